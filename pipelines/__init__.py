@@ -1,0 +1,1 @@
+"""Processes that move events from the log to the store."""

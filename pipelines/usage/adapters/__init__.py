@@ -1,0 +1,1 @@
+"""How the pipeline reaches Kafka and ClickHouse."""

@@ -1,0 +1,1 @@
+"""What the pipeline decides: frames, batches, dead letters, retention."""

@@ -1,0 +1,1 @@
+"""OpenAI HTTP in, gRPC out: the only process that faces the Internet."""

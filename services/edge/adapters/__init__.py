@@ -1,0 +1,1 @@
+"""How the edge reaches the router, the generators and the emitter."""

@@ -1,0 +1,1 @@
+"""What the edge decides: parsing, bounds, server-sent events, error bodies."""

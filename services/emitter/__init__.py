@@ -1,0 +1,1 @@
+"""Durable hand-over of count-only events to Kafka."""

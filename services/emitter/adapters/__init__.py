@@ -1,0 +1,1 @@
+"""How the emitter keeps its spool and reaches Kafka."""

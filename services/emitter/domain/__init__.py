@@ -1,0 +1,1 @@
+"""What the emitter decides: validation, pseudonyms, frames."""

@@ -1,0 +1,1 @@
+"""How the generator reaches its engine, the router and the emitter."""

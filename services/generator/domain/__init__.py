@@ -1,0 +1,1 @@
+"""What the generator decides: tickets, sampling bounds, timelines, outcomes."""

@@ -1,0 +1,1 @@
+"""What a single machine lacks; production never starts it."""

@@ -1,0 +1,1 @@
+"""One Apache Kafka broker from its jars."""

@@ -1,0 +1,1 @@
+"""Who may call, how much, on which replica; never sees text."""

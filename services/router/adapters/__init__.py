@@ -1,0 +1,1 @@
+"""How the router keeps keys, leases and replicas, and reaches the emitter."""

@@ -1,0 +1,1 @@
+"""What the router decides: admission, keys, quota, placement, tickets."""

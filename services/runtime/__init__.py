@@ -1,0 +1,1 @@
+"""What every process needs to start, be seen and stop; knows no process."""
