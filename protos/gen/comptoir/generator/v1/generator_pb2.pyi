@@ -336,3 +336,66 @@ class Finished(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Finished: _TypeAlias = Finished  # noqa: Y015
+
+@_typing.final
+class GetLoadRequest(_message.Message):
+    """A question for the replica's load."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLoadRequest: _TypeAlias = GetLoadRequest  # noqa: Y015
+
+@_typing.final
+class GetLoadResponse(_message.Message):
+    """The replica's load at this moment."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPEN_STREAMS_FIELD_NUMBER: _builtins.int
+    UNFINISHED_REQUESTS_FIELD_NUMBER: _builtins.int
+    RUNNING_REQUESTS_FIELD_NUMBER: _builtins.int
+    WAITING_REQUESTS_FIELD_NUMBER: _builtins.int
+    KV_USAGE_PERMILLE_FIELD_NUMBER: _builtins.int
+    AGE_MILLISECONDS_FIELD_NUMBER: _builtins.int
+    IS_DRAINING_FIELD_NUMBER: _builtins.int
+    open_streams: _builtins.int
+    """Streams that the replica serves."""
+    unfinished_requests: _builtins.int
+    """Requests that the engine holds; exact, and 0 when the engine is idle."""
+    running_requests: _builtins.int
+    """Requests in the engine's running batch, as of `age_milliseconds` ago."""
+    waiting_requests: _builtins.int
+    """Requests that wait in the engine, as of `age_milliseconds` ago."""
+    kv_usage_permille: _builtins.int
+    """Share of KV-cache blocks in use, in thousandths, as of `age_milliseconds` ago."""
+    age_milliseconds: _builtins.int
+    """Age of the engine's own numbers, in milliseconds."""
+    is_draining: _builtins.bool
+    """True while the replica finishes its requests and takes no new ones."""
+    def __init__(
+        self,
+        *,
+        open_streams: _builtins.int = ...,
+        unfinished_requests: _builtins.int = ...,
+        running_requests: _builtins.int = ...,
+        waiting_requests: _builtins.int = ...,
+        kv_usage_permille: _builtins.int = ...,
+        age_milliseconds: _builtins.int = ...,
+        is_draining: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_milliseconds", b"age_milliseconds", "is_draining", b"is_draining", "kv_usage_permille", b"kv_usage_permille", "open_streams", b"open_streams", "running_requests", b"running_requests", "unfinished_requests", b"unfinished_requests", "waiting_requests", b"waiting_requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetLoadResponse: _TypeAlias = GetLoadResponse  # noqa: Y015

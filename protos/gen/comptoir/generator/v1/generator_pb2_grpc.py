@@ -40,6 +40,11 @@ class GeneratorServiceStub:
                 request_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateRequest.SerializeToString,
                 response_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateResponse.FromString,
                 _registered_method=True)
+        self.GetLoad = channel.unary_unary(
+                '/comptoir.generator.v1.GeneratorService/GetLoad',
+                request_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GetLoadRequest.SerializeToString,
+                response_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GetLoadResponse.FromString,
+                _registered_method=True)
 
 
 class GeneratorServiceServicer:
@@ -56,6 +61,13 @@ class GeneratorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetLoad(self, request, context):
+        """Says how busy the replica is at this moment. Counts only; needs no ticket.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GeneratorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -63,6 +75,11 @@ def add_GeneratorServiceServicer_to_server(servicer, server):
                     servicer.Generate,
                     request_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateRequest.FromString,
                     response_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateResponse.SerializeToString,
+            ),
+            'GetLoad': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLoad,
+                    request_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GetLoadRequest.FromString,
+                    response_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GetLoadResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -93,6 +110,33 @@ class GeneratorService:
             '/comptoir.generator.v1.GeneratorService/Generate',
             comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateRequest.SerializeToString,
             comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLoad(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.generator.v1.GeneratorService/GetLoad',
+            comptoir_dot_generator_dot_v1_dot_generator__pb2.GetLoadRequest.SerializeToString,
+            comptoir_dot_generator_dot_v1_dot_generator__pb2.GetLoadResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,8 @@ class GeneratorServiceStub:
     Cancelling the call stops the engine and counts what was generated.
     Never retried by the server; a caller may use its next ticket as long as it got no Delta.
     """
+    GetLoad: _grpc.UnaryUnaryMultiCallable[_generator_pb2.GetLoadRequest, _generator_pb2.GetLoadResponse]
+    """Says how busy the replica is at this moment. Counts only; needs no ticket."""
 
 @_typing.type_check_only
 class GeneratorServiceAsyncStub(GeneratorServiceStub):
@@ -51,6 +53,8 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
     Cancelling the call stops the engine and counts what was generated.
     Never retried by the server; a caller may use its next ticket as long as it got no Delta.
     """
+    GetLoad: _aio.UnaryUnaryMultiCallable[_generator_pb2.GetLoadRequest, _generator_pb2.GetLoadResponse]  # type: ignore[assignment]
+    """Says how busy the replica is at this moment. Counts only; needs no ticket."""
 
 class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
     """Called by edges and internal services with a ticket of the router."""
@@ -66,5 +70,13 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
         Cancelling the call stops the engine and counts what was generated.
         Never retried by the server; a caller may use its next ticket as long as it got no Delta.
         """
+
+    @_abc_1.abstractmethod
+    def GetLoad(
+        self,
+        request: _generator_pb2.GetLoadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_generator_pb2.GetLoadResponse, _abc.Awaitable[_generator_pb2.GetLoadResponse]]:
+        """Says how busy the replica is at this moment. Counts only; needs no ticket."""
 
 def add_GeneratorServiceServicer_to_server(servicer: GeneratorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
