@@ -1,0 +1,1 @@
+"""Corpus, tokenizer and training of the tiny-eu test model."""
