@@ -1,0 +1,86 @@
+"""Where gRPC listens and whom it calls, with TLS files; plaintext never leaves the machine."""
+
+import ipaddress
+from pathlib import Path
+
+import grpc
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+
+from services.runtime.settings import SettingsError
+
+
+class TlsFiles(BaseModel):
+    """Mutual TLS from three files in PEM form."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    certificate_file: Path
+    private_key_file: Path
+    ca_file: Path
+
+    def server_credentials(self) -> grpc.ServerCredentials:
+        """Credentials of a server that demands a certificate of its callers."""
+        chain, key, ca = self._read()
+        return grpc.ssl_server_credentials([(key, chain)], ca, require_client_auth=True)
+
+    def channel_credentials(self) -> grpc.ChannelCredentials:
+        """Credentials of a caller that shows its certificate."""
+        chain, key, ca = self._read()
+        return grpc.ssl_channel_credentials(ca, key, chain)
+
+    def _read(self) -> tuple[bytes, bytes, bytes]:
+        try:
+            return (
+                self.certificate_file.read_bytes(),
+                self.private_key_file.read_bytes(),
+                self.ca_file.read_bytes(),
+            )
+        except OSError as error:
+            raise SettingsError(f"the TLS file {Path(error.filename).name} cannot be read.") from None
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of `host:port`; raises ValueError for anything else."""
+    host, separator, port = address.rpartition(":")
+    if not separator or not host or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the last port
+        raise ValueError("must be host:port or unix:/path")
+    return host.strip("[]"), int(port)
+
+
+def is_local(address: str) -> bool:
+    """True if only this machine can reach `address`: loopback, or a unix socket."""
+    if address.startswith("unix:"):
+        return True
+    host, _ = split_address(address)
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class GrpcTarget(BaseModel):
+    """A gRPC address to call: `host:port` or `unix:/path`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    address: str
+    tls: TlsFiles | None = None
+
+    @field_validator("address")
+    @classmethod
+    def _address_is_well_formed(cls, address: str) -> str:
+        if not address.startswith("unix:"):
+            split_address(address)
+        return address
+
+    @model_validator(mode="after")
+    def _plaintext_stays_on_the_machine(self) -> "GrpcTarget":
+        if self.tls is None and not is_local(self.address):
+            raise ValueError("address is not loopback, so it needs tls")
+        return self
+
+
+class GrpcListen(GrpcTarget):
+    """A gRPC address to listen on: `host:port` or `unix:/path`."""

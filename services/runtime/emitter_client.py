@@ -1,0 +1,185 @@
+"""Hands count-only events to the emitter and returns only when they are durable."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+
+import grpc
+from comptoir.emitter.v1 import emitter_pb2, emitter_pb2_grpc
+from comptoir.usage.v1 import usage_pb2
+
+from services.runtime.addresses import GrpcTarget
+from services.runtime.clock import Clock
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.grpc_server import channel
+from services.runtime.logs import get_logger, log_failure
+from services.runtime.status import RETRYABLE, error_from
+from services.runtime.telemetry import counter
+
+_log = get_logger(__name__)
+
+MAX_EVENTS = 500
+_ATTEMPT_SECONDS = 5.0
+
+
+class EmitterClient:
+    """One connection to the emitter; calls made while one is under way travel together in the next.
+
+    An event is recorded once however often it is sent: the emitter knows it by its event id.
+    """
+
+    def __init__(self, target: GrpcTarget, *, clock: Clock, wait_seconds: float) -> None:
+        self._clock = clock
+        self._wait_seconds = wait_seconds
+        self._channel = channel(target)
+        self._stub: emitter_pb2_grpc.EmitterServiceAsyncStub = emitter_pb2_grpc.EmitterServiceStub(
+            self._channel
+        )
+        self._waiting: list[_Waiting] = []
+        self._batch: list[_Waiting] = []
+        self._sender: asyncio.Task[None] | None = None
+        self._recorded = counter(
+            "comptoir.usage.recorded", unit="{event}", description="Events acknowledged."
+        )
+        self._unrecorded = counter(
+            "comptoir.usage.unrecorded", unit="{event}", description="Events given up on."
+        )
+
+    async def record(
+        self,
+        *,
+        admissions: Sequence[usage_pb2.Admission] = (),
+        generations: Sequence[usage_pb2.Generation] = (),
+        edge_requests: Sequence[usage_pb2.EdgeRequest] = (),
+        replica_loads: Sequence[usage_pb2.ReplicaLoad] = (),
+    ) -> None:
+        """Returns once the events are durable; raises USAGE_NOT_RECORDED if they are not in time.
+
+        At most MAX_EVENTS events of each kind. Events that the emitter refuses raise its reason.
+        """
+        request = emitter_pb2.RecordRequest(
+            admissions=admissions,
+            generations=generations,
+            edge_requests=edge_requests,
+            replica_loads=replica_loads,
+        )
+        waiting = _Waiting(request, self._clock.monotonic_seconds() + self._wait_seconds)
+        self._waiting.append(waiting)
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._run())
+        await asyncio.shield(waiting.done)
+
+    async def close(self) -> None:
+        """Waits for what is under way and closes the connection."""
+        if self._sender is not None:
+            await asyncio.gather(self._sender, return_exceptions=True)
+        await self._channel.close()
+
+    async def _run(self) -> None:
+        try:
+            await self._send_all()
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
+            log_failure(_log, "sender_failed", error)
+        finally:
+            self._fail([*self._batch, *self._waiting], ComptoirError(Reason.USAGE_NOT_RECORDED))
+            self._waiting = []
+
+    async def _send_all(self) -> None:
+        pause_seconds = 0.05
+        while self._waiting:
+            self._batch = batch = _take(self._waiting)
+            failure = await self._send(batch)
+            if failure is None:
+                pause_seconds = 0.05
+                continue
+            if failure.reason not in RETRYABLE and len(batch) > 1:
+                # One of the events is at fault; alone, each finds out whether it is the one.
+                await self._send_alone(batch)
+                continue
+            if failure.reason not in RETRYABLE:
+                self._fail(batch, failure)
+                continue
+            self._waiting[:0] = self._still_in_time(batch)
+            if self._waiting:
+                await asyncio.sleep(pause_seconds * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries
+                pause_seconds = min(pause_seconds * 2, 1.0)
+
+    async def _send_alone(self, batch: "list[_Waiting]") -> None:
+        for waiting in batch:
+            failure = await self._send([waiting])
+            if failure is None:
+                continue
+            if failure.reason in RETRYABLE:
+                self._waiting.append(waiting)
+            else:
+                self._fail([waiting], failure)
+
+    async def _send(self, batch: "list[_Waiting]") -> ComptoirError | None:
+        request = emitter_pb2.RecordRequest()
+        for waiting in batch:
+            request.MergeFrom(waiting.request)
+        try:
+            await self._stub.Record(request, timeout=_ATTEMPT_SECONDS)
+        except grpc.aio.AioRpcError as failure:
+            error = error_from(failure)
+            if error.reason is Reason.DEADLINE_EXCEEDED:
+                return ComptoirError(Reason.UNAVAILABLE)
+            return error
+        for waiting in batch:
+            self._recorded.add(waiting.size)
+            waiting.succeed()
+        return None
+
+    def _still_in_time(self, batch: "list[_Waiting]") -> "list[_Waiting]":
+        now = self._clock.monotonic_seconds()
+        late = [waiting for waiting in batch if waiting.deadline_seconds <= now]
+        self._fail(late, ComptoirError(Reason.USAGE_NOT_RECORDED, retry_after_seconds=1.0))
+        return [waiting for waiting in batch if waiting.deadline_seconds > now]
+
+    def _fail(self, batch: "list[_Waiting]", error: ComptoirError) -> None:
+        for waiting in batch:
+            if not waiting.done.done():
+                self._unrecorded.add(waiting.size)
+                waiting.fail(error)
+
+
+class _Waiting:
+    """One caller's events and the future that tells it of their fate."""
+
+    def __init__(self, request: emitter_pb2.RecordRequest, deadline_seconds: float) -> None:
+        self.request = request
+        self.deadline_seconds = deadline_seconds
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    @property
+    def size(self) -> int:
+        """Events of all kinds."""
+        request = self.request
+        kinds = (request.admissions, request.generations, request.edge_requests, request.replica_loads)
+        return sum(len(kind) for kind in kinds)
+
+    def succeed(self) -> None:
+        """The events are durable."""
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def fail(self, error: ComptoirError) -> None:
+        """The events are not known to be durable."""
+        if not self.done.done():
+            self.done.set_exception(
+                ComptoirError(error.reason, retry_after_seconds=error.retry_after_seconds)
+            )
+
+
+def _take(queue: list[_Waiting]) -> list[_Waiting]:
+    """Removes from the front of `queue` as many callers' events as one request may carry."""
+    size = 0
+    for index, waiting in enumerate(queue):
+        size += waiting.size
+        if size > MAX_EVENTS and index > 0:
+            taken = queue[:index]
+            del queue[:index]
+            return taken
+    taken = queue[:]
+    queue.clear()
+    return taken

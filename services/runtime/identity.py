@@ -1,0 +1,42 @@
+"""128-bit identities as the pairs of 64-bit numbers in which they travel and rest."""
+
+import hashlib
+import re
+import secrets
+from typing import NamedTuple, Self
+
+_HEX = re.compile(r"[0-9a-f]{32}")
+
+
+class Identity(NamedTuple):
+    """A 128-bit identity: upper and lower 64 bits."""
+
+    high: int
+    low: int
+
+    @classmethod
+    def random(cls) -> Self:
+        """An identity that nobody can guess."""
+        return cls(secrets.randbits(64), secrets.randbits(64))
+
+    @classmethod
+    def from_hex(cls, text: str) -> Self | None:
+        """The identity that 32 lower-case hexadecimal digits spell, or None for any other text."""
+        if not _HEX.fullmatch(text):
+            return None
+        return cls(int(text[:16], 16), int(text[16:], 16))
+
+    @property
+    def hex(self) -> str:
+        """32 lower-case hexadecimal digits."""
+        return f"{self.high:016x}{self.low:016x}"
+
+    @property
+    def is_set(self) -> bool:
+        """True unless all 128 bits are 0, which means that there is none."""
+        return bool(self.high or self.low)
+
+
+def digest64(content: bytes) -> int:
+    """The first 64 bits of the SHA-256 of `content`; never given a request's text."""
+    return int.from_bytes(hashlib.sha256(content).digest()[:8], "big")

@@ -1,0 +1,184 @@
+"""One YAML file and the environment become one frozen settings object per process, or one clear sentence."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from services.runtime.catalog import Catalog, Region
+from services.runtime.identity import digest64
+
+ENVIRONMENT_PREFIX = "COMPTOIR_"
+SHARED_KEYS = ("region", "catalog", "telemetry", "log_level")
+SECTIONS = ("edge", "router", "generator", "emitter", "usage", "local_kafka", "local_clickhouse")
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the text is one sentence for the person who wrote them."""
+
+
+class TelemetrySettings(BaseModel):
+    """Where traces and metrics go; nowhere unless an address is given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    otlp_endpoint: str = ""
+    is_otlp_insecure: bool = False
+    metric_interval_seconds: float = Field(default=15.0, gt=0)
+
+
+class ProcessSettings(BaseModel):
+    """What every process is told; each process adds its own fields in its `settings.py`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    region: str
+    catalog: Catalog
+    telemetry: TelemetrySettings = TelemetrySettings()
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _region_is_in_the_catalog(self) -> "ProcessSettings":
+        if self.catalog.region_by_name(self.region) is None:
+            raise ValueError("region is not in catalog.regions")
+        return self
+
+    @property
+    def home(self) -> Region:
+        """The region that this process runs in."""
+        region = self.catalog.region_by_name(self.region)
+        if region is None:
+            raise SettingsError("region is not in catalog.regions")
+        return region
+
+    @property
+    def digest(self) -> int:
+        """The first 64 bits of the SHA-256 of all settings; secrets are files and so not part of it."""
+        return digest64(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode())
+
+
+AnySettings = TypeVar("AnySettings", bound=ProcessSettings)
+
+
+def load_settings(
+    cls: type[AnySettings], *, section: str, path: Path, environ: Mapping[str, str]
+) -> AnySettings:
+    """Reads the shared keys and one section of `path`, lets the environment override them, and validates.
+
+    `COMPTOIR_ROUTER__LISTEN__ADDRESS` overrides `router.listen.address`; values are YAML.
+    Raises SettingsError with one sentence that names keys and never repeats values.
+    """
+    document = _read(path)
+    unknown = sorted(set(document) - {*SHARED_KEYS, *SECTIONS})
+    if unknown:
+        raise SettingsError(f"{path.name} has an unknown key: {', '.join(map(str, unknown))}.")
+    merged = {key: document[key] for key in SHARED_KEYS if key in document}
+    own = document.get(section) or {}
+    if not isinstance(own, dict):
+        raise SettingsError(f"{path.name}: {section} must be a mapping.")
+    clash = sorted(set(own) & set(SHARED_KEYS))
+    if clash:
+        raise SettingsError(f"{path.name}: {section} may not hold {', '.join(clash)}; it belongs at the top.")
+    merged.update(own)
+    for name in SHARED_KEYS:
+        _override(merged, f"{ENVIRONMENT_PREFIX}{name.upper()}", (name,), environ)
+    _override(merged, f"{ENVIRONMENT_PREFIX}{section.upper()}", (), environ)
+    try:
+        return cls.model_validate(merged)
+    except ValidationError as error:
+        raise SettingsError(f"{path.name}, section {section}: {_sentence(error)}") from None
+
+
+def from_command_line(
+    cls: type[AnySettings], *, section: str, description: str, argv: Sequence[str] | None = None
+) -> AnySettings:
+    """The settings that `--config FILE` names; prints one sentence and exits with 2 if they cannot be used.
+
+    With `--check` it exits with 0 once they were read.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument(
+        "--config", required=True, type=Path, metavar="FILE", help="the YAML file of all processes"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="read the settings, say whether they are usable, and exit"
+    )
+    arguments = parser.parse_args(argv)
+    try:
+        settings = load_settings(cls, section=section, path=arguments.config, environ=environment())
+    except SettingsError as error:
+        sys.stderr.write(f"comptoir {section}: {error}\n")
+        sys.exit(2)
+    if arguments.check:
+        sys.stdout.write(f"comptoir {section}: the settings are usable.\n")
+        sys.exit(0)
+    return settings
+
+
+def environment() -> Mapping[str, str]:
+    """The process's environment; the one place that reads it."""
+    return os.environ  # noqa: TID251 - this is the place
+
+
+def read_secret(path: Path, *, length_bytes: int) -> bytes:
+    """The secret of `length_bytes` bytes that a file holds as hexadecimal digits; SettingsError otherwise."""
+    try:
+        secret = bytes.fromhex(path.read_text(encoding="ascii").strip())
+    except (OSError, ValueError):
+        raise SettingsError(f"the secret file {path.name} cannot be read as hexadecimal digits.") from None
+    if len(secret) != length_bytes:
+        raise SettingsError(
+            f"the secret file {path.name} must hold {length_bytes} bytes as hexadecimal digits."
+        )
+    return secret
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise SettingsError(
+            f"the settings file {path} cannot be read; check the path given to --config."
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        where = "" if line is None else f" near line {line + 1}"
+        raise SettingsError(f"{path.name} is not valid YAML{where}.") from None
+    if not isinstance(document, dict):
+        raise SettingsError(
+            f"{path.name} must be a YAML mapping with the keys region, catalog and a section per process."
+        )
+    return document
+
+
+def _override(tree: dict[str, Any], prefix: str, root: tuple[str, ...], environ: Mapping[str, str]) -> None:
+    for name in sorted(environ):
+        if name != prefix and not name.startswith(prefix + "__"):
+            continue
+        keys = (*root, *(part.lower() for part in name[len(prefix) :].split("__") if part))
+        if not keys:
+            continue
+        node = tree
+        for key in keys[:-1]:
+            child = node.get(key)
+            node[key] = dict(child) if isinstance(child, dict) else {}
+            node = node[key]
+        try:
+            node[keys[-1]] = yaml.safe_load(environ[name])
+        except yaml.YAMLError:
+            raise SettingsError(f"the environment variable {name} is not valid YAML.") from None
+
+
+def _sentence(error: ValidationError) -> str:
+    problems = []
+    for problem in error.errors(include_input=False, include_url=False, include_context=False):
+        where = ".".join(str(part) for part in problem["loc"]) or "the section"
+        kind = "is not a known key" if problem["type"] == "extra_forbidden" else problem["msg"]
+        problems.append(f"{where}: {kind}")
+    return "; ".join(problems) + "."
