@@ -1,0 +1,51 @@
+"""Wires the local Kafka broker: `python -m services.local.kafka --config FILE [--fetch-only]`."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from services.local.kafka.broker import Broker, BrokerError
+from services.local.kafka.data_folder import DataFolder, DataFolderError
+from services.local.kafka.fetching import bring_jars
+from services.local.kafka.jars import JarsError
+from services.local.kafka.settings import SECTION, LocalKafkaSettings
+from services.local.kafka.topics import TopicsError
+from services.runtime import logs
+from services.runtime.settings import from_command_line
+
+_FETCH_ONLY = "--fetch-only"
+_HANDOVER_SECONDS = 5.0
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Brings the jars, then serves until SIGTERM or SIGINT; one sentence and status 1 if it cannot."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    settings = from_command_line(
+        LocalKafkaSettings,
+        section=SECTION,
+        description=f"One Apache Kafka broker on loopback; {_FETCH_ONLY}: bring the jars, say how far, exit.",
+        argv=[argument for argument in arguments if argument != _FETCH_ONLY],
+    )
+    logs.configure(process="local-kafka", level=settings.log_level)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        class_path = bring_jars(settings, prints_progress=_FETCH_ONLY in arguments)
+        if _FETCH_ONLY not in arguments:
+            with DataFolder(settings.data_folder, wait_seconds=_HANDOVER_SECONDS) as folder:
+                asyncio.run(_serve(settings, folder, class_path))
+    except (JarsError, DataFolderError, TopicsError, BrokerError) as error:
+        sys.stderr.write(f"comptoir {SECTION}: {error}\n")
+        sys.exit(1)
+
+
+async def _serve(settings: LocalKafkaSettings, folder: DataFolder, class_path: tuple[Path, ...]) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await Broker(settings, folder, class_path).run(stopping)
+
+
+if __name__ == "__main__":
+    main()
