@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-from .batches import Batches
-from .corpus import conversations
-from .training import CONTEXT, Budget, evaluate, new_model, train, write_model
-from .vocabulary import encode, train_tokenizer, write_tokenizer
+from deploy.models.tiny_eu_training.batches import Batches
+from deploy.models.tiny_eu_training.corpus import conversations
+from deploy.models.tiny_eu_training.training import CONTEXT, Budget, evaluate, new_model, train, write_model
+from deploy.models.tiny_eu_training.vocabulary import encode, train_tokenizer, write_tokenizer
 
 _OUTPUT = Path(__file__).resolve().parent.parent / "tiny-eu"
 _TOKENIZER_SAMPLES = 8000
@@ -19,13 +19,13 @@ _HELD_OUT = 2000
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tiny_eu_training", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m deploy.models.tiny_eu_training", description=__doc__)
     parser.add_argument("--output", type=Path, default=_OUTPUT, help="folder of the model")
     parser.add_argument("--minutes", type=float, default=8.0, help="time to train for")
     parser.add_argument("--steps", type=int, default=0, help="train for so many steps instead")
     parser.add_argument("--seed", type=int, default=20, help="seed of corpus and weights")
     parser.add_argument("--threads", type=int, default=2, help="processor threads")
-    parser.add_argument("--samples", type=int, default=60000, help="conversations to compose")
+    parser.add_argument("--samples", type=int, default=70000, help="conversations to compose")
     parser.add_argument("--vocabulary", type=int, default=2048, help="number of tokens")
     parser.add_argument("--rate", type=float, default=0.005, help="highest learning rate")
     return parser.parse_args()

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from .vocabulary import IGNORED
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 
 Encoded = tuple[list[int], list[int]]
 SHORT, LONG = 256, 2048
-TOKENS_PER_BATCH = 4096
+TOKENS_PER_BATCH = 2048
 LONG_EVERY = 10
 
 

@@ -117,9 +117,10 @@ def _sections(text: str) -> list[tuple[list[str], list[str]]]:
 
 
 def _topic(header: list[str], lines: list[str]) -> Topic:
+    name, weight = [*header[1:], "1"][:2]
     return Topic(
-        name=header[1],
-        weight=int(header[2]) if len(header) > 2 else 1,  # noqa: PLR2004
+        name=name,
+        weight=int(weight),
         questions=tuple(line[2:] for line in lines if line.startswith("> ")),
         answers=tuple(line[2:] for line in lines if line.startswith("< ")),
     )

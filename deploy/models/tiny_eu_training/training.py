@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 
-from .vocabulary import BOS, END, PAD
+from deploy.models.tiny_eu_training.vocabulary import BOS, END, IGNORED, PAD, token_id
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from torch import Tensor
 
-    from .batches import Batches
+    from deploy.models.tiny_eu_training.batches import Batches
 
 CONTEXT = 2048
 _WARM_UP = 0.03
@@ -51,9 +51,9 @@ def new_model(tokenizer: Tokenizer) -> LlamaForCausalLM:
         head_dim=32,
         max_position_embeddings=CONTEXT,
         tie_word_embeddings=True,
-        bos_token_id=tokenizer.token_to_id(BOS),
-        eos_token_id=tokenizer.token_to_id(END),
-        pad_token_id=tokenizer.token_to_id(PAD),
+        bos_token_id=token_id(tokenizer, BOS),
+        eos_token_id=token_id(tokenizer, END),
+        pad_token_id=token_id(tokenizer, PAD),
         dtype="float32",
     )
     return LlamaForCausalLM(config)
@@ -61,9 +61,10 @@ def new_model(tokenizer: Tokenizer) -> LlamaForCausalLM:
 
 def _optimizers(model: LlamaForCausalLM, rate: float) -> list[torch.optim.Optimizer]:
     """Give the matrices of the layers to Muon, and all the rest to AdamW."""
-    inner = [p for p in model.model.layers.parameters() if p.ndim == 2]  # noqa: PLR2004
-    known = {id(p) for p in inner}
-    rest = [p for p in model.parameters() if id(p) not in known]
+    layers = list(model.model.layers.parameters())
+    inner = [weights for weights in layers if weights.ndim > 1]
+    vectors = [weights for weights in layers if weights.ndim == 1]
+    rest = [model.model.embed_tokens.weight, model.model.norm.weight, *vectors]
     return [
         torch.optim.Muon(inner, lr=4 * rate, weight_decay=0.01, adjust_lr_fn="original"),
         torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.95), weight_decay=0.01),
@@ -79,9 +80,12 @@ def _factor(progress: float) -> float:
 
 
 def _loss(model: LlamaForCausalLM, batch: tuple[Tensor, Tensor]) -> Tensor:
+    """Return the mean loss of the tokens of answers, computing logits for them only."""
     ids, labels = batch
-    logits = model(input_ids=ids, use_cache=False).logits[:, :-1]
-    return torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels[:, 1:].flatten())
+    hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
+    wanted = labels[:, 1:] != IGNORED
+    logits = model.lm_head(hidden[wanted])
+    return torch.nn.functional.cross_entropy(logits, labels[:, 1:][wanted])
 
 
 def train(model: LlamaForCausalLM, batches: Batches, budget: Budget, rate: float) -> int:
@@ -101,17 +105,18 @@ def train(model: LlamaForCausalLM, batches: Batches, budget: Budget, rate: float
             optimizer.step()
         step += 1
         recent = loss.item() if step == 1 else 0.98 * recent + 0.02 * loss.item()
-        if step % 50 == 0:
+        if step % 100 == 0:
             elapsed = time.monotonic() - started
             print(f"step {step:5d}  {elapsed:6.0f} s  loss {recent:.3f}", flush=True)
     return step
 
 
-@torch.no_grad()
-def evaluate(model: LlamaForCausalLM, batches: Batches, count: int = 10) -> float:
+def evaluate(model: LlamaForCausalLM, batches: Batches, count: int = 20) -> float:
     """Return the mean loss over batches that were kept out of the training."""
     model.eval()
-    return sum(_loss(model, batches.draw(step)).item() for step in range(count)) / count
+    with torch.no_grad():
+        losses = [float(_loss(model, batches.draw(step))) for step in range(count)]
+    return sum(losses) / count
 
 
 def write_model(model: LlamaForCausalLM, folder: Path) -> None:
@@ -126,3 +131,4 @@ def write_model(model: LlamaForCausalLM, folder: Path) -> None:
         top_p=0.95,
     )
     model.save_pretrained(folder)
+    (folder / "model.safetensors").chmod(0o644)

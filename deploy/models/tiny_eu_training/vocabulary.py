@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from .corpus import Conversation
+    from deploy.models.tiny_eu_training.corpus import Conversation
 
 BOS, END, PAD = "<|bos|>", "<|end|>", "<|pad|>"
 ROLES = {"system": "<|system|>", "user": "<|user|>", "assistant": "<|assistant|>"}
@@ -55,19 +55,26 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     )
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{BOS} $A", special_tokens=[(BOS, tokenizer.token_to_id(BOS))]
+        single=f"{BOS} $A", special_tokens=[(BOS, token_id(tokenizer, BOS))]
     )
     return tokenizer
 
 
+def token_id(tokenizer: Tokenizer, token: str) -> int:
+    """Return the id of a token that the tokenizer must know."""
+    number = tokenizer.token_to_id(token)
+    if number is None:
+        raise KeyError(token)
+    return int(number)
+
+
 def encode(tokenizer: Tokenizer, conversation: Conversation) -> tuple[list[int], list[int]]:
     """Return the ids of a conversation, and the labels: only answers count."""
-    ids = [tokenizer.token_to_id(BOS)]
+    ids = [token_id(tokenizer, BOS)]
     labels = [IGNORED]
     for turn in conversation.turns:
-        head = [tokenizer.token_to_id(ROLES[turn.role])] if turn.role in ROLES else []
-        body = tokenizer.encode(turn.text, add_special_tokens=False).ids
-        body.append(tokenizer.token_to_id(END))
+        head = [token_id(tokenizer, ROLES[turn.role])] if turn.role in ROLES else []
+        body = [*tokenizer.encode(turn.text, add_special_tokens=False).ids, token_id(tokenizer, END)]
         learned = turn.role in ("assistant", "prose")
         ids += head + body
         labels += [IGNORED] * len(head) + (body if learned else [IGNORED] * len(body))
