@@ -24,7 +24,9 @@ def generate(target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     well_known = resources.files("grpc_tools") / "_proto"
     names = [str(path.relative_to(ROOT)) for path in sources()]
-    services = [name for name in names if "service " in (ROOT / name).read_text() and not name.startswith("buf/")]
+    services = [
+        name for name in names if "service " in (ROOT / name).read_text() and not name.startswith("buf/")
+    ]
     _protoc([f"--python_out={target}", f"--mypy_out={target}", *names], well_known)
     _protoc([f"--grpc_python_out={target}", f"--mypy_grpc_out={target}", *services], well_known)
 
@@ -40,8 +42,12 @@ def _protoc(arguments: list[str], well_known: object) -> None:
 def differences(fresh: Path) -> list[str]:
     """Relative names of files that are missing, stale or left over in the committed stubs."""
     expected = {path.relative_to(fresh) for path in fresh.rglob("*.py*")}
-    found = {path.relative_to(COMMITTED) for path in COMMITTED.rglob("*.py*") if "__pycache__" not in path.parts}
-    changed = {name for name in expected & found if not filecmp.cmp(fresh / name, COMMITTED / name, shallow=False)}
+    found = {
+        path.relative_to(COMMITTED) for path in COMMITTED.rglob("*.py*") if "__pycache__" not in path.parts
+    }
+    changed = {
+        name for name in expected & found if not filecmp.cmp(fresh / name, COMMITTED / name, shallow=False)
+    }
     return sorted(str(name) for name in (expected ^ found) | changed)
 
 

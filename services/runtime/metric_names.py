@@ -12,4 +12,36 @@ MetricName = Literal[
     "comptoir.usage.recorded",
     # counter, {event}: usage events that were not acknowledged in time; their requests failed cleanly
     "comptoir.usage.unrecorded",
+    # counter, {frame}: frames that the store took, by kind; with the dead letters, all that was read from the log
+    "comptoir.usage.inserted_frames",
+    # counter, {row}: events in those frames, by kind
+    "comptoir.usage.inserted_rows",
+    # histogram, s: time of one insert, by kind; near the insert timeout the store is overloaded
+    "comptoir.usage.insert_duration",
+    # counter, {frame}: frames that cannot be stored, by reason; look at the producer and at this build
+    "comptoir.usage.dead_letters",
+    # gauge, {frame}: frames that wait in the log; steady growth means that the store is too slow or down
+    "comptoir.usage.lag",
+    # counter, {event}: the edge's own events that found no room or no emitter; nothing is billed from them
+    "comptoir.edge.events_dropped",
+    # gauge, {event}: events that the emitter acknowledged and Kafka has not confirmed
+    "comptoir.spool.events",
+    # gauge, By: their bytes; at spool_max_bytes the emitter refuses, and so does every request
+    "comptoir.spool.size",
+    # gauge, s: age of the oldest of them; more than a minute means that Kafka does not confirm
+    "comptoir.spool.oldest_age",
+    # counter, {event}: events taken into the spool
+    "comptoir.spool.accepted",
+    # counter, {event}: events that had been taken before: a producer repeated a call
+    "comptoir.spool.duplicates",
+    # counter, {event}: events that Kafka confirmed
+    "comptoir.spool.forwarded",
+    # counter, {event}: events sent again after a failure; the store counts them once
+    "comptoir.spool.resent",
+    # counter, {request}: calls that the emitter refused, by reason
+    "comptoir.spool.refused",
+    # counter, {request}: admission decisions of the router, by reason; UNSPECIFIED is admitted
+    "comptoir.router.admissions",
+    # counter, {lease}: transitions of quota leases; reserved minus all that close a lease is in flight
+    "comptoir.router.leases",
 ]

@@ -1,7 +1,9 @@
 """OpenTelemetry set-up: nothing leaves the process unless an OTLP address is configured."""
 
+from collections.abc import Callable
+
 from opentelemetry import metrics, trace
-from opentelemetry.metrics import Counter, Histogram
+from opentelemetry.metrics import Counter, Histogram, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
@@ -57,3 +59,10 @@ def counter(name: MetricName, *, unit: str, description: str) -> Counter:
 def histogram(name: MetricName, *, unit: str, description: str) -> Histogram:
     """A distribution."""
     return metrics.get_meter("comptoir").create_histogram(name, unit=unit, description=description)
+
+
+def gauge(name: MetricName, *, unit: str, description: str, read: Callable[[], float]) -> None:
+    """A value that `read` tells at every collection."""
+    metrics.get_meter("comptoir").create_observable_gauge(
+        name, callbacks=[lambda _options: [Observation(read())]], unit=unit, description=description
+    )

@@ -1,0 +1,72 @@
+# Two commands matter: `make up` runs Comptoir on this machine, `make test` passes everything.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(firstword $(foreach name,python3.12 python3.11 python3,$(shell $(name) -c 'import sys; sys.exit(not (3,11) <= sys.version_info < (3,13))' 2>/dev/null && echo $(name))))
+UV_VERSION := 0.13.9
+UV := .tools/bin/uv
+BIN := .venv/bin
+EXTRAS := edge router emitter generator-simulated generator-cpu usage cli local dev generator-cuda
+CODE := services pipelines tests deploy/models protos/generate.py
+
+export UV_HTTP_TIMEOUT ?= 300
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help setup up test check lint types imports protos lock clean
+
+help: ## Shows this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: .venv/.installed node_modules/.installed ## Installs the locked environment into .venv
+
+up: setup ## Starts everything on this machine until Ctrl-C; ARGS="--port 9000" for more
+	@$(BIN)/comptoir up $(ARGS)
+
+test: check ## Sets up and passes everything; real engine, Kafka and store included
+	$(BIN)/pytest -m "system or vllm" $(ARGS)
+
+check: setup lint types imports ## The fast part: format, lint, types, contracts, schemas, unit tests
+	PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/buf lint
+	$(BIN)/python protos/generate.py --check
+	$(BIN)/pytest -m "not system and not vllm" -q
+
+lint: setup
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+
+types: setup
+	$(BIN)/mypy services pipelines tests deploy/models/tiny_eu_training protos/generate.py
+
+imports: setup
+	$(BIN)/lint-imports
+
+protos: setup ## Regenerates the committed stubs after a change of a schema
+	$(BIN)/python protos/generate.py
+
+lock: $(UV) ## Resolves every extra into requirements/; ARGS=--upgrade for newer versions
+	for extra in $(EXTRAS); do \
+	  $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	    $(ARGS) --extra $$extra --output-file requirements/$$extra.txt pyproject.toml; done
+
+clean: ## Removes what setup installed
+	rm -rf .venv .tools node_modules
+
+$(UV):
+	@test -n "$(PYTHON)" || { echo "Comptoir needs Python 3.11 or 3.12 as python3.12, python3.11 or python3 on the PATH."; exit 1; }
+	@echo "install: uv $(UV_VERSION) into .tools"
+	@$(PYTHON) -m venv .tools || { echo "Python's venv module is missing; on Debian: apt-get install python3-venv."; exit 1; }
+	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/.installed: requirements/dev.txt pyproject.toml | $(UV)
+	@echo "install: the locked environment into .venv (about 3 GB to download on a fresh machine)"
+	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	@$(UV) pip sync --python $(BIN)/python --require-hashes requirements/dev.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+node_modules/.installed: package-lock.json | .venv/.installed
+	@echo "install: the JavaScript clients of the tests into node_modules"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-fund --no-audit
+	@touch $@

@@ -1,0 +1,39 @@
+"""The `comptoir` command: everything a person does from a terminal."""
+
+import sys
+
+import typer
+
+from services.cli.commands.chat import chat
+from services.cli.commands.keys import keys, tenants
+from services.cli.commands.report import report
+from services.cli.commands.stack import down, logs, status
+from services.cli.commands.up import up
+from services.cli.stack.errors import StackError
+
+app = typer.Typer(
+    name="comptoir",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="EU-resident LLM inference that counts tokens and keeps no text.",
+)
+for command in (up, status, logs, down, chat):
+    app.command()(command)
+for name, group in (("keys", keys), ("tenants", tenants), ("report", report)):
+    app.add_typer(group, name=name)
+
+
+def main() -> None:
+    """Runs the command line; a problem becomes one sentence on standard error and exit status 1."""
+    try:
+        app()
+    except StackError as error:
+        sys.stderr.write(f"comptoir: {error}\n")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

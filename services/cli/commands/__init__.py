@@ -1,0 +1,1 @@
+"""One module per command: arguments in, one sentence or a table out."""

@@ -1,0 +1,77 @@
+"""`comptoir report`: what the store knows, for people and programs."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from services.cli.adapters.store import Store
+from services.cli.stack.options import DEFAULT_DATA_DIR
+from services.cli.stack.paths import DataPaths
+from services.cli.stack.state import missing_state, read_state
+
+report = typer.Typer(no_args_is_help=True, help="Tables from the store.")
+
+_COLUMNS = {
+    "region": "region",
+    "model": "model",
+    "hour": "hour (UTC)",
+    "requests": "requests",
+    "ttft_p50_seconds": "TTFT p50 ms",
+    "ttft_p95_seconds": "p95",
+    "ttft_p99_seconds": "p99",
+    "output_tokens_per_second_p50": "TPS p50",
+    "output_tokens_per_second_p95": "p95",
+}
+
+
+@report.callback()
+def _group() -> None:
+    """Tables from the store."""
+
+
+@report.command()
+def latency(
+    data_dir: Annotated[Path, typer.Option(help="The data folder of a local stack.")] = DEFAULT_DATA_DIR,
+    clickhouse: Annotated[
+        str, typer.Option(metavar="URL", help="Another store than the local stack's.")
+    ] = "",
+    hours: Annotated[int, typer.Option(min=1, help="How far back.")] = 24,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """TTFT and output tokens per second (per request) by region, model and hour."""
+    url = clickhouse
+    if not url:
+        paths = DataPaths(data_dir.resolve())
+        state = read_state(paths)
+        if state is None:
+            raise missing_state(paths.root)
+        url = str(state["clickhouse_url"])
+    rows = Store(url).latency_by_hour(tuple(_COLUMNS), hours)
+    console = Console()
+    if as_json:
+        console.out(json.dumps({"latency_by_hour": rows}, default=str), highlight=False)
+    elif not rows:
+        console.out(f"There is no finished request of the last {hours} hours in the store yet.")
+    else:
+        console.print(_table(rows))
+
+
+def _table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(*_COLUMNS.values())
+    for row in rows:
+        table.add_row(*(_cell(name, row[name]) for name in _COLUMNS))
+    return table
+
+
+def _cell(name: str, value: Any) -> str:  # whatever the column holds
+    if name.startswith("ttft"):
+        return f"{1000 * value:.0f}"
+    if name.startswith("output_tokens_per_second"):
+        return f"{value:.0f}"
+    if name == "hour":
+        return str(value.strftime("%Y-%m-%d %H:00"))
+    return str(value)

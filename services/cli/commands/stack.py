@@ -1,0 +1,119 @@
+"""`comptoir status`, `comptoir logs` and `comptoir down`: a stack that runs already."""
+
+import json
+import os
+import signal
+import time
+from collections import deque
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from services.cli.stack.errors import StackError
+from services.cli.stack.options import DEFAULT_DATA_DIR
+from services.cli.stack.paths import DataPaths
+from services.cli.stack.state import is_running, missing_state, read_state
+
+DataDir = Annotated[Path, typer.Option(help="The data folder of the stack.")]
+_DOWN_SECONDS = 120.0
+
+
+def status(
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what runs: addresses, each process's state and restarts. Exits with 3 if nothing runs."""
+    paths = DataPaths(data_dir.resolve())
+    state = read_state(paths)
+    if state is None:
+        raise missing_state(paths.root)
+    running = is_running(paths)
+    if not running:
+        state["phase"] = "stopped"
+        for process in state["processes"]:
+            process.update(pid=None, state="stopped")
+    console = Console()
+    if as_json:
+        console.out(json.dumps(state), highlight=False)
+    else:
+        _print_status(console, state)
+    if not running:
+        raise typer.Exit(3)
+
+
+def logs(
+    service: Annotated[
+        str, typer.Argument(help="generator, kafka, clickhouse, emitter, router, edge or usage.")
+    ] = "",
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    lines: Annotated[int, typer.Option(min=1, help="How many lines of each log.")] = 50,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with new lines until Ctrl-C.")
+    ] = False,
+) -> None:
+    """Print the logs of one process, or of all with its name before each line; no log holds text."""
+    paths = DataPaths(data_dir.resolve())
+    found = sorted(path for path in paths.logs.glob("*.log") if service in {"", path.stem})
+    if not found:
+        known = ", ".join(sorted(path.stem for path in paths.logs.glob("*.log"))) or "none yet"
+        raise StackError(f"There is no log of that name in {paths.logs}; there is: {known}.")
+    console = Console(soft_wrap=True)
+    ends: dict[Path, int] = {}
+    for path in found:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for line in deque(file, maxlen=lines):
+                _print_line(console, path, line, is_one=bool(service))
+            ends[path] = file.tell()
+    while follow:
+        time.sleep(0.3)
+        for path in found:
+            ends[path] = _print_new(console, path, ends[path], is_one=bool(service))
+
+
+def down(
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    timeout_seconds: Annotated[float, typer.Option(help="How long to wait for the drain.")] = _DOWN_SECONDS,
+) -> None:
+    """Drain a stack that runs in the background, and return when nothing is left of it."""
+    paths = DataPaths(data_dir.resolve())
+    console = Console()
+    if not is_running(paths):
+        console.out(f"Nothing runs in {paths.root}.")
+        return
+    state = read_state(paths)
+    if state is None:
+        raise missing_state(paths.root)
+    os.kill(int(state["supervisor_pid"]), signal.SIGTERM)
+    deadline = time.monotonic() + timeout_seconds
+    while is_running(paths):
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"The stack in {paths.root} still drains after {timeout_seconds:.0f} s; "
+                "wait, or look at `comptoir logs`."
+            )
+        time.sleep(0.1)
+    console.out("Stopped; nothing was left running.")
+
+
+def _print_status(console: Console, state: dict[str, Any]) -> None:
+    console.out(f"{state['phase']}: {state['base_url']}, model {state['model']}, data in {state['data_dir']}")
+    console.out(f"store {state['clickhouse_url']}, Kafka {state['kafka']}")
+    table = Table("process", "pid", "state", "restarts")
+    for process in state["processes"]:
+        table.add_row(process["name"], str(process["pid"] or "-"), process["state"], str(process["restarts"]))
+    console.print(table)
+
+
+def _print_line(console: Console, path: Path, line: str, *, is_one: bool) -> None:
+    console.out(line.rstrip("\n") if is_one else f"{path.stem:<10} {line.rstrip(chr(10))}", highlight=False)
+
+
+def _print_new(console: Console, path: Path, start: int, *, is_one: bool) -> int:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        file.seek(start)
+        for line in file:
+            _print_line(console, path, line, is_one=is_one)
+        return file.tell()

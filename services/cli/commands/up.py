@@ -1,0 +1,115 @@
+"""`comptoir up`: every part of Comptoir on one machine, until Ctrl-C."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+
+from services.cli.detach import run_detached, run_reporting
+from services.cli.presenter import JsonPresenter, Presenter, TerminalPresenter
+from services.cli.stack.child import Child
+from services.cli.stack.errors import StackError
+from services.cli.stack.options import DEFAULT_DATA_DIR, DEFAULT_MODEL, DEFAULT_PORT, EngineName, StackOptions
+from services.cli.stack.run import Observer, StackRun
+from services.cli.stack.state import StackState
+from services.runtime.settings import environment
+
+DataDir = Annotated[Path, typer.Option(help="Folder for data, keys and logs; a second start reuses it.")]
+
+
+def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    port: Annotated[
+        int, typer.Option(help="Port of the OpenAI endpoint; the other parts take the seven ports after it.")
+    ] = DEFAULT_PORT,
+    model: Annotated[
+        str, typer.Option(help="Model folder, or organisation/name of the model hub (downloads it).")
+    ] = str(DEFAULT_MODEL),
+    engine: Annotated[
+        EngineName, typer.Option(help="vllm generates; simulated only pretends, for load tests.")
+    ] = "vllm",
+    kafka: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="A Kafka cluster instead of the local broker.")
+    ] = "",
+    clickhouse: Annotated[
+        str, typer.Option(metavar="URL", help="A ClickHouse server instead of the local store.")
+    ] = "",
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="YAML laid over the generated settings, key by key.")
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return once everything runs; stop with `comptoir down`.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")] = False,
+    report_to: Annotated[int, typer.Option(hidden=True)] = -1,
+) -> None:
+    """Start everything, say how to use it, and drain it on Ctrl-C.
+
+    Data, keys and logs live in --data-dir, and a second start there goes on with them.
+    """
+    options = StackOptions(
+        data_dir=data_dir.resolve(),
+        port=port,
+        model=_absolute_model(model),
+        engine=engine,
+        kafka=kafka,
+        clickhouse=clickhouse.rstrip("/"),
+        overrides=_overrides(config),
+    )
+    if report_to >= 0:
+        run_reporting(options, child_environment(), report_to)
+        return
+    console = Console()
+    presenter: Presenter = JsonPresenter(console) if as_json else TerminalPresenter(console)
+    try:
+        if detach:
+            run_detached(options, config, presenter)
+        else:
+            asyncio.run(StackRun(options, child_environment(), _observer(presenter)).run())
+    finally:
+        presenter.close()
+    if not as_json:
+        console.out("Stop it with: comptoir down" if detach else "Stopped; nothing was left running.")
+
+
+def child_environment() -> dict[str, str]:
+    """The environment of every process: the caller's, with all usage reporting of libraries switched off."""
+    return {
+        **environment(),
+        "DO_NOT_TRACK": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _observer(presenter: Presenter) -> Observer:
+    def on_change(child: Child) -> None:
+        presenter.step(child.plan.name, child.plan.title, child.state)
+
+    def on_ready(state: StackState, api_key: str | None) -> None:
+        presenter.ready(state.to_json(), api_key)
+
+    return Observer(on_change, on_ready)
+
+
+def _absolute_model(model: str) -> str:
+    path = Path(model)
+    return str(path.resolve()) if path.is_dir() else model
+
+
+def _overrides(config: Path | None) -> dict[str, Any]:
+    if config is None:
+        return {}
+    try:
+        content = yaml.safe_load(config.read_text(encoding="utf-8"))
+    except OSError:
+        raise StackError(f"{config} cannot be read; check the path given to --config.") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise StackError(f"{config} is not valid YAML; correct it or leave --config out.") from None
+    if not isinstance(content, dict):
+        raise StackError(f"{config} must be a YAML mapping, such as `usage: {{retention_days: 14}}`.")
+    return content

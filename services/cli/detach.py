@@ -1,0 +1,102 @@
+"""A stack in the background: one process supervises and reports its start, another waits for the report."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from services.cli.presenter import Presenter
+from services.cli.stack.child import Child
+from services.cli.stack.errors import StackError
+from services.cli.stack.options import StackOptions
+from services.cli.stack.paths import DataPaths
+from services.cli.stack.preconditions import prepare_folder
+from services.cli.stack.run import Observer, StackRun
+from services.cli.stack.state import StackState
+
+
+def run_detached(options: StackOptions, config: Path | None, presenter: Presenter) -> None:
+    """Starts a supervisor in a session of its own and returns once everything runs; StackError otherwise."""
+    paths = DataPaths(options.data_dir)
+    prepare_folder(paths)
+    reader, writer = os.pipe()
+    with (paths.logs / "supervisor.log").open("ab") as log:
+        subprocess.Popen(  # noqa: S603 - our own command
+            [
+                sys.executable,
+                "-m",
+                "services.cli",
+                "up",
+                *_arguments(options, config),
+                "--report-to",
+                str(writer),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(writer,),
+            start_new_session=True,
+        )
+    os.close(writer)
+    with os.fdopen(reader, encoding="utf-8") as reports:
+        _follow(reports, presenter)
+
+
+def run_reporting(options: StackOptions, environment: Mapping[str, str], report_to: int) -> None:
+    """Supervises a stack and reports its start on the file descriptor `report_to`."""
+    with os.fdopen(report_to, "w", encoding="utf-8") as reports:
+        run = StackRun(options, environment, _reporter(reports))
+        try:
+            asyncio.run(run.run())
+        except StackError as error:
+            _report(reports, {"problem": str(error)})
+            raise
+
+
+def _follow(reports: IO[str], presenter: Presenter) -> None:
+    for line in reports:
+        report: dict[str, Any] = json.loads(line)
+        if "problem" in report:
+            raise StackError(str(report["problem"]))
+        if "ready" in report:
+            presenter.ready(report["ready"], report["api_key"])
+            return
+        presenter.step(report["name"], report["title"], report["state"])
+    raise StackError(
+        "The supervisor ended before everything ran; its log is logs/supervisor.log in the data folder."
+    )
+
+
+def _reporter(reports: IO[str]) -> Observer:
+    def on_change(child: Child) -> None:
+        _report(reports, {"name": child.plan.name, "title": child.plan.title, "state": child.state})
+
+    def on_ready(state: StackState, api_key: str | None) -> None:
+        _report(reports, {"ready": state.to_json(), "api_key": api_key})
+
+    return Observer(on_change, on_ready)
+
+
+def _report(reports: IO[str], content: Mapping[str, object]) -> None:
+    try:
+        reports.write(json.dumps(content) + "\n")
+        reports.flush()
+    except (BrokenPipeError, ValueError):
+        # The one who started us has all it wanted, or is gone; the stack goes on.
+        return
+
+
+def _arguments(options: StackOptions, config: Path | None) -> list[str]:
+    arguments = [
+        f"--data-dir={options.data_dir}",
+        f"--port={options.port}",
+        f"--model={options.model}",
+        f"--engine={options.engine}",
+        f"--kafka={options.kafka}",
+        f"--clickhouse={options.clickhouse}",
+    ]
+    return arguments if config is None else [*arguments, f"--config={config.resolve()}"]

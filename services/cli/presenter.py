@@ -1,0 +1,108 @@
+"""Shows a start to the person at the terminal: a line per part with its elapsed time, then how to use it."""
+
+import json
+import time
+from typing import Any, Protocol
+
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+_SNIPPET = """\
+from openai import OpenAI
+client = OpenAI(base_url="{base_url}", api_key="{api_key}")
+stream = client.chat.completions.create(model="{model}", stream=True,
+    messages=[{{"role": "user", "content": "Écris un bref compte rendu."}}])
+for chunk in stream: print(chunk.choices[0].delta.content or "", end="", flush=True)"""
+
+_CURL = """\
+curl {base_url}/chat/completions -H 'Authorization: Bearer {api_key}' \\
+  -H 'Content-Type: application/json' \\
+  -d '{{"model": "{model}", "stream": true, "messages": [{{"role": "user", "content": "Bonjour"}}]}}'"""
+
+_QUERY = "curl '{clickhouse_url}/?database=comptoir' -d 'SELECT * FROM latency_by_hour FORMAT PrettyCompact'"
+
+
+class Presenter(Protocol):
+    """Who is told of a start's progress and of its result."""
+
+    def step(self, name: str, title: str, state: str) -> None:
+        """One part changed its state."""
+        ...
+
+    def ready(self, state: dict[str, Any], api_key: str | None) -> None:
+        """Everything runs; `api_key` is the fresh key, or None if the folder had one."""
+        ...
+
+    def close(self) -> None:
+        """The start is over, well or not."""
+        ...
+
+
+class JsonPresenter:
+    """Prints one JSON object when everything runs, and nothing before."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def step(self, name: str, title: str, state: str) -> None:
+        """Says nothing."""
+
+    def ready(self, state: dict[str, Any], api_key: str | None) -> None:
+        """Prints the object; it holds `api_key` only if this start made it."""
+        content = {**state, **({"api_key": api_key} if api_key else {})}
+        self._console.out(json.dumps(content), highlight=False)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class TerminalPresenter:
+    """A line per part; on a terminal with a spinner and running time, elsewhere one line per change."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._started = time.monotonic()
+        self._progress: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._is_ready = False
+        if console.is_terminal:
+            columns = (
+                SpinnerColumn(finished_text="[green]✓"),
+                TextColumn("{task.description}"),
+                TimeElapsedColumn(),
+            )
+            self._progress = Progress(*columns, console=console)
+            self._progress.start()
+
+    def step(self, name: str, title: str, state: str) -> None:
+        """Shows that one part changed its state."""
+        if self._progress is None or self._is_ready:
+            elapsed = time.monotonic() - self._started
+            self._console.print(f"{elapsed:7.1f} s  {title:<24} {state}", highlight=False, markup=False)
+            return
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(title, total=1)
+        done = state in {"ready", "done", "stopped"}
+        self._progress.update(self._tasks[name], description=f"{title:<24} {state}", completed=int(done))
+
+    def ready(self, state: dict[str, Any], api_key: str | None) -> None:
+        """Shows how to use what runs, and how to stop it."""
+        self.close()
+        self._is_ready = True
+        elapsed = time.monotonic() - self._started
+        shown_key = api_key or f"$(cat {state['data_dir']}/secrets/local-api-key)"
+        values = {**state, "api_key": shown_key}
+        in_python = {**state, "api_key": api_key or "..."}
+        out = self._console.out
+        out(f"\nReady after {elapsed:.1f} s. Base URL: {state['base_url']}   Model: {state['model']}")
+        made = "made now, shown once" if api_key else "made on the first start"
+        out(f"API key ({made}): {api_key or state['data_dir'] + '/secrets/local-api-key'}")
+        out(f"\nWith curl:\n{_CURL.format(**values)}")
+        out(f"\nWith Python:\n{_SNIPPET.format(**in_python)}")
+        out(f"\nUsage and latency, store at {state['clickhouse_url']}:\n{_QUERY.format(**state)}")
+
+    def close(self) -> None:
+        """Stops drawing."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None

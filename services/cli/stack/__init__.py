@@ -1,0 +1,1 @@
+"""All processes on one machine: what runs, with which settings, in which order, and how it ends."""

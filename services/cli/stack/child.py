@@ -1,0 +1,89 @@
+"""One supervised process: started in a session of its own, watched, and stopped with all that it started."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+from services.cli.stack.plan import ProcessPlan, is_sentence
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+_LAST_BYTES = 16 * 1024
+
+
+class Child:
+    """A process of the plan, with its log file; at most one run of it lives at a time."""
+
+    def __init__(self, plan: ProcessPlan, log_file: Path, environment: Mapping[str, str]) -> None:
+        self.plan = plan
+        self.state = "waiting"
+        self.restarts = 0
+        self._log_file = log_file
+        self._environment = dict(environment)
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the run that lives, or None."""
+        process = self._process
+        return process.pid if process is not None and process.returncode is None else None
+
+    @property
+    def exit_status(self) -> int | None:
+        """How the last run ended, or None while it lives."""
+        return None if self._process is None else self._process.returncode
+
+    async def start(self) -> None:
+        """Starts a run; its output is appended to the log file."""
+        self._forget_last_run()
+        with self._log_file.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self.plan.arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,  # the supervisor has one thread, so this is safe
+            )
+        self.state = "starting"
+
+    def _forget_last_run(self) -> None:
+        if self.plan.probe.kind == "file":
+            Path(self.plan.probe.where).unlink(missing_ok=True)
+
+    async def wait(self) -> int:
+        """Waits for the end of the run and clears away what it left in its session."""
+        if self._process is None:
+            return 0
+        status = await self._process.wait()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        return status
+
+    async def stop(self) -> None:
+        """Asks the run to drain; kills it when its time is over."""
+        if self.pid is not None and self._process is not None:
+            self.state = "draining"
+            self._process.terminate()
+            try:
+                await asyncio.wait_for(self.wait(), self.plan.drain_seconds)
+            except TimeoutError:
+                self._process.kill()
+                await self.wait()
+        self.state = "stopped"
+
+    def last_sentence(self) -> str:
+        """What the process last said to people, or an empty text."""
+        with self._log_file.open("rb") as log:
+            log.seek(max(0, self._log_file.stat().st_size - _LAST_BYTES))
+            lines = log.read().decode("utf-8", "replace").splitlines()
+        return next((line for line in reversed(lines) if is_sentence(line)), "")
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

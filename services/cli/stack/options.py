@@ -1,0 +1,98 @@
+"""What a person can choose for a stack on one machine."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+DEFAULT_MODEL = REPOSITORY / "deploy" / "models" / "tiny-eu"
+DEFAULT_DATA_DIR = Path("comptoir-data")
+DEFAULT_PORT = 8400
+# Edge, router, generator, emitter, ClickHouse, Kafka, its controller, the pipeline's health.
+PORTS = 8
+
+EngineName = Literal["vllm", "simulated"]
+
+
+@dataclass(frozen=True, slots=True)
+class StackOptions:
+    """The command line of `comptoir up`, with paths made absolute.
+
+    `kafka` (host:port) and `clickhouse` (URL) are empty where the local parts run.
+    `overrides` is the YAML of `--config`, laid over the generated settings.
+    """
+
+    data_dir: Path
+    port: int = DEFAULT_PORT
+    model: str = str(DEFAULT_MODEL)
+    engine: EngineName = "vllm"
+    kafka: str = ""
+    clickhouse: str = ""
+    overrides: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where each part listens on this machine: the edge's port and the six after it."""
+
+    port: int
+    kafka_override: str = ""
+    clickhouse_override: str = ""
+
+    @property
+    def edge(self) -> str:
+        """host:port of the OpenAI endpoint."""
+        return self._at(0)
+
+    @property
+    def base_url(self) -> str:
+        """What an OpenAI client is given."""
+        return f"http://{self.edge}/v1"
+
+    @property
+    def router(self) -> str:
+        """host:port of the router's gRPC services."""
+        return self._at(1)
+
+    @property
+    def generator(self) -> str:
+        """host:port of the generator's gRPC service."""
+        return self._at(2)
+
+    @property
+    def emitter(self) -> str:
+        """host:port of the emitter's gRPC service."""
+        return self._at(3)
+
+    @property
+    def local_clickhouse(self) -> str:
+        """host:port of the local ClickHouse HTTP interface."""
+        return self._at(4)
+
+    @property
+    def clickhouse_url(self) -> str:
+        """URL of the store, local or given."""
+        return self.clickhouse_override or f"http://{self.local_clickhouse}"
+
+    @property
+    def local_kafka(self) -> str:
+        """host:port of the local broker."""
+        return self._at(5)
+
+    @property
+    def kafka(self) -> str:
+        """host:port of the event log, local or given."""
+        return self.kafka_override or self.local_kafka
+
+    @property
+    def kafka_controller_port(self) -> int:
+        """Port of the local broker's controller."""
+        return self.port + 6
+
+    @property
+    def usage(self) -> str:
+        """host:port of the pipeline's health service."""
+        return self._at(7)
+
+    def _at(self, offset: int) -> str:
+        return f"127.0.0.1:{self.port + offset}"

@@ -1,0 +1,82 @@
+"""Where a stack keeps what it must not lose, in one folder."""
+
+import hashlib
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+# The kernel's limit for a unix socket path is 108 bytes, its closing zero included.
+_MAX_SOCKET_PATH_BYTES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class DataPaths:
+    """The folders and files below one data folder."""
+
+    root: Path
+
+    @property
+    def lock(self) -> Path:
+        """Held by the supervisor while it lives."""
+        return self.root / "lock"
+
+    @property
+    def config(self) -> Path:
+        """The settings that all processes were started with."""
+        return self.root / "comptoir.yaml"
+
+    @property
+    def state(self) -> Path:
+        """What runs now, as JSON."""
+        return self.root / "run" / "state.json"
+
+    @property
+    def secrets(self) -> Path:
+        """Keys and salts, readable by their owner only."""
+        return self.root / "secrets"
+
+    @property
+    def api_key(self) -> Path:
+        """The first API key, for `comptoir chat` and scripts of the same person."""
+        return self.secrets / "local-api-key"
+
+    @property
+    def logs(self) -> Path:
+        """One file per process."""
+        return self.root / "logs"
+
+    @property
+    def router_database(self) -> Path:
+        """Tenants and keys."""
+        return self.root / "router" / "router.sqlite"
+
+    @property
+    def spool(self) -> Path:
+        """The emitter's spool."""
+        return self.root / "emitter"
+
+    @property
+    def kafka(self) -> Path:
+        """The local broker's logs."""
+        return self.root / "kafka"
+
+    @property
+    def clickhouse(self) -> Path:
+        """The local store."""
+        return self.root / "clickhouse"
+
+    @property
+    def admin_socket(self) -> Path:
+        """The router's admin service; in the system's folder for sockets where the data path is too long."""
+        path = self.root / "run" / "admin.sock"
+        if len(str(path).encode()) <= _MAX_SOCKET_PATH_BYTES:
+            return path
+        name = hashlib.sha256(str(self.root).encode()).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"comptoir-{name}" / "admin.sock"
+
+    def create(self) -> None:
+        """Makes every folder; those with secrets or sockets for their owner only."""
+        for folder in (self.logs, self.router_database.parent, self.spool, self.kafka, self.clickhouse):
+            folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.secrets, self.state.parent, self.admin_socket.parent):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,0 +1,78 @@
+"""Which processes run, with which commands, and how each says that it is ready; pure."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from services.cli.stack.options import Addresses, StackOptions
+
+# Requests first, then what records them, then what carries the records.
+DRAIN_ORDER = ("edge", "generator", "router", "emitter", "usage", "clickhouse", "kafka")
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How a process says that it is ready: gRPC health at host:port, an HTTP URL, or a file that exists."""
+
+    kind: Literal["grpc", "http", "file"]
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessPlan:
+    """One process: its name for people, its command, its probe, whom it waits for, and its time limits."""
+
+    name: str
+    title: str
+    arguments: tuple[str, ...]
+    probe: Probe
+    after: tuple[str, ...] = ()
+    start_seconds: float = 60.0
+    drain_seconds: float = 30.0
+
+
+def build_plan(
+    options: StackOptions, addresses: Addresses, config: Path, kafka_folder: Path
+) -> list[ProcessPlan]:
+    """The processes in the order of their start: the engine first, because it takes longest."""
+
+    def process(name: str, module: str, title: str, probe: Probe, **rest: object) -> ProcessPlan:
+        arguments = (sys.executable, "-m", module, "--config", str(config))
+        return ProcessPlan(name=name, title=title, arguments=arguments, probe=probe, **rest)  # type: ignore[arg-type]
+
+    engine = "vLLM" if options.engine == "vllm" else "simulated engine"
+    plan = [
+        process(
+            "generator",
+            "services.generator",
+            f"engine ({engine})",
+            Probe("grpc", addresses.generator),
+            start_seconds=600.0,
+        )
+    ]
+    if not options.kafka:
+        plan.append(
+            process("kafka", "services.local.kafka", "Kafka", Probe("file", str(kafka_folder / "ready")))
+        )
+    if not options.clickhouse:
+        where = f"http://{addresses.local_clickhouse}/ping"
+        plan.append(process("clickhouse", "services.local.clickhouse", "store", Probe("http", where)))
+    stores = tuple(entry.name for entry in plan if entry.name in ("kafka", "clickhouse"))
+    return [
+        *plan,
+        process("emitter", "services.emitter", "emitter", Probe("grpc", addresses.emitter)),
+        process("router", "services.router", "router", Probe("grpc", addresses.router)),
+        process("edge", "services.edge", "edge", Probe("http", f"http://{addresses.edge}/readyz")),
+        process("usage", "pipelines.usage", "usage pipeline", Probe("grpc", addresses.usage), after=stores),
+    ]
+
+
+def restart_delay_seconds(failures: int) -> float:
+    """How long to wait before the next start after `failures` short runs in a row: 0.1 s, doubling to 5 s."""
+    return float(min(0.1 * 2 ** max(failures - 1, 0), 5.0))
+
+
+def is_sentence(line: str) -> bool:
+    """True if a log line speaks to people: processes say `comptoir NAME: what to do.` before they give up."""
+    return line.startswith("comptoir ") and ": " in line

@@ -1,0 +1,117 @@
+"""One run of a stack: check, start, tell, watch, drain."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+
+import yaml
+
+from services.cli.stack.child import Child
+from services.cli.stack.config import build_config
+from services.cli.stack.first_key import ensure_first_key
+from services.cli.stack.options import Addresses, StackOptions
+from services.cli.stack.paths import DataPaths
+from services.cli.stack.plan import build_plan
+from services.cli.stack.preconditions import check_ports, prepare_folder
+from services.cli.stack.secret_files import create_secrets
+from services.cli.stack.state import ProcessState, StackState, take_lock, write_state
+from services.cli.stack.supervisor import Supervisor
+from services.runtime.grpc_server import stop_event
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Who is told: of each change of a process, and once of a stack that is ready and its fresh key."""
+
+    on_change: Callable[[Child], None]
+    on_ready: Callable[[StackState, str | None], None]
+
+
+class StackRun:
+    """A stack in one data folder, from the first check to the last drained process."""
+
+    def __init__(self, options: StackOptions, environment: Mapping[str, str], observer: Observer) -> None:
+        self._options = options
+        self._environment = environment
+        self._observer = observer
+        self._paths = DataPaths(options.data_dir)
+        self._addresses = Addresses(options.port, options.kafka, options.clickhouse)
+
+    async def run(self) -> None:
+        """Runs until SIGTERM or SIGINT; raises StackError, with nothing left running, if it cannot start."""
+        prepare_folder(self._paths)
+        lock = take_lock(self._paths)
+        try:
+            await self._run_locked()
+        finally:
+            os.close(lock)
+
+    async def _run_locked(self) -> None:
+        check_ports(self._options)
+        document = build_config(self._options, self._addresses, self._paths)
+        create_secrets(self._paths)
+        self._paths.config.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+        self._state = self._first_state(str(document["generator"]["model"]))
+        plan = build_plan(self._options, self._addresses, self._paths.config, self._paths.kafka)
+        supervisor = Supervisor(plan, self._paths.logs, self._environment, self._changed)
+        self._children = supervisor.children
+        stopped = stop_event()
+        try:
+            await _until(stopped, supervisor.start())
+            if not stopped.is_set():
+                api_key = await ensure_first_key(self._paths)
+                self._set_phase("ready")
+                self._observer.on_ready(self._state, api_key)
+                await _until(stopped, supervisor.run())
+        finally:
+            self._set_phase("draining")
+            await supervisor.stop()
+            self._set_phase("stopped")
+
+    def _first_state(self, model: str) -> StackState:
+        addresses = self._addresses
+        return StackState(
+            supervisor_pid=os.getpid(),
+            phase="starting",
+            base_url=addresses.base_url,
+            clickhouse_url=addresses.clickhouse_url,
+            kafka=addresses.kafka,
+            grpc={
+                "router": addresses.router,
+                "generator": addresses.generator,
+                "emitter": addresses.emitter,
+                "admin": f"unix:{self._paths.admin_socket}",
+            },
+            model=model,
+            data_dir=str(self._paths.root),
+        )
+
+    def _changed(self, child: Child) -> None:
+        self._observer.on_change(child)
+        self._write()
+
+    def _set_phase(self, phase: str) -> None:
+        self._state.phase = phase
+        self._write()
+
+    def _write(self) -> None:
+        self._state.processes = [
+            ProcessState(child.plan.name, child.pid, child.state, child.restarts) for child in self._children
+        ]
+        write_state(self._paths, self._state)
+
+
+async def _until(stopped: asyncio.Event, work: Coroutine[None, None, None]) -> None:
+    """Waits for `work` or for the stop, whichever comes first, and ends `work` with the stop."""
+    task = asyncio.create_task(work)
+    waiter = asyncio.create_task(stopped.wait())
+    await asyncio.wait([task, waiter], return_when=asyncio.FIRST_COMPLETED)
+    waiter.cancel()
+    if task.done():
+        task.result()
+        return
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,40 @@
+"""The secrets of a stack on one machine: made once, kept in files that only their owner can read."""
+
+import os
+import secrets
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.cli.stack.paths import DataPaths
+
+SIGNING_KEY_NUMBER = 1
+_SECRET_BYTES = 32
+_RANDOM = ("pepper", "signing-key", "cache-salt", "pseudonym-epoch-1", "clickhouse-writer-password")
+
+
+def create_secrets(paths: DataPaths) -> None:
+    """Makes each secret that is missing and leaves the others as they are."""
+    for name in _RANDOM:
+        _write_once(paths.secrets / name, secrets.token_bytes(_SECRET_BYTES).hex())
+    seed = bytes.fromhex((paths.secrets / "signing-key").read_text(encoding="ascii").strip())
+    public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+    _write_once(paths.secrets / f"ticket-{SIGNING_KEY_NUMBER}.pub", public.hex())
+
+
+def write_api_key(paths: DataPaths, api_key: str) -> None:
+    """Keeps the first API key for the person who started the stack."""
+    _write_once(paths.api_key, api_key)
+
+
+def _write_once(path: Path, text: str) -> None:
+    if path.exists():
+        return
+    # Written aside and linked into place: a kill leaves the whole secret or none.
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    aside.rename(path)

@@ -1,0 +1,93 @@
+"""What runs in a data folder, kept in one JSON file, and the lock that says whether it still does."""
+
+import fcntl
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from services.cli.stack.errors import StackError
+from services.cli.stack.paths import DataPaths
+
+
+@dataclass(slots=True)
+class ProcessState:
+    """One process: `state` is waiting, starting, ready, unready, restarting, draining or stopped."""
+
+    name: str
+    pid: int | None
+    state: str
+    restarts: int
+
+
+@dataclass(slots=True)
+class StackState:
+    """Everything that scripts ask for."""
+
+    supervisor_pid: int
+    phase: str
+    base_url: str
+    clickhouse_url: str
+    kafka: str
+    grpc: dict[str, str]
+    model: str
+    data_dir: str
+    processes: list[ProcessState] = field(default_factory=list)
+    problem: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `--json` prints."""
+        return asdict(self)
+
+
+def write_state(paths: DataPaths, state: StackState) -> None:
+    """Replaces the state file in one step."""
+    aside = paths.state.with_suffix(".new")
+    aside.write_text(json.dumps(state.to_json(), indent=2) + "\n", encoding="utf-8")
+    aside.replace(paths.state)
+
+
+def read_state(paths: DataPaths) -> dict[str, Any] | None:
+    """The last state written, or None where nothing ever ran."""
+    try:
+        content: dict[str, Any] = json.loads(paths.state.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        raise StackError(f"{paths.state} cannot be read; stop the stack and remove that file.") from None
+    return content
+
+
+def take_lock(paths: DataPaths) -> int:
+    """Holds the folder until this process ends and returns the lock; StackError if another holds it."""
+    descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise StackError(
+            f"A stack already runs in {paths.root}; stop it with `comptoir down --data-dir {paths.root}`, "
+            "or choose another --data-dir."
+        ) from None
+    return descriptor
+
+
+def is_running(paths: DataPaths) -> bool:
+    """True while a supervisor holds the folder."""
+    try:
+        descriptor = os.open(paths.lock, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def missing_state(root: Path) -> StackError:
+    """The error of a command that needs a stack where there is none."""
+    return StackError(f"Nothing runs in {root}; start it with `comptoir up --data-dir {root}`.")

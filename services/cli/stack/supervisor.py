@@ -1,0 +1,106 @@
+"""Starts every process, starts it again when it dies, and drains them all in order."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from services.cli.stack.child import Child
+from services.cli.stack.errors import StackError
+from services.cli.stack.plan import DRAIN_ORDER, ProcessPlan, restart_delay_seconds
+from services.cli.stack.probes import is_ready
+
+_PROBE_INTERVAL_SECONDS = 0.1
+_WATCH_INTERVAL_SECONDS = 2.0
+
+
+class Supervisor:
+    """All processes of one stack. `on_change` is called with a child whenever its state changed."""
+
+    def __init__(
+        self,
+        plan: list[ProcessPlan],
+        logs: Path,
+        environment: Mapping[str, str],
+        on_change: Callable[[Child], None],
+    ) -> None:
+        self.children = [Child(entry, logs / f"{entry.name}.log", environment) for entry in plan]
+        self._on_change = on_change
+        self._ready = {entry.name: asyncio.Event() for entry in plan}
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Returns once every process was ready once; raises StackError if one cannot start."""
+        self._tasks = [asyncio.create_task(self._keep(child)) for child in self.children]
+        everything = asyncio.create_task(self._all_ready())
+        done, _ = await asyncio.wait([everything, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        everything.cancel()
+        for task in done - {everything}:
+            task.result()
+
+    async def run(self) -> None:
+        """Watches until cancelled; raises only what is a defect of the supervisor itself."""
+        await asyncio.gather(*self._tasks)
+
+    async def stop(self) -> None:
+        """Drains the processes, those that take requests first; none is left when it returns."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for child in sorted(self.children, key=lambda child: DRAIN_ORDER.index(child.plan.name)):
+            stopping = asyncio.create_task(child.stop())
+            await asyncio.sleep(0)
+            self._on_change(child)
+            await stopping
+            self._on_change(child)
+
+    async def _all_ready(self) -> None:
+        for event in self._ready.values():
+            await event.wait()
+
+    async def _keep(self, child: Child) -> None:
+        for name in child.plan.after:
+            await self._ready[name].wait()
+        failures = 0
+        while True:
+            await child.start()
+            self._on_change(child)
+            started = time.monotonic()
+            await self._watch(child)
+            status = await child.wait()
+            if not self._ready[child.plan.name].is_set():
+                raise StackError(_why_it_ended(child, status))
+            failures = 1 if time.monotonic() - started > 30 else failures + 1  # noqa: PLR2004 - a healthy half minute
+            child.restarts += 1
+            child.state = "restarting"
+            self._on_change(child)
+            await asyncio.sleep(restart_delay_seconds(failures))
+
+    async def _watch(self, child: Child) -> None:
+        """Follows one run until it ends: starting, ready, unready."""
+        deadline = time.monotonic() + child.plan.start_seconds
+        while child.pid is not None:
+            ready = await is_ready(child.plan.probe)
+            self._note(child, ready=ready)
+            if child.state == "starting" and time.monotonic() > deadline:
+                await child.stop()
+                return
+            await asyncio.sleep(_WATCH_INTERVAL_SECONDS if ready else _PROBE_INTERVAL_SECONDS)
+
+    def _note(self, child: Child, *, ready: bool) -> None:
+        before = child.state
+        if ready and child.pid is not None:
+            child.state = "ready"
+            self._ready[child.plan.name].set()
+        elif before == "ready":
+            child.state = "unready"
+        if child.state != before:
+            self._on_change(child)
+
+
+def _why_it_ended(child: Child, status: int) -> str:
+    sentence = child.last_sentence()
+    if sentence:
+        return sentence
+    how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
+    return f"{child.plan.title} {how} before it was ready; `comptoir logs {child.plan.name}` shows its log."
