@@ -1,0 +1,61 @@
+"""Runs the emitter: `python -m services.emitter --config FILE`."""
+
+import asyncio
+import sys
+
+import uvloop
+from comptoir.emitter.v1.emitter_pb2_grpc import add_EmitterServiceServicer_to_server
+
+from services.emitter.adapters.kafka_log import KafkaLog
+from services.emitter.adapters.spool import SpoolUnusableError, SqliteSpool
+from services.emitter.adapters.spool_gauges import watch
+from services.emitter.domain.pseudonym import SECRET_BYTES, Pseudonyms
+from services.emitter.forwarder import Forwarder
+from services.emitter.server import EmitterServicer
+from services.emitter.settings import EmitterSettings
+from services.runtime import logs, telemetry
+from services.runtime.clock import SystemClock
+from services.runtime.grpc_server import build_server, stop_event
+from services.runtime.settings import SettingsError, from_command_line, read_secret
+
+
+async def run(settings: EmitterSettings) -> None:
+    """Serves until it is told to stop, then drains: first the calls, then the spool, each in bounded time."""
+    clock, kafka = SystemClock(), settings.kafka
+    stopped = asyncio.create_task(stop_event().wait())
+    secret = read_secret(settings.pseudonym_secret_file, length_bytes=SECRET_BYTES)
+    log = KafkaLog(kafka.bootstrap, ssl_context=kafka.ssl_context(), confirm_seconds=kafka.confirm_seconds)
+    spool = SqliteSpool(settings.spool, clock)
+    watch(spool, clock)
+    server = build_server(settings.listen, clock=clock)
+    servicer = EmitterServicer(spool, Pseudonyms(secret, settings.pseudonym_epoch))
+    add_EmitterServiceServicer_to_server(servicer, server.server)
+    await server.start()
+    await server.set_serving(is_serving=True)
+    forwarder = Forwarder(spool, log, poll_seconds=settings.frame_linger_seconds / 2)
+    forwarding = asyncio.create_task(forwarder.run())
+    await asyncio.wait({stopped, forwarding}, return_when=asyncio.FIRST_COMPLETED)
+    await server.drain(settings.grace_seconds)
+    await forwarder.drain(forwarding, settings.forward_grace_seconds)
+    await log.close()
+    await spool.close()
+    if not forwarding.cancelled():
+        forwarding.result()
+
+
+def main() -> None:
+    """Exits with 0 after a drain, with 2 and one sentence if the settings or the spool cannot be used."""
+    settings = from_command_line(EmitterSettings, section="emitter", description=__doc__ or "")
+    logs.configure("emitter", settings.log_level)
+    exporters = telemetry.configure(settings.telemetry, "emitter")
+    try:
+        uvloop.run(run(settings))
+    except (SettingsError, SpoolUnusableError) as error:
+        sys.stderr.write(f"comptoir emitter: {error}\n")
+        sys.exit(2)
+    finally:
+        exporters.shutdown()
+
+
+if __name__ == "__main__":
+    main()

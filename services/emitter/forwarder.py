@@ -1,0 +1,102 @@
+"""Moves frames from the spool to the log: in order, never forgotten before the log confirmed them."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+
+from services.emitter.domain.backoff import pause_seconds
+from services.emitter.domain.frame import Kind
+from services.emitter.domain.ports import EventLog, LogUnavailableError, Spool
+from services.runtime.errors import ComptoirError
+from services.runtime.logs import get_logger
+from services.runtime.telemetry import counter
+
+_log = get_logger(__name__)
+
+# Frames of one kind between the spool and the log's confirmation.
+MAX_IN_FLIGHT = 32
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Forwarder:
+    """One loop per kind; it holds nothing that the spool does not hold, so it may stop at any moment."""
+
+    def __init__(
+        self, spool: Spool, log: EventLog, *, poll_seconds: float, sleep: Sleep = asyncio.sleep
+    ) -> None:
+        self._spool = spool
+        self._log = log
+        self._poll_seconds = poll_seconds
+        self._sleep = sleep
+        self._is_draining = False
+        self._failures = dict.fromkeys(Kind, 0)
+        self._forwarded = counter(
+            "comptoir.spool.forwarded", unit="{event}", description="Events that Kafka confirmed."
+        )
+        self._resent = counter("comptoir.spool.resent", unit="{event}", description="Events sent again.")
+
+    async def run(self) -> None:
+        """Forwards every kind until it is cancelled, or until nothing is left after `drain` began."""
+        async with asyncio.TaskGroup() as group:
+            for kind in Kind:
+                group.create_task(self._run_kind(kind))
+
+    async def drain(self, running: asyncio.Task[None], seconds: float) -> None:
+        """Lets the task of `run` send what is left, small frames too, and ends it after `seconds`."""
+        self._is_draining = True
+        await asyncio.wait({running}, timeout=seconds)
+        running.cancel()
+        await asyncio.wait({running})
+
+    async def step(self, kind: Kind) -> int:
+        """Forwards the oldest frames of one kind and returns their number of events.
+
+        Raises LogUnavailableError or ComptoirError; nothing is lost, and the next step starts at the
+        same frame.
+        """
+        if self._spool.state.events == 0:
+            return 0
+        frames = await self._spool.frames(kind, limit=MAX_IN_FLIGHT, is_draining=self._is_draining)
+        if not frames:
+            return 0
+        events = sum(frame.count for frame in frames)
+        if self._failures[kind]:
+            self._resent.add(events)
+        await self._log.append(frames, await self._partition(kind))
+        await self._spool.remove(frames[-1])
+        self._forwarded.add(events)
+        return events
+
+    async def _run_kind(self, kind: Kind) -> None:
+        while True:
+            try:
+                events = await self.step(kind)
+            except (LogUnavailableError, ComptoirError) as error:
+                await self._pause(kind, error)
+                continue
+            self._failures[kind] = 0
+            if events == 0 and self._is_draining:
+                return
+            if events == 0:
+                await self._sleep(self._poll_seconds)
+
+    async def _pause(self, kind: Kind, error: Exception) -> None:
+        self._failures[kind] += 1
+        wait_seconds = pause_seconds(self._failures[kind], random.random())  # noqa: S311 - spreads retries
+        _log.warning(
+            "forwarding_failed",
+            kind=kind.name,
+            error_type=type(error).__name__,
+            attempt=self._failures[kind],
+            wait_seconds=round(wait_seconds, 3),
+        )
+        await self._sleep(wait_seconds)
+
+    async def _partition(self, kind: Kind) -> int:
+        """The kind's partition: chosen once and kept, so that a resend lands behind the first send."""
+        chosen = await self._spool.partition(kind)
+        if chosen is None:
+            chosen = self._spool.producer_id % await self._log.partitions(kind)
+            await self._spool.choose_partition(kind, chosen)
+        return chosen
