@@ -1,0 +1,181 @@
+"""Tenants and keys in a SQLite file through SQLAlchemy, each call in a worker thread."""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+from sqlalchemy import Engine, create_engine, event, select
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from services.router.adapters.tables import (
+    SCHEMA_VERSION,
+    KeyModelRow,
+    KeyRow,
+    SchemaVersionRow,
+    Table,
+    TenantRow,
+)
+from services.router.domain.tenancy import Key, NewKey, Quota, Tenant
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.settings import SettingsError
+
+_PRAGMAS: Final = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA busy_timeout=2000",
+)
+
+_Result = TypeVar("_Result")
+
+
+class SqlKeys:
+    """A key store in one file, which only its owner may read; survives a kill at any moment."""
+
+    def __init__(self, file: Path) -> None:
+        self._engine = _open(file)
+
+    async def find(self, digest: bytes) -> Key | None:
+        """Return the key with that digest, revoked and expired ones too, or None."""
+
+        def query(session: Session) -> Key | None:
+            row = session.scalars(select(KeyRow).where(KeyRow.digest == digest)).one_or_none()
+            return None if row is None else _key(row)
+
+        return await self._run(query)
+
+    async def create_tenant(self, name: str, home_region: int, now_seconds: int) -> Tenant:
+        """Store a tenant; ALREADY_EXISTS if the name is taken."""
+
+        def insert(session: Session) -> Tenant:
+            row = TenantRow(name=name, home_region=home_region, created_at_seconds=now_seconds)
+            session.add(row)
+            session.flush()
+            return _tenant(row)
+
+        return await self._run(insert)
+
+    async def list_tenants(self) -> Sequence[Tenant]:
+        """Return all tenants by number."""
+        return await self._run(
+            lambda session: [
+                _tenant(row) for row in session.scalars(select(TenantRow).order_by(TenantRow.number))
+            ]
+        )
+
+    async def create_key(self, new: NewKey) -> Key:
+        """Store a key; NOT_FOUND if there is no such tenant."""
+
+        def insert(session: Session) -> Key:
+            row = KeyRow(
+                tenant=_tenant_named(session, new.tenant_name),
+                digest=new.digest,
+                label=new.label,
+                requests_per_minute=new.quota.requests_per_minute,
+                tokens_per_minute=new.quota.tokens_per_minute,
+                concurrency=new.quota.concurrency,
+                created_at_seconds=new.created_at_seconds,
+                expires_at_seconds=new.expires_at_seconds,
+                models=[KeyModelRow(model_number=model) for model in sorted(set(new.models))],
+            )
+            session.add(row)
+            session.flush()
+            return _key(row)
+
+        return await self._run(insert)
+
+    async def list_keys(self, tenant_name: str | None) -> Sequence[Key]:
+        """Return all keys of a tenant, or of all, by number; NOT_FOUND if there is no such tenant."""
+
+        def query(session: Session) -> Sequence[Key]:
+            statement = select(KeyRow).order_by(KeyRow.number)
+            if tenant_name is not None:
+                tenant = _tenant_named(session, tenant_name)
+                statement = statement.where(KeyRow.tenant_number == tenant.number)
+            return [_key(row) for row in session.scalars(statement)]
+
+        return await self._run(query)
+
+    async def revoke_key(self, number: int, now_seconds: int) -> Key:
+        """Mark a key as revoked, once; NOT_FOUND if there is none with that number."""
+
+        def update(session: Session) -> Key:
+            row = session.get(KeyRow, number)
+            if row is None:
+                raise ComptoirError(Reason.NOT_FOUND, field="number")
+            row.revoked_at_seconds = row.revoked_at_seconds or now_seconds
+            return _key(row)
+
+        return await self._run(update)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._engine.dispose()
+
+    async def _run(self, work: Callable[[Session], _Result]) -> _Result:
+        return await asyncio.to_thread(self._transact, work)
+
+    def _transact(self, work: Callable[[Session], _Result]) -> _Result:
+        try:
+            with Session(self._engine) as session, session.begin():
+                return work(session)
+        except IntegrityError:
+            raise ComptoirError(Reason.ALREADY_EXISTS) from None
+        except SQLAlchemyError:
+            # Its text may hold the statement; the reason is all that leaves.
+            raise ComptoirError(Reason.UNAVAILABLE, retry_after_seconds=1.0) from None
+
+
+def _open(file: Path) -> Engine:
+    try:
+        # Created here, so that nobody else may read it; SQLite gives its journal the same mode.
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        engine = create_engine(f"sqlite:///{file}", hide_parameters=True)
+        event.listen(engine, "connect", _prepare)
+        Table.metadata.create_all(engine)
+        with Session(engine) as session, session.begin():
+            version = session.scalars(select(SchemaVersionRow.version)).one_or_none()
+            if version is None:
+                session.add(SchemaVersionRow(version=SCHEMA_VERSION))
+    except (OSError, SQLAlchemyError):
+        raise SettingsError(f"the database file {file.name} cannot be opened or written.") from None
+    if version not in (None, SCHEMA_VERSION):
+        raise SettingsError(f"the database file {file.name} was written by another version of the router.")
+    return engine
+
+
+def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    for pragma in _PRAGMAS:
+        cursor.execute(pragma)
+    cursor.close()
+
+
+def _tenant_named(session: Session, name: str) -> TenantRow:
+    row = session.scalars(select(TenantRow).where(TenantRow.name == name)).one_or_none()
+    if row is None:
+        raise ComptoirError(Reason.NOT_FOUND, field="tenant")
+    return row
+
+
+def _tenant(row: TenantRow) -> Tenant:
+    return Tenant(row.number, row.name, row.home_region, row.created_at_seconds, row.is_disabled)
+
+
+def _key(row: KeyRow) -> Key:
+    return Key(
+        number=row.number,
+        tenant=_tenant(row.tenant),
+        digest=row.digest,
+        label=row.label,
+        models=frozenset(model.model_number for model in row.models),
+        quota=Quota(row.requests_per_minute, row.tokens_per_minute, row.concurrency),
+        created_at_seconds=row.created_at_seconds,
+        expires_at_seconds=row.expires_at_seconds,
+        revoked_at_seconds=row.revoked_at_seconds,
+    )

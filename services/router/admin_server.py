@@ -1,0 +1,68 @@
+"""AdminService: tenants and keys, on the operators' own listener."""
+
+from comptoir.router.v1 import admin_pb2, admin_pb2_grpc
+
+from services.router import admin_wire
+from services.router.domain.administration import Administration, KeyOrder
+from services.router.domain.catalog import Catalog
+from services.runtime.interceptors import Context
+
+
+class AdminServer(admin_pb2_grpc.AdminServiceServicer):
+    """Answers operators."""
+
+    def __init__(self, administration: Administration, catalog: Catalog) -> None:
+        self._administration = administration
+        self._catalog = catalog
+
+    async def CreateTenant(  # noqa: N802 - the schema's name
+        self, request: admin_pb2.CreateTenantRequest, context: Context
+    ) -> admin_pb2.CreateTenantResponse:
+        """Create a tenant."""
+        del context
+        stored = await self._administration.create_tenant(request.name, request.home_region)
+        return admin_pb2.CreateTenantResponse(tenant=admin_wire.tenant(stored, self._catalog))
+
+    async def ListTenants(  # noqa: N802 - the schema's name
+        self, request: admin_pb2.ListTenantsRequest, context: Context
+    ) -> admin_pb2.ListTenantsResponse:
+        """List all tenants."""
+        del request, context
+        tenants = await self._administration.list_tenants()
+        return admin_pb2.ListTenantsResponse(
+            tenants=[admin_wire.tenant(stored, self._catalog) for stored in tenants]
+        )
+
+    async def CreateKey(  # noqa: N802 - the schema's name
+        self, request: admin_pb2.CreateKeyRequest, context: Context
+    ) -> admin_pb2.CreateKeyResponse:
+        """Create a key and show it, once."""
+        del context
+        issued = await self._administration.create_key(
+            KeyOrder(
+                tenant_name=request.tenant,
+                label=request.label,
+                model_names=list(request.models),
+                quota=admin_wire.quota(request.quota) if request.HasField("quota") else None,
+                expires_at_seconds=request.expires_at_seconds,
+            )
+        )
+        return admin_pb2.CreateKeyResponse(
+            key=admin_wire.key(issued.key, self._catalog), api_key=issued.api_key
+        )
+
+    async def ListKeys(  # noqa: N802 - the schema's name
+        self, request: admin_pb2.ListKeysRequest, context: Context
+    ) -> admin_pb2.ListKeysResponse:
+        """List keys without their secrets."""
+        del context
+        keys = await self._administration.list_keys(request.tenant)
+        return admin_pb2.ListKeysResponse(keys=[admin_wire.key(stored, self._catalog) for stored in keys])
+
+    async def RevokeKey(  # noqa: N802 - the schema's name
+        self, request: admin_pb2.RevokeKeyRequest, context: Context
+    ) -> admin_pb2.RevokeKeyResponse:
+        """Revoke a key at once."""
+        del context
+        stored = await self._administration.revoke_key(request.number)
+        return admin_pb2.RevokeKeyResponse(key=admin_wire.key(stored, self._catalog))

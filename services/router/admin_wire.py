@@ -1,0 +1,47 @@
+"""Between the messages of administration and the router's own types; names come from the catalog."""
+
+from comptoir.router.v1 import admin_pb2
+
+from services.router.domain.catalog import Catalog
+from services.router.domain.tenancy import Key, Quota, Tenant
+
+
+def tenant(stored: Tenant, catalog: Catalog) -> admin_pb2.Tenant:
+    """Return the message of a tenant; its home region is shown by number if the catalog lost its name."""
+    region = catalog.region(stored.home_region)
+    return admin_pb2.Tenant(
+        number=stored.number,
+        name=stored.name,
+        home_region=region.name if region else str(stored.home_region),
+        created_at_seconds=stored.created_at_seconds,
+        is_disabled=stored.is_disabled,
+    )
+
+
+def key(stored: Key, catalog: Catalog) -> admin_pb2.Key:
+    """Return the message of a key, without its secret; models by name, or number where the name is lost."""
+    return admin_pb2.Key(
+        number=stored.number,
+        tenant=stored.tenant.number,
+        tenant_name=stored.tenant.name,
+        label=stored.label,
+        models=sorted(_model_name(number, catalog) for number in stored.models),
+        quota=admin_pb2.Quota(
+            requests_per_minute=stored.quota.requests_per_minute,
+            tokens_per_minute=stored.quota.tokens_per_minute,
+            concurrency=stored.quota.concurrency,
+        ),
+        created_at_seconds=stored.created_at_seconds,
+        expires_at_seconds=stored.expires_at_seconds,
+        revoked_at_seconds=stored.revoked_at_seconds,
+    )
+
+
+def quota(message: admin_pb2.Quota) -> Quota:
+    """Return the quota that a message carries."""
+    return Quota(message.requests_per_minute, message.tokens_per_minute, message.concurrency)
+
+
+def _model_name(number: int, catalog: Catalog) -> str:
+    model = catalog.model(number)
+    return model.name if model else str(number)

@@ -1,0 +1,109 @@
+"""Joins the router's domain with its adapters and its servers, as the settings say."""
+
+import asyncio
+import os
+from typing import Final
+
+from comptoir.router.v1 import admin_pb2_grpc, replica_pb2_grpc, router_pb2_grpc
+
+from services.router.adapters.cached_keys import CachedKeys
+from services.router.adapters.config_catalog import domain_catalog, domain_region
+from services.router.adapters.counted_leases import CountedLeases
+from services.router.adapters.ed25519_signer import SEED_BYTES, Ed25519Signer
+from services.router.adapters.expiry import expire_leases
+from services.router.adapters.memory_leases import MemoryLeases
+from services.router.adapters.replica_directory import MemoryReplicaDirectory
+from services.router.adapters.sql_keys import SqlKeys
+from services.router.admin_server import AdminServer
+from services.router.domain.administration import Administration
+from services.router.domain.admission import AdmissionDesk, Policy, Ports
+from services.router.domain.authentication import Authenticator
+from services.router.domain.leases import LeaseDesk
+from services.router.domain.ports import AdmissionLog
+from services.router.domain.tenancy import Quota
+from services.router.replica_server import ReplicaServer
+from services.router.server import RouterServer
+from services.router.settings import RouterSettings
+from services.runtime.clock import Clock
+from services.runtime.grpc_server import build_server
+from services.runtime.settings import read_secret
+
+PEPPER_BYTES: Final = 32
+# A socket is made with the mode that this leaves: its owner's, 0600.
+_OWNER_ONLY: Final = 0o177
+
+
+class Router:
+    """One router: two listeners over one key store, one lease store and one replica directory."""
+
+    def __init__(self, settings: RouterSettings, log: AdmissionLog, clock: Clock) -> None:
+        pepper = read_secret(settings.pepper_file, length_bytes=PEPPER_BYTES)
+        seed = read_secret(settings.signing_key_file, length_bytes=SEED_BYTES)
+        self._settings, self._clock = settings, clock
+        self._catalog, self._region = domain_catalog(settings.catalog), domain_region(settings.home)
+        self._file_keys = SqlKeys(settings.database_file)
+        self._keys = CachedKeys(self._file_keys, clock)
+        self._replicas, leases = MemoryReplicaDirectory(), CountedLeases(MemoryLeases())
+        self._leases = LeaseDesk(leases, self._replicas)
+        signer = Ed25519Signer(seed, settings.signing_key_number)
+        self._stopping = asyncio.Event()
+        self._public = build_server(settings.listen, clock=clock)
+        self._admin = build_server(settings.admin_listen, clock=clock)
+        self._serve_callers(Ports(leases, self._replicas, signer, log, clock), pepper)
+        self._serve_operators(pepper)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set, then drain: open calls end, report streams are told to come back."""
+        await self._start_admin()
+        await self._public.start()
+        expiring = asyncio.create_task(expire_leases(self._leases, self._clock))
+        stopped = asyncio.create_task(stop.wait())
+        for server in (self._admin, self._public):
+            await server.set_serving(is_serving=True)
+        await asyncio.wait({expiring, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        grace_seconds = self._settings.drain_seconds
+        drained = asyncio.gather(self._public.drain(grace_seconds), self._admin.drain(grace_seconds))
+        self._stopping.set()
+        await drained
+        self._file_keys.close()
+        stopped.cancel()
+        if not expiring.cancel():
+            expiring.result()
+
+    async def _start_admin(self) -> None:
+        address = self._settings.admin_listen.address
+        before = os.umask(_OWNER_ONLY) if address.startswith("unix:") else None
+        try:
+            await self._admin.start()
+        finally:
+            if before is not None:
+                os.umask(before)
+
+    def _serve_callers(self, ports: Ports, pepper: bytes) -> None:
+        settings, server = self._settings, self._public.server
+        policy = Policy(
+            region=self._region,
+            report_timeout_seconds=settings.report_timeout_seconds,
+            ticket_lifetime_seconds=settings.ticket_lifetime_seconds,
+            lease_lifetime_seconds=settings.lease_lifetime_seconds,
+            config_digest=settings.digest,
+        )
+        authenticator = Authenticator(self._keys, pepper=pepper, region=self._region)
+        desk = AdmissionDesk(ports, authenticator, self._catalog, policy)
+        routing = RouterServer(desk, self._leases, self._clock)
+        router_pb2_grpc.add_RouterServiceServicer_to_server(routing, server)
+        reporting = ReplicaServer(self._replicas, self._leases, self._catalog, self._clock, self._stopping)
+        replica_pb2_grpc.add_ReplicaServiceServicer_to_server(reporting, server)
+
+    def _serve_operators(self, pepper: bytes) -> None:
+        quota = self._settings.default_quota
+        administration = Administration(
+            self._keys,
+            catalog=self._catalog,
+            region=self._region,
+            pepper=pepper,
+            default_quota=Quota(quota.requests_per_minute, quota.tokens_per_minute, quota.concurrency),
+            clock=self._clock,
+        )
+        servicer = AdminServer(administration, self._catalog)
+        admin_pb2_grpc.add_AdminServiceServicer_to_server(servicer, self._admin.server)

@@ -1,0 +1,214 @@
+"""The one admission decision: key, tenant, model, size, fit, quota, replica, tickets, in that order."""
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+from services.router.domain.authentication import Authenticator
+from services.router.domain.catalog import Catalog, Model, Region
+from services.router.domain.events import AdmissionEvent
+from services.router.domain.leases import LeaseDesk
+from services.router.domain.placement import Placement, check_fit, place
+from services.router.domain.ports import AdmissionLog, LeaseStore, ReplicaDirectory, Signer
+from services.router.domain.quota import QuotaState, Reservation
+from services.router.domain.sizing import Size, size_of
+from services.router.domain.tenancy import Key
+from services.router.domain.ticket import Grant, TicketOffer, draft_claims
+from services.runtime.clock import Clock
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.identity import Identity
+
+_MICROSECONDS: Final = 1_000_000
+
+
+class Priority(IntEnum):
+    """Scheduling classes, as the engine's queue orders them: lower runs sooner."""
+
+    INTERACTIVE = 0
+    DEFAULT = 10
+    BATCH = 20
+
+
+@dataclass(frozen=True, slots=True)
+class AdmitRequest:
+    """A request for tickets; nothing of it is ever shown."""
+
+    api_key: str = field(repr=False)
+    model: str = field(repr=False)
+    prompt_tokens_upper_bound: int
+    max_output_tokens: int
+    priority: Priority
+    request_id: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """An admitted request: its tickets, best first, what they permit, and what is left of the quota."""
+
+    grant: Grant
+    offers: tuple[TicketOffer, ...]
+    placement: Placement
+    quota: QuotaState
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The numbers that admission goes by, from the settings."""
+
+    region: Region
+    report_timeout_seconds: float
+    ticket_lifetime_seconds: float
+    lease_lifetime_seconds: float
+    config_digest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What admission reaches."""
+
+    leases: LeaseStore
+    replicas: ReplicaDirectory
+    signer: Signer
+    log: AdmissionLog
+    clock: Clock
+
+
+@dataclass(slots=True)
+class _Trail:
+    """What is known of a request so far; a refusal's event says no more than this."""
+
+    request_id: Identity
+    priority: Priority
+    started_at_microseconds: int
+    started_seconds: float
+    key: Key | None = None
+    model: Model | None = None
+
+
+class AdmissionDesk:
+    """Admits or refuses, and answers only when the decision is durable."""
+
+    def __init__(self, ports: Ports, authenticator: Authenticator, catalog: Catalog, policy: Policy) -> None:
+        self._ports = ports
+        self._authenticator = authenticator
+        self._catalog = catalog
+        self._policy = policy
+        self._desk = LeaseDesk(ports.leases, ports.replicas)
+        self._rotation = 0
+
+    async def admit(self, request: AdmitRequest) -> Admission:
+        """Return tickets; raises the reason of a refusal, after which nothing stays reserved."""
+        clock = self._ports.clock
+        request_id = request.request_id if request.request_id.is_set else Identity.random()
+        trail = _Trail(request_id, request.priority, clock.wall_microseconds(), clock.monotonic_seconds())
+        try:
+            admission = await self._decide(request, trail)
+        except ComptoirError as refusal:
+            await self._record_refusal(trail, refusal.reason)
+            raise
+        try:
+            await self._ports.log.record(self._event(trail, Reason.UNSPECIFIED, admission))
+        except BaseException:
+            # Not durable, or the caller went away: no ticket leaves, so nothing may stay reserved.
+            await self._desk.cancel(admission.grant.lease_id, clock.monotonic_seconds())
+            raise
+        return admission
+
+    async def models_of(self, api_key: str) -> list[Model]:
+        """Return the models that a key may use, by name; raises as `admit` does for a bad key."""
+        key = await self._authenticator.find(api_key)
+        self._authenticator.check(api_key, key, self._now_of_day_seconds())
+        return [model for model in self._catalog.models if key.may_use(model.number)]
+
+    async def _decide(self, request: AdmitRequest, trail: _Trail) -> Admission:
+        key = trail.key = await self._authenticator.find(request.api_key)
+        self._authenticator.check(request.api_key, key, self._now_of_day_seconds())
+        model = trail.model = self._catalog.model_named(request.model)
+        if model is None or not key.may_use(model.number):
+            raise ComptoirError(Reason.MODEL_NOT_FOUND)
+        size = size_of(model, request.prompt_tokens_upper_bound, request.max_output_tokens)
+        pool = self._ports.replicas.pool(model.number, self._policy.region.number)
+        check_fit(pool, _sequence_tokens(size, model))
+        grant = Grant(trail.request_id, Identity.random(), key, model, size, int(request.priority))
+        quota = await self._reserve(grant)
+        try:
+            placements = self._place(grant)
+            offers = self._sign(grant, placements)
+        except BaseException:
+            await self._desk.cancel(grant.lease_id, self._ports.clock.monotonic_seconds())
+            raise
+        return Admission(grant, offers, placements[0], quota)
+
+    async def _reserve(self, grant: Grant) -> QuotaState:
+        now_seconds = self._ports.clock.monotonic_seconds()
+        reservation = Reservation(
+            lease_id=grant.lease_id,
+            key=grant.key.number,
+            quota=grant.key.quota,
+            tokens=grant.size.reserved_tokens,
+            expires_at_seconds=now_seconds + self._policy.lease_lifetime_seconds,
+        )
+        return await self._ports.leases.reserve(reservation, now_seconds)
+
+    def _place(self, grant: Grant) -> list[Placement]:
+        self._rotation += 1
+        placements = place(
+            self._ports.replicas.pool(grant.model.number, self._policy.region.number),
+            _sequence_tokens(grant.size, grant.model),
+            now_seconds=self._ports.clock.monotonic_seconds(),
+            report_timeout_seconds=self._policy.report_timeout_seconds,
+            rotation=self._rotation,
+        )
+        # No await since the pool was read: two requests cannot take the same last place.
+        self._ports.replicas.assign(grant.lease_id, placements[0].replica)
+        return placements
+
+    def _sign(self, grant: Grant, placements: list[Placement]) -> tuple[TicketOffer, ...]:
+        drafts = draft_claims(
+            grant,
+            placements,
+            region=self._policy.region.number,
+            issued_at_microseconds=self._ports.clock.wall_microseconds(),
+            lifetime_seconds=self._policy.ticket_lifetime_seconds,
+        )
+        return tuple(
+            TicketOffer(self._ports.signer.sign(claims), placement.address)
+            for claims, placement in zip(drafts, placements, strict=True)
+        )
+
+    async def _record_refusal(self, trail: _Trail, reason: Reason) -> None:
+        try:
+            await self._ports.log.record(self._event(trail, reason, None))
+        except ComptoirError:
+            # The caller learns why it was refused, whatever became of the record; the log counts the loss.
+            return
+
+    def _event(self, trail: _Trail, reason: Reason, admission: Admission | None) -> AdmissionEvent:
+        seconds = self._ports.clock.monotonic_seconds() - trail.started_seconds
+        key, model = trail.key, trail.model
+        return AdmissionEvent(
+            event_id=Identity.random(),
+            request_id=trail.request_id,
+            region=self._policy.region.number,
+            home_region=key.tenant.home_region if key else 0,
+            config_digest=self._policy.config_digest,
+            tenant=key.tenant.number if key else 0,
+            key=key.number if key else 0,
+            started_at_microseconds=trail.started_at_microseconds,
+            duration_microseconds=round(seconds * _MICROSECONDS),
+            reason=reason,
+            model=model.number if model else 0,
+            priority=int(trail.priority),
+            replica=admission.placement.replica if admission else 0,
+            reserved_tokens=admission.grant.size.reserved_tokens if admission else 0,
+            max_output_tokens=admission.grant.size.output_tokens if admission else 0,
+            predicted_kv_blocks=admission.placement.predicted_kv_blocks if admission else 0,
+            tickets=len(admission.offers) if admission else 0,
+        )
+
+    def _now_of_day_seconds(self) -> float:
+        return self._ports.clock.wall_microseconds() / _MICROSECONDS
+
+
+def _sequence_tokens(size: Size, model: Model) -> int:
+    return min(size.reserved_tokens, model.context_tokens)

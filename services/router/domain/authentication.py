@@ -1,0 +1,43 @@
+"""From the text of an API key to the key it is, and whether that key may be used here and now."""
+
+import hmac
+
+from services.router.domain.catalog import Region
+from services.router.domain.keys import digest_of, region_of
+from services.router.domain.ports import KeyFinder
+from services.router.domain.tenancy import Key
+from services.runtime.errors import ComptoirError, Reason
+
+
+class Authenticator:
+    """Knows keys by their digest under the pepper; refuses without saying which part was wrong."""
+
+    def __init__(self, finder: KeyFinder, *, pepper: bytes, region: Region) -> None:
+        self._finder = finder
+        self._pepper = pepper
+        self._region = region
+
+    async def find(self, api_key: str) -> Key:
+        """Return the stored key, usable or not; KEY_INVALID if there is none."""
+        if region_of(api_key) is None:
+            raise ComptoirError(Reason.KEY_INVALID)
+        digest = digest_of(api_key, self._pepper)
+        key = await self._finder.find(digest)
+        if key is None or not hmac.compare_digest(key.digest, digest):
+            raise ComptoirError(Reason.KEY_INVALID)
+        return key
+
+    def check(self, api_key: str, key: Key, now_seconds: float) -> None:
+        """Raise why the key may not be used now, if so; `now_seconds` is the time of day."""
+        if key.revoked_at_seconds:
+            raise ComptoirError(Reason.KEY_INVALID)
+        if key.is_expired(now_seconds):
+            raise ComptoirError(Reason.KEY_EXPIRED)
+        if key.tenant.is_disabled:
+            raise ComptoirError(Reason.TENANT_DISABLED)
+        if region_of(api_key) != self._region.name or not self._may_serve(key):
+            raise ComptoirError(Reason.REGION_NOT_ALLOWED)
+
+    def _may_serve(self, key: Key) -> bool:
+        # Outside the EU only tenants at home: any other would need a transfer record, and there is none.
+        return self._region.is_eu or self._region.number == key.tenant.home_region

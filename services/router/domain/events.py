@@ -1,0 +1,29 @@
+"""The count-only record of one admission decision; numbers and identities, never text."""
+
+from dataclasses import dataclass
+
+from services.runtime.errors import Reason
+from services.runtime.identity import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionEvent:
+    """One decision; `comptoir.usage.v1.Admission` has the meanings. UNSPECIFIED reason means admitted."""
+
+    event_id: Identity
+    request_id: Identity
+    region: int
+    home_region: int
+    config_digest: int
+    tenant: int
+    key: int
+    started_at_microseconds: int
+    duration_microseconds: int
+    reason: Reason
+    model: int
+    priority: int
+    replica: int = 0
+    reserved_tokens: int = 0
+    max_output_tokens: int = 0
+    predicted_kv_blocks: int = 0
+    tickets: int = 0

@@ -1,0 +1,135 @@
+"""Where a request may run: filters replicas, then orders those that remain by how much they have to do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from services.runtime.errors import ComptoirError, Reason
+
+MAX_OFFERS: Final = 3
+_RETRY_SECONDS: Final = 1.0
+_PERMILLE: Final = 1000
+# Scores closer than this are equal: the rotation decides between them.
+_SCORE_DIGITS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A replica's identity and limits; model and region are catalog numbers, 0 KV blocks means unknown."""
+
+    replica: int
+    region: int
+    model: int
+    address: str
+    context_tokens: int
+    kv_block_tokens: int
+    kv_blocks: int
+    max_requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How busy a replica said it was; `age_seconds` is how old its numbers were when it said so."""
+
+    running_requests: int
+    waiting_requests: int
+    kv_usage_permille: int
+    age_seconds: float
+    is_draining: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A replica as the router knows it; `in_flight` counts the requests that this router sent there."""
+
+    registration: Registration
+    load: Load | None
+    reported_at_seconds: float
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A replica that may serve the request, and the KV-cache blocks predicted for it (0 if unknown)."""
+
+    replica: int
+    address: str
+    predicted_kv_blocks: int
+
+
+def predicted_kv_blocks(tokens: int, registration: Registration) -> int:
+    """Return the KV-cache blocks that the tokens fill on that replica; 0 where it does not say."""
+    if registration.kv_block_tokens == 0:
+        return 0
+    return -(-min(tokens, registration.context_tokens) // registration.kv_block_tokens)
+
+
+def check_fit(replicas: Sequence[Replica], tokens: int) -> None:
+    """Raise CONTEXT_TOO_LONG if there are replicas and none could ever hold the tokens."""
+    if replicas and not any(_fits(replica.registration, tokens) for replica in replicas):
+        raise ComptoirError(Reason.CONTEXT_TOO_LONG)
+
+
+def place(
+    replicas: Sequence[Replica],
+    tokens: int,
+    *,
+    now_seconds: float,
+    report_timeout_seconds: float,
+    rotation: int,
+) -> list[Placement]:
+    """Return up to three of a pool's replicas, least work first; equals take turns by `rotation`.
+
+    Raises NO_REPLICA if none is ready, and REPLICA_OVERLOADED if those that are ready are full.
+    """
+    ready = [
+        replica
+        for replica in replicas
+        if _is_ready(replica, now_seconds, report_timeout_seconds) and _fits(replica.registration, tokens)
+    ]
+    if not ready:
+        raise ComptoirError(Reason.NO_REPLICA, retry_after_seconds=_RETRY_SECONDS)
+    free = [replica for replica in ready if outstanding(replica) < replica.registration.max_requests]
+    if not free:
+        raise ComptoirError(Reason.REPLICA_OVERLOADED, retry_after_seconds=_RETRY_SECONDS)
+    by_number = sorted(free, key=lambda replica: replica.registration.replica)
+    turn = rotation % len(by_number)
+    ordered = sorted(
+        by_number[turn:] + by_number[:turn], key=lambda replica: score(replica, report_timeout_seconds)
+    )
+    return [
+        Placement(
+            replica.registration.replica,
+            replica.registration.address,
+            predicted_kv_blocks(tokens, replica.registration),
+        )
+        for replica in ordered[:MAX_OFFERS]
+    ]
+
+
+def outstanding(replica: Replica) -> int:
+    """Return the requests that the replica holds: as it said, or as this router sent, the larger."""
+    if replica.load is None:
+        return replica.in_flight
+    return max(replica.in_flight, replica.load.running_requests + replica.load.waiting_requests)
+
+
+def score(replica: Replica, stale_after_seconds: float) -> float:
+    """Return how much work lies before a new request, in shares of the replica's capacity; low is better."""
+    capacity = replica.registration.max_requests
+    load = replica.load
+    if load is None or load.age_seconds > stale_after_seconds:
+        # Zero load of a silent engine does not mean idle: its cache counts as full.
+        return round(outstanding(replica) / capacity + 1.0, _SCORE_DIGITS)
+    work = (outstanding(replica) + load.waiting_requests) / capacity
+    return round(work + load.kv_usage_permille / _PERMILLE, _SCORE_DIGITS)
+
+
+def _is_ready(replica: Replica, now_seconds: float, report_timeout_seconds: float) -> bool:
+    if replica.load is None or replica.load.is_draining:
+        return False
+    return now_seconds - replica.reported_at_seconds <= report_timeout_seconds
+
+
+def _fits(registration: Registration, tokens: int) -> bool:
+    return registration.kv_blocks == 0 or predicted_kv_blocks(tokens, registration) <= registration.kv_blocks

@@ -1,0 +1,114 @@
+"""What admission needs of the world: stores, replicas, a signer, a durable log, fresh identities."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from services.router.domain.events import AdmissionEvent
+from services.router.domain.placement import Load, Registration, Replica
+from services.router.domain.quota import QuotaState, Reservation, Settled
+from services.router.domain.tenancy import Key, NewKey, Tenant
+from services.router.domain.ticket import SignedTicket, TicketClaims
+from services.runtime.identity import Identity
+
+
+class KeyFinder(Protocol):
+    """Looks keys up, on the path of every request."""
+
+    async def find(self, digest: bytes) -> Key | None:
+        """Return the key with that digest, revoked and expired ones too, or None."""
+        ...
+
+
+class KeyStore(KeyFinder, Protocol):
+    """Tenants and keys, durable; raises UNAVAILABLE where the store cannot be reached."""
+
+    async def create_tenant(self, name: str, home_region: int, now_seconds: int) -> Tenant:
+        """Store a tenant; ALREADY_EXISTS if the name is taken."""
+        ...
+
+    async def list_tenants(self) -> Sequence[Tenant]:
+        """Return all tenants by number."""
+        ...
+
+    async def create_key(self, new: NewKey) -> Key:
+        """Store a key; NOT_FOUND if there is no such tenant."""
+        ...
+
+    async def list_keys(self, tenant_name: str | None) -> Sequence[Key]:
+        """Return all keys of a tenant, or of all, by number; NOT_FOUND if there is no such tenant."""
+        ...
+
+    async def revoke_key(self, number: int, now_seconds: int) -> Key:
+        """Mark a key as revoked, once; NOT_FOUND if there is none with that number."""
+        ...
+
+
+class LeaseStore(Protocol):
+    """Quota and leases; atomic for all who share the store. All times are on the store's one time line."""
+
+    async def reserve(self, reservation: Reservation, now_seconds: float) -> QuotaState:
+        """Lend all or nothing; raises which part of the quota is spent, with the wait."""
+        ...
+
+    async def settle(self, lease_id: Identity, used_tokens: int, now_seconds: float) -> Settled:
+        """Replace a lease by what was used; safe to repeat."""
+        ...
+
+    async def release(self, lease_id: Identity, now_seconds: float) -> bool:
+        """Give an unused lease back; False if it was closed before."""
+        ...
+
+    async def cancel(self, lease_id: Identity, now_seconds: float) -> bool:
+        """Undo a lease of which no ticket left the router; False if it was closed before."""
+        ...
+
+    async def expire(self, now_seconds: float) -> Sequence[Identity]:
+        """Close the leases that nobody settled in time and return which."""
+        ...
+
+
+class ReplicaDirectory(Protocol):
+    """The replicas that are registered now, and what this router sent to each."""
+
+    def register(self, registration: Registration, now_seconds: float) -> Identity:
+        """Take a replica in, in place of an older registration of its number; return the session.
+
+        Raises REQUEST_INVALID if another replica has its address.
+        """
+        ...
+
+    def report(self, session: Identity, load: Load, now_seconds: float) -> None:
+        """Keep the load; ignored if the session was replaced."""
+        ...
+
+    def leave(self, session: Identity) -> None:
+        """Forget the replica, unless it was registered anew since."""
+        ...
+
+    def pool(self, model: int, region: int) -> Sequence[Replica]:
+        """Return the replicas that serve a model in a region, ready or not."""
+        ...
+
+    def assign(self, lease_id: Identity, replica: int) -> None:
+        """Count a request in flight on a replica."""
+        ...
+
+    def unassign(self, lease_id: Identity) -> None:
+        """End that count; safe to repeat."""
+        ...
+
+
+class Signer(Protocol):
+    """Signs tickets."""
+
+    def sign(self, claims: TicketClaims) -> SignedTicket:
+        """Return the ticket that a replica can verify offline."""
+        ...
+
+
+class AdmissionLog(Protocol):
+    """Where decisions become durable."""
+
+    async def record(self, event: AdmissionEvent) -> None:
+        """Return when the event cannot be lost any more; USAGE_NOT_RECORDED after a bounded wait."""
+        ...

@@ -1,0 +1,60 @@
+"""Tenants, their keys, and what a key may use."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """How much a key may use; 0 means no limit."""
+
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    concurrency: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """The unit of isolation, quota and accounting; regions are catalog numbers."""
+
+    number: int
+    name: str
+    home_region: int
+    created_at_seconds: int
+    is_disabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An API key as stored: its digest stands for the secret; no models means every model."""
+
+    number: int
+    tenant: Tenant
+    digest: bytes = field(repr=False)
+    label: str
+    models: frozenset[int]
+    quota: Quota
+    created_at_seconds: int
+    expires_at_seconds: int = 0
+    revoked_at_seconds: int = 0
+
+    def may_use(self, model: int) -> bool:
+        """Tell whether the key may use the model with this catalog number."""
+        return not self.models or model in self.models
+
+    def is_expired(self, now_seconds: float) -> bool:
+        """Tell whether the key's end has passed."""
+        return 0 < self.expires_at_seconds <= now_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key to store, for the tenant of that name."""
+
+    tenant_name: str
+    digest: bytes = field(repr=False)
+    label: str
+    models: Collection[int]
+    quota: Quota
+    created_at_seconds: int
+    expires_at_seconds: int = 0

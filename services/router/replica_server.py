@@ -1,0 +1,106 @@
+"""ReplicaService: a replica is registered for as long as its stream lives."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+
+from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
+
+from services.router import wire
+from services.router.domain.catalog import Catalog
+from services.router.domain.leases import LeaseDesk
+from services.router.domain.placement import Registration
+from services.router.domain.ports import ReplicaDirectory
+from services.runtime.clock import Clock
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.identity import Identity
+from services.runtime.interceptors import Context
+from services.runtime.logs import get_logger
+
+_log = get_logger(__name__)
+
+
+class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
+    """Keeps the directory of replicas and settles leases."""
+
+    def __init__(
+        self,
+        replicas: ReplicaDirectory,
+        leases: LeaseDesk,
+        catalog: Catalog,
+        clock: Clock,
+        stopping: asyncio.Event,
+    ) -> None:
+        self._replicas = replicas
+        self._leases = leases
+        self._catalog = catalog
+        self._clock = clock
+        self._stopping = stopping
+
+    async def Report(  # noqa: N802 - the schema's name
+        self, request_iterator: AsyncIterator[replica_pb2.ReportRequest], context: Context
+    ) -> AsyncIterator[replica_pb2.ReportResponse]:
+        """Register, keep the load, and settle, until the stream or the router ends."""
+        del context
+        session: Identity | None = None
+        try:
+            async with aclosing(_until(self._stopping, request_iterator)) as requests:
+                async for request in requests:
+                    if session is None:
+                        session = self._register(request)
+                    yield await self._take(session, request)
+        finally:
+            if session is not None:
+                self._replicas.leave(session)
+
+    def _register(self, request: replica_pb2.ReportRequest) -> Identity:
+        if not request.HasField("registration"):
+            raise ComptoirError(Reason.REQUEST_INVALID, field="registration")
+        registration = wire.registration(request.registration)
+        self._check(registration)
+        session = self._replicas.register(registration, self._clock.monotonic_seconds())
+        _log.info("replica_registered", replica=registration.replica, model_number=registration.model)
+        return session
+
+    def _check(self, registration: Registration) -> None:
+        if self._catalog.model(registration.model) is None:
+            raise ComptoirError(Reason.REQUEST_INVALID, field="registration.model")
+        if self._catalog.region(registration.region) is None:
+            raise ComptoirError(Reason.REQUEST_INVALID, field="registration.region")
+
+    async def _take(
+        self, session: Identity, request: replica_pb2.ReportRequest
+    ) -> replica_pb2.ReportResponse:
+        now_seconds = self._clock.monotonic_seconds()
+        if request.HasField("load"):
+            self._replicas.report(session, wire.load(request.load), now_seconds)
+        closed = []
+        for settlement in request.settlements:
+            lease_id = wire.lease_of(settlement)
+            used_tokens = settlement.input_tokens + settlement.output_tokens
+            await self._leases.settle(lease_id, used_tokens, now_seconds)
+            closed.append(lease_id)
+        return wire.report_response(closed)
+
+
+async def _until(
+    stopping: asyncio.Event, requests: AsyncIterator[replica_pb2.ReportRequest]
+) -> AsyncGenerator[replica_pb2.ReportRequest]:
+    """Yield requests until they end; UNAVAILABLE when the router stops, so that replicas come back."""
+    stopped = asyncio.ensure_future(stopping.wait())
+    arrival: asyncio.Future[replica_pb2.ReportRequest] | None = None
+    try:
+        while True:
+            arrival = asyncio.ensure_future(anext(requests))
+            await asyncio.wait((arrival, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if not arrival.done():
+                raise ComptoirError(Reason.UNAVAILABLE, retry_after_seconds=1.0)
+            try:
+                request = arrival.result()
+            except StopAsyncIteration:
+                return
+            yield request
+    finally:
+        stopped.cancel()
+        if arrival is not None:
+            arrival.cancel()

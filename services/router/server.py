@@ -1,0 +1,42 @@
+"""RouterService: one method per call, one step of the domain each."""
+
+from comptoir.router.v1 import router_pb2, router_pb2_grpc
+
+from services.router import wire
+from services.router.domain.admission import AdmissionDesk
+from services.router.domain.leases import LeaseDesk
+from services.runtime.clock import Clock
+from services.runtime.identity import Identity
+from services.runtime.interceptors import Context
+
+
+class RouterServer(router_pb2_grpc.RouterServiceServicer):
+    """Answers the edges and internal services."""
+
+    def __init__(self, admission: AdmissionDesk, leases: LeaseDesk, clock: Clock) -> None:
+        self._admission = admission
+        self._leases = leases
+        self._clock = clock
+
+    async def Admit(  # noqa: N802 - the schema's name
+        self, request: router_pb2.AdmitRequest, context: Context
+    ) -> router_pb2.AdmitResponse:
+        """Admit or refuse a request."""
+        del context
+        return wire.admit_response(await self._admission.admit(wire.admit_request(request)))
+
+    async def Release(  # noqa: N802 - the schema's name
+        self, request: router_pb2.ReleaseRequest, context: Context
+    ) -> router_pb2.ReleaseResponse:
+        """Give an unused lease back."""
+        del context
+        lease_id = Identity(request.lease_id_high, request.lease_id_low)
+        is_released = await self._leases.release(lease_id, self._clock.monotonic_seconds())
+        return router_pb2.ReleaseResponse(is_released=is_released)
+
+    async def ListModels(  # noqa: N802 - the schema's name
+        self, request: router_pb2.ListModelsRequest, context: Context
+    ) -> router_pb2.ListModelsResponse:
+        """List the models of a key."""
+        del context
+        return wire.models_response(await self._admission.models_of(request.api_key))

@@ -1,0 +1,61 @@
+"""What the router is told: where it listens, where keys are stored, how long and how much it lends."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from services.router.domain.ticket import MAX_LIFETIME_SECONDS
+from services.runtime.addresses import GrpcListen, GrpcTarget
+from services.runtime.settings import ProcessSettings
+
+
+class DefaultQuota(BaseModel):
+    """The quota of a key that is created without one; 0 means no limit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    requests_per_minute: int = Field(default=6_000, ge=0, lt=2**32, description="requests per minute")
+    tokens_per_minute: int = Field(
+        default=20_000_000, ge=0, lt=2**32, description="input and output tokens per minute"
+    )
+    concurrency: int = Field(default=256, ge=0, lt=2**32, description="requests in flight")
+
+
+class RouterSettings(ProcessSettings):
+    """The section `router`."""
+
+    listen: GrpcListen = Field(description="where edges, internal services and generators call")
+    admin_listen: GrpcListen = Field(description="where operators call; a unix socket gets mode 0600")
+    emitter: GrpcTarget = Field(description="where admission events become durable")
+    database_file: Path = Field(description="SQLite file of tenants and keys; created if absent")
+    pepper_file: Path = Field(description="32 bytes as hex: the secret under which keys are digested")
+    signing_key_file: Path = Field(description="32 bytes as hex: the Ed25519 seed that signs tickets")
+    signing_key_number: int = Field(default=1, ge=1, lt=2**32, description="number of that signing key")
+    default_quota: DefaultQuota = Field(
+        default=DefaultQuota(), description="for keys that are created without a quota"
+    )
+    ticket_lifetime_seconds: float = Field(
+        default=30.0, gt=0, le=MAX_LIFETIME_SECONDS, description="from signing a ticket to its end"
+    )
+    max_generation_seconds: float = Field(
+        default=600.0, gt=0, description="longest generation; with the ticket's lifetime, the life of a lease"
+    )
+    report_timeout_seconds: float = Field(
+        default=5.0, gt=0, description="a replica that was silent for longer gets no requests"
+    )
+    emitter_wait_seconds: float = Field(
+        default=5.0, gt=0, description="longest wait for the emitter before an admission fails"
+    )
+    drain_seconds: float = Field(default=10.0, ge=0, description="longest wait for open calls at the end")
+
+    @model_validator(mode="after")
+    def _listeners_differ(self) -> Self:
+        if self.listen.address == self.admin_listen.address:
+            raise ValueError("admin_listen must not be the address of listen")
+        return self
+
+    @property
+    def lease_lifetime_seconds(self) -> float:
+        """From reserving quota to giving up on its settlement."""
+        return self.ticket_lifetime_seconds + self.max_generation_seconds
