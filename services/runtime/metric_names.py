@@ -8,6 +8,8 @@ MetricName = Literal[
     "comptoir.rpc.duration",
     # counter, {request}: calls that left a process as INTERNAL, by the failure's type; each one is a defect
     "comptoir.rpc.internal_errors",
+    # counter, {ticket}: tickets that a generator did not accept, by reason
+    "comptoir.generator.tickets_refused",
     # counter, {event}: usage events handed over and acknowledged
     "comptoir.usage.recorded",
     # counter, {event}: usage events that were not acknowledged in time; their requests failed cleanly

@@ -1,0 +1,58 @@
+"""Wires the usage pipeline: `python -m pipelines.usage --config FILE`."""
+
+import asyncio
+import sys
+
+from pipelines.usage.adapters.clickhouse_client import ClickHouse
+from pipelines.usage.adapters.clickhouse_schema import ClickHouseSchema
+from pipelines.usage.adapters.clickhouse_store import ClickHouseStore
+from pipelines.usage.adapters.kafka_dead_letters import KafkaDeadLetters
+from pipelines.usage.adapters.kafka_source import KafkaSource
+from pipelines.usage.adapters.otel_meter import OtelMeter
+from pipelines.usage.consumer import Ports, UsageConsumer
+from pipelines.usage.domain.errors import SchemaError
+from pipelines.usage.settings import UsageSettings
+from pipelines.usage.wire import DEAD_LETTER_TOPIC, KIND_OF_TOPIC
+from services.runtime import grpc_server, logs, telemetry
+from services.runtime.clock import SystemClock
+from services.runtime.settings import SettingsError, from_command_line
+
+
+async def _serve(settings: UsageSettings) -> None:
+    stop, clock = grpc_server.stop_event(), SystemClock()
+    clickhouse = ClickHouse(settings.clickhouse)
+    schema = ClickHouseSchema(clickhouse, settings.clickhouse)
+    letters = KafkaDeadLetters(settings.kafka, DEAD_LETTER_TOPIC)
+    source = KafkaSource(settings.kafka, KIND_OF_TOPIC)
+    store = ClickHouseStore(clickhouse, settings.clickhouse.database)
+    consumer = UsageConsumer(Ports(source, store, letters, OtelMeter(), clock), settings.rules)
+    server = grpc_server.build_server(settings.listen, clock=clock)
+    await server.start()
+    try:
+        await consumer.run(
+            stop,
+            prepare=(lambda: schema.apply(settings.retention_days, settings.catalog), letters.start),
+            on_health=lambda is_healthy: server.set_serving(is_serving=is_healthy),
+        )
+    finally:
+        await letters.stop()
+        await clickhouse.close()
+        await server.drain(grace_seconds=1.0)
+
+
+def main() -> None:
+    """Consumes until SIGTERM; one sentence and status 1 or 2 if it cannot."""
+    settings = from_command_line(UsageSettings, section="usage", description="Moves events into the store.")
+    logs.configure(process="usage", level=settings.log_level)
+    exporters = telemetry.configure(settings.telemetry, "usage")
+    try:
+        asyncio.run(_serve(settings))
+    except (SchemaError, SettingsError) as error:
+        sys.stderr.write(f"comptoir usage: {error}\n")
+        sys.exit(1)
+    finally:
+        exporters.shutdown()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""One connection to ClickHouse over HTTP, whose failures are either the frame's fault or a matter of time."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import clickhouse_connect
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from pipelines.usage.domain.errors import BadFrameError, Fault, UnavailableError
+from pipelines.usage.settings import ClickHouseSettings
+
+# The codes by which ClickHouse says that it will never take these bytes. Whatever is not listed, an unknown
+# table or a wrong password included, is not the frame's fault: it waits in Kafka until that is mended.
+NEVER_CODES = frozenset(
+    {
+        33,  # CANNOT_READ_ALL_DATA
+        69,  # ARGUMENT_OUT_OF_BOUND
+        131,  # TOO_LARGE_STRING_SIZE
+        321,  # VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
+        436,  # PROTOBUF_BAD_CAST
+        444,  # UNKNOWN_PROTOBUF_FORMAT
+        469,  # VIOLATED_CONSTRAINT
+        691,  # UNKNOWN_ELEMENT_OF_ENUM
+    }
+)
+
+
+class ClickHouse:
+    """The driver's synchronous client in threads; it connects when it is first used."""
+
+    def __init__(self, settings: ClickHouseSettings) -> None:
+        self._settings = settings
+        self._password = settings.password()
+        self._client: Any = None
+        self._connecting = asyncio.Lock()
+
+    async def command(self, statement: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """Runs a statement that returns nothing."""
+        await self._call(lambda client: client.command(statement, parameters=parameters))
+
+    async def rows(self, query: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
+        """The rows of a query."""
+        result = await self._call(lambda client: client.query(query, parameters=parameters))
+        rows: Sequence[Sequence[Any]] = result.result_rows
+        return rows
+
+    async def insert_bytes(
+        self, table: str, columns: Sequence[str], body: bytes, settings: Mapping[str, str]
+    ) -> None:
+        """Inserts bytes in the ProtobufList format; the columns that are not named take their defaults."""
+        await self._call(
+            lambda client: client.raw_insert(
+                table, column_names=columns, insert_block=body, settings=dict(settings), fmt="ProtobufList"
+            )
+        )
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        if self._client is not None:
+            await asyncio.to_thread(self._client.close)
+
+    async def _call(self, work: Callable[[Any], Any]) -> Any:  # the driver is untyped
+        try:
+            async with self._connecting:
+                if self._client is None:
+                    self._client = await asyncio.to_thread(self._connect)
+            return await asyncio.to_thread(work, self._client)
+        except ClickHouseError as error:
+            # The driver's text may quote values, so only the code goes on, without the cause.
+            code = getattr(error, "code", None) or 0
+            if code in NEVER_CODES:
+                raise BadFrameError(Fault.STORE_REFUSED, store_code=code) from None
+            raise UnavailableError(type(error).__name__, store_code=code) from None
+
+    def _connect(self) -> Any:  # the driver is untyped
+        settings = self._settings
+        return clickhouse_connect.get_client(
+            interface=settings.url.scheme,
+            host=settings.url.host,
+            port=settings.url.port,
+            username=settings.user,
+            password=self._password,
+            ca_cert=str(settings.ca_file) if settings.ca_file else None,
+            compress=False,
+            connect_timeout=10,
+            send_receive_timeout=settings.insert_timeout_seconds,
+            # Inserts run side by side, which a session would forbid.
+            autogenerate_session_id=False,
+            client_name="comptoir-usage",
+        )

@@ -1,0 +1,115 @@
+"""The log as a member of a consumer group: offsets move only when the consumer says so."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+from pipelines.usage.domain.errors import NotOwnerError, UnavailableError
+from pipelines.usage.domain.ports import Partition, Record
+from pipelines.usage.settings import KafkaSettings
+
+_POLL_MILLISECONDS = 250
+_COMMIT_SECONDS = 10.0
+# A store that is down for hours must not cost the membership, so only a stuck loop does.
+_MAX_POLL_INTERVAL_MILLISECONDS = 3_600_000
+_METADATA_MILLISECONDS = 10_000
+
+
+class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]  # the library is untyped
+    """The topics of all kinds."""
+
+    def __init__(self, settings: KafkaSettings, topics: Iterable[str]) -> None:
+        self._topics = tuple(topics)
+        self._is_member = False
+        self._read_to: dict[TopicPartition, int] = {}
+        self._release: Callable[[], Awaitable[None]] | None = None
+        session_milliseconds = round(settings.session_timeout_seconds * 1000)
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=settings.bootstrap,
+            client_id="comptoir-usage",
+            group_id=settings.group,
+            enable_auto_commit=False,
+            # A new group reads the log from its beginning: the newest record would skip what waits there.
+            auto_offset_reset="earliest",
+            max_poll_records=settings.max_poll_records,
+            max_poll_interval_ms=_MAX_POLL_INTERVAL_MILLISECONDS,
+            session_timeout_ms=session_milliseconds,
+            rebalance_timeout_ms=session_milliseconds,
+            heartbeat_interval_ms=session_milliseconds // 10,
+            metadata_max_age_ms=_METADATA_MILLISECONDS,
+            security_protocol="PLAINTEXT" if settings.tls is None else "SSL",
+            ssl_context=settings.ssl_context(),
+        )
+
+    async def start(self, release: Callable[[], Awaitable[None]]) -> None:
+        """Joins the group; UnavailableError if Kafka does not answer."""
+        self._release = release
+        self._consumer.subscribe(self._topics, listener=self)
+        try:
+            await self._consumer.start()
+        except KafkaError as error:
+            raise UnavailableError(type(error).__name__) from None
+
+    async def poll(self) -> Mapping[Partition, Sequence[Record]]:
+        """The next records of each partition, or none after a quarter of a second."""
+        self._consumer.resume(*self._consumer.paused())
+        try:
+            batches = await self._consumer.getmany(timeout_ms=_POLL_MILLISECONDS)
+        except KafkaError as error:
+            raise UnavailableError(type(error).__name__) from None
+        self._read_to.update({place: records[-1].offset + 1 for place, records in batches.items()})
+        return {
+            (partition := Partition(place.topic, place.partition)): [
+                Record(partition, record.offset, record.value or b"") for record in records
+            ]
+            for place, records in batches.items()
+        }
+
+    async def idle(self, seconds: float) -> None:
+        """Waits with every partition paused; asking for records is what keeps the membership."""
+        self._consumer.pause(*self._consumer.assignment())
+        try:
+            batches = await self._consumer.getmany(timeout_ms=round(seconds * 1000))
+        except KafkaError:
+            await asyncio.sleep(seconds)  # the log fails at once, and the wait is what was asked for
+            return
+        for place, unwanted in batches.items():
+            # Partitions that arrived in a rebalance during the wait: read them again later.
+            self._consumer.seek(place, unwanted[0].offset)
+
+    async def commit(self, next_offsets: Mapping[Partition, int]) -> None:
+        """Stores the offsets in the group; NotOwnerError where the group moved on without this member."""
+        offsets = {TopicPartition(*partition): offset for partition, offset in next_offsets.items()}
+        try:
+            await asyncio.wait_for(self._consumer.commit(offsets), _COMMIT_SECONDS)
+        except (CommitFailedError, IllegalStateError):
+            raise NotOwnerError from None
+        except (KafkaError, TimeoutError) as error:
+            raise UnavailableError(type(error).__name__) from None
+
+    async def stop(self) -> None:
+        """Leaves the group, so that others take over at once."""
+        await self._consumer.stop()
+
+    @property
+    def is_member(self) -> bool:
+        """True once the group gave this member its partitions."""
+        return self._is_member
+
+    def lag_frames(self) -> int:
+        """What the last fetches saw beyond the records returned; partitions not fetched yet count as 0."""
+        ends = {place: self._consumer.highwater(place) for place in self._consumer.assignment()}
+        return sum(end - self._read_to.get(place, end) for place, end in ends.items() if end is not None)
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Called by the library before a rebalance, which waits for it."""
+        self._is_member = False
+        self._read_to.clear()
+        if revoked and self._release is not None:
+            await self._release()
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:  # noqa: ARG002
+        """Called by the library after a rebalance."""
+        self._is_member = True

@@ -1,0 +1,45 @@
+"""The pipeline's numbers as OpenTelemetry instruments."""
+
+from pipelines.usage.domain.errors import Fault
+from pipelines.usage.domain.frame import Kind
+from services.runtime import telemetry
+
+
+class OtelMeter:
+    """Frames read from the log = frames inserted + dead letters; what is not read yet is the lag."""
+
+    def __init__(self) -> None:
+        self._frames = telemetry.counter(
+            "comptoir.usage.inserted_frames", unit="{frame}", description="Frames in the store"
+        )
+        self._rows = telemetry.counter(
+            "comptoir.usage.inserted_rows", unit="{row}", description="Events in the store"
+        )
+        self._duration = telemetry.histogram(
+            "comptoir.usage.insert_duration", unit="s", description="Time of one insert"
+        )
+        self._letters = telemetry.counter(
+            "comptoir.usage.dead_letters", unit="{frame}", description="Frames that cannot be stored"
+        )
+        self._lag_frames = 0
+        telemetry.gauge(
+            "comptoir.usage.lag",
+            unit="{frame}",
+            description="Frames that wait in the log",
+            read=lambda: self._lag_frames,
+        )
+
+    def inserted(self, kind: Kind, rows: int, seconds: float) -> None:
+        """A frame is in the store."""
+        attributes = {"kind": kind.name.lower()}
+        self._frames.add(1, attributes)
+        self._rows.add(rows, attributes)
+        self._duration.record(seconds, attributes)
+
+    def dead_lettered(self, fault: Fault) -> None:
+        """A frame went to the dead letters."""
+        self._letters.add(1, {"reason": fault.name.lower()})
+
+    def lagging(self, frames: int) -> None:
+        """So many frames wait in the assigned partitions."""
+        self._lag_frames = frames

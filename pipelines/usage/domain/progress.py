@@ -1,0 +1,96 @@
+"""How far each partition is worked off, when to say so to Kafka, and when to stop trusting what arrives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipelines.usage.domain.errors import Fault
+from pipelines.usage.domain.ports import Partition
+
+
+@dataclass(frozen=True, slots=True)
+class CommitPolicy:
+    """Offsets are committed after this many frames or seconds, whichever comes first."""
+
+    every_frames: int = 64
+    every_seconds: float = 1.0
+
+
+class Progress:
+    """Offsets of frames that are stored or dead-lettered and not yet committed."""
+
+    def __init__(self, policy: CommitPolicy) -> None:
+        self._policy = policy
+        self._next_offsets: dict[Partition, int] = {}
+        self._frames = 0
+        self._since_seconds = 0.0
+
+    def note(self, partition: Partition, offset: int, *, now_seconds: float) -> None:
+        """The record at `offset` is done for good."""
+        if not self._frames:
+            self._since_seconds = now_seconds
+        self._frames += 1
+        self._next_offsets[partition] = offset + 1
+
+    def is_due(self, now_seconds: float) -> bool:
+        """True if it is time to commit."""
+        if not self._frames:
+            return False
+        age_seconds = now_seconds - self._since_seconds
+        return self._frames >= self._policy.every_frames or age_seconds >= self._policy.every_seconds
+
+    def staged(self) -> Mapping[Partition, int]:
+        """The offsets to commit."""
+        return dict(self._next_offsets)
+
+    def committed(self, next_offsets: Mapping[Partition, int]) -> None:
+        """These offsets are stored; what was noted meanwhile stays staged."""
+        for partition, offset in next_offsets.items():
+            if self._next_offsets.get(partition) == offset:
+                del self._next_offsets[partition]
+        self._frames = len(self._next_offsets)
+
+    def forget(self) -> None:
+        """The partitions belong to others now."""
+        self._next_offsets.clear()
+        self._frames = 0
+
+
+class Breaker:
+    """Trips after too many bad frames in a row: then the fault is ours or the producer's, not the frames'."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._in_a_row = 0
+
+    def good(self) -> None:
+        """A frame was stored."""
+        self._in_a_row = 0
+
+    def bad(self, fault: Fault) -> None:
+        """A frame was dead-lettered; expired frames are the normal end of a long outage and do not count."""
+        if fault is not Fault.EXPIRED:
+            self._in_a_row += 1
+
+    @property
+    def is_tripped(self) -> bool:
+        """True once the limit is passed."""
+        return self._in_a_row > self._limit
+
+
+class Backoff:
+    """Waits that double from the first to the most seconds, each cut by a random share of up to half."""
+
+    def __init__(self, first_seconds: float, most_seconds: float) -> None:
+        self._first_seconds = first_seconds
+        self._most_seconds = most_seconds
+        self._failures = 0
+
+    def next_seconds(self, share: float) -> float:
+        """How long to wait after one more failure; `share` is random in [0, 1)."""
+        wait_seconds = min(self._first_seconds * 2.0**self._failures, self._most_seconds)
+        self._failures = min(self._failures + 1, 32)
+        return wait_seconds * (1.0 - share / 2.0)
+
+    def reset(self) -> None:
+        """The call succeeded."""
+        self._failures = 0

@@ -1,0 +1,118 @@
+"""Bodies of frames and the schema: what the domain checks, and what the store is told about the bytes."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from buf.validate import validate_pb2
+from comptoir.usage.v1 import usage_pb2
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import DecodeError, Message
+
+from pipelines.usage.domain.errors import BadFrameError, Fault
+from pipelines.usage.domain.frame import Frame, Kind
+from pipelines.usage.domain.validation import Bounds, Columns
+
+_ALWAYS_CHECKED = ("producer_id", "producer_sequence", "schema_version", "region", "started_at_microseconds")
+_SCALARS = {
+    FieldDescriptor.TYPE_FIXED64: "fixed64",
+    FieldDescriptor.TYPE_UINT64: "uint64",
+    FieldDescriptor.TYPE_UINT32: "uint32",
+    FieldDescriptor.TYPE_BOOL: "bool",
+    # The store's Enum columns take numbers from an int32 field, and names only from its own enums.
+    FieldDescriptor.TYPE_ENUM: "int32",
+}
+
+
+class Stream(NamedTuple):
+    """Where the events of one kind travel and rest."""
+
+    topic: str
+    table: str
+    frame_type: type[Message]
+    event: Descriptor
+
+
+STREAMS: Mapping[Kind, Stream] = {
+    Kind.ADMISSION: Stream(
+        "comptoir.admission.v1", "admissions", usage_pb2.AdmissionFrame, usage_pb2.Admission.DESCRIPTOR
+    ),
+    Kind.GENERATION: Stream(
+        "comptoir.generation.v1", "generations", usage_pb2.GenerationFrame, usage_pb2.Generation.DESCRIPTOR
+    ),
+    Kind.EDGE_REQUEST: Stream(
+        "comptoir.edge-request.v1",
+        "edge_requests",
+        usage_pb2.EdgeRequestFrame,
+        usage_pb2.EdgeRequest.DESCRIPTOR,
+    ),
+    Kind.REPLICA_LOAD: Stream(
+        "comptoir.replica-load.v1",
+        "replica_load",
+        usage_pb2.ReplicaLoadFrame,
+        usage_pb2.ReplicaLoad.DESCRIPTOR,
+    ),
+}
+KIND_OF_TOPIC: Mapping[str, Kind] = {stream.topic: kind for kind, stream in STREAMS.items()}
+DEAD_LETTER_TOPIC = "comptoir.dead-letter.v1"
+
+
+def field_names(kind: Kind) -> tuple[str, ...]:
+    """The fields of an event, which are the columns of its table."""
+    return tuple(field.name for field in STREAMS[kind].event.fields)
+
+
+def parse(frame: Frame) -> Columns:
+    """The values to check, a list per field; raises BadFrameError where the body is not what it seems.
+
+    A canonical body holds nothing but the schema's fields: an unknown field could be text, and the store
+    would ignore it in silence.
+    """
+    kind = frame.header.kind
+    try:
+        message = STREAMS[kind].frame_type.FromString(frame.body)
+    except DecodeError:
+        raise BadFrameError(Fault.BODY_UNREADABLE) from None
+    # The parser keeps unknown fields and writes them back, so they go before the comparison.
+    message.DiscardUnknownFields()
+    if message.SerializeToString(deterministic=True) != frame.body:
+        raise BadFrameError(Fault.BODY_NOT_CANONICAL)
+    events = message.events  # type: ignore[attr-defined]  # every frame type has this field
+    fields = {*_ALWAYS_CHECKED, *BOUNDS[kind]}
+    return {field: [getattr(event, field) for event in events] for field in fields}
+
+
+def insert_body(frame: Frame) -> bytes:
+    """The frame as the store's ProtobufList format reads it: the body after its length."""
+    length, prefix = len(frame.body), bytearray()
+    while length > 0x7F:  # noqa: PLR2004 - seven bits a byte, as protobuf writes numbers
+        prefix.append(length & 0x7F | 0x80)
+        length >>= 7
+    return bytes((*prefix, length)) + frame.body
+
+
+def store_schema(kind: Kind) -> str:
+    """The event's fields in protobuf's language, as the store reads them; its message is named `Event`."""
+    lines = (f"{_SCALARS[field.type]} {field.name} = {field.number};" for field in STREAMS[kind].event.fields)
+    return f'syntax = "proto3"; message Event {{ {" ".join(lines)} }}'
+
+
+def _bounds(event: Descriptor) -> Mapping[str, Bounds]:
+    rules = {}
+    for field in event.fields:
+        rule = field.GetOptions().Extensions[validate_pb2.field]
+        if field.enum_type is not None:
+            members = {value.number for value in field.enum_type.values} - set(rule.enum.not_in)
+            rules[field.name] = Bounds(members=frozenset(members))
+        elif rule.HasField("uint32"):
+            most = rule.uint32.lte if rule.uint32.HasField("lte") else 2**32 - 1
+            rules[field.name] = Bounds(rule.uint32.gte, most)
+        elif rule.HasField("uint64"):
+            most = rule.uint64.lte if rule.uint64.HasField("lte") else 2**64 - 1
+            rules[field.name] = Bounds(rule.uint64.gte, most)
+    return rules
+
+
+# The rules that the schema itself states, read once.
+BOUNDS: Mapping[Kind, Mapping[str, Bounds]] = {
+    kind: _bounds(stream.event) for kind, stream in STREAMS.items()
+}
