@@ -16,20 +16,19 @@ from services.runtime import logs
 from services.runtime.settings import from_command_line
 
 _FETCH_ONLY = "--fetch-only"
+_DESCRIPTION = f"One Apache Kafka broker on loopback; {_FETCH_ONLY}: bring the jars, say how far, exit."
 _HANDOVER_SECONDS = 5.0
+_STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Brings the jars, then serves until SIGTERM or SIGINT; one sentence and status 1 if it cannot."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    settings = from_command_line(
-        LocalKafkaSettings,
-        section=SECTION,
-        description=f"One Apache Kafka broker on loopback; {_FETCH_ONLY}: bring the jars, say how far, exit.",
-        argv=[argument for argument in arguments if argument != _FETCH_ONLY],
-    )
+    own = [argument for argument in arguments if argument != _FETCH_ONLY]
+    settings = from_command_line(LocalKafkaSettings, section=SECTION, description=_DESCRIPTION, argv=own)
     logs.configure(process="local-kafka", level=settings.log_level)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for number in _STOPPING_SIGNALS:
+        signal.signal(number, lambda *_: sys.exit(0))
     try:
         class_path = bring_jars(settings, prints_progress=_FETCH_ONLY in arguments)
         if _FETCH_ONLY not in arguments:
@@ -42,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 async def _serve(settings: LocalKafkaSettings, folder: DataFolder, class_path: tuple[Path, ...]) -> None:
     stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _STOPPING_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     await Broker(settings, folder, class_path).run(stopping)
 

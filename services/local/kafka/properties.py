@@ -90,6 +90,9 @@ def _one_node() -> dict[str, str]:
     return {
         "auto.create.topics.enable": "false",
         "group.initial.rebalance.delay.ms": "0",
+        # After a kill the controller waits for the old broker's session to end before it takes the new one.
+        "broker.session.timeout.ms": "2000",
+        "broker.heartbeat.interval.ms": "500",
         "num.network.threads": "2",
         "num.io.threads": "4",
         "offsets.topic.num.partitions": "4",
