@@ -53,7 +53,7 @@ class Broker:
                 _log.warning("broker_killed", wait_seconds=self._settings.stop_timeout_seconds)
         if exit_status is not None:
             raise BrokerError(
-                f"the broker's Java process ended by itself (status {exit_status}); its last lines say why."
+                f"the broker's Java process ended unasked (status {exit_status}); its last lines say why."
             )
         _log.info("broker_stopped")
 

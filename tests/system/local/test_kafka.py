@@ -90,7 +90,7 @@ async def test_a_producer_that_writes_while_java_is_killed_loses_and_repeats_not
         await reached_half.wait()
         kafka.java().kill()
         assert await asyncio.to_thread(kafka.process.wait, 30) == 1
-        assert "ended by itself" in kafka.stderr
+        assert "ended unasked" in kafka.stderr
         assert not (kafka.data_folder / "ready").exists()
         await asyncio.to_thread(kafka.start)
 
