@@ -1,0 +1,128 @@
+"""A caller that goes away: the engine is idle again at once, and what was generated is counted."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
+from comptoir.router.v1 import router_pb2, router_pb2_grpc
+
+from tests.system.stack_process import Stack, eventually
+
+pytestmark = pytest.mark.system
+
+IDLE_SECONDS = 0.2
+# Long enough that no answer ends by itself before it is cancelled.
+MESSAGES: Any = [
+    {"role": "user", "content": "Describe a café, then write a long report about every table in it."}
+]
+NEVER_STOPS: Any = {"temperature": 2.0, "max_completion_tokens": 1500}
+
+
+def _assert_idle_at_once(stack: Stack, cancelled_at: float) -> None:
+    load = eventually(stack.generator_load, lambda load: load.unfinished_requests == 0, 5)
+    assert load.open_streams == 0
+    assert time.monotonic() - cancelled_at < IDLE_SECONDS + 0.1  # the asking itself takes some of it
+
+
+def _assert_counted_as_cancelled(stack: Stack, request_id: str, at_least: int) -> None:
+    row = stack.row_of("generations", request_id)
+    assert row["outcome"] == "client_cancelled"
+    assert at_least <= row["output_tokens"] < 1500
+    assert row["input_tokens"] > 0
+
+
+def test_the_python_client_closes_a_stream(stack: Stack) -> None:
+    with stack.client() as client:
+        response = client.chat.completions.with_raw_response.create(
+            model=stack.model, messages=MESSAGES, stream=True, **NEVER_STOPS
+        )
+        stream = response.parse()
+        pieces = 0
+        for chunk in stream:
+            pieces += bool(chunk.choices and chunk.choices[0].delta.content)
+            if pieces == 3:
+                break
+        stream.response.close()
+        _assert_idle_at_once(stack, time.monotonic())
+    _assert_counted_as_cancelled(stack, response.headers["x-request-id"], 3)
+
+
+async def test_the_python_client_gives_up_on_a_whole_answer(stack: Stack) -> None:
+    async with stack.async_client(max_retries=0) as client:
+        call = asyncio.create_task(
+            client.chat.completions.create(model=stack.model, messages=MESSAGES, **NEVER_STOPS)
+        )
+        await asyncio.to_thread(
+            eventually, stack.generator_load, lambda load: load.unfinished_requests == 1, 10
+        )
+        call.cancel()
+        await asyncio.gather(call, return_exceptions=True)
+        await asyncio.to_thread(_assert_idle_at_once, stack, time.monotonic())
+
+
+def test_the_node_client_breaks_out_of_a_stream(stack: Stack) -> None:
+    node = Path(sys.executable).parent / "node"
+    program = Path(__file__).parent / "node" / "chat.mjs"
+    arguments = [stack.base_url, stack.api_key, stack.model, "cancel", MESSAGES[0]["content"]]
+    done = subprocess.run([node, program, *arguments], capture_output=True, text=True, timeout=60, check=True)
+    answer = json.loads(done.stdout)
+    row = stack.row_of("generations", answer["request_id"])
+    assert row["outcome"] in {"client_cancelled", "stop"}  # a short answer may end before the break arrives
+    assert row["output_tokens"] >= answer["chunks"]
+    assert stack.generator_load().unfinished_requests == 0
+
+
+def test_a_grpc_client_cancels_its_call(stack: Stack) -> None:
+    with (
+        grpc.insecure_channel(stack.description["grpc"]["router"]) as router,
+        grpc.insecure_channel(stack.description["grpc"]["generator"]) as generator,
+    ):
+        admitted = router_pb2_grpc.RouterServiceStub(router).Admit(
+            router_pb2.AdmitRequest(api_key=stack.api_key, model=stack.model, prompt_tokens_upper_bound=200),
+            timeout=10,
+        )
+        call = generator_pb2_grpc.GeneratorServiceStub(generator).Generate(
+            generator_pb2.GenerateRequest(
+                ticket=admitted.offers[0].ticket,
+                messages=[
+                    generator_pb2.ChatMessage(role=generator_pb2.ROLE_USER, text=MESSAGES[0]["content"])
+                ],
+                sampling=generator_pb2.Sampling(temperature=2.0, max_output_tokens=1500),
+            ),
+            timeout=60,
+        )
+        for step in call:
+            if step.WhichOneof("event") == "delta":
+                break
+        call.cancel()
+        _assert_idle_at_once(stack, time.monotonic())
+    request_id = f"{admitted.request_id_high:016x}{admitted.request_id_low:016x}"
+    _assert_counted_as_cancelled(stack, request_id, 1)
+
+
+def test_a_deadline_is_told_apart_from_a_cancel(stack: Stack) -> None:
+    with (
+        grpc.insecure_channel(stack.description["grpc"]["router"]) as router,
+        grpc.insecure_channel(stack.description["grpc"]["generator"]) as generator,
+    ):
+        admitted = router_pb2_grpc.RouterServiceStub(router).Admit(
+            router_pb2.AdmitRequest(api_key=stack.api_key, model=stack.model, prompt_tokens_upper_bound=200),
+            timeout=10,
+        )
+        request = generator_pb2.GenerateRequest(
+            ticket=admitted.offers[0].ticket,
+            messages=[generator_pb2.ChatMessage(role=generator_pb2.ROLE_USER, text=MESSAGES[0]["content"])],
+            sampling=generator_pb2.Sampling(temperature=2.0, max_output_tokens=1500),
+        )
+        with pytest.raises(grpc.RpcError) as caught:
+            list(generator_pb2_grpc.GeneratorServiceStub(generator).Generate(request, timeout=0.3))
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    request_id = f"{admitted.request_id_high:016x}{admitted.request_id_low:016x}"
+    assert stack.row_of("generations", request_id)["outcome"] == "deadline"
