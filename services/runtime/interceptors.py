@@ -1,6 +1,7 @@
 """What happens around every gRPC call: request id, validation, duration, errors that never repeat input."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias, cast
 
@@ -82,11 +83,18 @@ class CallBoundary(grpc.aio.ServerInterceptor):
                 async for response in inner(request, context):
                     yield response
 
+        # A handler that writes for itself is cancelled in person; a generator may be left to the collector.
+        async def call_writer(request: Any, context: Context) -> None:
+            async with _Call(self, method, request_id, context):
+                validate(request)
+                await cast("Callable[[Any, Context], Awaitable[None]]", inner)(request, context)
+
         build = (
             grpc.stream_stream_rpc_method_handler if client_streams else grpc.unary_stream_rpc_method_handler
         )
+        is_writer = not client_streams and inspect.iscoroutinefunction(inner)
         return build(
-            call,
+            call_writer if is_writer else call,
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )

@@ -1,0 +1,17 @@
+"""Picks the engine that its parameters are for; only that one is imported."""
+
+from services.generator.domain.engine_parameters import EngineParameters, SimulatedParameters
+from services.generator.domain.ports import Engine
+from services.runtime.clock import Clock
+
+
+def engine_from(parameters: EngineParameters, clock: Clock) -> Engine:
+    """The engine, not started."""
+    if isinstance(parameters, SimulatedParameters):
+        from services.generator.adapters.simulated_engine import SimulatedEngine  # noqa: PLC0415
+
+        return SimulatedEngine(parameters, clock)
+    # vLLM takes seconds to import and is not installed everywhere.
+    from services.generator.adapters.vllm_engine import VllmEngine  # noqa: PLC0415
+
+    return VllmEngine(parameters, clock)

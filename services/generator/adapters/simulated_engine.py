@@ -1,0 +1,204 @@
+"""An engine without a model: vLLM's behaviour in steps, queue, blocks and cache, with times to choose."""
+
+import asyncio
+import heapq
+import math
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from services.generator.adapters.simulated_cache import PrefixCache
+from services.generator.adapters.simulated_text import END_OF_TURN, TextStream, answer_ids, tokenize
+from services.generator.domain.engine_parameters import SimulatedParameters
+from services.generator.domain.ports import (
+    Capabilities,
+    ChatTurn,
+    EngineFailedError,
+    EngineFinish,
+    EngineLoad,
+    EngineRequest,
+    Sleep,
+    Step,
+)
+from services.runtime.clock import Clock
+from services.runtime.errors import ComptoirError, Reason
+
+
+@dataclass
+class _Job:
+    request: EngineRequest
+    text: TextStream
+    ids: Iterator[int]
+    blocks: int
+    queued_seconds: float
+    scheduled_seconds: float = 0.0
+    ready_seconds: float = 0.0
+    cached_tokens: int = 0
+    output_tokens: int = 0
+    outbox: Step | EngineFailedError | None = None
+    has_output: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class SimulatedEngine:
+    """One step loop: each step admits what fits, then gives every prefilled request one token."""
+
+    def __init__(self, parameters: SimulatedParameters, clock: Clock, sleep: Sleep = asyncio.sleep) -> None:
+        self._parameters = parameters
+        self._clock = clock
+        self._sleep = sleep
+        self._cache = PrefixCache(parameters.kv_blocks, parameters.kv_block_tokens)
+        self._waiting: list[tuple[int, int, _Job]] = []
+        self._running: list[_Job] = []
+        self._arrivals = 0
+        self._loop: asyncio.Task[None] | None = None
+        self._stepped_seconds = clock.monotonic_seconds()
+        self._output_tokens_total = 0
+        self._is_dead = False
+
+    async def start(self) -> None:
+        """Does nothing: there is no model to load."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """As the parameters say."""
+        own = self._parameters
+        return Capabilities(own.context_tokens, own.kv_block_tokens, own.kv_blocks)
+
+    async def tokenize_chat(self, turns: Sequence[ChatTurn]) -> Sequence[int]:
+        """The prompt's token ids: bytes between control tokens."""
+        return tokenize(turns)
+
+    async def generate(self, request: EngineRequest) -> AsyncGenerator[Step, None]:
+        """Steps until one has a `finish`; closing the iterator frees the engine."""
+        job = self._submit(request)
+        try:
+            while True:
+                await job.has_output.wait()
+                job.has_output.clear()
+                step, job.outbox = job.outbox, None
+                if isinstance(step, EngineFailedError):
+                    raise step
+                if step is not None:
+                    yield step
+                    if step.finish is not None:
+                        return
+        finally:
+            self._remove(job)
+
+    async def abort(self, request_id: str) -> None:
+        """Ends a request wherever it is; does nothing for an unknown one."""
+        for job in self._jobs():
+            if job.request.request_id == request_id:
+                _put(job, Step("", 0, EngineFinish.ABORT))
+                self._remove(job)
+
+    def load(self) -> EngineLoad:
+        """How busy it is."""
+        used_blocks = sum(job.blocks for job in self._running)
+        return EngineLoad(
+            running_requests=len(self._running),
+            waiting_requests=len(self._waiting),
+            kv_usage=used_blocks / self._parameters.kv_blocks,
+            age_seconds=self._clock.monotonic_seconds() - self._stepped_seconds,
+            output_tokens_total=self._output_tokens_total,
+            preempted_requests_total=0,
+        )
+
+    def unfinished_requests(self) -> int:
+        """Requests that run or wait."""
+        return len(self._running) + len(self._waiting)
+
+    async def check_health(self) -> None:
+        """Raises EngineFailedError after `die`."""
+        if self._is_dead:
+            raise EngineFailedError
+
+    def die(self) -> None:
+        """Fails as an engine process that was killed: every request, now and later."""
+        self._is_dead = True
+        for job in self._jobs():
+            job.outbox = EngineFailedError()
+            job.has_output.set()
+            self._remove(job)
+
+    def shutdown(self) -> None:
+        """Has nothing to stop: without requests there is no step loop."""
+
+    def _jobs(self) -> list[_Job]:
+        return [*self._running, *(job for _, _, job in self._waiting)]
+
+    def _submit(self, request: EngineRequest) -> _Job:
+        if self._is_dead:
+            raise EngineFailedError
+        own = self._parameters
+        total_tokens = len(request.input_ids) + request.max_output_tokens
+        blocks = math.ceil(total_tokens / own.kv_block_tokens)
+        if total_tokens > own.context_tokens or blocks > own.kv_blocks:
+            raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages")
+        ids = answer_ids(request.input_ids, request.sampling.seed, own.answer_tokens)
+        now_seconds = self._clock.monotonic_seconds()
+        job = _Job(request, TextStream(request.sampling.stop), ids, blocks, now_seconds)
+        self._arrivals += 1
+        heapq.heappush(self._waiting, (request.priority, self._arrivals, job))
+        if self._loop is None or self._loop.done():
+            self._loop = asyncio.create_task(self._run())
+        return job
+
+    def _remove(self, job: _Job) -> None:
+        self._running = [other for other in self._running if other is not job]
+        self._waiting = [entry for entry in self._waiting if entry[2] is not job]
+        heapq.heapify(self._waiting)
+
+    async def _run(self) -> None:
+        while self._running or self._waiting:
+            self._admit()
+            self._stepped_seconds = self._clock.monotonic_seconds()
+            for job in tuple(self._running):
+                if job.ready_seconds <= self._stepped_seconds:
+                    self._step(job)
+            await self._sleep(self._parameters.itl_seconds)
+
+    def _admit(self) -> None:
+        own = self._parameters
+        free_blocks = own.kv_blocks - sum(job.blocks for job in self._running)
+        now_seconds = self._clock.monotonic_seconds()
+        while self._waiting and len(self._running) < own.max_running_requests:
+            job = self._waiting[0][2]
+            if job.blocks > free_blocks:
+                return
+            heapq.heappop(self._waiting)
+            free_blocks -= job.blocks
+            input_ids, salt = job.request.input_ids, job.request.cache_salt
+            job.cached_tokens = self._cache.cached_tokens(input_ids, salt)
+            self._cache.add(input_ids, salt)
+            uncached_share = 1 - job.cached_tokens / len(input_ids)
+            job.scheduled_seconds = now_seconds
+            job.ready_seconds = now_seconds + own.ttft_seconds * uncached_share
+            self._running.append(job)
+
+    def _step(self, job: _Job) -> None:
+        token_id = next(job.ids)
+        job.output_tokens += 1
+        self._output_tokens_total += 1
+        is_end = token_id == END_OF_TURN
+        is_length = job.output_tokens >= job.request.max_output_tokens
+        text = job.text.push(token_id, is_last=is_end or is_length)
+        finish = None
+        if is_end or job.text.is_stopped:
+            finish = EngineFinish.STOP
+        elif is_length:
+            finish = EngineFinish.LENGTH
+        step = Step(text, 1, finish, job.cached_tokens)
+        step.queue_seconds = job.scheduled_seconds - job.queued_seconds
+        step.prefill_seconds = job.ready_seconds - job.scheduled_seconds
+        _put(job, step)
+        if finish is not None:
+            self._remove(job)
+
+
+def _put(job: _Job, step: Step) -> None:
+    """Hands a step over; one that the consumer has not taken yet is merged into it."""
+    if isinstance(job.outbox, Step):
+        step.text = job.outbox.text + step.text
+        step.output_tokens += job.outbox.output_tokens
+    job.outbox = step
+    job.has_output.set()

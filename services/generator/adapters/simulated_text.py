@@ -1,0 +1,68 @@
+"""The simulated engine's words: a tokenizer of bytes, a chat template, and answers that repeat themselves."""
+
+import codecs
+import hashlib
+from collections.abc import Iterator, Sequence
+
+from services.generator.domain.ports import ChatTurn, Role
+
+# Ids from 256 on are control tokens; no text can spell them, since text is bytes.
+END_OF_TURN = 256
+_ROLE_IDS = {Role.SYSTEM: 257, Role.USER: 258, Role.ASSISTANT: 259}
+
+_SENTENCES = (
+    "Le comptoir ouvre à neuf heures et l'équipe a déjà tout préparé. ",
+    "Die Straße war ruhig, und über dem Fluss ging langsam die Sonne auf. ",
+    "La reunión empezó tarde, pero mañana habrá más tiempo para todos. ",
+    "Il caffè è pronto: perché non ci sediamo un momento? ",
+    "De trein naar het noorden vertrekt om kwart over zes, geloof ik. ",
+    "The report counts every token and keeps none of the words. ",
+)
+
+
+def tokenize(turns: Sequence[ChatTurn]) -> list[int]:
+    """Role, bytes, end of turn for each turn, then the assistant's role."""
+    ids: list[int] = []
+    for turn in turns:
+        ids.append(_ROLE_IDS[turn.role])
+        ids.extend(turn.text.encode())
+        ids.append(END_OF_TURN)
+    ids.append(_ROLE_IDS[Role.ASSISTANT])
+    return ids
+
+
+def answer_ids(input_ids: Sequence[int], seed: int | None, answer_tokens: int) -> Iterator[int]:
+    """The token ids of the answer; the same prompt and seed always get the same one."""
+    digest = hashlib.sha256(repr((tuple(input_ids), seed)).encode()).digest()
+    position = 0
+    for count in range(len(digest) * answer_tokens):
+        for byte in _SENTENCES[digest[count % len(digest)] % len(_SENTENCES)].encode():
+            if position == answer_tokens - 1:
+                yield END_OF_TURN
+                return
+            position += 1
+            yield byte
+
+
+class TextStream:
+    """Turns token ids into text that is safe to send: whole characters, and nothing of a stop string."""
+
+    def __init__(self, stop: Sequence[str]) -> None:
+        self._stop = tuple(stop)
+        self._held_characters = max((len(string) for string in stop), default=1) - 1
+        self._decoder = codecs.getincrementaldecoder("utf-8")("ignore")
+        self._held = ""
+        self.is_stopped = False
+
+    def push(self, token_id: int, *, is_last: bool) -> str:
+        """The text that became safe with this token."""
+        byte = b"" if token_id >= END_OF_TURN else bytes((token_id,))
+        self._held += self._decoder.decode(byte)
+        found = [place for string in self._stop if (place := self._held.find(string)) >= 0]
+        if found:
+            self.is_stopped = True
+            self._held, safe = "", self._held[: min(found)]
+            return safe
+        cut = len(self._held) if is_last else max(0, len(self._held) - self._held_characters)
+        safe, self._held = self._held[:cut], self._held[cut:]
+        return safe

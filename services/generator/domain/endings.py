@@ -1,0 +1,57 @@
+"""Which ending each failure is, and whether a request is over with it."""
+
+import asyncio
+
+from services.generator.domain.ports import CallerGoneError, EngineFailedError, EngineFinish
+from services.generator.domain.terminal_event import Ending, Outcome
+from services.runtime.errors import ComptoirError, Reason
+
+# A caller's own timer fires a little before ours: the time that its request spent on the way.
+DEADLINE_TOLERANCE_SECONDS = 0.1
+
+DRAINED = Ending(Outcome.SHED, Reason.REPLICA_DRAINING)
+ENGINE_LOST = Ending(Outcome.ENGINE_FAILED, Reason.ENGINE_FAILED)
+_DEADLINE = Ending(Outcome.DEADLINE, Reason.DEADLINE_EXCEEDED)
+_CANCELLED = Ending(Outcome.CLIENT_CANCELLED, Reason.CLIENT_CANCELLED)
+_DEFECT = Ending(Outcome.ENGINE_FAILED, Reason.INTERNAL)
+
+
+def is_past(deadline_seconds: float | None, now_seconds: float) -> bool:
+    """True if the caller's deadline has passed, or is as good as past."""
+    return deadline_seconds is not None and now_seconds >= deadline_seconds - DEADLINE_TOLERANCE_SECONDS
+
+
+def outcome_of(finish: EngineFinish | None) -> Outcome:
+    """The outcome of an answer that the engine ended; EngineFailedError if it did not end by itself."""
+    if finish is EngineFinish.STOP:
+        return Outcome.STOP
+    if finish is EngineFinish.LENGTH:
+        return Outcome.LENGTH
+    raise EngineFailedError
+
+
+def ending_of(failure: BaseException, *, is_late: bool) -> Ending:
+    """The ending that a failure means; `is_late` tells a deadline from a caller who went away."""
+    if isinstance(failure, (asyncio.CancelledError, CallerGoneError)):
+        return _DEADLINE if is_late else _CANCELLED
+    if isinstance(failure, TimeoutError):
+        return _DEADLINE
+    if isinstance(failure, ComptoirError):
+        return Ending(Outcome.REFUSED, failure.reason)
+    if isinstance(failure, EngineFailedError):
+        return ENGINE_LOST
+    return _DEFECT
+
+
+def needs_translation(failure: BaseException) -> bool:
+    """True if the caller must be told a reason; anything else already is one, or is for others to see."""
+    return isinstance(failure, (CallerGoneError, EngineFailedError, TimeoutError))
+
+
+def closes_lease(ending: Ending, *, is_delta_sent: bool) -> bool:
+    """True if the request is over; False if its caller may still use the next ticket of the same lease."""
+    if is_delta_sent:
+        return True
+    if ending.outcome in (Outcome.SHED, Outcome.ENGINE_FAILED):
+        return False
+    return ending.reason is not Reason.REPLICA_OVERLOADED

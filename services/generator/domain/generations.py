@@ -1,0 +1,113 @@
+"""The generations of one process: who gets in, who is open, and how they all end."""
+
+import asyncio
+from collections.abc import Callable
+
+from services.generator.domain.endings import DRAINED, ENGINE_LOST
+from services.generator.domain.generation import Generation, Order, Send, Surroundings
+from services.generator.domain.load import LoadReport, LoadTotals, permille
+from services.generator.domain.ports import Sleep
+from services.generator.domain.terminal_event import Ending
+from services.generator.domain.ticket import Claims, TicketGate
+from services.runtime.errors import ComptoirError, Reason
+
+_POLL_SECONDS = 0.05
+
+
+class Generations:
+    """Takes orders until it drains; at most `max_requests` are open at once."""
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        gate: TicketGate,
+        *,
+        max_requests: int,
+        load_changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._around = surroundings
+        self._load_changed = load_changed
+        self._gate = gate
+        self._max_requests = max_requests
+        self._open: set[Generation] = set()
+        self._is_draining = False
+        self.engine_failed = asyncio.Event()
+
+    def admit(self, claims: Claims) -> None:
+        """Uses up a ticket whose signature is valid, or raises why not.
+
+        A refusal here leaves the ticket unused and its lease open, and records nothing:
+        the caller's next ticket may do better.
+        """
+        now_microseconds = self._around.clock.wall_microseconds()
+        self._gate.check(claims, now_microseconds)
+        if self._is_draining:
+            raise ComptoirError(Reason.REPLICA_DRAINING)
+        if self.engine_failed.is_set():
+            raise ComptoirError(Reason.ENGINE_FAILED)
+        if len(self._open) >= self._max_requests:
+            raise ComptoirError(Reason.REPLICA_OVERLOADED)
+        if self._around.recorder.is_full:
+            raise ComptoirError(Reason.USAGE_NOT_RECORDED)
+        self._gate.use(claims, now_microseconds)
+
+    async def serve(self, order: Order, send: Send) -> None:
+        """Serves an admitted order to its end; raises as Generation.serve does."""
+        generation = Generation(order, self._around)
+        self._open.add(generation)
+        self._load_changed()
+        try:
+            await generation.serve(send)
+        except ComptoirError as error:
+            if error.reason is Reason.ENGINE_FAILED:
+                self.engine_failed.set()
+            raise
+        finally:
+            self._open.discard(generation)
+            self._load_changed()
+
+    def load(self) -> LoadReport:
+        """How busy the process and its engine are."""
+        engine = self._around.engine.load()
+        return LoadReport(
+            open_streams=len(self._open),
+            unfinished_requests=self._around.engine.unfinished_requests(),
+            running_requests=engine.running_requests,
+            waiting_requests=engine.waiting_requests,
+            kv_usage_permille=permille(engine.kv_usage),
+            age_seconds=engine.age_seconds,
+            is_draining=self._is_draining,
+        )
+
+    def totals(self) -> LoadTotals:
+        """What the engine has done so far."""
+        engine = self._around.engine.load()
+        return LoadTotals(engine.output_tokens_total, engine.preempted_requests_total)
+
+    def close_gate(self) -> None:
+        """From now on, new orders are refused as REPLICA_DRAINING."""
+        self._is_draining = True
+        self._load_changed()
+
+    async def drain(self, bound_seconds: float, *, sleep: Sleep = asyncio.sleep) -> None:
+        """Lets open generations end by themselves; those that have not by the bound are shed."""
+        self.close_gate()
+        await self._until_empty(bound_seconds, sleep)
+        await self.end_all(DRAINED, sleep=sleep)
+
+    async def lose_engine(self, *, sleep: Sleep = asyncio.sleep) -> None:
+        """Ends every open generation because the engine is dead or hangs."""
+        self.engine_failed.set()
+        await self.end_all(ENGINE_LOST, sleep=sleep)
+
+    async def end_all(self, ending: Ending, *, sleep: Sleep = asyncio.sleep) -> None:
+        """Interrupts every open generation and waits a moment until each has concluded."""
+        for generation in tuple(self._open):
+            generation.interrupt(ending)
+        await self._until_empty(1.0, sleep)
+
+    async def _until_empty(self, bound_seconds: float, sleep: Sleep) -> None:
+        clock = self._around.clock
+        end_seconds = clock.monotonic_seconds() + bound_seconds
+        while self._open and clock.monotonic_seconds() < end_seconds:
+            await sleep(_POLL_SECONDS)

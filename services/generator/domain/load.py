@@ -1,0 +1,60 @@
+"""How busy a replica is: what the router is told, and what is sampled for the store."""
+
+from dataclasses import dataclass
+
+from services.runtime.identity import Identity
+
+_BIG_CHANGE_REQUESTS = 4
+_BIG_CHANGE_SHARE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """A replica's load at one moment; the engine's own numbers are `age_seconds` old."""
+
+    open_streams: int
+    unfinished_requests: int
+    running_requests: int
+    waiting_requests: int
+    kv_usage_permille: int
+    age_seconds: float
+    is_draining: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoadTotals:
+    """What an engine has done since it started."""
+
+    output_tokens: int = 0
+    preempted_requests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSample:
+    """A report as it is stored, with what the engine did since the sample before."""
+
+    event_id: Identity
+    started_at_microseconds: int
+    report: LoadReport
+    since_last: LoadTotals
+
+
+def permille(share: float) -> int:
+    """A share between 0 and 1 in thousandths; anything outside is cut to the bounds."""
+    return min(1000, max(0, round(share * 1000)))
+
+
+def since(earlier: LoadTotals, later: LoadTotals) -> LoadTotals:
+    """What was done between two moments; never negative."""
+    return LoadTotals(
+        output_tokens=max(0, later.output_tokens - earlier.output_tokens),
+        preempted_requests=max(0, later.preempted_requests - earlier.preempted_requests),
+    )
+
+
+def is_big_change(told: LoadReport, now: LoadReport) -> bool:
+    """True if the router should know before the next regular report."""
+    if told.is_draining != now.is_draining:
+        return True
+    change = abs(now.unfinished_requests - told.unfinished_requests)
+    return change >= max(_BIG_CHANGE_REQUESTS, _BIG_CHANGE_SHARE * told.unfinished_requests)

@@ -1,0 +1,48 @@
+"""Samples of a replica's load for the store, one per interval."""
+
+import asyncio
+from typing import Protocol
+
+from services.generator.domain.load import LoadReport, LoadSample, LoadTotals, since
+from services.generator.domain.ports import EventRefusedError, Sleep, UsageSink
+from services.runtime.clock import Clock
+from services.runtime.errors import ComptoirError
+from services.runtime.identity import Identity
+
+
+class LoadSource(Protocol):
+    """Knows the load; Generations is one."""
+
+    def load(self) -> LoadReport:
+        """The load now."""
+        ...
+
+    def totals(self) -> LoadTotals:
+        """What the engine has done so far."""
+        ...
+
+
+async def sample_load(
+    source: LoadSource,
+    sink: UsageSink,
+    clock: Clock,
+    *,
+    interval_seconds: float,
+    sleep: Sleep = asyncio.sleep,
+) -> None:
+    """Records a sample per interval, for ever; what a lost sample counted is in the next one."""
+    recorded = source.totals()
+    while True:
+        await sleep(interval_seconds)
+        totals = source.totals()
+        sample = LoadSample(
+            event_id=Identity.random(),
+            started_at_microseconds=clock.wall_microseconds(),
+            report=source.load(),
+            since_last=since(recorded, totals),
+        )
+        try:
+            await sink.record_load(sample)
+        except (ComptoirError, EventRefusedError):
+            continue
+        recorded = totals

@@ -1,0 +1,53 @@
+"""How tokens are chosen, and how many at most."""
+
+from dataclasses import dataclass
+
+from services.runtime.errors import ComptoirError, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """Sampling parameters; the schema has bounded each of them."""
+
+    max_output_tokens: int = 0
+    temperature: float = 1.0
+    top_p: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What a ticket permits and a model holds, in tokens."""
+
+    permitted_input_tokens: int
+    permitted_output_tokens: int
+    context_tokens: int
+
+
+def check_asked(asked_output_tokens: int, room: Room) -> None:
+    """Raises TICKET_LIMIT_EXCEEDED if more output is asked for than the ticket permits."""
+    if asked_output_tokens > room.permitted_output_tokens:
+        raise ComptoirError(Reason.TICKET_LIMIT_EXCEEDED, field="sampling.max_output_tokens")
+
+
+def check_size(text_bytes: int, max_bytes_per_token: int, room: Room) -> None:
+    """Raises CONTEXT_TOO_LONG for a text that cannot fit, before anybody tokenizes it."""
+    if text_bytes > room.context_tokens * max_bytes_per_token:
+        raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages")
+
+
+def output_tokens_for(asked_output_tokens: int, input_tokens: int, room: Room) -> int:
+    """The most output tokens of this request: what was asked for, or what is left if nothing was.
+
+    Raises TICKET_LIMIT_EXCEEDED for a longer prompt than the ticket permits, and
+    CONTEXT_TOO_LONG if the prompt and the output asked for do not fit the context.
+    """
+    if input_tokens > room.permitted_input_tokens:
+        raise ComptoirError(Reason.TICKET_LIMIT_EXCEEDED, field="messages")
+    left_tokens = room.context_tokens - input_tokens
+    if left_tokens < max(asked_output_tokens, 1):
+        raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages")
+    return asked_output_tokens or min(room.permitted_output_tokens, left_tokens)

@@ -1,0 +1,95 @@
+"""What a ticket says, and whether this replica may act on it: checked offline, accepted once."""
+
+from collections import deque
+from dataclasses import dataclass
+
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.identity import Identity
+
+MAX_LIFETIME_MICROSECONDS = 60_000_000
+# Clocks of two machines differ; a ticket may look this much younger than it is.
+MAX_SKEW_MICROSECONDS = 5_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """The router's signed statements; `digest` is that of the signed bytes."""
+
+    ticket_id: Identity
+    request_id: Identity
+    lease_id: Identity
+    tenant: int
+    key: int
+    model: int
+    region: int
+    home_region: int
+    transfer_record: int
+    replica: int
+    max_input_tokens: int
+    max_output_tokens: int
+    priority: int
+    attempt: int
+    issued_at_microseconds: int
+    expires_at_microseconds: int
+    predicted_kv_blocks: int
+    digest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """Catalog numbers of the replica, its region and its model."""
+
+    number: int
+    region: int
+    model: int
+
+
+class TicketGate:
+    """Accepts each ticket at most once.
+
+    Used tickets are remembered until they expire. What an earlier process of this
+    replica remembered is lost, so tickets older than this process are refused.
+    """
+
+    def __init__(self, replica: Replica, *, started_at_microseconds: int) -> None:
+        self._replica = replica
+        self._started_at_microseconds = started_at_microseconds
+        self._used: set[Identity] = set()
+        self._by_expiry: deque[tuple[int, Identity]] = deque()
+
+    def check(self, claims: Claims, now_microseconds: int) -> None:
+        """Raises the reason for which this replica may not act on `claims` now; uses nothing up."""
+        self._check_time(claims, now_microseconds)
+        served = (self._replica.number, self._replica.region, self._replica.model)
+        if (claims.replica, claims.region, claims.model) != served:
+            raise ComptoirError(Reason.TICKET_WRONG_REPLICA)
+        if not (claims.tenant and claims.key and claims.max_input_tokens and claims.max_output_tokens):
+            raise ComptoirError(Reason.TICKET_INVALID)
+        if not (claims.ticket_id.is_set and claims.request_id.is_set and claims.lease_id.is_set):
+            raise ComptoirError(Reason.TICKET_INVALID)
+        if claims.ticket_id in self._used:
+            raise ComptoirError(Reason.TICKET_ALREADY_USED)
+
+    def use(self, claims: Claims, now_microseconds: int) -> None:
+        """Marks a checked ticket as used."""
+        self._forget_expired(now_microseconds)
+        self._used.add(claims.ticket_id)
+        # Every ticket is forgotten at the same distance from its use, so the queue stays in order.
+        forget_at_microseconds = now_microseconds + MAX_LIFETIME_MICROSECONDS + MAX_SKEW_MICROSECONDS
+        self._by_expiry.append((forget_at_microseconds, claims.ticket_id))
+
+    def _check_time(self, claims: Claims, now_microseconds: int) -> None:
+        lifetime = claims.expires_at_microseconds - claims.issued_at_microseconds
+        if not 0 < lifetime <= MAX_LIFETIME_MICROSECONDS:
+            raise ComptoirError(Reason.TICKET_INVALID)
+        if claims.issued_at_microseconds > now_microseconds + MAX_SKEW_MICROSECONDS:
+            raise ComptoirError(Reason.TICKET_INVALID)
+        if claims.expires_at_microseconds <= now_microseconds:
+            raise ComptoirError(Reason.TICKET_EXPIRED)
+        if claims.issued_at_microseconds < self._started_at_microseconds:
+            raise ComptoirError(Reason.TICKET_EXPIRED)
+
+    def _forget_expired(self, now_microseconds: int) -> None:
+        while self._by_expiry and self._by_expiry[0][0] <= now_microseconds:
+            _, ticket_id = self._by_expiry.popleft()
+            self._used.discard(ticket_id)

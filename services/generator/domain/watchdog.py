@@ -1,0 +1,47 @@
+"""Notices an engine that is dead, and one that holds requests and makes no step."""
+
+import asyncio
+
+from services.generator.domain.ports import Engine, EngineFailedError, Sleep
+from services.runtime.clock import Clock
+
+_CHECK_SECONDS = 1.0
+
+
+class HangDetector:
+    """Says that an engine hangs once it was busy for `hang_seconds` without a step.
+
+    The bound must be longer than the longest prefill step and the compilation of a new shape.
+    """
+
+    def __init__(self, hang_seconds: float) -> None:
+        self._hang_seconds = hang_seconds
+        self._busy_since_seconds: float | None = None
+
+    def is_hung(self, *, now_seconds: float, unfinished_requests: int, age_seconds: float) -> bool:
+        """To be asked regularly; `age_seconds` is the time since the engine's last step."""
+        if unfinished_requests == 0:
+            self._busy_since_seconds = None
+            return False
+        if self._busy_since_seconds is None:
+            self._busy_since_seconds = now_seconds
+        return min(now_seconds - self._busy_since_seconds, age_seconds) > self._hang_seconds
+
+
+async def until_engine_fails(
+    engine: Engine, clock: Clock, *, hang_seconds: float, sleep: Sleep = asyncio.sleep
+) -> None:
+    """Returns when the engine is dead or hangs."""
+    detector = HangDetector(hang_seconds)
+    while True:
+        try:
+            await engine.check_health()
+        except EngineFailedError:
+            return
+        if detector.is_hung(
+            now_seconds=clock.monotonic_seconds(),
+            unfinished_requests=engine.unfinished_requests(),
+            age_seconds=engine.load().age_seconds,
+        ):
+            return
+        await sleep(_CHECK_SECONDS)

@@ -1,0 +1,183 @@
+"""The gRPC face of a generator, and the order in which its parts start and stop."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol
+
+import grpc
+from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
+
+from services.generator import wire
+from services.generator.domain.bounds import Bounds
+from services.generator.domain.generation import Delta, Finished, Order, Started
+from services.generator.domain.generations import Generations
+from services.generator.domain.load_samples import sample_load
+from services.generator.domain.ports import CallerGoneError, Engine, Signatures, UsageSink
+from services.generator.domain.recording import UsageRecorder
+from services.generator.domain.ticket import Claims
+from services.generator.domain.watchdog import until_engine_fails
+from services.runtime.clock import Clock
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.grpc_server import GrpcServer
+from services.runtime.logs import get_logger
+from services.runtime.telemetry import counter
+
+_log = get_logger(__name__)
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
+    """One method per RPC."""
+
+    def __init__(self, generations: Generations, signatures: Signatures, clock: Clock) -> None:
+        self._generations = generations
+        self._signatures = signatures
+        self._clock = clock
+        self._refused = counter(
+            "comptoir.generator.tickets_refused", unit="{ticket}", description="Tickets not accepted."
+        )
+
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Registers the service."""
+        generator_pb2_grpc.add_GeneratorServiceServicer_to_server(self, server)
+
+    # The reader-writer form: a cancelled call cancels this very coroutine, in whatever phase it is.
+    async def Generate(  # type: ignore[override] # noqa: N802 - the schema's name
+        self, request: generator_pb2.GenerateRequest, context: Context
+    ) -> None:
+        """Streams one answer."""
+        order = self._order(request, context)
+
+        async def send(message: Started | Delta | Finished) -> None:
+            try:
+                await context.write(wire.response_from(message))
+            except Exception as failure:  # grpc has no public type for a broken call
+                raise CallerGoneError from failure
+
+        await self._generations.serve(order, send)
+
+    async def GetLoad(  # noqa: N802 - the schema's name
+        self,
+        request: generator_pb2.GetLoadRequest,  # noqa: ARG002 - the stub's signature
+        context: Context,  # noqa: ARG002 - the stub's signature
+    ) -> generator_pb2.GetLoadResponse:
+        """Says how busy the replica is."""
+        return wire.load_response_from(self._generations.load())
+
+    def _order(self, request: generator_pb2.GenerateRequest, context: Context) -> Order:
+        received_seconds = self._clock.monotonic_seconds()
+        remaining_seconds = context.time_remaining()
+        order = Order(
+            claims=self._claims(request),
+            turns=wire.turns_from(request),
+            sampling=wire.sampling_from(request),
+            is_streamed=request.is_streamed,
+            received_seconds=received_seconds,
+            received_at_microseconds=self._clock.wall_microseconds(),
+            deadline_seconds=None if remaining_seconds is None else received_seconds + remaining_seconds,
+        )
+        self._admit(order.claims)
+        return order
+
+    def _claims(self, request: generator_pb2.GenerateRequest) -> Claims:
+        ticket = request.ticket
+        if not self._signatures.is_valid(ticket.claims, ticket.signature, ticket.signing_key_number):
+            self._refuse(ComptoirError(Reason.TICKET_INVALID))
+        return wire.claims_from(ticket.claims)
+
+    def _admit(self, claims: Claims) -> None:
+        try:
+            self._generations.admit(claims)
+        except ComptoirError as error:
+            self._refuse(error)
+
+    def _refuse(self, error: ComptoirError) -> NoReturn:
+        self._refused.add(1, {"reason": error.reason.name})
+        raise error
+
+
+class RouterReports(Protocol):
+    """What the server needs of the link to the router."""
+
+    async def run(self, read_load: Any) -> None:
+        """Reports until it is cancelled."""
+        ...
+
+    async def settled(self, timeout_seconds: float) -> int:
+        """Waits for confirmations; returns how many are missing."""
+        ...
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        ...
+
+
+class ClosableSink(UsageSink, Protocol):
+    """A sink with a connection to close."""
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a running generator is made of."""
+
+    engine: Engine
+    generations: Generations
+    recorder: UsageRecorder
+    sink: ClosableSink
+    link: RouterReports
+    server: GrpcServer
+    clock: Clock
+    bounds: Bounds
+
+
+async def serve(parts: Parts, stop: asyncio.Event) -> int:
+    """Serves until `stop` is set or the engine fails, then drains; returns the exit status.
+
+    The engine has been started and warmed up: it comes before the server, since it forks.
+    """
+    await parts.server.start()
+    await parts.server.set_serving(is_serving=True)
+    bounds, generations = parts.bounds, parts.generations
+    reports = asyncio.create_task(parts.link.run(generations.load))
+    samples = asyncio.create_task(
+        sample_load(generations, parts.sink, parts.clock, interval_seconds=bounds.load_event_interval_seconds)
+    )
+    watch = asyncio.create_task(
+        until_engine_fails(parts.engine, parts.clock, hang_seconds=bounds.engine_hang_seconds)
+    )
+    waits = {asyncio.create_task(stop.wait()), asyncio.create_task(generations.engine_failed.wait()), watch}
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    is_engine_lost = watch.done() or generations.engine_failed.is_set()
+    for wait in (samples, *waits):
+        wait.cancel()
+    await _drain(parts, is_engine_lost=is_engine_lost)
+    reports.cancel()
+    await asyncio.gather(reports, samples, *waits, return_exceptions=True)
+    await asyncio.gather(parts.link.close(), parts.sink.close())
+    await asyncio.to_thread(parts.engine.shutdown)
+    return 1 if is_engine_lost else 0
+
+
+async def _drain(parts: Parts, *, is_engine_lost: bool) -> None:
+    """Not ready; no new requests; open ones end; what they used is durable and settled; no server."""
+    _log.info("draining", count=parts.generations.load().open_streams)
+    parts.generations.close_gate()
+    await parts.server.set_serving(is_serving=False)
+    if is_engine_lost:
+        _log.error("engine_lost")
+        await parts.generations.lose_engine()
+    else:
+        await parts.generations.drain(parts.bounds.drain_seconds)
+    unrecorded, unsettled = await asyncio.gather(
+        parts.recorder.settled(parts.bounds.flush_seconds), parts.link.settled(parts.bounds.flush_seconds)
+    )
+    if unrecorded or unsettled:
+        _log.error("usage_left_behind", kind="events", count=unrecorded)
+        _log.error("usage_left_behind", kind="settlements", count=unsettled)
+    parts.recorder.give_up()
+    await parts.server.drain(1.0)

@@ -1,0 +1,119 @@
+"""What one generator is told: its replica, its engine, whom it calls, and how long it waits."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from services.generator.domain.bounds import Bounds
+from services.generator.domain.engine_parameters import EngineParameters, SimulatedParameters, VllmParameters
+from services.generator.domain.ticket import Replica
+from services.runtime.addresses import GrpcListen, GrpcTarget
+from services.runtime.catalog import Model
+from services.runtime.settings import ProcessSettings, SettingsError
+
+
+class SimulatedSettings(BaseModel):
+    """The simulated engine's parameters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Time from scheduled to first token of a prompt that the prefix cache does not hold.
+    ttft_seconds: float = Field(default=0.02, ge=0)
+    # Time of one step; every running request gets one token per step.
+    itl_seconds: float = Field(default=0.005, gt=0)
+    kv_blocks: int = Field(default=8192, ge=1)
+    kv_block_tokens: int = Field(default=16, ge=1)
+    # Requests in the running batch; others wait.
+    max_running_requests: int = Field(default=64, ge=1)
+    # Tokens after which an answer ends by itself.
+    answer_tokens: int = Field(default=160, ge=1)
+
+
+class VllmSettings(BaseModel):
+    """What vLLM is told beyond its model; 0 leaves a choice to vLLM."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Makes capacity the same on every start; a CPU engine needs it. 0 on a GPU uses its free memory.
+    kv_cache_memory_bytes: int = Field(default=256 * 1024 * 1024, ge=0)
+    max_running_requests: int = Field(default=64, ge=1)
+    max_batched_tokens: int = Field(default=0, ge=0)
+    tensor_parallel_size: int = Field(default=1, ge=1)
+    # Skips graph capture; always so on a CPU.
+    is_eager: bool = False
+    # Lets vLLM fetch `model_path` from the model hub; otherwise nothing leaves the machine.
+    is_download_allowed: bool = False
+
+
+class GeneratorSettings(ProcessSettings):
+    """One generator."""
+
+    listen: GrpcListen
+    # Where callers reach this replica; empty means the address of `listen`.
+    advertise_address: str = Field(default="", max_length=256)
+    router: GrpcTarget
+    emitter: GrpcTarget
+    # Unique in the deployment.
+    replica: int = Field(ge=1)
+    engine: Literal["vllm", "simulated"] = "vllm"
+    # Name in the catalog.
+    model: str
+    # Folder of the model, or its hub id where a download is allowed; the simulated engine needs none.
+    model_path: str = ""
+    ticket_public_keys: dict[int, Path] = Field(min_length=1)
+    cache_salt_secret_file: Path
+    simulated: SimulatedSettings = SimulatedSettings()
+    vllm: VllmSettings = VllmSettings()
+    # Most streams at once; more are refused as REPLICA_OVERLOADED.
+    max_requests: int = Field(default=256, ge=1)
+    max_request_seconds: float = Field(default=3600.0, gt=0)
+    # How long a finished answer waits for the emitter before its caller gets USAGE_NOT_RECORDED.
+    usage_wait_seconds: float = Field(default=10.0, gt=0)
+    # Events that may wait for the emitter; while so many do, no request is taken.
+    max_unrecorded_events: int = Field(default=10_000, ge=1)
+    report_interval_seconds: float = Field(default=0.5, gt=0)
+    load_event_interval_seconds: float = Field(default=10.0, gt=0)
+    # Longer than the longest prefill step and the compilation of a new shape.
+    engine_hang_seconds: float = Field(default=120.0, gt=0)
+    drain_seconds: float = Field(default=25.0, ge=0)
+    flush_seconds: float = Field(default=5.0, ge=0)
+
+    @model_validator(mode="after")
+    def _the_model_is_known(self) -> Self:
+        if self.catalog.model_by_name(self.model) is None:
+            raise ValueError("model is not in catalog.models")
+        if self.engine == "vllm" and not self.model_path:
+            raise ValueError("engine vllm needs model_path")
+        return self
+
+    @property
+    def catalog_model(self) -> Model:
+        """The catalog's entry of the model."""
+        model = self.catalog.model_by_name(self.model)
+        if model is None:
+            raise SettingsError("model is not in catalog.models")
+        return model
+
+    @property
+    def identity(self) -> Replica:
+        """The replica in catalog numbers."""
+        return Replica(number=self.replica, region=self.home.number, model=self.catalog_model.number)
+
+    @property
+    def engine_parameters(self) -> EngineParameters:
+        """What the chosen engine is told."""
+        context_tokens = self.catalog_model.context_tokens
+        if self.engine == "simulated":
+            return SimulatedParameters(context_tokens=context_tokens, **self.simulated.model_dump())
+        return VllmParameters(self.model_path, context_tokens, **self.vllm.model_dump())
+
+    @property
+    def bounds(self) -> Bounds:
+        """How often it reports, and how long it waits."""
+        return Bounds(**{name: getattr(self, name) for name in Bounds.__slots__})
+
+    @property
+    def address(self) -> str:
+        """Where callers reach this replica."""
+        return self.advertise_address or self.listen.address

@@ -1,0 +1,209 @@
+"""Between messages and the domain: pure functions, both ways."""
+
+from comptoir.error.v1 import error_reason_pb2
+from comptoir.generator.v1 import generator_pb2
+from comptoir.router.v1 import replica_pb2
+from comptoir.ticket.v1 import ticket_pb2
+from comptoir.usage.v1 import usage_pb2
+from google.protobuf.message import DecodeError
+
+from services.generator.domain.generation import Delta, Finished, Started
+from services.generator.domain.load import LoadReport, LoadSample
+from services.generator.domain.ports import Capabilities, ChatTurn, Role
+from services.generator.domain.sampling import Sampling
+from services.generator.domain.terminal_event import Outcome, TerminalEvent
+from services.generator.domain.ticket import Claims, Replica
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.identity import Identity, digest64
+
+_SCHEMA_VERSION = 1
+_MAX_PRIORITY = 255
+_MAX_UINT32 = 2**32 - 1
+
+_ROLES = {
+    generator_pb2.ROLE_SYSTEM: Role.SYSTEM,
+    generator_pb2.ROLE_USER: Role.USER,
+    generator_pb2.ROLE_ASSISTANT: Role.ASSISTANT,
+}
+_OUTCOMES = {outcome: usage_pb2.Outcome.Value(f"OUTCOME_{outcome.name}") for outcome in Outcome}
+_REASONS = {reason: error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{reason.name}") for reason in Reason}
+_FINISH_REASONS = {
+    Outcome.STOP: generator_pb2.FINISH_REASON_STOP,
+    Outcome.LENGTH: generator_pb2.FINISH_REASON_LENGTH,
+}
+
+
+def claims_from(signed: bytes) -> Claims:
+    """The claims that a ticket's signed bytes hold; raises TICKET_INVALID if they hold none."""
+    try:
+        claims = ticket_pb2.TicketClaims.FromString(signed)
+    except DecodeError:
+        raise ComptoirError(Reason.TICKET_INVALID) from None
+    return Claims(
+        ticket_id=Identity(claims.ticket_id_high, claims.ticket_id_low),
+        request_id=Identity(claims.request_id_high, claims.request_id_low),
+        lease_id=Identity(claims.lease_id_high, claims.lease_id_low),
+        tenant=claims.tenant,
+        key=claims.key,
+        model=claims.model,
+        region=claims.region,
+        home_region=claims.home_region,
+        transfer_record=claims.transfer_record,
+        replica=claims.replica,
+        max_input_tokens=claims.max_input_tokens,
+        max_output_tokens=claims.max_output_tokens,
+        priority=min(claims.priority, _MAX_PRIORITY),
+        attempt=claims.attempt,
+        issued_at_microseconds=claims.issued_at_microseconds,
+        expires_at_microseconds=claims.expires_at_microseconds,
+        predicted_kv_blocks=claims.predicted_kv_blocks,
+        digest=digest64(signed),
+    )
+
+
+def turns_from(request: generator_pb2.GenerateRequest) -> tuple[ChatTurn, ...]:
+    """The chat of a validated request."""
+    return tuple(ChatTurn(_ROLES[message.role], message.text) for message in request.messages)
+
+
+def sampling_from(request: generator_pb2.GenerateRequest) -> Sampling:
+    """The sampling parameters of a validated request, with the schema's defaults."""
+    asked = request.sampling
+    return Sampling(
+        max_output_tokens=asked.max_output_tokens,
+        temperature=asked.temperature if asked.HasField("temperature") else 1.0,
+        top_p=asked.top_p if asked.HasField("top_p") else 1.0,
+        presence_penalty=asked.presence_penalty,
+        frequency_penalty=asked.frequency_penalty,
+        seed=asked.seed if asked.HasField("seed") else None,
+        stop=tuple(asked.stop),
+    )
+
+
+def response_from(message: Started | Delta | Finished) -> generator_pb2.GenerateResponse:
+    """One message of the stream."""
+    if isinstance(message, Delta):
+        delta = generator_pb2.Delta(text=message.text, output_tokens=message.output_tokens)
+        return generator_pb2.GenerateResponse(delta=delta)
+    if isinstance(message, Started):
+        started = generator_pb2.Started(
+            request_id_high=message.request_id.high,
+            request_id_low=message.request_id.low,
+            input_tokens=message.input_tokens,
+        )
+        return generator_pb2.GenerateResponse(started=started)
+    counts, timings = message.counts, message.timings
+    finished = generator_pb2.Finished(
+        finish_reason=_FINISH_REASONS[message.outcome],
+        input_tokens=counts.input_tokens,
+        cached_input_tokens=counts.cached_input_tokens,
+        output_tokens=counts.output_tokens,
+        queue_microseconds=timings.queue_microseconds,
+        ttft_microseconds=timings.ttft_microseconds,
+        duration_microseconds=timings.duration_microseconds,
+    )
+    return generator_pb2.GenerateResponse(finished=finished)
+
+
+def generation_from(event: TerminalEvent, *, config_digest: int) -> usage_pb2.Generation:
+    """The stored form of a terminal event; the emitter replaces tenant and key by pseudonyms."""
+    claims, counts, timings = event.claims, event.counts, event.timings
+    return usage_pb2.Generation(
+        event_id_high=event.event_id.high,
+        event_id_low=event.event_id.low,
+        schema_version=_SCHEMA_VERSION,
+        request_id_high=claims.request_id.high,
+        request_id_low=claims.request_id.low,
+        region=claims.region,
+        home_region=claims.home_region,
+        transfer_record=claims.transfer_record,
+        config_digest=config_digest,
+        tenant_low=claims.tenant,
+        key_low=claims.key,
+        started_at_microseconds=event.started_at_microseconds,
+        outcome=_OUTCOMES[event.ending.outcome],
+        reason=_REASONS[event.ending.reason],
+        model=claims.model,
+        replica=claims.replica,
+        priority=claims.priority,
+        ticket_digest=claims.digest,
+        attempt=claims.attempt,
+        is_streamed=event.is_streamed,
+        input_tokens=counts.input_tokens,
+        cached_input_tokens=counts.cached_input_tokens,
+        output_tokens=counts.output_tokens,
+        predicted_kv_blocks=claims.predicted_kv_blocks,
+        actual_kv_blocks=event.actual_kv_blocks,
+        queue_microseconds=timings.queue_microseconds,
+        prefill_microseconds=timings.prefill_microseconds,
+        ttft_microseconds=timings.ttft_microseconds,
+        max_itl_microseconds=timings.max_itl_microseconds,
+        duration_microseconds=timings.duration_microseconds,
+    )
+
+
+def replica_load_from(sample: LoadSample, replica: Replica, *, config_digest: int) -> usage_pb2.ReplicaLoad:
+    """The stored form of a load sample."""
+    report = sample.report
+    return usage_pb2.ReplicaLoad(
+        event_id_high=sample.event_id.high,
+        event_id_low=sample.event_id.low,
+        schema_version=_SCHEMA_VERSION,
+        region=replica.region,
+        config_digest=config_digest,
+        started_at_microseconds=sample.started_at_microseconds,
+        model=replica.model,
+        replica=replica.number,
+        running_requests=report.running_requests,
+        waiting_requests=report.waiting_requests,
+        kv_usage_permille=report.kv_usage_permille,
+        output_tokens=sample.since_last.output_tokens,
+        preempted_requests=sample.since_last.preempted_requests,
+        open_streams=report.open_streams,
+        unfinished_requests=report.unfinished_requests,
+        age_milliseconds=_milliseconds(report.age_seconds),
+    )
+
+
+def registration_from(
+    replica: Replica, address: str, capabilities: Capabilities, max_requests: int
+) -> replica_pb2.Registration:
+    """What a replica tells the router of itself."""
+    return replica_pb2.Registration(
+        replica=replica.number,
+        region=replica.region,
+        model=replica.model,
+        address=address,
+        context_tokens=capabilities.context_tokens,
+        kv_block_tokens=capabilities.kv_block_tokens,
+        kv_blocks=capabilities.kv_blocks,
+        max_requests=max_requests,
+    )
+
+
+def router_load_from(report: LoadReport) -> replica_pb2.Load:
+    """What the router is told of the load."""
+    return replica_pb2.Load(
+        running_requests=report.running_requests,
+        waiting_requests=report.waiting_requests,
+        kv_usage_permille=report.kv_usage_permille,
+        age_milliseconds=_milliseconds(report.age_seconds),
+        is_draining=report.is_draining,
+    )
+
+
+def load_response_from(report: LoadReport) -> generator_pb2.GetLoadResponse:
+    """What anybody who asks is told of the load."""
+    return generator_pb2.GetLoadResponse(
+        open_streams=report.open_streams,
+        unfinished_requests=report.unfinished_requests,
+        running_requests=report.running_requests,
+        waiting_requests=report.waiting_requests,
+        kv_usage_permille=report.kv_usage_permille,
+        age_milliseconds=_milliseconds(report.age_seconds),
+        is_draining=report.is_draining,
+    )
+
+
+def _milliseconds(seconds: float) -> int:
+    return min(_MAX_UINT32, max(0, round(seconds * 1000)))

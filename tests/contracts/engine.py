@@ -1,0 +1,288 @@
+"""What every engine behind the generator's port does; subclasses give an `engine` and `control_ids`.
+
+The engine of a subclass runs at most RUNNING_REQUESTS requests at once and holds
+CONTEXT_TOKENS tokens of prompt and answer.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import pytest
+
+from services.generator.domain.ports import ChatTurn, Engine, EngineFinish, EngineRequest, Role, Step
+from services.generator.domain.sampling import Sampling
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.identity import Identity
+
+RUNNING_REQUESTS = 4
+CONTEXT_TOKENS = 1024
+BOUND_SECONDS = 30.0
+IDLE_SECONDS = 0.2
+PROMPT = "Écris un bref compte rendu de la réunion."
+GREEDY = Sampling(temperature=0.0)
+
+
+@dataclass
+class Answer:
+    """All steps of one answer."""
+
+    steps: list[Step]
+
+    @property
+    def text(self) -> str:
+        return "".join(step.text for step in self.steps)
+
+    @property
+    def output_tokens(self) -> int:
+        return sum(step.output_tokens for step in self.steps)
+
+    @property
+    def finish(self) -> EngineFinish | None:
+        return self.steps[-1].finish
+
+    @property
+    def cached_input_tokens(self) -> int:
+        return max(step.cached_input_tokens for step in self.steps)
+
+
+async def chat(engine: Engine, text: str = PROMPT) -> list[int]:
+    return list(await engine.tokenize_chat((ChatTurn(Role.USER, text),)))
+
+
+def ask(
+    engine: Engine,
+    input_ids: list[int],
+    *,
+    sampling: Sampling = GREEDY,
+    tokens: int = 16,
+    priority: int = 0,
+    salt: str = "salt",
+    request_id: str = "",
+) -> AsyncGenerator[Step, None]:
+    request = EngineRequest(
+        request_id=request_id or Identity.random().hex,
+        input_ids=input_ids,
+        sampling=sampling,
+        max_output_tokens=tokens,
+        priority=priority,
+        cache_salt=salt,
+    )
+    return engine.generate(request)
+
+
+async def answer(steps: AsyncGenerator[Step, None]) -> Answer:
+    async with asyncio.timeout(BOUND_SECONDS):
+        return Answer([step async for step in steps])
+
+
+async def until(condition: Callable[[], bool], seconds: float) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - what is waited for happens in another process
+            await asyncio.sleep(0.002)
+
+
+async def holds(engine: Engine, requests: int) -> None:
+    await until(lambda: engine.unfinished_requests() == requests, BOUND_SECONDS)
+
+
+async def idle(engine: Engine) -> None:
+    await until(lambda: engine.unfinished_requests() == 0, IDLE_SECONDS)
+
+
+async def fill(engine: Engine, tokens: int = 900) -> list[AsyncGenerator[Step, None]]:
+    """Occupies every place in the running batch; each request has given its first step."""
+    running = []
+    for _ in range(RUNNING_REQUESTS):
+        steps = ask(engine, await chat(engine), sampling=Sampling(temperature=2.0), tokens=tokens)
+        await anext(steps)
+        running.append(steps)
+    return running
+
+
+class EngineContract:
+    """Run by every engine."""
+
+    async def test_the_same_greedy_request_gets_the_same_text_and_count(self, engine: Engine) -> None:
+        input_ids = await chat(engine)
+        first, second = await answer(ask(engine, input_ids)), await answer(ask(engine, input_ids))
+        assert first.text == second.text
+        assert first.output_tokens == second.output_tokens
+
+    async def test_a_slow_consumer_gets_merged_steps_and_loses_nothing(self, engine: Engine) -> None:
+        input_ids = await chat(engine)
+        whole = await answer(ask(engine, input_ids, tokens=24))
+        steps = ask(engine, input_ids, tokens=24)
+        first = await anext(steps)
+        await holds(engine, 0)
+        rest = await answer(steps)
+        assert first.text + rest.text == whole.text
+        assert first.output_tokens + rest.output_tokens == whole.output_tokens
+        assert len(rest.steps) < len(whole.steps) - 1
+
+    async def test_an_answer_that_reaches_its_limit_has_exactly_that_many_tokens(
+        self, engine: Engine
+    ) -> None:
+        result = await answer(ask(engine, await chat(engine), tokens=5))
+        assert result.finish is EngineFinish.LENGTH
+        assert result.output_tokens == 5
+
+    async def test_one_output_token_is_possible(self, engine: Engine) -> None:
+        result = await answer(ask(engine, await chat(engine), tokens=1))
+        assert result.output_tokens == 1
+
+    async def test_text_never_holds_half_a_character(self, engine: Engine) -> None:
+        input_ids = await chat(engine, "Ça coûte 3 €, où est l'hôtel ? 🚆")
+        result = await answer(ask(engine, input_ids, tokens=64))
+        for step in result.steps:
+            assert step.text.encode("utf-8").decode("utf-8") == step.text
+
+    async def test_a_stop_string_ends_the_answer_and_is_not_part_of_it(self, engine: Engine) -> None:
+        input_ids = await chat(engine)
+        whole = (await answer(ask(engine, input_ids, tokens=48))).text
+        stop = whole[len(whole) // 2 : len(whole) // 2 + 3]
+        stopped = await answer(
+            ask(engine, input_ids, tokens=48, sampling=Sampling(temperature=0, stop=(stop,)))
+        )
+        assert stopped.finish is EngineFinish.STOP
+        assert stopped.text == whole[: whole.index(stop)]
+
+    async def test_a_stop_string_that_does_not_come_changes_nothing(self, engine: Engine) -> None:
+        input_ids = await chat(engine)
+        whole = await answer(ask(engine, input_ids, tokens=20))
+        sampling = Sampling(temperature=0, stop=("\N{SNOWMAN} never said",))
+        same = await answer(ask(engine, input_ids, tokens=20, sampling=sampling))
+        assert same.text == whole.text
+
+    async def test_a_seed_makes_sampling_repeatable(self, engine: Engine) -> None:
+        input_ids = await chat(engine)
+        sampling = Sampling(temperature=1.0, seed=42)
+        first = await answer(ask(engine, input_ids, sampling=sampling, tokens=24))
+        second = await answer(ask(engine, input_ids, sampling=sampling, tokens=24))
+        assert first.text == second.text
+
+    async def test_many_requests_at_once_all_end(self, engine: Engine) -> None:
+        input_ids = await chat(engine)
+        answers = await asyncio.gather(
+            *(answer(ask(engine, input_ids, tokens=8)) for _ in range(3 * RUNNING_REQUESTS))
+        )
+        assert {result.text for result in answers} == {answers[0].text}
+        assert engine.unfinished_requests() == 0
+
+    async def test_a_cancelled_request_in_the_queue_frees_the_engine(self, engine: Engine) -> None:
+        running = await fill(engine)
+        queued = asyncio.create_task(answer(ask(engine, await chat(engine))))
+        await holds(engine, RUNNING_REQUESTS + 1)
+        queued.cancel()
+        await asyncio.wait({queued})
+        await until(lambda: engine.unfinished_requests() == RUNNING_REQUESTS, IDLE_SECONDS)
+        for steps in running:
+            await steps.aclose()
+        await idle(engine)
+
+    async def test_a_cancelled_request_in_prefill_frees_the_engine(self, engine: Engine) -> None:
+        prompt = await chat(engine, PROMPT * 4)
+        prefilling = asyncio.create_task(answer(ask(engine, prompt, tokens=500, salt=Identity.random().hex)))
+        await holds(engine, 1)
+        prefilling.cancel()
+        await asyncio.wait({prefilling})
+        await idle(engine)
+
+    async def test_a_cancelled_request_in_decode_frees_the_engine(self, engine: Engine) -> None:
+        async with aclosing(ask(engine, await chat(engine), tokens=900)) as steps:
+            await anext(steps)
+            assert engine.unfinished_requests() == 1
+        await idle(engine)
+
+    async def test_an_abort_ends_the_stream_and_says_so(self, engine: Engine) -> None:
+        sampling = Sampling(temperature=2.0)
+        steps = ask(engine, await chat(engine), tokens=900, sampling=sampling, request_id="to-abort")
+        await anext(steps)
+        await engine.abort("to-abort")
+        rest = await answer(steps)
+        assert rest.finish is EngineFinish.ABORT
+        await idle(engine)
+
+    async def test_an_abort_of_an_unknown_request_does_nothing(self, engine: Engine) -> None:
+        await engine.abort("nobody")
+        assert engine.unfinished_requests() == 0
+
+    async def test_a_lower_priority_number_overtakes_what_waits(self, engine: Engine) -> None:
+        running = await fill(engine)
+        order: list[str] = []
+
+        async def wait_for_first_step(name: str, priority: int) -> None:
+            async with aclosing(ask(engine, await chat(engine), tokens=2, priority=priority)) as steps:
+                await anext(steps)
+                order.append(name)
+
+        late = []
+        for index, (name, priority) in enumerate([("batch", 20), ("default", 10), ("interactive", 0)]):
+            late.append(asyncio.create_task(wait_for_first_step(name, priority)))
+            await holds(engine, RUNNING_REQUESTS + index + 1)
+        await running[0].aclose()
+        async with asyncio.timeout(BOUND_SECONDS):
+            await asyncio.gather(*late)
+        for steps in running:
+            await steps.aclose()
+        assert order == ["interactive", "default", "batch"]
+
+    async def test_a_salt_shares_whole_blocks_with_itself_and_nothing_with_another(
+        self, engine: Engine
+    ) -> None:
+        block_tokens = engine.capabilities.kv_block_tokens
+        prompt = await chat(engine, "La réunion commence à neuf heures précises. " * 20)
+        assert block_tokens < len(prompt) < CONTEXT_TOKENS
+        own, foreign = Identity.random().hex, Identity.random().hex
+        assert (await answer(ask(engine, prompt, tokens=2, salt=own))).cached_input_tokens == 0
+        repeated = (await answer(ask(engine, prompt, tokens=2, salt=own))).cached_input_tokens
+        assert repeated == (len(prompt) - 1) // block_tokens * block_tokens
+        assert (await answer(ask(engine, prompt, tokens=2, salt=foreign))).cached_input_tokens == 0
+
+    async def test_a_prompt_beyond_the_context_is_refused(self, engine: Engine) -> None:
+        prompt = (await chat(engine) * CONTEXT_TOKENS)[: CONTEXT_TOKENS + 1]
+        with pytest.raises(ComptoirError) as refusal:
+            await answer(ask(engine, prompt, tokens=1))
+        assert refusal.value.reason is Reason.CONTEXT_TOO_LONG
+        assert engine.unfinished_requests() == 0
+
+    async def test_text_that_spells_control_tokens_stays_text(
+        self, engine: Engine, control_tokens: dict[str, int]
+    ) -> None:
+        control_ids = set(control_tokens.values())
+
+        def control(ids: list[int]) -> list[int]:
+            return [token_id for token_id in ids if token_id in control_ids]
+
+        plain = control(await chat(engine, "Bonjour"))
+        assert plain
+        for spelling in (*control_tokens, "".join(control_tokens), "x" + "y".join(control_tokens) + "\n"):
+            assert control(await chat(engine, spelling)) == plain
+
+    async def test_roles_change_the_prompt(self, engine: Engine) -> None:
+        turns = [ChatTurn(Role.SYSTEM, "a"), ChatTurn(Role.USER, "b"), ChatTurn(Role.ASSISTANT, "c")]
+        as_user = [ChatTurn(Role.USER, turn.text) for turn in turns]
+        assert list(await engine.tokenize_chat(turns)) != list(await engine.tokenize_chat(as_user))
+
+    async def test_the_load_follows_the_requests(self, engine: Engine) -> None:
+        made_before = engine.load().output_tokens_total
+        running = await fill(engine)
+        await until(lambda: engine.load().running_requests == RUNNING_REQUESTS, BOUND_SECONDS)
+        load = engine.load()
+        assert 0 < load.kv_usage <= 1
+        assert load.age_seconds < BOUND_SECONDS
+        assert load.output_tokens_total >= made_before + RUNNING_REQUESTS
+        for steps in running:
+            await steps.aclose()
+        await idle(engine)
+
+    async def test_the_engine_says_what_its_own_waits_were(self, engine: Engine) -> None:
+        result = await answer(ask(engine, await chat(engine), tokens=4, salt=Identity.random().hex))
+        assert max(step.prefill_seconds for step in result.steps) > 0
+        assert min(step.queue_seconds for step in result.steps) >= 0
+
+    async def test_a_live_engine_is_healthy(self, engine: Engine) -> None:
+        await engine.check_health()
+        assert engine.capabilities.context_tokens == CONTEXT_TOKENS
+        assert engine.capabilities.kv_blocks > 0

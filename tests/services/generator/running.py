@@ -1,0 +1,223 @@
+"""What the server tests start: one generator in this process, its callers' tickets, its sinks."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import grpc
+from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
+from comptoir.ticket.v1 import ticket_pb2
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from services.generator.adapters.ed25519_signatures import Ed25519Signatures
+from services.generator.adapters.simulated_engine import SimulatedEngine
+from services.generator.domain.bounds import Bounds
+from services.generator.domain.engine_parameters import SimulatedParameters
+from services.generator.domain.generation import Surroundings
+from services.generator.domain.generations import Generations
+from services.generator.domain.load import LoadSample
+from services.generator.domain.recording import UsageRecorder
+from services.generator.domain.terminal_event import TerminalEvent
+from services.generator.domain.ticket import Replica, TicketGate
+from services.generator.server import GeneratorService, Parts, serve
+from services.runtime.addresses import GrpcListen
+from services.runtime.clock import SystemClock
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.grpc_server import build_server
+from services.runtime.identity import Identity
+from tests.contracts.engine import until
+
+REPLICA = Replica(number=7, region=1, model=3)
+KEY_NUMBER = 1
+CANARY = "kanarienvogel-7f3a"
+PARAMETERS = SimulatedParameters(
+    context_tokens=400, ttft_seconds=0.002, itl_seconds=0.001, kv_blocks=1000, answer_tokens=40
+)
+
+
+class RememberingSink:
+    """A usage sink that keeps events; it can be told to fail."""
+
+    def __init__(self) -> None:
+        self.events: list[TerminalEvent] = []
+        self.samples: list[LoadSample] = []
+        self.failures = 0
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.is_closed = False
+
+    async def record(self, event: TerminalEvent) -> None:
+        await self.gate.wait()
+        if self.failures:
+            self.failures -= 1
+            raise ComptoirError(Reason.USAGE_NOT_RECORDED)
+        self.events.append(event)
+
+    async def record_load(self, sample: LoadSample) -> None:
+        self.samples.append(sample)
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+
+class RememberingLink:
+    """A link to a router that confirms everything at once."""
+
+    def __init__(self) -> None:
+        self.settled_leases: list[tuple[Identity, int, int]] = []
+
+    def settle(self, lease: Identity, *, input_tokens: int, output_tokens: int) -> None:
+        self.settled_leases.append((lease, input_tokens, output_tokens))
+
+    async def run(self, read_load: object) -> None:
+        await asyncio.Event().wait()
+
+    async def settled(self, timeout_seconds: float) -> int:
+        return 0
+
+    async def close(self) -> None:
+        """Has no connection."""
+
+
+@dataclass
+class Call:
+    """What a caller got."""
+
+    responses: list[generator_pb2.GenerateResponse]
+    error: grpc.aio.AioRpcError | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(response.delta.text for response in self.responses if response.HasField("delta"))
+
+    @property
+    def finished(self) -> generator_pb2.Finished:
+        return self.responses[-1].finished
+
+
+class RunningGenerator:
+    """A generator behind a unix socket."""
+
+    def __init__(self, folder: Path) -> None:
+        self.address = f"unix:{folder}/generator.sock"
+        self.clock = SystemClock()
+        self.engine = SimulatedEngine(PARAMETERS, self.clock)
+        self.sink, self.link = RememberingSink(), RememberingLink()
+        self.sleeps = 0
+        self.recorder = UsageRecorder(self.sink, max_unrecorded=50, sleep=self._pause)
+        around = Surroundings(self.engine, self.recorder, self.link, self.clock, b"s" * 32, 60.0, 64)
+        started = self.clock.wall_microseconds()
+        gate = TicketGate(REPLICA, started_at_microseconds=started)
+        self.generations = Generations(around, gate, max_requests=20)
+        self.key = Ed25519PrivateKey.generate()
+        self.stop_event = asyncio.Event()
+        self.bounds = Bounds(drain_seconds=0.3, flush_seconds=1.0)
+        self._serving: asyncio.Task[int] | None = None
+
+    async def _pause(self, _seconds: float) -> None:
+        self.sleeps += 1
+        await asyncio.sleep(0.01)
+
+    async def start(self) -> None:
+        server = build_server(GrpcListen(address=self.address), clock=self.clock)
+        signatures = Ed25519Signatures({KEY_NUMBER: self.key.public_key()})
+        GeneratorService(self.generations, signatures, self.clock).add_to(server.server)
+        parts = Parts(
+            self.engine,
+            self.generations,
+            self.recorder,
+            self.sink,
+            self.link,
+            server,
+            self.clock,
+            self.bounds,
+        )
+        self._serving = asyncio.create_task(serve(parts, self.stop_event))
+        self.channel = grpc.aio.insecure_channel(self.address)
+        await asyncio.wait_for(self.channel.channel_ready(), 5)
+        self.stub: generator_pb2_grpc.GeneratorServiceAsyncStub = generator_pb2_grpc.GeneratorServiceStub(
+            self.channel
+        )
+
+    async def stop(self) -> int:
+        """Drains; returns the exit status."""
+        assert self._serving is not None
+        self.stop_event.set()
+        status = await asyncio.wait_for(self._serving, 10)
+        await self.channel.close()
+        return status
+
+    async def exit_status(self) -> int:
+        """Waits until the process would exit by itself."""
+        assert self._serving is not None
+        return await asyncio.wait_for(asyncio.shield(self._serving), 10)
+
+    def claims(self, **changes: int) -> ticket_pb2.TicketClaims:
+        ticket, request, lease = Identity.random(), Identity.random(), Identity.random()
+        now = self.clock.wall_microseconds()
+        claims = ticket_pb2.TicketClaims(
+            ticket_id_high=ticket.high,
+            ticket_id_low=ticket.low,
+            request_id_high=request.high,
+            request_id_low=request.low,
+            lease_id_high=lease.high,
+            lease_id_low=lease.low,
+            tenant=11,
+            key=12,
+            model=REPLICA.model,
+            region=REPLICA.region,
+            home_region=2,
+            replica=REPLICA.number,
+            max_input_tokens=300,
+            max_output_tokens=200,
+            priority=10,
+            attempt=1,
+            issued_at_microseconds=now,
+            expires_at_microseconds=now + 30_000_000,
+            predicted_kv_blocks=9,
+        )
+        for name, value in changes.items():
+            setattr(claims, name, value)
+        return claims
+
+    def signed(self, claims: ticket_pb2.TicketClaims) -> ticket_pb2.SignedTicket:
+        content = claims.SerializeToString()
+        signature = self.key.sign(b"comptoir-ticket-v1\0" + content)
+        return ticket_pb2.SignedTicket(claims=content, signature=signature, signing_key_number=KEY_NUMBER)
+
+    def request(
+        self,
+        *,
+        ticket: ticket_pb2.SignedTicket | None = None,
+        text: str = f"Bonjour {CANARY}",
+        max_output_tokens: int = 0,
+    ) -> generator_pb2.GenerateRequest:
+        return generator_pb2.GenerateRequest(
+            ticket=ticket or self.signed(self.claims()),
+            messages=[generator_pb2.ChatMessage(role=generator_pb2.ROLE_USER, text=text)],
+            sampling=generator_pb2.Sampling(max_output_tokens=max_output_tokens),
+            is_streamed=True,
+        )
+
+    async def generate(
+        self, request: generator_pb2.GenerateRequest | None = None, *, seconds: float = 10
+    ) -> Call:
+        call = Call([])
+        try:
+            async for response in self.stub.Generate(request or self.request(), timeout=seconds):
+                call.responses.append(response)
+        except grpc.aio.AioRpcError as error:
+            call.error = error
+        return call
+
+    async def events(self, count: int = 1) -> list[TerminalEvent]:
+        """The recorded events, once there are `count`, and after all endings are settled."""
+        await until(lambda: len(self.sink.events) >= count and not self.recorder.unrecorded, 5)
+        return self.sink.events
+
+    async def until_idle(self, seconds: float = 0.2) -> None:
+        await until(lambda: self.engine.unfinished_requests() == 0, seconds)
+
+    def slow(self, **changes: float) -> None:
+        """Gives the engine other times, for requests that come from now on."""
+        self.engine._parameters = replace(PARAMETERS, **changes)  # type: ignore[arg-type]
