@@ -1,0 +1,144 @@
+"""Calls replicas over gRPC: one channel per address, one call per answer."""
+
+from collections import OrderedDict
+from typing import TypeAlias
+
+import grpc
+from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
+
+from services.edge import wire
+from services.edge.domain.chat import ChatRequest, Finished
+from services.edge.domain.ports import Offer
+from services.runtime.addresses import GrpcTarget, TlsFiles
+from services.runtime.clock import Clock
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.grpc_server import channel
+from services.runtime.identity import Identity
+from services.runtime.interceptors import REQUEST_ID_KEY
+from services.runtime.status import error_from
+
+_Call: TypeAlias = "grpc.aio.UnaryStreamCall[generator_pb2.GenerateRequest, generator_pb2.GenerateResponse]"
+
+# A TCP handshake with a replica that is gone fails at once or, behind a silent network, after this.
+_CONNECT_MILLISECONDS = 2_000
+# Statuses that gRPC itself gives: a replica that stops cancels its calls, and one that has its most
+# calls open says RESOURCE_EXHAUSTED. Neither is the client's doing.
+_NOT_THE_CLIENTS = {
+    Reason.CLIENT_CANCELLED: Reason.UNAVAILABLE,
+    Reason.REQUEST_TOO_LARGE: Reason.REPLICA_OVERLOADED,
+}
+
+
+class GeneratorClient:
+    """The Generators port; keeps the channels of the replicas that were asked last."""
+
+    def __init__(self, tls: TlsFiles | None, clock: Clock, *, max_channels: int) -> None:
+        self._tls = tls
+        self._clock = clock
+        self._max_channels = max_channels
+        self._channels: OrderedDict[str, _Replica] = OrderedDict()
+
+    async def open(
+        self, offer: Offer, chat: ChatRequest, *, request_id: Identity, deadline_seconds: float
+    ) -> "GeneratorAnswer":
+        """Returns once the replica accepted the ticket; raises ComptoirError."""
+        replica = await self._replica(offer.generator_address)
+        call = replica.stub.Generate(
+            wire.generate_request(offer, chat),
+            timeout=max(0.0, deadline_seconds - self._clock.monotonic_seconds()),
+            metadata=((REQUEST_ID_KEY, request_id.hex),),
+        )
+        replica.open_calls += 1
+        call.add_done_callback(replica.forget_call)
+        answer = GeneratorAnswer(call)
+        try:
+            await answer.start()
+        except BaseException:
+            # Also when the client went away meanwhile: no call may outlive the request it is for.
+            call.cancel()
+            raise
+        return answer
+
+    async def close(self) -> None:
+        """Closes all channels."""
+        for replica in self._channels.values():
+            await replica.channel.close()
+        self._channels.clear()
+
+    async def _replica(self, address: str) -> "_Replica":
+        replica = self._channels.get(address)
+        if replica is None:
+            await self._make_room()
+            replica = self._channels[address] = _Replica(self._target(address))
+        self._channels.move_to_end(address)
+        return replica
+
+    def _target(self, address: str) -> GrpcTarget:
+        try:
+            return GrpcTarget(address=address, tls=self._tls)
+        except ValueError:
+            # An address that this edge may not call, such as plaintext to another machine.
+            raise ComptoirError(Reason.UNAVAILABLE) from None
+
+    async def _make_room(self) -> None:
+        if len(self._channels) < self._max_channels:
+            return
+        idle = [address for address, replica in self._channels.items() if not replica.open_calls]
+        if idle:
+            await self._channels.pop(idle[0]).channel.close()
+
+
+class GeneratorAnswer:
+    """The Answer port on one call."""
+
+    def __init__(self, call: _Call) -> None:
+        self._call = call
+        self.finished: Finished | None = None
+
+    async def start(self) -> None:
+        """Waits until the replica accepted the ticket; raises ComptoirError."""
+        message = await self._read()
+        if message is None or message.WhichOneof("event") != "started":
+            raise ComptoirError(Reason.INTERNAL)
+
+    async def next_text(self) -> str | None:
+        """The next piece of text, perhaps empty; None when the answer is whole. Raises ComptoirError."""
+        message = await self._read()
+        if message is None:
+            # The stream ended well and without its last message: the answer is not whole.
+            raise ComptoirError(Reason.UNAVAILABLE)
+        if message.HasField("delta"):
+            return message.delta.text
+        if not message.HasField("finished"):
+            self._call.cancel()
+            raise ComptoirError(Reason.INTERNAL)
+        self.finished = wire.finished_from(message.finished)
+        return None
+
+    def cancel(self) -> None:
+        """Stops the replica's work at once; harmless at any time."""
+        self._call.cancel()
+
+    async def _read(self) -> generator_pb2.GenerateResponse | None:
+        try:
+            message = await self._call.read()
+        except grpc.aio.AioRpcError as failure:
+            error = error_from(failure)
+            instead = _NOT_THE_CLIENTS.get(error.reason)
+            raise (ComptoirError(instead) if instead else error) from None
+        return message if isinstance(message, generator_pb2.GenerateResponse) else None
+
+
+class _Replica:
+    """One replica's channel and how many calls are open on it."""
+
+    def __init__(self, target: GrpcTarget) -> None:
+        self.channel = channel(target, options=(("grpc.min_reconnect_backoff_ms", _CONNECT_MILLISECONDS),))
+        self.stub: generator_pb2_grpc.GeneratorServiceAsyncStub = generator_pb2_grpc.GeneratorServiceStub(
+            self.channel
+        )
+        self.open_calls = 0
+
+    def forget_call(self, _call: object) -> None:
+        """Counts an ended call."""
+        self.open_calls -= 1

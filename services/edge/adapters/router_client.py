@@ -1,0 +1,81 @@
+"""Calls the router over gRPC, within a bounded time."""
+
+import grpc
+from comptoir.router.v1 import router_pb2, router_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from services.edge import wire
+from services.edge.domain.chat import ChatRequest
+from services.edge.domain.ports import Admission, Model
+from services.runtime.addresses import GrpcTarget
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.grpc_server import channel
+from services.runtime.identity import Identity
+from services.runtime.interceptors import REQUEST_ID_KEY
+from services.runtime.status import error_from
+
+_HEALTH_SECONDS = 1.0
+# A router that does not answer in time, stops, or has its most calls open is out of reach for now;
+# the client's own deadline has not passed, and its request was small enough to be read.
+_OUT_OF_REACH = (Reason.DEADLINE_EXCEEDED, Reason.CLIENT_CANCELLED, Reason.REQUEST_TOO_LARGE)
+
+
+class RouterClient:
+    """The Router port on one gRPC channel."""
+
+    def __init__(self, target: GrpcTarget, *, timeout_seconds: float) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._channel = channel(target)
+        self._stub: router_pb2_grpc.RouterServiceAsyncStub = router_pb2_grpc.RouterServiceStub(self._channel)
+        self._health = health_pb2_grpc.HealthStub(self._channel)
+
+    async def admit(self, *, key: str, chat: ChatRequest, request_id: Identity) -> Admission:
+        """Reserves quota and returns offers; raises ComptoirError."""
+        request = wire.admit_request(key, chat, request_id)
+        try:
+            response = await self._stub.Admit(
+                request, timeout=self._timeout_seconds, metadata=_metadata(request_id)
+            )
+        except grpc.aio.AioRpcError as failure:
+            raise _error(failure) from None
+        return wire.admission_from(response)
+
+    async def release(self, lease: Identity) -> None:
+        """Gives back a lease whose offers no replica accepted; raises ComptoirError."""
+        request = router_pb2.ReleaseRequest(lease_id_high=lease.high, lease_id_low=lease.low)
+        try:
+            await self._stub.Release(request, timeout=self._timeout_seconds)
+        except grpc.aio.AioRpcError as failure:
+            raise _error(failure) from None
+
+    async def list_models(self, *, key: str, request_id: Identity) -> tuple[Model, ...]:
+        """The models of a key, by name; raises ComptoirError."""
+        request = router_pb2.ListModelsRequest(api_key=key)
+        try:
+            response = await self._stub.ListModels(
+                request, timeout=self._timeout_seconds, metadata=_metadata(request_id)
+            )
+        except grpc.aio.AioRpcError as failure:
+            raise _error(failure) from None
+        return wire.models_from(response)
+
+    async def is_ready(self) -> bool:
+        """True if the router answers within a second and says that it serves."""
+        try:
+            answer = await self._health.Check(health_pb2.HealthCheckRequest(), timeout=_HEALTH_SECONDS)
+        except grpc.aio.AioRpcError:
+            return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    async def close(self) -> None:
+        """Closes the channel."""
+        await self._channel.close()
+
+
+def _metadata(request_id: Identity) -> tuple[tuple[str, str], ...]:
+    return ((REQUEST_ID_KEY, request_id.hex),)
+
+
+def _error(failure: grpc.aio.AioRpcError) -> ComptoirError:
+    error = error_from(failure)
+    return ComptoirError(Reason.UNAVAILABLE) if error.reason in _OUT_OF_REACH else error

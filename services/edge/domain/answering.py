@@ -1,0 +1,101 @@
+"""One answer from up to three tickets: the next one is used only while no text has come."""
+
+from services.edge.domain.chat import ChatRequest, Finished
+from services.edge.domain.ports import Admission, Answer, Generators
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.identity import Identity
+
+# Failures of one replica or its ticket. A failed engine is not among them: a request that breaks
+# one engine would break three.
+MAY_TRY_NEXT = frozenset(
+    {
+        Reason.UNAVAILABLE,
+        Reason.NO_REPLICA,
+        Reason.REPLICA_OVERLOADED,
+        Reason.REPLICA_DRAINING,
+        Reason.TICKET_INVALID,
+        Reason.TICKET_EXPIRED,
+        Reason.TICKET_WRONG_REPLICA,
+        Reason.TICKET_ALREADY_USED,
+    }
+)
+
+
+class TicketedAnswer:
+    """Reads one answer and moves to the next ticket where that is safe.
+
+    `attempts` counts tickets used. `is_lease_unused` is true where no ticket was used, and where
+    every used one failed before any text: the lease is then to be released.
+    """
+
+    def __init__(
+        self,
+        generators: Generators,
+        admission: Admission,
+        chat: ChatRequest,
+        *,
+        request_id: Identity,
+        deadline_seconds: float,
+    ) -> None:
+        self._generators = generators
+        self._admission = admission
+        self._chat = chat
+        self._request_id = request_id
+        self._deadline_seconds = deadline_seconds
+        self._answer: Answer | None = None
+        self._has_delta = False
+        self.attempts = 0
+        self.is_lease_unused = True
+
+    @property
+    def finished(self) -> Finished | None:
+        """The counts, once the answer is whole."""
+        return None if self._answer is None else self._answer.finished
+
+    async def start(self) -> None:
+        """Returns once a replica accepted a ticket; raises the last replica's ComptoirError if none did."""
+        offers = self._admission.offers
+        failure = ComptoirError(Reason.NO_REPLICA)
+        while self.attempts < len(offers):
+            offer = offers[self.attempts]
+            self.attempts += 1
+            self.is_lease_unused = False
+            try:
+                self._answer = await self._generators.open(
+                    offer, self._chat, request_id=self._request_id, deadline_seconds=self._deadline_seconds
+                )
+            except ComptoirError as error:
+                failure = error
+                if error.reason not in MAY_TRY_NEXT:
+                    break
+            else:
+                return
+        self.is_lease_unused = True
+        raise failure
+
+    async def next_text(self) -> str | None:
+        """The next piece of text, perhaps empty; None when the answer is whole. Raises ComptoirError."""
+        while True:
+            if self._answer is None:
+                await self.start()
+                continue
+            try:
+                text = await self._answer.next_text()
+            except ComptoirError as error:
+                self._move_on(error)
+            else:
+                self._has_delta = True
+                return text
+
+    def cancel(self) -> None:
+        """Stops the replica's work at once; harmless at any time."""
+        if self._answer is not None:
+            self._answer.cancel()
+
+    def _move_on(self, error: ComptoirError) -> None:
+        if self._has_delta or error.reason not in MAY_TRY_NEXT:
+            raise error
+        if self.attempts == len(self._admission.offers):
+            self.is_lease_unused = True
+            raise error
+        self._answer = None

@@ -1,0 +1,70 @@
+"""A chat request and its answer in the edge's own words."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+# What a chat template may add around one message, and around the whole chat, in tokens.
+TEMPLATE_TOKENS_PER_MESSAGE = 16
+
+
+class Role(Enum):
+    """Who speaks; OpenAI's `developer` is SYSTEM."""
+
+    SYSTEM = "system"
+    USER = "user"
+    ASSISTANT = "assistant"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a chat."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are chosen; None leaves the choice to the engine, 0 output tokens to the ticket."""
+
+    max_output_tokens: int = 0
+    temperature: float | None = None
+    top_p: float | None = None
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A chat to continue, checked."""
+
+    model: str
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    is_streamed: bool = False
+    includes_usage: bool = False
+
+    @property
+    def prompt_tokens_upper_bound(self) -> int:
+        """No byte-level tokenizer makes more tokens of this chat: one per byte, and the template's."""
+        text_bytes = sum(len(message.text.encode()) for message in self.messages)
+        return text_bytes + TEMPLATE_TOKENS_PER_MESSAGE * (len(self.messages) + 1)
+
+
+class FinishReason(Enum):
+    """Why an answer ended, as OpenAI spells it."""
+
+    STOP = "stop"
+    LENGTH = "length"
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The counts of a whole answer."""
+
+    finish_reason: FinishReason
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int

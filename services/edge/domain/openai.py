@@ -1,0 +1,176 @@
+"""OpenAI's chat request as JSON becomes a ChatRequest, or a refusal that names one parameter.
+
+Fields that are not named here are ignored and go nowhere: `metadata`, `user` and
+`safety_identifier` above all.
+"""
+
+from typing import Any
+
+from services.edge.domain.chat import ChatRequest, Message, Role, Sampling
+from services.edge.domain.fields import JsonObject, flag, invalid, number, unsupported, whole_number
+
+MAX_MESSAGES = 1024
+MAX_NAME_CHARACTERS = 256
+MAX_OUTPUT_TOKENS = 1_048_576
+MAX_STOP_STRINGS = 4
+MAX_STOP_BYTES = 256
+# OpenAI takes a nucleus of 0; engines want more than that. This much keeps the likeliest token alone.
+SMALLEST_TOP_P = 1e-6
+
+_ROLES = {
+    "system": Role.SYSTEM,
+    "developer": Role.SYSTEM,
+    "user": Role.USER,
+    "assistant": Role.ASSISTANT,
+}
+_KNOWN_OTHER_ROLES = ("tool", "function")
+_KNOWN_OTHER_PARTS = ("image_url", "input_audio", "file", "refusal")
+# Known, not served, and harmless only where they are empty.
+_UNSUPPORTED_UNLESS_EMPTY = (
+    "tools",
+    "functions",
+    "logit_bias",
+    "audio",
+    "top_logprobs",
+    "cache_salt",
+    "chat_template",
+    "chat_template_kwargs",
+    "prompt_embeds",
+    "structured_outputs",
+    "guided_json",
+    "guided_regex",
+    "guided_choice",
+    "guided_grammar",
+)
+# Known, and served only with one of these values.
+_SERVED_VALUES: tuple[tuple[str, tuple[object, ...]], ...] = (
+    ("tool_choice", (None, "none", "auto")),
+    ("function_call", (None, "none", "auto")),
+    ("modalities", (None, ["text"])),
+    ("store", (None, False)),
+    ("logprobs", (None, False)),
+)
+_UNSUPPORTED_IN_MESSAGE = ("tool_calls", "function_call", "audio")
+
+
+def parse_chat(body: object) -> ChatRequest:
+    """The chat that `body`, any decoded JSON, asks for.
+
+    Raises ComptoirError with REQUEST_INVALID or PARAMETER_UNSUPPORTED and a name of `parameters`.
+    """
+    if not isinstance(body, dict):
+        invalid("")
+    _refuse_unsupported(body)
+    is_streamed = flag(body, "stream")
+    return ChatRequest(
+        model=_model(body),
+        messages=_messages(body),
+        sampling=_sampling(body),
+        is_streamed=is_streamed,
+        includes_usage=_includes_usage(body, is_streamed=is_streamed),
+    )
+
+
+def _refuse_unsupported(body: JsonObject) -> None:
+    for name in _UNSUPPORTED_UNLESS_EMPTY:
+        if body.get(name):
+            unsupported(name)
+    for name, served in _SERVED_VALUES:
+        if body.get(name) not in served:
+            unsupported(name)
+    if not _is_text_format(body.get("response_format")):
+        unsupported("response_format")
+    if whole_number(body, "n", 1, MAX_OUTPUT_TOKENS) not in (None, 1):
+        unsupported("n")
+
+
+def _is_text_format(value: object) -> bool:
+    return value is None or (isinstance(value, dict) and value.get("type") == "text")
+
+
+def _model(body: JsonObject) -> str:
+    model = body.get("model")
+    if not isinstance(model, str) or not 1 <= len(model) <= MAX_NAME_CHARACTERS:
+        invalid("model")
+    return model
+
+
+def _messages(body: JsonObject) -> tuple[Message, ...]:
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not 1 <= len(messages) <= MAX_MESSAGES:
+        invalid("messages")
+    return tuple(_message(message, f"messages[{index}]") for index, message in enumerate(messages))
+
+
+def _message(message: object, path: str) -> Message:
+    if not isinstance(message, dict):
+        invalid(path)
+    role = message.get("role")
+    if role in _KNOWN_OTHER_ROLES:
+        unsupported(f"{path}.role")
+    if not isinstance(role, str) or role not in _ROLES:
+        invalid(f"{path}.role")
+    for name in _UNSUPPORTED_IN_MESSAGE:
+        if message.get(name) not in (None, []):
+            unsupported(f"{path}.{name}")
+    return Message(_ROLES[role], _text(message.get("content"), _ROLES[role], f"{path}.content"))
+
+
+def _text(content: object, role: Role, path: str) -> str:
+    if isinstance(content, str):
+        return content
+    if content is None and role is Role.ASSISTANT:
+        return ""
+    if not isinstance(content, list) or not content:
+        invalid(path)
+    return "".join([_part(part, path) for part in content])
+
+
+def _part(part: object, path: str) -> str:
+    if not isinstance(part, dict):
+        invalid(path)
+    kind, text = part.get("type"), part.get("text")
+    if kind in _KNOWN_OTHER_PARTS:
+        unsupported(path)
+    if kind != "text" or not isinstance(text, str):
+        invalid(path)
+    return text
+
+
+def _sampling(body: JsonObject) -> Sampling:
+    limits = [
+        limit
+        for name in ("max_completion_tokens", "max_tokens")
+        if (limit := whole_number(body, name, 1, MAX_OUTPUT_TOKENS)) is not None
+    ]
+    top_p = number(body, "top_p", 0, 1)
+    return Sampling(
+        max_output_tokens=min(limits, default=0),
+        temperature=number(body, "temperature", 0, 2),
+        top_p=None if top_p is None else max(top_p, SMALLEST_TOP_P),
+        presence_penalty=number(body, "presence_penalty", -2, 2) or 0.0,
+        frequency_penalty=number(body, "frequency_penalty", -2, 2) or 0.0,
+        seed=whole_number(body, "seed", -(2**63), 2**63 - 1),
+        stop=_stop(body.get("stop")),
+    )
+
+
+def _stop(value: Any) -> tuple[str, ...]:  # a JSON value of any type
+    if value is None:
+        return ()
+    strings = [value] if isinstance(value, str) else value
+    if not isinstance(strings, list) or len(strings) > MAX_STOP_STRINGS:
+        invalid("stop")
+    for string in strings:
+        if not isinstance(string, str) or not 1 <= len(string.encode()) <= MAX_STOP_BYTES:
+            invalid("stop")
+    return tuple(strings)
+
+
+def _includes_usage(body: JsonObject, *, is_streamed: bool) -> bool:
+    options = body.get("stream_options")
+    if options is None:
+        return False
+    if not is_streamed or not isinstance(options, dict):
+        invalid("stream_options")
+    return flag(options, "include_usage", path="stream_options.include_usage")

@@ -1,0 +1,82 @@
+"""The names of request parameters that an answer may repeat, and what each must be."""
+
+import re
+from types import MappingProxyType
+
+# The only parameter names that ever leave the edge; an index of a message or a part stands as [].
+EXPECTED = MappingProxyType(
+    {
+        "model": "the name of a model, of 1 to 256 characters",
+        "messages": "a list of 1 to 1024 messages",
+        "messages[]": "an object with a role and a content",
+        "messages[].role": "one of system, developer, user and assistant",
+        "messages[].content": "a string, or a list of parts of type text",
+        "messages[].tool_calls": "absent",
+        "messages[].function_call": "absent",
+        "messages[].audio": "absent",
+        "max_tokens": "a whole number from 1 to 1048576",
+        "max_completion_tokens": "a whole number from 1 to 1048576",
+        "temperature": "a number from 0 to 2",
+        "top_p": "a number from 0 to 1",
+        "presence_penalty": "a number from -2 to 2",
+        "frequency_penalty": "a number from -2 to 2",
+        "seed": "a whole number of 64 bits",
+        "stop": "a string, or a list of up to 4 strings, each of 1 to 256 bytes",
+        "stream": "true or false",
+        "stream_options": "an object, and only where stream is true",
+        "stream_options.include_usage": "true or false",
+        "n": "the number 1",
+        "store": "false",
+        "tools": "absent",
+        "tool_choice": "none or auto",
+        "functions": "absent",
+        "function_call": "none or auto",
+        "response_format": 'absent, or {"type": "text"}',
+        "logprobs": "false",
+        "top_logprobs": "absent",
+        "logit_bias": "absent",
+        "audio": "absent",
+        "modalities": '["text"]',
+        "cache_salt": "absent",
+        "chat_template": "absent",
+        "chat_template_kwargs": "absent",
+        "prompt_embeds": "absent",
+        "structured_outputs": "absent",
+        "guided_json": "absent",
+        "guided_regex": "absent",
+        "guided_choice": "absent",
+        "guided_grammar": "absent",
+    }
+)
+
+# How the other processes' schemas spell what a client of the edge sent.
+_FROM_SCHEMA = MappingProxyType(
+    {
+        "max_output_tokens": "max_tokens",
+        "sampling.max_output_tokens": "max_tokens",
+        "sampling.temperature": "temperature",
+        "sampling.top_p": "top_p",
+        "sampling.presence_penalty": "presence_penalty",
+        "sampling.frequency_penalty": "frequency_penalty",
+        "sampling.stop": "stop",
+        "prompt_tokens_upper_bound": "messages",
+        "messages.text": "messages",
+        "messages.role": "messages",
+    }
+)
+_INDEX = re.compile(r"\[[0-9]{1,4}\]")
+
+
+def public_name(field: str) -> str | None:
+    """The parameter as a client spells it, or None for a name that is not on the list."""
+    name = _FROM_SCHEMA.get(field, field)
+    return name if _listed(name) in EXPECTED else None
+
+
+def expectation(name: str) -> str:
+    """What the parameter `name`, a public name, must be."""
+    return EXPECTED[_listed(name)]
+
+
+def _listed(name: str) -> str:
+    return _INDEX.sub("[]", name)

@@ -1,0 +1,114 @@
+"""What the edge needs of the other processes."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.edge.domain.chat import ChatRequest, Finished
+from services.edge.domain.timeline import EdgeRequest
+from services.runtime.identity import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One ticket, opaque, and the address of the replica that accepts it."""
+
+    generator_address: str
+    claims: bytes
+    signature: bytes
+    signing_key_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaState:
+    """What is left of a key's quota; a limit of 0 means that there is none."""
+
+    limit_requests: int = 0
+    remaining_requests: int = 0
+    limit_tokens: int = 0
+    remaining_tokens: int = 0
+    reset_requests_seconds: float = 0.0
+    reset_tokens_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """An admitted request: up to three offers, best first, and the lease behind them."""
+
+    offers: tuple[Offer, ...]
+    lease: Identity
+    quota: QuotaState
+    model_number: int
+    tenant_number: int
+    key_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that a key may use."""
+
+    name: str
+    created_at_seconds: int
+
+
+class Router(Protocol):
+    """Admission. Every method raises ComptoirError, within a bounded time."""
+
+    async def admit(self, *, key: str, chat: ChatRequest, request_id: Identity) -> Admission:
+        """Reserves quota and returns offers."""
+        ...
+
+    async def release(self, lease: Identity) -> None:
+        """Gives back a lease whose offers no replica accepted."""
+        ...
+
+    async def list_models(self, *, key: str, request_id: Identity) -> tuple[Model, ...]:
+        """The models of a key, by name."""
+        ...
+
+    async def is_ready(self) -> bool:
+        """True if the router answers and says that it serves; never raises."""
+        ...
+
+
+class Answer(Protocol):
+    """One answer of one replica, while it is generated."""
+
+    @property
+    def finished(self) -> Finished | None:
+        """The counts, once `next_text` returned None."""
+        ...
+
+    async def next_text(self) -> str | None:
+        """The next piece of text, perhaps empty; None when the answer is whole. Raises ComptoirError."""
+        ...
+
+    def cancel(self) -> None:
+        """Stops the replica's work at once; harmless at any time."""
+        ...
+
+
+class Generators(Protocol):
+    """The replicas."""
+
+    async def open(
+        self, offer: Offer, chat: ChatRequest, *, request_id: Identity, deadline_seconds: float
+    ) -> Answer:
+        """Returns once the replica accepted the ticket; raises ComptoirError. The deadline is monotonic."""
+        ...
+
+
+class UsageReports(Protocol):
+    """Where the edge's own events go; never waits and never fails."""
+
+    def report(self, event: EdgeRequest) -> None:
+        """Takes an event; drops and counts it where there is no room."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """All that the server needs from outside."""
+
+    router: Router
+    generators: Generators
+    usage: UsageReports

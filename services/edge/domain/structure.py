@@ -1,0 +1,49 @@
+"""Bounds that a request meets before anything reads it."""
+
+from typing import Any
+
+from services.runtime.errors import ComptoirError, Reason
+
+MAX_DEPTH = 16
+MAX_VALUES = 20_000
+
+
+def outside_strings(document: bytes) -> bytes:
+    """What stands outside the strings of a JSON document.
+
+    An escape begins with a backslash, and a run of backslashes begins with an escape, so removing
+    pairs from the left, then escaped quotes, leaves only the quotes that open and close strings.
+    """
+    unescaped = document.replace(rb"\\", b"").replace(rb"\"", b"")
+    return b"".join(unescaped.split(b'"')[::2])
+
+
+def check_count(outside: bytes) -> None:
+    """Refuses a document with more than MAX_VALUES values, by its commas and brackets alone."""
+    if outside.count(b",") + outside.count(b"[") + outside.count(b"{") > MAX_VALUES:
+        raise ComptoirError(Reason.REQUEST_INVALID)
+
+
+def check_shape(value: object, outside: bytes) -> None:
+    """Refuses nesting deeper than MAX_DEPTH, and keys that stand twice in one object.
+
+    A decoder keeps the last of two equal keys silently, and another reader the first. Outside
+    strings a colon stands behind a key and nowhere else, so a missing key shows in their number.
+    """
+    keys = 0
+    level: list[Any] = [value] if isinstance(value, (dict, list)) else []
+    depth = 0
+    while level:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise ComptoirError(Reason.REQUEST_INVALID)
+        below: list[Any] = []
+        for container in level:
+            items = container
+            if isinstance(container, dict):
+                keys += len(container)
+                items = list(container.values())
+            below += [item for item in items if isinstance(item, (dict, list))]
+        level = below
+    if keys != outside.count(b":"):
+        raise ComptoirError(Reason.REQUEST_INVALID)

@@ -1,0 +1,42 @@
+"""What the edge counts and times of one HTTP request."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from services.runtime.errors import Reason
+from services.runtime.identity import Identity
+
+
+class Endpoint(IntEnum):
+    """A route, by the number of `comptoir.usage.v1.Endpoint`."""
+
+    OTHER = 0
+    CHAT_COMPLETIONS = 1
+    MODELS = 2
+
+
+@dataclass(slots=True)
+class EdgeRequest:
+    """One HTTP request; moments are monotonic seconds, 0 where they did not come."""
+
+    request_id: Identity
+    started_at_microseconds: int
+    received_seconds: float
+    endpoint: Endpoint = Endpoint.OTHER
+    reason: Reason = Reason.UNSPECIFIED
+    tenant_number: int = 0
+    key_number: int = 0
+    model_number: int = 0
+    http_status: int = 0
+    is_streamed: bool = False
+    is_client_cancelled: bool = False
+    request_bytes: int = 0
+    response_bytes: int = 0
+    client_retry_count: int = 0
+    admitted_seconds: float = 0.0
+    first_text_seconds: float = 0.0
+    ended_seconds: float = 0.0
+
+    def microseconds_to(self, moment_seconds: float) -> int:
+        """From received to `moment_seconds`, in microseconds; 0 where that moment did not come."""
+        return max(0, round((moment_seconds - self.received_seconds) * 1_000_000)) if moment_seconds else 0

@@ -1,0 +1,116 @@
+"""The boundary around every request, and the routes behind it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from starlette.routing import Route, Router
+from starlette.types import Receive, Scope, Send
+
+from services.edge.domain.errors import HEADERS_TOO_LARGE, METHOD_NOT_ALLOWED
+from services.edge.domain.ports import UsageReports
+from services.edge.domain.timeline import Endpoint
+from services.edge.server.chat import ChatCompletions
+from services.edge.server.exchange import ClientGoneError, Exchange, HttpRefusalError
+from services.edge.server.health import Health
+from services.edge.server.models import Models
+from services.runtime.clock import Clock
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.logs import get_logger, log_failure
+
+_log = get_logger(__name__)
+_EXCHANGE = "comptoir.exchange"
+
+Serve = Callable[[Exchange], Awaitable[None]]
+
+
+class Application:
+    """The ASGI application: no exception, and no input in an error, leaves it."""
+
+    def __init__(
+        self,
+        *,
+        chat: ChatCompletions,
+        models: Models,
+        health: Health,
+        usage: UsageReports,
+        clock: Clock,
+        max_header_bytes: int,
+    ) -> None:
+        self._usage = usage
+        self._clock = clock
+        self._max_header_bytes = max_header_bytes
+        self._router = Router(
+            routes=[
+                Route("/v1/chat/completions", _Resource("POST", chat.serve, Endpoint.CHAT_COMPLETIONS)),
+                Route("/v1/models", _Resource("GET", models.serve_list, Endpoint.MODELS)),
+                Route("/v1/models/{name:path}", _Resource("GET", models.serve_one, Endpoint.MODELS)),
+                Route("/healthz", _Resource("GET", health.serve_live, Endpoint.OTHER)),
+                Route("/readyz", _Resource("GET", health.serve_ready, Endpoint.OTHER)),
+            ],
+            redirect_slashes=False,
+            default=_no_route,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serves one HTTP request."""
+        exchange = scope[_EXCHANGE] = Exchange(scope, receive, send, clock=self._clock)
+        try:
+            await self._serve(exchange, receive, send)
+        except ClientGoneError:
+            exchange.client_left()
+        except asyncio.CancelledError:
+            # Only the end of a drain cancels a request. The client learns it in the answer.
+            await exchange.fail(ComptoirError(Reason.REPLICA_DRAINING))
+        except Exception as error:  # noqa: BLE001 - the boundary: what is unexpected leaves as a type name
+            log_failure(_log, "request_failed", error, request_id=exchange.event.request_id.hex)
+            await exchange.fail(ComptoirError(Reason.INTERNAL))
+        self._report(exchange)
+
+    async def _serve(self, exchange: Exchange, receive: Receive, send: Send) -> None:
+        try:
+            self._check_headers(exchange)
+            await self._router(exchange.scope, receive, send)
+        except ComptoirError as error:
+            await exchange.fail(error)
+        except HttpRefusalError as refusal:
+            await exchange.refuse(refusal)
+
+    def _check_headers(self, exchange: Exchange) -> None:
+        header_bytes = sum(len(name) + len(value) for name, value in exchange.scope["headers"])
+        if header_bytes + len(exchange.scope["raw_path"]) > self._max_header_bytes:
+            raise HttpRefusalError(HEADERS_TOO_LARGE, Reason.REQUEST_TOO_LARGE)
+
+    def _report(self, exchange: Exchange) -> None:
+        event = exchange.event
+        if event.endpoint is not Endpoint.CHAT_COMPLETIONS:
+            return
+        event.ended_seconds = self._clock.monotonic_seconds()
+        self._usage.report(event)
+        _log.debug(
+            "request",
+            request_id=event.request_id.hex,
+            http_status=event.http_status,
+            reason=event.reason.name,
+            duration_seconds=event.ended_seconds - event.received_seconds,
+        )
+
+
+class _Resource:
+    """One route's endpoint and the one method that it takes."""
+
+    def __init__(self, method: str, serve: Serve, endpoint: Endpoint) -> None:
+        self._methods = ("GET", "HEAD") if method == "GET" else (method,)
+        self._serve = serve
+        self._endpoint = endpoint
+
+    async def __call__(self, scope: Scope, _receive: Receive, _send: Send) -> None:
+        if scope["method"] not in self._methods:
+            allow = (b"allow", ", ".join(self._methods).encode())
+            raise HttpRefusalError(METHOD_NOT_ALLOWED, Reason.ROUTE_NOT_FOUND, [allow])
+        exchange: Exchange = scope[_EXCHANGE]
+        exchange.event.endpoint = self._endpoint
+        await self._serve(exchange)
+
+
+async def _no_route(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise ComptoirError(Reason.ROUTE_NOT_FOUND)

@@ -1,0 +1,30 @@
+"""GET /v1/models and /v1/models/{id}: the models that a key may use."""
+
+from services.edge.domain.completion import model_json, model_list_json
+from services.edge.domain.ports import Model, Router
+from services.edge.server.exchange import Exchange
+from services.edge.server.reading import read_key
+from services.runtime.errors import ComptoirError, Reason
+
+
+class Models:
+    """Both endpoints; a key's list comes from the router each time, so that a revoked key sees nothing."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+
+    async def serve_list(self, exchange: Exchange) -> None:
+        """Answers with all models of the key."""
+        await exchange.answer(200, model_list_json(await self._models(exchange)))
+
+    async def serve_one(self, exchange: Exchange) -> None:
+        """Answers with one model; its name may contain slashes."""
+        name = exchange.scope["path_params"]["name"]
+        for model in await self._models(exchange):
+            if model.name == name:
+                await exchange.answer(200, model_json(model).encode())
+                return
+        raise ComptoirError(Reason.MODEL_NOT_FOUND)
+
+    async def _models(self, exchange: Exchange) -> tuple[Model, ...]:
+        return await self._router.list_models(key=read_key(exchange), request_id=exchange.event.request_id)

@@ -1,0 +1,156 @@
+"""Between bytes and messages and the edge's own words."""
+
+from typing import Any
+
+import orjson
+from comptoir.generator.v1 import generator_pb2
+from comptoir.router.v1 import router_pb2
+from comptoir.ticket.v1 import ticket_pb2
+from comptoir.usage.v1 import usage_pb2
+
+from services.edge.domain.chat import ChatRequest, Finished, FinishReason, Role
+from services.edge.domain.ports import Admission, Model, Offer, QuotaState
+from services.edge.domain.structure import check_count, check_shape, outside_strings
+from services.edge.domain.timeline import EdgeRequest
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.identity import Identity
+
+SCHEMA_VERSION = 1
+
+_ROLES = {
+    Role.SYSTEM: generator_pb2.ROLE_SYSTEM,
+    Role.USER: generator_pb2.ROLE_USER,
+    Role.ASSISTANT: generator_pb2.ROLE_ASSISTANT,
+}
+_FINISH_REASONS = {
+    generator_pb2.FINISH_REASON_STOP: FinishReason.STOP,
+    generator_pb2.FINISH_REASON_LENGTH: FinishReason.LENGTH,
+}
+
+
+def decode_json(document: bytes) -> Any:  # a JSON value of any type
+    """The value of a JSON document within the edge's bounds; raises REQUEST_INVALID, with nothing of it.
+
+    orjson refuses NaN, infinite numbers, lone surrogates and broken UTF-8.
+    """
+    outside = outside_strings(document)
+    check_count(outside)
+    try:
+        value = orjson.loads(document)
+    except orjson.JSONDecodeError:
+        # The decoder's error holds the whole document, so it must not travel as the cause.
+        raise ComptoirError(Reason.REQUEST_INVALID) from None
+    check_shape(value, outside)
+    return value
+
+
+def admit_request(key: str, chat: ChatRequest, request_id: Identity) -> router_pb2.AdmitRequest:
+    """The router's question for a chat; nothing of its text is in it."""
+    return router_pb2.AdmitRequest(
+        api_key=key,
+        model=chat.model,
+        prompt_tokens_upper_bound=chat.prompt_tokens_upper_bound,
+        max_output_tokens=chat.sampling.max_output_tokens,
+        request_id_high=request_id.high,
+        request_id_low=request_id.low,
+    )
+
+
+def admission_from(response: router_pb2.AdmitResponse) -> Admission:
+    """The router's permission."""
+    return Admission(
+        offers=tuple(
+            Offer(
+                generator_address=offer.generator_address,
+                claims=offer.ticket.claims,
+                signature=offer.ticket.signature,
+                signing_key_number=offer.ticket.signing_key_number,
+            )
+            for offer in response.offers
+        ),
+        lease=Identity(response.lease_id_high, response.lease_id_low),
+        quota=_quota_from(response.quota),
+        model_number=response.model_number,
+        tenant_number=response.tenant_number,
+        key_number=response.key_number,
+    )
+
+
+def models_from(response: router_pb2.ListModelsResponse) -> tuple[Model, ...]:
+    """The models of a key."""
+    return tuple(Model(model.name, model.created_at_seconds) for model in response.models)
+
+
+def generate_request(offer: Offer, chat: ChatRequest) -> generator_pb2.GenerateRequest:
+    """The replica's task."""
+    sampling = chat.sampling
+    return generator_pb2.GenerateRequest(
+        ticket=ticket_pb2.SignedTicket(
+            claims=offer.claims, signature=offer.signature, signing_key_number=offer.signing_key_number
+        ),
+        messages=[
+            generator_pb2.ChatMessage(role=_ROLES[message.role], text=message.text)
+            for message in chat.messages
+        ],
+        sampling=generator_pb2.Sampling(
+            max_output_tokens=sampling.max_output_tokens,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            presence_penalty=sampling.presence_penalty,
+            frequency_penalty=sampling.frequency_penalty,
+            seed=sampling.seed,
+            stop=sampling.stop,
+        ),
+        is_streamed=chat.is_streamed,
+    )
+
+
+def finished_from(finished: generator_pb2.Finished) -> Finished:
+    """The counts of a whole answer; an unknown reason to end reads as `stop`."""
+    return Finished(
+        finish_reason=_FINISH_REASONS.get(finished.finish_reason, FinishReason.STOP),
+        input_tokens=finished.input_tokens,
+        cached_input_tokens=finished.cached_input_tokens,
+        output_tokens=finished.output_tokens,
+    )
+
+
+def usage_event(
+    event: EdgeRequest, *, event_id: Identity, region_number: int, config_digest: int
+) -> usage_pb2.EdgeRequest:
+    """The event as it is stored: counts, timings and catalog numbers."""
+    return usage_pb2.EdgeRequest(
+        event_id_high=event_id.high,
+        event_id_low=event_id.low,
+        schema_version=SCHEMA_VERSION,
+        request_id_high=event.request_id.high,
+        request_id_low=event.request_id.low,
+        region=region_number,
+        config_digest=config_digest,
+        tenant_low=event.tenant_number,
+        key_low=event.key_number,
+        started_at_microseconds=event.started_at_microseconds,
+        endpoint=int(event.endpoint),  # type: ignore[arg-type] # the enum's stub type is nominal
+        reason=int(event.reason),  # type: ignore[arg-type] # the enum's stub type is nominal
+        model=event.model_number,
+        http_status=event.http_status,
+        is_streamed=event.is_streamed,
+        is_client_cancelled=event.is_client_cancelled,
+        request_bytes=event.request_bytes,
+        response_bytes=event.response_bytes,
+        client_retry_count=event.client_retry_count,
+        admitted_microseconds=event.microseconds_to(event.admitted_seconds),
+        first_byte_microseconds=event.microseconds_to(event.first_text_seconds),
+        duration_microseconds=event.microseconds_to(event.ended_seconds),
+    )
+
+
+def _quota_from(quota: router_pb2.QuotaState) -> QuotaState:
+    return QuotaState(
+        limit_requests=quota.limit_requests,
+        remaining_requests=quota.remaining_requests,
+        limit_tokens=quota.limit_tokens,
+        remaining_tokens=quota.remaining_tokens,
+        reset_requests_seconds=quota.reset_requests_milliseconds / 1000,
+        reset_tokens_seconds=quota.reset_tokens_milliseconds / 1000,
+    )

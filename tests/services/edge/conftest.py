@@ -1,0 +1,111 @@
+"""An edge on a loopback port, between scripted neighbours that speak real gRPC."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from services.edge.adapters.generator_client import GeneratorClient
+from services.edge.adapters.router_client import RouterClient
+from services.edge.adapters.usage_reporter import UsageReporter
+from services.edge.domain.limits import EdgeLimits
+from services.edge.domain.ports import Ports
+from services.edge.server.listener import ListenAddress
+from services.edge.server.process import EdgeProcess
+from services.runtime.addresses import GrpcTarget
+from services.runtime.clock import SystemClock
+from services.runtime.emitter_client import EmitterClient
+from tests.services.edge.neighbours import ScriptedEmitter, serve_emitter, serve_generator, serve_router
+from tests.services.edge.scripts import GOOD_KEY, GeneratorScript, RouterScript
+
+LIMITS = EdgeLimits(
+    max_body_bytes=1024 * 1024,
+    max_header_bytes=8 * 1024,
+    header_seconds=5.0,
+    body_seconds=5.0,
+    idle_connection_seconds=75,
+    first_text_seconds=5.0,
+    request_seconds=20.0,
+    ping_seconds=5.0,
+    drain_notice_seconds=0.0,
+    drain_seconds=5,
+    release_seconds=2.0,
+)
+
+
+@dataclass
+class Stage:
+    """The edge's neighbours and the edge itself."""
+
+    folder: Path
+    router: RouterScript
+    generators: list[GeneratorScript]
+    emitter: ScriptedEmitter
+    limits: EdgeLimits = LIMITS
+    router_seconds: float = 2.0
+    stops: list[object] = field(default_factory=list)
+    process: EdgeProcess | None = None
+    usage: UsageReporter | None = None
+
+    async def start(self, **limits: Any) -> httpx.AsyncClient:
+        """Starts all; returns a client that shows the good key."""
+        servers = [await serve_router(self.router, self.folder / "router")]
+        for number, script in enumerate(self.generators, 1):
+            servers.append(await serve_generator(script, self.folder / f"generator-{number}"))
+        servers.append(await serve_emitter(self.emitter, self.folder / "emitter"))
+        self.stops += [server.drain(0) for server in servers]
+        clock = SystemClock()
+        router = RouterClient(self.target("router"), timeout_seconds=self.router_seconds)
+        generators = GeneratorClient(None, clock, max_channels=8)
+        emitter = EmitterClient(self.target("emitter"), clock=clock, wait_seconds=1.0)
+        self.usage = UsageReporter(emitter, 1, 42, max_waiting=100)
+        self.process = EdgeProcess(
+            replace(self.limits, **limits),
+            listen=ListenAddress("127.0.0.1", 0),
+            ports=Ports(router, generators, self.usage),
+            clock=clock,
+        )
+        await self.process.start()
+        client = httpx.AsyncClient(
+            base_url=self.url, headers={"authorization": f"Bearer {GOOD_KEY}"}, timeout=10
+        )
+        self.stops += [generators.close(), router.close(), client.aclose()]
+        return client
+
+    def target(self, name: str) -> GrpcTarget:
+        return GrpcTarget(address=f"unix:{self.folder / name}")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def port(self) -> int:
+        assert self.process is not None
+        return self.process.port
+
+    async def drain(self) -> None:
+        """Ends the edge and waits until its events are with the emitter."""
+        assert self.process is not None
+        assert self.usage is not None
+        await self.process.drain()
+        await self.usage.close(within_seconds=2)
+        self.process = None
+
+
+@pytest.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    generators = [GeneratorScript(), GeneratorScript(), GeneratorScript()]
+    addresses = [f"unix:{tmp_path}/generator-{number}" for number in (1, 2, 3)]
+    stage = Stage(tmp_path, RouterScript(addresses), generators, ScriptedEmitter())
+    yield stage
+    if stage.process is not None:
+        await stage.drain()
+    for stop in reversed(stage.stops):
+        await stop  # type: ignore[misc] # coroutines of several types
+
+
+CHAT: Any = {"model": "tiny-eu", "messages": [{"role": "user", "content": "Écris."}]}

@@ -1,0 +1,108 @@
+"""The edge's ports in memory; they pass the same contract suites as the gRPC adapters."""
+
+import asyncio
+
+from services.edge.domain.chat import ChatRequest, Finished, FinishReason
+from services.edge.domain.ports import Admission, Model, Offer
+from services.edge.domain.timeline import EdgeRequest
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.identity import Identity
+from tests.services.edge.scripts import LEASE, GeneratorScript, RouterScript, Step, UsageScript
+
+
+class MemoryRouter:
+    def __init__(self, script: RouterScript) -> None:
+        self._script = script
+
+    async def admit(self, *, key: str, chat: ChatRequest, request_id: Identity) -> Admission:
+        script = self._script
+        script.keys.append(key)
+        script.request_ids.append(request_id)
+        script.upper_bounds.append(chat.prompt_tokens_upper_bound)
+        if script.refusal is not None:
+            raise script.refusal
+        offers = tuple(
+            Offer(address, b"%d" % number, bytes(64), 1) for number, address in enumerate(script.addresses, 1)
+        )
+        return Admission(offers, LEASE, script.quota, model_number=1, tenant_number=2, key_number=3)
+
+    async def release(self, lease: Identity) -> None:
+        if self._script.release_refusal is not None:
+            raise self._script.release_refusal
+        self._script.released.append(lease)
+
+    async def list_models(self, *, key: str, request_id: Identity) -> tuple[Model, ...]:
+        self._script.keys.append(key)
+        self._script.request_ids.append(request_id)
+        if self._script.refusal is not None:
+            raise self._script.refusal
+        return self._script.models
+
+    async def is_ready(self) -> bool:
+        return self._script.is_serving
+
+
+class MemoryGenerators:
+    """Replicas by address; an address without a script is a replica that is gone."""
+
+    def __init__(self, scripts: dict[str, GeneratorScript]) -> None:
+        self._scripts = scripts
+
+    async def open(
+        self, offer: Offer, chat: ChatRequest, *, request_id: Identity, deadline_seconds: float
+    ) -> "MemoryAnswer":
+        script = self._scripts.get(offer.generator_address)
+        if script is None:
+            raise ComptoirError(Reason.UNAVAILABLE)
+        script.attempts.append(int(offer.claims))
+        script.texts += [message.text for message in chat.messages]
+        script.seeds.append(chat.sampling.seed)
+        answer = MemoryAnswer(script)
+        await answer.play(script.before_started)
+        return answer
+
+
+class MemoryAnswer:
+    def __init__(self, script: GeneratorScript) -> None:
+        self._script = script
+        self._steps = list(script.steps)
+        self.finished: Finished | None = None
+
+    async def next_text(self) -> str | None:
+        while self._steps:
+            step = self._steps.pop(0)
+            if isinstance(step, str):
+                return step
+            await self.play([step])
+        script = self._script
+        reason = FinishReason.LENGTH if script.is_length else FinishReason.STOP
+        self.finished = Finished(reason, script.input_tokens, 0, script.output_tokens)
+        return None
+
+    def cancel(self) -> None:
+        if self.finished is None:
+            self._note_cancelled()
+
+    async def play(self, steps: list[Step]) -> None:
+        for step in steps:
+            if isinstance(step, ComptoirError):
+                raise step
+            if isinstance(step, asyncio.Event):
+                try:
+                    await step.wait()
+                except asyncio.CancelledError:
+                    self._note_cancelled()
+                    raise
+
+    def _note_cancelled(self) -> None:
+        if not self._script.cancelled.is_set():
+            self._script.cancelled_at_seconds = asyncio.get_running_loop().time()
+            self._script.cancelled.set()
+
+
+class MemoryUsage:
+    def __init__(self, script: UsageScript) -> None:
+        self._script = script
+
+    def report(self, event: EdgeRequest) -> None:
+        self._script.events.append(event)

@@ -1,0 +1,165 @@
+"""Router, replica and emitter as real gRPC servers in this process, each following a script."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from comptoir.emitter.v1 import emitter_pb2, emitter_pb2_grpc
+from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
+from comptoir.router.v1 import router_pb2, router_pb2_grpc
+from comptoir.ticket.v1 import ticket_pb2
+from comptoir.usage.v1 import usage_pb2
+
+from services.runtime.addresses import GrpcListen
+from services.runtime.clock import SystemClock
+from services.runtime.errors import ComptoirError
+from services.runtime.grpc_server import GrpcServer, build_server
+from services.runtime.identity import Identity
+from tests.services.edge.scripts import LEASE, GeneratorScript, RouterScript, Step
+
+
+class ScriptedRouter(router_pb2_grpc.RouterServiceServicer):
+    def __init__(self, script: RouterScript) -> None:
+        self.script = script
+
+    async def Admit(self, request: router_pb2.AdmitRequest, context: Any) -> router_pb2.AdmitResponse:  # noqa: N802
+        script = self.script
+        script.keys.append(request.api_key)
+        script.request_ids.append(Identity(request.request_id_high, request.request_id_low))
+        script.upper_bounds.append(request.prompt_tokens_upper_bound)
+        if script.refusal is not None:
+            raise script.refusal
+        quota = script.quota
+        return router_pb2.AdmitResponse(
+            offers=[
+                router_pb2.TicketOffer(
+                    ticket=ticket_pb2.SignedTicket(
+                        claims=b"%d" % number, signature=bytes(64), signing_key_number=1
+                    ),
+                    generator_address=address,
+                )
+                for number, address in enumerate(script.addresses, 1)
+            ],
+            lease_id_high=LEASE.high,
+            lease_id_low=LEASE.low,
+            quota=router_pb2.QuotaState(
+                limit_requests=quota.limit_requests,
+                remaining_requests=quota.remaining_requests,
+                limit_tokens=quota.limit_tokens,
+                remaining_tokens=quota.remaining_tokens,
+                reset_requests_milliseconds=round(quota.reset_requests_seconds * 1000),
+                reset_tokens_milliseconds=round(quota.reset_tokens_seconds * 1000),
+            ),
+            model_number=1,
+            tenant_number=2,
+            key_number=3,
+        )
+
+    async def Release(self, request: router_pb2.ReleaseRequest, context: Any) -> router_pb2.ReleaseResponse:  # noqa: N802
+        if self.script.release_refusal is not None:
+            raise self.script.release_refusal
+        self.script.released.append(Identity(request.lease_id_high, request.lease_id_low))
+        return router_pb2.ReleaseResponse(is_released=True)
+
+    async def ListModels(  # noqa: N802
+        self, request: router_pb2.ListModelsRequest, context: Any
+    ) -> router_pb2.ListModelsResponse:
+        self.script.keys.append(request.api_key)
+        if self.script.refusal is not None:
+            raise self.script.refusal
+        return router_pb2.ListModelsResponse(
+            models=[
+                router_pb2.Model(name=model.name, number=1, created_at_seconds=model.created_at_seconds)
+                for model in self.script.models
+            ]
+        )
+
+
+class ScriptedGenerator(generator_pb2_grpc.GeneratorServiceServicer):
+    def __init__(self, script: GeneratorScript) -> None:
+        self.script = script
+
+    async def GetLoad(  # noqa: N802
+        self, request: generator_pb2.GetLoadRequest, context: Any
+    ) -> generator_pb2.GetLoadResponse:
+        return generator_pb2.GetLoadResponse()
+
+    async def Generate(  # noqa: N802
+        self, request: generator_pb2.GenerateRequest, context: Any
+    ) -> AsyncIterator[generator_pb2.GenerateResponse]:
+        script = self.script
+        script.attempts.append(int(request.ticket.claims))
+        script.texts += [message.text for message in request.messages]
+        script.seeds.append(request.sampling.seed if request.sampling.HasField("seed") else None)
+        try:
+            async for _ in _play(script.before_started):
+                raise AssertionError("text before Started")
+            yield generator_pb2.GenerateResponse(
+                started=generator_pb2.Started(input_tokens=script.input_tokens)
+            )
+            async for text in _play(script.steps):
+                yield generator_pb2.GenerateResponse(delta=generator_pb2.Delta(text=text, output_tokens=1))
+            yield _finished(script)
+        except (asyncio.CancelledError, GeneratorExit):
+            script.cancelled_at_seconds = asyncio.get_running_loop().time()
+            script.cancelled.set()
+            raise
+
+
+class ScriptedEmitter(emitter_pb2_grpc.EmitterServiceServicer):
+    def __init__(self) -> None:
+        self.events: list[usage_pb2.EdgeRequest] = []
+        self.refusal: ComptoirError | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def Record(self, request: emitter_pb2.RecordRequest, context: Any) -> emitter_pb2.RecordResponse:  # noqa: N802
+        await self.gate.wait()
+        if self.refusal is not None:
+            raise self.refusal
+        self.events += request.edge_requests
+        return emitter_pb2.RecordResponse(accepted=len(request.edge_requests))
+
+
+async def serve_router(script: RouterScript, path: Path) -> GrpcServer:
+    server = build_server(GrpcListen(address=f"unix:{path}"), clock=SystemClock())
+    router_pb2_grpc.add_RouterServiceServicer_to_server(ScriptedRouter(script), server.server)
+    return await _started(server, is_serving=script.is_serving)
+
+
+async def serve_generator(script: GeneratorScript, path: Path) -> GrpcServer:
+    server = build_server(GrpcListen(address=f"unix:{path}"), clock=SystemClock())
+    generator_pb2_grpc.add_GeneratorServiceServicer_to_server(ScriptedGenerator(script), server.server)
+    return await _started(server, is_serving=True)
+
+
+async def serve_emitter(emitter: ScriptedEmitter, path: Path) -> GrpcServer:
+    server = build_server(GrpcListen(address=f"unix:{path}"), clock=SystemClock())
+    emitter_pb2_grpc.add_EmitterServiceServicer_to_server(emitter, server.server)
+    return await _started(server, is_serving=True)
+
+
+async def _started(server: GrpcServer, *, is_serving: bool) -> GrpcServer:
+    await server.start()
+    await server.set_serving(is_serving=is_serving)
+    return server
+
+
+async def _play(steps: list[Step]) -> AsyncIterator[str]:
+    for step in steps:
+        if isinstance(step, ComptoirError):
+            raise step
+        if isinstance(step, asyncio.Event):
+            await step.wait()
+        else:
+            yield step
+
+
+def _finished(script: GeneratorScript) -> generator_pb2.GenerateResponse:
+    reason = generator_pb2.FINISH_REASON_LENGTH if script.is_length else generator_pb2.FINISH_REASON_STOP
+    return generator_pb2.GenerateResponse(
+        finished=generator_pb2.Finished(
+            finish_reason=reason, input_tokens=script.input_tokens, output_tokens=script.output_tokens
+        )
+    )

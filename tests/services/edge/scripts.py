@@ -1,0 +1,53 @@
+"""What the stand-ins of the edge's neighbours say, and what they were asked."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+from services.edge.domain.ports import Model, QuotaState
+from services.edge.domain.timeline import EdgeRequest
+from services.runtime.errors import ComptoirError
+from services.runtime.identity import Identity
+
+GOOD_KEY = "cptr_eu-fr_0123456789abcdefghijkl012345"
+LEASE = Identity(7, 9)
+# A step of a scripted answer: text, a failure, or a wait until somebody sets the event.
+Step = str | ComptoirError | asyncio.Event
+
+
+@dataclass
+class RouterScript:
+    """One router's behaviour."""
+
+    addresses: list[str]
+    refusal: ComptoirError | None = None
+    release_refusal: ComptoirError | None = None
+    quota: QuotaState = field(default_factory=lambda: QuotaState(60, 59, 1000, 900, 1.0, 0.02))
+    models: tuple[Model, ...] = (Model("org/tiny-eu", 1_790_000_000), Model("tiny-eu", 1_790_000_001))
+    is_serving: bool = True
+    upper_bounds: list[int] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    request_ids: list[Identity] = field(default_factory=list)
+    released: list[Identity] = field(default_factory=list)
+
+
+@dataclass
+class GeneratorScript:
+    """One replica's behaviour; `before_started` runs first, `steps` then, and the counts end it."""
+
+    before_started: list[Step] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=lambda: list[Step](["Bon", "jour", " !"]))
+    input_tokens: int = 11
+    output_tokens: int = 3
+    is_length: bool = False
+    texts: list[str] = field(default_factory=list)
+    attempts: list[int] = field(default_factory=list)
+    seeds: list[int | None] = field(default_factory=list)
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
+    cancelled_at_seconds: float = 0.0
+
+
+@dataclass
+class UsageScript:
+    """What the edge reported."""
+
+    events: list[EdgeRequest] = field(default_factory=list)
