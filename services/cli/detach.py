@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from services.cli.presenter import Presenter
-from services.cli.stack.child import Child
 from services.cli.stack.errors import StackError
 from services.cli.stack.options import StackOptions
 from services.cli.stack.paths import DataPaths
@@ -72,13 +71,13 @@ def _follow(reports: IO[str], presenter: Presenter) -> None:
 
 
 def _reporter(reports: IO[str]) -> Observer:
-    def on_change(child: Child) -> None:
-        _report(reports, {"name": child.plan.name, "title": child.plan.title, "state": child.state})
+    def on_step(name: str, title: str, state: str) -> None:
+        _report(reports, {"name": name, "title": title, "state": state})
 
     def on_ready(state: StackState, api_key: str | None) -> None:
         _report(reports, {"ready": state.to_json(), "api_key": api_key})
 
-    return Observer(on_change, on_ready)
+    return Observer(on_step, on_ready)
 
 
 def _report(reports: IO[str], content: Mapping[str, object]) -> None:

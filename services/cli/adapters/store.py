@@ -2,9 +2,6 @@
 
 from typing import Any
 
-import clickhouse_connect
-from clickhouse_connect.driver.exceptions import ClickHouseError
-
 from services.cli.stack.errors import StackError
 
 
@@ -21,6 +18,9 @@ class Store:
             f"SELECT {names} FROM comptoir.latency_by_hour "  # noqa: S608 - names are our own
             "WHERE hour > now() - toIntervalHour({hours:UInt32}) ORDER BY hour DESC, region, model"
         )
+        import clickhouse_connect  # noqa: PLC0415 - takes half a second, which no other command needs
+        from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415
+
         try:
             client = clickhouse_connect.get_client(dsn=self._url)
             with client:

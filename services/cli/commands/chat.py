@@ -4,11 +4,9 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import openai
 import typer
-from openai.types.chat import ChatCompletionChunk
 from rich.console import Console
 
 from services.cli.stack.errors import StackError
@@ -16,6 +14,10 @@ from services.cli.stack.options import DEFAULT_DATA_DIR
 from services.cli.stack.paths import DataPaths
 from services.cli.stack.state import missing_state, read_state
 from services.runtime.settings import environment
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+    from openai.types.chat import ChatCompletionChunk
 
 
 def chat(
@@ -37,6 +39,8 @@ def chat(
             raise missing_state(paths.root)
         base_url = base_url or state["base_url"]
         model = model or state["model"]
+    import openai  # noqa: PLC0415 - takes a second, which no other command needs
+
     client = openai.OpenAI(base_url=base_url, api_key=_api_key(paths), max_retries=2)
     text = sys.stdin.read() if prompt == "-" else prompt
     try:
@@ -49,7 +53,7 @@ def chat(
         raise StackError(f"The answer broke off: {error.message}") from None
 
 
-def _stream(client: openai.OpenAI, model: str, text: str, max_tokens: int | None, temperature: float) -> None:
+def _stream(client: "OpenAI", model: str, text: str, max_tokens: int | None, temperature: float) -> None:
     started = time.monotonic()
     first = last = 0.0
     usage = None
@@ -81,7 +85,7 @@ def _stream(client: openai.OpenAI, model: str, text: str, max_tokens: int | None
     )
 
 
-def _content(chunk: ChatCompletionChunk) -> str:
+def _content(chunk: "ChatCompletionChunk") -> str:
     return (chunk.choices[0].delta.content or "") if chunk.choices else ""
 
 

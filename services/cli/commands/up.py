@@ -10,7 +10,6 @@ from rich.console import Console
 
 from services.cli.detach import run_detached, run_reporting
 from services.cli.presenter import JsonPresenter, Presenter, TerminalPresenter
-from services.cli.stack.child import Child
 from services.cli.stack.errors import StackError
 from services.cli.stack.options import DEFAULT_DATA_DIR, DEFAULT_MODEL, DEFAULT_PORT, EngineName, StackOptions
 from services.cli.stack.run import Observer, StackRun
@@ -87,13 +86,10 @@ def child_environment() -> dict[str, str]:
 
 
 def _observer(presenter: Presenter) -> Observer:
-    def on_change(child: Child) -> None:
-        presenter.step(child.plan.name, child.plan.title, child.state)
-
     def on_ready(state: StackState, api_key: str | None) -> None:
         presenter.ready(state.to_json(), api_key)
 
-    return Observer(on_change, on_ready)
+    return Observer(presenter.step, on_ready)
 
 
 def _absolute_model(model: str) -> str:

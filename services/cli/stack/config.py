@@ -11,7 +11,6 @@ from services.cli.stack.secret_files import SIGNING_KEY_NUMBER
 
 REGION = "eu-fr"
 _DEFAULT_CONTEXT_TOKENS = 4096
-_TOPICS = ("admission", "generation", "edge-request", "replica-load")
 
 
 def build_config(options: StackOptions, addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
@@ -82,7 +81,7 @@ def _model(options: StackOptions) -> tuple[str, int]:
 
 def _edge(addresses: Addresses) -> dict[str, Any]:
     return {
-        "listen": addresses.edge,
+        "listen": {"host": "127.0.0.1", "port": addresses.port},
         "router": {"address": addresses.router},
         "emitter": {"address": addresses.emitter},
     }
@@ -109,6 +108,8 @@ def _generator(options: StackOptions, addresses: Addresses, paths: DataPaths, na
         "engine": options.engine,
         "model": name,
         "model_path": options.model,
+        # A name of the hub instead of a folder asks for the download.
+        "vllm": {"is_download_allowed": not Path(options.model).is_dir()},
         "ticket_public_keys": {
             SIGNING_KEY_NUMBER: str(paths.secrets / f"ticket-{SIGNING_KEY_NUMBER}.pub"),
         },
@@ -139,10 +140,8 @@ def _usage(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
 
 
 def _local_kafka(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
-    names = [*(f"comptoir.{topic}.v1" for topic in _TOPICS), "comptoir.dead-letter.v1"]
     return {
         "listen": addresses.local_kafka,
         "controller_port": addresses.kafka_controller_port,
         "data_folder": str(paths.kafka),
-        "topics": [{"name": name, "partitions": 1} for name in names],
     }

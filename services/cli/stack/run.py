@@ -11,6 +11,7 @@ import yaml
 from services.cli.stack.child import Child
 from services.cli.stack.config import build_config
 from services.cli.stack.first_key import ensure_first_key
+from services.cli.stack.jars import fetch_jars
 from services.cli.stack.options import Addresses, StackOptions
 from services.cli.stack.paths import DataPaths
 from services.cli.stack.plan import build_plan
@@ -23,9 +24,9 @@ from services.runtime.grpc_server import stop_event
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """Who is told: of each change of a process, and once of a stack that is ready and its fresh key."""
+    """Who is told: each step by name, title and state; once, that all is ready, with the fresh key."""
 
-    on_change: Callable[[Child], None]
+    on_step: Callable[[str, str, str], None]
     on_ready: Callable[[StackState, str | None], None]
 
 
@@ -59,7 +60,7 @@ class StackRun:
         self._children = supervisor.children
         stopped = stop_event()
         try:
-            await _until(stopped, supervisor.start())
+            await _until(stopped, self._start(supervisor))
             if not stopped.is_set():
                 api_key = await ensure_first_key(self._paths)
                 self._set_phase("ready")
@@ -69,6 +70,16 @@ class StackRun:
             self._set_phase("draining")
             await supervisor.stop()
             self._set_phase("stopped")
+
+    async def _start(self, supervisor: Supervisor) -> None:
+        """The jars come while the other processes start; only the broker waits for them."""
+        await supervisor.start(before={} if self._options.kafka else {"kafka": self._fetch_jars})
+
+    async def _fetch_jars(self) -> None:
+        def on_progress(state: str) -> None:
+            self._observer.on_step("jars", "jars of Kafka", state)
+
+        await fetch_jars(self._paths.config, self._environment, on_progress)
 
     def _first_state(self, model: str) -> StackState:
         addresses = self._addresses
@@ -89,7 +100,7 @@ class StackRun:
         )
 
     def _changed(self, child: Child) -> None:
-        self._observer.on_change(child)
+        self._observer.on_step(child.plan.name, child.plan.title, child.state)
         self._write()
 
     def _set_phase(self, phase: str) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from services.cli.stack.child import Child
@@ -29,9 +29,14 @@ class Supervisor:
         self._ready = {entry.name: asyncio.Event() for entry in plan}
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self) -> None:
-        """Returns once every process was ready once; raises StackError if one cannot start."""
-        self._tasks = [asyncio.create_task(self._keep(child)) for child in self.children]
+    async def start(self, before: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+        """Returns once every process was ready once; raises StackError if one cannot start.
+
+        `before` holds, by a process's name, what must be done before its first start.
+        """
+        self._tasks = [
+            asyncio.create_task(self._keep(child, before.get(child.plan.name))) for child in self.children
+        ]
         everything = asyncio.create_task(self._all_ready())
         done, _ = await asyncio.wait([everything, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
         everything.cancel()
@@ -58,9 +63,11 @@ class Supervisor:
         for event in self._ready.values():
             await event.wait()
 
-    async def _keep(self, child: Child) -> None:
+    async def _keep(self, child: Child, before: Callable[[], Awaitable[None]] | None) -> None:
         for name in child.plan.after:
             await self._ready[name].wait()
+        if before is not None:
+            await before()
         failures = 0
         while True:
             await child.start()
