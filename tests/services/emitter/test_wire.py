@@ -1,0 +1,103 @@
+import pytest
+from comptoir.emitter.v1.emitter_pb2 import RecordRequest
+from comptoir.usage.v1.usage_pb2 import Generation
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.emitter import wire
+from services.emitter.domain.frame import Kind
+from services.emitter.domain.pseudonym import Pseudonyms
+from services.runtime.errors import ComptoirError, Reason
+from tests.services.emitter.requests import admission, generation, one_of_each, replica_load
+
+PSEUDONYMS = Pseudonyms(bytes(32), 7)
+
+
+def refused_field(request: RecordRequest) -> str:
+    with pytest.raises(ComptoirError) as refusal:
+        wire.events_from(request, PSEUDONYMS)
+    assert refusal.value.reason is Reason.REQUEST_INVALID
+    return refusal.value.field
+
+
+def with_unknown_field(message: bytes, text: bytes) -> bytes:
+    """`message` with field 999 of type string behind it."""
+    return message + b"\xba\x3e" + bytes([len(text)]) + text
+
+
+def test_each_event_becomes_one_of_its_kind() -> None:
+    events = wire.events_from(one_of_each(), PSEUDONYMS)
+    assert [event.kind for event in events] == list(Kind)
+    assert len({event.event_id for event in events}) == 4
+    assert {len(event.event_id) for event in events} == {16}
+
+
+def test_the_event_id_is_both_halves() -> None:
+    request = RecordRequest(admissions=[admission(event_id_high=1, event_id_low=2)])
+    (event,) = wire.events_from(request, PSEUDONYMS)
+    assert event.event_id == (1).to_bytes(8, "big") + (2).to_bytes(8, "big")
+
+
+def test_an_event_gets_its_producer_and_sequence_and_keeps_its_counts() -> None:
+    sent = generation()
+    (event,) = wire.events_from(RecordRequest(generations=[sent]), PSEUDONYMS)
+    stored = Generation.FromString(event.numbered(2**64 - 1, 2**63))
+    assert (stored.producer_id, stored.producer_sequence) == (2**64 - 1, 2**63)
+    assert (stored.input_tokens, stored.output_tokens) == (300, 200)
+    assert (stored.request_id_high, stored.request_id_low) == (sent.request_id_high, sent.request_id_low)
+
+
+def test_an_event_can_be_numbered_again() -> None:
+    (event,) = wire.events_from(RecordRequest(generations=[generation()]), PSEUDONYMS)
+    event.numbered(1, 1)
+    assert Generation.FromString(event.numbered(1, 2)).producer_sequence == 2
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
+def test_its_size_is_an_upper_bound(producer_id: int, sequence: int) -> None:
+    (event,) = wire.events_from(RecordRequest(generations=[generation()]), PSEUDONYMS)
+    assert len(event.numbered(producer_id, sequence)) + 3 <= event.size_bytes
+
+
+def test_numbers_of_tenant_and_key_are_replaced_by_pseudonyms() -> None:
+    (event,) = wire.events_from(RecordRequest(generations=[generation(tenant_low=5, key_low=9)]), PSEUDONYMS)
+    stored = Generation.FromString(event.numbered(1, 1))
+    assert (stored.tenant_high, stored.tenant_low) == PSEUDONYMS.tenant(5)
+    assert (stored.key_high, stored.key_low) == PSEUDONYMS.key(9)
+    assert stored.key_epoch == 7
+
+
+def test_nobody_stays_nobody() -> None:
+    (event,) = wire.events_from(RecordRequest(generations=[generation(tenant_low=0, key_low=0)]), PSEUDONYMS)
+    stored = Generation.FromString(event.numbered(1, 1))
+    assert (stored.tenant_high, stored.tenant_low, stored.key_high, stored.key_low) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["producer_id", "producer_sequence", "tenant_high", "key_high", "key_epoch"])
+def test_what_the_emitter_sets_a_producer_may_not(name: str) -> None:
+    assert refused_field(RecordRequest(generations=[generation(**{name: 1})])) == f"generations.{name}"
+    assert refused_field(RecordRequest(replica_loads=[replica_load(**{name: 1})])) == f"replica_loads.{name}"
+
+
+def test_an_event_without_an_id_is_refused() -> None:
+    request = RecordRequest(admissions=[admission(event_id_high=0, event_id_low=0)])
+    assert refused_field(request) == "admissions.event_id_low"
+
+
+def test_text_in_an_unknown_field_of_an_event_is_refused() -> None:
+    event = with_unknown_field(generation().SerializeToString(), b"Dear diary")
+    request = RecordRequest.FromString(
+        b"\x12" + len(event).to_bytes(2, "little").replace(b"\x00", b"") + event
+    )
+    assert len(request.generations) == 1
+    assert refused_field(request) == ""
+
+
+def test_text_in_an_unknown_field_of_the_request_is_refused() -> None:
+    request = RecordRequest.FromString(with_unknown_field(one_of_each().SerializeToString(), b"Dear diary"))
+    assert refused_field(request) == ""
+
+
+def test_an_empty_unknown_field_is_refused_too() -> None:
+    request = RecordRequest.FromString(with_unknown_field(b"", b""))
+    assert refused_field(request) == ""

@@ -1,0 +1,195 @@
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from comptoir.emitter.v1.emitter_pb2 import RecordRequest
+from comptoir.emitter.v1.emitter_pb2_grpc import EmitterServiceStub
+from comptoir.usage.v1.usage_pb2 import GenerationFrame
+
+from services.emitter.adapters.spool_store import SpoolStore
+from services.emitter.domain.batching import SealLimits
+from services.emitter.domain.frame import TOPICS, Frame, Kind, decode
+from services.emitter.domain.limits import SpoolFile, SpoolLimits
+from services.runtime.clock import SystemClock
+from tests.services.emitter.requests import generation
+from tests.system.emitter_process import EmitterProcess
+from tests.system.kafka_process import KafkaProcess, free_ports
+
+pytestmark = pytest.mark.system
+
+KILLS = 20
+SENDERS = 4
+TOPIC = TOPICS[Kind.GENERATION]
+
+EventId = tuple[int, int]
+
+
+class Senders:
+    """Calls that never stop, and the ids of the events that were acknowledged."""
+
+    def __init__(self, emitter: EmitterProcess) -> None:
+        self.acknowledged: list[EventId] = []
+        self._channel = emitter.channel()
+        self._stub: Any = EmitterServiceStub(self._channel)
+        self._is_ending = False
+
+    async def run(self) -> None:
+        """Sends until `end`; a call that failed is sent again, as its producer would."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(SENDERS):
+                group.create_task(self._send())
+        await self._channel.close()
+
+    def end(self) -> None:
+        """Lets `run` return once the open calls are acknowledged."""
+        self._is_ending = True
+
+    async def _send(self) -> None:
+        while not self._is_ending:
+            request = RecordRequest(generations=[generation() for _ in range(random.randint(1, 20))])
+            while not await self._was_acknowledged(request):
+                pass
+            self.acknowledged += [(event.event_id_high, event.event_id_low) for event in request.generations]
+
+    async def _was_acknowledged(self, request: RecordRequest) -> bool:
+        try:
+            await self._stub.Record(request, timeout=20, wait_for_ready=True)
+        except grpc.aio.AioRpcError as failure:
+            assert failure.code() is grpc.StatusCode.UNAVAILABLE  # noqa: PT017 - others are defects
+            return False
+        return True
+
+
+@pytest.fixture
+def kafka(tmp_path: Path) -> Iterator[KafkaProcess]:
+    process = KafkaProcess(tmp_path)
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+async def consumer(kafka: KafkaProcess) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka.address, enable_auto_commit=False)
+    await consumer.start()
+    yield consumer
+    await consumer.stop()
+
+
+async def forwarded(consumer: AIOKafkaConsumer) -> list[Frame]:
+    """Every frame in the topic, in order; a producer has one partition."""
+    places = [TopicPartition(TOPIC, number) for number in consumer.partitions_for_topic(TOPIC) or range(4)]
+    ends = await consumer.end_offsets(places)
+    used = [place for place in places if ends[place]]
+    assert len(used) == 1
+    consumer.assign(used)
+    await consumer.seek_to_beginning(*used)
+    async with asyncio.timeout(60):
+        return [decode((await consumer.getone()).value) for _ in range(ends[used[0]])]
+
+
+def held(folder: Path) -> list[Frame]:
+    """Every frame in a spool that no process has open, what is not sealed included."""
+    limits = SpoolLimits(max_bytes=2**40, max_age_seconds=10**6)
+    store = SpoolStore(SpoolFile(folder, False, SealLimits(500, 1.0), limits, 60.0))
+    with store.transaction():
+        frames = store.frames(Kind.GENERATION, 10**6, SystemClock().wall_microseconds(), is_draining=True)
+    store.close()
+    return frames
+
+
+def events_of(frames: list[Frame]) -> list[EventId]:
+    """The events' ids in order; a frame that comes again must have the same bytes, and no event may lack."""
+    values: dict[int, bytes] = {}
+    ids: list[EventId] = []
+    for frame in frames:
+        if values.setdefault(frame.first_sequence, frame.value) is not frame.value:
+            assert values[frame.first_sequence] == frame.value
+            continue
+        assert frame.first_sequence == len(ids) + 1
+        events = GenerationFrame.FromString(frame.body).events
+        assert [event.producer_sequence for event in events] == list(
+            range(frame.first_sequence, frame.last_sequence + 1)
+        )
+        ids += [(event.event_id_high, event.event_id_low) for event in events]
+    return ids
+
+
+async def kill_at_random_points(emitter: EmitterProcess, senders: Senders, kills: int) -> None:
+    """Kills and restarts while the senders send."""
+    sending = asyncio.create_task(senders.run())
+    for _ in range(kills):
+        await asyncio.sleep(random.uniform(0.0, 0.5))
+        emitter.kill()
+        await emitter.start()
+    senders.end()
+    await asyncio.wait_for(sending, 60)
+
+
+async def test_every_acknowledged_event_is_forwarded_once_whatever_is_killed(
+    kafka: KafkaProcess, consumer: AIOKafkaConsumer, tmp_path: Path
+) -> None:
+    emitter = EmitterProcess(tmp_path, kafka.address, frame_linger_seconds=0.02, frame_max_events=50)
+    await emitter.start()
+    try:
+        senders = Senders(emitter)
+        await kill_at_random_points(emitter, senders, KILLS)
+    finally:
+        assert await asyncio.to_thread(emitter.stop) == 0
+    ids = events_of([*await forwarded(consumer), *held(emitter.spool_folder)])
+    assert len(ids) == len(set(ids))
+    assert sorted(ids) == sorted(senders.acknowledged)
+    assert len(ids) > KILLS
+
+
+async def test_without_kafka_every_acknowledged_event_stays_in_the_spool_once(tmp_path: Path) -> None:
+    emitter = EmitterProcess(tmp_path, f"127.0.0.1:{free_ports(1)[0]}", frame_linger_seconds=0.02)
+    await emitter.start()
+    try:
+        senders = Senders(emitter)
+        await kill_at_random_points(emitter, senders, 5)
+    finally:
+        emitter.kill()
+    ids = events_of(held(emitter.spool_folder))
+    assert len(ids) == len(set(ids))
+    assert sorted(ids) == sorted(senders.acknowledged)
+
+
+async def test_a_drain_forwards_what_the_spool_holds(
+    kafka: KafkaProcess, consumer: AIOKafkaConsumer, tmp_path: Path
+) -> None:
+    emitter = EmitterProcess(tmp_path, kafka.address, frame_linger_seconds=30)
+    await emitter.start()
+    async with emitter.channel() as channel:
+        stub: Any = EmitterServiceStub(channel)
+        await stub.Record(RecordRequest(generations=[generation(), generation()]), timeout=5)
+    assert await asyncio.to_thread(emitter.stop) == 0
+    assert [frame.count for frame in await forwarded(consumer)] == [2]
+    assert held(emitter.spool_folder) == []
+
+
+async def test_a_drain_ends_in_time_without_kafka_and_loses_nothing(tmp_path: Path) -> None:
+    emitter = EmitterProcess(tmp_path, f"127.0.0.1:{free_ports(1)[0]}", forward_grace_seconds=0.5)
+    await emitter.start()
+    async with emitter.channel() as channel:
+        stub: Any = EmitterServiceStub(channel)
+        await stub.Record(RecordRequest(generations=[generation()]), timeout=5)
+    assert await asyncio.to_thread(emitter.stop) == 0
+    assert [frame.count for frame in held(emitter.spool_folder)] == [1]
+
+
+async def test_a_spool_in_use_is_one_sentence_and_exit_status_2(tmp_path: Path) -> None:
+    emitter = EmitterProcess(tmp_path, f"127.0.0.1:{free_ports(1)[0]}")
+    await emitter.start()
+    first = emitter._process
+    try:
+        assert await asyncio.to_thread(emitter.launch().wait, 30) == 2
+        assert "another process has the spool open" in emitter.stderr_file.read_text()
+    finally:
+        emitter._process = first
+        emitter.stop()
