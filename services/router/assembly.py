@@ -54,30 +54,37 @@ class Router:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then drain: open calls end, report streams are told to come back."""
-        await self._start_admin()
+        try:
+            await self._start()
+            await self._until(stop)
+        finally:
+            await self._drain()
+
+    async def _start(self) -> None:
+        # First the address that only one process can have: a second router must not take the socket away.
         await self._public.start()
-        expiring = asyncio.create_task(expire_leases(self._leases, self._clock))
-        stopped = asyncio.create_task(stop.wait())
+        before = os.umask(_OWNER_ONLY)
+        try:
+            await self._admin.start()
+        finally:
+            os.umask(before)
         for server in (self._admin, self._public):
             await server.set_serving(is_serving=True)
+
+    async def _until(self, stop: asyncio.Event) -> None:
+        expiring = asyncio.create_task(expire_leases(self._leases, self._clock))
+        stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({expiring, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not expiring.cancel():
+            expiring.result()
+
+    async def _drain(self) -> None:
         grace_seconds = self._settings.drain_seconds
         drained = asyncio.gather(self._public.drain(grace_seconds), self._admin.drain(grace_seconds))
         self._stopping.set()
         await drained
         self._file_keys.close()
-        stopped.cancel()
-        if not expiring.cancel():
-            expiring.result()
-
-    async def _start_admin(self) -> None:
-        address = self._settings.admin_listen.address
-        before = os.umask(_OWNER_ONLY) if address.startswith("unix:") else None
-        try:
-            await self._admin.start()
-        finally:
-            if before is not None:
-                os.umask(before)
 
     def _serve_callers(self, ports: Ports, pepper: bytes) -> None:
         settings, server = self._settings, self._public.server

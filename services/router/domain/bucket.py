@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 _MINUTE_SECONDS: Final = 60.0
+# Many small refills add up to a whole unit only within rounding; what is lent beyond becomes a debt.
+_ROUNDING: Final = 1e-6
 
 
 @dataclass(slots=True)
@@ -23,12 +25,12 @@ class Bucket:
     @property
     def is_full(self) -> bool:
         """Tell whether forgetting the bucket would change nothing."""
-        return self.level >= self.per_minute
+        return self.level + _ROUNDING >= self.per_minute
 
     @property
     def remaining(self) -> int:
         """Return the whole units that may be taken now."""
-        return max(0, math.floor(self.level))
+        return max(0, math.floor(self.level + _ROUNDING))
 
     def refill(self, per_minute: int, now_seconds: float) -> None:
         """Bring the level to now; a changed limit holds from now on."""
@@ -39,7 +41,7 @@ class Bucket:
 
     def has(self, amount: int) -> bool:
         """Tell whether the amount may be taken now."""
-        return self.per_minute == 0 or amount <= self.level
+        return self.per_minute == 0 or amount <= self.level + _ROUNDING
 
     def take(self, amount: int) -> None:
         """Take the amount; the level may become a debt if `has` was not asked."""

@@ -1,0 +1,213 @@
+"""In-memory stand-ins for the router's ports, and a small world to admit requests in."""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from services.router.adapters.memory_leases import MemoryLeases
+from services.router.adapters.replica_directory import MemoryReplicaDirectory
+from services.router.domain.admission import AdmissionDesk, AdmitRequest, Policy, Ports, Priority
+from services.router.domain.authentication import Authenticator
+from services.router.domain.catalog import Catalog, Model, Region
+from services.router.domain.events import AdmissionEvent
+from services.router.domain.keys import digest_of, make_key
+from services.router.domain.placement import Load, Registration
+from services.router.domain.tenancy import Key, NewKey, Quota, Tenant
+from services.router.domain.ticket import SignedTicket, TicketClaims
+from services.runtime.clock import ManualClock
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.identity import Identity
+
+PEPPER = b"p" * 32
+FRANCE, GERMANY = Region(1, "eu-fr", is_eu=True), Region(2, "eu-de", is_eu=True)
+TINY = Model(1, "tiny-eu", 1_790_000_000, context_tokens=1024, max_output_tokens=512, max_bytes_per_token=64)
+OTHER = Model(2, "other-eu", 1_790_000_000, context_tokens=64, max_output_tokens=64, max_bytes_per_token=64)
+CATALOG = Catalog([TINY, OTHER], [FRANCE, GERMANY])
+POLICY = Policy(
+    region=FRANCE,
+    report_timeout_seconds=5.0,
+    ticket_lifetime_seconds=30.0,
+    lease_lifetime_seconds=630.0,
+    config_digest=99,
+)
+IDLE = Load(0, 0, 0, 0.0, is_draining=False)
+
+
+class MemoryKeys:
+    """A key store that forgets everything when its test ends."""
+
+    def __init__(self) -> None:
+        self.tenants: dict[int, Tenant] = {}
+        self.keys: dict[int, Key] = {}
+        self.finds = 0
+        self._numbers = itertools.count(1)
+
+    async def find(self, digest: bytes) -> Key | None:
+        self.finds += 1
+        return next((key for key in self.keys.values() if key.digest == digest), None)
+
+    async def create_tenant(self, name: str, home_region: int, now_seconds: int) -> Tenant:
+        if any(tenant.name == name for tenant in self.tenants.values()):
+            raise ComptoirError(Reason.ALREADY_EXISTS)
+        tenant = Tenant(next(self._numbers), name, home_region, now_seconds)
+        self.tenants[tenant.number] = tenant
+        return tenant
+
+    async def list_tenants(self) -> Sequence[Tenant]:
+        return list(self.tenants.values())
+
+    async def create_key(self, new: NewKey) -> Key:
+        tenant = self._tenant_named(new.tenant_name)
+        if any(key.digest == new.digest for key in self.keys.values()):
+            raise ComptoirError(Reason.ALREADY_EXISTS)
+        key = Key(
+            number=next(self._numbers),
+            tenant=tenant,
+            digest=new.digest,
+            label=new.label,
+            models=frozenset(new.models),
+            quota=new.quota,
+            created_at_seconds=new.created_at_seconds,
+            expires_at_seconds=new.expires_at_seconds,
+        )
+        self.keys[key.number] = key
+        return key
+
+    async def list_keys(self, tenant_name: str | None) -> Sequence[Key]:
+        if tenant_name is None:
+            return list(self.keys.values())
+        tenant = self._tenant_named(tenant_name)
+        return [key for key in self.keys.values() if key.tenant == tenant]
+
+    async def revoke_key(self, number: int, now_seconds: int) -> Key:
+        if number not in self.keys:
+            raise ComptoirError(Reason.NOT_FOUND, field="number")
+        key = self.keys[number]
+        self.keys[number] = replace(key, revoked_at_seconds=key.revoked_at_seconds or now_seconds)
+        return self.keys[number]
+
+    def _tenant_named(self, name: str) -> Tenant:
+        for tenant in self.tenants.values():
+            if tenant.name == name:
+                return tenant
+        raise ComptoirError(Reason.NOT_FOUND, field="tenant")
+
+
+@dataclass
+class MemoryLog:
+    """An admission log that keeps events, or fails when it is told to."""
+
+    events: list[AdmissionEvent] = field(default_factory=list)
+    failure: BaseException | None = None
+
+    async def record(self, event: AdmissionEvent) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.events.append(event)
+
+    @property
+    def reasons(self) -> list[Reason]:
+        return [event.reason for event in self.events]
+
+
+class PlainSigner:
+    """A signer whose tickets anybody can read; it keeps the claims."""
+
+    def __init__(self) -> None:
+        self.signed: list[TicketClaims] = []
+
+    def sign(self, claims: TicketClaims) -> SignedTicket:
+        self.signed.append(claims)
+        return SignedTicket(b"claims", b"signature", 1)
+
+
+@dataclass
+class AdmissionWorld:
+    """Everything that one admission reaches, in memory."""
+
+    keys: MemoryKeys = field(default_factory=MemoryKeys)
+    leases: MemoryLeases = field(default_factory=MemoryLeases)
+    replicas: MemoryReplicaDirectory = field(default_factory=MemoryReplicaDirectory)
+    signer: PlainSigner = field(default_factory=PlainSigner)
+    log: MemoryLog = field(default_factory=MemoryLog)
+    clock: ManualClock = field(default_factory=ManualClock)
+    policy: Policy = POLICY
+
+    @property
+    def desk(self) -> AdmissionDesk:
+        ports = Ports(self.leases, self.replicas, self.signer, self.log, self.clock)
+        authenticator = Authenticator(self.keys, pepper=PEPPER, region=self.policy.region)
+        return AdmissionDesk(ports, authenticator, CATALOG, self.policy)
+
+    async def key(
+        self,
+        *,
+        tenant: str = "acme",
+        region: str = "eu-fr",
+        quota: Quota | None = None,
+        models: Sequence[int] = (),
+        expires_at_seconds: int = 0,
+    ) -> str:
+        """Store a key, with its tenant if that is new, and return its text."""
+        if all(stored.name != tenant for stored in self.keys.tenants.values()):
+            await self.keys.create_tenant(tenant, FRANCE.number, 1)
+        api_key = make_key(region, len(self.keys.keys).to_bytes(16))
+        new = NewKey(
+            tenant_name=tenant,
+            digest=digest_of(api_key, PEPPER),
+            label="test",
+            models=models,
+            quota=quota or Quota(),
+            created_at_seconds=1,
+            expires_at_seconds=expires_at_seconds,
+        )
+        await self.keys.create_key(new)
+        return api_key
+
+    def disable(self, api_key: str) -> None:
+        """Disable the tenant of a key."""
+        digest = digest_of(api_key, PEPPER)
+        for number, key in self.keys.keys.items():
+            if key.digest == digest:
+                self.keys.keys[number] = replace(key, tenant=replace(key.tenant, is_disabled=True))
+
+    def add_replica(self, number: int = 7, load: Load | None = IDLE, **fields: int) -> Identity:
+        """Register a replica of the tiny model that said how busy it is."""
+        now_seconds = self.clock.monotonic_seconds()
+        session = self.replicas.register(registration(number, **fields), now_seconds)
+        if load is not None:
+            self.replicas.report(session, load, now_seconds)
+        return session
+
+    def in_flight(self, number: int = 7) -> int:
+        """How many requests count on a replica."""
+        pool = self.replicas.pool(TINY.number, FRANCE.number)
+        return next(one.in_flight for one in pool if one.registration.replica == number)
+
+
+def registration(number: int = 7, **fields: int) -> Registration:
+    """A replica of the tiny model in France, with other limits where given."""
+    limits = {
+        "region": 1,
+        "model": 1,
+        "context_tokens": 1024,
+        "kv_block_tokens": 16,
+        "kv_blocks": 64,
+        "max_requests": 4,
+        **fields,
+    }
+    return Registration(replica=number, address=f"127.0.0.1:{9000 + number}", **limits)
+
+
+def request_for(
+    api_key: str,
+    *,
+    model: str = "tiny-eu",
+    prompt_tokens_upper_bound: int = 100,
+    max_output_tokens: int = 50,
+    priority: Priority = Priority.DEFAULT,
+) -> AdmitRequest:
+    """A request for tickets, without an identity of its own."""
+    return AdmitRequest(
+        api_key, model, prompt_tokens_upper_bound, max_output_tokens, priority, Identity(0, 0)
+    )

@@ -1,0 +1,90 @@
+"""Cached keys keep the contract, ask the store rarely, and never outlive a revocation."""
+
+import asyncio
+
+import pytest
+
+from services.router.adapters import cached_keys
+from services.router.adapters.cached_keys import CachedKeys
+from services.router.domain.ports import KeyStore
+from services.router.domain.tenancy import Key
+from services.runtime.clock import ManualClock
+from tests.contracts.key_store import DIGEST, KeyStoreContract, store_key
+from tests.fakes.router import MemoryKeys
+
+
+class TestCachedKeys(KeyStoreContract):
+    @pytest.fixture
+    def store(self) -> KeyStore:
+        return CachedKeys(MemoryKeys(), ManualClock())
+
+
+async def test_a_known_key_is_asked_for_once_in_five_seconds() -> None:
+    inner, clock = MemoryKeys(), ManualClock()
+    cached = CachedKeys(inner, clock)
+    await store_key(cached)
+    for _ in range(3):
+        await cached.find(DIGEST)
+        clock.advance(1.6)
+    assert inner.finds == 1
+    clock.advance(0.2)
+    await cached.find(DIGEST)
+    assert inner.finds == 2
+
+
+async def test_a_revocation_elsewhere_holds_after_five_seconds() -> None:
+    inner, clock = MemoryKeys(), ManualClock()
+    cached = CachedKeys(inner, clock)
+    number = (await store_key(cached)).number
+    await cached.find(DIGEST)
+    await inner.revoke_key(number, 300)
+    clock.advance(5)
+    found = await cached.find(DIGEST)
+    assert found is not None
+    assert found.revoked_at_seconds == 300
+
+
+async def test_guesses_are_not_remembered() -> None:
+    inner = MemoryKeys()
+    cached = CachedKeys(inner, ManualClock())
+    for _ in range(2):
+        assert await cached.find(DIGEST) is None
+    assert inner.finds == 2
+    await store_key(cached)
+    assert await cached.find(DIGEST) is not None
+
+
+async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cached_keys, "MAX_KEYS", 3)
+    inner = MemoryKeys()
+    cached = CachedKeys(inner, ManualClock())
+    digests = [bytes([number]) * 32 for number in range(5)]
+    for digest in digests:
+        await store_key(cached, digest=digest)
+        await cached.find(digest)
+    assert len(cached._found) == 3
+    finds = inner.finds
+    await cached.find(digests[4])
+    assert inner.finds == finds
+
+
+async def test_what_was_read_before_a_revocation_is_not_kept_after_it() -> None:
+    inner, may_answer = MemoryKeys(), asyncio.Event()
+    read = inner.find
+
+    async def slow(digest: bytes) -> Key | None:
+        found = await read(digest)
+        await may_answer.wait()
+        return found
+
+    cached = CachedKeys(inner, ManualClock())
+    number = (await store_key(cached)).number
+    inner.find = slow  # type: ignore[method-assign]
+    asking = asyncio.create_task(cached.find(DIGEST))
+    await asyncio.sleep(0)
+    await cached.revoke_key(number, 300)
+    may_answer.set()
+    await asyncio.wait_for(asking, 5)
+    found = await cached.find(DIGEST)
+    assert found is not None
+    assert found.revoked_at_seconds == 300

@@ -1,0 +1,78 @@
+"""Keys in SQLite keep the contract of all key stores, survive a restart, and are read by their owner only."""
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.router.adapters.sql_keys import SqlKeys
+from services.router.domain.ports import KeyStore
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.settings import SettingsError
+from tests.contracts.key_store import DIGEST, KeyStoreContract, store_key
+from tests.fakes.router import MemoryKeys
+
+
+class TestMemoryKeys(KeyStoreContract):
+    @pytest.fixture
+    def store(self) -> KeyStore:
+        return MemoryKeys()
+
+
+class TestSqlKeys(KeyStoreContract):
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[KeyStore]:
+        store = SqlKeys(tmp_path / "router.sqlite")
+        yield store
+        store.close()
+
+
+async def test_keys_are_there_after_a_restart_that_closed_nothing(tmp_path: Path) -> None:
+    killed = SqlKeys(tmp_path / "router.sqlite")
+    created = await store_key(killed)
+    restarted = SqlKeys(tmp_path / "router.sqlite")
+    assert await restarted.find(DIGEST) == created
+    restarted.close()
+    killed.close()
+
+
+async def test_only_the_owner_may_read_the_file_and_its_journal(tmp_path: Path) -> None:
+    store = SqlKeys(tmp_path / "router.sqlite")
+    await store_key(store)
+    modes = {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    store.close()
+    assert modes == {0o600}
+
+
+async def test_a_store_that_cannot_be_read_is_unavailable_and_says_nothing_of_the_query(
+    tmp_path: Path,
+) -> None:
+    store = SqlKeys(tmp_path / "router.sqlite")
+    store._engine.dispose()
+    for file in tmp_path.iterdir():
+        file.unlink()
+    (tmp_path / "router.sqlite").mkdir()
+    with pytest.raises(ComptoirError) as failure:
+        await store.find(DIGEST)
+    assert failure.value.reason is Reason.UNAVAILABLE
+    assert failure.value.__suppress_context__
+
+
+@pytest.mark.parametrize("content", [b"not a database, by any means" * 100, None])
+def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "router.sqlite"
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+    with pytest.raises(SettingsError, match=r"^the database file router\.sqlite cannot be opened"):
+        SqlKeys(file)
+
+
+def test_a_file_of_another_version_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.router.adapters.sql_keys.SCHEMA_VERSION", 2)
+    SqlKeys(tmp_path / "router.sqlite").close()
+    monkeypatch.undo()
+    with pytest.raises(SettingsError, match="another version"):
+        SqlKeys(tmp_path / "router.sqlite")

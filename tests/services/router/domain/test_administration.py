@@ -1,0 +1,94 @@
+"""Operators create tenants and keys by names of the catalog; a key's text is known once."""
+
+from typing import Any
+
+import pytest
+
+from services.router.domain.administration import Administration, KeyOrder
+from services.router.domain.keys import digest_of, region_of
+from services.router.domain.tenancy import Quota
+from services.runtime.clock import ManualClock
+from services.runtime.errors import ComptoirError, Reason
+from tests.fakes.router import CATALOG, FRANCE, PEPPER, MemoryKeys
+
+DEFAULT = Quota(1, 2, 3)
+
+
+@pytest.fixture
+def keys() -> MemoryKeys:
+    return MemoryKeys()
+
+
+@pytest.fixture
+def administration(keys: MemoryKeys) -> Administration:
+    return Administration(
+        keys, catalog=CATALOG, region=FRANCE, pepper=PEPPER, default_quota=DEFAULT, clock=ManualClock()
+    )
+
+
+def order(**fields: Any) -> KeyOrder:
+    values = {
+        "tenant_name": "acme",
+        "label": "l",
+        "model_names": (),
+        "quota": None,
+        "expires_at_seconds": 0,
+        **fields,
+    }
+    return KeyOrder(**values)
+
+
+async def test_a_tenants_home_is_the_routers_region_or_the_named_one(administration: Administration) -> None:
+    assert (await administration.create_tenant("acme", "")).home_region == 1
+    assert (await administration.create_tenant("other", "eu-de")).home_region == 2
+    assert [tenant.name for tenant in await administration.list_tenants()] == ["acme", "other"]
+
+
+async def test_a_key_is_stored_as_a_digest_of_what_is_shown_once(
+    administration: Administration, keys: MemoryKeys
+) -> None:
+    await administration.create_tenant("acme", "")
+    issued = await administration.create_key(order())
+    assert region_of(issued.api_key) == "eu-fr"
+    assert await keys.find(digest_of(issued.api_key, PEPPER)) == issued.key
+    assert issued.api_key not in repr(issued)
+    assert issued.key.quota == DEFAULT
+    assert issued.key.created_at_seconds == 1_790_000_000
+
+
+async def test_a_key_takes_its_own_quota_and_models(administration: Administration) -> None:
+    await administration.create_tenant("acme", "")
+    issued = await administration.create_key(order(quota=Quota(), model_names=["other-eu", "tiny-eu"]))
+    assert issued.key.quota == Quota()
+    assert issued.key.models == frozenset({1, 2})
+    assert await administration.list_keys("acme") == await administration.list_keys("") == [issued.key]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason", "field"),
+    [
+        ({"tenant_name": "nobody"}, Reason.NOT_FOUND, "tenant"),
+        ({"model_names": ["absent"]}, Reason.NOT_FOUND, "models"),
+        ({"expires_at_seconds": 1_790_000_000}, Reason.REQUEST_INVALID, "expires_at_seconds"),
+    ],
+)
+async def test_a_key_that_makes_no_sense_is_not_made(
+    administration: Administration, keys: MemoryKeys, wrong: dict[str, Any], reason: Reason, field: str
+) -> None:
+    await administration.create_tenant("acme", "")
+    with pytest.raises(ComptoirError) as refusal:
+        await administration.create_key(order(**wrong))
+    assert (refusal.value.reason, refusal.value.field) == (reason, field)
+    assert not keys.keys
+
+
+async def test_an_unknown_home_region_is_not_found(administration: Administration) -> None:
+    with pytest.raises(ComptoirError) as refusal:
+        await administration.create_tenant("acme", "atlantis")
+    assert (refusal.value.reason, refusal.value.field) == (Reason.NOT_FOUND, "home_region")
+
+
+async def test_a_key_is_revoked_now(administration: Administration) -> None:
+    await administration.create_tenant("acme", "")
+    issued = await administration.create_key(order())
+    assert (await administration.revoke_key(issued.key.number)).revoked_at_seconds == 1_790_000_000
