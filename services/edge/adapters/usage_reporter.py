@@ -30,6 +30,7 @@ class UsageReporter:
         self._config_digest = config_digest
         self._max_waiting = max_waiting
         self._waiting: deque[EdgeRequest] = deque()
+        self._under_way = 0
         self._sender: asyncio.Task[None] | None = None
         self._dropped = counter(
             "comptoir.edge.events_dropped", unit="{event}", description="Edge events given up on."
@@ -50,9 +51,8 @@ class UsageReporter:
         if self._sender is not None:
             await asyncio.wait([self._sender], timeout=within_seconds)
             self._sender.cancel()
-        if self._waiting:
-            self._drop(len(self._waiting))
-            self._waiting.clear()
+        self._drop(len(self._waiting) + self._under_way)
+        self._waiting.clear()
         with contextlib.suppress(TimeoutError):
             # What it still retries is given up on.
             await asyncio.wait_for(self._emitter.close(), _CLOSE_SECONDS)
@@ -69,11 +69,13 @@ class UsageReporter:
                 )
                 for event in batch
             ]
+            self._under_way = len(batch)
             try:
                 await self._emitter.record(edge_requests=events)
             except ComptoirError as error:
                 self._drop(len(batch))
                 _log.warning("edge_events_dropped", count=len(batch), reason=error.reason.name)
+            self._under_way = 0
 
     def _drop(self, count: int) -> None:
         self.dropped += count

@@ -9,6 +9,7 @@ from services.runtime.errors import ComptoirError, Reason
 _MAX_KEY_CHARACTERS = 256
 _MAX_LENGTH_DIGITS = 12
 _SCHEME = b"bearer "
+_TOO_SLOW = ((b"connection", b"close"), (b"x-should-retry", b"false"))
 
 
 async def read_body(exchange: Exchange, *, max_bytes: int, within_seconds: float) -> bytes:
@@ -22,10 +23,10 @@ async def read_body(exchange: Exchange, *, max_bytes: int, within_seconds: float
         async with asyncio.timeout(within_seconds):
             await _read_parts(exchange, parts, max_bytes)
     except TimeoutError:
-        raise HttpRefusalError(
-            BODY_TOO_SLOW, Reason.REQUEST_INVALID, [(b"x-should-retry", b"false")]
-        ) from None
-    exchange.is_body_read = True
+        raise HttpRefusalError(BODY_TOO_SLOW, Reason.REQUEST_INVALID, _TOO_SLOW) from None
+    finally:
+        # Also where it came too slowly: what is left of it is not waited for.
+        exchange.is_body_read = exchange.event.request_bytes <= max_bytes
     return b"".join(parts)
 
 

@@ -1,0 +1,50 @@
+"""What every Router of the edge does, in memory or over gRPC."""
+
+import pytest
+
+from services.edge.domain.chat import ChatRequest, Message, Role, Sampling
+from services.edge.domain.ports import Router
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.identity import Identity
+from tests.services.edge.scripts import GOOD_KEY, LEASE, RouterScript
+
+CHAT = ChatRequest("tiny-eu", (Message(Role.USER, "é" * 10),), Sampling(max_output_tokens=5))
+REQUEST = Identity(3, 4)
+
+
+class RouterPortContract:
+    """Inherit it with fixtures `script` and `router` that follows the script."""
+
+    async def test_an_admission_has_offers_in_order(self, router: Router, script: RouterScript) -> None:
+        admission = await router.admit(key=GOOD_KEY, chat=CHAT, request_id=REQUEST)
+        assert [offer.generator_address for offer in admission.offers] == script.addresses
+        assert [offer.claims for offer in admission.offers] == [b"1", b"2"]
+        assert admission.lease == LEASE
+        assert admission.quota == script.quota
+        assert (admission.model_number, admission.tenant_number, admission.key_number) == (1, 2, 3)
+        assert script.upper_bounds == [20 + 32]
+        assert script.request_ids == [REQUEST]
+        assert script.keys == [GOOD_KEY]
+
+    async def test_a_refusal_keeps_its_reason(self, router: Router, script: RouterScript) -> None:
+        script.refusal = ComptoirError(Reason.TOKENS_EXHAUSTED, field="model", retry_after_seconds=1.5)
+        with pytest.raises(ComptoirError) as raised:
+            await router.admit(key=GOOD_KEY, chat=CHAT, request_id=REQUEST)
+        assert raised.value.reason is Reason.TOKENS_EXHAUSTED
+        assert raised.value.field == "model"
+        assert raised.value.retry_after_seconds == 1.5
+        with pytest.raises(ComptoirError):
+            await router.list_models(key=GOOD_KEY, request_id=REQUEST)
+
+    async def test_a_lease_is_given_back(self, router: Router, script: RouterScript) -> None:
+        await router.release(LEASE)
+        assert script.released == [LEASE]
+        script.release_refusal = ComptoirError(Reason.UNAVAILABLE)
+        with pytest.raises(ComptoirError):
+            await router.release(LEASE)
+
+    async def test_models_are_listed(self, router: Router, script: RouterScript) -> None:
+        assert await router.list_models(key=GOOD_KEY, request_id=REQUEST) == script.models
+
+    async def test_a_router_that_serves_is_ready(self, router: Router) -> None:
+        assert await router.is_ready()

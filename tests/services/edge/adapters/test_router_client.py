@@ -1,0 +1,65 @@
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from services.edge.adapters.router_client import RouterClient
+from services.runtime.addresses import GrpcTarget
+from services.runtime.errors import ComptoirError, Reason
+from tests.contracts.edge_router_port import CHAT, REQUEST, RouterPortContract
+from tests.services.edge.memory import MemoryRouter
+from tests.services.edge.neighbours import serve_router
+from tests.services.edge.scripts import GOOD_KEY, RouterScript
+
+
+@pytest.fixture
+def script() -> RouterScript:
+    return RouterScript(["127.0.0.1:1", "127.0.0.1:2"])
+
+
+class TestMemoryRouter(RouterPortContract):
+    @pytest.fixture
+    def router(self, script: RouterScript) -> MemoryRouter:
+        return MemoryRouter(script)
+
+
+class TestRouterClient(RouterPortContract):
+    @pytest.fixture
+    async def router(self, script: RouterScript, tmp_path: Path) -> AsyncIterator[RouterClient]:
+        server = await serve_router(script, tmp_path / "router")
+        client = RouterClient(GrpcTarget(address=f"unix:{tmp_path}/router"), timeout_seconds=5)
+        yield client
+        await client.close()
+        await server.drain(0)
+
+    async def test_a_router_that_drains_is_not_ready(self, script: RouterScript, tmp_path: Path) -> None:
+        script.is_serving = False
+        server = await serve_router(script, tmp_path / "draining")
+        client = RouterClient(GrpcTarget(address=f"unix:{tmp_path}/draining"), timeout_seconds=5)
+        assert not await client.is_ready()
+        await client.close()
+        await server.drain(0)
+
+
+async def test_a_router_that_is_gone_is_unavailable(tmp_path: Path) -> None:
+    client = RouterClient(GrpcTarget(address=f"unix:{tmp_path}/nobody"), timeout_seconds=5)
+    with pytest.raises(ComptoirError) as raised:
+        await client.admit(key=GOOD_KEY, chat=CHAT, request_id=REQUEST)
+    assert raised.value.reason is Reason.UNAVAILABLE
+    assert not await client.is_ready()
+    await client.close()
+
+
+async def test_a_router_that_does_not_answer_in_time_is_unavailable(tmp_path: Path) -> None:
+    async def keep_silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    path = tmp_path / "silent"
+    server = await asyncio.start_unix_server(keep_silent, path)
+    client = RouterClient(GrpcTarget(address=f"unix:{path}"), timeout_seconds=0.1)
+    with pytest.raises(ComptoirError) as raised:
+        await client.admit(key=GOOD_KEY, chat=CHAT, request_id=REQUEST)
+    assert raised.value.reason is Reason.UNAVAILABLE
+    await client.close()
+    server.close()

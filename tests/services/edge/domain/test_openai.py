@@ -1,0 +1,235 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.edge.domain.chat import ChatRequest, Role, Sampling
+from services.edge.domain.openai import SMALLEST_TOP_P, parse_chat
+from services.edge.domain.parameters import EXPECTED, public_name
+from services.runtime.errors import ComptoirError, Reason
+
+USER: dict[str, Any] = {"role": "user", "content": "Bonjour"}
+CHAT: dict[str, Any] = {"model": "tiny-eu", "messages": [USER]}
+
+TOP_LEVEL = [name for name in EXPECTED if "." not in name and "[" not in name]
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["user", "assistant", "tool", "text", "image_url", "none"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["role", "content", "type", "text", "tool_calls", "include_usage"])
+            | st.text(max_size=4),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=10,
+)
+
+
+def refusal(**changes: object) -> ComptoirError:
+    with pytest.raises(ComptoirError) as raised:
+        parse_chat(CHAT | changes)
+    return raised.value
+
+
+@given(JSON)
+def test_any_json_is_a_chat_or_a_refusal(body: object) -> None:
+    try:
+        parse_chat(body)
+    except ComptoirError as error:
+        assert error.reason in (Reason.REQUEST_INVALID, Reason.PARAMETER_UNSUPPORTED)  # noqa: PT017
+        assert not error.field or public_name(error.field)  # noqa: PT017
+
+
+@given(st.dictionaries(st.sampled_from(TOP_LEVEL), JSON, max_size=6), st.lists(JSON, max_size=3))
+def test_any_values_of_known_parameters_make_a_chat_or_a_refusal(
+    changes: dict[str, object], messages: list[object]
+) -> None:
+    try:
+        parsed = parse_chat(CHAT | {"messages": [USER, *messages]} | changes)
+    except ComptoirError as error:
+        assert not error.field or public_name(error.field)  # noqa: PT017
+    else:
+        assert isinstance(parsed, ChatRequest)
+        assert 0 <= (parsed.sampling.temperature or 0) <= 2
+
+
+def test_a_plain_chat_has_defaults() -> None:
+    chat = parse_chat(CHAT)
+    assert chat.model == "tiny-eu"
+    assert chat.sampling == Sampling()
+    assert not chat.is_streamed
+    assert not chat.includes_usage
+
+
+def test_every_sampling_parameter_is_read() -> None:
+    chat = parse_chat(
+        CHAT
+        | {
+            "max_tokens": 9,
+            "max_completion_tokens": 7,
+            "temperature": 0,
+            "top_p": 0.5,
+            "presence_penalty": -2,
+            "frequency_penalty": 1.5,
+            "seed": -(2**63),
+            "stop": ["a", "\n"],
+            "stream": True,
+            "stream_options": {"include_usage": True, "include_obfuscation": False},
+        }
+    )
+    assert chat.sampling == Sampling(7, 0.0, 0.5, -2.0, 1.5, -(2**63), ("a", "\n"))
+    assert chat.is_streamed
+    assert chat.includes_usage
+
+
+def test_a_nucleus_of_nothing_keeps_the_likeliest_token() -> None:
+    assert parse_chat(CHAT | {"top_p": 0}).sampling.top_p == SMALLEST_TOP_P
+
+
+def test_roles_and_contents_are_read() -> None:
+    messages = [
+        {"role": "developer", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+        {"role": "system", "content": ""},
+        {"role": "assistant", "content": None, "tool_calls": []},
+        {"role": "assistant", "refusal": None},
+        USER | {"name": "ada"},
+    ]
+    parsed = parse_chat(CHAT | {"messages": messages}).messages
+    assert [message.text for message in parsed] == ["ab", "", "", "", "Bonjour"]
+    assert [message.role for message in parsed][:3] == [Role.SYSTEM, Role.SYSTEM, Role.ASSISTANT]
+
+
+def test_the_upper_bound_counts_bytes_and_the_template() -> None:
+    chat = parse_chat(CHAT | {"messages": [USER, {"role": "user", "content": "é€"}]})
+    assert chat.prompt_tokens_upper_bound == 7 + 5 + 3 * 16
+
+
+IGNORED: dict[str, object] = {
+    "metadata": {"a": "b"},
+    "user": "somebody",
+    "safety_identifier": "x",
+    "store": False,
+    "prompt_cache_key": "x",
+    "prompt_cache_retention": "24h",
+    "service_tier": "auto",
+    "verbosity": "low",
+    "parallel_tool_calls": True,
+    "modalities": ["text"],
+    "prediction": {},
+    "web_search_options": {},
+    "reasoning_effort": "low",
+    "tools": [],
+    "tool_choice": "auto",
+    "logit_bias": {},
+    "logprobs": False,
+    "top_logprobs": 0,
+    "n": 1,
+    "response_format": {"type": "text"},
+    "something_new": [1, 2],
+}
+
+
+@pytest.mark.parametrize("name", IGNORED)
+def test_optional_fields_without_effect_are_ignored(name: str) -> None:
+    assert parse_chat(CHAT | {name: IGNORED[name]}) == parse_chat(CHAT)
+
+
+UNSUPPORTED: dict[str, object] = {
+    "tools": [{}],
+    "tool_choice": "required",
+    "functions": [{}],
+    "function_call": {"name": "f"},
+    "response_format": {"type": "json_object"},
+    "logprobs": True,
+    "top_logprobs": 2,
+    "n": 2,
+    "logit_bias": {"5": 1},
+    "audio": {"voice": "x"},
+    "modalities": ["text", "audio"],
+    "store": True,
+    "cache_salt": "mine",
+    "chat_template": "x",
+    "chat_template_kwargs": {"a": 1},
+    "prompt_embeds": "x",
+    "structured_outputs": {"json": {}},
+    "guided_json": {"a": 1},
+    "guided_regex": "a+",
+    "guided_choice": ["a"],
+    "guided_grammar": "x",
+}
+
+
+@pytest.mark.parametrize("name", UNSUPPORTED)
+def test_what_is_known_and_not_served_is_named(name: str) -> None:
+    error = refusal(**{name: UNSUPPORTED[name]})
+    assert (error.reason, error.field) == (Reason.PARAMETER_UNSUPPORTED, name)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"model": None}, "model"),
+        ({"model": ""}, "model"),
+        ({"model": "x" * 257}, "model"),
+        ({"messages": []}, "messages"),
+        ({"messages": {}}, "messages"),
+        ({"messages": [USER] * 1025}, "messages"),
+        ({"messages": [USER, "hello"]}, "messages[1]"),
+        ({"messages": [{"role": "poet", "content": ""}]}, "messages[0].role"),
+        ({"messages": [{"role": ["user"], "content": ""}]}, "messages[0].role"),
+        ({"messages": [{"role": "user", "content": None}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": []}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": ["a"]}]}, "messages[0].content"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": True}, "max_tokens"),
+        ({"max_tokens": 1.0}, "max_tokens"),
+        ({"max_tokens": "5"}, "max_tokens"),
+        ({"max_completion_tokens": 2**20 + 1}, "max_completion_tokens"),
+        ({"temperature": 2.01}, "temperature"),
+        ({"temperature": True}, "temperature"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"top_p": -0.1}, "top_p"),
+        ({"presence_penalty": 3}, "presence_penalty"),
+        ({"frequency_penalty": -3}, "frequency_penalty"),
+        ({"seed": 2**63}, "seed"),
+        ({"seed": 1.5}, "seed"),
+        ({"stop": ["a"] * 5}, "stop"),
+        ({"stop": ""}, "stop"),
+        ({"stop": "€" * 86}, "stop"),
+        ({"stop": [1]}, "stop"),
+        ({"stop": {}}, "stop"),
+        ({"stream": 1}, "stream"),
+        ({"n": 0}, "n"),
+        ({"stream_options": {}}, "stream_options"),
+        ({"stream": True, "stream_options": []}, "stream_options"),
+        ({"stream": True, "stream_options": {"include_usage": 1}}, "stream_options.include_usage"),
+    ],
+)
+def test_what_breaks_a_rule_is_named(changes: dict[str, object], field: str) -> None:
+    error = refusal(**changes)
+    assert (error.reason, error.field) == (Reason.REQUEST_INVALID, field)
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        ({"role": "tool", "content": "x"}, "role"),
+        ({"role": "assistant", "content": None, "tool_calls": [{}]}, "tool_calls"),
+        ({"role": "assistant", "function_call": {"name": "f"}}, "function_call"),
+        ({"role": "assistant", "audio": {"id": "x"}}, "audio"),
+        ({"role": "user", "content": [{"type": "image_url", "image_url": {}}]}, "content"),
+        ({"role": "user", "content": [{"type": "input_audio"}]}, "content"),
+    ],
+)
+def test_messages_that_are_not_text_are_named(message: dict[str, object], field: str) -> None:
+    error = refusal(messages=[message])
+    assert (error.reason, error.field) == (Reason.PARAMETER_UNSUPPORTED, f"messages[0].{field}")

@@ -1,0 +1,186 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import openai
+import pytest
+import structlog
+
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.identity import Identity
+from tests.services.edge.conftest import CHAT, Stage
+from tests.services.edge.scripts import GOOD_KEY
+
+CANARY = "canary-7f3a"
+PATH = "/v1/chat/completions"
+HEADERS = {"authorization": f"Bearer {GOOD_KEY}"}
+
+
+def check_shape(answer: httpx.Response, status: int, code: str, param: str | None = None) -> dict[str, Any]:
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/json"
+    assert Identity.from_hex(answer.headers["x-request-id"]) is not None
+    assert "server" not in answer.headers
+    body = answer.json()
+    assert list(body) == ["error"]
+    error: dict[str, Any] = body["error"]
+    assert (error["code"], error["param"]) == (code, param)
+    assert CANARY not in answer.text
+    assert all(CANARY not in value for value in answer.headers.values())
+    return error
+
+
+async def test_what_is_wrong_with_a_request_is_said_in_openais_shape(stage: Stage) -> None:
+    client = await stage.start()
+
+    async def post(content: bytes | str, **headers: str) -> httpx.Response:
+        return await client.post(PATH, content=content, headers=headers)
+
+    chat = json.dumps(CHAT)
+    check_shape(await post(f'{{"{CANARY}'), 400, "invalid_value")
+    check_shape(await post(b""), 400, "invalid_value")
+    check_shape(await post(f'["{CANARY}"]'), 400, "invalid_value")
+    check_shape(await post(f'{{"a":NaN,"{CANARY}":1}}'), 400, "invalid_value")
+    check_shape(await post(b'{"model":"\xff\xfe"}'), 400, "invalid_value")
+    check_shape(await post(chat[:-1] + f',"model":"{CANARY}"}}'), 400, "invalid_value")
+    check_shape(await post("[" * 500_000 + "]" * 500_000), 400, "invalid_value")
+    check_shape(await post(chat[:-1] + f',"temperature":"{CANARY}"}}'), 400, "invalid_value", "temperature")
+    check_shape(await post(chat[:-1] + f',"{CANARY}":1,"n":3}}'), 400, "unsupported_parameter", "n")
+    check_shape(await post(chat[:-1] + ',"store":true}'), 400, "unsupported_parameter", "store")
+    check_shape(await post(chat, authorization=f"Bearer {CANARY * 40}"), 401, "invalid_api_key")
+    check_shape(await post(chat, authorization=f"Basic {CANARY}"), 401, "invalid_api_key")
+    check_shape(await post(chat, authorization=""), 401, "invalid_api_key")
+    check_shape(await post(b"x" * (2 * 1024 * 1024)), 413, "request_too_large")
+    assert stage.router.keys == []
+
+
+async def test_a_body_without_a_length_is_counted_while_it_is_read(stage: Stage) -> None:
+    client = await stage.start()
+
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(48):
+            yield b" " * 65536
+
+    check_shape(await client.post(PATH, content=endless()), 413, "request_too_large")
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "code", "param"),
+    [
+        (Reason.KEY_INVALID, 401, "invalid_api_key", None),
+        (Reason.KEY_EXPIRED, 401, "invalid_api_key", None),
+        (Reason.MODEL_NOT_FOUND, 404, "model_not_found", "model"),
+        (Reason.CONTEXT_TOO_LONG, 400, "context_length_exceeded", "messages"),
+        (Reason.TOKENS_EXHAUSTED, 429, "rate_limit_exceeded", None),
+        (Reason.NO_REPLICA, 503, "no_replica", None),
+        (Reason.USAGE_NOT_RECORDED, 503, "usage_not_recorded", None),
+    ],
+)
+async def test_the_routers_refusals_keep_their_status(
+    stage: Stage, reason: Reason, status: int, code: str, param: str | None
+) -> None:
+    stage.router.refusal = ComptoirError(reason, retry_after_seconds=2.0)
+    client = await stage.start()
+    for is_streamed in (False, True):
+        answer = await client.post(PATH, json=CHAT | {"stream": is_streamed})
+        check_shape(answer, status, code, param)
+        assert answer.headers.get("retry-after") == ("2" if status in (429, 503) else None)
+
+
+async def test_the_sdk_raises_its_own_errors(stage: Stage) -> None:
+    stage.router.refusal = ComptoirError(Reason.REQUESTS_EXHAUSTED)
+    await stage.start()
+    async with openai.AsyncOpenAI(api_key="x", base_url=f"{stage.url}/v1", max_retries=0) as client:
+        with pytest.raises(openai.RateLimitError) as raised:
+            await client.chat.completions.create(**CHAT)
+    assert (raised.value.code, raised.value.type) == ("rate_limit_exceeded", "requests")
+    assert raised.value.request_id == stage.router.request_ids[0].hex
+
+
+async def test_routes_and_methods_that_are_not_served(stage: Stage) -> None:
+    client = await stage.start()
+    check_shape(await client.get(f"/v1/{CANARY}?{CANARY}"), 404, "route_not_found")
+    check_shape(await client.post("/v1/models/"), 405, "method_not_allowed")
+    check_shape(await client.options(PATH), 405, "method_not_allowed")
+    answer = await client.get(PATH)
+    check_shape(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"] == "POST"
+    assert (await client.head("/healthz")).status_code == 200
+
+
+async def raw(stage: Stage, request: bytes) -> bytes:
+    """What the server answers until it closes the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.port)
+    writer.write(request)
+    try:
+        return await asyncio.wait_for(reader.read(), 5)
+    finally:
+        writer.close()
+
+
+async def test_headers_without_end_are_refused(stage: Stage) -> None:
+    client = await stage.start()
+    check_shape(await client.get("/healthz", headers={"x-a": CANARY * 800}), 431, "headers_too_large")
+    answer = await raw(stage, b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-a: " + b"a" * 20_000)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "headers_too_large"
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        CANARY.encode() + b"\r\n\r\n",
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: canary-7f3a\r\n\r\n",
+        b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00",
+    ],
+)
+async def test_what_is_not_http_is_refused_in_the_same_shape(stage: Stage, request_bytes: bytes) -> None:
+    await stage.start()
+    answer = await raw(stage, request_bytes)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"x-request-id: " in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "malformed_http"
+    assert CANARY.encode() not in answer
+
+
+async def test_a_client_that_does_not_send_is_not_waited_for(stage: Stage) -> None:
+    await stage.start(header_seconds=0.05, body_seconds=0.05)
+    assert await raw(stage, b"POST /v1/chat/comp") == b""
+    answer = await raw(stage, b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 9\r\n\r\n{")
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"x-should-retry: false" in answer
+
+
+async def test_what_is_unexpected_leaves_as_internal_and_is_logged_by_type(stage: Stage) -> None:
+    stage.generators[0].before_started = [ComptoirError(Reason.INTERNAL)]
+    client = await stage.start()
+    assert stage.process is not None
+    answer = await client.post(PATH, json=CHAT)
+    assert check_shape(answer, 500, "internal_error")["type"] == "server_error"
+    assert answer.headers["x-should-retry"] == "false"
+
+
+async def test_nothing_of_the_input_is_logged_or_reported(
+    stage: Stage, capfd: pytest.CaptureFixture[str]
+) -> None:
+    client = await stage.start()
+    chat = CHAT | {
+        "messages": [{"role": "user", "content": CANARY}],
+        "user": CANARY,
+        "metadata": {CANARY: CANARY},
+        "stop": [CANARY],
+    }
+    with structlog.testing.capture_logs() as lines:
+        assert (await client.post(PATH, json=chat)).status_code == 200
+        await client.post(PATH, json=chat | {"model": [CANARY]}, headers={CANARY: CANARY})
+        await client.post(PATH, content=CANARY, headers={"authorization": f"Bearer {CANARY}"})
+        await client.post(f"/{CANARY}")
+        await stage.drain()
+    printed = capfd.readouterr()
+    everything = f"{lines}{printed.out}{printed.err}{stage.emitter.events}"
+    assert CANARY not in everything
+    assert [event.http_status for event in stage.emitter.events] == [200, 400, 400]
+    assert GOOD_KEY not in everything

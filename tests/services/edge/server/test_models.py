@@ -1,0 +1,27 @@
+import openai
+import pytest
+
+from services.runtime.errors import ComptoirError, Reason
+from tests.services.edge.conftest import Stage
+from tests.services.edge.scripts import GOOD_KEY
+
+
+async def test_the_sdk_lists_and_finds_models(stage: Stage) -> None:
+    await stage.start()
+    async with openai.AsyncOpenAI(api_key=GOOD_KEY, base_url=f"{stage.url}/v1", max_retries=0) as client:
+        listed = [model.id async for model in client.models.list()]
+        found = await client.models.retrieve("org/tiny-eu")
+        with pytest.raises(openai.NotFoundError) as raised:
+            await client.models.retrieve("unknown")
+    assert listed == ["org/tiny-eu", "tiny-eu"]
+    assert (found.id, found.object, found.created) == ("org/tiny-eu", "model", 1_790_000_000)
+    assert raised.value.code == "model_not_found"
+    await stage.drain()
+    assert stage.emitter.events == []
+
+
+async def test_a_wrong_key_sees_no_models(stage: Stage) -> None:
+    stage.router.refusal = ComptoirError(Reason.KEY_INVALID)
+    client = await stage.start()
+    assert (await client.get("/v1/models")).status_code == 401
+    assert (await client.get("/v1/models", headers={"authorization": ""})).status_code == 401

@@ -1,0 +1,198 @@
+import asyncio
+import socket
+import time
+
+import httpx
+import openai
+import pytest
+
+from services.runtime.errors import ComptoirError, Reason
+from tests.services.edge.conftest import CHAT, Stage
+from tests.services.edge.scripts import GOOD_KEY, LEASE
+
+PATH = "/v1/chat/completions"
+STREAM = CHAT | {"stream": True}
+
+
+def sdk(stage: Stage) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(api_key=GOOD_KEY, base_url=f"{stage.url}/v1", max_retries=0)
+
+
+async def test_headers_of_a_stream(stage: Stage) -> None:
+    client = await stage.start()
+    answer = await client.post(PATH, json=STREAM)
+    assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+    assert answer.headers["cache-control"] == "no-cache"
+    assert answer.headers["x-accel-buffering"] == "no"
+    assert answer.headers["x-ratelimit-limit-requests"] == "60"
+    assert answer.headers["x-ratelimit-reset-tokens"] == "20ms"
+    assert "content-length" not in answer.headers
+    assert answer.text.endswith("data: [DONE]\n\n")
+    assert answer.text.count("[DONE]") == 1
+
+
+async def test_empty_deltas_are_not_sent(stage: Stage) -> None:
+    stage.generators[0].steps = ["", "a", "", "b"]
+    client = await stage.start()
+    answer = await client.post(PATH, json=STREAM)
+    assert answer.text.count("data: {") == 4
+
+
+async def test_a_failure_before_the_first_message_of_a_replica_keeps_its_status(stage: Stage) -> None:
+    stage.generators[0].before_started = [ComptoirError(Reason.ENGINE_FAILED)]
+    client = await stage.start()
+    answer = await client.post(PATH, json=STREAM)
+    assert answer.status_code == 500
+    assert answer.json()["error"]["code"] == "engine_failed"
+
+
+async def test_a_failure_in_mid_stream_raises_in_the_sdk(stage: Stage) -> None:
+    stage.generators[0].steps = ["Bon", ComptoirError(Reason.UNAVAILABLE)]
+    await stage.start()
+    async with sdk(stage) as client:
+        stream = await client.chat.completions.create(**STREAM)
+        texts = [(await anext(stream)).choices[0].delta.content for _ in range(2)]
+        with pytest.raises(openai.APIError) as raised:
+            await anext(stream)
+    assert texts == ["", "Bon"]
+    assert raised.value.code == "unavailable"
+    await stage.drain()
+    assert stage.generators[1].attempts == []
+    assert stage.router.released == []
+    assert stage.emitter.events[0].reason == int(Reason.UNAVAILABLE)
+    assert stage.emitter.events[0].http_status == 200
+
+
+async def test_all_replicas_failing_after_the_headers_is_told_in_the_stream(stage: Stage) -> None:
+    for script in stage.generators:
+        script.steps = [ComptoirError(Reason.REPLICA_OVERLOADED)]
+    client = await stage.start()
+    answer = await client.post(PATH, json=STREAM)
+    assert answer.status_code == 200
+    assert '"code":"replica_overloaded"' in answer.text
+    assert answer.text.endswith("data: [DONE]\n\n")
+    await stage.drain()
+    assert stage.router.released == [LEASE]
+
+
+async def test_a_silent_stream_is_kept_open_with_comments(stage: Stage) -> None:
+    gate = asyncio.Event()
+    stage.generators[0].steps = [gate, "a"]
+    client = await stage.start(ping_seconds=0.02)
+    pings = 0
+    lines = []
+    async with client.stream("POST", PATH, json=STREAM) as answer:
+        async for line in answer.aiter_lines():
+            lines.append(line)
+            pings += line == ": ping"
+            if pings == 2:
+                gate.set()
+    assert 'content":"a"' in "".join(lines)
+    assert lines[-2] == "data: [DONE]"
+
+
+async def test_a_replica_without_a_first_text_in_time_is_given_up(stage: Stage) -> None:
+    stage.generators[0].steps = [asyncio.Event()]
+    client = await stage.start(first_text_seconds=0.1)
+    answer = await client.post(PATH, json=CHAT)
+    assert answer.status_code == 504
+    assert answer.headers["x-should-retry"] == "false"
+    await asyncio.wait_for(stage.generators[0].cancelled.wait(), 2)
+
+
+async def test_the_whole_request_has_a_deadline_that_the_replica_knows(stage: Stage) -> None:
+    stage.generators[0].steps = ["a", asyncio.Event()]
+    client = await stage.start(request_seconds=0.3)
+    answer = await client.post(PATH, json=STREAM)
+    assert '"code":"deadline_exceeded"' in answer.text
+    await asyncio.wait_for(stage.generators[0].cancelled.wait(), 2)
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+async def test_a_client_that_leaves_stops_the_replica_within_milliseconds(
+    stage: Stage, is_streamed: bool
+) -> None:
+    script = stage.generators[0]
+    script.steps = ["a", asyncio.Event()]
+    client = await stage.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.port)
+    request = client.build_request("POST", PATH, json=CHAT | {"stream": is_streamed})
+    head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+    writer.write(f"POST {PATH} HTTP/1.1\r\n{head}\r\n".encode() + request.content)
+    if is_streamed:
+        await reader.readuntil(b'"content":"a"')
+    else:
+        await asyncio.wait_for(script.has_played.wait(), 2)
+    left_at_seconds = asyncio.get_running_loop().time()
+    writer.close()
+    await asyncio.wait_for(script.cancelled.wait(), 2)
+    assert script.cancelled_at_seconds - left_at_seconds < 0.2
+    await stage.drain()
+    (event,) = stage.emitter.events
+    assert event.is_client_cancelled
+    assert event.reason == int(Reason.CLIENT_CANCELLED)
+    assert event.http_status == (200 if is_streamed else 499)
+    assert stage.router.released == []
+
+
+async def test_the_event_tells_what_was_counted_and_when(stage: Stage) -> None:
+    client = await stage.start()
+    answer = await client.post(PATH, json=STREAM, headers={"x-stainless-retry-count": "2"})
+    await stage.drain()
+    (event,) = stage.emitter.events
+    assert event.request_id_high == stage.router.request_ids[0].high
+    assert answer.headers["x-request-id"] == stage.router.request_ids[0].hex
+    assert (event.region, event.model, event.tenant_low, event.key_low) == (1, 1, 2, 3)
+    assert event.is_streamed
+    assert event.client_retry_count == 2
+    assert event.request_bytes == len(answer.request.content)
+    assert event.response_bytes == len(answer.content)
+    assert 0 < event.admitted_microseconds < event.first_byte_microseconds <= event.duration_microseconds
+    assert abs(event.started_at_microseconds / 1e6 - time.time()) < 60  # noqa: TID251 - the real clock
+    assert event.endpoint == 1
+
+
+async def test_a_reader_that_does_not_read_holds_the_replica_back(stage: Stage) -> None:
+    script = stage.generators[0]
+    script.steps = ["x" * 16_384] * 4_000
+    await stage.start()
+    async with sdk(stage) as client:
+        stream = await client.chat.completions.create(**STREAM)
+        async for _ in stream:
+            break
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(script.cancelled.wait(), 0.5)
+        assert script.played_bytes < 16_384 * 4_000 / 2
+        await stream.close()
+        await asyncio.wait_for(script.cancelled.wait(), 2)
+
+
+async def test_many_streams_at_once_do_not_mix(stage: Stage) -> None:
+    client = await stage.start()
+    answers = await asyncio.gather(*(client.post(PATH, json=STREAM) for _ in range(32)))
+    ids = {answer.headers["x-request-id"] for answer in answers}
+    assert len(ids) == 32
+    for answer in answers:
+        assert answer.text.count(f"chatcmpl-{answer.headers['x-request-id']}") == answer.text.count("data: {")
+
+
+async def test_small_writes_are_not_held_back_by_the_kernel(stage: Stage) -> None:
+    client = await stage.start()
+    await client.get("/healthz")
+    assert stage.process is not None
+    (connection,) = stage.process._listener._server.server_state.connections
+    accepted = connection.transport.get_extra_info("socket")
+    assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+async def test_a_connection_serves_one_request_after_another(stage: Stage) -> None:
+    await stage.start()
+    limits = httpx.Limits(max_connections=1)
+    headers = {"authorization": f"Bearer {GOOD_KEY}"}
+    async with httpx.AsyncClient(base_url=stage.url, limits=limits, headers=headers) as client:
+        for is_streamed in (True, False, True):
+            answer = await client.post(PATH, json=CHAT | {"stream": is_streamed})
+            assert answer.status_code == 200
+    await stage.drain()
+    assert len(stage.emitter.events) == 3
+    assert not any(event.is_client_cancelled for event in stage.emitter.events)

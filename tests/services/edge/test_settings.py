@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+
+from services.edge.settings import EdgeSettings
+from services.runtime.settings import SettingsError, load_settings
+
+COMMON = """
+region: eu-fr
+catalog:
+  regions: [{number: 1, name: eu-fr}]
+  models: [{number: 1, name: tiny-eu, context_tokens: 1024, max_output_tokens: 512}]
+"""
+EDGE = """
+edge:
+  listen: {port: 8400}
+  router: {address: "127.0.0.1:8401"}
+  emitter: {address: "127.0.0.1:8403"}
+"""
+
+
+def load(path: Path, text: str) -> EdgeSettings:
+    file = path / "comptoir.yaml"
+    file.write_text(COMMON + text)
+    return load_settings(EdgeSettings, section="edge", path=file, environ={})
+
+
+def test_four_addresses_are_enough(tmp_path: Path) -> None:
+    settings = load(tmp_path, EDGE)
+    assert settings.listen.host == "127.0.0.1"
+    assert settings.listen.ssl_context() is None
+    assert settings.limits.max_body_bytes == 1024 * 1024
+    assert settings.limits.request_seconds == 600
+
+
+def test_plaintext_http_stays_on_the_machine(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="needs tls"):
+        load(tmp_path, EDGE.replace("port: 8400", "host: 0.0.0.0, port: 8400"))
+
+
+def test_a_body_over_one_mebibyte_cannot_be_allowed(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="max_body_bytes"):
+        load(tmp_path, EDGE + "  max_body_bytes: 2097152\n")
+
+
+def test_certificates_that_cannot_be_read_are_said_in_one_sentence(tmp_path: Path) -> None:
+    tls = f"tls: {{certificate_file: {tmp_path}/a, private_key_file: {tmp_path}/b}}"
+    settings = load(tmp_path, EDGE.replace("port: 8400", f"host: 0.0.0.0, port: 8400, {tls}"))
+    with pytest.raises(SettingsError, match="TLS files"):
+        settings.listen.ssl_context()

@@ -1,0 +1,61 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.edge import wire
+from services.edge.domain.chat import ChatRequest, Message, Role, Sampling
+from services.edge.domain.openai import parse_chat
+from services.edge.domain.ports import Offer
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.identity import Identity
+from services.runtime.interceptors import validate
+
+OFFER = Offer("127.0.0.1:1", b"claims", bytes(64), 1)
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_json_or_a_refusal_without_a_cause(document: bytes) -> None:
+    try:
+        wire.decode_json(document)
+    except ComptoirError as error:
+        assert error.reason is Reason.REQUEST_INVALID  # noqa: PT017
+        assert error.__cause__ is None  # noqa: PT017
+        assert str(error) == "REQUEST_INVALID"  # noqa: PT017
+
+
+@given(st.text(st.sampled_from('{}[]":,\\ a1'), max_size=40))
+def test_any_punctuation_is_json_or_a_refusal(document: str) -> None:
+    try:
+        wire.decode_json(document.encode())
+    except ComptoirError as error:
+        assert error.reason is Reason.REQUEST_INVALID  # noqa: PT017
+
+
+@given(
+    st.lists(st.builds(Message, st.sampled_from(Role), st.text()), min_size=1, max_size=4),
+    st.none() | st.floats(0, 2),
+    st.none() | st.integers(-(2**63), 2**63 - 1),
+)
+def test_every_chat_makes_messages_that_obey_the_schemas(
+    messages: list[Message], temperature: float | None, seed: int | None
+) -> None:
+    chat = ChatRequest("m", tuple(messages), Sampling(temperature=temperature, seed=seed))
+    request = wire.generate_request(OFFER, chat)
+    validate(request)
+    validate(wire.admit_request("key", chat, Identity(1, 2)))
+    assert [message.text for message in request.messages] == [message.text for message in messages]
+    assert request.sampling.HasField("temperature") is (temperature is not None)
+    assert request.sampling.HasField("seed") is (seed is not None)
+
+
+@pytest.mark.parametrize("top_p", [0, 1])
+def test_the_edges_of_ranges_obey_the_schema(top_p: int) -> None:
+    body = {
+        "model": "m",
+        "messages": [{"role": "user", "content": ""}],
+        "top_p": top_p,
+        "temperature": 2,
+        "max_tokens": 1_048_576,
+        "stop": ["€" * 85],
+    }
+    validate(wire.generate_request(OFFER, parse_chat(body)))
