@@ -45,14 +45,10 @@ def bare_vllm(port: int) -> Iterator[Target]:
     }
     flat = [str(part) for pair in arguments.items() for part in pair]
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *flat, "--enforce-eager"]
-    environment = {
-        **environment(),
-        "VLLM_LOGGING_LEVEL": "ERROR",
-        "VLLM_NO_USAGE_STATS": "1",
-        "HF_HUB_OFFLINE": "1",
-    }
+    silent = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
+    variables = {**environment(), **silent}
     with subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as server:
         try:
             eventually(lambda: _is_healthy(port), bool, _START_SECONDS)
