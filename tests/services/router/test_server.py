@@ -1,77 +1,116 @@
 """RouterService over real gRPC, with a replica that registers as a generator does."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Any
-
-import grpc
 import pytest
-from comptoir.router.v1 import replica_pb2, router_pb2
+from comptoir.router.v1 import admin_pb2, replica_pb2, router_pb2
 from comptoir.ticket.v1 import ticket_pb2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from services.router.domain.ticket import SIGNATURE_CONTEXT
 from services.runtime.errors import ComptoirError, Reason
-from services.runtime.status import error_from
-
-REGISTRATION = replica_pb2.Registration(
-    replica=7,
-    region=1,
-    model=1,
-    address="127.0.0.1:8402",
-    context_tokens=1024,
-    kv_block_tokens=16,
-    kv_blocks=64,
-    max_requests=8,
-)
+from services.runtime.settings import read_secret
+from tests.fakes.running_router import RunningRouter, admit, refused
 
 
-def admit(api_key: str, **fields: Any) -> router_pb2.AdmitRequest:
-    return router_pb2.AdmitRequest(
-        **{"api_key": api_key, "model": "tiny-eu", "prompt_tokens_upper_bound": 100, **fields}
-    )
-
-
-@asynccontextmanager
-async def replica(running: Any, registration: replica_pb2.Registration = REGISTRATION) -> AsyncIterator[Any]:
-    """A registered, idle replica: its open stream."""
-    stream = running.replicas.Report()
-    await stream.write(replica_pb2.ReportRequest(registration=registration, load=replica_pb2.Load()))
-    await asyncio.wait_for(stream.read(), 5)
-    yield stream
-    stream.cancel()
-
-
-async def refused(call: Any) -> ComptoirError:
-    with pytest.raises(grpc.aio.AioRpcError) as failure:
-        await call
-    return error_from(failure.value)
-
-
-async def test_a_request_is_admitted_with_a_ticket_that_the_public_key_verifies(running: Any) -> None:
+async def test_an_admitted_request_gets_a_ticket_that_the_public_key_verifies(running: RunningRouter) -> None:
     api_key = await running.key()
-    async with replica(running):
-        response = await running.router.Admit(admit(api_key, max_output_tokens=50))
+    async with running.replica():
+        response = await running.router.Admit(admit(api_key))
     (offer,) = response.offers
     assert offer.generator_address == "127.0.0.1:8402"
-    seed = bytes.fromhex(Path(running.settings.signing_key_file).read_text())
-    Ed25519PrivateKey.from_private_bytes(seed).public_key().verify(
-        offer.ticket.signature, b"comptoir-ticket-v1\0" + offer.ticket.claims
-    )
+    seed = read_secret(running.settings.signing_key_file, length_bytes=32)
+    public_key = Ed25519PrivateKey.from_private_bytes(seed).public_key()
+    public_key.verify(offer.ticket.signature, SIGNATURE_CONTEXT + offer.ticket.claims)
     claims = ticket_pb2.TicketClaims.FromString(offer.ticket.claims)
     assert (claims.model, claims.region, claims.replica, claims.attempt) == (1, 1, 7, 1)
-    assert (claims.max_input_tokens, claims.max_output_tokens) == (100, 50)
+    assert (claims.max_input_tokens, claims.max_output_tokens, claims.priority) == (100, 50, 10)
     assert claims.predicted_kv_blocks == 10
-    assert (claims.request_id_high, claims.lease_id_high) == (
-        response.request_id_high,
-        response.lease_id_high,
-    )
-    assert claims.expires_at_microseconds - claims.issued_at_microseconds <= 60_000_000
+    assert (claims.request_id_low, claims.lease_id_low) == (response.request_id_low, response.lease_id_low)
+    assert response.max_output_tokens == 50
+    assert (response.model_number, response.tenant_number, response.key_number) == (1, 1, 1)
+    assert [event.reason for event in running.log.events] == [Reason.UNSPECIFIED]
 
 
-async def test_without_a_replica_a_request_is_refused_and_the_refusal_is_recorded(running: Any) -> None:
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"model": "absent"}, Reason.MODEL_NOT_FOUND),
+        ({"prompt_tokens_upper_bound": 100_000}, Reason.CONTEXT_TOO_LONG),
+        ({"max_output_tokens": 1_025}, Reason.CONTEXT_TOO_LONG),
+        ({}, Reason.NO_REPLICA),
+    ],
+)
+async def test_a_refusal_has_a_reason_and_is_recorded(
+    running: RunningRouter, fields: dict[str, object], reason: Reason
+) -> None:
     api_key = await running.key()
-    error = await refused(running.router.Admit(admit(api_key)))
-    assert error.reason is Reason.NO_REPLICA
-    assert [event.reason for event in running.log.events] == [Reason.NO_REPLICA]
+    assert (await refused(running.router.Admit(admit(api_key, **fields)))).reason is reason
+    assert running.log.reasons == [reason]
+
+
+async def test_a_request_that_breaks_the_schema_is_refused_and_not_recorded(running: RunningRouter) -> None:
+    error = await refused(running.router.Admit(admit("k", prompt_tokens_upper_bound=0)))
+    assert (error.reason, error.field) == (Reason.REQUEST_INVALID, "prompt_tokens_upper_bound")
+    assert not running.log.events
+
+
+async def test_a_spent_quota_says_when_to_come_back(running: RunningRouter) -> None:
+    api_key = await running.key(quota=admin_pb2.Quota(requests_per_minute=1))
+    async with running.replica() as replica:
+        response = await running.router.Admit(admit(api_key))
+        assert (response.quota.limit_requests, response.quota.remaining_requests) == (1, 0)
+        assert response.quota.reset_requests_milliseconds == 60_000
+        error = await refused(running.router.Admit(admit(api_key)))
+        assert (error.reason, error.retry_after_seconds) == (Reason.REQUESTS_EXHAUSTED, 60)
+        running.clock.advance(60)
+        await replica.say(load=replica_pb2.Load())
+        await running.router.Admit(admit(api_key))
+
+
+async def test_a_released_lease_frees_its_place_once(running: RunningRouter) -> None:
+    api_key = await running.key(quota=admin_pb2.Quota(concurrency=1))
+    async with running.replica():
+        first = await running.router.Admit(admit(api_key))
+        assert (await refused(running.router.Admit(admit(api_key)))).reason is Reason.CONCURRENCY_EXHAUSTED
+        release = router_pb2.ReleaseRequest(
+            lease_id_high=first.lease_id_high, lease_id_low=first.lease_id_low
+        )
+        assert (await running.router.Release(release)).is_released
+        assert not (await running.router.Release(release)).is_released
+        await running.router.Admit(admit(api_key))
+
+
+async def test_without_a_durable_record_nobody_is_admitted(running: RunningRouter) -> None:
+    api_key = await running.key(quota=admin_pb2.Quota(concurrency=1))
+    async with running.replica():
+        running.log.failure = ComptoirError(Reason.USAGE_NOT_RECORDED, retry_after_seconds=1)
+        error = await refused(running.router.Admit(admit(api_key)))
+        assert (error.reason, error.retry_after_seconds) == (Reason.USAGE_NOT_RECORDED, 1)
+        assert (await refused(running.router.Admit(admit("junk")))).reason is Reason.KEY_INVALID
+        running.log.failure = None
+        await running.router.Admit(admit(api_key))
+
+
+async def test_the_models_of_a_key_are_listed(running: RunningRouter) -> None:
+    every, one = await running.key(), await running.key(models=["tiny-eu"])
+    listed = await running.router.ListModels(router_pb2.ListModelsRequest(api_key=every))
+    assert [(model.name, model.number) for model in listed.models] == [("other-eu", 2), ("tiny-eu", 1)]
+    listed = await running.router.ListModels(router_pb2.ListModelsRequest(api_key=one))
+    assert [(model.context_tokens, model.max_output_tokens) for model in listed.models] == [(1024, 512)]
+
+
+@pytest.mark.parametrize(
+    ("priority", "number"),
+    [
+        (router_pb2.PRIORITY_UNSPECIFIED, 10),
+        (router_pb2.PRIORITY_INTERACTIVE, 0),
+        (router_pb2.PRIORITY_DEFAULT, 10),
+        (router_pb2.PRIORITY_BATCH, 20),
+    ],
+)
+async def test_a_priority_is_a_number_for_the_engine(
+    running: RunningRouter, priority: router_pb2.Priority, number: int
+) -> None:
+    api_key = await running.key()
+    async with running.replica():
+        response = await running.router.Admit(admit(api_key, priority=priority))
+    assert ticket_pb2.TicketClaims.FromString(response.offers[0].ticket.claims).priority == number

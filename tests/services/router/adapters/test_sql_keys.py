@@ -13,6 +13,8 @@ from services.runtime.settings import SettingsError
 from tests.contracts.key_store import DIGEST, KeyStoreContract, store_key
 from tests.fakes.router import MemoryKeys
 
+FILES = ("router.sqlite", "router.sqlite-wal", "router.sqlite-shm")
+
 
 class TestMemoryKeys(KeyStoreContract):
     @pytest.fixture
@@ -40,9 +42,9 @@ async def test_keys_are_there_after_a_restart_that_closed_nothing(tmp_path: Path
 async def test_only_the_owner_may_read_the_file_and_its_journal(tmp_path: Path) -> None:
     store = SqlKeys(tmp_path / "router.sqlite")
     await store_key(store)
-    modes = {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    modes = {name: stat.S_IMODE((tmp_path / name).stat().st_mode) for name in FILES}
     store.close()
-    assert modes == {0o600}
+    assert modes == dict.fromkeys(FILES, 0o600)
 
 
 async def test_a_store_that_cannot_be_read_is_unavailable_and_says_nothing_of_the_query(
@@ -50,8 +52,8 @@ async def test_a_store_that_cannot_be_read_is_unavailable_and_says_nothing_of_th
 ) -> None:
     store = SqlKeys(tmp_path / "router.sqlite")
     store._engine.dispose()
-    for file in tmp_path.iterdir():
-        file.unlink()
+    for name in FILES:
+        (tmp_path / name).unlink(missing_ok=True)
     (tmp_path / "router.sqlite").mkdir()
     with pytest.raises(ComptoirError) as failure:
         await store.find(DIGEST)

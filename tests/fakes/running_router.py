@@ -1,0 +1,175 @@
+"""A whole router in this process: real gRPC over unix sockets, real SQLite, a log kept in memory."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from comptoir.router.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
+    replica_pb2,
+    replica_pb2_grpc,
+    router_pb2,
+    router_pb2_grpc,
+)
+
+from services.router.assembly import Router
+from services.router.settings import RouterSettings
+from services.runtime.addresses import GrpcTarget
+from services.runtime.clock import ManualClock
+from services.runtime.errors import ComptoirError
+from services.runtime.grpc_server import channel
+from services.runtime.status import error_from
+from tests.fakes.router import MemoryLog
+
+WAIT_SECONDS = 5.0
+
+
+@dataclass
+class RunningRouter:
+    """A started router, its stubs, and what a test turns or looks at."""
+
+    settings: RouterSettings
+    clock: ManualClock
+    log: MemoryLog
+    router: "router_pb2_grpc.RouterServiceAsyncStub"
+    replicas: "replica_pb2_grpc.ReplicaServiceAsyncStub"
+    admin: "admin_pb2_grpc.AdminServiceAsyncStub"
+    stop: asyncio.Event
+    serving: "asyncio.Task[None]"
+
+    async def key(self, tenant: str = "acme", **fields: Any) -> str:
+        """A new key, with its tenant if that is new too."""
+        tenants = (await self.admin.ListTenants(admin_pb2.ListTenantsRequest())).tenants
+        if all(stored.name != tenant for stored in tenants):
+            await self.admin.CreateTenant(admin_pb2.CreateTenantRequest(name=tenant))
+        request = admin_pb2.CreateKeyRequest(tenant=tenant, **fields)
+        return (await self.admin.CreateKey(request)).api_key
+
+    @asynccontextmanager
+    async def replica(self, **fields: Any) -> AsyncIterator["ReportStream"]:
+        """A registered, idle replica for as long as the block lasts."""
+        stream = ReportStream(self.replicas.Report())
+        await stream.say(registration=registration_message(**fields), load=replica_pb2.Load())
+        yield stream
+        stream.cancel()
+
+
+class ReportStream:
+    """A replica's open stream."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+
+    async def say(self, **fields: Any) -> list[replica_pb2.LeaseIdentity]:
+        """Send one report and return the leases that the router closed."""
+        await self._call.write(replica_pb2.ReportRequest(**fields))
+        response = await asyncio.wait_for(self._call.read(), WAIT_SECONDS)
+        if response is grpc.aio.EOF:
+            await self._call
+        return list(response.closed)
+
+    async def ended(self) -> ComptoirError:
+        """Wait until the router ends the stream and return why."""
+        with pytest.raises(grpc.aio.AioRpcError) as failure:
+            await asyncio.wait_for(self._call.read(), WAIT_SECONDS)
+        return error_from(failure.value)
+
+    def cancel(self) -> None:
+        """Break the stream, as a replica does that is killed."""
+        self._call.cancel()
+
+
+def registration_message(**fields: Any) -> replica_pb2.Registration:
+    """Replica 7 of the tiny model, with other values where given."""
+    values = {
+        "replica": 7,
+        "region": 1,
+        "model": 1,
+        "address": "127.0.0.1:8402",
+        "context_tokens": 1024,
+        "kv_block_tokens": 16,
+        "kv_blocks": 64,
+        "max_requests": 8,
+        **fields,
+    }
+    return replica_pb2.Registration(**values)
+
+
+def admit(api_key: str, **fields: Any) -> router_pb2.AdmitRequest:
+    """A small request for the tiny model."""
+    values = {"model": "tiny-eu", "prompt_tokens_upper_bound": 100, "max_output_tokens": 50, **fields}
+    return router_pb2.AdmitRequest(api_key=api_key, **values)
+
+
+def settlement(admitted: router_pb2.AdmitResponse, tokens: int = 20) -> replica_pb2.Settlement:
+    """What a replica says when an admitted request ended."""
+    return replica_pb2.Settlement(
+        lease_id_high=admitted.lease_id_high,
+        lease_id_low=admitted.lease_id_low,
+        input_tokens=tokens,
+        output_tokens=tokens,
+    )
+
+
+async def refused(call: Awaitable[object]) -> ComptoirError:
+    """The error that a call fails with."""
+    with pytest.raises(grpc.aio.AioRpcError) as failure:
+        await call
+    return error_from(failure.value)
+
+
+def settings_in(folder: Path, **fields: Any) -> RouterSettings:
+    """Settings of a router that keeps all it needs, sockets too, in one folder."""
+    for name in ("pepper", "signing-key"):
+        (folder / name).write_text(secrets.token_hex(32))
+    return RouterSettings.model_validate(
+        {
+            "region": "eu-fr",
+            "catalog": {
+                "regions": [{"number": 1, "name": "eu-fr"}, {"number": 2, "name": "eu-de"}],
+                "models": [
+                    {"number": 1, "name": "tiny-eu", "context_tokens": 1024, "max_output_tokens": 512},
+                    {"number": 2, "name": "other-eu", "context_tokens": 64, "max_output_tokens": 64},
+                ],
+            },
+            "listen": {"address": f"unix:{folder}/router"},
+            "admin_listen": {"address": f"unix:{folder}/admin"},
+            "emitter": {"address": f"unix:{folder}/emitter"},
+            "database_file": folder / "router.sqlite",
+            "pepper_file": folder / "pepper",
+            "signing_key_file": folder / "signing-key",
+            "drain_seconds": 2,
+            **fields,
+        }
+    )
+
+
+@asynccontextmanager
+async def running_router(settings: RouterSettings) -> AsyncIterator[RunningRouter]:
+    """Start a router and stop it when the block ends."""
+    clock, log, stop = ManualClock(), MemoryLog(), asyncio.Event()
+    serving = asyncio.create_task(Router(settings, log, clock).run(stop))
+    public = channel(GrpcTarget(address=settings.listen.address))
+    operators = channel(GrpcTarget(address=settings.admin_listen.address))
+    async with public, operators:
+        ready = asyncio.gather(public.channel_ready(), operators.channel_ready())
+        await asyncio.wait_for(ready, WAIT_SECONDS)
+        yield RunningRouter(
+            settings=settings,
+            clock=clock,
+            log=log,
+            router=router_pb2_grpc.RouterServiceStub(public),
+            replicas=replica_pb2_grpc.ReplicaServiceStub(public),
+            admin=admin_pb2_grpc.AdminServiceStub(operators),
+            stop=stop,
+            serving=serving,
+        )
+        stop.set()
+        await asyncio.wait_for(serving, WAIT_SECONDS)

@@ -1,0 +1,113 @@
+"""A replica is registered while its stream lives, and its settlements close leases."""
+
+from typing import Any
+
+import pytest
+from comptoir.router.v1 import admin_pb2, replica_pb2
+
+from services.runtime.errors import Reason
+from tests.fakes.running_router import (
+    ReportStream,
+    RunningRouter,
+    admit,
+    refused,
+    registration_message,
+    settlement,
+)
+
+
+async def test_a_settled_lease_frees_its_place_and_is_confirmed(running: RunningRouter) -> None:
+    api_key = await running.key(quota=admin_pb2.Quota(concurrency=1, tokens_per_minute=1_000))
+    async with running.replica() as replica:
+        first = await running.router.Admit(admit(api_key))
+        assert first.quota.remaining_tokens == 850
+        closed = await replica.say(settlements=[settlement(first, tokens=20)])
+        assert [(lease.high, lease.low) for lease in closed] == [(first.lease_id_high, first.lease_id_low)]
+        second = await running.router.Admit(admit(api_key))
+        assert second.quota.remaining_tokens == 1_000 - 2 * 20 - 150
+
+
+async def test_a_settlement_said_again_or_never_lent_is_confirmed_and_charges_nothing(
+    running: RunningRouter,
+) -> None:
+    api_key = await running.key(quota=admin_pb2.Quota(tokens_per_minute=1_000))
+    unknown = replica_pb2.Settlement(lease_id_high=9, lease_id_low=9, input_tokens=5_000)
+    async with running.replica() as replica:
+        first = await running.router.Admit(admit(api_key))
+        for _ in range(2):
+            assert len(await replica.say(settlements=[settlement(first), unknown])) == 2
+        assert (await running.router.Admit(admit(api_key))).quota.remaining_tokens == 1_000 - 40 - 150
+
+
+async def test_a_replica_is_gone_when_its_stream_ends(running: RunningRouter) -> None:
+    api_key = await running.key()
+    async with running.replica(), running.replica(replica=8, address="127.0.0.1:9") as other:
+        assert len((await running.router.Admit(admit(api_key))).offers) == 2
+        other.cancel()
+        offers = 2
+        while offers == 2:
+            offers = len((await running.router.Admit(admit(api_key))).offers)
+        assert offers == 1
+
+
+async def test_a_silent_replica_gets_no_requests_until_it_reports_again(running: RunningRouter) -> None:
+    api_key = await running.key()
+    async with running.replica() as replica:
+        running.clock.advance(5.1)
+        assert (await refused(running.router.Admit(admit(api_key)))).reason is Reason.NO_REPLICA
+        await replica.say(load=replica_pb2.Load())
+        await running.router.Admit(admit(api_key))
+
+
+async def test_a_draining_replica_gets_no_requests(running: RunningRouter) -> None:
+    api_key = await running.key()
+    async with running.replica() as replica:
+        await replica.say(load=replica_pb2.Load(is_draining=True))
+        assert (await refused(running.router.Admit(admit(api_key)))).reason is Reason.NO_REPLICA
+
+
+async def test_a_replica_takes_as_many_requests_as_it_said(running: RunningRouter) -> None:
+    api_key = await running.key()
+    async with running.replica(max_requests=1) as replica:
+        first = await running.router.Admit(admit(api_key))
+        assert (await refused(running.router.Admit(admit(api_key)))).reason is Reason.REPLICA_OVERLOADED
+        await replica.say(settlements=[settlement(first)])
+        await running.router.Admit(admit(api_key))
+
+
+async def test_a_replica_that_comes_back_replaces_its_old_stream(running: RunningRouter) -> None:
+    api_key = await running.key()
+    async with running.replica(max_requests=1) as old, running.replica(max_requests=2):
+        await old.say(load=replica_pb2.Load(is_draining=True))
+        old.cancel()
+        for _ in range(2):
+            await running.router.Admit(admit(api_key))
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"model": 9}, "registration.model"),
+        ({"region": 9}, "registration.region"),
+        ({"replica": 8}, "registration.address"),
+        ({"replica": 0}, "registration.replica"),
+    ],
+)
+async def test_a_replica_that_does_not_fit_in_is_refused(
+    running: RunningRouter, fields: dict[str, Any], field: str
+) -> None:
+    async with running.replica():
+        stream = ReportStream(running.replicas.Report())
+        error = await refused(stream.say(registration=registration_message(**fields)))
+    assert (error.reason, error.field) == (Reason.REQUEST_INVALID, field)
+
+
+async def test_a_stream_that_does_not_register_is_refused(running: RunningRouter) -> None:
+    error = await refused(ReportStream(running.replicas.Report()).say(load=replica_pb2.Load()))
+    assert (error.reason, error.field) == (Reason.REQUEST_INVALID, "registration")
+
+
+async def test_a_router_that_stops_tells_its_replicas_to_come_back(running: RunningRouter) -> None:
+    async with running.replica() as replica:
+        running.stop.set()
+        assert (await replica.ended()).reason is Reason.UNAVAILABLE
