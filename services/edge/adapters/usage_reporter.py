@@ -13,7 +13,7 @@ from services.runtime.logs import get_logger
 from services.runtime.telemetry import counter
 
 _log = get_logger(__name__)
-_CLOSE_SECONDS = 1.0
+_CLOSE_SECONDS = 0.5
 
 
 class UsageReporter:
@@ -30,7 +30,6 @@ class UsageReporter:
         self._config_digest = config_digest
         self._max_waiting = max_waiting
         self._waiting: deque[EdgeRequest] = deque()
-        self._under_way = 0
         self._sender: asyncio.Task[None] | None = None
         self._dropped = counter(
             "comptoir.edge.events_dropped", unit="{event}", description="Edge events given up on."
@@ -50,12 +49,13 @@ class UsageReporter:
         """Waits until everything is durable, but no longer than `within_seconds`; closes the connection."""
         if self._sender is not None:
             await asyncio.wait([self._sender], timeout=within_seconds)
-            self._sender.cancel()
-        self._drop(len(self._waiting) + self._under_way)
+        self._drop(len(self._waiting))
         self._waiting.clear()
         with contextlib.suppress(TimeoutError):
-            # What it still retries is given up on.
+            # What it still retries then is given up on, and the sender counts it.
             await asyncio.wait_for(self._emitter.close(), _CLOSE_SECONDS)
+        if self._sender is not None:
+            await asyncio.wait([self._sender], timeout=_CLOSE_SECONDS)
 
     async def _send_all(self) -> None:
         while self._waiting:
@@ -69,13 +69,11 @@ class UsageReporter:
                 )
                 for event in batch
             ]
-            self._under_way = len(batch)
             try:
                 await self._emitter.record(edge_requests=events)
             except ComptoirError as error:
                 self._drop(len(batch))
                 _log.warning("edge_events_dropped", count=len(batch), reason=error.reason.name)
-            self._under_way = 0
 
     def _drop(self, count: int) -> None:
         self.dropped += count

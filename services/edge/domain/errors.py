@@ -10,6 +10,8 @@ from services.runtime.errors import ComptoirError, Reason
 
 _REQUEST = "invalid_request_error"
 _SERVER = "server_error"
+# Where nobody knows when a retry may succeed.
+_UNKNOWN_WAIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,7 @@ def retry_headers(
         return [(b"x-should-retry", b"false")]
     if not public.is_retryable:
         return []
-    seconds = max(retry_after_seconds, 0.05)
+    seconds = retry_after_seconds or _UNKNOWN_WAIT_SECONDS
     return [
         (b"retry-after", b"%d" % math.ceil(seconds)),
         (b"retry-after-ms", b"%d" % math.ceil(seconds * 1000)),

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ from services.runtime.settings import SettingsError
 _log = get_logger(__name__)
 _SILENT = logging.CRITICAL + 1
 _BACKLOG = 2048
+# HTTP lets a server ignore an offer to upgrade, and the parser would ignore the body instead. Java's
+# client offers HTTP/2 with each request in plaintext. The other name has as many letters.
+_UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 # For the answers that the drain's bound ends: time to say so.
 _LAST_WORDS_SECONDS = 1.0
 
@@ -99,6 +103,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parses; refuses headers that go on beyond the bound."""
+        if self._has_open_headers:
+            data = _UPGRADE.sub(b"\r\nx-grade:", data)
         super().data_received(data)
         if not self._has_open_headers or self.transport.is_closing():
             return

@@ -196,3 +196,11 @@ async def test_a_connection_serves_one_request_after_another(stage: Stage) -> No
     await stage.drain()
     assert len(stage.emitter.events) == 3
     assert not any(event.is_client_cancelled for event in stage.emitter.events)
+
+
+async def test_an_offer_to_upgrade_the_protocol_is_ignored(stage: Stage) -> None:
+    client = await stage.start()
+    offer = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "AAMAAABk"}
+    answer = await client.post(PATH, json=CHAT, headers=offer)
+    assert answer.status_code == 200
+    assert answer.json()["choices"][0]["message"]["content"] == "Bonjour !"
