@@ -150,14 +150,14 @@ async def serve(parts: Parts, stop: asyncio.Event) -> int:
     watch = asyncio.create_task(
         until_engine_fails(parts.engine, parts.clock, hang_seconds=bounds.engine_hang_seconds)
     )
-    waits = {asyncio.create_task(stop.wait()), asyncio.create_task(generations.engine_failed.wait()), watch}
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    is_engine_lost = watch.done() or generations.engine_failed.is_set()
-    for wait in (samples, *waits):
-        wait.cancel()
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({watch, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    is_engine_lost = watch.done()
+    for task in (samples, watch, stopped):
+        task.cancel()
     await _drain(parts, is_engine_lost=is_engine_lost)
     reports.cancel()
-    await asyncio.gather(reports, samples, *waits, return_exceptions=True)
+    await asyncio.gather(reports, samples, watch, stopped, return_exceptions=True)
     await asyncio.gather(parts.link.close(), parts.sink.close())
     await asyncio.to_thread(parts.engine.shutdown)
     return 1 if is_engine_lost else 0

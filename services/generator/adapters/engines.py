@@ -11,7 +11,10 @@ def engine_from(parameters: EngineParameters, clock: Clock) -> Engine:
         from services.generator.adapters.simulated_engine import SimulatedEngine  # noqa: PLC0415
 
         return SimulatedEngine(parameters, clock)
-    # vLLM takes seconds to import and is not installed everywhere.
-    from services.generator.adapters.vllm_engine import VllmEngine  # noqa: PLC0415
+    # vLLM takes seconds to import, is not installed everywhere, and reads its environment once.
+    from services.generator.adapters.vllm_environment import quiet_import, set_environment  # noqa: PLC0415
 
+    set_environment(is_download_allowed=parameters.is_download_allowed)
+    with quiet_import():
+        from services.generator.adapters.vllm_engine import VllmEngine  # noqa: PLC0415
     return VllmEngine(parameters, clock)

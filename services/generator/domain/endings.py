@@ -2,7 +2,12 @@
 
 import asyncio
 
-from services.generator.domain.ports import CallerGoneError, EngineFailedError, EngineFinish
+from services.generator.domain.ports import (
+    CallerGoneError,
+    EngineFailedError,
+    EngineFinish,
+    RequestFailedError,
+)
 from services.generator.domain.terminal_event import Ending, Outcome
 from services.runtime.errors import ComptoirError, Reason
 
@@ -22,12 +27,12 @@ def is_past(deadline_seconds: float | None, now_seconds: float) -> bool:
 
 
 def outcome_of(finish: EngineFinish | None) -> Outcome:
-    """The outcome of an answer that the engine ended; EngineFailedError if it did not end by itself."""
+    """The outcome of an answer that the engine ended; RequestFailedError if it was aborted."""
     if finish is EngineFinish.STOP:
         return Outcome.STOP
     if finish is EngineFinish.LENGTH:
         return Outcome.LENGTH
-    raise EngineFailedError
+    raise RequestFailedError
 
 
 def ending_of(failure: BaseException, *, is_late: bool) -> Ending:
@@ -38,14 +43,14 @@ def ending_of(failure: BaseException, *, is_late: bool) -> Ending:
         return _DEADLINE
     if isinstance(failure, ComptoirError):
         return Ending(Outcome.REFUSED, failure.reason)
-    if isinstance(failure, EngineFailedError):
+    if isinstance(failure, (EngineFailedError, RequestFailedError)):
         return ENGINE_LOST
     return _DEFECT
 
 
 def needs_translation(failure: BaseException) -> bool:
     """True if the caller must be told a reason; anything else already is one, or is for others to see."""
-    return isinstance(failure, (CallerGoneError, EngineFailedError, TimeoutError))
+    return isinstance(failure, (CallerGoneError, EngineFailedError, RequestFailedError, TimeoutError))
 
 
 def closes_lease(ending: Ending, *, is_delta_sent: bool) -> bool:

@@ -31,7 +31,7 @@ class Generations:
         self._max_requests = max_requests
         self._open: set[Generation] = set()
         self._is_draining = False
-        self.engine_failed = asyncio.Event()
+        self._is_engine_lost = False
 
     def admit(self, claims: Claims) -> None:
         """Uses up a ticket whose signature is valid, or raises why not.
@@ -43,7 +43,7 @@ class Generations:
         self._gate.check(claims, now_microseconds)
         if self._is_draining:
             raise ComptoirError(Reason.REPLICA_DRAINING)
-        if self.engine_failed.is_set():
+        if self._is_engine_lost:
             raise ComptoirError(Reason.ENGINE_FAILED)
         if len(self._open) >= self._max_requests:
             raise ComptoirError(Reason.REPLICA_OVERLOADED)
@@ -58,10 +58,6 @@ class Generations:
         self._load_changed()
         try:
             await generation.serve(send)
-        except ComptoirError as error:
-            if error.reason is Reason.ENGINE_FAILED:
-                self.engine_failed.set()
-            raise
         finally:
             self._open.discard(generation)
             self._load_changed()
@@ -97,7 +93,7 @@ class Generations:
 
     async def lose_engine(self, *, sleep: Sleep = asyncio.sleep) -> None:
         """Ends every open generation because the engine is dead or hangs."""
-        self.engine_failed.set()
+        self._is_engine_lost = True
         await self.end_all(ENGINE_LOST, sleep=sleep)
 
     async def end_all(self, ending: Ending, *, sleep: Sleep = asyncio.sleep) -> None:

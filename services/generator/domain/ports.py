@@ -89,6 +89,10 @@ class EngineFailedError(Exception):
     """The engine is dead or hangs; no request of this process can succeed any more."""
 
 
+class RequestFailedError(Exception):
+    """The engine failed this one request and lives on."""
+
+
 class CallerGoneError(Exception):
     """What was to be sent cannot reach the caller."""
 
@@ -115,8 +119,8 @@ class Engine(Protocol):
     def generate(self, request: EngineRequest) -> AsyncGenerator[Step, None]:
         """Steps until one has a `finish`; closing the iterator frees the engine.
 
-        Steps that the caller is slow to take are merged. Raises EngineFailedError, and
-        ComptoirError where the engine refuses the request.
+        Steps that the caller is slow to take are merged. Raises EngineFailedError,
+        RequestFailedError, and ComptoirError where the engine refuses the request.
         """
         ...
 

@@ -147,13 +147,12 @@ async def test_a_deadline_is_told_from_a_cancel(running: RunningGenerator) -> No
 
 async def test_a_dead_engine_fails_the_request_and_stops_the_process(running: RunningGenerator) -> None:
     running.slow(answer_tokens=5000, itl_seconds=0.005)
-    stream = running.stub.Generate(running.request(), timeout=10)
-    for _ in range(3):
-        await stream.read()
+    failing = asyncio.create_task(running.generate())
+    await until(lambda: running.engine.load().output_tokens_total > 2, 5)
     running.engine.die()
-    with pytest.raises(grpc.aio.AioRpcError) as failure:
-        await read_all(stream)
-    assert error_from(failure.value).reason is Reason.ENGINE_FAILED
+    call = await failing
+    assert call.text
+    assert reason_of(call) is Reason.ENGINE_FAILED
     (event,) = await running.events()
     assert event.ending.outcome is Outcome.ENGINE_FAILED
     assert await running.exit_status() == 1

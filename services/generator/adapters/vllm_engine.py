@@ -1,0 +1,206 @@
+"""vLLM in this process: prompts as token ids in, text in steps out."""
+
+import asyncio
+import gc
+from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from vllm import envs
+from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.exceptions import GracefulHTTPError, VLLMClientError
+from vllm.inputs import tokens_input
+from vllm.platforms import current_platform
+from vllm.sampling_params import RequestOutputKind, SamplingParams
+from vllm.v1.engine.async_llm import AsyncLLM
+from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+
+from services.generator.adapters.vllm_environment import fork_workers, quiet_import
+from services.generator.adapters.vllm_prompt import ChatPrompt
+from services.generator.adapters.vllm_stats import StatsSnapshot, stat_logger
+from services.generator.domain.engine_parameters import VllmParameters
+from services.generator.domain.ports import (
+    Capabilities,
+    ChatTurn,
+    EngineFailedError,
+    EngineFinish,
+    EngineLoad,
+    EngineRequest,
+    RequestFailedError,
+    Step,
+)
+from services.runtime.clock import Clock
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.settings import SettingsError
+
+_SHUTDOWN_SECONDS = 5.0
+_TOKENIZER_THREADS = 2
+_FINISHES = {finish.value: finish for finish in EngineFinish}
+
+
+class VllmEngine:
+    """One AsyncLLM; its `start` forks on a CPU, so it comes before any connection."""
+
+    def __init__(self, parameters: VllmParameters, clock: Clock) -> None:
+        self._parameters = parameters
+        self._stats = StatsSnapshot(clock)
+        self._llm: Any = None
+        self._prompt: ChatPrompt | None = None
+        self._capabilities = Capabilities(parameters.context_tokens, 0, 0)
+        self._threads = ThreadPoolExecutor(_TOKENIZER_THREADS, thread_name_prefix="tokenizer")
+
+    async def start(self) -> None:
+        """Loads the model; raises SettingsError with vLLM's own reason if it cannot."""
+        try:
+            with quiet_import():
+                self._load()
+        except (ValueError, OSError, RuntimeError) as error:
+            # No request has come yet, so nothing that vLLM says can hold a word of one.
+            reason = "".join(str(error).strip().splitlines()[:1])
+            raise SettingsError(f"vLLM cannot serve {self._parameters.model_path}: {reason}") from None
+        gc.collect()
+        gc.freeze()
+        envs.enable_envs_cache()
+
+    def _load(self) -> None:
+        if not self._parameters.is_download_allowed and not Path(self._parameters.model_path).is_dir():
+            raise ValueError("there is no such folder")
+        config = _engine_arguments(self._parameters).create_engine_config()
+        if current_platform.is_cpu():
+            fork_workers()
+        self._llm = AsyncLLM.from_vllm_config(
+            config, stat_loggers=[stat_logger(self._stats)], disable_log_stats=True
+        )
+        tokenizer = self._llm.renderer.tokenizer
+        if not tokenizer.chat_template:
+            raise ValueError("it has no chat template")
+        self._prompt = ChatPrompt(tokenizer)
+        cache = config.cache_config
+        self._capabilities = Capabilities(
+            self._parameters.context_tokens, cache.block_size, cache.num_gpu_blocks or 0
+        )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Known once the engine has started."""
+        return self._capabilities
+
+    async def tokenize_chat(self, turns: Sequence[ChatTurn]) -> Sequence[int]:
+        """The prompt's token ids; raises REQUEST_INVALID if the template refuses the roles."""
+        if self._prompt is None:
+            raise EngineFailedError
+        # A long prompt takes long, and every stream of this process would wait for it.
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._prompt.token_ids, turns)
+
+    async def generate(self, request: EngineRequest) -> AsyncGenerator[Step, None]:
+        """Steps until one has a `finish`; closing the iterator frees the engine."""
+        self._check_fits(request)
+        outputs = self._llm.generate(
+            tokens_input(list(request.input_ids), cache_salt=request.cache_salt),
+            _sampling_params(request),
+            request.request_id,
+            priority=request.priority,
+        )
+        try:
+            async for output in outputs:
+                yield _step(output)
+        except EngineDeadError:
+            raise EngineFailedError from None
+        except EngineGenerateError:
+            raise RequestFailedError from None
+        except GracefulHTTPError:
+            raise ComptoirError(Reason.REPLICA_OVERLOADED) from None
+        except VLLMClientError:
+            raise ComptoirError(Reason.REQUEST_INVALID) from None
+        finally:
+            await outputs.aclose()
+
+    async def abort(self, request_id: str) -> None:
+        """Ends a request wherever it is; does nothing for an unknown one."""
+        if self._llm is not None:
+            await self._llm.abort(request_id)
+
+    def load(self) -> EngineLoad:
+        """How busy it is, from memory."""
+        return self._stats.load(self.unfinished_requests())
+
+    def unfinished_requests(self) -> int:
+        """Requests that the engine holds; exact."""
+        return 0 if self._llm is None else int(self._llm.get_num_unfinished_requests())
+
+    async def check_health(self) -> None:
+        """Raises EngineFailedError if the engine is dead."""
+        if self._llm is None:
+            raise EngineFailedError
+        try:
+            await self._llm.check_health()
+        except EngineDeadError:
+            raise EngineFailedError from None
+
+    def shutdown(self) -> None:
+        """Stops; blocks. With requests in flight vLLM would leave their streams hanging."""
+        llm, self._llm = self._llm, None
+        if llm is not None:
+            llm.shutdown(timeout=_SHUTDOWN_SECONDS)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _check_fits(self, request: EngineRequest) -> None:
+        if self._llm is None:
+            raise EngineFailedError
+        if len(request.input_ids) + request.max_output_tokens > self._parameters.context_tokens:
+            raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages")
+
+
+def _engine_arguments(parameters: VllmParameters) -> Any:
+    return AsyncEngineArgs(
+        model=parameters.model_path,
+        max_model_len=parameters.context_tokens,
+        max_num_seqs=parameters.max_running_requests,
+        max_num_batched_tokens=parameters.max_batched_tokens or None,
+        tensor_parallel_size=parameters.tensor_parallel_size,
+        kv_cache_memory_bytes=parameters.kv_cache_memory_bytes or None,
+        enforce_eager=parameters.is_eager or current_platform.is_cpu(),
+        scheduling_policy="priority",
+        enable_prefix_caching=True,
+        prefix_caching_hash_algo="sha256",
+        # The model folder's own defaults for sampling would make answers differ from what was asked.
+        generation_config="vllm",
+        trust_remote_code=False,
+        enable_log_requests=False,
+        use_tqdm_on_load=False,
+        shutdown_timeout=0,
+    )
+
+
+def _sampling_params(request: EngineRequest) -> Any:
+    sampling = request.sampling
+    try:
+        return SamplingParams(
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            presence_penalty=sampling.presence_penalty,
+            frequency_penalty=sampling.frequency_penalty,
+            seed=sampling.seed,
+            stop=list(sampling.stop),
+            max_tokens=request.max_output_tokens,
+            output_kind=RequestOutputKind.DELTA,
+        )
+    except ValueError:
+        raise ComptoirError(Reason.REQUEST_INVALID, field="sampling") from None
+
+
+def _step(output: Any) -> Step:
+    completion = output.outputs[0]
+    step = Step(completion.text, len(completion.token_ids))
+    step.cached_input_tokens = output.num_cached_tokens or 0
+    if completion.finish_reason is not None:
+        step.finish = _FINISHES.get(completion.finish_reason)
+        if step.finish is None:
+            raise RequestFailedError
+    stamps = output.metrics
+    if stamps is not None and stamps.scheduled_ts:
+        step.queue_seconds = stamps.scheduled_ts - stamps.queued_ts
+        step.prefill_seconds = max(0.0, stamps.first_token_ts - stamps.scheduled_ts)
+    return step

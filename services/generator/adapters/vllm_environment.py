@@ -1,0 +1,50 @@
+"""What must be so before vLLM is imported: nothing phones home, nothing is logged in its own words."""
+
+import gc
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_LOGGING = Path(__file__).with_name("vllm_logging.json")
+
+_ALWAYS = {
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    # vLLM logs sampling parameters when it crashes, stop strings among them.
+    "VLLM_LOGGING_CONFIG_PATH": str(_LOGGING),
+    "VLLM_LOGGING_LEVEL": "WARNING",
+    # Keeps the model in the engine's own process: one process fewer, and half the start-up time.
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+def set_environment(*, is_download_allowed: bool) -> None:
+    """Sets the variables that vLLM and the libraries below it read when they are imported."""
+    variables = dict(_ALWAYS)
+    if not is_download_allowed:
+        variables |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    os.environ.update(variables)  # noqa: TID251 - vLLM reads nothing else
+
+
+def fork_workers() -> None:
+    """Lets the engine's process be a copy of this one, so that it need not import everything again."""
+    os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"  # noqa: TID251 - vLLM reads nothing else
+
+
+@contextmanager
+def quiet_import() -> Iterator[None]:
+    """Imports a fifth faster, and without the warnings that libraries have for their own authors.
+
+    Millions of objects come into being and none goes away, so collections only cost time.
+    """
+    gc.disable()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        gc.enable()

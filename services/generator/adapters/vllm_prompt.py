@@ -1,0 +1,109 @@
+"""Chats become token ids by the model's own template; text that spells control tokens stays text."""
+
+import re
+import secrets
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Protocol
+
+from jinja2.exceptions import TemplateError
+
+from services.generator.domain.ports import ChatTurn, Role
+from services.runtime.errors import ComptoirError, Reason
+
+_ROLE_PATTERNS_KEPT = 256
+
+
+class Tokenizer(Protocol):
+    """What is used of a tokenizer of the transformers library."""
+
+    def get_added_vocab(self) -> dict[str, int]:
+        """Control tokens by their spelling."""
+        ...
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        """Token ids."""
+        ...
+
+    def apply_chat_template(
+        self, conversation: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
+    ) -> str:
+        """The rendered prompt."""
+        ...
+
+
+class ChatPrompt:
+    """Renders and tokenizes.
+
+    The whole prompt is tokenized at once, as the model was trained. If its control
+    tokens are then not exactly those of the template, the text had a part in them, and
+    template and text are tokenized apart.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        control_tokens = tokenizer.get_added_vocab()
+        self._control_ids = frozenset(control_tokens.values())
+        spellings = sorted(map(re.escape, control_tokens), key=len, reverse=True)
+        self._spelling = re.compile("|".join(spellings) or r"(?!)")
+        self._template_controls = lru_cache(_ROLE_PATTERNS_KEPT)(self._controls_of_template)
+
+    def token_ids(self, turns: Sequence[ChatTurn]) -> list[int]:
+        """The prompt's token ids; raises REQUEST_INVALID if the template refuses the roles."""
+        roles = tuple(turn.role for turn in turns)
+        ids = self._encode(self._render(roles, [turn.text for turn in turns]))
+        if self._controls(ids) == self._template_controls(roles):
+            return ids
+        return self._tokenize_apart(roles, [turn.text for turn in turns])
+
+    def _tokenize_apart(self, roles: tuple[Role, ...], texts: list[str]) -> list[int]:
+        # Nobody can guess the mark, so no text can hold it.
+        mark = secrets.token_hex(16)
+        rendered = self._render(roles, [f"{mark}{index:08d}" for index in range(len(texts))])
+        template_first, *parts = re.split(f"{mark}([0-9]{{8}})", rendered)
+        ids = self._encode(template_first)
+        for index, template_part in zip(parts[::2], parts[1::2], strict=True):
+            ids += self._encode_text(texts[int(index)])
+            ids += self._encode(template_part)
+        return ids
+
+    def _encode_text(self, text: str) -> list[int]:
+        """Token ids of text, none of them a control token."""
+        ids: list[int] = []
+        for piece in self._cut(text):
+            ids += self._encode_plain(piece)
+        return ids
+
+    def _cut(self, text: str) -> list[str]:
+        """Cuts every spelling of a control token behind its first character."""
+        pieces, begin = [], 0
+        while found := self._spelling.search(text, begin):
+            pieces.append(text[begin : found.start() + 1])
+            begin = found.start() + 1
+        return [*pieces, text[begin:]]
+
+    def _encode_plain(self, piece: str) -> list[int]:
+        # Halves, for tokenizers that read other spellings as control tokens too.
+        ids = self._encode(piece)
+        if not self._controls(ids):
+            return ids
+        if len(piece) == 1:
+            raise ComptoirError(Reason.REQUEST_INVALID, field="messages")
+        middle = len(piece) // 2
+        return self._encode_plain(piece[:middle]) + self._encode_plain(piece[middle:])
+
+    def _controls_of_template(self, roles: tuple[Role, ...]) -> list[int]:
+        return self._controls(self._encode(self._render(roles, ["a"] * len(roles))))
+
+    def _controls(self, ids: list[int]) -> list[int]:
+        return [token_id for token_id in ids if token_id in self._control_ids]
+
+    def _encode(self, text: str) -> list[int]:
+        return self._tokenizer.encode(text, add_special_tokens=False)
+
+    def _render(self, roles: tuple[Role, ...], texts: list[str]) -> str:
+        messages = [{"role": role.value, "content": text} for role, text in zip(roles, texts, strict=True)]
+        try:
+            return self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        except TemplateError:
+            raise ComptoirError(Reason.REQUEST_INVALID, field="messages") from None
