@@ -29,7 +29,7 @@ class Forwarder:
         self._log = log
         self._poll_seconds = poll_seconds
         self._sleep = sleep
-        self._is_draining = False
+        self._draining = asyncio.Event()
         self._failures = dict.fromkeys(Kind, 0)
         self._forwarded = counter(
             "comptoir.spool.forwarded", unit="{event}", description="Events that Kafka confirmed."
@@ -44,7 +44,7 @@ class Forwarder:
 
     async def drain(self, running: asyncio.Task[None], seconds: float) -> None:
         """Lets the task of `run` send what is left, small frames too, and ends it after `seconds`."""
-        self._is_draining = True
+        self._draining.set()
         await asyncio.wait({running}, timeout=seconds)
         running.cancel()
         await asyncio.wait({running})
@@ -57,7 +57,7 @@ class Forwarder:
         """
         if self._spool.state.events == 0:
             return 0
-        frames = await self._spool.frames(kind, limit=MAX_IN_FLIGHT, is_draining=self._is_draining)
+        frames = await self._spool.frames(kind, limit=MAX_IN_FLIGHT, is_draining=self._draining.is_set())
         if not frames:
             return 0
         events = sum(frame.count for frame in frames)
@@ -76,10 +76,10 @@ class Forwarder:
                 await self._pause(kind, error)
                 continue
             self._failures[kind] = 0
-            if events == 0 and self._is_draining:
+            if events == 0 and self._draining.is_set():
                 return
             if events == 0:
-                await self._sleep(self._poll_seconds)
+                await self._rest(self._poll_seconds)
 
     async def _pause(self, kind: Kind, error: Exception) -> None:
         self._failures[kind] += 1
@@ -91,7 +91,19 @@ class Forwarder:
             attempt=self._failures[kind],
             wait_seconds=round(wait_seconds, 3),
         )
-        await self._sleep(wait_seconds)
+        await self._rest(wait_seconds)
+
+    async def _rest(self, seconds: float) -> None:
+        """Sleeps; a drain that begins meanwhile ends the sleep."""
+        if self._draining.is_set():
+            await self._sleep(seconds)
+            return
+        waits = {asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._draining.wait())}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     async def _partition(self, kind: Kind) -> int:
         """The kind's partition: chosen once and kept, so that a resend lands behind the first send."""

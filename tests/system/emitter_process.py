@@ -1,4 +1,4 @@
-"""A real emitter for system tests: started on a free port, killed or stopped, never left behind."""
+"""A real emitter for system tests: started on a socket of its own, killed or stopped, never left behind."""
 
 import signal
 import subprocess
@@ -12,7 +12,6 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.runtime.addresses import GrpcTarget
 from services.runtime.grpc_server import channel
-from tests.system.kafka_process import free_ports
 
 START_SECONDS = 30.0
 STOP_SECONDS = 30.0
@@ -24,7 +23,8 @@ class EmitterProcess:
     def __init__(self, folder: Path, kafka_address: str, **settings: Any) -> None:
         self.spool_folder = folder / "spool"
         self.stderr_file = folder / "emitter.stderr"
-        self.address = f"127.0.0.1:{free_ports(1)[0]}"
+        # Not a port: callers that reconnect while nobody listens can end up connected to themselves.
+        self.address = f"unix:{folder}/emitter.sock"
         self._config_file = folder / "emitter.yaml"
         self._process: subprocess.Popen[bytes] | None = None
         secret_file = folder / "pseudonym-secret"

@@ -105,6 +105,22 @@ async def test_draining_sends_all_kinds_and_ends() -> None:
     assert event_ids(world.logged(Kind.ADMISSION)) == [3]
 
 
+async def test_draining_does_not_wait_for_the_end_of_a_sleep() -> None:
+    world = World()
+    asleep = asyncio.Event()
+
+    async def sleep_for_ever(_: float) -> None:
+        asleep.set()
+        await asyncio.Event().wait()
+
+    world.forwarder = Forwarder(world.spool, world.log, poll_seconds=30, sleep=sleep_for_ever)
+    running = asyncio.create_task(world.forwarder.run())
+    await asyncio.wait_for(asleep.wait(), 5)
+    await world.spool.take(events([1]))
+    await world.forwarder.drain(running, 5)
+    assert event_ids(world.logged()) == [1]
+
+
 async def test_draining_ends_in_time_although_the_log_is_away() -> None:
     world = World()
     await world.spool.take(events([1, 2]))

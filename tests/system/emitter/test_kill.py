@@ -65,9 +65,9 @@ class Senders:
         return True
 
 
-@pytest.fixture
-def kafka(tmp_path: Path) -> Iterator[KafkaProcess]:
-    process = KafkaProcess(tmp_path)
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaProcess]:
+    process = KafkaProcess(tmp_path_factory.mktemp("kafka"))
     process.start()
     yield process
     process.stop()
@@ -81,26 +81,25 @@ async def consumer(kafka: KafkaProcess) -> AsyncIterator[AIOKafkaConsumer]:
     await consumer.stop()
 
 
-async def forwarded(consumer: AIOKafkaConsumer) -> list[Frame]:
-    """Every frame in the topic, in order; a producer has one partition."""
-    places = [TopicPartition(TOPIC, number) for number in consumer.partitions_for_topic(TOPIC) or range(4)]
-    ends = await consumer.end_offsets(places)
-    used = [place for place in places if ends[place]]
-    assert len(used) == 1
-    consumer.assign(used)
-    await consumer.seek_to_beginning(*used)
+async def forwarded(consumer: AIOKafkaConsumer, producer_id: int) -> list[Frame]:
+    """Every frame of a producer in the topic, in order; other tests' producers share the topic."""
+    place = TopicPartition(TOPIC, producer_id % 4)
+    end = (await consumer.end_offsets([place]))[place]
+    consumer.assign([place])
+    await consumer.seek_to_beginning(place)
     async with asyncio.timeout(60):
-        return [decode((await consumer.getone()).value) for _ in range(ends[used[0]])]
+        frames = [decode((await consumer.getone()).value) for _ in range(end)]
+    return [frame for frame in frames if frame.producer_id == producer_id]
 
 
-def held(folder: Path) -> list[Frame]:
-    """Every frame in a spool that no process has open, what is not sealed included."""
+def held(folder: Path) -> tuple[int, list[Frame]]:
+    """A spool's producer and frames, what is not sealed included; no process may have it open."""
     limits = SpoolLimits(max_bytes=2**40, max_age_seconds=10**6)
     store = SpoolStore(SpoolFile(folder, False, SealLimits(500, 1.0), limits, 60.0))
     with store.transaction():
         frames = store.frames(Kind.GENERATION, 10**6, SystemClock().wall_microseconds(), is_draining=True)
     store.close()
-    return frames
+    return store.producer_id, frames
 
 
 def events_of(frames: list[Frame]) -> list[EventId]:
@@ -141,7 +140,8 @@ async def test_every_acknowledged_event_is_forwarded_once_whatever_is_killed(
         await kill_at_random_points(emitter, senders, KILLS)
     finally:
         assert await asyncio.to_thread(emitter.stop) == 0
-    ids = events_of([*await forwarded(consumer), *held(emitter.spool_folder)])
+    producer_id, left = held(emitter.spool_folder)
+    ids = events_of([*await forwarded(consumer, producer_id), *left])
     assert len(ids) == len(set(ids))
     assert sorted(ids) == sorted(senders.acknowledged)
     assert len(ids) > KILLS
@@ -155,7 +155,7 @@ async def test_without_kafka_every_acknowledged_event_stays_in_the_spool_once(tm
         await kill_at_random_points(emitter, senders, 5)
     finally:
         emitter.kill()
-    ids = events_of(held(emitter.spool_folder))
+    ids = events_of(held(emitter.spool_folder)[1])
     assert len(ids) == len(set(ids))
     assert sorted(ids) == sorted(senders.acknowledged)
 
@@ -169,8 +169,9 @@ async def test_a_drain_forwards_what_the_spool_holds(
         stub: Any = EmitterServiceStub(channel)
         await stub.Record(RecordRequest(generations=[generation(), generation()]), timeout=5)
     assert await asyncio.to_thread(emitter.stop) == 0
-    assert [frame.count for frame in await forwarded(consumer)] == [2]
-    assert held(emitter.spool_folder) == []
+    producer_id, left = held(emitter.spool_folder)
+    assert left == []
+    assert [frame.count for frame in await forwarded(consumer, producer_id)] == [2]
 
 
 async def test_a_drain_ends_in_time_without_kafka_and_loses_nothing(tmp_path: Path) -> None:
@@ -180,7 +181,7 @@ async def test_a_drain_ends_in_time_without_kafka_and_loses_nothing(tmp_path: Pa
         stub: Any = EmitterServiceStub(channel)
         await stub.Record(RecordRequest(generations=[generation()]), timeout=5)
     assert await asyncio.to_thread(emitter.stop) == 0
-    assert [frame.count for frame in held(emitter.spool_folder)] == [1]
+    assert [frame.count for frame in held(emitter.spool_folder)[1]] == [1]
 
 
 async def test_a_spool_in_use_is_one_sentence_and_exit_status_2(tmp_path: Path) -> None:
