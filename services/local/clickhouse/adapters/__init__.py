@@ -1,0 +1,1 @@
+"""The engine in this process and the folder that it owns."""

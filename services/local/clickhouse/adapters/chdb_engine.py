@@ -1,0 +1,202 @@
+"""The ClickHouse engine in this process; the one door to chDB."""
+
+import contextlib
+import re
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from services.local.clickhouse.domain.errors import StoreError
+from services.local.clickhouse.domain.ports import Answer
+
+_SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
+
+
+class ChdbEngine:
+    """The engine of one folder; it keeps one connection, which the statement check uses."""
+
+    def __init__(self, folder: Path, connection_string: str, default_database: str) -> None:
+        # The engine reads a config.xml of the working folder when it is first loaded: choose that folder.
+        with contextlib.chdir(folder):
+            import chdb  # noqa: PLC0415 - loading it starts the engine
+
+        self._chdb: Any = chdb
+        self._connection_string = connection_string
+        self._default_database = default_database
+        self._parser_lock = threading.Lock()
+        self._parser = self._open()
+        _run(self._parser, f"CREATE DATABASE IF NOT EXISTS {_identifier(default_database)} ENGINE = Atomic")
+        facts = _run(self._parser, "SELECT version(), timezone()").decode().split()
+        self.version, self.timezone = facts[0], facts[1]
+        names = _run(self._parser, "SELECT arrayJoin([name, alias_for]) FROM system.settings")
+        self.setting_names = frozenset(names.decode().split())
+        _run(self._parser, "SET ROLE reader")
+        _run(self._parser, "SET readonly = 2")
+
+    def canonical(self, text: str) -> str:
+        """The one statement of `text` as the engine's parser prints it."""
+        # A bound parameter is read as tab-separated text, so its special signs are escaped first.
+        escaped = text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+        with self._parser_lock:
+            return _run(
+                self._parser, "SELECT formatQuery({q:String})", {"q": escaped.replace("\0", "\\0")}, "RawBLOB"
+            ).decode()
+
+    def tree(self, canonical_text: str, parameters: Mapping[str, str]) -> str:
+        """The engine's syntax tree of a canonical statement."""
+        with self._parser_lock:
+            return _run(self._parser, f"EXPLAIN AST {canonical_text}", parameters, "TSVRaw").decode()
+
+    def connect(self, *, is_writer: bool, is_readonly: bool) -> "ChdbConnection":
+        """A fresh connection with the rights of the writer or of a reader."""
+        opened = self._open()
+        try:
+            _run(opened, f"SET ROLE {'writer' if is_writer else 'reader'}")
+            _run(opened, f"USE {_identifier(self._default_database)}")
+            if is_readonly:
+                _run(opened, "SET readonly = 2")
+        except StoreError:
+            opened.close()
+            raise
+        return ChdbConnection(opened)
+
+    def close(self) -> None:
+        """Closes the folder cleanly, once the connections that were given out are closed."""
+        self._parser.close()
+
+    def _open(self) -> Any:
+        try:
+            return self._chdb.connect(self._connection_string)
+        except RuntimeError as error:
+            raise StoreError.of_engine(str(error)) from None
+
+
+class ChdbConnection:
+    """One connection; settings given with `configure` last until the next call of it."""
+
+    def __init__(self, opened: Any) -> None:
+        self._opened = opened
+        self._given: dict[str, str] = {}
+        self._before: dict[str, str] = {}
+
+    def configure(self, settings: Mapping[str, str]) -> None:
+        """Gives exactly these settings to the statements that follow."""
+        if settings == self._given:
+            return
+        if self._given:
+            restored = {name: self._before[name] for name in self._given if name in self._before}
+            self._given = {}
+            _run(self._opened, _set(restored))
+        if not settings:
+            return
+        self._before = self._values(settings)
+        _run(self._opened, _set(settings))
+        self._given = dict(settings)
+
+    def use(self, database: str) -> None:
+        """Makes `database` the current one."""
+        _run(self._opened, f"USE {_identifier(database)}")
+
+    def query(self, text: str, output_format: str, parameters: Mapping[str, str]) -> Answer:
+        """Runs one checked statement."""
+        try:
+            result = self._opened.query(text, output_format, params=dict(parameters))
+        except RuntimeError as error:
+            raise StoreError.of_engine(str(error)) from None
+        return Answer(
+            body=bytes(result.bytes()),
+            read_rows=result.storage_rows_read(),
+            read_bytes=result.storage_bytes_read(),
+            written_rows=result.rows_written(),
+            written_bytes=result.bytes_written(),
+            result_rows=result.rows_read(),
+            elapsed_seconds=result.elapsed(),
+        )
+
+    def stream(self, text: str, output_format: str, parameters: Mapping[str, str]) -> "ChdbStream":
+        """Runs one checked statement whose pieces may be joined."""
+        try:
+            return ChdbStream(self._opened.send_query(text, output_format, params=dict(parameters)))
+        except RuntimeError as error:
+            raise StoreError.of_engine(str(error)) from None
+
+    def insert(self, head: str, input_format: str, pieces: Sequence[bytes]) -> Answer:
+        """Feeds data to a checked INSERT; all rows or none."""
+        inserter = None
+        try:
+            inserter = self._opened.send_insert(head, input_format)
+            for piece in pieces:
+                inserter.append(piece)
+            done = inserter.finish()
+        except RuntimeError as error:
+            raise StoreError.of_engine(str(error)) from None
+        finally:
+            if inserter is not None:
+                inserter.cancel()
+        return Answer(
+            body=b"",
+            written_rows=done.rows_written,
+            written_bytes=done.bytes_written,
+            elapsed_seconds=done.elapsed,
+        )
+
+    def close(self) -> None:
+        """Ends the connection and its temporary tables."""
+        self._opened.close()
+
+    def _values(self, settings: Mapping[str, str]) -> dict[str, str]:
+        names = ", ".join(_string(name) for name in settings)
+        # Names are checked against the engine's list before, and quoted here.
+        text = f"SELECT name, hex(value) FROM system.settings WHERE name IN ({names})"  # noqa: S608
+        rows = _run(self._opened, text).decode()
+        pairs = (row.split("\t") for row in rows.splitlines())
+        return {name: bytes.fromhex(value).decode() for name, value in pairs}
+
+
+class ChdbStream:
+    """A result in pieces, as the engine makes its blocks."""
+
+    def __init__(self, result: Any) -> None:
+        self._result = result
+
+    def fetch(self) -> bytes:
+        """The next piece, empty at the end."""
+        try:
+            while True:
+                piece = self._result.fetch()
+                if piece is None:
+                    return b""
+                body = bytes(piece.bytes())
+                if body:
+                    return body
+        except RuntimeError as error:
+            raise StoreError.of_engine(str(error)) from None
+
+    def close(self) -> None:
+        """Stops the query if it still runs."""
+        with contextlib.suppress(RuntimeError):
+            self._result.cancel()
+
+
+def _run(
+    opened: Any, text: str, parameters: Mapping[str, str] | None = None, output_format: str = "TSV"
+) -> bytes:
+    try:
+        return bytes(opened.query(text, output_format, params=dict(parameters or {})).bytes())
+    except RuntimeError as error:
+        raise StoreError.of_engine(str(error)) from None
+
+
+def _set(settings: Mapping[str, str]) -> str:
+    if not all(_SETTING_NAME.match(name) for name in settings):
+        raise ValueError("a setting name was not checked")
+    return "SET " + ", ".join(f"{name} = {_string(value)}" for name, value in settings.items())
+
+
+def _string(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _identifier(name: str) -> str:
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"

@@ -1,0 +1,1 @@
+"""What a ClickHouse HTTP request means and which statements may run; pure."""

@@ -1,0 +1,90 @@
+"""ClickHouse's numbered errors: how they read and which HTTP status carries them."""
+
+import re
+
+SYNTAX_ERROR = 62
+READONLY = 164
+QUERY_IS_TOO_LARGE = 619
+NOT_IMPLEMENTED = 48
+BAD_ARGUMENTS = 36
+TOO_LARGE_BODY = 131
+TIMEOUT_EXCEEDED = 159
+TOO_MANY_QUERIES = 202
+SESSION_NOT_FOUND = 372
+SESSION_IS_LOCKED = 373
+SETTING_CONSTRAINT_VIOLATION = 452
+ACCESS_DENIED = 497
+AUTHENTICATION_FAILED = 516
+UNKNOWN_EXCEPTION = 1002
+INVALID_SESSION_TIMEOUT = 374
+UNKNOWN_COMPRESSION_METHOD = 89
+
+_NAMES = {
+    36: "BAD_ARGUMENTS",
+    48: "NOT_IMPLEMENTED",
+    62: "SYNTAX_ERROR",
+    89: "UNKNOWN_COMPRESSION_METHOD",
+    131: "TOO_LARGE_STRING_SIZE",
+    159: "TIMEOUT_EXCEEDED",
+    164: "READONLY",
+    202: "TOO_MANY_SIMULTANEOUS_QUERIES",
+    372: "SESSION_NOT_FOUND",
+    373: "SESSION_IS_LOCKED",
+    374: "INVALID_SESSION_TIMEOUT",
+    452: "SETTING_CONSTRAINT_VIOLATION",
+    497: "ACCESS_DENIED",
+    516: "AUTHENTICATION_FAILED",
+    619: "QUERY_IS_TOO_LARGE",
+    1002: "UNKNOWN_EXCEPTION",
+}
+_FORBIDDEN = frozenset({192, 193, 497, 512, 516})
+_BAD_REQUEST = frozenset(
+    {6, 8, 15, 25, 26, 27, 36, 38, 41, 44, 62, 69, 72, 117, 167, 168, 223, 224, 376, 427, 441, 53, 321, 675}
+)
+_NOT_FOUND = frozenset({46, 47, 50, 56, 60, 63, 73, 78, 81, 106, 115, 336, 511})
+_STATUS = {
+    131: 413,
+    619: 413,
+    48: 501,
+    209: 503,
+    76: 503,
+    439: 503,
+    202: 503,
+    159: 408,
+    194: 401,
+}
+_CODE = re.compile(r"Code: (\d+)\.")
+
+
+class StoreError(Exception):
+    """A failure as ClickHouse reports it: a number and one line for the client that asked."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(code)
+        self.code = code
+        self.message = message
+
+    @classmethod
+    def refused(cls, code: int, sentence: str) -> "StoreError":
+        """An error of this front, worded as the engine words its own."""
+        return cls(code, f"Code: {code}. DB::Exception: {sentence} ({_NAMES[code]})")
+
+    @classmethod
+    def of_engine(cls, text: str) -> "StoreError":
+        """An error that the engine raised; its first code counts, its text goes to the client as it is."""
+        start = text.find("Code: ")
+        match = _CODE.search(text)
+        if match is None:
+            return cls(UNKNOWN_EXCEPTION, f"Code: {UNKNOWN_EXCEPTION}. DB::Exception: {text}")
+        return cls(int(match.group(1)), text[start:].strip())
+
+
+def http_status(code: int) -> int:
+    """The HTTP status with which a ClickHouse server carries the error `code`."""
+    if code in _FORBIDDEN:
+        return 403
+    if code in _BAD_REQUEST:
+        return 400
+    if code in _NOT_FOUND:
+        return 404
+    return _STATUS.get(code, 500)

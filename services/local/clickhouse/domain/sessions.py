@@ -1,0 +1,73 @@
+"""Sessions: connections that outlive a request, found by the id that a client chose."""
+
+from dataclasses import dataclass
+
+from services.local.clickhouse.domain.errors import (
+    SESSION_IS_LOCKED,
+    SESSION_NOT_FOUND,
+    TOO_MANY_QUERIES,
+    StoreError,
+)
+from services.local.clickhouse.domain.ports import Connection
+from services.local.clickhouse.domain.request import SessionRequest
+
+
+@dataclass(slots=True)
+class Session:
+    """One session; `expires_seconds` is of the monotonic clock and counts while it is idle."""
+
+    timeout_seconds: float
+    connection: Connection | None = None
+    expires_seconds: float = 0.0
+    is_busy: bool = True
+
+
+class Sessions:
+    """The open sessions, a bounded number. Not thread-safe: it belongs to the event loop.
+
+    Readers share a namespace of ids, as clients of one ClickHouse user do; the writer has its own.
+    """
+
+    def __init__(self, max_sessions: int) -> None:
+        self._max_sessions = max_sessions
+        self._open: dict[tuple[bool, bool, str], Session] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def take(self, asked: SessionRequest, *, is_writer: bool, is_readonly: bool) -> Session:
+        """The session that is asked for, now busy; a new one has no connection yet. Raises StoreError."""
+        key = (is_writer, is_readonly, asked.id)
+        found = self._open.get(key)
+        if found is not None and found.is_busy:
+            raise StoreError.refused(SESSION_IS_LOCKED, "Session is locked by a concurrent client.")
+        if found is None:
+            if asked.must_exist:
+                raise StoreError.refused(SESSION_NOT_FOUND, "Session not found.")
+            if len(self._open) >= self._max_sessions:
+                raise StoreError.refused(TOO_MANY_QUERIES, "Too many open sessions.")
+            found = self._open[key] = Session(asked.timeout_seconds)
+        found.is_busy = True
+        found.timeout_seconds = asked.timeout_seconds
+        return found
+
+    def release(self, session: Session, now_seconds: float) -> None:
+        """Makes the session idle; it expires when it stays so for its timeout, at once if it never opened."""
+        session.is_busy = False
+        idle_seconds = 0.0 if session.connection is None else session.timeout_seconds
+        session.expires_seconds = now_seconds + idle_seconds
+
+    def expired(self, now_seconds: float) -> list[Session]:
+        """Removes and returns the idle sessions whose time is over."""
+        over = [
+            key
+            for key, session in self._open.items()
+            if not session.is_busy and session.expires_seconds <= now_seconds
+        ]
+        return [self._open.pop(key) for key in over]
+
+    def all(self) -> list[Session]:
+        """Removes and returns every session."""
+        sessions = list(self._open.values())
+        self._open.clear()
+        return sessions

@@ -1,0 +1,89 @@
+"""Which engine settings a client may give; every other one, also those of a later engine, is refused."""
+
+# Families that only shape performance, limits, types and output. The profile bounds the limits.
+_ALLOWED_PREFIXES = (
+    "aggregat",
+    "any_join_",
+    "cast_",
+    "count_",
+    "date_time_",
+    "describe_",
+    "distinct_",
+    "enable_",
+    "except_",
+    "extremes",
+    "final",
+    "group_by_",
+    "input_format_",
+    "insert_",
+    "intersect_",
+    "join_",
+    "limit",
+    "max_",
+    "min_",
+    "mutations_sync",
+    "number_of_mutations_",
+    "optimize_",
+    "output_format_",
+    "priority",
+    "query_plan_",
+    "read_",
+    "result_overflow_mode",
+    "session_timezone",
+    "set_overflow_mode",
+    "short_circuit_",
+    "sort_",
+    "timeout_",
+    "totals_",
+    "transform_null_in",
+    "union_default_mode",
+    "use_",
+)
+_ALLOWED = frozenset(
+    {
+        "allow_ddl",
+        "allow_experimental_analyzer",
+        "allow_nondeterministic_mutations",
+        "allow_suspicious_low_cardinality_types",
+        "apply_deleted_mask",
+        "apply_mutations_on_fly",
+        "async_insert",
+        "cancel_http_readonly_queries_on_client_close",
+        "deduplicate_blocks_in_dependent_materialized_views",
+        "deduplicate_insert",
+        "empty_result_for_aggregation_by_empty_set",
+        "format_csv_delimiter",
+        "format_csv_null_representation",
+        "format_tsv_null_representation",
+        "alter_sync",
+        "lightweight_deletes_sync",
+        "lightweight_delete_mode",
+        "materialize_ttl_after_modify",
+        "offset",
+        "prefer_column_name_to_alias",
+        "wait_for_async_insert",
+    }
+)
+# In an allowed family, but able to name a file, an address, a schema or an expression.
+_REFUSED = frozenset(
+    {
+        "count_distinct_implementation",
+        "input_format_record_errors_file_path",
+        "input_format_values_deduce_templates_of_expressions",
+        "input_format_values_interpret_expressions",
+        "output_format_schema",
+        "use_structure_from_insertion_table_in_table_functions",
+    }
+)
+_REFUSED_PARTS = ("_path", "_url", "_file", "filesystem", "credential", "profiler", "dialect")
+# The schema of Protobuf data is the pipeline's to give, as text; `format_schema_source` stays at string.
+_WRITER_ONLY = frozenset({"format_schema", "format_schema_message_name", "format_schema_source"})
+
+
+def is_allowed_setting(name: str, *, is_writer: bool) -> bool:
+    """Whether a client may give the engine setting `name`."""
+    if name in _WRITER_ONLY:
+        return is_writer
+    if name in _REFUSED or any(part in name for part in _REFUSED_PARTS):
+        return False
+    return name in _ALLOWED or name.startswith(_ALLOWED_PREFIXES)

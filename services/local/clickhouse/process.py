@@ -1,0 +1,56 @@
+"""One run of the front: folder, engine, listener; drained and closed in the opposite order."""
+
+import asyncio
+import resource
+
+from services.local.clickhouse.adapters.chdb_engine import ChdbEngine
+from services.local.clickhouse.adapters.engine_folder import EngineFolder
+from services.local.clickhouse.domain.credentials import Writer
+from services.local.clickhouse.server.application import Front
+from services.local.clickhouse.server.checker import StatementChecker
+from services.local.clickhouse.server.intake import Limits
+from services.local.clickhouse.server.listener import Listener
+from services.local.clickhouse.server.runner import QueryRunner
+from services.local.clickhouse.settings import LocalClickHouseSettings
+from services.runtime import logs
+from services.runtime.clock import SystemClock
+
+_log = logs.get_logger(__name__)
+
+
+def open_engine(settings: LocalClickHouseSettings, folder: EngineFolder) -> ChdbEngine:
+    """The engine on its folder; no memory of it may ever reach a disk."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    connection_string = folder.prepare(
+        max_execution_seconds=settings.max_execution_seconds,
+        max_memory_bytes=settings.max_memory_bytes,
+        max_result_bytes=settings.max_result_bytes,
+    )
+    return ChdbEngine(folder.path, connection_string, settings.default_database)
+
+
+async def serve(
+    settings: LocalClickHouseSettings, engine: ChdbEngine, writer: Writer, stopped: asyncio.Event
+) -> None:
+    """Serves until `stopped`, then drains."""
+    clock = SystemClock()
+    checker = StatementChecker(engine, max_query_bytes=settings.max_query_bytes)
+    runner = QueryRunner(
+        engine,
+        checker,
+        clock,
+        max_concurrent=settings.max_concurrent_queries,
+        max_waiting=settings.max_waiting_queries,
+        max_sessions=settings.max_sessions,
+    )
+    limits = Limits(settings.max_query_bytes, settings.max_insert_bytes, settings.session_timeout_seconds)
+    front = Front(engine, runner, writer, limits, clock)
+    listener = Listener(
+        front.application(), settings.host, settings.port, drain_seconds=settings.drain_seconds
+    )
+    _log.info("listening", port=settings.port, version=engine.version)
+    sweeping = asyncio.ensure_future(runner.sweep())
+    await listener.serve(stopped)
+    sweeping.cancel()
+    await runner.close()
+    _log.info("stopped")

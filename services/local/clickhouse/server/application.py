@@ -1,0 +1,182 @@
+"""The ClickHouse HTTP interface: health, and queries whose results come whole or in pieces."""
+
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from services.local.clickhouse.domain.credentials import Writer
+from services.local.clickhouse.domain.errors import ACCESS_DENIED, StoreError
+from services.local.clickhouse.domain.hosts import is_loopback_host
+from services.local.clickhouse.domain.ports import Answer, Engine, Stream
+from services.local.clickhouse.server.answers import (
+    base_headers,
+    error_response,
+    exception_tag,
+    late_error,
+    summary,
+)
+from services.local.clickhouse.server.intake import Asked, Limits, read_request
+from services.local.clickhouse.server.runner import Lease, QueryRunner
+from services.local.clickhouse.wire.codings import choose_coding, encode, encoder_of
+from services.runtime import logs
+from services.runtime.clock import Clock
+
+# One block after another in these formats is one longer result; every other has a head or a foot.
+_JOINABLE = frozenset(
+    {
+        "CSV",
+        "JSONCompactEachRow",
+        "JSONCompactStringsEachRow",
+        "JSONEachRow",
+        "JSONLines",
+        "JSONStringsEachRow",
+        "NDJSON",
+        "Native",
+        "RowBinary",
+        "TSV",
+        "TSVRaw",
+        "TabSeparated",
+        "TabSeparatedRaw",
+    }
+)
+_DEFAULT_FORMAT = "TabSeparated"
+_log = logs.get_logger(__name__)
+
+
+class BrokenResultError(Exception):
+    """A result failed after it began; the connection must end without the end of a body."""
+
+
+class Front:
+    """Answers every request; the engine is behind `runner`."""
+
+    def __init__(
+        self, engine: Engine, runner: QueryRunner, writer: Writer, limits: Limits, clock: Clock
+    ) -> None:
+        self._engine = engine
+        self._runner = runner
+        self._writer = writer
+        self._limits = limits
+        self._clock = clock
+
+    def application(self) -> Starlette:
+        """The routes of the interface."""
+        return Starlette(
+            routes=[
+                Route("/ping", _ok, methods=["GET", "HEAD"]),
+                Route("/replicas_status", _ok, methods=["GET", "HEAD"]),
+                Route("/", self._root, methods=["GET", "HEAD", "POST"]),
+            ]
+        )
+
+    async def _root(self, request: Request) -> Response:
+        if request.method != "POST" and not request.scope["query_string"]:
+            return await _ok(request)
+        started_seconds = self._clock.monotonic_seconds()
+        try:
+            if not is_loopback_host(request.headers.get("host", "")):
+                raise StoreError.refused(ACCESS_DENIED, "The Host header must name this machine's loopback.")
+            asked = await read_request(request, self._writer, self._limits)
+        except StoreError as error:
+            return self._failed(error, None, started_seconds)
+        try:
+            return await self._query(request, asked, started_seconds)
+        except StoreError as error:
+            return self._failed(error, asked, started_seconds)
+
+    async def _query(self, request: Request, asked: Asked, started_seconds: float) -> Response:
+        async with AsyncExitStack() as stack:
+            lease = await stack.enter_async_context(self._runner.lease(asked))
+            wanted = lease.statement.format or asked.request.default_format or _DEFAULT_FORMAT
+            headers = base_headers(
+                _query_id(asked), self._engine.timezone, wanted if _has_rows(lease) else ""
+            )
+            coding = ""
+            if asked.request.allows_http_compression:
+                coding = choose_coding(request.headers.get("accept-encoding", ""))
+            if _can_stream(asked, lease, wanted):
+                headers["X-ClickHouse-Exception-Tag"] = exception_tag()
+                stream = await lease.stream(wanted)
+                stack.push_async_callback(lease.end, stream)
+                first = await lease.fetch(stream)
+                body = self._pieces(stack.pop_all(), lease, stream, first, coding, headers)
+                return StreamingResponse(body, headers=_encoded(headers, coding))
+            answer = await lease.answer(wanted)
+        self._finished(asked, answer, started_seconds)
+        headers["X-ClickHouse-Summary"] = summary(answer)
+        if answer.body:
+            return Response(encode(answer.body, coding), headers=_encoded(headers, coding))
+        return Response(b"", headers=headers)
+
+    async def _pieces(
+        self,
+        stack: AsyncExitStack,
+        lease: Lease,
+        stream: Stream,
+        first: bytes,
+        coding: str,
+        headers: dict[str, str],
+    ) -> AsyncIterator[bytes]:
+        encoder, piece = encoder_of(coding), first
+        async with stack:
+            try:
+                while piece:
+                    yield encoder.encode(piece)
+                    piece = await lease.fetch(stream)
+            except StoreError as error:
+                tag = headers["X-ClickHouse-Exception-Tag"]
+                yield encoder.encode(late_error(error, self._engine.version, tag)) + encoder.finish()
+                raise BrokenResultError from None
+            yield encoder.finish()
+
+    def _failed(self, error: StoreError, asked: Asked | None, started_seconds: float) -> Response:
+        _log.info(
+            "query_failed",
+            clickhouse_code=error.code,
+            duration_seconds=round(self._clock.monotonic_seconds() - started_seconds, 6),
+            user_kind="unknown" if asked is None else _user_kind(asked),
+        )
+        query_id = "" if asked is None else _query_id(asked)
+        return error_response(
+            error, self._engine.version, base_headers(query_id or str(uuid.uuid4()), self._engine.timezone)
+        )
+
+    def _finished(self, asked: Asked, answer: Answer, started_seconds: float) -> None:
+        _log.debug(
+            "query_finished",
+            duration_seconds=round(self._clock.monotonic_seconds() - started_seconds, 6),
+            rows=answer.written_rows or answer.result_rows,
+            bytes_in=asked.bytes_in,
+            bytes_out=len(answer.body),
+            user_kind=_user_kind(asked),
+        )
+
+
+async def _ok(_request: Request) -> Response:
+    return PlainTextResponse("Ok.\n", headers={"Content-Type": "text/html; charset=UTF-8"})
+
+
+def _has_rows(lease: Lease) -> bool:
+    return lease.statement.has_result
+
+
+def _can_stream(asked: Asked, lease: Lease, output_format: str) -> bool:
+    is_select = lease.statement.kind.startswith("Select")
+    return is_select and not asked.request.waits_for_end and output_format in _JOINABLE
+
+
+def _encoded(headers: dict[str, str], coding: str) -> dict[str, str]:
+    return {**headers, "Content-Encoding": coding, "Vary": "Accept-Encoding"} if coding else headers
+
+
+def _query_id(asked: Asked) -> str:
+    return asked.request.query_id or str(uuid.uuid4())
+
+
+def _user_kind(asked: Asked) -> str:
+    return "writer" if asked.is_writer else "reader"

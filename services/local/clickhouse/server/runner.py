@@ -1,0 +1,169 @@
+"""Runs checked statements on engine connections: bounded concurrency, threads, sessions."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import ParamSpec, TypeVar
+
+from services.local.clickhouse.domain.errors import TOO_MANY_QUERIES, StoreError
+from services.local.clickhouse.domain.ports import Answer, Connection, Engine, Stream
+from services.local.clickhouse.domain.sessions import Session, Sessions
+from services.local.clickhouse.domain.statement import Statement
+from services.local.clickhouse.server.checker import StatementChecker
+from services.local.clickhouse.server.intake import Asked
+from services.runtime.clock import Clock
+
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+_SWEEP_SECONDS = 5.0
+
+
+class Lease:
+    """A connection for the length of one request, and the threads to use it in."""
+
+    def __init__(
+        self, runner: "QueryRunner", connection: Connection, asked: Asked, statement: Statement
+    ) -> None:
+        self._runner = runner
+        self._connection = connection
+        self._asked = asked
+        self.statement = statement
+
+    async def prepare(self) -> None:
+        """Gives the connection the request's settings and database."""
+        await self._runner.call(self._prepare)
+
+    async def answer(self, output_format: str) -> Answer:
+        """The whole result."""
+        return await self._runner.call(self._answer, output_format)
+
+    async def stream(self, output_format: str) -> Stream:
+        """The result in pieces."""
+        return await self._runner.call(
+            self._connection.stream, self.statement.text, output_format, self._asked.request.parameters
+        )
+
+    async def fetch(self, stream: Stream) -> bytes:
+        """The next piece of a result."""
+        return await self._runner.call(stream.fetch)
+
+    async def end(self, stream: Stream) -> None:
+        """Stops a result."""
+        await self._runner.call(stream.close)
+
+    def _prepare(self) -> None:
+        request = self._asked.request
+        # A statement that sets for the session must not be undone by what one request gave before.
+        self._connection.configure({} if self.statement.kind == "Set" else request.settings)
+        if request.database and request.database != "default":
+            self._connection.use(request.database)
+
+    def _answer(self, output_format: str) -> Answer:
+        if self._asked.data is not None:
+            return self._connection.insert(
+                self.statement.insert_head, self._asked.data_format, self._asked.data
+            )
+        return self._connection.query(self.statement.text, output_format, self._asked.request.parameters)
+
+
+class QueryRunner:
+    """Everything that touches the engine, off the event loop and within bounds."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        checker: StatementChecker,
+        clock: Clock,
+        *,
+        max_concurrent: int,
+        max_waiting: int,
+        max_sessions: int,
+    ) -> None:
+        self._engine = engine
+        self._checker = checker
+        self._clock = clock
+        self._threads = ThreadPoolExecutor(max_concurrent, thread_name_prefix="engine")
+        self._slots = asyncio.Semaphore(max_concurrent)
+        self._max_waiting = max_waiting
+        self._waiting = 0
+        self._sessions = Sessions(max_sessions)
+
+    async def call(
+        self, work: Callable[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs
+    ) -> _Result:
+        """`work` in a thread, to its end even if the caller is cancelled: no engine call is left halfway."""
+        future = asyncio.get_running_loop().run_in_executor(self._threads, lambda: work(*arguments, **named))
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            future.exception()
+            raise
+
+    @asynccontextmanager
+    async def lease(self, asked: Asked) -> AsyncIterator[Lease]:
+        """A slot, the checked statement and a prepared connection; StoreError if one is not to be had."""
+        async with self._slot():
+            statement = await self.call(
+                self._checker.check, asked.text, asked.request.parameters, is_writer=asked.is_writer
+            )
+            async with self._connection(asked) as connection:
+                lease = Lease(self, connection, asked, statement)
+                await lease.prepare()
+                yield lease
+
+    async def sweep(self) -> None:
+        """Closes sessions whose time is over, until cancelled."""
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            for session in self._sessions.expired(self._clock.monotonic_seconds()):
+                await self._end_session(session)
+
+    async def close(self) -> None:
+        """Closes the sessions and the threads; the engine is then nobody's."""
+        for session in self._sessions.all():
+            await self._end_session(session)
+        self._threads.shutdown()
+
+    @asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        if self._slots.locked() and self._waiting >= self._max_waiting:
+            raise StoreError.refused(TOO_MANY_QUERIES, "Too many simultaneous queries.")
+        self._waiting += 1
+        try:
+            await self._slots.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    @asynccontextmanager
+    async def _connection(self, asked: Asked) -> AsyncIterator[Connection]:
+        if asked.request.session is None:
+            connection = await self._open(asked)
+            try:
+                yield connection
+            finally:
+                await self.call(connection.close)
+            return
+        session = self._sessions.take(
+            asked.request.session, is_writer=asked.is_writer, is_readonly=asked.request.is_readonly
+        )
+        try:
+            if session.connection is None:
+                session.connection = await self._open(asked)
+            yield session.connection
+        finally:
+            self._sessions.release(session, self._clock.monotonic_seconds())
+
+    async def _open(self, asked: Asked) -> Connection:
+        return await self.call(
+            self._engine.connect, is_writer=asked.is_writer, is_readonly=asked.request.is_readonly
+        )
+
+    async def _end_session(self, session: Session) -> None:
+        if session.connection is not None:
+            await self.call(session.connection.close)

@@ -1,0 +1,1 @@
+"""Bytes on the wire: content codings and multipart forms."""
