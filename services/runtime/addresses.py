@@ -1,12 +1,15 @@
 """Where gRPC listens and whom it calls, with TLS files; plaintext never leaves the machine."""
 
 import ipaddress
+import re
 from pathlib import Path
 
 import grpc
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from services.runtime.settings import SettingsError
+
+_PORT = re.compile(r"[0-9]{1,5}")
 
 
 class TlsFiles(BaseModel):
@@ -42,7 +45,7 @@ class TlsFiles(BaseModel):
 def split_address(address: str) -> tuple[str, int]:
     """Host and port of `host:port`; raises ValueError for anything else."""
     host, separator, port = address.rpartition(":")
-    if not separator or not host or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 - the last port
+    if not separator or not host or not _PORT.fullmatch(port) or int(port) > 65535:  # noqa: PLR2004 - the last port
         raise ValueError("must be host:port or unix:/path")
     return host.strip("[]"), int(port)
 
@@ -73,6 +76,8 @@ class GrpcTarget(BaseModel):
     def _address_is_well_formed(cls, address: str) -> str:
         if not address.startswith("unix:"):
             split_address(address)
+        elif not address.startswith("unix:/"):
+            raise ValueError("must be host:port or unix:/path")
         return address
 
     @model_validator(mode="after")

@@ -20,6 +20,9 @@ _log = get_logger(__name__)
 
 MAX_EVENTS = 500
 _ATTEMPT_SECONDS = 5.0
+_SHORTEST_ATTEMPT_SECONDS = 0.1
+# The emitter was slow, or drained while it worked. Nobody cancels on this side: the call is shielded.
+_TRY_AGAIN = frozenset({Reason.DEADLINE_EXCEEDED, Reason.CLIENT_CANCELLED})
 
 
 class EmitterClient:
@@ -87,7 +90,10 @@ class EmitterClient:
     async def _send_all(self) -> None:
         pause_seconds = 0.05
         while self._waiting:
+            self._waiting[:] = self._still_in_time(self._waiting)
             self._batch = batch = _take(self._waiting)
+            if not batch:
+                return
             failure = await self._send(batch)
             if failure is None:
                 pause_seconds = 0.05
@@ -100,6 +106,7 @@ class EmitterClient:
                 self._fail(batch, failure)
                 continue
             self._waiting[:0] = self._still_in_time(batch)
+            self._batch = []
             if self._waiting:
                 await asyncio.sleep(pause_seconds * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries
                 pause_seconds = min(pause_seconds * 2, 1.0)
@@ -118,13 +125,14 @@ class EmitterClient:
         request = emitter_pb2.RecordRequest()
         for waiting in batch:
             request.MergeFrom(waiting.request)
+        first_deadline = min(waiting.deadline_seconds for waiting in batch)
+        left_seconds = first_deadline - self._clock.monotonic_seconds()
+        timeout_seconds = min(max(left_seconds, _SHORTEST_ATTEMPT_SECONDS), _ATTEMPT_SECONDS)
         try:
-            await self._stub.Record(request, timeout=_ATTEMPT_SECONDS)
+            await self._stub.Record(request, timeout=timeout_seconds)
         except grpc.aio.AioRpcError as failure:
             error = error_from(failure)
-            if error.reason is Reason.DEADLINE_EXCEEDED:
-                return ComptoirError(Reason.UNAVAILABLE)
-            return error
+            return ComptoirError(Reason.UNAVAILABLE) if error.reason in _TRY_AGAIN else error
         for waiting in batch:
             self._recorded.add(waiting.size)
             waiting.succeed()

@@ -1,6 +1,7 @@
 """What happens around every gRPC call: request id, validation, duration, errors that never repeat input."""
 
 import asyncio
+import contextlib
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias, cast
@@ -8,7 +9,7 @@ from typing import Any, TypeAlias, cast
 import grpc
 import protovalidate
 import structlog
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from services.runtime.clock import Clock
 from services.runtime.errors import ComptoirError, Reason
@@ -49,53 +50,28 @@ class CallBoundary(grpc.aio.ServerInterceptor):
         if handler is None or method.startswith("grpc.health."):
             return handler
         request_id = _request_id(handler_call_details)
-        if handler.response_streaming:
-            return self._streaming(handler, method, request_id)
-        return self._unary(handler, method, request_id)
+        return self._bounded(handler, method, request_id)
 
-    def _unary(self, handler: Handler, method: str, request_id: str) -> Handler:
-        inner = cast("Callable[[Any, Context], Awaitable[Any]]", handler.unary_unary)
-
-        async def call(request: Message, context: Context) -> Any:
+    def _bounded(self, handler: Handler, method: str, request_id: str) -> Handler:
+        async def unary(request: Any, context: Context) -> Any:
             async with _Call(self, method, request_id, context):
-                validate(request)
-                return await inner(request, context)
+                return await _method(handler)(_checked(handler, request), context)
 
-        return grpc.unary_unary_rpc_method_handler(
-            call,
-            request_deserializer=handler.request_deserializer,
-            response_serializer=handler.response_serializer,
-        )
-
-    def _streaming(self, handler: Handler, method: str, request_id: str) -> Handler:
-        client_streams = handler.request_streaming
-        inner = cast(
-            "Callable[[Any, Context], AsyncIterator[Any]]",
-            handler.stream_stream if client_streams else handler.unary_stream,
-        )
-
-        async def call(request: Any, context: Context) -> AsyncIterator[Any]:
+        # It writes for itself: a cancelled call then ends the handler here and now, where a generator that
+        # waits to be asked for more would be left to the garbage collector with its `finally` blocks.
+        async def streaming(request: Any, context: Context) -> None:
             async with _Call(self, method, request_id, context):
-                if client_streams:
-                    request = _validated(request)
-                else:
-                    validate(request)
-                async for response in inner(request, context):
-                    yield response
+                answer = _method(handler)(_checked(handler, request), context)
+                if inspect.isawaitable(answer):
+                    await answer
+                    return
+                async with contextlib.aclosing(answer) as responses:
+                    async for response in responses:
+                        await context.write(response)
 
-        # A handler that writes for itself is cancelled in person; a generator may be left to the collector.
-        async def call_writer(request: Any, context: Context) -> None:
-            async with _Call(self, method, request_id, context):
-                validate(request)
-                await cast("Callable[[Any, Context], Awaitable[None]]", inner)(request, context)
-
-        build = (
-            grpc.stream_stream_rpc_method_handler if client_streams else grpc.unary_stream_rpc_method_handler
-        )
-        is_writer = not client_streams and inspect.iscoroutinefunction(inner)
-        return build(
-            call_writer if is_writer else call,
-            request_deserializer=handler.request_deserializer,
+        return _BUILD[bool(handler.request_streaming), bool(handler.response_streaming)](
+            streaming if handler.response_streaming else unary,
+            request_deserializer=_deserializer(handler),
             response_serializer=handler.response_serializer,
         )
 
@@ -148,14 +124,54 @@ class _Call:
         return False
 
 
-def validate(request: Message) -> None:
+class _Unreadable:
+    """Stands for a request whose bytes are not the schema's message."""
+
+
+def validate(request: Message | _Unreadable) -> None:
     """Holds `request` against the rules in its schema; raises REQUEST_INVALID with the field's name."""
+    if isinstance(request, _Unreadable):
+        raise ComptoirError(Reason.REQUEST_INVALID)
     violations = _validator.collect_violations(request, fail_fast=True)
     if violations:
         elements = violations[0].proto.field.elements
         raise ComptoirError(
             Reason.REQUEST_INVALID, field=".".join(element.field_name for element in elements)
         )
+
+
+# By whether the client streams and whether the server does.
+_BUILD: dict[tuple[bool, bool], Callable[..., Handler]] = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
+
+
+def _method(handler: Handler) -> Callable[[Any, Context], Any]:
+    found = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    return cast("Callable[[Any, Context], Any]", found)
+
+
+def _deserializer(handler: Handler) -> Callable[[bytes], Any]:
+    """Reads a request; gRPC itself would answer bytes that are none with the parser's words."""
+    deserialize = cast("Callable[[bytes], Any]", handler.request_deserializer)
+
+    def read(content: bytes) -> Any:
+        try:
+            return deserialize(content)
+        except DecodeError:
+            return _Unreadable()
+
+    return read
+
+
+def _checked(handler: Handler, request: Any) -> Any:
+    if handler.request_streaming:
+        return _validated(request)
+    validate(request)
+    return request
 
 
 async def _validated(requests: AsyncIterator[Message]) -> AsyncIterator[Message]:

@@ -1,11 +1,17 @@
 """JSON log lines of allow-listed fields; what is not on the list does not leave the process."""
 
+import contextlib
 import logging
 import sys
+import threading
 from collections.abc import MutableMapping
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
 import structlog
+
+if TYPE_CHECKING:
+    from sys import UnraisableHookArgs
 
 # Numbers, enums and names from the catalog or the code. Nothing here can carry what a caller wrote.
 ALLOWED_FIELDS = frozenset(
@@ -84,13 +90,17 @@ def configure(process: str, level: str = "info") -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=_LineWriter,
         cache_logger_on_first_use=False,
     )
     logging.raiseExceptions = False  # its report of a bad log call would print the arguments
     root = logging.getLogger()
     root.handlers = [_LibraryHandler()]
     root.setLevel(max(threshold, logging.WARNING))
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+    sys.unraisablehook = _log_unraisable
+    threading.excepthook = _log_thread_failure
 
 
 def get_logger(name: str) -> Any:  # structlog's bound loggers are typed as Any
@@ -109,6 +119,21 @@ def log_failure(log: Any, event: str, error: BaseException, **fields: object) ->
         else {"module": trace.tb_frame.f_globals.get("__name__", ""), "line": trace.tb_lineno}
     )
     log.error(event, error_type=type(error).__name__, **{**fields, **place})
+
+
+class _LineWriter:
+    """Writes lines to standard error; a full disk or a closed terminal loses a line and breaks no call."""
+
+    def __init__(self, *_names: object) -> None:
+        pass
+
+    def write(self, line: str) -> None:
+        """Writes one line at once, so that lines of several processes do not mix."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+
+    log = debug = info = warning = error = critical = write
 
 
 class _Stamp:
@@ -134,10 +159,31 @@ class _LibraryHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[0] if record.exc_info else None
         structlog.get_logger().log(
-            record.levelno,
+            # Libraries invent levels; the nearest one below has a name.
+            min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL),
             "library_message",
             library=record.name,
             module=record.module,
             line=record.lineno,
             **({"error_type": error.__name__} if error else {}),
         )
+
+
+# The interpreter's own reports would print the text of the exception; these say its type and place.
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException | None, _trace: TracebackType | None
+) -> None:
+    log_failure(get_logger(__name__), "uncaught", kind() if error is None else error)
+
+
+def _log_unraisable(unraisable: "UnraisableHookArgs") -> None:
+    if unraisable.exc_value is not None:
+        log_failure(get_logger(__name__), "uncaught", unraisable.exc_value)
+
+
+def _log_thread_failure(failure: threading.ExceptHookArgs) -> None:
+    # A thread may end by SystemExit, as a process may.
+    if failure.exc_value is not None and failure.exc_type is not SystemExit:
+        log_failure(get_logger(__name__), "uncaught", failure.exc_value)

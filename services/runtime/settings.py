@@ -79,7 +79,8 @@ def load_settings(
     if unknown:
         raise SettingsError(f"{path.name} has an unknown key: {', '.join(map(str, unknown))}.")
     merged = {key: document[key] for key in SHARED_KEYS if key in document}
-    own = document.get(section) or {}
+    own = document.get(section)
+    own = {} if own is None else own
     if not isinstance(own, dict):
         raise SettingsError(f"{path.name}: {section} must be a mapping.")
     clash = sorted(set(own) & set(SHARED_KEYS))
@@ -146,7 +147,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise SettingsError(
             f"the settings file {path} cannot be read; check the path given to --config."
         ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
         where = "" if line is None else f" near line {line + 1}"
         raise SettingsError(f"{path.name} is not valid YAML{where}.") from None
@@ -171,7 +172,7 @@ def _override(tree: dict[str, Any], prefix: str, root: tuple[str, ...], environ:
             node = node[key]
         try:
             node[keys[-1]] = yaml.safe_load(environ[name])
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, RecursionError):
             raise SettingsError(f"the environment variable {name} is not valid YAML.") from None
 
 
@@ -179,6 +180,7 @@ def _sentence(error: ValidationError) -> str:
     problems = []
     for problem in error.errors(include_input=False, include_url=False, include_context=False):
         where = ".".join(str(part) for part in problem["loc"]) or "the section"
-        kind = "is not a known key" if problem["type"] == "extra_forbidden" else problem["msg"]
+        said = problem["msg"].removeprefix("Value error, ")
+        kind = "is not a known key" if problem["type"] == "extra_forbidden" else said
         problems.append(f"{where}: {kind}")
     return "; ".join(problems) + "."

@@ -62,9 +62,13 @@ _WITHOUT_DETAIL: dict[grpc.StatusCode, Reason] = {
     grpc.StatusCode.UNAVAILABLE: Reason.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED: Reason.DEADLINE_EXCEEDED,
     grpc.StatusCode.CANCELLED: Reason.CLIENT_CANCELLED,
-    grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.REQUEST_TOO_LARGE,
+    # The server has as many calls open as it takes.
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.UNAVAILABLE,
     grpc.StatusCode.UNIMPLEMENTED: Reason.ROUTE_NOT_FOUND,
 }
+
+# gRPC has one status for a message over the limit and for a server that is full; only its words differ.
+_TOO_LARGE = "message larger than max"
 
 
 def trailing_metadata(error: ComptoirError) -> tuple[tuple[str, bytes], ...]:
@@ -89,4 +93,6 @@ def error_from(failure: grpc.aio.AioRpcError) -> ComptoirError:
                 break
             after_seconds = detail.retry_after_milliseconds / 1000
             return ComptoirError(reason, field=detail.field, retry_after_seconds=after_seconds)
+    if failure.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in (failure.details() or ""):
+        return ComptoirError(Reason.REQUEST_TOO_LARGE)
     return ComptoirError(_WITHOUT_DETAIL.get(failure.code(), Reason.INTERNAL))

@@ -13,6 +13,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from services.runtime.metric_names import MetricName
 from services.runtime.settings import TelemetrySettings
 
+# A collector that is away must not hold up a drain.
+_SHUTDOWN_MILLISECONDS = 3_000
+
 
 class Telemetry:
     """The providers of one process."""
@@ -24,7 +27,7 @@ class Telemetry:
     def shutdown(self) -> None:
         """Sends what is left and stops."""
         if self._meters is not None:
-            self._meters.shutdown()
+            self._meters.shutdown(timeout_millis=_SHUTDOWN_MILLISECONDS)
         if self._tracers is not None:
             self._tracers.shutdown()
 

@@ -23,8 +23,8 @@ _COLUMNS = {
     "ttft_p50_seconds": "TTFT p50 ms",
     "ttft_p95_seconds": "p95",
     "ttft_p99_seconds": "p99",
-    "output_tokens_per_second_p50": "TPS p50",
-    "output_tokens_per_second_p95": "p95",
+    "tps_per_request_p50": "TPS p50",
+    "tps_per_request_p95": "p95",
 }
 
 
@@ -70,7 +70,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
 def _cell(name: str, value: Any) -> str:  # whatever the column holds
     if name.startswith("ttft"):
         return f"{1000 * value:.0f}"
-    if name.startswith("output_tokens_per_second"):
+    if name.startswith("tps_per_request"):
         return f"{value:.0f}"
     if name == "hour":
         return str(value.strftime("%Y-%m-%d %H:00"))
