@@ -154,7 +154,9 @@ def _check_places(lines: Sequence[str]) -> None:
             raise _refused(
                 "This table function is refused; it reaches outside the store or takes a structure."
             )
-        if parent == "Storage" and not (words[1] in _ENGINES or words[1].endswith("MergeTree")):
+        # The engine stands first in the storage; functions after it are of PARTITION BY or ORDER BY.
+        is_engine = lines[at - 1].split()[:1] == ["Storage"]
+        if is_engine and not (words[1] in _ENGINES or words[1].endswith("MergeTree")):
             raise _refused("This table or database engine is refused.")
         if words[1].lower() in _OUTSIDE:
             raise _refused("This function reaches outside the store.")
