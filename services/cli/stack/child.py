@@ -2,17 +2,17 @@
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import signal
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from services.cli.stack import tether
 from services.cli.stack.plan import ProcessPlan, is_sentence
 
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None, use_errno=True)
 _LAST_BYTES = 16 * 1024
+_UNREADY_SECONDS = 3.0
 
 
 class Child:
@@ -42,13 +42,12 @@ class Child:
         self._forget_last_run()
         with self._log_file.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *self.plan.arguments,
+                *_tethered(self.plan.arguments),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env=self._environment,
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # the supervisor has one thread, so this is safe
             )
         self.state = "starting"
 
@@ -68,10 +67,12 @@ class Child:
     async def stop(self) -> None:
         """Asks the run to drain; kills it when its time is over."""
         if self.pid is not None and self._process is not None:
+            # What was never ready has nothing to drain, and may be deep in an import.
+            patience_seconds = _UNREADY_SECONDS if self.state == "starting" else self.plan.drain_seconds
             self.state = "draining"
             self._process.terminate()
             try:
-                await asyncio.wait_for(self.wait(), self.plan.drain_seconds)
+                await asyncio.wait_for(self.wait(), patience_seconds)
             except TimeoutError:
                 self._process.kill()
                 await self.wait()
@@ -85,5 +86,5 @@ class Child:
         return next((line for line in reversed(lines) if is_sentence(line)), "")
 
 
-def _die_with_parent() -> None:
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def _tethered(command: tuple[str, ...]) -> list[str]:
+    return [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *command]
