@@ -158,6 +158,8 @@ class _Waiting:
         self.request = request
         self.deadline_seconds = deadline_seconds
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # A caller that was cancelled asks no more; without this, asyncio would log its event's fate.
+        self.done.add_done_callback(_retrieve)
 
     @property
     def size(self) -> int:
@@ -191,3 +193,8 @@ def _take(queue: list[_Waiting]) -> list[_Waiting]:
     taken = queue[:]
     queue.clear()
     return taken
+
+
+def _retrieve(done: "asyncio.Future[None]") -> None:
+    if not done.cancelled():
+        done.exception()

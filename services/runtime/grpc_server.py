@@ -101,7 +101,8 @@ def channel(
         ("grpc.max_receive_message_length", max_receive_bytes),
         ("grpc.enable_retries", 0),
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
+        # Also the time that one attempt to connect is given.
+        ("grpc.min_reconnect_backoff_ms", 2_000),
         ("grpc.max_reconnect_backoff_ms", 1_000),
         *_KEEPALIVE,
         *_METADATA,

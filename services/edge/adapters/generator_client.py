@@ -20,7 +20,6 @@ from services.runtime.status import error_from
 _Call: TypeAlias = "grpc.aio.UnaryStreamCall[generator_pb2.GenerateRequest, generator_pb2.GenerateResponse]"
 
 # A TCP handshake with a replica that is gone fails at once or, behind a silent network, after this.
-_CONNECT_MILLISECONDS = 2_000
 # Statuses that gRPC itself gives: a replica that stops cancels its calls, and one that has its most
 # calls open says RESOURCE_EXHAUSTED. Neither is the client's doing.
 _NOT_THE_CLIENTS = {
@@ -133,7 +132,7 @@ class _Replica:
     """One replica's channel and how many calls are open on it."""
 
     def __init__(self, target: GrpcTarget) -> None:
-        self.channel = channel(target, options=(("grpc.min_reconnect_backoff_ms", _CONNECT_MILLISECONDS),))
+        self.channel = channel(target)
         self.stub: generator_pb2_grpc.GeneratorServiceAsyncStub = generator_pb2_grpc.GeneratorServiceStub(
             self.channel
         )
