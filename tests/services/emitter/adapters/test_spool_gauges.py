@@ -1,0 +1,32 @@
+import json
+from pathlib import Path
+
+import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+from services.emitter.adapters.memory import MemorySpool
+from services.emitter.adapters.spool_gauges import watch
+from services.runtime.clock import ManualClock
+from tests.contracts.spool import events, spool_file
+
+
+async def test_what_waits_in_the_spool_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = InMemoryMetricReader()
+    provider = MeterProvider(metric_readers=[reader])
+    monkeypatch.setattr("services.runtime.telemetry.metrics.get_meter", provider.get_meter)
+    clock = ManualClock()
+    spool = MemorySpool(spool_file(Path()), clock)
+    watch(spool, clock)
+    await spool.take(events([1, 2, 3]))
+    clock.advance(4)
+    data = reader.get_metrics_data()
+    assert data is not None
+    reported = json.loads(data.to_json())["resource_metrics"][0]["scope_metrics"][0]["metrics"]
+    values = {metric["name"]: metric["data"]["data_points"][0]["value"] for metric in reported}
+    assert values == {
+        "comptoir.spool.events": 3,
+        "comptoir.spool.size": spool.state.size_bytes,
+        "comptoir.spool.oldest_age": 4,
+    }
+    provider.shutdown()
