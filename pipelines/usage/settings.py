@@ -51,7 +51,7 @@ class ClickHouseSettings(_Section):
     """The store and the user who writes to it."""
 
     url: HttpUrl
-    user: str = "writer"
+    user: str = "comptoir_writer"
     password_file: Path
     ca_file: Path | None = None
     database: Identifier = "comptoir"

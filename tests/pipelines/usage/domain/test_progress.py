@@ -1,0 +1,62 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.usage.domain.errors import Fault
+from pipelines.usage.domain.ports import Partition
+from pipelines.usage.domain.progress import Backoff, Breaker, CommitPolicy, Progress
+
+ONE, TWO = Partition("topic", 1), Partition("topic", 2)
+
+
+def test_a_commit_is_due_after_so_many_frames_or_seconds() -> None:
+    progress = Progress(CommitPolicy(every_frames=3, every_seconds=5.0))
+    assert not progress.is_due(1000.0)
+    progress.note(ONE, 7, now_seconds=100.0)
+    assert not progress.is_due(104.9)
+    assert progress.is_due(105.0)
+    progress.note(ONE, 8, now_seconds=101.0)
+    progress.note(TWO, 0, now_seconds=101.0)
+    assert progress.is_due(101.0)
+    assert progress.staged() == {ONE: 9, TWO: 1}
+
+
+def test_what_is_noted_during_a_commit_stays_staged() -> None:
+    progress = Progress(CommitPolicy())
+    progress.note(ONE, 1, now_seconds=0.0)
+    progress.note(TWO, 1, now_seconds=0.0)
+    staged = progress.staged()
+    progress.note(ONE, 2, now_seconds=0.0)
+    progress.committed(staged)
+    assert progress.staged() == {ONE: 3}
+
+
+def test_after_a_rebalance_nothing_is_staged() -> None:
+    progress = Progress(CommitPolicy(every_frames=1))
+    progress.note(ONE, 1, now_seconds=0.0)
+    progress.forget()
+    assert progress.staged() == {}
+    assert not progress.is_due(1000.0)
+
+
+def test_the_breaker_trips_after_too_many_bad_frames_in_a_row() -> None:
+    breaker = Breaker(limit=2)
+    for _ in range(2):
+        breaker.bad(Fault.CHECKSUM_WRONG)
+    breaker.good()
+    for _ in range(2):
+        breaker.bad(Fault.CHECKSUM_WRONG)
+        breaker.bad(Fault.EXPIRED)
+    assert not breaker.is_tripped
+    breaker.bad(Fault.CHECKSUM_WRONG)
+    assert breaker.is_tripped
+
+
+@given(st.lists(st.floats(min_value=0, max_value=0.999), min_size=1, max_size=60))
+def test_waits_grow_and_stay_within_their_bounds(shares: list[float]) -> None:
+    backoff = Backoff(0.2, 10.0)
+    for failures, share in enumerate(shares):
+        longest = min(0.2 * 2**failures, 10.0)
+        assert longest / 2 <= backoff.next_seconds(share) <= longest
+    backoff.reset()
+    assert backoff.next_seconds(0.0) == pytest.approx(0.2)

@@ -1,0 +1,82 @@
+"""Frames for tests, packed here by hand, so that the decoder is not checked against itself."""
+
+import struct
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+from comptoir.usage.v1 import usage_pb2
+from google.protobuf.message import Message
+
+from pipelines.usage.domain.frame import Kind
+
+# 2026-09-21 14:13:20 UTC, where a ManualClock stands.
+NOW_MICROSECONDS = 1_790_000_000_000_000
+DAY_MICROSECONDS = 86_400_000_000
+PRODUCER = 0x0123_4567_89AB_CDEF
+REGION = 1
+
+_TYPES: dict[Kind, tuple[type[Message], type[Message], dict[str, int]]] = {
+    Kind.ADMISSION: (usage_pb2.AdmissionFrame, usage_pb2.Admission, {"decision": 1, "model": 1}),
+    Kind.GENERATION: (usage_pb2.GenerationFrame, usage_pb2.Generation, {"outcome": 1, "model": 1}),
+    Kind.EDGE_REQUEST: (usage_pb2.EdgeRequestFrame, usage_pb2.EdgeRequest, {"http_status": 200}),
+    Kind.REPLICA_LOAD: (usage_pb2.ReplicaLoadFrame, usage_pb2.ReplicaLoad, {"running_requests": 1}),
+}
+
+
+def event(kind: Kind, sequence: int, **fields: Any) -> Message:
+    """One event that passes every check at NOW_MICROSECONDS."""
+    values = {
+        "event_id_high": 1,
+        "event_id_low": sequence,
+        "schema_version": 1,
+        "producer_id": PRODUCER,
+        "producer_sequence": sequence,
+        "request_id_high": 2,
+        "request_id_low": sequence,
+        "region": REGION,
+        "started_at_microseconds": NOW_MICROSECONDS,
+        **_TYPES[kind][2],
+        **fields,
+    }
+    return _TYPES[kind][1](**values)
+
+
+def body(kind: Kind, events: Sequence[Message]) -> bytes:
+    """The serialized list."""
+    return _TYPES[kind][0](events=events).SerializeToString(deterministic=True)
+
+
+def pack(kind: int, content: bytes, *, count: int, first: int = 1, **header: Any) -> bytes:
+    """A Kafka value: the header, with any of its fields replaced, and the body."""
+    fields = {
+        "magic": b"CPTR",
+        "version": 1,
+        "schema_version": 1,
+        "producer": PRODUCER,
+        "length": len(content),
+        "crc": zlib.crc32(content),
+        **header,
+    }
+    return (
+        struct.pack(
+            "<4sBBHQQIII",
+            fields["magic"],
+            fields["version"],
+            kind,
+            fields["schema_version"],
+            fields["producer"],
+            first,
+            count,
+            fields["length"],
+            fields["crc"],
+        )
+        + content
+    )
+
+
+def value(kind: Kind = Kind.GENERATION, *, first: int = 1, count: int = 3, **fields: Any) -> bytes:
+    """A good frame of `count` events from sequence `first` on."""
+    events = [event(kind, sequence, **fields) for sequence in range(first, first + count)]
+    producer = fields.get("producer_id", PRODUCER)
+    return pack(kind, body(kind, events), count=count, first=first, producer=producer)

@@ -1,0 +1,43 @@
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from tests.contracts.usage_ports import DeadLettersContract, EventStoreContract, FrameSourceContract, Rows
+from tests.pipelines.usage.frames import NOW_MICROSECONDS
+from tests.pipelines.usage.memory import MemoryDeadLetters, MemoryLog, MemorySource, MemoryStore
+
+
+class TestMemoryStore(EventStoreContract):
+    @pytest.fixture
+    def store(self) -> MemoryStore:
+        return MemoryStore()
+
+    @pytest.fixture
+    def now(self) -> int:
+        return NOW_MICROSECONDS
+
+    @pytest.fixture
+    def rows(self, store: MemoryStore) -> Rows:
+        return store.rows
+
+
+class TestMemorySource(FrameSourceContract):
+    @pytest.fixture
+    def log(self) -> MemoryLog:
+        return MemoryLog()
+
+    @pytest.fixture
+    def make_source(self, log: MemoryLog) -> Callable[[], MemorySource]:
+        return lambda: MemorySource(log)
+
+
+class TestMemoryDeadLetters(DeadLettersContract):
+    @pytest.fixture
+    def dead_letters(self) -> MemoryDeadLetters:
+        return MemoryDeadLetters()
+
+    @pytest.fixture
+    def letters(
+        self, dead_letters: MemoryDeadLetters
+    ) -> Callable[[], Awaitable[list[tuple[bytes, dict[str, object]]]]]:
+        return dead_letters.letters

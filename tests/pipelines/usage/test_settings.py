@@ -1,0 +1,71 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipelines.usage.settings import UsageSettings
+from services.runtime.settings import SettingsError, load_settings
+
+SHARED = {
+    "region": "eu-fr",
+    "catalog": {
+        "regions": [{"number": 3, "name": "eu-fr"}],
+        "models": [{"number": 1, "name": "tiny-eu", "context_tokens": 8, "max_output_tokens": 8}],
+    },
+}
+
+
+def load(tmp_path: Path, **section: Any) -> UsageSettings:
+    (tmp_path / "password").write_text("made-up\n")
+    settings = {
+        "listen": {"address": "127.0.0.1:8407"},
+        "kafka": {"bootstrap": "127.0.0.1:8405"},
+        "clickhouse": {"url": "http://127.0.0.1:8404", "password_file": str(tmp_path / "password")},
+        **section,
+    }
+    path = tmp_path / "comptoir.yaml"
+    path.write_text(yaml.safe_dump({**SHARED, "usage": settings}))
+    return load_settings(UsageSettings, section="usage", path=path, environ={})
+
+
+def test_the_least_that_must_be_said_is_enough(tmp_path: Path) -> None:
+    settings = load(tmp_path)
+    assert settings.retention_days == 30
+    assert settings.rules.residence.region == 3
+    assert settings.clickhouse.password() == "made-up"
+    assert settings.kafka.ssl_context() is None
+
+
+@pytest.mark.parametrize("days", [7, 8, 29, 30])
+def test_a_retention_of_7_to_30_days_is_taken(tmp_path: Path, days: int) -> None:
+    assert load(tmp_path, retention_days=days).rules.residence.retention_days == days
+
+
+@pytest.mark.parametrize("days", [-1, 0, 1, 6, 31, 365, "forever", 7.5])
+def test_any_other_retention_is_refused_at_start(tmp_path: Path, days: object) -> None:
+    with pytest.raises(SettingsError, match="retention_days"):
+        load(tmp_path, retention_days=days)
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ({"kafka": {"bootstrap": "kafka.example:9092"}}, "needs tls"),
+        ({"clickhouse": {"url": "http://store.example:8123", "password_file": "x"}}, "must be https"),
+        ({"clickhouse": {"url": "http://127.0.0.1:1", "password_file": "x", "database": "a b"}}, "database"),
+        ({"colour": "blue"}, "colour"),
+    ],
+)
+def test_what_is_unsafe_or_unknown_is_refused_by_name(
+    tmp_path: Path, section: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(SettingsError, match=words):
+        load(tmp_path, **section)
+
+
+def test_a_missing_secret_file_is_named(tmp_path: Path) -> None:
+    settings = load(tmp_path)
+    (tmp_path / "password").unlink()
+    with pytest.raises(SettingsError, match="password"):
+        settings.clickhouse.password()

@@ -1,0 +1,283 @@
+"""The real adapters under the contracts of their ports, and the schema as the store keeps it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from pipelines.usage.adapters.clickhouse_client import ClickHouse
+from pipelines.usage.adapters.clickhouse_schema import ClickHouseSchema
+from pipelines.usage.adapters.clickhouse_store import ClickHouseStore
+from pipelines.usage.adapters.kafka_dead_letters import KafkaDeadLetters
+from pipelines.usage.adapters.kafka_source import KafkaSource
+from pipelines.usage.domain.errors import BadFrameError, SchemaError, UnavailableError
+from pipelines.usage.domain.frame import Frame, Header, Kind
+from pipelines.usage.domain.ports import Partition
+from pipelines.usage.settings import ClickHouseSettings, KafkaSettings
+from pipelines.usage.wire import STREAMS
+from services.runtime.catalog import Catalog, Model, Region
+from services.runtime.clock import SystemClock
+from services.runtime.identity import Identity
+from tests.contracts.usage_ports import DeadLettersContract, EventStoreContract, FrameSourceContract, Rows
+from tests.pipelines.usage.frames import body, event
+from tests.system.clickhouse_process import ClickHouseProcess
+from tests.system.kafka_process import KafkaProcess
+
+pytestmark = pytest.mark.system
+
+CATALOG = Catalog(
+    regions=(Region(number=1, name="eu-fr"),),
+    models=(Model(number=1, name="it's a \\ model", context_tokens=8, max_output_tokens=8),),
+)
+
+
+@pytest.fixture
+def store_settings(clickhouse: ClickHouseProcess) -> ClickHouseSettings:
+    """Settings with a database that no other test uses."""
+    return ClickHouseSettings.model_validate(
+        {
+            "url": clickhouse.url,
+            "password_file": Path(clickhouse.folder / "writer-password"),
+            "database": f"test_{Identity.random().hex}",
+        }
+    )
+
+
+@pytest.fixture
+async def connection(store_settings: ClickHouseSettings) -> AsyncIterator[ClickHouse]:
+    opened = ClickHouse(store_settings)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def schema(connection: ClickHouse, store_settings: ClickHouseSettings) -> ClickHouseSchema:
+    made = ClickHouseSchema(connection, store_settings)
+    await made.apply(30, CATALOG)
+    return made
+
+
+@pytest.fixture
+async def store(
+    schema: ClickHouseSchema, connection: ClickHouse, store_settings: ClickHouseSettings
+) -> ClickHouseStore:
+    return ClickHouseStore(connection, store_settings.database)
+
+
+@pytest.fixture
+def read(connection: ClickHouse, store_settings: ClickHouseSettings) -> Callable[[str], Awaitable[Any]]:
+    async def rows_of(query: str) -> list[tuple[Any, ...]]:
+        filled = query.replace("DATABASE", store_settings.database)
+        return [tuple(row) for row in await connection.rows(filled)]
+
+    return rows_of
+
+
+class TestClickHouseStore(EventStoreContract):
+    @pytest.fixture
+    def now(self) -> int:
+        return SystemClock().wall_microseconds()
+
+    @pytest.fixture
+    def rows(self, read: Callable[[str], Awaitable[Any]]) -> Rows:
+        async def rows_of(kind: Kind) -> list[tuple[int, int]]:
+            table = STREAMS[kind].table
+            query = f"SELECT producer_id, producer_sequence FROM DATABASE.{table} ORDER BY ALL"  # noqa: S608 - ours
+            found: list[tuple[int, int]] = await read(query)
+            return found
+
+        return rows_of
+
+    async def test_bytes_that_are_no_events_are_refused_for_good(self, store: ClickHouseStore) -> None:
+        header = Header(Kind.GENERATION, 1, 1, 1, 1, 0)
+        with pytest.raises(BadFrameError) as refused:
+            await store.insert(Frame(header, b"not a list of events"))
+        assert refused.value.store_code == 444
+
+    async def test_a_row_without_a_sequence_is_refused_for_good(self, store: ClickHouseStore) -> None:
+        uncounted = body(Kind.GENERATION, [event(Kind.GENERATION, 0)])
+        with pytest.raises(BadFrameError) as refused:
+            await store.insert(Frame(Header(Kind.GENERATION, 1, 1, 1, 1, 0), uncounted))
+        assert refused.value.store_code == 469
+
+
+async def test_a_store_that_does_not_answer_is_a_matter_of_time(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("made-up")
+    settings = ClickHouseSettings.model_validate(
+        {"url": "http://127.0.0.1:9", "password_file": tmp_path / "password"}
+    )
+    with pytest.raises(UnavailableError):
+        await ClickHouse(settings).rows("SELECT 1")
+
+
+async def test_a_wrong_password_is_a_matter_of_time_and_never_the_frames_fault(
+    clickhouse: ClickHouseProcess, tmp_path: Path
+) -> None:
+    (tmp_path / "password").write_text("a-wrong-password-of-the-writer")
+    settings = ClickHouseSettings.model_validate(
+        {"url": clickhouse.url, "password_file": tmp_path / "password"}
+    )
+    with pytest.raises(UnavailableError):
+        await ClickHouse(settings).rows("SELECT 1")
+
+
+async def test_no_column_of_an_event_table_could_hold_text(
+    schema: ClickHouseSchema, read: Callable[[str], Awaitable[Any]]
+) -> None:
+    tables = ", ".join(f"'{stream.table}'" for stream in STREAMS.values())
+    types = await read(
+        "SELECT DISTINCT type FROM system.columns"  # noqa: S608 - our names
+        f" WHERE database = 'DATABASE' AND table IN ({tables})"
+    )
+    assert types
+    for (name,) in types:
+        assert name.startswith(("UInt", "Enum8(", "DateTime64(", "Bool")), name
+
+
+async def test_the_schema_can_be_applied_again_and_again(
+    schema: ClickHouseSchema, read: Callable[[str], Awaitable[Any]]
+) -> None:
+    await schema.apply(30, CATALOG)
+    assert await read("SELECT id, count() FROM DATABASE.schema_migrations GROUP BY id ORDER BY id") == [
+        (number, 1) for number in (1, 2, 3, 4)
+    ]
+    assert await read("SELECT number, name FROM DATABASE.catalog_models") == [(1, "it's a \\ model")]
+    assert await read("SELECT number, name FROM DATABASE.catalog_regions") == [(1, "eu-fr")]
+
+
+async def test_a_migration_that_a_crash_cut_off_is_run_again(
+    schema: ClickHouseSchema, connection: ClickHouse, read: Callable[[str], Awaitable[Any]]
+) -> None:
+    database = schema._database
+    await connection.command(f"TRUNCATE TABLE {database}.schema_migrations")
+    await connection.command(f"DROP TABLE {database}.replica_load")
+    await schema.apply(30, CATALOG)
+    assert await read("SELECT count() FROM DATABASE.replica_load") == [(0,)]
+    assert await read("SELECT count() FROM DATABASE.schema_migrations") == [(4,)]
+
+
+async def test_a_changed_migration_is_refused(schema: ClickHouseSchema, connection: ClickHouse) -> None:
+    database = schema._database
+    await connection.command(f"TRUNCATE TABLE {database}.schema_migrations")
+    await connection.command(f"INSERT INTO {database}.schema_migrations (id, checksum) SELECT 1, 'other'")
+    with pytest.raises(SchemaError, match="0001"):
+        await schema.apply(30, CATALOG)
+
+
+async def test_a_changed_retention_reaches_every_event_table_and_the_views(
+    schema: ClickHouseSchema, read: Callable[[str], Awaitable[Any]]
+) -> None:
+    await schema.apply(7, CATALOG)
+    ttl = await read(
+        "SELECT countIf(position(engine_full, 'toIntervalDay(7)') > 0), countIf(engine_full LIKE '%TTL%')"
+        " FROM system.tables WHERE database = 'DATABASE'"
+    )
+    assert ttl == [(4, 4)]
+    assert await read("SELECT retention_days FROM DATABASE.catalog_retention") == [(7,)]
+
+
+class TestKafkaSource(FrameSourceContract):
+    @pytest.fixture
+    async def log(self, kafka: KafkaProcess) -> "KafkaLogUnderTest":
+        return await KafkaLogUnderTest.fresh(kafka.address)
+
+    @pytest.fixture
+    def make_source(self, kafka: KafkaProcess, log: "KafkaLogUnderTest") -> Callable[[], KafkaSource]:
+        group = f"group-{Identity.random().hex}"
+        settings = KafkaSettings(bootstrap=kafka.address, group=group, session_timeout_seconds=6)
+        return lambda: KafkaSource(settings, [log.topic])
+
+    @pytest.fixture(autouse=True)
+    def place(self, log: "KafkaLogUnderTest", monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(type(self), "PLACE", Partition(log.topic, 0))
+
+    async def test_partitions_are_released_before_another_member_has_them(
+        self, log: "KafkaLogUnderTest", make_source: Callable[[], KafkaSource]
+    ) -> None:
+        await log.append(self.PLACE, b"a")
+        first, second = make_source(), make_source()
+        released = asyncio.Event()
+
+        async def release() -> None:
+            await first.commit({self.PLACE: 1})
+            released.set()
+
+        async def nothing() -> None:
+            return
+
+        await first.start(release)
+        async with asyncio.timeout(30):
+            while not await first.poll():
+                pass
+            joining = asyncio.create_task(second.start(nothing))
+            while not (released.is_set() and first.is_member and second.is_member):
+                await first.poll()
+                if joining.done():
+                    await second.poll()
+        await log.append(self.PLACE, b"b")
+        found: list[int] = []
+        async with asyncio.timeout(30):
+            while not found:
+                for source in (first, second):
+                    found += [record.offset for batch in (await source.poll()).values() for record in batch]
+        assert found == [1]
+        await first.stop()
+        await second.stop()
+
+
+class KafkaLogUnderTest:
+    """A topic of its own on the broker."""
+
+    def __init__(self, address: str, topic: str) -> None:
+        self.address = address
+        self.topic = topic
+
+    @classmethod
+    async def fresh(cls, address: str) -> "KafkaLogUnderTest":
+        """A new, empty topic of one partition."""
+        topic = f"test-{Identity.random().hex}"
+        client = AIOKafkaAdminClient(bootstrap_servers=address)
+        await client.start()
+        try:
+            await client.create_topics([NewTopic(topic, 1, 1)])
+        finally:
+            await client.close()
+        return cls(address, topic)
+
+    async def append(self, partition: Partition, *values: bytes) -> None:
+        """Adds records at the end."""
+        async with AIOKafkaProducer(bootstrap_servers=self.address, acks="all") as producer:
+            for value in values:
+                await producer.send_and_wait(partition.topic, value, partition=partition.number)
+
+
+class TestKafkaDeadLetters(DeadLettersContract):
+    @pytest.fixture
+    async def topic(self, kafka: KafkaProcess) -> str:
+        return (await KafkaLogUnderTest.fresh(kafka.address)).topic
+
+    @pytest.fixture
+    async def dead_letters(self, kafka: KafkaProcess, topic: str) -> AsyncIterator[KafkaDeadLetters]:
+        opened = KafkaDeadLetters(KafkaSettings(bootstrap=kafka.address), topic)
+        await opened.start()
+        yield opened
+        await opened.stop()
+
+    @pytest.fixture
+    def letters(
+        self, kafka: KafkaProcess, topic: str
+    ) -> Callable[[], Awaitable[list[tuple[bytes, dict[str, object]]]]]:
+        async def read() -> list[tuple[bytes, dict[str, object]]]:
+            place = TopicPartition(topic, 0)
+            async with AIOKafkaConsumer(bootstrap_servers=kafka.address) as consumer:
+                consumer.assign([place])
+                await consumer.seek_to_beginning(place)
+                record = await asyncio.wait_for(consumer.getone(), 30)
+            return [(record.key, json.loads(record.value))]
+
+        return read
