@@ -59,9 +59,10 @@ class Broker:
 
     async def _format(self, stopping: asyncio.Event) -> bool:
         """Gives the folder its identity; False if asked to stop before that was done."""
+        # One id in 64 begins with a hyphen, which the tool would read as an option where it stands alone.
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         file = str(self._folder.formatting_properties_file)
-        java = await Java.start(self._runtime, STORAGE_CLASS, "format", "-t", cluster, "-c", file)
+        java = await Java.start(self._runtime, STORAGE_CLASS, "format", f"--cluster-id={cluster}", "-c", file)
         try:
             async with asyncio.timeout(self._settings.start_timeout_seconds):
                 exit_status = await _unless(stopping, java.wait())
