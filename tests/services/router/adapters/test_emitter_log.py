@@ -1,0 +1,43 @@
+"""Decisions go to the emitter whole, and whatever it says, a caller hears only that it is not durable."""
+
+from typing import Any
+
+import pytest
+
+from services.router import wire
+from services.router.adapters.emitter_log import EmitterLog
+from services.router.domain.events import AdmissionEvent
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.identity import Identity
+
+EVENT = AdmissionEvent(
+    Identity(1, 2), Identity(3, 4), 1, 1, 5, 6, 7, 1_790_000_000_000_000, 8, Reason.KEY_EXPIRED, 9, 10
+)
+
+
+class MemoryEmitter:
+    """Stands for the emitter's client."""
+
+    def __init__(self, failure: ComptoirError | None = None) -> None:
+        self.admissions: list[Any] = []
+        self._failure = failure
+
+    async def record(self, *, admissions: list[Any]) -> None:
+        if self._failure is not None:
+            raise self._failure
+        self.admissions += admissions
+
+
+async def test_a_decision_reaches_the_emitter() -> None:
+    emitter = MemoryEmitter()
+    await EmitterLog(emitter).record(EVENT)  # type: ignore[arg-type]
+    assert emitter.admissions == [wire.admission_event(EVENT)]
+
+
+@pytest.mark.parametrize("reason", [Reason.USAGE_NOT_RECORDED, Reason.SPOOL_FULL, Reason.REQUEST_INVALID])
+async def test_whatever_went_wrong_the_usage_is_not_recorded(reason: Reason) -> None:
+    emitter = MemoryEmitter(ComptoirError(reason, field="admissions", retry_after_seconds=2))
+    with pytest.raises(ComptoirError) as failure:
+        await EmitterLog(emitter).record(EVENT)  # type: ignore[arg-type]
+    assert (failure.value.reason, failure.value.field) == (Reason.USAGE_NOT_RECORDED, "")
+    assert failure.value.retry_after_seconds == 2

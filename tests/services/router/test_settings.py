@@ -1,0 +1,62 @@
+"""The router's section: safe defaults, and one sentence for what cannot be used."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from services.router.settings import RouterSettings
+from services.runtime.settings import SettingsError, load_settings
+
+SECTION = {
+    "listen": {"address": "127.0.0.1:8401"},
+    "admin_listen": {"address": "unix:/run/comptoir/admin"},
+    "emitter": {"address": "127.0.0.1:8403"},
+    "database_file": "router.sqlite",
+    "pepper_file": "pepper",
+    "signing_key_file": "signing-key",
+}
+
+
+def load(folder: Path, **fields: Any) -> RouterSettings:
+    document = {
+        "region": "eu-fr",
+        "catalog": {
+            "regions": [{"number": 1, "name": "eu-fr"}],
+            "models": [{"number": 1, "name": "tiny-eu", "context_tokens": 64, "max_output_tokens": 64}],
+        },
+        "router": {**SECTION, **fields},
+    }
+    (folder / "comptoir.yaml").write_text(yaml.safe_dump(document))
+    return load_settings(RouterSettings, section="router", path=folder / "comptoir.yaml", environ={})
+
+
+def test_addresses_and_files_are_enough(tmp_path: Path) -> None:
+    settings = load(tmp_path)
+    assert settings.lease_lifetime_seconds == settings.ticket_lifetime_seconds + 600
+    assert settings.default_quota.concurrency > 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"ticket_lifetime_seconds": 61},
+        {"ticket_lifetime_seconds": 0},
+        {"signing_key_number": 0},
+        {"default_quota": {"concurrency": -1}},
+        {"listen": {"address": "0.0.0.0:8401"}},
+        {"admin_listen": {"address": "127.0.0.1:8401"}},
+        {"unheard_of": 1},
+        {"pepper": "secret"},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_what_is_unsafe_or_unknown_is_refused_by_name(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match=next(iter(wrong))):
+        load(tmp_path, **wrong)
+
+
+def test_every_field_says_what_it_is_for() -> None:
+    own = set(RouterSettings.model_fields) - {"region", "catalog", "telemetry", "log_level"}
+    assert all(RouterSettings.model_fields[name].description for name in own)
