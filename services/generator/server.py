@@ -176,8 +176,9 @@ async def _drain(parts: Parts, *, is_engine_lost: bool) -> None:
     unrecorded, unsettled = await asyncio.gather(
         parts.recorder.settled(parts.bounds.flush_seconds), parts.link.settled(parts.bounds.flush_seconds)
     )
-    if unrecorded or unsettled:
-        _log.error("usage_left_behind", kind="events", count=unrecorded)
-        _log.error("usage_left_behind", kind="settlements", count=unsettled)
+    if unrecorded:
+        _log.error("events_left_behind", count=unrecorded)
+    if unsettled:
+        _log.warning("settlements_left_behind", count=unsettled)
     parts.recorder.give_up()
     await parts.server.drain(1.0)

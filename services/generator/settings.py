@@ -40,6 +40,8 @@ class VllmSettings(BaseModel):
     max_running_requests: int = Field(default=64, ge=1)
     max_batched_tokens: int = Field(default=0, ge=0)
     tensor_parallel_size: int = Field(default=1, ge=1)
+    # Threads of one step on a CPU; more than one only helps a model that keeps several cores busy.
+    cpu_threads: int = Field(default=1, ge=1)
     # Skips graph capture; always so on a CPU.
     is_eager: bool = False
     # Lets vLLM fetch `model_path` from the model hub; otherwise nothing leaves the machine.

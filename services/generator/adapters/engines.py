@@ -14,7 +14,7 @@ def engine_from(parameters: EngineParameters, clock: Clock) -> Engine:
     # vLLM takes seconds to import, is not installed everywhere, and reads its environment once.
     from services.generator.adapters.vllm_environment import quiet_import, set_environment  # noqa: PLC0415
 
-    set_environment(is_download_allowed=parameters.is_download_allowed)
+    set_environment(is_download_allowed=parameters.is_download_allowed, cpu_threads=parameters.cpu_threads)
     with quiet_import():
         from services.generator.adapters.vllm_engine import VllmEngine  # noqa: PLC0415
     return VllmEngine(parameters, clock)

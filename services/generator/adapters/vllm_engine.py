@@ -16,7 +16,7 @@ from vllm.sampling_params import RequestOutputKind, SamplingParams
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
-from services.generator.adapters.vllm_environment import fork_workers, quiet_import
+from services.generator.adapters.vllm_environment import fork_workers, quiet
 from services.generator.adapters.vllm_prompt import ChatPrompt
 from services.generator.adapters.vllm_stats import StatsSnapshot, stat_logger
 from services.generator.domain.engine_parameters import VllmParameters
@@ -53,7 +53,7 @@ class VllmEngine:
     async def start(self) -> None:
         """Loads the model; raises SettingsError with vLLM's own reason if it cannot."""
         try:
-            with quiet_import():
+            with quiet():
                 self._load()
         except (ValueError, OSError, RuntimeError) as error:
             # No request has come yet, so nothing that vLLM says can hold a word of one.

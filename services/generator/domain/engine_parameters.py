@@ -26,6 +26,7 @@ class VllmParameters:
     max_running_requests: int = 64
     max_batched_tokens: int = 0
     tensor_parallel_size: int = 1
+    cpu_threads: int = 1
     is_eager: bool = False
     is_download_allowed: bool = False
 
