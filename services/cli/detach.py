@@ -1,6 +1,7 @@
 """A stack in the background: one process supervises and reports its start, another waits for the report."""
 
 import asyncio
+import contextlib
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from typing import IO, Any
 
 from services.cli.presenter import Presenter
 from services.cli.stack.errors import StackError
+from services.cli.stack.log_files import open_log
 from services.cli.stack.options import StackOptions
 from services.cli.stack.paths import DataPaths
 from services.cli.stack.preconditions import prepare_folder
@@ -23,37 +25,41 @@ def run_detached(options: StackOptions, config: Path | None, presenter: Presente
     paths = DataPaths(options.data_dir)
     prepare_folder(paths)
     reader, writer = os.pipe()
-    with (paths.logs / "supervisor.log").open("ab") as log:
-        subprocess.Popen(  # noqa: S603 - our own command
-            [
-                sys.executable,
-                "-m",
-                "services.cli",
-                "up",
-                *_arguments(options, config),
-                "--report-to",
-                str(writer),
-            ],
+    supervisor = _start_supervisor(_arguments(options, config), paths, writer)
+    try:
+        with os.fdopen(reader, encoding="utf-8") as reports:
+            _follow(reports, presenter)
+    except BaseException:
+        # It could not start, or the person changed their mind: either way nothing is left.
+        supervisor.terminate()
+        supervisor.wait()
+        raise
+    # It lives on without us.
+    supervisor.returncode = 0
+
+
+def _start_supervisor(arguments: list[str], paths: DataPaths, report_to: int) -> "subprocess.Popen[bytes]":
+    with open_log(paths.logs / "supervisor.log") as log:
+        supervisor = subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, "-m", "services.cli", "up", *arguments, "--report-to", str(report_to)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            pass_fds=(writer,),
+            pass_fds=(report_to,),
             start_new_session=True,
         )
-    os.close(writer)
-    with os.fdopen(reader, encoding="utf-8") as reports:
-        _follow(reports, presenter)
+    os.close(report_to)
+    return supervisor
 
 
 def run_reporting(options: StackOptions, environment: Mapping[str, str], report_to: int) -> None:
     """Supervises a stack and reports its start on the file descriptor `report_to`."""
-    with os.fdopen(report_to, "w", encoding="utf-8") as reports:
-        run = StackRun(options, environment, _reporter(reports))
-        try:
-            asyncio.run(run.run())
-        except StackError as error:
-            _report(reports, {"problem": str(error)})
-            raise
+    run = StackRun(options, environment, _reporter(report_to))
+    try:
+        asyncio.run(run.run())
+    except StackError as error:
+        _report(report_to, {"problem": str(error)})
+        raise
 
 
 def _follow(reports: IO[str], presenter: Presenter) -> None:
@@ -70,23 +76,20 @@ def _follow(reports: IO[str], presenter: Presenter) -> None:
     )
 
 
-def _reporter(reports: IO[str]) -> Observer:
+def _reporter(report_to: int) -> Observer:
     def on_step(name: str, title: str, state: str) -> None:
-        _report(reports, {"name": name, "title": title, "state": state})
+        _report(report_to, {"name": name, "title": title, "state": state})
 
     def on_ready(state: StackState, api_key: str | None) -> None:
-        _report(reports, {"ready": state.to_json(), "api_key": api_key})
+        _report(report_to, {"ready": state.to_json(), "api_key": api_key})
 
     return Observer(on_step, on_ready)
 
 
-def _report(reports: IO[str], content: Mapping[str, object]) -> None:
-    try:
-        reports.write(json.dumps(content) + "\n")
-        reports.flush()
-    except (BrokenPipeError, ValueError):
-        # The one who started us has all it wanted, or is gone; the stack goes on.
-        return
+def _report(report_to: int, content: Mapping[str, object]) -> None:
+    # The one who started us may have all it wanted, or be gone; the stack goes on.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(report_to, (json.dumps(content) + "\n").encode())
 
 
 def _arguments(options: StackOptions, config: Path | None) -> list[str]:

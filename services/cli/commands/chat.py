@@ -75,6 +75,7 @@ def _stream(client: "OpenAI", model: str, text: str, max_tokens: int | None, tem
     sys.stdout.write("\n")
     if usage is None:
         return
+    first = first or time.monotonic()
     decode_seconds = last - first
     rate = (usage.completion_tokens - 1) / decode_seconds if decode_seconds > 0 else 0.0
     Console(stderr=True).print(

@@ -102,7 +102,7 @@ def list_keys(
         expires = _day(key.expires_at_seconds)
         models = ", ".join(key.models) or "all"
         table.add_row(str(key.number), key.tenant_name, key.label, models, *limits, expires, state)
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)
 
 
 @keys.command("revoke")
@@ -154,7 +154,7 @@ def list_tenants(data_dir: DataDir = DEFAULT_DATA_DIR, admin: Admin = "", as_jso
         table.add_row(
             str(tenant.number), tenant.name, tenant.home_region, _day(tenant.created_at_seconds), state
         )
-    Console().print(table)
+    Console(markup=False, emoji=False).print(table)
 
 
 def _call(

@@ -73,5 +73,5 @@ def _cell(name: str, value: Any) -> str:  # whatever the column holds
     if name.startswith("tps_per_request"):
         return f"{value:.0f}"
     if name == "hour":
-        return str(value.strftime("%Y-%m-%d %H:00"))
+        return str(value.strftime("%m-%d %H:00"))
     return str(value)

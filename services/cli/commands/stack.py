@@ -1,5 +1,6 @@
 """`comptoir status`, `comptoir logs` and `comptoir down`: a stack that runs already."""
 
+import contextlib
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from rich.table import Table
 from services.cli.stack.errors import StackError
 from services.cli.stack.options import DEFAULT_DATA_DIR
 from services.cli.stack.paths import DataPaths
-from services.cli.stack.state import is_running, missing_state, read_state
+from services.cli.stack.state import holder_pid, is_running, missing_state, read_state
 
 DataDir = Annotated[Path, typer.Option(help="The data folder of the stack.")]
 _DOWN_SECONDS = 120.0
@@ -83,12 +84,12 @@ def down(
     if not is_running(paths):
         console.out(f"Nothing runs in {paths.root}.")
         return
-    state = read_state(paths)
-    if state is None:
-        raise missing_state(paths.root)
-    os.kill(int(state["supervisor_pid"]), signal.SIGTERM)
+    supervisor = holder_pid(paths)
+    if supervisor is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(supervisor, signal.SIGTERM)
     deadline = time.monotonic() + timeout_seconds
-    while is_running(paths):
+    while is_running(paths) or _is_alive(supervisor):
         if time.monotonic() > deadline:
             raise StackError(
                 f"The stack in {paths.root} still drains after {timeout_seconds:.0f} s; "
@@ -96,6 +97,14 @@ def down(
             )
         time.sleep(0.1)
     console.out("Stopped; nothing was left running.")
+
+
+def _is_alive(pid: int | None) -> bool:
+    """False for a process that is gone, or that is dead and only waits for its parent to notice."""
+    try:
+        return pid is not None and Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _print_status(console: Console, state: dict[str, Any]) -> None:
@@ -113,7 +122,8 @@ def _print_line(console: Console, path: Path, line: str, *, is_one: bool) -> Non
 
 def _print_new(console: Console, path: Path, start: int, *, is_one: bool) -> int:
     with path.open(encoding="utf-8", errors="replace") as file:
-        file.seek(start)
+        # A log that became shorter was begun anew.
+        file.seek(start if start <= path.stat().st_size else 0)
         for line in file:
             _print_line(console, path, line, is_one=is_one)
         return file.tell()

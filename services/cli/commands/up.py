@@ -77,7 +77,8 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
 def child_environment() -> dict[str, str]:
     """The environment of every process: the caller's, with all usage reporting of libraries switched off."""
     return {
-        **environment(),
+        # The key that `comptoir chat` reads is nobody else's.
+        **{name: value for name, value in environment().items() if name != "COMPTOIR_API_KEY"},
         "DO_NOT_TRACK": "1",
         "VLLM_NO_USAGE_STATS": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -104,7 +105,7 @@ def _overrides(config: Path | None) -> dict[str, Any]:
         content = yaml.safe_load(config.read_text(encoding="utf-8"))
     except OSError:
         raise StackError(f"{config} cannot be read; check the path given to --config.") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (yaml.YAMLError, ValueError, RecursionError):
         raise StackError(f"{config} is not valid YAML; correct it or leave --config out.") from None
     if not isinstance(content, dict):
         raise StackError(f"{config} must be a YAML mapping, such as `usage: {{retention_days: 14}}`.")

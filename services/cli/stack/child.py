@@ -7,8 +7,10 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from services.cli.stack import tether
+from services.cli.stack.log_files import open_log
 from services.cli.stack.plan import ProcessPlan, is_sentence
 
 _LAST_BYTES = 16 * 1024
@@ -24,6 +26,7 @@ class Child:
         self.restarts = 0
         self._log_file = log_file
         self._environment = dict(environment)
+        self._log_start_bytes = 0
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -40,7 +43,8 @@ class Child:
     async def start(self) -> None:
         """Starts a run; its output is appended to the log file."""
         self._forget_last_run()
-        with self._log_file.open("ab") as log:
+        with open_log(self._log_file) as log:
+            self._log_start_bytes = os.fstat(log.fileno()).st_size
             self._process = await asyncio.create_subprocess_exec(
                 *_tethered(self.plan.arguments),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -64,24 +68,39 @@ class Child:
             os.killpg(self._process.pid, signal.SIGKILL)
         return status
 
-    async def stop(self) -> None:
-        """Asks the run to drain; kills it when its time is over."""
+    async def wait_at_most(self, seconds: float) -> None:
+        """Waits for the end of the run, but no longer than `seconds`."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.wait(), seconds)
+
+    async def stop(self, hurry: asyncio.Event | None = None) -> None:
+        """Asks the run to drain; kills it when its time is over, or as soon as `hurry` is set."""
         if self.pid is not None and self._process is not None:
             # What was never ready has nothing to drain, and may be deep in an import.
             patience_seconds = _UNREADY_SECONDS if self.state == "starting" else self.plan.drain_seconds
             self.state = "draining"
-            self._process.terminate()
-            try:
-                await asyncio.wait_for(self.wait(), patience_seconds)
-            except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()
+            await self._wait_patiently(patience_seconds, hurry)
+            with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
-                await self.wait()
+            await self.wait()
         self.state = "stopped"
 
+    async def _wait_patiently(self, seconds: float, hurry: asyncio.Event | None) -> None:
+        waits: list[asyncio.Task[Any]] = [asyncio.create_task(self.wait())]
+        if hurry is not None:
+            waits.append(asyncio.create_task(hurry.wait()))
+        try:
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waits:
+                task.cancel()
+
     def last_sentence(self) -> str:
-        """What the process last said to people, or an empty text."""
+        """What the last run said to people at its end, or an empty text."""
         with self._log_file.open("rb") as log:
-            log.seek(max(0, self._log_file.stat().st_size - _LAST_BYTES))
+            log.seek(max(self._log_start_bytes, self._log_file.stat().st_size - _LAST_BYTES))
             lines = log.read().decode("utf-8", "replace").splitlines()
         return next((line for line in reversed(lines) if is_sentence(line)), "")
 

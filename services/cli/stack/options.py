@@ -33,7 +33,7 @@ class StackOptions:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where each part listens on this machine: the edge's port and the six after it."""
+    """Where each part listens on this machine: the edge's port and the seven after it."""
 
     port: int
     kafka_override: str = ""

@@ -1,9 +1,12 @@
 """Where a stack keeps what it must not lose, in one folder."""
 
 import hashlib
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from services.cli.stack.errors import StackError
 
 # The kernel's limit for a unix socket path is 108 bytes, its closing zero included.
 _MAX_SOCKET_PATH_BYTES = 100
@@ -80,3 +83,9 @@ class DataPaths:
             folder.mkdir(parents=True, exist_ok=True)
         for folder in (self.secrets, self.state.parent, self.admin_socket.parent):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # The system's folder is everybody's: somebody else may have made ours first.
+        if self.admin_socket.parent.stat().st_uid != os.getuid():
+            raise StackError(
+                f"{self.admin_socket.parent} belongs to somebody else; choose a shorter --data-dir."
+            )
+        self.admin_socket.parent.chmod(0o700)

@@ -15,7 +15,7 @@ _MIN_FREE_BYTES = 512 * 1024 * 1024
 def check_ports(options: StackOptions) -> None:
     """Raises StackError for the first of the stack's ports that something else listens on."""
     if not 1 <= options.port <= 65535 - PORTS:  # the last port
-        raise StackError(f"--port must leave room for {PORTS} ports; choose one below {65535 - PORTS}.")
+        raise StackError(f"--port must leave room for {PORTS} ports; choose one below {65536 - PORTS}.")
     for port in range(options.port, options.port + PORTS):
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from services.cli.stack.child import Child
 from services.cli.stack.config import build_config
 from services.cli.stack.first_key import ensure_first_key
 from services.cli.stack.jars import fetch_jars
+from services.cli.stack.leftovers import clear_leftovers
 from services.cli.stack.options import Addresses, StackOptions
 from services.cli.stack.paths import DataPaths
 from services.cli.stack.plan import build_plan
@@ -45,6 +47,7 @@ class StackRun:
         prepare_folder(self._paths)
         lock = take_lock(self._paths)
         try:
+            await clear_leftovers(self._paths)
             await self._run_locked()
         finally:
             os.close(lock)
@@ -59,16 +62,21 @@ class StackRun:
         supervisor = Supervisor(plan, self._paths.logs, self._environment, self._changed)
         self._children = supervisor.children
         stopped = stop_event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stopped.set)
         try:
             await _until(stopped, self._start(supervisor))
             if not stopped.is_set():
                 api_key = await ensure_first_key(self._paths)
                 self._set_phase("ready")
-                self._observer.on_ready(self._state, api_key)
+                with contextlib.suppress(OSError):
+                    self._observer.on_ready(self._state, api_key)
                 await _until(stopped, supervisor.run())
         finally:
             self._set_phase("draining")
-            await supervisor.stop()
+            hurry = asyncio.Event()
+            # A second Ctrl-C kills what still drains; acknowledged events are durable.
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, hurry.set)
+            await supervisor.stop(hurry)
             self._set_phase("stopped")
 
     async def _start(self, supervisor: Supervisor) -> None:
@@ -77,7 +85,7 @@ class StackRun:
 
     async def _fetch_jars(self) -> None:
         def on_progress(state: str) -> None:
-            self._observer.on_step("jars", "jars of Kafka", state)
+            self._step("jars", "jars of Kafka", state)
 
         await fetch_jars(self._paths.config, self._environment, on_progress)
 
@@ -100,8 +108,13 @@ class StackRun:
         )
 
     def _changed(self, child: Child) -> None:
-        self._observer.on_step(child.plan.name, child.plan.title, child.state)
+        self._step(child.plan.name, child.plan.title, child.state)
         self._write()
+
+    def _step(self, name: str, title: str, state: str) -> None:
+        # A terminal that went away must not take the stack with it.
+        with contextlib.suppress(OSError):
+            self._observer.on_step(name, title, state)
 
     def _set_phase(self, phase: str) -> None:
         self._state.phase = phase
@@ -111,18 +124,20 @@ class StackRun:
         self._state.processes = [
             ProcessState(child.plan.name, child.pid, child.state, child.restarts) for child in self._children
         ]
-        write_state(self._paths, self._state)
+        # On a full disk the stack goes on, and above all drains, without its description.
+        with contextlib.suppress(OSError):
+            write_state(self._paths, self._state)
 
 
 async def _until(stopped: asyncio.Event, work: Coroutine[None, None, None]) -> None:
     """Waits for `work` or for the stop, whichever comes first, and ends `work` with the stop."""
     task = asyncio.create_task(work)
     waiter = asyncio.create_task(stopped.wait())
-    await asyncio.wait([task, waiter], return_when=asyncio.FIRST_COMPLETED)
-    waiter.cancel()
-    if task.done():
-        task.result()
-        return
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
+    try:
+        await asyncio.wait([task, waiter], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiter.cancel()
+        is_done = task.done()
+        task.cancel()
+    with contextlib.suppress(*(() if is_done else (asyncio.CancelledError,))):
         await task

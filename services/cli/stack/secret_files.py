@@ -6,7 +6,9 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from services.cli.stack.errors import StackError
 from services.cli.stack.paths import DataPaths
+from services.runtime.settings import SettingsError, read_secret
 
 SIGNING_KEY_NUMBER = 1
 _SECRET_BYTES = 32
@@ -17,7 +19,10 @@ def create_secrets(paths: DataPaths) -> None:
     """Makes each secret that is missing and leaves the others as they are."""
     for name in _RANDOM:
         _write_once(paths.secrets / name, secrets.token_bytes(_SECRET_BYTES).hex())
-    seed = bytes.fromhex((paths.secrets / "signing-key").read_text(encoding="ascii").strip())
+    try:
+        seed = read_secret(paths.secrets / "signing-key", length_bytes=_SECRET_BYTES)
+    except SettingsError as error:
+        raise StackError(f"{paths.secrets}: {error}") from None
     public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
     _write_once(paths.secrets / f"ticket-{SIGNING_KEY_NUMBER}.pub", public.hex())
 
@@ -30,7 +35,7 @@ def write_api_key(paths: DataPaths, api_key: str) -> None:
 def _write_once(path: Path, text: str) -> None:
     if path.exists():
         return
-    # Written aside and linked into place: a kill leaves the whole secret or none.
+    # Written aside and renamed: a kill or a power cut leaves the whole secret or none.
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -38,3 +43,8 @@ def _write_once(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     aside.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

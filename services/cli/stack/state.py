@@ -3,12 +3,16 @@
 import fcntl
 import json
 import os
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from services.cli.stack.errors import StackError
 from services.cli.stack.paths import DataPaths
+
+# `comptoir status` holds the lock for an instant, to see whether anybody else does.
+_LOCK_PAUSES_SECONDS = (0.0, 0.05, 0.2)
 
 
 @dataclass(slots=True)
@@ -62,15 +66,21 @@ def read_state(paths: DataPaths) -> dict[str, Any] | None:
 def take_lock(paths: DataPaths) -> int:
     """Holds the folder until this process ends and returns the lock; StackError if another holds it."""
     descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not any(_locks(descriptor, pause_seconds) for pause_seconds in _LOCK_PAUSES_SECONDS):
         os.close(descriptor)
         raise StackError(
             f"A stack already runs in {paths.root}; stop it with `comptoir down --data-dir {paths.root}`, "
             "or choose another --data-dir."
-        ) from None
+        )
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, str(os.getpid()).encode())
     return descriptor
+
+
+def holder_pid(paths: DataPaths) -> int | None:
+    """The process id of the supervisor that holds the folder, or None where none wrote it yet."""
+    text = paths.lock.read_text(encoding="ascii")
+    return int(text) if text.isdecimal() else None
 
 
 def is_running(paths: DataPaths) -> bool:
@@ -80,12 +90,18 @@ def is_running(paths: DataPaths) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _locks(descriptor)
     finally:
         os.close(descriptor)
-    return False
+
+
+def _locks(descriptor: int, pause_seconds: float = 0.0) -> bool:
+    time.sleep(pause_seconds)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def missing_state(root: Path) -> StackError:

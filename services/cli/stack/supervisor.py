@@ -38,8 +38,10 @@ class Supervisor:
             asyncio.create_task(self._keep(child, before.get(child.plan.name))) for child in self.children
         ]
         everything = asyncio.create_task(self._all_ready())
-        done, _ = await asyncio.wait([everything, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
-        everything.cancel()
+        try:
+            done, _ = await asyncio.wait([everything, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            everything.cancel()
         for task in done - {everything}:
             task.result()
 
@@ -47,13 +49,16 @@ class Supervisor:
         """Watches until cancelled; raises only what is a defect of the supervisor itself."""
         await asyncio.gather(*self._tasks)
 
-    async def stop(self) -> None:
-        """Drains the processes, those that take requests first; none is left when it returns."""
+    async def stop(self, hurry: asyncio.Event | None = None) -> None:
+        """Drains the processes, those that take requests first, or kills them once `hurry` is set.
+
+        None is left when it returns.
+        """
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for child in sorted(self.children, key=lambda child: DRAIN_ORDER.index(child.plan.name)):
-            stopping = asyncio.create_task(child.stop())
+            stopping = asyncio.create_task(child.stop(hurry))
             await asyncio.sleep(0)
             self._on_change(child)
             await stopping
@@ -73,26 +78,27 @@ class Supervisor:
             await child.start()
             self._on_change(child)
             started = time.monotonic()
-            await self._watch(child)
+            in_time = await self._watch(child)
             status = await child.wait()
             if not self._ready[child.plan.name].is_set():
-                raise StackError(_why_it_ended(child, status))
+                raise StackError(_why_it_ended(child, status) if in_time else _why_it_was_stopped(child))
             failures = 1 if time.monotonic() - started > 30 else failures + 1  # noqa: PLR2004 - a healthy half minute
             child.restarts += 1
             child.state = "restarting"
             self._on_change(child)
             await asyncio.sleep(restart_delay_seconds(failures))
 
-    async def _watch(self, child: Child) -> None:
-        """Follows one run until it ends: starting, ready, unready."""
+    async def _watch(self, child: Child) -> bool:
+        """Follows one run until it ends: starting, ready, unready; False if it was too slow to start."""
         deadline = time.monotonic() + child.plan.start_seconds
         while child.pid is not None:
             ready = await is_ready(child.plan.probe)
             self._note(child, ready=ready)
             if child.state == "starting" and time.monotonic() > deadline:
                 await child.stop()
-                return
-            await asyncio.sleep(_WATCH_INTERVAL_SECONDS if ready else _PROBE_INTERVAL_SECONDS)
+                return False
+            await child.wait_at_most(_WATCH_INTERVAL_SECONDS if ready else _PROBE_INTERVAL_SECONDS)
+        return True
 
     def _note(self, child: Child, *, ready: bool) -> None:
         before = child.state
@@ -108,6 +114,13 @@ class Supervisor:
 def _why_it_ended(child: Child, status: int) -> str:
     sentence = child.last_sentence()
     if sentence:
-        return sentence
+        return sentence.removeprefix("comptoir ")
     how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
     return f"{child.plan.title} {how} before it was ready; `comptoir logs {child.plan.name}` shows its log."
+
+
+def _why_it_was_stopped(child: Child) -> str:
+    return (
+        f"{child.plan.title} was not ready after {child.plan.start_seconds:.0f} s; "
+        f"`comptoir logs {child.plan.name}` shows its log."
+    )
