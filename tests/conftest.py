@@ -1,0 +1,57 @@
+"""What holds for every test: no other machine is reached, CI skips nothing, no test changes the next."""
+
+import ipaddress
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from services.runtime.settings import environment
+
+
+def _refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:
+    """An audit hook: connections and look-ups go to loopback or unix sockets, or fail."""
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = arguments[1][0]
+    elif event == "socket.getaddrinfo" and arguments[0] is not None:
+        host = arguments[0].decode() if isinstance(arguments[0], bytes) else arguments[0]
+    else:
+        return
+    if host not in {"", "localhost"} and not _is_loopback(host):
+        raise AssertionError("a test reached for another machine")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+sys.addaudithook(_refuse_other_machines)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if environment().get("COMPTOIR_SKIPS_FAIL") and reporter is not None and reporter.stats.get("skipped"):
+        reporter.write_line("skipped tests count as failures here", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    root = logging.getLogger()
+    before = (root.handlers, root.level, logging.raiseExceptions)
+    hooks = (sys.excepthook, sys.unraisablehook, threading.excepthook)
+    yield
+    root.handlers, root.level, logging.raiseExceptions = before
+    sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
+    logging.captureWarnings(capture=False)
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
