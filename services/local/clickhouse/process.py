@@ -4,6 +4,7 @@ import asyncio
 import resource
 
 from services.local.clickhouse.adapters.chdb_engine import ChdbEngine
+from services.local.clickhouse.adapters.confinement import confine
 from services.local.clickhouse.adapters.engine_folder import EngineFolder
 from services.local.clickhouse.domain.credentials import Writer
 from services.local.clickhouse.server.application import Front
@@ -26,6 +27,9 @@ def open_engine(settings: LocalClickHouseSettings, folder: EngineFolder) -> Chdb
         max_memory_bytes=settings.max_memory_bytes,
         max_result_bytes=settings.max_result_bytes,
     )
+    # Before the engine starts its threads: they inherit it. Secrets were read before.
+    is_confined = confine(folder.path, [folder.store, folder.scratch], settings.port)
+    _log.info("confinement", state="kernel" if is_confined else "unavailable")
     return ChdbEngine(folder.path, connection_string, settings.default_database)
 
 

@@ -111,7 +111,6 @@ class ChdbConnection:
             written_rows=result.rows_written(),
             written_bytes=result.bytes_written(),
             result_rows=result.rows_read(),
-            elapsed_seconds=result.elapsed(),
         )
 
     def stream(self, text: str, output_format: str, parameters: Mapping[str, str]) -> "ChdbStream":
@@ -130,20 +129,20 @@ class ChdbConnection:
                 inserter.append(piece)
             done = inserter.finish()
         except RuntimeError as error:
+            self._let_go(inserter)
             raise StoreError.of_engine(str(error)) from None
-        finally:
-            if inserter is not None:
-                inserter.cancel()
-        return Answer(
-            body=b"",
-            written_rows=done.rows_written,
-            written_bytes=done.bytes_written,
-            elapsed_seconds=done.elapsed,
-        )
+        return Answer(body=b"", written_rows=done.rows_written, written_bytes=done.bytes_written)
 
     def close(self) -> None:
         """Ends the connection and its temporary tables."""
         self._opened.close()
+
+    def _let_go(self, inserter: Any) -> None:
+        """Frees the table: an INSERT that failed to begin keeps its lock until the next call."""
+        if inserter is not None:
+            with contextlib.suppress(RuntimeError):
+                inserter.cancel()
+        _run(self._opened, "SELECT 1")
 
     def _values(self, settings: Mapping[str, str]) -> dict[str, str]:
         names = ", ".join(_string(name) for name in settings)

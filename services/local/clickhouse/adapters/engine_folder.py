@@ -35,6 +35,8 @@ class EngineFolder:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = folder.resolve()
+        self.store = self.path / "store"
+        self.scratch = self.path / "scratch"
         self._lock: BinaryIO = (self.path / "front.lock").open("ab")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -44,11 +46,17 @@ class EngineFolder:
 
     def prepare(self, *, max_execution_seconds: int, max_memory_bytes: int, max_result_bytes: int) -> str:
         """Writes the engine's configuration, removes stale temporary files; returns the connection string."""
-        shutil.rmtree(self.path / "store" / "tmp", ignore_errors=True)
-        (self.path / "store").mkdir(mode=0o700, exist_ok=True)
+        for folder in (self.scratch, self.store / "tmp"):
+            shutil.rmtree(folder, ignore_errors=True)
+        for folder in (self.scratch, self.store):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        # The engine reads it from the C library; what it leaves there when killed is then ours to remove.
+        os.putenv("TMPDIR", str(self.scratch))
+        # The engine keeps the writer's Protobuf schema in a file under its working directory.
+        os.chdir(self.scratch)
         self._write("users.xml", _users(max_execution_seconds, max_memory_bytes, max_result_bytes))
-        self._write("engine.xml", _engine(self.path / "users.xml"))
-        return f"{self.path / 'store'}?config-file={self.path / 'engine.xml'}"
+        self._write("engine.xml", _engine(self.path / "users.xml", self.scratch / "format_schemas"))
+        return f"{self.store}?config-file={self.path / 'engine.xml'}"
 
     def release(self) -> None:
         """Gives the folder up."""
@@ -61,9 +69,10 @@ class EngineFolder:
         os.replace(scratch, path)  # noqa: PTH105 - the atomic one
 
 
-def _engine(users: Path) -> str:
+def _engine(users: Path, format_schemas: Path) -> str:
     return f"""<clickhouse>
   <users_config>{escape(str(users))}</users_config>
+  <format_schema_path>{escape(str(format_schemas))}/</format_schema_path>
   <part_log>
     <database>system</database>
     <table>part_log</table>

@@ -85,7 +85,7 @@ class Statement:
     def insert_head(self) -> str:
         """The text of an INSERT without its FORMAT clause, to which data is then fed."""
         for before, token in reversed(_pairs(list(tokens(self.text)))):
-            if before.is_word("FORMAT") and token.kind == "word":
+            if before.text == "FORMAT" and token.kind == "word":
                 return self.text[: before.start].rstrip()
         return self.text
 
@@ -102,6 +102,10 @@ def check_text(text: str, *, is_writer: bool, engine_settings: Collection[str]) 
         name = token.text.lower()
         if token.is_name and (name in _OUTSIDE_BY_NAME or (name in _OUTSIDE and after.kind == "(")):
             raise _refused(f"The name {name} reaches outside the store and is refused in a query.")
+    for before, token, after in zip(found, found[1:], found[2:], strict=False):
+        is_engine = before.text == "ENGINE" and token.kind == "="
+        if is_engine and not (after.text in _ENGINES or after.text.endswith("MergeTree")):
+            raise _refused("This table or database engine is refused.")
     _check_settings(found, is_writer=is_writer, engine_settings=engine_settings)
 
 
@@ -126,7 +130,7 @@ def check_tree(text: str, tree: str, *, is_writer: bool) -> Statement:
     if kind == "SYSTEM" and not (len(found) > 1 and found[1].text.upper() in _SYSTEM_VERBS):
         raise _refused("This SYSTEM statement is refused.")
     _check_places(lines)
-    return Statement(text=text, kind=kind, format=_format_of(lines))
+    return Statement(text=text, kind=kind, format=_format_of(found, kind))
 
 
 def _check_settings(found: Sequence[Token], *, is_writer: bool, engine_settings: Collection[str]) -> None:
@@ -139,7 +143,7 @@ def _check_settings(found: Sequence[Token], *, is_writer: bool, engine_settings:
         return
     start = marks[0]
     for token in found[start + 1 :]:
-        is_setting = token.is_name and token.text in engine_settings
+        is_setting = token.is_name and (token.text in engine_settings or token.text == "profile")
         if is_setting and not is_allowed_setting(token.text, is_writer=is_writer):
             raise _refused(f"The setting {token.text} cannot be given here.")
 
@@ -154,10 +158,6 @@ def _check_places(lines: Sequence[str]) -> None:
             raise _refused(
                 "This table function is refused; it reaches outside the store or takes a structure."
             )
-        # The engine stands first in the storage; functions after it are of PARTITION BY or ORDER BY.
-        is_engine = lines[at - 1].split()[:1] == ["Storage"]
-        if is_engine and not (words[1] in _ENGINES or words[1].endswith("MergeTree")):
-            raise _refused("This table or database engine is refused.")
         if words[1].lower() in _OUTSIDE:
             raise _refused("This function reaches outside the store.")
     if any(line.split()[:2] == ["Dictionary", "definition"] for line in lines):
@@ -176,12 +176,15 @@ def _depth(line: str) -> int:
     return len(line) - len(line.lstrip(" "))
 
 
-def _format_of(lines: Sequence[str]) -> str:
-    if not lines or not lines[0].startswith(("Select", "Show", "Explain", "Describe", "Exists", "Check")):
+def _format_of(found: Sequence[Token], kind: str) -> str:
+    if kind == "InsertQuery":
         return ""
-    children = [line.split() for line in lines[1:] if _depth(line) == 1]
-    names = [words[1] for words in children if len(words) == 2 and words[0] == "Identifier"]  # noqa: PLR2004
-    return names[-1] if names else ""
+    depth = 0
+    for before, token in _pairs(found):
+        depth += (before.kind == "(") - (before.kind == ")")
+        if depth == 0 and before.kind == "word" and before.text == "FORMAT" and token.kind == "word":
+            return token.text
+    return ""
 
 
 def _pairs(found: Sequence[Token]) -> list[tuple[Token, Token]]:

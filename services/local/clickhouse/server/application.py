@@ -1,28 +1,26 @@
 """The ClickHouse HTTP interface: health, and queries whose results come whole or in pieces."""
 
 import uuid
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from services.local.clickhouse.domain.credentials import Writer
-from services.local.clickhouse.domain.errors import ACCESS_DENIED, StoreError
+from services.local.clickhouse.domain.errors import ACCESS_DENIED, UNKNOWN_EXCEPTION, StoreError
 from services.local.clickhouse.domain.hosts import is_loopback_host
-from services.local.clickhouse.domain.ports import Answer, Engine, Stream
+from services.local.clickhouse.domain.ports import Answer, Engine
 from services.local.clickhouse.server.answers import (
     base_headers,
     error_response,
-    exception_tag,
-    late_error,
     summary,
 )
 from services.local.clickhouse.server.intake import Asked, Limits, read_request
 from services.local.clickhouse.server.runner import Lease, QueryRunner
-from services.local.clickhouse.wire.codings import choose_coding, encode, encoder_of
+from services.local.clickhouse.server.streaming import ResultStream
+from services.local.clickhouse.wire.codings import choose_coding, encode
 from services.runtime import logs
 from services.runtime.clock import Clock
 
@@ -46,10 +44,6 @@ _JOINABLE = frozenset(
 )
 _DEFAULT_FORMAT = "TabSeparated"
 _log = logs.get_logger(__name__)
-
-
-class BrokenResultError(Exception):
-    """A result failed after it began; the connection must end without the end of a body."""
 
 
 class Front:
@@ -88,6 +82,11 @@ class Front:
             return await self._query(request, asked, started_seconds)
         except StoreError as error:
             return self._failed(error, asked, started_seconds)
+        except Exception as error:  # noqa: BLE001 - the boundary: a defect is logged by type and place only
+            logs.log_failure(_log, "query_crashed", error, user_kind=_user_kind(asked))
+            return self._failed(
+                StoreError.refused(UNKNOWN_EXCEPTION, "Internal error."), asked, started_seconds
+            )
 
     async def _query(self, request: Request, asked: Asked, started_seconds: float) -> Response:
         async with AsyncExitStack() as stack:
@@ -100,39 +99,19 @@ class Front:
             if asked.request.allows_http_compression:
                 coding = choose_coding(request.headers.get("accept-encoding", ""))
             if _can_stream(asked, lease, wanted):
-                headers["X-ClickHouse-Exception-Tag"] = exception_tag()
                 stream = await lease.stream(wanted)
                 stack.push_async_callback(lease.end, stream)
                 first = await lease.fetch(stream)
-                body = self._pieces(stack.pop_all(), lease, stream, first, coding, headers)
-                return StreamingResponse(body, headers=_encoded(headers, coding))
+                result = ResultStream(
+                    lease, stream, stack.pop_all(), first=first, coding=coding, version=self._engine.version
+                )
+                return result.describe(_encoded(headers, coding))
             answer = await lease.answer(wanted)
         self._finished(asked, answer, started_seconds)
         headers["X-ClickHouse-Summary"] = summary(answer)
         if answer.body:
             return Response(encode(answer.body, coding), headers=_encoded(headers, coding))
         return Response(b"", headers=headers)
-
-    async def _pieces(
-        self,
-        stack: AsyncExitStack,
-        lease: Lease,
-        stream: Stream,
-        first: bytes,
-        coding: str,
-        headers: dict[str, str],
-    ) -> AsyncIterator[bytes]:
-        encoder, piece = encoder_of(coding), first
-        async with stack:
-            try:
-                while piece:
-                    yield encoder.encode(piece)
-                    piece = await lease.fetch(stream)
-            except StoreError as error:
-                tag = headers["X-ClickHouse-Exception-Tag"]
-                yield encoder.encode(late_error(error, self._engine.version, tag)) + encoder.finish()
-                raise BrokenResultError from None
-            yield encoder.finish()
 
     def _failed(self, error: StoreError, asked: Asked | None, started_seconds: float) -> Response:
         _log.info(

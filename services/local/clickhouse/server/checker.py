@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Mapping
 
-from services.local.clickhouse.domain.errors import QUERY_IS_TOO_LARGE, StoreError
+from services.local.clickhouse.domain.errors import QUERY_IS_TOO_LARGE, SYNTAX_ERROR, StoreError
 from services.local.clickhouse.domain.ports import Engine
 from services.local.clickhouse.domain.statement import Statement, check_parameters, check_text, check_tree
 
@@ -25,6 +25,8 @@ class StatementChecker:
             raise StoreError.refused(
                 QUERY_IS_TOO_LARGE, f"The query is larger than {self._max_query_bytes} bytes."
             )
+        if not text.strip():
+            raise StoreError.refused(SYNTAX_ERROR, "Empty query.")
         key = (text, is_writer)
         passed = self._passed.get(key)
         if passed is None:

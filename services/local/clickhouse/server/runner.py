@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import ParamSpec, TypeVar
 
 from services.local.clickhouse.domain.errors import TOO_MANY_QUERIES, StoreError
@@ -35,8 +36,10 @@ class Lease:
         await self._runner.call(self._prepare)
 
     async def answer(self, output_format: str) -> Answer:
-        """The whole result."""
-        return await self._runner.call(self._answer, output_format)
+        """The whole result, timed here: the engine also counts what came before on a connection."""
+        started_seconds = self._runner.clock.monotonic_seconds()
+        answer = await self._runner.call(self._answer, output_format)
+        return replace(answer, elapsed_seconds=self._runner.clock.monotonic_seconds() - started_seconds)
 
     async def stream(self, output_format: str) -> Stream:
         """The result in pieces."""
@@ -82,7 +85,7 @@ class QueryRunner:
     ) -> None:
         self._engine = engine
         self._checker = checker
-        self._clock = clock
+        self.clock = clock
         self._threads = ThreadPoolExecutor(max_concurrent, thread_name_prefix="engine")
         self._slots = asyncio.Semaphore(max_concurrent)
         self._max_waiting = max_waiting
@@ -117,7 +120,7 @@ class QueryRunner:
         """Closes sessions whose time is over, until cancelled."""
         while True:
             await asyncio.sleep(_SWEEP_SECONDS)
-            for session in self._sessions.expired(self._clock.monotonic_seconds()):
+            for session in self._sessions.expired(self.clock.monotonic_seconds()):
                 await self._end_session(session)
 
     async def close(self) -> None:
@@ -157,7 +160,7 @@ class QueryRunner:
                 session.connection = await self._open(asked)
             yield session.connection
         finally:
-            self._sessions.release(session, self._clock.monotonic_seconds())
+            self._sessions.release(session, self.clock.monotonic_seconds())
 
     async def _open(self, asked: Asked) -> Connection:
         return await self.call(
