@@ -1,0 +1,12 @@
+"""Metric names: one style, no double, none that carries a unit twice."""
+
+import re
+from typing import get_args
+
+from services.runtime.metric_names import MetricName
+
+
+def test_names_are_dotted_lower_case_and_stand_once() -> None:
+    names = get_args(MetricName)
+    assert len(set(names)) == len(names)
+    assert all(re.fullmatch(r"comptoir(\.[a-z][a-z_]*){2}", name) for name in names)
