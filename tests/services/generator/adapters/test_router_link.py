@@ -1,0 +1,169 @@
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import pytest
+from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
+
+from services.generator.adapters.router_link import RouterLink
+from services.generator.domain.load import LoadReport
+from services.generator.domain.ports import Capabilities
+from services.generator.domain.ticket import Replica
+from services.runtime.addresses import GrpcTarget
+from services.runtime.clock import SystemClock
+from services.runtime.identity import Identity
+from tests.contracts.engine import until
+
+
+class Router(replica_pb2_grpc.ReplicaServiceServicer):
+    """A router that remembers reports, and confirms settlements when it is told to."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.reports: list[replica_pb2.ReportRequest] = []
+        self.is_confirming = True
+        self.server: grpc.aio.Server | None = None
+
+    async def start(self) -> None:
+        self.server = grpc.aio.server()
+        replica_pb2_grpc.add_ReplicaServiceServicer_to_server(self, self.server)
+        self.server.add_insecure_port(self.address)
+        await self.server.start()
+
+    async def stop(self) -> None:
+        assert self.server is not None
+        await self.server.stop(0)
+
+    async def Report(  # noqa: N802
+        self, requests: AsyncIterator[replica_pb2.ReportRequest], context: object
+    ) -> AsyncIterator[replica_pb2.ReportResponse]:
+        async for report in requests:
+            self.reports.append(report)
+            closed = [
+                replica_pb2.LeaseIdentity(high=s.lease_id_high, low=s.lease_id_low)
+                for s in report.settlements
+                if self.is_confirming
+            ]
+            yield replica_pb2.ReportResponse(closed=closed)
+
+    @property
+    def settled(self) -> list[int]:
+        return [settlement.lease_id_low for report in self.reports for settlement in report.settlements]
+
+
+class Load:
+    def __init__(self) -> None:
+        self.requests = 0
+        self.is_draining = False
+
+    def __call__(self) -> LoadReport:
+        return LoadReport(
+            self.requests, self.requests, self.requests, 0, 250, 0.5, is_draining=self.is_draining
+        )
+
+
+class Linked:
+    """A link that runs, its router and its load."""
+
+    def __init__(self, folder: Path, *, interval_seconds: float) -> None:
+        address = f"unix:{folder}/router.sock"
+        self.router, self.load = Router(address), Load()
+        self.link = RouterLink(GrpcTarget(address=address), SystemClock(), interval_seconds=interval_seconds)
+        self.link.register(Replica(7, 1, 3), "127.0.0.1:1", Capabilities(1024, 16, 500), 32)
+        self.running = asyncio.create_task(self.link.run(self.load))
+
+    async def stop(self) -> None:
+        self.running.cancel()
+        await asyncio.wait({self.running})
+        await self.link.close()
+        await self.router.stop()
+
+    def settle(self, number: int) -> None:
+        self.link.settle(Identity(9, number), input_tokens=number, output_tokens=2)
+
+
+@pytest.fixture
+async def linked(tmp_path: Path) -> AsyncIterator[Linked]:
+    linked = Linked(tmp_path, interval_seconds=0.02)
+    await linked.router.start()
+    yield linked
+    await linked.stop()
+
+
+@pytest.fixture
+async def slowly_linked(tmp_path: Path) -> AsyncIterator[Linked]:
+    linked = Linked(tmp_path, interval_seconds=60.0)
+    await linked.router.start()
+    yield linked
+    await linked.stop()
+
+
+async def test_the_first_report_registers_and_all_report_load(linked: Linked) -> None:
+    linked.load.requests = 2
+    await until(lambda: len(linked.router.reports) >= 3, 5)
+    first, second, *_ = linked.router.reports
+    registration = first.registration
+    assert (registration.replica, registration.region, registration.model) == (7, 1, 3)
+    assert (registration.context_tokens, registration.kv_block_tokens, registration.kv_blocks) == (
+        1024,
+        16,
+        500,
+    )
+    assert (registration.address, registration.max_requests) == ("127.0.0.1:1", 32)
+    assert not second.HasField("registration")
+    assert (second.load.running_requests, second.load.kv_usage_permille) == (2, 250)
+    assert second.load.age_milliseconds == 500
+
+
+async def test_a_settlement_goes_at_once_and_only_once_where_it_is_confirmed(slowly_linked: Linked) -> None:
+    await until(lambda: bool(slowly_linked.router.reports), 5)
+    slowly_linked.settle(1)
+    slowly_linked.settle(2)
+    assert await slowly_linked.link.settled(5.0) == 0
+    slowly_linked.settle(3)
+    assert await slowly_linked.link.settled(5.0) == 0
+    assert slowly_linked.router.settled == [1, 2, 3]
+
+
+async def test_what_was_not_confirmed_is_sent_again_to_the_next_router(linked: Linked) -> None:
+    linked.router.is_confirming = False
+    linked.settle(1)
+    await until(lambda: linked.router.settled == [1], 5)
+    await linked.router.stop()
+    linked.settle(2)
+    linked.router.is_confirming = True
+    linked.router.reports.clear()
+    await linked.router.start()
+    assert await linked.link.settled(10.0) == 0
+    assert linked.router.settled == [1, 2]
+    assert linked.router.reports[0].HasField("registration")
+
+
+async def test_a_router_that_never_confirms_leaves_the_rest_to_be_told(linked: Linked) -> None:
+    linked.router.is_confirming = False
+    linked.settle(1)
+    assert await linked.link.settled(0.1) == 1
+
+
+async def test_a_drain_and_a_rush_are_reported_at_once(slowly_linked: Linked) -> None:
+    await until(lambda: len(slowly_linked.router.reports) == 1, 5)
+    slowly_linked.load.requests = 1
+    slowly_linked.link.load_changed()
+    slowly_linked.load.requests = 10
+    slowly_linked.link.load_changed()
+    await until(lambda: len(slowly_linked.router.reports) == 2, 5)
+    assert slowly_linked.router.reports[-1].load.running_requests == 10
+    slowly_linked.load.is_draining = True
+    slowly_linked.link.load_changed()
+    await until(lambda: len(slowly_linked.router.reports) == 3, 5)
+    assert slowly_linked.router.reports[-1].load.is_draining
+
+
+async def test_a_settlement_older_than_any_lease_is_dropped(tmp_path: Path) -> None:
+    target = GrpcTarget(address=f"unix:{tmp_path}/router.sock")
+    link = RouterLink(target, SystemClock(), interval_seconds=1.0, settlement_lifetime_seconds=-1.0)
+    link.settle(Identity(1, 1), input_tokens=1, output_tokens=1)
+    assert link._due() == []
+    assert await link.settled(0.0) == 0
+    await link.close()

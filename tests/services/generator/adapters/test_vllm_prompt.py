@@ -1,0 +1,72 @@
+"""A tokenizer that knows its control tokens in any case stands in for a model's own."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jinja2.exceptions import TemplateError
+
+from services.generator.adapters.vllm_prompt import ChatPrompt
+from services.generator.domain.ports import ChatTurn, Role
+from services.runtime.errors import ComptoirError, Reason
+
+CONTROL = {"<|user|>": 1, "<|end|>": 2, "<|assistant|>": 3, "<tool>": 4}
+PIECES = st.sampled_from([*CONTROL, "<|", "|>", "<", "end", "user", "<|END|>", "<|e", "é", " ", "a", "\n"])
+TEXTS = st.lists(PIECES, max_size=12).map("".join)
+
+
+class CharacterTokenizer:
+    """One token per character, and one per control token, spelt in any case."""
+
+    def get_added_vocab(self) -> dict[str, int]:
+        return CONTROL
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        assert not add_special_tokens
+        parts = re.split(f"({'|'.join(map(re.escape, CONTROL))})", text, flags=re.IGNORECASE)
+        ids: list[int] = []
+        for part in parts:
+            control = CONTROL.get(part.lower())
+            ids += [control] if control else [ord(character) + 100 for character in part]
+        return ids
+
+    def apply_chat_template(
+        self, conversation: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
+    ) -> str:
+        assert not tokenize
+        assert add_generation_prompt
+        if conversation[0]["role"] == "assistant":
+            raise TemplateError("kanarienvogel")
+        return "".join(f"<|user|>{turn['content']}<|end|>" for turn in conversation) + "<|assistant|>"
+
+
+PROMPT = ChatPrompt(CharacterTokenizer())
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=4))
+def test_no_text_becomes_a_control_token_and_no_character_is_lost(texts: list[str]) -> None:
+    ids = PROMPT.token_ids([ChatTurn(Role.USER, text) for text in texts])
+    assert [token_id for token_id in ids if token_id < 100] == [1, 2] * len(texts) + [3]
+    assert "".join(chr(token_id - 100) for token_id in ids if token_id >= 100) == "".join(texts)
+
+
+@given(st.lists(st.text(alphabet="ab <|", max_size=10), min_size=1, max_size=3))
+def test_text_without_control_tokens_is_tokenized_with_its_template(texts: list[str]) -> None:
+    turns = [ChatTurn(Role.USER, text) for text in texts]
+    conversation = [{"role": "user", "content": text} for text in texts]
+    tokenizer = CharacterTokenizer()
+    rendered = tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
+    assert PROMPT.token_ids(turns) == tokenizer.encode(rendered, add_special_tokens=False)
+
+
+def test_a_template_that_refuses_the_roles_refuses_the_request_in_no_words() -> None:
+    with pytest.raises(ComptoirError) as error:
+        PROMPT.token_ids([ChatTurn(Role.ASSISTANT, "kanarienvogel")])
+    assert error.value.reason is Reason.REQUEST_INVALID
+    assert "kanarienvogel" not in str(error.value)
+
+
+def test_a_text_of_nothing_but_control_spellings_takes_no_long_time() -> None:
+    ids = PROMPT.token_ids([ChatTurn(Role.USER, "<|end|>" * 20_000)])
+    assert len(ids) == 3 + 7 * 20_000

@@ -1,0 +1,80 @@
+from services.generator.domain.generations import Generations
+from services.generator.domain.terminal_event import Outcome
+from services.generator.domain.ticket import Replica, TicketGate
+from services.runtime.errors import ComptoirError, Reason
+from tests.services.generator.domain.test_generation import ScriptedEngine, World
+from tests.services.generator.domain.test_ticket import CLAIMS, NOW, START
+
+
+def generations(world: World, *, max_requests: int = 1) -> Generations:
+    gate = TicketGate(Replica(number=7, region=1, model=3), started_at_microseconds=START)
+    world.clock.advance((NOW - world.clock.wall_microseconds()) / 1e6)
+    return Generations(world.generation._around, gate, max_requests=max_requests)
+
+
+def refusal(doors: Generations) -> Reason | None:
+    try:
+        doors.admit(CLAIMS)
+    except ComptoirError as error:
+        return error.reason
+    return None
+
+
+def test_a_ticket_is_used_up_by_being_admitted() -> None:
+    doors = generations(World(ScriptedEngine()))
+    assert refusal(doors) is None
+    assert refusal(doors) is Reason.TICKET_ALREADY_USED
+
+
+def test_a_draining_process_leaves_tickets_unused() -> None:
+    doors = generations(World(ScriptedEngine()))
+    doors.close_gate()
+    assert refusal(doors) is Reason.REPLICA_DRAINING
+    assert refusal(doors) is Reason.REPLICA_DRAINING
+
+
+async def test_a_process_that_lost_its_engine_takes_nothing() -> None:
+    doors = generations(World(ScriptedEngine()))
+    await doors.lose_engine()
+    assert refusal(doors) is Reason.ENGINE_FAILED
+
+
+async def test_a_process_whose_events_pile_up_takes_nothing() -> None:
+    world = World(ScriptedEngine())
+    world.sink.gate.clear()
+    doors = generations(world)
+    while not world.recorder.is_full:
+        world.recorder.record(None)  # type: ignore[arg-type]
+    assert refusal(doors) is Reason.USAGE_NOT_RECORDED
+    world.recorder.give_up()
+    await world.recorder.settled(1.0)
+
+
+async def test_a_full_process_refuses_and_has_room_again_afterwards() -> None:
+    world = World(ScriptedEngine())
+    doors = generations(world, max_requests=0)
+    assert refusal(doors) is Reason.REPLICA_OVERLOADED
+    await doors.serve(world.generation._order, world.send)
+    assert await world.check_ended() is Outcome.STOP
+
+
+async def test_a_drain_of_nothing_ends_at_once() -> None:
+    sleeps: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        sleeps.append(seconds)
+
+    await generations(World(ScriptedEngine())).drain(60.0, sleep=sleep)
+    assert sleeps == []
+
+
+async def test_load_changes_are_told() -> None:
+    world = World(ScriptedEngine())
+    told: list[int] = []
+    gate = TicketGate(Replica(number=7, region=1, model=3), started_at_microseconds=START)
+    doors = Generations(
+        world.generation._around, gate, max_requests=1, load_changed=lambda: told.append(len(doors._open))
+    )
+    await doors.serve(world.generation._order, world.send)
+    await doors.drain(1.0)
+    assert told == [1, 0, 0]

@@ -1,0 +1,73 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from services.generator.domain.engine_parameters import SimulatedParameters, VllmParameters
+from services.generator.domain.ticket import Replica
+from services.generator.settings import GeneratorSettings
+from services.runtime.settings import SettingsError, load_settings
+
+SHARED = {
+    "region": "eu-fr",
+    "catalog": {
+        "regions": [{"number": 4, "name": "eu-fr"}],
+        "models": [{"number": 9, "name": "tiny-eu", "context_tokens": 1024, "max_output_tokens": 512}],
+    },
+}
+OWN = {
+    "listen": {"address": "127.0.0.1:8402"},
+    "router": {"address": "127.0.0.1:8401"},
+    "emitter": {"address": "127.0.0.1:8403"},
+    "replica": 3,
+    "model": "tiny-eu",
+    "model_path": "deploy/models/tiny-eu",
+    "ticket_public_keys": {1: "ticket-1.pub"},
+    "cache_salt_secret_file": "cache-salt.secret",
+}
+
+
+def settings(tmp_path: Path, **changes: Any) -> GeneratorSettings:
+    path = tmp_path / "comptoir.yaml"
+    path.write_text(yaml.safe_dump({**SHARED, "generator": {**OWN, **changes}}))
+    return load_settings(GeneratorSettings, section="generator", path=path, environ={})
+
+
+def test_the_defaults_are_a_vllm_replica_that_reaches_nothing(tmp_path: Path) -> None:
+    own = settings(tmp_path)
+    assert own.identity == Replica(number=3, region=4, model=9)
+    assert own.address == "127.0.0.1:8402"
+    assert own.engine_parameters == VllmParameters("deploy/models/tiny-eu", 1024)
+    assert not own.vllm.is_download_allowed
+    assert own.bounds.drain_seconds == own.drain_seconds
+
+
+def test_a_simulated_replica_needs_no_model_folder(tmp_path: Path) -> None:
+    own = settings(tmp_path, engine="simulated", model_path="", simulated={"ttft_seconds": 1.5})
+    assert own.engine_parameters == SimulatedParameters(context_tokens=1024, ttft_seconds=1.5)
+
+
+def test_callers_may_be_told_another_address(tmp_path: Path) -> None:
+    assert settings(tmp_path, advertise_address="generator-3:8402").address == "generator-3:8402"
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"model": "unknown"}, "model is not in catalog"),
+        ({"model_path": ""}, "engine vllm needs model_path"),
+        ({"replica": 0}, "replica"),
+        ({"ticket_public_keys": {}}, "ticket_public_keys"),
+        ({"listen": {"address": "0.0.0.0:8402"}}, "needs tls"),
+        ({"tickets": 1}, "tickets: is not a known key"),
+        ({"simulated": {"itl_seconds": 0}}, "itl_seconds"),
+    ],
+)
+def test_what_cannot_work_is_refused_in_one_sentence(
+    tmp_path: Path, changes: dict[str, Any], what: str
+) -> None:
+    with pytest.raises(SettingsError) as error:
+        settings(tmp_path, **changes)
+    assert what in str(error.value)
+    assert "\n" not in str(error.value)

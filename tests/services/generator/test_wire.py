@@ -1,0 +1,110 @@
+from dataclasses import replace
+
+import protovalidate
+import pytest
+from comptoir.generator.v1 import generator_pb2
+from comptoir.ticket.v1 import ticket_pb2
+from comptoir.usage.v1 import usage_pb2
+from google.protobuf.descriptor import FieldDescriptor
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.generator import wire
+from services.generator.domain.generation import Finished
+from services.generator.domain.load import LoadReport, LoadSample, LoadTotals
+from services.generator.domain.terminal_event import Counts, Ending, Outcome
+from services.generator.domain.ticket import Replica
+from services.generator.domain.timeline import Timings
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.identity import Identity
+from tests.services.generator.domain.test_recording import EVENT
+
+NUMERIC = frozenset(
+    {
+        FieldDescriptor.CPPTYPE_INT32,
+        FieldDescriptor.CPPTYPE_INT64,
+        FieldDescriptor.CPPTYPE_UINT32,
+        FieldDescriptor.CPPTYPE_UINT64,
+        FieldDescriptor.CPPTYPE_BOOL,
+        FieldDescriptor.CPPTYPE_ENUM,
+    }
+)
+UINT32 = st.integers(0, 2**32 - 1)
+
+
+@given(st.binary(max_size=80))
+def test_claims_of_any_bytes_are_claims_or_a_refusal(content: bytes) -> None:
+    try:
+        claims = wire.claims_from(content)
+    except ComptoirError as error:
+        assert error.reason is Reason.TICKET_INVALID  # noqa: PT017 - either way is right
+        return
+    assert claims.priority <= 255
+
+
+def test_claims_carry_every_field() -> None:
+    numbers = {
+        field.name: index for index, field in enumerate(ticket_pb2.TicketClaims.DESCRIPTOR.fields, start=1)
+    }
+    claims = wire.claims_from(ticket_pb2.TicketClaims(**numbers).SerializeToString())
+    identities = (*claims.ticket_id, *claims.request_id, *claims.lease_id)
+    own = [claims.tenant, claims.key, claims.model, claims.region, claims.home_region]
+    own += [claims.transfer_record, claims.replica, claims.max_input_tokens, claims.max_output_tokens]
+    own += [claims.priority, claims.attempt, claims.issued_at_microseconds]
+    own += [claims.expires_at_microseconds, claims.predicted_kv_blocks]
+    assert sorted([*identities, *own]) == sorted(numbers.values())
+
+
+@given(ending=st.sampled_from(Outcome), reason=st.sampled_from(Reason), tokens=UINT32, priority=UINT32)
+def test_every_event_satisfies_the_schema(
+    ending: Outcome, reason: Reason, tokens: int, priority: int
+) -> None:
+    event = replace(
+        EVENT,
+        ending=Ending(ending, reason),
+        counts=Counts(tokens, 0, tokens),
+        claims=replace(EVENT.claims, priority=min(priority, 255)),
+    )
+    message = wire.generation_from(event, config_digest=5)
+    protovalidate.validate(message)
+    assert message.outcome == int(ending)
+    assert message.reason == int(reason)
+    assert message.tenant_low == 11
+    assert message.tenant_high == 0
+
+
+def test_no_field_of_an_event_can_hold_text() -> None:
+    for message in (usage_pb2.Generation, usage_pb2.ReplicaLoad):
+        assert {field.cpp_type for field in message.DESCRIPTOR.fields} <= NUMERIC
+
+
+@given(age=st.floats(min_value=0, max_value=1e12), permille=st.integers(0, 1000))
+def test_every_load_satisfies_its_schemas(age: float, permille: int) -> None:
+    report = LoadReport(1, 2, 3, 4, permille, age, is_draining=True)
+    sample = LoadSample(Identity(1, 2), 1_790_000_000_000_000, report, LoadTotals(5, 6))
+    protovalidate.validate(wire.replica_load_from(sample, Replica(1, 1, 1), config_digest=0))
+    protovalidate.validate(wire.router_load_from(report))
+    assert wire.load_response_from(report).is_draining
+
+
+def test_sampling_that_is_not_set_has_the_defaults_of_the_schema() -> None:
+    sampling = wire.sampling_from(generator_pb2.GenerateRequest())
+    assert (sampling.temperature, sampling.top_p, sampling.seed) == (1.0, 1.0, None)
+    greedy = generator_pb2.Sampling(temperature=0, seed=0, stop=["x"])
+    asked = wire.sampling_from(generator_pb2.GenerateRequest(sampling=greedy))
+    assert (asked.temperature, asked.seed, asked.stop) == (0.0, 0, ("x",))
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        (Outcome.STOP, generator_pb2.FINISH_REASON_STOP),
+        (Outcome.LENGTH, generator_pb2.FINISH_REASON_LENGTH),
+    ],
+)
+def test_an_answer_ends_for_its_reason(
+    outcome: Outcome, reason: generator_pb2.FinishReason.ValueType
+) -> None:
+    response = wire.response_from(Finished(outcome, Counts(1, 0, 2), Timings(1, 2, 3, 4, 5)))
+    assert response.finished.finish_reason == reason
+    assert response.finished.ttft_microseconds == 3
