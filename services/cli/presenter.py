@@ -59,8 +59,9 @@ class JsonPresenter:
 class TerminalPresenter:
     """A line per part; on a terminal with a spinner and running time, elsewhere one line per change."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, how_to_stop: str) -> None:
         self._console = console
+        self._how_to_stop = how_to_stop
         self._started = time.monotonic()
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
@@ -100,6 +101,7 @@ class TerminalPresenter:
         out(f"\nWith curl:\n{_CURL.format(**values)}")
         out(f"\nWith Python:\n{_SNIPPET.format(**in_python)}")
         out(f"\nUsage and latency, store at {state['clickhouse_url']}:\n{_QUERY.format(**state)}")
+        out(f"\nTo stop: {self._how_to_stop}")
 
     def close(self) -> None:
         """Stops drawing."""

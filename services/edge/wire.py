@@ -82,7 +82,11 @@ def models_from(response: router_pb2.ListModelsResponse) -> tuple[Model, ...]:
 
 
 def generate_request(offer: Offer, chat: ChatRequest) -> generator_pb2.GenerateRequest:
-    """The replica's task."""
+    """The replica's task.
+
+    It asks for as many output tokens as the ticket permits: the router put the smaller of
+    the client's wish and the model's cap there.
+    """
     sampling = chat.sampling
     return generator_pb2.GenerateRequest(
         ticket=ticket_pb2.SignedTicket(
@@ -93,7 +97,6 @@ def generate_request(offer: Offer, chat: ChatRequest) -> generator_pb2.GenerateR
             for message in chat.messages
         ],
         sampling=generator_pb2.Sampling(
-            max_output_tokens=sampling.max_output_tokens,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             presence_penalty=sampling.presence_penalty,

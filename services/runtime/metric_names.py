@@ -14,7 +14,7 @@ MetricName = Literal[
     "comptoir.usage.recorded",
     # counter, {event}: usage events that were not acknowledged in time; their requests failed cleanly
     "comptoir.usage.unrecorded",
-    # counter, {frame}: frames that the store took, by kind; with the dead letters, all that was read from the log
+    # counter, {frame}: frames that the store took, by kind; with the dead letters, all that was read
     "comptoir.usage.inserted_frames",
     # counter, {row}: events in those frames, by kind
     "comptoir.usage.inserted_rows",

@@ -62,7 +62,8 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
         run_reporting(options, child_environment(), report_to)
         return
     console = Console()
-    presenter: Presenter = JsonPresenter(console) if as_json else TerminalPresenter(console)
+    how_to_stop = f"comptoir down --data-dir {options.data_dir}" if detach else "Ctrl-C"
+    presenter: Presenter = JsonPresenter(console) if as_json else TerminalPresenter(console, how_to_stop)
     try:
         if detach:
             run_detached(options, config, presenter)
@@ -70,8 +71,8 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
             asyncio.run(StackRun(options, child_environment(), _observer(presenter)).run())
     finally:
         presenter.close()
-    if not as_json:
-        console.out("Stop it with: comptoir down" if detach else "Stopped; nothing was left running.")
+    if not as_json and not detach:
+        console.out("Stopped; nothing was left running.")
 
 
 def child_environment() -> dict[str, str]:

@@ -59,3 +59,9 @@ def test_the_edges_of_ranges_obey_the_schema(top_p: int) -> None:
         "stop": ["€" * 85],
     }
     validate(wire.generate_request(OFFER, parse_chat(body)))
+
+
+def test_a_wish_above_the_model_s_cap_is_cut_by_the_router_s_ticket() -> None:
+    chat = ChatRequest("m", (Message(Role.USER, "x"),), Sampling(max_output_tokens=1_000_000))
+    assert wire.admit_request("key", chat, Identity(1, 2)).max_output_tokens == 1_000_000
+    assert wire.generate_request(OFFER, chat).sampling.max_output_tokens == 0
