@@ -1,0 +1,11 @@
+"""An admission event has no field that could hold text."""
+
+import typing
+
+from services.router.domain.events import AdmissionEvent
+from services.runtime.errors import Reason
+from services.runtime.identity import Identity
+
+
+def test_an_event_holds_numbers_identities_and_a_reason_only() -> None:
+    assert set(typing.get_type_hints(AdmissionEvent).values()) <= {int, Identity, Reason}
