@@ -2,11 +2,13 @@
 
 import contextlib
 import re
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from services.local.clickhouse.domain.canonical import tokens
 from services.local.clickhouse.domain.errors import StoreError
 from services.local.clickhouse.domain.ports import Answer
 
@@ -22,6 +24,7 @@ class ChdbEngine:
             import chdb  # noqa: PLC0415 - loading it starts the engine
 
         self._chdb: Any = chdb
+        self._scratch = folder / "scratch"
         self._connection_string = connection_string
         self._default_database = default_database
         self._parser_lock = threading.Lock()
@@ -59,7 +62,7 @@ class ChdbEngine:
         except StoreError:
             opened.close()
             raise
-        return ChdbConnection(opened)
+        return ChdbConnection(opened, self._scratch)
 
     def close(self) -> None:
         """Closes the folder cleanly, once the connections that were given out are closed."""
@@ -75,8 +78,9 @@ class ChdbEngine:
 class ChdbConnection:
     """One connection; settings given with `configure` last until the next call of it."""
 
-    def __init__(self, opened: Any) -> None:
+    def __init__(self, opened: Any, scratch: Path) -> None:
         self._opened = opened
+        self._scratch = scratch
         self._given: dict[str, str] = {}
         self._before: dict[str, str] = {}
 
@@ -121,28 +125,19 @@ class ChdbConnection:
             raise StoreError.of_engine(str(error)) from None
 
     def insert(self, head: str, input_format: str, pieces: Sequence[bytes]) -> Answer:
-        """Feeds data to a checked INSERT; all rows or none."""
-        inserter = None
-        try:
-            inserter = self._opened.send_insert(head, input_format)
-            for piece in pieces:
-                inserter.append(piece)
-            done = inserter.finish()
-        except RuntimeError as error:
-            self._let_go(inserter)
-            raise StoreError.of_engine(str(error)) from None
-        return Answer(body=b"", written_rows=done.rows_written, written_bytes=done.bytes_written)
+        """Feeds data to a checked INSERT; all rows or none.
+
+        Through a file: the engine's streaming insert says success where the table refused the rows (a
+        constraint, too many parts, a full disk), and an acknowledged row would be lost.
+        """
+        with tempfile.NamedTemporaryFile(dir=self._scratch, suffix=".data") as data:
+            data.writelines(pieces)
+            data.flush()
+            return self.query(_with_data(head, data.name, input_format), "TSV", {})
 
     def close(self) -> None:
         """Ends the connection and its temporary tables."""
         self._opened.close()
-
-    def _let_go(self, inserter: Any) -> None:
-        """Frees the table: an INSERT that failed to begin keeps its lock until the next call."""
-        if inserter is not None:
-            with contextlib.suppress(RuntimeError):
-                inserter.cancel()
-        _run(self._opened, "SELECT 1")
 
     def _values(self, settings: Mapping[str, str]) -> dict[str, str]:
         names = ", ".join(_string(name) for name in settings)
@@ -185,6 +180,12 @@ def _run(
         return bytes(opened.query(text, output_format, params=dict(parameters or {})).bytes())
     except RuntimeError as error:
         raise StoreError.of_engine(str(error)) from None
+
+
+def _with_data(head: str, file_name: str, input_format: str) -> str:
+    """The INSERT with its data: `FROM INFILE` stands before SETTINGS, which canonical text spells so."""
+    at = next((token.start for token in tokens(head) if token.text == "SETTINGS"), len(head))
+    return f"{head[:at].rstrip()} FROM INFILE {_string(file_name)} {head[at:]} FORMAT {input_format}"
 
 
 def _set(settings: Mapping[str, str]) -> str:
