@@ -18,9 +18,11 @@ AUTHENTICATION_FAILED = 516
 UNKNOWN_EXCEPTION = 1002
 INVALID_SESSION_TIMEOUT = 374
 UNKNOWN_COMPRESSION_METHOD = 89
+CHECKSUM_DOESNT_MATCH = 40
 
 _NAMES = {
     36: "BAD_ARGUMENTS",
+    40: "CHECKSUM_DOESNT_MATCH",
     48: "NOT_IMPLEMENTED",
     62: "SYNTAX_ERROR",
     89: "UNKNOWN_COMPRESSION_METHOD",
@@ -77,6 +79,11 @@ class StoreError(Exception):
         if match is None:
             return cls(UNKNOWN_EXCEPTION, f"Code: {UNKNOWN_EXCEPTION}. DB::Exception: {text}")
         return cls(int(match.group(1)), text[start:].strip())
+
+
+def too_large(max_bytes: int) -> StoreError:
+    """The error of a body over its bound."""
+    return StoreError.refused(TOO_LARGE_BODY, f"The body of the request is larger than {max_bytes} bytes.")
 
 
 def http_status(code: int) -> int:

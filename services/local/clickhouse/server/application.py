@@ -20,7 +20,7 @@ from services.local.clickhouse.server.answers import (
 from services.local.clickhouse.server.intake import Asked, Limits, read_request
 from services.local.clickhouse.server.runner import Lease, QueryRunner
 from services.local.clickhouse.server.streaming import ResultStream
-from services.local.clickhouse.wire.codings import choose_coding, encode
+from services.local.clickhouse.wire.codings import NATIVE, choose_coding, encode
 from services.runtime import logs
 from services.runtime.clock import Clock
 
@@ -95,9 +95,7 @@ class Front:
             headers = base_headers(
                 _query_id(asked), self._engine.timezone, wanted if _has_rows(lease) else ""
             )
-            coding = ""
-            if asked.request.allows_http_compression:
-                coding = choose_coding(request.headers.get("accept-encoding", ""))
+            coding = _coding(asked, request.headers.get("accept-encoding", ""))
             if _can_stream(asked, lease, wanted):
                 stream = await lease.stream(wanted)
                 stack.push_async_callback(lease.end, stream)
@@ -150,7 +148,15 @@ def _can_stream(asked: Asked, lease: Lease, output_format: str) -> bool:
 
 
 def _encoded(headers: dict[str, str], coding: str) -> dict[str, str]:
-    return {**headers, "Content-Encoding": coding, "Vary": "Accept-Encoding"} if coding else headers
+    if coding in ("", NATIVE):
+        return headers
+    return {**headers, "Content-Encoding": coding, "Vary": "Accept-Encoding"}
+
+
+def _coding(asked: Asked, accept_encoding: str) -> str:
+    if asked.request.compresses_natively:
+        return NATIVE
+    return choose_coding(accept_encoding) if asked.request.allows_http_compression else ""
 
 
 def _query_id(asked: Asked) -> str:

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from starlette.requests import Request
 
 from services.local.clickhouse.domain.credentials import Writer, credentials_of, is_writer
-from services.local.clickhouse.domain.errors import NOT_IMPLEMENTED, SYNTAX_ERROR, StoreError
+from services.local.clickhouse.domain.errors import SYNTAX_ERROR, StoreError, too_large
 from services.local.clickhouse.domain.inserts import SplitInsert, split_insert
 from services.local.clickhouse.domain.request import QueryRequest, parse_request
-from services.local.clickhouse.wire.codings import decode, too_large
+from services.local.clickhouse.wire.codings import decode
 from services.local.clickhouse.wire.forms import form_fields, is_form, url_fields
+from services.local.clickhouse.wire.native_blocks import decode_blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,8 @@ async def read_request(request: Request, writer: Writer, limits: Limits) -> Aske
         is_writer=writes,
         session_timeout_seconds=limits.session_timeout_seconds,
     )
-    if asked.decompresses_natively or asked.compresses_natively:
-        raise StoreError.refused(NOT_IMPLEMENTED, "Use Content-Encoding and Accept-Encoding to compress.")
+    if asked.decompresses_natively:
+        body = decode_blocks(body, max_bytes)
     return _divide(asked, body, is_writer=writes, bytes_in=len(raw))
 
 

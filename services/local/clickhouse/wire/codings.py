@@ -6,10 +6,13 @@ from typing import Any, Protocol
 
 import cramjam
 
-from services.local.clickhouse.domain.errors import TOO_LARGE_BODY, UNKNOWN_COMPRESSION_METHOD, StoreError
+from services.local.clickhouse.domain.errors import UNKNOWN_COMPRESSION_METHOD, StoreError, too_large
+from services.local.clickhouse.wire.native_blocks import encode_blocks
 
 # By preference of this front: speed first.
 _CODINGS = ("lz4", "zstd", "gzip", "deflate", "br")
+# Not a content coding: the blocks of `compress=1`, which no header announces.
+NATIVE = "native"
 _MODULES: dict[str, Any] = {
     "lz4": cramjam.lz4,
     "zstd": cramjam.zstd,
@@ -61,11 +64,6 @@ def decode(body: bytes, coding: str, max_bytes: int) -> bytes:
         return room[:size]
 
 
-def too_large(max_bytes: int) -> StoreError:
-    """The error of a body over its bound."""
-    return StoreError.refused(TOO_LARGE_BODY, f"The body of the request is larger than {max_bytes} bytes.")
-
-
 def encode(body: bytes, coding: str) -> bytes:
     """The whole body in a content coding of `choose_coding`."""
     if not coding:
@@ -76,6 +74,8 @@ def encode(body: bytes, coding: str) -> bytes:
 
 def encoder_of(coding: str) -> Encoder:
     """An encoder for a coding of `choose_coding`."""
+    if coding == NATIVE:
+        return _Blocks()
     if coding in ("gzip", "deflate"):
         return _Zlib(31 if coding == "gzip" else 15)
     return _Cramjam(_MODULES[coding]) if coding else _Plain()
@@ -84,6 +84,14 @@ def encoder_of(coding: str) -> Encoder:
 class _Plain:
     def encode(self, piece: bytes) -> bytes:
         return piece
+
+    def finish(self) -> bytes:
+        return b""
+
+
+class _Blocks:
+    def encode(self, piece: bytes) -> bytes:
+        return encode_blocks(piece)
 
     def finish(self) -> bytes:
         return b""
