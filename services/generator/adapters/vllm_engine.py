@@ -144,6 +144,9 @@ class VllmEngine:
         llm, self._llm = self._llm, None
         if llm is not None:
             llm.shutdown(timeout=_SHUTDOWN_SECONDS)
+            # It leaves its sockets' context to the collector, which warns about that.
+            with quiet():
+                del llm
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _check_fits(self, request: EngineRequest) -> None:
