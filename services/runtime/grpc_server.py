@@ -36,15 +36,17 @@ class GrpcServer:
         self._healths = healths
 
     async def start(self) -> None:
-        """Binds and accepts calls; health says NOT_SERVING. SettingsError if the address is taken."""
+        """Binds and accepts calls; health says NOT_SERVING. SettingsError if it cannot."""
         try:
             if self._listen.tls is None:
                 self.server.add_insecure_port(self._listen.address)
             else:
                 self.server.add_secure_port(self._listen.address, self._listen.tls.server_credentials())
         except RuntimeError:
+            unless = "" if self._listen.tls is None else ", or its TLS files hold no certificate and key"
             raise SettingsError(
-                f"the address {self._listen.address} is taken; stop what listens there or set another."
+                f"the address {self._listen.address} is taken{unless}; "
+                "stop what listens there or set another."
             ) from None
         await self.set_serving(is_serving=False)
         await self.server.start()

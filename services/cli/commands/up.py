@@ -81,6 +81,8 @@ def child_environment() -> dict[str, str]:
         # The key that `comptoir chat` reads is nobody else's.
         **{name: value for name, value in environment().items() if name != "COMPTOIR_API_KEY"},
         "DO_NOT_TRACK": "1",
+        # gRPC's C code would write lines of its own, with words of its peers, between ours.
+        "GRPC_VERBOSITY": "NONE",
         "VLLM_NO_USAGE_STATS": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "PYTHONUNBUFFERED": "1",

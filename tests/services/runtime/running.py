@@ -1,0 +1,70 @@
+"""A real gRPC server with scripted handlers behind the boundary, on a unix socket or a loopback port."""
+
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from comptoir.emitter.v1 import emitter_pb2, emitter_pb2_grpc
+from comptoir.generator.v1 import generator_pb2_grpc
+from comptoir.router.v1 import replica_pb2_grpc
+
+from services.runtime.addresses import GrpcListen
+from services.runtime.clock import ManualClock
+from services.runtime.grpc_server import GrpcServer, build_server
+
+Script = Callable[..., Any]
+
+
+class Emitter(emitter_pb2_grpc.EmitterServiceServicer):
+    """Keeps what it was sent and answers as `answer` says."""
+
+    def __init__(self) -> None:
+        self.requests: list[emitter_pb2.RecordRequest] = []
+        self.answer: Callable[[emitter_pb2.RecordRequest], Awaitable[None]] | None = None
+
+    async def Record(  # noqa: N802 - the schema's name
+        self, request: emitter_pb2.RecordRequest, context: Any
+    ) -> emitter_pb2.RecordResponse:
+        """As the real one, without keeping anything."""
+        self.requests.append(request)
+        if self.answer is not None:
+            await self.answer(request)
+        return emitter_pb2.RecordResponse(accepted=1)
+
+
+def _scripted(servicer: type, **scripts: Script | None) -> Any:
+    return type(
+        "Scripted", (servicer,), {name: script and staticmethod(script) for name, script in scripts.items()}
+    )()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def serving(
+    listen: GrpcListen,
+    *,
+    get_load: Script | None = None,
+    generate: Script | None = None,
+    report: Script | None = None,
+    emitter: Emitter | None = None,
+    **bounds: int,
+) -> AsyncIterator[GrpcServer]:
+    server = build_server(listen, clock=ManualClock(), **bounds)
+    generator = _scripted(generator_pb2_grpc.GeneratorServiceServicer, GetLoad=get_load, Generate=generate)
+    generator_pb2_grpc.add_GeneratorServiceServicer_to_server(generator, server.server)
+    replica = _scripted(replica_pb2_grpc.ReplicaServiceServicer, Report=report)
+    replica_pb2_grpc.add_ReplicaServiceServicer_to_server(replica, server.server)
+    if emitter is not None:
+        emitter_pb2_grpc.add_EmitterServiceServicer_to_server(emitter, server.server)
+    await server.start()
+    await server.set_serving(is_serving=True)
+    try:
+        yield server
+    finally:
+        await server.drain(0)

@@ -1,0 +1,236 @@
+"""Events are handed over together, again until they are durable, and nobody waits for ever."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from comptoir.emitter.v1 import emitter_pb2
+from comptoir.usage.v1 import usage_pb2
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.runtime import emitter_client
+from services.runtime.addresses import GrpcListen, GrpcTarget
+from services.runtime.clock import SystemClock
+from services.runtime.emitter_client import MAX_EVENTS, EmitterClient, _take, _Waiting
+from services.runtime.errors import ComptoirError, Reason
+from tests.services.emitter.requests import one_of_each, replica_load
+from tests.services.runtime.running import Emitter, serving
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> str:
+    return f"unix:{tmp_path}/e.sock"
+
+
+@pytest.fixture
+async def emitter(address: str) -> AsyncIterator[Emitter]:
+    emitter = Emitter()
+    async with serving(GrpcListen(address=address), emitter=emitter):
+        yield emitter
+
+
+@pytest.fixture
+async def client(address: str) -> AsyncIterator[EmitterClient]:
+    client = EmitterClient(GrpcTarget(address=address), clock=SystemClock(), wait_seconds=5.0)
+    yield client
+    await client.close()
+
+
+def load(number: int) -> usage_pb2.ReplicaLoad:
+    return replica_load(event_id_low=number)
+
+
+def numbers(emitter: Emitter) -> list[list[int]]:
+    return [[sample.event_id_low for sample in sent.replica_loads] for sent in emitter.requests]
+
+
+class Gate:
+    """Holds the emitter's answers until it is opened; the first one that waits is noticed."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.opened = asyncio.Event()
+
+    async def __call__(self, _request: emitter_pb2.RecordRequest) -> None:
+        self.reached.set()
+        await self.opened.wait()
+
+
+async def test_calls_made_meanwhile_travel_together(emitter: Emitter, client: EmitterClient) -> None:
+    emitter.answer = gate = Gate()
+    first = asyncio.create_task(client.record(replica_loads=[load(0)]))
+    await asyncio.wait_for(gate.reached.wait(), 5)
+    others = [asyncio.create_task(client.record(replica_loads=[load(n)])) for n in range(1, 6)]
+    await asyncio.sleep(0)
+    gate.opened.set()
+    await asyncio.wait_for(asyncio.gather(first, *others), 5)
+    assert numbers(emitter) == [[0], [1, 2, 3, 4, 5]]
+
+
+async def test_an_emitter_that_was_away_gets_the_events_when_it_is_back(
+    address: str, client: EmitterClient
+) -> None:
+    recording = asyncio.create_task(client.record(replica_loads=[load(1)]))
+    await asyncio.sleep(0)
+    emitter = Emitter()
+    async with serving(GrpcListen(address=address), emitter=emitter):
+        await asyncio.wait_for(recording, 5)
+    assert numbers(emitter) == [[1]]
+
+
+@pytest.mark.parametrize("reason", [Reason.UNAVAILABLE, Reason.SPOOL_FULL])
+async def test_a_refusal_that_may_pass_is_tried_again(
+    emitter: Emitter, client: EmitterClient, reason: Reason
+) -> None:
+    async def twice(_request: object) -> None:
+        if len(emitter.requests) < 3:
+            raise ComptoirError(reason)
+
+    emitter.answer = twice
+    await asyncio.wait_for(client.record(replica_loads=[load(1)]), 5)
+    assert numbers(emitter) == [[1]] * 3
+
+
+async def test_an_emitter_that_stays_away_is_a_clean_error_in_time(address: str) -> None:
+    client = EmitterClient(GrpcTarget(address=address), clock=SystemClock(), wait_seconds=0.2)
+    started = asyncio.get_running_loop().time()
+    records = [client.record(replica_loads=[load(n)]) for n in range(3)]
+    ends = await asyncio.wait_for(asyncio.gather(*records, return_exceptions=True), 5)
+    assert [end.reason for end in ends if isinstance(end, ComptoirError)] == [Reason.USAGE_NOT_RECORDED] * 3
+    assert asyncio.get_running_loop().time() - started < 3
+    await client.close()
+
+
+async def test_an_emitter_that_hangs_is_a_clean_error_in_time_for_all_that_queue(
+    emitter: Emitter, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(emitter_client, "MAX_EVENTS", 1)
+    emitter.answer = Gate()
+    client = EmitterClient(GrpcTarget(address=address), clock=SystemClock(), wait_seconds=0.3)
+    started = asyncio.get_running_loop().time()
+    records = [client.record(replica_loads=[load(n)]) for n in range(20)]
+    ends = await asyncio.wait_for(asyncio.gather(*records, return_exceptions=True), 5)
+    assert [end.reason for end in ends if isinstance(end, ComptoirError)] == [Reason.USAGE_NOT_RECORDED] * 20
+    assert asyncio.get_running_loop().time() - started < 2
+    await client.close()
+
+
+async def test_a_refused_event_fails_its_own_caller_only(emitter: Emitter, client: EmitterClient) -> None:
+    emitter.answer = gate = Gate()
+    first = asyncio.create_task(client.record(replica_loads=[load(0)]))
+    await asyncio.wait_for(gate.reached.wait(), 5)
+
+    async def refuse_seven(request: emitter_pb2.RecordRequest) -> None:
+        if any(sample.event_id_low == 7 for sample in request.replica_loads):
+            raise ComptoirError(Reason.REQUEST_INVALID, field="replica_loads")
+
+    calls = [asyncio.create_task(client.record(replica_loads=[load(n)])) for n in (6, 7, 8)]
+    await asyncio.sleep(0)
+    emitter.answer = refuse_seven
+    gate.opened.set()
+    ends = await asyncio.wait_for(asyncio.gather(first, *calls, return_exceptions=True), 5)
+    assert [end.reason if isinstance(end, ComptoirError) else end for end in ends] == [
+        None,
+        None,
+        Reason.REQUEST_INVALID,
+        None,
+    ]
+
+
+async def test_a_caller_that_leaves_takes_no_events_with_it(emitter: Emitter, client: EmitterClient) -> None:
+    emitter.answer = gate = Gate()
+    first = asyncio.create_task(client.record(replica_loads=[load(0)]))
+    await asyncio.wait_for(gate.reached.wait(), 5)
+    leaving = asyncio.create_task(client.record(replica_loads=[load(1)]))
+    staying = asyncio.create_task(client.record(replica_loads=[load(2)]))
+    await asyncio.sleep(0)
+    first.cancel()
+    leaving.cancel()
+    await asyncio.gather(first, leaving, return_exceptions=True)
+    gate.opened.set()
+    await asyncio.wait_for(staying, 5)
+    assert numbers(emitter) == [[0], [1, 2]]
+
+
+async def test_a_call_that_the_emitter_broke_off_is_tried_again(
+    emitter: Emitter, client: EmitterClient
+) -> None:
+    async def break_off_once(_request: object) -> None:
+        if len(emitter.requests) == 1:
+            raise ComptoirError(Reason.CLIENT_CANCELLED)
+
+    emitter.answer = break_off_once
+    await asyncio.wait_for(client.record(replica_loads=[load(1)]), 5)
+    assert numbers(emitter) == [[1], [1]]
+
+
+async def test_a_defect_of_the_sender_hangs_nobody_and_the_next_call_works(
+    emitter: Emitter, client: EmitterClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_batch: object) -> Any:
+        raise KeyError("defect")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(client, "_send", broken)
+        ends = await asyncio.wait_for(
+            asyncio.gather(
+                *(client.record(replica_loads=[load(n)]) for n in range(3)), return_exceptions=True
+            ),
+            5,
+        )
+    assert [end.reason for end in ends if isinstance(end, ComptoirError)] == [Reason.USAGE_NOT_RECORDED] * 3
+    await asyncio.wait_for(client.record(replica_loads=[load(9)]), 5)
+    assert numbers(emitter) == [[9]]
+
+
+async def test_a_sender_that_is_cancelled_hangs_nobody(emitter: Emitter, client: EmitterClient) -> None:
+    emitter.answer = gate = Gate()
+    calls = [asyncio.create_task(client.record(replica_loads=[load(n)])) for n in range(3)]
+    await asyncio.wait_for(gate.reached.wait(), 5)
+    assert client._sender is not None
+    client._sender.cancel()
+    ends = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 5)
+    assert all(isinstance(end, ComptoirError) for end in ends)
+    gate.opened.set()
+
+
+async def test_after_close_there_is_an_error_and_no_hang(emitter: Emitter, address: str) -> None:
+    client = EmitterClient(GrpcTarget(address=address), clock=SystemClock(), wait_seconds=1.0)
+    await client.record(replica_loads=[load(1)])
+    await client.close()
+    with pytest.raises(ComptoirError, match="USAGE_NOT_RECORDED"):
+        await asyncio.wait_for(client.record(replica_loads=[load(2)]), 5)
+
+
+async def test_all_kinds_travel_in_one_request(emitter: Emitter, client: EmitterClient) -> None:
+    each = one_of_each()
+    await client.record(
+        admissions=each.admissions,
+        generations=each.generations,
+        edge_requests=each.edge_requests,
+        replica_loads=each.replica_loads,
+    )
+    assert emitter.requests == [each]
+
+
+@given(sizes=st.lists(st.integers(0, MAX_EVENTS), max_size=30))
+def test_a_request_never_carries_more_than_it_may_and_order_is_kept(sizes: list[int]) -> None:
+    async def taken_in_turns() -> list[list[int]]:
+        sample = load(1)
+        queue = [
+            _Waiting(emitter_pb2.RecordRequest(replica_loads=[sample] * size), deadline_seconds=float(number))
+            for number, size in enumerate(sizes)
+        ]
+        batches = []
+        while queue:
+            batch = _take(queue)
+            assert batch
+            assert sum(waiting.size for waiting in batch) <= MAX_EVENTS
+            batches.append([int(waiting.deadline_seconds) for waiting in batch])
+        return batches
+
+    batches = asyncio.run(taken_in_turns())
+    assert [number for batch in batches for number in batch] == list(range(len(sizes)))
