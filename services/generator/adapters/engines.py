@@ -1,16 +1,21 @@
 """Picks the engine that its parameters are for; only that one is imported."""
 
+from pathlib import Path
+
 from services.generator.domain.engine_parameters import EngineParameters, SimulatedParameters
 from services.generator.domain.ports import Engine
 from services.runtime.clock import Clock
+from services.runtime.settings import SettingsError
 
 
 def engine_from(parameters: EngineParameters, clock: Clock) -> Engine:
-    """The engine, not started."""
+    """The engine, not started; raises SettingsError if there is no model to start it with."""
     if isinstance(parameters, SimulatedParameters):
         from services.generator.adapters.simulated_engine import SimulatedEngine  # noqa: PLC0415
 
         return SimulatedEngine(parameters, clock)
+    if not parameters.is_download_allowed and not Path(parameters.model_path).is_dir():
+        raise SettingsError(f"there is no model folder {parameters.model_path}; set generator.model_path.")
     # vLLM takes seconds to import, is not installed everywhere, and reads its environment once.
     from services.generator.adapters.vllm_environment import quiet_import, set_environment  # noqa: PLC0415
 

@@ -4,7 +4,6 @@ import asyncio
 import gc
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from vllm import envs
@@ -36,6 +35,7 @@ from services.runtime.settings import SettingsError
 
 _SHUTDOWN_SECONDS = 5.0
 _TOKENIZER_THREADS = 2
+_MAX_REASON_CHARACTERS = 600
 _FINISHES = {finish.value: finish for finish in EngineFinish}
 
 
@@ -57,15 +57,13 @@ class VllmEngine:
                 self._load()
         except (ValueError, OSError, RuntimeError) as error:
             # No request has come yet, so nothing that vLLM says can hold a word of one.
-            reason = "".join(str(error).strip().splitlines()[:1])
+            reason = " ".join(str(error).split())[:_MAX_REASON_CHARACTERS]
             raise SettingsError(f"vLLM cannot serve {self._parameters.model_path}: {reason}") from None
         gc.collect()
         gc.freeze()
         envs.enable_envs_cache()
 
     def _load(self) -> None:
-        if not self._parameters.is_download_allowed and not Path(self._parameters.model_path).is_dir():
-            raise ValueError("there is no such folder")
         config = _engine_arguments(self._parameters).create_engine_config()
         if current_platform.is_cpu():
             fork_workers()
@@ -144,9 +142,6 @@ class VllmEngine:
         llm, self._llm = self._llm, None
         if llm is not None:
             llm.shutdown(timeout=_SHUTDOWN_SECONDS)
-            # It leaves its sockets' context to the collector, which warns about that.
-            with quiet():
-                del llm
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _check_fits(self, request: EngineRequest) -> None:

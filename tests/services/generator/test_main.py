@@ -59,6 +59,7 @@ async def test_settings_are_checked_without_starting(tmp_path: Path) -> None:
     [
         ({"cache_salt_secret_file": "/nowhere/salt"}, "salt cannot be read"),
         ({"colour": "red"}, "colour"),
+        ({"engine": "vllm", "model_path": "/nowhere"}, "no model folder /nowhere"),
     ],
 )
 async def test_settings_that_cannot_work_end_with_one_sentence(
