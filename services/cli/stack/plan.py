@@ -70,7 +70,7 @@ def build_plan(
 
 def restart_delay_seconds(failures: int) -> float:
     """How long to wait before the next start after `failures` short runs in a row: 0.1 s, doubling to 5 s."""
-    return float(min(0.1 * 2 ** max(failures - 1, 0), 5.0))
+    return min(0.1 * 2.0 ** min(max(failures - 1, 0), 10), 5.0)
 
 
 def is_sentence(line: str) -> bool:

@@ -1,0 +1,30 @@
+"""Addresses: eight neighbouring ports of loopback, unless somebody else's parts are named."""
+
+from services.cli.stack.options import DEFAULT_MODEL, PORTS, Addresses
+
+
+def test_the_parts_listen_on_neighbouring_ports_of_loopback() -> None:
+    addresses = Addresses(9000)
+    listening = [
+        addresses.edge,
+        addresses.router,
+        addresses.generator,
+        addresses.emitter,
+        addresses.local_clickhouse,
+        addresses.local_kafka,
+        f"127.0.0.1:{addresses.kafka_controller_port}",
+        addresses.usage,
+    ]
+    assert listening == [f"127.0.0.1:{9000 + offset}" for offset in range(PORTS)]
+    assert addresses.base_url == "http://127.0.0.1:9000/v1"
+    assert addresses.clickhouse_url == "http://127.0.0.1:9004"
+    assert addresses.kafka == "127.0.0.1:9005"
+
+
+def test_the_parts_of_others_win() -> None:
+    addresses = Addresses(9000, "kafka:9092", "https://store")
+    assert (addresses.kafka, addresses.clickhouse_url) == ("kafka:9092", "https://store")
+
+
+def test_the_model_in_the_repository_is_the_default() -> None:
+    assert (DEFAULT_MODEL / "config.json").is_file()
