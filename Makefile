@@ -13,6 +13,8 @@ CODE := services pipelines tests deploy/models protos/generate.py
 
 export UV_HTTP_TIMEOUT ?= 300
 export UV_PYTHON_DOWNLOADS := never
+# Without bytecode on disk every start would compile the engine's modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup up test check lint types imports protos lock clean
 

@@ -26,6 +26,14 @@ from tests.system.stack_process import eventually, free_ports, running_stack
 
 _KV_BYTES = 256 * 1024 * 1024
 _START_SECONDS = 180
+# The generator's own choice of threads, so that both engines run alike.
+_BARE_ENVIRONMENT = {
+    "HF_HUB_OFFLINE": "1",
+    "OMP_NUM_THREADS": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_NO_USAGE_STATS": "1",
+}
 
 
 @contextmanager
@@ -45,8 +53,7 @@ def bare_vllm(port: int) -> Iterator[Target]:
     }
     flat = [str(part) for pair in arguments.items() for part in pair]
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *flat, "--enforce-eager"]
-    silent = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
-    variables = {**environment(), **silent}
+    variables = {**environment(), **_BARE_ENVIRONMENT}
     with subprocess.Popen(
         command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as server:

@@ -18,6 +18,9 @@ from services.runtime.settings import environment
 
 DataDir = Annotated[Path, typer.Option(help="Folder for data, keys and logs; a second start reuses it.")]
 
+# The key that `comptoir chat` reads is nobody else's; and without bytecode every start compiles vLLM anew.
+_NOT_FOR_CHILDREN = ("COMPTOIR_API_KEY", "PYTHONDONTWRITEBYTECODE")
+
 
 def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
     data_dir: DataDir = DEFAULT_DATA_DIR,
@@ -78,8 +81,7 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
 def child_environment() -> dict[str, str]:
     """The environment of every process: the caller's, with all usage reporting of libraries switched off."""
     return {
-        # The key that `comptoir chat` reads is nobody else's.
-        **{name: value for name, value in environment().items() if name != "COMPTOIR_API_KEY"},
+        **{name: value for name, value in environment().items() if name not in _NOT_FOR_CHILDREN},
         "DO_NOT_TRACK": "1",
         # gRPC's C code would write lines of its own, with words of its peers, between ours.
         "GRPC_VERBOSITY": "NONE",
