@@ -1,0 +1,33 @@
+import pytest
+
+from services.local.clickhouse.domain.errors import StoreError, http_status
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        (62, 400),
+        (60, 404),
+        (81, 404),
+        (497, 403),
+        (516, 403),
+        (159, 408),
+        (48, 501),
+        (241, 500),
+        (33, 500),
+        (131, 413),
+    ],
+)
+def test_a_code_has_the_status_of_a_server(code: int, status: int) -> None:
+    assert http_status(code) == status
+
+
+def test_the_first_code_of_an_engines_text_counts() -> None:
+    text = "Streaming insert failed: Code: 73. DB::Exception: Code: 62. DB::Exception: x. (UNKNOWN_FORMAT)"
+    error = StoreError.of_engine(text)
+    assert (error.code, error.message) == (73, text.removeprefix("Streaming insert failed: "))
+    assert StoreError.of_engine("something else").code == 1002
+
+
+def test_what_an_error_says_stays_out_of_its_own_text() -> None:
+    assert "secret" not in str(StoreError.of_engine("Code: 62. DB::Exception: secret"))

@@ -1,0 +1,61 @@
+import pytest
+
+from services.local.clickhouse.domain.errors import StoreError
+from services.local.clickhouse.domain.request import SessionRequest
+from services.local.clickhouse.domain.sessions import Session, Sessions
+from tests.fakes.clickhouse_engine import FakeConnection
+
+
+def _asked(name: str = "a", *, must_exist: bool = False) -> SessionRequest:
+    return SessionRequest(name, timeout_seconds=10.0, must_exist=must_exist)
+
+
+def _take(sessions: Sessions, name: str = "a", *, is_writer: bool = False) -> Session:
+    session = sessions.take(_asked(name), is_writer=is_writer, is_readonly=not is_writer)
+    if session.connection is None:
+        session.connection = FakeConnection()
+    return session
+
+
+def test_a_session_is_found_again_and_is_one_clients_at_a_time() -> None:
+    sessions = Sessions(max_sessions=2)
+    first = _take(sessions)
+    with pytest.raises(StoreError) as raised:
+        _take(sessions)
+    assert raised.value.code == 373
+    sessions.release(first, now_seconds=0.0)
+    assert _take(sessions) is first
+
+
+def test_a_reader_never_gets_the_writers_session() -> None:
+    sessions = Sessions(max_sessions=2)
+    assert _take(sessions, is_writer=True) is not _take(sessions)
+
+
+def test_idle_sessions_expire_and_busy_ones_do_not() -> None:
+    sessions = Sessions(max_sessions=2)
+    idle, busy = _take(sessions, "idle"), _take(sessions, "busy")
+    sessions.release(idle, now_seconds=100.0)
+    assert sessions.expired(109.9) == []
+    assert sessions.expired(110.0) == [idle]
+    assert sessions.expired(1e9) == []
+    assert sessions.all() == [busy]
+    assert len(sessions) == 0
+
+
+def test_a_session_that_did_not_open_does_not_stay() -> None:
+    sessions = Sessions(max_sessions=1)
+    failed = sessions.take(_asked(), is_writer=False, is_readonly=True)
+    sessions.release(failed, now_seconds=5.0)
+    assert sessions.expired(5.0) == [failed]
+
+
+def test_there_is_a_bound_and_a_session_can_be_asked_to_exist() -> None:
+    sessions = Sessions(max_sessions=1)
+    with pytest.raises(StoreError) as raised:
+        sessions.take(_asked(must_exist=True), is_writer=False, is_readonly=True)
+    assert raised.value.code == 372
+    _take(sessions)
+    with pytest.raises(StoreError) as raised:
+        _take(sessions, "other")
+    assert raised.value.code == 202
