@@ -1,0 +1,40 @@
+"""A process is ready when it says so, and away when it says nothing."""
+
+import socket
+from pathlib import Path
+
+from services.cli.stack.plan import Probe
+from services.cli.stack.probes import is_ready
+from services.runtime.addresses import GrpcListen
+from services.runtime.clock import ManualClock
+from services.runtime.grpc_server import build_server
+from tests.services.cli.http_server import serving_http
+from tests.services.runtime.running import free_port
+
+
+async def test_a_file_is_there_or_not(tmp_path: Path) -> None:
+    probe = Probe("file", str(tmp_path / "ready"))
+    assert not await is_ready(probe)
+    (tmp_path / "ready").touch()
+    assert await is_ready(probe)
+
+
+async def test_grpc_health_decides() -> None:
+    address = f"127.0.0.1:{free_port()}"
+    probe = Probe("grpc", address)
+    assert not await is_ready(probe)
+    server = build_server(GrpcListen(address=address), clock=ManualClock())
+    await server.start()
+    assert not await is_ready(probe)
+    await server.set_serving(is_serving=True)
+    assert await is_ready(probe)
+    await server.drain(0)
+
+
+async def test_an_http_answer_must_be_a_good_one() -> None:
+    with serving_http({"/readyz": (200, b"ok"), "/busy": (503, b"")}) as url:
+        assert await is_ready(Probe("http", f"{url}/readyz"))
+        assert not await is_ready(Probe("http", f"{url}/busy"))
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        assert not await is_ready(Probe("http", f"http://127.0.0.1:{nobody.getsockname()[1]}/"))
