@@ -122,7 +122,7 @@ def test_a_deadline_is_told_apart_from_a_cancel(stack: Stack) -> None:
             sampling=generator_pb2.Sampling(temperature=2.0, max_output_tokens=1500),
         )
         with pytest.raises(grpc.RpcError) as caught:
-            list(generator_pb2_grpc.GeneratorServiceStub(generator).Generate(request, timeout=0.3))
+            list(generator_pb2_grpc.GeneratorServiceStub(generator).Generate(request, timeout=0.08))
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     request_id = f"{admitted.request_id_high:016x}{admitted.request_id_low:016x}"
     assert stack.row_of("generations", request_id)["outcome"] == "deadline"

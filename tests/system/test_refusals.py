@@ -69,7 +69,6 @@ def test_a_spent_quota_is_a_rate_limit_with_a_time_to_wait(stack: Stack) -> None
             client.chat.completions.create(model=stack.model, messages=HELLO)
     assert _body(caught.value)["code"] == "rate_limit_exceeded"
     assert float(caught.value.response.headers["retry-after"]) > 0
-    assert caught.value.response.headers["x-ratelimit-limit-requests"] == "1"
 
 
 def test_a_revoked_key_is_refused_at_once(stack: Stack) -> None:

@@ -42,12 +42,12 @@ def check_size(text_bytes: int, max_bytes_per_token: int, room: Room) -> None:
 def output_tokens_for(asked_output_tokens: int, input_tokens: int, room: Room) -> int:
     """The most output tokens of this request: what was asked for, or what is left if nothing was.
 
-    Raises TICKET_LIMIT_EXCEEDED for a longer prompt than the ticket permits, and
-    CONTEXT_TOO_LONG if the prompt and the output asked for do not fit the context.
+    Raises CONTEXT_TOO_LONG if the prompt and the output asked for do not fit the context,
+    and TICKET_LIMIT_EXCEEDED for a prompt that would fit and is longer than the ticket permits.
     """
-    if input_tokens > room.permitted_input_tokens:
-        raise ComptoirError(Reason.TICKET_LIMIT_EXCEEDED, field="messages")
     left_tokens = room.context_tokens - input_tokens
     if left_tokens < max(asked_output_tokens, 1):
         raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages")
+    if input_tokens > room.permitted_input_tokens:
+        raise ComptoirError(Reason.TICKET_LIMIT_EXCEEDED, field="messages")
     return asked_output_tokens or min(room.permitted_output_tokens, left_tokens)
