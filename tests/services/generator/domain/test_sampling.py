@@ -21,7 +21,9 @@ def test_what_is_granted_fits_the_ticket_and_the_context(asked: int, input_token
     if beyond_ticket or beyond_context:
         with pytest.raises(ComptoirError) as error:
             grant(asked, input_tokens, room)
-        expected = Reason.TICKET_LIMIT_EXCEEDED if beyond_ticket else Reason.CONTEXT_TOO_LONG
+        asked_too_much = asked > room.permitted_output_tokens
+        is_the_ticket = asked_too_much or not beyond_context
+        expected = Reason.TICKET_LIMIT_EXCEEDED if is_the_ticket else Reason.CONTEXT_TOO_LONG
         assert error.value.reason is expected
         return
     granted = grant(asked, input_tokens, room)
