@@ -1,0 +1,94 @@
+"""chat: the answer as it comes, what it cost, and problems in one sentence."""
+
+import io
+import json
+import re
+import socket
+import sys
+from typing import Any
+
+import pytest
+
+from services.cli.stack.paths import DataPaths
+from tests.services.cli.http_server import serving_http
+from tests.services.cli.running import Terminal
+
+PATH = "/v1/chat/completions"
+
+
+def stream(*pieces: str, usage: tuple[int, int] | None = (9, 3)) -> bytes:
+    def chunk(**fields: Any) -> bytes:
+        content = {
+            "id": "x",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": "m",
+            "choices": [],
+            **fields,
+        }
+        return f"data: {json.dumps(content)}\n\n".encode()
+
+    deltas = [{"role": "assistant", "content": ""}, *({"content": piece} for piece in pieces)]
+    body = b"".join(chunk(choices=[{"index": 0, "delta": delta, "finish_reason": None}]) for delta in deltas)
+    if usage is not None:
+        counts = {"prompt_tokens": usage[0], "completion_tokens": usage[1], "total_tokens": sum(usage)}
+        body += chunk(usage=counts)
+    return body + b"data: [DONE]\n\n"
+
+
+def test_an_answer_is_shown_with_its_times_and_counts(terminal: Terminal, paths: DataPaths) -> None:
+    asked: list[tuple[str, bytes, str]] = []
+    with serving_http({PATH: (200, stream("Bon", "jour", "!"))}, asked) as url:
+        said = terminal.comptoir("chat", "Salut", "--base-url", f"{url}/v1", "--data-dir", str(paths.root))
+    assert (said.status, said.out) == (0, "Bonjour!\n")
+    assert re.fullmatch(r"TTFT \d+ ms, \d+ output tokens/s, 9 input tokens, 3 output tokens\n", said.err)
+    ((path, body, authorization),) = asked
+    request = json.loads(body)
+    assert (path, authorization) == (PATH, "Bearer cptr_kept")
+    assert request["model"] == "tiny-eu"
+    assert request["messages"] == [{"role": "user", "content": "Salut"}]
+    assert request["stream_options"] == {"include_usage": True}
+
+
+def test_an_empty_answer_has_a_time_too(terminal: Terminal, paths: DataPaths) -> None:
+    with serving_http({PATH: (200, stream(usage=(9, 1)))}) as url:
+        said = terminal.comptoir("chat", "Salut", "--base-url", f"{url}/v1", "--data-dir", str(paths.root))
+    assert re.match(r"TTFT \d+ ms, 0 output tokens/s", said.err)
+
+
+def test_the_key_of_the_environment_wins_and_standard_input_is_read(
+    terminal: Terminal, paths: DataPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, bytes, str]] = []
+    monkeypatch.setenv("COMPTOIR_API_KEY", "cptr_given")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("from a pipe"))
+    with serving_http({PATH: (200, stream("x", usage=None))}, asked) as url:
+        said = terminal.comptoir("chat", "-", "--base-url", f"{url}/v1", "--data-dir", str(paths.root))
+    assert said.status == 0
+    assert asked[0][2] == "Bearer cptr_given"
+    assert json.loads(asked[0][1])["messages"][0]["content"] == "from a pipe"
+
+
+def test_a_refusal_is_one_sentence(terminal: Terminal, paths: DataPaths) -> None:
+    answer = json.dumps({"error": {"message": "The API key is not valid.", "type": "invalid_request_error"}})
+    with serving_http({PATH: (401, answer.encode())}) as url:
+        sentence = terminal.refusal("chat", "x", "--base-url", f"{url}/v1", "--data-dir", str(paths.root))
+    assert "refused" in sentence
+    assert "not valid" in sentence
+
+
+def test_an_endpoint_that_is_away_is_one_sentence(
+    terminal: Terminal, paths: DataPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("openai._base_client.BaseClient._calculate_retry_timeout", lambda *_: 0.0)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/v1"
+        sentence = terminal.refusal("chat", "x", "--base-url", url, "--data-dir", str(paths.root))
+    assert "cannot be reached" in sentence
+
+
+def test_without_a_key_the_sentence_says_where_one_comes_from(terminal: Terminal, paths: DataPaths) -> None:
+    paths.api_key.unlink()
+    sentence = terminal.refusal("chat", "x", "--data-dir", str(paths.root))
+    assert "COMPTOIR_API_KEY" in sentence

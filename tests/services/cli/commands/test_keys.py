@@ -1,0 +1,141 @@
+"""keys and tenants: what is asked of the admin service, and what a person reads."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import pytest
+from comptoir.router.v1 import admin_pb2, admin_pb2_grpc
+
+from services.cli.stack.paths import DataPaths
+from services.runtime.errors import ComptoirError, Reason
+from services.runtime.status import STATUS, trailing_metadata
+from tests.services.cli.running import Terminal
+
+KEY = admin_pb2.Key(number=3, tenant_name="local", label="[/bold] note", models=["tiny-eu"])
+
+
+class Admin(admin_pb2_grpc.AdminServiceServicer):
+    """Answers one key and one tenant, or refuses everything for one reason."""
+
+    def __init__(self) -> None:
+        self.asked: list[Any] = []
+        self.refusal: ComptoirError | None = None
+
+    def _note(self, request: Any, context: Any) -> None:
+        self.asked.append(request)
+        if self.refusal is not None:
+            context.set_trailing_metadata(trailing_metadata(self.refusal))
+            context.abort(STATUS[self.refusal.reason], "no")
+
+    def CreateKey(self, request: Any, context: Any) -> Any:  # noqa: N802 - the schema's name
+        self._note(request, context)
+        return admin_pb2.CreateKeyResponse(api_key="cptr_fresh", key=KEY)
+
+    def ListKeys(self, request: Any, context: Any) -> Any:  # noqa: N802 - the schema's name
+        self._note(request, context)
+        return admin_pb2.ListKeysResponse(keys=[KEY])
+
+    def RevokeKey(self, request: Any, context: Any) -> Any:  # noqa: N802 - the schema's name
+        self._note(request, context)
+        return admin_pb2.RevokeKeyResponse(key=KEY)
+
+    def CreateTenant(self, request: Any, context: Any) -> Any:  # noqa: N802 - the schema's name
+        self._note(request, context)
+        return admin_pb2.CreateTenantResponse(
+            tenant=admin_pb2.Tenant(number=1, name="acme", home_region="eu-fr")
+        )
+
+    def ListTenants(self, request: Any, context: Any) -> Any:  # noqa: N802 - the schema's name
+        self._note(request, context)
+        return admin_pb2.ListTenantsResponse(
+            tenants=[admin_pb2.Tenant(number=1, name="acme", home_region="eu-fr")]
+        )
+
+
+@pytest.fixture
+def admin(paths: DataPaths) -> Iterator[Admin]:
+    service = Admin()
+    server = grpc.server(ThreadPoolExecutor(2))
+    admin_pb2_grpc.add_AdminServiceServicer_to_server(service, server)
+    server.add_insecure_port(f"unix:{paths.admin_socket}")
+    server.start()
+    yield service
+    server.stop(0).wait()
+
+
+def test_a_fresh_key_stands_alone_on_standard_output(
+    terminal: Terminal, paths: DataPaths, admin: Admin
+) -> None:
+    said = terminal.comptoir(
+        "keys",
+        "create",
+        "--tenant",
+        "acme",
+        "--model",
+        "a",
+        "--model",
+        "b",
+        "--concurrency",
+        "2",
+        "--data-dir",
+        str(paths.root),
+    )
+    assert (said.status, said.out) == (0, "cptr_fresh\n")
+    assert "shown only now" in said.err
+    (request,) = admin.asked
+    assert (request.tenant, list(request.models), request.quota.concurrency) == ("acme", ["a", "b"], 2)
+    assert request.expires_at_seconds == 0
+
+
+def test_a_key_without_limits_sends_no_quota(terminal: Terminal, paths: DataPaths, admin: Admin) -> None:
+    said = terminal.comptoir(
+        "keys", "create", "--json", "--expires-in-days", "1", "--data-dir", str(paths.root)
+    )
+    assert json.loads(said.out)["api_key"] == "cptr_fresh"
+    assert not admin.asked[0].HasField("quota")
+    assert admin.asked[0].expires_at_seconds > 1_700_000_000
+
+
+def test_lists_are_tables_whatever_a_label_says(terminal: Terminal, paths: DataPaths, admin: Admin) -> None:
+    said = terminal.comptoir("keys", "list", "--data-dir", str(paths.root))
+    assert "[/bold] note" in said.out
+    assert "active" in said.out
+    listed = terminal.comptoir("keys", "list", "--json", "--data-dir", str(paths.root))
+    assert json.loads(listed.out)["keys"][0]["label"] == "[/bold] note"
+    assert "acme" in terminal.comptoir("tenants", "list", "--data-dir", str(paths.root)).out
+
+
+def test_a_key_is_revoked_by_number(terminal: Terminal, paths: DataPaths, admin: Admin) -> None:
+    said = terminal.comptoir("keys", "revoke", "3", "--data-dir", str(paths.root))
+    assert said.out == "Key 3 of tenant local is revoked.\n"
+    assert admin.asked[0].number == 3
+
+
+def test_a_tenant_is_created_at_another_router_too(
+    terminal: Terminal, paths: DataPaths, admin: Admin
+) -> None:
+    said = terminal.comptoir("tenants", "create", "acme", "--admin", f"unix:{paths.admin_socket}")
+    assert said.out == "Tenant acme has number 1, home eu-fr.\n"
+
+
+@pytest.mark.parametrize(
+    ("refusal", "says"),
+    [
+        (ComptoirError(Reason.ALREADY_EXISTS), "name is taken"),
+        (ComptoirError(Reason.NOT_FOUND), "no such tenant"),
+        (ComptoirError(Reason.REQUEST_INVALID, field="name"), "does not accept that name"),
+        (ComptoirError(Reason.INTERNAL), "INTERNAL"),
+    ],
+)
+def test_a_refusal_is_one_sentence(
+    terminal: Terminal, paths: DataPaths, admin: Admin, refusal: ComptoirError, says: str
+) -> None:
+    admin.refusal = refusal
+    assert says in terminal.refusal("tenants", "create", "acme", "--data-dir", str(paths.root))
+
+
+def test_a_router_that_is_away_is_one_sentence(terminal: Terminal, paths: DataPaths) -> None:
+    assert "cannot be reached" in terminal.refusal("keys", "list", "--data-dir", str(paths.root))

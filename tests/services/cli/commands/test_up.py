@@ -1,0 +1,58 @@
+"""up: what cannot be started is said at once, in one sentence."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from services.cli.commands.up import child_environment
+from services.cli.stack.options import PORTS
+from services.cli.stack.paths import DataPaths
+from services.cli.stack.state import take_lock
+from tests.services.cli.running import Terminal
+
+
+def test_children_report_no_usage_and_are_given_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPTOIR_API_KEY", "cptr_given")
+    monkeypatch.setenv("COMPTOIR_LOG_LEVEL", "debug")
+    given = child_environment()
+    assert "COMPTOIR_API_KEY" not in given
+    assert given["COMPTOIR_LOG_LEVEL"] == "debug"
+    assert (given["DO_NOT_TRACK"], given["VLLM_NO_USAGE_STATS"]) == ("1", "1")
+
+
+@pytest.mark.parametrize("detached", [(), ("--detach",)])
+def test_a_folder_in_use_is_one_sentence(
+    terminal: Terminal, tmp_path: Path, detached: tuple[str, ...]
+) -> None:
+    paths = DataPaths(tmp_path)
+    paths.create()
+    lock = take_lock(paths)
+    try:
+        assert "already runs" in terminal.refusal("up", "--data-dir", str(tmp_path), *detached)
+    finally:
+        os.close(lock)
+
+
+def test_a_taken_port_is_one_sentence(terminal: Terminal, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1] - PORTS + 1
+        assert "taken" in terminal.refusal("up", "--data-dir", str(tmp_path), "--port", str(port))
+
+
+@pytest.mark.parametrize("content", ["- a list", "a: [", "when: 2026-13-45"])
+def test_a_config_that_is_none_is_one_sentence(terminal: Terminal, tmp_path: Path, content: str) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text(content)
+    assert "mine.yaml" in terminal.refusal("up", "--data-dir", str(tmp_path), "--config", str(config))
+
+
+def test_a_config_or_model_that_is_missing_is_one_sentence(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.cli.stack.run.check_ports", lambda _options: None)
+    assert "cannot be read" in terminal.refusal(
+        "up", "--data-dir", str(tmp_path), "--config", str(tmp_path / "none.yaml")
+    )
+    assert "no model" in terminal.refusal("up", "--data-dir", str(tmp_path), "--model", "./nowhere")
