@@ -38,7 +38,7 @@ class FakeConnection:
     streams: list[FakeStream] = field(default_factory=list)
     is_closed: bool = False
 
-    def configure(self, settings: Mapping[str, str]) -> None:
+    def configure(self, settings: Mapping[str, str], *, is_once: bool) -> None:
         self.configured.append(dict(settings))
 
     def use(self, database: str) -> None:

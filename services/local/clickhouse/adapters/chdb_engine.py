@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from services.local.clickhouse.domain.canonical import tokens
-from services.local.clickhouse.domain.errors import StoreError
+from services.local.clickhouse.domain.errors import UNKNOWN_SETTING, StoreError
 from services.local.clickhouse.domain.ports import Answer
 
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
@@ -84,17 +84,19 @@ class ChdbConnection:
         self._given: dict[str, str] = {}
         self._before: dict[str, str] = {}
 
-    def configure(self, settings: Mapping[str, str]) -> None:
+    def configure(self, settings: Mapping[str, str], *, is_once: bool) -> None:
         """Gives exactly these settings to the statements that follow."""
         if settings == self._given:
             return
         if self._given:
-            restored = {name: self._before[name] for name in self._given if name in self._before}
-            self._given = {}
+            restored, self._given = {name: self._before[name] for name in self._given}, {}
             _run(self._opened, _set(restored))
         if not settings:
+            # What comes next may set for the session: then these are no longer the values before.
+            self._before = {}
             return
-        self._before = self._values(settings)
+        if not is_once:
+            self._before |= self._values([name for name in settings if name not in self._before])
         _run(self._opened, _set(settings))
         self._given = dict(settings)
 
@@ -139,13 +141,17 @@ class ChdbConnection:
         """Ends the connection and its temporary tables."""
         self._opened.close()
 
-    def _values(self, settings: Mapping[str, str]) -> dict[str, str]:
-        names = ", ".join(_string(name) for name in settings)
-        # Names are checked against the engine's list before, and quoted here.
-        text = f"SELECT name, hex(value) FROM system.settings WHERE name IN ({names})"  # noqa: S608
-        rows = _run(self._opened, text).decode()
-        pairs = (row.split("\t") for row in rows.splitlines())
-        return {name: bytes.fromhex(value).decode() for name, value in pairs}
+    def _values(self, names: Sequence[str]) -> dict[str, str]:
+        if not names:
+            return {}
+        # The names are of the engine's list of settings, and quoted here.
+        quoted = ", ".join(_string(name) for name in names)
+        text = f"SELECT name, hex(value) FROM system.settings WHERE name IN ({quoted})"  # noqa: S608
+        rows = _run(self._opened, text).decode().splitlines()
+        values = {name: bytes.fromhex(value).decode() for name, value in (row.split("\t") for row in rows)}
+        if len(values) < len(names):
+            raise StoreError.refused(UNKNOWN_SETTING, "A setting in the URL is unknown.")
+        return values
 
 
 class ChdbStream:

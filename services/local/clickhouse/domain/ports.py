@@ -33,8 +33,11 @@ class Stream(Protocol):
 class Connection(Protocol):
     """One connection to the engine: one thread at a time, its own settings and temporary tables."""
 
-    def configure(self, settings: Mapping[str, str]) -> None:
-        """Gives exactly these settings to the statements that follow; raises StoreError."""
+    def configure(self, settings: Mapping[str, str], *, is_once: bool) -> None:
+        """Gives exactly these settings to the statements that follow; raises StoreError.
+
+        `is_once` promises that the connection is closed before it is configured again.
+        """
         ...
 
     def use(self, database: str) -> None:

@@ -97,9 +97,7 @@ class Front:
             )
             coding = _coding(asked, request.headers.get("accept-encoding", ""))
             if _can_stream(asked, lease, wanted):
-                stream = await lease.stream(wanted)
-                stack.push_async_callback(lease.end, stream)
-                first = await lease.fetch(stream)
+                stream, first = await lease.stream(wanted)
                 result = ResultStream(
                     lease, stream, stack.pop_all(), first=first, coding=coding, version=self._engine.version
                 )

@@ -1,5 +1,6 @@
 """The statement check with a memory: a text that passed once need not be parsed again."""
 
+import threading
 from collections import OrderedDict
 from collections.abc import Mapping
 
@@ -11,13 +12,25 @@ _LARGEST_REMEMBERED = 8192
 
 
 class StatementChecker:
-    """Turns the text of a client into a statement that may run. Thread-safe as the engine's parser is."""
+    """Turns the text of a client into a statement that may run. Thread-safe."""
 
     def __init__(self, engine: Engine, *, max_query_bytes: int, max_remembered: int = 1024) -> None:
         self._engine = engine
         self._max_query_bytes = max_query_bytes
         self._max_remembered = max_remembered
+        self._lock = threading.Lock()
         self._passed: OrderedDict[tuple[str, bool], Statement] = OrderedDict()
+
+    def known(self, text: str, parameters: Mapping[str, str], *, is_writer: bool) -> Statement | None:
+        """The statement of a text that passed before, without asking the engine; StoreError as `check`."""
+        with self._lock:
+            passed = self._passed.get((text, is_writer))
+            if passed is not None:
+                self._passed.move_to_end((text, is_writer))
+        # The tree's shape does not depend on the parameters, but a name can be one.
+        if passed is not None:
+            check_parameters(passed.text, parameters)
+        return passed
 
     def check(self, text: str, parameters: Mapping[str, str], *, is_writer: bool) -> Statement:
         """The statement of `text`; StoreError if it is not exactly one or may not run."""
@@ -27,16 +40,13 @@ class StatementChecker:
             )
         if not text.strip():
             raise StoreError.refused(SYNTAX_ERROR, "Empty query.")
-        key = (text, is_writer)
-        passed = self._passed.get(key)
-        if passed is None:
-            canonical = self._engine.canonical(text)
-            check_text(canonical, is_writer=is_writer, engine_settings=self._engine.setting_names)
-            passed = check_tree(canonical, self._engine.tree(canonical, parameters), is_writer=is_writer)
-            if len(text) <= _LARGEST_REMEMBERED:
-                self._passed[key] = passed
+        canonical = self._engine.canonical(text)
+        check_text(canonical, is_writer=is_writer, engine_settings=self._engine.setting_names)
+        passed = check_tree(canonical, self._engine.tree(canonical, parameters), is_writer=is_writer)
+        check_parameters(passed.text, parameters)
+        if len(text) <= _LARGEST_REMEMBERED:
+            with self._lock:
+                self._passed[text, is_writer] = passed
                 while len(self._passed) > self._max_remembered:
                     self._passed.popitem(last=False)
-        # The tree's shape does not depend on the parameters, but a name can be one.
-        check_parameters(passed.text, parameters)
         return passed

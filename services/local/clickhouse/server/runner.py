@@ -31,21 +31,15 @@ class Lease:
         self._asked = asked
         self.statement = statement
 
-    async def prepare(self) -> None:
-        """Gives the connection the request's settings and database."""
-        await self._runner.call(self._prepare)
-
     async def answer(self, output_format: str) -> Answer:
         """The whole result, timed here: the engine also counts what came before on a connection."""
         started_seconds = self._runner.clock.monotonic_seconds()
         answer = await self._runner.call(self._answer, output_format)
         return replace(answer, elapsed_seconds=self._runner.clock.monotonic_seconds() - started_seconds)
 
-    async def stream(self, output_format: str) -> Stream:
-        """The result in pieces."""
-        return await self._runner.call(
-            self._connection.stream, self.statement.text, output_format, self._asked.request.parameters
-        )
+    async def stream(self, output_format: str) -> tuple[Stream, bytes]:
+        """The result in pieces, and the first of them, which is empty if there is none."""
+        return await self._runner.call(self._stream, output_format)
 
     async def fetch(self, stream: Stream) -> bytes:
         """The next piece of a result."""
@@ -55,12 +49,13 @@ class Lease:
         """Stops a result."""
         await self._runner.call(stream.close)
 
-    def _prepare(self) -> None:
-        request = self._asked.request
-        # A statement that sets for the session must not be undone by what one request gave before.
-        self._connection.configure({} if self.statement.kind == "Set" else request.settings)
-        if request.database and request.database != "default":
-            self._connection.use(request.database)
+    def _stream(self, output_format: str) -> tuple[Stream, bytes]:
+        stream = self._connection.stream(self.statement.text, output_format, self._asked.request.parameters)
+        try:
+            return stream, stream.fetch()
+        except StoreError:
+            stream.close()
+            raise
 
     def _answer(self, output_format: str) -> Answer:
         if self._asked.data is not None:
@@ -108,13 +103,9 @@ class QueryRunner:
     async def lease(self, asked: Asked) -> AsyncIterator[Lease]:
         """A slot, the checked statement and a prepared connection; StoreError if one is not to be had."""
         async with self._slot():
-            statement = await self.call(
-                self._checker.check, asked.text, asked.request.parameters, is_writer=asked.is_writer
-            )
-            async with self._connection(asked) as connection:
-                lease = Lease(self, connection, asked, statement)
-                await lease.prepare()
-                yield lease
+            statement = await self._check(asked)
+            async with self._connection(asked, statement) as connection:
+                yield Lease(self, connection, asked, statement)
 
     async def sweep(self) -> None:
         """Closes sessions whose time is over, until cancelled."""
@@ -143,10 +134,18 @@ class QueryRunner:
         finally:
             self._slots.release()
 
+    async def _check(self, asked: Asked) -> Statement:
+        known = self._checker.known(asked.text, asked.request.parameters, is_writer=asked.is_writer)
+        if known is not None:
+            return known
+        return await self.call(
+            self._checker.check, asked.text, asked.request.parameters, is_writer=asked.is_writer
+        )
+
     @asynccontextmanager
-    async def _connection(self, asked: Asked) -> AsyncIterator[Connection]:
+    async def _connection(self, asked: Asked, statement: Statement) -> AsyncIterator[Connection]:
         if asked.request.session is None:
-            connection = await self._open(asked)
+            connection = await self.call(self._open, asked, statement)
             try:
                 yield connection
             finally:
@@ -157,16 +156,31 @@ class QueryRunner:
         )
         try:
             if session.connection is None:
-                session.connection = await self._open(asked)
+                session.connection = await self.call(self._open, asked, statement)
+            else:
+                await self.call(_prepare, session.connection, asked, statement)
             yield session.connection
         finally:
             self._sessions.release(session, self.clock.monotonic_seconds())
 
-    async def _open(self, asked: Asked) -> Connection:
-        return await self.call(
-            self._engine.connect, is_writer=asked.is_writer, is_readonly=asked.request.is_readonly
-        )
+    def _open(self, asked: Asked, statement: Statement) -> Connection:
+        connection = self._engine.connect(is_writer=asked.is_writer, is_readonly=asked.request.is_readonly)
+        try:
+            _prepare(connection, asked, statement)
+        except StoreError:
+            connection.close()
+            raise
+        return connection
 
     async def _end_session(self, session: Session) -> None:
         if session.connection is not None:
             await self.call(session.connection.close)
+
+
+def _prepare(connection: Connection, asked: Asked, statement: Statement) -> None:
+    """Gives the connection the request's settings and database."""
+    # A statement that sets for the session must not be undone by what one request gave before.
+    settings = {} if statement.kind == "Set" else asked.request.settings
+    connection.configure(settings, is_once=asked.request.session is None)
+    if asked.request.database and asked.request.database != "default":
+        connection.use(asked.request.database)

@@ -38,6 +38,7 @@ class ResultStream(Response):
         self._encoder = encoder_of(coding)
         self._version = version
         self._tag = exception_tag()
+        self._is_over = False
 
     def describe(self, headers: Mapping[str, str]) -> "ResultStream":
         """The answer itself, with `headers` and without a length."""
@@ -50,6 +51,7 @@ class ResultStream(Response):
         leaving = asyncio.ensure_future(_left(receive))
         try:
             async with self._owned:
+                self._owned.push_async_callback(self._end)
                 start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
                 await send(start)
                 await self._send_pieces(send, leaving)
@@ -66,7 +68,12 @@ class ResultStream(Response):
             late = late_error(error, self._version, self._tag)
             await _send(send, self._encoder.encode(late) + self._encoder.finish())
             raise BrokenResultError from None
+        self._is_over = not piece
         await _send(send, self._encoder.finish(), is_last=True)
+
+    async def _end(self) -> None:
+        if not self._is_over:
+            await self._lease.end(self._stream)
 
 
 async def _send(send: Send, body: bytes, *, is_last: bool = False) -> None:
