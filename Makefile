@@ -30,7 +30,7 @@ test: check ## Sets up and passes everything; real engine, Kafka and store inclu
 	$(BIN)/pytest -m "system or vllm" $(ARGS)
 
 check: setup lint types imports ## The fast part: format, lint, types, contracts, schemas, unit tests
-	PATH="$(CURDIR)/$(BIN):$$PATH" node_modules/.bin/buf lint
+	node_modules/@bufbuild/buf-linux-x64/bin/buf lint
 	$(BIN)/python protos/generate.py --check
 	$(BIN)/pytest -m "not system and not vllm" -q
 
