@@ -35,7 +35,7 @@ def content_type(output_format: str) -> str:
     return _CONTENT_TYPES.get(output_format, "text/plain; charset=UTF-8")
 
 
-def base_headers(query_id: str, timezone: str, output_format: str = "") -> dict[str, str]:
+def answer_headers(query_id: str, timezone: str, output_format: str = "") -> dict[str, str]:
     """The headers of every answer to a query."""
     headers = {
         "X-ClickHouse-Server-Display-Name": DISPLAY_NAME,

@@ -13,7 +13,7 @@ from services.local.clickhouse.domain.errors import ACCESS_DENIED, UNKNOWN_EXCEP
 from services.local.clickhouse.domain.hosts import is_loopback_host
 from services.local.clickhouse.domain.ports import Answer, Engine
 from services.local.clickhouse.server.answers import (
-    base_headers,
+    answer_headers,
     error_response,
     summary,
 )
@@ -92,7 +92,7 @@ class Front:
         async with AsyncExitStack() as stack:
             lease = await stack.enter_async_context(self._runner.lease(asked))
             wanted = lease.statement.format or asked.request.default_format or _DEFAULT_FORMAT
-            headers = base_headers(
+            headers = answer_headers(
                 _query_id(asked), self._engine.timezone, wanted if _has_rows(lease) else ""
             )
             coding = _coding(asked, request.headers.get("accept-encoding", ""))
@@ -118,7 +118,7 @@ class Front:
         )
         query_id = "" if asked is None else _query_id(asked)
         return error_response(
-            error, self._engine.version, base_headers(query_id or str(uuid.uuid4()), self._engine.timezone)
+            error, self._engine.version, answer_headers(query_id or str(uuid.uuid4()), self._engine.timezone)
         )
 
     def _finished(self, asked: Asked, answer: Answer, started_seconds: float) -> None:
