@@ -104,6 +104,11 @@ class Stack:
                 yield path, path.read_bytes()
 
 
+def request_id_of(row: dict[str, Any]) -> str:
+    """The 32 hexadecimal digits by which clients know the request of a row."""
+    return f"{row['request_id_high']:016x}{row['request_id_low']:016x}"
+
+
 def eventually(ask: Callable[[], Value], is_good: Callable[[Value], bool], seconds: float) -> Value:
     """Asks until the answer is good, and fails with the last answer when the time is over."""
     deadline = time.monotonic() + seconds

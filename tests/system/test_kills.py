@@ -9,7 +9,7 @@ import httpx
 import openai
 import pytest
 
-from tests.system.stack_process import Stack, eventually, running_stack
+from tests.system.stack_process import Stack, eventually, request_id_of, running_stack
 
 pytestmark = pytest.mark.system
 
@@ -65,13 +65,13 @@ async def _ask_while_killing(stack: Stack, name: str) -> list[WholeAnswer]:
 def _assert_counted_once(stack: Stack, answers: list[WholeAnswer]) -> None:
     wanted = {answer.request_id: (answer.input_tokens, answer.output_tokens) for answer in answers}
     query = (
-        "SELECT lower(hex(request_id_high)) AS high, lower(hex(request_id_low)) AS low, "
-        "input_tokens, output_tokens FROM comptoir.generations WHERE outcome IN ('stop', 'length')"
+        "SELECT request_id_high, request_id_low, input_tokens, output_tokens "
+        "FROM comptoir.generations WHERE outcome IN ('stop', 'length')"
     )
 
     def stored() -> dict[str, tuple[int, int]]:
         rows = stack.rows(query)
-        found = {row["high"] + row["low"]: (row["input_tokens"], row["output_tokens"]) for row in rows}
+        found = {request_id_of(row): (row["input_tokens"], row["output_tokens"]) for row in rows}
         assert len(found) == len(rows), "a request has two rows"
         return {name: found[name] for name in wanted if name in found}
 

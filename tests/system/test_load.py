@@ -7,7 +7,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.system.stack_process import Stack, eventually
+from tests.system.stack_process import Stack, eventually, request_id_of
 
 pytestmark = pytest.mark.system
 
@@ -56,14 +56,11 @@ def test_64_streams_for_a_minute_lose_nothing_and_leak_nothing(stack: Stack) -> 
     request_ids, early, late = asyncio.run(_run(stack))
     assert len(request_ids) > STREAMS
     wanted = set(request_ids)
-    query = (
-        "SELECT lower(hex(request_id_high)) || lower(hex(request_id_low)) AS request_id "
-        "FROM comptoir.{table:Identifier}"
-    )
+    query = "SELECT request_id_high, request_id_low FROM comptoir.{table:Identifier}"
     for table in ("generations", "admissions"):
 
         def stored(table: str = table) -> list[str]:
-            found = [row["request_id"] for row in stack.rows(query, table=table)]
+            found = [request_id_of(row) for row in stack.rows(query, table=table)]
             return sorted(request_id for request_id in found if request_id in wanted)
 
         eventually(stored, lambda found: found == sorted(wanted), 60)
