@@ -46,7 +46,7 @@ class Child:
         with open_log(self._log_file) as log:
             self._log_start_bytes = os.fstat(log.fileno()).st_size
             self._process = await asyncio.create_subprocess_exec(
-                *_tethered(self.plan.arguments),
+                *_tethered(self.plan),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -105,5 +105,6 @@ class Child:
         return next((line for line in reversed(lines) if is_sentence(line)), "")
 
 
-def _tethered(command: tuple[str, ...]) -> list[str]:
-    return [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *command]
+def _tethered(plan: ProcessPlan) -> list[str]:
+    tie = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), str(plan.niceness)]
+    return [*tie, *plan.arguments]

@@ -10,6 +10,11 @@ from services.cli.stack.options import Addresses, StackOptions
 # Requests first, then what records them, then what carries the records.
 DRAIN_ORDER = ("edge", "generator", "router", "emitter", "usage", "clickhouse", "kafka")
 
+# All parts share the cores of one machine. What a request passes through in a millisecond must not
+# queue behind an engine that computes all the time, nor either of them behind what only keeps records.
+_ENGINE_NICENESS = 10
+_RECORDS_NICENESS = 19
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:
@@ -21,7 +26,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class ProcessPlan:
-    """One process: its name for people, its command, its probe, whom it waits for, and its time limits."""
+    """One process: name for people, command, probe, whom it waits for, time limits and niceness."""
 
     name: str
     title: str
@@ -30,6 +35,7 @@ class ProcessPlan:
     after: tuple[str, ...] = ()
     start_seconds: float = 60.0
     drain_seconds: float = 30.0
+    niceness: int = 0
 
 
 def build_plan(
@@ -49,22 +55,31 @@ def build_plan(
             f"engine ({engine})",
             Probe("grpc", addresses.generator),
             start_seconds=600.0,
+            niceness=_ENGINE_NICENESS,
         )
     ]
     if not options.kafka:
-        plan.append(
-            process("kafka", "services.local.kafka", "Kafka", Probe("file", str(kafka_folder / "ready")))
-        )
+        probe = Probe("file", str(kafka_folder / "ready"))
+        plan.append(process("kafka", "services.local.kafka", "Kafka", probe, niceness=_RECORDS_NICENESS))
     if not options.clickhouse:
-        where = f"http://{addresses.local_clickhouse}/ping"
-        plan.append(process("clickhouse", "services.local.clickhouse", "store", Probe("http", where)))
+        probe = Probe("http", f"http://{addresses.local_clickhouse}/ping")
+        plan.append(
+            process("clickhouse", "services.local.clickhouse", "store", probe, niceness=_RECORDS_NICENESS)
+        )
     stores = tuple(entry.name for entry in plan if entry.name in ("kafka", "clickhouse"))
     return [
         *plan,
         process("emitter", "services.emitter", "emitter", Probe("grpc", addresses.emitter)),
         process("router", "services.router", "router", Probe("grpc", addresses.router)),
         process("edge", "services.edge", "edge", Probe("http", f"http://{addresses.edge}/readyz")),
-        process("usage", "pipelines.usage", "usage pipeline", Probe("grpc", addresses.usage), after=stores),
+        process(
+            "usage",
+            "pipelines.usage",
+            "usage pipeline",
+            Probe("grpc", addresses.usage),
+            after=stores,
+            niceness=_RECORDS_NICENESS,
+        ),
     ]
 
 
