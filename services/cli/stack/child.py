@@ -46,7 +46,7 @@ class Child:
         with open_log(self._log_file) as log:
             self._log_start_bytes = os.fstat(log.fileno()).st_size
             self._process = await asyncio.create_subprocess_exec(
-                *_tethered(self.plan),
+                *_tethered(self.plan.arguments),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -58,6 +58,15 @@ class Child:
     def _forget_last_run(self) -> None:
         if self.plan.probe.kind == "file":
             Path(self.plan.probe.where).unlink(missing_ok=True)
+
+    def yield_to_others(self) -> None:
+        """Lowers the run by its niceness, with all that it started in its session."""
+        if self.pid is None or self.plan.niceness == 0:
+            return
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PGRP, self.pid, self.plan.niceness)
+            # Where Linux groups processes by session, it weighs the sessions first.
+            Path(f"/proc/{self.pid}/autogroup").write_text(str(self.plan.niceness), encoding="ascii")
 
     async def wait(self) -> int:
         """Waits for the end of the run and clears away what it left in its session."""
@@ -105,6 +114,5 @@ class Child:
         return next((line for line in reversed(lines) if is_sentence(line)), "")
 
 
-def _tethered(plan: ProcessPlan) -> list[str]:
-    tie = [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), str(plan.niceness)]
-    return [*tie, *plan.arguments]
+def _tethered(command: tuple[str, ...]) -> list[str]:
+    return [sys.executable, "-I", "-S", tether.__file__, str(os.getpid()), *command]

@@ -28,6 +28,7 @@ class Supervisor:
         self._on_change = on_change
         self._ready = {entry.name: asyncio.Event() for entry in plan}
         self._tasks: list[asyncio.Task[None]] = []
+        self._is_started = False
 
     async def start(self, before: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
         """Returns once every process was ready once; raises StackError if one cannot start.
@@ -44,6 +45,10 @@ class Supervisor:
             everything.cancel()
         for task in done - {everything}:
             task.result()
+        # Only now: during the start, whoever is slowest holds up all the others.
+        self._is_started = True
+        for child in self.children:
+            child.yield_to_others()
 
     async def run(self) -> None:
         """Watches until cancelled; raises only what is a defect of the supervisor itself."""
@@ -105,6 +110,8 @@ class Supervisor:
         if ready and child.pid is not None:
             child.state = "ready"
             self._ready[child.plan.name].set()
+            if self._is_started and before != "ready":
+                child.yield_to_others()
         elif before == "ready":
             child.state = "unready"
         if child.state != before:

@@ -170,3 +170,16 @@ asyncio.run(run())
     for _, pid in folder.notes("started"):
         until_gone(pid)
     assert len(folder.notes("drained")) == 2
+
+
+async def test_a_process_yields_to_others_once_all_are_ready_and_after_every_restart(folder: Folder) -> None:
+    usual = os.getpriority(os.PRIO_PROCESS, 0)
+    plans = [folder.plan("kafka", niceness=19), folder.plan("edge")]
+    async with supervised(folder, *plans) as (supervisor, changes):
+        await asyncio.wait_for(supervisor.start({}), 15)
+        records, requests = supervisor.children
+        assert os.getpriority(os.PRIO_PROCESS, records.pid or 0) == 19
+        assert os.getpriority(os.PRIO_PROCESS, requests.pid or 0) == usual
+        os.kill(records.pid or 0, signal.SIGKILL)
+        await changes.until(lambda: records.restarts == 1 and records.state == "ready")
+        assert os.getpriority(os.PRIO_PROCESS, records.pid or 0) == 19

@@ -7,14 +7,13 @@ import sys
 from services.cli.stack import tether
 
 
-def run(parent: int, *command: str, niceness: int = 0) -> "subprocess.CompletedProcess[str]":
+def run(parent: int, *command: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-I", "-S", tether.__file__, str(parent), str(niceness), *command],
+        [sys.executable, "-I", "-S", tether.__file__, str(parent), *command],
         capture_output=True,
         text=True,
         check=False,
         timeout=20,
-        start_new_session=True,  # its niceness is its session's
     )
 
 
@@ -28,9 +27,3 @@ def test_the_command_runs_with_its_arguments_and_status() -> None:
 def test_a_parent_that_is_gone_has_no_command() -> None:
     done = run(1, sys.executable, "-c", "print('started')")
     assert (done.stdout, done.returncode) == ("", 1)
-
-
-def test_a_command_that_yields_says_so_to_the_kernel() -> None:
-    before = os.nice(0)
-    done = run(os.getpid(), sys.executable, "-c", "import os; print(os.nice(0))", niceness=3)
-    assert int(done.stdout) == before + 3
