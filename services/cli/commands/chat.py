@@ -44,7 +44,8 @@ def chat(
     client = openai.OpenAI(base_url=base_url, api_key=_api_key(paths), max_retries=2)
     text = sys.stdin.read() if prompt == "-" else prompt
     try:
-        _stream(client, model, text, max_tokens, temperature)
+        with client:
+            _stream(client, model, text, max_tokens, temperature)
     except openai.APIStatusError as error:
         raise StackError(f"{base_url} refused: {error.message}") from None
     except openai.APIConnectionError:

@@ -1,6 +1,7 @@
 """The one door to jgo, a Maven resolver: downloads single jars, and finds all that a coordinate needs."""
 
 import contextlib
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -29,6 +30,8 @@ def download(jar: Jar, folder: Path, on_bytes: OnBytes) -> Path:
         try:
             return Path(context.create_dependency(jar.coordinate).artifact.resolve())
         except (requests.RequestException, RuntimeError) as error:
+            # The library does not close an answer that it refuses: its frames keep the connection open.
+            traceback.clear_frames(error.__traceback__)
             cause = error
     # The library's own text names hosts and folders: it stays the cause and is not repeated.
     raise JarsError(

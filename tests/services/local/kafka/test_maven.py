@@ -1,10 +1,12 @@
 import functools
+import gc
 import hashlib
 import http.server
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from services.local.kafka.jar_lock import Jar
@@ -27,7 +29,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path
     root.mkdir()
     handler = functools.partial(_Quiet, directory=str(root))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         settings = tmp_path / "jgo.conf"
         settings.write_text(
@@ -59,3 +61,20 @@ def test_a_jar_that_cannot_be_had_is_one_sentence_without_an_address(tmp_path: P
     assert str(caught.value).startswith("thing-1.0.jar could not be downloaded; check the network")
     assert "127.0.0.1" not in str(caught.value)
     assert "http" not in str(caught.value)
+
+
+@pytest.fixture
+def _nothing_collected() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("repository", "_nothing_collected")
+def test_a_jar_that_cannot_be_had_leaves_no_connection(tmp_path: Path) -> None:
+    with pytest.raises(JarsError):
+        download(JAR, tmp_path / "scratch", lambda _: None)
+
+    port = int((tmp_path / "jgo.conf").read_text(encoding="ascii").rpartition(":")[2])
+    mine = psutil.Process().net_connections("tcp")
+    assert [opened for opened in mine if opened.raddr and opened.raddr.port == port] == []
