@@ -4,6 +4,9 @@ from typing import Any
 
 from services.cli.stack.errors import StackError
 
+# Unknown table, unknown database: the pipeline makes them at its first start.
+_NOTHING_THERE_YET = (60, 81)
+
 
 class Store:
     """The store at `url`, read with the rights that everyone has."""
@@ -19,13 +22,19 @@ class Store:
             "WHERE hour > now() - toIntervalHour({hours:UInt32}) ORDER BY hour DESC, region, model"
         )
         import clickhouse_connect  # noqa: PLC0415 - takes half a second, which no other command needs
-        from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415
+        from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415
 
         try:
-            client = clickhouse_connect.get_client(dsn=self._url)
-            with client:
+            with clickhouse_connect.get_client(dsn=self._url) as client:
                 return list(client.query(query, parameters={"hours": hours}).named_results())
-        except (ClickHouseError, OSError):
-            raise StackError(
-                f"The store at {self._url} did not answer; is it running? `comptoir status` tells."
-            ) from None
+        except Error as error:
+            if error.code in _NOTHING_THERE_YET:
+                return []
+            raise StackError(self._sentence(error.code)) from None
+        except OSError:
+            raise StackError(self._sentence(None)) from None
+
+    def _sentence(self, code: int | None) -> str:
+        if code is None:
+            return f"The store at {self._url} did not answer; is it running? `comptoir status` tells."
+        return f"The store at {self._url} refused the question with ClickHouse's error {code}."

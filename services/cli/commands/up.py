@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 import yaml
@@ -58,7 +59,7 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
         model=_absolute_model(model),
         engine=engine,
         kafka=kafka,
-        clickhouse=clickhouse.rstrip("/"),
+        clickhouse=_store_url(clickhouse),
         overrides=_overrides(config),
     )
     if report_to >= 0:
@@ -101,6 +102,21 @@ def _observer(presenter: Presenter) -> Observer:
 def _absolute_model(model: str) -> str:
     path = Path(model)
     return str(path.resolve()) if path.is_dir() else model
+
+
+def _store_url(clickhouse: str) -> str:
+    """The URL of `--clickhouse`, checked; StackError where it holds a user or is no HTTP address."""
+    if not clickhouse:
+        return ""
+    parts = urlsplit(clickhouse)
+    if parts.username or parts.password:
+        raise StackError(
+            "--clickhouse may not hold a user or password, which would be written down; "
+            "set usage.clickhouse.user and usage.clickhouse.password_file in --config."
+        )
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise StackError("--clickhouse must be a URL such as https://store.example:8443.")
+    return clickhouse.rstrip("/")
 
 
 def _overrides(config: Path | None) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from services.cli.stack.secret_files import SIGNING_KEY_NUMBER
 
 REGION = "eu-fr"
 _DEFAULT_CONTEXT_TOKENS = 4096
+# One request of this length fits the default KV cache of the CPU engine for small models.
+_MOST_CONTEXT_TOKENS = 8192
+_PORTS_CHOOSE = frozenset({"listen", "admin_listen", "controller_port"})
 
 
 def build_config(options: StackOptions, addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
@@ -45,12 +48,19 @@ def build_config(options: StackOptions, addresses: Addresses, paths: DataPaths) 
 
 
 def merge(document: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """`document` with every key of `overrides` laid over it; mappings are merged, all else is replaced."""
+    """`document` with every key of `overrides` laid over it; mappings are merged, all else is replaced.
+
+    StackError where a mapping would be replaced by something else, or an address that only
+    --port may choose by anything.
+    """
     merged = dict(document)
     for key, value in overrides.items():
         below = merged.get(key)
-        both = isinstance(below, dict) and isinstance(value, dict)
-        merged[key] = merge(below, value) if both and isinstance(below, dict) else value
+        if key in _PORTS_CHOOSE and key in merged:
+            raise StackError(f"--config may not set {key}: the addresses follow from --port.")
+        if isinstance(below, dict) and not isinstance(value, dict):
+            raise StackError(f"--config must hold a mapping below {key}, or leave it out.")
+        merged[key] = merge(below, value) if isinstance(below, dict) else value
     return merged
 
 
@@ -68,7 +78,7 @@ def _model(options: StackOptions) -> tuple[str, int]:
     description = folder / "config.json"
     try:
         content = json.loads(description.read_text(encoding="utf-8"))
-        context = int(content["max_position_embeddings"])
+        context = min(int(content["max_position_embeddings"]), _MOST_CONTEXT_TOKENS)
     except (OSError, ValueError, KeyError, TypeError):
         if options.engine == "simulated":
             return folder.name, _DEFAULT_CONTEXT_TOKENS

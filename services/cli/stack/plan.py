@@ -34,6 +34,7 @@ class ProcessPlan:
     probe: Probe
     after: tuple[str, ...] = ()
     start_seconds: float = 60.0
+    # Beyond what the process itself allows its requests and its last events.
     drain_seconds: float = 30.0
     niceness: int = 0
 
@@ -55,6 +56,7 @@ def build_plan(
             f"engine ({engine})",
             Probe("grpc", addresses.generator),
             start_seconds=600.0,
+            drain_seconds=60.0,
             niceness=_ENGINE_NICENESS,
         )
     ]
@@ -71,7 +73,13 @@ def build_plan(
         *plan,
         process("emitter", "services.emitter", "emitter", Probe("grpc", addresses.emitter)),
         process("router", "services.router", "router", Probe("grpc", addresses.router)),
-        process("edge", "services.edge", "edge", Probe("http", f"http://{addresses.edge}/readyz")),
+        process(
+            "edge",
+            "services.edge",
+            "edge",
+            Probe("http", f"http://{addresses.edge}/readyz"),
+            drain_seconds=60.0,
+        ),
         process(
             "usage",
             "pipelines.usage",

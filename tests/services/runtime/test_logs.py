@@ -1,11 +1,13 @@
 """Log lines hold allow-listed fields; no message of a library and no text of an exception leaves."""
 
+import ast
 import json
 import logging
 import subprocess
 import sys
 import threading
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -155,3 +157,21 @@ def test_no_listed_field_is_meant_for_text() -> None:
         "detail",
     }
     assert not logs.ALLOWED_FIELDS & forbidden
+
+
+def test_the_list_of_fields_is_no_longer_than_its_use() -> None:
+    """A field that no log call names is one careless call away from carrying what a caller wrote."""
+    root = Path(logs.__file__).resolve().parents[2]
+    used = {"event", "level", "library", "line", "module", "process", "timestamp"}
+    for path in [*root.glob("services/**/*.py"), *root.glob("pipelines/**/*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and _is_log_call(node.func):
+                used |= {keyword.arg for keyword in node.keywords if keyword.arg}
+    assert used - {"log"} == logs.ALLOWED_FIELDS | {"request_id"}
+
+
+def _is_log_call(function: ast.expr) -> bool:
+    if isinstance(function, ast.Attribute):
+        is_logger = isinstance(function.value, ast.Name) and function.value.id in {"_log", "log"}
+        return is_logger or function.attr == "log_failure"
+    return isinstance(function, ast.Name) and function.id == "log_failure"

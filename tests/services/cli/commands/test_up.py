@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.commands.up import child_environment
+from services.cli.commands.up import child_environment, up
+from services.cli.stack.errors import StackError
 from services.cli.stack.options import PORTS
 from services.cli.stack.paths import DataPaths
 from services.cli.stack.state import take_lock
@@ -56,3 +57,17 @@ def test_a_config_or_model_that_is_missing_is_one_sentence(
         "up", "--data-dir", str(tmp_path), "--config", str(tmp_path / "none.yaml")
     )
     assert "no model" in terminal.refusal("up", "--data-dir", str(tmp_path), "--model", "./nowhere")
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("https://someone:secret7f3a@store.example:8443", "may not hold a user"),
+        ("store.example:8443", "must be a URL"),
+    ],
+)
+def test_a_store_s_url_holds_no_password_and_is_one(tmp_path: Path, url: str, says: str) -> None:
+    with pytest.raises(StackError, match=says) as error:
+        up(data_dir=tmp_path / "data", clickhouse=url)
+    assert "secret7f3a" not in str(error.value)
+    assert not (tmp_path / "data").exists()
