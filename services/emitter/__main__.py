@@ -9,6 +9,7 @@ from comptoir.emitter.v1.emitter_pb2_grpc import add_EmitterServiceServicer_to_s
 from services.emitter.adapters.kafka_log import KafkaLog
 from services.emitter.adapters.spool import SpoolUnusableError, SqliteSpool
 from services.emitter.adapters.spool_gauges import watch
+from services.emitter.domain.demands import Demands
 from services.emitter.domain.pseudonym import SECRET_BYTES, Pseudonyms
 from services.emitter.forwarder import Forwarder
 from services.emitter.server import EmitterServicer
@@ -28,7 +29,8 @@ async def run(settings: EmitterSettings) -> None:
     spool = SqliteSpool(settings.spool, clock)
     watch(spool, clock)
     server = build_server(settings.listen, clock=clock)
-    servicer = EmitterServicer(spool, Pseudonyms(secret, settings.pseudonym_epoch))
+    pseudonyms = Pseudonyms(secret, settings.pseudonym_epoch)
+    servicer = EmitterServicer(spool, pseudonyms, Demands(settings.home.number), clock)
     add_EmitterServiceServicer_to_server(servicer, server.server)
     await server.start()
     await server.set_serving(is_serving=True)

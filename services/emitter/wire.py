@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from comptoir.emitter.v1.emitter_pb2 import RecordRequest
 from comptoir.usage.v1 import usage_pb2
 
+from services.emitter.domain.demands import Demands
 from services.emitter.domain.frame import Kind
 from services.emitter.domain.pseudonym import Pseudonyms
 from services.runtime.errors import ComptoirError, Reason
@@ -36,7 +37,9 @@ class WireEvent:
         return self._message.SerializeToString()
 
 
-def events_from(request: RecordRequest, pseudonyms: Pseudonyms) -> Sequence[WireEvent]:
+def events_from(
+    request: RecordRequest, pseudonyms: Pseudonyms, demands: Demands, *, now_microseconds: int
+) -> Sequence[WireEvent]:
     """The request's events under pseudonyms; raises REQUEST_INVALID with the field that broke a rule.
 
     The events are the request's own messages, changed in place.
@@ -52,6 +55,8 @@ def events_from(request: RecordRequest, pseudonyms: Pseudonyms) -> Sequence[Wire
     for kind, field, messages in kinds:
         for message in messages:
             _refuse_reserved(message, field)
+            if broken := demands.broken_by(message, now_microseconds):
+                raise ComptoirError(Reason.REQUEST_INVALID, field=f"{field}.{broken}")
             _pseudonymise(message, pseudonyms)
             events.append(WireEvent(kind, message))
     return events

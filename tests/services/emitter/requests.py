@@ -6,7 +6,7 @@ from typing import Any
 from comptoir.emitter.v1.emitter_pb2 import RecordRequest
 from comptoir.usage.v1 import usage_pb2
 
-_STARTED = 1_790_000_000_000_000
+STARTED = 1_790_000_000_000_000
 
 
 def _common(**fields: Any) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def _common(**fields: Any) -> dict[str, Any]:
         "region": 1,
         "tenant_low": 5,
         "key_low": 9,
-        "started_at_microseconds": _STARTED,
+        "started_at_microseconds": STARTED,
         "model": 1,
         **fields,
     }

@@ -10,6 +10,7 @@ from comptoir.emitter.v1.emitter_pb2_grpc import EmitterServiceStub
 from comptoir.emitter.v1.emitter_pb2_grpc import add_EmitterServiceServicer_to_server as add_servicer
 
 from services.emitter.adapters.memory import MemorySpool
+from services.emitter.domain.demands import Demands
 from services.emitter.domain.frame import Kind
 from services.emitter.domain.pseudonym import Pseudonyms
 from services.emitter.server import EmitterServicer
@@ -41,7 +42,8 @@ def spool(clock: ManualClock) -> MemorySpool:
 async def stub(spool: MemorySpool, clock: ManualClock, tmp_path: Path) -> AsyncIterator[Stub]:
     address = f"unix:{tmp_path}/emitter.sock"
     server = build_server(GrpcListen(address=address), clock=clock)
-    add_servicer(EmitterServicer(spool, Pseudonyms(bytes(32), 1)), server.server)
+    servicer = EmitterServicer(spool, Pseudonyms(bytes(32), 1), Demands(region=1), clock)
+    add_servicer(servicer, server.server)
     await server.start()
     async with channel(GrpcTarget(address=address)) as open_channel:
         yield EmitterServiceStub(open_channel)
@@ -85,6 +87,18 @@ async def test_a_call_with_one_reserved_field_takes_nothing(stub: Stub, spool: M
         grpc.StatusCode.INVALID_ARGUMENT,
         Reason.REQUEST_INVALID,
         "generations.producer_id",
+    )
+    assert spool.state.events == 0
+
+
+async def test_an_event_that_the_store_would_refuse_is_not_acknowledged(
+    stub: Stub, spool: MemorySpool
+) -> None:
+    request = RecordRequest(generations=[generation(), generation(region=2)])
+    assert await refused(stub, request) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        Reason.REQUEST_INVALID,
+        "generations.region",
     )
     assert spool.state.events == 0
 

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import pytest
 from comptoir.emitter.v1.emitter_pb2 import RecordRequest
 from comptoir.usage.v1.usage_pb2 import Generation
@@ -5,17 +7,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.emitter import wire
+from services.emitter.domain.demands import FUTURE_MICROSECONDS, PAST_MICROSECONDS, Demands
 from services.emitter.domain.frame import Kind
 from services.emitter.domain.pseudonym import Pseudonyms
 from services.runtime.errors import ComptoirError, Reason
-from tests.services.emitter.requests import admission, generation, one_of_each, replica_load
+from tests.services.emitter.requests import STARTED, admission, generation, one_of_each, replica_load
 
 PSEUDONYMS = Pseudonyms(bytes(32), 7)
 
 
+def events_from(request: RecordRequest) -> Sequence[wire.WireEvent]:
+    return wire.events_from(request, PSEUDONYMS, Demands(region=1), now_microseconds=STARTED)
+
+
 def refused_field(request: RecordRequest) -> str:
     with pytest.raises(ComptoirError) as refusal:
-        wire.events_from(request, PSEUDONYMS)
+        events_from(request)
     assert refusal.value.reason is Reason.REQUEST_INVALID
     return refusal.value.field
 
@@ -26,7 +33,7 @@ def with_unknown_field(message: bytes, text: bytes) -> bytes:
 
 
 def test_each_event_becomes_one_of_its_kind() -> None:
-    events = wire.events_from(one_of_each(), PSEUDONYMS)
+    events = events_from(one_of_each())
     assert [event.kind for event in events] == list(Kind)
     assert len({event.event_id for event in events}) == 4
     assert {len(event.event_id) for event in events} == {16}
@@ -34,13 +41,13 @@ def test_each_event_becomes_one_of_its_kind() -> None:
 
 def test_the_event_id_is_both_halves() -> None:
     request = RecordRequest(admissions=[admission(event_id_high=1, event_id_low=2)])
-    (event,) = wire.events_from(request, PSEUDONYMS)
+    (event,) = events_from(request)
     assert event.event_id == (1).to_bytes(8, "big") + (2).to_bytes(8, "big")
 
 
 def test_an_event_gets_its_producer_and_sequence_and_keeps_its_counts() -> None:
     sent = generation()
-    (event,) = wire.events_from(RecordRequest(generations=[sent]), PSEUDONYMS)
+    (event,) = events_from(RecordRequest(generations=[sent]))
     stored = Generation.FromString(event.numbered(2**64 - 1, 2**63))
     assert (stored.producer_id, stored.producer_sequence) == (2**64 - 1, 2**63)
     assert (stored.input_tokens, stored.output_tokens) == (300, 200)
@@ -48,19 +55,19 @@ def test_an_event_gets_its_producer_and_sequence_and_keeps_its_counts() -> None:
 
 
 def test_an_event_can_be_numbered_again() -> None:
-    (event,) = wire.events_from(RecordRequest(generations=[generation()]), PSEUDONYMS)
+    (event,) = events_from(RecordRequest(generations=[generation()]))
     event.numbered(1, 1)
     assert Generation.FromString(event.numbered(1, 2)).producer_sequence == 2
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
 def test_its_size_is_an_upper_bound(producer_id: int, sequence: int) -> None:
-    (event,) = wire.events_from(RecordRequest(generations=[generation()]), PSEUDONYMS)
+    (event,) = events_from(RecordRequest(generations=[generation()]))
     assert len(event.numbered(producer_id, sequence)) + 3 <= event.size_bytes
 
 
 def test_numbers_of_tenant_and_key_are_replaced_by_pseudonyms() -> None:
-    (event,) = wire.events_from(RecordRequest(generations=[generation(tenant_low=5, key_low=9)]), PSEUDONYMS)
+    (event,) = events_from(RecordRequest(generations=[generation(tenant_low=5, key_low=9)]))
     stored = Generation.FromString(event.numbered(1, 1))
     assert (stored.tenant_high, stored.tenant_low) == PSEUDONYMS.tenant(5)
     assert (stored.key_high, stored.key_low) == PSEUDONYMS.key(9)
@@ -68,7 +75,7 @@ def test_numbers_of_tenant_and_key_are_replaced_by_pseudonyms() -> None:
 
 
 def test_nobody_stays_nobody() -> None:
-    (event,) = wire.events_from(RecordRequest(generations=[generation(tenant_low=0, key_low=0)]), PSEUDONYMS)
+    (event,) = events_from(RecordRequest(generations=[generation(tenant_low=0, key_low=0)]))
     stored = Generation.FromString(event.numbered(1, 1))
     assert (stored.tenant_high, stored.tenant_low, stored.key_high, stored.key_low) == (0, 0, 0, 0)
 
@@ -82,6 +89,22 @@ def test_what_the_emitter_sets_a_producer_may_not(name: str) -> None:
 def test_an_event_without_an_id_is_refused() -> None:
     request = RecordRequest(admissions=[admission(event_id_high=0, event_id_low=0)])
     assert refused_field(request) == "admissions.event_id_low"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("schema_version", 2),
+        ("region", 2),
+        ("started_at_microseconds", STARTED + FUTURE_MICROSECONDS + 1),
+        ("started_at_microseconds", STARTED - PAST_MICROSECONDS - 1),
+    ],
+)
+def test_what_the_store_would_never_take_is_refused_by_name(name: str, value: int) -> None:
+    assert refused_field(RecordRequest(generations=[generation(**{name: value})])) == f"generations.{name}"
+    assert (
+        refused_field(RecordRequest(replica_loads=[replica_load(**{name: value})])) == f"replica_loads.{name}"
+    )
 
 
 def test_text_in_an_unknown_field_of_an_event_is_refused() -> None:

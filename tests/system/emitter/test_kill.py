@@ -9,14 +9,14 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from comptoir.emitter.v1.emitter_pb2 import RecordRequest
 from comptoir.emitter.v1.emitter_pb2_grpc import EmitterServiceStub
-from comptoir.usage.v1.usage_pb2 import GenerationFrame
+from comptoir.usage.v1 import usage_pb2
 
 from services.emitter.adapters.spool_store import SpoolStore
 from services.emitter.domain.batching import SealLimits
 from services.emitter.domain.frame import TOPICS, Frame, Kind, decode
 from services.emitter.domain.limits import SpoolFile, SpoolLimits
 from services.runtime.clock import SystemClock
-from tests.services.emitter.requests import generation
+from tests.services.emitter import requests
 from tests.system.emitter_process import EmitterProcess
 from tests.system.kafka_process import KafkaProcess, free_ports
 
@@ -27,6 +27,11 @@ SENDERS = 4
 TOPIC = TOPICS[Kind.GENERATION]
 
 EventId = tuple[int, int]
+
+
+def generation() -> usage_pb2.Generation:
+    """A generation that began now: the process goes by the machine's clock."""
+    return requests.generation(started_at_microseconds=SystemClock().wall_microseconds())
 
 
 class Senders:
@@ -111,7 +116,7 @@ def events_of(frames: list[Frame]) -> list[EventId]:
             assert values[frame.first_sequence] == frame.value
             continue
         assert frame.first_sequence == len(ids) + 1
-        events = GenerationFrame.FromString(frame.body).events
+        events = usage_pb2.GenerationFrame.FromString(frame.body).events
         assert [event.producer_sequence for event in events] == list(
             range(frame.first_sequence, frame.last_sequence + 1)
         )
