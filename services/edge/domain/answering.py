@@ -24,8 +24,9 @@ MAY_TRY_NEXT = frozenset(
 class TicketedAnswer:
     """Reads one answer and moves to the next ticket where that is safe.
 
-    `attempts` counts tickets used. `is_lease_unused` is true where no ticket was used, and where
-    every used one failed before any text: the lease is then to be released.
+    `attempts` counts tickets used. `is_lease_unused` is true where no ticket was used, where the
+    last one was given up on before a replica accepted it, and where all that were used failed before
+    any text: the lease is then to be released. The router still charges a replica that settles later.
     """
 
     def __init__(
@@ -68,6 +69,10 @@ class TicketedAnswer:
                 failure = error
                 if error.reason not in MAY_TRY_NEXT:
                     break
+            except BaseException:
+                # The caller went, or the time was up, while the ticket was on its way.
+                self.is_lease_unused = True
+                raise
             else:
                 return
         self.is_lease_unused = True
@@ -93,9 +98,9 @@ class TicketedAnswer:
             self._answer.cancel()
 
     def _move_on(self, error: ComptoirError) -> None:
-        if self._has_delta or error.reason not in MAY_TRY_NEXT:
-            raise error
-        if self.attempts == len(self._admission.offers):
-            self.is_lease_unused = True
+        is_last = self.attempts == len(self._admission.offers)
+        if self._has_delta or is_last or error.reason not in MAY_TRY_NEXT:
+            # Without a delta the replica leaves the lease open for the next ticket, which nobody uses.
+            self.is_lease_unused = not self._has_delta
             raise error
         self._answer = None

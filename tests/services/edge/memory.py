@@ -55,6 +55,7 @@ class MemoryGenerators:
         if script is None:
             raise ComptoirError(Reason.UNAVAILABLE)
         script.attempts.append(int(offer.claims))
+        script.has_been_asked.set()
         script.texts += [message.text for message in chat.messages]
         script.seeds.append(chat.sampling.seed)
         answer = MemoryAnswer(script)

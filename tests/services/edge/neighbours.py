@@ -90,6 +90,7 @@ class ScriptedGenerator(generator_pb2_grpc.GeneratorServiceServicer):
     ) -> AsyncIterator[generator_pb2.GenerateResponse]:
         script = self.script
         script.attempts.append(int(request.ticket.claims))
+        script.has_been_asked.set()
         script.texts += [message.text for message in request.messages]
         script.seeds.append(request.sampling.seed if request.sampling.HasField("seed") else None)
         try:

@@ -42,6 +42,7 @@ class GeneratorScript:
     texts: list[str] = field(default_factory=list)
     attempts: list[int] = field(default_factory=list)
     seeds: list[int | None] = field(default_factory=list)
+    has_been_asked: asyncio.Event = field(default_factory=asyncio.Event)
     played_bytes: int = 0
     has_played: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)

@@ -65,6 +65,37 @@ async def test_a_failure_that_is_not_the_replicas_alone_ends_the_request(reason:
     assert answer.attempts == 1
 
 
+@pytest.mark.parametrize("reason", sorted(set(Reason) - MAY_TRY_NEXT))
+async def test_the_lease_is_unused_when_a_replica_accepts_and_fails_before_its_first_text(
+    reason: Reason,
+) -> None:
+    answer = answer_of(failing(reason), GeneratorScript())
+    with pytest.raises(ComptoirError) as raised:
+        await text_of(answer)
+    assert raised.value.reason is reason
+    assert answer.attempts == 1
+    assert answer.is_lease_unused
+
+
+async def test_the_lease_is_used_when_the_engine_fails_after_a_text() -> None:
+    answer = answer_of(failing(Reason.ENGINE_FAILED, "Bon"), GeneratorScript())
+    with pytest.raises(ComptoirError):
+        await text_of(answer)
+    assert not answer.is_lease_unused
+
+
+async def test_the_lease_is_unused_when_the_caller_goes_before_a_replica_accepts() -> None:
+    script = GeneratorScript(before_started=[asyncio.Event()])
+    answer = answer_of(script)
+    started = asyncio.create_task(answer.start())
+    await asyncio.wait_for(script.has_been_asked.wait(), 2)
+    started.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await started
+    assert script.cancelled.is_set()
+    assert answer.is_lease_unused
+
+
 async def test_the_lease_is_unused_when_every_ticket_failed() -> None:
     answer = answer_of(failing(Reason.UNAVAILABLE), failing(Reason.REPLICA_OVERLOADED))
     with pytest.raises(ComptoirError) as raised:

@@ -135,6 +135,27 @@ async def test_a_client_that_leaves_stops_the_replica_within_milliseconds(
     assert stage.router.released == []
 
 
+async def test_a_client_that_leaves_before_a_replica_accepts_gives_its_lease_back(stage: Stage) -> None:
+    script = stage.generators[0]
+    script.before_started = [asyncio.Event()]
+    client = await stage.start()
+    asking = asyncio.create_task(client.post(PATH, json=STREAM))
+    await asyncio.wait_for(script.has_been_asked.wait(), 2)
+    asking.cancel()
+    await asyncio.wait_for(script.cancelled.wait(), 2)
+    await stage.drain()
+    assert stage.router.released == [LEASE]
+
+
+async def test_an_engine_that_fails_before_its_first_text_gives_the_lease_back(stage: Stage) -> None:
+    stage.generators[0].steps = [ComptoirError(Reason.ENGINE_FAILED)]
+    client = await stage.start()
+    assert (await client.post(PATH, json=CHAT)).status_code == 500
+    await stage.drain()
+    assert stage.generators[1].attempts == []
+    assert stage.router.released == [LEASE]
+
+
 async def test_the_event_tells_what_was_counted_and_when(stage: Stage) -> None:
     client = await stage.start()
     answer = await client.post(PATH, json=STREAM, headers={"x-stainless-retry-count": "2"})
