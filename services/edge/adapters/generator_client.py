@@ -1,5 +1,6 @@
 """Calls replicas over gRPC: one channel per address, one call per answer."""
 
+import asyncio
 from collections import OrderedDict
 from typing import TypeAlias
 
@@ -15,11 +16,12 @@ from services.runtime.errors import ComptoirError, Reason
 from services.runtime.grpc_server import channel
 from services.runtime.identity import Identity
 from services.runtime.interceptors import REQUEST_ID_KEY
+from services.runtime.logs import get_logger
 from services.runtime.status import error_from
 
 _Call: TypeAlias = "grpc.aio.UnaryStreamCall[generator_pb2.GenerateRequest, generator_pb2.GenerateResponse]"
 
-# A TCP handshake with a replica that is gone fails at once or, behind a silent network, after this.
+_log = get_logger(__name__)
 # Statuses that gRPC itself gives: a replica that stops cancels its calls, and one that has its most
 # calls open says RESOURCE_EXHAUSTED. Neither is the client's doing.
 _NOT_THE_CLIENTS = {
@@ -29,19 +31,24 @@ _NOT_THE_CLIENTS = {
 
 
 class GeneratorClient:
-    """The Generators port; keeps the channels of the replicas that were asked last."""
+    """The Generators port; keeps the channels of the replicas that were asked last.
+
+    More than `max_channels` are open only while more replicas than that answer at once, and a log
+    line says so: a request is worth more than the bound.
+    """
 
     def __init__(self, tls: TlsFiles | None, clock: Clock, *, max_channels: int) -> None:
         self._tls = tls
         self._clock = clock
         self._max_channels = max_channels
         self._channels: OrderedDict[str, _Replica] = OrderedDict()
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def open(
         self, offer: Offer, chat: ChatRequest, *, request_id: Identity, deadline_seconds: float
     ) -> "GeneratorAnswer":
         """Returns once the replica accepted the ticket; raises ComptoirError."""
-        replica = await self._replica(offer.generator_address)
+        replica = self._replica(offer.generator_address)
         call = replica.stub.Generate(
             wire.generate_request(offer, chat),
             timeout=max(0.0, deadline_seconds - self._clock.monotonic_seconds()),
@@ -60,15 +67,18 @@ class GeneratorClient:
 
     async def close(self) -> None:
         """Closes all channels."""
-        for replica in self._channels.values():
-            await replica.channel.close()
-        self._channels.clear()
+        for address in list(self._channels):
+            self._close(address)
+        if self._closing:
+            await asyncio.wait(self._closing)
 
-    async def _replica(self, address: str) -> "_Replica":
+    def _replica(self, address: str) -> "_Replica":
+        # Nothing is awaited between the look-up and the call: two requests must not both make a channel.
         replica = self._channels.get(address)
         if replica is None:
-            await self._make_room()
-            replica = self._channels[address] = _Replica(self._target(address))
+            target = self._target(address)
+            self._make_room()
+            replica = self._channels[address] = _Replica(target)
         self._channels.move_to_end(address)
         return replica
 
@@ -79,12 +89,21 @@ class GeneratorClient:
             # An address that this edge may not call, such as plaintext to another machine.
             raise ComptoirError(Reason.UNAVAILABLE) from None
 
-    async def _make_room(self) -> None:
-        if len(self._channels) < self._max_channels:
+    def _make_room(self) -> None:
+        excess = len(self._channels) + 1 - self._max_channels
+        if excess <= 0:
             return
         idle = [address for address, replica in self._channels.items() if not replica.open_calls]
-        if idle:
-            await self._channels.pop(idle[0]).channel.close()
+        for address in idle[:excess]:
+            self._close(address)
+        if len(idle) < excess:
+            _log.warning("too_many_channels", count=len(self._channels) + 1)
+
+    def _close(self, address: str) -> None:
+        # In the background: whoever needs the room must not wait for it.
+        task = asyncio.create_task(self._channels.pop(address).channel.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
 
 class GeneratorAnswer:

@@ -1,13 +1,19 @@
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 
+import grpc
 import pytest
+import structlog
 
+from services.edge.adapters import generator_client
 from services.edge.adapters.generator_client import GeneratorClient
 from services.edge.domain.ports import Offer
+from services.runtime.addresses import GrpcTarget
 from services.runtime.clock import SystemClock
 from services.runtime.errors import ComptoirError, Reason
+from services.runtime.grpc_server import channel
 from services.runtime.identity import Identity
 from tests.contracts.edge_generators_port import CHAT, GeneratorsPortContract
 from tests.services.edge.memory import MemoryGenerators
@@ -61,6 +67,49 @@ class TestGeneratorClient(GeneratorsPortContract):
         answer = await self.open(generators, offer)
         assert await answer.next_text() == "Bon"
         answer.cancel()
+
+    async def test_two_requests_for_a_new_replica_share_one_channel(
+        self, generators: GeneratorClient, offer: Offer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(2):
+            with pytest.raises(ComptoirError):
+                await self.open(generators, Offer(f"unix:{tmp_path}/{number}", b"1", b"", 1))
+        for replica in generators._channels.values():
+            # As a close that waits; gRPC does not say that its own never does.
+            monkeypatch.setattr(replica.channel, "close", partial(asyncio.sleep, 0))
+        opened: list[grpc.aio.Channel] = []
+
+        def counted(target: GrpcTarget) -> grpc.aio.Channel:
+            opened.append(channel(target))
+            return opened[-1]
+
+        monkeypatch.setattr(generator_client, "channel", counted)
+        answers = await asyncio.gather(*(self.open(generators, offer) for _ in range(3)))
+        for answer in answers:
+            answer.cancel()
+        await generators.close()
+        assert [each.get_state() for each in opened] == [grpc.ChannelConnectivity.SHUTDOWN]
+
+    async def test_more_replicas_at_work_than_channels_allowed_are_said_and_made_up_for(
+        self, offer: Offer, script: GeneratorScript, tmp_path: Path
+    ) -> None:
+        script.steps = [asyncio.Event()]
+        offers = [Offer(f"unix:{tmp_path}/busy-{number}", b"1", bytes(64), 1) for number in range(3)]
+        servers = [await serve_generator(script, tmp_path / f"busy-{number}") for number in range(3)]
+        client = GeneratorClient(None, SystemClock(), max_channels=2)
+        with structlog.testing.capture_logs() as lines:
+            answers = [await self.open(client, each) for each in offers]
+        assert [(line["event"], line["count"]) for line in lines] == [("too_many_channels", 3)]
+        for answer in answers:
+            answer.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await answer.next_text()
+        with pytest.raises(ComptoirError):
+            await self.open(client, Offer(f"unix:{tmp_path}/gone", b"1", b"", 1))
+        assert len(client._channels) == 2
+        await client.close()
+        for server in servers:
+            await server.drain(0)
 
     async def test_plaintext_to_another_machine_is_not_called(self, generators: GeneratorClient) -> None:
         with pytest.raises(ComptoirError) as raised:
