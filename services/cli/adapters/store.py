@@ -1,6 +1,8 @@
 """Questions to the store, over the ClickHouse HTTP interface as any analyst's client asks them."""
 
+import logging
 from typing import Any
+from urllib.parse import urlsplit
 
 from services.cli.stack.errors import StackError
 
@@ -12,7 +14,16 @@ class Store:
     """The store at `url`, read with the rights that everyone has."""
 
     def __init__(self, url: str) -> None:
+        """Takes the URL as it is; StackError if it cannot be one."""
+        try:
+            where = urlsplit(url)
+            # Without the user and password that a URL may hold.
+            self._shown = f"{where.hostname}:{where.port}" if where.port else f"{where.hostname}"
+        except ValueError:
+            raise StackError("The URL of the store must be like http://127.0.0.1:8404.") from None
         self._url = url
+        # Without a handler of its own the library's word would stand beside our sentence.
+        logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
     def latency_by_hour(self, columns: tuple[str, ...], hours: int) -> list[dict[str, Any]]:
         """Rows of the view `latency_by_hour` of the last `hours` hours, newest first."""
@@ -36,5 +47,5 @@ class Store:
 
     def _sentence(self, code: int | None) -> str:
         if code is None:
-            return f"The store at {self._url} did not answer; is it running? `comptoir status` tells."
-        return f"The store at {self._url} refused the question with ClickHouse's error {code}."
+            return f"The store at {self._shown} did not answer; is it running? `comptoir status` tells."
+        return f"The store at {self._shown} refused the question with ClickHouse's error {code}."
