@@ -33,7 +33,8 @@ async def run(own: GeneratorSettings) -> int:
     await warm_up(engine)
     sink = UsageEmitter(own.emitter, me, clock, wait_seconds=own.usage_wait_seconds, config_digest=own.digest)
     recorder = UsageRecorder(sink, max_unrecorded=own.max_unrecorded_events)
-    link = RouterLink(own.router, clock, interval_seconds=own.report_interval_seconds)
+    interval, lifetime = own.report_interval_seconds, own.settlement_lifetime_seconds
+    link = RouterLink(own.router, clock, interval_seconds=interval, lifetime_seconds=lifetime)
     link.register(me, own.address, engine.capabilities, own.max_requests)
     limits = own.max_request_seconds, own.catalog_model.max_bytes_per_token
     around = Surroundings(engine, recorder, link, clock, secret, *limits)

@@ -10,6 +10,7 @@ from services.generator.domain.engine_parameters import EngineParameters, Simula
 from services.generator.domain.ticket import Replica
 from services.runtime.addresses import GrpcListen, GrpcTarget
 from services.runtime.catalog import Model
+from services.runtime.contract import TICKET_MAX_LIFETIME_SECONDS
 from services.runtime.settings import ProcessSettings, SettingsError
 
 
@@ -69,7 +70,9 @@ class GeneratorSettings(ProcessSettings):
     vllm: VllmSettings = VllmSettings()
     # Most streams at once; more are refused as REPLICA_OVERLOADED.
     max_requests: int = Field(default=256, ge=1)
-    max_request_seconds: float = Field(default=3600.0, gt=0)
+    # Longest generation. Keep it at or below `router.max_generation_seconds`: a stream that outlives its
+    # lease runs on without counting against its key's concurrency, and its settlement comes too late.
+    max_request_seconds: float = Field(default=600.0, gt=0)
     # How long a finished answer waits for the emitter before its caller gets USAGE_NOT_RECORDED.
     usage_wait_seconds: float = Field(default=10.0, gt=0)
     # Events that may wait for the emitter; while so many do, no request is taken.
@@ -114,6 +117,11 @@ class GeneratorSettings(ProcessSettings):
     def bounds(self) -> Bounds:
         """How often it reports, and how long it waits."""
         return Bounds(**{name: getattr(self, name) for name in Bounds.__slots__})
+
+    @property
+    def settlement_lifetime_seconds(self) -> float:
+        """From a settlement until any lease it could be of has expired, however long tickets live."""
+        return TICKET_MAX_LIFETIME_SECONDS + self.max_request_seconds
 
     @property
     def address(self) -> str:

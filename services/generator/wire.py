@@ -13,10 +13,10 @@ from services.generator.domain.ports import Capabilities, ChatTurn, Role
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.terminal_event import Outcome, TerminalEvent
 from services.generator.domain.ticket import Claims, Replica
+from services.runtime.contract import EVENT_SCHEMA_VERSION
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.identity import Identity, digest64
 
-_SCHEMA_VERSION = 1
 _MAX_PRIORITY = 255
 _MAX_UINT32 = 2**32 - 1
 
@@ -111,7 +111,7 @@ def generation_from(event: TerminalEvent, *, config_digest: int) -> usage_pb2.Ge
     return usage_pb2.Generation(
         event_id_high=event.event_id.high,
         event_id_low=event.event_id.low,
-        schema_version=_SCHEMA_VERSION,
+        schema_version=EVENT_SCHEMA_VERSION,
         request_id_high=claims.request_id.high,
         request_id_low=claims.request_id.low,
         region=claims.region,
@@ -148,7 +148,7 @@ def replica_load_from(sample: LoadSample, replica: Replica, *, config_digest: in
     return usage_pb2.ReplicaLoad(
         event_id_high=sample.event_id.high,
         event_id_low=sample.event_id.low,
-        schema_version=_SCHEMA_VERSION,
+        schema_version=EVENT_SCHEMA_VERSION,
         region=replica.region,
         config_digest=config_digest,
         started_at_microseconds=sample.started_at_microseconds,

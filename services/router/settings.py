@@ -5,8 +5,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.router.domain.ticket import MAX_LIFETIME_SECONDS
 from services.runtime.addresses import GrpcListen, GrpcTarget
+from services.runtime.contract import TICKET_MAX_LIFETIME_SECONDS
 from services.runtime.settings import ProcessSettings
 
 
@@ -36,10 +36,13 @@ class RouterSettings(ProcessSettings):
         default=DefaultQuota(), description="for keys that are created without a quota"
     )
     ticket_lifetime_seconds: float = Field(
-        default=30.0, gt=0, le=MAX_LIFETIME_SECONDS, description="from signing a ticket to its end"
+        default=30.0, gt=0, le=TICKET_MAX_LIFETIME_SECONDS, description="from signing a ticket to its end"
     )
     max_generation_seconds: float = Field(
-        default=600.0, gt=0, description="longest generation; with the ticket's lifetime, the life of a lease"
+        default=600.0,
+        gt=0,
+        description="longest generation, no generator's max_request_seconds may be longer; "
+        "with the ticket's lifetime, the life of a lease",
     )
     report_timeout_seconds: float = Field(
         default=5.0, gt=0, description="a replica that was silent for longer gets no requests"

@@ -6,9 +6,9 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from services.runtime.contract import TICKET_SIGNATURE_CONTEXT
 from services.runtime.settings import read_secret
 
-_PURPOSE = b"comptoir-ticket-v1\0"
 _KEY_BYTES = 32
 
 
@@ -34,7 +34,7 @@ class Ed25519Signatures:
         if key is None:
             return False
         try:
-            key.verify(signature, _PURPOSE + claims)
+            key.verify(signature, TICKET_SIGNATURE_CONTEXT + claims)
         except InvalidSignature:
             return False
         return True

@@ -42,16 +42,11 @@ class RouterLink:
     """Keeps a Report stream open for ever; a router that is away is tried again and again.
 
     Settlements are kept until the router confirms them, or until they are older than
-    `settlement_lifetime_seconds`: by then their leases have expired.
+    `lifetime_seconds`: by then their leases have expired.
     """
 
     def __init__(
-        self,
-        target: GrpcTarget,
-        clock: Clock,
-        *,
-        interval_seconds: float,
-        settlement_lifetime_seconds: float = 3600.0,
+        self, target: GrpcTarget, clock: Clock, *, interval_seconds: float, lifetime_seconds: float
     ) -> None:
         self._channel = channel(target)
         self._stub: replica_pb2_grpc.ReplicaServiceAsyncStub = replica_pb2_grpc.ReplicaServiceStub(
@@ -60,7 +55,7 @@ class RouterLink:
         self._registration = replica_pb2.Registration()
         self._clock = clock
         self._interval_seconds = interval_seconds
-        self._lifetime_seconds = settlement_lifetime_seconds
+        self._lifetime_seconds = lifetime_seconds
         self._pending: dict[Identity, _Pending] = {}
         self._wake = asyncio.Event()
         self._all_closed = asyncio.Event()
@@ -80,6 +75,8 @@ class RouterLink:
             input_tokens=input_tokens,
             output_tokens=output_tokens,
         )
+        # Here too, and not only in reports: a stream that hangs makes none.
+        self._forget_expired()
         self._pending[lease] = _Pending(message, self._clock.monotonic_seconds())
         self._all_closed.clear()
         self._wake.set()
@@ -153,10 +150,8 @@ class RouterLink:
         )
 
     def _due(self) -> list[replica_pb2.Settlement]:
+        self._forget_expired()
         now_seconds = self._clock.monotonic_seconds()
-        for lease, pending in tuple(self._pending.items()):
-            if now_seconds - pending.queued_seconds > self._lifetime_seconds:
-                self._forget(lease)
         due = [
             pending
             for pending in self._pending.values()
@@ -172,6 +167,15 @@ class RouterLink:
         async for response in call:
             for lease in response.closed:
                 self._forget(Identity(lease.high, lease.low))
+
+    def _forget_expired(self) -> None:
+        oldest_seconds = self._clock.monotonic_seconds() - self._lifetime_seconds
+        # The oldest stand first.
+        while self._pending:
+            lease, pending = next(iter(self._pending.items()))
+            if pending.queued_seconds >= oldest_seconds:
+                return
+            self._forget(lease)
 
     def _forget(self, lease: Identity) -> None:
         self._pending.pop(lease, None)

@@ -5,7 +5,8 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.router import wire
-from services.router.domain.ticket import SIGNATURE_CONTEXT, SignedTicket, TicketClaims
+from services.router.domain.ticket import SignedTicket, TicketClaims
+from services.runtime.contract import TICKET_SIGNATURE_CONTEXT
 
 SEED_BYTES: Final = 32
 
@@ -20,4 +21,4 @@ class Ed25519Signer:
     def sign(self, claims: TicketClaims) -> SignedTicket:
         """Return the ticket with the signature over its context and its serialized claims."""
         content = wire.claims_bytes(claims)
-        return SignedTicket(content, self._key.sign(SIGNATURE_CONTEXT + content), self._number)
+        return SignedTicket(content, self._key.sign(TICKET_SIGNATURE_CONTEXT + content), self._number)

@@ -43,6 +43,12 @@ def test_the_defaults_are_a_vllm_replica_that_reaches_nothing(tmp_path: Path) ->
     assert own.bounds.drain_seconds == own.drain_seconds
 
 
+def test_no_generation_outlives_its_lease_and_no_settlement_is_kept_much_longer(tmp_path: Path) -> None:
+    own = settings(tmp_path)
+    assert own.max_request_seconds == 600.0
+    assert own.settlement_lifetime_seconds == 660.0
+
+
 def test_a_simulated_replica_needs_no_model_folder(tmp_path: Path) -> None:
     own = settings(tmp_path, engine="simulated", model_path="", simulated={"ttft_seconds": 1.5})
     assert own.engine_parameters == SimulatedParameters(context_tokens=1024, ttft_seconds=1.5)

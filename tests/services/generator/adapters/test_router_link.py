@@ -11,7 +11,7 @@ from services.generator.domain.load import LoadReport
 from services.generator.domain.ports import Capabilities
 from services.generator.domain.ticket import Replica
 from services.runtime.addresses import GrpcTarget
-from services.runtime.clock import SystemClock
+from services.runtime.clock import ManualClock, SystemClock
 from services.runtime.identity import Identity
 from tests.contracts.engine import until
 
@@ -69,7 +69,10 @@ class Linked:
     def __init__(self, folder: Path, *, interval_seconds: float) -> None:
         address = f"unix:{folder}/router.sock"
         self.router, self.load = Router(address), Load()
-        self.link = RouterLink(GrpcTarget(address=address), SystemClock(), interval_seconds=interval_seconds)
+        target = GrpcTarget(address=address)
+        self.link = RouterLink(
+            target, SystemClock(), interval_seconds=interval_seconds, lifetime_seconds=600.0
+        )
         self.link.register(Replica(7, 1, 3), "127.0.0.1:1", Capabilities(1024, 16, 500), 32)
         self.running = asyncio.create_task(self.link.run(self.load))
 
@@ -161,9 +164,20 @@ async def test_a_drain_and_a_rush_are_reported_at_once(slowly_linked: Linked) ->
 
 
 async def test_a_settlement_older_than_any_lease_is_dropped(tmp_path: Path) -> None:
-    target = GrpcTarget(address=f"unix:{tmp_path}/router.sock")
-    link = RouterLink(target, SystemClock(), interval_seconds=1.0, settlement_lifetime_seconds=-1.0)
+    target, clock = GrpcTarget(address=f"unix:{tmp_path}/router.sock"), ManualClock()
+    link = RouterLink(target, clock, interval_seconds=1.0, lifetime_seconds=660.0)
     link.settle(Identity(1, 1), input_tokens=1, output_tokens=1)
+    clock.advance(661.0)
     assert link._due() == []
     assert await link.settled(0.0) == 0
+    await link.close()
+
+
+async def test_no_more_settlements_wait_than_leases_can_be_open(tmp_path: Path) -> None:
+    target, clock = GrpcTarget(address=f"unix:{tmp_path}/router.sock"), ManualClock()
+    link = RouterLink(target, clock, interval_seconds=1.0, lifetime_seconds=660.0)
+    for number in range(20):
+        link.settle(Identity(1, number), input_tokens=1, output_tokens=1)
+        clock.advance(220.0)
+    assert await link.settled(0.0) == 4
     await link.close()

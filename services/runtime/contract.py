@@ -1,0 +1,10 @@
+"""What processes agree on beyond the schemas: numbers and bytes that both sides of a wire must share."""
+
+from typing import Final
+
+# Stands before the claims in what a ticket's signature covers, so that it can stand for nothing else.
+TICKET_SIGNATURE_CONTEXT: Final = b"comptoir-ticket-v1\0"
+# No ticket is issued for longer, and none that claims more is accepted.
+TICKET_MAX_LIFETIME_SECONDS: Final = 60
+# The version of the events' meanings that producers write into every event.
+EVENT_SCHEMA_VERSION: Final = 1
