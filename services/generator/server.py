@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NoReturn, Protocol
 
 import grpc
@@ -19,8 +20,8 @@ from services.generator.domain.watchdog import until_engine_fails
 from services.runtime.clock import Clock
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.grpc_server import GrpcServer
-from services.runtime.logs import get_logger
-from services.runtime.telemetry import counter
+from services.runtime.logs import get_logger, log_failure
+from services.runtime.telemetry import counter, read_counter
 
 _log = get_logger(__name__)
 
@@ -136,23 +137,19 @@ class Parts:
 
 
 async def serve(parts: Parts, stop: asyncio.Event) -> int:
-    """Serves until `stop` is set or the engine fails, then drains; returns the exit status.
+    """Serves until `stop` is set, the engine fails or a part ends, then drains; returns the exit status.
 
     The engine has been started and warmed up: it comes before the server, since it forks.
     """
     await parts.server.start()
     await parts.server.set_serving(is_serving=True)
-    bounds, generations = parts.bounds, parts.generations
-    reports = asyncio.create_task(parts.link.run(generations.load))
-    samples = asyncio.create_task(
-        sample_load(generations, parts.sink, parts.clock, interval_seconds=bounds.load_event_interval_seconds)
-    )
-    watch = asyncio.create_task(
-        until_engine_fails(parts.engine, parts.clock, hang_seconds=bounds.engine_hang_seconds)
-    )
+    _export(parts.recorder)
+    reports, samples, watch = _background(parts)
     stopped = asyncio.create_task(stop.wait())
-    await asyncio.wait({watch, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    is_engine_lost = watch.done()
+    await asyncio.wait({reports, samples, watch, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    is_engine_lost = watch.done() and watch.exception() is None
+    # Each of the three runs for as long as the process: a replica without one of them must not stay.
+    is_failed = any(task.done() for task in (reports, samples, watch))
     for task in (samples, watch, stopped):
         task.cancel()
     await _drain(parts, is_engine_lost=is_engine_lost)
@@ -160,7 +157,46 @@ async def serve(parts: Parts, stop: asyncio.Event) -> int:
     await asyncio.gather(reports, samples, watch, stopped, return_exceptions=True)
     await asyncio.gather(parts.link.close(), parts.sink.close())
     await asyncio.to_thread(parts.engine.shutdown)
-    return 1 if is_engine_lost else 0
+    return 1 if is_failed else 0
+
+
+def _export(recorder: UsageRecorder) -> None:
+    read_counter(
+        "comptoir.generator.events_refused",
+        unit="{event}",
+        description="Terminal events never taken.",
+        read=lambda: recorder.refused_events,
+    )
+    read_counter(
+        "comptoir.generator.endings_failed",
+        unit="{ending}",
+        description="Endings whose rest failed.",
+        read=lambda: recorder.failed_endings,
+    )
+
+
+def _background(parts: Parts) -> tuple[asyncio.Task[None], asyncio.Task[None], asyncio.Task[None]]:
+    bounds, generations, clock = parts.bounds, parts.generations, parts.clock
+    reports = asyncio.create_task(parts.link.run(generations.load))
+    samples = asyncio.create_task(
+        sample_load(generations, parts.sink, clock, interval_seconds=bounds.load_event_interval_seconds)
+    )
+    watch = asyncio.create_task(
+        until_engine_fails(parts.engine, clock, hang_seconds=bounds.engine_hang_seconds)
+    )
+    for task, event in (
+        (reports, "reports_failed"),
+        (samples, "load_samples_failed"),
+        (watch, "watch_failed"),
+    ):
+        task.add_done_callback(partial(_log_end, event))
+    return reports, samples, watch
+
+
+def _log_end(event: str, task: asyncio.Task[None]) -> None:
+    failure = None if task.cancelled() else task.exception()
+    if failure is not None:
+        log_failure(_log, event, failure)
 
 
 async def _drain(parts: Parts, *, is_engine_lost: bool) -> None:

@@ -10,6 +10,10 @@ MetricName = Literal[
     "comptoir.rpc.internal_errors",
     # counter, {ticket}: tickets that a generator did not accept, by reason
     "comptoir.generator.tickets_refused",
+    # counter, {event}: terminal events that the emitter will never take; each one is a defect
+    "comptoir.generator.events_refused",
+    # counter, {ending}: endings of generations whose rest failed; each one is a defect
+    "comptoir.generator.endings_failed",
     # counter, {event}: usage events handed over and acknowledged
     "comptoir.usage.recorded",
     # counter, {event}: usage events that were not acknowledged in time; their requests failed cleanly

@@ -59,6 +59,13 @@ def counter(name: MetricName, *, unit: str, description: str) -> Counter:
     return metrics.get_meter("comptoir").create_counter(name, unit=unit, description=description)
 
 
+def read_counter(name: MetricName, *, unit: str, description: str, read: Callable[[], float]) -> None:
+    """A sum that only grows, kept elsewhere, which `read` tells at every collection."""
+    metrics.get_meter("comptoir").create_observable_counter(
+        name, callbacks=[lambda _options: [Observation(read())]], unit=unit, description=description
+    )
+
+
 def histogram(name: MetricName, *, unit: str, description: str) -> Histogram:
     """A distribution."""
     return metrics.get_meter("comptoir").create_histogram(name, unit=unit, description=description)

@@ -9,8 +9,13 @@ from tests.services.generator.running import RunningGenerator
 
 
 @pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[RunningGenerator]:
+async def unstarted(tmp_path: Path) -> AsyncIterator[RunningGenerator]:
     generator = RunningGenerator(tmp_path)
-    await generator.start()
     yield generator
     await generator.stop()
+
+
+@pytest.fixture
+async def running(unstarted: RunningGenerator) -> RunningGenerator:
+    await unstarted.start()
+    return unstarted

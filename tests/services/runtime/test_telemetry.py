@@ -19,6 +19,7 @@ def test_without_an_address_there_is_no_exporter_and_instruments_do_nothing() ->
         "telemetry.counter('comptoir.usage.recorded', unit='{event}', description='x').add(1)\n"
         "telemetry.histogram('comptoir.rpc.duration', unit='s', description='x').record(1.0)\n"
         "telemetry.gauge('comptoir.spool.size', unit='By', description='x', read=lambda: 1.0)\n"
+        "telemetry.read_counter('comptoir.usage.recorded', unit='1', description='x', read=lambda: 1.0)\n"
         "kept.shutdown()\n"
         "assert not [name for name in sys.modules if 'exporter.otlp' in name]\n"
         "assert threading.active_count() == 1\n"
