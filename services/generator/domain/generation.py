@@ -177,7 +177,7 @@ class Generation:
     def _conclude(self, ending: Ending) -> tuple[Counts, Timings, asyncio.Future[None]]:
         self._is_concluded = True
         order, around = self._order, self._around
-        counts = Counts(self._input_tokens, self._cached_input_tokens, self._output_tokens)
+        counts = self._counts_of(ending)
         timings = self._timeline.close(around.clock.monotonic_seconds())
         event = TerminalEvent(
             event_id=Identity.random(),
@@ -194,6 +194,12 @@ class Generation:
                 order.claims.lease_id, input_tokens=counts.input_tokens, output_tokens=counts.output_tokens
             )
         return counts, timings, around.recorder.record(event)
+
+    def _counts_of(self, ending: Ending) -> Counts:
+        # Nobody pays for a request that was refused, though its prompt may have been counted to know it.
+        if ending.outcome is Outcome.REFUSED and not self._is_delta_sent:
+            return Counts(0, 0, 0)
+        return Counts(self._input_tokens, self._cached_input_tokens, self._output_tokens)
 
     def _take_back_cancel(self, failure: BaseException) -> None:
         # The cancellation was ours, so the task goes on and tells the caller why.

@@ -1,13 +1,18 @@
 import asyncio
+import json
 import logging
+from dataclasses import replace
 
 import grpc
 import pytest
 from comptoir.generator.v1 import generator_pb2
 from comptoir.ticket.v1 import ticket_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from services.generator.domain.terminal_event import Outcome
+from services.generator.domain.terminal_event import Counts, Outcome
 from services.runtime.errors import Reason
 from services.runtime.identity import Identity
 from services.runtime.status import error_from
@@ -270,6 +275,8 @@ async def test_a_prompt_that_is_too_long_is_refused_before_the_first_message(
     assert call.responses == []
     (event,) = await running.events()
     assert (event.ending.outcome, event.ending.reason) == (Outcome.REFUSED, reason)
+    assert event.counts == Counts(0, 0, 0)
+    assert [used for _, *used in running.link.settled_leases] == [[0, 0]]
 
 
 async def test_a_prompt_and_an_answer_that_do_not_fit_together_are_refused(running: RunningGenerator) -> None:
@@ -323,3 +330,54 @@ async def test_health_serves_until_the_engine_dies(running: RunningGenerator) ->
     assert (await stub.Check(health_pb2.HealthCheckRequest())).status == 1
     running.engine.die()
     assert await running.exit_status() == 1
+
+
+@pytest.mark.parametrize("part", ["reports", "load_samples", "watch"])
+async def test_a_part_that_ends_by_a_defect_is_told_and_the_process_drains_and_stops(
+    unstarted: RunningGenerator, part: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, method = {
+        "reports": (unstarted.link, "run"),
+        "load_samples": (unstarted.sink, "record_load"),
+        "watch": (unstarted.engine, "check_health"),
+    }[part]
+    failing = asyncio.Event()
+
+    async def fail_when_told(*_arguments: object) -> None:
+        await failing.wait()
+        raise ZeroDivisionError(CANARY)
+
+    monkeypatch.setattr(owner, method, fail_when_told)
+    unstarted.bounds = replace(unstarted.bounds, drain_seconds=5.0, load_event_interval_seconds=0.01)
+    unstarted.slow(itl_seconds=0.005)
+    await unstarted.start()
+    open_answer = asyncio.create_task(unstarted.generate())
+    await until(lambda: unstarted.generations.load().open_streams == 1, 5)
+    failing.set()
+    assert await unstarted.exit_status() == 1
+    assert (await open_answer).finished.output_tokens == 40
+    written = capfd.readouterr().out
+    assert f"{part}_failed" in written
+    assert "engine_lost" not in written
+    assert CANARY not in written
+
+
+async def test_events_and_endings_that_are_given_up_are_exported(
+    unstarted: RunningGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = InMemoryMetricReader()
+    monkeypatch.setattr(metrics, "get_meter", MeterProvider(metric_readers=[reader]).get_meter)
+    await unstarted.start()
+    unstarted.recorder.refused_events, unstarted.recorder.failed_endings = 2, 3
+    collected = reader.get_metrics_data()
+    assert collected is not None
+    (resource,) = json.loads(collected.to_json())["resource_metrics"]
+    exported = {
+        metric["name"]: (metric["data"]["data_points"][0]["value"], metric["data"]["is_monotonic"])
+        for metric in resource["scope_metrics"][0]["metrics"]
+        if metric["name"].startswith("comptoir.generator.e")
+    }
+    assert exported == {
+        "comptoir.generator.events_refused": (2, True),
+        "comptoir.generator.endings_failed": (3, True),
+    }
