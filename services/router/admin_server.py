@@ -4,7 +4,7 @@ from comptoir.router.v1 import admin_pb2, admin_pb2_grpc
 
 from services.router import admin_wire
 from services.router.domain.administration import Administration, KeyOrder
-from services.router.domain.catalog import Catalog
+from services.runtime.catalog import Catalog
 from services.runtime.interceptors import Context
 
 

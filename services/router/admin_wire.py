@@ -2,13 +2,13 @@
 
 from comptoir.router.v1 import admin_pb2
 
-from services.router.domain.catalog import Catalog
 from services.router.domain.tenancy import Key, Quota, Tenant
+from services.runtime.catalog import Catalog
 
 
 def tenant(stored: Tenant, catalog: Catalog) -> admin_pb2.Tenant:
     """Return the message of a tenant; its home region is shown by number if the catalog lost its name."""
-    region = catalog.region(stored.home_region)
+    region = catalog.region_by_number(stored.home_region)
     return admin_pb2.Tenant(
         number=stored.number,
         name=stored.name,
@@ -43,5 +43,5 @@ def quota(message: admin_pb2.Quota) -> Quota:
 
 
 def _model_name(number: int, catalog: Catalog) -> str:
-    model = catalog.model(number)
+    model = catalog.model_by_number(number)
     return model.name if model else str(number)

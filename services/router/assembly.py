@@ -7,7 +7,6 @@ from typing import Final
 from comptoir.router.v1 import admin_pb2_grpc, replica_pb2_grpc, router_pb2_grpc
 
 from services.router.adapters.cached_keys import CachedKeys
-from services.router.adapters.config_catalog import domain_catalog, domain_region
 from services.router.adapters.counted_leases import CountedLeases
 from services.router.adapters.ed25519_signer import SEED_BYTES, Ed25519Signer
 from services.router.adapters.expiry import expire_leases
@@ -40,7 +39,7 @@ class Router:
         pepper = read_secret(settings.pepper_file, length_bytes=PEPPER_BYTES)
         seed = read_secret(settings.signing_key_file, length_bytes=SEED_BYTES)
         self._settings, self._clock = settings, clock
-        self._catalog, self._region = domain_catalog(settings.catalog), domain_region(settings.home)
+        self._catalog, self._region = settings.catalog, settings.home
         self._file_keys = SqlKeys(settings.database_file)
         self._keys = CachedKeys(self._file_keys, clock)
         self._replicas, leases = MemoryReplicaDirectory(), CountedLeases(MemoryLeases())

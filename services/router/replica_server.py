@@ -7,10 +7,10 @@ from contextlib import aclosing
 from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
 
 from services.router import wire
-from services.router.domain.catalog import Catalog
 from services.router.domain.leases import LeaseDesk
 from services.router.domain.placement import Registration
 from services.router.domain.ports import ReplicaDirectory
+from services.runtime.catalog import Catalog
 from services.runtime.clock import Clock
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.identity import Identity
@@ -63,9 +63,9 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
         return session
 
     def _check(self, registration: Registration) -> None:
-        if self._catalog.model(registration.model) is None:
+        if self._catalog.model_by_number(registration.model) is None:
             raise ComptoirError(Reason.REQUEST_INVALID, field="registration.model")
-        if self._catalog.region(registration.region) is None:
+        if self._catalog.region_by_number(registration.region) is None:
             raise ComptoirError(Reason.REQUEST_INVALID, field="registration.region")
 
     async def _take(

@@ -8,17 +8,17 @@ from comptoir.ticket.v1 import ticket_pb2
 from comptoir.usage.v1 import usage_pb2
 
 from services.router.domain.admission import Admission, AdmitRequest, Priority
-from services.router.domain.catalog import Model
 from services.router.domain.events import AdmissionEvent
 from services.router.domain.placement import Load, Registration
 from services.router.domain.quota import QuotaState
 from services.router.domain.ticket import TicketClaims, TicketOffer
+from services.runtime.catalog import Model
+from services.runtime.contract import EVENT_SCHEMA_VERSION
 from services.runtime.errors import Reason
 from services.runtime.identity import Identity
 
 _MILLISECONDS: Final = 1000
 _MAX_UINT32: Final = 2**32 - 1
-_SCHEMA_VERSION: Final = 1
 _PRIORITIES: Final = {
     router_pb2.PRIORITY_UNSPECIFIED: Priority.DEFAULT,
     router_pb2.PRIORITY_INTERACTIVE: Priority.INTERACTIVE,
@@ -104,7 +104,7 @@ def admission_event(event: AdmissionEvent) -> usage_pb2.Admission:
     return usage_pb2.Admission(
         event_id_high=event.event_id.high,
         event_id_low=event.event_id.low,
-        schema_version=_SCHEMA_VERSION,
+        schema_version=EVENT_SCHEMA_VERSION,
         request_id_high=event.request_id.high,
         request_id_low=event.request_id.low,
         region=event.region,

@@ -8,21 +8,21 @@ from services.router.adapters.memory_leases import MemoryLeases
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
 from services.router.domain.admission import AdmissionDesk, AdmitRequest, Policy, Ports, Priority
 from services.router.domain.authentication import Authenticator
-from services.router.domain.catalog import Catalog, Model, Region
 from services.router.domain.events import AdmissionEvent
 from services.router.domain.keys import digest_of, make_key
 from services.router.domain.placement import Load, Registration
 from services.router.domain.tenancy import Key, NewKey, Quota, Tenant
 from services.router.domain.ticket import SignedTicket, TicketClaims
+from services.runtime.catalog import Catalog, Model, Region
 from services.runtime.clock import ManualClock
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.identity import Identity
 
 PEPPER = b"p" * 32
-FRANCE, GERMANY = Region(1, "eu-fr", is_eu=True), Region(2, "eu-de", is_eu=True)
-TINY = Model(1, "tiny-eu", 1_790_000_000, context_tokens=1024, max_output_tokens=512, max_bytes_per_token=64)
-OTHER = Model(2, "other-eu", 1_790_000_000, context_tokens=64, max_output_tokens=64, max_bytes_per_token=64)
-CATALOG = Catalog([TINY, OTHER], [FRANCE, GERMANY])
+FRANCE, GERMANY = Region(number=1, name="eu-fr"), Region(number=2, name="eu-de")
+TINY = Model(number=1, name="tiny-eu", context_tokens=1024, max_output_tokens=512)
+OTHER = Model(number=2, name="other-eu", context_tokens=64, max_output_tokens=64)
+CATALOG = Catalog(models=(TINY, OTHER), regions=(FRANCE, GERMANY))
 POLICY = Policy(
     region=FRANCE,
     report_timeout_seconds=5.0,

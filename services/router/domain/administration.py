@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.router.domain.catalog import Catalog, Region
 from services.router.domain.keys import ENTROPY_BYTES, digest_of, make_key
 from services.router.domain.ports import KeyStore
 from services.router.domain.tenancy import Key, NewKey, Quota, Tenant
+from services.runtime.catalog import Catalog, Region
 from services.runtime.clock import Clock
 from services.runtime.errors import ComptoirError, Reason
 
@@ -56,7 +56,7 @@ class Administration:
 
     async def create_tenant(self, name: str, home_region_name: str) -> Tenant:
         """Store a tenant; NOT_FOUND for a region that the catalog does not have."""
-        region = self._catalog.region_named(home_region_name) if home_region_name else self._region
+        region = self._catalog.region_by_name(home_region_name) if home_region_name else self._region
         if region is None:
             raise ComptoirError(Reason.NOT_FOUND, field="home_region")
         return await self._store.create_tenant(name, region.number, self._now_seconds())
@@ -91,7 +91,7 @@ class Administration:
         return await self._store.revoke_key(number, self._now_seconds())
 
     def _model_number(self, name: str) -> int:
-        model = self._catalog.model_named(name)
+        model = self._catalog.model_by_name(name)
         if model is None:
             raise ComptoirError(Reason.NOT_FOUND, field="models")
         return model.number

@@ -5,7 +5,6 @@ from enum import IntEnum
 from typing import Final
 
 from services.router.domain.authentication import Authenticator
-from services.router.domain.catalog import Catalog, Model, Region
 from services.router.domain.events import AdmissionEvent
 from services.router.domain.leases import LeaseDesk
 from services.router.domain.placement import Placement, check_fit, place
@@ -14,6 +13,7 @@ from services.router.domain.quota import QuotaState, Reservation
 from services.router.domain.sizing import Size, size_of
 from services.router.domain.tenancy import Key
 from services.router.domain.ticket import Grant, TicketOffer, draft_claims
+from services.runtime.catalog import Catalog, Model, Region
 from services.runtime.clock import Clock
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.identity import Identity
@@ -118,12 +118,13 @@ class AdmissionDesk:
         """Return the models that a key may use, by name; raises as `admit` does for a bad key."""
         key = await self._authenticator.find(api_key)
         self._authenticator.check(api_key, key, self._now_of_day_seconds())
-        return [model for model in self._catalog.models if key.may_use(model.number)]
+        allowed = [model for model in self._catalog.models if key.may_use(model.number)]
+        return sorted(allowed, key=lambda model: model.name)
 
     async def _decide(self, request: AdmitRequest, trail: _Trail) -> Admission:
         key = trail.key = await self._authenticator.find(request.api_key)
         self._authenticator.check(request.api_key, key, self._now_of_day_seconds())
-        model = trail.model = self._catalog.model_named(request.model)
+        model = trail.model = self._catalog.model_by_name(request.model)
         if model is None or not key.may_use(model.number):
             raise ComptoirError(Reason.MODEL_NOT_FOUND)
         size = size_of(model, request.prompt_tokens_upper_bound, request.max_output_tokens)

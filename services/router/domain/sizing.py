@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.router.domain.catalog import Model
+from services.runtime.catalog import Model
 from services.runtime.errors import ComptoirError, Reason
 
 

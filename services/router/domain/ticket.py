@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.router.domain.catalog import Model
 from services.router.domain.placement import Placement
 from services.router.domain.sizing import Size
 from services.router.domain.tenancy import Key
+from services.runtime.catalog import Model
+from services.runtime.contract import TICKET_MAX_LIFETIME_SECONDS
 from services.runtime.identity import Identity
 
-# What the signature covers before the claims, so that it can stand for nothing else.
-SIGNATURE_CONTEXT: Final = b"comptoir-ticket-v1\0"
-MAX_LIFETIME_SECONDS: Final = 60.0
 _MICROSECONDS: Final = 1_000_000
 
 
@@ -78,7 +76,7 @@ def draft_claims(
 ) -> list[TicketClaims]:
     """Return one ticket's claims per placement, in their order; each has an identity of its own."""
     expires_at_microseconds = issued_at_microseconds + round(
-        min(lifetime_seconds, MAX_LIFETIME_SECONDS) * _MICROSECONDS
+        min(lifetime_seconds, TICKET_MAX_LIFETIME_SECONDS) * _MICROSECONDS
     )
     return [
         TicketClaims(

@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from services.router.domain.admission import AdmitRequest, Priority
-from services.router.domain.catalog import Region
 from services.router.domain.tenancy import Quota
+from services.runtime.catalog import Region
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.identity import Identity
 from tests.fakes.router import AdmissionWorld, MemoryLog, PlainSigner, request_for
@@ -107,7 +107,7 @@ async def test_a_key_of_another_region_is_not_served_here() -> None:
 
 async def test_outside_the_eu_nobody_from_elsewhere_is_served() -> None:
     world = AdmissionWorld()
-    world.policy = replace(world.policy, region=Region(3, "us-east", is_eu=False))
+    world.policy = replace(world.policy, region=Region(number=3, name="us-east", is_eu=False))
     refusal = await refusal_of(world, request_for(await world.key(region="us-east")))
     assert refusal.reason is Reason.REGION_NOT_ALLOWED
 
