@@ -11,13 +11,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from services.emitter.adapters import recent_ids
+from services.emitter.adapters.recent_ids import RecentIds
 from services.emitter.domain.batching import Unsealed, events_to_seal
 from services.emitter.domain.frame import Frame, Kind, seal
 from services.emitter.domain.limits import SpoolFile, SpoolState, refuse_if_full
 from services.emitter.domain.ports import Event, Taken
 
 FILE_NAME = "spool.sqlite3"
-_PRUNE_ROWS = 1_000
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
@@ -31,8 +32,6 @@ CREATE TABLE IF NOT EXISTS frames (
   kind INTEGER NOT NULL, first_sequence INTEGER NOT NULL, count INTEGER NOT NULL, crc INTEGER NOT NULL,
   oldest_at INTEGER NOT NULL, sealed_at INTEGER NOT NULL, value BLOB NOT NULL,
   PRIMARY KEY (kind, first_sequence));
-CREATE TABLE IF NOT EXISTS recent_ids (
-  epoch INTEGER NOT NULL, event_id BLOB NOT NULL, PRIMARY KEY (epoch, event_id)) WITHOUT ROWID;
 """
 
 
@@ -56,7 +55,7 @@ class SpoolStore:
         self._connection = _open(spool)
         self.producer_id = self._load_producer_id()
         self._positions: dict[Kind, _Position] = {}
-        self._pruned_before = 0
+        self._ids = RecentIds(self._connection, spool.remember_ids_seconds)
         self._load()
         self.state = self._measure()
 
@@ -65,6 +64,7 @@ class SpoolStore:
         """Commits what the block did, or undoes all of it if anything raises."""
         if not self._positions:
             self._load()
+            self._ids.load()
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
@@ -79,8 +79,7 @@ class SpoolStore:
 
     def take(self, events: Sequence[Event], now_microseconds: int) -> Taken:
         """Writes the new events to the journal; SPOOL_FULL, before any write, if there is no room."""
-        epoch = self._epoch(now_microseconds)
-        fresh = self._fresh(events, epoch)
+        fresh = self._fresh(events)
         if fresh:
             incoming_bytes = sum(event.size_bytes for event in fresh.values())
             refuse_if_full(
@@ -89,13 +88,10 @@ class SpoolStore:
                 incoming_bytes=incoming_bytes,
                 now_microseconds=now_microseconds,
             )
-            self._connection.executemany(
-                "INSERT INTO recent_ids (epoch, event_id) VALUES (?, ?)",
-                [(epoch, event_id) for event_id in fresh],
-            )
+            self._ids.add(fresh, now_microseconds)
             for kind in Kind:
                 self._append(kind, [e for e in fresh.values() if e.kind is kind], now_microseconds)
-        self._prune(epoch)
+        self._ids.prune()
         return Taken(accepted=len(fresh), duplicates=len(events) - len(fresh))
 
     def frames(self, kind: Kind, limit: int, now_microseconds: int, *, is_draining: bool) -> list[Frame]:
@@ -180,20 +176,11 @@ class SpoolStore:
         row = self._connection.execute(query, (at.kind, at.removed_through + 1)).fetchone()
         return int(row[0]) if row else 0
 
-    def _epoch(self, now_microseconds: int) -> int:
-        return int(now_microseconds / 1_000_000 / self._spool.remember_ids_seconds)
-
-    def _fresh(self, events: Sequence[Event], epoch: int) -> dict[bytes, Event]:
+    def _fresh(self, events: Sequence[Event]) -> dict[bytes, Event]:
         """The events whose ids are not remembered, one per id, in order."""
         by_id = {event.event_id: event for event in reversed(events)}
-        # The epoch after this one counts too: the clock may have been set back.
-        places = ", ".join("?" * len(by_id))
-        known = self._connection.execute(
-            f"SELECT event_id FROM recent_ids WHERE epoch IN (?, ?, ?) AND event_id IN ({places})",  # noqa: S608 - only question marks
-            (epoch - 1, epoch, epoch + 1, *by_id),
-        )
-        for (event_id,) in known.fetchall():
-            by_id.pop(event_id, None)
+        for event_id in self._ids.known(by_id):
+            del by_id[event_id]
         return dict(reversed(by_id.items()))
 
     def _append(self, kind: Kind, events: Sequence[Event], now_microseconds: int) -> None:
@@ -209,18 +196,6 @@ class SpoolStore:
         )
         size_bytes = at.size_bytes + sum(map(len, numbered))
         self._move(replace(at, next_sequence=at.next_sequence + len(numbered), size_bytes=size_bytes))
-
-    def _prune(self, epoch: int) -> None:
-        """Forgets ids older than the window, a bounded number at a time."""
-        if self._pruned_before >= epoch - 1:
-            return
-        deleted = self._connection.execute(
-            "DELETE FROM recent_ids WHERE (epoch, event_id) IN"
-            " (SELECT epoch, event_id FROM recent_ids WHERE epoch < ? LIMIT ?)",
-            (epoch - 1, _PRUNE_ROWS),
-        ).rowcount
-        if deleted < _PRUNE_ROWS:
-            self._pruned_before = epoch - 1
 
     def _due(self, kind: Kind, now_microseconds: int, *, is_draining: bool) -> int:
         at = self._positions[kind]
@@ -277,7 +252,7 @@ def _open(spool: SpoolFile) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if spool.is_flushed else 'NORMAL'}")
         connection.execute(f"PRAGMA journal_size_limit = {64 * 1024 * 1024}")
-        connection.executescript(_SCHEMA)
+        connection.executescript(_SCHEMA + recent_ids.SCHEMA)
     except sqlite3.Error:
         connection.close()
         raise

@@ -9,7 +9,6 @@ from comptoir.emitter.v1.emitter_pb2 import RecordRequest
 from comptoir.emitter.v1.emitter_pb2_grpc import EmitterServiceStub
 from comptoir.emitter.v1.emitter_pb2_grpc import add_EmitterServiceServicer_to_server as add_servicer
 
-from services.emitter.adapters.memory import MemorySpool
 from services.emitter.domain.demands import Demands
 from services.emitter.domain.frame import Kind
 from services.emitter.domain.pseudonym import Pseudonyms
@@ -20,6 +19,7 @@ from services.runtime.errors import Reason
 from services.runtime.grpc_server import build_server, channel
 from services.runtime.status import error_from
 from tests.contracts.spool import MAX_AGE_SECONDS, spool_file
+from tests.fakes.emitter_ports import MemorySpool
 from tests.services.emitter.requests import generation, one_of_each
 
 if TYPE_CHECKING:

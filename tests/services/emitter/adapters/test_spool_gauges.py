@@ -5,10 +5,10 @@ import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from services.emitter.adapters.memory import MemorySpool
 from services.emitter.adapters.spool_gauges import watch
 from services.runtime.clock import ManualClock
 from tests.contracts.spool import events, spool_file
+from tests.fakes.emitter_ports import MemorySpool
 
 
 async def test_what_waits_in_the_spool_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,9 @@
-"""A spool and a log in memory, for tests; both pass the contracts of their ports."""
+"""A spool and a log of the emitter in memory; both pass the contracts of their ports."""
 
 from collections.abc import Sequence
 
 from services.emitter.domain.batching import Unsealed, events_to_seal
+from services.emitter.domain.epoch import Epoch
 from services.emitter.domain.frame import Frame, Kind, seal
 from services.emitter.domain.limits import SpoolFile, SpoolState, refuse_if_full
 from services.emitter.domain.ports import Event, LogUnavailableError, Taken
@@ -17,6 +18,7 @@ class MemorySpool:
         self._spool = spool
         self._clock = clock
         self._ids: dict[bytes, int] = {}
+        self._epoch = Epoch()
         self._journals: dict[Kind, list[tuple[int, bytes]]] = {kind: [] for kind in Kind}
         self._frames: dict[Kind, list[tuple[int, Frame]]] = {kind: [] for kind in Kind}
         self._sequences = dict.fromkeys(Kind, 0)
@@ -36,8 +38,6 @@ class MemorySpool:
     async def take(self, events: Sequence[Event]) -> Taken:
         """Takes all events or none."""
         now = self._clock.wall_microseconds()
-        forgotten_at = now - round(self._spool.remember_ids_seconds * 1_000_000)
-        self._ids = {event_id: at for event_id, at in self._ids.items() if at >= forgotten_at}
         fresh: dict[bytes, Event] = {}
         for event in events:
             if event.event_id not in self._ids:
@@ -49,7 +49,10 @@ class MemorySpool:
             self._sequences[event.kind] += 1
             body = event.numbered(self.producer_id, self._sequences[event.kind])
             self._journals[event.kind].append((now, body))
-        self._ids.update(dict.fromkeys(fresh, now))
+        if fresh:
+            self._epoch = self._epoch.at(now, self._spool.remember_ids_seconds)
+            self._ids |= dict.fromkeys(fresh, self._epoch.number)
+            self._ids = {event_id: n for event_id, n in self._ids.items() if n >= self._epoch.number - 1}
         return Taken(accepted=len(fresh), duplicates=len(events) - len(fresh))
 
     async def frames(self, kind: Kind, *, limit: int, is_draining: bool = False) -> Sequence[Frame]:

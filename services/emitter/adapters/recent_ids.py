@@ -1,0 +1,68 @@
+"""The ids of the events that the spool took lately, in its file; each call is part of a transaction."""
+
+import sqlite3
+from collections.abc import Collection
+
+from services.emitter.domain.epoch import Epoch
+
+_PRUNE_ROWS = 1_000
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS recent_ids (
+  epoch INTEGER NOT NULL, event_id BLOB NOT NULL, PRIMARY KEY (epoch, event_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ids_epoch (
+  only_row INTEGER PRIMARY KEY CHECK (only_row = 1), number INTEGER NOT NULL, began_at INTEGER NOT NULL);
+"""
+
+
+class RecentIds:
+    """Ids of this epoch and the one before."""
+
+    def __init__(self, connection: sqlite3.Connection, window_seconds: float) -> None:
+        self._connection = connection
+        self._window_seconds = window_seconds
+        self.load()
+
+    def load(self) -> None:
+        """Reads where the file is, also after a transaction that was undone."""
+        row = self._connection.execute("SELECT number, began_at FROM ids_epoch").fetchone()
+        # A file from before epochs were counted holds ids under larger numbers: go on from there.
+        newest = "SELECT coalesce(max(epoch), 0), 0 FROM recent_ids"
+        self.epoch = Epoch(*(row or self._connection.execute(newest).fetchone()))
+        self._pruned_before: int | None = None
+
+    def known(self, ids: Collection[bytes]) -> set[bytes]:
+        """Those of `ids` that are remembered."""
+        places = ", ".join("?" * len(ids))
+        rows = self._connection.execute(
+            f"SELECT event_id FROM recent_ids WHERE epoch IN (?, ?) AND event_id IN ({places})",  # noqa: S608 - only question marks
+            (self.epoch.number - 1, self.epoch.number, *ids),
+        )
+        return {event_id for (event_id,) in rows}
+
+    def add(self, ids: Collection[bytes], now_microseconds: int) -> None:
+        """Remembers `ids`, none of which is known."""
+        epoch = self.epoch.at(now_microseconds, self._window_seconds)
+        if epoch != self.epoch:
+            self.epoch = epoch
+            self._connection.execute(
+                "INSERT OR REPLACE INTO ids_epoch (only_row, number, began_at) VALUES (1, ?, ?)",
+                (epoch.number, epoch.began_at_microseconds),
+            )
+        self._connection.executemany(
+            "INSERT INTO recent_ids (epoch, event_id) VALUES (?, ?)",
+            [(epoch.number, event_id) for event_id in ids],
+        )
+
+    def prune(self) -> None:
+        """Forgets ids of epochs before the last two, a bounded number at a time."""
+        before = self.epoch.number - 1
+        if self._pruned_before == before:
+            return
+        deleted = self._connection.execute(
+            "DELETE FROM recent_ids WHERE (epoch, event_id) IN"
+            " (SELECT epoch, event_id FROM recent_ids WHERE epoch < ? LIMIT ?)",
+            (before, _PRUNE_ROWS),
+        ).rowcount
+        if deleted < _PRUNE_ROWS:
+            self._pruned_before = before
