@@ -78,6 +78,12 @@ class UsageConsumer:
         if self._breaker.is_tripped:
             await self._ports.source.idle(_IDLE_SECONDS)
             return
+        if self._progress.is_full:
+            await self._commit()
+        if self._progress.is_full:
+            # Further inserts would push the tokens of the uncommitted frames out of the store's window.
+            await self._ports.source.idle(_IDLE_SECONDS)
+            return
         try:
             if not self._pending:
                 polled = await self._ports.source.poll()
@@ -129,7 +135,7 @@ class UsageConsumer:
     async def _drain(
         self, records: deque[Record], ownership: int, stop: asyncio.Event
     ) -> UnavailableError | None:
-        while records and not (stop.is_set() or self._is_releasing or self._breaker.is_tripped):
+        while records and not (stop.is_set() or self._must_pause):
             record = records[0]
             try:
                 await self._handle(record)
@@ -142,6 +148,10 @@ class UsageConsumer:
                 record.partition, record.offset, now_seconds=self._ports.clock.monotonic_seconds()
             )
         return None
+
+    @property
+    def _must_pause(self) -> bool:
+        return self._is_releasing or self._breaker.is_tripped or self._progress.is_full
 
     async def _handle(self, record: Record) -> None:
         """The record's rows are in the store, or its position is in the dead letters; or UnavailableError."""

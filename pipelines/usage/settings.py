@@ -96,7 +96,11 @@ class UsageSettings(ProcessSettings):
         """What the consumer needs of this."""
         return Rules(
             residence=Residence(self.home.number, self.retention_days),
-            commit=CommitPolicy(self.commit_every_frames, self.commit_every_seconds),
+            commit=CommitPolicy(
+                self.commit_every_frames,
+                self.commit_every_seconds,
+                self.clickhouse.deduplication_window_frames // 2,
+            ),
             dead_letters_in_a_row=self.dead_letters_in_a_row,
             release_seconds=self.release_seconds,
             retry_first_seconds=self.retry_first_seconds,

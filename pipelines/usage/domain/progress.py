@@ -9,10 +9,15 @@ from pipelines.usage.domain.ports import Partition
 
 @dataclass(frozen=True, slots=True)
 class CommitPolicy:
-    """Offsets are committed after this many frames or seconds, whichever comes first."""
+    """Offsets are committed after this many frames or seconds, whichever comes first.
+
+    At most about `most_uncommitted_frames` are inserted without a commit: beyond the store's window of
+    tokens, a frame that is read again would be stored again.
+    """
 
     every_frames: int = 64
     every_seconds: float = 1.0
+    most_uncommitted_frames: int = 5_000
 
 
 class Progress:
@@ -21,14 +26,14 @@ class Progress:
     def __init__(self, policy: CommitPolicy) -> None:
         self._policy = policy
         self._next_offsets: dict[Partition, int] = {}
-        self._frames = 0
+        self._frames: dict[Partition, int] = {}
         self._since_seconds = 0.0
 
     def note(self, partition: Partition, offset: int, *, now_seconds: float) -> None:
         """The record at `offset` is done for good."""
         if not self._frames:
             self._since_seconds = now_seconds
-        self._frames += 1
+        self._frames[partition] = self._frames.get(partition, 0) + 1
         self._next_offsets[partition] = offset + 1
 
     def is_due(self, now_seconds: float) -> bool:
@@ -36,7 +41,12 @@ class Progress:
         if not self._frames:
             return False
         age_seconds = now_seconds - self._since_seconds
-        return self._frames >= self._policy.every_frames or age_seconds >= self._policy.every_seconds
+        return self._uncommitted >= self._policy.every_frames or age_seconds >= self._policy.every_seconds
+
+    @property
+    def is_full(self) -> bool:
+        """True if no more may be inserted before a commit succeeds."""
+        return self._uncommitted >= self._policy.most_uncommitted_frames
 
     def staged(self) -> Mapping[Partition, int]:
         """The offsets to commit."""
@@ -45,14 +55,21 @@ class Progress:
     def committed(self, next_offsets: Mapping[Partition, int]) -> None:
         """These offsets are stored; what was noted meanwhile stays staged."""
         for partition, offset in next_offsets.items():
-            if self._next_offsets.get(partition) == offset:
-                del self._next_offsets[partition]
-        self._frames = len(self._next_offsets)
+            left = self._next_offsets.get(partition, offset) - offset
+            if left:
+                self._frames[partition] = min(self._frames[partition], abs(left))
+            else:
+                self._next_offsets.pop(partition, None)
+                self._frames.pop(partition, None)
 
     def forget(self) -> None:
         """The partitions belong to others now."""
         self._next_offsets.clear()
-        self._frames = 0
+        self._frames.clear()
+
+    @property
+    def _uncommitted(self) -> int:
+        return sum(self._frames.values())
 
 
 class Breaker:

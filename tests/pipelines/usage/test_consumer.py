@@ -39,7 +39,13 @@ class World:
         self.healths: list[bool] = []
         self.interfere: Callable[[str, bool], None] = lambda _call, _is_after: None
 
-    async def consume(self, *, dead_letters_in_a_row: int = 100, every_frames: int = 2) -> None:
+    async def consume(
+        self,
+        *,
+        dead_letters_in_a_row: int = 100,
+        every_frames: int = 2,
+        most_uncommitted_frames: int = 1_000,
+    ) -> None:
         """Runs one consumer until the log is read to its end."""
         stop = asyncio.Event()
         self.source = MemorySource(self.log, on_empty=stop.set, clock=self.clock)
@@ -54,7 +60,7 @@ class World:
         )
         rules = Rules(
             residence=Residence(REGION, 30),
-            commit=CommitPolicy(every_frames=every_frames, every_seconds=1.0),
+            commit=CommitPolicy(every_frames, 1.0, most_uncommitted_frames),
             dead_letters_in_a_row=dead_letters_in_a_row,
             release_seconds=1.0,
             retry_first_seconds=0.01,
@@ -219,6 +225,26 @@ async def test_while_the_store_is_away_the_consumer_waits_inside_the_group(world
     await world.consume()
     assert world.source.idled_seconds > 0
     await world.assert_exact()
+
+
+@pytest.mark.parametrize("every_frames", [2, 1_000])
+async def test_while_commits_fail_no_more_is_inserted_than_the_store_recognises(every_frames: int) -> None:
+    world = World()
+    await world.log.append(ADMISSIONS, *(value(Kind.ADMISSION, first=first) for first in range(1, 61, 3)))
+    calls: list[str] = []
+    fail = interfere_with("commit", 12, lambda: UnavailableError("KafkaTimeoutError"))
+
+    def fail_and_note(call: str, is_after: bool) -> None:
+        fail(call, is_after)
+        if is_after:
+            calls.append(call)
+
+    world.interfere = fail_and_note
+    await world.consume(every_frames=every_frames, most_uncommitted_frames=5)
+    assert calls[: calls.index("commit")].count("insert") == 5
+    assert world.source.idled_seconds > 0
+    assert await world.store.rows(Kind.ADMISSION) == [(PRODUCER, n) for n in range(1, 61)]
+    assert world.log.committed == {ADMISSIONS: 20}
 
 
 async def test_a_frame_that_the_store_refuses_is_a_dead_letter_with_the_stores_code(world: World) -> None:

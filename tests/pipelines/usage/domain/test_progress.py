@@ -31,6 +31,23 @@ def test_what_is_noted_during_a_commit_stays_staged() -> None:
     assert progress.staged() == {ONE: 3}
 
 
+def test_it_is_full_until_a_commit_covers_enough_of_what_was_noted() -> None:
+    progress = Progress(CommitPolicy(most_uncommitted_frames=4))
+    for offset in range(3):
+        progress.note(ONE, offset, now_seconds=0.0)
+    assert not progress.is_full
+    staged = progress.staged()
+    progress.note(TWO, 0, now_seconds=0.0)
+    assert progress.is_full
+    for offset in range(3, 6):
+        progress.note(ONE, offset, now_seconds=0.0)
+    progress.committed(staged)
+    assert progress.is_full
+    progress.committed(progress.staged())
+    assert not progress.is_full
+    assert progress.staged() == {}
+
+
 def test_after_a_rebalance_nothing_is_staged() -> None:
     progress = Progress(CommitPolicy(every_frames=1))
     progress.note(ONE, 1, now_seconds=0.0)
