@@ -26,7 +26,7 @@ async def ensure(address: str, topics: Sequence[TopicSettings]) -> None:
     client = AIOKafkaAdminClient(bootstrap_servers=address, client_id="comptoir-local-kafka")
     try:
         await client.start()
-        found = await _partitions_with_leader(client)
+        found = await _partitions(client)
         for topic in topics:
             _check_partitions(topic, found.get(topic.name))
         await _create(client, [topic for topic in topics if topic.name not in found])
@@ -42,6 +42,11 @@ async def ensure(address: str, topics: Sequence[TopicSettings]) -> None:
             await asyncio.sleep(_PAUSE_SECONDS)  # the broker tells nobody when it is done
     finally:
         await client.close()
+
+
+async def _partitions(client: AIOKafkaAdminClient) -> dict[str, int]:
+    """Just after a start partitions may still be without a leader; they are there all the same."""
+    return {topic["topic"]: len(topic["partitions"]) for topic in await client.describe_topics()}
 
 
 async def _partitions_with_leader(client: AIOKafkaAdminClient) -> dict[str, int]:
