@@ -34,7 +34,7 @@ SCOPE: Scope = {
 
 class Served:
     def __init__(self, pieces: Sequence[bytes | StoreError] = (b"1\n",)) -> None:
-        self.engine = FakeEngine(pieces)
+        self.engine = FakeEngine(pieces, tables=["t"])
         clock = ManualClock()
         checker = StatementChecker(self.engine, max_query_bytes=1000)
         self.runner = QueryRunner(
