@@ -1,6 +1,5 @@
 """What the usage pipeline is told: where the log and the store are, and how long events stay."""
 
-import ssl
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,45 +9,24 @@ from pipelines.usage.domain.progress import CommitPolicy
 from pipelines.usage.domain.retention import MAX_DAYS, MIN_DAYS
 from pipelines.usage.domain.rules import Rules
 from pipelines.usage.domain.validation import Residence
-from services.runtime.addresses import GrpcListen, TlsFiles, is_local
+from services.runtime.addresses import GrpcListen, KafkaTarget, is_local
 from services.runtime.settings import ProcessSettings, SettingsError
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class KafkaSettings(_Section):
+class KafkaSettings(KafkaTarget):
     """The log and this pipeline's place in it."""
 
-    bootstrap: str
     group: str = Field(default="comptoir-usage", pattern=r"^[a-z0-9.-]{1,128}$")
-    tls: TlsFiles | None = None
     session_timeout_seconds: float = Field(default=30.0, ge=6, le=300)
     max_poll_records: int = Field(default=256, ge=1, le=10_000)
 
-    @model_validator(mode="after")
-    def _plaintext_stays_on_the_machine(self) -> "KafkaSettings":
-        if self.tls is None and not all(is_local(address) for address in self.bootstrap.split(",")):
-            raise ValueError("bootstrap is not loopback, so it needs tls")
-        return self
 
-    def ssl_context(self) -> ssl.SSLContext | None:
-        """TLS with this process's certificate, or None for plaintext on the machine itself."""
-        if self.tls is None:
-            return None
-        try:
-            context = ssl.create_default_context(cafile=str(self.tls.ca_file))
-            context.load_cert_chain(self.tls.certificate_file, self.tls.private_key_file)
-        except OSError:
-            raise SettingsError("a TLS file of kafka.tls cannot be read.") from None
-        return context
-
-
-class ClickHouseSettings(_Section):
+class ClickHouseSettings(BaseModel):
     """The store and the user who writes to it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     url: HttpUrl
     user: str = "comptoir_writer"

@@ -1,44 +1,22 @@
 """What the emitter is told: where it listens, its spool, its log and the epoch of its pseudonyms."""
 
-import ssl
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field
 
 from services.emitter.domain.batching import MAX_FRAME_EVENTS, SealLimits
 from services.emitter.domain.limits import SpoolFile, SpoolLimits
-from services.runtime.addresses import GrpcListen, TlsFiles, is_local
-from services.runtime.settings import ProcessSettings, SettingsError
+from services.runtime.addresses import GrpcListen, KafkaTarget
+from services.runtime.settings import ProcessSettings
 
 _DAY_SECONDS = 86_400.0
 
 
-class KafkaSettings(BaseModel):
+class KafkaSettings(KafkaTarget):
     """The log, and how long one append may take before it counts as failed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    bootstrap: str
-    tls: TlsFiles | None = None
     confirm_seconds: float = Field(default=30.0, gt=0, le=300)
-
-    @model_validator(mode="after")
-    def _plaintext_stays_on_the_machine(self) -> "KafkaSettings":
-        if self.tls is None and not all(is_local(address) for address in self.bootstrap.split(",")):
-            raise ValueError("bootstrap is not loopback, so it needs tls")
-        return self
-
-    def ssl_context(self) -> ssl.SSLContext | None:
-        """TLS with this process's certificate, or None for plaintext on the machine itself."""
-        if self.tls is None:
-            return None
-        try:
-            context = ssl.create_default_context(cafile=str(self.tls.ca_file))
-            context.load_cert_chain(self.tls.certificate_file, self.tls.private_key_file)
-        except OSError:
-            raise SettingsError("a TLS file of kafka.tls cannot be read.") from None
-        return context
 
 
 class EmitterSettings(ProcessSettings):

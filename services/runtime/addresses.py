@@ -1,8 +1,10 @@
-"""Where gRPC listens and whom it calls, with TLS files; plaintext never leaves the machine."""
+"""Where gRPC listens, whom it calls and where Kafka is, with TLS files; plaintext stays on the machine."""
 
 import ipaddress
 import re
+import ssl
 from pathlib import Path
+from typing import Self
 
 import grpc
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
@@ -30,6 +32,16 @@ class TlsFiles(BaseModel):
         """Credentials of a caller that shows its certificate."""
         chain, key, ca = self._read()
         return grpc.ssl_channel_credentials(ca, key, chain)
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """The context of a caller that shows its certificate outside gRPC."""
+        self._read()  # names the file that is missing, which the library does not
+        try:
+            context = ssl.create_default_context(cafile=str(self.ca_file))
+            context.load_cert_chain(self.certificate_file, self.private_key_file)
+        except OSError:
+            raise SettingsError("the TLS files are no certificate, its key and an authority.") from None
+        return context
 
     def _read(self) -> tuple[bytes, bytes, bytes]:
         try:
@@ -89,3 +101,22 @@ class GrpcTarget(BaseModel):
 
 class GrpcListen(GrpcTarget):
     """A gRPC address to listen on: `host:port` or `unix:/path`."""
+
+
+class KafkaTarget(BaseModel):
+    """Kafka's addresses, `host:port` with commas between; the settings of its clients begin with them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    bootstrap: str
+    tls: TlsFiles | None = None
+
+    @model_validator(mode="after")
+    def _plaintext_stays_on_the_machine(self) -> Self:
+        if self.tls is None and not all(is_local(address) for address in self.bootstrap.split(",")):
+            raise ValueError("bootstrap is not loopback, so it needs tls")
+        return self
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """TLS with this process's certificate, or None for plaintext on the machine itself."""
+        return None if self.tls is None else self.tls.ssl_context()

@@ -51,10 +51,10 @@ def test_plaintext_on_the_machine_needs_no_tls(tmp_path: Path) -> None:
     assert loaded(tmp_path).kafka.ssl_context() is None
 
 
-def test_tls_files_that_are_not_there_are_named(tmp_path: Path) -> None:
-    missing = {"certificate_file": "a", "private_key_file": "b", "ca_file": "c"}
+def test_a_tls_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    missing = {"certificate_file": "a.pem", "private_key_file": "b", "ca_file": "c"}
     kafka = loaded(tmp_path, kafka={"bootstrap": "kafka.example:9092", "tls": missing}).kafka
-    with pytest.raises(SettingsError, match="TLS file"):
+    with pytest.raises(SettingsError, match=r"TLS file a\.pem"):
         kafka.ssl_context()
 
 

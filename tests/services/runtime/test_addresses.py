@@ -1,5 +1,6 @@
 """Plaintext never leaves the machine, and with TLS both sides show who they are."""
 
+import ssl
 from pathlib import Path
 
 import grpc
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.runtime.addresses import GrpcListen, GrpcTarget, TlsFiles, is_local, split_address
+from services.runtime.addresses import GrpcListen, GrpcTarget, KafkaTarget, TlsFiles, is_local, split_address
 from services.runtime.grpc_server import channel
 from services.runtime.settings import SettingsError
 from tests.services.runtime.certificates import Authority
@@ -100,9 +101,30 @@ async def test_a_caller_without_a_certificate_of_the_authority_is_refused(tmp_pa
 
 def test_a_missing_certificate_file_is_one_sentence(tmp_path: Path) -> None:
     files = Authority(tmp_path / "ca").files("router").model_copy(update={"ca_file": tmp_path / "gone.pem"})
-    for make in (files.server_credentials, files.channel_credentials):
+    for make in (files.server_credentials, files.channel_credentials, files.ssl_context):
         with pytest.raises(SettingsError, match=r"gone\.pem"):
             make()
+
+
+def test_kafka_gets_this_processs_certificate_and_the_authority(tmp_path: Path) -> None:
+    kafka = KafkaTarget(bootstrap="kafka.example:9092", tls=Authority(tmp_path / "ca").files("usage"))
+    context = kafka.ssl_context()
+    assert context is not None
+    assert context.verify_mode is ssl.CERT_REQUIRED
+    assert len(context.get_ca_certs()) == 1
+
+
+def test_kafka_on_this_machine_needs_no_tls_and_elsewhere_does() -> None:
+    assert KafkaTarget(bootstrap="127.0.0.1:1,localhost:2").ssl_context() is None
+    with pytest.raises(ValidationError, match="needs tls"):
+        KafkaTarget(bootstrap="127.0.0.1:1,kafka.example:2")
+
+
+def test_a_certificate_that_is_none_is_one_sentence_for_kafka_too(tmp_path: Path) -> None:
+    files = Authority(tmp_path / "ca").files("usage")
+    files.certificate_file.write_text("not a certificate")
+    with pytest.raises(SettingsError, match="are no certificate"):
+        files.ssl_context()
 
 
 async def test_a_certificate_that_is_none_is_one_sentence(tmp_path: Path) -> None:
