@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from services.emitter.domain.frame import Frame, Kind, decode, seal
+from services.emitter.domain.frame import Frame, Kind, seal
 from services.emitter.domain.ports import EventLog, LogUnavailableError
 
 # Reads a kind's partition from its beginning: the values, in order.
@@ -49,7 +49,7 @@ class EventLogContract:
         frames = some_frames(Kind.EDGE_REQUEST, 1, 32, event_bytes=64_000)
         await log.append(frames, 0)
         stored = await read(Kind.EDGE_REQUEST, 0)
-        assert [decode(value).first_sequence for value in stored] == list(range(1, 33))
+        assert [read_frame(value).first_sequence for value in stored] == list(range(1, 33))
 
     async def test_appending_again_stores_the_same_bytes_again(self, log: EventLog, read: Read) -> None:
         frames = some_frames(Kind.GENERATION, 1, 2)

@@ -11,6 +11,7 @@ from comptoir.usage.v1 import usage_pb2
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
+from pipelines.usage.domain import frame as reader
 from services.emitter.domain.frame import Frame, Kind, seal
 
 FILE = Path(__file__).with_suffix(".json")
@@ -109,6 +110,18 @@ def frame_of(kind: Kind, first_sequence: int = 2**33, count: int = 2) -> Frame:
     return seal(kind, PRODUCER_ID, first_sequence, events)
 
 
+def read(value: bytes) -> Frame:
+    """The emitter's frame in `value`, as the usage pipeline reads it; BadFrameError if it is none."""
+    kind = reader.Kind(value[5])
+    header = reader.decode(value, kind=kind).header
+    return Frame(Kind(kind), header.producer_id, header.first_sequence, header.count, header.crc32, value)
+
+
+def insert_token(frame: Frame) -> str:
+    """The frame's identity: what the store deduplicates by."""
+    return f"{frame.kind.value}:{frame.producer_id:016x}:{frame.first_sequence}:{frame.count}:{frame.crc:08x}"
+
+
 def document() -> dict[str, Any]:
     """What the file says."""
     return {
@@ -154,7 +167,7 @@ def _described(frame: Frame) -> dict[str, Any]:
         "first_sequence": frame.first_sequence,
         "count": frame.count,
         "crc": f"{frame.crc:08x}",
-        "insert_token": frame.insert_token,
+        "insert_token": insert_token(frame),
         "kafka_key": frame.producer_id.to_bytes(8, "big").hex(),
         "value": frame.value.hex(),
         "events": fields["events"],

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from services.emitter.domain.batching import SealLimits
-from services.emitter.domain.frame import Frame, Kind, decode
+from services.emitter.domain.frame import Frame, Kind
 from services.emitter.domain.limits import SpoolFile, SpoolLimits
 from services.emitter.domain.ports import Spool
 from services.runtime.clock import ManualClock
 from services.runtime.errors import ComptoirError, Reason
+from tests.contracts.frames import read
 
 MAX_BYTES = 4_000
 MAX_AGE_SECONDS = 100.0
@@ -74,7 +75,7 @@ class SpoolContract:
         assert event_ids(frames) == list(range(10, 17))
         sequences = [int(body.split(b":")[1]) for frame in frames for body in bodies(frame)]
         assert sequences == list(range(1, 8))
-        assert all(decode(frame.value) == frame for frame in frames)
+        assert all(read(frame.value) == frame for frame in frames)
         assert {frame.producer_id for frame in frames} == {spool.producer_id}
 
     async def test_an_event_that_was_taken_before_is_dropped_and_counted(self, spool: Spool) -> None:

@@ -40,10 +40,6 @@ TOPICS: dict[Kind, str] = {
 }
 
 
-class FrameError(Exception):
-    """Bytes that are no whole frame; the text says which rule they break and nothing of their content."""
-
-
 @dataclass(frozen=True, slots=True)
 class Frame:
     """Events `first_sequence` to `last_sequence` of one kind and producer, and the bytes that hold them."""
@@ -65,11 +61,6 @@ class Frame:
         """The serialized list of events."""
         return self.value[HEADER.size :]
 
-    @property
-    def insert_token(self) -> str:
-        """The frame's identity: what a store deduplicates by."""
-        return f"{self.kind.value}:{self.producer_id:016x}:{self.first_sequence}:{self.count}:{self.crc:08x}"
-
 
 def seal(kind: Kind, producer_id: int, first_sequence: int, events: Sequence[bytes]) -> Frame:
     """The frame of serialized events that carry `producer_id` and sequences from `first_sequence` on."""
@@ -87,26 +78,6 @@ def seal(kind: Kind, producer_id: int, first_sequence: int, events: Sequence[byt
         crc,
     )
     return Frame(kind, producer_id, first_sequence, len(events), crc, header + body)
-
-
-def decode(value: bytes) -> Frame:
-    """The frame in `value`; FrameError if it is not exactly one frame of this version."""
-    if len(value) < HEADER.size:
-        raise FrameError("shorter than a header")
-    magic, version, kind, schema, producer_id, first_sequence, count, length, crc = HEADER.unpack_from(value)
-    if magic != MAGIC:
-        raise FrameError("not a frame")
-    if version != HEADER_VERSION or schema != SCHEMA_VERSION:
-        raise FrameError("another version")
-    if kind not in TOPICS:
-        raise FrameError("an unknown kind")
-    if count == 0 or first_sequence == 0:
-        raise FrameError("no events")
-    if length != len(value) - HEADER.size:
-        raise FrameError("another length than the header says")
-    if zlib.crc32(memoryview(value)[HEADER.size :]) != crc:
-        raise FrameError("another checksum than the header says")
-    return Frame(Kind(kind), producer_id, first_sequence, count, crc, value)
 
 
 def _varint(number: int) -> bytes:

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from pipelines.usage.domain.errors import BadFrameError
 from pipelines.usage.domain.frame import Kind, decode
 from pipelines.usage.wire import BOUNDS, parse
 
-VECTORS: list[dict[str, Any]] = json.loads(
+SHARED: dict[str, list[dict[str, Any]]] = json.loads(
     (Path(__file__).resolve().parents[2] / "contracts" / "frames.json").read_text(encoding="utf-8")
-)["frames"]
+)
+VECTORS = SHARED["frames"]
 
 
 def test_every_kind_has_a_vector() -> None:
@@ -35,3 +37,9 @@ def test_the_body_is_canonical_and_holds_the_events(vector: dict[str, Any]) -> N
     for field in ("producer_id", "producer_sequence", "region", "started_at_microseconds"):
         assert columns[field] == [int(event[field]) for event in vector["events"]]
     assert all(rule.admit(columns[field]) for field, rule in BOUNDS[kind].items())
+
+
+@pytest.mark.parametrize("vector", SHARED["broken"], ids=lambda vector: vector["rule"])
+def test_a_broken_vector_is_no_frame(vector: dict[str, str]) -> None:
+    with pytest.raises(BadFrameError):
+        decode(bytes.fromhex(vector["value"]), kind=Kind.GENERATION)

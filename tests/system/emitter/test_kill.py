@@ -13,9 +13,10 @@ from comptoir.usage.v1 import usage_pb2
 
 from services.emitter.adapters.spool_store import SpoolStore
 from services.emitter.domain.batching import SealLimits
-from services.emitter.domain.frame import TOPICS, Frame, Kind, decode
+from services.emitter.domain.frame import TOPICS, Frame, Kind
 from services.emitter.domain.limits import SpoolFile, SpoolLimits
 from services.runtime.clock import SystemClock
+from tests.contracts.frames import read
 from tests.services.emitter import requests
 from tests.system.emitter_process import EmitterProcess
 from tests.system.kafka_process import KafkaProcess, free_ports
@@ -93,7 +94,7 @@ async def forwarded(consumer: AIOKafkaConsumer, producer_id: int) -> list[Frame]
     consumer.assign([place])
     await consumer.seek_to_beginning(place)
     async with asyncio.timeout(60):
-        frames = [decode((await consumer.getone()).value) for _ in range(end)]
+        frames = [read((await consumer.getone()).value) for _ in range(end)]
     return [frame for frame in frames if frame.producer_id == producer_id]
 
 
