@@ -67,6 +67,8 @@ class EdgeSettings(ProcessSettings):
     first_text_seconds: float = Field(default=120.0, gt=0)
     request_seconds: float = Field(default=600.0, gt=0)
     ping_seconds: float = Field(default=10.0, gt=0)
+    # How long a client may take in nothing of an answer that waits for it.
+    write_seconds: float = Field(default=60.0, gt=0)
     emitter_seconds: float = Field(default=30.0, gt=0)
     # Between SIGTERM and the closing of the listener, so that load balancers see `/readyz` fail first.
     drain_notice_seconds: float = Field(default=0.0, ge=0)
@@ -85,6 +87,7 @@ class EdgeSettings(ProcessSettings):
             first_text_seconds=self.first_text_seconds,
             request_seconds=self.request_seconds,
             ping_seconds=self.ping_seconds,
+            write_seconds=self.write_seconds,
             drain_notice_seconds=self.drain_notice_seconds,
             drain_seconds=self.drain_seconds,
             release_seconds=self.router_seconds,

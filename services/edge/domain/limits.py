@@ -15,6 +15,7 @@ class EdgeLimits:
     first_text_seconds: float
     request_seconds: float
     ping_seconds: float
+    write_seconds: float
     drain_notice_seconds: float
     drain_seconds: int
     release_seconds: float

@@ -7,12 +7,14 @@ from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from services.edge.domain.errors import HEADERS_TOO_LARGE, METHOD_NOT_ALLOWED
+from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.ports import UsageReports
 from services.edge.domain.timeline import Endpoint
 from services.edge.server.chat import ChatCompletions
 from services.edge.server.exchange import ClientGoneError, Exchange, HttpRefusalError
 from services.edge.server.health import Health
 from services.edge.server.models import Models
+from services.edge.server.presence import WriteWatch
 from services.runtime.clock import Clock
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.logs import get_logger, log_failure
@@ -34,11 +36,11 @@ class Application:
         health: Health,
         usage: UsageReports,
         clock: Clock,
-        max_header_bytes: int,
+        limits: EdgeLimits,
     ) -> None:
         self._usage = usage
         self._clock = clock
-        self._max_header_bytes = max_header_bytes
+        self._limits = limits
         self._router = Router(
             routes=[
                 Route("/v1/chat/completions", _Resource("POST", chat.serve, Endpoint.CHAT_COMPLETIONS)),
@@ -54,6 +56,13 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one HTTP request."""
         exchange = scope[_EXCHANGE] = Exchange(scope, receive, send, clock=self._clock)
+        with WriteWatch(exchange, write_seconds=self._limits.write_seconds):
+            await self._answer(exchange, receive, send)
+        if exchange.is_client_gone:
+            exchange.client_left()
+        self._report(exchange)
+
+    async def _answer(self, exchange: Exchange, receive: Receive, send: Send) -> None:
         try:
             await self._serve(exchange, receive, send)
         except ClientGoneError:
@@ -64,7 +73,6 @@ class Application:
         except Exception as error:  # noqa: BLE001 - the boundary: what is unexpected leaves as a type name
             log_failure(_log, "request_failed", error, request_id=exchange.event.request_id.hex)
             await exchange.fail(ComptoirError(Reason.INTERNAL))
-        self._report(exchange)
 
     async def _serve(self, exchange: Exchange, receive: Receive, send: Send) -> None:
         try:
@@ -77,7 +85,7 @@ class Application:
 
     def _check_headers(self, exchange: Exchange) -> None:
         header_bytes = sum(len(name) + len(value) for name, value in exchange.scope["headers"])
-        if header_bytes + len(exchange.scope["raw_path"]) > self._max_header_bytes:
+        if header_bytes + len(exchange.scope["raw_path"]) > self._limits.max_header_bytes:
             raise HttpRefusalError(HEADERS_TOO_LARGE, Reason.REQUEST_TOO_LARGE)
 
     def _report(self, exchange: Exchange) -> None:

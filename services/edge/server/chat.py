@@ -19,6 +19,8 @@ from services.runtime.identity import Identity
 from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)
+# The replica has the same deadline and tells its end better; this bounds what waits for the client.
+_AFTER_DEADLINE_SECONDS = 0.5
 
 
 class ChatCompletions:
@@ -43,7 +45,7 @@ class ChatCompletions:
             admission,
             chat,
             request_id=exchange.event.request_id,
-            deadline_seconds=exchange.event.received_seconds + limits.request_seconds,
+            deadline_seconds=self._deadline_seconds(exchange),
         )
         try:
             async with ClientWatch(exchange):
@@ -59,6 +61,9 @@ class ChatCompletions:
         if self._releases:
             await asyncio.wait(self._releases, timeout=within_seconds)
 
+    def _deadline_seconds(self, exchange: Exchange) -> float:
+        return exchange.event.received_seconds + self._limits.request_seconds
+
     async def _admit(self, exchange: Exchange, key: str, chat: ChatRequest) -> Admission:
         event = exchange.event
         admission = await self._router.admit(key=key, chat=chat, request_id=event.request_id)
@@ -72,14 +77,16 @@ class ChatCompletions:
         self, exchange: Exchange, chat: ChatRequest, admission: Admission, answer: TicketedAnswer
     ) -> None:
         first_text_by = asyncio.get_running_loop().time() + self._limits.first_text_seconds
+        left_seconds = self._deadline_seconds(exchange) - exchange.clock.monotonic_seconds()
         try:
-            # No header is sent before a replica accepted, so that a refusal keeps its real status.
-            async with asyncio.timeout_at(first_text_by):
-                await answer.start()
-            if chat.is_streamed:
-                await self._stream(exchange, chat, admission, answer, first_text_by)
-            else:
-                await self._complete(exchange, chat, admission, answer, first_text_by)
+            async with asyncio.timeout(left_seconds + _AFTER_DEADLINE_SECONDS):
+                # No header is sent before a replica accepted, so that a refusal keeps its real status.
+                async with asyncio.timeout_at(first_text_by):
+                    await answer.start()
+                if chat.is_streamed:
+                    await self._stream(exchange, chat, admission, answer, first_text_by)
+                else:
+                    await self._complete(exchange, chat, admission, answer, first_text_by)
         except TimeoutError:
             raise ComptoirError(Reason.DEADLINE_EXCEEDED) from None
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from services.edge.domain.errors import PublicError, error_json, public_error, public_json, retry_headers
 from services.edge.domain.sse import DONE, error_frame
@@ -13,6 +13,9 @@ from services.runtime.errors import ComptoirError, Reason
 from services.runtime.identity import Identity
 
 HeaderList = Sequence[tuple[bytes, bytes]]
+
+# Where the listener puts, in the request's `state`, what closes its connection at once.
+ABORT = "abort"
 
 JSON_TYPE = (b"content-type", b"application/json")
 STREAM_HEADERS: HeaderList = (
@@ -60,6 +63,8 @@ class Exchange:
         # Replicas that the edge tried; more than one, and the client need not try again at once.
         self.attempts = 0
         self.written_seconds = 0.0
+        # Since when a write waits for the client to read; 0 where none does.
+        self.waiting_since_seconds = 0.0
         self._is_started = False
         self._send = send
         self._loop = asyncio.get_running_loop()
@@ -74,19 +79,19 @@ class Exchange:
         self._is_started = True
         self.event.http_status = status
         request_id = (b"x-request-id", self.event.request_id.hex.encode())
-        await self._send({"type": "http.response.start", "status": status, "headers": [*headers, request_id]})
+        await self._put({"type": "http.response.start", "status": status, "headers": [*headers, request_id]})
 
     async def write(self, body: bytes) -> None:
         """Sends a part of the body in one write; waits while the client does not read."""
         self.event.response_bytes += len(body)
         self.written_seconds = self._loop.time()
-        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+        await self._put({"type": "http.response.body", "body": body, "more_body": True})
 
     async def end(self, body: bytes = b"") -> None:
         """Sends the last part of the body."""
         self.is_complete = True
         self.event.response_bytes += len(body)
-        await self._send({"type": "http.response.body", "body": body, "more_body": False})
+        await self._put({"type": "http.response.body", "body": body, "more_body": False})
 
     async def answer(self, status: int, body: bytes, headers: HeaderList = ()) -> None:
         """Sends a whole JSON answer."""
@@ -124,6 +129,17 @@ class Exchange:
         self.event.is_client_cancelled = True
         self.event.reason = Reason.CLIENT_CANCELLED
         self.event.http_status = self.event.http_status or _CLIENT_GONE_STATUS
+
+    def abandon(self) -> None:
+        """Closes the connection at once, with what its client has not read; every write returns then."""
+        self.is_client_gone = True
+        self.scope["state"][ABORT]()
+
+    async def _put(self, message: Message) -> None:
+        # A write that is cancelled leaves the moment as it is: the next one waits for the same client.
+        self.waiting_since_seconds = self.waiting_since_seconds or self._loop.time()
+        await self._send(message)
+        self.waiting_since_seconds = 0.0
 
     def _is_body_left(self) -> bool:
         if self.is_body_read:

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from services.edge.domain.errors import HEADERS_TOO_LARGE, REQUEST_MALFORMED, PublicError, public_json
 from services.edge.domain.limits import EdgeLimits
 from services.edge.server.application import Application
+from services.edge.server.exchange import ABORT
 from services.runtime.identity import Identity
 from services.runtime.logs import get_logger
 from services.runtime.settings import SettingsError
@@ -115,6 +116,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins: its headers are counted and timed."""
         super().on_message_begin()
+        self.scope["state"][ABORT] = self.transport.abort
         self._has_open_headers = True
         self._open_header_bytes = 0
         if self._header_timer is None:

@@ -43,6 +43,38 @@ class ClientWatch:
             self._task.cancel()
 
 
+class WriteWatch:
+    """While entered, gives up on a client once a write has waited `write_seconds` for it to read.
+
+    One timer per request that looks at the write that waits, so that a chunk costs no timer of its own.
+    """
+
+    def __init__(self, exchange: Exchange, *, write_seconds: float) -> None:
+        self._exchange = exchange
+        self._write_seconds = write_seconds
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> Self:
+        self._timer = self._loop.call_later(self._write_seconds, self._look)
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        now_seconds = self._loop.time()
+        waiting_since_seconds = self._exchange.waiting_since_seconds or now_seconds
+        left_seconds = waiting_since_seconds + self._write_seconds - now_seconds
+        if left_seconds <= 0:
+            self._exchange.abandon()
+        else:
+            self._timer = self._loop.call_later(left_seconds, self._look)
+
+
 class KeepAlive:
     """While entered, sends a comment whenever nothing was written for `idle_seconds`.
 

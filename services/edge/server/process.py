@@ -25,7 +25,7 @@ class EdgeProcess:
             health=self._health,
             usage=ports.usage,
             clock=clock,
-            max_header_bytes=limits.max_header_bytes,
+            limits=limits,
         )
         self._listener = Listener(listen, application, limits)
 

@@ -30,6 +30,7 @@ LIMITS = EdgeLimits(
     first_text_seconds=5.0,
     request_seconds=20.0,
     ping_seconds=5.0,
+    write_seconds=5.0,
     drain_notice_seconds=0.0,
     drain_seconds=5,
     release_seconds=2.0,

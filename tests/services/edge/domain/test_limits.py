@@ -26,6 +26,7 @@ LIMITS = st.builds(
     first_text_seconds=SECONDS,
     request_seconds=SECONDS,
     ping_seconds=SECONDS,
+    write_seconds=SECONDS,
     drain_notice_seconds=SECONDS,
     drain_seconds=WHOLE_SECONDS,
     release_seconds=SECONDS,

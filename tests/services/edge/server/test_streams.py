@@ -1,14 +1,20 @@
 import asyncio
 import socket
 import time
+from dataclasses import replace
 
 import httpx
 import openai
 import pytest
 
+from services.edge.domain.ports import Ports
+from services.edge.server.listener import ListenAddress
+from services.edge.server.process import EdgeProcess
+from services.runtime.clock import SystemClock
 from services.runtime.errors import ComptoirError, Reason
-from tests.services.edge.conftest import CHAT, Stage
-from tests.services.edge.scripts import GOOD_KEY, LEASE
+from tests.services.edge.conftest import CHAT, LIMITS, Stage
+from tests.services.edge.memory import MemoryGenerators, MemoryRouter, MemoryUsage
+from tests.services.edge.scripts import GOOD_KEY, LEASE, GeneratorScript, UsageScript
 
 PATH = "/v1/chat/completions"
 STREAM = CHAT | {"stream": True}
@@ -132,7 +138,9 @@ async def test_a_client_that_leaves_stops_the_replica_within_milliseconds(
     assert event.is_client_cancelled
     assert event.reason == int(Reason.CLIENT_CANCELLED)
     assert event.http_status == (200 if is_streamed else 499)
-    assert stage.router.released == []
+    if is_streamed:
+        # A text came. Without a stream nobody sees whether it reached the edge before the client left.
+        assert stage.router.released == []
 
 
 async def test_a_client_that_leaves_before_a_replica_accepts_gives_its_lease_back(stage: Stage) -> None:
@@ -186,6 +194,60 @@ async def test_a_reader_that_does_not_read_holds_the_replica_back(stage: Stage) 
         assert script.played_bytes < 16_384 * 4_000 / 2
         await stream.close()
         await asyncio.wait_for(script.cancelled.wait(), 2)
+
+
+async def test_a_client_that_stops_reading_is_given_up(stage: Stage) -> None:
+    script = stage.generators[0]
+    script.steps = ["x" * 16_384] * 4_000
+    client = await stage.start(write_seconds=0.2)
+    assert stage.process is not None
+    connections = stage.process._listener._server.server_state.connections
+    _, writer = await asyncio.open_connection("127.0.0.1", stage.port)
+    request = client.build_request("POST", PATH, json=STREAM)
+    head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+    writer.write(f"POST {PATH} HTTP/1.1\r\n{head}\r\n".encode() + request.content)
+    await asyncio.wait_for(script.cancelled.wait(), 5)
+    assert connections == set()
+    await stage.drain()
+    writer.close()
+    (event,) = stage.emitter.events
+    assert event.is_client_cancelled
+    assert event.reason == int(Reason.CLIENT_CANCELLED)
+    assert event.http_status == 200
+
+
+async def test_a_client_that_reads_again_within_its_time_gets_the_whole_answer(stage: Stage) -> None:
+    script = stage.generators[0]
+    script.steps = [*["x" * 16_384] * 1_000, asyncio.Event(), "end"]
+    client = await stage.start(write_seconds=0.2, ping_seconds=0.05)
+    pings = 0
+    async with client.stream("POST", PATH, json=STREAM) as answer:
+        async for line in answer.aiter_lines():
+            pings += line == ": ping"
+            if pings == 6:
+                script.steps[1_000].set()  # type: ignore[union-attr] # the event of above
+    assert line == ""
+    await stage.drain()
+    assert not stage.emitter.events[0].is_client_cancelled
+
+
+async def test_the_edge_keeps_the_deadline_of_a_request_by_itself(stage: Stage) -> None:
+    await stage.start()
+    script = GeneratorScript(steps=["a", asyncio.Event()])
+    usage = UsageScript()
+    ports = Ports(
+        MemoryRouter(stage.router), MemoryGenerators({stage.router.addresses[0]: script}), MemoryUsage(usage)
+    )
+    limits = replace(LIMITS, request_seconds=0.1)
+    edge = EdgeProcess(limits, listen=ListenAddress("127.0.0.1", 0), ports=ports, clock=SystemClock())
+    await edge.start()
+    headers = {"authorization": f"Bearer {GOOD_KEY}"}
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{edge.port}", headers=headers) as client:
+        answer = await client.post(PATH, json=STREAM, timeout=5)
+    assert '"code":"deadline_exceeded"' in answer.text
+    assert script.cancelled.is_set()
+    await edge.drain()
+    assert usage.events[0].reason is Reason.DEADLINE_EXCEEDED
 
 
 async def test_many_streams_at_once_do_not_mix(stage: Stage) -> None:
