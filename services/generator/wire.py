@@ -166,7 +166,7 @@ def replica_load_from(sample: LoadSample, replica: Replica, *, config_digest: in
 
 
 def registration_from(
-    replica: Replica, address: str, capabilities: Capabilities, max_requests: int
+    replica: Replica, address: str, capabilities: Capabilities, max_requests: int, *, incarnation: int
 ) -> replica_pb2.Registration:
     """What a replica tells the router of itself."""
     return replica_pb2.Registration(
@@ -178,6 +178,7 @@ def registration_from(
         kv_block_tokens=capabilities.kv_block_tokens,
         kv_blocks=capabilities.kv_blocks,
         max_requests=max_requests,
+        incarnation=incarnation,
     )
 
 

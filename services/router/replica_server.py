@@ -48,6 +48,7 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
                 async for request in requests:
                     if session is None:
                         session = self._register(request)
+                        await self._lose(request)
                     yield await self._take(session, request)
         finally:
             if session is not None:
@@ -61,6 +62,11 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
         session = self._replicas.register(registration, self._clock.monotonic_seconds())
         _log.info("replica_registered", replica=registration.replica, model_number=registration.model)
         return session
+
+    async def _lose(self, request: replica_pb2.ReportRequest) -> None:
+        lost = await self._leases.lose(wire.registration(request.registration))
+        if lost:
+            _log.warning("leases_lost", replica=request.registration.replica, count=lost)
 
     def _check(self, registration: Registration) -> None:
         if self._catalog.model_by_number(registration.model) is None:

@@ -137,6 +137,7 @@ def registration(message: replica_pb2.Registration) -> Registration:
         kv_block_tokens=message.kv_block_tokens,
         kv_blocks=message.kv_blocks,
         max_requests=message.max_requests,
+        incarnation=message.incarnation,
     )
 
 

@@ -144,3 +144,31 @@ class LeaseStoreContract:
         assert await leases.expire(NOW + 600) == []
         assert await leases.settle(Identity(0, 1), 10, NOW + 601) is Settled.UNKNOWN
         await leases.reserve(lease(2, tokens=600, quota=quota), NOW + 601)
+
+    async def test_a_lost_lease_frees_its_place_and_stays_charged(self, leases: LeaseStore) -> None:
+        quota = Quota(tokens_per_minute=600, concurrency=1)
+        await leases.reserve(lease(1, tokens=500, quota=quota), NOW)
+        assert await leases.lose([Identity(0, 1), Identity(9, 9)]) == 1
+        assert await leases.lose([Identity(0, 1)]) == 0
+        assert (await leases.reserve(lease(2, tokens=1, quota=quota), NOW)).remaining_tokens == 99
+
+    async def test_a_lost_lease_that_another_replica_served_is_charged_what_was_used(
+        self, leases: LeaseStore
+    ) -> None:
+        await reserve(leases, 1, tokens=500)
+        await leases.lose([Identity(0, 1)])
+        assert await leases.settle(Identity(0, 1), 120, NOW) is Settled.LOST
+        assert await leases.settle(Identity(0, 1), 120, NOW) is Settled.UNKNOWN
+        assert (await reserve(leases, 2, tokens=1)).remaining_tokens == 600 - 120 - 1
+
+    async def test_a_lost_lease_that_nobody_used_gives_its_tokens_back(self, leases: LeaseStore) -> None:
+        await reserve(leases, 1, tokens=500)
+        await leases.lose([Identity(0, 1)])
+        assert await leases.release(Identity(0, 1), NOW) is False
+        assert (await reserve(leases, 2, tokens=1)).remaining_tokens == 599
+
+    async def test_a_lost_lease_is_forgotten_when_it_would_have_expired(self, leases: LeaseStore) -> None:
+        await reserve(leases, 1, tokens=500)
+        await leases.lose([Identity(0, 1)])
+        assert await leases.expire(NOW + 600) == []
+        assert await leases.settle(Identity(0, 1), 120, NOW + 600) is Settled.UNKNOWN

@@ -65,7 +65,11 @@ class RouterLink:
 
     def register(self, replica: Replica, address: str, capabilities: Capabilities, max_requests: int) -> None:
         """Sets what the replica says of itself; call it before `run`."""
-        self._registration = wire.registration_from(replica, address, capabilities, max_requests)
+        # One link per process: a process that follows this one says another number.
+        incarnation = Identity.random().low
+        self._registration = wire.registration_from(
+            replica, address, capabilities, max_requests, incarnation=incarnation
+        )
 
     def settle(self, lease: Identity, *, input_tokens: int, output_tokens: int) -> None:
         """Takes the settlement at once and delivers it until the router has confirmed it."""

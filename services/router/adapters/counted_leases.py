@@ -1,4 +1,4 @@
-"""Counts what becomes of leases: reserved = settled + released + cancelled + expired + in flight."""
+"""Counts what becomes of leases: reserved = settled + released + cancelled + lost + expired + in flight."""
 
 from collections.abc import Sequence
 
@@ -43,6 +43,13 @@ class CountedLeases:
             self._count("cancelled")
         return is_cancelled
 
+    async def lose(self, lease_ids: Sequence[Identity]) -> int:
+        """Lose and count each that was open."""
+        lost = await self._inner.lose(lease_ids)
+        if lost:
+            self._count("lost", lost)
+        return lost
+
     async def expire(self, now_seconds: float) -> Sequence[Identity]:
         """Expire and count each."""
         expired = await self._inner.expire(now_seconds)
@@ -57,5 +64,6 @@ class CountedLeases:
 _SETTLED = {
     Settled.OPEN: "settled",
     Settled.RELEASED: "settled_after_release",
+    Settled.LOST: "settled_after_loss",
     Settled.UNKNOWN: "settled_unknown",
 }

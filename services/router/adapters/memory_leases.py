@@ -28,6 +28,10 @@ class MemoryLeases:
         """Undo a lease of which no ticket left the router; False if it was closed before."""
         return self._book.cancel(lease_id, now_seconds)
 
+    async def lose(self, lease_ids: Sequence[Identity]) -> int:
+        """Free the concurrency of leases whose replica died, and return how many were open."""
+        return self._book.lose(lease_ids)
+
     async def expire(self, now_seconds: float) -> Sequence[Identity]:
         """Close the leases that nobody settled in time and return which."""
         return self._book.expire(now_seconds)

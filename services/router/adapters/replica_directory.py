@@ -22,7 +22,8 @@ class MemoryReplicaDirectory:
 
     def __init__(self) -> None:
         self._entries: dict[int, _Entry] = {}
-        self._replica_of_lease: dict[Identity, int] = {}
+        # Outlives the stream: what a dead process held is known until its next process registers.
+        self._process_of_lease: dict[Identity, tuple[int, int]] = {}
 
     def register(self, registration: Registration, now_seconds: float) -> Identity:
         """Take a replica in, in place of an older registration of its number; return the session."""
@@ -61,20 +62,27 @@ class MemoryReplicaDirectory:
         entry = self._entries.get(replica)
         if entry is not None:
             entry.leases.add(lease_id)
-            self._replica_of_lease[lease_id] = replica
+            self._process_of_lease[lease_id] = (replica, entry.registration.incarnation)
 
     def unassign(self, lease_id: Identity) -> None:
         """End that count; safe to repeat."""
-        replica = self._replica_of_lease.pop(lease_id, None)
-        entry = self._entries.get(replica) if replica is not None else None
+        process = self._process_of_lease.pop(lease_id, None)
+        entry = self._entries.get(process[0]) if process is not None else None
         if entry is not None:
             entry.leases.discard(lease_id)
+
+    def orphans(self, registration: Registration) -> Sequence[Identity]:
+        """Return the requests that were sent to an earlier process of that replica and have not ended."""
+        known = (0, registration.incarnation)
+        return [
+            lease_id
+            for lease_id, (replica, incarnation) in self._process_of_lease.items()
+            if replica == registration.replica and registration.incarnation and incarnation not in known
+        ]
 
     def _entry(self, session: Identity) -> _Entry | None:
         return next((entry for entry in self._entries.values() if entry.session == session), None)
 
     def _drop(self, replica: int) -> None:
         # A stream that ended takes its count along: what still runs there shows in the next load report.
-        entry = self._entries.pop(replica, None)
-        for lease_id in entry.leases if entry else ():
-            self._replica_of_lease.pop(lease_id, None)
+        self._entries.pop(replica, None)

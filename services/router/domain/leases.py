@@ -1,5 +1,6 @@
 """The end of a lease: whichever way it closes, its request no longer counts on a replica."""
 
+from services.router.domain.placement import Registration
 from services.router.domain.ports import LeaseStore, ReplicaDirectory
 from services.runtime.identity import Identity
 
@@ -26,6 +27,13 @@ class LeaseDesk:
         """Undo a lease of which no ticket left the router."""
         self._replicas.unassign(lease_id)
         await self._leases.cancel(lease_id, now_seconds)
+
+    async def lose(self, registration: Registration) -> int:
+        """Give up on what ran in an earlier process of a replica, and return how many leases that was."""
+        orphans = self._replicas.orphans(registration)
+        for lease_id in orphans:
+            self._replicas.unassign(lease_id)
+        return await self._leases.lose(orphans)
 
     async def expire(self, now_seconds: float) -> int:
         """Close what nobody settled in time and return how many."""

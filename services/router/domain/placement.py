@@ -15,7 +15,10 @@ _SCORE_DIGITS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A replica's identity and limits; model and region are catalog numbers, 0 KV blocks means unknown."""
+    """A replica's identity and limits; model and region are catalog numbers, 0 KV blocks means unknown.
+
+    `incarnation` is another number for every process of the replica, 0 means unknown.
+    """
 
     replica: int
     region: int
@@ -25,6 +28,7 @@ class Registration:
     kv_block_tokens: int
     kv_blocks: int
     max_requests: int
+    incarnation: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,13 @@ class LeaseStore(Protocol):
         """Undo a lease of which no ticket left the router; False if it was closed before."""
         ...
 
+    async def lose(self, lease_ids: Sequence[Identity]) -> int:
+        """Free the concurrency of leases whose replica died, and return how many were open.
+
+        Their tokens stay charged, until a settlement or a release says better.
+        """
+        ...
+
     async def expire(self, now_seconds: float) -> Sequence[Identity]:
         """Close the leases that nobody settled in time and return which."""
         ...
@@ -95,6 +102,10 @@ class ReplicaDirectory(Protocol):
 
     def unassign(self, lease_id: Identity) -> None:
         """End that count; safe to repeat."""
+        ...
+
+    def orphans(self, registration: Registration) -> Sequence[Identity]:
+        """Return the requests that were sent to an earlier process of that replica and have not ended."""
         ...
 
 

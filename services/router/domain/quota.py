@@ -1,5 +1,6 @@
 """Quota leases: reserved for a request, then settled, released, cancelled or expired, the first wins."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -41,6 +42,7 @@ class Settled(Enum):
 
     OPEN = "open"
     RELEASED = "released"
+    LOST = "lost"
     UNKNOWN = "unknown"
 
 
@@ -77,6 +79,7 @@ class QuotaBook:
         self._accounts: dict[int, _Account] = {}
         self._open: dict[Identity, Reservation] = {}
         self._released: dict[Identity, Reservation] = {}
+        self._lost: dict[Identity, Reservation] = {}
 
     @property
     def in_flight(self) -> int:
@@ -107,6 +110,10 @@ class QuotaBook:
         if lease is not None:
             self._account(lease.key, lease.quota, now_seconds).tokens.give(lease.tokens - used_tokens)
             return Settled.OPEN
+        lease = self._lost.pop(lease_id, None)
+        if lease is not None:
+            self._account(lease.key, lease.quota, now_seconds).tokens.give(lease.tokens - used_tokens)
+            return Settled.LOST
         lease = self._released.pop(lease_id, None)
         if lease is not None:
             self._account(lease.key, lease.quota, now_seconds).tokens.take(used_tokens)
@@ -115,7 +122,8 @@ class QuotaBook:
 
     def release(self, lease_id: Identity, now_seconds: float) -> bool:
         """Give the tokens of an unused lease back; its request stays counted. False if it was closed."""
-        lease = self._close(lease_id)
+        lost = self._lost.pop(lease_id, None)
+        lease = lost or self._close(lease_id)
         if lease is None:
             return False
         self._account(lease.key, lease.quota, now_seconds).tokens.give(lease.tokens)
@@ -123,25 +131,34 @@ class QuotaBook:
         self._released[lease_id] = lease
         if len(self._released) > MAX_RELEASED:
             del self._released[next(iter(self._released))]
-        return True
+        return lost is None
 
     def cancel(self, lease_id: Identity, now_seconds: float) -> bool:
         """Undo a lease of which no ticket left the router, its request included. False if it was closed."""
-        lease = self._close(lease_id)
+        lost = self._lost.pop(lease_id, None)
+        lease = lost or self._close(lease_id)
         if lease is None:
             return False
         account = self._account(lease.key, lease.quota, now_seconds)
         account.requests.give(1)
         account.tokens.give(lease.tokens)
-        return True
+        return lost is None
+
+    def lose(self, lease_ids: Sequence[Identity]) -> int:
+        """Free the concurrency of open leases, with their tokens charged, and return how many were open."""
+        lost = {lease_id: lease for lease_id in lease_ids if (lease := self._close(lease_id)) is not None}
+        # Remembered: another replica may serve the request with the next ticket of the same lease.
+        self._lost.update(lost)
+        return len(lost)
 
     def expire(self, now_seconds: float) -> list[Identity]:
         """Close the leases that nobody settled in time, with their tokens charged, and return which."""
         expired = [lease_id for lease_id, lease in self._open.items() if _is_over(lease, now_seconds)]
         for lease_id in expired:
             self._close(lease_id)
-        for lease_id in [one for one, lease in self._released.items() if _is_over(lease, now_seconds)]:
-            del self._released[lease_id]
+        for closed in (self._released, self._lost):
+            for lease_id in [one for one, lease in closed.items() if _is_over(lease, now_seconds)]:
+                del closed[lease_id]
         for key in [key for key, account in self._accounts.items() if account.is_idle(now_seconds)]:
             del self._accounts[key]
         return expired

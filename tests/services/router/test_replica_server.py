@@ -111,3 +111,26 @@ async def test_a_router_that_stops_tells_its_replicas_to_come_back(running: Runn
     async with running.replica() as replica:
         running.stop.set()
         assert (await replica.ended()).reason is Reason.UNAVAILABLE
+
+
+async def test_a_replica_that_restarts_frees_what_its_dead_process_held(running: RunningRouter) -> None:
+    api_key = await running.key(quota=admin_pb2.Quota(concurrency=1, tokens_per_minute=1_000))
+    async with running.replica(incarnation=5) as dead:
+        held = await running.router.Admit(admit(api_key))
+        dead.cancel()
+        async with running.replica(incarnation=6) as replica:
+            second = await running.router.Admit(admit(api_key))
+            assert second.quota.remaining_tokens == 1_000 - 2 * 150
+            await replica.say(settlements=[settlement(held, tokens=20), settlement(second, tokens=20)])
+            third = await running.router.Admit(admit(api_key))
+            assert third.quota.remaining_tokens == 1_000 - 2 * 40 - 150
+
+
+async def test_a_replica_whose_stream_broke_keeps_what_it_holds(running: RunningRouter) -> None:
+    api_key = await running.key(quota=admin_pb2.Quota(concurrency=1))
+    async with running.replica(incarnation=5) as broken:
+        await running.router.Admit(admit(api_key))
+        broken.cancel()
+        async with running.replica(incarnation=5):
+            error = await refused(running.router.Admit(admit(api_key)))
+    assert error.reason is Reason.CONCURRENCY_EXHAUSTED

@@ -117,8 +117,9 @@ def test_a_registration_and_a_load_are_read_whole() -> None:
         kv_block_tokens=6,
         kv_blocks=7,
         max_requests=8,
+        incarnation=9,
     )
-    assert wire.registration(registration) == Registration(1, 2, 3, "127.0.0.1:4", 5, 6, 7, 8)
+    assert wire.registration(registration) == Registration(1, 2, 3, "127.0.0.1:4", 5, 6, 7, 8, 9)
     load = replica_pb2.Load(
         running_requests=1, waiting_requests=2, kv_usage_permille=3, age_milliseconds=1_500, is_draining=True
     )

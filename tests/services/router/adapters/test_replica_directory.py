@@ -69,11 +69,29 @@ def test_a_registration_starts_with_nothing_in_flight() -> None:
     assert directory.pool(1, 1)[0].in_flight == 0
     directory.unassign(LEASE)
     directory.leave(session)
-    assert not directory._replica_of_lease
+    assert not directory._process_of_lease
 
 
 def test_a_request_for_a_replica_that_left_is_not_counted() -> None:
     directory = MemoryReplicaDirectory()
     directory.assign(LEASE, 7)
     directory.unassign(LEASE)
-    assert not directory._replica_of_lease
+    assert not directory._process_of_lease
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "orphans"), [(5, 6, [LEASE]), (5, 5, []), (5, 0, []), (0, 6, []), (0, 0, [])]
+)
+def test_only_a_new_process_of_a_replica_orphans_what_the_old_one_held(
+    before: int, after: int, orphans: list[Identity]
+) -> None:
+    directory = MemoryReplicaDirectory()
+    session = directory.register(registration(7, incarnation=before), 100)
+    directory.assign(LEASE, 7)
+    directory.leave(session)
+    again = registration(7, incarnation=after)
+    directory.register(again, 101)
+    assert directory.orphans(registration(8, incarnation=9)) == []
+    assert directory.orphans(again) == orphans
+    directory.unassign(LEASE)
+    assert directory.orphans(again) == []

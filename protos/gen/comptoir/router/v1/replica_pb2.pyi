@@ -68,6 +68,7 @@ class Registration(_message.Message):
     KV_BLOCK_TOKENS_FIELD_NUMBER: _builtins.int
     KV_BLOCKS_FIELD_NUMBER: _builtins.int
     MAX_REQUESTS_FIELD_NUMBER: _builtins.int
+    INCARNATION_FIELD_NUMBER: _builtins.int
     replica: _builtins.int
     """Number of the replica, unique in the deployment."""
     region: _builtins.int
@@ -84,6 +85,10 @@ class Registration(_message.Message):
     """KV-cache blocks in all; 0 where the engine does not say."""
     max_requests: _builtins.int
     """Most requests that the replica runs or queues at once."""
+    incarnation: _builtins.int
+    """Drawn at random when the process starts: tells a replica that restarted from one that
+    came back. 0 means unknown.
+    """
     def __init__(
         self,
         *,
@@ -95,10 +100,11 @@ class Registration(_message.Message):
         kv_block_tokens: _builtins.int = ...,
         kv_blocks: _builtins.int = ...,
         max_requests: _builtins.int = ...,
+        incarnation: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "context_tokens", b"context_tokens", "kv_block_tokens", b"kv_block_tokens", "kv_blocks", b"kv_blocks", "max_requests", b"max_requests", "model", b"model", "region", b"region", "replica", b"replica"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "context_tokens", b"context_tokens", "incarnation", b"incarnation", "kv_block_tokens", b"kv_block_tokens", "kv_blocks", b"kv_blocks", "max_requests", b"max_requests", "model", b"model", "region", b"region", "replica", b"replica"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
