@@ -6,6 +6,7 @@ import pytest
 
 from services.emitter.domain.frame import Frame, Kind, seal
 from services.emitter.domain.ports import EventLog, LogUnavailableError
+from tests.contracts.frames import read as read_frame
 
 # Reads a kind's partition from its beginning: the values, in order.
 Read = Callable[[Kind, int], Awaitable[list[bytes]]]
