@@ -21,6 +21,8 @@ from services.runtime.logs import get_logger, log_failure
 
 _log = get_logger(__name__)
 _EXCHANGE = "comptoir.exchange"
+_CHAT_PATH = "/v1/chat/completions"
+_MODELS_PATH = "/v1/models"
 
 Serve = Callable[[Exchange], Awaitable[None]]
 
@@ -43,11 +45,11 @@ class Application:
         self._limits = limits
         self._router = Router(
             routes=[
-                Route("/v1/chat/completions", _Resource("POST", chat.serve, Endpoint.CHAT_COMPLETIONS)),
-                Route("/v1/models", _Resource("GET", models.serve_list, Endpoint.MODELS)),
-                Route("/v1/models/{name:path}", _Resource("GET", models.serve_one, Endpoint.MODELS)),
-                Route("/healthz", _Resource("GET", health.serve_live, Endpoint.OTHER)),
-                Route("/readyz", _Resource("GET", health.serve_ready, Endpoint.OTHER)),
+                Route(_CHAT_PATH, _Resource("POST", chat.serve)),
+                Route(_MODELS_PATH, _Resource("GET", models.serve_list)),
+                Route(_MODELS_PATH + "/{name:path}", _Resource("GET", models.serve_one)),
+                Route("/healthz", _Resource("GET", health.serve_live)),
+                Route("/readyz", _Resource("GET", health.serve_ready)),
             ],
             redirect_slashes=False,
             default=_no_route,
@@ -56,6 +58,8 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one HTTP request."""
         exchange = scope[_EXCHANGE] = Exchange(scope, receive, send, clock=self._clock)
+        # Before all that may refuse the request: a refusal is an event of its endpoint too.
+        exchange.event.endpoint = _endpoint(scope["path"])
         with WriteWatch(exchange, write_seconds=self._limits.write_seconds):
             await self._answer(exchange, receive, send)
         if exchange.is_client_gone:
@@ -90,7 +94,8 @@ class Application:
 
     def _report(self, exchange: Exchange) -> None:
         event = exchange.event
-        if event.endpoint is not Endpoint.CHAT_COMPLETIONS:
+        if event.endpoint is Endpoint.OTHER:
+            # Probes of health, and paths that anybody may make up.
             return
         event.ended_seconds = self._clock.monotonic_seconds()
         self._usage.report(event)
@@ -106,18 +111,24 @@ class Application:
 class _Resource:
     """One route's endpoint and the one method that it takes."""
 
-    def __init__(self, method: str, serve: Serve, endpoint: Endpoint) -> None:
+    def __init__(self, method: str, serve: Serve) -> None:
         self._methods = ("GET", "HEAD") if method == "GET" else (method,)
         self._serve = serve
-        self._endpoint = endpoint
 
     async def __call__(self, scope: Scope, _receive: Receive, _send: Send) -> None:
         if scope["method"] not in self._methods:
             allow = (b"allow", ", ".join(self._methods).encode())
             raise HttpRefusalError(METHOD_NOT_ALLOWED, Reason.ROUTE_NOT_FOUND, [allow])
         exchange: Exchange = scope[_EXCHANGE]
-        exchange.event.endpoint = self._endpoint
         await self._serve(exchange)
+
+
+def _endpoint(path: str) -> Endpoint:
+    if path == _CHAT_PATH:
+        return Endpoint.CHAT_COMPLETIONS
+    if path == _MODELS_PATH or path.startswith(_MODELS_PATH + "/"):
+        return Endpoint.MODELS
+    return Endpoint.OTHER
 
 
 async def _no_route(_scope: Scope, _receive: Receive, _send: Send) -> None:

@@ -110,6 +110,21 @@ async def test_routes_and_methods_that_are_not_served(stage: Stage) -> None:
     assert (await client.head("/healthz")).status_code == 200
 
 
+async def test_every_refusal_of_a_served_path_is_an_event_and_no_other_path_is(stage: Stage) -> None:
+    client = await stage.start()
+    large = {"x-a": "a" * 9_000}
+    await client.get(PATH)
+    await client.get(PATH, headers=large)
+    await client.get("/v1/models", headers=large)
+    await client.delete("/v1/models/tiny-eu")
+    for path in ("/healthz", "/readyz", "/v1/modelsx", f"/{CANARY}"):
+        await client.get(path)
+        await client.post(path, headers=large)
+    await stage.drain()
+    seen = [(event.endpoint, event.http_status) for event in stage.emitter.events]
+    assert seen == [(1, 405), (1, 431), (2, 431), (2, 405)]
+
+
 async def raw(stage: Stage, request: bytes) -> bytes:
     """What the server answers until it closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", stage.port)

@@ -17,7 +17,10 @@ async def test_the_sdk_lists_and_finds_models(stage: Stage) -> None:
     assert (found.id, found.object, found.created) == ("org/tiny-eu", "model", 1_790_000_000)
     assert raised.value.code == "model_not_found"
     await stage.drain()
-    assert stage.emitter.events == []
+    events = stage.emitter.events
+    assert [(event.endpoint, event.http_status) for event in events] == [(2, 200), (2, 200), (2, 404)]
+    assert [event.reason for event in events] == [0, 0, Reason.MODEL_NOT_FOUND]
+    assert all(event.duration_microseconds > 0 for event in events)
 
 
 async def test_a_wrong_key_sees_no_models(stage: Stage) -> None:
