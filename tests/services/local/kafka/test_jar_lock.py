@@ -1,3 +1,5 @@
+import string
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,10 +9,10 @@ from services.local.kafka.jar_lock import Jar, JarLock, JarLockError
 from services.local.kafka.jars import LOCK_FILE, committed_lock
 
 BROKER = Jar("org.apache.kafka", "kafka_2.13", "4.1.2", 10, "a" * 64)
-names = st.from_regex(r"[A-Za-z0-9_.-]{1,20}", fullmatch=True)
-jars = st.builds(
-    Jar, names, names, names, st.integers(1, 1 << 40), st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
-)
+names = st.text(string.ascii_letters + string.digits + "_.-", min_size=1, max_size=20)
+# A third of the time that a regular expression of 64 digits takes.
+sums = st.binary(min_size=32, max_size=32).map(bytes.hex)
+jars = st.builds(Jar, names, names, names, st.integers(1, 1 << 40), sums)
 
 
 @given(st.lists(jars, max_size=8, unique_by=lambda jar: jar.file_name))
