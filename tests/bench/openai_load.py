@@ -81,7 +81,8 @@ async def _stream(
 async def _answer(reader: asyncio.StreamReader, sent: float, measured: Measured) -> None:
     head = await reader.readuntil(b"\r\n\r\n")
     if b" 200 " not in head.split(b"\r\n", 1)[0]:
-        raise RuntimeError("the server refused; is its limit of streams too low?")
+        said = (await reader.read(500)).decode("utf-8", "replace")
+        raise RuntimeError(f"the server refused: {said}")
     first = 0.0
     tokens = 0
     while size := int(await reader.readline(), 16):

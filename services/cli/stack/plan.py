@@ -12,7 +12,7 @@ DRAIN_ORDER = ("edge", "generator", "router", "emitter", "usage", "clickhouse", 
 
 # All parts share the cores of one machine. What a request passes through in a millisecond must not
 # queue behind an engine that computes all the time, nor either of them behind what only keeps records.
-_ENGINE_NICENESS = 10
+_ENGINE_NICENESS = 5
 _RECORDS_NICENESS = 19
 
 
