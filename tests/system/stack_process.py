@@ -1,5 +1,6 @@
 """A whole stack as a newcomer starts it, for tests: up, ask, kill one part, look at the rows, down."""
 
+import contextlib
 import json
 import os
 import signal
@@ -98,10 +99,13 @@ class Stack:
         )
 
     def text_at_rest(self) -> Iterator[tuple[Path, bytes]]:
-        """Every file of the data folder but the secrets."""
-        for path in sorted(self.data_dir.rglob("*")):
-            if path.is_file() and "secrets" not in path.parts:
-                yield path, path.read_bytes()
+        """Every file of the data folder but the secrets; what the store merges away meanwhile, it keeps."""
+        for folder, _, names in os.walk(self.data_dir):
+            for path in (Path(folder) / name for name in names):
+                if "secrets" in path.parts or not path.is_file():
+                    continue
+                with contextlib.suppress(FileNotFoundError):
+                    yield path, path.read_bytes()
 
 
 def request_id_of(row: dict[str, Any]) -> str:

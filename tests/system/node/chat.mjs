@@ -1,15 +1,14 @@
 // The official OpenAI client for Node against a stack: node chat.mjs BASE_URL KEY MODEL MODE PROMPT
-// MODE is stream, whole, models, cancel (aborts after some chunks) or error; prints one JSON object.
+// MODE is stream, whole, models, cancel (leaves after some chunks) or error; prints one JSON object.
 import OpenAI from "openai";
 
 const [baseURL, apiKey, model, mode, prompt] = process.argv.slice(2);
 const client = new OpenAI({ baseURL, apiKey, maxRetries: mode === "error" ? 0 : 2 });
 const messages = [{ role: "user", content: prompt }];
 
-async function streamed(signal, limit) {
+async function streamed(limit, sampling) {
   const call = client.chat.completions.create(
-    { model, messages, stream: true, stream_options: { include_usage: true } },
-    { signal },
+    { model, messages, stream: true, stream_options: { include_usage: true }, ...sampling },
   );
   const { data, response } = await call.withResponse();
   const result = { text: "", finish_reason: null, usage: null, request_id: response.headers.get("x-request-id"), chunks: 0 };
@@ -24,8 +23,9 @@ async function streamed(signal, limit) {
 }
 
 const modes = {
-  stream: () => streamed(undefined, 0),
-  cancel: () => streamed(undefined, 3),
+  stream: () => streamed(0, {}),
+  // So hot that the answer does not end by itself; leaving the loop is how this client cancels.
+  cancel: () => streamed(3, { temperature: 2, max_completion_tokens: 1500 }),
   whole: async () => {
     const answer = await client.chat.completions.create({ model, messages });
     const choice = answer.choices[0];
