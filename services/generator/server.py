@@ -51,8 +51,9 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         order = self._order(request, context)
 
         async def send(message: Started | Delta | Finished) -> None:
+            response = wire.response_from(message)  # outside, so that a defect of ours is no caller's leaving
             try:
-                await context.write(wire.response_from(message))
+                await context.write(response)
             except Exception as failure:  # grpc has no public type for a broken call
                 raise CallerGoneError from failure
 
