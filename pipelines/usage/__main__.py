@@ -15,6 +15,7 @@ from pipelines.usage.settings import UsageSettings
 from pipelines.usage.wire import DEAD_LETTER_TOPIC, KIND_OF_TOPIC
 from services.runtime import grpc_server, logs, telemetry
 from services.runtime.clock import SystemClock
+from services.runtime.privacy import keep_private
 from services.runtime.settings import SettingsError, from_command_line
 
 
@@ -43,6 +44,7 @@ async def _serve(settings: UsageSettings) -> None:
 def main() -> None:
     """Consumes until SIGTERM; one sentence and status 1 or 2 if it cannot."""
     settings = from_command_line(UsageSettings, section="usage", description="Moves events into the store.")
+    keep_private()
     logs.configure(process="usage", level=settings.log_level)
     exporters = telemetry.configure(settings.telemetry, "usage")
     try:

@@ -17,6 +17,7 @@ from services.emitter.settings import EmitterSettings
 from services.runtime import logs, telemetry
 from services.runtime.clock import SystemClock
 from services.runtime.grpc_server import build_server, stop_event
+from services.runtime.privacy import keep_private
 from services.runtime.settings import SettingsError, from_command_line, read_secret
 
 
@@ -48,6 +49,7 @@ async def run(settings: EmitterSettings) -> None:
 def main() -> None:
     """Exits with 0 after a drain, with 2 and one sentence if the settings or the spool cannot be used."""
     settings = from_command_line(EmitterSettings, section="emitter", description=__doc__ or "")
+    keep_private()
     logs.configure("emitter", settings.log_level)
     exporters = telemetry.configure(settings.telemetry, "emitter")
     try:

@@ -18,6 +18,7 @@ from services.generator.settings import GeneratorSettings
 from services.runtime import logs, telemetry
 from services.runtime.clock import SystemClock
 from services.runtime.grpc_server import build_server, stop_event
+from services.runtime.privacy import keep_private
 from services.runtime.settings import SettingsError, from_command_line, read_secret
 
 
@@ -47,6 +48,7 @@ async def run(own: GeneratorSettings) -> int:
 def main() -> int:
     """Runs a generator until it is told to stop."""
     own = from_command_line(GeneratorSettings, section="generator", description="Generates tokens.")
+    keep_private()
     logs.configure("generator", own.log_level)
     exporters = telemetry.configure(own.telemetry, "generator")
     try:

@@ -11,6 +11,7 @@ from services.runtime import logs, telemetry
 from services.runtime.clock import SystemClock
 from services.runtime.emitter_client import EmitterClient
 from services.runtime.grpc_server import stop_event
+from services.runtime.privacy import keep_private
 from services.runtime.settings import SettingsError, from_command_line
 
 
@@ -27,6 +28,7 @@ async def run(settings: RouterSettings) -> None:
 def main() -> None:
     """Exits with 0 after a drain, with 2 and one sentence if the settings cannot be used."""
     settings = from_command_line(RouterSettings, section="router", description=__doc__ or "")
+    keep_private()
     logs.configure("router", settings.log_level)
     exporters = telemetry.configure(settings.telemetry, "router")
     try:

@@ -15,6 +15,7 @@ from services.cli.stack.errors import StackError
 from services.cli.stack.options import DEFAULT_DATA_DIR, DEFAULT_MODEL, DEFAULT_PORT, EngineName, StackOptions
 from services.cli.stack.run import Observer, StackRun
 from services.cli.stack.state import StackState
+from services.runtime.privacy import keep_private
 from services.runtime.settings import environment
 
 DataDir = Annotated[Path, typer.Option(help="Folder for data, keys and logs; a second start reuses it.")]
@@ -53,6 +54,7 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
 
     Data, keys and logs live in --data-dir, and a second start there goes on with them.
     """
+    keep_private()
     options = StackOptions(
         data_dir=data_dir.resolve(),
         port=port,

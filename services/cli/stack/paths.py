@@ -10,6 +10,7 @@ from services.cli.stack.errors import StackError
 
 # The kernel's limit for a unix socket path is 108 bytes, its closing zero included.
 _MAX_SOCKET_PATH_BYTES = 100
+_OWNER_ONLY = 0o700
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +79,24 @@ class DataPaths:
         return Path(tempfile.gettempdir()) / f"comptoir-{name}" / "admin.sock"
 
     def create(self) -> None:
-        """Makes every folder; those with secrets or sockets for their owner only."""
-        for folder in (self.logs, self.router_database.parent, self.spool, self.kafka, self.clickhouse):
-            folder.mkdir(parents=True, exist_ok=True)
-        for folder in (self.secrets, self.state.parent, self.admin_socket.parent):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Makes every folder, for its owner only; one that an earlier version left open is closed."""
+        # The data folder itself may be one that others use too, so its mode is left as it is.
+        self.root.mkdir(parents=True, exist_ok=True, mode=_OWNER_ONLY)
+        for folder in (
+            self.logs,
+            self.router_database.parent,
+            self.spool,
+            self.kafka,
+            self.clickhouse,
+            self.secrets,
+            self.state.parent,
+        ):
+            folder.mkdir(parents=True, exist_ok=True, mode=_OWNER_ONLY)
+            folder.chmod(_OWNER_ONLY)
+        self.admin_socket.parent.mkdir(parents=True, exist_ok=True, mode=_OWNER_ONLY)
         # The system's folder is everybody's: somebody else may have made ours first.
         if self.admin_socket.parent.stat().st_uid != os.getuid():
             raise StackError(
                 f"{self.admin_socket.parent} belongs to somebody else; choose a shorter --data-dir."
             )
-        self.admin_socket.parent.chmod(0o700)
+        self.admin_socket.parent.chmod(_OWNER_ONLY)

@@ -31,7 +31,7 @@ def check_ports(options: StackOptions) -> None:
 def prepare_folder(paths: DataPaths) -> None:
     """Makes the data folder; StackError if it cannot be written or its disk is nearly full."""
     try:
-        paths.root.mkdir(parents=True, exist_ok=True)
+        paths.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         free_bytes = shutil.disk_usage(paths.root).free
         if free_bytes < _MIN_FREE_BYTES:
             raise StackError(

@@ -18,6 +18,7 @@ from services.cli.stack.options import Addresses, StackOptions
 from services.cli.stack.paths import DataPaths
 from services.cli.stack.plan import build_plan
 from services.cli.stack.preconditions import check_ports, prepare_folder
+from services.cli.stack.private_files import replace_private
 from services.cli.stack.secret_files import create_secrets
 from services.cli.stack.state import ProcessState, StackState, take_lock, write_state
 from services.cli.stack.supervisor import Supervisor
@@ -56,7 +57,7 @@ class StackRun:
         check_ports(self._options)
         document = build_config(self._options, self._addresses, self._paths)
         create_secrets(self._paths)
-        self._paths.config.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+        replace_private(self._paths.config, yaml.safe_dump(document, sort_keys=False))
         self._state = self._first_state(str(document["generator"]["model"]))
         plan = build_plan(self._options, self._addresses, self._paths.config, self._paths.kafka)
         supervisor = Supervisor(plan, self._paths.logs, self._environment, self._changed)

@@ -10,6 +10,7 @@ from typing import Any
 
 from services.cli.stack.errors import StackError
 from services.cli.stack.paths import DataPaths
+from services.cli.stack.private_files import replace_private
 
 # `comptoir status` holds the lock for an instant, to see whether anybody else does.
 _LOCK_PAUSES_SECONDS = (0.0, 0.05, 0.2)
@@ -47,9 +48,7 @@ class StackState:
 
 def write_state(paths: DataPaths, state: StackState) -> None:
     """Replaces the state file in one step."""
-    aside = paths.state.with_suffix(".new")
-    aside.write_text(json.dumps(state.to_json(), indent=2) + "\n", encoding="utf-8")
-    aside.replace(paths.state)
+    replace_private(paths.state, json.dumps(state.to_json(), indent=2) + "\n")
 
 
 def read_state(paths: DataPaths) -> dict[str, Any] | None:

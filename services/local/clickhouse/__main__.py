@@ -11,6 +11,7 @@ from services.local.clickhouse.server.listener import AddressTakenError
 from services.local.clickhouse.settings import SECTION, LocalClickHouseSettings
 from services.runtime import logs
 from services.runtime.grpc_server import stop_event
+from services.runtime.privacy import keep_private
 from services.runtime.settings import SettingsError, from_command_line
 
 
@@ -30,6 +31,7 @@ async def _run(settings: LocalClickHouseSettings) -> None:
 def main() -> None:
     """Exits with 0 after a drain, 2 for unusable settings, 1 if the folder or the address is not free."""
     settings = from_command_line(LocalClickHouseSettings, section=SECTION, description=__doc__ or "")
+    keep_private()
     logs.configure("local-clickhouse", settings.log_level)
     try:
         uvloop.run(_run(settings))

@@ -1,7 +1,6 @@
 """One run of the front: folder, engine, listener; drained and closed in the opposite order."""
 
 import asyncio
-import resource
 
 from services.local.clickhouse.adapters.chdb_engine import ChdbEngine
 from services.local.clickhouse.adapters.confinement import confine
@@ -20,8 +19,7 @@ _log = logs.get_logger(__name__)
 
 
 def open_engine(settings: LocalClickHouseSettings, folder: EngineFolder) -> ChdbEngine:
-    """The engine on its folder; no memory of it may ever reach a disk."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    """The engine on its folder, confined to it."""
     connection_string = folder.prepare(
         max_execution_seconds=settings.max_execution_seconds,
         max_memory_bytes=settings.max_memory_bytes,

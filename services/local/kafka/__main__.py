@@ -13,6 +13,7 @@ from services.local.kafka.jars import JarsError
 from services.local.kafka.settings import SECTION, LocalKafkaSettings
 from services.local.kafka.topics import TopicsError
 from services.runtime import logs
+from services.runtime.privacy import keep_private
 from services.runtime.settings import from_command_line
 
 _FETCH_ONLY = "--fetch-only"
@@ -26,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if argv is None else argv)
     own = [argument for argument in arguments if argument != _FETCH_ONLY]
     settings = from_command_line(LocalKafkaSettings, section=SECTION, description=_DESCRIPTION, argv=own)
+    keep_private()
     logs.configure(process="local-kafka", level=settings.log_level)
     for number in _STOPPING_SIGNALS:
         signal.signal(number, lambda *_: sys.exit(0))

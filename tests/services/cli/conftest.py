@@ -9,6 +9,11 @@ from services.cli.stack.state import ProcessState, StackState, write_state
 from tests.services.cli.running import Terminal
 
 
+@pytest.fixture(autouse=True)
+def _keep_the_test_runner_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.cli.commands.up.keep_private", lambda: None)
+
+
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Terminal:
     monkeypatch.delenv("COMPTOIR_API_KEY", raising=False)

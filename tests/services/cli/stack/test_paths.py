@@ -9,14 +9,32 @@ from services.cli.stack.errors import StackError
 from services.cli.stack.paths import DataPaths
 
 
-def test_folders_are_made_and_private_ones_are_private(tmp_path: Path) -> None:
+def test_folders_are_their_owners_only_also_those_that_an_earlier_version_left_open(tmp_path: Path) -> None:
     paths = DataPaths(tmp_path / "data")
+    paths.logs.mkdir(parents=True, mode=0o755)
     paths.create()
     paths.create()
-    for private in (paths.secrets, paths.state.parent, paths.admin_socket.parent):
-        assert private.stat().st_mode & 0o777 == 0o700
-    for folder in (paths.logs, paths.spool, paths.kafka, paths.clickhouse, paths.router_database.parent):
-        assert folder.is_dir()
+    for folder in (
+        paths.logs,
+        paths.spool,
+        paths.kafka,
+        paths.clickhouse,
+        paths.router_database.parent,
+        paths.secrets,
+        paths.state.parent,
+        paths.admin_socket.parent,
+    ):
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_data_folder_that_others_use_too_keeps_its_mode(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    DataPaths(shared).create()
+    assert shared.stat().st_mode & 0o7777 == 0o1777
+    DataPaths(tmp_path / "own").create()
+    assert (tmp_path / "own").stat().st_mode & 0o777 == 0o700
 
 
 def test_a_long_path_has_its_socket_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
