@@ -27,6 +27,7 @@ class ReportRequest(_message.Message):
     REGISTRATION_FIELD_NUMBER: _builtins.int
     LOAD_FIELD_NUMBER: _builtins.int
     SETTLEMENTS_FIELD_NUMBER: _builtins.int
+    ACCEPTANCES_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def registration(self) -> Global___Registration:
         """Who the replica is; required in the first message, ignored later."""
@@ -39,16 +40,23 @@ class ReportRequest(_message.Message):
     def settlements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Settlement]:
         """Leases whose requests ended since the last message, or whose settlement was not confirmed yet."""
 
+    @_builtins.property
+    def acceptances(self) -> _containers.RepeatedCompositeFieldContainer[Global___Acceptance]:
+        """Tickets that the replica accepted and whose requests have not ended: those that the router has
+        not confirmed yet, and on a new stream all of them again.
+        """
+
     def __init__(
         self,
         *,
         registration: Global___Registration | None = ...,
         load: Global___Load | None = ...,
         settlements: _abc.Iterable[Global___Settlement] | None = ...,
+        acceptances: _abc.Iterable[Global___Acceptance] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["load", b"load", "registration", b"registration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["load", b"load", "registration", b"registration", "settlements", b"settlements"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptances", b"acceptances", "load", b"load", "registration", b"registration", "settlements", b"settlements"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -149,8 +157,54 @@ class Load(_message.Message):
 Global___Load: _TypeAlias = Load  # noqa: Y015
 
 @_typing.final
+class Acceptance(_message.Message):
+    """A ticket that the replica accepted. From here on its lease can no longer be released, and ends
+    with the settlement, or seconds after the replica's process is gone.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_ID_HIGH_FIELD_NUMBER: _builtins.int
+    TICKET_ID_LOW_FIELD_NUMBER: _builtins.int
+    LEASE_ID_HIGH_FIELD_NUMBER: _builtins.int
+    LEASE_ID_LOW_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    ticket_id_high: _builtins.int
+    """Identity of the ticket, upper 64 bits."""
+    ticket_id_low: _builtins.int
+    """Identity of the ticket, lower 64 bits."""
+    lease_id_high: _builtins.int
+    """Identity of the ticket's lease, upper 64 bits."""
+    lease_id_low: _builtins.int
+    """Identity of the ticket's lease, lower 64 bits."""
+    key: _builtins.int
+    """Number of the API key in the ticket: a router that does not know the lease (it restarted, or the
+    lease had ended) counts the request for this key.
+    """
+    max_tokens: _builtins.int
+    """Most tokens that the ticket permits, input and output together, as its lease reserved them."""
+    def __init__(
+        self,
+        *,
+        ticket_id_high: _builtins.int = ...,
+        ticket_id_low: _builtins.int = ...,
+        lease_id_high: _builtins.int = ...,
+        lease_id_low: _builtins.int = ...,
+        key: _builtins.int = ...,
+        max_tokens: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low", "max_tokens", b"max_tokens", "ticket_id_high", b"ticket_id_high", "ticket_id_low", b"ticket_id_low"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Acceptance: _TypeAlias = Acceptance  # noqa: Y015
+
+@_typing.final
 class Settlement(_message.Message):
-    """What a request really used."""
+    """What a request really used. It implies that its ticket was accepted."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -158,6 +212,10 @@ class Settlement(_message.Message):
     LEASE_ID_LOW_FIELD_NUMBER: _builtins.int
     INPUT_TOKENS_FIELD_NUMBER: _builtins.int
     OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    TICKET_ID_HIGH_FIELD_NUMBER: _builtins.int
+    TICKET_ID_LOW_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    IS_UNSERVED_FIELD_NUMBER: _builtins.int
     lease_id_high: _builtins.int
     """Identity of the lease, upper 64 bits."""
     lease_id_low: _builtins.int
@@ -166,6 +224,20 @@ class Settlement(_message.Message):
     """Input tokens, cached ones included."""
     output_tokens: _builtins.int
     """Output tokens, reasoning included."""
+    ticket_id_high: _builtins.int
+    """Identity of the ticket, upper 64 bits. Several tickets of one lease may have been accepted, each
+    by another replica; each is settled for itself. Both 0: the replica's only ticket of the lease.
+    """
+    ticket_id_low: _builtins.int
+    """Identity of the ticket, lower 64 bits."""
+    key: _builtins.int
+    """Number of the API key in the ticket: what was used is charged even if the lease is unknown by
+    now. 0: an unknown lease is charged to nobody.
+    """
+    is_unserved: _builtins.bool
+    """True where the replica gave up before any text, for a reason that leaves the caller its next
+    ticket: the lease is reserved again, as if this ticket had not been accepted.
+    """
     def __init__(
         self,
         *,
@@ -173,10 +245,14 @@ class Settlement(_message.Message):
         lease_id_low: _builtins.int = ...,
         input_tokens: _builtins.int = ...,
         output_tokens: _builtins.int = ...,
+        ticket_id_high: _builtins.int = ...,
+        ticket_id_low: _builtins.int = ...,
+        key: _builtins.int = ...,
+        is_unserved: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["input_tokens", b"input_tokens", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low", "output_tokens", b"output_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["input_tokens", b"input_tokens", "is_unserved", b"is_unserved", "key", b"key", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low", "output_tokens", b"output_tokens", "ticket_id_high", b"ticket_id_high", "ticket_id_low", b"ticket_id_low"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -189,18 +265,26 @@ class ReportResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CLOSED_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def closed(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeaseIdentity]:
         """The leases of this report's settlements, which the router has closed; the replica forgets them."""
+
+    @_builtins.property
+    def accepted(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeaseIdentity]:
+        """The leases of this report's acceptances, which the router has noted; the replica need not repeat them
+        on this stream.
+        """
 
     def __init__(
         self,
         *,
         closed: _abc.Iterable[Global___LeaseIdentity] | None = ...,
+        accepted: _abc.Iterable[Global___LeaseIdentity] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["closed", b"closed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "closed", b"closed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

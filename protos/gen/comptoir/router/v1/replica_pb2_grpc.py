@@ -48,8 +48,8 @@ class ReplicaServiceServicer:
 
     def Report(self, request_iterator, context):
         """Registers a replica for as long as the stream lives. The first message
-        registers; every message reports load; settlements ride along, batched.
-        The router answers each message with the leases it has closed.
+        registers; every message reports load; acceptances and settlements ride along,
+        batched. The router answers each message with what it has noted of both.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -35,8 +35,8 @@ class ReplicaServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ReplicaServiceAsyncStub: ...
     Report: _grpc.StreamStreamMultiCallable[_replica_pb2.ReportRequest, _replica_pb2.ReportResponse]
     """Registers a replica for as long as the stream lives. The first message
-    registers; every message reports load; settlements ride along, batched.
-    The router answers each message with the leases it has closed.
+    registers; every message reports load; acceptances and settlements ride along,
+    batched. The router answers each message with what it has noted of both.
     """
 
 @_typing.type_check_only
@@ -46,8 +46,8 @@ class ReplicaServiceAsyncStub(ReplicaServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Report: _aio.StreamStreamMultiCallable[_replica_pb2.ReportRequest, _replica_pb2.ReportResponse]  # type: ignore[assignment]
     """Registers a replica for as long as the stream lives. The first message
-    registers; every message reports load; settlements ride along, batched.
-    The router answers each message with the leases it has closed.
+    registers; every message reports load; acceptances and settlements ride along,
+    batched. The router answers each message with what it has noted of both.
     """
 
 class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -60,8 +60,8 @@ class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_replica_pb2.ReportResponse], _abc.AsyncIterator[_replica_pb2.ReportResponse]]:
         """Registers a replica for as long as the stream lives. The first message
-        registers; every message reports load; settlements ride along, batched.
-        The router answers each message with the leases it has closed.
+        registers; every message reports load; acceptances and settlements ride along,
+        batched. The router answers each message with what it has noted of both.
         """
 
 def add_ReplicaServiceServicer_to_server(servicer: ReplicaServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

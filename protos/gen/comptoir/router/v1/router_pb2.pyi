@@ -256,13 +256,15 @@ Global___ReleaseRequest: _TypeAlias = ReleaseRequest  # noqa: Y015
 
 @_typing.final
 class ReleaseResponse(_message.Message):
-    """The lease is closed, now or before."""
+    """What became of the lease."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     IS_RELEASED_FIELD_NUMBER: _builtins.int
     is_released: _builtins.bool
-    """True if this call closed the lease."""
+    """True if this call released the lease; false if it had been released or had ended before, or if
+    a replica has accepted one of its tickets: that replica settles it.
+    """
     def __init__(
         self,
         *,

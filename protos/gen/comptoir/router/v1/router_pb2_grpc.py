@@ -65,8 +65,9 @@ class RouterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Release(self, request, context):
-        """Gives back the lease of a request whose tickets no replica accepted. Safe
-        to repeat; a lease that was settled stays settled.
+        """Gives back the lease of a request whose tickets no replica accepted. What it
+        reserved comes back once none of its tickets can be accepted any more, seconds
+        later. Safe to repeat; what was accepted cannot be released.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

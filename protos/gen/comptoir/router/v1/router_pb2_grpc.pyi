@@ -38,8 +38,9 @@ class RouterServiceStub:
     is a gRPC error whose ErrorDetail has the reason; nothing stays reserved.
     """
     Release: _grpc.UnaryUnaryMultiCallable[_router_pb2.ReleaseRequest, _router_pb2.ReleaseResponse]
-    """Gives back the lease of a request whose tickets no replica accepted. Safe
-    to repeat; a lease that was settled stays settled.
+    """Gives back the lease of a request whose tickets no replica accepted. What it
+    reserved comes back once none of its tickets can be accepted any more, seconds
+    later. Safe to repeat; what was accepted cannot be released.
     """
     ListModels: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListModelsRequest, _router_pb2.ListModelsResponse]
     """Lists the models that a key may use."""
@@ -54,8 +55,9 @@ class RouterServiceAsyncStub(RouterServiceStub):
     is a gRPC error whose ErrorDetail has the reason; nothing stays reserved.
     """
     Release: _aio.UnaryUnaryMultiCallable[_router_pb2.ReleaseRequest, _router_pb2.ReleaseResponse]  # type: ignore[assignment]
-    """Gives back the lease of a request whose tickets no replica accepted. Safe
-    to repeat; a lease that was settled stays settled.
+    """Gives back the lease of a request whose tickets no replica accepted. What it
+    reserved comes back once none of its tickets can be accepted any more, seconds
+    later. Safe to repeat; what was accepted cannot be released.
     """
     ListModels: _aio.UnaryUnaryMultiCallable[_router_pb2.ListModelsRequest, _router_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the models that a key may use."""
@@ -79,8 +81,9 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _router_pb2.ReleaseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.ReleaseResponse, _abc.Awaitable[_router_pb2.ReleaseResponse]]:
-        """Gives back the lease of a request whose tickets no replica accepted. Safe
-        to repeat; a lease that was settled stays settled.
+        """Gives back the lease of a request whose tickets no replica accepted. What it
+        reserved comes back once none of its tickets can be accepted any more, seconds
+        later. Safe to repeat; what was accepted cannot be released.
         """
 
     @_abc_1.abstractmethod
