@@ -9,11 +9,12 @@ from comptoir.ticket.v1 import ticket_pb2
 from comptoir.usage.v1 import usage_pb2
 
 from services.edge.domain.chat import ChatRequest, Finished, FinishReason, Role
-from services.edge.domain.ports import Admission, Model, Offer, QuotaState
+from services.edge.domain.ports import Admission, Model, Offer
 from services.edge.domain.structure import check_count, check_shape, outside_strings
 from services.edge.domain.timeline import EdgeRequest
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.identity import Identity
+from services.runtime.quota import QuotaState
 
 SCHEMA_VERSION = 1
 

@@ -10,12 +10,12 @@ from comptoir.usage.v1 import usage_pb2
 from services.router.domain.admission import Admission, AdmitRequest, Priority
 from services.router.domain.events import AdmissionEvent
 from services.router.domain.placement import Load, Registration
-from services.router.domain.quota import QuotaState
 from services.router.domain.ticket import TicketClaims, TicketOffer
 from services.runtime.catalog import Model
 from services.runtime.contract import EVENT_SCHEMA_VERSION
 from services.runtime.errors import Reason
 from services.runtime.identity import Identity
+from services.runtime.quota import QuotaState
 
 _MILLISECONDS: Final = 1000
 _MAX_UINT32: Final = 2**32 - 1

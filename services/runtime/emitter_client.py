@@ -13,7 +13,8 @@ from services.runtime.clock import Clock
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.grpc_server import channel
 from services.runtime.logs import get_logger, log_failure
-from services.runtime.status import RETRYABLE, error_from
+from services.runtime.reasons import RETRYABLE
+from services.runtime.status import error_from
 from services.runtime.telemetry import counter
 
 _log = get_logger(__name__)

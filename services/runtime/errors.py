@@ -1,6 +1,9 @@
 """The reasons for which a request is refused or failed, and the one exception that carries them."""
 
+from dataclasses import dataclass
 from enum import IntEnum
+
+from services.runtime.quota import QuotaState
 
 
 class Reason(IntEnum):
@@ -37,6 +40,16 @@ class Reason(IntEnum):
     ALREADY_EXISTS = 28
     INTERNAL = 29
     ROUTE_NOT_FOUND = 30
+    QUOTA_TOO_SMALL = 31
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What a refusal says in numbers, in the unit of its reason; 0 where there is nothing to say."""
+
+    limit: int = 0
+    requested: int = 0
+    available: int = 0
 
 
 class ComptoirError(Exception):
@@ -44,10 +57,21 @@ class ComptoirError(Exception):
 
     `field` is the schema's name of the field that broke a rule, never a value or a
     name that the caller chose. `retry_after_seconds` is 0 where nothing is known.
+    `quota` is the key's quota at the refusal, where a quota is the reason.
     """
 
-    def __init__(self, reason: Reason, *, field: str = "", retry_after_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        reason: Reason,
+        *,
+        field: str = "",
+        retry_after_seconds: float = 0.0,
+        numbers: Numbers = Numbers(),
+        quota: QuotaState | None = None,
+    ) -> None:
         super().__init__(reason.name)
         self.reason = reason
         self.field = field
         self.retry_after_seconds = retry_after_seconds
+        self.numbers = numbers
+        self.quota = quota

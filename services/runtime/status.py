@@ -1,61 +1,20 @@
-"""The one table from a reason to a gRPC status, and both ways between errors and trailing metadata."""
+"""Reasons as gRPC statuses, and both ways between errors and trailing metadata."""
 
 import grpc
+from comptoir.error.v1 import error_reason_pb2
 from comptoir.error.v1.error_reason_pb2 import ErrorDetail
 from google.protobuf.message import DecodeError
 
-from services.runtime.errors import ComptoirError, Reason
+from services.runtime.errors import ComptoirError, Numbers, Reason
+from services.runtime.quota import QuotaState
+from services.runtime.reasons import RETRYABLE, ROWS
 
 DETAIL_KEY = "comptoir-error-bin"
+_MAX_UINT32 = 2**32 - 1
 
 STATUS: dict[Reason, grpc.StatusCode] = {
-    Reason.UNSPECIFIED: grpc.StatusCode.UNKNOWN,
-    Reason.KEY_INVALID: grpc.StatusCode.UNAUTHENTICATED,
-    Reason.KEY_EXPIRED: grpc.StatusCode.UNAUTHENTICATED,
-    Reason.TENANT_DISABLED: grpc.StatusCode.PERMISSION_DENIED,
-    Reason.MODEL_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
-    Reason.REQUEST_INVALID: grpc.StatusCode.INVALID_ARGUMENT,
-    Reason.REQUEST_TOO_LARGE: grpc.StatusCode.INVALID_ARGUMENT,
-    Reason.CONTEXT_TOO_LONG: grpc.StatusCode.INVALID_ARGUMENT,
-    Reason.PARAMETER_UNSUPPORTED: grpc.StatusCode.INVALID_ARGUMENT,
-    Reason.REQUESTS_EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    Reason.TOKENS_EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    Reason.CONCURRENCY_EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    Reason.REGION_NOT_ALLOWED: grpc.StatusCode.FAILED_PRECONDITION,
-    Reason.NO_REPLICA: grpc.StatusCode.UNAVAILABLE,
-    Reason.REPLICA_OVERLOADED: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    Reason.REPLICA_DRAINING: grpc.StatusCode.UNAVAILABLE,
-    Reason.TICKET_INVALID: grpc.StatusCode.PERMISSION_DENIED,
-    Reason.TICKET_EXPIRED: grpc.StatusCode.FAILED_PRECONDITION,
-    Reason.TICKET_WRONG_REPLICA: grpc.StatusCode.FAILED_PRECONDITION,
-    Reason.TICKET_ALREADY_USED: grpc.StatusCode.FAILED_PRECONDITION,
-    Reason.TICKET_LIMIT_EXCEEDED: grpc.StatusCode.FAILED_PRECONDITION,
-    Reason.DEADLINE_EXCEEDED: grpc.StatusCode.DEADLINE_EXCEEDED,
-    Reason.CLIENT_CANCELLED: grpc.StatusCode.CANCELLED,
-    Reason.ENGINE_FAILED: grpc.StatusCode.UNAVAILABLE,
-    Reason.USAGE_NOT_RECORDED: grpc.StatusCode.UNAVAILABLE,
-    Reason.SPOOL_FULL: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    Reason.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
-    Reason.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
-    Reason.ALREADY_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
-    Reason.INTERNAL: grpc.StatusCode.INTERNAL,
-    Reason.ROUTE_NOT_FOUND: grpc.StatusCode.UNIMPLEMENTED,
+    reason: grpc.StatusCode[row.grpc_status] for reason, row in ROWS.items()
 }
-
-RETRYABLE = frozenset(
-    {
-        Reason.REQUESTS_EXHAUSTED,
-        Reason.TOKENS_EXHAUSTED,
-        Reason.CONCURRENCY_EXHAUSTED,
-        Reason.NO_REPLICA,
-        Reason.REPLICA_OVERLOADED,
-        Reason.REPLICA_DRAINING,
-        Reason.ENGINE_FAILED,
-        Reason.USAGE_NOT_RECORDED,
-        Reason.SPOOL_FULL,
-        Reason.UNAVAILABLE,
-    }
-)
 
 # What a caller makes of a status that came without a detail: from the transport, or from a stranger.
 _WITHOUT_DETAIL: dict[grpc.StatusCode, Reason] = {
@@ -76,8 +35,12 @@ def trailing_metadata(error: ComptoirError) -> tuple[tuple[str, bytes], ...]:
     detail = ErrorDetail(
         reason=int(error.reason),  # type: ignore[arg-type] # the enum's stub type is nominal
         is_retryable=error.reason in RETRYABLE,
-        retry_after_milliseconds=min(round(error.retry_after_seconds * 1000), 2**32 - 1),
+        retry_after_milliseconds=_milliseconds(error.retry_after_seconds),
         field=error.field,
+        limit=error.numbers.limit,
+        requested=error.numbers.requested,
+        available=error.numbers.available,
+        quota=None if error.quota is None else _quota_detail(error.quota),
     )
     return ((DETAIL_KEY, detail.SerializeToString()),)
 
@@ -91,8 +54,43 @@ def error_from(failure: grpc.aio.AioRpcError) -> ComptoirError:
                 reason = Reason(detail.reason)
             except (DecodeError, ValueError):
                 break
-            after_seconds = detail.retry_after_milliseconds / 1000
-            return ComptoirError(reason, field=detail.field, retry_after_seconds=after_seconds)
+            return _error_of(reason, detail)
     if failure.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in (failure.details() or ""):
         return ComptoirError(Reason.REQUEST_TOO_LARGE)
     return ComptoirError(_WITHOUT_DETAIL.get(failure.code(), Reason.INTERNAL))
+
+
+def _error_of(reason: Reason, detail: ErrorDetail) -> ComptoirError:
+    return ComptoirError(
+        reason,
+        field=detail.field,
+        retry_after_seconds=detail.retry_after_milliseconds / 1000,
+        numbers=Numbers(detail.limit, detail.requested, detail.available),
+        quota=_quota_from(detail.quota) if detail.HasField("quota") else None,
+    )
+
+
+def _quota_detail(quota: QuotaState) -> error_reason_pb2.QuotaDetail:
+    return error_reason_pb2.QuotaDetail(
+        limit_requests=quota.limit_requests,
+        remaining_requests=quota.remaining_requests,
+        limit_tokens=quota.limit_tokens,
+        remaining_tokens=quota.remaining_tokens,
+        reset_requests_milliseconds=_milliseconds(quota.reset_requests_seconds),
+        reset_tokens_milliseconds=_milliseconds(quota.reset_tokens_seconds),
+    )
+
+
+def _quota_from(quota: error_reason_pb2.QuotaDetail) -> QuotaState:
+    return QuotaState(
+        limit_requests=quota.limit_requests,
+        remaining_requests=quota.remaining_requests,
+        limit_tokens=quota.limit_tokens,
+        remaining_tokens=quota.remaining_tokens,
+        reset_requests_seconds=quota.reset_requests_milliseconds / 1000,
+        reset_tokens_seconds=quota.reset_tokens_milliseconds / 1000,
+    )
+
+
+def _milliseconds(seconds: float) -> int:
+    return min(round(seconds * 1000), _MAX_UINT32)

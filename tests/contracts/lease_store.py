@@ -5,10 +5,11 @@ import asyncio
 import pytest
 
 from services.router.domain.ports import LeaseStore
-from services.router.domain.quota import QuotaState, Reservation, Settled
+from services.router.domain.quota import Reservation, Settled
 from services.router.domain.tenancy import Quota
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.identity import Identity
+from services.runtime.quota import QuotaState
 
 NOW = 1_000.0
 QUOTA = Quota(requests_per_minute=3, tokens_per_minute=600, concurrency=2)

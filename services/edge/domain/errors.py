@@ -1,4 +1,4 @@
-"""The one table from a reason to what an OpenAI client sees; nothing of the request is in any of it."""
+"""What an OpenAI client sees of a reason: its row, with the refusal's numbers in words that clients know."""
 
 import json
 import math
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from services.edge.domain.parameters import expectation, public_name
+from services.edge.domain.quota import duration_text, quota_headers
 from services.runtime.errors import ComptoirError, Reason
+from services.runtime.reasons import ROWS, Retry, Row
 
 _REQUEST = "invalid_request_error"
-_SERVER = "server_error"
 # Where nobody knows when a retry may succeed.
 _UNKNOWN_WAIT_SECONDS = 1.0
 
@@ -26,114 +27,31 @@ class PublicError:
     is_retryable: bool = False
 
 
-def _server(code: str, message: str, *, status: int = 503, is_retryable: bool = True) -> PublicError:
-    return PublicError(status, _SERVER, code, message, is_retryable=is_retryable)
+def _public(row: Row) -> PublicError:
+    # The edge asks for a new ticket with every request, so that one that was refused is no reason to stop.
+    return PublicError(row.http_status, row.type, row.code, row.sentence, row.retry is not Retry.NEVER)
 
 
-_INTERNAL = _server(
-    "internal_error",
-    "The server failed. Give the x-request-id of this answer to the operator.",
-    status=500,
-    is_retryable=False,
+PUBLIC_ERRORS = MappingProxyType({reason: _public(row) for reason, row in ROWS.items()})
+
+METHOD_NOT_ALLOWED = PublicError(
+    405, _REQUEST, "method_not_allowed", "The path does not take this method; the header Allow names those."
 )
-_TICKET = "The permission for the replica was not accepted. Send the request again."
-
-PUBLIC_ERRORS = MappingProxyType(
-    {
-        Reason.UNSPECIFIED: _INTERNAL,
-        Reason.KEY_INVALID: PublicError(
-            401, _REQUEST, "invalid_api_key", "The API key is missing, unknown or revoked."
-        ),
-        Reason.KEY_EXPIRED: PublicError(401, _REQUEST, "invalid_api_key", "The API key has expired."),
-        Reason.TENANT_DISABLED: PublicError(
-            403, _REQUEST, "tenant_disabled", "The tenant of this API key is disabled."
-        ),
-        Reason.MODEL_NOT_FOUND: PublicError(
-            404, _REQUEST, "model_not_found", "The model does not exist, or this API key may not use it."
-        ),
-        Reason.REQUEST_INVALID: PublicError(
-            400,
-            _REQUEST,
-            "invalid_value",
-            "The body must be one JSON object in UTF-8, without repeated keys and not deeply nested.",
-        ),
-        Reason.REQUEST_TOO_LARGE: PublicError(
-            413, _REQUEST, "request_too_large", "The request is larger than the server accepts."
-        ),
-        Reason.CONTEXT_TOO_LONG: PublicError(
-            400,
-            _REQUEST,
-            "context_length_exceeded",
-            "The messages and the requested output do not fit the model's context.",
-        ),
-        Reason.PARAMETER_UNSUPPORTED: PublicError(
-            400, _REQUEST, "unsupported_parameter", "A parameter of the request is not supported."
-        ),
-        Reason.REQUESTS_EXHAUSTED: PublicError(
-            429,
-            "requests",
-            "rate_limit_exceeded",
-            "The API key has used its requests per minute.",
-            is_retryable=True,
-        ),
-        Reason.TOKENS_EXHAUSTED: PublicError(
-            429,
-            "tokens",
-            "rate_limit_exceeded",
-            "The API key has used its tokens per minute.",
-            is_retryable=True,
-        ),
-        Reason.CONCURRENCY_EXHAUSTED: PublicError(
-            429,
-            "requests",
-            "rate_limit_exceeded",
-            "The API key has as many requests in flight as it may.",
-            is_retryable=True,
-        ),
-        Reason.REGION_NOT_ALLOWED: PublicError(
-            403, _REQUEST, "region_not_allowed", "No region may serve this request."
-        ),
-        Reason.NO_REPLICA: _server("no_replica", "No replica of the model is ready."),
-        Reason.REPLICA_OVERLOADED: _server("replica_overloaded", "The model is busy."),
-        Reason.REPLICA_DRAINING: _server("replica_draining", "The replica is stopping."),
-        Reason.TICKET_INVALID: _server("ticket_invalid", _TICKET, status=500, is_retryable=False),
-        Reason.TICKET_EXPIRED: _server("ticket_expired", _TICKET),
-        Reason.TICKET_WRONG_REPLICA: _server("ticket_wrong_replica", _TICKET),
-        Reason.TICKET_ALREADY_USED: _server("ticket_already_used", _TICKET),
-        Reason.TICKET_LIMIT_EXCEEDED: _server(
-            "ticket_limit_exceeded",
-            "The request needs more than was reserved for it.",
-            status=500,
-            is_retryable=False,
-        ),
-        Reason.DEADLINE_EXCEEDED: _server(
-            "deadline_exceeded", "The answer took longer than permitted.", status=504, is_retryable=False
-        ),
-        Reason.CLIENT_CANCELLED: _server(
-            "client_cancelled", "The request was cancelled.", status=499, is_retryable=False
-        ),
-        # Not retryable here: a request that breaks an engine would break the next one too.
-        Reason.ENGINE_FAILED: _server("engine_failed", "The engine failed.", status=500, is_retryable=False),
-        Reason.USAGE_NOT_RECORDED: _server(
-            "usage_not_recorded", "The request's usage could not be recorded in time."
-        ),
-        Reason.SPOOL_FULL: _server("spool_full", "The request's usage cannot be recorded now."),
-        Reason.UNAVAILABLE: _server("unavailable", "A part of the service cannot be reached."),
-        Reason.NOT_FOUND: PublicError(404, _REQUEST, "not_found", "There is no such resource."),
-        Reason.ALREADY_EXISTS: PublicError(409, _REQUEST, "already_exists", "The resource exists."),
-        Reason.INTERNAL: _INTERNAL,
-        Reason.ROUTE_NOT_FOUND: PublicError(
-            404, _REQUEST, "route_not_found", "This method and path are not served."
-        ),
-    }
-)
-
-METHOD_NOT_ALLOWED = PublicError(405, _REQUEST, "method_not_allowed", "The path does not take this method.")
 HEADERS_TOO_LARGE = PublicError(
     431, _REQUEST, "headers_too_large", "The headers are larger than the server accepts."
 )
 BODY_TOO_SLOW = PublicError(408, _REQUEST, "body_too_slow", "The body did not arrive in time.")
 REQUEST_MALFORMED = PublicError(400, _REQUEST, "malformed_http", "The request is not valid HTTP.")
+
+# What a refusal is about where it names no field.
+_PARAMS = MappingProxyType({Reason.CONTEXT_TOO_LONG: "messages", Reason.MODEL_NOT_FOUND: "model"})
+_RATES = MappingProxyType(
+    {
+        Reason.REQUESTS_EXHAUSTED: "requests per min (RPM)",
+        Reason.TOKENS_EXHAUSTED: "tokens per min (TPM)",
+        Reason.CONCURRENCY_EXHAUSTED: "requests in flight",
+    }
+)
 
 
 def public_error(reason: Reason) -> PublicError:
@@ -143,18 +61,8 @@ def public_error(reason: Reason) -> PublicError:
 
 def error_json(error: ComptoirError) -> bytes:
     """The body `{"error": {message, type, param, code}}` of a refusal or failure."""
-    public = public_error(error.reason)
-    param = public_name(error.field)
-    message = public.message
-    if error.reason is Reason.CONTEXT_TOO_LONG:
-        param = "messages"
-    elif error.reason is Reason.MODEL_NOT_FOUND:
-        param = "model"
-    elif param and error.reason is Reason.REQUEST_INVALID:
-        message = f"Invalid '{param}': expected {expectation(param)}."
-    elif param and error.reason is Reason.PARAMETER_UNSUPPORTED:
-        message = f"Unsupported '{param}': expected {expectation(param)}."
-    return public_json(public, message=message, param=param)
+    param = _PARAMS.get(error.reason) or public_name(error.field)
+    return public_json(public_error(error.reason), message=_message(error, param), param=param)
 
 
 def public_json(public: PublicError, *, message: str = "", param: str | None = None) -> bytes:
@@ -163,14 +71,24 @@ def public_json(public: PublicError, *, message: str = "", param: str | None = N
     return json.dumps({"error": body}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def retry_headers(
-    public: PublicError, *, retry_after_seconds: float, is_spent: bool
-) -> list[tuple[bytes, bytes]]:
-    """The headers that tell an SDK whether and when to try again.
+def error_headers(error: ComptoirError, *, is_spent: bool) -> list[tuple[bytes, bytes]]:
+    """The headers that tell an SDK whether and when to try again, and what is left of the quota.
 
     `is_spent` says that the edge has tried other replicas itself: the SDK's tries on top would
     multiply load just when there is too much of it.
     """
+    return [
+        *retry_headers(
+            public_error(error.reason), retry_after_seconds=error.retry_after_seconds, is_spent=is_spent
+        ),
+        *(quota_headers(error.quota) if error.quota else ()),
+    ]
+
+
+def retry_headers(
+    public: PublicError, *, retry_after_seconds: float, is_spent: bool
+) -> list[tuple[bytes, bytes]]:
+    """The headers of a retry alone."""
     if is_spent or (not public.is_retryable and public.status >= 500):  # noqa: PLR2004 - server's fault
         return [(b"x-should-retry", b"false")]
     if not public.is_retryable:
@@ -181,3 +99,61 @@ def retry_headers(
         (b"retry-after-ms", b"%d" % math.ceil(seconds * 1000)),
         (b"x-should-retry", b"true"),
     ]
+
+
+def _message(error: ComptoirError, param: str | None) -> str:
+    """The sentence of an error; empty for that of its row."""
+    if param and error.reason is Reason.REQUEST_INVALID:
+        return f"Invalid '{param}': expected {expectation(param)}."
+    if param and error.reason is Reason.PARAMETER_UNSUPPORTED:
+        return f"Unsupported '{param}': expected {expectation(param)}."
+    write = _WITH_NUMBERS.get(error.reason)
+    return write(error) if write and error.numbers.limit else ""
+
+
+def _context_message(error: ComptoirError) -> str:
+    numbers = error.numbers
+    # Programs look for these words: OpenAI's and vLLM's.
+    text = f"This model's maximum context length is {numbers.limit} tokens. "
+    if numbers.requested:
+        text += f"However, your messages resulted in {numbers.requested} tokens"
+        # A prompt of exactly the context would be a riddle without this.
+        text += ", and an answer needs at least 1 more. "
+    return text + "Please reduce the length of the messages."
+
+
+def _quota_message(error: ComptoirError) -> str:
+    numbers = error.numbers
+    text = (
+        f"Request too large on tokens per min (TPM): Limit {numbers.limit}, Requested {numbers.requested}. "
+    )
+    if numbers.available:
+        return text + f"Set max_completion_tokens to at most {numbers.available}, or shorten the messages."
+    return text + "Please reduce the length of the messages, or ask the operator for a larger quota."
+
+
+def _size_message(error: ComptoirError) -> str:
+    limit = error.numbers.limit
+    return f"The body is larger than {limit} bytes. Please reduce the length of the messages."
+
+
+def _rate_message(error: ComptoirError) -> str:
+    numbers, what = error.numbers, _RATES[error.reason]
+    wait = duration_text(error.retry_after_seconds or _UNKNOWN_WAIT_SECONDS).decode()
+    used = numbers.limit - min(numbers.available, numbers.limit)
+    return (
+        f"Rate limit reached on {what}: Limit {numbers.limit}, Used {used}, "
+        f"Requested {numbers.requested}. Please try again in {wait}."
+    )
+
+
+_WITH_NUMBERS = MappingProxyType(
+    {
+        Reason.CONTEXT_TOO_LONG: _context_message,
+        Reason.QUOTA_TOO_SMALL: _quota_message,
+        Reason.REQUEST_TOO_LARGE: _size_message,
+        Reason.REQUESTS_EXHAUSTED: _rate_message,
+        Reason.TOKENS_EXHAUSTED: _rate_message,
+        Reason.CONCURRENCY_EXHAUSTED: _rate_message,
+    }
+)

@@ -6,6 +6,7 @@ from typing import Protocol
 from services.edge.domain.chat import ChatRequest, Finished
 from services.edge.domain.timeline import EdgeRequest
 from services.runtime.identity import Identity
+from services.runtime.quota import QuotaState
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,18 +17,6 @@ class Offer:
     claims: bytes
     signature: bytes
     signing_key_number: int
-
-
-@dataclass(frozen=True, slots=True)
-class QuotaState:
-    """What is left of a key's quota; a limit of 0 means that there is none."""
-
-    limit_requests: int = 0
-    remaining_requests: int = 0
-    limit_tokens: int = 0
-    remaining_tokens: int = 0
-    reset_requests_seconds: float = 0.0
-    reset_tokens_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from starlette.types import Message, Receive, Scope, Send
 
-from services.edge.domain.errors import PublicError, error_json, public_error, public_json, retry_headers
+from services.edge.domain.errors import PublicError, error_headers, error_json, public_error, public_json
 from services.edge.domain.sse import DONE, error_frame
 from services.edge.domain.timeline import EdgeRequest
 from services.runtime.clock import Clock
@@ -113,11 +113,8 @@ class Exchange:
             if self.event.is_streamed and not self.is_complete:
                 await self.end(error_frame(error_json(error)) + DONE)
             return
-        public = public_error(error.reason)
-        headers = retry_headers(
-            public, retry_after_seconds=error.retry_after_seconds, is_spent=self.attempts > 1
-        )
-        await self.answer(public.status, error_json(error), headers)
+        headers = error_headers(error, is_spent=self.attempts > 1)
+        await self.answer(public_error(error.reason).status, error_json(error), headers)
 
     async def refuse(self, refusal: HttpRefusalError) -> None:
         """Answers with a refusal that only HTTP knows."""

@@ -4,7 +4,7 @@ import asyncio
 
 from services.edge.domain.errors import BODY_TOO_SLOW
 from services.edge.server.exchange import ClientGoneError, Exchange, HttpRefusalError
-from services.runtime.errors import ComptoirError, Reason
+from services.runtime.errors import ComptoirError, Numbers, Reason
 
 _MAX_KEY_CHARACTERS = 256
 _MAX_LENGTH_DIGITS = 12
@@ -17,7 +17,7 @@ async def read_body(exchange: Exchange, *, max_bytes: int, within_seconds: float
     for length in exchange.header_values(b"content-length"):
         # The HTTP parser has checked that these are digits.
         if len(length) > _MAX_LENGTH_DIGITS or int(length) > max_bytes:
-            raise ComptoirError(Reason.REQUEST_TOO_LARGE)
+            raise ComptoirError(Reason.REQUEST_TOO_LARGE, numbers=Numbers(limit=max_bytes))
     parts: list[bytes] = []
     try:
         async with asyncio.timeout(within_seconds):
@@ -49,6 +49,6 @@ async def _read_parts(exchange: Exchange, parts: list[bytes], max_bytes: int) ->
             raise ClientGoneError
         exchange.event.request_bytes += len(message["body"])
         if exchange.event.request_bytes > max_bytes:
-            raise ComptoirError(Reason.REQUEST_TOO_LARGE)
+            raise ComptoirError(Reason.REQUEST_TOO_LARGE, numbers=Numbers(limit=max_bytes))
         parts.append(message["body"])
         has_more = message["more_body"]

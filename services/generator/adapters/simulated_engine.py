@@ -20,7 +20,7 @@ from services.generator.domain.ports import (
     Step,
 )
 from services.runtime.clock import Clock
-from services.runtime.errors import ComptoirError, Reason
+from services.runtime.errors import ComptoirError, Numbers, Reason
 
 
 @dataclass
@@ -133,7 +133,8 @@ class SimulatedEngine:
         total_tokens = len(request.input_ids) + request.max_output_tokens
         blocks = math.ceil(total_tokens / own.kv_block_tokens)
         if total_tokens > own.context_tokens or blocks > own.kv_blocks:
-            raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages")
+            numbers = Numbers(own.context_tokens, len(request.input_ids))
+            raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages", numbers=numbers)
         ids = answer_ids(request.input_ids, request.sampling.seed, own.answer_tokens)
         now_seconds = self._clock.monotonic_seconds()
         job = _Job(request, TextStream(request.sampling.stop), ids, blocks, now_seconds)

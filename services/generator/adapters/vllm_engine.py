@@ -30,7 +30,7 @@ from services.generator.domain.ports import (
     Step,
 )
 from services.runtime.clock import Clock
-from services.runtime.errors import ComptoirError, Reason
+from services.runtime.errors import ComptoirError, Numbers, Reason
 from services.runtime.settings import SettingsError
 
 _SHUTDOWN_SECONDS = 5.0
@@ -148,7 +148,8 @@ class VllmEngine:
         if self._llm is None:
             raise EngineFailedError
         if len(request.input_ids) + request.max_output_tokens > self._parameters.context_tokens:
-            raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages")
+            numbers = Numbers(self._parameters.context_tokens, len(request.input_ids))
+            raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages", numbers=numbers)
 
 
 def _engine_arguments(parameters: VllmParameters) -> Any:

@@ -15,7 +15,7 @@ from services.generator.domain.ports import (
     Step,
 )
 from services.generator.domain.recording import UsageRecorder
-from services.generator.domain.sampling import Room, Sampling, check_asked, check_size, output_tokens_for
+from services.generator.domain.sampling import Room, Sampling, check_size, output_tokens_for
 from services.generator.domain.terminal_event import Counts, Ending, Outcome, TerminalEvent, kv_blocks_for
 from services.generator.domain.ticket import Claims
 from services.generator.domain.timeline import Timeline, Timings
@@ -148,7 +148,6 @@ class Generation:
         claims, sampling = self._order.claims, self._order.sampling
         context_tokens = self._around.engine.capabilities.context_tokens
         room = Room(claims.max_input_tokens, claims.max_output_tokens, context_tokens)
-        check_asked(sampling.max_output_tokens, room)
         text_bytes = sum(len(turn.text.encode()) for turn in self._order.turns)
         check_size(text_bytes, self._around.max_bytes_per_token, room)
         input_ids = await self._around.engine.tokenize_chat(self._order.turns)

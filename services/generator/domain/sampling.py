@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.runtime.errors import ComptoirError, Reason
+from services.runtime.errors import ComptoirError, Numbers, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,27 +27,28 @@ class Room:
     context_tokens: int
 
 
-def check_asked(asked_output_tokens: int, room: Room) -> None:
-    """Raises TICKET_LIMIT_EXCEEDED if more output is asked for than the ticket permits."""
-    if asked_output_tokens > room.permitted_output_tokens:
-        raise ComptoirError(Reason.TICKET_LIMIT_EXCEEDED, field="sampling.max_output_tokens")
-
-
 def check_size(text_bytes: int, max_bytes_per_token: int, room: Room) -> None:
     """Raises CONTEXT_TOO_LONG for a text that cannot fit, before anybody tokenizes it."""
     if text_bytes > room.context_tokens * max_bytes_per_token:
-        raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages")
+        raise _too_long(-(-text_bytes // max_bytes_per_token), room)
 
 
 def output_tokens_for(asked_output_tokens: int, input_tokens: int, room: Room) -> int:
-    """The most output tokens of this request: what was asked for, or what is left if nothing was.
+    """The most output tokens of this request: what is asked for, cut to what ticket and context leave.
 
-    Raises CONTEXT_TOO_LONG if the prompt and the output asked for do not fit the context,
+    Raises CONTEXT_TOO_LONG if the prompt leaves no room for one token of an answer,
     and TICKET_LIMIT_EXCEEDED for a prompt that would fit and is longer than the ticket permits.
     """
     left_tokens = room.context_tokens - input_tokens
-    if left_tokens < max(asked_output_tokens, 1):
-        raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages")
+    if left_tokens < 1:
+        raise _too_long(input_tokens, room)
     if input_tokens > room.permitted_input_tokens:
-        raise ComptoirError(Reason.TICKET_LIMIT_EXCEEDED, field="messages")
-    return asked_output_tokens or min(room.permitted_output_tokens, left_tokens)
+        numbers = Numbers(limit=room.permitted_input_tokens, requested=input_tokens)
+        raise ComptoirError(Reason.TICKET_LIMIT_EXCEEDED, field="messages", numbers=numbers)
+    fitting_tokens = min(room.permitted_output_tokens, left_tokens)
+    return min(asked_output_tokens or fitting_tokens, fitting_tokens)
+
+
+def _too_long(input_tokens: int, room: Room) -> ComptoirError:
+    numbers = Numbers(limit=room.context_tokens, requested=input_tokens)
+    return ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages", numbers=numbers)

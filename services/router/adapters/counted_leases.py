@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from services.router.domain.ports import LeaseStore
-from services.router.domain.quota import QuotaState, Reservation, Settled
+from services.router.domain.quota import Reservation, Settled
 from services.runtime.identity import Identity
+from services.runtime.quota import QuotaState
 from services.runtime.telemetry import counter
 
 

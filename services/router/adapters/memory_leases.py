@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from services.router.domain.quota import QuotaBook, QuotaState, Reservation, Settled
+from services.router.domain.quota import QuotaBook, Reservation, Settled
 from services.runtime.identity import Identity
+from services.runtime.quota import QuotaState
 
 
 class MemoryLeases:

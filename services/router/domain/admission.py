@@ -9,14 +9,15 @@ from services.router.domain.events import AdmissionEvent
 from services.router.domain.leases import LeaseDesk
 from services.router.domain.placement import Placement, check_fit, place
 from services.router.domain.ports import AdmissionLog, LeaseStore, ReplicaDirectory, Signer
-from services.router.domain.quota import QuotaState, Reservation
-from services.router.domain.sizing import Size, size_of
+from services.router.domain.quota import Reservation
+from services.router.domain.sizing import check_quota, size_of
 from services.router.domain.tenancy import Key
 from services.router.domain.ticket import Grant, TicketOffer, draft_claims
 from services.runtime.catalog import Catalog, Model, Region
 from services.runtime.clock import Clock
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.identity import Identity
+from services.runtime.quota import QuotaState
 
 _MICROSECONDS: Final = 1_000_000
 
@@ -129,7 +130,8 @@ class AdmissionDesk:
             raise ComptoirError(Reason.MODEL_NOT_FOUND)
         size = size_of(model, request.prompt_tokens_upper_bound, request.max_output_tokens)
         pool = self._ports.replicas.pool(model.number, self._policy.region.number)
-        check_fit(pool, _sequence_tokens(size, model))
+        check_fit(pool, size.reserved_tokens)
+        check_quota(size, key.quota.tokens_per_minute)
         grant = Grant(trail.request_id, Identity.random(), key, model, size, int(request.priority))
         quota = await self._reserve(grant)
         try:
@@ -155,7 +157,7 @@ class AdmissionDesk:
         self._rotation += 1
         placements = place(
             self._ports.replicas.pool(grant.model.number, self._policy.region.number),
-            _sequence_tokens(grant.size, grant.model),
+            grant.size.reserved_tokens,
             now_seconds=self._ports.clock.monotonic_seconds(),
             report_timeout_seconds=self._policy.report_timeout_seconds,
             rotation=self._rotation,
@@ -209,7 +211,3 @@ class AdmissionDesk:
 
     def _now_of_day_seconds(self) -> float:
         return self._ports.clock.wall_microseconds() / _MICROSECONDS
-
-
-def _sequence_tokens(size: Size, model: Model) -> int:
-    return min(size.reserved_tokens, model.context_tokens)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.runtime.errors import ComptoirError, Reason
+from services.runtime.errors import ComptoirError, Numbers, Reason
 
 MAX_OFFERS: Final = 3
 _RETRY_SECONDS: Final = 1.0
@@ -71,7 +71,8 @@ def predicted_kv_blocks(tokens: int, registration: Registration) -> int:
 def check_fit(replicas: Sequence[Replica], tokens: int) -> None:
     """Raise CONTEXT_TOO_LONG if there are replicas and none could ever hold the tokens."""
     if replicas and not any(_fits(replica.registration, tokens) for replica in replicas):
-        raise ComptoirError(Reason.CONTEXT_TOO_LONG)
+        largest_tokens = max(_cache_tokens(replica.registration) for replica in replicas)
+        raise ComptoirError(Reason.CONTEXT_TOO_LONG, numbers=Numbers(limit=largest_tokens))
 
 
 def place(
@@ -133,6 +134,10 @@ def _is_ready(replica: Replica, now_seconds: float, report_timeout_seconds: floa
     if replica.load is None or replica.load.is_draining:
         return False
     return now_seconds - replica.reported_at_seconds <= report_timeout_seconds
+
+
+def _cache_tokens(registration: Registration) -> int:
+    return registration.kv_blocks * registration.kv_block_tokens
 
 
 def _fits(registration: Registration, tokens: int) -> bool:

@@ -5,10 +5,11 @@ from typing import Protocol
 
 from services.router.domain.events import AdmissionEvent
 from services.router.domain.placement import Load, Registration, Replica
-from services.router.domain.quota import QuotaState, Reservation, Settled
+from services.router.domain.quota import Reservation, Settled
 from services.router.domain.tenancy import Key, NewKey, Tenant
 from services.router.domain.ticket import SignedTicket, TicketClaims
 from services.runtime.identity import Identity
+from services.runtime.quota import QuotaState
 
 
 class KeyFinder(Protocol):

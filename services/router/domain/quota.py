@@ -7,8 +7,9 @@ from typing import Final
 
 from services.router.domain.bucket import Bucket
 from services.router.domain.tenancy import Quota
-from services.runtime.errors import ComptoirError, Reason
+from services.runtime.errors import ComptoirError, Numbers, Reason
 from services.runtime.identity import Identity
+from services.runtime.quota import QuotaState
 
 MAX_RELEASED: Final = 65_536
 _CONCURRENCY_RETRY_SECONDS: Final = 1.0
@@ -23,18 +24,6 @@ class Reservation:
     quota: Quota
     tokens: int
     expires_at_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class QuotaState:
-    """What is left of a key's quota at one moment; a limit of 0 means that there is none."""
-
-    limit_requests: int
-    remaining_requests: int
-    limit_tokens: int
-    remaining_tokens: int
-    reset_requests_seconds: float
-    reset_tokens_seconds: float
 
 
 class Settled(Enum):
@@ -71,6 +60,18 @@ class _Account:
             reset_tokens_seconds=self.tokens.seconds_until_full(),
         )
 
+    def refusal(self, reason: Reason, reservation: Reservation, wait_seconds: float) -> ComptoirError:
+        numbers = {
+            Reason.REQUESTS_EXHAUSTED: Numbers(self.requests.per_minute, 1, self.requests.remaining),
+            Reason.TOKENS_EXHAUSTED: Numbers(
+                self.tokens.per_minute, reservation.tokens, self.tokens.remaining
+            ),
+            Reason.CONCURRENCY_EXHAUSTED: Numbers(reservation.quota.concurrency, 1),
+        }
+        return ComptoirError(
+            reason, retry_after_seconds=wait_seconds, numbers=numbers[reason], quota=self.state()
+        )
+
 
 class QuotaBook:
     """The quota of every key and every lease on it; never lends more than a quota holds."""
@@ -90,14 +91,13 @@ class QuotaBook:
         """Lend all that the reservation asks for, or nothing and raise which part of the quota is spent."""
         account = self._account(reservation.key, reservation.quota, now_seconds)
         if not account.requests.has(1):
-            raise ComptoirError(
-                Reason.REQUESTS_EXHAUSTED, retry_after_seconds=account.requests.seconds_until(1)
-            )
+            wait_seconds = account.requests.seconds_until(1)
+            raise account.refusal(Reason.REQUESTS_EXHAUSTED, reservation, wait_seconds)
         if not account.tokens.has(reservation.tokens):
             wait_seconds = account.tokens.seconds_until(reservation.tokens)
-            raise ComptoirError(Reason.TOKENS_EXHAUSTED, retry_after_seconds=wait_seconds)
+            raise account.refusal(Reason.TOKENS_EXHAUSTED, reservation, wait_seconds)
         if 0 < reservation.quota.concurrency <= account.in_flight:
-            raise ComptoirError(Reason.CONCURRENCY_EXHAUSTED, retry_after_seconds=_CONCURRENCY_RETRY_SECONDS)
+            raise account.refusal(Reason.CONCURRENCY_EXHAUSTED, reservation, _CONCURRENCY_RETRY_SECONDS)
         account.requests.take(1)
         account.tokens.take(reservation.tokens)
         account.in_flight += 1

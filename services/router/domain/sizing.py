@@ -3,33 +3,50 @@
 from dataclasses import dataclass
 
 from services.runtime.catalog import Model
-from services.runtime.errors import ComptoirError, Reason
+from services.runtime.errors import ComptoirError, Numbers, Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The most input and output tokens that tickets permit and the lease reserves."""
+    """The most input and output tokens that tickets permit, and the context that holds both."""
 
     input_tokens: int
     output_tokens: int
+    context_tokens: int
 
     @property
     def reserved_tokens(self) -> int:
-        """Return input and output together, as the quota counts them."""
-        return self.input_tokens + self.output_tokens
+        """Return what the lease reserves: input and output together, and never more than the context."""
+        return min(self.input_tokens + self.output_tokens, self.context_tokens)
 
 
 def size_of(model: Model, prompt_tokens_upper_bound: int, max_output_tokens: int) -> Size:
-    """Return the size of a request; CONTEXT_TOO_LONG only if it cannot fit whatever its prompt says.
+    """Return the size of a request; CONTEXT_TOO_LONG only if no token of an answer can fit.
 
-    The bound is in bytes for byte-level tokenizers, so a prompt that seems too long may still
-    fit: the generator, which tokenizes it, has the last word.
+    An output that is too large is cut to what fits, whoever asks for it. The bound is in bytes for
+    byte-level tokenizers, so a prompt that seems too long may still fit: the generator, which
+    tokenizes it, has the last word.
     """
     fewest_prompt_tokens = -(-prompt_tokens_upper_bound // model.max_bytes_per_token)
-    if fewest_prompt_tokens + 1 > model.context_tokens or max_output_tokens > model.context_tokens:
-        raise ComptoirError(Reason.CONTEXT_TOO_LONG)
+    left_tokens = model.context_tokens - fewest_prompt_tokens
+    if left_tokens < 1:
+        numbers = Numbers(limit=model.context_tokens, requested=fewest_prompt_tokens)
+        raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="prompt_tokens_upper_bound", numbers=numbers)
     wanted_tokens = max_output_tokens or model.max_output_tokens
     return Size(
         input_tokens=min(prompt_tokens_upper_bound, model.context_tokens),
-        output_tokens=min(wanted_tokens, model.max_output_tokens, model.context_tokens),
+        output_tokens=min(wanted_tokens, model.max_output_tokens, left_tokens),
+        context_tokens=model.context_tokens,
+    )
+
+
+def check_quota(size: Size, tokens_per_minute: int) -> None:
+    """Raise QUOTA_TOO_SMALL for a reservation that no wait makes room for; 0 a minute means no limit."""
+    if not 0 < tokens_per_minute < size.reserved_tokens:
+        return
+    fitting_tokens = max(0, tokens_per_minute - size.input_tokens)
+    raise ComptoirError(
+        Reason.QUOTA_TOO_SMALL,
+        field="max_output_tokens" if fitting_tokens else "prompt_tokens_upper_bound",
+        numbers=Numbers(tokens_per_minute, size.reserved_tokens, fitting_tokens),
     )

@@ -3,10 +3,11 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from services.edge.domain.ports import Model, QuotaState
+from services.edge.domain.ports import Model
 from services.edge.domain.timeline import EdgeRequest
 from services.runtime.errors import ComptoirError
 from services.runtime.identity import Identity
+from services.runtime.quota import QuotaState
 
 GOOD_KEY = "cptr_eu-fr_0123456789abcdefghijkl012345"
 LEASE = Identity(7, 9)

@@ -253,14 +253,13 @@ async def test_a_tampered_ticket_is_refused(running: RunningGenerator) -> None:
     assert reason_of(await running.generate(running.request(ticket=stranger))) is Reason.TICKET_INVALID
 
 
-async def test_more_output_than_the_ticket_permits_is_refused_and_counted(running: RunningGenerator) -> None:
+async def test_more_output_than_the_ticket_permits_is_cut_to_that(running: RunningGenerator) -> None:
     claims = running.claims(max_output_tokens=5)
-    call = await running.generate(running.request(ticket=running.signed(claims), max_output_tokens=6))
-    assert reason_of(call) is Reason.TICKET_LIMIT_EXCEEDED
-    assert call.responses == []
+    request = running.request(ticket=running.signed(claims), max_output_tokens=2**32 - 1)
+    call = await running.generate(request)
+    assert call.error is None
     (event,) = await running.events()
-    assert (event.ending.outcome, event.ending.reason) == (Outcome.REFUSED, Reason.TICKET_LIMIT_EXCEEDED)
-    assert [tokens for _, _, tokens in running.link.settled_leases] == [0]
+    assert (event.ending.outcome, event.counts.output_tokens) == (Outcome.LENGTH, 5)
 
 
 @pytest.mark.parametrize(
@@ -279,11 +278,21 @@ async def test_a_prompt_that_is_too_long_is_refused_before_the_first_message(
     assert [used for _, *used in running.link.settled_leases] == [[0, 0]]
 
 
-async def test_a_prompt_and_an_answer_that_do_not_fit_together_are_refused(running: RunningGenerator) -> None:
-    request = running.request(text="a" * 250, max_output_tokens=200)
-    assert reason_of(await running.generate(request)) is Reason.CONTEXT_TOO_LONG
-    without_wish = running.request(text="a" * 250)
-    assert (await running.generate(without_wish)).error is None
+async def test_an_answer_that_does_not_fit_beside_its_prompt_is_cut_to_what_does(
+    running: RunningGenerator,
+) -> None:
+    for wish in (0, 200):
+        call = await running.generate(running.request(text="a" * 250, max_output_tokens=wish))
+        assert call.error is None
+
+
+async def test_a_prompt_that_is_too_long_is_told_the_context_and_its_own_length(
+    running: RunningGenerator,
+) -> None:
+    call = await running.generate(running.request(text="a" * 500_000))
+    assert call.error is not None
+    numbers = error_from(call.error).numbers
+    assert 0 < numbers.limit < numbers.requested
 
 
 async def test_a_request_against_the_schema_is_refused_without_its_content(running: RunningGenerator) -> None:

@@ -35,7 +35,7 @@ async def test_an_admitted_request_gets_a_ticket_that_the_public_key_verifies(ru
     [
         ({"model": "absent"}, Reason.MODEL_NOT_FOUND),
         ({"prompt_tokens_upper_bound": 100_000}, Reason.CONTEXT_TOO_LONG),
-        ({"max_output_tokens": 1_025}, Reason.CONTEXT_TOO_LONG),
+        ({"max_output_tokens": 2**32 - 1}, Reason.NO_REPLICA),
         ({}, Reason.NO_REPLICA),
     ],
 )

@@ -7,8 +7,9 @@ from grpc.aio import AioRpcError, Metadata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.status import DETAIL_KEY, RETRYABLE, STATUS, error_from, trailing_metadata
+from services.runtime.errors import ComptoirError, Numbers, Reason
+from services.runtime.quota import QuotaState
+from services.runtime.status import DETAIL_KEY, STATUS, error_from, trailing_metadata
 
 
 def failure(
@@ -22,20 +23,19 @@ def test_every_reason_has_a_status_and_none_is_ok() -> None:
     assert grpc.StatusCode.OK not in STATUS.values()
 
 
-def test_what_can_be_tried_again_is_no_refusal_of_the_request_itself() -> None:
-    refusals = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.NOT_FOUND}
-    assert not any(STATUS[reason] in refusals for reason in RETRYABLE)
-
-
 @given(
     reason=st.sampled_from(Reason),
     field=st.text(alphabet="abc_.", max_size=30),
     after=st.integers(0, 4_000_000),
+    numbers=st.builds(Numbers, *[st.integers(0, 2**64 - 1)] * 3),
+    quota=st.none() | st.builds(QuotaState, *[st.integers(0, 2**32 - 1)] * 4, st.just(1.5), st.just(0.25)),
 )
-def test_an_error_travels_and_comes_back_the_same(reason: Reason, field: str, after: int) -> None:
-    sent = ComptoirError(reason, field=field, retry_after_seconds=after / 1000)
+def test_an_error_travels_and_comes_back_the_same(
+    reason: Reason, field: str, after: int, numbers: Numbers, quota: QuotaState | None
+) -> None:
+    sent = ComptoirError(reason, field=field, retry_after_seconds=after / 1000, numbers=numbers, quota=quota)
     got = error_from(failure(STATUS[reason], Metadata(*trailing_metadata(sent))))
-    assert (got.reason, got.field) == (reason, field)
+    assert (got.reason, got.field, got.numbers, got.quota) == (reason, field, numbers, quota)
     assert got.retry_after_seconds == pytest.approx(after / 1000)
 
 

@@ -7,13 +7,15 @@ from hypothesis import strategies as st
 from services.edge.domain.errors import (
     METHOD_NOT_ALLOWED,
     PUBLIC_ERRORS,
+    error_headers,
     error_json,
     public_error,
     public_json,
     retry_headers,
 )
 from services.edge.domain.parameters import EXPECTED
-from services.runtime.errors import ComptoirError, Reason
+from services.runtime.errors import ComptoirError, Numbers, Reason
+from services.runtime.quota import QuotaState
 
 
 def test_every_reason_has_a_public_face() -> None:
@@ -87,3 +89,60 @@ def test_a_refusal_of_the_request_itself_says_nothing_of_retries() -> None:
 
 def test_http_refusals_have_the_same_shape() -> None:
     assert json.loads(public_json(METHOD_NOT_ALLOWED))["error"]["code"] == "method_not_allowed"
+
+
+def message_of(reason: Reason, *numbers: int, after: float = 0.0) -> str:
+    error = ComptoirError(reason, numbers=Numbers(*numbers), retry_after_seconds=after)
+    return str(json.loads(error_json(error))["error"]["message"])
+
+
+def test_an_overflow_is_told_in_the_words_that_programs_look_for() -> None:
+    assert message_of(Reason.CONTEXT_TOO_LONG, 2048, 3000) == (
+        "This model's maximum context length is 2048 tokens. However, your messages resulted in 3000 tokens, "
+        "and an answer needs at least 1 more. Please reduce the length of the messages."
+    )
+    assert message_of(Reason.CONTEXT_TOO_LONG, 2048) == (
+        "This model's maximum context length is 2048 tokens. Please reduce the length of the messages."
+    )
+    # An older router says no numbers.
+    assert "maximum context length" in message_of(Reason.CONTEXT_TOO_LONG)
+
+
+def test_a_quota_that_can_never_hold_a_request_says_what_to_set() -> None:
+    assert message_of(Reason.QUOTA_TOO_SMALL, 1000, 1500, 200) == (
+        "Request too large on tokens per min (TPM): Limit 1000, Requested 1500. "
+        "Set max_completion_tokens to at most 200, or shorten the messages."
+    )
+    assert "Please reduce the length of the messages" in message_of(Reason.QUOTA_TOO_SMALL, 1000, 1500, 0)
+    assert public_error(Reason.QUOTA_TOO_SMALL).status == 400
+    assert error_headers(ComptoirError(Reason.QUOTA_TOO_SMALL), is_spent=False) == []
+
+
+def test_a_spent_quota_says_which_how_much_and_when() -> None:
+    assert message_of(Reason.TOKENS_EXHAUSTED, 1000, 300, 100, after=12.0) == (
+        "Rate limit reached on tokens per min (TPM): Limit 1000, Used 900, Requested 300. "
+        "Please try again in 12s."
+    )
+    assert message_of(Reason.REQUESTS_EXHAUSTED, 60, 1, 0, after=0.5) == (
+        "Rate limit reached on requests per min (RPM): Limit 60, Used 60, Requested 1. "
+        "Please try again in 500ms."
+    )
+    assert "requests in flight: Limit 2, Used 2" in message_of(Reason.CONCURRENCY_EXHAUSTED, 2, 1)
+
+
+def test_a_spent_quota_says_what_is_left_in_headers_too() -> None:
+    quota = QuotaState(60, 0, 1000, 900, 1.0, 0.02)
+    error = ComptoirError(Reason.REQUESTS_EXHAUSTED, retry_after_seconds=1.0, quota=quota)
+    headers = dict(error_headers(error, is_spent=False))
+    assert headers[b"retry-after"] == b"1"
+    assert headers[b"x-ratelimit-remaining-requests"] == b"0"
+    assert headers[b"x-ratelimit-limit-tokens"] == b"1000"
+
+
+def test_a_body_that_is_too_large_says_how_large_it_may_be() -> None:
+    assert "larger than 1048576 bytes" in message_of(Reason.REQUEST_TOO_LARGE, 1_048_576)
+
+
+@given(st.sampled_from(list(Reason)), *[st.integers(0, 2**64 - 1)] * 3, st.floats(0, 2**32 / 1000))
+def test_any_numbers_make_a_sentence(reason: Reason, limit: int, asked: int, left: int, after: float) -> None:
+    assert message_of(reason, limit, asked, left, after=after).endswith(".")

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.edge.domain.ports import QuotaState
 from services.edge.domain.quota import duration_text, quota_headers
+from services.runtime.quota import QuotaState
 
 
 @pytest.mark.parametrize(

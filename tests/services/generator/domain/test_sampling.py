@@ -2,35 +2,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.generator.domain.sampling import Room, check_asked, check_size, output_tokens_for
-from services.runtime.errors import ComptoirError, Reason
+from services.generator.domain.sampling import Room, check_size, output_tokens_for
+from services.runtime.errors import ComptoirError, Numbers, Reason
 
 TOKENS = st.integers(1, 5000)
 ROOMS = st.builds(Room, TOKENS, TOKENS, TOKENS)
 
 
-def grant(asked: int, input_tokens: int, room: Room) -> int:
-    check_asked(asked, room)
-    return output_tokens_for(asked, input_tokens, room)
-
-
-@given(asked=st.integers(0, 5000), input_tokens=TOKENS, room=ROOMS)
-def test_what_is_granted_fits_the_ticket_and_the_context(asked: int, input_tokens: int, room: Room) -> None:
-    beyond_ticket = asked > room.permitted_output_tokens or input_tokens > room.permitted_input_tokens
-    beyond_context = input_tokens + max(asked, 1) > room.context_tokens
-    if beyond_ticket or beyond_context:
+@given(asked=st.integers(0, 2**32 - 1), input_tokens=TOKENS, room=ROOMS)
+def test_what_is_asked_for_is_cut_to_what_fits_as_long_as_one_token_does(
+    asked: int, input_tokens: int, room: Room
+) -> None:
+    if input_tokens >= room.context_tokens or input_tokens > room.permitted_input_tokens:
         with pytest.raises(ComptoirError) as error:
-            grant(asked, input_tokens, room)
-        asked_too_much = asked > room.permitted_output_tokens
-        is_the_ticket = asked_too_much or not beyond_context
-        expected = Reason.TICKET_LIMIT_EXCEEDED if is_the_ticket else Reason.CONTEXT_TOO_LONG
+            output_tokens_for(asked, input_tokens, room)
+        is_context = input_tokens >= room.context_tokens
+        expected = Reason.CONTEXT_TOO_LONG if is_context else Reason.TICKET_LIMIT_EXCEEDED
+        limit = room.context_tokens if is_context else room.permitted_input_tokens
         assert error.value.reason is expected
+        assert error.value.numbers == Numbers(limit, input_tokens)
         return
-    granted = grant(asked, input_tokens, room)
-    assert 1 <= granted <= room.permitted_output_tokens
-    assert input_tokens <= room.permitted_input_tokens
-    assert input_tokens + granted <= room.context_tokens
-    assert asked in (0, granted)
+    fitting = min(room.permitted_output_tokens, room.context_tokens - input_tokens)
+    assert output_tokens_for(asked, input_tokens, room) == (min(asked, fitting) if asked else fitting)
 
 
 def test_text_that_cannot_fit_is_refused_before_anybody_tokenizes_it() -> None:
@@ -39,3 +32,4 @@ def test_text_that_cannot_fit_is_refused_before_anybody_tokenizes_it() -> None:
     with pytest.raises(ComptoirError) as error:
         check_size(641, 64, room)
     assert error.value.reason is Reason.CONTEXT_TOO_LONG
+    assert error.value.numbers == Numbers(limit=10, requested=11)

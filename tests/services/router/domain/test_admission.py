@@ -8,7 +8,7 @@ import pytest
 from services.router.domain.admission import AdmitRequest, Priority
 from services.router.domain.tenancy import Quota
 from services.runtime.catalog import Region
-from services.runtime.errors import ComptoirError, Reason
+from services.runtime.errors import ComptoirError, Numbers, Reason
 from services.runtime.identity import Identity
 from tests.fakes.router import AdmissionWorld, MemoryLog, PlainSigner, request_for
 
@@ -92,10 +92,34 @@ async def test_what_is_wrong_is_found_in_the_order_of_the_design() -> None:
         Reason.MODEL_NOT_FOUND,
         Reason.CONTEXT_TOO_LONG,
         Reason.CONTEXT_TOO_LONG,
-        Reason.TOKENS_EXHAUSTED,
+        Reason.QUOTA_TOO_SMALL,
         Reason.NO_REPLICA,
     ]
     assert world.log.reasons == found
+
+
+async def test_more_than_a_minutes_tokens_is_no_reason_to_wait() -> None:
+    world = AdmissionWorld()
+    world.add_replica()
+    api_key = await world.key(quota=ONE_AT_A_TIME)
+    refusal = await refusal_of(world, request_for(api_key, max_output_tokens=101))
+    assert (refusal.reason, refusal.retry_after_seconds) == (Reason.QUOTA_TOO_SMALL, 0)
+    assert refusal.numbers == Numbers(limit=200, requested=201, available=100)
+    assert world.in_flight() == 0
+    await world.desk.admit(request_for(api_key, max_output_tokens=refusal.numbers.available))
+
+
+async def test_a_spent_quota_is_told_with_what_is_left_of_it() -> None:
+    world = AdmissionWorld()
+    world.add_replica()
+    api_key = await world.key(quota=ONE_AT_A_TIME)
+    await world.desk.admit(request_for(api_key))
+    refusal = await refusal_of(world, request_for(api_key))
+    assert refusal.reason is Reason.TOKENS_EXHAUSTED
+    assert refusal.numbers == Numbers(limit=200, requested=150, available=50)
+    assert refusal.quota is not None
+    assert (refusal.quota.limit_requests, refusal.quota.remaining_requests) == (100, 99)
+    assert (refusal.quota.limit_tokens, refusal.quota.remaining_tokens) == (200, 50)
 
 
 async def test_a_key_of_another_region_is_not_served_here() -> None:

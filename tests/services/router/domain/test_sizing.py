@@ -1,11 +1,11 @@
-"""Requests are refused early only when they cannot fit whatever their prompt says."""
+"""Requests are refused early only when no token of an answer can fit; what is too large is cut."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.router.domain.sizing import size_of
-from services.runtime.errors import ComptoirError, Reason
+from services.router.domain.sizing import check_quota, size_of
+from services.runtime.errors import ComptoirError, Numbers, Reason
 from tests.fakes.router import TINY
 
 
@@ -15,8 +15,11 @@ from tests.fakes.router import TINY
         (100, 50, (100, 50)),
         (100, 0, (100, 512)),
         (100, 1024, (100, 512)),
+        (100, 2**32 - 1, (100, 512)),
+        (700, 512, (700, 512)),
         (5_000, 1, (1024, 1)),
-        (1023 * 64, 0, (1024, 512)),
+        (1000 * 64, 0, (1024, 24)),
+        (1023 * 64, 0, (1024, 1)),
     ],
 )
 def test_a_request_reserves_its_bounds_within_the_models_limits(
@@ -24,17 +27,37 @@ def test_a_request_reserves_its_bounds_within_the_models_limits(
 ) -> None:
     size = size_of(TINY, bound, wanted)
     assert (size.input_tokens, size.output_tokens) == expected
-    assert size.reserved_tokens == sum(expected)
+    assert size.reserved_tokens == min(sum(expected), 1024)
 
 
-@pytest.mark.parametrize(("bound", "wanted"), [(1023 * 64 + 1, 0), (1, 1025)])
-def test_a_hopeless_request_is_too_long(bound: int, wanted: int) -> None:
+@pytest.mark.parametrize("wanted", [0, 1, 1024, 1025])
+def test_a_prompt_that_leaves_no_room_for_an_answer_is_too_long(wanted: int) -> None:
     with pytest.raises(ComptoirError) as refusal:
-        size_of(TINY, bound, wanted)
+        size_of(TINY, 1023 * 64 + 1, wanted)
     assert refusal.value.reason is Reason.CONTEXT_TOO_LONG
+    assert refusal.value.numbers == Numbers(limit=1024, requested=1024)
 
 
-@given(st.integers(1, 16_777_216), st.integers(0, 1_048_576))
+@given(bound=st.integers(1, 2_000), wanted=st.integers(0, 3_000), per_minute=st.integers(0, 2_000))
+def test_what_no_minute_can_hold_is_refused_with_what_can(bound: int, wanted: int, per_minute: int) -> None:
+    size = size_of(TINY, bound, wanted)
+    if per_minute == 0 or size.reserved_tokens <= per_minute:
+        check_quota(size, per_minute)
+        return
+    with pytest.raises(ComptoirError) as refusal:
+        check_quota(size, per_minute)
+    assert refusal.value.reason is Reason.QUOTA_TOO_SMALL
+    numbers = refusal.value.numbers
+    assert (numbers.limit, numbers.requested) == (per_minute, size.reserved_tokens)
+    if numbers.available:
+        check_quota(size_of(TINY, bound, numbers.available), per_minute)
+        with pytest.raises(ComptoirError):
+            check_quota(size_of(TINY, bound, numbers.available + 1), per_minute)
+    else:
+        assert size.input_tokens >= per_minute
+
+
+@given(st.integers(1, 16_777_216), st.integers(0, 2**32 - 1))
 def test_tickets_never_permit_more_than_the_model(bound: int, wanted: int) -> None:
     try:
         size = size_of(TINY, bound, wanted)

@@ -11,7 +11,7 @@ from services.runtime.identity import Identity
 from tests.fakes.router import TINY
 
 KEY = Key(4, Tenant(3, "acme", 2, 1), bytes(32), "test", frozenset(), Quota(), 1)
-GRANT = Grant(Identity(1, 2), Identity(3, 4), KEY, TINY, Size(100, 50), 10)
+GRANT = Grant(Identity(1, 2), Identity(3, 4), KEY, TINY, Size(100, 50, 2048), 10)
 
 
 def drafts(count: int, lifetime_seconds: float = 30.0) -> list[TicketClaims]:

@@ -85,6 +85,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Anything else. The process logged the type of the failure and nothing of its content."""
     ERROR_REASON_ROUTE_NOT_FOUND: _ErrorReason.ValueType  # 30
     """The HTTP route does not exist, or does not take the method."""
+    ERROR_REASON_QUOTA_TOO_SMALL: _ErrorReason.ValueType  # 31
+    """The request needs more tokens than its key may use in a minute: no wait makes room for it."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused or failed. A reason never carries content: it is
@@ -153,6 +155,8 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 29
 """Anything else. The process logged the type of the failure and nothing of its content."""
 ERROR_REASON_ROUTE_NOT_FOUND: ErrorReason.ValueType  # 30
 """The HTTP route does not exist, or does not take the method."""
+ERROR_REASON_QUOTA_TOO_SMALL: ErrorReason.ValueType  # 31
+"""The request needs more tokens than its key may use in a minute: no wait makes room for it."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final
@@ -167,6 +171,10 @@ class ErrorDetail(_message.Message):
     IS_RETRYABLE_FIELD_NUMBER: _builtins.int
     RETRY_AFTER_MILLISECONDS_FIELD_NUMBER: _builtins.int
     FIELD_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    REQUESTED_FIELD_NUMBER: _builtins.int
+    AVAILABLE_FIELD_NUMBER: _builtins.int
+    QUOTA_FIELD_NUMBER: _builtins.int
     reason: Global___ErrorReason.ValueType
     """Why the call was refused or failed."""
     is_retryable: _builtins.bool
@@ -177,6 +185,23 @@ class ErrorDetail(_message.Message):
     """The name of the request's field that broke a rule, as the schema spells it; empty where none did.
     Never a value, and never a name that the caller chose.
     """
+    limit: _builtins.int
+    """The limit that the request ran into, in the unit of the reason: tokens for CONTEXT_TOO_LONG, TOKENS_EXHAUSTED
+    and QUOTA_TOO_SMALL, requests for REQUESTS_EXHAUSTED and CONCURRENCY_EXHAUSTED, bytes for REQUEST_TOO_LARGE;
+    0 where there is nothing to say.
+    """
+    requested: _builtins.int
+    """What the request asked for, in the same unit. For CONTEXT_TOO_LONG the tokens of the prompt, or the fewest
+    that it can have where nobody has tokenized it; for tokens per minute the whole reservation.
+    """
+    available: _builtins.int
+    """What the request may have of it. For TOKENS_EXHAUSTED the tokens that are left now; for QUOTA_TOO_SMALL the
+    largest `max_output_tokens` with which the same prompt fits, 0 where no answer fits.
+    """
+    @_builtins.property
+    def quota(self) -> Global___QuotaDetail:
+        """The key's quota at the refusal, where it is the reason; absent otherwise."""
+
     def __init__(
         self,
         *,
@@ -184,11 +209,57 @@ class ErrorDetail(_message.Message):
         is_retryable: _builtins.bool = ...,
         retry_after_milliseconds: _builtins.int = ...,
         field: _builtins.str = ...,
+        limit: _builtins.int = ...,
+        requested: _builtins.int = ...,
+        available: _builtins.int = ...,
+        quota: Global___QuotaDetail | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quota", b"quota"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["field", b"field", "is_retryable", b"is_retryable", "reason", b"reason", "retry_after_milliseconds", b"retry_after_milliseconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "field", b"field", "is_retryable", b"is_retryable", "limit", b"limit", "quota", b"quota", "reason", b"reason", "requested", b"requested", "retry_after_milliseconds", b"retry_after_milliseconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ErrorDetail: _TypeAlias = ErrorDetail  # noqa: Y015
+
+@_typing.final
+class QuotaDetail(_message.Message):
+    """A key's quota at one moment. A limit of 0 means that there is none."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMIT_REQUESTS_FIELD_NUMBER: _builtins.int
+    REMAINING_REQUESTS_FIELD_NUMBER: _builtins.int
+    LIMIT_TOKENS_FIELD_NUMBER: _builtins.int
+    REMAINING_TOKENS_FIELD_NUMBER: _builtins.int
+    RESET_REQUESTS_MILLISECONDS_FIELD_NUMBER: _builtins.int
+    RESET_TOKENS_MILLISECONDS_FIELD_NUMBER: _builtins.int
+    limit_requests: _builtins.int
+    """Requests per minute that the key may start."""
+    remaining_requests: _builtins.int
+    """Requests that it may start now."""
+    limit_tokens: _builtins.int
+    """Tokens per minute that the key may use, input and output together."""
+    remaining_tokens: _builtins.int
+    """Tokens that it may reserve now."""
+    reset_requests_milliseconds: _builtins.int
+    """Time until the request quota is full again, in milliseconds."""
+    reset_tokens_milliseconds: _builtins.int
+    """Time until the token quota is full again, in milliseconds."""
+    def __init__(
+        self,
+        *,
+        limit_requests: _builtins.int = ...,
+        remaining_requests: _builtins.int = ...,
+        limit_tokens: _builtins.int = ...,
+        remaining_tokens: _builtins.int = ...,
+        reset_requests_milliseconds: _builtins.int = ...,
+        reset_tokens_milliseconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit_requests", b"limit_requests", "limit_tokens", b"limit_tokens", "remaining_requests", b"remaining_requests", "remaining_tokens", b"remaining_tokens", "reset_requests_milliseconds", b"reset_requests_milliseconds", "reset_tokens_milliseconds", b"reset_tokens_milliseconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuotaDetail: _TypeAlias = QuotaDetail  # noqa: Y015

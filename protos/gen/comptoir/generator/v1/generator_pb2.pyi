@@ -112,7 +112,7 @@ class Sampling(_message.Message):
     SEED_FIELD_NUMBER: _builtins.int
     STOP_FIELD_NUMBER: _builtins.int
     max_output_tokens: _builtins.int
-    """The most output tokens; at most what the ticket permits. 0 means what the ticket permits."""
+    """The most output tokens; more than the ticket and the context leave is cut to that. 0 means that much."""
     temperature: _builtins.float
     """0 is greedy; unset means 1."""
     top_p: _builtins.float

@@ -70,7 +70,9 @@ class AdmitRequest(_message.Message):
     16 per message is such a bound for byte-level tokenizers.
     """
     max_output_tokens: _builtins.int
-    """The most tokens the caller wants generated; 0 asks for the most that the model and the key allow."""
+    """The most tokens the caller wants generated; more than the model and its context leave is cut to that, and
+    0 asks for that much. Where the key's tokens per minute can never hold it, QUOTA_TOO_SMALL says what they can.
+    """
     priority: Global___Priority.ValueType
     """Scheduling class."""
     request_id_high: _builtins.int
