@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from pipelines.usage.adapters.clickhouse_client import ClickHouse
-from pipelines.usage.adapters.clickhouse_schema import ClickHouseSchema
+from pipelines.usage.adapters.clickhouse_schema import ClickHouseSchema, read_migrations
 from pipelines.usage.adapters.clickhouse_store import ClickHouseStore
 from pipelines.usage.adapters.kafka_dead_letters import KafkaDeadLetters
 from pipelines.usage.adapters.kafka_source import KafkaSource
@@ -22,6 +22,7 @@ from pipelines.usage.settings import ClickHouseSettings, KafkaSettings
 from pipelines.usage.wire import STREAMS
 from services.runtime.catalog import Catalog, Model, Region
 from services.runtime.clock import SystemClock
+from services.runtime.errors import Reason
 from services.runtime.identity import Identity
 from tests.contracts.usage_ports import DeadLettersContract, EventStoreContract, FrameSourceContract, Rows
 from tests.pipelines.usage.frames import body, event
@@ -144,10 +145,23 @@ async def test_the_schema_can_be_applied_again_and_again(
 ) -> None:
     await schema.apply(30, CATALOG)
     assert await read("SELECT id, count() FROM DATABASE.schema_migrations GROUP BY id ORDER BY id") == [
-        (number, 1) for number in (1, 2, 3, 4)
+        (migration.number, 1) for migration in read_migrations()
     ]
     assert await read("SELECT number, name FROM DATABASE.catalog_models") == [(1, "it's a \\ model")]
     assert await read("SELECT number, name FROM DATABASE.catalog_regions") == [(1, "eu-fr")]
+
+
+async def test_every_reason_can_be_stored(
+    schema: ClickHouseSchema, connection: ClickHouse, read: Callable[[str], Awaitable[Any]]
+) -> None:
+    database = schema._database
+    columns = "region, producer_sequence, started_at_microseconds, endpoint, reason"
+    now = SystemClock().wall_microseconds()
+    for reason in Reason:
+        await connection.command(
+            f"INSERT INTO {database}.edge_requests ({columns}) SELECT 1, 1, {now}, 1, {int(reason)}"
+        )
+    assert await read("SELECT count(DISTINCT reason) FROM DATABASE.edge_requests") == [(len(Reason),)]
 
 
 async def test_a_migration_that_a_crash_cut_off_is_run_again(
@@ -158,7 +172,7 @@ async def test_a_migration_that_a_crash_cut_off_is_run_again(
     await connection.command(f"DROP TABLE {database}.replica_load")
     await schema.apply(30, CATALOG)
     assert await read("SELECT count() FROM DATABASE.replica_load") == [(0,)]
-    assert await read("SELECT count() FROM DATABASE.schema_migrations") == [(4,)]
+    assert await read("SELECT count() FROM DATABASE.schema_migrations") == [(len(read_migrations()),)]
 
 
 async def test_a_changed_migration_is_refused(schema: ClickHouseSchema, connection: ClickHouse) -> None:
