@@ -30,6 +30,7 @@ class Generations:
         self._gate = gate
         self._max_requests = max_requests
         self._open: set[Generation] = set()
+        self._busy_since_seconds = 0.0
         self._is_draining = False
         self._is_engine_lost = False
 
@@ -54,6 +55,8 @@ class Generations:
     async def serve(self, order: Order, send: Send) -> None:
         """Serves an admitted order to its end; raises as Generation.serve does."""
         generation = Generation(order, self._around)
+        if not self._open:
+            self._busy_since_seconds = self._around.clock.monotonic_seconds()
         self._open.add(generation)
         self._load_changed()
         try:
@@ -64,16 +67,22 @@ class Generations:
 
     def load(self) -> LoadReport:
         """How busy the process and its engine are."""
-        engine = self._around.engine.load()
+        engine, unfinished = self._around.engine.load(), self._around.engine.unfinished_requests()
         return LoadReport(
             open_streams=len(self._open),
-            unfinished_requests=self._around.engine.unfinished_requests(),
+            unfinished_requests=unfinished,
             running_requests=engine.running_requests,
-            waiting_requests=engine.waiting_requests,
+            # What came since the engine's last step waits, although the engine did not say so yet.
+            waiting_requests=max(engine.waiting_requests, unfinished - engine.running_requests),
             kv_usage_permille=permille(engine.kv_usage),
-            age_seconds=engine.age_seconds,
+            age_seconds=self._age_seconds(engine.age_seconds) if unfinished else 0.0,
             is_draining=self._is_draining,
         )
+
+    def _age_seconds(self, engine_age_seconds: float) -> float:
+        # An engine without requests makes no step: it is silent since the first of those that are open.
+        busy_seconds = self._around.clock.monotonic_seconds() - self._busy_since_seconds
+        return min(engine_age_seconds, busy_seconds)
 
     def totals(self) -> LoadTotals:
         """What the engine has done so far."""

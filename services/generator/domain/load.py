@@ -10,7 +10,11 @@ _BIG_CHANGE_SHARE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """A replica's load at one moment; the engine's own numbers are `age_seconds` old."""
+    """A replica's load at one moment.
+
+    The engine's own numbers are `age_seconds` old: 0 without open requests, and never older than the
+    first of those that are open.
+    """
 
     open_streams: int
     unfinished_requests: int

@@ -123,11 +123,18 @@ def score(replica: Replica, stale_after_seconds: float) -> float:
     """Return how much work lies before a new request, in shares of the replica's capacity; low is better."""
     capacity = replica.registration.max_requests
     load = replica.load
-    if load is None or load.age_seconds > stale_after_seconds:
-        # Zero load of a silent engine does not mean idle: its cache counts as full.
+    if load is None or _is_silent(load, stale_after_seconds):
+        # Low load of a silent engine does not mean idle: its cache counts as full.
         return round(outstanding(replica) / capacity + 1.0, _SCORE_DIGITS)
     work = (outstanding(replica) + load.waiting_requests) / capacity
     return round(work + load.kv_usage_permille / _PERMILLE, _SCORE_DIGITS)
+
+
+def _is_silent(load: Load, stale_after_seconds: float) -> bool:
+    # An engine that held nothing has nothing to say, however long ago it last made a step. What was
+    # sent there since is no reason to expect that it spoke: its report came before.
+    held = load.running_requests + load.waiting_requests
+    return held > 0 and load.age_seconds > stale_after_seconds
 
 
 def _is_ready(replica: Replica, now_seconds: float, report_timeout_seconds: float) -> bool:

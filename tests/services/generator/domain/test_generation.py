@@ -23,6 +23,7 @@ from services.generator.domain.ports import (
     ChatTurn,
     EngineFailedError,
     EngineFinish,
+    EngineLoad,
     EngineRequest,
     RequestFailedError,
     Role,
@@ -48,6 +49,8 @@ class ScriptedEngine:
     finish: EngineFinish = EngineFinish.STOP
     open_requests: int = 0
     aborted: int = 0
+    age_seconds: float = 0.0
+    running_requests: int | None = None
 
     @property
     def capabilities(self) -> Capabilities:
@@ -68,6 +71,13 @@ class ScriptedEngine:
 
     async def abort(self, request_id: str) -> None:
         self.aborted += 1
+
+    def load(self) -> EngineLoad:
+        running = self.open_requests if self.running_requests is None else self.running_requests
+        return EngineLoad(running, 0, 0.0, self.age_seconds, 0, 0)
+
+    def unfinished_requests(self) -> int:
+        return self.open_requests
 
     async def _moment(self, number: int) -> None:
         await asyncio.sleep(0)

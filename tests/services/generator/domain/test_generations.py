@@ -1,4 +1,6 @@
+from services.generator.domain.generation import Delta, Finished, Started
 from services.generator.domain.generations import Generations
+from services.generator.domain.load import LoadReport
 from services.generator.domain.terminal_event import Outcome
 from services.generator.domain.ticket import Replica, TicketGate
 from services.runtime.errors import ComptoirError, Reason
@@ -78,3 +80,33 @@ async def test_load_changes_are_told() -> None:
     await doors.serve(world.generation._order, world.send)
     await doors.drain(1.0)
     assert told == [1, 0, 0]
+
+
+def test_an_idle_engine_has_no_age_however_long_ago_it_made_a_step() -> None:
+    doors = generations(World(ScriptedEngine(age_seconds=60.0)))
+    assert doors.load().age_seconds == 0
+
+
+async def test_after_an_idle_spell_an_engine_is_silent_only_since_its_first_request() -> None:
+    loads = await loads_while_serving(ScriptedEngine(age_seconds=60.0))
+    assert 0 < max(load.age_seconds for load in loads) < 1
+
+
+async def test_a_request_that_the_engine_has_not_spoken_of_yet_waits() -> None:
+    loads = await loads_while_serving(ScriptedEngine(running_requests=0))
+    assert {(load.running_requests, load.waiting_requests) for load in loads} == {(0, 1)}
+
+
+async def loads_while_serving(engine: ScriptedEngine) -> list[LoadReport]:
+    world = World(engine)
+    doors = generations(world)
+    loads: list[LoadReport] = []
+
+    async def send(message: Started | Delta | Finished) -> None:
+        await world.send(message)
+        if engine.open_requests:
+            loads.append(doors.load())
+
+    await doors.serve(world.generation._order, send)
+    assert loads
+    return loads

@@ -378,7 +378,7 @@ class GetLoadResponse(_message.Message):
     kv_usage_permille: _builtins.int
     """Share of KV-cache blocks in use, in thousandths, as of `age_milliseconds` ago."""
     age_milliseconds: _builtins.int
-    """Age of the engine's own numbers, in milliseconds."""
+    """Age of the engine's own numbers, in milliseconds; 0 when the engine is idle."""
     is_draining: _builtins.bool
     """True while the replica finishes its requests and takes no new ones."""
     def __init__(

@@ -136,7 +136,9 @@ class Load(_message.Message):
     kv_usage_permille: _builtins.int
     """Share of KV-cache blocks in use, in thousandths."""
     age_milliseconds: _builtins.int
-    """Age of these numbers in the engine, in milliseconds; zero load of a silent engine does not mean idle."""
+    """Age of these numbers in the engine, in milliseconds; 0 while no request is open. Low load of an
+    engine that holds requests and says nothing does not mean idle.
+    """
     is_draining: _builtins.bool
     """True while the replica finishes its requests and takes no new ones."""
     def __init__(
