@@ -11,7 +11,7 @@ from services.generator.domain.generation import Delta, Finished, Started
 from services.generator.domain.load import LoadReport, LoadSample
 from services.generator.domain.ports import Capabilities, ChatTurn, Role
 from services.generator.domain.sampling import Sampling
-from services.generator.domain.terminal_event import Outcome, TerminalEvent
+from services.generator.domain.terminal_event import Counts, Outcome, TerminalEvent
 from services.generator.domain.ticket import Claims, Replica
 from services.runtime.contract import EVENT_SCHEMA_VERSION
 from services.runtime.errors import ComptoirError, Reason
@@ -179,6 +179,32 @@ def registration_from(
         kv_blocks=capabilities.kv_blocks,
         max_requests=max_requests,
         incarnation=incarnation,
+    )
+
+
+def acceptance_from(claims: Claims) -> replica_pb2.Acceptance:
+    """What the router is told of a ticket that was accepted."""
+    return replica_pb2.Acceptance(
+        ticket_id_high=claims.ticket_id.high,
+        ticket_id_low=claims.ticket_id.low,
+        lease_id_high=claims.lease_id.high,
+        lease_id_low=claims.lease_id.low,
+        key=claims.key,
+        max_tokens=min(claims.max_input_tokens + claims.max_output_tokens, _MAX_UINT32),
+    )
+
+
+def settlement_from(claims: Claims, used: Counts, *, is_unserved: bool) -> replica_pb2.Settlement:
+    """What the router is told when an accepted ticket's request has ended."""
+    return replica_pb2.Settlement(
+        lease_id_high=claims.lease_id.high,
+        lease_id_low=claims.lease_id.low,
+        input_tokens=used.input_tokens,
+        output_tokens=used.output_tokens,
+        ticket_id_high=claims.ticket_id.high,
+        ticket_id_low=claims.ticket_id.low,
+        key=claims.key,
+        is_unserved=is_unserved,
     )
 
 

@@ -1,18 +1,19 @@
-"""The one stream to the router: registration, load, and settlements until they are confirmed."""
+"""The one stream to the router: registration, load, accepted tickets, and settlements."""
 
 import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 
 import grpc
 from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
 
 from services.generator import wire
+from services.generator.adapters.lease_reports import LeaseReports
 from services.generator.domain.load import LoadReport, is_big_change
 from services.generator.domain.ports import Capabilities
-from services.generator.domain.ticket import Replica
+from services.generator.domain.terminal_event import Counts
+from services.generator.domain.ticket import Claims, Replica
 from services.runtime.addresses import GrpcTarget
 from services.runtime.clock import Clock
 from services.runtime.grpc_server import channel
@@ -22,27 +23,18 @@ from services.runtime.status import error_from
 
 _log = get_logger(__name__)
 
-_MAX_SETTLEMENTS = 1000
 _MIN_INTERVAL_SECONDS = 0.02
-_RESEND_SECONDS = 5.0
 _FIRST_PAUSE_SECONDS = 0.1
 _LAST_PAUSE_SECONDS = 2.0
 
 _Call = grpc.aio.StreamStreamCall[replica_pb2.ReportRequest, replica_pb2.ReportResponse]
 
 
-@dataclass(slots=True)
-class _Pending:
-    message: replica_pb2.Settlement
-    queued_seconds: float
-    sent_seconds: float | None = None
-
-
 class RouterLink:
     """Keeps a Report stream open for ever; a router that is away is tried again and again.
 
-    Settlements are kept until the router confirms them, or until they are older than
-    `lifetime_seconds`: by then their leases have expired.
+    Whatever it has to say of leases is kept and said again until the router has confirmed it; a new
+    stream says all of it again, since its router may have restarted.
     """
 
     def __init__(
@@ -55,11 +47,8 @@ class RouterLink:
         self._registration = replica_pb2.Registration()
         self._clock = clock
         self._interval_seconds = interval_seconds
-        self._lifetime_seconds = lifetime_seconds
-        self._pending: dict[Identity, _Pending] = {}
+        self._leases = LeaseReports(lifetime_seconds=lifetime_seconds)
         self._wake = asyncio.Event()
-        self._all_closed = asyncio.Event()
-        self._all_closed.set()
         self._read_load: Callable[[], LoadReport] | None = None
         self._told: LoadReport | None = None
 
@@ -71,18 +60,15 @@ class RouterLink:
             replica, address, capabilities, max_requests, incarnation=incarnation
         )
 
-    def settle(self, lease: Identity, *, input_tokens: int, output_tokens: int) -> None:
+    def accept(self, claims: Claims) -> None:
+        """Tells the router with the next report, at once, that this ticket is used up."""
+        self._leases.accept(claims, self._clock.monotonic_seconds())
+        self._wake.set()
+
+    def settle(self, claims: Claims, used: Counts, *, is_unserved: bool) -> None:
         """Takes the settlement at once and delivers it until the router has confirmed it."""
-        message = replica_pb2.Settlement(
-            lease_id_high=lease.high,
-            lease_id_low=lease.low,
-            input_tokens=input_tokens,
-            output_tokens=output_tokens,
-        )
-        # Here too, and not only in reports: a stream that hangs makes none.
-        self._forget_expired()
-        self._pending[lease] = _Pending(message, self._clock.monotonic_seconds())
-        self._all_closed.clear()
+        settlement = wire.settlement_from(claims, used, is_unserved=is_unserved)
+        self._leases.settle(claims, settlement, self._clock.monotonic_seconds())
         self._wake.set()
 
     def load_changed(self) -> None:
@@ -110,18 +96,14 @@ class RouterLink:
 
     async def settled(self, timeout_seconds: float) -> int:
         """Waits until the router has confirmed every settlement; returns how many it has not."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_seconds):
-                await self._all_closed.wait()
-        return len(self._pending)
+        return await self._leases.settled(timeout_seconds)
 
     async def close(self) -> None:
         """Closes the connection; the replica is no longer registered."""
         await self._channel.close()
 
     async def _session(self, read_load: Callable[[], LoadReport]) -> None:
-        for pending in self._pending.values():
-            pending.sent_seconds = None
+        self._leases.begin()
         call = self._stub.Report()
         reader = asyncio.create_task(self._read(call))
         try:
@@ -141,7 +123,7 @@ class RouterLink:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._interval_seconds):
                 await self._wake.wait()
-        # Settlements come in bursts; a moment's wait lets them travel together.
+        # Acceptances and settlements come in bursts; a moment's wait lets them travel together.
         await asyncio.sleep(_MIN_INTERVAL_SECONDS)
         self._wake.clear()
 
@@ -149,39 +131,16 @@ class RouterLink:
         self, load: LoadReport, registration: replica_pb2.Registration | None = None
     ) -> replica_pb2.ReportRequest:
         self._told = load
+        acceptances, settlements = self._leases.due(self._clock.monotonic_seconds())
         return replica_pb2.ReportRequest(
-            registration=registration, load=wire.router_load_from(load), settlements=self._due()
+            registration=registration,
+            load=wire.router_load_from(load),
+            acceptances=acceptances,
+            settlements=settlements,
         )
-
-    def _due(self) -> list[replica_pb2.Settlement]:
-        self._forget_expired()
-        now_seconds = self._clock.monotonic_seconds()
-        due = [
-            pending
-            for pending in self._pending.values()
-            if pending.sent_seconds is None or now_seconds - pending.sent_seconds > _RESEND_SECONDS
-        ][:_MAX_SETTLEMENTS]
-        for pending in due:
-            pending.sent_seconds = now_seconds
-        return [pending.message for pending in due]
 
     async def _read(
         self, call: "grpc.aio.StreamStreamCall[replica_pb2.ReportRequest, replica_pb2.ReportResponse]"
     ) -> None:
         async for response in call:
-            for lease in response.closed:
-                self._forget(Identity(lease.high, lease.low))
-
-    def _forget_expired(self) -> None:
-        oldest_seconds = self._clock.monotonic_seconds() - self._lifetime_seconds
-        # The oldest stand first.
-        while self._pending:
-            lease, pending = next(iter(self._pending.items()))
-            if pending.queued_seconds >= oldest_seconds:
-                return
-            self._forget(lease)
-
-    def _forget(self, lease: Identity) -> None:
-        self._pending.pop(lease, None)
-        if not self._pending:
-            self._all_closed.set()
+            self._leases.confirm(response)

@@ -1,4 +1,4 @@
-"""Which ending each failure is, and whether a request is over with it."""
+"""Which ending each failure is, and whether a request may go on elsewhere."""
 
 import asyncio
 
@@ -53,10 +53,10 @@ def needs_translation(failure: BaseException) -> bool:
     return isinstance(failure, (CallerGoneError, EngineFailedError, RequestFailedError, TimeoutError))
 
 
-def closes_lease(ending: Ending, *, is_delta_sent: bool) -> bool:
-    """True if the request is over; False if its caller may still use the next ticket of the same lease."""
+def leaves_next_ticket(ending: Ending, *, is_delta_sent: bool) -> bool:
+    """True if the caller may still use the next ticket of the same lease; False if its request is over."""
     if is_delta_sent:
-        return True
-    if ending.outcome in (Outcome.SHED, Outcome.ENGINE_FAILED):
         return False
-    return ending.reason is not Reason.REPLICA_OVERLOADED
+    if ending.outcome in (Outcome.SHED, Outcome.ENGINE_FAILED):
+        return True
+    return ending.reason is Reason.REPLICA_OVERLOADED

@@ -188,10 +188,8 @@ class Generation:
             started_at_microseconds=order.received_at_microseconds,
             is_streamed=order.is_streamed,
         )
-        if endings.closes_lease(ending, is_delta_sent=self._is_delta_sent):
-            around.settlements.settle(
-                order.claims.lease_id, input_tokens=counts.input_tokens, output_tokens=counts.output_tokens
-            )
+        is_unserved = endings.leaves_next_ticket(ending, is_delta_sent=self._is_delta_sent)
+        around.settlements.settle(order.claims, Counts() if is_unserved else counts, is_unserved=is_unserved)
         return counts, timings, around.recorder.record(event)
 
     def _counts_of(self, ending: Ending) -> Counts:

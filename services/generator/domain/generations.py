@@ -35,10 +35,11 @@ class Generations:
         self._is_engine_lost = False
 
     def admit(self, claims: Claims) -> None:
-        """Uses up a ticket whose signature is valid, or raises why not.
+        """Uses up a ticket whose signature is valid and tells the router so, or raises why not.
 
-        A refusal here leaves the ticket unused and its lease open, and records nothing:
-        the caller's next ticket may do better.
+        What was admitted must be served: its end settles the ticket. A refusal leaves the
+        ticket unused and its lease open, and records nothing: the caller's next ticket may
+        do better.
         """
         now_microseconds = self._around.clock.wall_microseconds()
         self._gate.check(claims, now_microseconds)
@@ -51,6 +52,7 @@ class Generations:
         if self._around.recorder.is_full:
             raise ComptoirError(Reason.USAGE_NOT_RECORDED)
         self._gate.use(claims, now_microseconds)
+        self._around.settlements.accept(claims)
 
     async def serve(self, order: Order, send: Send) -> None:
         """Serves an admitted order to its end; raises as Generation.serve does."""

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from services.generator.domain.load import LoadSample
 from services.generator.domain.sampling import Sampling
-from services.generator.domain.terminal_event import TerminalEvent
-from services.runtime.identity import Identity
+from services.generator.domain.terminal_event import Counts, TerminalEvent
+from services.generator.domain.ticket import Claims
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -173,8 +173,15 @@ class UsageSink(Protocol):
 
 
 class Settlements(Protocol):
-    """Tells the router what a lease's request really used."""
+    """Tells the router which tickets were accepted, and what their requests really used."""
 
-    def settle(self, lease: Identity, *, input_tokens: int, output_tokens: int) -> None:
-        """Takes the settlement at once and delivers it until the router has confirmed it."""
+    def accept(self, claims: Claims) -> None:
+        """Takes a ticket that was accepted; it is told until it is settled."""
+        ...
+
+    def settle(self, claims: Claims, used: Counts, *, is_unserved: bool) -> None:
+        """Takes the settlement at once and delivers it until the router has confirmed it.
+
+        `is_unserved` says that the caller may still use its next ticket of the same lease.
+        """
         ...

@@ -17,8 +17,8 @@ from services.generator.domain.generation import Surroundings
 from services.generator.domain.generations import Generations
 from services.generator.domain.load import LoadSample
 from services.generator.domain.recording import UsageRecorder
-from services.generator.domain.terminal_event import TerminalEvent
-from services.generator.domain.ticket import Replica, TicketGate
+from services.generator.domain.terminal_event import Counts, TerminalEvent
+from services.generator.domain.ticket import Claims, Replica, TicketGate
 from services.generator.server import GeneratorService, Parts, serve
 from services.runtime.addresses import GrpcListen
 from services.runtime.clock import SystemClock
@@ -64,10 +64,19 @@ class RememberingLink:
     """A link to a router that confirms everything at once."""
 
     def __init__(self) -> None:
+        self.accepted_tickets: list[Identity] = []
         self.settled_leases: list[tuple[Identity, int, int]] = []
+        self.unserved_leases: list[Identity] = []
 
-    def settle(self, lease: Identity, *, input_tokens: int, output_tokens: int) -> None:
-        self.settled_leases.append((lease, input_tokens, output_tokens))
+    def accept(self, claims: Claims) -> None:
+        self.accepted_tickets.append(claims.ticket_id)
+
+    def settle(self, claims: Claims, used: Counts, *, is_unserved: bool) -> None:
+        if is_unserved:
+            assert used == Counts()
+            self.unserved_leases.append(claims.lease_id)
+        else:
+            self.settled_leases.append((claims.lease_id, used.input_tokens, used.output_tokens))
 
     async def run(self, read_load: object) -> None:
         await asyncio.Event().wait()

@@ -61,6 +61,7 @@ async def test_the_event_has_what_the_ticket_and_the_engine_said(running: Runnin
     assert event.timings.prefill_microseconds > 0
     assert event.is_streamed
     lease = Identity(claims.lease_id_high, claims.lease_id_low)
+    assert running.link.accepted_tickets == [Identity(claims.ticket_id_high, claims.ticket_id_low)]
     assert running.link.settled_leases == [(lease, event.counts.input_tokens, 40)]
 
 
@@ -174,6 +175,7 @@ async def test_an_engine_lost_before_the_first_delta_leaves_the_lease_to_the_nex
         await stream.read()
     await running.events()
     assert running.link.settled_leases == []
+    assert len(running.link.accepted_tickets) == len(running.link.unserved_leases) == 1
 
 
 async def test_a_drain_lets_short_answers_end_and_sheds_long_ones(running: RunningGenerator) -> None:
@@ -194,7 +196,8 @@ async def test_a_draining_replica_refuses_and_leaves_the_ticket_unused(running: 
     call = await running.generate()
     assert reason_of(call) is Reason.REPLICA_DRAINING
     assert running.sink.events == []
-    assert running.link.settled_leases == []
+    assert not running.link.accepted_tickets
+    assert not running.link.settled_leases
 
 
 async def test_more_streams_than_allowed_are_refused(running: RunningGenerator) -> None:
@@ -225,7 +228,8 @@ async def test_a_ticket_for_something_else_is_refused_and_leaves_no_event(
     call = await running.generate(running.request(ticket=running.signed(running.claims(**changes))))
     assert reason_of(call) is reason
     assert running.sink.events == []
-    assert running.link.settled_leases == []
+    assert not running.link.accepted_tickets
+    assert not running.link.settled_leases
 
 
 @pytest.mark.parametrize("age_seconds", [10, 61])

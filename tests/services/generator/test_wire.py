@@ -55,6 +55,19 @@ def test_claims_carry_every_field() -> None:
     assert sorted([*identities, *own]) == sorted(numbers.values())
 
 
+def test_what_the_router_is_told_of_a_ticket_carries_its_identities_and_limits() -> None:
+    claims = replace(EVENT.claims, max_input_tokens=100, max_output_tokens=2**32 - 1)
+    acceptance = wire.acceptance_from(claims)
+    settlement = wire.settlement_from(claims, Counts(30, 10, 5), is_unserved=True)
+    for message in (acceptance, settlement):
+        protovalidate.validate(message)
+        assert Identity(message.ticket_id_high, message.ticket_id_low) == claims.ticket_id
+        assert Identity(message.lease_id_high, message.lease_id_low) == claims.lease_id
+        assert message.key == claims.key
+    assert acceptance.max_tokens == 2**32 - 1
+    assert (settlement.input_tokens, settlement.output_tokens, settlement.is_unserved) == (30, 5, True)
+
+
 @given(ending=st.sampled_from(Outcome), reason=st.sampled_from(Reason), tokens=UINT32, priority=UINT32)
 def test_every_event_satisfies_the_schema(
     ending: Outcome, reason: Reason, tokens: int, priority: int

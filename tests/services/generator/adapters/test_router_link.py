@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import grpc
@@ -9,11 +10,13 @@ from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
 from services.generator.adapters.router_link import RouterLink
 from services.generator.domain.load import LoadReport
 from services.generator.domain.ports import Capabilities
-from services.generator.domain.ticket import Replica
+from services.generator.domain.terminal_event import Counts
+from services.generator.domain.ticket import Claims, Replica
 from services.runtime.addresses import GrpcTarget
-from services.runtime.clock import ManualClock, SystemClock
+from services.runtime.clock import SystemClock
 from services.runtime.identity import Identity
 from tests.contracts.engine import until
+from tests.services.generator.domain.test_ticket import CLAIMS
 
 
 class Router(replica_pb2_grpc.ReplicaServiceServicer):
@@ -45,7 +48,16 @@ class Router(replica_pb2_grpc.ReplicaServiceServicer):
                 for s in report.settlements
                 if self.is_confirming
             ]
-            yield replica_pb2.ReportResponse(closed=closed)
+            accepted = [
+                replica_pb2.LeaseIdentity(high=a.lease_id_high, low=a.lease_id_low)
+                for a in report.acceptances
+                if self.is_confirming
+            ]
+            yield replica_pb2.ReportResponse(closed=closed, accepted=accepted)
+
+    @property
+    def accepted(self) -> list[int]:
+        return [acceptance.lease_id_low for report in self.reports for acceptance in report.acceptances]
 
     @property
     def settled(self) -> list[int]:
@@ -83,7 +95,11 @@ class Linked:
         await self.router.stop()
 
     def settle(self, number: int) -> None:
-        self.link.settle(Identity(9, number), input_tokens=number, output_tokens=2)
+        self.link.settle(claims(number), Counts(number, 0, 2), is_unserved=False)
+
+
+def claims(number: int) -> Claims:
+    return replace(CLAIMS, lease_id=Identity(9, number))
 
 
 @pytest.fixture
@@ -130,6 +146,31 @@ async def test_a_settlement_goes_at_once_and_only_once_where_it_is_confirmed(slo
     assert slowly_linked.router.settled == [1, 2, 3]
 
 
+async def test_an_accepted_ticket_is_told_at_once_and_only_once_where_it_is_confirmed(
+    slowly_linked: Linked,
+) -> None:
+    await until(lambda: bool(slowly_linked.router.reports), 5)
+    slowly_linked.link.accept(claims(1))
+    await until(lambda: slowly_linked.router.accepted == [1], 5)
+    slowly_linked.settle(2)
+    assert await slowly_linked.link.settled(5.0) == 0
+    assert slowly_linked.router.accepted == [1]
+
+
+async def test_what_runs_is_told_to_a_router_that_restarted(linked: Linked) -> None:
+    for number in (1, 2):
+        linked.link.accept(claims(number))
+    await until(lambda: linked.router.accepted == [1, 2], 5)
+    linked.settle(1)
+    assert await linked.link.settled(5.0) == 0
+    await linked.router.stop()
+    linked.router.reports.clear()
+    await linked.router.start()
+    await until(lambda: bool(linked.router.reports), 10)
+    assert linked.router.accepted == [2]
+    assert [acceptance.lease_id_low for acceptance in linked.router.reports[0].acceptances] == [2]
+
+
 async def test_what_was_not_confirmed_is_sent_again_to_the_next_router(linked: Linked) -> None:
     linked.router.is_confirming = False
     linked.settle(1)
@@ -163,23 +204,3 @@ async def test_a_drain_and_a_rush_are_reported_at_once(slowly_linked: Linked) ->
     slowly_linked.link.load_changed()
     await until(lambda: len(slowly_linked.router.reports) == 3, 5)
     assert slowly_linked.router.reports[-1].load.is_draining
-
-
-async def test_a_settlement_older_than_any_lease_is_dropped(tmp_path: Path) -> None:
-    target, clock = GrpcTarget(address=f"unix:{tmp_path}/router.sock"), ManualClock()
-    link = RouterLink(target, clock, interval_seconds=1.0, lifetime_seconds=660.0)
-    link.settle(Identity(1, 1), input_tokens=1, output_tokens=1)
-    clock.advance(661.0)
-    assert link._due() == []
-    assert await link.settled(0.0) == 0
-    await link.close()
-
-
-async def test_no_more_settlements_wait_than_leases_can_be_open(tmp_path: Path) -> None:
-    target, clock = GrpcTarget(address=f"unix:{tmp_path}/router.sock"), ManualClock()
-    link = RouterLink(target, clock, interval_seconds=1.0, lifetime_seconds=660.0)
-    for number in range(20):
-        link.settle(Identity(1, number), input_tokens=1, output_tokens=1)
-        clock.advance(220.0)
-    assert await link.settled(0.0) == 4
-    await link.close()

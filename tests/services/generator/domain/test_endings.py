@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from services.generator.domain.endings import closes_lease, ending_of, is_past, outcome_of
+from services.generator.domain.endings import ending_of, is_past, leaves_next_ticket, outcome_of
 from services.generator.domain.ports import (
     CallerGoneError,
     EngineFailedError,
@@ -47,12 +47,13 @@ def test_an_abort_is_no_answer() -> None:
             outcome_of(finish)
 
 
-def test_a_lease_stays_open_only_where_the_next_ticket_may_still_serve() -> None:
+def test_the_next_ticket_may_serve_only_where_the_replica_failed_before_any_text() -> None:
     lost = Ending(Outcome.ENGINE_FAILED, Reason.ENGINE_FAILED)
     overloaded = Ending(Outcome.REFUSED, Reason.REPLICA_OVERLOADED)
-    assert not closes_lease(lost, is_delta_sent=False)
-    assert not closes_lease(overloaded, is_delta_sent=False)
-    assert closes_lease(lost, is_delta_sent=True)
-    assert closes_lease(Ending(Outcome.REFUSED, Reason.CONTEXT_TOO_LONG), is_delta_sent=False)
-    assert closes_lease(Ending(Outcome.CLIENT_CANCELLED, Reason.CLIENT_CANCELLED), is_delta_sent=False)
-    assert closes_lease(Ending(Outcome.STOP), is_delta_sent=False)
+    assert leaves_next_ticket(lost, is_delta_sent=False)
+    assert leaves_next_ticket(overloaded, is_delta_sent=False)
+    assert not leaves_next_ticket(lost, is_delta_sent=True)
+    assert not leaves_next_ticket(Ending(Outcome.REFUSED, Reason.CONTEXT_TOO_LONG), is_delta_sent=False)
+    cancelled = Ending(Outcome.CLIENT_CANCELLED, Reason.CLIENT_CANCELLED)
+    assert not leaves_next_ticket(cancelled, is_delta_sent=False)
+    assert not leaves_next_ticket(Ending(Outcome.STOP), is_delta_sent=False)

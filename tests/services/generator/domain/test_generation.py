@@ -125,7 +125,7 @@ class World:
         assert await self.recorder.settled(1.0) == 0
         assert self.engine.open_requests == 0
         (event,) = self.sink.events
-        assert len(self.link.settled_leases) <= 1
+        assert len(self.link.settled_leases) + len(self.link.unserved_leases) == 1
         delivered = sum(m.output_tokens for m in self.sent if isinstance(m, Delta))
         assert delivered <= event.counts.output_tokens <= STEPS
         has_finished = any(isinstance(message, Finished) for message in self.sent)

@@ -22,17 +22,21 @@ def refusal(doors: Generations) -> Reason | None:
     return None
 
 
-def test_a_ticket_is_used_up_by_being_admitted() -> None:
-    doors = generations(World(ScriptedEngine()))
+def test_a_ticket_is_used_up_by_being_admitted_and_the_router_is_told() -> None:
+    world = World(ScriptedEngine())
+    doors = generations(world)
     assert refusal(doors) is None
     assert refusal(doors) is Reason.TICKET_ALREADY_USED
+    assert world.link.accepted_tickets == [CLAIMS.ticket_id]
 
 
 def test_a_draining_process_leaves_tickets_unused() -> None:
-    doors = generations(World(ScriptedEngine()))
+    world = World(ScriptedEngine())
+    doors = generations(world)
     doors.close_gate()
     assert refusal(doors) is Reason.REPLICA_DRAINING
     assert refusal(doors) is Reason.REPLICA_DRAINING
+    assert world.link.accepted_tickets == []
 
 
 async def test_a_process_that_lost_its_engine_takes_nothing() -> None:
