@@ -59,7 +59,12 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
             raise ComptoirError(Reason.REQUEST_INVALID, field="registration")
         registration = wire.registration(request.registration)
         self._check(registration)
-        session = self._replicas.register(registration, self._clock.monotonic_seconds())
+        try:
+            session = self._replicas.register(registration, self._clock.monotonic_seconds())
+        except ComptoirError as refusal:
+            # Somebody has a number or an address that is another's: an operator must see it.
+            _log.error("registration_refused", replica=registration.replica, kind=refusal.field)
+            raise
         _log.info("replica_registered", replica=registration.replica, model_number=registration.model)
         return session
 
@@ -78,8 +83,10 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
         self, session: Identity, request: replica_pb2.ReportRequest
     ) -> replica_pb2.ReportResponse:
         now_seconds = self._clock.monotonic_seconds()
-        if request.HasField("load"):
-            self._replicas.report(session, wire.load(request.load), now_seconds)
+        load = wire.load(request.load) if request.HasField("load") else None
+        if not self._replicas.report(session, load, now_seconds):
+            _log.warning("replica_replaced", count=1)
+            raise ComptoirError(Reason.UNAVAILABLE, retry_after_seconds=1.0)
         closed = []
         for settlement in request.settlements:
             lease_id = wire.lease_of(settlement)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from services.router.domain.placement import Load, Registration, Replica
-from services.runtime.errors import ComptoirError, Reason
+from services.router.domain.registering import Session, check_free
 from services.runtime.identity import Identity
 
 
@@ -18,30 +18,39 @@ class _Entry:
 
 
 class MemoryReplicaDirectory:
-    """One entry per replica number; the newest registration owns it."""
+    """One entry per replica number, held for as long as its process speaks."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, silent_seconds: float = 10.0) -> None:
+        self._silent_seconds = silent_seconds
         self._entries: dict[int, _Entry] = {}
         # Outlives the stream: what a dead process held is known until its next process registers.
         self._process_of_lease: dict[Identity, tuple[int, int]] = {}
 
     def register(self, registration: Registration, now_seconds: float) -> Identity:
-        """Take a replica in, in place of an older registration of its number; return the session."""
-        for entry in self._entries.values():
-            other = entry.registration
-            if other.address == registration.address and other.replica != registration.replica:
-                raise ComptoirError(Reason.REQUEST_INVALID, field="registration.address")
+        """Take a replica in, in place of its own earlier session or of a silent one; return the session."""
+        entries = list(self._entries.values())
+        check_free(
+            registration,
+            (Session(entry.registration, entry.reported_at_seconds) for entry in entries),
+            now_seconds=now_seconds,
+            silent_seconds=self._silent_seconds,
+        )
+        for entry in entries:
+            if entry.registration.address == registration.address:
+                self._drop(entry.registration.replica)
         self._drop(registration.replica)
         session = Identity.random()
         self._entries[registration.replica] = _Entry(session, registration, now_seconds)
         return session
 
-    def report(self, session: Identity, load: Load, now_seconds: float) -> None:
-        """Keep the load; ignored if the session was replaced."""
+    def report(self, session: Identity, load: Load | None, now_seconds: float) -> bool:
+        """Keep the load; False if the session is over: it was replaced."""
         entry = self._entry(session)
-        if entry is not None:
-            entry.load = load
-            entry.reported_at_seconds = now_seconds
+        if entry is None:
+            return False
+        entry.load = load or entry.load
+        entry.reported_at_seconds = now_seconds
+        return True
 
     def leave(self, session: Identity) -> None:
         """Forget the replica, unless it was registered anew since."""

@@ -79,14 +79,14 @@ class ReplicaDirectory(Protocol):
     """The replicas that are registered now, and what this router sent to each."""
 
     def register(self, registration: Registration, now_seconds: float) -> Identity:
-        """Take a replica in, in place of an older registration of its number; return the session.
+        """Take a replica in, in place of its own earlier session or of a silent one; return the session.
 
-        Raises REQUEST_INVALID if another replica has its address.
+        Raises ALREADY_EXISTS if another process that lives has its number or its address.
         """
         ...
 
-    def report(self, session: Identity, load: Load, now_seconds: float) -> None:
-        """Keep the load; ignored if the session was replaced."""
+    def report(self, session: Identity, load: Load | None, now_seconds: float) -> bool:
+        """Keep the load; False if the session is over: it was replaced."""
         ...
 
     def leave(self, session: Identity) -> None:

@@ -77,11 +77,43 @@ async def test_a_replica_takes_as_many_requests_as_it_said(running: RunningRoute
 
 async def test_a_replica_that_comes_back_replaces_its_old_stream(running: RunningRouter) -> None:
     api_key = await running.key()
-    async with running.replica(max_requests=1) as old, running.replica(max_requests=2):
-        await old.say(load=replica_pb2.Load(is_draining=True))
-        old.cancel()
+    ours = {"incarnation": 5}
+    async with running.replica(max_requests=1, **ours) as old, running.replica(max_requests=2, **ours):
+        error = await refused(old.say(load=replica_pb2.Load(is_draining=True)))
+        assert error.reason is Reason.UNAVAILABLE
         for _ in range(2):
             await running.router.Admit(admit(api_key))
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"incarnation": 6}, {"replica": 8}], ids=["unknown", "other", "address"]
+)
+async def test_nobody_takes_the_place_of_a_replica_that_lives(
+    running: RunningRouter, fields: dict[str, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    api_key = await running.key()
+    async with running.replica(incarnation=5) as replica:
+        running.clock.advance(9)
+        await replica.say(load=replica_pb2.Load())
+        thief = ReportStream(running.replicas.Report())
+        error = await refused(thief.say(registration=registration_message(**fields)))
+        assert error.reason is Reason.ALREADY_EXISTS
+        assert error.field == ("registration.address" if "replica" in fields else "registration.replica")
+        assert error.retry_after_seconds == 10
+        await replica.say(load=replica_pb2.Load())
+        assert len((await running.router.Admit(admit(api_key))).offers) == 1
+    assert "registration_refused" in capsys.readouterr().out
+
+
+async def test_a_replica_that_fell_silent_is_replaced_and_told_so_when_it_speaks(
+    running: RunningRouter,
+) -> None:
+    api_key = await running.key()
+    async with running.replica(incarnation=5) as silent:
+        running.clock.advance(10.1)
+        async with running.replica(incarnation=6):
+            assert (await refused(silent.say(load=replica_pb2.Load()))).reason is Reason.UNAVAILABLE
+            assert len((await running.router.Admit(admit(api_key))).offers) == 1
 
 
 @pytest.mark.parametrize(
@@ -89,7 +121,6 @@ async def test_a_replica_that_comes_back_replaces_its_old_stream(running: Runnin
     [
         ({"model": 9}, "registration.model"),
         ({"region": 9}, "registration.region"),
-        ({"replica": 8}, "registration.address"),
         ({"replica": 0}, "registration.replica"),
     ],
 )

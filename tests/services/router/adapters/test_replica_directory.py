@@ -33,8 +33,8 @@ def test_a_report_brings_load_and_its_time() -> None:
 def test_an_old_stream_can_neither_report_for_nor_end_a_newer_one() -> None:
     directory = MemoryReplicaDirectory()
     old = directory.register(registration(7), 100)
-    directory.register(registration(7, max_requests=9), 101)
-    directory.report(old, IDLE, 102)
+    directory.register(registration(7, max_requests=9), 111)
+    assert not directory.report(old, IDLE, 112)
     directory.leave(old)
     (replica,) = directory.pool(1, 1)
     assert (replica.registration.max_requests, replica.load) == (9, None)
@@ -45,9 +45,11 @@ def test_another_replica_cannot_take_an_address() -> None:
     directory.register(registration(7), 100)
     stolen = replace(registration(8), address=registration(7).address)
     with pytest.raises(ComptoirError) as refusal:
-        directory.register(stolen, 100)
-    assert (refusal.value.reason, refusal.value.field) == (Reason.REQUEST_INVALID, "registration.address")
-    assert len(directory.pool(1, 1)) == 1
+        directory.register(stolen, 110)
+    assert (refusal.value.reason, refusal.value.field) == (Reason.ALREADY_EXISTS, "registration.address")
+    assert [one.registration.replica for one in directory.pool(1, 1)] == [7]
+    directory.register(stolen, 110.1)
+    assert [one.registration.replica for one in directory.pool(1, 1)] == [8]
 
 
 def test_requests_in_flight_are_counted_once_and_end_once() -> None:
@@ -65,7 +67,7 @@ def test_a_registration_starts_with_nothing_in_flight() -> None:
     directory = MemoryReplicaDirectory()
     session = directory.register(registration(7), 100)
     directory.assign(LEASE, 7)
-    directory.register(registration(7), 101)
+    directory.register(registration(7), 111)
     assert directory.pool(1, 1)[0].in_flight == 0
     directory.unassign(LEASE)
     directory.leave(session)
