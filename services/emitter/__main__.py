@@ -31,7 +31,13 @@ async def run(settings: EmitterSettings) -> None:
     watch(spool, clock)
     server = build_server(settings.listen, clock=clock)
     pseudonyms = Pseudonyms(secret, settings.pseudonym_epoch)
-    servicer = EmitterServicer(spool, pseudonyms, Demands(settings.home.number), clock)
+    servicer = EmitterServicer(
+        spool,
+        pseudonyms,
+        Demands(settings.home.number),
+        clock,
+        on_health=lambda is_well: server.set_serving(is_serving=is_well),
+    )
     add_EmitterServiceServicer_to_server(servicer, server.server)
     await server.start()
     await server.set_serving(is_serving=True)

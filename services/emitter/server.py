@@ -1,25 +1,43 @@
 """EmitterService over a spool."""
 
+from collections.abc import Awaitable, Callable, Collection, Sequence
+
 from comptoir.emitter.v1 import emitter_pb2, emitter_pb2_grpc
 
 from services.emitter import wire
-from services.emitter.domain.demands import Demands
-from services.emitter.domain.ports import Spool
+from services.emitter.domain.agreement import Agreement, Source
+from services.emitter.domain.demands import Demands, NotAcceptableNowError
+from services.emitter.domain.ports import Event, Spool
 from services.emitter.domain.pseudonym import Pseudonyms
 from services.runtime.clock import Clock
 from services.runtime.errors import ComptoirError
 from services.runtime.interceptors import Context
+from services.runtime.logs import get_logger
+from services.runtime.status import RETRYABLE
 from services.runtime.telemetry import counter
+
+_log = get_logger(__name__)
+
+OnHealth = Callable[[bool], Awaitable[None]]
 
 
 class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
-    """Answers once the events are durable; refusals leave as ComptoirError."""
+    """Answers once the events are durable; refusals leave as ComptoirError.
 
-    def __init__(self, spool: Spool, pseudonyms: Pseudonyms, demands: Demands, clock: Clock) -> None:
+    `on_health` is told when the emitter's own clock, schema or region turns out to be the one that nobody
+    agrees with, and when somebody agrees again.
+    """
+
+    def __init__(
+        self, spool: Spool, pseudonyms: Pseudonyms, demands: Demands, clock: Clock, *, on_health: OnHealth
+    ) -> None:
         self._spool = spool
         self._pseudonyms = pseudonyms
         self._demands = demands
         self._clock = clock
+        self._on_health = on_health
+        self._agreement = Agreement()
+        self._is_well = True
         self._accepted = counter("comptoir.spool.accepted", unit="{event}", description="Events taken.")
         self._duplicates = counter(
             "comptoir.spool.duplicates", unit="{event}", description="Events taken before."
@@ -32,12 +50,52 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
         """Takes the request's events, all or none."""
         del context
         try:
-            now = self._clock.wall_microseconds()
-            events = wire.events_from(request, self._pseudonyms, self._demands, now_microseconds=now)
-            taken = await self._spool.take(events)
+            taken = await self._spool.take(await self._acceptable(request))
         except ComptoirError as refusal:
-            self._refused.add(1, {"reason": refusal.reason.name})
+            self._count(refusal)
             raise
         self._accepted.add(taken.accepted)
         self._duplicates.add(taken.duplicates)
         return emitter_pb2.RecordResponse(accepted=taken.accepted, duplicates=taken.duplicates)
+
+    async def _acceptable(self, request: emitter_pb2.RecordRequest) -> Sequence[Event]:
+        now = self._clock.wall_microseconds()
+        sources = wire.sources_of(request)
+        try:
+            events = wire.events_from(request, self._pseudonyms, self._demands, now_microseconds=now)
+        except NotAcceptableNowError as refusal:
+            await self._disagree(sources, refusal)
+            raise
+        await self._agree(sources)
+        return events
+
+    async def _agree(self, sources: Collection[Source]) -> None:
+        for source in self._agreement.accepted(sources, self._clock.monotonic_seconds()):
+            _log.info("producer_agrees_again", kind=source.kind.name, replica=source.replica)
+        await self._tell_health()
+
+    async def _disagree(self, sources: Collection[Source], refusal: NotAcceptableNowError) -> None:
+        """Says it once per producer, until an event of it is acceptable."""
+        for source in self._agreement.refused(sources, self._clock.monotonic_seconds()):
+            _log.error(
+                "producer_disagrees",
+                kind=source.kind.name,
+                replica=source.replica,
+                reason=refusal.field,
+                offset_seconds=round(refusal.offset_seconds),
+            )
+        await self._tell_health()
+
+    async def _tell_health(self) -> None:
+        if self._agreement.is_well == self._is_well:
+            return
+        self._is_well = self._agreement.is_well
+        log = _log.info if self._is_well else _log.error
+        log("own_clock_or_version_agrees_again" if self._is_well else "own_clock_or_version_is_wrong")
+        await self._on_health(self._is_well)
+
+    def _count(self, refusal: ComptoirError) -> None:
+        """Counts a refusal by reason and field; one that is final loses an event, so it is a line too."""
+        self._refused.add(1, {"reason": refusal.reason.name, "field": refusal.field})
+        if refusal.reason not in RETRYABLE:
+            _log.error("events_refused_for_good", reason=refusal.reason.name, field=refusal.field)

@@ -1,14 +1,17 @@
 """RecordRequest to events: refuses what a producer may not set, and replaces numbers by pseudonyms."""
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Collection, Iterable, Sequence
 
 from comptoir.emitter.v1.emitter_pb2 import RecordRequest
 from comptoir.usage.v1 import usage_pb2
 
-from services.emitter.domain.demands import Demands
+from services.emitter.domain.agreement import Source
+from services.emitter.domain.demands import Demands, NotAcceptableNowError
 from services.emitter.domain.frame import Kind
 from services.emitter.domain.pseudonym import Pseudonyms
 from services.runtime.errors import ComptoirError, Reason
+from services.runtime.interceptors import validate
 
 Message = usage_pb2.Admission | usage_pb2.Generation | usage_pb2.EdgeRequest | usage_pb2.ReplicaLoad
 
@@ -40,34 +43,88 @@ class WireEvent:
 def events_from(
     request: RecordRequest, pseudonyms: Pseudonyms, demands: Demands, *, now_microseconds: int
 ) -> Sequence[WireEvent]:
-    """The request's events under pseudonyms; raises REQUEST_INVALID with the field that broke a rule.
+    """The request's events under pseudonyms.
 
-    The events are the request's own messages, changed in place.
+    Raises REQUEST_INVALID with the field that broke a rule where an event can never be stored, and
+    NotAcceptableNowError where another clock, program or region would take it. The events are the request's
+    own messages, changed in place.
     """
     _refuse_unknown_fields(request)
-    kinds: Iterable[tuple[Kind, str, Iterable[Message]]] = (
-        (Kind.ADMISSION, "admissions", request.admissions),
-        (Kind.GENERATION, "generations", request.generations),
-        (Kind.EDGE_REQUEST, "edge_requests", request.edge_requests),
-        (Kind.REPLICA_LOAD, "replica_loads", request.replica_loads),
-    )
     events = []
-    for kind, field, messages in kinds:
+    for kind, field, messages in _by_kind(request):
         for message in messages:
+            _refuse_newer(message, field, demands)
+            _refuse_broken(message, field, now_microseconds)
             _refuse_reserved(message, field)
             if broken := demands.broken_by(message, now_microseconds):
-                raise ComptoirError(Reason.REQUEST_INVALID, field=f"{field}.{broken}")
+                raise NotAcceptableNowError(f"{field}.{broken}", _offset_seconds(message, now_microseconds))
             _pseudonymise(message, pseudonyms)
             events.append(WireEvent(kind, message))
     return events
 
 
+def sources_of(request: RecordRequest) -> set[Source]:
+    """Who made the request's events: a replica makes its generations and its load samples."""
+    replicas = [*request.generations, *request.replica_loads]
+    sources = {Source(Kind.GENERATION, message.replica) for message in replicas}
+    if request.admissions:
+        sources.add(Source(Kind.ADMISSION))
+    if request.edge_requests:
+        sources.add(Source(Kind.EDGE_REQUEST))
+    return sources
+
+
+def _by_kind(request: RecordRequest) -> Iterable[tuple[Kind, str, Iterable[Message]]]:
+    return (
+        (Kind.ADMISSION, "admissions", request.admissions),
+        (Kind.GENERATION, "generations", request.generations),
+        (Kind.EDGE_REQUEST, "edge_requests", request.edge_requests),
+        (Kind.REPLICA_LOAD, "replica_loads", request.replica_loads),
+    )
+
+
 def _refuse_unknown_fields(request: RecordRequest) -> None:
-    """A field that the schema does not know could be text, and would travel on inside the event."""
+    """A field that the schema does not know could be text, and would travel on inside the event.
+
+    Most likely it is a newer producer's, so the event is not refused for good.
+    """
     size_bytes = request.ByteSize()
     request.DiscardUnknownFields()
     if request.ByteSize() != size_bytes:
-        raise ComptoirError(Reason.REQUEST_INVALID)
+        raise NotAcceptableNowError("schema_version")
+
+
+def _refuse_newer(message: Message, field: str, demands: Demands) -> None:
+    """An enum's number that this build does not know is a newer producer's, as a larger version is."""
+    if message.schema_version > demands.schema_version:
+        raise NotAcceptableNowError(f"{field}.schema_version")
+    for name, known in _enums(type(message)):
+        if getattr(message, name) not in known:
+            raise NotAcceptableNowError(f"{field}.{name}")
+
+
+@functools.cache
+def _enums(kind: type[Message]) -> Sequence[tuple[str, Collection[int]]]:
+    """The fields that are enums, each with the numbers that it has here."""
+    return [
+        (field.name, frozenset(field.enum_type.values_by_number))
+        for field in kind.DESCRIPTOR.fields
+        if field.enum_type is not None
+    ]
+
+
+def _refuse_broken(message: Message, field: str, now_microseconds: int) -> None:
+    try:
+        validate(message)
+    except ComptoirError as refusal:
+        if refusal.field == "started_at_microseconds":  # a clock that began at 1970 is a clock all the same
+            offset_seconds = _offset_seconds(message, now_microseconds)
+            raise NotAcceptableNowError(f"{field}.{refusal.field}", offset_seconds) from None
+        raise ComptoirError(refusal.reason, field=f"{field}.{refusal.field}") from None
+
+
+def _offset_seconds(message: Message, now_microseconds: int) -> float:
+    return (message.started_at_microseconds - now_microseconds) / 1_000_000
 
 
 def _refuse_reserved(message: Message, field: str) -> None:

@@ -49,3 +49,7 @@ class ManualClock:
         """Moves both times forward."""
         self._wall_microseconds += round(seconds * 1_000_000)
         self._monotonic_seconds += seconds
+
+    def set_wall(self, wall_microseconds: int) -> None:
+        """Sets the time of day alone, as an administrator or a time service does."""
+        self._wall_microseconds = wall_microseconds

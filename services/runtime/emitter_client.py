@@ -1,6 +1,12 @@
-"""Hands count-only events to the emitter and returns only when they are durable."""
+"""Hands count-only events to the emitter and returns only when they are durable.
+
+Two kinds of refusal may pass: the emitter takes nothing now, or it does not take this very event, because its
+clock, program or region is not that of the event's producer. The first stops all, the second must not: such
+events are held aside and tried again among themselves, while everybody else's go on.
+"""
 
 import asyncio
+import itertools
 import random
 from collections.abc import Sequence
 
@@ -20,10 +26,14 @@ from services.runtime.telemetry import counter
 _log = get_logger(__name__)
 
 MAX_EVENTS = 500
+# How many callers' events are tried at once of those that the emitter did not take because of what they are.
+MAX_HELD_TRIED = 16
 _ATTEMPT_SECONDS = 5.0
 _SHORTEST_ATTEMPT_SECONDS = 0.1
 # The emitter was slow, or drained while it worked. Nobody cancels on this side: the call is shielded.
 _TRY_AGAIN = frozenset({Reason.DEADLINE_EXCEEDED, Reason.CLIENT_CANCELLED})
+_FIRST_PAUSE_SECONDS = 0.05
+_LONGEST_PAUSE_SECONDS = 1.0
 
 
 class EmitterClient:
@@ -42,11 +52,19 @@ class EmitterClient:
         self._waiting: list[_Waiting] = []
         self._batch: list[_Waiting] = []
         self._sender: asyncio.Task[None] | None = None
+        self._held: list[_Waiting] = []
+        self._holder: asyncio.Task[None] | None = None
+        self._is_disagreeing = False
         self._recorded = counter(
             "comptoir.usage.recorded", unit="{event}", description="Events acknowledged."
         )
         self._unrecorded = counter(
             "comptoir.usage.unrecorded", unit="{event}", description="Events given up on."
+        )
+        self._disagreed = counter(
+            "comptoir.usage.disagreed",
+            unit="{event}",
+            description="Events of another clock, schema or region.",
         )
 
     async def record(
@@ -75,8 +93,8 @@ class EmitterClient:
 
     async def close(self) -> None:
         """Waits for what is under way and closes the connection."""
-        if self._sender is not None:
-            await asyncio.gather(self._sender, return_exceptions=True)
+        tasks = [task for task in (self._sender, self._holder) if task is not None]
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._channel.close()
 
     async def _run(self) -> None:
@@ -89,38 +107,83 @@ class EmitterClient:
             self._waiting = []
 
     async def _send_all(self) -> None:
-        pause_seconds = 0.05
+        pause_seconds = _FIRST_PAUSE_SECONDS
         while self._waiting:
             self._waiting[:] = self._still_in_time(self._waiting)
             self._batch = batch = _take(self._waiting)
             if not batch:
                 return
-            failure = await self._send(batch)
-            if failure is None:
-                pause_seconds = 0.05
-                continue
-            if failure.reason not in RETRYABLE and len(batch) > 1:
-                # One of the events is at fault; alone, each finds out whether it is the one.
-                await self._send_alone(batch)
-                continue
-            if failure.reason not in RETRYABLE:
-                self._fail(batch, failure)
-                continue
-            self._waiting[:0] = self._still_in_time(batch)
+            left, failure = await self._send_apart(batch)
             self._batch = []
+            if failure is None or failure.field:
+                self._hold(left, failure)
+                pause_seconds = _FIRST_PAUSE_SECONDS
+                continue
+            self._waiting[:0] = self._still_in_time(left)
             if self._waiting:
-                await asyncio.sleep(pause_seconds * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries
-                pause_seconds = min(pause_seconds * 2, 1.0)
+                await _pause(pause_seconds)
+                pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
 
-    async def _send_alone(self, batch: "list[_Waiting]") -> None:
-        for waiting in batch:
-            failure = await self._send([waiting])
+    async def _send_apart(self, batch: "list[_Waiting]") -> "tuple[list[_Waiting], ComptoirError | None]":
+        """Sends a batch, in halves where one of its events is at fault; returns what was not taken and why.
+
+        What is refused for good has failed then. A failure with a field is about the events that are left,
+        one without about the emitter, and nothing more was sent after it.
+        """
+        parts, left, disagreement = [batch], list[_Waiting](), None
+        while parts:
+            part = parts.pop()
+            failure = await self._send(part)
             if failure is None:
                 continue
-            if failure.reason in RETRYABLE:
-                self._waiting.append(waiting)
+            is_for_now = failure.reason in RETRYABLE
+            if is_for_now and not failure.field:
+                return [*left, *part, *itertools.chain(*reversed(parts))], failure
+            if len(part) > 1:
+                middle = len(part) // 2
+                parts += [part[middle:], part[:middle]]
+            elif is_for_now:
+                left += part
+                disagreement = failure
             else:
-                self._fail([waiting], failure)
+                self._refuse(part, failure)
+        return left, disagreement
+
+    def _hold(self, waiting: "list[_Waiting]", failure: ComptoirError | None) -> None:
+        """Keeps events that the emitter does not take now apart from those that it would."""
+        if failure is None:
+            return
+        count = sum(each.size for each in waiting)
+        self._disagreed.add(count, {"field": failure.field})
+        if not self._is_disagreeing:
+            self._is_disagreeing = True
+            _log.error("events_held", count=count, field=failure.field)
+        self._held += waiting
+        if self._holder is None or self._holder.done():
+            self._holder = asyncio.create_task(self._run_held())
+
+    async def _run_held(self) -> None:
+        try:
+            await self._send_held()
+        except Exception as error:  # noqa: BLE001 - as above
+            log_failure(_log, "sender_failed", error)
+        finally:
+            self._fail(self._held, ComptoirError(Reason.USAGE_NOT_RECORDED))
+            self._held = []
+
+    async def _send_held(self) -> None:
+        pause_seconds = _FIRST_PAUSE_SECONDS
+        while self._held:
+            await _pause(pause_seconds)
+            pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+            self._held[:] = self._still_in_time(self._held)
+            tried = _take(self._held[:MAX_HELD_TRIED])
+            left, _ = await self._send_apart(tried)
+            # Those that were not tried go first next time: one that will never be taken stops no other.
+            self._held[:] = [*self._held[len(tried) :], *left]
+            if self._is_disagreeing and len(left) < len(tried):
+                self._is_disagreeing = False
+                _log.info("events_taken_after_all", count=len(tried) - len(left))
 
     async def _send(self, batch: "list[_Waiting]") -> ComptoirError | None:
         request = emitter_pb2.RecordRequest()
@@ -138,6 +201,12 @@ class EmitterClient:
             self._recorded.add(waiting.size)
             waiting.succeed()
         return None
+
+    def _refuse(self, batch: "list[_Waiting]", failure: ComptoirError) -> None:
+        """Fails what can never be stored; each such event is lost, so it is counted and said."""
+        count = sum(waiting.size for waiting in batch)
+        _log.error("events_refused", count=count, reason=failure.reason.name, field=failure.field)
+        self._fail(batch, failure)
 
     def _still_in_time(self, batch: "list[_Waiting]") -> "list[_Waiting]":
         now = self._clock.monotonic_seconds()
@@ -180,6 +249,10 @@ class _Waiting:
             self.done.set_exception(
                 ComptoirError(error.reason, retry_after_seconds=error.retry_after_seconds)
             )
+
+
+async def _pause(seconds: float) -> None:
+    await asyncio.sleep(seconds * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries
 
 
 def _take(queue: list[_Waiting]) -> list[_Waiting]:

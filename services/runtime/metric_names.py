@@ -18,6 +18,9 @@ MetricName = Literal[
     "comptoir.usage.recorded",
     # counter, {event}: usage events that were not acknowledged in time; their requests failed cleanly
     "comptoir.usage.unrecorded",
+    # counter, {event}: events that the emitter does not take for now, by field: its clock, schema or region
+    # is not the producer's; they are kept and tried again. Correct the clock, or roll the newer program out
+    "comptoir.usage.disagreed",
     # counter, {frame}: frames that the store took, by kind; with the dead letters, all that was read
     "comptoir.usage.inserted_frames",
     # counter, {row}: events in those frames, by kind
@@ -28,7 +31,7 @@ MetricName = Literal[
     "comptoir.usage.dead_letters",
     # gauge, {frame}: frames that wait in the log; steady growth means that the store is too slow or down
     "comptoir.usage.lag",
-    # counter, {event}: the edge's own events that found no room or no emitter; nothing is billed from them
+    # counter, {event}: the edge's own events that found no room, or were refused; nothing is billed from them
     "comptoir.edge.events_dropped",
     # gauge, {event}: events that the emitter acknowledged and Kafka has not confirmed
     "comptoir.spool.events",
@@ -44,7 +47,7 @@ MetricName = Literal[
     "comptoir.spool.forwarded",
     # counter, {event}: events sent again after a failure; the store counts them once
     "comptoir.spool.resent",
-    # counter, {request}: calls that the emitter refused, by reason
+    # counter, {request}: calls that the emitter refused, by reason and, if an event is at fault, by field
     "comptoir.spool.refused",
     # counter, {request}: admission decisions of the router, by reason; UNSPECIFIED is admitted
     "comptoir.router.admissions",

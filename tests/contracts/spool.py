@@ -122,6 +122,17 @@ class SpoolContract:
         clock.advance(-REMEMBER_IDS_SECONDS)
         assert await spool.take(events([1])) == (0, 1)
 
+    async def test_a_time_of_day_that_jumps_back_and_forth_makes_no_event_new(
+        self, spool: Spool, clock: ManualClock
+    ) -> None:
+        await spool.take(events([1]))
+        await spool.remove((await drained(spool))[-1])
+        for number in range(2, 8):
+            clock.set_wall(clock.wall_microseconds() + (-1) ** number * 40 * 86_400_000_000)
+            assert await spool.take(events([number])) == (1, 0)
+            await spool.remove((await drained(spool))[-1])
+        assert await spool.take(events(range(1, 8))) == (0, 7)
+
     async def test_kinds_do_not_mix_and_each_counts_from_1(self, spool: Spool) -> None:
         await spool.take([*events([1, 2], Kind.ADMISSION), *events([3], Kind.REPLICA_LOAD)])
         admissions = await drained(spool, Kind.ADMISSION)

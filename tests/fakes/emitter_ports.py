@@ -18,7 +18,7 @@ class MemorySpool:
         self._spool = spool
         self._clock = clock
         self._ids: dict[bytes, int] = {}
-        self._epoch = Epoch()
+        self._epoch = Epoch(0, 0.0, clock.monotonic_seconds())
         self._journals: dict[Kind, list[tuple[int, bytes]]] = {kind: [] for kind in Kind}
         self._frames: dict[Kind, list[tuple[int, Frame]]] = {kind: [] for kind in Kind}
         self._sequences = dict.fromkeys(Kind, 0)
@@ -50,7 +50,7 @@ class MemorySpool:
             body = event.numbered(self.producer_id, self._sequences[event.kind])
             self._journals[event.kind].append((now, body))
         if fresh:
-            self._epoch = self._epoch.at(now, self._spool.remember_ids_seconds)
+            self._epoch = self._epoch.at(self._clock.monotonic_seconds(), self._spool.remember_ids_seconds)
             self._ids |= dict.fromkeys(fresh, self._epoch.number)
             self._ids = {event_id: n for event_id, n in self._ids.items() if n >= self._epoch.number - 1}
         return Taken(accepted=len(fresh), duplicates=len(events) - len(fresh))

@@ -4,22 +4,28 @@ import asyncio
 import contextlib
 from collections import deque
 
+from comptoir.usage.v1 import usage_pb2
+
 from services.edge import wire
 from services.edge.domain.timeline import EdgeRequest
 from services.runtime.emitter_client import MAX_EVENTS, EmitterClient
 from services.runtime.errors import ComptoirError
 from services.runtime.identity import Identity
 from services.runtime.logs import get_logger
+from services.runtime.status import RETRYABLE
 from services.runtime.telemetry import counter
 
 _log = get_logger(__name__)
 _CLOSE_SECONDS = 0.5
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 8.0
 
 
 class UsageReporter:
     """The UsageReports port: a bounded queue and one task that empties it.
 
-    These events explain latency; what is billed is the generators' events, which nothing drops.
+    An event stays until the emitter has it or refuses it for good; where the queue is full, new ones are
+    dropped. These events explain latency; what is billed is the generators' events, which nothing drops.
     """
 
     def __init__(
@@ -29,7 +35,8 @@ class UsageReporter:
         self._region_number = region_number
         self._config_digest = config_digest
         self._max_waiting = max_waiting
-        self._waiting: deque[EdgeRequest] = deque()
+        self._waiting: deque[usage_pb2.EdgeRequest] = deque()
+        self._sent: list[usage_pb2.EdgeRequest] = []
         self._sender: asyncio.Task[None] | None = None
         self._dropped = counter(
             "comptoir.edge.events_dropped", unit="{event}", description="Edge events given up on."
@@ -38,10 +45,17 @@ class UsageReporter:
 
     def report(self, event: EdgeRequest) -> None:
         """Takes an event; drops and counts it where there is no room."""
-        if len(self._waiting) >= self._max_waiting:
+        if len(self._waiting) + len(self._sent) >= self._max_waiting:
             self._drop(1)
             return
-        self._waiting.append(event)
+        # Its id is given here, so that an event that is sent again is known by it.
+        message = wire.usage_event(
+            event,
+            event_id=Identity.random(),
+            region_number=self._region_number,
+            config_digest=self._config_digest,
+        )
+        self._waiting.append(message)
         if self._sender is None or self._sender.done():
             self._sender = asyncio.create_task(self._send_all())
 
@@ -49,31 +63,40 @@ class UsageReporter:
         """Waits until everything is durable, but no longer than `within_seconds`; closes the connection."""
         if self._sender is not None:
             await asyncio.wait([self._sender], timeout=within_seconds)
-        self._drop(len(self._waiting))
+            self._sender.cancel()
+        self._drop(len(self._waiting) + len(self._sent))
         self._waiting.clear()
+        self._sent.clear()
         with contextlib.suppress(TimeoutError):
-            # What it still retries then is given up on, and the sender counts it.
             await asyncio.wait_for(self._emitter.close(), _CLOSE_SECONDS)
         if self._sender is not None:
             await asyncio.wait([self._sender], timeout=_CLOSE_SECONDS)
 
     async def _send_all(self) -> None:
+        pause_seconds = _FIRST_PAUSE_SECONDS
         while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(MAX_EVENTS, len(self._waiting)))]
-            events = [
-                wire.usage_event(
-                    event,
-                    event_id=Identity.random(),
-                    region_number=self._region_number,
-                    config_digest=self._config_digest,
-                )
-                for event in batch
-            ]
-            try:
-                await self._emitter.record(edge_requests=events)
-            except ComptoirError as error:
-                self._drop(len(batch))
-                _log.warning("edge_events_dropped", count=len(batch), reason=error.reason.name)
+            self._sent = [self._waiting.popleft() for _ in range(min(MAX_EVENTS, len(self._waiting)))]
+            # One call each: they travel together, and one that is refused takes no other with it.
+            is_kept = await asyncio.gather(*(self._is_to_be_kept(event) for event in self._sent))
+            kept = [event for event, is_left in zip(self._sent, is_kept, strict=True) if is_left]
+            self._waiting += kept
+            self._sent = []
+            if not kept:
+                pause_seconds = _FIRST_PAUSE_SECONDS
+                continue
+            await asyncio.sleep(pause_seconds)
+            pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+
+    async def _is_to_be_kept(self, event: usage_pb2.EdgeRequest) -> bool:
+        """Sends an event; true if it has to be sent again. One that is refused for good is dropped."""
+        try:
+            await self._emitter.record(edge_requests=(event,))
+        except ComptoirError as error:
+            if error.reason in RETRYABLE:
+                return True
+            self._drop(1)
+            _log.error("edge_event_dropped", reason=error.reason.name)
+        return False
 
     def _drop(self, count: int) -> None:
         self.dropped += count

@@ -6,6 +6,8 @@ from collections.abc import Collection
 from services.emitter.domain.epoch import Epoch
 
 _PRUNE_ROWS = 1_000
+# How often within a window the file is told how much of it is over, so that restarts do not start it again.
+_STEPS = 16
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS recent_ids (
@@ -28,7 +30,10 @@ class RecentIds:
         row = self._connection.execute("SELECT number, began_at FROM ids_epoch").fetchone()
         # A file from before epochs were counted holds ids under larger numbers: go on from there.
         newest = "SELECT coalesce(max(epoch), 0), 0 FROM recent_ids"
-        self.epoch = Epoch(*(row or self._connection.execute(newest).fetchone()))
+        self._number, passed = row or self._connection.execute(newest).fetchone()
+        # `began_at` was a time of day once: then the window begins anew, which forgets nothing.
+        self._passed_seconds = passed / 1_000_000 if passed < self._window_seconds * 1_000_000 else 0.0
+        self._epoch: Epoch | None = None
         self._pruned_before: int | None = None
 
     def known(self, ids: Collection[bytes]) -> set[bytes]:
@@ -36,27 +41,23 @@ class RecentIds:
         places = ", ".join("?" * len(ids))
         rows = self._connection.execute(
             f"SELECT event_id FROM recent_ids WHERE epoch IN (?, ?) AND event_id IN ({places})",  # noqa: S608 - only question marks
-            (self.epoch.number - 1, self.epoch.number, *ids),
+            (self._number - 1, self._number, *ids),
         )
         return {event_id for (event_id,) in rows}
 
-    def add(self, ids: Collection[bytes], now_microseconds: int) -> None:
-        """Remembers `ids`, none of which is known."""
-        epoch = self.epoch.at(now_microseconds, self._window_seconds)
-        if epoch != self.epoch:
-            self.epoch = epoch
-            self._connection.execute(
-                "INSERT OR REPLACE INTO ids_epoch (only_row, number, began_at) VALUES (1, ?, ?)",
-                (epoch.number, epoch.began_at_microseconds),
-            )
+    def add(self, ids: Collection[bytes], now_seconds: float) -> None:
+        """Remembers `ids`, none of which is known; `now_seconds` is of the monotonic clock."""
+        began = self._epoch or Epoch(self._number, self._passed_seconds, now_seconds)
+        self._epoch = began.at(now_seconds, self._window_seconds)
+        self._write(self._epoch)
         self._connection.executemany(
             "INSERT INTO recent_ids (epoch, event_id) VALUES (?, ?)",
-            [(epoch.number, event_id) for event_id in ids],
+            [(self._number, event_id) for event_id in ids],
         )
 
     def prune(self) -> None:
         """Forgets ids of epochs before the last two, a bounded number at a time."""
-        before = self.epoch.number - 1
+        before = self._number - 1
         if self._pruned_before == before:
             return
         deleted = self._connection.execute(
@@ -66,3 +67,13 @@ class RecentIds:
         ).rowcount
         if deleted < _PRUNE_ROWS:
             self._pruned_before = before
+
+    def _write(self, epoch: Epoch) -> None:
+        is_due = epoch.passed_seconds >= self._passed_seconds + self._window_seconds / _STEPS
+        if epoch.number == self._number and not is_due:
+            return
+        self._number, self._passed_seconds = epoch.number, epoch.passed_seconds
+        self._connection.execute(
+            "INSERT OR REPLACE INTO ids_epoch (only_row, number, began_at) VALUES (1, ?, ?)",
+            (epoch.number, round(epoch.passed_seconds * 1_000_000)),
+        )

@@ -77,7 +77,10 @@ class SqliteSpool:
         """Takes all events or none; returns after the commit."""
         if self._calls.qsize() >= self._max_waiting_calls:
             raise ComptoirError(Reason.SPOOL_FULL, retry_after_seconds=RETRY_AFTER_SECONDS)
-        return await self._do(lambda: self._store.take(events, self._clock.wall_microseconds()))
+        clock = self._clock
+        return await self._do(
+            lambda: self._store.take(events, clock.wall_microseconds(), clock.monotonic_seconds())
+        )
 
     async def frames(self, kind: Kind, *, limit: int, is_draining: bool = False) -> Sequence[Frame]:
         """Seals what is due and returns the oldest frames of `kind`."""

@@ -77,7 +77,7 @@ class SpoolStore:
             raise
         self.state = state
 
-    def take(self, events: Sequence[Event], now_microseconds: int) -> Taken:
+    def take(self, events: Sequence[Event], now_microseconds: int, now_seconds: float) -> Taken:
         """Writes the new events to the journal; SPOOL_FULL, before any write, if there is no room."""
         fresh = self._fresh(events)
         if fresh:
@@ -88,7 +88,7 @@ class SpoolStore:
                 incoming_bytes=incoming_bytes,
                 now_microseconds=now_microseconds,
             )
-            self._ids.add(fresh, now_microseconds)
+            self._ids.add(fresh, now_seconds)
             for kind in Kind:
                 self._append(kind, [e for e in fresh.values() if e.kind is kind], now_microseconds)
         self._ids.prune()

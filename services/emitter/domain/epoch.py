@@ -7,17 +7,19 @@ from dataclasses import dataclass
 class Epoch:
     """A span in which ids are written down together; they are known in it and in the next.
 
-    The next epoch begins with the first new event after the window, so an outage, however long, ages no id:
-    whoever repeats a call afterwards has a whole window to do it.
+    `passed_seconds` is how much of it was over at `seen_at_seconds`, a moment of the process's monotonic
+    clock: the time of day jumps, and two jumps within a minute would forget every id. The next epoch begins
+    with the first new event after the window, so an outage, however long, ages no id: whoever repeats a
+    call afterwards has a whole window to do it.
     """
 
-    number: int = 0
-    began_at_microseconds: int = 0
+    number: int
+    passed_seconds: float
+    seen_at_seconds: float
 
-    def at(self, now_microseconds: int, window_seconds: float) -> "Epoch":
+    def at(self, now_seconds: float, window_seconds: float) -> "Epoch":
         """The epoch of an event that is taken now."""
-        age_microseconds = now_microseconds - self.began_at_microseconds
-        if age_microseconds >= window_seconds * 1_000_000:
-            return Epoch(self.number + 1, now_microseconds)
-        # A clock that was set back makes the epoch longer, never shorter.
-        return self if age_microseconds >= 0 else Epoch(self.number, now_microseconds)
+        passed_seconds = self.passed_seconds + max(now_seconds - self.seen_at_seconds, 0.0)
+        if passed_seconds >= window_seconds:
+            return Epoch(self.number + 1, 0.0, now_seconds)
+        return Epoch(self.number, passed_seconds, now_seconds)

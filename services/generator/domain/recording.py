@@ -8,6 +8,7 @@ from services.generator.domain.terminal_event import TerminalEvent
 from services.runtime.errors import ComptoirError, Reason
 
 _PAUSE_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 8.0
 
 
 class UsageRecorder:
@@ -68,6 +69,7 @@ class UsageRecorder:
             self.failed_endings += 1
 
     async def _record_until_durable(self, event: TerminalEvent, first_try: asyncio.Future[None]) -> None:
+        pause_seconds = _PAUSE_SECONDS
         while True:
             try:
                 await self._sink.record(event)
@@ -81,7 +83,8 @@ class UsageRecorder:
                 if not first_try.done():
                     first_try.set_result(None)
                 return
-            await self._sleep(_PAUSE_SECONDS)
+            await self._sleep(pause_seconds)
+            pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
 
 
 def _fail(first_try: asyncio.Future[None]) -> None:

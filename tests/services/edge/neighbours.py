@@ -113,13 +113,17 @@ class ScriptedGenerator(generator_pb2_grpc.GeneratorServiceServicer):
 class ScriptedEmitter(emitter_pb2_grpc.EmitterServiceServicer):
     def __init__(self) -> None:
         self.events: list[usage_pb2.EdgeRequest] = []
+        self.seen: list[usage_pb2.EdgeRequest] = []
+        self.refused = asyncio.Event()
         self.refusal: ComptoirError | None = None
         self.gate = asyncio.Event()
         self.gate.set()
 
     async def Record(self, request: emitter_pb2.RecordRequest, context: Any) -> emitter_pb2.RecordResponse:  # noqa: N802
         await self.gate.wait()
+        self.seen += request.edge_requests
         if self.refusal is not None:
+            self.refused.set()
             raise self.refusal
         self.events += request.edge_requests
         return emitter_pb2.RecordResponse(accepted=len(request.edge_requests))

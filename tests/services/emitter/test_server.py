@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import grpc
 import pytest
+import structlog
 from comptoir.emitter.v1.emitter_pb2 import RecordRequest
 from comptoir.emitter.v1.emitter_pb2_grpc import EmitterServiceStub
 from comptoir.emitter.v1.emitter_pb2_grpc import add_EmitterServiceServicer_to_server as add_servicer
@@ -20,12 +21,24 @@ from services.runtime.grpc_server import build_server, channel
 from services.runtime.status import error_from
 from tests.contracts.spool import MAX_AGE_SECONDS, spool_file
 from tests.fakes.emitter_ports import MemorySpool
-from tests.services.emitter.requests import generation, one_of_each
+from tests.services.emitter.requests import STARTED, admission, generation, one_of_each
 
 if TYPE_CHECKING:
     from comptoir.emitter.v1.emitter_pb2_grpc import EmitterServiceAsyncStub  # in the stub file only
 
 Stub: TypeAlias = "EmitterServiceAsyncStub"
+
+
+class Healths(list[bool]):
+    """What the emitter said of its health, in order."""
+
+    async def __call__(self, is_well: bool) -> None:
+        self.append(is_well)
+
+
+@pytest.fixture
+def healths() -> Healths:
+    return Healths()
 
 
 @pytest.fixture
@@ -39,10 +52,12 @@ def spool(clock: ManualClock) -> MemorySpool:
 
 
 @pytest.fixture
-async def stub(spool: MemorySpool, clock: ManualClock, tmp_path: Path) -> AsyncIterator[Stub]:
+async def stub(
+    spool: MemorySpool, clock: ManualClock, healths: Healths, tmp_path: Path
+) -> AsyncIterator[Stub]:
     address = f"unix:{tmp_path}/emitter.sock"
     server = build_server(GrpcListen(address=address), clock=clock)
-    servicer = EmitterServicer(spool, Pseudonyms(bytes(32), 1), Demands(region=1), clock)
+    servicer = EmitterServicer(spool, Pseudonyms(bytes(32), 1), Demands(region=1), clock, on_health=healths)
     add_servicer(servicer, server.server)
     await server.start()
     async with channel(GrpcTarget(address=address)) as open_channel:
@@ -91,16 +106,76 @@ async def test_a_call_with_one_reserved_field_takes_nothing(stub: Stub, spool: M
     assert spool.state.events == 0
 
 
-async def test_an_event_that_the_store_would_refuse_is_not_acknowledged(
-    stub: Stub, spool: MemorySpool
+@pytest.mark.parametrize("name", ["region", "schema_version"])
+async def test_an_event_of_another_program_or_region_is_not_acknowledged_and_not_lost(
+    stub: Stub, spool: MemorySpool, name: str
 ) -> None:
-    request = RecordRequest(generations=[generation(), generation(region=2)])
+    request = RecordRequest(generations=[generation(), generation(**{name: 2})])
     assert await refused(stub, request) == (
-        grpc.StatusCode.INVALID_ARGUMENT,
-        Reason.REQUEST_INVALID,
-        "generations.region",
+        grpc.StatusCode.UNAVAILABLE,
+        Reason.USAGE_NOT_RECORDED,
+        f"generations.{name}",
     )
     assert spool.state.events == 0
+
+
+@pytest.mark.parametrize("off_seconds", [-7_200, 40 * 86_400])
+async def test_an_emitter_whose_clock_is_wrong_refuses_for_now_and_says_that_it_is_not_well(
+    stub: Stub, spool: MemorySpool, clock: ManualClock, healths: Healths, off_seconds: int
+) -> None:
+    right = clock.wall_microseconds()
+    clock.set_wall(right + off_seconds * 1_000_000)
+    request = one_of_each()
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):
+            status, reason, field = await refused(stub, request)
+    assert (status, reason) == (grpc.StatusCode.UNAVAILABLE, Reason.USAGE_NOT_RECORDED)
+    assert field == "admissions.started_at_microseconds"
+    assert healths == [False]
+    said = [line for line in lines if line["event"] == "producer_disagrees"]
+    assert {line["offset_seconds"] for line in said} == {-off_seconds}
+    assert sorted((line["kind"], line["replica"]) for line in said) == [
+        ("ADMISSION", 0),
+        ("EDGE_REQUEST", 0),
+        ("GENERATION", 0),
+        ("GENERATION", 1),
+    ]
+    clock.set_wall(right)
+    response = await stub.Record(request, timeout=5)
+    assert (response.accepted, response.duplicates) == (4, 0)
+    assert healths == [False, True]
+    assert spool.state.events == 4
+
+
+async def test_one_producer_with_a_wrong_clock_does_not_take_a_healthy_emitter_out(
+    stub: Stub, healths: Healths
+) -> None:
+    await stub.Record(RecordRequest(admissions=[admission()]), timeout=5)
+    late = generation(replica=4, started_at_microseconds=STARTED + 7_200_000_000)
+    for _ in range(3):
+        _, reason, _ = await refused(stub, RecordRequest(generations=[late]))
+        assert reason is Reason.USAGE_NOT_RECORDED
+    assert healths == []
+
+
+async def test_an_event_of_a_newer_schema_is_refused_for_now_only(stub: Stub, spool: MemorySpool) -> None:
+    content = generation().SerializeToString() + b"\xb8\x3e\x07"  # field 999, a number
+    newer = RecordRequest.FromString(
+        b"\x12" + bytes([len(content) & 0x7F | 0x80, len(content) >> 7]) + content
+    )
+    assert len(newer.generations) == 1
+    assert (await refused(stub, newer))[1:] == (Reason.USAGE_NOT_RECORDED, "schema_version")
+    unknown_outcome = RecordRequest(generations=[generation(outcome=77)])
+    assert (await refused(stub, unknown_outcome))[1:] == (Reason.USAGE_NOT_RECORDED, "generations.outcome")
+    assert spool.state.events == 0
+
+
+async def test_what_can_never_be_stored_is_said_with_its_reason(stub: Stub) -> None:
+    with structlog.testing.capture_logs() as lines:
+        await refused(stub, RecordRequest(generations=[generation(outcome=0)]))
+    assert [
+        (line["event"], line["reason"], line["field"]) for line in lines if line["log_level"] == "error"
+    ] == [("events_refused_for_good", "REQUEST_INVALID", "generations.outcome")]
 
 
 async def test_a_full_spool_is_refused_as_exhausted(stub: Stub, clock: ManualClock) -> None:

@@ -20,11 +20,16 @@ def events_from(request: RecordRequest) -> Sequence[wire.WireEvent]:
     return wire.events_from(request, PSEUDONYMS, Demands(region=1), now_microseconds=STARTED)
 
 
-def refused_field(request: RecordRequest) -> str:
+def refused_field(request: RecordRequest, reason: Reason = Reason.REQUEST_INVALID) -> str:
     with pytest.raises(ComptoirError) as refusal:
         events_from(request)
-    assert refusal.value.reason is Reason.REQUEST_INVALID
+    assert refusal.value.reason is reason
     return refusal.value.field
+
+
+def kept_field(request: RecordRequest) -> str:
+    """The field for which producers keep the request and try again."""
+    return refused_field(request, Reason.USAGE_NOT_RECORDED)
 
 
 def with_unknown_field(message: bytes, text: bytes) -> bytes:
@@ -91,6 +96,11 @@ def test_an_event_without_an_id_is_refused() -> None:
     assert refused_field(request) == "admissions.event_id_low"
 
 
+@pytest.mark.parametrize(("name", "value"), [("outcome", 0), ("priority", 256), ("attempt", 4)])
+def test_what_the_store_would_never_take_is_refused_for_good(name: str, value: int) -> None:
+    assert refused_field(RecordRequest(generations=[generation(**{name: value})])) == f"generations.{name}"
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -98,13 +108,15 @@ def test_an_event_without_an_id_is_refused() -> None:
         ("region", 2),
         ("started_at_microseconds", STARTED + FUTURE_MICROSECONDS + 1),
         ("started_at_microseconds", STARTED - PAST_MICROSECONDS - 1),
+        ("started_at_microseconds", 5_000_000),
+        ("reason", 10_000),
     ],
 )
-def test_what_the_store_would_never_take_is_refused_by_name(name: str, value: int) -> None:
-    assert refused_field(RecordRequest(generations=[generation(**{name: value})])) == f"generations.{name}"
-    assert (
-        refused_field(RecordRequest(replica_loads=[replica_load(**{name: value})])) == f"replica_loads.{name}"
-    )
+def test_what_another_clock_program_or_region_would_take_is_refused_for_now_by_name(
+    name: str, value: int
+) -> None:
+    assert kept_field(RecordRequest(generations=[generation(**{name: value})])) == f"generations.{name}"
+    assert kept_field(RecordRequest(admissions=[admission(**{name: value})])) == f"admissions.{name}"
 
 
 def test_text_in_an_unknown_field_of_an_event_is_refused() -> None:
@@ -113,14 +125,14 @@ def test_text_in_an_unknown_field_of_an_event_is_refused() -> None:
         b"\x12" + len(event).to_bytes(2, "little").replace(b"\x00", b"") + event
     )
     assert len(request.generations) == 1
-    assert refused_field(request) == ""
+    assert kept_field(request) == "schema_version"
 
 
 def test_text_in_an_unknown_field_of_the_request_is_refused() -> None:
     request = RecordRequest.FromString(with_unknown_field(one_of_each().SerializeToString(), b"Dear diary"))
-    assert refused_field(request) == ""
+    assert kept_field(request) == "schema_version"
 
 
 def test_an_empty_unknown_field_is_refused_too() -> None:
     request = RecordRequest.FromString(with_unknown_field(b"", b""))
-    assert refused_field(request) == ""
+    assert kept_field(request) == "schema_version"

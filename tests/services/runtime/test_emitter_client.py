@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from comptoir.emitter.v1 import emitter_pb2
 from comptoir.usage.v1 import usage_pb2
 from hypothesis import given
@@ -138,6 +139,64 @@ async def test_a_refused_event_fails_its_own_caller_only(emitter: Emitter, clien
         Reason.REQUEST_INVALID,
         None,
     ]
+
+
+class Disagreement:
+    """Refuses some events for now, as an emitter does that does not know their schema; the rest are taken."""
+
+    def __init__(self, *refused: int) -> None:
+        self.refused = set(refused)
+        self.taken: list[int] = []
+
+    async def __call__(self, request: emitter_pb2.RecordRequest) -> None:
+        sent = [sample.event_id_low for sample in request.replica_loads]
+        if self.refused.intersection(sent):
+            raise ComptoirError(Reason.USAGE_NOT_RECORDED, field="replica_loads.schema_version")
+        self.taken += sent
+
+
+async def test_an_event_that_is_not_taken_now_for_what_it_is_stops_no_other(
+    emitter: Emitter, client: EmitterClient
+) -> None:
+    emitter.answer = disagreement = Disagreement(3, 7)
+    held = [asyncio.create_task(client.record(replica_loads=[load(n)])) for n in (3, 7)]
+    others = [client.record(replica_loads=[load(n)]) for n in (1, 2, 4, 5, 6, 8)]
+    await asyncio.wait_for(asyncio.gather(*others), 5)
+    await asyncio.wait_for(client.record(replica_loads=[load(9)]), 5)
+    assert not any(task.done() for task in held)
+    disagreement.refused = {7}
+    await asyncio.wait_for(held[0], 5)
+    disagreement.refused = set()
+    await asyncio.wait_for(held[1], 5)
+    assert sorted(disagreement.taken) == list(range(1, 10))
+
+
+async def test_an_event_that_is_held_too_long_is_a_clean_error_and_is_said_once(
+    emitter: Emitter, address: str
+) -> None:
+    emitter.answer = Disagreement(*range(40))
+    client = EmitterClient(GrpcTarget(address=address), clock=SystemClock(), wait_seconds=0.3)
+    with structlog.testing.capture_logs() as lines:
+        records = [client.record(replica_loads=[load(n)]) for n in range(40)]
+        ends = await asyncio.wait_for(asyncio.gather(*records, return_exceptions=True), 10)
+    assert {str(end) for end in ends} == {"USAGE_NOT_RECORDED"}
+    assert [line["field"] for line in lines if line["event"] == "events_held"] == [
+        "replica_loads.schema_version"
+    ]
+    await client.close()
+
+
+async def test_an_event_that_is_refused_for_good_is_said_with_its_reason(
+    emitter: Emitter, client: EmitterClient
+) -> None:
+    async def refuse(_request: object) -> None:
+        raise ComptoirError(Reason.REQUEST_INVALID, field="replica_loads.region")
+
+    emitter.answer = refuse
+    with structlog.testing.capture_logs() as lines, pytest.raises(ComptoirError, match="REQUEST_INVALID"):
+        await asyncio.wait_for(client.record(replica_loads=[load(1)]), 5)
+    said = [(line["reason"], line["count"]) for line in lines if line["event"] == "events_refused"]
+    assert said == [("REQUEST_INVALID", 1)]
 
 
 async def test_a_caller_that_leaves_takes_no_events_with_it(emitter: Emitter, client: EmitterClient) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from services.edge.adapters import usage_reporter
 from services.edge.adapters.usage_reporter import UsageReporter
 from services.edge.domain.timeline import EdgeRequest, Endpoint
 from services.runtime.addresses import GrpcTarget
@@ -74,3 +75,25 @@ async def test_events_that_the_emitter_refuses_are_counted(emitter: ScriptedEmit
     usage.report(event())
     await usage.close(within_seconds=5)
     assert usage.dropped == 1
+
+
+async def test_events_that_the_emitter_does_not_take_for_now_are_kept_and_sent_again_under_the_same_id(
+    emitter: ScriptedEmitter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage_reporter, "_FIRST_PAUSE_SECONDS", 0.01)
+    emitter.refusal = ComptoirError(Reason.USAGE_NOT_RECORDED, field="edge_requests.started_at_microseconds")
+    usage = reporter(tmp_path / "emitter", wait_seconds=0.1, max_waiting=10)
+    for number in range(8):
+        usage.report(event(number))
+    for _ in range(3):
+        emitter.refused.clear()
+        await asyncio.wait_for(emitter.refused.wait(), 5)
+    for number in range(8, 12):
+        usage.report(event(number))
+    assert usage.dropped == 2
+    emitter.refusal = None
+    await usage.close(within_seconds=5)
+    assert sorted(each.request_id_low for each in emitter.events) == list(range(10))
+    assert usage.dropped == 2
+    ids = {(each.event_id_high, each.event_id_low) for each in emitter.seen}
+    assert len(ids) == 10

@@ -59,6 +59,16 @@ async def test_an_event_is_tried_again_until_it_is_durable_and_its_caller_told_a
     assert len(pauses.seconds) == 3
 
 
+async def test_an_event_that_nobody_takes_for_long_is_kept_and_tried_ever_less_often() -> None:
+    sink, pauses = RememberingSink(), Pauses()
+    sink.failures = 7
+    recorder = UsageRecorder(sink, max_unrecorded=5, sleep=pauses)
+    recorder.record(EVENT)
+    assert await recorder.settled(1.0) == 0
+    assert sink.events == [EVENT]
+    assert pauses.seconds == [1.0, 2.0, 4.0, 8.0, 8.0, 8.0, 8.0]
+
+
 async def test_no_more_events_come_into_being_than_can_be_kept() -> None:
     sink = RememberingSink()
     sink.gate.clear()

@@ -21,7 +21,9 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class RecordRequest(_message.Message):
-    """Events to keep; all or none are taken."""
+    """Events to keep; all or none are taken. The emitter holds each event against its own rules, after its version:
+    what an older emitter does not know yet is refused for now (USAGE_NOT_RECORDED) and not for good.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -50,6 +50,10 @@ class EmitterServiceServicer:
         """Takes events. When it answers, every event is in the durable spool and will
         reach the store. Safe to repeat: an event id that was taken before is
         dropped and counted in `duplicates`.
+        USAGE_NOT_RECORDED with a `field` is an event of another time
+        (`started_at_microseconds`), schema (`schema_version`, or an enum's field)
+        or region than the emitter's: keep it and try again, alone, because the
+        others of its call are not at fault. REQUEST_INVALID is final.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

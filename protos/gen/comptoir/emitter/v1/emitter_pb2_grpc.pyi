@@ -37,6 +37,10 @@ class EmitterServiceStub:
     """Takes events. When it answers, every event is in the durable spool and will
     reach the store. Safe to repeat: an event id that was taken before is
     dropped and counted in `duplicates`.
+    USAGE_NOT_RECORDED with a `field` is an event of another time
+    (`started_at_microseconds`), schema (`schema_version`, or an enum's field)
+    or region than the emitter's: keep it and try again, alone, because the
+    others of its call are not at fault. REQUEST_INVALID is final.
     """
 
 @_typing.type_check_only
@@ -48,6 +52,10 @@ class EmitterServiceAsyncStub(EmitterServiceStub):
     """Takes events. When it answers, every event is in the durable spool and will
     reach the store. Safe to repeat: an event id that was taken before is
     dropped and counted in `duplicates`.
+    USAGE_NOT_RECORDED with a `field` is an event of another time
+    (`started_at_microseconds`), schema (`schema_version`, or an enum's field)
+    or region than the emitter's: keep it and try again, alone, because the
+    others of its call are not at fault. REQUEST_INVALID is final.
     """
 
 class EmitterServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -62,6 +70,10 @@ class EmitterServiceServicer(metaclass=_abc_1.ABCMeta):
         """Takes events. When it answers, every event is in the durable spool and will
         reach the store. Safe to repeat: an event id that was taken before is
         dropped and counted in `duplicates`.
+        USAGE_NOT_RECORDED with a `field` is an event of another time
+        (`started_at_microseconds`), schema (`schema_version`, or an enum's field)
+        or region than the emitter's: keep it and try again, alone, because the
+        others of its call are not at fault. REQUEST_INVALID is final.
         """
 
 def add_EmitterServiceServicer_to_server(servicer: EmitterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
