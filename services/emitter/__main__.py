@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping
 
 import uvloop
 from comptoir.emitter.v1.emitter_pb2_grpc import add_EmitterServiceServicer_to_server
@@ -9,12 +10,13 @@ from comptoir.emitter.v1.emitter_pb2_grpc import add_EmitterServiceServicer_to_s
 from services.emitter.adapters.kafka_log import KafkaLog
 from services.emitter.adapters.spool import SpoolUnusableError, SqliteSpool
 from services.emitter.adapters.spool_gauges import watch
-from services.emitter.domain.demands import Demands
+from services.emitter.domain.demands import Demands, ModelLimits
 from services.emitter.domain.pseudonym import SECRET_BYTES, Pseudonyms
 from services.emitter.forwarder import Forwarder
 from services.emitter.server import EmitterServicer
 from services.emitter.settings import EmitterSettings
 from services.runtime import logs, telemetry
+from services.runtime.catalog import Catalog
 from services.runtime.clock import SystemClock
 from services.runtime.grpc_server import build_server, stop_event
 from services.runtime.privacy import keep_private
@@ -34,7 +36,7 @@ async def run(settings: EmitterSettings) -> None:
     servicer = EmitterServicer(
         spool,
         pseudonyms,
-        Demands(settings.home.number),
+        Demands(settings.home.number, _limits(settings.catalog)),
         clock,
         on_health=lambda is_well: server.set_serving(is_serving=is_well),
     )
@@ -50,6 +52,12 @@ async def run(settings: EmitterSettings) -> None:
     await spool.close()
     if not forwarding.cancelled():
         forwarding.result()
+
+
+def _limits(catalog: Catalog) -> Mapping[int, ModelLimits]:
+    return {
+        model.number: ModelLimits(model.context_tokens, model.max_output_tokens) for model in catalog.models
+    }
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from services.runtime.clock import Clock
 from services.runtime.errors import ComptoirError
 from services.runtime.interceptors import Context
 from services.runtime.logs import get_logger
-from services.runtime.status import RETRYABLE
+from services.runtime.reasons import RETRYABLE
 from services.runtime.telemetry import counter
 
 _log = get_logger(__name__)

@@ -1,7 +1,7 @@
 """RecordRequest to events: refuses what a producer may not set, and replaces numbers by pseudonyms."""
 
-import functools
 from collections.abc import Collection, Iterable, Sequence
+from typing import get_args
 
 from comptoir.emitter.v1.emitter_pb2 import RecordRequest
 from comptoir.usage.v1 import usage_pb2
@@ -20,6 +20,18 @@ _RESERVED = ("producer_id", "producer_sequence", "tenant_high", "key_high", "key
 
 # The producer's id and sequence, and the tag and length before the event.
 _NUMBERING_BYTES = 9 + 11 + 4
+
+
+def _enums_of(kind: type[Message]) -> Sequence[tuple[str, Collection[int]]]:
+    """The fields that are enums, each with the numbers that it has here."""
+    return [
+        (field.name, frozenset(field.enum_type.values_by_number))
+        for field in kind.DESCRIPTOR.fields
+        if field.enum_type is not None
+    ]
+
+
+_ENUMS = {kind: _enums_of(kind) for kind in get_args(Message)}
 
 
 class WireEvent:
@@ -58,6 +70,8 @@ def events_from(
             _refuse_reserved(message, field)
             if broken := demands.broken_by(message, now_microseconds):
                 raise NotAcceptableNowError(f"{field}.{broken}", _offset_seconds(message, now_microseconds))
+            if isinstance(message, usage_pb2.Generation):
+                _refuse_impossible(message, field, demands)
             _pseudonymise(message, pseudonyms)
             events.append(WireEvent(kind, message))
     return events
@@ -65,8 +79,8 @@ def events_from(
 
 def sources_of(request: RecordRequest) -> set[Source]:
     """Who made the request's events: a replica makes its generations and its load samples."""
-    replicas = [*request.generations, *request.replica_loads]
-    sources = {Source(Kind.GENERATION, message.replica) for message in replicas}
+    sources = {Source(Kind.GENERATION, message.replica) for message in request.generations}
+    sources |= {Source(Kind.GENERATION, message.replica) for message in request.replica_loads}
     if request.admissions:
         sources.add(Source(Kind.ADMISSION))
     if request.edge_requests:
@@ -98,19 +112,9 @@ def _refuse_newer(message: Message, field: str, demands: Demands) -> None:
     """An enum's number that this build does not know is a newer producer's, as a larger version is."""
     if message.schema_version > demands.schema_version:
         raise NotAcceptableNowError(f"{field}.schema_version")
-    for name, known in _enums(type(message)):
+    for name, known in _ENUMS[type(message)]:
         if getattr(message, name) not in known:
             raise NotAcceptableNowError(f"{field}.{name}")
-
-
-@functools.cache
-def _enums(kind: type[Message]) -> Sequence[tuple[str, Collection[int]]]:
-    """The fields that are enums, each with the numbers that it has here."""
-    return [
-        (field.name, frozenset(field.enum_type.values_by_number))
-        for field in kind.DESCRIPTOR.fields
-        if field.enum_type is not None
-    ]
 
 
 def _refuse_broken(message: Message, field: str, now_microseconds: int) -> None:
@@ -121,6 +125,16 @@ def _refuse_broken(message: Message, field: str, now_microseconds: int) -> None:
             offset_seconds = _offset_seconds(message, now_microseconds)
             raise NotAcceptableNowError(f"{field}.{refusal.field}", offset_seconds) from None
         raise ComptoirError(refusal.reason, field=f"{field}.{refusal.field}") from None
+
+
+def _refuse_impossible(message: usage_pb2.Generation, field: str, demands: Demands) -> None:
+    """Counts above the model's limits are forged, or of a newer catalog than this emitter's.
+
+    A refused generation may have counted a prompt that did not fit.
+    """
+    is_refused = message.outcome == usage_pb2.OUTCOME_REFUSED and not message.output_tokens
+    if not is_refused and (exceeded := demands.exceeded_by(message)):
+        raise NotAcceptableNowError(f"{field}.{exceeded}")
 
 
 def _offset_seconds(message: Message, now_microseconds: int) -> float:

@@ -12,7 +12,7 @@ from services.runtime.emitter_client import MAX_EVENTS, EmitterClient
 from services.runtime.errors import ComptoirError
 from services.runtime.identity import Identity
 from services.runtime.logs import get_logger
-from services.runtime.status import RETRYABLE
+from services.runtime.reasons import RETRYABLE
 from services.runtime.telemetry import counter
 
 _log = get_logger(__name__)

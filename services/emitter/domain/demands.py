@@ -1,6 +1,7 @@
 """What the store demands of every event: one that breaks it would take its whole frame out of the store."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.emitter.domain.frame import SCHEMA_VERSION
@@ -22,11 +23,32 @@ class Dated(Protocol):
     started_at_microseconds: int
 
 
+class Counted(Protocol):
+    """What a generation says of its size."""
+
+    model: int
+    input_tokens: int
+    output_tokens: int
+    actual_kv_blocks: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLimits:
+    """What one generation of a model can count at most."""
+
+    context_tokens: int
+    max_output_tokens: int
+
+
 @dataclass(frozen=True, slots=True)
 class Demands:
-    """What this emitter's store takes: events of its own region and of this schema, begun lately."""
+    """What this emitter's store takes: events of its own region and of this schema, begun lately.
+
+    Where `models` are known, a generation is of one of them and within its limits.
+    """
 
     region: int
+    models: Mapping[int, ModelLimits] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     def broken_by(self, event: Dated, now_microseconds: int) -> str:
@@ -37,11 +59,25 @@ class Demands:
             (event.region == self.region, "region"),
             (-FUTURE_MICROSECONDS <= age_microseconds <= PAST_MICROSECONDS, "started_at_microseconds"),
         )
-        return next((field for is_right, field in checks if not is_right), "")
+        return next((name for is_right, name in checks if not is_right), "")
+
+    def exceeded_by(self, generation: Counted) -> str:
+        """The name of the first count that no request to the model can reach, or nothing."""
+        if not self.models:
+            return ""
+        model = self.models.get(generation.model)
+        if model is None:
+            return "model"
+        checks = (
+            (generation.input_tokens <= model.context_tokens, "input_tokens"),
+            (generation.output_tokens <= model.max_output_tokens, "output_tokens"),
+            (generation.actual_kv_blocks <= model.context_tokens, "actual_kv_blocks"),
+        )
+        return next((name for is_right, name in checks if not is_right), "")
 
 
 class NotAcceptableNowError(ComptoirError):
-    """An event that is whole, and of another time, program or region than this emitter.
+    """An event that is whole, and of another time, program, region or catalog than this emitter.
 
     Which of the two is wrong nobody can tell from the event, and either may be put right. So the reason is
     one that every producer, of any version, takes as "keep it and try again"; `field` says what disagrees.

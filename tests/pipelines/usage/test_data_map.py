@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.usage.domain.errors import Fault
 from pipelines.usage.domain.frame import Kind
-from pipelines.usage.wire import STREAMS
+from pipelines.usage.wire import BOUNDS, STREAMS
 from tests.pipelines.usage.test_schema import columns_of
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "data-map.md").read_text(encoding="utf-8")
@@ -38,3 +38,20 @@ def test_every_column_has_unit_meaning_writer_and_stay(kind: Kind) -> None:
 def test_every_reason_of_a_dead_letter_is_on_the_page() -> None:
     found = dict(re.findall(r"^\| (\d+) \| `(\w+)` \|", PAGE, re.MULTILINE))
     assert found == {str(fault.value): fault.name.lower() for fault in Fault}
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_the_most_that_a_column_can_hold_is_on_the_page(kind: Kind) -> None:
+    meanings = {name.strip("`"): meaning for name, _, _, meaning, *_ in section_of(STREAMS[kind].table)}
+    for name, bounds in BOUNDS[kind].items():
+        if (bounds.members is None and bounds.maximum < 2**32 - 1) or 2**32 <= bounds.maximum < 2**64 - 1:
+            assert f"At most {bounds.maximum:,}." in meanings[name], name
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_every_count_has_a_bound_far_below_what_its_type_holds(kind: Kind) -> None:
+    counts = ("_tokens", "_blocks", "_microseconds", "_requests", "_streams", "_bytes")
+    for name, bounds in BOUNDS[kind].items():
+        if name.endswith(counts) and name != "started_at_microseconds":
+            assert bounds.maximum <= 2**50, name
+            assert bounds.maximum <= 2**40 or name == "accelerator_free_bytes", name

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.emitter import wire
-from services.emitter.domain.demands import FUTURE_MICROSECONDS, PAST_MICROSECONDS, Demands
+from services.emitter.domain.demands import FUTURE_MICROSECONDS, PAST_MICROSECONDS, Demands, ModelLimits
 from services.emitter.domain.frame import Kind
 from services.emitter.domain.pseudonym import Pseudonyms
 from services.runtime.errors import ComptoirError, Reason
@@ -136,3 +136,54 @@ def test_text_in_an_unknown_field_of_the_request_is_refused() -> None:
 def test_an_empty_unknown_field_is_refused_too() -> None:
     request = RecordRequest.FromString(with_unknown_field(b"", b""))
     assert kept_field(request) == "schema_version"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "most"),
+    [
+        ("generations", "output_tokens", 2**24),
+        ("generations", "input_tokens", 2**24),
+        ("generations", "actual_kv_blocks", 2**24),
+        ("generations", "duration_microseconds", 86_400_000_000),
+        ("admissions", "reserved_tokens", 2**24),
+        ("replica_loads", "output_tokens", 10**9),
+        ("replica_loads", "open_streams", 10**6),
+    ],
+)
+def test_a_count_that_nothing_can_reach_is_forged_and_refused_for_good(
+    kind: str, name: str, most: int
+) -> None:
+    request = one_of_each()
+    (event,) = getattr(request, kind)
+    setattr(event, name, most)
+    assert len(events_from(request)) == 4
+    request = one_of_each()
+    setattr(getattr(request, kind)[0], name, most + 1)
+    assert refused_field(request) == f"{kind}.{name}"
+
+
+@pytest.mark.parametrize(
+    ("counts", "field"),
+    [
+        ({"output_tokens": 257}, "output_tokens"),
+        ({"input_tokens": 1_025}, "input_tokens"),
+        ({"actual_kv_blocks": 1_025}, "actual_kv_blocks"),
+        ({"model": 9}, "model"),
+    ],
+)
+def test_a_generation_above_its_models_limits_is_not_stored(counts: dict[str, int], field: str) -> None:
+    demands = Demands(region=1, models={1: ModelLimits(context_tokens=1_024, max_output_tokens=256)})
+
+    def taken(**fields: int) -> Sequence[wire.WireEvent]:
+        request = RecordRequest(generations=[generation(**fields)])
+        return wire.events_from(request, PSEUDONYMS, demands, now_microseconds=STARTED)
+
+    assert len(taken(output_tokens=256, input_tokens=1_024)) == 1
+    with pytest.raises(ComptoirError) as refusal:
+        taken(**counts)
+    assert (refusal.value.reason, refusal.value.field) == (
+        Reason.USAGE_NOT_RECORDED,
+        f"generations.{field}",
+    )
+    # A refused one counts the prompt that did not fit.
+    assert len(taken(outcome=9, output_tokens=0, input_tokens=5_000)) == 1

@@ -18,7 +18,7 @@ from services.emitter.domain.pseudonym import Pseudonyms
 from services.emitter.server import EmitterServicer
 from services.runtime.clock import ManualClock
 from services.runtime.errors import ComptoirError
-from services.runtime.status import RETRYABLE
+from services.runtime.reasons import RETRYABLE
 from tests.contracts.spool import spool_file
 from tests.services.emitter.requests import generation
 

@@ -4,6 +4,12 @@ isort:skip_file
 The only messages that are ever stored. They admit integers, enums, booleans
 and fixed-width identities: no string, no bytes, no map, no free JSON. A test
 walks these descriptors and fails on a type that could hold text.
+
+Every count has a bound far above what any request or machine can reach, the
+same for all counts of its kind, so that a forged event cannot spoil a sum:
+2^24 tokens or KV blocks, a day of microseconds, 10^6 requests, 2^30 bytes of
+a request, 2^40 of an answer, 2^50 of memory. The emitter also holds a
+generation against its model's limits in the catalog.
 """
 
 from collections import abc as _abc
