@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from services.runtime.catalog import Catalog, Region
 from services.runtime.identity import digest64
+from services.runtime.settings_files import unreadable_files
 
 ENVIRONMENT_PREFIX = "COMPTOIR_"
 SHARED_KEYS = ("region", "catalog", "telemetry", "log_level")
@@ -87,13 +88,15 @@ def load_settings(
     if clash:
         raise SettingsError(f"{path.name}: {section} may not hold {', '.join(clash)}; it belongs at the top.")
     merged.update(own)
+    _refuse_unknown_variables(environ)
+    variables: dict[tuple[str, ...], str] = {}
     for name in SHARED_KEYS:
-        _override(merged, f"{ENVIRONMENT_PREFIX}{name.upper()}", (name,), environ)
-    _override(merged, f"{ENVIRONMENT_PREFIX}{section.upper()}", (), environ)
+        variables |= _override(merged, f"{ENVIRONMENT_PREFIX}{name.upper()}", (name,), environ)
+    variables |= _override(merged, f"{ENVIRONMENT_PREFIX}{section.upper()}", (), environ)
     try:
         return cls.model_validate(merged)
     except ValidationError as error:
-        raise SettingsError(f"{path.name}, section {section}: {_sentence(error)}") from None
+        raise SettingsError(f"{path.name}, section {section}: {_sentence(error, variables)}") from None
 
 
 def from_command_line(
@@ -101,7 +104,7 @@ def from_command_line(
 ) -> AnySettings:
     """The settings that `--config FILE` names; prints one sentence and exits with 2 if they cannot be used.
 
-    With `--check` it exits with 0 once they were read.
+    With `--check` it exits with 0 once they were read, and the files that they name can be.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(
@@ -113,6 +116,8 @@ def from_command_line(
     arguments = parser.parse_args(argv)
     try:
         settings = load_settings(cls, section=section, path=arguments.config, environ=environment())
+        if arguments.check:
+            _check_files(settings, f"{arguments.config.name}, section {section}")
     except SettingsError as error:
         sys.stderr.write(f"comptoir {section}: {error}\n")
         sys.exit(2)
@@ -122,9 +127,21 @@ def from_command_line(
     return settings
 
 
+def _check_files(settings: BaseModel, where: str) -> None:
+    missing = unreadable_files(settings)
+    if missing:
+        raise SettingsError(f"{where}: {', '.join(missing)}: no file that can be read.")
+
+
 def environment() -> Mapping[str, str]:
     """The process's environment; the one place that reads it."""
     return os.environ  # noqa: TID251 - this is the place
+
+
+def is_override(name: str) -> bool:
+    """True if an environment variable of that name is meant to override a setting."""
+    head, separator, _ = name.removeprefix(ENVIRONMENT_PREFIX).partition("__")
+    return name.startswith(ENVIRONMENT_PREFIX) and (bool(separator) or head.lower() in SHARED_KEYS)
 
 
 def read_secret(path: Path, *, length_bytes: int) -> bytes:
@@ -158,7 +175,23 @@ def _read(path: Path) -> dict[str, Any]:
     return document
 
 
-def _override(tree: dict[str, Any], prefix: str, root: tuple[str, ...], environ: Mapping[str, str]) -> None:
+def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
+    """A variable that overrides nothing is a misspelt one, and its writer should not wonder why."""
+    for name in sorted(environ):
+        head = name.removeprefix(ENVIRONMENT_PREFIX).partition("__")[0].lower()
+        if is_override(name) and head not in {*SHARED_KEYS, *SECTIONS}:
+            known = ", ".join(key.upper() for key in (*SHARED_KEYS, *SECTIONS))
+            raise SettingsError(
+                f"the environment variable {name} overrides no setting; after {ENVIRONMENT_PREFIX} "
+                f"comes one of {known}."
+            )
+
+
+def _override(
+    tree: dict[str, Any], prefix: str, root: tuple[str, ...], environ: Mapping[str, str]
+) -> dict[tuple[str, ...], str]:
+    """Lays the variables over `tree` and returns their names by the key that each one set."""
+    variables = {}
     for name in sorted(environ):
         if name != prefix and not name.startswith(prefix + "__"):
             continue
@@ -174,12 +207,17 @@ def _override(tree: dict[str, Any], prefix: str, root: tuple[str, ...], environ:
             node[keys[-1]] = yaml.safe_load(environ[name])
         except (yaml.YAMLError, ValueError, RecursionError):
             raise SettingsError(f"the environment variable {name} is not valid YAML.") from None
+        variables[keys] = name
+    return variables
 
 
-def _sentence(error: ValidationError) -> str:
+def _sentence(error: ValidationError, variables: Mapping[tuple[str, ...], str]) -> str:
     problems = []
     for problem in error.errors(include_input=False, include_url=False, include_context=False):
-        where = ".".join(str(part) for part in problem["loc"]) or "the section"
+        place = tuple(str(part) for part in problem["loc"])
+        where = ".".join(place) or "the section"
+        names = [name for keys, name in variables.items() if place[: len(keys)] == keys]
+        where += f" (set by {names[-1]})" if names else ""
         said = problem["msg"].removeprefix("Value error, ")
         kind = "is not a known key" if problem["type"] == "extra_forbidden" else said
         problems.append(f"{where}: {kind}")

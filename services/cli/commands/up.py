@@ -63,6 +63,7 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
         kafka=kafka,
         clickhouse=_store_url(clickhouse),
         overrides=_overrides(config),
+        overrides_file="" if config is None else str(config),
     )
     if report_to >= 0:
         run_reporting(options, child_environment(), report_to)

@@ -19,7 +19,7 @@ class StackOptions:
     """The command line of `comptoir up`, with paths made absolute.
 
     `kafka` (host:port) and `clickhouse` (URL) are empty where the local parts run.
-    `overrides` is the YAML of `--config`, laid over the generated settings.
+    `overrides` is the YAML of `--config`, laid over the generated settings; `overrides_file` names it.
     """
 
     data_dir: Path
@@ -29,6 +29,7 @@ class StackOptions:
     kafka: str = ""
     clickhouse: str = ""
     overrides: dict[str, Any] = field(default_factory=dict)
+    overrides_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from services.cli.stack.plan import build_plan
 from services.cli.stack.preconditions import check_ports, prepare_folder
 from services.cli.stack.private_files import replace_private
 from services.cli.stack.secret_files import create_secrets
+from services.cli.stack.settings_check import check_settings, is_worth_checking
 from services.cli.stack.state import ProcessState, StackState, take_lock, write_state
 from services.cli.stack.supervisor import Supervisor
 from services.runtime.grpc_server import stop_event
@@ -60,6 +61,8 @@ class StackRun:
         replace_private(self._paths.config, yaml.safe_dump(document, sort_keys=False))
         self._state = self._first_state(str(document["generator"]["model"]))
         plan = build_plan(self._options, self._addresses, self._paths.config, self._paths.kafka)
+        if is_worth_checking(self._options, self._environment):
+            await check_settings(plan, self._options, self._environment)
         supervisor = Supervisor(plan, self._paths.logs, self._environment, self._changed)
         self._children = supervisor.children
         stopped = stop_event()

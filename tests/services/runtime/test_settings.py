@@ -82,11 +82,33 @@ def test_the_environment_wins_and_reaches_every_depth(file: Path) -> None:
         COMPTOIR_LOG_LEVEL="debug",
         COMPTOIR_TELEMETRY__METRIC_INTERVAL_SECONDS="2.5",
         COMPTOIR_EDGE__COUNT="5",
-        COMPTOIR_ROUTERS__COUNT="6",
         COMPTOIR_API_KEY="not a setting",
     )
     assert (settings.count, settings.listen.address, settings.log_level) == (4, "127.0.0.1:9", "debug")
     assert settings.telemetry.metric_interval_seconds == 2.5
+
+
+def test_a_misspelt_variable_is_named_and_not_passed_over(file: Path) -> None:
+    with pytest.raises(SettingsError, match=r"COMPTOIR_ROUTERS__COUNT overrides no setting; .*ROUTER, "):
+        load(file, COMPTOIR_ROUTERS__COUNT="6")
+
+
+def test_a_value_that_a_variable_set_is_refused_by_the_variable_s_name(file: Path) -> None:
+    with pytest.raises(SettingsError) as refused:
+        load(file, COMPTOIR_ROUTER__LISTEN__SECONDS="0", COMPTOIR_ROUTER__COUNT=CANARY)
+    assert "listen.seconds (set by COMPTOIR_ROUTER__LISTEN__SECONDS): " in str(refused.value)
+    assert "count (set by COMPTOIR_ROUTER__COUNT): " in str(refused.value)
+    assert CANARY not in str(refused.value)
+
+
+def test_check_names_a_file_that_cannot_be_read(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class WithFile(RouterSettings):
+        pepper_file: Path = Path("/nowhere/pepper")
+
+    with pytest.raises(SystemExit):
+        from_command_line(WithFile, section="router", description="", argv=["--config", str(file), "--check"])
+    said = capsys.readouterr().err
+    assert said == "comptoir router: comptoir.yaml, section router: pepper_file: no file that can be read.\n"
 
 
 def test_the_environment_never_changes_the_caller_s_document(file: Path) -> None:
