@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from services.local.clickhouse.domain.errors import READONLY, UNKNOWN_SETTING, StoreError
 from services.local.clickhouse.domain.ports import Answer
+from services.local.clickhouse.domain.vocabulary import Vocabulary
 
 TREES = {"SELECT": "SelectWithUnionQuery", "INSERT": "InsertQuery", "SET": "Set", "KILL": "KillQueryQuery"}
 SETTINGS = {"dialect": "clickhouse", "max_threads": "2"}
@@ -110,6 +111,7 @@ class FakeEngine:
     version = "26.9"
     timezone = "UTC"
     setting_names = frozenset(SETTINGS)
+    vocabulary = Vocabulary.of(SETTINGS, (), ("numbers", "url"))
 
     def __init__(self, pieces: Sequence[bytes | StoreError] = (), tables: Sequence[str] = ()) -> None:
         self.pieces = pieces
@@ -117,13 +119,13 @@ class FakeEngine:
         self.parsed: list[str] = []
         self.opened: list[tuple[bool, bool, FakeConnection]] = []
 
-    def canonical(self, text: str) -> str:
+    def canonical(self, text: str, *, is_writer: bool = False) -> str:
         self.parsed.append(text)
         if ";" in text:
             raise StoreError.of_engine("Code: 62. DB::Exception: Syntax error. (SYNTAX_ERROR)")
         return text
 
-    def tree(self, canonical_text: str, parameters: Mapping[str, str]) -> str:
+    def tree(self, canonical_text: str, parameters: Mapping[str, str], *, is_writer: bool = False) -> str:
         return TREES.get(canonical_text.split(maxsplit=1)[0].upper(), "")
 
     def connect(self, *, is_writer: bool, is_readonly: bool) -> FakeConnection:

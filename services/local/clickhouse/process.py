@@ -24,6 +24,7 @@ def open_engine(settings: LocalClickHouseSettings, folder: EngineFolder) -> Chdb
         max_execution_seconds=settings.max_execution_seconds,
         max_memory_bytes=settings.max_memory_bytes,
         max_result_bytes=settings.max_result_bytes,
+        max_query_bytes=settings.max_query_bytes,
     )
     # Before the engine starts its threads: they inherit it. Secrets were read before.
     is_confined = confine(folder.path, [folder.store, folder.scratch], settings.port)

@@ -325,3 +325,34 @@ def test_no_text_of_a_query_reaches_the_log(store: ClickHouseProcess) -> None:
         store.read(query.format(canary), query_id=canary, session_id=canary)
         store.write(query.format(canary), param_x=canary)
     assert canary not in store.stderr
+
+
+def test_no_reader_sees_what_another_wrote(store: ClickHouseProcess) -> None:
+    canary = "canary-of-another-reader"
+    store.read(f"SELECT throwIf(1, '{canary}')")
+    store.read(f"SELECT toUInt8('{canary}')")
+    store.read(f"CREATE TEMPORARY TABLE mine (a String) COMMENT '{canary}'", session_id="of-another")
+    names = store.write("SELECT name FROM system.tables WHERE database = 'system'").text.split()
+    for name in names:
+        for answer in (
+            store.read(f"SELECT * FROM system.{name} LIMIT 10000"),  # noqa: S608 - the engine's own names
+            store.read(
+                "SELECT * FROM {d:Identifier}.{t:Identifier} LIMIT 10", param_d="system", param_t=name
+            ),
+            store.read(f"SELECT * FROM {name} LIMIT 10", database="system"),  # noqa: S608 - the same
+        ):
+            assert canary not in answer.text, name
+    assert canary in store.write("SELECT * FROM system.errors").text
+    assert store.read("SHOW PROCESSLIST").status_code >= 400
+
+
+def test_a_flat_list_of_calls_is_checked_in_a_moment(store: ClickHouseProcess) -> None:
+    """24 KB of `-a` took the check 13 s: it looked for each call's parent from the start again."""
+    text = "EXPLAIN AST SELECT " + ",".join(["-a"] * 8_000)
+    assert httpx.post(store.url, content=text, timeout=8.0).status_code == 200
+
+
+def test_a_text_that_takes_the_engines_parser_long_is_given_up(store: ClickHouseProcess) -> None:
+    for text in ("SELECT * FROM (" + "COLUMNS(((" * 12, "(SELECT ((" * 12, "SELECT " + "1," * 125_000 + "1"):
+        assert store.read(text).status_code in (400, 413)
+    assert store.read("SELECT " + "(" * 5_000 + "1" + ")" * 5_000).status_code == 400

@@ -79,7 +79,7 @@ def test_sigterm_ends_running_queries_well_and_the_process_with_zero(store: Clic
         query = "SELECT sum(sleepEachRow(0.1)) FROM numbers(10) SETTINGS max_block_size = 1, max_threads = 1"
         running = threads.submit(store.read, query)
         while (
-            store.read("SELECT count() FROM system.processes WHERE query LIKE '%sleepEachRow(0%'").text
+            store.write("SELECT count() FROM system.processes WHERE query LIKE '%sleepEachRow(0%'").text
             == "0\n"
         ):
             pass
@@ -203,8 +203,8 @@ def test_expired_rows_go_and_the_history_of_parts_says_when(store: ClickHousePro
             break
     assert store.read("SELECT count() FROM comptoir.short").text == "0\n"
     assert store.write("SYSTEM FLUSH LOGS").status_code == 200
-    reasons = store.read("SELECT DISTINCT merge_reason FROM system.part_log WHERE table = 'short'").text
+    reasons = store.write("SELECT DISTINCT merge_reason FROM system.part_log WHERE table = 'short'").text
     assert "TTL" in reasons
-    assert "toIntervalDay(7)" in store.read("SHOW CREATE TABLE system.part_log FORMAT TSVRaw").text
+    assert "toIntervalDay(7)" in store.write("SHOW CREATE TABLE system.part_log FORMAT TSVRaw").text
     logs = store.read("SELECT name FROM system.tables WHERE database = 'system' AND name LIKE '%\\_log'").text
     assert "query_log" not in logs.split()

@@ -11,6 +11,7 @@ from typing import Any
 from services.local.clickhouse.domain.canonical import tokens
 from services.local.clickhouse.domain.errors import UNKNOWN_SETTING, StoreError
 from services.local.clickhouse.domain.ports import Answer
+from services.local.clickhouse.domain.vocabulary import EngineFunction, Vocabulary
 
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
 
@@ -27,29 +28,25 @@ class ChdbEngine:
         self._scratch = folder / "scratch"
         self._connection_string = connection_string
         self._default_database = default_database
-        self._parser_lock = threading.Lock()
-        self._parser = self._open()
-        _run(self._parser, f"CREATE DATABASE IF NOT EXISTS {_identifier(default_database)} ENGINE = Atomic")
-        facts = _run(self._parser, "SELECT version(), timezone()").decode().split()
+        opened = self._open()
+        _run(opened, f"CREATE DATABASE IF NOT EXISTS {_identifier(default_database)} ENGINE = Atomic")
+        facts = _run(opened, "SELECT version(), timezone()").decode().split()
         self.version, self.timezone = facts[0], facts[1]
-        names = _run(self._parser, "SELECT arrayJoin([name, alias_for]) FROM system.settings")
-        self.setting_names = frozenset(names.decode().split())
-        _run(self._parser, "SET ROLE reader")
-        _run(self._parser, "SET readonly = 2")
+        self.vocabulary = _vocabulary(opened)
+        self.setting_names = self.vocabulary.settings
+        # One for readers and one for the writer, whose statements must not wait for a reader's long one.
+        self._parsers = {False: _Parser(opened), True: _Parser(self._open())}
 
-    def canonical(self, text: str) -> str:
+    def canonical(self, text: str, *, is_writer: bool = False) -> str:
         """The one statement of `text` as the engine's parser prints it."""
         # A bound parameter is read as tab-separated text, so its special signs are escaped first.
         escaped = text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
-        with self._parser_lock:
-            return _run(
-                self._parser, "SELECT formatQuery({q:String})", {"q": escaped.replace("\0", "\\0")}, "RawBLOB"
-            ).decode()
+        parameters = {"q": escaped.replace("\0", "\\0")}
+        return self._parsers[is_writer].run("SELECT formatQuery({q:String})", parameters, "RawBLOB")
 
-    def tree(self, canonical_text: str, parameters: Mapping[str, str]) -> str:
+    def tree(self, canonical_text: str, parameters: Mapping[str, str], *, is_writer: bool = False) -> str:
         """The engine's syntax tree of a canonical statement."""
-        with self._parser_lock:
-            return _run(self._parser, f"EXPLAIN AST {canonical_text}", parameters, "TSVRaw").decode()
+        return self._parsers[is_writer].run(f"EXPLAIN AST {canonical_text}", parameters, "TSVRaw")
 
     def connect(self, *, is_writer: bool, is_readonly: bool) -> "ChdbConnection":
         """A fresh connection with the rights of the writer or of a reader."""
@@ -66,13 +63,33 @@ class ChdbEngine:
 
     def close(self) -> None:
         """Closes the folder cleanly, once the connections that were given out are closed."""
-        self._parser.close()
+        for parser in self._parsers.values():
+            parser.close()
 
     def _open(self) -> Any:
         try:
             return self._chdb.connect(self._connection_string)
         except RuntimeError as error:
             raise StoreError.of_engine(str(error)) from None
+
+
+class _Parser:
+    """A connection that only parses, for one thread at a time."""
+
+    def __init__(self, opened: Any) -> None:
+        self._opened = opened
+        self._lock = threading.Lock()
+        _run(opened, "SET ROLE reader")
+        _run(opened, "SET readonly = 2")
+
+    def run(self, text: str, parameters: Mapping[str, str], output_format: str) -> str:
+        """What the engine prints."""
+        with self._lock:
+            return _run(self._opened, text, parameters, output_format).decode()
+
+    def close(self) -> None:
+        """Ends the connection."""
+        self._opened.close()
 
 
 class ChdbConnection:
@@ -186,6 +203,18 @@ def _run(
         return bytes(opened.query(text, output_format, params=dict(parameters or {})).bytes())
     except RuntimeError as error:
         raise StoreError.of_engine(str(error)) from None
+
+
+def _vocabulary(opened: Any) -> Vocabulary:
+    settings = _run(opened, "SELECT arrayJoin([name, alias_for]) FROM system.settings").decode().split()
+    table_functions = _run(opened, "SELECT name FROM system.table_functions").decode().split()
+    columns = "name, alias_to, toString(categories), toUInt8(is_aggregate)"
+    rows = _run(opened, f"SELECT {columns} FROM system.functions").decode().splitlines()  # noqa: S608 - of ours
+    functions = [
+        EngineFunction(name, alias_of, category, is_aggregate == "1")
+        for name, alias_of, category, is_aggregate in (row.split("\t") for row in rows)
+    ]
+    return Vocabulary.of(settings, functions, table_functions)
 
 
 def _with_data(head: str, file_name: str, input_format: str) -> str:

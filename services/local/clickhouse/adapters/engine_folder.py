@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import BinaryIO
 from xml.sax.saxutils import escape
 
+from services.local.clickhouse.domain.statement import LARGEST_GROWTH
+
 # A value that no client can change, in either profile: what reads or writes a file, opens an address,
 # evaluates an expression, or switches the language that the statement check understands.
 _CONSTANTS = {
@@ -20,9 +22,13 @@ _CONSTANTS = {
     "format_template_row": "",
     "input_format_record_errors_file_path": "",
     "input_format_values_deduce_templates_of_expressions": "0",
+    "max_parser_backtracks": "100000",
     "input_format_values_interpret_expressions": "0",
     "schema_inference_hints": "",
 }
+
+
+_ROOM_FOR_EXPLAIN = 4096
 
 
 class FolderInUseError(Exception):
@@ -44,7 +50,14 @@ class EngineFolder:
             self._lock.close()
             raise FolderInUseError from None
 
-    def prepare(self, *, max_execution_seconds: int, max_memory_bytes: int, max_result_bytes: int) -> str:
+    def prepare(
+        self,
+        *,
+        max_execution_seconds: int,
+        max_memory_bytes: int,
+        max_result_bytes: int,
+        max_query_bytes: int = 256 * 1024,
+    ) -> str:
         """Writes the engine's configuration, removes stale temporary files; returns the connection string."""
         for folder in (self.scratch, self.store / "tmp"):
             shutil.rmtree(folder, ignore_errors=True)
@@ -54,7 +67,9 @@ class EngineFolder:
         os.putenv("TMPDIR", str(self.scratch))
         # The engine keeps the writer's Protobuf schema in a file under its working directory.
         os.chdir(self.scratch)
-        self._write("users.xml", _users(max_execution_seconds, max_memory_bytes, max_result_bytes))
+        self._write(
+            "users.xml", _users(max_execution_seconds, max_memory_bytes, max_result_bytes, max_query_bytes)
+        )
         self._write("engine.xml", _engine(self.path / "users.xml", self.scratch / "format_schemas"))
         return f"{self.store}?config-file={self.path / 'engine.xml'}"
 
@@ -84,13 +99,17 @@ def _engine(users: Path, format_schemas: Path) -> str:
 """
 
 
-def _users(max_execution_seconds: int, max_memory_bytes: int, max_result_bytes: int) -> str:
+def _users(
+    max_execution_seconds: int, max_memory_bytes: int, max_result_bytes: int, max_query_bytes: int
+) -> str:
     limits = {
         "max_execution_time": max_execution_seconds,
         "max_memory_usage": max_memory_bytes,
         "max_result_bytes": max_result_bytes,
     }
-    values = "".join(f"<{name}>{value}</{name}>" for name, value in {**_CONSTANTS, **limits}.items())
+    # What is parsed is the canonical text, which is longer than what was sent.
+    query = {"max_query_size": LARGEST_GROWTH * max_query_bytes + _ROOM_FOR_EXPLAIN}
+    values = "".join(f"<{name}>{value}</{name}>" for name, value in {**_CONSTANTS, **limits, **query}.items())
     constants = "".join(f"<{name}><const/></{name}>" for name in _CONSTANTS)
     # Zero would mean no limit, so the least value is one.
     bounds = "".join(f"<{name}><min>1</min><max>{value}</max></{name}>" for name, value in limits.items())

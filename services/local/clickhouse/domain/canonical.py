@@ -1,13 +1,25 @@
 """Tokens of a statement: of the engine's own canonical text, and of the head of an INSERT with data."""
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
-_QUOTES = "'`\""
+# Every alternative is possessive: no text makes the scan go back, so its time grows with its length only.
+_TOKEN = re.compile(
+    r"""
+      (?P<gap>\s++ | --[^\n]*+\n?+ | \#[\ !][^\n]*+\n?+ | /\*.*?(?:\*/|\Z))
+    | (?P<string>'(?:[^'\\]++ | \\. | '')*+ (?:' | \\?+\Z))
+    | (?P<quoted>`(?:[^`\\]++ | \\. | ``)*+ (?:` | \\?+\Z) | "(?:[^"\\]++ | \\. | "")*+ (?:" | \\?+\Z))
+    | (?P<word>[A-Za-z0-9_\x80-\U0010ffff] [A-Za-z0-9_$\x80-\U0010ffff]*+)
+    | (?P<sign>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPES = {"'": re.compile(r"\\(.?)|'(')", re.DOTALL), "`": re.compile(r"\\(.?)|`(`)", re.DOTALL)}
+_ESCAPES['"'] = re.compile(r'\\(.?)|"(")', re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """One token; `kind` is word, quoted (an identifier in quotes), string, or the sign itself."""
 
     kind: str
@@ -27,57 +39,23 @@ class Token:
 
 def tokens(text: str) -> Iterator[Token]:
     """The tokens of `text`, lazily, comments and space left out; an unclosed quote runs to the end."""
-    at, size = 0, len(text)
-    while at < size:
-        sign = text[at]
-        if sign.isspace():
-            at += 1
-            continue
-        end = _comment_end(text, at)
-        if end > at:
-            at = end
-            continue
-        token = _token(text, at)
-        at = token.end
-        yield token
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup
+        if kind == "word":
+            yield Token("word", match[0], match.start(), match.end())
+        elif kind == "sign":
+            yield Token(match[0], match[0], match.start(), match.end())
+        elif kind in ("string", "quoted"):
+            yield Token(kind, _value(match[0]), match.start(), match.end())
 
 
-def _token(text: str, at: int) -> Token:
-    sign = text[at]
-    if sign in _QUOTES:
-        end, value = _quoted(text, at)
-        return Token("string" if sign == "'" else "quoted", value, at, end)
-    if sign.isalnum() or sign == "_" or ord(sign) > 127:  # noqa: PLR2004 - the end of ASCII
-        end = at + 1
-        while end < len(text) and (text[end].isalnum() or text[end] in "_$" or ord(text[end]) > 127):  # noqa: PLR2004
-            end += 1
-        return Token("word", text[at:end], at, end)
-    return Token(sign, sign, at, at + 1)
-
-
-def _comment_end(text: str, at: int) -> int:
-    if text.startswith("--", at) or text.startswith(("# ", "#!"), at):
-        end = text.find("\n", at)
-        return len(text) if end < 0 else end + 1
-    if text.startswith("/*", at):
-        end = text.find("*/", at + 2)
-        return len(text) if end < 0 else end + 2
-    return at
-
-
-def _quoted(text: str, at: int) -> tuple[int, str]:
-    quote, value, end = text[at], [], at + 1
-    while end < len(text):
-        sign = text[end]
-        if sign == "\\":
-            value.append(text[end + 1 : end + 2])
-            end += 2
-        elif sign == quote and text[end + 1 : end + 2] == quote:
-            value.append(quote)
-            end += 2
-        elif sign == quote:
-            return end + 1, "".join(value)
-        else:
-            value.append(sign)
-            end += 1
-    return len(text), "".join(value)
+def _value(quoted: str) -> str:
+    quote, inner = quoted[0], quoted[1:]
+    if "\\" not in inner and quote not in inner[:-1]:
+        return inner.removesuffix(quote)
+    # A last quote closes only if it is not itself escaped: what is left over after pairing is the close.
+    pieces, at = [], 0
+    for match in _ESCAPES[quote].finditer(inner):
+        pieces += [inner[at : match.start()], match[1] or match[2] or ""]
+        at = match.end()
+    return "".join(pieces) + inner[at:].removesuffix(quote)

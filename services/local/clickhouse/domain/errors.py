@@ -42,8 +42,37 @@ _NAMES = {
     1002: "UNKNOWN_EXCEPTION",
 }
 _FORBIDDEN = frozenset({192, 193, 497, 512, 516})
+# With those that a server answers with 500 although asking again is no use: too deep (306), too slow to
+# parse (718).
 _BAD_REQUEST = frozenset(
-    {6, 8, 15, 25, 26, 27, 36, 38, 41, 44, 62, 69, 72, 117, 167, 168, 223, 224, 376, 427, 441, 53, 321, 675}
+    {
+        6,
+        8,
+        15,
+        25,
+        26,
+        27,
+        36,
+        38,
+        41,
+        44,
+        62,
+        69,
+        72,
+        117,
+        167,
+        168,
+        223,
+        224,
+        376,
+        427,
+        441,
+        53,
+        321,
+        675,
+        306,
+        718,
+    }
 )
 _NOT_FOUND = frozenset({46, 47, 50, 56, 60, 63, 73, 78, 81, 106, 115, 336, 511})
 _STATUS = {

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from services.local.clickhouse.domain.vocabulary import Vocabulary
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -79,11 +81,19 @@ class Engine(Protocol):
         """Every setting that the engine knows."""
         ...
 
-    def canonical(self, text: str) -> str:
-        """The one statement of `text` as the engine's parser prints it; raises StoreError."""
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What a statement can name, from the engine's own lists."""
         ...
 
-    def tree(self, canonical_text: str, parameters: Mapping[str, str]) -> str:
+    def canonical(self, text: str, *, is_writer: bool = False) -> str:
+        """The one statement of `text` as the engine's parser prints it; raises StoreError.
+
+        The parser gives up by bounds of depth and of steps; the writer's waits for no reader's.
+        """
+        ...
+
+    def tree(self, canonical_text: str, parameters: Mapping[str, str], *, is_writer: bool = False) -> str:
         """The engine's syntax tree of a canonical statement; raises StoreError."""
         ...
 

@@ -8,6 +8,7 @@ from services.local.clickhouse.domain.credentials import Writer, credentials_of,
 from services.local.clickhouse.domain.errors import SYNTAX_ERROR, StoreError, too_large
 from services.local.clickhouse.domain.inserts import SplitInsert, split_insert
 from services.local.clickhouse.domain.request import QueryRequest, parse_request
+from services.local.clickhouse.domain.statement import check_database
 from services.local.clickhouse.wire.codings import decode
 from services.local.clickhouse.wire.forms import form_fields, is_form, url_fields
 from services.local.clickhouse.wire.native_blocks import decode_blocks
@@ -52,6 +53,7 @@ async def read_request(request: Request, writer: Writer, limits: Limits) -> Aske
         is_writer=writes,
         session_timeout_seconds=limits.session_timeout_seconds,
     )
+    check_database(asked.database, is_writer=writes)
     if asked.decompresses_natively:
         body = decode_blocks(body, max_bytes)
     return _divide(asked, body, is_writer=writes, bytes_in=len(raw))

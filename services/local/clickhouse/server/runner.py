@@ -135,7 +135,7 @@ class QueryRunner:
             self._slots.release()
 
     async def _check(self, asked: Asked) -> Statement:
-        known = self._checker.known(asked.text, asked.request.parameters, is_writer=asked.is_writer)
+        known = self._checker.known(asked.text, is_writer=asked.is_writer)
         if known is not None:
             return known
         return await self.call(
