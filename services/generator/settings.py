@@ -39,6 +39,7 @@ class VllmSettings(BaseModel):
     # Makes capacity the same on every start; a CPU engine needs it. 0 on a GPU uses its free memory.
     kv_cache_memory_bytes: int = Field(default=256 * 1024 * 1024, ge=0)
     max_running_requests: int = Field(default=64, ge=1)
+    # Tokens of one step. On a CPU, where a prompt is prefilled in one step, it is raised to hold the longest.
     max_batched_tokens: int = Field(default=0, ge=0)
     tensor_parallel_size: int = Field(default=1, ge=1)
     # Threads of one step on a CPU; more than one only helps a model that keeps several cores busy.

@@ -5,100 +5,29 @@ CONTEXT_TOKENS tokens of prompt and answer.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 
 import pytest
 
-from services.generator.domain.ports import ChatTurn, Engine, EngineFinish, EngineRequest, Role, Step
+from services.generator.domain.ports import ChatTurn, Engine, EngineFinish, Role
 from services.generator.domain.sampling import Sampling
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.identity import Identity
-
-RUNNING_REQUESTS = 4
-CONTEXT_TOKENS = 1024
-BOUND_SECONDS = 30.0
-IDLE_SECONDS = 0.2
-PROMPT = "Écris un bref compte rendu de la réunion."
-GREEDY = Sampling(temperature=0.0)
-
-
-@dataclass
-class Answer:
-    """All steps of one answer."""
-
-    steps: list[Step]
-
-    @property
-    def text(self) -> str:
-        return "".join(step.text for step in self.steps)
-
-    @property
-    def output_tokens(self) -> int:
-        return sum(step.output_tokens for step in self.steps)
-
-    @property
-    def finish(self) -> EngineFinish | None:
-        return self.steps[-1].finish
-
-    @property
-    def cached_input_tokens(self) -> int:
-        return max(step.cached_input_tokens for step in self.steps)
-
-
-async def chat(engine: Engine, text: str = PROMPT) -> list[int]:
-    return list(await engine.tokenize_chat((ChatTurn(Role.USER, text),)))
-
-
-def ask(
-    engine: Engine,
-    input_ids: list[int],
-    *,
-    sampling: Sampling = GREEDY,
-    tokens: int = 16,
-    priority: int = 0,
-    salt: str = "salt",
-    request_id: str = "",
-) -> AsyncGenerator[Step, None]:
-    request = EngineRequest(
-        request_id=request_id or Identity.random().hex,
-        input_ids=input_ids,
-        sampling=sampling,
-        max_output_tokens=tokens,
-        priority=priority,
-        cache_salt=salt,
-    )
-    return engine.generate(request)
-
-
-async def answer(steps: AsyncGenerator[Step, None]) -> Answer:
-    async with asyncio.timeout(BOUND_SECONDS):
-        return Answer([step async for step in steps])
-
-
-async def until(condition: Callable[[], bool], seconds: float) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens in another process
-            await asyncio.sleep(0.002)
-
-
-async def holds(engine: Engine, requests: int) -> None:
-    await until(lambda: engine.unfinished_requests() == requests, BOUND_SECONDS)
-
-
-async def idle(engine: Engine) -> None:
-    await until(lambda: engine.unfinished_requests() == 0, IDLE_SECONDS)
-
-
-async def fill(engine: Engine, tokens: int = 900) -> list[AsyncGenerator[Step, None]]:
-    """Occupies every place in the running batch; each request has given its first step."""
-    running = []
-    for _ in range(RUNNING_REQUESTS):
-        steps = ask(engine, await chat(engine), sampling=Sampling(temperature=2.0), tokens=tokens)
-        await anext(steps)
-        running.append(steps)
-    return running
+from tests.contracts.engine_fuzz import Attempts, attempts
+from tests.contracts.engine_requests import (
+    BOUND_SECONDS,
+    CONTEXT_TOKENS,
+    IDLE_SECONDS,
+    PROMPT,
+    RUNNING_REQUESTS,
+    answer,
+    ask,
+    chat,
+    fill,
+    holds,
+    idle,
+    until,
+)
 
 
 class EngineContract:
@@ -155,12 +84,19 @@ class EngineContract:
         same = await answer(ask(engine, input_ids, tokens=20, sampling=sampling))
         assert same.text == whole.text
 
-    async def test_a_seed_makes_sampling_repeatable(self, engine: Engine) -> None:
+    @pytest.mark.parametrize("seed", [42, 0, -1, -(2**63), 2**63 - 1])
+    async def test_a_seed_makes_sampling_repeatable(self, engine: Engine, seed: int) -> None:
         input_ids = await chat(engine)
-        sampling = Sampling(temperature=1.0, seed=42)
+        sampling = Sampling(temperature=1.0, seed=seed)
         first = await answer(ask(engine, input_ids, sampling=sampling, tokens=24))
         second = await answer(ask(engine, input_ids, sampling=sampling, tokens=24))
         assert first.text == second.text
+
+    async def test_sampling_without_a_seed_gives_other_answers(self, engine: Engine) -> None:
+        input_ids = await chat(engine)
+        sampling = Sampling(temperature=1.0)
+        texts = {(await answer(ask(engine, input_ids, sampling=sampling, tokens=24))).text for _ in range(4)}
+        assert len(texts) > 1
 
     async def test_many_requests_at_once_all_end(self, engine: Engine) -> None:
         input_ids = await chat(engine)
@@ -247,6 +183,12 @@ class EngineContract:
         assert refusal.value.reason is Reason.CONTEXT_TOO_LONG
         assert engine.unfinished_requests() == 0
 
+    async def test_an_empty_prompt_is_refused_and_others_are_served(self, engine: Engine) -> None:
+        with pytest.raises(ComptoirError) as refusal:
+            await answer(ask(engine, [], tokens=1))
+        assert refusal.value.reason is Reason.REQUEST_INVALID
+        assert (await answer(ask(engine, await chat(engine), tokens=1))).output_tokens == 1
+
     async def test_text_that_spells_control_tokens_stays_text(
         self, engine: Engine, control_tokens: dict[str, int]
     ) -> None:
@@ -277,10 +219,24 @@ class EngineContract:
             await steps.aclose()
         await idle(engine)
 
+    async def test_an_idle_engine_has_no_old_numbers(self, engine: Engine) -> None:
+        await answer(ask(engine, await chat(engine), tokens=1))
+        await holds(engine, 0)
+        load = engine.load()
+        assert (load.age_seconds, load.running_requests, load.waiting_requests) == (0.0, 0, 0)
+
     async def test_the_engine_says_what_its_own_waits_were(self, engine: Engine) -> None:
         result = await answer(ask(engine, await chat(engine), tokens=4, salt=Identity.random().hex))
         assert max(step.prefill_seconds for step in result.steps) > 0
         assert min(step.queue_seconds for step in result.steps) >= 0
+
+    async def test_no_admissible_request_kills_the_engine(self, engine: Engine) -> None:
+        before = await answer(ask(engine, await chat(engine)))
+        await Attempts(engine).make(await attempts(engine))
+        await holds(engine, 0)
+        await engine.check_health()
+        after = await answer(ask(engine, await chat(engine)))
+        assert (after.text, after.finish) == (before.text, before.finish)
 
     async def test_a_live_engine_is_healthy(self, engine: Engine) -> None:
         await engine.check_health()

@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import math
+import secrets
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ from services.generator.domain.ports import (
     Sleep,
     Step,
 )
+from services.generator.domain.sampling import Sampling
 from services.runtime.clock import Clock
 from services.runtime.errors import ComptoirError, Numbers, Reason
 
@@ -92,13 +94,16 @@ class SimulatedEngine:
                 self._remove(job)
 
     def load(self) -> EngineLoad:
-        """How busy it is."""
+        """How busy it is; numbers of an idle engine are as old as the question."""
+        now_seconds = self._clock.monotonic_seconds()
+        if not self.unfinished_requests():
+            self._stepped_seconds = now_seconds
         used_blocks = sum(job.blocks for job in self._running)
         return EngineLoad(
             running_requests=len(self._running),
             waiting_requests=len(self._waiting),
             kv_usage=used_blocks / self._parameters.kv_blocks,
-            age_seconds=self._clock.monotonic_seconds() - self._stepped_seconds,
+            age_seconds=now_seconds - self._stepped_seconds,
             output_tokens_total=self._output_tokens_total,
             preempted_requests_total=0,
         )
@@ -129,13 +134,15 @@ class SimulatedEngine:
     def _submit(self, request: EngineRequest) -> _Job:
         if self._is_dead:
             raise EngineFailedError
+        if not request.input_ids:
+            raise ComptoirError(Reason.REQUEST_INVALID, field="messages")
         own = self._parameters
         total_tokens = len(request.input_ids) + request.max_output_tokens
         blocks = math.ceil(total_tokens / own.kv_block_tokens)
         if total_tokens > own.context_tokens or blocks > own.kv_blocks:
             numbers = Numbers(own.context_tokens, len(request.input_ids))
             raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages", numbers=numbers)
-        ids = answer_ids(request.input_ids, request.sampling.seed, own.answer_tokens)
+        ids = answer_ids(request.input_ids, _seed_of(request.sampling), own.answer_tokens)
         now_seconds = self._clock.monotonic_seconds()
         job = _Job(request, TextStream(request.sampling.stop), ids, blocks, now_seconds)
         self._arrivals += 1
@@ -194,6 +201,13 @@ class SimulatedEngine:
         _put(job, step)
         if finish is not None:
             self._remove(job)
+
+
+def _seed_of(sampling: Sampling) -> int | None:
+    """None for a greedy answer, which is always the same; a seed that nobody knows where none was given."""
+    if sampling.temperature == 0:
+        return None
+    return secrets.randbits(64) if sampling.seed is None else sampling.seed
 
 
 def _put(job: _Job, step: Step) -> None:

@@ -153,14 +153,20 @@ class VllmEngine:
 
 
 def _engine_arguments(parameters: VllmParameters) -> Any:
+    is_cpu = current_platform.is_cpu()
     return AsyncEngineArgs(
         model=parameters.model_path,
         max_model_len=parameters.context_tokens,
         max_num_seqs=parameters.max_running_requests,
-        max_num_batched_tokens=parameters.max_batched_tokens or None,
+        # After a part of a seeded prompt vLLM sets its random generator back, and on a CPU none has that
+        # method: the engine would die. There every prompt is prefilled in one step, so the step must hold it.
+        enable_chunked_prefill=False if is_cpu else None,
+        max_num_batched_tokens=(
+            parameters.whole_prefill_tokens if is_cpu else parameters.max_batched_tokens or None
+        ),
         tensor_parallel_size=parameters.tensor_parallel_size,
         kv_cache_memory_bytes=parameters.kv_cache_memory_bytes or None,
-        enforce_eager=parameters.is_eager or current_platform.is_cpu(),
+        enforce_eager=parameters.is_eager or is_cpu,
         scheduling_policy="priority",
         enable_prefix_caching=True,
         prefix_caching_hash_algo="sha256",
@@ -181,7 +187,8 @@ def _sampling_params(request: EngineRequest) -> Any:
             top_p=sampling.top_p,
             presence_penalty=sampling.presence_penalty,
             frequency_penalty=sampling.frequency_penalty,
-            seed=sampling.seed,
+            # vLLM takes -1 for no seed; as an unsigned number it is one.
+            seed=None if sampling.seed is None else sampling.seed % 2**64,
             stop=list(sampling.stop),
             max_tokens=request.max_output_tokens,
             output_kind=RequestOutputKind.DELTA,

@@ -9,7 +9,7 @@ from services.runtime.clock import Clock
 
 
 class StatsSnapshot:
-    """The last step's numbers. Without steps there is no update, so the numbers carry their age."""
+    """The last step's numbers. A busy engine without steps gives no update, so they carry their age."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -34,11 +34,15 @@ class StatsSnapshot:
     def load(self, unfinished_requests: int) -> EngineLoad:
         """The numbers; an engine that holds no request runs none, whatever its last step said."""
         is_idle = unfinished_requests == 0
+        now_seconds = self._clock.monotonic_seconds()
+        if is_idle:
+            # Nothing runs, which is known now; the next request must not look as if it waited since then.
+            self._stepped_seconds = now_seconds
         return EngineLoad(
             running_requests=0 if is_idle else self._running_requests,
             waiting_requests=0 if is_idle else self._waiting_requests,
             kv_usage=0.0 if is_idle else self._kv_usage,
-            age_seconds=self._clock.monotonic_seconds() - self._stepped_seconds,
+            age_seconds=now_seconds - self._stepped_seconds,
             output_tokens_total=self._output_tokens_total,
             preempted_requests_total=self._preempted_requests_total,
         )

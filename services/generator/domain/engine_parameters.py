@@ -1,6 +1,10 @@
 """What each kind of engine is told; `settings.py` says what the numbers do and bounds them."""
 
 from dataclasses import dataclass
+from typing import Final
+
+# vLLM's own choice.
+_BATCHED_TOKENS: Final = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,13 @@ class VllmParameters:
     cpu_threads: int = 1
     is_eager: bool = False
     is_download_allowed: bool = False
+
+    @property
+    def whole_prefill_tokens(self) -> int:
+        """Tokens of a step in which the longest prompt fits whole, beside a full running batch."""
+        return max(
+            self.max_batched_tokens or _BATCHED_TOKENS, self.context_tokens + self.max_running_requests
+        )
 
 
 EngineParameters = SimulatedParameters | VllmParameters

@@ -75,7 +75,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class EngineLoad:
-    """An engine's own numbers; `age_seconds` says how long ago it gave them. Totals only grow."""
+    """An engine's own numbers; `age_seconds` says how long ago it gave them. Totals only grow.
+
+    An engine that holds no request has no old numbers: that nothing runs is known now.
+    """
 
     running_requests: int
     waiting_requests: int

@@ -25,7 +25,7 @@ from services.runtime.clock import SystemClock
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.grpc_server import build_server
 from services.runtime.identity import Identity
-from tests.contracts.engine import until
+from tests.contracts.engine_requests import until
 
 REPLICA = Replica(number=7, region=1, model=3)
 KEY_NUMBER = 1

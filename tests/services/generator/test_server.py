@@ -16,7 +16,7 @@ from services.generator.domain.terminal_event import Counts, Outcome
 from services.runtime.errors import Reason
 from services.runtime.identity import Identity
 from services.runtime.status import error_from
-from tests.contracts.engine import until
+from tests.contracts.engine_requests import until
 from tests.services.generator.running import CANARY, REPLICA, Call, RunningGenerator
 
 Stream = grpc.aio.UnaryStreamCall[generator_pb2.GenerateRequest, generator_pb2.GenerateResponse]

@@ -15,7 +15,7 @@ from services.generator.domain.ticket import Claims, Replica
 from services.runtime.addresses import GrpcTarget
 from services.runtime.clock import SystemClock
 from services.runtime.identity import Identity
-from tests.contracts.engine import until
+from tests.contracts.engine_requests import until
 from tests.services.generator.domain.test_ticket import CLAIMS
 
 

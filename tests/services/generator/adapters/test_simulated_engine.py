@@ -7,7 +7,8 @@ from services.generator.adapters.simulated_text import END_OF_TURN
 from services.generator.domain.engine_parameters import SimulatedParameters
 from services.generator.domain.ports import EngineFailedError, EngineFinish
 from services.runtime.clock import ManualClock, SystemClock
-from tests.contracts.engine import CONTEXT_TOKENS, RUNNING_REQUESTS, EngineContract, answer, ask, chat
+from tests.contracts.engine import EngineContract
+from tests.contracts.engine_requests import CONTEXT_TOKENS, RUNNING_REQUESTS, answer, ask, chat
 
 PARAMETERS = SimulatedParameters(
     context_tokens=CONTEXT_TOKENS,

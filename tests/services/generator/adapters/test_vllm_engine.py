@@ -11,7 +11,8 @@ from services.generator.domain.engine_parameters import VllmParameters
 from services.generator.domain.ports import ChatTurn, Engine, Role
 from services.generator.domain.warm_up import warm_up
 from services.runtime.clock import SystemClock
-from tests.contracts.engine import CONTEXT_TOKENS, RUNNING_REQUESTS, EngineContract, chat
+from tests.contracts.engine import EngineContract
+from tests.contracts.engine_requests import CONTEXT_TOKENS, RUNNING_REQUESTS, chat
 
 MODEL = Path(__file__).parents[4] / "deploy" / "models" / "tiny-eu"
 
@@ -21,7 +22,8 @@ async def vllm_engine() -> AsyncIterator[Engine]:
     parameters = VllmParameters(
         str(MODEL),
         CONTEXT_TOKENS,
-        kv_cache_memory_bytes=128 * 1024 * 1024,
+        # Blocks for three whole contexts where four requests run, so that some are preempted.
+        kv_cache_memory_bytes=3 * 1024 * 1024,
         max_running_requests=RUNNING_REQUESTS,
     )
     engine = engine_from(parameters, SystemClock())

@@ -53,6 +53,13 @@ def test_every_parameter_can_be_set_and_comes_through_unchanged(parameters: Engi
     assert type(parameters)(**model, **settings.model_dump()) == parameters
 
 
+@given(VLLM)
+def test_the_longest_prompt_fits_one_step_beside_a_full_batch(parameters: VllmParameters) -> None:
+    tokens = parameters.whole_prefill_tokens
+    assert tokens >= parameters.context_tokens + parameters.max_running_requests
+    assert tokens >= parameters.max_batched_tokens
+
+
 @pytest.mark.parametrize("name", sorted(OF_THE_MODEL))
 def test_the_models_own_numbers_are_not_set_beside_the_catalog(name: str) -> None:
     for kind in (SimulatedSettings, VllmSettings):

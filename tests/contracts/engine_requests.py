@@ -1,0 +1,93 @@
+"""How the contract of engines asks: requests, answers, and bounded waits."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+
+from services.generator.domain.ports import ChatTurn, Engine, EngineFinish, EngineRequest, Role, Step
+from services.generator.domain.sampling import Sampling
+from services.runtime.identity import Identity
+
+RUNNING_REQUESTS = 4
+CONTEXT_TOKENS = 1024
+BOUND_SECONDS = 30.0
+IDLE_SECONDS = 0.2
+PROMPT = "Écris un bref compte rendu de la réunion."
+GREEDY = Sampling(temperature=0.0)
+
+
+@dataclass
+class Answer:
+    """All steps of one answer."""
+
+    steps: list[Step]
+
+    @property
+    def text(self) -> str:
+        return "".join(step.text for step in self.steps)
+
+    @property
+    def output_tokens(self) -> int:
+        return sum(step.output_tokens for step in self.steps)
+
+    @property
+    def finish(self) -> EngineFinish | None:
+        return self.steps[-1].finish
+
+    @property
+    def cached_input_tokens(self) -> int:
+        return max(step.cached_input_tokens for step in self.steps)
+
+
+async def chat(engine: Engine, text: str = PROMPT) -> list[int]:
+    return list(await engine.tokenize_chat((ChatTurn(Role.USER, text),)))
+
+
+def ask(
+    engine: Engine,
+    input_ids: list[int],
+    *,
+    sampling: Sampling = GREEDY,
+    tokens: int = 16,
+    priority: int = 0,
+    salt: str = "salt",
+    request_id: str = "",
+) -> AsyncGenerator[Step, None]:
+    request = EngineRequest(
+        request_id=request_id or Identity.random().hex,
+        input_ids=input_ids,
+        sampling=sampling,
+        max_output_tokens=tokens,
+        priority=priority,
+        cache_salt=salt,
+    )
+    return engine.generate(request)
+
+
+async def answer(steps: AsyncGenerator[Step, None]) -> Answer:
+    async with asyncio.timeout(BOUND_SECONDS):
+        return Answer([step async for step in steps])
+
+
+async def until(condition: Callable[[], bool], seconds: float) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - what is waited for happens in another process
+            await asyncio.sleep(0.002)
+
+
+async def holds(engine: Engine, requests: int) -> None:
+    await until(lambda: engine.unfinished_requests() == requests, BOUND_SECONDS)
+
+
+async def idle(engine: Engine) -> None:
+    await until(lambda: engine.unfinished_requests() == 0, IDLE_SECONDS)
+
+
+async def fill(engine: Engine, tokens: int = 900) -> list[AsyncGenerator[Step, None]]:
+    """Occupies every place in the running batch; each request has given its first step."""
+    running = []
+    for _ in range(RUNNING_REQUESTS):
+        steps = ask(engine, await chat(engine), sampling=Sampling(temperature=2.0), tokens=tokens)
+        await anext(steps)
+        running.append(steps)
+    return running
