@@ -57,6 +57,8 @@ class EdgeSettings(ProcessSettings):
 
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=1024 * 1024)
     max_header_bytes: int = Field(default=8 * 1024, ge=1024, le=64 * 1024)
+    # Above it, the connection that has waited longest for a request is closed for a new one.
+    max_connections: int = Field(default=4096, ge=1, le=1_000_000)
     max_generator_channels: int = Field(default=256, ge=1)
     max_waiting_events: int = Field(default=10_000, ge=1)
 
@@ -81,6 +83,7 @@ class EdgeSettings(ProcessSettings):
         return EdgeLimits(
             max_body_bytes=self.max_body_bytes,
             max_header_bytes=self.max_header_bytes,
+            max_connections=self.max_connections,
             header_seconds=self.header_seconds,
             body_seconds=self.body_seconds,
             idle_connection_seconds=self.idle_connection_seconds,

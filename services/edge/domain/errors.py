@@ -42,6 +42,19 @@ HEADERS_TOO_LARGE = PublicError(
 )
 BODY_TOO_SLOW = PublicError(408, _REQUEST, "body_too_slow", "The body did not arrive in time.")
 REQUEST_MALFORMED = PublicError(400, _REQUEST, "malformed_http", "The request is not valid HTTP.")
+HTTP_VERSION_UNSUPPORTED = PublicError(
+    505, _REQUEST, "http_version_unsupported", "HTTP/1.1 and HTTP/1.0 are served here, and no other version."
+)
+BODY_WASTEFUL = PublicError(
+    400, _REQUEST, "chunks_too_small", "The body came in too many tiny chunks. Send fewer, larger ones."
+)
+TOO_MANY_CONNECTIONS = PublicError(
+    503,
+    "server_error",
+    "too_many_connections",
+    "The server has as many connections as it takes.",
+    is_retryable=True,
+)
 
 # What a refusal is about where it names no field.
 _PARAMS = MappingProxyType({Reason.CONTEXT_TOO_LONG: "messages", Reason.MODEL_NOT_FOUND: "model"})

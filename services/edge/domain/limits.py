@@ -9,6 +9,7 @@ class EdgeLimits:
 
     max_body_bytes: int
     max_header_bytes: int
+    max_connections: int
     header_seconds: float
     body_seconds: float
     idle_connection_seconds: int

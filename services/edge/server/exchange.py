@@ -3,19 +3,15 @@
 import asyncio
 from collections.abc import Sequence
 
-from starlette.types import Message, Receive, Scope, Send
-
 from services.edge.domain.errors import PublicError, error_headers, error_json, public_error, public_json
 from services.edge.domain.sse import DONE, error_frame
 from services.edge.domain.timeline import EdgeRequest
 from services.runtime.clock import Clock
 from services.runtime.errors import ComptoirError, Reason
+from services.runtime.http.asgi import ABORT, Message, Receive, Scope, Send
 from services.runtime.identity import Identity
 
 HeaderList = Sequence[tuple[bytes, bytes]]
-
-# Where the listener puts, in the request's `state`, what closes its connection at once.
-ABORT = "abort"
 
 JSON_TYPE = (b"content-type", b"application/json")
 STREAM_HEADERS: HeaderList = (
@@ -23,9 +19,6 @@ STREAM_HEADERS: HeaderList = (
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
-# A client that is still sending when it is refused reads the answer only if its bytes are taken.
-_MAX_DISCARDED_BYTES = 8 * 1024 * 1024
-_DISCARD_SECONDS = 2.0
 _CLIENT_GONE_STATUS = 499
 _MAX_RETRY_COUNT = 255
 
@@ -56,7 +49,6 @@ class Exchange:
             received_seconds=clock.monotonic_seconds(),
         )
         self.clock = clock
-        self.is_body_read = False
         # Set before the last byte is written: some clients close as soon as they have it.
         self.is_complete = False
         self.is_client_gone = False
@@ -95,15 +87,8 @@ class Exchange:
 
     async def answer(self, status: int, body: bytes, headers: HeaderList = ()) -> None:
         """Sends a whole JSON answer."""
-        length = (b"content-length", b"%d" % len(body))
-        if self._is_body_left():
-            await self.begin(status, [JSON_TYPE, length, (b"connection", b"close"), *headers])
-            await self.write(body)
-            await self._discard_body()
-            await self.end()
-        else:
-            await self.begin(status, [JSON_TYPE, length, *headers])
-            await self.end(body)
+        await self.begin(status, [JSON_TYPE, (b"content-length", b"%d" % len(body)), *headers])
+        await self.end(body)
 
     async def fail(self, error: ComptoirError) -> None:
         """Answers with an error: a status where none was sent, an event within the stream otherwise."""
@@ -137,24 +122,6 @@ class Exchange:
         self.waiting_since_seconds = self.waiting_since_seconds or self._loop.time()
         await self._send(message)
         self.waiting_since_seconds = 0.0
-
-    def _is_body_left(self) -> bool:
-        if self.is_body_read:
-            return False
-        lengths = self.header_values(b"content-length")
-        return bool(self.header_values(b"transfer-encoding")) or lengths not in ([], [b"0"])
-
-    async def _discard_body(self) -> None:
-        discarded = 0
-        try:
-            async with asyncio.timeout(_DISCARD_SECONDS):
-                while discarded < _MAX_DISCARDED_BYTES:
-                    message = await self.receive()
-                    discarded += len(message.get("body", b""))
-                    if not message.get("more_body", False):
-                        return
-        except TimeoutError:
-            return
 
     def _retry_count(self) -> int:
         values = self.header_values(b"x-stainless-retry-count")

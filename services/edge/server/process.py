@@ -27,7 +27,7 @@ class EdgeProcess:
             clock=clock,
             limits=limits,
         )
-        self._listener = Listener(listen, application, limits)
+        self._listener = Listener(listen, application, limits, clock)
 
     @property
     def port(self) -> int:

@@ -24,9 +24,6 @@ async def read_body(exchange: Exchange, *, max_bytes: int, within_seconds: float
             await _read_parts(exchange, parts, max_bytes)
     except TimeoutError:
         raise HttpRefusalError(BODY_TOO_SLOW, Reason.REQUEST_INVALID, _TOO_SLOW) from None
-    finally:
-        # Also where it came too slowly: what is left of it is not waited for.
-        exchange.is_body_read = exchange.event.request_bytes <= max_bytes
     return b"".join(parts)
 
 

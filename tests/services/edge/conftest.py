@@ -24,6 +24,7 @@ from tests.services.edge.scripts import GOOD_KEY, GeneratorScript, RouterScript
 LIMITS = EdgeLimits(
     max_body_bytes=1024 * 1024,
     max_header_bytes=8 * 1024,
+    max_connections=64,
     header_seconds=5.0,
     body_seconds=5.0,
     idle_connection_seconds=75,

@@ -20,6 +20,7 @@ LIMITS = st.builds(
     EdgeLimits,
     max_body_bytes=st.integers(1024, 1024 * 1024),
     max_header_bytes=st.integers(1024, 64 * 1024),
+    max_connections=st.integers(1, 1_000_000),
     header_seconds=SECONDS,
     body_seconds=SECONDS,
     idle_connection_seconds=WHOLE_SECONDS,

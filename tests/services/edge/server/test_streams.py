@@ -201,13 +201,13 @@ async def test_a_client_that_stops_reading_is_given_up(stage: Stage) -> None:
     script.steps = ["x" * 16_384] * 4_000
     client = await stage.start(write_seconds=0.2)
     assert stage.process is not None
-    connections = stage.process._listener._server.server_state.connections
+    listener = stage.process._listener
     _, writer = await asyncio.open_connection("127.0.0.1", stage.port)
     request = client.build_request("POST", PATH, json=STREAM)
     head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
     writer.write(f"POST {PATH} HTTP/1.1\r\n{head}\r\n".encode() + request.content)
     await asyncio.wait_for(script.cancelled.wait(), 5)
-    assert connections == set()
+    assert listener.connections == 0
     await stage.drain()
     writer.close()
     (event,) = stage.emitter.events
@@ -263,8 +263,8 @@ async def test_small_writes_are_not_held_back_by_the_kernel(stage: Stage) -> Non
     client = await stage.start()
     await client.get("/healthz")
     assert stage.process is not None
-    (connection,) = stage.process._listener._server.server_state.connections
-    accepted = connection.transport.get_extra_info("socket")
+    (connection,) = stage.process._listener._server._registry._members
+    accepted = connection._transport.get_extra_info("socket")  # type: ignore[attr-defined]
     assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 

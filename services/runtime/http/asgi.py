@@ -1,0 +1,22 @@
+"""The types of the interface between the server and an application: ASGI 3, HTTP only."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+# ASGI's own shape: keys and the types of their values depend on each message's `type`.
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+# In the scope's `state`: closes the request's connection at once, with what the client has not read.
+ABORT = "abort"
+
+
+class BrokenAnswerError(Exception):
+    """An answer failed after it began.
+
+    An application raises it, and its connection ends without the end of the body, so that the client
+    sees that the answer is not whole.
+    """
