@@ -42,13 +42,15 @@ class Router:
         self._catalog, self._region = settings.catalog, settings.home
         self._file_keys = SqlKeys(settings.database_file)
         self._keys = CachedKeys(self._file_keys, clock)
-        self._replicas, leases = MemoryReplicaDirectory(), CountedLeases(MemoryLeases())
-        self._leases = LeaseDesk(leases, self._replicas)
+        self._replicas = MemoryReplicaDirectory(
+            return_seconds=settings.replica_return_seconds, silent_seconds=settings.replica_silent_seconds
+        )
+        self._leases = LeaseDesk(CountedLeases(MemoryLeases()), self._replicas, clock, settings.lease_terms)
         signer = Ed25519Signer(seed, settings.signing_key_number)
         self._stopping = asyncio.Event()
         self._public = build_server(settings.listen, clock=clock)
         self._admin = build_server(settings.admin_listen, clock=clock)
-        self._serve_callers(Ports(leases, self._replicas, signer, log, clock), pepper)
+        self._serve_callers(Ports(self._leases, self._replicas, signer, log, clock), pepper)
         self._serve_operators(pepper)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -71,7 +73,7 @@ class Router:
             await server.set_serving(is_serving=True)
 
     async def _until(self, stop: asyncio.Event) -> None:
-        expiring = asyncio.create_task(expire_leases(self._leases, self._clock))
+        expiring = asyncio.create_task(expire_leases(self._leases))
         stopped = asyncio.create_task(stop.wait())
         await asyncio.wait({expiring, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
@@ -91,12 +93,11 @@ class Router:
             region=self._region,
             report_timeout_seconds=settings.report_timeout_seconds,
             ticket_lifetime_seconds=settings.ticket_lifetime_seconds,
-            lease_lifetime_seconds=settings.lease_lifetime_seconds,
             config_digest=settings.digest,
         )
         authenticator = Authenticator(self._keys, pepper=pepper, region=self._region)
         desk = AdmissionDesk(ports, authenticator, self._catalog, policy)
-        routing = RouterServer(desk, self._leases, self._clock)
+        routing = RouterServer(desk, self._leases)
         router_pb2_grpc.add_RouterServiceServicer_to_server(routing, server)
         reporting = ReplicaServer(self._replicas, self._leases, self._catalog, self._clock, self._stopping)
         replica_pb2_grpc.add_ReplicaServiceServicer_to_server(reporting, server)

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
 
 from services.router import wire
+from services.router.domain.lease import Process
 from services.router.domain.leases import LeaseDesk
 from services.router.domain.placement import Registration
 from services.router.domain.ports import ReplicaDirectory
@@ -21,7 +22,7 @@ _log = get_logger(__name__)
 
 
 class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
-    """Keeps the directory of replicas and settles leases."""
+    """Keeps the directory of replicas, and the leases of what they accepted and ended."""
 
     def __init__(
         self,
@@ -40,19 +41,21 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
     async def Report(  # noqa: N802 - the schema's name
         self, request_iterator: AsyncIterator[replica_pb2.ReportRequest], context: Context
     ) -> AsyncIterator[replica_pb2.ReportResponse]:
-        """Register, keep the load, and settle, until the stream or the router ends."""
+        """Register, keep the load, accept and settle, until the stream or the router ends."""
         del context
         session: Identity | None = None
+        process = Process(0, 0)
         try:
             async with aclosing(_until(self._stopping, request_iterator)) as requests:
                 async for request in requests:
                     if session is None:
                         session = self._register(request)
-                        await self._lose(request)
-                    yield await self._take(session, request)
+                        process = wire.registration(request.registration).process
+                        await self._lose(process)
+                    yield await self._take(session, process, request)
         finally:
             if session is not None:
-                self._replicas.leave(session)
+                self._replicas.leave(session, self._clock.monotonic_seconds())
 
     def _register(self, request: replica_pb2.ReportRequest) -> Identity:
         if not request.HasField("registration"):
@@ -68,10 +71,10 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
         _log.info("replica_registered", replica=registration.replica, model_number=registration.model)
         return session
 
-    async def _lose(self, request: replica_pb2.ReportRequest) -> None:
-        lost = await self._leases.lose(wire.registration(request.registration))
+    async def _lose(self, process: Process) -> None:
+        lost = await self._leases.lose_gone()
         if lost:
-            _log.warning("leases_lost", replica=request.registration.replica, count=lost)
+            _log.warning("leases_lost", replica=process.replica, count=lost)
 
     def _check(self, registration: Registration) -> None:
         if self._catalog.model_by_number(registration.model) is None:
@@ -80,20 +83,23 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
             raise ComptoirError(Reason.REQUEST_INVALID, field="registration.region")
 
     async def _take(
-        self, session: Identity, request: replica_pb2.ReportRequest
+        self, session: Identity, process: Process, request: replica_pb2.ReportRequest
     ) -> replica_pb2.ReportResponse:
-        now_seconds = self._clock.monotonic_seconds()
         load = wire.load(request.load) if request.HasField("load") else None
-        if not self._replicas.report(session, load, now_seconds):
-            _log.warning("replica_replaced", count=1)
+        if not self._replicas.report(session, load, self._clock.monotonic_seconds()):
+            _log.warning("replica_replaced", replica=process.replica)
+            # Once it has registered anew, it says all again that it has to say of leases.
             raise ComptoirError(Reason.UNAVAILABLE, retry_after_seconds=1.0)
-        closed = []
+        for message in request.acceptances:
+            lease_id = Identity(message.lease_id_high, message.lease_id_low)
+            ticket_id = Identity(message.ticket_id_high, message.ticket_id_low)
+            await self._leases.accept(
+                process, lease_id, ticket_id, key=message.key, tokens=message.max_tokens
+            )
         for settlement in request.settlements:
-            lease_id = wire.lease_of(settlement)
-            used_tokens = settlement.input_tokens + settlement.output_tokens
-            await self._leases.settle(lease_id, used_tokens, now_seconds)
-            closed.append(lease_id)
-        return wire.report_response(closed)
+            await self._leases.settle(wire.settlement(settlement, process))
+        self._leases.load_changed()
+        return wire.report_response(request)
 
 
 async def _until(

@@ -5,7 +5,6 @@ from comptoir.router.v1 import router_pb2, router_pb2_grpc
 from services.router import wire
 from services.router.domain.admission import AdmissionDesk
 from services.router.domain.leases import LeaseDesk
-from services.runtime.clock import Clock
 from services.runtime.identity import Identity
 from services.runtime.interceptors import Context
 
@@ -13,10 +12,9 @@ from services.runtime.interceptors import Context
 class RouterServer(router_pb2_grpc.RouterServiceServicer):
     """Answers the edges and internal services."""
 
-    def __init__(self, admission: AdmissionDesk, leases: LeaseDesk, clock: Clock) -> None:
+    def __init__(self, admission: AdmissionDesk, leases: LeaseDesk) -> None:
         self._admission = admission
         self._leases = leases
-        self._clock = clock
 
     async def Admit(  # noqa: N802 - the schema's name
         self, request: router_pb2.AdmitRequest, context: Context
@@ -31,8 +29,7 @@ class RouterServer(router_pb2_grpc.RouterServiceServicer):
         """Give an unused lease back."""
         del context
         lease_id = Identity(request.lease_id_high, request.lease_id_low)
-        is_released = await self._leases.release(lease_id, self._clock.monotonic_seconds())
-        return router_pb2.ReleaseResponse(is_released=is_released)
+        return router_pb2.ReleaseResponse(is_released=await self._leases.release(lease_id))
 
     async def ListModels(  # noqa: N802 - the schema's name
         self, request: router_pb2.ListModelsRequest, context: Context

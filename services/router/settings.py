@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from services.router.domain.leases import LeaseTerms
 from services.runtime.addresses import GrpcListen, GrpcTarget
 from services.runtime.contract import TICKET_MAX_LIFETIME_SECONDS
 from services.runtime.settings import ProcessSettings
@@ -36,13 +37,29 @@ class RouterSettings(ProcessSettings):
         default=DefaultQuota(), description="for keys that are created without a quota"
     )
     ticket_lifetime_seconds: float = Field(
-        default=30.0, gt=0, le=TICKET_MAX_LIFETIME_SECONDS, description="from signing a ticket to its end"
+        default=10.0,
+        gt=0,
+        le=TICKET_MAX_LIFETIME_SECONDS,
+        description="from signing a ticket to its end; what it reserves comes back then if nobody used it",
+    )
+    acceptance_delay_seconds: float = Field(
+        default=2.0,
+        ge=0,
+        description="how long after a ticket's end a replica may still say that it accepted it",
+    )
+    place_wait_seconds: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="longest wait for a place of the key, or on a replica, before a request is refused",
+    )
+    replica_return_seconds: float = Field(
+        default=5.0, gt=0, description="a replica that stays away for longer holds nothing any more"
     )
     max_generation_seconds: float = Field(
         default=600.0,
         gt=0,
-        description="longest generation, no generator's max_request_seconds may be longer; "
-        "with the ticket's lifetime, the life of a lease",
+        description="longest generation, no generator's max_request_seconds may be longer",
     )
     report_timeout_seconds: float = Field(
         default=5.0, gt=0, description="a replica that was silent for longer gets no requests"
@@ -59,6 +76,15 @@ class RouterSettings(ProcessSettings):
         return self
 
     @property
-    def lease_lifetime_seconds(self) -> float:
-        """From reserving quota to giving up on its settlement."""
-        return self.ticket_lifetime_seconds + self.max_generation_seconds
+    def replica_silent_seconds(self) -> float:
+        """From a replica's last report to giving it up, whatever became of its stream."""
+        return self.report_timeout_seconds + self.replica_return_seconds
+
+    @property
+    def lease_terms(self) -> LeaseTerms:
+        """How long leases last."""
+        return LeaseTerms(
+            reserved_seconds=self.ticket_lifetime_seconds + self.acceptance_delay_seconds,
+            accepted_seconds=self.max_generation_seconds + self.acceptance_delay_seconds,
+            place_wait_seconds=self.place_wait_seconds,
+        )

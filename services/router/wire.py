@@ -9,6 +9,7 @@ from comptoir.usage.v1 import usage_pb2
 
 from services.router.domain.admission import Admission, AdmitRequest, Priority
 from services.router.domain.events import AdmissionEvent
+from services.router.domain.lease import Process, Settlement
 from services.router.domain.placement import Load, Registration
 from services.router.domain.ticket import TicketClaims, TicketOffer
 from services.runtime.catalog import Model
@@ -152,16 +153,28 @@ def load(message: replica_pb2.Load) -> Load:
     )
 
 
-def lease_of(settlement: replica_pb2.Settlement) -> Identity:
-    """Return the identity of the lease that a settlement closes."""
-    return Identity(settlement.lease_id_high, settlement.lease_id_low)
-
-
-def report_response(closed: Sequence[Identity]) -> replica_pb2.ReportResponse:
-    """Return the message that confirms closed leases."""
-    return replica_pb2.ReportResponse(
-        closed=[replica_pb2.LeaseIdentity(high=lease.high, low=lease.low) for lease in closed]
+def settlement(message: replica_pb2.Settlement, process: Process) -> Settlement:
+    """Return what a request used, as the process says that accepted its ticket."""
+    return Settlement(
+        lease_id=Identity(message.lease_id_high, message.lease_id_low),
+        ticket_id=Identity(message.ticket_id_high, message.ticket_id_low),
+        key=message.key,
+        tokens=message.input_tokens + message.output_tokens,
+        process=process,
+        is_unserved=message.is_unserved,
     )
+
+
+def report_response(request: replica_pb2.ReportRequest) -> replica_pb2.ReportResponse:
+    """Return the message that confirms all that a report said of leases."""
+    return replica_pb2.ReportResponse(
+        closed=[_lease_of(settled) for settled in request.settlements],
+        accepted=[_lease_of(accepted) for accepted in request.acceptances],
+    )
+
+
+def _lease_of(message: replica_pb2.Settlement | replica_pb2.Acceptance) -> replica_pb2.LeaseIdentity:
+    return replica_pb2.LeaseIdentity(high=message.lease_id_high, low=message.lease_id_low)
 
 
 def _offer(offer: TicketOffer) -> router_pb2.TicketOffer:

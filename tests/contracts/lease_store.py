@@ -4,19 +4,75 @@ import asyncio
 
 import pytest
 
+from services.router.domain.lease import (
+    Acceptance,
+    Accepted,
+    Ending,
+    Freed,
+    Issue,
+    Process,
+    Reservation,
+    Settled,
+    Settlement,
+)
 from services.router.domain.ports import LeaseStore
-from services.router.domain.quota import Reservation, Settled
 from services.router.domain.tenancy import Quota
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.identity import Identity
 from services.runtime.quota import QuotaState
 
 NOW = 1_000.0
+TICKETS_END = NOW + 12
 QUOTA = Quota(requests_per_minute=3, tokens_per_minute=600, concurrency=2)
 
 
 def lease(number: int, *, tokens: int = 100, quota: Quota = QUOTA, key: int = 1) -> Reservation:
-    return Reservation(Identity(0, number), key, quota, tokens, NOW + 600)
+    return Reservation(Identity(0, number), key, quota, tokens, TICKETS_END)
+
+
+def ticket(number: int, attempt: int = 1) -> Identity:
+    """The ticket of a lease for the replica with the number of the attempt."""
+    return Identity(attempt, number)
+
+
+async def issue(leases: LeaseStore, number: int, attempts: int = 1) -> None:
+    tickets = {ticket(number, attempt): process(attempt) for attempt in range(1, attempts + 1)}
+    await leases.issue(Issue(Identity(0, number), tickets, TICKETS_END))
+
+
+def process(attempt: int = 1) -> Process:
+    return Process(attempt, 70 + attempt)
+
+
+async def accept(leases: LeaseStore, number: int, attempt: int = 1, *, now_seconds: float = NOW) -> Accepted:
+    acceptance = Acceptance(
+        Identity(0, number), ticket(number, attempt), 1, 100, process(attempt), now_seconds + 600
+    )
+    return await leases.accept(acceptance, now_seconds)
+
+
+async def settle(
+    leases: LeaseStore,
+    number: int,
+    tokens: int,
+    attempt: int = 1,
+    *,
+    key: int = 1,
+    is_unserved: bool = False,
+    now_seconds: float = NOW,
+) -> Settled:
+    lease_id, ticket_id = Identity(0, number), ticket(number, attempt)
+    settlement = Settlement(lease_id, ticket_id, key, tokens, process(attempt), is_unserved)
+    found, freed = await leases.settle(settlement, now_seconds)
+    assert (freed is not None) == (found is Settled.OPEN)
+    return found
+
+
+async def remaining_tokens(leases: LeaseStore) -> int:
+    """What is left of the key's tokens, asked in a way that leaves no trace."""
+    state = await leases.reserve(lease(10**6, tokens=0, quota=Quota(0, 600, 0)), NOW)
+    await leases.cancel(Identity(0, 10**6), NOW)
+    return state.remaining_tokens
 
 
 async def reserve(leases: LeaseStore, number: int, *, now_seconds: float = NOW, **fields: int) -> QuotaState:
@@ -40,7 +96,7 @@ class LeaseStoreContract:
     async def test_requests_come_back_evenly(self, leases: LeaseStore) -> None:
         for number in (1, 2, 3):
             await reserve(leases, number)
-            await leases.settle(Identity(0, number), 0, NOW)
+            await settle(leases, number, 0)
         refusal = await refusal_of(leases, lease(4))
         assert refusal.reason is Reason.REQUESTS_EXHAUSTED
         assert refusal.retry_after_seconds == pytest.approx(20)
@@ -64,7 +120,7 @@ class LeaseStoreContract:
         await reserve(leases, 1)
         await reserve(leases, 2)
         assert (await refusal_of(leases, lease(3))).reason is Reason.CONCURRENCY_EXHAUSTED
-        await leases.settle(Identity(0, 1), 10, NOW)
+        await settle(leases, 1, 10)
         await reserve(leases, 3)
 
     async def test_racing_reservations_never_oversell(self, leases: LeaseStore) -> None:
@@ -85,91 +141,267 @@ class LeaseStoreContract:
 
     async def test_a_settlement_charges_what_was_used(self, leases: LeaseStore) -> None:
         await reserve(leases, 1, tokens=500)
-        assert await leases.settle(Identity(0, 1), 120, NOW) is Settled.OPEN
-        assert (await reserve(leases, 2, tokens=1)).remaining_tokens == 600 - 120 - 1
+        await issue(leases, 1)
+        assert await accept(leases, 1) is Accepted.RESERVED
+        assert await settle(leases, 1, 120) is Settled.OPEN
+        assert await remaining_tokens(leases) == 600 - 120
+
+    async def test_a_settlement_that_overtakes_the_acceptance_counts_once(self, leases: LeaseStore) -> None:
+        await reserve(leases, 1, tokens=500)
+        await issue(leases, 1)
+        assert await settle(leases, 1, 120) is Settled.OPEN
+        assert await accept(leases, 1) is Accepted.ENDED
+        assert await remaining_tokens(leases) == 600 - 120
 
     async def test_a_settlement_beyond_the_lease_is_charged_in_full(self, leases: LeaseStore) -> None:
         await reserve(leases, 1, tokens=100)
-        await leases.settle(Identity(0, 1), 700, NOW)
+        await settle(leases, 1, 700)
         refusal = await refusal_of(leases, lease(2, tokens=1))
         assert refusal.reason is Reason.TOKENS_EXHAUSTED
         assert refusal.retry_after_seconds == pytest.approx(10.1)
 
-    async def test_a_second_settlement_changes_nothing(self, leases: LeaseStore) -> None:
+    async def test_what_is_said_again_changes_nothing(self, leases: LeaseStore) -> None:
         await reserve(leases, 1, tokens=500)
-        await leases.settle(Identity(0, 1), 120, NOW)
-        assert await leases.settle(Identity(0, 1), 300, NOW) is Settled.UNKNOWN
-        assert (await reserve(leases, 2, tokens=1)).remaining_tokens == 600 - 120 - 1
+        await issue(leases, 1)
+        assert await accept(leases, 1) is Accepted.RESERVED
+        assert await accept(leases, 1) is Accepted.KNOWN
+        assert await settle(leases, 1, 120) is Settled.OPEN
+        assert await settle(leases, 1, 300) is Settled.ENDED
+        assert await remaining_tokens(leases) == 600 - 120
 
     async def test_an_unknown_lease_is_answered_and_changes_nothing(self, leases: LeaseStore) -> None:
-        assert await leases.settle(Identity(9, 9), 10, NOW) is Settled.UNKNOWN
-        assert await leases.release(Identity(9, 9), NOW) is False
-        assert await leases.cancel(Identity(9, 9), NOW) is False
+        assert await leases.release(Identity(9, 9), NOW) == (False, None)
+        assert await leases.cancel(Identity(9, 9), NOW) is None
+        await leases.issue(Issue(Identity(9, 9), {}, TICKETS_END))
+        assert list(await leases.lose(process(), NOW)) == []
 
-    async def test_a_release_gives_tokens_back_and_keeps_the_request_counted(
+    async def test_a_released_lease_stays_reserved_until_its_tickets_are_dead(
+        self, leases: LeaseStore
+    ) -> None:
+        quota = Quota(tokens_per_minute=600, concurrency=1)
+        await leases.reserve(lease(1, tokens=500, quota=quota), NOW)
+        await issue(leases, 1)
+        assert await leases.release(Identity(0, 1), NOW) == (True, None)
+        assert await leases.release(Identity(0, 1), NOW) == (False, None)
+        assert await leases.expire(TICKETS_END - 0.1) == []
+        refusal = await refusal_of(leases, lease(2, tokens=1, quota=quota))
+        assert refusal.reason is Reason.CONCURRENCY_EXHAUSTED
+        assert await leases.expire(TICKETS_END) == [Freed(Ending.RELEASED, 1, Identity(0, 1))]
+        assert await leases.expire(TICKETS_END) == []
+        state = await leases.reserve(lease(2, tokens=600, quota=quota), TICKETS_END)
+        assert state.remaining_tokens == 0
+
+    async def test_a_release_keeps_the_request_counted(self, leases: LeaseStore) -> None:
+        await reserve(leases, 1)
+        await issue(leases, 1)
+        await leases.release(Identity(0, 1), NOW)
+        await leases.expire(TICKETS_END)
+        assert (await reserve(leases, 2)).remaining_requests == 1
+
+    async def test_who_releases_and_uses_the_ticket_is_charged_as_if_he_had_not_released(
+        self, leases: LeaseStore
+    ) -> None:
+        quota = Quota(tokens_per_minute=600, concurrency=1)
+        await leases.reserve(lease(1, tokens=500, quota=quota), NOW)
+        await issue(leases, 1)
+        assert await leases.release(Identity(0, 1), NOW) == (True, None)
+        assert await accept(leases, 1) is Accepted.RESERVED
+        assert await remaining_tokens(leases) == 600 - 500
+        assert await leases.expire(TICKETS_END) == []
+        refusal = await refusal_of(leases, lease(2, tokens=1, quota=quota), TICKETS_END)
+        assert refusal.reason is Reason.CONCURRENCY_EXHAUSTED
+
+    async def test_what_was_accepted_cannot_be_released(self, leases: LeaseStore) -> None:
+        await reserve(leases, 1, tokens=500)
+        await issue(leases, 1)
+        await accept(leases, 1)
+        assert await leases.release(Identity(0, 1), NOW) == (False, None)
+        assert await leases.cancel(Identity(0, 1), NOW) is None
+        await settle(leases, 1, 120)
+        assert await leases.release(Identity(0, 1), NOW) == (False, None)
+        assert await remaining_tokens(leases) == 600 - 120
+
+    async def test_every_ticket_of_a_lease_that_was_accepted_is_charged(self, leases: LeaseStore) -> None:
+        quota = Quota(tokens_per_minute=600, concurrency=3)
+        await leases.reserve(lease(1, tokens=100, quota=quota), NOW)
+        await issue(leases, 1, attempts=3)
+        found = [await accept(leases, 1, attempt) for attempt in (1, 2, 3)]
+        assert found == [Accepted.RESERVED, Accepted.NOTHING, Accepted.NOTHING]
+        refusal = await refusal_of(leases, lease(2, tokens=1, quota=quota))
+        assert refusal.reason is Reason.CONCURRENCY_EXHAUSTED
+        assert await remaining_tokens(leases) == 600 - 3 * 100
+        for attempt in (3, 1, 2):
+            assert await settle(leases, 1, 70, attempt) is Settled.OPEN
+        assert await remaining_tokens(leases) == 600 - 3 * 70
+
+    async def test_a_ticket_that_is_used_after_another_one_ended_is_charged_too(
+        self, leases: LeaseStore
+    ) -> None:
+        await reserve(leases, 1)
+        await issue(leases, 1, attempts=2)
+        await accept(leases, 1)
+        await settle(leases, 1, 70)
+        assert await accept(leases, 1, 2) is Accepted.NOTHING
+        assert await remaining_tokens(leases) == 600 - 70 - 100
+        assert await settle(leases, 1, 50, 2) is Settled.OPEN
+        assert await remaining_tokens(leases) == 600 - 70 - 50
+
+    async def test_a_ticket_that_a_failed_replica_hands_back_leaves_the_next_one_its_reservation(
+        self, leases: LeaseStore
+    ) -> None:
+        quota = Quota(tokens_per_minute=600, concurrency=1)
+        await leases.reserve(lease(1, tokens=500, quota=quota), NOW)
+        await issue(leases, 1, attempts=2)
+        await accept(leases, 1)
+        assert await settle(leases, 1, 0, is_unserved=True) is Settled.HANDED_BACK
+        refusal = await refusal_of(leases, lease(2, tokens=1, quota=quota))
+        assert refusal.reason is Reason.CONCURRENCY_EXHAUSTED
+        assert await accept(leases, 1, 2) is Accepted.RESERVED
+        assert await settle(leases, 1, 120, 2) is Settled.OPEN
+        assert await remaining_tokens(leases) == 600 - 120
+
+    async def test_a_lease_whose_tickets_are_all_used_up_is_over_when_the_last_one_failed(
         self, leases: LeaseStore
     ) -> None:
         await reserve(leases, 1, tokens=500)
-        assert await leases.release(Identity(0, 1), NOW) is True
-        assert await leases.release(Identity(0, 1), NOW) is False
-        state = await reserve(leases, 2, tokens=1)
-        assert (state.remaining_requests, state.remaining_tokens) == (1, 599)
+        await issue(leases, 1)
+        await accept(leases, 1)
+        assert await settle(leases, 1, 0, is_unserved=True) is Settled.OPEN
+        assert await leases.release(Identity(0, 1), NOW) == (False, None)
+        assert await remaining_tokens(leases) == 600
 
-    async def test_a_settled_lease_stays_settled(self, leases: LeaseStore) -> None:
+    async def test_a_handed_back_lease_can_be_released(self, leases: LeaseStore) -> None:
         await reserve(leases, 1, tokens=500)
-        await leases.settle(Identity(0, 1), 120, NOW)
-        assert await leases.release(Identity(0, 1), NOW) is False
-        assert (await reserve(leases, 2, tokens=1)).remaining_tokens == 600 - 120 - 1
-
-    async def test_who_releases_and_uses_the_ticket_is_charged_once(self, leases: LeaseStore) -> None:
-        await reserve(leases, 1, tokens=500)
-        await leases.release(Identity(0, 1), NOW)
-        assert await leases.settle(Identity(0, 1), 120, NOW) is Settled.RELEASED
-        assert await leases.settle(Identity(0, 1), 120, NOW) is Settled.UNKNOWN
-        assert (await reserve(leases, 2, tokens=1)).remaining_tokens == 600 - 120 - 1
+        await issue(leases, 1, attempts=2)
+        await accept(leases, 1)
+        await settle(leases, 1, 0, is_unserved=True)
+        assert await leases.release(Identity(0, 1), NOW) == (True, None)
+        assert await leases.expire(TICKETS_END) == [Freed(Ending.RELEASED, 1, Identity(0, 1))]
+        assert await remaining_tokens(leases) == 600
 
     async def test_a_cancelled_lease_leaves_no_trace(self, leases: LeaseStore) -> None:
         await reserve(leases, 1, tokens=500)
-        assert await leases.cancel(Identity(0, 1), NOW) is True
-        assert await leases.cancel(Identity(0, 1), NOW) is False
+        await issue(leases, 1)
+        assert await leases.cancel(Identity(0, 1), NOW) == Freed(Ending.CANCELLED, 1, Identity(0, 1))
+        assert await leases.cancel(Identity(0, 1), NOW) is None
         state = await reserve(leases, 2, tokens=1)
         assert (state.remaining_requests, state.remaining_tokens) == (2, 599)
 
-    async def test_a_lease_that_nobody_settles_expires_with_its_tokens_charged(
+    async def test_a_lease_that_nobody_accepts_ends_with_its_tickets_and_costs_nothing(
         self, leases: LeaseStore
     ) -> None:
         quota = Quota(tokens_per_minute=600, concurrency=1)
         await leases.reserve(lease(1, tokens=600, quota=quota), NOW)
+        await issue(leases, 1)
+        assert await leases.expire(TICKETS_END - 0.1) == []
+        assert await leases.expire(TICKETS_END) == [Freed(Ending.EXPIRED, 1, Identity(0, 1))]
+        state = await leases.reserve(lease(2, tokens=600, quota=quota), TICKETS_END)
+        assert state.remaining_tokens == 0
+
+    async def test_an_acceptance_that_comes_after_the_end_is_charged_all_the_same(
+        self, leases: LeaseStore
+    ) -> None:
+        quota = Quota(tokens_per_minute=600, concurrency=1)
+        await leases.reserve(lease(1, quota=quota), NOW)
+        await issue(leases, 1)
+        await leases.expire(TICKETS_END)
+        assert await accept(leases, 1) is Accepted.NOTHING
+        refusal = await refusal_of(leases, lease(2, tokens=1, quota=quota))
+        assert refusal.reason is Reason.CONCURRENCY_EXHAUSTED
+        assert await settle(leases, 1, 120) is Settled.OPEN
+        assert await remaining_tokens(leases) == 600 - 120
+
+    async def test_a_settlement_of_a_lease_that_ended_is_charged_to_its_key(self, leases: LeaseStore) -> None:
+        await reserve(leases, 1)
+        await issue(leases, 1)
+        await leases.expire(TICKETS_END)
+        await reserve(leases, 2, tokens=1)
+        assert await settle(leases, 1, 120) is Settled.NOTHING
+        assert await settle(leases, 1, 120) is Settled.ENDED
+        assert await remaining_tokens(leases) == 600 - 1 - 120
+
+    async def test_what_runs_is_counted_by_a_store_that_forgot_everything(self, leases: LeaseStore) -> None:
+        quota = Quota(tokens_per_minute=600, concurrency=1)
+        assert await accept(leases, 1) is Accepted.NOTHING
+        refusal = await refusal_of(leases, lease(2, tokens=1, quota=quota))
+        assert refusal.reason is Reason.CONCURRENCY_EXHAUSTED
+        assert await settle(leases, 1, 120) is Settled.OPEN
+        assert (await leases.reserve(lease(2, tokens=1, quota=quota), NOW)).remaining_tokens == 600 - 120 - 1
+
+    async def test_an_accepted_lease_that_nobody_settles_expires_with_its_tokens_charged(
+        self, leases: LeaseStore
+    ) -> None:
+        quota = Quota(tokens_per_minute=600, concurrency=1)
+        await leases.reserve(lease(1, tokens=600, quota=quota), NOW)
+        await issue(leases, 1)
+        await accept(leases, 1, now_seconds=NOW)
         assert await leases.expire(NOW + 599) == []
-        assert await leases.expire(NOW + 600) == [Identity(0, 1)]
+        assert await leases.expire(NOW + 600) == [Freed(Ending.EXPIRED, 1, ticket(1))]
         assert await leases.expire(NOW + 600) == []
-        assert await leases.settle(Identity(0, 1), 10, NOW + 601) is Settled.UNKNOWN
+        assert await settle(leases, 1, 10, now_seconds=NOW + 601) is Settled.ENDED
         await leases.reserve(lease(2, tokens=600, quota=quota), NOW + 601)
 
-    async def test_a_lost_lease_frees_its_place_and_stays_charged(self, leases: LeaseStore) -> None:
+    async def test_a_process_that_is_gone_frees_its_places_and_stays_charged(
+        self, leases: LeaseStore
+    ) -> None:
         quota = Quota(tokens_per_minute=600, concurrency=1)
         await leases.reserve(lease(1, tokens=500, quota=quota), NOW)
-        assert await leases.lose([Identity(0, 1), Identity(9, 9)]) == 1
-        assert await leases.lose([Identity(0, 1)]) == 0
+        await issue(leases, 1)
+        await accept(leases, 1)
+        assert list(await leases.lose(process(2), NOW)) == []
+        assert list(await leases.lose(process(), NOW)) == [Freed(Ending.LOST, 1, ticket(1))]
+        assert list(await leases.lose(process(), NOW)) == []
+        assert await leases.release(Identity(0, 1), NOW) == (False, None)
         assert (await leases.reserve(lease(2, tokens=1, quota=quota), NOW)).remaining_tokens == 99
 
-    async def test_a_lost_lease_that_another_replica_served_is_charged_what_was_used(
+    async def test_a_process_that_was_not_gone_after_all_settles_what_it_used(
         self, leases: LeaseStore
     ) -> None:
         await reserve(leases, 1, tokens=500)
-        await leases.lose([Identity(0, 1)])
-        assert await leases.settle(Identity(0, 1), 120, NOW) is Settled.LOST
-        assert await leases.settle(Identity(0, 1), 120, NOW) is Settled.UNKNOWN
-        assert (await reserve(leases, 2, tokens=1)).remaining_tokens == 600 - 120 - 1
+        await issue(leases, 1)
+        await accept(leases, 1)
+        await leases.lose(process(), NOW)
+        assert await settle(leases, 1, 120) is Settled.LOST
+        assert await settle(leases, 1, 120) is Settled.ENDED
+        assert await remaining_tokens(leases) == 600 - 120
 
-    async def test_a_lost_lease_that_nobody_used_gives_its_tokens_back(self, leases: LeaseStore) -> None:
-        await reserve(leases, 1, tokens=500)
-        await leases.lose([Identity(0, 1)])
-        assert await leases.release(Identity(0, 1), NOW) is False
-        assert (await reserve(leases, 2, tokens=1)).remaining_tokens == 599
+    async def test_a_process_that_comes_back_takes_its_place_again(self, leases: LeaseStore) -> None:
+        quota = Quota(tokens_per_minute=600, concurrency=1)
+        await leases.reserve(lease(1, tokens=500, quota=quota), NOW)
+        await issue(leases, 1)
+        await accept(leases, 1)
+        await leases.lose(process(), NOW)
+        assert await accept(leases, 1) is Accepted.LOST
+        refusal = await refusal_of(leases, lease(2, tokens=1, quota=quota))
+        assert refusal.reason is Reason.CONCURRENCY_EXHAUSTED
+        assert await settle(leases, 1, 120) is Settled.OPEN
+        assert await remaining_tokens(leases) == 600 - 120
 
-    async def test_a_lost_lease_is_forgotten_when_it_would_have_expired(self, leases: LeaseStore) -> None:
+    async def test_a_lost_request_is_forgotten_when_it_would_have_expired(self, leases: LeaseStore) -> None:
         await reserve(leases, 1, tokens=500)
-        await leases.lose([Identity(0, 1)])
+        await issue(leases, 1)
+        await accept(leases, 1)
+        await leases.lose(process(), NOW)
         assert await leases.expire(NOW + 600) == []
-        assert await leases.settle(Identity(0, 1), 120, NOW + 600) is Settled.UNKNOWN
+        assert await settle(leases, 1, 120, now_seconds=NOW + 600) is Settled.ENDED
+
+    async def test_a_ticket_whose_process_is_gone_can_no_longer_be_accepted(self, leases: LeaseStore) -> None:
+        quota = Quota(tokens_per_minute=600, concurrency=1)
+        await leases.reserve(lease(1, tokens=500, quota=quota), NOW)
+        await issue(leases, 1, attempts=2)
+        await leases.release(Identity(0, 1), NOW)
+        assert list(await leases.lose(process(1), NOW)) == []
+        assert list(await leases.lose(process(2), NOW)) == [Freed(Ending.LOST, 1, Identity(0, 1))]
+        # It may have accepted the ticket and told nobody: the tokens stay charged.
+        assert (await leases.reserve(lease(2, tokens=1, quota=quota), NOW)).remaining_tokens == 99
+
+    async def test_a_settlement_of_an_older_replica_names_no_ticket(self, leases: LeaseStore) -> None:
+        await reserve(leases, 1, tokens=500)
+        await issue(leases, 1, attempts=2)
+        settlement = Settlement(Identity(0, 1), Identity(0, 0), 0, 120, process(2))
+        assert await leases.settle(settlement, NOW) == (
+            Settled.OPEN,
+            Freed(Ending.SETTLED, 1, Identity(0, 1)),
+        )
+        assert await leases.settle(settlement, NOW) == (Settled.NOTHING, None)
+        assert await remaining_tokens(leases) == 600 - 120

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from services.router.adapters.memory_leases import MemoryLeases
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
@@ -10,6 +11,7 @@ from services.router.domain.admission import AdmissionDesk, AdmitRequest, Policy
 from services.router.domain.authentication import Authenticator
 from services.router.domain.events import AdmissionEvent
 from services.router.domain.keys import digest_of, make_key
+from services.router.domain.leases import LeaseDesk, LeaseTerms
 from services.router.domain.placement import Load, Registration
 from services.router.domain.tenancy import Key, NewKey, Quota, Tenant
 from services.router.domain.ticket import SignedTicket, TicketClaims
@@ -27,9 +29,9 @@ POLICY = Policy(
     region=FRANCE,
     report_timeout_seconds=5.0,
     ticket_lifetime_seconds=30.0,
-    lease_lifetime_seconds=630.0,
     config_digest=99,
 )
+TERMS = LeaseTerms(reserved_seconds=32.0, accepted_seconds=602.0, place_wait_seconds=0.0)
 IDLE = Load(0, 0, 0, 0.0, is_draining=False)
 
 
@@ -132,10 +134,16 @@ class AdmissionWorld:
     log: MemoryLog = field(default_factory=MemoryLog)
     clock: ManualClock = field(default_factory=ManualClock)
     policy: Policy = POLICY
+    terms: LeaseTerms = TERMS
+    sessions: dict[int, Identity] = field(default_factory=dict)
+
+    @cached_property
+    def lease_desk(self) -> LeaseDesk:
+        return LeaseDesk(self.leases, self.replicas, self.clock, self.terms)
 
     @property
     def desk(self) -> AdmissionDesk:
-        ports = Ports(self.leases, self.replicas, self.signer, self.log, self.clock)
+        ports = Ports(self.lease_desk, self.replicas, self.signer, self.log, self.clock)
         authenticator = Authenticator(self.keys, pepper=PEPPER, region=self.policy.region)
         return AdmissionDesk(ports, authenticator, CATALOG, self.policy)
 
@@ -174,7 +182,7 @@ class AdmissionWorld:
     def add_replica(self, number: int = 7, load: Load | None = IDLE, **fields: int) -> Identity:
         """Register a replica of the tiny model that said how busy it is."""
         now_seconds = self.clock.monotonic_seconds()
-        session = self.replicas.register(registration(number, **fields), now_seconds)
+        session = self.sessions[number] = self.replicas.register(registration(number, **fields), now_seconds)
         if load is not None:
             self.replicas.report(session, load, now_seconds)
         return session

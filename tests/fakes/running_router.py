@@ -18,6 +18,7 @@ from comptoir.router.v1 import (
     router_pb2,
     router_pb2_grpc,
 )
+from comptoir.ticket.v1 import ticket_pb2
 
 from services.router.assembly import Router
 from services.router.settings import RouterSettings
@@ -69,11 +70,16 @@ class ReportStream:
 
     async def say(self, **fields: Any) -> list[replica_pb2.LeaseIdentity]:
         """Send one report and return the leases that the router closed."""
+        return list((await self.report(**fields)).closed)
+
+    async def report(self, **fields: Any) -> replica_pb2.ReportResponse:
+        """Send one report and return the answer."""
         await self._call.write(replica_pb2.ReportRequest(**fields))
         response = await asyncio.wait_for(self._call.read(), WAIT_SECONDS)
         if response is grpc.aio.EOF:
             await self._call
-        return list(response.closed)
+        assert isinstance(response, replica_pb2.ReportResponse)
+        return response
 
     async def ended(self) -> ComptoirError:
         """Wait until the router ends the stream and return why."""
@@ -108,14 +114,43 @@ def admit(api_key: str, **fields: Any) -> router_pb2.AdmitRequest:
     return router_pb2.AdmitRequest(api_key=api_key, **values)
 
 
-def settlement(admitted: router_pb2.AdmitResponse, tokens: int = 20) -> replica_pb2.Settlement:
-    """What a replica says when an admitted request ended."""
+def claims(admitted: router_pb2.AdmitResponse, offer: int = 0) -> ticket_pb2.TicketClaims:
+    """What the ticket of an offer says."""
+    return ticket_pb2.TicketClaims.FromString(admitted.offers[offer].ticket.claims)
+
+
+def acceptance(admitted: router_pb2.AdmitResponse, offer: int = 0) -> replica_pb2.Acceptance:
+    """What a replica says when it has accepted the ticket of an offer."""
+    ticket = claims(admitted, offer)
+    return replica_pb2.Acceptance(
+        ticket_id_high=ticket.ticket_id_high,
+        ticket_id_low=ticket.ticket_id_low,
+        lease_id_high=ticket.lease_id_high,
+        lease_id_low=ticket.lease_id_low,
+        key=ticket.key,
+        max_tokens=ticket.max_input_tokens + ticket.max_output_tokens,
+    )
+
+
+def settlement(
+    admitted: router_pb2.AdmitResponse, tokens: int = 20, *, offer: int = 0
+) -> replica_pb2.Settlement:
+    """What a replica says when the request with the ticket of an offer ended."""
+    ticket = claims(admitted, offer)
     return replica_pb2.Settlement(
-        lease_id_high=admitted.lease_id_high,
-        lease_id_low=admitted.lease_id_low,
+        lease_id_high=ticket.lease_id_high,
+        lease_id_low=ticket.lease_id_low,
         input_tokens=tokens,
         output_tokens=tokens,
+        ticket_id_high=ticket.ticket_id_high,
+        ticket_id_low=ticket.ticket_id_low,
+        key=ticket.key,
     )
+
+
+def release(admitted: router_pb2.AdmitResponse) -> router_pb2.ReleaseRequest:
+    """A lease to give back."""
+    return router_pb2.ReleaseRequest(lease_id_high=admitted.lease_id_high, lease_id_low=admitted.lease_id_low)
 
 
 async def refused(call: Awaitable[object]) -> ComptoirError:

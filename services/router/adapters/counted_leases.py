@@ -1,12 +1,40 @@
-"""Counts what becomes of leases: reserved = settled + released + cancelled + lost + expired + in flight."""
+"""Counts what becomes of leases.
+
+Places taken = reserved + accepted_unreserved + recovered; places free again = settled + released +
+cancelled + lost + expired; the difference is in flight.
+"""
 
 from collections.abc import Sequence
+from typing import Final
 
+from services.router.domain.lease import (
+    Acceptance,
+    Accepted,
+    Freed,
+    Issue,
+    Process,
+    Reservation,
+    Settled,
+    Settlement,
+)
 from services.router.domain.ports import LeaseStore
-from services.router.domain.quota import Reservation, Settled
 from services.runtime.identity import Identity
 from services.runtime.quota import QuotaState
 from services.runtime.telemetry import counter
+
+_ACCEPTED: Final = {
+    Accepted.RESERVED: "accepted",
+    Accepted.NOTHING: "accepted_unreserved",
+    Accepted.LOST: "recovered",
+    Accepted.KNOWN: "accepted_again",
+    Accepted.ENDED: "accepted_late",
+}
+_SETTLED: Final = {
+    Settled.LOST: "settled_after_loss",
+    Settled.NOTHING: "settled_unreserved",
+    Settled.HANDED_BACK: "handed_back",
+    Settled.ENDED: "settled_again",
+}
 
 
 class CountedLeases:
@@ -24,47 +52,53 @@ class CountedLeases:
         self._count("reserved")
         return state
 
-    async def settle(self, lease_id: Identity, used_tokens: int, now_seconds: float) -> Settled:
-        """Settle and count what was found."""
-        found = await self._inner.settle(lease_id, used_tokens, now_seconds)
-        self._count(_SETTLED[found])
+    async def issue(self, issue: Issue) -> None:
+        """Note the tickets that were signed for a reservation; no transition."""
+        await self._inner.issue(issue)
+
+    async def accept(self, acceptance: Acceptance, now_seconds: float) -> Accepted:
+        """Accept and count what was found."""
+        found = await self._inner.accept(acceptance, now_seconds)
+        self._count(_ACCEPTED[found])
         return found
 
-    async def release(self, lease_id: Identity, now_seconds: float) -> bool:
-        """Release and count it, if this call closed the lease."""
-        is_released = await self._inner.release(lease_id, now_seconds)
-        if is_released:
-            self._count("released")
-        return is_released
+    async def settle(self, settlement: Settlement, now_seconds: float) -> tuple[Settled, Freed | None]:
+        """Settle and count the place that became free, or what was found instead."""
+        found, freed = await self._inner.settle(settlement, now_seconds)
+        if found is Settled.OPEN:
+            self._count_freed(freed)
+        else:
+            self._count(_SETTLED[found])
+        return found, freed
 
-    async def cancel(self, lease_id: Identity, now_seconds: float) -> bool:
+    async def release(self, lease_id: Identity, now_seconds: float) -> tuple[bool, Freed | None]:
+        """Release; it is counted when the place becomes free."""
+        is_released, freed = await self._inner.release(lease_id, now_seconds)
+        self._count_freed(freed)
+        return is_released, freed
+
+    async def cancel(self, lease_id: Identity, now_seconds: float) -> Freed | None:
         """Cancel and count it, if this call closed the lease."""
-        is_cancelled = await self._inner.cancel(lease_id, now_seconds)
-        if is_cancelled:
-            self._count("cancelled")
-        return is_cancelled
+        freed = await self._inner.cancel(lease_id, now_seconds)
+        self._count_freed(freed)
+        return freed
 
-    async def lose(self, lease_ids: Sequence[Identity]) -> int:
-        """Lose and count each that was open."""
-        lost = await self._inner.lose(lease_ids)
-        if lost:
-            self._count("lost", lost)
-        return lost
+    async def lose(self, process: Process, now_seconds: float) -> Sequence[Freed]:
+        """Lose and count each place that became free."""
+        freed = await self._inner.lose(process, now_seconds)
+        self._count_freed(*freed)
+        return freed
 
-    async def expire(self, now_seconds: float) -> Sequence[Identity]:
-        """Expire and count each."""
-        expired = await self._inner.expire(now_seconds)
-        if expired:
-            self._count("expired", len(expired))
-        return expired
+    async def expire(self, now_seconds: float) -> Sequence[Freed]:
+        """Expire and count each place that became free."""
+        freed = await self._inner.expire(now_seconds)
+        self._count_freed(*freed)
+        return freed
 
-    def _count(self, transition: str, amount: int = 1) -> None:
-        self._transitions.add(amount, {"transition": transition})
+    def _count_freed(self, *freed: Freed | None) -> None:
+        for one in freed:
+            if one is not None:
+                self._count(one.ending.value)
 
-
-_SETTLED = {
-    Settled.OPEN: "settled",
-    Settled.RELEASED: "settled_after_release",
-    Settled.LOST: "settled_after_loss",
-    Settled.UNKNOWN: "settled_unknown",
-}
+    def _count(self, transition: str) -> None:
+        self._transitions.add(1, {"transition": transition})

@@ -2,7 +2,17 @@
 
 from collections.abc import Sequence
 
-from services.router.domain.quota import QuotaBook, Reservation, Settled
+from services.router.domain.lease import (
+    Acceptance,
+    Accepted,
+    Freed,
+    Issue,
+    Process,
+    Reservation,
+    Settled,
+    Settlement,
+)
+from services.router.domain.lease_book import LeaseBook
 from services.runtime.identity import Identity
 from services.runtime.quota import QuotaState
 
@@ -11,28 +21,36 @@ class MemoryLeases:
     """The lease store of a single router; each call is one step of the event loop, so it is atomic."""
 
     def __init__(self) -> None:
-        self._book = QuotaBook()
+        self._book = LeaseBook()
 
     async def reserve(self, reservation: Reservation, now_seconds: float) -> QuotaState:
         """Lend all or nothing; raises which part of the quota is spent, with the wait."""
         return self._book.reserve(reservation, now_seconds)
 
-    async def settle(self, lease_id: Identity, used_tokens: int, now_seconds: float) -> Settled:
-        """Replace a lease by what was used; safe to repeat."""
-        return self._book.settle(lease_id, used_tokens, now_seconds)
+    async def issue(self, issue: Issue) -> None:
+        """Note the tickets that were signed for a reservation."""
+        self._book.issue(issue)
 
-    async def release(self, lease_id: Identity, now_seconds: float) -> bool:
-        """Give an unused lease back; False if it was closed before."""
+    async def accept(self, acceptance: Acceptance, now_seconds: float) -> Accepted:
+        """Bind a ticket to the process that accepted it; safe to repeat."""
+        return self._book.accept(acceptance, now_seconds)
+
+    async def settle(self, settlement: Settlement, now_seconds: float) -> tuple[Settled, Freed | None]:
+        """Replace what a ticket holds by what was used; safe to repeat."""
+        return self._book.settle(settlement, now_seconds)
+
+    async def release(self, lease_id: Identity, now_seconds: float) -> tuple[bool, Freed | None]:
+        """Give an unused lease back once its tickets are dead; False if accepted, released or over."""
         return self._book.release(lease_id, now_seconds)
 
-    async def cancel(self, lease_id: Identity, now_seconds: float) -> bool:
-        """Undo a lease of which no ticket left the router; False if it was closed before."""
+    async def cancel(self, lease_id: Identity, now_seconds: float) -> Freed | None:
+        """Undo a lease of which no ticket left the router."""
         return self._book.cancel(lease_id, now_seconds)
 
-    async def lose(self, lease_ids: Sequence[Identity]) -> int:
-        """Free the concurrency of leases whose replica died, and return how many were open."""
-        return self._book.lose(lease_ids)
+    async def lose(self, process: Process, now_seconds: float) -> Sequence[Freed]:
+        """Free the places of what a process accepted that is gone."""
+        return self._book.lose(process, now_seconds)
 
-    async def expire(self, now_seconds: float) -> Sequence[Identity]:
-        """Close the leases that nobody settled in time and return which."""
+    async def expire(self, now_seconds: float) -> Sequence[Freed]:
+        """Free what nobody accepted in time, with its tokens, and what nobody settled, without them."""
         return self._book.expire(now_seconds)

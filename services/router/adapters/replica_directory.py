@@ -1,8 +1,10 @@
 """The replicas that hold a report stream to this router, in memory: after a restart they register anew."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from services.router.domain.lease import Process
 from services.router.domain.placement import Load, Registration, Replica
 from services.router.domain.registering import Session, check_free
 from services.runtime.identity import Identity
@@ -14,17 +16,23 @@ class _Entry:
     registration: Registration
     reported_at_seconds: float
     load: Load | None = None
-    leases: set[Identity] = field(default_factory=set)
+    holders: set[Identity] = field(default_factory=set)
 
 
 class MemoryReplicaDirectory:
-    """One entry per replica number, held for as long as its process speaks."""
+    """One entry per replica number, held for as long as its process speaks.
 
-    def __init__(self, *, silent_seconds: float = 10.0) -> None:
+    A process whose stream ended is away, and gone once it has not come back for `return_seconds`.
+    One that says nothing for `silent_seconds` is gone too, whatever became of its stream.
+    """
+
+    def __init__(self, *, return_seconds: float = 5.0, silent_seconds: float = 10.0) -> None:
+        self._return_seconds = return_seconds
         self._silent_seconds = silent_seconds
         self._entries: dict[int, _Entry] = {}
-        # Outlives the stream: what a dead process held is known until its next process registers.
-        self._process_of_lease: dict[Identity, tuple[int, int]] = {}
+        self._away: dict[Process, float] = {}
+        self._replica_of: dict[Identity, int] = {}
+        self._unclaimed: dict[Identity, float] = {}
 
     def register(self, registration: Registration, now_seconds: float) -> Identity:
         """Take a replica in, in place of its own earlier session or of a silent one; return the session."""
@@ -37,14 +45,19 @@ class MemoryReplicaDirectory:
         )
         for entry in entries:
             if entry.registration.address == registration.address:
-                self._drop(entry.registration.replica)
-        self._drop(registration.replica)
+                self._drop(entry.registration.replica, -math.inf)
+        self._drop(registration.replica, -math.inf)
+        for process in self._away:
+            if process.replica == registration.replica:
+                # Another process has its number, so it is gone for good.
+                self._away[process] = -math.inf
+        self._away.pop(registration.process, None)
         session = Identity.random()
         self._entries[registration.replica] = _Entry(session, registration, now_seconds)
         return session
 
     def report(self, session: Identity, load: Load | None, now_seconds: float) -> bool:
-        """Keep the load; False if the session is over: it was replaced."""
+        """Keep the load; False if the session is over: it was replaced, or silent for too long."""
         entry = self._entry(session)
         if entry is None:
             return False
@@ -52,46 +65,66 @@ class MemoryReplicaDirectory:
         entry.reported_at_seconds = now_seconds
         return True
 
-    def leave(self, session: Identity) -> None:
-        """Forget the replica, unless it was registered anew since."""
+    def leave(self, session: Identity, now_seconds: float) -> None:
+        """Forget the replica, unless it was registered anew since; its process may come back."""
         entry = self._entry(session)
         if entry is not None:
-            self._drop(entry.registration.replica)
+            self._drop(entry.registration.replica, now_seconds)
 
     def pool(self, model: int, region: int) -> Sequence[Replica]:
         """Return the replicas that serve a model in a region, ready or not."""
         return [
-            Replica(entry.registration, entry.load, entry.reported_at_seconds, len(entry.leases))
+            Replica(entry.registration, entry.load, entry.reported_at_seconds, len(entry.holders))
             for entry in self._entries.values()
             if entry.registration.model == model and entry.registration.region == region
         ]
 
-    def assign(self, lease_id: Identity, replica: int) -> None:
-        """Count a request in flight on a replica."""
+    def assign(self, holder: Identity, replica: int, *, until_seconds: float = math.inf) -> None:
+        """Count a request in flight on a replica: a ticket that it accepted, or a lease meant for it."""
+        self.unassign(holder)
         entry = self._entries.get(replica)
         if entry is not None:
-            entry.leases.add(lease_id)
-            self._process_of_lease[lease_id] = (replica, entry.registration.incarnation)
+            entry.holders.add(holder)
+            self._replica_of[holder] = replica
+            if until_seconds < math.inf:
+                self._unclaimed[holder] = until_seconds
 
-    def unassign(self, lease_id: Identity) -> None:
+    def unassign(self, holder: Identity) -> None:
         """End that count; safe to repeat."""
-        process = self._process_of_lease.pop(lease_id, None)
-        entry = self._entries.get(process[0]) if process is not None else None
-        if entry is not None:
-            entry.leases.discard(lease_id)
+        self._unclaimed.pop(holder, None)
+        replica = self._replica_of.pop(holder, None)
+        if replica is not None:
+            self._entries[replica].holders.discard(holder)
 
-    def orphans(self, registration: Registration) -> Sequence[Identity]:
-        """Return the requests that were sent to an earlier process of that replica and have not ended."""
-        known = (0, registration.incarnation)
-        return [
-            lease_id
-            for lease_id, (replica, incarnation) in self._process_of_lease.items()
-            if replica == registration.replica and registration.incarnation and incarnation not in known
-        ]
+    def drop_unclaimed(self, now_seconds: float) -> None:
+        """End the counts whose time is over."""
+        # All have the same time, so the first to end stand first.
+        while self._unclaimed:
+            holder, until_seconds = next(iter(self._unclaimed.items()))
+            if until_seconds > now_seconds:
+                return
+            self.unassign(holder)
+
+    def gone(self, now_seconds: float) -> Sequence[Process]:
+        """Return, once each, the processes that were replaced, or did not come back, or fell silent."""
+        for entry in list(self._entries.values()):
+            if now_seconds - entry.reported_at_seconds > self._silent_seconds:
+                self._drop(entry.registration.replica, -math.inf)
+        over_seconds = now_seconds - self._return_seconds
+        gone = [process for process, since_seconds in self._away.items() if since_seconds <= over_seconds]
+        for process in gone:
+            del self._away[process]
+        return gone
 
     def _entry(self, session: Identity) -> _Entry | None:
         return next((entry for entry in self._entries.values() if entry.session == session), None)
 
-    def _drop(self, replica: int) -> None:
-        # A stream that ended takes its count along: what still runs there shows in the next load report.
-        self._entries.pop(replica, None)
+    def _drop(self, replica: int, since_seconds: float) -> None:
+        entry = self._entries.pop(replica, None)
+        if entry is None:
+            return
+        self._away[entry.registration.process] = since_seconds
+        # A stream that ended takes its count along; if its process comes back, it says anew what it has.
+        for holder in entry.holders:
+            self._replica_of.pop(holder, None)
+            self._unclaimed.pop(holder, None)

@@ -8,8 +8,7 @@ from services.router.domain.authentication import Authenticator
 from services.router.domain.events import AdmissionEvent
 from services.router.domain.leases import LeaseDesk
 from services.router.domain.placement import Placement, check_fit, place
-from services.router.domain.ports import AdmissionLog, LeaseStore, ReplicaDirectory, Signer
-from services.router.domain.quota import Reservation
+from services.router.domain.ports import AdmissionLog, ReplicaDirectory, Signer
 from services.router.domain.sizing import check_quota, size_of
 from services.router.domain.tenancy import Key
 from services.router.domain.ticket import Grant, TicketOffer, draft_claims
@@ -20,6 +19,9 @@ from services.runtime.identity import Identity
 from services.runtime.quota import QuotaState
 
 _MICROSECONDS: Final = 1_000_000
+# An honest ticket is used within milliseconds. One that is used later finds its replica full at worst, and
+# goes on to the next; those that are never used do not keep others out of an idle engine.
+_CLAIM_SECONDS: Final = 2.0
 
 
 class Priority(IntEnum):
@@ -59,7 +61,6 @@ class Policy:
     region: Region
     report_timeout_seconds: float
     ticket_lifetime_seconds: float
-    lease_lifetime_seconds: float
     config_digest: int
 
 
@@ -67,7 +68,7 @@ class Policy:
 class Ports:
     """What admission reaches."""
 
-    leases: LeaseStore
+    leases: LeaseDesk
     replicas: ReplicaDirectory
     signer: Signer
     log: AdmissionLog
@@ -94,7 +95,6 @@ class AdmissionDesk:
         self._authenticator = authenticator
         self._catalog = catalog
         self._policy = policy
-        self._desk = LeaseDesk(ports.leases, ports.replicas)
         self._rotation = 0
 
     async def admit(self, request: AdmitRequest) -> Admission:
@@ -111,7 +111,7 @@ class AdmissionDesk:
             await self._ports.log.record(self._event(trail, Reason.UNSPECIFIED, admission))
         except BaseException:
             # Not durable, or the caller went away: no ticket leaves, so nothing may stay reserved.
-            await self._desk.cancel(admission.grant.lease_id, clock.monotonic_seconds())
+            await self._ports.leases.cancel(admission.grant.lease_id)
             raise
         return admission
 
@@ -133,40 +133,31 @@ class AdmissionDesk:
         check_fit(pool, size.reserved_tokens)
         check_quota(size, key.quota.tokens_per_minute)
         grant = Grant(trail.request_id, Identity.random(), key, model, size, int(request.priority))
-        quota = await self._reserve(grant)
+        quota = await self._ports.leases.reserve(grant)
         try:
-            placements = self._place(grant)
-            offers = self._sign(grant, placements)
+            placements = await self._ports.leases.when_placed(model.number, lambda: self._place(grant))
+            offers = await self._offer(grant, placements)
         except BaseException:
-            await self._desk.cancel(grant.lease_id, self._ports.clock.monotonic_seconds())
+            await self._ports.leases.cancel(grant.lease_id)
             raise
         return Admission(grant, offers, placements[0], quota)
 
-    async def _reserve(self, grant: Grant) -> QuotaState:
-        now_seconds = self._ports.clock.monotonic_seconds()
-        reservation = Reservation(
-            lease_id=grant.lease_id,
-            key=grant.key.number,
-            quota=grant.key.quota,
-            tokens=grant.size.reserved_tokens,
-            expires_at_seconds=now_seconds + self._policy.lease_lifetime_seconds,
-        )
-        return await self._ports.leases.reserve(reservation, now_seconds)
-
-    def _place(self, grant: Grant) -> list[Placement]:
+    async def _place(self, grant: Grant) -> list[Placement]:
         self._rotation += 1
+        now_seconds = self._ports.clock.monotonic_seconds()
         placements = place(
             self._ports.replicas.pool(grant.model.number, self._policy.region.number),
             grant.size.reserved_tokens,
-            now_seconds=self._ports.clock.monotonic_seconds(),
+            now_seconds=now_seconds,
             report_timeout_seconds=self._policy.report_timeout_seconds,
             rotation=self._rotation,
         )
         # No await since the pool was read: two requests cannot take the same last place.
-        self._ports.replicas.assign(grant.lease_id, placements[0].replica)
+        until_seconds = now_seconds + _CLAIM_SECONDS
+        self._ports.replicas.assign(grant.lease_id, placements[0].replica, until_seconds=until_seconds)
         return placements
 
-    def _sign(self, grant: Grant, placements: list[Placement]) -> tuple[TicketOffer, ...]:
+    async def _offer(self, grant: Grant, placements: list[Placement]) -> tuple[TicketOffer, ...]:
         drafts = draft_claims(
             grant,
             placements,
@@ -174,6 +165,9 @@ class AdmissionDesk:
             issued_at_microseconds=self._ports.clock.wall_microseconds(),
             lifetime_seconds=self._policy.ticket_lifetime_seconds,
         )
+        processes = (placement.process for placement in placements)
+        tickets = {claims.ticket_id: process for claims, process in zip(drafts, processes, strict=True)}
+        await self._ports.leases.issue(grant.lease_id, tickets)
         return tuple(
             TicketOffer(self._ports.signer.sign(claims), placement.address)
             for claims, placement in zip(drafts, placements, strict=True)

@@ -1,43 +1,141 @@
-"""The end of a lease: whichever way it closes, its request no longer counts on a replica."""
+"""The life of leases: store, replica directory and those who wait for a place are told together."""
 
-from services.router.domain.placement import Registration
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from services.router.domain.lease import (
+    Acceptance,
+    Accepted,
+    Ending,
+    Freed,
+    Issue,
+    Process,
+    Reservation,
+    Settlement,
+)
 from services.router.domain.ports import LeaseStore, ReplicaDirectory
+from services.router.domain.ticket import Grant
+from services.router.domain.waiting_lines import MAX_WAITING, WaitingLines
+from services.runtime.clock import Clock
+from services.runtime.errors import Reason
 from services.runtime.identity import Identity
+from services.runtime.quota import QuotaState
+
+Got = TypeVar("Got")
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseTerms:
+    """How long leases last, from the settings.
+
+    A reservation lasts for `reserved_seconds` from its tickets on, an accepted ticket for
+    `accepted_seconds`, and a request waits for `place_wait_seconds` at most for a place.
+    """
+
+    reserved_seconds: float
+    accepted_seconds: float
+    place_wait_seconds: float
 
 
 class LeaseDesk:
-    """Closes leases in the store and in the replica directory together."""
+    """Opens, moves and closes leases."""
 
-    def __init__(self, leases: LeaseStore, replicas: ReplicaDirectory) -> None:
+    def __init__(
+        self, leases: LeaseStore, replicas: ReplicaDirectory, clock: Clock, terms: LeaseTerms
+    ) -> None:
         self._leases = leases
         self._replicas = replicas
+        self._clock = clock
+        self._terms = terms
+        patience_seconds = terms.place_wait_seconds
+        self._keys = WaitingLines(Reason.CONCURRENCY_EXHAUSTED, patience_seconds=patience_seconds)
+        self._pools = WaitingLines(Reason.REPLICA_OVERLOADED, patience_seconds=patience_seconds)
 
-    async def settle(self, lease_id: Identity, used_tokens: int, now_seconds: float) -> None:
-        """Charge what a request really used; unknown and closed leases are left as they are."""
-        await self._leases.settle(lease_id, used_tokens, now_seconds)
-        self._replicas.unassign(lease_id)
+    async def reserve(self, grant: Grant) -> QuotaState:
+        """Lend what the grant may use; a key whose requests in flight are at their limit waits a moment."""
+        quota = grant.key.quota
 
-    async def release(self, lease_id: Identity, now_seconds: float) -> bool:
-        """Give an unused lease back; False if it was closed before."""
-        is_released = await self._leases.release(lease_id, now_seconds)
-        self._replicas.unassign(lease_id)
+        async def attempt() -> QuotaState:
+            now_seconds = self._clock.monotonic_seconds()
+            reservation = Reservation(
+                lease_id=grant.lease_id,
+                key=grant.key.number,
+                quota=quota,
+                tokens=grant.size.reserved_tokens,
+                expires_at_seconds=now_seconds + self._terms.reserved_seconds,
+            )
+            return await self._leases.reserve(reservation, now_seconds)
+
+        # No more of a key may wait than may run.
+        return await self._keys.take(grant.key.number, attempt, most=quota.concurrency)
+
+    async def when_placed(self, model: int, place: Callable[[], Awaitable[Got]]) -> Got:
+        """Return what `place` returns; where every replica of the model is full, it waits a moment."""
+        return await self._pools.take(model, place, most=MAX_WAITING)
+
+    async def issue(self, lease_id: Identity, tickets: dict[Identity, Process]) -> None:
+        """Note the tickets of a lease, before any leaves the router."""
+        expires_at_seconds = self._clock.monotonic_seconds() + self._terms.reserved_seconds
+        await self._leases.issue(Issue(lease_id, tickets, expires_at_seconds))
+
+    async def accept(
+        self, process: Process, lease_id: Identity, ticket_id: Identity, *, key: int, tokens: int
+    ) -> None:
+        """Bind a ticket to the process that accepted it."""
+        now_seconds = self._clock.monotonic_seconds()
+        expires_at_seconds = now_seconds + self._terms.accepted_seconds
+        acceptance = Acceptance(lease_id, ticket_id, key, tokens, process, expires_at_seconds)
+        found = await self._leases.accept(acceptance, now_seconds)
+        if found is Accepted.RESERVED:
+            self._replicas.unassign(lease_id)
+        if found is not Accepted.ENDED:
+            self._replicas.assign(ticket_id, process.replica)
+
+    async def settle(self, settlement: Settlement) -> None:
+        """Charge what a request really used."""
+        _, freed = await self._leases.settle(settlement, self._clock.monotonic_seconds())
+        self._replicas.unassign(settlement.ticket_id)
+        self._note([freed] if freed else [])
+
+    async def release(self, lease_id: Identity) -> bool:
+        """Give a lease back that nobody accepted; False if it was accepted, released or over."""
+        is_released, freed = await self._leases.release(lease_id, self._clock.monotonic_seconds())
+        self._note([freed] if freed else [])
         return is_released
 
-    async def cancel(self, lease_id: Identity, now_seconds: float) -> None:
+    async def cancel(self, lease_id: Identity) -> None:
         """Undo a lease of which no ticket left the router."""
         self._replicas.unassign(lease_id)
-        await self._leases.cancel(lease_id, now_seconds)
+        freed = await self._leases.cancel(lease_id, self._clock.monotonic_seconds())
+        self._note([freed] if freed else [])
 
-    async def lose(self, registration: Registration) -> int:
-        """Give up on what ran in an earlier process of a replica, and return how many leases that was."""
-        orphans = self._replicas.orphans(registration)
-        for lease_id in orphans:
-            self._replicas.unassign(lease_id)
-        return await self._leases.lose(orphans)
+    async def lose_gone(self) -> int:
+        """Give up on what ran in processes that are gone, and return how many requests that was."""
+        now_seconds = self._clock.monotonic_seconds()
+        count = 0
+        for process in self._replicas.gone(now_seconds):
+            freed = await self._leases.lose(process, now_seconds)
+            self._note(freed)
+            count += len(freed)
+        return count
 
-    async def expire(self, now_seconds: float) -> int:
-        """Close what nobody settled in time and return how many."""
-        expired = await self._leases.expire(now_seconds)
-        for lease_id in expired:
-            self._replicas.unassign(lease_id)
-        return len(expired)
+    async def expire(self) -> int:
+        """Close what nobody settled in time, return how many that was; what nobody accepted just ends."""
+        now_seconds = self._clock.monotonic_seconds()
+        self._replicas.drop_unclaimed(now_seconds)
+        freed = await self._leases.expire(now_seconds)
+        self._note(freed)
+        self._pools.free_all()
+        return sum(one.ending is Ending.EXPIRED for one in freed)
+
+    def load_changed(self) -> None:
+        """Let those try again who found every replica full."""
+        self._pools.free_all()
+
+    def _note(self, freed: Sequence[Freed]) -> None:
+        for one in freed:
+            self._replicas.unassign(one.holder)
+            self._keys.free(one.key)
+        if freed:
+            self._pools.free_all()

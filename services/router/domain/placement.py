@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from services.router.domain.lease import Process
 from services.runtime.errors import ComptoirError, Numbers, Reason
 
 MAX_OFFERS: Final = 3
@@ -29,6 +30,11 @@ class Registration:
     kv_blocks: int
     max_requests: int
     incarnation: int = 0
+
+    @property
+    def process(self) -> Process:
+        """Return the process that registered."""
+        return Process(self.replica, self.incarnation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +62,14 @@ class Replica:
 class Placement:
     """A replica that may serve the request, and the KV-cache blocks predicted for it (0 if unknown)."""
 
-    replica: int
+    process: Process
     address: str
     predicted_kv_blocks: int
+
+    @property
+    def replica(self) -> int:
+        """Return the replica's number."""
+        return self.process.replica
 
 
 def predicted_kv_blocks(tokens: int, registration: Registration) -> int:
@@ -104,7 +115,7 @@ def place(
     )
     return [
         Placement(
-            replica.registration.replica,
+            replica.registration.process,
             replica.registration.address,
             predicted_kv_blocks(tokens, replica.registration),
         )

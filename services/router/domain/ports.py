@@ -1,11 +1,21 @@
 """What admission needs of the world: stores, replicas, a signer, a durable log, fresh identities."""
 
+import math
 from collections.abc import Sequence
 from typing import Protocol
 
 from services.router.domain.events import AdmissionEvent
+from services.router.domain.lease import (
+    Acceptance,
+    Accepted,
+    Freed,
+    Issue,
+    Process,
+    Reservation,
+    Settled,
+    Settlement,
+)
 from services.router.domain.placement import Load, Registration, Replica
-from services.router.domain.quota import Reservation, Settled
 from services.router.domain.tenancy import Key, NewKey, Tenant
 from services.router.domain.ticket import SignedTicket, TicketClaims
 from services.runtime.identity import Identity
@@ -51,32 +61,44 @@ class LeaseStore(Protocol):
         """Lend all or nothing; raises which part of the quota is spent, with the wait."""
         ...
 
-    async def settle(self, lease_id: Identity, used_tokens: int, now_seconds: float) -> Settled:
-        """Replace a lease by what was used; safe to repeat."""
+    async def issue(self, issue: Issue) -> None:
+        """Note the tickets that were signed for a reservation."""
         ...
 
-    async def release(self, lease_id: Identity, now_seconds: float) -> bool:
-        """Give an unused lease back; False if it was closed before."""
-        ...
+    async def accept(self, acceptance: Acceptance, now_seconds: float) -> Accepted:
+        """Bind a ticket to the process that accepted it; safe to repeat.
 
-    async def cancel(self, lease_id: Identity, now_seconds: float) -> bool:
-        """Undo a lease of which no ticket left the router; False if it was closed before."""
-        ...
-
-    async def lose(self, lease_ids: Sequence[Identity]) -> int:
-        """Free the concurrency of leases whose replica died, and return how many were open.
-
-        Their tokens stay charged, until a settlement or a release says better.
+        The first ticket of a lease takes its reservation over. Any other is charged anew, and so is
+        one of a lease that ended or is not known.
         """
         ...
 
-    async def expire(self, now_seconds: float) -> Sequence[Identity]:
-        """Close the leases that nobody settled in time and return which."""
+    async def settle(self, settlement: Settlement, now_seconds: float) -> tuple[Settled, Freed | None]:
+        """Replace what a ticket holds by what was used; safe to repeat."""
+        ...
+
+    async def release(self, lease_id: Identity, now_seconds: float) -> tuple[bool, Freed | None]:
+        """Give an unused lease back once its tickets are dead; False if accepted, released or over."""
+        ...
+
+    async def cancel(self, lease_id: Identity, now_seconds: float) -> Freed | None:
+        """Undo a lease of which no ticket left the router."""
+        ...
+
+    async def lose(self, process: Process, now_seconds: float) -> Sequence[Freed]:
+        """Free the places of what a process accepted that is gone.
+
+        Their tokens stay charged, until a settlement says better.
+        """
+        ...
+
+    async def expire(self, now_seconds: float) -> Sequence[Freed]:
+        """Free what nobody accepted in time, with its tokens, and what nobody settled, without them."""
         ...
 
 
 class ReplicaDirectory(Protocol):
-    """The replicas that are registered now, and what this router sent to each."""
+    """The replicas that are registered now, and what this router knows to be on each."""
 
     def register(self, registration: Registration, now_seconds: float) -> Identity:
         """Take a replica in, in place of its own earlier session or of a silent one; return the session.
@@ -86,27 +108,31 @@ class ReplicaDirectory(Protocol):
         ...
 
     def report(self, session: Identity, load: Load | None, now_seconds: float) -> bool:
-        """Keep the load; False if the session is over: it was replaced."""
+        """Keep the load; False if the session is over: it was replaced, or silent for too long."""
         ...
 
-    def leave(self, session: Identity) -> None:
-        """Forget the replica, unless it was registered anew since."""
+    def leave(self, session: Identity, now_seconds: float) -> None:
+        """Forget the replica, unless it was registered anew since; its process may come back."""
         ...
 
     def pool(self, model: int, region: int) -> Sequence[Replica]:
         """Return the replicas that serve a model in a region, ready or not."""
         ...
 
-    def assign(self, lease_id: Identity, replica: int) -> None:
-        """Count a request in flight on a replica."""
+    def assign(self, holder: Identity, replica: int, *, until_seconds: float = math.inf) -> None:
+        """Count a request in flight on a replica: a ticket that it accepted, or a lease meant for it."""
         ...
 
-    def unassign(self, lease_id: Identity) -> None:
+    def unassign(self, holder: Identity) -> None:
         """End that count; safe to repeat."""
         ...
 
-    def orphans(self, registration: Registration) -> Sequence[Identity]:
-        """Return the requests that were sent to an earlier process of that replica and have not ended."""
+    def drop_unclaimed(self, now_seconds: float) -> None:
+        """End the counts whose time is over."""
+        ...
+
+    def gone(self, now_seconds: float) -> Sequence[Process]:
+        """Return, once each, the processes that were replaced, or did not come back, or fell silent."""
         ...
 
 

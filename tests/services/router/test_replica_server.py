@@ -1,17 +1,22 @@
 """A replica is registered while its stream lives, and its settlements close leases."""
 
+import asyncio
 from typing import Any
 
+import grpc
 import pytest
-from comptoir.router.v1 import admin_pb2, replica_pb2
+from comptoir.router.v1 import admin_pb2, replica_pb2, router_pb2
 
+from services.router.settings import RouterSettings
 from services.runtime.errors import Reason
 from tests.fakes.running_router import (
     ReportStream,
     RunningRouter,
+    acceptance,
     admit,
     refused,
     registration_message,
+    running_router,
     settlement,
 )
 
@@ -144,10 +149,20 @@ async def test_a_router_that_stops_tells_its_replicas_to_come_back(running: Runn
         assert (await replica.ended()).reason is Reason.UNAVAILABLE
 
 
+async def test_an_accepted_ticket_is_confirmed_each_time_it_is_told(running: RunningRouter) -> None:
+    api_key = await running.key()
+    async with running.replica() as replica:
+        admitted = await running.router.Admit(admit(api_key))
+        for _ in range(2):
+            (confirmed,) = (await replica.report(acceptances=[acceptance(admitted)])).accepted
+            assert (confirmed.high, confirmed.low) == (admitted.lease_id_high, admitted.lease_id_low)
+
+
 async def test_a_replica_that_restarts_frees_what_its_dead_process_held(running: RunningRouter) -> None:
     api_key = await running.key(quota=admin_pb2.Quota(concurrency=1, tokens_per_minute=1_000))
     async with running.replica(incarnation=5) as dead:
         held = await running.router.Admit(admit(api_key))
+        await dead.say(acceptances=[acceptance(held)])
         dead.cancel()
         async with running.replica(incarnation=6) as replica:
             second = await running.router.Admit(admit(api_key))
@@ -160,8 +175,84 @@ async def test_a_replica_that_restarts_frees_what_its_dead_process_held(running:
 async def test_a_replica_whose_stream_broke_keeps_what_it_holds(running: RunningRouter) -> None:
     api_key = await running.key(quota=admin_pb2.Quota(concurrency=1))
     async with running.replica(incarnation=5) as broken:
-        await running.router.Admit(admit(api_key))
+        admitted = await running.router.Admit(admit(api_key))
+        await broken.say(acceptances=[acceptance(admitted)])
         broken.cancel()
         async with running.replica(incarnation=5):
             error = await refused(running.router.Admit(admit(api_key)))
     assert error.reason is Reason.CONCURRENCY_EXHAUSTED
+
+
+async def test_a_replica_that_does_not_come_back_frees_what_it_held_seconds_later(
+    running: RunningRouter,
+) -> None:
+    api_key, anybody = await running.key(quota=admin_pb2.Quota(concurrency=1)), await running.key()
+    async with (
+        running.replica(incarnation=5) as dead,
+        running.replica(replica=8, address="127.0.0.1:9") as other,
+    ):
+        admitted = await running.router.Admit(admit(api_key))
+        await dead.say(acceptances=[acceptance(admitted)])
+        dead.cancel()
+        offers = 2
+        while offers == 2:
+            # Until the router has noticed.
+            offers = len((await running.router.Admit(admit(anybody))).offers)
+        running.clock.advance(5.0)
+        await other.say(load=replica_pb2.Load())
+        assert (await admitted_soon(running, api_key)).offers
+
+
+async def test_256_admissions_that_nobody_uses_keep_others_out_for_seconds_only(
+    running: RunningRouter,
+) -> None:
+    abuser, other = await running.key(), await running.key(tenant="other")
+    async with running.replica(max_requests=256) as replica:
+        for _ in range(256):
+            await running.router.Admit(admit(abuser))
+        assert (await refused(running.router.Admit(admit(other)))).reason is Reason.REPLICA_OVERLOADED
+        running.clock.advance(2.0)
+        await replica.say(load=replica_pb2.Load())
+        assert (await admitted_soon(running, other)).offers
+        assert (await refused(running.router.Admit(admit(abuser)))).reason is Reason.CONCURRENCY_EXHAUSTED
+        running.clock.advance(10.0)
+        await replica.say(load=replica_pb2.Load())
+        assert (await admitted_soon(running, abuser)).offers
+
+
+async def test_a_router_that_restarted_counts_what_runs_as_soon_as_it_is_told(
+    router_settings: RouterSettings,
+) -> None:
+    async with running_router(router_settings) as running:
+        api_key = await running.key(quota=admin_pb2.Quota(concurrency=1, tokens_per_minute=1_000))
+        async with running.replica(incarnation=5) as replica:
+            admitted = await running.router.Admit(admit(api_key))
+            await replica.say(acceptances=[acceptance(admitted)])
+    async with running_router(router_settings) as running, running.replica(incarnation=5) as replica:
+        await replica.say(acceptances=[acceptance(admitted)])
+        error = await refused(running.router.Admit(admit(api_key)))
+        assert error.reason is Reason.CONCURRENCY_EXHAUSTED
+        await replica.say(settlements=[settlement(admitted, tokens=100)])
+        again = await running.router.Admit(admit(api_key))
+        assert again.quota.remaining_tokens == 1_000 - 200 - 150
+
+
+async def test_a_replica_of_an_older_version_settles_by_lease(running: RunningRouter) -> None:
+    api_key = await running.key(quota=admin_pb2.Quota(concurrency=1, tokens_per_minute=1_000))
+    async with running.replica() as replica:
+        first = await running.router.Admit(admit(api_key))
+        old = replica_pb2.Settlement(
+            lease_id_high=first.lease_id_high, lease_id_low=first.lease_id_low, input_tokens=20
+        )
+        assert len(await replica.say(settlements=[old])) == 1
+        assert (await running.router.Admit(admit(api_key))).quota.remaining_tokens == 1_000 - 20 - 150
+
+
+async def admitted_soon(running: RunningRouter, api_key: str) -> router_pb2.AdmitResponse:
+    """What a caller gets who tries again until the router has noticed that time has passed."""
+    async with asyncio.timeout(5):
+        while True:
+            try:
+                return await running.router.Admit(admit(api_key))
+            except grpc.aio.AioRpcError:
+                continue

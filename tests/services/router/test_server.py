@@ -1,14 +1,27 @@
 """RouterService over real gRPC, with a replica that registers as a generator does."""
 
+import asyncio
+import contextlib
+
+import grpc
 import pytest
 from comptoir.router.v1 import admin_pb2, replica_pb2, router_pb2
 from comptoir.ticket.v1 import ticket_pb2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from services.router.settings import RouterSettings
 from services.runtime.contract import TICKET_SIGNATURE_CONTEXT
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.settings import read_secret
-from tests.fakes.running_router import RunningRouter, admit, refused
+from tests.fakes.running_router import (
+    RunningRouter,
+    acceptance,
+    admit,
+    refused,
+    release,
+    running_router,
+    settlement,
+)
 
 
 async def test_an_admitted_request_gets_a_ticket_that_the_public_key_verifies(running: RunningRouter) -> None:
@@ -66,17 +79,39 @@ async def test_a_spent_quota_says_when_to_come_back(running: RunningRouter) -> N
         await running.router.Admit(admit(api_key))
 
 
-async def test_a_released_lease_frees_its_place_once(running: RunningRouter) -> None:
+async def test_a_released_lease_frees_its_place_once_its_ticket_is_dead(running: RunningRouter) -> None:
     api_key = await running.key(quota=admin_pb2.Quota(concurrency=1))
-    async with running.replica():
+    async with running.replica() as replica:
         first = await running.router.Admit(admit(api_key))
+        assert (await running.router.Release(release(first))).is_released
+        assert not (await running.router.Release(release(first))).is_released
         assert (await refused(running.router.Admit(admit(api_key)))).reason is Reason.CONCURRENCY_EXHAUSTED
-        release = router_pb2.ReleaseRequest(
-            lease_id_high=first.lease_id_high, lease_id_low=first.lease_id_low
-        )
-        assert (await running.router.Release(release)).is_released
-        assert not (await running.router.Release(release)).is_released
-        await running.router.Admit(admit(api_key))
+        # Whoever uses the ticket after all finds its place reserved, and cannot release it any more.
+        await replica.say(acceptances=[acceptance(first)])
+        assert not (await running.router.Release(release(first))).is_released
+        await replica.say(settlements=[settlement(first)])
+        second = await running.router.Admit(admit(api_key))
+        assert (await running.router.Release(release(second))).is_released
+        running.clock.advance(12)
+        await replica.say(load=replica_pb2.Load())
+        async with asyncio.timeout(5):
+            while True:
+                with contextlib.suppress(grpc.aio.AioRpcError):
+                    await running.router.Admit(admit(api_key))
+                    break
+
+
+async def test_a_request_waits_a_moment_for_the_place_that_is_about_to_be_free(
+    router_settings: RouterSettings,
+) -> None:
+    settings = router_settings.model_copy(update={"place_wait_seconds": 5.0})
+    async with running_router(settings) as running, running.replica() as replica:
+        api_key = await running.key(quota=admin_pb2.Quota(concurrency=1))
+        admitted = await running.router.Admit(admit(api_key))
+        for _ in range(20):
+            following = asyncio.ensure_future(running.router.Admit(admit(api_key)))
+            await replica.say(settlements=[settlement(admitted)])
+            admitted = await asyncio.wait_for(following, 5)
 
 
 async def test_without_a_durable_record_nobody_is_admitted(running: RunningRouter) -> None:

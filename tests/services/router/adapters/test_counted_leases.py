@@ -13,7 +13,11 @@ from services.router.adapters.memory_leases import MemoryLeases
 from services.router.domain.tenancy import Quota
 from services.runtime.errors import ComptoirError
 from services.runtime.identity import Identity
-from tests.contracts.lease_store import NOW, LeaseStoreContract, lease
+from tests.contracts.lease_store import NOW, LeaseStoreContract, accept, issue, lease, process, settle
+
+TAKEN = ("reserved", "accepted_unreserved", "recovered")
+FREED = ("settled", "released", "cancelled", "lost", "expired")
+OTHERS = ("accepted", "accepted_again", "accepted_late", "settled_unreserved", "settled_after_loss")
 
 
 class TestCountedLeases(LeaseStoreContract):
@@ -22,29 +26,44 @@ class TestCountedLeases(LeaseStoreContract):
         return CountedLeases(MemoryLeases())
 
 
-async def test_reserved_leases_are_those_that_ended_and_those_in_flight(
+async def test_places_that_were_taken_are_those_that_are_free_again_and_those_in_flight(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     reader = InMemoryMetricReader()
     meter = MeterProvider(metric_readers=[reader]).get_meter("test")
     monkeypatch.setattr(counted_leases, "counter", lambda name, **_: meter.create_counter(name))
-    leases, chance, in_flight = CountedLeases(MemoryLeases()), random.Random(7), set()
-    for number in range(200):
+    memory = MemoryLeases()
+    leases, chance = CountedLeases(memory), random.Random(7)
+    for number in range(600):
+        now_seconds = NOW + number / 10
         try:
-            await leases.reserve(lease(number, quota=Quota(concurrency=20)), NOW + number)
-            in_flight.add(Identity(0, number))
+            await leases.reserve(lease(number, quota=Quota(concurrency=30)), now_seconds)
         except ComptoirError:
-            await leases.settle(in_flight.pop(), 1, NOW)
-        close = chance.choice([leases.release, leases.cancel, None])
-        if close is not None and in_flight:
-            await close(in_flight.pop(), NOW)
-        if number % 20 == 0 and in_flight:
-            await leases.lose([in_flight.pop()])
-    in_flight.difference_update(await leases.expire(NOW + 600))
+            await leases.expire(now_seconds)
+            continue
+        await issue(leases, number, attempts=2)
+        for _ in range(3):
+            await _something(leases, chance, number - chance.randrange(20), now_seconds)
     counts = _counts(reader)
-    ended = sum(counts[name] for name in ("settled", "released", "cancelled", "lost", "expired"))
-    assert counts["reserved"] == ended + len(in_flight)
-    assert all(counts[name] for name in ("reserved", "settled", "released", "cancelled", "lost", "expired"))
+    taken = sum(counts[name] for name in TAKEN)
+    assert taken == sum(counts[name] for name in FREED) + memory._book.in_flight
+    assert all(counts[name] for name in (*TAKEN, *FREED, *OTHERS, "handed_back", "settled_again"))
+
+
+async def _something(leases: CountedLeases, chance: random.Random, number: int, now_seconds: float) -> None:
+    attempt, lease_id = chance.choice((1, 2)), Identity(0, number)
+    match chance.randrange(8):
+        case 0 | 1 | 2:
+            await accept(leases, number, attempt, now_seconds=now_seconds)
+        case 3 | 4:
+            is_unserved = chance.random() < 0.3
+            await settle(leases, number, 5, attempt, is_unserved=is_unserved, now_seconds=now_seconds)
+        case 5:
+            await leases.release(lease_id, now_seconds)
+        case 6:
+            await leases.cancel(lease_id, now_seconds)
+        case _ if chance.random() < 0.1:
+            await leases.lose(process(attempt), now_seconds)
 
 
 def _counts(reader: InMemoryMetricReader) -> Counter[str]:

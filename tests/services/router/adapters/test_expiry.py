@@ -1,42 +1,48 @@
-"""Leases that nobody settles are closed while the router runs."""
+"""Leases that nobody uses, and those of a replica that is gone, end while the router runs."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
 from services.router.adapters import expiry
+from services.router.domain.lease import Process
 from services.router.domain.leases import LeaseDesk
-from services.router.domain.quota import Reservation
-from services.router.domain.tenancy import Quota
-from services.runtime.identity import Identity
-from tests.fakes.router import AdmissionWorld
-
-LEASE = Identity(1, 1)
+from tests.contracts.engine_requests import until
+from tests.fakes.router import TERMS, AdmissionWorld, request_for
 
 
-class WatchedDesk(LeaseDesk):
-    """Tells when it closed something."""
-
-    closed = asyncio.Event()
-
-    async def expire(self, now_seconds: float) -> int:
-        expired = await super().expire(now_seconds)
-        if expired:
-            self.closed.set()
-        return expired
-
-
-async def test_a_forgotten_lease_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AdmissionWorld]:
+    """A router's leases that end in time, with one request for a replica."""
     monkeypatch.setattr(expiry, "_INTERVAL_SECONDS", 0.001)
     world = AdmissionWorld()
-    world.add_replica()
-    now_seconds = world.clock.monotonic_seconds()
-    await world.leases.reserve(Reservation(LEASE, 1, Quota(), 1, now_seconds + 60), now_seconds)
-    world.replicas.assign(LEASE, 7)
-    desk = WatchedDesk(world.leases, world.replicas)
-    expiring = asyncio.create_task(expiry.expire_leases(desk, world.clock))
-    world.clock.advance(60)
-    await asyncio.wait_for(desk.closed.wait(), 5)
-    assert world.in_flight() == 0
+    world.add_replica(incarnation=5)
+    await world.desk.admit(request_for(await world.key()))
+    expiring = asyncio.create_task(expiry.expire_leases(world.lease_desk))
+    yield world
     assert not expiring.done()
     expiring.cancel()
+
+
+async def accept(world: AdmissionWorld, desk: LeaseDesk) -> None:
+    claims = world.signer.signed[0]
+    await desk.accept(Process(7, 5), claims.lease_id, claims.ticket_id, key=claims.key, tokens=1)
+
+
+async def test_a_lease_that_nobody_uses_ends(world: AdmissionWorld) -> None:
+    world.clock.advance(TERMS.reserved_seconds)
+    await until(lambda: world.leases._book.in_flight == 0, 5)
+
+
+async def test_a_lease_that_nobody_settles_ends(world: AdmissionWorld) -> None:
+    await accept(world, world.lease_desk)
+    world.clock.advance(TERMS.accepted_seconds)
+    await until(lambda: world.leases._book.in_flight == 0, 5)
+
+
+async def test_what_a_replica_accepted_that_is_gone_ends(world: AdmissionWorld) -> None:
+    await accept(world, world.lease_desk)
+    world.replicas.leave(world.sessions[7], world.clock.monotonic_seconds())
+    world.clock.advance(5.0)
+    await until(lambda: world.leases._book.in_flight == 0, 5)

@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
+from services.router.domain.lease import Process
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.identity import Identity
 from tests.fakes.router import IDLE, registration
 
-LEASE = Identity(1, 1)
+LEASE, CLAIMED = Identity(1, 1), Identity(1, 2)
 
 
 def test_a_replica_is_in_its_pool_until_it_leaves() -> None:
@@ -18,14 +19,14 @@ def test_a_replica_is_in_its_pool_until_it_leaves() -> None:
     (replica,) = directory.pool(1, 1)
     assert (replica.registration, replica.load, replica.in_flight) == (registration(7), None, 0)
     assert directory.pool(2, 1) == directory.pool(1, 2) == []
-    directory.leave(session)
+    directory.leave(session, 101)
     assert directory.pool(1, 1) == []
 
 
 def test_a_report_brings_load_and_its_time() -> None:
     directory = MemoryReplicaDirectory()
     session = directory.register(registration(7), 100)
-    directory.report(session, IDLE, 101)
+    assert directory.report(session, IDLE, 101)
     (replica,) = directory.pool(1, 1)
     assert (replica.load, replica.reported_at_seconds) == (IDLE, 101)
 
@@ -35,7 +36,7 @@ def test_an_old_stream_can_neither_report_for_nor_end_a_newer_one() -> None:
     old = directory.register(registration(7), 100)
     directory.register(registration(7, max_requests=9), 111)
     assert not directory.report(old, IDLE, 112)
-    directory.leave(old)
+    directory.leave(old, 112)
     (replica,) = directory.pool(1, 1)
     assert (replica.registration.max_requests, replica.load) == (9, None)
 
@@ -63,37 +64,74 @@ def test_requests_in_flight_are_counted_once_and_end_once() -> None:
     assert directory.pool(1, 1)[0].in_flight == 0
 
 
+def test_a_request_that_is_accepted_elsewhere_is_counted_there() -> None:
+    directory = MemoryReplicaDirectory()
+    for number in (7, 8):
+        directory.register(registration(number), 100)
+        directory.assign(LEASE, number)
+    assert [replica.in_flight for replica in directory.pool(1, 1)] == [0, 1]
+
+
 def test_a_registration_starts_with_nothing_in_flight() -> None:
     directory = MemoryReplicaDirectory()
     session = directory.register(registration(7), 100)
-    directory.assign(LEASE, 7)
+    directory.assign(LEASE, 7, until_seconds=102)
     directory.register(registration(7), 111)
     assert directory.pool(1, 1)[0].in_flight == 0
     directory.unassign(LEASE)
-    directory.leave(session)
-    assert not directory._process_of_lease
+    directory.leave(session, 101)
+    assert not directory._replica_of
+    assert not directory._unclaimed
 
 
 def test_a_request_for_a_replica_that_left_is_not_counted() -> None:
     directory = MemoryReplicaDirectory()
     directory.assign(LEASE, 7)
     directory.unassign(LEASE)
-    assert not directory._process_of_lease
+    assert not directory._replica_of
+
+
+def test_a_place_that_nobody_claims_is_free_again() -> None:
+    directory = MemoryReplicaDirectory()
+    directory.register(registration(7), 100)
+    directory.assign(LEASE, 7, until_seconds=102)
+    directory.assign(CLAIMED, 7, until_seconds=102)
+    directory.assign(CLAIMED, 7)
+    directory.drop_unclaimed(101.9)
+    assert directory.pool(1, 1)[0].in_flight == 2
+    directory.drop_unclaimed(102)
+    assert directory.pool(1, 1)[0].in_flight == 1
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "orphans"), [(5, 6, [LEASE]), (5, 5, []), (5, 0, []), (0, 6, []), (0, 0, [])]
+    ("before", "after", "gone"),
+    [(5, 6, [Process(7, 5)]), (0, 6, [Process(7, 0)]), (5, 0, [Process(7, 5)]), (5, 5, []), (0, 0, [])],
 )
-def test_only_a_new_process_of_a_replica_orphans_what_the_old_one_held(
-    before: int, after: int, orphans: list[Identity]
+def test_only_another_process_of_a_replica_shows_at_once_that_the_old_one_is_gone(
+    before: int, after: int, gone: list[Process]
 ) -> None:
     directory = MemoryReplicaDirectory()
-    session = directory.register(registration(7, incarnation=before), 100)
-    directory.assign(LEASE, 7)
-    directory.leave(session)
-    again = registration(7, incarnation=after)
-    directory.register(again, 101)
-    assert directory.orphans(registration(8, incarnation=9)) == []
-    assert directory.orphans(again) == orphans
-    directory.unassign(LEASE)
-    assert directory.orphans(again) == []
+    directory.leave(directory.register(registration(7, incarnation=before), 100), 100)
+    directory.register(registration(7, incarnation=after), 101)
+    assert directory.gone(101) == gone
+    assert directory.gone(101) == []
+
+
+def test_a_replica_that_stays_away_is_gone_and_one_that_comes_back_is_not() -> None:
+    directory = MemoryReplicaDirectory(return_seconds=5.0)
+    for number in (7, 8):
+        directory.leave(directory.register(registration(number, incarnation=5), 100), 101)
+    directory.register(registration(8, incarnation=5), 105.9)
+    assert directory.gone(105.9) == []
+    assert directory.gone(106) == [Process(7, 5)]
+    assert directory.gone(107) == []
+
+
+def test_a_replica_that_says_nothing_is_gone_and_has_to_register_again() -> None:
+    directory = MemoryReplicaDirectory(silent_seconds=10.0)
+    session = directory.register(registration(7, incarnation=5), 100)
+    assert directory.report(session, None, 101)
+    assert directory.gone(111) == []
+    assert directory.gone(111.1) == [Process(7, 5)]
+    assert not directory.report(session, IDLE, 111.1)
+    assert directory.pool(1, 1) == []

@@ -82,7 +82,7 @@ async def test_what_is_wrong_is_found_in_the_order_of_the_design() -> None:
     ]
     session = world.add_replica(kv_blocks=2)
     found.append((await refusal_of(world, request_for(good, max_output_tokens=500))).reason)
-    world.replicas.leave(session)
+    world.replicas.leave(session, world.clock.monotonic_seconds())
     found.append((await refusal_of(world, request_for(good, max_output_tokens=500))).reason)
     found.append((await refusal_of(world, request_for(good))).reason)
     assert found == [

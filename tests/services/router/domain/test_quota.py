@@ -1,140 +1,98 @@
-"""Whatever order leases are reserved and closed in, no more is lent than a quota holds."""
-
-import itertools
+"""What a key may use: no more is lent than a quota holds, and what nobody asked for is counted too."""
 
 import pytest
-from hypothesis import settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from services.router.domain import quota
-from services.router.domain.quota import QuotaBook, Reservation, Settled
+from services.router.domain.quota import QuotaAccounts
 from services.router.domain.tenancy import Quota
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity
+from services.runtime.errors import ComptoirError, Numbers, Reason
 
 LIMITS = Quota(requests_per_minute=6, tokens_per_minute=1_000, concurrency=3)
-LIFETIME_SECONDS = 50.0
-TOLERANCE = 1e-6
 
 
-class Leases(RuleBasedStateMachine):
-    """Keeps its own books of what was lent and used, in the simplest way, and compares."""
+def refusal_of(accounts: QuotaAccounts, quota: Quota, tokens: int) -> ComptoirError:
+    with pytest.raises(ComptoirError) as refusal:
+        accounts.lend(1, quota, tokens, 0)
+    return refusal.value
 
-    leases = Bundle("leases")
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.book = QuotaBook()
-        self.now_seconds = 0.0
-        self.numbers = itertools.count()
-        self.open: dict[Identity, Reservation] = {}
-        self.released: dict[Identity, Reservation] = {}
-        self.requests = 0
-        self.tokens = 0
+def test_requests_are_checked_before_tokens_before_concurrency_and_each_says_its_numbers() -> None:
+    accounts = QuotaAccounts()
+    one = Quota(requests_per_minute=1, tokens_per_minute=10, concurrency=1)
+    accounts.lend(1, one, 10, 0)
+    refusals = [refusal_of(accounts, limits, 10) for limits in (one, Quota(0, 10, 1), Quota(0, 0, 1))]
+    assert [(refusal.reason, refusal.numbers) for refusal in refusals] == [
+        (Reason.REQUESTS_EXHAUSTED, Numbers(1, 1, 0)),
+        (Reason.TOKENS_EXHAUSTED, Numbers(10, 10, 0)),
+        (Reason.CONCURRENCY_EXHAUSTED, Numbers(1, 1)),
+    ]
+    assert all(refusal.quota is not None for refusal in refusals)
 
-    @rule(target=leases, tokens=st.integers(min_value=1, max_value=1_200))
-    def reserve(self, tokens: int) -> Identity:
-        lease_id = Identity(1, next(self.numbers))
-        expires_at = self.now_seconds + LIFETIME_SECONDS
-        reservation = Reservation(lease_id, 1, LIMITS, tokens, expires_at)
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 1_200), st.floats(0, 30), st.booleans(), st.integers(-300, 300)), max_size=40
+    )
+)
+def test_no_more_is_lent_than_the_quota_holds(steps: list[tuple[int, float, bool, int]]) -> None:
+    accounts, now_seconds, requests, tokens, places = QuotaAccounts(), 0.0, 0, 0, 0
+    forced = 0
+    for asked, pause_seconds, is_vacated, correction in steps:
+        now_seconds += pause_seconds
         try:
-            state = self.book.reserve(reservation, self.now_seconds)
+            accounts.lend(1, LIMITS, asked, now_seconds)
         except ComptoirError as refusal:
             assert refusal.retry_after_seconds > 0  # noqa: PT017 - one outcome of two
-            return lease_id
-        assert state.remaining_tokens >= 0
-        self.open[lease_id] = reservation
-        self.requests += 1
-        self.tokens += tokens
-        return lease_id
-
-    @rule(lease_id=leases, share=st.floats(min_value=0, max_value=1))
-    def settle(self, lease_id: Identity, share: float) -> None:
-        lease = self.open.get(lease_id) or self.released.get(lease_id)
-        used_tokens = int(lease.tokens * share) if lease else 5
-        found = self.book.settle(lease_id, used_tokens, self.now_seconds)
-        if self.open.pop(lease_id, None) is not None:
-            assert found is Settled.OPEN
-            assert lease is not None
-            self.tokens -= lease.tokens - used_tokens
-        elif self.released.pop(lease_id, None) is not None:
-            assert found is Settled.RELEASED
         else:
-            assert found is Settled.UNKNOWN
-
-    @rule(lease_id=leases)
-    def release(self, lease_id: Identity) -> None:
-        lease = self.open.pop(lease_id, None)
-        assert self.book.release(lease_id, self.now_seconds) == (lease is not None)
-        if lease is not None:
-            self.released[lease_id] = lease
-            self.tokens -= lease.tokens
-
-    @rule(lease_id=consumes(leases))
-    def cancel(self, lease_id: Identity) -> None:
-        lease = self.open.pop(lease_id, None)
-        assert self.book.cancel(lease_id, self.now_seconds) == (lease is not None)
-        if lease is not None:
-            self.requests -= 1
-            self.tokens -= lease.tokens
-
-    @rule(seconds=st.floats(min_value=0, max_value=40))
-    def wait(self, seconds: float) -> None:
-        self.now_seconds += seconds
-        expired = self.book.expire(self.now_seconds)
-        over = {one for one, lease in self.open.items() if lease.expires_at_seconds <= self.now_seconds}
-        assert set(expired) == over
-        for lease_id in over:
-            del self.open[lease_id]
-        for lease_id in [
-            one for one, lease in self.released.items() if lease.expires_at_seconds <= self.now_seconds
-        ]:
-            del self.released[lease_id]
-
-    @invariant()
-    def no_more_is_lent_than_the_quota_holds(self) -> None:
-        minutes = self.now_seconds / 60
-        assert self.requests <= LIMITS.requests_per_minute * (1 + minutes) + TOLERANCE
-        assert self.tokens <= LIMITS.tokens_per_minute * (1 + minutes) + TOLERANCE
-        assert len(self.open) <= LIMITS.concurrency
-        assert self.book.in_flight == len(self.open)
+            requests, tokens, places = requests + 1, tokens + asked, places + 1
+            minutes = 1 + now_seconds / 60
+            assert requests <= LIMITS.requests_per_minute * minutes + 1e-6
+            assert tokens + forced <= LIMITS.tokens_per_minute * minutes + 1e-6
+            assert accounts.charge(1, correction, now_seconds) == correction
+            forced += correction
+        if is_vacated and places:
+            accounts.vacate(1)
+            places -= 1
+        assert accounts.in_flight == places <= LIMITS.concurrency
+        accounts.forget_idle(now_seconds)
 
 
-TestLeases = Leases.TestCase
-TestLeases.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+def test_a_place_that_was_taken_without_asking_counts_against_the_limit() -> None:
+    accounts = QuotaAccounts()
+    for _ in range(4):
+        accounts.occupy(1)
+    assert refusal_of(accounts, LIMITS, 1).reason is Reason.CONCURRENCY_EXHAUSTED
+    for _ in range(2):
+        accounts.vacate(1)
+    accounts.lend(1, LIMITS, 1, 0)
+    assert accounts.in_flight == 3
+
+
+def test_a_key_that_asked_for_nothing_yet_is_charged_nothing() -> None:
+    accounts = QuotaAccounts()
+    assert accounts.charge(1, 500, 0) == 0
+    accounts.give_request(1, 0)
+    state = accounts.lend(1, LIMITS, 1, 0)
+    assert (state.remaining_requests, state.remaining_tokens) == (5, 999)
+
+
+def test_a_request_that_was_never_made_comes_back() -> None:
+    accounts = QuotaAccounts()
+    accounts.lend(1, LIMITS, 0, 0)
+    accounts.give_request(1, 0)
+    assert accounts.lend(1, LIMITS, 0, 0).remaining_requests == 5
 
 
 def test_an_idle_key_is_forgotten_once_its_quota_is_full_again() -> None:
-    book = QuotaBook()
-    book.reserve(Reservation(Identity(0, 1), 1, LIMITS, 500, 30), 0)
-    book.expire(29)
-    assert book._accounts
-    book.expire(30)
-    assert not book._accounts
-
-
-def test_remembered_releases_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quota, "MAX_RELEASED", 2)
-    book = QuotaBook()
-    for number in range(4):
-        book.reserve(Reservation(Identity(0, number), 1, Quota(), 1, 30), 0)
-        book.release(Identity(0, number), 0)
-    assert [book.settle(Identity(0, number), 1, 0) for number in range(4)] == [
-        Settled.UNKNOWN,
-        Settled.UNKNOWN,
-        Settled.RELEASED,
-        Settled.RELEASED,
-    ]
-
-
-def test_requests_are_checked_before_tokens_before_concurrency() -> None:
-    book = QuotaBook()
-    one = Quota(requests_per_minute=1, tokens_per_minute=10, concurrency=1)
-    book.reserve(Reservation(Identity(0, 1), 1, one, 10, 30), 0)
-    reasons = []
-    for limits in (one, Quota(0, 10, 1), Quota(0, 0, 1)):
-        with pytest.raises(ComptoirError) as refusal:
-            book.reserve(Reservation(Identity(0, 2), 1, limits, 10, 30), 0)
-        reasons.append(refusal.value.reason)
-    assert reasons == [Reason.REQUESTS_EXHAUSTED, Reason.TOKENS_EXHAUSTED, Reason.CONCURRENCY_EXHAUSTED]
+    accounts = QuotaAccounts()
+    accounts.lend(1, LIMITS, 500, 0)
+    accounts.forget_idle(60)
+    assert accounts._accounts, "a request is in flight"
+    accounts.vacate(1)
+    accounts.charge(1, 500, 60)
+    accounts.forget_idle(89)
+    assert accounts._accounts, "its tokens are not back"
+    accounts.forget_idle(91)
+    assert not accounts._accounts
+    assert not accounts._in_flight

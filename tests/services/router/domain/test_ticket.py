@@ -3,6 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.router.domain.lease import Process
 from services.router.domain.placement import Placement
 from services.router.domain.sizing import Size
 from services.router.domain.tenancy import Key, Quota, Tenant
@@ -15,7 +16,7 @@ GRANT = Grant(Identity(1, 2), Identity(3, 4), KEY, TINY, Size(100, 50, 2048), 10
 
 
 def drafts(count: int, lifetime_seconds: float = 30.0) -> list[TicketClaims]:
-    placements = [Placement(number, "127.0.0.1:1", number * 10) for number in range(1, count + 1)]
+    placements = [Placement(Process(number, 5), "127.0.0.1:1", number * 10) for number in range(1, count + 1)]
     return draft_claims(
         GRANT, placements, region=1, issued_at_microseconds=10**15, lifetime_seconds=lifetime_seconds
     )

@@ -185,7 +185,7 @@ class Acceptance(_message.Message):
     lease had ended) counts the request for this key.
     """
     max_tokens: _builtins.int
-    """Most tokens that the ticket permits, input and output together, as its lease reserved them."""
+    """Most tokens that the ticket permits, input and output together."""
     def __init__(
         self,
         *,

@@ -1,0 +1,162 @@
+"""A quota lease and what can happen to it; the lease book decides, these are its words."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
+
+from services.router.domain.tenancy import Quota
+from services.runtime.identity import Identity
+
+
+class Process(NamedTuple):
+    """One process of a replica: its number, and its incarnation, 0 where it is not known."""
+
+    replica: int
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What one request may use at most, and when it comes back if no replica accepts the request."""
+
+    lease_id: Identity
+    key: int
+    quota: Quota
+    tokens: int
+    expires_at_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """The tickets that were signed for a lease, by identity, and when none of them can count any more."""
+
+    lease_id: Identity
+    tickets: dict[Identity, Process]
+    expires_at_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What a replica says of a ticket that it accepted; `tokens` is what the ticket permits at most."""
+
+    lease_id: Identity
+    ticket_id: Identity
+    key: int
+    tokens: int
+    process: Process
+    expires_at_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What an accepted ticket's request really used.
+
+    A replica of an older version names neither ticket nor key. `is_unserved` says that the
+    caller may go on with its next ticket of the lease.
+    """
+
+    lease_id: Identity
+    ticket_id: Identity
+    key: int
+    tokens: int
+    process: Process
+    is_unserved: bool = False
+
+    @property
+    def used_tokens(self) -> int:
+        """Return what is charged: a request that nobody served costs nothing."""
+        return 0 if self.is_unserved else self.tokens
+
+
+class Accepted(Enum):
+    """What an acceptance found."""
+
+    RESERVED = "reserved"
+    """The reservation, which it takes over."""
+    NOTHING = "nothing"
+    """No reservation: another ticket has it, or it ended, or this router has restarted."""
+    LOST = "lost"
+    """A place that was given up, because the replica was thought to be gone."""
+    KNOWN = "known"
+    """Itself, said again."""
+    ENDED = "ended"
+    """A ticket that is settled."""
+
+
+class Settled(Enum):
+    """What a settlement found."""
+
+    OPEN = "open"
+    """A place, which is free now."""
+    LOST = "lost"
+    """A place that had been given up; its tokens are what was used from now on."""
+    NOTHING = "nothing"
+    """Neither; what was used is charged."""
+    HANDED_BACK = "handed back"
+    """A place, which is reserved again for the caller's next ticket."""
+    ENDED = "ended"
+    """Itself, said again."""
+
+
+class Ending(Enum):
+    """How a place became free."""
+
+    SETTLED = "settled"
+    RELEASED = "released"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """A place that a key has back; `holder` is the lease while nobody had accepted it, then the ticket."""
+
+    ending: Ending
+    key: int
+    holder: Identity
+
+
+@dataclass(slots=True)
+class Hold:
+    """What an accepted ticket holds: a place while its process lives, and the tokens charged for it."""
+
+    process: Process
+    tokens: int
+    expires_at_seconds: float
+
+
+@dataclass(slots=True)
+class Lease:
+    """What is known of one lease.
+
+    While it is reserved it holds one place and `tokens`; the first accepted ticket takes both
+    over, every further one brings its own. A hold is lost when its process is gone: it gives up
+    its place and keeps its tokens.
+    """
+
+    lease_id: Identity
+    key: int
+    tokens: int
+    expires_at_seconds: float
+    is_reserved: bool = True
+    is_released: bool = False
+    # A process that had a ticket is gone: it may have accepted it and told nobody.
+    is_doubtful: bool = False
+    issued: dict[Identity, Process] = field(default_factory=dict)
+    accepted: dict[Identity, Hold] = field(default_factory=dict)
+    lost: dict[Identity, Hold] = field(default_factory=dict)
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether it holds nothing any more."""
+        return not (self.is_reserved or self.accepted or self.lost)
+
+    def ticket_on(self, replica: int) -> Identity:
+        """Return the ticket for a replica, or an identity that is not set."""
+        known = (self.accepted, self.lost)
+        for ticket_id, hold in (pair for holds in known for pair in holds.items()):
+            if hold.process.replica == replica:
+                return ticket_id
+        found = (ticket_id for ticket_id, process in self.issued.items() if process.replica == replica)
+        return next(found, Identity(0, 0))

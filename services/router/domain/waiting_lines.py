@@ -1,0 +1,115 @@
+"""Who waits a moment for a place: first come, first served, and never for long."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from services.runtime.errors import ComptoirError, Reason
+
+MAX_WAITING: Final = 1024
+
+Got = TypeVar("Got")
+
+
+@dataclass(slots=True)
+class _Line:
+    """Those who wait, the first first, and what the last attempt of any was told."""
+
+    refusal: ComptoirError
+    turns: deque[asyncio.Event] = field(default_factory=deque)
+
+
+class WaitingLines:
+    """One line per name. Whoever stands first tries again each time that a place becomes free."""
+
+    def __init__(self, reason: Reason, *, patience_seconds: float) -> None:
+        self._reason = reason
+        self._patience_seconds = patience_seconds
+        self._lines: dict[Hashable, _Line] = {}
+        self._waiting = 0
+
+    @property
+    def waiting(self) -> int:
+        """Return how many wait, in all lines together."""
+        return self._waiting
+
+    async def take(self, name: Hashable, attempt: Callable[[], Awaitable[Got]], *, most: int) -> Got:
+        """Return what the attempt returns, after a wait if it is refused for want of a place.
+
+        Raises that refusal once the wait is over, or at once where `most` wait in this line already,
+        or too many in all.
+        """
+        if name not in self._lines:
+            # Nobody is passed over.
+            try:
+                return await attempt()
+            except ComptoirError as refusal:
+                if refusal.reason is not self._reason or not self._has_room(name, most):
+                    raise
+                line = self._lines.setdefault(name, _Line(refusal))
+        else:
+            line = self._lines[name]
+            if not self._has_room(name, most):
+                raise _again(line.refusal)
+        return await self._wait(name, line, attempt)
+
+    def free(self, name: Hashable) -> None:
+        """Let the first of a line try again."""
+        line = self._lines.get(name)
+        if line is not None and line.turns:
+            line.turns[0].set()
+
+    def free_all(self) -> None:
+        """Let the first of every line try again."""
+        for name in self._lines:
+            self.free(name)
+
+    async def _wait(self, name: Hashable, line: _Line, attempt: Callable[[], Awaitable[Got]]) -> Got:
+        end_seconds = asyncio.get_running_loop().time() + self._patience_seconds
+        turn = asyncio.Event()
+        line.turns.append(turn)
+        self._waiting += 1
+        # A place that became free during the attempt before this one woke nobody.
+        self.free(name)
+        try:
+            while True:
+                await _called(turn, line, end_seconds)
+                try:
+                    return await attempt()
+                except ComptoirError as refusal:
+                    if refusal.reason is not self._reason:
+                        raise
+                    line.refusal = refusal
+        finally:
+            line.turns.remove(turn)
+            self._waiting -= 1
+            # There may be another place, or what woke this one was not used.
+            self.free(name)
+            if not line.turns:
+                self._lines.pop(name, None)
+
+    def _has_room(self, name: Hashable, most: int) -> bool:
+        line = self._lines.get(name)
+        is_short = line is None or len(line.turns) < most
+        return self._patience_seconds > 0 and self._waiting < MAX_WAITING and is_short
+
+
+async def _called(turn: asyncio.Event, line: _Line, end_seconds: float) -> None:
+    try:
+        async with asyncio.timeout_at(end_seconds):
+            await turn.wait()
+    except TimeoutError:
+        raise _again(line.refusal) from None
+    turn.clear()
+
+
+def _again(refusal: ComptoirError) -> ComptoirError:
+    # One of its own for each: a raised exception is written to.
+    return ComptoirError(
+        refusal.reason,
+        retry_after_seconds=refusal.retry_after_seconds,
+        numbers=refusal.numbers,
+        quota=refusal.quota,
+    )
