@@ -119,7 +119,7 @@ def _message(error: ComptoirError, param: str | None) -> str:
     if param and error.reason is Reason.REQUEST_INVALID:
         return f"Invalid '{param}': expected {expectation(param)}."
     if param and error.reason is Reason.PARAMETER_UNSUPPORTED:
-        return f"Unsupported '{param}': expected {expectation(param)}."
+        return f"Unsupported parameter: '{param}' is not supported; it must be {expectation(param)}."
     write = _WITH_NUMBERS.get(error.reason)
     return write(error) if write and error.numbers.limit else ""
 

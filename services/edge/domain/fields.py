@@ -20,13 +20,25 @@ def unsupported(name: str) -> NoReturn:
 
 
 def whole_number(body: JsonObject, name: str, low: int, high: int) -> int | None:
-    """An integer from `low` to `high`; None where it is absent or null. A boolean is not a number."""
-    value = body.get(name)
-    if value is None:
+    """An integer from `low` to `high`; None where it is absent or null. A boolean is not a number.
+
+    `100.0` is the integer 100: languages with one type of number write it so.
+    """
+    value = integer(body.get(name))
+    if body.get(name) is None:
         return None
-    if type(value) is not int or not low <= value <= high:
+    if value is None or not low <= value <= high:
         invalid(name)
     return value
+
+
+def integer(value: object) -> int | None:
+    """The integer that a JSON value is, or None."""
+    if type(value) is int:
+        return value
+    if type(value) is float and value.is_integer():
+        return int(value)
+    return None
 
 
 def number(body: JsonObject, name: str, low: float, high: float) -> float | None:

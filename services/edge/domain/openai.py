@@ -1,13 +1,27 @@
 """OpenAI's chat request as JSON becomes a ChatRequest, or a refusal that names one parameter.
 
-Fields that are not named here are ignored and go nowhere: `metadata`, `user` and
-`safety_identifier` above all.
+What is not read here goes nowhere, `metadata`, `user` and `safety_identifier` above all; `known_fields.py`
+says which of it is refused.
 """
 
 from typing import Any
 
 from services.edge.domain.chat import ChatRequest, Message, Role, Sampling
-from services.edge.domain.fields import JsonObject, flag, invalid, number, unsupported, whole_number
+from services.edge.domain.fields import (
+    JsonObject,
+    flag,
+    integer,
+    invalid,
+    number,
+    unsupported,
+    whole_number,
+)
+from services.edge.domain.known_fields import (
+    NEUTRAL,
+    NEUTRAL_IN_MESSAGE,
+    NEUTRAL_IN_STREAM_OPTIONS,
+    refuse_unsupported,
+)
 
 MAX_MESSAGES = 1024
 MAX_NAME_CHARACTERS = 256
@@ -25,32 +39,8 @@ _ROLES = {
 }
 _KNOWN_OTHER_ROLES = ("tool", "function")
 _KNOWN_OTHER_PARTS = ("image_url", "input_audio", "file", "refusal")
-# Known, not served, and harmless only where they are empty.
-_UNSUPPORTED_UNLESS_EMPTY = (
-    "tools",
-    "functions",
-    "logit_bias",
-    "audio",
-    "top_logprobs",
-    "cache_salt",
-    "chat_template",
-    "chat_template_kwargs",
-    "prompt_embeds",
-    "structured_outputs",
-    "guided_json",
-    "guided_regex",
-    "guided_choice",
-    "guided_grammar",
-)
-# Known, and served only with one of these values.
-_SERVED_VALUES: tuple[tuple[str, tuple[object, ...]], ...] = (
-    ("tool_choice", (None, "none", "auto")),
-    ("function_call", (None, "none", "auto")),
-    ("modalities", (None, ["text"])),
-    ("store", (None, False)),
-    ("logprobs", (None, False)),
-)
-_UNSUPPORTED_IN_MESSAGE = ("tool_calls", "function_call", "audio")
+# What clients send for an answer of any length.
+_NO_LIMIT = (-1, 0)
 
 
 def parse_chat(body: object) -> ChatRequest:
@@ -60,7 +50,7 @@ def parse_chat(body: object) -> ChatRequest:
     """
     if not isinstance(body, dict):
         invalid("")
-    _refuse_unsupported(body)
+    refuse_unsupported(body, NEUTRAL)
     is_streamed = flag(body, "stream")
     return ChatRequest(
         model=_model(body),
@@ -69,23 +59,6 @@ def parse_chat(body: object) -> ChatRequest:
         is_streamed=is_streamed,
         includes_usage=_includes_usage(body, is_streamed=is_streamed),
     )
-
-
-def _refuse_unsupported(body: JsonObject) -> None:
-    for name in _UNSUPPORTED_UNLESS_EMPTY:
-        if body.get(name):
-            unsupported(name)
-    for name, served in _SERVED_VALUES:
-        if body.get(name) not in served:
-            unsupported(name)
-    if not _is_text_format(body.get("response_format")):
-        unsupported("response_format")
-    if whole_number(body, "n", 1, MAX_OUTPUT_TOKENS) not in (None, 1):
-        unsupported("n")
-
-
-def _is_text_format(value: object) -> bool:
-    return value is None or (isinstance(value, dict) and value.get("type") == "text")
 
 
 def _model(body: JsonObject) -> str:
@@ -110,9 +83,7 @@ def _message(message: object, path: str) -> Message:
         unsupported(f"{path}.role")
     if not isinstance(role, str) or role not in _ROLES:
         invalid(f"{path}.role")
-    for name in _UNSUPPORTED_IN_MESSAGE:
-        if message.get(name) not in (None, []):
-            unsupported(f"{path}.{name}")
+    refuse_unsupported(message, NEUTRAL_IN_MESSAGE, f"{path}.")
     return Message(_ROLES[role], _text(message.get("content"), _ROLES[role], f"{path}.content"))
 
 
@@ -121,7 +92,7 @@ def _text(content: object, role: Role, path: str) -> str:
         return content
     if content is None and role is Role.ASSISTANT:
         return ""
-    if not isinstance(content, list) or not content:
+    if not isinstance(content, list):
         invalid(path)
     return "".join([_part(part, path) for part in content])
 
@@ -138,14 +109,10 @@ def _part(part: object, path: str) -> str:
 
 
 def _sampling(body: JsonObject) -> Sampling:
-    limits = [
-        limit
-        for name in ("max_completion_tokens", "max_tokens")
-        if (limit := whole_number(body, name, 1, MAX_OUTPUT_TOKENS)) is not None
-    ]
+    limits = [_output_limit(body, name) for name in ("max_completion_tokens", "max_tokens")]
     top_p = number(body, "top_p", 0, 1)
     return Sampling(
-        max_output_tokens=min(limits, default=0),
+        max_output_tokens=min(filter(None, limits), default=0),
         temperature=number(body, "temperature", 0, 2),
         top_p=None if top_p is None else max(top_p, SMALLEST_TOP_P),
         presence_penalty=number(body, "presence_penalty", -2, 2) or 0.0,
@@ -153,6 +120,16 @@ def _sampling(body: JsonObject) -> Sampling:
         seed=whole_number(body, "seed", -(2**63), 2**63 - 1),
         stop=_stop(body.get("stop")),
     )
+
+
+def _output_limit(body: JsonObject, name: str) -> int:
+    """The most output tokens, 0 for no limit; too many are cut here and, to what fits, by the router."""
+    limit = integer(body.get(name))
+    if body.get(name) is None or limit in _NO_LIMIT:
+        return 0
+    if limit is None or limit < 1:
+        invalid(name)
+    return min(limit, MAX_OUTPUT_TOKENS)
 
 
 def _stop(value: Any) -> tuple[str, ...]:  # a JSON value of any type
@@ -173,4 +150,5 @@ def _includes_usage(body: JsonObject, *, is_streamed: bool) -> bool:
         return False
     if not is_streamed or not isinstance(options, dict):
         invalid("stream_options")
+    refuse_unsupported(options, NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
     return flag(options, "include_usage", path="stream_options.include_usage")

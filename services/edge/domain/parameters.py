@@ -3,6 +3,14 @@
 import re
 from types import MappingProxyType
 
+from services.edge.domain.known_fields import (
+    NEUTRAL,
+    NEUTRAL_IN_MESSAGE,
+    NEUTRAL_IN_STREAM_OPTIONS,
+    words_of,
+)
+
+_MAX_TOKENS = "a whole number from 1; -1, 0 and null set no limit"
 # The only parameter names that ever leave the edge; an index of a message or a part stands as [].
 EXPECTED = MappingProxyType(
     {
@@ -11,11 +19,8 @@ EXPECTED = MappingProxyType(
         "messages[]": "an object with a role and a content",
         "messages[].role": "one of system, developer, user and assistant",
         "messages[].content": "a string, or a list of parts of type text",
-        "messages[].tool_calls": "absent",
-        "messages[].function_call": "absent",
-        "messages[].audio": "absent",
-        "max_tokens": "a whole number from 1 to 1048576",
-        "max_completion_tokens": "a whole number from 1 to 1048576",
+        "max_tokens": _MAX_TOKENS,
+        "max_completion_tokens": _MAX_TOKENS,
         "temperature": "a number from 0 to 2",
         "top_p": "a number from 0 to 1",
         "presence_penalty": "a number from -2 to 2",
@@ -25,28 +30,10 @@ EXPECTED = MappingProxyType(
         "stream": "true or false",
         "stream_options": "an object, and only where stream is true",
         "stream_options.include_usage": "true or false",
-        "n": "the number 1",
-        "store": "false",
-        "tools": "absent",
-        "tool_choice": "none or auto",
-        "functions": "absent",
-        "function_call": "none or auto",
-        "response_format": 'absent, or {"type": "text"}',
-        "logprobs": "false",
-        "top_logprobs": "absent",
-        "logit_bias": "absent",
-        "audio": "absent",
-        "modalities": '["text"]',
-        "cache_salt": "absent",
-        "chat_template": "absent",
-        "chat_template_kwargs": "absent",
-        "prompt_embeds": "absent",
-        "structured_outputs": "absent",
-        "guided_json": "absent",
-        "guided_regex": "absent",
-        "guided_choice": "absent",
-        "guided_grammar": "absent",
     }
+    | words_of(NEUTRAL)
+    | words_of(NEUTRAL_IN_MESSAGE, "messages[].")
+    | words_of(NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
 )
 
 # How the other processes' schemas spell what a client of the edge sent.

@@ -145,7 +145,7 @@ async def test_the_schema_can_be_applied_again_and_again(
 ) -> None:
     await schema.apply(30, CATALOG)
     assert await read("SELECT id, count() FROM DATABASE.schema_migrations GROUP BY id ORDER BY id") == [
-        (migration.number, 1) for migration in read_migrations()
+        (number, 1) for number in range(1, len(read_migrations()) + 1)
     ]
     assert await read("SELECT number, name FROM DATABASE.catalog_models") == [(1, "it's a \\ model")]
     assert await read("SELECT number, name FROM DATABASE.catalog_regions") == [(1, "eu-fr")]

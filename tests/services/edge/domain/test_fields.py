@@ -18,6 +18,11 @@ def test_a_whole_number_is_read_within_its_range_only(value: int) -> None:
             number({"a": value}, "a", -5, 5)
 
 
+@given(st.integers(-(2**53), 2**53))
+def test_a_whole_number_may_be_written_with_a_point(value: int) -> None:
+    assert whole_number({"a": float(value)}, "a", -(2**53), 2**53) == value
+
+
 @pytest.mark.parametrize("value", [True, False, "1", [], {}, float("nan"), float("inf")])
 def test_what_is_not_a_number_is_refused(value: object) -> None:
     for read in (whole_number, number):

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.edge.domain.chat import ChatRequest, Role, Sampling
-from services.edge.domain.openai import SMALLEST_TOP_P, parse_chat
+from services.edge.domain.known_fields import IGNORED, NEUTRAL, SERVED, Neutral
+from services.edge.domain.openai import MAX_OUTPUT_TOKENS, SMALLEST_TOP_P, parse_chat
 from services.edge.domain.parameters import EXPECTED, public_name
 from services.runtime.errors import ComptoirError, Reason
 
@@ -112,7 +113,7 @@ def test_the_upper_bound_counts_bytes_and_the_template() -> None:
     assert chat.prompt_tokens_upper_bound == 7 + 5 + 3 * 16
 
 
-IGNORED: dict[str, object] = {
+HARMLESS: dict[str, object] = {
     "metadata": {"a": "b"},
     "user": "somebody",
     "safety_identifier": "x",
@@ -120,12 +121,11 @@ IGNORED: dict[str, object] = {
     "prompt_cache_key": "x",
     "prompt_cache_retention": "24h",
     "service_tier": "auto",
-    "verbosity": "low",
+    "verbosity": "medium",
     "parallel_tool_calls": True,
     "modalities": ["text"],
     "prediction": {},
     "web_search_options": {},
-    "reasoning_effort": "low",
     "tools": [],
     "tool_choice": "auto",
     "logit_bias": {},
@@ -137,9 +137,9 @@ IGNORED: dict[str, object] = {
 }
 
 
-@pytest.mark.parametrize("name", IGNORED)
+@pytest.mark.parametrize("name", HARMLESS)
 def test_optional_fields_without_effect_are_ignored(name: str) -> None:
-    assert parse_chat(CHAT | {name: IGNORED[name]}) == parse_chat(CHAT)
+    assert parse_chat(CHAT | {name: HARMLESS[name]}) == parse_chat(CHAT)
 
 
 UNSUPPORTED: dict[str, object] = {
@@ -164,6 +164,18 @@ UNSUPPORTED: dict[str, object] = {
     "guided_regex": "a+",
     "guided_choice": ["a"],
     "guided_grammar": "x",
+    "top_k": 5,
+    "min_p": 0.1,
+    "repetition_penalty": 1.1,
+    "min_tokens": 1,
+    "ignore_eos": True,
+    "stop_token_ids": [2],
+    "reasoning_effort": "low",
+    "verbosity": "low",
+    "continue_final_message": True,
+    "add_generation_prompt": False,
+    "documents": [{"text": "x"}],
+    "enable_thinking": False,
 }
 
 
@@ -171,6 +183,69 @@ UNSUPPORTED: dict[str, object] = {
 def test_what_is_known_and_not_served_is_named(name: str) -> None:
     error = refusal(**{name: UNSUPPORTED[name]})
     assert (error.reason, error.field) == (Reason.PARAMETER_UNSUPPORTED, name)
+
+
+@pytest.mark.parametrize("name", NEUTRAL)
+def test_what_changes_nothing_is_no_reason_to_refuse(name: str) -> None:
+    for value in (None, *NEUTRAL[name].values):
+        assert parse_chat(CHAT | {name: value}) == parse_chat(CHAT)
+
+
+@given(name=st.sampled_from(list(NEUTRAL)), value=JSON)
+def test_a_known_field_is_served_neutral_or_refused_by_its_name(name: str, value: object) -> None:
+    try:
+        parsed = parse_chat(CHAT | {name: value})
+    except ComptoirError as error:
+        assert (error.reason, error.field) == (Reason.PARAMETER_UNSUPPORTED, name)  # noqa: PT017
+    else:
+        assert NEUTRAL[name].has(value)
+        assert parsed == parse_chat(CHAT)
+
+
+@pytest.mark.parametrize(("neutral", "value"), [(0, False), (1, True), (False, 0), (True, 1)])
+def test_a_boolean_is_no_number_where_nothing_changes_either(neutral: object, value: object) -> None:
+    assert Neutral((neutral,), "").has(neutral)
+    assert not Neutral((neutral,), "").has(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "limit"),
+    [
+        (None, 0),
+        (-1, 0),
+        (0, 0),
+        (-1.0, 0),
+        (100.0, 100),
+        (7, 7),
+        (2**31 - 1, MAX_OUTPUT_TOKENS),
+        (1e30, MAX_OUTPUT_TOKENS),
+    ],
+)
+def test_a_limit_is_read_as_deployed_clients_mean_it(value: object, limit: int) -> None:
+    for name in ("max_tokens", "max_completion_tokens"):
+        assert parse_chat(CHAT | {name: value}).sampling.max_output_tokens == limit
+    both = parse_chat(CHAT | {"max_tokens": value, "max_completion_tokens": 9})
+    assert both.sampling.max_output_tokens == min(limit or 9, 9)
+
+
+@given(st.integers() | st.floats())
+def test_any_number_is_a_limit_no_limit_or_a_refusal(value: float) -> None:
+    is_whole = isinstance(value, int) or value.is_integer()
+    if not is_whole or value < -1:
+        assert refusal(max_tokens=value).field == "max_tokens"
+        return
+    limit = parse_chat(CHAT | {"max_tokens": value}).sampling.max_output_tokens
+    assert limit == (0 if value in (-1, 0) else min(value, MAX_OUTPUT_TOKENS))
+
+
+def test_nulls_everywhere_are_a_plain_chat() -> None:
+    body = dict.fromkeys([*SERVED, *IGNORED, *NEUTRAL])
+    message = {**USER, "name": None, "tool_calls": None, "function_call": None, "audio": None}
+    assert parse_chat(body | {"model": "tiny-eu", "messages": [message]}) == parse_chat(CHAT)
+
+
+def test_a_field_that_nobody_knows_goes_nowhere() -> None:
+    assert parse_chat(CHAT | {"kanarienvogel": {"a": [1]}}) == parse_chat(CHAT)
 
 
 @pytest.mark.parametrize(
@@ -186,14 +261,15 @@ def test_what_is_known_and_not_served_is_named(name: str) -> None:
         ({"messages": [{"role": "poet", "content": ""}]}, "messages[0].role"),
         ({"messages": [{"role": ["user"], "content": ""}]}, "messages[0].role"),
         ({"messages": [{"role": "user", "content": None}]}, "messages[0].content"),
-        ({"messages": [{"role": "user", "content": []}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": ["a"]}]}, "messages[0].content"),
-        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": -2}, "max_tokens"),
+        ({"max_tokens": -1.5}, "max_tokens"),
+        ({"max_tokens": float("inf")}, "max_tokens"),
         ({"max_tokens": True}, "max_tokens"),
-        ({"max_tokens": 1.0}, "max_tokens"),
+        ({"max_tokens": 1.5}, "max_tokens"),
         ({"max_tokens": "5"}, "max_tokens"),
-        ({"max_completion_tokens": 2**20 + 1}, "max_completion_tokens"),
+        ({"max_completion_tokens": False}, "max_completion_tokens"),
         ({"temperature": 2.01}, "temperature"),
         ({"temperature": True}, "temperature"),
         ({"temperature": float("nan")}, "temperature"),
@@ -208,7 +284,6 @@ def test_what_is_known_and_not_served_is_named(name: str) -> None:
         ({"stop": [1]}, "stop"),
         ({"stop": {}}, "stop"),
         ({"stream": 1}, "stream"),
-        ({"n": 0}, "n"),
         ({"stream_options": {}}, "stream_options"),
         ({"stream": True, "stream_options": []}, "stream_options"),
         ({"stream": True, "stream_options": {"include_usage": 1}}, "stream_options.include_usage"),

@@ -1,0 +1,187 @@
+"""Every field of a chat request that OpenAI, vLLM and servers like it know, and what becomes of each here.
+
+Served: `openai.py` reads it. Ignored: it cannot change an answer. Neutral: it would change the answer
+and is not served, so it is refused by name unless its value is one that changes nothing. A test holds the
+three against the field lists of OpenAI's SDK and of vLLM, so that none falls through silently.
+"""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from services.edge.domain.fields import JsonObject, unsupported
+
+
+@dataclass(frozen=True, slots=True)
+class Neutral:
+    """Values, beside null and absence, that change nothing; `words` is what they are to a person."""
+
+    values: tuple[object, ...]
+    words: str
+
+    def has(self, value: object) -> bool:
+        """True if `value`, any JSON value, changes nothing. A boolean is no number here either."""
+        return value is None or any(
+            value == neutral and isinstance(value, bool) == isinstance(neutral, bool)
+            for neutral in self.values
+        )
+
+
+_ABSENT = Neutral((), "absent")
+_EMPTY = Neutral(([], {}, "", 0, False), "absent or empty")
+_OFF = Neutral((False,), "absent or false")
+_ON = Neutral((True,), "absent or true")
+_ZERO = Neutral((0,), "absent or 0")
+_ONE = Neutral((1,), "absent or 1")
+_NO_CHOICE = Neutral(("none", "auto"), "absent, none or auto")
+
+SERVED = frozenset(
+    {
+        "model",
+        "messages",
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "top_p",
+        "presence_penalty",
+        "frequency_penalty",
+        "seed",
+        "stop",
+        "stream",
+        "stream_options",
+    }
+)
+
+# Who asks, how it is counted or cached, how a stream is cut: the answer is the same.
+IGNORED = frozenset(
+    {
+        "metadata",
+        "user",
+        "safety_identifier",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "service_tier",
+        "prediction",
+        # How tools are called, and none are.
+        "parallel_tool_calls",
+        "request_id",
+        "session_id",
+        "stream_interval",
+        # Which side is cut, and nothing is; what is done with media, and none are taken.
+        "truncation_side",
+        "media_io_kwargs",
+        "mm_processor_kwargs",
+        # vLLM reads these for its other endpoints.
+        "return_token_offsets",
+        "routed_experts_prompt_start",
+        "mm_payload",
+        "return_mm_kwargs",
+    }
+)
+
+NEUTRAL = MappingProxyType(
+    {
+        # OpenAI's own
+        "audio": _EMPTY,
+        "function_call": _NO_CHOICE,
+        "functions": _EMPTY,
+        "logit_bias": _EMPTY,
+        "logprobs": _OFF,
+        "modalities": Neutral((["text"], []), 'absent or ["text"]'),
+        "moderation": _ABSENT,
+        "n": _ONE,
+        "reasoning_effort": _ABSENT,
+        "response_format": Neutral(({"type": "text"},), 'absent or {"type": "text"}'),
+        "store": _OFF,
+        "tool_choice": _NO_CHOICE,
+        "tools": _EMPTY,
+        "top_logprobs": _ZERO,
+        "verbosity": Neutral(("medium",), "absent or medium"),
+        "web_search_options": _EMPTY,
+        # Sampling, as vLLM takes it
+        "allowed_token_ids": _EMPTY,
+        "bad_words": _EMPTY,
+        "best_of": _ONE,
+        "ignore_eos": _OFF,
+        "include_stop_str_in_output": _OFF,
+        "length_penalty": _ONE,
+        "logits_processors": _EMPTY,
+        "logprob_token_ids": _EMPTY,
+        "min_p": _ZERO,
+        "min_tokens": _ZERO,
+        "prompt_logprobs": _ABSENT,
+        "repetition_detection": _EMPTY,
+        "repetition_penalty": _ONE,
+        "skip_special_tokens": _ON,
+        "spaces_between_special_tokens": _ON,
+        "stop_token_ids": _EMPTY,
+        "top_k": Neutral((-1, 0), "absent, -1 or 0"),
+        "truncate_prompt_tokens": _ABSENT,
+        "use_beam_search": _OFF,
+        "watermarking": _OFF,
+        # The prompt and what comes back, as vLLM takes them
+        "add_generation_prompt": _ON,
+        "add_special_tokens": _OFF,
+        "cache_salt": _EMPTY,
+        "chat_template": _EMPTY,
+        "chat_template_kwargs": _EMPTY,
+        "continue_final_message": _OFF,
+        "documents": _EMPTY,
+        "ec_transfer_params": _EMPTY,
+        "echo": _OFF,
+        "guided_choice": _EMPTY,
+        "guided_grammar": _EMPTY,
+        "guided_json": _EMPTY,
+        "guided_regex": _EMPTY,
+        "include_reasoning": _ON,
+        "kv_transfer_params": _EMPTY,
+        "priority": _ZERO,
+        "prompt_embeds": _EMPTY,
+        "return_prompt_text": _OFF,
+        "return_token_ids": _OFF,
+        "return_tokens_as_token_ids": _OFF,
+        "structured_outputs": _EMPTY,
+        "thinking_token_budget": _ABSENT,
+        "vllm_xargs": _EMPTY,
+        # Other servers that take OpenAI's requests
+        "ebnf": _EMPTY,
+        "enable_thinking": _ABSENT,
+        "extra_body": _EMPTY,
+        "grammar": _EMPTY,
+        "lora_path": _EMPTY,
+        "mirostat": _ZERO,
+        "reasoning": _EMPTY,
+        "regex": _EMPTY,
+        "thinking": _ABSENT,
+        "top_a": _ZERO,
+        "typical_p": _ONE,
+    }
+)
+
+# In one message; its `name` and what a refusal or a train of thought said are ignored.
+NEUTRAL_IN_MESSAGE = MappingProxyType(
+    {
+        "tool_calls": Neutral(([],), "absent or empty"),
+        "function_call": Neutral(([],), "absent"),
+        "audio": Neutral(([],), "absent"),
+    }
+)
+NEUTRAL_IN_STREAM_OPTIONS = MappingProxyType({"continuous_usage_stats": _OFF})
+
+
+def refuse_unsupported(fields: JsonObject, neutral: MappingProxyType[str, Neutral], path: str = "") -> None:
+    """Refuses the first field that is known, not served, and would change the answer."""
+    for name in fields:
+        rule = neutral.get(name)
+        if rule is not None and not rule.has(fields[name]):
+            unsupported(path + name)
+
+
+def is_known(name: str) -> bool:
+    """True if a field of this name has its place in one of the tables."""
+    return name in SERVED or name in IGNORED or name in NEUTRAL
+
+
+def words_of(neutral: MappingProxyType[str, Neutral], path: str = "") -> dict[str, str]:
+    """What each refused field must be, by its public name."""
+    return {path + name: rule.words for name, rule in neutral.items()}
