@@ -94,7 +94,8 @@ def generate_request(offer: Offer, chat: ChatRequest) -> generator_pb2.GenerateR
             claims=offer.claims, signature=offer.signature, signing_key_number=offer.signing_key_number
         ),
         messages=[
-            generator_pb2.ChatMessage(role=_ROLES[message.role], text=message.text)
+            # The text beside the parts is for replicas that are older than parts.
+            generator_pb2.ChatMessage(role=_ROLES[message.role], text=message.text, parts=message.parts)
             for message in chat.messages
         ],
         sampling=generator_pb2.Sampling(

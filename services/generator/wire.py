@@ -63,7 +63,13 @@ def claims_from(signed: bytes) -> Claims:
 
 def turns_from(request: generator_pb2.GenerateRequest) -> tuple[ChatTurn, ...]:
     """The chat of a validated request."""
-    return tuple(ChatTurn(_ROLES[message.role], message.text) for message in request.messages)
+    return tuple(_turn_from(message) for message in request.messages)
+
+
+def _turn_from(message: generator_pb2.ChatMessage) -> ChatTurn:
+    # Beside parts the text is for replicas that know no parts.
+    text = "" if message.parts else message.text
+    return ChatTurn(_ROLES[message.role], text, tuple(message.parts))
 
 
 def sampling_from(request: generator_pb2.GenerateRequest) -> Sampling:

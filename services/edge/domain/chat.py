@@ -17,10 +17,16 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a chat."""
+    """One turn of a chat; where its content came in several parts, `text` is those, line by line."""
 
     role: Role
     text: str
+    parts: tuple[str, ...] = ()
+
+    @classmethod
+    def of_parts(cls, role: Role, parts: tuple[str, ...]) -> "Message":
+        """The turn whose content came in `parts`; one part is as good as a string."""
+        return cls(role, "\n".join(parts), parts if len(parts) > 1 else ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from services.edge.domain.known_fields import (
 )
 
 MAX_MESSAGES = 1024
+MAX_PARTS = 1024
 MAX_NAME_CHARACTERS = 256
 MAX_OUTPUT_TOKENS = 1_048_576
 MAX_STOP_STRINGS = 4
@@ -84,17 +85,17 @@ def _message(message: object, path: str) -> Message:
     if not isinstance(role, str) or role not in _ROLES:
         invalid(f"{path}.role")
     refuse_unsupported(message, NEUTRAL_IN_MESSAGE, f"{path}.")
-    return Message(_ROLES[role], _text(message.get("content"), _ROLES[role], f"{path}.content"))
+    return _spoken(_ROLES[role], message.get("content"), f"{path}.content")
 
 
-def _text(content: object, role: Role, path: str) -> str:
+def _spoken(role: Role, content: object, path: str) -> Message:
     if isinstance(content, str):
-        return content
+        return Message(role, content)
     if content is None and role is Role.ASSISTANT:
-        return ""
-    if not isinstance(content, list):
+        return Message(role, "")
+    if not isinstance(content, list) or len(content) > MAX_PARTS:
         invalid(path)
-    return "".join([_part(part, path) for part in content])
+    return Message.of_parts(role, tuple(_part(part, path) for part in content))
 
 
 def _part(part: object, path: str) -> str:

@@ -18,7 +18,7 @@ EXPECTED = MappingProxyType(
         "messages": "a list of 1 to 1024 messages",
         "messages[]": "an object with a role and a content",
         "messages[].role": "one of system, developer, user and assistant",
-        "messages[].content": "a string, or a list of parts of type text",
+        "messages[].content": "a string, or a list of up to 1024 parts of type text",
         "max_tokens": _MAX_TOKENS,
         "max_completion_tokens": _MAX_TOKENS,
         "temperature": "a number from 0 to 2",

@@ -25,7 +25,7 @@ def tokenize(turns: Sequence[ChatTurn]) -> list[int]:
     ids: list[int] = []
     for turn in turns:
         ids.append(_ROLE_IDS[turn.role])
-        ids.extend(turn.text.encode())
+        ids.extend("\n".join(turn.texts).encode())
         ids.append(END_OF_TURN)
     ids.append(_ROLE_IDS[Role.ASSISTANT])
     return ids

@@ -15,6 +15,7 @@ from vllm.sampling_params import RequestOutputKind, SamplingParams
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
+from services.generator.adapters.vllm_conversation import converse_as_the_server
 from services.generator.adapters.vllm_environment import fork_workers, quiet
 from services.generator.adapters.vllm_prompt import ChatPrompt
 from services.generator.adapters.vllm_stats import StatsSnapshot, stat_logger
@@ -73,7 +74,7 @@ class VllmEngine:
         tokenizer = self._llm.renderer.tokenizer
         if not tokenizer.chat_template:
             raise ValueError("it has no chat template")
-        self._prompt = ChatPrompt(tokenizer)
+        self._prompt = ChatPrompt(tokenizer, converse_as_the_server(config.model_config, tokenizer))
         cache = config.cache_config
         self._capabilities = Capabilities(
             self._parameters.context_tokens, cache.block_size, cache.num_gpu_blocks or 0

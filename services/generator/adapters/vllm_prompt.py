@@ -2,16 +2,23 @@
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from jinja2.exceptions import TemplateError
 
 from services.generator.domain.ports import ChatTurn, Role
 from services.runtime.errors import ComptoirError, Reason
 
-_ROLE_PATTERNS_KEPT = 256
+_SHAPES_KEPT = 256
+
+# Messages in OpenAI's form, and as a chat template reads them.
+Messages = list[dict[str, Any]]
+Converse = Callable[[Messages], Messages]
+# Who speaks in each turn, and in how many parts; 0 for a text.
+_Shape = tuple[tuple[Role, int], ...]
 
 
 class Tokenizer(Protocol):
@@ -26,7 +33,7 @@ class Tokenizer(Protocol):
         ...
 
     def apply_chat_template(
-        self, conversation: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
+        self, conversation: Messages, *, tokenize: bool, add_generation_prompt: bool
     ) -> str:
         """The rendered prompt."""
         ...
@@ -40,26 +47,33 @@ class ChatPrompt:
     template and text are tokenized apart.
     """
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, converse: Converse) -> None:
         self._tokenizer = tokenizer
+        self._converse = converse
         control_tokens = tokenizer.get_added_vocab()
         self._control_ids = frozenset(control_tokens.values())
         spellings = sorted(map(re.escape, control_tokens), key=len, reverse=True)
         self._spelling = re.compile("|".join(spellings) or r"(?!)")
-        self._template_controls = lru_cache(_ROLE_PATTERNS_KEPT)(self._controls_of_template)
+        self._template_controls = lru_cache(_SHAPES_KEPT)(self._controls_of_template)
 
     def token_ids(self, turns: Sequence[ChatTurn]) -> list[int]:
         """The prompt's token ids; raises REQUEST_INVALID if the template refuses the roles."""
-        roles = tuple(turn.role for turn in turns)
-        ids = self._encode(self._render(roles, [turn.text for turn in turns]))
-        if self._controls(ids) == self._template_controls(roles):
+        ids = self._encode(self._render(turns))
+        if self._controls(ids) == self._template_controls(_shape_of(turns)):
             return ids
-        return self._tokenize_apart(roles, [turn.text for turn in turns])
+        return self._tokenize_apart(turns)
 
-    def _tokenize_apart(self, roles: tuple[Role, ...], texts: list[str]) -> list[int]:
+    def _tokenize_apart(self, turns: Sequence[ChatTurn]) -> list[int]:
         # Nobody can guess the mark, so no text can hold it.
         mark = secrets.token_hex(16)
-        rendered = self._render(roles, [f"{mark}{index:08d}" for index in range(len(texts))])
+        texts: list[str] = []
+
+        def marked(text: str) -> str:
+            # Nothing stays nothing: a template, or vLLM, may leave an empty text out.
+            texts.append(text)
+            return f"{mark}{len(texts) - 1:08d}" if text else ""
+
+        rendered = self._render([_with_texts(turn, marked) for turn in turns])
         template_first, *parts = re.split(f"{mark}([0-9]{{8}})", rendered)
         ids = self._encode(template_first)
         for index, template_part in zip(parts[::2], parts[1::2], strict=True):
@@ -92,8 +106,9 @@ class ChatPrompt:
         middle = len(piece) // 2
         return self._encode_plain(piece[:middle]) + self._encode_plain(piece[middle:])
 
-    def _controls_of_template(self, roles: tuple[Role, ...]) -> list[int]:
-        return self._controls(self._encode(self._render(roles, ["a"] * len(roles))))
+    def _controls_of_template(self, shape: _Shape) -> list[int]:
+        turns = [ChatTurn(role, "a", ("a",) * parts) for role, parts in shape]
+        return self._controls(self._encode(self._render(turns)))
 
     def _controls(self, ids: list[int]) -> list[int]:
         return [token_id for token_id in ids if token_id in self._control_ids]
@@ -101,9 +116,27 @@ class ChatPrompt:
     def _encode(self, text: str) -> list[int]:
         return self._tokenizer.encode(text, add_special_tokens=False)
 
-    def _render(self, roles: tuple[Role, ...], texts: list[str]) -> str:
-        messages = [{"role": role.value, "content": text} for role, text in zip(roles, texts, strict=True)]
+    def _render(self, turns: Sequence[ChatTurn]) -> str:
+        conversation = self._converse([_message(turn) for turn in turns])
         try:
-            return self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+            return self._tokenizer.apply_chat_template(
+                conversation, tokenize=False, add_generation_prompt=True
+            )
         except TemplateError:
             raise ComptoirError(Reason.REQUEST_INVALID, field="messages") from None
+
+
+def _shape_of(turns: Sequence[ChatTurn]) -> _Shape:
+    return tuple((turn.role, len(turn.parts)) for turn in turns)
+
+
+def _with_texts(turn: ChatTurn, change: Callable[[str], str]) -> ChatTurn:
+    if turn.parts:
+        return replace(turn, parts=tuple(map(change, turn.parts)))
+    return replace(turn, text=change(turn.text))
+
+
+def _message(turn: ChatTurn) -> dict[str, Any]:
+    if not turn.parts:
+        return {"role": turn.role.value, "content": turn.text}
+    return {"role": turn.role.value, "content": [{"type": "text", "text": text} for text in turn.parts]}

@@ -148,7 +148,7 @@ class Generation:
         claims, sampling = self._order.claims, self._order.sampling
         context_tokens = self._around.engine.capabilities.context_tokens
         room = Room(claims.max_input_tokens, claims.max_output_tokens, context_tokens)
-        text_bytes = sum(len(turn.text.encode()) for turn in self._order.turns)
+        text_bytes = sum(len(text.encode()) for turn in self._order.turns for text in turn.texts)
         check_size(text_bytes, self._around.max_bytes_per_token, room)
         input_ids = await self._around.engine.tokenize_chat(self._order.turns)
         self._input_tokens = len(input_ids)

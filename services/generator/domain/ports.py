@@ -23,10 +23,16 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ChatTurn:
-    """One turn of a chat."""
+    """One turn of a chat: a text or, where its content came in several parts, those and no text."""
 
     role: Role
     text: str
+    parts: tuple[str, ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What the turn says, in one piece or several."""
+        return self.parts or (self.text,)
 
 
 @dataclass(frozen=True, slots=True)

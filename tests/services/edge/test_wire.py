@@ -48,6 +48,16 @@ def test_every_chat_makes_messages_that_obey_the_schemas(
     assert request.sampling.HasField("seed") is (seed is not None)
 
 
+def test_parts_travel_as_parts_beside_a_text_for_replicas_that_know_none() -> None:
+    parts = [{"type": "text", "text": text} for text in ("Hello", "world")]
+    body = {"model": "m", "messages": [{"role": "user", "content": parts}, {"role": "user", "content": "x"}]}
+    chat = parse_chat(body)
+    first, second = wire.generate_request(OFFER, chat).messages
+    assert (first.text, list(first.parts)) == ("Hello\nworld", ["Hello", "world"])
+    assert (second.text, list(second.parts)) == ("x", [])
+    assert chat.prompt_tokens_upper_bound == 11 + 1 + 3 * 16
+
+
 @pytest.mark.parametrize("top_p", [0, 1])
 def test_the_edges_of_ranges_obey_the_schema(top_p: int) -> None:
     body = {

@@ -68,6 +68,18 @@ def test_what_the_router_is_told_of_a_ticket_carries_its_identities_and_limits()
     assert (settlement.input_tokens, settlement.output_tokens, settlement.is_unserved) == (30, 5, True)
 
 
+def test_a_turn_is_its_text_or_its_parts() -> None:
+    messages = [
+        generator_pb2.ChatMessage(role=generator_pb2.ROLE_USER, text="Hello world"),
+        generator_pb2.ChatMessage(
+            role=generator_pb2.ROLE_USER, text="Hello\nworld", parts=["Hello", "world"]
+        ),
+        generator_pb2.ChatMessage(role=generator_pb2.ROLE_USER, parts=["alone"]),
+    ]
+    turns = wire.turns_from(generator_pb2.GenerateRequest(messages=messages))
+    assert [turn.texts for turn in turns] == [("Hello world",), ("Hello", "world"), ("alone",)]
+
+
 @given(ending=st.sampled_from(Outcome), reason=st.sampled_from(Reason), tokens=UINT32, priority=UINT32)
 def test_every_event_satisfies_the_schema(
     ending: Outcome, reason: Reason, tokens: int, priority: int

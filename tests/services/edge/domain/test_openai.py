@@ -101,10 +101,13 @@ def test_roles_and_contents_are_read() -> None:
         {"role": "system", "content": ""},
         {"role": "assistant", "content": None, "tool_calls": []},
         {"role": "assistant", "refusal": None},
+        {"role": "user", "content": []},
+        {"role": "user", "content": [{"type": "text", "text": "c"}]},
         USER | {"name": "ada"},
     ]
     parsed = parse_chat(CHAT | {"messages": messages}).messages
-    assert [message.text for message in parsed] == ["ab", "", "", "", "Bonjour"]
+    assert [message.text for message in parsed] == ["a\nb", "", "", "", "", "c", "Bonjour"]
+    assert [message.parts for message in parsed if message.parts] == [("a", "b")]
     assert [message.role for message in parsed][:3] == [Role.SYSTEM, Role.SYSTEM, Role.ASSISTANT]
 
 
@@ -263,6 +266,7 @@ def test_a_field_that_nobody_knows_goes_nowhere() -> None:
         ({"messages": [{"role": "user", "content": None}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content"),
         ({"messages": [{"role": "user", "content": ["a"]}]}, "messages[0].content"),
+        ({"messages": [USER | {"content": [{"type": "text", "text": ""}] * 1025}]}, "messages[0].content"),
         ({"max_tokens": -2}, "max_tokens"),
         ({"max_tokens": -1.5}, "max_tokens"),
         ({"max_tokens": float("inf")}, "max_tokens"),

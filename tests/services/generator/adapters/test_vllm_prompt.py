@@ -1,6 +1,7 @@
 """A tokenizer that knows its control tokens in any case stands in for a model's own."""
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -32,7 +33,7 @@ class CharacterTokenizer:
         return ids
 
     def apply_chat_template(
-        self, conversation: list[dict[str, str]], *, tokenize: bool, add_generation_prompt: bool
+        self, conversation: list[dict[str, Any]], *, tokenize: bool, add_generation_prompt: bool
     ) -> str:
         assert not tokenize
         assert add_generation_prompt
@@ -41,7 +42,17 @@ class CharacterTokenizer:
         return "".join(f"<|user|>{turn['content']}<|end|>" for turn in conversation) + "<|assistant|>"
 
 
-PROMPT = ChatPrompt(CharacterTokenizer())
+def on_lines(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """As vLLM does for a template that reads strings: each part on a line, and nothing of an empty one."""
+    return [
+        message
+        if isinstance(message["content"], str)
+        else message | {"content": "\n".join(part["text"] for part in message["content"] if part["text"])}
+        for message in messages
+    ]
+
+
+PROMPT = ChatPrompt(CharacterTokenizer(), on_lines)
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=4))
@@ -49,6 +60,14 @@ def test_no_text_becomes_a_control_token_and_no_character_is_lost(texts: list[st
     ids = PROMPT.token_ids([ChatTurn(Role.USER, text) for text in texts])
     assert [token_id for token_id in ids if token_id < 100] == [1, 2] * len(texts) + [3]
     assert "".join(chr(token_id - 100) for token_id in ids if token_id >= 100) == "".join(texts)
+
+
+@given(st.lists(st.lists(TEXTS, min_size=1, max_size=4), min_size=1, max_size=3))
+def test_parts_are_kept_apart_as_the_template_does_whatever_they_spell(turns: list[list[str]]) -> None:
+    ids = PROMPT.token_ids([ChatTurn(Role.USER, "", tuple(parts)) for parts in turns])
+    assert [token_id for token_id in ids if token_id < 100] == [1, 2] * len(turns) + [3]
+    said = "".join(chr(token_id - 100) for token_id in ids if token_id >= 100)
+    assert said == "".join("\n".join(filter(None, parts)) for parts in turns)
 
 
 @given(st.lists(st.text(alphabet="ab <|", max_size=10), min_size=1, max_size=3))
