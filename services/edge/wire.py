@@ -1,5 +1,6 @@
 """Between bytes and messages and the edge's own words."""
 
+import secrets
 from typing import Any
 
 import orjson
@@ -8,11 +9,19 @@ from comptoir.router.v1 import router_pb2
 from comptoir.ticket.v1 import ticket_pb2
 from comptoir.usage.v1 import usage_pb2
 
+from services.edge.domain.body_faults import (
+    UTF8_MARK,
+    BodyError,
+    BodyFault,
+    encoding_fault,
+    half_pair_at,
+    public_path,
+    with_mark,
+)
 from services.edge.domain.chat import ChatRequest, Finished, FinishReason, Role
 from services.edge.domain.ports import Admission, Model, Offer
 from services.edge.domain.structure import check_count, check_shape, outside_strings
 from services.edge.domain.timeline import EdgeRequest
-from services.runtime.errors import ComptoirError, Reason
 from services.runtime.identity import Identity
 from services.runtime.quota import QuotaState
 
@@ -32,17 +41,36 @@ _FINISH_REASONS = {
 def decode_json(document: bytes) -> Any:  # a JSON value of any type
     """The value of a JSON document within the edge's bounds; raises REQUEST_INVALID, with nothing of it.
 
-    orjson refuses NaN, infinite numbers, lone surrogates and broken UTF-8.
+    orjson refuses NaN, infinite numbers, lone surrogates and broken UTF-8. A byte order mark is skipped.
     """
-    outside = outside_strings(document)
+    text = document.removeprefix(UTF8_MARK)
+    outside = outside_strings(text)
     check_count(outside)
     try:
-        value = orjson.loads(document)
-    except orjson.JSONDecodeError:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        fault = _fault_of(text, error)
+        fault.position += len(document) - len(text)
         # The decoder's error holds the whole document, so it must not travel as the cause.
-        raise ComptoirError(Reason.REQUEST_INVALID) from None
+        raise fault from None
     check_shape(value, outside)
     return value
+
+
+def _fault_of(text: bytes, error: orjson.JSONDecodeError) -> BodyError:
+    fault = encoding_fault(text)
+    if fault is not None:
+        return fault
+    position = half_pair_at(text)
+    if position is None:
+        # The decoder counts characters.
+        return BodyError(BodyFault.NOT_JSON, position=len(text.decode()[: error.pos].encode()))
+    mark = secrets.token_hex(16)
+    try:
+        value = orjson.loads(with_mark(text, position, mark.encode()))
+    except orjson.JSONDecodeError:
+        return BodyError(BodyFault.HALF_PAIR, position=position)
+    return BodyError(BodyFault.HALF_PAIR, position=position, field=public_path(value, mark))
 
 
 def admit_request(key: str, chat: ChatRequest, request_id: Identity) -> router_pb2.AdmitRequest:

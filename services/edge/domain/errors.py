@@ -5,6 +5,7 @@ import math
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from services.edge.domain.body_faults import BodyError
 from services.edge.domain.parameters import expectation, public_name
 from services.edge.domain.quota import duration_text, quota_headers
 from services.runtime.errors import ComptoirError, Reason
@@ -116,6 +117,8 @@ def retry_headers(
 
 def _message(error: ComptoirError, param: str | None) -> str:
     """The sentence of an error; empty for that of its row."""
+    if isinstance(error, BodyError):
+        return error.sentence
     if param and error.reason is Reason.REQUEST_INVALID:
         return f"Invalid '{param}': expected {expectation(param)}."
     if param and error.reason is Reason.PARAMETER_UNSUPPORTED:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.runtime.errors import ComptoirError, Reason
+from services.edge.domain.body_faults import BodyError, BodyFault
 
 MAX_DEPTH = 16
 MAX_VALUES = 20_000
@@ -21,7 +21,7 @@ def outside_strings(document: bytes) -> bytes:
 def check_count(outside: bytes) -> None:
     """Refuses a document with more than MAX_VALUES values, by its commas and brackets alone."""
     if outside.count(b",") + outside.count(b"[") + outside.count(b"{") > MAX_VALUES:
-        raise ComptoirError(Reason.REQUEST_INVALID)
+        raise BodyError(BodyFault.TOO_MANY_VALUES)
 
 
 def check_shape(value: object, outside: bytes) -> None:
@@ -36,7 +36,7 @@ def check_shape(value: object, outside: bytes) -> None:
     while level:
         depth += 1
         if depth > MAX_DEPTH:
-            raise ComptoirError(Reason.REQUEST_INVALID)
+            raise BodyError(BodyFault.TOO_DEEP)
         below: list[Any] = []
         for container in level:
             items = container
@@ -46,4 +46,4 @@ def check_shape(value: object, outside: bytes) -> None:
             below += [item for item in items if isinstance(item, (dict, list))]
         level = below
     if keys != outside.count(b":"):
-        raise ComptoirError(Reason.REQUEST_INVALID)
+        raise BodyError(BodyFault.REPEATED_KEY)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from services.generator.adapters.vllm_environment import quiet, quiet_import, set_environment
 from services.generator.adapters.vllm_prompt import ChatPrompt
 from services.generator.domain.ports import ChatTurn, Role
 
@@ -49,13 +50,15 @@ class Sides:
     """vLLM's renderer and our prompt, of one model folder; no engine is started."""
 
     def __init__(self, folder: Path) -> None:
-        from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415 - takes seconds
-        from vllm.renderers.registry import renderer_from_config  # noqa: PLC0415
+        set_environment(is_download_allowed=False, cpu_threads=1)
+        with quiet_import():
+            from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415 - takes seconds
+            from vllm.renderers.registry import renderer_from_config  # noqa: PLC0415
 
-        from services.generator.adapters.vllm_conversation import converse_as_the_server  # noqa: PLC0415
-
-        config = AsyncEngineArgs(model=str(folder), max_model_len=512).create_engine_config()
-        self.renderer: Any = renderer_from_config(config)
+            from services.generator.adapters.vllm_conversation import converse_as_the_server  # noqa: PLC0415
+        with quiet():
+            config = AsyncEngineArgs(model=str(folder), max_model_len=512).create_engine_config()
+            self.renderer: Any = renderer_from_config(config)
         tokenizer = self.renderer.tokenizer
         self.prompt = ChatPrompt(tokenizer, converse_as_the_server(config.model_config, tokenizer))
 
