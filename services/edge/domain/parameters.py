@@ -39,8 +39,8 @@ EXPECTED = MappingProxyType(
 # How the other processes' schemas spell what a client of the edge sent.
 _FROM_SCHEMA = MappingProxyType(
     {
-        "max_output_tokens": "max_tokens",
-        "sampling.max_output_tokens": "max_tokens",
+        "max_output_tokens": "max_completion_tokens",
+        "sampling.max_output_tokens": "max_completion_tokens",
         "sampling.temperature": "temperature",
         "sampling.top_p": "top_p",
         "sampling.presence_penalty": "presence_penalty",

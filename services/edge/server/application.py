@@ -8,6 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from services.edge.domain.errors import HEADERS_TOO_LARGE, METHOD_NOT_ALLOWED
 from services.edge.domain.limits import EdgeLimits
+from services.edge.domain.paths import CHAT_PATH, MODELS_PATH, served_path
 from services.edge.domain.ports import UsageReports
 from services.edge.domain.timeline import Endpoint
 from services.edge.server.chat import ChatCompletions
@@ -21,8 +22,6 @@ from services.runtime.logs import get_logger, log_failure
 
 _log = get_logger(__name__)
 _EXCHANGE = "comptoir.exchange"
-_CHAT_PATH = "/v1/chat/completions"
-_MODELS_PATH = "/v1/models"
 
 Serve = Callable[[Exchange], Awaitable[None]]
 
@@ -45,9 +44,9 @@ class Application:
         self._limits = limits
         self._router = Router(
             routes=[
-                Route(_CHAT_PATH, _Resource("POST", chat.serve)),
-                Route(_MODELS_PATH, _Resource("GET", models.serve_list)),
-                Route(_MODELS_PATH + "/{name:path}", _Resource("GET", models.serve_one)),
+                Route(CHAT_PATH, _Resource("POST", chat.serve)),
+                Route(MODELS_PATH, _Resource("GET", models.serve_list)),
+                Route(MODELS_PATH + "/{name:path}", _Resource("GET", models.serve_one)),
                 Route("/healthz", _Resource("GET", health.serve_live)),
                 Route("/readyz", _Resource("GET", health.serve_ready)),
             ],
@@ -57,6 +56,7 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one HTTP request."""
+        scope["path"] = served_path(scope["path"])
         exchange = scope[_EXCHANGE] = Exchange(scope, receive, send, clock=self._clock)
         # Before all that may refuse the request: a refusal is an event of its endpoint too.
         exchange.event.endpoint = _endpoint(scope["path"])
@@ -124,9 +124,9 @@ class _Resource:
 
 
 def _endpoint(path: str) -> Endpoint:
-    if path == _CHAT_PATH:
+    if path == CHAT_PATH:
         return Endpoint.CHAT_COMPLETIONS
-    if path == _MODELS_PATH or path.startswith(_MODELS_PATH + "/"):
+    if path == MODELS_PATH or path.startswith(MODELS_PATH + "/"):
         return Endpoint.MODELS
     return Endpoint.OTHER
 

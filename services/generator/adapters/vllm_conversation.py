@@ -19,6 +19,7 @@ def converse_as_the_server(model_config: Any, tokenizer: Any) -> Converse:
     )
 
     def converse(messages: Messages) -> Messages:
+        conversation: Messages
         conversation, _, _ = parse_chat_messages(messages, model_config, content_format)
         return conversation
 
