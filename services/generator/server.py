@@ -14,6 +14,7 @@ from services.generator.domain.generation import Delta, Finished, Order, Started
 from services.generator.domain.generations import Generations
 from services.generator.domain.load_samples import sample_load
 from services.generator.domain.ports import CallerGoneError, Engine, Signatures, UsageSink
+from services.generator.domain.readiness import Readiness
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.ticket import Claims
 from services.generator.domain.watchdog import until_engine_fails
@@ -24,6 +25,8 @@ from services.runtime.logs import get_logger, log_failure
 from services.runtime.telemetry import counter, read_counter
 
 _log = get_logger(__name__)
+
+_LOOK_SECONDS = 0.1
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -102,6 +105,11 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
 class RouterReports(Protocol):
     """What the server needs of the link to the router."""
 
+    @property
+    def is_registered(self) -> bool:
+        """Whether the router has answered on the stream that is open now."""
+        ...
+
     async def run(self, read_load: Any) -> None:
         """Reports until it is cancelled."""
         ...
@@ -143,22 +151,37 @@ async def serve(parts: Parts, stop: asyncio.Event) -> int:
     The engine has been started and warmed up: it comes before the server, since it forks.
     """
     await parts.server.start()
-    await parts.server.set_serving(is_serving=True)
+    await parts.server.set_serving(is_serving=parts.link.is_registered)
     _export(parts.recorder)
+    readiness = asyncio.create_task(_follow_registration(parts))
     reports, samples, watch = _background(parts)
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait({reports, samples, watch, stopped}, return_when=asyncio.FIRST_COMPLETED)
     is_engine_lost = watch.done() and watch.exception() is None
     # Each of the three runs for as long as the process: a replica without one of them must not stay.
     is_failed = any(task.done() for task in (reports, samples, watch))
-    for task in (samples, watch, stopped):
+    for task in (readiness, samples, watch, stopped):
         task.cancel()
     await _drain(parts, is_engine_lost=is_engine_lost)
     reports.cancel()
-    await asyncio.gather(reports, samples, watch, stopped, return_exceptions=True)
+    await asyncio.gather(readiness, reports, samples, watch, stopped, return_exceptions=True)
     await asyncio.gather(parts.link.close(), parts.sink.close())
     await asyncio.to_thread(parts.engine.shutdown)
     return 1 if is_failed else 0
+
+
+async def _follow_registration(parts: Parts) -> None:
+    """Tells health, for ever, whether the router knows the replica: who is not known gets no requests."""
+    readiness, was_ready = Readiness(), parts.link.is_registered
+    while True:
+        now_seconds = parts.clock.monotonic_seconds()
+        is_ready = readiness.look(is_registered=parts.link.is_registered, now_seconds=now_seconds)
+        if is_ready != was_ready:
+            if was_ready:
+                _log.error("not_registered")
+            await parts.server.set_serving(is_serving=is_ready)
+            was_ready = is_ready
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _export(recorder: UsageRecorder) -> None:

@@ -100,7 +100,46 @@ class GrpcTarget(BaseModel):
 
 
 class GrpcListen(GrpcTarget):
-    """A gRPC address to listen on: `host:port` or `unix:/path`."""
+    """A gRPC address to listen on: `host:port` or `unix:/path`, a socket of mode 0600.
+
+    `callers` lists, by service (`EmitterService`) or RPC (`ReplicaService/Report`), the names in the
+    certificates of those who may call, `*` for any characters; what it does not list nobody may call.
+    Empty, it lets everyone call whose certificate the authority signed.
+    """
+
+    callers: dict[str, tuple[str, ...]] = {}
+
+    @property
+    def socket(self) -> Path | None:
+        """The path of a unix socket."""
+        return Path(self.address.removeprefix("unix:")) if self.address.startswith("unix:") else None
+
+    @model_validator(mode="after")
+    def _callers_can_be_told_apart(self) -> Self:
+        if self.callers and self.tls is None:
+            raise ValueError("callers are told by their certificates, so they need tls")
+        return self
+
+
+class GuardedListen(GrpcListen):
+    """Where services listen that only other processes of Comptoir and operators may call.
+
+    A unix socket is its owner's. Over TCP they need `tls` and `callers`, or, on loopback, the statement
+    that everybody on the machine may call.
+    """
+
+    is_open_to_this_machine: bool = False
+
+    @model_validator(mode="after")
+    def _not_everybody_may_call(self) -> Self:
+        if self.socket is not None or (self.tls is not None and self.callers):
+            return self
+        if self.tls is None and self.is_open_to_this_machine:
+            return self
+        raise ValueError(
+            "address must be unix:/path, or come with tls and callers; on loopback, "
+            "is_open_to_this_machine lets every local process call"
+        )
 
 
 class KafkaTarget(BaseModel):

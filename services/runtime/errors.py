@@ -41,6 +41,7 @@ class Reason(IntEnum):
     INTERNAL = 29
     ROUTE_NOT_FOUND = 30
     QUOTA_TOO_SMALL = 31
+    CALLER_NOT_ALLOWED = 32
 
 
 @dataclass(frozen=True, slots=True)

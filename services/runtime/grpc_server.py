@@ -8,6 +8,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from services.runtime.addresses import GrpcListen, GrpcTarget
+from services.runtime.callers import Callers
 from services.runtime.clock import Clock
 from services.runtime.interceptors import CallBoundary
 from services.runtime.logs import get_logger
@@ -23,6 +24,10 @@ _KEEPALIVE = (
     ("grpc.http2.max_pings_without_data", 0),
 )
 _METADATA = (("grpc.max_metadata_size", 8 * 1024), ("grpc.absolute_max_metadata_size", 16 * 1024))
+
+
+# Of a unix socket: to connect, one must be able to write.
+_OWNER_ONLY = 0o600
 
 
 class GrpcServer:
@@ -48,6 +53,9 @@ class GrpcServer:
                 f"the address {self._listen.address} is taken{unless}; "
                 "stop what listens there or set another."
             ) from None
+        if self._listen.socket is not None:
+            # After `keep_private` it is born its owner's; without, it becomes so here.
+            self._listen.socket.chmod(_OWNER_ONLY)
         await self.set_serving(is_serving=False)
         await self.server.start()
         _log.info("listening", address=self._listen.address)
@@ -76,7 +84,7 @@ def build_server(
 ) -> GrpcServer:
     """A server with the call boundary and health; add servicers to `.server`, then `start()` it."""
     server = grpc.aio.server(
-        interceptors=[CallBoundary(clock)],
+        interceptors=[CallBoundary(clock, Callers(listen.callers))],
         maximum_concurrent_rpcs=max_concurrent_calls,
         options=[
             ("grpc.max_receive_message_length", max_receive_bytes),

@@ -1,4 +1,4 @@
-"""What happens around every gRPC call: request id, validation, duration, errors that never repeat input."""
+"""What happens around every gRPC call: who may, request id, validation, duration, errors without input."""
 
 import asyncio
 import contextlib
@@ -11,6 +11,7 @@ import protovalidate
 import structlog
 from google.protobuf.message import DecodeError, Message
 
+from services.runtime.callers import Callers, names_of
 from services.runtime.clock import Clock
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.identity import Identity
@@ -32,8 +33,9 @@ MaybeHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 class CallBoundary(grpc.aio.ServerInterceptor):
     """Wraps every method of a server; the only place where an exception becomes a gRPC status."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, callers: Callers | None = None) -> None:
         self._clock = clock
+        self._callers = callers or Callers({})
         self._durations = histogram("comptoir.rpc.duration", unit="s", description="Time spent on one call.")
         self._internal = counter(
             "comptoir.rpc.internal_errors", unit="{request}", description="Unexpected failures."
@@ -55,12 +57,14 @@ class CallBoundary(grpc.aio.ServerInterceptor):
     def _bounded(self, handler: Handler, method: str, request_id: str) -> Handler:
         async def unary(request: Any, context: Context) -> Any:
             async with _Call(self, method, request_id, context):
+                self._admit(method, context)
                 return await _method(handler)(_checked(handler, request), context)
 
         # It writes for itself: a cancelled call then ends the handler here and now, where a generator that
         # waits to be asked for more would be left to the garbage collector with its `finally` blocks.
         async def streaming(request: Any, context: Context) -> None:
             async with _Call(self, method, request_id, context):
+                self._admit(method, context)
                 answer = _method(handler)(_checked(handler, request), context)
                 if inspect.isawaitable(answer):
                     await answer
@@ -71,9 +75,16 @@ class CallBoundary(grpc.aio.ServerInterceptor):
 
         return _BUILD[bool(handler.request_streaming), bool(handler.response_streaming)](
             streaming if handler.response_streaming else unary,
-            request_deserializer=_deserializer(handler),
+            # Read once it is known that the caller may call, and by us: gRPC itself would answer bytes
+            # that are no message with the parser's words.
+            request_deserializer=None,
             response_serializer=handler.response_serializer,
         )
+
+    def _admit(self, method: str, context: Context) -> None:
+        names = names_of(context)
+        if names is not None:
+            self._callers.check(method, names)
 
     def observe(self, method: str, status: str, seconds: float) -> None:
         """Counts one call."""
@@ -124,14 +135,8 @@ class _Call:
         return False
 
 
-class _Unreadable:
-    """Stands for a request whose bytes are not the schema's message."""
-
-
-def validate(request: Message | _Unreadable) -> None:
+def validate(request: Message) -> None:
     """Holds `request` against the rules in its schema; raises REQUEST_INVALID with the field's name."""
-    if isinstance(request, _Unreadable):
-        raise ComptoirError(Reason.REQUEST_INVALID)
     violations = _validator.collect_violations(request, fail_fast=True)
     if violations:
         elements = violations[0].proto.field.elements
@@ -154,30 +159,24 @@ def _method(handler: Handler) -> Callable[[Any, Context], Any]:
     return cast("Callable[[Any, Context], Any]", found)
 
 
-def _deserializer(handler: Handler) -> Callable[[bytes], Any]:
-    """Reads a request; gRPC itself would answer bytes that are none with the parser's words."""
-    deserialize = cast("Callable[[bytes], Any]", handler.request_deserializer)
-
-    def read(content: bytes) -> Any:
-        try:
-            return deserialize(content)
-        except DecodeError:
-            return _Unreadable()
-
-    return read
-
-
 def _checked(handler: Handler, request: Any) -> Any:
     if handler.request_streaming:
-        return _validated(request)
+        return _each_read(handler, request)
+    return _read(handler, request)
+
+
+async def _each_read(handler: Handler, requests: AsyncIterator[bytes]) -> AsyncIterator[Message]:
+    async for request in requests:
+        yield _read(handler, request)
+
+
+def _read(handler: Handler, content: bytes) -> Message:
+    try:
+        request = cast("Callable[[bytes], Message]", handler.request_deserializer)(content)
+    except DecodeError:
+        raise ComptoirError(Reason.REQUEST_INVALID) from None
     validate(request)
     return request
-
-
-async def _validated(requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
-    async for request in requests:
-        validate(request)
-        yield request
 
 
 def _request_id(details: grpc.HandlerCallDetails) -> str:

@@ -202,6 +202,13 @@ ROWS: Final = MappingProxyType(
             "The request needs more tokens than its API key may use in a minute.",
             "Lower max_completion_tokens, or reduce the length of the messages.",
         ),
+        Reason.CALLER_NOT_ALLOWED: _failed(
+            "PERMISSION_DENIED",
+            500,
+            "caller_not_allowed",
+            "A part of the service may not call another one.",
+            _TELL,
+        ),
     }
 )
 

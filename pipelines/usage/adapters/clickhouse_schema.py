@@ -117,10 +117,10 @@ class ClickHouseSchema:
 
 
 def read_migrations() -> tuple[Migration, ...]:
-    """The SQL files that are installed with this package."""
+    """The SQL files that are installed with this package, in their order."""
     folder = files("pipelines.usage").joinpath("schema")
     return tuple(
         Migration.read(entry.name, entry.read_text(encoding="utf-8"))
-        for entry in folder.iterdir()
+        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
         if entry.name.endswith(".sql")
     )

@@ -16,6 +16,7 @@ from services.generator.domain.terminal_event import Counts
 from services.generator.domain.ticket import Claims, Replica
 from services.runtime.addresses import GrpcTarget
 from services.runtime.clock import Clock
+from services.runtime.errors import ComptoirError, Reason
 from services.runtime.grpc_server import channel
 from services.runtime.identity import Identity
 from services.runtime.logs import get_logger
@@ -26,6 +27,10 @@ _log = get_logger(__name__)
 _MIN_INTERVAL_SECONDS = 0.02
 _FIRST_PAUSE_SECONDS = 0.1
 _LAST_PAUSE_SECONDS = 2.0
+# A refusal that lasts is said again this often.
+_REMIND_SECONDS = 30.0
+# What no other try mends by itself: somebody has to change something.
+_REFUSALS = (Reason.ALREADY_EXISTS, Reason.CALLER_NOT_ALLOWED, Reason.REQUEST_INVALID)
 
 _Call = grpc.aio.StreamStreamCall[replica_pb2.ReportRequest, replica_pb2.ReportResponse]
 
@@ -51,6 +56,13 @@ class RouterLink:
         self._wake = asyncio.Event()
         self._read_load: Callable[[], LoadReport] | None = None
         self._told: LoadReport | None = None
+        self._is_registered = False
+        self._reminded_seconds: float | None = None
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether the router has answered on the stream that is open now."""
+        return self._is_registered
 
     def register(self, replica: Replica, address: str, capabilities: Capabilities, max_requests: int) -> None:
         """Sets what the replica says of itself; call it before `run`."""
@@ -87,12 +99,22 @@ class RouterLink:
             try:
                 await self._session(read_load)
             except grpc.aio.AioRpcError as failure:
-                level = logging.WARNING if pause_seconds == _FIRST_PAUSE_SECONDS else logging.DEBUG
-                _log.log(level, "router_link_lost", reason=error_from(failure).reason.name)
+                self._complain(error_from(failure), is_first=pause_seconds == _FIRST_PAUSE_SECONDS)
+            finally:
+                self._is_registered = False
             if self._clock.monotonic_seconds() - began_seconds > _LAST_PAUSE_SECONDS:
                 pause_seconds = _FIRST_PAUSE_SECONDS
             await asyncio.sleep(pause_seconds)
             pause_seconds = min(pause_seconds * 2, _LAST_PAUSE_SECONDS)
+
+    def _complain(self, error: ComptoirError, *, is_first: bool) -> None:
+        reason, now_seconds = error.reason.name, self._clock.monotonic_seconds()
+        if error.reason not in _REFUSALS:
+            _log.log(logging.WARNING if is_first else logging.DEBUG, "router_link_lost", reason=reason)
+        elif self._reminded_seconds is None or now_seconds - self._reminded_seconds >= _REMIND_SECONDS:
+            self._reminded_seconds = now_seconds
+            replica = self._registration.replica
+            _log.error("registration_refused", replica=replica, reason=reason, kind=error.field)
 
     async def settled(self, timeout_seconds: float) -> int:
         """Waits until the router has confirmed every settlement; returns how many it has not."""
@@ -143,4 +165,5 @@ class RouterLink:
         self, call: "grpc.aio.StreamStreamCall[replica_pb2.ReportRequest, replica_pb2.ReportResponse]"
     ) -> None:
         async for response in call:
+            self._is_registered, self._reminded_seconds = True, None
             self._leases.confirm(response)

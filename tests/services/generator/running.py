@@ -63,6 +63,8 @@ class RememberingSink:
 class RememberingLink:
     """A link to a router that confirms everything at once."""
 
+    is_registered = True
+
     def __init__(self) -> None:
         self.accepted_tickets: list[Identity] = []
         self.settled_leases: list[tuple[Identity, int, int]] = []

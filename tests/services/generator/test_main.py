@@ -10,6 +10,7 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from tests.services.generator.adapters.test_router_link import Router
 from tests.services.generator.test_settings import OWN, SHARED
 
 ROOT = Path(__file__).parents[3]
@@ -71,18 +72,21 @@ async def test_settings_that_cannot_work_end_with_one_sentence(
     assert said.count("\n") == 1
 
 
-async def test_it_becomes_ready_and_drains_on_sigterm(tmp_path: Path) -> None:
+async def test_it_becomes_ready_once_the_router_knows_it_and_drains_on_sigterm(tmp_path: Path) -> None:
+    router = Router(f"unix:{tmp_path}/router.sock")
     process = await start(configured(tmp_path))
     async with grpc.aio.insecure_channel(f"unix:{tmp_path}/generator.sock") as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         request = health_pb2.HealthCheckRequest()
         response = await stub.Check(request, timeout=30, wait_for_ready=True)
-        assert response.status in (1, 2)
+        assert response.status == health_pb2.HealthCheckResponse.NOT_SERVING
+        await router.start()
         async with asyncio.timeout(10):
             async for change in stub.Watch(request):
                 if change.status == health_pb2.HealthCheckResponse.SERVING:
                     break
     process.send_signal(signal.SIGTERM)
     status, said = await ended(process)
+    await router.stop()
     assert status == 0
     assert '"event": "draining"' in said

@@ -8,7 +8,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.router.assembly import Router
 from services.router.settings import RouterSettings
-from services.runtime.addresses import GrpcTarget
+from services.runtime.addresses import GrpcListen
 from services.runtime.clock import ManualClock
 from services.runtime.grpc_server import channel
 from services.runtime.settings import SettingsError
@@ -18,7 +18,7 @@ from tests.fakes.running_router import WAIT_SECONDS, RunningRouter, admit, runni
 
 async def test_it_is_serving_before_any_replica_registered(running: RunningRouter) -> None:
     for listen in (running.settings.listen, running.settings.admin_listen):
-        async with channel(GrpcTarget(address=listen.address)) as open_channel:
+        async with channel(GrpcListen(address=listen.address)) as open_channel:
             answer = await health_pb2_grpc.HealthStub(open_channel).Check(health_pb2.HealthCheckRequest())
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
@@ -41,7 +41,7 @@ async def test_it_stops_when_told_with_a_stream_open(running: RunningRouter) -> 
 
 async def test_a_second_router_gives_way_and_leaves_the_first_ones_socket(running: RunningRouter) -> None:
     with socket.create_server(("127.0.0.1", 0)) as first:
-        listen = GrpcTarget(address=f"127.0.0.1:{first.getsockname()[1]}")
+        listen = GrpcListen(address=f"127.0.0.1:{first.getsockname()[1]}")
         second = Router(running.settings.model_copy(update={"listen": listen}), MemoryLog(), ManualClock())
         with pytest.raises(SettingsError, match="is taken"):
             await asyncio.wait_for(second.run(asyncio.Event()), WAIT_SECONDS)

@@ -24,10 +24,11 @@ class Authority:
         self._file = folder / "ca.pem"
         self._file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def files(self, name: str) -> TlsFiles:
-        """A new certificate and key of `name`, with this authority's own certificate."""
+    def files(self, name: str, *, dns: str = "", uri: str = "") -> TlsFiles:
+        """A new certificate and key of `name` and its other names, with this authority's own certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
-        certificate = self._signed(_named(name), key, is_authority=False)
+        others = [x509.DNSName(dns)] * bool(dns) + [x509.UniformResourceIdentifier(uri)] * bool(uri)
+        certificate = self._signed(_named(name), key, *others, is_authority=False)
         files = TlsFiles(
             certificate_file=self._folder / f"{name}.pem",
             private_key_file=self._folder / f"{name}.key",
@@ -44,10 +45,14 @@ class Authority:
         return files
 
     def _signed(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, is_authority: bool
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePrivateKey,
+        *others: x509.GeneralName,
+        is_authority: bool,
     ) -> x509.Certificate:
         now = datetime.now(UTC)
-        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *others])
         return (
             x509.CertificateBuilder()
             .subject_name(subject)

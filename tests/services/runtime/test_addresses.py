@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.runtime.addresses import GrpcListen, GrpcTarget, KafkaTarget, TlsFiles, is_local, split_address
+from services.runtime.addresses import (
+    GrpcListen,
+    GrpcTarget,
+    GuardedListen,
+    KafkaTarget,
+    TlsFiles,
+    is_local,
+    split_address,
+)
 from services.runtime.grpc_server import channel
 from services.runtime.settings import SettingsError
 from tests.services.runtime.certificates import Authority
@@ -34,6 +42,42 @@ def test_any_other_address_needs_tls(address: str) -> None:
             kind(address=address)
     tls = TlsFiles(certificate_file=Path("a"), private_key_file=Path("b"), ca_file=Path("c"))
     assert GrpcListen(address=address, tls=tls).address == address
+
+
+def guarded(**fields: object) -> GuardedListen:
+    return GuardedListen.model_validate(fields)
+
+
+TLS = {"certificate_file": "a", "private_key_file": "b", "ca_file": "c"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"address": "unix:/run/comptoir/emitter"},
+        {"address": "0.0.0.0:1", "tls": TLS, "callers": {"EmitterService": ["edge"]}},
+        {"address": "127.0.0.1:1", "is_open_to_this_machine": True},
+    ],
+    ids=["socket", "TLS and list", "loopback as said"],
+)
+def test_a_guarded_service_listens_where_it_is_known_who_calls(fields: dict[str, object]) -> None:
+    assert guarded(**fields).address == fields["address"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"address": "127.0.0.1:1"},
+        {"address": "127.0.0.1:1", "tls": TLS},
+        {"address": "127.0.0.1:1", "tls": TLS, "is_open_to_this_machine": True},
+        {"address": "127.0.0.1:1", "callers": {"EmitterService": ["edge"]}},
+        {"address": "0.0.0.0:1", "is_open_to_this_machine": True},
+    ],
+    ids=["loopback", "no list", "list set aside", "no TLS", "not this machine"],
+)
+def test_a_guarded_service_listens_nowhere_else(fields: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        guarded(**fields)
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,17 @@ async def test_a_taken_address_is_one_sentence() -> None:
         await server.server.stop(0)
 
 
+async def test_a_unix_socket_is_its_owners_only(tmp_path: Path) -> None:
+    server = build_server(GrpcListen(address=f"unix:{tmp_path}/s"), clock=ManualClock())
+    before = os.umask(0)
+    try:
+        await server.start()
+    finally:
+        os.umask(before)
+    assert (tmp_path / "s").stat().st_mode & 0o777 == 0o600
+    await server.drain(0)
+
+
 async def test_health_follows_the_process(address: str) -> None:
     server = build_server(GrpcListen(address=address), clock=ManualClock())
     await server.start()

@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -14,7 +15,9 @@ from services.generator.domain.terminal_event import Counts
 from services.generator.domain.ticket import Claims, Replica
 from services.runtime.addresses import GrpcTarget
 from services.runtime.clock import SystemClock
+from services.runtime.errors import ComptoirError, Reason
 from services.runtime.identity import Identity
+from services.runtime.status import STATUS, trailing_metadata
 from tests.contracts.engine_requests import until
 from tests.services.generator.domain.test_ticket import CLAIMS
 
@@ -26,6 +29,7 @@ class Router(replica_pb2_grpc.ReplicaServiceServicer):
         self.address = address
         self.reports: list[replica_pb2.ReportRequest] = []
         self.is_confirming = True
+        self.refusal: ComptoirError | None = None
         self.server: grpc.aio.Server | None = None
 
     async def start(self) -> None:
@@ -39,10 +43,13 @@ class Router(replica_pb2_grpc.ReplicaServiceServicer):
         await self.server.stop(0)
 
     async def Report(  # noqa: N802
-        self, requests: AsyncIterator[replica_pb2.ReportRequest], context: object
+        self, requests: AsyncIterator[replica_pb2.ReportRequest], context: Any
     ) -> AsyncIterator[replica_pb2.ReportResponse]:
         async for report in requests:
             self.reports.append(report)
+            if self.refusal is not None:
+                reason = self.refusal.reason
+                await context.abort(STATUS[reason], reason.name, trailing_metadata(self.refusal))
             closed = [
                 replica_pb2.LeaseIdentity(high=s.lease_id_high, low=s.lease_id_low)
                 for s in report.settlements
@@ -204,3 +211,29 @@ async def test_a_drain_and_a_rush_are_reported_at_once(slowly_linked: Linked) ->
     slowly_linked.link.load_changed()
     await until(lambda: len(slowly_linked.router.reports) == 3, 5)
     assert slowly_linked.router.reports[-1].load.is_draining
+
+
+async def test_it_is_registered_while_the_router_answers(linked: Linked) -> None:
+    await until(lambda: linked.link.is_registered, 5)
+    await linked.router.stop()
+    await until(lambda: not linked.link.is_registered, 5)
+    await linked.router.start()
+    await until(lambda: linked.link.is_registered, 10)
+
+
+@pytest.mark.parametrize("reason", [Reason.ALREADY_EXISTS, Reason.CALLER_NOT_ALLOWED])
+async def test_a_refused_registration_is_told_loudly_once_and_tried_again(
+    tmp_path: Path, reason: Reason, capsys: pytest.CaptureFixture[str]
+) -> None:
+    linked = Linked(tmp_path, interval_seconds=0.02)
+    linked.router.refusal = ComptoirError(reason, field="registration.replica")
+    await linked.router.start()
+    await until(lambda: len([one for one in linked.router.reports if one.HasField("registration")]) >= 2, 10)
+    assert not linked.link.is_registered
+    said = [line for line in capsys.readouterr().out.splitlines() if "registration_refused" in line]
+    assert len(said) == 1
+    for part in ("error", "replica=7", reason.name, "registration.replica"):
+        assert part in said[0]
+    linked.router.refusal = None
+    await until(lambda: linked.link.is_registered, 10)
+    await linked.stop()

@@ -87,6 +87,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The HTTP route does not exist, or does not take the method."""
     ERROR_REASON_QUOTA_TOO_SMALL: _ErrorReason.ValueType  # 31
     """The request needs more tokens than its key may use in a minute: no wait makes room for it."""
+    ERROR_REASON_CALLER_NOT_ALLOWED: _ErrorReason.ValueType  # 32
+    """The principal of the call, by its certificate, is not among those that may make it."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused or failed. A reason never carries content: it is
@@ -157,6 +159,8 @@ ERROR_REASON_ROUTE_NOT_FOUND: ErrorReason.ValueType  # 30
 """The HTTP route does not exist, or does not take the method."""
 ERROR_REASON_QUOTA_TOO_SMALL: ErrorReason.ValueType  # 31
 """The request needs more tokens than its key may use in a minute: no wait makes room for it."""
+ERROR_REASON_CALLER_NOT_ALLOWED: ErrorReason.ValueType  # 32
+"""The principal of the call, by its certificate, is not among those that may make it."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final
