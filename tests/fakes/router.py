@@ -10,11 +10,12 @@ from services.router.adapters.replica_directory import MemoryReplicaDirectory
 from services.router.domain.admission import AdmissionDesk, AdmitRequest, Policy, Ports, Priority
 from services.router.domain.authentication import Authenticator
 from services.router.domain.events import AdmissionEvent
-from services.router.domain.keys import digest_of, make_key
+from services.router.domain.keys import digest_of
 from services.router.domain.leases import LeaseDesk, LeaseTerms
 from services.router.domain.placement import Load, Registration
 from services.router.domain.tenancy import Key, NewKey, Quota, Tenant
 from services.router.domain.ticket import SignedTicket, TicketClaims
+from services.runtime.api_keys import make_key
 from services.runtime.catalog import Catalog, Model, Region
 from services.runtime.clock import ManualClock
 from services.runtime.errors import ComptoirError, Reason

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from services.edge.domain.body_faults import BodyError
+from services.edge.domain.codings import SERVED_CODINGS
 from services.edge.domain.parameters import expectation, public_name
 from services.edge.domain.quota import duration_text, quota_headers
 from services.runtime.errors import ComptoirError, Reason
@@ -48,6 +49,15 @@ HTTP_VERSION_UNSUPPORTED = PublicError(
 )
 BODY_WASTEFUL = PublicError(
     400, _REQUEST, "chunks_too_small", "The body came in too many tiny chunks. Send fewer, larger ones."
+)
+CODING_UNSUPPORTED = PublicError(
+    415,
+    _REQUEST,
+    "content_encoding_unsupported",
+    f"This content-encoding is not served. Send the body with one of: {SERVED_CODINGS}.",
+)
+CODING_BROKEN = PublicError(
+    400, _REQUEST, "content_encoding_broken", "The body is not what its content-encoding says."
 )
 TOO_MANY_CONNECTIONS = PublicError(
     503,

@@ -35,8 +35,8 @@ class ChatCompletions:
     async def serve(self, exchange: Exchange) -> None:
         """Answers one request; raises ComptoirError, HttpRefusalError or ClientGoneError."""
         limits = self._limits
-        body = await read_body(exchange, max_bytes=limits.max_body_bytes, within_seconds=limits.body_seconds)
         key = read_key(exchange)
+        body = await read_body(exchange, max_bytes=limits.max_body_bytes, within_seconds=limits.body_seconds)
         chat = parse_chat(wire.decode_json(body))
         exchange.event.is_streamed = chat.is_streamed
         admission = await self._admit(exchange, key, chat)

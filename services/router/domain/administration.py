@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.router.domain.keys import ENTROPY_BYTES, digest_of, make_key
+from services.router.domain.keys import digest_of
 from services.router.domain.ports import KeyStore
 from services.router.domain.tenancy import Key, NewKey, Quota, Tenant
+from services.runtime.api_keys import ENTROPY_BYTES, make_key
 from services.runtime.catalog import Catalog, Region
 from services.runtime.clock import Clock
 from services.runtime.errors import ComptoirError, Reason

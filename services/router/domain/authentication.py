@@ -2,9 +2,10 @@
 
 import hmac
 
-from services.router.domain.keys import digest_of, region_of
+from services.router.domain.keys import digest_of
 from services.router.domain.ports import KeyFinder
 from services.router.domain.tenancy import Key
+from services.runtime.api_keys import region_of
 from services.runtime.catalog import Region
 from services.runtime.errors import ComptoirError, Reason
 

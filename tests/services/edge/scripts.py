@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 
 from services.edge.domain.ports import Model
 from services.edge.domain.timeline import EdgeRequest
+from services.runtime.api_keys import make_key
 from services.runtime.errors import ComptoirError
 from services.runtime.identity import Identity
 from services.runtime.quota import QuotaState
 
-GOOD_KEY = "cptr_eu-fr_0123456789abcdefghijkl012345"
+GOOD_KEY = make_key("eu-fr", bytes(range(16)))
 LEASE = Identity(7, 9)
 # A step of a scripted answer: text, a failure, or a wait until somebody sets the event.
 Step = str | ComptoirError | asyncio.Event

@@ -18,6 +18,7 @@ from tests.services.edge.scripts import GOOD_KEY
 CANARY = "canary-7f3a"
 PATH = "/v1/chat/completions"
 HEADERS = {"authorization": f"Bearer {GOOD_KEY}"}
+HEAD = f"POST {PATH} HTTP/1.1\r\nauthorization: Bearer {GOOD_KEY}\r\n".encode()
 
 
 def check_shape(answer: httpx.Response, status: int, code: str, param: str | None = None) -> dict[str, Any]:
@@ -155,7 +156,7 @@ async def test_a_field_that_is_not_served_is_named_to_the_sdk_and_not_dropped(st
 async def test_the_sdk_raises_its_own_errors(stage: Stage) -> None:
     stage.router.refusal = ComptoirError(Reason.REQUESTS_EXHAUSTED)
     await stage.start()
-    async with openai.AsyncOpenAI(api_key="x", base_url=f"{stage.url}/v1", max_retries=0) as client:
+    async with openai.AsyncOpenAI(api_key=GOOD_KEY, base_url=f"{stage.url}/v1", max_retries=0) as client:
         with pytest.raises(openai.RateLimitError) as raised:
             await client.chat.completions.create(**CHAT)
     assert (raised.value.code, raised.value.type) == ("rate_limit_exceeded", "requests")
@@ -228,9 +229,34 @@ async def test_what_is_not_http_is_refused_in_the_same_shape(stage: Stage, reque
 async def test_a_client_that_does_not_send_is_not_waited_for(stage: Stage) -> None:
     await stage.start(header_seconds=0.05, body_seconds=0.05)
     assert await raw(stage, b"POST /v1/chat/comp") == b""
-    answer = await raw(stage, b"POST /v1/chat/completions HTTP/1.1\r\ncontent-length: 9\r\n\r\n{")
+    answer = await raw(stage, HEAD + b"content-length: 9\r\n\r\n{")
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"x-should-retry: false" in answer
+
+
+@pytest.mark.parametrize(
+    "key", ["x", "", GOOD_KEY[:-1] + "x", GOOD_KEY.replace("eu-fr", "eu-de"), GOOD_KEY * 9]
+)
+async def test_no_body_is_read_for_what_cannot_be_a_key(stage: Stage, key: str) -> None:
+    await stage.start()
+    head = HEAD.replace(GOOD_KEY.encode(), key.encode())
+    # Answered although not one byte of the body came, and without asking for it.
+    answer = await raw(stage, head + b"expect: 100-continue\r\ncontent-length: 1000000\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    await stage.drain()
+    assert stage.router.keys == []
+    assert [event.request_bytes for event in stage.emitter.events] == [0]
+
+
+async def test_a_client_that_asks_first_is_told_to_send_once_its_key_is_one(stage: Stage) -> None:
+    await stage.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.port)
+    body = json.dumps(CHAT).encode()
+    writer.write(HEAD + b"expect: 100-continue\r\ncontent-length: %d\r\n\r\n" % len(body))
+    assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5) == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(body)
+    assert (await asyncio.wait_for(reader.readline(), 5)).startswith(b"HTTP/1.1 200 ")
+    writer.close()
 
 
 async def test_what_is_unexpected_leaves_as_internal_and_is_logged_by_type(stage: Stage) -> None:
@@ -261,5 +287,5 @@ async def test_nothing_of_the_input_is_logged_or_reported(
     printed = capfd.readouterr()
     everything = f"{lines}{printed.out}{printed.err}{stage.emitter.events}"
     assert CANARY not in everything
-    assert [event.http_status for event in stage.emitter.events] == [200, 400, 400]
+    assert [event.http_status for event in stage.emitter.events] == [200, 400, 401]
     assert GOOD_KEY not in everything

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from services.router.domain.administration import Administration, KeyOrder
-from services.router.domain.keys import digest_of, region_of
+from services.router.domain.keys import digest_of
 from services.router.domain.tenancy import Quota
+from services.runtime.api_keys import region_of
 from services.runtime.clock import ManualClock
 from services.runtime.errors import ComptoirError, Reason
 from tests.fakes.router import CATALOG, FRANCE, PEPPER, MemoryKeys

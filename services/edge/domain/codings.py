@@ -1,0 +1,53 @@
+"""Undoes the compression of a body within the bound that holds for every body."""
+
+import zlib
+
+from services.runtime.errors import ComptoirError, Numbers, Reason
+
+# What an answer that refuses a coding names.
+SERVED_CODINGS = "gzip, deflate, identity"
+_GZIP_WINDOW = 16 + zlib.MAX_WBITS
+_ZLIB_METHOD = 8
+
+
+class CodingUnsupportedError(Exception):
+    """The body has a compression that is not undone here."""
+
+
+class CodingBrokenError(Exception):
+    """The body is not what its header says."""
+
+
+def decode(body: bytes, codings: list[bytes], *, max_bytes: int) -> bytes:
+    """The body without its compression, for the values of its `Content-Encoding` headers.
+
+    Raises CodingUnsupportedError, CodingBrokenError, or REQUEST_TOO_LARGE at the first byte over
+    `max_bytes`: what a small body would become is never made.
+    """
+    names = [name.strip().lower() for value in codings for name in value.split(b",") if name.strip()]
+    names = [name for name in names if name != b"identity"]
+    if not names:
+        return body
+    # One coding and one stream of it: each has a cost of its own, whatever comes out.
+    if len(names) > 1 or names[0] not in (b"gzip", b"x-gzip", b"deflate"):
+        raise CodingUnsupportedError
+    return _inflate(body, _GZIP_WINDOW if names[0] != b"deflate" else _deflate_window(body), max_bytes)
+
+
+def _inflate(body: bytes, window: int, max_bytes: int) -> bytes:
+    inflater = zlib.decompressobj(window)
+    try:
+        decoded = inflater.decompress(body, max_bytes + 1)
+    except zlib.error:
+        raise CodingBrokenError from None
+    if len(decoded) > max_bytes:
+        raise ComptoirError(Reason.REQUEST_TOO_LARGE, numbers=Numbers(limit=max_bytes))
+    if not inflater.eof or inflater.unused_data:
+        raise CodingBrokenError
+    return decoded
+
+
+def _deflate_window(body: bytes) -> int:
+    # The name means zlib's format; some clients send the bare stream that is inside it.
+    is_zlib = len(body) > 1 and body[0] & 15 == _ZLIB_METHOD and int.from_bytes(body[:2]) % 31 == 0
+    return zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS
