@@ -46,8 +46,9 @@ def main() -> None:
     settings = from_command_line(UsageSettings, section="usage", description="Moves events into the store.")
     keep_private()
     logs.configure(process="usage", level=settings.log_level)
-    exporters = telemetry.configure(settings.telemetry, "usage")
+    exporters = telemetry.configure(settings, "usage")
     try:
+        exporters.show()
         asyncio.run(_serve(settings))
     except (SchemaError, SettingsError) as error:
         sys.stderr.write(f"comptoir usage: {error}\n")

@@ -43,8 +43,9 @@ def main() -> None:
     settings = from_command_line(EdgeSettings, section="edge", description=__doc__ or "")
     keep_private()
     logs.configure("edge", settings.log_level)
-    exporters = telemetry.configure(settings.telemetry, "edge")
+    exporters = telemetry.configure(settings, "edge")
     try:
+        exporters.show()
         uvloop.run(run(settings))
     except SettingsError as error:
         sys.stderr.write(f"comptoir edge: {error}\n")

@@ -65,8 +65,9 @@ def main() -> None:
     settings = from_command_line(EmitterSettings, section="emitter", description=__doc__ or "")
     keep_private()
     logs.configure("emitter", settings.log_level)
-    exporters = telemetry.configure(settings.telemetry, "emitter")
+    exporters = telemetry.configure(settings, "emitter")
     try:
+        exporters.show()
         uvloop.run(run(settings))
     except (SettingsError, SpoolUnusableError) as error:
         sys.stderr.write(f"comptoir emitter: {error}\n")

@@ -6,6 +6,7 @@ import uvloop
 
 from services.generator.adapters.ed25519_signatures import Ed25519Signatures
 from services.generator.adapters.engines import engine_from
+from services.generator.adapters.generation_meter import VLLM_NAMES, GenerationMeter
 from services.generator.adapters.router_link import RouterLink
 from services.generator.adapters.usage_emitter import UsageEmitter
 from services.generator.domain.generation import Surroundings
@@ -22,7 +23,7 @@ from services.runtime.privacy import keep_private
 from services.runtime.settings import SettingsError, from_command_line, read_secret
 
 
-async def run(own: GeneratorSettings) -> int:
+async def run(own: GeneratorSettings, exporters: telemetry.Telemetry) -> int:
     """Starts, serves and drains; returns the exit status."""
     clock, stop, me = SystemClock(), stop_event(), own.identity
     gate = TicketGate(me, started_at_microseconds=clock.wall_microseconds())
@@ -32,8 +33,10 @@ async def run(own: GeneratorSettings) -> int:
     # Before any connection: an engine on a CPU forks.
     await engine.start()
     await warm_up(engine)
+    exporters.show()
     sink = UsageEmitter(own.emitter, me, clock, wait_seconds=own.usage_wait_seconds, config_digest=own.digest)
-    recorder = UsageRecorder(sink, max_unrecorded=own.max_unrecorded_events)
+    meter = GenerationMeter(engine, own.model)
+    recorder = UsageRecorder(sink, max_unrecorded=own.max_unrecorded_events, observe=meter.ended)
     interval, lifetime = own.report_interval_seconds, own.settlement_lifetime_seconds
     link = RouterLink(own.router, clock, interval_seconds=interval, lifetime_seconds=lifetime)
     link.register(me, own.address, engine.capabilities, own.max_requests)
@@ -50,9 +53,9 @@ def main() -> int:
     own = from_command_line(GeneratorSettings, section="generator", description="Generates tokens.")
     keep_private()
     logs.configure("generator", own.log_level)
-    exporters = telemetry.configure(own.telemetry, "generator")
+    exporters = telemetry.configure(own, "generator", aliases=VLLM_NAMES)
     try:
-        status: int = uvloop.run(run(own))
+        status: int = uvloop.run(run(own, exporters))
     except SettingsError as error:
         sys.stderr.write(f"comptoir generator: {error}\n")
         return 2

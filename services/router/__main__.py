@@ -30,8 +30,9 @@ def main() -> None:
     settings = from_command_line(RouterSettings, section="router", description=__doc__ or "")
     keep_private()
     logs.configure("router", settings.log_level)
-    exporters = telemetry.configure(settings.telemetry, "router")
+    exporters = telemetry.configure(settings, "router")
     try:
+        exporters.show()
         uvloop.run(run(settings))
     except SettingsError as error:
         sys.stderr.write(f"comptoir router: {error}\n")

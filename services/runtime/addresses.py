@@ -9,7 +9,7 @@ from typing import Self
 import grpc
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
-from services.runtime.settings import SettingsError
+from services.runtime.settings_error import SettingsError
 
 _PORT = re.compile(r"[0-9]{1,5}")
 

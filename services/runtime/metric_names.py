@@ -1,9 +1,56 @@
 """Every metric: its name, its unit and what it tells; a misspelt name is a type error."""
 
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
 
-# One line per name: instrument, unit, meaning.
+
+@dataclass(frozen=True, slots=True)
+class Aliases:
+    """Further names that dashboards know, for Prometheus: of families, and of their labels."""
+
+    names: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+NO_ALIASES: Final = Aliases()
+
+# One line per name: instrument, unit, meaning. Names of OpenTelemetry's conventions where there is one.
 MetricName = Literal[
+    # histogram, s: a generator's time from a request's arrival to its first output token (TTFT)
+    "gen_ai.server.time_to_first_token",
+    # histogram, s: a generator's mean time per output token after the first, per request (TPOT)
+    "gen_ai.server.time_per_output_token",
+    # histogram, s: a generator's time from a request's arrival to its last output token, by outcome
+    "gen_ai.server.request.duration",
+    # histogram, {token}: input and output tokens of a request, by gen_ai.token.type
+    "gen_ai.client.token.usage",
+    # histogram, s: the edge's time from a request's arrival to its last byte, by route and status
+    "http.server.request.duration",
+    # histogram, s: the edge's time from a streamed request's arrival to its first text
+    "comptoir.edge.time_to_first_text",
+    # counter, {request}: generations that ended, by outcome and reason
+    "comptoir.generator.requests",
+    # histogram, s: wait in the engine's queue
+    "comptoir.generator.queue_time",
+    # histogram, s: time from scheduled to first token in the engine
+    "comptoir.generator.prefill_time",
+    # counter, {token}: input tokens of generations that ended, cached ones included
+    "comptoir.generator.input_tokens",
+    # counter, {token}: input tokens that the prefix cache held
+    "comptoir.generator.cached_input_tokens",
+    # counter, {token}: output tokens of generations that ended
+    "comptoir.generator.output_tokens",
+    # gauge, {request}: requests in the engine's running batch
+    "comptoir.engine.running_requests",
+    # gauge, {request}: requests that wait in the engine
+    "comptoir.engine.waiting_requests",
+    # gauge, 1: share of the KV cache in use, 0 to 1
+    "comptoir.engine.kv_usage",
+    # gauge, s: age of the engine's three numbers above; they stand still while it makes no step
+    "comptoir.engine.load_age",
+    # counter, {request}: times that the engine took a running request back into its queue
+    "comptoir.engine.preemptions",
     # histogram, s: time a process spent on one call, by method and status
     "comptoir.rpc.duration",
     # counter, {request}: calls that left a process as INTERNAL, by the failure's type; each one is a defect

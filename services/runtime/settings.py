@@ -13,15 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from services.runtime.catalog import Catalog, Region
 from services.runtime.identity import digest64
+from services.runtime.metrics_listen import MetricsListen
+from services.runtime.settings_error import SettingsError as SettingsError  # noqa: PLC0414 - part of this module
 from services.runtime.settings_files import unreadable_files
 
 ENVIRONMENT_PREFIX = "COMPTOIR_"
 SHARED_KEYS = ("region", "catalog", "telemetry", "log_level")
 SECTIONS = ("edge", "router", "generator", "emitter", "usage", "local_kafka", "local_clickhouse")
-
-
-class SettingsError(Exception):
-    """The settings cannot be used; the text is one sentence for the person who wrote them."""
 
 
 class TelemetrySettings(BaseModel):
@@ -43,6 +41,9 @@ class ProcessSettings(BaseModel):
     catalog: Catalog
     telemetry: TelemetrySettings = TelemetrySettings()
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    metrics_listen: MetricsListen | None = Field(
+        default=None, description="where Prometheus reads GET /metrics; nothing listens without it"
+    )
 
     @model_validator(mode="after")
     def _region_is_in_the_catalog(self) -> "ProcessSettings":

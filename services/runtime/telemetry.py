@@ -1,57 +1,108 @@
-"""OpenTelemetry set-up: nothing leaves the process unless an OTLP address is configured."""
+"""OpenTelemetry set-up: nothing leaves the process unless an address to send to or to listen on is set."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from opentelemetry import metrics, trace
 from opentelemetry.metrics import Counter, Histogram, Observation
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from prometheus_client import CollectorRegistry
 
-from services.runtime.metric_names import MetricName
-from services.runtime.settings import TelemetrySettings
+from services.runtime.metric_names import NO_ALIASES, Aliases, MetricName
+from services.runtime.metrics_endpoint import MetricsEndpoint
+from services.runtime.metrics_listen import MetricsListen
+from services.runtime.settings import ProcessSettings, TelemetrySettings
 
 # A collector that is away must not hold up a drain.
 _SHUTDOWN_MILLISECONDS = 3_000
+# By unit, the upper bounds of a histogram's buckets. Seconds: from a step of an engine to a long answer.
+_BUCKETS: Final[Mapping[str, tuple[float, ...]]] = {
+    "s": (
+        *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
+        *(1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0),
+    ),
+    "{token}": tuple(float(4**power) for power in range(12)),
+}
 
 
 class Telemetry:
-    """The providers of one process."""
+    """The providers of one process, and the port where its metrics are read."""
 
-    def __init__(self, meters: MeterProvider | None, tracers: TracerProvider | None) -> None:
-        self._meters = meters
-        self._tracers = tracers
+    def __init__(self) -> None:
+        self.meters: MeterProvider | None = None
+        self.tracers: TracerProvider | None = None
+        self._endpoint: MetricsEndpoint | None = None
+        self._to_show: tuple[MetricsListen, CollectorRegistry] | None = None
+
+    def will_show(self, listen: MetricsListen, registry: CollectorRegistry) -> None:
+        """Says where `show` listens."""
+        self._to_show = listen, registry
+
+    def show(self) -> None:
+        """Opens the operations port, if there is one to be; SettingsError where it is taken.
+
+        It starts a thread: what forks does so before.
+        """
+        if self._to_show is not None:
+            self._endpoint = MetricsEndpoint(*self._to_show)
 
     def shutdown(self) -> None:
         """Sends what is left and stops."""
-        if self._meters is not None:
-            self._meters.shutdown(timeout_millis=_SHUTDOWN_MILLISECONDS)
-        if self._tracers is not None:
-            self._tracers.shutdown()
+        if self._endpoint is not None:
+            self._endpoint.close()
+        if self.meters is not None:
+            self.meters.shutdown(timeout_millis=_SHUTDOWN_MILLISECONDS)
+        if self.tracers is not None:
+            self.tracers.shutdown()
 
 
-def configure(settings: TelemetrySettings, process: str) -> Telemetry:
-    """Starts export to the configured address; without one, all instruments stay no-ops."""
-    if not settings.otlp_endpoint:
-        return Telemetry(None, None)
-    # The exporters cost 0.1 s to import, and most processes on one machine never export.
+def configure(settings: ProcessSettings, process: str, *, aliases: Aliases = NO_ALIASES) -> Telemetry:
+    """Starts export as the settings say; without an address, all instruments stay no-ops.
+
+    `aliases` are further names under which `/metrics` shows what it reads.
+    """
+    sent, listen, telemetry = settings.telemetry, settings.metrics_listen, Telemetry()
+    readers: list[MetricReader] = []
+    resource = Resource.create({"service.name": f"comptoir-{process}"})
+    if sent.otlp_endpoint:
+        readers.append(_sending_reader(sent))
+        telemetry.tracers = _tracers(sent, resource)
+    if listen is not None:
+        from services.runtime.prometheus import shown_reader  # noqa: PLC0415 - as below
+
+        reader, registry = shown_reader(aliases)
+        readers.append(reader)
+        telemetry.will_show(listen, registry)
+    if readers:
+        telemetry.meters = MeterProvider(metric_readers=readers, resource=resource)
+        metrics.set_meter_provider(telemetry.meters)
+    return telemetry
+
+
+# The exporters cost 0.1 s each to import, and a process that does not export goes without.
+
+
+def _sending_reader(settings: TelemetrySettings) -> MetricReader:
     from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter  # noqa: PLC0415
+
+    exporter = OTLPMetricExporter(endpoint=settings.otlp_endpoint, insecure=settings.is_otlp_insecure)
+    return PeriodicExportingMetricReader(
+        exporter, export_interval_millis=settings.metric_interval_seconds * 1000
+    )
+
+
+def _tracers(settings: TelemetrySettings, resource: Resource) -> TracerProvider:
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
 
-    resource = Resource.create({"service.name": f"comptoir-{process}"})
-    endpoint, insecure = settings.otlp_endpoint, settings.is_otlp_insecure
-    reader = PeriodicExportingMetricReader(
-        OTLPMetricExporter(endpoint=endpoint, insecure=insecure),
-        export_interval_millis=settings.metric_interval_seconds * 1000,
-    )
-    meters = MeterProvider(metric_readers=[reader], resource=resource)
     tracers = TracerProvider(resource=resource)
-    tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, insecure=insecure)))
-    metrics.set_meter_provider(meters)
+    exporter = OTLPSpanExporter(endpoint=settings.otlp_endpoint, insecure=settings.is_otlp_insecure)
+    tracers.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(tracers)
-    return Telemetry(meters, tracers)
+    return tracers
 
 
 def counter(name: MetricName, *, unit: str, description: str) -> Counter:
@@ -59,20 +110,42 @@ def counter(name: MetricName, *, unit: str, description: str) -> Counter:
     return metrics.get_meter("comptoir").create_counter(name, unit=unit, description=description)
 
 
-def read_counter(name: MetricName, *, unit: str, description: str, read: Callable[[], float]) -> None:
+def read_counter(
+    name: MetricName,
+    *,
+    unit: str,
+    description: str,
+    read: Callable[[], float],
+    attributes: Mapping[str, str] | None = None,
+) -> None:
     """A sum that only grows, kept elsewhere, which `read` tells at every collection."""
     metrics.get_meter("comptoir").create_observable_counter(
-        name, callbacks=[lambda _options: [Observation(read())]], unit=unit, description=description
+        name,
+        callbacks=[lambda _options: [Observation(read(), attributes)]],
+        unit=unit,
+        description=description,
     )
 
 
 def histogram(name: MetricName, *, unit: str, description: str) -> Histogram:
-    """A distribution."""
-    return metrics.get_meter("comptoir").create_histogram(name, unit=unit, description=description)
+    """A distribution, in buckets that fit its unit."""
+    return metrics.get_meter("comptoir").create_histogram(
+        name, unit=unit, description=description, explicit_bucket_boundaries_advisory=_BUCKETS.get(unit)
+    )
 
 
-def gauge(name: MetricName, *, unit: str, description: str, read: Callable[[], float]) -> None:
+def gauge(
+    name: MetricName,
+    *,
+    unit: str,
+    description: str,
+    read: Callable[[], float],
+    attributes: Mapping[str, str] | None = None,
+) -> None:
     """A value that `read` tells at every collection."""
     metrics.get_meter("comptoir").create_observable_gauge(
-        name, callbacks=[lambda _options: [Observation(read())]], unit=unit, description=description
+        name,
+        callbacks=[lambda _options: [Observation(read(), attributes)]],
+        unit=unit,
+        description=description,
     )

@@ -18,11 +18,13 @@ import grpc
 import openai
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 
+from services.cli.stack.options import PORTS
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMPTOIR = (sys.executable, "-m", "services.cli")
 UP_SECONDS = 180
 DOWN_SECONDS = 90
-_PORTS = 8
+_PORTS = PORTS
 
 Value = TypeVar("Value")
 
@@ -125,7 +127,7 @@ def eventually(ask: Callable[[], Value], is_good: Callable[[Value], bool], secon
 
 
 def free_ports() -> int:
-    """The first of eight neighbouring ports that are free now, below the kernel's ephemeral range."""
+    """The first of neighbouring ports that are free now, below the kernel's ephemeral range."""
     for first in range(18_400, 30_000, 16):
         if all(_is_free(first + offset) for offset in range(_PORTS)):
             return first

@@ -27,7 +27,7 @@ _NOT_FOR_CHILDREN = ("COMPTOIR_API_KEY", "PYTHONDONTWRITEBYTECODE")
 def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
     data_dir: DataDir = DEFAULT_DATA_DIR,
     port: Annotated[
-        int, typer.Option(help="Port of the OpenAI endpoint; the other parts take the seven ports after it.")
+        int, typer.Option(help="Port of the OpenAI endpoint; the other parts take the twelve ports after it.")
     ] = DEFAULT_PORT,
     model: Annotated[
         str, typer.Option(help="Model folder, or organisation/name of the model hub (downloads it).")

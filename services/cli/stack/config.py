@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from services.cli.stack.errors import StackError
-from services.cli.stack.options import Addresses, StackOptions
+from services.cli.stack.options import METERED, Addresses, StackOptions
 from services.cli.stack.paths import DataPaths
 from services.cli.stack.secret_files import SIGNING_KEY_NUMBER
 
@@ -13,7 +13,7 @@ REGION = "eu-fr"
 _DEFAULT_CONTEXT_TOKENS = 4096
 # One request of this length fits the default KV cache of the CPU engine for small models.
 _MOST_CONTEXT_TOKENS = 8192
-_PORTS_CHOOSE = frozenset({"listen", "admin_listen", "controller_port"})
+_PORTS_CHOOSE = frozenset({"listen", "admin_listen", "controller_port", "metrics_listen"})
 
 
 def build_config(options: StackOptions, addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
@@ -44,6 +44,8 @@ def build_config(options: StackOptions, addresses: Addresses, paths: DataPaths) 
             "writer_password_file": str(paths.secrets / "clickhouse-writer-password"),
         },
     }
+    for process in METERED:
+        document[process]["metrics_listen"] = {"port": addresses.metrics_port(process)}
     return merge(document, options.overrides)
 
 

@@ -8,8 +8,11 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 DEFAULT_MODEL = REPOSITORY / "deploy" / "models" / "tiny-eu"
 DEFAULT_DATA_DIR = Path("comptoir-data")
 DEFAULT_PORT = 8400
-# Edge, router, generator, emitter, ClickHouse, Kafka, its controller, the pipeline's health.
-PORTS = 8
+# The processes that show metrics, in the order of their operations ports.
+METERED = ("edge", "router", "generator", "emitter", "usage")
+_PORTS_OF_SERVICES = 8
+# Edge, router, generator, emitter, ClickHouse, Kafka, its controller, the pipeline's health; then metrics.
+PORTS = _PORTS_OF_SERVICES + len(METERED)
 
 EngineName = Literal["vllm", "simulated"]
 
@@ -34,7 +37,7 @@ class StackOptions:
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where each part listens on this machine: the edge's port and the seven after it."""
+    """Where each part listens on this machine: the edge's port and those after it."""
 
     port: int
     kafka_override: str = ""
@@ -94,6 +97,15 @@ class Addresses:
     def usage(self) -> str:
         """host:port of the pipeline's health service."""
         return self._at(7)
+
+    def metrics_port(self, process: str) -> int:
+        """Port of `GET /metrics` of one of the METERED processes."""
+        return self.port + _PORTS_OF_SERVICES + METERED.index(process)
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """URL of the metrics, by process."""
+        return {name: f"http://127.0.0.1:{self.metrics_port(name)}/metrics" for name in METERED}
 
     def _at(self, offset: int) -> str:
         return f"127.0.0.1:{self.port + offset}"

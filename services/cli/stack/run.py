@@ -109,6 +109,7 @@ class StackRun:
             },
             model=model,
             data_dir=str(self._paths.root),
+            metrics=addresses.metrics,
         )
 
     def _changed(self, child: Child) -> None:

@@ -38,6 +38,7 @@ class StackState:
     grpc: dict[str, str]
     model: str
     data_dir: str
+    metrics: dict[str, str] = field(default_factory=dict)
     processes: list[ProcessState] = field(default_factory=list)
     problem: str = ""
 

@@ -1,7 +1,7 @@
 """Every terminal event is held here until the sink has made it durable."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 
 from services.generator.domain.ports import EventRefusedError, Sleep, UsageSink
 from services.generator.domain.terminal_event import TerminalEvent
@@ -15,11 +15,20 @@ class UsageRecorder:
     """Records events in the background, so that no caller's going away can lose one.
 
     At most `max_unrecorded` events wait; while that many do, `is_full` says to take no new requests.
+    `observe` is told of each event once, however often it has to be sent.
     """
 
-    def __init__(self, sink: UsageSink, *, max_unrecorded: int, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        sink: UsageSink,
+        *,
+        max_unrecorded: int,
+        observe: Callable[[TerminalEvent], None] = lambda _event: None,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
         self._sink = sink
         self._max_unrecorded = max_unrecorded
+        self._observe = observe
         self._sleep = sleep
         self._tasks: set[asyncio.Task[None]] = set()
         self.refused_events = 0
@@ -40,6 +49,7 @@ class UsageRecorder:
 
         It fails with USAGE_NOT_RECORDED; the event is kept and tried again nevertheless.
         """
+        self._observe(event)
         first_try: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # Nobody may be left to look at a failure; asyncio must not report it with its arguments.
         first_try.add_done_callback(lambda done: done.cancelled() or done.exception())

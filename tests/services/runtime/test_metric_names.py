@@ -9,4 +9,6 @@ from services.runtime.metric_names import MetricName
 def test_names_are_dotted_lower_case_and_stand_once() -> None:
     names = get_args(MetricName)
     assert len(set(names)) == len(names)
-    assert all(re.fullmatch(r"comptoir(\.[a-z][a-z_]*){2}", name) for name in names)
+    ours = r"comptoir(\.[a-z][a-z_]*){2}"
+    conventional = r"(gen_ai\.(server|client)|http\.server)(\.[a-z][a-z_]*){1,2}"
+    assert all(re.fullmatch(f"{ours}|{conventional}", name) for name in names)

@@ -1,4 +1,4 @@
-"""Telemetry: nothing is exported unless an address is given."""
+"""Telemetry: nothing is exported or shown unless an address is given."""
 
 import subprocess
 import sys
@@ -7,21 +7,30 @@ import pytest
 from opentelemetry import metrics, trace
 
 from services.runtime import telemetry
-from services.runtime.settings import TelemetrySettings
+from services.runtime.settings import ProcessSettings, TelemetrySettings
+
+_SETTINGS = (
+    "from services.runtime.settings import ProcessSettings\n"
+    "catalog = {'regions': [{'number': 1, 'name': 'eu-fr'}], 'models': ["
+    "{'number': 1, 'name': 'tiny', 'context_tokens': 8, 'max_output_tokens': 8}]}\n"
+    "def settings(**more):\n"
+    "    return ProcessSettings.model_validate({'region': 'eu-fr', 'catalog': catalog, **more})\n"
+)
 
 
 def test_without_an_address_there_is_no_exporter_and_instruments_do_nothing() -> None:
     script = (
         "import sys, threading\n"
         "from services.runtime import telemetry\n"
-        "from services.runtime.settings import TelemetrySettings\n"
-        "kept = telemetry.configure(TelemetrySettings(), 'edge')\n"
+        + _SETTINGS
+        + "kept = telemetry.configure(settings(), 'edge')\n"
+        "kept.show()\n"
         "telemetry.counter('comptoir.usage.recorded', unit='{event}', description='x').add(1)\n"
         "telemetry.histogram('comptoir.rpc.duration', unit='s', description='x').record(1.0)\n"
         "telemetry.gauge('comptoir.spool.size', unit='By', description='x', read=lambda: 1.0)\n"
         "telemetry.read_counter('comptoir.usage.recorded', unit='1', description='x', read=lambda: 1.0)\n"
         "kept.shutdown()\n"
-        "assert not [name for name in sys.modules if 'exporter.otlp' in name]\n"
+        "assert not [name for name in sys.modules if 'exporter.' in name]\n"
         "assert threading.active_count() == 1\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
@@ -34,8 +43,39 @@ def test_with_an_address_providers_are_made_and_shut_down(monkeypatch: pytest.Mo
     monkeypatch.setattr(trace, "set_tracer_provider", tracers.append)
     monkeypatch.setattr(telemetry, "_SHUTDOWN_MILLISECONDS", 50)
     monkeypatch.setattr("opentelemetry.sdk.trace.export.BatchSpanProcessor.shutdown", lambda self: None)
-    settings = TelemetrySettings(otlp_endpoint="http://127.0.0.1:9", is_otlp_insecure=True)
+    sent = TelemetrySettings(otlp_endpoint="http://127.0.0.1:9", is_otlp_insecure=True)
+    settings = ProcessSettings.model_construct(telemetry=sent)
     kept = telemetry.configure(settings, "router")
     assert len(meters) == len(tracers) == 1
     assert tracers[0].resource.attributes["service.name"] == "comptoir-router"  # type: ignore[attr-defined] # a provider
     kept.shutdown()
+
+
+def test_what_is_measured_is_shown_under_its_name_and_its_alias() -> None:
+    script = (
+        "import httpx\n"
+        "from services.runtime import telemetry\n"
+        "from services.runtime.metric_names import Aliases\n"
+        + _SETTINGS
+        + "names, labels = {'comptoir_rpc_duration_seconds': 'vllm:time_seconds'}, {'method': 'model_name'}\n"
+        "aliases = Aliases(names, labels)\n"
+        "kept = telemetry.configure(settings(metrics_listen={'port': 0}), 'edge', aliases=aliases)\n"
+        "duration = telemetry.histogram('comptoir.rpc.duration', unit='s', description='x')\n"
+        "duration.record(0.03, {'method': 'a'})\n"
+        "telemetry.gauge('comptoir.spool.size', unit='By', description='x', read=lambda: 7.0)\n"
+        "kept.show()\n"
+        "url = f'http://127.0.0.1:{kept._endpoint.port}/metrics'\n"
+        "print(httpx.get(url, trust_env=False).text)\n"
+        "kept.shutdown()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, timeout=60, capture_output=True, text=True
+    )
+    lines = done.stdout.splitlines()
+    assert 'comptoir_rpc_duration_seconds_bucket{le="0.025",method="a"} 0.0' in lines
+    assert 'comptoir_rpc_duration_seconds_bucket{le="0.05",method="a"} 1.0' in lines
+    assert 'vllm:time_seconds_bucket{le="0.05",model_name="a"} 1.0' in lines
+    assert 'vllm:time_seconds_count{model_name="a"} 1.0' in lines
+    assert "comptoir_spool_size_bytes 7.0" in lines
+    assert any(line.startswith("process_resident_memory_bytes ") for line in lines)
+    assert 'service_name="comptoir-edge"' in done.stdout

@@ -1,6 +1,6 @@
-"""Addresses: eight neighbouring ports of loopback, unless somebody else's parts are named."""
+"""Addresses: neighbouring ports of loopback, unless somebody else's parts are named."""
 
-from services.cli.stack.options import DEFAULT_MODEL, PORTS, Addresses
+from services.cli.stack.options import DEFAULT_MODEL, METERED, PORTS, Addresses
 
 
 def test_the_parts_listen_on_neighbouring_ports_of_loopback() -> None:
@@ -14,11 +14,13 @@ def test_the_parts_listen_on_neighbouring_ports_of_loopback() -> None:
         addresses.local_kafka,
         f"127.0.0.1:{addresses.kafka_controller_port}",
         addresses.usage,
+        *(f"127.0.0.1:{addresses.metrics_port(process)}" for process in METERED),
     ]
     assert listening == [f"127.0.0.1:{9000 + offset}" for offset in range(PORTS)]
     assert addresses.base_url == "http://127.0.0.1:9000/v1"
     assert addresses.clickhouse_url == "http://127.0.0.1:9004"
     assert addresses.kafka == "127.0.0.1:9005"
+    assert addresses.metrics["usage"] == "http://127.0.0.1:9012/metrics"
 
 
 def test_the_parts_of_others_win() -> None:

@@ -1,0 +1,38 @@
+"""Where a process shows its metrics to Prometheus."""
+
+import ssl
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from services.runtime.addresses import TlsFiles, is_local
+from services.runtime.settings_error import SettingsError
+
+
+class MetricsListen(BaseModel):
+    """The operations port; anything but loopback demands a certificate of its callers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    port: int = Field(ge=0, le=65535)
+    tls: TlsFiles | None = None
+
+    @model_validator(mode="after")
+    def _plaintext_stays_on_the_machine(self) -> "MetricsListen":
+        if self.tls is None and not is_local(f"{self.host}:{self.port}"):
+            raise ValueError("host is not loopback, so it needs tls")
+        return self
+
+    def ssl_context(self) -> ssl.SSLContext | None:
+        """Mutual TLS of the endpoint, or None on loopback."""
+        if self.tls is None:
+            return None
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.verify_mode = ssl.CERT_REQUIRED
+        try:
+            context.load_verify_locations(self.tls.ca_file)
+            context.load_cert_chain(self.tls.certificate_file, self.tls.private_key_file)
+        except OSError:
+            raise SettingsError("the TLS files of metrics_listen cannot be read.") from None
+        return context
