@@ -41,7 +41,7 @@ async def run(own: GeneratorSettings, exporters: telemetry.Telemetry) -> int:
     link = RouterLink(own.router, clock, interval_seconds=interval, lifetime_seconds=lifetime)
     link.register(me, own.address, engine.capabilities, own.max_requests)
     limits = own.max_request_seconds, own.catalog_model.max_bytes_per_token
-    around = Surroundings(engine, recorder, link, clock, secret, *limits)
+    around = Surroundings(engine, recorder, link, clock, secret, *limits, own.queue_order)
     generations = Generations(around, gate, max_requests=own.max_requests, load_changed=link.load_changed)
     server = build_server(own.listen, clock=clock)
     GeneratorService(generations, signatures, clock).add_to(server.server)

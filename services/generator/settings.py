@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.generator.domain.bounds import Bounds
 from services.generator.domain.engine_parameters import EngineParameters, SimulatedParameters, VllmParameters
+from services.generator.domain.queueing import QueueOrder
 from services.generator.domain.ticket import Replica
 from services.runtime.addresses import GrpcListen, GrpcTarget
 from services.runtime.catalog import Model
@@ -50,6 +51,23 @@ class VllmSettings(BaseModel):
     is_download_allowed: bool = False
 
 
+class QueueSettings(BaseModel):
+    """How long the classes of requests yield in the engine's queue, before they go first by age."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # A default request goes before interactive ones that come so much later.
+    default_yields_seconds: float = Field(default=5.0, ge=0, le=86_400)
+    # A batch request goes before interactive ones that come so much later.
+    batch_yields_seconds: float = Field(default=60.0, ge=0, le=86_400)
+
+    @model_validator(mode="after")
+    def _batch_yields_longest(self) -> Self:
+        if self.batch_yields_seconds < self.default_yields_seconds:
+            raise ValueError("batch_yields_seconds must not be below default_yields_seconds")
+        return self
+
+
 class GeneratorSettings(ProcessSettings):
     """One generator."""
 
@@ -69,6 +87,7 @@ class GeneratorSettings(ProcessSettings):
     cache_salt_secret_file: Path
     simulated: SimulatedSettings = SimulatedSettings()
     vllm: VllmSettings = VllmSettings()
+    queue: QueueSettings = QueueSettings()
     # Most streams at once; more are refused as REPLICA_OVERLOADED.
     max_requests: int = Field(default=256, ge=1)
     # Longest generation. Keep it at or below `router.max_generation_seconds`: a stream that outlives its
@@ -113,6 +132,11 @@ class GeneratorSettings(ProcessSettings):
         if self.engine == "simulated":
             return SimulatedParameters(context_tokens=context_tokens, **self.simulated.model_dump())
         return VllmParameters(self.model_path, context_tokens, **self.vllm.model_dump())
+
+    @property
+    def queue_order(self) -> QueueOrder:
+        """How the engine's queue weighs class against age."""
+        return QueueOrder(**self.queue.model_dump())
 
     @property
     def bounds(self) -> Bounds:

@@ -45,6 +45,7 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
                 model_names=list(request.models),
                 quota=admin_wire.quota(request.quota) if request.HasField("quota") else None,
                 expires_at_seconds=request.expires_at_seconds,
+                best_priority=admin_wire.priority(request.best_priority),
             )
         )
         return admin_pb2.CreateKeyResponse(

@@ -1,9 +1,17 @@
 """Between the messages of administration and the router's own types; names come from the catalog."""
 
-from comptoir.router.v1 import admin_pb2
+from typing import Final
 
-from services.router.domain.tenancy import Key, Quota, Tenant
+from comptoir.router.v1 import admin_pb2, router_pb2
+
+from services.router.domain.tenancy import Key, Priority, Quota, Tenant
 from services.runtime.catalog import Catalog
+
+_PRIORITIES: Final = {
+    Priority.INTERACTIVE: router_pb2.PRIORITY_INTERACTIVE,
+    Priority.DEFAULT: router_pb2.PRIORITY_DEFAULT,
+    Priority.BATCH: router_pb2.PRIORITY_BATCH,
+}
 
 
 def tenant(stored: Tenant, catalog: Catalog) -> admin_pb2.Tenant:
@@ -34,12 +42,18 @@ def key(stored: Key, catalog: Catalog) -> admin_pb2.Key:
         created_at_seconds=stored.created_at_seconds,
         expires_at_seconds=stored.expires_at_seconds,
         revoked_at_seconds=stored.revoked_at_seconds,
+        best_priority=_PRIORITIES[stored.best_priority],
     )
 
 
 def quota(message: admin_pb2.Quota) -> Quota:
     """Return the quota that a message carries."""
     return Quota(message.requests_per_minute, message.tokens_per_minute, message.concurrency)
+
+
+def priority(number: int) -> Priority:
+    """Return the class with that number in the schema; unspecified reads as default."""
+    return {int(sent): known for known, sent in _PRIORITIES.items()}.get(number, Priority.DEFAULT)
 
 
 def _model_name(number: int, catalog: Catalog) -> str:

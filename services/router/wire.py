@@ -7,10 +7,11 @@ from comptoir.router.v1 import replica_pb2, router_pb2
 from comptoir.ticket.v1 import ticket_pb2
 from comptoir.usage.v1 import usage_pb2
 
-from services.router.domain.admission import Admission, AdmitRequest, Priority
+from services.router.domain.admission import Admission, AdmitRequest
 from services.router.domain.events import AdmissionEvent
 from services.router.domain.lease import Process, Settlement
 from services.router.domain.placement import Load, Registration
+from services.router.domain.tenancy import Priority
 from services.router.domain.ticket import TicketClaims, TicketOffer
 from services.runtime.catalog import Model
 from services.runtime.contract import EVENT_SCHEMA_VERSION

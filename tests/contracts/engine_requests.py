@@ -1,7 +1,8 @@
 """How the contract of engines asks: requests, answers, and bounded waits."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from services.generator.domain.ports import ChatTurn, Engine, EngineFinish, EngineRequest, Role, Step
@@ -91,3 +92,26 @@ async def fill(engine: Engine, tokens: int = 900) -> list[AsyncGenerator[Step, N
         await anext(steps)
         running.append(steps)
     return running
+
+
+async def order_of_first_steps(engine: Engine, came: Sequence[tuple[str, int]]) -> list[str]:
+    """The names of (name, priority), in the order in which an engine with one free place serves them."""
+    running = await fill(engine)
+    order: list[str] = []
+
+    async def wait_for_first_step(name: str, priority: int) -> None:
+        async with aclosing(ask(engine, await chat(engine), tokens=2, priority=priority)) as steps:
+            await anext(steps)
+            order.append(name)
+
+    waiting = []
+    for index, (name, priority) in enumerate(came):
+        waiting.append(asyncio.create_task(wait_for_first_step(name, priority)))
+        await holds(engine, RUNNING_REQUESTS + index + 1)
+    await running[0].aclose()
+    async with asyncio.timeout(BOUND_SECONDS):
+        await asyncio.gather(*waiting)
+    for steps in running:
+        await steps.aclose()
+    await idle(engine)
+    return order

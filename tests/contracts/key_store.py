@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from services.router.domain.ports import KeyStore
-from services.router.domain.tenancy import Key, NewKey, Quota
+from services.router.domain.tenancy import Key, NewKey, Priority, Quota
 from services.runtime.errors import ComptoirError, Reason
 
 DIGEST = bytes(range(32))
@@ -20,6 +20,7 @@ def new_key(**fields: object) -> NewKey:
         "quota": Quota(60, 4_000_000_000, 3),
         "created_at_seconds": 100,
         "expires_at_seconds": 200,
+        "best_priority": Priority.BATCH,
         **fields,
     }
     return NewKey(**values)  # type: ignore[arg-type]
@@ -42,6 +43,7 @@ class KeyStoreContract:
             1,
             50,
         )
+        assert found.best_priority is Priority.BATCH
         assert (found.models, found.quota) == (frozenset({1, 2}), Quota(60, 4_000_000_000, 3))
         assert (found.created_at_seconds, found.expires_at_seconds, found.revoked_at_seconds) == (100, 200, 0)
 

@@ -7,13 +7,13 @@ from functools import cached_property
 
 from services.router.adapters.memory_leases import MemoryLeases
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
-from services.router.domain.admission import AdmissionDesk, AdmitRequest, Policy, Ports, Priority
+from services.router.domain.admission import AdmissionDesk, AdmitRequest, Policy, Ports
 from services.router.domain.authentication import Authenticator
 from services.router.domain.events import AdmissionEvent
 from services.router.domain.keys import digest_of
 from services.router.domain.leases import LeaseDesk, LeaseTerms
 from services.router.domain.placement import Load, Registration
-from services.router.domain.tenancy import Key, NewKey, Quota, Tenant
+from services.router.domain.tenancy import Key, NewKey, Priority, Quota, Tenant
 from services.router.domain.ticket import SignedTicket, TicketClaims
 from services.runtime.api_keys import make_key
 from services.runtime.catalog import Catalog, Model, Region
@@ -72,6 +72,7 @@ class MemoryKeys:
             quota=new.quota,
             created_at_seconds=new.created_at_seconds,
             expires_at_seconds=new.expires_at_seconds,
+            best_priority=new.best_priority,
         )
         self.keys[key.number] = key
         return key
@@ -156,6 +157,7 @@ class AdmissionWorld:
         quota: Quota | None = None,
         models: Sequence[int] = (),
         expires_at_seconds: int = 0,
+        best_priority: Priority = Priority.DEFAULT,
     ) -> str:
         """Store a key, with its tenant if that is new, and return its text."""
         if all(stored.name != tenant for stored in self.keys.tenants.values()):
@@ -169,6 +171,7 @@ class AdmissionWorld:
             quota=quota or Quota(),
             created_at_seconds=1,
             expires_at_seconds=expires_at_seconds,
+            best_priority=best_priority,
         )
         await self.keys.create_key(new)
         return api_key

@@ -4,12 +4,13 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import grpc
 import typer
-from comptoir.router.v1 import admin_pb2, admin_pb2_grpc
+from comptoir.router.v1 import admin_pb2, admin_pb2_grpc, router_pb2
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from rich.console import Console
@@ -38,6 +39,15 @@ _SENTENCES = {
     Reason.UNAVAILABLE: "The router's admin service cannot be reached; `comptoir status` tells what runs.",
 }
 
+
+class PriorityClass(Enum):
+    """A scheduling class, as the command line spells it."""
+
+    INTERACTIVE = "interactive"
+    DEFAULT = "default"
+    BATCH = "batch"
+
+
 # Only the stubs' types know the asynchronous one.
 Stub: TypeAlias = "admin_pb2_grpc.AdminServiceAsyncStub"
 
@@ -53,6 +63,9 @@ def create_key(  # noqa: PLR0913, PLR0917 - one argument per option of the comma
     tokens_per_minute: Annotated[int, typer.Option(min=0, help="0 means no limit.")] = 0,
     concurrency: Annotated[int, typer.Option(min=0, help="Requests in flight; 0 means no limit.")] = 0,
     expires_in_days: Annotated[int, typer.Option(min=0, help="0 means never.")] = 0,
+    priority: Annotated[
+        PriorityClass, typer.Option(help="The best scheduling class that it may claim.")
+    ] = PriorityClass.DEFAULT,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     admin: Admin = "",
     as_json: AsJson = False,
@@ -64,6 +77,7 @@ def create_key(  # noqa: PLR0913, PLR0917 - one argument per option of the comma
         label=label,
         models=model or [],
         expires_at_seconds=int(expiry.timestamp()) if expires_in_days else 0,
+        best_priority=router_pb2.Priority.Value(f"PRIORITY_{priority.name}"),
     )
     limits = (requests_per_minute, tokens_per_minute, concurrency)
     if any(limits):
@@ -93,7 +107,16 @@ def list_keys(
         _print_json(answer)
         return
     table = Table(
-        "number", "tenant", "label", "models", "requests/min", "tokens/min", "concurrency", "expires", "state"
+        "number",
+        "tenant",
+        "label",
+        "models",
+        "requests/min",
+        "tokens/min",
+        "concurrency",
+        "priority",
+        "expires",
+        "state",
     )
     for key in answer.keys:
         quota = (key.quota.requests_per_minute, key.quota.tokens_per_minute, key.quota.concurrency)
@@ -101,7 +124,8 @@ def list_keys(
         state = "revoked" if key.revoked_at_seconds else "active"
         expires = _day(key.expires_at_seconds)
         models = ", ".join(key.models) or "all"
-        table.add_row(str(key.number), key.tenant_name, key.label, models, *limits, expires, state)
+        priority = router_pb2.Priority.Name(key.best_priority).removeprefix("PRIORITY_").lower()
+        table.add_row(str(key.number), key.tenant_name, key.label, models, *limits, priority, expires, state)
     Console(markup=False, emoji=False).print(table)
 
 

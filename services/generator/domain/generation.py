@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.generator.domain import endings
 from services.generator.domain.cache_salt import cache_salt
@@ -14,6 +14,7 @@ from services.generator.domain.ports import (
     Settlements,
     Step,
 )
+from services.generator.domain.queueing import QueueOrder
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.sampling import Room, Sampling, check_size, output_tokens_for
 from services.generator.domain.terminal_event import Counts, Ending, Outcome, TerminalEvent, kv_blocks_for
@@ -76,6 +77,7 @@ class Surroundings:
     cache_salt_secret: bytes
     max_request_seconds: float
     max_bytes_per_token: int
+    queue: QueueOrder = field(default_factory=QueueOrder)
 
 
 class Generation:
@@ -157,7 +159,7 @@ class Generation:
             input_ids=input_ids,
             sampling=sampling,
             max_output_tokens=output_tokens_for(sampling.max_output_tokens, self._input_tokens, room),
-            priority=claims.priority,
+            priority=self._around.queue.number(claims.priority, self._order.received_seconds),
             cache_salt=cache_salt(self._around.cache_salt_secret, claims.tenant),
         )
 

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from sqlalchemy import Engine, create_engine, event, select
+from sqlalchemy import Engine, create_engine, event, select, text, update
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from services.router.adapters.tables import (
+    MIGRATIONS,
     SCHEMA_VERSION,
     KeyModelRow,
     KeyRow,
@@ -20,7 +21,7 @@ from services.router.adapters.tables import (
     Table,
     TenantRow,
 )
-from services.router.domain.tenancy import Key, NewKey, Quota, Tenant
+from services.router.domain.tenancy import Key, NewKey, Priority, Quota, Tenant
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.settings import SettingsError
 
@@ -81,6 +82,7 @@ class SqlKeys:
                 concurrency=new.quota.concurrency,
                 created_at_seconds=new.created_at_seconds,
                 expires_at_seconds=new.expires_at_seconds,
+                best_priority=new.best_priority,
                 models=[KeyModelRow(model_number=model) for model in sorted(set(new.models))],
             )
             session.add(row)
@@ -139,14 +141,26 @@ def _open(file: Path) -> Engine:
         event.listen(engine, "connect", _prepare)
         Table.metadata.create_all(engine)
         with Session(engine) as session, session.begin():
-            version = session.scalars(select(SchemaVersionRow.version)).one_or_none()
-            if version is None:
-                session.add(SchemaVersionRow(version=SCHEMA_VERSION))
+            version = _migrated(session)
     except (OSError, SQLAlchemyError):
         raise SettingsError(f"the database file {file.name} cannot be opened or written.") from None
-    if version not in (None, SCHEMA_VERSION):
+    if version != SCHEMA_VERSION:
         raise SettingsError(f"the database file {file.name} was written by another version of the router.")
     return engine
+
+
+def _migrated(session: Session) -> int:
+    """Bring older tables to this version, all or nothing; return the version that they then have."""
+    version = session.scalars(select(SchemaVersionRow.version)).one_or_none()
+    if version is None:
+        session.add(SchemaVersionRow(version=SCHEMA_VERSION))
+        return SCHEMA_VERSION
+    while version in MIGRATIONS and version < SCHEMA_VERSION:
+        # First the row: SQLite's driver opens the transaction, which the new column then is part of, for it.
+        session.execute(update(SchemaVersionRow).values(version=version + 1))
+        session.execute(text(MIGRATIONS[version]))
+        version += 1
+    return version
 
 
 def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -178,4 +192,5 @@ def _key(row: KeyRow) -> Key:
         created_at_seconds=row.created_at_seconds,
         expires_at_seconds=row.expires_at_seconds,
         revoked_at_seconds=row.revoked_at_seconds,
+        best_priority=Priority(row.best_priority),
     )

@@ -5,7 +5,9 @@ from typing import Final
 from sqlalchemy import BigInteger, ForeignKey, Integer, LargeBinary, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+# What makes the tables of a version those of the next. Keys of version 1 may claim every class, as before.
+MIGRATIONS: Final = {1: "ALTER TABLE keys ADD COLUMN best_priority INTEGER NOT NULL DEFAULT 0"}
 # Numbers stand in events for ever, so a number is never given out twice.
 _NEVER_REUSED: Final = {"sqlite_autoincrement": True}
 
@@ -51,6 +53,8 @@ class KeyRow(Table):
     created_at_seconds: Mapped[int] = mapped_column(BigInteger)
     expires_at_seconds: Mapped[int] = mapped_column(BigInteger)
     revoked_at_seconds: Mapped[int] = mapped_column(BigInteger, default=0)
+    # The number of the class, as tickets carry it; lower runs sooner.
+    best_priority: Mapped[int] = mapped_column(Integer)
     tenant: Mapped[TenantRow] = relationship(lazy="joined", innerjoin=True)
     models: Mapped[list["KeyModelRow"]] = relationship(lazy="selectin")
 

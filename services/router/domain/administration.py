@@ -7,7 +7,7 @@ from typing import Final
 
 from services.router.domain.keys import digest_of
 from services.router.domain.ports import KeyStore
-from services.router.domain.tenancy import Key, NewKey, Quota, Tenant
+from services.router.domain.tenancy import Key, NewKey, Priority, Quota, Tenant
 from services.runtime.api_keys import ENTROPY_BYTES, make_key
 from services.runtime.catalog import Catalog, Region
 from services.runtime.clock import Clock
@@ -25,6 +25,7 @@ class KeyOrder:
     model_names: Sequence[str]
     quota: Quota | None
     expires_at_seconds: int
+    best_priority: Priority = Priority.DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ class Administration:
             quota=self._default_quota if order.quota is None else order.quota,
             created_at_seconds=now_seconds,
             expires_at_seconds=order.expires_at_seconds,
+            best_priority=order.best_priority,
         )
         return IssuedKey(await self._store.create_key(new), api_key)
 

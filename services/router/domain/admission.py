@@ -1,7 +1,6 @@
 """The one admission decision: key, tenant, model, size, fit, quota, replica, tickets, in that order."""
 
 from dataclasses import dataclass, field
-from enum import IntEnum
 from typing import Final
 
 from services.router.domain.authentication import Authenticator
@@ -10,7 +9,7 @@ from services.router.domain.leases import LeaseDesk
 from services.router.domain.placement import Placement, check_fit, place
 from services.router.domain.ports import AdmissionLog, ReplicaDirectory, Signer
 from services.router.domain.sizing import check_quota, size_of
-from services.router.domain.tenancy import Key
+from services.router.domain.tenancy import Key, Priority
 from services.router.domain.ticket import Grant, TicketOffer, draft_claims
 from services.runtime.catalog import Catalog, Model, Region
 from services.runtime.clock import Clock
@@ -22,14 +21,6 @@ _MICROSECONDS: Final = 1_000_000
 # An honest ticket is used within milliseconds. One that is used later finds its replica full at worst, and
 # goes on to the next; those that are never used do not keep others out of an idle engine.
 _CLAIM_SECONDS: Final = 2.0
-
-
-class Priority(IntEnum):
-    """Scheduling classes, as the engine's queue orders them: lower runs sooner."""
-
-    INTERACTIVE = 0
-    DEFAULT = 10
-    BATCH = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +116,7 @@ class AdmissionDesk:
     async def _decide(self, request: AdmitRequest, trail: _Trail) -> Admission:
         key = trail.key = await self._authenticator.find(request.api_key)
         self._authenticator.check(request.api_key, key, self._now_of_day_seconds())
+        trail.priority = key.clamped(request.priority)
         model = trail.model = self._catalog.model_by_name(request.model)
         if model is None or not key.may_use(model.number):
             raise ComptoirError(Reason.MODEL_NOT_FOUND)
@@ -132,7 +124,7 @@ class AdmissionDesk:
         pool = self._ports.replicas.pool(model.number, self._policy.region.number)
         check_fit(pool, size.reserved_tokens)
         check_quota(size, key.quota.tokens_per_minute)
-        grant = Grant(trail.request_id, Identity.random(), key, model, size, int(request.priority))
+        grant = Grant(trail.request_id, Identity.random(), key, model, size, int(trail.priority))
         quota = await self._ports.leases.reserve(grant)
         try:
             placements = await self._ports.leases.when_placed(model.number, lambda: self._place(grant))

@@ -2,6 +2,15 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from enum import IntEnum
+
+
+class Priority(IntEnum):
+    """Scheduling classes, as tickets carry them: lower runs sooner."""
+
+    INTERACTIVE = 0
+    DEFAULT = 10
+    BATCH = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +46,15 @@ class Key:
     created_at_seconds: int
     expires_at_seconds: int = 0
     revoked_at_seconds: int = 0
+    best_priority: Priority = Priority.DEFAULT
 
     def may_use(self, model: int) -> bool:
         """Tell whether the key may use the model with this catalog number."""
         return not self.models or model in self.models
+
+    def clamped(self, claimed: Priority) -> Priority:
+        """Return the class that a request of this key gets: the one it claims, or the key's best."""
+        return max(claimed, self.best_priority)
 
     def is_expired(self, now_seconds: float) -> bool:
         """Tell whether the key's end has passed."""
@@ -58,3 +72,4 @@ class NewKey:
     quota: Quota
     created_at_seconds: int
     expires_at_seconds: int = 0
+    best_priority: Priority = Priority.DEFAULT

@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from services.generator.domain.engine_parameters import SimulatedParameters, VllmParameters
+from services.generator.domain.queueing import QueueOrder
 from services.generator.domain.ticket import Replica
 from services.generator.settings import GeneratorSettings
 from services.runtime.settings import SettingsError, load_settings
@@ -54,6 +55,12 @@ def test_a_simulated_replica_needs_no_model_folder(tmp_path: Path) -> None:
     assert own.engine_parameters == SimulatedParameters(context_tokens=1024, ttft_seconds=1.5)
 
 
+def test_the_seconds_that_classes_yield_are_settings(tmp_path: Path) -> None:
+    assert settings(tmp_path).queue_order == QueueOrder()
+    changed = settings(tmp_path, queue={"default_yields_seconds": 1, "batch_yields_seconds": 2})
+    assert changed.queue_order == QueueOrder(1, 2)
+
+
 def test_callers_may_be_told_another_address(tmp_path: Path) -> None:
     assert settings(tmp_path, advertise_address="generator-3:8402").address == "generator-3:8402"
 
@@ -68,6 +75,7 @@ def test_callers_may_be_told_another_address(tmp_path: Path) -> None:
         ({"listen": {"address": "0.0.0.0:8402"}}, "needs tls"),
         ({"tickets": 1}, "tickets: is not a known key"),
         ({"simulated": {"itl_seconds": 0}}, "itl_seconds"),
+        ({"queue": {"batch_yields_seconds": 1}}, "batch_yields_seconds must not be below"),
     ],
 )
 def test_what_cannot_work_is_refused_in_one_sentence(

@@ -4,7 +4,7 @@ import stat
 
 import grpc
 import pytest
-from comptoir.router.v1 import admin_pb2, admin_pb2_grpc
+from comptoir.router.v1 import admin_pb2, admin_pb2_grpc, router_pb2
 from comptoir.router.v1.admin_pb2 import (
     CreateKeyRequest,
     CreateTenantRequest,
@@ -36,6 +36,7 @@ async def test_keys_are_created_and_listed_without_their_secret(running: Running
         models=["tiny-eu"],
         quota=admin_pb2.Quota(requests_per_minute=5),
         expires_at_seconds=1_800_000_000,
+        best_priority=router_pb2.PRIORITY_BATCH,
     )
     created = await running.admin.CreateKey(request)
     assert created.api_key.startswith("cptr_eu-fr_")
@@ -43,6 +44,7 @@ async def test_keys_are_created_and_listed_without_their_secret(running: Running
     assert listed == created.key
     assert (listed.tenant, listed.tenant_name, listed.label) == (1, "acme", "laptop")
     assert (list(listed.models), listed.quota.requests_per_minute) == (["tiny-eu"], 5)
+    assert listed.best_priority == router_pb2.PRIORITY_BATCH
     assert created.api_key[-28:] not in str(listed)
 
 

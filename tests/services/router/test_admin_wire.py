@@ -1,7 +1,12 @@
 """Operators see names, and numbers where the catalog lost a name; they never see a secret."""
 
+from dataclasses import replace
+
+import pytest
+from comptoir.router.v1 import router_pb2
+
 from services.router import admin_wire
-from services.router.domain.tenancy import Key, Quota, Tenant
+from services.router.domain.tenancy import Key, Priority, Quota, Tenant
 from tests.fakes.router import CATALOG
 
 TENANT = Tenant(1, "acme", 2, 3, is_disabled=True)
@@ -25,3 +30,14 @@ def test_a_key_is_shown_without_its_digest_and_never_looks_less_limited_than_it_
     assert (message.created_at_seconds, message.expires_at_seconds, message.revoked_at_seconds) == (8, 9, 10)
     assert admin_wire.quota(message.quota) == KEY.quota
     assert b"dddd" not in message.SerializeToString()
+
+
+@pytest.mark.parametrize("best", Priority)
+def test_the_class_that_a_key_may_claim_comes_back_as_it_went(best: Priority) -> None:
+    message = admin_wire.key(replace(KEY, best_priority=best), CATALOG)
+    assert admin_wire.priority(message.best_priority) is best
+    assert message.best_priority == router_pb2.Priority.Value(f"PRIORITY_{best.name}")
+
+
+def test_a_key_that_is_ordered_without_a_class_may_claim_default() -> None:
+    assert admin_wire.priority(router_pb2.PRIORITY_UNSPECIFIED) is Priority.DEFAULT

@@ -145,7 +145,7 @@ async def test_the_models_of_a_key_are_listed(running: RunningRouter) -> None:
 async def test_a_priority_is_a_number_for_the_engine(
     running: RunningRouter, priority: router_pb2.Priority, number: int
 ) -> None:
-    api_key = await running.key()
+    api_key = await running.key(best_priority=router_pb2.PRIORITY_INTERACTIVE)
     async with running.replica():
         response = await running.router.Admit(admit(api_key, priority=priority))
     assert ticket_pb2.TicketClaims.FromString(response.offers[0].ticket.claims).priority == number

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.router import wire
-from services.router.domain.admission import Priority
 from services.router.domain.events import AdmissionEvent
 from services.router.domain.lease import Process, Settlement
 from services.router.domain.placement import Load, Registration
+from services.router.domain.tenancy import Priority
 from services.router.domain.ticket import TicketClaims
 from services.runtime.errors import Reason
 from services.runtime.identity import Identity

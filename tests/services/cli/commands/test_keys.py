@@ -7,14 +7,20 @@ from typing import Any
 
 import grpc
 import pytest
-from comptoir.router.v1 import admin_pb2, admin_pb2_grpc
+from comptoir.router.v1 import admin_pb2, admin_pb2_grpc, router_pb2
 
 from services.cli.stack.paths import DataPaths
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.status import STATUS, trailing_metadata
 from tests.services.cli.running import Terminal
 
-KEY = admin_pb2.Key(number=3, tenant_name="local", label="[/bold] note", models=["tiny-eu"])
+KEY = admin_pb2.Key(
+    number=3,
+    tenant_name="local",
+    label="[/bold] note",
+    models=["tiny-eu"],
+    best_priority=router_pb2.PRIORITY_BATCH,
+)
 
 
 class Admin(admin_pb2_grpc.AdminServiceServicer):
@@ -99,10 +105,26 @@ def test_a_key_without_limits_sends_no_quota(terminal: Terminal, paths: DataPath
     assert admin.asked[0].expires_at_seconds > 1_700_000_000
 
 
+@pytest.mark.parametrize("name", ["interactive", "default", "batch"])
+def test_the_class_that_a_key_may_claim_is_named(
+    terminal: Terminal, paths: DataPaths, admin: Admin, name: str
+) -> None:
+    terminal.comptoir("keys", "create", "--priority", name, "--data-dir", str(paths.root))
+    assert admin.asked[0].best_priority == router_pb2.Priority.Value(f"PRIORITY_{name.upper()}")
+
+
+def test_a_key_may_claim_no_more_than_default_unless_it_is_said(
+    terminal: Terminal, paths: DataPaths, admin: Admin
+) -> None:
+    terminal.comptoir("keys", "create", "--data-dir", str(paths.root))
+    assert admin.asked[0].best_priority == router_pb2.PRIORITY_DEFAULT
+
+
 def test_lists_are_tables_whatever_a_label_says(terminal: Terminal, paths: DataPaths, admin: Admin) -> None:
     said = terminal.comptoir("keys", "list", "--data-dir", str(paths.root))
     assert "[/bold] note" in said.out
     assert "active" in said.out
+    assert "batch" in said.out
     listed = terminal.comptoir("keys", "list", "--json", "--data-dir", str(paths.root))
     assert json.loads(listed.out)["keys"][0]["label"] == "[/bold] note"
     assert "acme" in terminal.comptoir("tenants", "list", "--data-dir", str(paths.root)).out

@@ -29,6 +29,7 @@ from services.generator.domain.ports import (
     Role,
     Step,
 )
+from services.generator.domain.queueing import QueueOrder
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.terminal_event import Outcome
@@ -49,6 +50,7 @@ class ScriptedEngine:
     finish: EngineFinish = EngineFinish.STOP
     open_requests: int = 0
     aborted: int = 0
+    told_priority: int = -1
     age_seconds: float = 0.0
     running_requests: int | None = None
 
@@ -62,6 +64,7 @@ class ScriptedEngine:
 
     async def generate(self, request: EngineRequest) -> AsyncGenerator[Step, None]:
         self.open_requests += 1
+        self.told_priority = request.priority
         try:
             for number in range(1, STEPS + 1):
                 await self._moment(number)
@@ -221,3 +224,11 @@ async def interrupted(ticks: int, kind: str, gone_after: int) -> None:
         "gone": Outcome.CLIENT_CANCELLED,
     }[kind]
     assert outcome in (expected, ended_by_itself)
+
+
+async def test_the_engine_is_told_class_and_arrival_in_one_number() -> None:
+    world = World(ScriptedEngine())
+    arrived_seconds = world.clock.monotonic_seconds()
+    world.clock.advance(3.0)
+    assert await world.serve() is None
+    assert world.engine.told_priority == QueueOrder().number(CLAIMS.priority, arrived_seconds)

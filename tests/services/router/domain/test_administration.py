@@ -6,7 +6,7 @@ import pytest
 
 from services.router.domain.administration import Administration, KeyOrder
 from services.router.domain.keys import digest_of
-from services.router.domain.tenancy import Quota
+from services.router.domain.tenancy import Priority, Quota
 from services.runtime.api_keys import region_of
 from services.runtime.clock import ManualClock
 from services.runtime.errors import ComptoirError, Reason
@@ -93,3 +93,13 @@ async def test_a_key_is_revoked_now(administration: Administration) -> None:
     await administration.create_tenant("acme", "")
     issued = await administration.create_key(order())
     assert (await administration.revoke_key(issued.key.number)).revoked_at_seconds == 1_790_000_000
+
+
+async def test_a_key_may_claim_the_default_class_unless_an_operator_says_another(
+    administration: Administration,
+) -> None:
+    await administration.create_tenant("acme", "")
+    ordinary = await administration.create_key(order())
+    interactive = await administration.create_key(order(best_priority=Priority.INTERACTIVE))
+    assert ordinary.key.best_priority is Priority.DEFAULT
+    assert interactive.key.best_priority is Priority.INTERACTIVE

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from services.router.domain.admission import AdmitRequest, Priority
-from services.router.domain.tenancy import Quota
+from services.router.domain.admission import AdmitRequest
+from services.router.domain.tenancy import Priority, Quota
 from services.runtime.catalog import Region
 from services.runtime.errors import ComptoirError, Numbers, Reason
 from services.runtime.identity import Identity
@@ -245,3 +245,22 @@ async def test_nothing_that_a_caller_wrote_shows_in_a_representation() -> None:
     shown = repr(request) + repr(await world.desk.admit(request)) + repr(world.log.events)
     assert api_key not in shown
     assert repr(world.keys.keys[2].digest) not in shown
+
+
+@pytest.mark.parametrize("claimed", Priority)
+@pytest.mark.parametrize("best", Priority)
+async def test_a_better_class_than_the_key_may_claim_is_lowered_and_not_refused(
+    claimed: Priority, best: Priority
+) -> None:
+    world = AdmissionWorld()
+    world.add_replica()
+    await world.desk.admit(request_for(await world.key(best_priority=best), priority=claimed))
+    (event,), (claims,) = world.log.events, world.signer.signed
+    assert claims.priority == event.priority == max(claimed, best)
+
+
+async def test_a_refused_request_is_counted_in_the_class_that_its_key_may_claim() -> None:
+    world = AdmissionWorld()
+    api_key = await world.key()
+    await refusal_of(world, request_for(api_key, priority=Priority.INTERACTIVE))
+    assert [event.priority for event in world.log.events] == [Priority.DEFAULT]

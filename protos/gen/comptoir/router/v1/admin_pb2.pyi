@@ -4,6 +4,7 @@ isort:skip_file
 Administration of tenants and keys, on a listener of its own."""
 
 from collections import abc as _abc
+from comptoir.router.v1 import router_pb2 as _router_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
@@ -101,6 +102,7 @@ class Key(_message.Message):
     CREATED_AT_SECONDS_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_SECONDS_FIELD_NUMBER: _builtins.int
     REVOKED_AT_SECONDS_FIELD_NUMBER: _builtins.int
+    BEST_PRIORITY_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Number; may be logged."""
     tenant: _builtins.int
@@ -115,6 +117,8 @@ class Key(_message.Message):
     """When it ends, seconds since 1970-01-01 UTC; 0 for never."""
     revoked_at_seconds: _builtins.int
     """When it was revoked, seconds since 1970-01-01 UTC; 0 if it was not."""
+    best_priority: _router_pb2.Priority.ValueType
+    """The best scheduling class that its requests may claim; a better claim is lowered to it."""
     @_builtins.property
     def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the models it may use; empty means every model of the catalog."""
@@ -135,10 +139,11 @@ class Key(_message.Message):
         created_at_seconds: _builtins.int = ...,
         expires_at_seconds: _builtins.int = ...,
         revoked_at_seconds: _builtins.int = ...,
+        best_priority: _router_pb2.Priority.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["quota", b"quota"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_seconds", b"created_at_seconds", "expires_at_seconds", b"expires_at_seconds", "label", b"label", "models", b"models", "number", b"number", "quota", b"quota", "revoked_at_seconds", b"revoked_at_seconds", "tenant", b"tenant", "tenant_name", b"tenant_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["best_priority", b"best_priority", "created_at_seconds", b"created_at_seconds", "expires_at_seconds", b"expires_at_seconds", "label", b"label", "models", b"models", "number", b"number", "quota", b"quota", "revoked_at_seconds", b"revoked_at_seconds", "tenant", b"tenant", "tenant_name", b"tenant_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -246,12 +251,15 @@ class CreateKeyRequest(_message.Message):
     MODELS_FIELD_NUMBER: _builtins.int
     QUOTA_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_SECONDS_FIELD_NUMBER: _builtins.int
+    BEST_PRIORITY_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Name of the tenant."""
     label: _builtins.str
     """A label for people."""
     expires_at_seconds: _builtins.int
     """When it ends, seconds since 1970-01-01 UTC; 0 for never."""
+    best_priority: _router_pb2.Priority.ValueType
+    """The best scheduling class that its requests may claim; unspecified means default."""
     @_builtins.property
     def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the models it may use; empty means every model of the catalog."""
@@ -268,10 +276,11 @@ class CreateKeyRequest(_message.Message):
         models: _abc.Iterable[_builtins.str] | None = ...,
         quota: Global___Quota | None = ...,
         expires_at_seconds: _builtins.int = ...,
+        best_priority: _router_pb2.Priority.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["quota", b"quota"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at_seconds", b"expires_at_seconds", "label", b"label", "models", b"models", "quota", b"quota", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["best_priority", b"best_priority", "expires_at_seconds", b"expires_at_seconds", "label", b"label", "models", b"models", "quota", b"quota", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -74,7 +74,7 @@ class AdmitRequest(_message.Message):
     0 asks for that much. Where the key's tokens per minute can never hold it, QUOTA_TOO_SMALL says what they can.
     """
     priority: Global___Priority.ValueType
-    """Scheduling class."""
+    """Scheduling class; a better one than the key may claim is lowered to the key's best."""
     request_id_high: _builtins.int
     """Identity that the caller gave the request, upper 64 bits; both 0 asks the router for one."""
     request_id_low: _builtins.int
