@@ -7,7 +7,10 @@ from services.edge.domain.chat import Finished
 from services.edge.domain.completion import quoted, usage_json
 
 DONE = b"data: [DONE]\n\n"
-PING = b": ping\n\n"
+# A comment, and no blank line behind it: a blank line ends an event. Old parsers take a comment with its
+# blank line for an event without data, and fail on that (openai-go before its issue 621, and every
+# parser that has seen an `id:` line). Like this it is part of the next frame, which all of them read.
+PING = b": ping\n"
 
 
 class ChunkWriter:

@@ -1,6 +1,8 @@
 import asyncio
+import gzip
 import json
 import re
+import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -188,6 +190,26 @@ async def test_every_refusal_of_a_served_path_is_an_event_and_no_other_path_is(s
     await stage.drain()
     seen = [(event.endpoint, event.http_status) for event in stage.emitter.events]
     assert seen == [(1, 405), (1, 431), (2, 431), (2, 405)]
+
+
+async def test_compressed_bodies_are_read_and_unknown_compressions_named(stage: Stage) -> None:
+    client = await stage.start()
+    chat = json.dumps(CHAT).encode()
+
+    async def post(content: bytes, coding: str) -> httpx.Response:
+        return await client.post(PATH, content=content, headers={"content-encoding": coding})
+
+    assert (await post(gzip.compress(chat), "gzip")).status_code == 200
+    assert (await post(zlib.compress(chat), "deflate")).status_code == 200
+    assert (await post(chat, "identity")).status_code == 200
+    for coding in ("zstd", "br", "gzip, gzip", CANARY):
+        refused = await post(chat, coding)
+        error = check_shape(refused, 415, "content_encoding_unsupported")
+        assert "gzip, deflate, identity" in error["message"]
+        assert refused.headers["accept-encoding"] == "gzip, deflate, identity"
+    check_shape(await post(chat, "gzip"), 400, "content_encoding_broken")
+    bomb = gzip.compress(bytes(64 * 1024 * 1024))
+    check_shape(await post(bomb, "gzip"), 413, "request_too_large")
 
 
 async def raw(stage: Stage, request: bytes) -> bytes:
