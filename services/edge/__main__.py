@@ -6,6 +6,7 @@ import sys
 import uvloop
 
 from services.edge.adapters.generator_client import GeneratorClient
+from services.edge.adapters.request_log import RequestLog
 from services.edge.adapters.router_client import RouterClient
 from services.edge.adapters.usage_reporter import UsageReporter
 from services.edge.domain.ports import Ports
@@ -30,7 +31,8 @@ async def run(settings: EdgeSettings) -> None:
         emitter, settings.home.number, settings.digest, max_waiting=settings.max_waiting_events
     )
     listen = ListenAddress(settings.listen.host, settings.listen.port, settings.listen.ssl_context())
-    process = EdgeProcess(settings.limits, listen=listen, ports=Ports(router, generators, usage), clock=clock)
+    ports = Ports(router, generators, RequestLog(usage))
+    process = EdgeProcess(settings.limits, listen=listen, ports=ports, clock=clock)
     await process.start()
     await stopped.wait()
     await process.drain()

@@ -6,6 +6,7 @@ import secrets
 from typing import NamedTuple, Self
 
 _HEX = re.compile(r"[0-9a-f]{32}")
+_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32}", re.IGNORECASE)
 
 
 class Identity(NamedTuple):
@@ -25,6 +26,11 @@ class Identity(NamedTuple):
         if not _HEX.fullmatch(text):
             return None
         return cls(int(text[:16], 16), int(text[16:], 16))
+
+    @classmethod
+    def from_uuid(cls, text: str) -> Self | None:
+        """The identity that a UUID spells, with or without hyphens and in any case; None for other text."""
+        return cls.from_hex(text.replace("-", "").lower()) if _UUID.fullmatch(text) else None
 
     @property
     def hex(self) -> str:

@@ -1,4 +1,4 @@
-"""JSON log lines of allow-listed fields; what is not on the list does not leave the process."""
+"""Log lines of allow-listed fields; what is not on the list does not leave the process."""
 
 import contextlib
 import logging
@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import structlog
+
+from services.runtime.log_lines import readable
 
 if TYPE_CHECKING:
     from sys import UnraisableHookArgs
@@ -21,6 +23,7 @@ ALLOWED_FIELDS = frozenset(
         "bytes_in",
         "bytes_out",
         "clickhouse_code",
+        "client_request_id",
         "count",
         "duration_seconds",
         "error_type",
@@ -28,6 +31,7 @@ ALLOWED_FIELDS = frozenset(
         "field",
         "grpc_status",
         "http_status",
+        "input_tokens",
         "kind",
         "level",
         "library",
@@ -37,6 +41,7 @@ ALLOWED_FIELDS = frozenset(
         "model_number",
         "module",
         "offset",
+        "output_tokens",
         "offset_seconds",
         "partition",
         "port",
@@ -45,10 +50,12 @@ ALLOWED_FIELDS = frozenset(
         "replica",
         "request_id",
         "retention_days",
+        "route",
         "rows",
         "state",
         "timestamp",
         "topic",
+        "ttft_seconds",
         "user_kind",
         "version",
         "wait_seconds",
@@ -57,7 +64,7 @@ ALLOWED_FIELDS = frozenset(
 
 
 def configure(process: str, level: str = "info") -> None:
-    """Sends this process's log lines to standard error as JSON, libraries' lines without their message.
+    """Sends this process's log lines to standard error: readable on a terminal, as JSON anywhere else.
 
     A library's message may quote what a caller wrote, so only its place in the code is logged.
     """
@@ -69,7 +76,7 @@ def configure(process: str, level: str = "info") -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _Stamp(process),
             _keep_allowed,
-            structlog.processors.JSONRenderer(),
+            _readable if sys.stderr.isatty() else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=_LineWriter,
@@ -132,7 +139,11 @@ class _Stamp:
 def _keep_allowed(
     _logger: object, _method: str, fields: MutableMapping[str, Any]
 ) -> MutableMapping[str, Any]:
-    return {key: value for key, value in fields.items() if key in ALLOWED_FIELDS}
+    return {key: value for key, value in fields.items() if key in ALLOWED_FIELDS and value is not None}
+
+
+def _readable(_logger: object, _method: str, fields: MutableMapping[str, Any]) -> str:
+    return readable(fields)
 
 
 class _LibraryHandler(logging.Handler):

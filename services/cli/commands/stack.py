@@ -17,6 +17,7 @@ from services.cli.stack.errors import StackError
 from services.cli.stack.options import DEFAULT_DATA_DIR
 from services.cli.stack.paths import DataPaths
 from services.cli.stack.state import holder_pid, is_running, missing_state, read_state
+from services.runtime.log_lines import readable_line
 
 DataDir = Annotated[Path, typer.Option(help="The data folder of the stack.")]
 _DOWN_SECONDS = 120.0
@@ -54,24 +55,30 @@ def logs(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with new lines until Ctrl-C.")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines on a terminal too.")] = False,
 ) -> None:
-    """Print the logs of one process, or of all with its name before each line; no log holds text."""
+    """Print the logs of one process, or of all with its name before each line; no log holds text.
+
+    On a terminal the lines are for people; into a pipe, or with --json, they are the JSON lines of the files.
+    """
     paths = DataPaths(data_dir.resolve())
     found = sorted(path for path in paths.logs.glob("*.log") if service in {"", path.stem})
     if not found:
         known = ", ".join(sorted(path.stem for path in paths.logs.glob("*.log"))) or "none yet"
         raise StackError(f"There is no log of that name in {paths.logs}; there is: {known}.")
     console = Console(soft_wrap=True)
+    is_raw = as_json or not console.is_terminal
+    printer = _Printer(console, is_one=bool(service), is_raw=is_raw)
     ends: dict[Path, int] = {}
     for path in found:
         with path.open(encoding="utf-8", errors="replace") as file:
             for line in deque(file, maxlen=lines):
-                _print_line(console, path, line, is_one=bool(service))
+                printer.line(path, line)
             ends[path] = file.tell()
     while follow:
         time.sleep(0.3)
         for path in found:
-            ends[path] = _print_new(console, path, ends[path], is_one=bool(service))
+            ends[path] = printer.new_lines(path, ends[path])
 
 
 def down(
@@ -116,14 +123,25 @@ def _print_status(console: Console, state: dict[str, Any]) -> None:
     console.print(table)
 
 
-def _print_line(console: Console, path: Path, line: str, *, is_one: bool) -> None:
-    console.out(line.rstrip("\n") if is_one else f"{path.stem:<10} {line.rstrip(chr(10))}", highlight=False)
+class _Printer:
+    """Prints lines of log files: as they are, or for people."""
 
+    def __init__(self, console: Console, *, is_one: bool, is_raw: bool) -> None:
+        self._console = console
+        self._is_one = is_one
+        self._is_raw = is_raw
 
-def _print_new(console: Console, path: Path, start: int, *, is_one: bool) -> int:
-    with path.open(encoding="utf-8", errors="replace") as file:
-        # A log that became shorter was begun anew.
-        file.seek(start if start <= path.stat().st_size else 0)
-        for line in file:
-            _print_line(console, path, line, is_one=is_one)
-        return file.tell()
+    def line(self, path: Path, line: str) -> None:
+        """Prints one line, with the process's name before it where there are several."""
+        text = line.rstrip("\n")
+        shown = text if self._is_raw else readable_line(text)
+        self._console.out(shown if self._is_one else f"{path.stem:<10} {shown}", highlight=False)
+
+    def new_lines(self, path: Path, start: int) -> int:
+        """Prints what was appended since `start`; returns where the file ends now."""
+        with path.open(encoding="utf-8", errors="replace") as file:
+            # A log that became shorter was begun anew.
+            file.seek(start if start <= path.stat().st_size else 0)
+            for line in file:
+                self.line(path, line)
+            return file.tell()

@@ -32,10 +32,14 @@ class EdgeRequest:
     is_client_cancelled: bool = False
     request_bytes: int = 0
     response_bytes: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
     client_retry_count: int = 0
     admitted_seconds: float = 0.0
     first_text_seconds: float = 0.0
     ended_seconds: float = 0.0
+    # The identity that the client gave the request, for its own logs and ours; no event holds it.
+    client_request_id: Identity | None = None
 
     def microseconds_to(self, moment_seconds: float) -> int:
         """From received to `moment_seconds`, in microseconds; 0 where that moment did not come."""

@@ -99,13 +99,6 @@ class Application:
             return
         event.ended_seconds = self._clock.monotonic_seconds()
         self._usage.report(event)
-        _log.debug(
-            "request",
-            request_id=event.request_id.hex,
-            http_status=event.http_status,
-            reason=event.reason.name,
-            duration_seconds=event.ended_seconds - event.received_seconds,
-        )
 
 
 class _Resource:

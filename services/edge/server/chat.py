@@ -53,6 +53,9 @@ class ChatCompletions:
         finally:
             answer.cancel()
             exchange.attempts = answer.attempts
+            if answer.finished is not None:
+                exchange.event.input_tokens = answer.finished.input_tokens
+                exchange.event.output_tokens = answer.finished.output_tokens
             if answer.is_lease_unused:
                 self._release(admission.lease)
 

@@ -61,6 +61,7 @@ class Exchange:
         self._send = send
         self._loop = asyncio.get_running_loop()
         self.event.client_retry_count = self._retry_count()
+        self._shown_request_id = self._take_request_id()
 
     def header_values(self, name: bytes) -> list[bytes]:
         """All values of one header, given in lower case."""
@@ -70,7 +71,7 @@ class Exchange:
         """Sends the status and the headers."""
         self._is_started = True
         self.event.http_status = status
-        request_id = (b"x-request-id", self.event.request_id.hex.encode())
+        request_id = (b"x-request-id", self._shown_request_id)
         await self._put({"type": "http.response.start", "status": status, "headers": [*headers, request_id]})
 
     async def write(self, body: bytes) -> None:
@@ -122,6 +123,15 @@ class Exchange:
         self.waiting_since_seconds = self.waiting_since_seconds or self._loop.time()
         await self._send(message)
         self.waiting_since_seconds = 0.0
+
+    def _take_request_id(self) -> bytes:
+        """The client's own `x-request-id` where it is a UUID, which can be no text; ours otherwise."""
+        values = self.header_values(b"x-request-id")
+        given = Identity.from_uuid(values[0].decode("latin-1")) if len(values) == 1 else None
+        if given is None or not given.is_set:
+            return self.event.request_id.hex.encode()
+        self.event.client_request_id = given
+        return values[0]
 
     def _retry_count(self) -> int:
         values = self.header_values(b"x-stainless-retry-count")

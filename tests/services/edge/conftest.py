@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from services.edge.adapters.generator_client import GeneratorClient
+from services.edge.adapters.request_log import RequestLog
 from services.edge.adapters.router_client import RouterClient
 from services.edge.adapters.usage_reporter import UsageReporter
 from services.edge.domain.limits import EdgeLimits
@@ -67,7 +68,7 @@ class Stage:
         self.process = EdgeProcess(
             replace(self.limits, **limits),
             listen=ListenAddress("127.0.0.1", 0),
-            ports=Ports(router, generators, self.usage),
+            ports=Ports(router, generators, RequestLog(self.usage)),
             clock=clock,
         )
         await self.process.start()

@@ -1,5 +1,7 @@
 """Identities travel as two numbers and as hexadecimal digits, and come back the same."""
 
+from uuid import UUID
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +27,27 @@ def test_any_other_text_is_no_identity(text: str) -> None:
 def test_upper_case_spaces_and_other_alphabets_are_refused() -> None:
     for text in ("A" * 32, " " + "a" * 31, "a" * 32 + "\n", "٣" * 32, "0x" + "a" * 30):
         assert Identity.from_hex(text) is None
+
+
+@given(value=st.uuids(), is_upper=st.booleans(), has_hyphens=st.booleans())
+def test_a_uuid_is_an_identity_in_every_spelling(value: UUID, is_upper: bool, has_hyphens: bool) -> None:
+    spelt = str(value) if has_hyphens else value.hex
+    found = Identity.from_uuid(spelt.upper() if is_upper else spelt)
+    assert found is not None
+    assert found.hex == value.hex
+
+
+def test_what_is_nearly_a_uuid_is_none() -> None:
+    for text in (
+        "",
+        "a" * 31,
+        "a-" * 16,
+        f"{'a' * 32}-",
+        f"{'a' * 8}-{'a' * 24}",
+        "{" + "a" * 32 + "}",
+        "é" * 32,
+    ):
+        assert Identity.from_uuid(text) is None
 
 
 def test_random_identities_fit_and_differ() -> None:

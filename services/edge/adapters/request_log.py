@@ -1,0 +1,59 @@
+"""One line and one measurement per request: numbers and names of the code, nothing that a client wrote."""
+
+from typing import Final
+
+from services.edge.domain.ports import UsageReports
+from services.edge.domain.timeline import EdgeRequest, Endpoint
+from services.runtime.logs import get_logger
+from services.runtime.telemetry import histogram
+
+ROUTES: Final = {
+    Endpoint.OTHER: "other",
+    Endpoint.CHAT_COMPLETIONS: "/v1/chat/completions",
+    Endpoint.MODELS: "/v1/models",
+}
+_log = get_logger(__name__)
+
+
+class RequestLog:
+    """The UsageReports port: writes the access line, measures, and hands the event on."""
+
+    def __init__(self, reports: UsageReports) -> None:
+        self._reports = reports
+        self._durations = histogram(
+            "http.server.request.duration", unit="s", description="Received to last byte."
+        )
+        self._first_texts = histogram(
+            "comptoir.edge.time_to_first_text", unit="s", description="Received to first text of a stream."
+        )
+
+    def report(self, event: EdgeRequest) -> None:
+        """Takes one request that ended."""
+        route, seconds = ROUTES[event.endpoint], event.ended_seconds - event.received_seconds
+        self._durations.record(
+            seconds,
+            {
+                "http.route": route,
+                "http.response.status_code": event.http_status,
+                "reason": event.reason.name,
+            },
+        )
+        ttft_seconds = None
+        if event.is_streamed and event.first_text_seconds:
+            ttft_seconds = event.first_text_seconds - event.received_seconds
+            self._first_texts.record(ttft_seconds)
+        given = event.client_request_id
+        _log.info(
+            "request",
+            request_id=event.request_id.hex,
+            client_request_id=None if given is None else given.hex,
+            route=route,
+            http_status=event.http_status,
+            reason=event.reason.name,
+            model_number=event.model_number,
+            input_tokens=event.input_tokens,
+            output_tokens=event.output_tokens,
+            ttft_seconds=ttft_seconds,
+            duration_seconds=seconds,
+        )
+        self._reports.report(event)
