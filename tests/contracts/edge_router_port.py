@@ -22,7 +22,7 @@ class RouterPortContract:
         assert admission.lease == LEASE
         assert admission.quota == script.quota
         assert (admission.model_number, admission.tenant_number, admission.key_number) == (1, 2, 3)
-        assert script.upper_bounds == [20 + 32]
+        assert script.upper_bounds == [20 + 16 + 64]
         assert script.request_ids == [REQUEST]
         assert script.keys == [GOOD_KEY]
 

@@ -40,10 +40,15 @@ METHOD_NOT_ALLOWED = PublicError(
     405, _REQUEST, "method_not_allowed", "The path does not take this method; the header Allow names those."
 )
 HEADERS_TOO_LARGE = PublicError(
-    431, _REQUEST, "headers_too_large", "The headers are larger than the server accepts."
+    431,
+    _REQUEST,
+    "headers_too_large",
+    "The headers are larger than the server accepts. Leave out what Authorization and the body do not need.",
 )
-BODY_TOO_SLOW = PublicError(408, _REQUEST, "body_too_slow", "The body did not arrive in time.")
-REQUEST_MALFORMED = PublicError(400, _REQUEST, "malformed_http", "The request is not valid HTTP.")
+BODY_TOO_SLOW = PublicError(
+    408, _REQUEST, "body_too_slow", "The body did not arrive in time. Send it again, whole."
+)
+REQUEST_MALFORMED = PublicError(400, _REQUEST, "malformed_http", "The request is not valid HTTP/1.1.")
 HTTP_VERSION_UNSUPPORTED = PublicError(
     505, _REQUEST, "http_version_unsupported", "HTTP/1.1 and HTTP/1.0 are served here, and no other version."
 )
@@ -63,7 +68,7 @@ TOO_MANY_CONNECTIONS = PublicError(
     503,
     "server_error",
     "too_many_connections",
-    "The server has as many connections as it takes.",
+    "The server has as many connections as it takes. Keep yours open and use them again.",
     is_retryable=True,
 )
 

@@ -55,7 +55,7 @@ def test_parts_travel_as_parts_beside_a_text_for_replicas_that_know_none() -> No
     first, second = wire.generate_request(OFFER, chat).messages
     assert (first.text, list(first.parts)) == ("Hello\nworld", ["Hello", "world"])
     assert (second.text, list(second.parts)) == ("x", [])
-    assert chat.prompt_tokens_upper_bound == 11 + 1 + 3 * 16
+    assert chat.prompt_tokens_upper_bound == 11 + 1 + 2 * 16 + 64
 
 
 @pytest.mark.parametrize("top_p", [0, 1])

@@ -1,5 +1,6 @@
 // The official OpenAI client for Node against a stack: node chat.mjs BASE_URL KEY MODEL MODE PROMPT
-// MODE is stream, whole, models, cancel (leaves after some chunks) or error; prints one JSON object.
+// MODE is stream, whole, models, cancel (leaves after some chunks), error (without retries) or refused (with them);
+// prints one JSON object.
 import OpenAI from "openai";
 
 const [baseURL, apiKey, model, mode, prompt] = process.argv.slice(2);
@@ -45,4 +46,5 @@ const modes = {
     return { kind: null };
   },
 };
+modes.refused = modes.error;
 console.log(JSON.stringify(await modes[mode]()));

@@ -113,7 +113,7 @@ def test_roles_and_contents_are_read() -> None:
 
 def test_the_upper_bound_counts_bytes_and_the_template() -> None:
     chat = parse_chat(CHAT | {"messages": [USER, {"role": "user", "content": "é€"}]})
-    assert chat.prompt_tokens_upper_bound == 7 + 5 + 3 * 16
+    assert chat.prompt_tokens_upper_bound == 7 + 5 + 2 * 16 + 64
 
 
 HARMLESS: dict[str, object] = {

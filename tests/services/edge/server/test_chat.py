@@ -19,7 +19,7 @@ async def test_the_python_sdk_gets_a_whole_answer(stage: Stage) -> None:
     assert answer.usage is not None
     assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (11, 3)
     assert stage.generators[0].texts == ["Écris."]
-    assert stage.router.upper_bounds == [7 + 16 + 16]
+    assert stage.router.upper_bounds == [7 + 16 + 64]
     assert answer._request_id == stage.router.request_ids[0].hex
     assert answer.id == f"chatcmpl-{answer._request_id}"
 

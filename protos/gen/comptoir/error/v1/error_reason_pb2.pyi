@@ -190,8 +190,8 @@ class ErrorDetail(_message.Message):
     Never a value, and never a name that the caller chose.
     """
     limit: _builtins.int
-    """The limit that the request ran into, in the unit of the reason: tokens for CONTEXT_TOO_LONG, TOKENS_EXHAUSTED
-    and QUOTA_TOO_SMALL, requests for REQUESTS_EXHAUSTED and CONCURRENCY_EXHAUSTED, bytes for REQUEST_TOO_LARGE;
+    """The limit that the request ran into, in the unit of the reason: tokens for CONTEXT_TOO_LONG, TOKENS_EXHAUSTED,
+    QUOTA_TOO_SMALL and TICKET_LIMIT_EXCEEDED, requests for REQUESTS_EXHAUSTED and CONCURRENCY_EXHAUSTED, bytes for REQUEST_TOO_LARGE;
     0 where there is nothing to say.
     """
     requested: _builtins.int

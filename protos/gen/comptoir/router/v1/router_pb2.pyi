@@ -67,7 +67,7 @@ class AdmitRequest(_message.Message):
     """Name of the model, as the catalog spells it."""
     prompt_tokens_upper_bound: _builtins.int
     """The most tokens that the prompt can have; the number of its UTF-8 bytes plus
-    16 per message is such a bound for byte-level tokenizers.
+    16 per message and 64 for what the model's chat template adds is such a bound for byte-level tokenizers.
     """
     max_output_tokens: _builtins.int
     """The most tokens the caller wants generated; more than the model and its context leave is cut to that, and
