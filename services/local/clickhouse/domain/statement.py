@@ -166,8 +166,13 @@ def _check_settings(found: Sequence[Token], *, is_writer: bool, vocabulary: Voca
 
 
 def _check_nodes(found: Iterable[Node], kind: str, *, is_writer: bool, vocabulary: Vocabulary) -> None:
+    storage: Node | None = None
     for node in found:
-        if node.kind == "Function":
+        if node.kind == "Function" and node.parent_kind == "Storage definition" and node.above is not storage:
+            # The first is the engine; those of PARTITION BY and ORDER BY stand beside it.
+            storage = node.above
+            _check_engine(node, is_writer=is_writer)
+        elif node.kind == "Function":
             _check_function(node, is_writer=is_writer, vocabulary=vocabulary)
         elif node.kind == "Dictionary definition":
             raise _refused("Dictionaries are refused.")
@@ -187,13 +192,15 @@ def _check_unseen(found: Sequence[Token], parts: Iterable[Node], vocabulary: Voc
         raise _refused("A table function that takes a structure may stand here, and is refused.")
 
 
+def _check_engine(node: Node, *, is_writer: bool) -> None:
+    if is_refused_engine(node.name, is_writer=is_writer):
+        raise _refused_engine()
+
+
 def _check_function(node: Node, *, is_writer: bool, vocabulary: Vocabulary) -> None:
-    if node.parent_kind == "Storage definition":
-        if is_refused_engine(node.name, is_writer=is_writer):
-            raise _refused_engine()
-    elif node.parent_kind == "InsertQuery":
+    if node.parent_kind == "InsertQuery":
         raise _refused("INSERT INTO FUNCTION is refused.")
-    elif _is_table(node, vocabulary):
+    if _is_table(node, vocabulary):
         if vocabulary.is_refused_table_function(node.name, is_writer=is_writer):
             raise _refused(
                 "This table function is refused; it reaches outside the store or takes a structure."

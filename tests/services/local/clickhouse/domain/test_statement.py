@@ -205,6 +205,16 @@ def test_a_reader_makes_temporary_tables_in_memory_and_nothing_else() -> None:
     _check_tree("CREATE TABLE t", tree.format("MergeTree"), is_writer=True)
 
 
+def test_what_a_table_is_cut_and_ordered_by_is_no_engine_and_still_checked() -> None:
+    tree = (
+        "CreateQuery t (children 2)\n Identifier t\n Storage definition (children 3)\n"
+        "  Function MergeTree\n  Function toDate (children 1)\n  Function {} (children 1)\n"
+    )
+    _check_tree("CREATE TABLE t", tree.format("tuple"), is_writer=True)
+    with pytest.raises(StoreError):
+        _check_tree("CREATE TABLE t", tree.format("file"), is_writer=True)
+
+
 @pytest.mark.parametrize(
     "tree",
     [
