@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from services.cli.stack import tether
+from services.cli.stack.journal import iso
 from services.cli.stack.log_files import open_log
 from services.cli.stack.plan import ProcessPlan, is_sentence
+from services.runtime.clock import Clock
 
 _LAST_BYTES = 16 * 1024
 _UNREADY_SECONDS = 3.0
@@ -20,14 +22,33 @@ _UNREADY_SECONDS = 3.0
 class Child:
     """A process of the plan, with its log file; at most one run of it lives at a time."""
 
-    def __init__(self, plan: ProcessPlan, log_file: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, plan: ProcessPlan, log_file: Path, environment: Mapping[str, str], clock: Clock
+    ) -> None:
         self.plan = plan
-        self.state = "waiting"
         self.restarts = 0
+        # Why it is not ready now, in words; empty while it is.
+        self.why = ""
+        # What ended its last run, or its last spell of being ready; empty where nothing ever did.
+        self.last_cause = ""
+        self._clock = clock
+        self._state = "waiting"
+        self.since = iso(clock)
         self._log_file = log_file
         self._environment = dict(environment)
         self._log_start_bytes = 0
         self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def state(self) -> str:
+        """waiting, starting, ready, unready, restarting, draining or stopped."""
+        return self._state
+
+    @state.setter
+    def state(self, state: str) -> None:
+        if state != self._state:
+            self.since = iso(self._clock)
+        self._state = state
 
     @property
     def pid(self) -> int | None:

@@ -1,4 +1,4 @@
-"""Asks one process whether it is ready."""
+"""Asks one process whether it is ready, and why not."""
 
 from pathlib import Path
 
@@ -9,33 +9,54 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services.cli.stack.plan import Probe
 
 _ASK_SECONDS = 2.0
+_SPELL_SECONDS = 1.0
+_SILENT = "no answer to its probe"
 
 
-async def is_ready(probe: Probe) -> bool:
-    """True if the process behind `probe` says so within two seconds; False for one that is away."""
+async def why_not_ready(probe: Probe) -> str:
+    """Returns, within two seconds, why the process behind `probe` is not ready; empty if it is."""
     if probe.kind == "file":
-        return _exists(Path(probe.where))
+        return "" if _exists(Path(probe.where)) else "not ready yet"
     if probe.kind == "http":
-        return await _answers(probe.where)
-    return await _serves(probe.where)
+        return await _why_not_over_http(probe.where)
+    return await _why_not_over_grpc(probe.where)
 
 
-async def _answers(url: str) -> bool:
+class Spell:
+    """How long a process that was ready has not been: one missed probe on a busy machine is no news."""
+
+    def __init__(self) -> None:
+        self._since_seconds: float | None = None
+
+    def lasts(self, now_seconds: float) -> bool:
+        """Takes in a missed probe; True once they have gone on for a second."""
+        if self._since_seconds is None:
+            self._since_seconds = now_seconds
+        return now_seconds - self._since_seconds >= _SPELL_SECONDS
+
+    def end(self) -> None:
+        """The process is ready again."""
+        self._since_seconds = None
+
+
+async def _why_not_over_http(url: str) -> str:
     try:
         async with httpx.AsyncClient(timeout=_ASK_SECONDS, trust_env=False) as client:
-            return (await client.get(url)).is_success
+            answer = await client.get(url)
     except httpx.TransportError:
-        return False
+        return _SILENT
+    return "" if answer.is_success else f"its probe answers {answer.status_code}"
 
 
-async def _serves(address: str) -> bool:
+async def _why_not_over_grpc(address: str) -> str:
     async with grpc.aio.insecure_channel(address) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         try:
             answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_ASK_SECONDS)
         except grpc.aio.AioRpcError:
-            return False
-    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+            return _SILENT
+    is_serving = answer.status == health_pb2.HealthCheckResponse.SERVING
+    return "" if is_serving else "it says that it does not serve"
 
 
 def _exists(path: Path) -> bool:

@@ -23,6 +23,7 @@ from services.cli.stack.secret_files import create_secrets
 from services.cli.stack.settings_check import check_settings, is_worth_checking
 from services.cli.stack.state import ProcessState, StackState, take_lock, write_state
 from services.cli.stack.supervisor import Supervisor
+from services.runtime.clock import SystemClock
 from services.runtime.grpc_server import stop_event
 
 
@@ -63,7 +64,7 @@ class StackRun:
         plan = build_plan(self._options, self._addresses, self._paths.config, self._paths.kafka)
         if is_worth_checking(self._options, self._environment):
             await check_settings(plan, self._options, self._environment)
-        supervisor = Supervisor(plan, self._paths.logs, self._environment, self._changed)
+        supervisor = Supervisor(plan, self._paths.logs, self._environment, self._changed, SystemClock())
         self._children = supervisor.children
         stopped = stop_event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stopped.set)
@@ -113,7 +114,9 @@ class StackRun:
         )
 
     def _changed(self, child: Child) -> None:
-        self._step(child.plan.name, child.plan.title, child.state)
+        is_news = child.state in {"unready", "restarting"}
+        said = f"{child.state}: {child.last_cause}" if is_news else child.state
+        self._step(child.plan.name, child.plan.title, said)
         self._write()
 
     def _step(self, name: str, title: str, state: str) -> None:
@@ -127,7 +130,16 @@ class StackRun:
 
     def _write(self) -> None:
         self._state.processes = [
-            ProcessState(child.plan.name, child.pid, child.state, child.restarts) for child in self._children
+            ProcessState(
+                child.plan.name,
+                child.pid,
+                child.state,
+                child.restarts,
+                since=child.since,
+                why=child.why,
+                last_cause=child.last_cause,
+            )
+            for child in self._children
         ]
         # On a full disk the stack goes on, and above all drains, without its description.
         with contextlib.suppress(OSError):

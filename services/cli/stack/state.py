@@ -18,12 +18,19 @@ _LOCK_PAUSES_SECONDS = (0.0, 0.05, 0.2)
 
 @dataclass(slots=True)
 class ProcessState:
-    """One process: `state` is waiting, starting, ready, unready, restarting, draining or stopped."""
+    """One process: `state` is waiting, starting, ready, unready, restarting, draining or stopped.
+
+    `since` is when that began, in UTC; `why` says why it is not ready, and `last_cause` what ended its
+    last run or its last spell of being ready.
+    """
 
     name: str
     pid: int | None
     state: str
     restarts: int
+    since: str = ""
+    why: str = ""
+    last_cause: str = ""
 
 
 @dataclass(slots=True)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from services.cli.stack.child import Child
 from services.cli.stack.errors import StackError
+from services.cli.stack.journal import Journal
 from services.cli.stack.plan import DRAIN_ORDER, ProcessPlan, restart_delay_seconds
-from services.cli.stack.probes import is_ready
+from services.cli.stack.probes import Spell, why_not_ready
+from services.runtime.clock import Clock
 
 _PROBE_INTERVAL_SECONDS = 0.1
 _WATCH_INTERVAL_SECONDS = 2.0
@@ -23,8 +25,10 @@ class Supervisor:
         logs: Path,
         environment: Mapping[str, str],
         on_change: Callable[[Child], None],
+        clock: Clock,
     ) -> None:
-        self.children = [Child(entry, logs / f"{entry.name}.log", environment) for entry in plan]
+        self.children = [Child(entry, logs / f"{entry.name}.log", environment, clock) for entry in plan]
+        self._journal = Journal(logs / "supervisor.log", clock)
         self._on_change = on_change
         self._ready = {entry.name: asyncio.Event() for entry in plan}
         self._tasks: list[asyncio.Task[None]] = []
@@ -65,9 +69,9 @@ class Supervisor:
         for child in sorted(self.children, key=lambda child: DRAIN_ORDER.index(child.plan.name)):
             stopping = asyncio.create_task(child.stop(hurry))
             await asyncio.sleep(0)
-            self._on_change(child)
+            self._tell(child)
             await stopping
-            self._on_change(child)
+            self._tell(child)
 
     async def _all_ready(self) -> None:
         for event in self._ready.values():
@@ -81,7 +85,7 @@ class Supervisor:
         failures = 0
         while True:
             await child.start()
-            self._on_change(child)
+            self._tell(child)
             started = time.monotonic()
             in_time = await self._watch(child)
             status = await child.wait()
@@ -90,40 +94,60 @@ class Supervisor:
             failures = 1 if time.monotonic() - started > 30 else failures + 1  # noqa: PLR2004 - a healthy half minute
             child.restarts += 1
             child.state = "restarting"
-            self._on_change(child)
+            child.why = child.last_cause = _how_it_ended(status)
+            self._tell(child)
             await asyncio.sleep(restart_delay_seconds(failures))
 
     async def _watch(self, child: Child) -> bool:
         """Follows one run until it ends: starting, ready, unready; False if it was too slow to start."""
         deadline = time.monotonic() + child.plan.start_seconds
+        spell = Spell()
         while child.pid is not None:
-            ready = await is_ready(child.plan.probe)
-            self._note(child, ready=ready)
+            why = await why_not_ready(child.plan.probe)
+            self._note(child, why, spell)
             if child.state == "starting" and time.monotonic() > deadline:
                 await child.stop()
                 return False
-            await child.wait_at_most(_WATCH_INTERVAL_SECONDS if ready else _PROBE_INTERVAL_SECONDS)
+            await child.wait_at_most(_PROBE_INTERVAL_SECONDS if why else _WATCH_INTERVAL_SECONDS)
         return True
 
-    def _note(self, child: Child, *, ready: bool) -> None:
+    def _note(self, child: Child, why: str, spell: Spell) -> None:
         before = child.state
-        if ready and child.pid is not None:
-            child.state = "ready"
+        if not why and child.pid is not None:
+            spell.end()
+            child.state, child.why = "ready", ""
             self._ready[child.plan.name].set()
             if self._is_started and before != "ready":
                 child.yield_to_others()
-        elif before == "ready":
+        elif before != "ready":
+            child.why = why
+        elif spell.lasts(time.monotonic()):
             child.state = "unready"
+            child.why = child.last_cause = why
         if child.state != before:
-            self._on_change(child)
+            self._tell(child)
+
+    def _tell(self, child: Child) -> None:
+        is_bad = child.state in {"unready", "restarting"}
+        self._journal.write(
+            f"process_{child.state}",
+            level="warning" if is_bad else "info",
+            service=child.plan.name,
+            pid=child.pid,
+            restarts=child.restarts,
+            **({"cause": child.last_cause} if is_bad else {}),
+        )
+        self._on_change(child)
 
 
 def _why_it_ended(child: Child, status: int) -> str:
     sentence = child.last_sentence()
     if sentence:
         return sentence.removeprefix("comptoir ")
-    how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
-    return f"{child.plan.title} {how} before it was ready; `comptoir logs {child.plan.name}` shows its log."
+    return (
+        f"{child.plan.title} {_how_it_ended(status)} before it was ready; "
+        f"`comptoir logs {child.plan.name}` shows its log."
+    )
 
 
 def _why_it_was_stopped(child: Child) -> str:
@@ -131,3 +155,7 @@ def _why_it_was_stopped(child: Child) -> str:
         f"{child.plan.title} was not ready after {child.plan.start_seconds:.0f} s; "
         f"`comptoir logs {child.plan.name}` shows its log."
     )
+
+
+def _how_it_ended(status: int) -> str:
+    return f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"

@@ -4,7 +4,7 @@ import socket
 from pathlib import Path
 
 from services.cli.stack.plan import Probe
-from services.cli.stack.probes import is_ready
+from services.cli.stack.probes import Spell, why_not_ready
 from services.runtime.addresses import GrpcListen
 from services.runtime.clock import ManualClock
 from services.runtime.grpc_server import build_server
@@ -14,27 +14,45 @@ from tests.services.runtime.running import free_port
 
 async def test_a_file_is_there_or_not(tmp_path: Path) -> None:
     probe = Probe("file", str(tmp_path / "ready"))
-    assert not await is_ready(probe)
+    assert await why_not_ready(probe)
     (tmp_path / "ready").touch()
-    assert await is_ready(probe)
+    assert not await why_not_ready(probe)
 
 
 async def test_grpc_health_decides() -> None:
     address = f"127.0.0.1:{free_port()}"
     probe = Probe("grpc", address)
-    assert not await is_ready(probe)
+    assert await why_not_ready(probe)
     server = build_server(GrpcListen(address=address), clock=ManualClock())
     await server.start()
-    assert not await is_ready(probe)
+    assert await why_not_ready(probe)
     await server.set_serving(is_serving=True)
-    assert await is_ready(probe)
+    assert not await why_not_ready(probe)
     await server.drain(0)
 
 
 async def test_an_http_answer_must_be_a_good_one() -> None:
     with serving_http({"/readyz": (200, b"ok"), "/busy": (503, b"")}) as url:
-        assert await is_ready(Probe("http", f"{url}/readyz"))
-        assert not await is_ready(Probe("http", f"{url}/busy"))
+        assert not await why_not_ready(Probe("http", f"{url}/readyz"))
+        assert await why_not_ready(Probe("http", f"{url}/busy"))
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
-        assert not await is_ready(Probe("http", f"http://127.0.0.1:{nobody.getsockname()[1]}/"))
+        assert await why_not_ready(Probe("http", f"http://127.0.0.1:{nobody.getsockname()[1]}/"))
+
+
+async def test_a_process_that_is_away_one_that_refuses_and_one_that_is_busy_are_told_apart() -> None:
+    address = f"127.0.0.1:{free_port()}"
+    assert await why_not_ready(Probe("grpc", address)) == "no answer to its probe"
+    server = build_server(GrpcListen(address=address), clock=ManualClock())
+    await server.start()
+    assert await why_not_ready(Probe("grpc", address)) == "it says that it does not serve"
+    await server.drain(0)
+    with serving_http({"/readyz": (503, b"")}) as url:
+        assert await why_not_ready(Probe("http", f"{url}/readyz")) == "its probe answers 503"
+
+
+def test_a_spell_is_news_once_it_has_lasted_a_second() -> None:
+    spell = Spell()
+    assert [spell.lasts(moment) for moment in (10.0, 10.5, 10.9, 11.0)] == [False, False, False, True]
+    spell.end()
+    assert not spell.lasts(11.1)

@@ -1,6 +1,7 @@
 """Real processes: started in order, started again, drained in order, and never left behind."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -12,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from services.cli.stack.errors import StackError
-from services.cli.stack.plan import ProcessPlan
+from services.cli.stack.plan import Probe, ProcessPlan
+from services.cli.stack.probes import why_not_ready
 from services.cli.stack.supervisor import Supervisor
+from services.runtime.clock import SystemClock
 from tests.services.cli.stack.children import Changes, Folder, is_gone, until_gone
 
 
@@ -25,7 +28,7 @@ def folder(tmp_path: Path) -> Folder:
 @asynccontextmanager
 async def supervised(folder: Folder, *plan: ProcessPlan) -> AsyncIterator[tuple[Supervisor, Changes]]:
     changes = Changes()
-    supervisor = Supervisor(list(plan), folder.path, {}, changes)
+    supervisor = Supervisor(list(plan), folder.path, {}, changes, SystemClock())
     try:
         yield supervisor, changes
     finally:
@@ -67,6 +70,78 @@ async def test_a_killed_process_is_started_again_and_its_restarts_are_counted(fo
             assert router.pid != before
         assert (edge.restarts, edge.state) == (0, "ready")
     assert [name for name, _ in folder.notes("drained")] == ["edge", "router"]
+
+
+def journal(folder: Folder, service: str) -> list[tuple[str, str]]:
+    lines = [json.loads(line) for line in (folder.path / "supervisor.log").read_text().splitlines()]
+    return [(line["event"], line.get("cause", "")) for line in lines if line["service"] == service]
+
+
+async def test_a_kill_leaves_a_line_with_its_cause_and_the_next_run_another(folder: Folder) -> None:
+    async with supervised(folder, folder.plan("router"), folder.plan("edge")) as (supervisor, changes):
+        await asyncio.wait_for(supervisor.start({}), 15)
+        router, edge = supervisor.children
+        os.kill(router.pid or 0, signal.SIGKILL)
+        await changes.until(lambda: router.restarts == 1 and router.state == "ready")
+        assert (router.last_cause, router.why) == ("was killed by signal 9", "")
+        assert (edge.last_cause, edge.restarts) == ("", 0)
+        assert journal(folder, "router") == [
+            ("process_starting", ""),
+            ("process_ready", ""),
+            ("process_restarting", "was killed by signal 9"),
+            ("process_starting", ""),
+            ("process_ready", ""),
+        ]
+        assert journal(folder, "edge") == [("process_starting", ""), ("process_ready", "")]
+
+
+async def test_a_process_that_stops_being_ready_is_said_with_why_and_one_missed_probe_is_not(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.cli.stack.supervisor._WATCH_INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr("services.cli.stack.probes._SPELL_SECONDS", 60.0)
+    async with supervised(folder, folder.plan("edge")) as (supervisor, changes):
+        await asyncio.wait_for(supervisor.start({}), 15)
+        (edge,) = supervisor.children
+        ready = folder.path / "edge"
+        asked = count_probes(monkeypatch)
+        ready.unlink()
+        await asyncio.wait_for(asked.until(2), 15)
+        ready.touch()
+        await asyncio.wait_for(asked.until(4), 15)
+        assert journal(folder, "edge") == [("process_starting", ""), ("process_ready", "")]
+        monkeypatch.setattr("services.cli.stack.probes._SPELL_SECONDS", 0.2)
+        ready.unlink()
+        await changes.until(lambda: edge.state == "unready")
+        assert (edge.why, edge.last_cause) == ("not ready yet", "not ready yet")
+        ready.touch()
+        await changes.until(lambda: edge.state == "ready")
+        assert (edge.why, edge.last_cause) == ("", "not ready yet")
+        assert journal(folder, "edge")[2:] == [("process_unready", "not ready yet"), ("process_ready", "")]
+
+
+class Asked:
+    def __init__(self) -> None:
+        self.count = 0
+        self.news = asyncio.Event()
+
+    async def until(self, more: int) -> None:
+        wanted = self.count + more
+        while self.count < wanted:
+            self.news.clear()
+            await self.news.wait()
+
+
+def count_probes(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    asked = Asked()
+
+    async def ask(probe: Probe) -> str:
+        asked.count += 1
+        asked.news.set()
+        return await why_not_ready(probe)
+
+    monkeypatch.setattr("services.cli.stack.supervisor.why_not_ready", ask)
+    return asked
 
 
 async def test_a_process_that_cannot_start_says_its_own_sentence(folder: Folder) -> None:
@@ -152,11 +227,12 @@ def test_processes_end_when_their_supervisor_is_killed(folder: Folder) -> None:
 import asyncio
 from pathlib import Path
 from services.cli.stack.supervisor import Supervisor
+from services.runtime.clock import SystemClock
 from tests.services.cli.stack.children import Folder
 folder = Folder(Path({str(folder.path)!r}))
 async def run():
     plan = [folder.plan("edge"), folder.plan("router")]
-    supervisor = Supervisor(plan, folder.path, {{}}, lambda child: None)
+    supervisor = Supervisor(plan, folder.path, {{}}, lambda child: None, SystemClock())
     await supervisor.start({{}})
     print("ready", flush=True)
     await supervisor.run()
