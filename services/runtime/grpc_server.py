@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterable
 
 import grpc
+from comptoir.readiness.v1 import readiness_pb2_grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from services.runtime.addresses import GrpcListen, GrpcTarget
@@ -12,6 +13,8 @@ from services.runtime.callers import Callers
 from services.runtime.clock import Clock
 from services.runtime.interceptors import CallBoundary
 from services.runtime.logs import get_logger
+from services.runtime.readiness import DRAINING, READY, STARTING, Readiness, Unready, unready
+from services.runtime.readiness_service import ReadinessServicer
 from services.runtime.settings import SettingsError
 
 _log = get_logger(__name__)
@@ -31,14 +34,19 @@ _OWNER_ONLY = 0o600
 
 
 class GrpcServer:
-    """A server on one address, with the standard health service."""
+    """A server on one address, with the standard health service and the reasons behind it."""
 
     def __init__(
-        self, server: grpc.aio.Server, listen: GrpcListen, healths: health.aio.HealthServicer
+        self,
+        server: grpc.aio.Server,
+        listen: GrpcListen,
+        healths: health.aio.HealthServicer,
+        readiness: ReadinessServicer,
     ) -> None:
         self.server = server
         self._listen = listen
         self._healths = healths
+        self._readiness = readiness
 
     async def start(self) -> None:
         """Binds and accepts calls; health says NOT_SERVING. SettingsError if it cannot."""
@@ -61,16 +69,23 @@ class GrpcServer:
         _log.info("listening", address=self._listen.address)
 
     async def set_serving(self, *, is_serving: bool) -> None:
-        """What the health service answers."""
+        """What the health service answers, where there is no more to say than that."""
+        not_ready = unready(Unready.UNSPECIFIED) if self._readiness.was_ready else STARTING
+        await self.set_readiness(READY if is_serving else not_ready)
+
+    async def set_readiness(self, state: Readiness) -> None:
+        """What the health service answers, and why."""
+        self._readiness.tell(state)
         status = (
             health_pb2.HealthCheckResponse.SERVING
-            if is_serving
+            if state.is_ready
             else health_pb2.HealthCheckResponse.NOT_SERVING
         )
         await self._healths.set("", status)
 
     async def drain(self, grace_seconds: float) -> None:
         """Says NOT_SERVING, takes no new calls, and lets open ones end within the grace."""
+        self._readiness.tell(DRAINING)
         await self._healths.enter_graceful_shutdown()
         await self.server.stop(grace_seconds)
 
@@ -97,7 +112,9 @@ def build_server(
     )
     healths = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healths, server)
-    return GrpcServer(server, listen, healths)
+    readiness = ReadinessServicer(clock)
+    readiness_pb2_grpc.add_ReadinessServiceServicer_to_server(readiness, server)
+    return GrpcServer(server, listen, healths, readiness)
 
 
 def channel(
