@@ -7,9 +7,13 @@ from pipelines.usage.adapters.clickhouse_client import ClickHouse
 from pipelines.usage.adapters.clickhouse_schema import ClickHouseSchema
 from pipelines.usage.adapters.clickhouse_store import ClickHouseStore
 from pipelines.usage.adapters.kafka_dead_letters import KafkaDeadLetters
+from pipelines.usage.adapters.kafka_lag import KafkaLag
 from pipelines.usage.adapters.kafka_source import KafkaSource
 from pipelines.usage.adapters.otel_meter import OtelMeter
-from pipelines.usage.consumer import Ports, UsageConsumer
+from pipelines.usage.consumer.keeper import Ports
+from pipelines.usage.consumer.loop import UsageConsumer
+from pipelines.usage.consumer.standing import Standing
+from pipelines.usage.consumer.watch import Watch
 from pipelines.usage.domain.errors import SchemaError
 from pipelines.usage.settings import UsageSettings
 from pipelines.usage.wire import DEAD_LETTER_TOPIC, KIND_OF_TOPIC
@@ -24,19 +28,37 @@ async def _serve(settings: UsageSettings) -> None:
     clickhouse = ClickHouse(settings.clickhouse)
     schema = ClickHouseSchema(clickhouse, settings.clickhouse)
     letters = KafkaDeadLetters(settings.kafka, DEAD_LETTER_TOPIC)
-    source = KafkaSource(settings.kafka, KIND_OF_TOPIC)
-    store = ClickHouseStore(clickhouse, settings.clickhouse.database)
-    consumer = UsageConsumer(Ports(source, store, letters, OtelMeter(), clock), settings.rules)
+    lag = KafkaLag(settings.kafka, KIND_OF_TOPIC)
+    ports = Ports(
+        KafkaSource(settings.kafka, KIND_OF_TOPIC),
+        lag,
+        ClickHouseStore(clickhouse, settings.clickhouse.database),
+        letters,
+        OtelMeter(),
+        clock,
+    )
+    standing = Standing(settings.rules)
+    consumer = UsageConsumer(ports, settings.rules, standing)
+    watch = Watch(ports, settings.rules, standing)
     server = grpc_server.build_server(settings.listen, clock=clock)
     await server.start()
+    watching = asyncio.create_task(watch.run(stop, server.set_readiness))
+    # A watch that fails ends the process: nobody would know how late it is.
+    watching.add_done_callback(lambda _task: stop.set())
     try:
         await consumer.run(
             stop,
-            prepare=(lambda: schema.apply(settings.retention_days, settings.catalog), letters.start),
-            on_health=lambda is_healthy: server.set_serving(is_serving=is_healthy),
+            prepare=(
+                lambda: schema.apply(settings.retention_days, settings.catalog),
+                watch.ask_store_clock,
+                letters.start,
+            ),
         )
     finally:
+        stop.set()
+        await watching
         await letters.stop()
+        await lag.stop()
         await clickhouse.close()
         await server.drain(grace_seconds=1.0)
 

@@ -7,11 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl, model_validator
 
 from pipelines.usage.domain.progress import CommitPolicy
 from pipelines.usage.domain.retention import MAX_DAYS, MIN_DAYS
-from pipelines.usage.domain.rules import Rules
+from pipelines.usage.domain.rules import Rules, Span
 from pipelines.usage.domain.validation import Residence
 from services.runtime.addresses import GrpcListen, KafkaTarget, is_local
 from services.runtime.settings import ProcessSettings, SettingsError
 
+GivenUp = Annotated[str, Field(pattern=r"^[a-z0-9.-]{1,128}:\d{1,9}:\d{1,18}(-\d{1,18})?$")]
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
@@ -68,6 +69,12 @@ class UsageSettings(ProcessSettings):
     release_seconds: float = Field(default=8.0, gt=0, le=60)
     retry_first_seconds: float = Field(default=0.2, gt=0)
     retry_most_seconds: float = Field(default=10.0, gt=0)
+    # The pipeline calls itself unready when the store is further behind the log than this.
+    late_seconds: float = Field(default=60.0, ge=1, le=86_400)
+    measure_every_seconds: float = Field(default=5.0, ge=0.1, le=60)
+    # Positions at which a partition would pause and that a person decided to do without: they become dead
+    # letters. `TOPIC:PARTITION:OFFSET`, or `TOPIC:PARTITION:FIRST-LAST`.
+    given_up: tuple[GivenUp, ...] = ()
 
     @property
     def rules(self) -> Rules:
@@ -83,4 +90,13 @@ class UsageSettings(ProcessSettings):
             release_seconds=self.release_seconds,
             retry_first_seconds=self.retry_first_seconds,
             retry_most_seconds=self.retry_most_seconds,
+            late_seconds=self.late_seconds,
+            measure_seconds=self.measure_every_seconds,
+            given_up=tuple(_span(text) for text in self.given_up),
         )
+
+
+def _span(text: str) -> Span:
+    topic, partition, offsets = text.split(":")
+    first, _, last = offsets.partition("-")
+    return Span(topic, int(partition), int(first), int(last or first))

@@ -1,12 +1,13 @@
 """Bodies of frames and the schema: what the domain checks, and what the store is told about the bytes."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from buf.validate import validate_pb2
 from comptoir.usage.v1 import usage_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.unknown_fields import UnknownFieldSet
 
 from pipelines.usage.domain.errors import BadFrameError, Fault
 from pipelines.usage.domain.frame import Frame, Kind
@@ -21,6 +22,9 @@ _SCALARS = {
     # The store's Enum columns take numbers from an int32 field, and names only from its own enums.
     FieldDescriptor.TYPE_ENUM: "int32",
 }
+
+# How numbers are written: a field of a newer schema is one of these, since no event holds anything else.
+_NUMBERS = frozenset({0, 1, 5})
 
 
 class Stream(NamedTuple):
@@ -75,10 +79,19 @@ def parse(frame: Frame) -> Columns:
     # The parser keeps unknown fields and writes them back, so they go before the comparison.
     message.DiscardUnknownFields()
     if message.SerializeToString(deterministic=True) != frame.body:
-        raise BadFrameError(Fault.BODY_NOT_CANONICAL)
+        raise BadFrameError(Fault.FIELD_UNKNOWN if _is_newer(frame) else Fault.BODY_NOT_CANONICAL)
     events = message.events  # type: ignore[attr-defined]  # every frame type has this field
     fields = {*_ALWAYS_CHECKED, *BOUNDS[kind]}
     return {field: [getattr(event, field) for event in events] for field in fields}
+
+
+def _is_newer(frame: Frame) -> bool:
+    """True if numbers in fields of a newer schema are all that the body has besides this build's fields."""
+    message = STREAMS[frame.header.kind].frame_type.FromString(frame.body)
+    events = message.events  # type: ignore[attr-defined]  # every frame type has this field
+    parts: list[Any] = [UnknownFieldSet(part) for part in (message, *events)]  # typed without its iterator
+    unknown = {field.wire_type for part in parts for field in part}
+    return bool(unknown) and unknown <= _NUMBERS
 
 
 def insert_body(frame: Frame) -> bytes:

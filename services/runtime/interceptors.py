@@ -20,6 +20,8 @@ from services.runtime.status import STATUS, trailing_metadata
 from services.runtime.telemetry import counter, histogram
 
 REQUEST_ID_KEY = "x-request-id"
+# Whoever probes may ask these: the answers are an enum and numbers.
+_STATE = ("grpc.health.", "comptoir.readiness.")
 
 _log = get_logger(__name__)
 _validator = protovalidate.Validator()
@@ -46,10 +48,10 @@ class CallBoundary(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[MaybeHandler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> MaybeHandler:
-        """The method's handler with the boundary around it; health checks pass as they are."""
+        """The method's handler with the boundary around it; questions about the process's state pass."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method.lstrip("/")
-        if handler is None or method.startswith("grpc.health."):
+        if handler is None or method.startswith(_STATE):
             return handler
         request_id = _request_id(handler_call_details)
         return self._bounded(handler, method, request_id)

@@ -20,6 +20,7 @@ ALLOWED_FIELDS = frozenset(
     {
         "address",
         "attempt",
+        "behind_seconds",
         "bytes_in",
         "bytes_out",
         "clickhouse_code",
@@ -33,6 +34,7 @@ ALLOWED_FIELDS = frozenset(
         "http_status",
         "input_tokens",
         "kind",
+        "known_version",
         "level",
         "library",
         "line",

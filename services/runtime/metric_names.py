@@ -78,6 +78,12 @@ MetricName = Literal[
     "comptoir.usage.dead_letters",
     # gauge, {frame}: frames that wait in the log; steady growth means that the store is too slow or down
     "comptoir.usage.lag",
+    # gauge, s: age of the oldest of them; beyond usage.late_seconds the pipeline is unready
+    "comptoir.usage.lag_age",
+    # gauge, {partition}: partitions that wait for a clock, a version or a setting; the log says for which
+    "comptoir.usage.paused_partitions",
+    # counter, {frame}: frames that the log dropped before they were read; each one is lost
+    "comptoir.usage.lost_frames",
     # counter, {event}: the edge's own events that found no room, or were refused; nothing is billed from them
     "comptoir.edge.events_dropped",
     # gauge, {event}: events that the emitter acknowledged and Kafka has not confirmed

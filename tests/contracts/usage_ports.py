@@ -7,7 +7,15 @@ from typing import Protocol
 from pipelines.usage.domain.dead_letter import DeadLetter
 from pipelines.usage.domain.errors import Fault
 from pipelines.usage.domain.frame import Kind, decode
-from pipelines.usage.domain.ports import DeadLetters, EventStore, FrameSource, Partition
+from pipelines.usage.domain.ports import (
+    DeadLetters,
+    EventStore,
+    FrameSource,
+    KindProgress,
+    Lag,
+    LagGauge,
+    Partition,
+)
 from pipelines.usage.wire import STREAMS
 from tests.pipelines.usage.frames import (
     DAY_MICROSECONDS,
@@ -28,7 +36,15 @@ class Rows(Protocol):
 
 
 class EventStoreContract:
-    """Needs `store` and `rows`, empty at first, and `now` in microseconds, a day before which is retained."""
+    """Needs `store`, `rows` and `dead`, empty at first, and `now` in microseconds; a day ago is retained."""
+
+    async def test_a_dead_letter_is_noted_once_however_often_it_comes(
+        self, store: EventStore, dead: Callable[[], Awaitable[list[tuple[int, int, int]]]]
+    ) -> None:
+        letters = [DeadLetter("comptoir.generation.v1", 2, n, 40, Fault.CHECKSUM_WRONG) for n in (7, 8)]
+        for letter in (*letters, *letters):
+            await store.note_dead(Kind.GENERATION, letter)
+        assert await dead() == [(2, 2, 7), (2, 2, 8)]
 
     async def test_every_kind_has_its_table(self, store: EventStore, rows: Rows, now: int) -> None:
         for kind in Kind:
@@ -79,6 +95,17 @@ class EventStoreContract:
         ]
         await asyncio.gather(*(store.insert(frame) for frame in frames * 2))
         assert await rows(Kind.GENERATION) == [(PRODUCER, sequence) for sequence in range(1, 25)]
+
+    async def test_its_clock_moves_on(self, store: EventStore) -> None:
+        first = await store.clock()
+        assert first > 1_500_000_000_000_000
+        assert await store.clock() >= first
+
+    async def test_progress_is_noted_again_and_again(self, store: EventStore) -> None:
+        for waiting in (5, 0):
+            await store.note_progress(
+                [KindProgress(kind, waiting, 0, Fault.CLOCK_AHEAD, 1, 2) for kind in Kind]
+            )
 
 
 class LogUnderTest(Protocol):
@@ -141,8 +168,65 @@ class FrameSourceContract:
         await source.idle(0.3)
         assert [offset for _, offset, _ in await read(source, 1)] == [1]
         assert source.is_member
-        assert source.lag_frames() == 0
         await source.stop()
+
+    async def test_a_paused_partition_waits_and_is_read_on_from_where_it_was_rewound_to(
+        self, log: LogUnderTest, make_source: Callable[[], FrameSource]
+    ) -> None:
+        await log.append(self.PLACE, b"a", b"b", b"c")
+        source = make_source()
+        await source.start(nothing)
+        await read(source, 3)
+        source.rewind(self.PLACE, 1)
+        for _ in range(3):
+            assert not await source.poll([self.PLACE])
+        assert [offset for _, offset, _ in await read(source, 2)] == [1, 2]
+        await source.stop()
+
+    async def test_records_say_when_they_came_and_that_none_was_skipped(
+        self, log: LogUnderTest, make_source: Callable[[], FrameSource]
+    ) -> None:
+        await log.append(self.PLACE, b"a", b"b")
+        source = make_source()
+        await source.start(nothing)
+        async with asyncio.timeout(BOUND_SECONDS):
+            while not (polled := await source.poll()):
+                pass
+        for record in polled[self.PLACE]:
+            assert record.skipped == 0
+            assert record.stamp is None or record.stamp.microseconds > 1_500_000_000_000_000
+        await source.stop()
+
+
+class LagGaugeContract:
+    """Needs `log` and `make_source` as above, and `gauge` for the same group."""
+
+    PLACE = Partition(STREAMS[Kind.GENERATION].topic, 0)
+
+    async def test_it_counts_what_is_not_committed_while_nobody_reads(
+        self, log: LogUnderTest, make_source: Callable[[], FrameSource], gauge: LagGauge
+    ) -> None:
+        await log.append(self.PLACE, b"a", b"b", b"c")
+        first = await self.lag(gauge)
+        assert first.frames == 3
+        source = make_source()
+        await source.start(nothing)
+        polled = await read(source, 3)
+        assert (await self.lag(gauge)).frames == 3
+        await source.commit({self.PLACE: polled[0][1] + 1})
+        second = await self.lag(gauge)
+        assert second.frames == 2
+        for lag in (first, second):
+            assert lag.oldest is not None
+            assert lag.newest is not None
+            assert lag.oldest.microseconds <= lag.newest.microseconds
+        await source.commit({self.PLACE: polled[2][1] + 1})
+        assert await self.lag(gauge) == Lag(self.PLACE, 0, None, None)
+        await source.stop()
+
+    async def lag(self, gauge: LagGauge) -> Lag:
+        """The measurement of the one partition."""
+        return next(lag for lag in await gauge.measure() if lag.partition == self.PLACE)
 
 
 class DeadLettersContract:

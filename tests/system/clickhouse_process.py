@@ -1,10 +1,12 @@
 """A real ClickHouse front for system tests: started on a free port, killed or stopped, never left behind."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +114,11 @@ class ClickHouseProcess:
     def write(self, query: str | bytes, /, **parameters: str) -> httpx.Response:
         """The answer to `query` as the writer."""
         return httpx.post(self.url, params=parameters, content=query, auth=(WRITER, PASSWORD), timeout=60.0)
+
+    def content_at_rest(self) -> Iterator[bytes]:
+        """Every file of the data folder; what the store merges away meanwhile, it keeps elsewhere."""
+        for folder, _, names in os.walk(self.data_folder):
+            for path in (Path(folder) / name for name in names):
+                with contextlib.suppress(FileNotFoundError):
+                    if path.is_file():
+                        yield path.read_bytes()

@@ -8,8 +8,11 @@ from typing import Any
 
 import grpc
 import yaml
+from comptoir.readiness.v1 import readiness_pb2, readiness_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from services.runtime.readiness import Readiness
+from services.runtime.readiness_service import readiness_of
 from tests.system.clickhouse_process import ClickHouseProcess
 from tests.system.kafka_process import KafkaProcess
 
@@ -30,6 +33,9 @@ class UsageProcess:
         self._kafka = kafka
         self._clickhouse = clickhouse
         self._process: subprocess.Popen[bytes] | None = None
+        # For the next start: how far its clock is off, and which schema versions it reads.
+        self.clock_offset_seconds = 0
+        self.schema_versions: tuple[int, ...] = (1,)
         self.configure(**settings)
 
     def configure(self, **settings: Any) -> None:
@@ -65,10 +71,17 @@ class UsageProcess:
         """Starts the process and does not wait."""
         with self.stderr_file.open("ab") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "pipelines.usage", "--config", str(self.config_file)],
+                [*self._command(), "--config", str(self.config_file)],
                 stderr=stderr,
                 start_new_session=True,
             )
+
+    def _command(self) -> list[str]:
+        if not self.clock_offset_seconds and self.schema_versions == (1,):
+            return [sys.executable, "-m", "pipelines.usage"]
+        versions = ",".join(map(str, self.schema_versions))
+        module = "tests.system.usage_in_another_world"
+        return [sys.executable, "-m", module, str(self.clock_offset_seconds), versions]
 
     def start(self) -> None:
         """Starts the process and waits until its health says SERVING."""
@@ -90,6 +103,15 @@ class UsageProcess:
             except grpc.RpcError:
                 return False
             return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def readiness(self) -> Readiness | None:
+        """What it says about itself, or None where it does not answer."""
+        with grpc.insecure_channel(self.address) as channel:
+            stub: Any = readiness_pb2_grpc.ReadinessServiceStub(channel)
+            try:
+                return readiness_of(stub.GetReadiness(readiness_pb2.GetReadinessRequest(), timeout=2))
+            except grpc.RpcError:
+                return None
 
     def ended_within(self, seconds: float) -> bool:
         """True if the process is gone, or goes within `seconds`."""

@@ -1,4 +1,4 @@
-"""One connection to ClickHouse over HTTP, whose failures are either the frame's fault or a matter of time."""
+"""One connection to ClickHouse over HTTP, whose failures are about one table's events or about the store."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -10,11 +10,18 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from pipelines.usage.domain.errors import BadFrameError, Fault, UnavailableError
 from pipelines.usage.settings import ClickHouseSettings
 
-# The codes by which ClickHouse says that it will never take these bytes. Whatever is not listed, an unknown
-# table or a wrong password included, is not the frame's fault: it waits in Kafka until that is mended.
-NEVER_CODES = frozenset(
+# The codes by which ClickHouse says that it does not take these events. They passed every check of this
+# build, so the table is another build's, or somebody's: the frame waits until that is mended. Whatever is not
+# listed, a wrong password included, is about the whole store.
+REFUSED_CODES = frozenset(
     {
+        8,  # THERE_IS_NO_COLUMN
+        10,  # NOT_FOUND_COLUMN_IN_BLOCK
+        16,  # NO_SUCH_COLUMN_IN_TABLE
         33,  # CANNOT_READ_ALL_DATA
+        47,  # UNKNOWN_IDENTIFIER
+        53,  # TYPE_MISMATCH
+        60,  # UNKNOWN_TABLE
         69,  # ARGUMENT_OUT_OF_BOUND
         131,  # TOO_LARGE_STRING_SIZE
         321,  # VALUE_IS_OUT_OF_RANGE_OF_DATA_TYPE
@@ -69,7 +76,7 @@ class ClickHouse:
         except ClickHouseError as error:
             # The driver's text may quote values, so only the code goes on, without the cause.
             code = getattr(error, "code", None) or 0
-            if code in NEVER_CODES:
+            if code in REFUSED_CODES:
                 raise BadFrameError(Fault.STORE_REFUSED, store_code=code) from None
             raise UnavailableError(type(error).__name__, store_code=code) from None
 

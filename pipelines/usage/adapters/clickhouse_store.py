@@ -1,7 +1,10 @@
 """Frames become rows: one frame, one insert, one token, and no row of it passes through Python."""
 
+from collections.abc import Sequence
+
 from pipelines.usage.adapters.clickhouse_client import ClickHouse
-from pipelines.usage.domain.frame import Frame
+from pipelines.usage.domain.frame import Frame, Kind
+from pipelines.usage.domain.ports import KindProgress, Letter
 from pipelines.usage.wire import STREAMS, field_names, insert_body, store_schema
 
 
@@ -32,3 +35,39 @@ class ClickHouseStore:
                 "format_schema_message_name": "Event",
             },
         )
+
+    async def note_dead(self, kind: Kind, letter: Letter) -> None:
+        """Keeps the letter's numbers; a letter that comes again is dropped by its token."""
+        row = {"kind": int(kind), **letter.row}
+        names = ", ".join(f"`{name}`" for name in row)
+        values = ", ".join(f"{{{name}:UInt64}}" for name in row)
+        await self._clickhouse.command(
+            f"INSERT INTO {self._database}.dead_letters ({names})"
+            f" SETTINGS async_insert = 0, insert_deduplication_token = '{letter.key.decode()}'"
+            f" SELECT {values}",
+            row,
+        )
+
+    async def note_progress(self, progress: Sequence[KindProgress]) -> None:
+        """One row per kind, with the store's own time."""
+        columns = {
+            "kinds": [int(it.kind) for it in progress],
+            "frames": [it.waiting_frames for it in progress],
+            "oldest": [it.oldest_microseconds for it in progress],
+            "reasons": [0 if it.pause is None else int(it.pause) for it in progress],
+            "partitions": [it.pause_partition for it in progress],
+            "offsets": [it.pause_offset for it in progress],
+        }
+        arrays = ", ".join(f"{{{name}:Array(UInt64)}}" for name in columns)
+        await self._clickhouse.command(
+            f"INSERT INTO {self._database}.pipeline_progress"  # noqa: S608 - names of ours
+            " (kind, waiting_frames, oldest_waiting_microseconds, pause, pause_partition, pause_offset)"
+            " SELECT it.1, it.2, it.3, it.4, it.5, it.6"
+            f" FROM (SELECT arrayJoin(arrayZip({arrays})) AS it)",
+            columns,
+        )
+
+    async def clock(self) -> int:
+        """What the store's clock reads, in microseconds."""
+        rows = await self._clickhouse.rows("SELECT toUnixTimestamp64Micro(now64(6))")
+        return int(rows[0][0])

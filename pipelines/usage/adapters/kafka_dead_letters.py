@@ -29,14 +29,14 @@ class KafkaDeadLetters:
         try:
             await self._producer.start()
         except KafkaError as error:
-            raise UnavailableError(type(error).__name__) from None
+            raise UnavailableError(type(error).__name__, is_log=True) from None
 
     async def put(self, letter: Letter) -> None:
         """Returns once the letter is durable."""
         try:
             await self._producer.send_and_wait(self._topic, letter.value, key=letter.key)
         except KafkaError as error:
-            raise UnavailableError(type(error).__name__) from None
+            raise UnavailableError(type(error).__name__, is_log=True) from None
 
     async def stop(self) -> None:
         """Closes the connections."""

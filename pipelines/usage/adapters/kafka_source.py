@@ -1,11 +1,13 @@
 """The log as a member of a consumer group: offsets move only when the consumer says so."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
+from pipelines.usage.domain.clocks import Stamp
 from pipelines.usage.domain.errors import NotOwnerError, UnavailableError
 from pipelines.usage.domain.ports import Partition, Record
 from pipelines.usage.settings import KafkaSettings
@@ -15,6 +17,7 @@ _COMMIT_SECONDS = 10.0
 # A store that is down for hours must not cost the membership, so only a stuck loop does.
 _MAX_POLL_INTERVAL_MILLISECONDS = 3_600_000
 _METADATA_MILLISECONDS = 10_000
+_BROKERS_TIME = 1  # Kafka's number for LogAppendTime
 
 
 class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]  # the library is untyped
@@ -23,7 +26,8 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]  # the libra
     def __init__(self, settings: KafkaSettings, topics: Iterable[str]) -> None:
         self._topics = tuple(topics)
         self._is_member = False
-        self._read_to: dict[TopicPartition, int] = {}
+        # Where the next record of a partition should stand; None until the group was asked.
+        self._next: dict[TopicPartition, int | None] = {}
         self._release: Callable[[], Awaitable[None]] | None = None
         session_milliseconds = round(settings.session_timeout_seconds * 1000)
         self._consumer = AIOKafkaConsumer(
@@ -50,22 +54,39 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]  # the libra
         try:
             await self._consumer.start()
         except KafkaError as error:
-            raise UnavailableError(type(error).__name__) from None
+            raise UnavailableError(type(error).__name__, is_log=True) from None
 
-    async def poll(self) -> Mapping[Partition, Sequence[Record]]:
-        """The next records of each partition, or none after a quarter of a second."""
-        self._consumer.resume(*self._consumer.paused())
+    async def poll(self, paused: Collection[Partition] = ()) -> Mapping[Partition, Sequence[Record]]:
+        """The next records of each partition but `paused`, or none after a quarter of a second."""
+        stay = self._consumer.assignment() & {TopicPartition(*partition) for partition in paused}
+        self._consumer.resume(*(self._consumer.paused() - stay))
+        self._consumer.pause(*stay)
         try:
             batches = await self._consumer.getmany(timeout_ms=_POLL_MILLISECONDS)
+            for place in batches.keys() - self._next.keys():
+                self._next[place] = await self._consumer.committed(place)
         except KafkaError as error:
-            raise UnavailableError(type(error).__name__) from None
-        self._read_to.update({place: records[-1].offset + 1 for place, records in batches.items()})
-        return {
-            (partition := Partition(place.topic, place.partition)): [
-                Record(partition, record.offset, record.value or b"") for record in records
-            ]
-            for place, records in batches.items()
-        }
+            raise UnavailableError(type(error).__name__, is_log=True) from None
+        return {Partition(*place): self._records(place, records) for place, records in batches.items()}
+
+    def _records(self, place: TopicPartition, records: Sequence[Any]) -> list[Record]:
+        """Ours for the library's; no record may be missing between two polls, unless the log dropped it."""
+        partition = Partition(place.topic, place.partition)
+        expected = self._next.get(place)
+        found = []
+        for record in records:
+            skipped = 0 if expected is None else max(record.offset - expected, 0)
+            expected = record.offset + 1
+            found.append(Record(partition, record.offset, record.value or b"", stamp_of(record), skipped))
+        self._next[place] = expected
+        return found
+
+    def rewind(self, partition: Partition, offset: int) -> None:
+        """The next poll of the partition begins at `offset`."""
+        place = TopicPartition(*partition)
+        if place in self._consumer.assignment():
+            self._consumer.seek(place, offset)
+            self._next[place] = offset
 
     async def idle(self, seconds: float) -> None:
         """Waits with every partition paused; asking for records is what keeps the membership."""
@@ -87,7 +108,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]  # the libra
         except (CommitFailedError, IllegalStateError):
             raise NotOwnerError from None
         except (KafkaError, TimeoutError) as error:
-            raise UnavailableError(type(error).__name__) from None
+            raise UnavailableError(type(error).__name__, is_log=True) from None
 
     async def stop(self) -> None:
         """Leaves the group, so that others take over at once."""
@@ -98,18 +119,20 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]  # the libra
         """True once the group gave this member its partitions."""
         return self._is_member
 
-    def lag_frames(self) -> int:
-        """What the last fetches saw beyond the records returned; partitions not fetched yet count as 0."""
-        ends = {place: self._consumer.highwater(place) for place in self._consumer.assignment()}
-        return sum(end - self._read_to.get(place, end) for place, end in ends.items() if end is not None)
-
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Called by the library before a rebalance, which waits for it."""
         self._is_member = False
-        self._read_to.clear()
+        self._next.clear()
         if revoked and self._release is not None:
             await self._release()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:  # noqa: ARG002
         """Called by the library after a rebalance."""
         self._is_member = True
+
+
+def stamp_of(record: Any) -> Stamp | None:  # the library is untyped
+    """When a record entered the log, and by whose clock; None where neither said so."""
+    if record.timestamp is None or record.timestamp < 0:
+        return None
+    return Stamp(record.timestamp * 1000, record.timestamp_type == _BROKERS_TIME)

@@ -21,12 +21,27 @@ class OtelMeter:
         self._letters = telemetry.counter(
             "comptoir.usage.dead_letters", unit="{frame}", description="Frames that cannot be stored"
         )
-        self._lag_frames = 0
+        self._lost = telemetry.counter(
+            "comptoir.usage.lost_frames", unit="{frame}", description="Frames that the log dropped unread"
+        )
+        self._lag_frames, self._lag_seconds, self._paused = 0, 0.0, 0
         telemetry.gauge(
             "comptoir.usage.lag",
             unit="{frame}",
             description="Frames that wait in the log",
             read=lambda: self._lag_frames,
+        )
+        telemetry.gauge(
+            "comptoir.usage.lag_age",
+            unit="s",
+            description="Age of the oldest frame that waits in the log",
+            read=lambda: self._lag_seconds,
+        )
+        telemetry.gauge(
+            "comptoir.usage.paused_partitions",
+            unit="{partition}",
+            description="Partitions that wait for a clock, a version or a setting",
+            read=lambda: self._paused,
         )
 
     def inserted(self, kind: Kind, rows: int, seconds: float) -> None:
@@ -40,6 +55,14 @@ class OtelMeter:
         """A frame went to the dead letters."""
         self._letters.add(1, {"reason": fault.name.lower()})
 
-    def lagging(self, frames: int) -> None:
-        """So many frames wait in the assigned partitions."""
-        self._lag_frames = frames
+    def lagging(self, frames: int, seconds: float) -> None:
+        """So many frames wait in the log, the oldest of them for so long."""
+        self._lag_frames, self._lag_seconds = frames, seconds
+
+    def paused(self, partitions: int) -> None:
+        """So many partitions are paused."""
+        self._paused = partitions
+
+    def lost(self, frames: int) -> None:
+        """The log dropped so many frames before they were read."""
+        self._lost.add(frames)

@@ -1,9 +1,11 @@
-"""What is kept of a frame that cannot be stored: why and where it stands, and nothing of what it holds."""
+"""What is kept of a frame that can never be stored: why, where it stands, and whose events it claims."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipelines.usage.domain.errors import Fault
+from pipelines.usage.domain.frame import NO_CLAIM, Claim, claimed
 from pipelines.usage.domain.ports import Record
 
 LETTER_VERSION = 1
@@ -19,12 +21,14 @@ class DeadLetter:
     length_bytes: int
     fault: Fault
     store_code: int = 0
+    claim: Claim = NO_CLAIM
 
     @classmethod
     def of(cls, record: Record, fault: Fault, store_code: int = 0) -> "DeadLetter":
         """The letter for a record."""
         place = record.partition
-        return cls(place.topic, place.number, record.offset, len(record.value), fault, store_code)
+        length, claim = len(record.value), claimed(record.value)
+        return cls(place.topic, place.number, record.offset, length, fault, store_code, claim)
 
     @property
     def key(self) -> bytes:
@@ -45,3 +49,15 @@ class DeadLetter:
             "store_code": self.store_code,
         }
         return json.dumps(fields, separators=(",", ":")).encode()
+
+    @property
+    def row(self) -> Mapping[str, int]:
+        """Numbers only, by the names of the columns of `dead_letters`."""
+        return {
+            "partition": self.partition,
+            "offset": self.offset,
+            "reason": self.fault.value,
+            "length_bytes": self.length_bytes,
+            "store_code": self.store_code,
+            **self.claim._asdict(),
+        }

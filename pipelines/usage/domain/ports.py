@@ -1,8 +1,9 @@
 """What the consumer needs of the world: a log to read, a store to fill, a place for what cannot be stored."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from pipelines.usage.domain.clocks import Stamp
 from pipelines.usage.domain.errors import Fault
 from pipelines.usage.domain.frame import Frame, Kind
 
@@ -15,11 +16,28 @@ class Partition(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One Kafka record: where it stands and its value."""
+    """One Kafka record: where it stands, its value, and when it entered the log.
+
+    `skipped` counts the records before it that the log dropped before this group had read them.
+    """
 
     partition: Partition
     offset: int
     value: bytes
+    stamp: Stamp | None = None
+    skipped: int = 0
+
+
+class Lag(NamedTuple):
+    """What one partition holds that the group has not committed.
+
+    `oldest` is the stamp of the first such record; `newest` that of the last record of the partition.
+    """
+
+    partition: Partition
+    frames: int
+    oldest: Stamp | None
+    newest: Stamp | None
 
 
 class Letter(Protocol):
@@ -35,6 +53,11 @@ class Letter(Protocol):
         """Reason and position."""
         ...
 
+    @property
+    def row(self) -> Mapping[str, int]:
+        """The same in numbers, and whose events the frame claims to hold."""
+        ...
+
 
 class FrameSource(Protocol):
     """The log, read as a member of a group; positions move only by `commit`."""
@@ -46,8 +69,12 @@ class FrameSource(Protocol):
         """
         ...
 
-    async def poll(self) -> Mapping[Partition, Sequence[Record]]:
-        """The next records of each partition in order, or none after a bounded time; or UnavailableError."""
+    async def poll(self, paused: Collection[Partition] = ()) -> Mapping[Partition, Sequence[Record]]:
+        """The next records of each partition but `paused`, or none after a bounded time; UnavailableError."""
+        ...
+
+    def rewind(self, partition: Partition, offset: int) -> None:
+        """The next poll of the partition begins at `offset`; what was polled from there on is forgotten."""
         ...
 
     async def idle(self, seconds: float) -> None:
@@ -67,9 +94,28 @@ class FrameSource(Protocol):
         """True once the group gave this member its partitions, be they none."""
         ...
 
-    def lag_frames(self) -> int:
-        """Records in the assigned partitions that `poll` has not returned yet."""
+
+class LagGauge(Protocol):
+    """How far the whole group is behind the log, asked beside it: also while nothing is polled."""
+
+    async def measure(self) -> Sequence[Lag]:
+        """One entry per partition; UnavailableError if the log does not answer in a bounded time."""
         ...
+
+
+class KindProgress(NamedTuple):
+    """How far the store is behind the log in one kind.
+
+    `oldest_microseconds` is the stamp of the first record that waits, or 0; `pause` and the two after it
+    say where a partition is paused, if one is.
+    """
+
+    kind: Kind
+    waiting_frames: int
+    oldest_microseconds: int
+    pause: Fault | None = None
+    pause_partition: int = 0
+    pause_offset: int = 0
 
 
 class EventStore(Protocol):
@@ -78,8 +124,21 @@ class EventStore(Protocol):
     async def insert(self, frame: Frame) -> None:
         """Stores all events of the frame, or none; the same frame again changes nothing.
 
-        BadFrameError(STORE_REFUSED) if the store will never take it, UnavailableError if it cannot now.
+        BadFrameError(STORE_REFUSED) if the store does not take these events, UnavailableError if it takes
+        none.
         """
+        ...
+
+    async def note_dead(self, kind: Kind, letter: Letter) -> None:
+        """Keeps where a dead letter's frame stands; the same letter again changes nothing."""
+        ...
+
+    async def note_progress(self, progress: Sequence[KindProgress]) -> None:
+        """Keeps how far each kind is behind, for whoever reads the store."""
+        ...
+
+    async def clock(self) -> int:
+        """What the store's clock reads, in microseconds."""
         ...
 
 
@@ -102,6 +161,14 @@ class Meter(Protocol):
         """A frame went to the dead letters."""
         ...
 
-    def lagging(self, frames: int) -> None:
-        """So many frames wait in the assigned partitions."""
+    def lagging(self, frames: int, seconds: float) -> None:
+        """So many frames wait in the log, the oldest of them for so long."""
+        ...
+
+    def paused(self, partitions: int) -> None:
+        """So many partitions are paused."""
+        ...
+
+    def lost(self, frames: int) -> None:
+        """The log dropped so many frames before they were read."""
         ...

@@ -2,11 +2,12 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
+from pipelines.usage.domain.clocks import Stamp
 from pipelines.usage.domain.errors import Fault
 from pipelines.usage.domain.frame import Frame, Kind
-from pipelines.usage.domain.ports import Letter, Partition, Record
+from pipelines.usage.domain.ports import KindProgress, Lag, Letter, Partition, Record
 from pipelines.usage.domain.retention import DAY_MICROSECONDS
 from pipelines.usage.wire import parse
 from services.runtime.clock import ManualClock
@@ -15,13 +16,22 @@ from services.runtime.clock import ManualClock
 class MemoryLog:
     """What a broker keeps: records, and the group's offsets."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: ManualClock | None = None) -> None:
+        """Stamps records by the broker's `clock`, or not at all."""
         self.records: dict[Partition, list[bytes]] = defaultdict(list)
+        self.stamps: dict[Partition, list[Stamp | None]] = defaultdict(list)
         self.committed: dict[Partition, int] = {}
+        self._clock = clock
 
     async def append(self, partition: Partition, *values: bytes) -> None:
         """Adds records at the end."""
+        now = None if self._clock is None else Stamp(self._clock.wall_microseconds(), is_brokers=True)
         self.records[partition] += values
+        self.stamps[partition] += [now] * len(values)
+
+    def record(self, partition: Partition, offset: int) -> Record:
+        """One record as a reader sees it."""
+        return Record(partition, offset, self.records[partition][offset], self.stamps[partition][offset])
 
 
 class MemorySource:
@@ -48,18 +58,23 @@ class MemorySource:
         self.release = release
         self._positions = dict(self._log.committed)
 
-    async def poll(self) -> Mapping[Partition, Sequence[Record]]:
-        """Up to `batch` records of each partition."""
+    async def poll(self, paused: Collection[Partition] = ()) -> Mapping[Partition, Sequence[Record]]:
+        """Up to `batch` records of each partition but `paused`."""
         assert self._positions is not None
         found = {}
         for partition, values in self._log.records.items():
             first = self._positions.get(partition, 0)
-            if part := values[first : first + self._batch]:
-                found[partition] = [Record(partition, first + i, value) for i, value in enumerate(part)]
+            if partition not in paused and (part := values[first : first + self._batch]):
+                found[partition] = [self._log.record(partition, first + i) for i in range(len(part))]
                 self._positions[partition] = first + len(part)
         if not found:
             self._on_empty()
         return found
+
+    def rewind(self, partition: Partition, offset: int) -> None:
+        """The next poll begins at `offset`."""
+        assert self._positions is not None
+        self._positions[partition] = offset
 
     async def idle(self, seconds: float) -> None:
         """Lets a manual clock's time pass."""
@@ -80,17 +95,31 @@ class MemorySource:
         """True between start and stop."""
         return self._positions is not None
 
-    def lag_frames(self) -> int:
-        """Records not polled yet."""
-        positions = self._positions or {}
-        return sum(len(values) - positions.get(place, 0) for place, values in self._log.records.items())
+
+class MemoryLag:
+    """Compares a MemoryLog with its group's offsets."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self._log = log
+
+    async def measure(self) -> Sequence[Lag]:
+        """One entry per partition that holds something."""
+        return [self._lag(partition) for partition in self._log.records]
+
+    def _lag(self, partition: Partition) -> Lag:
+        first, stamps = self._log.committed.get(partition, 0), self._log.stamps[partition]
+        waiting = stamps[first:]
+        return Lag(partition, len(waiting), waiting[0] if waiting else None, waiting[-1] if waiting else None)
 
 
 class MemoryStore:
     """Rows as (producer, sequence), deduplicated as a MergeTree does: by token, per day."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: ManualClock | None = None) -> None:
         self._parts: dict[tuple[Kind, int, str], list[tuple[int, int]]] = {}
+        self._dead: dict[bytes, tuple[Kind, Mapping[str, int]]] = {}
+        self._clock = ManualClock() if clock is None else clock
+        self.progress: list[KindProgress] = []
 
     async def insert(self, frame: Frame) -> None:
         """Stores the frame's events of each day, unless the day has its token."""
@@ -105,6 +134,22 @@ class MemoryStore:
             days[started // DAY_MICROSECONDS].append((producer, sequence))
         for day, rows in days.items():
             self._parts.setdefault((frame.header.kind, day, frame.token), rows)
+
+    async def note_dead(self, kind: Kind, letter: Letter) -> None:
+        """Keeps a letter once."""
+        self._dead[letter.key] = kind, letter.row
+
+    async def dead(self) -> list[tuple[int, int, int]]:
+        """Kind, partition and offset of each dead letter, sorted."""
+        return sorted((int(kind), row["partition"], row["offset"]) for kind, row in self._dead.values())
+
+    async def note_progress(self, progress: Sequence[KindProgress]) -> None:
+        """Keeps the last measurement."""
+        self.progress = list(progress)
+
+    async def clock(self) -> int:
+        """What the store's clock reads."""
+        return self._clock.wall_microseconds()
 
     async def rows(self, kind: Kind) -> list[tuple[int, int]]:
         """All rows of a table, sorted."""
@@ -133,7 +178,7 @@ class MemoryMeter:
         self.frames = 0
         self.rows = 0
         self.faults: list[Fault] = []
-        self.lag_frames = -1
+        self.lag_frames, self.lag_seconds, self.paused_partitions, self.lost_frames = -1, -1.0, 0, 0
 
     def inserted(self, kind: Kind, rows: int, seconds: float) -> None:
         """A frame is in the store."""
@@ -144,6 +189,14 @@ class MemoryMeter:
         """A frame went to the dead letters."""
         self.faults.append(fault)
 
-    def lagging(self, frames: int) -> None:
-        """So many frames wait."""
-        self.lag_frames = frames
+    def lagging(self, frames: int, seconds: float) -> None:
+        """So many frames wait, the oldest for so long."""
+        self.lag_frames, self.lag_seconds = frames, seconds
+
+    def paused(self, partitions: int) -> None:
+        """So many partitions are paused."""
+        self.paused_partitions = partitions
+
+    def lost(self, frames: int) -> None:
+        """The log dropped so many frames unread."""
+        self.lost_frames += frames

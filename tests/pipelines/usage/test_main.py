@@ -12,10 +12,11 @@ from tests.pipelines.usage.test_settings import SHARED
 def test_the_process_refuses_a_retention_outside_7_to_30_days_at_start(
     tmp_path: Path, days: int, status: int
 ) -> None:
+    (tmp_path / "password").write_text("made-up")
     section = {
         "listen": {"address": f"unix:{tmp_path}/usage.sock"},
         "kafka": {"bootstrap": "127.0.0.1:1"},
-        "clickhouse": {"url": "http://127.0.0.1:1", "password_file": "password"},
+        "clickhouse": {"url": "http://127.0.0.1:1", "password_file": str(tmp_path / "password")},
         "retention_days": days,
     }
     config = tmp_path / "comptoir.yaml"

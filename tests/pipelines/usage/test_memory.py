@@ -2,9 +2,16 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.contracts.usage_ports import DeadLettersContract, EventStoreContract, FrameSourceContract, Rows
+from services.runtime.clock import ManualClock
+from tests.contracts.usage_ports import (
+    DeadLettersContract,
+    EventStoreContract,
+    FrameSourceContract,
+    LagGaugeContract,
+    Rows,
+)
 from tests.pipelines.usage.frames import NOW_MICROSECONDS
-from tests.pipelines.usage.memory import MemoryDeadLetters, MemoryLog, MemorySource, MemoryStore
+from tests.pipelines.usage.memory import MemoryDeadLetters, MemoryLag, MemoryLog, MemorySource, MemoryStore
 
 
 class TestMemoryStore(EventStoreContract):
@@ -20,6 +27,10 @@ class TestMemoryStore(EventStoreContract):
     def rows(self, store: MemoryStore) -> Rows:
         return store.rows
 
+    @pytest.fixture
+    def dead(self, store: MemoryStore) -> Callable[[], Awaitable[list[tuple[int, int, int]]]]:
+        return store.dead
+
 
 class TestMemorySource(FrameSourceContract):
     @pytest.fixture
@@ -29,6 +40,20 @@ class TestMemorySource(FrameSourceContract):
     @pytest.fixture
     def make_source(self, log: MemoryLog) -> Callable[[], MemorySource]:
         return lambda: MemorySource(log)
+
+
+class TestMemoryLag(LagGaugeContract):
+    @pytest.fixture
+    def log(self) -> MemoryLog:
+        return MemoryLog(ManualClock())
+
+    @pytest.fixture
+    def make_source(self, log: MemoryLog) -> Callable[[], MemorySource]:
+        return lambda: MemorySource(log)
+
+    @pytest.fixture
+    def gauge(self, log: MemoryLog) -> MemoryLag:
+        return MemoryLag(log)
 
 
 class TestMemoryDeadLetters(DeadLettersContract):

@@ -6,6 +6,7 @@ import pytest
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from pipelines.usage.adapters.clickhouse_schema import read_migrations
+from pipelines.usage.domain.errors import Fault
 from pipelines.usage.domain.frame import Kind
 from pipelines.usage.domain.migrations import due
 from pipelines.usage.wire import BOUNDS, STREAMS
@@ -107,3 +108,14 @@ def test_every_statement_can_be_repeated() -> None:
     for migration in read_migrations():
         for statement in migration.statements(PARAMETERS):
             assert repeatable.match(statement), statement
+
+
+@pytest.mark.parametrize("table", ["dead_letters", "pipeline_progress"])
+def test_every_fault_can_be_written_down(table: str) -> None:
+    statements = [text for migration in read_migrations() for text in migration.statements(PARAMETERS)]
+    text = next(
+        text for text in statements if text.startswith(f"CREATE TABLE IF NOT EXISTS comptoir.{table}\n")
+    )
+    faults = re.search(r"(?:reason|pause) Enum8\((.*?)\)", text, re.DOTALL)
+    assert faults
+    assert members_of(faults[1]) == {0: "none", **{fault.value: fault.name.lower() for fault in Fault}}

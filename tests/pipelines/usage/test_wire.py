@@ -50,6 +50,17 @@ def test_text_in_an_unknown_field_is_not_canonical_wherever_it_stands() -> None:
         assert fault_of(outer) is Fault.BODY_NOT_CANONICAL
 
 
+@pytest.mark.parametrize(
+    "field", [bytes([0xF8, 0x07, 5]), bytes([0xF9, 0x07, *range(8)])], ids=["number", "fixed64"]
+)
+def test_a_number_in_an_unknown_field_is_a_newer_programs(field: bytes) -> None:
+    good = event(Kind.GENERATION, 1).SerializeToString(deterministic=True)
+    inner = good + field
+    assert fault_of(bytes([0x0A, len(inner)]) + inner) is Fault.FIELD_UNKNOWN
+    text = bytes([0xFA, 0x07, 5]) + b"fever"
+    assert fault_of(bytes([0x0A, len(inner)]) + inner + text) is Fault.BODY_NOT_CANONICAL
+
+
 def test_a_number_that_is_written_longer_than_needed_is_not_canonical() -> None:
     good = event(Kind.GENERATION, 1, replica=1).SerializeToString(deterministic=True)
     longer = good.replace(bytes([0xA8, 0x01, 0x01]), bytes([0xA8, 0x01, 0x81, 0x00]))

@@ -89,10 +89,9 @@ async def test_what_a_newer_process_says_is_read_as_far_as_it_is_known(address: 
         async def GetReadiness(  # noqa: N802 - the name is the schema's
             self, request: object, context: object
         ) -> readiness_pb2.GetReadinessResponse:
-            answer = readiness_pb2.GetReadinessResponse(reason=999)
-            answer.figures.add(name=999, value=1)
-            answer.figures.add(name=readiness_pb2.FIGURE_NAME_KIND, value=2)
-            return answer
+            # Field 2 is 999, and one figure has the name 999, as a later build would write them.
+            newer = bytes.fromhex("10e707220508e7071001220408041002")
+            return readiness_pb2.GetReadinessResponse.FromString(newer)
 
     server = grpc.aio.server()
     readiness_pb2_grpc.add_ReadinessServiceServicer_to_server(Newer(ManualClock()), server)

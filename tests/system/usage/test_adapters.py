@@ -14,18 +14,26 @@ from pipelines.usage.adapters.clickhouse_client import ClickHouse
 from pipelines.usage.adapters.clickhouse_schema import ClickHouseSchema, read_migrations
 from pipelines.usage.adapters.clickhouse_store import ClickHouseStore
 from pipelines.usage.adapters.kafka_dead_letters import KafkaDeadLetters
+from pipelines.usage.adapters.kafka_lag import KafkaLag
 from pipelines.usage.adapters.kafka_source import KafkaSource
-from pipelines.usage.domain.errors import BadFrameError, SchemaError, UnavailableError
-from pipelines.usage.domain.frame import Frame, Header, Kind
-from pipelines.usage.domain.ports import Partition
+from pipelines.usage.domain.dead_letter import DeadLetter
+from pipelines.usage.domain.errors import BadFrameError, Fault, SchemaError, UnavailableError
+from pipelines.usage.domain.frame import Frame, Header, Kind, decode
+from pipelines.usage.domain.ports import KindProgress, Partition, Record
 from pipelines.usage.settings import ClickHouseSettings, KafkaSettings
 from pipelines.usage.wire import STREAMS
 from services.runtime.catalog import Catalog, Model, Region
 from services.runtime.clock import SystemClock
 from services.runtime.errors import Reason
 from services.runtime.identity import Identity
-from tests.contracts.usage_ports import DeadLettersContract, EventStoreContract, FrameSourceContract, Rows
-from tests.pipelines.usage.frames import body, event
+from tests.contracts.usage_ports import (
+    DeadLettersContract,
+    EventStoreContract,
+    FrameSourceContract,
+    LagGaugeContract,
+    Rows,
+)
+from tests.pipelines.usage.frames import PRODUCER, body, event, value
 from tests.system.clickhouse_process import ClickHouseProcess
 from tests.system.kafka_process import KafkaProcess
 
@@ -94,17 +102,80 @@ class TestClickHouseStore(EventStoreContract):
 
         return rows_of
 
-    async def test_bytes_that_are_no_events_are_refused_for_good(self, store: ClickHouseStore) -> None:
+    @pytest.fixture
+    def dead(
+        self, read: Callable[[str], Awaitable[Any]]
+    ) -> Callable[[], Awaitable[list[tuple[int, int, int]]]]:
+        async def letters() -> list[tuple[int, int, int]]:
+            query = "SELECT toUInt8(kind), partition, offset FROM DATABASE.dead_letters ORDER BY ALL"
+            found: list[tuple[int, int, int]] = await read(query)
+            return found
+
+        return letters
+
+    async def test_bytes_that_are_no_events_are_refused(self, store: ClickHouseStore) -> None:
         header = Header(Kind.GENERATION, 1, 1, 1, 1, 0)
         with pytest.raises(BadFrameError) as refused:
             await store.insert(Frame(header, b"not a list of events"))
         assert refused.value.store_code == 444
 
-    async def test_a_row_without_a_sequence_is_refused_for_good(self, store: ClickHouseStore) -> None:
+    async def test_a_row_without_a_sequence_is_refused(self, store: ClickHouseStore) -> None:
         uncounted = body(Kind.GENERATION, [event(Kind.GENERATION, 0)])
         with pytest.raises(BadFrameError) as refused:
             await store.insert(Frame(Header(Kind.GENERATION, 1, 1, 1, 1, 0), uncounted))
         assert refused.value.store_code == 469
+
+    async def test_a_table_that_lacks_a_column_refuses_and_is_not_a_store_that_is_away(
+        self, store: ClickHouseStore, connection: ClickHouse, store_settings: ClickHouseSettings, now: int
+    ) -> None:
+        await connection.command(f"ALTER TABLE {store_settings.database}.generations DROP COLUMN attempt")
+        frame = decode(value(started_at_microseconds=now), kind=Kind.GENERATION)
+        with pytest.raises(BadFrameError) as refused:
+            await store.insert(frame)
+        assert refused.value.fault is Fault.STORE_REFUSED
+        assert not refused.value.fault.is_corrupt
+
+
+async def test_dead_letters_are_missing_rows_with_their_reason(
+    store: ClickHouseStore, read: Callable[[str], Awaitable[Any]]
+) -> None:
+    now = SystemClock().wall_microseconds()
+    await store.insert(decode(value(count=3, started_at_microseconds=now), kind=Kind.GENERATION))
+    torn = [value(first=4, count=5), value(Kind.GENERATION, count=7, producer_id=77)]
+    for offset, content in enumerate(torn):
+        record = Record(Partition("comptoir.generation.v1", 0), offset, content[:-1] + b"x")
+        await store.note_dead(Kind.GENERATION, DeadLetter.of(record, Fault.CHECKSUM_WRONG))
+    unreadable = Record(Partition("comptoir.generation.v1", 0), 9, b"what somebody wrote")
+    await store.note_dead(Kind.GENERATION, DeadLetter.of(unreadable, Fault.HEADER_TRUNCATED))
+    query = (
+        "SELECT producer_id, stored_rows, last_sequence, double_rows, missing_rows, dead_frames, dead_rows,"
+        " dead_reasons, unreadable_frames FROM DATABASE.completeness ORDER BY producer_id"
+    )
+    assert await read(query) == [
+        (77, 0, 0, 0, 7, 1, 7, ["checksum_wrong"], 1),
+        (PRODUCER, 3, 3, 0, 5, 1, 5, ["checksum_wrong"], 1),
+    ]
+
+
+async def test_the_views_say_until_when_the_store_has_everything_and_what_it_waits_for(
+    store: ClickHouseStore, read: Callable[[str], Awaitable[Any]]
+) -> None:
+    now = SystemClock().wall_microseconds()
+    await store.insert(decode(value(count=3, started_at_microseconds=now), kind=Kind.GENERATION))
+    await store.note_progress([KindProgress(kind, 0, 0) for kind in Kind])
+    query = (
+        "SELECT kind, waiting_frames, behind_seconds < 30, paused_for, paused_offset"
+        " FROM DATABASE.pipeline_lag WHERE kind = 'generation'"
+    )
+    assert await read(query) == [("generation", 0, 1, "", 0)]
+    late = KindProgress(Kind.GENERATION, 4, now - 600_000_000, Fault.CLOCK_AHEAD, 3, 17)
+    await store.note_progress([late])
+    assert await read(query) == [("generation", 4, 0, "clock_ahead", 17)]
+    query = (
+        "SELECT waiting_frames, behind_seconds >= 600, dateDiff('second', newest_event_at, now64(3)) < 60,"
+        " paused_for FROM DATABASE.completeness"
+    )
+    assert await read(query) == [(4, 1, 1, "clock_ahead")]
 
 
 async def test_a_store_that_does_not_answer_is_a_matter_of_time(tmp_path: Path) -> None:
@@ -190,6 +261,7 @@ async def test_a_changed_retention_reaches_every_event_table_and_the_views(
     ttl = await read(
         "SELECT countIf(position(engine_full, 'toIntervalDay(7)') > 0), countIf(engine_full LIKE '%TTL%')"
         " FROM system.tables WHERE database = 'DATABASE'"
+        " AND name NOT IN ('dead_letters', 'pipeline_progress')"
     )
     assert ttl == [(4, 4)]
     assert await read("SELECT retention_days FROM DATABASE.catalog_retention") == [(7,)]
@@ -242,6 +314,48 @@ class TestKafkaSource(FrameSourceContract):
         assert found == [1]
         await first.stop()
         await second.stop()
+
+
+class TestKafkaLag(LagGaugeContract):
+    @pytest.fixture
+    async def log(self, kafka: KafkaProcess) -> "KafkaLogUnderTest":
+        return await KafkaLogUnderTest.fresh(kafka.address)
+
+    @pytest.fixture
+    def settings(self, kafka: KafkaProcess) -> KafkaSettings:
+        group = f"group-{Identity.random().hex}"
+        return KafkaSettings(bootstrap=kafka.address, group=group, session_timeout_seconds=6)
+
+    @pytest.fixture
+    def make_source(self, settings: KafkaSettings, log: "KafkaLogUnderTest") -> Callable[[], KafkaSource]:
+        return lambda: KafkaSource(settings, [log.topic])
+
+    @pytest.fixture
+    async def gauge(self, settings: KafkaSettings, log: "KafkaLogUnderTest") -> AsyncIterator[KafkaLag]:
+        opened = KafkaLag(settings, [log.topic])
+        yield opened
+        await opened.stop()
+
+    @pytest.fixture(autouse=True)
+    def place(self, log: "KafkaLogUnderTest", monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(type(self), "PLACE", Partition(log.topic, 0))
+
+    async def test_the_broker_stamps_what_enters_the_log(
+        self, log: "KafkaLogUnderTest", gauge: KafkaLag
+    ) -> None:
+        await log.append(self.PLACE, b"a")
+        oldest = (await self.lag(gauge)).oldest
+        assert oldest is not None
+        assert oldest.is_brokers
+
+
+async def test_a_log_that_does_not_answer_cannot_be_measured_and_may_be_asked_again() -> None:
+    gauge = KafkaLag(KafkaSettings(bootstrap="127.0.0.1:9"), ["topic"])
+    for _ in range(2):
+        with pytest.raises(UnavailableError) as away:
+            await gauge.measure()
+        assert away.value.is_log
+    await gauge.stop()
 
 
 class KafkaLogUnderTest:

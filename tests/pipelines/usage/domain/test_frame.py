@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.usage.domain.errors import BadFrameError, Fault
-from pipelines.usage.domain.frame import HEADER, Kind, decode
+from pipelines.usage.domain.frame import HEADER, NO_CLAIM, Kind, claimed, decode
 from tests.pipelines.usage.frames import PRODUCER, pack, value
 
 
@@ -47,8 +47,10 @@ def test_two_frames_with_the_same_place_and_other_content_have_other_tokens() ->
         (pack(2, b"x", count=1, magic=b"CPTX"), Fault.MAGIC_WRONG),
         (pack(2, b"x", count=1, version=2), Fault.HEADER_VERSION_UNKNOWN),
         (pack(1, b"x", count=1), Fault.KIND_WRONG),
-        (pack(9, b"x", count=1), Fault.KIND_WRONG),
+        (pack(9, b"x", count=1), Fault.KIND_UNKNOWN),
+        (pack(0, b"x", count=1), Fault.KIND_WRONG),
         (pack(2, b"x", count=1, schema_version=2), Fault.SCHEMA_VERSION_UNKNOWN),
+        (pack(2, b"x", count=1, schema_version=2, crc=0), Fault.CHECKSUM_WRONG),
         (value()[:-1], Fault.LENGTH_WRONG),
         (value() + b"x", Fault.LENGTH_WRONG),
         (pack(2, b"x", count=1, crc=0), Fault.CHECKSUM_WRONG),
@@ -75,3 +77,21 @@ def test_a_changed_byte_is_noticed(position: int, change: int) -> None:
     # Producer and first sequence are in the events too, which validation compares.
     if not 8 <= position < 24 and not 24 <= position < 28:
         fault_of(bytes(content))
+
+
+def test_another_programs_frame_says_its_version_and_ours() -> None:
+    with pytest.raises(BadFrameError) as bad:
+        decode(pack(2, b"x", count=1, schema_version=7), kind=Kind.GENERATION)
+    assert bad.value.figures == {"version": 7, "known_version": 1}
+
+
+def test_what_a_torn_frame_claims_is_believed_where_its_length_fits() -> None:
+    whole = value(first=7, count=2)
+    assert claimed(whole[:-1] + bytes([whole[-1] ^ 1])) == (PRODUCER, 7, 2)
+    assert claimed(whole[:-1]) == NO_CLAIM
+    assert claimed(b"a sentence that somebody wrote into the wrong topic") == NO_CLAIM
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_claim_nothing(content: bytes) -> None:
+    assert claimed(content) == NO_CLAIM

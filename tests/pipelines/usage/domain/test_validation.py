@@ -1,13 +1,10 @@
 from collections.abc import Mapping, Sequence
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from pipelines.usage.domain.errors import BadFrameError, Fault
 from pipelines.usage.domain.frame import Header, Kind
-from pipelines.usage.domain.retention import DAY_MICROSECONDS, expires_at_microseconds
-from pipelines.usage.domain.validation import FUTURE_MICROSECONDS, Bounds, Residence, validate
+from pipelines.usage.domain.validation import Bounds, Residence, validate
 from tests.pipelines.usage.frames import NOW_MICROSECONDS as NOW
 
 HEADER = Header(Kind.GENERATION, 1, 5, 10, 2, 0)
@@ -27,8 +24,8 @@ def columns(**changes: Sequence[int]) -> dict[str, Sequence[int]]:
     }
 
 
-def check(content: Mapping[str, Sequence[int]], retention_days: int = 30) -> None:
-    validate(HEADER, content, BOUNDS, Residence(3, retention_days), now=NOW)
+def check(content: Mapping[str, Sequence[int]]) -> None:
+    validate(HEADER, content, BOUNDS, Residence(3, 30))
 
 
 def test_events_that_are_what_the_header_says_pass() -> None:
@@ -48,31 +45,9 @@ def test_events_that_are_what_the_header_says_pass() -> None:
         ({"priority": [0, 256]}, Fault.VALUE_OUT_OF_BOUNDS),
         ({"outcome": [1, 3]}, Fault.VALUE_OUT_OF_BOUNDS),
         ({"outcome": [0, 1]}, Fault.VALUE_OUT_OF_BOUNDS),
-        ({"started_at_microseconds": [NOW, NOW + FUTURE_MICROSECONDS + 1]}, Fault.STARTED_IN_THE_FUTURE),
-        ({"started_at_microseconds": [NOW - 31 * DAY_MICROSECONDS] * 2}, Fault.EXPIRED),
     ],
 )
 def test_each_broken_rule_has_its_fault(changes: dict[str, Sequence[int]], fault: Fault) -> None:
     with pytest.raises(BadFrameError) as bad:
         check(columns(**changes))
     assert bad.value.fault is fault
-
-
-def test_clocks_may_be_an_hour_ahead() -> None:
-    check(columns(started_at_microseconds=[NOW, NOW + FUTURE_MICROSECONDS]))
-
-
-def test_a_frame_with_one_living_event_is_stored_whole() -> None:
-    check(columns(started_at_microseconds=[NOW - 400 * DAY_MICROSECONDS, NOW]))
-
-
-@given(st.integers(min_value=0, max_value=60 * DAY_MICROSECONDS), st.integers(min_value=7, max_value=30))
-def test_what_is_stored_has_not_expired_and_never_outlives_its_days(age: int, days: int) -> None:
-    expires = expires_at_microseconds(NOW - age, days)
-    assert (days - 1) * DAY_MICROSECONDS < expires - (NOW - age) <= days * DAY_MICROSECONDS
-    content = columns(started_at_microseconds=[NOW - age] * 2)
-    if expires > NOW:
-        check(content, days)
-    else:
-        with pytest.raises(BadFrameError):
-            check(content, days)

@@ -5,17 +5,13 @@ import contextlib
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 
-from pipelines.usage.domain.dead_letter import DeadLetter
+from pipelines.usage.consumer.keeper import Keeper, Ports
+from pipelines.usage.consumer.standing import Standing
 from pipelines.usage.domain.errors import BadFrameError, NotOwnerError, UnavailableError
-from pipelines.usage.domain.frame import Frame, decode
-from pipelines.usage.domain.ports import DeadLetters, EventStore, FrameSource, Meter, Partition, Record
-from pipelines.usage.domain.progress import Backoff, Breaker, Progress
+from pipelines.usage.domain.ports import Partition, Record
+from pipelines.usage.domain.progress import Backoff, Progress
 from pipelines.usage.domain.rules import Rules
-from pipelines.usage.domain.validation import validate
-from pipelines.usage.wire import BOUNDS, KIND_OF_TOPIC, parse
-from services.runtime.clock import Clock
 from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)
@@ -24,40 +20,24 @@ _log = get_logger(__name__)
 _IDLE_SECONDS = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """What the consumer works with."""
-
-    source: FrameSource
-    store: EventStore
-    dead_letters: DeadLetters
-    meter: Meter
-    clock: Clock
-
-
 class UsageConsumer:
     """One member of the group; killed at any point, the next one continues without loss or double."""
 
-    def __init__(self, ports: Ports, rules: Rules) -> None:
+    def __init__(self, ports: Ports, rules: Rules, standing: Standing) -> None:
         self._ports = ports
         self._rules = rules
+        self._standing = standing
+        self._keeper = Keeper(ports, rules, standing.clocks)
+        self._pauses = standing.pauses
         self._progress = Progress(rules.commit)
-        self._breaker = Breaker(rules.dead_letters_in_a_row)
         self._backoff = Backoff(rules.retry_first_seconds, rules.retry_most_seconds)
         self._pending: dict[Partition, deque[Record]] = {}
         self._ownership = 0
         self._is_releasing = False
-        self._is_healthy: bool | None = None
         self._settled = asyncio.Event()
         self._settled.set()
 
-    async def run(
-        self,
-        stop: asyncio.Event,
-        *,
-        prepare: Sequence[Callable[[], Awaitable[None]]],
-        on_health: Callable[[bool], Awaitable[None]],
-    ) -> None:
+    async def run(self, stop: asyncio.Event, *, prepare: Sequence[Callable[[], Awaitable[None]]]) -> None:
         """Takes the steps of `prepare`, joins the group and consumes until `stop`.
 
         Then it finishes the inserts in flight, commits and leaves. It waits for what is unavailable.
@@ -67,7 +47,9 @@ class UsageConsumer:
             for step in (*prepare, lambda: source.start(self._release)):
                 await self._until_available(step, stop)
             while not stop.is_set():
-                await self._report(on_health)
+                self._standing.took_part(
+                    is_member=source.is_member, is_stopped_by_bad_frames=self._keeper.breaker.is_tripped
+                )
                 await self._turn(stop)
             await self._commit()
         finally:
@@ -75,7 +57,7 @@ class UsageConsumer:
 
     async def _turn(self, stop: asyncio.Event) -> None:
         """One round: poll, decode, insert, commit."""
-        if self._breaker.is_tripped:
+        if self._keeper.breaker.is_tripped:
             await self._ports.source.idle(_IDLE_SECONDS)
             return
         if self._progress.is_full:
@@ -85,28 +67,33 @@ class UsageConsumer:
             await self._ports.source.idle(_IDLE_SECONDS)
             return
         try:
-            if not self._pending:
-                polled = await self._ports.source.poll()
-                self._pending = {partition: deque(records) for partition, records in polled.items()}
+            if not self._workable():
+                polled = await self._ports.source.poll(self._pauses.partitions)
+                self._pending |= {partition: deque(records) for partition, records in polled.items()}
             failure = await self._work_off(stop)
         except UnavailableError as error:
             failure = error
         if self._progress.is_due(self._ports.clock.monotonic_seconds()):
             await self._commit()
+        self._standing.failure = failure
         if failure is not None:
             await self._wait_after(failure, stop)
 
-    async def _report(self, on_health: Callable[[bool], Awaitable[None]]) -> None:
-        is_healthy = self._ports.source.is_member and not self._breaker.is_tripped
-        if is_healthy is not self._is_healthy:
-            self._is_healthy = is_healthy
-            await on_health(is_healthy)
+    def _workable(self) -> list[deque[Record]]:
+        """What is pending in partitions that are not paused, or whose pause is to be tried again."""
+        now_seconds = self._ports.clock.monotonic_seconds()
+        return [
+            records
+            for partition, records in self._pending.items()
+            if self._pauses.may_try(partition, now_seconds=now_seconds)
+        ]
 
     async def _until_available(self, step: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
                 await step()
             except UnavailableError as failure:
+                self._standing.failure = failure
                 wait_seconds = self._next_wait_seconds(failure)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), wait_seconds)
@@ -116,14 +103,13 @@ class UsageConsumer:
 
     async def _work_off(self, stop: asyncio.Event) -> UnavailableError | None:
         """Stores what is pending: partitions side by side, each in order; stops where a port fails."""
-        if not self._pending:
+        workable = self._workable()
+        if not workable:
             return None
         ownership = self._ownership
         self._settled.clear()
         try:
-            failures = await asyncio.gather(
-                *(self._drain(records, ownership, stop) for records in self._pending.values())
-            )
+            failures = await asyncio.gather(*(self._drain(records, ownership, stop) for records in workable))
         finally:
             self._settled.set()
         self._pending = {partition: records for partition, records in self._pending.items() if records}
@@ -135,61 +121,66 @@ class UsageConsumer:
     async def _drain(
         self, records: deque[Record], ownership: int, stop: asyncio.Event
     ) -> UnavailableError | None:
-        while records and not (stop.is_set() or self._must_pause):
+        while records and not (stop.is_set() or self._must_stop):
             record = records[0]
             try:
-                await self._handle(record)
+                await self._keeper.keep(record)
             except UnavailableError as failure:
                 return failure
+            except BadFrameError as bad:
+                if ownership == self._ownership:
+                    self._pause(records, bad)
+                return None
             if ownership != self._ownership:
                 return None
             records.popleft()
+            self._resume(record)
             self._progress.note(
                 record.partition, record.offset, now_seconds=self._ports.clock.monotonic_seconds()
             )
         return None
 
     @property
-    def _must_pause(self) -> bool:
-        return self._is_releasing or self._breaker.is_tripped or self._progress.is_full
+    def _must_stop(self) -> bool:
+        return self._is_releasing or self._keeper.breaker.is_tripped or self._progress.is_full
 
-    async def _handle(self, record: Record) -> None:
-        """The record's rows are in the store, or its position is in the dead letters; or UnavailableError."""
-        try:
-            frame = self._decode(record)
-            await self._insert(frame)
-        except BadFrameError as bad:
-            await self._bury(record, bad)
-        else:
-            self._breaker.good()
+    def _pause(self, records: deque[Record], bad: BadFrameError) -> None:
+        """Keeps the first of `records` to try again; those behind it are read again when it is done."""
+        record = records[0]
+        is_new = self._pauses.enter(record, bad, now_seconds=self._ports.clock.monotonic_seconds())
+        if len(records) > 1:
+            records.clear()
+            records.append(record)
+            self._ports.source.rewind(record.partition, record.offset + 1)
+        self._ports.meter.paused(len(self._pauses.partitions))
+        self._standing.changed.set()
+        if is_new:
+            figures = bad.figures
+            _log.error(
+                "paused",
+                reason=bad.fault.name.lower(),
+                offset_seconds=figures.get("offset_seconds"),
+                version=figures.get("version"),
+                known_version=figures.get("known_version"),
+                clickhouse_code=figures.get("clickhouse_code"),
+                topic=record.partition.topic,
+                partition=record.partition.number,
+                offset=record.offset,
+            )
 
-    def _decode(self, record: Record) -> Frame:
-        kind = KIND_OF_TOPIC[record.partition.topic]
-        frame = decode(record.value, kind=kind)
-        now = self._ports.clock.wall_microseconds()
-        validate(frame.header, parse(frame), BOUNDS[kind], self._rules.residence, now=now)
-        return frame
-
-    async def _insert(self, frame: Frame) -> None:
-        started_seconds = self._ports.clock.monotonic_seconds()
-        await self._ports.store.insert(frame)
-        seconds = self._ports.clock.monotonic_seconds() - started_seconds
-        self._ports.meter.inserted(frame.header.kind, frame.header.count, seconds)
-
-    async def _bury(self, record: Record, bad: BadFrameError) -> None:
-        await self._ports.dead_letters.put(DeadLetter.of(record, bad.fault, bad.store_code))
-        self._ports.meter.dead_lettered(bad.fault)
-        self._breaker.bad(bad.fault)
-        _log.warning(
-            "dead_letter",
-            reason=bad.fault.name.lower(),
+    def _resume(self, record: Record) -> None:
+        ended = self._pauses.leave(record.partition)
+        if ended is None:
+            return
+        self._ports.meter.paused(len(self._pauses.partitions))
+        self._standing.changed.set()
+        _log.info(
+            "resumed",
+            reason=ended.fault.name.lower(),
             topic=record.partition.topic,
             partition=record.partition.number,
             offset=record.offset,
-            clickhouse_code=bad.store_code,
         )
-        if self._breaker.is_tripped:
-            _log.error("consumer_stopped_by_bad_frames", count=self._rules.dead_letters_in_a_row)
 
     async def _commit(self) -> None:
         staged: Mapping[Partition, int] = self._progress.staged()
@@ -204,7 +195,6 @@ class UsageConsumer:
             _log.warning("commit_failed", error_type=failure.error_type)
         else:
             self._progress.committed(staged)
-            self._ports.meter.lagging(self._ports.source.lag_frames())
 
     async def _release(self) -> None:
         """Before partitions go to another member: lets the inserts in flight end, and commits them."""
@@ -222,6 +212,7 @@ class UsageConsumer:
         self._ownership += 1
         self._pending.clear()
         self._progress.forget()
+        self._pauses.forget()
 
     async def _wait_after(self, failure: UnavailableError, stop: asyncio.Event) -> None:
         clock = self._ports.clock

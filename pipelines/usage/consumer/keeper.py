@@ -1,0 +1,110 @@
+"""What becomes of one record: rows in the store, a dead letter, or nothing yet."""
+
+from dataclasses import dataclass
+
+from pipelines.usage.domain.clocks import Clocks, Moment, judge
+from pipelines.usage.domain.dead_letter import DeadLetter
+from pipelines.usage.domain.errors import BadFrameError
+from pipelines.usage.domain.frame import Frame, decode
+from pipelines.usage.domain.ports import DeadLetters, EventStore, FrameSource, LagGauge, Meter, Record
+from pipelines.usage.domain.progress import Breaker
+from pipelines.usage.domain.rules import Rules
+from pipelines.usage.domain.validation import validate
+from pipelines.usage.wire import BOUNDS, KIND_OF_TOPIC, parse
+from services.runtime.clock import Clock
+from services.runtime.logs import get_logger
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the consumer works with."""
+
+    source: FrameSource
+    lag: LagGauge
+    store: EventStore
+    dead_letters: DeadLetters
+    meter: Meter
+    clock: Clock
+
+
+class Keeper:
+    """Stores frames or buries them; what is whole and cannot be stored now, it leaves to its caller."""
+
+    def __init__(self, ports: Ports, rules: Rules, clocks: Clocks) -> None:
+        self._ports = ports
+        self._rules = rules
+        self._clocks = clocks
+        self.breaker = Breaker(rules.dead_letters_in_a_row)
+
+    async def keep(self, record: Record) -> None:
+        """Returns once the record's rows are in the store, or its position in the dead letters.
+
+        BadFrameError if the record must wait for a clock, a version or a setting; UnavailableError if the
+        store or the log does not answer.
+        """
+        self._look_for_a_gap(record)
+        try:
+            frame = self._decode(record)
+            await self._insert(frame)
+        except BadFrameError as bad:
+            if not (bad.fault.is_corrupt or self._rules.is_given_up(record)):
+                raise
+            await self._bury(record, bad)
+        else:
+            self.breaker.good()
+
+    def _decode(self, record: Record) -> Frame:
+        kind = KIND_OF_TOPIC[record.partition.topic]
+        moment = self._moment_at(record)
+        frame = decode(record.value, kind=kind)
+        columns = parse(frame)
+        validate(frame.header, columns, BOUNDS[kind], self._rules.residence)
+        newest = max(columns["started_at_microseconds"])
+        judge(newest, record.stamp, moment, self._rules.residence.retention_days)
+        return frame
+
+    def _moment_at(self, record: Record) -> Moment:
+        clock = self._ports.clock
+        now_seconds = clock.monotonic_seconds()
+        if record.stamp is not None:
+            self._clocks.saw_stamp(record.stamp, monotonic_seconds=now_seconds)
+        return self._clocks.moment(clock.wall_microseconds(), monotonic_seconds=now_seconds)
+
+    async def _insert(self, frame: Frame) -> None:
+        started_seconds = self._ports.clock.monotonic_seconds()
+        await self._ports.store.insert(frame)
+        seconds = self._ports.clock.monotonic_seconds() - started_seconds
+        self._ports.meter.inserted(frame.header.kind, frame.header.count, seconds)
+
+    async def _bury(self, record: Record, bad: BadFrameError) -> None:
+        letter = DeadLetter.of(record, bad.fault, bad.store_code)
+        # The log has the letter first: it is the record that stays if the store's copy is lost.
+        await self._ports.dead_letters.put(letter)
+        await self._ports.store.note_dead(KIND_OF_TOPIC[record.partition.topic], letter)
+        self._ports.meter.dead_lettered(bad.fault)
+        if bad.fault.is_corrupt:
+            self.breaker.bad(bad.fault)
+        _log.warning(
+            "dead_letter",
+            reason=bad.fault.name.lower(),
+            clickhouse_code=bad.store_code,
+            topic=record.partition.topic,
+            partition=record.partition.number,
+            offset=record.offset,
+        )
+        if self.breaker.is_tripped:
+            _log.error("consumer_stopped_by_bad_frames", count=self._rules.dead_letters_in_a_row)
+
+    def _look_for_a_gap(self, record: Record) -> None:
+        """Says so if the log no longer had records that nobody had read: they are lost."""
+        if record.skipped:
+            self._ports.meter.lost(record.skipped)
+            _log.error(
+                "frames_lost_in_the_log",
+                count=record.skipped,
+                topic=record.partition.topic,
+                partition=record.partition.number,
+                offset=record.offset,
+            )

@@ -1,0 +1,205 @@
+import asyncio
+import itertools
+
+import pytest
+
+from pipelines.usage.consumer.keeper import Ports
+from pipelines.usage.consumer.loop import UsageConsumer
+from pipelines.usage.consumer.standing import Standing
+from pipelines.usage.domain.errors import NotOwnerError, UnavailableError
+from pipelines.usage.domain.frame import Kind
+from pipelines.usage.domain.ports import Partition
+from pipelines.usage.domain.progress import CommitPolicy
+from pipelines.usage.domain.rules import Rules
+from pipelines.usage.domain.validation import Residence
+from services.runtime.readiness import Unready
+from tests.pipelines.usage.frames import PRODUCER, REGION, value
+from tests.pipelines.usage.memory import MemoryLag, MemorySource
+from tests.pipelines.usage.world import (
+    ADMISSIONS,
+    BOUND_SECONDS,
+    GENERATIONS,
+    KilledError,
+    World,
+    interfere_with,
+)
+
+
+@pytest.fixture
+async def world() -> World:
+    filled = World()
+    await filled.fill()
+    return filled
+
+
+async def test_frames_become_rows_once_and_bad_ones_dead_letters(world: World) -> None:
+    await world.consume()
+    await world.assert_exact()
+    assert world.readiness.is_ready
+
+
+async def test_what_was_read_is_what_was_inserted_and_what_was_dead_lettered(world: World) -> None:
+    await world.consume()
+    consumed = sum(len(values) for values in world.log.records.values())
+    assert world.meter.frames + len(world.meter.faults) == consumed
+    assert world.meter.lag_frames == 0
+
+
+async def test_a_second_reading_of_the_whole_log_changes_nothing(world: World) -> None:
+    await world.consume()
+    world.log.committed.clear()
+    await world.consume()
+    await world.assert_exact()
+
+
+@pytest.mark.parametrize("is_after", [False, True], ids=["before", "after"])
+async def test_killed_at_any_call_the_next_consumer_makes_it_exact(is_after: bool) -> None:
+    for calls in itertools.count(1):
+        world = World()
+        await world.fill()
+        left = itertools.count(calls, -1)
+
+        def die(_call: str, after: bool, left: "itertools.count[int]" = left) -> None:
+            if after is is_after and next(left) == 1:
+                raise KilledError
+
+        world.interfere = die
+        try:
+            await world.consume()
+        except KilledError:
+            await world.consume()
+            await world.assert_exact()
+        else:
+            assert calls > 30
+            return
+
+
+async def test_killed_again_and_again_the_last_consumer_makes_it_exact(world: World) -> None:
+    kills = 0
+    while True:
+        left = itertools.count(12 + kills, -1)
+
+        def die(_call: str, _is_after: bool, left: "itertools.count[int]" = left) -> None:
+            if next(left) == 0:
+                raise KilledError
+
+        world.interfere = die
+        try:
+            await world.consume(every_frames=1)
+        except KilledError:
+            kills += 1
+        else:
+            break
+    assert kills > 3
+    await world.assert_exact()
+
+
+@pytest.mark.parametrize("is_after", [False, True], ids=["refused", "answer lost"])
+@pytest.mark.parametrize("name", ["insert", "put", "commit", "poll"])
+async def test_what_is_unavailable_is_tried_again_until_it_works(
+    world: World, name: str, is_after: bool
+) -> None:
+    world.interfere = interfere_with(
+        name, 5, lambda: UnavailableError("OperationalError", store_code=210), is_after=is_after
+    )
+    if name == "poll" and is_after:
+        # A poll that fails after the fact loses what it read until the next start.
+        await world.consume()
+        world.log.committed.clear()
+    await world.consume()
+    await world.assert_exact()
+
+
+async def test_while_the_store_is_away_the_consumer_waits_inside_the_group(world: World) -> None:
+    world.interfere = interfere_with("insert", 12, lambda: UnavailableError("OperationalError"))
+    await world.consume()
+    assert world.source.idled_seconds > 0
+    await world.assert_exact()
+
+
+@pytest.mark.parametrize("every_frames", [2, 1_000])
+async def test_while_commits_fail_no_more_is_inserted_than_the_store_recognises(every_frames: int) -> None:
+    world = World()
+    await world.log.append(ADMISSIONS, *(value(Kind.ADMISSION, first=first) for first in range(1, 61, 3)))
+    calls: list[str] = []
+    fail = interfere_with("commit", 12, lambda: UnavailableError("KafkaTimeoutError"))
+
+    def fail_and_note(call: str, is_after: bool) -> None:
+        fail(call, is_after)
+        if is_after:
+            calls.append(call)
+
+    world.interfere = fail_and_note
+    await world.consume(every_frames=every_frames, most_uncommitted_frames=5)
+    assert calls[: calls.index("commit")].count("insert") == 5
+    assert world.source.idled_seconds > 0
+    assert await world.store.rows(Kind.ADMISSION) == [(PRODUCER, n) for n in range(1, 61)]
+    assert world.log.committed == {ADMISSIONS: 20}
+
+
+async def test_after_a_rebalance_uncommitted_progress_is_forgotten_and_read_again(world: World) -> None:
+    world.interfere = interfere_with("commit", 1, NotOwnerError)
+    await world.consume()
+    await world.consume()
+    await world.assert_exact()
+
+
+async def test_too_many_bad_frames_in_a_row_stop_the_consumer_and_say_so(world: World) -> None:
+    world.log.records.clear()
+    await world.log.append(ADMISSIONS, value(Kind.ADMISSION), *[b"x"] * 9)
+    await world.consume(dead_letters_in_a_row=3)
+    assert world.readiness.reason is Unready.CORRUPT_FRAMES
+    assert len(await world.letters()) == 4
+    assert world.log.committed == {ADMISSIONS: 5}
+
+
+async def test_a_good_frame_between_bad_ones_keeps_the_consumer_going(world: World) -> None:
+    world.log.records.clear()
+    pattern = [b"x", b"x", value(Kind.ADMISSION)]
+    await world.log.append(ADMISSIONS, *pattern * 5)
+    await world.consume(dead_letters_in_a_row=2)
+    assert world.readiness.is_ready
+
+
+async def test_before_partitions_go_the_insert_in_flight_is_finished_and_committed(world: World) -> None:
+    released: list[dict[Partition, int]] = []
+
+    def release_during_an_insert(call: str, is_after: bool) -> None:
+        if call == "insert" and not is_after and not released:
+            released.append({})
+            assert world.source.release is not None
+            task = asyncio.ensure_future(world.source.release())
+            task.add_done_callback(lambda _task: released[0].update(world.log.committed))
+
+    world.interfere = release_during_an_insert
+    await world.consume(every_frames=1000)
+    assert released[0] == dict.fromkeys([*GENERATIONS, ADMISSIONS], 1)
+    await world.consume()
+    await world.assert_exact()
+
+
+async def test_start_waits_for_what_is_unavailable_and_stop_ends_the_wait() -> None:
+    world = World()
+    attempts = itertools.count(1)
+
+    async def prepare() -> None:
+        if next(attempts) < 4:
+            raise UnavailableError("OperationalError")
+
+    stop = asyncio.Event()
+    source = MemorySource(world.log, on_empty=stop.set)
+    ports = Ports(source, MemoryLag(world.log), world.store, world.dead_letters, world.meter, world.clock)
+    rules = Rules(Residence(REGION, 30), CommitPolicy(), 1, 1.0, 0.001, 0.002)
+
+    async with asyncio.timeout(BOUND_SECONDS):
+        await UsageConsumer(ports, rules, Standing(rules)).run(stop, prepare=(prepare,))
+    assert next(attempts) == 5
+
+    async def never() -> None:
+        stop.set()
+        raise UnavailableError("OperationalError")
+
+    stop.clear()
+    slow = Rules(Residence(REGION, 30), CommitPolicy(), 1, 1.0, 3600.0, 3600.0)
+    async with asyncio.timeout(BOUND_SECONDS):
+        await UsageConsumer(ports, slow, Standing(slow)).run(stop, prepare=(never,))
