@@ -7,19 +7,7 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-_SNIPPET = """\
-from openai import OpenAI
-client = OpenAI(base_url="{base_url}", api_key={api_key})
-stream = client.chat.completions.create(model="{model}", stream=True,
-    messages=[{{"role": "user", "content": "Écris un bref compte rendu."}}])
-for chunk in stream: print(chunk.choices[0].delta.content or "", end="", flush=True)"""
-
-_CURL = """\
-curl {base_url}/chat/completions -H "Authorization: Bearer {api_key}" \\
-  -H 'Content-Type: application/json' \\
-  -d '{{"model": "{model}", "stream": true, "messages": [{{"role": "user", "content": "Bonjour"}}]}}'"""
-
-_QUERY = "curl '{clickhouse_url}/?database=comptoir' -d 'SELECT * FROM latency_by_hour FORMAT PrettyCompact'"
+from services.cli.ready_screen import ready_screen
 
 
 class Presenter(Protocol):
@@ -91,18 +79,7 @@ class TerminalPresenter:
         self.close()
         self._is_ready = True
         elapsed = time.monotonic() - self._started
-        key_file = f"{state['data_dir']}/secrets/local-api-key"
-        values = {**state, "api_key": api_key or f"$(cat '{key_file}')"}
-        python_key = json.dumps(api_key) if api_key else f"open({json.dumps(key_file)}).read().strip()"
-        in_python = {**state, "api_key": python_key}
-        out = self._console.out
-        out(f"\nReady after {elapsed:.1f} s. Base URL: {state['base_url']}   Model: {state['model']}")
-        made = "made now, shown once" if api_key else "made on the first start"
-        out(f"API key ({made}): {api_key or key_file}")
-        out(f"\nWith curl:\n{_CURL.format(**values)}")
-        out(f"\nWith Python:\n{_SNIPPET.format(**in_python)}")
-        out(f"\nUsage and latency, store at {state['clickhouse_url']}:\n{_QUERY.format(**state)}")
-        out(f"\nTo stop: {self._how_to_stop}")
+        self._console.out("\n" + ready_screen(state, api_key, self._how_to_stop, elapsed), highlight=False)
 
     def close(self) -> None:
         """Stops drawing."""
