@@ -10,7 +10,7 @@ from services.cli.stack.options import DEFAULT_DATA_DIR
 
 _WIDTH: Final = 46
 _NEXT: Final = (
-    ('chat "Écris un bref compte rendu."', "one answer"),
+    ('chat "Écris un compte rendu."', "one answer"),
     ("status", "what runs, and how far behind"),
     ("report latency", "TTFT and tokens per second"),
     ("keys create --tenant local", "another key"),
