@@ -20,7 +20,7 @@ _CURL: Final = """\
 curl {base_url}/chat/completions \\
   -H "Authorization: Bearer {key}" \\
   -H 'Content-Type: application/json' \\
-  -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Bonjour"}}]}}'"""
+  -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Salut"}}]}}'"""
 
 
 def ready_screen(state: dict[str, Any], api_key: str | None, how_to_stop: str, elapsed_seconds: float) -> str:
