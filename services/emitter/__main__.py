@@ -8,8 +8,9 @@ import uvloop
 from comptoir.emitter.v1.emitter_pb2_grpc import add_EmitterServiceServicer_to_server
 
 from services.emitter.adapters.kafka_log import KafkaLog
-from services.emitter.adapters.spool import SpoolUnusableError, SqliteSpool
+from services.emitter.adapters.spool import SqliteSpool
 from services.emitter.adapters.spool_gauges import watch
+from services.emitter.adapters.spool_start import SpoolUnusableError
 from services.emitter.domain.demands import Demands, ModelLimits
 from services.emitter.domain.pseudonym import SECRET_BYTES, Pseudonyms
 from services.emitter.forwarder import Forwarder

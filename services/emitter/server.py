@@ -7,7 +7,7 @@ from comptoir.emitter.v1 import emitter_pb2, emitter_pb2_grpc
 from services.emitter import wire
 from services.emitter.domain.agreement import Agreement, Source
 from services.emitter.domain.demands import Demands, NotAcceptableNowError
-from services.emitter.domain.ports import Event, Spool
+from services.emitter.domain.ports import Event, Spool, Taken
 from services.emitter.domain.pseudonym import Pseudonyms
 from services.runtime.clock import Clock
 from services.runtime.errors import ComptoirError
@@ -25,7 +25,7 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
     """Answers once the events are durable; refusals leave as ComptoirError.
 
     `on_health` is told when the emitter's own clock, schema or region turns out to be the one that nobody
-    agrees with, and when somebody agrees again.
+    agrees with, or its spool takes no events, and when that is over.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
         self._clock = clock
         self._on_health = on_health
         self._agreement = Agreement()
-        self._is_well = True
+        self._is_agreed = self._is_keeping = True
         self._accepted = counter("comptoir.spool.accepted", unit="{event}", description="Events taken.")
         self._duplicates = counter(
             "comptoir.spool.duplicates", unit="{event}", description="Events taken before."
@@ -50,13 +50,22 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
         """Takes the request's events, all or none."""
         del context
         try:
-            taken = await self._spool.take(await self._acceptable(request))
+            taken = await self._take(await self._acceptable(request))
         except ComptoirError as refusal:
             self._count(refusal)
             raise
         self._accepted.add(taken.accepted)
         self._duplicates.add(taken.duplicates)
         return emitter_pb2.RecordResponse(accepted=taken.accepted, duplicates=taken.duplicates)
+
+    async def _take(self, events: Sequence[Event]) -> Taken:
+        try:
+            taken = await self._spool.take(events)
+        except ComptoirError:
+            await self._tell_health(is_keeping=False)
+            raise
+        await self._tell_health(is_keeping=True)
+        return taken
 
     async def _acceptable(self, request: emitter_pb2.RecordRequest) -> Sequence[Event]:
         now = self._clock.wall_microseconds()
@@ -86,13 +95,19 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
             )
         await self._tell_health()
 
-    async def _tell_health(self) -> None:
-        if self._agreement.is_well == self._is_well:
-            return
-        self._is_well = self._agreement.is_well
-        log = _log.info if self._is_well else _log.error
-        log("own_clock_or_version_agrees_again" if self._is_well else "own_clock_or_version_is_wrong")
-        await self._on_health(self._is_well)
+    async def _tell_health(self, *, is_keeping: bool | None = None) -> None:
+        """Tells what changed: whether anybody agrees with the emitter, and whether its spool takes events."""
+        before = (self._is_agreed, self._is_keeping)
+        self._is_agreed = self._agreement.is_well
+        self._is_keeping = self._is_keeping if is_keeping is None else is_keeping
+        if self._is_agreed != before[0]:
+            log = _log.info if self._is_agreed else _log.error
+            log("own_clock_or_version_agrees_again" if self._is_agreed else "own_clock_or_version_is_wrong")
+        if self._is_keeping != before[1]:
+            log = _log.info if self._is_keeping else _log.error
+            log("spool_takes_events_again" if self._is_keeping else "spool_takes_no_events")
+        if (is_well := self._is_agreed and self._is_keeping) != all(before):
+            await self._on_health(is_well)
 
     def _count(self, refusal: ComptoirError) -> None:
         """Counts a refusal by reason and field; one that is final loses an event, so it is a line too."""

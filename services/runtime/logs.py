@@ -30,6 +30,7 @@ ALLOWED_FIELDS = frozenset(
         "error_type",
         "event",
         "field",
+        "first_sequence",
         "grpc_status",
         "http_status",
         "input_tokens",

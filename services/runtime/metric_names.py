@@ -96,6 +96,9 @@ MetricName = Literal[
     "comptoir.spool.accepted",
     # counter, {event}: events that had been taken before: a producer repeated a call
     "comptoir.spool.duplicates",
+    # counter, {event}: acknowledged events of which the disk left no whole copy, by kind; the view
+    # `completeness` shows them as missing. Replace the disk
+    "comptoir.spool.lost",
     # counter, {event}: events that Kafka confirmed
     "comptoir.spool.forwarded",
     # counter, {event}: events sent again after a failure; the store counts them once

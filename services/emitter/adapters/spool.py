@@ -8,34 +8,46 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from services.emitter.adapters.spool_store import SpoolStore
+from services.emitter.adapters import spool_file
+from services.emitter.adapters.reserve import Reserve
+from services.emitter.adapters.spool_rebuild import Lost, NothingToSaveError
+from services.emitter.adapters.spool_start import start
 from services.emitter.domain.frame import Frame, Kind
 from services.emitter.domain.limits import RETRY_AFTER_SECONDS, SpoolFile, SpoolState
 from services.emitter.domain.ports import Event, Taken
 from services.runtime.clock import Clock
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.logs import get_logger, log_failure
+from services.runtime.telemetry import counter
 
 _log = get_logger(__name__)
 
-# One transaction takes at most this many calls, so that the first of them does not wait for ever.
+# One transaction takes at most this many calls, so that the first of them does not wait for ever, and about
+# this many bytes, so that the write-ahead log stays small (`spool_file.py`).
 _GROUP_CALLS = 256
+_GROUP_BYTES = 256 * 1024
+# How often a disk without room is asked whether it has some again.
+_RESERVE_SECONDS = 1.0
+
+# Nothing is dropped to make room.
+_NO_ROOM = ComptoirError(Reason.SPOOL_FULL, retry_after_seconds=RETRY_AFTER_SECONDS)
 
 Result = TypeVar("Result")
 
 
-class SpoolUnusableError(Exception):
-    """The spool cannot be opened; the text is one sentence that says why."""
-
-
 @dataclass(slots=True)
 class _Call:
-    """One caller's work and the future that tells its result."""
+    """One caller's work and the future that tells its result.
+
+    `is_taking` work needs disk space that stays used; all other work is what gives space back.
+    """
 
     work: Callable[[], Any]
     done: "asyncio.Future[Any]"
+    size_bytes: int = 0
+    is_taking: bool = False
     result: Any = None
-    failure: Exception | None = None
+    failure: ComptoirError | None = None
 
 
 class SqliteSpool:
@@ -43,21 +55,22 @@ class SqliteSpool:
 
     Group commit: while one transaction reaches the disk, calls queue; the next transaction takes them all
     and one flush acknowledges them. `max_waiting_calls` bounds that queue; beyond it calls are refused.
+
+    On a full disk events are refused, and the reserve is given back to the disk for the work that empties
+    the spool; nothing is taken until it could be made again.
     """
 
     def __init__(self, spool: SpoolFile, clock: Clock, *, max_waiting_calls: int = 4_096) -> None:
-        try:
-            self._store = SpoolStore(spool)
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise SpoolUnusableError("another process has the spool open; stop it first.") from None
-            raise SpoolUnusableError("the spool cannot be opened; is its folder writable?") from None
-        except (sqlite3.Error, OSError):
-            raise SpoolUnusableError(
-                "the spool cannot be read; move its folder away and start again."
-            ) from None
+        self._reserve = Reserve(spool.folder)
+        self._store = start(spool, self._reserve)
         self._clock = clock
         self._max_waiting_calls = max_waiting_calls
+        self._is_refusing = False
+        self._next_reserve_at = 0.0
+        self._lost = counter(
+            "comptoir.spool.lost", unit="{event}", description="Acknowledged events that the disk spoilt."
+        )
+        self._tell_lost(self._store.lost)
         self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._writer = threading.Thread(target=self._write, name="spool-writer", daemon=True)
@@ -79,7 +92,9 @@ class SqliteSpool:
             raise ComptoirError(Reason.SPOOL_FULL, retry_after_seconds=RETRY_AFTER_SECONDS)
         clock = self._clock
         return await self._do(
-            lambda: self._store.take(events, clock.wall_microseconds(), clock.monotonic_seconds())
+            lambda: self._store.take(events, clock.wall_microseconds(), clock.monotonic_seconds()),
+            size_bytes=sum(event.size_bytes for event in events),
+            is_taking=True,
         )
 
     async def frames(self, kind: Kind, *, limit: int, is_draining: bool = False) -> Sequence[Frame]:
@@ -89,8 +104,9 @@ class SqliteSpool:
         )
 
     async def remove(self, last: Frame) -> None:
-        """Forgets `last` and the frames of its kind before it."""
-        await self._do(lambda: self._store.remove(last))
+        """Forgets `last` and the frames of its kind before it, a bounded number in a transaction."""
+        while not await self._do(lambda: self._store.remove(last)):
+            pass
 
     async def partition(self, kind: Kind) -> int | None:
         """The partition chosen for `kind`, or None."""
@@ -106,8 +122,10 @@ class SqliteSpool:
         await asyncio.to_thread(self._writer.join)
         self._store.close()
 
-    async def _do(self, work: Callable[[], Result]) -> Result:
-        call = _Call(work, self._loop.create_future())
+    async def _do(
+        self, work: Callable[[], Result], *, size_bytes: int = 0, is_taking: bool = False
+    ) -> Result:
+        call = _Call(work, self._loop.create_future(), size_bytes, is_taking)
         self._calls.put(call)
         result: Result = await call.done
         return result
@@ -116,38 +134,116 @@ class SqliteSpool:
         """The writer thread: one transaction after the other until it is told to end."""
         is_ending = False
         while not is_ending:
-            group = [self._calls.get()]
-            while len(group) < _GROUP_CALLS and group[-1] is not None and not self._calls.empty():
-                group.append(self._calls.get())
-            is_ending = group[-1] is None
-            calls = [call for call in group if call is not None]
-            if calls:
-                self._commit(calls)
-                self._loop.call_soon_threadsafe(_tell, calls)
+            group, size_bytes = list[_Call](), 0
+            while len(group) < _GROUP_CALLS and size_bytes < _GROUP_BYTES:
+                if group and self._calls.empty():
+                    break
+                call = self._calls.get()
+                if call is None:
+                    is_ending = True
+                    break
+                group.append(call)
+                size_bytes += call.size_bytes
+            if group:
+                self._commit(group)
+                self._loop.call_soon_threadsafe(_tell, group)
 
     def _commit(self, calls: Sequence[_Call]) -> None:
+        possible = calls if self._has_reserve() else _refused(calls)
+        failure = self._transact(possible)
+        if failure is not None and spool_file.is_damage(failure) and self._is_salvaged():
+            failure = self._transact(possible)
+        if failure is not None and spool_file.is_full(failure):
+            self._forward_from_reserve(_refused(possible))
+        elif failure is not None:
+            log_failure(_log, "spool_failed", failure)
+            for call in possible:
+                call.failure = ComptoirError(
+                    Reason.USAGE_NOT_RECORDED, retry_after_seconds=RETRY_AFTER_SECONDS
+                )
+        self._say_whether_there_is_room(calls)
+
+    def _transact(self, calls: Sequence[_Call]) -> Exception | None:
+        """Does the calls in one transaction; returns what undid all of it."""
+        if not calls:
+            return None
         try:
             with self._store.transaction():
                 for call in calls:
                     _run(call)
         except Exception as error:  # noqa: BLE001 - whatever it is, the callers must hear of it and the thread live
-            log_failure(_log, "spool_failed", error)
-            for call in calls:
-                call.failure = _refusal(error)
+            return error
+        return None
+
+    def _forward_from_reserve(self, calls: Sequence[_Call]) -> None:
+        """Gives the reserve to the calls that empty the spool, one by one; then takes it back if it can."""
+        if not calls:
+            return
+        self._reserve.release()
+        for call in calls:
+            self._try_to(self._store.shrink)
+            if self._transact([call]) is not None:
+                call.failure = _NO_ROOM
+        self._try_to(self._store.shrink)
+
+    def _has_reserve(self) -> bool:
+        """Whether space is kept for forwarding; asks the disk for it now and then where it is not."""
+        now = self._clock.monotonic_seconds()
+        if self._reserve.is_there or now < self._next_reserve_at:
+            return self._reserve.is_there
+        self._next_reserve_at = now + _RESERVE_SECONDS
+        self._try_to(self._store.shrink)
+        return self._reserve.make()
+
+    def _is_salvaged(self) -> bool:
+        failure = self._try_to(lambda: self._tell_lost(self._store.salvage()))
+        if failure is not None:
+            log_failure(_log, "spool_damage_not_mended", failure)
+        return failure is None
+
+    def _tell_lost(self, lost: Sequence[Lost]) -> None:
+        for each in lost:
+            self._lost.add(each.count, {"kind": each.kind.name})
+            _log.error(
+                "spool_events_lost",
+                kind=each.kind.name,
+                first_sequence=each.first_sequence,
+                count=each.count,
+            )
+
+    def _say_whether_there_is_room(self, calls: Sequence[_Call]) -> None:
+        """Says it when events are refused for lack of room, and when some were taken afterwards."""
+        if not self._is_refusing and any(call.failure is _NO_ROOM for call in calls):
+            self._is_refusing = True
+            _log.error("spool_disk_full")
+        elif self._is_refusing and any(call.is_taking and call.failure is None for call in calls):
+            self._is_refusing = False
+            _log.info("spool_disk_has_room_again")
+
+    @staticmethod
+    def _try_to(work: Callable[[], Any]) -> Exception | None:
+        try:
+            work()
+        except (sqlite3.Error, OSError, NothingToSaveError, spool_file.DamagedError) as error:
+            return error
+        return None
+
+
+def _refused(calls: Sequence[_Call]) -> list[_Call]:
+    """Refuses the calls that take events; returns the others."""
+    for call in calls:
+        if call.is_taking:
+            call.failure = _NO_ROOM
+    return [call for call in calls if not call.is_taking]
 
 
 def _run(call: _Call) -> None:
+    call.failure = None
     try:
         call.result = call.work()
     except ComptoirError as refusal:
         # Raised before the call wrote anything, so the others of the transaction are not concerned.
         call.failure = refusal
-
-
-def _refusal(error: Exception) -> ComptoirError:
-    if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode == sqlite3.SQLITE_FULL:
-        return ComptoirError(Reason.SPOOL_FULL, retry_after_seconds=RETRY_AFTER_SECONDS)
-    return ComptoirError(Reason.USAGE_NOT_RECORDED, retry_after_seconds=RETRY_AFTER_SECONDS)
 
 
 def _tell(calls: Sequence[_Call]) -> None:
@@ -158,4 +254,6 @@ def _tell(calls: Sequence[_Call]) -> None:
         if call.failure is None:
             call.done.set_result(call.result)
         else:
-            call.done.set_exception(call.failure)
+            refusal = call.failure
+            again = ComptoirError(refusal.reason, retry_after_seconds=refusal.retry_after_seconds)
+            call.done.set_exception(again)  # one each: an exception keeps the traces of all who raised it

@@ -1,77 +1,86 @@
-"""The spool's tables in one SQLite file, and what one transaction does to them; used by one thread at a time.
+"""The spool's tables and what one transaction does to them; used by one thread at a time.
 
-Three numbers per kind say where every event is: events up to `removed_through` are in Kafka, those up to
-`sealed_through` in a frame, those below `next_sequence` in the journal. They change in the same transaction
-as the rows, so a crash at any point leaves each event in exactly one place.
+The positions say where every event is. They change in the same transaction as the rows, so a crash at any
+point leaves each event in exactly one place. An event's row stays as it was acknowledged until Kafka has it;
+a frame is an extent of rows whose bytes follow from them, held against the checksum that was sealed.
 """
 
-import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from services.emitter.adapters import recent_ids
+from services.emitter.adapters import spool_file
 from services.emitter.adapters.recent_ids import RecentIds
+from services.emitter.adapters.spool_file import DamagedError, FolderLock
+from services.emitter.adapters.spool_opening import Opened, open_file
+from services.emitter.adapters.spool_rebuild import Lost, salvage
 from services.emitter.domain.batching import Unsealed, events_to_seal
 from services.emitter.domain.frame import Frame, Kind, seal
+from services.emitter.domain.journal import (
+    Position,
+    Positions,
+    Record,
+    Sealed,
+    decode_record,
+    encode_record,
+)
 from services.emitter.domain.limits import SpoolFile, SpoolState, refuse_if_full
 from services.emitter.domain.ports import Event, Taken
 
-FILE_NAME = "spool.sqlite3"
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS kinds (
-  kind INTEGER PRIMARY KEY, next_sequence INTEGER NOT NULL, sealed_through INTEGER NOT NULL,
-  removed_through INTEGER NOT NULL, size_bytes INTEGER NOT NULL, kafka_partition INTEGER);
-CREATE TABLE IF NOT EXISTS journal (
-  kind INTEGER NOT NULL, sequence INTEGER NOT NULL, taken_at INTEGER NOT NULL, body BLOB NOT NULL,
-  PRIMARY KEY (kind, sequence)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS frames (
-  kind INTEGER NOT NULL, first_sequence INTEGER NOT NULL, count INTEGER NOT NULL, crc INTEGER NOT NULL,
-  oldest_at INTEGER NOT NULL, sealed_at INTEGER NOT NULL, value BLOB NOT NULL,
-  PRIMARY KEY (kind, first_sequence));
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class _Position:
-    """One row of `kinds`."""
-
-    kind: Kind
-    next_sequence: int = 1
-    sealed_through: int = 0
-    removed_through: int = 0
-    size_bytes: int = 0
-    partition: int | None = None
+FILE_NAME = spool_file.FILE_NAME
+# One transaction removes no more, so that the write-ahead log stays small.
+_REMOVED_EVENTS = 2_000
+# The pages that move go through the write-ahead log, so few at a time.
+_VACUUM_PAGES = 200
+_VACUUM_ROUNDS = 16
 
 
 class SpoolStore:
-    """The open file. Every method but `transaction`, `state` and `close` runs inside a transaction."""
+    """The open file. `take`, `frames`, `remove` and the partitions run inside a `transaction`."""
+
+    producer_id: int
+    state: SpoolState
+    # What had to be given up to open the file.
+    lost: tuple[Lost, ...]
+    _connection: sqlite3.Connection
+    _ids: RecentIds
+    _generation: int
+    # Replaced and never changed, so that an undone transaction has them back.
+    _at: dict[Kind, Position]
+    # The bytes of frames that wait, so that a resend reads nothing again.
+    _values: dict[tuple[Kind, int], Frame]
+    _is_undone: bool
 
     def __init__(self, spool: SpoolFile) -> None:
         self._spool = spool
-        self._connection = _open(spool)
-        self.producer_id = self._load_producer_id()
-        self._positions: dict[Kind, _Position] = {}
-        self._ids = RecentIds(self._connection, spool.remember_ids_seconds)
-        self._load()
-        self.state = self._measure()
+        spool.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = FolderLock(spool.folder)
+        try:
+            self._use(open_file(spool))
+        except BaseException:
+            self._lock.release()
+            raise
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commits what the block did, or undoes all of it if anything raises."""
-        if not self._positions:
-            self._load()
+        if self._is_undone:
             self._ids.load()
+            self._is_undone = False
+        before = self._at
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
+            if self._at != before:
+                self._generation += 1
+                positions = Positions(self._generation, self.producer_id, self._at)
+                spool_file.write_positions(self._connection, positions)
             state = self._measure()
             self._connection.execute("COMMIT")
         except BaseException:
-            self._positions = {}  # they may be ahead of the tables; the next transaction reads them again
+            self._at, self._is_undone = before, True
+            self._values.clear()
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
@@ -95,86 +104,100 @@ class SpoolStore:
         return Taken(accepted=len(fresh), duplicates=len(events) - len(fresh))
 
     def frames(self, kind: Kind, limit: int, now_microseconds: int, *, is_draining: bool) -> list[Frame]:
-        """Seals what is due, at most `limit` frames, and returns the oldest `limit` frames."""
-        for _ in range(limit):
+        """Seals what is due until `limit` frames wait, and returns the oldest `limit` frames.
+
+        No more are sealed than can travel: the positions name them all, in every transaction.
+        """
+        while len(self._at[kind].frames) < limit:
             count = self._due(kind, now_microseconds, is_draining=is_draining)
             if count == 0:
                 break
-            self._seal(kind, count, now_microseconds)
-        # Not decoded: bytes that the disk has spoilt go to the reader, who sets them aside by their checksum.
-        rows = self._connection.execute(
-            "SELECT first_sequence, count, crc, value FROM frames WHERE kind = ?"
-            " ORDER BY first_sequence LIMIT ?",
-            (kind, limit),
-        )
-        return [Frame(kind, self.producer_id, *row) for row in rows]
+            self._seal(kind, count)
+        return [self._frame(kind, sealed) for sealed in self._at[kind].frames[:limit]]
 
-    def remove(self, last: Frame) -> None:
-        """Deletes `last` and the frames of its kind before it."""
-        up_to = (last.kind, last.first_sequence)
-        (freed,) = self._connection.execute(
-            "SELECT coalesce(sum(length(value)), 0) FROM frames WHERE kind = ? AND first_sequence <= ?", up_to
-        ).fetchone()
-        self._connection.execute("DELETE FROM frames WHERE kind = ? AND first_sequence <= ?", up_to)
-        at = self._positions[last.kind]
-        removed_through = max(at.removed_through, last.last_sequence)
-        self._move(replace(at, removed_through=removed_through, size_bytes=at.size_bytes - freed))
+    def remove(self, last: Frame) -> bool:
+        """Deletes frames up to `last`, the oldest first; true once none of them is left."""
+        at = self._at[last.kind]
+        due = [frame for frame in at.frames if frame.first_sequence <= last.first_sequence]
+        removed = due[:1]
+        for frame in due[1:]:
+            if sum(each.count for each in removed) + frame.count > _REMOVED_EVENTS:
+                break
+            removed.append(frame)
+        if not removed:
+            return True
+        up_to = (last.kind, removed[-1].last_sequence)
+        self._connection.execute("DELETE FROM journal WHERE kind = ? AND sequence <= ?", up_to)
+        for frame in removed:
+            self._values.pop((last.kind, frame.first_sequence), None)
+        size_bytes = at.size_bytes - sum(frame.size_bytes for frame in removed)
+        self._move(replace(at, frames=at.frames[len(removed) :], size_bytes=size_bytes))
+        return len(removed) == len(due)
 
     def partition(self, kind: Kind) -> int | None:
         """The partition that was chosen for `kind`."""
-        return self._positions[kind].partition
+        return self._at[kind].partition
 
     def choose_partition(self, kind: Kind, partition: int) -> None:
         """Writes the partition of `kind`."""
-        self._move(replace(self._positions[kind], partition=partition))
+        self._move(replace(self._at[kind], partition=partition))
+
+    def shrink(self) -> None:
+        """Gives pages that hold nothing back to the disk, a bounded number at a time."""
+        for _ in range(_VACUUM_ROUNDS):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            if self._connection.execute("PRAGMA freelist_count").fetchone() == (0,):
+                break
+            # `execute` would take one step of it, which is one page.
+            self._connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
+
+    def salvage(self) -> tuple[Lost, ...]:
+        """Puts what is whole of a damaged file into a new one and goes on with that.
+
+        Raises what building it raises, and goes on with the old file then.
+        """
+        self._connection.close()
+        try:
+            lost = salvage(self._spool.folder)
+        finally:
+            self._use(open_file(self._spool))
+        return lost + self.lost
 
     def close(self) -> None:
         """Closes the file, which also lets another process open it."""
         self._connection.close()
+        self._lock.release()
 
-    def _load_producer_id(self) -> int:
-        with self._connection:
-            self._connection.execute("BEGIN IMMEDIATE")
-            row = self._connection.execute("SELECT value FROM meta WHERE name = 'producer_id'").fetchone()
-            value: bytes = row[0] if row else (secrets.randbits(64) | 1).to_bytes(8, "big")
-            self._connection.execute(
-                "INSERT OR IGNORE INTO meta (name, value) VALUES ('producer_id', ?)", (value,)
-            )
-        return int.from_bytes(value, "big")
+    def _use(self, opened: Opened) -> None:
+        self._connection = opened.connection
+        self.lost = opened.lost
+        self.producer_id = opened.positions.producer_id
+        self._generation = opened.positions.generation
+        self._at = dict(opened.positions.by_kind)
+        self._values = {}
+        self._ids = RecentIds(self._connection, self._spool.remember_ids_seconds)
+        self._is_undone = False
+        self.state = self._measure()
 
-    def _load(self) -> None:
-        rows = self._connection.execute(
-            "SELECT kind, next_sequence, sealed_through, removed_through, size_bytes, kafka_partition"
-            " FROM kinds"
-        )
-        stored = {Kind(row[0]): _Position(Kind(row[0]), *row[1:]) for row in rows}
-        self._positions = {kind: stored.get(kind, _Position(kind)) for kind in Kind}
-
-    def _move(self, to: _Position) -> None:
-        self._positions[to.kind] = to
-        self._connection.execute(
-            "INSERT OR REPLACE INTO kinds (kind, next_sequence, sealed_through, removed_through, size_bytes,"
-            " kafka_partition) VALUES (?, ?, ?, ?, ?, ?)",
-            (to.kind, to.next_sequence, to.sealed_through, to.removed_through, to.size_bytes, to.partition),
-        )
+    def _move(self, to: Position) -> None:
+        self._at = {**self._at, to.kind: to}
 
     def _measure(self) -> SpoolState:
-        positions = self._positions.values()
-        oldest = [at for position in positions if (at := self._oldest_at(position))]
+        waiting = [at for at in self._at.values() if at.events]
+        oldest = [self._taken_at(at.kind, at.first_sequence) for at in waiting]
         return SpoolState(
-            events=sum(at.next_sequence - 1 - at.removed_through for at in positions),
-            size_bytes=sum(at.size_bytes for at in positions),
-            oldest_at_microseconds=min(oldest, default=0),
+            events=sum(at.events for at in waiting),
+            size_bytes=sum(at.size_bytes for at in self._at.values()),
+            oldest_at_microseconds=min((taken_at for taken_at in oldest if taken_at), default=0),
         )
 
-    def _oldest_at(self, at: _Position) -> int:
-        """When the oldest waiting event of a kind was taken; 0 if none waits."""
-        if at.sealed_through > at.removed_through:
-            query = "SELECT oldest_at FROM frames WHERE kind = ? AND first_sequence = ?"
-        else:
-            query = "SELECT taken_at FROM journal WHERE kind = ? AND sequence = ?"
-        row = self._connection.execute(query, (at.kind, at.removed_through + 1)).fetchone()
-        return int(row[0]) if row else 0
+    def _taken_at(self, kind: Kind, sequence: int) -> int:
+        """When an event was taken; 0 if its row is spoilt, which whoever seals or sends it will find."""
+        row = self._connection.execute(
+            "SELECT record FROM journal WHERE kind = ? AND sequence = ?", (kind, sequence)
+        ).fetchone()
+        record = decode_record(row[0]) if row else None
+        return record.taken_at_microseconds if record else 0
 
     def _fresh(self, events: Sequence[Event]) -> dict[bytes, Event]:
         """The events whose ids are not remembered, one per id, in order."""
@@ -186,74 +209,81 @@ class SpoolStore:
     def _append(self, kind: Kind, events: Sequence[Event], now_microseconds: int) -> None:
         if not events:
             return
-        at = self._positions[kind]
-        numbered = [
-            event.numbered(self.producer_id, at.next_sequence + index) for index, event in enumerate(events)
+        at = self._at[kind]
+        records = [
+            Record(
+                kind,
+                self.producer_id,
+                sequence,
+                now_microseconds,
+                event.event_id,
+                event.numbered(self.producer_id, sequence),
+            )
+            for sequence, event in enumerate(events, at.next_sequence)
         ]
         self._connection.executemany(
-            "INSERT INTO journal (kind, sequence, taken_at, body) VALUES (?, ?, ?, ?)",
-            [(kind, at.next_sequence + i, now_microseconds, body) for i, body in enumerate(numbered)],
+            "INSERT INTO journal (kind, sequence, record) VALUES (?, ?, ?)",
+            [(kind, record.sequence, encode_record(record)) for record in records],
         )
-        size_bytes = at.size_bytes + sum(map(len, numbered))
-        self._move(replace(at, next_sequence=at.next_sequence + len(numbered), size_bytes=size_bytes))
+        size_bytes = at.size_bytes + sum(len(record.body) for record in records)
+        self._move(replace(at, next_sequence=at.next_sequence + len(records), size_bytes=size_bytes))
 
     def _due(self, kind: Kind, now_microseconds: int, *, is_draining: bool) -> int:
-        at = self._positions[kind]
-        first = at.sealed_through + 1
-        row = self._connection.execute(
-            "SELECT taken_at FROM journal WHERE kind = ? AND sequence = ?", (kind, first)
-        ).fetchone()
-        return events_to_seal(
-            Unsealed(count=at.next_sequence - first, oldest_at_microseconds=row[0] if row else 0),
+        at = self._at[kind]
+        if at.unsealed == 0:
+            return 0
+        first, last = at.run()
+        due = events_to_seal(
+            Unsealed(count=at.unsealed, oldest_at_microseconds=self._taken_at(kind, first)),
             self._spool.seal,
             now_microseconds=now_microseconds,
-            is_frame_waiting=at.sealed_through > at.removed_through,
+            is_frame_waiting=bool(at.frames),
             is_draining=is_draining,
         )
+        return min(due, last - first + 1)
 
-    def _seal(self, kind: Kind, count: int, now_microseconds: int) -> None:
-        """Moves the oldest `count` events of the journal into one frame."""
-        at = self._positions[kind]
-        span = (kind, at.sealed_through + 1, at.sealed_through + count)
-        rows = self._connection.execute(
-            "SELECT taken_at, body FROM journal WHERE kind = ? AND sequence BETWEEN ? AND ?"
-            " ORDER BY sequence",
-            span,
-        ).fetchall()
-        frame = seal(kind, self.producer_id, at.sealed_through + 1, [body for _, body in rows])
-        self._connection.execute(
-            "INSERT INTO frames (kind, first_sequence, count, crc, oldest_at, sealed_at, value)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                kind,
-                frame.first_sequence,
-                frame.count,
-                frame.crc,
-                min(taken_at for taken_at, _ in rows),
-                now_microseconds,
-                frame.value,
-            ),
+    def _seal(self, kind: Kind, count: int) -> None:
+        """Makes the oldest `count` unsealed events one frame."""
+        at = self._at[kind]
+        first, _ = at.run()
+        bodies = self._bodies(kind, first, count)
+        frame = seal(kind, self.producer_id, first, bodies)
+        self._values[kind, first] = frame
+        sealed = Sealed(first, count, frame.crc, len(frame.value))
+        self._move(
+            replace(
+                at,
+                sealed_through=sealed.last_sequence,
+                frames=(*at.frames, sealed),
+                gaps=tuple(gap for gap in at.gaps if gap[0] > sealed.last_sequence),
+                size_bytes=at.size_bytes + len(frame.value) - sum(map(len, bodies)),
+            )
         )
-        self._connection.execute("DELETE FROM journal WHERE kind = ? AND sequence BETWEEN ? AND ?", span)
-        added = len(frame.value) - sum(len(body) for _, body in rows)
-        sealed_through = at.sealed_through + count
-        self._move(replace(at, sealed_through=sealed_through, size_bytes=at.size_bytes + added))
 
+    def _frame(self, kind: Kind, sealed: Sealed) -> Frame:
+        """A frame with the bytes that were sealed; DamagedError if they cannot be had again."""
+        frame = self._values.get((kind, sealed.first_sequence))
+        if frame is None:
+            bodies = self._bodies(kind, sealed.first_sequence, sealed.count)
+            frame = seal(kind, self.producer_id, sealed.first_sequence, bodies)
+            if frame.crc != sealed.crc:
+                raise DamagedError
+            self._values[kind, sealed.first_sequence] = frame
+        return frame
 
-def _open(spool: SpoolFile) -> sqlite3.Connection:
-    """Opens or makes the file, for this process alone."""
-    spool.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = spool.folder / FILE_NAME
-    path.touch(mode=0o600)
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0)
-    try:
-        # Exclusive: a second emitter on the same spool would give out the same sequences again.
-        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {'FULL' if spool.is_flushed else 'NORMAL'}")
-        connection.execute(f"PRAGMA journal_size_limit = {64 * 1024 * 1024}")
-        connection.executescript(_SCHEMA + recent_ids.SCHEMA)
-    except sqlite3.Error:
-        connection.close()
-        raise
-    return connection
+    def _bodies(self, kind: Kind, first: int, count: int) -> list[bytes]:
+        """The events of a span as they were acknowledged; DamagedError unless each is there and whole."""
+        rows = self._connection.execute(
+            "SELECT record FROM journal WHERE kind = ? AND sequence BETWEEN ? AND ? ORDER BY sequence",
+            (kind, first, first + count - 1),
+        )
+        records = [decode_record(content) for (content,) in rows]
+        whole = [
+            record
+            for sequence, record in enumerate(records, first)
+            if record
+            and (record.kind, record.producer_id, record.sequence) == (kind, self.producer_id, sequence)
+        ]
+        if len(whole) != count or len(records) != count:
+            raise DamagedError
+        return [record.body for record in whole]

@@ -178,11 +178,18 @@ async def test_what_can_never_be_stored_is_said_with_its_reason(stub: Stub) -> N
     ] == [("events_refused_for_good", "REQUEST_INVALID", "generations.outcome")]
 
 
-async def test_a_full_spool_is_refused_as_exhausted(stub: Stub, clock: ManualClock) -> None:
+async def test_a_full_spool_is_refused_as_exhausted_and_the_emitter_is_not_well_meanwhile(
+    stub: Stub, spool: MemorySpool, clock: ManualClock, healths: Healths
+) -> None:
     await stub.Record(one_of_each(), timeout=5)
     clock.advance(MAX_AGE_SECONDS + 1)
     status, reason, _ = await refused(stub, one_of_each())
     assert (status, reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, Reason.SPOOL_FULL)
+    assert healths == [False]
+    for kind in Kind:
+        await spool.remove((await spool.frames(kind, limit=10, is_draining=True))[-1])
+    await stub.Record(one_of_each(), timeout=5)
+    assert healths == [False, True]
 
 
 async def test_concurrent_calls_are_all_kept(stub: Stub, spool: MemorySpool) -> None:

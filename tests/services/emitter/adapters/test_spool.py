@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.emitter.adapters.spool import SpoolUnusableError, SqliteSpool
+from services.emitter.adapters.spool import SqliteSpool
+from services.emitter.adapters.spool_start import SpoolUnusableError
 from services.emitter.adapters.spool_store import FILE_NAME
 from services.emitter.domain.frame import Kind
 from services.runtime.clock import ManualClock

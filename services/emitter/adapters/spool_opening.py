@@ -1,0 +1,78 @@
+"""Opens the spool's file, whatever state and format it is in."""
+
+import secrets
+import sqlite3
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from services.emitter.adapters import spool_before, spool_file, spool_rebuild, wal_check
+from services.emitter.adapters.spool_rebuild import Lost, NothingToSaveError
+from services.emitter.domain.journal import Positions
+from services.emitter.domain.limits import SpoolFile
+from services.runtime.logs import get_logger
+
+_log = get_logger(__name__)
+
+# Of two positions the one of the larger generation is newer, also where the smaller was never committed.
+_GENERATIONS_BETWEEN_STARTS = 2**20
+
+
+class Opened(NamedTuple):
+    """The open file, what it says, and what had to be given up to open it."""
+
+    connection: sqlite3.Connection
+    positions: Positions
+    lost: tuple[Lost, ...]
+
+
+def open_file(spool: SpoolFile) -> Opened:
+    """Opens, makes, migrates or saves the file; the folder is locked by the caller."""
+    spool_rebuild.finish_exchange(spool.folder)
+    path = spool.folder / spool_file.FILE_NAME
+    lost: tuple[Lost, ...] = ()
+    log = path.with_name(path.name + "-wal")
+    if log.exists() and not wal_check.is_whole(log.read_bytes()):
+        # A file of the format before has nothing that could be looked for; SQLite reads as far as it can.
+        with suppress(NothingToSaveError):
+            lost = _saved(spool.folder)
+    try:
+        connection, positions, migrated = _opened(spool, path)
+    except (sqlite3.DatabaseError, spool_file.DamagedError) as error:
+        if not spool_file.is_damage(error):
+            raise
+        lost += _saved(spool.folder)
+        connection, positions, migrated = _opened(spool, path)
+    return Opened(connection, positions, lost + migrated)
+
+
+def _saved(folder: Path) -> tuple[Lost, ...]:
+    started = time.monotonic()
+    lost = spool_rebuild.salvage(folder)
+    _log.error(
+        "spool_file_was_damaged",
+        count=sum(each.count for each in lost),
+        duration_seconds=round(time.monotonic() - started, 3),
+    )
+    return lost
+
+
+def _opened(spool: SpoolFile, path: Path) -> Opened:
+    connection = spool_file.connect(path, is_flushed=spool.is_flushed)
+    try:
+        tables = spool_file.tables_of(connection)
+        if "kinds" in tables:
+            lost = spool_before.migrate(spool.folder, connection)
+            connection.close()
+            spool_rebuild.put_in_place(spool.folder)
+            _log.info("spool_migrated", count=sum(each.count for each in lost))
+            return _opened(spool, path)._replace(lost=lost)
+        if not tables:
+            spool_file.create(connection, Positions(1, secrets.randbits(64) | 1))
+        stored = spool_file.read_positions(connection)
+        generation = stored.generation + _GENERATIONS_BETWEEN_STARTS
+        return Opened(connection, Positions(generation, stored.producer_id, stored.by_kind), ())
+    except BaseException:
+        connection.close()
+        raise

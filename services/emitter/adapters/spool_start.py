@@ -1,0 +1,58 @@
+"""Starts the spool, or says in one sentence why it cannot be used."""
+
+import errno
+import sqlite3
+
+from services.emitter.adapters import spool_file
+from services.emitter.adapters.reserve import HEADROOM_BYTES, SIZE_BYTES, Reserve
+from services.emitter.adapters.spool_rebuild import NothingToSaveError
+from services.emitter.adapters.spool_store import FILE_NAME, SpoolStore
+from services.emitter.domain.limits import SpoolFile
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_NO_WRITES = (errno.EACCES, errno.EPERM, errno.EROFS)
+_IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+class SpoolUnusableError(Exception):
+    """The spool cannot be opened; the text is one sentence that says why."""
+
+
+def start(spool: SpoolFile, reserve: Reserve) -> SpoolStore:
+    """The open store, with the reserve beside it unless the disk is too full for an old spool's."""
+    is_new = not (spool.folder / FILE_NAME).exists()
+    try:
+        store = _opened(spool, reserve)
+    except (sqlite3.Error, OSError, NothingToSaveError, spool_file.DamagedError) as error:
+        raise SpoolUnusableError(_sentence(error)) from None
+    if not reserve.make() and is_new:
+        store.close()
+        raise SpoolUnusableError(_full())
+    return store
+
+
+def _opened(spool: SpoolFile, reserve: Reserve) -> SpoolStore:
+    try:
+        return SpoolStore(spool)
+    except sqlite3.OperationalError as error:
+        if not spool_file.is_full(error):
+            raise
+        reserve.release()  # what a killed process left half done may need room to be opened
+        return SpoolStore(spool)
+
+
+def _sentence(error: Exception) -> str:
+    code = getattr(error, "sqlite_errorcode", None)
+    number = error.errno if isinstance(error, OSError) else None
+    if isinstance(error, BlockingIOError) or code in _IN_USE:
+        return "another process has the spool open; stop it first."
+    if number in _NO_ROOM or spool_file.is_full(error):
+        return _full()
+    if number in _NO_WRITES or (isinstance(error, sqlite3.Error) and not spool_file.is_damage(error)):
+        return "the spool cannot be opened; is its folder writable?"
+    return "the spool cannot be read; move its folder away and start again."
+
+
+def _full() -> str:
+    megabytes = (SIZE_BYTES + HEADROOM_BYTES) // 1024**2
+    return f"the disk of the spool is full; it needs {megabytes} MiB more to begin with."
