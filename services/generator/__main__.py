@@ -43,7 +43,7 @@ async def run(own: GeneratorSettings, exporters: telemetry.Telemetry) -> int:
     limits = own.max_request_seconds, own.catalog_model.max_bytes_per_token
     around = Surroundings(engine, recorder, link, clock, secret, *limits, own.queue_order)
     generations = Generations(around, gate, max_requests=own.max_requests, load_changed=link.load_changed)
-    server = build_server(own.listen, clock=clock)
+    server = build_server(own.listen, clock=clock, max_receive_bytes=own.max_request_bytes)
     GeneratorService(generations, signatures, clock).add_to(server.server)
     return await serve(Parts(engine, generations, recorder, sink, link, server, clock, own.bounds), stop)
 

@@ -1,12 +1,15 @@
 """The gRPC face of a generator, and the order in which its parts start and stop."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 import grpc
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
+from comptoir.ticket.v1 import ticket_pb2
 
 from services.generator import wire
 from services.generator.domain.bounds import Bounds
@@ -17,10 +20,11 @@ from services.generator.domain.ports import CallerGoneError, Engine, Signatures,
 from services.generator.domain.readiness import Readiness
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.ticket import Claims
-from services.generator.domain.watchdog import until_engine_fails
+from services.generator.domain.watchdog import EngineLoss, until_engine_fails
 from services.runtime.clock import Clock
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.grpc_server import GrpcServer
+from services.runtime.interceptors import read_request, reads_itself
 from services.runtime.logs import get_logger, log_failure
 from services.runtime.telemetry import counter, read_counter
 
@@ -47,11 +51,12 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         generator_pb2_grpc.add_GeneratorServiceServicer_to_server(self, server)
 
     # The reader-writer form: a cancelled call cancels this very coroutine, in whatever phase it is.
+    @reads_itself
     async def Generate(  # type: ignore[override] # noqa: N802 - the schema's name
-        self, request: generator_pb2.GenerateRequest, context: Context
+        self, content: bytes, context: Context
     ) -> None:
         """Streams one answer."""
-        order = self._order(request, context)
+        order = self._order(content, context)
 
         async def send(message: Started | Delta | Finished) -> None:
             response = wire.response_from(message)  # outside, so that a defect of ours is no caller's leaving
@@ -70,11 +75,13 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         """Says how busy the replica is."""
         return wire.load_response_from(self._generations.load())
 
-    def _order(self, request: generator_pb2.GenerateRequest, context: Context) -> Order:
+    def _order(self, content: bytes, context: Context) -> Order:
         received_seconds = self._clock.monotonic_seconds()
+        claims = self._claims(content)
+        request = read_request(generator_pb2.GenerateRequest.FromString, content)
         remaining_seconds = context.time_remaining()
         order = Order(
-            claims=self._claims(request),
+            claims=claims,
             turns=wire.turns_from(request),
             sampling=wire.sampling_from(request),
             is_streamed=request.is_streamed,
@@ -82,24 +89,30 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
             received_at_microseconds=self._clock.wall_microseconds(),
             deadline_seconds=None if remaining_seconds is None else received_seconds + remaining_seconds,
         )
-        self._admit(order.claims)
+        with self._counting_refusals():
+            self._generations.admit(claims)
         return order
 
-    def _claims(self, request: generator_pb2.GenerateRequest) -> Claims:
-        ticket = request.ticket
-        if not self._signatures.is_valid(ticket.claims, ticket.signature, ticket.signing_key_number):
-            self._refuse(ComptoirError(Reason.TICKET_INVALID))
-        return wire.claims_from(ticket.claims)
+    def _claims(self, content: bytes) -> Claims:
+        """The claims of a ticket that is good now.
 
-    def _admit(self, claims: Claims) -> None:
+        Reading the rest of a message can take a thousand times as long, so it comes after.
+        """
+        ticket = read_request(ticket_pb2.TicketBearer.FromString, content).ticket
+        with self._counting_refusals():
+            if not self._signatures.is_valid(ticket.claims, ticket.signature, ticket.signing_key_number):
+                raise ComptoirError(Reason.TICKET_INVALID)
+            claims = wire.claims_from(ticket.claims)
+            self._generations.check(claims)
+        return claims
+
+    @contextmanager
+    def _counting_refusals(self) -> Iterator[None]:
         try:
-            self._generations.admit(claims)
+            yield
         except ComptoirError as error:
-            self._refuse(error)
-
-    def _refuse(self, error: ComptoirError) -> NoReturn:
-        self._refused.add(1, {"reason": error.reason.name})
-        raise error
+            self._refused.add(1, {"reason": error.reason.name})
+            raise
 
 
 class RouterReports(Protocol):
@@ -157,12 +170,12 @@ async def serve(parts: Parts, stop: asyncio.Event) -> int:
     reports, samples, watch = _background(parts)
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait({reports, samples, watch, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    is_engine_lost = watch.done() and watch.exception() is None
+    loss = watch.result() if watch.done() and watch.exception() is None else None
     # Each of the three runs for as long as the process: a replica without one of them must not stay.
     is_failed = any(task.done() for task in (reports, samples, watch))
     for task in (readiness, samples, watch, stopped):
         task.cancel()
-    await _drain(parts, is_engine_lost=is_engine_lost)
+    await _drain(parts, loss)
     reports.cancel()
     await asyncio.gather(readiness, reports, samples, watch, stopped, return_exceptions=True)
     await asyncio.gather(parts.link.close(), parts.sink.close())
@@ -199,7 +212,7 @@ def _export(recorder: UsageRecorder) -> None:
     )
 
 
-def _background(parts: Parts) -> tuple[asyncio.Task[None], asyncio.Task[None], asyncio.Task[None]]:
+def _background(parts: Parts) -> tuple[asyncio.Task[None], asyncio.Task[None], asyncio.Task[EngineLoss]]:
     bounds, generations, clock = parts.bounds, parts.generations, parts.clock
     reports = asyncio.create_task(parts.link.run(generations.load))
     samples = asyncio.create_task(
@@ -217,19 +230,20 @@ def _background(parts: Parts) -> tuple[asyncio.Task[None], asyncio.Task[None], a
     return reports, samples, watch
 
 
-def _log_end(event: str, task: asyncio.Task[None]) -> None:
+def _log_end(event: str, task: asyncio.Task[Any]) -> None:
     failure = None if task.cancelled() else task.exception()
     if failure is not None:
         log_failure(_log, event, failure)
 
 
-async def _drain(parts: Parts, *, is_engine_lost: bool) -> None:
+async def _drain(parts: Parts, loss: EngineLoss | None) -> None:
     """Not ready; no new requests; open ones end; what they used is durable and settled; no server."""
     _log.info("draining", count=parts.generations.load().open_streams)
     parts.generations.close_gate()
     await parts.server.set_serving(is_serving=False)
-    if is_engine_lost:
-        _log.error("engine_lost")
+    if loss is not None:
+        # What an engine that died said, by type and place, stands in the lines before.
+        _log.error("engine_lost", kind=loss.value)
         await parts.generations.lose_engine()
     else:
         await parts.generations.drain(parts.bounds.drain_seconds)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from services.generator.domain.bounds import Bounds
 from services.generator.domain.engine_parameters import EngineParameters, SimulatedParameters, VllmParameters
 from services.generator.domain.queueing import QueueOrder
+from services.generator.domain.request_size import most_request_bytes
 from services.generator.domain.ticket import Replica
 from services.runtime.addresses import GrpcListen, GrpcTarget
 from services.runtime.catalog import Model
@@ -132,6 +133,11 @@ class GeneratorSettings(ProcessSettings):
         if self.engine == "simulated":
             return SimulatedParameters(context_tokens=context_tokens, **self.simulated.model_dump())
         return VllmParameters(self.model_path, context_tokens, **self.vllm.model_dump())
+
+    @property
+    def max_request_bytes(self) -> int:
+        """The largest message that can be a prompt of this model."""
+        return most_request_bytes(self.catalog_model.context_tokens, self.catalog_model.max_bytes_per_token)
 
     @property
     def queue_order(self) -> QueueOrder:

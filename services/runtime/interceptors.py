@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import grpc
 import protovalidate
@@ -30,6 +30,8 @@ _validator = protovalidate.Validator()
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 MaybeHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+_Callee = TypeVar("_Callee", bound=Callable[..., Any])
+_Request = TypeVar("_Request", bound=Message)
 
 
 class CallBoundary(grpc.aio.ServerInterceptor):
@@ -161,7 +163,25 @@ def _method(handler: Handler) -> Callable[[Any, Context], Any]:
     return cast("Callable[[Any, Context], Any]", found)
 
 
+def reads_itself(method: _Callee) -> _Callee:
+    """Marks a method that takes bytes, and calls `read_request` once it knows that they may be read."""
+    method.__dict__["reads_itself"] = True
+    return method
+
+
+def read_request(parse: Callable[[bytes], _Request], content: bytes) -> _Request:
+    """Reads a request and holds it against its schema; raises REQUEST_INVALID."""
+    try:
+        request = parse(content)
+    except DecodeError:
+        raise ComptoirError(Reason.REQUEST_INVALID) from None
+    validate(request)
+    return request
+
+
 def _checked(handler: Handler, request: Any) -> Any:
+    if getattr(_method(handler), "reads_itself", False):
+        return request
     if handler.request_streaming:
         return _each_read(handler, request)
     return _read(handler, request)
@@ -173,12 +193,7 @@ async def _each_read(handler: Handler, requests: AsyncIterator[bytes]) -> AsyncI
 
 
 def _read(handler: Handler, content: bytes) -> Message:
-    try:
-        request = cast("Callable[[bytes], Message]", handler.request_deserializer)(content)
-    except DecodeError:
-        raise ComptoirError(Reason.REQUEST_INVALID) from None
-    validate(request)
-    return request
+    return read_request(cast("Callable[[bytes], Message]", handler.request_deserializer), content)
 
 
 def _request_id(details: grpc.HandlerCallDetails) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from services.generator.adapters.vllm_logging import hush
+
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 _LOGGING = Path(__file__).with_name("vllm_logging.json")
@@ -39,9 +41,10 @@ def set_environment(*, is_download_allowed: bool, cpu_threads: int) -> None:
 def fork_workers() -> None:
     """Lets the engine's process be a copy of this one, so that it need not import everything again.
 
-    The copy ends with this process, even where this one is killed: nothing else would end it.
+    The copy ends with this process, even where this one is killed: nothing else would end it. What it
+    says, it says through the log's handler.
     """
-    os.register_at_fork(after_in_child=_end_with_parent)
+    os.register_at_fork(after_in_child=_be_a_quiet_child)
     os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"  # noqa: TID251 - vLLM reads nothing else
 
 
@@ -69,5 +72,6 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _end_with_parent() -> None:
+def _be_a_quiet_child() -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    hush()

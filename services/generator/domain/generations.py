@@ -34,6 +34,10 @@ class Generations:
         self._is_draining = False
         self._is_engine_lost = False
 
+    def check(self, claims: Claims) -> None:
+        """Raises why this replica cannot act on a ticket now; uses nothing up."""
+        self._gate.check(claims, self._around.clock.wall_microseconds())
+
     def admit(self, claims: Claims) -> None:
         """Uses up a ticket whose signature is valid and tells the router so, or raises why not.
 

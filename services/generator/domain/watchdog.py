@@ -1,11 +1,19 @@
 """Notices an engine that is dead, and one that holds requests and makes no step."""
 
 import asyncio
+from enum import Enum
 
 from services.generator.domain.ports import Engine, EngineFailedError, Sleep
 from services.runtime.clock import Clock
 
 _CHECK_SECONDS = 1.0
+
+
+class EngineLoss(Enum):
+    """How an engine was lost."""
+
+    DIED = "died"
+    HUNG = "hung"
 
 
 class HangDetector:
@@ -30,18 +38,18 @@ class HangDetector:
 
 async def until_engine_fails(
     engine: Engine, clock: Clock, *, hang_seconds: float, sleep: Sleep = asyncio.sleep
-) -> None:
-    """Returns when the engine is dead or hangs."""
+) -> EngineLoss:
+    """Returns when the engine is dead or hangs, and which."""
     detector = HangDetector(hang_seconds)
     while True:
         try:
             await engine.check_health()
         except EngineFailedError:
-            return
+            return EngineLoss.DIED
         if detector.is_hung(
             now_seconds=clock.monotonic_seconds(),
             unfinished_requests=engine.unfinished_requests(),
             age_seconds=engine.load().age_seconds,
         ):
-            return
+            return EngineLoss.HUNG
         await sleep(_CHECK_SECONDS)

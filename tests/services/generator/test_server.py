@@ -257,6 +257,31 @@ async def test_a_tampered_ticket_is_refused(running: RunningGenerator) -> None:
     assert reason_of(await running.generate(running.request(ticket=stranger))) is Reason.TICKET_INVALID
 
 
+@pytest.mark.parametrize("is_expired", [True, False])
+async def test_a_request_without_a_good_ticket_is_not_even_read(
+    running: RunningGenerator, is_expired: bool
+) -> None:
+    """Its messages break the schema, and reading them would say so; 1 MiB of them would take 160 ms."""
+    old = running.claims(issued_at_microseconds=1_000_000, expires_at_microseconds=2_000_000)
+    ticket = running.signed(old) if is_expired else running.request().ticket
+    ticket.signing_key_number = 1 if is_expired else 9
+    content = generator_pb2.GenerateRequest(ticket=ticket).SerializeToString() + b"\x12\x00" * 500_000
+    method = "/comptoir.generator.v1.GeneratorService/Generate"
+    generate: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = running.channel.unary_stream(method)
+    call = generate(content, timeout=10)
+    with pytest.raises(grpc.aio.AioRpcError) as failure:
+        await call.read()
+    expected = Reason.TICKET_EXPIRED if is_expired else Reason.TICKET_INVALID
+    assert error_from(failure.value).reason is expected
+
+
+async def test_a_request_that_breaks_the_schema_leaves_its_ticket_unused(running: RunningGenerator) -> None:
+    ticket = running.signed(running.claims())
+    broken = await running.generate(generator_pb2.GenerateRequest(ticket=ticket))
+    assert reason_of(broken) is Reason.REQUEST_INVALID
+    assert (await running.generate(running.request(ticket=ticket))).error is None
+
+
 async def test_more_output_than_the_ticket_permits_is_cut_to_that(running: RunningGenerator) -> None:
     claims = running.claims(max_output_tokens=5)
     request = running.request(ticket=running.signed(claims), max_output_tokens=2**32 - 1)

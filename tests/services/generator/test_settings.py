@@ -61,6 +61,10 @@ def test_the_seconds_that_classes_yield_are_settings(tmp_path: Path) -> None:
     assert changed.queue_order == QueueOrder(1, 2)
 
 
+def test_no_message_is_larger_than_a_prompt_of_the_model_can_be(tmp_path: Path) -> None:
+    assert settings(tmp_path).max_request_bytes == 1024 * (64 + 16) + 64 * 1024
+
+
 def test_callers_may_be_told_another_address(tmp_path: Path) -> None:
     assert settings(tmp_path, advertise_address="generator-3:8402").address == "generator-3:8402"
 

@@ -1,7 +1,7 @@
 from dataclasses import dataclass
 
 from services.generator.domain.ports import EngineFailedError, EngineLoad
-from services.generator.domain.watchdog import HangDetector, until_engine_fails
+from services.generator.domain.watchdog import EngineLoss, HangDetector, until_engine_fails
 from services.runtime.clock import ManualClock
 
 
@@ -30,6 +30,7 @@ class Patient:
     clock: ManualClock
     dies_at_seconds: float = float("inf")
     hangs_at_seconds: float = float("inf")
+    loss: EngineLoss | None = None
 
     async def check_health(self) -> None:
         if self.clock.monotonic_seconds() >= self.dies_at_seconds:
@@ -48,15 +49,19 @@ async def watch(patient: Patient) -> float:
         patient.clock.advance(seconds)
 
     began = patient.clock.monotonic_seconds()
-    await until_engine_fails(patient, patient.clock, hang_seconds=30.0, sleep=sleep)  # type: ignore[arg-type]
+    patient.loss = await until_engine_fails(patient, patient.clock, hang_seconds=30.0, sleep=sleep)  # type: ignore[arg-type]
     return patient.clock.monotonic_seconds() - began
 
 
 async def test_a_death_is_noticed_within_a_second() -> None:
     clock = ManualClock(monotonic_seconds=0.0)
-    assert 5.0 <= await watch(Patient(clock, dies_at_seconds=5.0)) <= 6.0
+    patient = Patient(clock, dies_at_seconds=5.0)
+    assert 5.0 <= await watch(patient) <= 6.0
+    assert patient.loss is EngineLoss.DIED
 
 
 async def test_a_hang_is_noticed_after_its_bound() -> None:
     clock = ManualClock(monotonic_seconds=0.0)
-    assert 40.0 <= await watch(Patient(clock, hangs_at_seconds=10.0)) <= 42.0
+    patient = Patient(clock, hangs_at_seconds=10.0)
+    assert 40.0 <= await watch(patient) <= 42.0
+    assert patient.loss is EngineLoss.HUNG

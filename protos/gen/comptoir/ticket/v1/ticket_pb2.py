@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63omptoir/ticket/v1/ticket.proto\x12\x12\x63omptoir.ticket.v1\x1a\x1b\x62uf/validate/validate.proto\"k\n\x0cSignedTicket\x12\x1a\n\x06\x63laims\x18\x01 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80\x04\x12\x1a\n\tsignature\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\x12#\n\x12signing_key_number\x18\x03 \x01(\rB\x07\xbaH\x04*\x02(\x01\"\x9f\x04\n\x0cTicketClaims\x12\x16\n\x0eticket_id_high\x18\x01 \x01(\x06\x12\x15\n\rticket_id_low\x18\x02 \x01(\x06\x12\x17\n\x0frequest_id_high\x18\x03 \x01(\x06\x12\x16\n\x0erequest_id_low\x18\x04 \x01(\x06\x12\x15\n\rlease_id_high\x18\x05 \x01(\x06\x12\x14\n\x0clease_id_low\x18\x06 \x01(\x06\x12\x17\n\x06tenant\x18\x07 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x14\n\x03key\x18\x08 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x16\n\x05model\x18\t \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x17\n\x06region\x18\n \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x1c\n\x0bhome_region\x18\x0b \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x17\n\x0ftransfer_record\x18\x0c \x01(\r\x12\x18\n\x07replica\x18\r \x01(\rB\x07\xbaH\x04*\x02(\x01\x12!\n\x10max_input_tokens\x18\x0e \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\"\n\x11max_output_tokens\x18\x0f \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x10\n\x08priority\x18\x10 \x01(\r\x12\x1a\n\x07\x61ttempt\x18\x11 \x01(\rB\t\xbaH\x06*\x04\x18\x03(\x01\x12\x1e\n\x16issued_at_microseconds\x18\x12 \x01(\x04\x12\x1f\n\x17\x65xpires_at_microseconds\x18\x13 \x01(\x04\x12\x1b\n\x13predicted_kv_blocks\x18\x14 \x01(\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63omptoir/ticket/v1/ticket.proto\x12\x12\x63omptoir.ticket.v1\x1a\x1b\x62uf/validate/validate.proto\"k\n\x0cSignedTicket\x12\x1a\n\x06\x63laims\x18\x01 \x01(\x0c\x42\n\xbaH\x07z\x05\x10\x01\x18\x80\x04\x12\x1a\n\tsignature\x18\x02 \x01(\x0c\x42\x07\xbaH\x04z\x02h@\x12#\n\x12signing_key_number\x18\x03 \x01(\rB\x07\xbaH\x04*\x02(\x01\"H\n\x0cTicketBearer\x12\x38\n\x06ticket\x18\x01 \x01(\x0b\x32 .comptoir.ticket.v1.SignedTicketB\x06\xbaH\x03\xc8\x01\x01\"\x9f\x04\n\x0cTicketClaims\x12\x16\n\x0eticket_id_high\x18\x01 \x01(\x06\x12\x15\n\rticket_id_low\x18\x02 \x01(\x06\x12\x17\n\x0frequest_id_high\x18\x03 \x01(\x06\x12\x16\n\x0erequest_id_low\x18\x04 \x01(\x06\x12\x15\n\rlease_id_high\x18\x05 \x01(\x06\x12\x14\n\x0clease_id_low\x18\x06 \x01(\x06\x12\x17\n\x06tenant\x18\x07 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x14\n\x03key\x18\x08 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x16\n\x05model\x18\t \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x17\n\x06region\x18\n \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x1c\n\x0bhome_region\x18\x0b \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x17\n\x0ftransfer_record\x18\x0c \x01(\r\x12\x18\n\x07replica\x18\r \x01(\rB\x07\xbaH\x04*\x02(\x01\x12!\n\x10max_input_tokens\x18\x0e \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\"\n\x11max_output_tokens\x18\x0f \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x10\n\x08priority\x18\x10 \x01(\r\x12\x1a\n\x07\x61ttempt\x18\x11 \x01(\rB\t\xbaH\x06*\x04\x18\x03(\x01\x12\x1e\n\x16issued_at_microseconds\x18\x12 \x01(\x04\x12\x1f\n\x17\x65xpires_at_microseconds\x18\x13 \x01(\x04\x12\x1b\n\x13predicted_kv_blocks\x18\x14 \x01(\rb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,6 +38,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNEDTICKET'].fields_by_name['signature']._serialized_options = b'\272H\004z\002h@'
   _globals['_SIGNEDTICKET'].fields_by_name['signing_key_number']._loaded_options = None
   _globals['_SIGNEDTICKET'].fields_by_name['signing_key_number']._serialized_options = b'\272H\004*\002(\001'
+  _globals['_TICKETBEARER'].fields_by_name['ticket']._loaded_options = None
+  _globals['_TICKETBEARER'].fields_by_name['ticket']._serialized_options = b'\272H\003\310\001\001'
   _globals['_TICKETCLAIMS'].fields_by_name['tenant']._loaded_options = None
   _globals['_TICKETCLAIMS'].fields_by_name['tenant']._serialized_options = b'\272H\004*\002(\001'
   _globals['_TICKETCLAIMS'].fields_by_name['key']._loaded_options = None
@@ -58,6 +60,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TICKETCLAIMS'].fields_by_name['attempt']._serialized_options = b'\272H\006*\004\030\003(\001'
   _globals['_SIGNEDTICKET']._serialized_start=84
   _globals['_SIGNEDTICKET']._serialized_end=191
-  _globals['_TICKETCLAIMS']._serialized_start=194
-  _globals['_TICKETCLAIMS']._serialized_end=737
+  _globals['_TICKETBEARER']._serialized_start=193
+  _globals['_TICKETBEARER']._serialized_end=265
+  _globals['_TICKETCLAIMS']._serialized_start=268
+  _globals['_TICKETCLAIMS']._serialized_end=811
 # @@protoc_insertion_point(module_scope)

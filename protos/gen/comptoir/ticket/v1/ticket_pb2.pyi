@@ -47,6 +47,30 @@ class SignedTicket(_message.Message):
 Global___SignedTicket: _TypeAlias = SignedTicket  # noqa: Y015
 
 @_typing.final
+class TicketBearer(_message.Message):
+    """As much as is read of a request before its ticket is known to be good: a request carries it as field 1."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ticket(self) -> Global___SignedTicket:
+        """The permission."""
+
+    def __init__(
+        self,
+        *,
+        ticket: Global___SignedTicket | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ticket", b"ticket"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ticket", b"ticket"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TicketBearer: _TypeAlias = TicketBearer  # noqa: Y015
+
+@_typing.final
 class TicketClaims(_message.Message):
     """What a ticket permits. Verified offline by the replica it names; used once."""
 

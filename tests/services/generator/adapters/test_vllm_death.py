@@ -1,0 +1,107 @@
+"""An engine that dies says in the log what and where it was, and not a word of what its requests hold."""
+
+import asyncio
+import json
+import multiprocessing
+import os
+import signal
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from services.generator.adapters.engines import engine_from
+from services.generator.domain.engine_parameters import VllmParameters
+from services.generator.domain.ports import Engine, EngineFailedError
+from services.generator.domain.sampling import Sampling
+from services.runtime.clock import SystemClock
+from services.runtime.settings import SettingsError
+from tests.contracts.engine_requests import answer, ask, chat, until
+from tests.services.generator.adapters.test_vllm_engine import MODEL
+
+CANARY = "kanarienvogel-7f3a"
+
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+def fail_on_a_canary(scheduler: Any, *_arguments: object) -> None:
+    """Stands for a defect in a step: raises once a request with the canary's stop string is scheduled."""
+    if any(request.sampling_params.stop for request in scheduler.requests.values()):
+        raise ZeroDivisionError(CANARY)
+
+
+@pytest_asyncio.fixture
+async def engine(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> AsyncIterator[Engine]:
+    """An engine of its own, in a forked process that has the defect and writes where the test reads."""
+    del capfd
+    engine = engine_from(VllmParameters(str(MODEL), 256, kv_cache_memory_bytes=2**20), SystemClock())
+    from vllm.v1.core.sched.scheduler import Scheduler  # noqa: PLC0415 - after its environment
+
+    whole = Scheduler.schedule
+
+    def schedule(scheduler: Any, *arguments: Any, **named: Any) -> Any:
+        fail_on_a_canary(scheduler)
+        return whole(scheduler, *arguments, **named)
+
+    monkeypatch.setattr(Scheduler, "schedule", schedule)
+    await engine.start()
+    yield engine
+    await asyncio.to_thread(engine.shutdown)
+
+
+async def dies(engine: Engine, stop: str) -> None:
+    asked = ask(
+        engine, await chat(engine, CANARY), tokens=200, sampling=Sampling(temperature=2.0, stop=(stop,))
+    )
+    with pytest.raises(EngineFailedError):
+        await answer(asked)
+    with pytest.raises(EngineFailedError):
+        await engine.check_health()
+
+
+async def test_a_defect_in_a_step_is_logged_as_a_type_and_its_places(
+    engine: Engine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert (await answer(ask(engine, await chat(engine), tokens=2))).output_tokens
+    await dies(engine, CANARY)
+    written = ""
+
+    def is_told() -> bool:
+        nonlocal written
+        written += capfd.readouterr().err
+        return "ZeroDivisionError" in written
+
+    await until(is_told, 10)
+    lines = [json.loads(line) for line in written.splitlines() if line.startswith("{")]
+    (line,) = [line for line in lines if line.get("error_type") == "ZeroDivisionError"]
+    assert line["places"][0].endswith(" fail_on_a_canary")
+    assert any(place.startswith("vllm.v1.engine.core:") for place in line["places"])
+    assert CANARY not in written
+
+
+async def test_a_killed_engine_is_noticed_and_where_is_logged(
+    engine: Engine, capfd: pytest.CaptureFixture[str]
+) -> None:
+    running = asyncio.create_task(answer(ask(engine, await chat(engine), tokens=200)))
+    await until(lambda: engine.unfinished_requests() == 1, 10)
+    (core,) = multiprocessing.active_children()
+    assert core.pid is not None
+    os.kill(core.pid, signal.SIGKILL)
+    with pytest.raises(EngineFailedError):
+        await running
+    with pytest.raises(EngineFailedError):
+        await engine.check_health()
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines() if line.startswith("{")]
+    dead = [line for line in lines if line.get("error_type") == "EngineDeadError"]
+    assert dead[0]["places"][0].startswith("vllm.v1.engine.")
+
+
+def test_an_engine_that_cannot_start_says_why_in_its_own_words(capfd: pytest.CaptureFixture[str]) -> None:
+    engine = engine_from(VllmParameters(str(MODEL), 256, kv_cache_memory_bytes=1), SystemClock())
+    with pytest.raises(SettingsError):
+        asyncio.run(engine.start())
+    assert "KV cache" in capfd.readouterr().err
