@@ -9,7 +9,8 @@ from services.local.clickhouse.domain.credentials import Writer
 from services.local.clickhouse.server.application import Front
 from services.local.clickhouse.server.checker import StatementChecker
 from services.local.clickhouse.server.intake import Limits
-from services.local.clickhouse.server.listener import Listener
+from services.local.clickhouse.server.listener import ListenBounds, Listener
+from services.local.clickhouse.server.places import PlaceBounds
 from services.local.clickhouse.server.runner import QueryRunner
 from services.local.clickhouse.settings import LocalClickHouseSettings
 from services.runtime import logs
@@ -42,14 +43,20 @@ async def serve(
         engine,
         checker,
         clock,
-        max_concurrent=settings.max_concurrent_queries,
-        max_waiting=settings.max_waiting_queries,
+        readers=_places(settings, "max_concurrent_queries"),
+        writer=_places(settings, "max_writer_queries"),
         max_sessions=settings.max_sessions,
     )
-    limits = Limits(settings.max_query_bytes, settings.max_insert_bytes, settings.session_timeout_seconds)
+    limits = Limits(
+        settings.max_query_bytes,
+        settings.max_insert_bytes,
+        settings.session_timeout_seconds,
+        settings.body_seconds,
+        settings.write_seconds,
+    )
     front = Front(engine, runner, writer, limits, clock)
     listener = Listener(
-        front.application(), settings.host, settings.port, drain_seconds=settings.drain_seconds
+        front.application(), settings.host, settings.port, bounds=_bounds(settings), clock=clock
     )
     _log.info("listening", port=settings.port, version=engine.version)
     sweeping = asyncio.ensure_future(runner.sweep())
@@ -57,3 +64,19 @@ async def serve(
     sweeping.cancel()
     await runner.close()
     _log.info("stopped")
+
+
+def _places(settings: LocalClickHouseSettings, setting: str) -> PlaceBounds:
+    return PlaceBounds(
+        setting, getattr(settings, setting), settings.max_waiting_queries, settings.max_wait_seconds
+    )
+
+
+def _bounds(settings: LocalClickHouseSettings) -> ListenBounds:
+    return ListenBounds(
+        max_head_bytes=settings.max_head_bytes,
+        max_connections=settings.max_connections,
+        head_seconds=settings.head_seconds,
+        idle_connection_seconds=settings.idle_connection_seconds,
+        drain_seconds=settings.drain_seconds,
+    )

@@ -10,6 +10,7 @@ BAD_ARGUMENTS = 36
 TOO_LARGE_BODY = 131
 UNKNOWN_SETTING = 115
 TIMEOUT_EXCEEDED = 159
+SOCKET_TIMEOUT = 209
 TOO_MANY_QUERIES = 202
 SESSION_NOT_FOUND = 372
 SESSION_IS_LOCKED = 373
@@ -31,6 +32,7 @@ _NAMES = {
     131: "TOO_LARGE_STRING_SIZE",
     159: "TIMEOUT_EXCEEDED",
     164: "READONLY",
+    209: "SOCKET_TIMEOUT",
     202: "TOO_MANY_SIMULTANEOUS_QUERIES",
     372: "SESSION_NOT_FOUND",
     373: "SESSION_IS_LOCKED",
@@ -112,9 +114,10 @@ class StoreError(Exception):
         return cls(int(match.group(1)), text[start:].strip())
 
 
-def too_large(max_bytes: int) -> StoreError:
-    """The error of a body over its bound."""
-    return StoreError.refused(TOO_LARGE_BODY, f"The body of the request is larger than {max_bytes} bytes.")
+def too_large(max_bytes: int, setting: str = "") -> StoreError:
+    """The error of a body over its bound, which is called `setting` if one setting alone decides it."""
+    bound = f"{setting} = {max_bytes}" if setting else f"{max_bytes} bytes"
+    return StoreError.refused(TOO_LARGE_BODY, f"The body of the request is larger than {bound}.")
 
 
 def http_status(code: int) -> int:

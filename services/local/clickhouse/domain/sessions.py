@@ -17,6 +17,7 @@ class Session:
     """One session; `expires_seconds` is of the monotonic clock and counts while it is idle."""
 
     timeout_seconds: float
+    key: tuple[bool, str] = (True, "")
     connection: Connection | None = None
     expires_seconds: float = 0.0
     is_busy: bool = True
@@ -25,28 +26,31 @@ class Session:
 class Sessions:
     """The open sessions, a bounded number. Not thread-safe: it belongs to the event loop.
 
-    Readers share a namespace of ids, as clients of one ClickHouse user do; the writer has its own.
+    Readers share them and the ids, as clients of one ClickHouse user do; the writer has its own. Where all
+    are taken, the one that has been idle for longest makes way, so that whoever opens many and leaves them
+    keeps nobody out.
     """
 
     def __init__(self, max_sessions: int) -> None:
         self._max_sessions = max_sessions
-        self._open: dict[tuple[bool, bool, str], Session] = {}
+        # Idle ones are in the order in which they became idle.
+        self._open: dict[tuple[bool, str], Session] = {}
+        self._displaced: list[Session] = []
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def take(self, asked: SessionRequest, *, is_writer: bool, is_readonly: bool) -> Session:
+    def take(self, asked: SessionRequest, *, is_readonly: bool) -> Session:
         """The session that is asked for, now busy; a new one has no connection yet. Raises StoreError."""
-        key = (is_writer, is_readonly, asked.id)
+        key = (is_readonly, asked.id)
         found = self._open.get(key)
         if found is not None and found.is_busy:
             raise StoreError.refused(SESSION_IS_LOCKED, "Session is locked by a concurrent client.")
         if found is None:
             if asked.must_exist:
                 raise StoreError.refused(SESSION_NOT_FOUND, "Session not found.")
-            if len(self._open) >= self._max_sessions:
-                raise StoreError.refused(TOO_MANY_QUERIES, "Too many open sessions.")
-            found = self._open[key] = Session(asked.timeout_seconds)
+            self._make_room()
+            found = self._open[key] = Session(asked.timeout_seconds, key)
         found.is_busy = True
         found.timeout_seconds = asked.timeout_seconds
         return found
@@ -54,8 +58,15 @@ class Sessions:
     def release(self, session: Session, now_seconds: float) -> None:
         """Makes the session idle; it expires when it stays so for its timeout, at once if it never opened."""
         session.is_busy = False
+        if session.key in self._open:
+            self._open[session.key] = self._open.pop(session.key)
         idle_seconds = 0.0 if session.connection is None else session.timeout_seconds
         session.expires_seconds = now_seconds + idle_seconds
+
+    def displaced(self) -> list[Session]:
+        """Returns the sessions that made way since the last call."""
+        displaced, self._displaced = self._displaced, []
+        return displaced
 
     def expired(self, now_seconds: float) -> list[Session]:
         """Removes and returns the idle sessions whose time is over."""
@@ -68,6 +79,16 @@ class Sessions:
 
     def all(self) -> list[Session]:
         """Removes and returns every session."""
-        sessions = list(self._open.values())
+        sessions = [*self._open.values(), *self.displaced()]
         self._open.clear()
         return sessions
+
+    def _make_room(self) -> None:
+        if len(self._open) < self._max_sessions:
+            return
+        idle = next((key for key, session in self._open.items() if not session.is_busy), None)
+        if idle is None:
+            raise StoreError.refused(
+                TOO_MANY_QUERIES, f"max_sessions = {self._max_sessions} sessions are all busy; try again."
+            )
+        self._displaced.append(self._open.pop(idle))

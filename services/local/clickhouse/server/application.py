@@ -4,7 +4,7 @@ import uuid
 from contextlib import AsyncExitStack
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -17,10 +17,10 @@ from services.local.clickhouse.server.answers import (
     error_response,
     summary,
 )
-from services.local.clickhouse.server.intake import Asked, Limits, read_request
+from services.local.clickhouse.server.intake import Asked, Limits, Sender, read_request, sender_of
 from services.local.clickhouse.server.runner import Lease, QueryRunner
-from services.local.clickhouse.server.streaming import ResultStream
-from services.local.clickhouse.wire.codings import NATIVE, choose_coding, encode
+from services.local.clickhouse.server.streaming import Begun, BrokenResultError, ResultStream, WholeResult
+from services.local.clickhouse.wire.codings import NATIVE, choose_coding
 from services.runtime import logs
 from services.runtime.clock import Clock
 
@@ -75,20 +75,34 @@ class Front:
         try:
             if not is_loopback_host(request.headers.get("host", "")):
                 raise StoreError.refused(ACCESS_DENIED, "The Host header must name this machine's loopback.")
-            asked = await read_request(request, self._writer, self._limits)
+            sender = sender_of(request, self._writer)
         except StoreError as error:
             return self._failed(error, None, started_seconds)
+        async with AsyncExitStack() as stack:
+            return await self._admitted(request, sender, stack, started_seconds)
+
+    async def _admitted(
+        self, request: Request, sender: Sender, stack: AsyncExitStack, started_seconds: float
+    ) -> Response:
+        asked = None
         try:
-            return await self._query(request, asked, started_seconds)
+            places = self._runner.places(is_writer=sender.is_writer)
+            stack.enter_context(places.admission())
+            asked = await read_request(request, sender, self._limits, places)
+            return await self._query(request, asked, stack, started_seconds)
         except StoreError as error:
             return self._failed(error, asked, started_seconds)
+        except ClientDisconnect:
+            raise BrokenResultError from None
         except Exception as error:  # noqa: BLE001 - the boundary: a defect is logged by type and place only
-            logs.log_failure(_log, "query_crashed", error, user_kind=_user_kind(asked))
+            logs.log_failure(_log, "query_crashed", error, user_kind=_user_kind(sender))
             return self._failed(
                 StoreError.refused(UNKNOWN_EXCEPTION, "Internal error."), asked, started_seconds
             )
 
-    async def _query(self, request: Request, asked: Asked, started_seconds: float) -> Response:
+    async def _query(
+        self, request: Request, asked: Asked, admitted: AsyncExitStack, started_seconds: float
+    ) -> Response:
         async with AsyncExitStack() as stack:
             lease = await stack.enter_async_context(self._runner.lease(asked))
             wanted = lease.statement.format or asked.request.default_format or _DEFAULT_FORMAT
@@ -99,15 +113,20 @@ class Front:
             if _can_stream(asked, lease, wanted):
                 stream, first = await lease.stream(wanted)
                 result = ResultStream(
-                    lease, stream, stack.pop_all(), first=first, coding=coding, version=self._engine.version
+                    _joined(admitted, stack),
+                    Begun(lease, stream, first),
+                    coding=coding,
+                    version=self._engine.version,
+                    write_seconds=self._limits.write_seconds,
                 )
                 return result.describe(_encoded(headers, coding))
-            answer = await lease.answer(wanted)
-        self._finished(asked, answer, started_seconds)
-        headers["X-ClickHouse-Summary"] = summary(answer)
-        if answer.body:
-            return Response(encode(answer.body, coding), headers=_encoded(headers, coding))
-        return Response(b"", headers=headers)
+            answer, body = await lease.answer(wanted, coding)
+            self._finished(asked, answer, started_seconds)
+            headers["X-ClickHouse-Summary"] = summary(answer)
+            if not body:
+                return Response(b"", headers=headers)
+            whole = WholeResult(_joined(admitted, stack), body, write_seconds=self._limits.write_seconds)
+            return whole.describe(_encoded(headers, coding))
 
     def _failed(self, error: StoreError, asked: Asked | None, started_seconds: float) -> Response:
         _log.info(
@@ -130,6 +149,13 @@ class Front:
             bytes_out=len(answer.body),
             user_kind=_user_kind(asked),
         )
+
+
+def _joined(outer: AsyncExitStack, inner: AsyncExitStack) -> AsyncExitStack:
+    """Everything that both own, to be given back in the opposite order of its taking."""
+    joined, given_back_first = outer.pop_all(), inner.pop_all()
+    joined.push_async_exit(given_back_first)
+    return joined
 
 
 async def _ok(_request: Request) -> Response:
@@ -161,5 +187,5 @@ def _query_id(asked: Asked) -> str:
     return asked.request.query_id or str(uuid.uuid4())
 
 
-def _user_kind(asked: Asked) -> str:
+def _user_kind(asked: Asked | Sender) -> str:
     return "writer" if asked.is_writer else "reader"

@@ -1,26 +1,42 @@
 """Reads one HTTP request within bounds: who asks, for what, with which body."""
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from starlette.requests import Request
 
 from services.local.clickhouse.domain.credentials import Writer, credentials_of, is_writer
-from services.local.clickhouse.domain.errors import SYNTAX_ERROR, StoreError, too_large
+from services.local.clickhouse.domain.errors import SOCKET_TIMEOUT, SYNTAX_ERROR, StoreError, too_large
 from services.local.clickhouse.domain.inserts import SplitInsert, split_insert
 from services.local.clickhouse.domain.request import QueryRequest, parse_request
 from services.local.clickhouse.domain.statement import check_database
+from services.local.clickhouse.server.places import Places
 from services.local.clickhouse.wire.codings import decode
 from services.local.clickhouse.wire.forms import form_fields, is_form, url_fields
 from services.local.clickhouse.wire.native_blocks import decode_blocks
 
+Fields = list[tuple[str, str]]
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a body may weigh, in bytes, and how long a session idles."""
+    """What a body may weigh, in bytes, how long it may take, and how long a session idles."""
 
     max_query_bytes: int
     max_insert_bytes: int
     session_timeout_seconds: float
+    body_seconds: float = 60.0
+    write_seconds: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who asks, known before anything of the body is read."""
+
+    headers: Mapping[str, str]
+    fields: Fields
+    is_writer: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,37 +51,63 @@ class Asked:
     bytes_in: int
 
 
-async def read_request(request: Request, writer: Writer, limits: Limits) -> Asked:
-    """Reads and understands `request`; raises StoreError, ClientDisconnect."""
+def sender_of(request: Request, writer: Writer) -> Sender:
+    """Who sends `request`, from its headers and URL; raises StoreError."""
     headers = dict(request.headers)
     fields = url_fields(request.scope["query_string"])
-    writes = is_writer(credentials_of(headers, dict(fields)), writer)
-    max_bytes = limits.max_insert_bytes if writes else limits.max_query_bytes
-    raw = await _read(request, max_bytes)
-    body = decode(raw, headers.get("content-encoding", "").lower(), max_bytes)
-    content_type = headers.get("content-type", "")
+    return Sender(headers, fields, is_writer(credentials_of(headers, dict(fields)), writer))
+
+
+async def read_request(request: Request, sender: Sender, limits: Limits, places: Places) -> Asked:
+    """Reads and understands `request`; raises StoreError, ClientDisconnect."""
+    content_type = sender.headers.get("content-type", "")
+    may_insert = sender.is_writer and not is_form(content_type)
+    setting = "max_insert_bytes" if may_insert else "max_query_bytes"
+    max_bytes = limits.max_insert_bytes if may_insert else limits.max_query_bytes
+    raw = await _read(request, max_bytes, setting, limits.body_seconds)
+    # Decoding and parsing take as long as the body is large: not on the loop.
+    body = await places.read(decode, raw, sender.headers.get("content-encoding", "").lower(), max_bytes)
+    fields = sender.fields
     if is_form(content_type):
-        fields, body = [*fields, *form_fields(content_type, body)], b""
-    asked = parse_request(
-        fields,
-        headers,
+        fields, body = [*fields, *await form_fields(content_type, body)], b""
+    return await places.read(
+        _understand,
+        Sender(sender.headers, fields, sender.is_writer),
+        body,
         is_get=request.method in ("GET", "HEAD"),
-        is_writer=writes,
+        limits=limits,
+        bytes_in=len(raw),
+    )
+
+
+async def _read(request: Request, max_bytes: int, setting: str, seconds: float) -> bytes:
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > max_bytes:
+                    raise too_large(max_bytes, setting)
+    except TimeoutError:
+        raise StoreError.refused(
+            SOCKET_TIMEOUT, f"The body did not come within body_seconds = {seconds:g}."
+        ) from None
+    return bytes(body)
+
+
+def _understand(sender: Sender, body: bytes, *, is_get: bool, limits: Limits, bytes_in: int) -> Asked:
+    asked = parse_request(
+        sender.fields,
+        sender.headers,
+        is_get=is_get,
+        is_writer=sender.is_writer,
         session_timeout_seconds=limits.session_timeout_seconds,
     )
-    check_database(asked.database, is_writer=writes)
+    check_database(asked.database, is_writer=sender.is_writer)
     if asked.decompresses_natively:
+        max_bytes = limits.max_insert_bytes if sender.is_writer else limits.max_query_bytes
         body = decode_blocks(body, max_bytes)
-    return _divide(asked, body, is_writer=writes, bytes_in=len(raw))
-
-
-async def _read(request: Request, max_bytes: int) -> bytes:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > max_bytes:
-            raise too_large(max_bytes)
-    return bytes(body)
+    return _divide(asked, body, is_writer=sender.is_writer, bytes_in=bytes_in)
 
 
 def _divide(asked: QueryRequest, body: bytes, *, is_writer: bool, bytes_in: int) -> Asked:

@@ -1,9 +1,10 @@
-"""A result that leaves in pieces while the engine makes the rest."""
+"""Results on their way out: in pieces, each within its time, with the engine freed at the end."""
 
 import asyncio
 import contextlib
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -13,32 +14,99 @@ from services.local.clickhouse.domain.ports import Stream
 from services.local.clickhouse.server.answers import exception_tag, late_error
 from services.local.clickhouse.server.runner import Lease
 from services.local.clickhouse.wire.codings import encoder_of
+from services.runtime.http.asgi import ABORT, BrokenAnswerError
 
-_TAKES_WITHIN_SECONDS = 60.0
+_PIECE_BYTES = 256 * 1024
 
 
-class BrokenResultError(Exception):
+class BrokenResultError(BrokenAnswerError):
     """A result failed after it began; the connection must end without the end of a body."""
 
 
-class ResultStream(Response):
-    """Sends what `stream` gives, the first piece first; whatever happens, the engine is freed at the end.
+class OwningResponse(Response):
+    """Sends its pieces, and gives back the place and the connection of its query whatever happens.
 
-    A client that leaves, or takes a piece for longer than a minute, ends the query.
+    A client that leaves, or does not take a piece within `write_seconds`, ends the query. What is sent
+    counts as running: the memory of results that nobody reads is bounded by the number of places.
     """
 
-    def __init__(
-        self, lease: Lease, stream: Stream, owned: AsyncExitStack, *, first: bytes, coding: str, version: str
-    ) -> None:
+    def __init__(self, owned: AsyncExitStack, *, write_seconds: float) -> None:
         super().__init__()
-        self._lease = lease
-        self._stream = stream
         self._owned = owned
-        self._first = first
+        self._write_seconds = write_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends the result."""
+        leaving = asyncio.ensure_future(_left(receive))
+        try:
+            async with self._owned:
+                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+                await self._send_pieces(send, leaving)
+        except TimeoutError:
+            scope.get("state", {}).get(ABORT, _nothing)()
+            raise BrokenResultError from None
+        finally:
+            leaving.cancel()
+
+    async def _send_pieces(self, send: Send, leaving: "asyncio.Future[None]") -> None:
+        raise NotImplementedError
+
+    async def _send(self, send: Send, body: bytes, *, is_last: bool = False) -> None:
+        """Sends `body` in parts that a client can take within the time, so it is not held twice."""
+        for start in range(0, max(len(body), 1), _PIECE_BYTES):
+            part = body[start : start + _PIECE_BYTES]
+            ends = is_last and start + _PIECE_BYTES >= len(body)
+            async with asyncio.timeout(self._write_seconds):
+                await send({"type": "http.response.body", "body": part, "more_body": not ends})
+
+
+class WholeResult(OwningResponse):
+    """A result of known length."""
+
+    def __init__(self, owned: AsyncExitStack, body: bytes, *, write_seconds: float) -> None:
+        super().__init__(owned, write_seconds=write_seconds)
+        self._body = body
+
+    def describe(self, headers: Mapping[str, str]) -> "WholeResult":
+        """The answer itself, with `headers`."""
+        self.init_headers({**headers, "Content-Length": str(len(self._body))})
+        return self
+
+    async def _send_pieces(self, send: Send, leaving: "asyncio.Future[None]") -> None:
+        del leaving
+        await self._send(send, self._body, is_last=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A result whose first piece is there."""
+
+    lease: Lease
+    stream: Stream
+    first: bytes
+
+
+class ResultStream(OwningResponse):
+    """Sends what `stream` gives, the first piece first."""
+
+    def __init__(
+        self,
+        owned: AsyncExitStack,
+        begun: Begun,
+        *,
+        coding: str,
+        version: str,
+        write_seconds: float,
+    ) -> None:
+        super().__init__(owned, write_seconds=write_seconds)
+        self._lease = begun.lease
+        self._stream = begun.stream
+        self._first = begun.first
         self._encoder = encoder_of(coding)
         self._version = version
         self._tag = exception_tag()
         self._is_over = False
+        owned.push_async_callback(self._end)
 
     def describe(self, headers: Mapping[str, str]) -> "ResultStream":
         """The answer itself, with `headers` and without a length."""
@@ -46,42 +114,31 @@ class ResultStream(Response):
         del self.headers["content-length"]
         return self
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends the result."""
-        leaving = asyncio.ensure_future(_left(receive))
-        try:
-            async with self._owned:
-                self._owned.push_async_callback(self._end)
-                start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-                await send(start)
-                await self._send_pieces(send, leaving)
-        finally:
-            leaving.cancel()
-
     async def _send_pieces(self, send: Send, leaving: "asyncio.Future[None]") -> None:
-        piece = self._first
         try:
-            while piece and not leaving.done():
-                await _send(send, self._encoder.encode(piece))
-                piece = await self._lease.fetch(self._stream)
+            piece = await self._lease.encode(self._encoder, self._first)
+            has_more = bool(self._first)
+            while has_more and not leaving.done():
+                await self._send(send, piece)
+                piece = await self._lease.fetch(self._stream, self._encoder)
+                has_more = bool(piece)
         except StoreError as error:
             late = late_error(error, self._version, self._tag)
-            await _send(send, self._encoder.encode(late) + self._encoder.finish())
+            await self._send(send, self._encoder.encode(late) + self._encoder.finish())
             raise BrokenResultError from None
-        self._is_over = not piece
-        await _send(send, self._encoder.finish(), is_last=True)
+        self._is_over = not has_more
+        await self._send(send, self._encoder.finish(), is_last=True)
 
     async def _end(self) -> None:
         if not self._is_over:
             await self._lease.end(self._stream)
 
 
-async def _send(send: Send, body: bytes, *, is_last: bool = False) -> None:
-    async with asyncio.timeout(_TAKES_WITHIN_SECONDS):
-        await send({"type": "http.response.body", "body": body, "more_body": not is_last})
-
-
 async def _left(receive: Receive) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         while (await receive())["type"] != "http.disconnect":
             pass
+
+
+def _nothing() -> None:
+    """Where a server offers no way to end a connection, raising is all there is."""

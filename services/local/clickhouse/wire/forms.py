@@ -1,12 +1,14 @@
-"""Form bodies: how clients send long queries and their parameters beside the URL."""
+"""Fields of URLs and form bodies: how clients send settings, parameters and long queries."""
 
-from email.parser import BytesParser
-from email.policy import HTTP
+from collections.abc import AsyncGenerator
 from urllib.parse import parse_qsl
 
-from services.local.clickhouse.domain.errors import NOT_IMPLEMENTED, StoreError
+from starlette.datastructures import Headers
+from starlette.formparsers import MultiPartException, MultiPartParser
 
-_MAX_FIELDS = 1000
+from services.local.clickhouse.domain.errors import BAD_ARGUMENTS, NOT_IMPLEMENTED, StoreError
+
+MAX_FIELDS = 1000
 
 
 def is_form(content_type: str) -> bool:
@@ -14,21 +16,35 @@ def is_form(content_type: str) -> bool:
     return content_type.lower().startswith("multipart/form-data")
 
 
-def form_fields(content_type: str, body: bytes) -> list[tuple[str, str]]:
+async def form_fields(content_type: str, body: bytes) -> list[tuple[str, str]]:
     """The fields of a multipart form; StoreError for files, which this front takes no tables from."""
-    head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
-    message = BytesParser(policy=HTTP).parsebytes(head + body)
-    fields: list[tuple[str, str]] = []
-    for part in list(message.iter_parts())[:_MAX_FIELDS]:
-        name = part.get_param("name", header="content-disposition")
-        if part.get_filename() is not None:
-            raise StoreError.refused(NOT_IMPLEMENTED, "External tables are not supported.")
-        payload = part.get_payload(decode=True)
-        if isinstance(name, str) and isinstance(payload, bytes):
-            fields.append((name, payload.decode("utf-8", "replace")))
-    return fields
+    headers = Headers({"content-type": content_type})
+    parser = MultiPartParser(
+        headers, _once(body), max_files=0, max_fields=MAX_FIELDS, max_part_size=len(body) + 1
+    )
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise _refused(error.message) from None
+    return [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
 
 
 def url_fields(query_string: bytes) -> list[tuple[str, str]]:
-    """The parameters of a URL, in order, empty ones too."""
-    return parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
+    """The parameters of a URL, in order, empty ones too; StoreError if they are too many."""
+    try:
+        return parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
+    except ValueError:
+        raise StoreError.refused(BAD_ARGUMENTS, f"The URL has more than {MAX_FIELDS} parameters.") from None
+
+
+async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body
+
+
+def _refused(message: str) -> StoreError:
+    # The parser's words are its own; they repeat nothing of the form.
+    if message.startswith("Too many files"):
+        return StoreError.refused(NOT_IMPLEMENTED, "External tables are not supported.")
+    if message.startswith("Too many fields"):
+        return StoreError.refused(BAD_ARGUMENTS, f"The form has more than {MAX_FIELDS} fields.")
+    return StoreError.refused(BAD_ARGUMENTS, "The form is not valid multipart/form-data.")

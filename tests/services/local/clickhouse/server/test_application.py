@@ -4,16 +4,18 @@ from collections.abc import AsyncIterator, Sequence
 
 import httpx
 import pytest
-from starlette.types import Message, Scope
+from starlette.types import Message, Receive, Scope, Send
 
 from services.local.clickhouse.domain.credentials import Writer
 from services.local.clickhouse.domain.errors import StoreError
 from services.local.clickhouse.server.application import Front
 from services.local.clickhouse.server.checker import StatementChecker
 from services.local.clickhouse.server.intake import Limits
+from services.local.clickhouse.server.places import PlaceBounds
 from services.local.clickhouse.server.runner import QueryRunner
 from services.local.clickhouse.server.streaming import BrokenResultError
 from services.runtime.clock import ManualClock
+from services.runtime.http.asgi import ABORT
 from tests.fakes.clickhouse_engine import FakeConnection, FakeEngine
 
 WRITER = Writer("comptoir_writer", "a-password-made-up")
@@ -33,14 +35,27 @@ SCOPE: Scope = {
 
 
 class Served:
-    def __init__(self, pieces: Sequence[bytes | StoreError] = (b"1\n",)) -> None:
+    def __init__(
+        self,
+        pieces: Sequence[bytes | StoreError] = (b"1\n",),
+        *,
+        body_seconds: float = 5.0,
+        write_seconds: float = 5.0,
+    ) -> None:
         self.engine = FakeEngine(pieces, tables=["t"])
         clock = ManualClock()
         checker = StatementChecker(self.engine, max_query_bytes=1000)
         self.runner = QueryRunner(
-            self.engine, checker, clock, max_concurrent=2, max_waiting=2, max_sessions=2
+            self.engine,
+            checker,
+            clock,
+            readers=PlaceBounds("max_concurrent_queries", 2, 2, 5.0),
+            writer=PlaceBounds("max_writer_queries", 1, 2, 5.0),
+            max_sessions=2,
         )
-        front = Front(self.engine, self.runner, WRITER, Limits(1000, 10_000, 60.0), clock)
+        front = Front(
+            self.engine, self.runner, WRITER, Limits(1000, 10_000, 60.0, body_seconds, write_seconds), clock
+        )
         self.application = front.application()
         transport = httpx.ASGITransport(self.application)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=NO_CODING)
@@ -178,6 +193,78 @@ async def test_a_client_that_leaves_frees_the_engine() -> None:
     assert served.connection.streams[-1].is_closed
     assert served.connection.is_closed
     await served.runner.close()
+
+
+async def test_readers_that_fill_their_places_and_stop_reading_keep_no_insert_out(served: Served) -> None:
+    stalls: asyncio.Queue[None] = asyncio.Queue()
+    stalled = [asyncio.ensure_future(_stalled_reader(served, stalls)) for _ in range(4)]
+    async with asyncio.timeout(5.0):
+        for _ in range(2):
+            await stalls.get()
+    refused = await served.client.post("/", content="SELECT 1")
+    assert (refused.status_code, refused.headers["X-ClickHouse-Exception-Code"]) == (503, "202")
+    inserted = await served.client.post(
+        "/", content=b"INSERT INTO t FORMAT RowBinary\n" + bytes(8), auth=LOGIN
+    )
+    assert inserted.status_code == 200
+    for reader in stalled:
+        reader.cancel()
+    await asyncio.wait(stalled)
+    assert (await served.client.post("/", content="SELECT 1")).status_code == 200
+
+
+async def test_a_reader_that_takes_nothing_is_given_up() -> None:
+    for path in (b"", b"wait_end_of_query=1"):
+        served = Served([b"1\n"] * 1000, write_seconds=0.01)
+        ended: list[bool] = []
+        scope = {**SCOPE, "query_string": path, "state": {ABORT: lambda ended=ended: ended.append(True)}}
+        with pytest.raises(BrokenResultError):
+            await served.application(scope, _query_of([]), _stalling_after(1))
+        assert ended == [True]
+        assert served.connection.is_closed
+        await served.runner.close()
+
+
+async def test_a_body_that_does_not_come_is_given_up() -> None:
+    served = Served(body_seconds=0.01)
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await served.application(SCOPE, _never, send)
+    headers = dict(sent[0]["headers"])
+    assert headers[b"x-clickhouse-exception-code"] == b"209"
+    assert b"body_seconds = 0.01" in sent[1]["body"]
+    assert served.engine.opened == []
+    await served.runner.close()
+
+
+async def _stalled_reader(served: Served, stalls: "asyncio.Queue[None]") -> None:
+    await served.application(SCOPE, _query_of([]), _stalling_after(1, stalls))
+
+
+def _query_of(asked: list[Message]) -> Receive:
+    async def receive() -> Message:
+        if asked:
+            return await _never()
+        asked.append({"type": "http.request", "body": b"SELECT 1"})
+        return asked[0]
+
+    return receive
+
+
+def _stalling_after(messages: int, stalls: "asyncio.Queue[None] | None" = None) -> Send:
+    taken: list[Message] = []
+
+    async def send(message: Message) -> None:
+        taken.append(message)
+        if len(taken) > messages:
+            if stalls is not None:
+                stalls.put_nowait(None)
+            await _never()
+
+    return send
 
 
 async def _never() -> Message:
