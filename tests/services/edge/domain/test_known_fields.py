@@ -13,6 +13,8 @@ from openai.types.chat.completion_create_params import (
 
 from services.edge.domain.known_fields import IGNORED, NEUTRAL, SERVED, is_known
 
+PAGE = (Path(__file__).parents[4] / "docs" / "openai-compatibility.md").read_text()
+
 
 def fields_of_openai() -> set[str]:
     return {
@@ -60,9 +62,9 @@ def test_a_field_has_one_place() -> None:
 
 @pytest.mark.parametrize("name", sorted(IGNORED))
 def test_what_is_ignored_is_documented(name: str) -> None:
-    assert f"`{name}`" in Path("docs/openai-compatibility.md").read_text()
+    assert f"`{name}`" in PAGE
 
 
 @pytest.mark.parametrize("name", sorted(NEUTRAL))
 def test_what_is_refused_is_documented(name: str) -> None:
-    assert f"`{name}`" in Path("docs/openai-compatibility.md").read_text()
+    assert f"`{name}`" in PAGE
