@@ -48,6 +48,7 @@ _FROM_SCHEMA = MappingProxyType(
         "sampling.stop": "stop",
         "prompt_tokens_upper_bound": "messages",
         "messages.text": "messages",
+        "messages.parts": "messages",
         "messages.role": "messages",
     }
 )
