@@ -32,12 +32,21 @@ class Store:
             f"SELECT {names} FROM comptoir.latency_by_hour "  # noqa: S608 - names are our own
             "WHERE hour > now() - toIntervalHour({hours:UInt32}) ORDER BY hour DESC, region, model"
         )
+        return self._rows(query, {"hours": hours})
+
+    def lag(self) -> dict[str, Any] | None:
+        """Until when the store has every generation, and by how much that is past; None if it cannot say."""
+        query = "SELECT stored_until, behind_seconds, paused_for FROM comptoir.pipeline_lag"
+        return next(iter(self._rows(f"{query} WHERE kind = 'generation'", {})), None)
+
+    def _rows(self, query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+        """Rows by column names; none where the pipeline has not made the table or view yet."""
         import clickhouse_connect  # noqa: PLC0415 - takes half a second, which no other command needs
         from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415
 
         try:
             with clickhouse_connect.get_client(dsn=self._url) as client:
-                return list(client.query(query, parameters={"hours": hours}).named_results())
+                return list(client.query(query, parameters=parameters).named_results())
         except Error as error:
             if error.code in _NOTHING_THERE_YET:
                 return []

@@ -27,6 +27,9 @@ _COLUMNS = {
     "tps_per_request_p95": "p95",
 }
 
+# The pipeline measures every few seconds, so a store that keeps up seems to be behind by that.
+_BEHIND_SECONDS = 15
+
 
 @report.callback()
 def _group() -> None:
@@ -50,14 +53,25 @@ def latency(
         if state is None:
             raise missing_state(paths.root)
         url = str(state["clickhouse_url"])
-    rows = Store(url).latency_by_hour(tuple(_COLUMNS), hours)
+    store = Store(url)
+    rows, lag = store.latency_by_hour(tuple(_COLUMNS), hours), store.lag()
     console = Console()
     if as_json:
-        console.out(json.dumps({"latency_by_hour": rows}, default=str), highlight=False)
-    elif not rows:
-        console.out(f"There is no finished request of the last {hours} hours in the store yet.")
-    else:
+        content = {"latency_by_hour": rows, **({} if lag is None else {"lag": lag})}
+        console.out(json.dumps(content, default=str), highlight=False)
+        return
+    if rows:
         console.print(_table(rows))
+    else:
+        console.out(f"There is no finished request of the last {hours} hours in the store yet.")
+    if lag is not None and lag["behind_seconds"] > _BEHIND_SECONDS:
+        console.out(_how_late(lag), highlight=False)
+
+
+def _how_late(lag: dict[str, Any]) -> str:
+    """One line for a store that is behind, and what it waits for."""
+    behind = f"Rows up to {lag['stored_until']:%H:%M:%S} UTC; {lag['behind_seconds']} s behind"
+    return f"{behind}, paused for {lag['paused_for']}." if lag["paused_for"] else f"{behind}."
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:

@@ -37,6 +37,8 @@ class ProcessPlan:
     # Beyond what the process itself allows its requests and its last events.
     drain_seconds: float = 30.0
     niceness: int = 0
+    # Requests do without it: where it says what it waits for, a wrong clock for one, the start goes on.
+    is_needed_by_requests: bool = True
 
 
 def build_plan(
@@ -87,6 +89,7 @@ def build_plan(
             Probe("grpc", addresses.usage),
             after=stores,
             niceness=_RECORDS_NICENESS,
+            is_needed_by_requests=False,
         ),
     ]
 

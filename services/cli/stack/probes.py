@@ -7,10 +7,13 @@ import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.cli.stack.plan import Probe
+from services.runtime.readiness import Readiness, Unready
+from services.runtime.readiness_service import ask_readiness
 
 _ASK_SECONDS = 2.0
 _SPELL_SECONDS = 1.0
 _SILENT = "no answer to its probe"
+_NOT_SERVING = "it says that it does not serve"
 
 
 async def why_not_ready(probe: Probe) -> str:
@@ -53,10 +56,25 @@ async def _why_not_over_grpc(address: str) -> str:
         stub = health_pb2_grpc.HealthStub(channel)
         try:
             answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_ASK_SECONDS)
+            if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                return ""
+            return sentence_of(await ask_readiness(channel, timeout_seconds=_ASK_SECONDS))
         except grpc.aio.AioRpcError:
             return _SILENT
-    is_serving = answer.status == health_pb2.HealthCheckResponse.SERVING
-    return "" if is_serving else "it says that it does not serve"
+
+
+def sentence_of(state: Readiness) -> str:
+    """The reason of a process that is not ready, with its numbers; the same words where it gives none."""
+    if state.reason in {Unready.UNSPECIFIED, Unready.STARTING}:
+        return _NOT_SERVING
+    numbers = ", ".join(f"{name.name.lower()} {value}" for name, value in sorted(state.figures.items()))
+    reason = state.reason.name.lower()
+    return f"{reason} ({numbers})" if numbers else reason
+
+
+def is_reason(why: str) -> bool:
+    """True for what a process said for itself: it runs, and knows what it waits for."""
+    return why not in {"", _SILENT, _NOT_SERVING}
 
 
 def _exists(path: Path) -> bool:

@@ -9,7 +9,7 @@ from services.cli.stack.child import Child
 from services.cli.stack.errors import StackError
 from services.cli.stack.journal import Journal
 from services.cli.stack.plan import DRAIN_ORDER, ProcessPlan, restart_delay_seconds
-from services.cli.stack.probes import Spell, why_not_ready
+from services.cli.stack.probes import Spell, is_reason, why_not_ready
 from services.runtime.clock import Clock
 
 _PROBE_INTERVAL_SECONDS = 0.1
@@ -108,7 +108,9 @@ class Supervisor:
             if child.state == "starting" and time.monotonic() > deadline:
                 await child.stop()
                 return False
-            await child.wait_at_most(_PROBE_INTERVAL_SECONDS if why else _WATCH_INTERVAL_SECONDS)
+            # A process that says for long why it is not ready is not asked ten times a second meanwhile.
+            is_soon_other = why and child.state != "unready"
+            await child.wait_at_most(_PROBE_INTERVAL_SECONDS if is_soon_other else _WATCH_INTERVAL_SECONDS)
         return True
 
     def _note(self, child: Child, why: str, spell: Spell) -> None:
@@ -119,6 +121,10 @@ class Supervisor:
             self._ready[child.plan.name].set()
             if self._is_started and before != "ready":
                 child.yield_to_others()
+        elif before == "starting" and not child.plan.is_needed_by_requests and is_reason(why):
+            child.state = "unready"
+            child.why = child.last_cause = why
+            self._ready[child.plan.name].set()
         elif before != "ready":
             child.why = why
         elif spell.lasts(time.monotonic()):

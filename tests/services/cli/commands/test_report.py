@@ -33,6 +33,7 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         return found
 
     monkeypatch.setattr(Store, "latency_by_hour", latency_by_hour)
+    monkeypatch.setattr(Store, "lag", lambda _store: None)
     return found
 
 
@@ -64,3 +65,30 @@ def test_programs_get_every_number(terminal: Terminal, paths: DataPaths, rows: l
 
 def test_a_store_that_is_away_is_one_sentence(terminal: Terminal, paths: DataPaths) -> None:
     assert "did not answer" in terminal.refusal("report", "latency", "--data-dir", str(paths.root))
+
+
+@pytest.mark.parametrize(
+    ("lag", "lines"),
+    [
+        ({"behind_seconds": 7, "paused_for": ""}, []),
+        ({"behind_seconds": 35, "paused_for": ""}, ["Rows up to 14:03:12 UTC; 35 s behind."]),
+        (
+            {"behind_seconds": 90_000, "paused_for": "clock_behind"},
+            ["Rows up to 14:03:12 UTC; 90000 s behind, paused for clock_behind."],
+        ),
+    ],
+)
+@pytest.mark.usefixtures("rows")
+def test_a_store_that_is_behind_says_until_when_its_rows_are_complete(
+    terminal: Terminal,
+    paths: DataPaths,
+    monkeypatch: pytest.MonkeyPatch,
+    lag: dict[str, Any],
+    lines: list[str],
+) -> None:
+    until = datetime(2026, 11, 22, 14, 3, 12, 345_000, tzinfo=UTC)
+    monkeypatch.setattr(Store, "lag", lambda _store: {"stored_until": until, **lag})
+    said = terminal.comptoir("report", "latency", "--data-dir", str(paths.root))
+    assert said.out.splitlines()[1:] == lines
+    as_json = terminal.comptoir("report", "latency", "--json", "--data-dir", str(paths.root))
+    assert json.loads(as_json.out)["lag"]["behind_seconds"] == lag["behind_seconds"]

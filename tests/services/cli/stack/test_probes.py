@@ -4,10 +4,11 @@ import socket
 from pathlib import Path
 
 from services.cli.stack.plan import Probe
-from services.cli.stack.probes import Spell, why_not_ready
+from services.cli.stack.probes import Spell, is_reason, why_not_ready
 from services.runtime.addresses import GrpcListen
 from services.runtime.clock import ManualClock
 from services.runtime.grpc_server import build_server
+from services.runtime.readiness import Figure, Unready, unready
 from tests.services.cli.http_server import serving_http
 from tests.services.runtime.running import free_port
 
@@ -56,3 +57,18 @@ def test_a_spell_is_news_once_it_has_lasted_a_second() -> None:
     assert [spell.lasts(moment) for moment in (10.0, 10.5, 10.9, 11.0)] == [False, False, False, True]
     spell.end()
     assert not spell.lasts(11.1)
+
+
+async def test_a_process_that_is_not_ready_is_quoted_with_its_reason_and_numbers() -> None:
+    address = f"127.0.0.1:{free_port()}"
+    server = build_server(GrpcListen(address=address), clock=ManualClock())
+    await server.start()
+    figures = {Figure.PARTITION: 3, Figure.OFFSET_SECONDS: 86_400}
+    await server.set_readiness(unready(Unready.CLOCK_BEHIND, figures))
+    why = await why_not_ready(Probe("grpc", address))
+    assert why == "clock_behind (offset_seconds 86400, partition 3)"
+    assert is_reason(why)
+    await server.set_readiness(unready(Unready.BEHIND))
+    assert await why_not_ready(Probe("grpc", address)) == "behind"
+    await server.drain(0)
+    assert not is_reason(await why_not_ready(Probe("grpc", address)))

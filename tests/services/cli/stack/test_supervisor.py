@@ -171,6 +171,25 @@ async def test_a_process_that_is_never_ready_is_an_error(folder: Folder) -> None
             await asyncio.wait_for(supervisor.start({}), 15)
 
 
+@pytest.mark.parametrize("is_needed", [False, True])
+async def test_a_start_goes_on_without_a_pipeline_that_says_what_it_waits_for(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch, is_needed: bool
+) -> None:
+    async def why(_probe: Probe) -> str:
+        return "clock_behind (offset_seconds 86400)"
+
+    monkeypatch.setattr("services.cli.stack.supervisor.why_not_ready", why)
+    plan = folder.plan("usage", "wait()", start_seconds=0.5, is_needed_by_requests=is_needed)
+    async with supervised(folder, plan) as (supervisor, _):
+        if is_needed:
+            with pytest.raises(StackError, match="was not ready"):
+                await asyncio.wait_for(supervisor.start({}), 15)
+            return
+        await asyncio.wait_for(supervisor.start({}), 15)
+        (usage,) = supervisor.children
+        assert (usage.state, usage.why) == ("unready", "clock_behind (offset_seconds 86400)")
+
+
 async def test_processes_drain_one_after_the_other_requests_first(folder: Folder) -> None:
     names = ("kafka", "emitter", "router", "usage", "edge", "generator", "clickhouse")
     async with supervised(folder, *(folder.plan(name) for name in names)) as (supervisor, _):
