@@ -74,7 +74,8 @@ class VllmEngine:
         tokenizer = self._llm.renderer.tokenizer
         if not tokenizer.chat_template:
             raise ValueError("it has no chat template")
-        self._prompt = ChatPrompt(tokenizer, converse_as_the_server(config.model_config, tokenizer))
+        converse = converse_as_the_server(config.model_config, tokenizer)
+        self._prompt = ChatPrompt(tokenizer, converse, self._parameters.context_tokens)
         cache = config.cache_config
         self._capabilities = Capabilities(
             self._parameters.context_tokens, cache.block_size, cache.num_gpu_blocks or 0

@@ -47,8 +47,9 @@ class ChatPrompt:
     template and text are tokenized apart.
     """
 
-    def __init__(self, tokenizer: Tokenizer, converse: Converse) -> None:
+    def __init__(self, tokenizer: Tokenizer, converse: Converse, context_tokens: int) -> None:
         self._tokenizer = tokenizer
+        self._context_tokens = context_tokens
         self._converse = converse
         control_tokens = tokenizer.get_added_vocab()
         self._control_ids = frozenset(control_tokens.values())
@@ -59,6 +60,9 @@ class ChatPrompt:
     def token_ids(self, turns: Sequence[ChatTurn]) -> list[int]:
         """The prompt's token ids; raises REQUEST_INVALID if the template refuses the roles."""
         ids = self._encode(self._render(turns))
+        if len(ids) >= self._context_tokens:
+            # Apart it is longer, and takes up to five times as long; it is refused for its length either way.
+            return ids
         if self._controls(ids) == self._template_controls(_shape_of(turns)):
             return ids
         return self._tokenize_apart(turns)

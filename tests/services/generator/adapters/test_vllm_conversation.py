@@ -60,7 +60,11 @@ class Sides:
             config = AsyncEngineArgs(model=str(folder), max_model_len=512).create_engine_config()
             self.renderer: Any = renderer_from_config(config)
         tokenizer = self.renderer.tokenizer
-        self.prompt = ChatPrompt(tokenizer, converse_as_the_server(config.model_config, tokenizer))
+        self.prompt = ChatPrompt(
+            tokenizer,
+            converse_as_the_server(config.model_config, tokenizer),
+            config.model_config.max_model_len,
+        )
 
     def vllms(self, turns: Sequence[ChatTurn]) -> list[int]:
         from vllm.renderers.params import ChatParams  # noqa: PLC0415

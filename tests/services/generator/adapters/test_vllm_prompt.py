@@ -52,7 +52,7 @@ def on_lines(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-PROMPT = ChatPrompt(CharacterTokenizer(), on_lines)
+PROMPT = ChatPrompt(CharacterTokenizer(), on_lines, context_tokens=1_000_000)
 
 
 @given(st.lists(TEXTS, min_size=1, max_size=4))
@@ -84,6 +84,20 @@ def test_a_template_that_refuses_the_roles_refuses_the_request_in_no_words() -> 
         PROMPT.token_ids([ChatTurn(Role.ASSISTANT, "kanarienvogel")])
     assert error.value.reason is Reason.REQUEST_INVALID
     assert "kanarienvogel" not in str(error.value)
+
+
+def test_a_prompt_that_fills_the_context_is_not_tokenized_a_second_time() -> None:
+    encoded: list[int] = []
+
+    class CountingTokenizer(CharacterTokenizer):
+        def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+            encoded.append(len(text))
+            return super().encode(text, add_special_tokens=add_special_tokens)
+
+    prompt = ChatPrompt(CountingTokenizer(), on_lines, context_tokens=1000)
+    ids = prompt.token_ids([ChatTurn(Role.USER, "<|end|>" * 20_000)])
+    assert len(ids) >= 1000
+    assert len(encoded) == 1
 
 
 def test_a_text_of_nothing_but_control_spellings_takes_no_long_time() -> None:

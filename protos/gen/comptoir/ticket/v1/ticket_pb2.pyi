@@ -127,7 +127,7 @@ class TicketClaims(_message.Message):
     max_output_tokens: _builtins.int
     """The most output tokens the request may generate."""
     priority: _builtins.int
-    """Priority of the request in the engine's queue; lower runs sooner."""
+    """Scheduling class: 0 interactive, 10 default, 20 batch; its place in the queue is the replica's to say."""
     attempt: _builtins.int
     """Which of the request's tickets this is, counted from 1 in order of preference."""
     issued_at_microseconds: _builtins.int

@@ -207,7 +207,7 @@ class Admission(_message.Message):
     replica: _builtins.int
     """Number of the replica that the first ticket names; 0 where it was refused."""
     priority: _builtins.int
-    """Priority in the engine's queue."""
+    """Scheduling class: 0 interactive, 10 default, 20 batch."""
     reserved_tokens: _builtins.int
     """Tokens that the lease reserved, input and output together."""
     max_output_tokens: _builtins.int
@@ -343,7 +343,7 @@ class Generation(_message.Message):
     replica: _builtins.int
     """Number of the replica."""
     priority: _builtins.int
-    """Priority in the engine's queue."""
+    """Scheduling class: 0 interactive, 10 default, 20 batch."""
     ticket_digest: _builtins.int
     """First 64 bits of the SHA-256 of the ticket's claims: ties the row to one in-region decision."""
     attempt: _builtins.int
