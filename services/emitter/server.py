@@ -1,5 +1,6 @@
 """EmitterService over a spool."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from comptoir.emitter.v1 import emitter_pb2, emitter_pb2_grpc
@@ -19,6 +20,11 @@ from services.runtime.telemetry import counter
 _log = get_logger(__name__)
 
 OnHealth = Callable[[bool], Awaitable[None]]
+Sleep = Callable[[float], Awaitable[None]]
+
+# A balancer sends no calls to who is not well, so after so long without any the next ones are given a chance.
+QUIET_SECONDS = 30.0
+_REVIEW_SECONDS = 5.0
 
 
 class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
@@ -38,6 +44,7 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
         self._on_health = on_health
         self._agreement = Agreement()
         self._is_agreed = self._is_keeping = True
+        self._heard_at_seconds = clock.monotonic_seconds()
         self._accepted = counter("comptoir.spool.accepted", unit="{event}", description="Events taken.")
         self._duplicates = counter(
             "comptoir.spool.duplicates", unit="{event}", description="Events taken before."
@@ -49,6 +56,7 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
     ) -> emitter_pb2.RecordResponse:
         """Takes the request's events, all or none."""
         del context
+        self._heard_at_seconds = self._clock.monotonic_seconds()
         try:
             taken = await self._take(await self._acceptable(request))
         except ComptoirError as refusal:
@@ -57,6 +65,14 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
         self._accepted.add(taken.accepted)
         self._duplicates.add(taken.duplicates)
         return emitter_pb2.RecordResponse(accepted=taken.accepted, duplicates=taken.duplicates)
+
+    async def run_reviews(self, sleep: Sleep = asyncio.sleep) -> None:
+        """Calls off a fault that no call has met for long, until it is cancelled."""
+        while True:
+            await sleep(_REVIEW_SECONDS)
+            if self._clock.monotonic_seconds() - self._heard_at_seconds >= QUIET_SECONDS:
+                self._agreement.forget()
+                await self._tell_health(is_keeping=True)
 
     async def _take(self, events: Sequence[Event]) -> Taken:
         try:

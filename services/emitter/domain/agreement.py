@@ -42,6 +42,11 @@ class Agreement:
         self._judge(now_seconds)
         return changed
 
+    def forget(self) -> None:
+        """Forgets every word: nobody has spoken for so long that nothing is known."""
+        self._words.clear()
+        self.is_well = True
+
     def _note(self, source: Source, now_seconds: float, *, is_accepted: bool) -> bool | None:
         """Writes down a producer's word and returns the one before."""
         before, _ = self._words.pop(source, (None, 0.0))

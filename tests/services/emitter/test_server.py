@@ -13,7 +13,7 @@ from comptoir.emitter.v1.emitter_pb2_grpc import add_EmitterServiceServicer_to_s
 from services.emitter.domain.demands import Demands
 from services.emitter.domain.frame import Kind
 from services.emitter.domain.pseudonym import Pseudonyms
-from services.emitter.server import EmitterServicer
+from services.emitter.server import QUIET_SECONDS, EmitterServicer
 from services.runtime.addresses import GrpcListen, GrpcTarget
 from services.runtime.clock import ManualClock
 from services.runtime.errors import Reason
@@ -52,12 +52,14 @@ def spool(clock: ManualClock) -> MemorySpool:
 
 
 @pytest.fixture
-async def stub(
-    spool: MemorySpool, clock: ManualClock, healths: Healths, tmp_path: Path
-) -> AsyncIterator[Stub]:
+def servicer(spool: MemorySpool, clock: ManualClock, healths: Healths) -> EmitterServicer:
+    return EmitterServicer(spool, Pseudonyms(bytes(32), 1), Demands(region=1), clock, on_health=healths)
+
+
+@pytest.fixture
+async def stub(servicer: EmitterServicer, clock: ManualClock, tmp_path: Path) -> AsyncIterator[Stub]:
     address = f"unix:{tmp_path}/emitter.sock"
     server = build_server(GrpcListen(address=address), clock=clock)
-    servicer = EmitterServicer(spool, Pseudonyms(bytes(32), 1), Demands(region=1), clock, on_health=healths)
     add_servicer(servicer, server.server)
     await server.start()
     async with channel(GrpcTarget(address=address)) as open_channel:
@@ -145,6 +147,24 @@ async def test_an_emitter_whose_clock_is_wrong_refuses_for_now_and_says_that_it_
     assert (response.accepted, response.duplicates) == (4, 0)
     assert healths == [False, True]
     assert spool.state.events == 4
+
+
+async def test_an_emitter_that_gets_no_more_calls_because_it_is_not_well_becomes_well_to_be_tried_again(
+    stub: Stub, servicer: EmitterServicer, clock: ManualClock, healths: Healths
+) -> None:
+    clock.set_wall(clock.wall_microseconds() - 7_200_000_000)
+    await refused(stub, one_of_each())
+    turns = iter([QUIET_SECONDS - 1, 1.0])
+
+    async def sleep(_seconds: float) -> None:
+        if (seconds := next(turns, None)) is None:
+            raise asyncio.CancelledError
+        assert healths == [False]
+        clock.advance(seconds)
+
+    with pytest.raises(asyncio.CancelledError):
+        await servicer.run_reviews(sleep)
+    assert healths == [False, True]
 
 
 async def test_one_producer_with_a_wrong_clock_does_not_take_a_healthy_emitter_out(

@@ -2,10 +2,12 @@
 
 import asyncio
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from comptoir.emitter.v1.emitter_pb2 import RecordRequest
+from comptoir.emitter.v1.emitter_pb2_grpc import add_EmitterServiceServicer_to_server
 from comptoir.usage.v1 import usage_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,11 +18,20 @@ from services.emitter.domain.frame import Kind
 from services.emitter.domain.limits import SpoolLimits
 from services.emitter.domain.pseudonym import Pseudonyms
 from services.emitter.server import EmitterServicer
-from services.runtime.clock import ManualClock
+from services.generator.adapters.usage_emitter import UsageEmitter
+from services.generator.domain.recording import UsageRecorder
+from services.generator.domain.ticket import Replica
+from services.runtime.addresses import GrpcListen, GrpcTarget
+from services.runtime.clock import ManualClock, SystemClock
 from services.runtime.errors import ComptoirError
+from services.runtime.grpc_server import build_server
+from services.runtime.identity import Identity
 from services.runtime.reasons import RETRYABLE
 from tests.contracts.spool import spool_file
+from tests.fakes.emitter_ports import MemorySpool
 from tests.services.emitter.requests import generation
+from tests.services.generator.domain.test_recording import EVENT, Pauses
+from tests.services.generator.domain.test_ticket import CLAIMS
 
 TRUE_START = ManualClock().wall_microseconds()
 
@@ -74,10 +85,7 @@ async def count_through(steps: list[tuple[int, int]], folder: Path) -> None:
         """Looked at elsewhere."""
 
     clock = ManualClock()
-    file = spool_file(folder)
-    spool = SqliteSpool(
-        type(file)(folder, False, file.seal, SpoolLimits(10**6, 86_400.0), file.remember_ids_seconds), clock
-    )
+    spool = SqliteSpool(replace(spool_file(folder), limits=SpoolLimits(10**6, 86_400.0)), clock)
     servicer = EmitterServicer(spool, Pseudonyms(bytes(32), 1), Demands(region=1), clock, on_health=on_health)
     producer, now, stored = Producer(servicer), TRUE_START, list[int]()
     for off_seconds, begun in [*steps, (0, 0), (0, 0)]:
@@ -105,3 +113,47 @@ async def count_through(steps: list[tuple[int, int]], folder: Path) -> None:
 def test_whatever_the_clock_does_every_event_is_counted_once(steps: list[tuple[int, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(count_through(steps, Path(folder)))
+
+
+async def test_generations_that_ended_while_the_clock_was_two_hours_slow_are_billed_once_it_is_right(
+    tmp_path: Path,
+) -> None:
+    """The real chain: recorder, client, gRPC, emitter, spool."""
+    healths: list[bool] = []
+
+    async def on_health(is_well: bool) -> None:
+        healths.append(is_well)
+
+    clock, started = ManualClock(), TRUE_START
+    clock.set_wall(started - 7_200_000_000)
+    spool = MemorySpool(replace(spool_file(tmp_path), limits=SpoolLimits(10**6, 86_400.0)), clock)
+    address = f"unix:{tmp_path}/e.sock"
+    server = build_server(GrpcListen(address=address), clock=clock)
+    servicer = EmitterServicer(
+        spool, Pseudonyms(bytes(32), 1), Demands(region=CLAIMS.region), clock, on_health=on_health
+    )
+    add_EmitterServiceServicer_to_server(servicer, server.server)
+    await server.start()
+    replica = Replica(number=CLAIMS.replica, region=CLAIMS.region, model=CLAIMS.model)
+    sink = UsageEmitter(
+        GrpcTarget(address=address), replica, SystemClock(), wait_seconds=0.2, config_digest=1
+    )
+    pauses = Pauses()
+    recorder = UsageRecorder(sink, max_unrecorded=20, sleep=pauses)
+    ended = [
+        replace(EVENT, event_id=Identity(1, number), started_at_microseconds=started)
+        for number in range(1, 9)
+    ]
+    firsts = [recorder.record(event) for event in ended]
+    ends = await asyncio.wait_for(asyncio.gather(*firsts, return_exceptions=True), 10)
+    assert {str(end) for end in ends} == {"USAGE_NOT_RECORDED"}
+    assert (recorder.unrecorded, recorder.refused_events, healths) == (8, 0, [False])
+    clock.set_wall(started + 5_000_000)
+    assert await recorder.settled(10.0) == 0
+    assert recorder.refused_events == 0
+    assert healths == [False, True]
+    frames = await spool.frames(Kind.GENERATION, limit=100, is_draining=True)
+    stored = [e for frame in frames for e in usage_pb2.GenerationFrame.FromString(frame.body).events]
+    assert sorted(event.event_id_low for event in stored) == list(range(1, 9))
+    await sink.close()
+    await server.drain(0)
