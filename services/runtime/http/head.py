@@ -44,7 +44,8 @@ def end_of_head(buffer: bytearray, start: int, stop: int) -> int:
     """
     start = max(0, start - len(_END))
     end = buffer.find(_END, start, stop)
-    bare = buffer.find(_BARE_END, start, stop if end < 0 else end)
+    # Its line feed may be the first of the other end too.
+    bare = buffer.find(_BARE_END, start, stop if end < 0 else end + 1)
     if bare >= 0:
         return bare + len(_BARE_END)
     return 0 if end < 0 else end + len(_END)
