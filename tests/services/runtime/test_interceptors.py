@@ -17,6 +17,7 @@ from services.runtime import logs
 from services.runtime.addresses import GrpcListen, GrpcTarget
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.grpc_server import channel
+from services.runtime.interceptors import read_request, reads_itself
 from services.runtime.status import error_from
 from tests.services.runtime.running import Script, serving
 
@@ -315,3 +316,28 @@ async def test_a_handler_may_end_a_call_by_itself(address: str, capfd: pytest.Ca
         failed = await failure_of(generator(connection).GetLoad(generator_pb2.GetLoadRequest()))
     assert failed.code() is grpc.StatusCode.ABORTED
     assert not [line for line in lines(capfd) if line["level"] == "error"]
+
+
+async def test_a_method_that_reads_for_itself_gets_bytes_and_decides_when_they_are_read(address: str) -> None:
+    seen: list[bytes] = []
+
+    @reads_itself
+    async def generate(content: bytes, context: Any) -> None:
+        seen.append(content)
+        read_request(generator_pb2.GenerateRequest.FromString, content)
+        await context.write(delta("read"))
+
+    async with connected(address, generate=generate) as connection:
+        await generator(connection).Generate(chat()).read()
+        error = await failure_of(generator(connection).Generate(chat(temperature=3.0)))
+    assert seen == [chat().SerializeToString(), chat(temperature=3.0).SerializeToString()]
+    assert (error_from(error).reason, error_from(error).field) == (
+        Reason.REQUEST_INVALID,
+        "sampling.temperature",
+    )
+
+
+def test_bytes_that_are_no_request_are_refused_in_no_words() -> None:
+    with pytest.raises(ComptoirError) as refusal:
+        read_request(generator_pb2.GenerateRequest.FromString, b"\xff" + CANARY.encode())
+    assert (refusal.value.reason, refusal.value.field) == (Reason.REQUEST_INVALID, "")

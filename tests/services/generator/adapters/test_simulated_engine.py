@@ -94,3 +94,17 @@ async def test_a_dead_engine_fails_every_request_and_its_health() -> None:
     with pytest.raises(EngineFailedError):
         await engine.check_health()
     assert engine.unfinished_requests() == 0
+
+
+async def test_after_an_idle_hour_the_first_request_has_not_waited_an_hour() -> None:
+    time = HandTurnedTime()
+    engine = simulated(time)
+    await answer(ask(engine, await chat(engine)))
+    time.clock.advance(3600.0)
+    assert engine.load().age_seconds == 0.0
+    steps = ask(engine, await chat(engine))
+    first = asyncio.ensure_future(anext(steps))
+    await asyncio.sleep(0)
+    assert (engine.unfinished_requests(), engine.load().age_seconds) == (1, 0.0)
+    await first
+    await steps.aclose()

@@ -2,6 +2,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import pytest_asyncio
@@ -46,6 +47,19 @@ class TestVllmEngine(EngineContract):
     def control_tokens(self) -> dict[str, int]:
         tokenizer = json.loads((MODEL / "tokenizer.json").read_text())
         return {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
+
+    @pytest.mark.usefixtures("engine")
+    async def test_only_on_a_cpu_are_prompts_prefilled_whole(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from services.generator.adapters import vllm_engine  # noqa: PLC0415 - after its environment
+
+        told = {}
+        for is_cpu in (True, False):
+            monkeypatch.setattr(
+                vllm_engine, "current_platform", SimpleNamespace(is_cpu=lambda is_cpu=is_cpu: is_cpu)
+            )
+            arguments = vllm_engine._engine_arguments(VllmParameters("any", 4096, max_running_requests=64))
+            told[is_cpu] = (arguments.enable_chunked_prefill, arguments.max_num_batched_tokens)
+        assert told == {True: (False, 4096 + 64), False: (None, None)}
 
     async def test_ordinary_text_is_tokenized_as_the_template_renders_it(self, engine: Engine) -> None:
         from transformers import AutoTokenizer  # noqa: PLC0415
