@@ -1,6 +1,7 @@
 """Wires the usage pipeline: `python -m pipelines.usage --config FILE`."""
 
 import asyncio
+import contextlib
 import sys
 
 from pipelines.usage.adapters.clickhouse_client import ClickHouse
@@ -56,7 +57,9 @@ async def _serve(settings: UsageSettings) -> None:
         )
     finally:
         stop.set()
-        await watching
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
         await letters.stop()
         await lag.stop()
         await clickhouse.close()

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 from pipelines.usage.consumer.keeper import Ports
 from pipelines.usage.consumer.standing import Standing
@@ -17,6 +18,9 @@ from services.runtime.readiness import Readiness
 _log = get_logger(__name__)
 
 _MICROSECONDS = 1_000_000
+_STORE_SECONDS = 10.0
+
+Answer = TypeVar("Answer")
 
 
 class Watch:
@@ -68,11 +72,11 @@ class Watch:
         self._update()
         if self._stored_until is not None:
             with contextlib.suppress(UnavailableError):
-                await self._ports.store.note_progress(self._progress())
+                await _bounded(self._ports.store.note_progress(self._progress()))
 
     async def ask_store_clock(self) -> None:
         """Asks what the store's clock reads, as is done before the first insert too; UnavailableError."""
-        microseconds = await self._ports.store.clock()
+        microseconds = await _bounded(self._ports.store.clock())
         now_seconds = self._ports.clock.monotonic_seconds()
         self._standing.clocks.saw_store(microseconds, monotonic_seconds=now_seconds)
 
@@ -131,3 +135,11 @@ class Watch:
             min(oldest, default=0),
             *(() if pause is None else (pause.fault, pause.partition.number, pause.offset)),
         )
+
+
+async def _bounded(call: Coroutine[Any, Any, Answer]) -> Answer:
+    """Waits for the store, but not for as long as an insert may: the next measurement is due."""
+    try:
+        return await asyncio.wait_for(call, _STORE_SECONDS)
+    except TimeoutError as error:
+        raise UnavailableError(type(error).__name__) from None

@@ -1,9 +1,13 @@
 """Kafka that does not answer is a matter of time: starting may be tried again, and stopping always works."""
 
+from types import SimpleNamespace
+
 import pytest
+from aiokafka import TopicPartition
 
 from pipelines.usage.adapters.kafka_dead_letters import KafkaDeadLetters
-from pipelines.usage.adapters.kafka_source import KafkaSource
+from pipelines.usage.adapters.kafka_source import KafkaSource, stamp_of
+from pipelines.usage.domain.clocks import Stamp
 from pipelines.usage.domain.errors import UnavailableError
 from pipelines.usage.settings import KafkaSettings
 
@@ -29,3 +33,28 @@ async def test_the_dead_letters_can_be_started_again_and_stopped_though_they_nev
         with pytest.raises(UnavailableError):
             await letters.start()
     await letters.stop()
+
+
+def kafkas(offset: int) -> SimpleNamespace:
+    return SimpleNamespace(offset=offset, value=b"x", timestamp=7, timestamp_type=1)
+
+
+async def test_records_that_the_log_no_longer_has_are_counted_where_reading_goes_on() -> None:
+    source, place = KafkaSource(NOWHERE, ["topic"]), TopicPartition("topic", 0)
+    source._next[place] = 10
+    found = [*source._records(place, [kafkas(50), kafkas(51)]), *source._records(place, [kafkas(53)])]
+    assert [(record.offset, record.skipped) for record in found] == [(50, 40), (51, 0), (53, 1)]
+    await source.stop()
+
+
+async def test_who_never_committed_skips_nothing() -> None:
+    source, place = KafkaSource(NOWHERE, ["topic"]), TopicPartition("topic", 0)
+    source._next[place] = None
+    assert [record.skipped for record in source._records(place, [kafkas(50)])] == [0]
+    await source.stop()
+
+
+def test_a_stamp_says_whose_it_is() -> None:
+    assert stamp_of(kafkas(1)) == Stamp(7_000, is_brokers=True)
+    assert stamp_of(SimpleNamespace(timestamp=7, timestamp_type=0)) == Stamp(7_000, is_brokers=False)
+    assert stamp_of(SimpleNamespace(timestamp=-1, timestamp_type=0)) is None

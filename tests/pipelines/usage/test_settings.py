@@ -4,6 +4,8 @@ from typing import Any
 import pytest
 import yaml
 
+from pipelines.usage.domain.ports import Partition, Record
+from pipelines.usage.domain.rules import Span
 from pipelines.usage.settings import UsageSettings
 from services.runtime.settings import SettingsError, load_settings
 
@@ -69,3 +71,20 @@ def test_a_missing_secret_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "password").unlink()
     with pytest.raises(SettingsError, match="password"):
         settings.clickhouse.password()
+
+
+def test_what_a_person_gives_up_is_a_position_or_a_range(tmp_path: Path) -> None:
+    topic = "comptoir.generation.v1"
+    rules = load(tmp_path, given_up=[f"{topic}:3:17", f"{topic}:0:5-9"]).rules
+    assert rules.given_up == (Span(topic, 3, 17, 17), Span(topic, 0, 5, 9))
+    for record, is_given_up in (
+        (Record(Partition(topic, 0), 9, b""), True),
+        (Record(Partition(topic, 0), 10, b""), False),
+    ):
+        assert rules.is_given_up(record) is is_given_up
+
+
+@pytest.mark.parametrize("position", ["comptoir.generation.v1", "x:1", "x:1:-5", "x:1:5-", "a b:1:1"])
+def test_a_position_that_is_none_is_refused(tmp_path: Path, position: str) -> None:
+    with pytest.raises(SettingsError, match="given_up"):
+        load(tmp_path, given_up=[position])

@@ -158,7 +158,10 @@ async def test_dead_letters_are_missing_rows_with_their_reason(
 
 
 async def test_the_views_say_until_when_the_store_has_everything_and_what_it_waits_for(
-    store: ClickHouseStore, read: Callable[[str], Awaitable[Any]]
+    store: ClickHouseStore,
+    connection: ClickHouse,
+    store_settings: ClickHouseSettings,
+    read: Callable[[str], Awaitable[Any]],
 ) -> None:
     now = SystemClock().wall_microseconds()
     await store.insert(decode(value(count=3, started_at_microseconds=now), kind=Kind.GENERATION))
@@ -170,6 +173,13 @@ async def test_the_views_say_until_when_the_store_has_everything_and_what_it_wai
     assert await read(query) == [("generation", 0, 1, "", 0)]
     late = KindProgress(Kind.GENERATION, 4, now - 600_000_000, Fault.CLOCK_AHEAD, 3, 17)
     await store.note_progress([late])
+    assert await read(query) == [("generation", 4, 0, "clock_ahead", 17)]
+    # A store whose clock was fast dated this one.
+    await connection.command(
+        f"INSERT INTO {store_settings.database}.pipeline_progress (kind, waiting_frames, measured_at)"
+        " SETTINGS insert_allow_materialized_columns = 1"
+        " SELECT 2, 0, now64(3) + toIntervalDay(40)"
+    )
     assert await read(query) == [("generation", 4, 0, "clock_ahead", 17)]
     query = (
         "SELECT waiting_frames, behind_seconds >= 600, dateDiff('second', newest_event_at, now64(3)) < 60,"
