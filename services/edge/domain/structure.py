@@ -6,15 +6,20 @@ from services.edge.domain.body_faults import BodyError, BodyFault
 
 MAX_DEPTH = 16
 MAX_VALUES = 20_000
+# Those of a key and of a text for each value, and one value more than commas and brackets show.
+_MAX_QUOTES = 4 * (MAX_VALUES + 1)
 
 
 def outside_strings(document: bytes) -> bytes:
-    """What stands outside the strings of a JSON document.
+    """What stands outside the strings of a JSON document; refuses more strings than it may have values.
 
     An escape begins with a backslash, and a run of backslashes begins with an escape, so removing
     pairs from the left, then escaped quotes, leaves only the quotes that open and close strings.
     """
     unescaped = document.replace(rb"\\", b"").replace(rb"\"", b"")
+    # Before the document is taken apart at its quotes: a million of them would be a million pieces.
+    if unescaped.count(b'"') > _MAX_QUOTES:
+        raise BodyError(BodyFault.TOO_MANY_VALUES)
     return b"".join(unescaped.split(b'"')[::2])
 
 

@@ -86,7 +86,7 @@ class ChunkedBody:
         return self._take_size(buffer, position)
 
     def _take_size(self, buffer: bytearray, position: int) -> int:
-        line = _SIZE_LINE.match(buffer, position)
+        line = _SIZE_LINE.match(buffer, position, position + _MAX_SIZE_LINE_BYTES)
         if line is None:
             _await_line(buffer, position, _MAX_SIZE_LINE_BYTES)
             return position
@@ -121,7 +121,7 @@ class ChunkedBody:
         if buffer[position : position + 2] == _LINE_END:
             self.is_complete = True
             return position + 2
-        line = _TRAILER.match(buffer, position)
+        line = _TRAILER.match(buffer, position, position + MAX_TRAILER_BYTES)
         if line is None:
             _await_line(buffer, position, MAX_TRAILER_BYTES - self._trailer_bytes)
             return position

@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 
 import orjson
 import pytest
@@ -55,3 +56,23 @@ def test_the_number_of_values_is_bounded_and_text_does_not_count() -> None:
     check_count(outside_strings(b'["' + b"," * 2 * MAX_VALUES + b'"]'))
     with pytest.raises(ComptoirError):
         check_count(outside_strings(b"[" + b"1," * MAX_VALUES + b"1]"))
+
+
+def test_a_document_of_as_many_keys_and_texts_as_it_may_have_passes() -> None:
+    document = b"{" + b",".join([b'"%d":"a"' % number for number in range(MAX_VALUES)]) + b"}"
+    outside = outside_strings(document)
+    check_count(outside)
+    check_shape(orjson.loads(document), outside)
+
+
+@pytest.mark.parametrize(
+    "document", [b'"' * 1_000_000, b'["",' + b'"",' * 300_000 + b'""]', b'{"a":' * 200_000]
+)
+def test_a_document_of_nothing_but_quotes_is_not_taken_apart(document: bytes) -> None:
+    tracemalloc.start()
+    with pytest.raises(ComptoirError):
+        outside_strings(document)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # A list of its pieces alone would be more.
+    assert peak < 2 * len(document)
