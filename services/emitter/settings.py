@@ -7,7 +7,7 @@ from pydantic import Field
 
 from services.emitter.domain.batching import MAX_FRAME_EVENTS, SealLimits
 from services.emitter.domain.limits import SpoolFile, SpoolLimits
-from services.runtime.addresses import GrpcListen, KafkaTarget
+from services.runtime.addresses import GuardedListen, KafkaTarget
 from services.runtime.settings import ProcessSettings
 
 _DAY_SECONDS = 86_400.0
@@ -22,7 +22,7 @@ class KafkaSettings(KafkaTarget):
 class EmitterSettings(ProcessSettings):
     """The section `emitter` and what all processes share."""
 
-    listen: GrpcListen
+    listen: GuardedListen
     kafka: KafkaSettings
     spool_folder: Path
     # power: an acknowledged event survives a power cut. process: it survives the process, not the machine.

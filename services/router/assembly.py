@@ -1,7 +1,6 @@
 """Joins the router's domain with its adapters and its servers, as the settings say."""
 
 import asyncio
-import os
 from typing import Final
 
 from comptoir.router.v1 import admin_pb2_grpc, replica_pb2_grpc, router_pb2_grpc
@@ -19,6 +18,7 @@ from services.router.domain.admission import AdmissionDesk, Policy, Ports
 from services.router.domain.authentication import Authenticator
 from services.router.domain.leases import LeaseDesk
 from services.router.domain.ports import AdmissionLog
+from services.router.domain.registering import Membership
 from services.router.domain.tenancy import Quota
 from services.router.replica_server import ReplicaServer
 from services.router.server import RouterServer
@@ -28,12 +28,10 @@ from services.runtime.grpc_server import build_server
 from services.runtime.settings import read_secret
 
 PEPPER_BYTES: Final = 32
-# A socket is made with the mode that this leaves: its owner's, 0600.
-_OWNER_ONLY: Final = 0o177
 
 
 class Router:
-    """One router: two listeners over one key store, one lease store and one replica directory."""
+    """One router: three listeners over one key store, one lease store and one replica directory."""
 
     def __init__(self, settings: RouterSettings, log: AdmissionLog, clock: Clock) -> None:
         pepper = read_secret(settings.pepper_file, length_bytes=PEPPER_BYTES)
@@ -49,8 +47,11 @@ class Router:
         signer = Ed25519Signer(seed, settings.signing_key_number)
         self._stopping = asyncio.Event()
         self._public = build_server(settings.listen, clock=clock)
+        self._replica = build_server(settings.replica_listen, clock=clock)
         self._admin = build_server(settings.admin_listen, clock=clock)
+        self._servers = (self._public, self._replica, self._admin)
         self._serve_callers(Ports(self._leases, self._replicas, signer, log, clock), pepper)
+        self._serve_replicas()
         self._serve_operators(pepper)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -62,14 +63,10 @@ class Router:
             await self._drain()
 
     async def _start(self) -> None:
-        # First the address that only one process can have: a second router must not take the socket away.
-        await self._public.start()
-        before = os.umask(_OWNER_ONLY)
-        try:
-            await self._admin.start()
-        finally:
-            os.umask(before)
-        for server in (self._admin, self._public):
+        # First the address that only one process can have: a second router must not take the sockets away.
+        for server in self._servers:
+            await server.start()
+        for server in reversed(self._servers):
             await server.set_serving(is_serving=True)
 
     async def _until(self, stop: asyncio.Event) -> None:
@@ -82,7 +79,7 @@ class Router:
 
     async def _drain(self) -> None:
         grace_seconds = self._settings.drain_seconds
-        drained = asyncio.gather(self._public.drain(grace_seconds), self._admin.drain(grace_seconds))
+        drained = asyncio.gather(*(server.drain(grace_seconds) for server in self._servers))
         self._stopping.set()
         await drained
         self._file_keys.close()
@@ -99,8 +96,11 @@ class Router:
         desk = AdmissionDesk(ports, authenticator, self._catalog, policy)
         routing = RouterServer(desk, self._leases)
         router_pb2_grpc.add_RouterServiceServicer_to_server(routing, server)
-        reporting = ReplicaServer(self._replicas, self._leases, self._catalog, self._clock, self._stopping)
-        replica_pb2_grpc.add_ReplicaServiceServicer_to_server(reporting, server)
+
+    def _serve_replicas(self) -> None:
+        membership = Membership(self._catalog, self._settings.replica_name)
+        servicer = ReplicaServer(self._replicas, self._leases, membership, self._clock, self._stopping)
+        replica_pb2_grpc.add_ReplicaServiceServicer_to_server(servicer, self._replica.server)
 
     def _serve_operators(self, pepper: bytes) -> None:
         quota = self._settings.default_quota

@@ -9,9 +9,9 @@ from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
 from services.router import wire
 from services.router.domain.lease import Process
 from services.router.domain.leases import LeaseDesk
-from services.router.domain.placement import Registration
 from services.router.domain.ports import ReplicaDirectory
-from services.runtime.catalog import Catalog
+from services.router.domain.registering import Membership
+from services.runtime.callers import names_of
 from services.runtime.clock import Clock
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.identity import Identity
@@ -28,13 +28,13 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
         self,
         replicas: ReplicaDirectory,
         leases: LeaseDesk,
-        catalog: Catalog,
+        membership: Membership,
         clock: Clock,
         stopping: asyncio.Event,
     ) -> None:
         self._replicas = replicas
         self._leases = leases
-        self._catalog = catalog
+        self._membership = membership
         self._clock = clock
         self._stopping = stopping
 
@@ -42,14 +42,13 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
         self, request_iterator: AsyncIterator[replica_pb2.ReportRequest], context: Context
     ) -> AsyncIterator[replica_pb2.ReportResponse]:
         """Register, keep the load, accept and settle, until the stream or the router ends."""
-        del context
         session: Identity | None = None
         process = Process(0, 0)
         try:
             async with aclosing(_until(self._stopping, request_iterator)) as requests:
                 async for request in requests:
                     if session is None:
-                        session = self._register(request)
+                        session = self._register(request, names_of(context))
                         process = wire.registration(request.registration).process
                         await self._lose(process)
                     yield await self._take(session, process, request)
@@ -57,16 +56,17 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
             if session is not None:
                 self._replicas.leave(session, self._clock.monotonic_seconds())
 
-    def _register(self, request: replica_pb2.ReportRequest) -> Identity:
+    def _register(self, request: replica_pb2.ReportRequest, names: tuple[str, ...] | None) -> Identity:
         if not request.HasField("registration"):
             raise ComptoirError(Reason.REQUEST_INVALID, field="registration")
         registration = wire.registration(request.registration)
-        self._check(registration)
         try:
+            self._membership.check(registration, names)
             session = self._replicas.register(registration, self._clock.monotonic_seconds())
         except ComptoirError as refusal:
-            # Somebody has a number or an address that is another's: an operator must see it.
-            _log.error("registration_refused", replica=registration.replica, kind=refusal.field)
+            # Whatever it is, somebody has to mend it: an operator must see it.
+            reason, field = refusal.reason.name, refusal.field
+            _log.error("registration_refused", replica=registration.replica, reason=reason, kind=field)
             raise
         _log.info("replica_registered", replica=registration.replica, model_number=registration.model)
         return session
@@ -75,12 +75,6 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
         lost = await self._leases.lose_gone()
         if lost:
             _log.warning("leases_lost", replica=process.replica, count=lost)
-
-    def _check(self, registration: Registration) -> None:
-        if self._catalog.model_by_number(registration.model) is None:
-            raise ComptoirError(Reason.REQUEST_INVALID, field="registration.model")
-        if self._catalog.region_by_number(registration.region) is None:
-            raise ComptoirError(Reason.REQUEST_INVALID, field="registration.region")
 
     async def _take(
         self, session: Identity, process: Process, request: replica_pb2.ReportRequest

@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.router.domain.leases import LeaseTerms
-from services.runtime.addresses import GrpcListen, GrpcTarget
+from services.runtime.addresses import GrpcListen, GrpcTarget, GuardedListen
 from services.runtime.contract import TICKET_MAX_LIFETIME_SECONDS
 from services.runtime.settings import ProcessSettings
 
@@ -26,8 +26,14 @@ class DefaultQuota(BaseModel):
 class RouterSettings(ProcessSettings):
     """The section `router`."""
 
-    listen: GrpcListen = Field(description="where edges, internal services and generators call")
-    admin_listen: GrpcListen = Field(description="where operators call; a unix socket gets mode 0600")
+    listen: GrpcListen = Field(description="where edges and internal services call")
+    replica_listen: GuardedListen = Field(description="where generators register")
+    admin_listen: GuardedListen = Field(description="where operators call")
+    replica_name: str = Field(
+        default="generator-{replica}",
+        pattern=r"^[^{}]*\{replica\}[^{}]*$",
+        description="over TLS, the name that the certificate of a replica must have; {replica} is its number",
+    )
     emitter: GrpcTarget = Field(description="where admission events become durable")
     database_file: Path = Field(description="SQLite file of tenants and keys; created if absent")
     pepper_file: Path = Field(description="32 bytes as hex: the secret under which keys are digested")
@@ -71,8 +77,9 @@ class RouterSettings(ProcessSettings):
 
     @model_validator(mode="after")
     def _listeners_differ(self) -> Self:
-        if self.listen.address == self.admin_listen.address:
-            raise ValueError("admin_listen must not be the address of listen")
+        listeners = (self.listen, self.replica_listen, self.admin_listen)
+        if len({listener.address for listener in listeners}) < len(listeners):
+            raise ValueError("listen, replica_listen and admin_listen must be three addresses")
         return self
 
     @property

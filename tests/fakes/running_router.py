@@ -22,7 +22,7 @@ from comptoir.ticket.v1 import ticket_pb2
 
 from services.router.assembly import Router
 from services.router.settings import RouterSettings
-from services.runtime.addresses import GrpcTarget
+from services.runtime.addresses import GrpcTarget, TlsFiles
 from services.runtime.clock import ManualClock
 from services.runtime.errors import ComptoirError
 from services.runtime.grpc_server import channel
@@ -175,6 +175,7 @@ def settings_in(folder: Path, **fields: Any) -> RouterSettings:
                 ],
             },
             "listen": {"address": f"unix:{folder}/router"},
+            "replica_listen": {"address": f"unix:{folder}/replicas"},
             "admin_listen": {"address": f"unix:{folder}/admin"},
             "emitter": {"address": f"unix:{folder}/emitter"},
             "database_file": folder / "router.sqlite",
@@ -187,21 +188,24 @@ def settings_in(folder: Path, **fields: Any) -> RouterSettings:
 
 
 @asynccontextmanager
-async def running_router(settings: RouterSettings) -> AsyncIterator[RunningRouter]:
+async def running_router(
+    settings: RouterSettings, generator_tls: TlsFiles | None = None
+) -> AsyncIterator[RunningRouter]:
     """Start a router and stop it when the block ends."""
     clock, log, stop = ManualClock(), MemoryLog(), asyncio.Event()
     serving = asyncio.create_task(Router(settings, log, clock).run(stop))
     public = channel(GrpcTarget(address=settings.listen.address))
+    generators = channel(GrpcTarget(address=settings.replica_listen.address, tls=generator_tls))
     operators = channel(GrpcTarget(address=settings.admin_listen.address))
-    async with public, operators:
-        ready = asyncio.gather(public.channel_ready(), operators.channel_ready())
+    async with public, generators, operators:
+        ready = asyncio.gather(*(one.channel_ready() for one in (public, generators, operators)))
         await asyncio.wait_for(ready, WAIT_SECONDS)
         yield RunningRouter(
             settings=settings,
             clock=clock,
             log=log,
             router=router_pb2_grpc.RouterServiceStub(public),
-            replicas=replica_pb2_grpc.ReplicaServiceStub(public),
+            replicas=replica_pb2_grpc.ReplicaServiceStub(generators),
             admin=admin_pb2_grpc.AdminServiceStub(operators),
             stop=stop,
             serving=serving,

@@ -13,7 +13,7 @@ REGION = "eu-fr"
 _DEFAULT_CONTEXT_TOKENS = 4096
 # One request of this length fits the default KV cache of the CPU engine for small models.
 _MOST_CONTEXT_TOKENS = 8192
-_PORTS_CHOOSE = frozenset({"listen", "admin_listen", "controller_port", "metrics_listen"})
+_PORTS_CHOOSE = frozenset({"listen", "admin_listen", "replica_listen", "controller_port", "metrics_listen"})
 
 
 def build_config(options: StackOptions, addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def build_config(options: StackOptions, addresses: Addresses, paths: DataPaths) 
                 }
             ],
         },
-        "edge": _edge(addresses),
+        "edge": _edge(addresses, paths),
         "router": _router(addresses, paths),
         "generator": _generator(options, addresses, paths, name),
         "emitter": _emitter(addresses, paths),
@@ -91,19 +91,20 @@ def _model(options: StackOptions) -> tuple[str, int]:
     return folder.name, context
 
 
-def _edge(addresses: Addresses) -> dict[str, Any]:
+def _edge(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
     return {
         "listen": {"host": "127.0.0.1", "port": addresses.port},
         "router": {"address": addresses.router},
-        "emitter": {"address": addresses.emitter},
+        "emitter": {"address": f"unix:{paths.emitter_socket}"},
     }
 
 
 def _router(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
     return {
         "listen": {"address": addresses.router},
+        "replica_listen": {"address": f"unix:{paths.replica_socket}"},
         "admin_listen": {"address": f"unix:{paths.admin_socket}"},
-        "emitter": {"address": addresses.emitter},
+        "emitter": {"address": f"unix:{paths.emitter_socket}"},
         "database_file": str(paths.router_database),
         "pepper_file": str(paths.secrets / "pepper"),
         "signing_key_file": str(paths.secrets / "signing-key"),
@@ -114,8 +115,8 @@ def _router(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
 def _generator(options: StackOptions, addresses: Addresses, paths: DataPaths, name: str) -> dict[str, Any]:
     return {
         "listen": {"address": addresses.generator},
-        "router": {"address": addresses.router},
-        "emitter": {"address": addresses.emitter},
+        "router": {"address": f"unix:{paths.replica_socket}"},
+        "emitter": {"address": f"unix:{paths.emitter_socket}"},
         "replica": 1,
         "engine": options.engine,
         "model": name,
@@ -131,7 +132,7 @@ def _generator(options: StackOptions, addresses: Addresses, paths: DataPaths, na
 
 def _emitter(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
     return {
-        "listen": {"address": addresses.emitter},
+        "listen": {"address": f"unix:{paths.emitter_socket}"},
         "spool_folder": str(paths.spool),
         "kafka": {"bootstrap": addresses.kafka},
         "pseudonym_epoch": 1,

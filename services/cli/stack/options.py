@@ -11,7 +11,8 @@ DEFAULT_PORT = 8400
 # The processes that show metrics, in the order of their operations ports.
 METERED = ("edge", "router", "generator", "emitter", "usage")
 _PORTS_OF_SERVICES = 8
-# Edge, router, generator, emitter, ClickHouse, Kafka, its controller, the pipeline's health; then metrics.
+# Edge, router, generator, one that is free, ClickHouse, Kafka, its controller, the pipeline's health;
+# then metrics.
 PORTS = _PORTS_OF_SERVICES + len(METERED)
 
 EngineName = Literal["vllm", "simulated"]
@@ -62,11 +63,6 @@ class Addresses:
     def generator(self) -> str:
         """host:port of the generator's gRPC service."""
         return self._at(2)
-
-    @property
-    def emitter(self) -> str:
-        """host:port of the emitter's gRPC service."""
-        return self._at(3)
 
     @property
     def local_clickhouse(self) -> str:

@@ -10,6 +10,7 @@ from services.cli.stack.errors import StackError
 
 # The kernel's limit for a unix socket path is 108 bytes, its closing zero included.
 _MAX_SOCKET_PATH_BYTES = 100
+_LONGEST_SOCKET_NAME = "replicas.sock"
 _OWNER_ONLY = 0o700
 
 
@@ -70,13 +71,28 @@ class DataPaths:
         return self.root / "clickhouse"
 
     @property
-    def admin_socket(self) -> Path:
-        """The router's admin service; in the system's folder for sockets where the data path is too long."""
-        path = self.root / "run" / "admin.sock"
-        if len(str(path).encode()) <= _MAX_SOCKET_PATH_BYTES:
-            return path
+    def sockets(self) -> Path:
+        """The folder of all sockets; in the system's folder for such where the data path is too long."""
+        folder = self.root / "run"
+        if len(str(folder / _LONGEST_SOCKET_NAME).encode()) <= _MAX_SOCKET_PATH_BYTES:
+            return folder
         name = hashlib.sha256(str(self.root).encode()).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"comptoir-{name}" / "admin.sock"
+        return Path(tempfile.gettempdir()) / f"comptoir-{name}"
+
+    @property
+    def admin_socket(self) -> Path:
+        """The router's admin service."""
+        return self.sockets / "admin.sock"
+
+    @property
+    def replica_socket(self) -> Path:
+        """The router's service for replicas."""
+        return self.sockets / _LONGEST_SOCKET_NAME
+
+    @property
+    def emitter_socket(self) -> Path:
+        """The emitter's service."""
+        return self.sockets / "emitter.sock"
 
     def create(self) -> None:
         """Makes every folder, for its owner only; one that an earlier version left open is closed."""
@@ -93,10 +109,8 @@ class DataPaths:
         ):
             folder.mkdir(parents=True, exist_ok=True, mode=_OWNER_ONLY)
             folder.chmod(_OWNER_ONLY)
-        self.admin_socket.parent.mkdir(parents=True, exist_ok=True, mode=_OWNER_ONLY)
-        # The system's folder is everybody's: somebody else may have made ours first.
-        if self.admin_socket.parent.stat().st_uid != os.getuid():
-            raise StackError(
-                f"{self.admin_socket.parent} belongs to somebody else; choose a shorter --data-dir."
-            )
-        self.admin_socket.parent.chmod(_OWNER_ONLY)
+        self.sockets.mkdir(parents=True, exist_ok=True, mode=_OWNER_ONLY)
+        # The system's folder is everybody's: somebody else may have made ours first, or made it a link.
+        if self.sockets.is_symlink() or self.sockets.stat().st_uid != os.getuid():
+            raise StackError(f"{self.sockets} belongs to somebody else; choose a shorter --data-dir.")
+        self.sockets.chmod(_OWNER_ONLY)

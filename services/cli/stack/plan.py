@@ -2,10 +2,10 @@
 
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from services.cli.stack.options import Addresses, StackOptions
+from services.cli.stack.paths import DataPaths
 
 # Requests first, then what records them, then what carries the records.
 DRAIN_ORDER = ("edge", "generator", "router", "emitter", "usage", "clickhouse", "kafka")
@@ -18,7 +18,7 @@ _RECORDS_NICENESS = 19
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How a process says that it is ready: gRPC health at host:port, an HTTP URL, or a file that exists."""
+    """How a process says that it is ready: gRPC health at an address, an HTTP URL, or a file that exists."""
 
     kind: Literal["grpc", "http", "file"]
     where: str
@@ -41,13 +41,11 @@ class ProcessPlan:
     is_needed_by_requests: bool = True
 
 
-def build_plan(
-    options: StackOptions, addresses: Addresses, config: Path, kafka_folder: Path
-) -> list[ProcessPlan]:
+def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) -> list[ProcessPlan]:
     """The processes in the order of their start: the engine first, because it takes longest."""
 
     def process(name: str, module: str, title: str, probe: Probe, **rest: object) -> ProcessPlan:
-        arguments = (sys.executable, "-m", module, "--config", str(config))
+        arguments = (sys.executable, "-m", module, "--config", str(paths.config))
         return ProcessPlan(name=name, title=title, arguments=arguments, probe=probe, **rest)  # type: ignore[arg-type]
 
     engine = "vLLM" if options.engine == "vllm" else "simulated engine"
@@ -63,7 +61,7 @@ def build_plan(
         )
     ]
     if not options.kafka:
-        probe = Probe("file", str(kafka_folder / "ready"))
+        probe = Probe("file", str(paths.kafka / "ready"))
         plan.append(process("kafka", "services.local.kafka", "Kafka", probe, niceness=_RECORDS_NICENESS))
     if not options.clickhouse:
         probe = Probe("http", f"http://{addresses.local_clickhouse}/ping")
@@ -73,7 +71,7 @@ def build_plan(
     stores = tuple(entry.name for entry in plan if entry.name in ("kafka", "clickhouse"))
     return [
         *plan,
-        process("emitter", "services.emitter", "emitter", Probe("grpc", addresses.emitter)),
+        process("emitter", "services.emitter", "emitter", Probe("grpc", f"unix:{paths.emitter_socket}")),
         process("router", "services.router", "router", Probe("grpc", addresses.router)),
         process(
             "edge",

@@ -61,7 +61,7 @@ class StackRun:
         create_secrets(self._paths)
         replace_private(self._paths.config, yaml.safe_dump(document, sort_keys=False))
         self._state = self._first_state(str(document["generator"]["model"]))
-        plan = build_plan(self._options, self._addresses, self._paths.config, self._paths.kafka)
+        plan = build_plan(self._options, self._addresses, self._paths)
         if is_worth_checking(self._options, self._environment):
             await check_settings(plan, self._options, self._environment)
         supervisor = Supervisor(plan, self._paths.logs, self._environment, self._changed, SystemClock())
@@ -105,7 +105,8 @@ class StackRun:
             grpc={
                 "router": addresses.router,
                 "generator": addresses.generator,
-                "emitter": addresses.emitter,
+                "emitter": f"unix:{self._paths.emitter_socket}",
+                "replicas": f"unix:{self._paths.replica_socket}",
                 "admin": f"unix:{self._paths.admin_socket}",
             },
             model=model,

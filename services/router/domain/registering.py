@@ -1,10 +1,29 @@
 """Whether a replica may take its number and its address: what a living session holds is not given away."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from services.router.domain.placement import Registration
+from services.runtime.catalog import Catalog
 from services.runtime.errors import ComptoirError, Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Who may be a replica: what the catalog knows, under the name that goes with its number."""
+
+    catalog: Catalog
+    replica_name: str
+
+    def check(self, wanted: Registration, caller_names: Sequence[str] | None) -> None:
+        """Raise why not; `caller_names` are those of the caller's certificate, None where none is asked."""
+        if self.catalog.model_by_number(wanted.model) is None:
+            raise ComptoirError(Reason.REQUEST_INVALID, field="registration.model")
+        if self.catalog.region_by_number(wanted.region) is None:
+            raise ComptoirError(Reason.REQUEST_INVALID, field="registration.region")
+        name = self.replica_name.format(replica=wanted.replica)
+        if caller_names is not None and name not in caller_names:
+            raise ComptoirError(Reason.CALLER_NOT_ALLOWED, field="registration.replica")
 
 
 @dataclass(frozen=True, slots=True)

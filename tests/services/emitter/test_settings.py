@@ -10,7 +10,7 @@ from services.emitter.settings import EmitterSettings
 from services.runtime.settings import SettingsError, load_settings
 
 SECTION: dict[str, Any] = {
-    "listen": {"address": "127.0.0.1:8403"},
+    "listen": {"address": "unix:/run/comptoir/emitter"},
     "kafka": {"bootstrap": "127.0.0.1:8405"},
     "spool_folder": "spool",
     "pseudonym_epoch": 1,

@@ -17,7 +17,11 @@ from tests.fakes.running_router import WAIT_SECONDS, RunningRouter, admit, runni
 
 
 async def test_it_is_serving_before_any_replica_registered(running: RunningRouter) -> None:
-    for listen in (running.settings.listen, running.settings.admin_listen):
+    for listen in (
+        running.settings.listen,
+        running.settings.replica_listen,
+        running.settings.admin_listen,
+    ):
         async with channel(GrpcListen(address=listen.address)) as open_channel:
             answer = await health_pb2_grpc.HealthStub(open_channel).Check(health_pb2.HealthCheckRequest())
         assert answer.status == health_pb2.HealthCheckResponse.SERVING

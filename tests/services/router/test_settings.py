@@ -11,6 +11,7 @@ from services.runtime.settings import SettingsError, load_settings
 
 SECTION = {
     "listen": {"address": "127.0.0.1:8401"},
+    "replica_listen": {"address": "unix:/run/comptoir/replicas"},
     "admin_listen": {"address": "unix:/run/comptoir/admin"},
     "emitter": {"address": "127.0.0.1:8403"},
     "database_file": "router.sqlite",
@@ -52,7 +53,10 @@ def test_addresses_and_files_are_enough(tmp_path: Path) -> None:
         {"signing_key_number": 0},
         {"default_quota": {"concurrency": -1}},
         {"listen": {"address": "0.0.0.0:8401"}},
-        {"admin_listen": {"address": "127.0.0.1:8401"}},
+        {"admin_listen": {"address": "127.0.0.1:8409"}},
+        {"replica_listen": {"address": "127.0.0.1:8409"}},
+        {"replica_listen": {"address": "unix:/run/comptoir/admin"}},
+        {"replica_name": "generator"},
         {"unheard_of": 1},
         {"pepper": "secret"},
     ],

@@ -72,14 +72,24 @@ def test_every_address_is_loopback_and_every_port_is_its_own(tmp_path: Path) -> 
         document["edge"]["listen"]["port"],
         *(
             int(document[name]["listen"]["address"].split(":")[1])
-            for name in ("router", "generator", "emitter", "usage")
+            for name in ("router", "generator", "usage")
         ),
         int(document["local_clickhouse"]["listen"].split(":")[1]),
         int(document["local_kafka"]["listen"].split(":")[1]),
         document["local_kafka"]["controller_port"],
     ]
-    assert sorted(ports) == list(range(9000, 9008))
+    assert sorted(ports) == [port for port in range(9000, 9008) if port != 9003]
     assert document["edge"]["listen"]["host"] == "127.0.0.1"
+
+
+def test_no_other_local_user_reaches_what_only_processes_and_operators_call(tmp_path: Path) -> None:
+    document = built(tmp_path)
+    router, emitter = document["router"], document["emitter"]
+    sockets = [router["replica_listen"], router["admin_listen"], emitter["listen"]]
+    assert all(listen["address"].startswith(f"unix:{tmp_path}/") for listen in sockets)
+    assert document["generator"]["router"] == router["replica_listen"]
+    for process in ("edge", "router", "generator"):
+        assert document[process]["emitter"] == emitter["listen"]
 
 
 def test_secrets_are_file_paths_only(tmp_path: Path) -> None:

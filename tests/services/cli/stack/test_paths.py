@@ -41,10 +41,12 @@ def test_a_long_path_has_its_socket_elsewhere(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
     long = DataPaths(tmp_path / ("x" * 110))
     long.create()
-    assert len(str(long.admin_socket)) <= 108
-    assert long.root not in long.admin_socket.parents
-    assert long.admin_socket.parent.stat().st_mode & 0o777 == 0o700
-    assert long.admin_socket != DataPaths(tmp_path / ("y" * 110)).admin_socket
+    for path in (long.admin_socket, long.replica_socket, long.emitter_socket):
+        assert len(str(path)) <= 108
+        assert path.parent == long.sockets
+    assert long.root not in long.sockets.parents
+    assert long.sockets.stat().st_mode & 0o777 == 0o700
+    assert long.sockets != DataPaths(tmp_path / ("y" * 110)).sockets
     assert DataPaths(Path("/d")).admin_socket == Path("/d/run/admin.sock")
 
 

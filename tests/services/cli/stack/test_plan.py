@@ -8,19 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cli.stack.options import Addresses, StackOptions
+from services.cli.stack.paths import DataPaths
 from services.cli.stack.plan import DRAIN_ORDER, ProcessPlan, build_plan, is_sentence, restart_delay_seconds
 
 
 def plan(**options: str) -> dict[str, ProcessPlan]:
     chosen = StackOptions(data_dir=Path("/d"), **options)  # type: ignore[arg-type] # strings only
     addresses = Addresses(chosen.port, chosen.kafka, chosen.clickhouse)
-    return {entry.name: entry for entry in build_plan(chosen, addresses, Path("/d/c.yaml"), Path("/d/kafka"))}
+    return {entry.name: entry for entry in build_plan(chosen, addresses, DataPaths(Path("/d")))}
 
 
 def test_every_process_is_planned_and_drained_once() -> None:
     assert sorted(plan()) == sorted(DRAIN_ORDER)
     assert all(entry.arguments[0] == sys.executable for entry in plan().values())
-    assert all(entry.arguments[-2:] == ("--config", "/d/c.yaml") for entry in plan().values())
+    assert all(entry.arguments[-2:] == ("--config", "/d/comptoir.yaml") for entry in plan().values())
 
 
 @pytest.mark.parametrize(

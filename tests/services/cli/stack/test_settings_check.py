@@ -86,7 +86,7 @@ async def test_the_real_processes_judge_the_real_settings(tmp_path: Path) -> Non
     bad = StackOptions(paths.root, engine="simulated", overrides=overrides, overrides_file="mine.yaml")
     good = replace(bad, overrides={})
     addresses = Addresses(8400)
-    plan = build_plan(good, addresses, paths.config, paths.kafka)
+    plan = build_plan(good, addresses, paths)
     replace_private(paths.config, yaml.safe_dump(build_config(good, addresses, paths)))
     await check_settings(plan, good, {})
     replace_private(paths.config, yaml.safe_dump(build_config(bad, addresses, paths)))

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.router.domain.placement import Registration
-from services.router.domain.registering import Session, check_free
-from services.runtime.errors import ComptoirError
-from tests.fakes.router import registration
+from services.router.domain.registering import Membership, Session, check_free
+from services.runtime.errors import ComptoirError, Reason
+from tests.fakes.router import CATALOG, registration
 
 HELD = Session(registration(7, incarnation=5), 100)
 
@@ -44,3 +44,35 @@ def test_a_process_that_comes_back_is_let_in() -> None:
 def test_exactly_a_silent_replica_loses_its_number_to_another_process(other: int, silence: float) -> None:
     wanted = registration(7, incarnation=0 if other == 5 else other)
     assert (refused_field(wanted, now=100 + silence) == "") == (silence > 10)
+
+
+NAMED = Membership(CATALOG, "generator-{replica}.example")
+
+
+@pytest.mark.parametrize(
+    ("names", "is_refused"),
+    [
+        (None, False),
+        (["generator-7.example"], False),
+        (["generator-8", "generator-7.example"], False),
+        ([], True),
+        (["generator-8.example"], True),
+        (["generator-77.example"], True),
+    ],
+    ids=["not asked", "its own", "one of its own", "none", "another's", "a longer number"],
+)
+def test_a_number_goes_with_the_name_of_a_certificate(names: list[str] | None, is_refused: bool) -> None:
+    try:
+        NAMED.check(registration(7), names)
+    except ComptoirError as refusal:
+        said = (refusal.reason, refusal.field)
+    else:
+        said = (Reason.UNSPECIFIED, "")
+    assert said == ((Reason.CALLER_NOT_ALLOWED, "registration.replica") if is_refused else (0, ""))
+
+
+@pytest.mark.parametrize("field", ["model", "region"])
+def test_what_the_catalog_does_not_know_is_no_replica(field: str) -> None:
+    with pytest.raises(ComptoirError) as refusal:
+        NAMED.check(registration(7, **{field: 9}), None)
+    assert (refusal.value.reason, refusal.value.field) == (Reason.REQUEST_INVALID, f"registration.{field}")

@@ -1,0 +1,78 @@
+"""Over TLS a generator registers with its own number only, and nobody else registers at all."""
+
+import asyncio
+from pathlib import Path
+
+import grpc
+import pytest
+from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
+
+from services.router.settings import RouterSettings
+from services.runtime.addresses import GrpcTarget
+from services.runtime.errors import Reason
+from services.runtime.grpc_server import channel
+from tests.fakes.running_router import (
+    WAIT_SECONDS,
+    ReportStream,
+    refused,
+    registration_message,
+    running_router,
+    settings_in,
+)
+from tests.services.runtime.certificates import Authority
+from tests.services.runtime.running import free_port
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path / "authority")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, authority: Authority) -> RouterSettings:
+    listen = {
+        "address": f"127.0.0.1:{free_port()}",
+        "tls": authority.files("router").model_dump(),
+        "callers": {"ReplicaService": ["generator-*"]},
+    }
+    return settings_in(tmp_path, replica_listen=listen)
+
+
+async def registering(settings: RouterSettings, authority: Authority, name: str) -> Reason | None:
+    target = GrpcTarget(address=settings.replica_listen.address, tls=authority.files(name))
+    async with channel(target) as connection:
+        stub: replica_pb2_grpc.ReplicaServiceAsyncStub = replica_pb2_grpc.ReplicaServiceStub(connection)
+        await asyncio.wait_for(connection.channel_ready(), WAIT_SECONDS)
+        stream = ReportStream(stub.Report())
+        saying = stream.say(registration=registration_message(replica=7), load=replica_pb2.Load())
+        if name != "generator-7":
+            return (await refused(saying)).reason
+        await saying
+        return None
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("generator-7", None),
+        ("generator-8", Reason.CALLER_NOT_ALLOWED),
+        ("edge", Reason.CALLER_NOT_ALLOWED),
+    ],
+    ids=["its own number", "another's number", "no generator"],
+)
+async def test_a_replica_registers_with_the_number_of_its_certificate(
+    settings: RouterSettings, authority: Authority, name: str, reason: Reason | None
+) -> None:
+    async with running_router(settings, authority.files("generator-1")):
+        assert await registering(settings, authority, name) is reason
+
+
+async def test_nobody_registers_where_requests_are_admitted(tmp_path: Path) -> None:
+    async with (
+        running_router(settings_in(tmp_path)) as running,
+        channel(GrpcTarget(address=running.settings.listen.address)) as public,
+    ):
+        stub: replica_pb2_grpc.ReplicaServiceAsyncStub = replica_pb2_grpc.ReplicaServiceStub(public)
+        with pytest.raises(grpc.aio.AioRpcError) as failure:
+            await ReportStream(stub.Report()).say(registration=registration_message())
+        assert failure.value.code() is grpc.StatusCode.UNIMPLEMENTED
