@@ -88,7 +88,7 @@ class Router:
         settings, server = self._settings, self._public.server
         policy = Policy(
             region=self._region,
-            report_timeout_seconds=settings.report_timeout_seconds,
+            ready=settings.ready_terms,
             ticket_lifetime_seconds=settings.ticket_lifetime_seconds,
             config_digest=settings.digest,
         )
@@ -98,7 +98,7 @@ class Router:
         router_pb2_grpc.add_RouterServiceServicer_to_server(routing, server)
 
     def _serve_replicas(self) -> None:
-        membership = Membership(self._catalog, self._settings.replica_name)
+        membership = Membership(self._catalog, self._settings.replica_name, self._settings.ready_terms)
         servicer = ReplicaServer(self._replicas, self._leases, membership, self._clock, self._stopping)
         replica_pb2_grpc.add_ReplicaServiceServicer_to_server(servicer, self._replica.server)
 

@@ -6,8 +6,9 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.router.domain.leases import LeaseTerms
+from services.router.domain.placement import ReadyTerms
 from services.runtime.addresses import GrpcListen, GrpcTarget, GuardedListen
-from services.runtime.contract import TICKET_MAX_LIFETIME_SECONDS
+from services.runtime.contract import TICKET_MAX_LIFETIME_SECONDS, TICKET_MAX_SKEW_SECONDS
 from services.runtime.settings import ProcessSettings
 
 
@@ -81,6 +82,12 @@ class RouterSettings(ProcessSettings):
         if len({listener.address for listener in listeners}) < len(listeners):
             raise ValueError("listen, replica_listen and admin_listen must be three addresses")
         return self
+
+    @property
+    def ready_terms(self) -> ReadyTerms:
+        """When a replica gets requests: a fast clock may take half of a ticket's life at most."""
+        tolerance_seconds = min(float(TICKET_MAX_SKEW_SECONDS), self.ticket_lifetime_seconds / 2)
+        return ReadyTerms(self.report_timeout_seconds, tolerance_seconds)
 
     @property
     def replica_silent_seconds(self) -> float:

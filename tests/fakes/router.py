@@ -12,7 +12,7 @@ from services.router.domain.authentication import Authenticator
 from services.router.domain.events import AdmissionEvent
 from services.router.domain.keys import digest_of
 from services.router.domain.leases import LeaseDesk, LeaseTerms
-from services.router.domain.placement import Load, Registration
+from services.router.domain.placement import Load, ReadyTerms, Registration
 from services.router.domain.tenancy import Key, NewKey, Priority, Quota, Tenant
 from services.router.domain.ticket import SignedTicket, TicketClaims
 from services.runtime.api_keys import make_key
@@ -28,7 +28,7 @@ OTHER = Model(number=2, name="other-eu", context_tokens=64, max_output_tokens=64
 CATALOG = Catalog(models=(TINY, OTHER), regions=(FRANCE, GERMANY))
 POLICY = Policy(
     region=FRANCE,
-    report_timeout_seconds=5.0,
+    ready=ReadyTerms(report_timeout_seconds=5.0, clock_tolerance_seconds=5.0),
     ticket_lifetime_seconds=30.0,
     config_digest=99,
 )

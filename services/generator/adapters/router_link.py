@@ -159,6 +159,7 @@ class RouterLink:
             load=wire.router_load_from(load),
             acceptances=acceptances,
             settlements=settlements,
+            sent_at_microseconds=self._clock.wall_microseconds(),
         )
 
     async def _read(

@@ -3,13 +3,13 @@
 from collections import deque
 from dataclasses import dataclass
 
-from services.runtime.contract import TICKET_MAX_LIFETIME_SECONDS
+from services.runtime.contract import TICKET_MAX_LIFETIME_SECONDS, TICKET_MAX_SKEW_SECONDS
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.identity import Identity
 
 MAX_LIFETIME_MICROSECONDS = TICKET_MAX_LIFETIME_SECONDS * 1_000_000
-# Clocks of two machines differ; a ticket may look this much younger than it is.
-MAX_SKEW_MICROSECONDS = 5_000_000
+# A ticket may look this much younger than it is.
+MAX_SKEW_MICROSECONDS = TICKET_MAX_SKEW_SECONDS * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

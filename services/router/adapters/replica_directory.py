@@ -14,7 +14,9 @@ from services.runtime.identity import Identity
 class _Entry:
     session: Identity
     registration: Registration
+    registered_at_seconds: float
     reported_at_seconds: float
+    clock_offset_seconds: float | None = None
     load: Load | None = None
     holders: set[Identity] = field(default_factory=set)
 
@@ -53,15 +55,23 @@ class MemoryReplicaDirectory:
                 self._away[process] = -math.inf
         self._away.pop(registration.process, None)
         session = Identity.random()
-        self._entries[registration.replica] = _Entry(session, registration, now_seconds)
+        self._entries[registration.replica] = _Entry(session, registration, now_seconds, now_seconds)
         return session
 
-    def report(self, session: Identity, load: Load | None, now_seconds: float) -> bool:
+    def report(
+        self,
+        session: Identity,
+        load: Load | None,
+        now_seconds: float,
+        *,
+        clock_offset_seconds: float | None = None,
+    ) -> bool:
         """Keep the load; False if the session is over: it was replaced, or silent for too long."""
         entry = self._entry(session)
         if entry is None:
             return False
         entry.load = load or entry.load
+        entry.clock_offset_seconds = clock_offset_seconds
         entry.reported_at_seconds = now_seconds
         return True
 
@@ -74,10 +84,14 @@ class MemoryReplicaDirectory:
     def pool(self, model: int, region: int) -> Sequence[Replica]:
         """Return the replicas that serve a model in a region, ready or not."""
         return [
-            Replica(entry.registration, entry.load, entry.reported_at_seconds, len(entry.holders))
+            _replica(entry)
             for entry in self._entries.values()
             if entry.registration.model == model and entry.registration.region == region
         ]
+
+    def everyone(self) -> Sequence[Replica]:
+        """Return all replicas that are registered, by number."""
+        return [_replica(self._entries[number]) for number in sorted(self._entries)]
 
     def assign(self, holder: Identity, replica: int, *, until_seconds: float = math.inf) -> None:
         """Count a request in flight on a replica: a ticket that it accepted, or a lease meant for it."""
@@ -128,3 +142,14 @@ class MemoryReplicaDirectory:
         for holder in entry.holders:
             self._replica_of.pop(holder, None)
             self._unclaimed.pop(holder, None)
+
+
+def _replica(entry: _Entry) -> Replica:
+    return Replica(
+        registration=entry.registration,
+        load=entry.load,
+        reported_at_seconds=entry.reported_at_seconds,
+        in_flight=len(entry.holders),
+        registered_at_seconds=entry.registered_at_seconds,
+        clock_offset_seconds=entry.clock_offset_seconds,
+    )

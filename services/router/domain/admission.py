@@ -6,7 +6,7 @@ from typing import Final
 from services.router.domain.authentication import Authenticator
 from services.router.domain.events import AdmissionEvent
 from services.router.domain.leases import LeaseDesk
-from services.router.domain.placement import Placement, check_fit, place
+from services.router.domain.placement import Placement, ReadyTerms, check_fit, place
 from services.router.domain.ports import AdmissionLog, ReplicaDirectory, Signer
 from services.router.domain.sizing import check_quota, size_of
 from services.router.domain.tenancy import Key, Priority
@@ -50,7 +50,7 @@ class Policy:
     """The numbers that admission goes by, from the settings."""
 
     region: Region
-    report_timeout_seconds: float
+    ready: ReadyTerms
     ticket_lifetime_seconds: float
     config_digest: int
 
@@ -141,7 +141,7 @@ class AdmissionDesk:
             self._ports.replicas.pool(grant.model.number, self._policy.region.number),
             grant.size.reserved_tokens,
             now_seconds=now_seconds,
-            report_timeout_seconds=self._policy.report_timeout_seconds,
+            terms=self._policy.ready,
             rotation=self._rotation,
         )
         # No await since the pool was read: two requests cannot take the same last place.

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Final
 
 from services.router.domain.lease import Process
@@ -50,12 +51,50 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """A replica as the router knows it; `in_flight` counts the requests that this router sent there."""
+    """A replica as the router knows it.
+
+    `in_flight` counts the requests that this router sent there; `clock_offset_seconds` says how far its
+    clock is ahead of the router's, None where it does not say its time.
+    """
 
     registration: Registration
     load: Load | None
     reported_at_seconds: float
     in_flight: int
+    registered_at_seconds: float = 0.0
+    clock_offset_seconds: float | None = None
+
+
+class State(IntEnum):
+    """Whether a replica gets requests, or why not; the numbers of the schema's ReplicaState."""
+
+    READY = 1
+    STARTING = 2
+    SILENT = 3
+    DRAINING = 4
+    CLOCK_WRONG = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyTerms:
+    """When a replica counts as silent, and how far its clock may be off so that it takes our tickets."""
+
+    report_timeout_seconds: float
+    clock_tolerance_seconds: float
+
+    def state_of(self, replica: Replica, now_seconds: float) -> State:
+        """Return the replica's state; of several reasons the one that explains the others."""
+        if replica.load is None:
+            return State.STARTING
+        if now_seconds - replica.reported_at_seconds > self.report_timeout_seconds:
+            return State.SILENT
+        if replica.load.is_draining:
+            return State.DRAINING
+        return State.READY if self.is_clock_right(replica.clock_offset_seconds) else State.CLOCK_WRONG
+
+    def is_clock_right(self, offset_seconds: float | None) -> bool:
+        """Return whether a replica with that offset takes our tickets; one that says no time is trusted."""
+        return offset_seconds is None or abs(offset_seconds) <= self.clock_tolerance_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +130,7 @@ def place(
     tokens: int,
     *,
     now_seconds: float,
-    report_timeout_seconds: float,
+    terms: ReadyTerms,
     rotation: int,
 ) -> list[Placement]:
     """Return up to three of a pool's replicas, least work first; equals take turns by `rotation`.
@@ -101,7 +140,7 @@ def place(
     ready = [
         replica
         for replica in replicas
-        if _is_ready(replica, now_seconds, report_timeout_seconds) and _fits(replica.registration, tokens)
+        if terms.state_of(replica, now_seconds) is State.READY and _fits(replica.registration, tokens)
     ]
     if not ready:
         raise ComptoirError(Reason.NO_REPLICA, retry_after_seconds=_RETRY_SECONDS)
@@ -111,7 +150,7 @@ def place(
     by_number = sorted(free, key=lambda replica: replica.registration.replica)
     turn = rotation % len(by_number)
     ordered = sorted(
-        by_number[turn:] + by_number[:turn], key=lambda replica: score(replica, report_timeout_seconds)
+        by_number[turn:] + by_number[:turn], key=lambda replica: score(replica, terms.report_timeout_seconds)
     )
     return [
         Placement(
@@ -146,12 +185,6 @@ def _is_silent(load: Load, stale_after_seconds: float) -> bool:
     # sent there since is no reason to expect that it spoke: its report came before.
     held = load.running_requests + load.waiting_requests
     return held > 0 and load.age_seconds > stale_after_seconds
-
-
-def _is_ready(replica: Replica, now_seconds: float, report_timeout_seconds: float) -> bool:
-    if replica.load is None or replica.load.is_draining:
-        return False
-    return now_seconds - replica.reported_at_seconds <= report_timeout_seconds
 
 
 def _cache_tokens(registration: Registration) -> int:

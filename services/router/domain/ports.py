@@ -107,7 +107,14 @@ class ReplicaDirectory(Protocol):
         """
         ...
 
-    def report(self, session: Identity, load: Load | None, now_seconds: float) -> bool:
+    def report(
+        self,
+        session: Identity,
+        load: Load | None,
+        now_seconds: float,
+        *,
+        clock_offset_seconds: float | None = None,
+    ) -> bool:
         """Keep the load; False if the session is over: it was replaced, or silent for too long."""
         ...
 
@@ -117,6 +124,10 @@ class ReplicaDirectory(Protocol):
 
     def pool(self, model: int, region: int) -> Sequence[Replica]:
         """Return the replicas that serve a model in a region, ready or not."""
+        ...
+
+    def everyone(self) -> Sequence[Replica]:
+        """Return all replicas that are registered, by number."""
         ...
 
     def assign(self, holder: Identity, replica: int, *, until_seconds: float = math.inf) -> None:

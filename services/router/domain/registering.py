@@ -3,17 +3,18 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from services.router.domain.placement import Registration
+from services.router.domain.placement import ReadyTerms, Registration
 from services.runtime.catalog import Catalog
 from services.runtime.errors import ComptoirError, Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """Who may be a replica: what the catalog knows, under the name that goes with its number."""
+    """Who may be a replica, what the catalog knows under the name of its number, and when it is ready."""
 
     catalog: Catalog
     replica_name: str
+    ready: ReadyTerms
 
     def check(self, wanted: Registration, caller_names: Sequence[str] | None) -> None:
         """Raise why not; `caller_names` are those of the caller's certificate, None where none is asked."""

@@ -256,3 +256,26 @@ async def admitted_soon(running: RunningRouter, api_key: str) -> router_pb2.Admi
                 return await running.router.Admit(admit(api_key))
             except grpc.aio.AioRpcError:
                 continue
+
+
+async def test_a_replica_with_a_wrong_clock_gets_no_requests_until_its_clock_is_right(
+    running: RunningRouter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api_key = await running.key()
+
+    async def says(stream: ReportStream, offset_seconds: int) -> None:
+        sent_at = running.clock.wall_microseconds() + offset_seconds * 1_000_000
+        await stream.say(load=replica_pb2.Load(), sent_at_microseconds=sent_at)
+
+    async with running.replica() as wrong, running.replica(replica=8, address="127.0.0.1:9") as right:
+        await says(right, -4)
+        for _ in range(3):
+            await says(wrong, -10)
+        (offer,) = (await running.router.Admit(admit(api_key))).offers
+        assert offer.generator_address == "127.0.0.1:9"
+        await says(wrong, 0)
+        assert len((await running.router.Admit(admit(api_key))).offers) == 2
+    said = capsys.readouterr().out
+    assert said.count("replica_clock_wrong") == said.count("replica_clock_right") == 1
+    assert "offset_seconds=-10.0" in said
+    assert "replica=7" in said

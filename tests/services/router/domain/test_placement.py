@@ -17,15 +17,21 @@ from services.router.domain.placement import (
     score,
 )
 from services.runtime.errors import ComptoirError, Reason
-from tests.fakes.router import IDLE, registration
+from tests.fakes.router import IDLE, POLICY, registration
 
 NOW = 100.0
 
 
 def replica(
-    number: int, *, load: Load | None = IDLE, at: float = NOW, in_flight: int = 0, **limits: int
+    number: int,
+    *,
+    load: Load | None = IDLE,
+    at: float = NOW,
+    in_flight: int = 0,
+    offset: float | None = None,
+    **limits: int,
 ) -> Replica:
-    return Replica(registration(number, **limits), load, at, in_flight)
+    return Replica(registration(number, **limits), load, at, in_flight, clock_offset_seconds=offset)
 
 
 def chosen(*replicas: Replica, tokens: int = 100, rotation: int = 0) -> list[int]:
@@ -33,7 +39,7 @@ def chosen(*replicas: Replica, tokens: int = 100, rotation: int = 0) -> list[int
 
 
 def _place(*replicas: Replica, tokens: int = 100, rotation: int = 0) -> list[Placement]:
-    return place(replicas, tokens, now_seconds=NOW, report_timeout_seconds=5, rotation=rotation)
+    return place(replicas, tokens, now_seconds=NOW, terms=POLICY.ready, rotation=rotation)
 
 
 def refused(*replicas: Replica, tokens: int = 100) -> Reason:
@@ -58,12 +64,19 @@ def test_without_replicas_there_is_none() -> None:
         replica(1, at=NOW - 5.1),
         replica(1, load=Load(0, 0, 0, 0.0, is_draining=True)),
         replica(1, kv_blocks=6),
+        replica(1, offset=-10.0),
+        replica(1, offset=5.1),
     ],
-    ids=["said nothing", "silent", "draining", "too small"],
+    ids=["said nothing", "silent", "draining", "too small", "slow clock", "fast clock"],
 )
 def test_a_replica_that_is_not_ready_gets_nothing(unready: Replica) -> None:
     assert refused(unready) is Reason.NO_REPLICA
     assert chosen(unready, replica(2)) == [2]
+
+
+@pytest.mark.parametrize("offset", [None, -5.0, 0.0, 5.0])
+def test_a_clock_within_what_tickets_allow_is_right(offset: float | None) -> None:
+    assert chosen(replica(1, offset=offset)) == [1]
 
 
 @pytest.mark.parametrize("full", [replica(1, in_flight=4), replica(1, load=busy(running=3, waiting=1))])

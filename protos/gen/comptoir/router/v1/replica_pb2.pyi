@@ -28,6 +28,11 @@ class ReportRequest(_message.Message):
     LOAD_FIELD_NUMBER: _builtins.int
     SETTLEMENTS_FIELD_NUMBER: _builtins.int
     ACCEPTANCES_FIELD_NUMBER: _builtins.int
+    SENT_AT_MICROSECONDS_FIELD_NUMBER: _builtins.int
+    sent_at_microseconds: _builtins.int
+    """When the replica sent this, microseconds since 1970-01-01 UTC by its own clock: a replica whose clock
+    is further off than tickets allow gets no requests. 0 where it does not say.
+    """
     @_builtins.property
     def registration(self) -> Global___Registration:
         """Who the replica is; required in the first message, ignored later."""
@@ -53,10 +58,11 @@ class ReportRequest(_message.Message):
         load: Global___Load | None = ...,
         settlements: _abc.Iterable[Global___Settlement] | None = ...,
         acceptances: _abc.Iterable[Global___Acceptance] | None = ...,
+        sent_at_microseconds: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["load", b"load", "registration", b"registration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptances", b"acceptances", "load", b"load", "registration", b"registration", "settlements", b"settlements"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptances", b"acceptances", "load", b"load", "registration", b"registration", "sent_at_microseconds", b"sent_at_microseconds", "settlements", b"settlements"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
