@@ -1,19 +1,25 @@
-"""AdminService: tenants and keys, on the operators' own listener."""
+"""AdminService: tenants, keys and replicas, on the operators' own listener."""
 
 from comptoir.router.v1 import admin_pb2, admin_pb2_grpc
 
 from services.router import admin_wire
 from services.router.domain.administration import Administration, KeyOrder
+from services.router.domain.roster import Roster
 from services.runtime.catalog import Catalog
+from services.runtime.clock import Clock
 from services.runtime.interceptors import Context
 
 
 class AdminServer(admin_pb2_grpc.AdminServiceServicer):
     """Answers operators."""
 
-    def __init__(self, administration: Administration, catalog: Catalog) -> None:
+    def __init__(
+        self, administration: Administration, roster: Roster, catalog: Catalog, clock: Clock
+    ) -> None:
         self._administration = administration
+        self._roster = roster
         self._catalog = catalog
+        self._clock = clock
 
     async def CreateTenant(  # noqa: N802 - the schema's name
         self, request: admin_pb2.CreateTenantRequest, context: Context
@@ -67,3 +73,14 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
         del context
         stored = await self._administration.revoke_key(request.number)
         return admin_pb2.RevokeKeyResponse(key=admin_wire.key(stored, self._catalog))
+
+    async def ListReplicas(  # noqa: N802 - the schema's name
+        self, request: admin_pb2.ListReplicasRequest, context: Context
+    ) -> admin_pb2.ListReplicasResponse:
+        """List the registered replicas, ready or not."""
+        del request, context
+        now_seconds = self._clock.wall_microseconds() / 1e6
+        standings = self._roster.standings()
+        return admin_pb2.ListReplicasResponse(
+            replicas=[admin_wire.replica(standing, self._catalog, now_seconds) for standing in standings]
+        )

@@ -4,6 +4,7 @@ from typing import Final
 
 from comptoir.router.v1 import admin_pb2, router_pb2
 
+from services.router.domain.roster import Standing
 from services.router.domain.tenancy import Key, Priority, Quota, Tenant
 from services.runtime.catalog import Catalog
 
@@ -54,6 +55,28 @@ def quota(message: admin_pb2.Quota) -> Quota:
 def priority(number: int) -> Priority:
     """Return the class with that number in the schema; unspecified reads as default."""
     return {int(sent): known for known, sent in _PRIORITIES.items()}.get(number, Priority.DEFAULT)
+
+
+def replica(standing: Standing, catalog: Catalog, now_seconds: float) -> admin_pb2.Replica:
+    """Return the message of a replica; names by number where the catalog lost them."""
+    known, load = standing.replica, standing.replica.load
+    region = catalog.region_by_number(known.registration.region)
+    offset_seconds = known.clock_offset_seconds
+    return admin_pb2.Replica(
+        number=known.registration.replica,
+        model=_model_name(known.registration.model, catalog),
+        region=region.name if region else str(known.registration.region),
+        address=known.registration.address,
+        state=int(standing.state),  # type: ignore[arg-type] # the enum's stub type is nominal
+        running_requests=load.running_requests if load else 0,
+        waiting_requests=load.waiting_requests if load else 0,
+        in_flight_requests=known.in_flight,
+        max_requests=known.registration.max_requests,
+        kv_usage_permille=load.kv_usage_permille if load else 0,
+        report_age_milliseconds=round(standing.report_age_seconds * 1000),
+        clock_offset_milliseconds=None if offset_seconds is None else round(offset_seconds * 1000),
+        registered_at_seconds=round(now_seconds - standing.registered_for_seconds),
+    )
 
 
 def _model_name(number: int, catalog: Catalog) -> str:

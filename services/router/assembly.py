@@ -10,6 +10,7 @@ from services.router.adapters.counted_leases import CountedLeases
 from services.router.adapters.ed25519_signer import SEED_BYTES, Ed25519Signer
 from services.router.adapters.expiry import expire_leases
 from services.router.adapters.memory_leases import MemoryLeases
+from services.router.adapters.ready_follower import follow_readiness
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
 from services.router.adapters.sql_keys import SqlKeys
 from services.router.admin_server import AdminServer
@@ -19,6 +20,7 @@ from services.router.domain.authentication import Authenticator
 from services.router.domain.leases import LeaseDesk
 from services.router.domain.ports import AdmissionLog
 from services.router.domain.registering import Membership
+from services.router.domain.roster import Roster
 from services.router.domain.tenancy import Quota
 from services.router.replica_server import ReplicaServer
 from services.router.server import RouterServer
@@ -28,6 +30,8 @@ from services.runtime.grpc_server import build_server
 from services.runtime.settings import read_secret
 
 PEPPER_BYTES: Final = 32
+# Its health says whether requests can be served; that of the process, whether replicas can register.
+ROUTING: Final = "comptoir.router.v1.RouterService"
 
 
 class Router:
@@ -44,6 +48,7 @@ class Router:
             return_seconds=settings.replica_return_seconds, silent_seconds=settings.replica_silent_seconds
         )
         self._leases = LeaseDesk(CountedLeases(MemoryLeases()), self._replicas, clock, settings.lease_terms)
+        self._roster = Roster(self._replicas, settings.ready_terms, clock)
         signer = Ed25519Signer(seed, settings.signing_key_number)
         self._stopping = asyncio.Event()
         self._public = build_server(settings.listen, clock=clock)
@@ -70,12 +75,19 @@ class Router:
             await server.set_serving(is_serving=True)
 
     async def _until(self, stop: asyncio.Event) -> None:
-        expiring = asyncio.create_task(expire_leases(self._leases))
+        own = [
+            asyncio.create_task(expire_leases(self._leases)),
+            asyncio.create_task(follow_readiness(self._roster, self._tell_ready)),
+        ]
         stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait({expiring, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({*own, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
-        if not expiring.cancel():
-            expiring.result()
+        for task in own:
+            if not task.cancel():
+                task.result()
+
+    async def _tell_ready(self, is_ready: bool) -> None:
+        await self._public.set_service(ROUTING, is_serving=is_ready)
 
     async def _drain(self) -> None:
         grace_seconds = self._settings.drain_seconds
@@ -112,5 +124,5 @@ class Router:
             default_quota=Quota(quota.requests_per_minute, quota.tokens_per_minute, quota.concurrency),
             clock=self._clock,
         )
-        servicer = AdminServer(administration, self._catalog)
+        servicer = AdminServer(administration, self._roster, self._catalog, self._clock)
         admin_pb2_grpc.add_AdminServiceServicer_to_server(servicer, self._admin.server)

@@ -83,6 +83,11 @@ class GrpcServer:
         )
         await self._healths.set("", status)
 
+    async def set_service(self, service: str, *, is_serving: bool) -> None:
+        """What the health service answers for one service, by its full name."""
+        serving = health_pb2.HealthCheckResponse
+        await self._healths.set(service, serving.SERVING if is_serving else serving.NOT_SERVING)
+
     async def drain(self, grace_seconds: float) -> None:
         """Says NOT_SERVING, takes no new calls, and lets open ones end within the grace."""
         self._readiness.tell(DRAINING)

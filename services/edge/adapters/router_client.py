@@ -6,7 +6,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.edge import wire
 from services.edge.domain.chat import ChatRequest
-from services.edge.domain.ports import Admission, Model
+from services.edge.domain.ports import Admission, Model, Obstacle
 from services.runtime.addresses import GrpcTarget
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.grpc_server import channel
@@ -15,6 +15,8 @@ from services.runtime.interceptors import REQUEST_ID_KEY
 from services.runtime.status import error_from
 
 _HEALTH_SECONDS = 1.0
+# The service whose health says whether the router has a replica that is ready.
+_ROUTING = "comptoir.router.v1.RouterService"
 # A router that does not answer in time, stops, or has its most calls open is out of reach for now;
 # the client's own deadline has not passed, and its request was small enough to be read.
 _OUT_OF_REACH = (Reason.DEADLINE_EXCEEDED, Reason.CLIENT_CANCELLED, Reason.REQUEST_TOO_LARGE)
@@ -59,12 +61,19 @@ class RouterClient:
             raise _error(failure) from None
         return wire.models_from(response)
 
-    async def is_ready(self) -> bool:
-        """True if the router answers within a second and says that it serves."""
+    async def obstacle(self) -> Obstacle | None:
+        """Asks the router, for a second at most: it serves, and has a replica that is ready."""
+        if not await self._serves(""):
+            return Obstacle.ROUTER_UNREACHABLE
+        return None if await self._serves(_ROUTING) else Obstacle.NO_REPLICA
+
+    async def _serves(self, service: str) -> bool:
+        request = health_pb2.HealthCheckRequest(service=service)
         try:
-            answer = await self._health.Check(health_pb2.HealthCheckRequest(), timeout=_HEALTH_SECONDS)
-        except grpc.aio.AioRpcError:
-            return False
+            answer = await self._health.Check(request, timeout=_HEALTH_SECONDS)
+        except grpc.aio.AioRpcError as failure:
+            # A router from before there was this health says nothing of its replicas.
+            return bool(service) and failure.code() is grpc.StatusCode.NOT_FOUND
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     async def close(self) -> None:

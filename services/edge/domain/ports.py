@@ -1,6 +1,7 @@
 """What the edge needs of the other processes."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from services.edge.domain.chat import ChatRequest, Finished
@@ -39,6 +40,13 @@ class Model:
     created_at_seconds: int
 
 
+class Obstacle(StrEnum):
+    """Why an edge with a working listener can serve nobody."""
+
+    ROUTER_UNREACHABLE = "router_unreachable"
+    NO_REPLICA = "no_replica"
+
+
 class Router(Protocol):
     """Admission. Every method raises ComptoirError, within a bounded time."""
 
@@ -54,8 +62,8 @@ class Router(Protocol):
         """The models of a key, by name."""
         ...
 
-    async def is_ready(self) -> bool:
-        """True if the router answers and says that it serves; never raises."""
+    async def obstacle(self) -> Obstacle | None:
+        """Why no request could be served now, or None; never raises."""
         ...
 
 

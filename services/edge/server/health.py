@@ -1,10 +1,11 @@
-"""GET /healthz: the process lives; GET /readyz: it takes requests and reaches the router."""
+"""GET /healthz: the process lives; GET /readyz: requests can be served, or why not."""
+
+import json
 
 from services.edge.domain.ports import Router
 from services.edge.server.exchange import Exchange
 
 _READY = b'{"status":"ready"}'
-_NOT_READY = b'{"status":"not ready"}'
 _ALIVE = b'{"status":"alive"}'
 
 
@@ -20,6 +21,10 @@ class Health:
         await exchange.answer(200, _ALIVE)
 
     async def serve_ready(self, exchange: Exchange) -> None:
-        """Answers 200, or 503 while the process drains or the router does not serve."""
-        is_ready = not self.is_draining and await self._router.is_ready()
-        await exchange.answer(200 if is_ready else 503, _READY if is_ready else _NOT_READY)
+        """Answers 200, or 503 with the reason while the process drains or the router can place nothing."""
+        obstacle = "draining" if self.is_draining else await self._router.obstacle()
+        if obstacle is None:
+            await exchange.answer(200, _READY)
+            return
+        answer = json.dumps({"status": "not ready", "reason": obstacle}, separators=(",", ":"))
+        await exchange.answer(503, answer.encode())

@@ -3,7 +3,7 @@
 import asyncio
 
 from services.edge.domain.chat import ChatRequest, Finished, FinishReason
-from services.edge.domain.ports import Admission, Model, Offer
+from services.edge.domain.ports import Admission, Model, Obstacle, Offer
 from services.edge.domain.timeline import EdgeRequest
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.identity import Identity
@@ -38,8 +38,8 @@ class MemoryRouter:
             raise self._script.refusal
         return self._script.models
 
-    async def is_ready(self) -> bool:
-        return self._script.is_serving
+    async def obstacle(self) -> Obstacle | None:
+        return None if self._script.is_serving else Obstacle.ROUTER_UNREACHABLE
 
 
 class MemoryGenerators:

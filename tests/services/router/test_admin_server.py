@@ -4,15 +4,17 @@ import stat
 
 import grpc
 import pytest
-from comptoir.router.v1 import admin_pb2, admin_pb2_grpc, router_pb2
+from comptoir.router.v1 import admin_pb2, admin_pb2_grpc, replica_pb2, router_pb2
 from comptoir.router.v1.admin_pb2 import (
     CreateKeyRequest,
     CreateTenantRequest,
     ListKeysRequest,
+    ListReplicasRequest,
     ListTenantsRequest,
     RevokeKeyRequest,
 )
 
+from services.router.domain.placement import State
 from services.runtime.addresses import GrpcTarget
 from services.runtime.errors import Reason
 from services.runtime.grpc_server import channel
@@ -100,3 +102,37 @@ async def test_the_edges_listener_does_not_administer(running: RunningRouter) ->
         with pytest.raises(grpc.aio.AioRpcError) as failure:
             await admin_pb2_grpc.AdminServiceStub(public).ListTenants(ListTenantsRequest())
     assert failure.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_replicas_are_listed_with_their_state_load_and_clock(running: RunningRouter) -> None:
+    assert not (await running.admin.ListReplicas(ListReplicasRequest())).replicas
+    sent_at = running.clock.wall_microseconds() - 10_000_000
+    async with running.replica() as right, running.replica(replica=8, address="127.0.0.1:9") as wrong:
+        load = replica_pb2.Load(running_requests=2, waiting_requests=1, kv_usage_permille=500)
+        await right.say(load=load)
+        await wrong.say(load=load, sent_at_microseconds=sent_at)
+        running.clock.advance(2)
+        await running.router.Admit(admit(await running.key()))
+        first, second = (await running.admin.ListReplicas(ListReplicasRequest())).replicas
+    assert first == admin_pb2.Replica(
+        number=7,
+        model="tiny-eu",
+        region="eu-fr",
+        address="127.0.0.1:8402",
+        state=admin_pb2.REPLICA_STATE_READY,
+        running_requests=2,
+        waiting_requests=1,
+        in_flight_requests=1,
+        max_requests=8,
+        kv_usage_permille=500,
+        report_age_milliseconds=2_000,
+        registered_at_seconds=1_790_000_000,
+    )
+    assert not first.HasField("clock_offset_milliseconds")
+    assert (second.number, second.state) == (8, admin_pb2.REPLICA_STATE_CLOCK_WRONG)
+    assert second.clock_offset_milliseconds == -10_000
+
+
+def test_states_have_the_numbers_of_the_schema() -> None:
+    for state in State:
+        assert admin_pb2.ReplicaState.Name(state.value) == f"REPLICA_STATE_{state.name}"  # type: ignore[arg-type]

@@ -27,6 +27,23 @@ async def test_it_is_serving_before_any_replica_registered(running: RunningRoute
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
+async def test_its_routing_serves_while_a_replica_is_ready(running: RunningRouter) -> None:
+    request = health_pb2.HealthCheckRequest(service="comptoir.router.v1.RouterService")
+    async with channel(running.settings.listen) as open_channel:
+        changes = health_pb2_grpc.HealthStub(open_channel).Watch(request, timeout=WAIT_SECONDS)
+
+        async def told(status: int) -> None:
+            async for change in changes:
+                if change.status == status:
+                    return
+
+        await told(health_pb2.HealthCheckResponse.NOT_SERVING)
+        async with running.replica():
+            await told(health_pb2.HealthCheckResponse.SERVING)
+        await told(health_pb2.HealthCheckResponse.NOT_SERVING)
+        changes.cancel()
+
+
 async def test_keys_work_again_after_a_restart_once_replicas_came_back(
     router_settings: RouterSettings,
 ) -> None:

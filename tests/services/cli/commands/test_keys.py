@@ -48,6 +48,10 @@ class Admin(admin_pb2_grpc.AdminServiceServicer):
         self._note(request, context)
         return admin_pb2.RevokeKeyResponse(key=KEY)
 
+    def ListReplicas(self, request: Any, context: Any) -> Any:  # noqa: N802 - the schema's name
+        self._note(request, context)
+        return admin_pb2.ListReplicasResponse()
+
     def CreateTenant(self, request: Any, context: Any) -> Any:  # noqa: N802 - the schema's name
         self._note(request, context)
         return admin_pb2.CreateTenantResponse(

@@ -20,7 +20,7 @@ class Admin(admin_pb2_grpc.AdminServiceServicer):
     """Makes one key, or refuses a call by name for its reason."""
 
     _nobody_calls: Any = None
-    ListKeys = ListTenants = RevokeKey = _nobody_calls
+    ListKeys = ListTenants = ListReplicas = RevokeKey = _nobody_calls
 
     def __init__(self) -> None:
         self.asked: list[Any] = []

@@ -24,7 +24,8 @@ async def test_the_edge_is_not_ready_without_its_router(stage: Stage) -> None:
     stage.router.is_serving = False
     client = await stage.start()
     assert (await client.get("/healthz")).status_code == 200
-    assert (await client.get("/readyz")).status_code == 503
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["reason"]) == (503, "router_unreachable")
 
 
 async def test_a_drain_lets_answers_end_and_takes_no_new_ones(stage: Stage) -> None:

@@ -8,6 +8,7 @@ from comptoir.router.v1 import router_pb2 as _router_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -18,6 +19,42 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ReplicaState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReplicaStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReplicaState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REPLICA_STATE_UNSPECIFIED: _ReplicaState.ValueType  # 0
+    """Never sent."""
+    REPLICA_STATE_READY: _ReplicaState.ValueType  # 1
+    """It gets requests, as long as it has room."""
+    REPLICA_STATE_STARTING: _ReplicaState.ValueType  # 2
+    """It is registered and has not said yet how busy it is."""
+    REPLICA_STATE_SILENT: _ReplicaState.ValueType  # 3
+    """Its last report is older than `router.report_timeout_seconds`."""
+    REPLICA_STATE_DRAINING: _ReplicaState.ValueType  # 4
+    """It finishes its requests and takes no new ones."""
+    REPLICA_STATE_CLOCK_WRONG: _ReplicaState.ValueType  # 5
+    """Its clock is further from the router's than tickets allow, so it would refuse them."""
+
+class ReplicaState(_ReplicaState, metaclass=_ReplicaStateEnumTypeWrapper):
+    """Whether a replica gets requests, or why not."""
+
+REPLICA_STATE_UNSPECIFIED: ReplicaState.ValueType  # 0
+"""Never sent."""
+REPLICA_STATE_READY: ReplicaState.ValueType  # 1
+"""It gets requests, as long as it has room."""
+REPLICA_STATE_STARTING: ReplicaState.ValueType  # 2
+"""It is registered and has not said yet how busy it is."""
+REPLICA_STATE_SILENT: ReplicaState.ValueType  # 3
+"""Its last report is older than `router.report_timeout_seconds`."""
+REPLICA_STATE_DRAINING: ReplicaState.ValueType  # 4
+"""It finishes its requests and takes no new ones."""
+REPLICA_STATE_CLOCK_WRONG: ReplicaState.ValueType  # 5
+"""Its clock is further from the router's than tickets allow, so it would refuse them."""
+Global___ReplicaState: _TypeAlias = ReplicaState  # noqa: Y015
 
 @_typing.final
 class Tenant(_message.Message):
@@ -405,3 +442,116 @@ class RevokeKeyResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RevokeKeyResponse: _TypeAlias = RevokeKeyResponse  # noqa: Y015
+
+@_typing.final
+class ListReplicasRequest(_message.Message):
+    """A question for the replicas."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReplicasRequest: _TypeAlias = ListReplicasRequest  # noqa: Y015
+
+@_typing.final
+class ListReplicasResponse(_message.Message):
+    """The replicas that are registered now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPLICAS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def replicas(self) -> _containers.RepeatedCompositeFieldContainer[Global___Replica]:
+        """By number."""
+
+    def __init__(
+        self,
+        *,
+        replicas: _abc.Iterable[Global___Replica] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["replicas", b"replicas"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReplicasResponse: _TypeAlias = ListReplicasResponse  # noqa: Y015
+
+@_typing.final
+class Replica(_message.Message):
+    """A replica, as the router knows it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    RUNNING_REQUESTS_FIELD_NUMBER: _builtins.int
+    WAITING_REQUESTS_FIELD_NUMBER: _builtins.int
+    IN_FLIGHT_REQUESTS_FIELD_NUMBER: _builtins.int
+    MAX_REQUESTS_FIELD_NUMBER: _builtins.int
+    KV_USAGE_PERMILLE_FIELD_NUMBER: _builtins.int
+    REPORT_AGE_MILLISECONDS_FIELD_NUMBER: _builtins.int
+    CLOCK_OFFSET_MILLISECONDS_FIELD_NUMBER: _builtins.int
+    REGISTERED_AT_SECONDS_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Number, unique in the deployment."""
+    model: _builtins.str
+    """Name of the model it serves."""
+    region: _builtins.str
+    """Name of its region."""
+    address: _builtins.str
+    """gRPC address for callers."""
+    state: Global___ReplicaState.ValueType
+    """Whether it gets requests, or why not."""
+    running_requests: _builtins.int
+    """Requests in the engine's running batch, as it said last."""
+    waiting_requests: _builtins.int
+    """Requests that wait in the engine, as it said last."""
+    in_flight_requests: _builtins.int
+    """Requests that this router sent there and that have not ended."""
+    max_requests: _builtins.int
+    """Most requests that it runs or queues at once."""
+    kv_usage_permille: _builtins.int
+    """Share of KV-cache blocks in use, in thousandths, as it said last."""
+    report_age_milliseconds: _builtins.int
+    """Age of its last report."""
+    clock_offset_milliseconds: _builtins.int
+    """How far its clock is ahead of the router's, at most; absent where it does not say its time."""
+    registered_at_seconds: _builtins.int
+    """When the stream that it reports on was opened, seconds since 1970-01-01 UTC."""
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        model: _builtins.str = ...,
+        region: _builtins.str = ...,
+        address: _builtins.str = ...,
+        state: Global___ReplicaState.ValueType = ...,
+        running_requests: _builtins.int = ...,
+        waiting_requests: _builtins.int = ...,
+        in_flight_requests: _builtins.int = ...,
+        max_requests: _builtins.int = ...,
+        kv_usage_permille: _builtins.int = ...,
+        report_age_milliseconds: _builtins.int = ...,
+        clock_offset_milliseconds: _builtins.int | None = ...,
+        registered_at_seconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_offset_milliseconds", b"_clock_offset_milliseconds", "clock_offset_milliseconds", b"clock_offset_milliseconds"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_offset_milliseconds", b"_clock_offset_milliseconds", "address", b"address", "clock_offset_milliseconds", b"clock_offset_milliseconds", "in_flight_requests", b"in_flight_requests", "kv_usage_permille", b"kv_usage_permille", "max_requests", b"max_requests", "model", b"model", "number", b"number", "region", b"region", "registered_at_seconds", b"registered_at_seconds", "report_age_milliseconds", b"report_age_milliseconds", "running_requests", b"running_requests", "state", b"state", "waiting_requests", b"waiting_requests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__clock_offset_milliseconds: _TypeAlias = _typing.Literal["clock_offset_milliseconds"]  # noqa: Y015
+    _WhichOneofArgType__clock_offset_milliseconds: _TypeAlias = _typing.Literal["_clock_offset_milliseconds", b"_clock_offset_milliseconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__clock_offset_milliseconds) -> _WhichOneofReturnType__clock_offset_milliseconds | None: ...
+
+Global___Replica: _TypeAlias = Replica  # noqa: Y015

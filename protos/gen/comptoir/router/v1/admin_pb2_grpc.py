@@ -60,6 +60,11 @@ class AdminServiceStub:
                 request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.RevokeKeyRequest.SerializeToString,
                 response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.RevokeKeyResponse.FromString,
                 _registered_method=True)
+        self.ListReplicas = channel.unary_unary(
+                '/comptoir.router.v1.AdminService/ListReplicas',
+                request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.ListReplicasRequest.SerializeToString,
+                response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.ListReplicasResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -101,6 +106,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListReplicas(self, request, context):
+        """Lists the replicas that are registered with this router now, by number.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -128,6 +140,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.RevokeKey,
                     request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.RevokeKeyRequest.FromString,
                     response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.RevokeKeyResponse.SerializeToString,
+            ),
+            'ListReplicas': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReplicas,
+                    request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.ListReplicasRequest.FromString,
+                    response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.ListReplicasResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +283,33 @@ class AdminService:
             '/comptoir.router.v1.AdminService/RevokeKey',
             comptoir_dot_router_dot_v1_dot_admin__pb2.RevokeKeyRequest.SerializeToString,
             comptoir_dot_router_dot_v1_dot_admin__pb2.RevokeKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReplicas(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.router.v1.AdminService/ListReplicas',
+            comptoir_dot_router_dot_v1_dot_admin__pb2.ListReplicasRequest.SerializeToString,
+            comptoir_dot_router_dot_v1_dot_admin__pb2.ListReplicasResponse.FromString,
             options,
             channel_credentials,
             insecure,

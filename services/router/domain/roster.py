@@ -1,0 +1,44 @@
+"""The replicas for operators: which there are, which get requests, and why the others do not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.router.domain.placement import ReadyTerms, Replica, State
+from services.router.domain.ports import ReplicaDirectory
+from services.runtime.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One replica at one moment."""
+
+    replica: Replica
+    state: State
+    report_age_seconds: float
+    registered_for_seconds: float
+
+
+class Roster:
+    """Reads the directory with the eyes of placement."""
+
+    def __init__(self, replicas: ReplicaDirectory, ready: ReadyTerms, clock: Clock) -> None:
+        self._replicas = replicas
+        self._ready = ready
+        self._clock = clock
+
+    def standings(self) -> Sequence[Standing]:
+        """Return all registered replicas by number."""
+        now_seconds = self._clock.monotonic_seconds()
+        return [
+            Standing(
+                replica=replica,
+                state=self._ready.state_of(replica, now_seconds),
+                report_age_seconds=now_seconds - replica.reported_at_seconds,
+                registered_for_seconds=now_seconds - replica.registered_at_seconds,
+            )
+            for replica in self._replicas.everyone()
+        ]
+
+    def has_ready(self) -> bool:
+        """Return whether any replica gets requests."""
+        return any(standing.state is State.READY for standing in self.standings())
