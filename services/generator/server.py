@@ -17,8 +17,8 @@ from services.generator.domain.generation import Delta, Finished, Order, Started
 from services.generator.domain.generations import Generations
 from services.generator.domain.load_samples import sample_load
 from services.generator.domain.ports import CallerGoneError, Engine, Signatures, UsageSink
-from services.generator.domain.readiness import Readiness
 from services.generator.domain.recording import UsageRecorder
+from services.generator.domain.registration_watch import RegistrationWatch
 from services.generator.domain.ticket import Claims
 from services.generator.domain.watchdog import EngineLoss, until_engine_fails
 from services.runtime.clock import Clock
@@ -26,6 +26,7 @@ from services.runtime.errors import ComptoirError, Reason
 from services.runtime.grpc_server import GrpcServer
 from services.runtime.interceptors import read_request, reads_itself
 from services.runtime.logs import get_logger, log_failure
+from services.runtime.readiness import DRAINING, READY, Readiness, Unready, unready
 from services.runtime.telemetry import counter, read_counter
 
 _log = get_logger(__name__)
@@ -164,7 +165,7 @@ async def serve(parts: Parts, stop: asyncio.Event) -> int:
     The engine has been started and warmed up: it comes before the server, since it forks.
     """
     await parts.server.start()
-    await parts.server.set_serving(is_serving=parts.link.is_registered)
+    await parts.server.set_readiness(_readiness(is_registered=parts.link.is_registered))
     _export(parts.recorder)
     readiness = asyncio.create_task(_follow_registration(parts))
     reports, samples, watch = _background(parts)
@@ -185,16 +186,20 @@ async def serve(parts: Parts, stop: asyncio.Event) -> int:
 
 async def _follow_registration(parts: Parts) -> None:
     """Tells health, for ever, whether the router knows the replica: who is not known gets no requests."""
-    readiness, was_ready = Readiness(), parts.link.is_registered
+    watch, was_ready = RegistrationWatch(), parts.link.is_registered
     while True:
         now_seconds = parts.clock.monotonic_seconds()
-        is_ready = readiness.look(is_registered=parts.link.is_registered, now_seconds=now_seconds)
+        is_ready = watch.look(is_registered=parts.link.is_registered, now_seconds=now_seconds)
         if is_ready != was_ready:
             if was_ready:
                 _log.error("not_registered")
-            await parts.server.set_serving(is_serving=is_ready)
+            await parts.server.set_readiness(_readiness(is_registered=is_ready))
             was_ready = is_ready
         await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _readiness(*, is_registered: bool) -> Readiness:
+    return READY if is_registered else unready(Unready.NOT_REGISTERED)
 
 
 def _export(recorder: UsageRecorder) -> None:
@@ -240,7 +245,7 @@ async def _drain(parts: Parts, loss: EngineLoss | None) -> None:
     """Not ready; no new requests; open ones end; what they used is durable and settled; no server."""
     _log.info("draining", count=parts.generations.load().open_streams)
     parts.generations.close_gate()
-    await parts.server.set_serving(is_serving=False)
+    await parts.server.set_readiness(DRAINING)
     if loss is not None:
         # What an engine that died said, by type and place, stands in the lines before.
         _log.error("engine_lost", kind=loss.value)

@@ -28,6 +28,7 @@ class Unready(IntEnum):
     VALUE_OUT_OF_BOUNDS = 17
     REGION_WRONG = 18
     STORE_REFUSED = 19
+    NOT_REGISTERED = 20
 
 
 class Figure(IntEnum):

@@ -18,6 +18,7 @@ from services.runtime.addresses import GrpcListen, GrpcTarget
 from services.runtime.callers import Callers
 from services.runtime.errors import ComptoirError, Reason
 from services.runtime.grpc_server import channel
+from services.runtime.readiness_service import ask_readiness
 from services.runtime.status import error_from
 from tests.services.runtime.certificates import Authority
 from tests.services.runtime.running import Emitter, free_port, serving
@@ -129,7 +130,9 @@ async def test_lists_are_by_call(world: World) -> None:
 async def test_health_answers_everyone_whom_the_authority_vouches_for(world: World) -> None:
     async with world.caller("prober") as caller:
         answer = await health_pb2_grpc.HealthStub(caller).Check(health_pb2.HealthCheckRequest(), timeout=10)
+        readiness = await ask_readiness(caller, timeout_seconds=10)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    assert readiness.is_ready
 
 
 def refuses(lists: dict[str, list[str]], *names: str, method: str = METHOD) -> bool:

@@ -65,6 +65,8 @@ class _UnreadyReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Unready
     """Events are of a region that this store does not keep."""
     UNREADY_REASON_STORE_REFUSED: _UnreadyReason.ValueType  # 19
     """The store does not take events that passed every check: its tables are not this build's."""
+    UNREADY_REASON_NOT_REGISTERED: _UnreadyReason.ValueType  # 20
+    """The router does not know this replica, or has not for some seconds: it is away, or refused the registration."""
 
 class UnreadyReason(_UnreadyReason, metaclass=_UnreadyReasonEnumTypeWrapper):
     """Why a process is not ready."""
@@ -109,6 +111,8 @@ UNREADY_REASON_REGION_WRONG: UnreadyReason.ValueType  # 18
 """Events are of a region that this store does not keep."""
 UNREADY_REASON_STORE_REFUSED: UnreadyReason.ValueType  # 19
 """The store does not take events that passed every check: its tables are not this build's."""
+UNREADY_REASON_NOT_REGISTERED: UnreadyReason.ValueType  # 20
+"""The router does not know this replica, or has not for some seconds: it is away, or refused the registration."""
 Global___UnreadyReason: _TypeAlias = UnreadyReason  # noqa: Y015
 
 class _FigureName:

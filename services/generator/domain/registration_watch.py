@@ -6,7 +6,7 @@ from typing import Final
 PATIENCE_SECONDS: Final = 5.0
 
 
-class Readiness:
+class RegistrationWatch:
     """Ready from the first registration on, and until there was none for longer than the patience."""
 
     def __init__(self, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
