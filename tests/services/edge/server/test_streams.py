@@ -281,6 +281,26 @@ async def test_a_connection_serves_one_request_after_another(stage: Stage) -> No
     assert not any(event.is_client_cancelled for event in stage.emitter.events)
 
 
+async def test_a_connection_goes_on_after_errors(stage: Stage) -> None:
+    await stage.start()
+    assert stage.process is not None
+    limits = httpx.Limits(max_connections=1)
+    async with httpx.AsyncClient(base_url=stage.url, limits=limits) as client:
+        good = {"authorization": f"Bearer {GOOD_KEY}"}
+        for method, path, body, headers, status in [
+            ("GET", "/v1/models", None, {}, 401),
+            ("POST", PATH, {"model": 1}, good, 400),
+            ("GET", PATH, None, good, 405),
+            ("OPTIONS", PATH, None, good, 405),
+            ("HEAD", "/healthz", None, {}, 200),
+            ("GET", "/nowhere", None, {}, 404),
+            ("POST", PATH, CHAT, good, 200),
+        ]:
+            answer = await client.request(method, path, json=body, headers=headers)
+            assert (answer.status_code, answer.headers.get("connection")) == (status, None)
+            assert stage.process._listener.connections == 1
+
+
 async def test_an_offer_to_upgrade_the_protocol_is_ignored(stage: Stage) -> None:
     client = await stage.start()
     offer = {"connection": "Upgrade, HTTP2-Settings", "upgrade": "h2c", "http2-settings": "AAMAAABk"}
