@@ -156,7 +156,8 @@ def _context_message(error: ComptoirError) -> str:
 def _quota_message(error: ComptoirError) -> str:
     numbers = error.numbers
     text = (
-        f"Request too large on tokens per min (TPM): Limit {numbers.limit}, Requested {numbers.requested}. "
+        f"Request too large on tokens per min (TPM): Limit {numbers.limit}, Requested {numbers.requested}, "
+        "where each byte of the messages counts as a token until they are tokenized. "
     )
     if numbers.available:
         return text + f"Set max_completion_tokens to at most {numbers.available}, or shorten the messages."
