@@ -24,6 +24,8 @@ _WITHOUT_DETAIL: dict[grpc.StatusCode, Reason] = {
     # The server has as many calls open as it takes.
     grpc.StatusCode.RESOURCE_EXHAUSTED: Reason.UNAVAILABLE,
     grpc.StatusCode.UNIMPLEMENTED: Reason.ROUTE_NOT_FOUND,
+    # A reason of a later version: what it is about is the request, and no failure of the service.
+    grpc.StatusCode.INVALID_ARGUMENT: Reason.REQUEST_INVALID,
 }
 
 # gRPC has one status for a message over the limit and for a server that is full; only its words differ.

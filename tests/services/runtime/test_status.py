@@ -78,3 +78,5 @@ def test_a_reason_of_a_newer_schema_falls_back_to_the_status() -> None:
     newer = ErrorDetail.FromString(b"\x08\xff\x03").SerializeToString()
     got = error_from(failure(grpc.StatusCode.UNAVAILABLE, Metadata((DETAIL_KEY, newer))))
     assert got.reason is Reason.UNAVAILABLE
+    refused = error_from(failure(grpc.StatusCode.INVALID_ARGUMENT, Metadata((DETAIL_KEY, newer))))
+    assert refused.reason is Reason.REQUEST_INVALID
