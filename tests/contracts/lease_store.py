@@ -270,6 +270,19 @@ class LeaseStoreContract:
         assert await leases.release(Identity(0, 1), NOW) == (False, None)
         assert await remaining_tokens(leases) == 600
 
+    @pytest.mark.parametrize("is_released_first", [True, False])
+    async def test_a_lease_that_every_replica_refused_is_over_whether_or_not_it_was_released(
+        self, leases: LeaseStore, *, is_released_first: bool
+    ) -> None:
+        await reserve(leases, 1, tokens=500)
+        await issue(leases, 1, attempts=2)
+        assert await settle(leases, 1, 0, is_unserved=True) is Settled.HANDED_BACK
+        if is_released_first:
+            assert await leases.release(Identity(0, 1), NOW) == (True, None)
+        assert await settle(leases, 1, 0, 2, is_unserved=True) is Settled.OPEN
+        assert await leases.release(Identity(0, 1), NOW) == (False, None)
+        assert await remaining_tokens(leases) == 600
+
     async def test_a_handed_back_lease_can_be_released(self, leases: LeaseStore) -> None:
         await reserve(leases, 1, tokens=500)
         await issue(leases, 1, attempts=2)
@@ -278,6 +291,17 @@ class LeaseStoreContract:
         assert await leases.release(Identity(0, 1), NOW) == (True, None)
         assert await leases.expire(TICKETS_END) == [Freed(Ending.RELEASED, 1, Identity(0, 1))]
         assert await remaining_tokens(leases) == 600
+
+    async def test_a_lease_with_another_ticket_in_use_cannot_be_released(self, leases: LeaseStore) -> None:
+        await reserve(leases, 1, tokens=100)
+        await issue(leases, 1, attempts=3)
+        await accept(leases, 1)
+        await accept(leases, 1, 2)
+        assert await settle(leases, 1, 0, is_unserved=True) is Settled.HANDED_BACK
+        assert await leases.release(Identity(0, 1), NOW) == (False, None)
+        assert await leases.cancel(Identity(0, 1), NOW) is None
+        await settle(leases, 1, 70, 2)
+        assert await leases.release(Identity(0, 1), NOW) == (True, None)
 
     async def test_a_cancelled_lease_leaves_no_trace(self, leases: LeaseStore) -> None:
         await reserve(leases, 1, tokens=500)

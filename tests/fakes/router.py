@@ -1,5 +1,6 @@
 """In-memory stand-ins for the router's ports, and a small world to admit requests in."""
 
+import asyncio
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -99,12 +100,17 @@ class MemoryKeys:
 
 @dataclass
 class MemoryLog:
-    """An admission log that keeps events, or fails when it is told to."""
+    """An admission log that keeps events, or fails or hangs when it is told to."""
 
     events: list[AdmissionEvent] = field(default_factory=list)
     failure: BaseException | None = None
+    gate: asyncio.Event | None = None
+    is_asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def record(self, event: AdmissionEvent) -> None:
+        self.is_asked.set()
+        if self.gate is not None:
+            await self.gate.wait()
         if self.failure is not None:
             raise self.failure
         self.events.append(event)

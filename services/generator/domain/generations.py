@@ -7,7 +7,7 @@ from services.generator.domain.endings import DRAINED, ENGINE_LOST
 from services.generator.domain.generation import Generation, Order, Send, Surroundings
 from services.generator.domain.load import LoadReport, LoadTotals, permille
 from services.generator.domain.ports import Sleep
-from services.generator.domain.terminal_event import Ending
+from services.generator.domain.terminal_event import Counts, Ending
 from services.generator.domain.ticket import Claims, TicketGate
 from services.runtime.errors import ComptoirError, Reason
 
@@ -41,21 +41,17 @@ class Generations:
     def admit(self, claims: Claims) -> None:
         """Uses up a ticket whose signature is valid and tells the router so, or raises why not.
 
-        What was admitted must be served: its end settles the ticket. A refusal leaves the
-        ticket unused and its lease open, and records nothing: the caller's next ticket may
-        do better.
+        What was admitted must be served: its end settles the ticket. What this replica has no
+        room for records nothing; the ticket is used up all the same, so that the router can
+        give its reservation back, and the caller's next ticket may do better.
         """
         now_microseconds = self._around.clock.wall_microseconds()
         self._gate.check(claims, now_microseconds)
-        if self._is_draining:
-            raise ComptoirError(Reason.REPLICA_DRAINING)
-        if self._is_engine_lost:
-            raise ComptoirError(Reason.ENGINE_FAILED)
-        if len(self._open) >= self._max_requests:
-            raise ComptoirError(Reason.REPLICA_OVERLOADED)
-        if self._around.recorder.is_full:
-            raise ComptoirError(Reason.USAGE_NOT_RECORDED)
         self._gate.use(claims, now_microseconds)
+        refusal = self._refusal()
+        if refusal is not None:
+            self._around.settlements.settle(claims, Counts(), is_unserved=True)
+            raise ComptoirError(refusal)
         self._around.settlements.accept(claims)
 
     async def serve(self, order: Order, send: Send) -> None:
@@ -116,6 +112,15 @@ class Generations:
         for generation in tuple(self._open):
             generation.interrupt(ending)
         await self._until_empty(1.0, sleep)
+
+    def _refusal(self) -> Reason | None:
+        if self._is_draining:
+            return Reason.REPLICA_DRAINING
+        if self._is_engine_lost:
+            return Reason.ENGINE_FAILED
+        if len(self._open) >= self._max_requests:
+            return Reason.REPLICA_OVERLOADED
+        return Reason.USAGE_NOT_RECORDED if self._around.recorder.is_full else None
 
     async def _until_empty(self, bound_seconds: float, sleep: Sleep) -> None:
         clock = self._around.clock

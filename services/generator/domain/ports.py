@@ -189,7 +189,7 @@ class Settlements(Protocol):
         ...
 
     def settle(self, claims: Claims, used: Counts, *, is_unserved: bool) -> None:
-        """Takes the settlement at once and delivers it until the router has confirmed it.
+        """Takes the settlement of a used ticket at once and delivers it until the router has confirmed it.
 
         `is_unserved` says that the caller may still use its next ticket of the same lease.
         """

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from services.router.domain.lease import (
     Acceptance,
@@ -23,6 +23,8 @@ from services.runtime.identity import Identity
 from services.runtime.quota import QuotaState
 
 Got = TypeVar("Got")
+
+_MOST_OF_A_KEY: Final = MAX_WAITING // 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +69,9 @@ class LeaseDesk:
             )
             return await self._leases.reserve(reservation, now_seconds)
 
-        # No more of a key may wait than may run.
-        return await self._keys.take(grant.key.number, attempt, most=quota.concurrency)
+        # No more of a key may wait than may run, and no key may be all who wait.
+        most = min(quota.concurrency, _MOST_OF_A_KEY)
+        return await self._keys.take(grant.key.number, attempt, most=most)
 
     async def when_placed(self, model: int, place: Callable[[], Awaitable[Got]]) -> Got:
         """Return what `place` returns; where every replica of the model is full, it waits a moment."""

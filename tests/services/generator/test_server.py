@@ -191,13 +191,14 @@ async def test_a_drain_lets_short_answers_end_and_sheds_long_ones(running: Runni
     assert running.sink.is_closed
 
 
-async def test_a_draining_replica_refuses_and_leaves_the_ticket_unused(running: RunningGenerator) -> None:
+async def test_a_draining_replica_refuses_and_hands_the_lease_back(running: RunningGenerator) -> None:
     running.generations.close_gate()
     call = await running.generate()
     assert reason_of(call) is Reason.REPLICA_DRAINING
     assert running.sink.events == []
     assert not running.link.accepted_tickets
     assert not running.link.settled_leases
+    assert len(running.link.unserved_leases) == 1
 
 
 async def test_more_streams_than_allowed_are_refused(running: RunningGenerator) -> None:

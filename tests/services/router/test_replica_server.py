@@ -1,11 +1,9 @@
 """A replica is registered while its stream lives, and its settlements close leases."""
 
-import asyncio
 from typing import Any
 
-import grpc
 import pytest
-from comptoir.router.v1 import admin_pb2, replica_pb2, router_pb2
+from comptoir.router.v1 import admin_pb2, replica_pb2
 
 from services.router.settings import RouterSettings
 from services.runtime.errors import Reason
@@ -14,6 +12,7 @@ from tests.fakes.running_router import (
     RunningRouter,
     acceptance,
     admit,
+    admitted_soon,
     refused,
     registration_message,
     running_router,
@@ -246,16 +245,6 @@ async def test_a_replica_of_an_older_version_settles_by_lease(running: RunningRo
         )
         assert len(await replica.say(settlements=[old])) == 1
         assert (await running.router.Admit(admit(api_key))).quota.remaining_tokens == 1_000 - 20 - 150
-
-
-async def admitted_soon(running: RunningRouter, api_key: str) -> router_pb2.AdmitResponse:
-    """What a caller gets who tries again until the router has noticed that time has passed."""
-    async with asyncio.timeout(5):
-        while True:
-            try:
-                return await running.router.Admit(admit(api_key))
-            except grpc.aio.AioRpcError:
-                continue
 
 
 async def test_a_replica_with_a_wrong_clock_gets_no_requests_until_its_clock_is_right(

@@ -1,9 +1,7 @@
 """RouterService over real gRPC, with a replica that registers as a generator does."""
 
 import asyncio
-import contextlib
 
-import grpc
 import pytest
 from comptoir.router.v1 import admin_pb2, replica_pb2, router_pb2
 from comptoir.ticket.v1 import ticket_pb2
@@ -17,6 +15,7 @@ from tests.fakes.running_router import (
     RunningRouter,
     acceptance,
     admit,
+    admitted_soon,
     refused,
     release,
     running_router,
@@ -94,11 +93,7 @@ async def test_a_released_lease_frees_its_place_once_its_ticket_is_dead(running:
         assert (await running.router.Release(release(second))).is_released
         running.clock.advance(12)
         await replica.say(load=replica_pb2.Load())
-        async with asyncio.timeout(5):
-            while True:
-                with contextlib.suppress(grpc.aio.AioRpcError):
-                    await running.router.Admit(admit(api_key))
-                    break
+        await admitted_soon(running, api_key)
 
 
 async def test_a_request_waits_a_moment_for_the_place_that_is_about_to_be_free(
@@ -112,6 +107,21 @@ async def test_a_request_waits_a_moment_for_the_place_that_is_about_to_be_free(
             following = asyncio.ensure_future(running.router.Admit(admit(api_key)))
             await replica.say(settlements=[settlement(admitted)])
             admitted = await asyncio.wait_for(following, 5)
+
+
+async def test_a_caller_who_leaves_while_the_decision_is_recorded_leaves_nothing_reserved(
+    running: RunningRouter,
+) -> None:
+    quota = admin_pb2.Quota(requests_per_minute=1, tokens_per_minute=150, concurrency=1)
+    api_key = await running.key(quota=quota)
+    async with running.replica(max_requests=1):
+        running.log.gate = asyncio.Event()
+        call = running.router.Admit(admit(api_key))
+        await asyncio.wait_for(running.log.is_asked.wait(), 5)
+        call.cancel()
+        running.log.gate = None
+        # The clock stands: it has not come back with time.
+        assert (await admitted_soon(running, api_key)).quota.remaining_requests == 0
 
 
 async def test_without_a_durable_record_nobody_is_admitted(running: RunningRouter) -> None:

@@ -30,13 +30,14 @@ def test_a_ticket_is_used_up_by_being_admitted_and_the_router_is_told() -> None:
     assert world.link.accepted_tickets == [CLAIMS.ticket_id]
 
 
-def test_a_draining_process_leaves_tickets_unused() -> None:
+def test_a_ticket_that_a_draining_process_refuses_is_dead_and_the_router_is_told() -> None:
     world = World(ScriptedEngine())
     doors = generations(world)
     doors.close_gate()
     assert refusal(doors) is Reason.REPLICA_DRAINING
-    assert refusal(doors) is Reason.REPLICA_DRAINING
+    assert refusal(doors) is Reason.TICKET_ALREADY_USED
     assert world.link.accepted_tickets == []
+    assert world.link.unserved_leases == [CLAIMS.lease_id]
 
 
 async def test_a_process_that_lost_its_engine_takes_nothing() -> None:
@@ -60,6 +61,8 @@ async def test_a_full_process_refuses_and_has_room_again_afterwards() -> None:
     world = World(ScriptedEngine())
     doors = generations(world, max_requests=0)
     assert refusal(doors) is Reason.REPLICA_OVERLOADED
+    assert world.link.unserved_leases == [CLAIMS.lease_id]
+    world.link.unserved_leases.clear()
     await doors.serve(world.generation._order, world.send)
     assert await world.check_ended() is Outcome.STOP
 

@@ -132,7 +132,8 @@ class Leases(RuleBasedStateMachine):
             return
         ticket_id, process = found
         model, until = self.models[lease_id], self.now_seconds + ACCEPTED_SECONDS
-        acceptance = Acceptance(lease_id, ticket_id, KEY, model.tokens, process, until)
+        permitted_tokens = model.tokens + 7
+        acceptance = Acceptance(lease_id, ticket_id, KEY, permitted_tokens, process, until)
         outcome = self.book.accept(acceptance, self.now_seconds)
         if ticket_id in self.ended:
             assert outcome is Accepted.ENDED
@@ -146,8 +147,8 @@ class Leases(RuleBasedStateMachine):
             self.places[ticket_id] = Place(lease_id, self.places.pop(lease_id).tokens, until, process)
         else:
             assert outcome is Accepted.NOTHING
-            self.places[ticket_id] = Place(lease_id, model.tokens, until, process)
-            self.forced_tokens += model.tokens
+            self.places[ticket_id] = Place(lease_id, permitted_tokens, until, process)
+            self.forced_tokens += permitted_tokens
         model.unused.discard(ticket_id)
 
     @rule(lease_id=leases, attempt=st.integers(0, 2), share=st.floats(0, 1), is_unserved=st.booleans())

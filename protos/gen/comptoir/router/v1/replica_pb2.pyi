@@ -212,7 +212,7 @@ Global___Acceptance: _TypeAlias = Acceptance  # noqa: Y015
 
 @_typing.final
 class Settlement(_message.Message):
-    """What a request really used. It implies that its ticket was accepted."""
+    """What a request really used. It implies that its ticket is used up."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -243,8 +243,8 @@ class Settlement(_message.Message):
     now. 0: an unknown lease is charged to nobody.
     """
     is_unserved: _builtins.bool
-    """True where the replica gave up before any text, for a reason that leaves the caller its next
-    ticket: the lease is reserved again, as if this ticket had not been accepted.
+    """True where the replica refused the ticket and will never accept it, or gave up before any text, for a
+    reason that leaves the caller its next ticket: the lease is reserved again for that one.
     """
     def __init__(
         self,
