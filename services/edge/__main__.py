@@ -1,6 +1,7 @@
 """Runs the edge: `python -m services.edge --config FILE`."""
 
 import asyncio
+import gc
 import sys
 
 import uvloop
@@ -34,6 +35,10 @@ async def run(settings: EdgeSettings) -> None:
     ports = Ports(router, generators, RequestLog(usage))
     process = EdgeProcess(settings.limits, listen=listen, ports=ports, clock=clock)
     await process.start()
+    # What was imported and wired lives until the end. To look through it again for what nothing uses any
+    # more would hold every stream up for 40 ms, again and again.
+    gc.collect()
+    gc.freeze()
     await stopped.wait()
     await process.drain()
     await usage.close(within_seconds=settings.drain_events_seconds)
