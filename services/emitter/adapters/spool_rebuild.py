@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from services.emitter.adapters import spool_file
@@ -29,6 +30,8 @@ from services.emitter.domain.journal import (
 _NEW = ".new"
 _ASIDE = ".damaged"
 _LOG = "-wal"
+# Records that are held in memory at a time.
+_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,6 @@ def salvage(folder: Path) -> tuple[Lost, ...]:
         if not found:
             raise NothingToSaveError
         positions = max(found, key=lambda each: each.generation)
-        # Ids before records: an id that is known already is not written again.
         ids = _readable_ids(path)
         records = (record for content in contents for record in records_in(content))
         lost = build(folder, positions, records, ids)
@@ -87,11 +89,9 @@ def build(
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany("INSERT OR IGNORE INTO recent_ids (epoch, event_id) VALUES (?, ?)", ids)
         (epoch,) = connection.execute("SELECT coalesce(max(epoch), 0) FROM recent_ids").fetchone()
-        for record in records:
-            at = positions.by_kind[record.kind]
-            is_waiting = at.first_sequence <= record.sequence < at.next_sequence
-            if record.producer_id == positions.producer_id and is_waiting:
-                _insert(connection, record, epoch)
+        waiting = _waiting(positions, records)
+        while some := [*islice(waiting, _AT_ONCE)]:
+            _insert(connection, some, epoch)
         mended = {
             kind: _mended(connection, positions.producer_id, at) for kind, at in positions.by_kind.items()
         }
@@ -127,17 +127,24 @@ def _fresh(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _insert(connection: sqlite3.Connection, record: Record, epoch: int) -> None:
-    connection.execute(
+def _waiting(positions: Positions, records: Iterable[Record]) -> Iterator[Record]:
+    """The records that are not in Kafka yet; a file keeps some that are."""
+    spans = {kind: range(at.first_sequence, at.next_sequence) for kind, at in positions.by_kind.items()}
+    for record in records:
+        if record.producer_id == positions.producer_id and record.sequence in spans[record.kind]:
+            yield record
+
+
+def _insert(connection: sqlite3.Connection, records: Sequence[Record], epoch: int) -> None:
+    """Writes each record once, however many copies of it lie in the file and its log."""
+    connection.executemany(
         "INSERT OR IGNORE INTO journal (kind, sequence, record) VALUES (?, ?, ?)",
-        (record.kind, record.sequence, encode_record(record)),
+        [(record.kind, record.sequence, encode_record(record)) for record in records],
     )
-    if record.event_id != NO_EVENT_ID:
-        connection.execute(
-            "INSERT INTO recent_ids (epoch, event_id) SELECT ?, ? WHERE NOT EXISTS"
-            " (SELECT 1 FROM recent_ids WHERE epoch IN (?, ?) AND event_id = ?)",
-            (epoch, record.event_id, epoch - 1, epoch, record.event_id),
-        )
+    connection.executemany(
+        "INSERT OR IGNORE INTO recent_ids (epoch, event_id) VALUES (?, ?)",
+        [(epoch, record.event_id) for record in records if record.event_id != NO_EVENT_ID],
+    )
 
 
 def _mended(connection: sqlite3.Connection, producer_id: int, at: Position) -> tuple[Position, list[Lost]]:
@@ -194,17 +201,15 @@ def _bodies(connection: sqlite3.Connection, kind: Kind, first: int, last: int) -
     return (record.body for (content,) in rows if (record := decode_record(content)))
 
 
-def _readable_ids(path: Path) -> Sequence[tuple[int, bytes]]:
+def _readable_ids(path: Path) -> Iterator[tuple[int, bytes]]:
     """The ids that a damaged file still shows; those of waiting events are in their records too."""
-    ids: list[tuple[int, bytes]] = []
     with (
         suppress(sqlite3.Error),
         closing(sqlite3.connect(f"file:{path}?immutable=1", uri=True)) as connection,
     ):
         for epoch, event_id in connection.execute("SELECT epoch, event_id FROM recent_ids"):
             if isinstance(epoch, int) and isinstance(event_id, bytes) and len(event_id) == len(NO_EVENT_ID):
-                ids.append((epoch, event_id))
-    return ids
+                yield epoch, event_id
 
 
 def _beside(path: Path, suffix: str) -> Path:

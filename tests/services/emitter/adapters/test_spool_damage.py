@@ -95,12 +95,12 @@ def removed(store: SpoolStore, last: Frame) -> bool:
         return store.remove(last)
 
 
-def flips(killed: Killed) -> Iterator[dict[str, bytes]]:
+def flips(files: dict[str, bytes], times: int) -> Iterator[dict[str, bytes]]:
     """Single changed bits anywhere in the files, the same ones at every run."""
     chance = random.Random(6)
-    for _ in range(FLIPS):
-        name = chance.choices([*killed.whole], [len(content) for content in killed.whole.values()])[0]
-        content = bytearray(killed.whole[name])
+    for _ in range(times):
+        name = chance.choices([*files], [len(content) for content in files.values()])[0]
+        content = bytearray(files[name])
         content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
         yield {name: bytes(content)}
 
@@ -109,7 +109,7 @@ def test_a_flipped_bit_anywhere_changes_no_event_and_loses_at_most_its_own(kille
     whole, lost = drained(killed.copy(0, {}))
     assert lost == 0
     damaged = 0
-    for number, changed in enumerate(flips(killed), 1):
+    for number, changed in enumerate(flips(killed.whole, FLIPS), 1):
         folder = killed.copy(number, changed)
         out, lost = drained(folder)
         assert out.items() <= whole.items(), changed.keys()
@@ -117,6 +117,23 @@ def test_a_flipped_bit_anywhere_changes_no_event_and_loses_at_most_its_own(kille
         damaged += (folder / f"{FILE_NAME}.damaged").exists()
         shutil.rmtree(folder)
     assert damaged > FLIPS // 20
+
+
+def test_a_flipped_bit_in_a_spool_that_was_closed_changes_no_event_and_loses_at_most_its_own(
+    killed: Killed,
+) -> None:
+    """Here is one copy of each event, so many a flip spoils one."""
+    folder = killed.copy(0, {})
+    SpoolStore(described(folder)).close()
+    killed.whole = {FILE_NAME: (folder / FILE_NAME).read_bytes()}
+    whole, _ = drained(killed.copy(1, {}))
+    spoilt = 0
+    for number, changed in enumerate(flips(killed.whole, FLIPS // 2), 2):
+        out, lost = drained(killed.copy(number, changed))
+        assert out.items() <= whole.items()
+        assert len(whole) - len(out) == lost <= 1
+        spoilt += lost
+    assert spoilt > FLIPS // 20
 
 
 @pytest.mark.parametrize("page", range(1, 9))
@@ -131,6 +148,25 @@ def test_a_wiped_page_loses_what_lay_on_it_and_nothing_else(killed: Killed, page
     out, lost = drained(folder)
     assert out.items() <= whole.items()
     assert len(whole) - len(out) == lost < len(whole) / 3
+
+
+def test_an_exchange_of_files_that_a_killed_process_began_is_completed(killed: Killed) -> None:
+    """The damaged file was moved aside and the new one was not in its place yet."""
+    whole, _ = drained(killed.copy(0, {}))
+    folder = killed.copy(1, {})
+    SpoolStore(described(folder)).close()
+    mended = (folder / FILE_NAME).read_bytes()
+    folder = killed.copy(2, {})
+    (folder / FILE_NAME).rename(folder / f"{FILE_NAME}.damaged")
+    (folder / f"{FILE_NAME}.new").write_bytes(mended)
+    assert drained(folder) == (whole, 0)
+
+
+def test_a_new_file_that_a_killed_process_had_not_finished_is_no_spool(killed: Killed) -> None:
+    whole, _ = drained(killed.copy(0, {}))
+    folder = killed.copy(1, {f"{FILE_NAME}.new": b"half"})
+    assert drained(folder) == (whole, 0)
+    assert not (folder / f"{FILE_NAME}.new").exists()
 
 
 def test_a_log_that_a_power_cut_ended_early_is_no_damage(killed: Killed) -> None:
