@@ -80,6 +80,8 @@ class TicketGate:
         self._by_expiry.append((forget_at_microseconds, claims.ticket_id))
 
     def _check_time(self, claims: Claims, now_microseconds: int) -> None:
+        # A clock that was set back to before the start was wrong at the start: we started before now.
+        self._started_at_microseconds = min(self._started_at_microseconds, now_microseconds)
         lifetime = claims.expires_at_microseconds - claims.issued_at_microseconds
         if not 0 < lifetime <= MAX_LIFETIME_MICROSECONDS:
             raise ComptoirError(Reason.TICKET_INVALID)

@@ -137,3 +137,17 @@ def test_used_tickets_are_forgotten_once_they_cannot_pass_any_more() -> None:
         doors.check(claims, now)
         doors.use(claims, now)
     assert len(doors._used) <= 66
+
+
+def test_a_clock_that_was_a_day_fast_at_the_start_and_is_set_right_costs_one_ticket_and_not_a_day() -> None:
+    doors = gate()
+    right = START - 86_400_000_000
+    for number, is_refused in enumerate((True, False, False)):
+        now = right + number * 1_000_000
+        claims = replace(CLAIMS, issued_at_microseconds=now - 5_000, expires_at_microseconds=now + 10_000_000)
+        if is_refused:
+            with pytest.raises(ComptoirError) as refused:
+                doors.check(claims, now)
+            assert refused.value.reason is Reason.TICKET_EXPIRED
+        else:
+            doors.check(claims, now)
