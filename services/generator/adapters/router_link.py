@@ -29,8 +29,14 @@ _FIRST_PAUSE_SECONDS = 0.1
 _LAST_PAUSE_SECONDS = 2.0
 # A refusal that lasts is said again this often.
 _REMIND_SECONDS = 30.0
-# What no other try mends by itself: somebody has to change something.
-_REFUSALS = (Reason.ALREADY_EXISTS, Reason.CALLER_NOT_ALLOWED, Reason.REQUEST_INVALID)
+# What no other try mends by itself: somebody has to change something. Where there is no such route, the
+# address is not that of the router's listener for replicas.
+_REFUSALS = (
+    Reason.ALREADY_EXISTS,
+    Reason.CALLER_NOT_ALLOWED,
+    Reason.REQUEST_INVALID,
+    Reason.ROUTE_NOT_FOUND,
+)
 
 _Call = grpc.aio.StreamStreamCall[replica_pb2.ReportRequest, replica_pb2.ReportResponse]
 

@@ -138,6 +138,8 @@ async def test_the_first_report_registers_and_all_report_load(linked: Linked) ->
     )
     assert (registration.address, registration.max_requests) == ("127.0.0.1:1", 32)
     assert registration.incarnation > 0
+    assert abs(first.sent_at_microseconds - SystemClock().wall_microseconds()) < 60_000_000
+    assert second.sent_at_microseconds > first.sent_at_microseconds
     assert not second.HasField("registration")
     assert (second.load.running_requests, second.load.kv_usage_permille) == (2, 250)
     assert second.load.age_milliseconds == 500
@@ -221,7 +223,7 @@ async def test_it_is_registered_while_the_router_answers(linked: Linked) -> None
     await until(lambda: linked.link.is_registered, 10)
 
 
-@pytest.mark.parametrize("reason", [Reason.ALREADY_EXISTS, Reason.CALLER_NOT_ALLOWED])
+@pytest.mark.parametrize("reason", [Reason.ALREADY_EXISTS, Reason.CALLER_NOT_ALLOWED, Reason.ROUTE_NOT_FOUND])
 async def test_a_refused_registration_is_told_loudly_once_and_tried_again(
     tmp_path: Path, reason: Reason, capsys: pytest.CaptureFixture[str]
 ) -> None:
