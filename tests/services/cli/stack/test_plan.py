@@ -44,6 +44,14 @@ def test_whom_a_process_waits_for_is_planned_and_comes_before() -> None:
         assert all(names.index(before) < names.index(entry.name) for before in entry.after)
 
 
+def test_what_keeps_the_records_yields_to_nobody_because_it_would_get_nothing() -> None:
+    assert {name: entry.niceness for name, entry in plan().items() if entry.niceness} == {"generator": 5}
+
+
+def test_only_the_pipeline_may_start_late_because_requests_do_without_it() -> None:
+    assert [name for name, entry in plan().items() if not entry.is_needed_by_requests] == ["usage"]
+
+
 def test_requests_end_before_what_records_them() -> None:
     order = DRAIN_ORDER.index
     assert order("edge") < order("generator") < order("emitter") < order("usage") < order("clickhouse")
