@@ -41,7 +41,8 @@ def test_status_tells_scripts_everything_in_one_object(terminal: Terminal, paths
     wanted = {"base_url", "clickhouse_url", "kafka", "grpc", "model", "data_dir", "processes"}
     assert wanted <= set(content)
     assert "api_key" not in content
-    assert content["processes"] == [{"name": "edge", "pid": 8, "state": "ready", "restarts": 2}]
+    (edge,) = content["processes"]
+    assert {"name": "edge", "pid": 8, "state": "ready", "restarts": 2}.items() <= edge.items()
     assert content["phase"] == "ready"
 
 
