@@ -206,6 +206,10 @@ class Connection(asyncio.Protocol):
         self._cycle = None
         if self._discarded_bytes is not None or self._transport.is_closing():
             return
+        if self._is_draining:
+            # It began between the answer and this turn of the loop.
+            self.close()
+            return
         self._is_head_timed = False
         self._start_timer(self._registry.bounds.idle_seconds)
         self._registry.waits(self)

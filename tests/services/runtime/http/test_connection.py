@@ -377,6 +377,17 @@ async def test_a_drain_lets_answers_end_and_closes_what_waits() -> None:
         await asyncio.wait_for(stopping, 2)
 
 
+async def test_a_drain_that_begins_right_behind_an_answer_leaves_no_connection() -> None:
+    async def application(_scope: Scope, receive: Receive, send: Send) -> None:
+        await read_all(receive)
+        await answer(send, b"ok")
+        for member in served.server._registry._members:
+            member.drain()
+
+    async with serving(application, idle_seconds=60.0) as served:
+        assert (await served.ask(GET)).endswith(b"ok")
+
+
 async def test_a_drain_ends_within_its_bound() -> None:
     async def application(_scope: Scope, receive: Receive, send: Send) -> None:
         await read_all(receive)
