@@ -141,6 +141,9 @@ class EngineContract:
         writer.stream(all_of(table), "TSV", {}).close()
         assert stored(writer, table) == [1]
 
+    def test_what_temporary_tables_hold_is_counted(self, reader: Connection) -> None:
+        assert reader.temporary_bytes() == 0
+
     def test_settings_last_until_others_are_given(self, reader: Connection) -> None:
         before = _threads(reader)
         for given in ("3", "5"):

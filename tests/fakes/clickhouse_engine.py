@@ -48,6 +48,7 @@ class FakeConnection:
     inserted: list[tuple[str, str, bytes]] = field(default_factory=list)
     streams: list[FakeStream] = field(default_factory=list)
     is_closed: bool = False
+    held_bytes: int = 0
 
     def configure(self, settings: Mapping[str, str], *, is_once: bool) -> None:
         if not SETTINGS.keys() >= settings.keys():
@@ -78,6 +79,9 @@ class FakeConnection:
         table.extend(rows)
         self.inserted.append((head, input_format, data))
         return Answer(body=b"", written_rows=len(rows))
+
+    def temporary_bytes(self) -> int:
+        return self.held_bytes
 
     def close(self) -> None:
         self.is_closed = True

@@ -6,6 +6,7 @@ from services.local.clickhouse.adapters.chdb_engine import ChdbEngine
 from services.local.clickhouse.adapters.confinement import confine
 from services.local.clickhouse.adapters.engine_folder import EngineFolder
 from services.local.clickhouse.domain.credentials import Writer
+from services.local.clickhouse.domain.sessions import SessionBounds
 from services.local.clickhouse.server.application import Front
 from services.local.clickhouse.server.checker import StatementChecker
 from services.local.clickhouse.server.intake import Limits
@@ -45,7 +46,7 @@ async def serve(
         clock,
         readers=_places(settings, "max_concurrent_queries"),
         writer=_places(settings, "max_writer_queries"),
-        max_sessions=settings.max_sessions,
+        sessions=SessionBounds(settings.max_sessions, settings.max_temporary_bytes),
     )
     limits = Limits(
         settings.max_query_bytes,
@@ -53,6 +54,7 @@ async def serve(
         settings.session_timeout_seconds,
         settings.body_seconds,
         settings.write_seconds,
+        settings.max_execution_seconds,
     )
     front = Front(engine, runner, writer, limits, clock)
     listener = Listener(

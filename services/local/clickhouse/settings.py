@@ -39,6 +39,7 @@ class LocalClickHouseSettings(ProcessSettings):
     body_seconds: float = Field(default=60.0, gt=0, le=3600)
     write_seconds: float = Field(default=10.0, gt=0, le=600)
     max_sessions: int = Field(default=256, ge=1, le=10_000)
+    max_temporary_bytes: int = Field(default=64 * _MEBIBYTE, ge=_MEBIBYTE)
     session_timeout_seconds: float = Field(default=60.0, gt=0, le=3600)
     drain_seconds: float = Field(default=10.0, gt=0, le=600)
 

@@ -122,3 +122,27 @@ def test_sessions_that_are_left_make_way(store: ClickHouseProcess) -> None:
     assert gone.headers["X-ClickHouse-Exception-Code"] == "372"
     kept = store.read("SELECT getSetting('max_threads')", session_id="left-59", session_check="1")
     assert kept.text == "1\n"
+
+
+def test_what_readers_keep_in_temporary_tables_leaves_the_writer_its_memory(store: ClickHouseProcess) -> None:
+    big = "CREATE TEMPORARY TABLE big AS SELECT number FROM numbers({})"
+    over = store.read(big.format(20_000_000), session_id="big")
+    assert over.headers["X-ClickHouse-Exception-Code"] == "241"
+    assert "max_temporary_bytes" in over.text
+    assert store.read("SELECT 1", session_id="big", session_check="1").status_code == 404
+    for number in range(8):
+        assert store.read(big.format(7_000_000), session_id=f"big-{number}").status_code == 200
+    kept = [
+        store.read("SELECT count() FROM big", session_id=f"big-{number}", session_check="1").status_code
+        == 200
+        for number in range(8)
+    ]
+    assert kept == [False] * 4 + [True] * 4
+
+
+def test_a_reader_limits_nobody_but_itself(store: ClickHouseProcess) -> None:
+    for setting in ("max_memory_usage_for_user", "max_network_bandwidth_for_all_users"):
+        assert store.read("SELECT 1", **{setting: "1"}).status_code == 403
+        assert store.read(f"SELECT 1 SETTINGS {setting} = 1").status_code == 403
+    assert store.read("SELECT 1", max_threads="64").status_code == 200
+    assert store.read("SELECT 1", max_threads="10000").headers["X-ClickHouse-Exception-Code"] == "452"

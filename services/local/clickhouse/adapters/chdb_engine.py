@@ -154,6 +154,12 @@ class ChdbConnection:
             data.flush()
             return self.query(_with_data(head, data.name, input_format), "TSV", {})
 
+    def temporary_bytes(self) -> int:
+        """The memory that its temporary tables hold."""
+        return int(
+            _run(self._opened, "SELECT sum(total_bytes) FROM system.tables WHERE is_temporary") or b"0"
+        )
+
     def close(self) -> None:
         """Ends the connection and its temporary tables."""
         self._opened.close()

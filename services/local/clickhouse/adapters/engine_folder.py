@@ -29,6 +29,8 @@ _CONSTANTS = {
 
 
 _ROOM_FOR_EXPLAIN = 4096
+_MOST_THREADS = 64
+_THREADS = ("max_threads", "max_insert_threads", "max_final_threads", "max_parsing_threads")
 
 
 class FolderInUseError(Exception):
@@ -113,6 +115,8 @@ def _users(
     constants = "".join(f"<{name}><const/></{name}>" for name in _CONSTANTS)
     # Zero would mean no limit, so the least value is one.
     bounds = "".join(f"<{name}><min>1</min><max>{value}</max></{name}>" for name, value in limits.items())
+    # All queries share the engine's threads, the writer's too.
+    bounds += "".join(f"<{name}><max>{_MOST_THREADS}</max></{name}>" for name in _THREADS)
     return f"""<clickhouse>
   <profiles>
     <default>{values}<constraints>{constants}{bounds}</constraints></default>

@@ -58,6 +58,10 @@ class Connection(Protocol):
         """Feeds data to a checked INSERT; all rows or none; raises StoreError."""
         ...
 
+    def temporary_bytes(self) -> int:
+        """The memory that its temporary tables hold; raises StoreError."""
+        ...
+
     def close(self) -> None:
         """Ends the connection and its temporary tables."""
         ...

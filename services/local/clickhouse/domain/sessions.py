@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from services.local.clickhouse.domain.errors import (
+    MEMORY_LIMIT_EXCEEDED,
     SESSION_IS_LOCKED,
     SESSION_NOT_FOUND,
     TOO_MANY_QUERIES,
@@ -10,6 +11,16 @@ from services.local.clickhouse.domain.errors import (
 )
 from services.local.clickhouse.domain.ports import Connection
 from services.local.clickhouse.domain.request import SessionRequest
+
+_SESSIONS_OF_A_TOTAL = 4
+
+
+@dataclass(frozen=True, slots=True)
+class SessionBounds:
+    """How many sessions of a kind are kept, and what the temporary tables of one may hold."""
+
+    max_sessions: int
+    max_temporary_bytes: int
 
 
 @dataclass(slots=True)
@@ -21,6 +32,7 @@ class Session:
     connection: Connection | None = None
     expires_seconds: float = 0.0
     is_busy: bool = True
+    held_bytes: int = 0
 
 
 class Sessions:
@@ -68,6 +80,25 @@ class Sessions:
         displaced, self._displaced = self._displaced, []
         return displaced
 
+    def hold(self, session: Session, held_bytes: int, *, max_bytes: int) -> None:
+        """Notes what the session's temporary tables hold; raises StoreError where it is too much.
+
+        Where all sessions together hold four times as much as one may, those that idle make way.
+        """
+        session.held_bytes = held_bytes
+        if held_bytes > max_bytes:
+            self._displace(session.key)
+            raise StoreError.refused(
+                MEMORY_LIMIT_EXCEEDED,
+                f"The session's temporary tables hold {held_bytes} bytes, more than max_temporary_bytes ="
+                f" {max_bytes}. The session is over.",
+            )
+        total = sum(held.held_bytes for held in self._open.values())
+        for key, idle in list(self._open.items()):
+            if total > _SESSIONS_OF_A_TOTAL * max_bytes and not idle.is_busy and idle.held_bytes:
+                total -= idle.held_bytes
+                self._displace(key)
+
     def expired(self, now_seconds: float) -> list[Session]:
         """Removes and returns the idle sessions whose time is over."""
         over = [
@@ -91,4 +122,7 @@ class Sessions:
             raise StoreError.refused(
                 TOO_MANY_QUERIES, f"max_sessions = {self._max_sessions} sessions are all busy; try again."
             )
-        self._displaced.append(self._open.pop(idle))
+        self._displace(idle)
+
+    def _displace(self, key: tuple[bool, str]) -> None:
+        self._displaced.append(self._open.pop(key))

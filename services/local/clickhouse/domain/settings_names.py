@@ -75,7 +75,18 @@ _REFUSED = frozenset(
         "use_structure_from_insertion_table_in_table_functions",
     }
 )
-_REFUSED_PARTS = ("_path", "_url", "_file", "filesystem", "credential", "profiler", "dialect")
+# "_for_user" and "_for_all_users" are limits of all together, the writer too: the engine knows one user.
+_REFUSED_PARTS = (
+    "_for_user",
+    "_for_all_users",
+    "_path",
+    "_url",
+    "_file",
+    "filesystem",
+    "credential",
+    "profiler",
+    "dialect",
+)
 # The schema of Protobuf data is the pipeline's to give, as text; `format_schema_source` stays at string.
 _WRITER_ONLY = frozenset({"format_schema", "format_schema_message_name", "format_schema_source"})
 

@@ -114,10 +114,10 @@ class Front:
                 stream, first = await lease.stream(wanted)
                 result = ResultStream(
                     _joined(admitted, stack),
+                    self._limits,
                     Begun(lease, stream, first),
                     coding=coding,
                     version=self._engine.version,
-                    write_seconds=self._limits.write_seconds,
                 )
                 return result.describe(_encoded(headers, coding))
             answer, body = await lease.answer(wanted, coding)
@@ -125,7 +125,7 @@ class Front:
             headers["X-ClickHouse-Summary"] = summary(answer)
             if not body:
                 return Response(b"", headers=headers)
-            whole = WholeResult(_joined(admitted, stack), body, write_seconds=self._limits.write_seconds)
+            whole = WholeResult(_joined(admitted, stack), self._limits, body)
             return whole.describe(_encoded(headers, coding))
 
     def _failed(self, error: StoreError, asked: Asked | None, started_seconds: float) -> Response:

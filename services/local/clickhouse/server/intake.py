@@ -28,6 +28,7 @@ class Limits:
     session_timeout_seconds: float
     body_seconds: float = 60.0
     write_seconds: float = 10.0
+    answer_seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)

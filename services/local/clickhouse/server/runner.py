@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from services.local.clickhouse.domain.errors import StoreError
 from services.local.clickhouse.domain.ports import Answer, Connection, Engine, Stream
-from services.local.clickhouse.domain.sessions import Session, Sessions
+from services.local.clickhouse.domain.sessions import Session, SessionBounds, Sessions
 from services.local.clickhouse.domain.statement import Statement
 from services.local.clickhouse.server.checker import StatementChecker
 from services.local.clickhouse.server.intake import Asked
@@ -16,6 +16,8 @@ from services.local.clickhouse.wire.codings import Encoder, encode
 from services.runtime.clock import Clock
 
 _SWEEP_SECONDS = 5.0
+# Temporary tables live in memory, after the query and its limits.
+_CAN_HOLD_ROWS = ("CreateQuery", "InsertQuery", "DropQuery", "TruncateQuery")
 
 
 class Lease:
@@ -83,14 +85,15 @@ class QueryRunner:
         *,
         readers: PlaceBounds,
         writer: PlaceBounds,
-        max_sessions: int,
+        sessions: SessionBounds,
     ) -> None:
         self._engine = engine
         self._checker = checker
         self.clock = clock
         self._places: Mapping[bool, Places] = {False: Places(readers), True: Places(writer)}
+        self._max_temporary_bytes = sessions.max_temporary_bytes
         self._sessions: Mapping[bool, Sessions] = {
-            is_writer: Sessions(max_sessions) for is_writer in (False, True)
+            is_writer: Sessions(sessions.max_sessions) for is_writer in (False, True)
         }
 
     def places(self, *, is_writer: bool) -> Places:
@@ -143,15 +146,18 @@ class QueryRunner:
         sessions = self._sessions[asked.is_writer]
         session = sessions.take(asked.request.session, is_readonly=asked.request.is_readonly)
         try:
-            for displaced in sessions.displaced():
-                await self._end_session(displaced, is_writer=asked.is_writer)
+            await self._end_displaced(sessions, is_writer=asked.is_writer)
             if session.connection is None:
                 session.connection = await call(self._open, asked, statement)
             else:
                 await call(_prepare, session.connection, asked, statement)
             yield session.connection
+            if not asked.is_writer and statement.kind in _CAN_HOLD_ROWS:
+                held_bytes = await call(session.connection.temporary_bytes)
+                sessions.hold(session, held_bytes, max_bytes=self._max_temporary_bytes)
         finally:
             sessions.release(session, self.clock.monotonic_seconds())
+            await self._end_displaced(sessions, is_writer=asked.is_writer)
 
     def _open(self, asked: Asked, statement: Statement) -> Connection:
         connection = self._engine.connect(is_writer=asked.is_writer, is_readonly=asked.request.is_readonly)
@@ -161,6 +167,10 @@ class QueryRunner:
             connection.close()
             raise
         return connection
+
+    async def _end_displaced(self, sessions: Sessions, *, is_writer: bool) -> None:
+        for displaced in sessions.displaced():
+            await self._end_session(displaced, is_writer=is_writer)
 
     async def _end_session(self, session: Session, *, is_writer: bool) -> None:
         if session.connection is not None:

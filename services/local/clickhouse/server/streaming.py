@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from services.local.clickhouse.domain.errors import StoreError
 from services.local.clickhouse.domain.ports import Stream
 from services.local.clickhouse.server.answers import exception_tag, late_error
+from services.local.clickhouse.server.intake import Limits
 from services.local.clickhouse.server.runner import Lease
 from services.local.clickhouse.wire.codings import encoder_of
 from services.runtime.http.asgi import ABORT, BrokenAnswerError
@@ -26,14 +27,16 @@ class BrokenResultError(BrokenAnswerError):
 class OwningResponse(Response):
     """Sends its pieces, and gives back the place and the connection of its query whatever happens.
 
-    A client that leaves, or does not take a piece within `write_seconds`, ends the query. What is sent
+    A client that leaves, does not take a piece within `write_seconds`, or the whole within
+    `answer_seconds` (max_execution_seconds, which the engine keeps for streams) ends it. What is sent
     counts as running: the memory of results that nobody reads is bounded by the number of places.
     """
 
-    def __init__(self, owned: AsyncExitStack, *, write_seconds: float) -> None:
+    def __init__(self, owned: AsyncExitStack, limits: Limits) -> None:
         super().__init__()
         self._owned = owned
-        self._write_seconds = write_seconds
+        self._write_seconds = limits.write_seconds
+        self._answer_seconds = limits.answer_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends the result."""
@@ -41,7 +44,8 @@ class OwningResponse(Response):
         try:
             async with self._owned:
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-                await self._send_pieces(send, leaving)
+                async with asyncio.timeout(self._answer_seconds):
+                    await self._send_pieces(send, leaving)
         except TimeoutError:
             scope.get("state", {}).get(ABORT, _nothing)()
             raise BrokenResultError from None
@@ -63,8 +67,8 @@ class OwningResponse(Response):
 class WholeResult(OwningResponse):
     """A result of known length."""
 
-    def __init__(self, owned: AsyncExitStack, body: bytes, *, write_seconds: float) -> None:
-        super().__init__(owned, write_seconds=write_seconds)
+    def __init__(self, owned: AsyncExitStack, limits: Limits, body: bytes) -> None:
+        super().__init__(owned, limits)
         self._body = body
 
     def describe(self, headers: Mapping[str, str]) -> "WholeResult":
@@ -92,13 +96,13 @@ class ResultStream(OwningResponse):
     def __init__(
         self,
         owned: AsyncExitStack,
+        limits: Limits,
         begun: Begun,
         *,
         coding: str,
         version: str,
-        write_seconds: float,
     ) -> None:
-        super().__init__(owned, write_seconds=write_seconds)
+        super().__init__(owned, limits)
         self._lease = begun.lease
         self._stream = begun.stream
         self._first = begun.first

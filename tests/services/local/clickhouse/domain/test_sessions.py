@@ -71,6 +71,22 @@ def test_whoever_opens_sessions_and_leaves_them_keeps_nobody_out() -> None:
     assert busy in sessions.all()
 
 
+def test_sessions_that_idle_on_much_memory_make_way_for_one_that_works() -> None:
+    sessions = Sessions(max_sessions=9)
+    for number in range(4):
+        idle = _take(sessions, f"idle-{number}")
+        sessions.hold(idle, 100, max_bytes=100)
+        sessions.release(idle, now_seconds=float(number))
+    working = _take(sessions, "working")
+    assert sessions.displaced() == []
+    sessions.hold(working, 100, max_bytes=100)
+    assert [session.key[1] for session in sessions.displaced()] == ["idle-0"]
+    with pytest.raises(StoreError) as raised:
+        sessions.hold(working, 101, max_bytes=100)
+    assert raised.value.code == 241
+    assert sessions.displaced() == [working]
+
+
 def test_where_all_sessions_are_busy_the_refusal_says_the_bound() -> None:
     sessions = Sessions(max_sessions=1)
     _take(sessions)

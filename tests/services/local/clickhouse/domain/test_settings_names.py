@@ -22,6 +22,8 @@ def test_what_shapes_a_query_can_be_given(name: str) -> None:
         "input_format_values_interpret_expressions",
         "allow_introspection_functions",
         "s3_base",
+        "max_memory_usage_for_user",
+        "max_network_bandwidth_for_all_users",
         "a_setting_of_a_later_engine",
     ],
 )

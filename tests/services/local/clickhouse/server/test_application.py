@@ -8,6 +8,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from services.local.clickhouse.domain.credentials import Writer
 from services.local.clickhouse.domain.errors import StoreError
+from services.local.clickhouse.domain.sessions import SessionBounds
 from services.local.clickhouse.server.application import Front
 from services.local.clickhouse.server.checker import StatementChecker
 from services.local.clickhouse.server.intake import Limits
@@ -41,6 +42,7 @@ class Served:
         *,
         body_seconds: float = 5.0,
         write_seconds: float = 5.0,
+        answer_seconds: float = 5.0,
     ) -> None:
         self.engine = FakeEngine(pieces, tables=["t"])
         clock = ManualClock()
@@ -51,10 +53,14 @@ class Served:
             clock,
             readers=PlaceBounds("max_concurrent_queries", 2, 2, 5.0),
             writer=PlaceBounds("max_writer_queries", 1, 2, 5.0),
-            max_sessions=2,
+            sessions=SessionBounds(2, 1000),
         )
         front = Front(
-            self.engine, self.runner, WRITER, Limits(1000, 10_000, 60.0, body_seconds, write_seconds), clock
+            self.engine,
+            self.runner,
+            WRITER,
+            Limits(1000, 10_000, 60.0, body_seconds, write_seconds, answer_seconds),
+            clock,
         )
         self.application = front.application()
         transport = httpx.ASGITransport(self.application)
@@ -223,6 +229,29 @@ async def test_a_reader_that_takes_nothing_is_given_up() -> None:
         assert ended == [True]
         assert served.connection.is_closed
         await served.runner.close()
+
+
+async def test_an_answer_that_is_taken_too_slowly_is_given_up() -> None:
+    served = Served([b"1\n"] * 1000, answer_seconds=0.01)
+    with pytest.raises(BrokenResultError):
+        await served.application(SCOPE, _query_of([]), _stalling_after(1))
+    assert served.connection.is_closed
+    await served.runner.close()
+
+
+async def test_a_session_that_holds_too_much_in_temporary_tables_is_over(served: Served) -> None:
+    insert = b"INSERT INTO t FORMAT RowBinary\n"
+    assert (await served.client.post("/?session_id=a", content="SELECT 1")).status_code == 200
+    held = served.connection
+    held.is_readonly, held.held_bytes = False, 1000
+    assert (await served.client.post("/?session_id=a", content=insert)).status_code == 200
+    held.held_bytes = 1001
+    over = await served.client.post("/?session_id=a", content=insert)
+    assert over.headers["X-ClickHouse-Exception-Code"] == "241"
+    assert "max_temporary_bytes = 1000" in over.text
+    assert held.is_closed
+    gone = await served.client.post("/?session_id=a&session_check=1", content="SELECT 1")
+    assert gone.headers["X-ClickHouse-Exception-Code"] == "372"
 
 
 async def test_a_body_that_does_not_come_is_given_up() -> None:
