@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from services.local.clickhouse.domain.canonical import tokens
-from services.local.clickhouse.domain.errors import UNKNOWN_SETTING, StoreError
+from services.local.clickhouse.domain.errors import UNKNOWN_SETTING, StoreError, of_the_parser
 from services.local.clickhouse.domain.ports import Answer
 from services.local.clickhouse.domain.vocabulary import EngineFunction, Vocabulary
 
@@ -42,7 +42,10 @@ class ChdbEngine:
         # A bound parameter is read as tab-separated text, so its special signs are escaped first.
         escaped = text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
         parameters = {"q": escaped.replace("\0", "\\0")}
-        return self._parsers[is_writer].run("SELECT formatQuery({q:String})", parameters, "RawBLOB")
+        try:
+            return self._parsers[is_writer].run("SELECT formatQuery({q:String})", parameters, "RawBLOB")
+        except StoreError as error:
+            raise of_the_parser(error) from None
 
     def tree(self, canonical_text: str, parameters: Mapping[str, str], *, is_writer: bool = False) -> str:
         """The engine's syntax tree of a canonical statement."""

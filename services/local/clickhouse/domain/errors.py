@@ -90,6 +90,8 @@ _STATUS = {
     159: 408,
     194: 401,
 }
+_NAME_AT_THE_END = re.compile(r" \([A-Z_]+\)\s*\Z")
+_HINT = re.compile(r"Consider rising \w+ parameter")
 _CODE = re.compile(r"Code: (\d+)\.")
 
 
@@ -114,6 +116,18 @@ class StoreError(Exception):
         if match is None:
             return cls(UNKNOWN_EXCEPTION, f"Code: {UNKNOWN_EXCEPTION}. DB::Exception: {text}")
         return cls(int(match.group(1)), text[start:].strip())
+
+
+def of_the_parser(error: StoreError) -> StoreError:
+    """An error of parsing a client's text, without this front's own query around it and its whole copy.
+
+    Its hint to raise a bound is dropped: the bounds of parsing are constant, and a shorter query helps.
+    """
+    head, scope, tail = error.message.partition(": In scope SELECT formatQuery(")
+    if scope:
+        name = _NAME_AT_THE_END.search(tail)
+        head = f"{head}.{name[0] if name else ''}"
+    return StoreError(error.code, _HINT.sub("Shorten or flatten the query", head))
 
 
 def too_large(max_bytes: int, setting: str = "") -> StoreError:

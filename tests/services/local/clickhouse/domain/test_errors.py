@@ -1,6 +1,6 @@
 import pytest
 
-from services.local.clickhouse.domain.errors import StoreError, http_status
+from services.local.clickhouse.domain.errors import StoreError, http_status, of_the_parser
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,16 @@ def test_the_first_code_of_an_engines_text_counts() -> None:
 
 def test_what_an_error_says_stays_out_of_its_own_text() -> None:
     assert "secret" not in str(StoreError.of_engine("Code: 62. DB::Exception: secret"))
+
+
+def test_an_error_of_the_parser_has_neither_our_query_nor_a_copy_of_the_clients() -> None:
+    text = (
+        "Code: 306. DB::Exception: Maximum parse depth (1000) exceeded. Consider rising max_parser_depth"
+        " parameter: In scope SELECT formatQuery('SELECT ((((('). (TOO_DEEP_RECURSION)"
+    )
+    error = of_the_parser(StoreError.of_engine(text))
+    shown = "Maximum parse depth (1000) exceeded. Shorten or flatten the query. (TOO_DEEP_RECURSION)"
+    assert (error.code, error.message) == (306, f"Code: 306. DB::Exception: {shown}")
+    assert http_status(error.code) == 400
+    plain = StoreError.of_engine("Code: 62. DB::Exception: Syntax error. (SYNTAX_ERROR)")
+    assert of_the_parser(plain).message == plain.message
