@@ -120,8 +120,9 @@ class ResultStream(OwningResponse):
 
     async def _send_pieces(self, send: Send, leaving: "asyncio.Future[None]") -> None:
         try:
-            piece = await self._lease.encode(self._encoder, self._first)
+            # An encoder that was given nothing has not begun, and what ends the body is then all of it.
             has_more = bool(self._first)
+            piece = await self._lease.encode(self._encoder, self._first) if has_more else b""
             while has_more and not leaving.done():
                 await self._send(send, piece)
                 piece = await self._lease.fetch(self._stream, self._encoder)

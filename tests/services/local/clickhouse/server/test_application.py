@@ -15,6 +15,7 @@ from services.local.clickhouse.server.intake import Limits
 from services.local.clickhouse.server.places import PlaceBounds
 from services.local.clickhouse.server.runner import QueryRunner
 from services.local.clickhouse.server.streaming import BrokenResultError
+from services.local.clickhouse.wire.codings import decode
 from services.runtime.clock import ManualClock
 from services.runtime.http.asgi import ABORT
 from tests.fakes.clickhouse_engine import FakeConnection, FakeEngine
@@ -252,6 +253,19 @@ async def test_a_session_that_holds_too_much_in_temporary_tables_is_over(served:
     assert held.is_closed
     gone = await served.client.post("/?session_id=a&session_check=1", content="SELECT 1")
     assert gone.headers["X-ClickHouse-Exception-Code"] == "372"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "zstd", "lz4", "br", "identity"])
+@pytest.mark.parametrize("pieces", [[b""], [b"1\n"], [b"1\n", b"2\n"]])
+async def test_a_result_decodes_to_what_it_was_even_if_it_is_empty(coding: str, pieces: list[bytes]) -> None:
+    served = Served(pieces)
+    for parameters in ({}, {"wait_end_of_query": "1"}):
+        async with served.client.stream(
+            "POST", "/", params=parameters, content="SELECT 1", headers={"Accept-Encoding": coding}
+        ) as answer:
+            body = b"".join([piece async for piece in answer.aiter_raw()])
+            assert decode(body, answer.headers.get("content-encoding", ""), 1000) == b"".join(pieces)
+    await served.runner.close()
 
 
 async def test_a_body_that_does_not_come_is_given_up() -> None:
