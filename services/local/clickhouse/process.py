@@ -55,6 +55,11 @@ async def serve(
         settings.body_seconds,
         settings.write_seconds,
         settings.max_execution_seconds,
+        {
+            "max_execution_time": settings.max_execution_seconds,
+            "max_memory_usage": settings.max_memory_bytes,
+            "max_result_bytes": settings.max_result_bytes,
+        },
     )
     front = Front(engine, runner, writer, limits, clock)
     listener = Listener(

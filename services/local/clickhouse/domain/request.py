@@ -4,8 +4,13 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from services.local.clickhouse.domain.errors import ACCESS_DENIED, INVALID_SESSION_TIMEOUT, StoreError
-from services.local.clickhouse.domain.settings_names import is_allowed_setting
+from services.local.clickhouse.domain.errors import (
+    ACCESS_DENIED,
+    BAD_ARGUMENTS,
+    INVALID_SESSION_TIMEOUT,
+    StoreError,
+)
+from services.local.clickhouse.domain.settings_names import is_allowed_setting, is_ignored_setting
 
 # The HTTP interface's own parameters: never settings of the engine, and those without a use here are ignored.
 _OWN = frozenset(
@@ -36,6 +41,7 @@ _OWN = frozenset(
     }
 )
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
+_SETTING = re.compile(r"[a-z][a-z0-9_]{0,79}\Z")
 _QUERY_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}\Z")
 
 
@@ -62,6 +68,8 @@ class QueryRequest:
     compresses_natively: bool
     decompresses_natively: bool
     allows_http_compression: bool
+    # The framing of Native results that the client expects; 0 is that of files.
+    protocol_version: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
 
@@ -73,15 +81,25 @@ def parse_request(
     is_get: bool,
     is_writer: bool,
     session_timeout_seconds: float,
+    most: Mapping[str, int] | None = None,
 ) -> QueryRequest:
-    """The request that URL and form `fields` and lower-case `headers` describe; raises StoreError."""
+    """The request that URL and form `fields` and lower-case `headers` describe; raises StoreError.
+
+    `most` has, by a limit's name, the largest value that the engine takes. A client that asks for more, or
+    for no limit, gets that one: drivers derive such limits from their callers' deadlines.
+    """
     values = dict(fields)
-    settings = {name: value for name, value in values.items() if not _is_own(name)}
+    settings = {
+        name: value for name, value in values.items() if not (_is_own(name) or is_ignored_setting(name))
+    }
     for name in settings:
         if not (_NAME.match(name) and is_allowed_setting(name, is_writer=is_writer)):
             raise StoreError.refused(
-                ACCESS_DENIED, "A setting in the URL is unknown or cannot be given here."
+                ACCESS_DENIED, f"The setting {_shown(name)} is unknown or cannot be given here; leave it out."
             )
+    settings = {
+        name: value for name, value in settings.items() if not _is_beyond(value, (most or {}).get(name))
+    }
     query_id = values.get("query_id", "")
     return QueryRequest(
         query=values.get("query", ""),
@@ -94,9 +112,31 @@ def parse_request(
         compresses_natively=_is_on(values.get("compress", "")),
         decompresses_natively=_is_on(values.get("decompress", "")),
         allows_http_compression=_is_on(values.get("enable_http_compression", "1")),
+        protocol_version=_protocol_version(values.get("client_protocol_version", "")),
         settings=settings,
         parameters={name[6:]: value for name, value in values.items() if name.startswith("param_")},
     )
+
+
+def _shown(name: str) -> str:
+    """The name, where it can be one of a setting; it is the client's own text otherwise."""
+    return name if _SETTING.match(name) else "in the URL"
+
+
+def _is_beyond(value: str, most: int | None) -> bool:
+    if most is None or not (value.isascii() and value.isdigit()):
+        return False
+    # Compared by length first: a number may have as many digits as a URL has room for.
+    digits = value.lstrip("0")
+    return not digits or len(digits) > len(str(most)) or int(digits) > most
+
+
+def _protocol_version(text: str) -> int:
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):  # noqa: PLR2004 - far above any version
+        raise StoreError.refused(BAD_ARGUMENTS, "client_protocol_version must be a number.")
+    return int(text)
 
 
 def _is_own(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Which engine settings a client may give; every other one, also those of a later engine, is refused."""
+"""Which settings a client may give, and which are taken without effect; every other one is refused."""
 
 # Families that only shape performance, limits, types and output. The profile bounds the limits.
 _ALLOWED_PREFIXES = (
@@ -64,6 +64,50 @@ _ALLOWED = frozenset(
         "wait_for_async_insert",
     }
 )
+# What drivers and BI tools send to every server: about other machines, logs, time-outs of connections and
+# versions, of which there are none here. They change no result and are not given to the engine.
+_IGNORED = frozenset(
+    {
+        "allow_experimental_parallel_reading_from_replicas",
+        "allow_introspection_functions",
+        "allow_suspicious_types_in_group_by",
+        "allow_suspicious_types_in_order_by",
+        "any_join_distinct_right_table_keys",
+        "compatibility",
+        "connect_timeout",
+        "connect_timeout_with_failover_ms",
+        "connect_timeout_with_failover_secure_ms",
+        "idle_connection_timeout",
+        "interactive_delay",
+        "keep_alive_timeout",
+        "load_balancing",
+        "log_comment",
+        "log_profile_events",
+        "log_queries_min_query_duration_ms",
+        "log_queries_min_type",
+        "log_query_settings",
+        "log_query_threads",
+        "log_query_views",
+        "network_compression_method",
+        "network_zstd_compression_level",
+        "opentelemetry_start_trace_probability",
+        "parallel_replicas_for_non_replicated_merge_tree",
+        "poll_interval",
+        "prefer_localhost_replica",
+        "receive_timeout",
+        "role",
+        "send_logs_level",
+        "send_logs_source_regexp",
+        "send_progress_in_http_headers",
+        "send_timeout",
+        "skip_unavailable_shards",
+        "sleep_after_receiving_query_ms",
+        "tcp_keep_alive_timeout",
+        "use_client_time_zone",
+        "workload",
+    }
+)
+_IGNORED_PREFIXES = ("distributed_", "http_", "parallel_replicas", "async_query_sending", "send_profile")
 # In an allowed family, but able to name a file, an address, a schema or an expression.
 _REFUSED = frozenset(
     {
@@ -98,3 +142,8 @@ def is_allowed_setting(name: str, *, is_writer: bool) -> bool:
     if name in _REFUSED or any(part in name for part in _REFUSED_PARTS):
         return False
     return name in _ALLOWED or name.startswith(_ALLOWED_PREFIXES)
+
+
+def is_ignored_setting(name: str) -> bool:
+    """Whether the setting `name` is accepted and has no effect here."""
+    return name in _IGNORED or name.startswith(_IGNORED_PREFIXES)

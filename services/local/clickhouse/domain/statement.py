@@ -15,6 +15,7 @@ from services.local.clickhouse.domain.canonical import Token, tokens
 from services.local.clickhouse.domain.errors import ACCESS_DENIED, READONLY, StoreError
 from services.local.clickhouse.domain.parts import READER_KINDS, READER_PARTS, WRITER_KINDS
 from services.local.clickhouse.domain.settings_names import is_allowed_setting
+from services.local.clickhouse.domain.structures import has_only_plain_values
 from services.local.clickhouse.domain.tree import Node, nodes
 from services.local.clickhouse.domain.vocabulary import (
     Vocabulary,
@@ -89,6 +90,8 @@ def check_text(text: str, *, is_writer: bool, vocabulary: Vocabulary) -> None:
             raise _refused_engine()
         if not is_writer and before.is_name and before.text == _SYSTEM and token.kind == ".":
             _check_system_table(after.text)
+    if not has_only_plain_values(found):
+        raise _refused("The table function values takes a text of names and types, or rows.")
     _check_settings(found, is_writer=is_writer, vocabulary=vocabulary)
 
 

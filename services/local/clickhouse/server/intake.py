@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
@@ -29,6 +29,8 @@ class Limits:
     body_seconds: float = 60.0
     write_seconds: float = 10.0
     answer_seconds: float = 60.0
+    # By the name of a limit of the engine, the largest that a client gets.
+    most: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ def _understand(sender: Sender, body: bytes, *, is_get: bool, limits: Limits, by
         is_get=is_get,
         is_writer=sender.is_writer,
         session_timeout_seconds=limits.session_timeout_seconds,
+        most=limits.most,
     )
     check_database(asked.database, is_writer=sender.is_writer)
     if asked.decompresses_natively:

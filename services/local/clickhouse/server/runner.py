@@ -13,6 +13,7 @@ from services.local.clickhouse.server.checker import StatementChecker
 from services.local.clickhouse.server.intake import Asked
 from services.local.clickhouse.server.places import PlaceBounds, Places
 from services.local.clickhouse.wire.codings import Encoder, encode
+from services.local.clickhouse.wire.native_framing import NATIVE_FORMAT, framed
 from services.runtime.clock import Clock
 
 _SWEEP_SECONDS = 5.0
@@ -64,7 +65,10 @@ class Lease:
 
     def _answer(self, output_format: str, coding: str) -> tuple[Answer, bytes]:
         answer = self._run(output_format)
-        return answer, encode(answer.body, coding) if answer.body else b""
+        body = answer.body
+        if output_format == NATIVE_FORMAT:
+            body = framed(body, self._asked.request.protocol_version)
+        return answer, encode(body, coding) if body else b""
 
     def _run(self, output_format: str) -> Answer:
         if self._asked.data is not None:

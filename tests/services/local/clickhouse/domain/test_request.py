@@ -33,13 +33,64 @@ def test_a_get_and_a_reader_are_readonly() -> None:
     assert _parse({"readonly": "0"}).is_readonly
 
 
-@pytest.mark.parametrize(
-    "name", ["dialect", "profile", "x'y", "max_threads = 1, dialect", "", "format_schema"]
-)
-def test_a_setting_that_cannot_be_given_is_refused_without_being_repeated(name: str) -> None:
+@pytest.mark.parametrize("name", ["dialect", "profile", "format_schema", "no_setting_at_all"])
+def test_a_setting_that_cannot_be_given_is_refused_by_its_name(name: str) -> None:
+    with pytest.raises(StoreError) as raised:
+        _parse({name: "1"})
+    assert f"The setting {name} " in raised.value.message
+
+
+@pytest.mark.parametrize("name", ["x'y", "max_threads = 1, dialect", "", "Ünknown", "a" * 200])
+def test_what_can_be_no_setting_s_name_is_refused_without_being_repeated(name: str) -> None:
     with pytest.raises(StoreError) as raised:
         _parse({name: "1"})
     assert not name or name not in raised.value.message
+
+
+def test_what_drivers_send_to_every_server_is_taken_without_effect() -> None:
+    sent = {
+        "log_comment": "x",
+        "load_balancing": "random",
+        "connect_timeout": "1",
+        "http_receive_timeout": "9",
+    }
+    assert _parse({**sent, "compatibility": "24.1", "max_threads": "2"}).settings == {"max_threads": "2"}
+
+
+@pytest.mark.parametrize(("given", "is_kept"), [("60", True), ("1", True), ("61", False), ("0", False)])
+def test_a_limit_beyond_the_largest_is_the_largest(given: str, is_kept: bool) -> None:
+    asked = parse_request(
+        [("max_execution_time", given)],
+        {},
+        is_get=False,
+        is_writer=False,
+        session_timeout_seconds=60.0,
+        most={"max_execution_time": 60},
+    )
+    assert ("max_execution_time" in asked.settings) is is_kept
+
+
+def test_a_limit_of_many_digits_is_compared_without_being_computed() -> None:
+    asked = parse_request(
+        [("max_execution_time", "9" * 100_000)],
+        {},
+        is_get=False,
+        is_writer=False,
+        session_timeout_seconds=60.0,
+        most={"max_execution_time": 60},
+    )
+    assert asked.settings == {}
+
+
+@pytest.mark.parametrize(("text", "version"), [("", 0), ("0", 0), ("54454", 54454)])
+def test_a_protocol_version_is_a_number(text: str, version: int) -> None:
+    assert _parse({"client_protocol_version": text}).protocol_version == version
+
+
+@pytest.mark.parametrize("text", ["-1", "x", "9" * 10, "٣"])
+def test_a_protocol_version_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(StoreError):
+        _parse({"client_protocol_version": text})
 
 
 def test_only_the_writer_gives_a_schema() -> None:

@@ -123,7 +123,7 @@ def test_table_functions_are_on_a_list_and_functions_in_other_places_are_not_mea
     table = " TableExpression (children 1)\n  Function {} (children 1)\n"
     _check_tree("SELECT 1", SELECT_TREE + table.format("numbers"), is_writer=False)
     _check_tree("SELECT 1", SELECT_TREE + "   Function format (children 1)\n", is_writer=False)
-    for name in ("url", "values", "format", "Python", "newTableFunction"):
+    for name in ("url", "format", "Python", "newTableFunction"):
         with pytest.raises(StoreError):
             _check_tree("SELECT 1", SELECT_TREE + table.format(name), is_writer=True)
 
