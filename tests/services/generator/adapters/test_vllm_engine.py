@@ -57,7 +57,9 @@ class TestVllmEngine(EngineContract):
             monkeypatch.setattr(
                 vllm_engine, "current_platform", SimpleNamespace(is_cpu=lambda is_cpu=is_cpu: is_cpu)
             )
-            arguments = vllm_engine._engine_arguments(VllmParameters("any", 4096, max_running_requests=64))
+            arguments = vllm_engine._engine_arguments(
+                VllmParameters(str(MODEL), 4096, max_running_requests=64)
+            )
             told[is_cpu] = (arguments.enable_chunked_prefill, arguments.max_num_batched_tokens)
         assert told == {True: (False, 4096 + 64), False: (None, None)}
 
