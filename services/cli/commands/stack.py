@@ -6,17 +6,19 @@ import os
 import signal
 import time
 from collections import deque
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from services.cli.adapters.live import ask_stack
 from services.cli.stack.errors import StackError
 from services.cli.stack.options import DEFAULT_DATA_DIR
 from services.cli.stack.paths import DataPaths
 from services.cli.stack.state import holder_pid, is_running, missing_state, read_state
+from services.cli.status_view import print_status
 from services.runtime.log_lines import readable_line
 
 DataDir = Annotated[Path, typer.Option(help="The data folder of the stack.")]
@@ -27,7 +29,7 @@ def status(
     data_dir: DataDir = DEFAULT_DATA_DIR,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say what runs: addresses, each process's state and restarts. Exits with 3 if nothing runs."""
+    """Say what runs: processes, replicas, how far the store is behind. Exits with 3 if nothing runs."""
     paths = DataPaths(data_dir.resolve())
     state = read_state(paths)
     if state is None:
@@ -36,12 +38,14 @@ def status(
     if not running:
         state["phase"] = "stopped"
         for process in state["processes"]:
-            process.update(pid=None, state="stopped")
+            process.update(pid=None, state="stopped", why="")
+    else:
+        state |= ask_stack(state["grpc"])
     console = Console()
     if as_json:
         console.out(json.dumps(state), highlight=False)
     else:
-        _print_status(console, state)
+        print_status(console, state, datetime.now(UTC))
     if not running:
         raise typer.Exit(3)
 
@@ -112,15 +116,6 @@ def _is_alive(pid: int | None) -> bool:
         return pid is not None and Path(f"/proc/{pid}/cmdline").read_bytes() != b""
     except (FileNotFoundError, ProcessLookupError):
         return False
-
-
-def _print_status(console: Console, state: dict[str, Any]) -> None:
-    console.out(f"{state['phase']}: {state['base_url']}, model {state['model']}, data in {state['data_dir']}")
-    console.out(f"store {state['clickhouse_url']}, Kafka {state['kafka']}")
-    table = Table("process", "pid", "state", "restarts")
-    for process in state["processes"]:
-        table.add_row(process["name"], str(process["pid"] or "-"), process["state"], str(process["restarts"]))
-    console.print(table)
 
 
 class _Printer:

@@ -107,6 +107,7 @@ class StackRun:
                 "generator": addresses.generator,
                 "emitter": f"unix:{self._paths.emitter_socket}",
                 "replicas": f"unix:{self._paths.replica_socket}",
+                "usage": addresses.usage,
                 "admin": f"unix:{self._paths.admin_socket}",
             },
             model=model,

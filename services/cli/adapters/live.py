@@ -1,0 +1,72 @@
+"""What a running stack says of itself now; each question is answered in bounded time or not at all."""
+
+import asyncio
+from typing import Any, Final
+
+import grpc
+from comptoir.router.v1 import admin_pb2, admin_pb2_grpc
+
+from services.runtime.readiness import Figure
+from services.runtime.readiness_service import ask_readiness
+
+_ASK_SECONDS: Final = 2.0
+_MILLISECONDS: Final = 1000
+
+
+def ask_stack(addresses: dict[str, str]) -> dict[str, Any]:
+    """Returns `replicas` and `store_lag`, each None where who knows it does not answer."""
+    return asyncio.run(_ask_stack(addresses))
+
+
+async def _ask_stack(addresses: dict[str, str]) -> dict[str, Any]:
+    replicas, lag = await asyncio.gather(
+        _ask_replicas(addresses.get("admin", "")), _ask_lag(addresses.get("usage", ""))
+    )
+    return {"replicas": replicas, "store_lag": lag}
+
+
+async def _ask_replicas(address: str) -> list[dict[str, Any]] | None:
+    if not address:
+        return None
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub: admin_pb2_grpc.AdminServiceAsyncStub = admin_pb2_grpc.AdminServiceStub(channel)
+        try:
+            answer = await stub.ListReplicas(admin_pb2.ListReplicasRequest(), timeout=_ASK_SECONDS)
+        except grpc.aio.AioRpcError:
+            return None
+    return [_replica(replica) for replica in answer.replicas]
+
+
+def _replica(replica: admin_pb2.Replica) -> dict[str, Any]:
+    state = admin_pb2.ReplicaState.Name(replica.state).removeprefix("REPLICA_STATE_")
+    has_clock = replica.HasField("clock_offset_milliseconds")
+    offset_seconds = replica.clock_offset_milliseconds / _MILLISECONDS if has_clock else None
+    return {
+        "number": replica.number,
+        "model": replica.model,
+        "region": replica.region,
+        "address": replica.address,
+        "state": state.lower().replace("_", " "),
+        "running_requests": replica.running_requests,
+        "waiting_requests": replica.waiting_requests,
+        "in_flight_requests": replica.in_flight_requests,
+        "max_requests": replica.max_requests,
+        "kv_usage_permille": replica.kv_usage_permille,
+        "report_age_seconds": replica.report_age_milliseconds / _MILLISECONDS,
+        "clock_offset_seconds": offset_seconds,
+        "registered_at_seconds": replica.registered_at_seconds,
+    }
+
+
+async def _ask_lag(address: str) -> dict[str, Any] | None:
+    if not address:
+        return None
+    async with grpc.aio.insecure_channel(address) as channel:
+        try:
+            state = await ask_readiness(channel, timeout_seconds=_ASK_SECONDS)
+        except grpc.aio.AioRpcError:
+            return {"behind_seconds": None, "waiting_frames": None}
+    return {
+        "behind_seconds": state.figures.get(Figure.BEHIND_SECONDS),
+        "waiting_frames": state.figures.get(Figure.WAITING_FRAMES),
+    }

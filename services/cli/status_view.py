@@ -1,0 +1,83 @@
+"""What `comptoir status` shows: processes, replicas and how far the store is behind, in 80 columns."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+_STEPS: Final = ((_DAY, _HOUR, "d", "h"), (_HOUR, _MINUTE, "h", "min"), (_MINUTE, 1, "min", "s"))
+
+
+def print_status(console: Console, state: dict[str, Any], now: datetime) -> None:
+    """Prints the object that `comptoir status --json` shows, for people."""
+    console.out(f"{state['phase']}: {state['base_url']}, model {state['model']}", highlight=False)
+    console.out(f"data {state['data_dir']}", highlight=False)
+    console.out(f"store {state['clickhouse_url']}, Kafka {state['kafka']}", highlight=False)
+    console.print(_processes(state["processes"], now))
+    replicas = state.get("replicas")
+    if replicas:
+        console.print(_replicas(replicas))
+    elif replicas is not None:
+        console.out("No replica is registered: requests wait, then fail with `no_replica`.", highlight=False)
+    if state.get("store_lag"):
+        console.out(_lag_sentence(state["store_lag"]), highlight=False)
+
+
+def duration(seconds: float) -> str:
+    """A duration in its two largest units, such as `2 h 5 min`."""
+    whole = max(0, int(seconds))
+    for large, small, large_name, small_name in _STEPS:
+        if whole >= large:
+            rest = whole % large // small
+            return f"{whole // large} {large_name}" + (f" {rest} {small_name}" if rest else "")
+    return f"{whole} s"
+
+
+def _processes(processes: list[dict[str, Any]], now: datetime) -> Table:
+    table = Table("process", "state", "for", "pid", "restarts", "why not, or what ended it", box=None)
+    for process in processes:
+        table.add_row(
+            process["name"],
+            process["state"],
+            _since(process.get("since", ""), now),
+            str(process["pid"] or "-"),
+            str(process["restarts"]),
+            process.get("why") or process.get("last_cause") or "",
+        )
+    return table
+
+
+def _since(text: str, now: datetime) -> str:
+    return duration((now - datetime.fromisoformat(text).astimezone(UTC)).total_seconds()) if text else "-"
+
+
+def _replicas(replicas: list[dict[str, Any]]) -> Table:
+    table = Table("replica", "model", "state", "runs", "waits", "sent", "KV", "report", box=None)
+    for replica in replicas:
+        table.add_row(
+            str(replica["number"]),
+            replica["model"],
+            _with_offset(replica),
+            str(replica["running_requests"]),
+            str(replica["waiting_requests"]),
+            f"{replica['in_flight_requests']}/{replica['max_requests']}",
+            f"{replica['kv_usage_permille'] / 10:.0f} %",
+            f"{replica['report_age_seconds']:.1f} s",
+        )
+    return table
+
+
+def _with_offset(replica: dict[str, Any]) -> str:
+    offset = replica.get("clock_offset_seconds")
+    is_wrong = replica["state"] == "clock wrong" and offset is not None
+    return f"{replica['state']} by {offset:.0f} s" if is_wrong else str(replica["state"])
+
+
+def _lag_sentence(lag: dict[str, Any]) -> str:
+    if lag.get("behind_seconds") is None:
+        return "The store's lag is not known: the usage pipeline does not answer."
+    behind = duration(lag["behind_seconds"])
+    waiting = "" if lag.get("waiting_frames") is None else f", {lag['waiting_frames']} frames wait"
+    return f"The store is {behind} behind{waiting}."

@@ -1,0 +1,100 @@
+"""What a person sees of a running stack: why, since when, how far behind; in 80 columns."""
+
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from services.cli.status_view import duration, print_status
+
+NOW = datetime(2026, 11, 25, 14, 3, 20, tzinfo=UTC)
+
+
+def process(name: str, state: str = "ready", **more: Any) -> dict[str, Any]:
+    return {"name": name, "pid": 8123, "state": state, "restarts": 0, "since": "2026-11-25T12:00:00Z", **more}
+
+
+def replica(**more: Any) -> dict[str, Any]:
+    return {
+        "number": 1,
+        "model": "tiny-eu",
+        "region": "eu-fr",
+        "state": "ready",
+        "running_requests": 3,
+        "waiting_requests": 1,
+        "in_flight_requests": 4,
+        "max_requests": 256,
+        "kv_usage_permille": 125,
+        "report_age_seconds": 0.31,
+        "clock_offset_seconds": 0.0,
+        **more,
+    }
+
+
+def shown(**more: Any) -> str:
+    screen = io.StringIO()
+    state = {
+        "phase": "ready",
+        "base_url": "http://127.0.0.1:8400/v1",
+        "model": "tiny-eu",
+        "data_dir": "/somewhere/comptoir-data",
+        "clickhouse_url": "http://127.0.0.1:8404",
+        "kafka": "127.0.0.1:8405",
+        "processes": [process("edge"), process("generator")],
+        "replicas": [replica()],
+        "store_lag": {"behind_seconds": 2, "waiting_frames": 3},
+        **more,
+    }
+    print_status(Console(file=screen, width=80, color_system=None), state, NOW)
+    assert max(map(len, screen.getvalue().splitlines())) <= 80
+    return screen.getvalue()
+
+
+def test_a_stack_that_runs_shows_since_when_with_which_replicas_and_how_far_behind() -> None:
+    said = shown()
+    assert "edge" in said
+    assert "2 h 3 min" in said
+    assert [word for word in ("tiny-eu", "4/256", "12 %", "0.3 s") if word not in said] == []
+    assert "The store is 2 s behind, 3 frames wait." in said
+
+
+def test_a_process_that_is_not_ready_says_why_and_one_that_died_says_of_what() -> None:
+    said = shown(
+        processes=[
+            process("usage", "unready", why="clock_behind (offset_seconds 86401)"),
+            process("router", restarts=2, last_cause="was killed by signal 9"),
+        ]
+    )
+    assert "clock_behind" in said
+    assert "86401" in said
+    assert "was killed by signal 9" in " ".join(said.split())
+
+
+def test_a_replica_with_a_wrong_clock_says_by_how_much() -> None:
+    assert "by 11 s" in " ".join(
+        shown(replicas=[replica(state="clock wrong", clock_offset_seconds=11.2)]).split()
+    )
+
+
+def test_a_stack_whose_parts_do_not_answer_is_said_and_not_guessed() -> None:
+    assert "lag is not known" in shown(store_lag={"behind_seconds": None, "waiting_frames": None})
+    assert "replica" not in shown(replicas=None, store_lag=None)
+    assert "No replica is registered" in shown(replicas=[])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, "0 s"),
+        (0, "0 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (75, "1 min 15 s"),
+        (3_600, "1 h"),
+        (90_061, "1 d 1 h"),
+    ],
+)
+def test_durations_have_their_two_largest_units(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
