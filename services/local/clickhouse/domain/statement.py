@@ -16,10 +16,10 @@ from services.local.clickhouse.domain.errors import ACCESS_DENIED, READONLY, Sto
 from services.local.clickhouse.domain.parts import READER_KINDS, READER_PARTS, WRITER_KINDS
 from services.local.clickhouse.domain.settings_names import is_allowed_setting
 from services.local.clickhouse.domain.structures import has_only_plain_values
+from services.local.clickhouse.domain.system_tables import is_hidden_system_table
 from services.local.clickhouse.domain.tree import Node, nodes
 from services.local.clickhouse.domain.vocabulary import (
     Vocabulary,
-    is_hidden_system_table,
     is_refused_engine,
 )
 

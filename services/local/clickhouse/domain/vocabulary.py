@@ -1,7 +1,7 @@
 """What the engine can be asked to name, from its own lists, and which of it a statement may name.
 
-Everything is allowed by a list of ours and refused otherwise, so a function, a table function, an engine or
-a system table of a later version of the engine stays out until somebody has looked at it.
+Everything is allowed by a list of ours and refused otherwise, so a function, a table function or an engine of
+a later version of the engine stays out until somebody has looked at it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -175,44 +175,6 @@ _OUTSIDE_BY_NAME = frozenset({"file", "catboostevaluate"}) | {
     for verb in ("classify", "embed", "extract", "filter", "generate", "redact", "similarity", "translate")
 }
 _OUTSIDE = _OUTSIDE_BY_NAME | {"disk", "eval", "executable", "filesystem", "python"}
-# What clients ask for to know the store's shape. The other tables of `system` show what others do: their
-# queries, what an error quoted of them, their memory.
-_READER_SYSTEM_TABLES = frozenset(
-    {
-        "aggregate_function_combinators",
-        "build_options",
-        "collations",
-        "columns",
-        "constraints",
-        "contributors",
-        "current_roles",
-        "data_skipping_index_types",
-        "data_skipping_indices",
-        "data_type_families",
-        "database_engines",
-        "databases",
-        "dictionaries",
-        "enabled_roles",
-        "formats",
-        "functions",
-        "keywords",
-        "licenses",
-        "merge_tree_settings",
-        "numbers",
-        "numbers_mt",
-        "one",
-        "primes",
-        "privileges",
-        "projections",
-        "settings",
-        "table_engines",
-        "table_functions",
-        "tables",
-        "time_zones",
-        "zeros",
-        "zeros_mt",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,11 +240,6 @@ def is_refused_engine(name: str, *, is_writer: bool) -> bool:
     if is_writer:
         return not (name in _WRITER_ENGINES or name.endswith("MergeTree"))
     return name not in _READER_ENGINES
-
-
-def is_hidden_system_table(name: str) -> bool:
-    """Whether a reader may not read the table `name` of `system`."""
-    return name not in _READER_SYSTEM_TABLES
 
 
 def _harmless(rows: Iterable[EngineFunction]) -> frozenset[str]:

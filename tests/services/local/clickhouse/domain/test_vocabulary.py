@@ -3,7 +3,6 @@ import pytest
 from services.local.clickhouse.domain.vocabulary import (
     EngineFunction,
     Vocabulary,
-    is_hidden_system_table,
     is_refused_engine,
 )
 
@@ -56,12 +55,9 @@ def test_a_function_that_takes_names_of_tables_as_texts_is_the_writers() -> None
     assert not VOCABULARY.is_refused_call("merge", is_writer=True)
 
 
-def test_engines_and_system_tables_are_hidden_until_they_are_listed() -> None:
+def test_engines_are_refused_until_they_are_listed() -> None:
     assert not is_refused_engine("Memory", is_writer=False)
     assert is_refused_engine("MergeTree", is_writer=False)
     assert not is_refused_engine("ReplacingMergeTree", is_writer=True)
     for name in ("S3", "BrandNew", ""):
         assert is_refused_engine(name, is_writer=True)
-    assert not is_hidden_system_table("tables")
-    for name in ("errors", "processes", "query_log", "stack_trace", "brand_new", ""):
-        assert is_hidden_system_table(name)
