@@ -122,12 +122,12 @@ def test_ctrl_c_drains_and_leaves_no_process_and_no_port(tmp_path: Path) -> None
     with subprocess.Popen([*COMPTOIR, *arguments], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as up:
         assert up.stdout is not None
         shown = ""
-        while "latency_by_hour" not in shown:
+        while "To stop" not in shown:
             line = up.stdout.readline()
             assert line, shown
             shown += line
         assert "curl" in shown
-        assert "from openai import OpenAI" in shown
+        assert "report latency" in shown
         up.send_signal(signal.SIGINT)
         up.communicate(timeout=60)
     assert up.returncode == 0
