@@ -8,6 +8,9 @@ from services.router.domain.roster import Roster
 from services.runtime.catalog import Catalog
 from services.runtime.clock import Clock
 from services.runtime.interceptors import Context
+from services.runtime.logs import get_logger
+
+_log = get_logger(__name__)
 
 
 class AdminServer(admin_pb2_grpc.AdminServiceServicer):
@@ -27,6 +30,7 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
         """Create a tenant."""
         del context
         stored = await self._administration.create_tenant(request.name, request.home_region)
+        _log.info("tenant_created", tenant_number=stored.number)
         return admin_pb2.CreateTenantResponse(tenant=admin_wire.tenant(stored, self._catalog))
 
     async def ListTenants(  # noqa: N802 - the schema's name
@@ -54,9 +58,9 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
                 best_priority=admin_wire.priority(request.best_priority),
             )
         )
-        return admin_pb2.CreateKeyResponse(
-            key=admin_wire.key(issued.key, self._catalog), api_key=issued.api_key
-        )
+        key = issued.key
+        _log.info("key_created", key_number=key.number, tenant_number=key.tenant.number)
+        return admin_pb2.CreateKeyResponse(key=admin_wire.key(key, self._catalog), api_key=issued.api_key)
 
     async def ListKeys(  # noqa: N802 - the schema's name
         self, request: admin_pb2.ListKeysRequest, context: Context
@@ -72,6 +76,7 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
         """Revoke a key at once."""
         del context
         stored = await self._administration.revoke_key(request.number)
+        _log.info("key_revoked", key_number=stored.number, tenant_number=stored.tenant.number)
         return admin_pb2.RevokeKeyResponse(key=admin_wire.key(stored, self._catalog))
 
     async def ListReplicas(  # noqa: N802 - the schema's name

@@ -1,6 +1,7 @@
 """Joins the router's domain with its adapters and its servers, as the settings say."""
 
 import asyncio
+import logging
 from typing import Final
 
 from comptoir.router.v1 import admin_pb2_grpc, replica_pb2_grpc, router_pb2_grpc
@@ -53,7 +54,7 @@ class Router:
         self._stopping = asyncio.Event()
         self._public = build_server(settings.listen, clock=clock)
         self._replica = build_server(settings.replica_listen, clock=clock)
-        self._admin = build_server(settings.admin_listen, clock=clock)
+        self._admin = build_server(settings.admin_listen, clock=clock, call_level=logging.INFO)
         self._servers = (self._public, self._replica, self._admin)
         self._serve_callers(Ports(self._leases, self._replicas, signer, log, clock), pepper)
         self._serve_replicas()

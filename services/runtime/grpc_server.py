@@ -1,6 +1,7 @@
 """A gRPC server that is bounded, says whether it is ready, and drains; and channels to call one."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import Iterable
 
@@ -101,10 +102,14 @@ def build_server(
     clock: Clock,
     max_receive_bytes: int = 4 * 1024 * 1024,
     max_concurrent_calls: int = 4096,
+    call_level: int = logging.DEBUG,
 ) -> GrpcServer:
-    """A server with the call boundary and health; add servicers to `.server`, then `start()` it."""
+    """A server with the call boundary and health; add servicers to `.server`, then `start()` it.
+
+    Every call leaves a line of `call_level`: its method, status and duration.
+    """
     server = grpc.aio.server(
-        interceptors=[CallBoundary(clock, Callers(listen.callers))],
+        interceptors=[CallBoundary(clock, Callers(listen.callers), level=call_level)],
         maximum_concurrent_rpcs=max_concurrent_calls,
         options=[
             ("grpc.max_receive_message_length", max_receive_bytes),

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import inspect
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar, cast
 
@@ -37,7 +38,8 @@ _Request = TypeVar("_Request", bound=Message)
 class CallBoundary(grpc.aio.ServerInterceptor):
     """Wraps every method of a server; the only place where an exception becomes a gRPC status."""
 
-    def __init__(self, clock: Clock, callers: Callers | None = None) -> None:
+    def __init__(self, clock: Clock, callers: Callers | None = None, *, level: int = logging.DEBUG) -> None:
+        self.level = level
         self._clock = clock
         self._callers = callers or Callers({})
         self._durations = histogram("comptoir.rpc.duration", unit="s", description="Time spent on one call.")
@@ -121,8 +123,13 @@ class _Call:
         seconds = self._boundary.now() - self._started
         self._boundary.observe(self._method, status.name, seconds)
         reason = error.reason.name if isinstance(error, ComptoirError) else ""
-        _log.debug(
-            "call", method=self._method, grpc_status=status.name, reason=reason, duration_seconds=seconds
+        _log.log(
+            self._boundary.level,
+            "call",
+            method=self._method,
+            grpc_status=status.name,
+            reason=reason,
+            duration_seconds=seconds,
         )
         if error is None or isinstance(error, (asyncio.CancelledError, GeneratorExit, grpc.aio.AbortError)):
             return False

@@ -1,5 +1,6 @@
 """AdminService over its own socket: what operators create, list and revoke, and that it holds at once."""
 
+import json
 import stat
 
 import grpc
@@ -15,6 +16,7 @@ from comptoir.router.v1.admin_pb2 import (
 )
 
 from services.router.domain.placement import State
+from services.runtime import logs
 from services.runtime.addresses import GrpcTarget
 from services.runtime.errors import Reason
 from services.runtime.grpc_server import channel
@@ -136,3 +138,32 @@ async def test_replicas_are_listed_with_their_state_load_and_clock(running: Runn
 def test_states_have_the_numbers_of_the_schema() -> None:
     for state in State:
         assert admin_pb2.ReplicaState.Name(state.value) == f"REPLICA_STATE_{state.name}"  # type: ignore[arg-type]
+
+
+async def test_every_admin_call_leaves_lines_of_numbers_and_none_of_names(
+    running: RunningRouter, capfd: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure("router", "info")
+    await running.admin.CreateTenant(CreateTenantRequest(name="canary-tenant"))
+    created = await running.admin.CreateKey(CreateKeyRequest(tenant="canary-tenant", label="canary-label"))
+    await running.admin.RevokeKey(RevokeKeyRequest(number=created.key.number))
+    await refused(running.admin.RevokeKey(RevokeKeyRequest(number=4_000)))
+    said = capfd.readouterr().err
+    assert "canary" not in said
+    assert created.api_key[-28:] not in said
+    found = [json.loads(line) for line in said.splitlines()]
+    acts = [
+        (line["event"], line.get("key_number"), line["tenant_number"])
+        for line in found
+        if "tenant_number" in line
+    ]
+    assert acts == [("tenant_created", None, 1), ("key_created", 1, 1), ("key_revoked", 1, 1)]
+    calls = [
+        (line["method"].rpartition("/")[2], line["grpc_status"]) for line in found if line["event"] == "call"
+    ]
+    assert calls == [
+        ("CreateTenant", "OK"),
+        ("CreateKey", "OK"),
+        ("RevokeKey", "OK"),
+        ("RevokeKey", "NOT_FOUND"),
+    ]

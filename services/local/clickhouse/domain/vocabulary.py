@@ -151,18 +151,8 @@ _HARMLESS = frozenset(
 # of `values`, which drivers need for their metadata, is read apart. `merge` takes names of tables as texts,
 # so it is the writer's.
 _READER_TABLE_FUNCTIONS = frozenset(
-    {
-        "generate_series",
-        "generateseries",
-        "numbers",
-        "numbers_mt",
-        "primes",
-        "values",
-        "view",
-        "zeros",
-        "zeros_mt",
-    }
-)
+    {"generate_series", "generateseries", "numbers", "numbers_mt", "primes", "view", "zeros", "zeros_mt"}
+) | {"values"}
 _WRITER_TABLE_FUNCTIONS = _READER_TABLE_FUNCTIONS | {"merge"}
 # Engines of temporary tables; the others keep rows on the disk, or take names of tables.
 _READER_ENGINES = frozenset({"Memory", "Null"})
