@@ -20,7 +20,7 @@ def print_status(console: Console, state: dict[str, Any], now: datetime) -> None
     if replicas:
         console.print(_replicas(replicas))
     elif replicas is not None:
-        console.out("No replica is registered: requests wait, then fail with `no_replica`.", highlight=False)
+        console.out("No replica is registered: requests are refused with `no_replica`.", highlight=False)
     if state.get("store_lag"):
         console.out(_lag_sentence(state["store_lag"]), highlight=False)
 

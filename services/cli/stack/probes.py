@@ -1,5 +1,7 @@
 """Asks one process whether it is ready, and why not."""
 
+import json
+import re
 from pathlib import Path
 
 import grpc
@@ -12,6 +14,8 @@ from services.runtime.readiness_service import ask_readiness
 
 _ASK_SECONDS = 2.0
 _SPELL_SECONDS = 1.0
+_MOST_BYTES = 4096
+_REASON = re.compile(r"[a-z_]{1,40}")
 _SILENT = "no answer to its probe"
 _NOT_SERVING = "it says that it does not serve"
 
@@ -48,7 +52,17 @@ async def _why_not_over_http(url: str) -> str:
             answer = await client.get(url)
     except httpx.TransportError:
         return _SILENT
-    return "" if answer.is_success else f"its probe answers {answer.status_code}"
+    return "" if answer.is_success else _told(answer) or f"its probe answers {answer.status_code}"
+
+
+def _told(answer: httpx.Response) -> str:
+    """The reason in a probe's JSON answer, such as `no_replica`; empty where it gives none."""
+    try:
+        content = json.loads(answer.content[:_MOST_BYTES])
+    except ValueError:
+        return ""
+    reason = content.get("reason") if isinstance(content, dict) else None
+    return reason if isinstance(reason, str) and _REASON.fullmatch(reason) else ""
 
 
 async def _why_not_over_grpc(address: str) -> str:

@@ -48,6 +48,10 @@ async def test_a_process_that_is_away_one_that_refuses_and_one_that_is_busy_are_
     await server.start()
     assert await why_not_ready(Probe("grpc", address)) == "it says that it does not serve"
     await server.drain(0)
+    told, other = b'{"status":"not ready","reason":"no_replica"}', b'{"reason":"<b>much</b> text"}'
+    with serving_http({"/told": (503, told), "/other": (503, other)}) as url:
+        assert await why_not_ready(Probe("http", f"{url}/told")) == "no_replica"
+        assert await why_not_ready(Probe("http", f"{url}/other")) == "its probe answers 503"
     with serving_http({"/readyz": (503, b"")}) as url:
         assert await why_not_ready(Probe("http", f"{url}/readyz")) == "its probe answers 503"
 
