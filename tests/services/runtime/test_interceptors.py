@@ -21,6 +21,10 @@ from services.runtime.interceptors import read_request, reads_itself
 from services.runtime.status import error_from
 from tests.services.runtime.running import Script, serving
 
+# One loop for all, as in a process: gRPC hands the late events of a call that is over to the loop of that
+# call, and where a test has closed it, asyncio logs an error that these tests would count as theirs.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 CANARY = "canary7f3a"
 
 
@@ -337,7 +341,15 @@ async def test_a_method_that_reads_for_itself_gets_bytes_and_decides_when_they_a
     )
 
 
-def test_bytes_that_are_no_request_are_refused_in_no_words() -> None:
-    with pytest.raises(ComptoirError) as refusal:
-        read_request(generator_pb2.GenerateRequest.FromString, b"\xff" + CANARY.encode())
-    assert (refusal.value.reason, refusal.value.field) == (Reason.REQUEST_INVALID, "")
+async def test_bytes_that_are_no_request_are_refused_in_no_words(
+    address: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    @reads_itself
+    async def generate(content: bytes, context: Any) -> None:
+        read_request(generator_pb2.GenerateRequest.FromString, content)
+
+    async with connected(address, generate=generate) as connection:
+        raw: Any = connection.unary_stream("/comptoir.generator.v1.GeneratorService/Generate")
+        failed = await failure_of(raw(b"\xff" + CANARY.encode()))
+    assert (error_from(failed).reason, error_from(failed).field) == (Reason.REQUEST_INVALID, "")
+    lines(capfd)
