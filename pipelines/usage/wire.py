@@ -1,6 +1,9 @@
 """Bodies of frames and the schema: what the domain checks, and what the store is told about the bytes."""
 
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from buf.validate import validate_pb2
@@ -10,7 +13,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from pipelines.usage.domain.errors import BadFrameError, Fault
-from pipelines.usage.domain.frame import Frame, Kind
+from pipelines.usage.domain.frame import EventKey, Frame, Kind
 from pipelines.usage.domain.validation import Bounds, Columns
 
 _ALWAYS_CHECKED = ("producer_id", "producer_sequence", "schema_version", "region", "started_at_microseconds")
@@ -92,6 +95,44 @@ def _is_newer(frame: Frame) -> bool:
     parts: list[Any] = [UnknownFieldSet(part) for part in (message, *events)]  # typed without its iterator
     unknown = {field.wire_type for part in parts for field in part}
     return bool(unknown) and unknown <= _NUMBERS
+
+
+def keys_of(frame: Frame) -> Sequence[EventKey]:
+    """The frame's events, in order."""
+    return [_key(event) for event in _events(frame)]
+
+
+def started_within(frame: Frame) -> tuple[int, int]:
+    """When the first and the last of the frame's events began, in microseconds."""
+    starts = [event.started_at_microseconds for event in _events(frame)]
+    return min(starts), max(starts)
+
+
+def without(frame: Frame, stored: AbstractSet[EventKey]) -> Frame | None:
+    """The frame of those events that are not `stored`, the frame itself if none is, None if all are.
+
+    Its token follows from what it holds: whoever leaves out the same events makes the same one.
+    """
+    left = [event for event in _events(frame) if _key(event) not in stored]
+    if len(left) == frame.header.count:
+        return frame
+    if not left:
+        return None
+    frame_type = STREAMS[frame.header.kind].frame_type
+    body = frame_type(events=left).SerializeToString(deterministic=True)
+    first = left[0].producer_sequence
+    header = replace(frame.header, first_sequence=first, count=len(left), crc32=zlib.crc32(body))
+    return Frame(header, body)
+
+
+def _events(frame: Frame) -> Sequence[Any]:
+    message = STREAMS[frame.header.kind].frame_type.FromString(frame.body)
+    events: Sequence[Any] = message.events  # type: ignore[attr-defined]  # every frame type has this field
+    return events
+
+
+def _key(event: Any) -> EventKey:
+    return EventKey(event.producer_sequence, event.event_id_high, event.event_id_low)
 
 
 def insert_body(frame: Frame) -> bytes:

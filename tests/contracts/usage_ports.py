@@ -6,7 +6,7 @@ from typing import Protocol
 
 from pipelines.usage.domain.dead_letter import DeadLetter
 from pipelines.usage.domain.errors import Fault
-from pipelines.usage.domain.frame import Kind, decode
+from pipelines.usage.domain.frame import EventKey, Kind, decode
 from pipelines.usage.domain.ports import (
     DeadLetters,
     EventStore,
@@ -95,6 +95,23 @@ class EventStoreContract:
         ]
         await asyncio.gather(*(store.insert(frame) for frame in frames * 2))
         assert await rows(Kind.GENERATION) == [(PRODUCER, sequence) for sequence in range(1, 25)]
+
+    async def test_what_of_a_frame_is_stored_is_told_whatever_frame_brought_it(
+        self, store: EventStore, now: int
+    ) -> None:
+        whole, other = (
+            decode(value(first=first, started_at_microseconds=now), kind=Kind.GENERATION) for first in (1, 7)
+        )
+        assert await store.highest_sequence(Kind.GENERATION, PRODUCER) == 0
+        assert await store.stored_of(whole) == set()
+        await store.insert(whole)
+        assert await store.highest_sequence(Kind.GENERATION, PRODUCER) == 3
+        assert await store.highest_sequence(Kind.GENERATION, PRODUCER + 1) == 0
+        assert await store.highest_sequence(Kind.ADMISSION, PRODUCER) == 0
+        assert await store.stored_of(whole) == {EventKey(n, 1, n) for n in (1, 2, 3)}
+        part = decode(value(first=3, count=4, started_at_microseconds=now), kind=Kind.GENERATION)
+        assert await store.stored_of(part) == {EventKey(3, 1, 3)}
+        assert await store.stored_of(other) == set()
 
     async def test_its_clock_moves_on(self, store: EventStore) -> None:
         first = await store.clock()

@@ -1,11 +1,12 @@
 """Frames become rows: one frame, one insert, one token, and no row of it passes through Python."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 from pipelines.usage.adapters.clickhouse_client import ClickHouse
-from pipelines.usage.domain.frame import Frame, Kind
+from pipelines.usage.domain.frame import EventKey, Frame, Kind
 from pipelines.usage.domain.ports import KindProgress, Letter
-from pipelines.usage.wire import STREAMS, field_names, insert_body, store_schema
+from pipelines.usage.wire import STREAMS, field_names, insert_body, started_within, store_schema
 
 
 class ClickHouseStore:
@@ -35,6 +36,35 @@ class ClickHouseStore:
                 "format_schema_message_name": "Event",
             },
         )
+
+    async def highest_sequence(self, kind: Kind, producer_id: int) -> int:
+        """The producer's highest sequence in the table, 0 where it has no row."""
+        rows = await self._clickhouse.rows(
+            f"SELECT max(producer_sequence) FROM {self._database}.{STREAMS[kind].table}"  # noqa: S608 - names of ours
+            " WHERE producer_id = {producer:UInt64}",
+            {"producer": producer_id},
+        )
+        return int(rows[0][0])
+
+    async def stored_of(self, frame: Frame) -> AbstractSet[EventKey]:
+        """Those of the frame's events that are rows; only days and granules of their time are read."""
+        first_started, last_started = started_within(frame)
+        rows = await self._clickhouse.rows(
+            "SELECT producer_sequence, event_id_high, event_id_low"  # noqa: S608 - names of ours
+            f" FROM {self._database}.{STREAMS[frame.header.kind].table}"
+            " WHERE producer_id = {producer:UInt64}"
+            " AND producer_sequence BETWEEN {first:UInt64} AND {last:UInt64}"
+            " AND started_at BETWEEN fromUnixTimestamp64Micro({from:Int64}, 'UTC')"
+            " AND fromUnixTimestamp64Micro({to:Int64}, 'UTC')",
+            {
+                "producer": frame.header.producer_id,
+                "first": frame.header.first_sequence,
+                "last": frame.header.last_sequence,
+                "from": first_started,
+                "to": last_started,
+            },
+        )
+        return {EventKey(*map(int, row)) for row in rows}
 
     async def note_dead(self, kind: Kind, letter: Letter) -> None:
         """Keeps the letter's numbers; a letter that comes again is dropped by its token."""

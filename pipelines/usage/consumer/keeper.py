@@ -6,11 +6,12 @@ from pipelines.usage.domain.clocks import Clocks, Moment, judge
 from pipelines.usage.domain.dead_letter import DeadLetter
 from pipelines.usage.domain.errors import BadFrameError
 from pipelines.usage.domain.frame import Frame, decode
+from pipelines.usage.domain.high_water import HighWater
 from pipelines.usage.domain.ports import DeadLetters, EventStore, FrameSource, LagGauge, Meter, Record
 from pipelines.usage.domain.progress import Breaker
 from pipelines.usage.domain.rules import Rules
 from pipelines.usage.domain.validation import validate
-from pipelines.usage.wire import BOUNDS, KIND_OF_TOPIC, parse
+from pipelines.usage.wire import BOUNDS, KIND_OF_TOPIC, parse, without
 from services.runtime.clock import Clock
 from services.runtime.logs import get_logger
 
@@ -36,6 +37,7 @@ class Keeper:
         self._ports = ports
         self._rules = rules
         self._clocks = clocks
+        self._high_water = HighWater()
         self.breaker = Breaker(rules.dead_letters_in_a_row)
 
     async def keep(self, record: Record) -> None:
@@ -54,6 +56,10 @@ class Keeper:
             await self._bury(record, bad)
         else:
             self.breaker.good()
+
+    def forget(self) -> None:
+        """The partitions belong to others now, who store what comes."""
+        self._high_water.forget()
 
     def _decode(self, record: Record) -> Frame:
         kind = KIND_OF_TOPIC[record.partition.topic]
@@ -74,9 +80,27 @@ class Keeper:
 
     async def _insert(self, frame: Frame) -> None:
         started_seconds = self._ports.clock.monotonic_seconds()
-        await self._ports.store.insert(frame)
+        fresh = await self._fresh(frame)
+        if fresh is not None:
+            await self._ports.store.insert(fresh)
+        self._high_water.rise(frame.header, frame.header.last_sequence)
         seconds = self._ports.clock.monotonic_seconds() - started_seconds
         self._ports.meter.inserted(frame.header.kind, frame.header.count, seconds)
+
+    async def _fresh(self, frame: Frame) -> Frame | None:
+        """What of the frame is not stored yet.
+
+        A frame that comes again is known by its token, within the store's window of tokens. Events that come
+        again in another frame are not; a spool that was damaged in between sends them like that.
+        """
+        header, store = frame.header, self._ports.store
+        highest = self._high_water.of(header)
+        if highest is None:
+            highest = await store.highest_sequence(header.kind, header.producer_id)
+            self._high_water.rise(header, highest)
+        if header.first_sequence > highest:
+            return frame
+        return without(frame, await store.stored_of(frame))
 
     async def _bury(self, record: Record, bad: BadFrameError) -> None:
         letter = DeadLetter.of(record, bad.fault, bad.store_code)

@@ -213,6 +213,7 @@ class UsageConsumer:
         self._pending.clear()
         self._progress.forget()
         self._pauses.forget()
+        self._keeper.forget()
 
     async def _wait_after(self, failure: UnavailableError, stop: asyncio.Event) -> None:
         clock = self._ports.clock

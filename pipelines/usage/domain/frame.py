@@ -37,6 +37,22 @@ class Header:
     count: int
     crc32: int
 
+    @property
+    def last_sequence(self) -> int:
+        """Sequence of the last event."""
+        return self.first_sequence + self.count - 1
+
+
+class EventKey(NamedTuple):
+    """One event of a producer: its sequence and its own id.
+
+    Both, because a spool that was brought back from a copy gives its sequences out again.
+    """
+
+    sequence: int
+    id_high: int
+    id_low: int
+
 
 class Claim(NamedTuple):
     """Whose events a frame says that it holds, and which."""

@@ -1,11 +1,12 @@
 """What the consumer needs of the world: a log to read, a store to fill, a place for what cannot be stored."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple, Protocol
 
 from pipelines.usage.domain.clocks import Stamp
 from pipelines.usage.domain.errors import Fault
-from pipelines.usage.domain.frame import Frame, Kind
+from pipelines.usage.domain.frame import EventKey, Frame, Kind
 
 
 class Partition(NamedTuple):
@@ -127,6 +128,14 @@ class EventStore(Protocol):
         BadFrameError(STORE_REFUSED) if the store does not take these events, UnavailableError if it takes
         none.
         """
+        ...
+
+    async def highest_sequence(self, kind: Kind, producer_id: int) -> int:
+        """The highest sequence of the producer's events of this kind, 0 where it has none; fails alike."""
+        ...
+
+    async def stored_of(self, frame: Frame) -> AbstractSet[EventKey]:
+        """Those of the frame's events that are rows already, whatever frame brought them; fails alike."""
         ...
 
     async def note_dead(self, kind: Kind, letter: Letter) -> None:

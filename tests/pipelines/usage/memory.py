@@ -3,13 +3,14 @@
 import json
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from pipelines.usage.domain.clocks import Stamp
 from pipelines.usage.domain.errors import Fault
-from pipelines.usage.domain.frame import Frame, Kind
+from pipelines.usage.domain.frame import EventKey, Frame, Kind
 from pipelines.usage.domain.ports import KindProgress, Lag, Letter, Partition, Record
 from pipelines.usage.domain.retention import DAY_MICROSECONDS
-from pipelines.usage.wire import parse
+from pipelines.usage.wire import keys_of, parse
 from services.runtime.clock import ManualClock
 
 
@@ -117,6 +118,7 @@ class MemoryStore:
 
     def __init__(self, clock: ManualClock | None = None) -> None:
         self._parts: dict[tuple[Kind, int, str], list[tuple[int, int]]] = {}
+        self._keys: dict[tuple[Kind, int], set[EventKey]] = defaultdict(set)
         self._dead: dict[bytes, tuple[Kind, Mapping[str, int]]] = {}
         self._clock = ManualClock() if clock is None else clock
         self.progress: list[KindProgress] = []
@@ -134,6 +136,19 @@ class MemoryStore:
             days[started // DAY_MICROSECONDS].append((producer, sequence))
         for day, rows in days.items():
             self._parts.setdefault((frame.header.kind, day, frame.token), rows)
+        self._keys[frame.header.kind, frame.header.producer_id].update(keys_of(frame))
+
+    async def highest_sequence(self, kind: Kind, producer_id: int) -> int:
+        """The producer's highest sequence, or 0."""
+        return max((key.sequence for key in self._keys[kind, producer_id]), default=0)
+
+    async def stored_of(self, frame: Frame) -> AbstractSet[EventKey]:
+        """Those of the frame's events that are rows."""
+        return self._keys[frame.header.kind, frame.header.producer_id].intersection(keys_of(frame))
+
+    def forget_tokens(self) -> None:
+        """So many frames came since that the window holds no token of these any more."""
+        self._parts = {(kind, day, f"{token} "): rows for (kind, day, token), rows in self._parts.items()}
 
     async def note_dead(self, kind: Kind, letter: Letter) -> None:
         """Keeps a letter once."""

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pipelines.usage import wire
 from pipelines.usage.domain.errors import BadFrameError, Fault
-from pipelines.usage.domain.frame import Frame, Kind, decode
+from pipelines.usage.domain.frame import EventKey, Frame, Kind, decode
 from pipelines.usage.domain.validation import Bounds
 from tests.pipelines.usage.frames import body, event, pack, value
 
@@ -96,3 +96,19 @@ def test_the_schema_for_the_store_names_every_field_with_its_number() -> None:
     assert schema.startswith('syntax = "proto3"; message Event { fixed64 event_id_high = 1; ')
     assert " int32 outcome = 18;" in schema
     assert schema.count("=") == len(usage_pb2.Generation.DESCRIPTOR.fields) + 1
+
+
+@given(st.integers(1, 12), st.sets(st.integers(1, 12)), st.booleans())
+def test_a_frame_without_what_is_stored_holds_exactly_the_rest(
+    count: int, sequences: set[int], is_other_id: bool
+) -> None:
+    frame = decode(value(first=1, count=count), kind=Kind.GENERATION)
+    stored = {EventKey(n, 2 if is_other_id else 1, n) for n in sequences}
+    left = wire.without(frame, stored)
+    expected = [key for key in wire.keys_of(frame) if key not in stored]
+    assert (left is frame) == (len(expected) == count)
+    assert ([] if left is None else wire.keys_of(left)) == expected
+    if left is not None and left is not frame:
+        assert left.header.count == len(expected)
+        assert left.token != frame.token
+        assert wire.without(frame, stored) == left

@@ -38,6 +38,9 @@ def torn() -> bytes:
     return whole[:-1] + bytes([whole[-1] ^ 1])
 
 
+_FRAME_CALLS = ("insert", "highest_sequence", "stored_of")
+
+
 class KilledError(BaseException):
     """The process died here."""
 
@@ -84,8 +87,8 @@ class World:
         ports = Ports(
             self.source,
             MemoryLag(self.log),
-            self._tapped_copy(self.store, "insert", "note_dead", "note_progress", "clock"),
-            self._tapped_copy(self.dead_letters, "put"),
+            self._tapped_copy(self.store, _FRAME_CALLS, "note_dead", "note_progress", "clock"),
+            self._tapped_copy(self.dead_letters, ("put",)),
             self.meter,
             self.clock,
         )
@@ -128,11 +131,12 @@ class World:
 
         setattr(port, name, tapped)
 
-    def _tapped_copy(self, port: Any, name: str, *others: str) -> Any:
-        """The port with a tap on one call; `others` go through as they are."""
-        calls = {each: staticmethod(getattr(port, each)) for each in (name, *others)}
+    def _tapped_copy(self, port: Any, names: tuple[str, ...], *others: str) -> Any:
+        """The port with taps on the calls in `names`; `others` go through as they are."""
+        calls = {each: staticmethod(getattr(port, each)) for each in (*names, *others)}
         copy = type("Tapped", (), calls)()
-        self._tap(copy, name)
+        for name in names:
+            self._tap(copy, name)
         return copy
 
     async def fill(self) -> None:

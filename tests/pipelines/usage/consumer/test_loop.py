@@ -144,6 +144,62 @@ async def test_after_a_rebalance_uncommitted_progress_is_forgotten_and_read_agai
     await world.assert_exact()
 
 
+async def test_events_that_come_again_in_frames_of_another_size_are_counted_once() -> None:
+    """A spool that was damaged after Kafka had its frame sends what is whole of it in smaller ones."""
+    world = World()
+    place = GENERATIONS[0]
+    await world.log.append(place, value(first=1, count=6), value(first=1, count=2), value(first=4, count=3))
+    await world.consume()
+    assert await world.store.rows(Kind.GENERATION) == [(PRODUCER, n) for n in range(1, 7)]
+    # The next process knows it too, and takes of a larger frame what is new.
+    await world.log.append(place, value(first=5, count=4), value(first=9, count=1))
+    await world.consume()
+    assert await world.store.rows(Kind.GENERATION) == [(PRODUCER, n) for n in range(1, 10)]
+
+
+async def test_frames_that_come_again_after_the_store_forgot_their_tokens_are_counted_once(
+    world: World,
+) -> None:
+    await world.consume()
+    world.store.forget_tokens()
+    world.log.committed.clear()
+    await world.consume()
+    await world.assert_exact()
+
+
+async def test_a_spool_that_was_brought_back_from_a_copy_loses_no_event_to_its_old_sequences() -> None:
+    world = World()
+    ids = [value(count=2), value(count=3, event_id_high=7)]
+    await world.log.append(GENERATIONS[0], *ids)
+    await world.consume()
+    assert await world.store.rows(Kind.GENERATION) == sorted([(PRODUCER, n) for n in (1, 2, 1, 2, 3)])
+
+
+async def test_the_store_is_asked_once_per_producer_while_frames_come_in_order() -> None:
+    world = World()
+    asked: list[str] = []
+    world.interfere = lambda call, is_after: asked.append(call) if is_after else None
+    await world.log.append(ADMISSIONS, *(value(Kind.ADMISSION, first=first) for first in range(1, 61, 3)))
+    await world.consume()
+    assert (asked.count("insert"), asked.count("highest_sequence"), asked.count("stored_of")) == (20, 1, 0)
+
+
+async def test_after_a_rebalance_the_store_is_asked_again_what_another_member_stored_meanwhile() -> None:
+    world = World()
+    await world.log.append(ADMISSIONS, *(value(Kind.ADMISSION, first=first) for first in range(1, 16, 3)))
+    asked: list[str] = []
+    refuse = interfere_with("commit", 1, NotOwnerError)
+
+    def refuse_and_note(call: str, is_after: bool) -> None:
+        refuse(call, is_after)
+        if is_after:
+            asked.append(call)
+
+    world.interfere = refuse_and_note
+    await world.consume(every_frames=3)
+    assert (asked.count("insert"), asked.count("highest_sequence")) == (5, 2)
+
+
 async def test_too_many_bad_frames_in_a_row_stop_the_consumer_and_say_so(world: World) -> None:
     world.log.records.clear()
     await world.log.append(ADMISSIONS, value(Kind.ADMISSION), *[b"x"] * 9)
