@@ -143,18 +143,44 @@ NEUTRAL = MappingProxyType(
         "structured_outputs": _EMPTY,
         "thinking_token_budget": _ABSENT,
         "vllm_xargs": _EMPTY,
-        # Other servers that take OpenAI's requests
+        # Other servers that take OpenAI's requests, and names that people bring from their own APIs
+        "dry_multiplier": _ZERO,
+        "do_sample": _ABSENT,
+        "dynatemp_range": _ZERO,
         "ebnf": _EMPTY,
         "enable_thinking": _ABSENT,
         "extra_body": _EMPTY,
+        "format": _EMPTY,
         "grammar": _EMPTY,
+        "guidance_scale": _ONE,
+        "input": _EMPTY,
+        "json_schema": _EMPTY,
         "lora_path": _EMPTY,
+        "max_new_tokens": _ABSENT,
+        "min_new_tokens": _ZERO,
         "mirostat": _ZERO,
+        "mirostat_mode": _ZERO,
+        "n_predict": Neutral((-1,), "absent or -1"),
+        "num_predict": Neutral((-1,), "absent or -1"),
+        "options": _EMPTY,
+        "penalty_alpha": _ZERO,
+        "prompt": _EMPTY,
+        "random_seed": _ABSENT,
         "reasoning": _EMPTY,
         "regex": _EMPTY,
+        "repeat_penalty": _ONE,
+        "safe_prompt": _OFF,
+        "stop_regex": _EMPTY,
+        "stop_sequences": _EMPTY,
+        "system": _EMPTY,
+        "tfs": _ONE,
+        "tfs_z": _ONE,
         "thinking": _ABSENT,
+        "thinking_budget": _ABSENT,
         "top_a": _ZERO,
+        "typical": _ONE,
         "typical_p": _ONE,
+        "xtc_probability": _ZERO,
     }
 )
 
@@ -164,6 +190,9 @@ NEUTRAL_IN_MESSAGE = MappingProxyType(
         "tool_calls": Neutral(([],), "absent or empty"),
         "function_call": Neutral(([],), "absent"),
         "audio": Neutral(([],), "absent"),
+        # The start of the answer, as Mistral, DeepSeek and Moonshot take it.
+        "prefix": _OFF,
+        "partial": _OFF,
     }
 )
 NEUTRAL_IN_STREAM_OPTIONS = MappingProxyType({"continuous_usage_stats": _OFF})

@@ -179,6 +179,27 @@ UNSUPPORTED: dict[str, object] = {
     "add_generation_prompt": False,
     "documents": [{"text": "x"}],
     "enable_thinking": False,
+    # of Ollama, llama.cpp, SGLang, TGI, Mistral and OpenAI's other endpoints
+    "max_new_tokens": 5,
+    "n_predict": 5,
+    "num_predict": 5,
+    "min_new_tokens": 3,
+    "repeat_penalty": 1.2,
+    "random_seed": 3,
+    "do_sample": False,
+    "stop_sequences": ["a"],
+    "stop_regex": "a+",
+    "format": "json",
+    "json_schema": {"type": "object"},
+    "options": {"temperature": 0},
+    "system": "x",
+    "prompt": "x",
+    "input": "x",
+    "xtc_probability": 0.3,
+    "dry_multiplier": 1,
+    "mirostat_mode": 2,
+    "thinking_budget": 3,
+    "safe_prompt": True,
 }
 
 
@@ -245,6 +266,13 @@ def test_nulls_everywhere_are_a_plain_chat() -> None:
     body = dict.fromkeys([*SERVED, *IGNORED, *NEUTRAL])
     message = {**USER, "name": None, "tool_calls": None, "function_call": None, "audio": None}
     assert parse_chat(body | {"model": "tiny-eu", "messages": [message]}) == parse_chat(CHAT)
+
+
+@pytest.mark.parametrize("name", ["prefix", "partial"])
+def test_the_start_of_an_answer_is_refused_by_the_message_it_is_in(name: str) -> None:
+    error = refusal(messages=[USER, {"role": "assistant", "content": "Il", name: True}])
+    assert (error.reason, error.field) == (Reason.PARAMETER_UNSUPPORTED, f"messages[1].{name}")
+    assert parse_chat(CHAT | {"messages": [USER | {name: False}]}) == parse_chat(CHAT)
 
 
 def test_a_field_that_nobody_knows_goes_nowhere() -> None:
