@@ -32,6 +32,8 @@ class UsageConsumer:
         self._progress = Progress(rules.commit)
         self._backoff = Backoff(rules.retry_first_seconds, rules.retry_most_seconds)
         self._pending: dict[Partition, deque[Record]] = {}
+        # Those whose records the store did not take the last time.
+        self._failing: frozenset[Partition] = frozenset()
         self._ownership = 0
         self._is_releasing = False
         self._settled = asyncio.Event()
@@ -66,27 +68,34 @@ class UsageConsumer:
             # Further inserts would push the tokens of the uncommitted frames out of the store's window.
             await self._ports.source.idle(_IDLE_SECONDS)
             return
+        waiting = self._waiting
         try:
-            if not self._workable():
-                polled = await self._ports.source.poll(self._pauses.partitions)
+            # A table that takes nothing holds up its own partitions and no others.
+            if self._workable().keys() <= self._failing:
+                polled = await self._ports.source.poll(self._pauses.partitions | self._pending.keys())
                 self._pending |= {partition: deque(records) for partition, records in polled.items()}
+                waiting = self._waiting
             failure = await self._work_off(stop)
         except UnavailableError as error:
             failure = error
         if self._progress.is_due(self._ports.clock.monotonic_seconds()):
             await self._commit()
         self._standing.failure = failure
-        if failure is not None:
+        if failure is not None and self._waiting >= waiting:
             await self._wait_after(failure, stop)
 
-    def _workable(self) -> list[deque[Record]]:
+    @property
+    def _waiting(self) -> int:
+        return sum(map(len, self._pending.values()))
+
+    def _workable(self) -> dict[Partition, deque[Record]]:
         """What is pending in partitions that are not paused, or whose pause is to be tried again."""
         now_seconds = self._ports.clock.monotonic_seconds()
-        return [
-            records
+        return {
+            partition: records
             for partition, records in self._pending.items()
             if self._pauses.may_try(partition, now_seconds=now_seconds)
-        ]
+        }
 
     async def _until_available(self, step: Callable[[], Awaitable[None]], stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -109,11 +118,13 @@ class UsageConsumer:
         ownership = self._ownership
         self._settled.clear()
         try:
-            failures = await asyncio.gather(*(self._drain(records, ownership, stop) for records in workable))
+            drains = (self._drain(records, ownership, stop) for records in workable.values())
+            failures = dict(zip(workable, await asyncio.gather(*drains), strict=True))
         finally:
             self._settled.set()
         self._pending = {partition: records for partition, records in self._pending.items() if records}
-        failure = next((failure for failure in failures if failure is not None), None)
+        self._failing = frozenset(partition for partition, failure in failures.items() if failure is not None)
+        failure = next((failure for failure in failures.values() if failure is not None), None)
         if failure is None:
             self._backoff.reset()
         return failure

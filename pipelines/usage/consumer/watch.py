@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 
 from pipelines.usage.consumer.keeper import Ports
 from pipelines.usage.consumer.standing import Standing
+from pipelines.usage.domain.clocks import Stamp
 from pipelines.usage.domain.errors import UnavailableError
 from pipelines.usage.domain.frame import Kind
-from pipelines.usage.domain.ports import KindProgress, Lag
+from pipelines.usage.domain.ports import KindProgress, Lag, Partition
 from pipelines.usage.domain.rules import Rules
 from pipelines.usage.wire import KIND_OF_TOPIC
 from services.runtime.logs import get_logger
@@ -31,6 +32,8 @@ class Watch:
         self._rules = rules
         self._standing = standing
         self._lags: Sequence[Lag] = ()
+        # Until when each partition was known to be stored, for when its first record cannot be read.
+        self._known: dict[Partition, Stamp] = {}
         # The store has what entered the log before this moment, by the clock in the middle.
         self._stored_until: int | None = None
         self._told: Readiness | None = None
@@ -63,12 +66,12 @@ class Watch:
         with contextlib.suppress(UnavailableError):
             await self.ask_store_clock()
         try:
-            self._lags = await self._ports.lag.measure()
+            lags = await self._ports.lag.measure()
         except UnavailableError:
             self._standing.is_log_away = True
         else:
             self._standing.is_log_away = False
-            self._note()
+            self._note(lags)
         self._update()
         if self._stored_until is not None:
             with contextlib.suppress(UnavailableError):
@@ -99,13 +102,24 @@ class Watch:
             behind_seconds=round(self._standing.behind_seconds or 0),
         )
 
-    def _note(self) -> None:
+    def _note(self, lags: Sequence[Lag]) -> None:
         now_seconds = self._ports.clock.monotonic_seconds()
-        for lag in self._lags:
+        for lag in lags:
             if lag.newest is not None:
                 self._standing.clocks.saw_stamp(lag.newest, monotonic_seconds=now_seconds)
+        self._lags = [self._dated(lag) for lag in lags]
         oldest = [lag.oldest.microseconds for lag in self._lags if lag.oldest is not None]
         self._stored_until = min([*oldest, self._now()])
+
+    def _dated(self, lag: Lag) -> Lag:
+        """The lag with a stamp: frames that cannot be read just now wait since when they last could be."""
+        if not lag.frames:
+            self._known[lag.partition] = Stamp(self._now(), is_brokers=False)
+        elif lag.oldest is not None:
+            self._known[lag.partition] = lag.oldest
+        elif lag.partition in self._known:
+            return lag._replace(oldest=self._known[lag.partition])
+        return lag
 
     def _now(self) -> int:
         clock = self._ports.clock

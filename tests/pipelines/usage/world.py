@@ -78,7 +78,8 @@ class World:
         def on_empty() -> None:
             for clock in (self.clock, self.stores_clock, self.brokers_clock):
                 clock.advance(self.seconds_per_poll)
-            if next(left) <= 0:
+            # While the store takes nothing, there is more to do than is left to read.
+            if standing.failure is None and next(left) <= 0:
                 stop.set()
 
         self.source = MemorySource(self.log, on_empty=on_empty, clock=self.clock)

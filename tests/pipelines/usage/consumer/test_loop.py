@@ -7,7 +7,7 @@ from pipelines.usage.consumer.keeper import Ports
 from pipelines.usage.consumer.loop import UsageConsumer
 from pipelines.usage.consumer.standing import Standing
 from pipelines.usage.domain.errors import NotOwnerError, UnavailableError
-from pipelines.usage.domain.frame import Kind
+from pipelines.usage.domain.frame import Frame, Kind
 from pipelines.usage.domain.ports import Partition
 from pipelines.usage.domain.progress import CommitPolicy
 from pipelines.usage.domain.rules import Rules
@@ -114,6 +114,25 @@ async def test_while_the_store_is_away_the_consumer_waits_inside_the_group(world
     world.interfere = interfere_with("insert", 12, lambda: UnavailableError("OperationalError"))
     await world.consume()
     assert world.source.idled_seconds > 0
+    await world.assert_exact()
+
+
+async def test_a_table_that_takes_nothing_stops_no_other_kind(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insert, left = world.store.insert, itertools.count(20, -1)
+    meanwhile: list[int] = []
+
+    async def insert_admissions_late(frame: Frame) -> None:
+        if frame.header.kind is Kind.ADMISSION:
+            if next(left) > 0:
+                raise UnavailableError("DatabaseError", store_code=252)
+            meanwhile.append(len(await world.store.rows(Kind.GENERATION)))
+        await insert(frame)
+
+    monkeypatch.setattr(world.store, "insert", insert_admissions_late)
+    await world.consume()
+    assert meanwhile == [36]
     await world.assert_exact()
 
 

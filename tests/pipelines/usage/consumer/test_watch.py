@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from structlog.testing import capture_logs
 
@@ -51,10 +52,10 @@ class Scene:
         self.store = MemoryStore(self.clock)
         self.meter = MemoryMeter()
         source = MemorySource(self.log)
-        ports = Ports(source, self.lag, self.store, MemoryDeadLetters(), self.meter, self.clock)
+        self.ports = Ports(source, self.lag, self.store, MemoryDeadLetters(), self.meter, self.clock)
         self.standing = Standing(RULES)
         self.standing.is_member = True
-        self.watch = Watch(ports, RULES, self.standing)
+        self.watch = Watch(self.ports, RULES, self.standing)
 
     async def state(self) -> Readiness:
         """Measures, and says what follows."""
@@ -164,3 +165,41 @@ async def test_what_the_loop_changes_is_told_at_once_and_logged_once() -> None:
             await scene.watch.run(stop, on_ready)
     assert [state.reason for state in told[:2]] == [Unready.UNSPECIFIED, Unready.CORRUPT_FRAMES]
     assert [line["event"] for line in lines] == ["ready", "unready"]
+
+
+class Unreadable(MemoryLag):
+    """A log whose waiting records cannot be read for a while, though it says how many there are."""
+
+    is_read = True
+
+    async def measure(self) -> Sequence[Lag]:
+        lags = await super().measure()
+        return lags if self.is_read else [lag._replace(oldest=None, newest=None) for lag in lags]
+
+
+async def test_frames_that_wait_and_cannot_be_read_just_now_do_not_make_the_store_seem_complete() -> None:
+    scene = Scene()
+    lag = Unreadable(scene.log)
+    scene.watch = Watch(replace(scene.ports, lag=lag), RULES, scene.standing)
+    await scene.log.append(ADMISSIONS, value(Kind.ADMISSION))
+    scene.clock.advance(61)
+    assert (await scene.state()).reason is Unready.BEHIND
+    lag.is_read = False
+    scene.clock.advance(10)
+    assert (await scene.state()).reason is Unready.BEHIND
+    assert (scene.meter.lag_frames, scene.meter.lag_seconds) == (1, 71.0)
+    (told,) = [it for it in scene.store.progress if it.kind is Kind.ADMISSION]
+    assert told.oldest_microseconds == NOW_MICROSECONDS
+
+
+async def test_frames_that_could_never_be_read_came_after_the_store_had_everything() -> None:
+    scene = Scene()
+    lag = Unreadable(scene.log)
+    scene.watch = Watch(replace(scene.ports, lag=lag), RULES, scene.standing)
+    await scene.log.append(ADMISSIONS, value(Kind.ADMISSION))
+    scene.log.committed[ADMISSIONS] = 1
+    assert (await scene.state()).is_ready
+    lag.is_read = False
+    await scene.log.append(ADMISSIONS, value(Kind.ADMISSION, first=4))
+    scene.clock.advance(61)
+    assert (await scene.state()).reason is Unready.BEHIND
