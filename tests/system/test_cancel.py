@@ -18,11 +18,12 @@ from tests.system.stack_process import Stack, eventually
 pytestmark = pytest.mark.system
 
 IDLE_SECONDS = 0.2
-# Long enough that no answer ends by itself before it is cancelled.
 MESSAGES: Any = [
     {"role": "user", "content": "Describe a café, then write a long report about every table in it."}
 ]
-NEVER_STOPS: Any = {"temperature": 2.0, "max_completion_tokens": 1500}
+# What was said is favoured, so the answer repeats itself: it does not end by itself in 1500 tokens, or 5 s.
+REPEATS: Any = {"temperature": 1.0, "frequency_penalty": -2.0}
+NEVER_STOPS: Any = {**REPEATS, "max_completion_tokens": 1500}
 
 
 def _assert_idle_at_once(stack: Stack, cancelled_at: float) -> None:
@@ -94,7 +95,7 @@ def test_a_grpc_client_cancels_its_call(stack: Stack) -> None:
                 messages=[
                     generator_pb2.ChatMessage(role=generator_pb2.ROLE_USER, text=MESSAGES[0]["content"])
                 ],
-                sampling=generator_pb2.Sampling(temperature=2.0, max_output_tokens=1500),
+                sampling=generator_pb2.Sampling(**REPEATS, max_output_tokens=1500),
             ),
             timeout=60,
         )
@@ -119,7 +120,7 @@ def test_a_deadline_is_told_apart_from_a_cancel(stack: Stack) -> None:
         request = generator_pb2.GenerateRequest(
             ticket=admitted.offers[0].ticket,
             messages=[generator_pb2.ChatMessage(role=generator_pb2.ROLE_USER, text=MESSAGES[0]["content"])],
-            sampling=generator_pb2.Sampling(temperature=2.0, max_output_tokens=1500),
+            sampling=generator_pb2.Sampling(**REPEATS, max_output_tokens=1500),
         )
         with pytest.raises(grpc.RpcError) as caught:
             list(generator_pb2_grpc.GeneratorServiceStub(generator).Generate(request, timeout=0.08))
