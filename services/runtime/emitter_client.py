@@ -195,8 +195,7 @@ class EmitterClient:
         try:
             await self._stub.Record(request, timeout=timeout_seconds)
         except grpc.aio.AioRpcError as failure:
-            error = error_from(failure)
-            return ComptoirError(Reason.UNAVAILABLE) if error.reason in _TRY_AGAIN else error
+            return _seen(error_from(failure))
         for waiting in batch:
             self._recorded.add(waiting.size)
             waiting.succeed()
@@ -249,6 +248,16 @@ class _Waiting:
             self.done.set_exception(
                 ComptoirError(error.reason, retry_after_seconds=error.retry_after_seconds)
             )
+
+
+def _seen(error: ComptoirError) -> ComptoirError:
+    """What an answer means to a producer: only an emitter that read an event can refuse it for good."""
+    if error.reason in _TRY_AGAIN:
+        return ComptoirError(Reason.UNAVAILABLE)
+    if error.reason is Reason.REQUEST_INVALID and not error.field:
+        # A reason of a later version, or not the emitter's answer: it names the field that breaks a rule.
+        return ComptoirError(Reason.USAGE_NOT_RECORDED, field="reason")
+    return error
 
 
 async def _pause(seconds: float) -> None:
