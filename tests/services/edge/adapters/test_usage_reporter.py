@@ -70,7 +70,7 @@ async def test_without_an_emitter_closing_is_bounded_and_losses_are_counted(tmp_
 
 
 async def test_events_that_the_emitter_refuses_are_counted(emitter: ScriptedEmitter, tmp_path: Path) -> None:
-    emitter.refusal = ComptoirError(Reason.REQUEST_INVALID)
+    emitter.refusal = ComptoirError(Reason.REQUEST_INVALID, field="edge_requests.region")
     usage = reporter(tmp_path / "emitter")
     usage.report(event())
     await usage.close(within_seconds=5)

@@ -37,7 +37,7 @@ class Emitter(emitter_pb2_grpc.EmitterServiceServicer):
         context: grpc.aio.ServicerContext[emitter_pb2.RecordRequest, emitter_pb2.RecordResponse],
     ) -> emitter_pb2.RecordResponse:
         if self.refusal is not None:
-            error = ComptoirError(self.refusal)
+            error = ComptoirError(self.refusal, field="generations.model")
             await context.abort(STATUS[error.reason], error.reason.name, trailing_metadata(error))
         self.requests.append(request)
         return emitter_pb2.RecordResponse(accepted=1)
