@@ -7,11 +7,12 @@ from collections.abc import Iterable
 
 import grpc
 from comptoir.readiness.v1 import readiness_pb2_grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.runtime.addresses import GrpcListen, GrpcTarget
 from services.runtime.callers import Callers
 from services.runtime.clock import Clock
+from services.runtime.health import HealthService
 from services.runtime.interceptors import CallBoundary
 from services.runtime.logs import get_logger
 from services.runtime.readiness import DRAINING, READY, STARTING, Readiness, Unready, unready
@@ -41,7 +42,7 @@ class GrpcServer:
         self,
         server: grpc.aio.Server,
         listen: GrpcListen,
-        healths: health.aio.HealthServicer,
+        healths: HealthService,
         readiness: ReadinessServicer,
     ) -> None:
         self.server = server
@@ -82,17 +83,17 @@ class GrpcServer:
             if state.is_ready
             else health_pb2.HealthCheckResponse.NOT_SERVING
         )
-        await self._healths.set("", status)
+        self._healths.set("", status)
 
     async def set_service(self, service: str, *, is_serving: bool) -> None:
         """What the health service answers for one service, by its full name."""
         serving = health_pb2.HealthCheckResponse
-        await self._healths.set(service, serving.SERVING if is_serving else serving.NOT_SERVING)
+        self._healths.set(service, serving.SERVING if is_serving else serving.NOT_SERVING)
 
     async def drain(self, grace_seconds: float) -> None:
         """Says NOT_SERVING, takes no new calls, and lets open ones end within the grace."""
         self._readiness.tell(DRAINING)
-        await self._healths.enter_graceful_shutdown()
+        self._healths.shut_down()
         await self.server.stop(grace_seconds)
 
 
@@ -120,7 +121,7 @@ def build_server(
             *_METADATA,
         ],
     )
-    healths = health.aio.HealthServicer()
+    healths = HealthService()
     health_pb2_grpc.add_HealthServicer_to_server(healths, server)
     readiness = ReadinessServicer(clock)
     readiness_pb2_grpc.add_ReadinessServiceServicer_to_server(readiness, server)

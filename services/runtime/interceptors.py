@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError, Message
 from services.runtime.callers import Callers, names_of
 from services.runtime.clock import Clock
 from services.runtime.errors import ComptoirError, Reason
+from services.runtime.first_messages import FirstMessages
 from services.runtime.identity import Identity
 from services.runtime.logs import get_logger, log_failure
 from services.runtime.status import STATUS, trailing_metadata
@@ -42,6 +43,7 @@ class CallBoundary(grpc.aio.ServerInterceptor):
         self.level = level
         self._clock = clock
         self._callers = callers or Callers({})
+        self._first_messages = FirstMessages()
         self._durations = histogram("comptoir.rpc.duration", unit="s", description="Time spent on one call.")
         self._internal = counter(
             "comptoir.rpc.internal_errors", unit="{request}", description="Unexpected failures."
@@ -55,8 +57,10 @@ class CallBoundary(grpc.aio.ServerInterceptor):
         """The method's handler with the boundary around it; questions about the process's state pass."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method.lstrip("/")
-        if handler is None or method.startswith(_STATE):
-            return handler
+        if handler is None:
+            return None
+        if method.startswith(_STATE):
+            return self._asked(handler)
         request_id = _request_id(handler_call_details)
         return self._bounded(handler, method, request_id)
 
@@ -64,14 +68,14 @@ class CallBoundary(grpc.aio.ServerInterceptor):
         async def unary(request: Any, context: Context) -> Any:
             async with _Call(self, method, request_id, context):
                 self._admit(method, context)
-                return await _method(handler)(_checked(handler, request), context)
+                return await _method(handler)(await self._checked(handler, request), context)
 
         # It writes for itself: a cancelled call then ends the handler here and now, where a generator that
         # waits to be asked for more would be left to the garbage collector with its `finally` blocks.
         async def streaming(request: Any, context: Context) -> None:
             async with _Call(self, method, request_id, context):
                 self._admit(method, context)
-                answer = _method(handler)(_checked(handler, request), context)
+                answer = _method(handler)(await self._checked(handler, request), context)
                 if inspect.isawaitable(answer):
                     await answer
                     return
@@ -79,13 +83,33 @@ class CallBoundary(grpc.aio.ServerInterceptor):
                     async for response in responses:
                         await context.write(response)
 
-        return _BUILD[bool(handler.request_streaming), bool(handler.response_streaming)](
+        build = _STREAMING if handler.response_streaming else _UNARY
+        return build(
             streaming if handler.response_streaming else unary,
             # Read once it is known that the caller may call, and by us: gRPC itself would answer bytes
             # that are no message with the parser's words.
             request_deserializer=None,
             response_serializer=handler.response_serializer,
         )
+
+    def _asked(self, handler: Handler) -> Handler:
+        # A question about the process's state: no id, no line, and bounds as for any other.
+        async def asked(requests: Any, context: Context) -> Any:
+            try:
+                request = _read(handler, await self._first_messages.of(requests))
+            except ComptoirError as error:
+                await context.abort(STATUS[error.reason], error.reason.name, trailing_metadata(error))
+            return await _method(handler)(request, context)
+
+        build = _STREAMING if handler.response_streaming else _UNARY
+        return build(asked, request_deserializer=None, response_serializer=handler.response_serializer)
+
+    async def _checked(self, handler: Handler, requests: Any) -> Any:
+        if handler.request_streaming:
+            return _each_read(handler, requests)
+        content = await self._first_messages.of(requests)
+        reads_it = getattr(_method(handler), "reads_itself", False)
+        return content if reads_it else _read(handler, content)
 
     def _admit(self, method: str, context: Context) -> None:
         names = names_of(context)
@@ -156,13 +180,10 @@ def validate(request: Message) -> None:
         )
 
 
-# By whether the client streams and whether the server does.
-_BUILD: dict[tuple[bool, bool], Callable[..., Handler]] = {
-    (False, False): grpc.unary_unary_rpc_method_handler,
-    (False, True): grpc.unary_stream_rpc_method_handler,
-    (True, False): grpc.stream_unary_rpc_method_handler,
-    (True, True): grpc.stream_stream_rpc_method_handler,
-}
+# gRPC itself would wait for the one request of a call without a bound, so every call is one that streams
+# its requests; over the wire both are the same.
+_UNARY: Callable[..., Handler] = grpc.stream_unary_rpc_method_handler
+_STREAMING: Callable[..., Handler] = grpc.stream_stream_rpc_method_handler
 
 
 def _method(handler: Handler) -> Callable[[Any, Context], Any]:
@@ -184,14 +205,6 @@ def read_request(parse: Callable[[bytes], _Request], content: bytes) -> _Request
         raise ComptoirError(Reason.REQUEST_INVALID) from None
     validate(request)
     return request
-
-
-def _checked(handler: Handler, request: Any) -> Any:
-    if getattr(_method(handler), "reads_itself", False):
-        return request
-    if handler.request_streaming:
-        return _each_read(handler, request)
-    return _read(handler, request)
 
 
 async def _each_read(handler: Handler, requests: AsyncIterator[bytes]) -> AsyncIterator[Message]:
