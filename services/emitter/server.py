@@ -85,13 +85,12 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
 
     async def _acceptable(self, request: emitter_pb2.RecordRequest) -> Sequence[Event]:
         now = self._clock.wall_microseconds()
-        sources = wire.sources_of(request)
         try:
             events = wire.events_from(request, self._pseudonyms, self._demands, now_microseconds=now)
         except NotAcceptableNowError as refusal:
-            await self._disagree(sources, refusal)
+            await self._disagree(wire.sources_at_fault(request, refusal), refusal)
             raise
-        await self._agree(sources)
+        await self._agree(wire.sources_of(request))
         return events
 
     async def _agree(self, sources: Collection[Source]) -> None:

@@ -78,14 +78,28 @@ def events_from(
 
 
 def sources_of(request: RecordRequest) -> set[Source]:
-    """Who made the request's events: a replica makes its generations and its load samples."""
+    """Who made the request's events.
+
+    A replica has a word as the maker of generations and another as that of load samples: where its model is
+    not in this emitter's catalog, say, its generations alone are refused, and not because of the clock.
+    """
     sources = {Source(Kind.GENERATION, message.replica) for message in request.generations}
-    sources |= {Source(Kind.GENERATION, message.replica) for message in request.replica_loads}
+    sources |= {Source(Kind.REPLICA_LOAD, message.replica) for message in request.replica_loads}
     if request.admissions:
         sources.add(Source(Kind.ADMISSION))
     if request.edge_requests:
         sources.add(Source(Kind.EDGE_REQUEST))
     return sources
+
+
+def sources_at_fault(request: RecordRequest, refusal: NotAcceptableNowError) -> set[Source]:
+    """Those of the request's sources whose events are not acceptable; all, where the refusal names no kind.
+
+    Events of one process travel together, so the others may be good: they are sent again without these.
+    """
+    named = refusal.field.partition(".")[0]
+    kinds = {kind for kind, field, _ in _by_kind(request) if field == named} or set(Kind)
+    return {source for source in sources_of(request) if source.kind in kinds}
 
 
 def _by_kind(request: RecordRequest) -> Iterable[tuple[Kind, str, Iterable[Message]]]:

@@ -13,7 +13,7 @@ MAX_SOURCES = 1_024
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Who made an event: the router, an edge, or the replica of a number."""
+    """Who made events of a kind: the router, an edge, or the replica of a number."""
 
     kind: Kind
     replica: int = 0

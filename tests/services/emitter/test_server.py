@@ -21,7 +21,7 @@ from services.runtime.grpc_server import build_server, channel
 from services.runtime.status import error_from
 from tests.contracts.spool import MAX_AGE_SECONDS, spool_file
 from tests.fakes.emitter_ports import MemorySpool
-from tests.services.emitter.requests import STARTED, admission, generation, one_of_each
+from tests.services.emitter.requests import STARTED, admission, generation, one_of_each, replica_load
 
 if TYPE_CHECKING:
     from comptoir.emitter.v1.emitter_pb2_grpc import EmitterServiceAsyncStub  # in the stub file only
@@ -131,6 +131,8 @@ async def test_an_emitter_whose_clock_is_wrong_refuses_for_now_and_says_that_it_
     with structlog.testing.capture_logs() as lines:
         for _ in range(3):
             status, reason, field = await refused(stub, request)
+        for apart in ("generations", "edge_requests", "replica_loads"):  # as producers send again
+            await refused(stub, RecordRequest(**{apart: getattr(request, apart)}))
     assert (status, reason) == (grpc.StatusCode.UNAVAILABLE, Reason.USAGE_NOT_RECORDED)
     assert field == "admissions.started_at_microseconds"
     assert healths == [False]
@@ -140,7 +142,7 @@ async def test_an_emitter_whose_clock_is_wrong_refuses_for_now_and_says_that_it_
         ("ADMISSION", 0),
         ("EDGE_REQUEST", 0),
         ("GENERATION", 0),
-        ("GENERATION", 1),
+        ("REPLICA_LOAD", 1),
     ]
     clock.set_wall(right)
     response = await stub.Record(request, timeout=5)
@@ -175,6 +177,18 @@ async def test_one_producer_with_a_wrong_clock_does_not_take_a_healthy_emitter_o
     for _ in range(3):
         _, reason, _ = await refused(stub, RecordRequest(generations=[late]))
         assert reason is Reason.USAGE_NOT_RECORDED
+    assert healths == []
+
+
+async def test_a_replica_whose_generations_alone_are_refused_lets_no_health_flap(
+    stub: Stub, healths: Healths
+) -> None:
+    """One event that it cannot get rid of, or a model that the emitter's catalog has not yet."""
+    poison = generation(replica=1, started_at_microseconds=STARTED - 2 * 86_400_000_000)
+    for number in range(1, 4):
+        samples = RecordRequest(replica_loads=[replica_load(event_id_low=number)])
+        await stub.Record(samples, timeout=5)
+        await refused(stub, RecordRequest(generations=[poison], replica_loads=[replica_load()]))
     assert healths == []
 
 
