@@ -11,7 +11,7 @@ from services.emitter.adapters.kafka_log import KafkaLog
 from services.emitter.adapters.spool import SqliteSpool
 from services.emitter.adapters.spool_gauges import watch
 from services.emitter.adapters.spool_start import SpoolUnusableError
-from services.emitter.domain.demands import Demands, ModelLimits
+from services.emitter.domain.demands import Demands, ModelLimits, past_microseconds_for
 from services.emitter.domain.pseudonym import SECRET_BYTES, Pseudonyms
 from services.emitter.forwarder import Forwarder
 from services.emitter.server import EmitterServicer
@@ -34,10 +34,11 @@ async def run(settings: EmitterSettings) -> None:
     watch(spool, clock)
     server = build_server(settings.listen, clock=clock)
     pseudonyms = Pseudonyms(secret, settings.pseudonym_epoch)
+    past_microseconds = past_microseconds_for(settings.spool_max_age_seconds)
     servicer = EmitterServicer(
         spool,
         pseudonyms,
-        Demands(settings.home.number, _limits(settings.catalog)),
+        Demands(settings.home.number, _limits(settings.catalog), past_microseconds=past_microseconds),
         clock,
         on_health=lambda is_well: server.set_serving(is_serving=is_well),
     )

@@ -9,10 +9,23 @@ from services.runtime.errors import ComptoirError, Reason
 
 # Producers' clocks may be ahead by this much; the usage pipeline allows the same.
 FUTURE_MICROSECONDS = 3_600_000_000
-# With the at most 6 days that the spool keeps an event, less than the shortest retention of 7 days.
-PAST_MICROSECONDS = 86_400_000_000
+_DAY_MICROSECONDS = 86_400_000_000
+# So old an event may always be: a producer keeps what it could not hand over.
+PAST_MICROSECONDS = _DAY_MICROSECONDS
+# The shortest retention is 7 days and counts whole ones; of the 6 that are sure, one is the pipeline's.
+_ON_THE_WAY_MICROSECONDS = 5 * _DAY_MICROSECONDS
 # How soon a producer may try again with what another clock, program or region would take.
 RETRY_AFTER_SECONDS = 1.0
+
+
+def past_microseconds_for(spool_max_age_seconds: float) -> int:
+    """How old an event may be when it is taken, for a spool that keeps it for so long at most.
+
+    The longer the better: what is older, its producer can never hand over again. An outage over a weekend
+    must not end like that.
+    """
+    left = _ON_THE_WAY_MICROSECONDS - round(spool_max_age_seconds * 1_000_000)
+    return max(PAST_MICROSECONDS, left)
 
 
 class Dated(Protocol):
@@ -50,6 +63,7 @@ class Demands:
     region: int
     models: Mapping[int, ModelLimits] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
+    past_microseconds: int = PAST_MICROSECONDS
 
     def broken_by(self, event: Dated, now_microseconds: int) -> str:
         """The name of the first field that breaks a demand, or nothing."""
@@ -57,7 +71,7 @@ class Demands:
         checks = (
             (event.schema_version == self.schema_version, "schema_version"),
             (event.region == self.region, "region"),
-            (-FUTURE_MICROSECONDS <= age_microseconds <= PAST_MICROSECONDS, "started_at_microseconds"),
+            (-FUTURE_MICROSECONDS <= age_microseconds <= self.past_microseconds, "started_at_microseconds"),
         )
         return next((name for is_right, name in checks if not is_right), "")
 

@@ -4,7 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.usage.domain import validation
-from services.emitter.domain.demands import FUTURE_MICROSECONDS, PAST_MICROSECONDS, Demands
+from pipelines.usage.domain.retention import DAY_MICROSECONDS as DAY
+from pipelines.usage.domain.retention import MIN_DAYS, expires_at_microseconds
+from services.emitter.domain.demands import (
+    FUTURE_MICROSECONDS,
+    PAST_MICROSECONDS,
+    Demands,
+    past_microseconds_for,
+)
 
 NOW = 1_790_000_000_000_000
 
@@ -46,3 +53,20 @@ def test_an_event_of_another_schema_is_refused(schema_version: int) -> None:
 
 def test_clocks_may_be_ahead_by_as_much_as_the_usage_pipeline_allows() -> None:
     assert FUTURE_MICROSECONDS == validation.FUTURE_MICROSECONDS
+
+
+@given(st.floats(0, 6), st.integers(0, 86_399_999_999))
+def test_an_event_that_was_taken_late_and_waited_long_has_not_expired_in_the_store(
+    spool_days: float, time_of_day: int
+) -> None:
+    started = NOW // DAY * DAY + time_of_day
+    latest = started + past_microseconds_for(spool_days * 86_400) + round(spool_days * DAY)
+    if spool_days <= 4:
+        assert latest + DAY <= expires_at_microseconds(started, MIN_DAYS)
+    assert past_microseconds_for(spool_days * 86_400) >= PAST_MICROSECONDS
+
+
+def test_what_producers_kept_over_a_weekend_without_an_emitter_is_taken_on_monday() -> None:
+    demands = Demands(region=3, past_microseconds=past_microseconds_for(2 * 86_400.0))
+    assert demands.broken_by(Event(started_at_microseconds=NOW - 3 * DAY), NOW) == ""
+    assert demands.broken_by(Event(started_at_microseconds=NOW - 3 * DAY - 1), NOW) != ""
