@@ -27,8 +27,8 @@ from tests.contracts.spool import bodies, spool_file
 NOW = 1_790_000_000_000_000
 _WATCHED = ("spool_start", "spool_opening", "spool_rebuild", "spool_before", "spool_store", "reserve")
 
-# Small, so that a copy of the folder is made quickly.
-reserve.SIZE_BYTES = 64 * 1024
+# Small, so that a copy of the folder is made quickly; in this process alone, which tests only start.
+_RESERVE_BYTES = 64 * 1024
 
 
 def described(folder: Path) -> SpoolFile:
@@ -86,6 +86,7 @@ def _die_at(line: int) -> None:
 
 def main() -> None:
     folder, step = Path(sys.argv[1]), int(sys.argv[2])
+    reserve.SIZE_BYTES = _RESERVE_BYTES
     line = step
     while True:
         copy, out = folder.with_name(f"{folder.name}-{line}"), folder.with_name("handed-over")
