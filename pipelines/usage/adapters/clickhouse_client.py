@@ -43,8 +43,10 @@ class ClickHouse:
         self._connecting = asyncio.Lock()
 
     async def command(self, statement: str, parameters: Mapping[str, Any] | None = None) -> None:
-        """Runs a statement that returns nothing."""
-        await self._call(lambda client: client.command(statement, parameters=parameters))
+        """Runs a statement that returns nothing; UnavailableError, as it is about no frame's events."""
+        await self._call(
+            lambda client: client.command(statement, parameters=parameters), is_about_events=False
+        )
 
     async def rows(self, query: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
         """The rows of a query."""
@@ -67,7 +69,9 @@ class ClickHouse:
         if self._client is not None:
             await asyncio.to_thread(self._client.close)
 
-    async def _call(self, work: Callable[[Any], Any]) -> Any:  # the driver is untyped
+    async def _call(
+        self, work: Callable[[Any], Any], *, is_about_events: bool = True
+    ) -> Any:  # the driver is untyped
         try:
             async with self._connecting:
                 if self._client is None:
@@ -76,7 +80,7 @@ class ClickHouse:
         except ClickHouseError as error:
             # The driver's text may quote values, so only the code goes on, without the cause.
             code = getattr(error, "code", None) or 0
-            if code in REFUSED_CODES:
+            if is_about_events and code in REFUSED_CODES:
                 raise BadFrameError(Fault.STORE_REFUSED, store_code=code) from None
             raise UnavailableError(type(error).__name__, store_code=code) from None
 

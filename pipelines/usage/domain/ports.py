@@ -139,11 +139,17 @@ class EventStore(Protocol):
         ...
 
     async def note_dead(self, kind: Kind, letter: Letter) -> None:
-        """Keeps where a dead letter's frame stands; the same letter again changes nothing."""
+        """Keeps where a dead letter's frame stands; the same letter again changes nothing.
+
+        UnavailableError if the store does not.
+        """
         ...
 
     async def note_progress(self, progress: Sequence[KindProgress]) -> None:
-        """Keeps how far each kind is behind, for whoever reads the store."""
+        """Keeps how far each kind is behind, for whoever reads the store.
+
+        UnavailableError if the store does not: its tables may not be there yet.
+        """
         ...
 
     async def clock(self) -> int:

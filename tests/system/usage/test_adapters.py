@@ -197,6 +197,20 @@ async def test_a_store_that_does_not_answer_is_a_matter_of_time(tmp_path: Path) 
         await ClickHouse(settings).rows("SELECT 1")
 
 
+async def test_tables_that_are_not_there_yet_are_a_matter_of_time_for_progress_and_dead_letters(
+    store: ClickHouseStore, connection: ClickHouse, store_settings: ClickHouseSettings
+) -> None:
+    for table in ("pipeline_progress", "dead_letters"):
+        await connection.command(f"DROP TABLE {store_settings.database}.{table}")
+    with pytest.raises(UnavailableError) as no_progress:
+        await store.note_progress([KindProgress(Kind.GENERATION, 0, 0)])
+    record = Record(Partition("comptoir.generation.v1", 0), 0, b"what somebody wrote")
+    with pytest.raises(UnavailableError) as no_letters:
+        await store.note_dead(Kind.GENERATION, DeadLetter.of(record, Fault.HEADER_TRUNCATED))
+    unknown_table = 60
+    assert no_progress.value.store_code == no_letters.value.store_code == unknown_table
+
+
 async def test_a_wrong_password_is_a_matter_of_time_and_never_the_frames_fault(
     clickhouse: ClickHouseProcess, tmp_path: Path
 ) -> None:
