@@ -19,6 +19,7 @@ HARMLESS_TABLE_FUNCTIONS = {
     "numbers",
     "numbers_mt",
     "primes",
+    "values",
     "view",
     "zeros",
     "zeros_mt",

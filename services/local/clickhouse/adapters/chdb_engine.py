@@ -160,7 +160,8 @@ class ChdbConnection:
     def temporary_bytes(self) -> int:
         """The memory that its temporary tables hold."""
         return int(
-            _run(self._opened, "SELECT sum(total_bytes) FROM system.tables WHERE is_temporary") or b"0"
+            # Of no rows, the sum of what may be null is null.
+            _run(self._opened, "SELECT ifNull(sum(total_bytes), 0) FROM system.tables WHERE is_temporary")
         )
 
     def close(self) -> None:

@@ -69,7 +69,6 @@ _ALLOWED = frozenset(
 _IGNORED = frozenset(
     {
         "allow_experimental_parallel_reading_from_replicas",
-        "allow_introspection_functions",
         "allow_suspicious_types_in_group_by",
         "allow_suspicious_types_in_order_by",
         "any_join_distinct_right_table_keys",
@@ -95,7 +94,6 @@ _IGNORED = frozenset(
         "poll_interval",
         "prefer_localhost_replica",
         "receive_timeout",
-        "role",
         "send_logs_level",
         "send_logs_source_regexp",
         "send_progress_in_http_headers",

@@ -21,7 +21,6 @@ from services.local.clickhouse.server.intake import Asked, Limits, Sender, read_
 from services.local.clickhouse.server.runner import Lease, QueryRunner
 from services.local.clickhouse.server.streaming import Begun, BrokenResultError, ResultStream, WholeResult
 from services.local.clickhouse.wire.codings import NATIVE, choose_coding
-from services.local.clickhouse.wire.native_framing import NATIVE_FORMAT
 from services.runtime import logs
 from services.runtime.clock import Clock
 
@@ -169,8 +168,7 @@ def _has_rows(lease: Lease) -> bool:
 
 def _can_stream(asked: Asked, lease: Lease, output_format: str) -> bool:
     is_select = lease.statement.kind.startswith("Select")
-    is_framed = output_format == NATIVE_FORMAT and asked.request.protocol_version > 0
-    return is_select and not (asked.request.waits_for_end or is_framed) and output_format in _JOINABLE
+    return is_select and not asked.request.waits_for_end and output_format in _JOINABLE
 
 
 def _encoded(headers: dict[str, str], coding: str) -> dict[str, str]:

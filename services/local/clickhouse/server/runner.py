@@ -13,7 +13,7 @@ from services.local.clickhouse.server.checker import StatementChecker
 from services.local.clickhouse.server.intake import Asked
 from services.local.clickhouse.server.places import PlaceBounds, Places
 from services.local.clickhouse.wire.codings import Encoder, encode
-from services.local.clickhouse.wire.native_framing import NATIVE_FORMAT, framed
+from services.local.clickhouse.wire.native_framing import NATIVE_FORMAT, FramedStream, framed
 from services.runtime.clock import Clock
 
 _SWEEP_SECONDS = 5.0
@@ -56,7 +56,10 @@ class Lease:
         await self._places.call(stream.close)
 
     def _stream(self, output_format: str) -> tuple[Stream, bytes]:
-        stream = self._connection.stream(self.statement.text, output_format, self._asked.request.parameters)
+        request = self._asked.request
+        stream = self._connection.stream(self.statement.text, output_format, request.parameters)
+        if output_format == NATIVE_FORMAT and request.protocol_version > 0:
+            stream = FramedStream(stream, request.protocol_version)
         try:
             return stream, stream.fetch()
         except StoreError:

@@ -66,6 +66,8 @@ class ColumnWalk:
         """Reads a text with its length before it."""
         size = self.number()
         self._skip(size)
+        if self.at > len(self._body):
+            raise IndexError
         return self._body[self.at - size : self.at].decode()
 
     def column(self, type_name: str, rows: int) -> None:

@@ -1,5 +1,6 @@
 """Native results in the framing of a protocol version: the same columns, told apart without their values."""
 
+import itertools
 import struct
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from services.local.clickhouse.domain.errors import StoreError
 from services.local.clickhouse.wire.native_columns import parts_of
-from services.local.clickhouse.wire.native_framing import framed
+from services.local.clickhouse.wire.native_framing import FramedStream, framed
 
 INFO = bytes.fromhex("010002ffffffff00")
 # One block: `a` UInt8 of 7 and `b` String of "x".
@@ -30,6 +31,35 @@ def test_an_older_client_gets_block_information_only_and_a_file_nothing() -> Non
 def test_a_result_that_is_cut_off_is_an_error_of_the_store(cut: int) -> None:
     with pytest.raises(StoreError):
         framed(BLOCK[:cut], 54454)
+
+
+class Pieces:
+    def __init__(self, pieces: list[bytes]) -> None:
+        self.pieces = pieces
+        self.is_closed = False
+
+    def fetch(self) -> bytes:
+        return self.pieces.pop(0) if self.pieces else b""
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@given(cuts=st.lists(st.integers(1, 3 * len(BLOCK) - 1), max_size=8))
+def test_a_result_in_pieces_is_framed_as_a_whole_one_wherever_it_is_cut(cuts: list[int]) -> None:
+    body, at = BLOCK * 3, [0, *sorted(set(cuts)), 3 * len(BLOCK)]
+    pieces = Pieces([body[start:end] for start, end in itertools.pairwise(at)])
+    stream = FramedStream(pieces, 54454)
+    assert b"".join(iter(stream.fetch, b"")) == framed(body, 54454)
+    stream.close()
+    assert pieces.is_closed
+
+
+def test_a_result_in_pieces_that_ends_within_a_block_is_an_error() -> None:
+    stream = FramedStream(Pieces([BLOCK, BLOCK[:-1]]), 54454)
+    assert stream.fetch()
+    with pytest.raises(StoreError):
+        stream.fetch()
 
 
 def test_a_type_that_is_not_known_is_refused_with_a_way_out() -> None:
