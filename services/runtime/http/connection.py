@@ -189,12 +189,16 @@ class Connection(asyncio.Protocol):
         if self._is_draining:
             self._cycle.close_after()
         if not self._body.is_complete:
+            # A head is cheap to send: who does not go on with a body gives way as who sends no head.
+            self._registry.waits(self)
             self._read_body(self._cycle)
         self._registry.run(self._cycle, self._application_ended)
 
     def _read_body(self, cycle: Cycle) -> None:
         data = self._body.take(self._buffer)
         cycle.feed(data, is_complete=self._body.is_complete)
+        if self._body.is_complete:
+            self._registry.works(self)
         if self._body.has_more_work:
             self._loop.call_soon(self._read_on, cycle)
 

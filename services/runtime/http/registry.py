@@ -73,7 +73,7 @@ class Registry:
             longest.close()
 
     def waits(self, member: Member) -> None:
-        """Notes that a connection waits for a request."""
+        """Notes that a connection waits, from now on, for a request or the rest of one."""
         self._waiting[member] = None
 
     def works(self, member: Member) -> None:

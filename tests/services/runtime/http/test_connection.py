@@ -197,6 +197,40 @@ async def test_connections_with_half_a_head_keep_nobody_out() -> None:
         assert (await client.answer())[0] == 200
 
 
+@pytest.mark.parametrize(
+    "half", [b"content-length: 10\r\n\r\nhi", b"transfer-encoding: chunked\r\n\r\n2\r\nhi\r\n"]
+)
+async def test_connections_with_half_a_body_keep_nobody_out(half: bytes) -> None:
+    async with serving(Echo(), max_connections=4, head_seconds=60.0) as served:
+        stalled = [await served.connect() for _ in range(4)]
+        for client in stalled:
+            client.send(b"POST / HTTP/1.1\r\n" + half)
+            await asyncio.sleep(0.01)
+        client = await served.connect()
+        client.send(GET)
+        assert (await client.answer())[0] == 200
+        assert await stalled[0].rest() == b""
+
+
+async def test_a_connection_whose_body_is_whole_does_not_give_way() -> None:
+    gate = asyncio.Event()
+
+    async def application(_scope: Scope, receive: Receive, send: Send) -> None:
+        await read_all(receive)
+        await gate.wait()
+        await answer(send, b"ok")
+
+    async with serving(application, max_connections=1) as served:
+        working = await served.connect()
+        working.send(b"POST / HTTP/1.1\r\ncontent-length: 4\r\n\r\nhi")
+        await asyncio.sleep(0.01)
+        working.send(b"hi")
+        await asyncio.sleep(0.05)
+        assert (await served.ask(b"")).startswith(b"HTTP/1.1 503 ")
+        gate.set()
+        assert (await working.answer())[2] == b"ok"
+
+
 async def test_where_every_connection_works_a_new_one_is_told_so() -> None:
     gate = asyncio.Event()
 
