@@ -18,6 +18,8 @@ from services.runtime.settings_error import SettingsError
 
 PATH: Final = "/metrics"
 MAX_CONNECTIONS: Final = 4
+# Those of connections that end give their places back a moment later.
+_MAX_THREADS: Final = 2 * MAX_CONNECTIONS
 # Longest silence of a caller, within the handshake, the request and the answer.
 _SILENCE_SECONDS: Final = 5.0
 # Longest life of a connection: a caller that sends a byte now and then ends too.
@@ -71,8 +73,9 @@ class _Server(ThreadingMixIn, WSGIServer):
 
     def __init__(self, address: tuple[str, int], tls: ssl.SSLContext | None) -> None:
         self._tls = tls
-        # By connection, until when it may last; its size is the number of threads.
+        # By connection, until when it may last; the one that is open longest comes first.
         self._open: dict[socket.socket, float] = {}
+        self._running = 0
         self._lock = threading.Lock()
         super().__init__(address, _Handler)
 
@@ -83,11 +86,17 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.setup_environ()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Starts a thread while there is a place; closes the connection while there is none."""
+        """Starts a thread; where all places are taken, the connection that is open longest ends for it.
+
+        Callers that say nothing so never keep a scrape out, which takes milliseconds.
+        """
         with self._lock:
-            is_free = len(self._open) < MAX_CONNECTIONS
+            is_free = self._running < _MAX_THREADS
             if is_free:
+                self._running += 1
                 self._open[request] = time.monotonic() + _WHOLE_SECONDS
+            if len(self._open) > MAX_CONNECTIONS:
+                _end(self._open, next(iter(self._open)))
         if is_free:
             super().process_request(request, client_address)
         else:
@@ -106,19 +115,25 @@ class _Server(ThreadingMixIn, WSGIServer):
         finally:
             self.shutdown_request(request)
             with self._lock:
+                self._running -= 1
                 self._open.pop(request, None)
 
     def service_actions(self) -> None:
         """Every half second: ends the connections whose time is over, however busy they look."""
         now_seconds = time.monotonic()
         with self._lock:
-            late = [request for request, end_seconds in self._open.items() if end_seconds < now_seconds]
-        for request in late:
-            with contextlib.suppress(OSError):
-                request.shutdown(socket.SHUT_RDWR)
+            for request in [each for each, end_seconds in self._open.items() if end_seconds < now_seconds]:
+                _end(self._open, request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A caller that is silent or gone is no error of ours, and the library would print a trace."""
+
+
+def _end(connections: dict[socket.socket, float], request: socket.socket) -> None:
+    # Its thread notices, and closes it.
+    del connections[request]
+    with contextlib.suppress(OSError):
+        request.shutdown(socket.SHUT_RDWR)
 
 
 def _only_metrics(metrics: Callable[..., Any]) -> Callable[..., Iterable[bytes]]:

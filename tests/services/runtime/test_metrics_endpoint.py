@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,16 +78,18 @@ def test_what_is_not_http_is_refused_without_its_words(
     assert CANARY not in "".join(capfd.readouterr())
 
 
-def test_silent_callers_get_no_threads_beyond_the_places_and_lose_theirs(
-    endpoint: MetricsEndpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(metrics_endpoint, "_SILENCE_SECONDS", 1.0)
-    callers = [connect(endpoint) for _ in range(MAX_CONNECTIONS + 20)]
-    turned_away = [caller for caller in callers[MAX_CONNECTIONS:] if caller.recv(1) == b""]
-    assert len(turned_away) == 20
-    until_metrics_are_back(endpoint)
+def test_silent_callers_keep_no_scrape_out_and_get_no_more_threads(endpoint: MetricsEndpoint) -> None:
+    before = threading.active_count()
+    callers = [connect(endpoint) for _ in range(MAX_CONNECTIONS)]
+    for _ in range(3):
+        assert get(endpoint).status_code == 200
+        callers.append(connect(endpoint))
+    assert callers[0].recv(1) == b""
+    callers += [connect(endpoint) for _ in range(30)]
+    assert threading.active_count() <= before + 2 * MAX_CONNECTIONS
     for caller in callers:
         caller.close()
+    until_metrics_are_back(endpoint)
 
 
 def test_a_caller_that_sends_a_byte_now_and_then_ends_too(
