@@ -32,6 +32,9 @@ Admin = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 _CALL_SECONDS = 10.0
+# What the router's messages can hold, and a century.
+_MOST = 2**32 - 1
+_MOST_DAYS = 36_500
 _SENTENCES = {
     Reason.ALREADY_EXISTS: "That name is taken; choose another.",
     Reason.NOT_FOUND: "There is no such tenant, key or model; `comptoir tenants list` lists tenants.",
@@ -59,10 +62,12 @@ def create_key(  # noqa: PLR0913, PLR0917 - one argument per option of the comma
     model: Annotated[
         list[str] | None, typer.Option(help="A model it may use; repeat for more. All if left out.")
     ] = None,
-    requests_per_minute: Annotated[int, typer.Option(min=0, help="0 means no limit.")] = 0,
-    tokens_per_minute: Annotated[int, typer.Option(min=0, help="0 means no limit.")] = 0,
-    concurrency: Annotated[int, typer.Option(min=0, help="Requests in flight; 0 means no limit.")] = 0,
-    expires_in_days: Annotated[int, typer.Option(min=0, help="0 means never.")] = 0,
+    requests_per_minute: Annotated[int, typer.Option(min=0, max=_MOST, help="0 means no limit.")] = 0,
+    tokens_per_minute: Annotated[int, typer.Option(min=0, max=_MOST, help="0 means no limit.")] = 0,
+    concurrency: Annotated[
+        int, typer.Option(min=0, max=_MOST, help="Requests in flight; 0 means no limit.")
+    ] = 0,
+    expires_in_days: Annotated[int, typer.Option(min=0, max=_MOST_DAYS, help="0 means never.")] = 0,
     priority: Annotated[
         PriorityClass, typer.Option(help="The best scheduling class that it may claim.")
     ] = PriorityClass.DEFAULT,
@@ -131,7 +136,9 @@ def list_keys(
 
 @keys.command("revoke")
 def revoke_key(
-    number: Annotated[int, typer.Argument(min=1, help="The key's number, from `comptoir keys list`.")],
+    number: Annotated[
+        int, typer.Argument(min=1, max=_MOST, help="The key's number, from `comptoir keys list`.")
+    ],
     data_dir: DataDir = DEFAULT_DATA_DIR,
     admin: Admin = "",
     as_json: AsJson = False,

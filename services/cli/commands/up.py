@@ -15,6 +15,7 @@ from services.cli.stack.errors import StackError
 from services.cli.stack.options import DEFAULT_DATA_DIR, DEFAULT_MODEL, DEFAULT_PORT, EngineName, StackOptions
 from services.cli.stack.run import Observer, StackRun
 from services.cli.stack.state import StackState
+from services.runtime.addresses import split_address
 from services.runtime.privacy import keep_private
 from services.runtime.settings import environment
 
@@ -60,7 +61,7 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
         port=port,
         model=_absolute_model(model),
         engine=engine,
-        kafka=kafka,
+        kafka=_kafka_address(kafka),
         clickhouse=_store_url(clickhouse),
         overrides=_overrides(config),
         overrides_file="" if config is None else str(config),
@@ -107,6 +108,16 @@ def _absolute_model(model: str) -> str:
     return str(path.resolve()) if path.is_dir() else model
 
 
+def _kafka_address(kafka: str) -> str:
+    """The address of `--kafka`; StackError where it is none."""
+    if kafka:
+        try:
+            split_address(kafka)
+        except ValueError:
+            raise StackError("--kafka must be HOST:PORT, such as kafka.example:9092.") from None
+    return kafka
+
+
 def _store_url(clickhouse: str) -> str:
     """The URL of `--clickhouse`, checked; StackError where it holds a user or is no HTTP address."""
     if not clickhouse:
@@ -129,8 +140,16 @@ def _overrides(config: Path | None) -> dict[str, Any]:
         content = yaml.safe_load(config.read_text(encoding="utf-8"))
     except OSError:
         raise StackError(f"{config} cannot be read; check the path given to --config.") from None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise StackError(f"{config} is not valid YAML; correct it or leave --config out.") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise StackError(
+            f"{config} is not valid YAML{_where(error)}; correct it or leave --config out."
+        ) from None
     if not isinstance(content, dict):
         raise StackError(f"{config} must be a YAML mapping, such as `usage: {{retention_days: 14}}`.")
     return content
+
+
+def _where(error: Exception) -> str:
+    # The place alone: the parser's words quote the file, which may hold what is nobody's business.
+    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
+    return "" if mark is None else f" in line {mark.line + 1}"

@@ -117,6 +117,25 @@ def test_the_class_that_a_key_may_claim_is_named(
     assert admin.asked[0].best_priority == router_pb2.Priority.Value(f"PRIORITY_{name.upper()}")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("create", "--requests-per-minute", "4294967296"),
+        ("create", "--tokens-per-minute", "4294967296"),
+        ("create", "--concurrency", "4294967296"),
+        ("create", "--expires-in-days", "99999999999"),
+        ("revoke", "4294967296"),
+    ],
+)
+def test_a_number_that_is_too_large_is_refused_with_its_bound(
+    terminal: Terminal, paths: DataPaths, admin: Admin, arguments: tuple[str, ...]
+) -> None:
+    said = terminal.comptoir("keys", *arguments, "--data-dir", str(paths.root))
+    assert said.status == 2
+    assert "equal" in said.err
+    assert not admin.asked
+
+
 def test_a_key_may_claim_no_more_than_default_unless_it_is_said(
     terminal: Terminal, paths: DataPaths, admin: Admin
 ) -> None:

@@ -71,3 +71,22 @@ def test_a_store_s_url_holds_no_password_and_is_one(tmp_path: Path, url: str, sa
         up(data_dir=tmp_path / "data", clickhouse=url)
     assert "secret7f3a" not in str(error.value)
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("address", ["nohost", "kafka.example", "kafka.example:none", ":9092", "k:99999"])
+def test_an_address_of_kafka_that_is_none_is_said_before_anything_starts(
+    tmp_path: Path, address: str
+) -> None:
+    with pytest.raises(StackError, match="--kafka must be HOST:PORT"):
+        up(data_dir=tmp_path / "data", kafka=address)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_config_that_is_no_yaml_is_told_its_line_and_nothing_of_it(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text("edge:\n\tsecret7f3a: 1\n")
+    said = terminal.refusal("up", "--data-dir", str(tmp_path), "--config", str(config))
+    assert "mine.yaml is not valid YAML in line 2;" in said
+    assert "secret7f3a" not in said
