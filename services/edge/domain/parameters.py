@@ -25,7 +25,7 @@ EXPECTED = MappingProxyType(
         "top_p": "a number from 0 to 1",
         "presence_penalty": "a number from -2 to 2",
         "frequency_penalty": "a number from -2 to 2",
-        "seed": "a whole number of 64 bits",
+        "seed": "a whole number from -9223372036854775808 to 9223372036854775807",
         "stop": "a string, or a list of up to 4 strings, each of 1 to 256 bytes",
         "stream": "true or false",
         "stream_options": "an object, and only where stream is true",

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.edge.domain.parameters import EXPECTED, public_name
+from services.edge.domain.parameters import EXPECTED, expectation, public_name
 
 
 @given(st.text())
@@ -13,3 +13,8 @@ def test_an_index_is_digits_and_nothing_else() -> None:
     assert public_name("messages[12].content") == "messages[12].content"
     assert public_name("messages[secret].content") is None
     assert public_name("messages[99999].content") is None
+
+
+def test_a_seed_that_is_too_large_is_told_both_bounds() -> None:
+    # 2^63 is a whole number of 64 bits too, without a sign.
+    assert expectation("seed") == f"a whole number from {-(2**63)} to {2**63 - 1}"
