@@ -39,15 +39,29 @@ PUBLIC_ERRORS = MappingProxyType({reason: _public(row) for reason, row in ROWS.i
 METHOD_NOT_ALLOWED = PublicError(
     405, _REQUEST, "method_not_allowed", "The path does not take this method; the header Allow names those."
 )
-HEADERS_TOO_LARGE = PublicError(
-    431,
-    _REQUEST,
-    "headers_too_large",
-    "The headers are larger than the server accepts. Leave out what Authorization and the body do not need.",
-)
-BODY_TOO_SLOW = PublicError(
-    408, _REQUEST, "body_too_slow", "The body did not arrive in time. Send it again, whole."
-)
+
+
+def headers_too_large(max_bytes: int) -> PublicError:
+    """The refusal of headers that are larger than `max_bytes`."""
+    return PublicError(
+        431,
+        _REQUEST,
+        "headers_too_large",
+        f"Path and headers are larger than the {max_bytes} bytes that the server accepts, or too many. "
+        "Leave out what Authorization and the body do not need.",
+    )
+
+
+def body_too_slow(within_seconds: float) -> PublicError:
+    """The refusal of a body that did not come `within_seconds`."""
+    return PublicError(
+        408,
+        _REQUEST,
+        "body_too_slow",
+        f"The body did not arrive within {within_seconds:g} s. Send it faster, or a shorter one.",
+    )
+
+
 REQUEST_MALFORMED = PublicError(400, _REQUEST, "malformed_http", "The request is not valid HTTP/1.1.")
 HTTP_VERSION_UNSUPPORTED = PublicError(
     505, _REQUEST, "http_version_unsupported", "HTTP/1.1 and HTTP/1.0 are served here, and no other version."

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
-from services.edge.domain.errors import HEADERS_TOO_LARGE, METHOD_NOT_ALLOWED
+from services.edge.domain.errors import METHOD_NOT_ALLOWED, headers_too_large
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.paths import CHAT_PATH, MODELS_PATH, served_path
 from services.edge.domain.ports import UsageReports
@@ -90,7 +90,8 @@ class Application:
     def _check_headers(self, exchange: Exchange) -> None:
         header_bytes = sum(len(name) + len(value) for name, value in exchange.scope["headers"])
         if header_bytes + len(exchange.scope["raw_path"]) > self._limits.max_header_bytes:
-            raise HttpRefusalError(HEADERS_TOO_LARGE, Reason.REQUEST_TOO_LARGE)
+            public = headers_too_large(self._limits.max_header_bytes)
+            raise HttpRefusalError(public, Reason.REQUEST_TOO_LARGE)
 
     def _report(self, exchange: Exchange) -> None:
         event = exchange.event

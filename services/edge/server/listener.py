@@ -1,15 +1,16 @@
 """The edge's address, and how what is refused below the application looks to an OpenAI client."""
 
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from services.edge.domain.errors import (
     BODY_WASTEFUL,
-    HEADERS_TOO_LARGE,
     HTTP_VERSION_UNSUPPORTED,
     REQUEST_MALFORMED,
     TOO_MANY_CONNECTIONS,
+    headers_too_large,
     public_error,
     public_json,
     retry_headers,
@@ -32,7 +33,6 @@ _PARSED_FOR_EACH_ALLOWED = 2
 _PUBLIC_ERRORS = MappingProxyType(
     {
         Refusal.MALFORMED: REQUEST_MALFORMED,
-        Refusal.HEAD_TOO_LARGE: HEADERS_TOO_LARGE,
         Refusal.VERSION_UNSUPPORTED: HTTP_VERSION_UNSUPPORTED,
         Refusal.BODY_WASTEFUL: BODY_WASTEFUL,
         Refusal.TOO_MANY_CONNECTIONS: TOO_MANY_CONNECTIONS,
@@ -57,7 +57,7 @@ class Listener:
         self, listen: ListenAddress, application: Application, limits: EdgeLimits, clock: Clock
     ) -> None:
         self._listen = listen
-        self._server = HttpServer(application, _bounds(limits), _refusal, clock)
+        self._server = HttpServer(application, _bounds(limits), _refusals(limits), clock)
         self.port = 0
 
     @property
@@ -93,8 +93,13 @@ def _bounds(limits: EdgeLimits) -> HttpBounds:
     )
 
 
-def _refusal(refusal: Refusal) -> RefusalAnswer:
-    public = _PUBLIC_ERRORS[refusal]
-    request_id = (b"x-request-id", Identity.random().hex.encode())
-    retry = retry_headers(public, retry_after_seconds=0.0, is_spent=False)
-    return RefusalAnswer(public.status, (JSON_TYPE, request_id, *retry), public_json(public))
+def _refusals(limits: EdgeLimits) -> Callable[[Refusal], RefusalAnswer]:
+    said = {**_PUBLIC_ERRORS, Refusal.HEAD_TOO_LARGE: headers_too_large(limits.max_header_bytes)}
+
+    def answer(refusal: Refusal) -> RefusalAnswer:
+        public = said[refusal]
+        request_id = (b"x-request-id", Identity.random().hex.encode())
+        retry = retry_headers(public, retry_after_seconds=0.0, is_spent=False)
+        return RefusalAnswer(public.status, (JSON_TYPE, request_id, *retry), public_json(public))
+
+    return answer

@@ -8,7 +8,7 @@ from services.edge.domain.codings import (
     CodingUnsupportedError,
     decode,
 )
-from services.edge.domain.errors import BODY_TOO_SLOW, CODING_BROKEN, CODING_UNSUPPORTED
+from services.edge.domain.errors import CODING_BROKEN, CODING_UNSUPPORTED, body_too_slow
 from services.edge.server.exchange import ClientGoneError, Exchange, HttpRefusalError
 from services.runtime.api_keys import region_of
 from services.runtime.errors import ComptoirError, Numbers, Reason
@@ -33,7 +33,8 @@ async def read_body(exchange: Exchange, *, max_bytes: int, within_seconds: float
         async with asyncio.timeout(within_seconds):
             await _read_parts(exchange, parts, max_bytes)
     except TimeoutError:
-        raise HttpRefusalError(BODY_TOO_SLOW, Reason.REQUEST_INVALID, _TOO_SLOW) from None
+        public = body_too_slow(within_seconds)
+        raise HttpRefusalError(public, Reason.REQUEST_INVALID, _TOO_SLOW) from None
     return _decoded(exchange, b"".join(parts), max_bytes)
 
 
