@@ -13,18 +13,19 @@ def has_only_plain_values(found: Sequence[Token]) -> bool:
     A structure may hold DEFAULT and ALIAS expressions, which no other check would see, and an expression in
     its place may make such a text.
     """
-    return all(_is_plain(first) for first in _first_arguments(found))
+    return all(_is_plain(first, after) for first, after in _first_arguments(found))
 
 
-def _first_arguments(found: Sequence[Token]) -> Iterator[Token]:
-    for name, bracket, first in zip(found, found[1:], found[2:], strict=False):
+def _first_arguments(found: Sequence[Token]) -> Iterator[tuple[Token, Token]]:
+    for name, bracket, first, after in zip(found, found[1:], found[2:], found[3:], strict=False):
         if name.is_name and name.text.lower() == "values" and bracket.kind == _OPEN:
-            yield first
+            yield first, after
 
 
-def _is_plain(first: Token) -> bool:
+def _is_plain(first: Token, after: Token) -> bool:
     if first.kind == "string":
-        return is_plain_structure(first.text)
+        # Anything else behind it, such as `||`, makes another text of it.
+        return after.kind in (",", _CLOSE) and is_plain_structure(first.text)
     is_number = first.kind == "word" and first.text[0].isdigit()
     return is_number or first.kind in (_OPEN, "-")
 

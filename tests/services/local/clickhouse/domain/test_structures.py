@@ -54,6 +54,8 @@ def test_what_is_no_list_of_columns_is_not_plain(text: str) -> None:
         ("SELECT * FROM values('a UInt8 DEFAULT file(\\'x\\')', (1))", False),
         ("SELECT * FROM values(concat('a UInt8 ', 'DEFAULT 1'), (1))", False),
         ("SELECT * FROM `values`({s:String}, (1))", False),
+        ("SELECT * FROM values('a UInt8' || ' DEFAULT 1', (1))", False),
+        ("SELECT * FROM values('a UInt8'::String, (1))", False),
         ("SELECT * FROM t WHERE a IN (SELECT * FROM values('a UInt8 ALIAS 1', 1))", False),
         ("SELECT values FROM t", True),
     ],
