@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 UV := .tools/bin/uv
 BIN := .venv/bin
 EXTRAS := edge router emitter generator-simulated generator-cpu usage cli local dev generator-cuda
-CODE := services pipelines tests deploy/models protos/generate.py
+CODE := services pipelines deploy tests protos/generate.py
 
 export UV_HTTP_TIMEOUT ?= 300
 export UV_PYTHON_DOWNLOADS := never
@@ -39,7 +39,7 @@ lint: setup
 	$(BIN)/ruff check $(CODE)
 
 types: setup
-	$(BIN)/mypy services pipelines tests deploy/models/tiny_eu_training protos/generate.py
+	$(BIN)/mypy $(CODE)
 
 imports: setup
 	$(BIN)/lint-imports

@@ -18,8 +18,9 @@ from pipelines.usage.consumer.watch import Watch
 from pipelines.usage.domain.errors import SchemaError
 from pipelines.usage.settings import UsageSettings
 from pipelines.usage.wire import DEAD_LETTER_TOPIC, KIND_OF_TOPIC
-from services.runtime import grpc_server, logs, telemetry
-from services.runtime.clock import SystemClock
+from services.kernel.clock import SystemClock
+from services.runtime import logs, telemetry
+from services.runtime.grpc import server as grpc_server
 from services.runtime.privacy import keep_private
 from services.runtime.settings import SettingsError, from_command_line
 

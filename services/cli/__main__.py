@@ -4,12 +4,12 @@ import sys
 
 import typer
 
+from deploy.local.stack.errors import StackError
 from services.cli.commands.chat import chat
 from services.cli.commands.keys import keys, tenants
 from services.cli.commands.report import report
 from services.cli.commands.stack import down, logs, status
 from services.cli.commands.up import up
-from services.cli.stack.errors import StackError
 
 app = typer.Typer(
     name="comptoir",

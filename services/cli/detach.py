@@ -10,14 +10,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from deploy.local.stack.errors import StackError
+from deploy.local.stack.log_files import open_log
+from deploy.local.stack.options import StackOptions
+from deploy.local.stack.paths import DataPaths
+from deploy.local.stack.preconditions import prepare_folder
+from deploy.local.stack.run import Observer, StackRun
+from deploy.local.stack.state import StackState
 from services.cli.presenter import Presenter
-from services.cli.stack.errors import StackError
-from services.cli.stack.log_files import open_log
-from services.cli.stack.options import StackOptions
-from services.cli.stack.paths import DataPaths
-from services.cli.stack.preconditions import prepare_folder
-from services.cli.stack.run import Observer, StackRun
-from services.cli.stack.state import StackState
 
 
 def run_detached(options: StackOptions, config: Path | None, presenter: Presenter) -> None:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from services.cli.stack.options import DEFAULT_DATA_DIR
+from deploy.local.stack.options import DEFAULT_DATA_DIR
 
 _WIDTH: Final = 46
 _NEXT: Final = (

@@ -11,13 +11,13 @@ from services.edge.adapters.request_log import RequestLog
 from services.edge.adapters.router_client import RouterClient
 from services.edge.adapters.usage_reporter import UsageReporter
 from services.edge.domain.ports import Ports
-from services.edge.server.listener import ListenAddress
-from services.edge.server.process import EdgeProcess
+from services.edge.process import EdgeProcess
+from services.edge.server.http.listener import ListenAddress
 from services.edge.settings import EdgeSettings
+from services.kernel.clock import SystemClock
 from services.runtime import logs, telemetry
-from services.runtime.clock import SystemClock
 from services.runtime.emitter_client import EmitterClient
-from services.runtime.grpc_server import stop_event
+from services.runtime.grpc.server import stop_event
 from services.runtime.privacy import keep_private
 from services.runtime.settings import SettingsError, from_command_line
 

@@ -22,8 +22,8 @@ from services.edge.domain.chat import ChatRequest, Finished, FinishReason, Role
 from services.edge.domain.ports import Admission, Model, Offer
 from services.edge.domain.structure import check_count, check_shape, outside_strings
 from services.edge.domain.timeline import EdgeRequest
-from services.runtime.identity import Identity
-from services.runtime.quota import QuotaState
+from services.kernel.identity import Identity
+from services.kernel.quota import QuotaState
 
 SCHEMA_VERSION = 1
 

@@ -14,12 +14,12 @@ from services.emitter.adapters.spool_start import SpoolUnusableError
 from services.emitter.domain.demands import Demands, ModelLimits, past_microseconds_for
 from services.emitter.domain.pseudonym import SECRET_BYTES, Pseudonyms
 from services.emitter.forwarder import Forwarder
-from services.emitter.server import EmitterServicer
+from services.emitter.server.recording import EmitterServicer
 from services.emitter.settings import EmitterSettings
+from services.kernel.catalog import Catalog
+from services.kernel.clock import SystemClock
 from services.runtime import logs, telemetry
-from services.runtime.catalog import Catalog
-from services.runtime.clock import SystemClock
-from services.runtime.grpc_server import build_server, stop_event
+from services.runtime.grpc.server import build_server, stop_event
 from services.runtime.privacy import keep_private
 from services.runtime.settings import SettingsError, from_command_line, read_secret
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from services.emitter.domain.backoff import pause_seconds
 from services.emitter.domain.frame import Kind
 from services.emitter.domain.ports import EventLog, LogUnavailableError, Spool
-from services.runtime.errors import ComptoirError
+from services.kernel.errors import ComptoirError
 from services.runtime.logs import get_logger
 from services.runtime.telemetry import counter
 

@@ -10,8 +10,8 @@ from services.emitter.domain.agreement import Source
 from services.emitter.domain.demands import Demands, NotAcceptableNowError
 from services.emitter.domain.frame import Kind
 from services.emitter.domain.pseudonym import Pseudonyms
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.interceptors import validate
+from services.kernel.errors import ComptoirError, Reason
+from services.runtime.grpc.interceptors import validate
 
 Message = usage_pb2.Admission | usage_pb2.Generation | usage_pb2.EdgeRequest | usage_pb2.ReplicaLoad
 

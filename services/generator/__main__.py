@@ -14,11 +14,11 @@ from services.generator.domain.generations import Generations
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.ticket import TicketGate
 from services.generator.domain.warm_up import warm_up
-from services.generator.server import GeneratorService, Parts, serve
+from services.generator.server.generation import GeneratorService, Parts, serve
 from services.generator.settings import GeneratorSettings
+from services.kernel.clock import SystemClock
 from services.runtime import logs, telemetry
-from services.runtime.clock import SystemClock
-from services.runtime.grpc_server import build_server, stop_event
+from services.runtime.grpc.server import build_server, stop_event
 from services.runtime.privacy import keep_private
 from services.runtime.settings import SettingsError, from_command_line, read_secret
 

@@ -5,14 +5,14 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from services.contract.ticket import TICKET_MAX_LIFETIME_SECONDS
 from services.generator.domain.bounds import Bounds
 from services.generator.domain.engine_parameters import EngineParameters, SimulatedParameters, VllmParameters
 from services.generator.domain.queueing import QueueOrder
 from services.generator.domain.request_size import most_request_bytes
 from services.generator.domain.ticket import Replica
+from services.kernel.catalog import Model
 from services.runtime.addresses import GrpcListen, GrpcTarget
-from services.runtime.catalog import Model
-from services.runtime.contract import TICKET_MAX_LIFETIME_SECONDS
 from services.runtime.settings import ProcessSettings, SettingsError
 
 

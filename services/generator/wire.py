@@ -7,15 +7,15 @@ from comptoir.ticket.v1 import ticket_pb2
 from comptoir.usage.v1 import usage_pb2
 from google.protobuf.message import DecodeError
 
+from services.contract.events import EVENT_SCHEMA_VERSION
 from services.generator.domain.generation import Delta, Finished, Started
 from services.generator.domain.load import LoadReport, LoadSample
 from services.generator.domain.ports import Capabilities, ChatTurn, Role
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.terminal_event import Counts, Outcome, TerminalEvent
 from services.generator.domain.ticket import Claims, Replica
-from services.runtime.contract import EVENT_SCHEMA_VERSION
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity, digest64
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity, digest64
 
 _MAX_PRIORITY = 255
 _MAX_UINT32 = 2**32 - 1

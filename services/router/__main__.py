@@ -4,13 +4,13 @@ import sys
 
 import uvloop
 
+from services.kernel.clock import SystemClock
 from services.router.adapters.emitter_log import EmitterLog
-from services.router.assembly import Router
+from services.router.process import Router
 from services.router.settings import RouterSettings
 from services.runtime import logs, telemetry
-from services.runtime.clock import SystemClock
 from services.runtime.emitter_client import EmitterClient
-from services.runtime.grpc_server import stop_event
+from services.runtime.grpc.server import stop_event
 from services.runtime.privacy import keep_private
 from services.runtime.settings import SettingsError, from_command_line
 

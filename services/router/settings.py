@@ -5,10 +5,10 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from services.contract.ticket import TICKET_MAX_LIFETIME_SECONDS, TICKET_MAX_SKEW_SECONDS
 from services.router.domain.leases import LeaseTerms
 from services.router.domain.placement import ReadyTerms
 from services.runtime.addresses import GrpcListen, GrpcTarget, GuardedListen
-from services.runtime.contract import TICKET_MAX_LIFETIME_SECONDS, TICKET_MAX_SKEW_SECONDS
 from services.runtime.settings import ProcessSettings
 
 

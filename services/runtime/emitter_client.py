@@ -14,13 +14,13 @@ import grpc
 from comptoir.emitter.v1 import emitter_pb2, emitter_pb2_grpc
 from comptoir.usage.v1 import usage_pb2
 
+from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.reasons import RETRYABLE
 from services.runtime.addresses import GrpcTarget
-from services.runtime.clock import Clock
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.grpc_server import channel
+from services.runtime.grpc.server import channel
+from services.runtime.grpc.status import error_from
 from services.runtime.logs import get_logger, log_failure
-from services.runtime.reasons import RETRYABLE
-from services.runtime.status import error_from
 from services.runtime.telemetry import counter
 
 _log = get_logger(__name__)

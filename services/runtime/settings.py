@@ -11,9 +11,9 @@ from typing import Any, Literal, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from services.runtime.catalog import Catalog, Region
-from services.runtime.identity import digest64
-from services.runtime.metrics_listen import MetricsListen
+from services.kernel.catalog import Catalog, Region
+from services.kernel.identity import digest64
+from services.runtime.metrics.listen import MetricsListen
 from services.runtime.settings_error import SettingsError as SettingsError  # noqa: PLC0414 - part of this module
 from services.runtime.settings_files import unreadable_files
 

@@ -12,9 +12,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import CollectorRegistry
 
-from services.runtime.metric_names import NO_ALIASES, Aliases, MetricName
-from services.runtime.metrics_endpoint import MetricsEndpoint
-from services.runtime.metrics_listen import MetricsListen
+from services.runtime.metrics.endpoint import MetricsEndpoint
+from services.runtime.metrics.listen import MetricsListen
+from services.runtime.metrics.names import NO_ALIASES, Aliases, MetricName
 from services.runtime.settings import ProcessSettings, TelemetrySettings
 
 # A collector that is away must not hold up a drain.
@@ -72,7 +72,7 @@ def configure(settings: ProcessSettings, process: str, *, aliases: Aliases = NO_
         readers.append(_sending_reader(sent))
         telemetry.tracers = _tracers(sent, resource)
     if listen is not None:
-        from services.runtime.prometheus import shown_reader  # noqa: PLC0415 - as below
+        from services.runtime.metrics.prometheus import shown_reader  # noqa: PLC0415 - as below
 
         reader, registry = shown_reader(aliases)
         readers.append(reader)

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from services.cli.stack.options import DEFAULT_MODEL
+from deploy.local.stack.options import DEFAULT_MODEL
 from services.runtime.settings import environment
 from tests.bench.openai_load import Measured, Target, load
 from tests.system.stack_process import eventually, free_ports, running_stack

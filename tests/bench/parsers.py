@@ -17,8 +17,8 @@ from services.edge import wire
 from services.edge.domain.codings import CodingBrokenError, CodingUnsupportedError, decode
 from services.edge.domain.openai import parse_chat
 from services.edge.domain.structure import outside_strings
-from services.runtime.api_keys import region_of
-from services.runtime.errors import ComptoirError
+from services.kernel.api_keys import region_of
+from services.kernel.errors import ComptoirError
 from services.runtime.http.bodies import ChunkedBody
 from services.runtime.http.bounds import RefusedError
 from services.runtime.http.head import end_of_head, parse_head

@@ -18,15 +18,15 @@ from pathlib import Path
 
 import cramjam
 
-from services.local.clickhouse.adapters.chdb_engine import ChdbEngine
-from services.local.clickhouse.adapters.engine_folder import EngineFolder
-from services.local.clickhouse.domain.errors import StoreError
-from services.local.clickhouse.domain.inserts import split_insert
-from services.local.clickhouse.domain.request import parse_request
-from services.local.clickhouse.server.checker import StatementChecker
-from services.local.clickhouse.wire.codings import decode
-from services.local.clickhouse.wire.forms import MAX_FIELDS, form_fields, url_fields
-from services.local.clickhouse.wire.native_blocks import decode_blocks, encode_blocks
+from deploy.local.clickhouse.adapters.chdb_engine import ChdbEngine
+from deploy.local.clickhouse.adapters.engine_folder import EngineFolder
+from deploy.local.clickhouse.domain.errors import StoreError
+from deploy.local.clickhouse.domain.inserts import split_insert
+from deploy.local.clickhouse.domain.request import parse_request
+from deploy.local.clickhouse.server.checker import StatementChecker
+from deploy.local.clickhouse.wire.codings import decode
+from deploy.local.clickhouse.wire.forms import MAX_FIELDS, form_fields, url_fields
+from deploy.local.clickhouse.wire.native_blocks import decode_blocks, encode_blocks
 
 BOUND = 256 * 1024
 _ROUNDS = 5

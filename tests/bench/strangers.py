@@ -19,10 +19,10 @@ import psutil
 import uvloop
 
 from services.edge.domain.ports import Ports
-from services.edge.server.listener import ListenAddress
-from services.edge.server.process import EdgeProcess
+from services.edge.process import EdgeProcess
+from services.edge.server.http.listener import ListenAddress
+from services.kernel.clock import SystemClock
 from services.runtime import logs
-from services.runtime.clock import SystemClock
 from tests.services.edge.conftest import LIMITS
 from tests.services.edge.memory import MemoryGenerators, MemoryRouter, MemoryUsage
 from tests.services.edge.scripts import GOOD_KEY, GeneratorScript, RouterScript, UsageScript

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.local.clickhouse.domain.errors import ACCESS_DENIED, READONLY, SYNTAX_ERROR, StoreError
-from services.local.clickhouse.domain.ports import Connection, Engine, Stream
+from deploy.local.clickhouse.domain.errors import ACCESS_DENIED, READONLY, SYNTAX_ERROR, StoreError
+from deploy.local.clickhouse.domain.ports import Connection, Engine, Stream
 
 FORMAT = "RowBinary"
 

@@ -6,8 +6,8 @@ import pytest
 
 from services.edge.domain.chat import ChatRequest, Finished, FinishReason, Message, Role, Sampling
 from services.edge.domain.ports import Answer, Generators, Offer
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from tests.services.edge.scripts import GeneratorScript
 
 CHAT = ChatRequest("tiny-eu", (Message(Role.USER, "Bonjour"),), Sampling(seed=0))

@@ -4,8 +4,8 @@ import pytest
 
 from services.edge.domain.chat import ChatRequest, Message, Role, Sampling
 from services.edge.domain.ports import Router
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from tests.services.edge.scripts import GOOD_KEY, LEASE, RouterScript
 
 CHAT = ChatRequest("tiny-eu", (Message(Role.USER, "é" * 10),), Sampling(max_output_tokens=5))

@@ -12,8 +12,8 @@ import pytest
 from services.generator.domain.ports import ChatTurn, Engine, EngineFinish, Role
 from services.generator.domain.queueing import QueueOrder
 from services.generator.domain.sampling import Sampling
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from tests.contracts.engine_fuzz import Attempts, attempts
 from tests.contracts.engine_requests import (
     BOUND_SECONDS,

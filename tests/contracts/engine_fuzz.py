@@ -13,7 +13,7 @@ from typing import Final
 
 from services.generator.domain.ports import ChatTurn, Engine, EngineFinish, EngineRequest, Role
 from services.generator.domain.sampling import Sampling
-from services.runtime.identity import Identity
+from services.kernel.identity import Identity
 
 ATTEMPTS: Final = 360
 CONCURRENT: Final = 24

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from services.generator.domain.ports import ChatTurn, Engine, EngineFinish, EngineRequest, Role, Step
 from services.generator.domain.sampling import Sampling
-from services.runtime.identity import Identity
+from services.kernel.identity import Identity
 
 RUNNING_REQUESTS = 4
 CONTEXT_TOKENS = 1024

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.ports import KeyStore
 from services.router.domain.tenancy import Key, NewKey, Priority, Quota
-from services.runtime.errors import ComptoirError, Reason
 
 DIGEST = bytes(range(32))
 

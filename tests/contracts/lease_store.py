@@ -4,6 +4,9 @@ import asyncio
 
 import pytest
 
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
+from services.kernel.quota import QuotaState
 from services.router.domain.lease import (
     Acceptance,
     Accepted,
@@ -17,9 +20,6 @@ from services.router.domain.lease import (
 )
 from services.router.domain.ports import LeaseStore
 from services.router.domain.tenancy import Quota
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity
-from services.runtime.quota import QuotaState
 
 NOW = 1_000.0
 TICKETS_END = NOW + 12

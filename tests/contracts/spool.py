@@ -9,8 +9,8 @@ from services.emitter.domain.batching import SealLimits
 from services.emitter.domain.frame import Frame, Kind
 from services.emitter.domain.limits import SpoolFile, SpoolLimits
 from services.emitter.domain.ports import Spool
-from services.runtime.clock import ManualClock
-from services.runtime.errors import ComptoirError, Reason
+from services.kernel.clock import ManualClock
+from services.kernel.errors import ComptoirError, Reason
 from tests.contracts.frames import read
 
 MAX_BYTES = 4_000

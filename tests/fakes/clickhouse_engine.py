@@ -5,9 +5,9 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.local.clickhouse.domain.errors import READONLY, UNKNOWN_SETTING, StoreError
-from services.local.clickhouse.domain.ports import Answer
-from services.local.clickhouse.domain.vocabulary import Vocabulary
+from deploy.local.clickhouse.domain.errors import READONLY, UNKNOWN_SETTING, StoreError
+from deploy.local.clickhouse.domain.ports import Answer
+from deploy.local.clickhouse.domain.vocabulary import Vocabulary
 
 TREES = {"SELECT": "SelectWithUnionQuery", "INSERT": "InsertQuery", "SET": "Set", "KILL": "KillQueryQuery"}
 SETTINGS = {"dialect": "clickhouse", "max_threads": "2"}

@@ -7,7 +7,7 @@ from services.emitter.domain.epoch import Epoch
 from services.emitter.domain.frame import Frame, Kind, seal
 from services.emitter.domain.limits import SpoolFile, SpoolState, refuse_if_full
 from services.emitter.domain.ports import Event, LogUnavailableError, Taken
-from services.runtime.clock import Clock
+from services.kernel.clock import Clock
 
 
 class MemorySpool:

@@ -6,6 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from services.kernel.api_keys import make_key
+from services.kernel.catalog import Catalog, Model, Region
+from services.kernel.clock import ManualClock
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from services.router.adapters.memory_leases import MemoryLeases
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
 from services.router.domain.admission import AdmissionDesk, AdmitRequest, Policy, Ports
@@ -16,11 +21,6 @@ from services.router.domain.leases import LeaseDesk, LeaseTerms
 from services.router.domain.placement import Load, ReadyTerms, Registration
 from services.router.domain.tenancy import Key, NewKey, Priority, Quota, Tenant
 from services.router.domain.ticket import SignedTicket, TicketClaims
-from services.runtime.api_keys import make_key
-from services.runtime.catalog import Catalog, Model, Region
-from services.runtime.clock import ManualClock
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity
 
 PEPPER = b"p" * 32
 FRANCE, GERMANY = Region(number=1, name="eu-fr"), Region(number=2, name="eu-de")

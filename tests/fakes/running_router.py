@@ -20,13 +20,13 @@ from comptoir.router.v1 import (
 )
 from comptoir.ticket.v1 import ticket_pb2
 
-from services.router.assembly import Router
+from services.kernel.clock import ManualClock
+from services.kernel.errors import ComptoirError
+from services.router.process import Router
 from services.router.settings import RouterSettings
 from services.runtime.addresses import GrpcTarget, TlsFiles
-from services.runtime.clock import ManualClock
-from services.runtime.errors import ComptoirError
-from services.runtime.grpc_server import channel
-from services.runtime.status import error_from
+from services.runtime.grpc.server import channel
+from services.runtime.grpc.status import error_from
 from tests.fakes.router import MemoryLog
 
 WAIT_SECONDS = 5.0

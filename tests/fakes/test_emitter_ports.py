@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from services.emitter.domain.frame import Kind
-from services.runtime.clock import ManualClock
+from services.kernel.clock import ManualClock
 from tests.contracts.event_log import EventLogContract, Read
 from tests.contracts.spool import SpoolContract, spool_file
 from tests.fakes.emitter_ports import MemoryLog, MemorySpool

@@ -23,7 +23,7 @@ _PAUSE_SECONDS = 0.05
 
 
 class ClickHouseProcess:
-    """`python -m services.local.clickhouse` on one data folder; can be started again after it was killed."""
+    """`python -m deploy.local.clickhouse` on one data folder; can be started again after it was killed."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder
@@ -61,7 +61,7 @@ class ClickHouseProcess:
         """Starts the process and does not wait."""
         with self.stderr_file.open("ab") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "services.local.clickhouse", "--config", str(self.config_file)],
+                [sys.executable, "-m", "deploy.local.clickhouse", "--config", str(self.config_file)],
                 stderr=stderr,
                 start_new_session=True,
             )

@@ -11,7 +11,7 @@ import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.runtime.addresses import GrpcTarget
-from services.runtime.grpc_server import channel
+from services.runtime.grpc.server import channel
 
 START_SECONDS = 30.0
 STOP_SECONDS = 30.0

@@ -27,7 +27,7 @@ def free_ports(count: int) -> list[int]:
 
 
 class KafkaProcess:
-    """`python -m services.local.kafka` on one data folder; can be started again after it was killed."""
+    """`python -m deploy.local.kafka` on one data folder; can be started again after it was killed."""
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder
@@ -68,7 +68,7 @@ class KafkaProcess:
         """Starts the process and does not wait."""
         with self.stderr_file.open("ab") as stderr:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "services.local.kafka", "--config", str(self.config_file)],
+                [sys.executable, "-m", "deploy.local.kafka", "--config", str(self.config_file)],
                 stderr=stderr,
                 start_new_session=True,
             )

@@ -18,7 +18,7 @@ import grpc
 import openai
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 
-from services.cli.stack.options import PORTS
+from deploy.local.stack.options import PORTS
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMPTOIR = (sys.executable, "-m", "services.cli")

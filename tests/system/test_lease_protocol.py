@@ -23,10 +23,10 @@ from services.generator.domain.generation import Surroundings
 from services.generator.domain.generations import Generations
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.ticket import Replica, TicketGate
-from services.generator.server import GeneratorService
+from services.generator.server.generation import GeneratorService
+from services.kernel.clock import SystemClock
 from services.runtime.addresses import GrpcListen, GrpcTarget
-from services.runtime.clock import SystemClock
-from services.runtime.grpc_server import build_server
+from services.runtime.grpc.server import build_server
 from services.runtime.settings import read_secret
 from tests.fakes.running_router import (
     RunningRouter,

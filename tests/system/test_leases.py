@@ -11,8 +11,8 @@ import grpc
 import httpx
 import pytest
 
-from services.runtime.errors import Reason
-from services.runtime.status import error_from
+from services.kernel.errors import Reason
+from services.runtime.grpc.status import error_from
 from tests.system.serving_processes import MODEL, ServingProcesses
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(240)]

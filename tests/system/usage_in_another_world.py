@@ -7,7 +7,7 @@ import sys
 
 from pipelines.usage import __main__ as usage
 from pipelines.usage.domain import frame
-from services.runtime.clock import SystemClock
+from services.kernel.clock import SystemClock
 
 
 class ClockThatIsOff(SystemClock):

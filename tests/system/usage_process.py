@@ -11,8 +11,8 @@ import yaml
 from comptoir.readiness.v1 import readiness_pb2, readiness_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.runtime.readiness import Readiness
-from services.runtime.readiness_service import readiness_of
+from services.kernel.readiness import Readiness
+from services.runtime.grpc.readiness_service import readiness_of
 from tests.system.clickhouse_process import ClickHouseProcess
 from tests.system.kafka_process import KafkaProcess
 

@@ -8,7 +8,7 @@ from pipelines.usage.domain.errors import SchemaError
 from pipelines.usage.domain.migrations import Migration, due
 from pipelines.usage.settings import ClickHouseSettings
 from pipelines.usage.wire import STREAMS
-from services.runtime.catalog import Catalog
+from services.kernel.catalog import Catalog
 from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)

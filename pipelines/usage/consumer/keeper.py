@@ -12,7 +12,7 @@ from pipelines.usage.domain.progress import Breaker
 from pipelines.usage.domain.rules import Rules
 from pipelines.usage.domain.validation import validate
 from pipelines.usage.wire import BOUNDS, KIND_OF_TOPIC, parse, without
-from services.runtime.clock import Clock
+from services.kernel.clock import Clock
 from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)

@@ -8,7 +8,7 @@ from pipelines.usage.domain.errors import Fault, UnavailableError
 from pipelines.usage.domain.pauses import Pause, Pauses
 from pipelines.usage.domain.rules import Rules
 from pipelines.usage.wire import KIND_OF_TOPIC
-from services.runtime.readiness import STARTING, Figure, Readiness, Unready, unready
+from services.kernel.readiness import STARTING, Figure, Readiness, Unready, unready
 
 
 class Standing:

@@ -13,8 +13,8 @@ from pipelines.usage.domain.frame import Kind
 from pipelines.usage.domain.ports import KindProgress, Lag, Partition
 from pipelines.usage.domain.rules import Rules
 from pipelines.usage.wire import KIND_OF_TOPIC
+from services.kernel.readiness import Readiness
 from services.runtime.logs import get_logger
-from services.runtime.readiness import Readiness
 
 _log = get_logger(__name__)
 

@@ -4,7 +4,7 @@ import logging
 from typing import Any
 from urllib.parse import urlsplit
 
-from services.cli.stack.errors import StackError
+from deploy.local.stack.errors import StackError
 
 # Unknown table, unknown database: the pipeline makes them at its first start.
 _NOTHING_THERE_YET = (60, 81)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from services.cli.stack.errors import StackError
-from services.cli.stack.options import DEFAULT_DATA_DIR
-from services.cli.stack.paths import DataPaths
-from services.cli.stack.state import missing_state, read_state
+from deploy.local.stack.errors import StackError
+from deploy.local.stack.options import DEFAULT_DATA_DIR
+from deploy.local.stack.paths import DataPaths
+from deploy.local.stack.state import missing_state, read_state
 from services.runtime.settings import environment
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ from google.protobuf.message import Message
 from rich.console import Console
 from rich.table import Table
 
-from services.cli.stack.errors import StackError
-from services.cli.stack.options import DEFAULT_DATA_DIR
-from services.cli.stack.paths import DataPaths
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.status import error_from
+from deploy.local.stack.errors import StackError
+from deploy.local.stack.options import DEFAULT_DATA_DIR
+from deploy.local.stack.paths import DataPaths
+from services.kernel.errors import ComptoirError, Reason
+from services.runtime.grpc.status import error_from
 
 keys = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
 tenants = typer.Typer(no_args_is_help=True, help="Create and list tenants.")

@@ -8,10 +8,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from deploy.local.stack.options import DEFAULT_DATA_DIR
+from deploy.local.stack.paths import DataPaths
+from deploy.local.stack.state import missing_state, read_state
 from services.cli.adapters.store import Store
-from services.cli.stack.options import DEFAULT_DATA_DIR
-from services.cli.stack.paths import DataPaths
-from services.cli.stack.state import missing_state, read_state
 
 report = typer.Typer(no_args_is_help=True, help="Tables from the store.")
 

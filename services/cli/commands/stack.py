@@ -13,11 +13,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from deploy.local.stack.errors import StackError
+from deploy.local.stack.options import DEFAULT_DATA_DIR
+from deploy.local.stack.paths import DataPaths
+from deploy.local.stack.state import holder_pid, is_running, missing_state, read_state
 from services.cli.adapters.live import ask_stack
-from services.cli.stack.errors import StackError
-from services.cli.stack.options import DEFAULT_DATA_DIR
-from services.cli.stack.paths import DataPaths
-from services.cli.stack.state import holder_pid, is_running, missing_state, read_state
 from services.cli.status_view import print_status
 from services.runtime.log_lines import readable_line
 

@@ -9,12 +9,12 @@ import typer
 import yaml
 from rich.console import Console
 
+from deploy.local.stack.errors import StackError
+from deploy.local.stack.options import DEFAULT_DATA_DIR, DEFAULT_MODEL, DEFAULT_PORT, EngineName, StackOptions
+from deploy.local.stack.run import Observer, StackRun
+from deploy.local.stack.state import StackState
 from services.cli.detach import run_detached, run_reporting
 from services.cli.presenter import JsonPresenter, Presenter, TerminalPresenter
-from services.cli.stack.errors import StackError
-from services.cli.stack.options import DEFAULT_DATA_DIR, DEFAULT_MODEL, DEFAULT_PORT, EngineName, StackOptions
-from services.cli.stack.run import Observer, StackRun
-from services.cli.stack.state import StackState
 from services.runtime.addresses import split_address
 from services.runtime.privacy import keep_private
 from services.runtime.settings import environment

@@ -10,14 +10,14 @@ from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 from services.edge import wire
 from services.edge.domain.chat import ChatRequest, Finished
 from services.edge.domain.ports import Offer
+from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget, TlsFiles
-from services.runtime.clock import Clock
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.grpc_server import channel
-from services.runtime.identity import Identity
-from services.runtime.interceptors import REQUEST_ID_KEY
+from services.runtime.grpc.interceptors import REQUEST_ID_KEY
+from services.runtime.grpc.server import channel
+from services.runtime.grpc.status import error_from
 from services.runtime.logs import get_logger
-from services.runtime.status import error_from
 
 _Call: TypeAlias = "grpc.aio.UnaryStreamCall[generator_pb2.GenerateRequest, generator_pb2.GenerateResponse]"
 

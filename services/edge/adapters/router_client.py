@@ -7,12 +7,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services.edge import wire
 from services.edge.domain.chat import ChatRequest
 from services.edge.domain.ports import Admission, Model, Obstacle
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.grpc_server import channel
-from services.runtime.identity import Identity
-from services.runtime.interceptors import REQUEST_ID_KEY
-from services.runtime.status import error_from
+from services.runtime.grpc.interceptors import REQUEST_ID_KEY
+from services.runtime.grpc.server import channel
+from services.runtime.grpc.status import error_from
 
 _HEALTH_SECONDS = 1.0
 # The service whose health says whether the router has a replica that is ready.

@@ -8,11 +8,11 @@ from comptoir.usage.v1 import usage_pb2
 
 from services.edge import wire
 from services.edge.domain.timeline import EdgeRequest
+from services.kernel.errors import ComptoirError
+from services.kernel.identity import Identity
+from services.kernel.reasons import RETRYABLE
 from services.runtime.emitter_client import MAX_EVENTS, EmitterClient
-from services.runtime.errors import ComptoirError
-from services.runtime.identity import Identity
 from services.runtime.logs import get_logger
-from services.runtime.reasons import RETRYABLE
 from services.runtime.telemetry import counter
 
 _log = get_logger(__name__)

@@ -2,8 +2,8 @@
 
 from services.edge.domain.chat import ChatRequest, Finished
 from services.edge.domain.ports import Admission, Answer, Generators
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 
 # Failures of one replica or its ticket. A failed engine is not among them: a request that breaks
 # one engine would break three.

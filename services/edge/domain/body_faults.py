@@ -5,7 +5,7 @@ from enum import Enum
 from typing import Any, Final
 
 from services.edge.domain.parameters import public_name
-from services.runtime.errors import ComptoirError, Reason
+from services.kernel.errors import ComptoirError, Reason
 
 UTF8_MARK: Final = b"\xef\xbb\xbf"
 # Byte order marks of UTF-16 and UTF-32, and what any JSON begins with in these without one.

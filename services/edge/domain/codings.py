@@ -2,7 +2,7 @@
 
 import zlib
 
-from services.runtime.errors import ComptoirError, Numbers, Reason
+from services.kernel.errors import ComptoirError, Numbers, Reason
 
 # What an answer that refuses a coding names.
 SERVED_CODINGS = "gzip, deflate, identity"

@@ -9,8 +9,8 @@ from services.edge.domain.body_faults import BodyError
 from services.edge.domain.codings import SERVED_CODINGS
 from services.edge.domain.parameters import expectation, public_name
 from services.edge.domain.quota import duration_text, quota_headers
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.reasons import ROWS, Retry, Row
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.reasons import ROWS, Retry, Row
 
 _REQUEST = "invalid_request_error"
 # Where nobody knows when a retry may succeed.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from services.runtime.errors import ComptoirError, Reason
+from services.kernel.errors import ComptoirError, Reason
 
 # A JSON object as the decoder gives it: any value of any type may stand in it.
 JsonObject = Mapping[str, Any]

@@ -6,8 +6,8 @@ from typing import Protocol
 
 from services.edge.domain.chat import ChatRequest, Finished
 from services.edge.domain.timeline import EdgeRequest
-from services.runtime.identity import Identity
-from services.runtime.quota import QuotaState
+from services.kernel.identity import Identity
+from services.kernel.quota import QuotaState
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """A key's quota as OpenAI's rate-limit headers."""
 
-from services.runtime.quota import QuotaState
+from services.kernel.quota import QuotaState
 
 
 def quota_headers(quota: QuotaState) -> list[tuple[bytes, bytes]]:

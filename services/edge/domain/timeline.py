@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-from services.runtime.errors import Reason
-from services.runtime.identity import Identity
+from services.kernel.errors import Reason
+from services.kernel.identity import Identity
 
 
 class Endpoint(IntEnum):

@@ -12,12 +12,12 @@ from services.edge.domain.paths import CHAT_PATH, MODELS_PATH, served_path
 from services.edge.domain.ports import UsageReports
 from services.edge.domain.timeline import Endpoint
 from services.edge.server.chat import ChatCompletions
-from services.edge.server.exchange import ClientGoneError, Exchange, HttpRefusalError
 from services.edge.server.health import Health
+from services.edge.server.http.exchange import ClientGoneError, Exchange, HttpRefusalError
+from services.edge.server.http.presence import WriteWatch
 from services.edge.server.models import Models
-from services.edge.server.presence import WriteWatch
-from services.runtime.clock import Clock
-from services.runtime.errors import ComptoirError, Reason
+from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError, Reason
 from services.runtime.logs import get_logger, log_failure
 
 _log = get_logger(__name__)

@@ -11,11 +11,11 @@ from services.edge.domain.openai import parse_chat
 from services.edge.domain.ports import Admission, Generators, Router
 from services.edge.domain.quota import quota_headers
 from services.edge.domain.sse import DONE, ChunkWriter
-from services.edge.server.exchange import STREAM_HEADERS, Exchange
-from services.edge.server.presence import ClientWatch, KeepAlive
-from services.edge.server.reading import read_body, read_key
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity
+from services.edge.server.http.exchange import STREAM_HEADERS, Exchange
+from services.edge.server.http.presence import ClientWatch, KeepAlive
+from services.edge.server.http.reading import read_body, read_key
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)

@@ -3,7 +3,7 @@
 import json
 
 from services.edge.domain.ports import Router
-from services.edge.server.exchange import Exchange
+from services.edge.server.http.exchange import Exchange
 
 _READY = b'{"status":"ready"}'
 _ALIVE = b'{"status":"alive"}'

@@ -2,9 +2,9 @@
 
 from services.edge.domain.completion import model_json, model_list_json
 from services.edge.domain.ports import Model, Router
-from services.edge.server.exchange import Exchange
-from services.edge.server.reading import read_key
-from services.runtime.errors import ComptoirError, Reason
+from services.edge.server.http.exchange import Exchange
+from services.edge.server.http.reading import read_key
+from services.kernel.errors import ComptoirError, Reason
 
 
 class Models:

@@ -15,8 +15,8 @@ from services.emitter.adapters.spool_start import start
 from services.emitter.domain.frame import Frame, Kind
 from services.emitter.domain.limits import RETRY_AFTER_SECONDS, SpoolFile, SpoolState
 from services.emitter.domain.ports import Event, Taken
-from services.runtime.clock import Clock
-from services.runtime.errors import ComptoirError, Reason
+from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError, Reason
 from services.runtime.logs import get_logger, log_failure
 from services.runtime.telemetry import counter
 

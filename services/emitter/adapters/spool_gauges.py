@@ -1,7 +1,7 @@
 """What waits in the spool, as metrics."""
 
 from services.emitter.domain.ports import Spool
-from services.runtime.clock import Clock
+from services.kernel.clock import Clock
 from services.runtime.telemetry import gauge
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from services.emitter.domain.frame import SCHEMA_VERSION
-from services.runtime.errors import ComptoirError, Reason
+from services.kernel.errors import ComptoirError, Reason
 
 # Producers' clocks may be ahead by this much; the usage pipeline allows the same.
 FUTURE_MICROSECONDS = 3_600_000_000

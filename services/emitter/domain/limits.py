@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.emitter.domain.batching import SealLimits
-from services.runtime.errors import ComptoirError, Reason
+from services.kernel.errors import ComptoirError, Reason
 
 RETRY_AFTER_SECONDS = 1.0
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from services.runtime.contract import TICKET_SIGNATURE_CONTEXT
+from services.contract.ticket import TICKET_SIGNATURE_CONTEXT
 from services.runtime.settings import read_secret
 
 _KEY_BYTES = 32

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from services.generator.domain.engine_parameters import EngineParameters, SimulatedParameters
 from services.generator.domain.ports import Engine
-from services.runtime.clock import Clock
+from services.kernel.clock import Clock
 from services.runtime.settings import SettingsError
 
 

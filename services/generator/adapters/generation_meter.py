@@ -4,7 +4,7 @@ from typing import Final
 
 from services.generator.domain.ports import Engine
 from services.generator.domain.terminal_event import TerminalEvent
-from services.runtime.metric_names import Aliases
+from services.runtime.metrics.names import Aliases
 from services.runtime.telemetry import counter, gauge, histogram, read_counter
 
 _MICROSECONDS: Final = 1_000_000

@@ -9,7 +9,7 @@ from comptoir.router.v1 import replica_pb2
 
 from services.generator import wire
 from services.generator.domain.ticket import Claims
-from services.runtime.identity import Identity
+from services.kernel.identity import Identity
 
 _MAX_PER_REPORT = 1000
 _RESEND_SECONDS = 5.0

@@ -14,13 +14,13 @@ from services.generator.domain.load import LoadReport, is_big_change
 from services.generator.domain.ports import Capabilities
 from services.generator.domain.terminal_event import Counts
 from services.generator.domain.ticket import Claims, Replica
+from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget
-from services.runtime.clock import Clock
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.grpc_server import channel
-from services.runtime.identity import Identity
+from services.runtime.grpc.server import channel
+from services.runtime.grpc.status import error_from
 from services.runtime.logs import get_logger
-from services.runtime.status import error_from
 
 _log = get_logger(__name__)
 

@@ -21,8 +21,8 @@ from services.generator.domain.ports import (
     Step,
 )
 from services.generator.domain.sampling import Sampling
-from services.runtime.clock import Clock
-from services.runtime.errors import ComptoirError, Numbers, Reason
+from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError, Numbers, Reason
 
 
 @dataclass

@@ -5,10 +5,10 @@ from services.generator.domain.load import LoadSample
 from services.generator.domain.ports import EventRefusedError
 from services.generator.domain.terminal_event import TerminalEvent
 from services.generator.domain.ticket import Replica
+from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError, Reason
 from services.runtime.addresses import GrpcTarget
-from services.runtime.clock import Clock
 from services.runtime.emitter_client import EmitterClient
-from services.runtime.errors import ComptoirError, Reason
 from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)

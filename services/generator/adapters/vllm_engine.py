@@ -30,8 +30,8 @@ from services.generator.domain.ports import (
     RequestFailedError,
     Step,
 )
-from services.runtime.clock import Clock
-from services.runtime.errors import ComptoirError, Numbers, Reason
+from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.runtime.settings import SettingsError
 
 _SHUTDOWN_SECONDS = 5.0

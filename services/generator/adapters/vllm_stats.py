@@ -5,7 +5,7 @@ from typing import Any
 from vllm.v1.metrics.loggers import PrometheusStatLogger
 
 from services.generator.domain.ports import EngineLoad
-from services.runtime.clock import Clock
+from services.kernel.clock import Clock
 
 
 class StatsSnapshot:

@@ -9,7 +9,7 @@ from services.generator.domain.ports import (
     RequestFailedError,
 )
 from services.generator.domain.terminal_event import Ending, Outcome
-from services.runtime.errors import ComptoirError, Reason
+from services.kernel.errors import ComptoirError, Reason
 
 # A caller's own timer fires a little before ours: the time that its request spent on the way.
 DEADLINE_TOLERANCE_SECONDS = 0.1

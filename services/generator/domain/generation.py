@@ -20,9 +20,9 @@ from services.generator.domain.sampling import Room, Sampling, check_size, outpu
 from services.generator.domain.terminal_event import Counts, Ending, Outcome, TerminalEvent, kv_blocks_for
 from services.generator.domain.ticket import Claims
 from services.generator.domain.timeline import Timeline, Timings
-from services.runtime.clock import Clock
-from services.runtime.errors import ComptoirError
-from services.runtime.identity import Identity
+from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError
+from services.kernel.identity import Identity
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from services.generator.domain.load import LoadReport, LoadTotals, permille
 from services.generator.domain.ports import Sleep
 from services.generator.domain.terminal_event import Counts, Ending
 from services.generator.domain.ticket import Claims, TicketGate
-from services.runtime.errors import ComptoirError, Reason
+from services.kernel.errors import ComptoirError, Reason
 
 _POLL_SECONDS = 0.05
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.runtime.identity import Identity
+from services.kernel.identity import Identity
 
 _BIG_CHANGE_REQUESTS = 4
 _BIG_CHANGE_SHARE = 0.25

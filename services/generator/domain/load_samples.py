@@ -5,9 +5,9 @@ from typing import Protocol
 
 from services.generator.domain.load import LoadReport, LoadSample, LoadTotals, since
 from services.generator.domain.ports import EventRefusedError, Sleep, UsageSink
-from services.runtime.clock import Clock
-from services.runtime.errors import ComptoirError
-from services.runtime.identity import Identity
+from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError
+from services.kernel.identity import Identity
 
 
 class LoadSource(Protocol):

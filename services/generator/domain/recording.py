@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 
 from services.generator.domain.ports import EventRefusedError, Sleep, UsageSink
 from services.generator.domain.terminal_event import TerminalEvent
-from services.runtime.errors import ComptoirError, Reason
+from services.kernel.errors import ComptoirError, Reason
 
 _PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 8.0

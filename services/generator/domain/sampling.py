@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from services.runtime.errors import ComptoirError, Numbers, Reason
+from services.kernel.errors import ComptoirError, Numbers, Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from enum import IntEnum
 
 from services.generator.domain.ticket import Claims
 from services.generator.domain.timeline import Timings
-from services.runtime.errors import Reason
-from services.runtime.identity import Identity
+from services.kernel.errors import Reason
+from services.kernel.identity import Identity
 
 
 class Outcome(IntEnum):

@@ -3,9 +3,9 @@
 from collections import deque
 from dataclasses import dataclass
 
-from services.runtime.contract import TICKET_MAX_LIFETIME_SECONDS, TICKET_MAX_SKEW_SECONDS
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity
+from services.contract.ticket import TICKET_MAX_LIFETIME_SECONDS, TICKET_MAX_SKEW_SECONDS
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 
 MAX_LIFETIME_MICROSECONDS = TICKET_MAX_LIFETIME_SECONDS * 1_000_000
 # A ticket may look this much younger than it is.

@@ -4,7 +4,7 @@ import asyncio
 from enum import Enum
 
 from services.generator.domain.ports import Engine, EngineFailedError, Sleep
-from services.runtime.clock import Clock
+from services.kernel.clock import Clock
 
 _CHECK_SECONDS = 1.0
 

@@ -4,9 +4,9 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
+from services.kernel.clock import Clock
 from services.router.domain.ports import KeyStore
 from services.router.domain.tenancy import Key, NewKey, Tenant
-from services.runtime.clock import Clock
 
 # A revocation made through another process holds here after at most this long.
 MAX_AGE_SECONDS: Final = 5.0

@@ -7,6 +7,8 @@ cancelled + lost + expired; the difference is in flight.
 from collections.abc import Sequence
 from typing import Final
 
+from services.kernel.identity import Identity
+from services.kernel.quota import QuotaState
 from services.router.domain.lease import (
     Acceptance,
     Accepted,
@@ -18,8 +20,6 @@ from services.router.domain.lease import (
     Settlement,
 )
 from services.router.domain.ports import LeaseStore
-from services.runtime.identity import Identity
-from services.runtime.quota import QuotaState
 from services.runtime.telemetry import counter
 
 _ACCEPTED: Final = {

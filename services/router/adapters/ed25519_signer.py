@@ -4,9 +4,9 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.router import wire
+from services.contract.ticket import TICKET_SIGNATURE_CONTEXT
 from services.router.domain.ticket import SignedTicket, TicketClaims
-from services.runtime.contract import TICKET_SIGNATURE_CONTEXT
+from services.router.wire import admission as wire
 
 SEED_BYTES: Final = 32
 

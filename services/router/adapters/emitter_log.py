@@ -1,9 +1,9 @@
 """Admission decisions become durable in the emitter's spool."""
 
-from services.router import wire
+from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.events import AdmissionEvent
+from services.router.wire import admission as wire
 from services.runtime.emitter_client import EmitterClient
-from services.runtime.errors import ComptoirError, Reason
 from services.runtime.telemetry import counter
 
 

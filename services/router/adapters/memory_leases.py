@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from services.kernel.identity import Identity
+from services.kernel.quota import QuotaState
 from services.router.domain.lease import (
     Acceptance,
     Accepted,
@@ -13,8 +15,6 @@ from services.router.domain.lease import (
     Settlement,
 )
 from services.router.domain.lease_book import LeaseBook
-from services.runtime.identity import Identity
-from services.runtime.quota import QuotaState
 
 
 class MemoryLeases:

@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from services.kernel.identity import Identity
 from services.router.domain.lease import Process
 from services.router.domain.placement import Load, Registration, Replica
 from services.router.domain.registering import Session, check_free
-from services.runtime.identity import Identity
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from services.kernel.errors import ComptoirError, Reason
 from services.router.adapters.tables import (
     MIGRATIONS,
     SCHEMA_VERSION,
@@ -22,7 +23,6 @@ from services.router.adapters.tables import (
     TenantRow,
 )
 from services.router.domain.tenancy import Key, NewKey, Priority, Quota, Tenant
-from services.runtime.errors import ComptoirError, Reason
 from services.runtime.settings import SettingsError
 
 _PRAGMAS: Final = (

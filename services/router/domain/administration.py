@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from services.kernel.api_keys import ENTROPY_BYTES, make_key
+from services.kernel.catalog import Catalog, Region
+from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.keys import digest_of
 from services.router.domain.ports import KeyStore
 from services.router.domain.tenancy import Key, NewKey, Priority, Quota, Tenant
-from services.runtime.api_keys import ENTROPY_BYTES, make_key
-from services.runtime.catalog import Catalog, Region
-from services.runtime.clock import Clock
-from services.runtime.errors import ComptoirError, Reason
 
 _MICROSECONDS: Final = 1_000_000
 

@@ -3,6 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from services.kernel.catalog import Catalog, Model, Region
+from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
+from services.kernel.quota import QuotaState
 from services.router.domain.authentication import Authenticator
 from services.router.domain.events import AdmissionEvent
 from services.router.domain.leases import LeaseDesk
@@ -11,11 +16,6 @@ from services.router.domain.ports import AdmissionLog, ReplicaDirectory, Signer
 from services.router.domain.sizing import check_quota, size_of
 from services.router.domain.tenancy import Key, Priority
 from services.router.domain.ticket import Grant, TicketOffer, draft_claims
-from services.runtime.catalog import Catalog, Model, Region
-from services.runtime.clock import Clock
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity
-from services.runtime.quota import QuotaState
 
 _MICROSECONDS: Final = 1_000_000
 # An honest ticket is used within milliseconds. One that is used later finds its replica full at worst, and

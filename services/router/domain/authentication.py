@@ -2,12 +2,12 @@
 
 import hmac
 
+from services.kernel.api_keys import region_of
+from services.kernel.catalog import Region
+from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.keys import digest_of
 from services.router.domain.ports import KeyFinder
 from services.router.domain.tenancy import Key
-from services.runtime.api_keys import region_of
-from services.runtime.catalog import Region
-from services.runtime.errors import ComptoirError, Reason
 
 
 class Authenticator:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from services.runtime.errors import Reason
-from services.runtime.identity import Identity
+from services.kernel.errors import Reason
+from services.kernel.identity import Identity
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
+from services.kernel.identity import Identity
 from services.router.domain.tenancy import Quota
-from services.runtime.identity import Identity
 
 
 class Process(NamedTuple):

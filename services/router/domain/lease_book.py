@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from services.kernel.identity import Identity
+from services.kernel.quota import QuotaState
 from services.router.domain.lease import (
     Acceptance,
     Accepted,
@@ -16,8 +18,6 @@ from services.router.domain.lease import (
     Settlement,
 )
 from services.router.domain.quota import QuotaAccounts
-from services.runtime.identity import Identity
-from services.runtime.quota import QuotaState
 
 # Longer than a replica says a settlement again; beyond the number, the oldest are forgotten.
 REMEMBERED_SECONDS: Final = 660.0

@@ -4,6 +4,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from services.kernel.clock import Clock
+from services.kernel.errors import Reason
+from services.kernel.identity import Identity
+from services.kernel.quota import QuotaState
 from services.router.domain.lease import (
     Acceptance,
     Accepted,
@@ -17,10 +21,6 @@ from services.router.domain.lease import (
 from services.router.domain.ports import LeaseStore, ReplicaDirectory
 from services.router.domain.ticket import Grant
 from services.router.domain.waiting_lines import MAX_WAITING, WaitingLines
-from services.runtime.clock import Clock
-from services.runtime.errors import Reason
-from services.runtime.identity import Identity
-from services.runtime.quota import QuotaState
 
 Got = TypeVar("Got")
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.router.domain.lease import Process
-from services.runtime.errors import ComptoirError, Numbers, Reason
 
 MAX_OFFERS: Final = 3
 _RETRY_SECONDS: Final = 1.0

@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
+from services.kernel.identity import Identity
+from services.kernel.quota import QuotaState
 from services.router.domain.events import AdmissionEvent
 from services.router.domain.lease import (
     Acceptance,
@@ -18,8 +20,6 @@ from services.router.domain.lease import (
 from services.router.domain.placement import Load, Registration, Replica
 from services.router.domain.tenancy import Key, NewKey, Tenant
 from services.router.domain.ticket import SignedTicket, TicketClaims
-from services.runtime.identity import Identity
-from services.runtime.quota import QuotaState
 
 
 class KeyFinder(Protocol):

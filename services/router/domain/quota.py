@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
+from services.kernel.errors import ComptoirError, Numbers, Reason
+from services.kernel.quota import QuotaState
 from services.router.domain.bucket import Bucket
 from services.router.domain.tenancy import Quota
-from services.runtime.errors import ComptoirError, Numbers, Reason
-from services.runtime.quota import QuotaState
 
 _CONCURRENCY_RETRY_SECONDS: Final = 1.0
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from services.kernel.catalog import Catalog
+from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.placement import ReadyTerms, Registration
-from services.runtime.catalog import Catalog
-from services.runtime.errors import ComptoirError, Reason
 
 
 @dataclass(frozen=True, slots=True)

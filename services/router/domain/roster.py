@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from services.kernel.clock import Clock
 from services.router.domain.placement import ReadyTerms, Replica, State
 from services.router.domain.ports import ReplicaDirectory
-from services.runtime.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from services.runtime.catalog import Model
-from services.runtime.errors import ComptoirError, Numbers, Reason
+from services.kernel.catalog import Model
+from services.kernel.errors import ComptoirError, Numbers, Reason
 
 
 @dataclass(frozen=True, slots=True)

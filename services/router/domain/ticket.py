@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from services.contract.ticket import TICKET_MAX_LIFETIME_SECONDS
+from services.kernel.catalog import Model
+from services.kernel.identity import Identity
 from services.router.domain.placement import Placement
 from services.router.domain.sizing import Size
 from services.router.domain.tenancy import Key
-from services.runtime.catalog import Model
-from services.runtime.contract import TICKET_MAX_LIFETIME_SECONDS
-from services.runtime.identity import Identity
 
 _MICROSECONDS: Final = 1_000_000
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Protocol
 
-from services.runtime.clock import Clock
+from services.kernel.clock import Clock
 from services.runtime.http.asgi import Application, BrokenAnswerError
 from services.runtime.http.bounds import HttpBounds, Refusal, Refuse
 from services.runtime.http.cycle import Cycle

@@ -6,7 +6,7 @@ import socket
 import ssl
 from dataclasses import replace
 
-from services.runtime.clock import Clock
+from services.kernel.clock import Clock
 from services.runtime.http.asgi import Application
 from services.runtime.http.bounds import HttpBounds, Refuse
 from services.runtime.http.connection import Connection

@@ -11,7 +11,7 @@ from pipelines.usage.domain.frame import EventKey, Frame, Kind
 from pipelines.usage.domain.ports import KindProgress, Lag, Letter, Partition, Record
 from pipelines.usage.domain.retention import DAY_MICROSECONDS
 from pipelines.usage.wire import keys_of, parse
-from services.runtime.clock import ManualClock
+from services.kernel.clock import ManualClock
 
 
 class MemoryLog:

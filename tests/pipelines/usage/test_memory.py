@@ -2,7 +2,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from services.runtime.clock import ManualClock
+from services.kernel.clock import ManualClock
 from tests.contracts.usage_ports import (
     DeadLettersContract,
     EventStoreContract,

@@ -15,8 +15,8 @@ from pipelines.usage.domain.progress import CommitPolicy
 from pipelines.usage.domain.rules import Rules, Span
 from pipelines.usage.domain.validation import Residence
 from pipelines.usage.wire import STREAMS
-from services.runtime.clock import ManualClock
-from services.runtime.readiness import Readiness
+from services.kernel.clock import ManualClock
+from services.kernel.readiness import Readiness
 from tests.pipelines.usage.frames import DAY_MICROSECONDS, NOW_MICROSECONDS, PRODUCER, REGION, value
 from tests.pipelines.usage.memory import (
     MemoryDeadLetters,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.stack.paths import DataPaths
-from services.cli.stack.state import ProcessState, StackState, write_state
+from deploy.local.stack.paths import DataPaths
+from deploy.local.stack.state import ProcessState, StackState, write_state
 from tests.services.cli.running import Terminal
 
 

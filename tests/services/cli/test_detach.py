@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from deploy.local.stack.errors import StackError
+from deploy.local.stack.options import StackOptions
+from deploy.local.stack.paths import DataPaths
 from services.cli import detach
 from services.cli.presenter import JsonPresenter
-from services.cli.stack.errors import StackError
-from services.cli.stack.options import StackOptions
-from services.cli.stack.paths import DataPaths
-from tests.services.cli.stack.children import is_gone
+from tests.deploy.local.stack.children import is_gone
 
 _SUPERVISOR = """
 import json, os, signal, sys

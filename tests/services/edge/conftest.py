@@ -14,10 +14,10 @@ from services.edge.adapters.router_client import RouterClient
 from services.edge.adapters.usage_reporter import UsageReporter
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.ports import Ports
-from services.edge.server.listener import ListenAddress
-from services.edge.server.process import EdgeProcess
+from services.edge.process import EdgeProcess
+from services.edge.server.http.listener import ListenAddress
+from services.kernel.clock import SystemClock
 from services.runtime.addresses import GrpcTarget
-from services.runtime.clock import SystemClock
 from services.runtime.emitter_client import EmitterClient
 from tests.services.edge.neighbours import ScriptedEmitter, serve_emitter, serve_generator, serve_router
 from tests.services.edge.scripts import GOOD_KEY, GeneratorScript, RouterScript

@@ -5,8 +5,8 @@ import asyncio
 from services.edge.domain.chat import ChatRequest, Finished, FinishReason
 from services.edge.domain.ports import Admission, Model, Obstacle, Offer
 from services.edge.domain.timeline import EdgeRequest
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from tests.services.edge.scripts import LEASE, GeneratorScript, RouterScript, Step, UsageScript
 
 

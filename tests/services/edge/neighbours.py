@@ -11,11 +11,11 @@ from comptoir.router.v1 import router_pb2, router_pb2_grpc
 from comptoir.ticket.v1 import ticket_pb2
 from comptoir.usage.v1 import usage_pb2
 
+from services.kernel.clock import SystemClock
+from services.kernel.errors import ComptoirError
+from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcListen
-from services.runtime.clock import SystemClock
-from services.runtime.errors import ComptoirError
-from services.runtime.grpc_server import GrpcServer, build_server
-from services.runtime.identity import Identity
+from services.runtime.grpc.server import GrpcServer, build_server
 from tests.services.edge.scripts import LEASE, GeneratorScript, RouterScript, Step
 
 

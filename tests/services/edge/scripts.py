@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from services.edge.domain.ports import Model
 from services.edge.domain.timeline import EdgeRequest
-from services.runtime.api_keys import make_key
-from services.runtime.errors import ComptoirError
-from services.runtime.identity import Identity
-from services.runtime.quota import QuotaState
+from services.kernel.api_keys import make_key
+from services.kernel.errors import ComptoirError
+from services.kernel.identity import Identity
+from services.kernel.quota import QuotaState
 
 GOOD_KEY = make_key("eu-fr", bytes(range(16)))
 LEASE = Identity(7, 9)

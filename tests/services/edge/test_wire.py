@@ -6,9 +6,9 @@ from services.edge import wire
 from services.edge.domain.chat import ChatRequest, Message, Role, Sampling
 from services.edge.domain.openai import parse_chat
 from services.edge.domain.ports import Offer
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity
-from services.runtime.interceptors import validate
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
+from services.runtime.grpc.interceptors import validate
 
 OFFER = Offer("127.0.0.1:1", b"claims", bytes(64), 1)
 

@@ -10,7 +10,7 @@ from services.emitter.domain.frame import Frame, Kind
 from services.emitter.domain.limits import SpoolLimits
 from services.emitter.domain.ports import LogUnavailableError
 from services.emitter.forwarder import MAX_IN_FLIGHT, Forwarder
-from services.runtime.clock import ManualClock
+from services.kernel.clock import ManualClock
 from tests.contracts.spool import LINGER_SECONDS, MAX_EVENTS, drained, event_ids, events, spool_file
 from tests.fakes.emitter_ports import MemoryLog, MemorySpool
 

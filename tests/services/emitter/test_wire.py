@@ -10,7 +10,7 @@ from services.emitter import wire
 from services.emitter.domain.demands import FUTURE_MICROSECONDS, PAST_MICROSECONDS, Demands, ModelLimits
 from services.emitter.domain.frame import Kind
 from services.emitter.domain.pseudonym import Pseudonyms
-from services.runtime.errors import ComptoirError, Reason
+from services.kernel.errors import ComptoirError, Reason
 from tests.services.emitter.requests import STARTED, admission, generation, one_of_each, replica_load
 
 PSEUDONYMS = Pseudonyms(bytes(32), 7)

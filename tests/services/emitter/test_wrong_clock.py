@@ -17,16 +17,16 @@ from services.emitter.domain.demands import Demands
 from services.emitter.domain.frame import Kind
 from services.emitter.domain.limits import SpoolLimits
 from services.emitter.domain.pseudonym import Pseudonyms
-from services.emitter.server import EmitterServicer
+from services.emitter.server.recording import EmitterServicer
 from services.generator.adapters.usage_emitter import UsageEmitter
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.ticket import Replica
+from services.kernel.clock import ManualClock, SystemClock
+from services.kernel.errors import ComptoirError
+from services.kernel.identity import Identity
+from services.kernel.reasons import RETRYABLE
 from services.runtime.addresses import GrpcListen, GrpcTarget
-from services.runtime.clock import ManualClock, SystemClock
-from services.runtime.errors import ComptoirError
-from services.runtime.grpc_server import build_server
-from services.runtime.identity import Identity
-from services.runtime.reasons import RETRYABLE
+from services.runtime.grpc.server import build_server
 from tests.contracts.spool import spool_file
 from tests.fakes.emitter_ports import MemorySpool
 from tests.services.emitter.requests import generation

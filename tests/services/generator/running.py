@@ -19,12 +19,12 @@ from services.generator.domain.load import LoadSample
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.terminal_event import Counts, TerminalEvent
 from services.generator.domain.ticket import Claims, Replica, TicketGate
-from services.generator.server import GeneratorService, Parts, serve
+from services.generator.server.generation import GeneratorService, Parts, serve
+from services.kernel.clock import SystemClock
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcListen
-from services.runtime.clock import SystemClock
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.grpc_server import build_server
-from services.runtime.identity import Identity
+from services.runtime.grpc.server import build_server
 from tests.contracts.engine_requests import until
 
 REPLICA = Replica(number=7, region=1, model=3)

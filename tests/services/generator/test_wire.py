@@ -15,8 +15,8 @@ from services.generator.domain.load import LoadReport, LoadSample, LoadTotals
 from services.generator.domain.terminal_event import Counts, Ending, Outcome
 from services.generator.domain.ticket import Replica
 from services.generator.domain.timeline import Timings
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from tests.services.generator.domain.test_recording import EVENT
 
 NUMERIC = frozenset(

@@ -7,10 +7,10 @@ import grpc
 import pytest
 from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
 
+from services.kernel.errors import Reason
 from services.router.settings import RouterSettings
 from services.runtime.addresses import GrpcTarget
-from services.runtime.errors import Reason
-from services.runtime.grpc_server import channel
+from services.runtime.grpc.server import channel
 from tests.fakes.running_router import (
     WAIT_SECONDS,
     ReportStream,

@@ -11,7 +11,7 @@ import yaml
 
 from services.router.settings import RouterSettings
 from services.runtime.addresses import GrpcTarget
-from services.runtime.grpc_server import channel
+from services.runtime.grpc.server import channel
 
 WAIT_SECONDS = 20.0
 

@@ -10,9 +10,9 @@ import pytest
 import structlog
 from comptoir.router.v1 import admin_pb2, replica_pb2, router_pb2
 
+from services.kernel.api_keys import make_key
+from services.kernel.errors import ComptoirError, Reason
 from services.runtime import logs
-from services.runtime.api_keys import make_key
-from services.runtime.errors import ComptoirError, Reason
 from tests.fakes.running_router import RunningRouter, admit, registration_message
 
 CANARY = "canary7f3a"

@@ -9,9 +9,9 @@ from comptoir.emitter.v1 import emitter_pb2, emitter_pb2_grpc
 from comptoir.generator.v1 import generator_pb2_grpc
 from comptoir.router.v1 import replica_pb2_grpc
 
+from services.kernel.clock import ManualClock
 from services.runtime.addresses import GrpcListen
-from services.runtime.clock import ManualClock
-from services.runtime.grpc_server import GrpcServer, build_server
+from services.runtime.grpc.server import GrpcServer, build_server
 
 Script = Callable[..., Any]
 

@@ -19,7 +19,7 @@ from services.runtime.addresses import (
     is_local,
     split_address,
 )
-from services.runtime.grpc_server import channel
+from services.runtime.grpc.server import channel
 from services.runtime.settings import SettingsError
 from tests.services.runtime.certificates import Authority
 from tests.services.runtime.running import free_port, serving

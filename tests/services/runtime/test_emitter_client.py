@@ -12,11 +12,11 @@ from comptoir.usage.v1 import usage_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.kernel.clock import SystemClock
+from services.kernel.errors import ComptoirError, Reason
 from services.runtime import emitter_client
 from services.runtime.addresses import GrpcListen, GrpcTarget
-from services.runtime.clock import SystemClock
 from services.runtime.emitter_client import MAX_EVENTS, EmitterClient, _take, _Waiting
-from services.runtime.errors import ComptoirError, Reason
 from tests.services.emitter.requests import one_of_each, replica_load
 from tests.services.runtime.running import Emitter, serving
 

@@ -10,10 +10,10 @@ import pytest
 from comptoir.emitter.v1 import emitter_pb2, emitter_pb2_grpc
 from comptoir.error.v1.error_reason_pb2 import ErrorDetail
 
+from services.kernel.clock import SystemClock
 from services.runtime.addresses import GrpcTarget
-from services.runtime.clock import SystemClock
 from services.runtime.emitter_client import EmitterClient
-from services.runtime.status import DETAIL_KEY
+from services.runtime.grpc.status import DETAIL_KEY
 from tests.services.emitter.requests import replica_load
 
 

@@ -55,7 +55,7 @@ def test_what_is_measured_is_shown_under_its_name_and_its_alias() -> None:
     script = (
         "import httpx\n"
         "from services.runtime import telemetry\n"
-        "from services.runtime.metric_names import Aliases\n"
+        "from services.runtime.metrics.names import Aliases\n"
         + _SETTINGS
         + "names, labels = {'comptoir_rpc_duration_seconds': 'vllm:time_seconds'}, {'method': 'model_name'}\n"
         "aliases = Aliases(names, labels)\n"

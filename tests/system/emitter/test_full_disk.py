@@ -11,8 +11,8 @@ from services.emitter.adapters.spool import SqliteSpool
 from services.emitter.adapters.spool_start import SpoolUnusableError
 from services.emitter.domain.frame import Frame, Kind
 from services.emitter.domain.limits import SpoolFile, SpoolLimits
-from services.runtime.clock import ManualClock
-from services.runtime.errors import ComptoirError, Reason
+from services.kernel.clock import ManualClock
+from services.kernel.errors import ComptoirError, Reason
 from tests.contracts.spool import NumberedEvent, bodies, spool_file
 from tests.system.emitter.small_disk import fill, free_bytes, remount_for_reading_only, small_disk
 

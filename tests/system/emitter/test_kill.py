@@ -15,7 +15,7 @@ from services.emitter.adapters.spool_store import SpoolStore
 from services.emitter.domain.batching import SealLimits
 from services.emitter.domain.frame import TOPICS, Frame, Kind
 from services.emitter.domain.limits import SpoolFile, SpoolLimits
-from services.runtime.clock import SystemClock
+from services.kernel.clock import SystemClock
 from tests.contracts.frames import read
 from tests.services.emitter import requests
 from tests.system.emitter_process import EmitterProcess

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from services.local.clickhouse.adapters.chdb_engine import ChdbEngine
-from services.local.clickhouse.adapters.engine_folder import EngineFolder
+from deploy.local.clickhouse.adapters.chdb_engine import ChdbEngine
+from deploy.local.clickhouse.adapters.engine_folder import EngineFolder
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,7 @@ def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> str:
 def jars(folder: Path, *coordinates: str) -> list[str]:
     """What the coordinates need; by a process of its own, since this one may reach no other machine."""
     program = (
-        "import sys; from pathlib import Path; from services.local.kafka.maven import closure\n"
+        "import sys; from pathlib import Path; from deploy.local.kafka.maven import closure\n"
         "for _, path in closure(tuple(sys.argv[2:]), Path(sys.argv[1])): print(path)"
     )
     return run(sys.executable, "-c", program, folder, *coordinates).split()

@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from services.local.clickhouse.adapters.chdb_engine import ChdbEngine
+from deploy.local.clickhouse.adapters.chdb_engine import ChdbEngine
 from tests.contracts.clickhouse_engine import EngineContract
 
 pytestmark = pytest.mark.system

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from services.local.clickhouse.adapters.chdb_engine import ChdbEngine
-from services.local.clickhouse.domain.errors import StoreError
-from services.local.clickhouse.server.checker import StatementChecker
+from deploy.local.clickhouse.adapters.chdb_engine import ChdbEngine
+from deploy.local.clickhouse.domain.errors import StoreError
+from deploy.local.clickhouse.server.checker import StatementChecker
 
 pytestmark = pytest.mark.system
 

@@ -127,7 +127,7 @@ def test_settings_that_cannot_be_used_are_refused(
     command = [
         sys.executable,
         "-m",
-        "services.local.clickhouse",
+        "deploy.local.clickhouse",
         "--config",
         str(store.config_file),
         "--check",

@@ -22,10 +22,10 @@ from pipelines.usage.domain.frame import Frame, Header, Kind, decode
 from pipelines.usage.domain.ports import KindProgress, Partition, Record
 from pipelines.usage.settings import ClickHouseSettings, KafkaSettings
 from pipelines.usage.wire import STREAMS
-from services.runtime.catalog import Catalog, Model, Region
-from services.runtime.clock import SystemClock
-from services.runtime.errors import Reason
-from services.runtime.identity import Identity
+from services.kernel.catalog import Catalog, Model, Region
+from services.kernel.clock import SystemClock
+from services.kernel.errors import Reason
+from services.kernel.identity import Identity
 from tests.contracts.usage_ports import (
     DeadLettersContract,
     EventStoreContract,

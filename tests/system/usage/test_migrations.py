@@ -11,10 +11,10 @@ from pipelines.usage.adapters.clickhouse_store import ClickHouseStore
 from pipelines.usage.domain.frame import Kind, decode
 from pipelines.usage.domain.ports import KindProgress
 from pipelines.usage.settings import ClickHouseSettings
-from services.runtime.catalog import Catalog, Model, Region
-from services.runtime.clock import SystemClock
-from services.runtime.errors import Reason
-from services.runtime.identity import Identity
+from services.kernel.catalog import Catalog, Model, Region
+from services.kernel.clock import SystemClock
+from services.kernel.errors import Reason
+from services.kernel.identity import Identity
 from tests.pipelines.usage.frames import PRODUCER, value
 from tests.system.clickhouse_process import ClickHouseProcess
 

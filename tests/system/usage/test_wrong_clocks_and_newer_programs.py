@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from pipelines.usage.domain.frame import Kind
 from pipelines.usage.wire import DEAD_LETTER_TOPIC, STREAMS
-from services.runtime.readiness import Figure, Unready
+from services.kernel.readiness import Figure, Unready
 from tests.pipelines.usage.frames import body, event, pack
 from tests.system.clickhouse_process import ClickHouseProcess
 from tests.system.kafka_process import KafkaProcess

@@ -12,7 +12,7 @@ from pipelines.usage.domain.ports import Partition
 from pipelines.usage.domain.progress import CommitPolicy
 from pipelines.usage.domain.rules import Rules
 from pipelines.usage.domain.validation import Residence
-from services.runtime.readiness import Unready
+from services.kernel.readiness import Unready
 from tests.pipelines.usage.frames import PRODUCER, REGION, value
 from tests.pipelines.usage.memory import MemoryLag, MemorySource
 from tests.pipelines.usage.world import (

@@ -6,8 +6,8 @@ from structlog.testing import capture_logs
 from pipelines.usage.domain.errors import BadFrameError, Fault
 from pipelines.usage.domain.frame import Kind
 from pipelines.usage.domain.rules import Span
-from services.runtime.clock import ManualClock
-from services.runtime.readiness import Figure, Unready
+from services.kernel.clock import ManualClock
+from services.kernel.readiness import Figure, Unready
 from tests.pipelines.usage.frames import (
     DAY_MICROSECONDS,
     NOW_MICROSECONDS,

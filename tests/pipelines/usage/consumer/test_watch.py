@@ -15,8 +15,8 @@ from pipelines.usage.domain.ports import Lag
 from pipelines.usage.domain.progress import CommitPolicy
 from pipelines.usage.domain.rules import Rules
 from pipelines.usage.domain.validation import Residence
-from services.runtime.clock import ManualClock
-from services.runtime.readiness import Figure, Readiness, Unready
+from services.kernel.clock import ManualClock
+from services.kernel.readiness import Figure, Readiness, Unready
 from tests.pipelines.usage.frames import NOW_MICROSECONDS, REGION, value
 from tests.pipelines.usage.memory import (
     MemoryDeadLetters,

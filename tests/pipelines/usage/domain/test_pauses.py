@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipelines.usage.domain.errors import BadFrameError, Fault
 from pipelines.usage.domain.pauses import Pause, Pauses
 from pipelines.usage.domain.ports import Partition, Record
-from services.runtime.readiness import Unready
+from services.kernel.readiness import Unready
 
 ONE, TWO = Partition("topic", 1), Partition("topic", 2)
 PAUSING = [fault for fault in Fault if not fault.is_corrupt]

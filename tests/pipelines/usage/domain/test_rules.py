@@ -10,7 +10,7 @@ from pipelines.usage.domain.retention import MAX_DAYS, MIN_DAYS
 from pipelines.usage.domain.rules import Rules
 from pipelines.usage.domain.validation import Residence
 from pipelines.usage.settings import UsageSettings
-from services.runtime.catalog import Catalog, Model, Region
+from services.kernel.catalog import Catalog, Model, Region
 
 REGIONS = (Region(number=3, name="eu-fr"), Region(number=4, name="eu-de"))
 MODEL = Model(number=1, name="tiny-eu", context_tokens=8, max_output_tokens=8)

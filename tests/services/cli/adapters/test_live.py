@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from services.cli.adapters.live import ask_stack
+from services.kernel.clock import ManualClock
+from services.kernel.readiness import Figure, Readiness
 from services.runtime.addresses import GrpcListen
-from services.runtime.clock import ManualClock
-from services.runtime.grpc_server import build_server
-from services.runtime.readiness import Figure, Readiness
+from services.runtime.grpc.server import build_server
 from tests.fakes.running_router import running_router, settings_in
 
 

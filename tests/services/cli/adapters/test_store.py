@@ -12,8 +12,8 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.local.stack.errors import StackError
 from services.cli.adapters.store import Store
-from services.cli.stack.errors import StackError
 from tests.services.cli.http_server import serving_http
 
 ROWS = [{"region": "eu-fr", "requests": 42}, {"region": "eu-de", "requests": 7}]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.cli.stack.paths import DataPaths
+from deploy.local.stack.paths import DataPaths
 from tests.services.cli.http_server import serving_http
 from tests.services.cli.running import Terminal
 

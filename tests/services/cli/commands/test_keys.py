@@ -9,9 +9,9 @@ import grpc
 import pytest
 from comptoir.router.v1 import admin_pb2, admin_pb2_grpc, router_pb2
 
-from services.cli.stack.paths import DataPaths
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.status import STATUS, trailing_metadata
+from deploy.local.stack.paths import DataPaths
+from services.kernel.errors import ComptoirError, Reason
+from services.runtime.grpc.status import STATUS, trailing_metadata
 from tests.services.cli.running import Terminal
 
 KEY = admin_pb2.Key(

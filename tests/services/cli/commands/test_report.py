@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from deploy.local.stack.paths import DataPaths
 from services.cli.adapters.store import Store
-from services.cli.stack.paths import DataPaths
 from tests.services.cli.running import Terminal
 
 ROW = {

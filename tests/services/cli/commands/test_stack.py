@@ -7,15 +7,15 @@ import sys
 
 import pytest
 
-from services.cli.stack.paths import DataPaths
-from services.cli.stack.state import take_lock
+from deploy.local.stack.paths import DataPaths
+from deploy.local.stack.state import take_lock
 from tests.services.cli.running import Terminal
 
 _HOLDER = """
 import signal, sys
 from pathlib import Path
-from services.cli.stack.paths import DataPaths
-from services.cli.stack.state import take_lock
+from deploy.local.stack.paths import DataPaths
+from deploy.local.stack.state import take_lock
 {before}
 take_lock(DataPaths(Path(sys.argv[1])))
 print("held", flush=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.stack.errors import StackError
+from deploy.local.stack.options import PORTS
+from deploy.local.stack.paths import DataPaths
+from deploy.local.stack.state import take_lock
 from services.cli.commands.up import child_environment, up
-from services.cli.stack.errors import StackError
-from services.cli.stack.options import PORTS
-from services.cli.stack.paths import DataPaths
-from services.cli.stack.state import take_lock
 from tests.services.cli.running import Terminal
 
 
@@ -52,7 +52,7 @@ def test_a_config_that_is_none_is_one_sentence(terminal: Terminal, tmp_path: Pat
 def test_a_config_or_model_that_is_missing_is_one_sentence(
     terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.cli.stack.run.check_ports", lambda _options: None)
+    monkeypatch.setattr("deploy.local.stack.run.check_ports", lambda _options: None)
     assert "cannot be read" in terminal.refusal(
         "up", "--data-dir", str(tmp_path), "--config", str(tmp_path / "none.yaml")
     )

@@ -10,11 +10,11 @@ import structlog
 from services.edge.adapters import generator_client
 from services.edge.adapters.generator_client import GeneratorClient
 from services.edge.domain.ports import Offer
+from services.kernel.clock import SystemClock
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget
-from services.runtime.clock import SystemClock
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.grpc_server import channel
-from services.runtime.identity import Identity
+from services.runtime.grpc.server import channel
 from tests.contracts.edge_generators_port import CHAT, GeneratorsPortContract
 from tests.services.edge.memory import MemoryGenerators
 from tests.services.edge.neighbours import serve_generator

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
+from services.kernel.errors import ComptoirError, Reason
 from services.runtime import logs
-from services.runtime.errors import ComptoirError, Reason
 from tests.services.edge.conftest import CHAT, Stage
 
 CANARY = "canary-09fe"

@@ -6,8 +6,8 @@ import pytest
 
 from services.edge.adapters.router_client import RouterClient
 from services.edge.domain.ports import Obstacle
+from services.kernel.errors import ComptoirError, Reason
 from services.runtime.addresses import GrpcTarget
-from services.runtime.errors import ComptoirError, Reason
 from tests.contracts.edge_router_port import CHAT, REQUEST, RouterPortContract
 from tests.services.edge.memory import MemoryRouter
 from tests.services.edge.neighbours import serve_router

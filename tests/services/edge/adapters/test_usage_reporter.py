@@ -7,11 +7,11 @@ import pytest
 from services.edge.adapters import usage_reporter
 from services.edge.adapters.usage_reporter import UsageReporter
 from services.edge.domain.timeline import EdgeRequest, Endpoint
+from services.kernel.clock import SystemClock
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget
-from services.runtime.clock import SystemClock
 from services.runtime.emitter_client import EmitterClient
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity
 from tests.services.edge.neighbours import ScriptedEmitter, serve_emitter
 
 STARTED = 1_790_000_000_000_000

@@ -5,9 +5,9 @@ import pytest
 from services.edge.domain.answering import MAY_TRY_NEXT, TicketedAnswer
 from services.edge.domain.chat import ChatRequest, Message, Role, Sampling
 from services.edge.domain.ports import Admission, Offer
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity
-from services.runtime.quota import QuotaState
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
+from services.kernel.quota import QuotaState
 from tests.services.edge.memory import MemoryGenerators
 from tests.services.edge.scripts import LEASE, GeneratorScript, Step
 

@@ -10,7 +10,7 @@ from services.edge import wire
 from services.edge.domain.body_faults import BodyError, BodyFault, half_pair_at
 from services.edge.domain.errors import error_json
 from services.edge.domain.openai import parse_chat
-from services.runtime.errors import ComptoirError
+from services.kernel.errors import ComptoirError
 
 CANARY = "kanarienvogel"
 CHAT = {"model": "tiny-eu", "messages": [{"role": "user", "content": f"Bonjour {CANARY} é"}]}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.edge.domain.codings import CodingBrokenError, CodingUnsupportedError, decode
-from services.runtime.errors import ComptoirError, Reason
+from services.kernel.errors import ComptoirError, Reason
 
 MAX_BYTES = 4096
 

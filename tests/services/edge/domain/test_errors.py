@@ -14,8 +14,8 @@ from services.edge.domain.errors import (
     retry_headers,
 )
 from services.edge.domain.parameters import EXPECTED
-from services.runtime.errors import ComptoirError, Numbers, Reason
-from services.runtime.quota import QuotaState
+from services.kernel.errors import ComptoirError, Numbers, Reason
+from services.kernel.quota import QuotaState
 
 
 def test_every_reason_has_a_public_face() -> None:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.edge.domain.fields import flag, number, whole_number
-from services.runtime.errors import ComptoirError
+from services.kernel.errors import ComptoirError
 
 
 @given(st.integers(-20, 20))

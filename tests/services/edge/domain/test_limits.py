@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.edge.domain.limits import EdgeLimits
 from services.edge.settings import EdgeSettings
-from services.runtime.catalog import Catalog, Model, Region
+from services.kernel.catalog import Catalog, Model, Region
 
 CATALOG = Catalog(
     regions=(Region(number=1, name="eu-fr"),),

@@ -8,7 +8,7 @@ from services.edge.domain.chat import ChatRequest, Role, Sampling
 from services.edge.domain.known_fields import IGNORED, NEUTRAL, SERVED, Neutral
 from services.edge.domain.openai import MAX_OUTPUT_TOKENS, SMALLEST_TOP_P, parse_chat
 from services.edge.domain.parameters import EXPECTED, public_name
-from services.runtime.errors import ComptoirError, Reason
+from services.kernel.errors import ComptoirError, Reason
 
 USER: dict[str, Any] = {"role": "user", "content": "Bonjour"}
 CHAT: dict[str, Any] = {"model": "tiny-eu", "messages": [USER]}

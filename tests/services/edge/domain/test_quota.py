@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.edge.domain.quota import duration_text, quota_headers
-from services.runtime.quota import QuotaState
+from services.kernel.quota import QuotaState
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.edge.domain.structure import MAX_DEPTH, MAX_VALUES, check_count, check_shape, outside_strings
-from services.runtime.errors import ComptoirError
+from services.kernel.errors import ComptoirError
 
 KEYS = st.text(max_size=5) | st.sampled_from(['"', "\\", ':"', '\\":', "a:b", "{", '"}'])
 VALUES = st.recursive(

@@ -1,5 +1,5 @@
 from services.edge.domain.timeline import EdgeRequest
-from services.runtime.identity import Identity
+from services.kernel.identity import Identity
 
 
 def test_a_moment_that_did_not_come_is_zero() -> None:

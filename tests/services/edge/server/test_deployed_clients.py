@@ -13,7 +13,7 @@ import openai
 import pytest
 
 from services.edge.domain.sse import PING
-from services.edge.server.exchange import Exchange
+from services.edge.server.http.exchange import Exchange
 from tests.services.edge.conftest import CHAT, Stage
 from tests.services.edge.scripts import GOOD_KEY
 

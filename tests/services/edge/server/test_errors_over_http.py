@@ -11,9 +11,9 @@ import openai
 import pytest
 import structlog
 
-from services.runtime.errors import ComptoirError, Numbers, Reason
-from services.runtime.identity import Identity
-from services.runtime.quota import QuotaState
+from services.kernel.errors import ComptoirError, Numbers, Reason
+from services.kernel.identity import Identity
+from services.kernel.quota import QuotaState
 from tests.services.edge.conftest import CHAT, Stage
 from tests.services.edge.scripts import GOOD_KEY
 

@@ -8,10 +8,10 @@ import openai
 import pytest
 
 from services.edge.domain.ports import Ports
-from services.edge.server.listener import ListenAddress
-from services.edge.server.process import EdgeProcess
-from services.runtime.clock import SystemClock
-from services.runtime.errors import ComptoirError, Reason
+from services.edge.process import EdgeProcess
+from services.edge.server.http.listener import ListenAddress
+from services.kernel.clock import SystemClock
+from services.kernel.errors import ComptoirError, Reason
 from tests.services.edge.conftest import CHAT, LIMITS, Stage
 from tests.services.edge.memory import MemoryGenerators, MemoryRouter, MemoryUsage
 from tests.services.edge.scripts import GOOD_KEY, LEASE, GeneratorScript, UsageScript

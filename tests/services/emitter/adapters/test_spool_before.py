@@ -8,7 +8,7 @@ from services.emitter.adapters.spool import SqliteSpool
 from services.emitter.adapters.spool_store import FILE_NAME
 from services.emitter.domain.frame import Kind
 from services.emitter.domain.limits import SpoolState
-from services.runtime.clock import ManualClock
+from services.kernel.clock import ManualClock
 from tests.contracts.spool import drained, event_ids, events, spool_file
 
 # What that build wrote: 15 generations (5 of them in Kafka, 5 in a frame, 5 in none) and 3 admissions.

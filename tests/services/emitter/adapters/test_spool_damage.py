@@ -15,8 +15,8 @@ from services.emitter.adapters.spool_start import SpoolUnusableError
 from services.emitter.adapters.spool_store import FILE_NAME, SpoolStore
 from services.emitter.domain.frame import Frame, Kind
 from services.emitter.domain.limits import SpoolFile, SpoolLimits
-from services.runtime.clock import ManualClock
-from services.runtime.errors import ComptoirError
+from services.kernel.clock import ManualClock
+from services.kernel.errors import ComptoirError
 from tests.contracts.spool import bodies, events, spool_file
 
 NOW = 1_790_000_000_000_000

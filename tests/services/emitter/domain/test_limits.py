@@ -1,7 +1,7 @@
 import pytest
 
 from services.emitter.domain.limits import SpoolLimits, SpoolState, refuse_if_full
-from services.runtime.errors import ComptoirError, Reason
+from services.kernel.errors import ComptoirError, Reason
 
 LIMITS = SpoolLimits(max_bytes=1_000, max_age_seconds=10)
 NOW = 1_790_000_000_000_000

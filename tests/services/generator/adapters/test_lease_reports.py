@@ -8,7 +8,7 @@ from services.generator import wire
 from services.generator.adapters.lease_reports import LeaseReports
 from services.generator.domain.terminal_event import Counts
 from services.generator.domain.ticket import Claims
-from services.runtime.identity import Identity
+from services.kernel.identity import Identity
 from tests.services.generator.domain.test_ticket import CLAIMS
 
 

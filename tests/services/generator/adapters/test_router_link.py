@@ -13,11 +13,11 @@ from services.generator.domain.load import LoadReport
 from services.generator.domain.ports import Capabilities
 from services.generator.domain.terminal_event import Counts
 from services.generator.domain.ticket import Claims, Replica
+from services.kernel.clock import SystemClock
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget
-from services.runtime.clock import SystemClock
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity
-from services.runtime.status import STATUS, trailing_metadata
+from services.runtime.grpc.status import STATUS, trailing_metadata
 from tests.contracts.engine_requests import until
 from tests.services.generator.domain.test_ticket import CLAIMS
 

@@ -6,7 +6,7 @@ from services.generator.adapters.simulated_engine import SimulatedEngine
 from services.generator.adapters.simulated_text import END_OF_TURN
 from services.generator.domain.engine_parameters import SimulatedParameters
 from services.generator.domain.ports import EngineFailedError, EngineFinish
-from services.runtime.clock import ManualClock, SystemClock
+from services.kernel.clock import ManualClock, SystemClock
 from tests.contracts.engine import EngineContract
 from tests.contracts.engine_requests import CONTEXT_TOKENS, RUNNING_REQUESTS, answer, ask, chat
 

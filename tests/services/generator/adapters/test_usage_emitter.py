@@ -9,11 +9,11 @@ from services.generator.adapters.usage_emitter import UsageEmitter
 from services.generator.domain.load import LoadReport, LoadSample, LoadTotals
 from services.generator.domain.ports import EventRefusedError
 from services.generator.domain.ticket import Replica
+from services.kernel.clock import SystemClock
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget
-from services.runtime.clock import SystemClock
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity
-from services.runtime.status import STATUS, trailing_metadata
+from services.runtime.grpc.status import STATUS, trailing_metadata
 from tests.services.generator.domain.test_recording import EVENT
 
 SAMPLE = LoadSample(

@@ -17,7 +17,7 @@ from services.generator.adapters.engines import engine_from
 from services.generator.domain.engine_parameters import VllmParameters
 from services.generator.domain.ports import Engine, EngineFailedError
 from services.generator.domain.sampling import Sampling
-from services.runtime.clock import SystemClock
+from services.kernel.clock import SystemClock
 from services.runtime.settings import SettingsError
 from tests.contracts.engine_requests import answer, ask, chat, until
 from tests.services.generator.adapters.test_vllm_engine import MODEL

@@ -11,7 +11,7 @@ from services.generator.adapters.engines import engine_from
 from services.generator.domain.engine_parameters import VllmParameters
 from services.generator.domain.ports import ChatTurn, Engine, Role
 from services.generator.domain.warm_up import warm_up
-from services.runtime.clock import SystemClock
+from services.kernel.clock import SystemClock
 from tests.contracts.engine import EngineContract
 from tests.contracts.engine_requests import CONTEXT_TOKENS, RUNNING_REQUESTS, chat
 

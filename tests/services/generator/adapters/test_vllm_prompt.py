@@ -10,7 +10,7 @@ from jinja2.exceptions import TemplateError
 
 from services.generator.adapters.vllm_prompt import ChatPrompt
 from services.generator.domain.ports import ChatTurn, Role
-from services.runtime.errors import ComptoirError, Reason
+from services.kernel.errors import ComptoirError, Reason
 
 CONTROL = {"<|user|>": 1, "<|end|>": 2, "<|assistant|>": 3, "<tool>": 4}
 PIECES = st.sampled_from([*CONTROL, "<|", "|>", "<", "end", "user", "<|END|>", "<|e", "é", " ", "a", "\n"])

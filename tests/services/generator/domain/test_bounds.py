@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from services.generator.domain.bounds import Bounds
 from services.generator.settings import GeneratorSettings
-from services.runtime.catalog import Catalog, Model, Region
+from services.kernel.catalog import Catalog, Model, Region
 
 CATALOG = Catalog(
     regions=(Region(number=4, name="eu-fr"),),

@@ -10,7 +10,7 @@ from services.generator.domain.ports import (
     RequestFailedError,
 )
 from services.generator.domain.terminal_event import Ending, Outcome
-from services.runtime.errors import ComptoirError, Reason
+from services.kernel.errors import ComptoirError, Reason
 
 
 @pytest.mark.parametrize(

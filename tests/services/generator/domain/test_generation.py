@@ -33,8 +33,8 @@ from services.generator.domain.queueing import QueueOrder
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.terminal_event import Outcome
-from services.runtime.clock import ManualClock
-from services.runtime.errors import ComptoirError, Reason
+from services.kernel.clock import ManualClock
+from services.kernel.errors import ComptoirError, Reason
 from tests.services.generator.domain.test_ticket import CLAIMS
 from tests.services.generator.running import RememberingLink, RememberingSink
 

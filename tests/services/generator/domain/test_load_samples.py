@@ -4,8 +4,8 @@ import pytest
 
 from services.generator.domain.load import LoadReport, LoadSample, LoadTotals
 from services.generator.domain.load_samples import sample_load
-from services.runtime.clock import ManualClock
-from services.runtime.errors import ComptoirError, Reason
+from services.kernel.clock import ManualClock
+from services.kernel.errors import ComptoirError, Reason
 from tests.services.generator.running import RememberingSink
 
 

@@ -6,8 +6,8 @@ from services.generator.domain.ports import EventRefusedError
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.terminal_event import Counts, Ending, Outcome, TerminalEvent
 from services.generator.domain.timeline import Timings
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from tests.services.generator.domain.test_ticket import CLAIMS
 from tests.services.generator.running import RememberingSink
 

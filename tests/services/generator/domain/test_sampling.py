@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.generator.domain.sampling import Room, check_size, output_tokens_for
-from services.runtime.errors import ComptoirError, Numbers, Reason
+from services.kernel.errors import ComptoirError, Numbers, Reason
 
 TOKENS = st.integers(1, 5000)
 ROOMS = st.builds(Room, TOKENS, TOKENS, TOKENS)

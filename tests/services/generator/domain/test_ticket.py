@@ -11,8 +11,8 @@ from services.generator.domain.ticket import (
     Replica,
     TicketGate,
 )
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 
 START = 1_790_000_000_000_000
 NOW = START + 100_000_000

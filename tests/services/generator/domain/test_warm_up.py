@@ -4,7 +4,7 @@ from services.generator.adapters.simulated_engine import SimulatedEngine
 from services.generator.domain.engine_parameters import SimulatedParameters
 from services.generator.domain.ports import EngineFailedError
 from services.generator.domain.warm_up import warm_up
-from services.runtime.clock import SystemClock
+from services.kernel.clock import SystemClock
 
 
 async def test_a_warm_engine_is_idle_and_has_made_tokens() -> None:

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 from services.generator.domain.ports import EngineFailedError, EngineLoad
 from services.generator.domain.watchdog import EngineLoss, HangDetector, until_engine_fails
-from services.runtime.clock import ManualClock
+from services.kernel.clock import ManualClock
 
 
 def test_an_idle_engine_does_not_hang_however_old_its_numbers() -> None:

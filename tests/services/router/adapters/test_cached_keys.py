@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
+from services.kernel.clock import ManualClock
 from services.router.adapters import cached_keys
 from services.router.adapters.cached_keys import CachedKeys
 from services.router.domain.ports import KeyStore
 from services.router.domain.tenancy import Key
-from services.runtime.clock import ManualClock
 from tests.contracts.key_store import DIGEST, KeyStoreContract, store_key
 from tests.fakes.router import MemoryKeys
 

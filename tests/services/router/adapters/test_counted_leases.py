@@ -7,12 +7,12 @@ import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
+from services.kernel.errors import ComptoirError
+from services.kernel.identity import Identity
 from services.router.adapters import counted_leases
 from services.router.adapters.counted_leases import CountedLeases
 from services.router.adapters.memory_leases import MemoryLeases
 from services.router.domain.tenancy import Quota
-from services.runtime.errors import ComptoirError
-from services.runtime.identity import Identity
 from tests.contracts.lease_store import NOW, LeaseStoreContract, accept, issue, lease, process, settle
 
 TAKEN = ("reserved", "accepted_unreserved", "recovered")

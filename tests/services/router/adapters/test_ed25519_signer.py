@@ -7,10 +7,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.contract.ticket import TICKET_SIGNATURE_CONTEXT
+from services.kernel.identity import Identity
 from services.router.adapters.ed25519_signer import Ed25519Signer
 from services.router.domain.ticket import TicketClaims
-from services.runtime.contract import TICKET_SIGNATURE_CONTEXT
-from services.runtime.identity import Identity
 
 SEED = b"s" * 32
 PUBLIC_KEY = Ed25519PrivateKey.from_private_bytes(SEED).public_key()

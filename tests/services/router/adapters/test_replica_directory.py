@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
 from services.router.domain.lease import Process
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity
 from tests.fakes.router import IDLE, registration
 
 LEASE, CLAIMED = Identity(1, 1), Identity(1, 2)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from services.kernel.errors import ComptoirError, Reason
 from services.router.adapters.sql_keys import SqlKeys
 from services.router.adapters.tables import MIGRATIONS
 from services.router.domain.ports import KeyStore
 from services.router.domain.tenancy import Priority, Quota
-from services.runtime.errors import ComptoirError, Reason
 from services.runtime.settings import SettingsError
 from tests.contracts.key_store import DIGEST, KeyStoreContract, store_key
 from tests.fakes.router import MemoryKeys

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
+from services.kernel.api_keys import region_of
+from services.kernel.clock import ManualClock
+from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.administration import Administration, KeyOrder
 from services.router.domain.keys import digest_of
 from services.router.domain.tenancy import Priority, Quota
-from services.runtime.api_keys import region_of
-from services.runtime.clock import ManualClock
-from services.runtime.errors import ComptoirError, Reason
 from tests.fakes.router import CATALOG, FRANCE, PEPPER, MemoryKeys
 
 DEFAULT = Quota(1, 2, 3)

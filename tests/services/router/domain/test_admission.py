@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from services.kernel.catalog import Region
+from services.kernel.errors import ComptoirError, Numbers, Reason
+from services.kernel.identity import Identity
 from services.router.domain.admission import AdmitRequest
 from services.router.domain.tenancy import Priority, Quota
-from services.runtime.catalog import Region
-from services.runtime.errors import ComptoirError, Numbers, Reason
-from services.runtime.identity import Identity
 from tests.fakes.router import AdmissionWorld, MemoryLog, PlainSigner, request_for
 
 ONE_AT_A_TIME = Quota(requests_per_minute=100, tokens_per_minute=200, concurrency=1)

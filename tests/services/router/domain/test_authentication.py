@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.authentication import Authenticator
 from services.router.domain.keys import digest_of
 from services.router.domain.tenancy import Key
-from services.runtime.errors import ComptoirError, Reason
 from tests.fakes.router import FRANCE, PEPPER, AdmissionWorld, MemoryKeys
 
 

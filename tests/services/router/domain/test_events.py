@@ -2,9 +2,9 @@
 
 import typing
 
+from services.kernel.errors import Reason
+from services.kernel.identity import Identity
 from services.router.domain.events import AdmissionEvent
-from services.runtime.errors import Reason
-from services.runtime.identity import Identity
 
 
 def test_an_event_holds_numbers_identities_and_a_reason_only() -> None:

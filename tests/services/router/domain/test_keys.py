@@ -1,7 +1,7 @@
 """What is stored of a key."""
 
+from services.kernel.api_keys import make_key
 from services.router.domain.keys import digest_of
-from services.runtime.api_keys import make_key
 
 PEPPER = b"p" * 32
 

@@ -1,7 +1,7 @@
 """What a lease knows of itself."""
 
+from services.kernel.identity import Identity
 from services.router.domain.lease import Hold, Lease, Process
-from services.runtime.identity import Identity
 
 HOLD = Hold(Process(2, 5), 100, 60.0)
 

@@ -8,6 +8,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
+from services.kernel.errors import ComptoirError
+from services.kernel.identity import Identity
+from services.kernel.quota import QuotaState
 from services.router.domain import lease_book
 from services.router.domain.lease import (
     Acceptance,
@@ -23,9 +26,6 @@ from services.router.domain.lease import (
 from services.router.domain.lease_book import LeaseBook
 from services.router.domain.quota import QuotaAccounts
 from services.router.domain.tenancy import Quota
-from services.runtime.errors import ComptoirError
-from services.runtime.identity import Identity
-from services.runtime.quota import QuotaState
 
 KEY = 1
 LIMITS = Quota(requests_per_minute=60, tokens_per_minute=2_000, concurrency=3)

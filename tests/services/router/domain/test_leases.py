@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from services.router.domain.lease import Process, Settlement
 from services.router.domain.sizing import Size
 from services.router.domain.tenancy import Key, Quota, Tenant
 from services.router.domain.ticket import Grant
-from services.runtime.errors import ComptoirError, Reason
-from services.runtime.identity import Identity
 from tests.fakes.router import IDLE, TERMS, TINY, AdmissionWorld
 
 TICKET, OTHER_TICKET = Identity(2, 1), Identity(2, 2)

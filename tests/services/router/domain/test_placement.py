@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.placement import (
     Load,
     Placement,
@@ -16,7 +17,6 @@ from services.router.domain.placement import (
     predicted_kv_blocks,
     score,
 )
-from services.runtime.errors import ComptoirError, Reason
 from tests.fakes.router import IDLE, POLICY, registration
 
 NOW = 100.0

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.router.domain.quota import QuotaAccounts
 from services.router.domain.tenancy import Quota
-from services.runtime.errors import ComptoirError, Numbers, Reason
 
 LIMITS = Quota(requests_per_minute=6, tokens_per_minute=1_000, concurrency=3)
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.placement import Registration
 from services.router.domain.registering import Membership, Session, check_free
-from services.runtime.errors import ComptoirError, Reason
 from tests.fakes.router import CATALOG, POLICY, registration
 
 HELD = Session(registration(7, incarnation=5), 100)

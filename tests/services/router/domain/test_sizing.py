@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.router.domain.sizing import check_quota, size_of
-from services.runtime.errors import ComptoirError, Numbers, Reason
 from tests.fakes.router import TINY
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.router.domain import waiting_lines
 from services.router.domain.waiting_lines import WaitingLines
-from services.runtime.errors import ComptoirError, Numbers, Reason
 
 FULL, OTHER = Reason.CONCURRENCY_EXHAUSTED, Reason.TOKENS_EXHAUSTED
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from services.runtime.clock import ManualClock
+from services.kernel.clock import ManualClock
 from services.runtime.http.asgi import Application, Message, Receive, Scope, Send
 from services.runtime.http.bounds import HttpBounds, Refusal, RefusalAnswer
 from services.runtime.http.server import HttpServer, bind

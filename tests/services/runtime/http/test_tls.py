@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from services.runtime.clock import ManualClock
+from services.kernel.clock import ManualClock
 from services.runtime.http.bounds import HttpBounds
 from services.runtime.http.server import HttpServer, bind
 from tests.services.runtime.certificates import Authority

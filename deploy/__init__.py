@@ -1,0 +1,1 @@
+"""Where Comptoir runs: on one machine, in containers, on Kubernetes."""

@@ -1,0 +1,1 @@
+"""What one machine lacks: a supervisor, a Kafka broker, a ClickHouse server."""

@@ -1,0 +1,145 @@
+"""The folder that one engine owns: its lock, its configuration, and what a kill left behind."""
+
+import fcntl
+import os
+import shutil
+from pathlib import Path
+from typing import BinaryIO
+from xml.sax.saxutils import escape
+
+from deploy.local.clickhouse.domain.statement import LARGEST_GROWTH
+
+# A value that no client can change, in either profile: what reads or writes a file, opens an address,
+# evaluates an expression, or switches the language that the statement check understands.
+_CONSTANTS = {
+    "additional_result_filter": "",
+    "allow_introspection_functions": "0",
+    "async_insert": "0",
+    "dialect": "clickhouse",
+    "format_avro_schema_registry_url": "",
+    "format_schema_source": "string",
+    "format_template_resultset": "",
+    "format_template_row": "",
+    "input_format_record_errors_file_path": "",
+    "input_format_values_deduce_templates_of_expressions": "0",
+    "max_parser_backtracks": "100000",
+    "input_format_values_interpret_expressions": "0",
+    "schema_inference_hints": "",
+}
+
+
+_ROOM_FOR_EXPLAIN = 4096
+_MOST_THREADS = 64
+_THREADS = ("max_threads", "max_insert_threads", "max_final_threads", "max_parsing_threads")
+
+
+class FolderInUseError(Exception):
+    """Another process owns the folder."""
+
+
+class EngineFolder:
+    """Exclusive ownership of `folder` until `release`, or until this process dies."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path = folder.resolve()
+        self.store = self.path / "store"
+        self.scratch = self.path / "scratch"
+        self._lock: BinaryIO = (self.path / "front.lock").open("ab")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._lock.close()
+            raise FolderInUseError from None
+
+    def prepare(
+        self,
+        *,
+        max_execution_seconds: int,
+        max_memory_bytes: int,
+        max_result_bytes: int,
+        max_query_bytes: int = 256 * 1024,
+    ) -> str:
+        """Writes the engine's configuration, removes stale temporary files; returns the connection string."""
+        for folder in (self.scratch, self.store / "tmp"):
+            shutil.rmtree(folder, ignore_errors=True)
+        for folder in (self.scratch, self.store):
+            folder.mkdir(mode=0o700, exist_ok=True)
+        # The engine reads it from the C library; what it leaves there when killed is then ours to remove.
+        os.putenv("TMPDIR", str(self.scratch))
+        # The engine keeps the writer's Protobuf schema in a file under its working directory.
+        os.chdir(self.scratch)
+        self._write(
+            "users.xml", _users(max_execution_seconds, max_memory_bytes, max_result_bytes, max_query_bytes)
+        )
+        self._write("engine.xml", _engine(self.path / "users.xml", self.scratch / "format_schemas"))
+        return f"{self.store}?config-file={self.path / 'engine.xml'}"
+
+    def release(self) -> None:
+        """Gives the folder up."""
+        self._lock.close()
+
+    def _write(self, name: str, text: str) -> None:
+        path = self.path / name
+        scratch = path.with_suffix(".new")
+        scratch.write_text(text, encoding="utf-8")
+        os.replace(scratch, path)  # noqa: PTH105 - the atomic one
+
+
+def _engine(users: Path, format_schemas: Path) -> str:
+    return f"""<clickhouse>
+  <users_config>{escape(str(users))}</users_config>
+  <format_schema_path>{escape(str(format_schemas))}/</format_schema_path>
+  <part_log>
+    <database>system</database>
+    <table>part_log</table>
+    <partition_by>event_date</partition_by>
+    <ttl>event_date + INTERVAL 7 DAY DELETE</ttl>
+    <flush_interval_milliseconds>1000</flush_interval_milliseconds>
+  </part_log>
+</clickhouse>
+"""
+
+
+def _users(
+    max_execution_seconds: int, max_memory_bytes: int, max_result_bytes: int, max_query_bytes: int
+) -> str:
+    limits = {
+        "max_execution_time": max_execution_seconds,
+        "max_memory_usage": max_memory_bytes,
+        "max_result_bytes": max_result_bytes,
+    }
+    # What is parsed is the canonical text, which is longer than what was sent.
+    query = {"max_query_size": LARGEST_GROWTH * max_query_bytes + _ROOM_FOR_EXPLAIN}
+    values = "".join(f"<{name}>{value}</{name}>" for name, value in {**_CONSTANTS, **limits, **query}.items())
+    constants = "".join(f"<{name}><const/></{name}>" for name in _CONSTANTS)
+    # Zero would mean no limit, so the least value is one.
+    bounds = "".join(f"<{name}><min>1</min><max>{value}</max></{name}>" for name, value in limits.items())
+    # All queries share the engine's threads, the writer's too.
+    bounds += "".join(f"<{name}><max>{_MOST_THREADS}</max></{name}>" for name in _THREADS)
+    return f"""<clickhouse>
+  <profiles>
+    <default>{values}<constraints>{constants}{bounds}</constraints></default>
+  </profiles>
+  <roles>
+    <reader><grants>
+      <query>GRANT SELECT, SHOW ON *.*</query>
+      <query>GRANT CREATE TEMPORARY TABLE ON *.*</query>
+    </grants></reader>
+    <writer><grants>
+      <query>GRANT SELECT, INSERT, ALTER, CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE TEMPORARY TABLE,
+        DROP, TRUNCATE, OPTIMIZE, SHOW, KILL QUERY, SYSTEM ON *.*</query>
+    </grants></writer>
+  </roles>
+  <users>
+    <default>
+      <password></password>
+      <networks><ip>::1</ip><ip>127.0.0.1</ip></networks>
+      <profile>default</profile>
+      <quota>default</quota>
+      <grants><query>GRANT reader, writer</query></grants>
+    </default>
+  </users>
+  <quotas><default/></quotas>
+</clickhouse>
+"""

@@ -1,0 +1,161 @@
+"""One broker from start to end: format once, start Java, make topics, say ready, stop when asked."""
+
+import asyncio
+import base64
+import dataclasses
+import socket
+import uuid
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aiokafka.errors import KafkaError
+
+from deploy.local.kafka import topics
+from deploy.local.kafka.data_folder import DataFolder
+from deploy.local.kafka.java import BROKER_CLASS, STORAGE_CLASS, Java, Runtime
+from deploy.local.kafka.properties import LOG_LAYOUT, server_properties
+from deploy.local.kafka.settings import LocalKafkaSettings
+from services.runtime import logs
+
+_PAUSE_SECONDS = 0.05
+
+_log = logs.get_logger(__name__)
+Result = TypeVar("Result")
+
+
+class BrokerError(Exception):
+    """The broker could not start or ended by itself; the text is one sentence."""
+
+
+class Broker:
+    """A broker on a data folder that this process holds."""
+
+    def __init__(
+        self, settings: LocalKafkaSettings, folder: DataFolder, class_path: tuple[Path, ...]
+    ) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._runtime = Runtime(class_path, settings.heap_megabytes, folder)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Serves until `stopping` is set and leaves no process; raises BrokerError or TopicsError."""
+        self._refuse_taken_ports()
+        self._write_files()
+        if not self._folder.is_formatted() and not await self._format(stopping):
+            return
+        java = await Java.start(self._runtime, BROKER_CLASS, str(self._folder.properties_file))
+        try:
+            exit_status = await _unless(stopping, self._life_of(java))
+        finally:
+            self._folder.ready_file.unlink(missing_ok=True)
+            if not await java.stop(self._settings.stop_timeout_seconds):
+                _log.warning("broker_killed", wait_seconds=self._settings.stop_timeout_seconds)
+        if exit_status is not None:
+            raise BrokerError(
+                f"the broker's Java process ended unasked (status {exit_status}); its last lines say why."
+            )
+        _log.info("broker_stopped")
+
+    async def _format(self, stopping: asyncio.Event) -> bool:
+        """Gives the folder its identity; False if asked to stop before that was done."""
+        # One id in 64 begins with a hyphen, which the tool would read as an option where it stands alone.
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        file = str(self._folder.formatting_properties_file)
+        java = await Java.start(self._runtime, STORAGE_CLASS, "format", f"--cluster-id={cluster}", "-c", file)
+        try:
+            async with asyncio.timeout(self._settings.start_timeout_seconds):
+                exit_status = await _unless(stopping, java.wait())
+        except TimeoutError:
+            raise BrokerError("the data folder could not be formatted in time.") from None
+        finally:
+            await java.stop(0)
+        if exit_status is None:
+            return False
+        if exit_status != 0:
+            raise BrokerError(f"the data folder could not be formatted (status {exit_status}).")
+        self._folder.finish_formatting()
+        return True
+
+    async def _life_of(self, java: Java) -> int:
+        """Announces the broker once it is ready, and returns its exit code once it has ended."""
+        announcing = asyncio.create_task(self._announce())
+        ending = asyncio.create_task(java.wait())
+        try:
+            await asyncio.wait({announcing, ending}, return_when=asyncio.FIRST_COMPLETED)
+            if not ending.done():
+                await announcing
+            return await ending
+        finally:
+            await _cancel(announcing, ending)
+
+    async def _announce(self) -> None:
+        try:
+            async with asyncio.timeout(self._settings.start_timeout_seconds):
+                await self._until_it_listens()
+                await self._ensure_topics()
+        except TimeoutError:
+            raise BrokerError(
+                f"the broker was not ready after {self._settings.start_timeout_seconds:g} seconds."
+            ) from None
+        self._folder.announce(self._settings.listen)
+        _log.info("broker_ready", address=self._settings.listen, count=len(self._settings.topics))
+
+    async def _until_it_listens(self) -> None:
+        """The client library logs every refused connection, so it is not asked before somebody listens."""
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(self._settings.host, self._settings.port)
+            except OSError:
+                await asyncio.sleep(_PAUSE_SECONDS)
+            else:
+                writer.close()
+                await writer.wait_closed()
+                return
+
+    async def _ensure_topics(self) -> None:
+        while True:
+            try:
+                await topics.ensure(self._settings.listen, self._settings.topics)
+            except KafkaError as error:
+                _log.debug("broker_not_ready_yet", error_type=type(error).__name__)
+                await asyncio.sleep(_PAUSE_SECONDS)
+            else:
+                return
+
+    def _refuse_taken_ports(self) -> None:
+        for port in (self._settings.port, self._settings.controller_port):
+            family = socket.AF_INET6 if ":" in self._settings.host else socket.AF_INET
+            with socket.socket(family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((self._settings.host, port))
+                except OSError:
+                    raise BrokerError(
+                        f"port {port} of {self._settings.host} is taken; free it, or set local_kafka.listen "
+                        "and local_kafka.controller_port to others."
+                    ) from None
+
+    def _write_files(self) -> None:
+        folder, plan = self._folder, self._settings.plan
+        folder.log_layout_file.write_text(LOG_LAYOUT, encoding="ascii")
+        folder.properties_file.write_text(server_properties(plan), encoding="ascii")
+        formatting = dataclasses.replace(plan, log_folder=folder.formatting_folder)
+        folder.formatting_properties_file.write_text(server_properties(formatting), encoding="ascii")
+
+
+async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, Result]) -> Result | None:
+    """What `work` returns, or None, with `work` cancelled, if asked to stop first."""
+    asked = asyncio.create_task(stopping.wait())
+    working = asyncio.create_task(work)
+    try:
+        await asyncio.wait({asked, working}, return_when=asyncio.FIRST_COMPLETED)
+        return None if asked.done() else await working
+    finally:
+        await _cancel(asked, working)
+
+
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

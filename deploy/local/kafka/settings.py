@@ -1,0 +1,105 @@
+"""The settings of the local broker, section `local_kafka`."""
+
+import ipaddress
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from deploy.local.kafka.properties import BrokerPlan
+from services.runtime.addresses import split_address
+from services.runtime.settings import ProcessSettings, environment
+
+SECTION = "local_kafka"
+_EVENT_PARTITIONS = 4
+
+
+def _default_cache_folder() -> Path:
+    """Where the desktop convention puts what can be downloaded again."""
+    return Path(environment().get("XDG_CACHE_HOME") or "~/.cache") / "comptoir" / "kafka"
+
+
+class TopicSettings(BaseModel):
+    """A topic that exists once the broker is ready; `retention_hours` defaults to the broker's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,199}$")
+    partitions: int = Field(default=_EVENT_PARTITIONS, ge=1, le=64)
+    retention_hours: int | None = Field(default=None, ge=1, le=720)
+
+
+class LocalKafkaSettings(ProcessSettings):
+    """One broker on loopback: ports, folders, memory, and how long a record may stay.
+
+    A record is gone at the latest after `retention_hours` + `roll_hours` and some minutes; the defaults
+    together stay below the shortest retention of the store, seven days.
+    """
+
+    listen: str = "127.0.0.1:8405"
+    controller_port: int = Field(default=8406, ge=1, le=65535)
+    data_folder: Path
+    cache_folder: Path = Field(default_factory=_default_cache_folder, validate_default=True)
+    heap_megabytes: int = Field(default=512, ge=192, le=65536)
+    retention_hours: int = Field(default=144, ge=1, le=720)
+    roll_hours: int = Field(default=12, ge=1, le=24)
+    start_timeout_seconds: float = Field(default=120.0, gt=0, le=3600)
+    stop_timeout_seconds: float = Field(default=20.0, gt=0, le=600)
+    fetch_timeout_seconds: float = Field(default=900.0, gt=0, le=86400)
+    topics: tuple[TopicSettings, ...] = (
+        TopicSettings(name="comptoir.admission.v1"),
+        TopicSettings(name="comptoir.generation.v1"),
+        TopicSettings(name="comptoir.edge-request.v1"),
+        TopicSettings(name="comptoir.replica-load.v1"),
+        TopicSettings(name="comptoir.dead-letter.v1", partitions=1),
+    )
+
+    @field_validator("listen")
+    @classmethod
+    def _only_this_machine_can_connect(cls, listen: str) -> str:
+        host, _ = split_address(listen)
+        try:
+            is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            is_loopback = False
+        if not is_loopback:
+            raise ValueError("must be a loopback address and a port: this broker has no authentication")
+        return listen
+
+    @field_validator("data_folder", "cache_folder")
+    @classmethod
+    def _folders_are_absolute(cls, folder: Path) -> Path:
+        folder = folder.expanduser().absolute()
+        # The broker and the class path each take a list of paths.
+        if any(sign in str(folder) for sign in ",:\n*"):
+            raise ValueError("may not hold a comma, a colon, an asterisk or a line end")
+        return folder
+
+    @model_validator(mode="after")
+    def _names_and_ports_are_unique(self) -> "LocalKafkaSettings":
+        if len({topic.name for topic in self.topics}) < len(self.topics):
+            raise ValueError("topics: a name stands twice")
+        if self.controller_port == self.port:
+            raise ValueError("controller_port must differ from the port of listen")
+        return self
+
+    @property
+    def host(self) -> str:
+        """The loopback host to listen on, without brackets."""
+        return split_address(self.listen)[0]
+
+    @property
+    def port(self) -> int:
+        """The port that clients connect to."""
+        return split_address(self.listen)[1]
+
+    @property
+    def plan(self) -> BrokerPlan:
+        """What the broker's configuration file is made of."""
+        return BrokerPlan(
+            host=self.host,
+            port=self.port,
+            controller_port=self.controller_port,
+            log_folder=self.data_folder / "log",
+            retention_hours=self.retention_hours,
+            roll_hours=self.roll_hours,
+        )

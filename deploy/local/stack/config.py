@@ -1,0 +1,162 @@
+"""The settings of all processes on one machine, from a few choices."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from deploy.local.stack.errors import StackError
+from deploy.local.stack.options import METERED, Addresses, StackOptions
+from deploy.local.stack.paths import DataPaths
+from deploy.local.stack.secret_files import SIGNING_KEY_NUMBER
+
+REGION = "eu-fr"
+_DEFAULT_CONTEXT_TOKENS = 4096
+# One request of this length fits the default KV cache of the CPU engine for small models.
+_MOST_CONTEXT_TOKENS = 8192
+_PORTS_CHOOSE = frozenset({"listen", "admin_listen", "replica_listen", "controller_port", "metrics_listen"})
+
+
+def build_config(options: StackOptions, addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
+    """The one YAML document of all processes; `options.overrides` wins, key by key."""
+    name, context_tokens = _model(options)
+    document: dict[str, Any] = {
+        "region": REGION,
+        "catalog": {
+            "regions": [{"number": 1, "name": REGION, "is_eu": True}],
+            "models": [
+                {
+                    "number": 1,
+                    "name": name,
+                    "context_tokens": context_tokens,
+                    "max_output_tokens": min(context_tokens, 4096),
+                }
+            ],
+        },
+        "edge": _edge(addresses, paths),
+        "router": _router(addresses, paths),
+        "generator": _generator(options, addresses, paths, name),
+        "emitter": _emitter(addresses, paths),
+        "usage": _usage(addresses, paths),
+        "local_kafka": _local_kafka(addresses, paths),
+        "local_clickhouse": {
+            "listen": addresses.local_clickhouse,
+            "data_folder": str(paths.clickhouse),
+            "writer_password_file": str(paths.secrets / "clickhouse-writer-password"),
+        },
+    }
+    for process in METERED:
+        document[process]["metrics_listen"] = {"port": addresses.metrics_port(process)}
+    return merge(document, options.overrides)
+
+
+def merge(document: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
+    """`document` with every key of `overrides` laid over it; mappings are merged, all else is replaced.
+
+    StackError where a mapping would be replaced by something else, or an address that only
+    --port may choose by anything.
+    """
+    merged = dict(document)
+    for key, value in overrides.items():
+        below = merged.get(key)
+        if key in _PORTS_CHOOSE and key in merged:
+            raise StackError(f"--config may not set {key}: the addresses follow from --port.")
+        if isinstance(below, dict) and not isinstance(value, dict):
+            raise StackError(f"--config must hold a mapping below {key}, or leave it out.")
+        merged[key] = merge(below, value) if isinstance(below, dict) else value
+    return merged
+
+
+def _model(options: StackOptions) -> tuple[str, int]:
+    """Name and context of the chosen model; StackError where the path holds none."""
+    folder = Path(options.model)
+    if not folder.is_dir():
+        is_hub_name = options.model.count("/") == 1 and not options.model.startswith((".", "/", "~"))
+        if options.engine == "vllm" and not is_hub_name:
+            raise StackError(
+                f"There is no model at {options.model}; give --model a folder with config.json and "
+                "safetensors, or an organisation/name of the model hub."
+            )
+        return options.model.rstrip("/").rpartition("/")[2], _DEFAULT_CONTEXT_TOKENS
+    description = folder / "config.json"
+    try:
+        content = json.loads(description.read_text(encoding="utf-8"))
+        context = min(int(content["max_position_embeddings"]), _MOST_CONTEXT_TOKENS)
+    except (OSError, ValueError, KeyError, TypeError):
+        if options.engine == "simulated":
+            return folder.name, _DEFAULT_CONTEXT_TOKENS
+        raise StackError(
+            f"{description} is missing or says no max_position_embeddings; "
+            "give --model a complete model folder."
+        ) from None
+    return folder.name, context
+
+
+def _edge(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
+    return {
+        "listen": {"host": "127.0.0.1", "port": addresses.port},
+        "router": {"address": addresses.router},
+        "emitter": {"address": f"unix:{paths.emitter_socket}"},
+    }
+
+
+def _router(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
+    return {
+        "listen": {"address": addresses.router},
+        "replica_listen": {"address": f"unix:{paths.replica_socket}"},
+        "admin_listen": {"address": f"unix:{paths.admin_socket}"},
+        "emitter": {"address": f"unix:{paths.emitter_socket}"},
+        "database_file": str(paths.router_database),
+        "pepper_file": str(paths.secrets / "pepper"),
+        "signing_key_file": str(paths.secrets / "signing-key"),
+        "signing_key_number": SIGNING_KEY_NUMBER,
+    }
+
+
+def _generator(options: StackOptions, addresses: Addresses, paths: DataPaths, name: str) -> dict[str, Any]:
+    return {
+        "listen": {"address": addresses.generator},
+        "router": {"address": f"unix:{paths.replica_socket}"},
+        "emitter": {"address": f"unix:{paths.emitter_socket}"},
+        "replica": 1,
+        "engine": options.engine,
+        "model": name,
+        "model_path": options.model,
+        # A name of the hub instead of a folder asks for the download.
+        "vllm": {"is_download_allowed": not Path(options.model).is_dir()},
+        "ticket_public_keys": {
+            SIGNING_KEY_NUMBER: str(paths.secrets / f"ticket-{SIGNING_KEY_NUMBER}.pub"),
+        },
+        "cache_salt_secret_file": str(paths.secrets / "cache-salt"),
+    }
+
+
+def _emitter(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
+    return {
+        "listen": {"address": f"unix:{paths.emitter_socket}"},
+        "spool_folder": str(paths.spool),
+        # A frame is an insert, which costs the one machine's store the same for one event as for many.
+        "frame_linger_seconds": 1.0,
+        "kafka": {"bootstrap": addresses.kafka},
+        "pseudonym_epoch": 1,
+        "pseudonym_secret_file": str(paths.secrets / "pseudonym-epoch-1"),
+    }
+
+
+def _usage(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
+    return {
+        "listen": {"address": addresses.usage},
+        "kafka": {"bootstrap": addresses.kafka},
+        "clickhouse": {
+            "url": addresses.clickhouse_url,
+            "user": "comptoir_writer",
+            "password_file": str(paths.secrets / "clickhouse-writer-password"),
+        },
+    }
+
+
+def _local_kafka(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
+    return {
+        "listen": addresses.local_kafka,
+        "controller_port": addresses.kafka_controller_port,
+        "data_folder": str(paths.kafka),
+    }

@@ -1,0 +1,99 @@
+"""Which processes run, with which commands, and how each says that it is ready; pure."""
+
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+from deploy.local.stack.options import Addresses, StackOptions
+from deploy.local.stack.paths import DataPaths
+
+# Requests first, then what records them, then what carries the records.
+DRAIN_ORDER = ("edge", "generator", "router", "emitter", "usage", "clickhouse", "kafka")
+
+# All parts share the cores of one machine. What a request passes through in a millisecond must not queue
+# behind an engine that computes all the time. What keeps the records yields to nobody: it needs a tenth of a
+# core, and with a lower weight a busy machine would give it none, so that rows came many minutes late.
+_ENGINE_NICENESS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How a process says that it is ready: gRPC health at an address, an HTTP URL, or a file that exists."""
+
+    kind: Literal["grpc", "http", "file"]
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessPlan:
+    """One process: name for people, command, probe, whom it waits for, time limits and niceness."""
+
+    name: str
+    title: str
+    arguments: tuple[str, ...]
+    probe: Probe
+    after: tuple[str, ...] = ()
+    start_seconds: float = 60.0
+    # Beyond what the process itself allows its requests and its last events.
+    drain_seconds: float = 30.0
+    niceness: int = 0
+    # Requests do without it: where it says what it waits for, a wrong clock for one, the start goes on.
+    is_needed_by_requests: bool = True
+
+
+def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) -> list[ProcessPlan]:
+    """The processes in the order of their start: the engine first, because it takes longest."""
+
+    def process(name: str, module: str, title: str, probe: Probe, **rest: object) -> ProcessPlan:
+        arguments = (sys.executable, "-m", module, "--config", str(paths.config))
+        return ProcessPlan(name=name, title=title, arguments=arguments, probe=probe, **rest)  # type: ignore[arg-type]
+
+    engine = "vLLM" if options.engine == "vllm" else "simulated engine"
+    plan = [
+        process(
+            "generator",
+            "services.generator",
+            f"engine ({engine})",
+            Probe("grpc", addresses.generator),
+            start_seconds=600.0,
+            drain_seconds=60.0,
+            niceness=_ENGINE_NICENESS,
+        )
+    ]
+    if not options.kafka:
+        probe = Probe("file", str(paths.kafka / "ready"))
+        plan.append(process("kafka", "deploy.local.kafka", "Kafka", probe))
+    if not options.clickhouse:
+        probe = Probe("http", f"http://{addresses.local_clickhouse}/ping")
+        plan.append(process("clickhouse", "deploy.local.clickhouse", "store", probe))
+    stores = tuple(entry.name for entry in plan if entry.name in ("kafka", "clickhouse"))
+    return [
+        *plan,
+        process("emitter", "services.emitter", "emitter", Probe("grpc", f"unix:{paths.emitter_socket}")),
+        process("router", "services.router", "router", Probe("grpc", addresses.router)),
+        process(
+            "edge",
+            "services.edge",
+            "edge",
+            Probe("http", f"http://{addresses.edge}/readyz"),
+            drain_seconds=60.0,
+        ),
+        process(
+            "usage",
+            "pipelines.usage",
+            "usage pipeline",
+            Probe("grpc", addresses.usage),
+            after=stores,
+            is_needed_by_requests=False,
+        ),
+    ]
+
+
+def restart_delay_seconds(failures: int) -> float:
+    """How long to wait before the next start after `failures` short runs in a row: 0.1 s, doubling to 5 s."""
+    return min(0.1 * 2.0 ** min(max(failures - 1, 0), 10), 5.0)
+
+
+def is_sentence(line: str) -> bool:
+    """True if a log line speaks to people: processes say `comptoir NAME: what to do.` before they give up."""
+    return line.startswith("comptoir ") and ": " in line

@@ -1,0 +1,95 @@
+"""Asks one process whether it is ready, and why not."""
+
+import json
+import re
+from pathlib import Path
+
+import grpc
+import httpx
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from deploy.local.stack.plan import Probe
+from services.kernel.readiness import Readiness, Unready
+from services.runtime.grpc.readiness_service import ask_readiness
+
+_ASK_SECONDS = 2.0
+_SPELL_SECONDS = 1.0
+_MOST_BYTES = 4096
+_REASON = re.compile(r"[a-z_]{1,40}")
+_SILENT = "no answer to its probe"
+_NOT_SERVING = "it says that it does not serve"
+
+
+async def why_not_ready(probe: Probe) -> str:
+    """Returns, within two seconds, why the process behind `probe` is not ready; empty if it is."""
+    if probe.kind == "file":
+        return "" if _exists(Path(probe.where)) else "not ready yet"
+    if probe.kind == "http":
+        return await _why_not_over_http(probe.where)
+    return await _why_not_over_grpc(probe.where)
+
+
+class Spell:
+    """How long a process that was ready has not been: one missed probe on a busy machine is no news."""
+
+    def __init__(self) -> None:
+        self._since_seconds: float | None = None
+
+    def lasts(self, now_seconds: float) -> bool:
+        """Takes in a missed probe; True once they have gone on for a second."""
+        if self._since_seconds is None:
+            self._since_seconds = now_seconds
+        return now_seconds - self._since_seconds >= _SPELL_SECONDS
+
+    def end(self) -> None:
+        """The process is ready again."""
+        self._since_seconds = None
+
+
+async def _why_not_over_http(url: str) -> str:
+    try:
+        async with httpx.AsyncClient(timeout=_ASK_SECONDS, trust_env=False) as client:
+            answer = await client.get(url)
+    except httpx.TransportError:
+        return _SILENT
+    return "" if answer.is_success else _told(answer) or f"its probe answers {answer.status_code}"
+
+
+def _told(answer: httpx.Response) -> str:
+    """The reason in a probe's JSON answer, such as `no_replica`; empty where it gives none."""
+    try:
+        content = json.loads(answer.content[:_MOST_BYTES])
+    except ValueError:
+        return ""
+    reason = content.get("reason") if isinstance(content, dict) else None
+    return reason if isinstance(reason, str) and _REASON.fullmatch(reason) else ""
+
+
+async def _why_not_over_grpc(address: str) -> str:
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        try:
+            answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_ASK_SECONDS)
+            if answer.status == health_pb2.HealthCheckResponse.SERVING:
+                return ""
+            return sentence_of(await ask_readiness(channel, timeout_seconds=_ASK_SECONDS))
+        except grpc.aio.AioRpcError:
+            return _SILENT
+
+
+def sentence_of(state: Readiness) -> str:
+    """The reason of a process that is not ready, with its numbers; the same words where it gives none."""
+    if state.reason in {Unready.UNSPECIFIED, Unready.STARTING}:
+        return _NOT_SERVING
+    numbers = ", ".join(f"{name.name.lower()} {value}" for name, value in sorted(state.figures.items()))
+    reason = state.reason.name.lower()
+    return f"{reason} ({numbers})" if numbers else reason
+
+
+def is_reason(why: str) -> bool:
+    """True for what a process said for itself: it runs, and knows what it waits for."""
+    return why not in {"", _SILENT, _NOT_SERVING}
+
+
+def _exists(path: Path) -> bool:
+    return path.exists()

@@ -1,0 +1,167 @@
+"""Starts every process, starts it again when it dies, and drains them all in order."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+from deploy.local.stack.child import Child
+from deploy.local.stack.errors import StackError
+from deploy.local.stack.journal import Journal
+from deploy.local.stack.plan import DRAIN_ORDER, ProcessPlan, restart_delay_seconds
+from deploy.local.stack.probes import Spell, is_reason, why_not_ready
+from services.kernel.clock import Clock
+
+_PROBE_INTERVAL_SECONDS = 0.1
+_WATCH_INTERVAL_SECONDS = 2.0
+
+
+class Supervisor:
+    """All processes of one stack. `on_change` is called with a child whenever its state changed."""
+
+    def __init__(
+        self,
+        plan: list[ProcessPlan],
+        logs: Path,
+        environment: Mapping[str, str],
+        on_change: Callable[[Child], None],
+        clock: Clock,
+    ) -> None:
+        self.children = [Child(entry, logs / f"{entry.name}.log", environment, clock) for entry in plan]
+        self._journal = Journal(logs / "supervisor.log", clock)
+        self._on_change = on_change
+        self._ready = {entry.name: asyncio.Event() for entry in plan}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._is_started = False
+
+    async def start(self, before: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
+        """Returns once every process was ready once; raises StackError if one cannot start.
+
+        `before` holds, by a process's name, what must be done before its first start.
+        """
+        self._tasks = [
+            asyncio.create_task(self._keep(child, before.get(child.plan.name))) for child in self.children
+        ]
+        everything = asyncio.create_task(self._all_ready())
+        try:
+            done, _ = await asyncio.wait([everything, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            everything.cancel()
+        for task in done - {everything}:
+            task.result()
+        # Only now: during the start, whoever is slowest holds up all the others.
+        self._is_started = True
+        for child in self.children:
+            child.yield_to_others()
+
+    async def run(self) -> None:
+        """Watches until cancelled; raises only what is a defect of the supervisor itself."""
+        await asyncio.gather(*self._tasks)
+
+    async def stop(self, hurry: asyncio.Event | None = None) -> None:
+        """Drains the processes, those that take requests first, or kills them once `hurry` is set.
+
+        None is left when it returns.
+        """
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for child in sorted(self.children, key=lambda child: DRAIN_ORDER.index(child.plan.name)):
+            stopping = asyncio.create_task(child.stop(hurry))
+            await asyncio.sleep(0)
+            self._tell(child)
+            await stopping
+            self._tell(child)
+
+    async def _all_ready(self) -> None:
+        for event in self._ready.values():
+            await event.wait()
+
+    async def _keep(self, child: Child, before: Callable[[], Awaitable[None]] | None) -> None:
+        for name in child.plan.after:
+            await self._ready[name].wait()
+        if before is not None:
+            await before()
+        failures = 0
+        while True:
+            await child.start()
+            self._tell(child)
+            started = time.monotonic()
+            in_time = await self._watch(child)
+            status = await child.wait()
+            if not self._ready[child.plan.name].is_set():
+                raise StackError(_why_it_ended(child, status) if in_time else _why_it_was_stopped(child))
+            failures = 1 if time.monotonic() - started > 30 else failures + 1  # noqa: PLR2004 - a healthy half minute
+            child.restarts += 1
+            child.state = "restarting"
+            child.why = child.last_cause = _how_it_ended(status)
+            self._tell(child)
+            await asyncio.sleep(restart_delay_seconds(failures))
+
+    async def _watch(self, child: Child) -> bool:
+        """Follows one run until it ends: starting, ready, unready; False if it was too slow to start."""
+        deadline = time.monotonic() + child.plan.start_seconds
+        spell = Spell()
+        while child.pid is not None:
+            why = await why_not_ready(child.plan.probe)
+            self._note(child, why, spell)
+            if child.state == "starting" and time.monotonic() > deadline:
+                await child.stop()
+                return False
+            # A process that says for long why it is not ready is not asked ten times a second meanwhile.
+            is_soon_other = why and child.state != "unready"
+            await child.wait_at_most(_PROBE_INTERVAL_SECONDS if is_soon_other else _WATCH_INTERVAL_SECONDS)
+        return True
+
+    def _note(self, child: Child, why: str, spell: Spell) -> None:
+        before = child.state
+        if not why and child.pid is not None:
+            spell.end()
+            child.state, child.why = "ready", ""
+            self._ready[child.plan.name].set()
+            if self._is_started and before != "ready":
+                child.yield_to_others()
+        elif before == "starting" and not child.plan.is_needed_by_requests and is_reason(why):
+            child.state = "unready"
+            child.why = child.last_cause = why
+            self._ready[child.plan.name].set()
+        elif before != "ready":
+            child.why = why
+        elif spell.lasts(time.monotonic()):
+            child.state = "unready"
+            child.why = child.last_cause = why
+        if child.state != before:
+            self._tell(child)
+
+    def _tell(self, child: Child) -> None:
+        is_bad = child.state in {"unready", "restarting"}
+        self._journal.write(
+            f"process_{child.state}",
+            level="warning" if is_bad else "info",
+            service=child.plan.name,
+            pid=child.pid,
+            restarts=child.restarts,
+            **({"cause": child.last_cause} if is_bad else {}),
+        )
+        self._on_change(child)
+
+
+def _why_it_ended(child: Child, status: int) -> str:
+    sentence = child.last_sentence()
+    if sentence:
+        return sentence.removeprefix("comptoir ")
+    return (
+        f"{child.plan.title} {_how_it_ended(status)} before it was ready; "
+        f"`comptoir logs {child.plan.name}` shows its log."
+    )
+
+
+def _why_it_was_stopped(child: Child) -> str:
+    return (
+        f"{child.plan.title} was not ready after {child.plan.start_seconds:.0f} s; "
+        f"`comptoir logs {child.plan.name}` shows its log."
+    )
+
+
+def _how_it_ended(status: int) -> str:
+    return f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"

@@ -1,0 +1,1 @@
+"""Formats that two processes share, each written once."""

@@ -1,0 +1,140 @@
+"""One HTTP request and its answer, with everything that is counted of them."""
+
+import asyncio
+from collections.abc import Sequence
+
+from services.edge.domain.errors import PublicError, error_headers, error_json, public_error, public_json
+from services.edge.domain.sse import DONE, error_frame
+from services.edge.domain.timeline import EdgeRequest
+from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
+from services.runtime.http.asgi import ABORT, Message, Receive, Scope, Send
+
+HeaderList = Sequence[tuple[bytes, bytes]]
+
+JSON_TYPE = (b"content-type", b"application/json")
+STREAM_HEADERS: HeaderList = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
+_CLIENT_GONE_STATUS = 499
+_MAX_RETRY_COUNT = 255
+
+
+class ClientGoneError(Exception):
+    """The client closed its connection before the answer was whole."""
+
+
+class HttpRefusalError(Exception):
+    """A refusal that only HTTP knows, such as a method that a path does not take."""
+
+    def __init__(self, public: PublicError, reason: Reason, headers: HeaderList = ()) -> None:
+        super().__init__(public.code)
+        self.public = public
+        self.reason = reason
+        self.headers = headers
+
+
+class Exchange:
+    """One request of one client; created by the boundary, used by one endpoint."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, *, clock: Clock) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.event = EdgeRequest(
+            request_id=Identity.random(),
+            started_at_microseconds=clock.wall_microseconds(),
+            received_seconds=clock.monotonic_seconds(),
+        )
+        self.clock = clock
+        # Set before the last byte is written: some clients close as soon as they have it.
+        self.is_complete = False
+        self.is_client_gone = False
+        # Replicas that the edge tried; more than one, and the client need not try again at once.
+        self.attempts = 0
+        self.written_seconds = 0.0
+        # Since when a write waits for the client to read; 0 where none does.
+        self.waiting_since_seconds = 0.0
+        self._is_started = False
+        self._send = send
+        self._loop = asyncio.get_running_loop()
+        self.event.client_retry_count = self._retry_count()
+        self._shown_request_id = self._take_request_id()
+
+    def header_values(self, name: bytes) -> list[bytes]:
+        """All values of one header, given in lower case."""
+        return [value for key, value in self.scope["headers"] if key == name]
+
+    async def begin(self, status: int, headers: HeaderList) -> None:
+        """Sends the status and the headers."""
+        self._is_started = True
+        self.event.http_status = status
+        request_id = (b"x-request-id", self._shown_request_id)
+        await self._put({"type": "http.response.start", "status": status, "headers": [*headers, request_id]})
+
+    async def write(self, body: bytes) -> None:
+        """Sends a part of the body in one write; waits while the client does not read."""
+        self.event.response_bytes += len(body)
+        self.written_seconds = self._loop.time()
+        await self._put({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def end(self, body: bytes = b"") -> None:
+        """Sends the last part of the body."""
+        self.is_complete = True
+        self.event.response_bytes += len(body)
+        await self._put({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def answer(self, status: int, body: bytes, headers: HeaderList = ()) -> None:
+        """Sends a whole JSON answer."""
+        await self.begin(status, [JSON_TYPE, (b"content-length", b"%d" % len(body)), *headers])
+        await self.end(body)
+
+    async def fail(self, error: ComptoirError) -> None:
+        """Answers with an error: a status where none was sent, an event within the stream otherwise."""
+        self.event.reason = error.reason
+        if self._is_started:
+            # Within a whole answer there is no room for an error: its connection is closed instead.
+            if self.event.is_streamed and not self.is_complete:
+                await self.end(error_frame(error_json(error)) + DONE)
+            return
+        headers = error_headers(error, is_spent=self.attempts > 1)
+        await self.answer(public_error(error.reason).status, error_json(error), headers)
+
+    async def refuse(self, refusal: HttpRefusalError) -> None:
+        """Answers with a refusal that only HTTP knows."""
+        self.event.reason = refusal.reason
+        await self.answer(refusal.public.status, public_json(refusal.public), refusal.headers)
+
+    def client_left(self) -> None:
+        """Notes that nobody reads the answer any more."""
+        self.event.is_client_cancelled = True
+        self.event.reason = Reason.CLIENT_CANCELLED
+        self.event.http_status = self.event.http_status or _CLIENT_GONE_STATUS
+
+    def abandon(self) -> None:
+        """Closes the connection at once, with what its client has not read; every write returns then."""
+        self.is_client_gone = True
+        self.scope["state"][ABORT]()
+
+    async def _put(self, message: Message) -> None:
+        # A write that is cancelled leaves the moment as it is: the next one waits for the same client.
+        self.waiting_since_seconds = self.waiting_since_seconds or self._loop.time()
+        await self._send(message)
+        self.waiting_since_seconds = 0.0
+
+    def _take_request_id(self) -> bytes:
+        """The client's own `x-request-id` where it is a UUID, which can be no text; ours otherwise."""
+        values = self.header_values(b"x-request-id")
+        given = Identity.from_uuid(values[0].decode("latin-1")) if len(values) == 1 else None
+        if given is None or not given.is_set:
+            return self.event.request_id.hex.encode()
+        self.event.client_request_id = given
+        return values[0]
+
+    def _retry_count(self) -> int:
+        values = self.header_values(b"x-stainless-retry-count")
+        if len(values) == 1 and values[0].isdigit() and len(values[0]) <= 3:  # noqa: PLR2004 - up to 255
+            return min(int(values[0]), _MAX_RETRY_COUNT)
+        return 0

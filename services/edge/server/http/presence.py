@@ -1,0 +1,110 @@
+"""Watches over an answer under way: ends the work when the client leaves, and keeps idle connections open."""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from services.edge.domain.sse import PING
+from services.edge.server.http.exchange import ClientGoneError, Exchange
+
+
+class ClientWatch:
+    """While entered, cancels the current task as soon as the client closes its connection.
+
+    Leaves with ClientGoneError then. The body must have been read.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._task: asyncio.Task[object] | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.current_task()
+        self._watch = asyncio.create_task(self._wait_for_departure())
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        if isinstance(error, asyncio.CancelledError) and self._exchange.is_client_gone:
+            if self._task is not None:
+                self._task.uncancel()
+            raise ClientGoneError from None
+
+    async def _wait_for_departure(self) -> None:
+        message = await self._exchange.receive()
+        while message["type"] != "http.disconnect":
+            message = await self._exchange.receive()
+        if not self._exchange.is_complete and self._task is not None:
+            self._exchange.is_client_gone = True
+            self._task.cancel()
+
+
+class WriteWatch:
+    """While entered, gives up on a client once a write has waited `write_seconds` for it to read.
+
+    One timer per request that looks at the write that waits, so that a chunk costs no timer of its own.
+    """
+
+    def __init__(self, exchange: Exchange, *, write_seconds: float) -> None:
+        self._exchange = exchange
+        self._write_seconds = write_seconds
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def __enter__(self) -> Self:
+        self._timer = self._loop.call_later(self._write_seconds, self._look)
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        now_seconds = self._loop.time()
+        waiting_since_seconds = self._exchange.waiting_since_seconds or now_seconds
+        left_seconds = waiting_since_seconds + self._write_seconds - now_seconds
+        if left_seconds <= 0:
+            self._exchange.abandon()
+        else:
+            self._timer = self._loop.call_later(left_seconds, self._look)
+
+
+class KeepAlive:
+    """While entered, sends a comment whenever nothing was written for `idle_seconds`.
+
+    One timer per stream that looks at the last write, so that a chunk costs no timer of its own.
+    """
+
+    def __init__(self, exchange: Exchange, *, idle_seconds: float) -> None:
+        self._exchange = exchange
+        self._idle_seconds = idle_seconds
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._ping: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> Self:
+        self._timer = self._loop.call_later(self._idle_seconds, self._look)
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._ping is not None:
+            self._ping.cancel()
+
+    def _look(self) -> None:
+        left_seconds = self._exchange.written_seconds + self._idle_seconds - self._loop.time()
+        if left_seconds <= 0:
+            left_seconds = self._idle_seconds
+            # A ping that still waits for the client to read needs no second one behind it.
+            if self._ping is None or self._ping.done():
+                self._ping = self._loop.create_task(self._exchange.write(PING))
+        self._timer = self._loop.call_later(left_seconds, self._look)

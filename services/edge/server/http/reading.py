@@ -1,0 +1,75 @@
+"""Reads what a client sent within bounds: the key, then the body."""
+
+import asyncio
+
+from services.edge.domain.codings import (
+    SERVED_CODINGS,
+    CodingBrokenError,
+    CodingUnsupportedError,
+    decode,
+)
+from services.edge.domain.errors import CODING_BROKEN, CODING_UNSUPPORTED, body_too_slow
+from services.edge.server.http.exchange import ClientGoneError, Exchange, HttpRefusalError
+from services.kernel.api_keys import region_of
+from services.kernel.errors import ComptoirError, Numbers, Reason
+
+_MAX_LENGTH_DIGITS = 12
+_SCHEME = b"bearer "
+_SERVED = ((b"accept-encoding", SERVED_CODINGS.encode()),)
+_TOO_SLOW = ((b"connection", b"close"), (b"x-should-retry", b"false"))
+
+
+async def read_body(exchange: Exchange, *, max_bytes: int, within_seconds: float) -> bytes:
+    """The whole body without its compression; REQUEST_TOO_LARGE at the first byte over `max_bytes`.
+
+    Neither what comes nor what it decodes to is kept beyond that.
+    """
+    for length in exchange.header_values(b"content-length"):
+        # The HTTP parser has checked that these are digits.
+        if len(length) > _MAX_LENGTH_DIGITS or int(length) > max_bytes:
+            raise ComptoirError(Reason.REQUEST_TOO_LARGE, numbers=Numbers(limit=max_bytes))
+    parts: list[bytes] = []
+    try:
+        async with asyncio.timeout(within_seconds):
+            await _read_parts(exchange, parts, max_bytes)
+    except TimeoutError:
+        public = body_too_slow(within_seconds)
+        raise HttpRefusalError(public, Reason.REQUEST_INVALID, _TOO_SLOW) from None
+    return _decoded(exchange, b"".join(parts), max_bytes)
+
+
+def read_key(exchange: Exchange) -> str:
+    """The API key of the one `Authorization: Bearer` header; raises KEY_INVALID for anything else.
+
+    Whether the router knows it costs a call. Its form and its checksum cost nothing, and keep those who
+    have no key from making the edge read bodies.
+    """
+    values = exchange.header_values(b"authorization")
+    if len(values) != 1 or values[0][: len(_SCHEME)].lower() != _SCHEME:
+        raise ComptoirError(Reason.KEY_INVALID)
+    key = values[0][len(_SCHEME) :].strip().decode("ascii", "replace")
+    if region_of(key) is None:
+        raise ComptoirError(Reason.KEY_INVALID)
+    return key
+
+
+def _decoded(exchange: Exchange, body: bytes, max_bytes: int) -> bytes:
+    try:
+        return decode(body, exchange.header_values(b"content-encoding"), max_bytes=max_bytes)
+    except CodingUnsupportedError:
+        raise HttpRefusalError(CODING_UNSUPPORTED, Reason.REQUEST_INVALID, _SERVED) from None
+    except CodingBrokenError:
+        raise HttpRefusalError(CODING_BROKEN, Reason.REQUEST_INVALID) from None
+
+
+async def _read_parts(exchange: Exchange, parts: list[bytes], max_bytes: int) -> None:
+    has_more = True
+    while has_more:
+        message = await exchange.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        exchange.event.request_bytes += len(message["body"])
+        if exchange.event.request_bytes > max_bytes:
+            raise ComptoirError(Reason.REQUEST_TOO_LARGE, numbers=Numbers(limit=max_bytes))
+        parts.append(message["body"])
+        has_more = message["more_body"]

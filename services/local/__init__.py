@@ -1,1 +1,0 @@
-"""What a single machine lacks; production never starts it."""

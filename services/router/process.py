@@ -1,0 +1,129 @@
+"""Joins the router's domain with its adapters and its servers, as the settings say."""
+
+import asyncio
+import logging
+from typing import Final
+
+from comptoir.router.v1 import admin_pb2_grpc, replica_pb2_grpc, router_pb2_grpc
+
+from services.kernel.clock import Clock
+from services.router.adapters.cached_keys import CachedKeys
+from services.router.adapters.counted_leases import CountedLeases
+from services.router.adapters.ed25519_signer import SEED_BYTES, Ed25519Signer
+from services.router.adapters.expiry import expire_leases
+from services.router.adapters.memory_leases import MemoryLeases
+from services.router.adapters.ready_follower import follow_readiness
+from services.router.adapters.replica_directory import MemoryReplicaDirectory
+from services.router.adapters.sql_keys import SqlKeys
+from services.router.domain.administration import Administration
+from services.router.domain.admission import AdmissionDesk, Policy, Ports
+from services.router.domain.authentication import Authenticator
+from services.router.domain.leases import LeaseDesk
+from services.router.domain.ports import AdmissionLog
+from services.router.domain.registering import Membership
+from services.router.domain.roster import Roster
+from services.router.domain.tenancy import Quota
+from services.router.server.admin import AdminServer
+from services.router.server.admission import RouterServer
+from services.router.server.replicas import ReplicaServer
+from services.router.settings import RouterSettings
+from services.runtime.grpc.server import build_server
+from services.runtime.settings import read_secret
+
+PEPPER_BYTES: Final = 32
+# Its health says whether requests can be served; that of the process, whether replicas can register.
+ROUTING: Final = "comptoir.router.v1.RouterService"
+
+
+class Router:
+    """One router: three listeners over one key store, one lease store and one replica directory."""
+
+    def __init__(self, settings: RouterSettings, log: AdmissionLog, clock: Clock) -> None:
+        pepper = read_secret(settings.pepper_file, length_bytes=PEPPER_BYTES)
+        seed = read_secret(settings.signing_key_file, length_bytes=SEED_BYTES)
+        self._settings, self._clock = settings, clock
+        self._catalog, self._region = settings.catalog, settings.home
+        self._file_keys = SqlKeys(settings.database_file)
+        self._keys = CachedKeys(self._file_keys, clock)
+        self._replicas = MemoryReplicaDirectory(
+            return_seconds=settings.replica_return_seconds, silent_seconds=settings.replica_silent_seconds
+        )
+        self._leases = LeaseDesk(CountedLeases(MemoryLeases()), self._replicas, clock, settings.lease_terms)
+        self._roster = Roster(self._replicas, settings.ready_terms, clock)
+        signer = Ed25519Signer(seed, settings.signing_key_number)
+        self._stopping = asyncio.Event()
+        self._public = build_server(settings.listen, clock=clock)
+        self._replica = build_server(settings.replica_listen, clock=clock)
+        self._admin = build_server(settings.admin_listen, clock=clock, call_level=logging.INFO)
+        self._servers = (self._public, self._replica, self._admin)
+        self._serve_callers(Ports(self._leases, self._replicas, signer, log, clock), pepper)
+        self._serve_replicas()
+        self._serve_operators(pepper)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set, then drain: open calls end, report streams are told to come back."""
+        try:
+            await self._start()
+            await self._until(stop)
+        finally:
+            await self._drain()
+
+    async def _start(self) -> None:
+        # First the address that only one process can have: a second router must not take the sockets away.
+        for server in self._servers:
+            await server.start()
+        for server in reversed(self._servers):
+            await server.set_serving(is_serving=True)
+
+    async def _until(self, stop: asyncio.Event) -> None:
+        own = [
+            asyncio.create_task(expire_leases(self._leases)),
+            asyncio.create_task(follow_readiness(self._roster, self._tell_ready)),
+        ]
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({*own, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        for task in own:
+            if not task.cancel():
+                task.result()
+
+    async def _tell_ready(self, is_ready: bool) -> None:
+        await self._public.set_service(ROUTING, is_serving=is_ready)
+
+    async def _drain(self) -> None:
+        grace_seconds = self._settings.drain_seconds
+        drained = asyncio.gather(*(server.drain(grace_seconds) for server in self._servers))
+        self._stopping.set()
+        await drained
+        self._file_keys.close()
+
+    def _serve_callers(self, ports: Ports, pepper: bytes) -> None:
+        settings, server = self._settings, self._public.server
+        policy = Policy(
+            region=self._region,
+            ready=settings.ready_terms,
+            ticket_lifetime_seconds=settings.ticket_lifetime_seconds,
+            config_digest=settings.digest,
+        )
+        authenticator = Authenticator(self._keys, pepper=pepper, region=self._region)
+        desk = AdmissionDesk(ports, authenticator, self._catalog, policy)
+        routing = RouterServer(desk, self._leases)
+        router_pb2_grpc.add_RouterServiceServicer_to_server(routing, server)
+
+    def _serve_replicas(self) -> None:
+        membership = Membership(self._catalog, self._settings.replica_name, self._settings.ready_terms)
+        servicer = ReplicaServer(self._replicas, self._leases, membership, self._clock, self._stopping)
+        replica_pb2_grpc.add_ReplicaServiceServicer_to_server(servicer, self._replica.server)
+
+    def _serve_operators(self, pepper: bytes) -> None:
+        quota = self._settings.default_quota
+        administration = Administration(
+            self._keys,
+            catalog=self._catalog,
+            region=self._region,
+            pepper=pepper,
+            default_quota=Quota(quota.requests_per_minute, quota.tokens_per_minute, quota.concurrency),
+            clock=self._clock,
+        )
+        servicer = AdminServer(administration, self._roster, self._catalog, self._clock)
+        admin_pb2_grpc.add_AdminServiceServicer_to_server(servicer, self._admin.server)

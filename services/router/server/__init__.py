@@ -1,0 +1,1 @@
+"""The RPCs of the router: one file per service."""

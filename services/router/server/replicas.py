@@ -1,0 +1,139 @@
+"""ReplicaService: a replica is registered for as long as its stream lives."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
+
+from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
+from services.router.domain.clock_offset import ClockOffset
+from services.router.domain.lease import Process
+from services.router.domain.leases import LeaseDesk
+from services.router.domain.ports import ReplicaDirectory
+from services.router.domain.registering import Membership
+from services.router.wire import admission as wire
+from services.runtime.grpc.callers import names_of
+from services.runtime.grpc.interceptors import Context
+from services.runtime.logs import get_logger
+
+_log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Stream:
+    session: Identity
+    process: Process
+    clock: ClockOffset = field(default_factory=ClockOffset)
+    is_clock_right: bool = True
+
+
+class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
+    """Keeps the directory of replicas, and the leases of what they accepted and ended."""
+
+    def __init__(
+        self,
+        replicas: ReplicaDirectory,
+        leases: LeaseDesk,
+        membership: Membership,
+        clock: Clock,
+        stopping: asyncio.Event,
+    ) -> None:
+        self._replicas = replicas
+        self._leases = leases
+        self._membership = membership
+        self._clock = clock
+        self._stopping = stopping
+
+    async def Report(  # noqa: N802 - the schema's name
+        self, request_iterator: AsyncIterator[replica_pb2.ReportRequest], context: Context
+    ) -> AsyncIterator[replica_pb2.ReportResponse]:
+        """Register, keep the load, accept and settle, until the stream or the router ends."""
+        stream: _Stream | None = None
+        try:
+            async with aclosing(_until(self._stopping, request_iterator)) as requests:
+                async for request in requests:
+                    if stream is None:
+                        stream = self._register(request, names_of(context))
+                        await self._lose(stream.process)
+                    self._hear(stream, request)
+                    yield await self._take(stream.process, request)
+        finally:
+            if stream is not None:
+                self._replicas.leave(stream.session, self._clock.monotonic_seconds())
+
+    def _register(self, request: replica_pb2.ReportRequest, names: tuple[str, ...] | None) -> _Stream:
+        if not request.HasField("registration"):
+            raise ComptoirError(Reason.REQUEST_INVALID, field="registration")
+        registration = wire.registration(request.registration)
+        try:
+            self._membership.check(registration, names)
+            session = self._replicas.register(registration, self._clock.monotonic_seconds())
+        except ComptoirError as refusal:
+            # Whatever it is, somebody has to mend it: an operator must see it.
+            reason, field = refusal.reason.name, refusal.field
+            _log.error("registration_refused", replica=registration.replica, reason=reason, kind=field)
+            raise
+        _log.info("replica_registered", replica=registration.replica, model_number=registration.model)
+        return _Stream(session, registration.process)
+
+    async def _lose(self, process: Process) -> None:
+        lost = await self._leases.lose_gone()
+        if lost:
+            _log.warning("leases_lost", replica=process.replica, count=lost)
+
+    def _hear(self, stream: _Stream, request: replica_pb2.ReportRequest) -> None:
+        stream.clock.hear(
+            sent_at_microseconds=request.sent_at_microseconds,
+            heard_at_microseconds=self._clock.wall_microseconds(),
+        )
+        load = wire.load(request.load) if request.HasField("load") else None
+        now_seconds, offset_seconds = self._clock.monotonic_seconds(), stream.clock.seconds
+        if not self._replicas.report(stream.session, load, now_seconds, clock_offset_seconds=offset_seconds):
+            _log.warning("replica_replaced", replica=stream.process.replica)
+            # Once it has registered anew, it says all again that it has to say of leases.
+            raise ComptoirError(Reason.UNAVAILABLE, retry_after_seconds=1.0)
+        is_right = self._membership.ready.is_clock_right(offset_seconds)
+        if is_right != stream.is_clock_right:
+            stream.is_clock_right = is_right
+            told = _log.info if is_right else _log.error
+            event = "replica_clock_right" if is_right else "replica_clock_wrong"
+            told(event, replica=stream.process.replica, offset_seconds=round(offset_seconds or 0.0, 1))
+
+    async def _take(self, process: Process, request: replica_pb2.ReportRequest) -> replica_pb2.ReportResponse:
+        for message in request.acceptances:
+            lease_id = Identity(message.lease_id_high, message.lease_id_low)
+            ticket_id = Identity(message.ticket_id_high, message.ticket_id_low)
+            await self._leases.accept(
+                process, lease_id, ticket_id, key=message.key, tokens=message.max_tokens
+            )
+        for settlement in request.settlements:
+            await self._leases.settle(wire.settlement(settlement, process))
+        self._leases.load_changed()
+        return wire.report_response(request)
+
+
+async def _until(
+    stopping: asyncio.Event, requests: AsyncIterator[replica_pb2.ReportRequest]
+) -> AsyncGenerator[replica_pb2.ReportRequest]:
+    """Yield requests until they end; UNAVAILABLE when the router stops, so that replicas come back."""
+    stopped = asyncio.ensure_future(stopping.wait())
+    arrival: asyncio.Future[replica_pb2.ReportRequest] | None = None
+    try:
+        while True:
+            arrival = asyncio.ensure_future(anext(requests))
+            await asyncio.wait((arrival, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if not arrival.done():
+                raise ComptoirError(Reason.UNAVAILABLE, retry_after_seconds=1.0)
+            try:
+                request = arrival.result()
+            except StopAsyncIteration:
+                return
+            yield request
+    finally:
+        stopped.cancel()
+        if arrival is not None:
+            arrival.cancel()

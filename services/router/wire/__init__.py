@@ -1,0 +1,1 @@
+"""Between the router's schemas and its domain."""

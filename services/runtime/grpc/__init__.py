@@ -1,0 +1,1 @@
+"""gRPC servers, channels and the boundary that every call passes."""

@@ -1,0 +1,235 @@
+"""What happens around every gRPC call: who may, request id, validation, duration, errors without input."""
+
+import asyncio
+import contextlib
+import inspect
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar, cast
+
+import grpc
+import protovalidate
+import structlog
+from google.protobuf.message import DecodeError, Message
+
+from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
+from services.runtime.grpc.callers import Callers, names_of
+from services.runtime.grpc.first_messages import FirstMessages
+from services.runtime.grpc.status import STATUS, trailing_metadata
+from services.runtime.logs import get_logger, log_failure
+from services.runtime.telemetry import counter, histogram
+
+REQUEST_ID_KEY = "x-request-id"
+# Whoever probes may ask these: the answers are an enum and numbers.
+_STATE = ("grpc.health.", "comptoir.readiness.")
+
+_log = get_logger(__name__)
+_validator = protovalidate.Validator()
+
+# Only the stubs' types take parameters.
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+MaybeHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+_Callee = TypeVar("_Callee", bound=Callable[..., Any])
+_Request = TypeVar("_Request", bound=Message)
+
+
+class CallBoundary(grpc.aio.ServerInterceptor):
+    """Wraps every method of a server; the only place where an exception becomes a gRPC status."""
+
+    def __init__(self, clock: Clock, callers: Callers | None = None, *, level: int = logging.DEBUG) -> None:
+        self.level = level
+        self._clock = clock
+        self._callers = callers or Callers({})
+        self._first_messages = FirstMessages()
+        self._durations = histogram("comptoir.rpc.duration", unit="s", description="Time spent on one call.")
+        self._internal = counter(
+            "comptoir.rpc.internal_errors", unit="{request}", description="Unexpected failures."
+        )
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[MaybeHandler]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> MaybeHandler:
+        """The method's handler with the boundary around it; questions about the process's state pass."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method.lstrip("/")
+        if handler is None:
+            return None
+        if method.startswith(_STATE):
+            return self._asked(handler)
+        request_id = _request_id(handler_call_details)
+        return self._bounded(handler, method, request_id)
+
+    def _bounded(self, handler: Handler, method: str, request_id: str) -> Handler:
+        async def unary(request: Any, context: Context) -> Any:
+            async with _Call(self, method, request_id, context):
+                self._admit(method, context)
+                return await _method(handler)(await self._checked(handler, request), context)
+
+        # It writes for itself: a cancelled call then ends the handler here and now, where a generator that
+        # waits to be asked for more would be left to the garbage collector with its `finally` blocks.
+        async def streaming(request: Any, context: Context) -> None:
+            async with _Call(self, method, request_id, context):
+                self._admit(method, context)
+                answer = _method(handler)(await self._checked(handler, request), context)
+                if inspect.isawaitable(answer):
+                    await answer
+                    return
+                async with contextlib.aclosing(answer) as responses:
+                    async for response in responses:
+                        await context.write(response)
+
+        build = _STREAMING if handler.response_streaming else _UNARY
+        return build(
+            streaming if handler.response_streaming else unary,
+            # Read once it is known that the caller may call, and by us: gRPC itself would answer bytes
+            # that are no message with the parser's words.
+            request_deserializer=None,
+            response_serializer=handler.response_serializer,
+        )
+
+    def _asked(self, handler: Handler) -> Handler:
+        # A question about the process's state: no id, no line, and bounds as for any other.
+        async def asked(requests: Any, context: Context) -> Any:
+            try:
+                request = _read(handler, await self._first_messages.of(requests))
+            except ComptoirError as error:
+                await context.abort(STATUS[error.reason], error.reason.name, trailing_metadata(error))
+            return await _method(handler)(request, context)
+
+        build = _STREAMING if handler.response_streaming else _UNARY
+        return build(asked, request_deserializer=None, response_serializer=handler.response_serializer)
+
+    async def _checked(self, handler: Handler, requests: Any) -> Any:
+        if handler.request_streaming:
+            return _each_read(handler, requests)
+        content = await self._first_messages.of(requests)
+        reads_it = getattr(_method(handler), "reads_itself", False)
+        return content if reads_it else _read(handler, content)
+
+    def _admit(self, method: str, context: Context) -> None:
+        names = names_of(context)
+        if names is not None:
+            self._callers.check(method, names)
+
+    def observe(self, method: str, status: str, seconds: float) -> None:
+        """Counts one call."""
+        self._durations.record(seconds, {"method": method, "status": status})
+
+    def count_internal(self, error: BaseException) -> None:
+        """Counts one unexpected failure."""
+        self._internal.add(1, {"error_type": type(error).__name__})
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self._clock.monotonic_seconds()
+
+
+class _Call:
+    """One call: binds its request id, times it, and turns what it raises into a status."""
+
+    def __init__(self, boundary: CallBoundary, method: str, request_id: str, context: Context) -> None:
+        self._boundary = boundary
+        self._method = method
+        self._request_id = request_id
+        self._context = context
+        self._started = boundary.now()
+
+    async def __aenter__(self) -> None:
+        structlog.contextvars.bind_contextvars(request_id=self._request_id)
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        status = _status_of(error)
+        seconds = self._boundary.now() - self._started
+        self._boundary.observe(self._method, status.name, seconds)
+        reason = error.reason.name if isinstance(error, ComptoirError) else ""
+        _log.log(
+            self._boundary.level,
+            "call",
+            method=self._method,
+            grpc_status=status.name,
+            reason=reason,
+            duration_seconds=seconds,
+        )
+        if error is None or isinstance(error, (asyncio.CancelledError, GeneratorExit, grpc.aio.AbortError)):
+            return False
+        if isinstance(error, ComptoirError):
+            await self._context.abort(status, error.reason.name, trailing_metadata(error))
+        if not isinstance(error, Exception):
+            return False
+        self._boundary.count_internal(error)
+        log_failure(_log, "call_failed", error, method=self._method)
+        failure = ComptoirError(Reason.INTERNAL)
+        await self._context.abort(
+            grpc.StatusCode.INTERNAL, f"internal error: {type(error).__name__}", trailing_metadata(failure)
+        )
+        return False
+
+
+def validate(request: Message) -> None:
+    """Holds `request` against the rules in its schema; raises REQUEST_INVALID with the field's name."""
+    violations = _validator.collect_violations(request, fail_fast=True)
+    if violations:
+        elements = violations[0].proto.field.elements
+        raise ComptoirError(
+            Reason.REQUEST_INVALID, field=".".join(element.field_name for element in elements)
+        )
+
+
+# gRPC itself would wait for the one request of a call without a bound, so every call is one that streams
+# its requests; over the wire both are the same.
+_UNARY: Callable[..., Handler] = grpc.stream_unary_rpc_method_handler
+_STREAMING: Callable[..., Handler] = grpc.stream_stream_rpc_method_handler
+
+
+def _method(handler: Handler) -> Callable[[Any, Context], Any]:
+    found = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    return cast("Callable[[Any, Context], Any]", found)
+
+
+def reads_itself(method: _Callee) -> _Callee:
+    """Marks a method that takes bytes, and calls `read_request` once it knows that they may be read."""
+    method.__dict__["reads_itself"] = True
+    return method
+
+
+def read_request(parse: Callable[[bytes], _Request], content: bytes) -> _Request:
+    """Reads a request and holds it against its schema; raises REQUEST_INVALID."""
+    try:
+        request = parse(content)
+    except DecodeError:
+        raise ComptoirError(Reason.REQUEST_INVALID) from None
+    validate(request)
+    return request
+
+
+async def _each_read(handler: Handler, requests: AsyncIterator[bytes]) -> AsyncIterator[Message]:
+    async for request in requests:
+        yield _read(handler, request)
+
+
+def _read(handler: Handler, content: bytes) -> Message:
+    return read_request(cast("Callable[[bytes], Message]", handler.request_deserializer), content)
+
+
+def _request_id(details: grpc.HandlerCallDetails) -> str:
+    for key, value in details.invocation_metadata or ():
+        if key == REQUEST_ID_KEY and isinstance(value, str):
+            given = Identity.from_hex(value)
+            if given is not None:
+                return given.hex
+    return Identity.random().hex
+
+
+def _status_of(error: BaseException | None) -> grpc.StatusCode:
+    if error is None:
+        return grpc.StatusCode.OK
+    if isinstance(error, ComptoirError):
+        return STATUS[error.reason]
+    if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
+        return grpc.StatusCode.CANCELLED
+    return grpc.StatusCode.INTERNAL

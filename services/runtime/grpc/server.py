@@ -1,0 +1,160 @@
+"""A gRPC server that is bounded, says whether it is ready, and drains; and channels to call one."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Iterable
+
+import grpc
+from comptoir.readiness.v1 import readiness_pb2_grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from services.kernel.clock import Clock
+from services.kernel.readiness import DRAINING, READY, STARTING, Readiness, Unready, unready
+from services.runtime.addresses import GrpcListen, GrpcTarget
+from services.runtime.grpc.callers import Callers
+from services.runtime.grpc.health import HealthService
+from services.runtime.grpc.interceptors import CallBoundary
+from services.runtime.grpc.readiness_service import ReadinessServicer
+from services.runtime.logs import get_logger
+from services.runtime.settings import SettingsError
+
+_log = get_logger(__name__)
+
+# A client pings only while calls are open and at most every 30 s, so a long prefill keeps its connection.
+_KEEPALIVE = (
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.keepalive_permit_without_calls", 0),
+    ("grpc.http2.max_pings_without_data", 0),
+)
+_METADATA = (("grpc.max_metadata_size", 8 * 1024), ("grpc.absolute_max_metadata_size", 16 * 1024))
+
+
+# Of a unix socket: to connect, one must be able to write.
+_OWNER_ONLY = 0o600
+
+
+class GrpcServer:
+    """A server on one address, with the standard health service and the reasons behind it."""
+
+    def __init__(
+        self,
+        server: grpc.aio.Server,
+        listen: GrpcListen,
+        healths: HealthService,
+        readiness: ReadinessServicer,
+    ) -> None:
+        self.server = server
+        self._listen = listen
+        self._healths = healths
+        self._readiness = readiness
+
+    async def start(self) -> None:
+        """Binds and accepts calls; health says NOT_SERVING. SettingsError if it cannot."""
+        try:
+            if self._listen.tls is None:
+                self.server.add_insecure_port(self._listen.address)
+            else:
+                self.server.add_secure_port(self._listen.address, self._listen.tls.server_credentials())
+        except RuntimeError:
+            unless = "" if self._listen.tls is None else ", or its TLS files hold no certificate and key"
+            raise SettingsError(
+                f"the address {self._listen.address} is taken{unless}; "
+                "stop what listens there or set another."
+            ) from None
+        if self._listen.socket is not None:
+            # After `keep_private` it is born its owner's; without, it becomes so here.
+            self._listen.socket.chmod(_OWNER_ONLY)
+        await self.set_serving(is_serving=False)
+        await self.server.start()
+        _log.info("listening", address=self._listen.address)
+
+    async def set_serving(self, *, is_serving: bool) -> None:
+        """What the health service answers, where there is no more to say than that."""
+        not_ready = unready(Unready.UNSPECIFIED) if self._readiness.was_ready else STARTING
+        await self.set_readiness(READY if is_serving else not_ready)
+
+    async def set_readiness(self, state: Readiness) -> None:
+        """What the health service answers, and why."""
+        self._readiness.tell(state)
+        status = (
+            health_pb2.HealthCheckResponse.SERVING
+            if state.is_ready
+            else health_pb2.HealthCheckResponse.NOT_SERVING
+        )
+        self._healths.set("", status)
+
+    async def set_service(self, service: str, *, is_serving: bool) -> None:
+        """What the health service answers for one service, by its full name."""
+        serving = health_pb2.HealthCheckResponse
+        self._healths.set(service, serving.SERVING if is_serving else serving.NOT_SERVING)
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Says NOT_SERVING, takes no new calls, and lets open ones end within the grace."""
+        self._readiness.tell(DRAINING)
+        self._healths.shut_down()
+        await self.server.stop(grace_seconds)
+
+
+def build_server(
+    listen: GrpcListen,
+    *,
+    clock: Clock,
+    max_receive_bytes: int = 4 * 1024 * 1024,
+    max_concurrent_calls: int = 4096,
+    call_level: int = logging.DEBUG,
+) -> GrpcServer:
+    """A server with the call boundary and health; add servicers to `.server`, then `start()` it.
+
+    Every call leaves a line of `call_level`: its method, status and duration.
+    """
+    server = grpc.aio.server(
+        interceptors=[CallBoundary(clock, Callers(listen.callers), level=call_level)],
+        maximum_concurrent_rpcs=max_concurrent_calls,
+        options=[
+            ("grpc.max_receive_message_length", max_receive_bytes),
+            ("grpc.so_reuseport", 0),
+            ("grpc.http2.min_ping_interval_without_data_ms", 30_000),
+            ("grpc.http2.max_ping_strikes", 2),
+            *_KEEPALIVE,
+            *_METADATA,
+        ],
+    )
+    healths = HealthService()
+    health_pb2_grpc.add_HealthServicer_to_server(healths, server)
+    readiness = ReadinessServicer(clock)
+    readiness_pb2_grpc.add_ReadinessServiceServicer_to_server(readiness, server)
+    return GrpcServer(server, listen, healths, readiness)
+
+
+def channel(
+    target: GrpcTarget,
+    *,
+    max_receive_bytes: int = 4 * 1024 * 1024,
+    options: Iterable[tuple[str, int | str]] = (),
+) -> grpc.aio.Channel:
+    """A channel to `target` that reconnects within a second; it never retries a call by itself."""
+    arguments = [
+        ("grpc.max_receive_message_length", max_receive_bytes),
+        ("grpc.enable_retries", 0),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        # Also the time that one attempt to connect is given.
+        ("grpc.min_reconnect_backoff_ms", 2_000),
+        ("grpc.max_reconnect_backoff_ms", 1_000),
+        *_KEEPALIVE,
+        *_METADATA,
+        *options,
+    ]
+    if target.tls is None:
+        return grpc.aio.insecure_channel(target.address, options=arguments)
+    return grpc.aio.secure_channel(target.address, target.tls.channel_credentials(), options=arguments)
+
+
+def stop_event() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set; call it inside the running loop."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    return stopped

@@ -1,0 +1,1 @@
+"""Metrics: names, the Prometheus page and where it listens."""

@@ -1,0 +1,146 @@
+"""`GET /metrics` in Prometheus' text format, from a few threads that no caller can multiply or hold."""
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable
+from socketserver import TCPServer, ThreadingMixIn
+from typing import Any, Final
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+
+from services.runtime.metrics.listen import MetricsListen
+from services.runtime.settings_error import SettingsError
+
+PATH: Final = "/metrics"
+MAX_CONNECTIONS: Final = 4
+# Those of connections that end give their places back a moment later.
+_MAX_THREADS: Final = 2 * MAX_CONNECTIONS
+# Longest silence of a caller, within the handshake, the request and the answer.
+_SILENCE_SECONDS: Final = 5.0
+# Longest life of a connection: a caller that sends a byte now and then ends too.
+_WHOLE_SECONDS: Final = 15.0
+
+
+class MetricsEndpoint:
+    """Listens from its making until `close`; it runs beside the process's loop, which may hang."""
+
+    def __init__(self, listen: MetricsListen, registry: CollectorRegistry) -> None:
+        try:
+            self._server = _Server((listen.host, listen.port), listen.ssl_context())
+        except OSError:
+            raise SettingsError(
+                f"the address {listen.host}:{listen.port} of metrics_listen is taken; "
+                "stop what listens there or set another."
+            ) from None
+        self._server.set_app(_only_metrics(make_wsgi_app(registry)))
+        self.port: int = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Takes no more calls and frees the port."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = _SILENCE_SECONDS
+    error_message_format = "%(code)d\n"
+    error_content_type = "text/plain"
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answers with the status alone: the library's message repeats the request."""
+        del message, explain
+        super().send_error(code)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+        """Says nothing: a request line is a caller's words."""
+
+    def address_string(self) -> str:
+        """Asks no name server."""
+        return str(self.client_address[0])
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, address: tuple[str, int], tls: ssl.SSLContext | None) -> None:
+        self._tls = tls
+        # By connection, until when it may last; the one that is open longest comes first.
+        self._open: dict[socket.socket, float] = {}
+        self._running = 0
+        self._lock = threading.Lock()
+        super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Binds, and asks no name server for the host's name as the library would."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment] # as its own
+        self.setup_environ()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Starts a thread; where all places are taken, the connection that is open longest ends for it.
+
+        Callers that say nothing so never keep a scrape out, which takes milliseconds.
+        """
+        with self._lock:
+            is_free = self._running < _MAX_THREADS
+            if is_free:
+                self._running += 1
+                self._open[request] = time.monotonic() + _WHOLE_SECONDS
+            if len(self._open) > MAX_CONNECTIONS:
+                _end(self._open, next(iter(self._open)))
+        if is_free:
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serves one connection and gives its place back."""
+        served = request
+        try:
+            request.settimeout(_SILENCE_SECONDS)
+            if self._tls is not None:
+                served = self._tls.wrap_socket(request.dup(), server_side=True)
+            super().process_request_thread(served, client_address)
+        except OSError:
+            pass  # no handshake
+        finally:
+            self.shutdown_request(request)
+            with self._lock:
+                self._running -= 1
+                self._open.pop(request, None)
+
+    def service_actions(self) -> None:
+        """Every half second: ends the connections whose time is over, however busy they look."""
+        now_seconds = time.monotonic()
+        with self._lock:
+            for request in [each for each, end_seconds in self._open.items() if end_seconds < now_seconds]:
+                _end(self._open, request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A caller that is silent or gone is no error of ours, and the library would print a trace."""
+
+
+def _end(connections: dict[socket.socket, float], request: socket.socket) -> None:
+    # Its thread notices, and closes it.
+    del connections[request]
+    with contextlib.suppress(OSError):
+        request.shutdown(socket.SHUT_RDWR)
+
+
+def _only_metrics(metrics: Callable[..., Any]) -> Callable[..., Iterable[bytes]]:
+    def application(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != PATH or environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+            start("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
+            return [b"Only GET /metrics is served here.\n"]
+        return metrics(environ, start)  # type: ignore[no-any-return] # the library has no types here
+
+    return application

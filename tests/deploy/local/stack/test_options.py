@@ -1,0 +1,31 @@
+"""Addresses: neighbouring ports of loopback, unless somebody else's parts are named."""
+
+from deploy.local.stack.options import DEFAULT_MODEL, METERED, PORTS, Addresses
+
+
+def test_the_parts_listen_on_neighbouring_ports_of_loopback() -> None:
+    addresses = Addresses(9000)
+    listening = [
+        addresses.edge,
+        addresses.router,
+        addresses.generator,
+        addresses.local_clickhouse,
+        addresses.local_kafka,
+        f"127.0.0.1:{addresses.kafka_controller_port}",
+        addresses.usage,
+        *(f"127.0.0.1:{addresses.metrics_port(process)}" for process in METERED),
+    ]
+    assert listening == [f"127.0.0.1:{9000 + offset}" for offset in range(PORTS) if offset != 3]
+    assert addresses.base_url == "http://127.0.0.1:9000/v1"
+    assert addresses.clickhouse_url == "http://127.0.0.1:9004"
+    assert addresses.kafka == "127.0.0.1:9005"
+    assert addresses.metrics["usage"] == "http://127.0.0.1:9012/metrics"
+
+
+def test_the_parts_of_others_win() -> None:
+    addresses = Addresses(9000, "kafka:9092", "https://store")
+    assert (addresses.kafka, addresses.clickhouse_url) == ("kafka:9092", "https://store")
+
+
+def test_the_model_in_the_repository_is_the_default() -> None:
+    assert (DEFAULT_MODEL / "config.json").is_file()

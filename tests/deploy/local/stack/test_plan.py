@@ -1,0 +1,70 @@
+"""The plan: every process once, with a probe, drained in an order in which nothing is lost."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy.local.stack.options import Addresses, StackOptions
+from deploy.local.stack.paths import DataPaths
+from deploy.local.stack.plan import DRAIN_ORDER, ProcessPlan, build_plan, is_sentence, restart_delay_seconds
+
+
+def plan(**options: str) -> dict[str, ProcessPlan]:
+    chosen = StackOptions(data_dir=Path("/d"), **options)  # type: ignore[arg-type] # strings only
+    addresses = Addresses(chosen.port, chosen.kafka, chosen.clickhouse)
+    return {entry.name: entry for entry in build_plan(chosen, addresses, DataPaths(Path("/d")))}
+
+
+def test_every_process_is_planned_and_drained_once() -> None:
+    assert sorted(plan()) == sorted(DRAIN_ORDER)
+    assert all(entry.arguments[0] == sys.executable for entry in plan().values())
+    assert all(entry.arguments[-2:] == ("--config", "/d/comptoir.yaml") for entry in plan().values())
+
+
+@pytest.mark.parametrize(
+    ("options", "missing"),
+    [
+        ({"kafka": "k:1"}, {"kafka"}),
+        ({"clickhouse": "http://c:1"}, {"clickhouse"}),
+        ({"kafka": "k:1", "clickhouse": "http://c:1"}, {"kafka", "clickhouse"}),
+    ],
+)
+def test_what_others_run_is_not_started(options: dict[str, str], missing: set[str]) -> None:
+    found = plan(**options)
+    assert set(DRAIN_ORDER) - set(found) == missing
+    assert not set(found["usage"].after) & missing
+
+
+def test_whom_a_process_waits_for_is_planned_and_comes_before() -> None:
+    names = list(plan())
+    for entry in plan().values():
+        assert all(names.index(before) < names.index(entry.name) for before in entry.after)
+
+
+def test_what_keeps_the_records_yields_to_nobody_because_it_would_get_nothing() -> None:
+    assert {name: entry.niceness for name, entry in plan().items() if entry.niceness} == {"generator": 5}
+
+
+def test_only_the_pipeline_may_start_late_because_requests_do_without_it() -> None:
+    assert [name for name, entry in plan().items() if not entry.is_needed_by_requests] == ["usage"]
+
+
+def test_requests_end_before_what_records_them() -> None:
+    order = DRAIN_ORDER.index
+    assert order("edge") < order("generator") < order("emitter") < order("usage") < order("clickhouse")
+    assert order("router") < order("emitter") < order("kafka")
+
+
+@given(failures=st.integers(0, 10_000))
+def test_restarts_wait_longer_up_to_five_seconds(failures: int) -> None:
+    assert 0.1 <= restart_delay_seconds(failures) <= 5.0
+    assert restart_delay_seconds(failures) <= restart_delay_seconds(failures + 1)
+
+
+def test_a_sentence_for_people_is_told_from_a_log_line() -> None:
+    assert is_sentence("comptoir router: the address is taken.")
+    assert not is_sentence('{"event": "comptoir router: x"}')
+    assert not is_sentence("Traceback (most recent call last):")

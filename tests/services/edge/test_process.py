@@ -1,0 +1,72 @@
+import asyncio
+
+import pytest
+
+from services.edge.domain.ports import Ports
+from services.edge.process import EdgeProcess
+from services.edge.server.http.listener import ListenAddress
+from services.kernel.clock import SystemClock
+from services.runtime.settings import SettingsError
+from tests.services.edge.conftest import CHAT, LIMITS, Stage
+from tests.services.edge.memory import MemoryGenerators, MemoryRouter, MemoryUsage
+from tests.services.edge.scripts import UsageScript
+
+PATH = "/v1/chat/completions"
+
+
+async def test_health_follows_the_router(stage: Stage) -> None:
+    client = await stage.start()
+    assert (await client.get("/healthz")).json() == {"status": "alive"}
+    assert (await client.get("/readyz")).status_code == 200
+
+
+async def test_the_edge_is_not_ready_without_its_router(stage: Stage) -> None:
+    stage.router.is_serving = False
+    client = await stage.start()
+    assert (await client.get("/healthz")).status_code == 200
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["reason"]) == (503, "router_unreachable")
+
+
+async def test_a_drain_lets_answers_end_and_takes_no_new_ones(stage: Stage) -> None:
+    gate = asyncio.Event()
+    stage.generators[0].steps = ["a", gate, "b"]
+    client = await stage.start(drain_notice_seconds=0.2)
+    async with client.stream("POST", PATH, json=CHAT | {"stream": True}) as answer:
+        texts = answer.aiter_text()
+        body = await anext(texts)
+        draining = asyncio.create_task(stage.drain())
+        await asyncio.sleep(0)
+        assert (await client.get("/readyz")).status_code == 503
+        gate.set()
+        body += "".join([text async for text in texts])
+    assert 'content":"b"' in body
+    assert body.endswith("data: [DONE]\n\n")
+    port = stage.port
+    await asyncio.wait_for(draining, 5)
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
+    (event,) = stage.emitter.events
+    assert not event.is_client_cancelled
+
+
+async def test_answers_that_do_not_end_in_a_drain_end_with_an_error(stage: Stage) -> None:
+    stage.generators[0].steps = ["a", asyncio.Event()]
+    client = await stage.start(drain_seconds=0)
+    async with client.stream("POST", PATH, json=CHAT | {"stream": True}) as answer:
+        texts = answer.aiter_text()
+        body = await anext(texts)
+        draining = asyncio.create_task(stage.drain())
+        body += "".join([text async for text in texts])
+    assert '"code":"replica_draining"' in body
+    assert body.endswith("data: [DONE]\n\n")
+    await asyncio.wait_for(draining, 5)
+    await asyncio.wait_for(stage.generators[0].cancelled.wait(), 2)
+
+
+async def test_an_address_that_is_taken_is_said_in_one_sentence(stage: Stage) -> None:
+    await stage.start()
+    ports = Ports(MemoryRouter(stage.router), MemoryGenerators({}), MemoryUsage(UsageScript()))
+    listen = ListenAddress("127.0.0.1", stage.port)
+    with pytest.raises(SettingsError, match="is taken"):
+        await EdgeProcess(LIMITS, listen=listen, ports=ports, clock=SystemClock()).start()

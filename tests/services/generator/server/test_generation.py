@@ -1,0 +1,422 @@
+import asyncio
+import json
+import logging
+from dataclasses import replace
+
+import grpc
+import pytest
+from comptoir.generator.v1 import generator_pb2
+from comptoir.ticket.v1 import ticket_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+from services.generator.domain.terminal_event import Counts, Outcome
+from services.kernel.errors import Reason
+from services.kernel.identity import Identity
+from services.runtime.grpc.status import error_from
+from tests.contracts.engine_requests import until
+from tests.services.generator.running import CANARY, REPLICA, Call, RunningGenerator
+
+Stream = grpc.aio.UnaryStreamCall[generator_pb2.GenerateRequest, generator_pb2.GenerateResponse]
+
+
+async def read_all(stream: Stream) -> list[generator_pb2.GenerateResponse]:
+    return [response async for response in stream]
+
+
+def reason_of(call: Call) -> Reason:
+    assert call.error is not None
+    return error_from(call.error).reason
+
+
+async def test_an_answer_is_started_then_deltas_then_finished(running: RunningGenerator) -> None:
+    claims = running.claims()
+    call = await running.generate(running.request(ticket=running.signed(claims)))
+    kinds = [response.WhichOneof("event") for response in call.responses]
+    assert kinds == ["started", *["delta"] * (len(kinds) - 2), "finished"]
+    started = call.responses[0].started
+    assert (started.request_id_high, started.request_id_low) == (
+        claims.request_id_high,
+        claims.request_id_low,
+    )
+    assert started.input_tokens == call.finished.input_tokens > 0
+    assert call.finished.output_tokens == 40
+    assert call.finished.finish_reason == generator_pb2.FINISH_REASON_STOP
+    assert call.finished.duration_microseconds >= call.finished.ttft_microseconds > 0
+
+
+async def test_the_event_has_what_the_ticket_and_the_engine_said(running: RunningGenerator) -> None:
+    claims = running.claims(transfer_record=5)
+    call = await running.generate(running.request(ticket=running.signed(claims)))
+    (event,) = await running.events()
+    assert event.ending.outcome is Outcome.STOP
+    assert event.ending.reason is Reason.UNSPECIFIED
+    assert (event.claims.tenant, event.claims.key, event.claims.transfer_record) == (11, 12, 5)
+    assert event.counts.output_tokens == call.finished.output_tokens
+    assert event.counts.input_tokens == call.finished.input_tokens
+    assert event.actual_kv_blocks == -(-(event.counts.input_tokens + 40) // 16)
+    assert event.timings.ttft_microseconds == call.finished.ttft_microseconds
+    assert event.timings.prefill_microseconds > 0
+    assert event.is_streamed
+    lease = Identity(claims.lease_id_high, claims.lease_id_low)
+    assert running.link.accepted_tickets == [Identity(claims.ticket_id_high, claims.ticket_id_low)]
+    assert running.link.settled_leases == [(lease, event.counts.input_tokens, 40)]
+
+
+async def test_the_event_is_durable_before_the_caller_hears_that_it_is_over(
+    running: RunningGenerator,
+) -> None:
+    running.sink.gate.clear()
+    stream = running.stub.Generate(running.request(), timeout=10)
+    reading = asyncio.create_task(read_all(stream))
+    await until(lambda: running.recorder.unrecorded == 1, 5)
+    await running.until_idle()
+    assert not reading.done()
+    running.sink.gate.set()
+    async with asyncio.timeout(5):
+        assert (await reading)[-1].HasField("finished")
+    assert len(running.sink.events) == 1
+
+
+async def test_a_shorter_answer_ends_at_its_length(running: RunningGenerator) -> None:
+    call = await running.generate(running.request(max_output_tokens=3))
+    assert call.finished.finish_reason == generator_pb2.FINISH_REASON_LENGTH
+    assert call.finished.output_tokens == 3
+    assert (await running.events())[0].ending.outcome is Outcome.LENGTH
+
+
+async def test_usage_that_is_not_recorded_in_time_fails_the_call_and_is_recorded_later(
+    running: RunningGenerator,
+) -> None:
+    running.sink.failures = 2
+    call = await running.generate()
+    assert reason_of(call) is Reason.USAGE_NOT_RECORDED
+    (event,) = await running.events()
+    assert event.ending.outcome is Outcome.STOP
+    assert running.sleeps == 2
+
+
+async def test_a_client_that_goes_away_in_decode_frees_the_engine_and_is_counted(
+    running: RunningGenerator,
+) -> None:
+    running.slow(answer_tokens=5000, itl_seconds=0.005)
+    stream = running.stub.Generate(running.request(), timeout=10)
+    for _ in range(4):
+        await stream.read()
+    stream.cancel()
+    await running.until_idle()
+    (event,) = await running.events()
+    assert event.ending.outcome is Outcome.CLIENT_CANCELLED
+    assert event.counts.output_tokens >= 3
+    assert len(running.link.settled_leases) == 1
+
+
+async def test_a_client_that_goes_away_in_prefill_frees_the_engine_and_is_counted(
+    running: RunningGenerator,
+) -> None:
+    running.slow(ttft_seconds=60.0)
+    stream = running.stub.Generate(running.request(), timeout=10)
+    await stream.read()
+    stream.cancel()
+    await running.until_idle()
+    (event,) = await running.events()
+    assert event.ending.outcome is Outcome.CLIENT_CANCELLED
+    assert event.counts.input_tokens > 0
+    assert event.counts.output_tokens == 0
+    assert event.timings.ttft_microseconds == 0
+
+
+async def test_a_client_that_goes_away_while_usage_is_recorded_changes_nothing(
+    running: RunningGenerator,
+) -> None:
+    running.sink.gate.clear()
+    stream = running.stub.Generate(running.request(max_output_tokens=2), timeout=10)
+    await stream.read()
+    await until(lambda: running.recorder.unrecorded > 0, 5)
+    stream.cancel()
+    running.sink.gate.set()
+    (event,) = await running.events()
+    assert event.ending.outcome is Outcome.LENGTH
+
+
+async def test_a_deadline_is_told_from_a_cancel(running: RunningGenerator) -> None:
+    running.slow(answer_tokens=5000, itl_seconds=0.005)
+    call = await running.generate(seconds=0.3)
+    assert call.error is not None
+    assert call.error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    (event,) = await running.events()
+    assert event.ending.outcome is Outcome.DEADLINE
+    await running.until_idle()
+
+
+async def test_a_dead_engine_fails_the_request_and_stops_the_process(running: RunningGenerator) -> None:
+    running.slow(answer_tokens=5000, itl_seconds=0.005)
+    failing = asyncio.create_task(running.generate())
+    await until(lambda: running.engine.load().output_tokens_total > 2, 5)
+    running.engine.die()
+    call = await failing
+    assert call.text
+    assert reason_of(call) is Reason.ENGINE_FAILED
+    (event,) = await running.events()
+    assert event.ending.outcome is Outcome.ENGINE_FAILED
+    assert await running.exit_status() == 1
+
+
+async def test_an_engine_lost_before_the_first_delta_leaves_the_lease_to_the_next_ticket(
+    running: RunningGenerator,
+) -> None:
+    running.slow(ttft_seconds=60.0)
+    stream = running.stub.Generate(running.request(), timeout=10)
+    await stream.read()
+    running.engine.die()
+    with pytest.raises(grpc.aio.AioRpcError):
+        await stream.read()
+    await running.events()
+    assert running.link.settled_leases == []
+    assert len(running.link.accepted_tickets) == len(running.link.unserved_leases) == 1
+
+
+async def test_a_drain_lets_short_answers_end_and_sheds_long_ones(running: RunningGenerator) -> None:
+    running.slow(answer_tokens=5000, itl_seconds=0.005)
+    short = asyncio.create_task(running.generate(running.request(max_output_tokens=3)))
+    long = asyncio.create_task(running.generate(running.request(max_output_tokens=200)))
+    await until(lambda: running.generations.load().open_streams == 2, 5)
+    assert await running.stop() == 0
+    assert (await short).finished.output_tokens == 3
+    assert reason_of(await long) is Reason.REPLICA_DRAINING
+    assert sorted(event.ending.outcome for event in running.sink.events) == [Outcome.LENGTH, Outcome.SHED]
+    assert running.engine.unfinished_requests() == 0
+    assert running.sink.is_closed
+
+
+async def test_a_draining_replica_refuses_and_hands_the_lease_back(running: RunningGenerator) -> None:
+    running.generations.close_gate()
+    call = await running.generate()
+    assert reason_of(call) is Reason.REPLICA_DRAINING
+    assert running.sink.events == []
+    assert not running.link.accepted_tickets
+    assert not running.link.settled_leases
+    assert len(running.link.unserved_leases) == 1
+
+
+async def test_more_streams_than_allowed_are_refused(running: RunningGenerator) -> None:
+    running.slow(answer_tokens=5000, itl_seconds=0.005)
+    streams = [running.stub.Generate(running.request(), timeout=10) for _ in range(20)]
+    for stream in streams:
+        await stream.read()
+    assert reason_of(await running.generate()) is Reason.REPLICA_OVERLOADED
+    for stream in streams:
+        stream.cancel()
+    assert len(await running.events(20)) == 20
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"replica": REPLICA.number + 1}, Reason.TICKET_WRONG_REPLICA),
+        ({"region": REPLICA.region + 1}, Reason.TICKET_WRONG_REPLICA),
+        ({"model": REPLICA.model + 1}, Reason.TICKET_WRONG_REPLICA),
+        ({"tenant": 0}, Reason.TICKET_INVALID),
+        ({"issued_at_microseconds": 1_700_000_000_000_000}, Reason.TICKET_INVALID),
+        ({"expires_at_microseconds": 1_700_000_000_000_000}, Reason.TICKET_INVALID),
+    ],
+)
+async def test_a_ticket_for_something_else_is_refused_and_leaves_no_event(
+    running: RunningGenerator, changes: dict[str, int], reason: Reason
+) -> None:
+    call = await running.generate(running.request(ticket=running.signed(running.claims(**changes))))
+    assert reason_of(call) is reason
+    assert running.sink.events == []
+    assert not running.link.accepted_tickets
+    assert not running.link.settled_leases
+
+
+@pytest.mark.parametrize("age_seconds", [10, 61])
+async def test_a_ticket_from_before_this_process_is_refused(
+    running: RunningGenerator, age_seconds: int
+) -> None:
+    issued = running.clock.wall_microseconds() - age_seconds * 1_000_000
+    claims = running.claims(issued_at_microseconds=issued, expires_at_microseconds=issued + 60_000_000)
+    call = await running.generate(running.request(ticket=running.signed(claims)))
+    assert reason_of(call) is Reason.TICKET_EXPIRED
+
+
+async def test_a_ticket_is_good_once(running: RunningGenerator) -> None:
+    ticket = running.signed(running.claims())
+    assert (await running.generate(running.request(ticket=ticket))).error is None
+    assert reason_of(await running.generate(running.request(ticket=ticket))) is Reason.TICKET_ALREADY_USED
+    assert len(await running.events()) == 1
+
+
+async def test_a_tampered_ticket_is_refused(running: RunningGenerator) -> None:
+    ticket = running.signed(running.claims())
+    ticket.claims = running.claims(max_output_tokens=100_000).SerializeToString()
+    assert reason_of(await running.generate(running.request(ticket=ticket))) is Reason.TICKET_INVALID
+    stranger = ticket_pb2.SignedTicket(claims=b"\xff\xff", signature=b"x" * 64, signing_key_number=9)
+    assert reason_of(await running.generate(running.request(ticket=stranger))) is Reason.TICKET_INVALID
+
+
+@pytest.mark.parametrize("is_expired", [True, False])
+async def test_a_request_without_a_good_ticket_is_not_even_read(
+    running: RunningGenerator, is_expired: bool
+) -> None:
+    """Its messages break the schema, and reading them would say so; 1 MiB of them would take 160 ms."""
+    old = running.claims(issued_at_microseconds=1_000_000, expires_at_microseconds=2_000_000)
+    ticket = running.signed(old) if is_expired else running.request().ticket
+    ticket.signing_key_number = 1 if is_expired else 9
+    content = generator_pb2.GenerateRequest(ticket=ticket).SerializeToString() + b"\x12\x00" * 500_000
+    method = "/comptoir.generator.v1.GeneratorService/Generate"
+    generate: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = running.channel.unary_stream(method)
+    call = generate(content, timeout=10)
+    with pytest.raises(grpc.aio.AioRpcError) as failure:
+        await call.read()
+    expected = Reason.TICKET_EXPIRED if is_expired else Reason.TICKET_INVALID
+    assert error_from(failure.value).reason is expected
+
+
+async def test_a_request_that_breaks_the_schema_leaves_its_ticket_unused(running: RunningGenerator) -> None:
+    ticket = running.signed(running.claims())
+    broken = await running.generate(generator_pb2.GenerateRequest(ticket=ticket))
+    assert reason_of(broken) is Reason.REQUEST_INVALID
+    assert (await running.generate(running.request(ticket=ticket))).error is None
+
+
+async def test_more_output_than_the_ticket_permits_is_cut_to_that(running: RunningGenerator) -> None:
+    claims = running.claims(max_output_tokens=5)
+    request = running.request(ticket=running.signed(claims), max_output_tokens=2**32 - 1)
+    call = await running.generate(request)
+    assert call.error is None
+    (event,) = await running.events()
+    assert (event.ending.outcome, event.counts.output_tokens) == (Outcome.LENGTH, 5)
+
+
+@pytest.mark.parametrize(
+    ("characters", "reason"),
+    [(320, Reason.TICKET_LIMIT_EXCEEDED), (500_000, Reason.CONTEXT_TOO_LONG)],
+)
+async def test_a_prompt_that_is_too_long_is_refused_before_the_first_message(
+    running: RunningGenerator, characters: int, reason: Reason
+) -> None:
+    call = await running.generate(running.request(text="a" * characters))
+    assert reason_of(call) is reason
+    assert call.responses == []
+    (event,) = await running.events()
+    assert (event.ending.outcome, event.ending.reason) == (Outcome.REFUSED, reason)
+    assert event.counts == Counts(0, 0, 0)
+    assert [used for _, *used in running.link.settled_leases] == [[0, 0]]
+
+
+async def test_an_answer_that_does_not_fit_beside_its_prompt_is_cut_to_what_does(
+    running: RunningGenerator,
+) -> None:
+    for wish in (0, 200):
+        call = await running.generate(running.request(text="a" * 250, max_output_tokens=wish))
+        assert call.error is None
+
+
+async def test_a_prompt_that_is_too_long_is_told_the_context_and_its_own_length(
+    running: RunningGenerator,
+) -> None:
+    call = await running.generate(running.request(text="a" * 500_000))
+    assert call.error is not None
+    numbers = error_from(call.error).numbers
+    assert 0 < numbers.limit < numbers.requested
+
+
+async def test_a_request_against_the_schema_is_refused_without_its_content(running: RunningGenerator) -> None:
+    request = running.request()
+    request.messages[0].role = generator_pb2.ROLE_UNSPECIFIED
+    call = await running.generate(request)
+    assert reason_of(call) is Reason.REQUEST_INVALID
+    assert CANARY not in str(call.error)
+
+
+async def test_nothing_of_the_text_is_logged_or_told(
+    running: RunningGenerator, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    await running.generate()
+    refused = await running.generate(running.request(text=CANARY * 5000))
+    running.engine.die()
+    failed = await running.generate()
+    for call in (refused, failed):
+        assert call.error is not None
+        assert CANARY not in f"{call.error!r} {call.error.details()} {call.error.debug_error_string()}"
+    written = capfd.readouterr()
+    assert CANARY not in written.out + written.err + caplog.text
+    assert all(CANARY not in repr(event) for event in running.sink.events)
+
+
+async def test_the_load_is_exact_and_idle_means_idle(running: RunningGenerator) -> None:
+    running.slow(answer_tokens=5000, itl_seconds=0.005)
+    stream = running.stub.Generate(running.request(), timeout=10)
+    for _ in range(2):
+        await stream.read()
+    busy = await running.stub.GetLoad(generator_pb2.GetLoadRequest())
+    assert (busy.open_streams, busy.unfinished_requests, busy.running_requests) == (1, 1, 1)
+    assert busy.kv_usage_permille > 0
+    stream.cancel()
+    await running.until_idle()
+    await running.events()
+    idle = await running.stub.GetLoad(generator_pb2.GetLoadRequest())
+    assert (idle.open_streams, idle.unfinished_requests, idle.is_draining) == (0, 0, False)
+
+
+async def test_health_serves_until_the_engine_dies(running: RunningGenerator) -> None:
+    stub = health_pb2_grpc.HealthStub(running.channel)
+    assert (await stub.Check(health_pb2.HealthCheckRequest())).status == 1
+    running.engine.die()
+    assert await running.exit_status() == 1
+
+
+@pytest.mark.parametrize("part", ["reports", "load_samples", "watch"])
+async def test_a_part_that_ends_by_a_defect_is_told_and_the_process_drains_and_stops(
+    unstarted: RunningGenerator, part: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, method = {
+        "reports": (unstarted.link, "run"),
+        "load_samples": (unstarted.sink, "record_load"),
+        "watch": (unstarted.engine, "check_health"),
+    }[part]
+    failing = asyncio.Event()
+
+    async def fail_when_told(*_arguments: object) -> None:
+        await failing.wait()
+        raise ZeroDivisionError(CANARY)
+
+    monkeypatch.setattr(owner, method, fail_when_told)
+    unstarted.bounds = replace(unstarted.bounds, drain_seconds=5.0, load_event_interval_seconds=0.01)
+    unstarted.slow(itl_seconds=0.005)
+    await unstarted.start()
+    open_answer = asyncio.create_task(unstarted.generate())
+    await until(lambda: unstarted.generations.load().open_streams == 1, 5)
+    failing.set()
+    assert await unstarted.exit_status() == 1
+    assert (await open_answer).finished.output_tokens == 40
+    written = capfd.readouterr().out
+    assert f"{part}_failed" in written
+    assert "engine_lost" not in written
+    assert CANARY not in written
+
+
+async def test_events_and_endings_that_are_given_up_are_exported(
+    unstarted: RunningGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = InMemoryMetricReader()
+    monkeypatch.setattr(metrics, "get_meter", MeterProvider(metric_readers=[reader]).get_meter)
+    await unstarted.start()
+    unstarted.recorder.refused_events, unstarted.recorder.failed_endings = 2, 3
+    collected = reader.get_metrics_data()
+    assert collected is not None
+    (resource,) = json.loads(collected.to_json())["resource_metrics"]
+    exported = {
+        metric["name"]: (metric["data"]["data_points"][0]["value"], metric["data"]["is_monotonic"])
+        for metric in resource["scope_metrics"][0]["metrics"]
+        if metric["name"].startswith("comptoir.generator.e")
+    }
+    assert exported == {
+        "comptoir.generator.events_refused": (2, True),
+        "comptoir.generator.endings_failed": (3, True),
+    }

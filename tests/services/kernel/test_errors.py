@@ -1,0 +1,20 @@
+"""The reasons are those of the schema, and an error says nothing but its reason."""
+
+import pytest
+from comptoir.error.v1 import error_reason_pb2
+
+from services.kernel.errors import ComptoirError, Reason
+
+PREFIX = "ERROR_REASON_"
+
+
+def test_names_and_numbers_are_the_schemas_both_ways() -> None:
+    schema = {name.removeprefix(PREFIX): number for name, number in error_reason_pb2.ErrorReason.items()}
+    assert schema == {reason.name: reason.value for reason in Reason}
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_the_text_of_an_error_is_its_reason(reason: Reason) -> None:
+    error = ComptoirError(reason, field="messages", retry_after_seconds=1.5)
+    assert str(error) == reason.name
+    assert (error.reason, error.field, error.retry_after_seconds) == (reason, "messages", 1.5)

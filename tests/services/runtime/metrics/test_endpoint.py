@@ -1,0 +1,129 @@
+"""The operations port: metrics for whoever may ask, and nothing that a caller can hold or read back."""
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.parser import text_string_to_metric_families
+
+from services.runtime.metrics import endpoint as metrics_endpoint
+from services.runtime.metrics.endpoint import MAX_CONNECTIONS, MetricsEndpoint
+from services.runtime.metrics.listen import MetricsListen
+from services.runtime.settings_error import SettingsError
+from tests.services.runtime.certificates import Authority
+
+CANARY = "canary-51ce"
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    Counter("tried", "tries", registry=registry).inc(3)
+    return registry
+
+
+@pytest.fixture
+def endpoint(registry: CollectorRegistry) -> Iterator[MetricsEndpoint]:
+    endpoint = MetricsEndpoint(MetricsListen(port=0), registry)
+    yield endpoint
+    endpoint.close()
+
+
+def get(endpoint: MetricsEndpoint, path: str = "/metrics") -> httpx.Response:
+    return httpx.get(f"http://127.0.0.1:{endpoint.port}{path}", timeout=10, trust_env=False)
+
+
+def connect(endpoint: MetricsEndpoint) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", endpoint.port), timeout=20)
+
+
+def until_metrics_are_back(endpoint: MetricsEndpoint) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            assert get(endpoint).status_code == 200
+        except httpx.TransportError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        else:
+            return
+
+
+def test_metrics_are_in_prometheus_format(endpoint: MetricsEndpoint) -> None:
+    found = {family.name: family.samples for family in text_string_to_metric_families(get(endpoint).text)}
+    assert found["tried"][0].value == 3
+
+
+@pytest.mark.parametrize("path", ["/", f"/{CANARY}", "/metrics/"])
+def test_nothing_else_is_served_and_no_path_is_repeated(endpoint: MetricsEndpoint, path: str) -> None:
+    answer = get(endpoint, path)
+    assert answer.status_code == 404
+    assert CANARY not in answer.text
+
+
+def test_what_is_not_http_is_refused_without_its_words(
+    endpoint: MetricsEndpoint, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with connect(endpoint) as caller:
+        caller.sendall(f"{CANARY} {CANARY} {CANARY} {CANARY}\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: caller.recv(4096), b""))
+    assert b"400" in answer
+    assert CANARY.encode() not in answer
+    assert CANARY not in "".join(capfd.readouterr())
+
+
+def test_silent_callers_keep_no_scrape_out_and_get_no_more_threads(endpoint: MetricsEndpoint) -> None:
+    before = threading.active_count()
+    callers = [connect(endpoint) for _ in range(MAX_CONNECTIONS)]
+    for _ in range(3):
+        assert get(endpoint).status_code == 200
+        callers.append(connect(endpoint))
+    assert callers[0].recv(1) == b""
+    callers += [connect(endpoint) for _ in range(30)]
+    assert threading.active_count() <= before + 2 * MAX_CONNECTIONS
+    for caller in callers:
+        caller.close()
+    until_metrics_are_back(endpoint)
+
+
+def test_a_caller_that_sends_a_byte_now_and_then_ends_too(
+    endpoint: MetricsEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics_endpoint, "_WHOLE_SECONDS", 1.0)
+    callers = [connect(endpoint) for _ in range(MAX_CONNECTIONS)]
+    deadline = time.monotonic() + 20
+    while callers:
+        assert time.monotonic() < deadline
+        for caller in list(callers):
+            try:
+                caller.sendall(b"G")
+            except OSError:
+                caller.close()
+                callers.remove(caller)
+        time.sleep(0.05)
+    until_metrics_are_back(endpoint)
+
+
+def test_a_taken_port_is_one_sentence(endpoint: MetricsEndpoint, registry: CollectorRegistry) -> None:
+    with pytest.raises(SettingsError, match=f"127.0.0.1:{endpoint.port} of metrics_listen is taken"):
+        MetricsEndpoint(MetricsListen(port=endpoint.port), registry)
+
+
+def test_beyond_loopback_a_caller_shows_a_certificate(registry: CollectorRegistry, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="host is not loopback, so it needs tls"):
+        MetricsListen(host="0.0.0.0", port=1)  # noqa: S104 - it is refused
+    files = Authority(tmp_path / "pki").files("prometheus")
+    endpoint = MetricsEndpoint(MetricsListen(port=0, tls=files), registry)
+    url = f"https://127.0.0.1:{endpoint.port}/metrics"
+    try:
+        with pytest.raises(httpx.TransportError):
+            httpx.get(url, verify=ssl.create_default_context(cafile=files.ca_file), trust_env=False)
+        assert httpx.get(url, verify=files.ssl_context(), trust_env=False).status_code == 200
+    finally:
+        endpoint.close()
