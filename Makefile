@@ -49,7 +49,8 @@ protos: setup ## Regenerates the committed stubs after a change of a schema
 
 lock: $(UV) ## Resolves every extra into requirements/; ARGS=--upgrade for newer versions
 	for extra in $(EXTRAS); do \
-	  $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	  $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-package comptoir-client \
+	    --no-header --python-version 3.11 \
 	    $(ARGS) --extra $$extra --output-file requirements/$$extra.txt pyproject.toml; done
 
 clean: ## Removes what setup installed
@@ -61,11 +62,11 @@ $(UV):
 	@$(PYTHON) -m venv .tools || { echo "Python's venv module is missing; on Debian: apt-get install python3-venv."; exit 1; }
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-.venv/.installed: requirements/dev.txt pyproject.toml | $(UV)
+.venv/.installed: requirements/dev.txt pyproject.toml protos/pyproject.toml | $(UV)
 	@echo "install: the locked environment into .venv (about 3 GB to download on a fresh machine)"
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
 	@$(UV) pip sync --python $(BIN)/python --require-hashes requirements/dev.txt
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable protos --editable .
 	@touch $@
 
 node_modules/.installed: package-lock.json | .venv/.installed

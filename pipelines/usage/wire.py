@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from buf.validate import validate_pb2
 from comptoir.usage.v1 import usage_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor_pb2 import FieldOptions
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.unknown_fields import UnknownFieldSet
 
@@ -153,7 +154,9 @@ def store_schema(kind: Kind) -> str:
 def _bounds(event: Descriptor) -> Mapping[str, Bounds]:
     rules = {}
     for field in event.fields:
-        rule = field.GetOptions().Extensions[validate_pb2.field]
+        # Read anew: options that were looked at before the rules were known are kept without them.
+        options = FieldOptions.FromString(field.GetOptions().SerializeToString())
+        rule = options.Extensions[validate_pb2.field]
         if field.enum_type is not None:
             members = {value.number for value in field.enum_type.values} - set(rule.enum.not_in)
             rules[field.name] = Bounds(members=frozenset(members))

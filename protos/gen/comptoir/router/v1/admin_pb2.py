@@ -22,11 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from comptoir.router.v1 import router_pb2 as comptoir_dot_router_dot_v1_dot_router__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63omptoir/router/v1/admin.proto\x12\x12\x63omptoir.router.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x63omptoir/router/v1/router.proto\"l\n\x06Tenant\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bhome_region\x18\x03 \x01(\t\x12\x1a\n\x12\x63reated_at_seconds\x18\x04 \x01(\x04\x12\x13\n\x0bis_disabled\x18\x05 \x01(\x08\"T\n\x05Quota\x12\x1b\n\x13requests_per_minute\x18\x01 \x01(\r\x12\x19\n\x11tokens_per_minute\x18\x02 \x01(\r\x12\x13\n\x0b\x63oncurrency\x18\x03 \x01(\r\"\x8c\x02\n\x03Key\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0e\n\x06tenant\x18\x02 \x01(\r\x12\x13\n\x0btenant_name\x18\x03 \x01(\t\x12\r\n\x05label\x18\x04 \x01(\t\x12\x0e\n\x06models\x18\x05 \x03(\t\x12(\n\x05quota\x18\x06 \x01(\x0b\x32\x19.comptoir.router.v1.Quota\x12\x1a\n\x12\x63reated_at_seconds\x18\x07 \x01(\x04\x12\x1a\n\x12\x65xpires_at_seconds\x18\x08 \x01(\x04\x12\x1a\n\x12revoked_at_seconds\x18\t \x01(\x04\x12\x33\n\rbest_priority\x18\n \x01(\x0e\x32\x1c.comptoir.router.v1.Priority\"g\n\x13\x43reateTenantRequest\x12\x32\n\x04name\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^[a-z0-9](?:[a-z0-9-]{0,62})$\x12\x1c\n\x0bhome_region\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18 \"B\n\x14\x43reateTenantResponse\x12*\n\x06tenant\x18\x01 \x01(\x0b\x32\x1a.comptoir.router.v1.Tenant\"\x14\n\x12ListTenantsRequest\"B\n\x13ListTenantsResponse\x12+\n\x07tenants\x18\x01 \x03(\x0b\x32\x1a.comptoir.router.v1.Tenant\"\xed\x01\n\x10\x43reateKeyRequest\x12\x19\n\x06tenant\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x05label\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12!\n\x06models\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x64\"\x07r\x05\x10\x01\x18\x80\x02\x12(\n\x05quota\x18\x04 \x01(\x0b\x32\x19.comptoir.router.v1.Quota\x12\x1a\n\x12\x65xpires_at_seconds\x18\x05 \x01(\x04\x12=\n\rbest_priority\x18\x06 \x01(\x0e\x32\x1c.comptoir.router.v1.PriorityB\x08\xbaH\x05\x82\x01\x02\x10\x01\"J\n\x11\x43reateKeyResponse\x12$\n\x03key\x18\x01 \x01(\x0b\x32\x17.comptoir.router.v1.Key\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\"*\n\x0fListKeysRequest\x12\x17\n\x06tenant\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"9\n\x10ListKeysResponse\x12%\n\x04keys\x18\x01 \x03(\x0b\x32\x17.comptoir.router.v1.Key\"+\n\x10RevokeKeyRequest\x12\x17\n\x06number\x18\x01 \x01(\rB\x07\xbaH\x04*\x02(\x01\"9\n\x11RevokeKeyResponse\x12$\n\x03key\x18\x01 \x01(\x0b\x32\x17.comptoir.router.v1.Key\"\x15\n\x13ListReplicasRequest\"E\n\x14ListReplicasResponse\x12-\n\x08replicas\x18\x01 \x03(\x0b\x32\x1b.comptoir.router.v1.Replica\"\x81\x03\n\x07Replica\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12/\n\x05state\x18\x05 \x01(\x0e\x32 .comptoir.router.v1.ReplicaState\x12\x18\n\x10running_requests\x18\x06 \x01(\r\x12\x18\n\x10waiting_requests\x18\x07 \x01(\r\x12\x1a\n\x12in_flight_requests\x18\x08 \x01(\r\x12\x14\n\x0cmax_requests\x18\t \x01(\r\x12\x19\n\x11kv_usage_permille\x18\n \x01(\r\x12\x1f\n\x17report_age_milliseconds\x18\x0b \x01(\x04\x12&\n\x19\x63lock_offset_milliseconds\x18\x0c \x01(\x12H\x00\x88\x01\x01\x12\x1d\n\x15registered_at_seconds\x18\r \x01(\x04\x42\x1c\n\x1a_clock_offset_milliseconds*\xb7\x01\n\x0cReplicaState\x12\x1d\n\x19REPLICA_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13REPLICA_STATE_READY\x10\x01\x12\x1a\n\x16REPLICA_STATE_STARTING\x10\x02\x12\x18\n\x14REPLICA_STATE_SILENT\x10\x03\x12\x1a\n\x16REPLICA_STATE_DRAINING\x10\x04\x12\x1d\n\x19REPLICA_STATE_CLOCK_WRONG\x10\x05\x32\xbf\x04\n\x0c\x41\x64minService\x12\x61\n\x0c\x43reateTenant\x12\'.comptoir.router.v1.CreateTenantRequest\x1a(.comptoir.router.v1.CreateTenantResponse\x12^\n\x0bListTenants\x12&.comptoir.router.v1.ListTenantsRequest\x1a\'.comptoir.router.v1.ListTenantsResponse\x12X\n\tCreateKey\x12$.comptoir.router.v1.CreateKeyRequest\x1a%.comptoir.router.v1.CreateKeyResponse\x12U\n\x08ListKeys\x12#.comptoir.router.v1.ListKeysRequest\x1a$.comptoir.router.v1.ListKeysResponse\x12X\n\tRevokeKey\x12$.comptoir.router.v1.RevokeKeyRequest\x1a%.comptoir.router.v1.RevokeKeyResponse\x12\x61\n\x0cListReplicas\x12\'.comptoir.router.v1.ListReplicasRequest\x1a(.comptoir.router.v1.ListReplicasResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63omptoir/router/v1/admin.proto\x12\x12\x63omptoir.router.v1\x1a\x1f\x63omptoir/router/v1/router.proto\"l\n\x06Tenant\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bhome_region\x18\x03 \x01(\t\x12\x1a\n\x12\x63reated_at_seconds\x18\x04 \x01(\x04\x12\x13\n\x0bis_disabled\x18\x05 \x01(\x08\"T\n\x05Quota\x12\x1b\n\x13requests_per_minute\x18\x01 \x01(\r\x12\x19\n\x11tokens_per_minute\x18\x02 \x01(\r\x12\x13\n\x0b\x63oncurrency\x18\x03 \x01(\r\"\x8c\x02\n\x03Key\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x0e\n\x06tenant\x18\x02 \x01(\r\x12\x13\n\x0btenant_name\x18\x03 \x01(\t\x12\r\n\x05label\x18\x04 \x01(\t\x12\x0e\n\x06models\x18\x05 \x03(\t\x12(\n\x05quota\x18\x06 \x01(\x0b\x32\x19.comptoir.router.v1.Quota\x12\x1a\n\x12\x63reated_at_seconds\x18\x07 \x01(\x04\x12\x1a\n\x12\x65xpires_at_seconds\x18\x08 \x01(\x04\x12\x1a\n\x12revoked_at_seconds\x18\t \x01(\x04\x12\x33\n\rbest_priority\x18\n \x01(\x0e\x32\x1c.comptoir.router.v1.Priority\"g\n\x13\x43reateTenantRequest\x12\x32\n\x04name\x18\x01 \x01(\tB$\xbaH!r\x1f\x32\x1d^[a-z0-9](?:[a-z0-9-]{0,62})$\x12\x1c\n\x0bhome_region\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18 \"B\n\x14\x43reateTenantResponse\x12*\n\x06tenant\x18\x01 \x01(\x0b\x32\x1a.comptoir.router.v1.Tenant\"\x14\n\x12ListTenantsRequest\"B\n\x13ListTenantsResponse\x12+\n\x07tenants\x18\x01 \x03(\x0b\x32\x1a.comptoir.router.v1.Tenant\"\xed\x01\n\x10\x43reateKeyRequest\x12\x19\n\x06tenant\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x16\n\x05label\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12!\n\x06models\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x64\"\x07r\x05\x10\x01\x18\x80\x02\x12(\n\x05quota\x18\x04 \x01(\x0b\x32\x19.comptoir.router.v1.Quota\x12\x1a\n\x12\x65xpires_at_seconds\x18\x05 \x01(\x04\x12=\n\rbest_priority\x18\x06 \x01(\x0e\x32\x1c.comptoir.router.v1.PriorityB\x08\xbaH\x05\x82\x01\x02\x10\x01\"J\n\x11\x43reateKeyResponse\x12$\n\x03key\x18\x01 \x01(\x0b\x32\x17.comptoir.router.v1.Key\x12\x0f\n\x07\x61pi_key\x18\x02 \x01(\t\"*\n\x0fListKeysRequest\x12\x17\n\x06tenant\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@\"9\n\x10ListKeysResponse\x12%\n\x04keys\x18\x01 \x03(\x0b\x32\x17.comptoir.router.v1.Key\"+\n\x10RevokeKeyRequest\x12\x17\n\x06number\x18\x01 \x01(\rB\x07\xbaH\x04*\x02(\x01\"9\n\x11RevokeKeyResponse\x12$\n\x03key\x18\x01 \x01(\x0b\x32\x17.comptoir.router.v1.Key\"\x15\n\x13ListReplicasRequest\"E\n\x14ListReplicasResponse\x12-\n\x08replicas\x18\x01 \x03(\x0b\x32\x1b.comptoir.router.v1.Replica\"\x81\x03\n\x07Replica\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x04 \x01(\t\x12/\n\x05state\x18\x05 \x01(\x0e\x32 .comptoir.router.v1.ReplicaState\x12\x18\n\x10running_requests\x18\x06 \x01(\r\x12\x18\n\x10waiting_requests\x18\x07 \x01(\r\x12\x1a\n\x12in_flight_requests\x18\x08 \x01(\r\x12\x14\n\x0cmax_requests\x18\t \x01(\r\x12\x19\n\x11kv_usage_permille\x18\n \x01(\r\x12\x1f\n\x17report_age_milliseconds\x18\x0b \x01(\x04\x12&\n\x19\x63lock_offset_milliseconds\x18\x0c \x01(\x12H\x00\x88\x01\x01\x12\x1d\n\x15registered_at_seconds\x18\r \x01(\x04\x42\x1c\n\x1a_clock_offset_milliseconds*\xb7\x01\n\x0cReplicaState\x12\x1d\n\x19REPLICA_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13REPLICA_STATE_READY\x10\x01\x12\x1a\n\x16REPLICA_STATE_STARTING\x10\x02\x12\x18\n\x14REPLICA_STATE_SILENT\x10\x03\x12\x1a\n\x16REPLICA_STATE_DRAINING\x10\x04\x12\x1d\n\x19REPLICA_STATE_CLOCK_WRONG\x10\x05\x32\xbf\x04\n\x0c\x41\x64minService\x12\x61\n\x0c\x43reateTenant\x12\'.comptoir.router.v1.CreateTenantRequest\x1a(.comptoir.router.v1.CreateTenantResponse\x12^\n\x0bListTenants\x12&.comptoir.router.v1.ListTenantsRequest\x1a\'.comptoir.router.v1.ListTenantsResponse\x12X\n\tCreateKey\x12$.comptoir.router.v1.CreateKeyRequest\x1a%.comptoir.router.v1.CreateKeyResponse\x12U\n\x08ListKeys\x12#.comptoir.router.v1.ListKeysRequest\x1a$.comptoir.router.v1.ListKeysResponse\x12X\n\tRevokeKey\x12$.comptoir.router.v1.RevokeKeyRequest\x1a%.comptoir.router.v1.RevokeKeyResponse\x12\x61\n\x0cListReplicas\x12\'.comptoir.router.v1.ListReplicasRequest\x1a(.comptoir.router.v1.ListReplicasResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,40 +48,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTKEYSREQUEST'].fields_by_name['tenant']._serialized_options = b'\272H\004r\002\030@'
   _globals['_REVOKEKEYREQUEST'].fields_by_name['number']._loaded_options = None
   _globals['_REVOKEKEYREQUEST'].fields_by_name['number']._serialized_options = b'\272H\004*\002(\001'
-  _globals['_REPLICASTATE']._serialized_start=1852
-  _globals['_REPLICASTATE']._serialized_end=2035
-  _globals['_TENANT']._serialized_start=116
-  _globals['_TENANT']._serialized_end=224
-  _globals['_QUOTA']._serialized_start=226
-  _globals['_QUOTA']._serialized_end=310
-  _globals['_KEY']._serialized_start=313
-  _globals['_KEY']._serialized_end=581
-  _globals['_CREATETENANTREQUEST']._serialized_start=583
-  _globals['_CREATETENANTREQUEST']._serialized_end=686
-  _globals['_CREATETENANTRESPONSE']._serialized_start=688
-  _globals['_CREATETENANTRESPONSE']._serialized_end=754
-  _globals['_LISTTENANTSREQUEST']._serialized_start=756
-  _globals['_LISTTENANTSREQUEST']._serialized_end=776
-  _globals['_LISTTENANTSRESPONSE']._serialized_start=778
-  _globals['_LISTTENANTSRESPONSE']._serialized_end=844
-  _globals['_CREATEKEYREQUEST']._serialized_start=847
-  _globals['_CREATEKEYREQUEST']._serialized_end=1084
-  _globals['_CREATEKEYRESPONSE']._serialized_start=1086
-  _globals['_CREATEKEYRESPONSE']._serialized_end=1160
-  _globals['_LISTKEYSREQUEST']._serialized_start=1162
-  _globals['_LISTKEYSREQUEST']._serialized_end=1204
-  _globals['_LISTKEYSRESPONSE']._serialized_start=1206
-  _globals['_LISTKEYSRESPONSE']._serialized_end=1263
-  _globals['_REVOKEKEYREQUEST']._serialized_start=1265
-  _globals['_REVOKEKEYREQUEST']._serialized_end=1308
-  _globals['_REVOKEKEYRESPONSE']._serialized_start=1310
-  _globals['_REVOKEKEYRESPONSE']._serialized_end=1367
-  _globals['_LISTREPLICASREQUEST']._serialized_start=1369
-  _globals['_LISTREPLICASREQUEST']._serialized_end=1390
-  _globals['_LISTREPLICASRESPONSE']._serialized_start=1392
-  _globals['_LISTREPLICASRESPONSE']._serialized_end=1461
-  _globals['_REPLICA']._serialized_start=1464
-  _globals['_REPLICA']._serialized_end=1849
-  _globals['_ADMINSERVICE']._serialized_start=2038
-  _globals['_ADMINSERVICE']._serialized_end=2613
+  _globals['_REPLICASTATE']._serialized_start=1823
+  _globals['_REPLICASTATE']._serialized_end=2006
+  _globals['_TENANT']._serialized_start=87
+  _globals['_TENANT']._serialized_end=195
+  _globals['_QUOTA']._serialized_start=197
+  _globals['_QUOTA']._serialized_end=281
+  _globals['_KEY']._serialized_start=284
+  _globals['_KEY']._serialized_end=552
+  _globals['_CREATETENANTREQUEST']._serialized_start=554
+  _globals['_CREATETENANTREQUEST']._serialized_end=657
+  _globals['_CREATETENANTRESPONSE']._serialized_start=659
+  _globals['_CREATETENANTRESPONSE']._serialized_end=725
+  _globals['_LISTTENANTSREQUEST']._serialized_start=727
+  _globals['_LISTTENANTSREQUEST']._serialized_end=747
+  _globals['_LISTTENANTSRESPONSE']._serialized_start=749
+  _globals['_LISTTENANTSRESPONSE']._serialized_end=815
+  _globals['_CREATEKEYREQUEST']._serialized_start=818
+  _globals['_CREATEKEYREQUEST']._serialized_end=1055
+  _globals['_CREATEKEYRESPONSE']._serialized_start=1057
+  _globals['_CREATEKEYRESPONSE']._serialized_end=1131
+  _globals['_LISTKEYSREQUEST']._serialized_start=1133
+  _globals['_LISTKEYSREQUEST']._serialized_end=1175
+  _globals['_LISTKEYSRESPONSE']._serialized_start=1177
+  _globals['_LISTKEYSRESPONSE']._serialized_end=1234
+  _globals['_REVOKEKEYREQUEST']._serialized_start=1236
+  _globals['_REVOKEKEYREQUEST']._serialized_end=1279
+  _globals['_REVOKEKEYRESPONSE']._serialized_start=1281
+  _globals['_REVOKEKEYRESPONSE']._serialized_end=1338
+  _globals['_LISTREPLICASREQUEST']._serialized_start=1340
+  _globals['_LISTREPLICASREQUEST']._serialized_end=1361
+  _globals['_LISTREPLICASRESPONSE']._serialized_start=1363
+  _globals['_LISTREPLICASRESPONSE']._serialized_end=1432
+  _globals['_REPLICA']._serialized_start=1435
+  _globals['_REPLICA']._serialized_end=1820
+  _globals['_ADMINSERVICE']._serialized_start=2009
+  _globals['_ADMINSERVICE']._serialized_end=2584
 # @@protoc_insertion_point(module_scope)

@@ -22,10 +22,9 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n comptoir/router/v1/replica.proto\x12\x12\x63omptoir.router.v1\x1a\x1b\x62uf/validate/validate.proto\"\x9f\x02\n\rReportRequest\x12\x36\n\x0cregistration\x18\x01 \x01(\x0b\x32 .comptoir.router.v1.Registration\x12&\n\x04load\x18\x02 \x01(\x0b\x32\x18.comptoir.router.v1.Load\x12>\n\x0bsettlements\x18\x03 \x03(\x0b\x32\x1e.comptoir.router.v1.SettlementB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12>\n\x0b\x61\x63\x63\x65ptances\x18\x04 \x03(\x0b\x32\x1e.comptoir.router.v1.AcceptanceB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12.\n\x14sent_at_microseconds\x18\x05 \x01(\x04\x42\x10\xbaH\r2\x0b\x10\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\"\xf7\x01\n\x0cRegistration\x12\x18\n\x07replica\x18\x01 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x17\n\x06region\x18\x02 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x16\n\x05model\x18\x03 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x1b\n\x07\x61\x64\x64ress\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\x80\x02\x12\x1f\n\x0e\x63ontext_tokens\x18\x05 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x17\n\x0fkv_block_tokens\x18\x06 \x01(\r\x12\x11\n\tkv_blocks\x18\x07 \x01(\r\x12\x1d\n\x0cmax_requests\x18\x08 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x13\n\x0bincarnation\x18\t \x01(\x06\"\x8e\x01\n\x04Load\x12\x18\n\x10running_requests\x18\x01 \x01(\r\x12\x18\n\x10waiting_requests\x18\x02 \x01(\r\x12#\n\x11kv_usage_permille\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x18\n\x10\x61ge_milliseconds\x18\x04 \x01(\r\x12\x13\n\x0bis_draining\x18\x05 \x01(\x08\"\x92\x01\n\nAcceptance\x12\x16\n\x0eticket_id_high\x18\x01 \x01(\x06\x12\x15\n\rticket_id_low\x18\x02 \x01(\x06\x12\x15\n\rlease_id_high\x18\x03 \x01(\x06\x12\x14\n\x0clease_id_low\x18\x04 \x01(\x06\x12\x14\n\x03key\x18\x05 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x12\n\nmax_tokens\x18\x06 \x01(\r\"\xb7\x01\n\nSettlement\x12\x15\n\rlease_id_high\x18\x01 \x01(\x06\x12\x14\n\x0clease_id_low\x18\x02 \x01(\x06\x12\x14\n\x0cinput_tokens\x18\x03 \x01(\r\x12\x15\n\routput_tokens\x18\x04 \x01(\r\x12\x16\n\x0eticket_id_high\x18\x05 \x01(\x06\x12\x15\n\rticket_id_low\x18\x06 \x01(\x06\x12\x0b\n\x03key\x18\x07 \x01(\r\x12\x13\n\x0bis_unserved\x18\x08 \x01(\x08\"x\n\x0eReportResponse\x12\x31\n\x06\x63losed\x18\x01 \x03(\x0b\x32!.comptoir.router.v1.LeaseIdentity\x12\x33\n\x08\x61\x63\x63\x65pted\x18\x02 \x03(\x0b\x32!.comptoir.router.v1.LeaseIdentity\"*\n\rLeaseIdentity\x12\x0c\n\x04high\x18\x01 \x01(\x06\x12\x0b\n\x03low\x18\x02 \x01(\x06\x32\x65\n\x0eReplicaService\x12S\n\x06Report\x12!.comptoir.router.v1.ReportRequest\x1a\".comptoir.router.v1.ReportResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n comptoir/router/v1/replica.proto\x12\x12\x63omptoir.router.v1\"\x9f\x02\n\rReportRequest\x12\x36\n\x0cregistration\x18\x01 \x01(\x0b\x32 .comptoir.router.v1.Registration\x12&\n\x04load\x18\x02 \x01(\x0b\x32\x18.comptoir.router.v1.Load\x12>\n\x0bsettlements\x18\x03 \x03(\x0b\x32\x1e.comptoir.router.v1.SettlementB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12>\n\x0b\x61\x63\x63\x65ptances\x18\x04 \x03(\x0b\x32\x1e.comptoir.router.v1.AcceptanceB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12.\n\x14sent_at_microseconds\x18\x05 \x01(\x04\x42\x10\xbaH\r2\x0b\x10\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\"\xf7\x01\n\x0cRegistration\x12\x18\n\x07replica\x18\x01 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x17\n\x06region\x18\x02 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x16\n\x05model\x18\x03 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x1b\n\x07\x61\x64\x64ress\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\x80\x02\x12\x1f\n\x0e\x63ontext_tokens\x18\x05 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x17\n\x0fkv_block_tokens\x18\x06 \x01(\r\x12\x11\n\tkv_blocks\x18\x07 \x01(\r\x12\x1d\n\x0cmax_requests\x18\x08 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x13\n\x0bincarnation\x18\t \x01(\x06\"\x8e\x01\n\x04Load\x12\x18\n\x10running_requests\x18\x01 \x01(\r\x12\x18\n\x10waiting_requests\x18\x02 \x01(\r\x12#\n\x11kv_usage_permille\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x18\n\x10\x61ge_milliseconds\x18\x04 \x01(\r\x12\x13\n\x0bis_draining\x18\x05 \x01(\x08\"\x92\x01\n\nAcceptance\x12\x16\n\x0eticket_id_high\x18\x01 \x01(\x06\x12\x15\n\rticket_id_low\x18\x02 \x01(\x06\x12\x15\n\rlease_id_high\x18\x03 \x01(\x06\x12\x14\n\x0clease_id_low\x18\x04 \x01(\x06\x12\x14\n\x03key\x18\x05 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x12\n\nmax_tokens\x18\x06 \x01(\r\"\xb7\x01\n\nSettlement\x12\x15\n\rlease_id_high\x18\x01 \x01(\x06\x12\x14\n\x0clease_id_low\x18\x02 \x01(\x06\x12\x14\n\x0cinput_tokens\x18\x03 \x01(\r\x12\x15\n\routput_tokens\x18\x04 \x01(\r\x12\x16\n\x0eticket_id_high\x18\x05 \x01(\x06\x12\x15\n\rticket_id_low\x18\x06 \x01(\x06\x12\x0b\n\x03key\x18\x07 \x01(\r\x12\x13\n\x0bis_unserved\x18\x08 \x01(\x08\"x\n\x0eReportResponse\x12\x31\n\x06\x63losed\x18\x01 \x03(\x0b\x32!.comptoir.router.v1.LeaseIdentity\x12\x33\n\x08\x61\x63\x63\x65pted\x18\x02 \x03(\x0b\x32!.comptoir.router.v1.LeaseIdentity\"*\n\rLeaseIdentity\x12\x0c\n\x04high\x18\x01 \x01(\x06\x12\x0b\n\x03low\x18\x02 \x01(\x06\x32\x65\n\x0eReplicaService\x12S\n\x06Report\x12!.comptoir.router.v1.ReportRequest\x1a\".comptoir.router.v1.ReportResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -54,20 +53,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOAD'].fields_by_name['kv_usage_permille']._serialized_options = b'\272H\005*\003\030\350\007'
   _globals['_ACCEPTANCE'].fields_by_name['key']._loaded_options = None
   _globals['_ACCEPTANCE'].fields_by_name['key']._serialized_options = b'\272H\004*\002(\001'
-  _globals['_REPORTREQUEST']._serialized_start=86
-  _globals['_REPORTREQUEST']._serialized_end=373
-  _globals['_REGISTRATION']._serialized_start=376
-  _globals['_REGISTRATION']._serialized_end=623
-  _globals['_LOAD']._serialized_start=626
-  _globals['_LOAD']._serialized_end=768
-  _globals['_ACCEPTANCE']._serialized_start=771
-  _globals['_ACCEPTANCE']._serialized_end=917
-  _globals['_SETTLEMENT']._serialized_start=920
-  _globals['_SETTLEMENT']._serialized_end=1103
-  _globals['_REPORTRESPONSE']._serialized_start=1105
-  _globals['_REPORTRESPONSE']._serialized_end=1225
-  _globals['_LEASEIDENTITY']._serialized_start=1227
-  _globals['_LEASEIDENTITY']._serialized_end=1269
-  _globals['_REPLICASERVICE']._serialized_start=1271
-  _globals['_REPLICASERVICE']._serialized_end=1372
+  _globals['_REPORTREQUEST']._serialized_start=57
+  _globals['_REPORTREQUEST']._serialized_end=344
+  _globals['_REGISTRATION']._serialized_start=347
+  _globals['_REGISTRATION']._serialized_end=594
+  _globals['_LOAD']._serialized_start=597
+  _globals['_LOAD']._serialized_end=739
+  _globals['_ACCEPTANCE']._serialized_start=742
+  _globals['_ACCEPTANCE']._serialized_end=888
+  _globals['_SETTLEMENT']._serialized_start=891
+  _globals['_SETTLEMENT']._serialized_end=1074
+  _globals['_REPORTRESPONSE']._serialized_start=1076
+  _globals['_REPORTRESPONSE']._serialized_end=1196
+  _globals['_LEASEIDENTITY']._serialized_start=1198
+  _globals['_LEASEIDENTITY']._serialized_end=1240
+  _globals['_REPLICASERVICE']._serialized_start=1242
+  _globals['_REPLICASERVICE']._serialized_end=1343
 # @@protoc_insertion_point(module_scope)

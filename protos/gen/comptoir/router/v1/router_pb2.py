@@ -22,11 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from comptoir.ticket.v1 import ticket_pb2 as comptoir_dot_ticket_dot_v1_dot_ticket__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63omptoir/router/v1/router.proto\x12\x12\x63omptoir.router.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x63omptoir/ticket/v1/ticket.proto\"\xf9\x01\n\x0c\x41\x64mitRequest\x12\x19\n\x07\x61pi_key\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x17\n\x05model\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12/\n\x19prompt_tokens_upper_bound\x18\x03 \x01(\rB\x0c\xbaH\t*\x07\x18\x80\x80\x80\x08(\x01\x12\x19\n\x11max_output_tokens\x18\x04 \x01(\r\x12\x38\n\x08priority\x18\x05 \x01(\x0e\x32\x1c.comptoir.router.v1.PriorityB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x0frequest_id_high\x18\x06 \x01(\x06\x12\x16\n\x0erequest_id_low\x18\x07 \x01(\x06\"Z\n\x0bTicketOffer\x12\x30\n\x06ticket\x18\x01 \x01(\x0b\x32 .comptoir.ticket.v1.SignedTicket\x12\x19\n\x11generator_address\x18\x02 \x01(\t\"\xa9\x02\n\rAdmitResponse\x12/\n\x06offers\x18\x01 \x03(\x0b\x32\x1f.comptoir.router.v1.TicketOffer\x12\x17\n\x0frequest_id_high\x18\x02 \x01(\x06\x12\x16\n\x0erequest_id_low\x18\x03 \x01(\x06\x12\x15\n\rlease_id_high\x18\x04 \x01(\x06\x12\x14\n\x0clease_id_low\x18\x05 \x01(\x06\x12\x19\n\x11max_output_tokens\x18\x06 \x01(\r\x12-\n\x05quota\x18\x07 \x01(\x0b\x32\x1e.comptoir.router.v1.QuotaState\x12\x14\n\x0cmodel_number\x18\x08 \x01(\r\x12\x15\n\rtenant_number\x18\t \x01(\r\x12\x12\n\nkey_number\x18\n \x01(\r\"\xb8\x01\n\nQuotaState\x12\x16\n\x0elimit_requests\x18\x01 \x01(\r\x12\x1a\n\x12remaining_requests\x18\x02 \x01(\r\x12\x14\n\x0climit_tokens\x18\x03 \x01(\r\x12\x18\n\x10remaining_tokens\x18\x04 \x01(\r\x12#\n\x1breset_requests_milliseconds\x18\x05 \x01(\r\x12!\n\x19reset_tokens_milliseconds\x18\x06 \x01(\r\"=\n\x0eReleaseRequest\x12\x15\n\rlease_id_high\x18\x01 \x01(\x06\x12\x14\n\x0clease_id_low\x18\x02 \x01(\x06\"&\n\x0fReleaseResponse\x12\x13\n\x0bis_released\x18\x01 \x01(\x08\".\n\x11ListModelsRequest\x12\x19\n\x07\x61pi_key\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"?\n\x12ListModelsResponse\x12)\n\x06models\x18\x01 \x03(\x0b\x32\x19.comptoir.router.v1.Model\"t\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\r\x12\x1a\n\x12\x63reated_at_seconds\x18\x03 \x01(\x04\x12\x16\n\x0e\x63ontext_tokens\x18\x04 \x01(\r\x12\x19\n\x11max_output_tokens\x18\x05 \x01(\r*h\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x18\n\x14PRIORITY_INTERACTIVE\x10\x01\x12\x14\n\x10PRIORITY_DEFAULT\x10\x02\x12\x12\n\x0ePRIORITY_BATCH\x10\x03\x32\x8e\x02\n\rRouterService\x12L\n\x05\x41\x64mit\x12 .comptoir.router.v1.AdmitRequest\x1a!.comptoir.router.v1.AdmitResponse\x12R\n\x07Release\x12\".comptoir.router.v1.ReleaseRequest\x1a#.comptoir.router.v1.ReleaseResponse\x12[\n\nListModels\x12%.comptoir.router.v1.ListModelsRequest\x1a&.comptoir.router.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63omptoir/router/v1/router.proto\x12\x12\x63omptoir.router.v1\x1a\x1f\x63omptoir/ticket/v1/ticket.proto\"\xf9\x01\n\x0c\x41\x64mitRequest\x12\x19\n\x07\x61pi_key\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x17\n\x05model\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12/\n\x19prompt_tokens_upper_bound\x18\x03 \x01(\rB\x0c\xbaH\t*\x07\x18\x80\x80\x80\x08(\x01\x12\x19\n\x11max_output_tokens\x18\x04 \x01(\r\x12\x38\n\x08priority\x18\x05 \x01(\x0e\x32\x1c.comptoir.router.v1.PriorityB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x0frequest_id_high\x18\x06 \x01(\x06\x12\x16\n\x0erequest_id_low\x18\x07 \x01(\x06\"Z\n\x0bTicketOffer\x12\x30\n\x06ticket\x18\x01 \x01(\x0b\x32 .comptoir.ticket.v1.SignedTicket\x12\x19\n\x11generator_address\x18\x02 \x01(\t\"\xa9\x02\n\rAdmitResponse\x12/\n\x06offers\x18\x01 \x03(\x0b\x32\x1f.comptoir.router.v1.TicketOffer\x12\x17\n\x0frequest_id_high\x18\x02 \x01(\x06\x12\x16\n\x0erequest_id_low\x18\x03 \x01(\x06\x12\x15\n\rlease_id_high\x18\x04 \x01(\x06\x12\x14\n\x0clease_id_low\x18\x05 \x01(\x06\x12\x19\n\x11max_output_tokens\x18\x06 \x01(\r\x12-\n\x05quota\x18\x07 \x01(\x0b\x32\x1e.comptoir.router.v1.QuotaState\x12\x14\n\x0cmodel_number\x18\x08 \x01(\r\x12\x15\n\rtenant_number\x18\t \x01(\r\x12\x12\n\nkey_number\x18\n \x01(\r\"\xb8\x01\n\nQuotaState\x12\x16\n\x0elimit_requests\x18\x01 \x01(\r\x12\x1a\n\x12remaining_requests\x18\x02 \x01(\r\x12\x14\n\x0climit_tokens\x18\x03 \x01(\r\x12\x18\n\x10remaining_tokens\x18\x04 \x01(\r\x12#\n\x1breset_requests_milliseconds\x18\x05 \x01(\r\x12!\n\x19reset_tokens_milliseconds\x18\x06 \x01(\r\"=\n\x0eReleaseRequest\x12\x15\n\rlease_id_high\x18\x01 \x01(\x06\x12\x14\n\x0clease_id_low\x18\x02 \x01(\x06\"&\n\x0fReleaseResponse\x12\x13\n\x0bis_released\x18\x01 \x01(\x08\".\n\x11ListModelsRequest\x12\x19\n\x07\x61pi_key\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"?\n\x12ListModelsResponse\x12)\n\x06models\x18\x01 \x03(\x0b\x32\x19.comptoir.router.v1.Model\"t\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\r\x12\x1a\n\x12\x63reated_at_seconds\x18\x03 \x01(\x04\x12\x16\n\x0e\x63ontext_tokens\x18\x04 \x01(\r\x12\x19\n\x11max_output_tokens\x18\x05 \x01(\r*h\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x18\n\x14PRIORITY_INTERACTIVE\x10\x01\x12\x14\n\x10PRIORITY_DEFAULT\x10\x02\x12\x12\n\x0ePRIORITY_BATCH\x10\x03\x32\x8e\x02\n\rRouterService\x12L\n\x05\x41\x64mit\x12 .comptoir.router.v1.AdmitRequest\x1a!.comptoir.router.v1.AdmitResponse\x12R\n\x07Release\x12\".comptoir.router.v1.ReleaseRequest\x1a#.comptoir.router.v1.ReleaseResponse\x12[\n\nListModels\x12%.comptoir.router.v1.ListModelsRequest\x1a&.comptoir.router.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,26 +42,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADMITREQUEST'].fields_by_name['priority']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_LISTMODELSREQUEST'].fields_by_name['api_key']._loaded_options = None
   _globals['_LISTMODELSREQUEST'].fields_by_name['api_key']._serialized_options = b'\272H\005r\003\030\200\002'
-  _globals['_PRIORITY']._serialized_start=1282
-  _globals['_PRIORITY']._serialized_end=1386
-  _globals['_ADMITREQUEST']._serialized_start=118
-  _globals['_ADMITREQUEST']._serialized_end=367
-  _globals['_TICKETOFFER']._serialized_start=369
-  _globals['_TICKETOFFER']._serialized_end=459
-  _globals['_ADMITRESPONSE']._serialized_start=462
-  _globals['_ADMITRESPONSE']._serialized_end=759
-  _globals['_QUOTASTATE']._serialized_start=762
-  _globals['_QUOTASTATE']._serialized_end=946
-  _globals['_RELEASEREQUEST']._serialized_start=948
-  _globals['_RELEASEREQUEST']._serialized_end=1009
-  _globals['_RELEASERESPONSE']._serialized_start=1011
-  _globals['_RELEASERESPONSE']._serialized_end=1049
-  _globals['_LISTMODELSREQUEST']._serialized_start=1051
-  _globals['_LISTMODELSREQUEST']._serialized_end=1097
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1099
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1162
-  _globals['_MODEL']._serialized_start=1164
-  _globals['_MODEL']._serialized_end=1280
-  _globals['_ROUTERSERVICE']._serialized_start=1389
-  _globals['_ROUTERSERVICE']._serialized_end=1659
+  _globals['_PRIORITY']._serialized_start=1253
+  _globals['_PRIORITY']._serialized_end=1357
+  _globals['_ADMITREQUEST']._serialized_start=89
+  _globals['_ADMITREQUEST']._serialized_end=338
+  _globals['_TICKETOFFER']._serialized_start=340
+  _globals['_TICKETOFFER']._serialized_end=430
+  _globals['_ADMITRESPONSE']._serialized_start=433
+  _globals['_ADMITRESPONSE']._serialized_end=730
+  _globals['_QUOTASTATE']._serialized_start=733
+  _globals['_QUOTASTATE']._serialized_end=917
+  _globals['_RELEASEREQUEST']._serialized_start=919
+  _globals['_RELEASEREQUEST']._serialized_end=980
+  _globals['_RELEASERESPONSE']._serialized_start=982
+  _globals['_RELEASERESPONSE']._serialized_end=1020
+  _globals['_LISTMODELSREQUEST']._serialized_start=1022
+  _globals['_LISTMODELSREQUEST']._serialized_end=1068
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1070
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1133
+  _globals['_MODEL']._serialized_start=1135
+  _globals['_MODEL']._serialized_end=1251
+  _globals['_ROUTERSERVICE']._serialized_start=1360
+  _globals['_ROUTERSERVICE']._serialized_end=1630
 # @@protoc_insertion_point(module_scope)
