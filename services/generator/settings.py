@@ -38,6 +38,9 @@ class VllmSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    # Numbers that weights and activations are computed in. vLLM's own choice is the model's, but bfloat16 for
+    # a float32 model: half the memory, and a small model may answer worse.
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     # Makes capacity the same on every start; a CPU engine needs it. 0 on a GPU uses its free memory.
     kv_cache_memory_bytes: int = Field(default=256 * 1024 * 1024, ge=0)
     max_running_requests: int = Field(default=64, ge=1)

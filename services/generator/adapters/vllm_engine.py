@@ -15,6 +15,7 @@ from vllm.sampling_params import RequestOutputKind, SamplingParams
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
+from services.generator.adapters.vllm_arguments import engine_arguments
 from services.generator.adapters.vllm_conversation import converse_as_the_server
 from services.generator.adapters.vllm_environment import fork_workers, quiet
 from services.generator.adapters.vllm_prompt import ChatPrompt
@@ -65,8 +66,10 @@ class VllmEngine:
         envs.enable_envs_cache()
 
     def _load(self) -> None:
-        config = _engine_arguments(self._parameters).create_engine_config()
-        if current_platform.is_cpu():
+        is_cpu = current_platform.is_cpu()
+        arguments = AsyncEngineArgs(**engine_arguments(self._parameters, is_cpu=is_cpu))
+        config = arguments.create_engine_config()
+        if is_cpu:
             fork_workers()
         self._llm = AsyncLLM.from_vllm_config(
             config, stat_loggers=[stat_logger(self._stats)], disable_log_stats=True
@@ -152,33 +155,6 @@ class VllmEngine:
         if len(request.input_ids) + request.max_output_tokens > self._parameters.context_tokens:
             numbers = Numbers(self._parameters.context_tokens, len(request.input_ids))
             raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages", numbers=numbers)
-
-
-def _engine_arguments(parameters: VllmParameters) -> Any:
-    is_cpu = current_platform.is_cpu()
-    return AsyncEngineArgs(
-        model=parameters.model_path,
-        max_model_len=parameters.context_tokens,
-        max_num_seqs=parameters.max_running_requests,
-        # After a part of a seeded prompt vLLM sets its random generator back, and on a CPU none has that
-        # method: the engine would die. There every prompt is prefilled in one step, so the step must hold it.
-        enable_chunked_prefill=False if is_cpu else None,
-        max_num_batched_tokens=(
-            parameters.whole_prefill_tokens if is_cpu else parameters.max_batched_tokens or None
-        ),
-        tensor_parallel_size=parameters.tensor_parallel_size,
-        kv_cache_memory_bytes=parameters.kv_cache_memory_bytes or None,
-        enforce_eager=parameters.is_eager or is_cpu,
-        scheduling_policy="priority",
-        enable_prefix_caching=True,
-        prefix_caching_hash_algo="sha256",
-        # The model folder's own defaults for sampling would make answers differ from what was asked.
-        generation_config="vllm",
-        trust_remote_code=False,
-        enable_log_requests=False,
-        use_tqdm_on_load=False,
-        shutdown_timeout=0,
-    )
 
 
 def _sampling_params(request: EngineRequest) -> Any:

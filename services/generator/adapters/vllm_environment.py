@@ -32,10 +32,16 @@ _ALWAYS = {
 
 def set_environment(*, is_download_allowed: bool, cpu_threads: int) -> None:
     """Sets the variables that vLLM and the libraries below it read when they are imported."""
+    variables = engine_variables(is_download_allowed=is_download_allowed, cpu_threads=cpu_threads)
+    os.environ.update(variables)  # noqa: TID251 - vLLM reads nothing else
+
+
+def engine_variables(*, is_download_allowed: bool, cpu_threads: int) -> dict[str, str]:
+    """Returns these variables, for an engine in another process too."""
     variables = {**_ALWAYS, "OMP_NUM_THREADS": str(cpu_threads)}
     if not is_download_allowed:
         variables |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-    os.environ.update(variables)  # noqa: TID251 - vLLM reads nothing else
+    return variables
 
 
 def fork_workers() -> None:

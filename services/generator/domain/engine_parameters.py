@@ -26,6 +26,7 @@ class VllmParameters:
 
     model_path: str
     context_tokens: int
+    dtype: str = "auto"
     kv_cache_memory_bytes: int = 256 * 1024 * 1024
     max_running_requests: int = 64
     max_batched_tokens: int = 0

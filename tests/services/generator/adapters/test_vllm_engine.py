@@ -2,12 +2,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import pytest_asyncio
 
 from services.generator.adapters.engines import engine_from
+from services.generator.adapters.vllm_arguments import engine_arguments
 from services.generator.domain.engine_parameters import VllmParameters
 from services.generator.domain.ports import ChatTurn, Engine, Role
 from services.generator.domain.warm_up import warm_up
@@ -48,20 +48,12 @@ class TestVllmEngine(EngineContract):
         tokenizer = json.loads((MODEL / "tokenizer.json").read_text())
         return {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
 
-    @pytest.mark.usefixtures("engine")
-    async def test_only_on_a_cpu_are_prompts_prefilled_whole(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from services.generator.adapters import vllm_engine  # noqa: PLC0415 - after its environment
+    async def test_vllm_knows_every_argument_that_it_is_told(self, engine: Engine) -> None:
+        from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415 - after its environment
 
-        told = {}
-        for is_cpu in (True, False):
-            monkeypatch.setattr(
-                vllm_engine, "current_platform", SimpleNamespace(is_cpu=lambda is_cpu=is_cpu: is_cpu)
-            )
-            arguments = vllm_engine._engine_arguments(
-                VllmParameters(str(MODEL), 4096, max_running_requests=64)
-            )
-            told[is_cpu] = (arguments.enable_chunked_prefill, arguments.max_num_batched_tokens)
-        assert told == {True: (False, 4096 + 64), False: (None, None)}
+        told = engine_arguments(VllmParameters(str(MODEL), 512, dtype="float32"), is_cpu=True)
+        config = AsyncEngineArgs(**told).create_engine_config()
+        assert (str(config.model_config.dtype), config.model_config.max_model_len) == ("torch.float32", 512)
 
     async def test_ordinary_text_is_tokenized_as_the_template_renders_it(self, engine: Engine) -> None:
         from transformers import AutoTokenizer  # noqa: PLC0415

@@ -23,6 +23,7 @@ VLLM = st.builds(
     VllmParameters,
     st.text(),
     COUNT,
+    dtype=st.sampled_from(["auto", "float32", "bfloat16", "float16"]),
     kv_cache_memory_bytes=COUNT,
     max_running_requests=COUNT,
     max_batched_tokens=COUNT,

@@ -1,0 +1,33 @@
+"""The parameters under vLLM's own names, without vLLM: a bare engine beside ours is told the same."""
+
+from typing import Any
+
+from services.generator.domain.engine_parameters import VllmParameters
+
+
+def engine_arguments(parameters: VllmParameters, *, is_cpu: bool) -> dict[str, Any]:
+    """Returns the arguments of vLLM's AsyncEngineArgs; None leaves a choice to vLLM."""
+    return {
+        "model": parameters.model_path,
+        "dtype": parameters.dtype,
+        "max_model_len": parameters.context_tokens,
+        "max_num_seqs": parameters.max_running_requests,
+        # After a part of a seeded prompt vLLM sets its random generator back, and on a CPU none has that
+        # method: the engine would die. There every prompt is prefilled in one step, so the step must hold it.
+        "enable_chunked_prefill": False if is_cpu else None,
+        "max_num_batched_tokens": (
+            parameters.whole_prefill_tokens if is_cpu else parameters.max_batched_tokens or None
+        ),
+        "tensor_parallel_size": parameters.tensor_parallel_size,
+        "kv_cache_memory_bytes": parameters.kv_cache_memory_bytes or None,
+        "enforce_eager": parameters.is_eager or is_cpu,
+        "scheduling_policy": "priority",
+        "enable_prefix_caching": True,
+        "prefix_caching_hash_algo": "sha256",
+        # The model folder's own defaults for sampling would make answers differ from what was asked.
+        "generation_config": "vllm",
+        "trust_remote_code": False,
+        "enable_log_requests": False,
+        "use_tqdm_on_load": False,
+        "shutdown_timeout": 0,
+    }

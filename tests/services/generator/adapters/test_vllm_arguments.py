@@ -1,0 +1,22 @@
+from services.generator.adapters.vllm_arguments import engine_arguments
+from services.generator.domain.engine_parameters import VllmParameters
+
+
+def test_only_on_a_cpu_are_prompts_prefilled_whole() -> None:
+    parameters = VllmParameters("model", 4096, max_running_requests=64)
+    told = {is_cpu: engine_arguments(parameters, is_cpu=is_cpu) for is_cpu in (True, False)}
+    prefill = {
+        is_cpu: (own["enable_chunked_prefill"], own["max_num_batched_tokens"]) for is_cpu, own in told.items()
+    }
+    assert prefill == {True: (False, 4096 + 64), False: (None, None)}
+
+
+def test_the_engine_computes_in_what_the_settings_say_and_chooses_where_they_leave_it() -> None:
+    assert engine_arguments(VllmParameters("model", 64), is_cpu=True)["dtype"] == "auto"
+    assert engine_arguments(VllmParameters("model", 64, dtype="float32"), is_cpu=True)["dtype"] == "float32"
+
+
+def test_nothing_of_a_request_is_logged_and_no_code_of_a_model_runs() -> None:
+    told = engine_arguments(VllmParameters("model", 64), is_cpu=False)
+    assert not told["enable_log_requests"]
+    assert not told["trust_remote_code"]
