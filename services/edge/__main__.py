@@ -33,7 +33,7 @@ async def run(settings: EdgeSettings) -> None:
     )
     listen = ListenAddress(settings.listen.host, settings.listen.port, settings.listen.ssl_context())
     ports = Ports(router, generators, RequestLog(usage))
-    process = EdgeProcess(settings.limits, listen=listen, ports=ports, clock=clock)
+    process = EdgeProcess(settings, listen=listen, ports=ports, clock=clock)
     await process.start()
     # What was imported and wired lives until the end. To look through it again for what nothing uses any
     # more would hold every stream up for 40 ms, again and again.

@@ -43,4 +43,4 @@ class EdgeProcess:
         self._health.is_draining = True
         await asyncio.sleep(self._limits.drain_notice_seconds)
         await self._listener.stop()
-        await self._chat.close(within_seconds=self._limits.release_seconds)
+        await self._chat.close(within_seconds=self._limits.router_seconds)

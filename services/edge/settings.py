@@ -15,8 +15,8 @@ class HttpTls(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    certificate_file: Path
-    private_key_file: Path
+    certificate_file: Path = Field(description="the certificate, with its chain")
+    private_key_file: Path = Field(description="the private key of the certificate")
 
 
 class HttpListen(BaseModel):
@@ -24,9 +24,9 @@ class HttpListen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = "127.0.0.1"
-    port: int = Field(ge=0, le=65535)
-    tls: HttpTls | None = None
+    host: str = Field(default="127.0.0.1", description="the address to listen on")
+    port: int = Field(ge=0, le=65535, description="the port; 0 takes any that is free")
+    tls: HttpTls | None = Field(default=None, description="required unless the address is loopback")
 
     @model_validator(mode="after")
     def _plaintext_stays_on_the_machine(self) -> "HttpListen":
@@ -47,51 +47,24 @@ class HttpListen(BaseModel):
         return context
 
 
-class EdgeSettings(ProcessSettings):
-    """Section `edge`; durations in seconds."""
+class EdgeSettings(ProcessSettings, EdgeLimits):
+    """Section `edge`: addresses, and the bounds; durations in seconds."""
 
-    listen: HttpListen
-    router: GrpcTarget
-    emitter: GrpcTarget
-    generator_tls: TlsFiles | None = None
-
-    max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=1024 * 1024)
-    max_header_bytes: int = Field(default=8 * 1024, ge=1024, le=64 * 1024)
-    # Above it, the connection that has waited longest for a request is closed for a new one.
-    max_connections: int = Field(default=4096, ge=1, le=1_000_000)
-    max_generator_channels: int = Field(default=256, ge=1)
-    max_waiting_events: int = Field(default=10_000, ge=1)
-
-    header_seconds: float = Field(default=10.0, gt=0)
-    body_seconds: float = Field(default=30.0, gt=0)
-    idle_connection_seconds: int = Field(default=75, ge=1)
-    router_seconds: float = Field(default=10.0, gt=0)
-    first_text_seconds: float = Field(default=120.0, gt=0)
-    request_seconds: float = Field(default=600.0, gt=0)
-    ping_seconds: float = Field(default=10.0, gt=0)
-    # How long a client may take in nothing of an answer that waits for it.
-    write_seconds: float = Field(default=60.0, gt=0)
-    emitter_seconds: float = Field(default=30.0, gt=0)
-    # Between SIGTERM and the closing of the listener, so that load balancers see `/readyz` fail first.
-    drain_notice_seconds: float = Field(default=0.0, ge=0)
-    drain_seconds: int = Field(default=30, ge=1)
-    drain_events_seconds: float = Field(default=5.0, ge=0)
-
-    @property
-    def limits(self) -> EdgeLimits:
-        """The bounds, as the server takes them."""
-        return EdgeLimits(
-            max_body_bytes=self.max_body_bytes,
-            max_header_bytes=self.max_header_bytes,
-            max_connections=self.max_connections,
-            header_seconds=self.header_seconds,
-            body_seconds=self.body_seconds,
-            idle_connection_seconds=self.idle_connection_seconds,
-            first_text_seconds=self.first_text_seconds,
-            request_seconds=self.request_seconds,
-            ping_seconds=self.ping_seconds,
-            write_seconds=self.write_seconds,
-            drain_notice_seconds=self.drain_notice_seconds,
-            drain_seconds=self.drain_seconds,
-            release_seconds=self.router_seconds,
-        )
+    listen: HttpListen = Field(description="where HTTP is served")
+    router: GrpcTarget = Field(description="the router")
+    emitter: GrpcTarget = Field(description="the emitter that takes the edge's own events")
+    generator_tls: TlsFiles | None = Field(
+        default=None, description="what the edge shows to replicas on other machines, and trusts there"
+    )
+    max_generator_channels: int = Field(
+        default=256, ge=1, description="most connections to replicas that stay open without a request"
+    )
+    max_waiting_events: int = Field(
+        default=10_000, ge=1, description="events that may wait for the emitter; more are dropped and counted"
+    )
+    emitter_seconds: float = Field(
+        default=30.0, gt=0, description="longest wait for one answer of the emitter"
+    )
+    drain_events_seconds: float = Field(
+        default=5.0, ge=0, description="how long a drain waits for the emitter to take the last events"
+    )

@@ -1,22 +1,61 @@
 """The bounds that the edge runs with."""
 
-from dataclasses import dataclass
+from pydantic import BaseModel, ConfigDict, Field
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeLimits:
-    """Sizes in bytes and waits in seconds; `settings.py` has the defaults."""
+class EdgeLimits(BaseModel):
+    """Sizes in bytes and waits in seconds; the settings of the section `edge` are these and addresses."""
 
-    max_body_bytes: int
-    max_header_bytes: int
-    max_connections: int
-    header_seconds: float
-    body_seconds: float
-    idle_connection_seconds: int
-    first_text_seconds: float
-    request_seconds: float
-    ping_seconds: float
-    write_seconds: float
-    drain_notice_seconds: float
-    drain_seconds: int
-    release_seconds: float
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_body_bytes: int = Field(
+        default=1024 * 1024,
+        ge=1024,
+        le=1024 * 1024,
+        description="largest body of a request, as it comes and again without its compression",
+    )
+    max_header_bytes: int = Field(
+        default=8 * 1024,
+        ge=1024,
+        le=64 * 1024,
+        description="largest path and headers of a request, together",
+    )
+    max_connections: int = Field(
+        default=4096,
+        ge=1,
+        le=1_000_000,
+        description="most open connections; above it, the connection that has waited longest for a request "
+        "is closed for a new one",
+    )
+    header_seconds: float = Field(default=10.0, gt=0, description="longest arrival of a request's headers")
+    body_seconds: float = Field(default=30.0, gt=0, description="longest arrival of a request's body")
+    idle_connection_seconds: int = Field(
+        default=75, ge=1, description="how long a connection stays open between two requests"
+    )
+    router_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        description="longest wait for one answer of the router, and at a drain for the leases that are "
+        "given back",
+    )
+    first_text_seconds: float = Field(
+        default=120.0, gt=0, description="longest wait from an admission to the first text of its answer"
+    )
+    request_seconds: float = Field(
+        default=600.0, gt=0, description="longest time of one request, from received to the last byte"
+    )
+    ping_seconds: float = Field(
+        default=10.0, gt=0, description="silence after which a stream gets a comment that keeps it open"
+    )
+    write_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="how long a client may take in nothing of an answer that waits for it",
+    )
+    drain_notice_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        description="time between SIGTERM and the closing of the listener, so that load balancers see "
+        "`/readyz` fail first",
+    )
+    drain_seconds: int = Field(default=30, ge=1, description="longest end of the answers that run at a drain")

@@ -1,7 +1,7 @@
 """An edge on a loopback port, between scripted neighbours that speak real gRPC."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +23,15 @@ from tests.services.edge.neighbours import ScriptedEmitter, serve_emitter, serve
 from tests.services.edge.scripts import GOOD_KEY, GeneratorScript, RouterScript
 
 LIMITS = EdgeLimits(
-    max_body_bytes=1024 * 1024,
-    max_header_bytes=8 * 1024,
     max_connections=64,
-    header_seconds=5.0,
-    body_seconds=5.0,
-    idle_connection_seconds=75,
-    first_text_seconds=5.0,
-    request_seconds=20.0,
-    ping_seconds=5.0,
-    write_seconds=5.0,
-    drain_notice_seconds=0.0,
+    body_seconds=5,
+    first_text_seconds=5,
+    request_seconds=20,
+    ping_seconds=5,
+    write_seconds=5,
+    router_seconds=2,
     drain_seconds=5,
-    release_seconds=2.0,
+    header_seconds=5,
 )
 
 
@@ -47,13 +43,11 @@ class Stage:
     router: RouterScript
     generators: list[GeneratorScript]
     emitter: ScriptedEmitter
-    limits: EdgeLimits = LIMITS
-    router_seconds: float = 2.0
     stops: list[object] = field(default_factory=list)
     process: EdgeProcess | None = None
     usage: UsageReporter | None = None
 
-    async def start(self, **limits: Any) -> httpx.AsyncClient:
+    async def start(self, **bounds: Any) -> httpx.AsyncClient:
         """Starts all; returns a client that shows the good key."""
         servers = [await serve_router(self.router, self.folder / "router")]
         for number, script in enumerate(self.generators, 1):
@@ -61,12 +55,13 @@ class Stage:
         servers.append(await serve_emitter(self.emitter, self.folder / "emitter"))
         self.stops += [server.drain(0) for server in servers]
         clock = SystemClock()
-        router = RouterClient(self.target("router"), timeout_seconds=self.router_seconds)
+        limits = LIMITS.model_copy(update=bounds)
+        router = RouterClient(self.target("router"), timeout_seconds=limits.router_seconds)
         generators = GeneratorClient(None, clock, max_channels=8)
         emitter = EmitterClient(self.target("emitter"), clock=clock, wait_seconds=1.0)
         self.usage = UsageReporter(emitter, 1, 42, max_waiting=100)
         self.process = EdgeProcess(
-            replace(self.limits, **limits),
+            limits,
             listen=ListenAddress("127.0.0.1", 0),
             ports=Ports(router, generators, RequestLog(self.usage)),
             clock=clock,

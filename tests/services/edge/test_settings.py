@@ -29,8 +29,8 @@ def test_four_addresses_are_enough(tmp_path: Path) -> None:
     settings = load(tmp_path, EDGE)
     assert settings.listen.host == "127.0.0.1"
     assert settings.listen.ssl_context() is None
-    assert settings.limits.max_body_bytes == 1024 * 1024
-    assert settings.limits.request_seconds == 600
+    assert settings.max_body_bytes == 1024 * 1024
+    assert settings.request_seconds == 600
 
 
 def test_plaintext_http_stays_on_the_machine(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 import asyncio
 import socket
 import time
-from dataclasses import replace
 
 import httpx
 import openai
@@ -238,7 +237,7 @@ async def test_the_edge_keeps_the_deadline_of_a_request_by_itself(stage: Stage) 
     ports = Ports(
         MemoryRouter(stage.router), MemoryGenerators({stage.router.addresses[0]: script}), MemoryUsage(usage)
     )
-    limits = replace(LIMITS, request_seconds=0.1)
+    limits = LIMITS.model_copy(update={"request_seconds": 0.1})
     edge = EdgeProcess(limits, listen=ListenAddress("127.0.0.1", 0), ports=ports, clock=SystemClock())
     await edge.start()
     headers = {"authorization": f"Bearer {GOOD_KEY}"}
