@@ -1,6 +1,6 @@
 """One row for each reason: how it shows over gRPC, over HTTP and to a person; both doors read it here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
@@ -22,7 +22,8 @@ class Row:
     """A reason's faces; nothing of a request is in any of them.
 
     `grpc_status` is the name of a `grpc.StatusCode`; `type` and `code` are OpenAI's, and `code` is the
-    word that programs branch on.
+    word that programs branch on. `may_try_next_ticket` says that a request without text may go on with
+    the next ticket of its lease: what failed is one replica or its ticket.
     """
 
     grpc_status: str
@@ -31,6 +32,7 @@ class Row:
     sentence: str
     retry: Retry
     type: str
+    may_try_next_ticket: bool = False
 
 
 def _refused(grpc_status: str, http_status: int, code: str, *sentences: str) -> Row:
@@ -44,6 +46,10 @@ def _limited(what: str, *sentences: str) -> Row:
 
 def _busy(grpc_status: str, code: str, *sentences: str, retry: Retry = Retry.LATER) -> Row:
     return Row(grpc_status, 503, code, " ".join(sentences), retry, "server_error")
+
+
+def _of_one_replica(row: Row) -> Row:
+    return replace(row, may_try_next_ticket=True)
 
 
 def _failed(grpc_status: str, http_status: int, code: str, *sentences: str) -> Row:
@@ -132,24 +138,32 @@ ROWS: Final = MappingProxyType(
             "region_not_allowed",
             "No region may serve this request: the API key belongs to another one. Use that one's address.",
         ),
-        Reason.NO_REPLICA: _busy("UNAVAILABLE", "no_replica", "No replica of the model is ready.", _AGAIN),
-        Reason.REPLICA_OVERLOADED: _busy(
-            "RESOURCE_EXHAUSTED", "replica_overloaded", "The model is busy.", _AGAIN
+        Reason.NO_REPLICA: _of_one_replica(
+            _busy("UNAVAILABLE", "no_replica", "No replica of the model is ready.", _AGAIN)
         ),
-        Reason.REPLICA_DRAINING: _busy("UNAVAILABLE", "replica_draining", "The replica is stopping.", _AGAIN),
-        Reason.TICKET_INVALID: _failed(
-            "PERMISSION_DENIED",
-            500,
-            "ticket_invalid",
-            "The permission for the replica was not accepted.",
-            _TELL,
+        Reason.REPLICA_OVERLOADED: _of_one_replica(
+            _busy("RESOURCE_EXHAUSTED", "replica_overloaded", "The model is busy.", _AGAIN)
         ),
-        Reason.TICKET_EXPIRED: _busy(_PRECONDITION, "ticket_expired", *_TICKET, retry=Retry.NEW_TICKET),
-        Reason.TICKET_WRONG_REPLICA: _busy(
-            _PRECONDITION, "ticket_wrong_replica", *_TICKET, retry=Retry.NEW_TICKET
+        Reason.REPLICA_DRAINING: _of_one_replica(
+            _busy("UNAVAILABLE", "replica_draining", "The replica is stopping.", _AGAIN)
         ),
-        Reason.TICKET_ALREADY_USED: _busy(
-            _PRECONDITION, "ticket_already_used", *_TICKET, retry=Retry.NEW_TICKET
+        Reason.TICKET_INVALID: _of_one_replica(
+            _failed(
+                "PERMISSION_DENIED",
+                500,
+                "ticket_invalid",
+                "The permission for the replica was not accepted.",
+                _TELL,
+            )
+        ),
+        Reason.TICKET_EXPIRED: _of_one_replica(
+            _busy(_PRECONDITION, "ticket_expired", *_TICKET, retry=Retry.NEW_TICKET)
+        ),
+        Reason.TICKET_WRONG_REPLICA: _of_one_replica(
+            _busy(_PRECONDITION, "ticket_wrong_replica", *_TICKET, retry=Retry.NEW_TICKET)
+        ),
+        Reason.TICKET_ALREADY_USED: _of_one_replica(
+            _busy(_PRECONDITION, "ticket_already_used", *_TICKET, retry=Retry.NEW_TICKET)
         ),
         Reason.TICKET_LIMIT_EXCEEDED: _failed(
             _PRECONDITION,
@@ -180,8 +194,8 @@ ROWS: Final = MappingProxyType(
         Reason.SPOOL_FULL: _busy(
             "RESOURCE_EXHAUSTED", "spool_full", "The request's usage cannot be recorded now.", _AGAIN
         ),
-        Reason.UNAVAILABLE: _busy(
-            "UNAVAILABLE", "unavailable", "A part of the service cannot be reached.", _AGAIN
+        Reason.UNAVAILABLE: _of_one_replica(
+            _busy("UNAVAILABLE", "unavailable", "A part of the service cannot be reached.", _AGAIN)
         ),
         Reason.NOT_FOUND: _refused("NOT_FOUND", 404, "not_found", "There is no such resource."),
         Reason.ALREADY_EXISTS: _refused(
@@ -214,3 +228,6 @@ ROWS: Final = MappingProxyType(
 
 # The same call may succeed later: what a caller of gRPC is told.
 RETRYABLE: Final = frozenset(reason for reason, row in ROWS.items() if row.retry is Retry.LATER)
+# A request without text may go on with its next ticket: what the edge does, and a caller of gRPC is told.
+# A failed engine is not among them: a request that breaks one engine would break three.
+MAY_TRY_NEXT_TICKET: Final = frozenset(reason for reason, row in ROWS.items() if row.may_try_next_ticket)

@@ -4,21 +4,7 @@ from services.edge.domain.chat import ChatRequest, Finished
 from services.edge.domain.ports import Admission, Answer, Generators
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
-
-# Failures of one replica or its ticket. A failed engine is not among them: a request that breaks
-# one engine would break three.
-MAY_TRY_NEXT = frozenset(
-    {
-        Reason.UNAVAILABLE,
-        Reason.NO_REPLICA,
-        Reason.REPLICA_OVERLOADED,
-        Reason.REPLICA_DRAINING,
-        Reason.TICKET_INVALID,
-        Reason.TICKET_EXPIRED,
-        Reason.TICKET_WRONG_REPLICA,
-        Reason.TICKET_ALREADY_USED,
-    }
-)
+from services.kernel.reasons import MAY_TRY_NEXT_TICKET
 
 
 class TicketedAnswer:
@@ -67,7 +53,7 @@ class TicketedAnswer:
                 )
             except ComptoirError as error:
                 failure = error
-                if error.reason not in MAY_TRY_NEXT:
+                if error.reason not in MAY_TRY_NEXT_TICKET:
                     break
             except BaseException:
                 # The caller went, or the time was up, while the ticket was on its way.
@@ -99,7 +85,7 @@ class TicketedAnswer:
 
     def _move_on(self, error: ComptoirError) -> None:
         is_last = self.attempts == len(self._admission.offers)
-        if self._has_delta or is_last or error.reason not in MAY_TRY_NEXT:
+        if self._has_delta or is_last or error.reason not in MAY_TRY_NEXT_TICKET:
             # Without a delta the replica leaves the lease open for the next ticket, which nobody uses.
             self.is_lease_unused = not self._has_delta
             raise error

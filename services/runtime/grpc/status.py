@@ -7,7 +7,7 @@ from google.protobuf.message import DecodeError
 
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.kernel.quota import QuotaState
-from services.kernel.reasons import RETRYABLE, ROWS
+from services.kernel.reasons import MAY_TRY_NEXT_TICKET, RETRYABLE, ROWS
 
 DETAIL_KEY = "comptoir-error-bin"
 _MAX_UINT32 = 2**32 - 1
@@ -43,6 +43,7 @@ def trailing_metadata(error: ComptoirError) -> tuple[tuple[str, bytes], ...]:
         requested=error.numbers.requested,
         available=error.numbers.available,
         quota=None if error.quota is None else _quota_detail(error.quota),
+        may_try_next_ticket=error.reason in MAY_TRY_NEXT_TICKET,
     )
     return ((DETAIL_KEY, detail.SerializeToString()),)
 

@@ -5,7 +5,7 @@ import pytest
 
 from services.edge.domain.errors import public_error
 from services.kernel.errors import Reason
-from services.kernel.reasons import RETRYABLE, ROWS, Retry
+from services.kernel.reasons import MAY_TRY_NEXT_TICKET, RETRYABLE, ROWS, Retry
 from services.runtime.grpc.status import STATUS
 
 _CODES = grpc.StatusCode
@@ -64,3 +64,16 @@ def test_a_sentence_of_what_can_be_done_ends_what_is_said(reason: Reason) -> Non
         assert "again" in ROWS[reason].sentence
     if ROWS[reason].http_status in (401, 404, 429) and reason is not Reason.NOT_FOUND:
         assert len(ROWS[reason].sentence.split(". ")) + ROWS[reason].sentence.count(":") > 1
+
+
+def test_the_next_ticket_is_for_failures_of_one_replica_and_never_for_a_request_that_breaks_engines() -> None:
+    assert {
+        Reason.UNAVAILABLE,
+        Reason.NO_REPLICA,
+        Reason.REPLICA_OVERLOADED,
+        Reason.REPLICA_DRAINING,
+        Reason.TICKET_INVALID,
+        Reason.TICKET_EXPIRED,
+        Reason.TICKET_WRONG_REPLICA,
+        Reason.TICKET_ALREADY_USED,
+    } == MAY_TRY_NEXT_TICKET

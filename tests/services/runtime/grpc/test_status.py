@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.kernel.quota import QuotaState
+from services.kernel.reasons import MAY_TRY_NEXT_TICKET, RETRYABLE
 from services.runtime.grpc.status import DETAIL_KEY, STATUS, error_from, trailing_metadata
 
 
@@ -37,6 +38,14 @@ def test_an_error_travels_and_comes_back_the_same(
     got = error_from(failure(STATUS[reason], Metadata(*trailing_metadata(sent))))
     assert (got.reason, got.field, got.numbers, got.quota) == (reason, field, numbers, quota)
     assert got.retry_after_seconds == pytest.approx(after / 1000)
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_a_caller_is_told_what_it_may_do_and_needs_no_table(reason: Reason) -> None:
+    ((_, content),) = trailing_metadata(ComptoirError(reason))
+    detail = ErrorDetail.FromString(content)
+    assert detail.is_retryable == (reason in RETRYABLE)
+    assert detail.may_try_next_ticket == (reason in MAY_TRY_NEXT_TICKET)
 
 
 def test_an_endless_wait_is_cut_to_what_the_schema_holds() -> None:

@@ -179,6 +179,7 @@ class ErrorDetail(_message.Message):
     REQUESTED_FIELD_NUMBER: _builtins.int
     AVAILABLE_FIELD_NUMBER: _builtins.int
     QUOTA_FIELD_NUMBER: _builtins.int
+    MAY_TRY_NEXT_TICKET_FIELD_NUMBER: _builtins.int
     reason: Global___ErrorReason.ValueType
     """Why the call was refused or failed."""
     is_retryable: _builtins.bool
@@ -202,6 +203,10 @@ class ErrorDetail(_message.Message):
     """What the request may have of it. For TOKENS_EXHAUSTED the tokens that are left now; for QUOTA_TOO_SMALL the
     largest `max_output_tokens` with which the same prompt fits, 0 where no answer fits.
     """
+    may_try_next_ticket: _builtins.bool
+    """True if a caller that got no Delta yet may go on with the next ticket of the same lease: the failure
+    concerns one replica or its ticket. Needs no table of reasons, so it holds for reasons of later versions.
+    """
     @_builtins.property
     def quota(self) -> Global___QuotaDetail:
         """The key's quota at the refusal, where it is the reason; absent otherwise."""
@@ -217,10 +222,11 @@ class ErrorDetail(_message.Message):
         requested: _builtins.int = ...,
         available: _builtins.int = ...,
         quota: Global___QuotaDetail | None = ...,
+        may_try_next_ticket: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["quota", b"quota"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "field", b"field", "is_retryable", b"is_retryable", "limit", b"limit", "quota", b"quota", "reason", b"reason", "requested", b"requested", "retry_after_milliseconds", b"retry_after_milliseconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "field", b"field", "is_retryable", b"is_retryable", "limit", b"limit", "may_try_next_ticket", b"may_try_next_ticket", "quota", b"quota", "reason", b"reason", "requested", b"requested", "retry_after_milliseconds", b"retry_after_milliseconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
