@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.generator.adapters.ed25519_signatures import Ed25519Signatures
 from services.generator.adapters.router_link import RouterLink
-from services.generator.adapters.simulated_engine import SimulatedEngine
+from services.generator.adapters.simulated.engine import SimulatedEngine
 from services.generator.domain.engine_parameters import SimulatedParameters
 from services.generator.domain.generation import Surroundings
 from services.generator.domain.generations import Generations

@@ -1,37 +1,22 @@
-"""The gRPC face of a generator, and the order in which its parts start and stop."""
+"""The gRPC face of a generator."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import grpc
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 from comptoir.ticket.v1 import ticket_pb2
 
 from services.generator import wire
-from services.generator.domain.bounds import Bounds
 from services.generator.domain.generation import Delta, Finished, Order, Started
 from services.generator.domain.generations import Generations
-from services.generator.domain.load_samples import sample_load
-from services.generator.domain.ports import CallerGoneError, Engine, Signatures, UsageSink
-from services.generator.domain.recording import UsageRecorder
-from services.generator.domain.registration_watch import RegistrationWatch
+from services.generator.domain.ports import CallerGoneError, Signatures
 from services.generator.domain.ticket import Claims
-from services.generator.domain.watchdog import EngineLoss, until_engine_fails
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
-from services.kernel.readiness import DRAINING, READY, Readiness, Unready, unready
 from services.runtime.grpc.interceptors import read_request, reads_itself
-from services.runtime.grpc.server import GrpcServer
-from services.runtime.logs import get_logger, log_failure
-from services.runtime.telemetry import counter, read_counter
-
-_log = get_logger(__name__)
-
-_LOOK_SECONDS = 0.1
+from services.runtime.telemetry import counter
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -114,150 +99,3 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         except ComptoirError as error:
             self._refused.add(1, {"reason": error.reason.name})
             raise
-
-
-class RouterReports(Protocol):
-    """What the server needs of the link to the router."""
-
-    @property
-    def is_registered(self) -> bool:
-        """Whether the router has answered on the stream that is open now."""
-        ...
-
-    async def run(self, read_load: Any) -> None:
-        """Reports until it is cancelled."""
-        ...
-
-    async def settled(self, timeout_seconds: float) -> int:
-        """Waits for confirmations; returns how many are missing."""
-        ...
-
-    async def close(self) -> None:
-        """Closes the connection."""
-        ...
-
-
-class ClosableSink(UsageSink, Protocol):
-    """A sink with a connection to close."""
-
-    async def close(self) -> None:
-        """Closes the connection."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a running generator is made of."""
-
-    engine: Engine
-    generations: Generations
-    recorder: UsageRecorder
-    sink: ClosableSink
-    link: RouterReports
-    server: GrpcServer
-    clock: Clock
-    bounds: Bounds
-
-
-async def serve(parts: Parts, stop: asyncio.Event) -> int:
-    """Serves until `stop` is set, the engine fails or a part ends, then drains; returns the exit status.
-
-    The engine has been started and warmed up: it comes before the server, since it forks.
-    """
-    await parts.server.start()
-    await parts.server.set_readiness(_readiness(is_registered=parts.link.is_registered))
-    _export(parts.recorder)
-    readiness = asyncio.create_task(_follow_registration(parts))
-    reports, samples, watch = _background(parts)
-    stopped = asyncio.create_task(stop.wait())
-    await asyncio.wait({reports, samples, watch, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    loss = watch.result() if watch.done() and watch.exception() is None else None
-    # Each of the three runs for as long as the process: a replica without one of them must not stay.
-    is_failed = any(task.done() for task in (reports, samples, watch))
-    for task in (readiness, samples, watch, stopped):
-        task.cancel()
-    await _drain(parts, loss)
-    reports.cancel()
-    await asyncio.gather(readiness, reports, samples, watch, stopped, return_exceptions=True)
-    await asyncio.gather(parts.link.close(), parts.sink.close())
-    await asyncio.to_thread(parts.engine.shutdown)
-    return 1 if is_failed else 0
-
-
-async def _follow_registration(parts: Parts) -> None:
-    """Tells health, for ever, whether the router knows the replica: who is not known gets no requests."""
-    watch, was_ready = RegistrationWatch(), parts.link.is_registered
-    while True:
-        now_seconds = parts.clock.monotonic_seconds()
-        is_ready = watch.look(is_registered=parts.link.is_registered, now_seconds=now_seconds)
-        if is_ready != was_ready:
-            if was_ready:
-                _log.error("not_registered")
-            await parts.server.set_readiness(_readiness(is_registered=is_ready))
-            was_ready = is_ready
-        await asyncio.sleep(_LOOK_SECONDS)
-
-
-def _readiness(*, is_registered: bool) -> Readiness:
-    return READY if is_registered else unready(Unready.NOT_REGISTERED)
-
-
-def _export(recorder: UsageRecorder) -> None:
-    read_counter(
-        "comptoir.generator.events_refused",
-        unit="{event}",
-        description="Terminal events never taken.",
-        read=lambda: recorder.refused_events,
-    )
-    read_counter(
-        "comptoir.generator.endings_failed",
-        unit="{ending}",
-        description="Endings whose rest failed.",
-        read=lambda: recorder.failed_endings,
-    )
-
-
-def _background(parts: Parts) -> tuple[asyncio.Task[None], asyncio.Task[None], asyncio.Task[EngineLoss]]:
-    bounds, generations, clock = parts.bounds, parts.generations, parts.clock
-    reports = asyncio.create_task(parts.link.run(generations.load))
-    samples = asyncio.create_task(
-        sample_load(generations, parts.sink, clock, interval_seconds=bounds.load_event_interval_seconds)
-    )
-    watch = asyncio.create_task(
-        until_engine_fails(parts.engine, clock, hang_seconds=bounds.engine_hang_seconds)
-    )
-    for task, event in (
-        (reports, "reports_failed"),
-        (samples, "load_samples_failed"),
-        (watch, "watch_failed"),
-    ):
-        task.add_done_callback(partial(_log_end, event))
-    return reports, samples, watch
-
-
-def _log_end(event: str, task: asyncio.Task[Any]) -> None:
-    failure = None if task.cancelled() else task.exception()
-    if failure is not None:
-        log_failure(_log, event, failure)
-
-
-async def _drain(parts: Parts, loss: EngineLoss | None) -> None:
-    """Not ready; no new requests; open ones end; what they used is durable and settled; no server."""
-    _log.info("draining", count=parts.generations.load().open_streams)
-    parts.generations.close_gate()
-    await parts.server.set_readiness(DRAINING)
-    if loss is not None:
-        # What an engine that died said, by type and place, stands in the lines before.
-        _log.error("engine_lost", kind=loss.value)
-        await parts.generations.lose_engine()
-    else:
-        await parts.generations.drain(parts.bounds.drain_seconds)
-    unrecorded, unsettled = await asyncio.gather(
-        parts.recorder.settled(parts.bounds.flush_seconds), parts.link.settled(parts.bounds.flush_seconds)
-    )
-    if unrecorded:
-        _log.error("events_left_behind", count=unrecorded)
-    if unsettled:
-        _log.warning("settlements_left_behind", count=unsettled)
-    parts.recorder.give_up()
-    await parts.server.drain(1.0)

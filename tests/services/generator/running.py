@@ -10,7 +10,7 @@ from comptoir.ticket.v1 import ticket_pb2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.generator.adapters.ed25519_signatures import Ed25519Signatures
-from services.generator.adapters.simulated_engine import SimulatedEngine
+from services.generator.adapters.simulated.engine import SimulatedEngine
 from services.generator.domain.bounds import Bounds
 from services.generator.domain.engine_parameters import SimulatedParameters
 from services.generator.domain.generation import Surroundings
@@ -19,12 +19,14 @@ from services.generator.domain.load import LoadSample
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.terminal_event import Counts, TerminalEvent
 from services.generator.domain.ticket import Claims, Replica, TicketGate
-from services.generator.server.generation import GeneratorService, Parts, serve
+from services.generator.process import Parts, serve
+from services.generator.server.generation import GeneratorService
 from services.kernel.clock import SystemClock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcListen
 from services.runtime.grpc.server import build_server
+from services.runtime.grpc.status import error_from
 from tests.contracts.engine_requests import until
 
 REPLICA = Replica(number=7, region=1, model=3)
@@ -104,6 +106,11 @@ class Call:
     @property
     def finished(self) -> generator_pb2.Finished:
         return self.responses[-1].finished
+
+
+def reason_of(call: Call) -> Reason:
+    assert call.error is not None
+    return error_from(call.error).reason
 
 
 class RunningGenerator:

@@ -1,6 +1,6 @@
 import pytest
 
-from services.generator.adapters.simulated_engine import SimulatedEngine
+from services.generator.adapters.simulated.engine import SimulatedEngine
 from services.generator.domain.engine_parameters import SimulatedParameters
 from services.generator.domain.ports import EngineFailedError
 from services.generator.domain.warm_up import warm_up

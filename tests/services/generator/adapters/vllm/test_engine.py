@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 
 from services.generator.adapters.engines import engine_from
-from services.generator.adapters.vllm_arguments import engine_arguments
+from services.generator.adapters.vllm.arguments import engine_arguments
 from services.generator.domain.engine_parameters import VllmParameters
 from services.generator.domain.ports import ChatTurn, Engine, Role
 from services.generator.domain.warm_up import warm_up
@@ -15,7 +15,7 @@ from services.kernel.clock import SystemClock
 from tests.contracts.engine import EngineContract
 from tests.contracts.engine_requests import CONTEXT_TOKENS, RUNNING_REQUESTS, chat
 
-MODEL = Path(__file__).parents[4] / "deploy" / "models" / "tiny-eu"
+MODEL = Path(__file__).parents[5] / "deploy" / "models" / "tiny-eu"
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -3,7 +3,7 @@ import logging
 
 import pytest
 
-from services.generator.adapters.vllm_logging import PlaceHandler
+from services.generator.adapters.vllm.log import PlaceHandler
 
 CANARY = "kanarienvogel-7f3a"
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2.exceptions import TemplateError
 
-from services.generator.adapters.vllm_prompt import ChatPrompt
+from services.generator.adapters.vllm.prompt import ChatPrompt
 from services.generator.domain.ports import ChatTurn, Role
 from services.kernel.errors import ComptoirError, Reason
 

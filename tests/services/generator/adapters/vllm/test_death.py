@@ -20,7 +20,7 @@ from services.generator.domain.sampling import Sampling
 from services.kernel.clock import SystemClock
 from services.runtime.settings import SettingsError
 from tests.contracts.engine_requests import answer, ask, chat, until
-from tests.services.generator.adapters.test_vllm_engine import MODEL
+from tests.services.generator.adapters.vllm.test_engine import MODEL
 
 CANARY = "kanarienvogel-7f3a"
 

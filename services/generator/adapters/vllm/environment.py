@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from services.generator.adapters.vllm_logging import hush
+from services.generator.adapters.vllm.log import hush
 
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
-_LOGGING = Path(__file__).with_name("vllm_logging.json")
+_LOGGING = Path(__file__).with_name("log.json")
 
 _ALWAYS = {
     "VLLM_NO_USAGE_STATS": "1",

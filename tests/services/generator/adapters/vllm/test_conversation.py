@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from services.generator.adapters.vllm_environment import quiet, quiet_import, set_environment
-from services.generator.adapters.vllm_prompt import ChatPrompt
+from services.generator.adapters.vllm.environment import quiet, quiet_import, set_environment
+from services.generator.adapters.vllm.prompt import ChatPrompt
 from services.generator.domain.ports import ChatTurn, Role
 
 pytestmark = pytest.mark.vllm
 
-MODEL = Path(__file__).parents[4] / "deploy" / "models" / "tiny-eu"
+MODEL = Path(__file__).parents[5] / "deploy" / "models" / "tiny-eu"
 # The shipped template goes through the parts of a content; this one only reads strings.
 READS_STRINGS = (
     "{{- bos_token -}}{%- for message in messages -%}<|{{ message['role'] }}|>"
@@ -55,7 +55,7 @@ class Sides:
             from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415 - takes seconds
             from vllm.renderers.registry import renderer_from_config  # noqa: PLC0415
 
-            from services.generator.adapters.vllm_conversation import converse_as_the_server  # noqa: PLC0415
+            from services.generator.adapters.vllm.conversation import converse_as_the_server  # noqa: PLC0415
         with quiet():
             config = AsyncEngineArgs(model=str(folder), max_model_len=512).create_engine_config()
             self.renderer: Any = renderer_from_config(config)

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.generator.adapters.simulated_text import END_OF_TURN, TextStream, answer_ids, tokenize
+from services.generator.adapters.simulated.text import END_OF_TURN, TextStream, answer_ids, tokenize
 from services.generator.domain.ports import ChatTurn, Role
 
 TEXTS = st.text(max_size=60)

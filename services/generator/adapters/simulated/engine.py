@@ -7,8 +7,8 @@ import secrets
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from services.generator.adapters.simulated_cache import PrefixCache
-from services.generator.adapters.simulated_text import END_OF_TURN, TextStream, answer_ids, tokenize
+from services.generator.adapters.simulated.cache import PrefixCache
+from services.generator.adapters.simulated.text import END_OF_TURN, TextStream, answer_ids, tokenize
 from services.generator.domain.engine_parameters import SimulatedParameters
 from services.generator.domain.ports import (
     Capabilities,

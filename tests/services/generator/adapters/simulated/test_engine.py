@@ -2,8 +2,8 @@ import asyncio
 
 import pytest
 
-from services.generator.adapters.simulated_engine import SimulatedEngine
-from services.generator.adapters.simulated_text import END_OF_TURN
+from services.generator.adapters.simulated.engine import SimulatedEngine
+from services.generator.adapters.simulated.text import END_OF_TURN
 from services.generator.domain.engine_parameters import SimulatedParameters
 from services.generator.domain.ports import EngineFailedError, EngineFinish
 from services.kernel.clock import ManualClock, SystemClock

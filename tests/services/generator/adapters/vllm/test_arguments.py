@@ -1,4 +1,4 @@
-from services.generator.adapters.vllm_arguments import engine_arguments
+from services.generator.adapters.vllm.arguments import engine_arguments
 from services.generator.domain.engine_parameters import VllmParameters
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.generator.adapters.vllm_environment import quiet_import, set_environment
+from services.generator.adapters.vllm.environment import quiet_import, set_environment
 
 TOUCHED = (
     "VLLM_NO_USAGE_STATS",
@@ -47,7 +47,7 @@ def test_vllm_is_told_to_log_places_only() -> None:
     path = Path(os.environ["VLLM_LOGGING_CONFIG_PATH"])  # noqa: TID251 - what is tested
     config = json.loads(path.read_text())
     handlers = {handler["class"] for handler in config["handlers"].values()}
-    assert handlers == {"services.generator.adapters.vllm_logging.PlaceHandler"}
+    assert handlers == {"services.generator.adapters.vllm.log.PlaceHandler"}
     assert config["loggers"]["vllm.logging_utils.dump_input"]["handlers"] == []
 
 

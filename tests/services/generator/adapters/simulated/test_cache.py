@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.generator.adapters.simulated_cache import PrefixCache
+from services.generator.adapters.simulated.cache import PrefixCache
 
 IDS = st.lists(st.integers(0, 3), min_size=1, max_size=40)
 

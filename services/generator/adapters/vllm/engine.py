@@ -15,11 +15,11 @@ from vllm.sampling_params import RequestOutputKind, SamplingParams
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
-from services.generator.adapters.vllm_arguments import engine_arguments
-from services.generator.adapters.vllm_conversation import converse_as_the_server
-from services.generator.adapters.vllm_environment import fork_workers, quiet
-from services.generator.adapters.vllm_prompt import ChatPrompt
-from services.generator.adapters.vllm_stats import StatsSnapshot, stat_logger
+from services.generator.adapters.vllm.arguments import engine_arguments
+from services.generator.adapters.vllm.conversation import converse_as_the_server
+from services.generator.adapters.vllm.environment import fork_workers, quiet
+from services.generator.adapters.vllm.prompt import ChatPrompt
+from services.generator.adapters.vllm.stats import StatsSnapshot, stat_logger
 from services.generator.domain.engine_parameters import VllmParameters
 from services.generator.domain.ports import (
     Capabilities,
