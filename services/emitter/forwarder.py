@@ -4,9 +4,9 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
-from services.emitter.domain.backoff import pause_seconds
 from services.emitter.domain.frame import Kind
 from services.emitter.domain.ports import EventLog, LogUnavailableError, Spool
+from services.kernel.backoff import Backoff
 from services.kernel.errors import ComptoirError
 from services.runtime.logs import get_logger
 from services.runtime.telemetry import counter
@@ -15,6 +15,8 @@ _log = get_logger(__name__)
 
 # Frames of one kind between the spool and the log's confirmation.
 MAX_IN_FLIGHT = 32
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 5.0
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -30,7 +32,7 @@ class Forwarder:
         self._poll_seconds = poll_seconds
         self._sleep = sleep
         self._draining = asyncio.Event()
-        self._failures = dict.fromkeys(Kind, 0)
+        self._backoffs = {kind: Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS) for kind in Kind}
         self._forwarded = counter(
             "comptoir.spool.forwarded", unit="{event}", description="Events that Kafka confirmed."
         )
@@ -61,7 +63,7 @@ class Forwarder:
         if not frames:
             return 0
         events = sum(frame.count for frame in frames)
-        if self._failures[kind]:
+        if self._backoffs[kind].failures:
             self._resent.add(events)
         await self._log.append(frames, await self._partition(kind))
         await self._spool.remove(frames[-1])
@@ -75,20 +77,20 @@ class Forwarder:
             except (LogUnavailableError, ComptoirError) as error:
                 await self._pause(kind, error)
                 continue
-            self._failures[kind] = 0
+            self._backoffs[kind].reset()
             if events == 0 and self._draining.is_set():
                 return
             if events == 0:
                 await self._rest(self._poll_seconds)
 
     async def _pause(self, kind: Kind, error: Exception) -> None:
-        self._failures[kind] += 1
-        wait_seconds = pause_seconds(self._failures[kind], random.random())  # noqa: S311 - spreads retries
+        backoff = self._backoffs[kind]
+        wait_seconds = backoff.next_seconds(jitter=random.random())  # noqa: S311 - spreads retries
         _log.warning(
             "forwarding_failed",
             kind=kind.name,
             error_type=type(error).__name__,
-            attempt=self._failures[kind],
+            attempt=backoff.failures,
             wait_seconds=round(wait_seconds, 3),
         )
         await self._rest(wait_seconds)

@@ -14,6 +14,7 @@ import grpc
 from comptoir.emitter.v1 import emitter_pb2, emitter_pb2_grpc
 from comptoir.usage.v1 import usage_pb2
 
+from services.kernel.backoff import Backoff
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.reasons import RETRYABLE
@@ -107,7 +108,7 @@ class EmitterClient:
             self._waiting = []
 
     async def _send_all(self) -> None:
-        pause_seconds = _FIRST_PAUSE_SECONDS
+        backoff = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         while self._waiting:
             self._waiting[:] = self._still_in_time(self._waiting)
             self._batch = batch = _take(self._waiting)
@@ -117,12 +118,11 @@ class EmitterClient:
             self._batch = []
             if failure is None or failure.field:
                 self._hold(left, failure)
-                pause_seconds = _FIRST_PAUSE_SECONDS
+                backoff.reset()
                 continue
             self._waiting[:0] = self._still_in_time(left)
             if self._waiting:
-                await _pause(pause_seconds)
-                pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+                await _pause(backoff)
 
     async def _send_apart(self, batch: "list[_Waiting]") -> "tuple[list[_Waiting], ComptoirError | None]":
         """Sends a batch, in halves where one of its events is at fault; returns what was not taken and why.
@@ -172,10 +172,9 @@ class EmitterClient:
             self._held = []
 
     async def _send_held(self) -> None:
-        pause_seconds = _FIRST_PAUSE_SECONDS
+        backoff = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         while self._held:
-            await _pause(pause_seconds)
-            pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+            await _pause(backoff)
             self._held[:] = self._still_in_time(self._held)
             tried = _take(self._held[:MAX_HELD_TRIED])
             left, _ = await self._send_apart(tried)
@@ -260,8 +259,8 @@ def _seen(error: ComptoirError) -> ComptoirError:
     return error
 
 
-async def _pause(seconds: float) -> None:
-    await asyncio.sleep(seconds * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries
+async def _pause(backoff: Backoff) -> None:
+    await asyncio.sleep(backoff.next_seconds(jitter=random.random()))  # noqa: S311 - spreads retries
 
 
 def _take(queue: list[_Waiting]) -> list[_Waiting]:

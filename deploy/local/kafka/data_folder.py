@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Self
 
-from deploy.local.kafka import file_lock
+from services.runtime import file_lock
 
 
 class DataFolderError(Exception):

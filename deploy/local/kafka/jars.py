@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.kafka import file_lock
 from deploy.local.kafka.jar_lock import Jar, JarLock, parse
+from services.runtime import file_lock
 
 LOCK_FILE = Path(__file__).with_name("jars.lock")
 _STAMP = "checked"

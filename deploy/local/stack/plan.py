@@ -89,11 +89,6 @@ def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) ->
     ]
 
 
-def restart_delay_seconds(failures: int) -> float:
-    """How long to wait before the next start after `failures` short runs in a row: 0.1 s, doubling to 5 s."""
-    return min(0.1 * 2.0 ** min(max(failures - 1, 0), 10), 5.0)
-
-
 def is_sentence(line: str) -> bool:
     """True if a log line speaks to people: processes say `comptoir NAME: what to do.` before they give up."""
     return line.startswith("comptoir ") and ": " in line

@@ -1,9 +1,7 @@
 """What runs in a data folder, kept in one JSON file, and the lock that says whether it still does."""
 
-import fcntl
 import json
 import os
-import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +9,10 @@ from typing import Any
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.paths import DataPaths
 from deploy.local.stack.private_files import replace_private
+from services.runtime import file_lock
 
 # `comptoir status` holds the lock for an instant, to see whether anybody else does.
-_LOCK_PAUSES_SECONDS = (0.0, 0.05, 0.2)
+_LOCK_SECONDS = 0.25
 
 
 @dataclass(slots=True)
@@ -72,13 +71,13 @@ def read_state(paths: DataPaths) -> dict[str, Any] | None:
 
 def take_lock(paths: DataPaths) -> int:
     """Holds the folder until this process ends and returns the lock; StackError if another holds it."""
-    descriptor = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    if not any(_locks(descriptor, pause_seconds) for pause_seconds in _LOCK_PAUSES_SECONDS):
-        os.close(descriptor)
+    try:
+        descriptor = file_lock.acquire(paths.lock, wait_seconds=_LOCK_SECONDS)
+    except file_lock.LockedElsewhereError:
         raise StackError(
             f"A stack already runs in {paths.root}; stop it with `comptoir down --data-dir {paths.root}`, "
             "or choose another --data-dir."
-        )
+        ) from None
     os.ftruncate(descriptor, 0)
     os.write(descriptor, str(os.getpid()).encode())
     return descriptor
@@ -92,23 +91,7 @@ def holder_pid(paths: DataPaths) -> int | None:
 
 def is_running(paths: DataPaths) -> bool:
     """True while a supervisor holds the folder."""
-    try:
-        descriptor = os.open(paths.lock, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        return not _locks(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _locks(descriptor: int, pause_seconds: float = 0.0) -> bool:
-    time.sleep(pause_seconds)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    return file_lock.is_held(paths.lock)
 
 
 def missing_state(root: Path) -> StackError:

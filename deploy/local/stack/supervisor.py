@@ -8,12 +8,17 @@ from pathlib import Path
 from deploy.local.stack.child import Child
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.journal import Journal
-from deploy.local.stack.plan import DRAIN_ORDER, ProcessPlan, restart_delay_seconds
+from deploy.local.stack.plan import DRAIN_ORDER, ProcessPlan
 from deploy.local.stack.probes import Spell, is_reason, why_not_ready
+from services.kernel.backoff import Backoff
 from services.kernel.clock import Clock
 
 _PROBE_INTERVAL_SECONDS = 0.1
 _WATCH_INTERVAL_SECONDS = 2.0
+# A run that was shorter than this is followed by a longer wait than the one before.
+_HEALTHY_SECONDS = 30.0
+_FIRST_RESTART_SECONDS = 0.1
+_LONGEST_RESTART_SECONDS = 5.0
 
 
 class Supervisor:
@@ -82,7 +87,7 @@ class Supervisor:
             await self._ready[name].wait()
         if before is not None:
             await before()
-        failures = 0
+        backoff = Backoff(_FIRST_RESTART_SECONDS, _LONGEST_RESTART_SECONDS)
         while True:
             await child.start()
             self._tell(child)
@@ -91,12 +96,13 @@ class Supervisor:
             status = await child.wait()
             if not self._ready[child.plan.name].is_set():
                 raise StackError(_why_it_ended(child, status) if in_time else _why_it_was_stopped(child))
-            failures = 1 if time.monotonic() - started > 30 else failures + 1  # noqa: PLR2004 - a healthy half minute
+            if time.monotonic() - started > _HEALTHY_SECONDS:
+                backoff.reset()
             child.restarts += 1
             child.state = "restarting"
             child.why = child.last_cause = _how_it_ended(status)
             self._tell(child)
-            await asyncio.sleep(restart_delay_seconds(failures))
+            await asyncio.sleep(backoff.next_seconds(jitter=0.0))
 
     async def _watch(self, child: Child) -> bool:
         """Follows one run until it ends: starting, ready, unready; False if it was too slow to start."""

@@ -10,8 +10,9 @@ from pipelines.usage.consumer.keeper import Keeper, Ports
 from pipelines.usage.consumer.standing import Standing
 from pipelines.usage.domain.errors import BadFrameError, NotOwnerError, UnavailableError
 from pipelines.usage.domain.ports import Partition, Record
-from pipelines.usage.domain.progress import Backoff, Progress
+from pipelines.usage.domain.progress import Progress
 from pipelines.usage.domain.rules import Rules
+from services.kernel.backoff import Backoff
 from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)
@@ -233,7 +234,7 @@ class UsageConsumer:
             await self._ports.source.idle(min(left_seconds, _IDLE_SECONDS))
 
     def _next_wait_seconds(self, failure: UnavailableError) -> float:
-        wait_seconds = self._backoff.next_seconds(random.random())  # noqa: S311 - jitter needs no secrecy
+        wait_seconds = self._backoff.next_seconds(jitter=random.random())  # noqa: S311 - spreads retries
         _log.warning(
             "waiting",
             error_type=failure.error_type,

@@ -92,22 +92,3 @@ class Breaker:
     def is_tripped(self) -> bool:
         """True once the limit is passed."""
         return self._in_a_row > self._limit
-
-
-class Backoff:
-    """Waits that double from the first to the most seconds, each cut by a random share of up to half."""
-
-    def __init__(self, first_seconds: float, most_seconds: float) -> None:
-        self._first_seconds = first_seconds
-        self._most_seconds = most_seconds
-        self._failures = 0
-
-    def next_seconds(self, share: float) -> float:
-        """How long to wait after one more failure; `share` is random in [0, 1)."""
-        wait_seconds = min(self._first_seconds * 2.0**self._failures, self._most_seconds)
-        self._failures = min(self._failures + 1, 32)
-        return wait_seconds * (1.0 - share / 2.0)
-
-    def reset(self) -> None:
-        """The call succeeded."""
-        self._failures = 0

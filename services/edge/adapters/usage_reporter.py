@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import random
 from collections import deque
 
 from comptoir.usage.v1 import usage_pb2
 
 from services.edge import wire
 from services.edge.domain.timeline import EdgeRequest
+from services.kernel.backoff import Backoff
 from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity
 from services.kernel.reasons import RETRYABLE
@@ -73,7 +75,7 @@ class UsageReporter:
             await asyncio.wait([self._sender], timeout=_CLOSE_SECONDS)
 
     async def _send_all(self) -> None:
-        pause_seconds = _FIRST_PAUSE_SECONDS
+        backoff = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         while self._waiting:
             self._sent = [self._waiting.popleft() for _ in range(min(MAX_EVENTS, len(self._waiting)))]
             # One call each: they travel together, and one that is refused takes no other with it.
@@ -82,10 +84,9 @@ class UsageReporter:
             self._waiting += kept
             self._sent = []
             if not kept:
-                pause_seconds = _FIRST_PAUSE_SECONDS
+                backoff.reset()
                 continue
-            await asyncio.sleep(pause_seconds)
-            pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+            await asyncio.sleep(backoff.next_seconds(jitter=random.random()))  # noqa: S311 - spreads retries
 
     async def _is_to_be_kept(self, event: usage_pb2.EdgeRequest) -> bool:
         """Sends an event; true if it has to be sent again. One that is refused for good is dropped."""

@@ -4,8 +4,6 @@ The write-ahead log is kept small on purpose: what it holds, the file has yet to
 only the reserve is there for that (`reserve.py`).
 """
 
-import fcntl
-import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,22 +61,6 @@ def is_full(error: BaseException) -> bool:
     """True if the disk has no room; a quota that is used up fails as a write that fails."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and (code & 0xFF == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_WRITE)
-
-
-class FolderLock:
-    """Keeps other processes away from the spool, also while its files are exchanged."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._file)
-            raise
-
-    def release(self) -> None:
-        """Lets another process take it."""
-        os.close(self._file)
 
 
 def connect(path: Path, *, is_flushed: bool) -> sqlite3.Connection:

@@ -8,9 +8,11 @@ from services.emitter.adapters.reserve import HEADROOM_BYTES, SIZE_BYTES, Reserv
 from services.emitter.adapters.spool_rebuild import NothingToSaveError
 from services.emitter.adapters.spool_store import FILE_NAME, SpoolStore
 from services.emitter.domain.limits import SpoolFile
+from services.runtime import file_lock
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _NO_WRITES = (errno.EACCES, errno.EPERM, errno.EROFS)
+_UNUSABLE = (NothingToSaveError, spool_file.DamagedError, file_lock.LockedElsewhereError)
 _IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
@@ -23,7 +25,7 @@ def start(spool: SpoolFile, reserve: Reserve) -> SpoolStore:
     is_new = not (spool.folder / FILE_NAME).exists()
     try:
         store = _opened(spool, reserve)
-    except (sqlite3.Error, OSError, NothingToSaveError, spool_file.DamagedError) as error:
+    except (*_UNUSABLE, sqlite3.Error, OSError) as error:
         raise SpoolUnusableError(_sentence(error)) from None
     if not reserve.make() and is_new:
         store.close()
@@ -44,7 +46,7 @@ def _opened(spool: SpoolFile, reserve: Reserve) -> SpoolStore:
 def _sentence(error: Exception) -> str:
     code = getattr(error, "sqlite_errorcode", None)
     number = error.errno if isinstance(error, OSError) else None
-    if isinstance(error, BlockingIOError) or code in _IN_USE:
+    if isinstance(error, file_lock.LockedElsewhereError) or code in _IN_USE:
         return "another process has the spool open; stop it first."
     if number in _NO_ROOM or spool_file.is_full(error):
         return _full()

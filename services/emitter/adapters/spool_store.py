@@ -5,6 +5,7 @@ point leaves each event in exactly one place. An event's row stays as it was ack
 a frame is an extent of rows whose bytes follow from them, held against the checksum that was sealed.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from dataclasses import replace
 
 from services.emitter.adapters import spool_file
 from services.emitter.adapters.recent_ids import RecentIds
-from services.emitter.adapters.spool_file import DamagedError, FolderLock
+from services.emitter.adapters.spool_file import LOCK_NAME, DamagedError
 from services.emitter.adapters.spool_opening import Opened, open_file
 from services.emitter.adapters.spool_rebuild import Lost, salvage
 from services.emitter.domain.batching import Unsealed, events_to_seal
@@ -27,6 +28,7 @@ from services.emitter.domain.journal import (
 )
 from services.emitter.domain.limits import SpoolFile, SpoolState, refuse_if_full
 from services.emitter.domain.ports import Event, Taken
+from services.runtime import file_lock
 
 FILE_NAME = spool_file.FILE_NAME
 # One transaction removes no more, so that the write-ahead log stays small.
@@ -55,11 +57,11 @@ class SpoolStore:
     def __init__(self, spool: SpoolFile) -> None:
         self._spool = spool
         spool.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = FolderLock(spool.folder)
+        self._lock = file_lock.acquire(spool.folder / LOCK_NAME)
         try:
             self._use(open_file(spool))
         except BaseException:
-            self._lock.release()
+            os.close(self._lock)
             raise
 
     @contextmanager
@@ -166,7 +168,7 @@ class SpoolStore:
     def close(self) -> None:
         """Closes the file, which also lets another process open it."""
         self._connection.close()
-        self._lock.release()
+        os.close(self._lock)
 
     def _use(self, opened: Opened) -> None:
         self._connection = opened.connection

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -14,6 +15,7 @@ from services.generator.domain.load import LoadReport, is_big_change
 from services.generator.domain.ports import Capabilities
 from services.generator.domain.terminal_event import Counts
 from services.generator.domain.ticket import Claims, Replica
+from services.kernel.backoff import Backoff
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
@@ -26,7 +28,7 @@ _log = get_logger(__name__)
 
 _MIN_INTERVAL_SECONDS = 0.02
 _FIRST_PAUSE_SECONDS = 0.1
-_LAST_PAUSE_SECONDS = 2.0
+_LONGEST_PAUSE_SECONDS = 2.0
 # A refusal that lasts is said again this often.
 _REMIND_SECONDS = 30.0
 # What no other try mends by itself: somebody has to change something. Where there is no such route, the
@@ -99,19 +101,18 @@ class RouterLink:
     async def run(self, read_load: Callable[[], LoadReport]) -> None:
         """Reports until it is cancelled."""
         self._read_load = read_load
-        pause_seconds = _FIRST_PAUSE_SECONDS
+        backoff = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         while True:
             began_seconds = self._clock.monotonic_seconds()
             try:
                 await self._session(read_load)
             except grpc.aio.AioRpcError as failure:
-                self._complain(error_from(failure), is_first=pause_seconds == _FIRST_PAUSE_SECONDS)
+                self._complain(error_from(failure), is_first=not backoff.failures)
             finally:
                 self._is_registered = False
-            if self._clock.monotonic_seconds() - began_seconds > _LAST_PAUSE_SECONDS:
-                pause_seconds = _FIRST_PAUSE_SECONDS
-            await asyncio.sleep(pause_seconds)
-            pause_seconds = min(pause_seconds * 2, _LAST_PAUSE_SECONDS)
+            if self._clock.monotonic_seconds() - began_seconds > _LONGEST_PAUSE_SECONDS:
+                backoff.reset()
+            await asyncio.sleep(backoff.next_seconds(jitter=random.random()))  # noqa: S311 - spreads retries
 
     def _complain(self, error: ComptoirError, *, is_first: bool) -> None:
         reason, now_seconds = error.reason.name, self._clock.monotonic_seconds()

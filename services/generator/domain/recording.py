@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 
 from services.generator.domain.ports import EventRefusedError, Sleep, UsageSink
 from services.generator.domain.terminal_event import TerminalEvent
+from services.kernel.backoff import Backoff
 from services.kernel.errors import ComptoirError, Reason
 
 _PAUSE_SECONDS = 1.0
@@ -79,7 +80,7 @@ class UsageRecorder:
             self.failed_endings += 1
 
     async def _record_until_durable(self, event: TerminalEvent, first_try: asyncio.Future[None]) -> None:
-        pause_seconds = _PAUSE_SECONDS
+        backoff = Backoff(_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         while True:
             try:
                 await self._sink.record(event)
@@ -93,8 +94,8 @@ class UsageRecorder:
                 if not first_try.done():
                     first_try.set_result(None)
                 return
-            await self._sleep(pause_seconds)
-            pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+            # Whole: what spreads the attempts of many events is the sink, which sends them together.
+            await self._sleep(backoff.next_seconds(jitter=0.0))
 
 
 def _fail(first_try: asyncio.Future[None]) -> None:

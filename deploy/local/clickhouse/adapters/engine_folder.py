@@ -1,13 +1,12 @@
 """The folder that one engine owns: its lock, its configuration, and what a kill left behind."""
 
-import fcntl
 import os
 import shutil
 from pathlib import Path
-from typing import BinaryIO
 from xml.sax.saxutils import escape
 
 from deploy.local.clickhouse.domain.statement import LARGEST_GROWTH
+from services.runtime import file_lock
 
 # A value that no client can change, in either profile: what reads or writes a file, opens an address,
 # evaluates an expression, or switches the language that the statement check understands.
@@ -45,11 +44,9 @@ class EngineFolder:
         self.path = folder.resolve()
         self.store = self.path / "store"
         self.scratch = self.path / "scratch"
-        self._lock: BinaryIO = (self.path / "front.lock").open("ab")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock.close()
+            self._lock = file_lock.acquire(self.path / "front.lock")
+        except file_lock.LockedElsewhereError:
             raise FolderInUseError from None
 
     def prepare(
@@ -77,7 +74,7 @@ class EngineFolder:
 
     def release(self) -> None:
         """Gives the folder up."""
-        self._lock.close()
+        os.close(self._lock)
 
     def _write(self, name: str, text: str) -> None:
         path = self.path / name

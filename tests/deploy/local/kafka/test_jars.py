@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.kafka import file_lock, jars
+from deploy.local.kafka import jars
 from deploy.local.kafka.jar_lock import Jar, JarLock
 from deploy.local.kafka.jars import JarsError, Progress
+from services.runtime import file_lock
 
 CONTENTS = {"kafka_2.13": b"broker" * 100, "kafka-clients": b"client" * 50, "log4j-core": b"log" * 30}
 

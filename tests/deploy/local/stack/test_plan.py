@@ -4,12 +4,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from deploy.local.stack.options import Addresses, StackOptions
 from deploy.local.stack.paths import DataPaths
-from deploy.local.stack.plan import DRAIN_ORDER, ProcessPlan, build_plan, is_sentence, restart_delay_seconds
+from deploy.local.stack.plan import DRAIN_ORDER, ProcessPlan, build_plan, is_sentence
 
 
 def plan(**options: str) -> dict[str, ProcessPlan]:
@@ -56,12 +54,6 @@ def test_requests_end_before_what_records_them() -> None:
     order = DRAIN_ORDER.index
     assert order("edge") < order("generator") < order("emitter") < order("usage") < order("clickhouse")
     assert order("router") < order("emitter") < order("kafka")
-
-
-@given(failures=st.integers(0, 10_000))
-def test_restarts_wait_longer_up_to_five_seconds(failures: int) -> None:
-    assert 0.1 <= restart_delay_seconds(failures) <= 5.0
-    assert restart_delay_seconds(failures) <= restart_delay_seconds(failures + 1)
 
 
 def test_a_sentence_for_people_is_told_from_a_log_line() -> None:

@@ -1,10 +1,6 @@
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from pipelines.usage.domain.errors import Fault
 from pipelines.usage.domain.ports import Partition
-from pipelines.usage.domain.progress import Backoff, Breaker, CommitPolicy, Progress
+from pipelines.usage.domain.progress import Breaker, CommitPolicy, Progress
 
 ONE, TWO = Partition("topic", 1), Partition("topic", 2)
 
@@ -67,13 +63,3 @@ def test_the_breaker_trips_after_too_many_bad_frames_in_a_row() -> None:
     assert not breaker.is_tripped
     breaker.bad(Fault.CHECKSUM_WRONG)
     assert breaker.is_tripped
-
-
-@given(st.lists(st.floats(min_value=0, max_value=0.999), min_size=1, max_size=60))
-def test_waits_grow_and_stay_within_their_bounds(shares: list[float]) -> None:
-    backoff = Backoff(0.2, 10.0)
-    for failures, share in enumerate(shares):
-        longest = min(0.2 * 2**failures, 10.0)
-        assert longest / 2 <= backoff.next_seconds(share) <= longest
-    backoff.reset()
-    assert backoff.next_seconds(0.0) == pytest.approx(0.2)
