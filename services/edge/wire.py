@@ -15,10 +15,11 @@ from services.edge.domain.body_faults import (
     BodyFault,
     encoding_fault,
     half_pair_at,
-    public_path,
+    path_to,
     with_mark,
 )
-from services.edge.domain.chat import ChatRequest, Finished, FinishReason, Role
+from services.edge.domain.generation import ChatRequest, Finished, FinishReason, Role
+from services.edge.domain.openai.parameters import is_public
 from services.edge.domain.ports import Admission, Model, Offer
 from services.edge.domain.structure import check_count, check_shape, outside_strings
 from services.edge.domain.timeline import EdgeRequest
@@ -70,7 +71,7 @@ def _fault_of(text: bytes, error: orjson.JSONDecodeError) -> BodyError:
         value = orjson.loads(with_mark(text, position, mark.encode()))
     except orjson.JSONDecodeError:
         return BodyError(BodyFault.HALF_PAIR, position=position)
-    return BodyError(BodyFault.HALF_PAIR, position=position, field=public_path(value, mark))
+    return BodyError(BodyFault.HALF_PAIR, position=position, field=path_to(mark, value, is_public))
 
 
 def admit_request(key: str, chat: ChatRequest, request_id: Identity) -> router_pb2.AdmitRequest:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.edge.domain.chat import ChatRequest, Finished, FinishReason, Message, Role, Sampling
+from services.edge.domain.generation import ChatRequest, Finished, FinishReason, Message, Role, Sampling
 from services.edge.domain.ports import Answer, Generators, Offer
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity

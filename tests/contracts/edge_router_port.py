@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.edge.domain.chat import ChatRequest, Message, Role, Sampling
+from services.edge.domain.generation import ChatRequest, Message, Role, Sampling
 from services.edge.domain.ports import Router
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity

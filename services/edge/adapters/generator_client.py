@@ -8,7 +8,7 @@ import grpc
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 
 from services.edge import wire
-from services.edge.domain.chat import ChatRequest, Finished
+from services.edge.domain.generation import ChatRequest, Finished
 from services.edge.domain.ports import Offer
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason

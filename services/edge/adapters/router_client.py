@@ -5,7 +5,7 @@ from comptoir.router.v1 import router_pb2, router_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.edge import wire
-from services.edge.domain.chat import ChatRequest
+from services.edge.domain.generation import ChatRequest
 from services.edge.domain.ports import Admission, Model, Obstacle
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity

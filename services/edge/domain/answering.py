@@ -1,6 +1,6 @@
 """One answer from up to three tickets: the next one is used only while no text has come."""
 
-from services.edge.domain.chat import ChatRequest, Finished
+from services.edge.domain.generation import ChatRequest, Finished
 from services.edge.domain.ports import Admission, Answer, Generators
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity

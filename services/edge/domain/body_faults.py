@@ -1,10 +1,10 @@
 """What is wrong with a body before it is a JSON value, and where: by offset and index, never by content."""
 
 import re
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final
 
-from services.edge.domain.parameters import public_name
 from services.kernel.errors import ComptoirError, Reason
 
 UTF8_MARK: Final = b"\xef\xbb\xbf"
@@ -43,10 +43,8 @@ class BodyError(ComptoirError):
         self.fault = fault
         self.position = position
 
-    @property
-    def sentence(self) -> str:
-        """The fault in words; a name is in it only where it is one of ours."""
-        name = public_name(self.field)
+    def sentence(self, name: str | None) -> str:
+        """Returns the fault in words, with `name`, a public name, as the text that it stands in."""
         return self.fault.value.format(position=self.position, what=f"'{name}'" if name else "text")
 
 
@@ -77,12 +75,12 @@ def with_mark(document: bytes, position: int, mark: bytes) -> bytes:
     return document[:position] + mark + behind.replace(rb"\ud", rb"\u1").replace(rb"\uD", rb"\u1")
 
 
-def public_path(value: Any, mark: str) -> str:  # a JSON value of any type
-    """The longest public name on the way to the text of `value` that holds `mark`; empty where none is."""
+def path_to(mark: str, value: Any, is_public: Callable[[str], bool]) -> str:  # a JSON value of any type
+    """Returns the longest public name on the way to the text that holds `mark`; empty where none is."""
     segments = _segments_to(value, mark)[:_MAX_SEGMENTS]
     for count in range(len(segments), 0, -1):
         path = _spelt(segments[:count])
-        if public_name(path) == path:
+        if is_public(path):
             return path
     return ""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from services.edge.domain.chat import ChatRequest, Finished
+from services.edge.domain.generation import ChatRequest, Finished
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState

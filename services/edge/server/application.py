@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
-from services.edge.domain.errors import METHOD_NOT_ALLOWED, headers_too_large
 from services.edge.domain.limits import EdgeLimits
-from services.edge.domain.paths import CHAT_PATH, MODELS_PATH, served_path
+from services.edge.domain.openai.errors import METHOD_NOT_ALLOWED, headers_too_large
+from services.edge.domain.openai.paths import CHAT_PATH, MODELS_PATH, served_path
 from services.edge.domain.ports import UsageReports
 from services.edge.domain.timeline import Endpoint
 from services.edge.server.chat import ChatCompletions
 from services.edge.server.health import Health
 from services.edge.server.http.exchange import ClientGoneError, Exchange, HttpRefusalError
-from services.edge.server.http.presence import WriteWatch
+from services.edge.server.http.watches import WriteWatch
 from services.edge.server.models import Models
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason

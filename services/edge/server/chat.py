@@ -4,16 +4,16 @@ import asyncio
 
 from services.edge import wire
 from services.edge.domain.answering import TicketedAnswer
-from services.edge.domain.chat import ChatRequest, Finished
-from services.edge.domain.completion import completion_json
+from services.edge.domain.generation import ChatRequest, Finished
 from services.edge.domain.limits import EdgeLimits
-from services.edge.domain.openai import parse_chat
+from services.edge.domain.openai.chat import parse_chat
+from services.edge.domain.openai.chat_answers import ChunkWriter, completion_json
+from services.edge.domain.openai.rate_limits import quota_headers
+from services.edge.domain.openai.streams import DONE
 from services.edge.domain.ports import Admission, Generators, Router
-from services.edge.domain.quota import quota_headers
-from services.edge.domain.sse import DONE, ChunkWriter
 from services.edge.server.http.exchange import STREAM_HEADERS, Exchange
-from services.edge.server.http.presence import ClientWatch, KeepAlive
-from services.edge.server.http.reading import read_body, read_key
+from services.edge.server.http.requests import read_body, read_key
+from services.edge.server.http.watches import ClientWatch, KeepAlive
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.runtime.logs import get_logger

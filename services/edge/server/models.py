@@ -1,9 +1,9 @@
 """GET /v1/models and /v1/models/{id}: the models that a key may use."""
 
-from services.edge.domain.completion import model_json, model_list_json
+from services.edge.domain.openai.models import model_json, model_list_json
 from services.edge.domain.ports import Model, Router
 from services.edge.server.http.exchange import Exchange
-from services.edge.server.http.reading import read_key
+from services.edge.server.http.requests import read_key
 from services.kernel.errors import ComptoirError, Reason
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from services.edge.domain.chat import ChatRequest, Finished, FinishReason
+from services.edge.domain.generation import ChatRequest, Finished, FinishReason
 from services.edge.domain.ports import Admission, Model, Obstacle, Offer
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.errors import ComptoirError, Reason

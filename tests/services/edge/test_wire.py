@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.edge import wire
-from services.edge.domain.chat import ChatRequest, Message, Role, Sampling
-from services.edge.domain.openai import parse_chat
+from services.edge.domain.generation import ChatRequest, Message, Role, Sampling
+from services.edge.domain.openai.chat import parse_chat
 from services.edge.domain.ports import Offer
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity

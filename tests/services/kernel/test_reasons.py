@@ -3,7 +3,7 @@
 import grpc
 import pytest
 
-from services.edge.domain.errors import public_error
+from services.edge.domain.openai.errors import public_error
 from services.kernel.errors import Reason
 from services.kernel.reasons import MAY_TRY_NEXT_TICKET, RETRYABLE, ROWS, Retry
 from services.runtime.grpc.status import STATUS

@@ -3,8 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 
-from services.edge.domain.errors import PublicError, error_headers, error_json, public_error, public_json
-from services.edge.domain.sse import DONE, error_frame
+from services.edge.domain.openai.errors import (
+    PublicError,
+    error_headers,
+    error_json,
+    public_error,
+    public_json,
+)
+from services.edge.domain.openai.streams import DONE, error_frame
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason

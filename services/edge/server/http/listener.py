@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from services.edge.domain.errors import (
+from services.edge.domain.limits import EdgeLimits
+from services.edge.domain.openai.errors import (
     BODY_WASTEFUL,
     HTTP_VERSION_UNSUPPORTED,
     REQUEST_MALFORMED,
@@ -15,7 +16,6 @@ from services.edge.domain.errors import (
     public_json,
     retry_headers,
 )
-from services.edge.domain.limits import EdgeLimits
 from services.edge.server.application import Application
 from services.edge.server.http.exchange import JSON_TYPE
 from services.kernel.clock import Clock

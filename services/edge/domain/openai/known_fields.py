@@ -8,7 +8,7 @@ three against the field lists of OpenAI's SDK and of vLLM, so that none falls th
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from services.edge.domain.fields import JsonObject, unsupported
+from services.edge.domain.openai.fields import JsonObject, unsupported
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai._streaming import SSEDecoder
 
-from services.edge.domain.chat import Finished, FinishReason
-from services.edge.domain.sse import DONE, PING, ChunkWriter, error_frame
+from services.edge.domain.generation import Finished, FinishReason
+from services.edge.domain.openai.chat_answers import ChunkWriter, completion_json
+from services.edge.domain.openai.streams import DONE, PING
 
 FINISHED = Finished(FinishReason.LENGTH, 5, 2, 3)
 
@@ -66,5 +67,18 @@ def test_frames_of_one_answer(includes_usage: bool) -> None:
         }
 
 
-def test_a_failure_is_one_frame() -> None:
-    assert decode(error_frame(b'{"error":{}}') + DONE) == ['{"error":{}}', "[DONE]"]
+@given(st.text(), st.integers(0, 2**32 - 1))
+def test_a_whole_answer_is_a_chat_completion(text: str, tokens: int) -> None:
+    body = json.loads(
+        completion_json(
+            request_hex="ab" * 16,
+            model="org/m",
+            created_seconds=7,
+            text=text,
+            finished=Finished(FinishReason.STOP, tokens, 0, 1),
+        )
+    )
+    assert body["id"] == f"chatcmpl-{'ab' * 16}"
+    assert body["object"] == "chat.completion"
+    assert body["choices"][0]["message"] == {"role": "assistant", "content": text, "refusal": None}
+    assert body["usage"]["total_tokens"] == tokens + 1

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.edge.domain.parameters import EXPECTED, expectation, public_name
+from services.edge.domain.openai.parameters import EXPECTED, expectation, public_name
 
 
 @given(st.text())

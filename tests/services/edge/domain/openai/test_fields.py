@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.edge.domain.fields import flag, number, whole_number
+from services.edge.domain.openai.fields import flag, number, whole_number
 from services.kernel.errors import ComptoirError
 
 

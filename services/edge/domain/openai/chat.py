@@ -6,8 +6,8 @@ says which of it is refused.
 
 from typing import Any
 
-from services.edge.domain.chat import ChatRequest, Message, Role, Sampling
-from services.edge.domain.fields import (
+from services.edge.domain.generation import ChatRequest, Message, Role, Sampling
+from services.edge.domain.openai.fields import (
     JsonObject,
     flag,
     integer,
@@ -16,7 +16,7 @@ from services.edge.domain.fields import (
     unsupported,
     whole_number,
 )
-from services.edge.domain.known_fields import (
+from services.edge.domain.openai.known_fields import (
     NEUTRAL,
     NEUTRAL_IN_MESSAGE,
     NEUTRAL_IN_STREAM_OPTIONS,

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.edge.domain.quota import duration_text, quota_headers
+from services.edge.domain.openai.rate_limits import duration_text, quota_headers
 from services.kernel.quota import QuotaState
 
 

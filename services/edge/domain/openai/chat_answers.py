@@ -1,16 +1,19 @@
-"""Server-sent events of one streamed answer, byte for byte as OpenAI's SDKs read them.
+"""The JSON of a chat's answer: one completion object, or the chunks of a stream."""
 
-No `event:`, `id:` or `retry:` line ever: the SDKs misread chunks that have one.
-"""
+from services.edge.domain.generation import Finished
+from services.edge.domain.openai.answers import quoted, usage_json
 
-from services.edge.domain.chat import Finished
-from services.edge.domain.completion import quoted, usage_json
 
-DONE = b"data: [DONE]\n\n"
-# A comment, and no blank line behind it: a blank line ends an event. Old parsers take a comment with its
-# blank line for an event without data, and fail on that (openai-go before its issue 621, and every
-# parser that has seen an `id:` line). Like this it is part of the next frame, which all of them read.
-PING = b": ping\n"
+def completion_json(
+    *, request_hex: str, model: str, created_seconds: int, text: str, finished: Finished
+) -> bytes:
+    """A whole `chat.completion`."""
+    return (
+        f'{{"id":"chatcmpl-{request_hex}","object":"chat.completion","created":{created_seconds},'
+        f'"model":{quoted(model)},"choices":[{{"index":0,"message":{{"role":"assistant",'
+        f'"content":{quoted(text)},"refusal":null}},"logprobs":null,'
+        f'"finish_reason":"{finished.finish_reason.value}"}}],"usage":{usage_json(finished)}}}'
+    ).encode()
 
 
 class ChunkWriter:
@@ -47,8 +50,3 @@ class ChunkWriter:
         if self._includes_usage:
             frames += f'{self._head}],"usage":{usage_json(finished)}}}\n\n'
         return frames.encode()
-
-
-def error_frame(error_body: bytes) -> bytes:
-    """A failure after the stream began; both SDKs raise on it, and the end follows."""
-    return b"data: %b\n\n" % error_body

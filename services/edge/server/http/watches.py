@@ -4,7 +4,7 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
-from services.edge.domain.sse import PING
+from services.edge.domain.openai.streams import PING
 from services.edge.server.http.exchange import ClientGoneError, Exchange
 
 

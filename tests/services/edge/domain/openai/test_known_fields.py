@@ -11,9 +11,9 @@ from openai.types.chat.completion_create_params import (
     CompletionCreateParamsStreaming,
 )
 
-from services.edge.domain.known_fields import IGNORED, NEUTRAL, SERVED, is_known
+from services.edge.domain.openai.known_fields import IGNORED, NEUTRAL, SERVED, is_known
 
-PAGE = (Path(__file__).parents[4] / "docs" / "openai-compatibility.md").read_text()
+PAGE = (Path(__file__).parents[5] / "docs" / "openai-compatibility.md").read_text()
 
 
 def fields_of_openai() -> set[str]:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.edge.domain.paths import CHAT_PATH, MODELS_PATH, served_path
+from services.edge.domain.openai.paths import CHAT_PATH, MODELS_PATH, served_path
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.edge.domain.chat import ChatRequest, Message, Role, Sampling
+from services.edge.domain.generation import ChatRequest, Message, Role, Sampling
 
 
 @given(st.lists(st.text(), min_size=1, max_size=5))

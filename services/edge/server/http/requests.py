@@ -8,7 +8,7 @@ from services.edge.domain.codings import (
     CodingUnsupportedError,
     decode,
 )
-from services.edge.domain.errors import CODING_BROKEN, CODING_UNSUPPORTED, body_too_slow
+from services.edge.domain.openai.errors import CODING_BROKEN, CODING_UNSUPPORTED, body_too_slow
 from services.edge.server.http.exchange import ClientGoneError, Exchange, HttpRefusalError
 from services.kernel.api_keys import region_of
 from services.kernel.errors import ComptoirError, Numbers, Reason

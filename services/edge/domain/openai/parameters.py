@@ -3,7 +3,7 @@
 import re
 from types import MappingProxyType
 
-from services.edge.domain.known_fields import (
+from services.edge.domain.openai.known_fields import (
     NEUTRAL,
     NEUTRAL_IN_MESSAGE,
     NEUTRAL_IN_STREAM_OPTIONS,
@@ -58,7 +58,12 @@ _INDEX = re.compile(r"\[[0-9]{1,4}\]")
 def public_name(field: str) -> str | None:
     """The parameter as a client spells it, or None for a name that is not on the list."""
     name = _FROM_SCHEMA.get(field, field)
-    return name if _listed(name) in EXPECTED else None
+    return name if is_public(name) else None
+
+
+def is_public(name: str) -> bool:
+    """Returns whether `name` is a parameter as a client spells it."""
+    return _listed(name) in EXPECTED
 
 
 def expectation(name: str) -> str:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.edge.domain.errors import (
+from services.edge.domain.openai.errors import (
     METHOD_NOT_ALLOWED,
     PUBLIC_ERRORS,
     error_headers,
@@ -13,7 +13,7 @@ from services.edge.domain.errors import (
     public_json,
     retry_headers,
 )
-from services.edge.domain.parameters import EXPECTED
+from services.edge.domain.openai.parameters import EXPECTED
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.kernel.quota import QuotaState
 

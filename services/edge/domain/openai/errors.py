@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 from services.edge.domain.body_faults import BodyError
 from services.edge.domain.codings import SERVED_CODINGS
-from services.edge.domain.parameters import expectation, public_name
-from services.edge.domain.quota import duration_text, quota_headers
+from services.edge.domain.openai.parameters import expectation, public_name
+from services.edge.domain.openai.rate_limits import duration_text, quota_headers
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.reasons import ROWS, Retry, Row
 
@@ -147,7 +147,7 @@ def retry_headers(
 def _message(error: ComptoirError, param: str | None) -> str:
     """The sentence of an error; empty for that of its row."""
     if isinstance(error, BodyError):
-        return error.sentence
+        return error.sentence(param)
     if param and error.reason is Reason.REQUEST_INVALID:
         return f"Invalid '{param}': expected {expectation(param)}."
     if param and error.reason is Reason.PARAMETER_UNSUPPORTED:
