@@ -41,7 +41,7 @@ async def run(settings: GeneratorSettings, exporters: telemetry.Telemetry) -> in
     gate = TicketGate(replica, started_at_microseconds=clock.wall_microseconds())
     signatures = Ed25519Signatures.from_files(settings.ticket_public_keys)
     secret = read_secret(settings.cache_salt_secret_file, length_bytes=32)
-    engine = engine_from(settings.engine_parameters, clock)
+    engine = engine_from(settings.served_model, settings.engine_parameters, clock)
     # Before any connection: an engine on a CPU forks.
     await engine.start()
     await warm_up(engine)
@@ -59,13 +59,13 @@ async def run(settings: GeneratorSettings, exporters: telemetry.Telemetry) -> in
     link = RouterLink(settings.router, clock, interval_seconds=interval, lifetime_seconds=lifetime)
     link.register(replica, settings.address, engine.capabilities, settings.max_requests)
     limits = settings.max_request_seconds, settings.catalog_model.max_bytes_per_token
-    around = Surroundings(engine, recorder, link, clock, secret, *limits, settings.queue_order)
+    around = Surroundings(engine, recorder, link, clock, secret, *limits, settings.queue)
     generations = Generations(
         around, gate, max_requests=settings.max_requests, load_changed=link.load_changed
     )
     server = build_server(settings.listen, clock=clock, max_receive_bytes=settings.max_request_bytes)
     GeneratorService(generations, signatures, clock).add_to(server.server)
-    return await serve(Parts(engine, generations, recorder, sink, link, server, clock, settings.bounds), stop)
+    return await serve(Parts(engine, generations, recorder, sink, link, server, clock, settings), stop)
 
 
 class RouterReports(Protocol):

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.generator.adapters.ed25519_signatures import Ed25519Signatures
 from services.generator.adapters.router_link import RouterLink
 from services.generator.adapters.simulated.engine import SimulatedEngine
-from services.generator.domain.engine_parameters import SimulatedParameters
+from services.generator.domain.engine_parameters import ServedModel, SimulatedParameters
 from services.generator.domain.generation import Surroundings
 from services.generator.domain.generations import Generations
 from services.generator.domain.recording import UsageRecorder
@@ -38,7 +38,7 @@ from tests.fakes.running_router import (
 )
 from tests.services.generator.running import RememberingSink
 
-PARAMETERS = SimulatedParameters(context_tokens=1024, ttft_seconds=0.002, itl_seconds=0.002)
+PARAMETERS = SimulatedParameters(ttft_seconds=0.002, itl_seconds=0.002)
 OUTPUT_TOKENS = 100
 
 
@@ -55,7 +55,7 @@ async def replica(running: RunningRouter, number: int) -> AsyncIterator[None]:
     seed = read_secret(running.settings.signing_key_file, length_bytes=32)
     address = f"unix:{running.settings.signing_key_file.parent}/generator-{number}"
     engine, recorder = (
-        SimulatedEngine(PARAMETERS, SystemClock()),
+        SimulatedEngine(ServedModel(1024), PARAMETERS, SystemClock()),
         UsageRecorder(RememberingSink(), max_unrecorded=50),
     )
     await engine.start()

@@ -2,24 +2,24 @@
 
 from pathlib import Path
 
-from services.generator.domain.engine_parameters import EngineParameters, SimulatedParameters
+from services.generator.domain.engine_parameters import EngineParameters, ServedModel, SimulatedParameters
 from services.generator.domain.ports import Engine
 from services.kernel.clock import Clock
 from services.runtime.settings import SettingsError
 
 
-def engine_from(parameters: EngineParameters, clock: Clock) -> Engine:
-    """The engine, not started; raises SettingsError if there is no model to start it with."""
+def engine_from(model: ServedModel, parameters: EngineParameters, clock: Clock) -> Engine:
+    """Returns the engine, not started; raises SettingsError if there is no model to start it with."""
     if isinstance(parameters, SimulatedParameters):
         from services.generator.adapters.simulated.engine import SimulatedEngine  # noqa: PLC0415
 
-        return SimulatedEngine(parameters, clock)
-    if not parameters.is_download_allowed and not Path(parameters.model_path).is_dir():
-        raise SettingsError(f"there is no model folder {parameters.model_path}; set generator.model_path.")
+        return SimulatedEngine(model, parameters, clock)
+    if not parameters.is_download_allowed and not Path(model.path).is_dir():
+        raise SettingsError(f"there is no model folder {model.path}; set generator.model_path.")
     # vLLM takes seconds to import, is not installed everywhere, and reads its environment once.
     from services.generator.adapters.vllm.environment import quiet_import, set_environment  # noqa: PLC0415
 
     set_environment(is_download_allowed=parameters.is_download_allowed, cpu_threads=parameters.cpu_threads)
     with quiet_import():
         from services.generator.adapters.vllm.engine import VllmEngine  # noqa: PLC0415
-    return VllmEngine(parameters, clock)
+    return VllmEngine(model, parameters, clock)

@@ -1,13 +1,25 @@
-"""How often a generator reports, and how long it waits, in seconds."""
+"""How often a generator reports, and how long it waits."""
 
-from dataclasses import dataclass
+from pydantic import BaseModel, ConfigDict, Field
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """`settings.py` says what each does."""
+class Bounds(BaseModel):
+    """Durations in seconds; the settings of the section `generator` are these and what it is told besides."""
 
-    load_event_interval_seconds: float = 10.0
-    engine_hang_seconds: float = 120.0
-    drain_seconds: float = 25.0
-    flush_seconds: float = 5.0
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    load_event_interval_seconds: float = Field(
+        default=10.0, gt=0, description="time between two samples of the load for the store"
+    )
+    engine_hang_seconds: float = Field(
+        default=120.0,
+        gt=0,
+        description="how long a busy engine may make no step before it is given up; longer than the longest "
+        "prefill step and the compilation of a new shape",
+    )
+    drain_seconds: float = Field(
+        default=25.0, ge=0, description="longest end of the answers that run at a drain"
+    )
+    flush_seconds: float = Field(
+        default=5.0, ge=0, description="how long a drain waits for events and settlements to be taken"
+    )

@@ -1,46 +1,84 @@
-"""What each kind of engine is told; `settings.py` says what the numbers do and bounds them."""
+"""What each kind of engine is told: of the model that it serves, and the sections of the settings for it."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 # vLLM's own choice.
 _BATCHED_TOKENS: Final = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class SimulatedParameters:
-    """Parameters of the simulated engine."""
+class ServedModel:
+    """What the catalog and the settings say of the model; a simulated engine needs no path."""
 
-    context_tokens: int = 2048
-    ttft_seconds: float = 0.02
-    itl_seconds: float = 0.005
-    kv_blocks: int = 8192
-    kv_block_tokens: int = 16
-    max_running_requests: int = 64
-    answer_tokens: int = 160
-
-
-@dataclass(frozen=True, slots=True)
-class VllmParameters:
-    """Parameters of vLLM; 0 leaves a choice to vLLM."""
-
-    model_path: str
     context_tokens: int
-    dtype: str = "auto"
-    kv_cache_memory_bytes: int = 256 * 1024 * 1024
-    max_running_requests: int = 64
-    max_batched_tokens: int = 0
-    tensor_parallel_size: int = 1
-    cpu_threads: int = 1
-    is_eager: bool = False
-    is_download_allowed: bool = False
+    path: str = ""
 
-    @property
-    def whole_prefill_tokens(self) -> int:
-        """Tokens of a step in which the longest prompt fits whole, beside a full running batch."""
-        return max(
-            self.max_batched_tokens or _BATCHED_TOKENS, self.context_tokens + self.max_running_requests
-        )
+
+class SimulatedParameters(BaseModel):
+    """The simulated engine's parameters."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ttft_seconds: float = Field(
+        default=0.02,
+        ge=0,
+        description="time from scheduled to first token of a prompt that the prefix cache does not hold",
+    )
+    itl_seconds: float = Field(
+        default=0.005, gt=0, description="time of one step; every running request gets one token per step"
+    )
+    kv_blocks: int = Field(default=8192, ge=1, description="blocks of the KV cache")
+    kv_block_tokens: int = Field(default=16, ge=1, description="tokens of a block")
+    max_running_requests: int = Field(
+        default=64, ge=1, description="requests in the running batch; others wait"
+    )
+    answer_tokens: int = Field(default=160, ge=1, description="tokens after which an answer ends by itself")
+
+
+class VllmParameters(BaseModel):
+    """What vLLM is told beyond its model; 0 leaves a choice to vLLM."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        default="auto",
+        description="numbers that weights and activations are computed in; vLLM's own choice is the model's, "
+        "but bfloat16 for a float32 model: half the memory, and a small model may answer worse",
+    )
+    kv_cache_memory_bytes: int = Field(
+        default=256 * 1024 * 1024,
+        ge=0,
+        description="memory of the KV cache, so that capacity is the same on every start; a CPU engine "
+        "needs it, 0 on a GPU uses its free memory",
+    )
+    max_running_requests: int = Field(
+        default=64, ge=1, description="requests in the running batch; others wait"
+    )
+    max_batched_tokens: int = Field(
+        default=0,
+        ge=0,
+        description="tokens of one step; on a CPU, where a prompt is prefilled in one step, it is raised to "
+        "hold the longest",
+    )
+    tensor_parallel_size: int = Field(default=1, ge=1, description="GPUs that share the model")
+    cpu_threads: int = Field(
+        default=1,
+        ge=1,
+        description="threads of one step on a CPU; more than one only helps a model that keeps several "
+        "cores busy",
+    )
+    is_eager: bool = Field(default=False, description="skips graph capture; always so on a CPU")
+    is_download_allowed: bool = Field(
+        default=False,
+        description="lets vLLM fetch `model_path` from the model hub; otherwise nothing leaves the machine",
+    )
+
+    def whole_prefill_tokens(self, context_tokens: int) -> int:
+        """Returns the tokens of a step that holds the longest prompt whole, beside a full running batch."""
+        return max(self.max_batched_tokens or _BATCHED_TOKENS, context_tokens + self.max_running_requests)
 
 
 EngineParameters = SimulatedParameters | VllmParameters

@@ -1,7 +1,7 @@
 """What the server tests start: one generator in this process, its callers' tickets, its sinks."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.generator.adapters.ed25519_signatures import Ed25519Signatures
 from services.generator.adapters.simulated.engine import SimulatedEngine
 from services.generator.domain.bounds import Bounds
-from services.generator.domain.engine_parameters import SimulatedParameters
+from services.generator.domain.engine_parameters import ServedModel, SimulatedParameters
 from services.generator.domain.generation import Surroundings
 from services.generator.domain.generations import Generations
 from services.generator.domain.load import LoadSample
@@ -32,9 +32,8 @@ from tests.contracts.engine_requests import until
 REPLICA = Replica(number=7, region=1, model=3)
 KEY_NUMBER = 1
 CANARY = "kanarienvogel-7f3a"
-PARAMETERS = SimulatedParameters(
-    context_tokens=400, ttft_seconds=0.002, itl_seconds=0.001, kv_blocks=1000, answer_tokens=40
-)
+MODEL = ServedModel(context_tokens=400)
+PARAMETERS = SimulatedParameters(ttft_seconds=0.002, itl_seconds=0.001, kv_blocks=1000, answer_tokens=40)
 
 
 class RememberingSink:
@@ -119,7 +118,7 @@ class RunningGenerator:
     def __init__(self, folder: Path) -> None:
         self.address = f"unix:{folder}/generator.sock"
         self.clock = SystemClock()
-        self.engine = SimulatedEngine(PARAMETERS, self.clock)
+        self.engine = SimulatedEngine(MODEL, PARAMETERS, self.clock)
         self.sink, self.link = RememberingSink(), RememberingLink()
         self.sleeps = 0
         self.recorder = UsageRecorder(self.sink, max_unrecorded=50, sleep=self._pause)
@@ -238,4 +237,4 @@ class RunningGenerator:
 
     def slow(self, **changes: float) -> None:
         """Gives the engine other times, for requests that come from now on."""
-        self.engine._parameters = replace(PARAMETERS, **changes)  # type: ignore[arg-type]
+        self.engine._parameters = PARAMETERS.model_copy(update=changes)

@@ -1,6 +1,5 @@
 import asyncio
 import json
-from dataclasses import replace
 
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -8,6 +7,7 @@ from opentelemetry import metrics
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
+from services.generator.domain.bounds import Bounds
 from services.generator.domain.terminal_event import Outcome
 from services.kernel.errors import Reason
 from tests.contracts.engine_requests import until
@@ -63,7 +63,7 @@ async def test_a_part_that_ends_by_a_defect_is_told_and_the_process_drains_and_s
         raise ZeroDivisionError(CANARY)
 
     monkeypatch.setattr(owner, method, fail_when_told)
-    unstarted.bounds = replace(unstarted.bounds, drain_seconds=5.0, load_event_interval_seconds=0.01)
+    unstarted.bounds = Bounds(drain_seconds=5.0, load_event_interval_seconds=0.01)
     unstarted.slow(itl_seconds=0.005)
     await unstarted.start()
     open_answer = asyncio.create_task(unstarted.generate())

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import yaml
 
-from services.generator.domain.engine_parameters import SimulatedParameters, VllmParameters
+from services.generator.domain.engine_parameters import ServedModel, SimulatedParameters, VllmParameters
 from services.generator.domain.queueing import QueueOrder
 from services.generator.domain.ticket import Replica
 from services.generator.settings import GeneratorSettings
@@ -36,29 +36,29 @@ def settings(tmp_path: Path, **changes: Any) -> GeneratorSettings:
 
 
 def test_the_defaults_are_a_vllm_replica_that_reaches_nothing(tmp_path: Path) -> None:
-    own = settings(tmp_path)
-    assert own.identity == Replica(number=3, region=4, model=9)
-    assert own.address == "127.0.0.1:8402"
-    assert own.engine_parameters == VllmParameters("deploy/models/tiny-eu", 1024)
-    assert not own.vllm.is_download_allowed
-    assert own.bounds.drain_seconds == own.drain_seconds
+    told = settings(tmp_path)
+    assert told.identity == Replica(number=3, region=4, model=9)
+    assert told.address == "127.0.0.1:8402"
+    assert told.served_model == ServedModel(1024, "deploy/models/tiny-eu")
+    assert told.engine_parameters == VllmParameters()
+    assert not told.vllm.is_download_allowed
 
 
 def test_no_generation_outlives_its_lease_and_no_settlement_is_kept_much_longer(tmp_path: Path) -> None:
-    own = settings(tmp_path)
-    assert own.max_request_seconds == 600.0
-    assert own.settlement_lifetime_seconds == 660.0
+    told = settings(tmp_path)
+    assert told.max_request_seconds == 600.0
+    assert told.settlement_lifetime_seconds == 660.0
 
 
 def test_a_simulated_replica_needs_no_model_folder(tmp_path: Path) -> None:
-    own = settings(tmp_path, engine="simulated", model_path="", simulated={"ttft_seconds": 1.5})
-    assert own.engine_parameters == SimulatedParameters(context_tokens=1024, ttft_seconds=1.5)
+    told = settings(tmp_path, engine="simulated", model_path="", simulated={"ttft_seconds": 1.5})
+    assert told.engine_parameters == SimulatedParameters(ttft_seconds=1.5)
 
 
 def test_the_seconds_that_classes_yield_are_settings(tmp_path: Path) -> None:
-    assert settings(tmp_path).queue_order == QueueOrder()
+    assert settings(tmp_path).queue == QueueOrder()
     changed = settings(tmp_path, queue={"default_yields_seconds": 1, "batch_yields_seconds": 2})
-    assert changed.queue_order == QueueOrder(1, 2)
+    assert changed.queue == QueueOrder(default_yields_seconds=1, batch_yields_seconds=2)
 
 
 def test_no_message_is_larger_than_a_prompt_of_the_model_can_be(tmp_path: Path) -> None:
@@ -79,6 +79,7 @@ def test_callers_may_be_told_another_address(tmp_path: Path) -> None:
         ({"listen": {"address": "0.0.0.0:8402"}}, "needs tls"),
         ({"tickets": 1}, "tickets: is not a known key"),
         ({"simulated": {"itl_seconds": 0}}, "itl_seconds"),
+        ({"vllm": {"context_tokens": 1}}, "vllm.context_tokens: is not a known key"),
         ({"queue": {"batch_yields_seconds": 1}}, "batch_yields_seconds must not be below"),
     ],
 )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from services.generator.adapters.simulated.cache import PrefixCache
 from services.generator.adapters.simulated.text import END_OF_TURN, TextStream, answer_ids, tokenize
-from services.generator.domain.engine_parameters import SimulatedParameters
+from services.generator.domain.engine_parameters import ServedModel, SimulatedParameters
 from services.generator.domain.ports import (
     Capabilities,
     ChatTurn,
@@ -43,7 +43,10 @@ class _Job:
 class SimulatedEngine:
     """One step loop: each step admits what fits, then gives every prefilled request one token."""
 
-    def __init__(self, parameters: SimulatedParameters, clock: Clock, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(
+        self, model: ServedModel, parameters: SimulatedParameters, clock: Clock, sleep: Sleep = asyncio.sleep
+    ) -> None:
+        self._context_tokens = model.context_tokens
         self._parameters = parameters
         self._clock = clock
         self._sleep = sleep
@@ -62,8 +65,8 @@ class SimulatedEngine:
     @property
     def capabilities(self) -> Capabilities:
         """As the parameters say."""
-        own = self._parameters
-        return Capabilities(own.context_tokens, own.kv_block_tokens, own.kv_blocks)
+        parameters = self._parameters
+        return Capabilities(self._context_tokens, parameters.kv_block_tokens, parameters.kv_blocks)
 
     async def tokenize_chat(self, turns: Sequence[ChatTurn]) -> Sequence[int]:
         """The prompt's token ids: bytes between control tokens."""
@@ -136,13 +139,13 @@ class SimulatedEngine:
             raise EngineFailedError
         if not request.input_ids:
             raise ComptoirError(Reason.REQUEST_INVALID, field="messages")
-        own = self._parameters
+        parameters = self._parameters
         total_tokens = len(request.input_ids) + request.max_output_tokens
-        blocks = math.ceil(total_tokens / own.kv_block_tokens)
-        if total_tokens > own.context_tokens or blocks > own.kv_blocks:
-            numbers = Numbers(own.context_tokens, len(request.input_ids))
+        blocks = math.ceil(total_tokens / parameters.kv_block_tokens)
+        if total_tokens > self._context_tokens or blocks > parameters.kv_blocks:
+            numbers = Numbers(self._context_tokens, len(request.input_ids))
             raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages", numbers=numbers)
-        ids = answer_ids(request.input_ids, _seed_of(request.sampling), own.answer_tokens)
+        ids = answer_ids(request.input_ids, _seed_of(request.sampling), parameters.answer_tokens)
         now_seconds = self._clock.monotonic_seconds()
         job = _Job(request, TextStream(request.sampling.stop), ids, blocks, now_seconds)
         self._arrivals += 1
@@ -166,10 +169,10 @@ class SimulatedEngine:
             await self._sleep(self._parameters.itl_seconds)
 
     def _admit(self) -> None:
-        own = self._parameters
-        free_blocks = own.kv_blocks - sum(job.blocks for job in self._running)
+        parameters = self._parameters
+        free_blocks = parameters.kv_blocks - sum(job.blocks for job in self._running)
         now_seconds = self._clock.monotonic_seconds()
-        while self._waiting and len(self._running) < own.max_running_requests:
+        while self._waiting and len(self._running) < parameters.max_running_requests:
             job = self._waiting[0][2]
             if job.blocks > free_blocks:
                 return
@@ -180,7 +183,7 @@ class SimulatedEngine:
             self._cache.add(input_ids, salt)
             uncached_share = 1 - job.cached_tokens / len(input_ids)
             job.scheduled_seconds = now_seconds
-            job.ready_seconds = now_seconds + own.ttft_seconds * uncached_share
+            job.ready_seconds = now_seconds + parameters.ttft_seconds * uncached_share
             self._running.append(job)
 
     def _step(self, job: _Job) -> None:

@@ -2,22 +2,21 @@
 
 from typing import Any
 
-from services.generator.domain.engine_parameters import VllmParameters
+from services.generator.domain.engine_parameters import ServedModel, VllmParameters
 
 
-def engine_arguments(parameters: VllmParameters, *, is_cpu: bool) -> dict[str, Any]:
+def engine_arguments(model: ServedModel, parameters: VllmParameters, *, is_cpu: bool) -> dict[str, Any]:
     """Returns the arguments of vLLM's AsyncEngineArgs; None leaves a choice to vLLM."""
+    whole_prefill_tokens = parameters.whole_prefill_tokens(model.context_tokens)
     return {
-        "model": parameters.model_path,
+        "model": model.path,
         "dtype": parameters.dtype,
-        "max_model_len": parameters.context_tokens,
+        "max_model_len": model.context_tokens,
         "max_num_seqs": parameters.max_running_requests,
         # After a part of a seeded prompt vLLM sets its random generator back, and on a CPU none has that
         # method: the engine would die. There every prompt is prefilled in one step, so the step must hold it.
         "enable_chunked_prefill": False if is_cpu else None,
-        "max_num_batched_tokens": (
-            parameters.whole_prefill_tokens if is_cpu else parameters.max_batched_tokens or None
-        ),
+        "max_num_batched_tokens": whole_prefill_tokens if is_cpu else parameters.max_batched_tokens or None,
         "tensor_parallel_size": parameters.tensor_parallel_size,
         "kv_cache_memory_bytes": parameters.kv_cache_memory_bytes or None,
         "enforce_eager": parameters.is_eager or is_cpu,

@@ -20,7 +20,7 @@ from services.generator.adapters.vllm.conversation import converse_as_the_server
 from services.generator.adapters.vllm.environment import fork_workers, quiet
 from services.generator.adapters.vllm.prompt import ChatPrompt
 from services.generator.adapters.vllm.stats import StatsSnapshot, stat_logger
-from services.generator.domain.engine_parameters import VllmParameters
+from services.generator.domain.engine_parameters import ServedModel, VllmParameters
 from services.generator.domain.ports import (
     Capabilities,
     ChatTurn,
@@ -44,12 +44,13 @@ _FINISHES = {finish.value: finish for finish in EngineFinish}
 class VllmEngine:
     """One AsyncLLM; its `start` forks on a CPU, so it comes before any connection."""
 
-    def __init__(self, parameters: VllmParameters, clock: Clock) -> None:
+    def __init__(self, model: ServedModel, parameters: VllmParameters, clock: Clock) -> None:
+        self._model = model
         self._parameters = parameters
         self._stats = StatsSnapshot(clock)
         self._llm: Any = None
         self._prompt: ChatPrompt | None = None
-        self._capabilities = Capabilities(parameters.context_tokens, 0, 0)
+        self._capabilities = Capabilities(model.context_tokens, 0, 0)
         self._threads = ThreadPoolExecutor(_TOKENIZER_THREADS, thread_name_prefix="tokenizer")
 
     async def start(self) -> None:
@@ -60,14 +61,14 @@ class VllmEngine:
         except (ValueError, OSError, RuntimeError) as error:
             # No request has come yet, so nothing that vLLM says can hold a word of one.
             reason = " ".join(str(error).split())[:_MAX_REASON_CHARACTERS]
-            raise SettingsError(f"vLLM cannot serve {self._parameters.model_path}: {reason}") from None
+            raise SettingsError(f"vLLM cannot serve {self._model.path}: {reason}") from None
         gc.collect()
         gc.freeze()
         envs.enable_envs_cache()
 
     def _load(self) -> None:
         is_cpu = current_platform.is_cpu()
-        arguments = AsyncEngineArgs(**engine_arguments(self._parameters, is_cpu=is_cpu))
+        arguments = AsyncEngineArgs(**engine_arguments(self._model, self._parameters, is_cpu=is_cpu))
         config = arguments.create_engine_config()
         if is_cpu:
             fork_workers()
@@ -78,10 +79,10 @@ class VllmEngine:
         if not tokenizer.chat_template:
             raise ValueError("it has no chat template")
         converse = converse_as_the_server(config.model_config, tokenizer)
-        self._prompt = ChatPrompt(tokenizer, converse, self._parameters.context_tokens)
+        self._prompt = ChatPrompt(tokenizer, converse, self._model.context_tokens)
         cache = config.cache_config
         self._capabilities = Capabilities(
-            self._parameters.context_tokens, cache.block_size, cache.num_gpu_blocks or 0
+            self._model.context_tokens, cache.block_size, cache.num_gpu_blocks or 0
         )
 
     @property
@@ -152,8 +153,8 @@ class VllmEngine:
     def _check_fits(self, request: EngineRequest) -> None:
         if self._llm is None:
             raise EngineFailedError
-        if len(request.input_ids) + request.max_output_tokens > self._parameters.context_tokens:
-            numbers = Numbers(self._parameters.context_tokens, len(request.input_ids))
+        if len(request.input_ids) + request.max_output_tokens > self._model.context_tokens:
+            numbers = Numbers(self._model.context_tokens, len(request.input_ids))
             raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages", numbers=numbers)
 
 

@@ -4,14 +4,14 @@ import pytest
 
 from services.generator.adapters.simulated.engine import SimulatedEngine
 from services.generator.adapters.simulated.text import END_OF_TURN
-from services.generator.domain.engine_parameters import SimulatedParameters
+from services.generator.domain.engine_parameters import ServedModel, SimulatedParameters
 from services.generator.domain.ports import EngineFailedError, EngineFinish
 from services.kernel.clock import ManualClock, SystemClock
 from tests.contracts.engine import EngineContract
 from tests.contracts.engine_requests import CONTEXT_TOKENS, RUNNING_REQUESTS, answer, ask, chat
 
+MODEL = ServedModel(CONTEXT_TOKENS)
 PARAMETERS = SimulatedParameters(
-    context_tokens=CONTEXT_TOKENS,
     ttft_seconds=0.003,
     itl_seconds=0.0005,
     kv_blocks=1024,
@@ -23,7 +23,7 @@ PARAMETERS = SimulatedParameters(
 class TestSimulatedEngine(EngineContract):
     @pytest.fixture
     def engine(self) -> SimulatedEngine:
-        return SimulatedEngine(PARAMETERS, SystemClock())
+        return SimulatedEngine(MODEL, PARAMETERS, SystemClock())
 
     @pytest.fixture
     def control_tokens(self) -> dict[str, int]:
@@ -42,8 +42,9 @@ class HandTurnedTime:
 
 
 def simulated(time: HandTurnedTime, **changes: float) -> SimulatedEngine:
-    parameters = {"ttft_seconds": 0.5, "itl_seconds": 0.1, "answer_tokens": 8, "kv_blocks": 64, **changes}
-    return SimulatedEngine(SimulatedParameters(**parameters), time.clock, time.sleep)  # type: ignore[arg-type]
+    told = {"ttft_seconds": 0.5, "itl_seconds": 0.1, "answer_tokens": 8, "kv_blocks": 64, **changes}
+    parameters = SimulatedParameters.model_validate(told)
+    return SimulatedEngine(ServedModel(2048), parameters, time.clock, time.sleep)
 
 
 async def test_first_token_comes_after_the_ttft_and_the_others_one_itl_apart() -> None:

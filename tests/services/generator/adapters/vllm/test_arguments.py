@@ -1,10 +1,13 @@
 from services.generator.adapters.vllm.arguments import engine_arguments
-from services.generator.domain.engine_parameters import VllmParameters
+from services.generator.domain.engine_parameters import ServedModel, VllmParameters
+
+MODEL = ServedModel(64, "model")
 
 
 def test_only_on_a_cpu_are_prompts_prefilled_whole() -> None:
-    parameters = VllmParameters("model", 4096, max_running_requests=64)
-    told = {is_cpu: engine_arguments(parameters, is_cpu=is_cpu) for is_cpu in (True, False)}
+    parameters = VllmParameters(max_running_requests=64)
+    model = ServedModel(4096, "model")
+    told = {is_cpu: engine_arguments(model, parameters, is_cpu=is_cpu) for is_cpu in (True, False)}
     prefill = {
         is_cpu: (own["enable_chunked_prefill"], own["max_num_batched_tokens"]) for is_cpu, own in told.items()
     }
@@ -12,11 +15,11 @@ def test_only_on_a_cpu_are_prompts_prefilled_whole() -> None:
 
 
 def test_the_engine_computes_in_what_the_settings_say_and_chooses_where_they_leave_it() -> None:
-    assert engine_arguments(VllmParameters("model", 64), is_cpu=True)["dtype"] == "auto"
-    assert engine_arguments(VllmParameters("model", 64, dtype="float32"), is_cpu=True)["dtype"] == "float32"
+    assert engine_arguments(MODEL, VllmParameters(), is_cpu=True)["dtype"] == "auto"
+    assert engine_arguments(MODEL, VllmParameters(dtype="float32"), is_cpu=True)["dtype"] == "float32"
 
 
 def test_nothing_of_a_request_is_logged_and_no_code_of_a_model_runs() -> None:
-    told = engine_arguments(VllmParameters("model", 64), is_cpu=False)
+    told = engine_arguments(MODEL, VllmParameters(), is_cpu=False)
     assert not told["enable_log_requests"]
     assert not told["trust_remote_code"]

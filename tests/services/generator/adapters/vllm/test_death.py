@@ -14,13 +14,15 @@ import pytest
 import pytest_asyncio
 
 from services.generator.adapters.engines import engine_from
-from services.generator.domain.engine_parameters import VllmParameters
+from services.generator.domain.engine_parameters import ServedModel, VllmParameters
 from services.generator.domain.ports import Engine, EngineFailedError
 from services.generator.domain.sampling import Sampling
 from services.kernel.clock import SystemClock
 from services.runtime.settings import SettingsError
 from tests.contracts.engine_requests import answer, ask, chat, until
 from tests.services.generator.adapters.vllm.test_engine import MODEL
+
+SERVED = ServedModel(256, str(MODEL))
 
 CANARY = "kanarienvogel-7f3a"
 
@@ -57,7 +59,7 @@ def standard_error_in(file: Path) -> Iterator[None]:
 @pytest_asyncio.fixture
 async def engine(monkeypatch: pytest.MonkeyPatch, said: Path) -> AsyncIterator[Engine]:
     """An engine of its own, in a forked process that has the defect and writes to `said`."""
-    engine = engine_from(VllmParameters(str(MODEL), 256, kv_cache_memory_bytes=2**20), SystemClock())
+    engine = engine_from(SERVED, VllmParameters(kv_cache_memory_bytes=2**20), SystemClock())
     from vllm.v1.core.sched.scheduler import Scheduler  # noqa: PLC0415 - after its environment
 
     whole = Scheduler.schedule
@@ -121,7 +123,7 @@ async def test_a_killed_engine_is_noticed_and_where_is_logged(
 
 
 def test_an_engine_that_cannot_start_says_why_in_its_own_words(capfd: pytest.CaptureFixture[str]) -> None:
-    engine = engine_from(VllmParameters(str(MODEL), 256, kv_cache_memory_bytes=1), SystemClock())
+    engine = engine_from(SERVED, VllmParameters(kv_cache_memory_bytes=1), SystemClock())
     with pytest.raises(SettingsError):
         asyncio.run(engine.start())
     assert "conserving_memory" in capfd.readouterr().err

@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from services.generator.adapters.engines import engine_from
 from services.generator.adapters.vllm.arguments import engine_arguments
-from services.generator.domain.engine_parameters import VllmParameters
+from services.generator.domain.engine_parameters import ServedModel, VllmParameters
 from services.generator.domain.ports import ChatTurn, Engine, Role
 from services.generator.domain.warm_up import warm_up
 from services.kernel.clock import SystemClock
@@ -21,13 +21,11 @@ MODEL = Path(__file__).parents[5] / "deploy" / "models" / "tiny-eu"
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def vllm_engine() -> AsyncIterator[Engine]:
     parameters = VllmParameters(
-        str(MODEL),
-        CONTEXT_TOKENS,
         # Blocks for three whole contexts where four requests run, so that some are preempted.
         kv_cache_memory_bytes=3 * 1024 * 1024,
         max_running_requests=RUNNING_REQUESTS,
     )
-    engine = engine_from(parameters, SystemClock())
+    engine = engine_from(ServedModel(CONTEXT_TOKENS, str(MODEL)), parameters, SystemClock())
     await engine.start()
     await warm_up(engine)
     yield engine
@@ -51,7 +49,7 @@ class TestVllmEngine(EngineContract):
     async def test_vllm_knows_every_argument_that_it_is_told(self, engine: Engine) -> None:
         from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415 - after its environment
 
-        told = engine_arguments(VllmParameters(str(MODEL), 512, dtype="float32"), is_cpu=True)
+        told = engine_arguments(ServedModel(512, str(MODEL)), VllmParameters(dtype="float32"), is_cpu=True)
         config = AsyncEngineArgs(**told).create_engine_config()
         assert (str(config.model_config.dtype), config.model_config.max_model_len) == ("torch.float32", 512)
 
