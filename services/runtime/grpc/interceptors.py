@@ -1,25 +1,21 @@
 """What happens around every gRPC call: who may, request id, validation, duration, errors without input."""
 
-import asyncio
 import contextlib
 import inspect
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar, cast
 
 import grpc
 import protovalidate
-import structlog
 from google.protobuf.message import DecodeError, Message
 
-from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
+from services.runtime.grpc.call_log import CallLog
 from services.runtime.grpc.callers import Callers, names_of
 from services.runtime.grpc.first_messages import FirstMessages
 from services.runtime.grpc.status import STATUS, trailing_metadata
-from services.runtime.logs import get_logger, log_failure
-from services.runtime.telemetry import counter, histogram
+from services.runtime.logs import get_logger
 
 REQUEST_ID_KEY = "x-request-id"
 # Whoever probes may ask these: the answers are an enum and numbers.
@@ -39,15 +35,10 @@ _Request = TypeVar("_Request", bound=Message)
 class CallBoundary(grpc.aio.ServerInterceptor):
     """Wraps every method of a server; the only place where an exception becomes a gRPC status."""
 
-    def __init__(self, clock: Clock, callers: Callers | None = None, *, level: int = logging.DEBUG) -> None:
-        self.level = level
-        self._clock = clock
+    def __init__(self, log: CallLog, callers: Callers | None = None) -> None:
+        self._log = log
         self._callers = callers or Callers({})
         self._first_messages = FirstMessages()
-        self._durations = histogram("comptoir.rpc.duration", unit="s", description="Time spent on one call.")
-        self._internal = counter(
-            "comptoir.rpc.internal_errors", unit="{request}", description="Unexpected failures."
-        )
 
     async def intercept_service(
         self,
@@ -66,14 +57,14 @@ class CallBoundary(grpc.aio.ServerInterceptor):
 
     def _bounded(self, handler: Handler, method: str, request_id: str) -> Handler:
         async def unary(request: Any, context: Context) -> Any:
-            async with _Call(self, method, request_id, context):
+            async with _Call(self._log, method, request_id, context):
                 self._admit(method, context)
                 return await _method(handler)(await self._checked(handler, request), context)
 
         # It writes for itself: a cancelled call then ends the handler here and now, where a generator that
         # waits to be asked for more would be left to the garbage collector with its `finally` blocks.
         async def streaming(request: Any, context: Context) -> None:
-            async with _Call(self, method, request_id, context):
+            async with _Call(self._log, method, request_id, context):
                 self._admit(method, context)
                 answer = _method(handler)(await self._checked(handler, request), context)
                 if inspect.isawaitable(answer):
@@ -116,57 +107,24 @@ class CallBoundary(grpc.aio.ServerInterceptor):
         if names is not None:
             self._callers.check(method, names)
 
-    def observe(self, method: str, status: str, seconds: float) -> None:
-        """Counts one call."""
-        self._durations.record(seconds, {"method": method, "status": status})
-
-    def count_internal(self, error: BaseException) -> None:
-        """Counts one unexpected failure."""
-        self._internal.add(1, {"error_type": type(error).__name__})
-
-    def now(self) -> float:
-        """Monotonic seconds."""
-        return self._clock.monotonic_seconds()
-
 
 class _Call:
-    """One call: binds its request id, times it, and turns what it raises into a status."""
+    """Around one call of a context: what it raises becomes the call's status."""
 
-    def __init__(self, boundary: CallBoundary, method: str, request_id: str, context: Context) -> None:
-        self._boundary = boundary
-        self._method = method
-        self._request_id = request_id
+    def __init__(self, log: CallLog, method: str, request_id: str, context: Context) -> None:
+        self._record = log.start(method, request_id)
         self._context = context
-        self._started = boundary.now()
 
     async def __aenter__(self) -> None:
-        structlog.contextvars.bind_contextvars(request_id=self._request_id)
+        self._record.bind()
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
-        status = _status_of(error)
-        seconds = self._boundary.now() - self._started
-        self._boundary.observe(self._method, status.name, seconds)
-        reason = error.reason.name if isinstance(error, ComptoirError) else ""
-        _log.log(
-            self._boundary.level,
-            "call",
-            method=self._method,
-            grpc_status=status.name,
-            reason=reason,
-            duration_seconds=seconds,
-        )
-        if error is None or isinstance(error, (asyncio.CancelledError, GeneratorExit, grpc.aio.AbortError)):
-            return False
-        if isinstance(error, ComptoirError):
-            await self._context.abort(status, error.reason.name, trailing_metadata(error))
-        if not isinstance(error, Exception):
-            return False
-        self._boundary.count_internal(error)
-        log_failure(_log, "call_failed", error, method=self._method)
-        failure = ComptoirError(Reason.INTERNAL)
-        await self._context.abort(
-            grpc.StatusCode.INTERNAL, f"internal error: {type(error).__name__}", trailing_metadata(failure)
-        )
+        told = self._record.end(error)
+        if told is not None:
+            unexpected = "" if told is error else f"internal error: {type(error).__name__}"
+            await self._context.abort(
+                STATUS[told.reason], unexpected or told.reason.name, trailing_metadata(told)
+            )
         return False
 
 
@@ -223,13 +181,3 @@ def _request_id(details: grpc.HandlerCallDetails) -> str:
             if given is not None:
                 return given.hex
     return Identity.random().hex
-
-
-def _status_of(error: BaseException | None) -> grpc.StatusCode:
-    if error is None:
-        return grpc.StatusCode.OK
-    if isinstance(error, ComptoirError):
-        return STATUS[error.reason]
-    if isinstance(error, (asyncio.CancelledError, GeneratorExit)):
-        return grpc.StatusCode.CANCELLED
-    return grpc.StatusCode.INTERNAL

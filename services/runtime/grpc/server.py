@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services.kernel.clock import Clock
 from services.kernel.readiness import DRAINING, READY, STARTING, Readiness, Unready, unready
 from services.runtime.addresses import GrpcListen, GrpcTarget
+from services.runtime.grpc.call_log import CallLog
 from services.runtime.grpc.callers import Callers
 from services.runtime.grpc.health import HealthService
 from services.runtime.grpc.interceptors import CallBoundary
@@ -44,8 +45,10 @@ class GrpcServer:
         listen: GrpcListen,
         healths: HealthService,
         readiness: ReadinessServicer,
+        calls: CallLog,
     ) -> None:
         self.server = server
+        self.calls = calls
         self._listen = listen
         self._healths = healths
         self._readiness = readiness
@@ -109,8 +112,9 @@ def build_server(
 
     Every call leaves a line of `call_level`: its method, status and duration.
     """
+    calls = CallLog(clock, level=call_level)
     server = grpc.aio.server(
-        interceptors=[CallBoundary(clock, Callers(listen.callers), level=call_level)],
+        interceptors=[CallBoundary(calls, Callers(listen.callers))],
         maximum_concurrent_rpcs=max_concurrent_calls,
         options=[
             ("grpc.max_receive_message_length", max_receive_bytes),
@@ -125,7 +129,7 @@ def build_server(
     health_pb2_grpc.add_HealthServicer_to_server(healths, server)
     readiness = ReadinessServicer(clock)
     readiness_pb2_grpc.add_ReadinessServiceServicer_to_server(readiness, server)
-    return GrpcServer(server, listen, healths, readiness)
+    return GrpcServer(server, listen, healths, readiness, calls)
 
 
 def channel(

@@ -1,0 +1,128 @@
+"""The called side of joined calls: a task for each call of a stream, and one writer for them all."""
+
+import asyncio
+import contextvars
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from google.protobuf.message import Message
+
+from services.kernel.errors import ComptoirError, Reason
+from services.runtime.grpc.call_log import CallLog, CallRecord
+
+_Request = TypeVar("_Request", bound=Message)
+_Response = TypeVar("_Response", bound=Message)
+
+
+class JoinedAnswers(Generic[_Request, _Response]):
+    """One stream of many calls, from its first request until it ends; made anew for each stream.
+
+    `outgoing` takes what is to be sent now, as one message, or returns None. What calls say while a message
+    is being written goes into the next one. A caller that does not read so costs memory, and only that of the
+    answers it asked for; nobody else waits.
+    """
+
+    def __init__(
+        self, log: CallLog, method: str, *, outgoing: Callable[[], _Response | None], max_calls: int
+    ) -> None:
+        self._log = log
+        self._method = method
+        self._outgoing = outgoing
+        self._max_calls = max_calls
+        self._calls: dict[int, asyncio.Task[None]] = {}
+        self._is_ending = False
+        self._changed = asyncio.Event()
+
+    def wake(self) -> None:
+        """Says that `outgoing` has something."""
+        self._changed.set()
+
+    def end(self) -> None:
+        """Ends the stream once all of its calls have ended, as a server does that drains."""
+        self._is_ending = True
+        self._changed.set()
+
+    def start(
+        self,
+        number: int,
+        request_id: str,
+        work: Callable[[], Coroutine[Any, Any, None]],
+        failed: Callable[[ComptoirError], None],
+    ) -> None:
+        """Begins a call; `failed` is told once how it failed, and nothing where the caller cancelled it.
+
+        A number that is in use, and a call above the stream's bound, are refused.
+        """
+        if number in self._calls:
+            failed(ComptoirError(Reason.REQUEST_INVALID, field="call_number"))
+        elif self._is_ending:
+            failed(ComptoirError(Reason.UNAVAILABLE))
+        elif len(self._calls) >= self._max_calls:
+            failed(ComptoirError(Reason.REPLICA_OVERLOADED))
+        else:
+            record = self._log.start(self._method, request_id)
+            context = contextvars.copy_context()
+            context.run(record.bind)
+            task = self._calls[number] = asyncio.create_task(work(), context=context)
+            # Not in the task itself: one that is cancelled before its first step runs none of its lines.
+            task.add_done_callback(partial(self._ended, number, record, failed), context=context)
+
+    def cancel(self, number: int) -> None:
+        """Ends a call whose caller went; harmless for one that has ended."""
+        if (task := self._calls.get(number)) is not None:
+            task.cancel()
+
+    async def serve(
+        self,
+        requests: AsyncIterator[_Request],
+        receive: Callable[[_Request], None],
+        write: Callable[[_Response], Awaitable[None]],
+    ) -> None:
+        """Returns once the caller sends no more, or the server drains, and every call has ended.
+
+        Cancelled, or with a stream that broke, it cancels every call and waits for their ends.
+        """
+        reading = asyncio.create_task(self._read(requests, receive))
+        try:
+            while not (self._is_ending and not self._calls):
+                await self._changed.wait()
+                self._changed.clear()
+                while (message := self._outgoing()) is not None:
+                    await write(message)
+            reading.cancel()
+            await self._settle(reading)
+        finally:
+            await self._cancel_all(reading)
+
+    async def _read(self, requests: AsyncIterator[_Request], receive: Callable[[_Request], None]) -> None:
+        try:
+            async for request in requests:
+                receive(request)
+        finally:
+            self.end()
+
+    def _ended(
+        self,
+        number: int,
+        record: CallRecord,
+        failed: Callable[[ComptoirError], None],
+        task: "asyncio.Task[None]",
+    ) -> None:
+        failure = asyncio.CancelledError() if task.cancelled() else task.exception()
+        told = record.end(failure)
+        del self._calls[number]
+        if told is not None:
+            failed(told)
+        self._changed.set()
+
+    async def _settle(self, reading: "asyncio.Task[None]") -> None:
+        await asyncio.wait([reading])
+        if not reading.cancelled() and (error := reading.exception()) is not None:
+            raise error
+
+    async def _cancel_all(self, reading: "asyncio.Task[None]") -> None:
+        tasks = [reading, *self._calls.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)

@@ -1,0 +1,176 @@
+"""Many calls on one stream: each gets its own answer and its own end, and none stops another."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from services.kernel.errors import ComptoirError, Reason
+from services.runtime import logs
+from tests.services.runtime.grpc.joined.shouting import MAX_CALLS, METHOD, Shouting, shouting
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> str:
+    return f"unix:{tmp_path}/s.sock"
+
+
+async def heard(future: "asyncio.Future[str]") -> str:
+    return await asyncio.wait_for(future, 5)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():  # noqa: ASYNC110 - what is waited for is gRPC's doing
+            await asyncio.sleep(0)
+
+
+async def until_read(service: Shouting, count: int) -> None:
+    await until(lambda: len(service.words) >= count)
+
+
+async def test_each_call_gets_its_own_answer(address: str) -> None:
+    async with shouting(address) as (service, listening):
+        first, second = listening.ask(1), listening.ask(2)
+        service.say(2, "two")
+        assert await heard(second) == "two"
+        assert not first.done()
+        service.say(1, "one")
+        assert await heard(first) == "one"
+        assert len(service.streams) == 1
+
+
+async def test_calls_that_come_in_one_turn_travel_in_one_message(address: str) -> None:
+    async with shouting(address) as (service, listening):
+        futures = [listening.ask(number) for number in range(1, 6)]
+        for number in range(1, 6):
+            service.say(number, "word")
+        assert [await heard(future) for future in futures] == ["word"] * 5
+        assert service.messages_read == 1
+
+
+async def test_answers_that_come_while_one_is_written_travel_together(address: str) -> None:
+    async with shouting(address) as (service, listening):
+        service.may_write.clear()
+        futures = [listening.ask(number) for number in range(1, 6)]
+        await until_read(service, 5)
+        service.say(1, "first")
+        for number in range(2, 6):
+            service.say(number, "later")
+        service.may_write.set()
+        for future in futures:
+            await heard(future)
+        assert len(service.messages_written) <= 2
+
+
+async def test_a_call_that_fails_is_the_only_one_that_does(address: str) -> None:
+    async with shouting(address) as (service, listening):
+        failing, defect, well = listening.ask(1), listening.ask(2), listening.ask(3)
+        service.say(1, ComptoirError(Reason.MODEL_NOT_FOUND))
+        service.say(2, ValueError("canary7f3a"))
+        service.say(3, "well")
+        assert await heard(failing) == "MODEL_NOT_FOUND"
+        assert await heard(defect) == "INTERNAL"
+        assert await heard(well) == "well"
+
+
+async def test_a_cancelled_call_ends_at_the_other_side_and_no_other_does(address: str) -> None:
+    async with shouting(address) as (service, listening):
+        listening.ask(1)
+        other = listening.ask(2)
+        await until_read(service, 2)
+        listening.send(-1)
+        service.say(2, "here")
+        assert await heard(other) == "here"
+        await until(lambda: service.cancelled == [1])
+
+
+async def test_a_call_that_is_cancelled_before_it_began_leaves_nothing_behind(address: str) -> None:
+    async with shouting(address) as (service, listening):
+        listening.ask(1)
+        listening.send(-1)
+        follower = listening.ask(2)
+        service.say(2, "two")
+        assert await heard(follower) == "two"
+        again = listening.ask(1)
+        service.say(1, "one")
+        assert await heard(again) == "one"
+
+
+async def test_a_number_that_is_in_use_is_refused(address: str) -> None:
+    async with shouting(address) as (service, listening):
+        listening.ask(1)
+        again = listening.ask(1)
+        assert await heard(again) == "REQUEST_INVALID"
+        assert service.cancelled == []
+
+
+async def test_more_calls_than_a_stream_may_have_are_refused_one_by_one(address: str) -> None:
+    async with shouting(address) as (service, listening):
+        held = [listening.ask(number) for number in range(1, MAX_CALLS + 1)]
+        above = listening.ask(MAX_CALLS + 1)
+        assert await heard(above) == "REPLICA_OVERLOADED"
+        service.say(1, "one")
+        assert await heard(held[0]) == "one"
+        after = listening.ask(MAX_CALLS + 2)
+        service.say(MAX_CALLS + 2, "after")
+        assert await heard(after) == "after"
+
+
+async def test_calls_of_a_stream_that_ends_fail_and_the_next_call_opens_another(address: str) -> None:
+    async with shouting(address) as (service, listening):
+        lost = listening.ask(1)
+        await until_read(service, 1)
+        await listening.stream.close()
+        with pytest.raises(ComptoirError) as failure:
+            await heard(lost)
+        assert failure.value.reason is Reason.UNAVAILABLE
+        following = listening.ask(2)
+        service.say(2, "two")
+        assert await heard(following) == "two"
+        assert service.cancelled == [1]
+        assert len(service.streams) == 2
+
+
+async def test_nobody_at_the_address_fails_the_calls_at_once(tmp_path: Path) -> None:
+    async with shouting(f"unix:{tmp_path}/s.sock") as (service, listening):
+        assert service.server is not None
+        await service.server.drain(0)
+        with pytest.raises(ComptoirError) as failure:
+            await heard(listening.ask(1))
+        assert failure.value.reason is Reason.UNAVAILABLE
+
+
+async def test_a_server_that_drains_lets_calls_end_and_takes_no_new_ones(address: str) -> None:
+    async with shouting(address) as (service, listening):
+        running = listening.ask(1)
+        await until_read(service, 1)
+        service.streams[0].end()
+        refused = listening.ask(2)
+        assert await heard(refused) == "UNAVAILABLE"
+        service.say(1, "one")
+        assert await heard(running) == "one"
+        await until(lambda: not listening.stream.is_open)
+        after = listening.ask(3)
+        service.say(3, "three")
+        assert await heard(after) == "three"
+        assert len(service.streams) == 2
+
+
+async def test_each_call_leaves_its_own_line_with_its_own_request_id(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure("test", "debug")
+    async with shouting(address) as (service, listening):
+        futures = [listening.ask(7), listening.ask(8)]
+        service.say(7, "seven")
+        service.say(8, ValueError("canary7f3a"))
+        for future in futures:
+            await heard(future)
+    lines = capsys.readouterr().err.splitlines()
+    assert any(f"{7:032x}" in line and METHOD in line and "OK" in line for line in lines)
+    assert any(f"{8:032x}" in line and "ValueError" in line for line in lines)
+    assert not any("canary7f3a" in line for line in lines)
