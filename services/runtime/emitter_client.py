@@ -17,7 +17,6 @@ from comptoir.usage.v1 import usage_pb2
 from services.kernel.backoff import Backoff
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
-from services.kernel.reasons import RETRYABLE
 from services.runtime.addresses import GrpcTarget
 from services.runtime.grpc.server import channel
 from services.runtime.grpc.status import error_from
@@ -136,7 +135,7 @@ class EmitterClient:
             failure = await self._send(part)
             if failure is None:
                 continue
-            is_for_now = failure.reason in RETRYABLE
+            is_for_now = failure.reason.row.is_retryable
             if is_for_now and not failure.field:
                 return [*left, *part, *itertools.chain(*reversed(parts))], failure
             if len(part) > 1:

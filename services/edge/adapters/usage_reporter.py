@@ -12,7 +12,6 @@ from services.edge.domain.timeline import EdgeRequest
 from services.kernel.backoff import Backoff
 from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity
-from services.kernel.reasons import RETRYABLE
 from services.runtime.emitter_client import MAX_EVENTS, EmitterClient
 from services.runtime.logs import get_logger
 from services.runtime.telemetry import counter
@@ -93,7 +92,7 @@ class UsageReporter:
         try:
             await self._emitter.record(edge_requests=(event,))
         except ComptoirError as error:
-            if error.reason in RETRYABLE:
+            if error.reason.row.is_retryable:
                 return True
             self._drop(1)
             _log.error("edge_event_dropped", reason=error.reason.name)

@@ -4,7 +4,6 @@ from services.edge.domain.generation import ChatRequest, Finished
 from services.edge.domain.ports import Admission, Answer, Generators
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
-from services.kernel.reasons import MAY_TRY_NEXT_TICKET
 
 
 class TicketedAnswer:
@@ -53,7 +52,7 @@ class TicketedAnswer:
                 )
             except ComptoirError as error:
                 failure = error
-                if error.reason not in MAY_TRY_NEXT_TICKET:
+                if not error.reason.row.may_try_next_ticket:
                     break
             except BaseException:
                 # The caller went, or the time was up, while the ticket was on its way.
@@ -85,7 +84,7 @@ class TicketedAnswer:
 
     def _move_on(self, error: ComptoirError) -> None:
         is_last = self.attempts == len(self._admission.offers)
-        if self._has_delta or is_last or error.reason not in MAY_TRY_NEXT_TICKET:
+        if self._has_delta or is_last or not error.reason.row.may_try_next_ticket:
             # Without a delta the replica leaves the lease open for the next ticket, which nobody uses.
             self.is_lease_unused = not self._has_delta
             raise error

@@ -12,7 +12,6 @@ from services.emitter.domain.ports import Event, Spool, Taken
 from services.emitter.domain.pseudonym import Pseudonyms
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError
-from services.kernel.reasons import RETRYABLE
 from services.runtime.grpc.interceptors import Context
 from services.runtime.logs import get_logger
 from services.runtime.telemetry import counter
@@ -127,5 +126,5 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
     def _count(self, refusal: ComptoirError) -> None:
         """Counts a refusal by reason and field; one that is final loses an event, so it is a line too."""
         self._refused.add(1, {"reason": refusal.reason.name, "field": refusal.field})
-        if refusal.reason not in RETRYABLE:
+        if not refusal.reason.row.is_retryable:
             _log.error("events_refused_for_good", reason=refusal.reason.name, field=refusal.field)

@@ -7,14 +7,11 @@ from google.protobuf.message import DecodeError
 
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.kernel.quota import QuotaState
-from services.kernel.reasons import MAY_TRY_NEXT_TICKET, RETRYABLE, ROWS
 
 DETAIL_KEY = "comptoir-error-bin"
 _MAX_UINT32 = 2**32 - 1
 
-STATUS: dict[Reason, grpc.StatusCode] = {
-    reason: grpc.StatusCode[row.grpc_status] for reason, row in ROWS.items()
-}
+STATUS: dict[Reason, grpc.StatusCode] = {reason: grpc.StatusCode[reason.row.grpc_status] for reason in Reason}
 
 # What a caller makes of a status that came without a detail: from the transport, or from a stranger.
 _WITHOUT_DETAIL: dict[grpc.StatusCode, Reason] = {
@@ -34,16 +31,17 @@ _TOO_LARGE = "message larger than max"
 
 def trailing_metadata(error: ComptoirError) -> tuple[tuple[str, bytes], ...]:
     """The metadata that carries `error` to the caller."""
+    row = error.reason.row
     detail = ErrorDetail(
-        reason=int(error.reason),  # type: ignore[arg-type] # the enum's stub type is nominal
-        is_retryable=error.reason in RETRYABLE,
+        reason=row.number,  # type: ignore[arg-type] # the enum's stub type is nominal
+        is_retryable=row.is_retryable,
+        may_try_next_ticket=row.may_try_next_ticket,
         retry_after_milliseconds=_milliseconds(error.retry_after_seconds),
         field=error.field,
         limit=error.numbers.limit,
         requested=error.numbers.requested,
         available=error.numbers.available,
         quota=None if error.quota is None else _quota_detail(error.quota),
-        may_try_next_ticket=error.reason in MAY_TRY_NEXT_TICKET,
     )
     return ((DETAIL_KEY, detail.SerializeToString()),)
 
@@ -54,13 +52,22 @@ def error_from(failure: grpc.aio.AioRpcError) -> ComptoirError:
         if key == DETAIL_KEY and isinstance(value, bytes):
             try:
                 detail = ErrorDetail.FromString(value)
-                reason = Reason(detail.reason)
-            except (DecodeError, ValueError):
+            except DecodeError:
+                break
+            if (reason := _reason_of(detail)) is None:
                 break
             return _error_of(reason, detail)
     if failure.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in (failure.details() or ""):
         return ComptoirError(Reason.REQUEST_TOO_LARGE)
     return ComptoirError(_WITHOUT_DETAIL.get(failure.code(), Reason.INTERNAL))
+
+
+def _reason_of(detail: ErrorDetail) -> Reason | None:
+    try:
+        return Reason.by_number(detail.reason)
+    except ValueError:
+        # A reason of a later version. Where one replica is at fault, a replica out of reach is treated alike.
+        return Reason.UNAVAILABLE if detail.may_try_next_ticket else None
 
 
 def _error_of(reason: Reason, detail: ErrorDetail) -> ComptoirError:

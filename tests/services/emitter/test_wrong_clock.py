@@ -24,7 +24,6 @@ from services.generator.domain.ticket import Replica
 from services.kernel.clock import ManualClock, SystemClock
 from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity
-from services.kernel.reasons import RETRYABLE
 from services.runtime.addresses import GrpcListen, GrpcTarget
 from services.runtime.grpc.server import build_server
 from tests.contracts.spool import spool_file
@@ -75,7 +74,7 @@ class Producer:
         try:
             await self._servicer.Record(request, context)
         except ComptoirError as refusal:
-            assert refusal.reason in RETRYABLE  # noqa: PT017 - a final reason would have lost it
+            assert refusal.reason.row.is_retryable  # noqa: PT017 - a final reason would have lost it
             return False
         return True
 

@@ -5,7 +5,7 @@ import pytest
 
 from services.edge.domain.openai.errors import public_error
 from services.kernel.errors import Reason
-from services.kernel.reasons import MAY_TRY_NEXT_TICKET, RETRYABLE, ROWS, Retry
+from services.kernel.rows import Retry
 from services.runtime.grpc.status import STATUS
 
 _CODES = grpc.StatusCode
@@ -29,22 +29,50 @@ _BESIDE: dict[grpc.StatusCode, set[int]] = {
 _TRANSIENT = {_CODES.UNAVAILABLE, _CODES.RESOURCE_EXHAUSTED}
 
 
-def test_every_reason_has_one_row() -> None:
-    assert set(ROWS) == set(Reason)
+# What one replica or its ticket may be at fault for, as callers of gRPC know it.
+_OF_ONE_REPLICA = {
+    "UNAVAILABLE",
+    "NO_REPLICA",
+    "REPLICA_OVERLOADED",
+    "REPLICA_DRAINING",
+    "TICKET_INVALID",
+    "TICKET_EXPIRED",
+    "TICKET_WRONG_REPLICA",
+    "TICKET_ALREADY_USED",
+}
+
+
+def test_no_number_is_used_twice() -> None:
+    # Of two names with one number, an enum makes one member.
+    assert len(Reason.__members__) == len(Reason) == len({reason.row.number for reason in Reason})
+
+
+def test_a_reason_is_its_number_and_is_found_by_it() -> None:
+    assert [Reason.by_number(int(reason)) for reason in Reason] == list(Reason)
+    assert int(Reason.CALLER_NOT_ALLOWED) == Reason.CALLER_NOT_ALLOWED.value == 32
+
+
+def test_the_next_ticket_is_for_what_one_replica_or_its_ticket_is_at_fault_for() -> None:
+    assert {reason.name for reason in Reason if reason.row.may_try_next_ticket} == _OF_ONE_REPLICA
+
+
+def test_the_store_knows_reasons_by_their_names_in_lower_case() -> None:
+    assert Reason.UNSPECIFIED.sql_name == "none"
+    assert Reason.KEY_INVALID.sql_name == "key_invalid"
 
 
 @pytest.mark.parametrize("reason", list(Reason))
 def test_both_doors_tell_the_same_of_a_reason(reason: Reason) -> None:
     public = public_error(reason)
     assert public.status in _BESIDE[STATUS[reason]]
-    assert (STATUS[reason] in _TRANSIENT) == (reason in RETRYABLE)
+    assert (STATUS[reason] in _TRANSIENT) == (reason.row.is_retryable)
     # A new ticket is the edge's to get: that is the only difference between the doors.
-    assert public.is_retryable == (reason in RETRYABLE or ROWS[reason].retry is Retry.NEW_TICKET)
+    assert public.is_retryable == (reason.row.is_retryable or reason.row.retry is Retry.NEW_TICKET)
 
 
 @pytest.mark.parametrize("reason", list(Reason))
 def test_what_sdks_try_again_by_its_status_is_what_may_succeed(reason: Reason) -> None:
-    row = ROWS[reason]
+    row = reason.row
     if row.retry is not Retry.NEVER:
         assert row.http_status in (429, 503)
     else:
@@ -58,22 +86,9 @@ def test_what_sdks_try_again_by_its_status_is_what_may_succeed(reason: Reason) -
 
 @pytest.mark.parametrize("reason", list(Reason))
 def test_a_sentence_of_what_can_be_done_ends_what_is_said(reason: Reason) -> None:
-    assert ROWS[reason].sentence.endswith(".")
-    assert ROWS[reason].code.isidentifier()
-    if ROWS[reason].http_status == 503:
-        assert "again" in ROWS[reason].sentence
-    if ROWS[reason].http_status in (401, 404, 429) and reason is not Reason.NOT_FOUND:
-        assert len(ROWS[reason].sentence.split(". ")) + ROWS[reason].sentence.count(":") > 1
-
-
-def test_the_next_ticket_is_for_failures_of_one_replica_and_never_for_a_request_that_breaks_engines() -> None:
-    assert {
-        Reason.UNAVAILABLE,
-        Reason.NO_REPLICA,
-        Reason.REPLICA_OVERLOADED,
-        Reason.REPLICA_DRAINING,
-        Reason.TICKET_INVALID,
-        Reason.TICKET_EXPIRED,
-        Reason.TICKET_WRONG_REPLICA,
-        Reason.TICKET_ALREADY_USED,
-    } == MAY_TRY_NEXT_TICKET
+    assert reason.row.sentence.endswith(".")
+    assert reason.row.code.isidentifier()
+    if reason.row.http_status == 503:
+        assert "again" in reason.row.sentence
+    if reason.row.http_status in (401, 404, 429) and reason is not Reason.NOT_FOUND:
+        assert len(reason.row.sentence.split(". ")) + reason.row.sentence.count(":") > 1

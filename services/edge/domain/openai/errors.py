@@ -10,7 +10,7 @@ from services.edge.domain.codings import SERVED_CODINGS
 from services.edge.domain.openai.parameters import expectation, public_name
 from services.edge.domain.openai.rate_limits import duration_text, quota_headers
 from services.kernel.errors import ComptoirError, Reason
-from services.kernel.reasons import ROWS, Retry, Row
+from services.kernel.rows import Retry, Row
 
 _REQUEST = "invalid_request_error"
 # Where nobody knows when a retry may succeed.
@@ -34,7 +34,7 @@ def _public(row: Row) -> PublicError:
     return PublicError(row.http_status, row.type, row.code, row.sentence, row.retry is not Retry.NEVER)
 
 
-PUBLIC_ERRORS = MappingProxyType({reason: _public(row) for reason, row in ROWS.items()})
+PUBLIC_ERRORS = MappingProxyType({reason: _public(reason.row) for reason in Reason})
 
 METHOD_NOT_ALLOWED = PublicError(
     405, _REQUEST, "method_not_allowed", "The path does not take this method; the header Allow names those."
@@ -86,16 +86,6 @@ TOO_MANY_CONNECTIONS = PublicError(
     is_retryable=True,
 )
 
-# What a refusal is about where it names no field.
-_PARAMS = MappingProxyType({Reason.CONTEXT_TOO_LONG: "messages", Reason.MODEL_NOT_FOUND: "model"})
-_RATES = MappingProxyType(
-    {
-        Reason.REQUESTS_EXHAUSTED: "requests per min (RPM)",
-        Reason.TOKENS_EXHAUSTED: "tokens per min (TPM)",
-        Reason.CONCURRENCY_EXHAUSTED: "requests in flight",
-    }
-)
-
 
 def public_error(reason: Reason) -> PublicError:
     """What a client sees of `reason`."""
@@ -104,7 +94,7 @@ def public_error(reason: Reason) -> PublicError:
 
 def error_json(error: ComptoirError) -> bytes:
     """The body `{"error": {message, type, param, code}}` of a refusal or failure."""
-    param = _PARAMS.get(error.reason) or public_name(error.field)
+    param = error.reason.row.param or public_name(error.field)
     return public_json(public_error(error.reason), message=_message(error, param), param=param)
 
 
@@ -152,8 +142,12 @@ def _message(error: ComptoirError, param: str | None) -> str:
         return f"Invalid '{param}': expected {expectation(param)}."
     if param and error.reason is Reason.PARAMETER_UNSUPPORTED:
         return f"Unsupported parameter: '{param}' is not supported; it must be {expectation(param)}."
+    if not error.numbers.limit:
+        return ""
+    if error.reason.row.rate:
+        return _rate_message(error)
     write = _WITH_NUMBERS.get(error.reason)
-    return write(error) if write and error.numbers.limit else ""
+    return write(error) if write else ""
 
 
 def _context_message(error: ComptoirError) -> str:
@@ -184,7 +178,7 @@ def _size_message(error: ComptoirError) -> str:
 
 
 def _rate_message(error: ComptoirError) -> str:
-    numbers, what = error.numbers, _RATES[error.reason]
+    numbers, what = error.numbers, error.reason.row.rate
     wait = duration_text(error.retry_after_seconds or _UNKNOWN_WAIT_SECONDS).decode()
     used = numbers.limit - min(numbers.available, numbers.limit)
     return (
@@ -198,8 +192,5 @@ _WITH_NUMBERS = MappingProxyType(
         Reason.CONTEXT_TOO_LONG: _context_message,
         Reason.QUOTA_TOO_SMALL: _quota_message,
         Reason.REQUEST_TOO_LARGE: _size_message,
-        Reason.REQUESTS_EXHAUSTED: _rate_message,
-        Reason.TOKENS_EXHAUSTED: _rate_message,
-        Reason.CONCURRENCY_EXHAUSTED: _rate_message,
     }
 )

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.kernel.quota import QuotaState
-from services.kernel.reasons import MAY_TRY_NEXT_TICKET, RETRYABLE
 from services.runtime.grpc.status import DETAIL_KEY, STATUS, error_from, trailing_metadata
 
 
@@ -44,8 +43,8 @@ def test_an_error_travels_and_comes_back_the_same(
 def test_a_caller_is_told_what_it_may_do_and_needs_no_table(reason: Reason) -> None:
     ((_, content),) = trailing_metadata(ComptoirError(reason))
     detail = ErrorDetail.FromString(content)
-    assert detail.is_retryable == (reason in RETRYABLE)
-    assert detail.may_try_next_ticket == (reason in MAY_TRY_NEXT_TICKET)
+    assert detail.is_retryable == reason.row.is_retryable
+    assert detail.may_try_next_ticket == reason.row.may_try_next_ticket
 
 
 def test_an_endless_wait_is_cut_to_what_the_schema_holds() -> None:
@@ -81,6 +80,15 @@ def test_without_a_detail_the_status_decides(
     got = error_from(failure(code, details=details))
     assert got.reason is reason
     assert "canary" not in str(got) + got.field
+
+
+def test_a_reason_of_a_newer_schema_may_pass_to_the_next_ticket_whatever_its_status() -> None:
+    newer = ErrorDetail.FromString(b"\x08\xff\x03\x48\x01")
+    assert newer.may_try_next_ticket
+    got = error_from(
+        failure(grpc.StatusCode.FAILED_PRECONDITION, Metadata((DETAIL_KEY, newer.SerializeToString())))
+    )
+    assert got.reason.row.may_try_next_ticket
 
 
 def test_a_reason_of_a_newer_schema_falls_back_to_the_status() -> None:

@@ -1,0 +1,86 @@
+"""How a reason shows over gRPC, over HTTP and to a person, and what reasons of one kind have in common."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+_REFUSED: Final = "invalid_request_error"
+_FAILED: Final = "server_error"
+_AGAIN: Final = "Send the request again in a moment; if this lasts, tell the operator."
+
+
+class Retry(Enum):
+    """Whether the same request may succeed later without a change by the caller."""
+
+    NEVER = "never"
+    # With another ticket: over HTTP the edge gets one by itself, over gRPC the caller has to ask for it.
+    NEW_TICKET = "new ticket"
+    LATER = "later"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A reason's faces; nothing of a request is in any of them.
+
+    `number` is that of the schema and of the store, `grpc_status` the name of a `grpc.StatusCode`. `type`
+    and `code` are OpenAI's, and `code` is the word that programs branch on. `may_try_next_ticket` is true
+    where one replica or its ticket is at fault, so that the next ticket of the same admission may serve the
+    request. `param` is what the refusal is about where it names no field, and `rate` the words for the quota
+    that is used up.
+    """
+
+    number: int
+    grpc_status: str
+    http_status: int
+    code: str
+    sentence: str
+    retry: Retry
+    type: str
+    may_try_next_ticket: bool = False
+    param: str | None = None
+    rate: str = ""
+
+    @property
+    def is_retryable(self) -> bool:
+        """True if the same call may succeed later: what a caller of gRPC is told."""
+        return self.retry is Retry.LATER
+
+
+def refused(
+    number: int, grpc_status: str, http_status: int, code: str, *sentences: str, param: str | None = None
+) -> Row:
+    """Returns the row of a request that its caller has to change."""
+    sentence = " ".join(sentences)
+    return Row(number, grpc_status, http_status, code, sentence, Retry.NEVER, _REFUSED, param=param)
+
+
+def limited(number: int, kind: str, rate: str, advice: str) -> Row:
+    """Returns the row of a quota that is used up for the moment; `kind` is what OpenAI's clients call it."""
+    sentence = f"Rate limit reached on {rate}. {advice}"
+    return Row(
+        number, "RESOURCE_EXHAUSTED", 429, "rate_limit_exceeded", sentence, Retry.LATER, kind, rate=rate
+    )
+
+
+def busy(number: int, grpc_status: str, code: str, what: str, *, may_try_next_ticket: bool = False) -> Row:
+    """Returns the row of a part of the service that does not take the request for the moment."""
+    return Row(number, grpc_status, 503, code, f"{what} {_AGAIN}", Retry.LATER, _FAILED, may_try_next_ticket)
+
+
+def unusable(number: int, code: str) -> Row:
+    """Returns the row of a ticket that does not serve where and when it was shown."""
+    sentence = f"The permission for the replica was not accepted. {_AGAIN}"
+    return Row(number, "FAILED_PRECONDITION", 503, code, sentence, Retry.NEW_TICKET, _FAILED, True)
+
+
+def failed(
+    number: int,
+    grpc_status: str,
+    http_status: int,
+    code: str,
+    *sentences: str,
+    may_try_next_ticket: bool = False,
+) -> Row:
+    """Returns the row of a failure that is not the caller's doing and that no repetition mends."""
+    sentence = " ".join(sentences)
+    return Row(number, grpc_status, http_status, code, sentence, Retry.NEVER, _FAILED, may_try_next_ticket)
