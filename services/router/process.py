@@ -8,17 +8,17 @@ from comptoir.router.v1 import admin_pb2_grpc, replica_pb2_grpc, router_pb2_grpc
 
 from services.kernel.clock import Clock
 from services.router.adapters.cached_keys import CachedKeys
-from services.router.adapters.counted_leases import CountedLeases
 from services.router.adapters.ed25519_signer import SEED_BYTES, Ed25519Signer
 from services.router.adapters.expiry import expire_leases
+from services.router.adapters.lease_counter import MeteredLeases
 from services.router.adapters.memory_leases import MemoryLeases
 from services.router.adapters.ready_follower import follow_readiness
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
 from services.router.adapters.sql_keys import SqlKeys
 from services.router.domain.administration import Administration
-from services.router.domain.admission import AdmissionDesk, Policy, Ports
+from services.router.domain.admission import Admitter, Policy, Ports
 from services.router.domain.authentication import Authenticator
-from services.router.domain.leases import LeaseDesk
+from services.router.domain.leases import Leases
 from services.router.domain.ports import AdmissionLog
 from services.router.domain.registering import Membership
 from services.router.domain.roster import Roster
@@ -48,7 +48,8 @@ class Router:
         self._replicas = MemoryReplicaDirectory(
             return_seconds=settings.replica_return_seconds, silent_seconds=settings.replica_silent_seconds
         )
-        self._leases = LeaseDesk(CountedLeases(MemoryLeases()), self._replicas, clock, settings.lease_terms)
+        store = MemoryLeases(clock)
+        self._leases = Leases(store, MeteredLeases(), self._replicas, clock, settings.lease_terms)
         self._roster = Roster(self._replicas, settings.ready_terms, clock)
         signer = Ed25519Signer(seed, settings.signing_key_number)
         self._stopping = asyncio.Event()
@@ -61,7 +62,7 @@ class Router:
         self._serve_operators(pepper)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Serve until `stop` is set, then drain: open calls end, report streams are told to come back."""
+        """Serves until `stop` is set, then drain: open calls end, report streams are told to come back."""
         try:
             await self._start()
             await self._until(stop)
@@ -76,14 +77,14 @@ class Router:
             await server.set_serving(is_serving=True)
 
     async def _until(self, stop: asyncio.Event) -> None:
-        own = [
+        background = [
             asyncio.create_task(expire_leases(self._leases)),
             asyncio.create_task(follow_readiness(self._roster, self._tell_ready)),
         ]
         stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait({*own, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({*background, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
-        for task in own:
+        for task in background:
             if not task.cancel():
                 task.result()
 
@@ -106,8 +107,8 @@ class Router:
             config_digest=settings.digest,
         )
         authenticator = Authenticator(self._keys, pepper=pepper, region=self._region)
-        desk = AdmissionDesk(ports, authenticator, self._catalog, policy)
-        routing = RouterServer(desk, self._leases)
+        admitter = Admitter(ports, authenticator, self._catalog, policy)
+        routing = RouterServer(admitter, self._leases)
         router_pb2_grpc.add_RouterServiceServicer_to_server(routing, server)
 
     def _serve_replicas(self) -> None:

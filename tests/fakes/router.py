@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,11 +14,12 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.router.adapters.memory_leases import MemoryLeases
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
-from services.router.domain.admission import AdmissionDesk, AdmitRequest, Policy, Ports
+from services.router.domain.admission import AdmitRequest, Admitter, Policy, Ports
 from services.router.domain.authentication import Authenticator
 from services.router.domain.events import AdmissionEvent
 from services.router.domain.keys import digest_of
-from services.router.domain.leases import LeaseDesk, LeaseTerms
+from services.router.domain.lease import Transition
+from services.router.domain.leases import Leases, LeaseTerms
 from services.router.domain.placement import Load, ReadyTerms, Registration
 from services.router.domain.tenancy import Key, NewKey, Priority, Quota, Tenant
 from services.router.domain.ticket import SignedTicket, TicketClaims
@@ -120,6 +122,13 @@ class MemoryLog:
         return [event.reason for event in self.events]
 
 
+class CountedTransitions(Counter[str]):
+    """A counter of leases that a test can read."""
+
+    def count(self, transition: Transition) -> None:
+        self[transition.value] += 1
+
+
 class PlainSigner:
     """A signer whose tickets anybody can read; it keeps the claims."""
 
@@ -136,24 +145,28 @@ class AdmissionWorld:
     """Everything that one admission reaches, in memory."""
 
     keys: MemoryKeys = field(default_factory=MemoryKeys)
-    leases: MemoryLeases = field(default_factory=MemoryLeases)
     replicas: MemoryReplicaDirectory = field(default_factory=MemoryReplicaDirectory)
     signer: PlainSigner = field(default_factory=PlainSigner)
     log: MemoryLog = field(default_factory=MemoryLog)
     clock: ManualClock = field(default_factory=ManualClock)
     policy: Policy = POLICY
     terms: LeaseTerms = TERMS
+    transitions: CountedTransitions = field(default_factory=CountedTransitions)
     sessions: dict[int, Identity] = field(default_factory=dict)
 
     @cached_property
-    def lease_desk(self) -> LeaseDesk:
-        return LeaseDesk(self.leases, self.replicas, self.clock, self.terms)
+    def store(self) -> MemoryLeases:
+        return MemoryLeases(self.clock)
+
+    @cached_property
+    def leases(self) -> Leases:
+        return Leases(self.store, self.transitions, self.replicas, self.clock, self.terms)
 
     @property
-    def desk(self) -> AdmissionDesk:
-        ports = Ports(self.lease_desk, self.replicas, self.signer, self.log, self.clock)
+    def admitter(self) -> Admitter:
+        ports = Ports(self.leases, self.replicas, self.signer, self.log, self.clock)
         authenticator = Authenticator(self.keys, pepper=PEPPER, region=self.policy.region)
-        return AdmissionDesk(ports, authenticator, CATALOG, self.policy)
+        return Admitter(ports, authenticator, CATALOG, self.policy)
 
     async def key(
         self,

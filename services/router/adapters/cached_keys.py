@@ -26,7 +26,7 @@ class CachedKeys:
         self._changes = 0
 
     async def find(self, digest: bytes) -> Key | None:
-        """Return the key with that digest as it was at most 5 s ago, or None."""
+        """Returns the key with that digest as it was at most 5 s ago, or None."""
         now_seconds = self._clock.monotonic_seconds()
         known = self._found.get(digest)
         if known is not None and now_seconds - known[1] < MAX_AGE_SECONDS:
@@ -43,23 +43,23 @@ class CachedKeys:
         return key
 
     async def create_tenant(self, name: str, home_region: int, now_seconds: int) -> Tenant:
-        """Store a tenant; ALREADY_EXISTS if the name is taken."""
+        """Stores a tenant; ALREADY_EXISTS if the name is taken."""
         return await self._inner.create_tenant(name, home_region, now_seconds)
 
     async def list_tenants(self) -> Sequence[Tenant]:
-        """Return all tenants by number."""
+        """Returns all tenants by number."""
         return await self._inner.list_tenants()
 
     async def create_key(self, new: NewKey) -> Key:
-        """Store a key; NOT_FOUND if there is no such tenant."""
+        """Stores a key; NOT_FOUND if there is no such tenant."""
         return await self._inner.create_key(new)
 
     async def list_keys(self, tenant_name: str | None) -> Sequence[Key]:
-        """Return all keys of a tenant, or of all, by number; NOT_FOUND if there is no such tenant."""
+        """Returns all keys of a tenant, or of all, by number; NOT_FOUND if there is no such tenant."""
         return await self._inner.list_keys(tenant_name)
 
     async def revoke_key(self, number: int, now_seconds: int) -> Key:
-        """Mark a key as revoked, once; it is refused from the moment this returns."""
+        """Marks a key as revoked, once; it is refused from the moment this returns."""
         try:
             return await self._inner.revoke_key(number, now_seconds)
         finally:

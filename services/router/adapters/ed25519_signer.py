@@ -19,6 +19,6 @@ class Ed25519Signer:
         self._number = number
 
     def sign(self, claims: TicketClaims) -> SignedTicket:
-        """Return the ticket with the signature over its context and its serialized claims."""
+        """Returns the ticket with the signature over its context and its serialized claims."""
         content = wire.claims_bytes(claims)
         return SignedTicket(content, self._key.sign(TICKET_SIGNATURE_CONTEXT + content), self._number)

@@ -17,7 +17,7 @@ class EmitterLog:
         )
 
     async def record(self, event: AdmissionEvent) -> None:
-        """Return when the emitter has it; USAGE_NOT_RECORDED where it does not, whatever the cause."""
+        """Returns when the emitter has it; USAGE_NOT_RECORDED where it does not, whatever the cause."""
         self._decisions.add(1, {"reason": event.reason.name})
         try:
             await self._client.record(admissions=[wire.admission_event(event)])

@@ -3,20 +3,20 @@
 import asyncio
 from typing import Final
 
-from services.router.domain.leases import LeaseDesk
+from services.router.domain.leases import Leases
 from services.runtime.logs import get_logger
 
 _INTERVAL_SECONDS: Final = 1.0
 _log = get_logger(__name__)
 
 
-async def expire_leases(desk: LeaseDesk) -> None:
-    """Run until cancelled."""
+async def expire_leases(leases: Leases) -> None:
+    """Runs until cancelled."""
     while True:
         await asyncio.sleep(_INTERVAL_SECONDS)
-        lost = await desk.lose_gone()
+        lost = await leases.lose_gone()
         if lost:
             _log.warning("leases_lost", count=lost)
-        expired = await desk.expire()
+        expired = await leases.expire()
         if expired:
             _log.warning("leases_expired", count=expired)

@@ -1,56 +1,225 @@
 """Leases in this process's memory: for one router; a restart forgets them and every quota is full again."""
 
 from collections.abc import Sequence
+from typing import Final
 
+from services.kernel.clock import Clock
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 from services.router.domain.lease import (
     Acceptance,
     Accepted,
+    Ending,
     Freed,
+    Hold,
     Issue,
+    Lease,
     Process,
     Reservation,
     Settled,
     Settlement,
 )
-from services.router.domain.lease_book import LeaseBook
+from services.router.domain.quota import QuotaAccounts
+
+# Longer than a replica says a settlement again; beyond the number, the oldest are forgotten.
+REMEMBERED_SECONDS: Final = 660.0
+MAX_REMEMBERED: Final = 65_536
 
 
 class MemoryLeases:
-    """The lease store of a single router; each call is one step of the event loop, so it is atomic."""
+    """The lease store of a single router; each call is one step of the event loop, so it is atomic.
 
-    def __init__(self) -> None:
-        self._book = LeaseBook()
+    Leases are reserved, then accepted, released or expired, then free; whichever end comes first is the one
+    that counts. A reservation ends with its tickets. Until then it stays reserved even if it was released,
+    since a ticket cannot be called back. An accepted ticket holds its place until it is settled or its
+    process is gone. Whatever is accepted without a reservation is charged all the same.
+    """
 
-    async def reserve(self, reservation: Reservation, now_seconds: float) -> QuotaState:
-        """Lend all or nothing; raises which part of the quota is spent, with the wait."""
-        return self._book.reserve(reservation, now_seconds)
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._accounts = QuotaAccounts()
+        self._leases: dict[Identity, Lease] = {}
+        # Tickets that are settled, and when to forget them: said again, they change nothing.
+        self._ended: dict[Identity, float] = {}
+
+    @property
+    def in_flight(self) -> int:
+        """Returns how many places are taken."""
+        return self._accounts.in_flight
+
+    async def reserve(self, reservation: Reservation) -> QuotaState:
+        """Lends all that the reservation asks for, or nothing and raises which part of the quota is spent."""
+        key, tokens, now_seconds = reservation.key, reservation.tokens, self._now()
+        state = self._accounts.lend(key, reservation.quota, tokens, now_seconds)
+        expires_at_seconds = now_seconds + reservation.lasts_seconds
+        self._leases[reservation.lease_id] = Lease(reservation.lease_id, key, tokens, expires_at_seconds)
+        return state
 
     async def issue(self, issue: Issue) -> None:
-        """Note the tickets that were signed for a reservation."""
-        self._book.issue(issue)
+        """Notes the tickets that were signed for a reservation."""
+        lease = self._leases.get(issue.lease_id)
+        if lease is not None:
+            lease.issued = dict(issue.tickets)
+            lease.expires_at_seconds = self._now() + issue.lasts_seconds
 
-    async def accept(self, acceptance: Acceptance, now_seconds: float) -> Accepted:
-        """Bind a ticket to the process that accepted it; safe to repeat."""
-        return self._book.accept(acceptance, now_seconds)
+    async def accept(self, acceptance: Acceptance) -> Accepted:
+        """Binds a ticket to the process that accepted it; it takes the reservation, or is charged anew."""
+        ticket_id, now_seconds = acceptance.ticket_id, self._now()
+        if ticket_id in self._ended:
+            return Accepted.ENDED
+        lease = self._leases.get(acceptance.lease_id)
+        if lease is None:
+            lease = Lease(acceptance.lease_id, acceptance.key, 0, now_seconds, is_reserved=False)
+            self._leases[acceptance.lease_id] = lease
+        if ticket_id in lease.accepted:
+            return Accepted.KNOWN
+        lease.issued.pop(ticket_id, None)
+        lease.accepted[ticket_id], found = self._taken(lease, acceptance, now_seconds)
+        return found
 
-    async def settle(self, settlement: Settlement, now_seconds: float) -> tuple[Settled, Freed | None]:
-        """Replace what a ticket holds by what was used; safe to repeat."""
-        return self._book.settle(settlement, now_seconds)
+    async def settle(self, settlement: Settlement) -> tuple[Settled, Freed | None]:
+        """Replaces what a ticket holds by what was used; safe to repeat."""
+        lease, now_seconds = self._leases.get(settlement.lease_id), self._now()
+        ticket_id = settlement.ticket_id
+        if lease is not None and not ticket_id.is_set:
+            ticket_id = lease.ticket_on(settlement.process.replica)
+        if ticket_id in self._ended:
+            return Settled.ENDED, None
+        if ticket_id.is_set:
+            self._ended[ticket_id] = now_seconds + REMEMBERED_SECONDS
+        if lease is None:
+            self._accounts.charge(settlement.key, settlement.used_tokens, now_seconds)
+            return Settled.NOTHING, None
+        lease.issued.pop(ticket_id, None)
+        outcome = self._settle(lease, ticket_id, settlement, now_seconds)
+        self._drop_if_over(lease)
+        return outcome
 
-    async def release(self, lease_id: Identity, now_seconds: float) -> tuple[bool, Freed | None]:
-        """Give an unused lease back once its tickets are dead; False if accepted, released or over."""
-        return self._book.release(lease_id, now_seconds)
+    async def release(self, lease_id: Identity) -> tuple[bool, Freed | None]:
+        """Gives an unused lease back once its tickets are dead; False if accepted, released or over.
 
-    async def cancel(self, lease_id: Identity, now_seconds: float) -> Freed | None:
-        """Undo a lease of which no ticket left the router."""
-        return self._book.cancel(lease_id, now_seconds)
+        Its request stays counted.
+        """
+        lease = self._leases.get(lease_id)
+        if lease is None or not lease.is_reserved or lease.accepted or lease.lost:
+            return False, None
+        is_first, lease.is_released = not lease.is_released, True
+        if lease.issued:
+            return is_first, None
+        return is_first, self._end_reservation(lease, Ending.RELEASED, self._now())
 
-    async def lose(self, process: Process, now_seconds: float) -> Sequence[Freed]:
-        """Free the places of what a process accepted that is gone."""
-        return self._book.lose(process, now_seconds)
+    async def cancel(self, lease_id: Identity) -> Freed | None:
+        """Undoes a reservation of which no ticket left the router, its request included."""
+        lease = self._leases.get(lease_id)
+        if lease is None or not lease.is_reserved or lease.accepted or lease.lost:
+            return None
+        now_seconds = self._now()
+        self._accounts.give_request(lease.key, now_seconds)
+        return self._end_reservation(lease, Ending.CANCELLED, now_seconds)
 
-    async def expire(self, now_seconds: float) -> Sequence[Freed]:
-        """Free what nobody accepted in time, with its tokens, and what nobody settled, without them."""
-        return self._book.expire(now_seconds)
+    async def lose(self, process: Process) -> Sequence[Freed]:
+        """Frees the places of what a process accepted, with the tokens charged until a settlement comes."""
+        now_seconds = self._now()
+        return [
+            freed
+            for lease in list(self._leases.values())
+            for freed in self._lose(lease, process, now_seconds)
+        ]
+
+    async def expire(self) -> Sequence[Freed]:
+        """Frees what nobody accepted, with its tokens, and what nobody settled, with its tokens charged."""
+        now_seconds = self._now()
+        freed = [one for lease in list(self._leases.values()) for one in self._expire(lease, now_seconds)]
+        self._forget_ended(now_seconds)
+        self._accounts.forget_idle(now_seconds)
+        return freed
+
+    def _now(self) -> float:
+        return self._clock.monotonic_seconds()
+
+    def _taken(self, lease: Lease, acceptance: Acceptance, now_seconds: float) -> tuple[Hold, Accepted]:
+        lost = lease.lost.pop(acceptance.ticket_id, None)
+        if lost is not None:
+            self._accounts.occupy(lease.key)
+            return lost, Accepted.LOST
+        expires_at_seconds = now_seconds + acceptance.lasts_seconds
+        if lease.is_reserved:
+            lease.is_reserved = False
+            return Hold(acceptance.process, lease.tokens, expires_at_seconds), Accepted.RESERVED
+        self._accounts.occupy(lease.key)
+        tokens = self._accounts.charge(lease.key, acceptance.tokens, now_seconds)
+        return Hold(acceptance.process, tokens, expires_at_seconds), Accepted.NOTHING
+
+    def _settle(
+        self, lease: Lease, ticket_id: Identity, settlement: Settlement, now_seconds: float
+    ) -> tuple[Settled, Freed | None]:
+        used_tokens = settlement.used_tokens
+        lost = lease.lost.pop(ticket_id, None)
+        if lost is not None:
+            self._accounts.charge(lease.key, used_tokens - lost.tokens, now_seconds)
+            return Settled.LOST, None
+        hold, holder = lease.accepted.pop(ticket_id, None), ticket_id
+        if hold is None:
+            if not lease.is_reserved:
+                self._accounts.charge(lease.key, used_tokens, now_seconds)
+                return Settled.NOTHING, None
+            lease.is_reserved, holder = False, lease.lease_id
+            hold = Hold(settlement.process, lease.tokens, lease.expires_at_seconds)
+        if settlement.is_unserved and lease.issued and not lease.is_reserved:
+            lease.is_reserved, lease.tokens = True, hold.tokens
+            return Settled.HANDED_BACK, None
+        self._accounts.charge(lease.key, used_tokens - hold.tokens, now_seconds)
+        return Settled.OPEN, self._free(lease, Ending.SETTLED, holder)
+
+    def _lose(self, lease: Lease, process: Process, now_seconds: float) -> list[Freed]:
+        freed = []
+        for ticket_id in [one for one, hold in lease.accepted.items() if hold.process == process]:
+            lease.lost[ticket_id] = lease.accepted.pop(ticket_id)
+            freed.append(self._free(lease, Ending.LOST, ticket_id))
+        for ticket_id in [one for one, holder in lease.issued.items() if holder == process]:
+            del lease.issued[ticket_id]
+            lease.is_doubtful = True
+            if lease.is_reserved and not lease.issued:
+                freed.append(self._end_reservation(lease, Ending.LOST, now_seconds))
+        return freed
+
+    def _expire(self, lease: Lease, now_seconds: float) -> list[Freed]:
+        freed = []
+        for ticket_id in _over(lease.accepted, now_seconds):
+            del lease.accepted[ticket_id]
+            self._ended[ticket_id] = now_seconds + REMEMBERED_SECONDS
+            freed.append(self._free(lease, Ending.EXPIRED, ticket_id))
+        for ticket_id in _over(lease.lost, now_seconds):
+            del lease.lost[ticket_id]
+            self._ended[ticket_id] = now_seconds + REMEMBERED_SECONDS
+        if lease.is_reserved and lease.expires_at_seconds <= now_seconds:
+            ending = Ending.RELEASED if lease.is_released else Ending.EXPIRED
+            freed.append(self._end_reservation(lease, ending, now_seconds))
+        self._drop_if_over(lease)
+        return freed
+
+    def _end_reservation(self, lease: Lease, ending: Ending, now_seconds: float) -> Freed:
+        lease.is_reserved = False
+        if not lease.is_doubtful:
+            self._accounts.charge(lease.key, -lease.tokens, now_seconds)
+        self._drop_if_over(lease)
+        return self._free(lease, ending, lease.lease_id)
+
+    def _free(self, lease: Lease, ending: Ending, holder: Identity) -> Freed:
+        self._accounts.vacate(lease.key)
+        return Freed(ending, lease.key, holder)
+
+    def _drop_if_over(self, lease: Lease) -> None:
+        if lease.is_over:
+            self._leases.pop(lease.lease_id, None)
+
+    def _forget_ended(self, now_seconds: float) -> None:
+        while self._ended:
+            oldest = next(iter(self._ended))
+            if self._ended[oldest] > now_seconds and len(self._ended) <= MAX_REMEMBERED:
+                return
+            del self._ended[oldest]
+
+
+def _over(holds: dict[Identity, Hold], now_seconds: float) -> list[Identity]:
+    return [ticket_id for ticket_id, hold in holds.items() if hold.expires_at_seconds <= now_seconds]

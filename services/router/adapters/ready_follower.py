@@ -12,7 +12,7 @@ _log = get_logger(__name__)
 
 
 async def follow_readiness(roster: Roster, tell: Callable[[bool], Awaitable[None]]) -> None:
-    """Run until cancelled; `tell` is called at once, and whenever it changed."""
+    """Runs until cancelled; `tell` is called at once, and whenever it changed."""
     was_ready = False
     await tell(was_ready)
     while True:

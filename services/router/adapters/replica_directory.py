@@ -37,7 +37,7 @@ class MemoryReplicaDirectory:
         self._unclaimed: dict[Identity, float] = {}
 
     def register(self, registration: Registration, now_seconds: float) -> Identity:
-        """Take a replica in, in place of its own earlier session or of a silent one; return the session."""
+        """Takes a replica in, in place of its earlier session or of a silent one; returns the session."""
         entries = list(self._entries.values())
         check_free(
             registration,
@@ -66,7 +66,7 @@ class MemoryReplicaDirectory:
         *,
         clock_offset_seconds: float | None = None,
     ) -> bool:
-        """Keep the load; False if the session is over: it was replaced, or silent for too long."""
+        """Keeps the load; False if the session is over: it was replaced, or silent for too long."""
         entry = self._entry(session)
         if entry is None:
             return False
@@ -76,13 +76,13 @@ class MemoryReplicaDirectory:
         return True
 
     def leave(self, session: Identity, now_seconds: float) -> None:
-        """Forget the replica, unless it was registered anew since; its process may come back."""
+        """Forgets the replica, unless it was registered anew since; its process may come back."""
         entry = self._entry(session)
         if entry is not None:
             self._drop(entry.registration.replica, now_seconds)
 
     def pool(self, model: int, region: int) -> Sequence[Replica]:
-        """Return the replicas that serve a model in a region, ready or not."""
+        """Returns the replicas that serve a model in a region, ready or not."""
         return [
             _replica(entry)
             for entry in self._entries.values()
@@ -90,11 +90,11 @@ class MemoryReplicaDirectory:
         ]
 
     def everyone(self) -> Sequence[Replica]:
-        """Return all replicas that are registered, by number."""
+        """Returns all replicas that are registered, by number."""
         return [_replica(self._entries[number]) for number in sorted(self._entries)]
 
     def assign(self, holder: Identity, replica: int, *, until_seconds: float = math.inf) -> None:
-        """Count a request in flight on a replica: a ticket that it accepted, or a lease meant for it."""
+        """Counts a request in flight on a replica: a ticket that it accepted, or a lease meant for it."""
         self.unassign(holder)
         entry = self._entries.get(replica)
         if entry is not None:
@@ -104,14 +104,14 @@ class MemoryReplicaDirectory:
                 self._unclaimed[holder] = until_seconds
 
     def unassign(self, holder: Identity) -> None:
-        """End that count; safe to repeat."""
+        """Ends that count; safe to repeat."""
         self._unclaimed.pop(holder, None)
         replica = self._replica_of.pop(holder, None)
         if replica is not None:
             self._entries[replica].holders.discard(holder)
 
     def drop_unclaimed(self, now_seconds: float) -> None:
-        """End the counts whose time is over."""
+        """Ends the counts whose time is over."""
         # All have the same time, so the first to end stand first.
         while self._unclaimed:
             holder, until_seconds = next(iter(self._unclaimed.items()))
@@ -120,7 +120,7 @@ class MemoryReplicaDirectory:
             self.unassign(holder)
 
     def gone(self, now_seconds: float) -> Sequence[Process]:
-        """Return, once each, the processes that were replaced, or did not come back, or fell silent."""
+        """Returns, once each, the processes that were replaced, or did not come back, or fell silent."""
         for entry in list(self._entries.values()):
             if now_seconds - entry.reported_at_seconds > self._silent_seconds:
                 self._drop(entry.registration.replica, -math.inf)

@@ -42,7 +42,7 @@ class SqlKeys:
         self._engine = _open(file)
 
     async def find(self, digest: bytes) -> Key | None:
-        """Return the key with that digest, revoked and expired ones too, or None."""
+        """Returns the key with that digest, revoked and expired ones too, or None."""
 
         def query(session: Session) -> Key | None:
             row = session.scalars(select(KeyRow).where(KeyRow.digest == digest)).one_or_none()
@@ -51,7 +51,7 @@ class SqlKeys:
         return await self._run(query)
 
     async def create_tenant(self, name: str, home_region: int, now_seconds: int) -> Tenant:
-        """Store a tenant; ALREADY_EXISTS if the name is taken."""
+        """Stores a tenant; ALREADY_EXISTS if the name is taken."""
 
         def insert(session: Session) -> Tenant:
             row = TenantRow(name=name, home_region=home_region, created_at_seconds=now_seconds)
@@ -62,7 +62,7 @@ class SqlKeys:
         return await self._run(insert)
 
     async def list_tenants(self) -> Sequence[Tenant]:
-        """Return all tenants by number."""
+        """Returns all tenants by number."""
         return await self._run(
             lambda session: [
                 _tenant(row) for row in session.scalars(select(TenantRow).order_by(TenantRow.number))
@@ -70,7 +70,7 @@ class SqlKeys:
         )
 
     async def create_key(self, new: NewKey) -> Key:
-        """Store a key; NOT_FOUND if there is no such tenant."""
+        """Stores a key; NOT_FOUND if there is no such tenant."""
 
         def insert(session: Session) -> Key:
             row = KeyRow(
@@ -92,7 +92,7 @@ class SqlKeys:
         return await self._run(insert)
 
     async def list_keys(self, tenant_name: str | None) -> Sequence[Key]:
-        """Return all keys of a tenant, or of all, by number; NOT_FOUND if there is no such tenant."""
+        """Returns all keys of a tenant, or of all, by number; NOT_FOUND if there is no such tenant."""
 
         def query(session: Session) -> Sequence[Key]:
             statement = select(KeyRow).order_by(KeyRow.number)
@@ -104,7 +104,7 @@ class SqlKeys:
         return await self._run(query)
 
     async def revoke_key(self, number: int, now_seconds: int) -> Key:
-        """Mark a key as revoked, once; NOT_FOUND if there is none with that number."""
+        """Marks a key as revoked, once; NOT_FOUND if there is none with that number."""
 
         def update(session: Session) -> Key:
             row = session.get(KeyRow, number)
@@ -116,7 +116,7 @@ class SqlKeys:
         return await self._run(update)
 
     def close(self) -> None:
-        """Close the file."""
+        """Closes the file."""
         self._engine.dispose()
 
     async def _run(self, work: Callable[[Session], _Result]) -> _Result:
@@ -150,7 +150,7 @@ def _open(file: Path) -> Engine:
 
 
 def _migrated(session: Session) -> int:
-    """Bring older tables to this version, all or nothing; return the version that they then have."""
+    """Migrates older tables to this version, all or nothing; returns the version that they then have."""
     version = session.scalars(select(SchemaVersionRow.version)).one_or_none()
     if version is None:
         session.add(SchemaVersionRow(version=SCHEMA_VERSION))

@@ -57,18 +57,18 @@ class Administration:
         self._clock = clock
 
     async def create_tenant(self, name: str, home_region_name: str) -> Tenant:
-        """Store a tenant; NOT_FOUND for a region that the catalog does not have."""
+        """Stores a tenant; NOT_FOUND for a region that the catalog does not have."""
         region = self._catalog.region_by_name(home_region_name) if home_region_name else self._region
         if region is None:
             raise ComptoirError(Reason.NOT_FOUND, field="home_region")
         return await self._store.create_tenant(name, region.number, self._now_seconds())
 
     async def list_tenants(self) -> Sequence[Tenant]:
-        """Return all tenants by number."""
+        """Returns all tenants by number."""
         return await self._store.list_tenants()
 
     async def create_key(self, order: KeyOrder) -> IssuedKey:
-        """Make and store a key; NOT_FOUND for a tenant or model that does not exist."""
+        """Makes and stores a key; NOT_FOUND for a tenant or model that does not exist."""
         now_seconds = self._now_seconds()
         if 0 < order.expires_at_seconds <= now_seconds:
             raise ComptoirError(Reason.REQUEST_INVALID, field="expires_at_seconds")
@@ -86,11 +86,11 @@ class Administration:
         return IssuedKey(await self._store.create_key(new), api_key)
 
     async def list_keys(self, tenant_name: str) -> Sequence[Key]:
-        """Return the keys of a tenant, or of all for the empty name."""
+        """Returns the keys of a tenant, or of all for the empty name."""
         return await self._store.list_keys(tenant_name or None)
 
     async def revoke_key(self, number: int) -> Key:
-        """Revoke a key at once; safe to repeat."""
+        """Revokes a key at once; safe to repeat."""
         return await self._store.revoke_key(number, self._now_seconds())
 
     def _model_number(self, name: str) -> int:

@@ -10,7 +10,7 @@ from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 from services.router.domain.authentication import Authenticator
 from services.router.domain.events import AdmissionEvent
-from services.router.domain.leases import LeaseDesk
+from services.router.domain.leases import Leases
 from services.router.domain.placement import Placement, ReadyTerms, check_fit, place
 from services.router.domain.ports import AdmissionLog, ReplicaDirectory, Signer
 from services.router.domain.sizing import check_quota, size_of
@@ -59,7 +59,7 @@ class Policy:
 class Ports:
     """What admission reaches."""
 
-    leases: LeaseDesk
+    leases: Leases
     replicas: ReplicaDirectory
     signer: Signer
     log: AdmissionLog
@@ -67,8 +67,8 @@ class Ports:
 
 
 @dataclass(slots=True)
-class _Trail:
-    """What is known of a request so far; a refusal's event says no more than this."""
+class _Findings:
+    """What was found out about a request so far; a refusal's event says no more than this."""
 
     request_id: Identity
     priority: Priority
@@ -78,7 +78,7 @@ class _Trail:
     model: Model | None = None
 
 
-class AdmissionDesk:
+class Admitter:
     """Admits or refuses, and answers only when the decision is durable."""
 
     def __init__(self, ports: Ports, authenticator: Authenticator, catalog: Catalog, policy: Policy) -> None:
@@ -89,17 +89,19 @@ class AdmissionDesk:
         self._rotation = 0
 
     async def admit(self, request: AdmitRequest) -> Admission:
-        """Return tickets; raises the reason of a refusal, after which nothing stays reserved."""
+        """Returns tickets; raises the reason of a refusal, after which nothing stays reserved."""
         clock = self._ports.clock
         request_id = request.request_id if request.request_id.is_set else Identity.random()
-        trail = _Trail(request_id, request.priority, clock.wall_microseconds(), clock.monotonic_seconds())
+        findings = _Findings(
+            request_id, request.priority, clock.wall_microseconds(), clock.monotonic_seconds()
+        )
         try:
-            admission = await self._decide(request, trail)
+            admission = await self._decide(request, findings)
         except ComptoirError as refusal:
-            await self._record_refusal(trail, refusal.reason)
+            await self._record_refusal(findings, refusal.reason)
             raise
         try:
-            await self._ports.log.record(self._event(trail, Reason.UNSPECIFIED, admission))
+            await self._ports.log.record(self._event(findings, Reason.UNSPECIFIED, admission))
         except BaseException:
             # Not durable, or the caller went away: no ticket leaves, so nothing may stay reserved.
             await self._ports.leases.cancel(admission.grant.lease_id)
@@ -107,24 +109,24 @@ class AdmissionDesk:
         return admission
 
     async def models_of(self, api_key: str) -> list[Model]:
-        """Return the models that a key may use, by name; raises as `admit` does for a bad key."""
+        """Returns the models that a key may use, by name; raises as `admit` does for a bad key."""
         key = await self._authenticator.find(api_key)
-        self._authenticator.check(api_key, key, self._now_of_day_seconds())
+        self._authenticator.check(api_key, key, self._wall_seconds())
         allowed = [model for model in self._catalog.models if key.may_use(model.number)]
         return sorted(allowed, key=lambda model: model.name)
 
-    async def _decide(self, request: AdmitRequest, trail: _Trail) -> Admission:
-        key = trail.key = await self._authenticator.find(request.api_key)
-        self._authenticator.check(request.api_key, key, self._now_of_day_seconds())
-        trail.priority = key.clamped(request.priority)
-        model = trail.model = self._catalog.model_by_name(request.model)
+    async def _decide(self, request: AdmitRequest, findings: _Findings) -> Admission:
+        key = findings.key = await self._authenticator.find(request.api_key)
+        self._authenticator.check(request.api_key, key, self._wall_seconds())
+        findings.priority = key.clamped(request.priority)
+        model = findings.model = self._catalog.model_by_name(request.model)
         if model is None or not key.may_use(model.number):
             raise ComptoirError(Reason.MODEL_NOT_FOUND)
         size = size_of(model, request.prompt_tokens_upper_bound, request.max_output_tokens)
         pool = self._ports.replicas.pool(model.number, self._policy.region.number)
         check_fit(pool, size.reserved_tokens)
         check_quota(size, key.quota.tokens_per_minute)
-        grant = Grant(trail.request_id, Identity.random(), key, model, size, int(trail.priority))
+        grant = Grant(findings.request_id, Identity.random(), key, model, size, int(findings.priority))
         quota = await self._ports.leases.reserve(grant)
         try:
             placements = await self._ports.leases.when_placed(model.number, lambda: self._place(grant))
@@ -165,29 +167,29 @@ class AdmissionDesk:
             for claims, placement in zip(drafts, placements, strict=True)
         )
 
-    async def _record_refusal(self, trail: _Trail, reason: Reason) -> None:
+    async def _record_refusal(self, findings: _Findings, reason: Reason) -> None:
         try:
-            await self._ports.log.record(self._event(trail, reason, None))
+            await self._ports.log.record(self._event(findings, reason, None))
         except ComptoirError:
             # The caller learns why it was refused, whatever became of the record; the log counts the loss.
             return
 
-    def _event(self, trail: _Trail, reason: Reason, admission: Admission | None) -> AdmissionEvent:
-        seconds = self._ports.clock.monotonic_seconds() - trail.started_seconds
-        key, model = trail.key, trail.model
+    def _event(self, findings: _Findings, reason: Reason, admission: Admission | None) -> AdmissionEvent:
+        seconds = self._ports.clock.monotonic_seconds() - findings.started_seconds
+        key, model = findings.key, findings.model
         return AdmissionEvent(
             event_id=Identity.random(),
-            request_id=trail.request_id,
+            request_id=findings.request_id,
             region=self._policy.region.number,
             home_region=key.tenant.home_region if key else 0,
             config_digest=self._policy.config_digest,
             tenant=key.tenant.number if key else 0,
             key=key.number if key else 0,
-            started_at_microseconds=trail.started_at_microseconds,
+            started_at_microseconds=findings.started_at_microseconds,
             duration_microseconds=round(seconds * _MICROSECONDS),
             reason=reason,
             model=model.number if model else 0,
-            priority=int(trail.priority),
+            priority=int(findings.priority),
             replica=admission.placement.replica if admission else 0,
             reserved_tokens=admission.grant.size.reserved_tokens if admission else 0,
             max_output_tokens=admission.grant.size.output_tokens if admission else 0,
@@ -195,5 +197,5 @@ class AdmissionDesk:
             tickets=len(admission.offers) if admission else 0,
         )
 
-    def _now_of_day_seconds(self) -> float:
+    def _wall_seconds(self) -> float:
         return self._ports.clock.wall_microseconds() / _MICROSECONDS

@@ -19,7 +19,7 @@ class Authenticator:
         self._region = region
 
     async def find(self, api_key: str) -> Key:
-        """Return the stored key, usable or not; KEY_INVALID if there is none."""
+        """Returns the stored key, usable or not; KEY_INVALID if there is none."""
         if region_of(api_key) is None:
             raise ComptoirError(Reason.KEY_INVALID)
         digest = digest_of(api_key, self._pepper)
@@ -29,7 +29,7 @@ class Authenticator:
         return key
 
     def check(self, api_key: str, key: Key, now_seconds: float) -> None:
-        """Raise why the key may not be used now, if so; `now_seconds` is the time of day."""
+        """Raises why the key may not be used now, if so; `now_seconds` is that of the wall clock."""
         if key.revoked_at_seconds:
             raise ComptoirError(Reason.KEY_INVALID)
         if key.is_expired(now_seconds):

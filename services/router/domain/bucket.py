@@ -19,42 +19,42 @@ class Bucket:
 
     @classmethod
     def full(cls, per_minute: int, now_seconds: float) -> "Bucket":
-        """Return a bucket that nobody took from."""
+        """Returns a bucket that nobody took from."""
         return cls(per_minute, float(per_minute), now_seconds)
 
     @property
     def is_full(self) -> bool:
-        """Tell whether forgetting the bucket would change nothing."""
+        """Tells whether forgetting the bucket would change nothing."""
         return self.level + _ROUNDING >= self.per_minute
 
     @property
     def remaining(self) -> int:
-        """Return the whole units that may be taken now."""
+        """Returns the whole units that may be taken now."""
         return max(0, math.floor(self.level + _ROUNDING))
 
     def refill(self, per_minute: int, now_seconds: float) -> None:
-        """Bring the level to now; a changed limit holds from now on."""
+        """Refills for the time that passed; a changed limit holds from now on."""
         elapsed_seconds = max(0.0, now_seconds - self.updated_seconds)
         self.level = min(float(per_minute), self.level + elapsed_seconds * per_minute / _MINUTE_SECONDS)
         self.per_minute = per_minute
         self.updated_seconds = max(self.updated_seconds, now_seconds)
 
     def has(self, amount: int) -> bool:
-        """Tell whether the amount may be taken now."""
+        """Tells whether the amount may be taken now."""
         return self.per_minute == 0 or amount <= self.level + _ROUNDING
 
     def take(self, amount: int) -> None:
-        """Take the amount; the level may become a debt if `has` was not asked."""
+        """Takes the amount; the level may become a debt if `has` was not asked."""
         if self.per_minute:
             self.level -= amount
 
     def give(self, amount: int) -> None:
-        """Give back what was taken and not used; a negative amount takes what was used beyond that."""
+        """Gives back what was taken and not used; a negative amount takes what was used beyond that."""
         if self.per_minute:
             self.level = min(float(self.per_minute), self.level + amount)
 
     def seconds_until(self, amount: int) -> float:
-        """Return the wait until the amount may be taken; a minute if it never may."""
+        """Returns the wait until the amount may be taken; a minute if it never may."""
         if self.has(amount):
             return 0.0
         if amount > self.per_minute:
@@ -62,5 +62,5 @@ class Bucket:
         return (amount - self.level) * _MINUTE_SECONDS / self.per_minute
 
     def seconds_until_full(self) -> float:
-        """Return the wait until the bucket is full again."""
+        """Returns the wait until the bucket is full again."""
         return self.seconds_until(self.per_minute)

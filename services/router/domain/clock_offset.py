@@ -19,11 +19,11 @@ class ClockOffset:
         self._at_most: deque[int] = deque(maxlen=_REPORTS)
 
     def hear(self, *, sent_at_microseconds: int, heard_at_microseconds: int) -> None:
-        """Take one report's time; 0 is that of a sender that does not say it."""
+        """Takes one report's time; 0 is that of a sender that does not say it."""
         if sent_at_microseconds:
             self._at_most.append(sent_at_microseconds - heard_at_microseconds)
 
     @property
     def seconds(self) -> float | None:
-        """Return the offset, or None where the sender says no times."""
+        """Returns the offset, or None where the sender says no times."""
         return max(self._at_most) / _MICROSECONDS if self._at_most else None

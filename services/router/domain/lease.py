@@ -1,8 +1,11 @@
-"""A quota lease and what can happen to it; the lease book decides, these are its words."""
+"""A quota lease and what can happen to it: what a lease store is told, what it answers, what it keeps.
+
+Every length of time is told as one, in seconds; when it begins, the store says by its own clock.
+"""
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from services.kernel.identity import Identity
 from services.router.domain.tenancy import Quota
@@ -17,22 +20,22 @@ class Process(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What one request may use at most, and when it comes back if no replica accepts the request."""
+    """What one request may use at most, and for how long if no replica accepts it."""
 
     lease_id: Identity
     key: int
     quota: Quota
     tokens: int
-    expires_at_seconds: float
+    lasts_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """The tickets that were signed for a lease, by identity, and when none of them can count any more."""
+    """The tickets that were signed for a lease, by identity, and for how long any of them can still count."""
 
     lease_id: Identity
     tickets: dict[Identity, Process]
-    expires_at_seconds: float
+    lasts_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Acceptance:
     key: int
     tokens: int
     process: Process
-    expires_at_seconds: float
+    lasts_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,48 +67,57 @@ class Settlement:
 
     @property
     def used_tokens(self) -> int:
-        """Return what is charged: a request that nobody served costs nothing."""
+        """Returns what is charged: a request that nobody served costs nothing."""
         return 0 if self.is_unserved else self.tokens
 
 
 class Accepted(Enum):
-    """What an acceptance found."""
+    """What an acceptance found, by the name of the transition that is counted."""
 
-    RESERVED = "reserved"
+    RESERVED = "accepted"
     """The reservation, which it takes over."""
-    NOTHING = "nothing"
+    NOTHING = "accepted_unreserved"
     """No reservation: another ticket has it, or it ended, or this router has restarted."""
-    LOST = "lost"
+    LOST = "recovered"
     """A place that was given up, because the replica was thought to be gone."""
-    KNOWN = "known"
+    KNOWN = "accepted_again"
     """Itself, said again."""
-    ENDED = "ended"
+    ENDED = "accepted_late"
     """A ticket that is settled."""
 
 
 class Settled(Enum):
-    """What a settlement found."""
+    """What a settlement found, by the name of the transition that is counted."""
 
-    OPEN = "open"
+    OPEN = "settled"
     """A place, which is free now."""
-    LOST = "lost"
+    LOST = "settled_after_loss"
     """A place that had been given up; its tokens are what was used from now on."""
-    NOTHING = "nothing"
+    NOTHING = "settled_unreserved"
     """Neither; what was used is charged."""
-    HANDED_BACK = "handed back"
+    HANDED_BACK = "handed_back"
     """A place, which is reserved again for the caller's next ticket."""
-    ENDED = "ended"
+    ENDED = "settled_again"
     """Itself, said again."""
 
 
 class Ending(Enum):
-    """How a place became free."""
+    """How a place became free, by the name of the transition that is counted."""
 
     SETTLED = "settled"
     RELEASED = "released"
     CANCELLED = "cancelled"
     LOST = "lost"
     EXPIRED = "expired"
+
+
+class Opening(Enum):
+    """How a place was first taken, by the name of the transition that is counted."""
+
+    RESERVED = "reserved"
+
+
+Transition: TypeAlias = Opening | Accepted | Settled | Ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +143,8 @@ class Lease:
     """What is known of one lease.
 
     While it is reserved it holds one place and `tokens`; the first accepted ticket takes both
-    over, every further one brings its own. A hold is lost when its process is gone: it gives up
-    its place and keeps its tokens.
+    over, every further one takes another place and is charged for itself. A hold is lost when its
+    process is gone: it gives up its place and keeps its tokens.
     """
 
     lease_id: Identity
@@ -149,11 +161,11 @@ class Lease:
 
     @property
     def is_over(self) -> bool:
-        """Tell whether it holds nothing any more."""
+        """Tells whether it holds nothing any more."""
         return not (self.is_reserved or self.accepted or self.lost)
 
     def ticket_on(self, replica: int) -> Identity:
-        """Return the ticket for a replica, or an identity that is not set."""
+        """Returns the ticket for a replica, or an identity that is not set."""
         known = (self.accepted, self.lost)
         for ticket_id, hold in (pair for holds in known for pair in holds.items()):
             if hold.process.replica == replica:

@@ -1,4 +1,8 @@
-"""The life of leases: store, replica directory and those who wait for a place are told together."""
+"""The life of leases: store, counter, replica directory and those who wait for a place are told together.
+
+Places taken = reserved + accepted_unreserved + recovered; places free again = settled + released +
+cancelled + lost + expired; the difference is in flight.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -14,11 +18,12 @@ from services.router.domain.lease import (
     Ending,
     Freed,
     Issue,
+    Opening,
     Process,
     Reservation,
     Settlement,
 )
-from services.router.domain.ports import LeaseStore, ReplicaDirectory
+from services.router.domain.ports import LeaseCounter, LeaseStore, ReplicaDirectory
 from services.router.domain.ticket import Grant
 from services.router.domain.waiting_lines import MAX_WAITING, WaitingLines
 
@@ -40,13 +45,19 @@ class LeaseTerms:
     place_wait_seconds: float
 
 
-class LeaseDesk:
+class Leases:
     """Opens, moves and closes leases."""
 
     def __init__(
-        self, leases: LeaseStore, replicas: ReplicaDirectory, clock: Clock, terms: LeaseTerms
+        self,
+        store: LeaseStore,
+        counter: LeaseCounter,
+        replicas: ReplicaDirectory,
+        clock: Clock,
+        terms: LeaseTerms,
     ) -> None:
-        self._leases = leases
+        self._store = store
+        self._counter = counter
         self._replicas = replicas
         self._clock = clock
         self._terms = terms
@@ -55,89 +66,92 @@ class LeaseDesk:
         self._pools = WaitingLines(Reason.REPLICA_OVERLOADED, patience_seconds=patience_seconds)
 
     async def reserve(self, grant: Grant) -> QuotaState:
-        """Lend what the grant may use; a key whose requests in flight are at their limit waits a moment."""
+        """Lends what the grant may use; a key whose requests in flight are at their limit waits a moment."""
         quota = grant.key.quota
 
+        reservation = Reservation(
+            lease_id=grant.lease_id,
+            key=grant.key.number,
+            quota=quota,
+            tokens=grant.size.reserved_tokens,
+            lasts_seconds=self._terms.reserved_seconds,
+        )
+
         async def attempt() -> QuotaState:
-            now_seconds = self._clock.monotonic_seconds()
-            reservation = Reservation(
-                lease_id=grant.lease_id,
-                key=grant.key.number,
-                quota=quota,
-                tokens=grant.size.reserved_tokens,
-                expires_at_seconds=now_seconds + self._terms.reserved_seconds,
-            )
-            return await self._leases.reserve(reservation, now_seconds)
+            state = await self._store.reserve(reservation)
+            self._counter.count(Opening.RESERVED)
+            return state
 
         # No more of a key may wait than may run, and no key may be all who wait.
         most = min(quota.concurrency, _MOST_OF_A_KEY)
         return await self._keys.take(grant.key.number, attempt, most=most)
 
     async def when_placed(self, model: int, place: Callable[[], Awaitable[Got]]) -> Got:
-        """Return what `place` returns; where every replica of the model is full, it waits a moment."""
+        """Returns what `place` returns; where every replica of the model is full, it waits a moment."""
         return await self._pools.take(model, place, most=MAX_WAITING)
 
     async def issue(self, lease_id: Identity, tickets: dict[Identity, Process]) -> None:
-        """Note the tickets of a lease, before any leaves the router."""
-        expires_at_seconds = self._clock.monotonic_seconds() + self._terms.reserved_seconds
-        await self._leases.issue(Issue(lease_id, tickets, expires_at_seconds))
+        """Notes the tickets of a lease, before any leaves the router."""
+        await self._store.issue(Issue(lease_id, tickets, self._terms.reserved_seconds))
 
     async def accept(
         self, process: Process, lease_id: Identity, ticket_id: Identity, *, key: int, tokens: int
     ) -> None:
-        """Bind a ticket to the process that accepted it."""
-        now_seconds = self._clock.monotonic_seconds()
-        expires_at_seconds = now_seconds + self._terms.accepted_seconds
-        acceptance = Acceptance(lease_id, ticket_id, key, tokens, process, expires_at_seconds)
-        found = await self._leases.accept(acceptance, now_seconds)
+        """Binds a ticket to the process that accepted it."""
+        acceptance = Acceptance(lease_id, ticket_id, key, tokens, process, self._terms.accepted_seconds)
+        found = await self._store.accept(acceptance)
+        self._counter.count(found)
         if found is Accepted.RESERVED:
             self._replicas.unassign(lease_id)
         if found is not Accepted.ENDED:
             self._replicas.assign(ticket_id, process.replica)
 
     async def settle(self, settlement: Settlement) -> None:
-        """Charge what a request really used."""
-        _, freed = await self._leases.settle(settlement, self._clock.monotonic_seconds())
+        """Charges what a request really used."""
+        found, freed = await self._store.settle(settlement)
+        if freed is None:
+            self._counter.count(found)
         self._replicas.unassign(settlement.ticket_id)
         self._note([freed] if freed else [])
 
     async def release(self, lease_id: Identity) -> bool:
-        """Give a lease back that nobody accepted; False if it was accepted, released or over."""
-        is_released, freed = await self._leases.release(lease_id, self._clock.monotonic_seconds())
+        """Gives a lease back that nobody accepted; False if it was accepted, released or over."""
+        is_released, freed = await self._store.release(lease_id)
         self._note([freed] if freed else [])
         return is_released
 
     async def cancel(self, lease_id: Identity) -> None:
-        """Undo a lease of which no ticket left the router."""
+        """Undoes a lease of which no ticket left the router."""
         self._replicas.unassign(lease_id)
-        freed = await self._leases.cancel(lease_id, self._clock.monotonic_seconds())
+        freed = await self._store.cancel(lease_id)
         self._note([freed] if freed else [])
 
     async def lose_gone(self) -> int:
-        """Give up on what ran in processes that are gone, and return how many requests that was."""
+        """Gives up on what ran in processes that are gone, and returns how many requests that was."""
         now_seconds = self._clock.monotonic_seconds()
         count = 0
         for process in self._replicas.gone(now_seconds):
-            freed = await self._leases.lose(process, now_seconds)
+            freed = await self._store.lose(process)
             self._note(freed)
             count += len(freed)
         return count
 
     async def expire(self) -> int:
-        """Close what nobody settled in time, return how many that was; what nobody accepted just ends."""
+        """Closes what nobody settled in time, returns how many that was; what nobody accepted just ends."""
         now_seconds = self._clock.monotonic_seconds()
         self._replicas.drop_unclaimed(now_seconds)
-        freed = await self._leases.expire(now_seconds)
+        freed = await self._store.expire()
         self._note(freed)
         self._pools.free_all()
         return sum(one.ending is Ending.EXPIRED for one in freed)
 
     def load_changed(self) -> None:
-        """Let those try again who found every replica full."""
+        """Lets those try again who found every replica full."""
         self._pools.free_all()
 
     def _note(self, freed: Sequence[Freed]) -> None:
         for one in freed:
+            self._counter.count(one.ending)
             self._replicas.unassign(one.holder)
             self._keys.free(one.key)
         if freed:

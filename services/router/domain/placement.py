@@ -34,7 +34,7 @@ class Registration:
 
     @property
     def process(self) -> Process:
-        """Return the process that registered."""
+        """Returns the process that registered."""
         return Process(self.replica, self.incarnation)
 
 
@@ -83,7 +83,7 @@ class ReadyTerms:
     clock_tolerance_seconds: float
 
     def state_of(self, replica: Replica, now_seconds: float) -> State:
-        """Return the replica's state; of several reasons the one that explains the others."""
+        """Returns the replica's state; of several reasons the one that explains the others."""
         if replica.load is None:
             return State.STARTING
         if now_seconds - replica.reported_at_seconds > self.report_timeout_seconds:
@@ -93,7 +93,7 @@ class ReadyTerms:
         return State.READY if self.is_clock_right(replica.clock_offset_seconds) else State.CLOCK_WRONG
 
     def is_clock_right(self, offset_seconds: float | None) -> bool:
-        """Return whether a replica with that offset takes our tickets; one that says no time is trusted."""
+        """Returns whether a replica with that offset takes our tickets; one that says no time is trusted."""
         return offset_seconds is None or abs(offset_seconds) <= self.clock_tolerance_seconds
 
 
@@ -107,19 +107,19 @@ class Placement:
 
     @property
     def replica(self) -> int:
-        """Return the replica's number."""
+        """Returns the replica's number."""
         return self.process.replica
 
 
 def predicted_kv_blocks(tokens: int, registration: Registration) -> int:
-    """Return the KV-cache blocks that the tokens fill on that replica; 0 where it does not say."""
+    """Returns the KV-cache blocks that the tokens fill on that replica; 0 where it does not say."""
     if registration.kv_block_tokens == 0:
         return 0
     return -(-min(tokens, registration.context_tokens) // registration.kv_block_tokens)
 
 
 def check_fit(replicas: Sequence[Replica], tokens: int) -> None:
-    """Raise CONTEXT_TOO_LONG if there are replicas and none could ever hold the tokens."""
+    """Raises CONTEXT_TOO_LONG if there are replicas and none could ever hold the tokens."""
     if replicas and not any(_fits(replica.registration, tokens) for replica in replicas):
         largest_tokens = max(_cache_tokens(replica.registration) for replica in replicas)
         raise ComptoirError(Reason.CONTEXT_TOO_LONG, numbers=Numbers(limit=largest_tokens))
@@ -133,7 +133,7 @@ def place(
     terms: ReadyTerms,
     rotation: int,
 ) -> list[Placement]:
-    """Return up to three of a pool's replicas, least work first; equals take turns by `rotation`.
+    """Returns up to three of a pool's replicas, least work first; equals take turns by `rotation`.
 
     Raises NO_REPLICA if none is ready, and REPLICA_OVERLOADED if those that are ready are full.
     """
@@ -163,14 +163,14 @@ def place(
 
 
 def outstanding(replica: Replica) -> int:
-    """Return the requests that the replica holds: as it said, or as this router sent, the larger."""
+    """Returns the requests that the replica holds: as it said, or as this router sent, the larger."""
     if replica.load is None:
         return replica.in_flight
     return max(replica.in_flight, replica.load.running_requests + replica.load.waiting_requests)
 
 
 def score(replica: Replica, stale_after_seconds: float) -> float:
-    """Return how much work lies before a new request, in shares of the replica's capacity; low is better."""
+    """Returns how much work lies before a new request, in shares of the replica's capacity; low is better."""
     capacity = replica.registration.max_requests
     load = replica.load
     if load is None or _is_silent(load, stale_after_seconds):

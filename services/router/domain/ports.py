@@ -16,6 +16,7 @@ from services.router.domain.lease import (
     Reservation,
     Settled,
     Settlement,
+    Transition,
 )
 from services.router.domain.placement import Load, Registration, Replica
 from services.router.domain.tenancy import Key, NewKey, Tenant
@@ -26,7 +27,7 @@ class KeyFinder(Protocol):
     """Looks keys up, on the path of every request."""
 
     async def find(self, digest: bytes) -> Key | None:
-        """Return the key with that digest, revoked and expired ones too, or None."""
+        """Returns the key with that digest, revoked and expired ones too, or None."""
         ...
 
 
@@ -34,66 +35,78 @@ class KeyStore(KeyFinder, Protocol):
     """Tenants and keys, durable; raises UNAVAILABLE where the store cannot be reached."""
 
     async def create_tenant(self, name: str, home_region: int, now_seconds: int) -> Tenant:
-        """Store a tenant; ALREADY_EXISTS if the name is taken."""
+        """Stores a tenant; ALREADY_EXISTS if the name is taken."""
         ...
 
     async def list_tenants(self) -> Sequence[Tenant]:
-        """Return all tenants by number."""
+        """Returns all tenants by number."""
         ...
 
     async def create_key(self, new: NewKey) -> Key:
-        """Store a key; NOT_FOUND if there is no such tenant."""
+        """Stores a key; NOT_FOUND if there is no such tenant."""
         ...
 
     async def list_keys(self, tenant_name: str | None) -> Sequence[Key]:
-        """Return all keys of a tenant, or of all, by number; NOT_FOUND if there is no such tenant."""
+        """Returns all keys of a tenant, or of all, by number; NOT_FOUND if there is no such tenant."""
         ...
 
     async def revoke_key(self, number: int, now_seconds: int) -> Key:
-        """Mark a key as revoked, once; NOT_FOUND if there is none with that number."""
+        """Marks a key as revoked, once; NOT_FOUND if there is none with that number."""
         ...
 
 
 class LeaseStore(Protocol):
-    """Quota and leases; atomic for all who share the store. All times are on the store's one time line."""
+    """Quota and leases, atomic for all routers that share the store.
 
-    async def reserve(self, reservation: Reservation, now_seconds: float) -> QuotaState:
-        """Lend all or nothing; raises which part of the quota is spent, with the wait."""
+    The store owns time: every call takes effect at the moment of the store's own clock, since two routers
+    do not share one.
+    """
+
+    async def reserve(self, reservation: Reservation) -> QuotaState:
+        """Lends all or nothing; raises which part of the quota is spent, with the wait."""
         ...
 
     async def issue(self, issue: Issue) -> None:
-        """Note the tickets that were signed for a reservation."""
+        """Notes the tickets that were signed for a reservation."""
         ...
 
-    async def accept(self, acceptance: Acceptance, now_seconds: float) -> Accepted:
-        """Bind a ticket to the process that accepted it; safe to repeat.
+    async def accept(self, acceptance: Acceptance) -> Accepted:
+        """Binds a ticket to the process that accepted it; safe to repeat.
 
         The first ticket of a lease takes its reservation over. Any other is charged anew, and so is
         one of a lease that ended or is not known.
         """
         ...
 
-    async def settle(self, settlement: Settlement, now_seconds: float) -> tuple[Settled, Freed | None]:
-        """Replace what a ticket holds by what was used; safe to repeat."""
+    async def settle(self, settlement: Settlement) -> tuple[Settled, Freed | None]:
+        """Replaces what a ticket holds by what was used; safe to repeat."""
         ...
 
-    async def release(self, lease_id: Identity, now_seconds: float) -> tuple[bool, Freed | None]:
-        """Give an unused lease back once its tickets are dead; False if accepted, released or over."""
+    async def release(self, lease_id: Identity) -> tuple[bool, Freed | None]:
+        """Gives an unused lease back once its tickets are dead; False if accepted, released or over."""
         ...
 
-    async def cancel(self, lease_id: Identity, now_seconds: float) -> Freed | None:
-        """Undo a lease of which no ticket left the router."""
+    async def cancel(self, lease_id: Identity) -> Freed | None:
+        """Undoes a lease of which no ticket left the router."""
         ...
 
-    async def lose(self, process: Process, now_seconds: float) -> Sequence[Freed]:
-        """Free the places of what a process accepted that is gone.
+    async def lose(self, process: Process) -> Sequence[Freed]:
+        """Frees the places of what a process accepted that is gone.
 
         Their tokens stay charged, until a settlement says better.
         """
         ...
 
-    async def expire(self, now_seconds: float) -> Sequence[Freed]:
-        """Free what nobody accepted in time, with its tokens, and what nobody settled, without them."""
+    async def expire(self) -> Sequence[Freed]:
+        """Frees what nobody accepted in time, with its tokens, and what nobody settled, without them."""
+        ...
+
+
+class LeaseCounter(Protocol):
+    """Counts what becomes of leases."""
+
+    def count(self, transition: Transition) -> None:
+        """Counts one transition."""
         ...
 
 
@@ -101,7 +114,7 @@ class ReplicaDirectory(Protocol):
     """The replicas that are registered now, and what this router knows to be on each."""
 
     def register(self, registration: Registration, now_seconds: float) -> Identity:
-        """Take a replica in, in place of its own earlier session or of a silent one; return the session.
+        """Takes a replica in, in place of its earlier session or of a silent one; returns the session.
 
         Raises ALREADY_EXISTS if another process that lives has its number or its address.
         """
@@ -115,35 +128,35 @@ class ReplicaDirectory(Protocol):
         *,
         clock_offset_seconds: float | None = None,
     ) -> bool:
-        """Keep the load; False if the session is over: it was replaced, or silent for too long."""
+        """Keeps the load; False if the session is over: it was replaced, or silent for too long."""
         ...
 
     def leave(self, session: Identity, now_seconds: float) -> None:
-        """Forget the replica, unless it was registered anew since; its process may come back."""
+        """Forgets the replica, unless it was registered anew since; its process may come back."""
         ...
 
     def pool(self, model: int, region: int) -> Sequence[Replica]:
-        """Return the replicas that serve a model in a region, ready or not."""
+        """Returns the replicas that serve a model in a region, ready or not."""
         ...
 
     def everyone(self) -> Sequence[Replica]:
-        """Return all replicas that are registered, by number."""
+        """Returns all replicas that are registered, by number."""
         ...
 
     def assign(self, holder: Identity, replica: int, *, until_seconds: float = math.inf) -> None:
-        """Count a request in flight on a replica: a ticket that it accepted, or a lease meant for it."""
+        """Counts a request in flight on a replica: a ticket that it accepted, or a lease meant for it."""
         ...
 
     def unassign(self, holder: Identity) -> None:
-        """End that count; safe to repeat."""
+        """Ends that count; safe to repeat."""
         ...
 
     def drop_unclaimed(self, now_seconds: float) -> None:
-        """End the counts whose time is over."""
+        """Ends the counts whose time is over."""
         ...
 
     def gone(self, now_seconds: float) -> Sequence[Process]:
-        """Return, once each, the processes that were replaced, or did not come back, or fell silent."""
+        """Returns, once each, the processes that were replaced, or did not come back, or fell silent."""
         ...
 
 
@@ -151,7 +164,7 @@ class Signer(Protocol):
     """Signs tickets."""
 
     def sign(self, claims: TicketClaims) -> SignedTicket:
-        """Return the ticket that a replica can verify offline."""
+        """Returns the ticket that a replica can verify offline."""
         ...
 
 
@@ -159,5 +172,5 @@ class AdmissionLog(Protocol):
     """Where decisions become durable."""
 
     async def record(self, event: AdmissionEvent) -> None:
-        """Return when the event cannot be lost any more; USAGE_NOT_RECORDED after a bounded wait."""
+        """Returns when the event cannot be lost any more; USAGE_NOT_RECORDED after a bounded wait."""
         ...

@@ -49,11 +49,11 @@ class QuotaAccounts:
 
     @property
     def in_flight(self) -> int:
-        """Return how many places are taken, of all keys together."""
+        """Returns how many places are taken, of all keys together."""
         return sum(self._in_flight.values())
 
     def lend(self, key: int, quota: Quota, tokens: int, now_seconds: float) -> QuotaState:
-        """Take a request, its tokens and a place, or nothing and raise which part of the quota is spent."""
+        """Takes a request, its tokens and a place, or nothing and raises which part of the quota is spent."""
         account = self._account(key, quota, now_seconds)
         if not account.requests.has(1):
             numbers = Numbers(quota.requests_per_minute, 1, account.requests.remaining)
@@ -72,17 +72,17 @@ class QuotaAccounts:
         return account.state()
 
     def occupy(self, key: int) -> None:
-        """Take a place without asking: what runs already is not made undone by a limit."""
+        """Takes a place without asking: what runs already is not made undone by a limit."""
         self._in_flight[key] = self._in_flight.get(key, 0) + 1
 
     def vacate(self, key: int) -> None:
-        """Give a place back."""
+        """Gives a place back."""
         self._in_flight[key] -= 1
         if self._in_flight[key] == 0:
             del self._in_flight[key]
 
     def charge(self, key: int, tokens: int, now_seconds: float) -> int:
-        """Take tokens without asking, a negative number gives back; return how many were taken.
+        """Takes tokens without asking, a negative number gives back; returns how many were taken.
 
         That is 0 for a key whose quota nobody asked for: it is full, and its limits are not known.
         """
@@ -94,14 +94,14 @@ class QuotaAccounts:
         return tokens
 
     def give_request(self, key: int, now_seconds: float) -> None:
-        """Give back a request that was never made."""
+        """Gives back a request that was never made."""
         account = self._accounts.get(key)
         if account is not None:
             account.requests.refill(account.requests.per_minute, now_seconds)
             account.requests.give(1)
 
     def forget_idle(self, now_seconds: float) -> None:
-        """Drop the accounts of keys that nothing is lent to and nothing was taken from lately."""
+        """Drops the accounts of keys that nothing is lent to and nothing was taken from lately."""
         idle = [key for key, account in self._accounts.items() if account.is_full(now_seconds)]
         for key in idle:
             if key not in self._in_flight:

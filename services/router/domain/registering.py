@@ -17,7 +17,7 @@ class Membership:
     ready: ReadyTerms
 
     def check(self, wanted: Registration, caller_names: Sequence[str] | None) -> None:
-        """Raise why not; `caller_names` are those of the caller's certificate, None where none is asked."""
+        """Raises why not; `caller_names` are those of the caller's certificate, None where none is asked."""
         if self.catalog.model_by_number(wanted.model) is None:
             raise ComptoirError(Reason.REQUEST_INVALID, field="registration.model")
         if self.catalog.region_by_number(wanted.region) is None:
@@ -38,7 +38,7 @@ class Session:
 def check_free(
     wanted: Registration, sessions: Iterable[Session], *, now_seconds: float, silent_seconds: float
 ) -> None:
-    """Raise ALREADY_EXISTS, with the field, if another process holds the number or the address and lives.
+    """Raises ALREADY_EXISTS, with the field, if another process holds the number or the address and lives.
 
     A process that comes back is known by its incarnation, which nobody but it and the router knows. One
     that said nothing for `silent_seconds` has lost both.
@@ -54,7 +54,7 @@ def check_free(
 
 
 def is_same_process(held: Registration, wanted: Registration) -> bool:
-    """Return whether both speak for one process of one replica; an unknown incarnation is nobody's."""
+    """Returns whether both speak for one process of one replica; an unknown incarnation is nobody's."""
     if held.incarnation == 0:
         return False
     return (held.replica, held.incarnation) == (wanted.replica, wanted.incarnation)

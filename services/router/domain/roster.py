@@ -27,7 +27,7 @@ class Roster:
         self._clock = clock
 
     def standings(self) -> Sequence[Standing]:
-        """Return all registered replicas by number."""
+        """Returns all registered replicas by number."""
         now_seconds = self._clock.monotonic_seconds()
         return [
             Standing(
@@ -40,5 +40,5 @@ class Roster:
         ]
 
     def has_ready(self) -> bool:
-        """Return whether any replica gets requests."""
+        """Returns whether any replica gets requests."""
         return any(standing.state is State.READY for standing in self.standings())

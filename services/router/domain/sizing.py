@@ -16,12 +16,12 @@ class Size:
 
     @property
     def reserved_tokens(self) -> int:
-        """Return what the lease reserves: input and output together, and never more than the context."""
+        """Returns what the lease reserves: input and output together, and never more than the context."""
         return min(self.input_tokens + self.output_tokens, self.context_tokens)
 
 
 def size_of(model: Model, prompt_tokens_upper_bound: int, max_output_tokens: int) -> Size:
-    """Return the size of a request; CONTEXT_TOO_LONG only if no token of an answer can fit.
+    """Returns the size of a request; CONTEXT_TOO_LONG only if no token of an answer can fit.
 
     An output that is too large is cut to what fits, whoever asks for it. The bound is in bytes for
     byte-level tokenizers, so a prompt that seems too long may still fit: the generator, which
@@ -41,7 +41,7 @@ def size_of(model: Model, prompt_tokens_upper_bound: int, max_output_tokens: int
 
 
 def check_quota(size: Size, tokens_per_minute: int) -> None:
-    """Raise QUOTA_TOO_SMALL for a reservation that no wait makes room for; 0 a minute means no limit."""
+    """Raises QUOTA_TOO_SMALL for a reservation that no wait makes room for; 0 a minute means no limit."""
     if not 0 < tokens_per_minute < size.reserved_tokens:
         return
     fitting_tokens = max(0, tokens_per_minute - size.input_tokens)

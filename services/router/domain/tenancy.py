@@ -49,15 +49,15 @@ class Key:
     best_priority: Priority = Priority.DEFAULT
 
     def may_use(self, model: int) -> bool:
-        """Tell whether the key may use the model with this catalog number."""
+        """Tells whether the key may use the model with this catalog number."""
         return not self.models or model in self.models
 
     def clamped(self, claimed: Priority) -> Priority:
-        """Return the class that a request of this key gets: the one it claims, or the key's best."""
+        """Returns the class that a request of this key gets: the one it claims, or the key's best."""
         return max(claimed, self.best_priority)
 
     def is_expired(self, now_seconds: float) -> bool:
-        """Tell whether the key's end has passed."""
+        """Tells whether the key's end has passed."""
         return 0 < self.expires_at_seconds <= now_seconds
 
 

@@ -74,7 +74,7 @@ def draft_claims(
     issued_at_microseconds: int,
     lifetime_seconds: float,
 ) -> list[TicketClaims]:
-    """Return one ticket's claims per placement, in their order; each has an identity of its own."""
+    """Returns one ticket's claims per placement, in their order; no two have the same identity."""
     expires_at_microseconds = issued_at_microseconds + round(
         min(lifetime_seconds, TICKET_MAX_LIFETIME_SECONDS) * _MICROSECONDS
     )

@@ -32,11 +32,11 @@ class WaitingLines:
 
     @property
     def waiting(self) -> int:
-        """Return how many wait, in all lines together."""
+        """Returns how many wait, in all lines together."""
         return self._waiting
 
     async def take(self, name: Hashable, attempt: Callable[[], Awaitable[Got]], *, most: int) -> Got:
-        """Return what the attempt returns, after a wait if it is refused for want of a place.
+        """Returns what the attempt returns, after a wait if it is refused for want of a place.
 
         Raises that refusal once the wait is over, or at once where `most` wait in this line already,
         or too many in all.
@@ -56,13 +56,13 @@ class WaitingLines:
         return await self._wait(name, line, attempt)
 
     def free(self, name: Hashable) -> None:
-        """Let the first of a line try again."""
+        """Lets the first of a line try again."""
         line = self._lines.get(name)
         if line is not None and line.turns:
             line.turns[0].set()
 
     def free_all(self) -> None:
-        """Let the first of every line try again."""
+        """Lets the first of every line try again."""
         for name in self._lines:
             self.free(name)
 
@@ -106,7 +106,7 @@ async def _called(turn: asyncio.Event, line: _Line, end_seconds: float) -> None:
 
 
 def _again(refusal: ComptoirError) -> ComptoirError:
-    # One of its own for each: a raised exception is written to.
+    # A new exception for each caller: raising one writes its traceback into it.
     return ComptoirError(
         refusal.reason,
         retry_after_seconds=refusal.retry_after_seconds,

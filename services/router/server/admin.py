@@ -27,7 +27,7 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
     async def CreateTenant(  # noqa: N802 - the schema's name
         self, request: admin_pb2.CreateTenantRequest, context: Context
     ) -> admin_pb2.CreateTenantResponse:
-        """Create a tenant."""
+        """Creates a tenant."""
         del context
         stored = await self._administration.create_tenant(request.name, request.home_region)
         _log.info("tenant_created", tenant_number=stored.number)
@@ -36,7 +36,7 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
     async def ListTenants(  # noqa: N802 - the schema's name
         self, request: admin_pb2.ListTenantsRequest, context: Context
     ) -> admin_pb2.ListTenantsResponse:
-        """List all tenants."""
+        """Lists all tenants."""
         del request, context
         tenants = await self._administration.list_tenants()
         return admin_pb2.ListTenantsResponse(
@@ -46,7 +46,7 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
     async def CreateKey(  # noqa: N802 - the schema's name
         self, request: admin_pb2.CreateKeyRequest, context: Context
     ) -> admin_pb2.CreateKeyResponse:
-        """Create a key and show it, once."""
+        """Creates a key and shows it, once."""
         del context
         issued = await self._administration.create_key(
             KeyOrder(
@@ -65,7 +65,7 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
     async def ListKeys(  # noqa: N802 - the schema's name
         self, request: admin_pb2.ListKeysRequest, context: Context
     ) -> admin_pb2.ListKeysResponse:
-        """List keys without their secrets."""
+        """Lists keys without their secrets."""
         del context
         keys = await self._administration.list_keys(request.tenant)
         return admin_pb2.ListKeysResponse(keys=[admin_wire.key(stored, self._catalog) for stored in keys])
@@ -73,7 +73,7 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
     async def RevokeKey(  # noqa: N802 - the schema's name
         self, request: admin_pb2.RevokeKeyRequest, context: Context
     ) -> admin_pb2.RevokeKeyResponse:
-        """Revoke a key at once."""
+        """Revokes a key at once."""
         del context
         stored = await self._administration.revoke_key(request.number)
         _log.info("key_revoked", key_number=stored.number, tenant_number=stored.tenant.number)
@@ -82,7 +82,7 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
     async def ListReplicas(  # noqa: N802 - the schema's name
         self, request: admin_pb2.ListReplicasRequest, context: Context
     ) -> admin_pb2.ListReplicasResponse:
-        """List the registered replicas, ready or not."""
+        """Lists the registered replicas, ready or not."""
         del request, context
         now_seconds = self._clock.wall_microseconds() / 1e6
         standings = self._roster.standings()

@@ -3,8 +3,8 @@
 from comptoir.router.v1 import router_pb2, router_pb2_grpc
 
 from services.kernel.identity import Identity
-from services.router.domain.admission import AdmissionDesk
-from services.router.domain.leases import LeaseDesk
+from services.router.domain.admission import Admitter
+from services.router.domain.leases import Leases
 from services.router.wire import admission as wire
 from services.runtime.grpc.interceptors import Context
 
@@ -12,21 +12,21 @@ from services.runtime.grpc.interceptors import Context
 class RouterServer(router_pb2_grpc.RouterServiceServicer):
     """Answers the edges and internal services."""
 
-    def __init__(self, admission: AdmissionDesk, leases: LeaseDesk) -> None:
+    def __init__(self, admission: Admitter, leases: Leases) -> None:
         self._admission = admission
         self._leases = leases
 
     async def Admit(  # noqa: N802 - the schema's name
         self, request: router_pb2.AdmitRequest, context: Context
     ) -> router_pb2.AdmitResponse:
-        """Admit or refuse a request."""
+        """Admits or refuses a request."""
         del context
         return wire.admit_response(await self._admission.admit(wire.admit_request(request)))
 
     async def Release(  # noqa: N802 - the schema's name
         self, request: router_pb2.ReleaseRequest, context: Context
     ) -> router_pb2.ReleaseResponse:
-        """Give an unused lease back."""
+        """Gives an unused lease back."""
         del context
         lease_id = Identity(request.lease_id_high, request.lease_id_low)
         return router_pb2.ReleaseResponse(is_released=await self._leases.release(lease_id))
@@ -34,6 +34,6 @@ class RouterServer(router_pb2_grpc.RouterServiceServicer):
     async def ListModels(  # noqa: N802 - the schema's name
         self, request: router_pb2.ListModelsRequest, context: Context
     ) -> router_pb2.ListModelsResponse:
-        """List the models of a key."""
+        """Lists the models of a key."""
         del context
         return wire.models_response(await self._admission.models_of(request.api_key))

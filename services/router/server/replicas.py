@@ -12,7 +12,7 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.router.domain.clock_offset import ClockOffset
 from services.router.domain.lease import Process
-from services.router.domain.leases import LeaseDesk
+from services.router.domain.leases import Leases
 from services.router.domain.ports import ReplicaDirectory
 from services.router.domain.registering import Membership
 from services.router.wire import admission as wire
@@ -37,7 +37,7 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
     def __init__(
         self,
         replicas: ReplicaDirectory,
-        leases: LeaseDesk,
+        leases: Leases,
         membership: Membership,
         clock: Clock,
         stopping: asyncio.Event,
@@ -51,7 +51,7 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
     async def Report(  # noqa: N802 - the schema's name
         self, request_iterator: AsyncIterator[replica_pb2.ReportRequest], context: Context
     ) -> AsyncIterator[replica_pb2.ReportResponse]:
-        """Register, keep the load, accept and settle, until the stream or the router ends."""
+        """Registers, keep the load, accept and settle, until the stream or the router ends."""
         stream: _Stream | None = None
         try:
             async with aclosing(_until(self._stopping, request_iterator)) as requests:
@@ -73,7 +73,7 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
             self._membership.check(registration, names)
             session = self._replicas.register(registration, self._clock.monotonic_seconds())
         except ComptoirError as refusal:
-            # Whatever it is, somebody has to mend it: an operator must see it.
+            # No replica mends this by itself, so operators read it in the log.
             reason, field = refusal.reason.name, refusal.field
             _log.error("registration_refused", replica=registration.replica, reason=reason, kind=field)
             raise
@@ -119,7 +119,7 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
 async def _until(
     stopping: asyncio.Event, requests: AsyncIterator[replica_pb2.ReportRequest]
 ) -> AsyncGenerator[replica_pb2.ReportRequest]:
-    """Yield requests until they end; UNAVAILABLE when the router stops, so that replicas come back."""
+    """Yields requests until they end; UNAVAILABLE when the router stops, so that replicas come back."""
     stopped = asyncio.ensure_future(stopping.wait())
     arrival: asyncio.Future[replica_pb2.ReportRequest] | None = None
     try:

@@ -16,7 +16,7 @@ _PRIORITIES: Final = {
 
 
 def tenant(stored: Tenant, catalog: Catalog) -> admin_pb2.Tenant:
-    """Return the message of a tenant; its home region is shown by number if the catalog lost its name."""
+    """Returns the message of a tenant; its home region is shown by number if the catalog lost its name."""
     region = catalog.region_by_number(stored.home_region)
     return admin_pb2.Tenant(
         number=stored.number,
@@ -28,7 +28,7 @@ def tenant(stored: Tenant, catalog: Catalog) -> admin_pb2.Tenant:
 
 
 def key(stored: Key, catalog: Catalog) -> admin_pb2.Key:
-    """Return the message of a key, without its secret; models by name, or number where the name is lost."""
+    """Returns the message of a key, without its secret; models by name, or number where the name is lost."""
     return admin_pb2.Key(
         number=stored.number,
         tenant=stored.tenant.number,
@@ -48,17 +48,17 @@ def key(stored: Key, catalog: Catalog) -> admin_pb2.Key:
 
 
 def quota(message: admin_pb2.Quota) -> Quota:
-    """Return the quota that a message carries."""
+    """Returns the quota that a message carries."""
     return Quota(message.requests_per_minute, message.tokens_per_minute, message.concurrency)
 
 
 def priority(number: int) -> Priority:
-    """Return the class with that number in the schema; unspecified reads as default."""
+    """Returns the class with that number in the schema; unspecified reads as default."""
     return {int(sent): known for known, sent in _PRIORITIES.items()}.get(number, Priority.DEFAULT)
 
 
 def replica(standing: Standing, catalog: Catalog, now_seconds: float) -> admin_pb2.Replica:
-    """Return the message of a replica; names by number where the catalog lost them."""
+    """Returns the message of a replica; names by number where the catalog lost them."""
     known, load = standing.replica, standing.replica.load
     region = catalog.region_by_number(known.registration.region)
     offset_seconds = known.clock_offset_seconds

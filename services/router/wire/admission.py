@@ -30,7 +30,7 @@ _PRIORITIES: Final = {
 
 
 def admit_request(message: router_pb2.AdmitRequest) -> AdmitRequest:
-    """Return the request for tickets that a message carries."""
+    """Returns the request for tickets that a message carries."""
     return AdmitRequest(
         api_key=message.api_key,
         model=message.model,
@@ -42,7 +42,7 @@ def admit_request(message: router_pb2.AdmitRequest) -> AdmitRequest:
 
 
 def admit_response(admission: Admission) -> router_pb2.AdmitResponse:
-    """Return the message that carries an admission."""
+    """Returns the message that carries an admission."""
     grant = admission.grant
     return router_pb2.AdmitResponse(
         offers=[_offer(offer) for offer in admission.offers],
@@ -59,7 +59,7 @@ def admit_response(admission: Admission) -> router_pb2.AdmitResponse:
 
 
 def models_response(models: Sequence[Model]) -> router_pb2.ListModelsResponse:
-    """Return the message that lists models, in their order."""
+    """Returns the message that lists models, in their order."""
     return router_pb2.ListModelsResponse(
         models=[
             router_pb2.Model(
@@ -75,7 +75,7 @@ def models_response(models: Sequence[Model]) -> router_pb2.ListModelsResponse:
 
 
 def claims_bytes(claims: TicketClaims) -> bytes:
-    """Return the serialized claims, which are signed and sent exactly so."""
+    """Returns the serialized claims, which are signed and sent exactly so."""
     return ticket_pb2.TicketClaims(
         ticket_id_high=claims.ticket_id.high,
         ticket_id_low=claims.ticket_id.low,
@@ -101,7 +101,7 @@ def claims_bytes(claims: TicketClaims) -> bytes:
 
 
 def admission_event(event: AdmissionEvent) -> usage_pb2.Admission:
-    """Return the usage event of a decision; the emitter adds the pseudonyms and its own sequence."""
+    """Returns the usage event of a decision; the emitter adds the pseudonyms and its own sequence."""
     is_admitted = event.reason is Reason.UNSPECIFIED
     return usage_pb2.Admission(
         event_id_high=event.event_id.high,
@@ -129,7 +129,7 @@ def admission_event(event: AdmissionEvent) -> usage_pb2.Admission:
 
 
 def registration(message: replica_pb2.Registration) -> Registration:
-    """Return the identity and limits of a replica."""
+    """Returns the identity and limits of a replica."""
     return Registration(
         replica=message.replica,
         region=message.region,
@@ -144,7 +144,7 @@ def registration(message: replica_pb2.Registration) -> Registration:
 
 
 def load(message: replica_pb2.Load) -> Load:
-    """Return a replica's load."""
+    """Returns a replica's load."""
     return Load(
         running_requests=message.running_requests,
         waiting_requests=message.waiting_requests,
@@ -155,7 +155,7 @@ def load(message: replica_pb2.Load) -> Load:
 
 
 def settlement(message: replica_pb2.Settlement, process: Process) -> Settlement:
-    """Return what a request used, as the process says that accepted its ticket."""
+    """Returns what a request used, as the process says that accepted its ticket."""
     return Settlement(
         lease_id=Identity(message.lease_id_high, message.lease_id_low),
         ticket_id=Identity(message.ticket_id_high, message.ticket_id_low),
@@ -167,7 +167,7 @@ def settlement(message: replica_pb2.Settlement, process: Process) -> Settlement:
 
 
 def report_response(request: replica_pb2.ReportRequest) -> replica_pb2.ReportResponse:
-    """Return the message that confirms all that a report said of leases."""
+    """Returns the message that confirms all that a report said of leases."""
     return replica_pb2.ReportResponse(
         closed=[_lease_of(settled) for settled in request.settlements],
         accepted=[_lease_of(accepted) for accepted in request.acceptances],

@@ -7,7 +7,7 @@ import pytest
 
 from services.router.adapters import expiry
 from services.router.domain.lease import Process
-from services.router.domain.leases import LeaseDesk
+from services.router.domain.leases import Leases
 from tests.contracts.engine_requests import until
 from tests.fakes.router import TERMS, AdmissionWorld, request_for
 
@@ -18,31 +18,31 @@ async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AdmissionWorld
     monkeypatch.setattr(expiry, "_INTERVAL_SECONDS", 0.001)
     world = AdmissionWorld()
     world.add_replica(incarnation=5)
-    await world.desk.admit(request_for(await world.key()))
-    expiring = asyncio.create_task(expiry.expire_leases(world.lease_desk))
+    await world.admitter.admit(request_for(await world.key()))
+    expiring = asyncio.create_task(expiry.expire_leases(world.leases))
     yield world
     assert not expiring.done()
     expiring.cancel()
 
 
-async def accept(world: AdmissionWorld, desk: LeaseDesk) -> None:
+async def accept(world: AdmissionWorld, leases: Leases) -> None:
     claims = world.signer.signed[0]
-    await desk.accept(Process(7, 5), claims.lease_id, claims.ticket_id, key=claims.key, tokens=1)
+    await leases.accept(Process(7, 5), claims.lease_id, claims.ticket_id, key=claims.key, tokens=1)
 
 
 async def test_a_lease_that_nobody_uses_ends(world: AdmissionWorld) -> None:
     world.clock.advance(TERMS.reserved_seconds)
-    await until(lambda: world.leases._book.in_flight == 0, 5)
+    await until(lambda: world.store.in_flight == 0, 5)
 
 
 async def test_a_lease_that_nobody_settles_ends(world: AdmissionWorld) -> None:
-    await accept(world, world.lease_desk)
+    await accept(world, world.leases)
     world.clock.advance(TERMS.accepted_seconds)
-    await until(lambda: world.leases._book.in_flight == 0, 5)
+    await until(lambda: world.store.in_flight == 0, 5)
 
 
 async def test_what_a_replica_accepted_that_is_gone_ends(world: AdmissionWorld) -> None:
-    await accept(world, world.lease_desk)
+    await accept(world, world.leases)
     world.replicas.leave(world.sessions[7], world.clock.monotonic_seconds())
     world.clock.advance(5.0)
-    await until(lambda: world.leases._book.in_flight == 0, 5)
+    await until(lambda: world.store.in_flight == 0, 5)

@@ -1,12 +1,48 @@
-"""The lease store in memory keeps the contract of all lease stores."""
+"""The lease store in memory keeps the contract of all lease stores, and remembers no more than its bound."""
 
 import pytest
 
+from services.kernel.clock import ManualClock
+from services.kernel.identity import Identity
+from services.router.adapters import memory_leases
 from services.router.adapters.memory_leases import MemoryLeases
-from tests.contracts.lease_store import LeaseStoreContract
+from services.router.domain.lease import Process, Settled, Settlement
+from tests.contracts.lease_store import LeaseStoreContract, Wait
 
 
 class TestMemoryLeases(LeaseStoreContract):
     @pytest.fixture
-    def leases(self) -> MemoryLeases:
-        return MemoryLeases()
+    def clock(self) -> ManualClock:
+        return ManualClock()
+
+    @pytest.fixture
+    def leases(self, clock: ManualClock) -> MemoryLeases:
+        return MemoryLeases(clock)
+
+    @pytest.fixture
+    def elsewhere(self, leases: MemoryLeases) -> MemoryLeases:
+        return leases
+
+    @pytest.fixture
+    def wait(self, clock: ManualClock) -> Wait:
+        async def wait(seconds: float) -> None:
+            clock.advance(seconds)
+
+        return wait
+
+
+async def test_remembered_tickets_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory_leases, "MAX_REMEMBERED", 2)
+    clock = ManualClock()
+    leases = MemoryLeases(clock)
+
+    async def settle_each() -> list[Settled]:
+        settlements = [
+            Settlement(Identity(0, number), Identity(1, number), 1, 1, Process(1, 1)) for number in range(4)
+        ]
+        return [(await leases.settle(settlement))[0] for settlement in settlements]
+
+    assert await settle_each() == [Settled.NOTHING] * 4
+    clock.advance(5.0)
+    await leases.expire()
+    assert await settle_each() == [Settled.NOTHING, Settled.NOTHING, Settled.ENDED, Settled.ENDED]

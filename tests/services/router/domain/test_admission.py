@@ -17,7 +17,7 @@ ONE_AT_A_TIME = Quota(requests_per_minute=100, tokens_per_minute=200, concurrenc
 
 async def refusal_of(world: AdmissionWorld, request: AdmitRequest) -> ComptoirError:
     with pytest.raises(ComptoirError) as refusal:
-        await world.desk.admit(request)
+        await world.admitter.admit(request)
     return refusal.value
 
 
@@ -26,7 +26,7 @@ async def test_an_admitted_request_gets_tickets_for_what_it_asked() -> None:
     api_key = await world.key()
     for number in (1, 2, 3, 4):
         world.add_replica(number)
-    admission = await world.desk.admit(request_for(api_key, priority=Priority.BATCH))
+    admission = await world.admitter.admit(request_for(api_key, priority=Priority.BATCH))
     assert len(admission.offers) == 3
     assert [claims.attempt for claims in world.signer.signed] == [1, 2, 3]
     assert len({claims.ticket_id for claims in world.signer.signed}) == 3
@@ -47,7 +47,7 @@ async def test_the_event_of_an_admission_counts_what_was_granted() -> None:
     api_key = await world.key()
     world.add_replica()
     request = replace(request_for(api_key), request_id=Identity(5, 6))
-    admission = await world.desk.admit(request)
+    admission = await world.admitter.admit(request)
     (event,) = world.log.events
     assert (event.request_id, event.reason) == (Identity(5, 6), Reason.UNSPECIFIED)
     assert (event.tenant, event.key, event.model, event.replica, event.tickets) == (1, 2, 1, 7, 1)
@@ -60,7 +60,7 @@ async def test_the_event_of_an_admission_counts_what_was_granted() -> None:
 async def test_a_request_without_an_identity_gets_one() -> None:
     world = AdmissionWorld()
     world.add_replica()
-    admission = await world.desk.admit(request_for(await world.key()))
+    admission = await world.admitter.admit(request_for(await world.key()))
     assert admission.grant.request_id.is_set
 
 
@@ -106,14 +106,14 @@ async def test_more_than_a_minutes_tokens_is_no_reason_to_wait() -> None:
     assert (refusal.reason, refusal.retry_after_seconds) == (Reason.QUOTA_TOO_SMALL, 0)
     assert refusal.numbers == Numbers(limit=200, requested=201, available=100)
     assert world.in_flight() == 0
-    await world.desk.admit(request_for(api_key, max_output_tokens=refusal.numbers.available))
+    await world.admitter.admit(request_for(api_key, max_output_tokens=refusal.numbers.available))
 
 
 async def test_a_spent_quota_is_told_with_what_is_left_of_it() -> None:
     world = AdmissionWorld()
     world.add_replica()
     api_key = await world.key(quota=ONE_AT_A_TIME)
-    await world.desk.admit(request_for(api_key))
+    await world.admitter.admit(request_for(api_key))
     refusal = await refusal_of(world, request_for(api_key))
     assert refusal.reason is Reason.TOKENS_EXHAUSTED
     assert refusal.numbers == Numbers(limit=200, requested=150, available=50)
@@ -168,7 +168,7 @@ async def test_a_request_without_a_replica_leaves_its_quota_whole() -> None:
     api_key = await world.key(quota=Quota(1, 150, 1))
     await refusal_of(world, request_for(api_key))
     world.add_replica()
-    admission = await world.desk.admit(request_for(api_key))
+    admission = await world.admitter.admit(request_for(api_key))
     assert (admission.quota.remaining_requests, admission.quota.remaining_tokens) == (0, 0)
 
 
@@ -179,7 +179,7 @@ async def test_an_admission_that_is_not_durable_leaves_no_ticket_and_no_lease() 
     assert (await refusal_of(world, request_for(api_key))).reason is Reason.USAGE_NOT_RECORDED
     assert world.in_flight() == 0
     world.log.failure = None
-    await world.desk.admit(request_for(api_key))
+    await world.admitter.admit(request_for(api_key))
 
 
 async def test_a_refusal_wins_over_an_emitter_that_is_down() -> None:
@@ -192,10 +192,10 @@ async def test_a_caller_who_leaves_while_the_event_is_written_leaves_no_lease() 
     api_key = await world.key(quota=ONE_AT_A_TIME)
     world.add_replica()
     with pytest.raises(asyncio.CancelledError):
-        await world.desk.admit(request_for(api_key))
+        await world.admitter.admit(request_for(api_key))
     assert world.in_flight() == 0
     world.log.failure = None
-    await world.desk.admit(request_for(api_key))
+    await world.admitter.admit(request_for(api_key))
 
 
 async def test_a_signer_that_fails_leaves_no_lease() -> None:
@@ -207,19 +207,19 @@ async def test_a_signer_that_fails_leaves_no_lease() -> None:
     api_key = await world.key(quota=ONE_AT_A_TIME)
     world.add_replica()
     with pytest.raises(RuntimeError):
-        await world.desk.admit(request_for(api_key))
+        await world.admitter.admit(request_for(api_key))
     assert world.in_flight() == 0
     world.signer = PlainSigner()
-    await world.desk.admit(request_for(api_key))
+    await world.admitter.admit(request_for(api_key))
 
 
 async def test_racing_requests_never_overfill_a_replica() -> None:
     world = AdmissionWorld()
     api_key = await world.key()
     world.add_replica(max_requests=4)
-    desk = world.desk
+    admitter = world.admitter
     results = await asyncio.gather(
-        *(desk.admit(request_for(api_key)) for _ in range(10)), return_exceptions=True
+        *(admitter.admit(request_for(api_key)) for _ in range(10)), return_exceptions=True
     )
     reasons = [result.reason for result in results if isinstance(result, ComptoirError)]
     assert reasons == [Reason.REPLICA_OVERLOADED] * 6
@@ -229,10 +229,10 @@ async def test_racing_requests_never_overfill_a_replica() -> None:
 async def test_the_models_of_a_key_are_listed_by_name() -> None:
     world = AdmissionWorld()
     every, one = await world.key(), await world.key(models=(1,))
-    assert [model.name for model in await world.desk.models_of(every)] == ["other-eu", "tiny-eu"]
-    assert [model.name for model in await world.desk.models_of(one)] == ["tiny-eu"]
+    assert [model.name for model in await world.admitter.models_of(every)] == ["other-eu", "tiny-eu"]
+    assert [model.name for model in await world.admitter.models_of(one)] == ["tiny-eu"]
     with pytest.raises(ComptoirError) as refusal:
-        await world.desk.models_of("nonsense")
+        await world.admitter.models_of("nonsense")
     assert refusal.value.reason is Reason.KEY_INVALID
     assert not world.log.events
 
@@ -242,7 +242,7 @@ async def test_nothing_that_a_caller_wrote_shows_in_a_representation() -> None:
     api_key = await world.key()
     world.add_replica()
     request = request_for(api_key)
-    shown = repr(request) + repr(await world.desk.admit(request)) + repr(world.log.events)
+    shown = repr(request) + repr(await world.admitter.admit(request)) + repr(world.log.events)
     assert api_key not in shown
     assert repr(world.keys.keys[2].digest) not in shown
 
@@ -254,7 +254,7 @@ async def test_a_better_class_than_the_key_may_claim_is_lowered_and_not_refused(
 ) -> None:
     world = AdmissionWorld()
     world.add_replica()
-    await world.desk.admit(request_for(await world.key(best_priority=best), priority=claimed))
+    await world.admitter.admit(request_for(await world.key(best_priority=best), priority=claimed))
     (event,), (claims,) = world.log.events, world.signer.signed
     assert claims.priority == event.priority == max(claimed, best)
 

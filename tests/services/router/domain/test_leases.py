@@ -1,6 +1,9 @@
 """Whatever becomes of a lease, its key, its replica and those who wait for a place learn of it together."""
 
 import asyncio
+import contextlib
+import random
+from collections import deque
 from dataclasses import replace
 
 import pytest
@@ -13,6 +16,12 @@ from services.router.domain.tenancy import Key, Quota, Tenant
 from services.router.domain.ticket import Grant
 from tests.fakes.router import IDLE, TERMS, TINY, AdmissionWorld
 
+TAKEN = ("reserved", "accepted_unreserved", "recovered")
+FREED = ("settled", "released", "cancelled", "lost", "expired")
+OTHERS = (
+    *("accepted", "accepted_again", "accepted_late", "handed_back"),
+    *("settled_unreserved", "settled_after_loss", "settled_again"),
+)
 TICKET, OTHER_TICKET = Identity(2, 1), Identity(2, 2)
 SEVEN, EIGHT = Process(7, 5), Process(8, 5)
 
@@ -34,18 +43,18 @@ async def world() -> AdmissionWorld:
 
 
 async def reserved(world: AdmissionWorld, number: int) -> None:
-    desk, lease_id = world.lease_desk, Identity(1, number)
-    await desk.reserve(grant(number))
+    leases, lease_id = world.leases, Identity(1, number)
+    await leases.reserve(grant(number))
     world.replicas.assign(lease_id, 7, until_seconds=world.clock.monotonic_seconds() + 2.0)
-    await desk.issue(lease_id, {TICKET: SEVEN, OTHER_TICKET: EIGHT})
+    await leases.issue(lease_id, {TICKET: SEVEN, OTHER_TICKET: EIGHT})
 
 
 async def accept(world: AdmissionWorld, ticket_id: Identity = TICKET, process: Process = SEVEN) -> None:
-    await world.lease_desk.accept(process, Identity(1, 1), ticket_id, key=1, tokens=100)
+    await world.leases.accept(process, Identity(1, 1), ticket_id, key=1, tokens=100)
 
 
 async def settle(world: AdmissionWorld, ticket_id: Identity = TICKET, process: Process = SEVEN) -> None:
-    await world.lease_desk.settle(Settlement(Identity(1, 1), ticket_id, 1, 50, process))
+    await world.leases.settle(Settlement(Identity(1, 1), ticket_id, 1, 50, process))
 
 
 def in_flight(world: AdmissionWorld) -> tuple[int, int]:
@@ -82,40 +91,40 @@ async def test_what_is_said_again_after_its_end_is_not_in_flight(world: Admissio
 async def test_an_unused_ticket_keeps_its_key_waiting_and_its_replica_for_two_seconds_only(
     world: AdmissionWorld,
 ) -> None:
-    desk = world.lease_desk
-    assert await desk.release(Identity(1, 1)) is True
+    leases = world.leases
+    assert await leases.release(Identity(1, 1)) is True
     world.clock.advance(2.0)
-    assert await desk.expire() == 0
+    assert await leases.expire() == 0
     assert in_flight(world) == (0, 0)
-    waiting = asyncio.create_task(desk.reserve(grant(2)))
+    waiting = asyncio.create_task(leases.reserve(grant(2)))
     await asyncio.sleep(0)
     assert not waiting.done()
     world.clock.advance(TERMS.reserved_seconds)
-    assert await desk.expire() == 0
+    assert await leases.expire() == 0
     await asyncio.wait_for(waiting, 5)
 
 
 async def test_a_cancelled_request_is_no_longer_in_flight_and_its_place_is_free(
     world: AdmissionWorld,
 ) -> None:
-    await world.lease_desk.cancel(Identity(1, 1))
+    await world.leases.cancel(Identity(1, 1))
     assert in_flight(world) == (0, 0)
-    await asyncio.wait_for(world.lease_desk.reserve(grant(2)), 5)
+    await asyncio.wait_for(world.leases.reserve(grant(2)), 5)
 
 
 async def test_a_settlement_lets_the_request_go_on_that_waits_for_its_place(world: AdmissionWorld) -> None:
     await accept(world)
-    waiting = asyncio.create_task(world.lease_desk.reserve(grant(2)))
+    waiting = asyncio.create_task(world.leases.reserve(grant(2)))
     await asyncio.sleep(0)
     await settle(world)
     await asyncio.wait_for(waiting, 5)
 
 
 async def test_no_more_requests_of_a_key_wait_than_may_run(world: AdmissionWorld) -> None:
-    waiting = asyncio.create_task(world.lease_desk.reserve(grant(2)))
+    waiting = asyncio.create_task(world.leases.reserve(grant(2)))
     await asyncio.sleep(0)
     with pytest.raises(ComptoirError) as refusal:
-        await asyncio.wait_for(world.lease_desk.reserve(grant(3)), 5)
+        await asyncio.wait_for(world.leases.reserve(grant(3)), 5)
     assert refusal.value.reason is Reason.CONCURRENCY_EXHAUSTED
     waiting.cancel()
 
@@ -129,7 +138,7 @@ async def test_a_request_that_finds_every_replica_full_goes_on_when_one_is_not(w
             raise ComptoirError(Reason.REPLICA_OVERLOADED)
         return 7
 
-    waiting = asyncio.create_task(world.lease_desk.when_placed(1, place))
+    waiting = asyncio.create_task(world.leases.when_placed(1, place))
     await asyncio.sleep(0)
     await settle(world)
     assert await asyncio.wait_for(waiting, 5) == 7
@@ -144,10 +153,10 @@ async def test_a_load_that_fell_is_a_reason_to_try_again(world: AdmissionWorld) 
             raise ComptoirError(Reason.REPLICA_OVERLOADED)
         return 7
 
-    waiting = asyncio.create_task(world.lease_desk.when_placed(1, place))
+    waiting = asyncio.create_task(world.leases.when_placed(1, place))
     await asyncio.sleep(0)
     is_full = False
-    world.lease_desk.load_changed()
+    world.leases.load_changed()
     assert await asyncio.wait_for(waiting, 5) == 7
 
 
@@ -156,10 +165,10 @@ async def test_a_replica_that_stays_away_frees_what_it_had_accepted(world: Admis
     session = world.sessions[7]
     world.replicas.leave(session, world.clock.monotonic_seconds())
     world.clock.advance(4.9)
-    assert await world.lease_desk.lose_gone() == 0
+    assert await world.leases.lose_gone() == 0
     world.clock.advance(0.1)
-    assert await world.lease_desk.lose_gone() == 1
-    await asyncio.wait_for(world.lease_desk.reserve(grant(2)), 5)
+    assert await world.leases.lose_gone() == 1
+    await asyncio.wait_for(world.leases.reserve(grant(2)), 5)
 
 
 async def test_another_process_of_a_replica_frees_at_once_what_the_old_one_had_accepted(
@@ -168,8 +177,8 @@ async def test_another_process_of_a_replica_frees_at_once_what_the_old_one_had_a
     await accept(world)
     world.replicas.leave(world.sessions[7], world.clock.monotonic_seconds())
     world.add_replica(7, incarnation=6)
-    assert await world.lease_desk.lose_gone() == 1
-    await asyncio.wait_for(world.lease_desk.reserve(grant(2)), 5)
+    assert await world.leases.lose_gone() == 1
+    await asyncio.wait_for(world.leases.reserve(grant(2)), 5)
     # What it had used is known after all: it counts for nothing else any more.
     await settle(world)
     assert in_flight(world) == (0, 0)
@@ -184,7 +193,7 @@ async def test_a_replica_that_comes_back_in_time_keeps_what_it_has(world: Admiss
     world.clock.advance(4.0)
     world.replicas.report(world.sessions[7], IDLE, world.clock.monotonic_seconds())
     world.replicas.report(world.sessions[8], IDLE, world.clock.monotonic_seconds())
-    assert await world.lease_desk.lose_gone() == 0
+    assert await world.leases.lose_gone() == 0
     assert in_flight(world) == (1, 0)
 
 
@@ -193,5 +202,62 @@ async def test_an_accepted_request_that_nobody_settles_is_counted_when_it_expire
 ) -> None:
     await accept(world)
     world.clock.advance(TERMS.accepted_seconds)
-    assert await world.lease_desk.expire() == 1
+    assert await world.leases.expire() == 1
     assert in_flight(world) == (0, 0)
+
+
+async def test_places_that_were_taken_are_those_that_are_free_again_and_those_in_flight() -> None:
+    world, chance = AdmissionWorld(terms=replace(TERMS, reserved_seconds=1.0)), random.Random(7)
+    for replica in (7, 8):
+        world.add_replica(replica, incarnation=1)
+    reserved: deque[int] = deque([-1], maxlen=30)
+    for number in range(1_500):
+        world.clock.advance(0.1)
+        for replica in (7, 8):
+            incarnation = _incarnation(number, replica)
+            if incarnation > _incarnation(number - 1, replica):
+                world.replicas.leave(world.sessions[replica], world.clock.monotonic_seconds())
+                world.add_replica(replica, incarnation=incarnation)
+            world.replicas.report(world.sessions[replica], IDLE, world.clock.monotonic_seconds())
+        await world.leases.lose_gone()
+        await world.leases.expire()
+        with contextlib.suppress(ComptoirError):
+            await world.leases.reserve(_grant_of_many(number))
+            tickets = {Identity(replica, number): _process(number, replica) for replica in (7, 8)}
+            await world.leases.issue(Identity(1, number), tickets)
+            reserved.append(number)
+        if chance.random() < 0.5:
+            await _something(world, chance, chance.choice(reserved))
+    counts = world.transitions
+    taken, freed = (sum(counts[name] for name in names) for names in (TAKEN, FREED))
+    assert taken == freed + world.store.in_flight
+    assert [name for name in (*TAKEN, *FREED, *OTHERS) if not counts[name]] == []
+
+
+def _incarnation(number: int, replica: int) -> int:
+    """One replica dies after every 97th request, the other after every 89th."""
+    return 1 + number // (97 if replica == 7 else 89)
+
+
+def _process(number: int, replica: int) -> Process:
+    return Process(replica, _incarnation(number, replica))
+
+
+def _grant_of_many(number: int) -> Grant:
+    one = grant(number)
+    return replace(one, key=replace(one.key, quota=Quota(concurrency=30)))
+
+
+async def _something(world: AdmissionWorld, chance: random.Random, number: int) -> None:
+    replica, lease_id = chance.choice((7, 8)), Identity(1, number)
+    process, ticket_id = _process(number, replica), Identity(replica, number)
+    match chance.randrange(7):
+        case 0 | 1 | 2:
+            await world.leases.accept(process, lease_id, ticket_id, key=1, tokens=100)
+        case 3 | 4:
+            is_unserved = chance.random() < 0.3
+            await world.leases.settle(Settlement(lease_id, ticket_id, 1, 5, process, is_unserved))
+        case 5:
+            await world.leases.release(lease_id)
+        case 6:
+            await world.leases.cancel(lease_id)

@@ -1,8 +1,9 @@
 """What a key may use: no more is lent than a quota holds, and what nobody asked for is counted too."""
 
 import pytest
-from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.router.domain.quota import QuotaAccounts
@@ -30,32 +31,86 @@ def test_requests_are_checked_before_tokens_before_concurrency_and_each_says_its
     assert all(refusal.quota is not None for refusal in refusals)
 
 
-@given(
-    st.lists(
-        st.tuples(st.integers(0, 1_200), st.floats(0, 30), st.booleans(), st.integers(-300, 300)), max_size=40
-    )
-)
-def test_no_more_is_lent_than_the_quota_holds(steps: list[tuple[int, float, bool, int]]) -> None:
-    accounts, now_seconds, requests, tokens, places = QuotaAccounts(), 0.0, 0, 0, 0
-    forced = 0
-    for asked, pause_seconds, is_vacated, correction in steps:
-        now_seconds += pause_seconds
+class KeyOfManyRequests(RuleBasedStateMachine):
+    """One key whose requests end in every way that there is, and a reader's own sums beside its account."""
+
+    open_leases = Bundle("open_leases")
+    lost_leases = Bundle("lost_leases")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.accounts, self.now_seconds = QuotaAccounts(), 0.0
+        self.requests = self.tokens = self.forced_tokens = self.places = 0
+
+    @rule(target=open_leases, tokens=st.integers(0, 1_200))
+    def lend(self, tokens: int) -> object:
         try:
-            accounts.lend(1, LIMITS, asked, now_seconds)
+            self.accounts.lend(1, LIMITS, tokens, self.now_seconds)
         except ComptoirError as refusal:
             assert refusal.retry_after_seconds > 0  # noqa: PT017 - one outcome of two
-        else:
-            requests, tokens, places = requests + 1, tokens + asked, places + 1
-            minutes = 1 + now_seconds / 60
-            assert requests <= LIMITS.requests_per_minute * minutes + 1e-6
-            assert tokens + forced <= LIMITS.tokens_per_minute * minutes + 1e-6
-            assert accounts.charge(1, correction, now_seconds) == correction
-            forced += correction
-        if is_vacated and places:
-            accounts.vacate(1)
-            places -= 1
-        assert accounts.in_flight == places <= LIMITS.concurrency
-        accounts.forget_idle(now_seconds)
+            return multiple()
+        assert self.places < LIMITS.concurrency, "oversold"
+        self.requests, self.tokens, self.places = self.requests + 1, self.tokens + tokens, self.places + 1
+        return tokens
+
+    @rule(tokens=consumes(open_leases), used_tokens=st.integers(0, 1_500))
+    def settle(self, tokens: int, used_tokens: int) -> None:
+        self._charge(used_tokens - tokens)
+        self._vacate()
+
+    @rule(tokens=consumes(open_leases))
+    def cancel(self, tokens: int) -> None:
+        self._charge(-tokens)
+        self.accounts.give_request(1, self.now_seconds)
+        self.requests -= 1
+        self._vacate()
+
+    @rule(target=lost_leases, tokens=consumes(open_leases))
+    def lose(self, tokens: int) -> int:
+        """Its process is gone: the place is free, and the tokens stay charged."""
+        self._vacate()
+        return tokens
+
+    @rule(tokens=consumes(lost_leases), used_tokens=st.integers(0, 1_500))
+    def settle_what_was_lost(self, tokens: int, used_tokens: int) -> None:
+        self._charge(used_tokens - tokens)
+
+    @rule(target=open_leases, tokens=consumes(lost_leases))
+    def find_again(self, tokens: int) -> int:
+        """Its process was not gone: it takes its place again, whatever the limit says."""
+        self.accounts.occupy(1)
+        self.places += 1
+        return tokens
+
+    @rule(seconds=st.floats(0, 30))
+    def wait(self, seconds: float) -> None:
+        self.now_seconds += seconds
+        self.accounts.forget_idle(self.now_seconds)
+
+    @invariant()
+    def no_more_is_lent_than_the_quota_holds(self) -> None:
+        minutes = 1 + self.now_seconds / 60
+        assert self.requests <= LIMITS.requests_per_minute * minutes + 1e-6
+        assert self.tokens - self.forced_tokens <= LIMITS.tokens_per_minute * minutes + 1e-6
+
+    @invariant()
+    def every_place_is_that_of_an_open_lease(self) -> None:
+        assert self.accounts.in_flight == self.places
+
+    def _charge(self, tokens: int) -> None:
+        charged = self.accounts.charge(1, tokens, self.now_seconds)
+        # An account that is forgotten was full: nothing is charged to it.
+        assert charged in (tokens, 0)
+        self.tokens += charged
+        self.forced_tokens += max(0, charged)
+
+    def _vacate(self) -> None:
+        self.accounts.vacate(1)
+        self.places -= 1
+
+
+TestKeyOfManyRequests = KeyOfManyRequests.TestCase
+TestKeyOfManyRequests.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 
 
 def test_a_place_that_was_taken_without_asking_counts_against_the_limit() -> None:
@@ -96,3 +151,13 @@ def test_an_idle_key_is_forgotten_once_its_quota_is_full_again() -> None:
     accounts.forget_idle(91)
     assert not accounts._accounts
     assert not accounts._in_flight
+
+
+def test_a_lost_lease_frees_its_place_and_keeps_its_tokens_until_it_is_settled() -> None:
+    accounts, one_at_a_time = QuotaAccounts(), Quota(tokens_per_minute=1_000, concurrency=1)
+    accounts.lend(1, one_at_a_time, 600, 0)
+    accounts.vacate(1)
+    assert accounts.lend(1, one_at_a_time, 0, 0).remaining_tokens == 400
+    accounts.charge(1, 100 - 600, 0)
+    accounts.vacate(1)
+    assert accounts.lend(1, one_at_a_time, 0, 0).remaining_tokens == 900

@@ -14,12 +14,12 @@ from services.router.domain.waiting_lines import WaitingLines
 FULL, OTHER = Reason.CONCURRENCY_EXHAUSTED, Reason.TOKENS_EXHAUSTED
 
 
-class Room:
+class Places:
     """Some places, and the order in which they were taken."""
 
     def __init__(self, places: int, *, patience_seconds: float = 30.0) -> None:
         self.lines = WaitingLines(FULL, patience_seconds=patience_seconds)
-        self.places = places
+        self.free_places = places
         self.failure: Reason | None = None
         self.taken: list[int] = []
 
@@ -27,9 +27,9 @@ class Room:
         async def take() -> int:
             if self.failure is not None:
                 raise ComptoirError(self.failure)
-            if not self.places:
+            if not self.free_places:
                 raise ComptoirError(FULL, retry_after_seconds=1.0, numbers=Numbers(1, 1))
-            self.places -= 1
+            self.free_places -= 1
             self.taken.append(number)
             return number
 
@@ -42,7 +42,7 @@ class Room:
         return asking
 
     async def give_back(self) -> None:
-        self.places += 1
+        self.free_places += 1
         self.lines.free("key")
         await settle()
 
@@ -59,105 +59,105 @@ async def reason_of(asking: "asyncio.Task[int]") -> Reason:
 
 
 async def test_a_place_that_is_free_is_taken_at_once() -> None:
-    room = Room(1)
-    assert (await room.ask(1)).result() == 1
-    assert room.lines.waiting == 0
+    places = Places(1)
+    assert (await places.ask(1)).result() == 1
+    assert places.lines.waiting == 0
 
 
 async def test_those_who_wait_are_served_in_their_order() -> None:
-    room = Room(0)
-    asking = [await room.ask(number) for number in (1, 2, 3)]
+    places = Places(0)
+    asking = [await places.ask(number) for number in (1, 2, 3)]
     for _ in asking:
-        await room.give_back()
-    assert room.taken == [1, 2, 3]
-    assert room.lines.waiting == 0
+        await places.give_back()
+    assert places.taken == [1, 2, 3]
+    assert places.lines.waiting == 0
 
 
 async def test_who_comes_later_does_not_pass_those_who_wait() -> None:
-    room = Room(0)
-    first = await room.ask(1)
-    room.places = 1
-    second = await room.ask(2)
+    places = Places(0)
+    first = await places.ask(1)
+    places.free_places = 1
+    second = await places.ask(2)
     assert not second.done()
-    room.lines.free("key")
+    places.lines.free("key")
     await settle()
     assert first.result() == 1
     second.cancel()
 
 
 async def test_two_places_that_become_free_at_once_serve_two() -> None:
-    room = Room(0)
-    asking = [await room.ask(number) for number in (1, 2, 3)]
-    room.places = 1
-    await room.give_back()
+    places = Places(0)
+    asking = [await places.ask(number) for number in (1, 2, 3)]
+    places.free_places = 1
+    await places.give_back()
     assert [one.done() for one in asking] == [True, True, False]
     asking[2].cancel()
 
 
 async def test_a_wait_that_is_over_ends_in_the_refusal_with_its_numbers() -> None:
-    room = Room(0, patience_seconds=0.01)
-    asking = [await room.ask(number) for number in (1, 2)]
+    places = Places(0, patience_seconds=0.01)
+    asking = [await places.ask(number) for number in (1, 2)]
     for one in asking:
         with pytest.raises(ComptoirError) as refusal:
             await asyncio.wait_for(one, 5)
         assert (refusal.value.reason, refusal.value.numbers) == (FULL, Numbers(1, 1))
         assert refusal.value.retry_after_seconds == 1.0
-    assert room.lines.waiting == 0
-    assert not room.lines._lines
+    assert places.lines.waiting == 0
+    assert not places.lines._lines
 
 
 async def test_any_other_refusal_ends_the_wait_and_lets_the_next_one_try() -> None:
-    room = Room(0)
-    first, second = [await room.ask(number) for number in (1, 2)]
-    room.failure = OTHER
-    room.lines.free("key")
+    places = Places(0)
+    first, second = [await places.ask(number) for number in (1, 2)]
+    places.failure = OTHER
+    places.lines.free("key")
     assert await reason_of(first) is OTHER
     assert await reason_of(second) is OTHER
-    assert not room.lines._lines
+    assert not places.lines._lines
 
 
 async def test_who_leaves_while_waiting_hands_the_place_on() -> None:
-    room = Room(0)
-    first, second, third = [await room.ask(number) for number in (1, 2, 3)]
+    places = Places(0)
+    first, second, third = [await places.ask(number) for number in (1, 2, 3)]
     second.cancel()
     await settle()
-    room.places = 1
-    room.lines.free("key")
+    places.free_places = 1
+    places.lines.free("key")
     # Called, and gone before it could try.
     first.cancel()
     await settle()
     assert third.result() == 3
-    assert room.lines.waiting == 0
-    assert not room.lines._lines
+    assert places.lines.waiting == 0
+    assert not places.lines._lines
 
 
 async def test_more_than_may_wait_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    room = Room(0)
-    waiting = [await room.ask(number, most=2) for number in (1, 2)]
-    assert await reason_of(await room.ask(3, most=2)) is FULL
+    places = Places(0)
+    waiting = [await places.ask(number, most=2) for number in (1, 2)]
+    assert await reason_of(await places.ask(3, most=2)) is FULL
     monkeypatch.setattr(waiting_lines, "MAX_WAITING", 2)
-    assert await reason_of(await room.ask(4)) is FULL
+    assert await reason_of(await places.ask(4)) is FULL
     for one in waiting:
         one.cancel()
 
 
 async def test_without_patience_nobody_waits() -> None:
-    room = Room(0, patience_seconds=0.0)
-    assert await reason_of(await room.ask(1)) is FULL
+    places = Places(0, patience_seconds=0.0)
+    assert await reason_of(await places.ask(1)) is FULL
 
 
 async def test_lines_of_different_names_do_not_wait_for_one_another() -> None:
-    room = Room(0)
-    first = await room.ask(1)
-    other = asyncio.create_task(room.lines.take("other", room.attempt(2), most=9))
+    places = Places(0)
+    first = await places.ask(1)
+    other = asyncio.create_task(places.lines.take("other", places.attempt(2), most=9))
     await settle()
-    room.places = 1
-    room.lines.free("other")
+    places.free_places = 1
+    places.lines.free("other")
     await settle()
     assert other.done()
     assert not first.done()
-    room.places = 1
-    room.lines.free_all()
+    places.free_places = 1
+    places.lines.free_all()
     assert await first == 1
 
 
@@ -171,22 +171,22 @@ def test_in_any_order_of_events_no_place_is_idle_while_somebody_waits(
 
 
 async def _any_order(steps: list[str], chance: object) -> None:
-    room = Room(1)
+    places = Places(1)
     asking: list[asyncio.Task[int]] = []
     for number, step in enumerate(steps):
         waiting = [one for one in asking if not one.done()]
         if step == "ask":
-            asking.append(await room.ask(number))
+            asking.append(await places.ask(number))
         elif step == "give back":
-            await room.give_back()
+            await places.give_back()
         elif waiting:
             chance.choice(waiting).cancel()  # type: ignore[attr-defined]
             await settle()
         waiting = [one for one in asking if not one.done()]
-        assert not (waiting and room.places)
-        assert room.lines.waiting == len(waiting)
-    assert room.taken == sorted(room.taken)
+        assert not (waiting and places.free_places)
+        assert places.lines.waiting == len(waiting)
+    assert places.taken == sorted(places.taken)
     for one in asking:
         one.cancel()
     await settle()
-    assert not room.lines._lines
+    assert not places.lines._lines

@@ -1,17 +1,19 @@
 """Whatever happens to leases in any order: nothing is oversold, nothing leaks, every token is somewhere."""
 
 import itertools
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
+from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
-from services.router.domain import lease_book
+from services.router.adapters.memory_leases import MemoryLeases
 from services.router.domain.lease import (
     Acceptance,
     Accepted,
@@ -23,7 +25,6 @@ from services.router.domain.lease import (
     Settled,
     Settlement,
 )
-from services.router.domain.lease_book import LeaseBook
 from services.router.domain.quota import QuotaAccounts
 from services.router.domain.tenancy import Quota
 
@@ -32,6 +33,18 @@ LIMITS = Quota(requests_per_minute=60, tokens_per_minute=2_000, concurrency=3)
 RESERVED_SECONDS, ACCEPTED_SECONDS = 12.0, 50.0
 REPLICAS = (1, 2, 3)
 TOLERANCE = 1e-6
+
+Got = TypeVar("Got")
+
+
+def done(call: Coroutine[Any, Any, Got]) -> Got:
+    """What a call returns that waits for nothing: each is one step of the event loop."""
+    try:
+        call.send(None)
+    except StopIteration as end:
+        got: Got = end.value
+        return got
+    raise AssertionError("a call on the store in memory waited")
 
 
 class Ledger(QuotaAccounts):
@@ -84,15 +97,15 @@ class Place:
 
 
 class Leases(RuleBasedStateMachine):
-    """Drives the book and a model of it, and compares after every step."""
+    """Drives the store and a model of it, and compares after every step."""
 
     leases = Bundle("leases")
 
     def __init__(self) -> None:
         super().__init__()
-        self.book, self.ledger = LeaseBook(), Ledger()
-        self.book._accounts = self.ledger
-        self.now_seconds = 1_000.0
+        self.clock, self.ledger = ManualClock(monotonic_seconds=1_000.0), Ledger()
+        self.store = MemoryLeases(self.clock)
+        self.store._accounts = self.ledger
         self.numbers = itertools.count(1)
         self.incarnations = dict.fromkeys(REPLICAS, 1)
         self.models: dict[Identity, Model] = {}
@@ -101,6 +114,10 @@ class Leases(RuleBasedStateMachine):
         self.ended: set[Identity] = set()
         self.spent_tokens = 0
         self.forced_tokens = 0
+
+    @property
+    def now_seconds(self) -> float:
+        return self.clock.monotonic_seconds()
 
     def process(self, replica: int) -> Process:
         return Process(replica, self.incarnations[replica])
@@ -115,12 +132,12 @@ class Leases(RuleBasedStateMachine):
         tickets = {Identity(2, next(self.numbers)): self.process(replica) for replica in replicas}
         self.models[lease_id] = Model(tokens, tickets, until)
         try:
-            self.book.reserve(Reservation(lease_id, KEY, LIMITS, tokens, until), self.now_seconds)
+            done(self.store.reserve(Reservation(lease_id, KEY, LIMITS, tokens, RESERVED_SECONDS)))
         except ComptoirError as refusal:
             assert refusal.retry_after_seconds > 0  # noqa: PT017 - one outcome of two
             return lease_id
         assert taken < LIMITS.concurrency, "oversold"
-        self.book.issue(Issue(lease_id, tickets, until))
+        done(self.store.issue(Issue(lease_id, tickets, RESERVED_SECONDS)))
         self.models[lease_id].unused = set(tickets)
         self.places[lease_id] = Place(lease_id, tokens, until)
         return lease_id
@@ -133,8 +150,8 @@ class Leases(RuleBasedStateMachine):
         ticket_id, process = found
         model, until = self.models[lease_id], self.now_seconds + ACCEPTED_SECONDS
         permitted_tokens = model.tokens + 7
-        acceptance = Acceptance(lease_id, ticket_id, KEY, permitted_tokens, process, until)
-        outcome = self.book.accept(acceptance, self.now_seconds)
+        acceptance = Acceptance(lease_id, ticket_id, KEY, permitted_tokens, process, ACCEPTED_SECONDS)
+        outcome = done(self.store.accept(acceptance))
         if ticket_id in self.ended:
             assert outcome is Accepted.ENDED
         elif ticket_id in self.places:
@@ -160,7 +177,7 @@ class Leases(RuleBasedStateMachine):
         model = self.models[lease_id]
         tokens = int(model.tokens * share)
         settlement = Settlement(lease_id, ticket_id, KEY, tokens, process, is_unserved)
-        outcome, freed = self.book.settle(settlement, self.now_seconds)
+        outcome, freed = done(self.store.settle(settlement))
         used_tokens = 0 if is_unserved else tokens
         if ticket_id in self.ended:
             assert (outcome, freed) == (Settled.ENDED, None)
@@ -190,7 +207,7 @@ class Leases(RuleBasedStateMachine):
         model = self.models[lease_id]
         is_held = any(place.lease_id == lease_id for place in (*self._accepted(), *self.lost.values()))
         is_open = lease_id in self.places and not is_held
-        is_released, freed = self.book.release(lease_id, self.now_seconds)
+        is_released, freed = done(self.store.release(lease_id))
         assert is_released == (is_open and not model.is_released)
         model.is_released = model.is_released or is_released
         if is_open and not model.unused:
@@ -202,7 +219,7 @@ class Leases(RuleBasedStateMachine):
     def cancel(self, lease_id: Identity) -> None:
         is_held = any(place.lease_id == lease_id for place in (*self._accepted(), *self.lost.values()))
         is_open = lease_id in self.places and not is_held
-        freed = self.book.cancel(lease_id, self.now_seconds)
+        freed = done(self.store.cancel(lease_id))
         assert freed == (self._end_reservation(lease_id, Ending.CANCELLED) if is_open else None)
 
     @rule(replica=st.sampled_from(REPLICAS))
@@ -219,12 +236,12 @@ class Leases(RuleBasedStateMachine):
             model.is_doubtful = model.is_doubtful or bool(dead)
             if dead and not model.unused and lease_id in self.places:
                 expected.append(self._end_reservation(lease_id, Ending.LOST))
-        freed = self.book.lose(process, self.now_seconds)
+        freed = done(self.store.lose(process))
         assert sorted(freed, key=str) == sorted(expected, key=str)
 
     @rule(seconds=st.floats(0, 30))
     def wait(self, seconds: float) -> None:
-        self.now_seconds += seconds
+        self.clock.advance(seconds)
         expected = []
         for holder in [one for one, place in self.places.items() if place.until <= self.now_seconds]:
             model = self.models.get(holder)
@@ -238,7 +255,7 @@ class Leases(RuleBasedStateMachine):
         for ticket_id in [one for one, place in self.lost.items() if place.until <= self.now_seconds]:
             self.spent_tokens += self.lost.pop(ticket_id).tokens
             self.ended.add(ticket_id)
-        freed = self.book.expire(self.now_seconds)
+        freed = done(self.store.expire())
         assert sorted(freed, key=str) == sorted(expected, key=str)
 
     def _forget_if_over(self) -> None:
@@ -251,7 +268,7 @@ class Leases(RuleBasedStateMachine):
     @invariant()
     def every_place_is_somebodys(self) -> None:
         self._forget_if_over()
-        assert self.book.in_flight == len(self.places)
+        assert self.store.in_flight == len(self.places)
 
     @invariant()
     def every_token_is_somewhere(self) -> None:
@@ -268,9 +285,9 @@ class Leases(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.wait(10_000.0)
         self.wait(10_000.0)
-        assert self.book.in_flight == 0
-        assert not self.book._leases
-        assert not self.book._ended
+        assert self.store.in_flight == 0
+        assert not self.store._leases
+        assert not self.store._ended
 
     def _ticket(self, lease_id: Identity, attempt: int) -> tuple[Identity, Process] | None:
         tickets = list(self.models[lease_id].tickets.items())
@@ -287,16 +304,3 @@ class Leases(RuleBasedStateMachine):
 
 TestLeases = Leases.TestCase
 TestLeases.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
-
-
-def test_remembered_tickets_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lease_book, "MAX_REMEMBERED", 2)
-    book = LeaseBook()
-    for number in range(4):
-        book.settle(Settlement(Identity(0, number), Identity(1, number), KEY, 1, Process(1, 1)), number)
-    book.expire(5.0)
-    said_again = [
-        book.settle(Settlement(Identity(0, number), Identity(1, number), KEY, 1, Process(1, 1)), 6.0)[0]
-        for number in range(4)
-    ]
-    assert said_again == [Settled.NOTHING, Settled.NOTHING, Settled.ENDED, Settled.ENDED]
