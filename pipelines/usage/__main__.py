@@ -17,7 +17,7 @@ from pipelines.usage.consumer.standing import Standing
 from pipelines.usage.consumer.watch import Watch
 from pipelines.usage.domain.errors import SchemaError
 from pipelines.usage.settings import UsageSettings
-from pipelines.usage.wire import DEAD_LETTER_TOPIC, KIND_OF_TOPIC
+from services.contract.events import DEAD_LETTER_TOPIC, KIND_OF_TOPIC
 from services.kernel.clock import SystemClock
 from services.runtime import logs, telemetry
 from services.runtime.grpc import server as grpc_server

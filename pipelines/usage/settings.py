@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, model_validator
 
 from pipelines.usage.domain.progress import CommitPolicy
-from pipelines.usage.domain.retention import MAX_DAYS, MIN_DAYS
 from pipelines.usage.domain.rules import Rules, Span
 from pipelines.usage.domain.validation import Residence
+from services.contract.events import RETENTION_MAX_DAYS, RETENTION_MIN_DAYS
 from services.runtime.addresses import GrpcListen, KafkaTarget, is_local
 from services.runtime.settings import ProcessSettings, SettingsError
 
@@ -60,7 +60,7 @@ class UsageSettings(ProcessSettings):
     listen: GrpcListen
     kafka: KafkaSettings
     clickhouse: ClickHouseSettings
-    retention_days: int = Field(default=MAX_DAYS, ge=MIN_DAYS, le=MAX_DAYS)
+    retention_days: int = Field(default=RETENTION_MAX_DAYS, ge=RETENTION_MIN_DAYS, le=RETENTION_MAX_DAYS)
     commit_every_frames: int = Field(default=64, ge=1, le=10_000)
     commit_every_seconds: float = Field(default=1.0, gt=0, le=60)
     # So many bad frames in a row stop the consumer, for a person to look.

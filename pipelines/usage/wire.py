@@ -4,18 +4,20 @@ import zlib
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from buf.validate import validate_pb2
-from comptoir.usage.v1 import usage_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import FieldOptions
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
 from pipelines.usage.domain.errors import BadFrameError, Fault
-from pipelines.usage.domain.frame import EventKey, Frame, Kind
+from pipelines.usage.domain.frame import EventKey
 from pipelines.usage.domain.validation import Bounds, Columns
+from services.contract.events import Kind
+from services.contract.frame import Frame
+from services.runtime.event_messages import EVENT_TYPES, FRAME_TYPES
 
 _ALWAYS_CHECKED = ("producer_id", "producer_sequence", "schema_version", "region", "started_at_microseconds")
 _SCALARS = {
@@ -31,42 +33,9 @@ _SCALARS = {
 _NUMBERS = frozenset({0, 1, 5})
 
 
-class Stream(NamedTuple):
-    """Where the events of one kind travel and rest."""
-
-    topic: str
-    table: str
-    frame_type: type[Message]
-    event: Descriptor
-
-
-STREAMS: Mapping[Kind, Stream] = {
-    Kind.ADMISSION: Stream(
-        "comptoir.admission.v1", "admissions", usage_pb2.AdmissionFrame, usage_pb2.Admission.DESCRIPTOR
-    ),
-    Kind.GENERATION: Stream(
-        "comptoir.generation.v1", "generations", usage_pb2.GenerationFrame, usage_pb2.Generation.DESCRIPTOR
-    ),
-    Kind.EDGE_REQUEST: Stream(
-        "comptoir.edge-request.v1",
-        "edge_requests",
-        usage_pb2.EdgeRequestFrame,
-        usage_pb2.EdgeRequest.DESCRIPTOR,
-    ),
-    Kind.REPLICA_LOAD: Stream(
-        "comptoir.replica-load.v1",
-        "replica_load",
-        usage_pb2.ReplicaLoadFrame,
-        usage_pb2.ReplicaLoad.DESCRIPTOR,
-    ),
-}
-KIND_OF_TOPIC: Mapping[str, Kind] = {stream.topic: kind for kind, stream in STREAMS.items()}
-DEAD_LETTER_TOPIC = "comptoir.dead-letter.v1"
-
-
 def field_names(kind: Kind) -> tuple[str, ...]:
-    """The fields of an event, which are the columns of its table."""
-    return tuple(field.name for field in STREAMS[kind].event.fields)
+    """Returns the fields of an event, which are the columns of its table."""
+    return tuple(field.name for field in EVENT_TYPES[kind].DESCRIPTOR.fields)
 
 
 def parse(frame: Frame) -> Columns:
@@ -75,24 +44,24 @@ def parse(frame: Frame) -> Columns:
     A canonical body holds nothing but the schema's fields: an unknown field could be text, and the store
     would ignore it in silence.
     """
-    kind = frame.header.kind
+    kind = frame.kind
     try:
-        message = STREAMS[kind].frame_type.FromString(frame.body)
+        message = FRAME_TYPES[kind].FromString(frame.body)
     except DecodeError:
         raise BadFrameError(Fault.BODY_UNREADABLE) from None
     # The parser keeps unknown fields and writes them back, so they go before the comparison.
     message.DiscardUnknownFields()
     if message.SerializeToString(deterministic=True) != frame.body:
         raise BadFrameError(Fault.FIELD_UNKNOWN if _is_newer(frame) else Fault.BODY_NOT_CANONICAL)
-    events = message.events  # type: ignore[attr-defined]  # every frame type has this field
+    events = message.events
     fields = {*_ALWAYS_CHECKED, *BOUNDS[kind]}
     return {field: [getattr(event, field) for event in events] for field in fields}
 
 
 def _is_newer(frame: Frame) -> bool:
     """True if numbers in fields of a newer schema are all that the body has besides this build's fields."""
-    message = STREAMS[frame.header.kind].frame_type.FromString(frame.body)
-    events = message.events  # type: ignore[attr-defined]  # every frame type has this field
+    message = FRAME_TYPES[frame.kind].FromString(frame.body)
+    events = message.events
     parts: list[Any] = [UnknownFieldSet(part) for part in (message, *events)]  # typed without its iterator
     unknown = {field.wire_type for part in parts for field in part}
     return bool(unknown) and unknown <= _NUMBERS
@@ -115,20 +84,18 @@ def without(frame: Frame, stored: AbstractSet[EventKey]) -> Frame | None:
     Its token follows from what it holds: whoever leaves out the same events makes the same one.
     """
     left = [event for event in _events(frame) if _key(event) not in stored]
-    if len(left) == frame.header.count:
+    if len(left) == frame.count:
         return frame
     if not left:
         return None
-    frame_type = STREAMS[frame.header.kind].frame_type
-    body = frame_type(events=left).SerializeToString(deterministic=True)
+    body = FRAME_TYPES[frame.kind](events=left).SerializeToString(deterministic=True)
     first = left[0].producer_sequence
-    header = replace(frame.header, first_sequence=first, count=len(left), crc32=zlib.crc32(body))
-    return Frame(header, body)
+    return replace(frame, first_sequence=first, count=len(left), crc=zlib.crc32(body), body=body)
 
 
 def _events(frame: Frame) -> Sequence[Any]:
-    message = STREAMS[frame.header.kind].frame_type.FromString(frame.body)
-    events: Sequence[Any] = message.events  # type: ignore[attr-defined]  # every frame type has this field
+    message = FRAME_TYPES[frame.kind].FromString(frame.body)
+    events: Sequence[Any] = message.events
     return events
 
 
@@ -136,18 +103,12 @@ def _key(event: Any) -> EventKey:
     return EventKey(event.producer_sequence, event.event_id_high, event.event_id_low)
 
 
-def insert_body(frame: Frame) -> bytes:
-    """The frame as the store's ProtobufList format reads it: the body after its length."""
-    length, prefix = len(frame.body), bytearray()
-    while length > 0x7F:  # noqa: PLR2004 - seven bits a byte, as protobuf writes numbers
-        prefix.append(length & 0x7F | 0x80)
-        length >>= 7
-    return bytes((*prefix, length)) + frame.body
-
-
 def store_schema(kind: Kind) -> str:
     """The event's fields in protobuf's language, as the store reads them; its message is named `Event`."""
-    lines = (f"{_SCALARS[field.type]} {field.name} = {field.number};" for field in STREAMS[kind].event.fields)
+    lines = (
+        f"{_SCALARS[field.type]} {field.name} = {field.number};"
+        for field in EVENT_TYPES[kind].DESCRIPTOR.fields
+    )
     return f'syntax = "proto3"; message Event {{ {" ".join(lines)} }}'
 
 
@@ -170,6 +131,4 @@ def _bounds(event: Descriptor) -> Mapping[str, Bounds]:
 
 
 # The rules that the schema itself states, read once.
-BOUNDS: Mapping[Kind, Mapping[str, Bounds]] = {
-    kind: _bounds(stream.event) for kind, stream in STREAMS.items()
-}
+BOUNDS: Mapping[Kind, Mapping[str, Bounds]] = {kind: _bounds(EVENT_TYPES[kind].DESCRIPTOR) for kind in Kind}

@@ -9,6 +9,7 @@ from comptoir.router.v1 import router_pb2
 from comptoir.ticket.v1 import ticket_pb2
 from comptoir.usage.v1 import usage_pb2
 
+from services.contract.events import EVENT_SCHEMA_VERSION
 from services.edge.domain.body_faults import (
     UTF8_MARK,
     BodyError,
@@ -25,8 +26,6 @@ from services.edge.domain.structure import check_count, check_shape, outside_str
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
-
-SCHEMA_VERSION = 1
 
 _ROLES = {
     Role.SYSTEM: generator_pb2.ROLE_SYSTEM,
@@ -156,7 +155,7 @@ def usage_event(
     return usage_pb2.EdgeRequest(
         event_id_high=event_id.high,
         event_id_low=event_id.low,
-        schema_version=SCHEMA_VERSION,
+        schema_version=EVENT_SCHEMA_VERSION,
         request_id_high=event.request_id.high,
         request_id_low=event.request_id.low,
         region=region_number,

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 
-from services.emitter.domain.frame import Kind
+from services.contract.events import Kind
 from services.emitter.domain.ports import EventLog, LogUnavailableError, Spool
 from services.kernel.backoff import Backoff
 from services.kernel.errors import ComptoirError

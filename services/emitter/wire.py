@@ -1,19 +1,19 @@
 """RecordRequest to events: refuses what a producer may not set, and replaces numbers by pseudonyms."""
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import get_args
+from collections.abc import Collection, Sequence
+from typing import Any, Final
 
 from comptoir.emitter.v1.emitter_pb2 import RecordRequest
 from comptoir.usage.v1 import usage_pb2
+from google.protobuf.descriptor import Descriptor
 
+from services.contract.events import Kind
 from services.emitter.domain.agreement import Source
 from services.emitter.domain.demands import Demands, NotAcceptableNowError
-from services.emitter.domain.frame import Kind
 from services.emitter.domain.pseudonym import Pseudonyms
 from services.kernel.errors import ComptoirError, Reason
+from services.runtime.event_messages import EVENT_TYPES, by_kind
 from services.runtime.grpc.interceptors import validate
-
-Message = usage_pb2.Admission | usage_pb2.Generation | usage_pb2.EdgeRequest | usage_pb2.ReplicaLoad
 
 # What the emitter sets itself; a producer that sets one is confused, or smuggles bits past the pseudonyms.
 _RESERVED = ("producer_id", "producer_sequence", "tenant_high", "key_high", "key_epoch")
@@ -22,16 +22,16 @@ _RESERVED = ("producer_id", "producer_sequence", "tenant_high", "key_high", "key
 _NUMBERING_BYTES = 9 + 11 + 4
 
 
-def _enums_of(kind: type[Message]) -> Sequence[tuple[str, Collection[int]]]:
-    """The fields that are enums, each with the numbers that it has here."""
+def _enums_of(event: Descriptor) -> Sequence[tuple[str, Collection[int]]]:
+    """Returns the fields that are enums, each with the numbers that it has here."""
     return [
         (field.name, frozenset(field.enum_type.values_by_number))
-        for field in kind.DESCRIPTOR.fields
+        for field in event.fields
         if field.enum_type is not None
     ]
 
 
-_ENUMS = {kind: _enums_of(kind) for kind in get_args(Message)}
+_ENUMS: Final = {kind: _enums_of(EVENT_TYPES[kind].DESCRIPTOR) for kind in Kind}
 
 
 class WireEvent:
@@ -39,7 +39,7 @@ class WireEvent:
 
     __slots__ = ("_message", "event_id", "kind", "size_bytes")
 
-    def __init__(self, kind: Kind, message: Message) -> None:
+    def __init__(self, kind: Kind, message: Any) -> None:
         self.kind = kind
         self.event_id = message.event_id_high.to_bytes(8, "big") + message.event_id_low.to_bytes(8, "big")
         self.size_bytes = message.ByteSize() + _NUMBERING_BYTES
@@ -49,7 +49,8 @@ class WireEvent:
         """The serialized event of a producer and sequence."""
         self._message.producer_id = producer_id
         self._message.producer_sequence = sequence
-        return self._message.SerializeToString()
+        body: bytes = self._message.SerializeToString()
+        return body
 
 
 def events_from(
@@ -63,9 +64,10 @@ def events_from(
     """
     _refuse_unknown_fields(request)
     events = []
-    for kind, field, messages in _by_kind(request):
+    for kind, messages in by_kind(request):
+        field = kind.request_field
         for message in messages:
-            _refuse_newer(message, field, demands)
+            _refuse_newer(message, kind, demands)
             _refuse_broken(message, field, now_microseconds)
             _refuse_reserved(message, field)
             if broken := demands.broken_by(message, now_microseconds):
@@ -78,18 +80,16 @@ def events_from(
 
 
 def sources_of(request: RecordRequest) -> set[Source]:
-    """Who made the request's events.
+    """Returns who made the request's events.
 
     A replica has a word as the maker of generations and another as that of load samples: where its model is
     not in this emitter's catalog, say, its generations alone are refused, and not because of the clock.
     """
-    sources = {Source(Kind.GENERATION, message.replica) for message in request.generations}
-    sources |= {Source(Kind.REPLICA_LOAD, message.replica) for message in request.replica_loads}
-    if request.admissions:
-        sources.add(Source(Kind.ADMISSION))
-    if request.edge_requests:
-        sources.add(Source(Kind.EDGE_REQUEST))
-    return sources
+    return {
+        Source(kind, getattr(message, kind.maker_field) if kind.maker_field else 0)
+        for kind, messages in by_kind(request)
+        for message in messages
+    }
 
 
 def sources_at_fault(request: RecordRequest, refusal: NotAcceptableNowError) -> set[Source]:
@@ -98,17 +98,8 @@ def sources_at_fault(request: RecordRequest, refusal: NotAcceptableNowError) -> 
     Events of one process travel together, so the others may be good: they are sent again without these.
     """
     named = refusal.field.partition(".")[0]
-    kinds = {kind for kind, field, _ in _by_kind(request) if field == named} or set(Kind)
+    kinds = {kind for kind in Kind if kind.request_field == named} or set(Kind)
     return {source for source in sources_of(request) if source.kind in kinds}
-
-
-def _by_kind(request: RecordRequest) -> Iterable[tuple[Kind, str, Iterable[Message]]]:
-    return (
-        (Kind.ADMISSION, "admissions", request.admissions),
-        (Kind.GENERATION, "generations", request.generations),
-        (Kind.EDGE_REQUEST, "edge_requests", request.edge_requests),
-        (Kind.REPLICA_LOAD, "replica_loads", request.replica_loads),
-    )
 
 
 def _refuse_unknown_fields(request: RecordRequest) -> None:
@@ -122,16 +113,16 @@ def _refuse_unknown_fields(request: RecordRequest) -> None:
         raise NotAcceptableNowError("schema_version")
 
 
-def _refuse_newer(message: Message, field: str, demands: Demands) -> None:
+def _refuse_newer(message: Any, kind: Kind, demands: Demands) -> None:
     """An enum's number that this build does not know is a newer producer's, as a larger version is."""
     if message.schema_version > demands.schema_version:
-        raise NotAcceptableNowError(f"{field}.schema_version")
-    for name, known in _ENUMS[type(message)]:
+        raise NotAcceptableNowError(f"{kind.request_field}.schema_version")
+    for name, known in _ENUMS[kind]:
         if getattr(message, name) not in known:
-            raise NotAcceptableNowError(f"{field}.{name}")
+            raise NotAcceptableNowError(f"{kind.request_field}.{name}")
 
 
-def _refuse_broken(message: Message, field: str, now_microseconds: int) -> None:
+def _refuse_broken(message: Any, field: str, now_microseconds: int) -> None:
     try:
         validate(message)
     except ComptoirError as refusal:
@@ -151,11 +142,12 @@ def _refuse_impossible(message: usage_pb2.Generation, field: str, demands: Deman
         raise NotAcceptableNowError(f"{field}.{exceeded}")
 
 
-def _offset_seconds(message: Message, now_microseconds: int) -> float:
-    return (message.started_at_microseconds - now_microseconds) / 1_000_000
+def _offset_seconds(message: Any, now_microseconds: int) -> float:
+    offset_seconds: float = (message.started_at_microseconds - now_microseconds) / 1_000_000
+    return offset_seconds
 
 
-def _refuse_reserved(message: Message, field: str) -> None:
+def _refuse_reserved(message: Any, field: str) -> None:
     for name in _RESERVED:
         if getattr(message, name):
             raise ComptoirError(Reason.REQUEST_INVALID, field=f"{field}.{name}")
@@ -164,7 +156,7 @@ def _refuse_reserved(message: Message, field: str) -> None:
         raise ComptoirError(Reason.REQUEST_INVALID, field=f"{field}.event_id_low")
 
 
-def _pseudonymise(message: Message, pseudonyms: Pseudonyms) -> None:
+def _pseudonymise(message: Any, pseudonyms: Pseudonyms) -> None:
     message.tenant_high, message.tenant_low = pseudonyms.tenant(message.tenant_low)
     message.key_high, message.key_low = pseudonyms.key(message.key_low)
     message.key_epoch = pseudonyms.epoch

@@ -8,16 +8,16 @@ events are held aside and tried again among themselves, while everybody else's g
 import asyncio
 import itertools
 import random
-from collections.abc import Sequence
 
 import grpc
 from comptoir.emitter.v1 import emitter_pb2, emitter_pb2_grpc
-from comptoir.usage.v1 import usage_pb2
+from google.protobuf.message import Message
 
 from services.kernel.backoff import Backoff
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.addresses import GrpcTarget
+from services.runtime.event_messages import count_of, request_of
 from services.runtime.grpc.server import channel
 from services.runtime.grpc.status import error_from
 from services.runtime.logs import get_logger, log_failure
@@ -67,25 +67,12 @@ class EmitterClient:
             description="Events of another clock, schema or region.",
         )
 
-    async def record(
-        self,
-        *,
-        admissions: Sequence[usage_pb2.Admission] = (),
-        generations: Sequence[usage_pb2.Generation] = (),
-        edge_requests: Sequence[usage_pb2.EdgeRequest] = (),
-        replica_loads: Sequence[usage_pb2.ReplicaLoad] = (),
-    ) -> None:
+    async def record(self, *events: Message) -> None:
         """Returns once the events are durable; raises USAGE_NOT_RECORDED if they are not in time.
 
-        At most MAX_EVENTS events of each kind. Events that the emitter refuses raise its reason.
+        At most MAX_EVENTS events, of whatever kinds. Events that the emitter refuses raise its reason.
         """
-        request = emitter_pb2.RecordRequest(
-            admissions=admissions,
-            generations=generations,
-            edge_requests=edge_requests,
-            replica_loads=replica_loads,
-        )
-        waiting = _Waiting(request, self._clock.monotonic_seconds() + self._wait_seconds)
+        waiting = _Waiting(request_of(events), self._clock.monotonic_seconds() + self._wait_seconds)
         self._waiting.append(waiting)
         if self._sender is None or self._sender.done():
             self._sender = asyncio.create_task(self._run())
@@ -231,9 +218,7 @@ class _Waiting:
     @property
     def size(self) -> int:
         """Events of all kinds."""
-        request = self.request
-        kinds = (request.admissions, request.generations, request.edge_requests, request.replica_loads)
-        return sum(len(kind) for kind in kinds)
+        return count_of(self.request)
 
     def succeed(self) -> None:
         """The events are durable."""

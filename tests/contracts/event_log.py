@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from services.emitter.domain.frame import Frame, Kind, seal
+from services.contract.events import Kind
+from services.contract.frame import Frame, seal
 from services.emitter.domain.ports import EventLog, LogUnavailableError
 from tests.contracts.frames import read as read_frame
 

@@ -7,12 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from comptoir.usage.v1 import usage_pb2
 from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
 
-from pipelines.usage.domain import frame as reader
-from services.emitter.domain.frame import Frame, Kind, seal
+from pipelines.usage.wire import BOUNDS
+from services.contract.events import Kind
+from services.contract.frame import Frame, decode, seal
+from services.runtime.event_messages import EVENT_TYPES, FRAME_TYPES
 
 FILE = Path(__file__).with_suffix(".json")
 
@@ -34,6 +34,7 @@ _COMMON = {
     "started_at_microseconds": 1_790_000_000_123_456,
 }
 _CALL = {"model": 1, "replica": 4, "priority": 100}
+# What the first event of a kind holds besides; a kind that is not listed holds the least that it may.
 _OWN: dict[Kind, dict[str, int]] = {
     Kind.ADMISSION: {
         **_CALL,
@@ -90,36 +91,35 @@ _OWN: dict[Kind, dict[str, int]] = {
         "age_milliseconds": 40,
     },
 }
-MESSAGES: dict[Kind, tuple[type[Message], type[Message]]] = {
-    Kind.ADMISSION: (usage_pb2.Admission, usage_pb2.AdmissionFrame),
-    Kind.GENERATION: (usage_pb2.Generation, usage_pb2.GenerationFrame),
-    Kind.EDGE_REQUEST: (usage_pb2.EdgeRequest, usage_pb2.EdgeRequestFrame),
-    Kind.REPLICA_LOAD: (usage_pb2.ReplicaLoad, usage_pb2.ReplicaLoadFrame),
-}
 
 
 def frame_of(kind: Kind, first_sequence: int = 2**33, count: int = 2) -> Frame:
     """A frame whose first event is full and whose others hold little."""
-    event, _ = MESSAGES[kind]
     events = []
     for index in range(count):
         sequence = first_sequence + index
-        own = _OWN[kind] if index == 0 else _required(kind)
-        fields = {**_COMMON, **own, "event_id_high": kind.value, "event_id_low": 2**63 + index}
-        events.append(event(**fields, producer_sequence=sequence).SerializeToString())
+        own = _OWN[kind] if index == 0 and kind in _OWN else least_of(kind)
+        fields = {
+            **_COMMON,
+            **own,
+            "event_id_high": kind.value,
+            "event_id_low": 2**63 + index,
+        }
+        events.append(EVENT_TYPES[kind](**fields, producer_sequence=sequence).SerializeToString())
     return seal(kind, PRODUCER_ID, first_sequence, events)
 
 
 def read(value: bytes) -> Frame:
-    """The emitter's frame in `value`, as the usage pipeline reads it; BadFrameError if it is none."""
-    kind = reader.Kind(value[5])
-    header = reader.decode(value, kind=kind).header
-    return Frame(Kind(kind), header.producer_id, header.first_sequence, header.count, header.crc32, value)
+    """The frame in `value`, of whatever kind its header says; FrameError if it is none."""
+    return decode(value, kind=Kind(value[5]))
 
 
-def insert_token(frame: Frame) -> str:
-    """The frame's identity: what the store deduplicates by."""
-    return f"{frame.kind.value}:{frame.producer_id:016x}:{frame.first_sequence}:{frame.count}:{frame.crc:08x}"
+def least_of(kind: Kind) -> dict[str, int]:
+    """The fields that may not be absent, with the least that each may be."""
+    if kind is Kind.ADMISSION:
+        return {"decision": 2, "reason": 9}
+    members = {name: bounds.members for name, bounds in BOUNDS[kind].items() if bounds.members is not None}
+    return {name: min(numbers) for name, numbers in members.items() if min(numbers)}
 
 
 def document() -> dict[str, Any]:
@@ -147,19 +147,11 @@ def broken() -> dict[str, bytes]:
     }
 
 
-def _required(kind: Kind) -> dict[str, int]:
-    return {
-        Kind.ADMISSION: {"decision": 2, "reason": 9},
-        Kind.GENERATION: {"outcome": 1},
-        Kind.EDGE_REQUEST: {},
-        Kind.REPLICA_LOAD: {},
-    }[kind]
-
-
 def _described(frame: Frame) -> dict[str, Any]:
-    _, body = MESSAGES[frame.kind]
     fields = MessageToDict(
-        body.FromString(frame.body), preserving_proto_field_name=True, use_integers_for_enums=True
+        FRAME_TYPES[frame.kind].FromString(frame.body),
+        preserving_proto_field_name=True,
+        use_integers_for_enums=True,
     )
     return {
         "kind": frame.kind.value,
@@ -167,7 +159,7 @@ def _described(frame: Frame) -> dict[str, Any]:
         "first_sequence": frame.first_sequence,
         "count": frame.count,
         "crc": f"{frame.crc:08x}",
-        "insert_token": insert_token(frame),
+        "insert_token": frame.token,
         "kafka_key": frame.producer_id.to_bytes(8, "big").hex(),
         "value": frame.value.hex(),
         "events": fields["events"],

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from services.contract.events import Kind
+from services.contract.frame import Frame
 from services.emitter.domain.batching import SealLimits
-from services.emitter.domain.frame import Frame, Kind
 from services.emitter.domain.limits import SpoolFile, SpoolLimits
 from services.emitter.domain.ports import Spool
 from services.kernel.clock import ManualClock

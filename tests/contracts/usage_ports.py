@@ -6,7 +6,7 @@ from typing import Protocol
 
 from pipelines.usage.domain.dead_letter import DeadLetter
 from pipelines.usage.domain.errors import Fault
-from pipelines.usage.domain.frame import EventKey, Kind, decode
+from pipelines.usage.domain.frame import EventKey, decode
 from pipelines.usage.domain.ports import (
     DeadLetters,
     EventStore,
@@ -16,7 +16,7 @@ from pipelines.usage.domain.ports import (
     LagGauge,
     Partition,
 )
-from pipelines.usage.wire import STREAMS
+from services.contract.events import Kind
 from tests.pipelines.usage.frames import (
     DAY_MICROSECONDS,
     PRODUCER,
@@ -148,7 +148,7 @@ async def read(source: FrameSource, count: int) -> list[tuple[Partition, int, by
 class FrameSourceContract:
     """Needs `log` and `make_source`; all sources that it makes are in one group."""
 
-    PLACE = Partition(STREAMS[Kind.GENERATION].topic, 0)
+    PLACE = Partition(Kind.GENERATION.topic, 0)
 
     async def test_a_new_group_reads_from_the_beginning(
         self, log: LogUnderTest, make_source: Callable[[], FrameSource]
@@ -218,7 +218,7 @@ class FrameSourceContract:
 class LagGaugeContract:
     """Needs `log` and `make_source` as above, and `gauge` for the same group."""
 
-    PLACE = Partition(STREAMS[Kind.GENERATION].topic, 0)
+    PLACE = Partition(Kind.GENERATION.topic, 0)
 
     async def test_it_counts_what_is_not_committed_while_nobody_reads(
         self, log: LogUnderTest, make_source: Callable[[], FrameSource], gauge: LagGauge

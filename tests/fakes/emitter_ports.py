@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from services.contract.events import Kind
+from services.contract.frame import Frame, seal
 from services.emitter.domain.batching import Unsealed, events_to_seal
 from services.emitter.domain.epoch import Epoch
-from services.emitter.domain.frame import Frame, Kind, seal
 from services.emitter.domain.limits import SpoolFile, SpoolState, refuse_if_full
 from services.emitter.domain.ports import Event, LogUnavailableError, Taken
 from services.kernel.clock import Clock

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from services.emitter.domain.frame import Kind
+from services.contract.events import Kind
 from services.kernel.clock import ManualClock
 from tests.contracts.event_log import EventLogContract, Read
 from tests.contracts.spool import SpoolContract, spool_file

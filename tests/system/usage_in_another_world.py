@@ -6,7 +6,7 @@
 import sys
 
 from pipelines.usage import __main__ as usage
-from pipelines.usage.domain import frame
+from services.contract import frame
 from services.kernel.clock import SystemClock
 
 
@@ -22,6 +22,6 @@ class ClockThatIsOff(SystemClock):
 
 if __name__ == "__main__":
     ClockThatIsOff.offset_microseconds = int(sys.argv.pop(1)) * 1_000_000
-    frame.SCHEMA_VERSIONS = frozenset(map(int, sys.argv.pop(1).split(",")))
+    vars(frame)["SCHEMA_VERSIONS"] = frozenset(map(int, sys.argv.pop(1).split(",")))
     vars(usage)["SystemClock"] = ClockThatIsOff
     usage.main()

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from deploy.local.kafka.properties import BrokerPlan
+from services.contract.events import DEAD_LETTER_TOPIC, Kind
 from services.runtime.addresses import split_address
 from services.runtime.settings import ProcessSettings, environment
 
@@ -46,11 +47,8 @@ class LocalKafkaSettings(ProcessSettings):
     stop_timeout_seconds: float = Field(default=20.0, gt=0, le=600)
     fetch_timeout_seconds: float = Field(default=900.0, gt=0, le=86400)
     topics: tuple[TopicSettings, ...] = (
-        TopicSettings(name="comptoir.admission.v1"),
-        TopicSettings(name="comptoir.generation.v1"),
-        TopicSettings(name="comptoir.edge-request.v1"),
-        TopicSettings(name="comptoir.replica-load.v1"),
-        TopicSettings(name="comptoir.dead-letter.v1", partitions=1),
+        *(TopicSettings(name=kind.topic) for kind in Kind),
+        TopicSettings(name=DEAD_LETTER_TOPIC, partitions=1),
     )
 
     @field_validator("listen")

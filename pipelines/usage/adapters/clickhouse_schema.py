@@ -7,7 +7,7 @@ from pipelines.usage.adapters.clickhouse_client import ClickHouse
 from pipelines.usage.domain.errors import SchemaError
 from pipelines.usage.domain.migrations import Migration, due
 from pipelines.usage.settings import ClickHouseSettings
-from pipelines.usage.wire import STREAMS
+from services.contract.events import Kind
 from services.kernel.catalog import Catalog
 from services.runtime.logs import get_logger
 
@@ -40,8 +40,8 @@ class ClickHouseSchema:
         await self._create_ledger()
         for migration in due(read_migrations(), await self._applied()):
             await self._run(migration, retention_days)
-        for stream in STREAMS.values():
-            await self._retain(stream.table, retention_days)
+        for kind in Kind:
+            await self._retain(kind.table, retention_days)
         await self._replace_catalog(retention_days, catalog)
 
     async def _create_ledger(self) -> None:

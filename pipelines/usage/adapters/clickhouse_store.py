@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 from pipelines.usage.adapters.clickhouse_client import ClickHouse
-from pipelines.usage.domain.frame import EventKey, Frame, Kind
+from pipelines.usage.domain.frame import EventKey
 from pipelines.usage.domain.ports import KindProgress, Letter
-from pipelines.usage.wire import STREAMS, field_names, insert_body, started_within, store_schema
+from pipelines.usage.wire import field_names, started_within, store_schema
+from services.contract.events import Kind
+from services.contract.frame import Frame, with_length
 
 
 class ClickHouseStore:
@@ -22,11 +24,11 @@ class ClickHouseStore:
         An insert is atomic within a day. Where a crash cuts a frame of two days in half, the same token
         brings the missing day and not the other: the store keeps tokens per partition.
         """
-        kind = frame.header.kind
+        kind = frame.kind
         await self._clickhouse.insert_bytes(
-            f"{self._database}.{STREAMS[kind].table}",
+            f"{self._database}.{kind.table}",
             field_names(kind),
-            insert_body(frame),
+            with_length(frame.body),
             {
                 "insert_deduplication_token": frame.token,
                 # Asynchronous inserts would be acknowledged together and deduplicated by other rules.
@@ -40,7 +42,7 @@ class ClickHouseStore:
     async def highest_sequence(self, kind: Kind, producer_id: int) -> int:
         """The producer's highest sequence in the table, 0 where it has no row."""
         rows = await self._clickhouse.rows(
-            f"SELECT max(producer_sequence) FROM {self._database}.{STREAMS[kind].table}"  # noqa: S608 - names of ours
+            f"SELECT max(producer_sequence) FROM {self._database}.{kind.table}"  # noqa: S608 - names of ours
             " WHERE producer_id = {producer:UInt64}",
             {"producer": producer_id},
         )
@@ -51,15 +53,15 @@ class ClickHouseStore:
         first_started, last_started = started_within(frame)
         rows = await self._clickhouse.rows(
             "SELECT producer_sequence, event_id_high, event_id_low"  # noqa: S608 - names of ours
-            f" FROM {self._database}.{STREAMS[frame.header.kind].table}"
+            f" FROM {self._database}.{frame.kind.table}"
             " WHERE producer_id = {producer:UInt64}"
             " AND producer_sequence BETWEEN {first:UInt64} AND {last:UInt64}"
             " AND started_at BETWEEN fromUnixTimestamp64Micro({from:Int64}, 'UTC')"
             " AND fromUnixTimestamp64Micro({to:Int64}, 'UTC')",
             {
-                "producer": frame.header.producer_id,
-                "first": frame.header.first_sequence,
-                "last": frame.header.last_sequence,
+                "producer": frame.producer_id,
+                "first": frame.first_sequence,
+                "last": frame.last_sequence,
                 "from": first_started,
                 "to": last_started,
             },

@@ -1,7 +1,7 @@
 """The pipeline's numbers as OpenTelemetry instruments."""
 
 from pipelines.usage.domain.errors import Fault
-from pipelines.usage.domain.frame import Kind
+from services.contract.events import Kind
 from services.runtime import telemetry
 
 

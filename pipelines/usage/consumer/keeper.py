@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from pipelines.usage.domain.clocks import Clocks, Moment, judge
 from pipelines.usage.domain.dead_letter import DeadLetter
 from pipelines.usage.domain.errors import BadFrameError
-from pipelines.usage.domain.frame import Frame, decode
+from pipelines.usage.domain.frame import decode
 from pipelines.usage.domain.high_water import HighWater
 from pipelines.usage.domain.ports import DeadLetters, EventStore, FrameSource, LagGauge, Meter, Record
 from pipelines.usage.domain.progress import Breaker
 from pipelines.usage.domain.rules import Rules
 from pipelines.usage.domain.validation import validate
-from pipelines.usage.wire import BOUNDS, KIND_OF_TOPIC, parse, without
+from pipelines.usage.wire import BOUNDS, parse, without
+from services.contract.events import KIND_OF_TOPIC
+from services.contract.frame import Frame
 from services.kernel.clock import Clock
 from services.runtime.logs import get_logger
 
@@ -66,7 +68,7 @@ class Keeper:
         moment = self._moment_at(record)
         frame = decode(record.value, kind=kind)
         columns = parse(frame)
-        validate(frame.header, columns, BOUNDS[kind], self._rules.residence)
+        validate(frame, columns, BOUNDS[kind], self._rules.residence)
         newest = max(columns["started_at_microseconds"])
         judge(newest, record.stamp, moment, self._rules.residence.retention_days)
         return frame
@@ -83,9 +85,9 @@ class Keeper:
         fresh = await self._fresh(frame)
         if fresh is not None:
             await self._ports.store.insert(fresh)
-        self._high_water.rise(frame.header, frame.header.last_sequence)
+        self._high_water.rise(frame, frame.last_sequence)
         seconds = self._ports.clock.monotonic_seconds() - started_seconds
-        self._ports.meter.inserted(frame.header.kind, frame.header.count, seconds)
+        self._ports.meter.inserted(frame.kind, frame.count, seconds)
 
     async def _fresh(self, frame: Frame) -> Frame | None:
         """What of the frame is not stored yet.
@@ -93,12 +95,12 @@ class Keeper:
         A frame that comes again is known by its token, within the store's window of tokens. Events that come
         again in another frame are not; a spool that was damaged in between sends them like that.
         """
-        header, store = frame.header, self._ports.store
-        highest = self._high_water.of(header)
+        store = self._ports.store
+        highest = self._high_water.of(frame)
         if highest is None:
-            highest = await store.highest_sequence(header.kind, header.producer_id)
-            self._high_water.rise(header, highest)
-        if header.first_sequence > highest:
+            highest = await store.highest_sequence(frame.kind, frame.producer_id)
+            self._high_water.rise(frame, highest)
+        if frame.first_sequence > highest:
             return frame
         return without(frame, await store.stored_of(frame))
 

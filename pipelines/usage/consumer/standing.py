@@ -7,7 +7,7 @@ from pipelines.usage.domain.clocks import Clocks
 from pipelines.usage.domain.errors import Fault, UnavailableError
 from pipelines.usage.domain.pauses import Pause, Pauses
 from pipelines.usage.domain.rules import Rules
-from pipelines.usage.wire import KIND_OF_TOPIC
+from services.contract.events import KIND_OF_TOPIC
 from services.kernel.readiness import STARTING, Figure, Readiness, Unready, unready
 
 

@@ -9,10 +9,9 @@ from pipelines.usage.consumer.keeper import Ports
 from pipelines.usage.consumer.standing import Standing
 from pipelines.usage.domain.clocks import Stamp
 from pipelines.usage.domain.errors import UnavailableError
-from pipelines.usage.domain.frame import Kind
 from pipelines.usage.domain.ports import KindProgress, Lag, Partition
 from pipelines.usage.domain.rules import Rules
-from pipelines.usage.wire import KIND_OF_TOPIC
+from services.contract.events import KIND_OF_TOPIC, Kind
 from services.kernel.readiness import Readiness
 from services.runtime.logs import get_logger
 

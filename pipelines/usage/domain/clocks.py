@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pipelines.usage.domain.errors import BadFrameError, Fault
-from pipelines.usage.domain.retention import DAY_MICROSECONDS, MIN_DAYS, expires_at_microseconds
-from pipelines.usage.domain.validation import FUTURE_MICROSECONDS
+from pipelines.usage.domain.retention import DAY_MICROSECONDS, expires_at_microseconds
+from services.contract.events import EVENT_MAX_SKEW_MICROSECONDS, RETENTION_MIN_DAYS
 
-# Clocks may differ by this much, producers' too; beyond it somebody is wrong.
-TOLERANCE_MICROSECONDS = FUTURE_MICROSECONDS
 _MICROSECONDS = 1_000_000
+_LONGEST_IN_THE_LOG = RETENTION_MIN_DAYS * DAY_MICROSECONDS
 
 
 class Stamp(NamedTuple):
@@ -34,7 +33,7 @@ class Moment:
     @property
     def is_confirmed(self) -> bool:
         """True if the log's newest stamp is of the present by this process's clock."""
-        return self.log is not None and abs(self.own - self.log) <= TOLERANCE_MICROSECONDS
+        return self.log is not None and abs(self.own - self.log) <= EVENT_MAX_SKEW_MICROSECONDS
 
     @property
     def middle(self) -> int:
@@ -82,11 +81,11 @@ def judge(newest: int, stamp: Stamp | None, moment: Moment, retention_days: int)
     """
     _compare_with_the_store(moment)
     ahead = newest - moment.own
-    if ahead > TOLERANCE_MICROSECONDS:
+    if ahead > EVENT_MAX_SKEW_MICROSECONDS:
         is_own = (
             stamp is not None
             and stamp.is_brokers
-            and stamp.microseconds - moment.own > TOLERANCE_MICROSECONDS
+            and stamp.microseconds - moment.own > EVENT_MAX_SKEW_MICROSECONDS
         )
         fault = Fault.CLOCK_BEHIND if is_own else Fault.STARTED_IN_THE_FUTURE
         raise BadFrameError(fault, offset_seconds=ahead // _MICROSECONDS)
@@ -97,7 +96,9 @@ def judge(newest: int, stamp: Stamp | None, moment: Moment, retention_days: int)
     age = moment.own - newest
     if not moment.is_confirmed:
         raise BadFrameError(Fault.CLOCK_AHEAD, offset_seconds=age // _MICROSECONDS)
-    is_waiting_too_long = stamp is None or moment.own - stamp.microseconds > MIN_DAYS * DAY_MICROSECONDS
+    is_waiting_too_long = (
+        stamp is None or moment.own - stamp.microseconds > RETENTION_MIN_DAYS * DAY_MICROSECONDS
+    )
     if is_waiting_too_long or (stamp is not None and expires <= stamp.microseconds):
         # No log keeps records that long, or they were too old when they entered it: a producer's clock.
         raise BadFrameError(Fault.EXPIRED_ON_ARRIVAL, offset_seconds=age // _MICROSECONDS)
@@ -108,7 +109,7 @@ def _compare_with_the_store(moment: Moment) -> None:
     if moment.store is None:
         return
     difference = moment.own - moment.store
-    if abs(difference) <= TOLERANCE_MICROSECONDS:
+    if abs(difference) <= EVENT_MAX_SKEW_MICROSECONDS:
         return
     offset_seconds = abs(difference) // _MICROSECONDS
     is_own_nearer = moment.log is not None and abs(moment.own - moment.log) < abs(moment.store - moment.log)

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipelines.usage.domain.errors import Fault
-from pipelines.usage.domain.frame import NO_CLAIM, Claim, claimed
 from pipelines.usage.domain.ports import Record
+from services.contract.frame import NO_CLAIM, Claim, claimed
 
 LETTER_VERSION = 1
 

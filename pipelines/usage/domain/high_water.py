@@ -1,6 +1,7 @@
 """How far each producer's events are stored: what comes above is new, and only what does not is looked up."""
 
-from pipelines.usage.domain.frame import Header, Kind
+from services.contract.events import Kind
+from services.contract.frame import Frame
 
 # Producers are spools, one per emitter; of more than any deployment has, the oldest is asked for again.
 MAX_PRODUCERS = 4_096
@@ -15,13 +16,13 @@ class HighWater:
     def __init__(self) -> None:
         self._sequences: dict[tuple[Kind, int], int] = {}
 
-    def of(self, header: Header) -> int | None:
+    def of(self, frame: Frame) -> int | None:
         """The highest sequence of the frame's producer, or None where the store must be asked."""
-        return self._sequences.get((header.kind, header.producer_id))
+        return self._sequences.get((frame.kind, frame.producer_id))
 
-    def rise(self, header: Header, sequence: int) -> None:
+    def rise(self, frame: Frame, sequence: int) -> None:
         """The store holds `sequence` of the frame's producer, or never held one (0)."""
-        place = header.kind, header.producer_id
+        place = frame.kind, frame.producer_id
         highest = max(sequence, self._sequences.pop(place, 0))
         if len(self._sequences) >= MAX_PRODUCERS:
             del self._sequences[next(iter(self._sequences))]

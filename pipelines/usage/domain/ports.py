@@ -6,7 +6,9 @@ from typing import NamedTuple, Protocol
 
 from pipelines.usage.domain.clocks import Stamp
 from pipelines.usage.domain.errors import Fault
-from pipelines.usage.domain.frame import EventKey, Frame, Kind
+from pipelines.usage.domain.frame import EventKey
+from services.contract.events import Kind
+from services.contract.frame import Frame
 
 
 class Partition(NamedTuple):

@@ -1,7 +1,5 @@
 """How long an event stays: whole UTC days, never longer than the promised number of days."""
 
-MIN_DAYS = 7
-MAX_DAYS = 30
 DAY_MICROSECONDS = 86_400_000_000
 
 

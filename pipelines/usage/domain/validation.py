@@ -4,10 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipelines.usage.domain.errors import BadFrameError, Fault
-from pipelines.usage.domain.frame import Header
-
-# Producers' clocks may be ahead by this much; `clocks` holds events against it.
-FUTURE_MICROSECONDS = 3_600_000_000
+from services.contract.frame import Frame
 
 Columns = Mapping[str, Sequence[int]]
 
@@ -35,18 +32,18 @@ class Residence:
     retention_days: int
 
 
-def validate(header: Header, columns: Columns, bounds: Mapping[str, Bounds], residence: Residence) -> None:
-    """Raises BadFrameError unless the events are the header's, in bounds, and of the region.
+def validate(frame: Frame, columns: Columns, bounds: Mapping[str, Bounds], residence: Residence) -> None:
+    """Raises BadFrameError unless the events are the frame's, in bounds, and of the region.
 
     `columns` holds a list per field, as long as the frame has events. When they began is judged by `clocks`.
     """
-    first, last = header.first_sequence, header.first_sequence + header.count
-    if len(columns["producer_sequence"]) != header.count:
+    first, last = frame.first_sequence, frame.first_sequence + frame.count
+    if len(columns["producer_sequence"]) != frame.count:
         raise BadFrameError(Fault.COUNT_WRONG)
     checks = (
-        (set(columns["producer_id"]) == {header.producer_id}, Fault.PRODUCER_WRONG),
+        (set(columns["producer_id"]) == {frame.producer_id}, Fault.PRODUCER_WRONG),
         (list(columns["producer_sequence"]) == list(range(first, last)), Fault.SEQUENCE_WRONG),
-        (set(columns["schema_version"]) == {header.schema_version}, Fault.SCHEMA_VERSION_UNKNOWN),
+        (set(columns["schema_version"]) == {frame.schema_version}, Fault.SCHEMA_VERSION_UNKNOWN),
         (set(columns["region"]) == {residence.region}, Fault.REGION_WRONG),
         (all(rule.admit(columns[field]) for field, rule in bounds.items()), Fault.VALUE_OUT_OF_BOUNDS),
     )

@@ -90,7 +90,7 @@ class UsageReporter:
     async def _is_to_be_kept(self, event: usage_pb2.EdgeRequest) -> bool:
         """Sends an event; true if it has to be sent again. One that is refused for good is dropped."""
         try:
-            await self._emitter.record(edge_requests=(event,))
+            await self._emitter.record(event)
         except ComptoirError as error:
             if error.reason.row.is_retryable:
                 return True

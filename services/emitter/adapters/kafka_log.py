@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
-from services.emitter.domain.frame import TOPICS, Frame, Kind
+from services.contract.events import Kind
+from services.contract.frame import Frame
 from services.emitter.domain.ports import LogUnavailableError
 
 _BATCH_BYTES = 512 * 1024
@@ -40,7 +41,7 @@ class KafkaLog:
 
     async def partitions(self, kind: Kind) -> int:
         """How many partitions the kind's topic has."""
-        return len(await self._bounded(lambda connection: connection.partitions(TOPICS[kind])))
+        return len(await self._bounded(lambda connection: connection.partitions(kind.topic)))
 
     async def append(self, frames: Sequence[Frame], partition: int) -> None:
         """Appends frames of one kind in order; returns once all in-sync replicas have them."""
@@ -91,7 +92,7 @@ class _Connection:
 
     async def append(self, frames: Sequence[Frame], partition: int) -> None:
         """Sends the frames' batches one after the other."""
-        topic = TOPICS[frames[0].kind]
+        topic = frames[0].kind.topic
         if partition not in await self.partitions(topic):
             raise UnknownTopicOrPartitionError
         for batch in _batches(self._producer, frames):

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from services.contract.events import Kind
+from services.contract.frame import Frame
 from services.emitter.adapters import spool_file
 from services.emitter.adapters.reserve import Reserve
 from services.emitter.adapters.spool_rebuild import Lost, NothingToSaveError
 from services.emitter.adapters.spool_start import start
-from services.emitter.domain.frame import Frame, Kind
 from services.emitter.domain.limits import RETRY_AFTER_SECONDS, SpoolFile, SpoolState
 from services.emitter.domain.ports import Event, Taken
 from services.kernel.clock import Clock

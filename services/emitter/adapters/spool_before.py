@@ -6,8 +6,9 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from services.contract.events import Kind
+from services.contract.frame import HEADER
 from services.emitter.adapters import spool_rebuild
-from services.emitter.domain.frame import HEADER, Kind
 from services.emitter.domain.journal import NO_EVENT_ID, Position, Positions, Record, Sealed
 
 _EVENT_TAG = 0x0A

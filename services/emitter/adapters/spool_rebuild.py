@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
+from services.contract.events import Kind
+from services.contract.frame import seal
 from services.emitter.adapters import spool_file
-from services.emitter.domain.frame import Kind, seal
 from services.emitter.domain.journal import (
     NO_EVENT_ID,
     Position,
@@ -190,7 +191,7 @@ def _runs(
 
 def _sealed(connection: sqlite3.Connection, producer_id: int, kind: Kind, first: int, last: int) -> Sealed:
     frame = seal(kind, producer_id, first, [*_bodies(connection, kind, first, last)])
-    return Sealed(first, frame.count, frame.crc, len(frame.value))
+    return Sealed(first, frame.count, frame.crc, frame.size_bytes)
 
 
 def _bodies(connection: sqlite3.Connection, kind: Kind, first: int, last: int) -> Iterator[bytes]:

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
+from services.contract.events import Kind
+from services.contract.frame import Frame, seal
 from services.emitter.adapters import spool_file
 from services.emitter.adapters.recent_ids import RecentIds
 from services.emitter.adapters.spool_file import LOCK_NAME, DamagedError
 from services.emitter.adapters.spool_opening import Opened, open_file
 from services.emitter.adapters.spool_rebuild import Lost, salvage
 from services.emitter.domain.batching import Unsealed, events_to_seal
-from services.emitter.domain.frame import Frame, Kind, seal
 from services.emitter.domain.journal import (
     Position,
     Positions,
@@ -251,14 +252,14 @@ class SpoolStore:
         bodies = self._bodies(kind, first, count)
         frame = seal(kind, self.producer_id, first, bodies)
         self._values[kind, first] = frame
-        sealed = Sealed(first, count, frame.crc, len(frame.value))
+        sealed = Sealed(first, count, frame.crc, frame.size_bytes)
         self._move(
             replace(
                 at,
                 sealed_through=sealed.last_sequence,
                 frames=(*at.frames, sealed),
                 gaps=tuple(gap for gap in at.gaps if gap[0] > sealed.last_sequence),
-                size_bytes=at.size_bytes + len(frame.value) - sum(map(len, bodies)),
+                size_bytes=at.size_bytes + frame.size_bytes - sum(map(len, bodies)),
             )
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from services.emitter.domain.frame import Kind
+from services.contract.events import Kind
 
 # A producer that has not been heard of for so long vouches for nothing.
 REMEMBER_SECONDS = 300.0

@@ -4,16 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from services.emitter.domain.frame import SCHEMA_VERSION
+from services.contract.events import EVENT_MAX_SKEW_MICROSECONDS, EVENT_SCHEMA_VERSION, RETENTION_MIN_DAYS
 from services.kernel.errors import ComptoirError, Reason
 
-# Producers' clocks may be ahead by this much; the usage pipeline allows the same.
-FUTURE_MICROSECONDS = 3_600_000_000
 _DAY_MICROSECONDS = 86_400_000_000
 # So old an event may always be: a producer keeps what it could not hand over.
 PAST_MICROSECONDS = _DAY_MICROSECONDS
-# The shortest retention is 7 days and counts whole ones; of the 6 that are sure, one is the pipeline's.
-_ON_THE_WAY_MICROSECONDS = 5 * _DAY_MICROSECONDS
+# Retention counts whole days, so one less is sure; of those, one is the pipeline's.
+_ON_THE_WAY_MICROSECONDS = (RETENTION_MIN_DAYS - 2) * _DAY_MICROSECONDS
 # How soon a producer may try again with what another clock, program or region would take.
 RETRY_AFTER_SECONDS = 1.0
 
@@ -62,16 +60,17 @@ class Demands:
 
     region: int
     models: Mapping[int, ModelLimits] = field(default_factory=dict)
-    schema_version: int = SCHEMA_VERSION
+    schema_version: int = EVENT_SCHEMA_VERSION
     past_microseconds: int = PAST_MICROSECONDS
 
     def broken_by(self, event: Dated, now_microseconds: int) -> str:
         """The name of the first field that breaks a demand, or nothing."""
         age_microseconds = now_microseconds - event.started_at_microseconds
+        is_of_this_time = -EVENT_MAX_SKEW_MICROSECONDS <= age_microseconds <= self.past_microseconds
         checks = (
             (event.schema_version == self.schema_version, "schema_version"),
             (event.region == self.region, "region"),
-            (-FUTURE_MICROSECONDS <= age_microseconds <= self.past_microseconds, "started_at_microseconds"),
+            (is_of_this_time, "started_at_microseconds"),
         )
         return next((name for is_right, name in checks if not is_right), "")
 

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from services.emitter.domain.frame import Kind
+from services.contract.events import Kind
 
 _RECORD_MAGIC = b"\xc3pR1"
 # magic, checksum of all that follows, bytes of the event, kind, producer id, sequence, when it was taken

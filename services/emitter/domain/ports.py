@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from services.emitter.domain.frame import Frame, Kind
+from services.contract.events import Kind
+from services.contract.frame import Frame
 from services.emitter.domain.limits import SpoolState
 
 

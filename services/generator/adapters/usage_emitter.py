@@ -31,7 +31,7 @@ class UsageEmitter:
         """Returns once the event is durable; raises ComptoirError or EventRefusedError."""
         message = wire.generation_from(event, config_digest=self._config_digest)
         try:
-            await self._client.record(generations=(message,))
+            await self._client.record(message)
         except ComptoirError as error:
             raise _seen(error) from None
 
@@ -39,7 +39,7 @@ class UsageEmitter:
         """Returns once the sample is durable; raises ComptoirError or EventRefusedError."""
         message = wire.replica_load_from(sample, self._replica, config_digest=self._config_digest)
         try:
-            await self._client.record(replica_loads=(message,))
+            await self._client.record(message)
         except ComptoirError as error:
             raise _seen(error) from None
 

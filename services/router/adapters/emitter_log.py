@@ -20,7 +20,7 @@ class EmitterLog:
         """Returns when the emitter has it; USAGE_NOT_RECORDED where it does not, whatever the cause."""
         self._decisions.add(1, {"reason": event.reason.name})
         try:
-            await self._client.record(admissions=[wire.admission_event(event)])
+            await self._client.record(wire.admission_event(event))
         except ComptoirError as error:
             raise ComptoirError(
                 Reason.USAGE_NOT_RECORDED, retry_after_seconds=error.retry_after_seconds

@@ -5,10 +5,11 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from comptoir.usage.v1 import usage_pb2
 from google.protobuf.message import Message
 
-from pipelines.usage.domain.frame import Kind
+from services.contract.events import Kind
+from services.runtime.event_messages import EVENT_TYPES, FRAME_TYPES
+from tests.contracts.frames import least_of
 
 # 2026-09-21 14:13:20 UTC, where a ManualClock stands.
 NOW_MICROSECONDS = 1_790_000_000_000_000
@@ -16,11 +17,11 @@ DAY_MICROSECONDS = 86_400_000_000
 PRODUCER = 0x0123_4567_89AB_CDEF
 REGION = 1
 
-_TYPES: dict[Kind, tuple[type[Message], type[Message], dict[str, int]]] = {
-    Kind.ADMISSION: (usage_pb2.AdmissionFrame, usage_pb2.Admission, {"decision": 1, "model": 1}),
-    Kind.GENERATION: (usage_pb2.GenerationFrame, usage_pb2.Generation, {"outcome": 1, "model": 1}),
-    Kind.EDGE_REQUEST: (usage_pb2.EdgeRequestFrame, usage_pb2.EdgeRequest, {"http_status": 200}),
-    Kind.REPLICA_LOAD: (usage_pb2.ReplicaLoadFrame, usage_pb2.ReplicaLoad, {"running_requests": 1}),
+_OWN: dict[Kind, dict[str, int]] = {
+    Kind.ADMISSION: {"decision": 1, "model": 1},
+    Kind.GENERATION: {"outcome": 1, "model": 1},
+    Kind.EDGE_REQUEST: {"http_status": 200},
+    Kind.REPLICA_LOAD: {"running_requests": 1},
 }
 
 
@@ -36,15 +37,17 @@ def event(kind: Kind, sequence: int, **fields: Any) -> Message:
         "request_id_low": sequence,
         "region": REGION,
         "started_at_microseconds": NOW_MICROSECONDS,
-        **_TYPES[kind][2],
+        **(_OWN[kind] if kind in _OWN else least_of(kind)),
         **fields,
     }
-    return _TYPES[kind][1](**values)
+    message: Message = EVENT_TYPES[kind](**values)
+    return message
 
 
 def body(kind: Kind, events: Sequence[Message]) -> bytes:
     """The serialized list."""
-    return _TYPES[kind][0](events=events).SerializeToString(deterministic=True)
+    content: bytes = FRAME_TYPES[kind](events=events).SerializeToString(deterministic=True)
+    return content
 
 
 def pack(kind: int, content: bytes, *, count: int, first: int = 1, **header: Any) -> bytes:

@@ -7,10 +7,12 @@ from collections.abc import Set as AbstractSet
 
 from pipelines.usage.domain.clocks import Stamp
 from pipelines.usage.domain.errors import Fault
-from pipelines.usage.domain.frame import EventKey, Frame, Kind
+from pipelines.usage.domain.frame import EventKey
 from pipelines.usage.domain.ports import KindProgress, Lag, Letter, Partition, Record
 from pipelines.usage.domain.retention import DAY_MICROSECONDS
 from pipelines.usage.wire import keys_of, parse
+from services.contract.events import Kind
+from services.contract.frame import Frame
 from services.kernel.clock import ManualClock
 
 
@@ -135,8 +137,8 @@ class MemoryStore:
         ):
             days[started // DAY_MICROSECONDS].append((producer, sequence))
         for day, rows in days.items():
-            self._parts.setdefault((frame.header.kind, day, frame.token), rows)
-        self._keys[frame.header.kind, frame.header.producer_id].update(keys_of(frame))
+            self._parts.setdefault((frame.kind, day, frame.token), rows)
+        self._keys[frame.kind, frame.producer_id].update(keys_of(frame))
 
     async def highest_sequence(self, kind: Kind, producer_id: int) -> int:
         """The producer's highest sequence, or 0."""
@@ -144,7 +146,7 @@ class MemoryStore:
 
     async def stored_of(self, frame: Frame) -> AbstractSet[EventKey]:
         """Those of the frame's events that are rows."""
-        return self._keys[frame.header.kind, frame.header.producer_id].intersection(keys_of(frame))
+        return self._keys[frame.kind, frame.producer_id].intersection(keys_of(frame))
 
     def forget_tokens(self) -> None:
         """So many frames came since that the window holds no token of these any more."""

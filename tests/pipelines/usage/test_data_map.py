@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.usage.domain.errors import Fault
-from pipelines.usage.domain.frame import Kind
-from pipelines.usage.wire import BOUNDS, STREAMS
+from pipelines.usage.wire import BOUNDS
+from services.contract.events import Kind
 from tests.pipelines.usage.test_schema import columns_of
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "data-map.md").read_text(encoding="utf-8")
@@ -22,15 +22,13 @@ def section_of(table: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_every_column_is_on_the_page_in_order_with_its_type(kind: Kind) -> None:
-    documented = [
-        (name.strip("`"), column.split("(")[0]) for name, column, *_ in section_of(STREAMS[kind].table)
-    ]
+    documented = [(name.strip("`"), column.split("(")[0]) for name, column, *_ in section_of(kind.table)]
     assert documented == [(name, column.split("(")[0]) for name, column in columns_of(kind).items()]
 
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_every_column_has_unit_meaning_writer_and_stay(kind: Kind) -> None:
-    for row in section_of(STREAMS[kind].table):
+    for row in section_of(kind.table):
         assert len(row) == 6
         assert all(row), row
 
@@ -42,7 +40,7 @@ def test_every_reason_of_a_dead_letter_is_on_the_page() -> None:
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_the_most_that_a_column_can_hold_is_on_the_page(kind: Kind) -> None:
-    meanings = {name.strip("`"): meaning for name, _, _, meaning, *_ in section_of(STREAMS[kind].table)}
+    meanings = {name.strip("`"): meaning for name, _, _, meaning, *_ in section_of(kind.table)}
     for name, bounds in BOUNDS[kind].items():
         if (bounds.members is None and bounds.maximum < 2**32 - 1) or 2**32 <= bounds.maximum < 2**64 - 1:
             assert f"At most {bounds.maximum:,}." in meanings[name], name

@@ -7,9 +7,10 @@ from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor
 
 from pipelines.usage.adapters.clickhouse_schema import read_migrations
 from pipelines.usage.domain.errors import Fault
-from pipelines.usage.domain.frame import Kind
 from pipelines.usage.domain.migrations import due
-from pipelines.usage.wire import BOUNDS, STREAMS
+from pipelines.usage.wire import BOUNDS
+from services.contract.events import Kind
+from services.runtime.event_messages import EVENT_TYPES
 
 PARAMETERS = {
     "database": "comptoir",
@@ -28,7 +29,7 @@ PREFIXES = {
 
 
 def table_of(kind: Kind) -> str:
-    name = STREAMS[kind].table
+    name = kind.table
     statements = [text for migration in read_migrations() for text in migration.statements(PARAMETERS)]
     return next(
         text for text in statements if text.startswith(f"CREATE TABLE IF NOT EXISTS comptoir.{name}\n")
@@ -45,7 +46,7 @@ def columns_of(kind: Kind) -> dict[str, str]:
 
 def changes_of(kind: Kind) -> list[list[str]]:
     """Names and types of the columns that later migrations changed, in their order."""
-    change = f"ALTER TABLE comptoir.{STREAMS[kind].table} MODIFY COLUMN "
+    change = f"ALTER TABLE comptoir.{kind.table} MODIFY COLUMN "
     statements = [text for migration in read_migrations() for text in migration.statements(PARAMETERS)]
     return [text.removeprefix(change).split(" ", 1) for text in statements if text.startswith(change)]
 
@@ -62,14 +63,14 @@ def names_of(enum: EnumDescriptor) -> dict[int, str]:
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_a_table_has_the_fields_of_its_message_in_order_and_two_columns_of_the_store(kind: Kind) -> None:
-    fields = [field.name for field in STREAMS[kind].event.fields]
+    fields = [field.name for field in EVENT_TYPES[kind].DESCRIPTOR.fields]
     assert list(columns_of(kind)) == [*fields, *STORE_COLUMNS]
 
 
 @pytest.mark.parametrize("kind", list(Kind))
 def test_every_column_takes_every_value_that_its_field_admits(kind: Kind) -> None:
     columns = columns_of(kind)
-    for field in STREAMS[kind].event.fields:
+    for field in EVENT_TYPES[kind].DESCRIPTOR.fields:
         column = columns[field.name]
         if field.enum_type is not None:
             assert column.startswith("Enum8(")

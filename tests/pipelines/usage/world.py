@@ -9,12 +9,11 @@ from pipelines.usage.consumer.keeper import Ports
 from pipelines.usage.consumer.loop import UsageConsumer
 from pipelines.usage.consumer.standing import Standing
 from pipelines.usage.consumer.watch import Watch
-from pipelines.usage.domain.frame import Kind
 from pipelines.usage.domain.ports import Partition
 from pipelines.usage.domain.progress import CommitPolicy
 from pipelines.usage.domain.rules import Rules, Span
 from pipelines.usage.domain.validation import Residence
-from pipelines.usage.wire import STREAMS
+from services.contract.events import Kind
 from services.kernel.clock import ManualClock
 from services.kernel.readiness import Readiness
 from tests.pipelines.usage.frames import DAY_MICROSECONDS, NOW_MICROSECONDS, PRODUCER, REGION, value
@@ -27,8 +26,8 @@ from tests.pipelines.usage.memory import (
     MemoryStore,
 )
 
-GENERATIONS = [Partition(STREAMS[Kind.GENERATION].topic, number) for number in range(2)]
-ADMISSIONS = Partition(STREAMS[Kind.ADMISSION].topic, 0)
+GENERATIONS = [Partition(Kind.GENERATION.topic, number) for number in range(2)]
+ADMISSIONS = Partition(Kind.ADMISSION.topic, 0)
 BOUND_SECONDS = 10.0
 
 

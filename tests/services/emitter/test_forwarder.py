@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.emitter.domain.frame import Frame, Kind
+from services.contract.events import Kind
+from services.contract.frame import Frame
 from services.emitter.domain.limits import SpoolLimits
 from services.emitter.domain.ports import LogUnavailableError
 from services.emitter.forwarder import MAX_IN_FLIGHT, Forwarder

@@ -6,9 +6,9 @@ from comptoir.usage.v1.usage_pb2 import Generation
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.contract.events import EVENT_MAX_SKEW_MICROSECONDS, Kind
 from services.emitter import wire
-from services.emitter.domain.demands import FUTURE_MICROSECONDS, PAST_MICROSECONDS, Demands, ModelLimits
-from services.emitter.domain.frame import Kind
+from services.emitter.domain.demands import PAST_MICROSECONDS, Demands, ModelLimits
 from services.emitter.domain.pseudonym import Pseudonyms
 from services.kernel.errors import ComptoirError, Reason
 from tests.services.emitter.requests import STARTED, admission, generation, one_of_each, replica_load
@@ -106,7 +106,7 @@ def test_what_the_store_would_never_take_is_refused_for_good(name: str, value: i
     [
         ("schema_version", 2),
         ("region", 2),
-        ("started_at_microseconds", STARTED + FUTURE_MICROSECONDS + 1),
+        ("started_at_microseconds", STARTED + EVENT_MAX_SKEW_MICROSECONDS + 1),
         ("started_at_microseconds", STARTED - PAST_MICROSECONDS - 1),
         ("started_at_microseconds", 5_000_000),
         ("reason", 10_000),

@@ -12,9 +12,9 @@ from comptoir.usage.v1 import usage_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.contract.events import Kind
 from services.emitter.adapters.spool import SqliteSpool
 from services.emitter.domain.demands import Demands
-from services.emitter.domain.frame import Kind
 from services.emitter.domain.limits import SpoolLimits
 from services.emitter.domain.pseudonym import Pseudonyms
 from services.emitter.server.recording import EmitterServicer

@@ -17,6 +17,7 @@ from services.kernel.errors import ComptoirError, Reason
 from services.runtime import emitter_client
 from services.runtime.addresses import GrpcListen, GrpcTarget
 from services.runtime.emitter_client import MAX_EVENTS, EmitterClient, _take, _Waiting
+from services.runtime.event_messages import by_kind
 from tests.services.emitter.requests import one_of_each, replica_load
 from tests.services.runtime.running import Emitter, serving
 
@@ -62,9 +63,9 @@ class Gate:
 
 async def test_calls_made_meanwhile_travel_together(emitter: Emitter, client: EmitterClient) -> None:
     emitter.answer = gate = Gate()
-    first = asyncio.create_task(client.record(replica_loads=[load(0)]))
+    first = asyncio.create_task(client.record(load(0)))
     await asyncio.wait_for(gate.reached.wait(), 5)
-    others = [asyncio.create_task(client.record(replica_loads=[load(n)])) for n in range(1, 6)]
+    others = [asyncio.create_task(client.record(load(n))) for n in range(1, 6)]
     await asyncio.sleep(0)
     gate.opened.set()
     await asyncio.wait_for(asyncio.gather(first, *others), 5)
@@ -74,7 +75,7 @@ async def test_calls_made_meanwhile_travel_together(emitter: Emitter, client: Em
 async def test_an_emitter_that_was_away_gets_the_events_when_it_is_back(
     address: str, client: EmitterClient
 ) -> None:
-    recording = asyncio.create_task(client.record(replica_loads=[load(1)]))
+    recording = asyncio.create_task(client.record(load(1)))
     await asyncio.sleep(0)
     emitter = Emitter()
     async with serving(GrpcListen(address=address), emitter=emitter):
@@ -91,14 +92,14 @@ async def test_a_refusal_that_may_pass_is_tried_again(
             raise ComptoirError(reason)
 
     emitter.answer = twice
-    await asyncio.wait_for(client.record(replica_loads=[load(1)]), 5)
+    await asyncio.wait_for(client.record(load(1)), 5)
     assert numbers(emitter) == [[1]] * 3
 
 
 async def test_an_emitter_that_stays_away_is_a_clean_error_in_time(address: str) -> None:
     client = EmitterClient(GrpcTarget(address=address), clock=SystemClock(), wait_seconds=0.2)
     started = asyncio.get_running_loop().time()
-    records = [client.record(replica_loads=[load(n)]) for n in range(3)]
+    records = [client.record(load(n)) for n in range(3)]
     ends = await asyncio.wait_for(asyncio.gather(*records, return_exceptions=True), 5)
     assert [end.reason for end in ends if isinstance(end, ComptoirError)] == [Reason.USAGE_NOT_RECORDED] * 3
     assert asyncio.get_running_loop().time() - started < 3
@@ -112,7 +113,7 @@ async def test_an_emitter_that_hangs_is_a_clean_error_in_time_for_all_that_queue
     emitter.answer = Gate()
     client = EmitterClient(GrpcTarget(address=address), clock=SystemClock(), wait_seconds=0.3)
     started = asyncio.get_running_loop().time()
-    records = [client.record(replica_loads=[load(n)]) for n in range(20)]
+    records = [client.record(load(n)) for n in range(20)]
     ends = await asyncio.wait_for(asyncio.gather(*records, return_exceptions=True), 5)
     assert [end.reason for end in ends if isinstance(end, ComptoirError)] == [Reason.USAGE_NOT_RECORDED] * 20
     assert asyncio.get_running_loop().time() - started < 2
@@ -121,14 +122,14 @@ async def test_an_emitter_that_hangs_is_a_clean_error_in_time_for_all_that_queue
 
 async def test_a_refused_event_fails_its_own_caller_only(emitter: Emitter, client: EmitterClient) -> None:
     emitter.answer = gate = Gate()
-    first = asyncio.create_task(client.record(replica_loads=[load(0)]))
+    first = asyncio.create_task(client.record(load(0)))
     await asyncio.wait_for(gate.reached.wait(), 5)
 
     async def refuse_seven(request: emitter_pb2.RecordRequest) -> None:
         if any(sample.event_id_low == 7 for sample in request.replica_loads):
             raise ComptoirError(Reason.REQUEST_INVALID, field="replica_loads")
 
-    calls = [asyncio.create_task(client.record(replica_loads=[load(n)])) for n in (6, 7, 8)]
+    calls = [asyncio.create_task(client.record(load(n))) for n in (6, 7, 8)]
     await asyncio.sleep(0)
     emitter.answer = refuse_seven
     gate.opened.set()
@@ -159,10 +160,10 @@ async def test_an_event_that_is_not_taken_now_for_what_it_is_stops_no_other(
     emitter: Emitter, client: EmitterClient
 ) -> None:
     emitter.answer = disagreement = Disagreement(3, 7)
-    held = [asyncio.create_task(client.record(replica_loads=[load(n)])) for n in (3, 7)]
-    others = [client.record(replica_loads=[load(n)]) for n in (1, 2, 4, 5, 6, 8)]
+    held = [asyncio.create_task(client.record(load(n))) for n in (3, 7)]
+    others = [client.record(load(n)) for n in (1, 2, 4, 5, 6, 8)]
     await asyncio.wait_for(asyncio.gather(*others), 5)
-    await asyncio.wait_for(client.record(replica_loads=[load(9)]), 5)
+    await asyncio.wait_for(client.record(load(9)), 5)
     assert not any(task.done() for task in held)
     disagreement.refused = {7}
     await asyncio.wait_for(held[0], 5)
@@ -177,7 +178,7 @@ async def test_an_event_that_is_held_too_long_is_a_clean_error_and_is_said_once(
     emitter.answer = Disagreement(*range(40))
     client = EmitterClient(GrpcTarget(address=address), clock=SystemClock(), wait_seconds=0.3)
     with structlog.testing.capture_logs() as lines:
-        records = [client.record(replica_loads=[load(n)]) for n in range(40)]
+        records = [client.record(load(n)) for n in range(40)]
         ends = await asyncio.wait_for(asyncio.gather(*records, return_exceptions=True), 10)
     assert {str(end) for end in ends} == {"USAGE_NOT_RECORDED"}
     assert [line["field"] for line in lines if line["event"] == "events_held"] == [
@@ -194,17 +195,17 @@ async def test_an_event_that_is_refused_for_good_is_said_with_its_reason(
 
     emitter.answer = refuse
     with structlog.testing.capture_logs() as lines, pytest.raises(ComptoirError, match="REQUEST_INVALID"):
-        await asyncio.wait_for(client.record(replica_loads=[load(1)]), 5)
+        await asyncio.wait_for(client.record(load(1)), 5)
     said = [(line["reason"], line["count"]) for line in lines if line["event"] == "events_refused"]
     assert said == [("REQUEST_INVALID", 1)]
 
 
 async def test_a_caller_that_leaves_takes_no_events_with_it(emitter: Emitter, client: EmitterClient) -> None:
     emitter.answer = gate = Gate()
-    first = asyncio.create_task(client.record(replica_loads=[load(0)]))
+    first = asyncio.create_task(client.record(load(0)))
     await asyncio.wait_for(gate.reached.wait(), 5)
-    leaving = asyncio.create_task(client.record(replica_loads=[load(1)]))
-    staying = asyncio.create_task(client.record(replica_loads=[load(2)]))
+    leaving = asyncio.create_task(client.record(load(1)))
+    staying = asyncio.create_task(client.record(load(2)))
     await asyncio.sleep(0)
     first.cancel()
     leaving.cancel()
@@ -222,7 +223,7 @@ async def test_a_call_that_the_emitter_broke_off_is_tried_again(
             raise ComptoirError(Reason.CLIENT_CANCELLED)
 
     emitter.answer = break_off_once
-    await asyncio.wait_for(client.record(replica_loads=[load(1)]), 5)
+    await asyncio.wait_for(client.record(load(1)), 5)
     assert numbers(emitter) == [[1], [1]]
 
 
@@ -235,19 +236,17 @@ async def test_a_defect_of_the_sender_hangs_nobody_and_the_next_call_works(
     with monkeypatch.context() as patched:
         patched.setattr(client, "_send", broken)
         ends = await asyncio.wait_for(
-            asyncio.gather(
-                *(client.record(replica_loads=[load(n)]) for n in range(3)), return_exceptions=True
-            ),
+            asyncio.gather(*(client.record(load(n)) for n in range(3)), return_exceptions=True),
             5,
         )
     assert [end.reason for end in ends if isinstance(end, ComptoirError)] == [Reason.USAGE_NOT_RECORDED] * 3
-    await asyncio.wait_for(client.record(replica_loads=[load(9)]), 5)
+    await asyncio.wait_for(client.record(load(9)), 5)
     assert numbers(emitter) == [[9]]
 
 
 async def test_a_sender_that_is_cancelled_hangs_nobody(emitter: Emitter, client: EmitterClient) -> None:
     emitter.answer = gate = Gate()
-    calls = [asyncio.create_task(client.record(replica_loads=[load(n)])) for n in range(3)]
+    calls = [asyncio.create_task(client.record(load(n))) for n in range(3)]
     await asyncio.wait_for(gate.reached.wait(), 5)
     assert client._sender is not None
     client._sender.cancel()
@@ -258,20 +257,15 @@ async def test_a_sender_that_is_cancelled_hangs_nobody(emitter: Emitter, client:
 
 async def test_after_close_there_is_an_error_and_no_hang(emitter: Emitter, address: str) -> None:
     client = EmitterClient(GrpcTarget(address=address), clock=SystemClock(), wait_seconds=1.0)
-    await client.record(replica_loads=[load(1)])
+    await client.record(load(1))
     await client.close()
     with pytest.raises(ComptoirError, match="USAGE_NOT_RECORDED"):
-        await asyncio.wait_for(client.record(replica_loads=[load(2)]), 5)
+        await asyncio.wait_for(client.record(load(2)), 5)
 
 
 async def test_all_kinds_travel_in_one_request(emitter: Emitter, client: EmitterClient) -> None:
     each = one_of_each()
-    await client.record(
-        admissions=each.admissions,
-        generations=each.generations,
-        edge_requests=each.edge_requests,
-        replica_loads=each.replica_loads,
-    )
+    await client.record(*(event for _, events in by_kind(each) for event in events))
     assert emitter.requests == [each]
 
 

@@ -49,8 +49,8 @@ async def test_a_refusal_for_a_reason_of_a_later_version_is_not_for_good(
     client = EmitterClient(
         GrpcTarget(address=f"unix:{tmp_path}/e.sock"), clock=SystemClock(), wait_seconds=5.0
     )
-    held = asyncio.create_task(client.record(replica_loads=[replica_load(event_id_low=7)]))
-    await asyncio.wait_for(client.record(replica_loads=[replica_load(event_id_low=8)]), 5)
+    held = asyncio.create_task(client.record(replica_load(event_id_low=7)))
+    await asyncio.wait_for(client.record(replica_load(event_id_low=8)), 5)
     assert not held.done()
     emitter.is_refusing = False
     await asyncio.wait_for(held, 5)

@@ -15,12 +15,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from services.contract.events import Kind
 from services.emitter.adapters import reserve
 from services.emitter.adapters.reserve import Reserve
 from services.emitter.adapters.spool_file import DamagedError
 from services.emitter.adapters.spool_start import start
 from services.emitter.adapters.spool_store import SpoolStore
-from services.emitter.domain.frame import Kind
 from services.emitter.domain.limits import SpoolFile, SpoolLimits
 from tests.contracts.spool import bodies, spool_file
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from services.contract.events import Kind
 from services.emitter.adapters.spool_store import FILE_NAME, SpoolStore
-from services.emitter.domain.frame import Kind
 from tests.contracts.spool import events
 from tests.services.emitter.adapters.test_spool_before import spool_of_before
 from tests.system.emitter.dies_at import NOW, described

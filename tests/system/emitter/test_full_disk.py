@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from services.contract.events import Kind
+from services.contract.frame import Frame
 from services.emitter.adapters import reserve
 from services.emitter.adapters.spool import SqliteSpool
 from services.emitter.adapters.spool_start import SpoolUnusableError
-from services.emitter.domain.frame import Frame, Kind
 from services.emitter.domain.limits import SpoolFile, SpoolLimits
 from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError, Reason

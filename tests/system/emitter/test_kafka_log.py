@@ -6,8 +6,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber
 
+from services.contract.events import Kind
 from services.emitter.adapters.kafka_log import KafkaLog
-from services.emitter.domain.frame import TOPICS, Kind
 from services.emitter.domain.ports import LogUnavailableError
 from tests.contracts.event_log import PRODUCER_ID, EventLogContract, Read, some_frames, values
 from tests.system.kafka_process import KafkaProcess, free_ports
@@ -41,11 +41,11 @@ async def log(kafka: KafkaProcess) -> AsyncIterator[KafkaLog]:
 @pytest.fixture
 async def read(consumer: AIOKafkaConsumer, log: KafkaLog) -> Read:
     """Reads what was appended since the test began: the topics outlive it."""
-    places = [TopicPartition(TOPICS[kind], number) for kind in Kind for number in range(4)]
+    places = [TopicPartition(kind.topic, number) for kind in Kind for number in range(4)]
     begins = await consumer.end_offsets(places)
 
     async def read(kind: Kind, partition: int) -> list[bytes]:
-        place = TopicPartition(TOPICS[kind], partition)
+        place = TopicPartition(kind.topic, partition)
         end = (await consumer.end_offsets([place]))[place]
         consumer.assign([place])
         consumer.seek(place, begins[place])
@@ -69,7 +69,7 @@ async def test_a_producer_that_lost_its_sequence_is_replaced(log: KafkaLog, read
     await log.append(frames[:1], 0)
     connection = log._connection
     assert connection is not None
-    connection._producer._txn_manager.increment_sequence_number(TopicPartition(TOPICS[Kind.GENERATION], 0), 7)
+    connection._producer._txn_manager.increment_sequence_number(TopicPartition(Kind.GENERATION.topic, 0), 7)
     with pytest.raises(LogUnavailableError):
         await log.append(frames[1:], 0)
     await log.append(frames[1:], 0)

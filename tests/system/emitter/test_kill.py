@@ -11,9 +11,10 @@ from comptoir.emitter.v1.emitter_pb2 import RecordRequest
 from comptoir.emitter.v1.emitter_pb2_grpc import EmitterServiceStub
 from comptoir.usage.v1 import usage_pb2
 
+from services.contract.events import Kind
+from services.contract.frame import Frame
 from services.emitter.adapters.spool_store import SpoolStore
 from services.emitter.domain.batching import SealLimits
-from services.emitter.domain.frame import TOPICS, Frame, Kind
 from services.emitter.domain.limits import SpoolFile, SpoolLimits
 from services.kernel.clock import SystemClock
 from tests.contracts.frames import read
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.system
 
 KILLS = 20
 SENDERS = 4
-TOPIC = TOPICS[Kind.GENERATION]
+TOPIC = Kind.GENERATION.topic
 
 EventId = tuple[int, int]
 

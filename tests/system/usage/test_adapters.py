@@ -18,10 +18,11 @@ from pipelines.usage.adapters.kafka_lag import KafkaLag
 from pipelines.usage.adapters.kafka_source import KafkaSource
 from pipelines.usage.domain.dead_letter import DeadLetter
 from pipelines.usage.domain.errors import BadFrameError, Fault, SchemaError, UnavailableError
-from pipelines.usage.domain.frame import Frame, Header, Kind, decode
+from pipelines.usage.domain.frame import decode
 from pipelines.usage.domain.ports import KindProgress, Partition, Record
 from pipelines.usage.settings import ClickHouseSettings, KafkaSettings
-from pipelines.usage.wire import STREAMS
+from services.contract.events import Kind
+from services.contract.frame import Frame
 from services.kernel.catalog import Catalog, Model, Region
 from services.kernel.clock import SystemClock
 from services.kernel.errors import Reason
@@ -95,7 +96,7 @@ class TestClickHouseStore(EventStoreContract):
     @pytest.fixture
     def rows(self, read: Callable[[str], Awaitable[Any]]) -> Rows:
         async def rows_of(kind: Kind) -> list[tuple[int, int]]:
-            table = STREAMS[kind].table
+            table = kind.table
             query = f"SELECT producer_id, producer_sequence FROM DATABASE.{table} ORDER BY ALL"  # noqa: S608 - ours
             found: list[tuple[int, int]] = await read(query)
             return found
@@ -114,15 +115,15 @@ class TestClickHouseStore(EventStoreContract):
         return letters
 
     async def test_bytes_that_are_no_events_are_refused(self, store: ClickHouseStore) -> None:
-        header = Header(Kind.GENERATION, 1, 1, 1, 1, 0)
+        unreadable = Frame(Kind.GENERATION, 1, 1, 1, 1, 0, b"not a list of events")
         with pytest.raises(BadFrameError) as refused:
-            await store.insert(Frame(header, b"not a list of events"))
+            await store.insert(unreadable)
         assert refused.value.store_code == 444
 
     async def test_a_row_without_a_sequence_is_refused(self, store: ClickHouseStore) -> None:
         uncounted = body(Kind.GENERATION, [event(Kind.GENERATION, 0)])
         with pytest.raises(BadFrameError) as refused:
-            await store.insert(Frame(Header(Kind.GENERATION, 1, 1, 1, 1, 0), uncounted))
+            await store.insert(Frame(Kind.GENERATION, 1, 1, 1, 1, 0, uncounted))
         assert refused.value.store_code == 469
 
     async def test_a_table_that_lacks_a_column_refuses_and_is_not_a_store_that_is_away(
@@ -225,7 +226,7 @@ async def test_a_wrong_password_is_a_matter_of_time_and_never_the_frames_fault(
 async def test_no_column_of_an_event_table_could_hold_text(
     schema: ClickHouseSchema, read: Callable[[str], Awaitable[Any]]
 ) -> None:
-    tables = ", ".join(f"'{stream.table}'" for stream in STREAMS.values())
+    tables = ", ".join(f"'{kind.table}'" for kind in Kind)
     types = await read(
         "SELECT DISTINCT type FROM system.columns"  # noqa: S608 - our names
         f" WHERE database = 'DATABASE' AND table IN ({tables})"

@@ -12,8 +12,7 @@ import clickhouse_connect
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from pipelines.usage.domain.frame import Kind
-from pipelines.usage.wire import DEAD_LETTER_TOPIC, STREAMS
+from services.contract.events import DEAD_LETTER_TOPIC, Kind
 from tests.pipelines.usage.frames import DAY_MICROSECONDS, PRODUCER, body, event, pack, value
 from tests.system.clickhouse_process import ClickHouseProcess
 from tests.system.kafka_process import KafkaProcess
@@ -27,7 +26,7 @@ EVENTS = 25
 PRODUCERS = (PRODUCER, PRODUCER + 1, PRODUCER + 2)
 CANARY = b"canary-3f1c the patient has a fever"
 PATIENCE_SECONDS = 60.0
-GENERATIONS = STREAMS[Kind.GENERATION].topic
+GENERATIONS = Kind.GENERATION.topic
 
 
 @pytest.fixture

@@ -8,9 +8,10 @@ from pipelines.usage.adapters import clickhouse_schema
 from pipelines.usage.adapters.clickhouse_client import ClickHouse
 from pipelines.usage.adapters.clickhouse_schema import ClickHouseSchema, read_migrations
 from pipelines.usage.adapters.clickhouse_store import ClickHouseStore
-from pipelines.usage.domain.frame import Kind, decode
+from pipelines.usage.domain.frame import decode
 from pipelines.usage.domain.ports import KindProgress
 from pipelines.usage.settings import ClickHouseSettings
+from services.contract.events import Kind
 from services.kernel.catalog import Catalog, Model, Region
 from services.kernel.clock import SystemClock
 from services.kernel.errors import Reason
@@ -56,7 +57,7 @@ async def test_a_store_with_rows_of_an_earlier_schema_keeps_them_and_takes_what_
     )
     for frame in before.values():
         await store.insert(frame)  # its token is remembered
-        assert len(await store.stored_of(frame)) == frame.header.count
+        assert len(await store.stored_of(frame)) == frame.count
     await store.note_progress([KindProgress(kind, 0, 0) for kind in Kind])
     rows = await connection.rows(
         "SELECT kind, stored_rows, double_rows, missing_rows, producer_id"  # noqa: S608 - names of ours

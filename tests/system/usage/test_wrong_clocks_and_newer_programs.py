@@ -10,8 +10,7 @@ import clickhouse_connect
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from pipelines.usage.domain.frame import Kind
-from pipelines.usage.wire import DEAD_LETTER_TOPIC, STREAMS
+from services.contract.events import DEAD_LETTER_TOPIC, Kind
 from services.kernel.readiness import Figure, Unready
 from tests.pipelines.usage.frames import body, event, pack
 from tests.system.clickhouse_process import ClickHouseProcess
@@ -23,8 +22,8 @@ pytestmark = pytest.mark.system
 FRAMES = 40
 EVENTS = 40
 PATIENCE_SECONDS = 60.0
-GENERATIONS = STREAMS[Kind.GENERATION].topic
-ADMISSIONS = STREAMS[Kind.ADMISSION].topic
+GENERATIONS = Kind.GENERATION.topic
+ADMISSIONS = Kind.ADMISSION.topic
 
 
 @pytest.fixture

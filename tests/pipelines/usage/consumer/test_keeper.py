@@ -4,11 +4,11 @@ from structlog.testing import capture_logs
 
 from pipelines.usage.consumer.keeper import Keeper, Ports
 from pipelines.usage.domain.clocks import Clocks
-from pipelines.usage.domain.frame import Kind
 from pipelines.usage.domain.ports import Record
 from pipelines.usage.domain.progress import CommitPolicy
 from pipelines.usage.domain.rules import Rules
 from pipelines.usage.domain.validation import Residence
+from services.contract.events import Kind
 from tests.pipelines.usage.frames import PRODUCER, REGION, value
 from tests.pipelines.usage.memory import MemoryLag, MemorySource
 from tests.pipelines.usage.world import ADMISSIONS, World, torn

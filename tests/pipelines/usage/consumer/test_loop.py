@@ -7,11 +7,12 @@ from pipelines.usage.consumer.keeper import Ports
 from pipelines.usage.consumer.loop import UsageConsumer
 from pipelines.usage.consumer.standing import Standing
 from pipelines.usage.domain.errors import NotOwnerError, UnavailableError
-from pipelines.usage.domain.frame import Frame, Kind
 from pipelines.usage.domain.ports import Partition
 from pipelines.usage.domain.progress import CommitPolicy
 from pipelines.usage.domain.rules import Rules
 from pipelines.usage.domain.validation import Residence
+from services.contract.events import Kind
+from services.contract.frame import Frame
 from services.kernel.readiness import Unready
 from tests.pipelines.usage.frames import PRODUCER, REGION, value
 from tests.pipelines.usage.memory import MemoryLag, MemorySource
@@ -124,7 +125,7 @@ async def test_a_table_that_takes_nothing_stops_no_other_kind(
     meanwhile: list[int] = []
 
     async def insert_admissions_late(frame: Frame) -> None:
-        if frame.header.kind is Kind.ADMISSION:
+        if frame.kind is Kind.ADMISSION:
             if next(left) > 0:
                 raise UnavailableError("DatabaseError", store_code=252)
             meanwhile.append(len(await world.store.rows(Kind.GENERATION)))

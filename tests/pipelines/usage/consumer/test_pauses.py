@@ -4,8 +4,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipelines.usage.domain.errors import BadFrameError, Fault
-from pipelines.usage.domain.frame import Kind
 from pipelines.usage.domain.rules import Span
+from services.contract.events import Kind
 from services.kernel.clock import ManualClock
 from services.kernel.readiness import Figure, Unready
 from tests.pipelines.usage.frames import (
@@ -98,7 +98,7 @@ async def test_frames_of_a_newer_schema_wait_for_the_upgrade_and_other_partition
     (said,) = [line for line in lines if line["event"] == "paused"]
     assert (said["reason"], said["version"], said["known_version"]) == ("schema_version_unknown", 2, 1)
     assert (said["topic"], said["partition"], said["offset"]) == (*GENERATIONS[0], 1)
-    monkeypatch.setattr("pipelines.usage.domain.frame.SCHEMA_VERSIONS", {1, 2})
+    monkeypatch.setattr("services.contract.frame.SCHEMA_VERSIONS", {1, 2})
     await world.consume()
     assert world.readiness.is_ready
     assert world.log.committed[GENERATIONS[0]] == 21

@@ -10,11 +10,11 @@ from pipelines.usage.consumer.keeper import Ports
 from pipelines.usage.consumer.standing import Standing
 from pipelines.usage.consumer.watch import Watch
 from pipelines.usage.domain.errors import UnavailableError
-from pipelines.usage.domain.frame import Kind
 from pipelines.usage.domain.ports import Lag
 from pipelines.usage.domain.progress import CommitPolicy
 from pipelines.usage.domain.rules import Rules
 from pipelines.usage.domain.validation import Residence
+from services.contract.events import Kind
 from services.kernel.clock import ManualClock
 from services.kernel.readiness import Figure, Readiness, Unready
 from tests.pipelines.usage.frames import NOW_MICROSECONDS, REGION, value

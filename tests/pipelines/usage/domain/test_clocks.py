@@ -4,13 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.usage.domain.clocks import TOLERANCE_MICROSECONDS, Clocks, Moment, Stamp, judge
+from pipelines.usage.domain.clocks import Clocks, Moment, Stamp, judge
 from pipelines.usage.domain.errors import BadFrameError, Fault
 from pipelines.usage.domain.retention import DAY_MICROSECONDS as DAY
 from pipelines.usage.domain.retention import expires_at_microseconds
+from services.contract.events import EVENT_MAX_SKEW_MICROSECONDS
 from tests.pipelines.usage.frames import NOW_MICROSECONDS as NOW
 
-HOUR = TOLERANCE_MICROSECONDS
+HOUR = EVENT_MAX_SKEW_MICROSECONDS
 
 
 def brokers(microseconds: int) -> Stamp:

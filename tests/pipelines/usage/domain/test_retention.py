@@ -5,15 +5,14 @@ from hypothesis import strategies as st
 
 from pipelines.usage.domain.retention import (
     DAY_MICROSECONDS,
-    MAX_DAYS,
-    MIN_DAYS,
     expires_at_microseconds,
 )
+from services.contract.events import RETENTION_MAX_DAYS, RETENTION_MIN_DAYS
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # To the end of the year 2199, further than any event of this store.
 MOMENTS = st.integers(min_value=0, max_value=84_000 * DAY_MICROSECONDS)
-DAYS = st.integers(min_value=MIN_DAYS, max_value=MAX_DAYS)
+DAYS = st.integers(min_value=RETENTION_MIN_DAYS, max_value=RETENTION_MAX_DAYS)
 
 
 def _utc(microseconds: int) -> datetime:

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.usage.domain.progress import CommitPolicy
-from pipelines.usage.domain.retention import MAX_DAYS, MIN_DAYS
 from pipelines.usage.domain.rules import Rules
 from pipelines.usage.domain.validation import Residence
 from pipelines.usage.settings import UsageSettings
+from services.contract.events import RETENTION_MAX_DAYS, RETENTION_MIN_DAYS
 from services.kernel.catalog import Catalog, Model, Region
 
 REGIONS = (Region(number=3, name="eu-fr"), Region(number=4, name="eu-de"))
@@ -20,7 +20,7 @@ RULES = st.builds(
     residence=st.builds(
         Residence,
         region=st.sampled_from([region.number for region in REGIONS]),
-        retention_days=st.integers(MIN_DAYS, MAX_DAYS),
+        retention_days=st.integers(RETENTION_MIN_DAYS, RETENTION_MAX_DAYS),
     ),
     commit=st.builds(
         CommitPolicy,

@@ -3,11 +3,12 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from pipelines.usage.domain.errors import BadFrameError, Fault
-from pipelines.usage.domain.frame import Header, Kind
 from pipelines.usage.domain.validation import Bounds, Residence, validate
+from services.contract.events import Kind
+from services.contract.frame import Frame
 from tests.pipelines.usage.frames import NOW_MICROSECONDS as NOW
 
-HEADER = Header(Kind.GENERATION, 1, 5, 10, 2, 0)
+FRAME = Frame(Kind.GENERATION, 1, 5, 10, 2, 0, b"")
 BOUNDS = {"priority": Bounds(0, 255), "outcome": Bounds(members=frozenset({1, 2}))}
 
 
@@ -25,7 +26,7 @@ def columns(**changes: Sequence[int]) -> dict[str, Sequence[int]]:
 
 
 def check(content: Mapping[str, Sequence[int]]) -> None:
-    validate(HEADER, content, BOUNDS, Residence(3, 30))
+    validate(FRAME, content, BOUNDS, Residence(3, 30))
 
 
 def test_events_that_are_what_the_header_says_pass() -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from services.contract.events import Kind
 from services.emitter.adapters.spool import SqliteSpool
 from services.emitter.adapters.spool_start import SpoolUnusableError
 from services.emitter.adapters.spool_store import FILE_NAME
-from services.emitter.domain.frame import Kind
 from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError, Reason
 from tests.contracts.spool import REMEMBER_IDS_SECONDS, SpoolContract, drained, event_ids, events, spool_file

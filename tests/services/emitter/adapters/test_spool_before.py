@@ -4,9 +4,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from services.contract.events import Kind
 from services.emitter.adapters.spool import SqliteSpool
 from services.emitter.adapters.spool_store import FILE_NAME
-from services.emitter.domain.frame import Kind
 from services.emitter.domain.limits import SpoolState
 from services.kernel.clock import ManualClock
 from tests.contracts.spool import drained, event_ids, events, spool_file

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.contract.events import Kind
+from services.contract.frame import Frame
 from services.emitter.adapters.spool_store import SpoolStore
-from services.emitter.domain.frame import Frame, Kind
 from tests.contracts.spool import event_ids, events, spool_file
 
 NOW = 1_790_000_000_000_000

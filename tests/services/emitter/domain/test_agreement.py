@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.contract.events import Kind
 from services.emitter.domain.agreement import MAX_SOURCES, REMEMBER_SECONDS, Agreement, Source
-from services.emitter.domain.frame import Kind
 
 ROUTER, EDGE = Source(Kind.ADMISSION), Source(Kind.EDGE_REQUEST)
 REPLICAS = [Source(Kind.GENERATION, number) for number in range(1, 4)]

@@ -3,11 +3,10 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.usage.domain import validation
 from pipelines.usage.domain.retention import DAY_MICROSECONDS as DAY
-from pipelines.usage.domain.retention import MIN_DAYS, expires_at_microseconds
+from pipelines.usage.domain.retention import expires_at_microseconds
+from services.contract.events import EVENT_MAX_SKEW_MICROSECONDS, RETENTION_MIN_DAYS
 from services.emitter.domain.demands import (
-    FUTURE_MICROSECONDS,
     PAST_MICROSECONDS,
     Demands,
     past_microseconds_for,
@@ -27,14 +26,15 @@ def broken(event: Event) -> str:
     return Demands(region=3).broken_by(event, NOW)
 
 
-@given(st.integers(-FUTURE_MICROSECONDS, PAST_MICROSECONDS))
+@given(st.integers(-EVENT_MAX_SKEW_MICROSECONDS, PAST_MICROSECONDS))
 def test_an_event_of_the_region_and_the_schema_that_began_lately_breaks_nothing(age: int) -> None:
     assert broken(Event(started_at_microseconds=NOW - age)) == ""
 
 
 @given(
     st.one_of(
-        st.integers(0, NOW - PAST_MICROSECONDS - 1), st.integers(NOW + FUTURE_MICROSECONDS + 1, 2**64 - 1)
+        st.integers(0, NOW - PAST_MICROSECONDS - 1),
+        st.integers(NOW + EVENT_MAX_SKEW_MICROSECONDS + 1, 2**64 - 1),
     )
 )
 def test_an_event_of_another_time_is_refused(started_at: int) -> None:
@@ -51,10 +51,6 @@ def test_an_event_of_another_schema_is_refused(schema_version: int) -> None:
     assert broken(Event(schema_version=schema_version)) == "schema_version"
 
 
-def test_clocks_may_be_ahead_by_as_much_as_the_usage_pipeline_allows() -> None:
-    assert FUTURE_MICROSECONDS == validation.FUTURE_MICROSECONDS
-
-
 @given(st.floats(0, 6), st.integers(0, 86_399_999_999))
 def test_an_event_that_was_taken_late_and_waited_long_has_not_expired_in_the_store(
     spool_days: float, time_of_day: int
@@ -62,7 +58,7 @@ def test_an_event_that_was_taken_late_and_waited_long_has_not_expired_in_the_sto
     started = NOW // DAY * DAY + time_of_day
     latest = started + past_microseconds_for(spool_days * 86_400) + round(spool_days * DAY)
     if spool_days <= 4:
-        assert latest + DAY <= expires_at_microseconds(started, MIN_DAYS)
+        assert latest + DAY <= expires_at_microseconds(started, RETENTION_MIN_DAYS)
     assert past_microseconds_for(spool_days * 86_400) >= PAST_MICROSECONDS
 
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.emitter.domain.frame import Kind
+from services.contract.events import Kind
 from services.emitter.domain.journal import (
     Position,
     Positions,

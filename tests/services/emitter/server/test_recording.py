@@ -10,8 +10,8 @@ from comptoir.emitter.v1.emitter_pb2 import RecordRequest
 from comptoir.emitter.v1.emitter_pb2_grpc import EmitterServiceStub
 from comptoir.emitter.v1.emitter_pb2_grpc import add_EmitterServiceServicer_to_server as add_servicer
 
+from services.contract.events import Kind
 from services.emitter.domain.demands import Demands
-from services.emitter.domain.frame import Kind
 from services.emitter.domain.pseudonym import Pseudonyms
 from services.emitter.server.recording import QUIET_SECONDS, EmitterServicer
 from services.kernel.clock import ManualClock

@@ -22,10 +22,10 @@ class MemoryEmitter:
         self.admissions: list[Any] = []
         self._failure = failure
 
-    async def record(self, *, admissions: list[Any]) -> None:
+    async def record(self, *events: Any) -> None:
         if self._failure is not None:
             raise self._failure
-        self.admissions += admissions
+        self.admissions += events
 
 
 async def test_a_decision_reaches_the_emitter() -> None:
