@@ -121,10 +121,8 @@ class _Call:
     async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
         told = self._record.end(error)
         if told is not None:
-            unexpected = "" if told is error else f"internal error: {type(error).__name__}"
-            await self._context.abort(
-                STATUS[told.reason], unexpected or told.reason.name, trailing_metadata(told)
-            )
+            message = told.reason.name if told is error else f"internal error: {type(error).__name__}"
+            await self._context.abort(STATUS[told.reason], message, trailing_metadata(told, message))
         return False
 
 

@@ -41,15 +41,14 @@ def test_an_error_travels_and_comes_back_the_same(
 
 @pytest.mark.parametrize("reason", list(Reason))
 def test_a_caller_is_told_what_it_may_do_and_needs_no_table(reason: Reason) -> None:
-    ((_, content),) = trailing_metadata(ComptoirError(reason))
-    detail = ErrorDetail.FromString(content)
+    detail = ErrorDetail.FromString(dict(trailing_metadata(ComptoirError(reason)))[DETAIL_KEY])
     assert detail.is_retryable == reason.row.is_retryable
     assert detail.may_try_next_ticket == reason.row.may_try_next_ticket
 
 
 def test_an_endless_wait_is_cut_to_what_the_schema_holds() -> None:
     metadata = trailing_metadata(ComptoirError(Reason.UNAVAILABLE, retry_after_seconds=1e12))
-    assert ErrorDetail.FromString(metadata[0][1]).retry_after_milliseconds == 2**32 - 1
+    assert ErrorDetail.FromString(dict(metadata)[DETAIL_KEY]).retry_after_milliseconds == 2**32 - 1
 
 
 @given(content=st.binary(max_size=40), code=st.sampled_from(list(grpc.StatusCode)))

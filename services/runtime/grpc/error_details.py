@@ -1,0 +1,98 @@
+"""What an error says: to callers that have our schema, and to those that know Google's alone."""
+
+from typing import Final
+
+from comptoir.error.v1.error_reason_pb2 import ErrorDetail, QuotaDetail
+from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
+
+from services.kernel.errors import ComptoirError, Numbers, Reason
+from services.kernel.quota import QuotaState
+
+# Together with it a reason means the same to every reader of `google.rpc.ErrorInfo`.
+ERROR_DOMAIN: Final = "comptoir"
+_MAX_UINT32: Final = 2**32 - 1
+
+
+def detail_from(error: ComptoirError) -> ErrorDetail:
+    """Returns everything that is said of `error`."""
+    row = error.reason.row
+    return ErrorDetail(
+        reason=row.number,  # type: ignore[arg-type] # the enum's stub type is nominal
+        is_retryable=row.is_retryable,
+        may_try_next_ticket=row.may_try_next_ticket,
+        retry_after_milliseconds=_milliseconds(error.retry_after_seconds),
+        field=error.field,
+        limit=error.numbers.limit,
+        requested=error.numbers.requested,
+        available=error.numbers.available,
+        quota=None if error.quota is None else _quota_detail(error.quota),
+    )
+
+
+def error_of(detail: ErrorDetail) -> ComptoirError | None:
+    """Returns the error that `detail` says, None for a reason that this version does not know."""
+    try:
+        reason = Reason.by_number(detail.reason)
+    except ValueError:
+        # A reason of a later version. Where one replica is at fault, a replica out of reach is treated alike.
+        return ComptoirError(Reason.UNAVAILABLE) if detail.may_try_next_ticket else None
+    return ComptoirError(
+        reason,
+        field=detail.field,
+        retry_after_seconds=detail.retry_after_milliseconds / 1000,
+        numbers=Numbers(detail.limit, detail.requested, detail.available),
+        quota=_quota_from(detail.quota) if detail.HasField("quota") else None,
+    )
+
+
+def public_details_from(error: ComptoirError) -> list[Any]:
+    """Returns what a reader of `google.rpc` alone understands of `error`: a field's name and numbers."""
+    numbers = error.numbers
+    said = {
+        "field": error.field,
+        "limit": numbers.limit,
+        "requested": numbers.requested,
+        "available": numbers.available,
+    }
+    metadata = {key: str(value) for key, value in said.items() if value}
+    details = [_packed(ErrorInfo(reason=error.reason.name, domain=ERROR_DOMAIN, metadata=metadata))]
+    if wait_milliseconds := _milliseconds(error.retry_after_seconds):
+        delay = Duration()
+        delay.FromMilliseconds(wait_milliseconds)
+        details.append(_packed(RetryInfo(retry_delay=delay)))
+    return details
+
+
+def _packed(message: Message) -> Any:
+    packed = Any()
+    packed.Pack(message)
+    return packed
+
+
+def _quota_detail(quota: QuotaState) -> QuotaDetail:
+    return QuotaDetail(
+        limit_requests=quota.limit_requests,
+        remaining_requests=quota.remaining_requests,
+        limit_tokens=quota.limit_tokens,
+        remaining_tokens=quota.remaining_tokens,
+        reset_requests_milliseconds=_milliseconds(quota.reset_requests_seconds),
+        reset_tokens_milliseconds=_milliseconds(quota.reset_tokens_seconds),
+    )
+
+
+def _quota_from(quota: QuotaDetail) -> QuotaState:
+    return QuotaState(
+        limit_requests=quota.limit_requests,
+        remaining_requests=quota.remaining_requests,
+        limit_tokens=quota.limit_tokens,
+        remaining_tokens=quota.remaining_tokens,
+        reset_requests_seconds=quota.reset_requests_milliseconds / 1000,
+        reset_tokens_seconds=quota.reset_tokens_milliseconds / 1000,
+    )
+
+
+def _milliseconds(seconds: float) -> int:
+    return min(round(seconds * 1000), _MAX_UINT32)
