@@ -73,16 +73,12 @@ def _turn_from(message: generator_pb2.ChatMessage) -> ChatTurn:
 
 
 def sampling_from(request: generator_pb2.GenerateRequest) -> Sampling:
-    """The sampling parameters of a validated request, with the schema's defaults."""
-    asked = request.sampling
+    """Returns the sampling parameters of a validated request: each by its name, if it is set."""
     return Sampling(
-        max_output_tokens=asked.max_output_tokens,
-        temperature=asked.temperature if asked.HasField("temperature") else 1.0,
-        top_p=asked.top_p if asked.HasField("top_p") else 1.0,
-        presence_penalty=asked.presence_penalty,
-        frequency_penalty=asked.frequency_penalty,
-        seed=asked.seed if asked.HasField("seed") else None,
-        stop=tuple(asked.stop),
+        **{
+            field.name: tuple(value) if field.is_repeated else value
+            for field, value in request.sampling.ListFields()
+        }
     )
 
 

@@ -7,7 +7,11 @@ from services.kernel.errors import ComptoirError, Numbers, Reason
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """Sampling parameters; the schema has bounded each of them."""
+    """Sampling parameters under the schema's names, which are vLLM's, with the schema's defaults.
+
+    The schema has bounded each of them. `wire` and vLLM's adapter go through these fields by name, so a
+    parameter that is added here and in the schema reaches the engine.
+    """
 
     max_output_tokens: int = 0
     temperature: float = 1.0

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 
 import protovalidate
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from services.generator import wire
 from services.generator.domain.generation import Finished
 from services.generator.domain.load import LoadReport, LoadSample, LoadTotals
+from services.generator.domain.sampling import Sampling
 from services.generator.domain.terminal_event import Counts, Ending, Outcome
 from services.generator.domain.ticket import Replica
 from services.generator.domain.timeline import Timings
@@ -112,6 +113,27 @@ def test_every_load_satisfies_its_schemas(age: float, permille: int) -> None:
     protovalidate.validate(wire.replica_load_from(sample, Replica(1, 1, 1), config_digest=0))
     protovalidate.validate(wire.router_load_from(report))
     assert wire.load_response_from(report).is_draining
+
+
+def test_every_sampling_parameter_of_the_schema_is_one_of_the_domain() -> None:
+    schema = {field.name for field in generator_pb2.Sampling.DESCRIPTOR.fields}
+    assert schema == {field.name for field in fields(Sampling)}
+
+
+def test_every_sampling_parameter_that_is_set_comes_through() -> None:
+    descriptor = generator_pb2.Sampling.DESCRIPTOR
+    told = {
+        field.name: ["a", "b"]
+        if field.is_repeated
+        else 0.5
+        if field.type == FieldDescriptor.TYPE_FLOAT
+        else 3
+        for field in descriptor.fields
+    }
+    sampling = asdict(wire.sampling_from(generator_pb2.GenerateRequest(sampling=told)))  # type: ignore[arg-type]
+    assert {
+        name: list(value) if isinstance(value, tuple) else value for name, value in sampling.items()
+    } == told
 
 
 def test_sampling_that_is_not_set_has_the_defaults_of_the_schema() -> None:

@@ -15,7 +15,7 @@ from vllm.sampling_params import RequestOutputKind, SamplingParams
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
-from services.generator.adapters.vllm.arguments import engine_arguments
+from services.generator.adapters.vllm.arguments import engine_arguments, sampling_arguments
 from services.generator.adapters.vllm.conversation import converse_as_the_server
 from services.generator.adapters.vllm.environment import fork_workers, quiet
 from services.generator.adapters.vllm.prompt import ChatPrompt
@@ -159,16 +159,9 @@ class VllmEngine:
 
 
 def _sampling_params(request: EngineRequest) -> Any:
-    sampling = request.sampling
     try:
         return SamplingParams(
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            presence_penalty=sampling.presence_penalty,
-            frequency_penalty=sampling.frequency_penalty,
-            # vLLM takes -1 for no seed; as an unsigned number it is one.
-            seed=None if sampling.seed is None else sampling.seed % 2**64,
-            stop=list(sampling.stop),
+            **sampling_arguments(request.sampling),
             max_tokens=request.max_output_tokens,
             output_kind=RequestOutputKind.DELTA,
         )

@@ -1,5 +1,8 @@
-from services.generator.adapters.vllm.arguments import engine_arguments
+from dataclasses import fields
+
+from services.generator.adapters.vllm.arguments import engine_arguments, sampling_arguments
 from services.generator.domain.engine_parameters import ServedModel, VllmParameters
+from services.generator.domain.sampling import Sampling
 
 MODEL = ServedModel(64, "model")
 
@@ -23,3 +26,17 @@ def test_nothing_of_a_request_is_logged_and_no_code_of_a_model_runs() -> None:
     told = engine_arguments(MODEL, VllmParameters(), is_cpu=False)
     assert not told["enable_log_requests"]
     assert not told["trust_remote_code"]
+
+
+def test_every_sampling_parameter_reaches_vllm_under_its_own_name() -> None:
+    names = {field.name for field in fields(Sampling)} - {"max_output_tokens"}
+    assert set(sampling_arguments(Sampling())) == names
+
+
+def test_a_negative_seed_is_a_seed_and_not_vllms_word_for_none() -> None:
+    assert sampling_arguments(Sampling(seed=-1))["seed"] == 2**64 - 1
+    assert sampling_arguments(Sampling())["seed"] is None
+
+
+def test_stop_strings_come_as_the_list_that_vllm_wants() -> None:
+    assert sampling_arguments(Sampling(stop=("a", "b")))["stop"] == ["a", "b"]

@@ -7,9 +7,10 @@ import pytest
 import pytest_asyncio
 
 from services.generator.adapters.engines import engine_from
-from services.generator.adapters.vllm.arguments import engine_arguments
+from services.generator.adapters.vllm.arguments import engine_arguments, sampling_arguments
 from services.generator.domain.engine_parameters import ServedModel, VllmParameters
 from services.generator.domain.ports import ChatTurn, Engine, Role
+from services.generator.domain.sampling import Sampling
 from services.generator.domain.warm_up import warm_up
 from services.kernel.clock import SystemClock
 from tests.contracts.engine import EngineContract
@@ -52,6 +53,12 @@ class TestVllmEngine(EngineContract):
         told = engine_arguments(ServedModel(512, str(MODEL)), VllmParameters(dtype="float32"), is_cpu=True)
         config = AsyncEngineArgs(**told).create_engine_config()
         assert (str(config.model_config.dtype), config.model_config.max_model_len) == ("torch.float32", 512)
+
+    async def test_vllm_knows_every_sampling_parameter(self, engine: Engine) -> None:
+        from vllm.sampling_params import SamplingParams  # noqa: PLC0415 - after its environment
+
+        names = sampling_arguments(Sampling()).keys()
+        assert names <= set(SamplingParams.__struct_fields__)
 
     async def test_ordinary_text_is_tokenized_as_the_template_renders_it(self, engine: Engine) -> None:
         from transformers import AutoTokenizer  # noqa: PLC0415
