@@ -6,6 +6,7 @@ from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.ports import Ports
 from services.edge.server.application import Application
 from services.edge.server.chat import ChatCompletions
+from services.edge.server.delivery import Deliveries
 from services.edge.server.health import Health
 from services.edge.server.http.listener import ListenAddress, Listener
 from services.edge.server.models import Models
@@ -17,10 +18,10 @@ class EdgeProcess:
 
     def __init__(self, limits: EdgeLimits, *, listen: ListenAddress, ports: Ports, clock: Clock) -> None:
         self._limits = limits
-        self._chat = ChatCompletions(ports.router, ports.generators, limits)
+        self._deliveries = Deliveries(ports.router, ports.generators, limits, clock)
         self._health = Health(ports.router)
         application = Application(
-            chat=self._chat,
+            chat=ChatCompletions(self._deliveries, limits),
             models=Models(ports.router),
             health=self._health,
             usage=ports.usage,
@@ -43,4 +44,4 @@ class EdgeProcess:
         self._health.is_draining = True
         await asyncio.sleep(self._limits.drain_notice_seconds)
         await self._listener.stop()
-        await self._chat.close(within_seconds=self._limits.router_seconds)
+        await self._deliveries.close(within_seconds=self._limits.router_seconds)

@@ -19,7 +19,7 @@ from services.edge.domain.body_faults import (
     path_to,
     with_mark,
 )
-from services.edge.domain.generation import ChatRequest, Finished, FinishReason, Role
+from services.edge.domain.generation import Counts, Delta, FinishReason, GenerationRequest, Role
 from services.edge.domain.openai.parameters import is_public
 from services.edge.domain.ports import Admission, Model, Offer
 from services.edge.domain.structure import check_count, check_shape, outside_strings
@@ -73,13 +73,13 @@ def _fault_of(text: bytes, error: orjson.JSONDecodeError) -> BodyError:
     return BodyError(BodyFault.HALF_PAIR, position=position, field=path_to(mark, value, is_public))
 
 
-def admit_request(key: str, chat: ChatRequest, request_id: Identity) -> router_pb2.AdmitRequest:
-    """The router's question for a chat; nothing of its text is in it."""
+def admit_request(key: str, request: GenerationRequest, request_id: Identity) -> router_pb2.AdmitRequest:
+    """Returns the router's question for a request; nothing of its text is in it."""
     return router_pb2.AdmitRequest(
         api_key=key,
-        model=chat.model,
-        prompt_tokens_upper_bound=chat.prompt_tokens_upper_bound,
-        max_output_tokens=chat.sampling.max_output_tokens,
+        model=request.model,
+        prompt_tokens_upper_bound=request.prompt_tokens_upper_bound,
+        max_output_tokens=request.sampling.max_output_tokens,
         request_id_high=request_id.high,
         request_id_low=request_id.low,
     )
@@ -110,13 +110,13 @@ def models_from(response: router_pb2.ListModelsResponse) -> tuple[Model, ...]:
     return tuple(Model(model.name, model.created_at_seconds) for model in response.models)
 
 
-def generate_request(offer: Offer, chat: ChatRequest) -> generator_pb2.GenerateRequest:
+def generate_request(offer: Offer, request: GenerationRequest) -> generator_pb2.GenerateRequest:
     """The replica's task.
 
     It asks for as many output tokens as the ticket permits: the router put the smaller of
     the client's wish and the model's cap there.
     """
-    sampling = chat.sampling
+    sampling = request.sampling
     return generator_pb2.GenerateRequest(
         ticket=ticket_pb2.SignedTicket(
             claims=offer.claims, signature=offer.signature, signing_key_number=offer.signing_key_number
@@ -124,7 +124,7 @@ def generate_request(offer: Offer, chat: ChatRequest) -> generator_pb2.GenerateR
         messages=[
             # The text beside the parts is for replicas that are older than parts.
             generator_pb2.ChatMessage(role=_ROLES[message.role], text=message.text, parts=message.parts)
-            for message in chat.messages
+            for message in request.messages
         ],
         sampling=generator_pb2.Sampling(
             temperature=sampling.temperature,
@@ -134,14 +134,23 @@ def generate_request(offer: Offer, chat: ChatRequest) -> generator_pb2.GenerateR
             seed=sampling.seed,
             stop=sampling.stop,
         ),
-        is_streamed=chat.is_streamed,
+        is_streamed=request.is_streamed,
     )
 
 
-def finished_from(finished: generator_pb2.Finished) -> Finished:
-    """The counts of a whole answer; an unknown reason to end reads as `stop`."""
-    return Finished(
-        finish_reason=_FINISH_REASONS.get(finished.finish_reason, FinishReason.STOP),
+def delta_from(delta: generator_pb2.Delta) -> Delta:
+    """Returns new text."""
+    return Delta(delta.text)
+
+
+def finish_from(finished: generator_pb2.Finished) -> Delta:
+    """Returns why an answer ended; a reason that is not known here reads as `stop`."""
+    return Delta(finish=_FINISH_REASONS.get(finished.finish_reason, FinishReason.STOP))
+
+
+def counts_from(finished: generator_pb2.Finished) -> Counts:
+    """Returns the counts of a whole answer."""
+    return Counts(
         input_tokens=finished.input_tokens,
         cached_input_tokens=finished.cached_input_tokens,
         output_tokens=finished.output_tokens,

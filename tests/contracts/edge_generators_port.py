@@ -4,71 +4,81 @@ import asyncio
 
 import pytest
 
-from services.edge.domain.generation import ChatRequest, Finished, FinishReason, Message, Role, Sampling
-from services.edge.domain.ports import Answer, Generators, Offer
+from services.edge.domain.generation import (
+    Counts,
+    Delta,
+    FinishReason,
+    GenerationRequest,
+    Message,
+    Role,
+    Sampling,
+)
+from services.edge.domain.ports import Generation, Generators, Offer
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from tests.services.edge.scripts import GeneratorScript
 
-CHAT = ChatRequest("tiny-eu", (Message(Role.USER, "Bonjour"),), Sampling(seed=0))
+REQUEST = GenerationRequest("tiny-eu", (Message(Role.USER, "Bonjour"),), Sampling(seed=0))
 
 
 class GeneratorsPortContract:
     """Inherit it with fixtures `script`, `offer` and `generators` that follow the script."""
 
-    async def open(self, generators: Generators, offer: Offer) -> Answer:
+    async def start(self, generators: Generators, offer: Offer) -> Generation:
         deadline = asyncio.get_running_loop().time() + 30
-        return await generators.open(offer, CHAT, request_id=Identity(1, 1), deadline_seconds=deadline)
+        return await generators.start(offer, REQUEST, request_id=Identity(1, 1), deadline_seconds=deadline)
 
     async def test_an_answer_comes_piece_by_piece_and_ends_with_counts(
         self, generators: Generators, offer: Offer, script: GeneratorScript
     ) -> None:
         script.is_length = True
-        answer = await self.open(generators, offer)
-        assert [await answer.next_text() for _ in range(4)] == ["Bon", "jour", " !", None]
-        assert answer.finished == Finished(FinishReason.LENGTH, 11, 0, 3)
+        generation = await self.start(generators, offer)
+        deltas = [await generation.next_delta() for _ in range(5)]
+        texts = [Delta(text) for text in ("Bon", "jour", " !")]
+        assert deltas == [*texts, Delta(finish=FinishReason.LENGTH), None]
+        assert generation.counts == Counts(11, 0, 3)
         assert script.texts == ["Bonjour"]
         assert script.seeds == [0]
         assert script.attempts == [1]
 
-    async def test_a_refused_ticket_fails_to_open(
+    async def test_a_refused_ticket_is_a_failure_to_start(
         self, generators: Generators, offer: Offer, script: GeneratorScript
     ) -> None:
         script.before_started = [ComptoirError(Reason.TICKET_ALREADY_USED)]
         with pytest.raises(ComptoirError) as raised:
-            await self.open(generators, offer)
+            await self.start(generators, offer)
         assert raised.value.reason is Reason.TICKET_ALREADY_USED
 
     async def test_a_failure_comes_after_the_text_before_it(
         self, generators: Generators, offer: Offer, script: GeneratorScript
     ) -> None:
         script.steps = ["a", ComptoirError(Reason.ENGINE_FAILED)]
-        answer = await self.open(generators, offer)
-        assert await answer.next_text() == "a"
+        generation = await self.start(generators, offer)
+        assert await generation.next_delta() == Delta("a")
         with pytest.raises(ComptoirError) as raised:
-            await answer.next_text()
+            await generation.next_delta()
         assert raised.value.reason is Reason.ENGINE_FAILED
-        assert answer.finished is None
+        assert generation.counts is None
 
     async def test_a_replica_that_is_gone_is_unavailable(self, generators: Generators, offer: Offer) -> None:
         gone = Offer("unix:/nonexistent/replica", offer.claims, offer.signature, 1)
         with pytest.raises(ComptoirError) as raised:
-            await self.open(generators, gone)
+            await self.start(generators, gone)
         assert raised.value.reason is Reason.UNAVAILABLE
 
     async def test_cancelling_stops_the_replica(
         self, generators: Generators, offer: Offer, script: GeneratorScript
     ) -> None:
         script.steps = ["a", asyncio.Event()]
-        answer = await self.open(generators, offer)
-        assert await answer.next_text() == "a"
-        answer.cancel()
+        generation = await self.start(generators, offer)
+        assert await generation.next_delta() == Delta("a")
+        generation.cancel()
         await asyncio.wait_for(script.cancelled.wait(), 2)
 
-    async def test_a_caller_that_stops_waiting_to_open_stops_the_replica(
+    async def test_a_caller_that_stops_waiting_for_the_start_stops_the_replica(
         self, generators: Generators, offer: Offer, script: GeneratorScript
     ) -> None:
         script.before_started = [asyncio.Event()]
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(self.open(generators, offer), 0.2)
+            await asyncio.wait_for(self.start(generators, offer), 0.2)
         await asyncio.wait_for(script.cancelled.wait(), 2)

@@ -2,13 +2,13 @@
 
 import pytest
 
-from services.edge.domain.generation import ChatRequest, Message, Role, Sampling
+from services.edge.domain.generation import GenerationRequest, Message, Role, Sampling
 from services.edge.domain.ports import Router
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from tests.services.edge.scripts import GOOD_KEY, LEASE, RouterScript
 
-CHAT = ChatRequest("tiny-eu", (Message(Role.USER, "é" * 10),), Sampling(max_output_tokens=5))
+CHAT = GenerationRequest("tiny-eu", (Message(Role.USER, "é" * 10),), Sampling(max_output_tokens=5))
 REQUEST = Identity(3, 4)
 
 
@@ -16,7 +16,7 @@ class RouterPortContract:
     """Inherit it with fixtures `script` and `router` that follows the script."""
 
     async def test_an_admission_has_offers_in_order(self, router: Router, script: RouterScript) -> None:
-        admission = await router.admit(key=GOOD_KEY, chat=CHAT, request_id=REQUEST)
+        admission = await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST)
         assert [offer.generator_address for offer in admission.offers] == script.addresses
         assert [offer.claims for offer in admission.offers] == [b"1", b"2"]
         assert admission.lease == LEASE
@@ -29,7 +29,7 @@ class RouterPortContract:
     async def test_a_refusal_keeps_its_reason(self, router: Router, script: RouterScript) -> None:
         script.refusal = ComptoirError(Reason.TOKENS_EXHAUSTED, field="model", retry_after_seconds=1.5)
         with pytest.raises(ComptoirError) as raised:
-            await router.admit(key=GOOD_KEY, chat=CHAT, request_id=REQUEST)
+            await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST)
         assert raised.value.reason is Reason.TOKENS_EXHAUSTED
         assert raised.value.field == "model"
         assert raised.value.retry_after_seconds == 1.5

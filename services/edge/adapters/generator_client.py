@@ -8,7 +8,7 @@ import grpc
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 
 from services.edge import wire
-from services.edge.domain.generation import ChatRequest, Finished
+from services.edge.domain.generation import Counts, Delta, GenerationRequest
 from services.edge.domain.ports import Offer
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
@@ -44,26 +44,26 @@ class GeneratorClient:
         self._channels: OrderedDict[str, _Replica] = OrderedDict()
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def open(
-        self, offer: Offer, chat: ChatRequest, *, request_id: Identity, deadline_seconds: float
-    ) -> "GeneratorAnswer":
+    async def start(
+        self, offer: Offer, request: GenerationRequest, *, request_id: Identity, deadline_seconds: float
+    ) -> "GeneratorCall":
         """Returns once the replica accepted the ticket; raises ComptoirError."""
         replica = self._replica(offer.generator_address)
         call = replica.stub.Generate(
-            wire.generate_request(offer, chat),
+            wire.generate_request(offer, request),
             timeout=max(0.0, deadline_seconds - self._clock.monotonic_seconds()),
             metadata=((REQUEST_ID_KEY, request_id.hex),),
         )
         replica.open_calls += 1
         call.add_done_callback(replica.forget_call)
-        answer = GeneratorAnswer(call)
+        generation = GeneratorCall(call)
         try:
-            await answer.start()
+            await generation.start()
         except BaseException:
             # Also when the client went away meanwhile: no call may outlive the request it is for.
             call.cancel()
             raise
-        return answer
+        return generation
 
     async def close(self) -> None:
         """Closes all channels."""
@@ -106,12 +106,12 @@ class GeneratorClient:
         task.add_done_callback(self._closing.discard)
 
 
-class GeneratorAnswer:
-    """The Answer port on one call."""
+class GeneratorCall:
+    """The Generation port on one call."""
 
     def __init__(self, call: _Call) -> None:
         self._call = call
-        self.finished: Finished | None = None
+        self.counts: Counts | None = None
 
     async def start(self) -> None:
         """Waits until the replica accepted the ticket; raises ComptoirError."""
@@ -119,19 +119,21 @@ class GeneratorAnswer:
         if message is None or message.WhichOneof("event") != "started":
             raise ComptoirError(Reason.INTERNAL)
 
-    async def next_text(self) -> str | None:
-        """The next piece of text, perhaps empty; None when the answer is whole. Raises ComptoirError."""
+    async def next_delta(self) -> Delta | None:
+        """Returns what comes next, None when the answer is whole; raises ComptoirError."""
+        if self.counts is not None:
+            return None
         message = await self._read()
         if message is None:
             # The stream ended well and without its last message: the answer is not whole.
             raise ComptoirError(Reason.UNAVAILABLE)
         if message.HasField("delta"):
-            return message.delta.text
+            return wire.delta_from(message.delta)
         if not message.HasField("finished"):
             self._call.cancel()
             raise ComptoirError(Reason.INTERNAL)
-        self.finished = wire.finished_from(message.finished)
-        return None
+        self.counts = wire.counts_from(message.finished)
+        return wire.finish_from(message.finished)
 
     def cancel(self) -> None:
         """Stops the replica's work at once; harmless at any time."""

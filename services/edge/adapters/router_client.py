@@ -5,7 +5,7 @@ from comptoir.router.v1 import router_pb2, router_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.edge import wire
-from services.edge.domain.generation import ChatRequest
+from services.edge.domain.generation import GenerationRequest
 from services.edge.domain.ports import Admission, Model, Obstacle
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
@@ -31,12 +31,12 @@ class RouterClient:
         self._stub: router_pb2_grpc.RouterServiceAsyncStub = router_pb2_grpc.RouterServiceStub(self._channel)
         self._health = health_pb2_grpc.HealthStub(self._channel)
 
-    async def admit(self, *, key: str, chat: ChatRequest, request_id: Identity) -> Admission:
+    async def admit(self, *, key: str, request: GenerationRequest, request_id: Identity) -> Admission:
         """Reserves quota and returns offers; raises ComptoirError."""
-        request = wire.admit_request(key, chat, request_id)
+        question = wire.admit_request(key, request, request_id)
         try:
             response = await self._stub.Admit(
-                request, timeout=self._timeout_seconds, metadata=_metadata(request_id)
+                question, timeout=self._timeout_seconds, metadata=_metadata(request_id)
             )
         except grpc.aio.AioRpcError as failure:
             raise _error(failure) from None

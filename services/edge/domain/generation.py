@@ -1,12 +1,13 @@
-"""A chat request and its answer in the edge's own words."""
+"""A generation in the edge's own words: what a replica is asked for, and what comes back."""
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 # What a chat template may add around one message, and to the whole chat, in tokens: many begin with a system
 # message of their own, of 20 to 70 tokens.
-TEMPLATE_TOKENS_PER_MESSAGE = 16
-TEMPLATE_TOKENS_PER_CHAT = 64
+TEMPLATE_TOKENS_PER_MESSAGE: Final = 16
+TEMPLATE_TOKENS_PER_CHAT: Final = 64
 
 
 class Role(Enum):
@@ -27,7 +28,7 @@ class Message:
 
     @classmethod
     def of_parts(cls, role: Role, parts: tuple[str, ...]) -> "Message":
-        """The turn whose content came in `parts`; one part is as good as a string."""
+        """Returns the turn whose content came in `parts`; one part is as good as a string."""
         return cls(role, "\n".join(parts), parts if len(parts) > 1 else ())
 
 
@@ -45,14 +46,13 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class ChatRequest:
-    """A chat to continue, checked."""
+class GenerationRequest:
+    """A chat to continue, checked; `is_streamed` says that the answer is shown while it is generated."""
 
     model: str
     messages: tuple[Message, ...]
-    sampling: Sampling
+    sampling: Sampling = Sampling()
     is_streamed: bool = False
-    includes_usage: bool = False
 
     @property
     def prompt_tokens_upper_bound(self) -> int:
@@ -69,10 +69,44 @@ class FinishReason(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """The counts of a whole answer."""
+class ToolCallDelta:
+    """A piece of the call of one tool; `name` and `call_id` come with the first piece alone."""
 
-    finish_reason: FinishReason
+    index: int
+    call_id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """The logarithm of a token's probability, and those of the likeliest tokens in its place."""
+
+    token: str
+    logprob: float
+    likeliest: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What is new of the choice `index` of an answer; texts are appended, and `finish` is the choice's last.
+
+    The text is whole characters, and empty where a character is incomplete. `reasoning` is the model's
+    thinking before it answers, which is no part of the text.
+    """
+
+    text: str = ""
+    finish: FinishReason | None = None
+    index: int = 0
+    reasoning: str = ""
+    tool_call: ToolCallDelta | None = None
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The tokens of a whole answer."""
+
     input_tokens: int
     cached_input_tokens: int
     output_tokens: int

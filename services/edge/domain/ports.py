@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from services.edge.domain.generation import ChatRequest, Finished
+from services.edge.domain.generation import Counts, Delta, GenerationRequest
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
@@ -50,7 +50,7 @@ class Obstacle(StrEnum):
 class Router(Protocol):
     """Admission. Every method raises ComptoirError, within a bounded time."""
 
-    async def admit(self, *, key: str, chat: ChatRequest, request_id: Identity) -> Admission:
+    async def admit(self, *, key: str, request: GenerationRequest, request_id: Identity) -> Admission:
         """Reserves quota and returns offers."""
         ...
 
@@ -67,16 +67,16 @@ class Router(Protocol):
         ...
 
 
-class Answer(Protocol):
-    """One answer of one replica, while it is generated."""
+class Generation(Protocol):
+    """One generation of one replica, under way."""
 
     @property
-    def finished(self) -> Finished | None:
-        """The counts, once `next_text` returned None."""
+    def counts(self) -> Counts | None:
+        """The counts, once `next_delta` returned None."""
         ...
 
-    async def next_text(self) -> str | None:
-        """The next piece of text, perhaps empty; None when the answer is whole. Raises ComptoirError."""
+    async def next_delta(self) -> Delta | None:
+        """Returns what comes next, None when the answer is whole; raises ComptoirError."""
         ...
 
     def cancel(self) -> None:
@@ -87,9 +87,9 @@ class Answer(Protocol):
 class Generators(Protocol):
     """The replicas."""
 
-    async def open(
-        self, offer: Offer, chat: ChatRequest, *, request_id: Identity, deadline_seconds: float
-    ) -> Answer:
+    async def start(
+        self, offer: Offer, request: GenerationRequest, *, request_id: Identity, deadline_seconds: float
+    ) -> Generation:
         """Returns once the replica accepted the ticket; raises ComptoirError. The deadline is monotonic."""
         ...
 

@@ -35,6 +35,8 @@ class EdgeRequest:
     input_tokens: int = 0
     output_tokens: int = 0
     client_retry_count: int = 0
+    # Tickets that the edge used; more than one, and the client need not try again at once.
+    attempts: int = 0
     admitted_seconds: float = 0.0
     first_text_seconds: float = 0.0
     ended_seconds: float = 0.0

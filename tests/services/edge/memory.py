@@ -2,7 +2,7 @@
 
 import asyncio
 
-from services.edge.domain.generation import ChatRequest, Finished, FinishReason
+from services.edge.domain.generation import Counts, Delta, FinishReason, GenerationRequest
 from services.edge.domain.ports import Admission, Model, Obstacle, Offer
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.errors import ComptoirError, Reason
@@ -14,11 +14,11 @@ class MemoryRouter:
     def __init__(self, script: RouterScript) -> None:
         self._script = script
 
-    async def admit(self, *, key: str, chat: ChatRequest, request_id: Identity) -> Admission:
+    async def admit(self, *, key: str, request: GenerationRequest, request_id: Identity) -> Admission:
         script = self._script
         script.keys.append(key)
         script.request_ids.append(request_id)
-        script.upper_bounds.append(chat.prompt_tokens_upper_bound)
+        script.upper_bounds.append(request.prompt_tokens_upper_bound)
         if script.refusal is not None:
             raise script.refusal
         offers = tuple(
@@ -48,40 +48,42 @@ class MemoryGenerators:
     def __init__(self, scripts: dict[str, GeneratorScript]) -> None:
         self._scripts = scripts
 
-    async def open(
-        self, offer: Offer, chat: ChatRequest, *, request_id: Identity, deadline_seconds: float
-    ) -> "MemoryAnswer":
+    async def start(
+        self, offer: Offer, request: GenerationRequest, *, request_id: Identity, deadline_seconds: float
+    ) -> "MemoryGeneration":
         script = self._scripts.get(offer.generator_address)
         if script is None:
             raise ComptoirError(Reason.UNAVAILABLE)
         script.attempts.append(int(offer.claims))
         script.has_been_asked.set()
-        script.texts += [message.text for message in chat.messages]
-        script.seeds.append(chat.sampling.seed)
-        answer = MemoryAnswer(script)
-        await answer.play(script.before_started)
-        return answer
+        script.texts += [message.text for message in request.messages]
+        script.seeds.append(request.sampling.seed)
+        generation = MemoryGeneration(script)
+        await generation.play(script.before_started)
+        return generation
 
 
-class MemoryAnswer:
+class MemoryGeneration:
     def __init__(self, script: GeneratorScript) -> None:
         self._script = script
         self._steps = list(script.steps)
-        self.finished: Finished | None = None
+        self.counts: Counts | None = None
 
-    async def next_text(self) -> str | None:
+    async def next_delta(self) -> Delta | None:
+        if self.counts is not None:
+            return None
         while self._steps:
             step = self._steps.pop(0)
             if isinstance(step, str):
-                return step
+                return Delta(step)
             await self.play([step])
         script = self._script
         reason = FinishReason.LENGTH if script.is_length else FinishReason.STOP
-        self.finished = Finished(reason, script.input_tokens, 0, script.output_tokens)
-        return None
+        self.counts = Counts(script.input_tokens, 0, script.output_tokens)
+        return Delta(finish=reason)
 
     def cancel(self) -> None:
-        if self.finished is None:
+        if self.counts is None:
             self._note_cancelled()
 
     async def play(self, steps: list[Step]) -> None:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.edge import wire
-from services.edge.domain.generation import ChatRequest, Message, Role, Sampling
+from services.edge.domain.generation import GenerationRequest, Message, Role, Sampling
 from services.edge.domain.openai.chat import parse_chat
 from services.edge.domain.ports import Offer
 from services.kernel.errors import ComptoirError, Reason
@@ -39,7 +39,7 @@ def test_any_punctuation_is_json_or_a_refusal(document: str) -> None:
 def test_every_chat_makes_messages_that_obey_the_schemas(
     messages: list[Message], temperature: float | None, seed: int | None
 ) -> None:
-    chat = ChatRequest("m", tuple(messages), Sampling(temperature=temperature, seed=seed))
+    chat = GenerationRequest("m", tuple(messages), Sampling(temperature=temperature, seed=seed))
     request = wire.generate_request(OFFER, chat)
     validate(request)
     validate(wire.admit_request("key", chat, Identity(1, 2)))
@@ -51,7 +51,7 @@ def test_every_chat_makes_messages_that_obey_the_schemas(
 def test_parts_travel_as_parts_beside_a_text_for_replicas_that_know_none() -> None:
     parts = [{"type": "text", "text": text} for text in ("Hello", "world")]
     body = {"model": "m", "messages": [{"role": "user", "content": parts}, {"role": "user", "content": "x"}]}
-    chat = parse_chat(body)
+    chat = parse_chat(body).generation
     first, second = wire.generate_request(OFFER, chat).messages
     assert (first.text, list(first.parts)) == ("Hello\nworld", ["Hello", "world"])
     assert (second.text, list(second.parts)) == ("x", [])
@@ -68,10 +68,10 @@ def test_the_edges_of_ranges_obey_the_schema(top_p: int) -> None:
         "max_tokens": 1_048_576,
         "stop": ["€" * 85],
     }
-    validate(wire.generate_request(OFFER, parse_chat(body)))
+    validate(wire.generate_request(OFFER, parse_chat(body).generation))
 
 
 def test_a_wish_above_the_model_s_cap_is_cut_by_the_router_s_ticket() -> None:
-    chat = ChatRequest("m", (Message(Role.USER, "x"),), Sampling(max_output_tokens=1_000_000))
+    chat = GenerationRequest("m", (Message(Role.USER, "x"),), Sampling(max_output_tokens=1_000_000))
     assert wire.admit_request("key", chat, Identity(1, 2)).max_output_tokens == 1_000_000
     assert wire.generate_request(OFFER, chat).sampling.max_output_tokens == 0

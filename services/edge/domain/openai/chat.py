@@ -4,9 +4,10 @@ What is not read here goes nowhere, `metadata`, `user` and `safety_identifier` a
 says which of it is refused.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
-from services.edge.domain.generation import ChatRequest, Message, Role, Sampling
+from services.edge.domain.generation import GenerationRequest, Message, Role, Sampling
 from services.edge.domain.openai.fields import (
     JsonObject,
     flag,
@@ -44,8 +45,16 @@ _KNOWN_OTHER_PARTS = ("image_url", "input_audio", "file", "refusal")
 _NO_LIMIT = (-1, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What a chat asks a replica for, and how its answer is written."""
+
+    generation: GenerationRequest
+    includes_usage: bool = False
+
+
 def parse_chat(body: object) -> ChatRequest:
-    """The chat that `body`, any decoded JSON, asks for.
+    """Returns the chat that `body`, any decoded JSON, asks for.
 
     Raises ComptoirError with REQUEST_INVALID or PARAMETER_UNSUPPORTED and a name of `parameters`.
     """
@@ -53,13 +62,10 @@ def parse_chat(body: object) -> ChatRequest:
         invalid("")
     refuse_unsupported(body, NEUTRAL)
     is_streamed = flag(body, "stream")
-    return ChatRequest(
-        model=_model(body),
-        messages=_messages(body),
-        sampling=_sampling(body),
-        is_streamed=is_streamed,
-        includes_usage=_includes_usage(body, is_streamed=is_streamed),
+    generation = GenerationRequest(
+        model=_model(body), messages=_messages(body), sampling=_sampling(body), is_streamed=is_streamed
     )
+    return ChatRequest(generation, includes_usage=_includes_usage(body, is_streamed=is_streamed))
 
 
 def _model(body: JsonObject) -> str:

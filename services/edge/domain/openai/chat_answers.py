@@ -1,52 +1,94 @@
 """The JSON of a chat's answer: one completion object, or the chunks of a stream."""
 
-from services.edge.domain.generation import Finished
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from services.edge.domain.generation import Counts, Delta, FinishReason
 from services.edge.domain.openai.answers import quoted, usage_json
 
 
-def completion_json(
-    *, request_hex: str, model: str, created_seconds: int, text: str, finished: Finished
-) -> bytes:
-    """A whole `chat.completion`."""
-    return (
-        f'{{"id":"chatcmpl-{request_hex}","object":"chat.completion","created":{created_seconds},'
-        f'"model":{quoted(model)},"choices":[{{"index":0,"message":{{"role":"assistant",'
-        f'"content":{quoted(text)},"refusal":null}},"logprobs":null,'
-        f'"finish_reason":"{finished.finish_reason.value}"}}],"usage":{usage_json(finished)}}}'
-    ).encode()
+@dataclass(frozen=True, slots=True)
+class ChatHead:
+    """What is the same in every object of one answer."""
+
+    request_hex: str
+    model: str
+    created_seconds: int
+
+    def json(self, kind: str) -> str:
+        """Returns the start of an object of `kind`, up to its choices."""
+        return (
+            f'{{"id":"chatcmpl-{self.request_hex}","object":"{kind}","created":{self.created_seconds},'
+            f'"model":{quoted(self.model)},"choices":['
+        )
+
+
+@dataclass(slots=True)
+class _Choice:
+    texts: list[str] = field(default_factory=list)
+    finish: FinishReason = FinishReason.STOP
+
+    def json(self, index: int) -> str:
+        return (
+            f'{{"index":{index},"message":{{"role":"assistant","content":{quoted("".join(self.texts))},'
+            f'"refusal":null}},"logprobs":null,"finish_reason":"{self.finish.value}"}}'
+        )
+
+
+class WholeChat:
+    """A `chat.completion`, put together from its deltas."""
+
+    def __init__(self, head: ChatHead) -> None:
+        self._head = head
+        self._choices: defaultdict[int, _Choice] = defaultdict(_Choice)
+
+    def add(self, delta: Delta) -> None:
+        """Takes one delta."""
+        choice = self._choices[delta.index]
+        choice.texts.append(delta.text)
+        choice.finish = delta.finish or choice.finish
+
+    def body(self, counts: Counts) -> bytes:
+        """Returns the object."""
+        choices = ",".join(choice.json(index) for index, choice in sorted(self._choices.items()))
+        return f'{self._head.json("chat.completion")}{choices}],"usage":{usage_json(counts)}}}'.encode()
 
 
 class ChunkWriter:
-    """Frames of one answer; what is the same in every chunk is written once."""
+    """The frames of a streamed answer; what is the same in every chunk is written once."""
 
-    def __init__(self, *, request_hex: str, model: str, created_seconds: int, includes_usage: bool) -> None:
-        self._head = (
-            f'data: {{"id":"chatcmpl-{request_hex}","object":"chat.completion.chunk",'
-            f'"created":{created_seconds},"model":{quoted(model)},"choices":['
-        )
+    def __init__(self, head: ChatHead, *, includes_usage: bool) -> None:
+        self._head = f"data: {head.json('chat.completion.chunk')}"
         self._includes_usage = includes_usage
-        usage = ',"usage":null' if includes_usage else ""
-        self._end = f"{usage}}}\n\n"
-        self._text_head = f'{self._head}{{"index":0,"delta":{{"content":'.encode()
+        self._end = (',"usage":null' if includes_usage else "") + "}\n\n"
+        self._text_head = f'{self._head}{{"index":'.encode()
         self._text_end = f'}},"logprobs":null,"finish_reason":null}}]{self._end}'.encode()
 
-    def role(self) -> bytes:
-        """The first frame: who speaks, and no text yet."""
+    def opening(self) -> bytes:
+        """Returns the first frame: who speaks, and no text yet."""
         return (
             f'{self._head}{{"index":0,"delta":{{"role":"assistant","content":""}},'
             f'"logprobs":null,"finish_reason":null}}]{self._end}'
         ).encode()
 
-    def text(self, text: str) -> bytes:
-        """A frame with new text; the one that runs once per token."""
-        return b"%b%b%b" % (self._text_head, quoted(text).encode(), self._text_end)
+    def frames(self, delta: Delta) -> bytes:
+        """Returns a frame with the new text, and one that says why the choice ended."""
+        text = self._text(delta) if delta.text else b""
+        return text if delta.finish is None else text + self._finish(delta.index, delta.finish)
 
-    def finish(self, finished: Finished) -> bytes:
-        """The last frames before the end: why it ended, and the counts if they were asked for."""
-        choice = (
-            f'{{"index":0,"delta":{{}},"logprobs":null,"finish_reason":"{finished.finish_reason.value}"}}'
+    def closing(self, counts: Counts) -> bytes:
+        """Returns the frame with the counts, if they were asked for."""
+        return f'{self._head}],"usage":{usage_json(counts)}}}\n\n'.encode() if self._includes_usage else b""
+
+    def _text(self, delta: Delta) -> bytes:
+        # Runs once per token.
+        return b'%b%d,"delta":{"content":%b%b' % (
+            self._text_head,
+            delta.index,
+            quoted(delta.text).encode(),
+            self._text_end,
         )
-        frames = f"{self._head}{choice}]{self._end}"
-        if self._includes_usage:
-            frames += f'{self._head}],"usage":{usage_json(finished)}}}\n\n'
-        return frames.encode()
+
+    def _finish(self, index: int, finish: FinishReason) -> bytes:
+        choice = f'{{"index":{index},"delta":{{}},"logprobs":null,"finish_reason":"{finish.value}"}}'
+        return f"{self._head}{choice}]{self._end}".encode()

@@ -58,8 +58,6 @@ class Exchange:
         # Set before the last byte is written: some clients close as soon as they have it.
         self.is_complete = False
         self.is_client_gone = False
-        # Replicas that the edge tried; more than one, and the client need not try again at once.
-        self.attempts = 0
         self.written_seconds = 0.0
         # Since when a write waits for the client to read; 0 where none does.
         self.waiting_since_seconds = 0.0
@@ -105,7 +103,7 @@ class Exchange:
             if self.event.is_streamed and not self.is_complete:
                 await self.end(error_frame(error_json(error)) + DONE)
             return
-        headers = error_headers(error, is_spent=self.attempts > 1)
+        headers = error_headers(error, is_spent=self.event.attempts > 1)
         await self.answer(public_error(error.reason).status, error_json(error), headers)
 
     async def refuse(self, refusal: HttpRefusalError) -> None:

@@ -9,13 +9,14 @@ import structlog
 
 from services.edge.adapters import generator_client
 from services.edge.adapters.generator_client import GeneratorClient
+from services.edge.domain.generation import Delta
 from services.edge.domain.ports import Offer
 from services.kernel.clock import SystemClock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget
 from services.runtime.grpc.server import channel
-from tests.contracts.edge_generators_port import CHAT, GeneratorsPortContract
+from tests.contracts.edge_generators_port import REQUEST, GeneratorsPortContract
 from tests.services.edge.memory import MemoryGenerators
 from tests.services.edge.neighbours import serve_generator
 from tests.services.edge.scripts import GeneratorScript
@@ -51,9 +52,9 @@ class TestGeneratorClient(GeneratorsPortContract):
     ) -> None:
         script.steps = [asyncio.Event()]
         deadline = SystemClock().monotonic_seconds() + 0.2
-        answer = await generators.open(offer, CHAT, request_id=Identity(1, 1), deadline_seconds=deadline)
+        answer = await generators.start(offer, REQUEST, request_id=Identity(1, 1), deadline_seconds=deadline)
         with pytest.raises(ComptoirError) as raised:
-            await answer.next_text()
+            await answer.next_delta()
         assert raised.value.reason is Reason.DEADLINE_EXCEEDED
         await asyncio.wait_for(script.cancelled.wait(), 2)
 
@@ -62,10 +63,10 @@ class TestGeneratorClient(GeneratorsPortContract):
     ) -> None:
         for number in range(5):
             with pytest.raises(ComptoirError):
-                await self.open(generators, Offer(f"unix:{tmp_path}/{number}", b"1", b"", 1))
+                await self.start(generators, Offer(f"unix:{tmp_path}/{number}", b"1", b"", 1))
         assert len(generators._channels) == 2
-        answer = await self.open(generators, offer)
-        assert await answer.next_text() == "Bon"
+        answer = await self.start(generators, offer)
+        assert await answer.next_delta() == Delta("Bon")
         answer.cancel()
 
     async def test_two_requests_for_a_new_replica_share_one_channel(
@@ -73,7 +74,7 @@ class TestGeneratorClient(GeneratorsPortContract):
     ) -> None:
         for number in range(2):
             with pytest.raises(ComptoirError):
-                await self.open(generators, Offer(f"unix:{tmp_path}/{number}", b"1", b"", 1))
+                await self.start(generators, Offer(f"unix:{tmp_path}/{number}", b"1", b"", 1))
         for replica in generators._channels.values():
             # As a close that waits; gRPC does not say that its own never does.
             monkeypatch.setattr(replica.channel, "close", partial(asyncio.sleep, 0))
@@ -84,7 +85,7 @@ class TestGeneratorClient(GeneratorsPortContract):
             return opened[-1]
 
         monkeypatch.setattr(generator_client, "channel", counted)
-        answers = await asyncio.gather(*(self.open(generators, offer) for _ in range(3)))
+        answers = await asyncio.gather(*(self.start(generators, offer) for _ in range(3)))
         for answer in answers:
             answer.cancel()
         await generators.close()
@@ -98,14 +99,14 @@ class TestGeneratorClient(GeneratorsPortContract):
         servers = [await serve_generator(script, tmp_path / f"busy-{number}") for number in range(3)]
         client = GeneratorClient(None, SystemClock(), max_channels=2)
         with structlog.testing.capture_logs() as lines:
-            answers = [await self.open(client, each) for each in offers]
+            answers = [await self.start(client, each) for each in offers]
         assert [(line["event"], line["count"]) for line in lines] == [("too_many_channels", 3)]
         for answer in answers:
             answer.cancel()
             with pytest.raises(asyncio.CancelledError):
-                await answer.next_text()
+                await answer.next_delta()
         with pytest.raises(ComptoirError):
-            await self.open(client, Offer(f"unix:{tmp_path}/gone", b"1", b"", 1))
+            await self.start(client, Offer(f"unix:{tmp_path}/gone", b"1", b"", 1))
         assert len(client._channels) == 2
         await client.close()
         for server in servers:
@@ -113,5 +114,5 @@ class TestGeneratorClient(GeneratorsPortContract):
 
     async def test_plaintext_to_another_machine_is_not_called(self, generators: GeneratorClient) -> None:
         with pytest.raises(ComptoirError) as raised:
-            await self.open(generators, Offer("192.0.2.1:50051", b"1", b"", 1))
+            await self.start(generators, Offer("192.0.2.1:50051", b"1", b"", 1))
         assert raised.value.reason is Reason.UNAVAILABLE

@@ -59,7 +59,7 @@ async def test_a_router_without_a_ready_replica_is_told_from_one_that_is_older_a
 async def test_a_router_that_is_gone_is_unavailable(tmp_path: Path) -> None:
     client = RouterClient(GrpcTarget(address=f"unix:{tmp_path}/nobody"), timeout_seconds=5)
     with pytest.raises(ComptoirError) as raised:
-        await client.admit(key=GOOD_KEY, chat=CHAT, request_id=REQUEST)
+        await client.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST)
     assert raised.value.reason is Reason.UNAVAILABLE
     assert await client.obstacle() is Obstacle.ROUTER_UNREACHABLE
     await client.close()
@@ -73,7 +73,7 @@ async def test_a_router_that_does_not_answer_in_time_is_unavailable(tmp_path: Pa
     server = await asyncio.start_unix_server(keep_silent, path)
     client = RouterClient(GrpcTarget(address=f"unix:{path}"), timeout_seconds=0.1)
     with pytest.raises(ComptoirError) as raised:
-        await client.admit(key=GOOD_KEY, chat=CHAT, request_id=REQUEST)
+        await client.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST)
     assert raised.value.reason is Reason.UNAVAILABLE
     await client.close()
     server.close()

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.edge.domain.generation import ChatRequest, Role, Sampling
-from services.edge.domain.openai.chat import MAX_OUTPUT_TOKENS, SMALLEST_TOP_P, parse_chat
+from services.edge.domain.generation import Role, Sampling
+from services.edge.domain.openai.chat import MAX_OUTPUT_TOKENS, SMALLEST_TOP_P, ChatRequest, parse_chat
 from services.edge.domain.openai.known_fields import IGNORED, NEUTRAL, SERVED, Neutral
 from services.edge.domain.openai.parameters import EXPECTED, public_name
 from services.kernel.errors import ComptoirError, Reason
@@ -59,14 +59,14 @@ def test_any_values_of_known_parameters_make_a_chat_or_a_refusal(
         assert not error.field or public_name(error.field)  # noqa: PT017
     else:
         assert isinstance(parsed, ChatRequest)
-        assert 0 <= (parsed.sampling.temperature or 0) <= 2
+        assert 0 <= (parsed.generation.sampling.temperature or 0) <= 2
 
 
 def test_a_plain_chat_has_defaults() -> None:
     chat = parse_chat(CHAT)
-    assert chat.model == "tiny-eu"
-    assert chat.sampling == Sampling()
-    assert not chat.is_streamed
+    assert chat.generation.model == "tiny-eu"
+    assert chat.generation.sampling == Sampling()
+    assert not chat.generation.is_streamed
     assert not chat.includes_usage
 
 
@@ -86,13 +86,13 @@ def test_every_sampling_parameter_is_read() -> None:
             "stream_options": {"include_usage": True, "include_obfuscation": False},
         }
     )
-    assert chat.sampling == Sampling(7, 0.0, 0.5, -2.0, 1.5, -(2**63), ("a", "\n"))
-    assert chat.is_streamed
+    assert chat.generation.sampling == Sampling(7, 0.0, 0.5, -2.0, 1.5, -(2**63), ("a", "\n"))
+    assert chat.generation.is_streamed
     assert chat.includes_usage
 
 
 def test_a_nucleus_of_nothing_keeps_the_likeliest_token() -> None:
-    assert parse_chat(CHAT | {"top_p": 0}).sampling.top_p == SMALLEST_TOP_P
+    assert parse_chat(CHAT | {"top_p": 0}).generation.sampling.top_p == SMALLEST_TOP_P
 
 
 def test_roles_and_contents_are_read() -> None:
@@ -105,7 +105,7 @@ def test_roles_and_contents_are_read() -> None:
         {"role": "user", "content": [{"type": "text", "text": "c"}]},
         USER | {"name": "ada"},
     ]
-    parsed = parse_chat(CHAT | {"messages": messages}).messages
+    parsed = parse_chat(CHAT | {"messages": messages}).generation.messages
     assert [message.text for message in parsed] == ["a\nb", "", "", "", "", "c", "Bonjour"]
     assert [message.parts for message in parsed if message.parts] == [("a", "b")]
     assert [message.role for message in parsed][:3] == [Role.SYSTEM, Role.SYSTEM, Role.ASSISTANT]
@@ -113,7 +113,7 @@ def test_roles_and_contents_are_read() -> None:
 
 def test_the_upper_bound_counts_bytes_and_the_template() -> None:
     chat = parse_chat(CHAT | {"messages": [USER, {"role": "user", "content": "é€"}]})
-    assert chat.prompt_tokens_upper_bound == 7 + 5 + 2 * 16 + 64
+    assert chat.generation.prompt_tokens_upper_bound == 7 + 5 + 2 * 16 + 64
 
 
 HARMLESS: dict[str, object] = {
@@ -247,9 +247,9 @@ def test_a_boolean_is_no_number_where_nothing_changes_either(neutral: object, va
 )
 def test_a_limit_is_read_as_deployed_clients_mean_it(value: object, limit: int) -> None:
     for name in ("max_tokens", "max_completion_tokens"):
-        assert parse_chat(CHAT | {name: value}).sampling.max_output_tokens == limit
+        assert parse_chat(CHAT | {name: value}).generation.sampling.max_output_tokens == limit
     both = parse_chat(CHAT | {"max_tokens": value, "max_completion_tokens": 9})
-    assert both.sampling.max_output_tokens == min(limit or 9, 9)
+    assert both.generation.sampling.max_output_tokens == min(limit or 9, 9)
 
 
 @given(st.integers() | st.floats())
@@ -258,7 +258,7 @@ def test_any_number_is_a_limit_no_limit_or_a_refusal(value: float) -> None:
     if not is_whole or value < -1:
         assert refusal(max_tokens=value).field == "max_tokens"
         return
-    limit = parse_chat(CHAT | {"max_tokens": value}).sampling.max_output_tokens
+    limit = parse_chat(CHAT | {"max_tokens": value}).generation.sampling.max_output_tokens
     assert limit == (0 if value in (-1, 0) else min(value, MAX_OUTPUT_TOKENS))
 
 

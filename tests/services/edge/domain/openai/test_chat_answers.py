@@ -5,27 +5,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai._streaming import SSEDecoder
 
-from services.edge.domain.generation import Finished, FinishReason
-from services.edge.domain.openai.chat_answers import ChunkWriter, completion_json
+from services.edge.domain.generation import Counts, Delta, FinishReason
+from services.edge.domain.openai.chat_answers import ChatHead, ChunkWriter, WholeChat
 from services.edge.domain.openai.streams import DONE, PING
 
-FINISHED = Finished(FinishReason.LENGTH, 5, 2, 3)
+FINISH = Delta(finish=FinishReason.LENGTH)
+COUNTS = Counts(5, 2, 3)
+TEXT = st.text(min_size=1)
 
 
 def writer(model: str = "tiny-eu", *, includes_usage: bool = False) -> ChunkWriter:
-    return ChunkWriter(
-        request_hex="0" * 32, model=model, created_seconds=1_790_000_000, includes_usage=includes_usage
-    )
+    return ChunkWriter(ChatHead("0" * 32, model, 1_790_000_000), includes_usage=includes_usage)
 
 
 def decode(stream: bytes) -> list[str]:
     return [event.data for event in SSEDecoder().iter_bytes(iter([stream]))]
 
 
-@given(st.lists(st.text()), st.text(min_size=1))
+@given(st.lists(TEXT), st.text(min_size=1))
 def test_any_text_comes_back_through_the_sdks_decoder(texts: list[str], model: str) -> None:
     chunks = writer(model)
-    stream = b"".join(map(chunks.text, texts)) + chunks.finish(FINISHED) + DONE
+    stream = b"".join(chunks.frames(Delta(text)) for text in texts) + chunks.frames(FINISH) + DONE
     *events, last = decode(stream)
     assert last == "[DONE]"
     bodies = [json.loads(event) for event in events]
@@ -33,9 +33,9 @@ def test_any_text_comes_back_through_the_sdks_decoder(texts: list[str], model: s
     assert {body["model"] for body in bodies} == {model}
 
 
-@given(st.text())
+@given(TEXT)
 def test_a_frame_is_one_line_to_every_kind_of_line_reader(text: str) -> None:
-    frame = writer().text(text).decode()
+    frame = writer().frames(Delta(text)).decode()
     assert frame.endswith("\n\n")
     assert len(frame[:-2].splitlines()) == 1
     assert frame.startswith("data: {")
@@ -44,7 +44,8 @@ def test_a_frame_is_one_line_to_every_kind_of_line_reader(text: str) -> None:
 @pytest.mark.parametrize("includes_usage", [True, False])
 def test_frames_of_one_answer(includes_usage: bool) -> None:
     chunks = writer(includes_usage=includes_usage)
-    stream = chunks.role() + PING + chunks.text("a") + chunks.finish(FINISHED) + DONE
+    stream = chunks.opening() + PING + chunks.frames(Delta("a")) + chunks.frames(FINISH)
+    stream += chunks.closing(COUNTS) + DONE
     role, text, finish, *rest = [json.loads(data) for data in decode(stream)[:-1]]
     assert role["choices"][0]["delta"] == {"role": "assistant", "content": ""}
     assert text["choices"][0] == {
@@ -67,18 +68,18 @@ def test_frames_of_one_answer(includes_usage: bool) -> None:
         }
 
 
+def test_a_delta_without_text_is_no_frame() -> None:
+    assert writer().frames(Delta("")) == b""
+
+
 @given(st.text(), st.integers(0, 2**32 - 1))
 def test_a_whole_answer_is_a_chat_completion(text: str, tokens: int) -> None:
-    body = json.loads(
-        completion_json(
-            request_hex="ab" * 16,
-            model="org/m",
-            created_seconds=7,
-            text=text,
-            finished=Finished(FinishReason.STOP, tokens, 0, 1),
-        )
-    )
+    answer = WholeChat(ChatHead("ab" * 16, "org/m", 7))
+    for delta in (Delta(text[:1]), Delta(text[1:]), FINISH):
+        answer.add(delta)
+    body = json.loads(answer.body(Counts(tokens, 0, 1)))
     assert body["id"] == f"chatcmpl-{'ab' * 16}"
     assert body["object"] == "chat.completion"
     assert body["choices"][0]["message"] == {"role": "assistant", "content": text, "refusal": None}
+    assert body["choices"][0]["finish_reason"] == "length"
     assert body["usage"]["total_tokens"] == tokens + 1

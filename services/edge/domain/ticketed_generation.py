@@ -1,42 +1,42 @@
-"""One answer from up to three tickets: the next one is used only while no text has come."""
+"""One generation from up to three tickets: the next one is used only while no delta has come."""
 
-from services.edge.domain.generation import ChatRequest, Finished
-from services.edge.domain.ports import Admission, Answer, Generators
+from services.edge.domain.generation import Counts, Delta, GenerationRequest
+from services.edge.domain.ports import Admission, Generation, Generators
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 
 
-class TicketedAnswer:
-    """Reads one answer and moves to the next ticket where that is safe.
+class TicketedGeneration:
+    """Reads one generation and moves to the next ticket where that is safe.
 
     `attempts` counts tickets used. `is_lease_unused` is true where no ticket was used, where the
     last one was given up on before a replica accepted it, and where all that were used failed before
-    any text: the lease is then to be released. The router still charges a replica that settles later.
+    any delta: the lease is then to be released. The router still charges a replica that settles later.
     """
 
     def __init__(
         self,
         generators: Generators,
         admission: Admission,
-        chat: ChatRequest,
+        request: GenerationRequest,
         *,
         request_id: Identity,
         deadline_seconds: float,
     ) -> None:
         self._generators = generators
         self._admission = admission
-        self._chat = chat
+        self._request = request
         self._request_id = request_id
         self._deadline_seconds = deadline_seconds
-        self._answer: Answer | None = None
+        self._generation: Generation | None = None
         self._has_delta = False
         self.attempts = 0
         self.is_lease_unused = True
 
     @property
-    def finished(self) -> Finished | None:
+    def counts(self) -> Counts | None:
         """The counts, once the answer is whole."""
-        return None if self._answer is None else self._answer.finished
+        return None if self._generation is None else self._generation.counts
 
     async def start(self) -> None:
         """Returns once a replica accepted a ticket; raises the last replica's ComptoirError if none did."""
@@ -47,15 +47,15 @@ class TicketedAnswer:
             self.attempts += 1
             self.is_lease_unused = False
             try:
-                self._answer = await self._generators.open(
-                    offer, self._chat, request_id=self._request_id, deadline_seconds=self._deadline_seconds
+                self._generation = await self._generators.start(
+                    offer, self._request, request_id=self._request_id, deadline_seconds=self._deadline_seconds
                 )
             except ComptoirError as error:
                 failure = error
                 if not error.reason.row.may_try_next_ticket:
                     break
             except BaseException:
-                # The caller went, or the time was up, while the ticket was on its way.
+                # The client disconnected, or the time was up, while the ticket was on its way.
                 self.is_lease_unused = True
                 raise
             else:
@@ -63,24 +63,24 @@ class TicketedAnswer:
         self.is_lease_unused = True
         raise failure
 
-    async def next_text(self) -> str | None:
-        """The next piece of text, perhaps empty; None when the answer is whole. Raises ComptoirError."""
+    async def next_delta(self) -> Delta | None:
+        """Returns what comes next, None when the answer is whole; raises ComptoirError."""
         while True:
-            if self._answer is None:
+            if self._generation is None:
                 await self.start()
                 continue
             try:
-                text = await self._answer.next_text()
+                delta = await self._generation.next_delta()
             except ComptoirError as error:
                 self._move_on(error)
             else:
                 self._has_delta = True
-                return text
+                return delta
 
     def cancel(self) -> None:
         """Stops the replica's work at once; harmless at any time."""
-        if self._answer is not None:
-            self._answer.cancel()
+        if self._generation is not None:
+            self._generation.cancel()
 
     def _move_on(self, error: ComptoirError) -> None:
         is_last = self.attempts == len(self._admission.offers)
@@ -88,4 +88,4 @@ class TicketedAnswer:
             # Without a delta the replica leaves the lease open for the next ticket, which nobody uses.
             self.is_lease_unused = not self._has_delta
             raise error
-        self._answer = None
+        self._generation = None

@@ -1,0 +1,67 @@
+"""Writes the deltas of a delivery as an endpoint's answer: a stream, or one whole body."""
+
+from typing import Protocol
+
+from services.edge.domain.generation import Counts, Delta
+from services.edge.domain.openai.rate_limits import quota_headers
+from services.edge.domain.openai.streams import DONE
+from services.edge.server.delivery import Delivery
+from services.edge.server.http.exchange import STREAM_HEADERS, Exchange
+from services.edge.server.http.watches import KeepAlive
+
+
+class StreamWriter(Protocol):
+    """How an endpoint writes the server-sent events of one answer."""
+
+    def opening(self) -> bytes:
+        """Returns what comes before any delta."""
+        ...
+
+    def frames(self, delta: Delta) -> bytes:
+        """Returns the frames of one delta; none where it says nothing."""
+        ...
+
+    def closing(self, counts: Counts) -> bytes:
+        """Returns what comes after the last delta."""
+        ...
+
+
+class WholeAnswer(Protocol):
+    """How an endpoint puts one answer together."""
+
+    def add(self, delta: Delta) -> None:
+        """Takes one delta."""
+        ...
+
+    def body(self, counts: Counts) -> bytes:
+        """Returns the JSON of all that was added."""
+        ...
+
+
+async def send_stream(
+    exchange: Exchange, delivery: Delivery, writer: StreamWriter, *, ping_seconds: float
+) -> None:
+    """Sends headers, then the frames of each delta as it comes."""
+    event, held = exchange.event, b""
+    await exchange.begin(200, [*STREAM_HEADERS, *quota_headers(delivery.quota)])
+    await exchange.write(writer.opening())
+    with KeepAlive(exchange, idle_seconds=ping_seconds):
+        while (delta := await delivery.next_delta()) is not None:
+            frames = writer.frames(delta)
+            if delta.finish is not None:
+                # Mostly nothing follows but the counts, and one write costs less than two.
+                held += frames
+            elif frames:
+                event.first_text_seconds = event.first_text_seconds or exchange.clock.monotonic_seconds()
+                await exchange.write(held + frames)
+                held = b""
+    await exchange.end(held + writer.closing(delivery.counts) + DONE)
+
+
+async def send_whole(exchange: Exchange, delivery: Delivery, answer: WholeAnswer) -> None:
+    """Sends one body when all deltas have come."""
+    while (delta := await delivery.next_delta()) is not None:
+        answer.add(delta)
+    body = answer.body(delivery.counts)
+    exchange.event.first_text_seconds = exchange.clock.monotonic_seconds()
+    await exchange.answer(200, body, quota_headers(delivery.quota))

@@ -1,0 +1,108 @@
+import asyncio
+
+import pytest
+
+from services.edge.domain.generation import Delta, FinishReason, GenerationRequest, Message, Role
+from services.edge.domain.timeline import EdgeRequest
+from services.edge.server.delivery import Deliveries, Delivery
+from services.kernel.clock import SystemClock
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
+from tests.services.edge.conftest import LIMITS
+from tests.services.edge.memory import MemoryGenerators, MemoryRouter
+from tests.services.edge.scripts import GOOD_KEY, LEASE, GeneratorScript, RouterScript
+
+REQUEST = GenerationRequest("m", (Message(Role.USER, "x"),))
+
+
+class Scene:
+    """Deliveries between a router and replicas in memory, and the event of one request."""
+
+    def __init__(self, *scripts: GeneratorScript, **limits: float) -> None:
+        replicas = {f"replica-{number}": script for number, script in enumerate(scripts, start=1)}
+        self.router = RouterScript(list(replicas))
+        clock = SystemClock()
+        self.event = EdgeRequest(Identity(1, 2), clock.wall_microseconds(), clock.monotonic_seconds())
+        self.deliveries = Deliveries(
+            MemoryRouter(self.router), MemoryGenerators(replicas), LIMITS.model_copy(update=limits), clock
+        )
+
+    async def deltas(self) -> list[Delta]:
+        """Delivers all; the leases that are released then are."""
+        try:
+            async with self.deliveries.open(key=GOOD_KEY, request=REQUEST, event=self.event) as delivery:
+                return await _all_of(delivery)
+        finally:
+            await self.deliveries.close(within_seconds=2)
+
+
+async def _all_of(delivery: Delivery) -> list[Delta]:
+    await delivery.start()
+    deltas = []
+    while (delta := await delivery.next_delta()) is not None:
+        deltas.append(delta)
+    assert delivery.counts.output_tokens == 3
+    return deltas
+
+
+async def test_a_delivery_ends_with_its_reason_and_its_counts_are_in_the_event() -> None:
+    scene = Scene(GeneratorScript())
+    assert await scene.deltas() == [*map(Delta, ("Bon", "jour", " !")), Delta(finish=FinishReason.STOP)]
+    event = scene.event
+    assert (event.model_number, event.tenant_number, event.key_number) == (1, 2, 3)
+    assert (event.input_tokens, event.output_tokens, event.attempts) == (11, 3, 1)
+    assert event.admitted_seconds > event.received_seconds
+    assert scene.router.released == []
+
+
+async def test_the_next_replica_delivers_what_the_first_one_cannot() -> None:
+    scene = Scene(GeneratorScript(steps=[ComptoirError(Reason.UNAVAILABLE)]), GeneratorScript())
+    assert len(await scene.deltas()) == 4
+    assert scene.event.attempts == 2
+    assert scene.router.released == []
+
+
+async def test_what_no_replica_delivers_gives_its_lease_back() -> None:
+    scene = Scene(GeneratorScript(before_started=[ComptoirError(Reason.REPLICA_OVERLOADED)]))
+    with pytest.raises(ComptoirError) as raised:
+        await scene.deltas()
+    assert raised.value.reason is Reason.REPLICA_OVERLOADED
+    assert scene.router.released == [LEASE]
+
+
+@pytest.mark.parametrize("place", ["before_started", "steps"])
+async def test_a_first_text_that_does_not_come_in_time_ends_the_delivery(place: str) -> None:
+    script = GeneratorScript(**{place: [asyncio.Event()]})  # type: ignore[arg-type] # one of two lists
+    scene = Scene(script, first_text_seconds=0.05)
+    with pytest.raises(ComptoirError) as raised:
+        await asyncio.wait_for(scene.deltas(), 3)
+    assert raised.value.reason is Reason.DEADLINE_EXCEEDED
+    assert script.cancelled.is_set()
+
+
+async def test_a_text_that_stops_ends_at_the_deadline_of_the_request() -> None:
+    script = GeneratorScript(steps=["a", asyncio.Event()])
+    scene = Scene(script, first_text_seconds=0.05, request_seconds=0.2)
+    with pytest.raises(ComptoirError) as raised:
+        await asyncio.wait_for(scene.deltas(), 3)
+    assert raised.value.reason is Reason.DEADLINE_EXCEEDED
+    assert script.cancelled.is_set()
+    assert scene.router.released == []
+
+
+async def test_the_router_s_refusal_is_that_of_the_delivery() -> None:
+    scene = Scene()
+    scene.router.refusal = ComptoirError(Reason.TOKENS_EXHAUSTED)
+    with pytest.raises(ComptoirError) as raised:
+        await scene.deltas()
+    assert raised.value.reason is Reason.TOKENS_EXHAUSTED
+    assert scene.event.admitted_seconds == 0
+
+
+async def test_counts_are_asked_for_too_early() -> None:
+    scene = Scene(GeneratorScript())
+    async with scene.deliveries.open(key=GOOD_KEY, request=REQUEST, event=scene.event) as delivery:
+        await delivery.start()
+        with pytest.raises(ComptoirError) as raised:
+            _ = delivery.counts
+    assert raised.value.reason is Reason.INTERNAL
