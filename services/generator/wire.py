@@ -1,5 +1,7 @@
 """Between messages and the domain: pure functions, both ways."""
 
+from typing import Any
+
 from comptoir.error.v1 import error_reason_pb2
 from comptoir.generator.v1 import generator_pb2
 from comptoir.router.v1 import replica_pb2
@@ -74,12 +76,11 @@ def _turn_from(message: generator_pb2.ChatMessage) -> ChatTurn:
 
 def sampling_from(request: generator_pb2.GenerateRequest) -> Sampling:
     """Returns the sampling parameters of a validated request: each by its name, if it is set."""
-    return Sampling(
-        **{
-            field.name: tuple(value) if field.is_repeated else value
-            for field, value in request.sampling.ListFields()
-        }
-    )
+    told: dict[str, Any] = {
+        field.name: tuple(value) if field.is_repeated else value
+        for field, value in request.sampling.ListFields()
+    }
+    return Sampling(**told)
 
 
 def response_from(message: Started | Delta | Finished) -> generator_pb2.GenerateResponse:
