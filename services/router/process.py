@@ -16,13 +16,12 @@ from services.router.adapters.ready_follower import follow_readiness
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
 from services.router.adapters.sql_keys import SqlKeys
 from services.router.domain.administration import Administration
-from services.router.domain.admission import Admitter, Policy, Ports
+from services.router.domain.admission import Admitter, Deployment, Ports
 from services.router.domain.authentication import Authenticator
 from services.router.domain.leases import Leases
 from services.router.domain.ports import AdmissionLog
 from services.router.domain.registering import Membership
 from services.router.domain.roster import Roster
-from services.router.domain.tenancy import Quota
 from services.router.server.admin import AdminServer
 from services.router.server.admission import RouterServer
 from services.router.server.replicas import ReplicaServer
@@ -49,8 +48,8 @@ class Router:
             return_seconds=settings.replica_return_seconds, silent_seconds=settings.replica_silent_seconds
         )
         store = MemoryLeases(clock)
-        self._leases = Leases(store, MeteredLeases(), self._replicas, clock, settings.lease_terms)
-        self._roster = Roster(self._replicas, settings.ready_terms, clock)
+        self._leases = Leases(store, MeteredLeases(), self._replicas, clock, settings)
+        self._roster = Roster(self._replicas, settings, clock)
         signer = Ed25519Signer(seed, settings.signing_key_number)
         self._stopping = asyncio.Event()
         self._public = build_server(settings.listen, clock=clock)
@@ -99,31 +98,24 @@ class Router:
         self._file_keys.close()
 
     def _serve_callers(self, ports: Ports, pepper: bytes) -> None:
-        settings, server = self._settings, self._public.server
-        policy = Policy(
-            region=self._region,
-            ready=settings.ready_terms,
-            ticket_lifetime_seconds=settings.ticket_lifetime_seconds,
-            config_digest=settings.digest,
-        )
+        deployment = Deployment(self._catalog, self._region, self._settings.digest)
         authenticator = Authenticator(self._keys, pepper=pepper, region=self._region)
-        admitter = Admitter(ports, authenticator, self._catalog, policy)
+        admitter = Admitter(ports, authenticator, deployment, self._settings)
         routing = RouterServer(admitter, self._leases)
-        router_pb2_grpc.add_RouterServiceServicer_to_server(routing, server)
+        router_pb2_grpc.add_RouterServiceServicer_to_server(routing, self._public.server)
 
     def _serve_replicas(self) -> None:
-        membership = Membership(self._catalog, self._settings.replica_name, self._settings.ready_terms)
+        membership = Membership(self._catalog, self._settings.replica_name, self._settings)
         servicer = ReplicaServer(self._replicas, self._leases, membership, self._clock, self._stopping)
         replica_pb2_grpc.add_ReplicaServiceServicer_to_server(servicer, self._replica.server)
 
     def _serve_operators(self, pepper: bytes) -> None:
-        quota = self._settings.default_quota
         administration = Administration(
             self._keys,
             catalog=self._catalog,
             region=self._region,
             pepper=pepper,
-            default_quota=Quota(quota.requests_per_minute, quota.tokens_per_minute, quota.concurrency),
+            default_quota=self._settings.default_quota,
             clock=self._clock,
         )
         servicer = AdminServer(administration, self._roster, self._catalog, self._clock)

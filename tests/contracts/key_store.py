@@ -17,7 +17,7 @@ def new_key(**fields: object) -> NewKey:
         "digest": DIGEST,
         "label": "first",
         "models": (2, 1),
-        "quota": Quota(60, 4_000_000_000, 3),
+        "quota": Quota(requests_per_minute=60, tokens_per_minute=4_000_000_000, concurrency=3),
         "created_at_seconds": 100,
         "expires_at_seconds": 200,
         "best_priority": Priority.BATCH,
@@ -44,7 +44,10 @@ class KeyStoreContract:
             50,
         )
         assert found.best_priority is Priority.BATCH
-        assert (found.models, found.quota) == (frozenset({1, 2}), Quota(60, 4_000_000_000, 3))
+        assert (found.models, found.quota) == (
+            frozenset({1, 2}),
+            Quota(requests_per_minute=60, tokens_per_minute=4_000_000_000, concurrency=3),
+        )
         assert (found.created_at_seconds, found.expires_at_seconds, found.revoked_at_seconds) == (100, 200, 0)
 
     async def test_another_digest_finds_nothing(self, store: KeyStore) -> None:

@@ -74,7 +74,9 @@ async def settle(
 
 async def remaining_tokens(leases: LeaseStore) -> int:
     """What is left of the key's tokens, asked in a way that leaves no trace."""
-    state = await leases.reserve(lease(10**6, tokens=0, quota=Quota(0, 600, 0)))
+    state = await leases.reserve(
+        lease(10**6, tokens=0, quota=Quota(requests_per_minute=0, tokens_per_minute=600, concurrency=0))
+    )
     await leases.cancel(Identity(0, 10**6))
     return state.remaining_tokens
 

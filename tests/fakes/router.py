@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from services.kernel.api_keys import make_key
 from services.kernel.catalog import Catalog, Model, Region
@@ -14,13 +15,14 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.router.adapters.memory_leases import MemoryLeases
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
-from services.router.domain.admission import AdmitRequest, Admitter, Policy, Ports
+from services.router.domain.admission import AdmitRequest, Admitter, Deployment, Ports
 from services.router.domain.authentication import Authenticator
 from services.router.domain.events import AdmissionEvent
 from services.router.domain.keys import digest_of
 from services.router.domain.lease import Transition
-from services.router.domain.leases import Leases, LeaseTerms
-from services.router.domain.placement import Load, ReadyTerms, Registration
+from services.router.domain.leases import Leases
+from services.router.domain.limits import RouterLimits
+from services.router.domain.placement.replica import Load, Registration, Replica
 from services.router.domain.tenancy import Key, NewKey, Priority, Quota, Tenant
 from services.router.domain.ticket import SignedTicket, TicketClaims
 
@@ -29,13 +31,8 @@ FRANCE, GERMANY = Region(number=1, name="eu-fr"), Region(number=2, name="eu-de")
 TINY = Model(number=1, name="tiny-eu", context_tokens=1024, max_output_tokens=512)
 OTHER = Model(number=2, name="other-eu", context_tokens=64, max_output_tokens=64)
 CATALOG = Catalog(models=(TINY, OTHER), regions=(FRANCE, GERMANY))
-POLICY = Policy(
-    region=FRANCE,
-    ready=ReadyTerms(report_timeout_seconds=5.0, clock_tolerance_seconds=5.0),
-    ticket_lifetime_seconds=30.0,
-    config_digest=99,
-)
-TERMS = LeaseTerms(reserved_seconds=32.0, accepted_seconds=602.0, place_wait_seconds=0.0)
+LIMITS = RouterLimits(ticket_lifetime_seconds=30.0, place_wait_seconds=0.0)
+NOW = 100.0
 IDLE = Load(0, 0, 0, 0.0, is_draining=False)
 
 
@@ -149,8 +146,8 @@ class AdmissionWorld:
     signer: PlainSigner = field(default_factory=PlainSigner)
     log: MemoryLog = field(default_factory=MemoryLog)
     clock: ManualClock = field(default_factory=ManualClock)
-    policy: Policy = POLICY
-    terms: LeaseTerms = TERMS
+    region: Region = FRANCE
+    limits: RouterLimits = LIMITS
     transitions: CountedTransitions = field(default_factory=CountedTransitions)
     sessions: dict[int, Identity] = field(default_factory=dict)
 
@@ -160,13 +157,14 @@ class AdmissionWorld:
 
     @cached_property
     def leases(self) -> Leases:
-        return Leases(self.store, self.transitions, self.replicas, self.clock, self.terms)
+        return Leases(self.store, self.transitions, self.replicas, self.clock, self.limits)
 
     @property
     def admitter(self) -> Admitter:
         ports = Ports(self.leases, self.replicas, self.signer, self.log, self.clock)
-        authenticator = Authenticator(self.keys, pepper=PEPPER, region=self.policy.region)
-        return Admitter(ports, authenticator, CATALOG, self.policy)
+        authenticator = Authenticator(self.keys, pepper=PEPPER, region=self.region)
+        deployment = Deployment(CATALOG, self.region, config_digest=99)
+        return Admitter(ports, authenticator, deployment, self.limits)
 
     async def key(
         self,
@@ -228,6 +226,29 @@ def registration(number: int = 7, **fields: int) -> Registration:
         **fields,
     }
     return Registration(replica=number, address=f"127.0.0.1:{9000 + number}", **limits)
+
+
+def replica(
+    number: int,
+    *,
+    load: Load | None = IDLE,
+    at: float = NOW,
+    in_flight: int = 0,
+    offset: float | None = None,
+    **limits: int,
+) -> Replica:
+    """A replica as the router knows it, heard at `NOW` unless told otherwise."""
+    return Replica(registration(number, **limits), load, at, in_flight, clock_offset_seconds=offset)
+
+
+def busy(running: int = 0, waiting: int = 0, kv_usage_permille: int = 0, age_seconds: float = 0) -> Load:
+    """A load that is not idle."""
+    return Load(running, waiting, kv_usage_permille, age_seconds, is_draining=False)
+
+
+def changed_limits(**changes: Any) -> RouterLimits:
+    """The limits of the tests with others among them; also some that no settings may have."""
+    return LIMITS.model_copy(update=changes)
 
 
 def request_for(

@@ -6,7 +6,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.contract.ticket import TICKET_SIGNATURE_CONTEXT
 from services.router.domain.ticket import SignedTicket, TicketClaims
-from services.router.wire import admission as wire
+from services.router.wire import tickets as wire
 
 SEED_BYTES: Final = 32
 

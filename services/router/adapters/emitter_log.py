@@ -2,7 +2,7 @@
 
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.events import AdmissionEvent
-from services.router.wire import admission as wire
+from services.router.wire import events as wire
 from services.runtime.emitter_client import EmitterClient
 from services.runtime.telemetry import counter
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from services.kernel.identity import Identity
 from services.router.domain.lease import Process
-from services.router.domain.placement import Load, Registration, Replica
+from services.router.domain.placement.replica import Load, Registration, Replica
 from services.router.domain.registering import Session, check_free
 
 

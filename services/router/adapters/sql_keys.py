@@ -188,7 +188,11 @@ def _key(row: KeyRow) -> Key:
         digest=row.digest,
         label=row.label,
         models=frozenset(model.model_number for model in row.models),
-        quota=Quota(row.requests_per_minute, row.tokens_per_minute, row.concurrency),
+        quota=Quota(
+            requests_per_minute=row.requests_per_minute,
+            tokens_per_minute=row.tokens_per_minute,
+            concurrency=row.concurrency,
+        ),
         created_at_seconds=row.created_at_seconds,
         expires_at_seconds=row.expires_at_seconds,
         revoked_at_seconds=row.revoked_at_seconds,

@@ -11,7 +11,9 @@ from services.kernel.quota import QuotaState
 from services.router.domain.authentication import Authenticator
 from services.router.domain.events import AdmissionEvent
 from services.router.domain.leases import Leases
-from services.router.domain.placement import Placement, ReadyTerms, check_fit, place
+from services.router.domain.limits import RouterLimits
+from services.router.domain.placement.filters import check_fit
+from services.router.domain.placement.placing import Placement, place
 from services.router.domain.ports import AdmissionLog, ReplicaDirectory, Signer
 from services.router.domain.sizing import check_quota, size_of
 from services.router.domain.tenancy import Key, Priority
@@ -46,12 +48,11 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """The numbers that admission goes by, from the settings."""
+class Deployment:
+    """What this router serves: models in one region, under settings that a digest names."""
 
+    catalog: Catalog
     region: Region
-    ready: ReadyTerms
-    ticket_lifetime_seconds: float
     config_digest: int
 
 
@@ -81,12 +82,15 @@ class _Findings:
 class Admitter:
     """Admits or refuses, and answers only when the decision is durable."""
 
-    def __init__(self, ports: Ports, authenticator: Authenticator, catalog: Catalog, policy: Policy) -> None:
+    def __init__(
+        self, ports: Ports, authenticator: Authenticator, deployment: Deployment, limits: RouterLimits
+    ) -> None:
         self._ports = ports
         self._authenticator = authenticator
-        self._catalog = catalog
-        self._policy = policy
-        self._rotation = 0
+        self._catalog = deployment.catalog
+        self._deployment = deployment
+        self._limits = limits
+        self._last_chosen: dict[int, int] = {}
 
     async def admit(self, request: AdmitRequest) -> Admission:
         """Returns tickets; raises the reason of a refusal, after which nothing stays reserved."""
@@ -123,7 +127,7 @@ class Admitter:
         if model is None or not key.may_use(model.number):
             raise ComptoirError(Reason.MODEL_NOT_FOUND)
         size = size_of(model, request.prompt_tokens_upper_bound, request.max_output_tokens)
-        pool = self._ports.replicas.pool(model.number, self._policy.region.number)
+        pool = self._ports.replicas.pool(model.number, self._deployment.region.number)
         check_fit(pool, size.reserved_tokens)
         check_quota(size, key.quota.tokens_per_minute)
         grant = Grant(findings.request_id, Identity.random(), key, model, size, int(findings.priority))
@@ -137,15 +141,15 @@ class Admitter:
         return Admission(grant, offers, placements[0], quota)
 
     async def _place(self, grant: Grant) -> list[Placement]:
-        self._rotation += 1
-        now_seconds = self._ports.clock.monotonic_seconds()
+        now_seconds, model = self._ports.clock.monotonic_seconds(), grant.model.number
         placements = place(
-            self._ports.replicas.pool(grant.model.number, self._policy.region.number),
+            self._ports.replicas.pool(model, self._deployment.region.number),
             grant.size.reserved_tokens,
             now_seconds=now_seconds,
-            terms=self._policy.ready,
-            rotation=self._rotation,
+            limits=self._limits,
+            after=self._last_chosen.get(model, 0),
         )
+        self._last_chosen[model] = placements[0].replica
         # No await since the pool was read: two requests cannot take the same last place.
         until_seconds = now_seconds + _CLAIM_SECONDS
         self._ports.replicas.assign(grant.lease_id, placements[0].replica, until_seconds=until_seconds)
@@ -155,9 +159,9 @@ class Admitter:
         drafts = draft_claims(
             grant,
             placements,
-            region=self._policy.region.number,
+            region=self._deployment.region.number,
             issued_at_microseconds=self._ports.clock.wall_microseconds(),
-            lifetime_seconds=self._policy.ticket_lifetime_seconds,
+            lifetime_seconds=self._limits.ticket_lifetime_seconds,
         )
         processes = (placement.process for placement in placements)
         tickets = {claims.ticket_id: process for claims, process in zip(drafts, processes, strict=True)}
@@ -180,9 +184,9 @@ class Admitter:
         return AdmissionEvent(
             event_id=Identity.random(),
             request_id=findings.request_id,
-            region=self._policy.region.number,
+            region=self._deployment.region.number,
             home_region=key.tenant.home_region if key else 0,
-            config_digest=self._policy.config_digest,
+            config_digest=self._deployment.config_digest,
             tenant=key.tenant.number if key else 0,
             key=key.number if key else 0,
             started_at_microseconds=findings.started_at_microseconds,

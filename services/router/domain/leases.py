@@ -5,7 +5,6 @@ cancelled + lost + expired; the difference is in flight.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from services.kernel.clock import Clock
@@ -23,6 +22,7 @@ from services.router.domain.lease import (
     Reservation,
     Settlement,
 )
+from services.router.domain.limits import RouterLimits
 from services.router.domain.ports import LeaseCounter, LeaseStore, ReplicaDirectory
 from services.router.domain.ticket import Grant
 from services.router.domain.waiting_lines import MAX_WAITING, WaitingLines
@@ -30,19 +30,6 @@ from services.router.domain.waiting_lines import MAX_WAITING, WaitingLines
 Got = TypeVar("Got")
 
 _MOST_OF_A_KEY: Final = MAX_WAITING // 8
-
-
-@dataclass(frozen=True, slots=True)
-class LeaseTerms:
-    """How long leases last, from the settings.
-
-    A reservation lasts for `reserved_seconds` from its tickets on, an accepted ticket for
-    `accepted_seconds`, and a request waits for `place_wait_seconds` at most for a place.
-    """
-
-    reserved_seconds: float
-    accepted_seconds: float
-    place_wait_seconds: float
 
 
 class Leases:
@@ -54,16 +41,16 @@ class Leases:
         counter: LeaseCounter,
         replicas: ReplicaDirectory,
         clock: Clock,
-        terms: LeaseTerms,
+        limits: RouterLimits,
     ) -> None:
         self._store = store
         self._counter = counter
         self._replicas = replicas
         self._clock = clock
-        self._terms = terms
-        patience_seconds = terms.place_wait_seconds
-        self._keys = WaitingLines(Reason.CONCURRENCY_EXHAUSTED, patience_seconds=patience_seconds)
-        self._pools = WaitingLines(Reason.REPLICA_OVERLOADED, patience_seconds=patience_seconds)
+        self._limits = limits
+        wait_seconds = limits.place_wait_seconds
+        self._keys = WaitingLines(Reason.CONCURRENCY_EXHAUSTED, wait_seconds=wait_seconds)
+        self._pools = WaitingLines(Reason.REPLICA_OVERLOADED, wait_seconds=wait_seconds)
 
     async def reserve(self, grant: Grant) -> QuotaState:
         """Lends what the grant may use; a key whose requests in flight are at their limit waits a moment."""
@@ -74,7 +61,7 @@ class Leases:
             key=grant.key.number,
             quota=quota,
             tokens=grant.size.reserved_tokens,
-            lasts_seconds=self._terms.reserved_seconds,
+            lasts_seconds=self._limits.reserved_seconds,
         )
 
         async def attempt() -> QuotaState:
@@ -92,13 +79,13 @@ class Leases:
 
     async def issue(self, lease_id: Identity, tickets: dict[Identity, Process]) -> None:
         """Notes the tickets of a lease, before any leaves the router."""
-        await self._store.issue(Issue(lease_id, tickets, self._terms.reserved_seconds))
+        await self._store.issue(Issue(lease_id, tickets, self._limits.reserved_seconds))
 
     async def accept(
         self, process: Process, lease_id: Identity, ticket_id: Identity, *, key: int, tokens: int
     ) -> None:
         """Binds a ticket to the process that accepted it."""
-        acceptance = Acceptance(lease_id, ticket_id, key, tokens, process, self._terms.accepted_seconds)
+        acceptance = Acceptance(lease_id, ticket_id, key, tokens, process, self._limits.accepted_seconds)
         found = await self._store.accept(acceptance)
         self._counter.count(found)
         if found is Accepted.RESERVED:

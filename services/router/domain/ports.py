@@ -18,7 +18,7 @@ from services.router.domain.lease import (
     Settlement,
     Transition,
 )
-from services.router.domain.placement import Load, Registration, Replica
+from services.router.domain.placement.replica import Load, Registration, Replica
 from services.router.domain.tenancy import Key, NewKey, Tenant
 from services.router.domain.ticket import SignedTicket, TicketClaims
 

@@ -5,16 +5,17 @@ from dataclasses import dataclass
 
 from services.kernel.catalog import Catalog
 from services.kernel.errors import ComptoirError, Reason
-from services.router.domain.placement import ReadyTerms, Registration
+from services.router.domain.limits import RouterLimits
+from services.router.domain.placement.replica import Registration
 
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """Who may be a replica, what the catalog knows under the name of its number, and when it is ready."""
+    """Who may be a replica: what the catalog knows, under the name of its number."""
 
     catalog: Catalog
     replica_name: str
-    ready: ReadyTerms
+    limits: RouterLimits
 
     def check(self, wanted: Registration, caller_names: Sequence[str] | None) -> None:
         """Raises why not; `caller_names` are those of the caller's certificate, None where none is asked."""

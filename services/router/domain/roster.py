@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.kernel.clock import Clock
-from services.router.domain.placement import ReadyTerms, Replica, State
+from services.router.domain.limits import RouterLimits
+from services.router.domain.placement.filters import state_of
+from services.router.domain.placement.replica import Replica, State
 from services.router.domain.ports import ReplicaDirectory
 
 
@@ -19,11 +21,11 @@ class Standing:
 
 
 class Roster:
-    """Reads the directory with the eyes of placement."""
+    """Reads the directory as placement does."""
 
-    def __init__(self, replicas: ReplicaDirectory, ready: ReadyTerms, clock: Clock) -> None:
+    def __init__(self, replicas: ReplicaDirectory, limits: RouterLimits, clock: Clock) -> None:
         self._replicas = replicas
-        self._ready = ready
+        self._limits = limits
         self._clock = clock
 
     def standings(self) -> Sequence[Standing]:
@@ -32,7 +34,7 @@ class Roster:
         return [
             Standing(
                 replica=replica,
-                state=self._ready.state_of(replica, now_seconds),
+                state=state_of(replica, self._limits, now_seconds),
                 report_age_seconds=now_seconds - replica.reported_at_seconds,
                 registered_for_seconds=now_seconds - replica.registered_at_seconds,
             )

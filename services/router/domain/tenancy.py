@@ -4,6 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from pydantic import BaseModel, ConfigDict, Field
+
 
 class Priority(IntEnum):
     """Scheduling classes, as tickets carry them: lower runs sooner."""
@@ -13,13 +15,16 @@ class Priority(IntEnum):
     BATCH = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(BaseModel):
     """How much a key may use; 0 means no limit."""
 
-    requests_per_minute: int = 0
-    tokens_per_minute: int = 0
-    concurrency: int = 0
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    requests_per_minute: int = Field(default=0, ge=0, lt=2**32, description="requests per minute")
+    tokens_per_minute: int = Field(
+        default=0, ge=0, lt=2**32, description="input and output tokens per minute"
+    )
+    concurrency: int = Field(default=0, ge=0, lt=2**32, description="requests in flight")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Final
 from services.contract.ticket import TICKET_MAX_LIFETIME_SECONDS
 from services.kernel.catalog import Model
 from services.kernel.identity import Identity
-from services.router.domain.placement import Placement
+from services.router.domain.placement.placing import Placement
 from services.router.domain.sizing import Size
 from services.router.domain.tenancy import Key
 

@@ -24,9 +24,9 @@ class _Line:
 class WaitingLines:
     """One line per name. Whoever stands first tries again each time that a place becomes free."""
 
-    def __init__(self, reason: Reason, *, patience_seconds: float) -> None:
+    def __init__(self, reason: Reason, *, wait_seconds: float) -> None:
         self._reason = reason
-        self._patience_seconds = patience_seconds
+        self._wait_seconds = wait_seconds
         self._lines: dict[Hashable, _Line] = {}
         self._waiting = 0
 
@@ -46,12 +46,12 @@ class WaitingLines:
             try:
                 return await attempt()
             except ComptoirError as refusal:
-                if refusal.reason is not self._reason or not self._has_room(name, most):
+                if refusal.reason is not self._reason or not self._may_wait(name, most):
                     raise
                 line = self._lines.setdefault(name, _Line(refusal))
         else:
             line = self._lines[name]
-            if not self._has_room(name, most):
+            if not self._may_wait(name, most):
                 raise _again(line.refusal)
         return await self._wait(name, line, attempt)
 
@@ -67,7 +67,7 @@ class WaitingLines:
             self.free(name)
 
     async def _wait(self, name: Hashable, line: _Line, attempt: Callable[[], Awaitable[Got]]) -> Got:
-        end_seconds = asyncio.get_running_loop().time() + self._patience_seconds
+        end_seconds = asyncio.get_running_loop().time() + self._wait_seconds
         turn = asyncio.Event()
         line.turns.append(turn)
         self._waiting += 1
@@ -90,10 +90,10 @@ class WaitingLines:
             if not line.turns:
                 self._lines.pop(name, None)
 
-    def _has_room(self, name: Hashable, most: int) -> bool:
+    def _may_wait(self, name: Hashable, most: int) -> bool:
         line = self._lines.get(name)
         is_short = line is None or len(line.turns) < most
-        return self._patience_seconds > 0 and self._waiting < MAX_WAITING and is_short
+        return self._wait_seconds > 0 and self._waiting < MAX_WAITING and is_short
 
 
 async def _called(turn: asyncio.Event, line: _Line, end_seconds: float) -> None:

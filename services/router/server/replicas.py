@@ -13,9 +13,10 @@ from services.kernel.identity import Identity
 from services.router.domain.clock_offset import ClockOffset
 from services.router.domain.lease import Process
 from services.router.domain.leases import Leases
+from services.router.domain.placement.filters import is_clock_right
 from services.router.domain.ports import ReplicaDirectory
 from services.router.domain.registering import Membership
-from services.router.wire import admission as wire
+from services.router.wire import replica as wire
 from services.runtime.grpc.callers import names_of
 from services.runtime.grpc.interceptors import Context
 from services.runtime.logs import get_logger
@@ -51,7 +52,7 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
     async def Report(  # noqa: N802 - the schema's name
         self, request_iterator: AsyncIterator[replica_pb2.ReportRequest], context: Context
     ) -> AsyncIterator[replica_pb2.ReportResponse]:
-        """Registers, keep the load, accept and settle, until the stream or the router ends."""
+        """Registers, keeps the load, accepts and settles, until the stream or the router ends."""
         stream: _Stream | None = None
         try:
             async with aclosing(_until(self._stopping, request_iterator)) as requests:
@@ -96,7 +97,7 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
             _log.warning("replica_replaced", replica=stream.process.replica)
             # Once it has registered anew, it says all again that it has to say of leases.
             raise ComptoirError(Reason.UNAVAILABLE, retry_after_seconds=1.0)
-        is_right = self._membership.ready.is_clock_right(offset_seconds)
+        is_right = is_clock_right(offset_seconds, self._membership.limits)
         if is_right != stream.is_clock_right:
             stream.is_clock_right = is_right
             told = _log.info if is_right else _log.error

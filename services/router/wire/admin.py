@@ -49,7 +49,11 @@ def key(stored: Key, catalog: Catalog) -> admin_pb2.Key:
 
 def quota(message: admin_pb2.Quota) -> Quota:
     """Returns the quota that a message carries."""
-    return Quota(message.requests_per_minute, message.tokens_per_minute, message.concurrency)
+    return Quota(
+        requests_per_minute=message.requests_per_minute,
+        tokens_per_minute=message.tokens_per_minute,
+        concurrency=message.concurrency,
+    )
 
 
 def priority(number: int) -> Priority:

@@ -35,9 +35,9 @@ def load(folder: Path, **fields: Any) -> RouterSettings:
 
 def test_addresses_and_files_are_enough(tmp_path: Path) -> None:
     settings = load(tmp_path)
-    assert settings.lease_terms.reserved_seconds == settings.ticket_lifetime_seconds + 2 == 12
-    assert settings.lease_terms.accepted_seconds == 602
-    assert settings.lease_terms.place_wait_seconds == 0.1
+    assert settings.reserved_seconds == settings.ticket_lifetime_seconds + 2 == 12
+    assert settings.accepted_seconds == 602
+    assert settings.place_wait_seconds == 0.1
     assert settings.replica_silent_seconds == 10
     assert settings.default_quota.concurrency > 0
 
@@ -51,6 +51,7 @@ def test_addresses_and_files_are_enough(tmp_path: Path) -> None:
         {"place_wait_seconds": 1.5},
         {"replica_return_seconds": 0},
         {"signing_key_number": 0},
+        {"placement": {"policy": "prefix_affinity"}},
         {"default_quota": {"concurrency": -1}},
         {"listen": {"address": "0.0.0.0:8401"}},
         {"admin_listen": {"address": "127.0.0.1:8409"}},

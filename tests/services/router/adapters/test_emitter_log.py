@@ -8,7 +8,7 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.router.adapters.emitter_log import EmitterLog
 from services.router.domain.events import AdmissionEvent
-from services.router.wire import admission as wire
+from services.router.wire import events as wire
 
 EVENT = AdmissionEvent(
     Identity(1, 2), Identity(3, 4), 1, 1, 5, 6, 7, 1_790_000_000_000_000, 8, Reason.KEY_EXPIRED, 9, 10

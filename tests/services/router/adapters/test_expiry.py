@@ -9,7 +9,7 @@ from services.router.adapters import expiry
 from services.router.domain.lease import Process
 from services.router.domain.leases import Leases
 from tests.contracts.engine_requests import until
-from tests.fakes.router import TERMS, AdmissionWorld, request_for
+from tests.fakes.router import LIMITS, AdmissionWorld, request_for
 
 
 @pytest.fixture
@@ -31,13 +31,13 @@ async def accept(world: AdmissionWorld, leases: Leases) -> None:
 
 
 async def test_a_lease_that_nobody_uses_ends(world: AdmissionWorld) -> None:
-    world.clock.advance(TERMS.reserved_seconds)
+    world.clock.advance(LIMITS.reserved_seconds)
     await until(lambda: world.store.in_flight == 0, 5)
 
 
 async def test_a_lease_that_nobody_settles_ends(world: AdmissionWorld) -> None:
     await accept(world, world.leases)
-    world.clock.advance(TERMS.accepted_seconds)
+    world.clock.advance(LIMITS.accepted_seconds)
     await until(lambda: world.store.in_flight == 0, 5)
 
 

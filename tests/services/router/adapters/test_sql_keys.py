@@ -118,7 +118,11 @@ async def test_keys_of_an_older_file_are_kept_and_may_claim_what_they_could(old_
         key = await store.find(DIGEST)
         store.close()
         assert key is not None
-        assert (key.label, key.quota, key.best_priority) == ("old", Quota(60, 0, 3), Priority.INTERACTIVE)
+        assert (key.label, key.quota, key.best_priority) == (
+            "old",
+            Quota(requests_per_minute=60, tokens_per_minute=0, concurrency=3),
+            Priority.INTERACTIVE,
+        )
     store = SqlKeys(old_file)
     created = await store_key(store, digest=bytes(32))
     assert (created.number, created.best_priority) == (2, Priority.BATCH)

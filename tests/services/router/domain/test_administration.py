@@ -12,7 +12,7 @@ from services.router.domain.keys import digest_of
 from services.router.domain.tenancy import Priority, Quota
 from tests.fakes.router import CATALOG, FRANCE, PEPPER, MemoryKeys
 
-DEFAULT = Quota(1, 2, 3)
+DEFAULT = Quota(requests_per_minute=1, tokens_per_minute=2, concurrency=3)
 
 
 @pytest.fixture

@@ -131,7 +131,7 @@ async def test_a_key_of_another_region_is_not_served_here() -> None:
 
 async def test_outside_the_eu_nobody_from_elsewhere_is_served() -> None:
     world = AdmissionWorld()
-    world.policy = replace(world.policy, region=Region(number=3, name="us-east", is_eu=False))
+    world.region = Region(number=3, name="us-east", is_eu=False)
     refusal = await refusal_of(world, request_for(await world.key(region="us-east")))
     assert refusal.reason is Reason.REGION_NOT_ALLOWED
 
@@ -165,7 +165,7 @@ async def test_the_event_of_an_unknown_key_names_no_tenant() -> None:
 
 async def test_a_request_without_a_replica_leaves_its_quota_whole() -> None:
     world = AdmissionWorld()
-    api_key = await world.key(quota=Quota(1, 150, 1))
+    api_key = await world.key(quota=Quota(requests_per_minute=1, tokens_per_minute=150, concurrency=1))
     await refusal_of(world, request_for(api_key))
     world.add_replica()
     admission = await world.admitter.admit(request_for(api_key))
@@ -174,7 +174,7 @@ async def test_a_request_without_a_replica_leaves_its_quota_whole() -> None:
 
 async def test_an_admission_that_is_not_durable_leaves_no_ticket_and_no_lease() -> None:
     world = AdmissionWorld(log=MemoryLog(failure=ComptoirError(Reason.USAGE_NOT_RECORDED)))
-    api_key = await world.key(quota=Quota(1, 150, 1))
+    api_key = await world.key(quota=Quota(requests_per_minute=1, tokens_per_minute=150, concurrency=1))
     world.add_replica()
     assert (await refusal_of(world, request_for(api_key))).reason is Reason.USAGE_NOT_RECORDED
     assert world.in_flight() == 0

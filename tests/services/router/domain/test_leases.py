@@ -14,7 +14,7 @@ from services.router.domain.lease import Process, Settlement
 from services.router.domain.sizing import Size
 from services.router.domain.tenancy import Key, Quota, Tenant
 from services.router.domain.ticket import Grant
-from tests.fakes.router import IDLE, TERMS, TINY, AdmissionWorld
+from tests.fakes.router import IDLE, LIMITS, TINY, AdmissionWorld, changed_limits
 
 TAKEN = ("reserved", "accepted_unreserved", "recovered")
 FREED = ("settled", "released", "cancelled", "lost", "expired")
@@ -35,7 +35,7 @@ def grant(number: int) -> Grant:
 @pytest.fixture
 async def world() -> AdmissionWorld:
     """One request with a ticket for replica 7 and one for replica 8, meant for the first."""
-    world = AdmissionWorld(terms=replace(TERMS, place_wait_seconds=30.0))
+    world = AdmissionWorld(limits=changed_limits(place_wait_seconds=30.0))
     world.add_replica(7, incarnation=5)
     world.add_replica(8, incarnation=5)
     await reserved(world, 1)
@@ -99,7 +99,7 @@ async def test_an_unused_ticket_keeps_its_key_waiting_and_its_replica_for_two_se
     waiting = asyncio.create_task(leases.reserve(grant(2)))
     await asyncio.sleep(0)
     assert not waiting.done()
-    world.clock.advance(TERMS.reserved_seconds)
+    world.clock.advance(LIMITS.reserved_seconds)
     assert await leases.expire() == 0
     await asyncio.wait_for(waiting, 5)
 
@@ -201,13 +201,16 @@ async def test_an_accepted_request_that_nobody_settles_is_counted_when_it_expire
     world: AdmissionWorld,
 ) -> None:
     await accept(world)
-    world.clock.advance(TERMS.accepted_seconds)
+    world.clock.advance(LIMITS.accepted_seconds)
     assert await world.leases.expire() == 1
     assert in_flight(world) == (0, 0)
 
 
 async def test_places_that_were_taken_are_those_that_are_free_again_and_those_in_flight() -> None:
-    world, chance = AdmissionWorld(terms=replace(TERMS, reserved_seconds=1.0)), random.Random(7)
+    world, chance = (
+        AdmissionWorld(limits=changed_limits(ticket_lifetime_seconds=1.0, acceptance_delay_seconds=0.0)),
+        random.Random(7),
+    )
     for replica in (7, 8):
         world.add_replica(replica, incarnation=1)
     reserved: deque[int] = deque([-1], maxlen=30)

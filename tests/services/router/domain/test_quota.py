@@ -22,7 +22,14 @@ def test_requests_are_checked_before_tokens_before_concurrency_and_each_says_its
     accounts = QuotaAccounts()
     one = Quota(requests_per_minute=1, tokens_per_minute=10, concurrency=1)
     accounts.lend(1, one, 10, 0)
-    refusals = [refusal_of(accounts, limits, 10) for limits in (one, Quota(0, 10, 1), Quota(0, 0, 1))]
+    refusals = [
+        refusal_of(accounts, limits, 10)
+        for limits in (
+            one,
+            Quota(requests_per_minute=0, tokens_per_minute=10, concurrency=1),
+            Quota(requests_per_minute=0, tokens_per_minute=0, concurrency=1),
+        )
+    ]
     assert [(refusal.reason, refusal.numbers) for refusal in refusals] == [
         (Reason.REQUESTS_EXHAUSTED, Numbers(1, 1, 0)),
         (Reason.TOKENS_EXHAUSTED, Numbers(10, 10, 0)),

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.kernel.errors import ComptoirError, Reason
-from services.router.domain.placement import Registration
+from services.router.domain.placement.replica import Registration
 from services.router.domain.registering import Membership, Session, check_free
-from tests.fakes.router import CATALOG, POLICY, registration
+from tests.fakes.router import CATALOG, LIMITS, registration
 
 HELD = Session(registration(7, incarnation=5), 100)
 
@@ -46,7 +46,7 @@ def test_exactly_a_silent_replica_loses_its_number_to_another_process(other: int
     assert (refused_field(wanted, now=100 + silence) == "") == (silence > 10)
 
 
-NAMED = Membership(CATALOG, "generator-{replica}.example", POLICY.ready)
+NAMED = Membership(CATALOG, "generator-{replica}.example", LIMITS)
 
 
 @pytest.mark.parametrize(

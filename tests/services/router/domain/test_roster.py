@@ -1,13 +1,13 @@
 """Operators see every replica with the state by which placement decides."""
 
-from services.router.domain.placement import Load, State
+from services.router.domain.placement.replica import Load, State
 from services.router.domain.roster import Roster
-from tests.fakes.router import IDLE, POLICY, AdmissionWorld
+from tests.fakes.router import IDLE, LIMITS, AdmissionWorld
 
 
 def test_every_replica_is_listed_with_what_keeps_requests_from_it() -> None:
     world = AdmissionWorld()
-    roster = Roster(world.replicas, POLICY.ready, world.clock)
+    roster = Roster(world.replicas, LIMITS, world.clock)
     assert roster.standings() == []
     sessions = [world.add_replica(number, load=IDLE if number > 1 else None) for number in (1, 2, 3, 4, 5)]
     world.clock.advance(6)

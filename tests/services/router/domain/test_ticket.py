@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from services.kernel.identity import Identity
 from services.router.domain.lease import Process
-from services.router.domain.placement import Placement
+from services.router.domain.placement.placing import Placement
 from services.router.domain.sizing import Size
 from services.router.domain.tenancy import Key, Quota, Tenant
 from services.router.domain.ticket import Grant, TicketClaims, draft_claims

@@ -17,8 +17,8 @@ FULL, OTHER = Reason.CONCURRENCY_EXHAUSTED, Reason.TOKENS_EXHAUSTED
 class Places:
     """Some places, and the order in which they were taken."""
 
-    def __init__(self, places: int, *, patience_seconds: float = 30.0) -> None:
-        self.lines = WaitingLines(FULL, patience_seconds=patience_seconds)
+    def __init__(self, places: int, *, wait_seconds: float = 30.0) -> None:
+        self.lines = WaitingLines(FULL, wait_seconds=wait_seconds)
         self.free_places = places
         self.failure: Reason | None = None
         self.taken: list[int] = []
@@ -95,7 +95,7 @@ async def test_two_places_that_become_free_at_once_serve_two() -> None:
 
 
 async def test_a_wait_that_is_over_ends_in_the_refusal_with_its_numbers() -> None:
-    places = Places(0, patience_seconds=0.01)
+    places = Places(0, wait_seconds=0.01)
     asking = [await places.ask(number) for number in (1, 2)]
     for one in asking:
         with pytest.raises(ComptoirError) as refusal:
@@ -141,8 +141,8 @@ async def test_more_than_may_wait_are_refused_at_once(monkeypatch: pytest.Monkey
         one.cancel()
 
 
-async def test_without_patience_nobody_waits() -> None:
-    places = Places(0, patience_seconds=0.0)
+async def test_without_a_wait_nobody_waits() -> None:
+    places = Places(0, wait_seconds=0.0)
     assert await reason_of(await places.ask(1)) is FULL
 
 

@@ -16,7 +16,7 @@ from comptoir.router.v1.admin_pb2 import (
 )
 
 from services.kernel.errors import Reason
-from services.router.domain.placement import State
+from services.router.domain.placement.replica import State
 from services.runtime import logs
 from services.runtime.addresses import GrpcTarget
 from services.runtime.grpc.server import channel

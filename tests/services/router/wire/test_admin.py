@@ -10,7 +10,17 @@ from services.router.wire import admin as admin_wire
 from tests.fakes.router import CATALOG
 
 TENANT = Tenant(1, "acme", 2, 3, is_disabled=True)
-KEY = Key(4, TENANT, b"d" * 32, "laptop", frozenset({1, 2, 77}), Quota(5, 6, 7), 8, 9, 10)
+KEY = Key(
+    4,
+    TENANT,
+    b"d" * 32,
+    "laptop",
+    frozenset({1, 2, 77}),
+    Quota(requests_per_minute=5, tokens_per_minute=6, concurrency=7),
+    8,
+    9,
+    10,
+)
 
 
 def test_a_tenant_is_shown_with_the_name_of_its_region() -> None:

@@ -1,0 +1,82 @@
+"""The bounds that the router runs with."""
+
+from enum import Enum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.contract.ticket import TICKET_MAX_LIFETIME_SECONDS, TICKET_MAX_SKEW_SECONDS
+
+
+class PlacementPolicy(Enum):
+    """Which of the replicas that can take a request gets it."""
+
+    LEAST_WORK = "least_work"
+    ROUND_ROBIN = "round_robin"
+
+
+class PlacementRules(BaseModel):
+    """How replicas are chosen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    policy: PlacementPolicy = Field(
+        default=PlacementPolicy.LEAST_WORK,
+        description="least_work: the replica with the least to do, equals in turn; round_robin: one after "
+        "the other, however busy they are",
+    )
+
+
+class RouterLimits(BaseModel):
+    """Lifetimes, waits and choices; the settings of the section `router` are these, files and addresses."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ticket_lifetime_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        le=TICKET_MAX_LIFETIME_SECONDS,
+        description="from signing a ticket to its end; what it reserves comes back then if nobody used it",
+    )
+    acceptance_delay_seconds: float = Field(
+        default=2.0,
+        ge=0,
+        description="how long after a ticket's end a replica may still say that it accepted it",
+    )
+    place_wait_seconds: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="longest wait for a place of the key, or on a replica, before a request is refused",
+    )
+    replica_return_seconds: float = Field(
+        default=5.0, gt=0, description="a replica that stays away for longer holds nothing any more"
+    )
+    max_generation_seconds: float = Field(
+        default=600.0,
+        gt=0,
+        description="longest generation, no generator's max_request_seconds may be longer",
+    )
+    report_timeout_seconds: float = Field(
+        default=5.0, gt=0, description="a replica that was silent for longer gets no requests"
+    )
+    placement: PlacementRules = Field(default=PlacementRules(), description="which replica gets a request")
+
+    @property
+    def clock_tolerance_seconds(self) -> float:
+        """Returns how far a replica's clock may be off: a fast one may take half of a ticket's life."""
+        return min(float(TICKET_MAX_SKEW_SECONDS), self.ticket_lifetime_seconds / 2)
+
+    @property
+    def replica_silent_seconds(self) -> float:
+        """Returns the time from a replica's last report to giving it up, whatever became of its stream."""
+        return self.report_timeout_seconds + self.replica_return_seconds
+
+    @property
+    def reserved_seconds(self) -> float:
+        """Returns how long a reservation lasts from the signing of its tickets."""
+        return self.ticket_lifetime_seconds + self.acceptance_delay_seconds
+
+    @property
+    def accepted_seconds(self) -> float:
+        """Returns how long a ticket that was accepted holds its place if nobody settles it."""
+        return self.max_generation_seconds + self.acceptance_delay_seconds

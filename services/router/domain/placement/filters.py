@@ -1,0 +1,51 @@
+"""Which replicas may take a request: large enough, ready, with a right clock, and not full."""
+
+from collections.abc import Sequence
+
+from services.kernel.errors import ComptoirError, Numbers, Reason
+from services.router.domain.limits import RouterLimits
+from services.router.domain.placement.replica import Registration, Replica, State, outstanding
+
+
+def check_fit(replicas: Sequence[Replica], tokens: int) -> None:
+    """Raises CONTEXT_TOO_LONG if there are replicas and none could ever hold the tokens."""
+    if replicas and not any(fits(replica.registration, tokens) for replica in replicas):
+        largest_tokens = max(_cache_tokens(replica.registration) for replica in replicas)
+        raise ComptoirError(Reason.CONTEXT_TOO_LONG, numbers=Numbers(limit=largest_tokens))
+
+
+def fits(registration: Registration, tokens: int) -> bool:
+    """Tells whether the replica's KV cache can hold the tokens; one that does not say its size is trusted."""
+    return registration.kv_blocks == 0 or predicted_kv_blocks(tokens, registration) <= registration.kv_blocks
+
+
+def predicted_kv_blocks(tokens: int, registration: Registration) -> int:
+    """Returns the KV-cache blocks that the tokens fill on that replica; 0 where it does not say."""
+    if registration.kv_block_tokens == 0:
+        return 0
+    return -(-min(tokens, registration.context_tokens) // registration.kv_block_tokens)
+
+
+def state_of(replica: Replica, limits: RouterLimits, now_seconds: float) -> State:
+    """Returns the replica's state; of several reasons the one that explains the others."""
+    if replica.load is None:
+        return State.STARTING
+    if now_seconds - replica.reported_at_seconds > limits.report_timeout_seconds:
+        return State.SILENT
+    if replica.load.is_draining:
+        return State.DRAINING
+    return State.READY if is_clock_right(replica.clock_offset_seconds, limits) else State.CLOCK_WRONG
+
+
+def is_clock_right(offset_seconds: float | None, limits: RouterLimits) -> bool:
+    """Tells whether a replica with that offset takes this router's tickets; without a time it is trusted."""
+    return offset_seconds is None or abs(offset_seconds) <= limits.clock_tolerance_seconds
+
+
+def is_full(replica: Replica) -> bool:
+    """Tells whether the replica holds as many requests as it takes."""
+    return outstanding(replica) >= replica.registration.max_requests
+
+
+def _cache_tokens(registration: Registration) -> int:
+    return registration.kv_blocks * registration.kv_block_tokens

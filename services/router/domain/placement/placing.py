@@ -1,0 +1,66 @@
+"""The placement of one request: filters, then the policy that the settings name."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from services.kernel.errors import ComptoirError, Reason
+from services.router.domain.lease import Process
+from services.router.domain.limits import PlacementPolicy, RouterLimits
+from services.router.domain.placement.filters import fits, is_full, predicted_kv_blocks, state_of
+from services.router.domain.placement.least_work import least_work
+from services.router.domain.placement.replica import Replica, State
+from services.router.domain.placement.round_robin import round_robin
+
+MAX_OFFERS: Final = 3
+_RETRY_SECONDS: Final = 1.0
+
+# From the replicas that can take a request, the number of the one chosen last for its model, and the age
+# from which a load says nothing any more, to the replicas in order of preference.
+Policy: TypeAlias = Callable[[Sequence[Replica], int, float], list[Replica]]
+POLICIES: Final[Mapping[PlacementPolicy, Policy]] = {
+    PlacementPolicy.LEAST_WORK: least_work,
+    PlacementPolicy.ROUND_ROBIN: round_robin,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A replica that may serve the request, and the KV-cache blocks predicted for it (0 if unknown)."""
+
+    process: Process
+    address: str
+    predicted_kv_blocks: int
+
+    @property
+    def replica(self) -> int:
+        """Returns the replica's number."""
+        return self.process.replica
+
+
+def place(
+    replicas: Sequence[Replica], tokens: int, *, now_seconds: float, limits: RouterLimits, after: int
+) -> list[Placement]:
+    """Returns up to three of a pool's replicas, best first; `after` is the one chosen last for the model.
+
+    Raises NO_REPLICA if none is ready, and REPLICA_OVERLOADED if those that are ready are full.
+    """
+    ready = [
+        replica
+        for replica in replicas
+        if state_of(replica, limits, now_seconds) is State.READY and fits(replica.registration, tokens)
+    ]
+    if not ready:
+        raise ComptoirError(Reason.NO_REPLICA, retry_after_seconds=_RETRY_SECONDS)
+    free = [replica for replica in ready if not is_full(replica)]
+    if not free:
+        raise ComptoirError(Reason.REPLICA_OVERLOADED, retry_after_seconds=_RETRY_SECONDS)
+    policy = POLICIES[limits.placement.policy]
+    return [
+        Placement(
+            replica.registration.process,
+            replica.registration.address,
+            predicted_kv_blocks(tokens, replica.registration),
+        )
+        for replica in policy(free, after, limits.report_timeout_seconds)[:MAX_OFFERS]
+    ]

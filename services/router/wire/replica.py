@@ -1,0 +1,61 @@
+"""Between the messages of replicas and the router's own types; pure functions."""
+
+from typing import Final
+
+from comptoir.router.v1 import replica_pb2
+
+from services.kernel.identity import Identity
+from services.router.domain.lease import Process, Settlement
+from services.router.domain.placement.replica import Load, Registration
+
+_MILLISECONDS: Final = 1000
+
+
+def registration(message: replica_pb2.Registration) -> Registration:
+    """Returns the identity and limits of a replica."""
+    return Registration(
+        replica=message.replica,
+        region=message.region,
+        model=message.model,
+        address=message.address,
+        context_tokens=message.context_tokens,
+        kv_block_tokens=message.kv_block_tokens,
+        kv_blocks=message.kv_blocks,
+        max_requests=message.max_requests,
+        incarnation=message.incarnation,
+    )
+
+
+def load(message: replica_pb2.Load) -> Load:
+    """Returns a replica's load."""
+    return Load(
+        running_requests=message.running_requests,
+        waiting_requests=message.waiting_requests,
+        kv_usage_permille=message.kv_usage_permille,
+        age_seconds=message.age_milliseconds / _MILLISECONDS,
+        is_draining=message.is_draining,
+    )
+
+
+def settlement(message: replica_pb2.Settlement, process: Process) -> Settlement:
+    """Returns what a request used, as the process says that accepted its ticket."""
+    return Settlement(
+        lease_id=Identity(message.lease_id_high, message.lease_id_low),
+        ticket_id=Identity(message.ticket_id_high, message.ticket_id_low),
+        key=message.key,
+        tokens=message.input_tokens + message.output_tokens,
+        process=process,
+        is_unserved=message.is_unserved,
+    )
+
+
+def report_response(request: replica_pb2.ReportRequest) -> replica_pb2.ReportResponse:
+    """Returns the message that confirms all that a report said of leases."""
+    return replica_pb2.ReportResponse(
+        closed=[_lease_of(settled) for settled in request.settlements],
+        accepted=[_lease_of(accepted) for accepted in request.acceptances],
+    )
+
+
+def _lease_of(message: replica_pb2.Settlement | replica_pb2.Acceptance) -> replica_pb2.LeaseIdentity:
+    return replica_pb2.LeaseIdentity(high=message.lease_id_high, low=message.lease_id_low)

@@ -1,0 +1,40 @@
+"""Between the ticket's schema and what the router drafts; pure functions."""
+
+from comptoir.ticket.v1 import ticket_pb2
+
+from services.router.domain.ticket import SignedTicket, TicketClaims
+
+
+def claims_bytes(claims: TicketClaims) -> bytes:
+    """Returns the serialized claims, which are signed and sent exactly so."""
+    return ticket_pb2.TicketClaims(
+        ticket_id_high=claims.ticket_id.high,
+        ticket_id_low=claims.ticket_id.low,
+        request_id_high=claims.request_id.high,
+        request_id_low=claims.request_id.low,
+        lease_id_high=claims.lease_id.high,
+        lease_id_low=claims.lease_id.low,
+        tenant=claims.tenant,
+        key=claims.key,
+        model=claims.model,
+        region=claims.region,
+        home_region=claims.home_region,
+        transfer_record=claims.transfer_record,
+        replica=claims.replica,
+        max_input_tokens=claims.max_input_tokens,
+        max_output_tokens=claims.max_output_tokens,
+        priority=claims.priority,
+        attempt=claims.attempt,
+        issued_at_microseconds=claims.issued_at_microseconds,
+        expires_at_microseconds=claims.expires_at_microseconds,
+        predicted_kv_blocks=claims.predicted_kv_blocks,
+    ).SerializeToString(deterministic=True)
+
+
+def signed_ticket(ticket: SignedTicket) -> ticket_pb2.SignedTicket:
+    """Returns the message of a ticket, as it travels."""
+    return ticket_pb2.SignedTicket(
+        claims=ticket.claims,
+        signature=ticket.signature,
+        signing_key_number=ticket.signing_key_number,
+    )

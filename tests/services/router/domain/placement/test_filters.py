@@ -1,0 +1,33 @@
+"""What a replica can hold, and what is predicted of it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.kernel.errors import ComptoirError, Reason
+from services.router.domain.placement.filters import check_fit, predicted_kv_blocks
+from tests.fakes.router import registration, replica
+
+
+@given(st.integers(1, 10**6), st.integers(1, 512))
+def test_predicted_blocks_hold_the_tokens_and_no_block_is_empty(tokens: int, block_tokens: int) -> None:
+    on = registration(1, context_tokens=10**7, kv_block_tokens=block_tokens)
+    blocks = predicted_kv_blocks(tokens, on)
+    assert (blocks - 1) * block_tokens < tokens <= blocks * block_tokens
+
+
+def test_a_sequence_never_needs_more_than_its_context() -> None:
+    assert predicted_kv_blocks(5_000, registration(1)) == 64
+
+
+def test_an_unknown_block_size_predicts_nothing() -> None:
+    assert predicted_kv_blocks(5_000, registration(1, kv_block_tokens=0, kv_blocks=0)) == 0
+
+
+def test_a_request_that_no_replica_could_hold_is_too_long() -> None:
+    small = replica(1, kv_blocks=2)
+    with pytest.raises(ComptoirError) as refusal:
+        check_fit([small], 100)
+    assert refusal.value.reason is Reason.CONTEXT_TOO_LONG
+    check_fit([small, replica(2, kv_blocks=0)], 100)
+    check_fit([], 100)

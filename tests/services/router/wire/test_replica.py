@@ -1,0 +1,49 @@
+"""What replicas say is read field by field, and confirmed."""
+
+from comptoir.router.v1 import replica_pb2
+
+from services.kernel.identity import Identity
+from services.router.domain.lease import Process, Settlement
+from services.router.domain.placement.replica import Load, Registration
+from services.router.wire import replica as wire
+
+
+def test_a_registration_and_a_load_are_read_whole() -> None:
+    registration = replica_pb2.Registration(
+        replica=1,
+        region=2,
+        model=3,
+        address="127.0.0.1:4",
+        context_tokens=5,
+        kv_block_tokens=6,
+        kv_blocks=7,
+        max_requests=8,
+        incarnation=9,
+    )
+    assert wire.registration(registration) == Registration(1, 2, 3, "127.0.0.1:4", 5, 6, 7, 8, 9)
+    load = replica_pb2.Load(
+        running_requests=1, waiting_requests=2, kv_usage_permille=3, age_milliseconds=1_500, is_draining=True
+    )
+    assert wire.load(load) == Load(1, 2, 3, 1.5, is_draining=True)
+
+
+def test_a_settlement_is_read_whole_and_a_report_is_confirmed_whole() -> None:
+    message = replica_pb2.Settlement(
+        lease_id_high=1,
+        lease_id_low=2,
+        input_tokens=3,
+        output_tokens=4,
+        ticket_id_high=5,
+        ticket_id_low=6,
+        key=7,
+        is_unserved=True,
+    )
+    assert wire.settlement(message, Process(8, 9)) == Settlement(
+        Identity(1, 2), Identity(5, 6), 7, 7, Process(8, 9), is_unserved=True
+    )
+    acceptance = replica_pb2.Acceptance(lease_id_high=10, lease_id_low=11)
+    response = wire.report_response(
+        replica_pb2.ReportRequest(settlements=[message], acceptances=[acceptance])
+    )
+    assert [(lease.high, lease.low) for lease in response.closed] == [(1, 2)]
+    assert [(lease.high, lease.low) for lease in response.accepted] == [(10, 11)]

@@ -1,0 +1,34 @@
+"""Claims travel whole, and stay small."""
+
+import dataclasses
+
+from comptoir.ticket.v1 import ticket_pb2
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.kernel.identity import Identity
+from services.router.domain.ticket import TicketClaims
+from services.router.wire import tickets as wire
+
+NUMBERS = st.integers(min_value=0, max_value=2**32 - 1)
+IDENTITIES = st.builds(Identity, st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
+
+
+@given(
+    st.builds(
+        TicketClaims,
+        **{
+            field.name: IDENTITIES if field.name.endswith("_id") else NUMBERS
+            for field in dataclasses.fields(TicketClaims)
+        },
+    )
+)
+def test_claims_travel_whole(claims: TicketClaims) -> None:
+    message = ticket_pb2.TicketClaims.FromString(wire.claims_bytes(claims))
+    for field in dataclasses.fields(claims):
+        value = getattr(claims, field.name)
+        if isinstance(value, Identity):
+            assert (getattr(message, f"{field.name}_high"), getattr(message, f"{field.name}_low")) == value
+        else:
+            assert getattr(message, field.name) == value
+    assert len(wire.claims_bytes(claims)) <= 512
