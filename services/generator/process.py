@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Protocol
 
+from comptoir.generator.v1 import generator_pb2
+
 from services.generator.adapters.ed25519_signatures import Ed25519Signatures
 from services.generator.adapters.engines import engine_from
 from services.generator.adapters.generation_meter import GenerationMeter
@@ -25,6 +27,7 @@ from services.generator.settings import GeneratorSettings
 from services.kernel.clock import Clock, SystemClock
 from services.kernel.readiness import DRAINING, READY, Readiness, Unready, unready
 from services.runtime import telemetry
+from services.runtime.grpc.reflection import add_reflection
 from services.runtime.grpc.server import GrpcServer, build_server, stop_event
 from services.runtime.logs import get_logger, log_failure
 from services.runtime.settings import read_secret
@@ -65,6 +68,8 @@ async def run(settings: GeneratorSettings, exporters: telemetry.Telemetry) -> in
     )
     server = build_server(settings.listen, clock=clock, max_receive_bytes=settings.max_request_bytes)
     GeneratorService(generations, signatures, clock).add_to(server.server)
+    if settings.listen.is_described:
+        add_reflection(server.server, generator_pb2.DESCRIPTOR)
     return await serve(Parts(engine, generations, recorder, sink, link, server, clock, settings), stop)
 
 

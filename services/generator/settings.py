@@ -17,14 +17,14 @@ from services.generator.domain.queueing import QueueOrder
 from services.generator.domain.request_size import most_request_bytes
 from services.generator.domain.ticket import Replica
 from services.kernel.catalog import Model
-from services.runtime.addresses import GrpcListen, GrpcTarget
+from services.runtime.addresses import CallerListen, GrpcTarget
 from services.runtime.settings import ProcessSettings, SettingsError
 
 
 class GeneratorSettings(ProcessSettings, Bounds):
     """Section `generator`: who it is and whom it calls, its engine, and the bounds."""
 
-    listen: GrpcListen = Field(description="where callers reach this replica")
+    listen: CallerListen = Field(description="where callers reach this replica")
     advertise_address: str = Field(
         default="",
         max_length=256,

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from typing import Final
 
-from comptoir.router.v1 import admin_pb2_grpc, replica_pb2_grpc, router_pb2_grpc
+from comptoir.router.v1 import admin_pb2_grpc, replica_pb2_grpc, router_pb2, router_pb2_grpc
 
 from services.kernel.clock import Clock
 from services.router.adapters.cached_keys import CachedKeys
@@ -26,6 +26,7 @@ from services.router.server.admin import AdminServer
 from services.router.server.admission import RouterServer
 from services.router.server.replicas import ReplicaServer
 from services.router.settings import RouterSettings
+from services.runtime.grpc.reflection import add_reflection
 from services.runtime.grpc.server import build_server
 from services.runtime.settings import read_secret
 
@@ -103,6 +104,8 @@ class Router:
         admitter = Admitter(ports, authenticator, deployment, self._settings)
         routing = RouterServer(admitter, self._leases)
         router_pb2_grpc.add_RouterServiceServicer_to_server(routing, self._public.server)
+        if self._settings.listen.is_described:
+            add_reflection(self._public.server, router_pb2.DESCRIPTOR)
 
     def _serve_replicas(self) -> None:
         membership = Membership(self._catalog, self._settings.replica_name, self._settings)

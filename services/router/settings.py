@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from services.router.domain.limits import RouterLimits
 from services.router.domain.tenancy import Quota
-from services.runtime.addresses import GrpcListen, GrpcTarget, GuardedListen
+from services.runtime.addresses import CallerListen, GrpcTarget, GuardedListen
 from services.runtime.settings import ProcessSettings
 
 
@@ -24,7 +24,7 @@ class DefaultQuota(Quota):
 class RouterSettings(ProcessSettings, RouterLimits):
     """The section `router`: addresses and files, and the bounds; durations in seconds."""
 
-    listen: GrpcListen = Field(description="where edges and internal services call")
+    listen: CallerListen = Field(description="where edges and internal services call")
     replica_listen: GuardedListen = Field(description="where generators register")
     admin_listen: GuardedListen = Field(description="where operators call")
     replica_name: str = Field(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 import grpc
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from services.runtime.settings_error import SettingsError
 
@@ -119,6 +119,20 @@ class GrpcListen(GrpcTarget):
         if self.callers and self.tls is None:
             raise ValueError("callers are told by their certificates, so they need tls")
         return self
+
+
+class CallerListen(GrpcListen):
+    """Where services listen internal services call, with stubs or with a tool that asks for the schema."""
+
+    reflection: bool | None = Field(
+        default=None,
+        description="whether callers may read the schema, as grpcurl does; left out, only without tls",
+    )
+
+    @property
+    def is_described(self) -> bool:
+        """True if the schema is told: without `tls`, and so on this machine, unless `reflection` says it."""
+        return self.tls is None if self.reflection is None else self.reflection
 
 
 class GuardedListen(GrpcListen):

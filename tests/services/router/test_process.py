@@ -3,13 +3,15 @@
 import asyncio
 import socket
 
+import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from services.kernel.clock import ManualClock
 from services.router.process import Router
 from services.router.settings import RouterSettings
-from services.runtime.addresses import GrpcListen
+from services.runtime.addresses import CallerListen, GrpcListen
 from services.runtime.grpc.server import channel
 from services.runtime.settings import SettingsError
 from tests.fakes.router import MemoryLog
@@ -25,6 +27,22 @@ async def test_it_is_serving_before_any_replica_registered(running: RunningRoute
         async with channel(GrpcListen(address=listen.address)) as open_channel:
             answer = await health_pb2_grpc.HealthStub(open_channel).Check(health_pb2.HealthCheckRequest())
         assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_callers_may_read_its_schema_and_only_where_callers_call(running: RunningRouter) -> None:
+    async def services(listen: GrpcListen) -> list[str]:
+        async with channel(listen) as open_channel:
+            call = reflection_pb2_grpc.ServerReflectionStub(open_channel).ServerReflectionInfo()
+            await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
+            answer = await asyncio.wait_for(call.read(), WAIT_SECONDS)
+            return [service.name for service in answer.list_services_response.service]
+
+    settings = running.settings
+    assert "comptoir.router.v1.RouterService" in await services(settings.listen)
+    for guarded in (settings.replica_listen, settings.admin_listen):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await services(guarded)
+        assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 async def test_its_routing_serves_while_a_replica_is_ready(running: RunningRouter) -> None:
@@ -62,7 +80,7 @@ async def test_it_stops_when_told_with_a_stream_open(running: RunningRouter) -> 
 
 async def test_a_second_router_gives_way_and_leaves_the_first_ones_socket(running: RunningRouter) -> None:
     with socket.create_server(("127.0.0.1", 0)) as first:
-        listen = GrpcListen(address=f"127.0.0.1:{first.getsockname()[1]}")
+        listen = CallerListen(address=f"127.0.0.1:{first.getsockname()[1]}")
         second = Router(running.settings.model_copy(update={"listen": listen}), MemoryLog(), ManualClock())
         with pytest.raises(SettingsError, match="is taken"):
             await asyncio.wait_for(second.run(asyncio.Event()), WAIT_SECONDS)

@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from comptoir.emitter.v1 import emitter_pb2, emitter_pb2_grpc
-from comptoir.generator.v1 import generator_pb2_grpc
+from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 from comptoir.router.v1 import replica_pb2_grpc
 
 from services.kernel.clock import ManualClock
 from services.runtime.addresses import GrpcListen
+from services.runtime.grpc.reflection import add_reflection
 from services.runtime.grpc.server import GrpcServer, build_server
 
 Script = Callable[..., Any]
@@ -53,11 +54,14 @@ async def serving(
     generate: Script | None = None,
     report: Script | None = None,
     emitter: Emitter | None = None,
+    is_described: bool = False,
     **bounds: int,
 ) -> AsyncIterator[GrpcServer]:
     server = build_server(listen, clock=ManualClock(), **bounds)
     generator = _scripted(generator_pb2_grpc.GeneratorServiceServicer, GetLoad=get_load, Generate=generate)
     generator_pb2_grpc.add_GeneratorServiceServicer_to_server(generator, server.server)
+    if is_described:
+        add_reflection(server.server, generator_pb2.DESCRIPTOR)
     replica = _scripted(replica_pb2_grpc.ReplicaServiceServicer, Report=report)
     replica_pb2_grpc.add_ReplicaServiceServicer_to_server(replica, server.server)
     if emitter is not None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from services.runtime.addresses import (
+    CallerListen,
     GrpcListen,
     GrpcTarget,
     GuardedListen,
@@ -49,6 +50,26 @@ def guarded(**fields: object) -> GuardedListen:
 
 
 TLS = {"certificate_file": "a", "private_key_file": "b", "ca_file": "c"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_described"),
+    [
+        ({"address": "127.0.0.1:1"}, True),
+        ({"address": "127.0.0.1:1", "reflection": False}, False),
+        ({"address": "0.0.0.0:1", "tls": TLS}, False),
+        ({"address": "0.0.0.0:1", "tls": TLS, "reflection": True}, True),
+    ],
+)
+def test_the_schema_is_told_on_this_machine_and_elsewhere_only_if_asked_for(
+    fields: dict[str, object], is_described: bool
+) -> None:
+    assert CallerListen.model_validate(fields).is_described is is_described
+
+
+def test_what_is_guarded_tells_no_schema() -> None:
+    with pytest.raises(ValidationError, match="reflection"):
+        guarded(address="unix:/run/x", reflection=True)
 
 
 @pytest.mark.parametrize(
