@@ -9,14 +9,14 @@ UV_VERSION := 0.13.9
 UV := .tools/bin/uv
 BIN := .venv/bin
 EXTRAS := edge router emitter generator-simulated generator-cpu usage cli local dev generator-cuda
-CODE := services pipelines deploy tests protos/generate.py
+CODE := services pipelines deploy tests protos/generate.py docs/generate.py
 
 export UV_HTTP_TIMEOUT ?= 300
 export UV_PYTHON_DOWNLOADS := never
 # Without bytecode on disk every start would compile the engine's modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up test check lint types imports protos lock clean
+.PHONY: help setup up test check lint types imports protos docs lock clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ imports: setup
 
 protos: setup ## Regenerates the committed stubs after a change of a schema
 	$(BIN)/python protos/generate.py
+
+docs: setup ## Writes the parts of the pages that follow from the code
+	$(BIN)/python docs/generate.py
 
 lock: $(UV) ## Resolves every extra into requirements/; ARGS=--upgrade for newer versions
 	for extra in $(EXTRAS); do \
