@@ -1,22 +1,25 @@
 """Bodies of frames and the schema: what the domain checks, and what the store is told about the bytes."""
 
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from buf.validate import validate_pb2
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import FieldOptions
 from google.protobuf.message import DecodeError
 from google.protobuf.unknown_fields import UnknownFieldSet
 
+from pipelines.usage.domain.columns import enum_type, integer_type
 from pipelines.usage.domain.errors import BadFrameError, Fault
 from pipelines.usage.domain.frame import EventKey
 from pipelines.usage.domain.validation import Bounds, Columns
 from services.contract.events import Kind
 from services.contract.frame import Frame
+from services.kernel.reasons import Reason
 from services.runtime.event_messages import EVENT_TYPES, FRAME_TYPES
 
 _ALWAYS_CHECKED = ("producer_id", "producer_sequence", "schema_version", "region", "started_at_microseconds")
@@ -29,6 +32,8 @@ _SCALARS = {
     FieldDescriptor.TYPE_ENUM: "int32",
 }
 
+# What 0 of an enum means in the store; `none` where it is not listed.
+_NAMES_OF_0: Final = {"Endpoint": "other"}
 # How numbers are written: a field of a newer schema is one of these, since no event holds anything else.
 _NUMBERS = frozenset({0, 1, 5})
 
@@ -132,3 +137,29 @@ def _bounds(event: Descriptor) -> Mapping[str, Bounds]:
 
 # The rules that the schema itself states, read once.
 BOUNDS: Mapping[Kind, Mapping[str, Bounds]] = {kind: _bounds(EVENT_TYPES[kind].DESCRIPTOR) for kind in Kind}
+
+
+def columns_of(kind: Kind) -> Mapping[str, str]:
+    """Returns the columns of the kind's table and their types: each holds every value its field admits."""
+    fields = EVENT_TYPES[kind].DESCRIPTOR.fields
+    return {field.name: _column(field, BOUNDS[kind].get(field.name, Bounds())) for field in fields}
+
+
+def _column(field: FieldDescriptor, bounds: Bounds) -> str:
+    if field.enum_type is not None:
+        admitted = bounds.members or frozenset()
+        names = names_of(field.enum_type)
+        return enum_type({number: names[number] for number in admitted})
+    if field.type == FieldDescriptor.TYPE_BOOL:
+        return "Bool"
+    widest = 2**32 - 1 if field.type == FieldDescriptor.TYPE_UINT32 else 2**64 - 1
+    return integer_type(min(bounds.maximum, widest) if widest < 2**32 else widest)
+
+
+def names_of(enum: EnumDescriptor) -> Mapping[int, str]:
+    """Returns the names of an enum's numbers in the store: without the enum's own before them."""
+    if enum.name == "ErrorReason":
+        return {int(reason): reason.sql_name for reason in Reason}
+    prefix = re.sub(r"(?<!^)(?=[A-Z])", "_", enum.name).upper() + "_"
+    names = {value.number: value.name.removeprefix(prefix).lower() for value in enum.values}
+    return {**names, 0: _NAMES_OF_0.get(enum.name, "none")}

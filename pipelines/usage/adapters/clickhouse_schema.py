@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 
 from pipelines.usage.adapters.clickhouse_client import ClickHouse
+from pipelines.usage.adapters.clickhouse_tables import EventTables
 from pipelines.usage.domain.errors import SchemaError
 from pipelines.usage.domain.migrations import Migration, due
 from pipelines.usage.settings import ClickHouseSettings
@@ -34,12 +35,17 @@ class ClickHouseSchema:
         self._database = settings.database
         self._engine = settings.engine
         self._window = _WINDOWS[settings.engine].format(frames=settings.deduplication_window_frames)
+        self._tables = EventTables(clickhouse, self._database, engine=self._engine, window=self._window)
 
     async def apply(self, retention_days: int, catalog: Catalog) -> None:
-        """Runs the migrations that are due, then sets retention and catalog; SchemaError if it must not."""
+        """Runs the migrations that are due, lets tables follow the messages, sets retention and catalog.
+
+        SchemaError if it must not.
+        """
         await self._create_ledger()
         for migration in due(read_migrations(), await self._applied()):
             await self._run(migration, retention_days)
+        await self._tables.apply(retention_days)
         for kind in Kind:
             await self._retain(kind.table, retention_days)
         await self._replace_catalog(retention_days, catalog)

@@ -1,0 +1,179 @@
+"""Event tables follow the messages, on the real engine: made, given columns, widened, and never narrowed."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.usage.adapters import clickhouse_tables
+from pipelines.usage.adapters.clickhouse_client import ClickHouse
+from pipelines.usage.adapters.clickhouse_schema import ClickHouseSchema
+from pipelines.usage.adapters.clickhouse_store import ClickHouseStore
+from pipelines.usage.domain.errors import SchemaError
+from pipelines.usage.domain.frame import decode
+from pipelines.usage.settings import ClickHouseSettings
+from pipelines.usage.wire import columns_of
+from services.contract.events import Kind
+from services.contract.frame import Frame
+from services.kernel.catalog import Catalog, Model, Region
+from services.kernel.clock import SystemClock
+from services.kernel.identity import Identity
+from tests.pipelines.usage.frames import value
+from tests.system.clickhouse_process import ClickHouseProcess
+
+pytestmark = pytest.mark.system
+
+CATALOG = Catalog(
+    regions=(Region(number=1, name="eu-fr"),),
+    models=(Model(number=1, name="m", context_tokens=8, max_output_tokens=8),),
+)
+OUTCOME = columns_of(Kind.GENERATION)["outcome"]
+LATER_OUTCOME = OUTCOME.replace(")", ", 'of_tomorrow' = 10)")
+
+
+class Store:
+    """One database of its own."""
+
+    def __init__(self, clickhouse: ClickHouseProcess) -> None:
+        settings = ClickHouseSettings.model_validate(
+            {
+                "url": clickhouse.url,
+                "password_file": Path(clickhouse.folder / "writer-password"),
+                "database": f"test_{Identity.random().hex}",
+            }
+        )
+        self.database = settings.database
+        self.connection = ClickHouse(settings)
+        self.frames = ClickHouseStore(self.connection, self.database)
+        self._schema = ClickHouseSchema(self.connection, settings)
+
+    async def apply(self) -> None:
+        """As the pipeline does when it starts."""
+        await self._schema.apply(30, CATALOG)
+
+    async def rows(self, query: str) -> list[Any]:
+        """Rows of a query over DATABASE."""
+        found = await self.connection.rows(query.replace("DATABASE", self.database))
+        return [tuple(row) for row in found]
+
+    async def type_of(self, table: str, column: str) -> str:
+        """The column's type; empty where there is no such column."""
+        found = await self.rows(
+            "SELECT type FROM system.columns"  # noqa: S608 - names of ours
+            f" WHERE database = 'DATABASE' AND table = '{table}' AND name = '{column}'"
+        )
+        return str(found[0][0]) if found else ""
+
+    async def command(self, statement: str) -> None:
+        """Changes the DATABASE."""
+        await self.connection.command(statement.replace("DATABASE", self.database))
+
+
+@pytest.fixture
+async def store(clickhouse: ClickHouseProcess) -> AsyncIterator[Store]:
+    made = Store(clickhouse)
+    await made.apply()
+    yield made
+    await made.connection.close()
+
+
+@pytest.fixture
+def build(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes this build one whose generations have these columns, besides or instead of its own."""
+
+    def is_one_with(**columns: str) -> None:
+        def changed(kind: Kind) -> Mapping[str, str]:
+            return {**columns_of(kind), **(columns if kind is Kind.GENERATION else {})}
+
+        monkeypatch.setattr(clickhouse_tables, "columns_of", changed)
+
+    return is_one_with
+
+
+def frame(kind: Kind = Kind.GENERATION, **fields: int) -> Frame:
+    return decode(value(kind, started_at_microseconds=SystemClock().wall_microseconds(), **fields), kind=kind)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+async def test_a_kind_without_a_table_gets_one_that_takes_its_events_and_counts_them(
+    store: Store, kind: Kind
+) -> None:
+    await store.command(f"DROP TABLE DATABASE.{kind.table} SYNC")
+    await store.apply()
+    twice = frame(kind)
+    await store.frames.insert(twice)
+    await store.frames.insert(twice)
+    counted = await store.rows(
+        "SELECT kind, stored_rows, double_rows, missing_rows FROM DATABASE.completeness"
+    )
+    assert counted == [(kind.label, 3, 0, 0)]
+    types = {name: await store.type_of(kind.table, name) for name in columns_of(kind)}
+    assert types == columns_of(kind)
+
+
+async def test_an_enum_takes_a_new_name_and_every_view_shows_it(
+    store: Store, build: Callable[..., None]
+) -> None:
+    await store.frames.insert(frame())
+    build(outcome=LATER_OUTCOME)
+    await store.apply()
+    await store.frames.insert(frame(first=4, count=1, outcome=10))
+    shown = await store.rows("SELECT outcome, requests FROM DATABASE.usage_by_day")
+    assert shown == [("stop", 3), ("of_tomorrow", 1)]
+
+
+async def test_an_earlier_build_takes_no_name_away_and_goes_on(
+    store: Store, build: Callable[..., None]
+) -> None:
+    build(outcome=LATER_OUTCOME)
+    await store.apply()
+    build()
+    await store.apply()
+    assert await store.type_of("generations", "outcome") == LATER_OUTCOME
+    await store.frames.insert(frame())
+
+
+async def test_a_store_whose_numbers_mean_something_else_is_refused_and_stays(
+    store: Store, build: Callable[..., None]
+) -> None:
+    build(outcome=OUTCOME.replace("'stop'", "'halt'"))
+    with pytest.raises(SchemaError, match=r"generations\.outcome"):
+        await store.apply()
+    assert await store.type_of("generations", "outcome") == OUTCOME
+
+
+async def test_a_new_field_gets_its_column_where_rows_have_the_value_of_absence(
+    store: Store, build: Callable[..., None]
+) -> None:
+    await store.frames.insert(frame())
+    build(spare_tokens="UInt32", spare="Enum8('none' = 0, 'some' = 1)")
+    await store.apply()
+    await store.apply()
+    assert await store.rows("SELECT DISTINCT spare_tokens, spare FROM DATABASE.generations") == [(0, "none")]
+
+
+async def test_a_new_field_that_absence_says_nothing_of_is_refused(
+    store: Store, build: Callable[..., None]
+) -> None:
+    build(spare="Enum8('some' = 1)")
+    with pytest.raises(SchemaError, match=r"generations has rows without spare"):
+        await store.apply()
+
+
+async def test_a_new_kind_and_a_new_fault_can_be_written_down(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for table, column, wanted in clickhouse_tables.ENUMS_BESIDE:
+        later = wanted.replace(")", ", 'of_tomorrow' = 101)")
+        monkeypatch.setattr(clickhouse_tables, "ENUMS_BESIDE", [(table, column, later)])
+        await store.apply()
+        assert await store.type_of(table, column) == later
+
+
+async def test_no_view_holds_an_enum_that_it_would_not_learn_a_new_name_of(store: Store) -> None:
+    found = await store.rows(
+        "SELECT table, name FROM system.columns WHERE database = 'DATABASE' AND type LIKE '%Enum%'"
+        " AND table IN (SELECT name FROM system.tables WHERE database = 'DATABASE' AND engine = 'View')"
+    )
+    assert found == []
