@@ -1,7 +1,11 @@
-"""The HTTP side of the process as one thing that starts and drains."""
+"""Joins the edge's endpoints with its neighbours, and says how they start and stop."""
 
 import asyncio
 
+from services.edge.adapters.generator_client import GeneratorClient
+from services.edge.adapters.request_log import RequestLog
+from services.edge.adapters.router_client import RouterClient
+from services.edge.adapters.usage_reporter import UsageReporter
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.ports import Ports
 from services.edge.server.application import Application
@@ -10,10 +14,47 @@ from services.edge.server.delivery import Deliveries
 from services.edge.server.health import Health
 from services.edge.server.http.listener import ListenAddress, Listener
 from services.edge.server.models import Models
-from services.kernel.clock import Clock
+from services.edge.settings import EdgeSettings
+from services.kernel.clock import Clock, SystemClock
+from services.runtime.emitter_client import EmitterClient
+from services.runtime.parts import Parts
 
 
-class EdgeProcess:
+def build(settings: EdgeSettings) -> "Edge":
+    """Returns an edge on the machine's clock."""
+    return Edge(settings, SystemClock())
+
+
+class Edge:
+    """One edge: the connections to its neighbours, and the HTTP side that uses them."""
+
+    def __init__(self, settings: EdgeSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._router = RouterClient(settings.router, timeout_seconds=settings.router_seconds)
+        self._generators = GeneratorClient(
+            settings.generator_tls, clock, max_channels=settings.max_generator_channels
+        )
+        emitter = EmitterClient(settings.emitter, clock=clock, wait_seconds=settings.emitter_seconds)
+        self._usage = UsageReporter(
+            emitter, settings.home.number, settings.digest, max_waiting=settings.max_waiting_events
+        )
+        listen = ListenAddress(settings.listen.host, settings.listen.port, settings.listen.ssl_context())
+        ports = Ports(self._router, self._generators, RequestLog(self._usage))
+        self._http = HttpSide(settings, listen=listen, ports=ports, clock=clock)
+
+    async def start(self, parts: Parts) -> None:
+        """Accepts requests; SettingsError if the address is taken."""
+        del parts  # what runs here runs for a request or for an event
+        await self._http.start()
+
+    async def drain(self) -> None:
+        """Ends the HTTP side, then hands over the events that are left, then closes the connections."""
+        await self._http.drain()
+        await self._usage.close(within_seconds=self._settings.drain_events_seconds)
+        await asyncio.gather(self._generators.close(), self._router.close())
+
+
+class HttpSide:
     """Endpoints on their ports, behind one listener."""
 
     def __init__(self, limits: EdgeLimits, *, listen: ListenAddress, ports: Ports, clock: Clock) -> None:
@@ -29,6 +70,7 @@ class EdgeProcess:
             limits=limits,
         )
         self._listener = Listener(listen, application, limits, clock)
+        self._is_started = False
 
     @property
     def port(self) -> int:
@@ -38,10 +80,12 @@ class EdgeProcess:
     async def start(self) -> None:
         """Accepts requests; SettingsError if the address is taken."""
         await self._listener.start()
+        self._is_started = True
 
     async def drain(self) -> None:
         """Says not ready, stops accepting, lets answers end within their bound, gives leases back."""
         self._health.is_draining = True
-        await asyncio.sleep(self._limits.drain_notice_seconds)
+        if self._is_started:
+            await asyncio.sleep(self._limits.drain_notice_seconds)
         await self._listener.stop()
         await self._deliveries.close(within_seconds=self._limits.router_seconds)

@@ -9,6 +9,7 @@ from services.emitter.domain.ports import EventLog, LogUnavailableError, Spool
 from services.kernel.backoff import Backoff
 from services.kernel.errors import ComptoirError
 from services.runtime.logs import get_logger
+from services.runtime.parts import first_of
 from services.runtime.telemetry import counter
 
 _log = get_logger(__name__)
@@ -100,12 +101,7 @@ class Forwarder:
         if self._draining.is_set():
             await self._sleep(seconds)
             return
-        waits = {asyncio.ensure_future(self._sleep(seconds)), asyncio.ensure_future(self._draining.wait())}
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        await first_of(self._sleep(seconds), self._draining.wait())
 
     async def _partition(self, kind: Kind) -> int:
         """The kind's partition: chosen once and kept, so that a resend lands behind the first send."""

@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final, Protocol
 
 from comptoir.generator.v1 import generator_pb2
@@ -26,51 +25,82 @@ from services.generator.server.generation import GeneratorService
 from services.generator.settings import GeneratorSettings
 from services.kernel.clock import Clock, SystemClock
 from services.kernel.readiness import DRAINING, READY, Readiness, Unready, unready
-from services.runtime import telemetry
 from services.runtime.grpc.reflection import add_reflection
-from services.runtime.grpc.server import GrpcServer, build_server, stop_event
-from services.runtime.logs import get_logger, log_failure
+from services.runtime.grpc.server import GrpcServer, build_server
+from services.runtime.logs import get_logger
+from services.runtime.parts import Parts
 from services.runtime.settings import read_secret
 from services.runtime.telemetry import read_counter
 
 _log = get_logger(__name__)
 
 _LOOK_SECONDS: Final = 0.1
+# Open calls have had their time by then.
+_GRACE_SECONDS: Final = 1.0
+_HOW_LOST: Final = {EngineLoss.DIED: "died", EngineLoss.HUNG: "holds requests and makes no step"}
 
 
-async def run(settings: GeneratorSettings, exporters: telemetry.Telemetry) -> int:
-    """Starts, serves and drains; returns the exit status."""
-    clock, stop, replica = SystemClock(), stop_event(), settings.identity
-    gate = TicketGate(replica, started_at_microseconds=clock.wall_microseconds())
-    signatures = Ed25519Signatures.from_files(settings.ticket_public_keys)
-    secret = read_secret(settings.cache_salt_secret_file, length_bytes=32)
-    engine = engine_from(settings.served_model, settings.engine_parameters, clock)
-    # Before any connection: an engine on a CPU forks.
-    await engine.start()
-    await warm_up(engine)
-    exporters.show()
-    sink = UsageEmitter(
-        settings.emitter,
-        replica,
-        clock,
-        wait_seconds=settings.usage_wait_seconds,
-        config_digest=settings.digest,
-    )
-    meter = GenerationMeter(engine, settings.model)
-    recorder = UsageRecorder(sink, max_unrecorded=settings.max_unrecorded_events, observe=meter.ended)
-    interval, lifetime = settings.report_interval_seconds, settings.settlement_lifetime_seconds
-    link = RouterLink(settings.router, clock, interval_seconds=interval, lifetime_seconds=lifetime)
-    link.register(replica, settings.address, engine.capabilities, settings.max_requests)
-    limits = settings.max_request_seconds, settings.catalog_model.max_bytes_per_token
-    around = Surroundings(engine, recorder, link, clock, secret, *limits, settings.queue)
-    generations = Generations(
-        around, gate, max_requests=settings.max_requests, load_changed=link.load_changed
-    )
-    server = build_server(settings.listen, clock=clock, max_receive_bytes=settings.max_request_bytes)
-    GeneratorService(generations, signatures, clock).add_to(server.server)
-    if settings.listen.is_described:
-        add_reflection(server.server, generator_pb2.DESCRIPTOR)
-    return await serve(Parts(engine, generations, recorder, sink, link, server, clock, settings), stop)
+def build(settings: GeneratorSettings) -> "Generator":
+    """Returns a generator on the machine's clock."""
+    return Generator(settings, SystemClock())
+
+
+class EngineLostError(Exception):
+    """The engine died or hangs; the text is one sentence."""
+
+
+class Generator:
+    """One generator: its engine, and from its first answer on what serves it."""
+
+    def __init__(self, settings: GeneratorSettings, clock: Clock) -> None:
+        self._settings, self._clock = settings, clock
+        self._gate = TicketGate(settings.identity, started_at_microseconds=clock.wall_microseconds())
+        self._signatures = Ed25519Signatures.from_files(settings.ticket_public_keys)
+        self._secret = read_secret(settings.cache_salt_secret_file, length_bytes=32)
+        self._engine: Engine | None = None
+        self._served: ServedEngine | None = None
+
+    async def start(self, parts: Parts) -> None:
+        """Starts the engine, lets it answer once, and takes calls; SettingsError where it cannot."""
+        engine = engine_from(self._settings.served_model, self._settings.engine_parameters, self._clock)
+        # Before any connection: an engine on a CPU forks.
+        await engine.start()
+        self._engine = engine
+        await warm_up(engine)
+        self._served = self._serve(engine)
+        await self._served.start(parts)
+
+    async def drain(self) -> None:
+        """Ends requests, then hands over what they used, then ends the engine."""
+        if self._served is not None:
+            await self._served.drain()
+        if self._engine is not None:
+            await asyncio.to_thread(self._engine.shutdown)
+
+    def _serve(self, engine: Engine) -> "ServedEngine":
+        settings, clock, replica = self._settings, self._clock, self._settings.identity
+        sink = UsageEmitter(
+            settings.emitter,
+            replica,
+            clock,
+            wait_seconds=settings.usage_wait_seconds,
+            config_digest=settings.digest,
+        )
+        meter = GenerationMeter(engine, settings.model)
+        recorder = UsageRecorder(sink, max_unrecorded=settings.max_unrecorded_events, observe=meter.ended)
+        interval, lifetime = settings.report_interval_seconds, settings.settlement_lifetime_seconds
+        link = RouterLink(settings.router, clock, interval_seconds=interval, lifetime_seconds=lifetime)
+        link.register(replica, settings.address, engine.capabilities, settings.max_requests)
+        limits = settings.max_request_seconds, settings.catalog_model.max_bytes_per_token
+        around = Surroundings(engine, recorder, link, clock, self._secret, *limits, settings.queue)
+        generations = Generations(
+            around, self._gate, max_requests=settings.max_requests, load_changed=link.load_changed
+        )
+        server = build_server(settings.listen, clock=clock, max_receive_bytes=settings.max_request_bytes)
+        GeneratorService(generations, self._signatures, clock).add_to(server.server)
+        if settings.listen.is_described:
+            add_reflection(server.server, generator_pb2.DESCRIPTOR)
+        return ServedEngine(engine, generations, recorder, sink, link, server, clock, settings)
 
 
 class RouterReports(Protocol):
@@ -102,9 +132,9 @@ class ClosableSink(UsageSink, Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a running generator is made of."""
+@dataclass(slots=True)
+class ServedEngine:
+    """A started engine and all that serves it."""
 
     engine: Engine
     generations: Generations
@@ -114,45 +144,72 @@ class Parts:
     server: GrpcServer
     clock: Clock
     bounds: Bounds
+    _loss: EngineLoss | None = None
+    _reports: asyncio.Task[None] | None = None
+    # What has an end when the drain begins.
+    _watches: tuple[asyncio.Task[None], ...] = ()
 
+    async def start(self, parts: Parts) -> None:
+        """Takes calls, and registers with the router; SettingsError if the address is taken."""
+        await self.server.start()
+        await self.server.set_readiness(_readiness(is_registered=self.link.is_registered))
+        _export(self.recorder)
+        interval_seconds = self.bounds.load_event_interval_seconds
+        samples = sample_load(self.generations, self.sink, self.clock, interval_seconds=interval_seconds)
+        self._watches = (
+            parts.run("readiness", self._follow_registration()),
+            parts.run("load_samples", samples),
+            parts.run("watch", self._watch_engine()),
+        )
+        self._reports = parts.run("reports", self.link.run(self.generations.load))
 
-async def serve(parts: Parts, stop: asyncio.Event) -> int:
-    """Serves until `stop` is set, the engine fails or a part ends, then drains; returns the exit status.
+    async def drain(self) -> None:
+        """Not ready; no new requests; open ones end; what they used is durable and settled; no server."""
+        for task in self._watches:
+            task.cancel()
+        _log.info("draining", count=self.generations.load().open_streams)
+        self.generations.close_gate()
+        await self.server.set_readiness(DRAINING)
+        if self._loss is not None:
+            # What an engine that died said, by type and place, stands in the lines before.
+            _log.error("engine_lost", kind=self._loss.value)
+            await self.generations.lose_engine()
+        else:
+            await self.generations.drain(self.bounds.drain_seconds)
+        await self._flush()
+        await self.server.drain(_GRACE_SECONDS)
+        if self._reports is not None:
+            self._reports.cancel()
+            await asyncio.wait({self._reports})
+        await asyncio.gather(self.link.close(), self.sink.close())
 
-    The engine has been started and warmed up: it comes before the server, since it forks.
-    """
-    await parts.server.start()
-    await parts.server.set_readiness(_readiness(is_registered=parts.link.is_registered))
-    _export(parts.recorder)
-    readiness = asyncio.create_task(_follow_registration(parts))
-    reports, samples, watch = _background(parts)
-    stopped = asyncio.create_task(stop.wait())
-    await asyncio.wait({reports, samples, watch, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    loss = watch.result() if watch.done() and watch.exception() is None else None
-    # Each of the three runs for as long as the process: a replica without one of them must not stay.
-    is_failed = any(task.done() for task in (reports, samples, watch))
-    for task in (readiness, samples, watch, stopped):
-        task.cancel()
-    await _drain(parts, loss)
-    reports.cancel()
-    await asyncio.gather(readiness, reports, samples, watch, stopped, return_exceptions=True)
-    await asyncio.gather(parts.link.close(), parts.sink.close())
-    await asyncio.to_thread(parts.engine.shutdown)
-    return 1 if is_failed else 0
+    async def _flush(self) -> None:
+        unrecorded, unsettled = await asyncio.gather(
+            self.recorder.settled(self.bounds.flush_seconds), self.link.settled(self.bounds.flush_seconds)
+        )
+        if unrecorded:
+            _log.error("events_left_behind", count=unrecorded)
+        if unsettled:
+            _log.warning("settlements_left_behind", count=unsettled)
+        self.recorder.give_up()
 
+    async def _watch_engine(self) -> None:
+        hang_seconds = self.bounds.engine_hang_seconds
+        self._loss = await until_engine_fails(self.engine, self.clock, hang_seconds=hang_seconds)
+        raise EngineLostError(f"its engine {_HOW_LOST[self._loss]}; the lines before say more.")
 
-async def _follow_registration(parts: Parts) -> None:
-    """Tells health, for ever, whether the router knows the replica: who is not known gets no requests."""
-    watch, was_ready = RegistrationWatch(), parts.link.is_registered
-    while True:
-        now_seconds = parts.clock.monotonic_seconds()
-        is_ready = watch.look(is_registered=parts.link.is_registered, now_seconds=now_seconds)
-        if is_ready != was_ready:
-            if was_ready:
-                _log.error("not_registered")
-            await parts.server.set_readiness(_readiness(is_registered=is_ready))
-            was_ready = is_ready
-        await asyncio.sleep(_LOOK_SECONDS)
+    async def _follow_registration(self) -> None:
+        """Tells health, for ever, whether the router knows the replica: who is not known gets no requests."""
+        watch, was_ready = RegistrationWatch(), self.link.is_registered
+        while True:
+            now_seconds = self.clock.monotonic_seconds()
+            is_ready = watch.look(is_registered=self.link.is_registered, now_seconds=now_seconds)
+            if is_ready != was_ready:
+                if was_ready:
+                    _log.error("not_registered")
+                await self.server.set_readiness(_readiness(is_registered=is_ready))
+                was_ready = is_ready
+            await asyncio.sleep(_LOOK_SECONDS)
 
 
 def _readiness(*, is_registered: bool) -> Readiness:
@@ -172,49 +229,3 @@ def _export(recorder: UsageRecorder) -> None:
         description="Endings whose rest failed.",
         read=lambda: recorder.failed_endings,
     )
-
-
-def _background(parts: Parts) -> tuple[asyncio.Task[None], asyncio.Task[None], asyncio.Task[EngineLoss]]:
-    bounds, generations, clock = parts.bounds, parts.generations, parts.clock
-    reports = asyncio.create_task(parts.link.run(generations.load))
-    samples = asyncio.create_task(
-        sample_load(generations, parts.sink, clock, interval_seconds=bounds.load_event_interval_seconds)
-    )
-    watch = asyncio.create_task(
-        until_engine_fails(parts.engine, clock, hang_seconds=bounds.engine_hang_seconds)
-    )
-    for task, event in (
-        (reports, "reports_failed"),
-        (samples, "load_samples_failed"),
-        (watch, "watch_failed"),
-    ):
-        task.add_done_callback(partial(_log_end, event))
-    return reports, samples, watch
-
-
-def _log_end(event: str, task: asyncio.Task[Any]) -> None:
-    failure = None if task.cancelled() else task.exception()
-    if failure is not None:
-        log_failure(_log, event, failure)
-
-
-async def _drain(parts: Parts, loss: EngineLoss | None) -> None:
-    """Not ready; no new requests; open ones end; what they used is durable and settled; no server."""
-    _log.info("draining", count=parts.generations.load().open_streams)
-    parts.generations.close_gate()
-    await parts.server.set_readiness(DRAINING)
-    if loss is not None:
-        # What an engine that died said, by type and place, stands in the lines before.
-        _log.error("engine_lost", kind=loss.value)
-        await parts.generations.lose_engine()
-    else:
-        await parts.generations.drain(parts.bounds.drain_seconds)
-    unrecorded, unsettled = await asyncio.gather(
-        parts.recorder.settled(parts.bounds.flush_seconds), parts.link.settled(parts.bounds.flush_seconds)
-    )
-    if unrecorded:
-        _log.error("events_left_behind", count=unrecorded)
-    if unsettled:
-        _log.warning("settlements_left_behind", count=unsettled)
-    parts.recorder.give_up()
-    await parts.server.drain(1.0)

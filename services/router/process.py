@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from typing import Final
+from typing import Final, Protocol
 
 from comptoir.router.v1 import admin_pb2_grpc, replica_pb2_grpc, router_pb2, router_pb2_grpc
 
-from services.kernel.clock import Clock
+from services.kernel.clock import Clock, SystemClock
 from services.router.adapters.cached_keys import CachedKeys
 from services.router.adapters.ed25519_signer import SEED_BYTES, Ed25519Signer
+from services.router.adapters.emitter_log import EmitterLog
 from services.router.adapters.expiry import expire_leases
 from services.router.adapters.lease_counter import MeteredLeases
 from services.router.adapters.memory_leases import MemoryLeases
@@ -26,8 +27,10 @@ from services.router.server.admin import AdminServer
 from services.router.server.admission import RouterServer
 from services.router.server.replicas import ReplicaServer
 from services.router.settings import RouterSettings
+from services.runtime.emitter_client import EmitterClient
 from services.runtime.grpc.reflection import add_reflection
 from services.runtime.grpc.server import build_server
+from services.runtime.parts import Parts
 from services.runtime.settings import read_secret
 
 PEPPER_BYTES: Final = 32
@@ -35,13 +38,28 @@ PEPPER_BYTES: Final = 32
 ROUTING: Final = "comptoir.router.v1.RouterService"
 
 
+def build(settings: RouterSettings) -> "Router":
+    """Returns a router on the machine's clock whose decisions go to the emitter."""
+    clock = SystemClock()
+    emitter = EmitterClient(settings.emitter, clock=clock, wait_seconds=settings.emitter_wait_seconds)
+    return Router(settings, EmitterLog(emitter), clock)
+
+
+class ClosableLog(AdmissionLog, Protocol):
+    """A log of admissions with a connection to close."""
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        ...
+
+
 class Router:
     """One router: three listeners over one key store, one lease store and one replica directory."""
 
-    def __init__(self, settings: RouterSettings, log: AdmissionLog, clock: Clock) -> None:
+    def __init__(self, settings: RouterSettings, log: ClosableLog, clock: Clock) -> None:
         pepper = read_secret(settings.pepper_file, length_bytes=PEPPER_BYTES)
         seed = read_secret(settings.signing_key_file, length_bytes=SEED_BYTES)
-        self._settings, self._clock = settings, clock
+        self._settings, self._clock, self._log = settings, clock, log
         self._catalog, self._region = settings.catalog, settings.home
         self._file_keys = SqlKeys(settings.database_file)
         self._keys = CachedKeys(self._file_keys, clock)
@@ -61,42 +79,27 @@ class Router:
         self._serve_replicas()
         self._serve_operators(pepper)
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Serves until `stop` is set, then drain: open calls end, report streams are told to come back."""
-        try:
-            await self._start()
-            await self._until(stop)
-        finally:
-            await self._drain()
-
-    async def _start(self) -> None:
+    async def start(self, parts: Parts) -> None:
+        """Takes calls of replicas and operators, then of callers; SettingsError if an address is taken."""
         # First the address that only one process can have: a second router must not take the sockets away.
         for server in self._servers:
             await server.start()
         for server in reversed(self._servers):
             await server.set_serving(is_serving=True)
+        parts.run("expiry", expire_leases(self._leases))
+        parts.run("readiness", follow_readiness(self._roster, self._tell_ready))
 
-    async def _until(self, stop: asyncio.Event) -> None:
-        background = [
-            asyncio.create_task(expire_leases(self._leases)),
-            asyncio.create_task(follow_readiness(self._roster, self._tell_ready)),
-        ]
-        stopped = asyncio.create_task(stop.wait())
-        await asyncio.wait({*background, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        for task in background:
-            if not task.cancel():
-                task.result()
-
-    async def _tell_ready(self, is_ready: bool) -> None:
-        await self._public.set_service(ROUTING, is_serving=is_ready)
-
-    async def _drain(self) -> None:
+    async def drain(self) -> None:
+        """Lets open calls end and tells report streams to come back; then closes what they needed."""
         grace_seconds = self._settings.drain_seconds
         drained = asyncio.gather(*(server.drain(grace_seconds) for server in self._servers))
         self._stopping.set()
         await drained
         self._file_keys.close()
+        await self._log.close()
+
+    async def _tell_ready(self, is_ready: bool) -> None:
+        await self._public.set_service(ROUTING, is_serving=is_ready)
 
     def _serve_callers(self, ports: Ports, pepper: bytes) -> None:
         deployment = Deployment(self._catalog, self._region, self._settings.digest)

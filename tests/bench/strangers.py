@@ -19,7 +19,7 @@ import psutil
 import uvloop
 
 from services.edge.domain.ports import Ports
-from services.edge.process import EdgeProcess
+from services.edge.process import HttpSide
 from services.edge.server.http.listener import ListenAddress
 from services.kernel.clock import SystemClock
 from services.runtime import logs
@@ -38,7 +38,7 @@ async def serve() -> None:
     """Runs an edge and prints its port, until it is killed."""
     logs.configure("edge", "warning")
     router, generators = MemoryRouter(RouterScript(["a"])), MemoryGenerators({"a": GeneratorScript()})
-    edge = EdgeProcess(
+    edge = HttpSide(
         replace(LIMITS, max_connections=4096),
         listen=ListenAddress("127.0.0.1", 0),
         ports=Ports(router, generators, MemoryUsage(UsageScript())),

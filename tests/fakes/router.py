@@ -114,6 +114,9 @@ class MemoryLog:
             raise self.failure
         self.events.append(event)
 
+    async def close(self) -> None:
+        """Has no connection."""
+
     @property
     def reasons(self) -> list[Reason]:
         return [event.reason for event in self.events]

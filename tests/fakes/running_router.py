@@ -27,6 +27,7 @@ from services.router.settings import RouterSettings
 from services.runtime.addresses import GrpcTarget, TlsFiles
 from services.runtime.grpc.server import channel
 from services.runtime.grpc.status import error_from
+from services.runtime.process import live
 from tests.fakes.router import MemoryLog
 
 WAIT_SECONDS = 5.0
@@ -203,7 +204,7 @@ async def running_router(
 ) -> AsyncIterator[RunningRouter]:
     """Start a router and stop it when the block ends."""
     clock, log, stop = ManualClock(), MemoryLog(), asyncio.Event()
-    serving = asyncio.create_task(Router(settings, log, clock).run(stop))
+    serving = asyncio.create_task(live(Router(settings, log, clock), stop))
     public = channel(GrpcTarget(address=settings.listen.address))
     generators = channel(GrpcTarget(address=settings.replica_listen.address, tls=generator_tls))
     operators = channel(GrpcTarget(address=settings.admin_listen.address))

@@ -6,6 +6,7 @@
 import sys
 
 from pipelines.usage import __main__ as usage
+from pipelines.usage import process
 from services.contract import frame
 from services.kernel.clock import SystemClock
 
@@ -23,5 +24,5 @@ class ClockThatIsOff(SystemClock):
 if __name__ == "__main__":
     ClockThatIsOff.offset_microseconds = int(sys.argv.pop(1)) * 1_000_000
     vars(frame)["SCHEMA_VERSIONS"] = frozenset(map(int, sys.argv.pop(1).split(",")))
-    vars(usage)["SystemClock"] = ClockThatIsOff
+    vars(process)["SystemClock"] = ClockThatIsOff
     usage.main()

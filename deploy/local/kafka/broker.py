@@ -5,9 +5,8 @@ import base64
 import dataclasses
 import socket
 import uuid
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Final
 
 from aiokafka.errors import KafkaError
 
@@ -17,11 +16,12 @@ from deploy.local.kafka.java import BROKER_CLASS, STORAGE_CLASS, Java, Runtime
 from deploy.local.kafka.properties import LOG_LAYOUT, server_properties
 from deploy.local.kafka.settings import LocalKafkaSettings
 from services.runtime import logs
+from services.runtime.parts import first_of
+from services.runtime.settings import SettingsError
 
-_PAUSE_SECONDS = 0.05
+_PAUSE_SECONDS: Final = 0.05
 
 _log = logs.get_logger(__name__)
-Result = TypeVar("Result")
 
 
 class BrokerError(Exception):
@@ -38,58 +38,60 @@ class Broker:
         self._folder = folder
         self._runtime = Runtime(class_path, settings.heap_megabytes, folder)
 
-    async def run(self, stopping: asyncio.Event) -> None:
-        """Serves until `stopping` is set and leaves no process; raises BrokerError or TopicsError."""
-        self._refuse_taken_ports()
+    def refuse_taken_ports(self) -> None:
+        """Raises SettingsError if another program listens where the broker would."""
+        for port in (self._settings.port, self._settings.controller_port):
+            family = socket.AF_INET6 if ":" in self._settings.host else socket.AF_INET
+            with socket.socket(family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((self._settings.host, port))
+                except OSError:
+                    raise SettingsError(
+                        f"port {port} of {self._settings.host} is taken; free it, or set local_kafka.listen "
+                        "and local_kafka.controller_port to others."
+                    ) from None
+
+    async def run(self) -> None:
+        """Serves until it is cancelled, and leaves no process; raises BrokerError or TopicsError."""
         self._write_files()
-        if not self._folder.is_formatted() and not await self._format(stopping):
-            return
+        if not self._folder.is_formatted():
+            await self._format()
         java = await Java.start(self._runtime, BROKER_CLASS, str(self._folder.properties_file))
         try:
-            exit_status = await _unless(stopping, self._life_of(java))
+            await first_of(self._announce_for_ever(), self._until_it_ends(java))
         finally:
             self._folder.ready_file.unlink(missing_ok=True)
-            if not await java.stop(self._settings.stop_timeout_seconds):
+            if await java.stop(self._settings.stop_timeout_seconds):
+                _log.info("broker_stopped")
+            else:
                 _log.warning("broker_killed", wait_seconds=self._settings.stop_timeout_seconds)
-        if exit_status is not None:
-            raise BrokerError(
-                f"the broker's Java process ended unasked (status {exit_status}); its last lines say why."
-            )
-        _log.info("broker_stopped")
 
-    async def _format(self, stopping: asyncio.Event) -> bool:
-        """Gives the folder its identity; False if asked to stop before that was done."""
+    async def _format(self) -> None:
+        """Gives the folder its identity."""
         # One id in 64 begins with a hyphen, which the tool would read as an option where it stands alone.
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         file = str(self._folder.formatting_properties_file)
         java = await Java.start(self._runtime, STORAGE_CLASS, "format", f"--cluster-id={cluster}", "-c", file)
         try:
             async with asyncio.timeout(self._settings.start_timeout_seconds):
-                exit_status = await _unless(stopping, java.wait())
+                exit_status = await java.wait()
         except TimeoutError:
             raise BrokerError("the data folder could not be formatted in time.") from None
         finally:
             await java.stop(0)
-        if exit_status is None:
-            return False
         if exit_status != 0:
             raise BrokerError(f"the data folder could not be formatted (status {exit_status}).")
         self._folder.finish_formatting()
-        return True
 
-    async def _life_of(self, java: Java) -> int:
-        """Announces the broker once it is ready, and returns its exit code once it has ended."""
-        announcing = asyncio.create_task(self._announce())
-        ending = asyncio.create_task(java.wait())
-        try:
-            await asyncio.wait({announcing, ending}, return_when=asyncio.FIRST_COMPLETED)
-            if not ending.done():
-                await announcing
-            return await ending
-        finally:
-            await _cancel(announcing, ending)
+    async def _until_it_ends(self, java: Java) -> None:
+        exit_status = await java.wait()
+        raise BrokerError(
+            f"the broker's Java process ended unasked (status {exit_status}); its last lines say why."
+        )
 
-    async def _announce(self) -> None:
+    async def _announce_for_ever(self) -> None:
+        """Announces the broker once it is ready; has an end only where that fails."""
         try:
             async with asyncio.timeout(self._settings.start_timeout_seconds):
                 await self._until_it_listens()
@@ -100,6 +102,7 @@ class Broker:
             ) from None
         self._folder.announce(self._settings.listen)
         _log.info("broker_ready", address=self._settings.listen, count=len(self._settings.topics))
+        await asyncio.Event().wait()
 
     async def _until_it_listens(self) -> None:
         """The client library logs every refused connection, so it is not asked before somebody listens."""
@@ -123,39 +126,9 @@ class Broker:
             else:
                 return
 
-    def _refuse_taken_ports(self) -> None:
-        for port in (self._settings.port, self._settings.controller_port):
-            family = socket.AF_INET6 if ":" in self._settings.host else socket.AF_INET
-            with socket.socket(family) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind((self._settings.host, port))
-                except OSError:
-                    raise BrokerError(
-                        f"port {port} of {self._settings.host} is taken; free it, or set local_kafka.listen "
-                        "and local_kafka.controller_port to others."
-                    ) from None
-
     def _write_files(self) -> None:
         folder, plan = self._folder, self._settings.plan
         folder.log_layout_file.write_text(LOG_LAYOUT, encoding="ascii")
         folder.properties_file.write_text(server_properties(plan), encoding="ascii")
         formatting = dataclasses.replace(plan, log_folder=folder.formatting_folder)
         folder.formatting_properties_file.write_text(server_properties(formatting), encoding="ascii")
-
-
-async def _unless(stopping: asyncio.Event, work: Coroutine[Any, Any, Result]) -> Result | None:
-    """What `work` returns, or None, with `work` cancelled, if asked to stop first."""
-    asked = asyncio.create_task(stopping.wait())
-    working = asyncio.create_task(work)
-    try:
-        await asyncio.wait({asked, working}, return_when=asyncio.FIRST_COMPLETED)
-        return None if asked.done() else await working
-    finally:
-        await _cancel(asked, working)
-
-
-async def _cancel(*tasks: asyncio.Task[Any]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

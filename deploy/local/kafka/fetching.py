@@ -1,20 +1,24 @@
-"""Brings the jars before the broker starts and says how far it is: as JSON lines, or in the log."""
+"""Fetches the jars before the broker starts and says how far it is: in the log, or as JSON lines.
+
+`python -m deploy.local.kafka.fetching --config FILE` does only that, with the lines.
+"""
 
 import json
 import sys
 from pathlib import Path
 
 from deploy.local.kafka import jars
-from deploy.local.kafka.settings import LocalKafkaSettings
+from deploy.local.kafka.settings import SECTION, LocalKafkaSettings
 from services.runtime import logs
+from services.runtime.process import run_command
 
 _log = logs.get_logger(__name__)
 # About a hundred lines for the whole download, however small the pieces in which it comes.
 _LINES = 100
 
 
-def bring_jars(settings: LocalKafkaSettings, *, prints_progress: bool) -> tuple[Path, ...]:
-    """The class path, with every jar in its place; raises JarsError.
+def fetch_jars(settings: LocalKafkaSettings, *, prints_progress: bool) -> tuple[Path, ...]:
+    """Returns the class path, with every jar in its place; raises JarsError.
 
     With `prints_progress` every step is a line on standard output:
     `{"step": "jars", "jars_done": 3, "jars_total": 46, "bytes_done": 1, "bytes_total": 2}`; the last line
@@ -28,7 +32,7 @@ def bring_jars(settings: LocalKafkaSettings, *, prints_progress: bool) -> tuple[
         # The resolver takes half a second to import, and every start but the first does without.
         from deploy.local.kafka.maven import download  # noqa: PLC0415
 
-        jars.bring(
+        jars.fetch(
             lock,
             settings.cache_folder,
             download=download,
@@ -63,3 +67,16 @@ class _Printed:
         }
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
+
+
+def main() -> None:
+    """Fetches what is missing, prints every step and exits; the statuses are those of `run_process`."""
+
+    def work(settings: LocalKafkaSettings) -> None:
+        fetch_jars(settings, prints_progress=True)
+
+    run_command(SECTION, LocalKafkaSettings, work, description=__doc__ or "", failures=(jars.JarsError,))
+
+
+if __name__ == "__main__":
+    main()

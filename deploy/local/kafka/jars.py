@@ -1,4 +1,4 @@
-"""Brings the broker's jars into a cache folder that all data folders share, each checked against the lock."""
+"""Fetches the broker's jars into a cache that all data folders share, each checked against the lock."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ _DOWNLOADS_AT_ONCE = 4
 
 
 class JarsError(Exception):
-    """The jars are not there and could not be brought; the text is one sentence that says what to do."""
+    """The jars are not there and could not be fetched; the text is one sentence that says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def are_present(lock: JarLock, cache_folder: Path) -> bool:
         return False
 
 
-def bring(
+def fetch(
     lock: JarLock,
     cache_folder: Path,
     *,
@@ -82,14 +82,14 @@ def bring(
         raise JarsError("another process has been downloading Kafka for too long; stop it first.") from None
     try:
         if not are_present(lock, cache_folder):
-            _Bringing(lock, folder, download, on_progress).run()
+            _Fetching(lock, folder, download, on_progress).run()
     except OSError:
         raise JarsError(f"the cache folder {cache_folder} is full or cannot be written.") from None
     finally:
         os.close(descriptor)
 
 
-class _Bringing:
+class _Fetching:
     """One run of downloads into one folder, counted together."""
 
     def __init__(self, lock: JarLock, folder: Path, download: Download, on_progress: OnProgress) -> None:
@@ -110,7 +110,7 @@ class _Bringing:
             tempfile.TemporaryDirectory(prefix="download-", dir=self._folder) as scratch,
             ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool,
         ):
-            downloads = [pool.submit(self._bring_one, jar, Path(scratch)) for jar in missing]
+            downloads = [pool.submit(self._fetch_one, jar, Path(scratch)) for jar in missing]
             try:
                 for download in downloads:
                     download.result()
@@ -124,7 +124,7 @@ class _Bringing:
         self._count(jars=1, size_bytes=jar.size_bytes)
         return True
 
-    def _bring_one(self, jar: Jar, scratch: Path) -> None:
+    def _fetch_one(self, jar: Jar, scratch: Path) -> None:
         path = self._download(jar, scratch, lambda size_bytes: self._count(jars=0, size_bytes=size_bytes))
         if _sum_of(path) != (jar.size_bytes, jar.sha256):
             raise JarsError(

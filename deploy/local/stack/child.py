@@ -7,13 +7,13 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from deploy.local.stack import tether
 from deploy.local.stack.journal import iso
 from deploy.local.stack.log_files import open_log
 from deploy.local.stack.plan import ProcessPlan, is_sentence
 from services.kernel.clock import Clock
+from services.runtime.parts import first_of
 
 _LAST_BYTES = 16 * 1024
 _UNREADY_SECONDS = 3.0
@@ -118,14 +118,8 @@ class Child:
         self.state = "stopped"
 
     async def _wait_patiently(self, seconds: float, hurry: asyncio.Event | None) -> None:
-        waits: list[asyncio.Task[Any]] = [asyncio.create_task(self.wait())]
-        if hurry is not None:
-            waits.append(asyncio.create_task(hurry.wait()))
-        try:
-            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in waits:
-                task.cancel()
+        hurried = [] if hurry is None else [hurry.wait()]
+        await first_of(self.wait(), *hurried, within_seconds=seconds)
 
     def last_sentence(self) -> str:
         """What the last run said to people at its end, or an empty text."""

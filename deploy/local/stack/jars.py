@@ -1,4 +1,4 @@
-"""The step before the local broker's first start: its jars, brought once and shown while they come."""
+"""The step before the local broker's first start: its jars, fetched once and shown while they come."""
 
 import asyncio
 import json
@@ -14,9 +14,9 @@ from deploy.local.stack.plan import is_sentence
 async def fetch_jars(
     config: Path, environment: Mapping[str, str], on_progress: Callable[[str], None]
 ) -> None:
-    """Brings what is missing and says how far it is; StackError with the broker's own sentence."""
+    """Fetches what is missing and says how far it is; StackError with the broker's own sentence."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "deploy.local.kafka", "--config", str(config), "--fetch-only"),
+        *(sys.executable, "-m", "deploy.local.kafka.fetching", "--config", str(config)),
         stdin=DEVNULL,
         stdout=PIPE,
         stderr=PIPE,
@@ -30,7 +30,7 @@ async def fetch_jars(
         raise
     if await process.wait() != 0:
         sentences = [line for line in complaints.splitlines() if is_sentence(line)]
-        raise StackError(sentences[-1] if sentences else "The broker's jars could not be brought.")
+        raise StackError(sentences[-1] if sentences else "The broker's jars could not be fetched.")
 
 
 async def _follow(lines: asyncio.StreamReader | None, on_progress: Callable[[str], None]) -> None:

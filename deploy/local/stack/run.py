@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import yaml
@@ -24,7 +24,8 @@ from deploy.local.stack.settings_check import check_settings, is_worth_checking
 from deploy.local.stack.state import ProcessState, StackState, take_lock, write_state
 from deploy.local.stack.supervisor import Supervisor
 from services.kernel.clock import SystemClock
-from services.runtime.grpc.server import stop_event
+from services.runtime.parts import first_of
+from services.runtime.process import stop_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +70,13 @@ class StackRun:
         stopped = stop_event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, stopped.set)
         try:
-            await _until(stopped, self._start(supervisor))
+            await first_of(stopped.wait(), self._start(supervisor))
             if not stopped.is_set():
                 api_key = await ensure_first_key(self._paths)
                 self._set_phase("ready")
                 with contextlib.suppress(OSError):
                     self._observer.on_ready(self._state, api_key)
-                await _until(stopped, supervisor.run())
+                await first_of(stopped.wait(), supervisor.run())
         finally:
             self._set_phase("draining")
             hurry = asyncio.Event()
@@ -146,17 +147,3 @@ class StackRun:
         # On a full disk the stack goes on, and above all drains, without its description.
         with contextlib.suppress(OSError):
             write_state(self._paths, self._state)
-
-
-async def _until(stopped: asyncio.Event, work: Coroutine[None, None, None]) -> None:
-    """Waits for `work` or for the stop, whichever comes first, and ends `work` with the stop."""
-    task = asyncio.create_task(work)
-    waiter = asyncio.create_task(stopped.wait())
-    try:
-        await asyncio.wait([task, waiter], return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        waiter.cancel()
-        is_done = task.done()
-        task.cancel()
-    with contextlib.suppress(*(() if is_done else (asyncio.CancelledError,))):
-        await task

@@ -14,6 +14,7 @@ from pipelines.usage.domain.rules import Rules
 from services.contract.events import KIND_OF_TOPIC, Kind
 from services.kernel.readiness import Readiness
 from services.runtime.logs import get_logger
+from services.runtime.parts import first_of
 
 _log = get_logger(__name__)
 
@@ -50,12 +51,7 @@ class Watch:
 
     async def _is_changed_within(self, seconds: float, stop: asyncio.Event) -> bool:
         """True as soon as the loop says that something changed; False after `seconds`, or at the stop."""
-        waits = [asyncio.ensure_future(it.wait()) for it in (self._standing.changed, stop)]
-        try:
-            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        await first_of(self._standing.changed.wait(), stop.wait(), within_seconds=seconds)
         is_changed = self._standing.changed.is_set()
         self._standing.changed.clear()
         return is_changed

@@ -25,3 +25,7 @@ class EmitterLog:
             raise ComptoirError(
                 Reason.USAGE_NOT_RECORDED, retry_after_seconds=error.retry_after_seconds
             ) from None
+
+    async def close(self) -> None:
+        """Waits for what is under way and closes the connection."""
+        await self._client.close()

@@ -1,8 +1,6 @@
 """A gRPC server that is bounded, says whether it is ready, and drains; and channels to call one."""
 
-import asyncio
 import logging
-import signal
 from collections.abc import Iterable
 
 import grpc
@@ -153,12 +151,3 @@ def channel(
     if target.tls is None:
         return grpc.aio.insecure_channel(target.address, options=arguments)
     return grpc.aio.secure_channel(target.address, target.tls.channel_credentials(), options=arguments)
-
-
-def stop_event() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set; call it inside the running loop."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
-    return stopped

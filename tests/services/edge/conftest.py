@@ -14,7 +14,7 @@ from services.edge.adapters.router_client import RouterClient
 from services.edge.adapters.usage_reporter import UsageReporter
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.ports import Ports
-from services.edge.process import EdgeProcess
+from services.edge.process import HttpSide
 from services.edge.server.http.listener import ListenAddress
 from services.kernel.clock import SystemClock
 from services.runtime.addresses import GrpcTarget
@@ -44,7 +44,7 @@ class Stage:
     generators: list[GeneratorScript]
     emitter: ScriptedEmitter
     stops: list[object] = field(default_factory=list)
-    process: EdgeProcess | None = None
+    process: HttpSide | None = None
     usage: UsageReporter | None = None
 
     async def start(self, **bounds: Any) -> httpx.AsyncClient:
@@ -60,7 +60,7 @@ class Stage:
         generators = GeneratorClient(None, clock, max_channels=8)
         emitter = EmitterClient(self.target("emitter"), clock=clock, wait_seconds=1.0)
         self.usage = UsageReporter(emitter, 1, 42, max_waiting=100)
-        self.process = EdgeProcess(
+        self.process = HttpSide(
             limits,
             listen=ListenAddress("127.0.0.1", 0),
             ports=Ports(router, generators, RequestLog(self.usage)),

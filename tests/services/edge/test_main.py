@@ -1,14 +1,9 @@
-import asyncio
-import gc
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from services.edge import __main__ as program
-from tests.services.edge.test_settings import COMMON, EDGE, load
+from tests.services.edge.test_settings import COMMON, EDGE
 
 
 def start(path: Path, text: str) -> subprocess.Popen[str]:
@@ -26,14 +21,3 @@ def test_sigterm_ends_the_process_with_zero(tmp_path: Path) -> None:
         _, rest = process.communicate(timeout=20)
     assert process.returncode == 0
     assert rest == ""
-
-
-async def test_what_lives_until_the_end_is_looked_through_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # A full collection of all that was imported holds every stream up for tens of milliseconds.
-    stopped = asyncio.Event()
-    monkeypatch.setattr(program, "stop_event", lambda: stopped)
-    monkeypatch.setattr(gc, "freeze", stopped.set)
-    await asyncio.wait_for(program.run(load(tmp_path, EDGE.replace("8400", "0"))), 10)
-    assert stopped.is_set()

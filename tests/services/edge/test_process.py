@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from services.edge.domain.ports import Ports
-from services.edge.process import EdgeProcess
+from services.edge.process import HttpSide
 from services.edge.server.http.listener import ListenAddress
 from services.kernel.clock import SystemClock
 from services.runtime.settings import SettingsError
@@ -69,4 +69,4 @@ async def test_an_address_that_is_taken_is_said_in_one_sentence(stage: Stage) ->
     ports = Ports(MemoryRouter(stage.router), MemoryGenerators({}), MemoryUsage(UsageScript()))
     listen = ListenAddress("127.0.0.1", stage.port)
     with pytest.raises(SettingsError, match="is taken"):
-        await EdgeProcess(LIMITS, listen=listen, ports=ports, clock=SystemClock()).start()
+        await HttpSide(LIMITS, listen=listen, ports=ports, clock=SystemClock()).start()

@@ -19,7 +19,7 @@ from services.generator.domain.load import LoadSample
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.terminal_event import Counts, TerminalEvent
 from services.generator.domain.ticket import Claims, Replica, TicketGate
-from services.generator.process import Parts, serve
+from services.generator.process import ServedEngine
 from services.generator.server.generation import GeneratorService
 from services.kernel.clock import SystemClock
 from services.kernel.errors import ComptoirError, Reason
@@ -27,6 +27,7 @@ from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcListen
 from services.runtime.grpc.server import build_server
 from services.runtime.grpc.status import error_from
+from services.runtime.process import live
 from tests.contracts.engine_requests import until
 
 REPLICA = Replica(number=7, region=1, model=3)
@@ -129,7 +130,7 @@ class RunningGenerator:
         self.key = Ed25519PrivateKey.generate()
         self.stop_event = asyncio.Event()
         self.bounds = Bounds(drain_seconds=0.3, flush_seconds=1.0)
-        self._serving: asyncio.Task[int] | None = None
+        self._serving: asyncio.Task[None] | None = None
 
     async def _pause(self, _seconds: float) -> None:
         self.sleeps += 1
@@ -139,7 +140,7 @@ class RunningGenerator:
         server = build_server(GrpcListen(address=self.address), clock=self.clock)
         signatures = Ed25519Signatures({KEY_NUMBER: self.key.public_key()})
         GeneratorService(self.generations, signatures, self.clock).add_to(server.server)
-        parts = Parts(
+        served = ServedEngine(
             self.engine,
             self.generations,
             self.recorder,
@@ -149,25 +150,27 @@ class RunningGenerator:
             self.clock,
             self.bounds,
         )
-        self._serving = asyncio.create_task(serve(parts, self.stop_event))
+        self._serving = asyncio.create_task(live(served, self.stop_event))
         self.channel = grpc.aio.insecure_channel(self.address)
         await asyncio.wait_for(self.channel.channel_ready(), 5)
         self.stub: generator_pb2_grpc.GeneratorServiceAsyncStub = generator_pb2_grpc.GeneratorServiceStub(
             self.channel
         )
 
-    async def stop(self) -> int:
-        """Drains; returns the exit status."""
-        assert self._serving is not None
+    async def stop(self) -> BaseException | None:
+        """Drains; returns what it ended with, None for a drain without a failure."""
         self.stop_event.set()
-        status = await asyncio.wait_for(self._serving, 10)
+        failure = await self.ended()
         await self.channel.close()
-        return status
+        await asyncio.to_thread(self.engine.shutdown)
+        return failure
 
-    async def exit_status(self) -> int:
-        """Waits until the process would exit by itself."""
+    async def ended(self) -> BaseException | None:
+        """Waits until the process has ended; returns what it ended with."""
         assert self._serving is not None
-        return await asyncio.wait_for(asyncio.shield(self._serving), 10)
+        done, _ = await asyncio.wait({self._serving}, timeout=10)
+        assert done
+        return self._serving.exception()
 
     def claims(self, **changes: int) -> ticket_pb2.TicketClaims:
         ticket, request, lease = Identity.random(), Identity.random(), Identity.random()

@@ -9,6 +9,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from services.generator.domain.bounds import Bounds
 from services.generator.domain.terminal_event import Outcome
+from services.generator.process import EngineLostError
 from services.kernel.errors import Reason
 from tests.contracts.engine_requests import until
 from tests.services.generator.running import CANARY, RunningGenerator, reason_of
@@ -24,7 +25,7 @@ async def test_a_dead_engine_fails_the_request_and_stops_the_process(running: Ru
     assert reason_of(call) is Reason.ENGINE_FAILED
     (event,) = await running.events()
     assert event.ending.outcome is Outcome.ENGINE_FAILED
-    assert await running.exit_status() == 1
+    assert isinstance(await running.ended(), EngineLostError)
 
 
 async def test_a_drain_lets_short_answers_end_and_sheds_long_ones(running: RunningGenerator) -> None:
@@ -32,7 +33,7 @@ async def test_a_drain_lets_short_answers_end_and_sheds_long_ones(running: Runni
     short = asyncio.create_task(running.generate(running.request(max_output_tokens=3)))
     long = asyncio.create_task(running.generate(running.request(max_output_tokens=200)))
     await until(lambda: running.generations.load().open_streams == 2, 5)
-    assert await running.stop() == 0
+    assert await running.stop() is None
     assert (await short).finished.output_tokens == 3
     assert reason_of(await long) is Reason.REPLICA_DRAINING
     assert sorted(event.ending.outcome for event in running.sink.events) == [Outcome.LENGTH, Outcome.SHED]
@@ -44,7 +45,7 @@ async def test_health_serves_until_the_engine_dies(running: RunningGenerator) ->
     stub = health_pb2_grpc.HealthStub(running.channel)
     assert (await stub.Check(health_pb2.HealthCheckRequest())).status == 1
     running.engine.die()
-    assert await running.exit_status() == 1
+    assert isinstance(await running.ended(), EngineLostError)
 
 
 @pytest.mark.parametrize("part", ["reports", "load_samples", "watch"])
@@ -69,10 +70,11 @@ async def test_a_part_that_ends_by_a_defect_is_told_and_the_process_drains_and_s
     open_answer = asyncio.create_task(unstarted.generate())
     await until(lambda: unstarted.generations.load().open_streams == 1, 5)
     failing.set()
-    assert await unstarted.exit_status() == 1
+    assert isinstance(await unstarted.ended(), ZeroDivisionError)
     assert (await open_answer).finished.output_tokens == 40
     written = capfd.readouterr().out
-    assert f"{part}_failed" in written
+    assert "part_failed" in written
+    assert f"kind={part}" in written
     assert "engine_lost" not in written
     assert CANARY not in written
 

@@ -13,6 +13,7 @@ from services.router.process import Router
 from services.router.settings import RouterSettings
 from services.runtime.addresses import CallerListen, GrpcListen
 from services.runtime.grpc.server import channel
+from services.runtime.process import live
 from services.runtime.settings import SettingsError
 from tests.fakes.router import MemoryLog
 from tests.fakes.running_router import WAIT_SECONDS, RunningRouter, admit, running_router
@@ -83,7 +84,7 @@ async def test_a_second_router_gives_way_and_leaves_the_first_ones_socket(runnin
         listen = CallerListen(address=f"127.0.0.1:{first.getsockname()[1]}")
         second = Router(running.settings.model_copy(update={"listen": listen}), MemoryLog(), ManualClock())
         with pytest.raises(SettingsError, match="is taken"):
-            await asyncio.wait_for(second.run(asyncio.Event()), WAIT_SECONDS)
+            await asyncio.wait_for(live(second, asyncio.Event()), WAIT_SECONDS)
     await running.key()
 
 

@@ -191,12 +191,12 @@ async def test_a_drain_ends_in_time_without_kafka_and_loses_nothing(tmp_path: Pa
     assert [frame.count for frame in held(emitter.spool_folder)[1]] == [1]
 
 
-async def test_a_spool_in_use_is_one_sentence_and_exit_status_2(tmp_path: Path) -> None:
+async def test_a_spool_in_use_is_one_sentence_and_exit_status_1(tmp_path: Path) -> None:
     emitter = EmitterProcess(tmp_path, f"127.0.0.1:{free_ports(1)[0]}")
     await emitter.start()
     first = emitter._process
     try:
-        assert await asyncio.to_thread(emitter.launch().wait, 30) == 2
+        assert await asyncio.to_thread(emitter.launch().wait, 30) == 1
         assert "another process has the spool open" in emitter.stderr_file.read_text()
     finally:
         emitter._process = first

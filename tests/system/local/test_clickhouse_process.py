@@ -104,7 +104,7 @@ def test_a_taken_port_says_so_and_leaves(store: ClickHouseProcess, tmp_path: Pat
     second = ClickHouseProcess(tmp_path / "other", listen=f"127.0.0.1:{store.port}")
     second.launch()
     assert second.ended_within(20)
-    assert second.stop() == 1
+    assert second.stop() == 2
     assert "is taken" in second.stderr.splitlines()[-1]
 
 

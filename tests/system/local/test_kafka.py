@@ -149,7 +149,7 @@ def test_a_taken_port_is_named_in_one_sentence(kafka: KafkaProcess) -> None:
     with socket.create_server(("127.0.0.1", kafka.controller_port)):
         kafka.launch()
 
-        assert kafka.process.wait(30) == 1
+        assert kafka.process.wait(30) == 2
 
     assert kafka.stderr.startswith(
         f"comptoir local_kafka: port {kafka.controller_port} of 127.0.0.1 is taken;"

@@ -32,22 +32,28 @@ _MOST_THREADS = 64
 _THREADS = ("max_threads", "max_insert_threads", "max_final_threads", "max_parsing_threads")
 
 
-class FolderInUseError(Exception):
-    """Another process owns the folder."""
+class FolderUnusableError(Exception):
+    """The engine cannot have the folder; the text is one sentence."""
 
 
 class EngineFolder:
     """Exclusive ownership of `folder` until `release`, or until this process dies."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path = folder.resolve()
         self.store = self.path / "store"
         self.scratch = self.path / "scratch"
         try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = file_lock.acquire(self.path / "front.lock")
+        except OSError as error:
+            raise FolderUnusableError(
+                f"the engine cannot open its folder ({type(error).__name__})."
+            ) from None
         except file_lock.LockedElsewhereError:
-            raise FolderInUseError from None
+            raise FolderUnusableError(
+                "another process uses this data folder; stop it or set another."
+            ) from None
 
     def prepare(
         self,

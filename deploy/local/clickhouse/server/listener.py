@@ -1,6 +1,5 @@
 """The front's address, and how what is refused below the application looks to a ClickHouse client."""
 
-import asyncio
 from dataclasses import dataclass
 
 from deploy.local.clickhouse.domain.errors import (
@@ -15,8 +14,7 @@ from services.kernel.clock import Clock
 from services.runtime.http.asgi import Application
 from services.runtime.http.bounds import HttpBounds, Refusal, RefusalAnswer
 from services.runtime.http.server import AddressTakenError, HttpServer, bind
-
-__all__ = ["AddressTakenError", "ListenBounds", "Listener"]
+from services.runtime.settings_error import SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +29,12 @@ class ListenBounds:
 
 
 class Listener:
-    """Serves an application on one address until it is told to drain; AddressTakenError if it is taken."""
+    """Accepts connections from `start` until `stop`."""
 
     def __init__(
         self, application: Application, host: str, port: int, *, bounds: ListenBounds, clock: Clock
     ) -> None:
-        self._socket = bind(host, port)
+        self._host, self._port = host, port
         self._bounds = bounds
         self._server = HttpServer(
             application,
@@ -51,10 +49,18 @@ class Listener:
             clock,
         )
 
-    async def serve(self, stopped: asyncio.Event) -> None:
-        """Answers requests until `stopped`, then ends those that run, within the drain time."""
-        await self._server.start(self._socket)
-        await stopped.wait()
+    async def start(self) -> None:
+        """Binds and accepts; SettingsError if the address is taken."""
+        try:
+            bound = bind(self._host, self._port)
+        except AddressTakenError:
+            raise SettingsError(
+                f"the address {self._host}:{self._port} is taken; stop what listens there or set another."
+            ) from None
+        await self._server.start(bound)
+
+    async def stop(self) -> None:
+        """Accepts nothing more and ends the requests that run, within the drain time."""
         await self._server.stop()
 
     def _refusal(self, refusal: Refusal) -> RefusalAnswer:

@@ -33,7 +33,7 @@ def test_with_all_jars_there_the_only_line_says_so(
 ) -> None:
     _pretend_that_all_jars_are_there(settings)
 
-    class_path = fetching.bring_jars(settings, prints_progress=True)
+    class_path = fetching.fetch_jars(settings, prints_progress=True)
 
     line = json.loads(capsys.readouterr().out)
     assert line["step"] == "jars"
@@ -46,7 +46,7 @@ def test_nothing_is_printed_unless_asked(
 ) -> None:
     _pretend_that_all_jars_are_there(settings)
 
-    fetching.bring_jars(settings, prints_progress=False)
+    fetching.fetch_jars(settings, prints_progress=False)
 
     assert capsys.readouterr().out == ""
 

@@ -38,7 +38,7 @@ async def test_every_step_is_shown_until_all_jars_are_there(
     shown: list[str] = []
     await fetch_jars(tmp_path / "comptoir.yaml", {"HOME": "/nowhere"}, shown.append)
     assert shown == ["0 of 46, 0 of 95 MiB", "3 of 46, 10 of 95 MiB", "done"]
-    arguments = f"-m deploy.local.kafka --config {tmp_path}/comptoir.yaml --fetch-only"
+    arguments = f"-m deploy.local.kafka.fetching --config {tmp_path}/comptoir.yaml"
     assert (tmp_path / "noted").read_text() == f"{arguments} /nowhere\n"
 
 
@@ -50,8 +50,8 @@ async def test_every_step_is_shown_until_all_jars_are_there(
             "comptoir local_kafka: first.\n{}\ncomptoir local_kafka: last.\nTraceback",
             "comptoir local_kafka: last.",
         ),
-        ("Traceback of nobody's business", "The broker's jars could not be brought."),
-        ("", "The broker's jars could not be brought."),
+        ("Traceback of nobody's business", "The broker's jars could not be fetched."),
+        ("", "The broker's jars could not be fetched."),
     ],
 )
 async def test_a_failure_is_the_brokers_own_last_sentence(

@@ -14,7 +14,7 @@ from deploy.local.stack import run as module
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.options import StackOptions
 from deploy.local.stack.paths import DataPaths
-from deploy.local.stack.run import Observer, StackRun, _until
+from deploy.local.stack.run import Observer, StackRun
 from deploy.local.stack.state import StackState, is_running, read_state
 from tests.deploy.local.stack.children import Folder, is_gone
 
@@ -138,35 +138,3 @@ async def test_a_second_run_in_a_folder_is_refused_and_the_first_goes_on(stage: 
     assert json.dumps(read_state(stage.paths)) == before
     os.kill(os.getpid(), signal.SIGTERM)
     await asyncio.wait_for(running, 15)
-
-
-async def test_work_that_ends_or_fails_first_is_the_result() -> None:
-    async def fails() -> None:
-        raise StackError("no")
-
-    never = asyncio.Event()
-    await asyncio.wait_for(_until(never, asyncio.sleep(0)), 5)
-    with pytest.raises(StackError):
-        await asyncio.wait_for(_until(never, fails()), 5)
-
-
-async def test_a_stop_ends_work_and_so_does_leaving() -> None:
-    ended: list[str] = []
-
-    async def work(name: str) -> None:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.append(name)
-
-    stopped = asyncio.Event()
-    stopping = asyncio.create_task(_until(stopped, work("stopped")))
-    await asyncio.sleep(0)
-    stopped.set()
-    await asyncio.wait_for(stopping, 5)
-    leaving = asyncio.create_task(_until(asyncio.Event(), work("left")))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    leaving.cancel()
-    await asyncio.gather(leaving, return_exceptions=True)
-    assert ended == ["stopped", "left"]

@@ -7,7 +7,7 @@ import openai
 import pytest
 
 from services.edge.domain.ports import Ports
-from services.edge.process import EdgeProcess
+from services.edge.process import HttpSide
 from services.edge.server.http.listener import ListenAddress
 from services.kernel.clock import SystemClock
 from services.kernel.errors import ComptoirError, Reason
@@ -238,7 +238,7 @@ async def test_the_edge_keeps_the_deadline_of_a_request_by_itself(stage: Stage) 
         MemoryRouter(stage.router), MemoryGenerators({stage.router.addresses[0]: script}), MemoryUsage(usage)
     )
     limits = LIMITS.model_copy(update={"request_seconds": 0.1})
-    edge = EdgeProcess(limits, listen=ListenAddress("127.0.0.1", 0), ports=ports, clock=SystemClock())
+    edge = HttpSide(limits, listen=ListenAddress("127.0.0.1", 0), ports=ports, clock=SystemClock())
     await edge.start()
     headers = {"authorization": f"Bearer {GOOD_KEY}"}
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{edge.port}", headers=headers) as client:

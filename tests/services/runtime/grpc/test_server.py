@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import socket
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services.kernel.clock import ManualClock
 from services.kernel.errors import Reason
 from services.runtime.addresses import GrpcListen, GrpcTarget
-from services.runtime.grpc.server import build_server, channel, stop_event
+from services.runtime.grpc.server import build_server, channel
 from services.runtime.grpc.status import error_from
 from services.runtime.settings import SettingsError
 from tests.services.runtime.running import serving
@@ -176,15 +175,3 @@ async def test_a_full_server_says_try_again(address: str) -> None:
         assert error_from(refused.value).reason is Reason.UNAVAILABLE
         may_end.set()
         await first
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_signal_sets_the_stop(number: signal.Signals) -> None:
-    stopped = stop_event()
-    try:
-        assert not stopped.is_set()
-        os.kill(os.getpid(), number)
-        await asyncio.wait_for(stopped.wait(), 5)
-    finally:
-        for each in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().remove_signal_handler(each)

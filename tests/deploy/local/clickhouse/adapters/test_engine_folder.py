@@ -3,7 +3,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from deploy.local.clickhouse.adapters.engine_folder import EngineFolder, FolderInUseError
+from deploy.local.clickhouse.adapters.engine_folder import EngineFolder, FolderUnusableError
 
 
 def _prepare(folder: EngineFolder) -> str:
@@ -12,7 +12,7 @@ def _prepare(folder: EngineFolder) -> str:
 
 def test_a_folder_has_one_owner_at_a_time(tmp_path: Path) -> None:
     first = EngineFolder(tmp_path / "a & b")
-    with pytest.raises(FolderInUseError):
+    with pytest.raises(FolderUnusableError):
         EngineFolder(tmp_path / "a & b")
     first.release()
     EngineFolder(tmp_path / "a & b").release()

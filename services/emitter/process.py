@@ -1,0 +1,81 @@
+"""Joins the emitter's spool, log and server, and says how they start and stop."""
+
+import asyncio
+from collections.abc import Mapping
+
+from comptoir.emitter.v1.emitter_pb2_grpc import add_EmitterServiceServicer_to_server
+
+from services.emitter.adapters.kafka_log import KafkaLog
+from services.emitter.adapters.spool import SqliteSpool
+from services.emitter.adapters.spool_gauges import watch
+from services.emitter.domain.demands import Demands, ModelLimits, past_microseconds_for
+from services.emitter.domain.pseudonym import SECRET_BYTES, Pseudonyms
+from services.emitter.forwarder import Forwarder
+from services.emitter.server.recording import EmitterServicer
+from services.emitter.settings import EmitterSettings
+from services.kernel.catalog import Catalog
+from services.kernel.clock import Clock, SystemClock
+from services.runtime.grpc.server import build_server
+from services.runtime.parts import Parts
+from services.runtime.settings import read_secret
+
+
+def build(settings: EmitterSettings) -> "Emitter":
+    """Returns an emitter on the machine's clock; SpoolUnusableError if its spool cannot be opened."""
+    return Emitter(settings, SystemClock())
+
+
+class Emitter:
+    """One emitter: what it takes is in the spool before it is acknowledged, and leaves through the log."""
+
+    def __init__(self, settings: EmitterSettings, clock: Clock) -> None:
+        self._settings = settings
+        secret = read_secret(settings.pseudonym_secret_file, length_bytes=SECRET_BYTES)
+        kafka = settings.kafka
+        self._log = KafkaLog(
+            kafka.bootstrap, ssl_context=kafka.ssl_context(), confirm_seconds=kafka.confirm_seconds
+        )
+        self._spool = SqliteSpool(settings.spool, clock)
+        watch(self._spool, clock)
+        self._server = build_server(settings.listen, clock=clock)
+        self._servicer = EmitterServicer(
+            self._spool,
+            Pseudonyms(secret, settings.pseudonym_epoch),
+            _demands(settings),
+            clock,
+            on_health=lambda is_well: self._server.set_serving(is_serving=is_well),
+        )
+        add_EmitterServiceServicer_to_server(self._servicer, self._server.server)
+        self._forwarder = Forwarder(self._spool, self._log, poll_seconds=settings.frame_linger_seconds / 2)
+        self._forwarding: asyncio.Task[None] | None = None
+
+    async def start(self, parts: Parts) -> None:
+        """Takes events and forwards them; SettingsError if the address is taken."""
+        await self._server.start()
+        await self._server.set_serving(is_serving=True)
+        self._forwarding = parts.run("forwarding", self._forwarder.run())
+        self._reviewing = parts.run("reviews", self._servicer.run_reviews())
+
+    async def drain(self) -> None:
+        """Lets the calls end, then what the spool holds leave; the rest waits there for the next start."""
+        if self._forwarding is not None:
+            self._reviewing.cancel()
+        await self._server.drain(self._settings.grace_seconds)
+        if self._forwarding is not None:
+            await self._forwarder.drain(self._forwarding, self._settings.forward_grace_seconds)
+        await self._log.close()
+        await self._spool.close()
+
+
+def _demands(settings: EmitterSettings) -> Demands:
+    return Demands(
+        settings.home.number,
+        _limits(settings.catalog),
+        past_microseconds=past_microseconds_for(settings.spool_max_age_seconds),
+    )
+
+
+def _limits(catalog: Catalog) -> Mapping[int, ModelLimits]:
+    return {
+        model.number: ModelLimits(model.context_tokens, model.max_output_tokens) for model in catalog.models
+    }
