@@ -20,7 +20,7 @@ from services.edge.domain.body_faults import (
     with_mark,
 )
 from services.edge.domain.generation import Counts, Delta, FinishReason, GenerationRequest, Role
-from services.edge.domain.openai.parameters import is_public
+from services.edge.domain.openai.public_names import is_public
 from services.edge.domain.ports import Admission, Model, Offer
 from services.edge.domain.structure import check_count, check_shape, outside_strings
 from services.edge.domain.timeline import EdgeRequest
@@ -79,7 +79,7 @@ def admit_request(key: str, request: GenerationRequest, request_id: Identity) ->
         api_key=key,
         model=request.model,
         prompt_tokens_upper_bound=request.prompt_tokens_upper_bound,
-        max_output_tokens=request.sampling.max_output_tokens,
+        max_output_tokens=request.max_output_tokens,
         request_id_high=request_id.high,
         request_id_low=request_id.low,
     )
@@ -116,7 +116,6 @@ def generate_request(offer: Offer, request: GenerationRequest) -> generator_pb2.
     It asks for as many output tokens as the ticket permits: the router put the smaller of
     the client's wish and the model's cap there.
     """
-    sampling = request.sampling
     return generator_pb2.GenerateRequest(
         ticket=ticket_pb2.SignedTicket(
             claims=offer.claims, signature=offer.signature, signing_key_number=offer.signing_key_number
@@ -126,14 +125,8 @@ def generate_request(offer: Offer, request: GenerationRequest) -> generator_pb2.
             generator_pb2.ChatMessage(role=_ROLES[message.role], text=message.text, parts=message.parts)
             for message in request.messages
         ],
-        sampling=generator_pb2.Sampling(
-            temperature=sampling.temperature,
-            top_p=sampling.top_p,
-            presence_penalty=sampling.presence_penalty,
-            frequency_penalty=sampling.frequency_penalty,
-            seed=sampling.seed,
-            stop=sampling.stop,
-        ),
+        # The names are the schema's.
+        sampling=generator_pb2.Sampling(**request.sampling),  # type: ignore[arg-type] # of several types
         is_streamed=request.is_streamed,
     )
 

@@ -11,14 +11,13 @@ from services.edge.domain.generation import (
     GenerationRequest,
     Message,
     Role,
-    Sampling,
 )
 from services.edge.domain.ports import Generation, Generators, Offer
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from tests.services.edge.scripts import GeneratorScript
 
-REQUEST = GenerationRequest("tiny-eu", (Message(Role.USER, "Bonjour"),), Sampling(seed=0))
+REQUEST = GenerationRequest("tiny-eu", (Message(Role.USER, "Bonjour"),), sampling={"seed": 0})
 
 
 class GeneratorsPortContract:

@@ -2,13 +2,13 @@
 
 import pytest
 
-from services.edge.domain.generation import GenerationRequest, Message, Role, Sampling
+from services.edge.domain.generation import GenerationRequest, Message, Role
 from services.edge.domain.ports import Router
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from tests.services.edge.scripts import GOOD_KEY, LEASE, RouterScript
 
-CHAT = GenerationRequest("tiny-eu", (Message(Role.USER, "é" * 10),), Sampling(max_output_tokens=5))
+CHAT = GenerationRequest("tiny-eu", (Message(Role.USER, "é" * 10),), max_output_tokens=5)
 REQUEST = Identity(3, 4)
 
 

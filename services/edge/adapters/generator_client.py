@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import OrderedDict
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import grpc
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 
 from services.edge import wire
+from services.edge.adapters.call_errors import call_error
 from services.edge.domain.generation import Counts, Delta, GenerationRequest
 from services.edge.domain.ports import Offer
 from services.kernel.clock import Clock
@@ -16,7 +17,6 @@ from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget, TlsFiles
 from services.runtime.grpc.interceptors import REQUEST_ID_KEY
 from services.runtime.grpc.server import channel
-from services.runtime.grpc.status import error_from
 from services.runtime.logs import get_logger
 
 _Call: TypeAlias = "grpc.aio.UnaryStreamCall[generator_pb2.GenerateRequest, generator_pb2.GenerateResponse]"
@@ -24,7 +24,7 @@ _Call: TypeAlias = "grpc.aio.UnaryStreamCall[generator_pb2.GenerateRequest, gene
 _log = get_logger(__name__)
 # Statuses that gRPC itself gives: a replica that stops cancels its calls, and one that has its most
 # calls open says RESOURCE_EXHAUSTED. Neither is the client's doing.
-_NOT_THE_CLIENTS = {
+_INSTEAD: Final = {
     Reason.CLIENT_CANCELLED: Reason.UNAVAILABLE,
     Reason.REQUEST_TOO_LARGE: Reason.REPLICA_OVERLOADED,
 }
@@ -143,9 +143,7 @@ class GeneratorCall:
         try:
             message = await self._call.read()
         except grpc.aio.AioRpcError as failure:
-            error = error_from(failure)
-            instead = _NOT_THE_CLIENTS.get(error.reason)
-            raise (ComptoirError(instead) if instead else error) from None
+            raise call_error(failure, _INSTEAD) from None
         return message if isinstance(message, generator_pb2.GenerateResponse) else None
 
 

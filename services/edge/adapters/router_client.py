@@ -1,25 +1,29 @@
 """Calls the router over gRPC, within a bounded time."""
 
+from typing import Final
+
 import grpc
 from comptoir.router.v1 import router_pb2, router_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.edge import wire
+from services.edge.adapters.call_errors import call_error
 from services.edge.domain.generation import GenerationRequest
 from services.edge.domain.ports import Admission, Model, Obstacle
-from services.kernel.errors import ComptoirError, Reason
+from services.kernel.errors import Reason
 from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget
 from services.runtime.grpc.interceptors import REQUEST_ID_KEY
 from services.runtime.grpc.server import channel
-from services.runtime.grpc.status import error_from
 
-_HEALTH_SECONDS = 1.0
+_HEALTH_SECONDS: Final = 1.0
 # The service whose health says whether the router has a replica that is ready.
-_ROUTING = "comptoir.router.v1.RouterService"
+_ROUTING: Final = "comptoir.router.v1.RouterService"
 # A router that does not answer in time, stops, or has its most calls open is out of reach for now;
 # the client's own deadline has not passed, and its request was small enough to be read.
-_OUT_OF_REACH = (Reason.DEADLINE_EXCEEDED, Reason.CLIENT_CANCELLED, Reason.REQUEST_TOO_LARGE)
+_INSTEAD: Final = dict.fromkeys(
+    (Reason.DEADLINE_EXCEEDED, Reason.CLIENT_CANCELLED, Reason.REQUEST_TOO_LARGE), Reason.UNAVAILABLE
+)
 
 
 class RouterClient:
@@ -39,7 +43,7 @@ class RouterClient:
                 question, timeout=self._timeout_seconds, metadata=_metadata(request_id)
             )
         except grpc.aio.AioRpcError as failure:
-            raise _error(failure) from None
+            raise call_error(failure, _INSTEAD) from None
         return wire.admission_from(response)
 
     async def release(self, lease: Identity) -> None:
@@ -48,7 +52,7 @@ class RouterClient:
         try:
             await self._stub.Release(request, timeout=self._timeout_seconds)
         except grpc.aio.AioRpcError as failure:
-            raise _error(failure) from None
+            raise call_error(failure, _INSTEAD) from None
 
     async def list_models(self, *, key: str, request_id: Identity) -> tuple[Model, ...]:
         """The models of a key, by name; raises ComptoirError."""
@@ -58,7 +62,7 @@ class RouterClient:
                 request, timeout=self._timeout_seconds, metadata=_metadata(request_id)
             )
         except grpc.aio.AioRpcError as failure:
-            raise _error(failure) from None
+            raise call_error(failure, _INSTEAD) from None
         return wire.models_from(response)
 
     async def obstacle(self) -> Obstacle | None:
@@ -83,8 +87,3 @@ class RouterClient:
 
 def _metadata(request_id: Identity) -> tuple[tuple[str, str], ...]:
     return ((REQUEST_ID_KEY, request_id.hex),)
-
-
-def _error(failure: grpc.aio.AioRpcError) -> ComptoirError:
-    error = error_from(failure)
-    return ComptoirError(Reason.UNAVAILABLE) if error.reason in _OUT_OF_REACH else error

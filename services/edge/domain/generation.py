@@ -1,13 +1,15 @@
 """A generation in the edge's own words: what a replica is asked for, and what comes back."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, TypeAlias
 
 # What a chat template may add around one message, and to the whole chat, in tokens: many begin with a system
 # message of their own, of 20 to 70 tokens.
 TEMPLATE_TOKENS_PER_MESSAGE: Final = 16
 TEMPLATE_TOKENS_PER_CHAT: Final = 64
+SamplingValue: TypeAlias = float | int | tuple[str, ...]
 
 
 class Role(Enum):
@@ -33,25 +35,17 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
-    """How tokens are chosen; None leaves the choice to the engine, 0 output tokens to the ticket."""
-
-    max_output_tokens: int = 0
-    temperature: float | None = None
-    top_p: float | None = None
-    presence_penalty: float = 0.0
-    frequency_penalty: float = 0.0
-    seed: int | None = None
-    stop: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """A chat to continue, checked; `is_streamed` says that the answer is shown while it is generated."""
+    """A chat to continue, checked; `is_streamed` says that the answer is shown while it is generated.
+
+    0 output tokens leave their number to the ticket. `sampling` is by the names of
+    `comptoir.generator.v1.Sampling`; what is not in it is left to the engine.
+    """
 
     model: str
     messages: tuple[Message, ...]
-    sampling: Sampling = Sampling()
+    max_output_tokens: int = 0
+    sampling: Mapping[str, SamplingValue] = field(default_factory=dict)
     is_streamed: bool = False
 
     @property

@@ -57,7 +57,7 @@ class MemoryGenerators:
         script.attempts.append(int(offer.claims))
         script.has_been_asked.set()
         script.texts += [message.text for message in request.messages]
-        script.seeds.append(request.sampling.seed)
+        script.seeds.append(request.sampling.get("seed"))
         generation = MemoryGeneration(script)
         await generation.play(script.before_started)
         return generation

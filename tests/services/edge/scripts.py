@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from services.edge.domain.generation import SamplingValue
 from services.edge.domain.ports import Model
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.api_keys import make_key
@@ -43,7 +44,7 @@ class GeneratorScript:
     is_length: bool = False
     texts: list[str] = field(default_factory=list)
     attempts: list[int] = field(default_factory=list)
-    seeds: list[int | None] = field(default_factory=list)
+    seeds: list[SamplingValue | None] = field(default_factory=list)
     has_been_asked: asyncio.Event = field(default_factory=asyncio.Event)
     played_bytes: int = 0
     has_played: asyncio.Event = field(default_factory=asyncio.Event)

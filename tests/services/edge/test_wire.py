@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.edge import wire
-from services.edge.domain.generation import GenerationRequest, Message, Role, Sampling
+from services.edge.domain.generation import GenerationRequest, Message, Role
 from services.edge.domain.openai.chat import parse_chat
 from services.edge.domain.ports import Offer
 from services.kernel.errors import ComptoirError, Reason
@@ -39,7 +39,9 @@ def test_any_punctuation_is_json_or_a_refusal(document: str) -> None:
 def test_every_chat_makes_messages_that_obey_the_schemas(
     messages: list[Message], temperature: float | None, seed: int | None
 ) -> None:
-    chat = GenerationRequest("m", tuple(messages), Sampling(temperature=temperature, seed=seed))
+    asked = {"temperature": temperature, "seed": seed}
+    sampling = {name: value for name, value in asked.items() if value is not None}
+    chat = GenerationRequest("m", tuple(messages), sampling=sampling)
     request = wire.generate_request(OFFER, chat)
     validate(request)
     validate(wire.admit_request("key", chat, Identity(1, 2)))
@@ -72,6 +74,6 @@ def test_the_edges_of_ranges_obey_the_schema(top_p: int) -> None:
 
 
 def test_a_wish_above_the_model_s_cap_is_cut_by_the_router_s_ticket() -> None:
-    chat = GenerationRequest("m", (Message(Role.USER, "x"),), Sampling(max_output_tokens=1_000_000))
+    chat = GenerationRequest("m", (Message(Role.USER, "x"),), max_output_tokens=1_000_000)
     assert wire.admit_request("key", chat, Identity(1, 2)).max_output_tokens == 1_000_000
     assert wire.generate_request(OFFER, chat).sampling.max_output_tokens == 0

@@ -1,48 +1,37 @@
 """OpenAI's chat request as JSON becomes a ChatRequest, or a refusal that names one parameter.
 
-What is not read here goes nowhere, `metadata`, `user` and `safety_identifier` above all; `known_fields.py`
+What is not read here goes nowhere, `metadata`, `user` and `safety_identifier` above all; `parameters.py`
 says which of it is refused.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
-from services.edge.domain.generation import GenerationRequest, Message, Role, Sampling
-from services.edge.domain.openai.fields import (
-    JsonObject,
-    flag,
-    integer,
-    invalid,
-    number,
-    unsupported,
-    whole_number,
-)
-from services.edge.domain.openai.known_fields import (
+from services.edge.domain.generation import GenerationRequest, Message, Role, SamplingValue
+from services.edge.domain.openai.chat_body import ChatBody, ChatMessage, ContentPart
+from services.edge.domain.openai.conversion import converted
+from services.edge.domain.openai.parameters import (
     NEUTRAL,
     NEUTRAL_IN_MESSAGE,
     NEUTRAL_IN_STREAM_OPTIONS,
+    SamplingParameters,
     refuse_unsupported,
 )
+from services.edge.domain.openai.refusals import invalid, unsupported
 
-MAX_MESSAGES = 1024
-MAX_PARTS = 1024
-MAX_NAME_CHARACTERS = 256
-MAX_OUTPUT_TOKENS = 1_048_576
-MAX_STOP_STRINGS = 4
-MAX_STOP_BYTES = 256
+MAX_OUTPUT_TOKENS: Final = 1_048_576
+MAX_STOP_STRINGS: Final = 4
+MAX_STOP_BYTES: Final = 256
 # OpenAI takes a nucleus of 0; engines want more than that. This much keeps the likeliest token alone.
-SMALLEST_TOP_P = 1e-6
+SMALLEST_TOP_P: Final = 1e-6
 
-_ROLES = {
+_ROLES: Final = {
     "system": Role.SYSTEM,
     "developer": Role.SYSTEM,
     "user": Role.USER,
     "assistant": Role.ASSISTANT,
 }
-_KNOWN_OTHER_ROLES = ("tool", "function")
-_KNOWN_OTHER_PARTS = ("image_url", "input_audio", "file", "refusal")
-# What clients send for an answer of any length.
-_NO_LIMIT = (-1, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,109 +42,79 @@ class ChatRequest:
     includes_usage: bool = False
 
 
-def parse_chat(body: object) -> ChatRequest:
-    """Returns the chat that `body`, any decoded JSON, asks for.
+def parse_chat(value: object) -> ChatRequest:
+    """Returns the chat that `value`, any decoded JSON, asks for.
 
-    Raises ComptoirError with REQUEST_INVALID or PARAMETER_UNSUPPORTED and a name of `parameters`.
+    Raises ComptoirError with REQUEST_INVALID or PARAMETER_UNSUPPORTED and a public name.
     """
-    if not isinstance(body, dict):
+    if not isinstance(value, dict):
         invalid("")
-    refuse_unsupported(body, NEUTRAL)
-    is_streamed = flag(body, "stream")
+    refuse_unsupported(value, NEUTRAL)
+    body = converted(value, ChatBody)
+    for index, message in enumerate(value["messages"] if body.messages else ()):
+        refuse_unsupported(message, NEUTRAL_IN_MESSAGE, f"messages[{index}].")
+    refuse_unsupported(value.get("stream_options") or {}, NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
     generation = GenerationRequest(
-        model=_model(body), messages=_messages(body), sampling=_sampling(body), is_streamed=is_streamed
+        model=body.model or invalid("model"),
+        messages=_messages(body.messages or invalid("messages")),
+        max_output_tokens=_max_output_tokens(body),
+        sampling=sampling_of(body),
+        is_streamed=bool(body.stream),
     )
-    return ChatRequest(generation, includes_usage=_includes_usage(body, is_streamed=is_streamed))
+    return ChatRequest(generation, includes_usage=_includes_usage(body))
 
 
-def _model(body: JsonObject) -> str:
-    model = body.get("model")
-    if not isinstance(model, str) or not 1 <= len(model) <= MAX_NAME_CHARACTERS:
-        invalid("model")
-    return model
+def sampling_of(body: SamplingParameters) -> dict[str, SamplingValue]:
+    """Returns what a body says of sampling, without what it leaves to the engine."""
+    values = {name: getattr(body, name) for name in SamplingParameters.__struct_fields__}
+    sampling = {name: value for name, value in values.items() if value is not None}
+    if body.top_p is not None:
+        sampling["top_p"] = max(body.top_p, SMALLEST_TOP_P)
+    if body.stop is not None:
+        sampling["stop"] = _stop([body.stop] if isinstance(body.stop, str) else body.stop)
+    return sampling
 
 
-def _messages(body: JsonObject) -> tuple[Message, ...]:
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not 1 <= len(messages) <= MAX_MESSAGES:
-        invalid("messages")
+def _messages(messages: Sequence[ChatMessage]) -> tuple[Message, ...]:
     return tuple(_message(message, f"messages[{index}]") for index, message in enumerate(messages))
 
 
-def _message(message: object, path: str) -> Message:
-    if not isinstance(message, dict):
-        invalid(path)
-    role = message.get("role")
-    if role in _KNOWN_OTHER_ROLES:
-        unsupported(f"{path}.role")
-    if not isinstance(role, str) or role not in _ROLES:
+def _message(message: ChatMessage, path: str) -> Message:
+    if message.role is None:
         invalid(f"{path}.role")
-    refuse_unsupported(message, NEUTRAL_IN_MESSAGE, f"{path}.")
-    return _spoken(_ROLES[role], message.get("content"), f"{path}.content")
+    role = _ROLES.get(message.role) or unsupported(f"{path}.role")
+    if isinstance(message.content, list):
+        parts = tuple(_part(part, f"{path}.content") for part in message.content)
+        return Message.of_parts(role, parts)
+    if message.content is None and role is not Role.ASSISTANT:
+        invalid(f"{path}.content")
+    return Message(role, message.content or "")
 
 
-def _spoken(role: Role, content: object, path: str) -> Message:
-    if isinstance(content, str):
-        return Message(role, content)
-    if content is None and role is Role.ASSISTANT:
-        return Message(role, "")
-    if not isinstance(content, list) or len(content) > MAX_PARTS:
-        invalid(path)
-    return Message.of_parts(role, tuple(_part(part, path) for part in content))
-
-
-def _part(part: object, path: str) -> str:
-    if not isinstance(part, dict):
-        invalid(path)
-    kind, text = part.get("type"), part.get("text")
-    if kind in _KNOWN_OTHER_PARTS:
+def _part(part: ContentPart, path: str) -> str:
+    if part.type != "text":
         unsupported(path)
-    if kind != "text" or not isinstance(text, str):
-        invalid(path)
-    return text
+    return invalid(path) if part.text is None else part.text
 
 
-def _sampling(body: JsonObject) -> Sampling:
-    limits = [_output_limit(body, name) for name in ("max_completion_tokens", "max_tokens")]
-    top_p = number(body, "top_p", 0, 1)
-    return Sampling(
-        max_output_tokens=min(filter(None, limits), default=0),
-        temperature=number(body, "temperature", 0, 2),
-        top_p=None if top_p is None else max(top_p, SMALLEST_TOP_P),
-        presence_penalty=number(body, "presence_penalty", -2, 2) or 0.0,
-        frequency_penalty=number(body, "frequency_penalty", -2, 2) or 0.0,
-        seed=whole_number(body, "seed", -(2**63), 2**63 - 1),
-        stop=_stop(body.get("stop")),
-    )
+def _max_output_tokens(body: ChatBody) -> int:
+    """Returns the smaller limit, 0 for none; too many are cut here and, to what fits, by the router."""
+    # Clients send -1 and 0, too, for an answer of any length.
+    limits = [limit for limit in (body.max_completion_tokens, body.max_tokens) if limit and limit > 0]
+    return min(*limits, MAX_OUTPUT_TOKENS) if limits else 0
 
 
-def _output_limit(body: JsonObject, name: str) -> int:
-    """The most output tokens, 0 for no limit; too many are cut here and, to what fits, by the router."""
-    limit = integer(body.get(name))
-    if body.get(name) is None or limit in _NO_LIMIT:
-        return 0
-    if limit is None or limit < 1:
-        invalid(name)
-    return min(limit, MAX_OUTPUT_TOKENS)
-
-
-def _stop(value: Any) -> tuple[str, ...]:  # a JSON value of any type
-    if value is None:
-        return ()
-    strings = [value] if isinstance(value, str) else value
-    if not isinstance(strings, list) or len(strings) > MAX_STOP_STRINGS:
+def _stop(strings: Sequence[str]) -> tuple[str, ...]:
+    # msgspec counts characters, and engines have room for bytes.
+    is_short = all(1 <= len(string.encode()) <= MAX_STOP_BYTES for string in strings)
+    if len(strings) > MAX_STOP_STRINGS or not is_short:
         invalid("stop")
-    for string in strings:
-        if not isinstance(string, str) or not 1 <= len(string.encode()) <= MAX_STOP_BYTES:
-            invalid("stop")
     return tuple(strings)
 
 
-def _includes_usage(body: JsonObject, *, is_streamed: bool) -> bool:
-    options = body.get("stream_options")
-    if options is None:
+def _includes_usage(body: ChatBody) -> bool:
+    if body.stream_options is None:
         return False
-    if not is_streamed or not isinstance(options, dict):
+    if not body.stream:
         invalid("stream_options")
-    refuse_unsupported(options, NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
-    return flag(options, "include_usage", path="stream_options.include_usage")
+    return bool(body.stream_options.include_usage)

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from services.edge.domain.body_faults import BodyError
 from services.edge.domain.codings import SERVED_CODINGS
-from services.edge.domain.openai.parameters import expectation, public_name
+from services.edge.domain.openai.public_names import expectation, is_public
 from services.edge.domain.openai.rate_limits import duration_text, quota_headers
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.rows import Retry, Row
@@ -94,7 +94,7 @@ def public_error(reason: Reason) -> PublicError:
 
 def error_json(error: ComptoirError) -> bytes:
     """The body `{"error": {message, type, param, code}}` of a refusal or failure."""
-    param = error.reason.row.param or public_name(error.field)
+    param = error.reason.row.param or (error.field if is_public(error.field) else None)
     return public_json(public_error(error.reason), message=_message(error, param), param=param)
 
 

@@ -1,75 +1,229 @@
-"""The names of request parameters that an answer may repeat, and what each must be."""
+"""Every parameter of a request that OpenAI, vLLM and servers like it know, and what becomes of each here.
 
-import re
+Served: a field of `SamplingParameters`, which every endpoint that generates takes, or of the endpoint's own
+body (`chat_body.py`). Ignored: it cannot change an answer. Neutral: it would change the answer and is not
+served, so it is refused by name unless its value is one that changes nothing. A test holds them against the
+field lists of OpenAI's SDK and of vLLM, so that none falls through silently.
+"""
+
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Annotated, Final
 
-from services.edge.domain.openai.known_fields import (
-    NEUTRAL,
-    NEUTRAL_IN_MESSAGE,
-    NEUTRAL_IN_STREAM_OPTIONS,
-    words_of,
-)
+from msgspec import Meta, Struct
 
-_MAX_TOKENS = "a whole number from 1; -1, 0 and null set no limit"
-# The only parameter names that ever leave the edge; an index of a message or a part stands as [].
-EXPECTED = MappingProxyType(
+from services.edge.domain.openai.refusals import JsonObject, unsupported
+
+
+def number(low: float, high: float) -> Meta:
+    """Returns the range of a number."""
+    return Meta(ge=low, le=high, description=f"a number from {low:g} to {high:g}")
+
+
+def whole_number(low: int, high: int) -> Meta:
+    """Returns the range of a whole number; `100.0` is one too."""
+    return Meta(ge=low, le=high, description=f"a whole number from {low} to {high}")
+
+
+class SamplingParameters(Struct, frozen=True):
+    """How tokens are chosen; None leaves the choice to the engine.
+
+    The names are those of `comptoir.generator.v1.Sampling`, and a test holds the ranges against the schema's.
+    """
+
+    temperature: Annotated[float, number(0, 2)] | None = None
+    top_p: Annotated[float, number(0, 1)] | None = None
+    presence_penalty: Annotated[float, number(-2, 2)] | None = None
+    frequency_penalty: Annotated[float, number(-2, 2)] | None = None
+    seed: Annotated[int, whole_number(-(2**63), 2**63 - 1)] | None = None
+    stop: (
+        Annotated[
+            str | list[str],
+            Meta(description="a string, or a list of up to 4 strings, each of 1 to 256 bytes"),
+        ]
+        | None
+    ) = None
+
+
+@dataclass(frozen=True, slots=True)
+class Neutral:
+    """Values, beside null and absence, that change nothing; `words` is what they are to a person."""
+
+    values: tuple[object, ...]
+    words: str
+
+    def has(self, value: object) -> bool:
+        """Returns whether `value`, any JSON value, changes nothing. A boolean is no number here either."""
+        return value is None or any(
+            value == neutral and isinstance(value, bool) == isinstance(neutral, bool)
+            for neutral in self.values
+        )
+
+
+_ABSENT: Final = Neutral((), "absent")
+_EMPTY: Final = Neutral(([], {}, "", 0, False), "absent or empty")
+_OFF: Final = Neutral((False,), "absent or false")
+_ON: Final = Neutral((True,), "absent or true")
+_ZERO: Final = Neutral((0,), "absent or 0")
+_ONE: Final = Neutral((1,), "absent or 1")
+_NO_CHOICE: Final = Neutral(("none", "auto"), "absent, none or auto")
+
+# Who asks, how it is counted or cached, how a stream is cut: the answer is the same.
+IGNORED: Final = frozenset(
     {
-        "model": "the name of a model, of 1 to 256 characters",
-        "messages": "a list of 1 to 1024 messages",
-        "messages[]": "an object with a role and a content",
-        "messages[].role": "one of system, developer, user and assistant",
-        "messages[].content": "a string, or a list of up to 1024 parts of type text",
-        "max_tokens": _MAX_TOKENS,
-        "max_completion_tokens": _MAX_TOKENS,
-        "temperature": "a number from 0 to 2",
-        "top_p": "a number from 0 to 1",
-        "presence_penalty": "a number from -2 to 2",
-        "frequency_penalty": "a number from -2 to 2",
-        "seed": "a whole number from -9223372036854775808 to 9223372036854775807",
-        "stop": "a string, or a list of up to 4 strings, each of 1 to 256 bytes",
-        "stream": "true or false",
-        "stream_options": "an object, and only where stream is true",
-        "stream_options.include_usage": "true or false",
+        "metadata",
+        "user",
+        "safety_identifier",
+        "prompt_cache_key",
+        "prompt_cache_options",
+        "prompt_cache_retention",
+        "service_tier",
+        "prediction",
+        # How tools are called, and none are.
+        "parallel_tool_calls",
+        "request_id",
+        "session_id",
+        "stream_interval",
+        # Which side is cut, and nothing is; what is done with media, and none are taken.
+        "truncation_side",
+        "media_io_kwargs",
+        "mm_processor_kwargs",
+        # vLLM reads these for its other endpoints.
+        "return_token_offsets",
+        "routed_experts_prompt_start",
+        "mm_payload",
+        "return_mm_kwargs",
     }
-    | words_of(NEUTRAL)
-    | words_of(NEUTRAL_IN_MESSAGE, "messages[].")
-    | words_of(NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
 )
 
-# How the other processes' schemas spell what a client of the edge sent.
-_FROM_SCHEMA = MappingProxyType(
+NEUTRAL: Final = MappingProxyType(
     {
-        "max_output_tokens": "max_completion_tokens",
-        "sampling.max_output_tokens": "max_completion_tokens",
-        "sampling.temperature": "temperature",
-        "sampling.top_p": "top_p",
-        "sampling.presence_penalty": "presence_penalty",
-        "sampling.frequency_penalty": "frequency_penalty",
-        "sampling.stop": "stop",
-        "prompt_tokens_upper_bound": "messages",
-        "messages.text": "messages",
-        "messages.parts": "messages",
-        "messages.role": "messages",
+        # OpenAI's own
+        "audio": _EMPTY,
+        "function_call": _NO_CHOICE,
+        "functions": _EMPTY,
+        "logit_bias": _EMPTY,
+        "logprobs": _OFF,
+        "modalities": Neutral((["text"], []), 'absent or ["text"]'),
+        "moderation": _ABSENT,
+        "n": _ONE,
+        "reasoning_effort": _ABSENT,
+        "response_format": Neutral(({"type": "text"},), 'absent or {"type": "text"}'),
+        "store": _OFF,
+        "tool_choice": _NO_CHOICE,
+        "tools": _EMPTY,
+        "top_logprobs": _ZERO,
+        "verbosity": Neutral(("medium",), "absent or medium"),
+        "web_search_options": _EMPTY,
+        # Sampling, as vLLM takes it
+        "allowed_token_ids": _EMPTY,
+        "bad_words": _EMPTY,
+        "best_of": _ONE,
+        "ignore_eos": _OFF,
+        "include_stop_str_in_output": _OFF,
+        "length_penalty": _ONE,
+        "logits_processors": _EMPTY,
+        "logprob_token_ids": _EMPTY,
+        "min_p": _ZERO,
+        "min_tokens": _ZERO,
+        "prompt_logprobs": _ABSENT,
+        "repetition_detection": _EMPTY,
+        "repetition_penalty": _ONE,
+        "skip_special_tokens": _ON,
+        "spaces_between_special_tokens": _ON,
+        "stop_token_ids": _EMPTY,
+        "top_k": Neutral((-1, 0), "absent, -1 or 0"),
+        "truncate_prompt_tokens": _ABSENT,
+        "use_beam_search": _OFF,
+        "watermarking": _OFF,
+        # The prompt and what comes back, as vLLM takes them
+        "add_generation_prompt": _ON,
+        "add_special_tokens": _OFF,
+        "cache_salt": _EMPTY,
+        "chat_template": _EMPTY,
+        "chat_template_kwargs": _EMPTY,
+        "continue_final_message": _OFF,
+        "documents": _EMPTY,
+        "ec_transfer_params": _EMPTY,
+        "echo": _OFF,
+        "guided_choice": _EMPTY,
+        "guided_grammar": _EMPTY,
+        "guided_json": _EMPTY,
+        "guided_regex": _EMPTY,
+        "include_reasoning": _ON,
+        "kv_transfer_params": _EMPTY,
+        "priority": _ZERO,
+        "prompt_embeds": _EMPTY,
+        "return_prompt_text": _OFF,
+        "return_token_ids": _OFF,
+        "return_tokens_as_token_ids": _OFF,
+        "structured_outputs": _EMPTY,
+        "thinking_token_budget": _ABSENT,
+        "vllm_xargs": _EMPTY,
+        # Other servers that take OpenAI's requests, and names that people bring from their own APIs
+        "dry_multiplier": _ZERO,
+        "do_sample": _ABSENT,
+        "dynatemp_range": _ZERO,
+        "ebnf": _EMPTY,
+        "enable_thinking": _ABSENT,
+        "extra_body": _EMPTY,
+        "format": _EMPTY,
+        "grammar": _EMPTY,
+        "guidance_scale": _ONE,
+        "input": _EMPTY,
+        "json_schema": _EMPTY,
+        "lora_path": _EMPTY,
+        "max_new_tokens": _ABSENT,
+        "max_output_tokens": _ABSENT,
+        "min_new_tokens": _ZERO,
+        "mirostat": _ZERO,
+        "mirostat_mode": _ZERO,
+        "n_predict": Neutral((-1,), "absent or -1"),
+        "num_predict": Neutral((-1,), "absent or -1"),
+        "options": _EMPTY,
+        "penalty_alpha": _ZERO,
+        "prompt": _EMPTY,
+        "random_seed": _ABSENT,
+        "reasoning": _EMPTY,
+        "regex": _EMPTY,
+        "repeat_penalty": _ONE,
+        "safe_prompt": _OFF,
+        "stop_regex": _EMPTY,
+        "stop_sequences": _EMPTY,
+        "system": _EMPTY,
+        "tfs": _ONE,
+        "tfs_z": _ONE,
+        "thinking": _ABSENT,
+        "thinking_budget": _ABSENT,
+        "top_a": _ZERO,
+        "typical": _ONE,
+        "typical_p": _ONE,
+        "xtc_probability": _ZERO,
     }
 )
-_INDEX = re.compile(r"\[[0-9]{1,4}\]")
+
+# In one message; its `name` and what a refusal or a train of thought said are ignored.
+NEUTRAL_IN_MESSAGE: Final = MappingProxyType(
+    {
+        "tool_calls": Neutral(([],), "absent or empty"),
+        "function_call": Neutral(([],), "absent"),
+        "audio": Neutral(([],), "absent"),
+        # The start of the answer, as Mistral, DeepSeek and Moonshot take it.
+        "prefix": _OFF,
+        "partial": _OFF,
+    }
+)
+NEUTRAL_IN_STREAM_OPTIONS: Final = MappingProxyType({"continuous_usage_stats": _OFF})
 
 
-def public_name(field: str) -> str | None:
-    """The parameter as a client spells it, or None for a name that is not on the list."""
-    name = _FROM_SCHEMA.get(field, field)
-    return name if is_public(name) else None
+def refuse_unsupported(fields: JsonObject, neutral: MappingProxyType[str, Neutral], path: str = "") -> None:
+    """Refuses the first field that is known, not served, and would change the answer."""
+    for name in fields:
+        rule = neutral.get(name)
+        if rule is not None and not rule.has(fields[name]):
+            unsupported(path + name)
 
 
-def is_public(name: str) -> bool:
-    """Returns whether `name` is a parameter as a client spells it."""
-    return _listed(name) in EXPECTED
-
-
-def expectation(name: str) -> str:
-    """What the parameter `name`, a public name, must be."""
-    return EXPECTED[_listed(name)]
-
-
-def _listed(name: str) -> str:
-    return _INDEX.sub("[]", name)
+def words_of(neutral: MappingProxyType[str, Neutral], path: str = "") -> dict[str, str]:
+    """Returns what each refused field must be, by its public name."""
+    return {path + name: rule.words for name, rule in neutral.items()}

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.edge.domain.generation import Role, Sampling
+from services.edge.domain.generation import Role
 from services.edge.domain.openai.chat import MAX_OUTPUT_TOKENS, SMALLEST_TOP_P, ChatRequest, parse_chat
-from services.edge.domain.openai.known_fields import IGNORED, NEUTRAL, SERVED, Neutral
-from services.edge.domain.openai.parameters import EXPECTED, public_name
+from services.edge.domain.openai.chat_body import ChatBody
+from services.edge.domain.openai.parameters import IGNORED, NEUTRAL, Neutral
+from services.edge.domain.openai.public_names import EXPECTED, is_public
 from services.kernel.errors import ComptoirError, Reason
 
 USER: dict[str, Any] = {"role": "user", "content": "Bonjour"}
@@ -46,7 +47,7 @@ def test_any_json_is_a_chat_or_a_refusal(body: object) -> None:
         parse_chat(body)
     except ComptoirError as error:
         assert error.reason in (Reason.REQUEST_INVALID, Reason.PARAMETER_UNSUPPORTED)  # noqa: PT017
-        assert not error.field or public_name(error.field)  # noqa: PT017
+        assert not error.field or is_public(error.field)  # noqa: PT017
 
 
 @given(st.dictionaries(st.sampled_from(TOP_LEVEL), JSON, max_size=6), st.lists(JSON, max_size=3))
@@ -56,16 +57,18 @@ def test_any_values_of_known_parameters_make_a_chat_or_a_refusal(
     try:
         parsed = parse_chat(CHAT | {"messages": [USER, *messages]} | changes)
     except ComptoirError as error:
-        assert not error.field or public_name(error.field)  # noqa: PT017
+        assert not error.field or is_public(error.field)  # noqa: PT017
     else:
         assert isinstance(parsed, ChatRequest)
-        assert 0 <= (parsed.generation.sampling.temperature or 0) <= 2
+        temperature = parsed.generation.sampling.get("temperature", 0.0)
+        assert isinstance(temperature, float)
+        assert 0 <= temperature <= 2
 
 
 def test_a_plain_chat_has_defaults() -> None:
     chat = parse_chat(CHAT)
     assert chat.generation.model == "tiny-eu"
-    assert chat.generation.sampling == Sampling()
+    assert chat.generation.sampling == {}
     assert not chat.generation.is_streamed
     assert not chat.includes_usage
 
@@ -86,13 +89,21 @@ def test_every_sampling_parameter_is_read() -> None:
             "stream_options": {"include_usage": True, "include_obfuscation": False},
         }
     )
-    assert chat.generation.sampling == Sampling(7, 0.0, 0.5, -2.0, 1.5, -(2**63), ("a", "\n"))
+    assert chat.generation.max_output_tokens == 7
+    assert chat.generation.sampling == {
+        "temperature": 0.0,
+        "top_p": 0.5,
+        "presence_penalty": -2.0,
+        "frequency_penalty": 1.5,
+        "seed": -(2**63),
+        "stop": ("a", "\n"),
+    }
     assert chat.generation.is_streamed
     assert chat.includes_usage
 
 
 def test_a_nucleus_of_nothing_keeps_the_likeliest_token() -> None:
-    assert parse_chat(CHAT | {"top_p": 0}).generation.sampling.top_p == SMALLEST_TOP_P
+    assert parse_chat(CHAT | {"top_p": 0}).generation.sampling["top_p"] == SMALLEST_TOP_P
 
 
 def test_roles_and_contents_are_read() -> None:
@@ -181,6 +192,8 @@ UNSUPPORTED: dict[str, object] = {
     "enable_thinking": False,
     # of Ollama, llama.cpp, SGLang, TGI, Mistral and OpenAI's other endpoints
     "max_new_tokens": 5,
+    # of OpenAI's Responses, and a name of our own schemas
+    "max_output_tokens": 5,
     "n_predict": 5,
     "num_predict": 5,
     "min_new_tokens": 3,
@@ -247,9 +260,9 @@ def test_a_boolean_is_no_number_where_nothing_changes_either(neutral: object, va
 )
 def test_a_limit_is_read_as_deployed_clients_mean_it(value: object, limit: int) -> None:
     for name in ("max_tokens", "max_completion_tokens"):
-        assert parse_chat(CHAT | {name: value}).generation.sampling.max_output_tokens == limit
+        assert parse_chat(CHAT | {name: value}).generation.max_output_tokens == limit
     both = parse_chat(CHAT | {"max_tokens": value, "max_completion_tokens": 9})
-    assert both.generation.sampling.max_output_tokens == min(limit or 9, 9)
+    assert both.generation.max_output_tokens == min(limit or 9, 9)
 
 
 @given(st.integers() | st.floats())
@@ -258,12 +271,12 @@ def test_any_number_is_a_limit_no_limit_or_a_refusal(value: float) -> None:
     if not is_whole or value < -1:
         assert refusal(max_tokens=value).field == "max_tokens"
         return
-    limit = parse_chat(CHAT | {"max_tokens": value}).generation.sampling.max_output_tokens
+    limit = parse_chat(CHAT | {"max_tokens": value}).generation.max_output_tokens
     assert limit == (0 if value in (-1, 0) else min(value, MAX_OUTPUT_TOKENS))
 
 
 def test_nulls_everywhere_are_a_plain_chat() -> None:
-    body = dict.fromkeys([*SERVED, *IGNORED, *NEUTRAL])
+    body = dict.fromkeys([*ChatBody.__struct_fields__, *IGNORED, *NEUTRAL])
     message = {**USER, "name": None, "tool_calls": None, "function_call": None, "audio": None}
     assert parse_chat(body | {"model": "tiny-eu", "messages": [message]}) == parse_chat(CHAT)
 

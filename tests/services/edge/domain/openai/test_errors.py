@@ -13,7 +13,7 @@ from services.edge.domain.openai.errors import (
     public_json,
     retry_headers,
 )
-from services.edge.domain.openai.parameters import EXPECTED
+from services.edge.domain.openai.public_names import EXPECTED
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.kernel.quota import QuotaState
 
@@ -63,11 +63,6 @@ def test_a_parameter_of_ours_is_named_with_what_it_must_be(name: str) -> None:
     error = json.loads(error_json(ComptoirError(Reason.REQUEST_INVALID, field=field)))["error"]
     assert error["param"] == field
     assert EXPECTED[name] in error["message"]
-
-
-def test_a_schemas_field_is_named_as_clients_spell_it() -> None:
-    error = ComptoirError(Reason.REQUEST_INVALID, field="sampling.top_p")
-    assert json.loads(error_json(error))["error"]["param"] == "top_p"
 
 
 def test_a_retryable_error_says_when() -> None:

@@ -1,20 +1,110 @@
-from hypothesis import given
-from hypothesis import strategies as st
+"""The tables of known fields hold every field that OpenAI's SDK and vLLM's server know."""
 
-from services.edge.domain.openai.parameters import EXPECTED, expectation, public_name
+import ast
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+from buf.validate import validate_pb2
+from comptoir.generator.v1 import generator_pb2
+from msgspec import Meta
+from openai.types.chat.completion_create_params import (
+    CompletionCreateParamsNonStreaming,
+    CompletionCreateParamsStreaming,
+)
+
+from services.edge.domain.openai.chat_body import ChatBody
+from services.edge.domain.openai.parameters import IGNORED, NEUTRAL, SamplingParameters
+
+PAGE = (Path(__file__).parents[5] / "docs" / "openai-compatibility.md").read_text()
 
 
-@given(st.text())
-def test_only_names_on_the_list_are_public(name: str) -> None:
-    assert public_name(name) is None or public_name(name) in EXPECTED
+KNOWN = {*ChatBody.__struct_fields__, *IGNORED, *NEUTRAL}
 
 
-def test_an_index_is_digits_and_nothing_else() -> None:
-    assert public_name("messages[12].content") == "messages[12].content"
-    assert public_name("messages[secret].content") is None
-    assert public_name("messages[99999].content") is None
+def fields_of_openai() -> set[str]:
+    return {
+        name
+        for params in (CompletionCreateParamsNonStreaming, CompletionCreateParamsStreaming)
+        for name in get_type_hints(params)
+    }
 
 
-def test_a_seed_that_is_too_large_is_told_both_bounds() -> None:
-    # 2^63 is a whole number of 64 bits too, without a sign.
-    assert expectation("seed") == f"a whole number from {-(2**63)} to {2**63 - 1}"
+def fields_of_vllm() -> set[str]:
+    """Read from the source: importing vLLM takes seconds, and its names stand in the class."""
+    spec = find_spec("vllm")
+    assert spec is not None
+    assert spec.origin is not None
+    protocol = Path(spec.origin).parent / "entrypoints" / "openai" / "chat_completion" / "protocol.py"
+    (request,) = [
+        node
+        for node in ast.parse(protocol.read_text()).body
+        if isinstance(node, ast.ClassDef) and node.name == "ChatCompletionRequest"
+    ]
+    return {
+        node.target.id
+        for node in request.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id[0] != "_"
+    }
+
+
+def test_the_lists_that_are_compared_are_whole() -> None:
+    assert {"messages", "stream", "top_p"} <= fields_of_openai()
+    assert {"messages", "top_k", "cache_salt"} <= fields_of_vllm()
+
+
+def test_no_field_of_openai_falls_through_silently() -> None:
+    assert [name for name in sorted(fields_of_openai()) if name not in KNOWN] == []
+
+
+def test_no_field_of_vllm_falls_through_silently() -> None:
+    assert [name for name in sorted(fields_of_vllm()) if name not in KNOWN] == []
+
+
+def test_a_field_has_one_place() -> None:
+    assert len(KNOWN) == len(ChatBody.__struct_fields__) + len(IGNORED) + len(NEUTRAL)
+
+
+@pytest.mark.parametrize("name", sorted(IGNORED))
+def test_what_is_ignored_is_documented(name: str) -> None:
+    assert f"`{name}`" in PAGE
+
+
+@pytest.mark.parametrize("name", sorted(NEUTRAL))
+def test_what_is_refused_is_documented(name: str) -> None:
+    assert f"`{name}`" in PAGE
+
+
+@pytest.mark.parametrize("name", sorted(ChatBody.__struct_fields__))
+def test_what_is_served_is_documented(name: str) -> None:
+    assert re.search(rf"\| .*`{name}[`.]", PAGE)
+
+
+def ranges_of_the_schema(name: str) -> tuple[float | None, float | None]:
+    rules = generator_pb2.Sampling.DESCRIPTOR.fields_by_name[name].GetOptions().Extensions[validate_pb2.field]
+    number = getattr(rules, rules.WhichOneof("type") or "float")
+    low = number.gte if number.HasField("gte") else number.gt if number.HasField("gt") else None
+    return low, number.lte if number.HasField("lte") else None
+
+
+@pytest.mark.parametrize("name", SamplingParameters.__struct_fields__)
+def test_a_sampling_parameter_has_the_name_and_the_range_of_the_schema(name: str) -> None:
+    field = generator_pb2.Sampling.DESCRIPTOR.fields_by_name[name]
+    (meta,) = [meta for meta in metas_of(name) if meta.description]
+    if name not in ("seed", "stop"):
+        assert (meta.ge, meta.le) == ranges_of_the_schema(name)
+    elif name == "seed":
+        assert (meta.ge, meta.le, field.type) == (-(2**63), 2**63 - 1, field.TYPE_INT64)
+
+
+def metas_of(name: str) -> list[Meta]:
+    (hint, _) = get_args(get_type_hints(SamplingParameters, include_extras=True)[name])
+    return [meta for meta in hint.__metadata__ if isinstance(meta, Meta)]
+
+
+def test_every_sampling_parameter_of_the_schema_is_served() -> None:
+    # How many tokens is asked of the router, and is in the ticket.
+    schema = set(generator_pb2.Sampling.DESCRIPTOR.fields_by_name) - {"max_output_tokens"}
+    assert schema == set(SamplingParameters.__struct_fields__)

@@ -1,0 +1,21 @@
+"""What a failed call to another process is to a client of the edge."""
+
+from collections.abc import Mapping
+
+import grpc
+
+from services.edge.domain.openai.public_names import from_schema
+from services.kernel.errors import ComptoirError, Reason
+from services.runtime.grpc.status import error_from
+
+
+def call_error(failure: grpc.aio.AioRpcError, instead: Mapping[Reason, Reason]) -> ComptoirError:
+    """Returns the error of a failed call, its field as clients spell it.
+
+    `instead` replaces reasons that say something of the call and nothing of the client's request.
+    """
+    error = error_from(failure)
+    if error.reason in instead:
+        return ComptoirError(instead[error.reason])
+    error.field = from_schema(error.field)
+    return error

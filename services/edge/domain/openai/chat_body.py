@@ -1,0 +1,67 @@
+"""The body of a chat request by types: names, ranges, defaults, and what each must be in words."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from services.edge.domain.openai.parameters import SamplingParameters
+
+Flag = Annotated[bool, Meta(description="true or false")]
+_MaxTokens = Annotated[int, Meta(ge=-1, description="a whole number from 1; -1, 0 and null set no limit")]
+
+
+class ContentPart(Struct, frozen=True):
+    """A part of a message's content; those that are not text are known and not served."""
+
+    type: Literal["text", "image_url", "input_audio", "file", "refusal"]
+    text: str | None = None
+
+
+class ChatMessage(Struct, frozen=True):
+    """A message; the roles of tools are known and not served."""
+
+    role: (
+        Annotated[
+            Literal["system", "developer", "user", "assistant", "tool", "function"],
+            Meta(description="one of system, developer, user and assistant"),
+        ]
+        | None
+    ) = None
+    content: (
+        Annotated[
+            str | Annotated[list[ContentPart], Meta(max_length=1024)],
+            Meta(description="a string, or a list of up to 1024 parts of type text"),
+        ]
+        | None
+    ) = None
+
+
+class StreamOptions(Struct, frozen=True):
+    """What a stream brings besides its text."""
+
+    include_usage: Flag | None = None
+
+
+class ChatBody(SamplingParameters, frozen=True):
+    """A chat request as it is sent."""
+
+    model: (
+        Annotated[
+            str,
+            Meta(min_length=1, max_length=256, description="the name of a model, of 1 to 256 characters"),
+        ]
+        | None
+    ) = None
+    messages: (
+        Annotated[
+            list[Annotated[ChatMessage, Meta(description="an object with a role and a content")]],
+            Meta(min_length=1, max_length=1024, description="a list of 1 to 1024 messages"),
+        ]
+        | None
+    ) = None
+    max_tokens: _MaxTokens | None = None
+    max_completion_tokens: _MaxTokens | None = None
+    stream: Flag | None = None
+    stream_options: (
+        Annotated[StreamOptions, Meta(description="an object, and only where stream is true")] | None
+    ) = None

@@ -1,0 +1,42 @@
+"""Decoded JSON becomes a body by its types, or a refusal that names one parameter."""
+
+import functools
+from typing import Final, TypeVar, get_args, get_type_hints
+
+from msgspec import Struct, ValidationError, convert
+
+from services.edge.domain.openai.public_names import is_public
+from services.edge.domain.openai.refusals import JsonObject
+from services.kernel.errors import ComptoirError, Reason
+
+AnyBody = TypeVar("AnyBody", bound=Struct)
+_PLACE: Final = " - at `$"
+
+
+def converted(value: JsonObject, to: type[AnyBody]) -> AnyBody:
+    """Returns `value` as a body; raises REQUEST_INVALID with the public name of what breaks a rule."""
+    try:
+        return convert(_with_whole_numbers(value, to), to)
+    except ValidationError as error:
+        name = _named(error)
+    # Outside of the handler: the validation's error may hold a value, so it is no context of the refusal.
+    raise ComptoirError(Reason.REQUEST_INVALID, field=name)
+
+
+def _with_whole_numbers(value: JsonObject, to: type[Struct]) -> JsonObject:
+    """Writes `100.0` as 100, which languages with one type of number mean and msgspec does not take."""
+    floats = [name for name in _whole_numbers(to) if type(value.get(name)) is float]
+    return {**value, **{name: int(value[name]) for name in floats if value[name].is_integer()}}
+
+
+@functools.cache
+def _whole_numbers(of: type[Struct]) -> tuple[str, ...]:
+    return tuple(name for name, hint in get_type_hints(of).items() if int in get_args(hint))
+
+
+def _named(error: ValidationError) -> str:
+    """Returns the longest public name on the path at the end of a message, whose other words are not read."""
+    name = str(error).rpartition(_PLACE)[2].removesuffix("`").removeprefix(".")
+    while name and not is_public(name):
+        name = name[: max(name.rfind("."), name.rfind("["), 0)]
+    return name

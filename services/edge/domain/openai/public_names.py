@@ -1,0 +1,69 @@
+"""The names of request parameters that an answer may repeat, and what each must be."""
+
+import re
+from collections.abc import Iterator
+from types import MappingProxyType
+from typing import Any, Final, get_args, get_origin, get_type_hints
+
+from msgspec import Meta, Struct
+
+from services.edge.domain.openai.chat_body import ChatBody
+from services.edge.domain.openai.parameters import (
+    NEUTRAL,
+    NEUTRAL_IN_MESSAGE,
+    NEUTRAL_IN_STREAM_OPTIONS,
+    words_of,
+)
+
+
+def _described(hint: Any, path: str) -> Iterator[tuple[str, str]]:  # a type, as `get_type_hints` gives it
+    """Yields the path and the description of each type within `hint` that has one."""
+    for meta in getattr(hint, "__metadata__", ()):
+        if isinstance(meta, Meta) and meta.description:
+            yield path, meta.description
+    if isinstance(hint, type) and issubclass(hint, Struct):
+        for name, inner in get_type_hints(hint, include_extras=True).items():
+            yield from _described(inner, f"{path}.{name}".removeprefix("."))
+    for inner in get_args(hint):
+        yield from _described(inner, f"{path}[]" if get_origin(hint) is list else path)
+
+
+# The only parameter names that ever leave the edge; an index of a message or a part stands as [].
+EXPECTED: Final = MappingProxyType(
+    dict(_described(ChatBody, ""))
+    | words_of(NEUTRAL)
+    | words_of(NEUTRAL_IN_MESSAGE, "messages[].")
+    | words_of(NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
+)
+
+# How the other processes' schemas spell what a client of the edge sent; sampling parameters have one name.
+_FROM_SCHEMA: Final = MappingProxyType(
+    {
+        "max_output_tokens": "max_completion_tokens",
+        "prompt_tokens_upper_bound": "messages",
+        "messages.text": "messages",
+        "messages.parts": "messages",
+        "messages.role": "messages",
+    }
+)
+_INDEX: Final = re.compile(r"\[[0-9]{1,4}\]")
+
+
+def from_schema(field: str) -> str:
+    """Returns the parameter as a client spells it, for a field of another process's schema."""
+    name = field.removeprefix("sampling.")
+    return _FROM_SCHEMA.get(name, name)
+
+
+def is_public(name: str) -> bool:
+    """Returns whether `name` is a parameter as a client spells it."""
+    return _listed(name) in EXPECTED
+
+
+def expectation(name: str) -> str:
+    """Returns what the parameter `name`, a public name, must be."""
+    return EXPECTED[_listed(name)]
+
+
+def _listed(name: str) -> str:
+    return _INDEX.sub("[]", name)
