@@ -43,6 +43,7 @@ class Emitter:
             Pseudonyms(secret, settings.pseudonym_epoch),
             _demands(settings),
             clock,
+            streams=self._server.joined,
             on_health=lambda is_well: self._server.set_serving(is_serving=is_well),
         )
         add_EmitterServiceServicer_to_server(self._servicer, self._server.server)

@@ -97,7 +97,7 @@ class Generator:
             around, self._gate, max_requests=settings.max_requests, load_changed=link.load_changed
         )
         server = build_server(settings.listen, clock=clock, max_receive_bytes=settings.max_request_bytes)
-        GeneratorService(generations, self._signatures, clock).add_to(server.server)
+        GeneratorService(server, generations, self._signatures, clock)
         if settings.listen.is_described:
             add_reflection(server.server, generator_pb2.DESCRIPTOR)
         return ServedEngine(engine, generations, recorder, sink, link, server, clock, settings)

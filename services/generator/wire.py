@@ -89,14 +89,23 @@ def response_from(message: Started | Delta | Finished) -> generator_pb2.Generate
         delta = generator_pb2.Delta(text=message.text, output_tokens=message.output_tokens)
         return generator_pb2.GenerateResponse(delta=delta)
     if isinstance(message, Started):
-        started = generator_pb2.Started(
-            request_id_high=message.request_id.high,
-            request_id_low=message.request_id.low,
-            input_tokens=message.input_tokens,
-        )
-        return generator_pb2.GenerateResponse(started=started)
+        return generator_pb2.GenerateResponse(started=started_from(message))
+    return generator_pb2.GenerateResponse(finished=finished_from(message))
+
+
+def started_from(message: Started) -> generator_pb2.Started:
+    """Returns what is said when a ticket was accepted."""
+    return generator_pb2.Started(
+        request_id_high=message.request_id.high,
+        request_id_low=message.request_id.low,
+        input_tokens=message.input_tokens,
+    )
+
+
+def finished_from(message: Finished) -> generator_pb2.Finished:
+    """Returns what is said at the end of a whole answer."""
     counts, timings = message.counts, message.timings
-    finished = generator_pb2.Finished(
+    return generator_pb2.Finished(
         finish_reason=_FINISH_REASONS[message.outcome],
         input_tokens=counts.input_tokens,
         cached_input_tokens=counts.cached_input_tokens,
@@ -105,7 +114,6 @@ def response_from(message: Started | Delta | Finished) -> generator_pb2.Generate
         ttft_microseconds=timings.ttft_microseconds,
         duration_microseconds=timings.duration_microseconds,
     )
-    return generator_pb2.GenerateResponse(finished=finished)
 
 
 def generation_from(event: TerminalEvent, *, config_digest: int) -> usage_pb2.Generation:

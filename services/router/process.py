@@ -105,7 +105,7 @@ class Router:
         deployment = Deployment(self._catalog, self._region, self._settings.digest)
         authenticator = Authenticator(self._keys, pepper=pepper, region=self._region)
         admitter = Admitter(ports, authenticator, deployment, self._settings)
-        routing = RouterServer(admitter, self._leases)
+        routing = RouterServer(self._public.joined, admitter, self._leases)
         router_pb2_grpc.add_RouterServiceServicer_to_server(routing, self._public.server)
         if self._settings.listen.is_described:
             add_reflection(self._public.server, router_pb2.DESCRIPTOR)

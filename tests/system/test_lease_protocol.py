@@ -67,7 +67,7 @@ async def replica(running: RunningRouter, number: int) -> AsyncIterator[None]:
     generations = Generations(around, gate, max_requests=20, load_changed=link.load_changed)
     server = build_server(GrpcListen(address=address), clock=clock)
     public_key = Ed25519PrivateKey.from_private_bytes(seed).public_key()
-    GeneratorService(generations, Ed25519Signatures({1: public_key}), clock).add_to(server.server)
+    GeneratorService(server, generations, Ed25519Signatures({1: public_key}), clock)
     await server.start()
     reporting = asyncio.create_task(link.run(generations.load))
     try:

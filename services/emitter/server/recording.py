@@ -1,7 +1,7 @@
 """EmitterService over a spool."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 
 from comptoir.emitter.v1 import emitter_pb2, emitter_pb2_grpc
 
@@ -10,9 +10,11 @@ from services.emitter.domain.agreement import Agreement, Source
 from services.emitter.domain.demands import Demands, NotAcceptableNowError
 from services.emitter.domain.ports import Event, Spool, Taken
 from services.emitter.domain.pseudonym import Pseudonyms
+from services.emitter.server.joined import JoinedRecords
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError
 from services.runtime.grpc.interceptors import Context
+from services.runtime.grpc.joined.answers import JoinedStreams
 from services.runtime.logs import get_logger
 from services.runtime.telemetry import counter
 
@@ -34,8 +36,16 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
     """
 
     def __init__(
-        self, spool: Spool, pseudonyms: Pseudonyms, demands: Demands, clock: Clock, *, on_health: OnHealth
+        self,
+        spool: Spool,
+        pseudonyms: Pseudonyms,
+        demands: Demands,
+        clock: Clock,
+        *,
+        streams: JoinedStreams,
+        on_health: OnHealth,
     ) -> None:
+        self._streams = streams
         self._spool = spool
         self._pseudonyms = pseudonyms
         self._demands = demands
@@ -55,6 +65,16 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
     ) -> emitter_pb2.RecordResponse:
         """Takes the request's events, all or none."""
         del context
+        return await self._record(request)
+
+    async def RecordMany(  # type: ignore[override] # noqa: N802 - the name in the schema
+        self, requests: AsyncIterator[emitter_pb2.RecordManyRequest], context: Context
+    ) -> None:
+        """Takes the events of many batches, each all or none."""
+        stream = JoinedRecords(self._streams, self._record)
+        await stream.answers.serve(requests, stream.receive, context.write)
+
+    async def _record(self, request: emitter_pb2.RecordRequest) -> emitter_pb2.RecordResponse:
         self._heard_at_seconds = self._clock.monotonic_seconds()
         try:
             taken = await self._take(await self._acceptable(request))

@@ -48,6 +48,14 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """An admission and the event that makes it durable."""
+
+    admission: Admission
+    event: AdmissionEvent
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """What this router serves: models in one region, under settings that a digest names."""
 
@@ -93,7 +101,21 @@ class Admitter:
         self._last_chosen: dict[int, int] = {}
 
     async def admit(self, request: AdmitRequest) -> Admission:
-        """Returns tickets; raises the reason of a refusal, after which nothing stays reserved."""
+        """Returns tickets that are durable; raises why there are none, after which nothing stays reserved."""
+        decision = await self.decide(request)
+        try:
+            await self._ports.log.record(decision.event)
+        except BaseException:
+            # Not durable, or the caller went away: no ticket leaves, so nothing may stay reserved.
+            await self._ports.leases.cancel(decision.admission.grant.lease_id)
+            raise
+        return decision.admission
+
+    async def decide(self, request: AdmitRequest) -> Decision:
+        """Returns tickets that the caller may use at once, though it may show nobody anything yet.
+
+        Raises the reason of a refusal, after which nothing stays reserved.
+        """
         clock = self._ports.clock
         request_id = request.request_id if request.request_id.is_set else Identity.random()
         findings = _Findings(
@@ -104,13 +126,16 @@ class Admitter:
         except ComptoirError as refusal:
             await self._record_refusal(findings, refusal.reason)
             raise
+        return Decision(admission, self._event(findings, Reason.UNSPECIFIED, admission))
+
+    async def record(self, decision: Decision) -> None:
+        """Returns once a decision is durable; raises why it is not, after which its lease is given back."""
         try:
-            await self._ports.log.record(self._event(findings, Reason.UNSPECIFIED, admission))
+            await self._ports.log.record(decision.event)
         except BaseException:
-            # Not durable, or the caller went away: no ticket leaves, so nothing may stay reserved.
-            await self._ports.leases.cancel(admission.grant.lease_id)
+            # Its tickets are with the caller: what they reserve comes back once they are dead.
+            await self._ports.leases.release(decision.admission.grant.lease_id)
             raise
-        return admission
 
     async def models_of(self, api_key: str) -> list[Model]:
         """Returns the models that a key may use, by name; raises as `admit` does for a bad key."""

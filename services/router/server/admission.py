@@ -1,18 +1,23 @@
 """RouterService: one method per call, one step of the domain each."""
 
+from collections.abc import AsyncIterator
+
 from comptoir.router.v1 import router_pb2, router_pb2_grpc
 
 from services.kernel.identity import Identity
 from services.router.domain.admission import Admitter
 from services.router.domain.leases import Leases
+from services.router.server.joined import JoinedAdmissions
 from services.router.wire import admission as wire
 from services.runtime.grpc.interceptors import Context
+from services.runtime.grpc.joined.answers import JoinedStreams
 
 
 class RouterServer(router_pb2_grpc.RouterServiceServicer):
     """Answers the edges and internal services."""
 
-    def __init__(self, admission: Admitter, leases: Leases) -> None:
+    def __init__(self, streams: JoinedStreams, admission: Admitter, leases: Leases) -> None:
+        self._streams = streams
         self._admission = admission
         self._leases = leases
 
@@ -22,6 +27,13 @@ class RouterServer(router_pb2_grpc.RouterServiceServicer):
         """Admits or refuses a request."""
         del context
         return wire.admit_response(await self._admission.admit(wire.admit_request(request)))
+
+    async def AdmitMany(  # type: ignore[override] # noqa: N802 - the schema's name
+        self, requests: AsyncIterator[router_pb2.AdmitManyRequest], context: Context
+    ) -> None:
+        """Admits or refuses many requests, ahead of their records."""
+        stream = JoinedAdmissions(self._streams, self._admission)
+        await stream.answers.serve(requests, stream.receive, context.write)
 
     async def Release(  # noqa: N802 - the schema's name
         self, request: router_pb2.ReleaseRequest, context: Context

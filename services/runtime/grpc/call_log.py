@@ -9,6 +9,7 @@ import structlog
 
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from services.runtime.grpc.status import STATUS
 from services.runtime.logs import get_logger, log_failure
 from services.runtime.telemetry import counter, histogram
@@ -48,6 +49,11 @@ class CallLog:
         """Counts an unexpected failure and logs its type and place."""
         self._internal.add(1, {"error_type": type(error).__name__})
         log_failure(_log, "call_failed", error, method=method)
+
+
+def name_request(request_id: Identity) -> None:
+    """Gives a call its request's id where that is known only now; its own line has it too."""
+    structlog.contextvars.bind_contextvars(request_id=request_id.hex)
 
 
 class CallRecord:

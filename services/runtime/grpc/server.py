@@ -14,6 +14,7 @@ from services.runtime.grpc.call_log import CallLog
 from services.runtime.grpc.callers import Callers
 from services.runtime.grpc.health import HealthService
 from services.runtime.grpc.interceptors import CallBoundary
+from services.runtime.grpc.joined.answers import JoinedStreams
 from services.runtime.grpc.readiness_service import ReadinessServicer
 from services.runtime.logs import get_logger
 from services.runtime.settings import SettingsError
@@ -46,7 +47,7 @@ class GrpcServer:
         calls: CallLog,
     ) -> None:
         self.server = server
-        self.calls = calls
+        self.joined = JoinedStreams(calls)
         self._listen = listen
         self._healths = healths
         self._readiness = readiness
@@ -95,6 +96,7 @@ class GrpcServer:
         """Says NOT_SERVING, takes no new calls, and lets open ones end within the grace."""
         self._readiness.tell(DRAINING)
         self._healths.shut_down()
+        self.joined.end()
         await self.server.stop(grace_seconds)
 
 

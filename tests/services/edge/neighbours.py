@@ -16,10 +16,11 @@ from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcListen
 from services.runtime.grpc.server import GrpcServer, build_server
+from tests.fakes.joined import AdmitsMany, GeneratesMany, RecordsMany
 from tests.services.edge.scripts import LEASE, GeneratorScript, RouterScript, Step
 
 
-class ScriptedRouter(router_pb2_grpc.RouterServiceServicer):
+class ScriptedRouter(AdmitsMany):
     def __init__(self, script: RouterScript) -> None:
         self.script = script
 
@@ -76,7 +77,7 @@ class ScriptedRouter(router_pb2_grpc.RouterServiceServicer):
         )
 
 
-class ScriptedGenerator(generator_pb2_grpc.GeneratorServiceServicer):
+class ScriptedGenerator(GeneratesMany):
     def __init__(self, script: GeneratorScript) -> None:
         self.script = script
 
@@ -110,7 +111,7 @@ class ScriptedGenerator(generator_pb2_grpc.GeneratorServiceServicer):
             raise
 
 
-class ScriptedEmitter(emitter_pb2_grpc.EmitterServiceServicer):
+class ScriptedEmitter(RecordsMany):
     def __init__(self) -> None:
         self.events: list[usage_pb2.EdgeRequest] = []
         self.seen: list[usage_pb2.EdgeRequest] = []

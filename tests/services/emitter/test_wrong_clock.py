@@ -28,6 +28,7 @@ from services.runtime.addresses import GrpcListen, GrpcTarget
 from services.runtime.grpc.server import build_server
 from tests.contracts.spool import spool_file
 from tests.fakes.emitter_ports import MemorySpool
+from tests.fakes.joined import joined_streams
 from tests.services.emitter.requests import generation
 from tests.services.generator.domain.test_recording import EVENT, Pauses
 from tests.services.generator.domain.test_ticket import CLAIMS
@@ -85,7 +86,14 @@ async def count_through(steps: list[tuple[int, int]], folder: Path) -> None:
 
     clock = ManualClock()
     spool = SqliteSpool(replace(spool_file(folder), limits=SpoolLimits(10**6, 86_400.0)), clock)
-    servicer = EmitterServicer(spool, Pseudonyms(bytes(32), 1), Demands(region=1), clock, on_health=on_health)
+    servicer = EmitterServicer(
+        spool,
+        Pseudonyms(bytes(32), 1),
+        Demands(region=1),
+        clock,
+        streams=joined_streams(),
+        on_health=on_health,
+    )
     producer, now, stored = Producer(servicer), TRUE_START, list[int]()
     for off_seconds, begun in [*steps, (0, 0), (0, 0)]:
         now += 1_000_000
@@ -129,7 +137,12 @@ async def test_generations_that_ended_while_the_clock_was_two_hours_slow_are_bil
     address = f"unix:{tmp_path}/e.sock"
     server = build_server(GrpcListen(address=address), clock=clock)
     servicer = EmitterServicer(
-        spool, Pseudonyms(bytes(32), 1), Demands(region=CLAIMS.region), clock, on_health=on_health
+        spool,
+        Pseudonyms(bytes(32), 1),
+        Demands(region=CLAIMS.region),
+        clock,
+        streams=joined_streams(),
+        on_health=on_health,
     )
     add_EmitterServiceServicer_to_server(servicer, server.server)
     await server.start()

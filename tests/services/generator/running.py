@@ -139,7 +139,7 @@ class RunningGenerator:
     async def start(self) -> None:
         server = build_server(GrpcListen(address=self.address), clock=self.clock)
         signatures = Ed25519Signatures({KEY_NUMBER: self.key.public_key()})
-        GeneratorService(self.generations, signatures, self.clock).add_to(server.server)
+        GeneratorService(server, self.generations, signatures, self.clock)
         served = ServedEngine(
             self.engine,
             self.generations,

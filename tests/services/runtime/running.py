@@ -13,11 +13,12 @@ from services.kernel.clock import ManualClock
 from services.runtime.addresses import GrpcListen
 from services.runtime.grpc.reflection import add_reflection
 from services.runtime.grpc.server import GrpcServer, build_server
+from tests.fakes.joined import RecordsMany
 
 Script = Callable[..., Any]
 
 
-class Emitter(emitter_pb2_grpc.EmitterServiceServicer):
+class Emitter(RecordsMany):
     """Keeps what it was sent and answers as `answer` says."""
 
     def __init__(self) -> None:

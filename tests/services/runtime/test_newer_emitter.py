@@ -14,10 +14,11 @@ from services.kernel.clock import SystemClock
 from services.runtime.addresses import GrpcTarget
 from services.runtime.emitter_client import EmitterClient
 from services.runtime.grpc.status import DETAIL_KEY
+from tests.fakes.joined import RecordsMany
 from tests.services.emitter.requests import replica_load
 
 
-class NewerEmitter(emitter_pb2_grpc.EmitterServiceServicer):
+class NewerEmitter(RecordsMany):
     """Refuses one event for a reason that this build does not know, while it is told to."""
 
     is_refusing = True

@@ -4,15 +4,39 @@ import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from google.protobuf.message import Message
 
 from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from services.runtime.grpc.call_log import CallLog, CallRecord
+from services.runtime.grpc.waiting_calls import WaitingCalls
+
+# A stream needs no key, only its calls do: without bounds, streams that say nothing would fill a server. Who
+# has one ended opens another with its next call.
+_IDLE_SECONDS: Final = 300.0
+_MOST_IDLE: Final = 256
+_PATIENCE_SECONDS: Final = 1.0
+# Of one stream that are open at once; what is above is refused, call by call.
+MAX_CALLS: Final = 4096
 
 _Request = TypeVar("_Request", bound=Message)
 _Response = TypeVar("_Response", bound=Message)
+
+
+class JoinedStreams:
+    """The streams of one server: they log where it logs, and end when it drains."""
+
+    def __init__(self, log: CallLog) -> None:
+        self.log = log
+        self.open: set[JoinedAnswers[Any, Any]] = set()
+        self.idle = WaitingCalls(most_waiting=_MOST_IDLE, patience_seconds=_PATIENCE_SECONDS)
+
+    def end(self) -> None:
+        """Ends every stream once all of its calls have ended."""
+        for stream in self.open:
+            stream.end()
 
 
 class JoinedAnswers(Generic[_Request, _Response]):
@@ -24,9 +48,14 @@ class JoinedAnswers(Generic[_Request, _Response]):
     """
 
     def __init__(
-        self, log: CallLog, method: str, *, outgoing: Callable[[], _Response | None], max_calls: int
+        self,
+        streams: JoinedStreams,
+        method: str,
+        *,
+        outgoing: Callable[[], _Response | None],
+        max_calls: int = MAX_CALLS,
     ) -> None:
-        self._log = log
+        self._streams = streams
         self._method = method
         self._outgoing = outgoing
         self._max_calls = max_calls
@@ -46,9 +75,10 @@ class JoinedAnswers(Generic[_Request, _Response]):
     def start(
         self,
         number: int,
-        request_id: str,
         work: Callable[[], Coroutine[Any, Any, None]],
         failed: Callable[[ComptoirError], None],
+        *,
+        request_id: Identity | None = None,
     ) -> None:
         """Begins a call; `failed` is told once how it failed, and nothing where the caller cancelled it.
 
@@ -61,7 +91,8 @@ class JoinedAnswers(Generic[_Request, _Response]):
         elif len(self._calls) >= self._max_calls:
             failed(ComptoirError(Reason.REPLICA_OVERLOADED))
         else:
-            record = self._log.start(self._method, request_id)
+            record = self._streams.log.start(self._method, (request_id or Identity.random()).hex)
+            self._changed.set()
             context = contextvars.copy_context()
             context.run(record.bind)
             task = self._calls[number] = asyncio.create_task(work(), context=context)
@@ -84,16 +115,29 @@ class JoinedAnswers(Generic[_Request, _Response]):
         Cancelled, or with a stream that broke, it cancels every call and waits for their ends.
         """
         reading = asyncio.create_task(self._read(requests, receive))
+        self._streams.open.add(self)
         try:
             while not (self._is_ending and not self._calls):
-                await self._changed.wait()
-                self._changed.clear()
+                await self._change()
                 while (message := self._outgoing()) is not None:
                     await write(message)
             reading.cancel()
             await self._settle(reading)
         finally:
+            self._streams.open.discard(self)
             await self._cancel_all(reading)
+
+    async def _change(self) -> None:
+        """Waits for something to do; a stream without a call waits in a place that others may need."""
+        if self._calls:
+            await self._changed.wait()
+        else:
+            try:
+                async with self._streams.idle.place(_IDLE_SECONDS):
+                    await self._changed.wait()
+            except TimeoutError:
+                self._is_ending = True
+        self._changed.clear()
 
     async def _read(self, requests: AsyncIterator[_Request], receive: Callable[[_Request], None]) -> None:
         try:

@@ -21,6 +21,7 @@ from services.runtime.grpc.server import build_server, channel
 from services.runtime.grpc.status import error_from
 from tests.contracts.spool import MAX_AGE_SECONDS, spool_file
 from tests.fakes.emitter_ports import MemorySpool
+from tests.fakes.joined import joined_streams
 from tests.services.emitter.requests import STARTED, admission, generation, one_of_each, replica_load
 
 if TYPE_CHECKING:
@@ -53,7 +54,14 @@ def spool(clock: ManualClock) -> MemorySpool:
 
 @pytest.fixture
 def servicer(spool: MemorySpool, clock: ManualClock, healths: Healths) -> EmitterServicer:
-    return EmitterServicer(spool, Pseudonyms(bytes(32), 1), Demands(region=1), clock, on_health=healths)
+    return EmitterServicer(
+        spool,
+        Pseudonyms(bytes(32), 1),
+        Demands(region=1),
+        clock,
+        streams=joined_streams(),
+        on_health=healths,
+    )
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget
 from services.runtime.grpc.status import STATUS, trailing_metadata
+from tests.fakes.joined import RecordsMany
 from tests.services.generator.domain.test_recording import EVENT
 
 SAMPLE = LoadSample(
@@ -24,7 +25,7 @@ SAMPLE = LoadSample(
 )
 
 
-class Emitter(emitter_pb2_grpc.EmitterServiceServicer):
+class Emitter(RecordsMany):
     """Remembers what it is given, or refuses it."""
 
     def __init__(self) -> None:

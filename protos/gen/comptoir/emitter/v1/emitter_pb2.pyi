@@ -4,6 +4,7 @@ isort:skip_file
 Durable hand-over of count-only events."""
 
 from collections import abc as _abc
+from comptoir.error.v1 import error_reason_pb2 as _error_reason_pb2
 from comptoir.usage.v1 import usage_pb2 as _usage_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -62,6 +63,70 @@ class RecordRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RecordRequest: _TypeAlias = RecordRequest  # noqa: Y015
+
+@_typing.final
+class RecordManyRequest(_message.Message):
+    """One batch among many."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_NUMBER_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
+    call_number: _builtins.int
+    """The caller's number for it, never used twice on one stream."""
+    @_builtins.property
+    def request(self) -> Global___RecordRequest:
+        """As for Record."""
+
+    def __init__(
+        self,
+        *,
+        call_number: _builtins.int = ...,
+        request: Global___RecordRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_number", b"call_number", "request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordManyRequest: _TypeAlias = RecordManyRequest  # noqa: Y015
+
+@_typing.final
+class RecordManyResponse(_message.Message):
+    """What became of one batch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_NUMBER_FIELD_NUMBER: _builtins.int
+    RECORDED_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    call_number: _builtins.int
+    """The caller's number."""
+    @_builtins.property
+    def recorded(self) -> Global___RecordResponse:
+        """The events are durable."""
+
+    @_builtins.property
+    def refused(self) -> _error_reason_pb2.ErrorDetail:
+        """Why not; as for Record."""
+
+    def __init__(
+        self,
+        *,
+        call_number: _builtins.int = ...,
+        recorded: Global___RecordResponse | None = ...,
+        refused: _error_reason_pb2.ErrorDetail | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["recorded", b"recorded", "refused", b"refused", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_number", b"call_number", "recorded", b"recorded", "refused", b"refused", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["recorded", "refused"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___RecordManyResponse: _TypeAlias = RecordManyResponse  # noqa: Y015
 
 @_typing.final
 class RecordResponse(_message.Message):

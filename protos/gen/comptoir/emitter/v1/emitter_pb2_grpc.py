@@ -40,6 +40,11 @@ class EmitterServiceStub:
                 request_serializer=comptoir_dot_emitter_dot_v1_dot_emitter__pb2.RecordRequest.SerializeToString,
                 response_deserializer=comptoir_dot_emitter_dot_v1_dot_emitter__pb2.RecordResponse.FromString,
                 _registered_method=True)
+        self.RecordMany = channel.stream_stream(
+                '/comptoir.emitter.v1.EmitterService/RecordMany',
+                request_serializer=comptoir_dot_emitter_dot_v1_dot_emitter__pb2.RecordManyRequest.SerializeToString,
+                response_deserializer=comptoir_dot_emitter_dot_v1_dot_emitter__pb2.RecordManyResponse.FromString,
+                _registered_method=True)
 
 
 class EmitterServiceServicer:
@@ -59,6 +64,14 @@ class EmitterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RecordMany(self, request_iterator, context):
+        """As Record, for many batches on one stream, answered in no order as each becomes durable. What is wrong with
+        one is no matter of the others. Ends with OK while the emitter drains, once every batch has its answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EmitterServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -66,6 +79,11 @@ def add_EmitterServiceServicer_to_server(servicer, server):
                     servicer.Record,
                     request_deserializer=comptoir_dot_emitter_dot_v1_dot_emitter__pb2.RecordRequest.FromString,
                     response_serializer=comptoir_dot_emitter_dot_v1_dot_emitter__pb2.RecordResponse.SerializeToString,
+            ),
+            'RecordMany': grpc.stream_stream_rpc_method_handler(
+                    servicer.RecordMany,
+                    request_deserializer=comptoir_dot_emitter_dot_v1_dot_emitter__pb2.RecordManyRequest.FromString,
+                    response_serializer=comptoir_dot_emitter_dot_v1_dot_emitter__pb2.RecordManyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -96,6 +114,33 @@ class EmitterService:
             '/comptoir.emitter.v1.EmitterService/Record',
             comptoir_dot_emitter_dot_v1_dot_emitter__pb2.RecordRequest.SerializeToString,
             comptoir_dot_emitter_dot_v1_dot_emitter__pb2.RecordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordMany(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/comptoir.emitter.v1.EmitterService/RecordMany',
+            comptoir_dot_emitter_dot_v1_dot_emitter__pb2.RecordManyRequest.SerializeToString,
+            comptoir_dot_emitter_dot_v1_dot_emitter__pb2.RecordManyResponse.FromString,
             options,
             channel_credentials,
             insecure,

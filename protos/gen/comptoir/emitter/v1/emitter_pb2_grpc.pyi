@@ -42,6 +42,10 @@ class EmitterServiceStub:
     or region than the emitter's: keep it and try again, alone, because the
     others of its call are not at fault. REQUEST_INVALID is final.
     """
+    RecordMany: _grpc.StreamStreamMultiCallable[_emitter_pb2.RecordManyRequest, _emitter_pb2.RecordManyResponse]
+    """As Record, for many batches on one stream, answered in no order as each becomes durable. What is wrong with
+    one is no matter of the others. Ends with OK while the emitter drains, once every batch has its answer.
+    """
 
 @_typing.type_check_only
 class EmitterServiceAsyncStub(EmitterServiceStub):
@@ -56,6 +60,10 @@ class EmitterServiceAsyncStub(EmitterServiceStub):
     (`started_at_microseconds`), schema (`schema_version`, or an enum's field)
     or region than the emitter's: keep it and try again, alone, because the
     others of its call are not at fault. REQUEST_INVALID is final.
+    """
+    RecordMany: _aio.StreamStreamMultiCallable[_emitter_pb2.RecordManyRequest, _emitter_pb2.RecordManyResponse]  # type: ignore[assignment]
+    """As Record, for many batches on one stream, answered in no order as each becomes durable. What is wrong with
+    one is no matter of the others. Ends with OK while the emitter drains, once every batch has its answer.
     """
 
 class EmitterServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -74,6 +82,16 @@ class EmitterServiceServicer(metaclass=_abc_1.ABCMeta):
         (`started_at_microseconds`), schema (`schema_version`, or an enum's field)
         or region than the emitter's: keep it and try again, alone, because the
         others of its call are not at fault. REQUEST_INVALID is final.
+        """
+
+    @_abc_1.abstractmethod
+    def RecordMany(
+        self,
+        request_iterator: _MaybeAsyncIterator[_emitter_pb2.RecordManyRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_emitter_pb2.RecordManyResponse], _abc.AsyncIterator[_emitter_pb2.RecordManyResponse]]:
+        """As Record, for many batches on one stream, answered in no order as each becomes durable. What is wrong with
+        one is no matter of the others. Ends with OK while the emitter drains, once every batch has its answer.
         """
 
 def add_EmitterServiceServicer_to_server(servicer: EmitterServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -4,6 +4,7 @@ isort:skip_file
 Token generation on one replica."""
 
 from collections import abc as _abc
+from comptoir.error.v1 import error_reason_pb2 as _error_reason_pb2
 from comptoir.ticket.v1 import ticket_pb2 as _ticket_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -243,6 +244,204 @@ class GenerateResponse(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
 Global___GenerateResponse: _TypeAlias = GenerateResponse  # noqa: Y015
+
+@_typing.final
+class GenerateCall(_message.Message):
+    """One request among many."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_NUMBER_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
+    TIMEOUT_MILLISECONDS_FIELD_NUMBER: _builtins.int
+    call_number: _builtins.int
+    """The caller's number for it, never used twice on one stream."""
+    request: _builtins.bytes
+    """A GenerateRequest, serialized: the rest of it is read once its ticket is known to be good."""
+    timeout_milliseconds: _builtins.int
+    """How long the caller waits at most, in milliseconds; 0 is without a bound of its own."""
+    def __init__(
+        self,
+        *,
+        call_number: _builtins.int = ...,
+        request: _builtins.bytes = ...,
+        timeout_milliseconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_number", b"call_number", "request", b"request", "timeout_milliseconds", b"timeout_milliseconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GenerateCall: _TypeAlias = GenerateCall  # noqa: Y015
+
+@_typing.final
+class GenerateManyRequest(_message.Message):
+    """What came up at the caller since its last message."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLS_FIELD_NUMBER: _builtins.int
+    CANCELLED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___GenerateCall]:
+        """New calls. Each is held against its rules alone: what is wrong with one is no matter of the others."""
+
+    @_builtins.property
+    def cancelled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Numbers of calls whose callers went away: the engine stops, and what was generated is counted."""
+
+    def __init__(
+        self,
+        *,
+        calls: _abc.Iterable[Global___GenerateCall] | None = ...,
+        cancelled: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "cancelled", b"cancelled"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GenerateManyRequest: _TypeAlias = GenerateManyRequest  # noqa: Y015
+
+@_typing.final
+class StartedCall(_message.Message):
+    """A call whose ticket was accepted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_NUMBER_FIELD_NUMBER: _builtins.int
+    STARTED_FIELD_NUMBER: _builtins.int
+    call_number: _builtins.int
+    """The caller's number."""
+    @_builtins.property
+    def started(self) -> Global___Started:
+        """As for Generate. It travels with what comes next, at the latest a moment later."""
+
+    def __init__(
+        self,
+        *,
+        call_number: _builtins.int = ...,
+        started: Global___Started | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["started", b"started"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_number", b"call_number", "started", b"started"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StartedCall: _TypeAlias = StartedCall  # noqa: Y015
+
+@_typing.final
+class Deltas(_message.Message):
+    """Text of many calls: the lists stand side by side, one entry each per piece of text."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_NUMBERS_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
+    OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def call_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The callers' numbers."""
+
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Whole UTF-8 characters."""
+
+    @_builtins.property
+    def output_tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Output tokens that each piece of text stands for."""
+
+    def __init__(
+        self,
+        *,
+        call_numbers: _abc.Iterable[_builtins.int] | None = ...,
+        texts: _abc.Iterable[_builtins.str] | None = ...,
+        output_tokens: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_numbers", b"call_numbers", "output_tokens", b"output_tokens", "texts", b"texts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Deltas: _TypeAlias = Deltas  # noqa: Y015
+
+@_typing.final
+class EndedCall(_message.Message):
+    """A call that ended."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_NUMBER_FIELD_NUMBER: _builtins.int
+    FINISHED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    call_number: _builtins.int
+    """The caller's number."""
+    @_builtins.property
+    def finished(self) -> Global___Finished:
+        """The answer is whole; the counts are durable."""
+
+    @_builtins.property
+    def failed(self) -> _error_reason_pb2.ErrorDetail:
+        """Why it is not."""
+
+    def __init__(
+        self,
+        *,
+        call_number: _builtins.int = ...,
+        finished: Global___Finished | None = ...,
+        failed: _error_reason_pb2.ErrorDetail | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ending", b"ending", "failed", b"failed", "finished", b"finished"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_number", b"call_number", "ending", b"ending", "failed", b"failed", "finished", b"finished"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_ending: _TypeAlias = _typing.Literal["finished", "failed"]  # noqa: Y015
+    _WhichOneofArgType_ending: _TypeAlias = _typing.Literal["ending", b"ending"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_ending) -> _WhichOneofReturnType_ending | None: ...
+
+Global___EndedCall: _TypeAlias = EndedCall  # noqa: Y015
+
+@_typing.final
+class GenerateManyResponse(_message.Message):
+    """What came up at the replica since its last message.
+    Of one call, what is in `started` comes before its texts, and these before its ending.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STARTED_FIELD_NUMBER: _builtins.int
+    DELTAS_FIELD_NUMBER: _builtins.int
+    ENDED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def started(self) -> _containers.RepeatedCompositeFieldContainer[Global___StartedCall]:
+        """Calls whose ticket was accepted."""
+
+    @_builtins.property
+    def deltas(self) -> Global___Deltas:
+        """Text."""
+
+    @_builtins.property
+    def ended(self) -> _containers.RepeatedCompositeFieldContainer[Global___EndedCall]:
+        """Calls that ended; nothing more is said of them."""
+
+    def __init__(
+        self,
+        *,
+        started: _abc.Iterable[Global___StartedCall] | None = ...,
+        deltas: Global___Deltas | None = ...,
+        ended: _abc.Iterable[Global___EndedCall] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deltas", b"deltas"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deltas", b"deltas", "ended", b"ended", "started", b"started"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GenerateManyResponse: _TypeAlias = GenerateManyResponse  # noqa: Y015
 
 @_typing.final
 class Started(_message.Message):

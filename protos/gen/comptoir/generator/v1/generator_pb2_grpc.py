@@ -40,6 +40,11 @@ class GeneratorServiceStub:
                 request_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateRequest.SerializeToString,
                 response_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateResponse.FromString,
                 _registered_method=True)
+        self.GenerateMany = channel.stream_stream(
+                '/comptoir.generator.v1.GeneratorService/GenerateMany',
+                request_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateManyRequest.SerializeToString,
+                response_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateManyResponse.FromString,
+                _registered_method=True)
         self.GetLoad = channel.unary_unary(
                 '/comptoir.generator.v1.GeneratorService/GetLoad',
                 request_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GetLoadRequest.SerializeToString,
@@ -61,6 +66,14 @@ class GeneratorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GenerateMany(self, request_iterator, context):
+        """As Generate, for many answers on one stream: what an engine's step brought to all of them is one message.
+        Cancelling the stream cancels all. Ends with OK while the replica drains, once every call has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetLoad(self, request, context):
         """Says how busy the replica is at this moment. Counts only; needs no ticket.
         """
@@ -75,6 +88,11 @@ def add_GeneratorServiceServicer_to_server(servicer, server):
                     servicer.Generate,
                     request_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateRequest.FromString,
                     response_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateResponse.SerializeToString,
+            ),
+            'GenerateMany': grpc.stream_stream_rpc_method_handler(
+                    servicer.GenerateMany,
+                    request_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateManyRequest.FromString,
+                    response_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateManyResponse.SerializeToString,
             ),
             'GetLoad': grpc.unary_unary_rpc_method_handler(
                     servicer.GetLoad,
@@ -110,6 +128,33 @@ class GeneratorService:
             '/comptoir.generator.v1.GeneratorService/Generate',
             comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateRequest.SerializeToString,
             comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GenerateMany(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/comptoir.generator.v1.GeneratorService/GenerateMany',
+            comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateManyRequest.SerializeToString,
+            comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateManyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,10 @@ class GeneratorServiceStub:
     Cancelling the call stops the engine and counts what was generated.
     Never retried by the server; a caller may use its next ticket as long as it got no Delta.
     """
+    GenerateMany: _grpc.StreamStreamMultiCallable[_generator_pb2.GenerateManyRequest, _generator_pb2.GenerateManyResponse]
+    """As Generate, for many answers on one stream: what an engine's step brought to all of them is one message.
+    Cancelling the stream cancels all. Ends with OK while the replica drains, once every call has ended.
+    """
     GetLoad: _grpc.UnaryUnaryMultiCallable[_generator_pb2.GetLoadRequest, _generator_pb2.GetLoadResponse]
     """Says how busy the replica is at this moment. Counts only; needs no ticket."""
 
@@ -52,6 +56,10 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
     a gRPC error with an ErrorDetail; without Finished the answer is not whole.
     Cancelling the call stops the engine and counts what was generated.
     Never retried by the server; a caller may use its next ticket as long as it got no Delta.
+    """
+    GenerateMany: _aio.StreamStreamMultiCallable[_generator_pb2.GenerateManyRequest, _generator_pb2.GenerateManyResponse]  # type: ignore[assignment]
+    """As Generate, for many answers on one stream: what an engine's step brought to all of them is one message.
+    Cancelling the stream cancels all. Ends with OK while the replica drains, once every call has ended.
     """
     GetLoad: _aio.UnaryUnaryMultiCallable[_generator_pb2.GetLoadRequest, _generator_pb2.GetLoadResponse]  # type: ignore[assignment]
     """Says how busy the replica is at this moment. Counts only; needs no ticket."""
@@ -69,6 +77,16 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
         a gRPC error with an ErrorDetail; without Finished the answer is not whole.
         Cancelling the call stops the engine and counts what was generated.
         Never retried by the server; a caller may use its next ticket as long as it got no Delta.
+        """
+
+    @_abc_1.abstractmethod
+    def GenerateMany(
+        self,
+        request_iterator: _MaybeAsyncIterator[_generator_pb2.GenerateManyRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_generator_pb2.GenerateManyResponse], _abc.AsyncIterator[_generator_pb2.GenerateManyResponse]]:
+        """As Generate, for many answers on one stream: what an engine's step brought to all of them is one message.
+        Cancelling the stream cancels all. Ends with OK while the replica drains, once every call has ended.
         """
 
     @_abc_1.abstractmethod

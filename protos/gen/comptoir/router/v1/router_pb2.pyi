@@ -4,6 +4,7 @@ isort:skip_file
 Admission and routing: who may call, how much, on which replica."""
 
 from collections import abc as _abc
+from comptoir.error.v1 import error_reason_pb2 as _error_reason_pb2
 from comptoir.ticket.v1 import ticket_pb2 as _ticket_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -187,6 +188,168 @@ class AdmitResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AdmitResponse: _TypeAlias = AdmitResponse  # noqa: Y015
+
+@_typing.final
+class AdmitCall(_message.Message):
+    """One request among many."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_NUMBER_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
+    TIMEOUT_MILLISECONDS_FIELD_NUMBER: _builtins.int
+    call_number: _builtins.int
+    """The caller's number for it, never used twice on one stream."""
+    timeout_milliseconds: _builtins.int
+    """How long the caller waits at most, in milliseconds; 0 is without a bound of its own."""
+    @_builtins.property
+    def request(self) -> Global___AdmitRequest:
+        """As for Admit."""
+
+    def __init__(
+        self,
+        *,
+        call_number: _builtins.int = ...,
+        request: Global___AdmitRequest | None = ...,
+        timeout_milliseconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_number", b"call_number", "request", b"request", "timeout_milliseconds", b"timeout_milliseconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdmitCall: _TypeAlias = AdmitCall  # noqa: Y015
+
+@_typing.final
+class AdmitManyRequest(_message.Message):
+    """What came up at the caller since its last message."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLS_FIELD_NUMBER: _builtins.int
+    CANCELLED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___AdmitCall]:
+        """New calls. Each is held against its rules alone: what is wrong with one is no matter of the others."""
+
+    @_builtins.property
+    def cancelled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Numbers of calls whose callers went away before their answer. What was admitted already is not undone."""
+
+    def __init__(
+        self,
+        *,
+        calls: _abc.Iterable[Global___AdmitCall] | None = ...,
+        cancelled: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "cancelled", b"cancelled"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdmitManyRequest: _TypeAlias = AdmitManyRequest  # noqa: Y015
+
+@_typing.final
+class AdmitAnswer(_message.Message):
+    """What was decided of one request."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_NUMBER_FIELD_NUMBER: _builtins.int
+    ADMITTED_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    call_number: _builtins.int
+    """The caller's number."""
+    @_builtins.property
+    def admitted(self) -> Global___AdmitResponse:
+        """Reserved; not durable yet."""
+
+    @_builtins.property
+    def refused(self) -> _error_reason_pb2.ErrorDetail:
+        """Why not; nothing stays reserved, and nothing more is said of the call."""
+
+    def __init__(
+        self,
+        *,
+        call_number: _builtins.int = ...,
+        admitted: Global___AdmitResponse | None = ...,
+        refused: _error_reason_pb2.ErrorDetail | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["admitted", b"admitted", "refused", b"refused", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admitted", b"admitted", "call_number", b"call_number", "refused", b"refused", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["admitted", "refused"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___AdmitAnswer: _TypeAlias = AdmitAnswer  # noqa: Y015
+
+@_typing.final
+class UnrecordedAdmission(_message.Message):
+    """An admission that did not become durable."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_NUMBER_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    call_number: _builtins.int
+    """The caller's number."""
+    @_builtins.property
+    def error(self) -> _error_reason_pb2.ErrorDetail:
+        """Why the admission could not be made durable. Its lease is given back; cancel the generation."""
+
+    def __init__(
+        self,
+        *,
+        call_number: _builtins.int = ...,
+        error: _error_reason_pb2.ErrorDetail | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_number", b"call_number", "error", b"error"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnrecordedAdmission: _TypeAlias = UnrecordedAdmission  # noqa: Y015
+
+@_typing.final
+class AdmitManyResponse(_message.Message):
+    """What came up at the router since its last message."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    RECORDED_FIELD_NUMBER: _builtins.int
+    UNRECORDED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___AdmitAnswer]:
+        """Decisions, in no order."""
+
+    @_builtins.property
+    def recorded(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Numbers of calls that were admitted and whose admission is durable now."""
+
+    @_builtins.property
+    def unrecorded(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnrecordedAdmission]:
+        """Calls that were admitted and whose admission is not durable."""
+
+    def __init__(
+        self,
+        *,
+        answers: _abc.Iterable[Global___AdmitAnswer] | None = ...,
+        recorded: _abc.Iterable[_builtins.int] | None = ...,
+        unrecorded: _abc.Iterable[Global___UnrecordedAdmission] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "recorded", b"recorded", "unrecorded", b"unrecorded"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdmitManyResponse: _TypeAlias = AdmitManyResponse  # noqa: Y015
 
 @_typing.final
 class QuotaState(_message.Message):

@@ -40,6 +40,11 @@ class RouterServiceStub:
                 request_serializer=comptoir_dot_router_dot_v1_dot_router__pb2.AdmitRequest.SerializeToString,
                 response_deserializer=comptoir_dot_router_dot_v1_dot_router__pb2.AdmitResponse.FromString,
                 _registered_method=True)
+        self.AdmitMany = channel.stream_stream(
+                '/comptoir.router.v1.RouterService/AdmitMany',
+                request_serializer=comptoir_dot_router_dot_v1_dot_router__pb2.AdmitManyRequest.SerializeToString,
+                response_deserializer=comptoir_dot_router_dot_v1_dot_router__pb2.AdmitManyResponse.FromString,
+                _registered_method=True)
         self.Release = channel.unary_unary(
                 '/comptoir.router.v1.RouterService/Release',
                 request_serializer=comptoir_dot_router_dot_v1_dot_router__pb2.ReleaseRequest.SerializeToString,
@@ -59,6 +64,15 @@ class RouterServiceServicer:
     def Admit(self, request, context):
         """Authenticates a key, reserves quota and returns signed tickets. A refusal
         is a gRPC error whose ErrorDetail has the reason; nothing stays reserved.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AdmitMany(self, request_iterator, context):
+        """As Admit, for many requests on one stream, and answered before the decisions are durable: a caller starts
+        the generation at once, and shows nobody anything of it until `recorded` has the call's number.
+        Ends with OK while the router drains, once every call has its answers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,6 +101,11 @@ def add_RouterServiceServicer_to_server(servicer, server):
                     servicer.Admit,
                     request_deserializer=comptoir_dot_router_dot_v1_dot_router__pb2.AdmitRequest.FromString,
                     response_serializer=comptoir_dot_router_dot_v1_dot_router__pb2.AdmitResponse.SerializeToString,
+            ),
+            'AdmitMany': grpc.stream_stream_rpc_method_handler(
+                    servicer.AdmitMany,
+                    request_deserializer=comptoir_dot_router_dot_v1_dot_router__pb2.AdmitManyRequest.FromString,
+                    response_serializer=comptoir_dot_router_dot_v1_dot_router__pb2.AdmitManyResponse.SerializeToString,
             ),
             'Release': grpc.unary_unary_rpc_method_handler(
                     servicer.Release,
@@ -127,6 +146,33 @@ class RouterService:
             '/comptoir.router.v1.RouterService/Admit',
             comptoir_dot_router_dot_v1_dot_router__pb2.AdmitRequest.SerializeToString,
             comptoir_dot_router_dot_v1_dot_router__pb2.AdmitResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdmitMany(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/comptoir.router.v1.RouterService/AdmitMany',
+            comptoir_dot_router_dot_v1_dot_router__pb2.AdmitManyRequest.SerializeToString,
+            comptoir_dot_router_dot_v1_dot_router__pb2.AdmitManyResponse.FromString,
             options,
             channel_credentials,
             insecure,

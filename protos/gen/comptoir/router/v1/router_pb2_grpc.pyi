@@ -37,6 +37,11 @@ class RouterServiceStub:
     """Authenticates a key, reserves quota and returns signed tickets. A refusal
     is a gRPC error whose ErrorDetail has the reason; nothing stays reserved.
     """
+    AdmitMany: _grpc.StreamStreamMultiCallable[_router_pb2.AdmitManyRequest, _router_pb2.AdmitManyResponse]
+    """As Admit, for many requests on one stream, and answered before the decisions are durable: a caller starts
+    the generation at once, and shows nobody anything of it until `recorded` has the call's number.
+    Ends with OK while the router drains, once every call has its answers.
+    """
     Release: _grpc.UnaryUnaryMultiCallable[_router_pb2.ReleaseRequest, _router_pb2.ReleaseResponse]
     """Gives back the lease of a request whose tickets no replica accepted. What it
     reserved comes back once none of its tickets can be accepted any more, seconds
@@ -53,6 +58,11 @@ class RouterServiceAsyncStub(RouterServiceStub):
     Admit: _aio.UnaryUnaryMultiCallable[_router_pb2.AdmitRequest, _router_pb2.AdmitResponse]  # type: ignore[assignment]
     """Authenticates a key, reserves quota and returns signed tickets. A refusal
     is a gRPC error whose ErrorDetail has the reason; nothing stays reserved.
+    """
+    AdmitMany: _aio.StreamStreamMultiCallable[_router_pb2.AdmitManyRequest, _router_pb2.AdmitManyResponse]  # type: ignore[assignment]
+    """As Admit, for many requests on one stream, and answered before the decisions are durable: a caller starts
+    the generation at once, and shows nobody anything of it until `recorded` has the call's number.
+    Ends with OK while the router drains, once every call has its answers.
     """
     Release: _aio.UnaryUnaryMultiCallable[_router_pb2.ReleaseRequest, _router_pb2.ReleaseResponse]  # type: ignore[assignment]
     """Gives back the lease of a request whose tickets no replica accepted. What it
@@ -73,6 +83,17 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_router_pb2.AdmitResponse, _abc.Awaitable[_router_pb2.AdmitResponse]]:
         """Authenticates a key, reserves quota and returns signed tickets. A refusal
         is a gRPC error whose ErrorDetail has the reason; nothing stays reserved.
+        """
+
+    @_abc_1.abstractmethod
+    def AdmitMany(
+        self,
+        request_iterator: _MaybeAsyncIterator[_router_pb2.AdmitManyRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_router_pb2.AdmitManyResponse], _abc.AsyncIterator[_router_pb2.AdmitManyResponse]]:
+        """As Admit, for many requests on one stream, and answered before the decisions are durable: a caller starts
+        the generation at once, and shows nobody anything of it until `recorded` has the call's number.
+        Ends with OK while the router drains, once every call has its answers.
         """
 
     @_abc_1.abstractmethod

@@ -11,6 +11,7 @@ from google.protobuf.struct_pb2 import ListValue
 
 from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError
+from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcListen, GrpcTarget
 from services.runtime.grpc.joined.answers import JoinedAnswers
 from services.runtime.grpc.joined.stream import JoinedStream
@@ -49,7 +50,7 @@ class _Stream:
         self._context = context
         self._outbox: list[tuple[int, str]] = []
         self.answers: JoinedAnswers[ListValue, ListValue] = JoinedAnswers(
-            server.calls, METHOD, outgoing=self.outgoing, max_calls=MAX_CALLS
+            server.joined, METHOD, outgoing=self.outgoing, max_calls=MAX_CALLS
         )
 
     def outgoing(self) -> ListValue | None:
@@ -67,7 +68,10 @@ class _Stream:
                 self.answers.cancel(-number)
             else:
                 self.answers.start(
-                    number, f"{number:032x}", partial(self._serve, number), partial(self._failed, number)
+                    number,
+                    partial(self._serve, number),
+                    partial(self._failed, number),
+                    request_id=Identity(0, number),
                 )
 
     async def write(self, message: ListValue) -> None:

@@ -8,7 +8,16 @@ import pytest
 
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime import logs
-from tests.services.runtime.grpc.joined.shouting import MAX_CALLS, METHOD, Shouting, shouting
+from services.runtime.addresses import GrpcTarget
+from services.runtime.grpc.joined import answers
+from services.runtime.grpc.server import channel
+from tests.services.runtime.grpc.joined.shouting import (
+    MAX_CALLS,
+    METHOD,
+    Listening,
+    Shouting,
+    shouting,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -148,7 +157,8 @@ async def test_a_server_that_drains_lets_calls_end_and_takes_no_new_ones(address
     async with shouting(address) as (service, listening):
         running = listening.ask(1)
         await until_read(service, 1)
-        service.streams[0].end()
+        assert service.server is not None
+        service.server.joined.end()
         refused = listening.ask(2)
         assert await heard(refused) == "UNAVAILABLE"
         service.say(1, "one")
@@ -174,3 +184,35 @@ async def test_each_call_leaves_its_own_line_with_its_own_request_id(
     assert any(f"{7:032x}" in line and METHOD in line and "OK" in line for line in lines)
     assert any(f"{8:032x}" in line and "ValueError" in line for line in lines)
     assert not any("canary7f3a" in line for line in lines)
+
+
+async def test_a_stream_without_a_call_ends_and_one_with_a_call_stays(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "_IDLE_SECONDS", 0.05)
+    async with shouting(address) as (service, listening):
+        long = listening.ask(1)
+        await until_read(service, 1)
+        await asyncio.sleep(0.2)
+        service.say(1, "one")
+        assert await heard(long) == "one"
+        await until(lambda: not listening.stream.is_open)
+        after = listening.ask(2)
+        service.say(2, "two")
+        assert await heard(after) == "two"
+
+
+async def test_where_too_many_streams_are_idle_the_longest_idle_gives_way(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "_MOST_IDLE", 2)
+    monkeypatch.setattr(answers, "_PATIENCE_SECONDS", 0.0)
+    async with shouting(address) as (service, _), channel(GrpcTarget(address=address)) as connection:
+        others = [Listening(connection) for _ in range(3)]
+        for number, other in enumerate(others, 1):
+            service.say(number, "word")
+            assert await heard(other.ask(number)) == "word"
+        await until(lambda: not others[0].stream.is_open)
+        assert [other.stream.is_open for other in others[1:]] == [True, True]
+        for other in others:
+            await other.stream.close()

@@ -1,0 +1,122 @@
+"""GenerateMany: the answers of one caller on one stream, an engine's step for all of them in one message."""
+
+import asyncio
+from functools import partial
+from typing import Final
+
+from comptoir.generator.v1 import generator_pb2
+
+from services.generator import wire
+from services.generator.domain.generation import Delta, Finished, Started
+from services.generator.domain.generations import Generations
+from services.generator.server.orders import Orders
+from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError, Reason
+from services.runtime.grpc.call_log import name_request
+from services.runtime.grpc.error_details import detail_from
+from services.runtime.grpc.joined.answers import JoinedAnswers, JoinedStreams
+
+METHOD: Final = "comptoir.generator.v1.GeneratorService/GenerateMany"
+# That a ticket was accepted is no reason to write: it travels with the first text, or after so long.
+_STARTED_WAITS_SECONDS: Final = 0.02
+_MILLISECONDS: Final = 1000
+
+
+class JoinedGenerations:
+    """The calls of one stream and what is to be said of them."""
+
+    def __init__(
+        self, streams: JoinedStreams, generations: Generations, orders: Orders, clock: Clock
+    ) -> None:
+        self.answers: JoinedAnswers[generator_pb2.GenerateManyRequest, generator_pb2.GenerateManyResponse] = (
+            JoinedAnswers(streams, METHOD, outgoing=self.outgoing)
+        )
+        self._generations = generations
+        self._orders = orders
+        self._clock = clock
+        self._started: list[generator_pb2.StartedCall] = []
+        self._texts: dict[int, _Text] = {}
+        self._ended: list[generator_pb2.EndedCall] = []
+
+    def receive(self, message: generator_pb2.GenerateManyRequest) -> None:
+        """Begins and cancels calls."""
+        received_seconds = self._clock.monotonic_seconds()
+        for call in message.calls:
+            number = call.call_number
+            self.answers.start(
+                number,
+                partial(self._serve, call, received_seconds),
+                partial(self._fail, number),
+            )
+        for number in message.cancelled:
+            self.answers.cancel(number)
+
+    def outgoing(self) -> generator_pb2.GenerateManyResponse | None:
+        """Takes what is to be sent, as one message; texts of one call that waited are one text."""
+        if not (self._started or self._texts or self._ended):
+            return None
+        message = generator_pb2.GenerateManyResponse(started=self._started, ended=self._ended)
+        if self._texts:
+            texts = self._texts.values()
+            message.deltas.call_numbers.extend(self._texts)
+            message.deltas.texts.extend([text.joined() for text in texts])
+            message.deltas.output_tokens.extend([text.output_tokens for text in texts])
+        self._started, self._texts, self._ended = [], {}, []
+        return message
+
+    async def _serve(self, call: generator_pb2.GenerateCall, received_seconds: float) -> None:
+        timeout_seconds = call.timeout_milliseconds / _MILLISECONDS or None
+        order = self._orders.read(call.request, received_seconds, timeout_seconds)
+        name_request(order.claims.request_id)
+        # Nothing is awaited before it is served: what was admitted must come to its end.
+        self._orders.admit(order)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._generations.serve(order, partial(self._send, call.call_number))
+        except TimeoutError:
+            raise ComptoirError(Reason.DEADLINE_EXCEEDED) from None
+
+    async def _send(self, number: int, message: Started | Delta | Finished) -> None:
+        if isinstance(message, Delta):
+            text = self._texts.get(number)
+            if text is None:
+                text = self._texts[number] = _Text()
+            text.add(message)
+            self.answers.wake()
+        elif isinstance(message, Started):
+            started = wire.started_from(message)
+            self._started.append(generator_pb2.StartedCall(call_number=number, started=started))
+            asyncio.get_running_loop().call_later(_STARTED_WAITS_SECONDS, self.answers.wake)
+        else:
+            self._end(number, finished=message)
+
+    def _fail(self, number: int, error: ComptoirError) -> None:
+        self._end(number, failed=error)
+
+    def _end(
+        self, number: int, *, finished: Finished | None = None, failed: ComptoirError | None = None
+    ) -> None:
+        ended = generator_pb2.EndedCall(
+            call_number=number,
+            finished=None if finished is None else wire.finished_from(finished),
+            failed=None if failed is None else detail_from(failed),
+        )
+        self._ended.append(ended)
+        self.answers.wake()
+
+
+class _Text:
+    """What one call has said since the last message; most often one piece."""
+
+    __slots__ = ("_pieces", "output_tokens")
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self.output_tokens = 0
+
+    def add(self, delta: Delta) -> None:
+        self._pieces.append(delta.text)
+        self.output_tokens += delta.output_tokens
+
+    def joined(self) -> str:
+        return self._pieces[0] if len(self._pieces) == 1 else "".join(self._pieces)

@@ -1,0 +1,69 @@
+"""From a serialized request to an order whose ticket is good; the same for single and joined calls."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from comptoir.generator.v1 import generator_pb2
+from comptoir.ticket.v1 import ticket_pb2
+
+from services.generator import wire
+from services.generator.domain.generation import Order
+from services.generator.domain.generations import Generations
+from services.generator.domain.ports import Signatures
+from services.generator.domain.ticket import Claims
+from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError, Reason
+from services.runtime.grpc.interceptors import read_request
+from services.runtime.telemetry import counter
+
+
+class Orders:
+    """Reads requests and counts the tickets that are not accepted."""
+
+    def __init__(self, generations: Generations, signatures: Signatures, clock: Clock) -> None:
+        self._generations = generations
+        self._signatures = signatures
+        self._clock = clock
+        self._refused = counter(
+            "comptoir.generator.tickets_refused", unit="{ticket}", description="Tickets not accepted."
+        )
+
+    def read(self, content: bytes, received_seconds: float, timeout_seconds: float | None) -> Order:
+        """Returns the order; raises why its ticket is no good, or REQUEST_INVALID. Uses nothing up."""
+        claims = self._claims(content)
+        request = read_request(generator_pb2.GenerateRequest.FromString, content)
+        return Order(
+            claims=claims,
+            turns=wire.turns_from(request),
+            sampling=wire.sampling_from(request),
+            is_streamed=request.is_streamed,
+            received_seconds=received_seconds,
+            received_at_microseconds=self._clock.wall_microseconds(),
+            deadline_seconds=None if timeout_seconds is None else received_seconds + timeout_seconds,
+        )
+
+    def admit(self, order: Order) -> None:
+        """Uses the ticket up, or raises why not; the order must be served then."""
+        with self._counting_refusals():
+            self._generations.admit(order.claims)
+
+    def _claims(self, content: bytes) -> Claims:
+        """Returns the claims of a ticket that is good now.
+
+        Reading the rest of a message can take a thousand times as long, so it comes after.
+        """
+        ticket = read_request(ticket_pb2.TicketBearer.FromString, content).ticket
+        with self._counting_refusals():
+            if not self._signatures.is_valid(ticket.claims, ticket.signature, ticket.signing_key_number):
+                raise ComptoirError(Reason.TICKET_INVALID)
+            claims = wire.claims_from(ticket.claims)
+            self._generations.check(claims)
+        return claims
+
+    @contextmanager
+    def _counting_refusals(self) -> Iterator[None]:
+        try:
+            yield
+        except ComptoirError as error:
+            self._refused.add(1, {"reason": error.reason.name})
+            raise

@@ -1,0 +1,43 @@
+"""Many batches on one stream: each is durable or refused by itself."""
+
+import asyncio
+from typing import Any
+
+from comptoir.emitter.v1.emitter_pb2 import RecordManyRequest, RecordRequest
+
+from services.kernel.errors import Reason
+from tests.fakes.emitter_ports import MemorySpool
+from tests.fakes.joined import heard
+from tests.services.emitter.requests import generation, one_of_each
+from tests.services.emitter.server.test_recording import Stub, clock, healths, servicer, spool, stub
+
+__all__ = ["clock", "healths", "servicer", "spool", "stub"]
+
+
+async def said(stream: Any, count: int) -> dict[int, Any]:
+    results = [await asyncio.wait_for(stream.read(), 5) for _ in range(count)]
+    return {result.call_number: result for result in results}
+
+
+async def test_each_batch_is_answered_by_its_number(stub: Stub, spool: MemorySpool) -> None:
+    stream, request = stub.RecordMany(), one_of_each()
+    for number in (4, 7):
+        await stream.write(RecordManyRequest(call_number=number, request=request))
+    results = await said(stream, 2)
+    assert results[4].recorded.accepted == 4
+    assert results[7].recorded.duplicates == 4
+    assert spool.state.events == 4
+    stream.cancel()
+
+
+async def test_a_batch_that_is_refused_stops_no_other(stub: Stub, spool: MemorySpool) -> None:
+    stream = stub.RecordMany()
+    bad = RecordRequest(generations=[generation(outcome=0)])
+    await stream.write(RecordManyRequest(call_number=1, request=bad))
+    await stream.write(RecordManyRequest(call_number=2, request=one_of_each()))
+    results = await said(stream, 2)
+    refusal = heard(results[1].refused)
+    assert (refusal.reason, refusal.field) == (Reason.REQUEST_INVALID, "generations.outcome")
+    assert results[2].recorded.accepted == 4
+    assert spool.state.events == 4
+    stream.cancel()
