@@ -9,7 +9,7 @@ UV_VERSION := 0.13.9
 UV := .tools/bin/uv
 BIN := .venv/bin
 EXTRAS := edge router emitter generator-simulated generator-cpu usage cli local dev generator-cuda
-CODE := services pipelines deploy tests protos/generate.py docs/generate.py
+CODE := services pipelines deploy tests protos/client protos/generate.py docs/generate.py
 
 export UV_HTTP_TIMEOUT ?= 300
 export UV_PYTHON_DOWNLOADS := never

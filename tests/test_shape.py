@@ -63,7 +63,7 @@ def tracked(*patterns: str) -> list[Path]:
 
 
 def modules() -> list[Path]:
-    return tracked("services/*.py", "pipelines/*.py", "deploy/local/*.py")
+    return tracked("services/*.py", "pipelines/*.py", "deploy/local/*.py", "protos/client/*.py")
 
 
 @functools.cache

@@ -1,12 +1,45 @@
+import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests.client.distributions import REPOSITORY, SECONDS, Installed, files_of, project, run
 
-# An internal service as its authors write it, held against the types that the wheel brings.
-CALLER = """
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+# Internal services as their authors write them, held against the types that the wheel brings.
+BLOCKING = """
+from comptoir.client import Client, ComptoirError, ErrorReason, Sampling, system, user
+
+with Client("127.0.0.1:8401", api_key="cptr_x") as client:
+    try:
+        with client.generate(
+            model="tiny-eu",
+            messages=[system("Bref."), user("Bonjour")],
+            max_output_tokens=100,
+            sampling=Sampling(temperature=0.5),
+        ) as generation:
+            for delta in generation:
+                reveal_type(delta.text)
+        reveal_type(generation.finished.output_tokens)
+    except ComptoirError as error:
+        if error.reason == ErrorReason.ERROR_REASON_TOKENS_EXHAUSTED:
+            reveal_type(error.retry_after_seconds)
+"""
+ASYNCIO = """
+from comptoir.client import user
+from comptoir.client.aio import Client
+
+async def ask() -> None:
+    async with Client("127.0.0.1:8401", api_key="cptr_x") as client:
+        async for delta in client.generate(model="tiny-eu", messages=[user("Bonjour")]):
+            reveal_type(delta.text)
+        answer = await client.answer(model="tiny-eu", messages=[user("Bonjour")], timeout_seconds=10.0)
+        reveal_type(answer.finished.output_tokens)
+        reveal_type(answer.request_id.hex)
+"""
+STUBS = """
 from comptoir.generator.v1 import generator_pb2
 from comptoir.router.v1 import router_pb2
 
@@ -14,6 +47,11 @@ turn = generator_pb2.ChatMessage(role=generator_pb2.ROLE_USER, text="Bonjour")
 request = router_pb2.AdmitRequest(model="tiny-eu")
 reveal_type(turn.text)
 reveal_type(request.max_output_tokens)
+"""
+WRONG = """
+from comptoir.client import Client
+
+Client("127.0.0.1:8401", api_key="cptr_x").answer(model="tiny-eu", messages=["Bonjour"], tokens=9)
 """
 
 
@@ -69,22 +107,20 @@ def test_every_module_of_the_client_loads_with_grpcio_and_protobuf_alone(
 
 
 @pytest.mark.timeout(SECONDS)
-def test_the_types_are_what_a_strict_checker_of_the_service_sees(
+def test_a_service_that_is_checked_strictly_gets_every_type_and_is_told_what_is_wrong(
     installed: Installed, tmp_path: Path
 ) -> None:
-    (tmp_path / "caller.py").write_text(CALLER)
-    done = run(
-        sys.executable,
-        "-m",
-        "mypy",
-        "--strict",
-        "--python-executable",
-        installed.python,
-        "--cache-dir",
-        tmp_path / "cache",
-        "caller.py",
-        folder=tmp_path,
-    )
-    assert done.returncode == 0, done.stdout
-    assert 'Revealed type is "str"' in done.stdout
-    assert 'Revealed type is "int"' in done.stdout
+    programs = {"blocking.py": BLOCKING, "on_loop.py": ASYNCIO, "stubs.py": STUBS, "wrong.py": WRONG}
+    page = (REPOSITORY / "docs" / "grpc.md").read_text()
+    examples = [example for example in PYTHON.findall(page) if "comptoir.client" in example]
+    programs |= {f"example_{number}.py": example for number, example in enumerate(examples, 1)}
+    assert len(examples) == 2
+    for name, program in programs.items():
+        (tmp_path / name).write_text(program)
+    options = ("--strict", "--python-executable", installed.python, "--cache-dir", tmp_path / "cache")
+    told = run(sys.executable, "-m", "mypy", *options, *programs, folder=tmp_path).stdout
+    types = Counter(re.findall(r'Revealed type is "(.+)"', told))
+    assert types == {"str": 4, "int": 3, "float": 1}, told
+    errors = re.findall(r"^(.+?):\d+: error: (.+)", told, re.MULTILINE)
+    assert {name for name, _ in errors} == {"wrong.py"}, told
+    assert [word for word in ("tokens", "incompatible type") if word not in str(errors)] == []

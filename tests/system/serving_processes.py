@@ -31,6 +31,11 @@ class ServingProcesses:
         self.base_url = f"http://127.0.0.1:{free_ports()}"
         self._write_secrets()
 
+    @property
+    def router_address(self) -> str:
+        """Where internal services reach the router."""
+        return self._address("router")
+
     async def start(self) -> None:
         """Starts every process, and returns when all of them serve."""
         self.router: router_pb2_grpc.RouterServiceAsyncStub = router_pb2_grpc.RouterServiceStub(

@@ -99,19 +99,6 @@ def test_an_internal_service_needs_nothing_but_grpc(stack: Stack) -> None:
     _assert_counted(stack, request_id, usage, {"stop", "length"})
 
 
-def test_internal_services_import_nothing_but_grpcio_and_protobuf() -> None:
-    program = (
-        "import sys; from comptoir.generator.v1 import generator_pb2_grpc; "
-        "from comptoir.router.v1 import router_pb2_grpc; "
-        "roots = {name.partition('.')[0] for name in sys.modules}; "
-        "print(sorted(roots & {'pydantic', 'structlog', 'protovalidate', 'yaml', 'services'}))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
-    )
-    assert done.stdout.strip() == "[]"
-
-
 def test_no_column_of_an_event_table_can_hold_text(stack: Stack) -> None:
     tables = ("generations", "admissions", "edge_requests", "replica_load")
     columns = stack.rows(

@@ -1,0 +1,208 @@
+"""The client for services on asyncio: as `comptoir.client`, in one event loop."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Self, Unpack, cast
+
+import grpc
+from comptoir.client import errors
+from comptoir.client.aio_connections import Connections, Stream
+from comptoir.client.chat import Chat, Order
+from comptoir.client.errors import ComptoirError, Failure
+from comptoir.client.progress import Progress
+from comptoir.client.state import Answer, GenerationState
+from comptoir.generator.v1.generator_pb2 import Delta, GenerateResponse
+from comptoir.router.v1.router_pb2 import AdmitResponse, ListModelsRequest, Model
+
+
+class Client:
+    """Calls a router, and the replicas that it names, from one event loop.
+
+    `router` is its address, `host:port` or `unix:/path`; `tls` what `mutual_tls` returns, and may be left
+    out on one machine only. `admit_seconds` bounds an admission, which a router may hold while its replicas
+    start. One channel is kept for each replica, `max_channels` in all.
+
+    It retries nothing by itself, except that a request without text moves on to its next ticket where the
+    failure permits it.
+    """
+
+    def __init__(
+        self,
+        router: str,
+        *,
+        api_key: str,
+        tls: grpc.ChannelCredentials | None = None,
+        admit_seconds: float = 40.0,
+        max_channels: int = 32,
+    ) -> None:
+        self._connections = Connections(router, tls, max_channels=max_channels)
+        self._api_key = api_key
+        self._admit_seconds = admit_seconds
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def generate(self, **chat: Unpack[Chat]) -> "Generation":
+        """Returns the answer as an iterator of deltas; nothing is asked before it is entered or iterated."""
+        return self._generation(chat, is_streamed=True)
+
+    async def answer(self, **chat: Unpack[Chat]) -> Answer:
+        """Returns the whole answer; raises ComptoirError."""
+        async with self._generation(chat, is_streamed=False) as generation:
+            text = "".join([delta.text async for delta in generation])
+        return Answer(generation.request_id, text, generation.finished)
+
+    async def list_models(self) -> Sequence[Model]:
+        """Returns the models that the key may use, by name; raises ComptoirError."""
+        request = ListModelsRequest(api_key=self._api_key)
+        try:
+            return (await self._connections.router.ListModels(request, timeout=self._admit_seconds)).models
+        except grpc.aio.AioRpcError as failure:
+            raise errors.error_from(_said(failure)) from failure
+
+    async def close(self) -> None:
+        """Ends what is open, gives back what was not used, and closes the channels."""
+        await self._connections.close()
+
+    def _generation(self, chat: Chat, *, is_streamed: bool) -> "Generation":
+        order = Order(chat, is_streamed=is_streamed)
+        return Generation(self._connections, order, self._api_key, self._admit_seconds)
+
+
+class Generation(GenerationState):
+    """One answer while it is generated: an asynchronous iterator of deltas, and a context that ends it.
+
+    Entering it admits the request, and waits until a replica accepted it; so does the first delta where it
+    is only iterated. Leaving the context before the answer is whole, also because the task is cancelled,
+    stops the engine, in the queue and in prefill too. Everything raises ComptoirError.
+    """
+
+    def __init__(self, connections: Connections, order: Order, api_key: str, admit_seconds: float) -> None:
+        super().__init__(order, connections)
+        self._connections = connections
+        self._api_key = api_key
+        self._admit_seconds = admit_seconds
+        self._call: grpc.aio.Call | None = None
+        self._stream: Stream | None = None
+
+    def __del__(self) -> None:
+        # Dropped half read. Its lease, if no replica holds it, ends with its tickets.
+        if self._call is not None and not self._is_whole:
+            with contextlib.suppress(RuntimeError):  # the loop is closed, and with it the call
+                self._call.cancel()
+
+    async def __aenter__(self) -> Self:
+        with self._closed_on_failure():
+            progress = await self._admitted()
+            while not progress.is_accepted:
+                await self._step(progress)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Delta:
+        if self._is_whole:
+            raise StopAsyncIteration
+        with self._closed_on_failure():
+            progress = await self._admitted()
+            while progress.finished is None:
+                delta = await self._step(progress)
+                if delta is not None:
+                    return delta
+        raise StopAsyncIteration
+
+    def close(self) -> None:
+        """Ends the request unless its answer is whole; may be called at any time, and waits for nothing."""
+        if self._is_closed or self._is_whole:
+            return
+        self._is_closed = True
+        if self._call is not None:
+            self._call.cancel()
+        if self._progress is not None and self._progress.is_lease_unused:
+            self._connections.release(self._progress.admitted, self._order)
+
+    @contextlib.contextmanager
+    def _closed_on_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as failure:
+            was_cancelled_here = self._is_cancelled_here
+            # Also where the task is cancelled: no call may outlive the request it is for.
+            self.close()
+            if (
+                isinstance(failure, asyncio.CancelledError)
+                and was_cancelled_here
+                and not _is_task_cancelled()
+            ):
+                # gRPC tells a call that was cancelled here as if the task that waits for it had been.
+                raise errors.cancelled() from None
+            raise
+
+    async def _admitted(self) -> Progress:
+        if self._progress is None:
+            self._order.begin()
+            self._progress = Progress(await self._admit())
+        return self._progress
+
+    async def _admit(self) -> AdmitResponse:
+        self._check_open()
+        left_seconds = self._order.left_seconds
+        timeout = min(self._admit_seconds, left_seconds)
+        request = self._order.admit_request(self._api_key)
+        call = self._connections.router.Admit(request, timeout=timeout, metadata=self._order.metadata)
+        self._call = call
+        try:
+            return await call
+        except grpc.aio.AioRpcError as failure:
+            raise errors.admission_error_from(
+                _said(failure), is_late=left_seconds <= timeout, is_cancelled_here=self._is_cancelled_here
+            ) from failure
+
+    async def _step(self, progress: Progress) -> Delta | None:
+        # Reads one message of the replica; what fails before any text goes on with the next ticket.
+        try:
+            return progress.take(await self._read(self._stream or self._open(progress)))
+        except ComptoirError as error:
+            if self._stream is not None:
+                self._stream.cancel()
+                self._stream = None
+            progress.failed(error)
+            return None
+
+    def _open(self, progress: Progress) -> Stream:
+        self._check_open()
+        self._call = self._stream = self._connections.generate(progress.next_offer(), self._order)
+        return self._stream
+
+    async def _read(self, stream: Stream) -> GenerateResponse:
+        try:
+            response = await stream.read()
+        except grpc.aio.AioRpcError as failure:
+            raise self._error_from(_said(failure)) from failure
+        if not isinstance(response, GenerateResponse):
+            # The stream ended well and without its last message: the answer is not whole.
+            raise errors.unreachable()
+        return response
+
+
+def _is_task_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _said(failure: grpc.aio.AioRpcError) -> Failure:
+    # gRPC's types give its metadata another name.
+    return cast("Failure", failure)

@@ -1,0 +1,106 @@
+"""The asyncio client's channels: one to the router, one to each replica that was asked last."""
+
+import asyncio
+import functools
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+import grpc
+from comptoir.client.channels import OPTIONS, RELEASE_SECONDS, Pool, check_address
+from comptoir.client.chat import Order, release_request
+from comptoir.client.errors import unreachable
+from comptoir.generator.v1.generator_pb2 import GenerateRequest, GenerateResponse
+from comptoir.generator.v1.generator_pb2_grpc import GeneratorServiceStub
+from comptoir.router.v1.router_pb2 import AdmitResponse, TicketOffer
+from comptoir.router.v1.router_pb2_grpc import RouterServiceStub
+
+if TYPE_CHECKING:
+    from comptoir.generator.v1.generator_pb2_grpc import GeneratorServiceAsyncStub
+    from comptoir.router.v1.router_pb2_grpc import RouterServiceAsyncStub
+
+Stream: TypeAlias = "grpc.aio.UnaryStreamCall[GenerateRequest, GenerateResponse]"
+
+
+@dataclass(frozen=True, slots=True)
+class _Replica:
+    """The channel to one address."""
+
+    channel: grpc.aio.Channel
+    stub: "GeneratorServiceAsyncStub"
+
+
+class Connections:
+    """What a client calls through, in one event loop; channels are made in it, when they are needed."""
+
+    def __init__(self, router: str, tls: grpc.ChannelCredentials | None, *, max_channels: int) -> None:
+        check_address(router, tls)
+        self._router_address = router
+        self._tls = tls
+        self._replicas = Pool(self._replica, self._drop, most=max_channels)
+        self._in_background: set[asyncio.Task[None]] = set()
+        self.is_closed = False
+
+    @functools.cached_property
+    def router(self) -> "RouterServiceAsyncStub":
+        """The router's stub."""
+        return RouterServiceStub(self._router_channel)
+
+    def generate(self, offer: TicketOffer, order: Order) -> Stream:
+        """The open call of an order to the replica of an offer; raises ComptoirError."""
+        try:
+            slot = self._replicas.borrow(offer.generator_address)
+        except ValueError:
+            # An address that this client may not call, such as plaintext to another machine.
+            raise unreachable() from None
+        stream = slot.kept.stub.Generate(
+            order.generate_request(offer), timeout=order.left_seconds, metadata=order.metadata
+        )
+        stream.add_done_callback(lambda _call: self._replicas.give_back(slot))
+        return stream
+
+    def release(self, admitted: AdmitResponse, order: Order) -> None:
+        """Gives a lease back, and waits for nothing."""
+        if not self.is_closed:
+            self._start(self._give_back(admitted, order))
+
+    async def close(self) -> None:
+        """Waits until what was given back has arrived, within a bounded time, and closes the channels."""
+        self.is_closed = True
+        if self._in_background:
+            await asyncio.wait(self._in_background, timeout=RELEASE_SECONDS)
+        for replica in self._replicas.clear():
+            await replica.channel.close()
+        if "_router_channel" in self.__dict__:
+            await self._router_channel.close()
+
+    @functools.cached_property
+    def _router_channel(self) -> grpc.aio.Channel:
+        return self._connect(self._router_address)
+
+    async def _give_back(self, admitted: AdmitResponse, order: Order) -> None:
+        try:
+            await self.router.Release(
+                release_request(admitted), timeout=RELEASE_SECONDS, metadata=order.metadata
+            )
+        except grpc.aio.AioRpcError:
+            # The lease ends with its tickets, seconds later.
+            return
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._in_background.add(task)
+        task.add_done_callback(self._in_background.discard)
+
+    def _drop(self, replica: _Replica) -> None:
+        self._start(replica.channel.close())
+
+    def _replica(self, address: str) -> _Replica:
+        channel = self._connect(address)
+        return _Replica(channel, GeneratorServiceStub(channel))
+
+    def _connect(self, address: str) -> grpc.aio.Channel:
+        check_address(address, self._tls)
+        if self._tls is None:
+            return grpc.aio.insecure_channel(address, OPTIONS)
+        return grpc.aio.secure_channel(address, self._tls, OPTIONS)

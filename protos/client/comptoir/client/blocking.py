@@ -1,0 +1,192 @@
+"""The client for services that block: it admits, reads and gives back in the threads of its callers."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Self, Unpack, cast
+
+import grpc
+from comptoir.client import errors
+from comptoir.client.chat import Chat, Order
+from comptoir.client.connections import Cancellable, Connections, Stream
+from comptoir.client.errors import ComptoirError, Failure
+from comptoir.client.progress import Progress
+from comptoir.client.state import Answer, GenerationState
+from comptoir.generator.v1.generator_pb2 import Delta, GenerateResponse
+from comptoir.router.v1.router_pb2 import AdmitResponse, ListModelsRequest, Model
+
+
+class Client:
+    """Calls a router, and the replicas that it names; may be shared by threads.
+
+    `router` is its address, `host:port` or `unix:/path`; `tls` what `mutual_tls` returns, and may be left
+    out on one machine only. `admit_seconds` bounds an admission, which a router may hold while its replicas
+    start. One channel is kept for each replica, `max_channels` in all.
+
+    It retries nothing by itself, except that a request without text moves on to its next ticket where the
+    failure permits it.
+    """
+
+    def __init__(
+        self,
+        router: str,
+        *,
+        api_key: str,
+        tls: grpc.ChannelCredentials | None = None,
+        admit_seconds: float = 40.0,
+        max_channels: int = 32,
+    ) -> None:
+        self._connections = Connections(router, tls, max_channels=max_channels)
+        self._api_key = api_key
+        self._admit_seconds = admit_seconds
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def generate(self, **chat: Unpack[Chat]) -> "Generation":
+        """Returns the answer as an iterator of deltas; nothing is asked before it is entered or iterated."""
+        return self._generation(chat, is_streamed=True)
+
+    def answer(self, **chat: Unpack[Chat]) -> Answer:
+        """Returns the whole answer; raises ComptoirError."""
+        with self._generation(chat, is_streamed=False) as generation:
+            text = "".join(delta.text for delta in generation)
+        return Answer(generation.request_id, text, generation.finished)
+
+    def list_models(self) -> Sequence[Model]:
+        """Returns the models that the key may use, by name; raises ComptoirError."""
+        request = ListModelsRequest(api_key=self._api_key)
+        try:
+            return self._connections.router.ListModels(request, timeout=self._admit_seconds).models
+        except grpc.RpcError as failure:
+            raise errors.error_from(_said(failure)) from failure
+
+    def close(self) -> None:
+        """Ends what is open, gives back what was not used, and closes the channels."""
+        self._connections.close()
+
+    def _generation(self, chat: Chat, *, is_streamed: bool) -> "Generation":
+        order = Order(chat, is_streamed=is_streamed)
+        return Generation(self._connections, order, self._api_key, self._admit_seconds)
+
+
+class Generation(GenerationState):
+    """One answer while it is generated: an iterator of deltas, and a context that ends it.
+
+    Entering it admits the request, and waits until a replica accepted it; so does the first delta where it
+    is only iterated. Leaving the context before the answer is whole stops the engine, in the queue and in
+    prefill too. Everything raises ComptoirError.
+    """
+
+    def __init__(self, connections: Connections, order: Order, api_key: str, admit_seconds: float) -> None:
+        super().__init__(order, connections)
+        self._connections = connections
+        self._api_key = api_key
+        self._admit_seconds = admit_seconds
+        self._call: Cancellable | None = None
+        self._stream: Stream | None = None
+
+    def __enter__(self) -> Self:
+        with self._closed_on_failure():
+            progress = self._admitted()
+            while not progress.is_accepted:
+                self._step(progress)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Delta:
+        if self._is_whole:
+            raise StopIteration
+        with self._closed_on_failure():
+            progress = self._admitted()
+            while progress.finished is None:
+                delta = self._step(progress)
+                if delta is not None:
+                    return delta
+        raise StopIteration
+
+    def close(self) -> None:
+        """Ends the request unless its answer is whole; may be called at any time and from any thread."""
+        if self._is_closed or self._is_whole:
+            return
+        self._is_closed = True
+        if self._call is not None:
+            self._call.cancel()
+        if self._progress is not None and self._progress.is_lease_unused:
+            self._connections.release(self._progress.admitted, self._order)
+
+    @contextlib.contextmanager
+    def _closed_on_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            # Also where the thread is interrupted: no call may outlive the request it is for.
+            self.close()
+            raise
+
+    def _admitted(self) -> Progress:
+        if self._progress is None:
+            self._order.begin()
+            self._progress = Progress(self._admit())
+        return self._progress
+
+    def _admit(self) -> AdmitResponse:
+        self._check_open()
+        left_seconds = self._order.left_seconds
+        timeout = min(self._admit_seconds, left_seconds)
+        request = self._order.admit_request(self._api_key)
+        call = self._connections.router.Admit.future(request, timeout, self._order.metadata)
+        self._call = call
+        try:
+            return call.result()
+        except grpc.FutureCancelledError:
+            raise errors.cancelled() from None
+        except grpc.RpcError as failure:
+            raise errors.admission_error_from(
+                _said(failure), is_late=left_seconds <= timeout, is_cancelled_here=self._is_cancelled_here
+            ) from failure
+
+    def _step(self, progress: Progress) -> Delta | None:
+        # Reads one message of the replica; what fails before any text goes on with the next ticket.
+        try:
+            return progress.take(self._read(self._stream or self._open(progress)))
+        except ComptoirError as error:
+            if self._stream is not None:
+                self._stream.cancel()
+                self._stream = None
+            progress.failed(error)
+            return None
+
+    def _open(self, progress: Progress) -> Stream:
+        self._check_open()
+        self._call = self._stream = self._connections.generate(progress.next_offer(), self._order)
+        if self._is_closed:
+            # Another thread closed it meanwhile, and did not see this call.
+            self._call.cancel()
+        return self._stream
+
+    def _read(self, stream: Stream) -> GenerateResponse:
+        try:
+            return next(stream)
+        except StopIteration:
+            # The stream ended well and without its last message: the answer is not whole.
+            raise errors.unreachable() from None
+        except grpc.RpcError as failure:
+            raise self._error_from(_said(failure)) from failure
+
+
+def _said(failure: grpc.RpcError) -> Failure:
+    # Every error that a call raises is a call too; gRPC's types do not say so.
+    return cast("Failure", failure)

@@ -1,0 +1,139 @@
+"""What a caller asks for, as the messages that say it to the router and to a replica."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Required, TypedDict
+
+from comptoir.generator.v1.generator_pb2 import (
+    ROLE_ASSISTANT,
+    ROLE_SYSTEM,
+    ROLE_USER,
+    ChatMessage,
+    GenerateRequest,
+    Role,
+    Sampling,
+)
+from comptoir.router.v1.router_pb2 import AdmitRequest, AdmitResponse, Priority, ReleaseRequest, TicketOffer
+
+REQUEST_ID_KEY: Final = "x-request-id"
+# What a chat template may add around one message, and to the whole chat: `AdmitRequest` says why.
+_TEMPLATE_TOKENS_PER_MESSAGE: Final = 16
+_TEMPLATE_TOKENS_PER_CHAT: Final = 64
+# As long as a replica works on one request, unless its operator set another time.
+_TIMEOUT_SECONDS: Final = 600.0
+_LOW_64_BITS: Final = 2**64 - 1
+
+
+class Chat(TypedDict, total=False):
+    """A chat to continue.
+
+    `max_output_tokens`: the most tokens of the answer; left out, as many as fit. What is reserved of the
+    key's quota follows from it, so name as few as will do.
+    `sampling`: how tokens are chosen; left out, as the engine does by itself.
+    `priority`: the scheduling class; left out, the default one.
+    `request_id`: the identity that stands in every event of the request; left out, a random one.
+    `timeout_seconds`: bounds admission and generation together; left out, 600 s.
+    """
+
+    model: Required[str]
+    messages: Required[Sequence[ChatMessage]]
+    max_output_tokens: int
+    sampling: Sampling
+    priority: Priority.ValueType
+    request_id: uuid.UUID
+    timeout_seconds: float
+
+
+class Deadline:
+    """A moment after which nobody waits any more."""
+
+    def __init__(self, seconds: float, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._at = now() + seconds
+
+    @property
+    def left_seconds(self) -> float:
+        """The time that is left; never negative."""
+        return max(0.0, self._at - self._now())
+
+
+class Order:
+    """A chat as one request, with its identity and, once it is begun, its deadline."""
+
+    def __init__(self, chat: Chat, *, is_streamed: bool) -> None:
+        sampling = chat.get("sampling", Sampling())
+        self.request_id = chat.get("request_id") or uuid.uuid4()
+        self._timeout_seconds = chat.get("timeout_seconds", _TIMEOUT_SECONDS)
+        self._deadline = Deadline(self._timeout_seconds)
+        self._generate = GenerateRequest(
+            messages=chat["messages"], sampling=sampling, is_streamed=is_streamed
+        )
+        self._admit = AdmitRequest(
+            model=chat["model"],
+            prompt_tokens_upper_bound=prompt_tokens_upper_bound(chat["messages"]),
+            max_output_tokens=chat.get("max_output_tokens", sampling.max_output_tokens),
+            priority=chat.get("priority", Priority.PRIORITY_UNSPECIFIED),
+            request_id_high=self.request_id.int >> 64,
+            request_id_low=self.request_id.int & _LOW_64_BITS,
+        )
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str]]:
+        """What puts the request's identity into log lines."""
+        return ((REQUEST_ID_KEY, self.request_id.hex),)
+
+    @property
+    def left_seconds(self) -> float:
+        """The time that is left for it."""
+        return self._deadline.left_seconds
+
+    def begin(self) -> None:
+        """Lets its time run from now on."""
+        self._deadline = Deadline(self._timeout_seconds)
+
+    def admit_request(self, api_key: str) -> AdmitRequest:
+        """What the router is asked."""
+        request = AdmitRequest(api_key=api_key)
+        request.MergeFrom(self._admit)
+        return request
+
+    def generate_request(self, offer: TicketOffer) -> GenerateRequest:
+        """What the replica of `offer` is asked; its ticket holds how many tokens the answer may have."""
+        request = GenerateRequest(ticket=offer.ticket)
+        request.MergeFrom(self._generate)
+        return request
+
+
+def release_request(admitted: AdmitResponse) -> ReleaseRequest:
+    """What gives back the lease of an admission."""
+    return ReleaseRequest(lease_id_high=admitted.lease_id_high, lease_id_low=admitted.lease_id_low)
+
+
+def prompt_tokens_upper_bound(messages: Iterable[ChatMessage]) -> int:
+    """No byte-level tokenizer makes more tokens of these messages: one per byte, and the template's."""
+    bound = _TEMPLATE_TOKENS_PER_CHAT
+    for message in messages:
+        texts = (message.text, "\n".join(message.parts))
+        bound += max(len(text.encode()) for text in texts) + _TEMPLATE_TOKENS_PER_MESSAGE
+    return bound
+
+
+def system(*parts: str) -> ChatMessage:
+    """Returns instructions by the operator of the application."""
+    return _message(ROLE_SYSTEM, parts)
+
+
+def user(*parts: str) -> ChatMessage:
+    """Returns a turn of the person, in one part or several."""
+    return _message(ROLE_USER, parts)
+
+
+def assistant(*parts: str) -> ChatMessage:
+    """Returns a turn of the model."""
+    return _message(ROLE_ASSISTANT, parts)
+
+
+def _message(role: Role.ValueType, parts: tuple[str, ...]) -> ChatMessage:
+    # The text beside the parts is for replicas that are older than parts.
+    return ChatMessage(role=role, text="\n".join(parts), parts=parts if len(parts) > 1 else ())

@@ -1,0 +1,103 @@
+"""The blocking client's channels: one to the router, one to each replica that was asked last."""
+
+import contextlib
+import threading
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import grpc
+from comptoir.client.channels import OPTIONS, RELEASE_SECONDS, Pool, check_address
+from comptoir.client.chat import Order, release_request
+from comptoir.client.errors import unreachable
+from comptoir.generator.v1.generator_pb2 import GenerateResponse
+from comptoir.generator.v1.generator_pb2_grpc import GeneratorServiceStub
+from comptoir.router.v1.router_pb2 import AdmitResponse, ReleaseResponse, TicketOffer
+from comptoir.router.v1.router_pb2_grpc import RouterServiceStub
+
+_Release: TypeAlias = "grpc.Future[ReleaseResponse]"
+
+
+class Cancellable(Protocol):
+    """A call that is open."""
+
+    def cancel(self) -> bool:
+        """Ends it; harmless at any time and from any thread."""
+        ...
+
+
+class Stream(Cancellable, Protocol):
+    """The open call of a generation."""
+
+    def __next__(self) -> GenerateResponse: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Replica:
+    """The channel to one address."""
+
+    channel: grpc.Channel
+    stub: GeneratorServiceStub
+
+
+class Connections:
+    """What a client calls through; may be shared by threads."""
+
+    def __init__(self, router: str, tls: grpc.ChannelCredentials | None, *, max_channels: int) -> None:
+        self._tls = tls
+        self._channel = self._connect(router)
+        self._replicas = Pool(self._replica, lambda replica: replica.channel.close(), most=max_channels)
+        self._releases: set[_Release] = set()
+        self._lock = threading.Lock()
+        self.router = RouterServiceStub(self._channel)
+        self.is_closed = False
+
+    def generate(self, offer: TicketOffer, order: Order) -> Stream:
+        """The open call of an order to the replica of an offer; raises ComptoirError."""
+        try:
+            slot = self._replicas.borrow(offer.generator_address)
+        except ValueError:
+            # An address that this client may not call, such as plaintext to another machine.
+            raise unreachable() from None
+        stream = slot.kept.stub.Generate(
+            order.generate_request(offer), timeout=order.left_seconds, metadata=order.metadata
+        )
+        if not stream.add_callback(lambda: self._replicas.give_back(slot)):
+            self._replicas.give_back(slot)
+        return stream
+
+    def release(self, admitted: AdmitResponse, order: Order) -> None:
+        """Gives a lease back, and waits for nothing."""
+        if self.is_closed:
+            return
+        release = self.router.Release.future(
+            release_request(admitted), timeout=RELEASE_SECONDS, metadata=order.metadata
+        )
+        with self._lock:
+            self._releases.add(release)
+        release.add_done_callback(self._forget)
+
+    def close(self) -> None:
+        """Waits until what was given back has arrived, within a bounded time, and closes the channels."""
+        self.is_closed = True
+        with self._lock:
+            releases = list(self._releases)
+        for release in releases:
+            with contextlib.suppress(grpc.FutureTimeoutError, grpc.FutureCancelledError):
+                release.exception(RELEASE_SECONDS)
+        for replica in self._replicas.clear():
+            replica.channel.close()
+        self._channel.close()
+
+    def _forget(self, release: _Release) -> None:
+        with self._lock:
+            self._releases.discard(release)
+
+    def _replica(self, address: str) -> _Replica:
+        channel = self._connect(address)
+        return _Replica(channel, GeneratorServiceStub(channel))
+
+    def _connect(self, address: str) -> grpc.Channel:
+        check_address(address, self._tls)
+        if self._tls is None:
+            return grpc.insecure_channel(address, OPTIONS)
+        return grpc.secure_channel(address, self._tls, OPTIONS)

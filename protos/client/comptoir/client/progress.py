@@ -1,0 +1,62 @@
+"""How far one request is: which ticket comes next, and whether its lease is to be given back. Does no I/O."""
+
+from comptoir.client.errors import ComptoirError, no_replica, out_of_protocol
+from comptoir.generator.v1.generator_pb2 import Delta, Finished, GenerateResponse
+from comptoir.router.v1.router_pb2 import AdmitResponse, TicketOffer
+
+
+class Progress:
+    """One admitted request, until its answer is whole or has failed.
+
+    A ticket is used once, the next one only while no delta has come and only where the failure permits it.
+    """
+
+    def __init__(self, admitted: AdmitResponse) -> None:
+        self.admitted = admitted
+        self.attempts = 0
+        self.finished: Finished | None = None
+        self._is_accepted = False
+        self._has_delta = False
+
+    @property
+    def is_accepted(self) -> bool:
+        """True once a replica accepted the ticket that was used last, until that failed."""
+        return self._is_accepted
+
+    @property
+    def is_lease_unused(self) -> bool:
+        """True if no replica holds the lease, as far as is known, so that it can be given back.
+
+        So it is where no ticket was used, where the last one was given up on before a replica accepted
+        it, and where all that were used failed before any text.
+        """
+        return not self._is_accepted and not self._has_delta
+
+    def next_offer(self) -> TicketOffer:
+        """The offer to use now; to be asked again only after `failed` let it."""
+        if self.attempts == len(self.admitted.offers):
+            raise no_replica()
+        self.attempts += 1
+        return self.admitted.offers[self.attempts - 1]
+
+    def take(self, response: GenerateResponse) -> Delta | None:
+        """Notes what a replica said, and returns its text if that is what it said."""
+        event = response.WhichOneof("event")
+        if self._is_accepted == (event == "started"):
+            raise out_of_protocol()
+        if event == "started":
+            self._is_accepted = True
+        elif event == "finished":
+            self.finished = response.finished
+        elif event == "delta":
+            self._has_delta = True
+            return response.delta
+        return None
+
+    def failed(self, error: ComptoirError) -> None:
+        """Notes that the ticket in use failed; raises `error` where the next one may not be used."""
+        # Without a delta the replica leaves the lease open for the next ticket.
+        self._is_accepted = False
+        is_last = self.attempts == len(self.admitted.offers)
+        if self._has_delta or is_last or not error.may_try_next_ticket:
+            raise error

@@ -1,0 +1,73 @@
+"""What a generation says of itself, and a whole answer."""
+
+import uuid
+from dataclasses import dataclass
+from typing import Protocol
+
+from comptoir.client.chat import Order
+from comptoir.client.errors import ComptoirError, Failure, cancelled, error_from
+from comptoir.client.progress import Progress
+from comptoir.generator.v1.generator_pb2 import Finished
+from comptoir.router.v1.router_pb2 import AdmitResponse
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer; `finished` has its counts, which are durable."""
+
+    request_id: uuid.UUID
+    text: str
+    finished: Finished
+
+
+class Closable(Protocol):
+    """What a generation calls through."""
+
+    @property
+    def is_closed(self) -> bool:
+        """True once the client is closed."""
+        ...
+
+
+class GenerationState:
+    """One request from its admission to its end; both kinds of generation are one."""
+
+    def __init__(self, order: Order, through: Closable) -> None:
+        self._order = order
+        self._through = through
+        self._progress: Progress | None = None
+        self._is_closed = False
+
+    @property
+    def request_id(self) -> uuid.UUID:
+        """The identity that stands in every event of the request."""
+        return self._order.request_id
+
+    @property
+    def admitted(self) -> AdmitResponse:
+        """What the router said: the key's quota, the most output tokens; RuntimeError before it did."""
+        if self._progress is None:
+            raise RuntimeError("the request is not admitted yet")
+        return self._progress.admitted
+
+    @property
+    def finished(self) -> Finished:
+        """The counts of the answer, which are durable; RuntimeError as long as it is not whole."""
+        if self._progress is None or self._progress.finished is None:
+            raise RuntimeError("the answer is not whole")
+        return self._progress.finished
+
+    @property
+    def _is_whole(self) -> bool:
+        return self._progress is not None and self._progress.finished is not None
+
+    @property
+    def _is_cancelled_here(self) -> bool:
+        return self._is_closed or self._through.is_closed
+
+    def _check_open(self) -> None:
+        if self._is_cancelled_here:
+            raise cancelled()
+
+    def _error_from(self, failure: Failure) -> ComptoirError:
+        return error_from(failure, is_cancelled_here=self._is_cancelled_here)

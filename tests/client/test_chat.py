@@ -1,0 +1,71 @@
+"""What is asked for, in messages: bounds as the edge's, and nothing that the caller did not say."""
+
+import pytest
+from comptoir.client import ChatMessage, Sampling, assistant, system, user
+from comptoir.client.chat import Deadline, Order, prompt_tokens_upper_bound
+from comptoir.generator.v1.generator_pb2 import ROLE_ASSISTANT, ROLE_SYSTEM, ROLE_USER
+from comptoir.router.v1.router_pb2 import AdmitRequest, TicketOffer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.edge.domain.generation import GenerationRequest, Message, Role
+from services.runtime.grpc.interceptors import validate
+from tests.client.stage import chat
+
+PARTS = st.lists(st.text(), min_size=1, max_size=3)
+
+
+@given(st.lists(PARTS, min_size=1, max_size=4))
+def test_as_many_tokens_are_asked_for_as_the_edge_asks_for(chats: list[list[str]]) -> None:
+    messages = tuple(Message.of_parts(Role.USER, tuple(parts)) for parts in chats)
+    edges = GenerationRequest("m", messages).prompt_tokens_upper_bound
+    assert prompt_tokens_upper_bound([user(*parts) for parts in chats]) == edges
+
+
+def test_parts_without_their_text_count_too() -> None:
+    assert prompt_tokens_upper_bound([ChatMessage(role=ROLE_USER, parts=["é", "b"])]) == 64 + 16 + 4
+
+
+@pytest.mark.parametrize(
+    ("turn", "role"), [(system, ROLE_SYSTEM), (user, ROLE_USER), (assistant, ROLE_ASSISTANT)]
+)
+def test_a_turn_is_one_text_or_several_parts(turn: object, role: int) -> None:
+    assert callable(turn)
+    assert turn("a") == ChatMessage(role=role, text="a")  # type: ignore[arg-type]
+    assert turn("a", "b") == ChatMessage(role=role, text="a\nb", parts=["a", "b"])  # type: ignore[arg-type]
+
+
+def test_requests_keep_the_rules_of_their_schema() -> None:
+    validate(Order(chat(), is_streamed=True).admit_request("key"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "most"),
+    [({}, 0), ({"max_output_tokens": 7}, 7), ({"sampling": Sampling(max_output_tokens=9)}, 9)],
+)
+def test_what_is_reserved_is_what_the_caller_names_wherever_it_does(
+    fields: dict[str, object], most: int
+) -> None:
+    assert Order(chat(**fields), is_streamed=True).admit_request("key").max_output_tokens == most
+
+
+def test_each_attempt_is_the_same_request_with_its_own_ticket() -> None:
+    order = Order(chat(), is_streamed=True)
+    offers = [TicketOffer(), TicketOffer()]
+    offers[1].ticket.claims = b"2"
+    first, second = (order.generate_request(offer) for offer in offers)
+    assert (first.ticket.claims, second.ticket.claims) == (b"", b"2")
+    assert list(first.messages) == list(second.messages)
+    assert isinstance(order.admit_request("key"), AdmitRequest)
+
+
+def test_a_deadline_is_never_less_than_over() -> None:
+    times = iter([100.0, 101.5, 103.0])
+    deadline = Deadline(2.0, lambda: next(times))
+    assert (deadline.left_seconds, deadline.left_seconds) == (0.5, 0.0)
+
+
+def test_time_runs_from_the_moment_that_it_is_begun() -> None:
+    order = Order(chat(timeout_seconds=50.0), is_streamed=True)
+    order.begin()
+    assert 49 < order.left_seconds <= 50

@@ -1,0 +1,104 @@
+"""The client of internal services, against real processes: its answers, its rows, and a replica that dies."""
+
+import asyncio
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from comptoir.client import Answer, Client, ComptoirError, aio, user
+
+from tests.system.serving_processes import MODEL, ServingProcesses
+from tests.system.stack_process import REPOSITORY, Stack
+
+pytestmark = pytest.mark.system
+
+PYTHON = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+PROMPT = "Écris un bref compte rendu."
+REQUESTS = 12
+# Long enough for a kill to come before any text, on a busy machine too.
+SLOW: dict[str, Any] = {"simulated": {"ttft_seconds": 3.0, "answer_tokens": 5}}
+
+
+def _assert_counted(stack: Stack, answer: Answer) -> None:
+    row = stack.row_of("generations", answer.request_id.hex)
+    assert (row["input_tokens"], row["output_tokens"]) == (
+        answer.finished.input_tokens,
+        answer.finished.output_tokens,
+    )
+    assert stack.row_of("admissions", answer.request_id.hex)["decision"] == "admitted"
+
+
+def test_a_service_that_blocks_streams_an_answer_whose_counts_are_its_row(stack: Stack) -> None:
+    with Client(stack.description["grpc"]["router"], api_key=stack.api_key) as client:
+        assert [model.name for model in client.list_models()] == [stack.model]
+        with client.generate(model=stack.model, messages=[user(PROMPT)], max_output_tokens=20) as generation:
+            deltas = list(generation)
+        assert sum(delta.output_tokens for delta in deltas) <= generation.finished.output_tokens <= 20
+        assert generation.admitted.max_output_tokens == 20
+        text = "".join(delta.text for delta in deltas)
+    assert text
+    _assert_counted(stack, Answer(generation.request_id, text, generation.finished))
+
+
+async def test_a_service_on_asyncio_gets_many_answers_side_by_side(stack: Stack) -> None:
+    async with aio.Client(stack.description["grpc"]["router"], api_key=stack.api_key) as client:
+        asking = [
+            client.answer(model=stack.model, messages=[user(PROMPT)], max_output_tokens=number)
+            for number in range(1, 9)
+        ]
+        answers = await asyncio.gather(*asking)
+    assert all(answer.text for answer in answers)
+    await asyncio.to_thread(_assert_counted, stack, answers[-1])
+
+
+async def test_a_service_with_a_wrong_key_is_told_so(stack: Stack) -> None:
+    async with aio.Client(stack.description["grpc"]["router"], api_key="cptr_wrong") as client:
+        with pytest.raises(ComptoirError) as raised:
+            await client.answer(model=stack.model, messages=[user(PROMPT)])
+    assert (str(raised.value), raised.value.is_retryable) == ("KEY_INVALID", False)
+
+
+def test_the_examples_of_the_page_run_as_they_stand(stack: Stack) -> None:
+    page = (REPOSITORY / "docs" / "grpc.md").read_text()
+    examples = [example for example in PYTHON.findall(page) if "sys.argv" in example]
+    for example in examples:
+        program = example.replace("127.0.0.1:8401", stack.description["grpc"]["router"])
+        command = [sys.executable, "-c", program, stack.api_key]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=True)
+        assert re.search(r"[1-9][0-9]* output tokens", done.stdout), done.stdout
+    assert len(examples) == 3
+
+
+@pytest.fixture
+async def serving(tmp_path: Path) -> AsyncIterator[ServingProcesses]:
+    processes = ServingProcesses(tmp_path, replicas=2, generator=SLOW)
+    try:
+        await processes.start()
+        yield processes
+    finally:
+        await processes.stop()
+
+
+@pytest.mark.timeout(240)
+async def test_a_replica_that_is_killed_costs_no_request_without_text(serving: ServingProcesses) -> None:
+    key = await serving.key("acme", concurrency=2 * REQUESTS)
+    async with aio.Client(serving.router_address, api_key=key) as client:
+        generations = [
+            client.generate(model=MODEL, messages=[user(PROMPT)], timeout_seconds=60) for _ in range(REQUESTS)
+        ]
+        # Each is accepted by one of the two replicas, and has no text yet.
+        await asyncio.gather(*(generation.__aenter__() for generation in generations))
+        firsts = {generation.admitted.offers[0].generator_address for generation in generations}
+        assert len(firsts) == 2
+        serving.kill("generator1")
+        texts = await asyncio.gather(*(_text_of(generation) for generation in generations))
+    assert all(texts)
+    assert all(generation.finished.output_tokens == 5 for generation in generations)
+
+
+async def _text_of(generation: aio.Generation) -> str:
+    return "".join([delta.text async for delta in generation])
