@@ -1,0 +1,115 @@
+"""What a person can choose for a run, and what each choice means."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench.beside.environments import cache_folder
+
+TINY, REAL, SHORT, IDLE, EVENTS = "tiny", "real", "short", "idle", "events"
+PARTS = (TINY, REAL, SHORT, IDLE, EVENTS)
+TARGETS = ("comptoir", "bare", "floor", "litellm")
+_QUICK_ROUNDS, _QUICK_SECONDS, _QUICK_IDLE_STREAMS = 1, 3.0, 200
+
+DESCRIPTION = """\
+Measures Comptoir beside vLLM's own HTTP server, the bare engine, and LiteLLM's proxy in front of vLLM.
+
+Each target runs alone and in turn, with the same model, numbers (--dtype), engine settings and load: streams
+that ask again as soon as their answer ended. First every target answers the same prompts greedily, and the
+run ends if one answers otherwise by a byte. Then --rounds rounds; each starts every target anew, warms it up
+and measures it at every number of streams. CPU is what the operating system counted for each process.
+
+parts:
+  tiny    tiny-eu, one million parameters: the hard case, where a token costs the engine least
+  real    SmolLM2-135M-Instruct, from a package: what users see; fetched and converted once
+  short   whole answers of 2 tokens from the simulated engine on 64 connections: requests/s, CPU per request
+  idle    memory that an idle stream holds in each process, at --idle-streams streams
+  events  TTFT with events on and off; needs --events-off, and is left out without it
+
+Run it on a machine that does nothing else: rows with a window in which other programs used more than 0.3
+cores are marked. The tables are Markdown for docs/benchmarks.md; JSON with every window lies next to them.
+"""
+_EXAMPLES = """\
+examples:
+  make bench                                          everything, five rounds
+  make bench ARGS=--quick                             one short round of everything, to try it
+  make bench ARGS="--parts tiny --streams 64"         the hard case at 64 streams only
+  make bench ARGS="--parts real --dtype float32"      the real model in float32
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The choices of one run; `seconds` is None where each model keeps its own."""
+
+    parts: tuple[str, ...]
+    targets: tuple[str, ...]
+    rounds: int
+    streams: tuple[int, ...]
+    real_streams: tuple[int, ...]
+    seconds: float | None
+    dtype: str
+    idle_streams: int
+    events_off: Path | None
+    output: Path
+
+
+def parse(arguments: list[str] | None = None) -> Options:
+    """Reads the command line; --quick changes what was not given."""
+    given = _parser().parse_args(arguments)
+    is_quick = given.quick
+    parts = tuple(part for part in PARTS if part in given.parts)
+    if given.events_off is None:
+        parts = tuple(part for part in parts if part != EVENTS)
+    return Options(
+        parts=parts,
+        targets=tuple(target for target in TARGETS if target in given.targets),
+        rounds=given.rounds or (_QUICK_ROUNDS if is_quick else 5),
+        streams=tuple(given.streams),
+        real_streams=tuple(given.real_streams),
+        seconds=given.seconds or (_QUICK_SECONDS if is_quick else None),
+        dtype=given.dtype,
+        idle_streams=given.idle_streams or (_QUICK_IDLE_STREAMS if is_quick else 10_000),
+        events_off=given.events_off,
+        output=given.output or cache_folder() / "results",
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="make bench",
+        usage='make bench ARGS="…"',
+        description=DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what to measure; all if left out")
+    add("--targets", nargs="+", choices=TARGETS, default=list(TARGETS), help="whom; all if left out")
+    add("--quick", action="store_true", help="one round of 3 s windows and 200 idle streams, to try it")
+    add("--rounds", type=_count, help="rounds (5)")
+    add("--streams", type=_count, nargs="+", default=[1, 8, 64], help="streams of the small model (1 8 64)")
+    add("--real-streams", type=_count, nargs="+", default=[1, 8, 16], help="of the real one (1 8 16)")
+    add("--seconds", type=float, help="length of a window (8)")
+    add(
+        "--dtype",
+        choices=["auto", "float32", "bfloat16"],
+        default="auto",
+        help="what all engines compute in; auto, as in `comptoir up`, is vLLM's choice (auto)",
+    )
+    add("--idle-streams", type=_count, help="streams of the part idle (10,000, or what open files allow)")
+    add(
+        "--events-off",
+        type=Path,
+        metavar="FILE",
+        help="YAML for `comptoir up --config` that switches events off, for the part events",
+    )
+    add("--output", type=Path, metavar="FOLDER", help="where the results go (the cache folder)")
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number

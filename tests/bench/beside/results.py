@@ -1,0 +1,132 @@
+"""One measurement of one target, as the JSON file keeps it, and what follows from its numbers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.bench.beside.figures import quantile
+from tests.bench.beside.loader import APART, Measured
+
+# Cores that other programs used meanwhile, above which a round is marked.
+MOST_FOREIGN_CORES = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One window of one target; `part` is the model's name, or what is measured with a simulated engine."""
+
+    part: str
+    target: str
+    round: int
+    streams: int
+    seconds: float
+    output_tokens: float
+    requests: int
+    failures: dict[str, int]
+    ttft_p50_seconds: float | None
+    ttft_p95_seconds: float | None
+    answer_p50_seconds: float | None
+    answer_p95_seconds: float | None
+    cpu_window_seconds: float
+    cpu_seconds: dict[str, float]
+    foreign_cores: float
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Output tokens per second."""
+        return self.output_tokens / self.seconds
+
+    @property
+    def requests_per_second(self) -> float:
+        """Whole answers per second."""
+        return self.requests / self.seconds
+
+    @property
+    def errors(self) -> int:
+        """Requests that had no whole answer."""
+        return sum(self.failures.values())
+
+    @property
+    def roles(self) -> list[str]:
+        """The processes that are part of the target."""
+        return [role for role in self.cpu_seconds if role not in APART]
+
+    @property
+    def is_disturbed(self) -> bool:
+        """True where other programs used too much of the machine meanwhile."""
+        return self.foreign_cores > MOST_FOREIGN_CORES
+
+    def cores(self, *roles: str) -> float:
+        """CPU seconds per second of some processes."""
+        return sum(self.cpu_seconds.get(role, 0.0) for role in roles) / self.cpu_window_seconds
+
+    def cpu_per_token_seconds(self, *roles: str) -> float | None:
+        """CPU of some processes, of all that are part of the target where none is named, per output token."""
+        rate = self.tokens_per_second
+        return self.cores(*(roles or self.roles)) / rate if rate else None
+
+    def cpu_per_request_seconds(self, *roles: str) -> float | None:
+        """The same per whole answer."""
+        rate = self.requests_per_second
+        return self.cores(*(roles or self.roles)) / rate if rate else None
+
+
+def measurement(part: str, target: str, number: int, streams: int, measured: Measured) -> Measurement:
+    """Puts a window's numbers together."""
+    seen, usage = measured.seen, measured.usage
+    return Measurement(
+        part=part,
+        target=target,
+        round=number,
+        streams=streams,
+        seconds=seen.seconds,
+        output_tokens=seen.output_tokens,
+        requests=seen.requests,
+        failures=seen.failures,
+        ttft_p50_seconds=quantile(seen.ttft_seconds, 0.5),
+        ttft_p95_seconds=quantile(seen.ttft_seconds, 0.95),
+        answer_p50_seconds=quantile(seen.answer_seconds, 0.5),
+        answer_p95_seconds=quantile(seen.answer_seconds, 0.95),
+        cpu_window_seconds=usage.seconds,
+        cpu_seconds=usage.cpu_seconds,
+        foreign_cores=usage.foreign_cores,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class IdleStreams:
+    """Memory with and without idle streams; bytes by process."""
+
+    streams: int
+    bytes_before: dict[str, int]
+    bytes_with: dict[str, int]
+
+    def bytes_per_stream(self, process: str) -> float:
+        """What one stream holds in a process."""
+        return (self.bytes_with[process] - self.bytes_before[process]) / self.streams
+
+
+@dataclass(slots=True)
+class Results:
+    """Everything that a run has measured so far."""
+
+    machine: dict[str, Any]
+    versions: dict[str, str]
+    options: dict[str, Any]
+    dtypes: dict[str, str] = field(default_factory=dict)
+    measurements: list[Measurement] = field(default_factory=list)
+    idle_streams: list[IdleStreams] = field(default_factory=list)
+
+    def of_part(self, part: str) -> list[Measurement]:
+        """The measurements of one part."""
+        return [entry for entry in self.measurements if entry.part == part]
+
+
+def targets_of(measurements: Sequence[Measurement]) -> list[str]:
+    """Returns the names of the targets, in the order of their first measurement."""
+    return list(dict.fromkeys(entry.target for entry in measurements))
+
+
+def streams_of(measurements: Sequence[Measurement]) -> list[int]:
+    """Returns the numbers of streams, ascending."""
+    return sorted({entry.streams for entry in measurements})

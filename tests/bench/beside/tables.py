@@ -1,0 +1,199 @@
+"""Results as Markdown, ready for docs/benchmarks.md."""
+
+from collections.abc import Callable, Sequence
+
+from tests.bench.beside.figures import ratios, spread
+from tests.bench.beside.loader import APART, LOAD_ROLE
+from tests.bench.beside.results import (
+    MOST_FOREIGN_CORES,
+    IdleStreams,
+    Measurement,
+    Results,
+    streams_of,
+    targets_of,
+)
+
+BARE = "vLLM's HTTP server"
+SHORT = "short answers"
+EVENTS = "events on and off"
+EVENTS_ON, EVENTS_OFF = "events on", "events off"
+NOTHING = "-"
+
+Figure = Callable[[Measurement], float | None]
+
+_FIGURES: dict[str, tuple[Figure, int]] = {
+    "output tokens/s": (lambda it: it.tokens_per_second, 0),
+    "TTFT p50 ms": (lambda it: _times(it.ttft_p50_seconds, 1e3), 1),
+    "TTFT p95 ms": (lambda it: _times(it.ttft_p95_seconds, 1e3), 1),
+    "CPU µs/token": (lambda it: _times(it.cpu_per_token_seconds(), 1e6), 0),
+}
+_SHORT_FIGURES: dict[str, tuple[Figure, int]] = {
+    "requests/s": (lambda it: it.requests_per_second, 0),
+    "answer p50 ms": (lambda it: _times(it.answer_p50_seconds, 1e3), 1),
+    "answer p95 ms": (lambda it: _times(it.answer_p95_seconds, 1e3), 1),
+    "CPU ms/request": (lambda it: _times(it.cpu_per_request_seconds(), 1e3), 2),
+}
+
+
+def document(results: Results) -> str:
+    """Returns every table of a run, with what it was measured on."""
+    sections = [_machine(results)]
+    parts = list(dict.fromkeys(entry.part for entry in results.measurements))
+    for part in parts:
+        entries = results.of_part(part)
+        if part == SHORT:
+            sections.append(_short(entries))
+        elif part == EVENTS:
+            sections.append(_events(entries))
+        else:
+            sections.append(_model(part, results.dtypes.get(part, "dtype unknown"), entries))
+    sections += [_idle(entry) for entry in results.idle_streams]
+    sections.append(_disturbance(results.measurements))
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns a table; a cell may hold anything but a line end, and a bar is escaped."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines)
+
+
+def _machine(results: Results) -> str:
+    machine = ", ".join(str(value) for value in results.machine.values())
+    versions = ", ".join(f"{name} {version}" for name, version in results.versions.items())
+    return f"{machine}. {versions}."
+
+
+def _model(part: str, dtype: str, entries: Sequence[Measurement]) -> str:
+    title = f"### {part}, {dtype}"
+    pieces = [title, _figures(entries, _FIGURES), _ratios(entries), _by_process(entries)]
+    return "\n\n".join(piece for piece in pieces if piece)
+
+
+def _short(entries: Sequence[Measurement]) -> str:
+    figures = _figures(entries, _SHORT_FIGURES)
+    rows = [[role, _cell(entries, _per_request(role), 2)] for role in _roles(entries)]
+    by_process = markdown(["CPU ms/request of", "median (least to most)"], rows)
+    edge = spread([rate for it in entries if (rate := _per_edge_core(it)) is not None])
+    per_core = "" if edge is None else f"Requests/s per core of the edge: {edge.shown(0)}."
+    return f"### Short whole answers, simulated engine\n\n{figures}\n\n{by_process}\n\n{per_core}"
+
+
+def _per_edge_core(entry: Measurement) -> float | None:
+    cost = entry.cpu_per_request_seconds("edge")
+    return 1 / cost if cost else None
+
+
+def _events(entries: Sequence[Measurement]) -> str:
+    rows = [
+        [
+            str(streams),
+            *(_ratio(entries, streams, EVENTS_ON, EVENTS_OFF, figure) for figure, _ in _FIGURES.values()),
+        ]
+        for streams in streams_of(entries)
+    ]
+    head = ["streams", *(f"{name}, on ÷ off" for name in _FIGURES)]
+    return "\n\n".join(["### Events on ÷ off", _figures(entries, _FIGURES), markdown(head, rows)])
+
+
+def _idle(entry: IdleStreams) -> str:
+    rows = [
+        [
+            process,
+            f"{before / 2**20:.0f}",
+            f"{entry.bytes_with[process] / 2**20:.0f}",
+            f"{entry.bytes_per_stream(process) / 1000:.1f}",
+        ]
+        for process, before in entry.bytes_before.items()
+    ]
+    table = markdown(["process", "MiB without", f"MiB with {entry.streams} streams", "kB per stream"], rows)
+    return f"### Memory of {entry.streams} idle streams\n\n{table}"
+
+
+def _disturbance(entries: Sequence[Measurement]) -> str:
+    if not entries:
+        return ""
+    marked = sum(entry.is_disturbed for entry in entries)
+    foreign = spread([entry.foreign_cores for entry in entries])
+    failed = sum(entry.errors for entry in entries)
+    load = "" if foreign is None else foreign.shown(2)
+    return (
+        f"Medians (least to most of the rounds). Other programs used {load} cores; "
+        f"{marked} of {len(entries)} windows had more than {MOST_FOREIGN_CORES} "
+        f"(rows with one are marked *). Failed requests: {failed}."
+    )
+
+
+def _figures(entries: Sequence[Measurement], figures: dict[str, tuple[Figure, int]]) -> str:
+    rows = []
+    for streams in streams_of(entries):
+        for target in targets_of(entries):
+            own = [it for it in entries if it.target == target and it.streams == streams]
+            if own:
+                mark = " *" if any(it.is_disturbed for it in own) else ""
+                cells = [_cell(own, figure, digits) for figure, digits in figures.values()]
+                rest = [str(sum(it.errors for it in own)), _cell(own, lambda it: it.foreign_cores, 1)]
+                rows.append([str(streams), target + mark, *cells, *rest])
+    return markdown(["streams", "target", *figures, "errors", "foreign cores"], rows)
+
+
+def _ratios(entries: Sequence[Measurement]) -> str:
+    others = [target for target in targets_of(entries) if target != BARE]
+    if BARE not in targets_of(entries) or not others:
+        return ""
+    rows = [
+        [
+            str(streams),
+            target,
+            *(_ratio(entries, streams, target, BARE, figure) for figure, _ in _FIGURES.values()),
+        ]
+        for streams in streams_of(entries)
+        for target in others
+    ]
+    return markdown(["streams", f"÷ {BARE}, same round", *_FIGURES], rows)
+
+
+def _by_process(entries: Sequence[Measurement]) -> str:
+    counts = streams_of(entries)
+    rows = []
+    for target in targets_of(entries):
+        own = [it for it in entries if it.target == target]
+        for role in [*_roles(own), *([LOAD_ROLE] if any(LOAD_ROLE in it.cpu_seconds for it in own) else [])]:
+            cells = [_cell([it for it in own if it.streams == n], _per_token(role), 1) for n in counts]
+            rows.append([target, f"({role})" if role in APART else role, *cells])
+    return markdown(["CPU µs/token of", "process", *map(counted, counts)], rows)
+
+
+def counted(streams: int) -> str:
+    """Returns a number of streams in words."""
+    return "1 stream" if streams == 1 else f"{streams} streams"
+
+
+def _per_token(role: str) -> Figure:
+    return lambda it: _times(it.cpu_per_token_seconds(role), 1e6)
+
+
+def _per_request(role: str) -> Figure:
+    return lambda it: _times(it.cpu_per_request_seconds(role), 1e3)
+
+
+def _roles(entries: Sequence[Measurement]) -> list[str]:
+    return list(dict.fromkeys(role for entry in entries for role in entry.roles))
+
+
+def _cell(entries: Sequence[Measurement], figure: Figure, digits: int) -> str:
+    values = [value for entry in entries if (value := figure(entry)) is not None]
+    found = spread(values)
+    return NOTHING if found is None else found.shown(digits)
+
+
+def _ratio(entries: Sequence[Measurement], streams: int, ours: str, other: str, figure: Figure) -> str:
+    def by_round(target: str) -> dict[int, float | None]:
+        return {it.round: figure(it) for it in entries if it.target == target and it.streams == streams}
+
+    found = spread(ratios(by_round(ours), by_round(other)))
+    return NOTHING if found is None else found.shown(2)
+
+
+def _times(value: float | None, factor: float) -> float | None:
+    return None if value is None else value * factor

@@ -1,0 +1,259 @@
+"""The four targets, each started alone: Comptoir, vLLM's own server, LiteLLM before it, and the bare engine.
+
+All engines are told the same: what Comptoir's generator is told, from its own settings.
+"""
+
+import json
+import secrets
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deploy.local.stack.config import build_config, merge
+from deploy.local.stack.options import DEFAULT_PORT, Addresses, StackOptions
+from deploy.local.stack.paths import DataPaths
+from services.generator.adapters.vllm.arguments import engine_arguments
+from services.generator.adapters.vllm.environment import engine_variables
+from services.generator.domain.engine_parameters import ServedModel, VllmParameters
+from services.generator.settings import GeneratorSettings
+from tests.bench.beside.chat import Endpoint
+from tests.bench.beside.environments import for_children
+from tests.bench.beside.errors import BenchError
+from tests.bench.beside.loader import Loader, end, loader
+from tests.bench.beside.models import BenchModel
+from tests.bench.beside.tables import BARE
+from tests.system.stack_process import REPOSITORY, Stack, free_ports, running_stack
+
+COMPTOIR, FLOOR, LITELLM = "Comptoir", "AsyncLLM in process", "LiteLLM before vLLM"
+_HTTP_LOAD = "tests.bench.beside.http_load"
+_START_SECONDS = 150.0
+# Quotas are counted as always and never reached.
+_MUCH = 2**32 - 1
+_PLENTY = {"requests_per_minute": _MUCH, "tokens_per_minute": _MUCH, "concurrency": _MUCH}
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A target that runs: whom to ask through which load process, and its processes by role."""
+
+    loader: Loader
+    endpoint: Endpoint
+    roots: dict[int, str]
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A name, how to start it in an empty folder, and a guess of how long start and stop take."""
+
+    name: str
+    start: Callable[[Path], AbstractContextManager[Running]]
+    start_seconds: float
+
+
+def comptoir(
+    model: BenchModel, dtype: str, *, name: str = COMPTOIR, overrides: Mapping[str, Any] | None = None
+) -> Target:
+    """The whole of it on one machine, as `comptoir up` starts it, asked through its HTTP edge with a key."""
+    settings = merge(overrides_of(model, dtype), dict(overrides or {}))
+    return Target(name, lambda folder: _stack(folder, settings, "--model", str(model.folder)), 16)
+
+
+def simulated(overrides: Mapping[str, Any]) -> Target:
+    """The same with the simulated engine."""
+    settings = simulated_settings(overrides)
+    return Target(COMPTOIR, lambda folder: _stack(folder, settings, "--engine", "simulated"), 14)
+
+
+def simulated_settings(overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what `comptoir up` is told then."""
+    return merge({"router": {"default_quota": _PLENTY}}, dict(overrides))
+
+
+def bare(model: BenchModel, dtype: str) -> Target:
+    """vLLM's OpenAI server, without a log of requests."""
+    return Target(BARE, lambda folder: _bare(folder, model, dtype), 28)
+
+
+def litellm(model: BenchModel, dtype: str, python: Path) -> Target:
+    """LiteLLM's proxy with a master key in front of vLLM's OpenAI server."""
+    return Target(LITELLM, lambda folder: _litellm(folder, model, dtype, python), 45)
+
+
+def floor(model: BenchModel, dtype: str) -> Target:
+    """vLLM's engine in the process of its caller."""
+    return Target(FLOOR, lambda folder: _floor(folder, model, dtype), 24)
+
+
+def overrides_of(model: BenchModel, dtype: str) -> dict[str, Any]:
+    """Returns what `comptoir up` is told beyond its own choices."""
+    return {
+        "router": {"default_quota": _PLENTY},
+        "generator": {"vllm": {"dtype": dtype, "kv_cache_memory_bytes": model.kv_cache_bytes}},
+    }
+
+
+def engine_of(model: BenchModel, dtype: str) -> tuple[ServedModel, VllmParameters]:
+    """Returns what the generator of `comptoir up` tells its engine."""
+    overrides = overrides_of(model, dtype)
+    options = StackOptions(REPOSITORY / "comptoir-data", model=str(model.folder), overrides=overrides)
+    document = build_config(options, Addresses(DEFAULT_PORT), DataPaths(options.data_dir))
+    own = {name: document[name] for name in ("region", "catalog")} | document["generator"]
+    settings = GeneratorSettings.model_validate(own)
+    assert isinstance(settings.engine_parameters, VllmParameters)
+    return settings.served_model, settings.engine_parameters
+
+
+def command_line(arguments: Mapping[str, Any]) -> list[str]:
+    """Returns engine arguments as options of vLLM's server; what is None is left to it."""
+    words = []
+    for name, value in arguments.items():
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{option}" if value else f"--no-{option}")
+        elif value is not None:
+            words += [f"--{option}", str(value)]
+    return words
+
+
+@contextmanager
+def _stack(folder: Path, overrides: Mapping[str, Any], *arguments: str) -> Iterator[Running]:
+    config = folder / "overrides.yaml"
+    config.write_text(yaml.safe_dump(dict(overrides)), encoding="utf-8")
+    with _started_stack(folder / "data", config, arguments) as stack, loader(_HTTP_LOAD, folder) as (own, _):
+        status = stack.status()
+        roots = {int(entry["pid"]): str(entry["name"]) for entry in status["processes"]}
+        roots[int(status["supervisor_pid"])] = "supervisor"
+        port = int(stack.description["base_url"].rpartition(":")[2].partition("/")[0])
+        yield Running(own, Endpoint(port, stack.model, stack.api_key), roots)
+
+
+@contextmanager
+def _started_stack(folder: Path, config: Path, arguments: Sequence[str]) -> Iterator[Stack]:
+    with ExitStack() as started:
+        try:
+            stack = started.enter_context(running_stack(folder, "--config", str(config), *arguments))
+        except AssertionError as error:
+            # What `comptoir up` said to people.
+            raise BenchError(" ".join(str(error).split())[-300:]) from None
+        yield stack
+
+
+@contextmanager
+def _bare(folder: Path, model: BenchModel, dtype: str) -> Iterator[Running]:
+    port = free_ports()
+    with _vllm_server(folder, model, dtype, port) as server, loader(_HTTP_LOAD, folder) as (own, _):
+        yield Running(own, Endpoint(port, model.name), {server.pid: "API server"})
+
+
+@contextmanager
+def _litellm(folder: Path, model: BenchModel, dtype: str, python: Path) -> Iterator[Running]:
+    port = free_ports()
+    key = f"sk-{secrets.token_hex(16)}"
+    config = folder / "litellm.yaml"
+    config.write_text(yaml.safe_dump(_litellm_config(model.name, port)), encoding="utf-8")
+    command = [str(python.with_name("litellm")), "--config", str(config), "--host", "127.0.0.1"]
+    command += ["--port", str(port + 1), "--num_workers", "1"]
+    variables = {
+        "LITELLM_MASTER_KEY": key,
+        # Its own file of prices instead of one from the network, and nothing reported.
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_TELEMETRY": "False",
+        "LITELLM_MODE": "PRODUCTION",
+        "LITELLM_LOG": "ERROR",
+    }
+    with (
+        _vllm_server(folder, model, dtype, port) as server,
+        _server(folder / "litellm.log", command, variables, port + 1, "/health/liveliness") as proxy,
+        loader(_HTTP_LOAD, folder) as (own, _),
+    ):
+        roots = {server.pid: "API server", proxy.pid: "LiteLLM"}
+        yield Running(own, Endpoint(port + 1, model.name, key), roots)
+
+
+def _litellm_config(model: str, port: int) -> dict[str, Any]:
+    upstream = {"model": f"hosted_vllm/{model}", "api_base": f"http://127.0.0.1:{port}/v1", "api_key": "none"}
+    return {
+        "model_list": [{"model_name": model, "litellm_params": upstream}],
+        "general_settings": {"master_key": "os.environ/LITELLM_MASTER_KEY"},
+        "litellm_settings": {"telemetry": False},
+    }
+
+
+@contextmanager
+def _floor(folder: Path, model: BenchModel, dtype: str) -> Iterator[Running]:
+    arguments = json.dumps(engine_arguments(*engine_of(model, dtype), is_cpu=True))
+    module = "tests.bench.beside.floor"
+    with loader(module, folder, [arguments], _engine_variables(model, dtype), _START_SECONDS) as (own, said):
+        yield Running(own, Endpoint(0, model.name), {own.pid: "caller"}, {"dtype": said["dtype"]})
+
+
+def _engine_variables(model: BenchModel, dtype: str) -> dict[str, str]:
+    _, parameters = engine_of(model, dtype)
+    variables = engine_variables(is_download_allowed=False, cpu_threads=parameters.cpu_threads)
+    # Its handlers are for our own log.
+    del variables["VLLM_LOGGING_CONFIG_PATH"]
+    return variables | {"VLLM_LOGGING_LEVEL": "ERROR"}
+
+
+@contextmanager
+def _vllm_server(
+    folder: Path, model: BenchModel, dtype: str, port: int
+) -> Iterator["subprocess.Popen[bytes]"]:
+    arguments = engine_arguments(*engine_of(model, dtype), is_cpu=True)
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *command_line(arguments)]
+    command += ["--served-model-name", model.name, "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--uvicorn-log-level", "warning"]
+    variables = _engine_variables(model, dtype)
+    with _server(folder / "vllm.log", command, variables, port, "/health") as server:
+        yield server
+
+
+@contextmanager
+def _server(
+    log: Path, command: Sequence[str], variables: Mapping[str, str], port: int, path: str
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A server in a session of its own, once it answers; nothing of it is left at the end."""
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            env={**for_children(), **variables},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    try:
+        _wait_until_healthy(process, log, f"http://127.0.0.1:{port}{path}")
+        yield process
+    finally:
+        end(process)
+
+
+def _wait_until_healthy(process: "subprocess.Popen[bytes]", log: Path, url: str) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            raise BenchError(f"{log.stem} ended with status {process.returncode}: {' '.join(last)[:300]}")
+        if _is_healthy(url):
+            return
+        time.sleep(0.1)
+    raise BenchError(f"{log.stem} did not answer within {_START_SECONDS:.0f} s.")
+
+
+def _is_healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - a server of our own
+            return bool(answer.status == 200)
+    except OSError:
+        return False
