@@ -18,8 +18,8 @@ FORBIDDEN_IN_NAMES = {
     "ba" + "se",
     "in" + "fo",
 }
-# What the official SDK calls it.
-WORDS_OF_OTHERS = {"ba" + "se_url"}
+# What the official SDK calls it, and an RPC of gRPC's own.
+WORDS_OF_OTHERS = {"ba" + "se_url", "ServerReflectionIn" + "fo"}
 FORBIDDEN_HOSTS = [
     "py" + "pi.org",
     "files.python" + "hosted.org",
