@@ -32,6 +32,7 @@ from services.runtime.grpc.reflection import add_reflection
 from services.runtime.grpc.server import build_server
 from services.runtime.parts import Parts
 from services.runtime.settings import read_secret
+from services.runtime.telemetry import gauge
 
 PEPPER_BYTES: Final = 32
 # Its health says whether requests can be served; that of the process, whether replicas can register.
@@ -63,11 +64,15 @@ class Router:
         self._catalog, self._region = settings.catalog, settings.home
         self._file_keys = SqlKeys(settings.database_file)
         self._keys = CachedKeys(self._file_keys, clock)
-        self._replicas = MemoryReplicaDirectory(
-            return_seconds=settings.replica_return_seconds, silent_seconds=settings.replica_silent_seconds
-        )
+        self._replicas = MemoryReplicaDirectory(settings, clock.monotonic_seconds())
         store = MemoryLeases(clock)
         self._leases = Leases(store, MeteredLeases(), self._replicas, clock, settings)
+        gauge(
+            "comptoir.router.held_requests",
+            unit="{request}",
+            description="Requests that wait for a replica to become ready.",
+            read=lambda: self._leases.held,
+        )
         self._roster = Roster(self._replicas, settings, clock)
         signer = Ed25519Signer(seed, settings.signing_key_number)
         self._stopping = asyncio.Event()
@@ -94,6 +99,7 @@ class Router:
         grace_seconds = self._settings.drain_seconds
         drained = asyncio.gather(*(server.drain(grace_seconds) for server in self._servers))
         self._stopping.set()
+        self._leases.end_waits()
         await drained
         self._file_keys.close()
         await self._log.close()

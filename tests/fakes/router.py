@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -31,7 +32,8 @@ FRANCE, GERMANY = Region(number=1, name="eu-fr"), Region(number=2, name="eu-de")
 TINY = Model(number=1, name="tiny-eu", context_tokens=1024, max_output_tokens=512)
 OTHER = Model(number=2, name="other-eu", context_tokens=64, max_output_tokens=64)
 CATALOG = Catalog(models=(TINY, OTHER), regions=(FRANCE, GERMANY))
-LIMITS = RouterLimits(ticket_lifetime_seconds=30.0, place_wait_seconds=0.0)
+# Nobody waits here unless a test is about that.
+LIMITS = RouterLimits(ticket_lifetime_seconds=30.0, place_wait_seconds=0.0, hold_seconds=0.0)
 NOW = 100.0
 IDLE = Load(0, 0, 0, 0.0, is_draining=False)
 
@@ -145,7 +147,6 @@ class AdmissionWorld:
     """Everything that one admission reaches, in memory."""
 
     keys: MemoryKeys = field(default_factory=MemoryKeys)
-    replicas: MemoryReplicaDirectory = field(default_factory=MemoryReplicaDirectory)
     signer: PlainSigner = field(default_factory=PlainSigner)
     log: MemoryLog = field(default_factory=MemoryLog)
     clock: ManualClock = field(default_factory=ManualClock)
@@ -157,6 +158,10 @@ class AdmissionWorld:
     @cached_property
     def store(self) -> MemoryLeases:
         return MemoryLeases(self.clock)
+
+    @cached_property
+    def replicas(self) -> MemoryReplicaDirectory:
+        return MemoryReplicaDirectory(self.limits, -math.inf)
 
     @cached_property
     def leases(self) -> Leases:

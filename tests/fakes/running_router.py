@@ -193,6 +193,7 @@ def settings_in(folder: Path, **fields: Any) -> RouterSettings:
             "pepper_file": folder / "pepper",
             "signing_key_file": folder / "signing-key",
             "drain_seconds": 2,
+            "hold_seconds": 0,
             **fields,
         }
     )

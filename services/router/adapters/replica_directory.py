@@ -3,11 +3,18 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from services.kernel.identity import Identity
 from services.router.domain.lease import Process
-from services.router.domain.placement.replica import Load, Registration, Replica
+from services.router.domain.limits import RouterLimits
+from services.router.domain.placement.expecting import expected_seconds
+from services.router.domain.placement.filters import state_of
+from services.router.domain.placement.replica import Load, Registration, Replica, State
 from services.router.domain.registering import Session, check_free
+
+# A model and a region, by their catalog numbers.
+_Pool: TypeAlias = tuple[int, int]
 
 
 @dataclass(slots=True)
@@ -24,17 +31,20 @@ class _Entry:
 class MemoryReplicaDirectory:
     """One entry per replica number, held for as long as its process speaks.
 
-    A process whose stream ended is away, and gone once it has not come back for `return_seconds`.
-    One that says nothing for `silent_seconds` is gone too, whatever became of its stream.
+    A process whose stream ended is away, and gone once it has not come back for `replica_return_seconds`.
+    One that says nothing for `replica_silent_seconds` is gone too, whatever became of its stream.
     """
 
-    def __init__(self, *, return_seconds: float = 5.0, silent_seconds: float = 10.0) -> None:
-        self._return_seconds = return_seconds
-        self._silent_seconds = silent_seconds
+    def __init__(self, limits: RouterLimits, started_at_seconds: float) -> None:
+        self._limits = limits
+        self._started_at_seconds = started_at_seconds
         self._entries: dict[int, _Entry] = {}
         self._away: dict[Process, float] = {}
         self._replica_of: dict[Identity, int] = {}
         self._unclaimed: dict[Identity, float] = {}
+        # When a replica of a model was ready last, and when one left last.
+        self._ready_at: dict[_Pool, float] = {}
+        self._left_at: dict[_Pool, float] = {}
 
     def register(self, registration: Registration, now_seconds: float) -> Identity:
         """Takes a replica in, in place of its earlier session or of a silent one; returns the session."""
@@ -43,7 +53,7 @@ class MemoryReplicaDirectory:
             registration,
             (Session(entry.registration, entry.reported_at_seconds) for entry in entries),
             now_seconds=now_seconds,
-            silent_seconds=self._silent_seconds,
+            silent_seconds=self._limits.replica_silent_seconds,
         )
         for entry in entries:
             if entry.registration.address == registration.address:
@@ -73,6 +83,8 @@ class MemoryReplicaDirectory:
         entry.load = load or entry.load
         entry.clock_offset_seconds = clock_offset_seconds
         entry.reported_at_seconds = now_seconds
+        if state_of(_replica(entry), self._limits, now_seconds) is State.READY:
+            self._ready_at[_pool_of(entry)] = now_seconds
         return True
 
     def leave(self, session: Identity, now_seconds: float) -> None:
@@ -80,14 +92,24 @@ class MemoryReplicaDirectory:
         entry = self._entry(session)
         if entry is not None:
             self._drop(entry.registration.replica, now_seconds)
+            self._left_at[_pool_of(entry)] = now_seconds
 
     def pool(self, model: int, region: int) -> Sequence[Replica]:
         """Returns the replicas that serve a model in a region, ready or not."""
-        return [
-            _replica(entry)
-            for entry in self._entries.values()
-            if entry.registration.model == model and entry.registration.region == region
-        ]
+        return [_replica(entry) for entry in self._entries.values() if _pool_of(entry) == (model, region)]
+
+    def expected_seconds(self, model: int, region: int, now_seconds: float) -> float:
+        """Returns for how much longer a replica of the model is expected that is not ready; 0 if none is."""
+        return expected_seconds(
+            [
+                state_of(_replica(entry), self._limits, now_seconds)
+                for entry in self._entries.values()
+                if _pool_of(entry) == (model, region)
+            ],
+            since_ready_seconds=now_seconds - self._ready_at.get((model, region), -math.inf),
+            since_left_seconds=now_seconds - self._left_at.get((model, region), self._started_at_seconds),
+            limits=self._limits,
+        )
 
     def everyone(self) -> Sequence[Replica]:
         """Returns all replicas that are registered, by number."""
@@ -122,9 +144,9 @@ class MemoryReplicaDirectory:
     def gone(self, now_seconds: float) -> Sequence[Process]:
         """Returns, once each, the processes that were replaced, or did not come back, or fell silent."""
         for entry in list(self._entries.values()):
-            if now_seconds - entry.reported_at_seconds > self._silent_seconds:
+            if now_seconds - entry.reported_at_seconds > self._limits.replica_silent_seconds:
                 self._drop(entry.registration.replica, -math.inf)
-        over_seconds = now_seconds - self._return_seconds
+        over_seconds = now_seconds - self._limits.replica_return_seconds
         gone = [process for process, since_seconds in self._away.items() if since_seconds <= over_seconds]
         for process in gone:
             del self._away[process]
@@ -142,6 +164,10 @@ class MemoryReplicaDirectory:
         for holder in entry.holders:
             self._replica_of.pop(holder, None)
             self._unclaimed.pop(holder, None)
+
+
+def _pool_of(entry: _Entry) -> _Pool:
+    return entry.registration.model, entry.registration.region
 
 
 def _replica(entry: _Entry) -> Replica:

@@ -156,16 +156,17 @@ class Admitter:
         check_fit(pool, size.reserved_tokens)
         check_quota(size, key.quota.tokens_per_minute)
         grant = Grant(findings.request_id, Identity.random(), key, model, size, int(findings.priority))
-        quota = await self._ports.leases.reserve(grant)
+        quota, placements = await self._ports.leases.obtain(
+            grant, lambda: self._place(grant), lambda: self._expected_seconds(model)
+        )
         try:
-            placements = await self._ports.leases.when_placed(model.number, lambda: self._place(grant))
             offers = await self._offer(grant, placements)
         except BaseException:
             await self._ports.leases.cancel(grant.lease_id)
             raise
         return Admission(grant, offers, placements[0], quota)
 
-    async def _place(self, grant: Grant) -> list[Placement]:
+    def _place(self, grant: Grant) -> list[Placement]:
         now_seconds, model = self._ports.clock.monotonic_seconds(), grant.model.number
         placements = place(
             self._ports.replicas.pool(model, self._deployment.region.number),
@@ -179,6 +180,10 @@ class Admitter:
         until_seconds = now_seconds + _CLAIM_SECONDS
         self._ports.replicas.assign(grant.lease_id, placements[0].replica, until_seconds=until_seconds)
         return placements
+
+    def _expected_seconds(self, model: Model) -> float:
+        now_seconds, region = self._ports.clock.monotonic_seconds(), self._deployment.region.number
+        return self._ports.replicas.expected_seconds(model.number, region, now_seconds)
 
     async def _offer(self, grant: Grant, placements: list[Placement]) -> tuple[TicketOffer, ...]:
         drafts = draft_claims(

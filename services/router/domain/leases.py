@@ -4,11 +4,11 @@ Places taken = reserved + accepted_unreserved + recovered; places free again = s
 cancelled + lost + expired; the difference is in flight.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from services.kernel.clock import Clock
-from services.kernel.errors import Reason
+from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 from services.router.domain.lease import (
@@ -23,6 +23,7 @@ from services.router.domain.lease import (
     Settlement,
 )
 from services.router.domain.limits import RouterLimits
+from services.router.domain.place_lines import Asker, PlaceLines
 from services.router.domain.ports import LeaseCounter, LeaseStore, ReplicaDirectory
 from services.router.domain.ticket import Grant
 from services.router.domain.waiting_lines import MAX_WAITING, WaitingLines
@@ -48,34 +49,42 @@ class Leases:
         self._replicas = replicas
         self._clock = clock
         self._limits = limits
-        wait_seconds = limits.place_wait_seconds
-        self._keys = WaitingLines(Reason.CONCURRENCY_EXHAUSTED, wait_seconds=wait_seconds)
-        self._pools = WaitingLines(Reason.REPLICA_OVERLOADED, wait_seconds=wait_seconds)
+        self._keys = WaitingLines(Reason.CONCURRENCY_EXHAUSTED, wait_seconds=limits.place_wait_seconds)
+        self._places = PlaceLines(limits)
+
+    @property
+    def held(self) -> int:
+        """Returns how many requests wait for a replica that is not ready yet."""
+        return self._places.held
+
+    async def obtain(
+        self, grant: Grant, place: Callable[[], Got], expected_seconds: Callable[[], float]
+    ) -> tuple[QuotaState, Got]:
+        """Reserves what the grant may use and takes a place on a replica: both, or neither.
+
+        It waits a moment where the key, or every replica of the model, has no place left, and longer where no
+        replica is ready and one is expected, as `expected_seconds` says. While it waits for a replica it has
+        nothing reserved.
+        """
+        quota, model = await self.reserve(grant), grant.model.number
+        try:
+            refusal = self._places.refusal_before(model, grant.priority)
+            if refusal is None:
+                return quota, place()
+        except ComptoirError as refused:
+            refusal = refused
+        except BaseException:
+            await self.cancel(grant.lease_id)
+            raise
+        await self.cancel(grant.lease_id)
+        asker = self._asker(grant, expected_seconds)
+        return await self._places.wait(asker, refusal, lambda: self._attempt(grant, place))
 
     async def reserve(self, grant: Grant) -> QuotaState:
         """Lends what the grant may use; a key whose requests in flight are at their limit waits a moment."""
-        quota = grant.key.quota
-
-        reservation = Reservation(
-            lease_id=grant.lease_id,
-            key=grant.key.number,
-            quota=quota,
-            tokens=grant.size.reserved_tokens,
-            lasts_seconds=self._limits.reserved_seconds,
-        )
-
-        async def attempt() -> QuotaState:
-            state = await self._store.reserve(reservation)
-            self._counter.count(Opening.RESERVED)
-            return state
-
         # No more of a key may wait than may run, and no key may be all who wait.
-        most = min(quota.concurrency, _MOST_OF_A_KEY)
-        return await self._keys.take(grant.key.number, attempt, most=most)
-
-    async def when_placed(self, model: int, place: Callable[[], Awaitable[Got]]) -> Got:
-        """Returns what `place` returns; where every replica of the model is full, it waits a moment."""
-        return await self._pools.take(model, place, most=MAX_WAITING)
+        most = min(grant.key.quota.concurrency, _MOST_OF_A_KEY)
+        return await self._keys.take(grant.key.number, lambda: self._lend(grant), most=most)
 
     async def issue(self, lease_id: Identity, tickets: dict[Identity, Process]) -> None:
         """Notes the tickets of a lease, before any leaves the router."""
@@ -129,12 +138,48 @@ class Leases:
         self._replicas.drop_unclaimed(now_seconds)
         freed = await self._store.expire()
         self._note(freed)
-        self._pools.free_all()
+        self._places.free_all()
         return sum(one.ending is Ending.EXPIRED for one in freed)
 
-    def load_changed(self) -> None:
-        """Lets those try again who found every replica full."""
-        self._pools.free_all()
+    def replicas_changed(self) -> None:
+        """Lets those try again that found no replica ready, or every one full."""
+        self._places.free_all()
+
+    def end_waits(self) -> None:
+        """Refuses those that wait for a replica, and all that would: this router stops."""
+        self._places.close()
+
+    async def _lend(self, grant: Grant) -> QuotaState:
+        state = await self._store.reserve(
+            Reservation(
+                lease_id=grant.lease_id,
+                key=grant.key.number,
+                quota=grant.key.quota,
+                tokens=grant.size.reserved_tokens,
+                lasts_seconds=self._limits.reserved_seconds,
+            )
+        )
+        self._counter.count(Opening.RESERVED)
+        return state
+
+    async def _attempt(self, grant: Grant, place: Callable[[], Got]) -> tuple[QuotaState, Got]:
+        # First the place: while there is none, nothing is lent.
+        placed = place()
+        try:
+            return await self._lend(grant), placed
+        except BaseException:
+            self._replicas.unassign(grant.lease_id)
+            raise
+
+    def _asker(self, grant: Grant, expected_seconds: Callable[[], float]) -> Asker:
+        most_of_key = max(1, self._limits.held_requests // 2)
+        return Asker(
+            model=grant.model.number,
+            key=grant.key.number,
+            priority=grant.priority,
+            most_of_key=min(grant.key.quota.concurrency or most_of_key, most_of_key),
+            expected_seconds=expected_seconds,
+        )
 
     def _note(self, freed: Sequence[Freed]) -> None:
         for one in freed:
@@ -142,4 +187,4 @@ class Leases:
             self._replicas.unassign(one.holder)
             self._keys.free(one.key)
         if freed:
-            self._pools.free_all()
+            self._places.free_all()

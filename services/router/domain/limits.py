@@ -48,6 +48,19 @@ class RouterLimits(BaseModel):
         le=1,
         description="longest wait for a place of the key, or on a replica, before a request is refused",
     )
+    hold_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        le=600,
+        description="longest wait for a replica where none of the model is ready and one is registered, "
+        "restarting or starting; 0 refuses at once",
+    )
+    held_requests: int = Field(
+        default=256,
+        ge=0,
+        le=2048,
+        description="most requests that wait so, half of them of one key at most; more are refused at once",
+    )
     replica_return_seconds: float = Field(
         default=5.0, gt=0, description="a replica that stays away for longer holds nothing any more"
     )

@@ -139,6 +139,10 @@ class ReplicaDirectory(Protocol):
         """Returns the replicas that serve a model in a region, ready or not."""
         ...
 
+    def expected_seconds(self, model: int, region: int, now_seconds: float) -> float:
+        """Returns for how much longer a replica of the model is expected that is not ready; 0 if none is."""
+        ...
+
     def everyone(self) -> Sequence[Replica]:
         """Returns all replicas that are registered, by number."""
         ...

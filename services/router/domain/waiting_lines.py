@@ -52,7 +52,7 @@ class WaitingLines:
         else:
             line = self._lines[name]
             if not self._may_wait(name, most):
-                raise _again(line.refusal)
+                raise again(line.refusal)
         return await self._wait(name, line, attempt)
 
     def free(self, name: Hashable) -> None:
@@ -101,12 +101,12 @@ async def _called(turn: asyncio.Event, line: _Line, end_seconds: float) -> None:
         async with asyncio.timeout_at(end_seconds):
             await turn.wait()
     except TimeoutError:
-        raise _again(line.refusal) from None
+        raise again(line.refusal) from None
     turn.clear()
 
 
-def _again(refusal: ComptoirError) -> ComptoirError:
-    # A new exception for each caller: raising one writes its traceback into it.
+def again(refusal: ComptoirError) -> ComptoirError:
+    """Returns the same refusal as a new exception: raising one writes its traceback into it."""
     return ComptoirError(
         refusal.reason,
         retry_after_seconds=refusal.retry_after_seconds,

@@ -65,6 +65,7 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
         finally:
             if stream is not None:
                 self._replicas.leave(stream.session, self._clock.monotonic_seconds())
+                self._leases.replicas_changed()
 
     def _register(self, request: replica_pb2.ReportRequest, names: tuple[str, ...] | None) -> _Stream:
         if not request.HasField("registration"):
@@ -113,7 +114,7 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
             )
         for settlement in request.settlements:
             await self._leases.settle(wire.settlement(settlement, process))
-        self._leases.load_changed()
+        self._leases.replicas_changed()
         return wire.report_response(request)
 
 

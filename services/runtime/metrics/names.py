@@ -109,4 +109,6 @@ MetricName = Literal[
     "comptoir.router.admissions",
     # counter, {lease}: transitions of quota leases; reserved minus all that close a lease is in flight
     "comptoir.router.leases",
+    # gauge, {request}: requests that a router holds, since no replica of their model is ready yet
+    "comptoir.router.held_requests",
 ]

@@ -1,5 +1,6 @@
 """The newest registration of a number owns it, and only it can take it away."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -8,13 +9,18 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
 from services.router.domain.lease import Process
-from tests.fakes.router import IDLE, registration
+from tests.fakes.router import IDLE, LIMITS, changed_limits, registration
+
+
+def directory_of() -> MemoryReplicaDirectory:
+    return MemoryReplicaDirectory(LIMITS, started_at_seconds=0.0)
+
 
 LEASE, CLAIMED = Identity(1, 1), Identity(1, 2)
 
 
 def test_a_replica_is_in_its_pool_until_it_leaves() -> None:
-    directory = MemoryReplicaDirectory()
+    directory = directory_of()
     session = directory.register(registration(7), 100)
     (replica,) = directory.pool(1, 1)
     assert (replica.registration, replica.load, replica.in_flight) == (registration(7), None, 0)
@@ -24,7 +30,7 @@ def test_a_replica_is_in_its_pool_until_it_leaves() -> None:
 
 
 def test_a_report_brings_load_and_its_time() -> None:
-    directory = MemoryReplicaDirectory()
+    directory = directory_of()
     session = directory.register(registration(7), 100)
     assert directory.report(session, IDLE, 101)
     (replica,) = directory.pool(1, 1)
@@ -32,7 +38,7 @@ def test_a_report_brings_load_and_its_time() -> None:
 
 
 def test_an_old_stream_can_neither_report_for_nor_end_a_newer_one() -> None:
-    directory = MemoryReplicaDirectory()
+    directory = directory_of()
     old = directory.register(registration(7), 100)
     directory.register(registration(7, max_requests=9), 111)
     assert not directory.report(old, IDLE, 112)
@@ -42,7 +48,7 @@ def test_an_old_stream_can_neither_report_for_nor_end_a_newer_one() -> None:
 
 
 def test_another_replica_cannot_take_an_address() -> None:
-    directory = MemoryReplicaDirectory()
+    directory = directory_of()
     directory.register(registration(7), 100)
     stolen = replace(registration(8), address=registration(7).address)
     with pytest.raises(ComptoirError) as refusal:
@@ -54,7 +60,7 @@ def test_another_replica_cannot_take_an_address() -> None:
 
 
 def test_requests_in_flight_are_counted_once_and_end_once() -> None:
-    directory = MemoryReplicaDirectory()
+    directory = directory_of()
     directory.register(registration(7), 100)
     for _ in range(2):
         directory.assign(LEASE, 7)
@@ -65,7 +71,7 @@ def test_requests_in_flight_are_counted_once_and_end_once() -> None:
 
 
 def test_a_request_that_is_accepted_elsewhere_is_counted_there() -> None:
-    directory = MemoryReplicaDirectory()
+    directory = directory_of()
     for number in (7, 8):
         directory.register(registration(number), 100)
         directory.assign(LEASE, number)
@@ -73,7 +79,7 @@ def test_a_request_that_is_accepted_elsewhere_is_counted_there() -> None:
 
 
 def test_a_registration_starts_with_nothing_in_flight() -> None:
-    directory = MemoryReplicaDirectory()
+    directory = directory_of()
     session = directory.register(registration(7), 100)
     directory.assign(LEASE, 7, until_seconds=102)
     directory.register(registration(7), 111)
@@ -85,14 +91,14 @@ def test_a_registration_starts_with_nothing_in_flight() -> None:
 
 
 def test_a_request_for_a_replica_that_left_is_not_counted() -> None:
-    directory = MemoryReplicaDirectory()
+    directory = directory_of()
     directory.assign(LEASE, 7)
     directory.unassign(LEASE)
     assert not directory._replica_of
 
 
 def test_a_place_that_nobody_claims_is_free_again() -> None:
-    directory = MemoryReplicaDirectory()
+    directory = directory_of()
     directory.register(registration(7), 100)
     directory.assign(LEASE, 7, until_seconds=102)
     directory.assign(CLAIMED, 7, until_seconds=102)
@@ -110,7 +116,7 @@ def test_a_place_that_nobody_claims_is_free_again() -> None:
 def test_only_another_process_of_a_replica_shows_at_once_that_the_old_one_is_gone(
     before: int, after: int, gone: list[Process]
 ) -> None:
-    directory = MemoryReplicaDirectory()
+    directory = directory_of()
     directory.leave(directory.register(registration(7, incarnation=before), 100), 100)
     directory.register(registration(7, incarnation=after), 101)
     assert directory.gone(101) == gone
@@ -118,7 +124,7 @@ def test_only_another_process_of_a_replica_shows_at_once_that_the_old_one_is_gon
 
 
 def test_a_replica_that_stays_away_is_gone_and_one_that_comes_back_is_not() -> None:
-    directory = MemoryReplicaDirectory(return_seconds=5.0)
+    directory = directory_of()
     for number in (7, 8):
         directory.leave(directory.register(registration(number, incarnation=5), 100), 101)
     directory.register(registration(8, incarnation=5), 105.9)
@@ -128,10 +134,55 @@ def test_a_replica_that_stays_away_is_gone_and_one_that_comes_back_is_not() -> N
 
 
 def test_a_replica_that_says_nothing_is_gone_and_has_to_register_again() -> None:
-    directory = MemoryReplicaDirectory(silent_seconds=10.0)
+    directory = directory_of()
     session = directory.register(registration(7, incarnation=5), 100)
     assert directory.report(session, None, 101)
     assert directory.gone(111) == []
     assert directory.gone(111.1) == [Process(7, 5)]
     assert not directory.report(session, IDLE, 111.1)
     assert directory.pool(1, 1) == []
+
+
+def holding() -> MemoryReplicaDirectory:
+    return MemoryReplicaDirectory(changed_limits(hold_seconds=30.0), started_at_seconds=100.0)
+
+
+def test_a_router_that_has_just_started_expects_every_model_for_a_moment() -> None:
+    directory = holding()
+    assert directory.expected_seconds(1, 1, 101) == 4
+    assert directory.expected_seconds(1, 1, 106) == 0
+
+
+def test_a_replica_that_registered_is_expected_until_it_is_ready_and_while_it_is_silent() -> None:
+    directory = holding()
+    session = directory.register(registration(7), 200)
+    assert directory.expected_seconds(1, 1, 200) == math.inf
+    assert directory.expected_seconds(2, 1, 200) == directory.expected_seconds(1, 2, 200) == 0
+    directory.report(session, IDLE, 201)
+    assert directory.expected_seconds(1, 1, 206.1) == math.inf, "silent"
+    directory.gone(211.1)
+    assert directory.expected_seconds(1, 1, 211.1) == pytest.approx(19.9)
+
+
+def test_a_replica_that_was_ready_and_left_is_expected_for_as_long_as_requests_are_held() -> None:
+    directory = holding()
+    session = directory.register(registration(7), 200)
+    directory.report(session, IDLE, 201)
+    directory.leave(session, 202)
+    assert directory.expected_seconds(1, 1, 202) == 29
+    assert directory.expected_seconds(1, 1, 231.1) == 0
+
+
+def test_a_replica_that_left_before_it_was_ready_may_come_back_for_seconds() -> None:
+    directory = holding()
+    directory.leave(directory.register(registration(7), 200), 202)
+    assert directory.expected_seconds(1, 1, 203) == 4
+    assert directory.expected_seconds(1, 1, 207.1) == 0
+
+
+def test_a_replica_whose_clock_is_wrong_or_that_drains_is_not_expected() -> None:
+    directory = holding()
+    wrong, drains = (directory.register(registration(number), 200) for number in (7, 8))
+    directory.report(wrong, IDLE, 201, clock_offset_seconds=60.0)
+    directory.report(drains, replace(IDLE, is_draining=True), 201)
+    assert directory.expected_seconds(1, 1, 202) == 0

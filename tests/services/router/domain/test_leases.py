@@ -32,6 +32,11 @@ def grant(number: int) -> Grant:
     return Grant(Identity(0, number), Identity(1, number), key, TINY, Size(60, 40, 1024), 10)
 
 
+def many(number: int) -> Grant:
+    one = grant(number)
+    return replace(one, key=replace(one.key, quota=Quota(concurrency=30)))
+
+
 @pytest.fixture
 async def world() -> AdmissionWorld:
     """One request with a ticket for replica 7 and one for replica 8, meant for the first."""
@@ -132,32 +137,32 @@ async def test_no_more_requests_of_a_key_wait_than_may_run(world: AdmissionWorld
 async def test_a_request_that_finds_every_replica_full_goes_on_when_one_is_not(world: AdmissionWorld) -> None:
     attempts: list[int] = []
 
-    async def place() -> int:
+    def place() -> int:
         attempts.append(world.in_flight(7))
         if attempts[-1]:
             raise ComptoirError(Reason.REPLICA_OVERLOADED)
         return 7
 
-    waiting = asyncio.create_task(world.leases.when_placed(1, place))
+    waiting = asyncio.create_task(world.leases.obtain(many(2), place, lambda: 0.0))
     await asyncio.sleep(0)
     await settle(world)
-    assert await asyncio.wait_for(waiting, 5) == 7
+    assert (await asyncio.wait_for(waiting, 5))[1] == 7
     assert attempts[-1] == 0
 
 
 async def test_a_load_that_fell_is_a_reason_to_try_again(world: AdmissionWorld) -> None:
     is_full = True
 
-    async def place() -> int:
+    def place() -> int:
         if is_full:
             raise ComptoirError(Reason.REPLICA_OVERLOADED)
         return 7
 
-    waiting = asyncio.create_task(world.leases.when_placed(1, place))
+    waiting = asyncio.create_task(world.leases.obtain(many(2), place, lambda: 0.0))
     await asyncio.sleep(0)
     is_full = False
-    world.leases.load_changed()
-    assert await asyncio.wait_for(waiting, 5) == 7
+    world.leases.replicas_changed()
+    assert (await asyncio.wait_for(waiting, 5))[1] == 7
 
 
 async def test_a_replica_that_stays_away_frees_what_it_had_accepted(world: AdmissionWorld) -> None:
@@ -225,7 +230,7 @@ async def test_places_that_were_taken_are_those_that_are_free_again_and_those_in
         await world.leases.lose_gone()
         await world.leases.expire()
         with contextlib.suppress(ComptoirError):
-            await world.leases.reserve(_grant_of_many(number))
+            await world.leases.reserve(many(number))
             tickets = {Identity(replica, number): _process(number, replica) for replica in (7, 8)}
             await world.leases.issue(Identity(1, number), tickets)
             reserved.append(number)
@@ -244,11 +249,6 @@ def _incarnation(number: int, replica: int) -> int:
 
 def _process(number: int, replica: int) -> Process:
     return Process(replica, _incarnation(number, replica))
-
-
-def _grant_of_many(number: int) -> Grant:
-    one = grant(number)
-    return replace(one, key=replace(one.key, quota=Quota(concurrency=30)))
 
 
 async def _something(world: AdmissionWorld, chance: random.Random, number: int) -> None:

@@ -1,0 +1,43 @@
+"""Whether a model that no replica serves at this moment will be served again soon."""
+
+import math
+from collections.abc import Iterable
+from typing import Final
+
+from services.router.domain.limits import RouterLimits
+from services.router.domain.placement.replica import State
+
+# Registered, and not ready for a reason that passes by itself. A drain and a wrong clock do not.
+_ABOUT_TO_BE_READY: Final = frozenset({State.STARTING, State.SILENT})
+
+
+def expected_seconds(
+    states: Iterable[State], *, since_ready_seconds: float, since_left_seconds: float, limits: RouterLimits
+) -> float:
+    """Returns for how much longer a replica of the model is expected; 0 where none is.
+
+    `states` are those of its registered replicas. One that starts, or whose reports are late, is expected for
+    as long as it is registered. Otherwise one is expected for `hold_seconds` after the last of them was
+    ready, since whoever killed it starts it again, and for `replica_return_seconds` after one left or the
+    router itself started, since it then knows nobody.
+    """
+    if any(state in _ABOUT_TO_BE_READY for state in states):
+        return math.inf
+    return max(
+        0.0,
+        limits.hold_seconds - since_ready_seconds,
+        limits.replica_return_seconds - since_left_seconds,
+    )
+
+
+def patience_seconds(
+    limits: RouterLimits, *, is_ready: bool, is_held: bool, waited_seconds: float, expected_seconds: float
+) -> float:
+    """Returns how long a request waits in all, from its arrival, before it is refused for want of a place.
+
+    `is_ready` says that a replica of its model is ready and full, `is_held` that it found none ready before:
+    it then waits for a place no shorter than for the replica.
+    """
+    if is_ready:
+        return max(limits.place_wait_seconds, limits.hold_seconds if is_held else 0.0)
+    return min(limits.hold_seconds, waited_seconds + expected_seconds)

@@ -1,0 +1,307 @@
+"""Requests wait for a place on a replica in their order, while that is worth it, and leave nothing behind."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.kernel.errors import ComptoirError, Reason
+from services.router.domain import place_lines
+from services.router.domain.place_lines import Asker, PlaceLines
+from tests.fakes.router import changed_limits
+
+NONE, FULL, BUSY_KEY = Reason.NO_REPLICA, Reason.REPLICA_OVERLOADED, Reason.CONCURRENCY_EXHAUSTED
+
+
+class Pool:
+    """The replicas of one model as requests find them: none, or some free places."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.lines = PlaceLines(changed_limits(**{"hold_seconds": 30.0, "place_wait_seconds": 0.0, **limits}))
+        self.free_places: int | None = None
+        self.expected_seconds = math.inf
+        self.busy_keys: set[int] = set()
+        self.placed: list[int] = []
+
+    def attempt(self, number: int, key: int, size: int) -> Callable[[], Awaitable[int]]:
+        async def take() -> int:
+            if key in self.busy_keys:
+                raise ComptoirError(BUSY_KEY)
+            if self.free_places is None:
+                raise ComptoirError(NONE, retry_after_seconds=1.0)
+            if self.free_places < size:
+                raise ComptoirError(FULL, retry_after_seconds=1.0)
+            self.free_places -= size
+            self.placed.append(number)
+            return number
+
+        return take
+
+    async def ask(
+        self, number: int, *, priority: int = 10, key: int = 1, most: int = 99, size: int = 1
+    ) -> "asyncio.Task[int]":
+        """Asks for a place as admission does, and lets it get as far as it can."""
+        asker = Asker(1, key, priority, most, lambda: self.expected_seconds)
+        attempt = self.attempt(number, key, size)
+
+        async def asking() -> int:
+            refusal = self.lines.refusal_before(1, priority)
+            if refusal is None:
+                try:
+                    return await attempt()
+                except ComptoirError as refused:
+                    refusal = refused
+            return await self.lines.wait(asker, refusal, attempt)
+
+        task = asyncio.create_task(asking())
+        await settle()
+        return task
+
+    async def change(self, places: int | None) -> None:
+        """Another number of places, or no replica that is ready, as the directory is told."""
+        self.free_places = places
+        self.lines.free(1)
+        await settle()
+
+    def is_empty(self) -> bool:
+        return not (self.lines.waiting or self.lines.held or self.lines._lines or self.lines._held_of_key)
+
+
+async def settle() -> None:
+    for _ in range(60):
+        await asyncio.sleep(0)
+
+
+async def refusal_of(asking: "asyncio.Task[int]") -> ComptoirError:
+    with pytest.raises(ComptoirError) as refusal:
+        await asyncio.wait_for(asking, 5)
+    return refusal.value
+
+
+async def test_a_request_is_held_until_a_replica_is_ready() -> None:
+    pool = Pool()
+    asking = await pool.ask(1)
+    assert (asking.done(), pool.lines.held) == (False, 1)
+    await pool.change(1)
+    assert asking.result() == 1
+    assert pool.is_empty()
+
+
+async def test_held_requests_are_placed_by_class_and_then_by_arrival() -> None:
+    pool = Pool()
+    priorities = {1: 20, 2: 10, 3: 0, 4: 10, 5: 0, 6: 20}
+    asking = [await pool.ask(number, priority=priority) for number, priority in priorities.items()]
+    for places in (1, 2, 3):
+        await pool.change(places)
+    assert pool.placed == [3, 5, 2, 4, 1, 6]
+    assert all(one.done() for one in asking)
+
+
+async def test_a_newcomer_passes_nobody_of_its_class_or_a_better_one() -> None:
+    pool = Pool(place_wait_seconds=30.0)
+    first, second = [await pool.ask(number) for number in (1, 2)]
+    # One place is free, and the newcomers are there before those that wait could try.
+    pool.free_places = 1
+    pool.lines.free(1)
+    newcomers = [await pool.ask(3, priority=priority) for priority in (20, 10)]
+    assert [one.done() for one in (first, second, *newcomers)] == [True, False, False, False]
+    pool.free_places = 1
+    assert (await pool.ask(4, priority=0)).done(), "a better class goes first"
+    for one in (second, *newcomers):
+        one.cancel()
+
+
+async def test_a_held_request_that_finds_every_replica_full_waits_on() -> None:
+    pool = Pool()
+    asking = [await pool.ask(number) for number in (1, 2)]
+    await pool.change(1)
+    assert [one.done() for one in asking] == [True, False]
+    assert (await refusal_of(await pool.ask(3))).reason is FULL
+    await pool.change(1)
+    assert asking[1].result() == 2
+
+
+async def test_a_request_that_waits_for_a_full_replica_is_held_when_that_dies() -> None:
+    pool = Pool(place_wait_seconds=30.0)
+    pool.free_places = 0
+    asking = await pool.ask(1)
+    assert pool.lines.held == 0
+    await pool.change(None)
+    assert pool.lines.held == 1
+    await pool.change(1)
+    assert asking.result() == 1
+
+
+async def test_a_moment_that_ends_while_the_replica_dies_becomes_a_hold() -> None:
+    pool = Pool(place_wait_seconds=0.05)
+    pool.free_places = 0
+    asking = await pool.ask(1)
+    # Nobody is told of it: the end of the moment looks again.
+    pool.free_places = None
+    await asyncio.sleep(0.1)
+    assert (asking.done(), pool.lines.held) == (False, 1)
+    asking.cancel()
+
+
+async def test_a_request_too_large_for_what_is_ready_does_not_stand_in_the_others_way() -> None:
+    pool = Pool()
+    large, small = await pool.ask(1, size=5), await pool.ask(2)
+    await pool.change(1)
+    assert small.done()
+    await pool.change(5)
+    assert large.done()
+
+
+async def test_a_request_whose_key_is_busy_waits_and_does_not_stand_in_the_others_way() -> None:
+    pool = Pool()
+    busy = await pool.ask(1, key=1)
+    pool.busy_keys = {1}
+    await pool.change(2)
+    assert (await pool.ask(2, key=2)).result() == 2
+    assert not busy.done()
+    pool.busy_keys = set()
+    await pool.change(1)
+    assert busy.result() == 1
+
+
+async def test_a_hold_that_is_over_ends_in_the_refusal_and_when_to_try_again() -> None:
+    pool = Pool(hold_seconds=0.01)
+    refusal = await refusal_of(await pool.ask(1))
+    assert (refusal.reason, refusal.retry_after_seconds) == (NONE, 1.0)
+    assert pool.is_empty()
+
+
+async def test_nobody_waits_for_a_replica_that_is_not_expected_any_more() -> None:
+    pool = Pool()
+    pool.expected_seconds = 0.0
+    assert (await refusal_of(await pool.ask(1))).reason is NONE
+    pool.expected_seconds = math.inf
+    held = await pool.ask(2)
+    pool.expected_seconds = 0.0
+    await pool.change(None)
+    assert (await refusal_of(held)).reason is NONE
+
+
+async def test_more_than_may_be_held_are_refused_at_once() -> None:
+    pool = Pool(held_requests=2)
+    held = [await pool.ask(number, key=number) for number in (1, 2)]
+    assert (await refusal_of(await pool.ask(3, key=3))).retry_after_seconds == 1.0
+    held[0].cancel()
+    await settle()
+    held[0] = await pool.ask(4, key=4)
+    assert not held[0].done()
+    for one in held:
+        one.cancel()
+
+
+async def test_more_than_a_keys_share_are_refused_at_once_and_others_are_held() -> None:
+    pool = Pool()
+    held = [await pool.ask(number, most=2) for number in (1, 2)]
+    assert (await refusal_of(await pool.ask(3, most=2))).reason is NONE
+    held.append(await pool.ask(4, key=2, most=2))
+    assert not held[-1].done()
+    for one in held:
+        one.cancel()
+
+
+async def test_all_that_wait_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(place_lines, "MAX_WAITING", 1)
+    pool = Pool()
+    held = await pool.ask(1)
+    assert (await refusal_of(await pool.ask(2))).reason is NONE
+    held.cancel()
+
+
+async def test_a_caller_who_leaves_is_forgotten_and_hands_its_turn_on() -> None:
+    pool = Pool()
+    first, second = [await pool.ask(number) for number in (1, 2)]
+    pool.free_places = 1
+    pool.lines.free(1)
+    # Called, and gone before it could try.
+    first.cancel()
+    await settle()
+    assert second.result() == 2
+    assert pool.is_empty()
+
+
+async def test_any_other_refusal_ends_the_wait() -> None:
+    pool = Pool()
+
+    async def spent() -> int:
+        raise ComptoirError(Reason.TOKENS_EXHAUSTED, retry_after_seconds=7.0)
+
+    asker = Asker(1, 1, 10, 99, lambda: math.inf)
+    with pytest.raises(ComptoirError) as refusal:
+        await asyncio.wait_for(pool.lines.wait(asker, ComptoirError(NONE), spent), 5)
+    assert refusal.value.reason is Reason.TOKENS_EXHAUSTED
+    assert pool.is_empty()
+
+
+async def test_a_router_that_stops_holds_nobody() -> None:
+    pool = Pool()
+    held = await pool.ask(1)
+    pool.lines.close()
+    assert (await refusal_of(held)).reason is NONE
+    assert (await refusal_of(await pool.ask(2))).reason is NONE
+    assert pool.is_empty()
+
+
+async def test_lines_of_different_models_do_not_wait_for_one_another() -> None:
+    pool = Pool()
+    first = await pool.ask(1)
+    asker = Asker(2, 1, 10, 99, lambda: math.inf)
+    other = asyncio.create_task(pool.lines.wait(asker, ComptoirError(NONE), pool.attempt(2, 1, 1)))
+    await settle()
+    pool.free_places = 1
+    pool.lines.free(2)
+    await settle()
+    assert other.done()
+    assert not first.done()
+    pool.free_places = 1
+    pool.lines.free_all()
+    assert await first == 1
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("ask"), st.sampled_from([0, 10, 20])),
+        st.tuples(st.just("places"), st.sampled_from([None, 0, 1, 2, 3])),
+        st.tuples(st.just("leave"), st.integers(0, 9)),
+    ),
+    max_size=40,
+)
+
+
+@given(STEPS)
+def test_in_any_order_of_events_no_place_is_idle_while_somebody_waits(
+    steps: list[tuple[str, Any]],
+) -> None:
+    asyncio.run(_any_order(steps))
+
+
+async def _any_order(steps: list[tuple[str, Any]]) -> None:
+    pool, asked = Pool(), list[tuple[int, int, asyncio.Task[int]]]()
+    for number, (step, value) in enumerate(steps):
+        before = [one for one in asked if not one[2].done()]
+        placed = len(pool.placed)
+        if step == "ask":
+            asked.append((value, number, await pool.ask(number, priority=value)))
+        elif step == "places":
+            await pool.change(value)
+        elif value < len(before):
+            before[value][2].cancel()
+            await settle()
+        if step == "places":
+            order = [number for _, number, _ in sorted(before, key=lambda one: one[:2])]
+            assert pool.placed[placed:] == order[: len(pool.placed) - placed]
+        waiting = [one for one in asked if not one[2].done()]
+        assert not (waiting and pool.free_places)
+        assert pool.lines.waiting == len(waiting) >= pool.lines.held
+    for _, _, task in asked:
+        task.cancel()
+    await settle()
+    assert pool.is_empty()
