@@ -4,6 +4,7 @@ Started by the benchmark, which gives it orders on its standard input.
 """
 
 import asyncio
+import contextlib
 import time
 from dataclasses import asdict
 from typing import Any
@@ -64,14 +65,14 @@ async def answer_prompts(endpoint: Endpoint, max_tokens: int) -> None:
     """Answers every prompt alone, one after the other, and tells the answers."""
     client = Client(endpoint)
     answers: list[Said] = []
-    for prompt in PROMPTS:
-        reply = await client.reply(prompt, max_tokens)
-        failed = failure_of(reply.status, reply.body)
-        if failed:
-            say("failed", why=failed)
-            return
-        answers.append(whole_answer(reply.body))
-    client.close()
+    with contextlib.closing(client):
+        for prompt in PROMPTS:
+            reply = await client.reply(prompt, max_tokens)
+            failed = failure_of(reply.status, reply.body)
+            if failed:
+                say("failed", why=failed)
+                return
+            answers.append(whole_answer(reply.body))
     say("answers", answers=[asdict(answer) for answer in answers])
 
 
