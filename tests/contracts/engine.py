@@ -94,6 +94,13 @@ class EngineContract:
         second = await answer(ask(engine, input_ids, sampling=sampling, tokens=24))
         assert first.text == second.text
 
+    @pytest.mark.parametrize("alone", [Sampling(top_k=1), Sampling(min_p=1.0)], ids=["top_k", "min_p"])
+    async def test_a_choice_of_one_token_is_the_greedy_one(self, engine: Engine, alone: Sampling) -> None:
+        input_ids = await chat(engine)
+        greedy = await answer(ask(engine, input_ids, tokens=24))
+        chosen = await answer(ask(engine, input_ids, sampling=alone, tokens=24))
+        assert chosen.text == greedy.text
+
     async def test_sampling_without_a_seed_gives_other_answers(self, engine: Engine) -> None:
         input_ids = await chat(engine)
         sampling = Sampling(temperature=1.0)

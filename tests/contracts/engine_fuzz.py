@@ -39,6 +39,9 @@ _VALUES: Final[dict[str, Sequence[object]]] = {
     "presence_penalty": (-2.0, 0.0, _as_sent(_TINY), 2.0),
     "frequency_penalty": (-2.0, 0.0, -_as_sent(_TINY), 2.0),
     "seed": (None, 0, 1, 42, -1, -(2**63), 2**63 - 1),
+    "min_p": (0.0, _as_sent(_TINY), _as_sent(0.1), 1.0),
+    "top_k": (-1, 0, 1, 2, 20, 2**31 - 1),
+    "repetition_penalty": (1.0, *map(_as_sent, (_TINY, 0.5, 1.1)), 2.0),
     "stop": ((), (), ("e",), (" ", "\n", "é", "🚆"), ("\ufffd",), ("x" * 256,), ("\0", "<|end|>")),
 }
 

@@ -125,3 +125,21 @@ def test_text_parts_stand_on_lines_of_their_own(stack: Stack) -> None:
             texts.append((answer.usage.prompt_tokens, answer.choices[0].message.content))
     assert texts[0] == texts[1]
     assert texts[0][0] > texts[2][0]
+
+
+@pytest.mark.parametrize("alone", [{"top_k": 1}, {"min_p": 1}, {"top_k": 1, "repetition_penalty": 1}])
+def test_a_choice_of_one_token_is_the_greedy_one_through_every_process(
+    stack: Stack, alone: dict[str, float]
+) -> None:
+    with stack.client() as client:
+        greedy, chosen = (
+            client.chat.completions.create(
+                model=stack.model,
+                messages=HELLO,
+                max_completion_tokens=24,
+                temperature=temperature,
+                extra_body=extra,
+            )
+            for temperature, extra in ((0, {}), (1, alone))
+        )
+    assert chosen.choices[0].message.content == greedy.choices[0].message.content

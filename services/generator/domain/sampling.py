@@ -20,6 +20,14 @@ class Sampling:
     frequency_penalty: float = 0.0
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    min_p: float = 0.0
+    top_k: int = 0
+    repetition_penalty: float = 1.0
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the likeliest token is the only one to choose from."""
+        return self.temperature == 0 or self.top_k == 1 or self.min_p == 1
 
 
 @dataclass(frozen=True, slots=True)

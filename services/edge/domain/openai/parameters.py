@@ -20,6 +20,11 @@ def number(low: float, high: float) -> Meta:
     return Meta(ge=low, le=high, description=f"a number from {low:g} to {high:g}")
 
 
+def number_above(low: float, high: float) -> Meta:
+    """Returns the range of a number without its lower end."""
+    return Meta(gt=low, le=high, description=f"a number above {low:g}, up to {high:g}")
+
+
 def whole_number(low: int, high: int) -> Meta:
     """Returns the range of a whole number; `100.0` is one too."""
     return Meta(ge=low, le=high, description=f"a whole number from {low} to {high}")
@@ -43,6 +48,9 @@ class SamplingParameters(Struct, frozen=True):
         ]
         | None
     ) = None
+    min_p: Annotated[float, number(0, 1)] | None = None
+    top_k: Annotated[int, whole_number(-1, 2**31 - 1)] | None = None
+    repetition_penalty: Annotated[float, number_above(0, 2)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +132,12 @@ NEUTRAL: Final = MappingProxyType(
         "length_penalty": _ONE,
         "logits_processors": _EMPTY,
         "logprob_token_ids": _EMPTY,
-        "min_p": _ZERO,
         "min_tokens": _ZERO,
         "prompt_logprobs": _ABSENT,
         "repetition_detection": _EMPTY,
-        "repetition_penalty": _ONE,
         "skip_special_tokens": _ON,
         "spaces_between_special_tokens": _ON,
         "stop_token_ids": _EMPTY,
-        "top_k": Neutral((-1, 0), "absent, -1 or 0"),
         "truncate_prompt_tokens": _ABSENT,
         "use_beam_search": _OFF,
         "watermarking": _OFF,

@@ -208,7 +208,7 @@ class SimulatedEngine:
 
 def _seed_of(sampling: Sampling) -> int | None:
     """None for a greedy answer, which is always the same; a seed that nobody knows where none was given."""
-    if sampling.temperature == 0:
+    if sampling.is_greedy:
         return None
     return secrets.randbits(64) if sampling.seed is None else sampling.seed
 

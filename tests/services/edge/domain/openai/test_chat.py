@@ -85,6 +85,9 @@ def test_every_sampling_parameter_is_read() -> None:
             "frequency_penalty": 1.5,
             "seed": -(2**63),
             "stop": ["a", "\n"],
+            "min_p": 0.1,
+            "top_k": 20.0,
+            "repetition_penalty": 1.1,
             "stream": True,
             "stream_options": {"include_usage": True, "include_obfuscation": False},
         }
@@ -97,6 +100,9 @@ def test_every_sampling_parameter_is_read() -> None:
         "frequency_penalty": 1.5,
         "seed": -(2**63),
         "stop": ("a", "\n"),
+        "min_p": 0.1,
+        "top_k": 20,
+        "repetition_penalty": 1.1,
     }
     assert chat.generation.is_streamed
     assert chat.includes_usage
@@ -178,9 +184,6 @@ UNSUPPORTED: dict[str, object] = {
     "guided_regex": "a+",
     "guided_choice": ["a"],
     "guided_grammar": "x",
-    "top_k": 5,
-    "min_p": 0.1,
-    "repetition_penalty": 1.1,
     "min_tokens": 1,
     "ignore_eos": True,
     "stop_token_ids": [2],
@@ -322,6 +325,11 @@ def test_a_field_that_nobody_knows_goes_nowhere() -> None:
         ({"presence_penalty": 3}, "presence_penalty"),
         ({"frequency_penalty": -3}, "frequency_penalty"),
         ({"seed": 2**63}, "seed"),
+        ({"min_p": 1.1}, "min_p"),
+        ({"top_k": -2}, "top_k"),
+        ({"top_k": 2**31}, "top_k"),
+        ({"top_k": True}, "top_k"),
+        ({"repetition_penalty": 0}, "repetition_penalty"),
         ({"seed": 1.5}, "seed"),
         ({"stop": ["a"] * 5}, "stop"),
         ({"stop": ""}, "stop"),

@@ -94,7 +94,7 @@ def test_a_sampling_parameter_has_the_name_and_the_range_of_the_schema(name: str
     field = generator_pb2.Sampling.DESCRIPTOR.fields_by_name[name]
     (meta,) = [meta for meta in metas_of(name) if meta.description]
     if name not in ("seed", "stop"):
-        assert (meta.ge, meta.le) == ranges_of_the_schema(name)
+        assert (meta.gt if meta.ge is None else meta.ge, meta.le) == ranges_of_the_schema(name)
     elif name == "seed":
         assert (meta.ge, meta.le, field.type) == (-(2**63), 2**63 - 1, field.TYPE_INT64)
 

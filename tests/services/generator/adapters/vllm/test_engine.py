@@ -14,7 +14,7 @@ from services.generator.domain.sampling import Sampling
 from services.generator.domain.warm_up import warm_up
 from services.kernel.clock import SystemClock
 from tests.contracts.engine import EngineContract
-from tests.contracts.engine_requests import CONTEXT_TOKENS, RUNNING_REQUESTS, chat
+from tests.contracts.engine_requests import CONTEXT_TOKENS, RUNNING_REQUESTS, answer, ask, chat
 
 MODEL = Path(__file__).parents[5] / "deploy" / "models" / "tiny-eu"
 
@@ -59,6 +59,14 @@ class TestVllmEngine(EngineContract):
 
         names = sampling_arguments(Sampling()).keys()
         assert names <= set(SamplingParams.__struct_fields__)
+
+    async def test_a_repetition_penalty_makes_the_model_repeat_itself_less(self, engine: Engine) -> None:
+        input_ids, words = await chat(engine), []
+        for penalty in (1.0, 2.0):
+            sampling = Sampling(temperature=0, repetition_penalty=penalty)
+            words.append((await answer(ask(engine, input_ids, sampling=sampling, tokens=64))).text.split())
+        plain, penalized = (len(set(each)) / len(each) for each in words)
+        assert penalized > plain
 
     async def test_ordinary_text_is_tokenized_as_the_template_renders_it(self, engine: Engine) -> None:
         from transformers import AutoTokenizer  # noqa: PLC0415
