@@ -4,6 +4,9 @@ from comptoir.generator.v1 import generator_pb2
 from comptoir.usage.v1 import usage_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from services.contract.events import Kind
+from services.runtime.event_messages import EVENT_TYPES
+
 COUNTS = frozenset(
     {
         FieldDescriptor.TYPE_BOOL,
@@ -47,13 +50,13 @@ def test_what_is_stored_can_hold_no_text(name: str) -> None:
     assert fields_that_could_hold_text(usage_pb2.DESCRIPTOR.message_types_by_name[name]) == []
 
 
-@pytest.mark.parametrize("name", ["Admission", "Generation", "EdgeRequest", "ReplicaLoad"])
-def test_an_event_leads_to_no_other_message(name: str) -> None:
-    assert len(reachable(usage_pb2.DESCRIPTOR.message_types_by_name[name])) == 1
+@pytest.mark.parametrize("kind", list(Kind))
+def test_an_event_leads_to_no_other_message(kind: Kind) -> None:
+    assert len(reachable(EVENT_TYPES[kind].DESCRIPTOR)) == 1
 
 
 def test_the_emitter_takes_every_kind_of_event_and_nothing_else() -> None:
-    events = {"Admission", "Generation", "EdgeRequest", "ReplicaLoad"}
+    events = {kind.message_name for kind in Kind}
     names = {descriptor.name for descriptor in reachable(emitter_pb2.RecordRequest.DESCRIPTOR).values()}
     assert names == {"RecordRequest", *events}
 

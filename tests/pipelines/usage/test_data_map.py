@@ -15,7 +15,7 @@ PAGE = (Path(__file__).resolve().parents[3] / "docs" / "data-map.md").read_text(
 
 def section_of(table: str) -> list[list[str]]:
     content = re.search(rf"### `{table}`\n(.*?)(?=\n##|\Z)", PAGE, re.DOTALL)
-    assert content, table
+    assert content, f"docs/data-map.md: a section `{table}`"
     rows = [line for line in content[1].splitlines() if line.startswith("| `")]
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
