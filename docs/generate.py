@@ -7,8 +7,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+from pydantic import BaseModel
+
+from deploy.local.clickhouse.settings import LocalClickHouseSettings
+from deploy.local.kafka.settings import LocalKafkaSettings
+from deploy.local.stack.config import PORTS_CHOOSE, build_config
+from deploy.local.stack.options import Addresses, StackOptions
+from deploy.local.stack.paths import DataPaths
+from pipelines.usage.settings import UsageSettings
+from services.edge.settings import EdgeSettings
+from services.emitter.settings import EmitterSettings
+from services.generator.settings import GeneratorSettings
 from services.kernel.reasons import Reason
 from services.kernel.rows import Retry, Row
+from services.router.settings import RouterSettings
+from services.runtime.addresses import TlsFiles
+from services.runtime.settings import ENVIRONMENT_PREFIX, SHARED_KEYS, ProcessSettings
+from services.runtime.settings_table import Table
 
 DOCS: Final = Path(__file__).resolve().parent
 _AGAIN: Final = {
@@ -33,8 +48,53 @@ def _faces(row: Row) -> str:
     return " | ".join((f"`{row.grpc_status}`", _AGAIN[row.retry], next_ticket, http))
 
 
+# By section; each is told with the sentence of its class.
+SETTINGS: Final[dict[str, type[ProcessSettings]]] = {
+    "edge": EdgeSettings,
+    "router": RouterSettings,
+    "generator": GeneratorSettings,
+    "emitter": EmitterSettings,
+    "usage": UsageSettings,
+    "local_kafka": LocalKafkaSettings,
+    "local_clickhouse": LocalClickHouseSettings,
+}
+_APART: Final[dict[type[BaseModel], str]] = {TlsFiles: "[TLS files](#tls-files)"}
+
+
+def settings() -> Iterator[str]:
+    """Yields a table per section of the settings file, and one of what a stack sets itself."""
+    fields = ProcessSettings.model_fields
+    of_sections = frozenset(fields.keys() - set(SHARED_KEYS))
+    yield from ("", "## Shared keys", "", "At the top of the file, for every process.", "")
+    yield from Table(ENVIRONMENT_PREFIX, skip=of_sections).lines(ProcessSettings)
+    for section, model in SETTINGS.items():
+        yield from ("", f"## `{section}`", "")
+        prefix = f"{ENVIRONMENT_PREFIX}{section.upper()}__"
+        yield from Table(prefix, frozenset(SHARED_KEYS), _APART).lines(model)
+    yield from ("", "## TLS files", "", "Below every key of that kind.", "")
+    yield from Table().lines(TlsFiles)
+    yield from ("", "## Set by `comptoir up`", "")
+    yield from _of_a_stack()
+    yield ""
+
+
+def _of_a_stack() -> Iterator[str]:
+    folder = Path("/data")
+    options = StackOptions(folder, model="tiny-eu", engine="simulated")
+    document = build_config(options, Addresses(options.port), DataPaths(folder))
+    yield "| Section | Keys | Of these not by `--config` |"
+    yield "|---|---|---|"
+    for section in SETTINGS:
+        keys = document[section]
+        chosen = ", ".join(f"`{key}`" for key in keys if key in PORTS_CHOOSE)
+        yield f"| `{section}` | {', '.join(f'`{key}`' for key in keys)} | {chosen} |"
+
+
 # By the name between the marks: the page, and what writes the lines between them.
-PARTS: Final[dict[str, tuple[str, Callable[[], Iterator[str]]]]] = {"reasons": ("grpc.md", reasons)}
+PARTS: Final[dict[str, tuple[str, Callable[[], Iterator[str]]]]] = {
+    "reasons": ("grpc.md", reasons),
+    "settings": ("settings.md", settings),
+}
 
 
 def written(page: str, name: str, lines: Iterator[str]) -> str:

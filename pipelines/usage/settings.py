@@ -19,9 +19,20 @@ Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 class KafkaSettings(KafkaTarget):
     """The log and this pipeline's place in it."""
 
-    group: str = Field(default="comptoir-usage", pattern=r"^[a-z0-9.-]{1,128}$")
-    session_timeout_seconds: float = Field(default=30.0, ge=6, le=300)
-    max_poll_records: int = Field(default=256, ge=1, le=10_000)
+    group: str = Field(
+        default="comptoir-usage",
+        pattern=r"^[a-z0-9.-]{1,128}$",
+        description="the consumer group; pipelines of one store share it",
+    )
+    session_timeout_seconds: float = Field(
+        default=30.0,
+        ge=6,
+        le=300,
+        description="silence after which the group gives this member's partitions to others",
+    )
+    max_poll_records: int = Field(
+        default=256, ge=1, le=10_000, description="most frames that are read from Kafka at once"
+    )
 
 
 class ClickHouseSettings(BaseModel):
@@ -29,16 +40,27 @@ class ClickHouseSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    url: HttpUrl
-    user: str = "comptoir_writer"
-    password_file: Path
-    ca_file: Path | None = None
-    database: Identifier = "comptoir"
-    # Replicated tables where the database engine is Replicated; plain MergeTree on one server.
-    engine: Literal["MergeTree", "ReplicatedMergeTree"] = "MergeTree"
-    # Frames per table that the store recognises when they come again.
-    deduplication_window_frames: int = Field(default=10_000, ge=100, le=1_000_000)
-    insert_timeout_seconds: float = Field(default=60.0, gt=0, le=240)
+    url: HttpUrl = Field(description="address of ClickHouse's HTTP interface; https unless it is loopback")
+    user: str = Field(default="comptoir_writer", description="the user that inserts and makes the tables")
+    password_file: Path = Field(description="file with that user's password")
+    ca_file: Path | None = Field(
+        default=None, description="the authority that signed the server's certificate; else the system's"
+    )
+    database: Identifier = Field(default="comptoir", description="the database; created if absent")
+    engine: Literal["MergeTree", "ReplicatedMergeTree"] = Field(
+        default="MergeTree",
+        description="`ReplicatedMergeTree` where the database's engine is Replicated, else `MergeTree`",
+    )
+    deduplication_window_frames: int = Field(
+        default=10_000,
+        ge=100,
+        le=1_000_000,
+        description="frames per table that the store recognises when they come again; half as many may be "
+        "inserted without a commit",
+    )
+    insert_timeout_seconds: float = Field(
+        default=60.0, gt=0, le=240, description="longest insert before it is tried again"
+    )
 
     @model_validator(mode="after")
     def _plaintext_stays_on_the_machine(self) -> "ClickHouseSettings":
@@ -57,24 +79,47 @@ class ClickHouseSettings(BaseModel):
 class UsageSettings(ProcessSettings):
     """The section `usage` and what all processes share."""
 
-    listen: GrpcListen
-    kafka: KafkaSettings
-    clickhouse: ClickHouseSettings
-    retention_days: int = Field(default=RETENTION_MAX_DAYS, ge=RETENTION_MIN_DAYS, le=RETENTION_MAX_DAYS)
-    commit_every_frames: int = Field(default=64, ge=1, le=10_000)
-    commit_every_seconds: float = Field(default=1.0, gt=0, le=60)
-    # So many bad frames in a row stop the consumer, for a person to look.
-    dead_letters_in_a_row: int = Field(default=100, ge=0)
-    # The longest that a rebalance waits for the insert in flight.
-    release_seconds: float = Field(default=8.0, gt=0, le=60)
-    retry_first_seconds: float = Field(default=0.2, gt=0)
-    retry_most_seconds: float = Field(default=10.0, gt=0)
-    # The pipeline calls itself unready when the store is further behind the log than this.
-    late_seconds: float = Field(default=60.0, ge=1, le=86_400)
-    measure_every_seconds: float = Field(default=5.0, ge=0.1, le=60)
-    # Positions at which a partition would pause and that a person decided to do without: they become dead
-    # letters. `TOPIC:PARTITION:OFFSET`, or `TOPIC:PARTITION:FIRST-LAST`.
-    given_up: tuple[GivenUp, ...] = ()
+    listen: GrpcListen = Field(description="where health and readiness are asked")
+    kafka: KafkaSettings = Field(description="the log that frames are read from")
+    clickhouse: ClickHouseSettings = Field(description="the store that events are inserted into")
+    retention_days: int = Field(
+        default=RETENTION_MAX_DAYS,
+        ge=RETENTION_MIN_DAYS,
+        le=RETENTION_MAX_DAYS,
+        description="an event expires this many days after its UTC day; set on every table at each start",
+    )
+    commit_every_frames: int = Field(
+        default=64, ge=1, le=10_000, description="offsets are committed after this many frames at the latest"
+    )
+    commit_every_seconds: float = Field(
+        default=1.0, gt=0, le=60, description="offsets are committed after this time at the latest"
+    )
+    dead_letters_in_a_row: int = Field(
+        default=100,
+        ge=0,
+        description="more corrupt frames than this in a row stop the consumer, for a person to look",
+    )
+    release_seconds: float = Field(
+        default=8.0, gt=0, le=60, description="longest that a rebalance waits for the inserts in flight"
+    )
+    retry_first_seconds: float = Field(
+        default=0.2, gt=0, description="wait after the first failure of Kafka or the store; each next doubles"
+    )
+    retry_most_seconds: float = Field(default=10.0, gt=0, description="longest wait between two attempts")
+    late_seconds: float = Field(
+        default=60.0,
+        ge=1,
+        le=86_400,
+        description="while the store is further behind the log than this, the pipeline is unready",
+    )
+    measure_every_seconds: float = Field(
+        default=5.0, ge=0.1, le=60, description="time between two measurements of how far it is behind"
+    )
+    given_up: tuple[GivenUp, ...] = Field(
+        default=(),
+        description="positions at which a partition pauses and that a person decided to do without, as "
+        "`TOPIC:PARTITION:OFFSET` or `TOPIC:PARTITION:FIRST-LAST`: they become dead letters",
+    )
 
     @property
     def rules(self) -> Rules:

@@ -16,28 +16,68 @@ _DAY_SECONDS = 86_400.0
 class KafkaSettings(KafkaTarget):
     """The log, and how long one append may take before it counts as failed."""
 
-    confirm_seconds: float = Field(default=30.0, gt=0, le=300)
+    confirm_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        le=300,
+        description="longest wait for Kafka to confirm frames before they are sent again",
+    )
 
 
 class EmitterSettings(ProcessSettings):
     """The section `emitter` and what all processes share."""
 
-    listen: GuardedListen
-    kafka: KafkaSettings
-    spool_folder: Path
-    # power: an acknowledged event survives a power cut. process: it survives the process, not the machine.
-    durability: Literal["power", "process"] = "power"
-    spool_max_bytes: int = Field(default=1024**3, ge=1024**2)
+    listen: GuardedListen = Field(description="where processes hand in their events")
+    kafka: KafkaSettings = Field(description="the log that frames are forwarded to")
+    spool_folder: Path = Field(description="folder of the spool; created if absent, one emitter at a time")
+    durability: Literal["power", "process"] = Field(
+        default="power",
+        description="`power`: an acknowledged event survives a power cut; `process`: it survives the end of "
+        "the process and not that of the machine",
+    )
+    spool_max_bytes: int = Field(
+        default=1024**3,
+        ge=1024**2,
+        description="most bytes that may wait for Kafka; more are refused as SPOOL_FULL",
+    )
     # Below the shortest retention, 7 days, so that no event reaches the store too late to be kept.
-    spool_max_age_seconds: float = Field(default=2 * _DAY_SECONDS, gt=0, le=6 * _DAY_SECONDS)
-    remember_event_ids_seconds: float = Field(default=3600.0, ge=60, le=_DAY_SECONDS)
-    frame_max_events: int = Field(default=500, ge=1, le=MAX_FRAME_EVENTS)
-    frame_linger_seconds: float = Field(default=0.2, gt=0, le=60)
-    pseudonym_epoch: int = Field(ge=1, le=65_535)
-    pseudonym_secret_file: Path
-    # Drain: first the open calls end, then what the spool holds leaves; the rest waits for the next start.
-    grace_seconds: float = Field(default=5.0, gt=0, le=300)
-    forward_grace_seconds: float = Field(default=5.0, gt=0, le=300)
+    spool_max_age_seconds: float = Field(
+        default=2 * _DAY_SECONDS,
+        gt=0,
+        le=6 * _DAY_SECONDS,
+        description="longest that an event may wait for Kafka; while one waits longer, more are refused as "
+        "SPOOL_FULL",
+    )
+    remember_event_ids_seconds: float = Field(
+        default=3600.0,
+        ge=60,
+        le=_DAY_SECONDS,
+        description="how long an event's id is known, so that the same event is not taken twice",
+    )
+    frame_max_events: int = Field(
+        default=500,
+        ge=1,
+        le=MAX_FRAME_EVENTS,
+        description="events of a full frame, which is sealed at once",
+    )
+    frame_linger_seconds: float = Field(
+        default=0.2, gt=0, le=60, description="age of its oldest event at which a smaller frame is sealed"
+    )
+    pseudonym_epoch: int = Field(
+        ge=1, le=65_535, description="number of the secret, which rows carry; a new secret needs a new number"
+    )
+    pseudonym_secret_file: Path = Field(
+        description="32 bytes as hex: the secret that tenants' and keys' pseudonyms are made with"
+    )
+    grace_seconds: float = Field(
+        default=5.0, gt=0, le=300, description="longest wait for open calls at a drain"
+    )
+    forward_grace_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=300,
+        description="how long a drain then forwards what the spool holds; the rest waits for the next start",
+    )
 
     @property
     def spool(self) -> SpoolFile:

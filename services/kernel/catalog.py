@@ -8,9 +8,11 @@ class Region(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    number: int = Field(ge=1, le=65535)
-    name: str = Field(pattern=r"^[a-z]{2}-[a-z0-9]{1,12}$")
-    is_eu: bool = True
+    number: int = Field(ge=1, le=65535, description="what events say instead of the name")
+    name: str = Field(
+        pattern=r"^[a-z]{2}-[a-z0-9]{1,12}$", description="country and place, the second part of every key"
+    )
+    is_eu: bool = Field(default=True, description="whether it is in the European Union")
 
 
 class Model(BaseModel):
@@ -18,13 +20,23 @@ class Model(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    number: int = Field(ge=1)
-    name: str = Field(min_length=1, max_length=256)
-    created_at_seconds: int = 1_790_000_000
-    context_tokens: int = Field(ge=1)
-    max_output_tokens: int = Field(ge=1)
-    # Bytes of the longest token: a prompt of n bytes has at least n / this many tokens.
-    max_bytes_per_token: int = Field(default=64, ge=1)
+    number: int = Field(ge=1, description="what events say instead of the name")
+    name: str = Field(min_length=1, max_length=256, description="what callers ask for")
+    created_at_seconds: int = Field(
+        default=1_790_000_000, description="Unix time that `GET /v1/models` says the model is from"
+    )
+    context_tokens: int = Field(
+        ge=1, description="most input and output tokens of a request; larger requests are refused"
+    )
+    max_output_tokens: int = Field(
+        ge=1, description="most output tokens of an answer; a larger `max_tokens` is cut to it"
+    )
+    max_bytes_per_token: int = Field(
+        default=64,
+        ge=1,
+        description="bytes of the longest token: a prompt of n bytes has at least n / this many tokens, and "
+        "one that cannot fit is refused unread",
+    )
 
 
 class Catalog(BaseModel):
@@ -32,8 +44,8 @@ class Catalog(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    regions: tuple[Region, ...] = Field(min_length=1)
-    models: tuple[Model, ...] = Field(min_length=1)
+    regions: tuple[Region, ...] = Field(min_length=1, description="every region that a row can name")
+    models: tuple[Model, ...] = Field(min_length=1, description="every model that a tenant can ask for")
 
     @model_validator(mode="after")
     def _numbers_and_names_are_unique(self) -> "Catalog":

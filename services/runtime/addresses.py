@@ -19,9 +19,9 @@ class TlsFiles(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    certificate_file: Path
-    private_key_file: Path
-    ca_file: Path
+    certificate_file: Path = Field(description="this process's certificate, with its chain")
+    private_key_file: Path = Field(description="the private key of the certificate")
+    ca_file: Path = Field(description="the authority that signed the other side's certificate")
 
     def server_credentials(self) -> grpc.ServerCredentials:
         """Credentials of a server that demands a certificate of its callers."""
@@ -80,8 +80,8 @@ class GrpcTarget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    address: str
-    tls: TlsFiles | None = None
+    address: str = Field(description="`host:port` or `unix:/path`")
+    tls: TlsFiles | None = Field(default=None, description="required unless the address is on this machine")
 
     @field_validator("address")
     @classmethod
@@ -107,7 +107,11 @@ class GrpcListen(GrpcTarget):
     Empty, it lets everyone call whose certificate the authority signed.
     """
 
-    callers: dict[str, tuple[str, ...]] = {}
+    callers: dict[str, tuple[str, ...]] = Field(
+        default={},
+        description="by service or `Service/RPC`, the names in the certificates of those who may call, `*` "
+        "for any characters; what is not listed nobody may call; empty, everyone with a certificate may call",
+    )
 
     @property
     def socket(self) -> Path | None:
@@ -142,7 +146,9 @@ class GuardedListen(GrpcListen):
     that everybody on the machine may call.
     """
 
-    is_open_to_this_machine: bool = False
+    is_open_to_this_machine: bool = Field(
+        default=False, description="lets every process of this machine call, where the address is loopback"
+    )
 
     @model_validator(mode="after")
     def _not_everybody_may_call(self) -> Self:
@@ -161,8 +167,8 @@ class KafkaTarget(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    bootstrap: str
-    tls: TlsFiles | None = None
+    bootstrap: str = Field(description="addresses of Kafka, `host:port` with commas between")
+    tls: TlsFiles | None = Field(default=None, description="required unless all addresses are loopback")
 
     @model_validator(mode="after")
     def _plaintext_stays_on_the_machine(self) -> Self:

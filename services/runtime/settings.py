@@ -27,9 +27,13 @@ class TelemetrySettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    otlp_endpoint: str = ""
-    is_otlp_insecure: bool = False
-    metric_interval_seconds: float = Field(default=15.0, gt=0)
+    otlp_endpoint: str = Field(
+        default="", description="where metrics and traces are sent over OTLP/gRPC; empty, nothing is sent"
+    )
+    is_otlp_insecure: bool = Field(default=False, description="whether they are sent without TLS")
+    metric_interval_seconds: float = Field(
+        default=15.0, gt=0, description="time between two sendings of the metrics"
+    )
 
 
 class ProcessSettings(BaseModel):
@@ -37,10 +41,14 @@ class ProcessSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    region: str
-    catalog: Catalog
-    telemetry: TelemetrySettings = TelemetrySettings()
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    region: str = Field(description="the region that the processes run in, by its name in the catalog")
+    catalog: Catalog = Field(description="regions and models, the same for every process of a deployment")
+    telemetry: TelemetrySettings = Field(
+        default=TelemetrySettings(), description="where metrics and traces are sent"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="lines below this level are not written"
+    )
     metrics_listen: MetricsListen | None = Field(
         default=None, description="where Prometheus reads GET /metrics; nothing listens without it"
     )

@@ -24,9 +24,13 @@ class TopicSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,199}$")
-    partitions: int = Field(default=_EVENT_PARTITIONS, ge=1, le=64)
-    retention_hours: int | None = Field(default=None, ge=1, le=720)
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,199}$", description="the topic's name")
+    partitions: int = Field(
+        default=_EVENT_PARTITIONS, ge=1, le=64, description="partitions; a topic that exists keeps its number"
+    )
+    retention_hours: int | None = Field(
+        default=None, ge=1, le=720, description="instead of the broker's `retention_hours`"
+    )
 
 
 class LocalKafkaSettings(ProcessSettings):
@@ -36,19 +40,42 @@ class LocalKafkaSettings(ProcessSettings):
     together stay below the shortest retention of the store, seven days.
     """
 
-    listen: str = "127.0.0.1:8405"
-    controller_port: int = Field(default=8406, ge=1, le=65535)
-    data_folder: Path
-    cache_folder: Path = Field(default_factory=_default_cache_folder, validate_default=True)
-    heap_megabytes: int = Field(default=512, ge=192, le=65536)
-    retention_hours: int = Field(default=144, ge=1, le=720)
-    roll_hours: int = Field(default=12, ge=1, le=24)
-    start_timeout_seconds: float = Field(default=120.0, gt=0, le=3600)
-    stop_timeout_seconds: float = Field(default=20.0, gt=0, le=600)
-    fetch_timeout_seconds: float = Field(default=900.0, gt=0, le=86400)
-    topics: tuple[TopicSettings, ...] = (
-        *(TopicSettings(name=kind.topic) for kind in Kind),
-        TopicSettings(name=DEAD_LETTER_TOPIC, partitions=1),
+    listen: str = Field(default="127.0.0.1:8405", description="loopback `host:port` for clients")
+    controller_port: int = Field(
+        default=8406, ge=1, le=65535, description="port of the broker's controller on the same host"
+    )
+    data_folder: Path = Field(description="folder of the log; created if absent, one broker at a time")
+    cache_folder: Path = Field(
+        default_factory=_default_cache_folder,
+        validate_default=True,
+        description="folder of the broker's jars, shared by all stacks of a user; left out, `comptoir/kafka` "
+        "in `$XDG_CACHE_HOME` or `~/.cache`",
+    )
+    heap_megabytes: int = Field(default=512, ge=192, le=65536, description="heap of the broker, in MiB")
+    retention_hours: int = Field(
+        default=144, ge=1, le=720, description="how long a record stays; keep it below the store's retention"
+    )
+    roll_hours: int = Field(
+        default=12, ge=1, le=24, description="how much longer at most, since files are deleted whole"
+    )
+    start_timeout_seconds: float = Field(
+        default=120.0, gt=0, le=3600, description="longest start before the process fails"
+    )
+    stop_timeout_seconds: float = Field(
+        default=20.0, gt=0, le=600, description="longest stop before the broker is killed"
+    )
+    fetch_timeout_seconds: float = Field(
+        default=900.0,
+        gt=0,
+        le=86400,
+        description="longest wait for another process that downloads the jars",
+    )
+    topics: tuple[TopicSettings, ...] = Field(
+        default=(
+            *(TopicSettings(name=kind.topic) for kind in Kind),
+            TopicSettings(name=DEAD_LETTER_TOPIC, partitions=1),
+        ),
+        description="what exists once the broker is ready; left out, the topics of all events",
     )
 
     @field_validator("listen")

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.options import METERED, Addresses, StackOptions
@@ -13,7 +13,10 @@ REGION = "eu-fr"
 _DEFAULT_CONTEXT_TOKENS = 4096
 # One request of this length fits the default KV cache of the CPU engine for small models.
 _MOST_CONTEXT_TOKENS = 8192
-_PORTS_CHOOSE = frozenset({"listen", "admin_listen", "replica_listen", "controller_port", "metrics_listen"})
+# Keys of addresses, which follow from `--port`.
+PORTS_CHOOSE: Final = frozenset(
+    {"listen", "admin_listen", "replica_listen", "controller_port", "metrics_listen"}
+)
 
 
 def build_config(options: StackOptions, addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
@@ -58,7 +61,7 @@ def merge(document: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]
     merged = dict(document)
     for key, value in overrides.items():
         below = merged.get(key)
-        if key in _PORTS_CHOOSE and key in merged:
+        if key in PORTS_CHOOSE and key in merged:
             raise StackError(f"--config may not set {key}: the addresses follow from --port.")
         if isinstance(below, dict) and not isinstance(value, dict):
             raise StackError(f"--config must hold a mapping below {key}, or leave it out.")

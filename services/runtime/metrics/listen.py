@@ -13,9 +13,11 @@ class MetricsListen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = "127.0.0.1"
-    port: int = Field(ge=0, le=65535)
-    tls: TlsFiles | None = None
+    host: str = Field(default="127.0.0.1", description="the address to listen on")
+    port: int = Field(ge=0, le=65535, description="the port; 0 takes any that is free")
+    tls: TlsFiles | None = Field(
+        default=None, description="required unless the address is loopback; callers show a certificate too"
+    )
 
     @model_validator(mode="after")
     def _plaintext_stays_on_the_machine(self) -> "MetricsListen":

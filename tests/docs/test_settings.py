@@ -1,0 +1,69 @@
+"""Every key of every settings file says what it means, in words that stand in the page of settings."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from deploy.local.clickhouse.settings import LocalClickHouseSettings
+from deploy.local.kafka.settings import LocalKafkaSettings
+from pipelines.usage.settings import UsageSettings
+from services.edge.settings import EdgeSettings
+from services.emitter.settings import EmitterSettings
+from services.generator.settings import GeneratorSettings
+from services.router.settings import RouterSettings
+from services.runtime.settings import SECTIONS, ProcessSettings
+from services.runtime.settings_table import nested_in
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
+PROCESSES: tuple[type[ProcessSettings], ...] = (
+    EdgeSettings,
+    RouterSettings,
+    GeneratorSettings,
+    EmitterSettings,
+    UsageSettings,
+    LocalKafkaSettings,
+    LocalClickHouseSettings,
+)
+
+
+def fields(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    """Yields every field of a settings class and of what is nested in it."""
+    for name, info in model.model_fields.items():
+        yield f"{model.__name__}.{name}", info
+        nested = nested_in(info)
+        if nested is not None:
+            yield from fields(nested)
+
+
+FIELDS = dict(field for process in PROCESSES for field in fields(process))
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_field_says_what_it_means(name: str) -> None:
+    description = FIELDS[name].description
+    assert description
+    assert not description.endswith("."), "it stands in a table"
+
+
+def test_every_section_of_the_file_is_in_the_page() -> None:
+    told = re.findall(r"^## `(\w+)`$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(told) == sorted(SECTIONS)
+
+
+def test_every_class_of_settings_in_the_tree_is_told() -> None:
+    known = {model for process in PROCESSES for model in process.__mro__}
+    assert {model for model in subclasses(ProcessSettings) if is_ours(model)} <= known
+
+
+def subclasses(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for below in model.__subclasses__():
+        yield below
+        yield from subclasses(below)
+
+
+def is_ours(model: type[BaseModel]) -> bool:
+    return model.__module__.startswith(("services.", "pipelines.", "deploy."))
