@@ -3,8 +3,8 @@
 import struct
 
 import cramjam
+from clickhouse_cityhash.cityhash import CityHash128
 
-from deploy.local.clickhouse.domain.city_hash import city_hash_128
 from deploy.local.clickhouse.domain.errors import (
     CHECKSUM_DOESNT_MATCH,
     UNKNOWN_COMPRESSION_METHOD,
@@ -13,7 +13,7 @@ from deploy.local.clickhouse.domain.errors import (
 )
 
 _HEAD = struct.Struct("<BII")
-_CHECKSUM_BYTES = 16
+_CHECKSUM = struct.Struct("<QQ")
 _LZ4, _ZSTD, _NONE = 0x82, 0x90, 0x02
 _BLOCK_BYTES = 1024 * 1024
 
@@ -37,11 +37,11 @@ def decode_blocks(body: bytes, max_bytes: int) -> bytes:
 def _block(piece: bytes) -> bytes:
     packed = bytes(cramjam.lz4.compress_block(piece, store_size=False))
     block = _HEAD.pack(_LZ4, len(packed) + _HEAD.size, len(piece)) + packed
-    return city_hash_128(block) + block
+    return _checksum(block) + block
 
 
 def _unblock(body: bytes, at: int, max_bytes: int) -> tuple[bytes, int]:
-    start = at + _CHECKSUM_BYTES
+    start = at + _CHECKSUM.size
     if len(body) < start + _HEAD.size:
         raise _broken()
     method, packed_size, size = _HEAD.unpack_from(body, start)
@@ -50,9 +50,14 @@ def _unblock(body: bytes, at: int, max_bytes: int) -> tuple[bytes, int]:
         raise _broken()
     if size > max_bytes:
         raise too_large(max_bytes)
-    if city_hash_128(body[start:end]) != body[at:start]:
+    if _checksum(body[start:end]) != body[at:start]:
         raise StoreError.refused(CHECKSUM_DOESNT_MATCH, "A compressed block has another checksum.")
     return _unpack(method, body[start + _HEAD.size : end], size), end
+
+
+def _checksum(block: bytes) -> bytes:
+    # The format has the two words of the hash in the order in which the library writes its number.
+    return _CHECKSUM.pack(*divmod(CityHash128(block), 2**64))
 
 
 def _unpack(method: int, packed: bytes, size: int) -> bytes:
