@@ -12,7 +12,7 @@ from services.generator.adapters.generation_meter import GenerationMeter
 from services.generator.adapters.router_link import RouterLink
 from services.generator.adapters.usage_emitter import UsageEmitter
 from services.generator.domain.bounds import Bounds
-from services.generator.domain.generation import Surroundings
+from services.generator.domain.generation import SharedParts
 from services.generator.domain.generations import Generations
 from services.generator.domain.load_samples import sample_load
 from services.generator.domain.ports import Engine, UsageSink
@@ -92,9 +92,9 @@ class Generator:
         link = RouterLink(settings.router, clock, interval_seconds=interval, lifetime_seconds=lifetime)
         link.register(replica, settings.address, engine.capabilities, settings.max_requests)
         limits = settings.max_request_seconds, settings.catalog_model.max_bytes_per_token
-        around = Surroundings(engine, recorder, link, clock, self._secret, *limits, settings.queue)
+        shared = SharedParts(engine, recorder, link, clock, self._secret, *limits, settings.queue)
         generations = Generations(
-            around, self._gate, max_requests=settings.max_requests, load_changed=link.load_changed
+            shared, self._gate, max_requests=settings.max_requests, load_changed=link.load_changed
         )
         server = build_server(settings.listen, clock=clock, max_receive_bytes=settings.max_request_bytes)
         GeneratorService(server, generations, self._signatures, clock)

@@ -10,9 +10,11 @@ from comptoir.usage.v1 import usage_pb2
 from google.protobuf.message import DecodeError
 
 from services.contract.events import EVENT_SCHEMA_VERSION
-from services.generator.domain.generation import Delta, Finished, Started
+from services.generator.domain.delta import Delta
+from services.generator.domain.generation import Finished, Message, Started
 from services.generator.domain.load import LoadReport, LoadSample
-from services.generator.domain.ports import Capabilities, ChatTurn, Role
+from services.generator.domain.ports import Capabilities
+from services.generator.domain.prompt import ChatTurn, Role
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.terminal_event import Counts, Outcome, TerminalEvent
 from services.generator.domain.ticket import Claims, Replica
@@ -83,7 +85,7 @@ def sampling_from(request: generator_pb2.GenerateRequest) -> Sampling:
     return Sampling(**told)
 
 
-def response_from(message: Started | Delta | Finished) -> generator_pb2.GenerateResponse:
+def response_from(message: Message) -> generator_pb2.GenerateResponse:
     """One message of the stream."""
     if isinstance(message, Delta):
         delta = generator_pb2.Delta(text=message.text, output_tokens=message.output_tokens)

@@ -9,7 +9,9 @@ from contextlib import aclosing
 
 import pytest
 
-from services.generator.domain.ports import ChatTurn, Engine, EngineFinish, Role
+from services.generator.domain.delta import Delta, EngineFinish
+from services.generator.domain.ports import Engine, EngineRequest
+from services.generator.domain.prompt import Chat, ChatTurn, Role, TokenIds
 from services.generator.domain.queueing import QueueOrder
 from services.generator.domain.sampling import Sampling
 from services.kernel.errors import ComptoirError, Reason
@@ -41,16 +43,22 @@ class EngineContract:
         assert first.text == second.text
         assert first.output_tokens == second.output_tokens
 
-    async def test_a_slow_consumer_gets_merged_steps_and_loses_nothing(self, engine: Engine) -> None:
-        input_ids = await chat(engine)
-        whole = await answer(ask(engine, input_ids, tokens=24))
-        steps = ask(engine, input_ids, tokens=24)
-        first = await anext(steps)
-        await holds(engine, 0)
-        rest = await answer(steps)
-        assert first.text + rest.text == whole.text
-        assert first.output_tokens + rest.output_tokens == whole.output_tokens
-        assert len(rest.steps) < len(whole.steps) - 1
+    async def test_a_chat_is_answered_as_its_token_ids_are(self, engine: Engine) -> None:
+        turns = (ChatTurn(Role.USER, PROMPT),)
+        by_ids = await answer(ask(engine, TokenIds(await engine.tokenize(turns))))
+        assert (await answer(ask(engine, Chat(turns)))).text == by_ids.text
+
+    async def test_nothing_comes_after_the_last_delta(self, engine: Engine) -> None:
+        news: list[object] = []
+        sampling = Sampling(temperature=2.0)
+        request = EngineRequest("to-end", TokenIds(await chat(engine)), sampling, 900, 0, "salt")
+        await engine.submit(request, news.append)
+        await until(lambda: len(news) > 2, BOUND_SECONDS)
+        await engine.abort("to-end")
+        told = len(news)
+        await answer(ask(engine, await chat(engine), tokens=8))
+        assert [type(item) for item in news] == [Delta] * told
+        assert [getattr(item, "finish", None) for item in news] == [None] * (told - 1) + [EngineFinish.ABORT]
 
     async def test_an_answer_that_reaches_its_limit_has_exactly_that_many_tokens(
         self, engine: Engine
@@ -207,9 +215,9 @@ class EngineContract:
         block_tokens = engine.capabilities.kv_block_tokens
         prompt = await chat(engine, "La réunion commence à neuf heures précises. " * 20)
         assert block_tokens < len(prompt) < CONTEXT_TOKENS
-        own, foreign = Identity.random().hex, Identity.random().hex
-        assert (await answer(ask(engine, prompt, tokens=2, salt=own))).cached_input_tokens == 0
-        repeated = (await answer(ask(engine, prompt, tokens=2, salt=own))).cached_input_tokens
+        ours, foreign = Identity.random().hex, Identity.random().hex
+        assert (await answer(ask(engine, prompt, tokens=2, salt=ours))).cached_input_tokens == 0
+        repeated = (await answer(ask(engine, prompt, tokens=2, salt=ours))).cached_input_tokens
         assert repeated == (len(prompt) - 1) // block_tokens * block_tokens
         assert (await answer(ask(engine, prompt, tokens=2, salt=foreign))).cached_input_tokens == 0
 
@@ -242,7 +250,7 @@ class EngineContract:
     async def test_roles_change_the_prompt(self, engine: Engine) -> None:
         turns = [ChatTurn(Role.SYSTEM, "a"), ChatTurn(Role.USER, "b"), ChatTurn(Role.ASSISTANT, "c")]
         as_user = [ChatTurn(Role.USER, turn.text) for turn in turns]
-        assert list(await engine.tokenize_chat(turns)) != list(await engine.tokenize_chat(as_user))
+        assert list(await engine.tokenize(turns)) != list(await engine.tokenize(as_user))
 
     async def test_the_load_follows_the_requests(self, engine: Engine) -> None:
         made_before = engine.load().output_tokens_total
@@ -264,8 +272,8 @@ class EngineContract:
 
     async def test_the_engine_says_what_its_own_waits_were(self, engine: Engine) -> None:
         result = await answer(ask(engine, await chat(engine), tokens=4, salt=Identity.random().hex))
-        assert max(step.prefill_seconds for step in result.steps) > 0
-        assert min(step.queue_seconds for step in result.steps) >= 0
+        assert max(measures.prefill_seconds for measures in result.measures) > 0
+        assert min(measures.queue_seconds for measures in result.measures) >= 0
 
     async def test_no_admissible_request_kills_the_engine(self, engine: Engine) -> None:
         before = await answer(ask(engine, await chat(engine)))

@@ -11,9 +11,12 @@ from dataclasses import dataclass, fields
 from enum import Enum
 from typing import Final
 
-from services.generator.domain.ports import ChatTurn, Engine, EngineFinish, EngineRequest, Role
+from services.generator.domain.delta import EngineFinish
+from services.generator.domain.ports import Engine, EngineRequest
+from services.generator.domain.prompt import ChatTurn, Role, TokenIds
 from services.generator.domain.sampling import Sampling
 from services.kernel.identity import Identity
+from tests.contracts.engine_requests import deltas
 
 ATTEMPTS: Final = 360
 CONCURRENT: Final = 24
@@ -67,7 +70,7 @@ async def attempts(engine: Engine) -> list[Attempt]:
     """All attempts of one run; the same for the same engine."""
     assert set(_VALUES) == {field.name for field in fields(Sampling)}, "each parameter has its values here"
     context_tokens = engine.capabilities.context_tokens
-    text = list(await engine.tokenize_chat((ChatTurn(Role.USER, _TEXT * context_tokens),)))[:context_tokens]
+    text = list(await engine.tokenize((ChatTurn(Role.USER, _TEXT * context_tokens),)))[:context_tokens]
     choose = random.Random(_SEED)
     return [_attempt(choose, text, context_tokens) for _ in range(ATTEMPTS)]
 
@@ -82,7 +85,7 @@ def _attempt(choose: random.Random, text: list[int], context_tokens: int) -> Att
     most_tokens = min(left_tokens, choose.choice((1, 2, _MOST_OUTPUT_TOKENS)))
     request = EngineRequest(
         request_id=Identity.random().hex,
-        input_ids=input_ids,
+        prompt=TokenIds(input_ids),
         sampling=Sampling(**{name: choose.choice(values) for name, values in _VALUES.items()}),  # type: ignore[arg-type]
         max_output_tokens=most_tokens,
         priority=choose.choice((0, 0, 10, 20)),
@@ -121,7 +124,7 @@ class Attempts:
 
     async def _read(self, attempt: Attempt) -> None:
         output_tokens, finish = 0, None
-        async for step in self._engine.generate(attempt.request):
+        async for step in deltas(self._engine, attempt.request):
             output_tokens += step.output_tokens
             finish = step.finish
             async with self._stepped:

@@ -5,7 +5,9 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from services.generator.domain.ports import ChatTurn, Engine, EngineFinish, EngineRequest, Role, Step
+from services.generator.domain.delta import Delta, EngineFinish, Measures
+from services.generator.domain.ports import Engine, EngineFailedError, EngineRequest, RequestFailedError
+from services.generator.domain.prompt import Chat, ChatTurn, Prompt, Role, TokenIds
 from services.generator.domain.sampling import Sampling
 from services.kernel.identity import Identity
 
@@ -21,7 +23,7 @@ GREEDY = Sampling(temperature=0.0)
 class Answer:
     """All steps of one answer."""
 
-    steps: list[Step]
+    steps: list[Delta]
 
     @property
     def text(self) -> str:
@@ -37,35 +39,57 @@ class Answer:
 
     @property
     def cached_input_tokens(self) -> int:
-        return max(step.cached_input_tokens for step in self.steps)
+        return max(measures.cached_input_tokens for measures in self.measures)
+
+    @property
+    def measures(self) -> list[Measures]:
+        return [step.measures for step in self.steps if step.measures is not None]
 
 
 async def chat(engine: Engine, text: str = PROMPT) -> list[int]:
-    return list(await engine.tokenize_chat((ChatTurn(Role.USER, text),)))
+    return list(await engine.tokenize((ChatTurn(Role.USER, text),)))
 
 
-def ask(
+async def ask(
     engine: Engine,
-    input_ids: list[int],
+    prompt: Prompt | Sequence[int],
     *,
     sampling: Sampling = GREEDY,
     tokens: int = 16,
     priority: int = 0,
     salt: str = "salt",
     request_id: str = "",
-) -> AsyncGenerator[Step, None]:
+) -> AsyncGenerator[Delta, None]:
     request = EngineRequest(
         request_id=request_id or Identity.random().hex,
-        input_ids=input_ids,
+        prompt=prompt if isinstance(prompt, Chat | TokenIds) else TokenIds(prompt),
         sampling=sampling,
         max_output_tokens=tokens,
         priority=priority,
         cache_salt=salt,
     )
-    return engine.generate(request)
+    async for delta in deltas(engine, request):
+        yield delta
 
 
-async def answer(steps: AsyncGenerator[Step, None]) -> Answer:
+async def deltas(engine: Engine, request: EngineRequest) -> AsyncGenerator[Delta, None]:
+    """The deltas of a request; the engine is free of it once this is closed."""
+    arrived: asyncio.Queue[Delta | EngineFailedError | RequestFailedError] = asyncio.Queue()
+    finish = None
+    try:
+        await engine.submit(request, arrived.put_nowait)
+        while finish is None:
+            news = await arrived.get()
+            if not isinstance(news, Delta):
+                raise news
+            finish = news.finish
+            yield news
+    finally:
+        if finish is None:
+            await engine.abort(request.request_id)
+
+
+async def answer(steps: AsyncGenerator[Delta, None]) -> Answer:
     async with asyncio.timeout(BOUND_SECONDS):
         return Answer([step async for step in steps])
 
@@ -84,7 +108,7 @@ async def idle(engine: Engine) -> None:
     await until(lambda: engine.unfinished_requests() == 0, IDLE_SECONDS)
 
 
-async def fill(engine: Engine, tokens: int = 900) -> list[AsyncGenerator[Step, None]]:
+async def fill(engine: Engine, tokens: int = 900) -> list[AsyncGenerator[Delta, None]]:
     """Occupies every place in the running batch; each request has given its first step."""
     running = []
     for _ in range(RUNNING_REQUESTS):

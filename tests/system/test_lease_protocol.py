@@ -19,7 +19,7 @@ from services.generator.adapters.ed25519_signatures import Ed25519Signatures
 from services.generator.adapters.router_link import RouterLink
 from services.generator.adapters.simulated.engine import SimulatedEngine
 from services.generator.domain.engine_parameters import ServedModel, SimulatedParameters
-from services.generator.domain.generation import Surroundings
+from services.generator.domain.generation import SharedParts
 from services.generator.domain.generations import Generations
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.ticket import Replica, TicketGate
@@ -62,9 +62,9 @@ async def replica(running: RunningRouter, number: int) -> AsyncIterator[None]:
     target = GrpcTarget(address=running.settings.replica_listen.address)
     link = RouterLink(target, clock, interval_seconds=0.5, lifetime_seconds=660.0)
     link.register(me, address, engine.capabilities, 20)
-    around = Surroundings(engine, recorder, link, clock, b"s" * 32, 60.0, 64)
+    shared = SharedParts(engine, recorder, link, clock, b"s" * 32, 60.0, 64)
     gate = TicketGate(me, started_at_microseconds=clock.wall_microseconds())
-    generations = Generations(around, gate, max_requests=20, load_changed=link.load_changed)
+    generations = Generations(shared, gate, max_requests=20, load_changed=link.load_changed)
     server = build_server(GrpcListen(address=address), clock=clock)
     public_key = Ed25519PrivateKey.from_private_bytes(seed).public_key()
     GeneratorService(server, generations, Ed25519Signatures({1: public_key}), clock)

@@ -2,12 +2,8 @@
 
 import asyncio
 
-from services.generator.domain.ports import (
-    CallerGoneError,
-    EngineFailedError,
-    EngineFinish,
-    RequestFailedError,
-)
+from services.generator.domain.delta import EngineFinish
+from services.generator.domain.ports import CallerGoneError, EngineFailedError, RequestFailedError
 from services.generator.domain.terminal_event import Ending, Outcome
 from services.kernel.errors import ComptoirError, Reason
 

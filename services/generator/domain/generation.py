@@ -1,22 +1,19 @@
 """The life of one generation: from an accepted ticket to exactly one terminal event."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from services.generator.domain import endings
+from services.generator.domain.answering import answer
 from services.generator.domain.cache_salt import cache_salt
-from services.generator.domain.ports import (
-    ChatTurn,
-    Engine,
-    EngineRequest,
-    Settlements,
-    Step,
-)
+from services.generator.domain.delta import Delta, Measures
+from services.generator.domain.ports import Engine, EngineRequest, Feature, Settlements
+from services.generator.domain.prompt import Chat, ChatTurn, Prompt, TokenIds, text_bytes
 from services.generator.domain.queueing import QueueOrder
 from services.generator.domain.recording import UsageRecorder
-from services.generator.domain.sampling import Room, Sampling, check_size, output_tokens_for
+from services.generator.domain.sampling import Sampling, TokenLimits, check_size, output_tokens_for
 from services.generator.domain.terminal_event import Counts, Ending, Outcome, TerminalEvent, kv_blocks_for
 from services.generator.domain.ticket import Claims
 from services.generator.domain.timeline import Timeline, Timings
@@ -47,14 +44,6 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Delta:
-    """New text, and the output tokens it stands for."""
-
-    text: str
-    output_tokens: int
-
-
-@dataclass(frozen=True, slots=True)
 class Finished:
     """The answer is whole, and its event durable."""
 
@@ -63,11 +52,13 @@ class Finished:
     timings: Timings
 
 
-Send = Callable[[Started | Delta | Finished], Awaitable[None]]
+Message = Started | Delta | Finished
+# Takes a message in at once. It is called in the engine's turn, where every other request waits for it.
+Put = Callable[[Message], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class SharedParts:
     """What every generation of a process shares."""
 
     engine: Engine
@@ -83,13 +74,14 @@ class Surroundings:
 class Generation:
     """One generation. `serve` it once; `interrupt` it from outside, in whatever phase it is."""
 
-    def __init__(self, order: Order, surroundings: Surroundings) -> None:
+    def __init__(self, order: Order, parts: SharedParts) -> None:
         self._order = order
-        self._around = surroundings
+        self._parts = parts
         self._timeline = Timeline(order.received_seconds)
         self._input_tokens = 0
         self._cached_input_tokens = 0
         self._output_tokens = 0
+        self._unsent_tokens = 0
         self._is_delta_sent = False
         self._task: asyncio.Task[object] | None = None
         self._imposed: Ending | None = None
@@ -103,15 +95,19 @@ class Generation:
         if self._task is not None:
             self._task.cancel()
 
-    async def serve(self, send: Send) -> None:
-        """Sends Started, deltas and Finished; raises ComptoirError, or CancelledError if the caller went.
+    def fail(self, failure: BaseException) -> None:
+        """Ends the generation now for what went wrong on the way to its caller."""
+        self.interrupt(self._ending_of(failure))
+
+    async def serve(self, put: Put) -> None:
+        """Puts Started, deltas and Finished; raises ComptoirError, or CancelledError if the caller went.
 
         Whatever happens, one terminal event is recorded, and none twice.
         """
         self._task = asyncio.current_task()
         try:
-            async with asyncio.timeout(self._around.max_request_seconds):
-                outcome = await self._generate(send)
+            async with asyncio.timeout(self._parts.max_request_seconds):
+                outcome = await self._generate(put)
         except BaseException as failure:
             ending = self._ending_of(failure)
             self._conclude(ending)
@@ -121,78 +117,91 @@ class Generation:
             raise ComptoirError(ending.reason) from None
         counts, timings, recorded = self._conclude(Ending(outcome))
         await asyncio.shield(recorded)
-        await send(Finished(outcome, counts, timings))
+        put(Finished(outcome, counts, timings))
 
-    async def _generate(self, send: Send) -> Outcome:
+    async def _generate(self, put: Put) -> Outcome:
         if self._imposed is not None:
             raise ComptoirError(self._imposed.reason)
         request = await self._prepare()
-        await send(Started(self._order.claims.request_id, self._input_tokens))
-        unsent_tokens = 0
+        put(Started(self._order.claims.request_id, self._input_tokens))
         finish = None
         try:
-            async with aclosing(self._around.engine.generate(request)) as steps:
-                async for step in steps:
-                    self._count(step)
-                    unsent_tokens += step.output_tokens
-                    finish = step.finish
-                    if step.text:
-                        self._is_delta_sent = True
-                        await send(Delta(step.text, unsent_tokens))
-                        unsent_tokens = 0
+            finish = await answer(self._parts.engine, request, partial(self._take, put))
         finally:
             if finish is None:
-                # Closing the iterator is not enough while a request is being submitted.
-                self._around.recorder.finish(self._around.engine.abort(request.request_id))
+                self._parts.recorder.finish(self._parts.engine.abort(request.request_id))
         return endings.outcome_of(finish)
 
+    def _take(self, put: Put, delta: Delta) -> None:
+        if delta.output_tokens:
+            self._timeline.output(self._parts.clock.monotonic_seconds())
+            self._output_tokens += delta.output_tokens
+            self._unsent_tokens += delta.output_tokens
+        if delta.measures is not None:
+            self._measure(delta.measures)
+        if delta.is_visible:
+            delta.output_tokens, self._unsent_tokens = self._unsent_tokens, 0
+            self._is_delta_sent = True
+            put(delta)
+
+    def _measure(self, measures: Measures) -> None:
+        self._timeline.engine_waits(
+            queue_seconds=measures.queue_seconds, prefill_seconds=measures.prefill_seconds
+        )
+        self._input_tokens = max(self._input_tokens, measures.input_tokens)
+        self._cached_input_tokens = max(self._cached_input_tokens, measures.cached_input_tokens)
+
     async def _prepare(self) -> EngineRequest:
-        claims, sampling = self._order.claims, self._order.sampling
-        context_tokens = self._around.engine.capabilities.context_tokens
-        room = Room(claims.max_input_tokens, claims.max_output_tokens, context_tokens)
-        text_bytes = sum(len(text.encode()) for turn in self._order.turns for text in turn.texts)
-        check_size(text_bytes, self._around.max_bytes_per_token, room)
-        input_ids = await self._around.engine.tokenize_chat(self._order.turns)
-        self._input_tokens = len(input_ids)
+        order, engine = self._order, self._parts.engine
+        claims, sampling, capabilities = order.claims, order.sampling, engine.capabilities
+        limits = TokenLimits(claims.max_input_tokens, claims.max_output_tokens, capabilities.context_tokens)
+        check_size(text_bytes(order.turns), self._parts.max_bytes_per_token, limits)
+        prompt = await self._prompt(capabilities.features)
         return EngineRequest(
             request_id=claims.ticket_id.hex,
-            input_ids=input_ids,
+            prompt=prompt,
             sampling=sampling,
-            max_output_tokens=output_tokens_for(sampling.max_output_tokens, self._input_tokens, room),
-            priority=self._around.queue.number(claims.priority, self._order.received_seconds),
-            cache_salt=cache_salt(self._around.cache_salt_secret, claims.tenant),
+            max_output_tokens=output_tokens_for(sampling.max_output_tokens, self._input_tokens, limits),
+            priority=self._priority() if Feature.PRIORITY in capabilities.features else None,
+            cache_salt=self._salt() if Feature.PREFIX_SALT in capabilities.features else None,
         )
 
-    def _count(self, step: Step) -> None:
-        if step.output_tokens:
-            self._timeline.output(self._around.clock.monotonic_seconds())
-        self._timeline.engine_waits(queue_seconds=step.queue_seconds, prefill_seconds=step.prefill_seconds)
-        self._output_tokens += step.output_tokens
-        self._cached_input_tokens = max(self._cached_input_tokens, step.cached_input_tokens)
+    async def _prompt(self, features: Feature) -> Prompt:
+        if Feature.TOKEN_IDS not in features:
+            return Chat(self._order.turns)
+        ids = await self._parts.engine.tokenize(self._order.turns)
+        self._input_tokens = len(ids)
+        return TokenIds(ids)
+
+    def _priority(self) -> int:
+        return self._parts.queue.number(self._order.claims.priority, self._order.received_seconds)
+
+    def _salt(self) -> str:
+        return cache_salt(self._parts.cache_salt_secret, self._order.claims.tenant)
 
     def _ending_of(self, failure: BaseException) -> Ending:
-        now_seconds = self._around.clock.monotonic_seconds()
+        now_seconds = self._parts.clock.monotonic_seconds()
         is_late = endings.is_past(self._order.deadline_seconds, now_seconds)
         return self._imposed or endings.ending_of(failure, is_late=is_late)
 
     def _conclude(self, ending: Ending) -> tuple[Counts, Timings, asyncio.Future[None]]:
         self._is_concluded = True
-        order, around = self._order, self._around
+        order, parts = self._order, self._parts
         counts = self._counts_of(ending)
-        timings = self._timeline.close(around.clock.monotonic_seconds())
+        timings = self._timeline.close(parts.clock.monotonic_seconds())
         event = TerminalEvent(
             event_id=Identity.random(),
             claims=order.claims,
             ending=ending,
             counts=counts,
             timings=timings,
-            actual_kv_blocks=kv_blocks_for(counts, around.engine.capabilities.kv_block_tokens),
+            actual_kv_blocks=kv_blocks_for(counts, parts.engine.capabilities.kv_block_tokens),
             started_at_microseconds=order.received_at_microseconds,
             is_streamed=order.is_streamed,
         )
         is_unserved = endings.leaves_next_ticket(ending, is_delta_sent=self._is_delta_sent)
-        around.settlements.settle(order.claims, Counts() if is_unserved else counts, is_unserved=is_unserved)
-        return counts, timings, around.recorder.record(event)
+        parts.settlements.settle(order.claims, Counts() if is_unserved else counts, is_unserved=is_unserved)
+        return counts, timings, parts.recorder.record(event)
 
     def _counts_of(self, ending: Ending) -> Counts:
         # Nobody pays for a request that was refused, though its prompt may have been counted to know it.

@@ -1,10 +1,12 @@
 """The generations of one process: who gets in, who is open, and how they all end."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from services.generator.domain.delivery import Send, deliver
 from services.generator.domain.endings import DRAINED, ENGINE_LOST
-from services.generator.domain.generation import Generation, Order, Send, Surroundings
+from services.generator.domain.generation import Generation, Order, Put, SharedParts
 from services.generator.domain.load import LoadReport, LoadTotals, permille
 from services.generator.domain.ports import Sleep
 from services.generator.domain.terminal_event import Counts, Ending
@@ -19,13 +21,13 @@ class Generations:
 
     def __init__(
         self,
-        surroundings: Surroundings,
+        parts: SharedParts,
         gate: TicketGate,
         *,
         max_requests: int,
         load_changed: Callable[[], None] = lambda: None,
     ) -> None:
-        self._around = surroundings
+        self._parts = parts
         self._load_changed = load_changed
         self._gate = gate
         self._max_requests = max_requests
@@ -36,7 +38,7 @@ class Generations:
 
     def check(self, claims: Claims) -> None:
         """Raises why this replica cannot act on a ticket now; uses nothing up."""
-        self._gate.check(claims, self._around.clock.wall_microseconds())
+        self._gate.check(claims, self._parts.clock.wall_microseconds())
 
     def admit(self, claims: Claims) -> None:
         """Uses up a ticket whose signature is valid and tells the router so, or raises why not.
@@ -45,31 +47,41 @@ class Generations:
         room for records nothing; the ticket is used up all the same, so that the router can
         give its reservation back, and the caller's next ticket may do better.
         """
-        now_microseconds = self._around.clock.wall_microseconds()
+        now_microseconds = self._parts.clock.wall_microseconds()
         self._gate.check(claims, now_microseconds)
         self._gate.use(claims, now_microseconds)
         refusal = self._refusal()
         if refusal is not None:
-            self._around.settlements.settle(claims, Counts(), is_unserved=True)
+            self._parts.settlements.settle(claims, Counts(), is_unserved=True)
             raise ComptoirError(refusal)
-        self._around.settlements.accept(claims)
+        self._parts.settlements.accept(claims)
 
-    async def serve(self, order: Order, send: Send) -> None:
+    async def serve(self, order: Order, put: Put) -> None:
         """Serves an admitted order to its end; raises as Generation.serve does."""
-        generation = Generation(order, self._around)
+        with self._opened(order) as generation:
+            await generation.serve(put)
+
+    async def deliver(self, order: Order, send: Send) -> None:
+        """Serves an admitted order to a caller that may be slow; raises as `deliver` does."""
+        with self._opened(order) as generation:
+            await deliver(generation, send, max_seconds=self._parts.max_request_seconds)
+
+    @contextmanager
+    def _opened(self, order: Order) -> Iterator[Generation]:
+        generation = Generation(order, self._parts)
         if not self._open:
-            self._busy_since_seconds = self._around.clock.monotonic_seconds()
+            self._busy_since_seconds = self._parts.clock.monotonic_seconds()
         self._open.add(generation)
         self._load_changed()
         try:
-            await generation.serve(send)
+            yield generation
         finally:
             self._open.discard(generation)
             self._load_changed()
 
     def load(self) -> LoadReport:
         """How busy the process and its engine are."""
-        engine, unfinished = self._around.engine.load(), self._around.engine.unfinished_requests()
+        engine, unfinished = self._parts.engine.load(), self._parts.engine.unfinished_requests()
         return LoadReport(
             open_streams=len(self._open),
             unfinished_requests=unfinished,
@@ -83,12 +95,12 @@ class Generations:
 
     def _age_seconds(self, engine_age_seconds: float) -> float:
         # An engine without requests makes no step: it is silent since the first of those that are open.
-        busy_seconds = self._around.clock.monotonic_seconds() - self._busy_since_seconds
+        busy_seconds = self._parts.clock.monotonic_seconds() - self._busy_since_seconds
         return min(engine_age_seconds, busy_seconds)
 
     def totals(self) -> LoadTotals:
         """What the engine has done so far."""
-        engine = self._around.engine.load()
+        engine = self._parts.engine.load()
         return LoadTotals(engine.output_tokens_total, engine.preempted_requests_total)
 
     def close_gate(self) -> None:
@@ -120,10 +132,10 @@ class Generations:
             return Reason.ENGINE_FAILED
         if len(self._open) >= self._max_requests:
             return Reason.REPLICA_OVERLOADED
-        return Reason.USAGE_NOT_RECORDED if self._around.recorder.is_full else None
+        return Reason.USAGE_NOT_RECORDED if self._parts.recorder.is_full else None
 
     async def _until_empty(self, bound_seconds: float, sleep: Sleep) -> None:
-        clock = self._around.clock
+        clock = self._parts.clock
         end_seconds = clock.monotonic_seconds() + bound_seconds
         while self._open and clock.monotonic_seconds() < end_seconds:
             await sleep(_POLL_SECONDS)

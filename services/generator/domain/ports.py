@@ -1,11 +1,13 @@
 """What a generation needs from the outside: an engine, signatures, and places for what it counted."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import Flag, auto
 from typing import Protocol
 
+from services.generator.domain.delta import Delta
 from services.generator.domain.load import LoadSample
+from services.generator.domain.prompt import ChatTurn, Prompt
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.terminal_event import Counts, TerminalEvent
 from services.generator.domain.ticket import Claims
@@ -13,70 +15,37 @@ from services.generator.domain.ticket import Claims
 Sleep = Callable[[float], Awaitable[None]]
 
 
-class Role(Enum):
-    """Who speaks; the value is the chat template's word for it."""
+class Feature(Flag):
+    """What an engine can do beyond answering a chat; a generation asks it for nothing else."""
 
-    SYSTEM = "system"
-    USER = "user"
-    ASSISTANT = "assistant"
-
-
-@dataclass(frozen=True, slots=True)
-class ChatTurn:
-    """One turn of a chat: a text or, where its content came in several parts, those and no text."""
-
-    role: Role
-    text: str
-    parts: tuple[str, ...] = ()
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """What the turn says, in one piece or several."""
-        return self.parts or (self.text,)
+    # Renders and tokenizes prompts, so that they are counted before anything is generated.
+    TOKEN_IDS = auto()
+    # Shares cached prefixes only among requests of the same salt.
+    PREFIX_SALT = auto()
+    # Takes requests from its queue in the order of a number.
+    PRIORITY = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an engine can hold; 0 where it does not say."""
+    """What an engine can do, and what it can hold; 0 where it does not say."""
 
     context_tokens: int
     kv_block_tokens: int
     kv_blocks: int
+    features: Feature
 
 
 @dataclass(frozen=True, slots=True)
 class EngineRequest:
-    """One request as an engine takes it."""
+    """One request as an engine takes it; without a priority or a salt where it has no use for them."""
 
     request_id: str
-    input_ids: Sequence[int]
+    prompt: Prompt
     sampling: Sampling
     max_output_tokens: int
-    priority: int
-    cache_salt: str
-
-
-class EngineFinish(Enum):
-    """Why an engine ended a request."""
-
-    STOP = "stop"
-    LENGTH = "length"
-    ABORT = "abort"
-
-
-@dataclass(slots=True)
-class Step:
-    """New output of one request: whole characters, and the tokens since the step before.
-
-    Waits are the engine's own differences, in seconds; 0 until it knows them.
-    """
-
-    text: str
-    output_tokens: int
-    finish: EngineFinish | None = None
-    cached_input_tokens: int = 0
-    queue_seconds: float = 0.0
-    prefill_seconds: float = 0.0
+    priority: int | None = None
+    cache_salt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +75,9 @@ class CallerGoneError(Exception):
     """What was to be sent cannot reach the caller."""
 
 
+Receive = Callable[[Delta | EngineFailedError | RequestFailedError], None]
+
+
 class Engine(Protocol):
     """Makes tokens. One engine serves one model in one process."""
 
@@ -118,23 +90,26 @@ class Engine(Protocol):
         """Known once the engine has started."""
         ...
 
-    async def tokenize_chat(self, turns: Sequence[ChatTurn]) -> Sequence[int]:
-        """The prompt's token ids; text that spells control tokens stays text.
+    async def tokenize(self, turns: Sequence[ChatTurn]) -> Sequence[int]:
+        """Returns the prompt's token ids; text that spells control tokens stays text.
 
-        Raises ComptoirError(REQUEST_INVALID) if the chat template refuses the roles.
+        Only asked of an engine with TOKEN_IDS. Raises ComptoirError(REQUEST_INVALID) if the chat template
+        refuses the roles.
         """
         ...
 
-    def generate(self, request: EngineRequest) -> AsyncGenerator[Step, None]:
-        """Steps until one has a `finish`; closing the iterator frees the engine.
+    async def submit(self, request: EngineRequest, receive: Receive) -> None:
+        """Takes a request in. From then on `receive` is called for each of its deltas, in the event loop.
 
-        Steps that the caller is slow to take are merged. Raises EngineFailedError,
-        RequestFailedError, and ComptoirError where the engine refuses the request.
+        All deltas of one step come in one turn of the loop, without a task of their own: `receive` returns at
+        once and raises nothing. The last delta has a `finish`; or an EngineFailedError or RequestFailedError
+        comes in its place, and nothing after it. Raises those, and ComptoirError where the engine refuses the
+        request; `receive` gets nothing then. If it is cancelled, `abort` frees the engine.
         """
         ...
 
     async def abort(self, request_id: str) -> None:
-        """Ends a request wherever it is; does nothing for an unknown one."""
+        """Ends a request wherever it is, with a last delta; does nothing for an unknown one."""
         ...
 
     def load(self) -> EngineLoad:

@@ -31,7 +31,7 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class TokenLimits:
     """What a ticket permits and a model holds, in tokens."""
 
     permitted_input_tokens: int
@@ -39,28 +39,28 @@ class Room:
     context_tokens: int
 
 
-def check_size(text_bytes: int, max_bytes_per_token: int, room: Room) -> None:
+def check_size(text_bytes: int, max_bytes_per_token: int, limits: TokenLimits) -> None:
     """Raises CONTEXT_TOO_LONG for a text that cannot fit, before anybody tokenizes it."""
-    if text_bytes > room.context_tokens * max_bytes_per_token:
-        raise _too_long(-(-text_bytes // max_bytes_per_token), room)
+    if text_bytes > limits.context_tokens * max_bytes_per_token:
+        raise _too_long(-(-text_bytes // max_bytes_per_token), limits)
 
 
-def output_tokens_for(asked_output_tokens: int, input_tokens: int, room: Room) -> int:
+def output_tokens_for(asked_output_tokens: int, input_tokens: int, limits: TokenLimits) -> int:
     """The most output tokens of this request: what is asked for, cut to what ticket and context leave.
 
     Raises CONTEXT_TOO_LONG if the prompt leaves no room for one token of an answer,
     and TICKET_LIMIT_EXCEEDED for a prompt that would fit and is longer than the ticket permits.
     """
-    left_tokens = room.context_tokens - input_tokens
+    left_tokens = limits.context_tokens - input_tokens
     if left_tokens < 1:
-        raise _too_long(input_tokens, room)
-    if input_tokens > room.permitted_input_tokens:
-        numbers = Numbers(limit=room.permitted_input_tokens, requested=input_tokens)
+        raise _too_long(input_tokens, limits)
+    if input_tokens > limits.permitted_input_tokens:
+        numbers = Numbers(limit=limits.permitted_input_tokens, requested=input_tokens)
         raise ComptoirError(Reason.TICKET_LIMIT_EXCEEDED, field="messages", numbers=numbers)
-    fitting_tokens = min(room.permitted_output_tokens, left_tokens)
+    fitting_tokens = min(limits.permitted_output_tokens, left_tokens)
     return min(asked_output_tokens or fitting_tokens, fitting_tokens)
 
 
-def _too_long(input_tokens: int, room: Room) -> ComptoirError:
-    numbers = Numbers(limit=room.context_tokens, requested=input_tokens)
+def _too_long(input_tokens: int, limits: TokenLimits) -> ComptoirError:
+    numbers = Numbers(limit=limits.context_tokens, requested=input_tokens)
     return ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages", numbers=numbers)

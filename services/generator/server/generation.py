@@ -7,7 +7,7 @@ import grpc
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 
 from services.generator import wire
-from services.generator.domain.generation import Delta, Finished, Started
+from services.generator.domain.generation import Message
 from services.generator.domain.generations import Generations
 from services.generator.domain.ports import CallerGoneError, Signatures
 from services.generator.server.joined import JoinedGenerations
@@ -40,14 +40,14 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         order = self._orders.read(content, self._clock.monotonic_seconds(), context.time_remaining())
         self._orders.admit(order)
 
-        async def send(message: Started | Delta | Finished) -> None:
+        async def send(message: Message) -> None:
             response = wire.response_from(message)  # outside, so that a defect of ours is no caller's leaving
             try:
                 await context.write(response)
             except Exception as failure:  # grpc has no public type for a broken call
                 raise CallerGoneError from failure
 
-        await self._generations.serve(order, send)
+        await self._generations.deliver(order, send)
 
     async def GenerateMany(  # type: ignore[override] # noqa: N802 - the schema's name
         self, requests: AsyncIterator[generator_pb2.GenerateManyRequest], context: Context

@@ -7,7 +7,8 @@ from typing import Final
 from comptoir.generator.v1 import generator_pb2
 
 from services.generator import wire
-from services.generator.domain.generation import Delta, Finished, Started
+from services.generator.domain.delta import Delta
+from services.generator.domain.generation import Finished, Message, Started
 from services.generator.domain.generations import Generations
 from services.generator.server.orders import Orders
 from services.kernel.clock import Clock
@@ -72,11 +73,11 @@ class JoinedGenerations:
         self._orders.admit(order)
         try:
             async with asyncio.timeout(timeout_seconds):
-                await self._generations.serve(order, partial(self._send, call.call_number))
+                await self._generations.serve(order, partial(self._put, call.call_number))
         except TimeoutError:
             raise ComptoirError(Reason.DEADLINE_EXCEEDED) from None
 
-    async def _send(self, number: int, message: Started | Delta | Finished) -> None:
+    def _put(self, number: int, message: Message) -> None:
         if isinstance(message, Delta):
             text = self._texts.get(number)
             if text is None:

@@ -13,7 +13,7 @@ from services.generator.adapters.ed25519_signatures import Ed25519Signatures
 from services.generator.adapters.simulated.engine import SimulatedEngine
 from services.generator.domain.bounds import Bounds
 from services.generator.domain.engine_parameters import ServedModel, SimulatedParameters
-from services.generator.domain.generation import Surroundings
+from services.generator.domain.generation import SharedParts
 from services.generator.domain.generations import Generations
 from services.generator.domain.load import LoadSample
 from services.generator.domain.recording import UsageRecorder
@@ -123,10 +123,10 @@ class RunningGenerator:
         self.sink, self.link = RememberingSink(), RememberingLink()
         self.sleeps = 0
         self.recorder = UsageRecorder(self.sink, max_unrecorded=50, sleep=self._pause)
-        around = Surroundings(self.engine, self.recorder, self.link, self.clock, b"s" * 32, 60.0, 64)
+        shared = SharedParts(self.engine, self.recorder, self.link, self.clock, b"s" * 32, 60.0, 64)
         started = self.clock.wall_microseconds()
         gate = TicketGate(REPLICA, started_at_microseconds=started)
-        self.generations = Generations(around, gate, max_requests=20)
+        self.generations = Generations(shared, gate, max_requests=20)
         self.key = Ed25519PrivateKey.generate()
         self.stop_event = asyncio.Event()
         self.bounds = Bounds(drain_seconds=0.3, flush_seconds=1.0)

@@ -4,40 +4,44 @@ import asyncio
 import heapq
 import math
 import secrets
-from collections.abc import AsyncGenerator, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from services.generator.adapters.simulated.cache import PrefixCache
 from services.generator.adapters.simulated.text import END_OF_TURN, TextStream, answer_ids, tokenize
+from services.generator.domain.delta import Delta, EngineFinish, Measures
 from services.generator.domain.engine_parameters import ServedModel, SimulatedParameters
 from services.generator.domain.ports import (
     Capabilities,
-    ChatTurn,
     EngineFailedError,
-    EngineFinish,
     EngineLoad,
     EngineRequest,
+    Feature,
+    Receive,
     Sleep,
-    Step,
 )
+from services.generator.domain.prompt import ChatTurn, TokenIds
 from services.generator.domain.sampling import Sampling
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Numbers, Reason
+
+_FEATURES: Final = Feature.TOKEN_IDS | Feature.PREFIX_SALT | Feature.PRIORITY
 
 
 @dataclass
 class _Job:
     request: EngineRequest
+    receive: Receive
+    input_ids: Sequence[int]
     text: TextStream
-    ids: Iterator[int]
+    answer: Iterator[int]
     blocks: int
     queued_seconds: float
     scheduled_seconds: float = 0.0
     ready_seconds: float = 0.0
     cached_tokens: int = 0
     output_tokens: int = 0
-    outbox: Step | EngineFailedError | None = None
-    has_output: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class SimulatedEngine:
@@ -66,35 +70,28 @@ class SimulatedEngine:
     def capabilities(self) -> Capabilities:
         """As the parameters say."""
         parameters = self._parameters
-        return Capabilities(self._context_tokens, parameters.kv_block_tokens, parameters.kv_blocks)
+        return Capabilities(self._context_tokens, parameters.kv_block_tokens, parameters.kv_blocks, _FEATURES)
 
-    async def tokenize_chat(self, turns: Sequence[ChatTurn]) -> Sequence[int]:
-        """The prompt's token ids: bytes between control tokens."""
+    async def tokenize(self, turns: Sequence[ChatTurn]) -> Sequence[int]:
+        """Returns the prompt's token ids: bytes between control tokens."""
         return tokenize(turns)
 
-    async def generate(self, request: EngineRequest) -> AsyncGenerator[Step, None]:
-        """Steps until one has a `finish`; closing the iterator frees the engine."""
-        job = self._submit(request)
-        try:
-            while True:
-                await job.has_output.wait()
-                job.has_output.clear()
-                step, job.outbox = job.outbox, None
-                if isinstance(step, EngineFailedError):
-                    raise step
-                if step is not None:
-                    yield step
-                    if step.finish is not None:
-                        return
-        finally:
-            self._remove(job)
+    async def submit(self, request: EngineRequest, receive: Receive) -> None:
+        """Takes a request in; `receive` is called by the step loop."""
+        if self._is_dead:
+            raise EngineFailedError
+        job = self._job(request, receive)
+        self._arrivals += 1
+        heapq.heappush(self._waiting, (request.priority or 0, self._arrivals, job))
+        if self._loop is None or self._loop.done():
+            self._loop = asyncio.create_task(self._run())
 
     async def abort(self, request_id: str) -> None:
         """Ends a request wherever it is; does nothing for an unknown one."""
         for job in self._jobs():
             if job.request.request_id == request_id:
-                _put(job, Step("", 0, EngineFinish.ABORT))
                 self._remove(job)
+                job.receive(Delta(finish=EngineFinish.ABORT))
 
     def load(self) -> EngineLoad:
         """How busy it is; numbers of an idle engine are as old as the question."""
@@ -124,9 +121,8 @@ class SimulatedEngine:
         """Fails as an engine process that was killed: every request, now and later."""
         self._is_dead = True
         for job in self._jobs():
-            job.outbox = EngineFailedError()
-            job.has_output.set()
             self._remove(job)
+            job.receive(EngineFailedError())
 
     def shutdown(self) -> None:
         """Has nothing to stop: without requests there is no step loop."""
@@ -134,25 +130,19 @@ class SimulatedEngine:
     def _jobs(self) -> list[_Job]:
         return [*self._running, *(job for _, _, job in self._waiting)]
 
-    def _submit(self, request: EngineRequest) -> _Job:
-        if self._is_dead:
-            raise EngineFailedError
-        if not request.input_ids:
+    def _job(self, request: EngineRequest, receive: Receive) -> _Job:
+        prompt, parameters = request.prompt, self._parameters
+        input_ids = prompt.ids if isinstance(prompt, TokenIds) else tokenize(prompt.turns)
+        if not input_ids:
             raise ComptoirError(Reason.REQUEST_INVALID, field="messages")
-        parameters = self._parameters
-        total_tokens = len(request.input_ids) + request.max_output_tokens
+        total_tokens = len(input_ids) + request.max_output_tokens
         blocks = math.ceil(total_tokens / parameters.kv_block_tokens)
         if total_tokens > self._context_tokens or blocks > parameters.kv_blocks:
-            numbers = Numbers(self._context_tokens, len(request.input_ids))
+            numbers = Numbers(self._context_tokens, len(input_ids))
             raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages", numbers=numbers)
-        ids = answer_ids(request.input_ids, _seed_of(request.sampling), parameters.answer_tokens)
-        now_seconds = self._clock.monotonic_seconds()
-        job = _Job(request, TextStream(request.sampling.stop), ids, blocks, now_seconds)
-        self._arrivals += 1
-        heapq.heappush(self._waiting, (request.priority, self._arrivals, job))
-        if self._loop is None or self._loop.done():
-            self._loop = asyncio.create_task(self._run())
-        return job
+        answer = answer_ids(input_ids, _seed_of(request.sampling), parameters.answer_tokens)
+        text = TextStream(request.sampling.stop)
+        return _Job(request, receive, input_ids, text, answer, blocks, self._clock.monotonic_seconds())
 
     def _remove(self, job: _Job) -> None:
         self._running = [other for other in self._running if other is not job]
@@ -178,7 +168,7 @@ class SimulatedEngine:
                 return
             heapq.heappop(self._waiting)
             free_blocks -= job.blocks
-            input_ids, salt = job.request.input_ids, job.request.cache_salt
+            input_ids, salt = job.input_ids, job.request.cache_salt or ""
             job.cached_tokens = self._cache.cached_tokens(input_ids, salt)
             self._cache.add(input_ids, salt)
             uncached_share = 1 - job.cached_tokens / len(input_ids)
@@ -187,23 +177,25 @@ class SimulatedEngine:
             self._running.append(job)
 
     def _step(self, job: _Job) -> None:
-        token_id = next(job.ids)
+        token_id = next(job.answer)
         job.output_tokens += 1
         self._output_tokens_total += 1
         is_end = token_id == END_OF_TURN
         is_length = job.output_tokens >= job.request.max_output_tokens
-        text = job.text.push(token_id, is_last=is_end or is_length)
-        finish = None
+        delta = Delta(job.text.push(token_id, is_last=is_end or is_length), 1)
         if is_end or job.text.is_stopped:
-            finish = EngineFinish.STOP
+            delta.finish = EngineFinish.STOP
         elif is_length:
-            finish = EngineFinish.LENGTH
-        step = Step(text, 1, finish, job.cached_tokens)
-        step.queue_seconds = job.scheduled_seconds - job.queued_seconds
-        step.prefill_seconds = job.ready_seconds - job.scheduled_seconds
-        _put(job, step)
-        if finish is not None:
+            delta.finish = EngineFinish.LENGTH
+        if delta.finish is not None:
             self._remove(job)
+        if job.output_tokens == 1:
+            delta.measures = Measures(
+                cached_input_tokens=job.cached_tokens,
+                queue_seconds=job.scheduled_seconds - job.queued_seconds,
+                prefill_seconds=job.ready_seconds - job.scheduled_seconds,
+            )
+        job.receive(delta)
 
 
 def _seed_of(sampling: Sampling) -> int | None:
@@ -211,12 +203,3 @@ def _seed_of(sampling: Sampling) -> int | None:
     if sampling.is_greedy:
         return None
     return secrets.randbits(64) if sampling.seed is None else sampling.seed
-
-
-def _put(job: _Job, step: Step) -> None:
-    """Hands a step over; one that the consumer has not taken yet is merged into it."""
-    if isinstance(job.outbox, Step):
-        step.text = job.outbox.text + step.text
-        step.output_tokens += job.outbox.output_tokens
-    job.outbox = step
-    job.has_output.set()

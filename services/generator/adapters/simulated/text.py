@@ -4,7 +4,7 @@ import codecs
 import hashlib
 from collections.abc import Iterator, Sequence
 
-from services.generator.domain.ports import ChatTurn, Role
+from services.generator.domain.prompt import ChatTurn, Role
 
 # Ids from 256 on are control tokens; no text can spell them, since text is bytes.
 END_OF_TURN = 256

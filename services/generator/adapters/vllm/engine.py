@@ -1,10 +1,10 @@
-"""vLLM in this process: prompts as token ids in, text in steps out."""
+"""vLLM in this process: prompts as token ids in, deltas out."""
 
 import asyncio
 import gc
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Final
 
 from vllm import envs
 from vllm.engine.arg_utils import AsyncEngineArgs
@@ -13,32 +13,33 @@ from vllm.inputs import tokens_input
 from vllm.platforms import current_platform
 from vllm.sampling_params import RequestOutputKind, SamplingParams
 from vllm.v1.engine.async_llm import AsyncLLM
-from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
+from vllm.v1.engine.exceptions import EngineDeadError
 
 from services.generator.adapters.vllm.arguments import engine_arguments, sampling_arguments
 from services.generator.adapters.vllm.conversation import converse_as_the_server
 from services.generator.adapters.vllm.environment import fork_workers, quiet
+from services.generator.adapters.vllm.outputs import hand_over
 from services.generator.adapters.vllm.prompt import ChatPrompt
 from services.generator.adapters.vllm.stats import StatsSnapshot, stat_logger
 from services.generator.domain.engine_parameters import ServedModel, VllmParameters
 from services.generator.domain.ports import (
     Capabilities,
-    ChatTurn,
     EngineFailedError,
-    EngineFinish,
     EngineLoad,
     EngineRequest,
-    RequestFailedError,
-    Step,
+    Feature,
+    Receive,
 )
+from services.generator.domain.prompt import ChatTurn, TokenIds
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.runtime.settings import SettingsError
 
-_SHUTDOWN_SECONDS = 5.0
-_TOKENIZER_THREADS = 2
-_MAX_REASON_CHARACTERS = 600
-_FINISHES = {finish.value: finish for finish in EngineFinish}
+_SHUTDOWN_SECONDS: Final = 5.0
+_TOKENIZER_THREADS: Final = 2
+_MAX_REASON_CHARACTERS: Final = 600
+# vLLM is told class and age in one number, and keeps cached prefixes apart by salt.
+_FEATURES: Final = Feature.TOKEN_IDS | Feature.PREFIX_SALT | Feature.PRIORITY
 
 
 class VllmEngine:
@@ -50,7 +51,7 @@ class VllmEngine:
         self._stats = StatsSnapshot(clock)
         self._llm: Any = None
         self._prompt: ChatPrompt | None = None
-        self._capabilities = Capabilities(model.context_tokens, 0, 0)
+        self._capabilities = Capabilities(model.context_tokens, 0, 0, _FEATURES)
         self._threads = ThreadPoolExecutor(_TOKENIZER_THREADS, thread_name_prefix="tokenizer")
 
     async def start(self) -> None:
@@ -82,7 +83,7 @@ class VllmEngine:
         self._prompt = ChatPrompt(tokenizer, converse, self._model.context_tokens)
         cache = config.cache_config
         self._capabilities = Capabilities(
-            self._model.context_tokens, cache.block_size, cache.num_gpu_blocks or 0
+            self._model.context_tokens, cache.block_size, cache.num_gpu_blocks or 0, _FEATURES
         )
 
     @property
@@ -90,36 +91,33 @@ class VllmEngine:
         """Known once the engine has started."""
         return self._capabilities
 
-    async def tokenize_chat(self, turns: Sequence[ChatTurn]) -> Sequence[int]:
-        """The prompt's token ids; raises REQUEST_INVALID if the template refuses the roles."""
+    async def tokenize(self, turns: Sequence[ChatTurn]) -> Sequence[int]:
+        """Returns the prompt's token ids; raises REQUEST_INVALID if the template refuses the roles."""
         if self._prompt is None:
             raise EngineFailedError
         # A long prompt takes long, and every stream of this process would wait for it.
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._prompt.token_ids, turns)
 
-    async def generate(self, request: EngineRequest) -> AsyncGenerator[Step, None]:
-        """Steps until one has a `finish`; closing the iterator frees the engine."""
-        self._check_fits(request)
-        outputs = self._llm.generate(
-            tokens_input(list(request.input_ids), cache_salt=request.cache_salt),
-            _sampling_params(request),
-            request.request_id,
-            priority=request.priority,
-        )
+    async def submit(self, request: EngineRequest, receive: Receive) -> None:
+        """Takes a request in; `receive` is called by vLLM's own handler of steps."""
+        prompt = request.prompt
+        input_ids = prompt.ids if isinstance(prompt, TokenIds) else await self.tokenize(prompt.turns)
+        self._check_fits(len(input_ids), request.max_output_tokens)
         try:
-            async for output in outputs:
-                yield _step(output)
+            collector = await self._llm.add_request(
+                request.request_id,
+                tokens_input(list(input_ids), cache_salt=request.cache_salt),
+                _sampling_params(request),
+                priority=request.priority or 0,
+            )
         except EngineDeadError:
             raise EngineFailedError from None
-        except EngineGenerateError:
-            raise RequestFailedError from None
         except GracefulHTTPError:
             raise ComptoirError(Reason.REPLICA_OVERLOADED) from None
         except VLLMClientError:
             raise ComptoirError(Reason.REQUEST_INVALID) from None
-        finally:
-            await outputs.aclose()
+        hand_over(collector, receive)
 
     async def abort(self, request_id: str) -> None:
         """Ends a request wherever it is; does nothing for an unknown one."""
@@ -150,11 +148,11 @@ class VllmEngine:
             llm.shutdown(timeout=_SHUTDOWN_SECONDS)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _check_fits(self, request: EngineRequest) -> None:
+    def _check_fits(self, input_tokens: int, output_tokens: int) -> None:
         if self._llm is None:
             raise EngineFailedError
-        if len(request.input_ids) + request.max_output_tokens > self._model.context_tokens:
-            numbers = Numbers(self._model.context_tokens, len(request.input_ids))
+        if input_tokens + output_tokens > self._model.context_tokens:
+            numbers = Numbers(self._model.context_tokens, input_tokens)
             raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages", numbers=numbers)
 
 
@@ -167,18 +165,3 @@ def _sampling_params(request: EngineRequest) -> Any:
         )
     except ValueError:
         raise ComptoirError(Reason.REQUEST_INVALID, field="sampling") from None
-
-
-def _step(output: Any) -> Step:
-    completion = output.outputs[0]
-    step = Step(completion.text, len(completion.token_ids))
-    step.cached_input_tokens = output.num_cached_tokens or 0
-    if completion.finish_reason is not None:
-        step.finish = _FINISHES.get(completion.finish_reason)
-        if step.finish is None:
-            raise RequestFailedError
-    stamps = output.metrics
-    if stamps is not None and stamps.scheduled_ts:
-        step.queue_seconds = stamps.scheduled_ts - stamps.queued_ts
-        step.prefill_seconds = max(0.0, stamps.first_token_ts - stamps.scheduled_ts)
-    return step

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from jinja2.exceptions import TemplateError
 
-from services.generator.domain.ports import ChatTurn, Role
+from services.generator.domain.prompt import ChatTurn, Role
 from services.kernel.errors import ComptoirError, Reason
 
 _SHAPES_KEPT = 256

@@ -10,7 +10,7 @@ from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
 
 from services.generator.adapters.router_link import RouterLink
 from services.generator.domain.load import LoadReport
-from services.generator.domain.ports import Capabilities
+from services.generator.domain.ports import Capabilities, Feature
 from services.generator.domain.terminal_event import Counts
 from services.generator.domain.ticket import Claims, Replica
 from services.kernel.clock import SystemClock
@@ -92,7 +92,9 @@ class Linked:
         self.link = RouterLink(
             target, SystemClock(), interval_seconds=interval_seconds, lifetime_seconds=600.0
         )
-        self.link.register(Replica(7, 1, 3), "127.0.0.1:1", Capabilities(1024, 16, 500), 32)
+        self.link.register(
+            Replica(7, 1, 3), "127.0.0.1:1", Capabilities(1024, 16, 500, Feature.TOKEN_IDS), 32
+        )
         self.running = asyncio.create_task(self.link.run(self.load))
 
     async def stop(self) -> None:

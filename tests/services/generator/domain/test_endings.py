@@ -2,13 +2,9 @@ import asyncio
 
 import pytest
 
+from services.generator.domain.delta import EngineFinish
 from services.generator.domain.endings import ending_of, is_past, leaves_next_ticket, outcome_of
-from services.generator.domain.ports import (
-    CallerGoneError,
-    EngineFailedError,
-    EngineFinish,
-    RequestFailedError,
-)
+from services.generator.domain.ports import CallerGoneError, EngineFailedError, RequestFailedError
 from services.generator.domain.terminal_event import Ending, Outcome
 from services.kernel.errors import ComptoirError, Reason
 

@@ -1,4 +1,4 @@
-from services.generator.domain.generation import Delta, Finished, Started
+from services.generator.domain.generation import Message
 from services.generator.domain.generations import Generations
 from services.generator.domain.load import LoadReport
 from services.generator.domain.terminal_event import Outcome
@@ -11,7 +11,7 @@ from tests.services.generator.domain.test_ticket import CLAIMS, NOW, START
 def generations(world: World, *, max_requests: int = 1) -> Generations:
     gate = TicketGate(Replica(number=7, region=1, model=3), started_at_microseconds=START)
     world.clock.advance((NOW - world.clock.wall_microseconds()) / 1e6)
-    return Generations(world.generation._around, gate, max_requests=max_requests)
+    return Generations(world.parts, gate, max_requests=max_requests)
 
 
 def refusal(doors: Generations) -> Reason | None:
@@ -63,7 +63,7 @@ async def test_a_full_process_refuses_and_has_room_again_afterwards() -> None:
     assert refusal(doors) is Reason.REPLICA_OVERLOADED
     assert world.link.unserved_leases == [CLAIMS.lease_id]
     world.link.unserved_leases.clear()
-    await doors.serve(world.generation._order, world.send)
+    await doors.deliver(world.order, world.send)
     assert await world.check_ended() is Outcome.STOP
 
 
@@ -81,10 +81,8 @@ async def test_load_changes_are_told() -> None:
     world = World(ScriptedEngine())
     told: list[int] = []
     gate = TicketGate(Replica(number=7, region=1, model=3), started_at_microseconds=START)
-    doors = Generations(
-        world.generation._around, gate, max_requests=1, load_changed=lambda: told.append(len(doors._open))
-    )
-    await doors.serve(world.generation._order, world.send)
+    doors = Generations(world.parts, gate, max_requests=1, load_changed=lambda: told.append(len(doors._open)))
+    await doors.deliver(world.order, world.send)
     await doors.drain(1.0)
     assert told == [1, 0, 0]
 
@@ -109,11 +107,11 @@ async def loads_while_serving(engine: ScriptedEngine) -> list[LoadReport]:
     doors = generations(world)
     loads: list[LoadReport] = []
 
-    async def send(message: Started | Delta | Finished) -> None:
+    async def send(message: Message) -> None:
         await world.send(message)
         if engine.open_requests:
             loads.append(doors.load())
 
-    await doors.serve(world.generation._order, send)
+    await doors.deliver(world.order, send)
     assert loads
     return loads

@@ -4,8 +4,9 @@ import pytest
 
 from services.generator.adapters.simulated.engine import SimulatedEngine
 from services.generator.adapters.simulated.text import END_OF_TURN
+from services.generator.domain.delta import EngineFinish
 from services.generator.domain.engine_parameters import ServedModel, SimulatedParameters
-from services.generator.domain.ports import EngineFailedError, EngineFinish
+from services.generator.domain.ports import EngineFailedError
 from services.kernel.clock import ManualClock, SystemClock
 from tests.contracts.engine import EngineContract
 from tests.contracts.engine_requests import CONTEXT_TOKENS, RUNNING_REQUESTS, answer, ask, chat
@@ -52,7 +53,7 @@ async def test_first_token_comes_after_the_ttft_and_the_others_one_itl_apart() -
     engine = simulated(time)
     began = time.clock.monotonic_seconds()
     result = await answer(ask(engine, await chat(engine, "a"), tokens=4))
-    assert result.steps[-1].prefill_seconds == pytest.approx(0.5)
+    assert result.measures[0].prefill_seconds == pytest.approx(0.5)
     assert time.clock.monotonic_seconds() - began == pytest.approx(0.5 + 3 * 0.1, abs=0.11)
 
 
@@ -71,7 +72,7 @@ async def test_a_request_waits_until_the_blocks_it_may_need_are_free() -> None:
     await anext(first)
     second = ask(engine, input_ids, tokens=40)
     waited = await answer(second)
-    assert max(step.queue_seconds for step in waited.steps) > 1.0
+    assert waited.measures[0].queue_seconds > 1.0
     await first.aclose()
 
 
@@ -80,7 +81,7 @@ async def test_a_cached_prefix_makes_the_prefill_shorter() -> None:
     input_ids = await chat(engine, "a" * 100)
     cold = await answer(ask(engine, input_ids, tokens=1))
     warm = await answer(ask(engine, input_ids, tokens=1))
-    assert warm.steps[0].prefill_seconds < cold.steps[0].prefill_seconds / 5
+    assert warm.measures[0].prefill_seconds < cold.measures[0].prefill_seconds / 5
 
 
 async def test_a_dead_engine_fails_every_request_and_its_health() -> None:

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.generator.adapters.simulated.text import END_OF_TURN, TextStream, answer_ids, tokenize
-from services.generator.domain.ports import ChatTurn, Role
+from services.generator.domain.prompt import ChatTurn, Role
 
 TEXTS = st.text(max_size=60)
 STOPS = st.lists(st.text(min_size=1, max_size=5), max_size=4)

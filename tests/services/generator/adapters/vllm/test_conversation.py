@@ -10,7 +10,7 @@ import pytest
 
 from services.generator.adapters.vllm.environment import quiet, quiet_import, set_environment
 from services.generator.adapters.vllm.prompt import ChatPrompt
-from services.generator.domain.ports import ChatTurn, Role
+from services.generator.domain.prompt import ChatTurn, Role
 
 pytestmark = pytest.mark.vllm
 

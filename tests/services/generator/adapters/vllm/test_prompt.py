@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from jinja2.exceptions import TemplateError
 
 from services.generator.adapters.vllm.prompt import ChatPrompt
-from services.generator.domain.ports import ChatTurn, Role
+from services.generator.domain.prompt import ChatTurn, Role
 from services.kernel.errors import ComptoirError, Reason
 
 CONTROL = {"<|user|>": 1, "<|end|>": 2, "<|assistant|>": 3, "<tool>": 4}

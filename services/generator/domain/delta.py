@@ -1,0 +1,75 @@
+"""What an engine gives of an answer, piece by piece, and how it ends."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class EngineFinish(Enum):
+    """Why an engine ended a request."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    ABORT = "abort"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallPart:
+    """A piece of a call of a tool: its name with the first piece, more of its arguments with each."""
+
+    index: int
+    call_id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLogprob:
+    """A token that was chosen, or could have been, with the logarithm of its probability."""
+
+    token: str
+    logprob: float
+    alternatives: tuple["TokenLogprob", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What an engine counted and measured of a request so far; 0 until it knows.
+
+    Waits are the engine's own differences, in seconds. Input tokens are news only where the engine tokenizes.
+    """
+
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    queue_seconds: float = 0.0
+    prefill_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Delta:
+    """New output of one choice: whole characters, and the output tokens since the delta before."""
+
+    text: str = ""
+    output_tokens: int = 0
+    finish: EngineFinish | None = None
+    measures: Measures | None = None
+    index: int = 0
+    reasoning: str = ""
+    tool_call: ToolCallPart | None = None
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+    @property
+    def is_visible(self) -> bool:
+        """True if it holds anything that a caller is shown."""
+        return bool(self.text or self.reasoning or self.tool_call)
+
+    def can_grow_by(self, later: "Delta") -> bool:
+        """True if the later delta of the same answer can be told together with this one."""
+        return self.index == later.index and self.tool_call is None and later.tool_call is None
+
+    def grow_by(self, later: "Delta") -> None:
+        """Takes the later delta in."""
+        self.text += later.text
+        self.reasoning += later.reasoning
+        self.output_tokens += later.output_tokens
+        self.logprobs += later.logprobs
+        self.finish = later.finish
