@@ -43,7 +43,7 @@ class BenchModel:
 
 def tiny(streams: tuple[int, ...]) -> BenchModel:
     """One million parameters; in the repository."""
-    return BenchModel(DEFAULT_MODEL, streams, 128, 2.0, 8.0, 1.0, 256 * _MIB)
+    return BenchModel(DEFAULT_MODEL, streams, 128, 1.5, 8.0, 1.0, 256 * _MIB)
 
 
 def real(cache: Path, streams: tuple[int, ...], say: Callable[[str], None]) -> BenchModel:
@@ -51,7 +51,7 @@ def real(cache: Path, streams: tuple[int, ...], say: Callable[[str], None]) -> B
     folder = cache / _REAL_NAME
     if not folder.is_dir():
         _convert(cache, folder, say)
-    return BenchModel(folder, streams, 48, 3.0, 8.0, 3.0, 512 * _MIB)
+    return BenchModel(folder, streams, 48, 2.0, 8.0, 3.0, 512 * _MIB)
 
 
 def _convert(cache: Path, target: Path, say: Callable[[str], None]) -> None:

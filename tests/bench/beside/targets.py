@@ -64,13 +64,13 @@ def comptoir(
 ) -> Target:
     """The whole of it on one machine, as `comptoir up` starts it, asked through its HTTP edge with a key."""
     settings = merge(overrides_of(model, dtype), dict(overrides or {}))
-    return Target(name, lambda folder: _stack(folder, settings, "--model", str(model.folder)), 16)
+    return Target(name, lambda folder: _stack(folder, settings, "--model", str(model.folder)), 13)
 
 
 def simulated(overrides: Mapping[str, Any]) -> Target:
     """The same with the simulated engine."""
     settings = simulated_settings(overrides)
-    return Target(COMPTOIR, lambda folder: _stack(folder, settings, "--engine", "simulated"), 14)
+    return Target(COMPTOIR, lambda folder: _stack(folder, settings, "--engine", "simulated"), 12)
 
 
 def simulated_settings(overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,17 +80,17 @@ def simulated_settings(overrides: Mapping[str, Any]) -> dict[str, Any]:
 
 def bare(model: BenchModel, dtype: str) -> Target:
     """vLLM's OpenAI server, without a log of requests."""
-    return Target(BARE, lambda folder: _bare(folder, model, dtype), 28)
+    return Target(BARE, lambda folder: _bare(folder, model, dtype), 26)
 
 
 def litellm(model: BenchModel, dtype: str, python: Path) -> Target:
     """LiteLLM's proxy with a master key in front of vLLM's OpenAI server."""
-    return Target(LITELLM, lambda folder: _litellm(folder, model, dtype, python), 45)
+    return Target(LITELLM, lambda folder: _litellm(folder, model, dtype, python), 38)
 
 
 def floor(model: BenchModel, dtype: str) -> Target:
     """vLLM's engine in the process of its caller."""
-    return Target(FLOOR, lambda folder: _floor(folder, model, dtype), 24)
+    return Target(FLOOR, lambda folder: _floor(folder, model, dtype), 23)
 
 
 def overrides_of(model: BenchModel, dtype: str) -> dict[str, Any]:
