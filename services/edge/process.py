@@ -7,13 +7,14 @@ from services.edge.adapters.request_log import RequestLog
 from services.edge.adapters.router_client import RouterClient
 from services.edge.adapters.usage_reporter import UsageReporter
 from services.edge.domain.limits import EdgeLimits
-from services.edge.domain.ports import Ports
+from services.edge.domain.ports import Generators, Router, UsageReports
 from services.edge.server.application import Application
 from services.edge.server.chat import ChatCompletions
 from services.edge.server.delivery import Deliveries
 from services.edge.server.health import Health
 from services.edge.server.http.listener import ListenAddress, Listener
 from services.edge.server.models import Models
+from services.edge.server.resource import HttpEndpoint
 from services.edge.settings import EdgeSettings
 from services.kernel.clock import Clock, SystemClock
 from services.runtime.emitter_client import EmitterClient
@@ -39,8 +40,14 @@ class Edge:
             emitter, settings.home.number, settings.digest, max_waiting=settings.max_waiting_events
         )
         listen = ListenAddress(settings.listen.host, settings.listen.port, settings.listen.ssl_context())
-        ports = Ports(self._router, self._generators, RequestLog(self._usage))
-        self._http = HttpSide(settings, listen=listen, ports=ports, clock=clock)
+        self._http = HttpSide(
+            settings,
+            listen,
+            clock,
+            router=self._router,
+            generators=self._generators,
+            usage=RequestLog(self._usage),
+        )
 
     async def start(self, parts: Parts) -> None:
         """Accepts requests; SettingsError if the address is taken."""
@@ -55,20 +62,27 @@ class Edge:
 
 
 class HttpSide:
-    """Endpoints on their ports, behind one listener."""
+    """The endpoints, behind one listener."""
 
-    def __init__(self, limits: EdgeLimits, *, listen: ListenAddress, ports: Ports, clock: Clock) -> None:
+    def __init__(
+        self,
+        limits: EdgeLimits,
+        listen: ListenAddress,
+        clock: Clock,
+        *,
+        router: Router,
+        generators: Generators,
+        usage: UsageReports,
+    ) -> None:
         self._limits = limits
-        self._deliveries = Deliveries(ports.router, ports.generators, limits, clock)
-        self._health = Health(ports.router)
-        application = Application(
-            chat=ChatCompletions(self._deliveries, limits),
-            models=Models(ports.router),
-            health=self._health,
-            usage=ports.usage,
-            clock=clock,
-            limits=limits,
-        )
+        self._deliveries = Deliveries(router, generators, limits, clock)
+        self._health = Health(router)
+        endpoints: list[HttpEndpoint] = [
+            ChatCompletions(self._deliveries, limits),
+            Models(router),
+            self._health,
+        ]
+        application = Application(endpoints, usage=usage, clock=clock, limits=limits)
         self._listener = Listener(listen, application, limits, clock)
         self._is_started = False
 

@@ -13,12 +13,10 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
 
 import psutil
 import uvloop
 
-from services.edge.domain.ports import Ports
 from services.edge.process import HttpSide
 from services.edge.server.http.listener import ListenAddress
 from services.kernel.clock import SystemClock
@@ -39,10 +37,12 @@ async def serve() -> None:
     logs.configure("edge", "warning")
     router, generators = MemoryRouter(RouterScript(["a"])), MemoryGenerators({"a": GeneratorScript()})
     edge = HttpSide(
-        replace(LIMITS, max_connections=4096),
-        listen=ListenAddress("127.0.0.1", 0),
-        ports=Ports(router, generators, MemoryUsage(UsageScript())),
-        clock=SystemClock(),
+        LIMITS.model_copy(update={"max_connections": 4096}),
+        ListenAddress("127.0.0.1", 0),
+        SystemClock(),
+        router=router,
+        generators=generators,
+        usage=MemoryUsage(UsageScript()),
     )
     await edge.start()
     # As the process does.

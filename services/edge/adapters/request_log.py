@@ -1,17 +1,11 @@
 """One line and one measurement per request: numbers and names of the code, nothing that a client wrote."""
 
-from typing import Final
-
+from services.edge.domain.openai.paths import PATHS
 from services.edge.domain.ports import UsageReports
-from services.edge.domain.timeline import EdgeRequest, Endpoint
+from services.edge.domain.timeline import EdgeRequest
 from services.runtime.logs import get_logger
 from services.runtime.telemetry import histogram
 
-ROUTES: Final = {
-    Endpoint.OTHER: "other",
-    Endpoint.CHAT_COMPLETIONS: "/v1/chat/completions",
-    Endpoint.MODELS: "/v1/models",
-}
 _log = get_logger(__name__)
 
 
@@ -29,7 +23,7 @@ class RequestLog:
 
     def report(self, event: EdgeRequest) -> None:
         """Takes one request that ended."""
-        route, seconds = ROUTES[event.endpoint], event.ended_seconds - event.received_seconds
+        route, seconds = PATHS.get(event.endpoint, "other"), event.ended_seconds - event.received_seconds
         self._durations.record(
             seconds,
             {

@@ -100,12 +100,3 @@ class UsageReports(Protocol):
     def report(self, event: EdgeRequest) -> None:
         """Takes an event; drops and counts it where there is no room."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """All that the server needs from outside."""
-
-    router: Router
-    generators: Generators
-    usage: UsageReports

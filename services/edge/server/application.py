@@ -1,29 +1,26 @@
 """The boundary around every request, and the routes behind it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
+from typing import Final
 
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.openai.errors import METHOD_NOT_ALLOWED, headers_too_large
-from services.edge.domain.openai.paths import CHAT_PATH, MODELS_PATH, served_path
+from services.edge.domain.openai.paths import endpoint_of, served_path
 from services.edge.domain.ports import UsageReports
 from services.edge.domain.timeline import Endpoint
-from services.edge.server.chat import ChatCompletions
-from services.edge.server.health import Health
 from services.edge.server.http.exchange import ClientGoneError, Exchange, HttpRefusalError
 from services.edge.server.http.watches import WriteWatch
-from services.edge.server.models import Models
+from services.edge.server.resource import HttpEndpoint, Resource
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.logs import get_logger, log_failure
 
 _log = get_logger(__name__)
-_EXCHANGE = "comptoir.exchange"
-
-Serve = Callable[[Exchange], Awaitable[None]]
+_EXCHANGE: Final = "comptoir.exchange"
 
 
 class Application:
@@ -31,10 +28,8 @@ class Application:
 
     def __init__(
         self,
+        endpoints: Sequence[HttpEndpoint],
         *,
-        chat: ChatCompletions,
-        models: Models,
-        health: Health,
         usage: UsageReports,
         clock: Clock,
         limits: EdgeLimits,
@@ -44,11 +39,9 @@ class Application:
         self._limits = limits
         self._router = Router(
             routes=[
-                Route(CHAT_PATH, _Resource("POST", chat.serve)),
-                Route(MODELS_PATH, _Resource("GET", models.serve_list)),
-                Route(MODELS_PATH + "/{name:path}", _Resource("GET", models.serve_one)),
-                Route("/healthz", _Resource("GET", health.serve_live)),
-                Route("/readyz", _Resource("GET", health.serve_ready)),
+                Route(resource.path, _Served(resource))
+                for endpoint in endpoints
+                for resource in endpoint.resources
             ],
             redirect_slashes=False,
             default=_no_route,
@@ -59,7 +52,7 @@ class Application:
         scope["path"] = served_path(scope["path"])
         exchange = scope[_EXCHANGE] = Exchange(scope, receive, send, clock=self._clock)
         # Before all that may refuse the request: a refusal is an event of its endpoint too.
-        exchange.event.endpoint = _endpoint(scope["path"])
+        exchange.event.endpoint = endpoint_of(scope["path"])
         with WriteWatch(exchange, write_seconds=self._limits.write_seconds):
             await self._answer(exchange, receive, send)
         if exchange.is_client_gone:
@@ -102,27 +95,19 @@ class Application:
         self._usage.report(event)
 
 
-class _Resource:
-    """One route's endpoint and the one method that it takes."""
+class _Served:
+    """One resource as starlette calls it."""
 
-    def __init__(self, method: str, serve: Serve) -> None:
-        self._methods = ("GET", "HEAD") if method == "GET" else (method,)
-        self._serve = serve
+    def __init__(self, resource: Resource) -> None:
+        self._resource = resource
 
     async def __call__(self, scope: Scope, _receive: Receive, _send: Send) -> None:
-        if scope["method"] not in self._methods:
-            allow = (b"allow", ", ".join(self._methods).encode())
+        resource = self._resource
+        if scope["method"] not in resource.methods:
+            allow = (b"allow", ", ".join(resource.methods).encode())
             raise HttpRefusalError(METHOD_NOT_ALLOWED, Reason.ROUTE_NOT_FOUND, [allow])
         exchange: Exchange = scope[_EXCHANGE]
-        await self._serve(exchange)
-
-
-def _endpoint(path: str) -> Endpoint:
-    if path == CHAT_PATH:
-        return Endpoint.CHAT_COMPLETIONS
-    if path == MODELS_PATH or path.startswith(MODELS_PATH + "/"):
-        return Endpoint.MODELS
-    return Endpoint.OTHER
+        await resource.serve(exchange)
 
 
 async def _no_route(_scope: Scope, _receive: Receive, _send: Send) -> None:

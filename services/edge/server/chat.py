@@ -4,11 +4,13 @@ from services.edge import wire
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.openai.chat import parse_chat
 from services.edge.domain.openai.chat_answers import ChatHead, ChunkWriter, WholeChat
+from services.edge.domain.openai.paths import CHAT_PATH
 from services.edge.server.answers import send_stream, send_whole
 from services.edge.server.delivery import Deliveries
 from services.edge.server.http.exchange import Exchange
 from services.edge.server.http.requests import read_body, read_key
 from services.edge.server.http.watches import ClientWatch
+from services.edge.server.resource import Resource
 
 
 class ChatCompletions:
@@ -17,6 +19,7 @@ class ChatCompletions:
     def __init__(self, deliveries: Deliveries, limits: EdgeLimits) -> None:
         self._deliveries = deliveries
         self._limits = limits
+        self.resources = (Resource("POST", CHAT_PATH, self.serve),)
 
     async def serve(self, exchange: Exchange) -> None:
         """Answers one request; raises ComptoirError, HttpRefusalError or ClientGoneError."""

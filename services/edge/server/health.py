@@ -1,12 +1,14 @@
 """GET /healthz: the process lives; GET /readyz: requests can be served, or why not."""
 
 import json
+from typing import Final
 
 from services.edge.domain.ports import Router
 from services.edge.server.http.exchange import Exchange
+from services.edge.server.resource import Resource
 
-_READY = b'{"status":"ready"}'
-_ALIVE = b'{"status":"alive"}'
+_READY: Final = b'{"status":"ready"}'
+_ALIVE: Final = b'{"status":"alive"}'
 
 
 class Health:
@@ -15,6 +17,10 @@ class Health:
     def __init__(self, router: Router) -> None:
         self._router = router
         self.is_draining = False
+        self.resources = (
+            Resource("GET", "/healthz", self.serve_live),
+            Resource("GET", "/readyz", self.serve_ready),
+        )
 
     async def serve_live(self, exchange: Exchange) -> None:
         """Answers 200."""

@@ -1,9 +1,11 @@
 """GET /v1/models and /v1/models/{id}: the models that a key may use."""
 
 from services.edge.domain.openai.models import model_json, model_list_json
+from services.edge.domain.openai.paths import MODELS_PATH
 from services.edge.domain.ports import Model, Router
 from services.edge.server.http.exchange import Exchange
 from services.edge.server.http.requests import read_key
+from services.edge.server.resource import Resource
 from services.kernel.errors import ComptoirError, Reason
 
 
@@ -12,6 +14,10 @@ class Models:
 
     def __init__(self, router: Router) -> None:
         self._router = router
+        self.resources = (
+            Resource("GET", MODELS_PATH, self.serve_list),
+            Resource("GET", MODELS_PATH + "/{name:path}", self.serve_one),
+        )
 
     async def serve_list(self, exchange: Exchange) -> None:
         """Answers with all models of the key."""

@@ -13,7 +13,6 @@ from services.edge.adapters.request_log import RequestLog
 from services.edge.adapters.router_client import RouterClient
 from services.edge.adapters.usage_reporter import UsageReporter
 from services.edge.domain.limits import EdgeLimits
-from services.edge.domain.ports import Ports
 from services.edge.process import HttpSide
 from services.edge.server.http.listener import ListenAddress
 from services.kernel.clock import SystemClock
@@ -62,9 +61,11 @@ class Stage:
         self.usage = UsageReporter(emitter, 1, 42, max_waiting=100)
         self.process = HttpSide(
             limits,
-            listen=ListenAddress("127.0.0.1", 0),
-            ports=Ports(router, generators, RequestLog(self.usage)),
-            clock=clock,
+            ListenAddress("127.0.0.1", 0),
+            clock,
+            router=router,
+            generators=generators,
+            usage=RequestLog(self.usage),
         )
         await self.process.start()
         client = httpx.AsyncClient(

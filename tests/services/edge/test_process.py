@@ -2,7 +2,6 @@ import asyncio
 
 import pytest
 
-from services.edge.domain.ports import Ports
 from services.edge.process import HttpSide
 from services.edge.server.http.listener import ListenAddress
 from services.kernel.clock import SystemClock
@@ -66,7 +65,13 @@ async def test_answers_that_do_not_end_in_a_drain_end_with_an_error(stage: Stage
 
 async def test_an_address_that_is_taken_is_said_in_one_sentence(stage: Stage) -> None:
     await stage.start()
-    ports = Ports(MemoryRouter(stage.router), MemoryGenerators({}), MemoryUsage(UsageScript()))
-    listen = ListenAddress("127.0.0.1", stage.port)
+    second = HttpSide(
+        LIMITS,
+        ListenAddress("127.0.0.1", stage.port),
+        SystemClock(),
+        router=MemoryRouter(stage.router),
+        generators=MemoryGenerators({}),
+        usage=MemoryUsage(UsageScript()),
+    )
     with pytest.raises(SettingsError, match="is taken"):
-        await HttpSide(LIMITS, listen=listen, ports=ports, clock=SystemClock()).start()
+        await second.start()

@@ -1,19 +1,32 @@
 """Paths as clients spell them, whose base URL has one slash or one `/v1` too many or too few."""
 
 import re
+from types import MappingProxyType
 from typing import Final
+
+from services.edge.domain.timeline import Endpoint
 
 CHAT_PATH: Final = "/v1/chat/completions"
 MODELS_PATH: Final = "/v1/models"
+PATHS: Final = MappingProxyType({Endpoint.CHAT_COMPLETIONS: CHAT_PATH, Endpoint.MODELS: MODELS_PATH})
+# The endpoints whose path may go on with a name.
+_NAMED: Final = (Endpoint.MODELS,)
 _VERSION: Final = "/v1"
 _SLASHES: Final = re.compile(r"/{2,}")
 _VERSIONS: Final = re.compile(r"(?:/v1){2,}(?=/)")
-_WITHOUT_VERSION: Final = re.compile(r"/(?:chat/completions|models(?:/.*)?)", re.DOTALL)
 
 
 def served_path(path: str) -> str:
-    """The path that is meant: slashes once and none at the end, `/v1` once and in front of the API."""
+    """Returns the path that is meant: slashes once and none at the end, `/v1` once, in front of the API."""
     single = _VERSIONS.sub(_VERSION, _SLASHES.sub("/", path), count=1)
     if len(single) > 1:
         single = single.removesuffix("/")
-    return _VERSION + single if _WITHOUT_VERSION.fullmatch(single) else single
+    return _VERSION + single if endpoint_of(_VERSION + single) is not Endpoint.OTHER else single
+
+
+def endpoint_of(path: str) -> Endpoint:
+    """Returns the endpoint that a served path is of; OTHER for what is no part of the API."""
+    for endpoint, served in PATHS.items():
+        if path == served or (endpoint in _NAMED and path.startswith(served + "/")):
+            return endpoint
+    return Endpoint.OTHER

@@ -6,7 +6,6 @@ import httpx
 import openai
 import pytest
 
-from services.edge.domain.ports import Ports
 from services.edge.process import HttpSide
 from services.edge.server.http.listener import ListenAddress
 from services.kernel.clock import SystemClock
@@ -234,11 +233,14 @@ async def test_the_edge_keeps_the_deadline_of_a_request_by_itself(stage: Stage) 
     await stage.start()
     script = GeneratorScript(steps=["a", asyncio.Event()])
     usage = UsageScript()
-    ports = Ports(
-        MemoryRouter(stage.router), MemoryGenerators({stage.router.addresses[0]: script}), MemoryUsage(usage)
+    edge = HttpSide(
+        LIMITS.model_copy(update={"request_seconds": 0.1}),
+        ListenAddress("127.0.0.1", 0),
+        SystemClock(),
+        router=MemoryRouter(stage.router),
+        generators=MemoryGenerators({stage.router.addresses[0]: script}),
+        usage=MemoryUsage(usage),
     )
-    limits = LIMITS.model_copy(update={"request_seconds": 0.1})
-    edge = HttpSide(limits, listen=ListenAddress("127.0.0.1", 0), ports=ports, clock=SystemClock())
     await edge.start()
     headers = {"authorization": f"Bearer {GOOD_KEY}"}
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{edge.port}", headers=headers) as client:

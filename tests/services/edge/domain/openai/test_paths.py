@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.edge.domain.openai.paths import CHAT_PATH, MODELS_PATH, served_path
+from services.edge.domain.openai.paths import CHAT_PATH, MODELS_PATH, PATHS, endpoint_of, served_path
+from services.edge.domain.timeline import Endpoint
 
 
 @pytest.mark.parametrize(
@@ -27,6 +28,7 @@ from services.edge.domain.openai.paths import CHAT_PATH, MODELS_PATH, served_pat
         ("/v2/models", "/v2/models"),
         ("/modelsx", "/modelsx"),
         ("/v1", "/v1"),
+        ("/chat/completions/x", "/chat/completions/x"),
     ],
 )
 def test_what_a_base_url_makes_of_a_path_is_understood(path: str, meant: str) -> None:
@@ -39,3 +41,17 @@ def test_what_is_understood_is_understood_again(parts: list[str]) -> None:
     assert served_path(once) == once
     assert once.startswith("/")
     assert "//" not in once
+
+
+def test_every_endpoint_has_a_path_and_is_known_by_it() -> None:
+    assert {endpoint_of(path): path for path in PATHS.values()} == dict(PATHS)
+    assert {*PATHS, Endpoint.OTHER} == set(Endpoint)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/", "/v1", "/v1/chat/completions/x", "/v1/modelsx"])
+def test_what_is_no_part_of_the_api_is_of_no_endpoint(path: str) -> None:
+    assert endpoint_of(path) is Endpoint.OTHER
+
+
+def test_a_model_s_name_may_follow_the_models() -> None:
+    assert endpoint_of("/v1/models/org/name") is Endpoint.MODELS

@@ -1,0 +1,32 @@
+"""What the router of requests knows of an endpoint: its paths, their methods, and what answers."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from services.edge.server.http.exchange import Exchange
+
+Serve: TypeAlias = Callable[[Exchange], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One path and the method that it takes; a path may hold a `{name:path}`."""
+
+    method: str
+    path: str
+    serve: Serve
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What may be sent to the path."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
+
+
+class HttpEndpoint(Protocol):
+    """An endpoint, in a file of its own."""
+
+    @property
+    def resources(self) -> Sequence[Resource]:
+        """All that it serves."""
+        ...
