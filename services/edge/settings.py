@@ -35,7 +35,7 @@ class HttpListen(BaseModel):
         return self
 
     def ssl_context(self) -> ssl.SSLContext | None:
-        """The TLS side of the listener, or None on loopback."""
+        """Returns the TLS side of the listener, or None on loopback."""
         if self.tls is None:
             return None
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -1,7 +1,7 @@
 """Between bytes and messages and the edge's own words."""
 
 import secrets
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from comptoir.generator.v1 import generator_pb2
@@ -27,19 +27,19 @@ from services.edge.domain.timeline import EdgeRequest
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 
-_ROLES = {
+_ROLES: Final = {
     Role.SYSTEM: generator_pb2.ROLE_SYSTEM,
     Role.USER: generator_pb2.ROLE_USER,
     Role.ASSISTANT: generator_pb2.ROLE_ASSISTANT,
 }
-_FINISH_REASONS = {
+_FINISH_REASONS: Final = {
     generator_pb2.FINISH_REASON_STOP: FinishReason.STOP,
     generator_pb2.FINISH_REASON_LENGTH: FinishReason.LENGTH,
 }
 
 
 def decode_json(document: bytes) -> Any:  # a JSON value of any type
-    """The value of a JSON document within the edge's bounds; raises REQUEST_INVALID, with nothing of it.
+    """Returns the value of a JSON document within the edge's bounds; raises REQUEST_INVALID, with no value.
 
     orjson refuses NaN, infinite numbers, lone surrogates and broken UTF-8. A byte order mark is skipped.
     """
@@ -86,7 +86,7 @@ def admit_request(key: str, request: GenerationRequest, request_id: Identity) ->
 
 
 def admission_from(response: router_pb2.AdmitResponse) -> Admission:
-    """The router's permission."""
+    """Returns the router's permission."""
     return Admission(
         offers=tuple(
             Offer(
@@ -106,12 +106,12 @@ def admission_from(response: router_pb2.AdmitResponse) -> Admission:
 
 
 def models_from(response: router_pb2.ListModelsResponse) -> tuple[Model, ...]:
-    """The models of a key."""
+    """Returns the models of a key."""
     return tuple(Model(model.name, model.created_at_seconds) for model in response.models)
 
 
 def generate_request(offer: Offer, request: GenerationRequest) -> generator_pb2.GenerateRequest:
-    """The replica's task.
+    """Returns the replica's task.
 
     It asks for as many output tokens as the ticket permits: the router put the smaller of
     the client's wish and the model's cap there.
@@ -153,7 +153,7 @@ def counts_from(finished: generator_pb2.Finished) -> Counts:
 def usage_event(
     event: EdgeRequest, *, event_id: Identity, region_number: int, config_digest: int
 ) -> usage_pb2.EdgeRequest:
-    """The event as it is stored: counts, timings and catalog numbers."""
+    """Returns the event as it is stored: counts, timings and catalog numbers."""
     return usage_pb2.EdgeRequest(
         event_id_high=event_id.high,
         event_id_low=event_id.low,

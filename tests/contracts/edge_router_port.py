@@ -46,5 +46,5 @@ class RouterPortContract:
     async def test_models_are_listed(self, router: Router, script: RouterScript) -> None:
         assert await router.list_models(key=GOOD_KEY, request_id=REQUEST) == script.models
 
-    async def test_a_router_that_serves_is_no_obstacle(self, router: Router) -> None:
-        assert await router.obstacle() is None
+    async def test_a_router_that_serves_is_no_reason_not_to(self, router: Router) -> None:
+        assert await router.not_ready_reason() is None

@@ -77,7 +77,7 @@ class GeneratorClient:
         replica = self._channels.get(address)
         if replica is None:
             target = self._target(address)
-            self._make_room()
+            self._close_excess()
             replica = self._channels[address] = _Replica(target)
         self._channels.move_to_end(address)
         return replica
@@ -89,7 +89,7 @@ class GeneratorClient:
             # An address that this edge may not call, such as plaintext to another machine.
             raise ComptoirError(Reason.UNAVAILABLE) from None
 
-    def _make_room(self) -> None:
+    def _close_excess(self) -> None:
         excess = len(self._channels) + 1 - self._max_channels
         if excess <= 0:
             return
@@ -100,7 +100,7 @@ class GeneratorClient:
             _log.warning("too_many_channels", count=len(self._channels) + 1)
 
     def _close(self, address: str) -> None:
-        # In the background: whoever needs the room must not wait for it.
+        # In the background: the request that needs a channel does not wait for the close of another.
         task = asyncio.create_task(self._channels.pop(address).channel.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

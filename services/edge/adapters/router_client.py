@@ -9,7 +9,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services.edge import wire
 from services.edge.adapters.call_errors import call_error
 from services.edge.domain.generation import GenerationRequest
-from services.edge.domain.ports import Admission, Model, Obstacle
+from services.edge.domain.ports import Admission, Model, NotReadyReason
 from services.kernel.errors import Reason
 from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget
@@ -55,7 +55,7 @@ class RouterClient:
             raise call_error(failure, _INSTEAD) from None
 
     async def list_models(self, *, key: str, request_id: Identity) -> tuple[Model, ...]:
-        """The models of a key, by name; raises ComptoirError."""
+        """Returns the models of a key, by name; raises ComptoirError."""
         request = router_pb2.ListModelsRequest(api_key=key)
         try:
             response = await self._stub.ListModels(
@@ -65,11 +65,11 @@ class RouterClient:
             raise call_error(failure, _INSTEAD) from None
         return wire.models_from(response)
 
-    async def obstacle(self) -> Obstacle | None:
+    async def not_ready_reason(self) -> NotReadyReason | None:
         """Asks the router, for a second at most: it serves, and has a replica that is ready."""
         if not await self._serves(""):
-            return Obstacle.ROUTER_UNREACHABLE
-        return None if await self._serves(_ROUTING) else Obstacle.NO_REPLICA
+            return NotReadyReason.ROUTER_UNREACHABLE
+        return None if await self._serves(_ROUTING) else NotReadyReason.NO_REPLICA
 
     async def _serves(self, service: str) -> bool:
         request = health_pb2.HealthCheckRequest(service=service)

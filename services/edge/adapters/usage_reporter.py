@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 from collections import deque
+from typing import Final
 
 from comptoir.usage.v1 import usage_pb2
 
@@ -17,9 +18,9 @@ from services.runtime.logs import get_logger
 from services.runtime.telemetry import counter
 
 _log = get_logger(__name__)
-_CLOSE_SECONDS = 0.5
-_FIRST_PAUSE_SECONDS = 0.5
-_LONGEST_PAUSE_SECONDS = 8.0
+_CLOSE_SECONDS: Final = 0.5
+_FIRST_PAUSE_SECONDS: Final = 0.5
+_LONGEST_PAUSE_SECONDS: Final = 8.0
 
 
 class UsageReporter:

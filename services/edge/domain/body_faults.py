@@ -49,7 +49,7 @@ class BodyError(ComptoirError):
 
 
 def encoding_fault(document: bytes) -> BodyError | None:
-    """The fault of a document that is empty or no UTF-8, if it has one."""
+    """Returns the fault of a document that is empty or no UTF-8, if it has one."""
     if not document.strip():
         return BodyError(BodyFault.EMPTY)
     if _WIDE.match(document):
@@ -62,14 +62,14 @@ def encoding_fault(document: bytes) -> BodyError | None:
 
 
 def half_pair_at(document: bytes) -> int | None:
-    """Where the first escape of half a surrogate pair stands; None where there is none."""
+    """Returns where the first escape of half a surrogate pair stands; None where there is none."""
     found = _WHOLE.match(document)
     position = found.end() if found else 0
     return position if _HALF.match(document, position) else None
 
 
 def with_mark(document: bytes, position: int, mark: bytes) -> bytes:
-    """The document with `mark` for the half at `position`, and other characters for the halves behind it."""
+    """Returns the document with `mark` for the half at `position`, and other characters for later halves."""
     behind = document[position + len(rb"\ud800") :]
     # Whole pairs become others too, which nobody reads: only where the mark stands is looked for.
     return document[:position] + mark + behind.replace(rb"\ud", rb"\u1").replace(rb"\uD", rb"\u1")

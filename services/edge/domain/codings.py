@@ -1,13 +1,14 @@
 """Undoes the compression of a body within the bound that holds for every body."""
 
 import zlib
+from typing import Final
 
 from services.kernel.errors import ComptoirError, Numbers, Reason
 
 # What an answer that refuses a coding names.
-SERVED_CODINGS = "gzip, deflate, identity"
-_GZIP_WINDOW = 16 + zlib.MAX_WBITS
-_ZLIB_METHOD = 8
+SERVED_CODINGS: Final = "gzip, deflate, identity"
+_GZIP_WINDOW: Final = 16 + zlib.MAX_WBITS
+_ZLIB_METHOD: Final = 8
 
 
 class CodingUnsupportedError(Exception):
@@ -19,7 +20,7 @@ class CodingBrokenError(Exception):
 
 
 def decode(body: bytes, codings: list[bytes], *, max_bytes: int) -> bytes:
-    """The body without its compression, for the values of its `Content-Encoding` headers.
+    """Returns the body without its compression, for the values of its `Content-Encoding` headers.
 
     Raises CodingUnsupportedError, CodingBrokenError, or REQUEST_TOO_LARGE at the first byte over
     `max_bytes`: what a small body would become is never made.

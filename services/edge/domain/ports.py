@@ -40,7 +40,7 @@ class Model:
     created_at_seconds: int
 
 
-class Obstacle(StrEnum):
+class NotReadyReason(StrEnum):
     """Why an edge with a working listener can serve nobody."""
 
     ROUTER_UNREACHABLE = "router_unreachable"
@@ -59,11 +59,11 @@ class Router(Protocol):
         ...
 
     async def list_models(self, *, key: str, request_id: Identity) -> tuple[Model, ...]:
-        """The models of a key, by name."""
+        """Returns the models of a key, by name."""
         ...
 
-    async def obstacle(self) -> Obstacle | None:
-        """Why no request could be served now, or None; never raises."""
+    async def not_ready_reason(self) -> NotReadyReason | None:
+        """Returns why no request could be served now, or None; never raises."""
         ...
 
 

@@ -1,17 +1,17 @@
 """Bounds that a request meets before anything reads it."""
 
-from typing import Any
+from typing import Any, Final
 
 from services.edge.domain.body_faults import BodyError, BodyFault
 
-MAX_DEPTH = 16
-MAX_VALUES = 20_000
+MAX_DEPTH: Final = 16
+MAX_VALUES: Final = 20_000
 # Those of a key and of a text for each value, and one value more than commas and brackets show.
-_MAX_QUOTES = 4 * (MAX_VALUES + 1)
+_MAX_QUOTES: Final = 4 * (MAX_VALUES + 1)
 
 
 def outside_strings(document: bytes) -> bytes:
-    """What stands outside the strings of a JSON document; refuses more strings than it may have values.
+    """Returns what stands outside the strings of a document; refuses more strings than it may have values.
 
     An escape begins with a backslash, and a run of backslashes begins with an escape, so removing
     pairs from the left, then escaped quotes, leaves only the quotes that open and close strings.

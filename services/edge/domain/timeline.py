@@ -44,5 +44,5 @@ class EdgeRequest:
     client_request_id: Identity | None = None
 
     def microseconds_to(self, moment_seconds: float) -> int:
-        """From received to `moment_seconds`, in microseconds; 0 where that moment did not come."""
+        """Returns the time from received to `moment_seconds`, in microseconds; 0 where that did not come."""
         return max(0, round((moment_seconds - self.received_seconds) * 1_000_000)) if moment_seconds else 0

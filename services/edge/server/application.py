@@ -12,7 +12,7 @@ from services.edge.domain.openai.errors import METHOD_NOT_ALLOWED, headers_too_l
 from services.edge.domain.openai.paths import endpoint_of, served_path
 from services.edge.domain.ports import UsageReports
 from services.edge.domain.timeline import Endpoint
-from services.edge.server.http.exchange import ClientGoneError, Exchange, HttpRefusalError
+from services.edge.server.http.exchange import ClientDisconnectedError, Exchange, HttpRefusalError
 from services.edge.server.http.watches import WriteWatch
 from services.edge.server.resource import HttpEndpoint, Resource
 from services.kernel.clock import Clock
@@ -55,15 +55,15 @@ class Application:
         exchange.event.endpoint = endpoint_of(scope["path"])
         with WriteWatch(exchange, write_seconds=self._limits.write_seconds):
             await self._answer(exchange, receive, send)
-        if exchange.is_client_gone:
-            exchange.client_left()
+        if exchange.is_client_disconnected:
+            exchange.note_disconnect()
         self._report(exchange)
 
     async def _answer(self, exchange: Exchange, receive: Receive, send: Send) -> None:
         try:
             await self._serve(exchange, receive, send)
-        except ClientGoneError:
-            exchange.client_left()
+        except ClientDisconnectedError:
+            exchange.note_disconnect()
         except asyncio.CancelledError:
             # Only the end of a drain cancels a request. The client learns it in the answer.
             await exchange.fail(ComptoirError(Reason.REPLICA_DRAINING))

@@ -9,7 +9,7 @@ from services.edge.server.answers import send_stream, send_whole
 from services.edge.server.delivery import Deliveries
 from services.edge.server.http.exchange import Exchange
 from services.edge.server.http.requests import read_body, read_key
-from services.edge.server.http.watches import ClientWatch
+from services.edge.server.http.watches import DisconnectWatch
 from services.edge.server.resource import Resource
 
 
@@ -22,7 +22,7 @@ class ChatCompletions:
         self.resources = (Resource("POST", CHAT_PATH, self.serve),)
 
     async def serve(self, exchange: Exchange) -> None:
-        """Answers one request; raises ComptoirError, HttpRefusalError or ClientGoneError."""
+        """Answers one request; raises ComptoirError, HttpRefusalError or ClientDisconnectedError."""
         limits, event = self._limits, exchange.event
         key = read_key(exchange)
         body = await read_body(exchange, max_bytes=limits.max_body_bytes, within_seconds=limits.body_seconds)
@@ -32,7 +32,7 @@ class ChatCompletions:
         head = ChatHead(event.request_id.hex, request.model, event.started_at_microseconds // 1_000_000)
         async with (
             self._deliveries.open(key=key, request=request, event=event) as delivery,
-            ClientWatch(exchange),
+            DisconnectWatch(exchange),
         ):
             await delivery.start()
             if request.is_streamed:

@@ -28,9 +28,9 @@ class Health:
 
     async def serve_ready(self, exchange: Exchange) -> None:
         """Answers 200, or 503 with the reason while the process drains or the router can place nothing."""
-        obstacle = "draining" if self.is_draining else await self._router.obstacle()
-        if obstacle is None:
+        reason = "draining" if self.is_draining else await self._router.not_ready_reason()
+        if reason is None:
             await exchange.answer(200, _READY)
             return
-        answer = json.dumps({"status": "not ready", "reason": obstacle}, separators=(",", ":"))
+        answer = json.dumps({"status": "not ready", "reason": reason}, separators=(",", ":"))
         await exchange.answer(503, answer.encode())

@@ -3,7 +3,7 @@
 import asyncio
 
 from services.edge.domain.generation import Counts, Delta, FinishReason, GenerationRequest
-from services.edge.domain.ports import Admission, Model, Obstacle, Offer
+from services.edge.domain.ports import Admission, Model, NotReadyReason, Offer
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
@@ -38,8 +38,8 @@ class MemoryRouter:
             raise self._script.refusal
         return self._script.models
 
-    async def obstacle(self) -> Obstacle | None:
-        return None if self._script.is_serving else Obstacle.ROUTER_UNREACHABLE
+    async def not_ready_reason(self) -> NotReadyReason | None:
+        return None if self._script.is_serving else NotReadyReason.ROUTER_UNREACHABLE
 
 
 class MemoryGenerators:

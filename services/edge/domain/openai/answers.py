@@ -1,11 +1,12 @@
 """What the JSON of all answers has in common: texts and counts."""
 
 from json.encoder import encode_basestring
+from typing import Final
 
 from services.edge.domain.generation import Counts
 
 # Line ends to some readers of server-sent events, and to no JSON reader.
-_LINE_ENDS = (("\x85", "\\u0085"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
+_LINE_ENDS: Final = (("\x85", "\\u0085"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
 
 
 def quoted(text: str) -> str:

@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Final
 
 from services.edge.domain.body_faults import BodyError
 from services.edge.domain.codings import SERVED_CODINGS
@@ -12,9 +13,9 @@ from services.edge.domain.openai.rate_limits import duration_text, quota_headers
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.rows import Retry, Row
 
-_REQUEST = "invalid_request_error"
+_REQUEST: Final = "invalid_request_error"
 # Where nobody knows when a retry may succeed.
-_UNKNOWN_WAIT_SECONDS = 1.0
+_UNKNOWN_WAIT_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +35,15 @@ def _public(row: Row) -> PublicError:
     return PublicError(row.http_status, row.type, row.code, row.sentence, row.retry is not Retry.NEVER)
 
 
-PUBLIC_ERRORS = MappingProxyType({reason: _public(reason.row) for reason in Reason})
+PUBLIC_ERRORS: Final = MappingProxyType({reason: _public(reason.row) for reason in Reason})
 
-METHOD_NOT_ALLOWED = PublicError(
+METHOD_NOT_ALLOWED: Final = PublicError(
     405, _REQUEST, "method_not_allowed", "The path does not take this method; the header Allow names those."
 )
 
 
 def headers_too_large(max_bytes: int) -> PublicError:
-    """The refusal of headers that are larger than `max_bytes`."""
+    """Returns the refusal of headers that are larger than `max_bytes`."""
     return PublicError(
         431,
         _REQUEST,
@@ -53,7 +54,7 @@ def headers_too_large(max_bytes: int) -> PublicError:
 
 
 def body_too_slow(within_seconds: float) -> PublicError:
-    """The refusal of a body that did not come `within_seconds`."""
+    """Returns the refusal of a body that did not come `within_seconds`."""
     return PublicError(
         408,
         _REQUEST,
@@ -62,23 +63,23 @@ def body_too_slow(within_seconds: float) -> PublicError:
     )
 
 
-REQUEST_MALFORMED = PublicError(400, _REQUEST, "malformed_http", "The request is not valid HTTP/1.1.")
-HTTP_VERSION_UNSUPPORTED = PublicError(
+REQUEST_MALFORMED: Final = PublicError(400, _REQUEST, "malformed_http", "The request is not valid HTTP/1.1.")
+HTTP_VERSION_UNSUPPORTED: Final = PublicError(
     505, _REQUEST, "http_version_unsupported", "HTTP/1.1 and HTTP/1.0 are served here, and no other version."
 )
-BODY_WASTEFUL = PublicError(
+BODY_WASTEFUL: Final = PublicError(
     400, _REQUEST, "chunks_too_small", "The body came in too many tiny chunks. Send fewer, larger ones."
 )
-CODING_UNSUPPORTED = PublicError(
+CODING_UNSUPPORTED: Final = PublicError(
     415,
     _REQUEST,
     "content_encoding_unsupported",
     f"This content-encoding is not served. Send the body with one of: {SERVED_CODINGS}.",
 )
-CODING_BROKEN = PublicError(
+CODING_BROKEN: Final = PublicError(
     400, _REQUEST, "content_encoding_broken", "The body is not what its content-encoding says."
 )
-TOO_MANY_CONNECTIONS = PublicError(
+TOO_MANY_CONNECTIONS: Final = PublicError(
     503,
     "server_error",
     "too_many_connections",
@@ -88,24 +89,24 @@ TOO_MANY_CONNECTIONS = PublicError(
 
 
 def public_error(reason: Reason) -> PublicError:
-    """What a client sees of `reason`."""
+    """Returns what a client sees of `reason`."""
     return PUBLIC_ERRORS[reason]
 
 
 def error_json(error: ComptoirError) -> bytes:
-    """The body `{"error": {message, type, param, code}}` of a refusal or failure."""
+    """Returns the body `{"error": {message, type, param, code}}` of a refusal or failure."""
     param = error.reason.row.param or (error.field if is_public(error.field) else None)
     return public_json(public_error(error.reason), message=_message(error, param), param=param)
 
 
 def public_json(public: PublicError, *, message: str = "", param: str | None = None) -> bytes:
-    """The body of a public error, with its own message unless another is given."""
+    """Returns the body of a public error, with its own message unless another is given."""
     body = {"message": message or public.message, "type": public.type, "param": param, "code": public.code}
     return json.dumps({"error": body}, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def error_headers(error: ComptoirError, *, is_spent: bool) -> list[tuple[bytes, bytes]]:
-    """The headers that tell an SDK whether and when to try again, and what is left of the quota.
+    """Returns the headers that tell an SDK whether and when to try again, and what is left of the quota.
 
     `is_spent` says that the edge has tried other replicas itself: the SDK's tries on top would
     multiply load just when there is too much of it.
@@ -121,7 +122,7 @@ def error_headers(error: ComptoirError, *, is_spent: bool) -> list[tuple[bytes, 
 def retry_headers(
     public: PublicError, *, retry_after_seconds: float, is_spent: bool
 ) -> list[tuple[bytes, bytes]]:
-    """The headers of a retry alone."""
+    """Returns the headers of a retry alone."""
     if is_spent or (not public.is_retryable and public.status >= 500):  # noqa: PLR2004 - server's fault
         return [(b"x-should-retry", b"false")]
     if not public.is_retryable:
@@ -135,7 +136,7 @@ def retry_headers(
 
 
 def _message(error: ComptoirError, param: str | None) -> str:
-    """The sentence of an error; empty for that of its row."""
+    """Returns the sentence of an error; empty for that of its row."""
     if isinstance(error, BodyError):
         return error.sentence(param)
     if param and error.reason is Reason.REQUEST_INVALID:
@@ -187,7 +188,7 @@ def _rate_message(error: ComptoirError) -> str:
     )
 
 
-_WITH_NUMBERS = MappingProxyType(
+_WITH_NUMBERS: Final = MappingProxyType(
     {
         Reason.CONTEXT_TOO_LONG: _context_message,
         Reason.QUOTA_TOO_SMALL: _quota_message,

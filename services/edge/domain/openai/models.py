@@ -21,7 +21,7 @@ class ModelFacts(Protocol):
 
 
 def model_json(model: ModelFacts) -> str:
-    """One `model` object."""
+    """Returns one `model` object."""
     return (
         f'{{"id":{quoted(model.name)},"object":"model","created":{model.created_at_seconds},'
         '"owned_by":"comptoir"}'
@@ -29,5 +29,5 @@ def model_json(model: ModelFacts) -> str:
 
 
 def model_list_json(models: Sequence[ModelFacts]) -> bytes:
-    """The `list` object of models."""
+    """Returns the `list` object of models."""
     return f'{{"object":"list","data":[{",".join(map(model_json, models))}]}}'.encode()

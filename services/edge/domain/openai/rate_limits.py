@@ -4,7 +4,7 @@ from services.kernel.quota import QuotaState
 
 
 def quota_headers(quota: QuotaState) -> list[tuple[bytes, bytes]]:
-    """`x-ratelimit-*` for each limit that there is; none where there is no limit."""
+    """Returns `x-ratelimit-*` for each limit that there is; none where there is no limit."""
     headers = []
     if quota.limit_requests:
         headers += [
@@ -22,7 +22,7 @@ def quota_headers(quota: QuotaState) -> list[tuple[bytes, bytes]]:
 
 
 def duration_text(seconds: float) -> bytes:
-    """A duration as OpenAI writes it: 20ms, 1s, 6m0s."""
+    """Returns a duration as OpenAI writes it: 20ms, 1s, 6m0s."""
     milliseconds = round(seconds * 1000)
     if milliseconds < 1000:  # noqa: PLR2004 - a second
         return b"%dms" % milliseconds

@@ -13,5 +13,5 @@ PING: Final = b": ping\n"
 
 
 def error_frame(error_body: bytes) -> bytes:
-    """A failure after the stream began; both SDKs raise on it, and the end follows."""
+    """Returns the event of a failure after the stream began; both SDKs raise on it, and the end follows."""
     return b"data: %b\n\n" % error_body

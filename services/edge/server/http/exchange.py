@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 from services.edge.domain.openai.errors import (
     PublicError,
@@ -19,17 +20,17 @@ from services.runtime.http.asgi import ABORT, Message, Receive, Scope, Send
 
 HeaderList = Sequence[tuple[bytes, bytes]]
 
-JSON_TYPE = (b"content-type", b"application/json")
+JSON_TYPE: Final = (b"content-type", b"application/json")
 STREAM_HEADERS: HeaderList = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
-_CLIENT_GONE_STATUS = 499
-_MAX_RETRY_COUNT = 255
+_DISCONNECTED_STATUS: Final = 499
+_MAX_RETRY_COUNT: Final = 255
 
 
-class ClientGoneError(Exception):
+class ClientDisconnectedError(Exception):
     """The client closed its connection before the answer was whole."""
 
 
@@ -57,7 +58,7 @@ class Exchange:
         self.clock = clock
         # Set before the last byte is written: some clients close as soon as they have it.
         self.is_complete = False
-        self.is_client_gone = False
+        self.is_client_disconnected = False
         self.written_seconds = 0.0
         # Since when a write waits for the client to read; 0 where none does.
         self.waiting_since_seconds = 0.0
@@ -68,7 +69,7 @@ class Exchange:
         self._shown_request_id = self._take_request_id()
 
     def header_values(self, name: bytes) -> list[bytes]:
-        """All values of one header, given in lower case."""
+        """Returns all values of one header, given in lower case."""
         return [value for key, value in self.scope["headers"] if key == name]
 
     async def begin(self, status: int, headers: HeaderList) -> None:
@@ -111,25 +112,25 @@ class Exchange:
         self.event.reason = refusal.reason
         await self.answer(refusal.public.status, public_json(refusal.public), refusal.headers)
 
-    def client_left(self) -> None:
-        """Notes that nobody reads the answer any more."""
+    def note_disconnect(self) -> None:
+        """Counts the request as one whose client disconnected before the answer was whole."""
         self.event.is_client_cancelled = True
         self.event.reason = Reason.CLIENT_CANCELLED
-        self.event.http_status = self.event.http_status or _CLIENT_GONE_STATUS
+        self.event.http_status = self.event.http_status or _DISCONNECTED_STATUS
 
     def abandon(self) -> None:
         """Closes the connection at once, with what its client has not read; every write returns then."""
-        self.is_client_gone = True
+        self.is_client_disconnected = True
         self.scope["state"][ABORT]()
 
     async def _put(self, message: Message) -> None:
-        # A write that is cancelled leaves the moment as it is: the next one waits for the same client.
+        # Left set on cancellation on purpose: the next write is blocked by the same unread bytes.
         self.waiting_since_seconds = self.waiting_since_seconds or self._loop.time()
         await self._send(message)
         self.waiting_since_seconds = 0.0
 
     def _take_request_id(self) -> bytes:
-        """The client's own `x-request-id` where it is a UUID, which can be no text; ours otherwise."""
+        """Returns the client's `x-request-id` where it is a UUID, which can be no text; ours otherwise."""
         values = self.header_values(b"x-request-id")
         given = Identity.from_uuid(values[0].decode("latin-1")) if len(values) == 1 else None
         if given is None or not given.is_set:

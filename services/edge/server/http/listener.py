@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Final
 
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.openai.errors import (
@@ -29,8 +30,8 @@ from services.runtime.settings import SettingsError
 _log = get_logger(__name__)
 # The application refuses what is above the bound, as an event of its endpoint. What is far above is
 # not even parsed.
-_PARSED_FOR_EACH_ALLOWED = 2
-_PUBLIC_ERRORS = MappingProxyType(
+_PARSED_FOR_EACH_ALLOWED: Final = 2
+_PUBLIC_ERRORS: Final = MappingProxyType(
     {
         Refusal.MALFORMED: REQUEST_MALFORMED,
         Refusal.VERSION_UNSUPPORTED: HTTP_VERSION_UNSUPPORTED,

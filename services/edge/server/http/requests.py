@@ -1,6 +1,7 @@
 """Reads what a client sent within bounds: the key, then the body."""
 
 import asyncio
+from typing import Final
 
 from services.edge.domain.codings import (
     SERVED_CODINGS,
@@ -9,18 +10,18 @@ from services.edge.domain.codings import (
     decode,
 )
 from services.edge.domain.openai.errors import CODING_BROKEN, CODING_UNSUPPORTED, body_too_slow
-from services.edge.server.http.exchange import ClientGoneError, Exchange, HttpRefusalError
+from services.edge.server.http.exchange import ClientDisconnectedError, Exchange, HttpRefusalError
 from services.kernel.api_keys import region_of
 from services.kernel.errors import ComptoirError, Numbers, Reason
 
-_MAX_LENGTH_DIGITS = 12
-_SCHEME = b"bearer "
-_SERVED = ((b"accept-encoding", SERVED_CODINGS.encode()),)
-_TOO_SLOW = ((b"connection", b"close"), (b"x-should-retry", b"false"))
+_MAX_LENGTH_DIGITS: Final = 12
+_SCHEME: Final = b"bearer "
+_SERVED: Final = ((b"accept-encoding", SERVED_CODINGS.encode()),)
+_TOO_SLOW: Final = ((b"connection", b"close"), (b"x-should-retry", b"false"))
 
 
 async def read_body(exchange: Exchange, *, max_bytes: int, within_seconds: float) -> bytes:
-    """The whole body without its compression; REQUEST_TOO_LARGE at the first byte over `max_bytes`.
+    """Returns the whole body without its compression; REQUEST_TOO_LARGE at the first byte over `max_bytes`.
 
     Neither what comes nor what it decodes to is kept beyond that.
     """
@@ -39,7 +40,7 @@ async def read_body(exchange: Exchange, *, max_bytes: int, within_seconds: float
 
 
 def read_key(exchange: Exchange) -> str:
-    """The API key of the one `Authorization: Bearer` header; raises KEY_INVALID for anything else.
+    """Returns the API key of the one `Authorization: Bearer` header; raises KEY_INVALID for anything else.
 
     Whether the router knows it costs a call. Its form and its checksum cost nothing, and keep those who
     have no key from making the edge read bodies.
@@ -67,7 +68,7 @@ async def _read_parts(exchange: Exchange, parts: list[bytes], max_bytes: int) ->
     while has_more:
         message = await exchange.receive()
         if message["type"] == "http.disconnect":
-            raise ClientGoneError
+            raise ClientDisconnectedError
         exchange.event.request_bytes += len(message["body"])
         if exchange.event.request_bytes > max_bytes:
             raise ComptoirError(Reason.REQUEST_TOO_LARGE, numbers=Numbers(limit=max_bytes))

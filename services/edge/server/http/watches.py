@@ -1,17 +1,17 @@
-"""Watches over an answer under way: ends the work when the client leaves, and keeps idle connections open."""
+"""Watches over an answer under way: ends the work when the client disconnects, keeps idle streams open."""
 
 import asyncio
 from types import TracebackType
 from typing import Self
 
 from services.edge.domain.openai.streams import PING
-from services.edge.server.http.exchange import ClientGoneError, Exchange
+from services.edge.server.http.exchange import ClientDisconnectedError, Exchange
 
 
-class ClientWatch:
+class DisconnectWatch:
     """While entered, cancels the current task as soon as the client closes its connection.
 
-    Leaves with ClientGoneError then. The body must have been read.
+    Leaves with ClientDisconnectedError then. The body must have been read.
     """
 
     def __init__(self, exchange: Exchange) -> None:
@@ -21,7 +21,7 @@ class ClientWatch:
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.current_task()
-        self._watch = asyncio.create_task(self._wait_for_departure())
+        self._watch = asyncio.create_task(self._wait_for_disconnect())
         return self
 
     async def __aexit__(
@@ -29,17 +29,17 @@ class ClientWatch:
     ) -> None:
         if self._watch is not None:
             self._watch.cancel()
-        if isinstance(error, asyncio.CancelledError) and self._exchange.is_client_gone:
+        if isinstance(error, asyncio.CancelledError) and self._exchange.is_client_disconnected:
             if self._task is not None:
                 self._task.uncancel()
-            raise ClientGoneError from None
+            raise ClientDisconnectedError from None
 
-    async def _wait_for_departure(self) -> None:
+    async def _wait_for_disconnect(self) -> None:
         message = await self._exchange.receive()
         while message["type"] != "http.disconnect":
             message = await self._exchange.receive()
         if not self._exchange.is_complete and self._task is not None:
-            self._exchange.is_client_gone = True
+            self._exchange.is_client_disconnected = True
             self._task.cancel()
 
 

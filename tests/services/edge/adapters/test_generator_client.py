@@ -58,7 +58,7 @@ class TestGeneratorClient(GeneratorsPortContract):
         assert raised.value.reason is Reason.DEADLINE_EXCEEDED
         await asyncio.wait_for(script.cancelled.wait(), 2)
 
-    async def test_channels_of_replicas_that_are_idle_make_room(
+    async def test_channels_of_replicas_that_are_idle_close_excess(
         self, generators: GeneratorClient, offer: Offer, tmp_path: Path
     ) -> None:
         for number in range(5):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from services.edge.adapters.router_client import RouterClient
-from services.edge.domain.ports import Obstacle
+from services.edge.domain.ports import NotReadyReason
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.addresses import GrpcTarget
 from tests.contracts.edge_router_port import CHAT, REQUEST, RouterPortContract
@@ -38,7 +38,7 @@ class TestRouterClient(RouterPortContract):
         script.is_serving = False
         server = await serve_router(script, tmp_path / "draining")
         client = RouterClient(GrpcTarget(address=f"unix:{tmp_path}/draining"), timeout_seconds=5)
-        assert await client.obstacle() is Obstacle.ROUTER_UNREACHABLE
+        assert await client.not_ready_reason() is NotReadyReason.ROUTER_UNREACHABLE
         await client.close()
         await server.drain(0)
 
@@ -48,10 +48,10 @@ async def test_a_router_without_a_ready_replica_is_told_from_one_that_is_older_a
 ) -> None:
     server = await serve_router(RouterScript([]), tmp_path / "router")
     client = RouterClient(GrpcTarget(address=f"unix:{tmp_path}/router"), timeout_seconds=5)
-    assert await client.obstacle() is None
-    for is_serving, obstacle in ((False, Obstacle.NO_REPLICA), (True, None)):
+    assert await client.not_ready_reason() is None
+    for is_serving, reason in ((False, NotReadyReason.NO_REPLICA), (True, None)):
         await server.set_service("comptoir.router.v1.RouterService", is_serving=is_serving)
-        assert await client.obstacle() is obstacle
+        assert await client.not_ready_reason() is reason
     await client.close()
     await server.drain(0)
 
@@ -61,7 +61,7 @@ async def test_a_router_that_is_gone_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(ComptoirError) as raised:
         await client.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST)
     assert raised.value.reason is Reason.UNAVAILABLE
-    assert await client.obstacle() is Obstacle.ROUTER_UNREACHABLE
+    assert await client.not_ready_reason() is NotReadyReason.ROUTER_UNREACHABLE
     await client.close()
 
 
