@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from services.contract.ticket import TicketClaims
 from services.kernel.api_keys import make_key
 from services.kernel.catalog import Catalog, Model, Region
 from services.kernel.clock import ManualClock
@@ -25,7 +26,7 @@ from services.router.domain.leases import Leases
 from services.router.domain.limits import RouterLimits
 from services.router.domain.placement.replica import Load, Registration, Replica
 from services.router.domain.tenancy import Key, NewKey, Priority, Quota, Tenant
-from services.router.domain.ticket import SignedTicket, TicketClaims
+from services.router.domain.ticket import SignedTicket
 
 PEPPER = b"p" * 32
 FRANCE, GERMANY = Region(number=1, name="eu-fr"), Region(number=2, name="eu-de")

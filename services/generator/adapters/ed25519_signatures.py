@@ -6,7 +6,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from services.contract.ticket import TICKET_SIGNATURE_CONTEXT
+from services.contract.ticket import signed_content
 from services.runtime.settings import read_secret
 
 _KEY_BYTES = 32
@@ -34,7 +34,7 @@ class Ed25519Signatures:
         if key is None:
             return False
         try:
-            key.verify(signature, TICKET_SIGNATURE_CONTEXT + claims)
+            key.verify(signature, signed_content(claims))
         except InvalidSignature:
             return False
         return True

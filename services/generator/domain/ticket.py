@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 
-from services.contract.ticket import TICKET_MAX_LIFETIME_SECONDS, TICKET_MAX_SKEW_SECONDS
+from services.contract.ticket import TICKET_MAX_LIFETIME_SECONDS, TICKET_MAX_SKEW_SECONDS, TicketClaims
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 
@@ -13,26 +13,9 @@ MAX_SKEW_MICROSECONDS = TICKET_MAX_SKEW_SECONDS * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
+class Claims(TicketClaims):
     """The router's signed statements; `digest` is that of the signed bytes."""
 
-    ticket_id: Identity
-    request_id: Identity
-    lease_id: Identity
-    tenant: int
-    key: int
-    model: int
-    region: int
-    home_region: int
-    transfer_record: int
-    replica: int
-    max_input_tokens: int
-    max_output_tokens: int
-    priority: int
-    attempt: int
-    issued_at_microseconds: int
-    expires_at_microseconds: int
-    predicted_kv_blocks: int
     digest: int
 
 

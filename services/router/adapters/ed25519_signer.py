@@ -4,8 +4,8 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.contract.ticket import TICKET_SIGNATURE_CONTEXT
-from services.router.domain.ticket import SignedTicket, TicketClaims
+from services.contract.ticket import TicketClaims, signed_content
+from services.router.domain.ticket import SignedTicket
 from services.router.wire import tickets as wire
 
 SEED_BYTES: Final = 32
@@ -21,4 +21,4 @@ class Ed25519Signer:
     def sign(self, claims: TicketClaims) -> SignedTicket:
         """Returns the ticket with the signature over its context and its serialized claims."""
         content = wire.claims_bytes(claims)
-        return SignedTicket(content, self._key.sign(TICKET_SIGNATURE_CONTEXT + content), self._number)
+        return SignedTicket(content, self._key.sign(signed_content(content)), self._number)

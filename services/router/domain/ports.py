@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Protocol
 
+from services.contract.ticket import TicketClaims
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 from services.router.domain.events import AdmissionEvent
@@ -20,7 +21,7 @@ from services.router.domain.lease import (
 )
 from services.router.domain.placement.replica import Load, Registration, Replica
 from services.router.domain.tenancy import Key, NewKey, Tenant
-from services.router.domain.ticket import SignedTicket, TicketClaims
+from services.router.domain.ticket import SignedTicket
 
 
 class KeyFinder(Protocol):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.contract.ticket import TICKET_MAX_LIFETIME_SECONDS
+from services.contract.ticket import TICKET_MAX_LIFETIME_SECONDS, TicketClaims
 from services.kernel.catalog import Model
 from services.kernel.identity import Identity
 from services.router.domain.placement.placing import Placement
@@ -24,29 +24,6 @@ class Grant:
     model: Model
     size: Size
     priority: int
-
-
-@dataclass(frozen=True, slots=True)
-class TicketClaims:
-    """One permission for one request on one replica; `comptoir.ticket.v1.TicketClaims` has the meanings."""
-
-    ticket_id: Identity
-    request_id: Identity
-    lease_id: Identity
-    tenant: int
-    key: int
-    model: int
-    region: int
-    home_region: int
-    replica: int
-    max_input_tokens: int
-    max_output_tokens: int
-    priority: int
-    attempt: int
-    issued_at_microseconds: int
-    expires_at_microseconds: int
-    predicted_kv_blocks: int
-    transfer_record: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +65,7 @@ def draft_claims(
             model=grant.model.number,
             region=region,
             home_region=grant.key.tenant.home_region,
+            transfer_record=0,
             replica=placement.replica,
             max_input_tokens=grant.size.input_tokens,
             max_output_tokens=grant.size.output_tokens,

@@ -2,7 +2,8 @@
 
 from comptoir.ticket.v1 import ticket_pb2
 
-from services.router.domain.ticket import SignedTicket, TicketClaims
+from services.contract.ticket import TicketClaims
+from services.router.domain.ticket import SignedTicket
 
 
 def claims_bytes(claims: TicketClaims) -> bytes:

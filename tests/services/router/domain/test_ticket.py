@@ -3,12 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.contract.ticket import TicketClaims
 from services.kernel.identity import Identity
 from services.router.domain.lease import Process
 from services.router.domain.placement.placing import Placement
 from services.router.domain.sizing import Size
 from services.router.domain.tenancy import Key, Quota, Tenant
-from services.router.domain.ticket import Grant, TicketClaims, draft_claims
+from services.router.domain.ticket import Grant, draft_claims
 from tests.fakes.router import TINY
 
 KEY = Key(4, Tenant(3, "acme", 2, 1), bytes(32), "test", frozenset(), Quota(), 1)

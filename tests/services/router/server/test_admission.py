@@ -7,7 +7,7 @@ from comptoir.router.v1 import admin_pb2, replica_pb2, router_pb2
 from comptoir.ticket.v1 import ticket_pb2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from services.contract.ticket import TICKET_SIGNATURE_CONTEXT
+from services.contract.ticket import signed_content
 from services.kernel.errors import ComptoirError, Reason
 from services.router.settings import RouterSettings
 from services.runtime.settings import read_secret
@@ -31,7 +31,7 @@ async def test_an_admitted_request_gets_a_ticket_that_the_public_key_verifies(ru
     assert offer.generator_address == "127.0.0.1:8402"
     seed = read_secret(running.settings.signing_key_file, length_bytes=32)
     public_key = Ed25519PrivateKey.from_private_bytes(seed).public_key()
-    public_key.verify(offer.ticket.signature, TICKET_SIGNATURE_CONTEXT + offer.ticket.claims)
+    public_key.verify(offer.ticket.signature, signed_content(offer.ticket.claims))
     claims = ticket_pb2.TicketClaims.FromString(offer.ticket.claims)
     assert (claims.model, claims.region, claims.replica, claims.attempt) == (1, 1, 7, 1)
     assert (claims.max_input_tokens, claims.max_output_tokens, claims.priority) == (100, 50, 10)

@@ -6,8 +6,8 @@ from comptoir.ticket.v1 import ticket_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.contract.ticket import TicketClaims
 from services.kernel.identity import Identity
-from services.router.domain.ticket import TicketClaims
 from services.router.wire import tickets as wire
 
 NUMBERS = st.integers(min_value=0, max_value=2**32 - 1)
