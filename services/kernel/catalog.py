@@ -57,17 +57,17 @@ class Catalog(BaseModel):
         return self
 
     def region_by_name(self, name: str) -> Region | None:
-        """The region, or None."""
+        """Returns the region, or None."""
         return next((region for region in self.regions if region.name == name), None)
 
     def region_by_number(self, number: int) -> Region | None:
-        """The region, or None."""
+        """Returns the region, or None."""
         return next((region for region in self.regions if region.number == number), None)
 
     def model_by_name(self, name: str) -> Model | None:
-        """The model, or None."""
+        """Returns the model, or None."""
         return next((model for model in self.models if model.name == name), None)
 
     def model_by_number(self, number: int) -> Model | None:
-        """The model, or None."""
+        """Returns the model, or None."""
         return next((model for model in self.models if model.number == number), None)

@@ -5,14 +5,14 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Two times: of day, for records; monotonic, for durations of one process."""
+    """Two times: the wall clock, for records; the monotonic one, for durations of one process."""
 
     def wall_microseconds(self) -> int:
-        """Microseconds since 1970-01-01 UTC."""
+        """Returns microseconds since 1970-01-01 UTC."""
         ...
 
     def monotonic_seconds(self) -> float:
-        """Seconds since some moment; only differences mean anything, and only in one process."""
+        """Returns seconds since some moment; only differences mean anything, and only in one process."""
         ...
 
 
@@ -20,11 +20,11 @@ class SystemClock:
     """The machine's clocks."""
 
     def wall_microseconds(self) -> int:
-        """Microseconds since 1970-01-01 UTC."""
+        """Returns microseconds since 1970-01-01 UTC."""
         return time.time_ns() // 1000
 
     def monotonic_seconds(self) -> float:
-        """Seconds of the monotonic clock."""
+        """Returns seconds of the monotonic clock."""
         return time.monotonic()
 
 
@@ -38,11 +38,11 @@ class ManualClock:
         self._monotonic_seconds = monotonic_seconds
 
     def wall_microseconds(self) -> int:
-        """Microseconds since 1970-01-01 UTC, as set."""
+        """Returns microseconds since 1970-01-01 UTC, as set."""
         return self._wall_microseconds
 
     def monotonic_seconds(self) -> float:
-        """Seconds, as set."""
+        """Returns seconds, as set."""
         return self._monotonic_seconds
 
     def advance(self, seconds: float) -> None:
@@ -51,5 +51,5 @@ class ManualClock:
         self._monotonic_seconds += seconds
 
     def set_wall(self, wall_microseconds: int) -> None:
-        """Sets the time of day alone, as an administrator or a time service does."""
+        """Sets the wall clock alone, as an administrator or a time service does."""
         self._wall_microseconds = wall_microseconds

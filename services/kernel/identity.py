@@ -3,10 +3,10 @@
 import hashlib
 import re
 import secrets
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
-_HEX = re.compile(r"[0-9a-f]{32}")
-_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32}", re.IGNORECASE)
+_HEX: Final = re.compile(r"[0-9a-f]{32}")
+_UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32}", re.IGNORECASE)
 
 
 class Identity(NamedTuple):
@@ -17,19 +17,19 @@ class Identity(NamedTuple):
 
     @classmethod
     def random(cls) -> Self:
-        """An identity that nobody can guess."""
+        """Returns an identity that nobody can guess."""
         return cls(secrets.randbits(64), secrets.randbits(64))
 
     @classmethod
     def from_hex(cls, text: str) -> Self | None:
-        """The identity that 32 lower-case hexadecimal digits spell, or None for any other text."""
+        """Returns the identity that 32 lower-case hexadecimal digits spell, or None for any other text."""
         if not _HEX.fullmatch(text):
             return None
         return cls(int(text[:16], 16), int(text[16:], 16))
 
     @classmethod
     def from_uuid(cls, text: str) -> Self | None:
-        """The identity that a UUID spells, with or without hyphens and in any case; None for other text."""
+        """Returns the identity that a UUID spells, in any case, hyphens or not; None for other text."""
         return cls.from_hex(text.replace("-", "").lower()) if _UUID.fullmatch(text) else None
 
     @property
@@ -44,5 +44,5 @@ class Identity(NamedTuple):
 
 
 def digest64(content: bytes) -> int:
-    """The first 64 bits of the SHA-256 of `content`; never given a request's text."""
+    """Returns the first 64 bits of the SHA-256 of `content`; never given a request's text."""
     return int.from_bytes(hashlib.sha256(content).digest()[:8], "big")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Final
 
 
 class Unready(IntEnum):
@@ -57,15 +58,15 @@ class Readiness:
     since_microseconds: int = 0
 
     def is_same_state(self, other: "Readiness") -> bool:
-        """True if only numbers differ."""
+        """Returns whether only numbers differ."""
         return (self.is_ready, self.reason) == (other.is_ready, other.reason)
 
 
-READY = Readiness(is_ready=True)
-STARTING = Readiness(is_ready=False, reason=Unready.STARTING)
-DRAINING = Readiness(is_ready=False, reason=Unready.DRAINING)
+READY: Final = Readiness(is_ready=True)
+STARTING: Final = Readiness(is_ready=False, reason=Unready.STARTING)
+DRAINING: Final = Readiness(is_ready=False, reason=Unready.DRAINING)
 
 
 def unready(reason: Unready, figures: Mapping[Figure, int] | None = None) -> Readiness:
-    """The state of a process that is not ready for `reason`."""
+    """Returns the state of a process that is not ready for `reason`."""
     return Readiness(is_ready=False, reason=reason, figures=figures or {})

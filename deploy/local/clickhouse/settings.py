@@ -2,6 +2,7 @@
 
 import ipaddress
 from pathlib import Path
+from typing import Final
 
 from pydantic import Field, field_validator
 
@@ -9,9 +10,9 @@ from deploy.local.clickhouse.domain.credentials import READER_NAME, Writer
 from services.runtime.addresses import split_address
 from services.runtime.settings import ProcessSettings, SettingsError
 
-SECTION = "local_clickhouse"
-_MEBIBYTE = 1024 * 1024
-_SHORTEST_PASSWORD = 16
+SECTION: Final = "local_clickhouse"
+_MEBIBYTE: Final = 1024 * 1024
+_SHORTEST_PASSWORD: Final = 16
 
 
 class LocalClickHouseSettings(ProcessSettings):
@@ -148,7 +149,7 @@ class LocalClickHouseSettings(ProcessSettings):
         return split_address(self.listen)[1]
 
     def writer(self) -> Writer:
-        """The writer with the password of its file; SettingsError if it has fewer than 16 characters."""
+        """Returns the writer with the password of its file; SettingsError for fewer than 16 characters."""
         name = self.writer_password_file.name
         try:
             password = self.writer_password_file.read_text(encoding="utf-8").strip()

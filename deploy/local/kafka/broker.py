@@ -105,7 +105,7 @@ class Broker:
         await asyncio.Event().wait()
 
     async def _until_it_listens(self) -> None:
-        """The client library logs every refused connection, so it is not asked before somebody listens."""
+        """Waits for a listener: the client library logs every connection that is refused."""
         while True:
             try:
                 _, writer = await asyncio.open_connection(self._settings.host, self._settings.port)

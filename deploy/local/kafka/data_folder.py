@@ -51,7 +51,7 @@ class DataFolder:
         os.close(self.lock_descriptor)
 
     def is_formatted(self) -> bool:
-        """True once the broker's log folder is whole."""
+        """Returns whether the broker's log folder is whole."""
         return self.log_folder.is_dir()
 
     def finish_formatting(self) -> None:

@@ -6,6 +6,7 @@
 import json
 import sys
 from pathlib import Path
+from typing import Final
 
 from deploy.local.kafka import jars
 from deploy.local.kafka.settings import SECTION, LocalKafkaSettings
@@ -14,7 +15,7 @@ from services.runtime.process import run_command
 
 _log = logs.get_logger(__name__)
 # About a hundred lines for the whole download, however small the pieces in which it comes.
-_LINES = 100
+_LINES: Final = 100
 
 
 def fetch_jars(settings: LocalKafkaSettings, *, prints_progress: bool) -> tuple[Path, ...]:
@@ -46,7 +47,7 @@ def fetch_jars(settings: LocalKafkaSettings, *, prints_progress: bool) -> tuple[
 
 class _Silent:
     def __call__(self, progress: jars.Progress) -> None:
-        """The log says when the download starts and ends; that is enough."""
+        """Says nothing: the log has the start and the end of the download."""
 
 
 class _Printed:

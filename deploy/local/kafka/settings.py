@@ -2,6 +2,7 @@
 
 import ipaddress
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -10,12 +11,12 @@ from services.contract.events import DEAD_LETTER_TOPIC, Kind
 from services.runtime.addresses import split_address
 from services.runtime.settings import ProcessSettings, environment
 
-SECTION = "local_kafka"
-_EVENT_PARTITIONS = 4
+SECTION: Final = "local_kafka"
+_EVENT_PARTITIONS: Final = 4
 
 
 def _default_cache_folder() -> Path:
-    """Where the desktop convention puts what can be downloaded again."""
+    """Returns where the desktop convention puts what can be downloaded again."""
     return Path(environment().get("XDG_CACHE_HOME") or "~/.cache") / "comptoir" / "kafka"
 
 

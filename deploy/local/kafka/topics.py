@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -9,8 +10,8 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from deploy.local.kafka.settings import TopicSettings
 
-_HOUR_MILLISECONDS = 3_600_000
-_PAUSE_SECONDS = 0.05
+_HOUR_MILLISECONDS: Final = 3_600_000
+_PAUSE_SECONDS: Final = 0.05
 
 
 class TopicsError(Exception):
@@ -45,7 +46,7 @@ async def ensure(address: str, topics: Sequence[TopicSettings]) -> None:
 
 
 async def _partitions(client: AIOKafkaAdminClient) -> dict[str, int]:
-    """Just after a start partitions may still be without a leader; they are there all the same."""
+    """Returns the partitions of each topic, also those that have no leader just after a start."""
     return {topic["topic"]: len(topic["partitions"]) for topic in await client.describe_topics()}
 
 
@@ -78,6 +79,6 @@ async def _create(client: AIOKafkaAdminClient, topics: Sequence[TopicSettings]) 
 
 
 def _configs(topic: TopicSettings) -> dict[str, str]:
-    """The topic's own retention, or nothing, which leaves it to the broker's."""
+    """Returns the topic's own retention, or nothing, which leaves it to the broker's."""
     hours = topic.retention_hours
     return {} if hours is None else {"retention.ms": str(hours * _HOUR_MILLISECONDS)}

@@ -34,7 +34,7 @@ class Callers:
 
 
 def names_of(context: Any) -> tuple[str, ...] | None:
-    """The names in the certificate of a call's peer; None for a peer that showed none because nobody asked.
+    """Returns the names in the certificate of a call's peer; None where the listener asks for none.
 
     Without TLS the listener is one that only this machine reaches.
     """

@@ -11,7 +11,7 @@ from services.kernel.errors import ComptoirError, Reason
 from services.runtime.grpc.waiting_calls import WaitingCalls
 
 # A request of some megabytes on a slow line.
-WAIT_SECONDS = 30.0
+WAIT_SECONDS: Final = 30.0
 # Of a server's places; what is above gets less time, so that those who send find theirs.
 _MOST_WAITING: Final = 1024
 # Calls of a burst all wait for a moment, with their requests at hand.
@@ -25,7 +25,7 @@ class FirstMessages:
         self._calls = WaitingCalls(most_waiting=_MOST_WAITING, patience_seconds=_PATIENCE_SECONDS)
 
     async def of(self, messages: AsyncIterator[bytes]) -> bytes:
-        """The one request of a call: REQUEST_INVALID where none comes, DEADLINE_EXCEEDED where it is late."""
+        """Returns the one request of a call; REQUEST_INVALID for none, DEADLINE_EXCEEDED for a late one."""
         try:
             async with self._calls.place(WAIT_SECONDS):
                 message = await anext(messages, None)

@@ -3,7 +3,7 @@
 import contextlib
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import grpc
 import protovalidate
@@ -17,9 +17,9 @@ from services.runtime.grpc.first_messages import FirstMessages
 from services.runtime.grpc.status import STATUS, trailing_metadata
 from services.runtime.logs import get_logger
 
-REQUEST_ID_KEY = "x-request-id"
-# Whoever probes may ask these: the answers are an enum and numbers.
-_STATE = ("grpc.health.", "comptoir.readiness.")
+REQUEST_ID_KEY: Final = "x-request-id"
+# Anybody may ask these: the answers are an enum and numbers.
+_STATE: Final = ("grpc.health.", "comptoir.readiness.")
 
 _log = get_logger(__name__)
 _validator = protovalidate.Validator()
@@ -45,7 +45,7 @@ class CallBoundary(grpc.aio.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[MaybeHandler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> MaybeHandler:
-        """The method's handler with the boundary around it; questions about the process's state pass."""
+        """Returns the method's handler inside the boundary; questions about the process's state pass."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method.lstrip("/")
         if handler is None:
@@ -138,8 +138,8 @@ def validate(request: Message) -> None:
 
 # gRPC itself would wait for the one request of a call without a bound, so every call is one that streams
 # its requests; over the wire both are the same.
-_UNARY: Callable[..., Handler] = grpc.stream_unary_rpc_method_handler
-_STREAMING: Callable[..., Handler] = grpc.stream_stream_rpc_method_handler
+_UNARY: Final[Callable[..., Handler]] = grpc.stream_unary_rpc_method_handler
+_STREAMING: Final[Callable[..., Handler]] = grpc.stream_stream_rpc_method_handler
 
 
 def _method(handler: Handler) -> Callable[[Any, Context], Any]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable
+from typing import Final
 
 import grpc
 from comptoir.readiness.v1 import readiness_pb2_grpc
@@ -22,17 +23,17 @@ from services.runtime.settings import SettingsError
 _log = get_logger(__name__)
 
 # A client pings only while calls are open and at most every 30 s, so a long prefill keeps its connection.
-_KEEPALIVE = (
+_KEEPALIVE: Final = (
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 0),
     ("grpc.http2.max_pings_without_data", 0),
 )
-_METADATA = (("grpc.max_metadata_size", 8 * 1024), ("grpc.absolute_max_metadata_size", 16 * 1024))
+_METADATA: Final = (("grpc.max_metadata_size", 8 * 1024), ("grpc.absolute_max_metadata_size", 16 * 1024))
 
 
 # Of a unix socket: to connect, one must be able to write.
-_OWNER_ONLY = 0o600
+_OWNER_ONLY: Final = 0o600
 
 
 class GrpcServer:
@@ -73,12 +74,12 @@ class GrpcServer:
         _log.info("listening", address=self._listen.address)
 
     async def set_serving(self, *, is_serving: bool) -> None:
-        """What the health service answers, where there is no more to say than that."""
+        """Sets what the health service answers, where there is no more to say than that."""
         not_ready = unready(Unready.UNSPECIFIED) if self._readiness.was_ready else STARTING
         await self.set_readiness(READY if is_serving else not_ready)
 
     async def set_readiness(self, state: Readiness) -> None:
-        """What the health service answers, and why."""
+        """Sets what the health service answers, and why."""
         self._readiness.tell(state)
         status = (
             health_pb2.HealthCheckResponse.SERVING
@@ -88,7 +89,7 @@ class GrpcServer:
         self._healths.set("", status)
 
     async def set_service(self, service: str, *, is_serving: bool) -> None:
-        """What the health service answers for one service, by its full name."""
+        """Sets what the health service answers for one service, by its full name."""
         serving = health_pb2.HealthCheckResponse
         self._healths.set(service, serving.SERVING if is_serving else serving.NOT_SERVING)
 
@@ -108,7 +109,7 @@ def build_server(
     max_concurrent_calls: int = 4096,
     call_level: int = logging.DEBUG,
 ) -> GrpcServer:
-    """A server with the call boundary and health; add servicers to `.server`, then `start()` it.
+    """Returns a server with the call boundary and health; add servicers to `.server`, then `start()` it.
 
     Every call leaves a line of `call_level`: its method, status and duration.
     """
@@ -138,7 +139,7 @@ def channel(
     max_receive_bytes: int = 4 * 1024 * 1024,
     options: Iterable[tuple[str, int | str]] = (),
 ) -> grpc.aio.Channel:
-    """A channel to `target` that reconnects within a second; it never retries a call by itself."""
+    """Returns a channel to `target` that reconnects within a second; it never retries a call by itself."""
     arguments = [
         ("grpc.max_receive_message_length", max_receive_bytes),
         ("grpc.enable_retries", 0),

@@ -14,7 +14,9 @@ DETAIL_KEY: Final = "comptoir-error-bin"
 # Where every library of gRPC looks for a `google.rpc.Status`.
 STATUS_KEY: Final = "grpc-status-details-bin"
 
-STATUS: dict[Reason, grpc.StatusCode] = {reason: grpc.StatusCode[reason.row.grpc_status] for reason in Reason}
+STATUS: Final[dict[Reason, grpc.StatusCode]] = {
+    reason: grpc.StatusCode[reason.row.grpc_status] for reason in Reason
+}
 
 # What a caller makes of a status that came without a detail: from the transport, or from a stranger.
 _WITHOUT_DETAIL: Final = {

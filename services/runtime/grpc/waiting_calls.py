@@ -16,7 +16,7 @@ class WaitingCalls:
 
     @asynccontextmanager
     async def place(self, seconds: float | None = None) -> AsyncIterator[None]:
-        """A place for at most `seconds`; TimeoutError at its end, however that comes."""
+        """Holds a place for at most `seconds`; TimeoutError at its end, however that comes."""
         async with asyncio.timeout(seconds) as limit:
             self._waiting[limit] = asyncio.get_running_loop().time()
             self._make_room()

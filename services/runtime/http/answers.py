@@ -27,7 +27,7 @@ class AnswerWriter:
         self._left: int | None = None
 
     def begin(self, status: int, fields: Iterable[tuple[bytes, bytes]], *, date: bytes) -> bytes:
-        """The status line and the header fields."""
+        """Returns the status line and the header fields."""
         sent = [(name, value) for name, value in fields if self._notice(name, value)]
         _check(sent)
         lines = [b"HTTP/1.1 %d %b" % (status, _PHRASES.get(status, b"")), b"date: " + date]
@@ -46,7 +46,7 @@ class AnswerWriter:
         return b"\r\n".join([*lines, b"", b""])
 
     def part(self, body: bytes, *, is_last: bool) -> bytes:
-        """A part of the body as it goes over the wire."""
+        """Returns a part of the body as it goes over the wire."""
         if not self._has_body:
             return b""
         if self._is_chunked:

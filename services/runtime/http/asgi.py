@@ -1,7 +1,7 @@
 """The types of the interface between the server and an application: ASGI 3, HTTP only."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 # ASGI's own shape: keys and the types of their values depend on each message's `type`.
 Scope = MutableMapping[str, Any]
@@ -11,7 +11,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # In the scope's `state`: closes the request's connection at once, with what the client has not read.
-ABORT = "abort"
+ABORT: Final = "abort"
 
 
 class BrokenAnswerError(Exception):

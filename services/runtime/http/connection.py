@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from typing import Final
 
 from services.runtime.http.answers import AnswerWriter
 from services.runtime.http.bodies import Body, ChunkedBody, LengthBody
@@ -11,10 +12,10 @@ from services.runtime.http.head import Head, end_of_head, parse_head
 from services.runtime.http.registry import Registry
 
 # A client that is still sending when it is refused reads the answer only if its bytes are taken.
-_MAX_DISCARDED_BYTES = 8 * 1024 * 1024
-_DISCARD_SECONDS = 2.0
+_MAX_DISCARDED_BYTES: Final = 8 * 1024 * 1024
+_DISCARD_SECONDS: Final = 2.0
 # For what was written to a client that does not read.
-_FLUSH_SECONDS = 10.0
+_FLUSH_SECONDS: Final = 10.0
 
 
 class Connection(asyncio.Protocol):
@@ -80,7 +81,7 @@ class Connection(asyncio.Protocol):
         self._advance()
 
     def pause_writing(self) -> None:
-        """Holds back whoever writes: the client does not read."""
+        """Holds the writer of the answer back: the client does not read."""
         self.is_write_paused = True
         self._writable.clear()
 
@@ -111,7 +112,7 @@ class Connection(asyncio.Protocol):
             self._discard()
 
     def date(self) -> bytes:
-        """The date of an answer."""
+        """Returns the date of an answer."""
         return self._registry.date()
 
     def refuse(self, refusal: Refusal) -> None:

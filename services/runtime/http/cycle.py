@@ -1,15 +1,15 @@
 """One request on its connection, as the application sees it: ASGI's receive and send."""
 
 import asyncio
-from typing import Protocol
+from typing import Final, Protocol
 
 from services.runtime.http.answers import AnswerWriter
 from services.runtime.http.asgi import ABORT, Message, Scope
 from services.runtime.http.head import Head
 
-_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 # More of a body is not taken from the socket before the application asks for it.
-HIGH_WATER_BYTES = 64 * 1024
+HIGH_WATER_BYTES: Final = 64 * 1024
 
 
 class Channel(Protocol):
@@ -26,11 +26,11 @@ class Channel(Protocol):
         ...
 
     def body_taken(self) -> None:
-        """The application took what there was of the body."""
+        """Takes note that the application took what there was of the body."""
         ...
 
     def answered(self) -> None:
-        """The last byte of the answer was written."""
+        """Takes note that the last byte of the answer was written."""
         ...
 
     def abort(self) -> None:
@@ -38,7 +38,7 @@ class Channel(Protocol):
         ...
 
     def date(self) -> bytes:
-        """The date of an answer."""
+        """Returns the date of an answer."""
         ...
 
 
@@ -77,7 +77,7 @@ class Cycle:
         self._change.set()
 
     def disconnect(self) -> None:
-        """The client is gone: reading says so, and what is written goes nowhere."""
+        """Takes note that the client is gone: reading says so, and what is written goes nowhere."""
         self.is_disconnected = True
         self._change.set()
 
@@ -86,7 +86,7 @@ class Cycle:
         self._writer.keeps_alive = False
 
     async def receive(self) -> Message:
-        """The next part of the body, then the end of the exchange."""
+        """Returns the next part of the body, then the end of the exchange."""
         if self._expects_continue and not self.is_started and not self.is_disconnected:
             self._expects_continue = False
             self._channel.write(_CONTINUE)

@@ -38,7 +38,7 @@ class Head:
 
 
 def end_of_head(buffer: bytearray, start: int, stop: int) -> int:
-    """The position behind the head that `buffer` begins with, or 0 where none ends from `start` to `stop`.
+    """Returns where the head at the front of `buffer` ends, or 0 where none ends from `start` to `stop`.
 
     A bare line feed ends a head too: the parser refuses it then.
     """
@@ -52,7 +52,7 @@ def end_of_head(buffer: bytearray, start: int, stop: int) -> int:
 
 
 def parse_head(head: bytes, *, max_fields: int) -> Head:
-    """The request of a whole head; raises RefusedError."""
+    """Returns the request of a whole head; raises RefusedError."""
     line = _REQUEST_LINE.match(head)
     if line is None:
         raise RefusedError(Refusal.MALFORMED)
@@ -125,7 +125,7 @@ def _keeps_alive(framing: dict[bytes, list[bytes]], *, is_newest: bool) -> bool:
 
 
 def _content_length(framing: dict[bytes, list[bytes]], *, is_newest: bool) -> int | None:
-    """How long the body is, or None for chunks.
+    """Returns how long the body is, or None for chunks.
 
     Two servers in a row that read one request's end differently let a client hide a request in the
     body of another: what leaves any doubt is refused.

@@ -94,7 +94,7 @@ class Registry:
         task.add_done_callback(self._tasks.discard)
 
     def date(self) -> bytes:
-        """The date of an answer, made once a second."""
+        """Returns the date of an answer, made once a second."""
         second = self._clock.wall_microseconds() // 1_000_000
         if second != self._date[0]:
             self._date = (second, formatdate(second, usegmt=True).encode("ascii"))

@@ -5,6 +5,7 @@ import resource
 import socket
 import ssl
 from dataclasses import replace
+from typing import Final
 
 from services.kernel.clock import Clock
 from services.runtime.http.asgi import Application
@@ -12,11 +13,11 @@ from services.runtime.http.bounds import HttpBounds, Refuse
 from services.runtime.http.connection import Connection
 from services.runtime.http.registry import Registry
 
-_BACKLOG = 2048
+_BACKLOG: Final = 2048
 # Files and connections to others that a process has open beside those to its clients.
-_OTHER_DESCRIPTORS = 512
+_OTHER_DESCRIPTORS: Final = 512
 # For the answers that the drain's bound ends: time to say so.
-_LAST_WORDS_SECONDS = 1.0
+_LAST_WORDS_SECONDS: Final = 1.0
 
 
 class AddressTakenError(Exception):
@@ -24,7 +25,7 @@ class AddressTakenError(Exception):
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket on the address, not yet accepting; port 0 takes any that is free."""
+    """Returns a socket on the address, not yet accepting; port 0 takes any that is free."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -70,7 +71,7 @@ class HttpServer:
 
 
 def _room_for(connections: int) -> int:
-    """As many connections as the process may have descriptors for; raises its limit as far as it may."""
+    """Returns how many connections there are descriptors for; raises the limit as far as the process may."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + _OTHER_DESCRIPTORS
     if soft in range(wanted):

@@ -119,14 +119,14 @@ class _Server(ThreadingMixIn, WSGIServer):
                 self._open.pop(request, None)
 
     def service_actions(self) -> None:
-        """Every half second: ends the connections whose time is over, however busy they look."""
+        """Ends, every half second, the connections whose time is over, however busy they look."""
         now_seconds = time.monotonic()
         with self._lock:
             for request in [each for each, end_seconds in self._open.items() if end_seconds < now_seconds]:
                 _end(self._open, request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A caller that is silent or gone is no error of ours, and the library would print a trace."""
+        """Says nothing: a silent or lost caller is no error of ours, and the library would print a trace."""
 
 
 def _end(connections: dict[socket.socket, float], request: socket.socket) -> None:

@@ -9,7 +9,7 @@ from services.runtime.settings_error import SettingsError
 
 
 class MetricsListen(BaseModel):
-    """The operations port; anything but loopback demands a certificate of its callers."""
+    """The operations port; anything but loopback asks a certificate of its callers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -26,7 +26,7 @@ class MetricsListen(BaseModel):
         return self
 
     def ssl_context(self) -> ssl.SSLContext | None:
-        """Mutual TLS of the endpoint, or None on loopback."""
+        """Returns mutual TLS of the endpoint, or None on loopback."""
         if self.tls is None:
             return None
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -30,11 +30,11 @@ class _Aliased:
         self._aliases = aliases
 
     def describe(self) -> list[Metric]:
-        """Nothing: a registry that asks would otherwise collect before there is a provider."""
+        """Returns nothing: a registry that asks would otherwise collect before there is a provider."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """The families as they are now."""
+        """Yields the families as they are now."""
         for family in self._inner.collect():
             yield family
             alias = self._aliases.names.get(family.name)

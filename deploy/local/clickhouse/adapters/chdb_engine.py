@@ -6,14 +6,14 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from deploy.local.clickhouse.domain.canonical import tokens
 from deploy.local.clickhouse.domain.errors import UNKNOWN_SETTING, StoreError, of_the_parser
 from deploy.local.clickhouse.domain.ports import Answer
 from deploy.local.clickhouse.domain.vocabulary import EngineFunction, Vocabulary
 
-_SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
+_SETTING_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
 
 
 class ChdbEngine:
@@ -38,7 +38,7 @@ class ChdbEngine:
         self._parsers = {False: _Parser(opened), True: _Parser(self._open())}
 
     def canonical(self, text: str, *, is_writer: bool = False) -> str:
-        """The one statement of `text` as the engine's parser prints it."""
+        """Returns the one statement of `text` as the engine's parser prints it."""
         # A bound parameter is read as tab-separated text, so its special signs are escaped first.
         escaped = text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
         parameters = {"q": escaped.replace("\0", "\\0")}
@@ -48,11 +48,11 @@ class ChdbEngine:
             raise of_the_parser(error) from None
 
     def tree(self, canonical_text: str, parameters: Mapping[str, str], *, is_writer: bool = False) -> str:
-        """The engine's syntax tree of a canonical statement."""
+        """Returns the engine's syntax tree of a canonical statement."""
         return self._parsers[is_writer].run(f"EXPLAIN AST {canonical_text}", parameters, "TSVRaw")
 
     def connect(self, *, is_writer: bool, is_readonly: bool) -> "ChdbConnection":
-        """A fresh connection with the rights of the writer or of a reader."""
+        """Returns a fresh connection with the rights of the writer or of a reader."""
         opened = self._open()
         try:
             _run(opened, f"SET ROLE {'writer' if is_writer else 'reader'}")
@@ -86,7 +86,7 @@ class _Parser:
         _run(opened, "SET readonly = 2")
 
     def run(self, text: str, parameters: Mapping[str, str], output_format: str) -> str:
-        """What the engine prints."""
+        """Returns what the engine prints."""
         with self._lock:
             return _run(self._opened, text, parameters, output_format).decode()
 
@@ -158,7 +158,7 @@ class ChdbConnection:
             return self.query(_with_data(head, data.name, input_format), "TSV", {})
 
     def temporary_bytes(self) -> int:
-        """The memory that its temporary tables hold."""
+        """Returns the memory that its temporary tables hold."""
         return int(
             # Of no rows, the sum of what may be null is null.
             _run(self._opened, "SELECT ifNull(sum(total_bytes), 0) FROM system.tables WHERE is_temporary")
@@ -188,7 +188,7 @@ class ChdbStream:
         self._result = result
 
     def fetch(self) -> bytes:
-        """The next piece, empty at the end."""
+        """Returns the next piece, empty at the end."""
         try:
             while True:
                 piece = self._result.fetch()
@@ -228,7 +228,7 @@ def _vocabulary(opened: Any) -> Vocabulary:
 
 
 def _with_data(head: str, file_name: str, input_format: str) -> str:
-    """The INSERT with its data: `FROM INFILE` stands before SETTINGS, which canonical text spells so."""
+    """Returns the INSERT with its data; `FROM INFILE` stands before SETTINGS, as canonical text spells it."""
     at = next((token.start for token in tokens(head) if token.text == "SETTINGS"), len(head))
     return f"{head[:at].rstrip()} FROM INFILE {_string(file_name)} {head[at:]} FORMAT {input_format}"
 

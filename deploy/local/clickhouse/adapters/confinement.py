@@ -10,26 +10,27 @@ import struct
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 import deploy
 import services
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
-_ASK_VERSION = 1
+_ASK_VERSION: Final = 1
 _PATH_BENEATH, _NET_PORT = 1, 2
-_SET_NO_NEW_PRIVILEGES = 38
+_SET_NO_NEW_PRIVILEGES: Final = 38
 _BIND_TCP, _CONNECT_TCP = 1, 2
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1, 2, 4, 8
-_READ = _EXECUTE | _READ_FILE | _READ_DIR
+_READ: Final = _EXECUTE | _READ_FILE | _READ_DIR
 # Which rights the kernel knows, by the version of its interface: 2 adds links, 3 truncation, 5 devices.
-_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
+_RIGHTS: Final = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 _TRUNCATE, _IOCTL = 1 << 14, 1 << 15
-_OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL
-_NETWORK_SINCE = 4
+_OF_FILES: Final = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL
+_NETWORK_SINCE: Final = 4
 
 # Where interpreters, libraries, time zones and the machine's own figures are.
-_READABLE = (
+_READABLE: Final = (
     "/usr",
     "/lib",
     "/lib64",
@@ -54,11 +55,11 @@ _READABLE = (
     "/dev/urandom",
     "/dev/zero",
 )
-_WRITABLE = ("/dev/null",)
+_WRITABLE: Final = ("/dev/null",)
 
 
 def confine(folder: Path, writable: Iterable[Path], port: int) -> bool:
-    """From now on this thread and those it starts reach only programs, `folder`, and bind only `port`.
+    """Confines this thread and those that it starts to programs, `folder` and binding `port`.
 
     Of `folder` only `writable` can be changed.
     False where the kernel has no Landlock; nothing is confined then. Call it before any thread starts.
@@ -88,7 +89,7 @@ def confine(folder: Path, writable: Iterable[Path], port: int) -> bool:
 
 
 def _programs(folder: Path) -> list[Path]:
-    """Interpreter, libraries and our packages; nothing that holds `folder`, whose neighbours are secrets."""
+    """Returns where programs are: nothing that holds `folder`, whose neighbours are secrets."""
     entries = {sys.prefix, sys.base_prefix, sys.exec_prefix, *sys.path, *_READABLE} - {""}
     paths = [Path(entry).resolve() for entry in entries]
     ours = [Path(package.__path__[0]).resolve() for package in (deploy, services)]

@@ -3,6 +3,7 @@
 import os
 import shutil
 from pathlib import Path
+from typing import Final
 from xml.sax.saxutils import escape
 
 from deploy.local.clickhouse.domain.statement import LARGEST_GROWTH
@@ -10,7 +11,7 @@ from services.runtime import file_lock
 
 # A value that no client can change, in either profile: what reads or writes a file, opens an address,
 # evaluates an expression, or switches the language that the statement check understands.
-_CONSTANTS = {
+_CONSTANTS: Final = {
     "additional_result_filter": "",
     "allow_introspection_functions": "0",
     "async_insert": "0",
@@ -27,9 +28,9 @@ _CONSTANTS = {
 }
 
 
-_ROOM_FOR_EXPLAIN = 4096
-_MOST_THREADS = 64
-_THREADS = ("max_threads", "max_insert_threads", "max_final_threads", "max_parsing_threads")
+_ROOM_FOR_EXPLAIN: Final = 4096
+_MOST_THREADS: Final = 64
+_THREADS: Final = ("max_threads", "max_insert_threads", "max_final_threads", "max_parsing_threads")
 
 
 class FolderUnusableError(Exception):

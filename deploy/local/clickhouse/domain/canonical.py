@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 # Every alternative is possessive: no text makes the scan go back, so its time grows with its length only.
-_TOKEN = re.compile(
+_TOKEN: Final = re.compile(
     r"""
       (?P<gap>\s++ | --[^\n]*+\n?+ | \#[\ !][^\n]*+\n?+ | /\*.*?(?:\*/|\Z))
     | (?P<string>'(?:[^'\\]++ | \\. | '')*+ (?:' | \\?+\Z))
@@ -15,7 +15,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_ESCAPES = {"'": re.compile(r"\\(.?)|'(')", re.DOTALL), "`": re.compile(r"\\(.?)|`(`)", re.DOTALL)}
+_ESCAPES: Final = {"'": re.compile(r"\\(.?)|'(')", re.DOTALL), "`": re.compile(r"\\(.?)|`(`)", re.DOTALL)}
 _ESCAPES['"'] = re.compile(r'\\(.?)|"(")', re.DOTALL)
 
 
@@ -28,7 +28,7 @@ class Token(NamedTuple):
     end: int
 
     def is_word(self, word: str) -> bool:
-        """Whether this is `word`, in any case and without quotes."""
+        """Returns whether this is `word`, in any case and without quotes."""
         return self.kind == "word" and self.text.upper() == word
 
     @property
@@ -38,7 +38,7 @@ class Token(NamedTuple):
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """The tokens of `text`, lazily, comments and space left out; an unclosed quote runs to the end."""
+    """Yields the tokens of `text`, comments and space left out; an unclosed quote runs to the end."""
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup
         if kind == "word":

@@ -5,10 +5,11 @@ import binascii
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from deploy.local.clickhouse.domain.errors import AUTHENTICATION_FAILED, StoreError
 
-READER_NAME = "default"
+READER_NAME: Final = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Writer:
 
 
 def credentials_of(headers: Mapping[str, str], query: Mapping[str, str]) -> Credentials:
-    """The credentials of a request: ClickHouse's headers, else Basic, else the URL, else the reader's."""
+    """Returns a request's credentials: ClickHouse's headers, else Basic, else the URL, else the reader's."""
     if "x-clickhouse-user" in headers or "x-clickhouse-key" in headers:
         return Credentials(
             headers.get("x-clickhouse-user") or READER_NAME, headers.get("x-clickhouse-key", "")
@@ -42,7 +43,7 @@ def credentials_of(headers: Mapping[str, str], query: Mapping[str, str]) -> Cred
 
 
 def is_writer(given: Credentials, writer: Writer) -> bool:
-    """True for the writer, False for a reader; raises StoreError 516 for anybody else."""
+    """Returns True for the writer, False for a reader; raises StoreError 516 for anybody else."""
     has_name = hmac.compare_digest(given.user.encode(), writer.name.encode())
     has_password = hmac.compare_digest(given.password.encode(), writer.password.encode())
     if has_name and has_password:

@@ -1,29 +1,30 @@
 """ClickHouse's numbered errors: how they read and which HTTP status carries them."""
 
 import re
+from typing import Final
 
-SYNTAX_ERROR = 62
-READONLY = 164
-QUERY_IS_TOO_LARGE = 619
-NOT_IMPLEMENTED = 48
-BAD_ARGUMENTS = 36
-TOO_LARGE_BODY = 131
-UNKNOWN_SETTING = 115
-TIMEOUT_EXCEEDED = 159
-SOCKET_TIMEOUT = 209
-TOO_MANY_QUERIES = 202
-MEMORY_LIMIT_EXCEEDED = 241
-SESSION_NOT_FOUND = 372
-SESSION_IS_LOCKED = 373
-SETTING_CONSTRAINT_VIOLATION = 452
-ACCESS_DENIED = 497
-AUTHENTICATION_FAILED = 516
-UNKNOWN_EXCEPTION = 1002
-INVALID_SESSION_TIMEOUT = 374
-UNKNOWN_COMPRESSION_METHOD = 89
-CHECKSUM_DOESNT_MATCH = 40
+SYNTAX_ERROR: Final = 62
+READONLY: Final = 164
+QUERY_IS_TOO_LARGE: Final = 619
+NOT_IMPLEMENTED: Final = 48
+BAD_ARGUMENTS: Final = 36
+TOO_LARGE_BODY: Final = 131
+UNKNOWN_SETTING: Final = 115
+TIMEOUT_EXCEEDED: Final = 159
+SOCKET_TIMEOUT: Final = 209
+TOO_MANY_QUERIES: Final = 202
+MEMORY_LIMIT_EXCEEDED: Final = 241
+SESSION_NOT_FOUND: Final = 372
+SESSION_IS_LOCKED: Final = 373
+SETTING_CONSTRAINT_VIOLATION: Final = 452
+ACCESS_DENIED: Final = 497
+AUTHENTICATION_FAILED: Final = 516
+UNKNOWN_EXCEPTION: Final = 1002
+INVALID_SESSION_TIMEOUT: Final = 374
+UNKNOWN_COMPRESSION_METHOD: Final = 89
+CHECKSUM_DOESNT_MATCH: Final = 40
 
-_NAMES = {
+_NAMES: Final = {
     36: "BAD_ARGUMENTS",
     40: "CHECKSUM_DOESNT_MATCH",
     48: "NOT_IMPLEMENTED",
@@ -45,10 +46,10 @@ _NAMES = {
     619: "QUERY_IS_TOO_LARGE",
     1002: "UNKNOWN_EXCEPTION",
 }
-_FORBIDDEN = frozenset({192, 193, 497, 512, 516})
+_FORBIDDEN: Final = frozenset({192, 193, 497, 512, 516})
 # With those that a server answers with 500 although asking again is no use: too deep (306), too slow to
 # parse (718).
-_BAD_REQUEST = frozenset(
+_BAD_REQUEST: Final = frozenset(
     {
         6,
         8,
@@ -78,8 +79,8 @@ _BAD_REQUEST = frozenset(
         718,
     }
 )
-_NOT_FOUND = frozenset({46, 47, 50, 56, 60, 63, 73, 78, 81, 106, 115, 336, 511})
-_STATUS = {
+_NOT_FOUND: Final = frozenset({46, 47, 50, 56, 60, 63, 73, 78, 81, 106, 115, 336, 511})
+_STATUS: Final = {
     131: 413,
     619: 413,
     48: 501,
@@ -90,9 +91,9 @@ _STATUS = {
     159: 408,
     194: 401,
 }
-_NAME_AT_THE_END = re.compile(r" \([A-Z_]+\)\s*\Z")
-_HINT = re.compile(r"Consider rising \w+ parameter")
-_CODE = re.compile(r"Code: (\d+)\.")
+_NAME_AT_THE_END: Final = re.compile(r" \([A-Z_]+\)\s*\Z")
+_HINT: Final = re.compile(r"Consider rising \w+ parameter")
+_CODE: Final = re.compile(r"Code: (\d+)\.")
 
 
 class StoreError(Exception):
@@ -105,12 +106,12 @@ class StoreError(Exception):
 
     @classmethod
     def refused(cls, code: int, sentence: str) -> "StoreError":
-        """An error of this front, worded as the engine words its own."""
+        """Returns an error of this front, worded as the engine words its own."""
         return cls(code, f"Code: {code}. DB::Exception: {sentence} ({_NAMES[code]})")
 
     @classmethod
     def of_engine(cls, text: str) -> "StoreError":
-        """An error that the engine raised; its first code counts, its text goes to the client as it is."""
+        """Returns an error that the engine raised; its first code counts, its text goes on as it is."""
         start = text.find("Code: ")
         match = _CODE.search(text)
         if match is None:
@@ -119,7 +120,7 @@ class StoreError(Exception):
 
 
 def of_the_parser(error: StoreError) -> StoreError:
-    """An error of parsing a client's text, without this front's own query around it and its whole copy.
+    """Returns an error of parsing a client's text, without this front's query around it and its copy.
 
     Its hint to raise a bound is dropped: the bounds of parsing are constant, and a shorter query helps.
     """
@@ -131,13 +132,13 @@ def of_the_parser(error: StoreError) -> StoreError:
 
 
 def too_large(max_bytes: int, setting: str = "") -> StoreError:
-    """The error of a body over its bound, which is called `setting` if one setting alone decides it."""
+    """Returns the error of a body over its bound, called `setting` if one setting alone decides it."""
     bound = f"{setting} = {max_bytes}" if setting else f"{max_bytes} bytes"
     return StoreError.refused(TOO_LARGE_BODY, f"The body of the request is larger than {bound}.")
 
 
 def http_status(code: int) -> int:
-    """The HTTP status with which a ClickHouse server carries the error `code`."""
+    """Returns the HTTP status with which a ClickHouse server carries the error `code`."""
     if code in _FORBIDDEN:
         return 403
     if code in _BAD_REQUEST:

@@ -4,7 +4,7 @@ import ipaddress
 
 
 def is_loopback_host(header: str) -> bool:
-    """Whether a Host header names the loopback, with or without a port."""
+    """Returns whether a Host header names the loopback, with or without a port."""
     host = header.strip().lower()
     if host.startswith("["):
         host = host[1:].partition("]")[0]

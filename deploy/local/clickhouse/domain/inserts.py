@@ -1,10 +1,11 @@
 """Where the statement of an INSERT ends and its data begins."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from deploy.local.clickhouse.domain.canonical import Token, tokens
 
-_HEAD_BYTES = 65_536
+_HEAD_BYTES: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class SplitInsert:
 
 
 def split_insert(body: bytes) -> SplitInsert | None:
-    """The two parts of `body` if it is an INSERT that data follows, else None.
+    """Returns the two parts of `body` if it is an INSERT that data follows, else None.
 
     Only the statement part is parsed and run; a wrong split can therefore never run unchecked text.
     """

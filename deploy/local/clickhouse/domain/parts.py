@@ -1,6 +1,8 @@
 """Kinds of statements and of their parts, as the engine's tree names them, by who may use them."""
 
-READER_KINDS = frozenset(
+from typing import Final
+
+READER_KINDS: Final = frozenset(
     {
         "CheckGrantQuery",
         "CreateQuery",  # a temporary table
@@ -29,7 +31,7 @@ READER_KINDS = frozenset(
         "UseQuery",
     }
 )
-WRITER_KINDS = READER_KINDS | {
+WRITER_KINDS: Final = READER_KINDS | {
     "AlterQuery",
     "CheckQuery",
     "DeleteQuery",
@@ -42,7 +44,7 @@ WRITER_KINDS = READER_KINDS | {
     "UpdateQuery",
 }
 # What a statement of a reader may be made of. A part of a later engine is refused until it is added here.
-READER_PARTS = frozenset(
+READER_PARTS: Final = frozenset(
     {
         "ASTObjectTypeArgument",
         "ArrayJoin",

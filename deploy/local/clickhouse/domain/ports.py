@@ -24,7 +24,7 @@ class Stream(Protocol):
     """A result in pieces."""
 
     def fetch(self) -> bytes:
-        """The next piece, empty at the end; raises StoreError."""
+        """Returns the next piece, empty at the end; raises StoreError."""
         ...
 
     def close(self) -> None:
@@ -59,7 +59,7 @@ class Connection(Protocol):
         ...
 
     def temporary_bytes(self) -> int:
-        """The memory that its temporary tables hold; raises StoreError."""
+        """Returns the memory that its temporary tables hold; raises StoreError."""
         ...
 
     def close(self) -> None:
@@ -91,18 +91,18 @@ class Engine(Protocol):
         ...
 
     def canonical(self, text: str, *, is_writer: bool = False) -> str:
-        """The one statement of `text` as the engine's parser prints it; raises StoreError.
+        """Returns the one statement of `text` as the engine's parser prints it; raises StoreError.
 
         The parser gives up by bounds of depth and of steps; the writer's waits for no reader's.
         """
         ...
 
     def tree(self, canonical_text: str, parameters: Mapping[str, str], *, is_writer: bool = False) -> str:
-        """The engine's syntax tree of a canonical statement; raises StoreError."""
+        """Returns the engine's syntax tree of a canonical statement; raises StoreError."""
         ...
 
     def connect(self, *, is_writer: bool, is_readonly: bool) -> Connection:
-        """A fresh connection with the rights of the writer or of a reader."""
+        """Returns a fresh connection with the rights of the writer or of a reader."""
         ...
 
     def close(self) -> None:

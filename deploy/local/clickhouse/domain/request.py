@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from deploy.local.clickhouse.domain.errors import (
     ACCESS_DENIED,
@@ -13,7 +14,7 @@ from deploy.local.clickhouse.domain.errors import (
 from deploy.local.clickhouse.domain.settings_names import is_allowed_setting, is_ignored_setting
 
 # The HTTP interface's own parameters: never settings of the engine, and those without a use here are ignored.
-_OWN = frozenset(
+_OWN: Final = frozenset(
     {
         "add_http_cors_header",
         "buffer_size",
@@ -40,9 +41,9 @@ _OWN = frozenset(
         "wait_end_of_query",
     }
 )
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
-_SETTING = re.compile(r"[a-z][a-z0-9_]{0,79}\Z")
-_QUERY_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}\Z")
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*\Z")
+_SETTING: Final = re.compile(r"[a-z][a-z0-9_]{0,79}\Z")
+_QUERY_ID: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def parse_request(
     session_timeout_seconds: float,
     most: Mapping[str, int] | None = None,
 ) -> QueryRequest:
-    """The request that URL and form `fields` and lower-case `headers` describe; raises StoreError.
+    """Returns the request that URL and form `fields` and lower-case `headers` describe; raises StoreError.
 
     `most` has, by a limit's name, the largest value that the engine takes. A client that asks for more, or
     for no limit, gets that one: drivers derive such limits from their callers' deadlines.
@@ -119,7 +120,7 @@ def parse_request(
 
 
 def _shown(name: str) -> str:
-    """The name, where it can be one of a setting; it is the client's own text otherwise."""
+    """Returns the name, where it can be one of a setting; it is the client's own text otherwise."""
     return name if _SETTING.match(name) else "in the URL"
 
 

@@ -1,6 +1,7 @@
 """Sessions: connections that outlive a request, found by the id that a client chose."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from deploy.local.clickhouse.domain.errors import (
     MEMORY_LIMIT_EXCEEDED,
@@ -12,7 +13,7 @@ from deploy.local.clickhouse.domain.errors import (
 from deploy.local.clickhouse.domain.ports import Connection
 from deploy.local.clickhouse.domain.request import SessionRequest
 
-_SESSIONS_OF_A_TOTAL = 4
+_SESSIONS_OF_A_TOTAL: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,8 @@ class Sessions:
     """The open sessions, a bounded number. Not thread-safe: it belongs to the event loop.
 
     Readers share them and the ids, as clients of one ClickHouse user do; the writer has its own. Where all
-    are taken, the one that has been idle for longest makes way, so that whoever opens many and leaves them
-    keeps nobody out.
+    are taken, the one that has been idle for longest makes way: one who opens many and leaves them keeps nobody
+    out.
     """
 
     def __init__(self, max_sessions: int) -> None:
@@ -53,7 +54,7 @@ class Sessions:
         return len(self._open)
 
     def take(self, asked: SessionRequest, *, is_readonly: bool) -> Session:
-        """The session that is asked for, now busy; a new one has no connection yet. Raises StoreError."""
+        """Returns the session that is asked for, now busy; raises StoreError. A new one has no connection."""
         key = (is_readonly, asked.id)
         found = self._open.get(key)
         if found is not None and found.is_busy:

@@ -1,7 +1,9 @@
 """Which settings a client may give, and which are taken without effect; every other one is refused."""
 
+from typing import Final
+
 # Families that only shape performance, limits, types and output. The profile bounds the limits.
-_ALLOWED_PREFIXES = (
+_ALLOWED_PREFIXES: Final = (
     "aggregat",
     "any_join_",
     "cast_",
@@ -39,7 +41,7 @@ _ALLOWED_PREFIXES = (
     "union_default_mode",
     "use_",
 )
-_ALLOWED = frozenset(
+_ALLOWED: Final = frozenset(
     {
         "allow_ddl",
         "allow_experimental_analyzer",
@@ -66,7 +68,7 @@ _ALLOWED = frozenset(
 )
 # What drivers and BI tools send to every server: about other machines, logs, time-outs of connections and
 # versions, of which there are none here. They change no result and are not given to the engine.
-_IGNORED = frozenset(
+_IGNORED: Final = frozenset(
     {
         "allow_experimental_parallel_reading_from_replicas",
         "allow_suspicious_types_in_group_by",
@@ -105,9 +107,15 @@ _IGNORED = frozenset(
         "workload",
     }
 )
-_IGNORED_PREFIXES = ("distributed_", "http_", "parallel_replicas", "async_query_sending", "send_profile")
+_IGNORED_PREFIXES: Final = (
+    "distributed_",
+    "http_",
+    "parallel_replicas",
+    "async_query_sending",
+    "send_profile",
+)
 # In an allowed family, but able to name a file, an address, a schema or an expression.
-_REFUSED = frozenset(
+_REFUSED: Final = frozenset(
     {
         "count_distinct_implementation",
         "input_format_record_errors_file_path",
@@ -118,7 +126,7 @@ _REFUSED = frozenset(
     }
 )
 # "_for_user" and "_for_all_users" are limits of all together, the writer too: the engine knows one user.
-_REFUSED_PARTS = (
+_REFUSED_PARTS: Final = (
     "_for_user",
     "_for_all_users",
     "_path",
@@ -130,11 +138,11 @@ _REFUSED_PARTS = (
     "dialect",
 )
 # The schema of Protobuf data is the pipeline's to give, as text; `format_schema_source` stays at string.
-_WRITER_ONLY = frozenset({"format_schema", "format_schema_message_name", "format_schema_source"})
+_WRITER_ONLY: Final = frozenset({"format_schema", "format_schema_message_name", "format_schema_source"})
 
 
 def is_allowed_setting(name: str, *, is_writer: bool) -> bool:
-    """Whether a client may give the engine setting `name`."""
+    """Returns whether a client may give the engine setting `name`."""
     if name in _WRITER_ONLY:
         return is_writer
     if name in _REFUSED or any(part in name for part in _REFUSED_PARTS):
@@ -143,5 +151,5 @@ def is_allowed_setting(name: str, *, is_writer: bool) -> bool:
 
 
 def is_ignored_setting(name: str) -> bool:
-    """Whether the setting `name` is accepted and has no effect here."""
+    """Returns whether the setting `name` is accepted and has no effect here."""
     return name in _IGNORED or name.startswith(_IGNORED_PREFIXES)

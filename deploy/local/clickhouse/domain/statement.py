@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from deploy.local.clickhouse.domain.canonical import Token, tokens
 from deploy.local.clickhouse.domain.errors import ACCESS_DENIED, READONLY, StoreError
@@ -23,12 +24,12 @@ from deploy.local.clickhouse.domain.vocabulary import (
     is_refused_engine,
 )
 
-_SYSTEM_VERBS = frozenset({"FLUSH", "START", "STOP", "SYNC", "WAIT"})
-_SYSTEM = "system"
+_SYSTEM_VERBS: Final = frozenset({"FLUSH", "START", "STOP", "SYNC", "WAIT"})
+_SYSTEM: Final = "system"
 # How many times as long as what was sent the canonical text may be.
-LARGEST_GROWTH = 2
+LARGEST_GROWTH: Final = 2
 # Functions whose second argument may be a table or a table function.
-_IN = frozenset(
+_IN: Final = frozenset(
     f"{where}{null}{word}{ending}"
     for where in ("", "global")
     for null in ("", "null", "notnull")
@@ -37,7 +38,7 @@ _IN = frozenset(
 )
 
 
-_LINE_END = re.compile(r"(?<!\\)((?:\\\\)*)\\[nr]")
+_LINE_END: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\[nr]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Statement:
 
 
 def names_by_parameter(text: str) -> bool:
-    """Whether a parameter of canonical `text` can be a name in it."""
+    """Returns whether a parameter of canonical `text` can be a name in it."""
     return "Identifier" in text
 
 
@@ -96,7 +97,7 @@ def check_text(text: str, *, is_writer: bool, vocabulary: Vocabulary) -> None:
 
 
 def check_tree(text: str, tree: str, *, is_writer: bool, vocabulary: Vocabulary) -> Statement:
-    """The statement that `text` is, from the engine's tree of it; raises StoreError if it may not run."""
+    """Returns the statement that `text` is, by the engine's tree of it; StoreError if it may not run."""
     kind = tree.split("\n", 1)[0].split(" ", 1)[0]
     if kind not in (WRITER_KINDS if is_writer else READER_KINDS):
         if kind in WRITER_KINDS:
@@ -121,7 +122,7 @@ def check_parameters(parameters: Iterable[str], *, is_writer: bool, vocabulary: 
 
 
 def with_flat_names(text: str) -> str:
-    """Canonical `text` without line ends in its names, which the printed tree would not mark as such."""
+    """Returns canonical `text` without line ends in its names, which the printed tree would not mark."""
     pieces, at = [], 0
     for token in tokens(text):
         if token.kind == "quoted" and "\\" in text[token.start : token.end]:
@@ -186,7 +187,7 @@ def _check_nodes(found: Iterable[Node], kind: str, *, is_writer: bool, vocabular
 
 
 def _check_unseen(found: Sequence[Token], parts: Iterable[Node], vocabulary: Vocabulary) -> None:
-    """Where the tree leaves a call out, nobody can say whether it is of a function or of a table function."""
+    """Refuses calls that the tree leaves out: they may be of a function or of a table function."""
     called = Counter(
         token.text.lower() for token, after in _pairs(found) if after.kind == "(" and token.is_name
     )
@@ -222,7 +223,7 @@ def _check_readers_part(node: Node, kind: str) -> None:
 
 
 def _is_table(node: Node, vocabulary: Vocabulary) -> bool:
-    """Whether a function stands where a table is named: FROM, DESCRIBE, CREATE ... AS, on the right of IN."""
+    """Returns whether a function stands where a table does: FROM, DESCRIBE, CREATE ... AS, right of IN."""
     if node.parent_kind in ("TableExpression", "CreateQuery"):
         return True
     over = node.above.above if node.above else None

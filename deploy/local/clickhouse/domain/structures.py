@@ -8,7 +8,7 @@ _OPEN, _CLOSE = "(", ")"
 
 
 def has_only_plain_values(found: Sequence[Token]) -> bool:
-    """Whether every call of `values` begins with rows, or with a text of names and types only.
+    """Returns whether every call of `values` begins with rows, or with a text of names and types only.
 
     A structure may hold DEFAULT and ALIAS expressions, which no other check would see, and an expression in
     its place may make such a text.
@@ -31,7 +31,7 @@ def _is_plain(first: Token, after: Token) -> bool:
 
 
 def is_plain_structure(text: str) -> bool:
-    """Whether `text` is a list of `name Type`, where a type is a word and perhaps brackets after it."""
+    """Returns whether `text` is a list of `name Type`; a type is a word and perhaps brackets after it."""
     columns: list[list[Token]] = [[]]
     depth = 0
     for token in tokens(text):

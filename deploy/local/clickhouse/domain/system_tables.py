@@ -1,8 +1,10 @@
 """Which tables of the database `system` a reader may read."""
 
+from typing import Final
+
 # What clients ask for to know the store's shape. The other tables of `system` show what others do: their
 # queries, what an error quoted of them, their memory.
-_READER_TABLES = frozenset(
+_READER_TABLES: Final = frozenset(
     {
         "aggregate_function_combinators",
         "build_options",
@@ -41,5 +43,5 @@ _READER_TABLES = frozenset(
 
 
 def is_hidden_system_table(name: str) -> bool:
-    """Whether a reader may not read the table `name` of `system`."""
+    """Returns whether a reader may not read the table `name` of `system`."""
     return name not in _READER_TABLES

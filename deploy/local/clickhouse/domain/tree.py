@@ -1,10 +1,10 @@
 """The engine's syntax tree of a statement, as `EXPLAIN AST` prints it: one line a node, indented by depth."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 # Nodes whose kind is two words.
-_OF_TWO_WORDS = ("Columns definition", "Storage definition", "Dictionary definition")
+_OF_TWO_WORDS: Final = ("Columns definition", "Storage definition", "Dictionary definition")
 
 
 class Node(NamedTuple):
@@ -21,7 +21,7 @@ class Node(NamedTuple):
 
 
 def nodes(tree: str) -> Iterator[Node]:
-    """Every node with the one above it, in one pass: the way up is kept and never walked again."""
+    """Yields every node with the one above it, in one pass: the way up is kept and never walked again."""
     path: list[tuple[int, Node]] = []
     # Not splitlines: a text in a literal may hold what only Unicode takes for a line end.
     for line in tree.split("\n"):

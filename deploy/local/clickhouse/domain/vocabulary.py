@@ -6,9 +6,10 @@ a later version of the engine stays out until somebody has looked at it.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 # Categories of `system.functions` that only compute.
-_COMPUTING = frozenset(
+_COMPUTING: Final = frozenset(
     {
         "Aggregate Functions",
         "Arithmetic",
@@ -48,7 +49,7 @@ _COMPUTING = frozenset(
     }
 )
 # Functions of the other categories that only compute or say something about the query itself.
-_HARMLESS = frozenset(
+_HARMLESS: Final = frozenset(
     {
         "_cast",
         "bar",
@@ -150,21 +151,21 @@ _HARMLESS = frozenset(
 # Table functions that take no structure text: a structure can hold DEFAULT and ALIAS expressions. The text
 # of `values`, which drivers need for their metadata, is read apart. `merge` takes names of tables as texts,
 # so it is the writer's.
-_READER_TABLE_FUNCTIONS = frozenset(
+_READER_TABLE_FUNCTIONS: Final = frozenset(
     {"generate_series", "generateseries", "numbers", "numbers_mt", "primes", "view", "zeros", "zeros_mt"}
 ) | {"values"}
-_WRITER_TABLE_FUNCTIONS = _READER_TABLE_FUNCTIONS | {"merge"}
+_WRITER_TABLE_FUNCTIONS: Final = _READER_TABLE_FUNCTIONS | {"merge"}
 # Engines of temporary tables; the others keep rows on the disk, or take names of tables.
-_READER_ENGINES = frozenset({"Memory", "Null"})
-_WRITER_ENGINES = frozenset(
+_READER_ENGINES: Final = frozenset({"Memory", "Null"})
+_WRITER_ENGINES: Final = frozenset(
     {"Memory", "Null", "Log", "TinyLog", "StripeLog", "Set", "Join", "Buffer", "Atomic"}
 )
 # Functions that reach outside the store and can be called by name alone, as in `arrayMap(file, ...)`.
-_OUTSIDE_BY_NAME = frozenset({"file", "catboostevaluate"}) | {
+_OUTSIDE_BY_NAME: Final = frozenset({"file", "catboostevaluate"}) | {
     f"ai{verb}"
     for verb in ("classify", "embed", "extract", "filter", "generate", "redact", "similarity", "translate")
 }
-_OUTSIDE = _OUTSIDE_BY_NAME | {"disk", "eval", "executable", "filesystem", "python"}
+_OUTSIDE: Final = _OUTSIDE_BY_NAME | {"disk", "eval", "executable", "filesystem", "python"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,7 @@ class Vocabulary:
     def of(
         cls, settings: Iterable[str], functions: Iterable[EngineFunction], table_functions: Iterable[str]
     ) -> "Vocabulary":
-        """The vocabulary of an engine with these lists."""
+        """Returns the vocabulary of an engine with these lists."""
         rows = list(functions)
         known = frozenset(row.name.lower() for row in rows)
         hidden = known - _harmless(rows)
@@ -203,37 +204,37 @@ class Vocabulary:
         return cls(frozenset(settings), tables, hidden, known, calls)
 
     def is_refused_call(self, name: str, *, is_writer: bool) -> bool:
-        """Whether `name` may not stand before a bracket, wherever that is."""
+        """Returns whether `name` may not stand before a bracket, wherever that is."""
         return name.lower() in self._refused_calls.get(is_writer, _OUTSIDE)
 
     def is_refused_name(self, name: str, *, is_writer: bool) -> bool:
-        """Whether `name` may not stand alone either: a function can be handed over by its name."""
+        """Returns whether `name` may not stand alone either: a function can be handed over by its name."""
         lower = name.lower()
         return lower in _OUTSIDE_BY_NAME or (not is_writer and lower in self._hidden_functions)
 
     def is_table_function(self, name: str) -> bool:
-        """Whether the engine has a table function `name`."""
+        """Returns whether the engine has a table function `name`."""
         return name.lower() in self.table_functions
 
     def is_ambiguous(self, name: str) -> bool:
-        """Whether `name` is both a function and a table function that takes a structure."""
+        """Returns whether `name` is both a function and a table function that takes a structure."""
         is_both = self.is_table_function(name) and name.lower() in self._functions
         return is_both and name.lower() not in _WRITER_TABLE_FUNCTIONS
 
     def is_refused_table_function(self, name: str, *, is_writer: bool) -> bool:
-        """Whether `name` may not stand where a table is read."""
+        """Returns whether `name` may not stand where a table is read."""
         return name.lower() not in (_WRITER_TABLE_FUNCTIONS if is_writer else _READER_TABLE_FUNCTIONS)
 
 
 def is_refused_engine(name: str, *, is_writer: bool) -> bool:
-    """Whether a table or database may not have the engine `name`."""
+    """Returns whether a table or database may not have the engine `name`."""
     if is_writer:
         return not (name in _WRITER_ENGINES or name.endswith("MergeTree"))
     return name not in _READER_ENGINES
 
 
 def _harmless(rows: Iterable[EngineFunction]) -> frozenset[str]:
-    """The functions that a reader may call; an alias is what it stands for.
+    """Returns the functions that a reader may call; an alias is what it stands for.
 
     Of two names that differ in case both must be harmless.
     """

@@ -3,14 +3,15 @@
 import json
 import secrets
 import string
+from typing import Final
 
 from starlette.responses import Response
 
 from deploy.local.clickhouse.domain.errors import StoreError, http_status
 from deploy.local.clickhouse.domain.ports import Answer
 
-DISPLAY_NAME = "comptoir"
-_CONTENT_TYPES = {
+DISPLAY_NAME: Final = "comptoir"
+_CONTENT_TYPES: Final = {
     "CSV": "text/csv; charset=UTF-8; header=absent",
     "CSVWithNames": "text/csv; charset=UTF-8; header=present",
     "CSVWithNamesAndTypes": "text/csv; charset=UTF-8; header=present",
@@ -24,19 +25,30 @@ _CONTENT_TYPES = {
     "TabSeparated": "text/tab-separated-values; charset=UTF-8",
     "TSV": "text/tab-separated-values; charset=UTF-8",
 }
-_TAG_SIGNS = string.ascii_lowercase
-_BINARY = ("Native", "RowBinary", "Parquet", "Arrow", "ORC", "Avro", "MsgPack", "Protobuf", "BSON", "Npy")
+_TAG_SIGNS: Final = string.ascii_lowercase
+_BINARY: Final = (
+    "Native",
+    "RowBinary",
+    "Parquet",
+    "Arrow",
+    "ORC",
+    "Avro",
+    "MsgPack",
+    "Protobuf",
+    "BSON",
+    "Npy",
+)
 
 
 def content_type(output_format: str) -> str:
-    """The content type of a format, as ClickHouse sends it."""
+    """Returns the content type of a format, as ClickHouse sends it."""
     if output_format.startswith(_BINARY):
         return "application/octet-stream"
     return _CONTENT_TYPES.get(output_format, "text/plain; charset=UTF-8")
 
 
 def answer_headers(query_id: str, timezone: str, output_format: str = "") -> dict[str, str]:
-    """The headers of every answer to a query."""
+    """Returns the headers of every answer to a query."""
     headers = {
         "X-ClickHouse-Server-Display-Name": DISPLAY_NAME,
         "X-ClickHouse-Query-Id": query_id,
@@ -49,7 +61,7 @@ def answer_headers(query_id: str, timezone: str, output_format: str = "") -> dic
 
 
 def summary(answer: Answer) -> str:
-    """The X-ClickHouse-Summary of an answer; every number is a string there."""
+    """Returns the X-ClickHouse-Summary of an answer; every number is a string there."""
     return json.dumps(
         {
             "read_rows": str(answer.read_rows),
@@ -66,13 +78,13 @@ def summary(answer: Answer) -> str:
 
 
 def error_text(error: StoreError, version: str) -> str:
-    """The one line of an error, with the version where the engine left it out."""
+    """Returns the one line of an error, with the version where the engine left it out."""
     message = error.message.rstrip()
     return f"{message}\n" if "(version " in message else f"{message} (version {version})\n"
 
 
 def error_response(error: StoreError, version: str, headers: dict[str, str] | None = None) -> Response:
-    """An error before the first byte of a result."""
+    """Returns an error before the first byte of a result."""
     status = http_status(error.code)
     extra = {"WWW-Authenticate": 'Basic realm="ClickHouse"'} if status == 401 else {}  # noqa: PLR2004
     return Response(
@@ -88,12 +100,12 @@ def error_response(error: StoreError, version: str, headers: dict[str, str] | No
 
 
 def exception_tag() -> str:
-    """A fresh tag that marks an error inside a result that already began."""
+    """Returns a fresh tag that marks an error inside a result that already began."""
     return "".join(secrets.choice(_TAG_SIGNS) for _ in range(16))
 
 
 def late_error(error: StoreError, version: str, tag: str) -> bytes:
-    """An error after the first byte, as ClickHouse frames it at the end of the body."""
+    """Returns an error after the first byte, as ClickHouse frames it at the end of the body."""
     message = error_text(error, version).encode()
     head, foot = f"\r\n__exception__\r\n{tag}\r\n", f"{len(message)} {tag}\r\n__exception__\r\n"
     return head.encode() + message + foot.encode()

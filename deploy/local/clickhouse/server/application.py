@@ -2,6 +2,7 @@
 
 import uuid
 from contextlib import AsyncExitStack
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -25,7 +26,7 @@ from services.kernel.clock import Clock
 from services.runtime import logs
 
 # One block after another in these formats is one longer result; every other has a head or a foot.
-_JOINABLE = frozenset(
+_JOINABLE: Final = frozenset(
     {
         "CSV",
         "JSONCompactEachRow",
@@ -42,7 +43,7 @@ _JOINABLE = frozenset(
         "TabSeparatedRaw",
     }
 )
-_DEFAULT_FORMAT = "TabSeparated"
+_DEFAULT_FORMAT: Final = "TabSeparated"
 _log = logs.get_logger(__name__)
 
 
@@ -59,7 +60,7 @@ class Front:
         self._clock = clock
 
     def application(self) -> Starlette:
-        """The routes of the interface."""
+        """Returns the routes of the interface."""
         return Starlette(
             routes=[
                 Route("/ping", _ok, methods=["GET", "HEAD"]),
@@ -152,7 +153,7 @@ class Front:
 
 
 def _joined(outer: AsyncExitStack, inner: AsyncExitStack) -> AsyncExitStack:
-    """Everything that both own, to be given back in the opposite order of its taking."""
+    """Returns everything that both own, to be given back in the opposite order of its taking."""
     joined, given_back_first = outer.pop_all(), inner.pop_all()
     joined.push_async_exit(given_back_first)
     return joined

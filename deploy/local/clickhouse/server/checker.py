@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from typing import Final
 
 from deploy.local.clickhouse.domain.errors import QUERY_IS_TOO_LARGE, SYNTAX_ERROR, StoreError
 from deploy.local.clickhouse.domain.ports import Engine
@@ -16,7 +17,7 @@ from deploy.local.clickhouse.domain.statement import (
     with_flat_names,
 )
 
-_LARGEST_REMEMBERED = 8192
+_LARGEST_REMEMBERED: Final = 8192
 
 
 class StatementChecker:
@@ -30,7 +31,7 @@ class StatementChecker:
         self._passed: OrderedDict[tuple[str, bool], Statement] = OrderedDict()
 
     def known(self, text: str, *, is_writer: bool) -> Statement | None:
-        """The statement of a text that passed before, without asking the engine."""
+        """Returns the statement of a text that passed before, without asking the engine."""
         with self._lock:
             passed = self._passed.get((text, is_writer))
             if passed is not None:
@@ -38,7 +39,7 @@ class StatementChecker:
         return passed
 
     def check(self, text: str, parameters: Mapping[str, str], *, is_writer: bool) -> Statement:
-        """The statement of `text`; StoreError if it is not exactly one or may not run."""
+        """Returns the statement of `text`; StoreError if it is not exactly one or may not run."""
         if len(text.encode()) > self._max_query_bytes:
             raise StoreError.refused(
                 QUERY_IS_TOO_LARGE, f"The query is larger than max_query_bytes = {self._max_query_bytes}."

@@ -55,7 +55,7 @@ class Asked:
 
 
 def sender_of(request: Request, writer: Writer) -> Sender:
-    """Who sends `request`, from its headers and URL; raises StoreError."""
+    """Returns who sends `request`, by its headers and URL; raises StoreError."""
     headers = dict(request.headers)
     fields = url_fields(request.scope["query_string"])
     return Sender(headers, fields, is_writer(credentials_of(headers, dict(fields)), writer))
@@ -115,7 +115,7 @@ def _understand(sender: Sender, body: bytes, *, is_get: bool, limits: Limits, by
 
 
 def _divide(asked: QueryRequest, body: bytes, *, is_writer: bool, bytes_in: int) -> Asked:
-    """Statement and data, joined and parted as ClickHouse does with URL and body."""
+    """Returns statement and data, joined and parted as ClickHouse does with URL and body."""
     head = asked.query.encode()
     split = split_insert(head) if head else split_insert(body)
     if split is None:

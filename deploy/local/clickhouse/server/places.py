@@ -38,7 +38,7 @@ class Places:
 
     @contextmanager
     def admission(self) -> Iterator[None]:
-        """One of the requests that may be read, wait, run and be answered; StoreError if there are enough."""
+        """Counts a request among those that may be read, wait, run and be answered; raises StoreError."""
         bounds = self._bounds
         if self._inside >= bounds.max_running + bounds.max_waiting:
             raise StoreError.refused(
@@ -54,7 +54,7 @@ class Places:
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """A place, waited for in order; StoreError if none gets free in time."""
+        """Waits in order for a place; StoreError if none gets free in time."""
         try:
             async with asyncio.timeout(self._bounds.max_wait_seconds):
                 await self._slots.acquire()
@@ -72,7 +72,7 @@ class Places:
     async def call(
         self, work: Callable[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs
     ) -> _Result:
-        """`work` in a thread, to its end even if the caller is cancelled: no engine call is left halfway."""
+        """Runs `work` in a thread, to its end if the caller is cancelled: no engine call is left halfway."""
         future = asyncio.get_running_loop().run_in_executor(self._engine, lambda: work(*arguments, **named))
         try:
             return await asyncio.shield(future)
@@ -84,7 +84,7 @@ class Places:
     async def read(
         self, work: Callable[_Arguments, _Result], *arguments: _Arguments.args, **named: _Arguments.kwargs
     ) -> _Result:
-        """`work` on what a client sent, one after another in a thread that no query occupies."""
+        """Runs `work` on what a client sent, one after another in a thread that no query occupies."""
         return await asyncio.get_running_loop().run_in_executor(self._wire, lambda: work(*arguments, **named))
 
     def close(self) -> None:

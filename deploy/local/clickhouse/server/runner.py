@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Final
 
 from deploy.local.clickhouse.domain.errors import StoreError
 from deploy.local.clickhouse.domain.ports import Answer, Connection, Engine, Stream
@@ -16,9 +17,9 @@ from deploy.local.clickhouse.wire.codings import Encoder, encode
 from deploy.local.clickhouse.wire.native_framing import NATIVE_FORMAT, FramedStream, framed
 from services.kernel.clock import Clock
 
-_SWEEP_SECONDS = 5.0
+_SWEEP_SECONDS: Final = 5.0
 # Temporary tables live in memory, after the query and its limits.
-_CAN_HOLD_ROWS = ("CreateQuery", "InsertQuery", "DropQuery", "TruncateQuery")
+_CAN_HOLD_ROWS: Final = ("CreateQuery", "InsertQuery", "DropQuery", "TruncateQuery")
 
 
 class Lease:
@@ -34,21 +35,21 @@ class Lease:
         self.statement = statement
 
     async def answer(self, output_format: str, coding: str) -> tuple[Answer, bytes]:
-        """The whole result and its encoded body, timed here: the engine also counts what came before."""
+        """Returns the whole result and its encoded body, timed here: the engine counts more than that."""
         started_seconds = self._clock.monotonic_seconds()
         answer, encoded = await self._places.call(self._answer, output_format, coding)
         return replace(answer, elapsed_seconds=self._clock.monotonic_seconds() - started_seconds), encoded
 
     async def stream(self, output_format: str) -> tuple[Stream, bytes]:
-        """The result in pieces, and the first of them, which is empty if there is none."""
+        """Returns the result in pieces, and the first of them, which is empty if there is none."""
         return await self._places.call(self._stream, output_format)
 
     async def encode(self, encoder: Encoder, piece: bytes) -> bytes:
-        """A piece in its coding."""
+        """Returns a piece in its coding."""
         return await self._places.call(encoder.encode, piece)
 
     async def fetch(self, stream: Stream, encoder: Encoder) -> bytes:
-        """The next piece of a result in its coding; empty at the end."""
+        """Returns the next piece of a result in its coding; empty at the end."""
         return await self._places.call(_fetch, stream, encoder)
 
     async def end(self, stream: Stream) -> None:
@@ -104,12 +105,12 @@ class QueryRunner:
         }
 
     def places(self, *, is_writer: bool) -> Places:
-        """The places of the writer, or of all readers."""
+        """Returns the places of the writer, or of all readers."""
         return self._places[is_writer]
 
     @asynccontextmanager
     async def lease(self, asked: Asked) -> AsyncIterator[Lease]:
-        """A place, the checked statement and a prepared connection; StoreError if one is not to be had."""
+        """Lends a place, the checked statement and a prepared connection; raises StoreError."""
         places = self._places[asked.is_writer]
         async with places.place():
             statement = await self._check(asked)

@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from typing import Final
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -17,7 +18,7 @@ from deploy.local.clickhouse.server.runner import Lease
 from deploy.local.clickhouse.wire.codings import encoder_of
 from services.runtime.http.asgi import ABORT, BrokenAnswerError
 
-_PIECE_BYTES = 256 * 1024
+_PIECE_BYTES: Final = 256 * 1024
 
 
 class BrokenResultError(BrokenAnswerError):
@@ -72,7 +73,7 @@ class WholeResult(OwningResponse):
         self._body = body
 
     def describe(self, headers: Mapping[str, str]) -> "WholeResult":
-        """The answer itself, with `headers`."""
+        """Returns the answer itself, with `headers`."""
         self.init_headers({**headers, "Content-Length": str(len(self._body))})
         return self
 
@@ -113,7 +114,7 @@ class ResultStream(OwningResponse):
         owned.push_async_callback(self._end)
 
     def describe(self, headers: Mapping[str, str]) -> "ResultStream":
-        """The answer itself, with `headers` and without a length."""
+        """Returns the answer itself, with `headers` and without a length."""
         self.init_headers({**headers, "X-ClickHouse-Exception-Tag": self._tag})
         del self.headers["content-length"]
         return self
@@ -146,4 +147,4 @@ async def _left(receive: Receive) -> None:
 
 
 def _nothing() -> None:
-    """Where a server offers no way to end a connection, raising is all there is."""
+    """Does nothing: where a server offers no way to end a connection, raising is all there is."""

@@ -2,7 +2,7 @@
 
 import mmap
 import zlib
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import cramjam
 
@@ -10,10 +10,10 @@ from deploy.local.clickhouse.domain.errors import UNKNOWN_COMPRESSION_METHOD, St
 from deploy.local.clickhouse.wire.native_blocks import encode_blocks
 
 # By preference of this front: speed first.
-_CODINGS = ("lz4", "zstd", "gzip", "deflate", "br")
+_CODINGS: Final = ("lz4", "zstd", "gzip", "deflate", "br")
 # Not a content coding: the blocks of `compress=1`, which no header announces.
-NATIVE = "native"
-_MODULES: dict[str, Any] = {
+NATIVE: Final = "native"
+_MODULES: Final[dict[str, Any]] = {
     "lz4": cramjam.lz4,
     "zstd": cramjam.zstd,
     "gzip": cramjam.gzip,
@@ -26,16 +26,16 @@ class Encoder(Protocol):
     """Encodes a body piece by piece; what it returns can be sent at once."""
 
     def encode(self, piece: bytes) -> bytes:
-        """The encoded piece, flushed."""
+        """Returns the encoded piece, flushed."""
         ...
 
     def finish(self) -> bytes:
-        """What ends the body."""
+        """Returns what ends the body."""
         ...
 
 
 def choose_coding(accept_encoding: str) -> str:
-    """The coding to answer with, empty for none; a coding with `q=0` is not accepted."""
+    """Returns the coding to answer with, empty for none; a coding with `q=0` is not accepted."""
     accepted = set()
     for part in accept_encoding.lower().split(","):
         name, _, weight = part.partition(";")
@@ -45,7 +45,7 @@ def choose_coding(accept_encoding: str) -> str:
 
 
 def decode(body: bytes, coding: str, max_bytes: int) -> bytes:
-    """The body without its content coding; StoreError if unknown, broken, or larger than `max_bytes`."""
+    """Returns the body without its content coding; StoreError if unknown, broken or over `max_bytes`."""
     if coding in ("", "identity"):
         return body
     module = _MODULES.get(coding)
@@ -65,7 +65,7 @@ def decode(body: bytes, coding: str, max_bytes: int) -> bytes:
 
 
 def encode(body: bytes, coding: str) -> bytes:
-    """The whole body in a content coding of `choose_coding`."""
+    """Returns the whole body in a content coding of `choose_coding`."""
     if not coding:
         return body
     encoder = encoder_of(coding)
@@ -73,7 +73,7 @@ def encode(body: bytes, coding: str) -> bytes:
 
 
 def encoder_of(coding: str) -> Encoder:
-    """An encoder for a coding of `choose_coding`."""
+    """Returns an encoder for a coding of `choose_coding`."""
     if coding == NATIVE:
         return _Blocks()
     if coding in ("gzip", "deflate"):

@@ -1,6 +1,7 @@
 """Fields of URLs and form bodies: how clients send settings, parameters and long queries."""
 
 from collections.abc import AsyncGenerator
+from typing import Final
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
@@ -8,16 +9,16 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from deploy.local.clickhouse.domain.errors import BAD_ARGUMENTS, NOT_IMPLEMENTED, StoreError
 
-MAX_FIELDS = 1000
+MAX_FIELDS: Final = 1000
 
 
 def is_form(content_type: str) -> bool:
-    """Whether the body holds fields and not a query or data."""
+    """Returns whether the body holds fields and not a query or data."""
     return content_type.lower().startswith("multipart/form-data")
 
 
 async def form_fields(content_type: str, body: bytes) -> list[tuple[str, str]]:
-    """The fields of a multipart form; StoreError for files, which this front takes no tables from."""
+    """Returns the fields of a multipart form; StoreError for files, which this front takes no tables from."""
     headers = Headers({"content-type": content_type})
     parser = MultiPartParser(
         headers, _once(body), max_files=0, max_fields=MAX_FIELDS, max_part_size=len(body) + 1
@@ -30,7 +31,7 @@ async def form_fields(content_type: str, body: bytes) -> list[tuple[str, str]]:
 
 
 def url_fields(query_string: bytes) -> list[tuple[str, str]]:
-    """The parameters of a URL, in order, empty ones too; StoreError if they are too many."""
+    """Returns the parameters of a URL, in order, empty ones too; StoreError if they are too many."""
     try:
         return parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, max_num_fields=MAX_FIELDS)
     except ValueError:

@@ -1,6 +1,7 @@
 """ClickHouse's own compressed blocks, which `compress=1` and `decompress=1` speak of."""
 
 import struct
+from typing import Final
 
 import cramjam
 from clickhouse_cityhash.cityhash import CityHash128
@@ -12,20 +13,20 @@ from deploy.local.clickhouse.domain.errors import (
     too_large,
 )
 
-_HEAD = struct.Struct("<BII")
-_CHECKSUM = struct.Struct("<QQ")
+_HEAD: Final = struct.Struct("<BII")
+_CHECKSUM: Final = struct.Struct("<QQ")
 _LZ4, _ZSTD, _NONE = 0x82, 0x90, 0x02
-_BLOCK_BYTES = 1024 * 1024
+_BLOCK_BYTES: Final = 1024 * 1024
 
 
 def encode_blocks(body: bytes) -> bytes:
-    """`body` as LZ4 blocks with checksums."""
+    """Returns `body` as LZ4 blocks with checksums."""
     starts = range(0, len(body), _BLOCK_BYTES)
     return b"".join(_block(body[start : start + _BLOCK_BYTES]) for start in starts)
 
 
 def decode_blocks(body: bytes, max_bytes: int) -> bytes:
-    """What the blocks hold; StoreError if one is broken or the whole is larger than `max_bytes`."""
+    """Returns what the blocks hold; StoreError if one is broken or the whole is larger than `max_bytes`."""
     pieces, at, size = [], 0, 0
     while at < len(body):
         piece, at = _unblock(body, at, max_bytes - size)

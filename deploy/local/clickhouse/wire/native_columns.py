@@ -178,7 +178,7 @@ def _past_quotes(text: str, at: int) -> int:
 
 
 def _without_name(part: str) -> str:
-    """The type of a field of a Tuple or Nested, which may have a name before it."""
+    """Returns the type of a field of a Tuple or Nested, which may have a name before it."""
     return _FIELD_NAME.sub("", part, count=1) if _FIELD_NAME.match(part) else part
 
 

@@ -37,7 +37,7 @@ class FramedStream:
         self._rest = b""
 
     def fetch(self) -> bytes:
-        """The next whole blocks, empty at the end."""
+        """Returns the next whole blocks, empty at the end."""
         while piece := self._stream.fetch():
             body = self._rest + piece
             blocks, size = _whole_blocks(body, self._protocol_version)
@@ -54,7 +54,7 @@ class FramedStream:
 
 
 def _whole_blocks(body: bytes, protocol_version: int) -> tuple[bytes, int]:
-    """The framed blocks that are there as a whole, and how many bytes of `body` they are."""
+    """Returns the framed blocks that are there as a whole, and how many bytes of `body` they are."""
     mark = _USUAL_SERIALIZATION if protocol_version >= _CUSTOM_SERIALIZATION_SINCE else b""
     walk, pieces, size = ColumnWalk(body), list[bytes](), 0
     while size < len(body):
