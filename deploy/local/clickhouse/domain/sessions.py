@@ -40,8 +40,8 @@ class Sessions:
     """The open sessions, a bounded number. Not thread-safe: it belongs to the event loop.
 
     Readers share them and the ids, as clients of one ClickHouse user do; the writer has its own. Where all
-    are taken, the one that has been idle for longest makes way: one who opens many and leaves them keeps nobody
-    out.
+    are taken, the one that has been idle for longest makes way: one who opens many and leaves them keeps
+    nobody out.
     """
 
     def __init__(self, max_sessions: int) -> None:
