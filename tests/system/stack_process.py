@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -127,8 +128,12 @@ def eventually(ask: Callable[[], Value], is_good: Callable[[Value], bool], secon
 
 
 def free_ports() -> int:
-    """The first of neighbouring ports that are free now, below the kernel's ephemeral range."""
-    for first in range(18_400, 30_000, 16):
+    """The first of neighbouring ports that are free now, below the kernel's ephemeral range.
+
+    Anywhere in it: of two stacks that start at the same moment, both would find the lowest ones free.
+    """
+    firsts = range(18_400, 30_000, 16)
+    for first in random.sample(firsts, len(firsts)):
         if all(_is_free(first + offset) for offset in range(_PORTS)):
             return first
     raise AssertionError("no free ports")

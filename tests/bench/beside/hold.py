@@ -4,6 +4,7 @@ Started by the benchmark, which gives it orders on its standard input.
 """
 
 import asyncio
+from collections import Counter
 from typing import Any, cast
 
 import uvloop
@@ -12,18 +13,19 @@ from tests.bench.beside.chat import Endpoint
 from tests.bench.beside.closed_loop import PROMPTS
 from tests.bench.beside.worker import orders, say
 
-_TOGETHER = 64
-_CONNECT_SECONDS = 60.0
+# A connection is asked for every so often, so that opening many is no load test of its own.
+_BETWEEN_SECONDS = 0.01
+_AFTER_A_REFUSAL_SECONDS = 1.0
 
 
 class Held(asyncio.Protocol):
-    """One stream: it has begun with its first bytes, and has failed where they are no 200 or it ended."""
+    """One stream: it has begun with its first bytes, whose status it keeps, and is lost with its end."""
 
-    def __init__(self, request: bytes, counts: "Counts") -> None:
+    def __init__(self, request: bytes) -> None:
         self._request = request
-        self._counts = counts
-        self._has_begun = False
         self._transport: asyncio.Transport | None = None
+        self.begun: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.is_lost = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Asks at once."""
@@ -32,14 +34,15 @@ class Held(asyncio.Protocol):
         self._transport.write(self._request)
 
     def data_received(self, data: bytes) -> None:
-        """Looks at the status line and forgets the rest."""
-        if not self._has_begun:
-            self._has_begun = True
-            self._counts.begin(is_good=data[9:12] == b"200")
+        """Looks at the status and forgets the rest."""
+        if not self.begun.done():
+            self.begun.set_result(data[9:12].decode("ascii", "replace"))
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Counts a stream that did not last."""
-        self._counts.end()
+        """Notes that it did not last."""
+        self.is_lost = True
+        if not self.begun.done():
+            self.begun.set_result("closed")
 
     def close(self) -> None:
         """Closes at once."""
@@ -47,64 +50,63 @@ class Held(asyncio.Protocol):
             self._transport.abort()
 
 
-class Counts:
-    """How many streams have begun, were refused and have ended."""
+class Holder:
+    """Many streams to one endpoint; one that is refused is asked for again."""
 
-    def __init__(self, wanted: int) -> None:
-        self._left = wanted
-        self.refused = 0
-        self.ended = 0
-        self.all_begun = asyncio.Event()
+    def __init__(self, endpoint: Endpoint, max_tokens: int) -> None:
+        self._port = endpoint.port
+        self._request = endpoint.request(PROMPTS[0], max_tokens)
+        self._turn = asyncio.Lock()
+        self._held: list[Held] = []
+        self._refusals: Counter[str] = Counter()
 
-    def begin(self, *, is_good: bool) -> None:
-        """One more stream has its first bytes."""
-        self.refused += not is_good
-        self._left -= 1
-        if self._left == 0:
-            self.all_begun.set()
+    async def hold(self, streams: int, begin_seconds: float) -> None:
+        """Opens them, and tells how many have begun, which were refused first and how many are lost again."""
+        openings = [asyncio.create_task(self._open_one()) for _ in range(streams)]
+        _, late = await asyncio.wait(openings, timeout=begin_seconds)
+        for opening in late:
+            opening.cancel()
+        lost = sum(held.is_lost for held in self._held)
+        say("held", begun=len(self._held), lost=lost, refusals=dict(self._refusals))
 
-    def end(self) -> None:
-        """One more stream is gone."""
-        self.ended += 1
+    async def _open_one(self) -> None:
+        while True:
+            async with self._turn:
+                await asyncio.sleep(_BETWEEN_SECONDS)
+            loop = asyncio.get_running_loop()
+            _, held = await loop.create_connection(lambda: Held(self._request), "127.0.0.1", self._port)
+            try:
+                status = await held.begun
+            except asyncio.CancelledError:
+                held.close()
+                raise
+            if status == "200":
+                self._held.append(held)
+                return
+            self._refusals[status] += 1
+            held.close()
+            await asyncio.sleep(_AFTER_A_REFUSAL_SECONDS)
 
-
-async def hold(endpoint: Endpoint, streams: int, max_tokens: int, begin_seconds: float) -> list[Held]:
-    """Opens the streams, waits until all have begun, and tells how many were refused or have ended."""
-    counts = Counts(streams)
-    request = endpoint.request(PROMPTS[0], max_tokens)
-    loop = asyncio.get_running_loop()
-    places = asyncio.Semaphore(_TOGETHER)
-
-    async def open_one() -> Held:
-        async with places, asyncio.timeout(_CONNECT_SECONDS):
-            _, held = await loop.create_connection(lambda: Held(request, counts), "127.0.0.1", endpoint.port)
-            return held
-
-    all_held = await asyncio.gather(*(open_one() for _ in range(streams)))
-    try:
-        async with asyncio.timeout(begin_seconds):
-            await counts.all_begun.wait()
-    except TimeoutError:
-        say("failed", why=f"some of {streams} streams had not begun after {begin_seconds:.0f} s")
-        return all_held
-    say("held", refused=counts.refused, ended=counts.ended)
-    return all_held
+    def close(self) -> None:
+        """Closes them all."""
+        for held in self._held:
+            held.close()
 
 
 async def main() -> None:
     """Holds what each order says until the next one."""
     say("ready")
-    all_held: list[Held] = []
+    holder: Holder | None = None
     async for order in orders():
-        for held in all_held:
-            held.close()
-        all_held = await _obey(order)
+        if holder is not None:
+            holder.close()
+        holder = await _obey(order)
 
 
-async def _obey(order: dict[str, Any]) -> list[Held]:
-    return await hold(
-        Endpoint(**order["endpoint"]), order["streams"], order["max_tokens"], order["begin_seconds"]
-    )
+async def _obey(order: dict[str, Any]) -> Holder:
+    holder = Holder(Endpoint(**order["endpoint"]), order["max_tokens"])
+    await holder.hold(order["streams"], order["begin_seconds"])
+    return holder
 
 
 if __name__ == "__main__":

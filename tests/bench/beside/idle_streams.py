@@ -64,6 +64,11 @@ def overrides_of(streams: int) -> dict[str, Any]:
     }
 
 
+def _shortfall(held: dict[str, Any]) -> str:
+    refusals = ", ".join(f"{count} with {status}" for status, count in held["refusals"].items())
+    return f"{held['begun']} began and {held['lost']} of them were lost; refused: {refusals or 'none'}"
+
+
 def measure_idle_streams(wanted: int, progress: Progress) -> IdleStreams:
     """Holds the streams and returns the memory of every process without and with them."""
     open_files = raise_open_files()
@@ -84,10 +89,8 @@ def measure_idle_streams(wanted: int, progress: Progress) -> IdleStreams:
         def hold(count: int) -> dict[str, int]:
             holder.tell({**order, "streams": count})
             held = holder.hear("held", patience + 60)
-            if held["refused"] or held["ended"]:
-                raise BenchError(
-                    f"of {count} idle streams {held['refused']} were refused, {held['ended']} ended."
-                )
+            if held["begun"] < count or held["lost"]:
+                raise BenchError(f"of {count} idle streams {_shortfall(held)}.")
             time.sleep(_SETTLE_SECONDS)
             return {role: anonymous_bytes(pid) for pid, role in running.roots.items()}
 

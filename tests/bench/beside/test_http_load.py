@@ -83,20 +83,21 @@ async def test_refusals_are_failures_by_their_status(said: list[tuple[str, dict[
     assert said[-1] == ("failed", {"why": "status 503"})
 
 
-async def test_streams_are_held_once_all_have_begun_and_refusals_are_told(
-    said: list[tuple[str, dict[str, Any]]],
+async def test_streams_are_held_once_all_have_begun_and_refused_ones_are_asked_for_again(
+    said: list[tuple[str, dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(hold, "_AFTER_A_REFUSAL_SECONDS", 0.0)
     begun = HEAD + chunked(TEXT).removesuffix(b"0\r\n\r\n")
     async with serving(lambda number: REFUSAL if number == 3 else begun) as endpoint:
-        held = await hold.hold(endpoint, 5, 64, begin_seconds=30)
-        for stream in held:
-            stream.close()
-    assert said == [("held", {"refused": 1, "ended": 0})]
+        holder = hold.Holder(endpoint, 64)
+        await holder.hold(5, begin_seconds=30)
+        holder.close()
+    assert said == [("held", {"begun": 5, "lost": 0, "refusals": {"503": 1}})]
 
 
-async def test_streams_that_do_not_begin_in_time_are_told(said: list[tuple[str, dict[str, Any]]]) -> None:
+async def test_streams_that_do_not_begin_in_time_are_not_held(said: list[tuple[str, dict[str, Any]]]) -> None:
     async with serving(lambda _: b"") as endpoint:
-        held = await hold.hold(endpoint, 2, 64, begin_seconds=0.01)
-        for stream in held:
-            stream.close()
-    assert said[0][0] == "failed"
+        holder = hold.Holder(endpoint, 64)
+        await holder.hold(2, begin_seconds=0.1)
+        holder.close()
+    assert said == [("held", {"begun": 0, "lost": 0, "refusals": {}})]
