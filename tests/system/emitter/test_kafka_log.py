@@ -10,7 +10,8 @@ from services.contract.events import Kind
 from services.emitter.adapters.kafka_log import KafkaLog
 from services.emitter.domain.ports import LogUnavailableError
 from tests.contracts.event_log import PRODUCER_ID, EventLogContract, Read, some_frames, values
-from tests.system.kafka_process import KafkaProcess, free_ports
+from tests.system.kafka_process import KafkaProcess
+from tests.system.running_process import free_ports
 
 pytestmark = pytest.mark.system
 

@@ -20,7 +20,8 @@ from services.kernel.clock import SystemClock
 from tests.contracts.frames import read
 from tests.services.emitter import requests
 from tests.system.emitter_process import EmitterProcess
-from tests.system.kafka_process import KafkaProcess, free_ports
+from tests.system.kafka_process import KafkaProcess
+from tests.system.running_process import free_ports
 
 pytestmark = pytest.mark.system
 
@@ -132,7 +133,7 @@ async def kill_at_random_points(emitter: EmitterProcess, senders: Senders, kills
     for _ in range(kills):
         await asyncio.sleep(random.uniform(0.0, 0.5))
         emitter.kill()
-        await emitter.start()
+        await asyncio.to_thread(emitter.start)
     senders.end()
     await asyncio.wait_for(sending, 60)
 
@@ -141,7 +142,7 @@ async def test_every_acknowledged_event_is_forwarded_once_whatever_is_killed(
     kafka: KafkaProcess, consumer: AIOKafkaConsumer, tmp_path: Path
 ) -> None:
     emitter = EmitterProcess(tmp_path, kafka.address, frame_linger_seconds=0.02, frame_max_events=50)
-    await emitter.start()
+    await asyncio.to_thread(emitter.start)
     try:
         senders = Senders(emitter)
         await kill_at_random_points(emitter, senders, KILLS)
@@ -156,7 +157,7 @@ async def test_every_acknowledged_event_is_forwarded_once_whatever_is_killed(
 
 async def test_without_kafka_every_acknowledged_event_stays_in_the_spool_once(tmp_path: Path) -> None:
     emitter = EmitterProcess(tmp_path, f"127.0.0.1:{free_ports(1)[0]}", frame_linger_seconds=0.02)
-    await emitter.start()
+    await asyncio.to_thread(emitter.start)
     try:
         senders = Senders(emitter)
         await kill_at_random_points(emitter, senders, 5)
@@ -171,7 +172,7 @@ async def test_a_drain_forwards_what_the_spool_holds(
     kafka: KafkaProcess, consumer: AIOKafkaConsumer, tmp_path: Path
 ) -> None:
     emitter = EmitterProcess(tmp_path, kafka.address, frame_linger_seconds=30)
-    await emitter.start()
+    await asyncio.to_thread(emitter.start)
     async with emitter.channel() as channel:
         stub: Any = EmitterServiceStub(channel)
         await stub.Record(RecordRequest(generations=[generation(), generation()]), timeout=5)
@@ -183,7 +184,7 @@ async def test_a_drain_forwards_what_the_spool_holds(
 
 async def test_a_drain_ends_in_time_without_kafka_and_loses_nothing(tmp_path: Path) -> None:
     emitter = EmitterProcess(tmp_path, f"127.0.0.1:{free_ports(1)[0]}", forward_grace_seconds=0.5)
-    await emitter.start()
+    await asyncio.to_thread(emitter.start)
     async with emitter.channel() as channel:
         stub: Any = EmitterServiceStub(channel)
         await stub.Record(RecordRequest(generations=[generation()]), timeout=5)
@@ -193,11 +194,11 @@ async def test_a_drain_ends_in_time_without_kafka_and_loses_nothing(tmp_path: Pa
 
 async def test_a_spool_in_use_is_one_sentence_and_exit_status_1(tmp_path: Path) -> None:
     emitter = EmitterProcess(tmp_path, f"127.0.0.1:{free_ports(1)[0]}")
-    await emitter.start()
+    await asyncio.to_thread(emitter.start)
     first = emitter._process
     try:
         assert await asyncio.to_thread(emitter.launch().wait, 30) == 1
-        assert "another process has the spool open" in emitter.stderr_file.read_text()
+        assert "another process has the spool open" in emitter.stderr
     finally:
         emitter._process = first
         emitter.stop()

@@ -98,7 +98,7 @@ async def test_a_wrong_clock_stores_nothing_drops_nothing_and_says_so_until_it_i
     usage.launch()
     await eventually(lambda: reason(usage), expected)
     await eventually(lambda: "paused" in usage.stderr, True)
-    assert not usage.is_serving()
+    assert not usage.is_ready()
     state = usage.readiness()
     assert state is not None
     assert abs(state.figures[Figure.OFFSET_SECONDS] - abs(days) * 86_400) < 3_600
@@ -115,7 +115,7 @@ async def test_a_wrong_clock_stores_nothing_drops_nothing_and_says_so_until_it_i
     await eventually(lambda: stored(clickhouse, "admissions", producer), whole)
     views = f"SELECT missing_rows, double_rows FROM comptoir.completeness WHERE producer_id = {producer}"  # noqa: S608 - ours
     assert rows(clickhouse, views) == [(0, 0)] * 2
-    await eventually(usage.is_serving, True)
+    await eventually(usage.is_ready, True)
     assert await dead_letters(kafka) == letters
 
 
@@ -153,5 +153,5 @@ async def test_a_store_that_is_away_makes_the_pipeline_late_and_the_lag_is_known
     assert state.figures[Figure.BEHIND_SECONDS] >= 1
     clickhouse.start()
     await eventually(lambda: stored(clickhouse, "generations", 3_000), (FRAMES * EVENTS, FRAMES * EVENTS))
-    await eventually(usage.is_serving, True)
+    await eventually(usage.is_ready, True)
     assert usage.stop() == 0
