@@ -44,9 +44,9 @@ class UsagePipeline:
             OtelMeter(),
             clock,
         )
-        standing = Standing(settings.rules)
-        self._consumer = UsageConsumer(ports, settings.rules, standing)
-        self._watch = Watch(ports, settings.rules, standing)
+        standing = Standing(settings)
+        self._consumer = UsageConsumer(ports, settings, settings.store_terms, standing)
+        self._watch = Watch(ports, settings, standing)
         self._prepare = (
             lambda: schema.apply(settings.retention_days, settings.catalog),
             self._watch.ask_store_clock,

@@ -5,14 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, model_validator
 
-from pipelines.usage.domain.progress import CommitPolicy
-from pipelines.usage.domain.rules import Rules, Span
-from pipelines.usage.domain.validation import Residence
-from services.contract.events import RETENTION_MAX_DAYS, RETENTION_MIN_DAYS
+from pipelines.usage.domain.rules import Rules, StoreTerms
 from services.runtime.addresses import GrpcListen, KafkaTarget, is_local
 from services.runtime.settings import ProcessSettings, SettingsError
 
-GivenUp = Annotated[str, Field(pattern=r"^[a-z0-9.-]{1,128}:\d{1,9}:\d{1,18}(-\d{1,18})?$")]
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
@@ -76,72 +72,14 @@ class ClickHouseSettings(BaseModel):
             raise SettingsError(f"the secret file {self.password_file.name} cannot be read.") from None
 
 
-class UsageSettings(ProcessSettings):
-    """The section `usage` and what all processes share."""
+class UsageSettings(ProcessSettings, Rules):
+    """The section `usage`: addresses, and the bounds; durations in seconds."""
 
     listen: GrpcListen = Field(description="where health and readiness are asked")
     kafka: KafkaSettings = Field(description="the log that frames are read from")
     clickhouse: ClickHouseSettings = Field(description="the store that events are inserted into")
-    retention_days: int = Field(
-        default=RETENTION_MAX_DAYS,
-        ge=RETENTION_MIN_DAYS,
-        le=RETENTION_MAX_DAYS,
-        description="an event expires this many days after its UTC day; set on every table at each start",
-    )
-    commit_every_frames: int = Field(
-        default=64, ge=1, le=10_000, description="offsets are committed after this many frames at the latest"
-    )
-    commit_every_seconds: float = Field(
-        default=1.0, gt=0, le=60, description="offsets are committed after this time at the latest"
-    )
-    dead_letters_in_a_row: int = Field(
-        default=100,
-        ge=0,
-        description="more corrupt frames than this in a row stop the consumer, for a person to look",
-    )
-    release_seconds: float = Field(
-        default=8.0, gt=0, le=60, description="longest that a rebalance waits for the inserts in flight"
-    )
-    retry_first_seconds: float = Field(
-        default=0.2, gt=0, description="wait after the first failure of Kafka or the store; each next doubles"
-    )
-    retry_most_seconds: float = Field(default=10.0, gt=0, description="longest wait between two attempts")
-    late_seconds: float = Field(
-        default=60.0,
-        ge=1,
-        le=86_400,
-        description="while the store is further behind the log than this, the pipeline is unready",
-    )
-    measure_every_seconds: float = Field(
-        default=5.0, ge=0.1, le=60, description="time between two measurements of how far it is behind"
-    )
-    given_up: tuple[GivenUp, ...] = Field(
-        default=(),
-        description="positions at which a partition pauses and that a person decided to do without, as "
-        "`TOPIC:PARTITION:OFFSET` or `TOPIC:PARTITION:FIRST-LAST`: they become dead letters",
-    )
 
     @property
-    def rules(self) -> Rules:
-        """What the consumer needs of this."""
-        return Rules(
-            residence=Residence(self.home.number, self.retention_days),
-            commit=CommitPolicy(
-                self.commit_every_frames,
-                self.commit_every_seconds,
-                self.clickhouse.deduplication_window_frames // 2,
-            ),
-            dead_letters_in_a_row=self.dead_letters_in_a_row,
-            release_seconds=self.release_seconds,
-            retry_first_seconds=self.retry_first_seconds,
-            retry_most_seconds=self.retry_most_seconds,
-            late_seconds=self.late_seconds,
-            measure_seconds=self.measure_every_seconds,
-            given_up=tuple(_span(text) for text in self.given_up),
-        )
-
-
-def _span(text: str) -> Span:
-    topic, partition, offsets = text.split(":")
-    first, _, last = offsets.partition("-")
-    return Span(topic, int(partition), int(first), int(last or first))
+    def store_terms(self) -> StoreTerms:
+        """What the store demands of its writer."""
+        return StoreTerms(self.home.number, self.clickhouse.deduplication_window_frames // 2)

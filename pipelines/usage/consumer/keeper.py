@@ -9,8 +9,8 @@ from pipelines.usage.domain.frame import decode
 from pipelines.usage.domain.high_water import HighWater
 from pipelines.usage.domain.ports import DeadLetters, EventStore, FrameSource, LagGauge, Meter, Record
 from pipelines.usage.domain.progress import Breaker
-from pipelines.usage.domain.rules import Rules
-from pipelines.usage.domain.validation import validate
+from pipelines.usage.domain.rules import Rules, StoreTerms
+from pipelines.usage.domain.validation import Residence, validate
 from pipelines.usage.wire import BOUNDS, parse, without
 from services.contract.events import KIND_OF_TOPIC
 from services.contract.frame import Frame
@@ -35,8 +35,9 @@ class Ports:
 class Keeper:
     """Stores frames or buries them; what is whole and cannot be stored now, it leaves to its caller."""
 
-    def __init__(self, ports: Ports, rules: Rules, clocks: Clocks) -> None:
+    def __init__(self, ports: Ports, rules: Rules, terms: StoreTerms, clocks: Clocks) -> None:
         self._ports = ports
+        self._residence = Residence(terms.region, rules.retention_days)
         self._rules = rules
         self._clocks = clocks
         self._high_water = HighWater()
@@ -68,9 +69,9 @@ class Keeper:
         moment = self._moment_at(record)
         frame = decode(record.value, kind=kind)
         columns = parse(frame)
-        validate(frame, columns, BOUNDS[kind], self._rules.residence)
+        validate(frame, columns, BOUNDS[kind], self._residence)
         newest = max(columns["started_at_microseconds"])
-        judge(newest, record.stamp, moment, self._rules.residence.retention_days)
+        judge(newest, record.stamp, moment, self._rules.retention_days)
         return frame
 
     def _moment_at(self, record: Record) -> Moment:

@@ -11,7 +11,7 @@ from pipelines.usage.consumer.standing import Standing
 from pipelines.usage.domain.errors import BadFrameError, NotOwnerError, UnavailableError
 from pipelines.usage.domain.ports import Partition, Record
 from pipelines.usage.domain.progress import Progress
-from pipelines.usage.domain.rules import Rules
+from pipelines.usage.domain.rules import Rules, StoreTerms
 from services.kernel.backoff import Backoff
 from services.runtime.logs import get_logger
 
@@ -24,13 +24,13 @@ _IDLE_SECONDS = 0.5
 class UsageConsumer:
     """One member of the group; killed at any point, the next one continues without loss or double."""
 
-    def __init__(self, ports: Ports, rules: Rules, standing: Standing) -> None:
+    def __init__(self, ports: Ports, rules: Rules, terms: StoreTerms, standing: Standing) -> None:
         self._ports = ports
         self._rules = rules
         self._standing = standing
-        self._keeper = Keeper(ports, rules, standing.clocks)
+        self._keeper = Keeper(ports, rules, terms, standing.clocks)
         self._pauses = standing.pauses
-        self._progress = Progress(rules.commit)
+        self._progress = Progress(rules, terms)
         self._backoff = Backoff(rules.retry_first_seconds, rules.retry_most_seconds)
         self._pending: dict[Partition, deque[Record]] = {}
         # Those whose records the store did not take the last time.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pipelines.usage.domain.clocks import Clocks
 from pipelines.usage.domain.errors import Fault, UnavailableError
 from pipelines.usage.domain.pauses import Pause, Pauses
-from pipelines.usage.domain.rules import Rules
+from pipelines.usage.domain.rules import PAUSE_SECONDS, Rules
 from services.contract.events import KIND_OF_TOPIC
 from services.kernel.readiness import STARTING, Figure, Readiness, Unready, unready
 
@@ -17,7 +17,7 @@ class Standing:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self.clocks = Clocks()
-        self.pauses = Pauses(rules.pause_seconds)
+        self.pauses = Pauses(PAUSE_SECONDS)
         self.is_member = False
         self.is_stopped_by_bad_frames = False
         self.failure: UnavailableError | None = None

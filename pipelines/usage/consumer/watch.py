@@ -42,7 +42,7 @@ class Watch:
         """Measures until `stop`; tells `on_ready` the state then, and as soon as the loop changes it."""
         while not stop.is_set():
             await self.measure()
-            due_seconds = self._ports.clock.monotonic_seconds() + self._rules.measure_seconds
+            due_seconds = self._ports.clock.monotonic_seconds() + self._rules.measure_every_seconds
             while not stop.is_set():
                 await self.tell(on_ready)
                 left_seconds = due_seconds - self._ports.clock.monotonic_seconds()

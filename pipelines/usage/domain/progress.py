@@ -1,30 +1,18 @@
 """How far each partition is worked off, when to say so to Kafka, and when to stop trusting what arrives."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from pipelines.usage.domain.errors import Fault
 from pipelines.usage.domain.ports import Partition
-
-
-@dataclass(frozen=True, slots=True)
-class CommitPolicy:
-    """Offsets are committed after this many frames or seconds, whichever comes first.
-
-    At most about `most_uncommitted_frames` are inserted without a commit: beyond the store's window of
-    tokens, a frame that is read again would be stored again.
-    """
-
-    every_frames: int = 64
-    every_seconds: float = 1.0
-    most_uncommitted_frames: int = 5_000
+from pipelines.usage.domain.rules import Rules, StoreTerms
 
 
 class Progress:
     """Offsets of frames that are stored or dead-lettered and not yet committed."""
 
-    def __init__(self, policy: CommitPolicy) -> None:
-        self._policy = policy
+    def __init__(self, rules: Rules, terms: StoreTerms) -> None:
+        self._rules = rules
+        self._most_uncommitted_frames = terms.most_uncommitted_frames
         self._next_offsets: dict[Partition, int] = {}
         self._frames: dict[Partition, int] = {}
         self._since_seconds = 0.0
@@ -41,12 +29,13 @@ class Progress:
         if not self._frames:
             return False
         age_seconds = now_seconds - self._since_seconds
-        return self._uncommitted >= self._policy.every_frames or age_seconds >= self._policy.every_seconds
+        is_old = age_seconds >= self._rules.commit_every_seconds
+        return is_old or self._uncommitted >= self._rules.commit_every_frames
 
     @property
     def is_full(self) -> bool:
         """True if no more may be inserted before a commit succeeds."""
-        return self._uncommitted >= self._policy.most_uncommitted_frames
+        return self._uncommitted >= self._most_uncommitted_frames
 
     def staged(self) -> Mapping[Partition, int]:
         """The offsets to commit."""

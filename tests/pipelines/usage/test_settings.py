@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from pipelines.usage.domain.ports import Partition, Record
-from pipelines.usage.domain.rules import Span
+from pipelines.usage.domain.rules import StoreTerms
 from pipelines.usage.settings import UsageSettings
 from services.runtime.settings import SettingsError, load_settings
 
@@ -34,14 +34,14 @@ def load(tmp_path: Path, **section: Any) -> UsageSettings:
 def test_the_least_that_must_be_said_is_enough(tmp_path: Path) -> None:
     settings = load(tmp_path)
     assert settings.retention_days == 30
-    assert settings.rules.residence.region == 3
+    assert settings.store_terms == StoreTerms(region=3, most_uncommitted_frames=5_000)
     assert settings.clickhouse.password() == "made-up"
     assert settings.kafka.ssl_context() is None
 
 
 @pytest.mark.parametrize("days", [7, 8, 29, 30])
 def test_a_retention_of_7_to_30_days_is_taken(tmp_path: Path, days: int) -> None:
-    assert load(tmp_path, retention_days=days).rules.residence.retention_days == days
+    assert load(tmp_path, retention_days=days).retention_days == days
 
 
 @pytest.mark.parametrize("days", [-1, 0, 1, 6, 31, 365, "forever", 7.5])
@@ -75,8 +75,7 @@ def test_a_missing_secret_file_is_named(tmp_path: Path) -> None:
 
 def test_what_a_person_gives_up_is_a_position_or_a_range(tmp_path: Path) -> None:
     topic = "comptoir.generation.v1"
-    rules = load(tmp_path, given_up=[f"{topic}:3:17", f"{topic}:0:5-9"]).rules
-    assert rules.given_up == (Span(topic, 3, 17, 17), Span(topic, 0, 5, 9))
+    rules = load(tmp_path, given_up=[f"{topic}:3:17", f"{topic}:0:5-9"])
     for record, is_given_up in (
         (Record(Partition(topic, 0), 9, b""), True),
         (Record(Partition(topic, 0), 10, b""), False),

@@ -10,9 +10,7 @@ from pipelines.usage.consumer.loop import UsageConsumer
 from pipelines.usage.consumer.standing import Standing
 from pipelines.usage.consumer.watch import Watch
 from pipelines.usage.domain.ports import Partition
-from pipelines.usage.domain.progress import CommitPolicy
-from pipelines.usage.domain.rules import Rules, Span
-from pipelines.usage.domain.validation import Residence
+from pipelines.usage.domain.rules import Rules, StoreTerms
 from services.contract.events import Kind
 from services.kernel.clock import ManualClock
 from services.kernel.readiness import Readiness
@@ -68,7 +66,7 @@ class World:
         dead_letters_in_a_row: int = 100,
         every_frames: int = 2,
         most_uncommitted_frames: int = 1_000,
-        given_up: tuple[Span, ...] = (),
+        given_up: tuple[str, ...] = (),
     ) -> None:
         """Runs one consumer until it finds no more to read, or stops reading, and asks how it stands."""
         stop = asyncio.Event()
@@ -93,19 +91,19 @@ class World:
             self.clock,
         )
         rules = Rules(
-            residence=Residence(REGION, 30),
-            commit=CommitPolicy(every_frames, 1.0, most_uncommitted_frames),
+            commit_every_frames=every_frames,
             dead_letters_in_a_row=dead_letters_in_a_row,
             release_seconds=1.0,
             retry_first_seconds=0.01,
             retry_most_seconds=0.05,
             given_up=given_up,
         )
+        terms = StoreTerms(REGION, most_uncommitted_frames)
         standing = Standing(rules)
         watch = Watch(ports, rules, standing)
         self._stop_when_stopped(standing, stop)
         async with asyncio.timeout(BOUND_SECONDS):
-            await UsageConsumer(ports, rules, standing).run(stop, prepare=(watch.ask_store_clock,))
+            await UsageConsumer(ports, rules, terms, standing).run(stop, prepare=(watch.ask_store_clock,))
             await watch.measure()
         self.readiness = standing.readiness()
 

@@ -115,9 +115,10 @@ def events_of(frames: list[Frame]) -> list[EventId]:
     values: dict[int, bytes] = {}
     ids: list[EventId] = []
     for frame in frames:
-        if values.setdefault(frame.first_sequence, frame.value) is not frame.value:
+        if frame.first_sequence in values:
             assert values[frame.first_sequence] == frame.value
             continue
+        values[frame.first_sequence] = frame.value
         assert frame.first_sequence == len(ids) + 1
         events = usage_pb2.GenerationFrame.FromString(frame.body).events
         assert [event.producer_sequence for event in events] == list(

@@ -5,9 +5,7 @@ from structlog.testing import capture_logs
 from pipelines.usage.consumer.keeper import Keeper, Ports
 from pipelines.usage.domain.clocks import Clocks
 from pipelines.usage.domain.ports import Record
-from pipelines.usage.domain.progress import CommitPolicy
-from pipelines.usage.domain.rules import Rules
-from pipelines.usage.domain.validation import Residence
+from pipelines.usage.domain.rules import Rules, StoreTerms
 from services.contract.events import Kind
 from tests.pipelines.usage.frames import PRODUCER, REGION, value
 from tests.pipelines.usage.memory import MemoryLag, MemorySource
@@ -18,7 +16,7 @@ def keeper_of(world: World) -> Keeper:
     source = MemorySource(world.log)
     lag = MemoryLag(world.log)
     ports = Ports(source, lag, world.store, world.dead_letters, world.meter, world.clock)
-    return Keeper(ports, Rules(Residence(REGION, 30), CommitPolicy(), 1, 1.0, 0.1, 0.1), Clocks())
+    return Keeper(ports, Rules(), StoreTerms(REGION), Clocks())
 
 
 async def test_records_that_the_log_dropped_unread_are_counted_and_said() -> None:

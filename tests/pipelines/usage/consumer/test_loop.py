@@ -8,9 +8,7 @@ from pipelines.usage.consumer.loop import UsageConsumer
 from pipelines.usage.consumer.standing import Standing
 from pipelines.usage.domain.errors import NotOwnerError, UnavailableError
 from pipelines.usage.domain.ports import Partition
-from pipelines.usage.domain.progress import CommitPolicy
-from pipelines.usage.domain.rules import Rules
-from pipelines.usage.domain.validation import Residence
+from pipelines.usage.domain.rules import Rules, StoreTerms
 from services.contract.events import Kind
 from services.contract.frame import Frame
 from services.kernel.readiness import Unready
@@ -265,10 +263,10 @@ async def test_start_waits_for_what_is_unavailable_and_stop_ends_the_wait() -> N
     stop = asyncio.Event()
     source = MemorySource(world.log, on_empty=stop.set)
     ports = Ports(source, MemoryLag(world.log), world.store, world.dead_letters, world.meter, world.clock)
-    rules = Rules(Residence(REGION, 30), CommitPolicy(), 1, 1.0, 0.001, 0.002)
+    rules, terms = Rules(retry_first_seconds=0.001, retry_most_seconds=0.002), StoreTerms(REGION)
 
     async with asyncio.timeout(BOUND_SECONDS):
-        await UsageConsumer(ports, rules, Standing(rules)).run(stop, prepare=(prepare,))
+        await UsageConsumer(ports, rules, terms, Standing(rules)).run(stop, prepare=(prepare,))
     assert next(attempts) == 5
 
     async def never() -> None:
@@ -276,6 +274,6 @@ async def test_start_waits_for_what_is_unavailable_and_stop_ends_the_wait() -> N
         raise UnavailableError("OperationalError")
 
     stop.clear()
-    slow = Rules(Residence(REGION, 30), CommitPolicy(), 1, 1.0, 3600.0, 3600.0)
+    slow = Rules(retry_first_seconds=3600.0, retry_most_seconds=3600.0)
     async with asyncio.timeout(BOUND_SECONDS):
-        await UsageConsumer(ports, slow, Standing(slow)).run(stop, prepare=(never,))
+        await UsageConsumer(ports, slow, terms, Standing(slow)).run(stop, prepare=(never,))

@@ -4,7 +4,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipelines.usage.domain.errors import BadFrameError, Fault
-from pipelines.usage.domain.rules import Span
 from services.contract.events import Kind
 from services.kernel.clock import ManualClock
 from services.kernel.readiness import Figure, Unready
@@ -165,10 +164,10 @@ async def test_what_a_person_gives_up_becomes_a_dead_letter_and_the_rest_is_stor
     world = World()
     topic = GENERATIONS[0].topic
     await world.log.append(GENERATIONS[0], value(), newer(4), newer(7), value(first=10))
-    await world.consume(given_up=(Span(topic, 0, 1, 1),), dead_letters_in_a_row=0)
+    await world.consume(given_up=(f"{topic}:0:1",), dead_letters_in_a_row=0)
     assert await world.letters() == {(topic, 0, 1): "schema_version_unknown"}
     assert world.readiness.figures[Figure.OFFSET] == 2
-    await world.consume(given_up=(Span(topic, 0, 1, 2),), dead_letters_in_a_row=0)
+    await world.consume(given_up=(f"{topic}:0:1-2",), dead_letters_in_a_row=0)
     assert world.log.committed == {GENERATIONS[0]: 4}
     assert world.readiness.is_ready
 
@@ -176,6 +175,6 @@ async def test_what_a_person_gives_up_becomes_a_dead_letter_and_the_rest_is_stor
 async def test_what_a_person_gave_up_is_stored_all_the_same_if_it_can_be() -> None:
     world = World()
     await world.log.append(GENERATIONS[0], value())
-    await world.consume(given_up=(Span(GENERATIONS[0].topic, 0, 0, 9),))
+    await world.consume(given_up=(f"{GENERATIONS[0].topic}:0:0-9",))
     assert await world.letters() == {}
     assert await world.store.rows(Kind.GENERATION) == rows(3)

@@ -5,13 +5,11 @@ import pytest
 from pipelines.usage.consumer.standing import Standing
 from pipelines.usage.domain.errors import BadFrameError, Fault, UnavailableError
 from pipelines.usage.domain.ports import Record
-from pipelines.usage.domain.progress import CommitPolicy
 from pipelines.usage.domain.rules import Rules
-from pipelines.usage.domain.validation import Residence
 from services.kernel.readiness import Figure, Unready
 from tests.pipelines.usage.world import ADMISSIONS, GENERATIONS
 
-RULES = Rules(Residence(1, 30), CommitPolicy(), 1, 1.0, 0.1, 0.1)
+RULES = Rules()
 
 
 def standing() -> Standing:

@@ -11,13 +11,11 @@ from pipelines.usage.consumer.standing import Standing
 from pipelines.usage.consumer.watch import Watch
 from pipelines.usage.domain.errors import UnavailableError
 from pipelines.usage.domain.ports import Lag
-from pipelines.usage.domain.progress import CommitPolicy
 from pipelines.usage.domain.rules import Rules
-from pipelines.usage.domain.validation import Residence
 from services.contract.events import Kind
 from services.kernel.clock import ManualClock
 from services.kernel.readiness import Figure, Readiness, Unready
-from tests.pipelines.usage.frames import NOW_MICROSECONDS, REGION, value
+from tests.pipelines.usage.frames import NOW_MICROSECONDS, value
 from tests.pipelines.usage.memory import (
     MemoryDeadLetters,
     MemoryLag,
@@ -28,7 +26,7 @@ from tests.pipelines.usage.memory import (
 )
 from tests.pipelines.usage.world import ADMISSIONS
 
-RULES = Rules(Residence(REGION, 30), CommitPolicy(), 1, 1.0, 0.1, 0.1, late_seconds=60, measure_seconds=0.01)
+RULES = Rules(late_seconds=60, measure_every_seconds=0.1)
 
 
 class Away(MemoryLag):

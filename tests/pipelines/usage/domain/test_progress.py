@@ -1,12 +1,14 @@
 from pipelines.usage.domain.errors import Fault
 from pipelines.usage.domain.ports import Partition
-from pipelines.usage.domain.progress import Breaker, CommitPolicy, Progress
+from pipelines.usage.domain.progress import Breaker, Progress
+from pipelines.usage.domain.rules import Rules, StoreTerms
 
 ONE, TWO = Partition("topic", 1), Partition("topic", 2)
+TERMS = StoreTerms(1)
 
 
 def test_a_commit_is_due_after_so_many_frames_or_seconds() -> None:
-    progress = Progress(CommitPolicy(every_frames=3, every_seconds=5.0))
+    progress = Progress(Rules(commit_every_frames=3, commit_every_seconds=5.0), TERMS)
     assert not progress.is_due(1000.0)
     progress.note(ONE, 7, now_seconds=100.0)
     assert not progress.is_due(104.9)
@@ -18,7 +20,7 @@ def test_a_commit_is_due_after_so_many_frames_or_seconds() -> None:
 
 
 def test_what_is_noted_during_a_commit_stays_staged() -> None:
-    progress = Progress(CommitPolicy())
+    progress = Progress(Rules(), TERMS)
     progress.note(ONE, 1, now_seconds=0.0)
     progress.note(TWO, 1, now_seconds=0.0)
     staged = progress.staged()
@@ -28,7 +30,7 @@ def test_what_is_noted_during_a_commit_stays_staged() -> None:
 
 
 def test_it_is_full_until_a_commit_covers_enough_of_what_was_noted() -> None:
-    progress = Progress(CommitPolicy(most_uncommitted_frames=4))
+    progress = Progress(Rules(), StoreTerms(1, most_uncommitted_frames=4))
     for offset in range(3):
         progress.note(ONE, offset, now_seconds=0.0)
     assert not progress.is_full
@@ -45,7 +47,7 @@ def test_it_is_full_until_a_commit_covers_enough_of_what_was_noted() -> None:
 
 
 def test_after_a_rebalance_nothing_is_staged() -> None:
-    progress = Progress(CommitPolicy(every_frames=1))
+    progress = Progress(Rules(commit_every_frames=1), TERMS)
     progress.note(ONE, 1, now_seconds=0.0)
     progress.forget()
     assert progress.staged() == {}
