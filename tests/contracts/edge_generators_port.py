@@ -14,7 +14,6 @@ from services.edge.domain.generation import (
 )
 from services.edge.domain.ports import Generation, Generators, Offer
 from services.kernel.errors import ComptoirError, Reason
-from services.kernel.identity import Identity
 from tests.services.edge.scripts import GeneratorScript
 
 REQUEST = GenerationRequest("tiny-eu", (Message(Role.USER, "Bonjour"),), sampling={"seed": 0})
@@ -25,7 +24,7 @@ class GeneratorsPortContract:
 
     async def start(self, generators: Generators, offer: Offer) -> Generation:
         deadline = asyncio.get_running_loop().time() + 30
-        return await generators.start(offer, REQUEST, request_id=Identity(1, 1), deadline_seconds=deadline)
+        return await generators.start(offer, REQUEST, deadline_seconds=deadline)
 
     async def test_an_answer_comes_piece_by_piece_and_ends_with_counts(
         self, generators: Generators, offer: Offer, script: GeneratorScript

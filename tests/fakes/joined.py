@@ -1,5 +1,6 @@
 """Joined calls for servicers that are written for single ones: each call goes to the single method."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
 from functools import partial
@@ -40,8 +41,15 @@ class _Stream:
             joined_streams(), method, outgoing=self._outgoing
         )
 
-    def start(self, number: int, work: Work, failure: Callable[[ComptoirError], Message]) -> None:
-        self.answers.start(number, partial(work, self.say), lambda error: self.say(failure(error)))
+    def start(
+        self, number: int, work: Work, failure: Callable[[ComptoirError], Message], *, milliseconds: int = 0
+    ) -> None:
+        self.answers.start(
+            number,
+            partial(work, self.say),
+            lambda error: self.say(failure(error)),
+            timeout_milliseconds=milliseconds,
+        )
 
     def say(self, message: Message) -> None:
         self._messages.append(message)
@@ -90,6 +98,7 @@ class AdmitsMany(router_pb2_grpc.RouterServiceServicer):
                     call.call_number,
                     partial(self._admit_one, call, context),
                     partial(_refused_admission, call.call_number),
+                    milliseconds=call.timeout_milliseconds,
                 )
             for number in message.cancelled:
                 stream.answers.cancel(number)
@@ -127,6 +136,7 @@ class GeneratesMany(generator_pb2_grpc.GeneratorServiceServicer):
                     call.call_number,
                     partial(self._generate_one, call, context),
                     partial(_failed_generation, call.call_number),
+                    milliseconds=call.timeout_milliseconds,
                 )
             for number in message.cancelled:
                 stream.answers.cancel(number)
@@ -141,6 +151,8 @@ class GeneratesMany(generator_pb2_grpc.GeneratorServiceServicer):
         async with aclosing(answer) as responses:
             async for response in responses:
                 say(_joined(call.call_number, response))
+                # As an engine's steps do: everybody else has a turn.
+                await asyncio.sleep(0)
 
 
 def _failed_generation(number: int, error: ComptoirError) -> Message:

@@ -14,7 +14,11 @@ def call_error(failure: grpc.aio.AioRpcError, instead: Mapping[Reason, Reason]) 
 
     `instead` replaces reasons that say something of the call and nothing of the client's request.
     """
-    error = error_from(failure)
+    return told(error_from(failure), instead)
+
+
+def told(error: ComptoirError, instead: Mapping[Reason, Reason]) -> ComptoirError:
+    """Returns what a client is told of an error of another process; as `call_error`."""
     if error.reason in instead:
         return ComptoirError(instead[error.reason])
     error.field = from_schema(error.field)

@@ -87,9 +87,7 @@ class Generation(Protocol):
 class Generators(Protocol):
     """The replicas."""
 
-    async def start(
-        self, offer: Offer, request: GenerationRequest, *, request_id: Identity, deadline_seconds: float
-    ) -> Generation:
+    async def start(self, offer: Offer, request: GenerationRequest, *, deadline_seconds: float) -> Generation:
         """Returns once the replica accepted the ticket; raises ComptoirError. The deadline is monotonic."""
         ...
 

@@ -3,7 +3,6 @@
 from services.edge.domain.generation import Counts, Delta, GenerationRequest
 from services.edge.domain.ports import Admission, Generation, Generators
 from services.kernel.errors import ComptoirError, Reason
-from services.kernel.identity import Identity
 
 
 class TicketedGeneration:
@@ -20,13 +19,11 @@ class TicketedGeneration:
         admission: Admission,
         request: GenerationRequest,
         *,
-        request_id: Identity,
         deadline_seconds: float,
     ) -> None:
         self._generators = generators
         self._admission = admission
         self._request = request
-        self._request_id = request_id
         self._deadline_seconds = deadline_seconds
         self._generation: Generation | None = None
         self._has_delta = False
@@ -48,7 +45,7 @@ class TicketedGeneration:
             self.is_lease_unused = False
             try:
                 self._generation = await self._generators.start(
-                    offer, self._request, request_id=self._request_id, deadline_seconds=self._deadline_seconds
+                    offer, self._request, deadline_seconds=self._deadline_seconds
                 )
             except ComptoirError as error:
                 failure = error

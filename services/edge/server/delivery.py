@@ -80,7 +80,6 @@ class Deliveries:
             self._generators,
             admission,
             request,
-            request_id=event.request_id,
             deadline_seconds=deadline_seconds,
         )
         first_text_by = asyncio.get_running_loop().time() + self._limits.first_text_seconds

@@ -12,7 +12,7 @@ from services.generator.domain.generation import Finished, Message, Started
 from services.generator.domain.generations import Generations
 from services.generator.server.orders import Orders
 from services.kernel.clock import Clock
-from services.kernel.errors import ComptoirError, Reason
+from services.kernel.errors import ComptoirError
 from services.runtime.grpc.call_log import name_request
 from services.runtime.grpc.error_details import detail_from
 from services.runtime.grpc.joined.answers import JoinedAnswers, JoinedStreams
@@ -48,6 +48,7 @@ class JoinedGenerations:
                 number,
                 partial(self._serve, call, received_seconds),
                 partial(self._fail, number),
+                timeout_milliseconds=call.timeout_milliseconds,
             )
         for number in message.cancelled:
             self.answers.cancel(number)
@@ -71,11 +72,7 @@ class JoinedGenerations:
         name_request(order.claims.request_id)
         # Nothing is awaited before it is served: what was admitted must come to its end.
         self._orders.admit(order)
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                await self._generations.serve(order, partial(self._put, call.call_number))
-        except TimeoutError:
-            raise ComptoirError(Reason.DEADLINE_EXCEEDED) from None
+        await self._generations.serve(order, partial(self._put, call.call_number))
 
     def _put(self, number: int, message: Message) -> None:
         if isinstance(message, Delta):

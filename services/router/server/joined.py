@@ -1,12 +1,12 @@
 """AdmitMany: the requests of one caller on one stream, answered before they are durable."""
 
-import asyncio
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from comptoir.router.v1 import router_pb2
 
-from services.kernel.errors import ComptoirError, Reason
+from services.kernel.errors import ComptoirError
 from services.router.domain.admission import Admitter
 from services.router.wire import admission as wire
 from services.runtime.grpc.error_details import detail_from
@@ -14,7 +14,6 @@ from services.runtime.grpc.interceptors import validate
 from services.runtime.grpc.joined.answers import JoinedAnswers, JoinedStreams
 
 METHOD: Final = "comptoir.router.v1.RouterService/AdmitMany"
-_MILLISECONDS: Final = 1000
 
 
 class JoinedAdmissions:
@@ -30,9 +29,13 @@ class JoinedAdmissions:
 
     def receive(self, message: router_pb2.AdmitManyRequest) -> None:
         """Begins and cancels calls."""
-        for call in message.calls:
+        for asked in message.calls:
+            call = _Call(asked)
             self.answers.start(
-                call.call_number, partial(self._serve, call), partial(self._refuse, call.call_number)
+                asked.call_number,
+                partial(self._serve, call),
+                partial(self._fail, call),
+                timeout_milliseconds=asked.timeout_milliseconds,
             )
         for number in message.cancelled:
             self.answers.cancel(number)
@@ -45,29 +48,33 @@ class JoinedAdmissions:
         self._response, self._has_response = router_pb2.AdmitManyResponse(), False
         return response
 
-    async def _serve(self, call: router_pb2.AdmitCall) -> None:
-        validate(call.request)
-        try:
-            async with asyncio.timeout(call.timeout_milliseconds / _MILLISECONDS or None):
-                decision = await self._admission.decide(wire.admit_request(call.request))
-        except TimeoutError:
-            raise ComptoirError(Reason.DEADLINE_EXCEEDED) from None
-        self._response.answers.add(
-            call_number=call.call_number, admitted=wire.admit_response(decision.admission)
-        )
+    async def _serve(self, call: "_Call") -> None:
+        validate(call.asked.request)
+        decision = await self._admission.decide(wire.admit_request(call.asked.request))
+        call.is_admitted = True
+        admitted = wire.admit_response(decision.admission)
+        self._response.answers.add(call_number=call.asked.call_number, admitted=admitted)
         self._tell()
-        try:
-            await self._admission.record(decision)
-        except ComptoirError as error:
-            self._response.unrecorded.add(call_number=call.call_number, error=detail_from(error))
-        else:
-            self._response.recorded.append(call.call_number)
+        await self._admission.record(decision)
+        self._response.recorded.append(call.asked.call_number)
         self._tell()
 
-    def _refuse(self, number: int, error: ComptoirError) -> None:
-        self._response.answers.add(call_number=number, refused=detail_from(error))
+    def _fail(self, call: "_Call", error: ComptoirError) -> None:
+        number, detail = call.asked.call_number, detail_from(error)
+        if call.is_admitted:
+            self._response.unrecorded.add(call_number=number, error=detail)
+        else:
+            self._response.answers.add(call_number=number, refused=detail)
         self._tell()
 
     def _tell(self) -> None:
         self._has_response = True
         self.answers.wake()
+
+
+@dataclass(slots=True)
+class _Call:
+    """One request, and whether its caller has tickets."""
+
+    asked: router_pb2.AdmitCall
+    is_admitted: bool = False

@@ -49,7 +49,7 @@ class MemoryGenerators:
         self._scripts = scripts
 
     async def start(
-        self, offer: Offer, request: GenerationRequest, *, request_id: Identity, deadline_seconds: float
+        self, offer: Offer, request: GenerationRequest, *, deadline_seconds: float
     ) -> "MemoryGeneration":
         script = self._scripts.get(offer.generator_address)
         if script is None:

@@ -20,6 +20,7 @@ _MOST_IDLE: Final = 256
 _PATIENCE_SECONDS: Final = 1.0
 # Of one stream that are open at once; what is above is refused, call by call.
 MAX_CALLS: Final = 4096
+_MILLISECONDS: Final = 1000
 
 _Request = TypeVar("_Request", bound=Message)
 _Response = TypeVar("_Response", bound=Message)
@@ -79,9 +80,11 @@ class JoinedAnswers(Generic[_Request, _Response]):
         failed: Callable[[ComptoirError], None],
         *,
         request_id: Identity | None = None,
+        timeout_milliseconds: int = 0,
     ) -> None:
         """Begins a call; `failed` is told once how it failed, and nothing where the caller cancelled it.
 
+        After its time-out, where that is not 0, it is cancelled and fails as DEADLINE_EXCEEDED.
         A number that is in use, and a call above the stream's bound, are refused.
         """
         if number in self._calls:
@@ -95,7 +98,9 @@ class JoinedAnswers(Generic[_Request, _Response]):
             self._changed.set()
             context = contextvars.copy_context()
             context.run(record.bind)
-            task = self._calls[number] = asyncio.create_task(work(), context=context)
+            task = self._calls[number] = asyncio.create_task(
+                _within(timeout_milliseconds, work), context=context
+            )
             # Not in the task itself: one that is cancelled before its first step runs none of its lines.
             task.add_done_callback(partial(self._ended, number, record, failed), context=context)
 
@@ -170,3 +175,13 @@ class JoinedAnswers(Generic[_Request, _Response]):
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
+
+
+async def _within(milliseconds: int, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    try:
+        async with asyncio.timeout(milliseconds / _MILLISECONDS or None) as limit:
+            await work()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise ComptoirError(Reason.DEADLINE_EXCEEDED) from None

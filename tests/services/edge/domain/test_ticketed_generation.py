@@ -6,7 +6,6 @@ from services.edge.domain.generation import GenerationRequest, Message, Role
 from services.edge.domain.ports import Admission, Offer
 from services.edge.domain.ticketed_generation import TicketedGeneration
 from services.kernel.errors import ComptoirError, Reason
-from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 from tests.services.edge.memory import MemoryGenerators
 from tests.services.edge.scripts import LEASE, GeneratorScript, Step
@@ -23,7 +22,7 @@ def generation_of(*scripts: GeneratorScript) -> TicketedGeneration:
     )
     admission = Admission(offers, LEASE, QuotaState(), 1, 1, 1)
     generators = MemoryGenerators(dict(zip(addresses, scripts, strict=True)))
-    return TicketedGeneration(generators, admission, REQUEST, request_id=Identity(1, 1), deadline_seconds=1e9)
+    return TicketedGeneration(generators, admission, REQUEST, deadline_seconds=1e9)
 
 
 def failing(reason: Reason, *steps: Step) -> GeneratorScript:

@@ -179,24 +179,22 @@ async def test_the_event_tells_what_was_counted_and_when(stage: Stage) -> None:
     assert event.endpoint == 1
 
 
-async def test_a_reader_that_does_not_read_holds_the_replica_back(stage: Stage) -> None:
+async def test_what_a_reader_does_not_read_is_bounded(stage: Stage) -> None:
     script = stage.generators[0]
-    script.steps = ["x" * 16_384] * 4_000
+    script.steps = ["x" * 262_144] * 250
     await stage.start()
     async with sdk(stage) as client:
         stream = await client.chat.completions.create(**STREAM)
         async for _ in stream:
             break
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(script.cancelled.wait(), 0.5)
-        assert script.played_bytes < 16_384 * 4_000 / 2
+        await asyncio.wait_for(script.cancelled.wait(), 20)
+        assert script.played_bytes < 262_144 * 250 / 2
         await stream.close()
-        await asyncio.wait_for(script.cancelled.wait(), 2)
 
 
 async def test_a_client_that_stops_reading_is_given_up(stage: Stage) -> None:
     script = stage.generators[0]
-    script.steps = ["x" * 16_384] * 4_000
+    script.steps = ["x" * 262_144] * 250
     client = await stage.start(write_seconds=0.2)
     assert stage.process is not None
     listener = stage.process._listener
@@ -204,8 +202,10 @@ async def test_a_client_that_stops_reading_is_given_up(stage: Stage) -> None:
     request = client.build_request("POST", PATH, json=STREAM)
     head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
     writer.write(f"POST {PATH} HTTP/1.1\r\n{head}\r\n".encode() + request.content)
-    await asyncio.wait_for(script.cancelled.wait(), 5)
-    assert listener.connections == 0
+    await asyncio.wait_for(script.cancelled.wait(), 20)
+    async with asyncio.timeout(5):
+        while listener.connections:  # noqa: ASYNC110 - the listener tells nobody
+            await asyncio.sleep(0.01)
     await stage.drain()
     writer.close()
     (event,) = stage.emitter.events
@@ -216,14 +216,14 @@ async def test_a_client_that_stops_reading_is_given_up(stage: Stage) -> None:
 
 async def test_a_client_that_reads_again_within_its_time_gets_the_whole_answer(stage: Stage) -> None:
     script = stage.generators[0]
-    script.steps = [*["x" * 16_384] * 1_000, asyncio.Event(), "end"]
+    script.steps = [*["x" * 16_384] * 160, asyncio.Event(), "end"]
     client = await stage.start(write_seconds=0.2, ping_seconds=0.05)
     pings = 0
     async with client.stream("POST", PATH, json=STREAM) as answer:
         async for line in answer.aiter_lines():
             pings += line == ": ping"
             if pings == 6:
-                script.steps[1_000].set()  # type: ignore[union-attr] # the event of above
+                script.steps[160].set()  # type: ignore[union-attr] # the event of above
     assert line == ""
     await stage.drain()
     assert not stage.emitter.events[0].is_client_cancelled
