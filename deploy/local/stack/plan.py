@@ -14,6 +14,8 @@ DRAIN_ORDER = ("edge", "generator", "router", "emitter", "usage", "clickhouse", 
 # behind an engine that computes all the time. What keeps the records yields to nobody: it needs a tenth of a
 # core, and with a lower weight a busy machine would give it none, so that rows came many minutes late.
 _ENGINE_NICENESS = 5
+# A large model is read from a slow disk in minutes.
+_ENGINE_START_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) ->
             "services.generator",
             f"engine ({engine})",
             Probe("grpc", addresses.generator),
-            start_seconds=600.0,
+            start_seconds=_ENGINE_START_SECONDS,
             drain_seconds=60.0,
             niceness=_ENGINE_NICENESS,
         )
@@ -76,6 +78,8 @@ def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) ->
             "services.edge",
             "edge",
             Probe("http", f"http://{addresses.edge}/readyz"),
+            # It is not ready without a ready replica.
+            start_seconds=_ENGINE_START_SECONDS,
             drain_seconds=60.0,
         ),
         process(

@@ -46,6 +46,11 @@ def test_what_keeps_the_records_yields_to_nobody_because_it_would_get_nothing() 
     assert {name: entry.niceness for name, entry in plan().items() if entry.niceness} == {"generator": 5}
 
 
+def test_a_model_may_take_as_long_to_load_as_the_engine_may_start() -> None:
+    # The edge is ready once a replica is.
+    assert plan()["edge"].start_seconds == plan()["generator"].start_seconds >= 600
+
+
 def test_only_the_pipeline_may_start_late_because_requests_do_without_it() -> None:
     assert [name for name, entry in plan().items() if not entry.is_needed_by_requests] == ["usage"]
 
