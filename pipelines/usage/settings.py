@@ -20,6 +20,13 @@ class KafkaSettings(KafkaTarget):
         pattern=r"^[a-z0-9.-]{1,128}$",
         description="the consumer group; pipelines of one store share it",
     )
+    group_instance_id: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9._-]{0,128}$",
+        description="a name that no other member of the group has at the same time, such as a pod's: after a "
+        "kill the next process of the name has its partitions at once, and not when the session is over. Two that "
+        "run under one name take the partitions from each other in turns, unready in between. Empty: no name",
+    )
     session_timeout_seconds: float = Field(
         default=30.0,
         ge=6,

@@ -148,7 +148,8 @@ def _emitter(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
 def _usage(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
     return {
         "listen": {"address": addresses.usage},
-        "kafka": {"bootstrap": addresses.kafka},
+        # The supervisor runs one, so a new one takes the place of one that was killed.
+        "kafka": {"bootstrap": addresses.kafka, "group_instance_id": "usage"},
         "clickhouse": {
             "url": addresses.clickhouse_url,
             "user": "comptoir_writer",

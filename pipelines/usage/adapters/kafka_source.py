@@ -34,6 +34,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]  # the libra
             bootstrap_servers=settings.bootstrap,
             client_id="comptoir-usage",
             group_id=settings.group,
+            group_instance_id=settings.group_instance_id or None,
             enable_auto_commit=False,
             # A new group reads the log from its beginning: the newest record would skip what waits there.
             auto_offset_reset="earliest",

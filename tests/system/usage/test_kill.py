@@ -26,6 +26,7 @@ EVENTS = 25
 PRODUCERS = (PRODUCER, PRODUCER + 1, PRODUCER + 2)
 CANARY = b"canary-3f1c the patient has a fever"
 PATIENCE_SECONDS = 60.0
+SESSION_SECONDS = 60.0
 GENERATIONS = Kind.GENERATION.topic
 
 
@@ -176,4 +177,52 @@ async def test_frames_wait_in_kafka_while_the_store_is_down(
     )
     await eventually(lambda: rows(clickhouse, query), [(5 * EVENTS, 5 * EVENTS)])
     assert "waiting" in usage.stderr
+    assert usage.stop() == 0
+
+
+def under_a_name(kafka: KafkaProcess, name: str, session_seconds: float) -> dict[str, Any]:
+    """Settings of a group of its own in which the pipeline has a name."""
+    return {
+        "bootstrap": kafka.address,
+        "group": f"comptoir-{name}",
+        "group_instance_id": name,
+        "session_timeout_seconds": session_seconds,
+    }
+
+
+async def stored(clickhouse: ClickHouseProcess, producer: int, events: int) -> None:
+    query = f"SELECT count() FROM comptoir.generations WHERE producer_id = {producer}"  # noqa: S608 - a number
+    await eventually(lambda: rows(clickhouse, query), [(events,)])
+
+
+async def test_a_pipeline_that_was_killed_goes_on_long_before_its_session_is_over(
+    kafka: KafkaProcess, clickhouse: ClickHouseProcess, usage: UsageProcess
+) -> None:
+    usage.configure(kafka=under_a_name(kafka, "killed", SESSION_SECONDS))
+    usage.start()
+    usage.kill()
+    killed_at = time.monotonic()
+    await produce(kafka, 2, [frame(PRODUCER + 200, 0)])
+    usage.start()
+    await stored(clickhouse, PRODUCER + 200, EVENTS)
+    assert time.monotonic() - killed_at < SESSION_SECONDS / 2
+    assert usage.stop() == 0
+
+
+async def test_two_pipelines_under_one_name_store_events_once_and_do_not_both_stay_ready(
+    kafka: KafkaProcess, clickhouse: ClickHouseProcess, usage: UsageProcess, tmp_path: Path
+) -> None:
+    usage.configure(kafka=under_a_name(kafka, "twice", 6))
+    usage.start()
+    (tmp_path / "later").mkdir()
+    later = UsageProcess(tmp_path / "later", kafka, clickhouse)
+    later.configure(kafka=under_a_name(kafka, "twice", 6))
+    try:
+        later.start()
+        await eventually(usage.is_serving, False)
+        await produce(kafka, 2, [frame(PRODUCER + 300, 0)])
+        await stored(clickhouse, PRODUCER + 300, EVENTS)
+        assert not usage.ended_within(0)
+    finally:
+        later.stop()
     assert usage.stop() == 0
