@@ -24,8 +24,8 @@ class KafkaSettings(KafkaTarget):
         default="",
         pattern=r"^[A-Za-z0-9._-]{0,128}$",
         description="a name that no other member of the group has at the same time, such as a pod's: after a "
-        "kill the next process of the name has its partitions at once, and not when the session is over. Two that "
-        "run under one name take the partitions from each other in turns, unready in between. Empty: no name",
+        "kill the next process of the name has its partitions at once, and not when the session is over. Two "
+        "that run under one name take partitions from each other in turns, unready in between; empty: none",
     )
     session_timeout_seconds: float = Field(
         default=30.0,
