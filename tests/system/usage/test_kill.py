@@ -219,7 +219,7 @@ async def test_two_pipelines_under_one_name_store_events_once_and_do_not_both_st
     later.configure(kafka=under_a_name(kafka, "twice", 6))
     try:
         later.start()
-        await eventually(usage.is_serving, False)
+        await eventually(usage.is_ready, False)
         await produce(kafka, 2, [frame(PRODUCER + 300, 0)])
         await stored(clickhouse, PRODUCER + 300, EVENTS)
         assert not usage.ended_within(0)
