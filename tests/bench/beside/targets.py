@@ -30,7 +30,7 @@ from tests.bench.beside.errors import BenchError
 from tests.bench.beside.loader import Loader, end, loader
 from tests.bench.beside.models import BenchModel
 from tests.bench.beside.tables import BARE
-from tests.system.stack_process import REPOSITORY, Stack, free_ports, running_stack
+from tests.system.stack_process import REPOSITORY, Stack, free_ports, run_comptoir, running_stack
 
 COMPTOIR, FLOOR, LITELLM = "Comptoir", "AsyncLLM in process", "LiteLLM before vLLM"
 _HTTP_LOAD = "tests.bench.beside.http_load"
@@ -144,6 +144,9 @@ def _started_stack(folder: Path, config: Path, arguments: Sequence[str]) -> Iter
         except AssertionError as error:
             # What `comptoir up` said to people.
             raise BenchError(" ".join(str(error).split())[-300:]) from None
+        except subprocess.TimeoutExpired:
+            run_comptoir("down", "--data-dir", str(folder), check=False)
+            raise BenchError("`comptoir up` did not end in time.") from None
         yield stack
 
 
