@@ -7,12 +7,9 @@ from deploy.local.clickhouse.adapters.chdb_engine import ChdbEngine
 from deploy.local.clickhouse.adapters.confinement import confine
 from deploy.local.clickhouse.adapters.engine_folder import EngineFolder, FolderUnusableError
 from deploy.local.clickhouse.domain.errors import StoreError
-from deploy.local.clickhouse.domain.sessions import SessionBounds
 from deploy.local.clickhouse.server.application import Front
 from deploy.local.clickhouse.server.checker import StatementChecker
-from deploy.local.clickhouse.server.intake import Limits
-from deploy.local.clickhouse.server.listener import ListenBounds, Listener
-from deploy.local.clickhouse.server.places import PlaceBounds
+from deploy.local.clickhouse.server.listener import Listener
 from deploy.local.clickhouse.server.runner import QueryRunner
 from deploy.local.clickhouse.settings import LocalClickHouseSettings
 from services.kernel.clock import Clock, SystemClock
@@ -43,12 +40,12 @@ class LocalClickHouse:
         engine = self._open_engine()
         self._closing.callback(engine.close)
         self._runner = runner = self._runner_of(engine)
-        front = Front(engine, runner, self._writer, _limits(self._settings), self._clock)
+        front = Front(engine, runner, self._writer, self._settings, self._clock)
         self._listener = Listener(
             front.application(),
             self._settings.host,
             self._settings.port,
-            bounds=_bounds(self._settings),
+            bounds=self._settings,
             clock=self._clock,
         )
         await self._listener.start()
@@ -88,39 +85,5 @@ class LocalClickHouse:
             engine,
             StatementChecker(engine, max_query_bytes=settings.max_query_bytes),
             self._clock,
-            readers=_places(settings, "max_concurrent_queries"),
-            writer=_places(settings, "max_writer_queries"),
-            sessions=SessionBounds(settings.max_sessions, settings.max_temporary_bytes),
+            settings,
         )
-
-
-def _limits(settings: LocalClickHouseSettings) -> Limits:
-    return Limits(
-        settings.max_query_bytes,
-        settings.max_insert_bytes,
-        settings.session_timeout_seconds,
-        settings.body_seconds,
-        settings.write_seconds,
-        settings.max_execution_seconds,
-        {
-            "max_execution_time": settings.max_execution_seconds,
-            "max_memory_usage": settings.max_memory_bytes,
-            "max_result_bytes": settings.max_result_bytes,
-        },
-    )
-
-
-def _places(settings: LocalClickHouseSettings, setting: str) -> PlaceBounds:
-    return PlaceBounds(
-        setting, getattr(settings, setting), settings.max_waiting_queries, settings.max_wait_seconds
-    )
-
-
-def _bounds(settings: LocalClickHouseSettings) -> ListenBounds:
-    return ListenBounds(
-        max_head_bytes=settings.max_head_bytes,
-        max_connections=settings.max_connections,
-        head_seconds=settings.head_seconds,
-        idle_connection_seconds=settings.idle_connection_seconds,
-        drain_seconds=settings.drain_seconds,
-    )

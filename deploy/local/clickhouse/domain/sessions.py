@@ -16,14 +16,6 @@ from deploy.local.clickhouse.domain.request import SessionRequest
 _SESSIONS_OF_A_TOTAL: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
-class SessionBounds:
-    """How many sessions of a kind are kept, and what the temporary tables of one may hold."""
-
-    max_sessions: int
-    max_temporary_bytes: int
-
-
 @dataclass(slots=True)
 class Session:
     """One session; `expires_seconds` is of the monotonic clock and counts while it is idle."""

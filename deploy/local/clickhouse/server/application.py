@@ -12,13 +12,14 @@ from starlette.routing import Route
 from deploy.local.clickhouse.domain.credentials import Writer
 from deploy.local.clickhouse.domain.errors import ACCESS_DENIED, UNKNOWN_EXCEPTION, StoreError
 from deploy.local.clickhouse.domain.hosts import is_loopback_host
+from deploy.local.clickhouse.domain.limits import FrontLimits
 from deploy.local.clickhouse.domain.ports import Answer, Engine
 from deploy.local.clickhouse.server.answers import (
     answer_headers,
     error_response,
     summary,
 )
-from deploy.local.clickhouse.server.intake import Asked, Limits, Sender, read_request, sender_of
+from deploy.local.clickhouse.server.intake import Asked, Sender, read_request, sender_of
 from deploy.local.clickhouse.server.runner import Lease, QueryRunner
 from deploy.local.clickhouse.server.streaming import Begun, BrokenResultError, ResultStream, WholeResult
 from deploy.local.clickhouse.wire.codings import NATIVE, choose_coding
@@ -51,7 +52,7 @@ class Front:
     """Answers every request; the engine is behind `runner`."""
 
     def __init__(
-        self, engine: Engine, runner: QueryRunner, writer: Writer, limits: Limits, clock: Clock
+        self, engine: Engine, runner: QueryRunner, writer: Writer, limits: FrontLimits, clock: Clock
     ) -> None:
         self._engine = engine
         self._runner = runner

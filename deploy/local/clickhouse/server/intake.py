@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from starlette.requests import Request
 
 from deploy.local.clickhouse.domain.credentials import Writer, credentials_of, is_writer
 from deploy.local.clickhouse.domain.errors import SOCKET_TIMEOUT, SYNTAX_ERROR, StoreError, too_large
 from deploy.local.clickhouse.domain.inserts import SplitInsert, split_insert
+from deploy.local.clickhouse.domain.limits import FrontLimits
 from deploy.local.clickhouse.domain.request import QueryRequest, parse_request
 from deploy.local.clickhouse.domain.statement import check_database
 from deploy.local.clickhouse.server.places import Places
@@ -17,20 +18,6 @@ from deploy.local.clickhouse.wire.forms import form_fields, is_form, url_fields
 from deploy.local.clickhouse.wire.native_blocks import decode_blocks
 
 Fields = list[tuple[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a body may weigh, in bytes, how long it may take, and how long a session idles."""
-
-    max_query_bytes: int
-    max_insert_bytes: int
-    session_timeout_seconds: float
-    body_seconds: float = 60.0
-    write_seconds: float = 10.0
-    answer_seconds: float = 60.0
-    # By the name of a limit of the engine, the largest that a client gets.
-    most: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +48,7 @@ def sender_of(request: Request, writer: Writer) -> Sender:
     return Sender(headers, fields, is_writer(credentials_of(headers, dict(fields)), writer))
 
 
-async def read_request(request: Request, sender: Sender, limits: Limits, places: Places) -> Asked:
+async def read_request(request: Request, sender: Sender, limits: FrontLimits, places: Places) -> Asked:
     """Reads and understands `request`; raises StoreError, ClientDisconnect."""
     content_type = sender.headers.get("content-type", "")
     may_insert = sender.is_writer and not is_form(content_type)
@@ -98,7 +85,7 @@ async def _read(request: Request, max_bytes: int, setting: str, seconds: float) 
     return bytes(body)
 
 
-def _understand(sender: Sender, body: bytes, *, is_get: bool, limits: Limits, bytes_in: int) -> Asked:
+def _understand(sender: Sender, body: bytes, *, is_get: bool, limits: FrontLimits, bytes_in: int) -> Asked:
     asked = parse_request(
         sender.fields,
         sender.headers,

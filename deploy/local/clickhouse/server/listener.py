@@ -1,7 +1,5 @@
 """The front's address, and how what is refused below the application looks to a ClickHouse client."""
 
-from dataclasses import dataclass
-
 from deploy.local.clickhouse.domain.errors import (
     BAD_ARGUMENTS,
     NOT_IMPLEMENTED,
@@ -10,6 +8,7 @@ from deploy.local.clickhouse.domain.errors import (
     UNKNOWN_EXCEPTION,
     StoreError,
 )
+from deploy.local.clickhouse.domain.limits import FrontLimits
 from services.kernel.clock import Clock
 from services.runtime.http.asgi import Application
 from services.runtime.http.bounds import HttpBounds, Refusal, RefusalAnswer
@@ -17,22 +16,11 @@ from services.runtime.http.server import AddressTakenError, HttpServer, bind
 from services.runtime.settings_error import SettingsError
 
 
-@dataclass(frozen=True, slots=True)
-class ListenBounds:
-    """The bounds of connections, as the settings name them."""
-
-    max_head_bytes: int
-    max_connections: int
-    head_seconds: float
-    idle_connection_seconds: float
-    drain_seconds: float
-
-
 class Listener:
     """Accepts connections from `start` until `stop`."""
 
     def __init__(
-        self, application: Application, host: str, port: int, *, bounds: ListenBounds, clock: Clock
+        self, application: Application, host: str, port: int, *, bounds: FrontLimits, clock: Clock
     ) -> None:
         self._host, self._port = host, port
         self._bounds = bounds
@@ -73,7 +61,7 @@ class Listener:
         return RefusalAnswer(status, headers, error.message.encode() + b"\n")
 
 
-def _refusals(bounds: ListenBounds) -> dict[Refusal, tuple[int, int, str]]:
+def _refusals(bounds: FrontLimits) -> dict[Refusal, tuple[int, int, str]]:
     return {
         Refusal.MALFORMED: (400, BAD_ARGUMENTS, "The request is not valid HTTP/1.1."),
         Refusal.HEAD_TOO_LARGE: (

@@ -7,44 +7,35 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
 from deploy.local.clickhouse.domain.errors import TOO_MANY_QUERIES, StoreError
+from deploy.local.clickhouse.domain.limits import FrontLimits
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 
-@dataclass(frozen=True, slots=True)
-class PlaceBounds:
-    """How many requests run and wait, and for how long; `setting` is what the first is called."""
-
-    setting: str
-    max_running: int
-    max_waiting: int
-    max_wait_seconds: float
-
-
 class Places:
-    """The places of one kind of user."""
+    """The places of one kind of user, as many as the limit that is called `setting` says."""
 
-    def __init__(self, bounds: PlaceBounds) -> None:
-        self._bounds = bounds
-        self._slots = asyncio.Semaphore(bounds.max_running)
+    def __init__(self, setting: str, limits: FrontLimits) -> None:
+        self._setting, self._limits = setting, limits
+        self._max_running: int = getattr(limits, setting)
+        self._slots = asyncio.Semaphore(self._max_running)
         self._inside = 0
-        self._engine = ThreadPoolExecutor(bounds.max_running, thread_name_prefix="engine")
+        self._engine = ThreadPoolExecutor(self._max_running, thread_name_prefix="engine")
         self._wire = ThreadPoolExecutor(1, thread_name_prefix="wire")
 
     @contextmanager
     def admission(self) -> Iterator[None]:
         """Counts a request among those that may be read, wait, run and be answered; raises StoreError."""
-        bounds = self._bounds
-        if self._inside >= bounds.max_running + bounds.max_waiting:
+        max_waiting = self._limits.max_waiting_queries
+        if self._inside >= self._max_running + max_waiting:
             raise StoreError.refused(
                 TOO_MANY_QUERIES,
-                f"Too many simultaneous queries. {bounds.setting} = {bounds.max_running} may run and"
-                f" max_waiting_queries = {bounds.max_waiting} may wait; try again.",
+                f"Too many simultaneous queries. {self._setting} = {self._max_running} may run and"
+                f" max_waiting_queries = {max_waiting} may wait; try again.",
             )
         self._inside += 1
         try:
@@ -56,13 +47,13 @@ class Places:
     async def place(self) -> AsyncIterator[None]:
         """Waits in order for a place; StoreError if none gets free in time."""
         try:
-            async with asyncio.timeout(self._bounds.max_wait_seconds):
+            async with asyncio.timeout(self._limits.max_wait_seconds):
                 await self._slots.acquire()
         except TimeoutError:
             raise StoreError.refused(
                 TOO_MANY_QUERIES,
-                f"Too many simultaneous queries. None of {self._bounds.setting} = {self._bounds.max_running}"
-                f" ended within max_wait_seconds = {self._bounds.max_wait_seconds:g}; try again.",
+                f"Too many simultaneous queries. None of {self._setting} = {self._max_running}"
+                f" ended within max_wait_seconds = {self._limits.max_wait_seconds:g}; try again.",
             ) from None
         try:
             yield

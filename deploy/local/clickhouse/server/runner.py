@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Final
 
 from deploy.local.clickhouse.domain.errors import StoreError
+from deploy.local.clickhouse.domain.limits import FrontLimits
 from deploy.local.clickhouse.domain.ports import Answer, Connection, Engine, Stream
-from deploy.local.clickhouse.domain.sessions import Session, SessionBounds, Sessions
+from deploy.local.clickhouse.domain.sessions import Session, Sessions
 from deploy.local.clickhouse.domain.statement import Statement
 from deploy.local.clickhouse.server.checker import StatementChecker
 from deploy.local.clickhouse.server.intake import Asked
-from deploy.local.clickhouse.server.places import PlaceBounds, Places
+from deploy.local.clickhouse.server.places import Places
 from deploy.local.clickhouse.wire.codings import Encoder, encode
 from deploy.local.clickhouse.wire.native_framing import NATIVE_FORMAT, FramedStream, framed
 from services.kernel.clock import Clock
@@ -90,18 +91,18 @@ class QueryRunner:
         engine: Engine,
         checker: StatementChecker,
         clock: Clock,
-        *,
-        readers: PlaceBounds,
-        writer: PlaceBounds,
-        sessions: SessionBounds,
+        limits: FrontLimits,
     ) -> None:
         self._engine = engine
         self._checker = checker
         self.clock = clock
-        self._places: Mapping[bool, Places] = {False: Places(readers), True: Places(writer)}
-        self._max_temporary_bytes = sessions.max_temporary_bytes
+        self._places: Mapping[bool, Places] = {
+            False: Places("max_concurrent_queries", limits),
+            True: Places("max_writer_queries", limits),
+        }
+        self._max_temporary_bytes = limits.max_temporary_bytes
         self._sessions: Mapping[bool, Sessions] = {
-            is_writer: Sessions(sessions.max_sessions) for is_writer in (False, True)
+            is_writer: Sessions(limits.max_sessions) for is_writer in (False, True)
         }
 
     def places(self, *, is_writer: bool) -> Places:

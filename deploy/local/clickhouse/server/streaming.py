@@ -11,9 +11,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from deploy.local.clickhouse.domain.errors import StoreError
+from deploy.local.clickhouse.domain.limits import FrontLimits
 from deploy.local.clickhouse.domain.ports import Stream
 from deploy.local.clickhouse.server.answers import exception_tag, late_error
-from deploy.local.clickhouse.server.intake import Limits
 from deploy.local.clickhouse.server.runner import Lease
 from deploy.local.clickhouse.wire.codings import encoder_of
 from services.runtime.http.asgi import ABORT, BrokenAnswerError
@@ -29,15 +29,15 @@ class OwningResponse(Response):
     """Sends its pieces, and gives back the place and the connection of its query whatever happens.
 
     A client that leaves, does not take a piece within `write_seconds`, or the whole within
-    `answer_seconds` (max_execution_seconds, which the engine keeps for streams) ends it. What is sent
+    `max_execution_seconds` (which the engine keeps for streams) ends it. What is sent
     counts as running: the memory of results that nobody reads is bounded by the number of places.
     """
 
-    def __init__(self, owned: AsyncExitStack, limits: Limits) -> None:
+    def __init__(self, owned: AsyncExitStack, limits: FrontLimits) -> None:
         super().__init__()
         self._owned = owned
         self._write_seconds = limits.write_seconds
-        self._answer_seconds = limits.answer_seconds
+        self._answer_seconds = limits.max_execution_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Sends the result."""
@@ -68,7 +68,7 @@ class OwningResponse(Response):
 class WholeResult(OwningResponse):
     """A result of known length."""
 
-    def __init__(self, owned: AsyncExitStack, limits: Limits, body: bytes) -> None:
+    def __init__(self, owned: AsyncExitStack, limits: FrontLimits, body: bytes) -> None:
         super().__init__(owned, limits)
         self._body = body
 
@@ -97,7 +97,7 @@ class ResultStream(OwningResponse):
     def __init__(
         self,
         owned: AsyncExitStack,
-        limits: Limits,
+        limits: FrontLimits,
         begun: Begun,
         *,
         coding: str,

@@ -8,11 +8,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from deploy.local.clickhouse.domain.credentials import Writer
 from deploy.local.clickhouse.domain.errors import StoreError
-from deploy.local.clickhouse.domain.sessions import SessionBounds
+from deploy.local.clickhouse.domain.limits import FrontLimits
 from deploy.local.clickhouse.server.application import Front
 from deploy.local.clickhouse.server.checker import StatementChecker
-from deploy.local.clickhouse.server.intake import Limits
-from deploy.local.clickhouse.server.places import PlaceBounds
 from deploy.local.clickhouse.server.runner import QueryRunner
 from deploy.local.clickhouse.server.streaming import BrokenResultError
 from deploy.local.clickhouse.wire.codings import decode
@@ -36,6 +34,16 @@ SCOPE: Scope = {
 }
 
 
+# Some are smaller than a person may set them.
+LIMITS = FrontLimits(
+    max_concurrent_queries=2,
+    max_writer_queries=1,
+    max_waiting_queries=2,
+    max_wait_seconds=5.0,
+    max_sessions=2,
+).model_copy(update={"max_query_bytes": 1000, "max_insert_bytes": 10_000, "max_temporary_bytes": 1000})
+
+
 class Served:
     def __init__(
         self,
@@ -47,20 +55,25 @@ class Served:
     ) -> None:
         self.engine = FakeEngine(pieces, tables=["t"])
         clock = ManualClock()
+        limits = LIMITS.model_copy(
+            update={
+                "body_seconds": body_seconds,
+                "write_seconds": write_seconds,
+                "max_execution_seconds": answer_seconds,
+            }
+        )
         checker = StatementChecker(self.engine, max_query_bytes=1000)
         self.runner = QueryRunner(
             self.engine,
             checker,
             clock,
-            readers=PlaceBounds("max_concurrent_queries", 2, 2, 5.0),
-            writer=PlaceBounds("max_writer_queries", 1, 2, 5.0),
-            sessions=SessionBounds(2, 1000),
+            limits,
         )
         front = Front(
             self.engine,
             self.runner,
             WRITER,
-            Limits(1000, 10_000, 60.0, body_seconds, write_seconds, answer_seconds),
+            limits,
             clock,
         )
         self.application = front.application()
