@@ -4,14 +4,14 @@ import ipaddress
 import re
 import ssl
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import grpc
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from services.runtime.settings_error import SettingsError
 
-_PORT = re.compile(r"[0-9]{1,5}")
+_PORT: Final = re.compile(r"[0-9]{1,5}")
 
 
 class TlsFiles(BaseModel):
@@ -34,7 +34,7 @@ class TlsFiles(BaseModel):
         return grpc.ssl_channel_credentials(ca, key, chain)
 
     def ssl_context(self) -> ssl.SSLContext:
-        """The context of a caller that shows its certificate outside gRPC."""
+        """Returns the context of a caller that shows its certificate outside gRPC."""
         self._read()  # names the file that is missing, which the library does not
         try:
             context = ssl.create_default_context(cafile=str(self.ca_file))
@@ -55,7 +55,7 @@ class TlsFiles(BaseModel):
 
 
 def split_address(address: str) -> tuple[str, int]:
-    """Host and port of `host:port`; raises ValueError for anything else."""
+    """Returns host and port of `host:port`; raises ValueError for anything else."""
     host, separator, port = address.rpartition(":")
     if not separator or not host or not _PORT.fullmatch(port) or int(port) > 65535:  # noqa: PLR2004 - the last port
         raise ValueError("must be host:port or unix:/path")
@@ -63,7 +63,7 @@ def split_address(address: str) -> tuple[str, int]:
 
 
 def is_local(address: str) -> bool:
-    """True if only this machine can reach `address`: loopback, or a unix socket."""
+    """Returns whether only this machine can reach `address`: loopback, or a unix socket."""
     if address.startswith("unix:"):
         return True
     host, _ = split_address(address)
@@ -177,5 +177,5 @@ class KafkaTarget(BaseModel):
         return self
 
     def ssl_context(self) -> ssl.SSLContext | None:
-        """TLS with this process's certificate, or None for plaintext on the machine itself."""
+        """Returns TLS with this process's certificate, or None for plaintext on the machine itself."""
         return None if self.tls is None else self.tls.ssl_context()

@@ -8,6 +8,7 @@ events are held aside and tried again among themselves, while everybody else's g
 import asyncio
 import itertools
 import random
+from typing import Final
 
 import grpc
 from comptoir.emitter.v1 import emitter_pb2, emitter_pb2_grpc
@@ -25,15 +26,15 @@ from services.runtime.telemetry import counter
 
 _log = get_logger(__name__)
 
-MAX_EVENTS = 500
+MAX_EVENTS: Final = 500
 # How many callers' events are tried at once of those that the emitter did not take because of what they are.
-MAX_HELD_TRIED = 16
-_ATTEMPT_SECONDS = 5.0
-_SHORTEST_ATTEMPT_SECONDS = 0.1
+MAX_HELD_TRIED: Final = 16
+_ATTEMPT_SECONDS: Final = 5.0
+_SHORTEST_ATTEMPT_SECONDS: Final = 0.1
 # The emitter was slow, or drained while it worked. Nobody cancels on this side: the call is shielded.
-_TRY_AGAIN = frozenset({Reason.DEADLINE_EXCEEDED, Reason.CLIENT_CANCELLED})
-_FIRST_PAUSE_SECONDS = 0.05
-_LONGEST_PAUSE_SECONDS = 1.0
+_TRY_AGAIN: Final = frozenset({Reason.DEADLINE_EXCEEDED, Reason.CLIENT_CANCELLED})
+_FIRST_PAUSE_SECONDS: Final = 0.05
+_LONGEST_PAUSE_SECONDS: Final = 1.0
 
 
 class EmitterClient:
@@ -221,12 +222,12 @@ class _Waiting:
         return count_of(self.request)
 
     def succeed(self) -> None:
-        """The events are durable."""
+        """Tells the caller that the events are durable."""
         if not self.done.done():
             self.done.set_result(None)
 
     def fail(self, error: ComptoirError) -> None:
-        """The events are not known to be durable."""
+        """Tells the caller that the events are not known to be durable."""
         if not self.done.done():
             self.done.set_exception(
                 ComptoirError(error.reason, retry_after_seconds=error.retry_after_seconds)
@@ -234,7 +235,7 @@ class _Waiting:
 
 
 def _seen(error: ComptoirError) -> ComptoirError:
-    """What an answer means to a producer: only an emitter that read an event can refuse it for good."""
+    """Returns what an answer means to a producer: only an emitter that read an event refuses it for good."""
     if error.reason in _TRY_AGAIN:
         return ComptoirError(Reason.UNAVAILABLE)
     if error.reason is Reason.REQUEST_INVALID and not error.field:

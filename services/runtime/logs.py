@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import MutableMapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 # Numbers, enums and names from the catalog or the code. Nothing here can carry what a caller wrote.
-ALLOWED_FIELDS = frozenset(
+ALLOWED_FIELDS: Final = frozenset(
     {
         "address",
         "attempt",
@@ -98,7 +98,7 @@ def configure(process: str, level: str = "info") -> None:
 
 
 def get_logger(name: str) -> Any:  # structlog's bound loggers are typed as Any
-    """A logger; call it as `log.info("lease_expired", count=3)` with allow-listed fields."""
+    """Returns a logger; call it as `log.info("lease_expired", count=3)` with allow-listed fields."""
     return structlog.get_logger(module=name)
 
 

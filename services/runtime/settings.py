@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -17,9 +17,17 @@ from services.runtime.metrics.listen import MetricsListen
 from services.runtime.settings_error import SettingsError as SettingsError  # noqa: PLC0414 - part of this module
 from services.runtime.settings_files import unreadable_files
 
-ENVIRONMENT_PREFIX = "COMPTOIR_"
-SHARED_KEYS = ("region", "catalog", "telemetry", "log_level")
-SECTIONS = ("edge", "router", "generator", "emitter", "usage", "local_kafka", "local_clickhouse")
+ENVIRONMENT_PREFIX: Final = "COMPTOIR_"
+SHARED_KEYS: Final[tuple[str, ...]] = ("region", "catalog", "telemetry", "log_level")
+SECTIONS: Final[tuple[str, ...]] = (
+    "edge",
+    "router",
+    "generator",
+    "emitter",
+    "usage",
+    "local_kafka",
+    "local_clickhouse",
+)
 
 
 class TelemetrySettings(BaseModel):
@@ -111,7 +119,7 @@ def load_settings(
 def from_command_line(
     cls: type[AnySettings], *, section: str, description: str, argv: Sequence[str] | None = None
 ) -> AnySettings:
-    """The settings that `--config FILE` names; prints one sentence and exits with 2 if they cannot be used.
+    """Returns the settings that `--config FILE` names; exits with 2 and a sentence if they cannot be used.
 
     With `--check` it exits with 0 once they were read, and the files that they name can be.
     """
@@ -143,18 +151,18 @@ def _check_files(settings: BaseModel, where: str) -> None:
 
 
 def environment() -> Mapping[str, str]:
-    """The process's environment; the one place that reads it."""
+    """Returns the process's environment; the one place that reads it."""
     return os.environ  # noqa: TID251 - this is the place
 
 
 def is_override(name: str) -> bool:
-    """True if an environment variable of that name is meant to override a setting."""
+    """Returns whether an environment variable of that name is meant to override a setting."""
     head, separator, _ = name.removeprefix(ENVIRONMENT_PREFIX).partition("__")
     return name.startswith(ENVIRONMENT_PREFIX) and (bool(separator) or head.lower() in SHARED_KEYS)
 
 
 def read_secret(path: Path, *, length_bytes: int) -> bytes:
-    """The secret of `length_bytes` bytes that a file holds as hexadecimal digits; SettingsError otherwise."""
+    """Returns the `length_bytes` bytes that a file holds as hexadecimal digits; SettingsError otherwise."""
     try:
         secret = bytes.fromhex(path.read_text(encoding="ascii").strip())
     except (OSError, ValueError):
@@ -185,7 +193,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
-    """A variable that overrides nothing is a misspelt one, and its writer should not wonder why."""
+    """Raises SettingsError for a variable that overrides nothing: it is a misspelt one."""
     for name in sorted(environ):
         head = name.removeprefix(ENVIRONMENT_PREFIX).partition("__")[0].lower()
         if is_override(name) and head not in {*SHARED_KEYS, *SECTIONS}:

@@ -18,7 +18,7 @@ from services.runtime.metrics.names import NO_ALIASES, Aliases, MetricName
 from services.runtime.settings import ProcessSettings, TelemetrySettings
 
 # A collector that is away must not hold up a drain.
-_SHUTDOWN_MILLISECONDS = 3_000
+_SHUTDOWN_MILLISECONDS: Final = 3_000
 # By unit, the upper bounds of a histogram's buckets. Seconds: from a step of an engine to a long answer.
 _BUCKETS: Final[Mapping[str, tuple[float, ...]]] = {
     "s": (
@@ -106,7 +106,7 @@ def _tracers(settings: TelemetrySettings, resource: Resource) -> TracerProvider:
 
 
 def counter(name: MetricName, *, unit: str, description: str) -> Counter:
-    """A sum that only grows."""
+    """Returns a sum that only grows."""
     return metrics.get_meter("comptoir").create_counter(name, unit=unit, description=description)
 
 
@@ -118,7 +118,7 @@ def read_counter(
     read: Callable[[], float],
     attributes: Mapping[str, str] | None = None,
 ) -> None:
-    """A sum that only grows, kept elsewhere, which `read` tells at every collection."""
+    """Shows a sum that only grows, kept elsewhere, which `read` tells at every collection."""
     metrics.get_meter("comptoir").create_observable_counter(
         name,
         callbacks=[lambda _options: [Observation(read(), attributes)]],
@@ -128,7 +128,7 @@ def read_counter(
 
 
 def histogram(name: MetricName, *, unit: str, description: str) -> Histogram:
-    """A distribution, in buckets that fit its unit."""
+    """Returns a distribution, in buckets that fit its unit."""
     return metrics.get_meter("comptoir").create_histogram(
         name, unit=unit, description=description, explicit_bucket_boundaries_advisory=_BUCKETS.get(unit)
     )
@@ -142,7 +142,7 @@ def gauge(
     read: Callable[[], float],
     attributes: Mapping[str, str] | None = None,
 ) -> None:
-    """A value that `read` tells at every collection."""
+    """Shows a value that `read` tells at every collection."""
     metrics.get_meter("comptoir").create_observable_gauge(
         name,
         callbacks=[lambda _options: [Observation(read(), attributes)]],

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from deploy.local.stack import tether
 from deploy.local.stack.journal import iso
@@ -15,8 +16,8 @@ from deploy.local.stack.plan import ProcessPlan, is_sentence
 from services.kernel.clock import Clock
 from services.runtime.parts import first_of
 
-_LAST_BYTES = 16 * 1024
-_UNREADY_SECONDS = 3.0
+_LAST_BYTES: Final = 16 * 1024
+_UNREADY_SECONDS: Final = 3.0
 
 
 class Child:
@@ -103,26 +104,26 @@ class Child:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.wait(), seconds)
 
-    async def stop(self, hurry: asyncio.Event | None = None) -> None:
-        """Asks the run to drain; kills it when its time is over, or as soon as `hurry` is set."""
+    async def stop(self, kill_now: asyncio.Event | None = None) -> None:
+        """Asks the run to drain; kills it when its time is over, or as soon as `kill_now` is set."""
         if self.pid is not None and self._process is not None:
             # What was never ready has nothing to drain, and may be deep in an import.
             patience_seconds = _UNREADY_SECONDS if self.state == "starting" else self.plan.drain_seconds
             self.state = "draining"
             with contextlib.suppress(ProcessLookupError):
                 self._process.terminate()
-            await self._wait_patiently(patience_seconds, hurry)
+            await self._wait_patiently(patience_seconds, kill_now)
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             await self.wait()
         self.state = "stopped"
 
-    async def _wait_patiently(self, seconds: float, hurry: asyncio.Event | None) -> None:
-        hurried = [] if hurry is None else [hurry.wait()]
-        await first_of(self.wait(), *hurried, within_seconds=seconds)
+    async def _wait_patiently(self, seconds: float, kill_now: asyncio.Event | None) -> None:
+        told_to_kill = [] if kill_now is None else [kill_now.wait()]
+        await first_of(self.wait(), *told_to_kill, within_seconds=seconds)
 
     def last_sentence(self) -> str:
-        """What the last run said to people at its end, or an empty text."""
+        """Returns what the last run said to people at its end, or an empty text."""
         with self._log_file.open("rb") as log:
             log.seek(max(self._log_start_bytes, self._log_file.stat().st_size - _LAST_BYTES))
             lines = log.read().decode("utf-8", "replace").splitlines()

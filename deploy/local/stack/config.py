@@ -9,10 +9,10 @@ from deploy.local.stack.options import METERED, Addresses, StackOptions
 from deploy.local.stack.paths import DataPaths
 from deploy.local.stack.secret_files import SIGNING_KEY_NUMBER
 
-REGION = "eu-fr"
-_DEFAULT_CONTEXT_TOKENS = 4096
+REGION: Final = "eu-fr"
+_DEFAULT_CONTEXT_TOKENS: Final = 4096
 # One request of this length fits the default KV cache of the CPU engine for small models.
-_MOST_CONTEXT_TOKENS = 8192
+_MOST_CONTEXT_TOKENS: Final = 8192
 # Keys of addresses, which follow from `--port`.
 PORTS_CHOOSE: Final = frozenset(
     {"listen", "admin_listen", "replica_listen", "controller_port", "metrics_listen"}
@@ -20,7 +20,7 @@ PORTS_CHOOSE: Final = frozenset(
 
 
 def build_config(options: StackOptions, addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
-    """The one YAML document of all processes; `options.overrides` wins, key by key."""
+    """Returns the one YAML document of all processes; `options.overrides` wins, key by key."""
     name, context_tokens = _model(options)
     document: dict[str, Any] = {
         "region": REGION,
@@ -53,7 +53,7 @@ def build_config(options: StackOptions, addresses: Addresses, paths: DataPaths) 
 
 
 def merge(document: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
-    """`document` with every key of `overrides` laid over it; mappings are merged, all else is replaced.
+    """Returns `document` with `overrides` laid over it; mappings are merged, all else is replaced.
 
     StackError where a mapping would be replaced by something else, or an address that only
     --port may choose by anything.
@@ -70,7 +70,7 @@ def merge(document: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]
 
 
 def _model(options: StackOptions) -> tuple[str, int]:
-    """Name and context of the chosen model; StackError where the path holds none."""
+    """Returns name and context of the chosen model; StackError where the path holds none."""
     folder = Path(options.model)
     if not folder.is_dir():
         is_hub_name = options.model.count("/") == 1 and not options.model.startswith((".", "/", "~"))

@@ -1,5 +1,7 @@
 """The first tenant and key of a stack, made over the router's admin service."""
 
+from typing import Final
+
 import grpc
 from comptoir.router.v1 import admin_pb2, admin_pb2_grpc
 
@@ -9,12 +11,12 @@ from deploy.local.stack.secret_files import write_api_key
 from services.kernel.errors import Reason
 from services.runtime.grpc.status import error_from
 
-_TENANT = "local"
-_CALL_SECONDS = 10.0
+_TENANT: Final = "local"
+_CALL_SECONDS: Final = 10.0
 
 
 async def ensure_first_key(paths: DataPaths) -> str | None:
-    """A fresh API key if this folder has none yet, kept in a file; None if it has one."""
+    """Returns a fresh API key, kept in a file, if this folder has none yet; None if it has one."""
     if paths.api_key.exists():
         return None
     async with grpc.aio.insecure_channel(f"unix:{paths.admin_socket}") as channel:

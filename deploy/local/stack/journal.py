@@ -27,6 +27,6 @@ class Journal:
 
 
 def iso(clock: Clock) -> str:
-    """The wall clock in UTC, as ISO 8601 with seconds."""
+    """Returns the wall clock in UTC, as ISO 8601 with seconds."""
     moment = datetime.fromtimestamp(clock.wall_microseconds() / 1_000_000, UTC)
     return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -5,12 +5,13 @@ import contextlib
 import itertools
 import os
 import signal
+from typing import Final
 
 import psutil
 
 from deploy.local.stack.paths import DataPaths
 
-_PAUSE_SECONDS = 0.1
+_PAUSE_SECONDS: Final = 0.1
 
 
 async def clear_leftovers(paths: DataPaths, *, drain_seconds: float = 30.0) -> None:

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-REPOSITORY = Path(__file__).resolve().parents[3]
-DEFAULT_MODEL = REPOSITORY / "deploy" / "models" / "tiny-eu"
-DEFAULT_DATA_DIR = Path("comptoir-data")
-DEFAULT_PORT = 8400
+REPOSITORY: Final = Path(__file__).resolve().parents[3]
+DEFAULT_MODEL: Final = REPOSITORY / "deploy" / "models" / "tiny-eu"
+DEFAULT_DATA_DIR: Final = Path("comptoir-data")
+DEFAULT_PORT: Final = 8400
 # The processes that show metrics, in the order of their operations ports.
-METERED = ("edge", "router", "generator", "emitter", "usage")
-_PORTS_OF_SERVICES = 8
+METERED: Final = ("edge", "router", "generator", "emitter", "usage")
+_PORTS_OF_SERVICES: Final = 8
 # Edge, router, generator, one that is free, ClickHouse, Kafka, its controller, the pipeline's health;
 # then metrics.
-PORTS = _PORTS_OF_SERVICES + len(METERED)
+PORTS: Final = _PORTS_OF_SERVICES + len(METERED)
 
 EngineName = Literal["vllm", "simulated"]
 
@@ -95,7 +95,7 @@ class Addresses:
         return self._at(7)
 
     def metrics_port(self, process: str) -> int:
-        """Port of `GET /metrics` of one of the METERED processes."""
+        """Returns the port of `GET /metrics` of one of the METERED processes."""
         return self.port + _PORTS_OF_SERVICES + METERED.index(process)
 
     @property

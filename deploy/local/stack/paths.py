@@ -5,13 +5,14 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from deploy.local.stack.errors import StackError
 
 # The kernel's limit for a unix socket path is 108 bytes, its closing zero included.
-_MAX_SOCKET_PATH_BYTES = 100
-_LONGEST_SOCKET_NAME = "replicas.sock"
-_OWNER_ONLY = 0o700
+_MAX_SOCKET_PATH_BYTES: Final = 100
+_LONGEST_SOCKET_NAME: Final = "replicas.sock"
+_OWNER_ONLY: Final = 0o700
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,20 +2,20 @@
 
 import sys
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from deploy.local.stack.options import Addresses, StackOptions
 from deploy.local.stack.paths import DataPaths
 
 # Requests first, then what records them, then what carries the records.
-DRAIN_ORDER = ("edge", "generator", "router", "emitter", "usage", "clickhouse", "kafka")
+DRAIN_ORDER: Final = ("edge", "generator", "router", "emitter", "usage", "clickhouse", "kafka")
 
 # All parts share the cores of one machine. What a request passes through in a millisecond must not queue
 # behind an engine that computes all the time. What keeps the records yields to nobody: it needs a tenth of a
 # core, and with a lower weight a busy machine would give it none, so that rows came many minutes late.
-_ENGINE_NICENESS = 5
+_ENGINE_NICENESS: Final = 5
 # A large model is read from a slow disk in minutes.
-_ENGINE_START_SECONDS = 600.0
+_ENGINE_START_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class ProcessPlan:
 
 
 def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) -> list[ProcessPlan]:
-    """The processes in the order of their start: the engine first, because it takes longest."""
+    """Returns the processes in the order of their start: the engine first, because it takes longest."""
 
     def process(name: str, module: str, title: str, probe: Probe, **rest: object) -> ProcessPlan:
         arguments = (sys.executable, "-m", module, "--config", str(paths.config))
@@ -94,5 +94,5 @@ def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) ->
 
 
 def is_sentence(line: str) -> bool:
-    """True if a log line speaks to people: processes say `comptoir NAME: what to do.` before they give up."""
+    """Returns whether a line speaks to people: `comptoir NAME: what to do.`, before a process gives up."""
     return line.startswith("comptoir ") and ": " in line

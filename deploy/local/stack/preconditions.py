@@ -4,12 +4,13 @@ import errno
 import os
 import shutil
 import socket
+from typing import Final
 
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.options import PORTS, StackOptions
 from deploy.local.stack.paths import DataPaths
 
-_MIN_FREE_BYTES = 512 * 1024 * 1024
+_MIN_FREE_BYTES: Final = 512 * 1024 * 1024
 
 
 def check_ports(options: StackOptions) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from typing import Final
 
 import grpc
 import httpx
@@ -12,12 +13,12 @@ from deploy.local.stack.plan import Probe
 from services.kernel.readiness import Readiness, Unready
 from services.runtime.grpc.readiness_service import ask_readiness
 
-_ASK_SECONDS = 2.0
-_SPELL_SECONDS = 1.0
-_MOST_BYTES = 4096
-_REASON = re.compile(r"[a-z_]{1,40}")
-_SILENT = "no answer to its probe"
-_NOT_SERVING = "it says that it does not serve"
+_ASK_SECONDS: Final = 2.0
+_SPELL_SECONDS: Final = 1.0
+_MOST_BYTES: Final = 4096
+_REASON: Final = re.compile(r"[a-z_]{1,40}")
+_SILENT: Final = "no answer to its probe"
+_NOT_SERVING: Final = "it says that it does not serve"
 
 
 async def why_not_ready(probe: Probe) -> str:
@@ -42,7 +43,7 @@ class Spell:
         return now_seconds - self._since_seconds >= _SPELL_SECONDS
 
     def end(self) -> None:
-        """The process is ready again."""
+        """Notes that the process is ready again."""
         self._since_seconds = None
 
 
@@ -56,7 +57,7 @@ async def _why_not_over_http(url: str) -> str:
 
 
 def _told(answer: httpx.Response) -> str:
-    """The reason in a probe's JSON answer, such as `no_replica`; empty where it gives none."""
+    """Returns the reason in a probe's JSON answer, such as `no_replica`; empty where it gives none."""
     try:
         content = json.loads(answer.content[:_MOST_BYTES])
     except ValueError:
@@ -78,7 +79,7 @@ async def _why_not_over_grpc(address: str) -> str:
 
 
 def sentence_of(state: Readiness) -> str:
-    """The reason of a process that is not ready, with its numbers; the same words where it gives none."""
+    """Returns the reason of a process that is not ready, with its numbers; the same words without them."""
     if state.reason in {Unready.UNSPECIFIED, Unready.STARTING}:
         return _NOT_SERVING
     numbers = ", ".join(f"{name.name.lower()} {value}" for name, value in sorted(state.figures.items()))
@@ -87,7 +88,7 @@ def sentence_of(state: Readiness) -> str:
 
 
 def is_reason(why: str) -> bool:
-    """True for what a process said for itself: it runs, and knows what it waits for."""
+    """Returns whether a process said it for itself: it runs, and knows what it waits for."""
     return why not in {"", _SILENT, _NOT_SERVING}
 
 

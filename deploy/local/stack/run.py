@@ -79,14 +79,14 @@ class StackRun:
                 await first_of(stopped.wait(), supervisor.run())
         finally:
             self._set_phase("draining")
-            hurry = asyncio.Event()
+            kill_now = asyncio.Event()
             # A second Ctrl-C kills what still drains; acknowledged events are durable.
-            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, hurry.set)
-            await supervisor.stop(hurry)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, kill_now.set)
+            await supervisor.stop(kill_now)
             self._set_phase("stopped")
 
     async def _start(self, supervisor: Supervisor) -> None:
-        """The jars come while the other processes start; only the broker waits for them."""
+        """Starts all processes; the jars come meanwhile, and only the broker waits for them."""
         await supervisor.start(before={} if self._options.kafka else {"kafka": self._fetch_jars})
 
     async def _fetch_jars(self) -> None:

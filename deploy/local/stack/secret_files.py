@@ -3,6 +3,7 @@
 import os
 import secrets
 from pathlib import Path
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -10,9 +11,9 @@ from deploy.local.stack.errors import StackError
 from deploy.local.stack.paths import DataPaths
 from services.runtime.settings import SettingsError, read_secret
 
-SIGNING_KEY_NUMBER = 1
-_SECRET_BYTES = 32
-_RANDOM = ("pepper", "signing-key", "cache-salt", "pseudonym-epoch-1", "clickhouse-writer-password")
+SIGNING_KEY_NUMBER: Final = 1
+_SECRET_BYTES: Final = 32
+_RANDOM: Final = ("pepper", "signing-key", "cache-salt", "pseudonym-epoch-1", "clickhouse-writer-password")
 
 
 def create_secrets(paths: DataPaths) -> None:

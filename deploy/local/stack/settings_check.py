@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.options import StackOptions
@@ -9,11 +10,11 @@ from deploy.local.stack.plan import ProcessPlan, is_sentence
 from services.runtime.settings import SHARED_KEYS, is_override
 
 # A process only imports its settings and reads them; on a machine that is busy that may take a while.
-_CHECK_SECONDS = 120.0
+_CHECK_SECONDS: Final = 120.0
 
 
 def is_worth_checking(options: StackOptions, environment: Mapping[str, str]) -> bool:
-    """True if a person changed a setting; what is generated from the command line is usable by itself."""
+    """Returns whether a person changed a setting; what the command line gives is usable by itself."""
     return bool(options.overrides) or any(is_override(name) for name in environment)
 
 
@@ -28,7 +29,7 @@ async def check_settings(
 
 
 async def _complaint(entry: ProcessPlan, environment: Mapping[str, str]) -> str:
-    """What the process says against its settings; empty if it can use them."""
+    """Returns what the process says against its settings; empty if it can use them."""
     process = await asyncio.create_subprocess_exec(
         *entry.arguments,
         "--check",

@@ -4,7 +4,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.paths import DataPaths
@@ -12,7 +12,7 @@ from deploy.local.stack.private_files import replace_private
 from services.runtime import file_lock
 
 # `comptoir status` holds the lock for an instant, to see whether anybody else does.
-_LOCK_SECONDS = 0.25
+_LOCK_SECONDS: Final = 0.25
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class StackState:
     problem: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `--json` prints."""
+        """Returns the object that `--json` prints."""
         return asdict(self)
 
 
@@ -59,7 +59,7 @@ def write_state(paths: DataPaths, state: StackState) -> None:
 
 
 def read_state(paths: DataPaths) -> dict[str, Any] | None:
-    """The last state written, or None where nothing ever ran."""
+    """Returns the last state written, or None where nothing ever ran."""
     try:
         content: dict[str, Any] = json.loads(paths.state.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -84,16 +84,16 @@ def take_lock(paths: DataPaths) -> int:
 
 
 def holder_pid(paths: DataPaths) -> int | None:
-    """The process id of the supervisor that holds the folder, or None where none wrote it yet."""
+    """Returns the id of the supervisor's process that holds the folder, or None where none wrote it yet."""
     text = paths.lock.read_text(encoding="ascii")
     return int(text) if text.isdecimal() else None
 
 
 def is_running(paths: DataPaths) -> bool:
-    """True while a supervisor holds the folder."""
+    """Returns whether a supervisor holds the folder."""
     return file_lock.is_held(paths.lock)
 
 
 def missing_state(root: Path) -> StackError:
-    """The error of a command that needs a stack where there is none."""
+    """Returns the error of a command that needs a stack where there is none."""
     return StackError(f"Nothing runs in {root}; start it with `comptoir up --data-dir {root}`.")

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 from deploy.local.stack.child import Child
 from deploy.local.stack.errors import StackError
@@ -13,12 +14,12 @@ from deploy.local.stack.probes import Spell, is_reason, why_not_ready
 from services.kernel.backoff import Backoff
 from services.kernel.clock import Clock
 
-_PROBE_INTERVAL_SECONDS = 0.1
-_WATCH_INTERVAL_SECONDS = 2.0
+_PROBE_INTERVAL_SECONDS: Final = 0.1
+_WATCH_INTERVAL_SECONDS: Final = 2.0
 # A run that was shorter than this is followed by a longer wait than the one before.
-_HEALTHY_SECONDS = 30.0
-_FIRST_RESTART_SECONDS = 0.1
-_LONGEST_RESTART_SECONDS = 5.0
+_HEALTHY_SECONDS: Final = 30.0
+_FIRST_RESTART_SECONDS: Final = 0.1
+_LONGEST_RESTART_SECONDS: Final = 5.0
 
 
 class Supervisor:
@@ -63,8 +64,8 @@ class Supervisor:
         """Watches until cancelled; raises only what is a defect of the supervisor itself."""
         await asyncio.gather(*self._tasks)
 
-    async def stop(self, hurry: asyncio.Event | None = None) -> None:
-        """Drains the processes, those that take requests first, or kills them once `hurry` is set.
+    async def stop(self, kill_now: asyncio.Event | None = None) -> None:
+        """Drains the processes, those that take requests first, or kills them once `kill_now` is set.
 
         None is left when it returns.
         """
@@ -72,7 +73,7 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for child in sorted(self.children, key=lambda child: DRAIN_ORDER.index(child.plan.name)):
-            stopping = asyncio.create_task(child.stop(hurry))
+            stopping = asyncio.create_task(child.stop(kill_now))
             await asyncio.sleep(0)
             self._tell(child)
             await stopping

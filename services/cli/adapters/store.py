@@ -1,13 +1,13 @@
 """Questions to the store, over the ClickHouse HTTP interface as any analyst's client asks them."""
 
 import logging
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from deploy.local.stack.errors import StackError
 
 # Unknown table, unknown database: the pipeline makes them at its first start.
-_NOTHING_THERE_YET = (60, 81)
+_NOTHING_THERE_YET: Final = (60, 81)
 
 
 class Store:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import grpc
 import typer
@@ -31,11 +31,11 @@ Admin = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
-_CALL_SECONDS = 10.0
+_CALL_SECONDS: Final = 10.0
 # What the router's messages can hold, and a century.
-_MOST = 2**32 - 1
-_MOST_DAYS = 36_500
-_SENTENCES = {
+_MOST: Final = 2**32 - 1
+_MOST_DAYS: Final = 36_500
+_SENTENCES: Final = {
     Reason.ALREADY_EXISTS: "That name is taken; choose another.",
     Reason.NOT_FOUND: "There is no such tenant, key or model; `comptoir tenants list` lists tenants.",
     Reason.REQUEST_INVALID: "The router does not accept that {field}; use lower-case letters, digits, -.",

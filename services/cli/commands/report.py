@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -15,7 +15,7 @@ from services.cli.adapters.store import Store
 
 report = typer.Typer(no_args_is_help=True, help="Tables from the store.")
 
-_COLUMNS = {
+_COLUMNS: Final = {
     "region": "region",
     "model": "model",
     "hour": "hour (UTC)",
@@ -28,7 +28,7 @@ _COLUMNS = {
 }
 
 # The pipeline measures every few seconds, so a store that keeps up seems to be behind by that.
-_BEHIND_SECONDS = 15
+_BEHIND_SECONDS: Final = 15
 
 
 @report.callback()

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -22,7 +22,7 @@ from services.cli.status_view import print_status
 from services.runtime.log_lines import readable_line
 
 DataDir = Annotated[Path, typer.Option(help="The data folder of the stack.")]
-_DOWN_SECONDS = 120.0
+_DOWN_SECONDS: Final = 120.0
 
 
 def status(

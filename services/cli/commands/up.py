@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 import typer
@@ -22,7 +22,7 @@ from services.runtime.settings import environment
 DataDir = Annotated[Path, typer.Option(help="Folder for data, keys and logs; a second start reuses it.")]
 
 # The key that `comptoir chat` reads is nobody else's; and without bytecode every start compiles vLLM anew.
-_NOT_FOR_CHILDREN = ("COMPTOIR_API_KEY", "PYTHONDONTWRITEBYTECODE")
+_NOT_FOR_CHILDREN: Final = ("COMPTOIR_API_KEY", "PYTHONDONTWRITEBYTECODE")
 
 
 def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line

@@ -8,7 +8,7 @@ import os
 import sys
 from datetime import UTC, datetime
 
-from services.runtime.places import causes_of, places_of
+from services.runtime.error_places import causes_of, places_of
 
 _NOT_STARTED = "EngineCore failed to start."
 

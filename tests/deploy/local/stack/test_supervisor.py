@@ -218,15 +218,15 @@ async def test_a_process_that_does_not_drain_is_killed_when_its_time_is_over(fol
     assert folder.notes("drained") == []
 
 
-async def test_who_is_in_a_hurry_waits_for_no_drain(folder: Folder) -> None:
+async def test_one_who_is_told_to_kill_waits_for_no_drain(folder: Folder) -> None:
     stubborn = "signal.signal(signal.SIGTERM, signal.SIG_IGN); ready()\nwhile True: wait()"
     plans = [folder.plan(name, stubborn, drain_seconds=60.0) for name in ("edge", "router")]
     async with supervised(folder, *plans) as (supervisor, changes):
         await asyncio.wait_for(supervisor.start({}), 15)
-        hurry = asyncio.Event()
-        stop = asyncio.create_task(supervisor.stop(hurry))
+        kill_now = asyncio.Event()
+        stop = asyncio.create_task(supervisor.stop(kill_now))
         await changes.until(lambda: ("edge", "draining") in changes.told)
-        hurry.set()
+        kill_now.set()
         await asyncio.wait_for(stop, 10)
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from services.runtime.places import causes_of, places_of
+from services.runtime.error_places import causes_of, places_of
 
 CANARY = "kanarienvogel-7f3a"
 
