@@ -1,6 +1,7 @@
 """Between bytes and messages and the edge's own words."""
 
 import secrets
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import orjson
@@ -85,8 +86,8 @@ def admit_request(key: str, request: GenerationRequest, request_id: Identity) ->
     )
 
 
-def admission_from(response: router_pb2.AdmitResponse) -> Admission:
-    """Returns the router's permission."""
+def admission_from(response: router_pb2.AdmitResponse, recorded: Callable[[], Awaitable[None]]) -> Admission:
+    """Returns the router's permission; `recorded` as Admission has it."""
     return Admission(
         offers=tuple(
             Offer(
@@ -102,6 +103,7 @@ def admission_from(response: router_pb2.AdmitResponse) -> Admission:
         model_number=response.model_number,
         tenant_number=response.tenant_number,
         key_number=response.key_number,
+        recorded=recorded,
     )
 
 

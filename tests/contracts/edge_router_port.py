@@ -1,5 +1,7 @@
 """What every Router of the edge does, in memory or over gRPC."""
 
+import asyncio
+
 import pytest
 
 from services.edge.domain.generation import GenerationRequest, Message, Role
@@ -35,6 +37,26 @@ class RouterPortContract:
         assert raised.value.retry_after_seconds == 1.5
         with pytest.raises(ComptoirError):
             await router.list_models(key=GOOD_KEY, request_id=REQUEST)
+
+    async def test_offers_come_before_their_admission_is_durable(
+        self, router: Router, script: RouterScript
+    ) -> None:
+        script.record_gate = asyncio.Event()
+        admission = await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST)
+        recorded = asyncio.ensure_future(admission.recorded())
+        await asyncio.sleep(0.05)
+        assert not recorded.done()
+        script.record_gate.set()
+        await asyncio.wait_for(recorded, 5)
+
+    async def test_an_admission_that_is_not_durable_says_why(
+        self, router: Router, script: RouterScript
+    ) -> None:
+        script.record_refusal = ComptoirError(Reason.SPOOL_FULL)
+        admission = await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST)
+        with pytest.raises(ComptoirError) as raised:
+            await asyncio.wait_for(admission.recorded(), 5)
+        assert raised.value.reason is Reason.SPOOL_FULL
 
     async def test_a_lease_is_given_back(self, router: Router, script: RouterScript) -> None:
         await router.release(LEASE)

@@ -85,7 +85,10 @@ class RecordsMany(emitter_pb2_grpc.EmitterServiceServicer):
 
 
 class AdmitsMany(router_pb2_grpc.RouterServiceServicer):
-    """For a servicer with `Admit`: what it admits is recorded in the same moment."""
+    """For a servicer with `Admit`; what it admits is recorded when `recorded` returns."""
+
+    async def recorded(self) -> None:
+        """At once."""
 
     async def AdmitMany(  # type: ignore[override] # noqa: N802 - the schema's name
         self, requests: AsyncIterator[router_pb2.AdmitManyRequest], context: Any
@@ -110,11 +113,15 @@ class AdmitsMany(router_pb2_grpc.RouterServiceServicer):
     ) -> None:
         number = call.call_number
         admitted = await cast("Any", self.Admit)(call.request, context)
-        say(
-            router_pb2.AdmitManyResponse(
-                answers=[router_pb2.AdmitAnswer(call_number=number, admitted=admitted)], recorded=[number]
-            )
-        )
+        answer = router_pb2.AdmitAnswer(call_number=number, admitted=admitted)
+        say(router_pb2.AdmitManyResponse(answers=[answer]))
+        try:
+            await self.recorded()
+        except ComptoirError as error:
+            unrecorded = router_pb2.UnrecordedAdmission(call_number=number, error=detail_from(error))
+            say(router_pb2.AdmitManyResponse(unrecorded=[unrecorded]))
+        else:
+            say(router_pb2.AdmitManyResponse(recorded=[number]))
 
 
 def _refused_admission(number: int, error: ComptoirError) -> Message:

@@ -1,5 +1,6 @@
 """Calls the router over gRPC, within a bounded time."""
 
+import asyncio
 from typing import Final
 
 import grpc
@@ -8,15 +9,17 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.edge import wire
 from services.edge.adapters.call_errors import call_error
+from services.edge.adapters.joined_admissions import JoinedAdmissions
 from services.edge.domain.generation import GenerationRequest
 from services.edge.domain.ports import Admission, Model, NotReadyReason
-from services.kernel.errors import Reason
+from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget
 from services.runtime.grpc.interceptors import REQUEST_ID_KEY
 from services.runtime.grpc.server import channel
 
 _HEALTH_SECONDS: Final = 1.0
+_MILLISECONDS: Final = 1000
 # The service whose health says whether the router has a replica that is ready.
 _ROUTING: Final = "comptoir.router.v1.RouterService"
 # A router that does not answer in time, stops, or has its most calls open is out of reach for now;
@@ -33,18 +36,24 @@ class RouterClient:
         self._timeout_seconds = timeout_seconds
         self._channel = channel(target)
         self._stub: router_pb2_grpc.RouterServiceAsyncStub = router_pb2_grpc.RouterServiceStub(self._channel)
+        self._admissions = JoinedAdmissions(self._stub, _INSTEAD)
         self._health = health_pb2_grpc.HealthStub(self._channel)
 
     async def admit(self, *, key: str, request: GenerationRequest, request_id: Identity) -> Admission:
-        """Reserves quota and returns offers; raises ComptoirError."""
-        question = wire.admit_request(key, request, request_id)
+        """Reserves quota and returns offers, perhaps before they are durable; raises ComptoirError."""
+        call = self._admissions.ask(
+            wire.admit_request(key, request, request_id),
+            timeout_milliseconds=round(self._timeout_seconds * _MILLISECONDS),
+        )
         try:
-            response = await self._stub.Admit(
-                question, timeout=self._timeout_seconds, metadata=_metadata(request_id)
-            )
-        except grpc.aio.AioRpcError as failure:
-            raise call_error(failure, _INSTEAD) from None
-        return wire.admission_from(response)
+            async with asyncio.timeout(self._timeout_seconds):
+                return wire.admission_from(await call.admitted(), call.recorded)
+        except TimeoutError:
+            call.cancel()
+            raise ComptoirError(Reason.UNAVAILABLE) from None
+        except asyncio.CancelledError:
+            call.cancel()
+            raise
 
     async def release(self, lease: Identity) -> None:
         """Gives back a lease whose offers no replica accepted; raises ComptoirError."""
@@ -81,7 +90,8 @@ class RouterClient:
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     async def close(self) -> None:
-        """Closes the channel."""
+        """Ends the stream and closes the channel."""
+        await self._admissions.close()
         await self._channel.close()
 
 

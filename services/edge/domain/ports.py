@@ -1,5 +1,6 @@
 """What the edge needs of the other processes."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -22,7 +23,11 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """An admitted request: up to three offers, best first, and the lease behind them."""
+    """An admitted request: up to three offers, best first, and the lease behind them.
+
+    The offers may be used at once; nothing of their answer may leave before `recorded` returns, which raises
+    ComptoirError where the admission is not durable.
+    """
 
     offers: tuple[Offer, ...]
     lease: Identity
@@ -30,6 +35,7 @@ class Admission:
     model_number: int
     tenant_number: int
     key_number: int
+    recorded: Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)

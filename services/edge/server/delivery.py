@@ -13,7 +13,6 @@ from services.edge.domain.timeline import EdgeRequest
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
-from services.kernel.quota import QuotaState
 from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)
@@ -24,11 +23,12 @@ _AFTER_DEADLINE_SECONDS: Final = 0.5
 class Delivery:
     """The deltas of one admitted request, within its deadlines; `quota` is the key's after the admission."""
 
-    def __init__(self, generation: TicketedGeneration, quota: QuotaState, *, first_text_by: float) -> None:
+    def __init__(self, generation: TicketedGeneration, admission: Admission, *, first_text_by: float) -> None:
         self._generation = generation
+        self._admission = admission
         self._first_text_by = first_text_by
         self._has_begun = False
-        self.quota = quota
+        self.quota = admission.quota
 
     @property
     def counts(self) -> Counts:
@@ -39,12 +39,15 @@ class Delivery:
         return counts
 
     async def start(self) -> None:
-        """Returns once a replica accepted the request, so that a refusal can keep its real status.
+        """Returns once a replica accepted the request and its admission is durable.
+
+        A refusal can keep its real status until then, and nothing of an answer has left.
 
         Raises ComptoirError, and TimeoutError where the time to the first text is over.
         """
         async with asyncio.timeout_at(self._first_text_by):
             await self._generation.start()
+            await self._admission.recorded()
 
     async def next_delta(self) -> Delta | None:
         """Returns what comes next, None when the answer is whole; raises as `start` does."""
@@ -86,7 +89,7 @@ class Deliveries:
         left_seconds = deadline_seconds - self._clock.monotonic_seconds()
         try:
             async with asyncio.timeout(left_seconds + _AFTER_DEADLINE_SECONDS):
-                yield Delivery(generation, admission.quota, first_text_by=first_text_by)
+                yield Delivery(generation, admission, first_text_by=first_text_by)
         except TimeoutError:
             raise ComptoirError(Reason.DEADLINE_EXCEEDED) from None
         finally:

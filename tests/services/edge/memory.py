@@ -24,7 +24,7 @@ class MemoryRouter:
         offers = tuple(
             Offer(address, b"%d" % number, bytes(64), 1) for number, address in enumerate(script.addresses, 1)
         )
-        return Admission(offers, LEASE, script.quota, model_number=1, tenant_number=2, key_number=3)
+        return Admission(offers, LEASE, script.quota, 1, 2, 3, recorded=script.recorded)
 
     async def release(self, lease: Identity) -> None:
         if self._script.release_refusal is not None:

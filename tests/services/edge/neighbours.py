@@ -24,6 +24,9 @@ class ScriptedRouter(AdmitsMany):
     def __init__(self, script: RouterScript) -> None:
         self.script = script
 
+    async def recorded(self) -> None:
+        await self.script.recorded()
+
     async def Admit(self, request: router_pb2.AdmitRequest, context: Any) -> router_pb2.AdmitResponse:  # noqa: N802
         script = self.script
         script.keys.append(request.api_key)

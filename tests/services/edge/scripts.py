@@ -31,6 +31,16 @@ class RouterScript:
     keys: list[str] = field(default_factory=list)
     request_ids: list[Identity] = field(default_factory=list)
     released: list[Identity] = field(default_factory=list)
+    # What holds up the record of an admission, and what becomes of it.
+    record_gate: asyncio.Event | None = None
+    record_refusal: ComptoirError | None = None
+
+    async def recorded(self) -> None:
+        """Returns when an admission is durable."""
+        if self.record_gate is not None:
+            await self.record_gate.wait()
+        if self.record_refusal is not None:
+            raise self.record_refusal
 
 
 @dataclass

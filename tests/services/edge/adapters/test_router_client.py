@@ -65,6 +65,20 @@ async def test_a_router_that_is_gone_is_unavailable(tmp_path: Path) -> None:
     await client.close()
 
 
+async def test_what_a_router_that_is_lost_has_not_recorded_is_not_durable(
+    script: RouterScript, tmp_path: Path
+) -> None:
+    script.record_gate = asyncio.Event()
+    server = await serve_router(script, tmp_path / "router")
+    client = RouterClient(GrpcTarget(address=f"unix:{tmp_path}/router"), timeout_seconds=5)
+    admission = await client.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST)
+    await server.drain(0)
+    with pytest.raises(ComptoirError) as raised:
+        await asyncio.wait_for(admission.recorded(), 5)
+    assert raised.value.reason is Reason.UNAVAILABLE
+    await client.close()
+
+
 async def test_a_router_that_does_not_answer_in_time_is_unavailable(tmp_path: Path) -> None:
     async def keep_silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()

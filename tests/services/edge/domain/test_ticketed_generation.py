@@ -8,7 +8,7 @@ from services.edge.domain.ticketed_generation import TicketedGeneration
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.quota import QuotaState
 from tests.services.edge.memory import MemoryGenerators
-from tests.services.edge.scripts import LEASE, GeneratorScript, Step
+from tests.services.edge.scripts import LEASE, GeneratorScript, RouterScript, Step
 
 _PASSING = [reason for reason in Reason if reason.row.may_try_next_ticket]
 _FINAL = [reason for reason in Reason if not reason.row.may_try_next_ticket]
@@ -20,7 +20,7 @@ def generation_of(*scripts: GeneratorScript) -> TicketedGeneration:
     offers = tuple(
         Offer(address, b"%d" % number, b"", 1) for number, address in enumerate(addresses, start=1)
     )
-    admission = Admission(offers, LEASE, QuotaState(), 1, 1, 1)
+    admission = Admission(offers, LEASE, QuotaState(), 1, 1, 1, recorded=RouterScript([]).recorded)
     generators = MemoryGenerators(dict(zip(addresses, scripts, strict=True)))
     return TicketedGeneration(generators, admission, REQUEST, deadline_seconds=1e9)
 

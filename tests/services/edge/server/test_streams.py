@@ -308,3 +308,32 @@ async def test_an_offer_to_upgrade_the_protocol_is_ignored(stage: Stage) -> None
     answer = await client.post(PATH, json=CHAT, headers=offer)
     assert answer.status_code == 200
     assert answer.json()["choices"][0]["message"]["content"] == "Bonjour !"
+
+
+@pytest.mark.parametrize("body", [CHAT, STREAM], ids=["whole", "streamed"])
+async def test_no_text_leaves_before_the_admission_is_durable(stage: Stage, body: dict[str, object]) -> None:
+    stage.router.record_gate = asyncio.Event()
+    client = await stage.start()
+    asked = asyncio.create_task(client.post(PATH, json=body))
+    await asyncio.wait_for(stage.generators[0].has_played.wait(), 5)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(asked), 0.2)
+    stage.router.record_gate.set()
+    answer = await asyncio.wait_for(asked, 5)
+    assert answer.status_code == 200
+    assert "Bon" in answer.text
+
+
+@pytest.mark.parametrize("body", [CHAT, STREAM], ids=["whole", "streamed"])
+async def test_a_request_whose_admission_is_not_durable_is_refused_and_its_generation_stopped(
+    stage: Stage, body: dict[str, object]
+) -> None:
+    stage.router.record_refusal = ComptoirError(Reason.USAGE_NOT_RECORDED)
+    stage.generators[0].steps = ["secret", asyncio.Event()]
+    client = await stage.start()
+    answer = await client.post(PATH, json=body)
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "usage_not_recorded"
+    assert "secret" not in answer.text
+    await asyncio.wait_for(stage.generators[0].cancelled.wait(), 5)
+    assert stage.router.released == []

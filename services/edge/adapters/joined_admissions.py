@@ -1,0 +1,136 @@
+"""The admissions of one router on one stream, answered before they are durable."""
+
+import asyncio
+import itertools
+from collections.abc import Mapping
+from typing import Any, Final
+
+from comptoir.error.v1.error_reason_pb2 import ErrorDetail
+from comptoir.router.v1 import router_pb2, router_pb2_grpc
+
+from services.edge.adapters.call_errors import told
+from services.kernel.errors import ComptoirError, Reason
+from services.runtime.grpc.error_details import error_of
+from services.runtime.grpc.joined.stream import JoinedStream
+
+# Of one message: a question is at most some 600 bytes.
+_MESSAGE_CALLS: Final = 1024
+
+
+class JoinedAdmissions:
+    """What a router is asked and what it says, call by call; `instead` as in `call_error`."""
+
+    def __init__(
+        self, stub: "router_pb2_grpc.RouterServiceAsyncStub", instead: Mapping[Reason, Reason]
+    ) -> None:
+        self._stream = JoinedStream(stub.AdmitMany, self)
+        self._instead = instead
+        self._numbers = itertools.count(1)
+        self._calls: dict[int, AdmissionCall] = {}
+        self._asked: list[router_pb2.AdmitCall] = []
+        self._cancelled: list[int] = []
+
+    def ask(self, request: router_pb2.AdmitRequest, *, timeout_milliseconds: int) -> "AdmissionCall":
+        """Returns a call that is on its way to the router."""
+        number = next(self._numbers)
+        call = self._calls[number] = AdmissionCall(self, number)
+        self._asked.append(
+            router_pb2.AdmitCall(
+                call_number=number, request=request, timeout_milliseconds=timeout_milliseconds
+            )
+        )
+        self._stream.wake()
+        return call
+
+    def cancel(self, number: int) -> None:
+        """Tells the router that nobody waits any more; harmless for a call that has its answers."""
+        if self._calls.pop(number, None) is not None:
+            self._cancelled.append(number)
+            self._stream.wake()
+
+    async def close(self) -> None:
+        """Ends the stream; calls without an answer fail."""
+        await self._stream.close()
+
+    def outgoing(self) -> router_pb2.AdmitManyRequest | None:
+        """Takes the next message."""
+        if not (self._asked or self._cancelled):
+            return None
+        message = router_pb2.AdmitManyRequest(
+            calls=self._asked[:_MESSAGE_CALLS], cancelled=self._cancelled[:_MESSAGE_CALLS]
+        )
+        del self._asked[:_MESSAGE_CALLS], self._cancelled[:_MESSAGE_CALLS]
+        return message
+
+    def incoming(self, message: router_pb2.AdmitManyResponse) -> None:
+        """Hands each call what is said of it."""
+        for answer in message.answers:
+            if answer.HasField("refused"):
+                self._fail(answer.call_number, answer.refused)
+            elif (call := self._calls.get(answer.call_number)) is not None:
+                call.hear_admitted(answer.admitted)
+        for number in message.recorded:
+            if (call := self._calls.pop(number, None)) is not None:
+                call.hear_recorded()
+        for unrecorded in message.unrecorded:
+            self._fail(unrecorded.call_number, unrecorded.error)
+
+    def broken(self, error: ComptoirError) -> None:
+        """Fails every call: nobody knows what was decided, or whether it is durable."""
+        calls = list(self._calls.values())
+        self._calls.clear()
+        self._asked.clear()
+        self._cancelled.clear()
+        for call in calls:
+            call.fail(told(error, self._instead))
+
+    def _fail(self, number: int, detail: ErrorDetail) -> None:
+        if (call := self._calls.pop(number, None)) is not None:
+            call.fail(told(error_of(detail) or ComptoirError(Reason.INTERNAL), self._instead))
+
+
+class AdmissionCall:
+    """One question: first its decision, then word of its record."""
+
+    def __init__(self, joined: JoinedAdmissions, number: int) -> None:
+        self._joined = joined
+        self._number = number
+        loop = asyncio.get_running_loop()
+        self._admitted: asyncio.Future[router_pb2.AdmitResponse] = loop.create_future()
+        self._recorded: asyncio.Future[None] = loop.create_future()
+        # Whoever went away asks for neither; asyncio would log their fate.
+        self._admitted.add_done_callback(_retrieve)
+        self._recorded.add_done_callback(_retrieve)
+
+    async def admitted(self) -> router_pb2.AdmitResponse:
+        """Returns the router's permission, which is not durable yet; raises ComptoirError."""
+        return await asyncio.shield(self._admitted)
+
+    async def recorded(self) -> None:
+        """Returns once the admission is durable; raises ComptoirError if it is not."""
+        await asyncio.shield(self._recorded)
+
+    def cancel(self) -> None:
+        """Nobody waits any more; harmless at any time."""
+        self._joined.cancel(self._number)
+
+    def hear_admitted(self, response: router_pb2.AdmitResponse) -> None:
+        """The router decided."""
+        if not self._admitted.done():
+            self._admitted.set_result(response)
+
+    def hear_recorded(self) -> None:
+        """The decision is durable."""
+        if not self._recorded.done():
+            self._recorded.set_result(None)
+
+    def fail(self, error: ComptoirError) -> None:
+        """Neither will come that has not."""
+        for future in (self._admitted, self._recorded):
+            if not future.done():
+                future.set_exception(error)
+
+
+def _retrieve(future: "asyncio.Future[Any]") -> None:
+    if not future.cancelled():
+        future.exception()
