@@ -117,6 +117,10 @@ class MemoryLog:
             raise self.failure
         self.events.append(event)
 
+    def record_refusal(self, event: AdmissionEvent) -> None:
+        if self.failure is None:
+            self.events.append(event)
+
     async def close(self) -> None:
         """Has no connection."""
 

@@ -1,10 +1,16 @@
 """Admission decisions become durable in the emitter's spool."""
 
+import asyncio
+from typing import Final
+
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.events import AdmissionEvent
 from services.router.wire import events as wire
 from services.runtime.emitter_client import EmitterClient
 from services.runtime.telemetry import counter
+
+# A caller without a key is refused too, as often as it asks.
+MAX_WAITING_REFUSALS: Final = 4096
 
 
 class EmitterLog:
@@ -12,6 +18,10 @@ class EmitterLog:
 
     def __init__(self, client: EmitterClient) -> None:
         self._client = client
+        self._refusals: set[asyncio.Task[None]] = set()
+        self._lost = counter(
+            "comptoir.router.refusals_lost", unit="{event}", description="Refusals that were not recorded."
+        )
         self._decisions = counter(
             "comptoir.router.admissions", unit="{request}", description="Admission decisions."
         )
@@ -26,6 +36,23 @@ class EmitterLog:
                 Reason.USAGE_NOT_RECORDED, retry_after_seconds=error.retry_after_seconds
             ) from None
 
+    def record_refusal(self, event: AdmissionEvent) -> None:
+        """Records it in the background; the emitter may be away, so only so many wait for it."""
+        if len(self._refusals) >= MAX_WAITING_REFUSALS:
+            self._lost.add(1)
+            return
+        task = asyncio.create_task(self._record_refusal(event))
+        self._refusals.add(task)
+        task.add_done_callback(self._refusals.discard)
+
+    async def _record_refusal(self, event: AdmissionEvent) -> None:
+        try:
+            await self.record(event)
+        except ComptoirError:
+            self._lost.add(1)
+
     async def close(self) -> None:
         """Waits for what is under way and closes the connection."""
+        if self._refusals:
+            await asyncio.wait(self._refusals)
         await self._client.close()

@@ -124,7 +124,8 @@ class Admitter:
         try:
             admission = await self._decide(request, findings)
         except ComptoirError as refusal:
-            await self._record_refusal(findings, refusal.reason)
+            # The caller learns why it was refused, whatever becomes of the record.
+            self._ports.log.record_refusal(self._event(findings, refusal.reason, None))
             raise
         return Decision(admission, self._event(findings, Reason.UNSPECIFIED, admission))
 
@@ -200,13 +201,6 @@ class Admitter:
             TicketOffer(self._ports.signer.sign(claims), placement.address)
             for claims, placement in zip(drafts, placements, strict=True)
         )
-
-    async def _record_refusal(self, findings: _Findings, reason: Reason) -> None:
-        try:
-            await self._ports.log.record(self._event(findings, reason, None))
-        except ComptoirError:
-            # The caller learns why it was refused, whatever became of the record; the log counts the loss.
-            return
 
     def _event(self, findings: _Findings, reason: Reason, admission: Admission | None) -> AdmissionEvent:
         seconds = self._ports.clock.monotonic_seconds() - findings.started_seconds

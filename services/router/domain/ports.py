@@ -179,3 +179,7 @@ class AdmissionLog(Protocol):
     async def record(self, event: AdmissionEvent) -> None:
         """Returns when the event cannot be lost any more; USAGE_NOT_RECORDED after a bounded wait."""
         ...
+
+    def record_refusal(self, event: AdmissionEvent) -> None:
+        """Takes the event of a refusal, for which nobody waits; counts it where it is lost. Never fails."""
+        ...

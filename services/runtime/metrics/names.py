@@ -107,6 +107,8 @@ MetricName = Literal[
     "comptoir.spool.refused",
     # counter, {request}: admission decisions of the router, by reason; UNSPECIFIED is admitted
     "comptoir.router.admissions",
+    # counter, {event}: refusals that were not recorded, for which nobody waits: the emitter was away for long
+    "comptoir.router.refusals_lost",
     # counter, {lease}: transitions of quota leases; reserved minus all that close a lease is in flight
     "comptoir.router.leases",
     # gauge, {request}: requests that a router holds, since no replica of their model is ready yet

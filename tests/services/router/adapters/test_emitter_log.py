@@ -1,12 +1,13 @@
 """Decisions go to the emitter whole, and whatever it says, a caller hears only that it is not durable."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
-from services.router.adapters.emitter_log import EmitterLog
+from services.router.adapters.emitter_log import MAX_WAITING_REFUSALS, EmitterLog
 from services.router.domain.events import AdmissionEvent
 from services.router.wire import events as wire
 
@@ -21,8 +22,14 @@ class MemoryEmitter:
     def __init__(self, failure: ComptoirError | None = None) -> None:
         self.admissions: list[Any] = []
         self._failure = failure
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    async def close(self) -> None:
+        pass
 
     async def record(self, *events: Any) -> None:
+        await self.gate.wait()
         if self._failure is not None:
             raise self._failure
         self.admissions += events
@@ -41,3 +48,28 @@ async def test_whatever_went_wrong_the_usage_is_not_recorded(reason: Reason) -> 
         await EmitterLog(emitter).record(EVENT)  # type: ignore[arg-type]
     assert (failure.value.reason, failure.value.field) == (Reason.USAGE_NOT_RECORDED, "")
     assert failure.value.retry_after_seconds == 2
+
+
+async def test_a_refusal_reaches_the_emitter_though_nobody_waits_for_it() -> None:
+    emitter = MemoryEmitter()
+    log = EmitterLog(emitter)  # type: ignore[arg-type]
+    log.record_refusal(EVENT)
+    await log.close()
+    assert emitter.admissions == [wire.admission_event(EVENT)]
+
+
+async def test_refusals_wait_for_an_emitter_that_is_away_up_to_a_bound() -> None:
+    emitter = MemoryEmitter()
+    emitter.gate.clear()
+    log = EmitterLog(emitter)  # type: ignore[arg-type]
+    for _ in range(MAX_WAITING_REFUSALS + 10):
+        log.record_refusal(EVENT)
+    emitter.gate.set()
+    await log.close()
+    assert len(emitter.admissions) == MAX_WAITING_REFUSALS
+
+
+async def test_a_refusal_that_is_not_recorded_fails_nobody() -> None:
+    log = EmitterLog(MemoryEmitter(ComptoirError(Reason.SPOOL_FULL)))  # type: ignore[arg-type]
+    log.record_refusal(EVENT)
+    await log.close()
