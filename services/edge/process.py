@@ -12,10 +12,10 @@ from services.edge.server.application import Application
 from services.edge.server.chat import ChatCompletions
 from services.edge.server.delivery import Deliveries
 from services.edge.server.health import Health
-from services.edge.server.http.listener import ListenAddress, Listener
+from services.edge.server.http.listener import Listener
 from services.edge.server.models import Models
 from services.edge.server.resource import HttpEndpoint
-from services.edge.settings import EdgeSettings
+from services.edge.settings import EdgeSettings, HttpListen
 from services.kernel.clock import Clock, SystemClock
 from services.runtime.emitter_client import EmitterClient
 from services.runtime.parts import Parts
@@ -39,10 +39,9 @@ class Edge:
         self._usage = UsageReporter(
             emitter, settings.home.number, settings.digest, max_waiting=settings.max_waiting_events
         )
-        listen = ListenAddress(settings.listen.host, settings.listen.port, settings.listen.ssl_context())
         self._http = HttpSide(
             settings,
-            listen,
+            settings.listen,
             clock,
             router=self._router,
             generators=self._generators,
@@ -67,7 +66,7 @@ class HttpSide:
     def __init__(
         self,
         limits: EdgeLimits,
-        listen: ListenAddress,
+        listen: HttpListen,
         clock: Clock,
         *,
         router: Router,

@@ -18,7 +18,7 @@ import psutil
 import uvloop
 
 from services.edge.process import HttpSide
-from services.edge.server.http.listener import ListenAddress
+from services.edge.settings import HttpListen
 from services.kernel.clock import SystemClock
 from services.runtime import logs
 from tests.services.edge.conftest import LIMITS
@@ -38,7 +38,7 @@ async def serve() -> None:
     router, generators = MemoryRouter(RouterScript(["a"])), MemoryGenerators({"a": GeneratorScript()})
     edge = HttpSide(
         LIMITS.model_copy(update={"max_connections": 4096}),
-        ListenAddress("127.0.0.1", 0),
+        HttpListen(port=0),
         SystemClock(),
         router=router,
         generators=generators,

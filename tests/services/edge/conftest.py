@@ -14,7 +14,7 @@ from services.edge.adapters.router_client import RouterClient
 from services.edge.adapters.usage_reporter import UsageReporter
 from services.edge.domain.limits import EdgeLimits
 from services.edge.process import HttpSide
-from services.edge.server.http.listener import ListenAddress
+from services.edge.settings import HttpListen
 from services.kernel.clock import SystemClock
 from services.runtime.addresses import GrpcTarget
 from services.runtime.emitter_client import EmitterClient
@@ -61,7 +61,7 @@ class Stage:
         self.usage = UsageReporter(emitter, 1, 42, max_waiting=100)
         self.process = HttpSide(
             limits,
-            ListenAddress("127.0.0.1", 0),
+            HttpListen(port=0),
             clock,
             router=router,
             generators=generators,

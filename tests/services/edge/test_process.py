@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from services.edge.process import HttpSide
-from services.edge.server.http.listener import ListenAddress
+from services.edge.settings import HttpListen
 from services.kernel.clock import SystemClock
 from services.runtime.settings import SettingsError
 from tests.services.edge.conftest import CHAT, LIMITS, Stage
@@ -67,7 +67,7 @@ async def test_an_address_that_is_taken_is_said_in_one_sentence(stage: Stage) ->
     await stage.start()
     second = HttpSide(
         LIMITS,
-        ListenAddress("127.0.0.1", stage.port),
+        HttpListen(port=stage.port),
         SystemClock(),
         router=MemoryRouter(stage.router),
         generators=MemoryGenerators({}),

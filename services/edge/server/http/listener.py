@@ -1,8 +1,6 @@
 """The edge's address, and how what is refused below the application looks to an OpenAI client."""
 
-import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -19,6 +17,7 @@ from services.edge.domain.openai.errors import (
 )
 from services.edge.server.application import Application
 from services.edge.server.http.exchange import JSON_TYPE
+from services.edge.settings import HttpListen
 from services.kernel.clock import Clock
 from services.kernel.errors import Reason
 from services.kernel.identity import Identity
@@ -42,22 +41,14 @@ _PUBLIC_ERRORS: Final = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ListenAddress:
-    """Where HTTP is served; port 0 takes any that is free."""
-
-    host: str
-    port: int
-    tls: ssl.SSLContext | None = None
-
-
 class Listener:
-    """Accepts connections from `start` until `stop`."""
+    """Accepts connections from `start` until `stop`; SettingsError where its TLS files cannot be read."""
 
     def __init__(
-        self, listen: ListenAddress, application: Application, limits: EdgeLimits, clock: Clock
+        self, listen: HttpListen, application: Application, limits: EdgeLimits, clock: Clock
     ) -> None:
         self._listen = listen
+        self._tls = listen.ssl_context()
         self._server = HttpServer(application, _bounds(limits), _refusals(limits), clock)
         self.port = 0
 
@@ -76,7 +67,7 @@ class Listener:
                 f"the address {host}:{port} is taken; stop what listens there or set another."
             ) from None
         self.port = bound.getsockname()[1]
-        await self._server.start(bound, self._listen.tls)
+        await self._server.start(bound, self._tls)
         _log.info("listening", port=self.port)
 
     async def stop(self) -> None:

@@ -7,7 +7,7 @@ import openai
 import pytest
 
 from services.edge.process import HttpSide
-from services.edge.server.http.listener import ListenAddress
+from services.edge.settings import HttpListen
 from services.kernel.clock import SystemClock
 from services.kernel.errors import ComptoirError, Reason
 from tests.services.edge.conftest import CHAT, LIMITS, Stage
@@ -235,7 +235,7 @@ async def test_the_edge_keeps_the_deadline_of_a_request_by_itself(stage: Stage) 
     usage = UsageScript()
     edge = HttpSide(
         LIMITS.model_copy(update={"request_seconds": 0.1}),
-        ListenAddress("127.0.0.1", 0),
+        HttpListen(port=0),
         SystemClock(),
         router=MemoryRouter(stage.router),
         generators=MemoryGenerators({stage.router.addresses[0]: script}),
