@@ -1,13 +1,16 @@
 """What only tasks do: they are cancelled, and another task closes what they read."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
 from comptoir.client import ComptoirError, ErrorReason
 from comptoir.client.aio import Client, Generation
+from comptoir.router.v1.router_pb2 import AdmitResponse
 
 from tests.client.stage import Stage, chat
+from tests.contracts.engine_requests import until
 from tests.services.edge.scripts import GOOD_KEY, LEASE, GeneratorScript
 
 WAIT_SECONDS = 5.0
@@ -82,6 +85,40 @@ async def test_another_task_may_end_a_request_and_the_reader_is_told_and_not_can
     with pytest.raises(ComptoirError) as raised:
         await asyncio.wait_for(asking, WAIT_SECONDS)
     assert raised.value.reason == ErrorReason.ERROR_REASON_CLIENT_CANCELLED
+
+
+async def test_a_lease_that_comes_after_all_is_given_back(
+    stage: Stage, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.start(GeneratorScript())
+    generation = client.generate(**chat())
+    admit = generation._admit
+
+    async def closed_meanwhile() -> AdmitResponse:
+        admitted = await admit()
+        generation.close()
+        return admitted
+
+    monkeypatch.setattr(generation, "_admit", closed_meanwhile)
+    with pytest.raises(ComptoirError) as raised:
+        await anext(generation)
+    assert raised.value.reason == ErrorReason.ERROR_REASON_CLIENT_CANCELLED
+    await client.close()
+    assert stage.replicas[0].requests == []
+    assert stage.script.released == [LEASE]
+
+
+async def test_calls_that_ended_hold_no_channel(stage: Stage, client: Client) -> None:
+    await stage.start(GeneratorScript())
+    await client.answer(**chat())
+    async with client.generate(**chat()) as generation:
+        await anext(generation)
+    for _ in range(20):
+        with contextlib.suppress(ComptoirError):
+            await client.answer(**chat(timeout_seconds=0.0005))
+    slots = client._connections._replicas._slots.values()
+    await until(lambda: not any(slot.calls for slot in slots), WAIT_SECONDS)
+    assert len(slots) == 1
 
 
 async def test_an_answer_that_is_dropped_half_read_ends_at_the_replica(stage: Stage, client: Client) -> None:

@@ -1,14 +1,19 @@
 """What only threads do: close from elsewhere, walk away without a word, share a client."""
 
 import asyncio
+import contextlib
 import gc
 import threading
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from comptoir.client import Client, ComptoirError, ErrorReason
+from comptoir.router.v1.router_pb2 import AdmitResponse
 
 from tests.client.stage import Stage, chat
+from tests.contracts.engine_requests import until
 from tests.services.edge.scripts import GOOD_KEY, LEASE, GeneratorScript
 
 WAIT_SECONDS = 5.0
@@ -49,6 +54,64 @@ async def test_another_thread_may_end_an_admission(stage: Stage, client: Client)
     with pytest.raises(ComptoirError) as raised:
         await asyncio.wait_for(asking, WAIT_SECONDS)
     assert raised.value.reason == ErrorReason.ERROR_REASON_CLIENT_CANCELLED
+
+
+async def test_an_admission_is_ended_also_where_it_is_closed_the_moment_it_begins(
+    stage: Stage, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.start(GeneratorScript())
+    stage.router.gate.clear()
+    generation = client.generate(**chat())
+    admit = client._connections.router.Admit
+
+    def closed_meanwhile(*arguments: Any) -> Any:
+        call = admit.future(*arguments)
+        generation.close()
+        return call
+
+    monkeypatch.setattr(client._connections.router, "Admit", SimpleNamespace(future=closed_meanwhile))
+    with pytest.raises(ComptoirError) as raised:
+        await asyncio.wait_for(asyncio.to_thread(next, generation), WAIT_SECONDS)
+    assert raised.value.reason == ErrorReason.ERROR_REASON_CLIENT_CANCELLED
+
+
+async def test_a_lease_that_comes_after_all_is_given_back(
+    stage: Stage, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stage.start(GeneratorScript())
+    generation = client.generate(**chat())
+    admit = generation._admit
+
+    def closed_meanwhile() -> AdmitResponse:
+        admitted = admit()
+        generation.close()
+        return admitted
+
+    monkeypatch.setattr(generation, "_admit", closed_meanwhile)
+    with pytest.raises(ComptoirError) as raised:
+        await asyncio.to_thread(next, generation)
+    assert raised.value.reason == ErrorReason.ERROR_REASON_CLIENT_CANCELLED
+    await asyncio.to_thread(client.close)
+    assert stage.replicas[0].requests == []
+    assert stage.script.released == [LEASE]
+
+
+async def test_calls_that_ended_hold_no_channel(stage: Stage, client: Client) -> None:
+    await stage.start(GeneratorScript())
+
+    def ask() -> None:
+        client.answer(**chat())
+        with client.generate(**chat()) as generation:
+            next(generation)
+        for _ in range(50):
+            # Over before it is begun.
+            with contextlib.suppress(ComptoirError):
+                client.answer(**chat(timeout_seconds=0.0005))
+
+    await asyncio.to_thread(ask)
+    slots = client._connections._replicas._slots.values()
+    await until(lambda: not any(slot.calls for slot in slots), WAIT_SECONDS)
+    assert len(slots) == 1
 
 
 async def test_an_answer_that_is_dropped_half_read_ends_at_the_replica(stage: Stage, client: Client) -> None:

@@ -1,17 +1,22 @@
 """Channels are shared, bounded, and never plaintext to another machine."""
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 from comptoir.client import Client, aio
 from comptoir.client.channels import Pool, is_local
+from comptoir.client.chat import Order
+from comptoir.client.connections import Connections
+from comptoir.router.v1.router_pb2 import TicketOffer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.runtime import addresses
+from tests.client.stage import chat
 from tests.services.edge.scripts import GOOD_KEY
 
-MOST = 3
+MOST = 5
 
 
 def pool_of(most: int = MOST) -> tuple[Pool[str], list[str], list[str]]:
@@ -33,7 +38,7 @@ def test_calls_to_one_address_share_what_was_made_for_it() -> None:
 
 
 def test_what_was_asked_longest_ago_makes_room_and_what_is_in_use_stays() -> None:
-    pool, _, dropped = pool_of()
+    pool, _, dropped = pool_of(3)
     busy = pool.borrow("a")
     for address in ("b", "c", "d"):
         pool.give_back(pool.borrow(address))
@@ -70,6 +75,19 @@ def test_threads_make_one_for_an_address() -> None:
     for thread in threads:
         thread.join(5)
     assert made == ["a"]
+
+
+def test_a_call_that_is_over_before_anybody_listens_holds_no_channel(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    connections, offer = Connections("unix:/nowhere", None, max_channels=2), TicketOffer()
+    offer.generator_address = "unix:/nobody"
+    slot = connections._replicas.borrow(offer.generator_address)
+    over = SimpleNamespace(add_callback=lambda _callback: False)
+    monkeypatch.setattr(slot.kept.stub, "Generate", lambda *_, **__: over)
+    connections.generate(offer, Order(chat(), is_streamed=True))
+    assert slot.calls == 1  # the one of this test
+    connections.close()
 
 
 @pytest.mark.parametrize(

@@ -155,6 +155,10 @@ class Generation(GenerationState):
         if self._progress is None:
             self._order.begin()
             self._progress = Progress(await self._admit())
+            if self._is_closed:
+                # It was admitted all the same, and whoever closed it did not see the lease.
+                self._connections.release(self._progress.admitted, self._order)
+                raise errors.cancelled()
         return self._progress
 
     async def _admit(self) -> AdmitResponse:

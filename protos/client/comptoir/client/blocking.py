@@ -140,6 +140,10 @@ class Generation(GenerationState):
         if self._progress is None:
             self._order.begin()
             self._progress = Progress(self._admit())
+            if self._is_closed:
+                # It was admitted all the same, and whoever closed it did not see the lease.
+                self._connections.release(self._progress.admitted, self._order)
+                raise errors.cancelled()
         return self._progress
 
     def _admit(self) -> AdmitResponse:
@@ -148,7 +152,7 @@ class Generation(GenerationState):
         timeout = min(self._admit_seconds, left_seconds)
         request = self._order.admit_request(self._api_key)
         call = self._connections.router.Admit.future(request, timeout, self._order.metadata)
-        self._call = call
+        self._follow(call)
         try:
             return call.result()
         except grpc.FutureCancelledError:
@@ -171,11 +175,15 @@ class Generation(GenerationState):
 
     def _open(self, progress: Progress) -> Stream:
         self._check_open()
-        self._call = self._stream = self._connections.generate(progress.next_offer(), self._order)
+        self._stream = self._connections.generate(progress.next_offer(), self._order)
+        self._follow(self._stream)
+        return self._stream
+
+    def _follow(self, call: Cancellable) -> None:
+        self._call = call
         if self._is_closed:
             # Another thread closed it meanwhile, and did not see this call.
-            self._call.cancel()
-        return self._stream
+            call.cancel()
 
     def _read(self, stream: Stream) -> GenerateResponse:
         try:
