@@ -18,7 +18,7 @@ class RouterPortContract:
     """Inherit it with fixtures `script` and `router` that follows the script."""
 
     async def test_an_admission_has_offers_in_order(self, router: Router, script: RouterScript) -> None:
-        admission = await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST)
+        admission = await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=5)
         assert [offer.generator_address for offer in admission.offers] == script.addresses
         assert [offer.claims for offer in admission.offers] == [b"1", b"2"]
         assert admission.lease == LEASE
@@ -31,7 +31,7 @@ class RouterPortContract:
     async def test_a_refusal_keeps_its_reason(self, router: Router, script: RouterScript) -> None:
         script.refusal = ComptoirError(Reason.TOKENS_EXHAUSTED, field="model", retry_after_seconds=1.5)
         with pytest.raises(ComptoirError) as raised:
-            await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST)
+            await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=5)
         assert raised.value.reason is Reason.TOKENS_EXHAUSTED
         assert raised.value.field == "model"
         assert raised.value.retry_after_seconds == 1.5
@@ -42,7 +42,7 @@ class RouterPortContract:
         self, router: Router, script: RouterScript
     ) -> None:
         script.record_gate = asyncio.Event()
-        admission = await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST)
+        admission = await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=5)
         recorded = asyncio.ensure_future(admission.recorded())
         await asyncio.sleep(0.05)
         assert not recorded.done()
@@ -53,7 +53,7 @@ class RouterPortContract:
         self, router: Router, script: RouterScript
     ) -> None:
         script.record_refusal = ComptoirError(Reason.SPOOL_FULL)
-        admission = await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST)
+        admission = await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=5)
         with pytest.raises(ComptoirError) as raised:
             await asyncio.wait_for(admission.recorded(), 5)
         assert raised.value.reason is Reason.SPOOL_FULL

@@ -27,6 +27,10 @@ _ROUTING: Final = "comptoir.router.v1.RouterService"
 _INSTEAD: Final = dict.fromkeys(
     (Reason.DEADLINE_EXCEEDED, Reason.CLIENT_CANCELLED, Reason.REQUEST_TOO_LARGE), Reason.UNAVAILABLE
 )
+# An admission has the time of its client's request: the router may hold it for as long as the client waits.
+_INSTEAD_OF_ADMISSION: Final = dict.fromkeys(
+    (Reason.CLIENT_CANCELLED, Reason.REQUEST_TOO_LARGE), Reason.UNAVAILABLE
+)
 
 
 class RouterClient:
@@ -36,21 +40,23 @@ class RouterClient:
         self._timeout_seconds = timeout_seconds
         self._channel = channel(target)
         self._stub: router_pb2_grpc.RouterServiceAsyncStub = router_pb2_grpc.RouterServiceStub(self._channel)
-        self._admissions = JoinedAdmissions(self._stub, _INSTEAD)
+        self._admissions = JoinedAdmissions(self._stub, _INSTEAD_OF_ADMISSION)
         self._health = health_pb2_grpc.HealthStub(self._channel)
 
-    async def admit(self, *, key: str, request: GenerationRequest, request_id: Identity) -> Admission:
+    async def admit(
+        self, *, key: str, request: GenerationRequest, request_id: Identity, within_seconds: float
+    ) -> Admission:
         """Reserves quota and returns offers, perhaps before they are durable; raises ComptoirError."""
         call = self._admissions.ask(
             wire.admit_request(key, request, request_id),
-            timeout_milliseconds=round(self._timeout_seconds * _MILLISECONDS),
+            timeout_milliseconds=max(1, round(within_seconds * _MILLISECONDS)),
         )
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            async with asyncio.timeout(within_seconds):
                 return wire.admission_from(await call.admitted(), call.recorded)
         except TimeoutError:
             call.cancel()
-            raise ComptoirError(Reason.UNAVAILABLE) from None
+            raise ComptoirError(Reason.DEADLINE_EXCEEDED) from None
         except asyncio.CancelledError:
             call.cancel()
             raise

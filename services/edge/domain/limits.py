@@ -35,8 +35,14 @@ class EdgeLimits(BaseModel):
     router_seconds: float = Field(
         default=10.0,
         gt=0,
-        description="longest wait for one answer of the router, and at a drain for the leases that are "
-        "given back",
+        description="longest wait for one answer of the router, but for an admission, which has the time of "
+        "its request; and at a drain for the leases that are given back",
+    )
+    unreachable_seconds: float = Field(
+        default=10.0,
+        ge=0,
+        description="how long a request without text asks the router for another replica while none of those "
+        "that it names can be reached",
     )
     first_text_seconds: float = Field(
         default=120.0, gt=0, description="longest wait from an admission to the first text of its answer"

@@ -56,7 +56,9 @@ class NotReadyReason(StrEnum):
 class Router(Protocol):
     """Admission. Every method raises ComptoirError, within a bounded time."""
 
-    async def admit(self, *, key: str, request: GenerationRequest, request_id: Identity) -> Admission:
+    async def admit(
+        self, *, key: str, request: GenerationRequest, request_id: Identity, within_seconds: float
+    ) -> Admission:
         """Reserves quota and returns offers."""
         ...
 

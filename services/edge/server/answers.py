@@ -7,7 +7,7 @@ from services.edge.domain.openai.rate_limits import quota_headers
 from services.edge.domain.openai.streams import DONE
 from services.edge.server.delivery import Delivery
 from services.edge.server.http.exchange import STREAM_HEADERS, Exchange
-from services.edge.server.http.watches import KeepAlive
+from services.edge.server.http.watches import KeepAlive, WaitNotice
 
 
 class StreamWriter(Protocol):
@@ -41,9 +41,16 @@ class WholeAnswer(Protocol):
 async def send_stream(
     exchange: Exchange, delivery: Delivery, writer: StreamWriter, *, ping_seconds: float
 ) -> None:
-    """Sends headers, then the frames of each delta as it comes."""
+    """Sends headers, then the frames of each delta as it comes.
+
+    The headers wait for a replica that accepts the request, so that a refusal keeps its real status, and for
+    a second at most: a client that hears nothing gives up sooner than the router does.
+    """
     event, held = exchange.event, b""
-    await exchange.begin(200, [*STREAM_HEADERS, *quota_headers(delivery.quota)])
+    with WaitNotice(exchange):
+        await delivery.start()
+    if not exchange.is_started:
+        await exchange.begin(200, [*STREAM_HEADERS, *quota_headers(delivery.quota)])
     await exchange.write(writer.opening())
     with KeepAlive(exchange, idle_seconds=ping_seconds):
         while (delta := await delivery.next_delta()) is not None:
@@ -60,6 +67,7 @@ async def send_stream(
 
 async def send_whole(exchange: Exchange, delivery: Delivery, answer: WholeAnswer) -> None:
     """Sends one body when all deltas have come."""
+    await delivery.start()
     while (delta := await delivery.next_delta()) is not None:
         answer.add(delta)
     body = answer.body(delivery.counts)

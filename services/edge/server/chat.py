@@ -34,7 +34,6 @@ class ChatCompletions:
             self._deliveries.open(key=key, request=request, event=event) as delivery,
             DisconnectWatch(exchange),
         ):
-            await delivery.start()
             if request.is_streamed:
                 writer = ChunkWriter(head, includes_usage=chat.includes_usage)
                 await send_stream(exchange, delivery, writer, ping_seconds=limits.ping_seconds)

@@ -1,18 +1,21 @@
 """One request from its admission to its last delta: tickets, deadlines, the lease, and what is counted."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 from services.edge.domain.generation import Counts, Delta, GenerationRequest
 from services.edge.domain.limits import EdgeLimits
+from services.edge.domain.losses import Losses
 from services.edge.domain.ports import Admission, Generators, Router
 from services.edge.domain.ticketed_generation import TicketedGeneration
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
+from services.kernel.quota import QuotaState
 from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)
@@ -21,19 +24,35 @@ _AFTER_DEADLINE_SECONDS: Final = 0.5
 
 
 class Delivery:
-    """The deltas of one admitted request, within its deadlines; `quota` is the key's after the admission."""
+    """The deltas of one request, within its deadlines.
 
-    def __init__(self, generation: TicketedGeneration, admission: Admission, *, first_text_by: float) -> None:
-        self._generation = generation
-        self._admission = admission
-        self._first_text_by = first_text_by
+    It is admitted by `start`, and anew where the replica that it was sent to is lost before any delta.
+    """
+
+    def __init__(
+        self, deliveries: "Deliveries", key: str, request: GenerationRequest, event: EdgeRequest
+    ) -> None:
+        self._deliveries = deliveries
+        self._key = key
+        self._request = request
+        self._event = event
+        self._losses = Losses(unreachable_seconds=deliveries.limits.unreachable_seconds)
+        self._admission: Admission | None = None
+        self._generation: TicketedGeneration | None = None
+        self._first_text_by = 0.0
         self._has_begun = False
-        self.quota = admission.quota
+
+    @property
+    def quota(self) -> QuotaState:
+        """The key's quota after the admission; INTERNAL before `start` returned."""
+        if self._admission is None:
+            raise ComptoirError(Reason.INTERNAL)
+        return self._admission.quota
 
     @property
     def counts(self) -> Counts:
         """The counts of the whole answer; INTERNAL before `next_delta` returned None."""
-        counts = self._generation.counts
+        counts = None if self._generation is None else self._generation.counts
         if counts is None:
             raise ComptoirError(Reason.INTERNAL)
         return counts
@@ -45,18 +64,68 @@ class Delivery:
 
         Raises ComptoirError, and TimeoutError where the time to the first text is over.
         """
+        while True:
+            admission, generation = await self._admit()
+            try:
+                async with asyncio.timeout_at(self._first_text_by):
+                    await generation.start()
+            except ComptoirError as error:
+                await self._wait_after(error, is_accepted=False)
+            else:
+                break
         async with asyncio.timeout_at(self._first_text_by):
-            await self._generation.start()
-            await self._admission.recorded()
+            await admission.recorded()
 
     async def next_delta(self) -> Delta | None:
         """Returns what comes next, None when the answer is whole; raises as `start` does."""
+        if self._generation is None:
+            raise ComptoirError(Reason.INTERNAL)
         if self._has_begun:
             return await self._generation.next_delta()
-        async with asyncio.timeout_at(self._first_text_by):
-            delta = await self._generation.next_delta()
-        self._has_begun = True
-        return delta
+        while True:
+            try:
+                async with asyncio.timeout_at(self._first_text_by):
+                    delta = await self._generation.next_delta()
+            except ComptoirError as error:
+                await self._wait_after(error, is_accepted=True)
+                await self.start()
+            else:
+                self._has_begun = True
+                return delta
+
+    def conclude(self) -> None:
+        """Stops what runs and counts what was; harmless at any time."""
+        generation, self._generation = self._generation, None
+        if generation is None or self._admission is None:
+            return
+        generation.cancel()
+        self._event.attempts += generation.attempts
+        if generation.counts is not None:
+            self._event.input_tokens = generation.counts.input_tokens
+            self._event.output_tokens = generation.counts.output_tokens
+        if generation.is_lease_unused:
+            self._deliveries.release(self._admission.lease)
+
+    async def _admit(self) -> tuple[Admission, TicketedGeneration]:
+        self._admission = await self._deliveries.admit(self._key, self._request, self._event)
+        self._first_text_by = self._deliveries.first_text_by()
+        self._generation = self._deliveries.generation(self._admission, self._request, self._event)
+        return self._admission, self._generation
+
+    async def _wait_after(self, error: ComptoirError, *, is_accepted: bool) -> None:
+        """Returns when the router may be asked again; raises `error` where that is in vain."""
+        attempts = 0 if self._generation is None else self._generation.attempts
+        self.conclude()
+        pause_seconds = self._losses.pause_seconds(
+            error.reason,
+            accepted=attempts if is_accepted else 0,
+            now_seconds=asyncio.get_running_loop().time(),
+            jitter=random.random(),  # noqa: S311 - spreads those that lost the same replica
+        )
+        if pause_seconds is None:
+            raise error
+        _log.info("admitted_again", reason=error.reason.name)
+        await asyncio.sleep(pause_seconds)
 
 
 class Deliveries:
@@ -65,7 +134,7 @@ class Deliveries:
     def __init__(self, router: Router, generators: Generators, limits: EdgeLimits, clock: Clock) -> None:
         self._router = router
         self._generators = generators
-        self._limits = limits
+        self.limits = limits
         self._clock = clock
         self._releases: set[asyncio.Task[None]] = set()
 
@@ -73,52 +142,62 @@ class Deliveries:
     async def open(
         self, *, key: str, request: GenerationRequest, event: EdgeRequest
     ) -> AsyncIterator[Delivery]:
-        """Admits `request`; while entered, bounds its time; at the end, counts in `event` what it was.
+        """Gives the delivery of `request`; while entered, bounds its time; at the end, counts what it was.
 
-        Raises ComptoirError: the router's, or DEADLINE_EXCEEDED for a TimeoutError within.
+        Raises DEADLINE_EXCEEDED for a TimeoutError within.
         """
-        admission = await self._admit(key, request, event)
-        deadline_seconds = event.received_seconds + self._limits.request_seconds
-        generation = TicketedGeneration(
-            self._generators,
-            admission,
-            request,
-            deadline_seconds=deadline_seconds,
-        )
-        first_text_by = asyncio.get_running_loop().time() + self._limits.first_text_seconds
-        left_seconds = deadline_seconds - self._clock.monotonic_seconds()
+        delivery = Delivery(self, key, request, event)
+        left_seconds = self._deadline_seconds(event) - self._clock.monotonic_seconds()
         try:
             async with asyncio.timeout(left_seconds + _AFTER_DEADLINE_SECONDS):
-                yield Delivery(generation, admission, first_text_by=first_text_by)
+                yield delivery
         except TimeoutError:
             raise ComptoirError(Reason.DEADLINE_EXCEEDED) from None
         finally:
-            self._conclude(generation, admission.lease, event)
+            delivery.conclude()
 
     async def close(self, *, within_seconds: float) -> None:
         """Waits for leases that are being released."""
         if self._releases:
             await asyncio.wait(self._releases, timeout=within_seconds)
 
-    async def _admit(self, key: str, request: GenerationRequest, event: EdgeRequest) -> Admission:
-        admission = await self._router.admit(key=key, request=request, request_id=event.request_id)
+    async def admit(self, key: str, request: GenerationRequest, event: EdgeRequest) -> Admission:
+        """Asks the router, which may hold the request for as long as its client waits."""
+        admission = await self._router.admit(
+            key=key,
+            request=request,
+            request_id=event.request_id,
+            within_seconds=max(0.0, self._deadline_seconds(event) - self._clock.monotonic_seconds()),
+        )
         event.admitted_seconds = self._clock.monotonic_seconds()
         event.model_number = admission.model_number
         event.tenant_number = admission.tenant_number
         event.key_number = admission.key_number
         return admission
 
-    def _conclude(self, generation: TicketedGeneration, lease: Identity, event: EdgeRequest) -> None:
-        generation.cancel()
-        event.attempts = generation.attempts
-        if generation.counts is not None:
-            event.input_tokens = generation.counts.input_tokens
-            event.output_tokens = generation.counts.output_tokens
-        if generation.is_lease_unused:
-            # In the background: the client's error must not wait for the router.
-            task = asyncio.create_task(self._release(lease))
-            self._releases.add(task)
-            task.add_done_callback(self._releases.discard)
+    def generation(
+        self, admission: Admission, request: GenerationRequest, event: EdgeRequest
+    ) -> TicketedGeneration:
+        """Returns what reads the generation of an admitted request."""
+        return TicketedGeneration(
+            self._generators,
+            admission,
+            request,
+            deadline_seconds=self._deadline_seconds(event),
+        )
+
+    def first_text_by(self) -> float:
+        """Returns the loop's time by which an admission of now has its first text."""
+        return asyncio.get_running_loop().time() + self.limits.first_text_seconds
+
+    def release(self, lease: Identity) -> None:
+        """Gives a lease back, in the background: the client's error must not wait for the router."""
+        task = asyncio.create_task(self._release(lease))
+        self._releases.add(task)
+        task.add_done_callback(self._releases.discard)
+
+    def _deadline_seconds(self, event: EdgeRequest) -> float:
+        return event.received_seconds + self.limits.request_seconds
 
     async def _release(self, lease: Identity) -> None:
         try:

@@ -25,6 +25,7 @@ LIMITS = EdgeLimits(
     max_connections=64,
     body_seconds=5,
     first_text_seconds=5,
+    unreachable_seconds=0,
     request_seconds=20,
     ping_seconds=5,
     write_seconds=5,

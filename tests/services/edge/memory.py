@@ -14,15 +14,21 @@ class MemoryRouter:
     def __init__(self, script: RouterScript) -> None:
         self._script = script
 
-    async def admit(self, *, key: str, request: GenerationRequest, request_id: Identity) -> Admission:
+    async def admit(
+        self, *, key: str, request: GenerationRequest, request_id: Identity, within_seconds: float
+    ) -> Admission:
         script = self._script
         script.keys.append(key)
         script.request_ids.append(request_id)
         script.upper_bounds.append(request.prompt_tokens_upper_bound)
+        script.within_seconds.append(within_seconds)
+        if script.hold is not None:
+            await script.hold.wait()
         if script.refusal is not None:
             raise script.refusal
         offers = tuple(
-            Offer(address, b"%d" % number, bytes(64), 1) for number, address in enumerate(script.addresses, 1)
+            Offer(address, b"%d" % number, bytes(64), 1)
+            for number, address in enumerate(script.next_addresses(), 1)
         )
         return Admission(offers, LEASE, script.quota, 1, 2, 3, recorded=script.recorded)
 

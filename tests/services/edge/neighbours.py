@@ -32,6 +32,12 @@ class ScriptedRouter(AdmitsMany):
         script.keys.append(request.api_key)
         script.request_ids.append(Identity(request.request_id_high, request.request_id_low))
         script.upper_bounds.append(request.prompt_tokens_upper_bound)
+        if script.hold is not None:
+            try:
+                await script.hold.wait()
+            except asyncio.CancelledError:
+                script.is_left.set()
+                raise
         if script.refusal is not None:
             raise script.refusal
         quota = script.quota
@@ -43,7 +49,7 @@ class ScriptedRouter(AdmitsMany):
                     ),
                     generator_address=address,
                 )
-                for number, address in enumerate(script.addresses, 1)
+                for number, address in enumerate(script.next_addresses(), 1)
             ],
             lease_id_high=LEASE.high,
             lease_id_low=LEASE.low,

@@ -34,6 +34,12 @@ class RouterScript:
     # What holds up the record of an admission, and what becomes of it.
     record_gate: asyncio.Event | None = None
     record_refusal: ComptoirError | None = None
+    within_seconds: list[float] = field(default_factory=list)
+    # An admission waits for it, as one does that is held.
+    hold: asyncio.Event | None = None
+    is_left: asyncio.Event = field(default_factory=asyncio.Event)
+    # The replicas of one admission after the other, in place of `addresses`.
+    addresses_in_turn: list[list[str]] = field(default_factory=list)
 
     async def recorded(self) -> None:
         """Returns when an admission is durable."""
@@ -41,6 +47,10 @@ class RouterScript:
             await self.record_gate.wait()
         if self.record_refusal is not None:
             raise self.record_refusal
+
+    def next_addresses(self) -> list[str]:
+        """The replicas of the next admission."""
+        return self.addresses_in_turn.pop(0) if self.addresses_in_turn else self.addresses
 
 
 @dataclass

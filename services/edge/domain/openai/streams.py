@@ -10,6 +10,8 @@ DONE: Final = b"data: [DONE]\n\n"
 # blank line for an event without data, and fail on that (openai-go before its issue 621, and every
 # parser that has seen an `id:` line). Like this it is part of the next frame, which all of them read.
 PING: Final = b": ping\n"
+# The same, while no replica is ready yet.
+WAITING: Final = b": waiting\n"
 
 
 def error_frame(error_body: bytes) -> bytes:

