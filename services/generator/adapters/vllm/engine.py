@@ -19,7 +19,7 @@ from services.generator.adapters.vllm.arguments import engine_arguments, samplin
 from services.generator.adapters.vllm.conversation import converse_as_the_server
 from services.generator.adapters.vllm.environment import fork_workers, quiet
 from services.generator.adapters.vllm.outputs import hand_over
-from services.generator.adapters.vllm.prompt import ChatPrompt
+from services.generator.adapters.vllm.prompt import ChatPrompt, is_short
 from services.generator.adapters.vllm.stats import StatsSnapshot, stat_logger
 from services.generator.domain.engine_parameters import ServedModel, VllmParameters
 from services.generator.domain.ports import (
@@ -95,6 +95,10 @@ class VllmEngine:
         """Returns the prompt's token ids; raises REQUEST_INVALID if the template refuses the roles."""
         if self._prompt is None:
             raise EngineFailedError
+        if is_short(turns):
+            ids = self._prompt.ordinary_ids(turns)
+            if ids is not None:
+                return ids
         # A long prompt takes long, and every stream of this process would wait for it.
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._prompt.token_ids, turns)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2.exceptions import TemplateError
 
-from services.generator.adapters.vllm.prompt import ChatPrompt
+from services.generator.adapters.vllm.prompt import ChatPrompt, is_short
 from services.generator.domain.prompt import ChatTurn, Role
 from services.kernel.errors import ComptoirError, Reason
 
@@ -103,3 +103,25 @@ def test_a_prompt_that_fills_the_context_is_not_tokenized_a_second_time() -> Non
 def test_a_text_of_nothing_but_control_spellings_takes_no_long_time() -> None:
     ids = PROMPT.token_ids([ChatTurn(Role.USER, "<|end|>" * 20_000)])
     assert len(ids) == 3 + 7 * 20_000
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=4))
+def test_only_text_that_spells_control_tokens_is_left_for_later(texts: list[str]) -> None:
+    turns = [ChatTurn(Role.USER, text) for text in texts]
+    is_spelt = any(spelling in text.lower() for text in texts for spelling in CONTROL)
+    ids = PROMPT.ordinary_ids(turns)
+    assert ids == (None if is_spelt else PROMPT.token_ids(turns))
+
+
+@pytest.mark.parametrize(
+    ("turns", "expected"),
+    [
+        ([ChatTurn(Role.USER, "é" * 496)], True),
+        ([ChatTurn(Role.USER, "é" * 497)], False),
+        ([ChatTurn(Role.USER, "", ("a" * 500, "a" * 493))], False),
+        ([ChatTurn(Role.USER, "")] * 32, True),
+        ([ChatTurn(Role.USER, "")] * 33, False),
+    ],
+)
+def test_a_prompt_is_short_by_its_bytes_and_its_turns(turns: list[ChatTurn], expected: bool) -> None:
+    assert is_short(turns) is expected
