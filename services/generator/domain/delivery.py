@@ -56,6 +56,8 @@ async def deliver(generation: Generation, send: Send, *, max_seconds: float) -> 
     """
     outbox = Outbox()
     serving = asyncio.create_task(generation.serve(outbox.put))
+    # Where the caller went, nobody else looks at how it ended; asyncio must not report it.
+    serving.add_done_callback(lambda done: done.cancelled() or done.exception())
     try:
         await _send_all(outbox, serving, send, max_seconds)
     except BaseException as failure:

@@ -1,7 +1,9 @@
 """A caller that is slower than the engine, hangs or leaves."""
 
 import asyncio
+import gc
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -118,3 +120,20 @@ async def test_a_defect_on_the_way_to_the_caller_ends_the_request_and_stays_visi
         await deliver(world.generation, send, max_seconds=60.0)
     assert await world.check_ended() is Outcome.ENGINE_FAILED
     assert world.engine.aborted == 1
+
+
+async def test_asyncio_has_nothing_to_report_of_a_caller_that_went() -> None:
+    reported: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: reported.append(context))
+    world = World(ScriptedEngine(stands_at=3))
+    serving = asyncio.create_task(world.serve())
+    async with asyncio.timeout(5):
+        while world.engine.moment < 3:  # noqa: ASYNC110 - the engine's moments are turns of the loop
+            await asyncio.sleep(0)
+    serving.cancel()
+    await asyncio.wait({serving})
+    del serving
+    assert await world.check_ended() is Outcome.CLIENT_CANCELLED
+    del world
+    gc.collect()
+    assert reported == []
