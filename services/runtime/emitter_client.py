@@ -10,7 +10,6 @@ import itertools
 import random
 from typing import Final
 
-import grpc
 from comptoir.emitter.v1 import emitter_pb2, emitter_pb2_grpc
 from google.protobuf.message import Message
 
@@ -20,7 +19,7 @@ from services.kernel.errors import ComptoirError, Reason
 from services.runtime.addresses import GrpcTarget
 from services.runtime.event_messages import count_of, request_of
 from services.runtime.grpc.server import channel
-from services.runtime.grpc.status import error_from
+from services.runtime.joined_records import JoinedRecords
 from services.runtime.logs import get_logger, log_failure
 from services.runtime.telemetry import counter
 
@@ -29,6 +28,8 @@ _log = get_logger(__name__)
 MAX_EVENTS: Final = 500
 # How many callers' events are tried at once of those that the emitter did not take because of what they are.
 MAX_HELD_TRIED: Final = 16
+# Batches under way: the emitter reads the next ones while it writes one to its disk.
+_MOST_SENDERS: Final = 4
 _ATTEMPT_SECONDS: Final = 5.0
 _SHORTEST_ATTEMPT_SECONDS: Final = 0.1
 # The emitter was slow, or drained while it worked. Nobody cancels on this side: the call is shielded.
@@ -38,7 +39,7 @@ _LONGEST_PAUSE_SECONDS: Final = 1.0
 
 
 class EmitterClient:
-    """One connection to the emitter; calls made while one is under way travel together in the next.
+    """One stream to the emitter; calls of one moment travel together, as those do that find it busy.
 
     An event is recorded once however often it is sent: the emitter knows it by its event id.
     """
@@ -47,12 +48,11 @@ class EmitterClient:
         self._clock = clock
         self._wait_seconds = wait_seconds
         self._channel = channel(target)
-        self._stub: emitter_pb2_grpc.EmitterServiceAsyncStub = emitter_pb2_grpc.EmitterServiceStub(
-            self._channel
-        )
+        self._records = JoinedRecords(emitter_pb2_grpc.EmitterServiceStub(self._channel))
         self._waiting: list[_Waiting] = []
-        self._batch: list[_Waiting] = []
-        self._sender: asyncio.Task[None] | None = None
+        self._senders: set[asyncio.Task[None]] = set()
+        # True from the start of a sender to its first batch: what comes meanwhile goes with that.
+        self._is_sender_starting = False
         self._held: list[_Waiting] = []
         self._holder: asyncio.Task[None] | None = None
         self._is_disagreeing = False
@@ -75,34 +75,44 @@ class EmitterClient:
         """
         waiting = _Waiting(request_of(events), self._clock.monotonic_seconds() + self._wait_seconds)
         self._waiting.append(waiting)
-        if self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._run())
+        if not self._is_sender_starting and len(self._senders) < _MOST_SENDERS:
+            self._is_sender_starting = True
+            sender = asyncio.create_task(self._run())
+            self._senders.add(sender)
+            sender.add_done_callback(self._senders.discard)
         await asyncio.shield(waiting.done)
 
     async def close(self) -> None:
         """Waits for what is under way and closes the connection."""
-        tasks = [task for task in (self._sender, self._holder) if task is not None]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        holder = [] if self._holder is None else [self._holder]
+        await asyncio.gather(*self._senders, *holder, return_exceptions=True)
+        await self._records.close()
         await self._channel.close()
 
     async def _run(self) -> None:
+        batch: list[_Waiting] = []
         try:
-            await self._send_all()
+            await self._send_all(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody may wait for ever
             log_failure(_log, "sender_failed", error)
         finally:
-            self._fail([*self._batch, *self._waiting], ComptoirError(Reason.USAGE_NOT_RECORDED))
-            self._waiting = []
+            self._is_sender_starting = False
+            # What waits is the next sender's, where there is one.
+            left = batch if len(self._senders) > 1 else [*batch, *self._waiting]
+            self._fail(left, ComptoirError(Reason.USAGE_NOT_RECORDED))
+            self._waiting[:] = [waiting for waiting in self._waiting if not waiting.done.done()]
 
-    async def _send_all(self) -> None:
+    async def _send_all(self, batch: "list[_Waiting]") -> None:
+        """Sends until nothing waits; `batch` is what is under way."""
         backoff = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         while self._waiting:
             self._waiting[:] = self._still_in_time(self._waiting)
-            self._batch = batch = _take(self._waiting)
+            batch[:] = _take(self._waiting)
+            self._is_sender_starting = False
             if not batch:
                 return
-            left, failure = await self._send_apart(batch)
-            self._batch = []
+            left, failure = await self._send_apart(batch.copy())
+            batch.clear()
             if failure is None or failure.field:
                 self._hold(left, failure)
                 backoff.reset()
@@ -179,9 +189,9 @@ class EmitterClient:
         left_seconds = first_deadline - self._clock.monotonic_seconds()
         timeout_seconds = min(max(left_seconds, _SHORTEST_ATTEMPT_SECONDS), _ATTEMPT_SECONDS)
         try:
-            await self._stub.Record(request, timeout=timeout_seconds)
-        except grpc.aio.AioRpcError as failure:
-            return _seen(error_from(failure))
+            await self._records.record(request, timeout_seconds=timeout_seconds)
+        except ComptoirError as failure:
+            return _seen(failure)
         for waiting in batch:
             self._recorded.add(waiting.size)
             waiting.succeed()

@@ -248,8 +248,8 @@ async def test_a_sender_that_is_cancelled_hangs_nobody(emitter: Emitter, client:
     emitter.answer = gate = Gate()
     calls = [asyncio.create_task(client.record(load(n))) for n in range(3)]
     await asyncio.wait_for(gate.reached.wait(), 5)
-    assert client._sender is not None
-    client._sender.cancel()
+    (sender,) = client._senders
+    sender.cancel()
     ends = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 5)
     assert all(isinstance(end, ComptoirError) for end in ends)
     gate.opened.set()
