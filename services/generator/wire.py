@@ -1,6 +1,6 @@
 """Between messages and the domain: pure functions, both ways."""
 
-from typing import Any
+from typing import Any, Final
 
 from comptoir.error.v1 import error_reason_pb2
 from comptoir.generator.v1 import generator_pb2
@@ -21,24 +21,26 @@ from services.generator.domain.ticket import Claims, Replica
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity, digest64
 
-_MAX_PRIORITY = 255
-_MAX_UINT32 = 2**32 - 1
+_MAX_PRIORITY: Final = 255
+_MAX_UINT32: Final = 2**32 - 1
 
-_ROLES = {
+_ROLES: Final = {
     generator_pb2.ROLE_SYSTEM: Role.SYSTEM,
     generator_pb2.ROLE_USER: Role.USER,
     generator_pb2.ROLE_ASSISTANT: Role.ASSISTANT,
 }
-_OUTCOMES = {outcome: usage_pb2.Outcome.Value(f"OUTCOME_{outcome.name}") for outcome in Outcome}
-_REASONS = {reason: error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{reason.name}") for reason in Reason}
-_FINISH_REASONS = {
+_OUTCOMES: Final = {outcome: usage_pb2.Outcome.Value(f"OUTCOME_{outcome.name}") for outcome in Outcome}
+_REASONS: Final = {
+    reason: error_reason_pb2.ErrorReason.Value(f"ERROR_REASON_{reason.name}") for reason in Reason
+}
+_FINISH_REASONS: Final = {
     Outcome.STOP: generator_pb2.FINISH_REASON_STOP,
     Outcome.LENGTH: generator_pb2.FINISH_REASON_LENGTH,
 }
 
 
 def claims_from(signed: bytes) -> Claims:
-    """The claims that a ticket's signed bytes hold; raises TICKET_INVALID if they hold none."""
+    """Returns the claims that a ticket's signed bytes hold; raises TICKET_INVALID if they hold none."""
     try:
         claims = ticket_pb2.TicketClaims.FromString(signed)
     except DecodeError:
@@ -66,7 +68,7 @@ def claims_from(signed: bytes) -> Claims:
 
 
 def turns_from(request: generator_pb2.GenerateRequest) -> tuple[ChatTurn, ...]:
-    """The chat of a validated request."""
+    """Returns the chat of a validated request."""
     return tuple(_turn_from(message) for message in request.messages)
 
 
@@ -86,7 +88,7 @@ def sampling_from(request: generator_pb2.GenerateRequest) -> Sampling:
 
 
 def response_from(message: Message) -> generator_pb2.GenerateResponse:
-    """One message of the stream."""
+    """Returns one message of the stream."""
     if isinstance(message, Delta):
         delta = generator_pb2.Delta(text=message.text, output_tokens=message.output_tokens)
         return generator_pb2.GenerateResponse(delta=delta)
@@ -119,7 +121,7 @@ def finished_from(message: Finished) -> generator_pb2.Finished:
 
 
 def generation_from(event: TerminalEvent, *, config_digest: int) -> usage_pb2.Generation:
-    """The stored form of a terminal event; the emitter replaces tenant and key by pseudonyms."""
+    """Returns the stored form of a terminal event; the emitter replaces tenant and key by pseudonyms."""
     claims, counts, timings = event.claims, event.counts, event.timings
     return usage_pb2.Generation(
         event_id_high=event.event_id.high,
@@ -156,7 +158,7 @@ def generation_from(event: TerminalEvent, *, config_digest: int) -> usage_pb2.Ge
 
 
 def replica_load_from(sample: LoadSample, replica: Replica, *, config_digest: int) -> usage_pb2.ReplicaLoad:
-    """The stored form of a load sample."""
+    """Returns the stored form of a load sample."""
     report = sample.report
     return usage_pb2.ReplicaLoad(
         event_id_high=sample.event_id.high,
@@ -181,7 +183,7 @@ def replica_load_from(sample: LoadSample, replica: Replica, *, config_digest: in
 def registration_from(
     replica: Replica, address: str, capabilities: Capabilities, max_requests: int, *, incarnation: int
 ) -> replica_pb2.Registration:
-    """What a replica tells the router of itself."""
+    """Returns what a replica tells the router of itself."""
     return replica_pb2.Registration(
         replica=replica.number,
         region=replica.region,
@@ -196,7 +198,7 @@ def registration_from(
 
 
 def acceptance_from(claims: Claims) -> replica_pb2.Acceptance:
-    """What the router is told of a ticket that was accepted."""
+    """Returns what the router is told of a ticket that was accepted."""
     return replica_pb2.Acceptance(
         ticket_id_high=claims.ticket_id.high,
         ticket_id_low=claims.ticket_id.low,
@@ -208,7 +210,7 @@ def acceptance_from(claims: Claims) -> replica_pb2.Acceptance:
 
 
 def settlement_from(claims: Claims, used: Counts, *, is_unserved: bool) -> replica_pb2.Settlement:
-    """What the router is told when an accepted ticket's request has ended."""
+    """Returns what the router is told when an accepted ticket's request has ended."""
     return replica_pb2.Settlement(
         lease_id_high=claims.lease_id.high,
         lease_id_low=claims.lease_id.low,
@@ -222,7 +224,7 @@ def settlement_from(claims: Claims, used: Counts, *, is_unserved: bool) -> repli
 
 
 def router_load_from(report: LoadReport) -> replica_pb2.Load:
-    """What the router is told of the load."""
+    """Returns what the router is told of the load."""
     return replica_pb2.Load(
         running_requests=report.running_requests,
         waiting_requests=report.waiting_requests,
@@ -233,7 +235,7 @@ def router_load_from(report: LoadReport) -> replica_pb2.Load:
 
 
 def load_response_from(report: LoadReport) -> generator_pb2.GetLoadResponse:
-    """What anybody who asks is told of the load."""
+    """Returns what anybody who asks is told of the load."""
     return generator_pb2.GetLoadResponse(
         open_streams=report.open_streams,
         unfinished_requests=report.unfinished_requests,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -9,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from services.contract.ticket import signed_content
 from services.runtime.settings import read_secret
 
-_KEY_BYTES = 32
+_KEY_BYTES: Final = 32
 
 
 class Ed25519Signatures:
@@ -29,7 +30,7 @@ class Ed25519Signatures:
         )
 
     def is_valid(self, claims: bytes, signature: bytes, signing_key_number: int) -> bool:
-        """True if the numbered key signed exactly these claims."""
+        """Returns True if the numbered key signed exactly these claims."""
         key = self._keys.get(signing_key_number)
         if key is None:
             return False

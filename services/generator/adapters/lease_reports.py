@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from comptoir.router.v1 import replica_pb2
 
@@ -11,8 +11,8 @@ from services.generator import wire
 from services.generator.domain.ticket import Claims
 from services.kernel.identity import Identity
 
-_MAX_PER_REPORT = 1000
-_RESEND_SECONDS = 5.0
+_MAX_PER_REPORT: Final = 1000
+_RESEND_SECONDS: Final = 5.0
 
 _Message = TypeVar("_Message", replica_pb2.Acceptance, replica_pb2.Settlement)
 

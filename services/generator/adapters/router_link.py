@@ -5,6 +5,7 @@ import logging
 import random
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Final
 
 import grpc
 from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
@@ -26,14 +27,14 @@ from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)
 
-_MIN_INTERVAL_SECONDS = 0.02
-_FIRST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 2.0
+_MIN_INTERVAL_SECONDS: Final = 0.02
+_FIRST_PAUSE_SECONDS: Final = 0.1
+_LONGEST_PAUSE_SECONDS: Final = 2.0
 # A refusal that lasts is said again this often.
-_REMIND_SECONDS = 30.0
+_REMIND_SECONDS: Final = 30.0
 # What no other try mends by itself: somebody has to change something. Where there is no such route, the
 # address is not that of the router's listener for replicas.
-_REFUSALS = (
+_REFUSALS: Final = (
     Reason.ALREADY_EXISTS,
     Reason.CALLER_NOT_ALLOWED,
     Reason.REQUEST_INVALID,

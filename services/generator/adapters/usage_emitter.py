@@ -1,5 +1,7 @@
 """Terminal events and load samples on their way to the emitter."""
 
+from typing import Final
+
 from services.generator import wire
 from services.generator.domain.load import LoadSample
 from services.generator.domain.ports import EventRefusedError
@@ -14,7 +16,7 @@ from services.runtime.logs import get_logger
 _log = get_logger(__name__)
 
 # The emitter found the event itself wrong; a repetition would not make it right.
-_FINAL = frozenset({Reason.REQUEST_INVALID, Reason.REQUEST_TOO_LARGE})
+_FINAL: Final = frozenset({Reason.REQUEST_INVALID, Reason.REQUEST_TOO_LARGE})
 
 
 class UsageEmitter:

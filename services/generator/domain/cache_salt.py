@@ -2,10 +2,11 @@
 
 import hashlib
 import hmac
+from typing import Final
 
-_PURPOSE = b"comptoir-cache-salt-v1\0"
+_PURPOSE: Final = b"comptoir-cache-salt-v1\0"
 
 
 def cache_salt(secret: bytes, tenant: int) -> str:
-    """64 hexadecimal digits that only a holder of `secret` can derive from the tenant's number."""
+    """Returns 64 hexadecimal digits that only a holder of `secret` can derive from the tenant's number."""
     return hmac.new(secret, _PURPOSE + tenant.to_bytes(8, "big"), hashlib.sha256).hexdigest()

@@ -63,7 +63,7 @@ class Delta:
         return bool(self.text or self.reasoning or self.tool_call)
 
     def can_grow_by(self, later: "Delta") -> bool:
-        """True if the later delta of the same answer can be told together with this one."""
+        """Returns True if the later delta of the same answer can be told together with this one."""
         return self.index == later.index and self.tool_call is None and later.tool_call is None
 
     def grow_by(self, later: "Delta") -> None:

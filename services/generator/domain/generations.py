@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from services.generator.domain.delivery import Send, deliver
 from services.generator.domain.endings import DRAINED, ENGINE_LOST
@@ -13,7 +14,7 @@ from services.generator.domain.terminal_event import Counts, Ending
 from services.generator.domain.ticket import Claims, TicketGate
 from services.kernel.errors import ComptoirError, Reason
 
-_POLL_SECONDS = 0.05
+_POLL_SECONDS: Final = 0.05
 
 
 class Generations:
@@ -80,7 +81,7 @@ class Generations:
             self._load_changed()
 
     def load(self) -> LoadReport:
-        """How busy the process and its engine are."""
+        """Returns how busy the process and its engine are."""
         engine, unfinished = self._parts.engine.load(), self._parts.engine.unfinished_requests()
         return LoadReport(
             open_streams=len(self._open),
@@ -99,7 +100,7 @@ class Generations:
         return min(engine_age_seconds, busy_seconds)
 
     def totals(self) -> LoadTotals:
-        """What the engine has done so far."""
+        """Returns what the engine has done so far."""
         engine = self._parts.engine.load()
         return LoadTotals(engine.output_tokens_total, engine.preempted_requests_total)
 

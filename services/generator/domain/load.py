@@ -1,11 +1,12 @@
 """How busy a replica is: what the router is told, and what is sampled for the store."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from services.kernel.identity import Identity
 
-_BIG_CHANGE_REQUESTS = 4
-_BIG_CHANGE_SHARE = 0.25
+_BIG_CHANGE_REQUESTS: Final = 4
+_BIG_CHANGE_SHARE: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,12 @@ class LoadSample:
 
 
 def permille(share: float) -> int:
-    """A share between 0 and 1 in thousandths; anything outside is cut to the bounds."""
+    """Returns a share between 0 and 1 in thousandths; anything outside is cut to the bounds."""
     return min(1000, max(0, round(share * 1000)))
 
 
 def since(earlier: LoadTotals, later: LoadTotals) -> LoadTotals:
-    """What was done between two moments; never negative."""
+    """Returns what was done between two moments; never negative."""
     return LoadTotals(
         output_tokens=max(0, later.output_tokens - earlier.output_tokens),
         preempted_requests=max(0, later.preempted_requests - earlier.preempted_requests),
@@ -57,7 +58,7 @@ def since(earlier: LoadTotals, later: LoadTotals) -> LoadTotals:
 
 
 def is_big_change(told: LoadReport, now: LoadReport) -> bool:
-    """True if the router should know before the next regular report."""
+    """Returns True if the router should know before the next regular report."""
     if told.is_draining != now.is_draining:
         return True
     change = abs(now.unfinished_requests - told.unfinished_requests)

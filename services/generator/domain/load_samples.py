@@ -14,11 +14,11 @@ class LoadSource(Protocol):
     """Knows the load; Generations is one."""
 
     def load(self) -> LoadReport:
-        """The load now."""
+        """Returns the load now."""
         ...
 
     def totals(self) -> LoadTotals:
-        """What the engine has done so far."""
+        """Returns what the engine has done so far."""
         ...
 
 

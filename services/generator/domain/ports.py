@@ -113,11 +113,11 @@ class Engine(Protocol):
         ...
 
     def load(self) -> EngineLoad:
-        """How busy it is, from memory."""
+        """Returns how busy it is, from memory."""
         ...
 
     def unfinished_requests(self) -> int:
-        """Requests that the engine holds; exact."""
+        """Returns how many requests the engine holds; exact."""
         ...
 
     async def check_health(self) -> None:
@@ -133,7 +133,7 @@ class Signatures(Protocol):
     """Checks the router's signatures."""
 
     def is_valid(self, claims: bytes, signature: bytes, signing_key_number: int) -> bool:
-        """True if the numbered key signed exactly these claims."""
+        """Returns True if the numbered key signed exactly these claims."""
         ...
 
 

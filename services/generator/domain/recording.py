@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from typing import Final
 
 from services.generator.domain.ports import EventRefusedError, Sleep, UsageSink
 from services.generator.domain.terminal_event import TerminalEvent
 from services.kernel.backoff import Backoff
 from services.kernel.errors import ComptoirError, Reason
 
-_PAUSE_SECONDS = 1.0
-_LONGEST_PAUSE_SECONDS = 8.0
+_PAUSE_SECONDS: Final = 1.0
+_LONGEST_PAUSE_SECONDS: Final = 8.0
 
 
 class UsageRecorder:

@@ -14,7 +14,7 @@ class RegistrationWatch:
         self._registered_seconds: float | None = None
 
     def look(self, *, is_registered: bool, now_seconds: float) -> bool:
-        """Whether the replica is ready; to be asked regularly."""
+        """Returns whether the replica is ready; to be asked regularly."""
         if is_registered:
             self._registered_seconds = now_seconds
         if self._registered_seconds is None:

@@ -10,6 +10,6 @@ MOST_BYTES: Final = 4 * 1024 * 1024
 
 
 def most_request_bytes(input_tokens: int, max_bytes_per_token: int) -> int:
-    """Bytes of the largest request whose prompt can have no more than `input_tokens`; at most 4 MiB."""
+    """Returns the bytes of the largest request with a prompt of `input_tokens`; at most 4 MiB."""
     prompt_bytes = input_tokens * (max_bytes_per_token + _AROUND_A_TOKEN_BYTES)
     return min(MOST_BYTES, prompt_bytes + _BESIDE_THE_PROMPT_BYTES)

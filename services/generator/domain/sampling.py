@@ -46,7 +46,7 @@ def check_size(text_bytes: int, max_bytes_per_token: int, limits: TokenLimits) -
 
 
 def output_tokens_for(asked_output_tokens: int, input_tokens: int, limits: TokenLimits) -> int:
-    """The most output tokens of this request: what is asked for, cut to what ticket and context leave.
+    """Returns the most output tokens: what is asked for, cut to what ticket and context leave.
 
     Raises CONTEXT_TOO_LONG if the prompt leaves no room for one token of an answer,
     and TICKET_LIMIT_EXCEEDED for a prompt that would fit and is longer than the ticket permits.

@@ -55,7 +55,7 @@ class TerminalEvent:
 
 
 def kv_blocks_for(counts: Counts, kv_block_tokens: int) -> int:
-    """KV-cache blocks that the counted tokens fill; 0 where the block size is not known."""
+    """Returns the KV-cache blocks that the counted tokens fill; 0 where the block size is not known."""
     if kv_block_tokens == 0:
         return 0
     return -(-(counts.input_tokens + counts.output_tokens) // kv_block_tokens)

@@ -2,14 +2,15 @@
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Final
 
 from services.contract.ticket import TICKET_MAX_LIFETIME_SECONDS, TICKET_MAX_SKEW_SECONDS, TicketClaims
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 
-MAX_LIFETIME_MICROSECONDS = TICKET_MAX_LIFETIME_SECONDS * 1_000_000
+MAX_LIFETIME_MICROSECONDS: Final = TICKET_MAX_LIFETIME_SECONDS * 1_000_000
 # A ticket may look this much younger than it is.
-MAX_SKEW_MICROSECONDS = TICKET_MAX_SKEW_SECONDS * 1_000_000
+MAX_SKEW_MICROSECONDS: Final = TICKET_MAX_SKEW_SECONDS * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ class Timeline:
         self._prefill_seconds = 0.0
 
     def output(self, now_seconds: float) -> None:
-        """The engine gave output tokens."""
+        """Notes that the engine gave output tokens."""
         if self._last_seconds is None:
             self._first_seconds = now_seconds
         else:
@@ -39,12 +39,12 @@ class Timeline:
         self._last_seconds = now_seconds
 
     def engine_waits(self, *, queue_seconds: float, prefill_seconds: float) -> None:
-        """What the engine says of its own queue and prefill; once known, it stays."""
+        """Notes what the engine says of its own queue and prefill; once known, it stays."""
         self._queue_seconds = max(self._queue_seconds, queue_seconds)
         self._prefill_seconds = max(self._prefill_seconds, prefill_seconds)
 
     def close(self, now_seconds: float) -> Timings:
-        """The durations, the generation having ended at `now_seconds`."""
+        """Returns the durations, the generation having ended at `now_seconds`."""
         end_seconds = now_seconds if self._last_seconds is None else self._last_seconds
         first_seconds = self._received_seconds if self._first_seconds is None else self._first_seconds
         return Timings(

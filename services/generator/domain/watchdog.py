@@ -2,11 +2,12 @@
 
 import asyncio
 from enum import Enum
+from typing import Final
 
 from services.generator.domain.ports import Engine, EngineFailedError, Sleep
 from services.kernel.clock import Clock
 
-_CHECK_SECONDS = 1.0
+_CHECK_SECONDS: Final = 1.0
 
 
 class EngineLoss(Enum):

@@ -13,7 +13,7 @@ class PrefixCache:
         self._known: OrderedDict[int, None] = OrderedDict()
 
     def cached_tokens(self, input_ids: Sequence[int], salt: str) -> int:
-        """Tokens of the prompt that need no computing; at least one is always computed."""
+        """Returns the tokens of the prompt that need no computing; at least one is always computed."""
         cached_blocks = 0
         for block in self._chain(input_ids[:-1], salt):
             if block not in self._known:

@@ -94,7 +94,7 @@ class SimulatedEngine:
                 job.receive(Delta(finish=EngineFinish.ABORT))
 
     def load(self) -> EngineLoad:
-        """How busy it is; numbers of an idle engine are as old as the question."""
+        """Returns how busy it is; numbers of an idle engine are as old as the question."""
         now_seconds = self._clock.monotonic_seconds()
         if not self.unfinished_requests():
             self._stepped_seconds = now_seconds
@@ -109,7 +109,7 @@ class SimulatedEngine:
         )
 
     def unfinished_requests(self) -> int:
-        """Requests that run or wait."""
+        """Returns how many requests run or wait."""
         return len(self._running) + len(self._waiting)
 
     async def check_health(self) -> None:
@@ -199,7 +199,7 @@ class SimulatedEngine:
 
 
 def _seed_of(sampling: Sampling) -> int | None:
-    """None for a greedy answer, which is always the same; a seed that nobody knows where none was given."""
+    """Returns None for a greedy answer, which is always the same; a secret seed where none was given."""
     if sampling.is_greedy:
         return None
     return secrets.randbits(64) if sampling.seed is None else sampling.seed

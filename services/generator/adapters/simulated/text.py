@@ -3,14 +3,15 @@
 import codecs
 import hashlib
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from services.generator.domain.prompt import ChatTurn, Role
 
 # Ids from 256 on are control tokens; no text can spell them, since text is bytes.
-END_OF_TURN = 256
-_ROLE_IDS = {Role.SYSTEM: 257, Role.USER: 258, Role.ASSISTANT: 259}
+END_OF_TURN: Final = 256
+_ROLE_IDS: Final = {Role.SYSTEM: 257, Role.USER: 258, Role.ASSISTANT: 259}
 
-_SENTENCES = (
+_SENTENCES: Final = (
     "Le comptoir ouvre à neuf heures et l'équipe a déjà tout préparé. ",
     "Die Straße war ruhig, und über dem Fluss ging langsam die Sonne auf. ",
     "La reunión empezó tarde, pero mañana habrá más tiempo para todos. ",
@@ -21,7 +22,7 @@ _SENTENCES = (
 
 
 def tokenize(turns: Sequence[ChatTurn]) -> list[int]:
-    """Role, bytes, end of turn for each turn, then the assistant's role."""
+    """Returns role, bytes, end of turn for each turn, then the assistant's role."""
     ids: list[int] = []
     for turn in turns:
         ids.append(_ROLE_IDS[turn.role])
@@ -32,7 +33,7 @@ def tokenize(turns: Sequence[ChatTurn]) -> list[int]:
 
 
 def answer_ids(input_ids: Sequence[int], seed: int | None, answer_tokens: int) -> Iterator[int]:
-    """The token ids of the answer; the same prompt and seed always get the same one."""
+    """Returns the token ids of the answer; the same prompt and seed always get the same one."""
     digest = hashlib.sha256(repr((tuple(input_ids), seed)).encode()).digest()
     position = 0
     for count in range(len(digest) * answer_tokens):
@@ -55,7 +56,7 @@ class TextStream:
         self.is_stopped = False
 
     def push(self, token_id: int, *, is_last: bool) -> str:
-        """The text that became safe with this token."""
+        """Returns the text that became safe with this token."""
         byte = b"" if token_id >= END_OF_TURN else bytes((token_id,))
         self._held += self._decoder.decode(byte)
         found = [place for string in self._stop if (place := self._held.find(string)) >= 0]

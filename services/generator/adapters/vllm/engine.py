@@ -129,11 +129,11 @@ class VllmEngine:
             await self._llm.abort(request_id)
 
     def load(self) -> EngineLoad:
-        """How busy it is, from memory."""
+        """Returns how busy it is, from memory."""
         return self._stats.load(self.unfinished_requests())
 
     def unfinished_requests(self) -> int:
-        """Requests that the engine holds; exact."""
+        """Returns how many requests the engine holds; exact."""
         return 0 if self._llm is None else int(self._llm.get_num_unfinished_requests())
 
     async def check_health(self) -> None:

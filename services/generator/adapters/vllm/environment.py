@@ -8,14 +8,15 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from services.generator.adapters.vllm.log import hush
 
-_LIBC = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1
-_LOGGING = Path(__file__).with_name("log.json")
+_LIBC: Final = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG: Final = 1
+_LOGGING: Final = Path(__file__).with_name("log.json")
 
-_ALWAYS = {
+_ALWAYS: Final = {
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",

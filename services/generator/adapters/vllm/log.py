@@ -7,10 +7,11 @@ import multiprocessing
 import os
 import sys
 from datetime import UTC, datetime
+from typing import Final
 
 from services.runtime.error_places import causes_of, places_of
 
-_NOT_STARTED = "EngineCore failed to start."
+_NOT_STARTED: Final = "EngineCore failed to start."
 
 
 def hush() -> None:

@@ -32,13 +32,13 @@ class Tokenizer(Protocol):
         ...
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
-        """Token ids."""
+        """Returns token ids."""
         ...
 
     def apply_chat_template(
         self, conversation: Messages, *, tokenize: bool, add_generation_prompt: bool
     ) -> str:
-        """The rendered prompt."""
+        """Returns the rendered prompt."""
         ...
 
 
@@ -95,7 +95,7 @@ class ChatPrompt:
         return ids
 
     def _encode_text(self, text: str) -> list[int]:
-        """Token ids of text, none of them a control token."""
+        """Returns token ids of text, none of them a control token."""
         ids: list[int] = []
         for piece in self._cut(text):
             ids += self._encode_plain(piece)
@@ -140,7 +140,7 @@ class ChatPrompt:
 
 
 def is_short(turns: Sequence[ChatTurn]) -> bool:
-    """True if the prompt may be tokenized in the event loop, while all streams wait for it."""
+    """Returns True if the prompt may be tokenized in the event loop, while all streams wait for it."""
     return text_bytes(turns) + _BYTES_PER_TURN * len(turns) <= _SHORT_BYTES
 
 

@@ -32,7 +32,7 @@ class StatsSnapshot:
             self._preempted_requests_total += iteration.num_preempted_reqs
 
     def load(self, unfinished_requests: int) -> EngineLoad:
-        """The numbers; an engine that holds no request runs none, whatever its last step said."""
+        """Returns the numbers; an engine that holds no request runs none, whatever its last step said."""
         is_idle = unfinished_requests == 0
         now_seconds = self._clock.monotonic_seconds()
         if is_idle:
@@ -49,7 +49,7 @@ class StatsSnapshot:
 
 
 def stat_logger(snapshot: StatsSnapshot) -> type:
-    """A logger class that only stores numbers.
+    """Returns a logger class that only stores numbers.
 
     It is a PrometheusStatLogger because vLLM adds its own to every list that has none.
     """
