@@ -30,6 +30,7 @@ from services.router.domain.waiting_lines import MAX_WAITING, WaitingLines
 
 Got = TypeVar("Got")
 
+_NO_PLACE: Final = frozenset({Reason.NO_REPLICA, Reason.REPLICA_OVERLOADED})
 _MOST_OF_A_KEY: Final = MAX_WAITING // 8
 
 
@@ -66,17 +67,12 @@ class Leases:
         replica is ready and one is expected, as `expected_seconds` says. While it waits for a replica it has
         nothing reserved.
         """
-        quota, model = await self.reserve(grant), grant.model.number
         try:
-            refusal = self._places.refusal_before(model, grant.priority)
-            if refusal is None:
-                return quota, place()
+            return await self._obtain_now(grant, place)
         except ComptoirError as refused:
+            if refused.reason not in _NO_PLACE:
+                raise
             refusal = refused
-        except BaseException:
-            await self.cancel(grant.lease_id)
-            raise
-        await self.cancel(grant.lease_id)
         asker = self._asker(grant, expected_seconds)
         return await self._places.wait(asker, refusal, lambda: self._attempt(grant, place))
 
@@ -148,6 +144,35 @@ class Leases:
     def end_waits(self) -> None:
         """Refuses those that wait for a replica, and all that would: this router stops."""
         self._places.close()
+
+    async def _obtain_now(self, grant: Grant, place: Callable[[], Got]) -> tuple[QuotaState, Got]:
+        try:
+            quota = await self.reserve(grant)
+        except ComptoirError as refused:
+            if refused.reason is Reason.CONCURRENCY_EXHAUSTED:
+                self._check_replica(grant, place)
+            raise
+        try:
+            return quota, self._place_in_turn(grant, place)
+        except BaseException:
+            await self.cancel(grant.lease_id)
+            raise
+
+    def _check_replica(self, grant: Grant, place: Callable[[], object]) -> None:
+        """Raises NO_REPLICA if none is ready: what the key has in flight may be on one that is gone."""
+        try:
+            place()
+        except ComptoirError as refused:
+            if refused.reason is Reason.NO_REPLICA:
+                raise
+        else:
+            self._replicas.unassign(grant.lease_id)
+
+    def _place_in_turn(self, grant: Grant, place: Callable[[], Got]) -> Got:
+        refusal = self._places.refusal_before(grant.model.number, grant.priority)
+        if refusal is not None:
+            raise refusal
+        return place()
 
     async def _lend(self, grant: Grant) -> QuotaState:
         state = await self._store.reserve(

@@ -9,6 +9,7 @@ from services.kernel.catalog import Region
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.kernel.identity import Identity
 from services.router.domain.admission import Admission, AdmitRequest, Admitter
+from services.router.domain.lease import Process
 from services.router.domain.tenancy import Priority, Quota
 from tests.contracts.engine_requests import until
 from tests.fakes.router import IDLE, AdmissionWorld, MemoryLog, PlainSigner, changed_limits, request_for
@@ -316,6 +317,25 @@ async def test_a_spent_quota_is_told_at_once_where_others_are_held() -> None:
         await asyncio.wait_for(admitter.admit(request_for(spent)), 5)
     assert refusal.value.reason is Reason.REQUESTS_EXHAUSTED
     asking.cancel()
+
+
+async def test_a_key_whose_places_are_those_of_a_dead_replica_waits_for_them_and_for_the_next_one() -> None:
+    world = AdmissionWorld(limits=HOLDING)
+    api_key = await world.key(quota=Quota(concurrency=1))
+    world.add_replica(incarnation=5)
+    admitter = world.admitter
+    await admitter.admit(request_for(api_key))
+    claims = world.signer.signed[0]
+    await world.leases.accept(Process(7, 5), claims.lease_id, claims.ticket_id, key=claims.key, tokens=150)
+    full = await refusal_of(world, request_for(api_key))
+    assert full.reason is Reason.CONCURRENCY_EXHAUSTED, "its replica is ready"
+    assert world.in_flight() == 1
+    world.replicas.leave(world.sessions[7], world.clock.monotonic_seconds())
+    asking = await held(world, admitter, request_for(api_key))
+    assert not asking.done()
+    world.add_replica(incarnation=6)
+    assert await world.leases.lose_gone() == 1
+    await asyncio.wait_for(asking, 5)
 
 
 async def test_no_key_is_all_that_are_held() -> None:
