@@ -1,9 +1,7 @@
 import json
 
 from tests.bench.beside.chat import Endpoint, Said, failure_of, output_tokens, whole_answer
-from tests.bench.beside.test_connection import PRELUDE, SPACED, TEXT, USAGE, chunked
-
-FINISH = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+from tests.bench.beside.served import FINISH, PRELUDE, SPACED, TEXT, USAGE, chunked
 
 
 def test_the_request_is_greedy_asks_for_usage_and_says_its_length() -> None:

@@ -7,14 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.bench.beside.connection import Connection, Reply
-
-HEAD = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\nx-count: 0\r\n\r\n"
-)
-PRELUDE = b'data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n'
-TEXT = b'data: {"choices":[{"delta":{"content":"Bonjour"}}]}\n\n'
-SPACED = b'data: {"choices": [{"delta": {"content": "Bonjour"}}]}\n\n'
-USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":20}}\n\ndata: [DONE]\n\n'
+from tests.bench.beside.served import HEAD, PRELUDE, SPACED, TEXT, USAGE, chunked
 
 
 class Sent:
@@ -30,10 +23,6 @@ class Sent:
 
     def abort(self) -> None:
         self.is_aborted = True
-
-
-def chunked(*events: bytes) -> bytes:
-    return b"".join(b"%x\r\n%s\r\n" % (len(event), event) for event in (*events, b""))
 
 
 def connected() -> tuple[Connection, Any]:

@@ -9,8 +9,7 @@ import pytest
 from tests.bench.beside import hold, http_load
 from tests.bench.beside.chat import Endpoint
 from tests.bench.beside.closed_loop import PROMPTS, Load
-from tests.bench.beside.test_chat import FINISH
-from tests.bench.beside.test_connection import HEAD, PRELUDE, TEXT, USAGE, chunked
+from tests.bench.beside.served import FINISH, HEAD, PRELUDE, TEXT, USAGE, chunked
 
 GOOD = HEAD + chunked(PRELUDE, TEXT, FINISH, USAGE)
 REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 2\r\n\r\n{}"
