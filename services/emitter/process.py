@@ -35,7 +35,7 @@ class Emitter:
         self._log = KafkaLog(
             kafka.bootstrap, ssl_context=kafka.ssl_context(), confirm_seconds=kafka.confirm_seconds
         )
-        self._spool = SqliteSpool(settings.spool, clock)
+        self._spool = SqliteSpool(settings, clock)
         watch(self._spool, clock)
         self._server = build_server(settings.listen, clock=clock)
         self._servicer = EmitterServicer(

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from services.contract.events import Kind
 from services.contract.frame import Frame
-from services.emitter.domain.batching import SealLimits
-from services.emitter.domain.limits import SpoolFile, SpoolLimits
+from services.emitter.domain.limits import SpoolFile
 from services.emitter.domain.ports import Spool
 from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError, Reason
@@ -21,15 +21,17 @@ MAX_EVENTS = 5
 REMEMBER_IDS_SECONDS = 60.0
 
 
-def spool_file(folder: Path) -> SpoolFile:
-    """The limits that the contract counts on."""
-    return SpoolFile(
-        folder=folder,
-        is_flushed=False,
-        seal=SealLimits(max_events=MAX_EVENTS, linger_seconds=LINGER_SECONDS),
-        limits=SpoolLimits(max_bytes=MAX_BYTES, max_age_seconds=MAX_AGE_SECONDS),
-        remember_ids_seconds=REMEMBER_IDS_SECONDS,
-    )
+def spool_file(folder: Path, **changes: Any) -> SpoolFile:
+    """The limits that the contract counts on, some smaller than a person may set them."""
+    described = {
+        "durability": "process",
+        "frame_max_events": MAX_EVENTS,
+        "frame_linger_seconds": LINGER_SECONDS,
+        "spool_max_bytes": MAX_BYTES,
+        "spool_max_age_seconds": MAX_AGE_SECONDS,
+        "remember_event_ids_seconds": REMEMBER_IDS_SECONDS,
+    }
+    return SpoolFile(spool_folder=folder).model_copy(update={**described, **changes})
 
 
 class NumberedEvent:

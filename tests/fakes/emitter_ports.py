@@ -45,13 +45,15 @@ class MemorySpool:
                 fresh.setdefault(event.event_id, event)
         if fresh:
             size_bytes = sum(event.size_bytes for event in fresh.values())
-            refuse_if_full(self.state, self._spool.limits, incoming_bytes=size_bytes, now_microseconds=now)
+            refuse_if_full(self.state, self._spool, incoming_bytes=size_bytes, now_microseconds=now)
         for event in fresh.values():
             self._sequences[event.kind] += 1
             body = event.numbered(self.producer_id, self._sequences[event.kind])
             self._journals[event.kind].append((now, body))
         if fresh:
-            self._epoch = self._epoch.at(self._clock.monotonic_seconds(), self._spool.remember_ids_seconds)
+            self._epoch = self._epoch.at(
+                self._clock.monotonic_seconds(), self._spool.remember_event_ids_seconds
+            )
             self._ids |= dict.fromkeys(fresh, self._epoch.number)
             self._ids = {event_id: n for event_id, n in self._ids.items() if n >= self._epoch.number - 1}
         return Taken(accepted=len(fresh), duplicates=len(events) - len(fresh))
@@ -88,7 +90,7 @@ class MemorySpool:
         journal = self._journals[kind]
         return events_to_seal(
             Unsealed(count=len(journal), oldest_at_microseconds=journal[0][0] if journal else 0),
-            self._spool.seal,
+            self._spool,
             now_microseconds=self._clock.wall_microseconds(),
             is_frame_waiting=bool(self._frames[kind]),
             is_draining=is_draining,

@@ -62,7 +62,7 @@ class SqliteSpool:
     """
 
     def __init__(self, spool: SpoolFile, clock: Clock, *, max_waiting_calls: int = 4_096) -> None:
-        self._reserve = Reserve(spool.folder)
+        self._reserve = Reserve(spool.spool_folder)
         self._store = start(spool, self._reserve)
         self._clock = clock
         self._max_waiting_calls = max_waiting_calls

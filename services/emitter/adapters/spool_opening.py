@@ -29,20 +29,20 @@ class Opened(NamedTuple):
 
 def open_file(spool: SpoolFile) -> Opened:
     """Opens, makes, migrates or saves the file; the folder is locked by the caller."""
-    spool_rebuild.finish_exchange(spool.folder)
-    path = spool.folder / spool_file.FILE_NAME
+    spool_rebuild.finish_exchange(spool.spool_folder)
+    path = spool.spool_folder / spool_file.FILE_NAME
     lost: tuple[Lost, ...] = ()
     log = path.with_name(path.name + "-wal")
     if log.exists() and not wal_check.is_whole(log.read_bytes()):
         # A file of the format before has nothing that could be looked for; SQLite reads as far as it can.
         with suppress(NothingToSaveError):
-            lost = _saved(spool.folder)
+            lost = _saved(spool.spool_folder)
     try:
         connection, positions, migrated = _opened(spool, path)
     except (sqlite3.DatabaseError, spool_file.DamagedError) as error:
         if not spool_file.is_damage(error):
             raise
-        lost += _saved(spool.folder)
+        lost += _saved(spool.spool_folder)
         connection, positions, migrated = _opened(spool, path)
     return Opened(connection, positions, lost + migrated)
 
@@ -63,9 +63,9 @@ def _opened(spool: SpoolFile, path: Path) -> Opened:
     try:
         tables = spool_file.tables_of(connection)
         if "kinds" in tables:
-            lost = spool_before.migrate(spool.folder, connection)
+            lost = spool_before.migrate(spool.spool_folder, connection)
             connection.close()
-            spool_rebuild.put_in_place(spool.folder)
+            spool_rebuild.put_in_place(spool.spool_folder)
             _log.info("spool_migrated", count=sum(each.count for each in lost))
             return _opened(spool, path)._replace(lost=lost)
         if not tables:

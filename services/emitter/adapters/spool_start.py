@@ -22,7 +22,7 @@ class SpoolUnusableError(Exception):
 
 def start(spool: SpoolFile, reserve: Reserve) -> SpoolStore:
     """The open store, with the reserve beside it unless the disk is too full for an old spool's."""
-    is_new = not (spool.folder / FILE_NAME).exists()
+    is_new = not (spool.spool_folder / FILE_NAME).exists()
     try:
         store = _opened(spool, reserve)
     except (*_UNUSABLE, sqlite3.Error, OSError) as error:

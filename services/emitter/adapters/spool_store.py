@@ -57,8 +57,8 @@ class SpoolStore:
 
     def __init__(self, spool: SpoolFile) -> None:
         self._spool = spool
-        spool.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._lock = file_lock.acquire(spool.folder / LOCK_NAME)
+        spool.spool_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._lock = file_lock.acquire(spool.spool_folder / LOCK_NAME)
         try:
             self._use(open_file(spool))
         except BaseException:
@@ -96,7 +96,7 @@ class SpoolStore:
             incoming_bytes = sum(event.size_bytes for event in fresh.values())
             refuse_if_full(
                 self._measure(),
-                self._spool.limits,
+                self._spool,
                 incoming_bytes=incoming_bytes,
                 now_microseconds=now_microseconds,
             )
@@ -161,7 +161,7 @@ class SpoolStore:
         """
         self._connection.close()
         try:
-            lost = salvage(self._spool.folder)
+            lost = salvage(self._spool.spool_folder)
         finally:
             self._use(open_file(self._spool))
         return lost + self.lost
@@ -178,7 +178,7 @@ class SpoolStore:
         self._generation = opened.positions.generation
         self._at = dict(opened.positions.by_kind)
         self._values = {}
-        self._ids = RecentIds(self._connection, self._spool.remember_ids_seconds)
+        self._ids = RecentIds(self._connection, self._spool.remember_event_ids_seconds)
         self._is_undone = False
         self.state = self._measure()
 
@@ -238,7 +238,7 @@ class SpoolStore:
         first, last = at.run()
         due = events_to_seal(
             Unsealed(count=at.unsealed, oldest_at_microseconds=self._taken_at(kind, first)),
-            self._spool.seal,
+            self._spool,
             now_microseconds=now_microseconds,
             is_frame_waiting=bool(at.frames),
             is_draining=is_draining,

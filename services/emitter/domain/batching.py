@@ -2,16 +2,7 @@
 
 from dataclasses import dataclass
 
-# 2,000 events of at most 400 bytes stay under Kafka's default limit of 1 MiB for a record.
-MAX_FRAME_EVENTS = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class SealLimits:
-    """The size at which a frame is sealed and the age at which a smaller one is."""
-
-    max_events: int
-    linger_seconds: float
+from services.emitter.domain.limits import SpoolFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +15,7 @@ class Unsealed:
 
 def events_to_seal(
     unsealed: Unsealed,
-    limits: SealLimits,
+    spool: SpoolFile,
     *,
     now_microseconds: int,
     is_frame_waiting: bool,
@@ -35,12 +26,12 @@ def events_to_seal(
     A small frame is not sealed behind one that still waits for Kafka: it would not leave any sooner, and
     a long outage would leave thousands of small frames instead of a few full ones.
     """
-    if unsealed.count >= limits.max_events:
-        return limits.max_events
+    if unsealed.count >= spool.frame_max_events:
+        return spool.frame_max_events
     if unsealed.count == 0 or is_draining:
         return unsealed.count
     if is_frame_waiting:
         return 0
     age_seconds = (now_microseconds - unsealed.oldest_at_microseconds) / 1_000_000
     # A negative age means that the clock was set back; waiting for it to catch up could take hours.
-    return 0 if 0 <= age_seconds < limits.linger_seconds else unsealed.count
+    return 0 if 0 <= age_seconds < spool.frame_linger_seconds else unsealed.count

@@ -1,34 +1,64 @@
-"""When the spool takes no more: too many bytes wait for Kafka, or they have waited too long."""
+"""How a spool is kept, and when it takes no more: too many bytes wait for Kafka, or they wait too long."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final, Literal
 
-from services.emitter.domain.batching import SealLimits
+from pydantic import BaseModel, ConfigDict, Field
+
 from services.kernel.errors import ComptoirError, Reason
+
+_DAY_SECONDS: Final = 86_400.0
+# 2,000 events of at most 400 bytes stay under Kafka's default limit of 1 MiB for a record.
+MAX_FRAME_EVENTS: Final = 2_000
 
 RETRY_AFTER_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class SpoolLimits:
-    """The most that may wait: bytes of events and frames, and seconds since the oldest was taken."""
+class SpoolFile(BaseModel):
+    """Where a spool is and how it is kept; the settings of the section `emitter` are this and addresses."""
 
-    max_bytes: int
-    max_age_seconds: float
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
+    spool_folder: Path = Field(description="folder of the spool; created if absent, one emitter at a time")
+    durability: Literal["power", "process"] = Field(
+        default="power",
+        description="`power`: an acknowledged event survives a power cut; `process`: it survives the end of "
+        "the process and not that of the machine",
+    )
+    spool_max_bytes: int = Field(
+        default=1024**3,
+        ge=1024**2,
+        description="most bytes that may wait for Kafka; more are refused as SPOOL_FULL",
+    )
+    # Below the shortest retention, 7 days, so that no event reaches the store too late to be kept.
+    spool_max_age_seconds: float = Field(
+        default=2 * _DAY_SECONDS,
+        gt=0,
+        le=6 * _DAY_SECONDS,
+        description="longest that an event may wait for Kafka; while one waits longer, more are refused as "
+        "SPOOL_FULL",
+    )
+    remember_event_ids_seconds: float = Field(
+        default=3600.0,
+        ge=60,
+        le=_DAY_SECONDS,
+        description="how long an event's id is known, so that the same event is not taken twice",
+    )
+    frame_max_events: int = Field(
+        default=500,
+        ge=1,
+        le=MAX_FRAME_EVENTS,
+        description="events of a full frame, which is sealed at once",
+    )
+    frame_linger_seconds: float = Field(
+        default=0.2, gt=0, le=60, description="age of its oldest event at which a smaller frame is sealed"
+    )
 
-@dataclass(frozen=True, slots=True)
-class SpoolFile:
-    """Where a durable spool is and how it is kept.
-
-    `is_flushed` makes an acknowledged event survive a power cut and not only the end of the process.
-    """
-
-    folder: Path
-    is_flushed: bool
-    seal: SealLimits
-    limits: SpoolLimits
-    remember_ids_seconds: float
+    @property
+    def is_flushed(self) -> bool:
+        """Whether an acknowledged event survives a power cut and not only the end of the process."""
+        return self.durability == "power"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +77,10 @@ class SpoolState:
 
 
 def refuse_if_full(
-    state: SpoolState, limits: SpoolLimits, *, incoming_bytes: int, now_microseconds: int
+    state: SpoolState, spool: SpoolFile, *, incoming_bytes: int, now_microseconds: int
 ) -> None:
     """Raises SPOOL_FULL if `incoming_bytes` more would pass a limit; nothing is ever dropped to make room."""
-    is_too_large = state.size_bytes + incoming_bytes > limits.max_bytes
-    is_too_old = state.age_seconds(now_microseconds) > limits.max_age_seconds
+    is_too_large = state.size_bytes + incoming_bytes > spool.spool_max_bytes
+    is_too_old = state.age_seconds(now_microseconds) > spool.spool_max_age_seconds
     if is_too_large or is_too_old:
         raise ComptoirError(Reason.SPOOL_FULL, retry_after_seconds=RETRY_AFTER_SECONDS)

@@ -1,5 +1,4 @@
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,6 @@ from hypothesis import strategies as st
 
 from services.contract.events import Kind
 from services.contract.frame import Frame
-from services.emitter.domain.limits import SpoolLimits
 from services.emitter.domain.ports import LogUnavailableError
 from services.emitter.forwarder import MAX_IN_FLIGHT, Forwarder
 from services.kernel.clock import ManualClock
@@ -23,7 +21,7 @@ class World:
 
     def __init__(self, producer_id: int = 6) -> None:
         self.clock = ManualClock()
-        spool = replace(spool_file(Path()), limits=SpoolLimits(max_bytes=10**6, max_age_seconds=10**6))
+        spool = spool_file(Path(), spool_max_bytes=10**6, spool_max_age_seconds=10**6)
         self.spool = MemorySpool(spool, self.clock, producer_id=producer_id)
         self.log = MemoryLog()
         self.pauses: list[float] = []

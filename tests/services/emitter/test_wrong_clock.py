@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from services.contract.events import Kind
 from services.emitter.adapters.spool import SqliteSpool
 from services.emitter.domain.demands import Demands
-from services.emitter.domain.limits import SpoolLimits
 from services.emitter.domain.pseudonym import Pseudonyms
 from services.emitter.server.recording import EmitterServicer
 from services.generator.adapters.usage_emitter import UsageEmitter
@@ -85,7 +84,7 @@ async def count_through(steps: list[tuple[int, int]], folder: Path) -> None:
         """Looked at elsewhere."""
 
     clock = ManualClock()
-    spool = SqliteSpool(replace(spool_file(folder), limits=SpoolLimits(10**6, 86_400.0)), clock)
+    spool = SqliteSpool(spool_file(folder, spool_max_bytes=10**6, spool_max_age_seconds=86_400.0), clock)
     servicer = EmitterServicer(
         spool,
         Pseudonyms(bytes(32), 1),
@@ -133,7 +132,7 @@ async def test_generations_that_ended_while_the_clock_was_two_hours_slow_are_bil
 
     clock, started = ManualClock(), TRUE_START
     clock.set_wall(started - 7_200_000_000)
-    spool = MemorySpool(replace(spool_file(tmp_path), limits=SpoolLimits(10**6, 86_400.0)), clock)
+    spool = MemorySpool(spool_file(tmp_path, spool_max_bytes=10**6, spool_max_age_seconds=86_400.0), clock)
     address = f"unix:{tmp_path}/e.sock"
     server = build_server(GrpcListen(address=address), clock=clock)
     servicer = EmitterServicer(

@@ -10,7 +10,6 @@ import os
 import shutil
 import signal
 import sys
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -21,7 +20,7 @@ from services.emitter.adapters.reserve import Reserve
 from services.emitter.adapters.spool_file import DamagedError
 from services.emitter.adapters.spool_start import start
 from services.emitter.adapters.spool_store import SpoolStore
-from services.emitter.domain.limits import SpoolFile, SpoolLimits
+from services.emitter.domain.limits import SpoolFile
 from tests.contracts.spool import bodies, spool_file
 
 NOW = 1_790_000_000_000_000
@@ -32,7 +31,7 @@ _RESERVE_BYTES = 64 * 1024
 
 
 def described(folder: Path) -> SpoolFile:
-    return replace(spool_file(folder), limits=SpoolLimits(10**9, 10**6))
+    return spool_file(folder, spool_max_bytes=10**9, spool_max_age_seconds=10**6)
 
 
 def empty(folder: Path, out: Path) -> None:

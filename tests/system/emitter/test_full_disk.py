@@ -1,7 +1,6 @@
 """The real spool on real small disks: full by its own events, by a foreign file, and emptied again."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from services.contract.frame import Frame
 from services.emitter.adapters import reserve
 from services.emitter.adapters.spool import SqliteSpool
 from services.emitter.adapters.spool_start import SpoolUnusableError
-from services.emitter.domain.limits import SpoolFile, SpoolLimits
+from services.emitter.domain.limits import SpoolFile
 from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError, Reason
 from tests.contracts.spool import NumberedEvent, bodies, spool_file
@@ -32,12 +31,12 @@ class WideEvent(NumberedEvent):
 
 
 def file_on(folder: Path) -> SpoolFile:
-    file = spool_file(folder / "spool")
-    return replace(
-        file,
-        is_flushed=True,
-        limits=SpoolLimits(10**9, 10**6),
-        seal=replace(file.seal, max_events=500),
+    return spool_file(
+        folder / "spool",
+        durability="power",
+        spool_max_bytes=10**9,
+        spool_max_age_seconds=10**6,
+        frame_max_events=500,
     )
 
 

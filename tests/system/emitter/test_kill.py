@@ -14,8 +14,7 @@ from comptoir.usage.v1 import usage_pb2
 from services.contract.events import Kind
 from services.contract.frame import Frame
 from services.emitter.adapters.spool_store import SpoolStore
-from services.emitter.domain.batching import SealLimits
-from services.emitter.domain.limits import SpoolFile, SpoolLimits
+from services.emitter.domain.limits import SpoolFile
 from services.kernel.clock import SystemClock
 from tests.contracts.frames import read
 from tests.services.emitter import requests
@@ -102,8 +101,8 @@ async def forwarded(consumer: AIOKafkaConsumer, producer_id: int) -> list[Frame]
 
 def held(folder: Path) -> tuple[int, list[Frame]]:
     """A spool's producer and frames, what is not sealed included; no process may have it open."""
-    limits = SpoolLimits(max_bytes=2**40, max_age_seconds=10**6)
-    store = SpoolStore(SpoolFile(folder, False, SealLimits(500, 1.0), limits, 60.0))
+    spool = SpoolFile(spool_folder=folder, durability="process", remember_event_ids_seconds=60.0)
+    store = SpoolStore(spool)
     with store.transaction():
         frames = store.frames(Kind.GENERATION, 10**6, SystemClock().wall_microseconds(), is_draining=True)
     store.close()

@@ -2,7 +2,6 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -203,7 +202,7 @@ async def test_forgotten_ids_leave_the_file_a_bounded_number_at_a_time(
 async def test_a_spool_that_survives_a_power_cut_flushes_every_commit(
     tmp_path: Path, clock: ManualClock, is_flushed: bool, synchronous: int
 ) -> None:
-    spool = SqliteSpool(replace(spool_file(tmp_path), is_flushed=is_flushed), clock)
+    spool = SqliteSpool(spool_file(tmp_path, durability="power" if is_flushed else "process"), clock)
     connection = spool._store._connection
     assert connection.execute("PRAGMA synchronous").fetchone() == (synchronous,)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)

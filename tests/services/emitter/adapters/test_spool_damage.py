@@ -3,7 +3,6 @@
 import random
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ from services.emitter.adapters.spool import SqliteSpool
 from services.emitter.adapters.spool_file import DamagedError
 from services.emitter.adapters.spool_start import SpoolUnusableError
 from services.emitter.adapters.spool_store import FILE_NAME, SpoolStore
-from services.emitter.domain.limits import SpoolFile, SpoolLimits
+from services.emitter.domain.limits import SpoolFile
 from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError
 from tests.contracts.spool import bodies, events, spool_file
@@ -30,7 +29,7 @@ Drained = dict[tuple[Kind, int], bytes]
 
 def described(folder: Path) -> SpoolFile:
     """A spool as the contract describes it, with more room."""
-    return replace(spool_file(folder), limits=SpoolLimits(10**9, 10**6))
+    return spool_file(folder, spool_max_bytes=10**9, spool_max_age_seconds=10**6)
 
 
 class Killed:

@@ -1,9 +1,12 @@
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.emitter.domain.batching import SealLimits, Unsealed, events_to_seal
+from services.emitter.domain.batching import Unsealed, events_to_seal
+from services.emitter.domain.limits import SpoolFile
 
-LIMITS = SealLimits(max_events=10, linger_seconds=0.2)
+LIMITS = SpoolFile(spool_folder=Path(), frame_max_events=10, frame_linger_seconds=0.2)
 NOW = 1_790_000_000_000_000
 
 
@@ -55,4 +58,8 @@ def test_a_clock_that_was_set_back_delays_nothing() -> None:
 def test_a_frame_never_takes_more_than_there_is_or_fits(
     count: int, age_seconds: float, waiting: bool, draining: bool
 ) -> None:
-    assert 0 <= due(count, age_seconds, waiting=waiting, draining=draining) <= min(count, LIMITS.max_events)
+    assert (
+        0
+        <= due(count, age_seconds, waiting=waiting, draining=draining)
+        <= min(count, LIMITS.frame_max_events)
+    )

@@ -1,9 +1,13 @@
+from pathlib import Path
+
 import pytest
 
-from services.emitter.domain.limits import SpoolLimits, SpoolState, refuse_if_full
+from services.emitter.domain.limits import SpoolFile, SpoolState, refuse_if_full
 from services.kernel.errors import ComptoirError, Reason
 
-LIMITS = SpoolLimits(max_bytes=1_000, max_age_seconds=10)
+LIMITS = SpoolFile(spool_folder=Path(), spool_max_age_seconds=10).model_copy(
+    update={"spool_max_bytes": 1_000}
+)
 NOW = 1_790_000_000_000_000
 
 
