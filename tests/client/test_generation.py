@@ -201,9 +201,9 @@ async def test_a_deadline_reaches_the_replica_and_ends_the_request(stage: Stage,
     script = waiting(asyncio.Event())
     await stage.start(script, GeneratorScript())
     with pytest.raises(ComptoirError) as raised:
-        await caller.answer(**chat(timeout_seconds=0.3))
+        await caller.answer(**chat(timeout_seconds=1.0))
     assert raised.value.reason == ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED
-    assert 0 < stage.replicas[0].left_seconds[0] <= 0.3
+    assert 0 < stage.replicas[0].left_seconds[0] <= 1.0
     await soon(script.cancelled)
     await caller.close()
     assert tickets(stage) == [[1], []]

@@ -20,8 +20,8 @@ class Client:
     """Calls a router, and the replicas that it names; may be shared by threads.
 
     `router` is its address, `host:port` or `unix:/path`; `tls` what `mutual_tls` returns, and may be left
-    out on one machine only. `admit_seconds` bounds an admission, which a router may hold while its replicas
-    start. One channel is kept for each replica, `max_channels` in all.
+    out on one machine only. `admit_seconds` bounds an admission, which a router may hold for its
+    `hold_seconds` until a replica is ready. One channel is kept for each replica, `max_channels` in all.
 
     It retries nothing by itself, except that a request without text moves on to its next ticket where the
     failure permits it.
