@@ -1,7 +1,6 @@
 """vLLM in this process: prompts as token ids in, deltas out."""
 
 import asyncio
-import gc
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -63,8 +62,6 @@ class VllmEngine:
             # No request has come yet, so nothing that vLLM says can hold a word of one.
             reason = " ".join(str(error).split())[:_MAX_REASON_CHARACTERS]
             raise SettingsError(f"vLLM cannot serve {self._model.path}: {reason}") from None
-        gc.collect()
-        gc.freeze()
         envs.enable_envs_cache()
 
     def _load(self) -> None:
