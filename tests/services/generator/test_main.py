@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 def configured(folder: Path, **changes: Any) -> Path:
     (folder / "ticket-1.pub").write_text(Ed25519PrivateKey.generate().public_key().public_bytes_raw().hex())
     (folder / "salt").write_text(bytes(32).hex())
-    own = {
+    section = {
         **OWN,
         "engine": "simulated",
         "listen": {"address": f"unix:{folder}/generator.sock"},
@@ -30,7 +30,7 @@ def configured(folder: Path, **changes: Any) -> Path:
         **changes,
     }
     path = folder / "comptoir.yaml"
-    path.write_text(yaml.safe_dump({**SHARED, "generator": own}))
+    path.write_text(yaml.safe_dump({**SHARED, "generator": section}))
     return path
 
 

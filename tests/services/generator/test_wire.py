@@ -51,11 +51,11 @@ def test_claims_carry_every_field() -> None:
     }
     claims = wire.claims_from(ticket_pb2.TicketClaims(**numbers).SerializeToString())
     identities = (*claims.ticket_id, *claims.request_id, *claims.lease_id)
-    own = [claims.tenant, claims.key, claims.model, claims.region, claims.home_region]
-    own += [claims.transfer_record, claims.replica, claims.max_input_tokens, claims.max_output_tokens]
-    own += [claims.priority, claims.attempt, claims.issued_at_microseconds]
-    own += [claims.expires_at_microseconds, claims.predicted_kv_blocks]
-    assert sorted([*identities, *own]) == sorted(numbers.values())
+    others = [claims.tenant, claims.key, claims.model, claims.region, claims.home_region]
+    others += [claims.transfer_record, claims.replica, claims.max_input_tokens, claims.max_output_tokens]
+    others += [claims.priority, claims.attempt, claims.issued_at_microseconds]
+    others += [claims.expires_at_microseconds, claims.predicted_kv_blocks]
+    assert sorted([*identities, *others]) == sorted(numbers.values())
 
 
 def test_what_the_router_is_told_of_a_ticket_carries_its_identities_and_limits() -> None:

@@ -14,9 +14,9 @@ def generations(world: World, *, max_requests: int = 1) -> Generations:
     return Generations(world.parts, gate, max_requests=max_requests)
 
 
-def refusal(doors: Generations) -> Reason | None:
+def refusal(replica: Generations) -> Reason | None:
     try:
-        doors.admit(CLAIMS)
+        replica.admit(CLAIMS)
     except ComptoirError as error:
         return error.reason
     return None
@@ -24,46 +24,46 @@ def refusal(doors: Generations) -> Reason | None:
 
 def test_a_ticket_is_used_up_by_being_admitted_and_the_router_is_told() -> None:
     world = World(ScriptedEngine())
-    doors = generations(world)
-    assert refusal(doors) is None
-    assert refusal(doors) is Reason.TICKET_ALREADY_USED
+    replica = generations(world)
+    assert refusal(replica) is None
+    assert refusal(replica) is Reason.TICKET_ALREADY_USED
     assert world.link.accepted_tickets == [CLAIMS.ticket_id]
 
 
 def test_a_ticket_that_a_draining_process_refuses_is_dead_and_the_router_is_told() -> None:
     world = World(ScriptedEngine())
-    doors = generations(world)
-    doors.close_gate()
-    assert refusal(doors) is Reason.REPLICA_DRAINING
-    assert refusal(doors) is Reason.TICKET_ALREADY_USED
+    replica = generations(world)
+    replica.close_gate()
+    assert refusal(replica) is Reason.REPLICA_DRAINING
+    assert refusal(replica) is Reason.TICKET_ALREADY_USED
     assert world.link.accepted_tickets == []
     assert world.link.unserved_leases == [CLAIMS.lease_id]
 
 
 async def test_a_process_that_lost_its_engine_takes_nothing() -> None:
-    doors = generations(World(ScriptedEngine()))
-    await doors.lose_engine()
-    assert refusal(doors) is Reason.ENGINE_FAILED
+    replica = generations(World(ScriptedEngine()))
+    await replica.lose_engine()
+    assert refusal(replica) is Reason.ENGINE_FAILED
 
 
 async def test_a_process_whose_events_pile_up_takes_nothing() -> None:
     world = World(ScriptedEngine())
     world.sink.gate.clear()
-    doors = generations(world)
+    replica = generations(world)
     while not world.recorder.is_full:
         world.recorder.record(None)  # type: ignore[arg-type]
-    assert refusal(doors) is Reason.USAGE_NOT_RECORDED
+    assert refusal(replica) is Reason.USAGE_NOT_RECORDED
     world.recorder.give_up()
     await world.recorder.settled(1.0)
 
 
 async def test_a_full_process_refuses_and_has_room_again_afterwards() -> None:
     world = World(ScriptedEngine())
-    doors = generations(world, max_requests=0)
-    assert refusal(doors) is Reason.REPLICA_OVERLOADED
+    replica = generations(world, max_requests=0)
+    assert refusal(replica) is Reason.REPLICA_OVERLOADED
     assert world.link.unserved_leases == [CLAIMS.lease_id]
     world.link.unserved_leases.clear()
-    await doors.deliver(world.order, world.send)
+    await replica.deliver(world.order, world.send)
     assert await world.check_ended() is Outcome.STOP
 
 
@@ -81,15 +81,17 @@ async def test_load_changes_are_told() -> None:
     world = World(ScriptedEngine())
     told: list[int] = []
     gate = TicketGate(Replica(number=7, region=1, model=3), started_at_microseconds=START)
-    doors = Generations(world.parts, gate, max_requests=1, load_changed=lambda: told.append(len(doors._open)))
-    await doors.deliver(world.order, world.send)
-    await doors.drain(1.0)
+    replica = Generations(
+        world.parts, gate, max_requests=1, load_changed=lambda: told.append(len(replica._open))
+    )
+    await replica.deliver(world.order, world.send)
+    await replica.drain(1.0)
     assert told == [1, 0, 0]
 
 
 def test_an_idle_engine_has_no_age_however_long_ago_it_made_a_step() -> None:
-    doors = generations(World(ScriptedEngine(age_seconds=60.0)))
-    assert doors.load().age_seconds == 0
+    replica = generations(World(ScriptedEngine(age_seconds=60.0)))
+    assert replica.load().age_seconds == 0
 
 
 async def test_after_an_idle_spell_an_engine_is_silent_only_since_its_first_request() -> None:
@@ -104,14 +106,14 @@ async def test_a_request_that_the_engine_has_not_spoken_of_yet_waits() -> None:
 
 async def loads_while_serving(engine: ScriptedEngine) -> list[LoadReport]:
     world = World(engine)
-    doors = generations(world)
+    replica = generations(world)
     loads: list[LoadReport] = []
 
     async def send(message: Message) -> None:
         await world.send(message)
         if engine.open_requests:
-            loads.append(doors.load())
+            loads.append(replica.load())
 
-    await doors.deliver(world.order, send)
+    await replica.deliver(world.order, send)
     assert loads
     return loads

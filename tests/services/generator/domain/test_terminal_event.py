@@ -6,8 +6,8 @@ from services.generator.domain.terminal_event import Counts, Outcome, kv_blocks_
 
 
 def test_outcomes_have_the_numbers_of_the_schema() -> None:
-    own = {f"OUTCOME_{outcome.name}": int(outcome) for outcome in Outcome}
-    assert own | {"OUTCOME_UNSPECIFIED": 0} == dict(usage_pb2.Outcome.items())
+    ours = {f"OUTCOME_{outcome.name}": int(outcome) for outcome in Outcome}
+    assert ours | {"OUTCOME_UNSPECIFIED": 0} == dict(usage_pb2.Outcome.items())
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(1, 512))
