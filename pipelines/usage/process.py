@@ -1,6 +1,7 @@
 """Joins the usage pipeline's log, store and consumer, and says how they start and stop."""
 
 import asyncio
+from typing import Final
 
 from pipelines.usage.adapters.clickhouse_client import ClickHouse
 from pipelines.usage.adapters.clickhouse_schema import ClickHouseSchema
@@ -20,7 +21,7 @@ from services.runtime.grpc.server import build_server
 from services.runtime.parts import Parts
 
 # Open calls are those of health and readiness, which nobody needs for longer.
-_GRACE_SECONDS = 1.0
+_GRACE_SECONDS: Final = 1.0
 
 
 def build(settings: UsageSettings) -> "UsagePipeline":
