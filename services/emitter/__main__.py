@@ -1,6 +1,6 @@
 """Runs the emitter: `python -m services.emitter --config FILE`."""
 
-from services.emitter.adapters.spool_start import SpoolUnusableError
+from services.emitter.adapters.spool.starting import SpoolUnusableError
 from services.emitter.process import build
 from services.emitter.settings import EmitterSettings
 from services.runtime.process import run_process

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from comptoir.emitter.v1.emitter_pb2_grpc import add_EmitterServiceServicer_to_server
 
 from services.emitter.adapters.kafka_log import KafkaLog
-from services.emitter.adapters.spool import SqliteSpool
-from services.emitter.adapters.spool_gauges import watch
-from services.emitter.domain.demands import Demands, ModelLimits, past_microseconds_for
+from services.emitter.adapters.spool.gauges import watch
+from services.emitter.adapters.spool.writer import SqliteSpool
+from services.emitter.domain.event_rules import EventRules, ModelLimits, past_microseconds_for
 from services.emitter.domain.pseudonym import SECRET_BYTES, Pseudonyms
-from services.emitter.forwarder import Forwarder
+from services.emitter.server.forwarding import Forwarder
 from services.emitter.server.recording import EmitterServicer
 from services.emitter.settings import EmitterSettings
 from services.kernel.catalog import Catalog
@@ -41,7 +41,7 @@ class Emitter:
         self._servicer = EmitterServicer(
             self._spool,
             Pseudonyms(secret, settings.pseudonym_epoch),
-            _demands(settings),
+            _event_rules(settings),
             clock,
             streams=self._server.joined,
             on_health=lambda is_well: self._server.set_serving(is_serving=is_well),
@@ -68,8 +68,8 @@ class Emitter:
         await self._spool.close()
 
 
-def _demands(settings: EmitterSettings) -> Demands:
-    return Demands(
+def _event_rules(settings: EmitterSettings) -> EventRules:
+    return EventRules(
         settings.home.number,
         _limits(settings.catalog),
         past_microseconds=past_microseconds_for(settings.spool_max_age_seconds),

@@ -9,7 +9,7 @@ from google.protobuf.descriptor import Descriptor
 
 from services.contract.events import Kind
 from services.emitter.domain.agreement import Source
-from services.emitter.domain.demands import Demands, NotAcceptableNowError
+from services.emitter.domain.event_rules import EventRules, NotTakenNowError
 from services.emitter.domain.pseudonym import Pseudonyms
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.event_messages import EVENT_TYPES, by_kind
@@ -54,12 +54,12 @@ class WireEvent:
 
 
 def events_from(
-    request: RecordRequest, pseudonyms: Pseudonyms, demands: Demands, *, now_microseconds: int
+    request: RecordRequest, pseudonyms: Pseudonyms, rules: EventRules, *, now_microseconds: int
 ) -> Sequence[WireEvent]:
     """The request's events under pseudonyms.
 
     Raises REQUEST_INVALID with the field that broke a rule where an event can never be stored, and
-    NotAcceptableNowError where another clock, program or region would take it. The events are the request's
+    NotTakenNowError where another clock, program or region would take it. The events are the request's
     own messages, changed in place.
     """
     _refuse_unknown_fields(request)
@@ -67,13 +67,13 @@ def events_from(
     for kind, messages in by_kind(request):
         field = kind.request_field
         for message in messages:
-            _refuse_newer(message, kind, demands)
+            _refuse_newer(message, kind, rules)
             _refuse_broken(message, field, now_microseconds)
             _refuse_reserved(message, field)
-            if broken := demands.broken_by(message, now_microseconds):
-                raise NotAcceptableNowError(f"{field}.{broken}", _offset_seconds(message, now_microseconds))
+            if broken := rules.broken_by(message, now_microseconds):
+                raise NotTakenNowError(f"{field}.{broken}", _offset_seconds(message, now_microseconds))
             if isinstance(message, usage_pb2.Generation):
-                _refuse_impossible(message, field, demands)
+                _refuse_impossible(message, field, rules)
             _pseudonymise(message, pseudonyms)
             events.append(WireEvent(kind, message))
     return events
@@ -92,7 +92,7 @@ def sources_of(request: RecordRequest) -> set[Source]:
     }
 
 
-def sources_at_fault(request: RecordRequest, refusal: NotAcceptableNowError) -> set[Source]:
+def sources_at_fault(request: RecordRequest, refusal: NotTakenNowError) -> set[Source]:
     """Those of the request's sources whose events are not acceptable; all, where the refusal names no kind.
 
     Events of one process travel together, so the others may be good: they are sent again without these.
@@ -110,16 +110,16 @@ def _refuse_unknown_fields(request: RecordRequest) -> None:
     size_bytes = request.ByteSize()
     request.DiscardUnknownFields()
     if request.ByteSize() != size_bytes:
-        raise NotAcceptableNowError("schema_version")
+        raise NotTakenNowError("schema_version")
 
 
-def _refuse_newer(message: Any, kind: Kind, demands: Demands) -> None:
+def _refuse_newer(message: Any, kind: Kind, rules: EventRules) -> None:
     """An enum's number that this build does not know is a newer producer's, as a larger version is."""
-    if message.schema_version > demands.schema_version:
-        raise NotAcceptableNowError(f"{kind.request_field}.schema_version")
+    if message.schema_version > rules.schema_version:
+        raise NotTakenNowError(f"{kind.request_field}.schema_version")
     for name, known in _ENUMS[kind]:
         if getattr(message, name) not in known:
-            raise NotAcceptableNowError(f"{kind.request_field}.{name}")
+            raise NotTakenNowError(f"{kind.request_field}.{name}")
 
 
 def _refuse_broken(message: Any, field: str, now_microseconds: int) -> None:
@@ -128,18 +128,18 @@ def _refuse_broken(message: Any, field: str, now_microseconds: int) -> None:
     except ComptoirError as refusal:
         if refusal.field == "started_at_microseconds":  # a clock that began at 1970 is a clock all the same
             offset_seconds = _offset_seconds(message, now_microseconds)
-            raise NotAcceptableNowError(f"{field}.{refusal.field}", offset_seconds) from None
+            raise NotTakenNowError(f"{field}.{refusal.field}", offset_seconds) from None
         raise ComptoirError(refusal.reason, field=f"{field}.{refusal.field}") from None
 
 
-def _refuse_impossible(message: usage_pb2.Generation, field: str, demands: Demands) -> None:
+def _refuse_impossible(message: usage_pb2.Generation, field: str, rules: EventRules) -> None:
     """Counts above the model's limits are forged, or of a newer catalog than this emitter's.
 
     A refused generation may have counted a prompt that did not fit.
     """
     is_refused = message.outcome == usage_pb2.OUTCOME_REFUSED and not message.output_tokens
-    if not is_refused and (exceeded := demands.exceeded_by(message)):
-        raise NotAcceptableNowError(f"{field}.{exceeded}")
+    if not is_refused and (exceeded := rules.exceeded_by(message)):
+        raise NotTakenNowError(f"{field}.{exceeded}")
 
 
 def _offset_seconds(message: Any, now_microseconds: int) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from services.contract.events import Kind
 from services.contract.frame import Frame, seal
 from services.emitter.domain.batching import Unsealed, events_to_seal
-from services.emitter.domain.epoch import Epoch
+from services.emitter.domain.id_span import IdSpan
 from services.emitter.domain.limits import SpoolFile, SpoolState, refuse_if_full
 from services.emitter.domain.ports import Event, LogUnavailableError, Taken
 from services.kernel.clock import Clock
@@ -19,7 +19,7 @@ class MemorySpool:
         self._spool = spool
         self._clock = clock
         self._ids: dict[bytes, int] = {}
-        self._epoch = Epoch(0, 0.0, clock.monotonic_seconds())
+        self._span = IdSpan(0, 0.0, clock.monotonic_seconds())
         self._journals: dict[Kind, list[tuple[int, bytes]]] = {kind: [] for kind in Kind}
         self._frames: dict[Kind, list[tuple[int, Frame]]] = {kind: [] for kind in Kind}
         self._sequences = dict.fromkeys(Kind, 0)
@@ -51,11 +51,11 @@ class MemorySpool:
             body = event.numbered(self.producer_id, self._sequences[event.kind])
             self._journals[event.kind].append((now, body))
         if fresh:
-            self._epoch = self._epoch.at(
+            self._span = self._span.at(
                 self._clock.monotonic_seconds(), self._spool.remember_event_ids_seconds
             )
-            self._ids |= dict.fromkeys(fresh, self._epoch.number)
-            self._ids = {event_id: n for event_id, n in self._ids.items() if n >= self._epoch.number - 1}
+            self._ids |= dict.fromkeys(fresh, self._span.number)
+            self._ids = {event_id: n for event_id, n in self._ids.items() if n >= self._span.number - 1}
         return Taken(accepted=len(fresh), duplicates=len(events) - len(fresh))
 
     async def frames(self, kind: Kind, *, limit: int, is_draining: bool = False) -> Sequence[Frame]:

@@ -7,7 +7,7 @@ from comptoir.emitter.v1 import emitter_pb2, emitter_pb2_grpc
 
 from services.emitter import wire
 from services.emitter.domain.agreement import Agreement, Source
-from services.emitter.domain.demands import Demands, NotAcceptableNowError
+from services.emitter.domain.event_rules import EventRules, NotTakenNowError
 from services.emitter.domain.ports import Event, Spool, Taken
 from services.emitter.domain.pseudonym import Pseudonyms
 from services.emitter.server.joined import JoinedRecords
@@ -39,7 +39,7 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
         self,
         spool: Spool,
         pseudonyms: Pseudonyms,
-        demands: Demands,
+        rules: EventRules,
         clock: Clock,
         *,
         streams: JoinedStreams,
@@ -48,7 +48,7 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
         self._streams = streams
         self._spool = spool
         self._pseudonyms = pseudonyms
-        self._demands = demands
+        self._rules = rules
         self._clock = clock
         self._on_health = on_health
         self._agreement = Agreement()
@@ -105,8 +105,8 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
     async def _acceptable(self, request: emitter_pb2.RecordRequest) -> Sequence[Event]:
         now = self._clock.wall_microseconds()
         try:
-            events = wire.events_from(request, self._pseudonyms, self._demands, now_microseconds=now)
-        except NotAcceptableNowError as refusal:
+            events = wire.events_from(request, self._pseudonyms, self._rules, now_microseconds=now)
+        except NotTakenNowError as refusal:
             await self._disagree(wire.sources_at_fault(request, refusal), refusal)
             raise
         await self._agree(wire.sources_of(request))
@@ -117,7 +117,7 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
             _log.info("producer_agrees_again", kind=source.kind.name, replica=source.replica)
         await self._tell_health()
 
-    async def _disagree(self, sources: Collection[Source], refusal: NotAcceptableNowError) -> None:
+    async def _disagree(self, sources: Collection[Source], refusal: NotTakenNowError) -> None:
         """Says it once per producer, until an event of it is acceptable."""
         for source in self._agreement.refused(sources, self._clock.monotonic_seconds()):
             _log.error(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.contract.events import EVENT_MAX_SKEW_MICROSECONDS, Kind
 from services.emitter import wire
-from services.emitter.domain.demands import PAST_MICROSECONDS, Demands, ModelLimits
+from services.emitter.domain.event_rules import PAST_MICROSECONDS, EventRules, ModelLimits
 from services.emitter.domain.pseudonym import Pseudonyms
 from services.kernel.errors import ComptoirError, Reason
 from tests.services.emitter.requests import STARTED, admission, generation, one_of_each, replica_load
@@ -17,7 +17,7 @@ PSEUDONYMS = Pseudonyms(bytes(32), 7)
 
 
 def events_from(request: RecordRequest) -> Sequence[wire.WireEvent]:
-    return wire.events_from(request, PSEUDONYMS, Demands(region=1), now_microseconds=STARTED)
+    return wire.events_from(request, PSEUDONYMS, EventRules(region=1), now_microseconds=STARTED)
 
 
 def refused_field(request: RecordRequest, reason: Reason = Reason.REQUEST_INVALID) -> str:
@@ -172,11 +172,11 @@ def test_a_count_that_nothing_can_reach_is_forged_and_refused_for_good(
     ],
 )
 def test_a_generation_above_its_models_limits_is_not_stored(counts: dict[str, int], field: str) -> None:
-    demands = Demands(region=1, models={1: ModelLimits(context_tokens=1_024, max_output_tokens=256)})
+    rules = EventRules(region=1, models={1: ModelLimits(context_tokens=1_024, max_output_tokens=256)})
 
     def taken(**fields: int) -> Sequence[wire.WireEvent]:
         request = RecordRequest(generations=[generation(**fields)])
-        return wire.events_from(request, PSEUDONYMS, demands, now_microseconds=STARTED)
+        return wire.events_from(request, PSEUDONYMS, rules, now_microseconds=STARTED)
 
     assert len(taken(output_tokens=256, input_tokens=1_024)) == 1
     with pytest.raises(ComptoirError) as refusal:

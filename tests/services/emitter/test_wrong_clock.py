@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.contract.events import Kind
-from services.emitter.adapters.spool import SqliteSpool
-from services.emitter.domain.demands import Demands
+from services.emitter.adapters.spool.writer import SqliteSpool
+from services.emitter.domain.event_rules import EventRules
 from services.emitter.domain.pseudonym import Pseudonyms
 from services.emitter.server.recording import EmitterServicer
 from services.generator.adapters.usage_emitter import UsageEmitter
@@ -88,7 +88,7 @@ async def count_through(steps: list[tuple[int, int]], folder: Path) -> None:
     servicer = EmitterServicer(
         spool,
         Pseudonyms(bytes(32), 1),
-        Demands(region=1),
+        EventRules(region=1),
         clock,
         streams=joined_streams(),
         on_health=on_health,
@@ -138,7 +138,7 @@ async def test_generations_that_ended_while_the_clock_was_two_hours_slow_are_bil
     servicer = EmitterServicer(
         spool,
         Pseudonyms(bytes(32), 1),
-        Demands(region=CLAIMS.region),
+        EventRules(region=CLAIMS.region),
         clock,
         streams=joined_streams(),
         on_health=on_health,

@@ -15,16 +15,19 @@ from types import FrameType
 from typing import Any
 
 from services.contract.events import Kind
-from services.emitter.adapters import reserve
-from services.emitter.adapters.reserve import Reserve
-from services.emitter.adapters.spool_file import DamagedError
-from services.emitter.adapters.spool_start import start
-from services.emitter.adapters.spool_store import SpoolStore
+from services.emitter.adapters.spool import reserve
+from services.emitter.adapters.spool.reserve import Reserve
+from services.emitter.adapters.spool.sqlite_file import DamagedError
+from services.emitter.adapters.spool.starting import start
+from services.emitter.adapters.spool.store import SpoolStore
 from services.emitter.domain.limits import SpoolFile
 from tests.contracts.spool import bodies, spool_file
 
 NOW = 1_790_000_000_000_000
-_WATCHED = ("spool_start", "spool_opening", "spool_rebuild", "spool_before", "spool_store", "reserve")
+_WATCHED = tuple(
+    f".adapters.spool.{name}"
+    for name in ("starting", "opening", "rebuilding", "first_format", "store", "reserve")
+)
 
 # Small, so that a copy of the folder is made quickly; in this process alone, which tests only start.
 _RESERVE_BYTES = 64 * 1024

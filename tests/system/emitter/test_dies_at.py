@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from services.contract.events import Kind
-from services.emitter.adapters.spool_store import FILE_NAME, SpoolStore
+from services.emitter.adapters.spool.store import FILE_NAME, SpoolStore
 from tests.contracts.spool import events
-from tests.services.emitter.adapters.test_spool_before import spool_of_before
+from tests.services.emitter.adapters.spool.test_first_format import spool_of_before
 from tests.system.emitter.dies_at import NOW, described
 
 pytestmark = pytest.mark.system

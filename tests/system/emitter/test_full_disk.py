@@ -7,9 +7,9 @@ import pytest
 
 from services.contract.events import Kind
 from services.contract.frame import Frame
-from services.emitter.adapters import reserve
-from services.emitter.adapters.spool import SqliteSpool
-from services.emitter.adapters.spool_start import SpoolUnusableError
+from services.emitter.adapters.spool import reserve
+from services.emitter.adapters.spool.starting import SpoolUnusableError
+from services.emitter.adapters.spool.writer import SqliteSpool
 from services.emitter.domain.limits import SpoolFile
 from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError, Reason

@@ -13,7 +13,7 @@ from comptoir.usage.v1 import usage_pb2
 
 from services.contract.events import Kind
 from services.contract.frame import Frame
-from services.emitter.adapters.spool_store import SpoolStore
+from services.emitter.adapters.spool.store import SpoolStore
 from services.emitter.domain.limits import SpoolFile
 from services.kernel.clock import SystemClock
 from tests.contracts.frames import read

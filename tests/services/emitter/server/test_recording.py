@@ -11,7 +11,7 @@ from comptoir.emitter.v1.emitter_pb2_grpc import EmitterServiceStub
 from comptoir.emitter.v1.emitter_pb2_grpc import add_EmitterServiceServicer_to_server as add_servicer
 
 from services.contract.events import Kind
-from services.emitter.domain.demands import Demands
+from services.emitter.domain.event_rules import EventRules
 from services.emitter.domain.pseudonym import Pseudonyms
 from services.emitter.server.recording import QUIET_SECONDS, EmitterServicer
 from services.kernel.clock import ManualClock
@@ -57,7 +57,7 @@ def servicer(spool: MemorySpool, clock: ManualClock, healths: Healths) -> Emitte
     return EmitterServicer(
         spool,
         Pseudonyms(bytes(32), 1),
-        Demands(region=1),
+        EventRules(region=1),
         clock,
         streams=joined_streams(),
         on_health=healths,

@@ -7,10 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from services.emitter.adapters import spool_before, spool_file, spool_rebuild, wal_check
-from services.emitter.adapters.spool_rebuild import Lost, NothingToSaveError
-from services.emitter.domain.journal import Positions
+from services.emitter.adapters.spool import first_format, rebuilding, sqlite_file, write_ahead_log
+from services.emitter.adapters.spool.rebuilding import Lost, NothingToSaveError
 from services.emitter.domain.limits import SpoolFile
+from services.emitter.domain.spool_format import Positions
 from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)
@@ -29,18 +29,18 @@ class Opened(NamedTuple):
 
 def open_file(spool: SpoolFile) -> Opened:
     """Opens, makes, migrates or saves the file; the folder is locked by the caller."""
-    spool_rebuild.finish_exchange(spool.spool_folder)
-    path = spool.spool_folder / spool_file.FILE_NAME
+    rebuilding.finish_exchange(spool.spool_folder)
+    path = spool.spool_folder / sqlite_file.FILE_NAME
     lost: tuple[Lost, ...] = ()
     log = path.with_name(path.name + "-wal")
-    if log.exists() and not wal_check.is_whole(log.read_bytes()):
+    if log.exists() and not write_ahead_log.is_whole(log.read_bytes()):
         # A file of the format before has nothing that could be looked for; SQLite reads as far as it can.
         with suppress(NothingToSaveError):
             lost = _saved(spool.spool_folder)
     try:
         connection, positions, migrated = _opened(spool, path)
-    except (sqlite3.DatabaseError, spool_file.DamagedError) as error:
-        if not spool_file.is_damage(error):
+    except (sqlite3.DatabaseError, sqlite_file.DamagedError) as error:
+        if not sqlite_file.is_damage(error):
             raise
         lost += _saved(spool.spool_folder)
         connection, positions, migrated = _opened(spool, path)
@@ -49,7 +49,7 @@ def open_file(spool: SpoolFile) -> Opened:
 
 def _saved(folder: Path) -> tuple[Lost, ...]:
     started = time.monotonic()
-    lost = spool_rebuild.salvage(folder)
+    lost = rebuilding.salvage(folder)
     _log.error(
         "spool_file_was_damaged",
         count=sum(each.count for each in lost),
@@ -59,18 +59,18 @@ def _saved(folder: Path) -> tuple[Lost, ...]:
 
 
 def _opened(spool: SpoolFile, path: Path) -> Opened:
-    connection = spool_file.connect(path, is_flushed=spool.is_flushed)
+    connection = sqlite_file.connect(path, is_flushed=spool.is_flushed)
     try:
-        tables = spool_file.tables_of(connection)
+        tables = sqlite_file.tables_of(connection)
         if "kinds" in tables:
-            lost = spool_before.migrate(spool.spool_folder, connection)
+            lost = first_format.migrate(spool.spool_folder, connection)
             connection.close()
-            spool_rebuild.put_in_place(spool.spool_folder)
+            rebuilding.put_in_place(spool.spool_folder)
             _log.info("spool_migrated", count=sum(each.count for each in lost))
             return _opened(spool, path)._replace(lost=lost)
         if not tables:
-            spool_file.create(connection, Positions(1, secrets.randbits(64) | 1))
-        stored = spool_file.read_positions(connection)
+            sqlite_file.create(connection, Positions(1, secrets.randbits(64) | 1))
+        stored = sqlite_file.read_positions(connection)
         generation = stored.generation + _GENERATIONS_BETWEEN_STARTS
         return Opened(connection, Positions(generation, stored.producer_id, stored.by_kind), ())
     except BaseException:

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from pipelines.usage.domain.retention import DAY_MICROSECONDS as DAY
 from pipelines.usage.domain.retention import expires_at_microseconds
 from services.contract.events import EVENT_MAX_SKEW_MICROSECONDS, RETENTION_MIN_DAYS
-from services.emitter.domain.demands import (
+from services.emitter.domain.event_rules import (
     PAST_MICROSECONDS,
-    Demands,
+    EventRules,
     past_microseconds_for,
 )
 
@@ -23,7 +23,7 @@ class Event:
 
 
 def broken(event: Event) -> str:
-    return Demands(region=3).broken_by(event, NOW)
+    return EventRules(region=3).broken_by(event, NOW)
 
 
 @given(st.integers(-EVENT_MAX_SKEW_MICROSECONDS, PAST_MICROSECONDS))
@@ -63,6 +63,6 @@ def test_an_event_that_was_taken_late_and_waited_long_has_not_expired_in_the_sto
 
 
 def test_what_producers_kept_over_a_weekend_without_an_emitter_is_taken_on_monday() -> None:
-    demands = Demands(region=3, past_microseconds=past_microseconds_for(2 * 86_400.0))
-    assert demands.broken_by(Event(started_at_microseconds=NOW - 3 * DAY), NOW) == ""
-    assert demands.broken_by(Event(started_at_microseconds=NOW - 3 * DAY - 1), NOW) != ""
+    rules = EventRules(region=3, past_microseconds=past_microseconds_for(2 * 86_400.0))
+    assert rules.broken_by(Event(started_at_microseconds=NOW - 3 * DAY), NOW) == ""
+    assert rules.broken_by(Event(started_at_microseconds=NOW - 3 * DAY - 1), NOW) != ""

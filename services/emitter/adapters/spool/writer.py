@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 from services.contract.events import Kind
 from services.contract.frame import Frame
-from services.emitter.adapters import spool_file
-from services.emitter.adapters.reserve import Reserve
-from services.emitter.adapters.spool_rebuild import Lost, NothingToSaveError
-from services.emitter.adapters.spool_start import start
+from services.emitter.adapters.spool import sqlite_file
+from services.emitter.adapters.spool.rebuilding import Lost, NothingToSaveError
+from services.emitter.adapters.spool.reserve import Reserve
+from services.emitter.adapters.spool.starting import start
 from services.emitter.domain.limits import RETRY_AFTER_SECONDS, SpoolFile, SpoolState
 from services.emitter.domain.ports import Event, Taken
 from services.kernel.clock import Clock
@@ -24,7 +24,7 @@ from services.runtime.telemetry import counter
 _log = get_logger(__name__)
 
 # One transaction takes at most this many calls, so that the first of them does not wait for ever, and about
-# this many bytes, so that the write-ahead log stays small (`spool_file.py`).
+# this many bytes, so that the write-ahead log stays small (`sqlite_file.py`).
 _GROUP_CALLS = 256
 _GROUP_BYTES = 256 * 1024
 # How often a disk without room is asked whether it has some again.
@@ -152,9 +152,9 @@ class SqliteSpool:
     def _commit(self, calls: Sequence[_Call]) -> None:
         possible = calls if self._has_reserve() else _refused(calls)
         failure = self._transact(possible)
-        if failure is not None and spool_file.is_damage(failure) and self._is_salvaged():
+        if failure is not None and sqlite_file.is_damage(failure) and self._is_salvaged():
             failure = self._transact(possible)
-        if failure is not None and spool_file.is_full(failure):
+        if failure is not None and sqlite_file.is_full(failure):
             self._forward_from_reserve(_refused(possible))
         elif failure is not None:
             log_failure(_log, "spool_failed", failure)
@@ -225,7 +225,7 @@ class SqliteSpool:
     def _try_to(work: Callable[[], Any]) -> Exception | None:
         try:
             work()
-        except (sqlite3.Error, OSError, NothingToSaveError, spool_file.DamagedError) as error:
+        except (sqlite3.Error, OSError, NothingToSaveError, sqlite_file.DamagedError) as error:
             return error
         return None
 

@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.contract.events import Kind
-from services.emitter.domain.journal import (
+from services.emitter.domain.spool_format import (
     Position,
     Positions,
     Record,

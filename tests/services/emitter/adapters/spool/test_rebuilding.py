@@ -10,10 +10,10 @@ import structlog
 
 from services.contract.events import Kind
 from services.contract.frame import Frame
-from services.emitter.adapters.spool import SqliteSpool
-from services.emitter.adapters.spool_file import DamagedError
-from services.emitter.adapters.spool_start import SpoolUnusableError
-from services.emitter.adapters.spool_store import FILE_NAME, SpoolStore
+from services.emitter.adapters.spool.sqlite_file import DamagedError
+from services.emitter.adapters.spool.starting import SpoolUnusableError
+from services.emitter.adapters.spool.store import FILE_NAME, SpoolStore
+from services.emitter.adapters.spool.writer import SqliteSpool
 from services.emitter.domain.limits import SpoolFile
 from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError
@@ -209,7 +209,7 @@ async def test_a_damage_that_cannot_be_mended_for_lack_of_room_refuses_and_loses
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("services.emitter.adapters.spool_store.salvage", no_room)
+        patched.setattr("services.emitter.adapters.spool.store.salvage", no_room)
         with pytest.raises(ComptoirError, match="USAGE_NOT_RECORDED"):
             await spool.frames(Kind.GENERATION, limit=10, is_draining=True)
         assert await spool.take(events([7])) == (1, 0)

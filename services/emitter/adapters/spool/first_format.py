@@ -8,20 +8,20 @@ from pathlib import Path
 
 from services.contract.events import Kind
 from services.contract.frame import HEADER
-from services.emitter.adapters import spool_rebuild
-from services.emitter.domain.journal import NO_EVENT_ID, Position, Positions, Record, Sealed
+from services.emitter.adapters.spool import rebuilding
+from services.emitter.domain.spool_format import NO_EVENT_ID, Position, Positions, Record, Sealed
 
 _EVENT_TAG = 0x0A
 _SEVEN_BITS = 0x7F
 
 
-def migrate(folder: Path, connection: sqlite3.Connection) -> tuple[spool_rebuild.Lost, ...]:
+def migrate(folder: Path, connection: sqlite3.Connection) -> tuple[rebuilding.Lost, ...]:
     """Builds the new file beside the old one, which is not changed; returns spoilt frames' events."""
     positions = _positions(connection)
     # The log goes into the file, so that the file alone is the old spool until it is replaced.
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     ids = connection.execute("SELECT epoch, event_id FROM recent_ids")
-    return spool_rebuild.build(folder, positions, _records(connection, positions), ids)
+    return rebuilding.build(folder, positions, _records(connection, positions), ids)
 
 
 def _positions(connection: sqlite3.Connection) -> Positions:

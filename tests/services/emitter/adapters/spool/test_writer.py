@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from services.contract.events import Kind
-from services.emitter.adapters.spool import SqliteSpool
-from services.emitter.adapters.spool_start import SpoolUnusableError
-from services.emitter.adapters.spool_store import FILE_NAME
+from services.emitter.adapters.spool.starting import SpoolUnusableError
+from services.emitter.adapters.spool.store import FILE_NAME
+from services.emitter.adapters.spool.writer import SqliteSpool
 from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError, Reason
 from tests.contracts.spool import REMEMBER_IDS_SECONDS, SpoolContract, drained, event_ids, events, spool_file

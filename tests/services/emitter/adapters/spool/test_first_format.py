@@ -5,14 +5,14 @@ from contextlib import closing
 from pathlib import Path
 
 from services.contract.events import Kind
-from services.emitter.adapters.spool import SqliteSpool
-from services.emitter.adapters.spool_store import FILE_NAME
+from services.emitter.adapters.spool.store import FILE_NAME
+from services.emitter.adapters.spool.writer import SqliteSpool
 from services.emitter.domain.limits import SpoolState
 from services.kernel.clock import ManualClock
 from tests.contracts.spool import drained, event_ids, events, spool_file
 
 # What that build wrote: 15 generations (5 of them in Kafka, 5 in a frame, 5 in none) and 3 admissions.
-DUMP = Path(__file__).resolve().parents[3] / "contracts" / "spool_before_checksums.sql"
+DUMP = Path(__file__).resolve().parents[4] / "contracts" / "spool_before_checksums.sql"
 FRAME_CRC = 2245295485
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from services.contract.events import Kind
 from services.contract.frame import Frame
 from services.emitter.domain.ports import LogUnavailableError
-from services.emitter.forwarder import MAX_IN_FLIGHT, Forwarder
+from services.emitter.server.forwarding import MAX_IN_FLIGHT, Forwarder
 from services.kernel.clock import ManualClock
 from tests.contracts.spool import LINGER_SECONDS, MAX_EVENTS, drained, event_ids, events, spool_file
 from tests.fakes.emitter_ports import MemoryLog, MemorySpool

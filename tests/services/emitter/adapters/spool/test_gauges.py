@@ -5,7 +5,7 @@ import pytest
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from services.emitter.adapters.spool_gauges import watch
+from services.emitter.adapters.spool.gauges import watch
 from services.kernel.clock import ManualClock
 from tests.contracts.spool import events, spool_file
 from tests.fakes.emitter_ports import MemorySpool

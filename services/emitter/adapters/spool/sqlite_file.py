@@ -8,8 +8,8 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from services.emitter.adapters import recent_ids
-from services.emitter.domain.journal import Positions, decode_positions, encode_positions
+from services.emitter.adapters.spool import recent_ids
+from services.emitter.domain.spool_format import Positions, decode_positions, encode_positions
 
 FILE_NAME = "spool.sqlite3"
 LOCK_NAME = "spool.lock"

@@ -1,4 +1,4 @@
-"""What the store demands of every event: one that breaks it would take its whole frame out of the store."""
+"""What the store requires of every event: one that breaks it would keep its whole frame out of the store."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ RETRY_AFTER_SECONDS = 1.0
 
 
 def past_microseconds_for(spool_max_age_seconds: float) -> int:
-    """How old an event may be when it is taken, for a spool that keeps it for so long at most.
+    """Returns how old an event may be when it is taken, for a spool that keeps it for so long at most.
 
     The longer the better: what is older, its producer can never hand over again. An outage over a weekend
     must not end like that.
@@ -52,7 +52,7 @@ class ModelLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Demands:
+class EventRules:
     """What this emitter's store takes: events of its own region and of this schema, begun lately.
 
     Where `models` are known, a generation is of one of them and within its limits.
@@ -64,7 +64,7 @@ class Demands:
     past_microseconds: int = PAST_MICROSECONDS
 
     def broken_by(self, event: Dated, now_microseconds: int) -> str:
-        """The name of the first field that breaks a demand, or nothing."""
+        """Returns the name of the first field that breaks a rule, or nothing."""
         age_microseconds = now_microseconds - event.started_at_microseconds
         is_of_this_time = -EVENT_MAX_SKEW_MICROSECONDS <= age_microseconds <= self.past_microseconds
         checks = (
@@ -75,7 +75,7 @@ class Demands:
         return next((name for is_right, name in checks if not is_right), "")
 
     def exceeded_by(self, generation: Counted) -> str:
-        """The name of the first count that no request to the model can reach, or nothing."""
+        """Returns the name of the first count that no request to the model can reach, or nothing."""
         if not self.models:
             return ""
         model = self.models.get(generation.model)
@@ -89,7 +89,7 @@ class Demands:
         return next((name for is_right, name in checks if not is_right), "")
 
 
-class NotAcceptableNowError(ComptoirError):
+class NotTakenNowError(ComptoirError):
     """An event that is whole, and of another time, program, region or catalog than this emitter.
 
     Which of the two is wrong nobody can tell from the event, and either may be put right. So the reason is

@@ -13,13 +13,15 @@ from dataclasses import replace
 
 from services.contract.events import Kind
 from services.contract.frame import Frame, seal
-from services.emitter.adapters import spool_file
-from services.emitter.adapters.recent_ids import RecentIds
-from services.emitter.adapters.spool_file import LOCK_NAME, DamagedError
-from services.emitter.adapters.spool_opening import Opened, open_file
-from services.emitter.adapters.spool_rebuild import Lost, salvage
+from services.emitter.adapters.spool import sqlite_file
+from services.emitter.adapters.spool.opening import Opened, open_file
+from services.emitter.adapters.spool.rebuilding import Lost, salvage
+from services.emitter.adapters.spool.recent_ids import RecentIds
+from services.emitter.adapters.spool.sqlite_file import LOCK_NAME, DamagedError
 from services.emitter.domain.batching import Unsealed, events_to_seal
-from services.emitter.domain.journal import (
+from services.emitter.domain.limits import SpoolFile, SpoolState, refuse_if_full
+from services.emitter.domain.ports import Event, Taken
+from services.emitter.domain.spool_format import (
     Position,
     Positions,
     Record,
@@ -27,11 +29,9 @@ from services.emitter.domain.journal import (
     decode_record,
     encode_record,
 )
-from services.emitter.domain.limits import SpoolFile, SpoolState, refuse_if_full
-from services.emitter.domain.ports import Event, Taken
 from services.runtime import file_lock
 
-FILE_NAME = spool_file.FILE_NAME
+FILE_NAME = sqlite_file.FILE_NAME
 # One transaction removes no more, so that the write-ahead log stays small.
 _REMOVED_EVENTS = 2_000
 # The pages that move go through the write-ahead log, so few at a time.
@@ -78,7 +78,7 @@ class SpoolStore:
             if self._at != before:
                 self._generation += 1
                 positions = Positions(self._generation, self.producer_id, self._at)
-                spool_file.write_positions(self._connection, positions)
+                sqlite_file.write_positions(self._connection, positions)
             state = self._measure()
             self._connection.execute("COMMIT")
         except BaseException:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from services.contract.events import Kind
 from services.contract.frame import Frame
-from services.emitter.adapters.spool_store import SpoolStore
+from services.emitter.adapters.spool.store import SpoolStore
 from tests.contracts.spool import event_ids, events, spool_file
 
 NOW = 1_790_000_000_000_000

@@ -3,16 +3,16 @@
 import errno
 import sqlite3
 
-from services.emitter.adapters import spool_file
-from services.emitter.adapters.reserve import HEADROOM_BYTES, SIZE_BYTES, Reserve
-from services.emitter.adapters.spool_rebuild import NothingToSaveError
-from services.emitter.adapters.spool_store import FILE_NAME, SpoolStore
+from services.emitter.adapters.spool import sqlite_file
+from services.emitter.adapters.spool.rebuilding import NothingToSaveError
+from services.emitter.adapters.spool.reserve import HEADROOM_BYTES, SIZE_BYTES, Reserve
+from services.emitter.adapters.spool.store import FILE_NAME, SpoolStore
 from services.emitter.domain.limits import SpoolFile
 from services.runtime import file_lock
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _NO_WRITES = (errno.EACCES, errno.EPERM, errno.EROFS)
-_UNUSABLE = (NothingToSaveError, spool_file.DamagedError, file_lock.LockedElsewhereError)
+_UNUSABLE = (NothingToSaveError, sqlite_file.DamagedError, file_lock.LockedElsewhereError)
 _IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
@@ -37,7 +37,7 @@ def _opened(spool: SpoolFile, reserve: Reserve) -> SpoolStore:
     try:
         return SpoolStore(spool)
     except sqlite3.OperationalError as error:
-        if not spool_file.is_full(error):
+        if not sqlite_file.is_full(error):
             raise
         reserve.release()  # what a killed process left half done may need room to be opened
         return SpoolStore(spool)
@@ -48,9 +48,9 @@ def _sentence(error: Exception) -> str:
     number = error.errno if isinstance(error, OSError) else None
     if isinstance(error, file_lock.LockedElsewhereError) or code in _IN_USE:
         return "another process has the spool open; stop it first."
-    if number in _NO_ROOM or spool_file.is_full(error):
+    if number in _NO_ROOM or sqlite_file.is_full(error):
         return _full()
-    if number in _NO_WRITES or (isinstance(error, sqlite3.Error) and not spool_file.is_damage(error)):
+    if number in _NO_WRITES or (isinstance(error, sqlite3.Error) and not sqlite_file.is_damage(error)):
         return "the spool cannot be opened; is its folder writable?"
     return "the spool cannot be read; move its folder away and start again."
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from services.contract.events import Kind
 from services.contract.frame import seal
-from services.emitter.adapters import spool_file
-from services.emitter.domain.journal import (
+from services.emitter.adapters.spool import sqlite_file
+from services.emitter.domain.spool_format import (
     NO_EVENT_ID,
     Position,
     Positions,
@@ -50,7 +50,7 @@ class NothingToSaveError(Exception):
 
 def finish_exchange(folder: Path) -> None:
     """Completes an exchange of files that a killed process began, or undoes what it had not finished."""
-    path, new = folder / spool_file.FILE_NAME, folder / (spool_file.FILE_NAME + _NEW)
+    path, new = folder / sqlite_file.FILE_NAME, folder / (sqlite_file.FILE_NAME + _NEW)
     if not path.exists() and new.exists():
         put_in_place(folder)
     new.unlink(missing_ok=True)
@@ -61,7 +61,7 @@ def salvage(folder: Path) -> tuple[Lost, ...]:
 
     Raises NothingToSaveError if no positions are found, and OSError or sqlite3.Error if there is no room.
     """
-    path = folder / spool_file.FILE_NAME
+    path = folder / sqlite_file.FILE_NAME
     with ExitStack() as mapped:
         files = [file for file in (path, _beside(path, _LOG)) if file.exists() and file.stat().st_size]
         contents = [mapped.enter_context(_mapped(file)) for file in files]
@@ -83,21 +83,21 @@ def build(
     folder: Path, positions: Positions, records: Iterable[Record], ids: Iterable[tuple[int, bytes]]
 ) -> tuple[Lost, ...]:
     """Makes the new file and flushes it; it is not in its place yet."""
-    new = folder / (spool_file.FILE_NAME + _NEW)
+    new = folder / (sqlite_file.FILE_NAME + _NEW)
     new.unlink(missing_ok=True)
     with closing(_fresh(new)) as connection:
-        spool_file.create(connection, positions)
+        sqlite_file.create(connection, positions)
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany("INSERT OR IGNORE INTO recent_ids (epoch, event_id) VALUES (?, ?)", ids)
-        (epoch,) = connection.execute("SELECT coalesce(max(epoch), 0) FROM recent_ids").fetchone()
+        (span,) = connection.execute("SELECT coalesce(max(epoch), 0) FROM recent_ids").fetchone()
         waiting = _waiting(positions, records)
         while some := [*islice(waiting, _AT_ONCE)]:
-            _insert(connection, some, epoch)
+            _insert(connection, some, span)
         mended = {
             kind: _mended(connection, positions.producer_id, at) for kind, at in positions.by_kind.items()
         }
         at_kinds = {kind: at for kind, (at, _) in mended.items()}
-        spool_file.write_positions(
+        sqlite_file.write_positions(
             connection, Positions(positions.generation + 1, positions.producer_id, at_kinds)
         )
         connection.execute("COMMIT")
@@ -107,7 +107,7 @@ def build(
 
 def put_in_place(folder: Path) -> None:
     """Lets the new file replace the one that is there, whose log must hold nothing more."""
-    path = folder / spool_file.FILE_NAME
+    path = folder / sqlite_file.FILE_NAME
     _beside(path, _LOG).unlink(missing_ok=True)
     _beside(path, _NEW).replace(path)
     _flush(folder)
@@ -136,7 +136,7 @@ def _waiting(positions: Positions, records: Iterable[Record]) -> Iterator[Record
             yield record
 
 
-def _insert(connection: sqlite3.Connection, records: Sequence[Record], epoch: int) -> None:
+def _insert(connection: sqlite3.Connection, records: Sequence[Record], span: int) -> None:
     """Writes each record once, however many copies of it lie in the file and its log."""
     connection.executemany(
         "INSERT OR IGNORE INTO journal (kind, sequence, record) VALUES (?, ?, ?)",
@@ -144,7 +144,7 @@ def _insert(connection: sqlite3.Connection, records: Sequence[Record], epoch: in
     )
     connection.executemany(
         "INSERT OR IGNORE INTO recent_ids (epoch, event_id) VALUES (?, ?)",
-        [(epoch, record.event_id) for record in records if record.event_id != NO_EVENT_ID],
+        [(span, record.event_id) for record in records if record.event_id != NO_EVENT_ID],
     )
 
 
@@ -208,9 +208,9 @@ def _readable_ids(path: Path) -> Iterator[tuple[int, bytes]]:
         suppress(sqlite3.Error),
         closing(sqlite3.connect(f"file:{path}?immutable=1", uri=True)) as connection,
     ):
-        for epoch, event_id in connection.execute("SELECT epoch, event_id FROM recent_ids"):
-            if isinstance(epoch, int) and isinstance(event_id, bytes) and len(event_id) == len(NO_EVENT_ID):
-                yield epoch, event_id
+        for span, event_id in connection.execute("SELECT epoch, event_id FROM recent_ids"):
+            if isinstance(span, int) and isinstance(event_id, bytes) and len(event_id) == len(NO_EVENT_ID):
+                yield span, event_id
 
 
 def _beside(path: Path, suffix: str) -> Path:
