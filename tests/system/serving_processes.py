@@ -68,6 +68,10 @@ class ServingProcesses:
         self._processes[name].kill()
         self._processes.pop(name).wait(STOP_SECONDS)
 
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Any other signal."""
+        self._processes[name].send_signal(number)
+
     async def stop(self) -> None:
         """Ends every process; nothing of it runs afterwards."""
         for channel in self._channels:

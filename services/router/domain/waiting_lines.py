@@ -22,7 +22,7 @@ class _Line:
 
 
 class WaitingLines:
-    """One line per name. Whoever stands first tries again each time that a place becomes free."""
+    """One line per name. The request that stands first tries again each time that a place becomes free."""
 
     def __init__(self, reason: Reason, *, wait_seconds: float) -> None:
         self._reason = reason

@@ -18,7 +18,7 @@ def expected_seconds(
 
     `states` are those of its registered replicas. One that starts, or whose reports are late, is expected for
     as long as it is registered. Otherwise one is expected for `hold_seconds` after the last of them was
-    ready, since whoever killed it starts it again, and for `replica_return_seconds` after one left or the
+    ready, since its supervisor starts it again, and for `replica_return_seconds` after one left or the
     router itself started, since it then knows nobody.
     """
     if any(state in _ABOUT_TO_BE_READY for state in states):
