@@ -6,22 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from sqlalchemy import Engine, create_engine, event, select, text, update
+from sqlalchemy import Engine, create_engine, event, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from services.kernel.errors import ComptoirError, Reason
-from services.router.adapters.tables import (
-    MIGRATIONS,
-    SCHEMA_VERSION,
-    KeyModelRow,
-    KeyRow,
-    SchemaVersionRow,
-    Table,
-    TenantRow,
-)
+from services.router.adapters.key_schema import UnknownRevisionError, migrate
+from services.router.adapters.tables import KeyModelRow, KeyRow, TenantRow
 from services.router.domain.tenancy import Key, NewKey, Priority, Quota, Tenant
 from services.runtime.settings import SettingsError
 
@@ -139,28 +132,15 @@ def _open(file: Path) -> Engine:
         os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         engine = create_engine(f"sqlite:///{file}", hide_parameters=True)
         event.listen(engine, "connect", _prepare)
-        Table.metadata.create_all(engine)
-        with Session(engine) as session, session.begin():
-            version = _migrated(session)
+        with engine.begin() as connection:
+            migrate(connection)
     except (OSError, SQLAlchemyError):
         raise SettingsError(f"the database file {file.name} cannot be opened or written.") from None
-    if version != SCHEMA_VERSION:
-        raise SettingsError(f"the database file {file.name} was written by another version of the router.")
+    except UnknownRevisionError:
+        raise SettingsError(
+            f"the database file {file.name} was written by another version of the router."
+        ) from None
     return engine
-
-
-def _migrated(session: Session) -> int:
-    """Migrates older tables to this version, all or nothing; returns the version that they then have."""
-    version = session.scalars(select(SchemaVersionRow.version)).one_or_none()
-    if version is None:
-        session.add(SchemaVersionRow(version=SCHEMA_VERSION))
-        return SCHEMA_VERSION
-    while version in MIGRATIONS and version < SCHEMA_VERSION:
-        # First the row: SQLite's driver opens the transaction, which the new column then is part of, for it.
-        session.execute(update(SchemaVersionRow).values(version=version + 1))
-        session.execute(text(MIGRATIONS[version]))
-        version += 1
-    return version
 
 
 def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:

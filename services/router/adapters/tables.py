@@ -5,23 +5,12 @@ from typing import Final
 from sqlalchemy import BigInteger, ForeignKey, Integer, LargeBinary, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-SCHEMA_VERSION: Final = 2
-# What makes the tables of a version those of the next. Keys of version 1 may claim every class, as before.
-MIGRATIONS: Final = {1: "ALTER TABLE keys ADD COLUMN best_priority INTEGER NOT NULL DEFAULT 0"}
 # Numbers stand in events for ever, so a number is never given out twice.
 _NEVER_REUSED: Final = {"sqlite_autoincrement": True}
 
 
 class Table(DeclarativeBase):
     """The registry of the router's tables."""
-
-
-class SchemaVersionRow(Table):
-    """One row: the version of the tables that this file holds."""
-
-    __tablename__ = "schema_version"
-
-    version: Mapped[int] = mapped_column(Integer, primary_key=True)
 
 
 class TenantRow(Table):

@@ -1,0 +1,168 @@
+"""Tables of every earlier router become those of this one, all or nothing; later ones are refused."""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+from services.router.adapters import key_schema
+from services.router.adapters.sql_keys import SqlKeys
+from services.router.adapters.tables import Table
+from services.router.domain.tenancy import Priority, Quota
+from services.runtime.settings import SettingsError
+from tests.contracts.key_store import DIGEST, store_key
+
+# The tables as version 1 made them, with a tenant.
+VERSION_1 = """
+CREATE TABLE schema_version (version INTEGER NOT NULL, PRIMARY KEY (version));
+CREATE TABLE tenants (number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, name VARCHAR(64) NOT NULL,
+  home_region INTEGER NOT NULL, created_at_seconds BIGINT NOT NULL, is_disabled BOOLEAN NOT NULL,
+  UNIQUE (name));
+CREATE TABLE keys (number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, tenant_number INTEGER NOT NULL,
+  digest BLOB NOT NULL, label VARCHAR(64) NOT NULL, requests_per_minute BIGINT NOT NULL,
+  tokens_per_minute BIGINT NOT NULL, concurrency BIGINT NOT NULL, created_at_seconds BIGINT NOT NULL,
+  expires_at_seconds BIGINT NOT NULL, revoked_at_seconds BIGINT NOT NULL, UNIQUE (digest),
+  FOREIGN KEY(tenant_number) REFERENCES tenants (number));
+CREATE INDEX ix_keys_tenant_number ON keys (tenant_number);
+CREATE TABLE key_models (key_number INTEGER NOT NULL, model_number INTEGER NOT NULL,
+  PRIMARY KEY (key_number, model_number), FOREIGN KEY(key_number) REFERENCES keys (number));
+INSERT INTO schema_version VALUES (1);
+INSERT INTO tenants VALUES (1, 'acme', 1, 50, 0);
+"""
+
+BROKEN = """
+from alembic import op
+
+revision, down_revision = "0004", "0003"
+
+
+def upgrade():
+    op.execute("CREATE TABLE half (number INTEGER)")
+    op.execute("INSERT INTO tenants (no_such_column) VALUES (1)")
+"""
+
+
+def rows(file: Path, query: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(file)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def change(file: Path, statement: str) -> None:
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(statement)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "router.sqlite"
+
+
+@pytest.fixture
+def old_file(file: Path) -> Path:
+    connection = sqlite3.connect(file)
+    connection.executescript(VERSION_1)
+    with connection:
+        connection.execute("INSERT INTO keys VALUES (1, 1, ?, 'old', 60, 0, 3, 100, 0, 0)", (DIGEST,))
+    connection.close()
+    return file
+
+
+async def test_keys_of_an_older_file_are_kept_and_may_claim_what_they_could(old_file: Path) -> None:
+    for _start in range(2):
+        store = SqlKeys(old_file)
+        key = await store.find(DIGEST)
+        store.close()
+        assert key is not None
+        assert (key.label, key.quota, key.best_priority) == (
+            "old",
+            Quota(requests_per_minute=60, tokens_per_minute=0, concurrency=3),
+            Priority.INTERACTIVE,
+        )
+    store = SqlKeys(old_file)
+    created = await store_key(store, digest=bytes(32))
+    assert (created.number, created.best_priority) == (2, Priority.BATCH)
+    store.close()
+
+
+def test_the_revisions_make_the_tables_that_the_store_uses(file: Path) -> None:
+    SqlKeys(file).close()
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.connect() as connection:
+        ours = {table.name for table in Table.metadata.sorted_tables}
+        options = {"include_name": lambda name, kind, _parents: kind != "table" or name in ours}
+        found = compare_metadata(MigrationContext.configure(connection, opts=options), Table.metadata)
+    engine.dispose()
+    assert found == []
+
+
+def test_the_newest_revision_is_the_one_that_a_start_looks_for() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(key_schema.FOLDER))
+    assert ScriptDirectory.from_config(config).get_heads() == [key_schema.HEAD]
+
+
+def test_a_start_with_nothing_to_do_does_without_the_tool(file: Path) -> None:
+    SqlKeys(file).close()
+    script = (
+        "import sys, pathlib; from services.router.adapters.sql_keys import SqlKeys; "
+        "SqlKeys(pathlib.Path(sys.argv[1])).close(); print('alembic' in sys.modules)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script, str(file)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert result.stdout.strip() == "False"
+
+
+def test_a_file_with_a_later_revision_is_refused(file: Path) -> None:
+    SqlKeys(file).close()
+    change(file, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(SettingsError, match="another version"):
+        SqlKeys(file)
+
+
+def test_a_file_whose_own_row_has_an_unknown_version_is_refused(old_file: Path) -> None:
+    change(old_file, "UPDATE schema_version SET version = 99")
+    with pytest.raises(SettingsError, match="another version"):
+        SqlKeys(old_file)
+
+
+def test_routers_of_before_find_a_version_that_they_refuse(file: Path, old_file: Path) -> None:
+    SqlKeys(old_file).close()
+    assert rows(old_file, "SELECT version FROM schema_version") == [(3,)]
+
+
+def test_a_file_whose_tables_were_made_and_whose_row_was_not_is_taken(file: Path) -> None:
+    SqlKeys(file).close()
+    change(file, "DROP TABLE alembic_version")
+    change(file, "DELETE FROM schema_version")
+    SqlKeys(file).close()
+    assert rows(file, "SELECT version_num FROM alembic_version") == [(key_schema.HEAD,)]
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_migration_that_breaks_off_leaves_the_file_as_it_was(
+    is_new: bool, file: Path, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_new:
+        request.getfixturevalue("old_file")
+    everything = "SELECT name, sql FROM sqlite_master ORDER BY name"
+    before = rows(file, everything)
+    folder = tmp_path / "100% migrations"
+    shutil.copytree(key_schema.FOLDER, folder)
+    (folder / "versions" / "r0004_broken.py").write_text(BROKEN)
+    with monkeypatch.context() as patched:
+        patched.setattr(key_schema, "FOLDER", folder)
+        with pytest.raises(SettingsError, match="cannot be opened"):
+            SqlKeys(file)
+    assert rows(file, everything) == before
+    SqlKeys(file).close()
+    assert rows(file, "SELECT version_num FROM alembic_version") == [(key_schema.HEAD,)]
