@@ -33,10 +33,10 @@ async def test_it_is_serving_before_any_replica_registered(running: RunningRoute
 async def test_callers_may_read_its_schema_and_only_where_callers_call(running: RunningRouter) -> None:
     async def services(listen: GrpcListen) -> list[str]:
         async with channel(listen) as open_channel:
-            call = reflection_pb2_grpc.ServerReflectionStub(open_channel).ServerReflectionInfo()
-            await call.write(reflection_pb2.ServerReflectionRequest(list_services=""))
-            answer = await asyncio.wait_for(call.read(), WAIT_SECONDS)
-            return [service.name for service in answer.list_services_response.service]
+            request = reflection_pb2.ServerReflectionRequest(list_services="")
+            stub = reflection_pb2_grpc.ServerReflectionStub(open_channel)
+            answers = [answer async for answer in stub.ServerReflectionInfo([request], timeout=WAIT_SECONDS)]
+            return [service.name for service in answers[0].list_services_response.service]
 
     settings = running.settings
     assert "comptoir.router.v1.RouterService" in await services(settings.listen)
