@@ -16,32 +16,36 @@ _LONGEST_PAUSE_SECONDS: Final = 1.0
 
 
 class Losses:
-    """What one request lost so far; asks for `unreachable_seconds` while no replica can be reached."""
+    """What one request lost so far.
+
+    It asks for `unreachable_seconds` in vain, not counting what the router had it wait for.
+    """
 
     def __init__(self, *, unreachable_seconds: float) -> None:
         self._unreachable_seconds = unreachable_seconds
+        self._in_vain_seconds = 0.0
         self._accepted = 0
-        self._unreachable_since_seconds: float | None = None
         self._backoff = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
 
     def pause_seconds(
-        self, reason: Reason, *, accepted: int, now_seconds: float, jitter: float
+        self, reason: Reason, *, accepted: int, tried_seconds: float, jitter: float
     ) -> float | None:
         """Returns how long to wait before the router is asked again, None where it is not.
 
-        `accepted` says how many replicas may have accepted the request before they were lost; 0 means that
-        none was reached.
+        `accepted` says how many replicas may have accepted the request before they were lost, 0 that none was
+        reached; `tried_seconds` is the time from the admission to the loss.
         """
         if reason not in _LOST:
             return None
         if accepted:
             self._accepted += accepted
-            self._unreachable_since_seconds = None
+            self._in_vain_seconds = 0.0
             is_enough = self._accepted >= _MOST_ACCEPTED
         else:
-            if self._unreachable_since_seconds is None:
-                self._unreachable_since_seconds = now_seconds
-            is_enough = now_seconds - self._unreachable_since_seconds >= self._unreachable_seconds
+            self._in_vain_seconds += tried_seconds
+            is_enough = self._in_vain_seconds >= self._unreachable_seconds
         if is_enough:
             return None
-        return self._backoff.next_seconds(jitter=jitter)
+        pause_seconds = self._backoff.next_seconds(jitter=jitter)
+        self._in_vain_seconds += pause_seconds
+        return pause_seconds

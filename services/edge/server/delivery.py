@@ -39,6 +39,7 @@ class Delivery:
         self._losses = Losses(unreachable_seconds=deliveries.limits.unreachable_seconds)
         self._admission: Admission | None = None
         self._generation: TicketedGeneration | None = None
+        self._admitted_at = 0.0
         self._first_text_by = 0.0
         self._has_begun = False
 
@@ -108,7 +109,8 @@ class Delivery:
 
     async def _admit(self) -> tuple[Admission, TicketedGeneration]:
         self._admission = await self._deliveries.admit(self._key, self._request, self._event)
-        self._first_text_by = self._deliveries.first_text_by()
+        self._admitted_at = asyncio.get_running_loop().time()
+        self._first_text_by = self._admitted_at + self._deliveries.limits.first_text_seconds
         self._generation = self._deliveries.generation(self._admission, self._request, self._event)
         return self._admission, self._generation
 
@@ -119,7 +121,7 @@ class Delivery:
         pause_seconds = self._losses.pause_seconds(
             error.reason,
             accepted=attempts if is_accepted else 0,
-            now_seconds=asyncio.get_running_loop().time(),
+            tried_seconds=asyncio.get_running_loop().time() - self._admitted_at,
             jitter=random.random(),  # noqa: S311 - spreads those that lost the same replica
         )
         if pause_seconds is None:
@@ -185,10 +187,6 @@ class Deliveries:
             request,
             deadline_seconds=self._deadline_seconds(event),
         )
-
-    def first_text_by(self) -> float:
-        """Returns the loop's time by which an admission of now has its first text."""
-        return asyncio.get_running_loop().time() + self.limits.first_text_seconds
 
     def release(self, lease: Identity) -> None:
         """Gives a lease back, in the background: the client's error must not wait for the router."""
