@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from opentelemetry import metrics, trace
-from opentelemetry.metrics import Counter, Histogram, Observation
+from opentelemetry.metrics import Histogram, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
@@ -105,9 +105,36 @@ def _tracers(settings: TelemetrySettings, resource: Resource) -> TracerProvider:
     return tracers
 
 
+class Counter:
+    """A sum that only grows, for each set of attributes.
+
+    It is added up here and read at every collection: OpenTelemetry's own counter takes 5 µs at every `add`.
+    """
+
+    def __init__(self) -> None:
+        self._sums: dict[tuple[tuple[str, str], ...], float] = {}
+
+    def add(self, amount: float, attributes: Mapping[str, str] | None = None) -> None:
+        """Adds to the sum of these attributes, which come in one order."""
+        key = tuple(attributes.items()) if attributes else ()
+        self._sums[key] = self._sums.get(key, 0) + amount
+
+    def observations(self, _options: object) -> list[Observation]:
+        """Returns every sum."""
+        return [Observation(total, dict(key)) for key, total in list(self._sums.items())]
+
+
+_counters: Final[dict[MetricName, Counter]] = {}
+
+
 def counter(name: MetricName, *, unit: str, description: str) -> Counter:
-    """Returns a sum that only grows."""
-    return metrics.get_meter("comptoir").create_counter(name, unit=unit, description=description)
+    """Returns a sum that only grows; the same one for the same name."""
+    if (found := _counters.get(name)) is None:
+        found = _counters[name] = Counter()
+        metrics.get_meter("comptoir").create_observable_counter(
+            name, callbacks=[found.observations], unit=unit, description=description
+        )
+    return found
 
 
 def read_counter(
