@@ -6,7 +6,7 @@ import structlog
 
 from services.runtime.http.asgi import ABORT, BrokenAnswerError, Receive, Scope, Send
 from services.runtime.http.cycle import HIGH_WATER_BYTES
-from tests.services.runtime.http.serving import Echo, answer, read_all, serving
+from tests.services.runtime.http.serving import Client, Echo, answer, read_all, serving
 
 GET = b"GET /a HTTP/1.1\r\nhost: x\r\n\r\n"
 
@@ -141,6 +141,14 @@ async def test_what_is_refused_without_the_application(request_bytes: bytes, sta
         assert answered.endswith(b"connection: close\r\n\r\nrefused")
 
 
+async def rest_or_reset(client: Client) -> bytes:
+    """As `rest`; the kernel resets a connection whose other end is closed when more is sent on it."""
+    try:
+        return await client.rest()
+    except ConnectionResetError:
+        return b""
+
+
 async def test_a_line_end_behind_an_answer_pins_no_connection() -> None:
     async with serving(Echo(), idle_seconds=0.2) as served:
         client = await served.connect()
@@ -153,7 +161,7 @@ async def test_a_line_end_behind_an_answer_pins_no_connection() -> None:
                 await asyncio.sleep(0.02)
 
         sending = asyncio.create_task(send_line_ends())
-        assert await client.rest() == b""
+        assert await rest_or_reset(client) == b""
         sending.cancel()
 
 
@@ -169,7 +177,7 @@ async def test_a_head_that_comes_byte_by_byte_ends_with_its_time() -> None:
                 await asyncio.sleep(0.02)
 
         sending = asyncio.create_task(send_slowly())
-        assert await client.rest() == b""
+        assert await rest_or_reset(client) == b""
         sending.cancel()
 
 
