@@ -64,6 +64,8 @@ class RouterServiceServicer:
     def Admit(self, request, context):
         """Authenticates a key, reserves quota and returns signed tickets. A refusal
         is a gRPC error whose ErrorDetail has the reason; nothing stays reserved.
+        Where no replica is ready and one is expected, it waits for that, bounded by
+        the router's settings and by the caller's deadline.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

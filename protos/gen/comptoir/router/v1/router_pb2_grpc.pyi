@@ -36,6 +36,8 @@ class RouterServiceStub:
     Admit: _grpc.UnaryUnaryMultiCallable[_router_pb2.AdmitRequest, _router_pb2.AdmitResponse]
     """Authenticates a key, reserves quota and returns signed tickets. A refusal
     is a gRPC error whose ErrorDetail has the reason; nothing stays reserved.
+    Where no replica is ready and one is expected, it waits for that, bounded by
+    the router's settings and by the caller's deadline.
     """
     AdmitMany: _grpc.StreamStreamMultiCallable[_router_pb2.AdmitManyRequest, _router_pb2.AdmitManyResponse]
     """As Admit, for many requests on one stream, and answered before the decisions are durable: a caller starts
@@ -58,6 +60,8 @@ class RouterServiceAsyncStub(RouterServiceStub):
     Admit: _aio.UnaryUnaryMultiCallable[_router_pb2.AdmitRequest, _router_pb2.AdmitResponse]  # type: ignore[assignment]
     """Authenticates a key, reserves quota and returns signed tickets. A refusal
     is a gRPC error whose ErrorDetail has the reason; nothing stays reserved.
+    Where no replica is ready and one is expected, it waits for that, bounded by
+    the router's settings and by the caller's deadline.
     """
     AdmitMany: _aio.StreamStreamMultiCallable[_router_pb2.AdmitManyRequest, _router_pb2.AdmitManyResponse]  # type: ignore[assignment]
     """As Admit, for many requests on one stream, and answered before the decisions are durable: a caller starts
@@ -83,6 +87,8 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_router_pb2.AdmitResponse, _abc.Awaitable[_router_pb2.AdmitResponse]]:
         """Authenticates a key, reserves quota and returns signed tickets. A refusal
         is a gRPC error whose ErrorDetail has the reason; nothing stays reserved.
+        Where no replica is ready and one is expected, it waits for that, bounded by
+        the router's settings and by the caller's deadline.
         """
 
     @_abc_1.abstractmethod
