@@ -39,6 +39,12 @@ INSERT INTO schema_version VALUES (1);
 INSERT INTO tenants VALUES (1, 'acme', 1, 50, 0);
 """
 
+# What made them version 2.
+VERSION_2 = """
+ALTER TABLE keys ADD COLUMN best_priority INTEGER NOT NULL DEFAULT 0;
+UPDATE schema_version SET version = 2;
+"""
+
 BROKEN = """
 from alembic import op
 
@@ -66,12 +72,14 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "router.sqlite"
 
 
-@pytest.fixture
-def old_file(file: Path) -> Path:
+@pytest.fixture(params=[1, 2])
+def old_file(file: Path, request: pytest.FixtureRequest) -> Path:
     connection = sqlite3.connect(file)
     connection.executescript(VERSION_1)
     with connection:
         connection.execute("INSERT INTO keys VALUES (1, 1, ?, 'old', 60, 0, 3, 100, 0, 0)", (DIGEST,))
+    if request.param > 1:
+        connection.executescript(VERSION_2)
     connection.close()
     return file
 
@@ -135,7 +143,7 @@ def test_a_file_whose_own_row_has_an_unknown_version_is_refused(old_file: Path) 
         SqlKeys(old_file)
 
 
-def test_routers_of_before_find_a_version_that_they_refuse(file: Path, old_file: Path) -> None:
+def test_routers_of_before_find_a_version_that_they_refuse(old_file: Path) -> None:
     SqlKeys(old_file).close()
     assert rows(old_file, "SELECT version FROM schema_version") == [(3,)]
 
@@ -148,21 +156,32 @@ def test_a_file_whose_tables_were_made_and_whose_row_was_not_is_taken(file: Path
     assert rows(file, "SELECT version_num FROM alembic_version") == [(key_schema.HEAD,)]
 
 
-@pytest.mark.parametrize("is_new", [True, False])
-def test_a_migration_that_breaks_off_leaves_the_file_as_it_was(
-    is_new: bool, file: Path, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not is_new:
-        request.getfixturevalue("old_file")
-    everything = "SELECT name, sql FROM sqlite_master ORDER BY name"
-    before = rows(file, everything)
-    folder = tmp_path / "100% migrations"
+def broken_start(file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start whose last revision fails."""
     shutil.copytree(key_schema.FOLDER, folder)
     (folder / "versions" / "r0004_broken.py").write_text(BROKEN)
     with monkeypatch.context() as patched:
         patched.setattr(key_schema, "FOLDER", folder)
         with pytest.raises(SettingsError, match="cannot be opened"):
             SqlKeys(file)
-    assert rows(file, everything) == before
+
+
+async def test_a_migration_that_breaks_off_leaves_the_older_file_as_it_was(
+    old_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything = "SELECT name, sql FROM sqlite_master ORDER BY name"
+    before = rows(old_file, everything)
+    broken_start(old_file, tmp_path / "100% migrations", monkeypatch)
+    assert rows(old_file, everything) == before
+    store = SqlKeys(old_file)
+    assert await store.find(DIGEST) is not None
+    store.close()
+
+
+def test_a_migration_that_breaks_off_leaves_a_new_file_empty(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken_start(file, tmp_path / "migrations", monkeypatch)
+    assert rows(file, "SELECT name FROM sqlite_master") == []
     SqlKeys(file).close()
     assert rows(file, "SELECT version_num FROM alembic_version") == [(key_schema.HEAD,)]
