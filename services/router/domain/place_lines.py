@@ -13,6 +13,9 @@ from services.router.domain.waiting_lines import MAX_WAITING, again
 
 # What a later attempt may find and the request waits on; anything else is its answer.
 _NO_PLACE: Final = frozenset({Reason.NO_REPLICA, Reason.REPLICA_OVERLOADED, Reason.CONCURRENCY_EXHAUSTED})
+# A change lets so many try in vain, one after the other, before the line rests: with many in it and many
+# changes, trying would be all that the router does.
+_MOST_IN_VAIN: Final = 16
 
 Got = TypeVar("Got")
 
@@ -43,6 +46,8 @@ class _Waiting:
     refusal: ComptoirError = field(compare=False)
     is_held: bool = field(default=False, compare=False)
     turn: asyncio.Event = field(default_factory=asyncio.Event, compare=False)
+    # How many before it in the line have tried in vain since the change that lets it try.
+    in_vain: int = field(default=0, compare=False)
 
 
 class PlaceLines:
@@ -101,16 +106,20 @@ class PlaceLines:
                     if refused.reason not in _NO_PLACE:
                         raise
                     waiting.refusal = refused
-                self._pass_on(waiting, is_called=is_called)
+                if is_called and waiting.in_vain < _MOST_IN_VAIN:
+                    self._pass_on(waiting, waiting.in_vain + 1)
                 is_called = False
         finally:
-            self._pass_on(waiting, is_called=is_called or waiting.turn.is_set())
+            if is_called or waiting.turn.is_set():
+                # It has a place, and there may be another one; or it leaves, and what called it is not used.
+                self._pass_on(waiting, 0)
             self._leave(waiting)
 
     def free(self, model: int) -> None:
         """Lets the first of a line try again, and after it the others, in their order."""
         line = self._lines.get(model)
         if line:
+            line[0].in_vain = 0
             line[0].turn.set()
 
     def free_all(self) -> None:
@@ -121,7 +130,8 @@ class PlaceLines:
     def close(self) -> None:
         """Ends every wait, since no replica will come any more; those that ask later are refused at once."""
         self._is_closed = True
-        self.free_all()
+        for waiting in (one for line in self._lines.values() for one in line):
+            waiting.turn.set()
 
     def _left_seconds(self, waiting: _Waiting) -> float:
         """Returns how long it still waits; raises its refusal if it does not."""
@@ -161,11 +171,12 @@ class PlaceLines:
             if not self._held_of_key[asker.key]:
                 del self._held_of_key[asker.key]
 
-    def _pass_on(self, waiting: _Waiting, *, is_called: bool) -> None:
-        # The next one may fit on a replica where this one did not, or find a second place.
+    def _pass_on(self, waiting: _Waiting, in_vain: int) -> None:
+        # The next one may fit on a replica where this one did not.
         line = self._lines[waiting.asker.model]
         behind = line.index(waiting) + 1
-        if is_called and behind < len(line):
+        if behind < len(line):
+            line[behind].in_vain = in_vain
             line[behind].turn.set()
 
 

@@ -26,9 +26,11 @@ class Pool:
         self.expected_seconds = math.inf
         self.busy_keys: set[int] = set()
         self.placed: list[int] = []
+        self.attempts = 0
 
     def attempt(self, number: int, key: int, size: int) -> Callable[[], Awaitable[int]]:
         async def take() -> int:
+            self.attempts += 1
             if key in self.busy_keys:
                 raise ComptoirError(BUSY_KEY)
             if self.free_places is None:
@@ -72,7 +74,7 @@ class Pool:
 
 
 async def settle() -> None:
-    for _ in range(60):
+    for _ in range(400):
         await asyncio.sleep(0)
 
 
@@ -166,6 +168,20 @@ async def test_a_request_whose_key_is_busy_waits_and_does_not_stand_in_the_other
     pool.busy_keys = set()
     await pool.change(1)
     assert busy.result() == 1
+
+
+async def test_a_change_that_brings_no_place_costs_little_however_many_wait() -> None:
+    pool = Pool(place_wait_seconds=30.0)
+    pool.free_places = 0
+    asking = [await pool.ask(number) for number in range(200)]
+    pool.attempts = 0
+    for _ in range(10):
+        await pool.change(0)
+    assert pool.attempts <= 10 * 17
+    await pool.change(100)
+    assert pool.placed == list(range(100))
+    for one in asking:
+        one.cancel()
 
 
 async def test_a_hold_that_is_over_ends_in_the_refusal_and_when_to_try_again() -> None:
