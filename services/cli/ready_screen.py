@@ -48,7 +48,7 @@ def ready_screen(state: dict[str, Any], api_key: str | None, how_to_stop: str, e
 
 
 def command_prefix() -> str:
-    """How this very command is typed here: by its name where the shell finds it, else by its path."""
+    """Returns how this very command is typed here: by its name where the shell finds it, else by its path."""
     own = Path(sys.executable).with_name("comptoir")
     found = shutil.which("comptoir")
     return "comptoir" if found and Path(found).resolve() == own.resolve() else str(_near(own))
@@ -59,6 +59,6 @@ def _where(data_dir: Path) -> str:
 
 
 def _near(path: Path) -> Path:
-    """The shorter of the path and the way to it from here."""
+    """Returns the shorter of the path and the way to it from here."""
     relative = os.path.relpath(path)
     return Path(relative) if len(relative) < len(str(path)) else path

@@ -26,7 +26,7 @@ def print_status(console: Console, state: dict[str, Any], now: datetime) -> None
 
 
 def duration(seconds: float) -> str:
-    """A duration in its two largest units, such as `2 h 5 min`."""
+    """Returns a duration in its two largest units, such as `2 h 5 min`."""
     whole = max(0, int(seconds))
     for large, small, large_name, small_name in _STEPS:
         if whole >= large:

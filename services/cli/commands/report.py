@@ -69,7 +69,7 @@ def latency(
 
 
 def _how_late(lag: dict[str, Any]) -> str:
-    """One line for a store that is behind, and what it waits for."""
+    """Returns one line for a store that is behind, and what it waits for."""
     behind = f"Rows up to {lag['stored_until']:%H:%M:%S} UTC; {lag['behind_seconds']} s behind"
     return f"{behind}, paused for {lag['paused_for']}." if lag["paused_for"] else f"{behind}."
 

@@ -84,7 +84,7 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
 
 
 def child_environment() -> dict[str, str]:
-    """The environment of every process: the caller's, with all usage reporting of libraries switched off."""
+    """Returns the environment of every process: the caller's, with usage reporting of libraries off."""
     return {
         **{name: value for name, value in environment().items() if name not in _NOT_FOR_CHILDREN},
         "DO_NOT_TRACK": "1",
@@ -109,7 +109,7 @@ def _absolute_model(model: str) -> str:
 
 
 def _kafka_address(kafka: str) -> str:
-    """The address of `--kafka`; StackError where it is none."""
+    """Returns the address of `--kafka`; StackError where it is none."""
     if kafka:
         try:
             split_address(kafka)
@@ -119,7 +119,7 @@ def _kafka_address(kafka: str) -> str:
 
 
 def _store_url(clickhouse: str) -> str:
-    """The URL of `--clickhouse`, checked; StackError where it holds a user or is no HTTP address."""
+    """Returns the URL of `--clickhouse`, checked; StackError where it holds a user or is no HTTP address."""
     if not clickhouse:
         return ""
     parts = urlsplit(clickhouse)
