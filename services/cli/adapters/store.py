@@ -35,7 +35,7 @@ class Store:
         return self._rows(query, {"hours": hours})
 
     def lag(self) -> dict[str, Any] | None:
-        """Returns until when the store has every generation, and by how much that is past; None if unknown."""
+        """Returns until when the store has every generation, and by how much that is past; or None."""
         query = "SELECT stored_until, behind_seconds, paused_for FROM comptoir.pipeline_lag"
         return next(iter(self._rows(f"{query} WHERE kind = 'generation'", {})), None)
 
