@@ -3,11 +3,12 @@
 import asyncio
 from typing import Any
 
-from comptoir.router.v1 import router_pb2
+from comptoir.router.v1 import admin_pb2, router_pb2
 
 from services.kernel.errors import ComptoirError, Reason
+from services.router.settings import RouterSettings
 from tests.fakes.joined import heard
-from tests.fakes.running_router import RunningRouter, admit
+from tests.fakes.running_router import RunningRouter, admit, running_router
 
 
 class Joined:
@@ -26,6 +27,13 @@ class Joined:
                 calls=[router_pb2.AdmitCall(call_number=number, request=request) for number, request in calls]
             )
         )
+
+    async def ask_for(self, number: int, request: router_pb2.AdmitRequest, milliseconds: int) -> None:
+        call = router_pb2.AdmitCall(call_number=number, request=request, timeout_milliseconds=milliseconds)
+        await self._stream.write(router_pb2.AdmitManyRequest(calls=[call]))
+
+    async def leave(self, *numbers: int) -> None:
+        await self._stream.write(router_pb2.AdmitManyRequest(cancelled=numbers))
 
     async def hear(self) -> None:
         message = await asyncio.wait_for(self._stream.read(), 5)
@@ -98,4 +106,28 @@ async def test_an_admission_that_is_not_durable_is_told_and_its_place_comes_back
         )
         # It was released already.
         assert not (await running.router.Release(request)).is_released
+        joined.close()
+
+
+async def test_a_call_that_is_held_ends_with_its_own_time_and_leaves_nothing_behind(
+    router_settings: RouterSettings,
+) -> None:
+    settings = router_settings.model_copy(update={"hold_seconds": 30.0})
+    async with running_router(settings) as running:
+        quota = admin_pb2.Quota(requests_per_minute=1, tokens_per_minute=150, concurrency=1)
+        late, cancelled = await running.key(quota=quota), await running.key(quota=quota)
+        joined = Joined(running)
+        await joined.ask_for(1, admit(late), 100)
+        await joined.ask_for(2, admit(cancelled), 30_000)
+        while 1 not in joined.refused:
+            await joined.hear()
+        assert joined.refused == {1: Reason.DEADLINE_EXCEEDED}
+        await joined.leave(2)
+        async with running.replica():
+            await joined.ask((3, admit(late)), (4, admit(cancelled)))
+            while joined.recorded != {3, 4}:
+                await joined.hear()
+        # The clock stands: what the first two had reserved has not come back with time.
+        assert all(joined.admitted[number].quota.remaining_tokens == 0 for number in (3, 4))
+        assert running.log.reasons == [Reason.UNSPECIFIED] * 2
         joined.close()
