@@ -69,7 +69,7 @@ $(UV):
 	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/.installed: requirements/dev.txt pyproject.toml protos/pyproject.toml | $(UV)
-	@echo "install: the locked environment into .venv (about 3 GB to download on a fresh machine)"
+	@echo "install: the locked environment into .venv (3.6 GB to download on a fresh machine)"
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
 	@$(UV) pip sync --python $(BIN)/python --require-hashes requirements/dev.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable protos --editable .
