@@ -66,12 +66,13 @@ class Router:
         self._keys = CachedKeys(self._file_keys, clock)
         self._replicas = MemoryReplicaDirectory(settings, clock.monotonic_seconds())
         store = MemoryLeases(clock)
-        self._leases = Leases(store, MeteredLeases(), self._replicas, clock, settings)
+        leases = self._leases = Leases(store, MeteredLeases(), self._replicas, clock, settings)
         gauge(
             "comptoir.router.held_requests",
             unit="{request}",
             description="Requests that wait for a replica to become ready.",
-            read=lambda: self._leases.held,
+            # The meter outlives the router and keeps what it reads: not the servers too.
+            read=lambda: leases.held,
         )
         self._roster = Roster(self._replicas, settings, clock)
         signer = Ed25519Signer(seed, settings.signing_key_number)
