@@ -18,6 +18,8 @@ from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 from comptoir.router.v1 import router_pb2, router_pb2_grpc
 from comptoir.ticket.v1 import ticket_pb2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from grpc_status import rpc_status
 
 from tests.system.event_log import every_record
 from tests.system.stack_process import Stack
@@ -143,7 +145,24 @@ def _refusal(stack: Stack, ticket: ticket_pb2.SignedTicket) -> str:
     failure: Any = caught.value
     assert CANARY not in failure.details() + failure.debug_error_string()
     detail = error_reason_pb2.ErrorDetail.FromString(dict(failure.trailing_metadata())["comptoir-error-bin"])
+    told_to_strangers = rpc_status.from_call(failure)
+    assert f"ERROR_REASON_{told_to_strangers.message}" == error_reason_pb2.ErrorReason.Name(detail.reason)
+    assert CANARY not in str(told_to_strangers)
     return error_reason_pb2.ErrorReason.Name(detail.reason).removeprefix("ERROR_REASON_")
+
+
+@pytest.mark.parametrize(
+    ("process", "service"),
+    [
+        ("router", "comptoir.router.v1.RouterService"),
+        ("generator", "comptoir.generator.v1.GeneratorService"),
+    ],
+)
+def test_a_tool_without_stubs_finds_what_callers_may_call(stack: Stack, process: str, service: str) -> None:
+    with grpc.insecure_channel(stack.description["grpc"][process]) as channel:
+        schema = ProtoReflectionDescriptorDatabase(channel)
+        assert service in schema.get_services()
+        assert schema.FindFileContainingSymbol(service).package == service.rpartition(".")[0]
 
 
 def test_a_ticket_is_good_once(stack: Stack) -> None:
