@@ -137,8 +137,6 @@ def _emitter(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
     return {
         "listen": {"address": f"unix:{paths.emitter_socket}"},
         "spool_folder": str(paths.spool),
-        # A frame is an insert, which costs the one machine's store the same for one event as for many.
-        "frame_linger_seconds": 1.0,
         "kafka": {"bootstrap": addresses.kafka},
         "pseudonym_epoch": 1,
         "pseudonym_secret_file": str(paths.secrets / "pseudonym-epoch-1"),

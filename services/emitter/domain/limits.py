@@ -52,7 +52,11 @@ class SpoolFile(BaseModel):
         description="events of a full frame, which is sealed at once",
     )
     frame_linger_seconds: float = Field(
-        default=0.2, gt=0, le=60, description="age of its oldest event at which a smaller frame is sealed"
+        default=1.0,
+        gt=0,
+        le=60,
+        description="age of its oldest event at which a smaller frame is sealed; a frame is one insert, "
+        "which costs the store the same for one event as for many",
     )
 
     @property
