@@ -69,5 +69,5 @@ def test_what_is_unsafe_or_unknown_is_refused_by_name(tmp_path: Path, wrong: dic
 
 
 def test_every_field_says_what_it_is_for() -> None:
-    own = set(RouterSettings.model_fields) - {"region", "catalog", "telemetry", "log_level"}
-    assert all(RouterSettings.model_fields[name].description for name in own)
+    named_here = set(RouterSettings.model_fields) - {"region", "catalog", "telemetry", "log_level"}
+    assert all(RouterSettings.model_fields[name].description for name in named_here)
