@@ -43,8 +43,8 @@ def generate(target: Path) -> None:
 def without_rules_import(compiled: bytes) -> bytes:
     """Compiled schemas that state their rules and do not import what defines them.
 
-    The options stay in the descriptors as they are, where protovalidate reads them. So whoever only
-    calls Comptoir loads no `buf.validate`, and may load one of another version.
+    The options stay in the descriptors as they are, where protovalidate reads them. So a process that
+    only calls Comptoir loads no `buf.validate`, and may load one of another version.
     """
     schemas_in = FileDescriptorSet.FromString(compiled)
     kept = [file for file in schemas_in.file if file.name != RULES]

@@ -86,7 +86,7 @@ def started_within(frame: Frame) -> tuple[int, int]:
 def without(frame: Frame, stored: AbstractSet[EventKey]) -> Frame | None:
     """The frame of those events that are not `stored`, the frame itself if none is, None if all are.
 
-    Its token follows from what it holds: whoever leaves out the same events makes the same one.
+    Its token follows from what it holds: leaving out the same events again makes the same one.
     """
     left = [event for event in _events(frame) if _key(event) not in stored]
     if len(left) == frame.count:

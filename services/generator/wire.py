@@ -235,7 +235,7 @@ def router_load_from(report: LoadReport) -> replica_pb2.Load:
 
 
 def load_response_from(report: LoadReport) -> generator_pb2.GetLoadResponse:
-    """Returns what anybody who asks is told of the load."""
+    """Returns the load as `GetLoad` tells it."""
     return generator_pb2.GetLoadResponse(
         open_streams=report.open_streams,
         unfinished_requests=report.unfinished_requests,

@@ -12,7 +12,7 @@ _SHORTEN: Final = "Please reduce the length of the messages."
 class Reason(IntEnum):
     """Why; numbers and names are those of `comptoir.error.v1.ErrorReason`, which documents each.
 
-    A number is never used twice. Whatever else is said of a reason is derived from its row.
+    A number is never used twice. Everything else that is said of a reason is derived from its row.
     """
 
     _value_: int

@@ -143,7 +143,7 @@ class GuardedListen(GrpcListen):
     """Where services listen that only other processes of Comptoir and operators may call.
 
     A unix socket is its owner's. Over TCP they need `tls` and `callers`, or, on loopback, the statement
-    that everybody on the machine may call.
+    that every process of the machine may call.
     """
 
     is_open_to_this_machine: bool = Field(

@@ -2,7 +2,7 @@
 
 Two kinds of refusal may pass: the emitter takes nothing now, or it does not take this very event, because its
 clock, program or region is not that of the event's producer. The first stops all, the second must not: such
-events are held aside and tried again among themselves, while everybody else's go on.
+events are held aside and tried again among themselves, while all others go on.
 """
 
 import asyncio

@@ -44,7 +44,7 @@ class JoinedRecords:
         return self._given.popleft() if self._given else None
 
     def incoming(self, message: emitter_pb2.RecordManyResponse) -> None:
-        """Tells whoever waits for a batch what became of it."""
+        """Ends the wait of `record` for a batch with what became of it."""
         answer = self._open.get(message.call_number)
         if answer is None or answer.done():
             return

@@ -41,7 +41,7 @@ class LocalClickHouseSettings(ProcessSettings, FrontLimits):
         except ValueError:
             is_loopback = False
         if not is_loopback:
-            raise ValueError("must be a loopback address and a port: everybody who connects may read")
+            raise ValueError("must be a loopback address and a port: every process that connects may read")
         return listen
 
     @field_validator("writer_user")

@@ -111,7 +111,7 @@ class DataPaths:
             folder.mkdir(parents=True, exist_ok=True, mode=_OWNER_ONLY)
             folder.chmod(_OWNER_ONLY)
         self.sockets.mkdir(parents=True, exist_ok=True, mode=_OWNER_ONLY)
-        # The system's folder is everybody's: somebody else may have made ours first, or made it a link.
+        # Every user may write to the system's folder: another may have made ours first, or made it a link.
         if self.sockets.is_symlink() or self.sockets.stat().st_uid != os.getuid():
-            raise StackError(f"{self.sockets} belongs to somebody else; choose a shorter --data-dir.")
+            raise StackError(f"{self.sockets} belongs to another user; choose a shorter --data-dir.")
         self.sockets.chmod(_OWNER_ONLY)

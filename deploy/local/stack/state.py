@@ -11,7 +11,7 @@ from deploy.local.stack.paths import DataPaths
 from deploy.local.stack.private_files import replace_private
 from services.runtime import file_lock
 
-# `comptoir status` holds the lock for an instant, to see whether anybody else does.
+# `comptoir status` holds the lock for an instant, to see whether a supervisor does.
 _LOCK_SECONDS: Final = 0.25
 
 

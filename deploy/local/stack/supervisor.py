@@ -55,7 +55,7 @@ class Supervisor:
             everything.cancel()
         for task in done - {everything}:
             task.result()
-        # Only now: during the start, whoever is slowest holds up all the others.
+        # Only now: during the start, all processes wait for the slowest.
         self._is_started = True
         for child in self.children:
             child.yield_to_others()

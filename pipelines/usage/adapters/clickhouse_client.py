@@ -11,8 +11,8 @@ from pipelines.usage.domain.errors import BadFrameError, Fault, UnavailableError
 from pipelines.usage.settings import ClickHouseSettings
 
 # The codes by which ClickHouse says that it does not take these events. They passed every check of this
-# build, so the table is another build's, or somebody's: the frame waits until that is mended. Whatever is not
-# listed, a wrong password included, is about the whole store.
+# build, so the table is another build's, or was changed by hand: the frame waits until that is mended. What
+# is not listed, a wrong password included, is about the whole store.
 REFUSED_CODES = frozenset(
     {
         8,  # THERE_IS_NO_COLUMN

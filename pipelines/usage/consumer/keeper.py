@@ -33,7 +33,7 @@ class Ports:
 
 
 class Keeper:
-    """Stores frames or buries them; what is whole and cannot be stored now, it leaves to its caller."""
+    """Stores frames, or makes dead letters of them; what waits for a clock or a version is its caller's."""
 
     def __init__(self, ports: Ports, rules: Rules, terms: StoreTerms, clocks: Clocks) -> None:
         self._ports = ports

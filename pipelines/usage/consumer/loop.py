@@ -1,4 +1,4 @@
-"""The loop: poll, decode, insert, commit; an offset moves only after its frame is stored or buried."""
+"""The loop: poll, decode, insert, commit; an offset moves only after its frame is stored or a dead letter."""
 
 import asyncio
 import contextlib
@@ -214,7 +214,7 @@ class UsageConsumer:
         try:
             await asyncio.wait_for(self._settled.wait(), self._rules.release_seconds)
         except TimeoutError:
-            # Whoever owns the partition next inserts the frame again, and the store drops one of the two.
+            # The member that gets the partition inserts the frame again, and the store drops one of the two.
             _log.warning("rebalance_left_an_insert_in_flight")
         await self._commit()
         self._forget()

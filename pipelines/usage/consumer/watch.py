@@ -1,4 +1,4 @@
-"""Measures on a timer how far the store is behind the log, whatever the loop does, and tells everybody."""
+"""Measures on a timer how far the store is behind the log, and tells store, metrics and readiness."""
 
 import asyncio
 import contextlib
@@ -118,8 +118,8 @@ class Watch:
 
     def _now(self) -> int:
         clock = self._ports.clock
-        own, seconds = clock.wall_microseconds(), clock.monotonic_seconds()
-        return self._standing.clocks.moment(own, monotonic_seconds=seconds).middle
+        wall, seconds = clock.wall_microseconds(), clock.monotonic_seconds()
+        return self._standing.clocks.moment(wall, monotonic_seconds=seconds).middle
 
     def _update(self) -> None:
         standing = self._standing

@@ -12,7 +12,7 @@ _LONGEST_IN_THE_LOG = RETENTION_MIN_DAYS * DAY_MICROSECONDS
 
 
 class Stamp(NamedTuple):
-    """When a record entered the log: by the broker's clock, or by the clock of whoever sent it."""
+    """When a record entered the log: by the broker's clock, or by that of the emitter that sent it."""
 
     microseconds: int
     is_brokers: bool
@@ -26,21 +26,21 @@ class Moment:
     or later.
     """
 
-    own: int
+    pipeline: int
     store: int | None = None
     log: int | None = None
 
     @property
     def is_confirmed(self) -> bool:
         """True if the log's newest stamp is of the present by this process's clock."""
-        return self.log is not None and abs(self.own - self.log) <= EVENT_MAX_SKEW_MICROSECONDS
+        return self.log is not None and abs(self.pipeline - self.log) <= EVENT_MAX_SKEW_MICROSECONDS
 
     @property
     def middle(self) -> int:
         """The clock that is neither the earliest nor the latest of the three, where there are three."""
         if self.store is None or self.log is None:
-            return self.own if self.store is None else self.store
-        return sorted((self.own, self.store, self.log))[1]
+            return self.pipeline if self.store is None else self.store
+        return sorted((self.pipeline, self.store, self.log))[1]
 
 
 class Clocks:
@@ -60,8 +60,8 @@ class Clocks:
         if self._log_minus_monotonic is None or difference > self._log_minus_monotonic:
             self._log_minus_monotonic = difference
 
-    def moment(self, own: int, *, monotonic_seconds: float) -> Moment:
-        """The present; `own` is what this process's clock reads."""
+    def moment(self, pipeline: int, *, monotonic_seconds: float) -> Moment:
+        """The present; `pipeline` is what this process's clock reads."""
 
         def now(minus_monotonic: float | None) -> int | None:
             return (
@@ -70,7 +70,7 @@ class Clocks:
                 else round(minus_monotonic + monotonic_seconds * _MICROSECONDS)
             )
 
-        return Moment(own, now(self._store_minus_monotonic), now(self._log_minus_monotonic))
+        return Moment(pipeline, now(self._store_minus_monotonic), now(self._log_minus_monotonic))
 
 
 def judge(newest: int, stamp: Stamp | None, moment: Moment, retention_days: int) -> None:
@@ -80,24 +80,24 @@ def judge(newest: int, stamp: Stamp | None, moment: Moment, retention_days: int)
     takes them, so clocks are compared before an insert and not after it.
     """
     _compare_with_the_store(moment)
-    ahead = newest - moment.own
+    ahead = newest - moment.pipeline
     if ahead > EVENT_MAX_SKEW_MICROSECONDS:
-        is_own = (
+        is_pipeline_behind = (
             stamp is not None
             and stamp.is_brokers
-            and stamp.microseconds - moment.own > EVENT_MAX_SKEW_MICROSECONDS
+            and stamp.microseconds - moment.pipeline > EVENT_MAX_SKEW_MICROSECONDS
         )
-        fault = Fault.CLOCK_BEHIND if is_own else Fault.STARTED_IN_THE_FUTURE
+        fault = Fault.CLOCK_BEHIND if is_pipeline_behind else Fault.STARTED_IN_THE_FUTURE
         raise BadFrameError(fault, offset_seconds=ahead // _MICROSECONDS)
     expires = expires_at_microseconds(newest, retention_days)
-    if expires > max(moment.own, moment.store or 0):
+    if expires > max(moment.pipeline, moment.store or 0):
         # A frame with one living event is stored whole: its expired rows are hidden at once, dropped soon.
         return
-    age = moment.own - newest
+    age = moment.pipeline - newest
     if not moment.is_confirmed:
         raise BadFrameError(Fault.CLOCK_AHEAD, offset_seconds=age // _MICROSECONDS)
     is_waiting_too_long = (
-        stamp is None or moment.own - stamp.microseconds > RETENTION_MIN_DAYS * DAY_MICROSECONDS
+        stamp is None or moment.pipeline - stamp.microseconds > RETENTION_MIN_DAYS * DAY_MICROSECONDS
     )
     if is_waiting_too_long or (stamp is not None and expires <= stamp.microseconds):
         # No log keeps records that long, or they were too old when they entered it: a producer's clock.
@@ -108,12 +108,14 @@ def judge(newest: int, stamp: Stamp | None, moment: Moment, retention_days: int)
 def _compare_with_the_store(moment: Moment) -> None:
     if moment.store is None:
         return
-    difference = moment.own - moment.store
+    difference = moment.pipeline - moment.store
     if abs(difference) <= EVENT_MAX_SKEW_MICROSECONDS:
         return
     offset_seconds = abs(difference) // _MICROSECONDS
-    is_own_nearer = moment.log is not None and abs(moment.own - moment.log) < abs(moment.store - moment.log)
-    if is_own_nearer:
+    is_pipeline_nearer = moment.log is not None and abs(moment.pipeline - moment.log) < abs(
+        moment.store - moment.log
+    )
+    if is_pipeline_nearer:
         raise BadFrameError(Fault.STORE_CLOCK_WRONG, offset_seconds=offset_seconds)
     raise BadFrameError(
         Fault.CLOCK_BEHIND if difference < 0 else Fault.CLOCK_AHEAD, offset_seconds=offset_seconds

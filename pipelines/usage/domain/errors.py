@@ -37,7 +37,7 @@ class Fault(IntEnum):
         return self in _CORRUPT
 
 
-# What is whole and cannot be stored now is somebody's wrong clock, another version or a wrong setting, and
+# What is whole and cannot be stored now is a wrong clock, another version or a wrong setting, and
 # its events were acknowledged: it waits in the log. EXPIRED is only said by clocks that confirm one another.
 _CORRUPT = frozenset(
     {

@@ -148,7 +148,7 @@ class EventStore(Protocol):
         ...
 
     async def note_progress(self, progress: Sequence[KindProgress]) -> None:
-        """Keeps how far each kind is behind, for whoever reads the store.
+        """Keeps how far each kind is behind, for readers of the store.
 
         UnavailableError if the store does not: its tables may not be there yet.
         """

@@ -98,7 +98,7 @@ class AdmissionCall:
         loop = asyncio.get_running_loop()
         self._admitted: asyncio.Future[router_pb2.AdmitResponse] = loop.create_future()
         self._recorded: asyncio.Future[None] = loop.create_future()
-        # Whoever went away asks for neither; asyncio would log their fate.
+        # A request that was cancelled awaits neither, and asyncio logs an exception that is never retrieved.
         self._admitted.add_done_callback(_retrieve)
         self._recorded.add_done_callback(_retrieve)
 

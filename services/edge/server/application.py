@@ -89,7 +89,7 @@ class Application:
     def _report(self, exchange: Exchange) -> None:
         event = exchange.event
         if event.endpoint is Endpoint.OTHER:
-            # Probes of health, and paths that anybody may make up.
+            # Probes of health, and paths that callers make up.
             return
         event.ended_seconds = self._clock.monotonic_seconds()
         self._usage.report(event)

@@ -9,8 +9,8 @@ class IdSpan:
 
     `passed_seconds` is how much of it was over at `seen_at_seconds`, a moment of the process's monotonic
     clock: the wall clock jumps, and two jumps within a minute would forget every id. The next span begins
-    with the first new event after the window, so an outage, however long, ages no id: whoever repeats a
-    call afterwards has a whole window to do it.
+    with the first new event after the window, so an outage, however long, ages no id: a producer that
+    repeats a call afterwards has a whole window to do it.
     """
 
     number: int

@@ -1,7 +1,7 @@
 """Pseudonyms: what stands in stored events for the numbers of tenants and API keys.
 
-A pseudonym is the first half of HMAC-SHA256 under the epoch's secret. Whoever holds the secret can compute
-it again, so it is personal data until the secret is destroyed; it is never called anonymous.
+A pseudonym is the first half of HMAC-SHA256 under the epoch's secret. Who holds the secret can compute it
+again, so it is personal data until the secret is destroyed; it is never called anonymous.
 """
 
 import functools

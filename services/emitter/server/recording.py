@@ -130,7 +130,7 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
         await self._tell_health()
 
     async def _tell_health(self, *, is_keeping: bool | None = None) -> None:
-        """Tells what changed: whether anybody agrees with the emitter, and whether its spool takes events."""
+        """Tells what changed: whether producers agree with the emitter, whether its spool takes events."""
         before = (self._is_agreed, self._is_keeping)
         self._is_agreed = self._agreement.is_well
         self._is_keeping = self._is_keeping if is_keeping is None else is_keeping

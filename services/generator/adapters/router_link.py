@@ -32,8 +32,8 @@ _FIRST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 2.0
 # A refusal that lasts is said again this often.
 _REMIND_SECONDS: Final = 30.0
-# What no other try mends by itself: somebody has to change something. Where there is no such route, the
-# address is not that of the router's listener for replicas.
+# What no other try mends: an operator has to change a setting or a certificate. Where there is no such
+# route, the address is not that of the router's listener for replicas.
 _REFUSALS: Final = (
     Reason.ALREADY_EXISTS,
     Reason.CALLER_NOT_ALLOWED,

@@ -10,8 +10,8 @@ from services.generator.domain.ports import Engine, EngineFailedError, EngineReq
 async def answer(engine: Engine, request: EngineRequest, take: Callable[[Delta], None]) -> EngineFinish:
     """Returns how the engine ended the request; `take` got each delta in the turn of the step that made it.
 
-    Raises what the engine says of a failure, and what `take` raises. Whoever gets no finish, or is cancelled,
-    aborts the request: the engine may still hold it.
+    Raises what the engine says of a failure, and what `take` raises. A caller that gets no finish, or is
+    cancelled, aborts the request: the engine may still hold it.
     """
     ended: asyncio.Future[EngineFinish] = asyncio.get_running_loop().create_future()
     # A failure may come while nobody waits any more; asyncio must not report it with its arguments.

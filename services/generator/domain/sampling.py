@@ -40,7 +40,7 @@ class TokenLimits:
 
 
 def check_size(text_bytes: int, max_bytes_per_token: int, limits: TokenLimits) -> None:
-    """Raises CONTEXT_TOO_LONG for a text that cannot fit, before anybody tokenizes it."""
+    """Raises CONTEXT_TOO_LONG for a text that cannot fit, before it is tokenized."""
     if text_bytes > limits.context_tokens * max_bytes_per_token:
         raise _too_long(-(-text_bytes // max_bytes_per_token), limits)
 

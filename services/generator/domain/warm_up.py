@@ -1,4 +1,4 @@
-"""The first generation of a process, before anybody is told that it is ready."""
+"""The first generation of a process, before it registers and says that it is ready."""
 
 from typing import Final
 

@@ -23,7 +23,7 @@ class Size:
 def size_of(model: Model, prompt_tokens_upper_bound: int, max_output_tokens: int) -> Size:
     """Returns the size of a request; CONTEXT_TOO_LONG only if no token of an answer can fit.
 
-    An output that is too large is cut to what fits, whoever asks for it. The bound is in bytes for
+    An output that is too large is cut to what fits, over HTTP and gRPC alike. The bound is in bytes for
     byte-level tokenizers, so a prompt that seems too long may still fit: the generator, which
     tokenizes it, has the last word.
     """

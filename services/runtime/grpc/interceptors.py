@@ -18,7 +18,7 @@ from services.runtime.grpc.status import STATUS, trailing_metadata
 from services.runtime.logs import get_logger
 
 REQUEST_ID_KEY: Final = "x-request-id"
-# Anybody may ask these: the answers are an enum and numbers.
+# Every caller may ask these: the answers are an enum and numbers.
 _STATE: Final = ("grpc.health.", "comptoir.readiness.")
 
 _log = get_logger(__name__)

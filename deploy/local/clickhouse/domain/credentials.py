@@ -1,4 +1,4 @@
-"""Who asks: the writer, who knows a password, or a reader, who is everybody else on this machine."""
+"""Who asks: the writer, who knows a password, or a reader, any other process on this machine."""
 
 import base64
 import binascii
@@ -43,7 +43,7 @@ def credentials_of(headers: Mapping[str, str], query: Mapping[str, str]) -> Cred
 
 
 def is_writer(given: Credentials, writer: Writer) -> bool:
-    """Returns True for the writer, False for a reader; raises StoreError 516 for anybody else."""
+    """Returns True for the writer, False for a reader; raises StoreError 516 for a name that is neither."""
     has_name = hmac.compare_digest(given.user.encode(), writer.name.encode())
     has_password = hmac.compare_digest(given.password.encode(), writer.password.encode())
     if has_name and has_password:

@@ -1,7 +1,7 @@
 """What the engine can be asked to name, from its own lists, and which of it a statement may name.
 
 Everything is allowed by a list of ours and refused otherwise, so a function, a table function or an engine of
-a later version of the engine stays out until somebody has looked at it.
+a later version of the engine stays out until it is put on a list.
 """
 
 from collections.abc import Iterable, Mapping

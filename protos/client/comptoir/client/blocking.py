@@ -141,7 +141,7 @@ class Generation(GenerationState):
             self._order.begin()
             self._progress = Progress(self._admit())
             if self._is_closed:
-                # It was admitted all the same, and whoever closed it did not see the lease.
+                # It was admitted all the same, and `close` did not see the lease.
                 self._connections.release(self._progress.admitted, self._order)
                 raise errors.cancelled()
         return self._progress

@@ -195,7 +195,7 @@ class SpoolStore:
         )
 
     def _taken_at(self, kind: Kind, sequence: int) -> int:
-        """When an event was taken; 0 if its row is spoilt, which whoever seals or sends it will find."""
+        """When an event was taken; 0 if its row is spoilt, which sealing or sending it will find."""
         row = self._connection.execute(
             "SELECT record FROM journal WHERE kind = ? AND sequence = ?", (kind, sequence)
         ).fetchone()

@@ -1,4 +1,4 @@
-"""vLLM's numbers about itself: stored when a step ends, read whenever somebody asks."""
+"""vLLM's numbers about itself: stored when a step ends, read at any time."""
 
 from typing import Any
 

@@ -53,5 +53,5 @@ def test_a_long_path_has_its_socket_elsewhere(tmp_path: Path, monkeypatch: pytes
 def test_a_socket_folder_of_somebody_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = DataPaths(tmp_path / "data")
     monkeypatch.setattr("os.getuid", lambda: os.geteuid() + 1)
-    with pytest.raises(StackError, match="somebody else"):
+    with pytest.raises(StackError, match="another user"):
         paths.create()

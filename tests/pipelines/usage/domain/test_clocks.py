@@ -26,13 +26,13 @@ def fault(
     newest: int,
     stamp: Stamp | None,
     *,
-    own: int = NOW,
+    pipeline: int = NOW,
     store: int | None = NOW,
     log: int | None = NOW,
     retention_days: int = 30,
 ) -> Fault | None:
     try:
-        judge(newest, stamp, Moment(own, store, log), retention_days)
+        judge(newest, stamp, Moment(pipeline, store, log), retention_days)
     except BadFrameError as bad:
         return bad.fault
     return None
@@ -44,22 +44,22 @@ def test_an_event_of_now_by_clocks_that_agree_is_stored() -> None:
 
 @pytest.mark.parametrize("offset", [-HOUR, HOUR])
 def test_clocks_may_differ_by_an_hour(offset: int) -> None:
-    assert fault(NOW, brokers(NOW), own=NOW + offset) is None
+    assert fault(NOW, brokers(NOW), pipeline=NOW + offset) is None
     assert fault(NOW + HOUR, brokers(NOW)) is None
 
 
 @pytest.mark.parametrize("store", [NOW, None])
 def test_my_clock_a_day_slow_is_named(store: int | None) -> None:
-    assert fault(NOW, brokers(NOW), own=NOW - DAY, store=store) is Fault.CLOCK_BEHIND
+    assert fault(NOW, brokers(NOW), pipeline=NOW - DAY, store=store) is Fault.CLOCK_BEHIND
 
 
 def test_my_clock_and_the_stores_both_a_day_slow_are_told_from_the_brokers() -> None:
-    assert fault(NOW, brokers(NOW), own=NOW - DAY, store=NOW - DAY) is Fault.CLOCK_BEHIND
+    assert fault(NOW, brokers(NOW), pipeline=NOW - DAY, store=NOW - DAY) is Fault.CLOCK_BEHIND
 
 
 @pytest.mark.parametrize("store", [NOW, None, NOW + 40 * DAY])
 def test_my_clock_40_days_fast_is_named_and_nothing_has_expired(store: int | None) -> None:
-    assert fault(NOW, brokers(NOW), own=NOW + 40 * DAY, store=store) is Fault.CLOCK_AHEAD
+    assert fault(NOW, brokers(NOW), pipeline=NOW + 40 * DAY, store=store) is Fault.CLOCK_AHEAD
 
 
 def test_a_store_whose_clock_is_fast_gets_no_rows_because_it_would_drop_them() -> None:
@@ -69,7 +69,7 @@ def test_a_store_whose_clock_is_fast_gets_no_rows_because_it_would_drop_them() -
 def test_after_an_outage_of_hours_the_store_is_still_told_from_my_clock() -> None:
     old = NOW - 5 * HOUR
     assert fault(old, brokers(old), store=NOW + 40 * DAY, log=old) is Fault.STORE_CLOCK_WRONG
-    assert fault(old, brokers(old), own=NOW + 40 * DAY, log=old) is Fault.CLOCK_AHEAD
+    assert fault(old, brokers(old), pipeline=NOW + 40 * DAY, log=old) is Fault.CLOCK_AHEAD
 
 
 def test_a_brokers_clock_that_is_wrong_alone_stops_nothing() -> None:
@@ -104,14 +104,14 @@ OFFSETS = st.integers(min_value=-400 * DAY, max_value=400 * DAY)
 
 @given(OFFSETS, st.one_of(st.none(), OFFSETS), st.booleans(), st.integers(7, 30))
 def test_an_event_of_today_is_never_given_up_whatever_the_clocks_say(
-    own: int, store: int | None, is_brokers: bool, days: int
+    pipeline: int, store: int | None, is_brokers: bool, days: int
 ) -> None:
     stores = None if store is None else NOW + store
-    found = fault(NOW, Stamp(NOW, is_brokers), own=NOW + own, store=stores, retention_days=days)
+    found = fault(NOW, Stamp(NOW, is_brokers), pipeline=NOW + pipeline, store=stores, retention_days=days)
     assert found is None or not found.is_corrupt
     if found is None:
         # What is stored is not dropped at once: neither clock is past its retention.
-        assert expires_at_microseconds(NOW, days) > max(NOW + own, stores or NOW)
+        assert expires_at_microseconds(NOW, days) > max(NOW + pipeline, stores or NOW)
 
 
 @given(OFFSETS)
