@@ -52,7 +52,7 @@ TEXT_SUFFIXES = {
 
 def tracked(*patterns: str) -> list[Path]:
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--", *patterns],  # noqa: S607 - the git of whoever tests
+        ["git", "ls-files", "-z", "--", *patterns],  # noqa: S607 - the git on the PATH
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

@@ -1,4 +1,4 @@
-"""On another machine both sides show certificates: whoever has none is told that nobody can be reached."""
+"""On another machine both sides show certificates: a side without one is told that nobody answers."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

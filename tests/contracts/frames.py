@@ -1,4 +1,4 @@
-"""Builds `frames.json`: one frame of every kind, bytes and meaning, for whoever writes or reads frames.
+"""Builds `frames.json`: one frame of every kind, bytes and meaning, for writers and readers of frames.
 
 `python -m tests.contracts.frames` writes the file again; a test says when it is out of date.
 """

@@ -137,7 +137,7 @@ class CountedTransitions(Counter[str]):
 
 
 class PlainSigner:
-    """A signer whose tickets anybody can read; it keeps the claims."""
+    """A signer whose tickets are plain text; it keeps the claims."""
 
     def __init__(self) -> None:
         self.signed: list[TicketClaims] = []

@@ -101,7 +101,7 @@ class ServingProcesses:
         return await self.router.Admit(request, timeout=10)
 
     async def release(self, admitted: router_pb2.AdmitResponse) -> bool:
-        """What the router answers to whoever gives the lease back."""
+        """What the router answers to a caller that gives the lease back."""
         lease = {"lease_id_high": admitted.lease_id_high, "lease_id_low": admitted.lease_id_low}
         return (await self.router.Release(router_pb2.ReleaseRequest(**lease), timeout=10)).is_released
 

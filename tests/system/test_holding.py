@@ -17,7 +17,7 @@ pytestmark = pytest.mark.system
 
 REQUESTS: Final = 24
 MESSAGES: Any = [{"role": "user", "content": "Écris un bref compte rendu."}]
-# No text for a second and a half: whoever is killed before that had given none.
+# No text for a second and a half: a replica that is killed before that gave none.
 SLOW: Final = {"simulated": {"ttft_seconds": 1.5, "answer_tokens": 8, "itl_seconds": 0.01}}
 
 

@@ -1,4 +1,4 @@
-"""Router and replicas in one process, over real gRPC: what is used is charged, whoever releases what.
+"""Router and replicas in one process, over real gRPC: what is used is charged, whatever is released.
 
 The clock stands still, so no quota comes back with time and the sums are exact.
 """

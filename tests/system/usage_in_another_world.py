@@ -12,7 +12,7 @@ from services.kernel.clock import SystemClock
 
 
 class ClockThatIsOff(SystemClock):
-    """The machine's clock as somebody set it."""
+    """The machine's clock, set wrong."""
 
     offset_microseconds = 0
 

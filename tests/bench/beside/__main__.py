@@ -123,7 +123,7 @@ def _loads(options: Options, model: models.BenchModel) -> list[Load]:
 
 def _machine() -> dict[str, Any]:
     commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],  # noqa: S607 - the git of whoever measures
+        ["git", "describe", "--always", "--dirty"],  # noqa: S607 - the git on the PATH
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

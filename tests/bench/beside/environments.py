@@ -55,7 +55,7 @@ def throw_away_environment(
 
 
 def run_pip(python: Path, command: str, *arguments: str) -> None:
-    """Runs pip with the settings of whoever called; BenchError with its last line where it fails."""
+    """Runs pip with the settings of its caller; BenchError with its last line where it fails."""
     done = _run([str(python), "-m", "pip", command, "--quiet", *arguments])
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]

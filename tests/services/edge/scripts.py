@@ -13,7 +13,7 @@ from services.kernel.quota import QuotaState
 
 GOOD_KEY = make_key("eu-fr", bytes(range(16)))
 LEASE = Identity(7, 9)
-# A step of a scripted answer: text, a failure, or a wait until somebody sets the event.
+# A step of a scripted answer: text, a failure, or a wait until the test sets the event.
 Step = str | ComptoirError | asyncio.Event
 
 

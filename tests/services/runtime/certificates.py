@@ -1,4 +1,4 @@
-"""Certificates made on the fly: one authority, and whoever it vouches for."""
+"""Certificates made on the fly: one authority, and the names that it signs."""
 
 import ipaddress
 from datetime import UTC, datetime, timedelta

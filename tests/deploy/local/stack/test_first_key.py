@@ -1,4 +1,4 @@
-"""The first key: made once, for a tenant that may be there already, and kept before anybody is told."""
+"""The first key: made once, for a tenant that may be there already, and kept before it is shown."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Addresses: neighbouring ports of loopback, unless somebody else's parts are named."""
+"""Addresses: neighbouring ports of loopback, unless parts elsewhere are named."""
 
 from deploy.local.stack.options import DEFAULT_MODEL, METERED, PORTS, Addresses
 

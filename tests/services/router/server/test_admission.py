@@ -85,7 +85,7 @@ async def test_a_released_lease_frees_its_place_once_its_ticket_is_dead(running:
         assert (await running.router.Release(release(first))).is_released
         assert not (await running.router.Release(release(first))).is_released
         assert (await refused(running.router.Admit(admit(api_key)))).reason is Reason.CONCURRENCY_EXHAUSTED
-        # Whoever uses the ticket after all finds its place reserved, and cannot release it any more.
+        # A caller that uses the ticket after all finds its place reserved, and cannot release it any more.
         await replica.say(acceptances=[acceptance(first)])
         assert not (await running.router.Release(release(first))).is_released
         await replica.say(settlements=[settlement(first)])

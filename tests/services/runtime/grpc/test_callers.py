@@ -41,7 +41,7 @@ async def _report(requests: Any, _context: Any) -> AsyncIterator[replica_pb2.Rep
 
 
 class World:
-    """A server with lists over TLS, and whoever calls it."""
+    """A server with lists over TLS, and its callers."""
 
     def __init__(self, folder: Path) -> None:
         self.authority = Authority(folder / "authority")

@@ -1,4 +1,4 @@
-"""Health is told to whoever asks or watches, and no watcher holds anything up."""
+"""Health is told to all that ask or watch, and no watcher holds anything up."""
 
 import asyncio
 from typing import Any

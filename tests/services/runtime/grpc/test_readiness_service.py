@@ -1,4 +1,4 @@
-"""Whoever supervises a process can ask it why it is not ready, and since when."""
+"""A supervisor can ask a process why it is not ready, and since when."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The operations port: metrics for whoever may ask, and nothing that a caller can hold or read back."""
+"""The operations port: metrics for every caller, and nothing that a caller can hold or read back."""
 
 import socket
 import ssl

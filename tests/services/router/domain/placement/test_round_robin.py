@@ -1,4 +1,4 @@
-"""One after the other, whatever they do, and whoever comes or goes."""
+"""One after the other, whatever they do, and whichever comes or goes."""
 
 from collections import Counter
 
