@@ -56,7 +56,7 @@ class Keeper:
         except BadFrameError as bad:
             if not (bad.fault.is_corrupt or self._rules.is_given_up(record)):
                 raise
-            await self._bury(record, bad)
+            await self._make_dead_letter(record, bad)
         else:
             self.breaker.good()
 
@@ -105,7 +105,7 @@ class Keeper:
             return frame
         return without(frame, await store.stored_of(frame))
 
-    async def _bury(self, record: Record, bad: BadFrameError) -> None:
+    async def _make_dead_letter(self, record: Record, bad: BadFrameError) -> None:
         letter = DeadLetter.of(record, bad.fault, bad.store_code)
         # The log has the letter first: it is the record that stays if the store's copy is lost.
         await self._ports.dead_letters.put(letter)
