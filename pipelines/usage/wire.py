@@ -22,8 +22,14 @@ from services.contract.frame import Frame
 from services.kernel.reasons import Reason
 from services.runtime.event_messages import EVENT_TYPES, FRAME_TYPES
 
-_ALWAYS_CHECKED = ("producer_id", "producer_sequence", "schema_version", "region", "started_at_microseconds")
-_SCALARS = {
+_ALWAYS_CHECKED: Final = (
+    "producer_id",
+    "producer_sequence",
+    "schema_version",
+    "region",
+    "started_at_microseconds",
+)
+_SCALARS: Final = {
     FieldDescriptor.TYPE_FIXED64: "fixed64",
     FieldDescriptor.TYPE_UINT64: "uint64",
     FieldDescriptor.TYPE_UINT32: "uint32",
@@ -35,7 +41,7 @@ _SCALARS = {
 # What 0 of an enum means in the store; `none` where it is not listed.
 _NAMES_OF_0: Final = {"Endpoint": "other"}
 # How numbers are written: a field of a newer schema is one of these, since no event holds anything else.
-_NUMBERS = frozenset({0, 1, 5})
+_NUMBERS: Final = frozenset({0, 1, 5})
 
 
 def field_names(kind: Kind) -> tuple[str, ...]:
@@ -136,7 +142,9 @@ def _bounds(event: Descriptor) -> Mapping[str, Bounds]:
 
 
 # The rules that the schema itself states, read once.
-BOUNDS: Mapping[Kind, Mapping[str, Bounds]] = {kind: _bounds(EVENT_TYPES[kind].DESCRIPTOR) for kind in Kind}
+BOUNDS: Final[Mapping[Kind, Mapping[str, Bounds]]] = {
+    kind: _bounds(EVENT_TYPES[kind].DESCRIPTOR) for kind in Kind
+}
 
 
 def columns_of(kind: Kind) -> Mapping[str, str]:

@@ -16,10 +16,10 @@ from services.runtime.event_messages import EVENT_TYPES, by_kind
 from services.runtime.grpc.interceptors import validate
 
 # What the emitter sets itself; a producer that sets one is confused, or smuggles bits past the pseudonyms.
-_RESERVED = ("producer_id", "producer_sequence", "tenant_high", "key_high", "key_epoch")
+_RESERVED: Final = ("producer_id", "producer_sequence", "tenant_high", "key_high", "key_epoch")
 
 # The producer's id and sequence, and the tag and length before the event.
-_NUMBERING_BYTES = 9 + 11 + 4
+_NUMBERING_BYTES: Final = 9 + 11 + 4
 
 
 def _enums_of(event: Descriptor) -> Sequence[tuple[str, Collection[int]]]:

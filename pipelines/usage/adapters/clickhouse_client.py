@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
@@ -13,7 +13,7 @@ from pipelines.usage.settings import ClickHouseSettings
 # The codes by which ClickHouse says that it does not take these events. They passed every check of this
 # build, so the table is another build's, or was changed by hand: the frame waits until that is mended. What
 # is not listed, a wrong password included, is about the whole store.
-REFUSED_CODES = frozenset(
+REFUSED_CODES: Final = frozenset(
     {
         8,  # THERE_IS_NO_COLUMN
         10,  # NOT_FOUND_COLUMN_IN_BLOCK

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from importlib.resources import files
+from typing import Final
 
 from pipelines.usage.adapters.clickhouse_client import ClickHouse
 from pipelines.usage.adapters.clickhouse_tables import EventTables
@@ -14,14 +15,14 @@ from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)
 
-_WINDOWS = {
+_WINDOWS: Final = {
     "MergeTree": "non_replicated_deduplication_window = {frames}",
     # Kafka keeps frames for at most a week, so a token older than that cannot come again.
     "ReplicatedMergeTree": "replicated_deduplication_window = {frames}, "
     "replicated_deduplication_window_seconds = 604800",
 }
 
-_ENTRIES = (
+_ENTRIES: Final = (
     "SELECT entry.1 AS number, entry.2 AS name"
     " FROM (SELECT arrayJoin(arrayZip({numbers:Array(UInt32)}, {names:Array(String)})) AS entry)"
 )

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -14,8 +15,8 @@ from pipelines.usage.domain.errors import UnavailableError
 from pipelines.usage.domain.ports import Lag, Partition
 from pipelines.usage.settings import KafkaSettings
 
-_MEASURE_SECONDS = 10.0
-_STAMP_MILLISECONDS = 2_000
+_MEASURE_SECONDS: Final = 10.0
+_STAMP_MILLISECONDS: Final = 2_000
 
 
 class KafkaLag:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
@@ -12,12 +12,12 @@ from pipelines.usage.domain.errors import NotOwnerError, UnavailableError
 from pipelines.usage.domain.ports import Partition, Record
 from pipelines.usage.settings import KafkaSettings
 
-_POLL_MILLISECONDS = 250
-_COMMIT_SECONDS = 10.0
+_POLL_MILLISECONDS: Final = 250
+_COMMIT_SECONDS: Final = 10.0
 # A store that is down for hours must not cost the membership, so only a stuck loop does.
-_MAX_POLL_INTERVAL_MILLISECONDS = 3_600_000
-_METADATA_MILLISECONDS = 10_000
-_BROKERS_TIME = 1  # Kafka's number for LogAppendTime
+_MAX_POLL_INTERVAL_MILLISECONDS: Final = 3_600_000
+_METADATA_MILLISECONDS: Final = 10_000
+_BROKERS_TIME: Final = 1  # Kafka's number for LogAppendTime
 
 
 class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]  # the library is untyped

@@ -5,6 +5,7 @@ import contextlib
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
 
 from pipelines.usage.consumer.keeper import Keeper, Ports
 from pipelines.usage.consumer.standing import Standing
@@ -18,7 +19,7 @@ from services.runtime.logs import get_logger
 _log = get_logger(__name__)
 
 # While it waits, the consumer looks this often whether it should stop.
-_IDLE_SECONDS = 0.5
+_IDLE_SECONDS: Final = 0.5
 
 
 class UsageConsumer:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Final
 
 from pipelines.usage.domain.clocks import Clocks
 from pipelines.usage.domain.errors import Fault, UnavailableError
@@ -77,6 +78,6 @@ class Standing:
 
 
 # A pause is told by the name of its fault.
-_REASONS: Mapping[Fault, Unready] = {
+_REASONS: Final[Mapping[Fault, Unready]] = {
     fault: Unready[fault.name] for fault in Fault if fault.name in Unready.__members__
 }

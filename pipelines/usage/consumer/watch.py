@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pipelines.usage.consumer.keeper import Ports
 from pipelines.usage.consumer.standing import Standing
@@ -18,8 +18,8 @@ from services.runtime.parts import first_of
 
 _log = get_logger(__name__)
 
-_MICROSECONDS = 1_000_000
-_STORE_SECONDS = 10.0
+_MICROSECONDS: Final = 1_000_000
+_STORE_SECONDS: Final = 10.0
 
 Answer = TypeVar("Answer")
 

@@ -1,14 +1,14 @@
 """Whose clock is wrong: this process's, the store's, the log's or the producers', judged by one another."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from pipelines.usage.domain.errors import BadFrameError, Fault
 from pipelines.usage.domain.retention import DAY_MICROSECONDS, expires_at_microseconds
 from services.contract.events import EVENT_MAX_SKEW_MICROSECONDS, RETENTION_MIN_DAYS
 
-_MICROSECONDS = 1_000_000
-_LONGEST_IN_THE_LOG = RETENTION_MIN_DAYS * DAY_MICROSECONDS
+_MICROSECONDS: Final = 1_000_000
+_LONGEST_IN_THE_LOG: Final = RETENTION_MIN_DAYS * DAY_MICROSECONDS
 
 
 class Stamp(NamedTuple):

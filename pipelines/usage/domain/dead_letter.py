@@ -3,12 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from pipelines.usage.domain.errors import Fault
 from pipelines.usage.domain.ports import Record
 from services.contract.frame import NO_CLAIM, Claim, claimed
 
-LETTER_VERSION = 1
+LETTER_VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True)

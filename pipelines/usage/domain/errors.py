@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import IntEnum
+from typing import Final
 
 
 class Fault(IntEnum):
@@ -39,7 +40,7 @@ class Fault(IntEnum):
 
 # What is whole and cannot be stored now is a wrong clock, another version or a wrong setting, and
 # its events were acknowledged: it waits in the log. EXPIRED is only said by clocks that confirm one another.
-_CORRUPT = frozenset(
+_CORRUPT: Final = frozenset(
     {
         Fault.HEADER_TRUNCATED,
         Fault.MAGIC_WRONG,

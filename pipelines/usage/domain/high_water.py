@@ -1,10 +1,12 @@
 """How far each producer's events are stored: what comes above is new, and only what does not is looked up."""
 
+from typing import Final
+
 from services.contract.events import Kind
 from services.contract.frame import Frame
 
 # Producers are spools, one per emitter; of more than any deployment has, the oldest is asked for again.
-MAX_PRODUCERS = 4_096
+MAX_PRODUCERS: Final = 4_096
 
 
 class HighWater:

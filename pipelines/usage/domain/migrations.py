@@ -5,10 +5,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from string import Template
+from typing import Final
 
 from pipelines.usage.domain.errors import SchemaError
 
-_FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+_FILE_NAME: Final = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 """How long an event stays: whole UTC days, never longer than the promised number of days."""
 
-DAY_MICROSECONDS = 86_400_000_000
+from typing import Final
+
+DAY_MICROSECONDS: Final = 86_400_000_000
 
 
 def expires_at_microseconds(started_at_microseconds: int, retention_days: int) -> int:

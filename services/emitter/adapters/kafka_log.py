@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
@@ -18,9 +18,9 @@ from services.contract.events import Kind
 from services.contract.frame import Frame
 from services.emitter.domain.ports import LogUnavailableError
 
-_BATCH_BYTES = 512 * 1024
-_REQUEST_TIMEOUT_MILLISECONDS = 10_000
-_CLOSE_SECONDS = 5.0
+_BATCH_BYTES: Final = 512 * 1024
+_REQUEST_TIMEOUT_MILLISECONDS: Final = 10_000
+_CLOSE_SECONDS: Final = 5.0
 
 Result = TypeVar("Result")
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from services.contract.events import Kind
 
 # A producer that has not been heard of for so long vouches for nothing.
-REMEMBER_SECONDS = 300.0
+REMEMBER_SECONDS: Final = 300.0
 # Producers send their own numbers; more of them than any deployment has are not remembered.
-MAX_SOURCES = 1_024
+MAX_SOURCES: Final = 1_024
 
 
 @dataclass(frozen=True, slots=True)

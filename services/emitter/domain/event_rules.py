@@ -2,18 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from services.contract.events import EVENT_MAX_SKEW_MICROSECONDS, EVENT_SCHEMA_VERSION, RETENTION_MIN_DAYS
 from services.kernel.errors import ComptoirError, Reason
 
-_DAY_MICROSECONDS = 86_400_000_000
+_DAY_MICROSECONDS: Final = 86_400_000_000
 # So old an event may always be: a producer keeps what it could not hand over.
-PAST_MICROSECONDS = _DAY_MICROSECONDS
+PAST_MICROSECONDS: Final = _DAY_MICROSECONDS
 # Retention counts whole days, so one less is sure; of those, one is the pipeline's.
-_ON_THE_WAY_MICROSECONDS = (RETENTION_MIN_DAYS - 2) * _DAY_MICROSECONDS
+_ON_THE_WAY_MICROSECONDS: Final = (RETENTION_MIN_DAYS - 2) * _DAY_MICROSECONDS
 # How soon a producer may try again with what another clock, program or region would take.
-RETRY_AFTER_SECONDS = 1.0
+RETRY_AFTER_SECONDS: Final = 1.0
 
 
 def past_microseconds_for(spool_max_age_seconds: float) -> int:

@@ -12,7 +12,7 @@ _DAY_SECONDS: Final = 86_400.0
 # 2,000 events of at most 400 bytes stay under Kafka's default limit of 1 MiB for a record.
 MAX_FRAME_EVENTS: Final = 2_000
 
-RETRY_AFTER_SECONDS = 1.0
+RETRY_AFTER_SECONDS: Final = 1.0
 
 
 class SpoolFile(BaseModel):

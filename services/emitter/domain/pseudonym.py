@@ -7,10 +7,10 @@ again, so it is personal data until the secret is destroyed; it is never called 
 import functools
 import hashlib
 import hmac
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-_DOMAIN = b"comptoir-pseudonym-v1\0"
-SECRET_BYTES = 32
+_DOMAIN: Final = b"comptoir-pseudonym-v1\0"
+SECRET_BYTES: Final = 32
 
 
 class Pseudonym(NamedTuple):

@@ -9,29 +9,30 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from services.contract.events import Kind
 
-_RECORD_MAGIC = b"\xc3pR1"
+_RECORD_MAGIC: Final = b"\xc3pR1"
 # magic, checksum of all that follows, bytes of the event, kind, producer id, sequence, when it was taken
-_RECORD = struct.Struct("<4sIHBQQQ")
-EVENT_ID_BYTES = 16
+_RECORD: Final = struct.Struct("<4sIHBQQQ")
+EVENT_ID_BYTES: Final = 16
 # The id of an event that an older spool took: it is known by the list of recent ids alone.
-NO_EVENT_ID = bytes(EVENT_ID_BYTES)
+NO_EVENT_ID: Final = bytes(EVENT_ID_BYTES)
 
-_POSITIONS_MAGIC = b"\xc3pP1"
+_POSITIONS_MAGIC: Final = b"\xc3pP1"
 # magic, checksum of all that follows, bytes of the rest, generation, producer id
-_POSITIONS = struct.Struct("<4sIIQQ")
+_POSITIONS: Final = struct.Struct("<4sIIQQ")
 # kind, next sequence, sealed through, bytes that wait, partition (-1: none), number of frames and of gaps
-_POSITION = struct.Struct("<BQQQiII")
+_POSITION: Final = struct.Struct("<BQQQiII")
 # first sequence, events, checksum, bytes
-_FRAME = struct.Struct("<QIII")
+_FRAME: Final = struct.Struct("<QIII")
 # first and last sequence
-_GAP = struct.Struct("<QQ")
-_CHECKSUM_END = 8
+_GAP: Final = struct.Struct("<QQ")
+_CHECKSUM_END: Final = 8
 
 # Longer ones do not lie in one piece in the file, so they are not looked for.
-_LONGEST_BYTES = 4_096
+_LONGEST_BYTES: Final = 4_096
 
 # A file in memory, or mapped into it.
 Mapped = bytes | mmap.mmap

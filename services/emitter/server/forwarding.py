@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from services.contract.events import Kind
 from services.emitter.domain.ports import EventLog, LogUnavailableError, Spool
@@ -15,9 +16,9 @@ from services.runtime.telemetry import counter
 _log = get_logger(__name__)
 
 # Frames of one kind between the spool and the log's confirmation.
-MAX_IN_FLIGHT = 32
-_FIRST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 5.0
+MAX_IN_FLIGHT: Final = 32
+_FIRST_PAUSE_SECONDS: Final = 0.1
+_LONGEST_PAUSE_SECONDS: Final = 5.0
 
 Sleep = Callable[[float], Awaitable[None]]
 

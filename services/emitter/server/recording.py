@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from typing import Final
 
 from comptoir.emitter.v1 import emitter_pb2, emitter_pb2_grpc
 
@@ -24,8 +25,8 @@ OnHealth = Callable[[bool], Awaitable[None]]
 Sleep = Callable[[float], Awaitable[None]]
 
 # A balancer sends no calls to who is not well, so after so long without any the next ones are given a chance.
-QUIET_SECONDS = 30.0
-_REVIEW_SECONDS = 5.0
+QUIET_SECONDS: Final = 30.0
+_REVIEW_SECONDS: Final = 5.0
 
 
 class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):

@@ -88,7 +88,7 @@ def _die_at(line: int) -> None:
 
 def main() -> None:
     folder, step = Path(sys.argv[1]), int(sys.argv[2])
-    reserve.SIZE_BYTES = _RESERVE_BYTES
+    vars(reserve)["SIZE_BYTES"] = _RESERVE_BYTES
     line = step
     while True:
         copy, out = folder.with_name(f"{folder.name}-{line}"), folder.with_name("handed-over")

@@ -5,14 +5,15 @@ import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from services.contract.events import Kind
 from services.contract.frame import HEADER
 from services.emitter.adapters.spool import rebuilding
 from services.emitter.domain.spool_format import NO_EVENT_ID, Position, Positions, Record, Sealed
 
-_EVENT_TAG = 0x0A
-_SEVEN_BITS = 0x7F
+_EVENT_TAG: Final = 0x0A
+_SEVEN_BITS: Final = 0x7F
 
 
 def migrate(folder: Path, connection: sqlite3.Connection) -> tuple[rebuilding.Lost, ...]:

@@ -5,7 +5,7 @@ import sqlite3
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from services.emitter.adapters.spool import first_format, rebuilding, sqlite_file, write_ahead_log
 from services.emitter.adapters.spool.rebuilding import Lost, NothingToSaveError
@@ -16,7 +16,7 @@ from services.runtime.logs import get_logger
 _log = get_logger(__name__)
 
 # Of two positions the one of the larger generation is newer, also where the smaller was never committed.
-_GENERATIONS_BETWEEN_STARTS = 2**20
+_GENERATIONS_BETWEEN_STARTS: Final = 2**20
 
 
 class Opened(NamedTuple):

@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Final
 
 from services.contract.events import Kind
 from services.contract.frame import seal
@@ -28,11 +29,11 @@ from services.emitter.domain.spool_format import (
     records_in,
 )
 
-_NEW = ".new"
-_ASIDE = ".damaged"
-_LOG = "-wal"
+_NEW: Final = ".new"
+_ASIDE: Final = ".damaged"
+_LOG: Final = "-wal"
 # Records that are held in memory at a time.
-_AT_ONCE = 1_000
+_AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)

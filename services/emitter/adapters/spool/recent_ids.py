@@ -2,14 +2,15 @@
 
 import sqlite3
 from collections.abc import Collection
+from typing import Final
 
 from services.emitter.domain.id_span import IdSpan
 
-_PRUNE_ROWS = 1_000
+_PRUNE_ROWS: Final = 1_000
 # How often within a window the file is told how much of it is over, so that restarts do not start it again.
-_STEPS = 16
+_STEPS: Final = 16
 
-SCHEMA = """
+SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS recent_ids (
   epoch INTEGER NOT NULL, event_id BLOB NOT NULL, PRIMARY KEY (epoch, event_id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS ids_epoch (

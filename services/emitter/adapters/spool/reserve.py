@@ -3,13 +3,14 @@
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
-FILE_NAME = "spool.reserve"
+FILE_NAME: Final = "spool.reserve"
 # What forwarding needs at most: the write-ahead log's pages that the file has yet to grow by (about 2.5 MiB,
 # see `sqlite_file.py`), and as much again for one transaction that removes events.
-SIZE_BYTES = 4 * 1024 * 1024
+SIZE_BYTES: Final = 4 * 1024 * 1024
 # It is not made of the last bytes: events taken right after would find the disk full again.
-HEADROOM_BYTES = 2 * 1024 * 1024
+HEADROOM_BYTES: Final = 2 * 1024 * 1024
 
 
 class Reserve:

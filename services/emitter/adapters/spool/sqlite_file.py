@@ -7,17 +7,18 @@ only the reserve is there for that (`reserve.py`).
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from services.emitter.adapters.spool import recent_ids
 from services.emitter.domain.spool_format import Positions, decode_positions, encode_positions
 
-FILE_NAME = "spool.sqlite3"
-LOCK_NAME = "spool.lock"
-_CHECKPOINT_PAGES = 256
-_LOG_BYTES = 1024 * 1024
+FILE_NAME: Final = "spool.sqlite3"
+LOCK_NAME: Final = "spool.lock"
+_CHECKPOINT_PAGES: Final = 256
+_LOG_BYTES: Final = 1024 * 1024
 
 # A journal's row and each copy of the positions lie within a page, so both can be found without the tables.
-_SCHEMA = """
+_SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS journal (
   kind INTEGER NOT NULL, sequence INTEGER NOT NULL, record BLOB NOT NULL,
   PRIMARY KEY (kind, sequence)) WITHOUT ROWID;
@@ -27,7 +28,7 @@ CREATE TABLE IF NOT EXISTS positions_copy (
 """
 
 # What says nothing about the file: locks, memory, permissions, a full or failing disk.
-_NO_DAMAGE = frozenset(
+_NO_DAMAGE: Final = frozenset(
     {
         sqlite3.SQLITE_PERM,
         sqlite3.SQLITE_BUSY,

@@ -2,6 +2,7 @@
 
 import errno
 import sqlite3
+from typing import Final
 
 from services.emitter.adapters.spool import sqlite_file
 from services.emitter.adapters.spool.rebuilding import NothingToSaveError
@@ -10,10 +11,10 @@ from services.emitter.adapters.spool.store import FILE_NAME, SpoolStore
 from services.emitter.domain.limits import SpoolFile
 from services.runtime import file_lock
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-_NO_WRITES = (errno.EACCES, errno.EPERM, errno.EROFS)
-_UNUSABLE = (NothingToSaveError, sqlite_file.DamagedError, file_lock.LockedElsewhereError)
-_IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
+_NO_WRITES: Final = (errno.EACCES, errno.EPERM, errno.EROFS)
+_UNUSABLE: Final = (NothingToSaveError, sqlite_file.DamagedError, file_lock.LockedElsewhereError)
+_IN_USE: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class SpoolUnusableError(Exception):

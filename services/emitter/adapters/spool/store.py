@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Final
 
 from services.contract.events import Kind
 from services.contract.frame import Frame, seal
@@ -31,12 +32,12 @@ from services.emitter.domain.spool_format import (
 )
 from services.runtime import file_lock
 
-FILE_NAME = sqlite_file.FILE_NAME
+FILE_NAME: Final = sqlite_file.FILE_NAME
 # One transaction removes no more, so that the write-ahead log stays small.
-_REMOVED_EVENTS = 2_000
+_REMOVED_EVENTS: Final = 2_000
 # The pages that move go through the write-ahead log, so few at a time.
-_VACUUM_PAGES = 200
-_VACUUM_ROUNDS = 16
+_VACUUM_PAGES: Final = 200
+_VACUUM_ROUNDS: Final = 16
 
 
 class SpoolStore:

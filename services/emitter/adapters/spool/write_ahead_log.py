@@ -5,13 +5,14 @@ loses every later transaction after a flipped bit. The format: https://sqlite.or
 """
 
 import struct
+from typing import Final
 
-_HEADER = struct.Struct(">IIIIIIII")
-_FRAME = struct.Struct(">IIIIII")
-_MAGICS = (0x377F0682, 0x377F0683)
-_CHECKED_OF_HEADER = 24
-_CHECKED_OF_FRAME = 8
-_MASK = 0xFFFFFFFF
+_HEADER: Final = struct.Struct(">IIIIIIII")
+_FRAME: Final = struct.Struct(">IIIIII")
+_MAGICS: Final = (0x377F0682, 0x377F0683)
+_CHECKED_OF_HEADER: Final = 24
+_CHECKED_OF_FRAME: Final = 8
+_MASK: Final = 0xFFFFFFFF
 
 Sums = tuple[int, int]
 

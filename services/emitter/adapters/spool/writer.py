@@ -6,7 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from services.contract.events import Kind
 from services.contract.frame import Frame
@@ -25,13 +25,13 @@ _log = get_logger(__name__)
 
 # One transaction takes at most this many calls, so that the first of them does not wait for ever, and about
 # this many bytes, so that the write-ahead log stays small (`sqlite_file.py`).
-_GROUP_CALLS = 256
-_GROUP_BYTES = 256 * 1024
+_GROUP_CALLS: Final = 256
+_GROUP_BYTES: Final = 256 * 1024
 # How often a disk without room is asked whether it has some again.
-_RESERVE_SECONDS = 1.0
+_RESERVE_SECONDS: Final = 1.0
 
 # Nothing is dropped to make room.
-_NO_ROOM = ComptoirError(Reason.SPOOL_FULL, retry_after_seconds=RETRY_AFTER_SECONDS)
+_NO_ROOM: Final = ComptoirError(Reason.SPOOL_FULL, retry_after_seconds=RETRY_AFTER_SECONDS)
 
 Result = TypeVar("Result")
 
