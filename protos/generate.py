@@ -18,7 +18,7 @@ RULES = "buf/validate/validate.proto"
 
 
 def schemas() -> list[str]:
-    """The names of our schema files, as they import one another."""
+    """Returns the names of our schema files, as they import one another."""
     return sorted(str(path.relative_to(ROOT)) for path in (ROOT / "comptoir").rglob("*.proto"))
 
 
@@ -41,7 +41,7 @@ def generate(target: Path) -> None:
 
 
 def without_rules_import(compiled: bytes) -> bytes:
-    """Compiled schemas that state their rules and do not import what defines them.
+    """Returns compiled schemas that state their rules and do not import what defines them.
 
     The options stay in the descriptors as they are, where protovalidate reads them. So a process that
     only calls Comptoir loads no `buf.validate`, and may load one of another version.
@@ -72,7 +72,7 @@ def _protoc(arguments: list[str]) -> None:
 
 
 def differences(fresh: Path) -> list[str]:
-    """Relative names of files that are missing, stale or left over in the committed stubs."""
+    """Returns relative names of files that are missing, stale or left over in the committed stubs."""
     expected = {path.relative_to(fresh) for path in _files(fresh)}
     found = {path.relative_to(COMMITTED) for path in _files(COMMITTED)}
     changed = {

@@ -14,15 +14,15 @@ class Presenter(Protocol):
     """Who is told of a start's progress and of its result."""
 
     def step(self, name: str, title: str, state: str) -> None:
-        """One part changed its state."""
+        """Shows that one part changed its state."""
         ...
 
     def ready(self, state: dict[str, Any], api_key: str | None) -> None:
-        """Everything runs; `api_key` is the fresh key, or None if the folder had one."""
+        """Shows that everything runs; `api_key` is the fresh key, or None if the folder had one."""
         ...
 
     def close(self) -> None:
-        """The start is over, well or not."""
+        """Ends the picture of the start, which is over, well or not."""
         ...
 
 
@@ -41,7 +41,7 @@ class JsonPresenter:
         self._console.out(json.dumps(content), highlight=False)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing: nothing is open."""
 
 
 class TerminalPresenter:

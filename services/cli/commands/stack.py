@@ -111,7 +111,7 @@ def down(
 
 
 def _is_alive(pid: int | None) -> bool:
-    """False for a process that is gone, or that is dead and only waits for its parent to notice."""
+    """Returns False for a process that is gone, or that is dead and only waits for its parent to notice."""
     try:
         return pid is not None and Path(f"/proc/{pid}/cmdline").read_bytes() != b""
     except (FileNotFoundError, ProcessLookupError):

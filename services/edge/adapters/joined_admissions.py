@@ -111,21 +111,21 @@ class AdmissionCall:
         await asyncio.shield(self._recorded)
 
     def cancel(self) -> None:
-        """Nobody waits any more; harmless at any time."""
+        """Tells the router that the call is not waited for any more; harmless at any time."""
         self._joined.cancel(self._number)
 
     def hear_admitted(self, response: router_pb2.AdmitResponse) -> None:
-        """The router decided."""
+        """Takes the router's decision."""
         if not self._admitted.done():
             self._admitted.set_result(response)
 
     def hear_recorded(self) -> None:
-        """The decision is durable."""
+        """Takes the word that the decision is durable."""
         if not self._recorded.done():
             self._recorded.set_result(None)
 
     def fail(self, error: ComptoirError) -> None:
-        """Neither will come that has not."""
+        """Fails what has not come yet: the decision, the record, or both."""
         for future in (self._admitted, self._recorded):
             if not future.done():
                 future.set_exception(error)

@@ -144,12 +144,12 @@ class GeneratorCall:
             self.fail(ComptoirError(Reason.CLIENT_CANCELLED), is_ours=True)
 
     def hear_started(self) -> None:
-        """The replica accepted the ticket."""
+        """Takes the word that the replica accepted the ticket."""
         self._is_started = True
         self._tell()
 
     def hear_text(self, text: str) -> None:
-        """More of the answer."""
+        """Takes more of the answer."""
         self._waiting_characters += len(text)
         if self._waiting_characters > _MOST_WAITING_CHARACTERS:
             self._joined.cancel(self._number)
@@ -159,7 +159,7 @@ class GeneratorCall:
         self._tell()
 
     def hear_end(self, ended: generator_pb2.EndedCall) -> None:
-        """The answer is whole, or will never be."""
+        """Takes the end: the answer is whole, or will never be."""
         if ended.HasField("finished"):
             self._finished = ended.finished
             self._tell()
@@ -167,7 +167,7 @@ class GeneratorCall:
             self.fail(error_of(ended.failed) or ComptoirError(Reason.INTERNAL))
 
     def fail(self, error: ComptoirError, *, is_ours: bool = False) -> None:
-        """Nothing more will come."""
+        """Fails the call: nothing more will come."""
         if self._failure is None:
             self._failure = error if is_ours else told(error, _INSTEAD)
             self._tell()

@@ -47,7 +47,7 @@ class Connections:
         return RouterServiceStub(self._router_channel)
 
     def generate(self, offer: TicketOffer, order: Order) -> Stream:
-        """The open call of an order to the replica of an offer; raises ComptoirError."""
+        """Returns the open call of an order to the replica of an offer; raises ComptoirError."""
         try:
             slot = self._replicas.borrow(offer.generator_address)
         except ValueError:

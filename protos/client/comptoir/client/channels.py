@@ -47,7 +47,7 @@ def check_address(address: str, tls: grpc.ChannelCredentials | None) -> None:
 
 
 def is_local(address: str) -> bool:
-    """True if only this machine can reach `address`: loopback, or a unix socket."""
+    """Returns True if only this machine can reach `address`: loopback, or a unix socket."""
     if address.startswith("unix:"):
         return True
     host = address.rpartition(":")[0].strip("[]")
@@ -82,7 +82,7 @@ class Pool(Generic[Kept]):
         self._lock = threading.Lock()
 
     def borrow(self, address: str) -> Slot[Kept]:
-        """The slot of `address`, which stays until `give_back` as often as it was borrowed."""
+        """Returns the slot of `address`, which stays until `give_back` as often as it was borrowed."""
         with self._lock:
             dropped = [] if address in self._slots else self._take_out_idle()
             slot = self._slots.get(address)

@@ -93,25 +93,25 @@ class Order:
         self._deadline = Deadline(self._timeout_seconds)
 
     def admit_request(self, api_key: str) -> AdmitRequest:
-        """What the router is asked."""
+        """Returns what the router is asked."""
         request = AdmitRequest(api_key=api_key)
         request.MergeFrom(self._admit)
         return request
 
     def generate_request(self, offer: TicketOffer) -> GenerateRequest:
-        """What the replica of `offer` is asked; its ticket holds how many tokens the answer may have."""
+        """Returns what the replica of `offer` is asked; its ticket holds the most tokens of the answer."""
         request = GenerateRequest(ticket=offer.ticket)
         request.MergeFrom(self._generate)
         return request
 
 
 def release_request(admitted: AdmitResponse) -> ReleaseRequest:
-    """What gives back the lease of an admission."""
+    """Returns what gives back the lease of an admission."""
     return ReleaseRequest(lease_id_high=admitted.lease_id_high, lease_id_low=admitted.lease_id_low)
 
 
 def prompt_tokens_upper_bound(messages: Iterable[ChatMessage]) -> int:
-    """No byte-level tokenizer makes more tokens of these messages: one per byte, and the template's."""
+    """Returns what no byte-level tokenizer exceeds: a token per byte of the messages, and the template's."""
     bound = _TEMPLATE_TOKENS_PER_CHAT
     for message in messages:
         texts = (message.text, "\n".join(message.parts))

@@ -113,20 +113,20 @@ class Failure(Protocol):
     """What the errors of both of gRPC's interfaces say."""
 
     def code(self) -> grpc.StatusCode:
-        """The status."""
+        """Returns the status."""
         ...
 
     def details(self) -> str | None:
-        """The status's words."""
+        """Returns the status's words."""
         ...
 
     def trailing_metadata(self) -> Iterable[tuple[str, str | bytes]] | None:
-        """What came with the status."""
+        """Returns what came with the status."""
         ...
 
 
 def error_from(failure: Failure, *, is_cancelled_here: bool = False) -> ComptoirError:
-    """The error that a failed call carries; the status decides where there is no readable detail.
+    """Returns the error that a failed call carries; the status decides where there is no readable detail.
 
     A call that ends as cancelled while nobody here cancelled it was ended by a server that stops.
     """
@@ -137,29 +137,29 @@ def error_from(failure: Failure, *, is_cancelled_here: bool = False) -> Comptoir
 
 
 def admission_error_from(failure: Failure, *, is_late: bool, is_cancelled_here: bool) -> ComptoirError:
-    """The error of a failed admission; `is_late` says that it was the caller's own time that was over."""
+    """Returns the error of a failed admission; `is_late` says that the caller's own time was over."""
     error = error_from(failure, is_cancelled_here=is_cancelled_here)
     return unreachable() if error.reason == ERROR_REASON_DEADLINE_EXCEEDED and not is_late else error
 
 
 def cancelled() -> ComptoirError:
-    """The error of a request that its caller cancelled."""
+    """Returns the error of a request that its caller cancelled."""
     return ComptoirError(ErrorDetail(reason=ERROR_REASON_CLIENT_CANCELLED), grpc.StatusCode.CANCELLED)
 
 
 def unreachable() -> ComptoirError:
-    """The error of a process that does not answer, or that may not be called."""
+    """Returns the error of a process that does not answer, or that may not be called."""
     return ComptoirError(_UNREACHABLE, grpc.StatusCode.UNAVAILABLE)
 
 
 def no_replica() -> ComptoirError:
-    """The error of an admission without an offer."""
+    """Returns the error of an admission without an offer."""
     detail = ErrorDetail(reason=ERROR_REASON_NO_REPLICA, is_retryable=True)
     return ComptoirError(detail, grpc.StatusCode.UNAVAILABLE)
 
 
 def out_of_protocol() -> ComptoirError:
-    """The error of a replica that answers something else than the schema says."""
+    """Returns the error of a replica that answers something else than the schema says."""
     return ComptoirError(_INTERNAL, grpc.StatusCode.INTERNAL)
 
 

@@ -33,7 +33,7 @@ class Progress:
         return not self._is_accepted and not self._has_delta
 
     def next_offer(self) -> TicketOffer:
-        """The offer to use now; to be asked again only after `failed` let it."""
+        """Returns the offer to use now; to be asked again only after `failed` let it."""
         if self.attempts == len(self.admitted.offers):
             raise no_replica()
         self.attempts += 1
