@@ -1,6 +1,7 @@
 """A closed load: so many streams, each of which asks again as soon as its answer ended."""
 
 import asyncio
+import contextlib
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -28,7 +29,9 @@ Ask = Callable[[str], Awaitable[Answer]]
 class Load:
     """How many streams, for how long, and how long their answers may be.
 
-    The window opens `lead_seconds` after the first requests. `is_streamed` is False for whole answers.
+    The window opens `lead_seconds` after the first requests, once every stream has had an answer: where a
+    server hands out its first texts late, the emptier time before is not part of its rate. It is waited for
+    `most_lead_seconds` at most. `is_streamed` is False for whole answers.
     """
 
     streams: int
@@ -36,6 +39,7 @@ class Load:
     seconds: float
     max_tokens: int
     is_streamed: bool = True
+    most_lead_seconds: float = 20.0
 
 
 async def closed_loop(asks: Sequence[Ask], load: Load, say: Callable[[str], None]) -> Seen:
@@ -43,9 +47,16 @@ async def closed_loop(asks: Sequence[Ask], load: Load, say: Callable[[str], None
     answers: list[Answer] = []
     prompts = itertools.cycle(PROMPTS)
     closing = asyncio.Event()
-    streams = [asyncio.create_task(_stream(ask, prompts, closing, answers)) for ask in asks]
+    answered = [asyncio.Event() for _ in asks]
+    streams = [
+        asyncio.create_task(_stream(ask, prompts, closing, answers, first))
+        for ask, first in zip(asks, answered, strict=True)
+    ]
     try:
         await asyncio.sleep(load.lead_seconds)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, load.most_lead_seconds - load.lead_seconds)):
+                await asyncio.gather(*(first.wait() for first in answered))
         opened = time.monotonic()
         say("opened")
         await asyncio.sleep(load.seconds)
@@ -59,9 +70,16 @@ async def closed_loop(asks: Sequence[Ask], load: Load, say: Callable[[str], None
     return seen_between(opened, closed, answers)
 
 
-async def _stream(ask: Ask, prompts: Iterator[str], closing: asyncio.Event, answers: list[Answer]) -> None:
+async def _stream(
+    ask: Ask,
+    prompts: Iterator[str],
+    closing: asyncio.Event,
+    answers: list[Answer],
+    answered: asyncio.Event,
+) -> None:
     while not closing.is_set():
         answer = await ask(next(prompts))
         answers.append(answer)
+        answered.set()
         if answer.failed:
             await asyncio.sleep(_AFTER_A_FAILURE_SECONDS)

@@ -85,7 +85,7 @@ class Loader:
             **({} if self.pid in roots else {self.pid: LOAD_ROLE}),
         }
         self.tell({"do": "load", "endpoint": asdict(endpoint), "load": asdict(load)})
-        self.hear("opened", load.lead_seconds + 60)
+        self.hear("opened", max(load.lead_seconds, load.most_lead_seconds) + 60)
         before = snapshot(everything)
         self.hear("closed", load.seconds + 60)
         after = snapshot(everything)

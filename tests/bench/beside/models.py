@@ -51,7 +51,7 @@ def real(cache: Path, streams: tuple[int, ...], say: Callable[[str], None]) -> B
     folder = cache / _REAL_NAME
     if not folder.is_dir():
         _convert(cache, folder, say)
-    return BenchModel(folder, streams, 48, 2.0, 8.0, 3.0, 512 * _MIB)
+    return BenchModel(folder, streams, 32, 2.5, 8.0, 2.0, 512 * _MIB)
 
 
 def _convert(cache: Path, target: Path, say: Callable[[str], None]) -> None:

@@ -4,7 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.bench.beside.answers import first_difference
@@ -109,7 +109,7 @@ class _Sink:
 
 def _take_turn(contest: Contest, number: int, target: Target, running: Running, sink: _Sink) -> None:
     warm = max(contest.loads, key=lambda load: load.streams)
-    warm = Load(warm.streams, 0.0, _WARM_SECONDS, warm.max_tokens, warm.is_streamed)
+    warm = replace(warm, lead_seconds=0.0, seconds=_WARM_SECONDS, most_lead_seconds=0.0)
     running.loader.measure(running.endpoint, warm, running.roots)
     time.sleep(_SETTLE_SECONDS)
     for load in contest.loads:

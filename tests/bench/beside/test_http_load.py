@@ -76,7 +76,7 @@ async def test_a_server_that_closes_after_each_answer_is_connected_anew(
 
 async def test_refusals_are_failures_by_their_status(said: list[tuple[str, dict[str, Any]]]) -> None:
     async with serving(lambda _: REFUSAL) as endpoint:
-        await http_load.run_load(endpoint, Load(3, 0.0, 0.01, 20))
+        await http_load.run_load(endpoint, Load(3, 0.0, 0.01, 20, most_lead_seconds=0.0))
         await http_load.answer_prompts(endpoint, 20)
     assert said[2][1]["seen"]["failures"] == {"status 503": 3}
     assert said[-1] == ("failed", {"why": "status 503"})
