@@ -79,3 +79,28 @@ def test_what_is_measured_is_shown_under_its_name_and_its_alias() -> None:
     assert "comptoir_spool_size_bytes 7.0" in lines
     assert any(line.startswith("process_resident_memory_bytes ") for line in lines)
     assert 'service_name="comptoir-edge"' in done.stdout
+
+
+def test_what_is_counted_is_shown_by_its_attributes_however_many_count_it() -> None:
+    script = (
+        "import httpx\n"
+        "from services.runtime import telemetry\n"
+        + _SETTINGS
+        + "kept = telemetry.configure(settings(metrics_listen={'port': 0}), 'router')\n"
+        "for _ in range(3):\n"
+        "    counted = telemetry.counter('comptoir.router.admissions', unit='{request}', description='x')\n"
+        "    counted.add(2, {'reason': 'NO_REPLICA'})\n"
+        "counted.add(1, {'reason': 'UNSPECIFIED'})\n"
+        "telemetry.counter('comptoir.usage.recorded', unit='{event}', description='x')\n"
+        "kept.show()\n"
+        "url = f'http://127.0.0.1:{kept._endpoint.port}/metrics'\n"
+        "print(httpx.get(url, trust_env=False).text)\n"
+        "kept.shutdown()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, timeout=30, capture_output=True, text=True
+    )
+    shown = [line for line in done.stdout.splitlines() if line.startswith("comptoir_router_admissions")]
+    values = {line.split('reason="')[1].split('"')[0]: float(line.split()[-1]) for line in shown}
+    assert values == {"NO_REPLICA": 6.0, "UNSPECIFIED": 1.0}
+    assert "comptoir_usage_recorded_total{" not in done.stdout
