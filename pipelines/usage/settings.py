@@ -25,7 +25,7 @@ class KafkaSettings(KafkaTarget):
         pattern=r"^[A-Za-z0-9._-]{0,128}$",
         description="a name that no other member of the group has at the same time, such as a pod's: after a "
         "kill the next process of the name has its partitions at once, and not when the session is over. Two "
-        "that run under one name take partitions from each other in turns, unready in between; empty: none",
+        "that run under one name take partitions from each other in turns; empty: none",
     )
     session_timeout_seconds: float = Field(
         default=30.0,
