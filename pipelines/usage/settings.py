@@ -72,7 +72,7 @@ class ClickHouseSettings(BaseModel):
         return self
 
     def password(self) -> str:
-        """The password, as the file holds it."""
+        """Returns the password, as the file holds it."""
         try:
             return self.password_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError):

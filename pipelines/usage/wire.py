@@ -50,7 +50,7 @@ def field_names(kind: Kind) -> tuple[str, ...]:
 
 
 def parse(frame: Frame) -> Columns:
-    """The values to check, a list per field; raises BadFrameError where the body is not what it seems.
+    """Returns the values to check, a list per field; BadFrameError where the body is not what it seems.
 
     A canonical body holds nothing but the schema's fields: an unknown field could be text, and the store
     would ignore it in silence.
@@ -70,7 +70,7 @@ def parse(frame: Frame) -> Columns:
 
 
 def _is_newer(frame: Frame) -> bool:
-    """True if numbers in fields of a newer schema are all that the body has besides this build's fields."""
+    """Returns True if the body has numbers in fields of a newer schema, and nothing else that is new."""
     message = FRAME_TYPES[frame.kind].FromString(frame.body)
     events = message.events
     parts: list[Any] = [UnknownFieldSet(part) for part in (message, *events)]  # typed without its iterator
@@ -79,18 +79,18 @@ def _is_newer(frame: Frame) -> bool:
 
 
 def keys_of(frame: Frame) -> Sequence[EventKey]:
-    """The frame's events, in order."""
+    """Returns the frame's events, in order."""
     return [_key(event) for event in _events(frame)]
 
 
 def started_within(frame: Frame) -> tuple[int, int]:
-    """When the first and the last of the frame's events began, in microseconds."""
+    """Returns when the first and the last of the frame's events began, in microseconds."""
     starts = [event.started_at_microseconds for event in _events(frame)]
     return min(starts), max(starts)
 
 
 def without(frame: Frame, stored: AbstractSet[EventKey]) -> Frame | None:
-    """The frame of those events that are not `stored`, the frame itself if none is, None if all are.
+    """Returns the frame of those events that are not `stored`, the frame itself if none is, None if all are.
 
     Its token follows from what it holds: leaving out the same events again makes the same one.
     """
@@ -115,7 +115,7 @@ def _key(event: Any) -> EventKey:
 
 
 def store_schema(kind: Kind) -> str:
-    """The event's fields in protobuf's language, as the store reads them; its message is named `Event`."""
+    """Returns the event's fields in protobuf's language, for the store; the message is named `Event`."""
     lines = (
         f"{_SCALARS[field.type]} {field.name} = {field.number};"
         for field in EVENT_TYPES[kind].DESCRIPTOR.fields

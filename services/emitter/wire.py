@@ -46,7 +46,7 @@ class WireEvent:
         self._message = message
 
     def numbered(self, producer_id: int, sequence: int) -> bytes:
-        """The serialized event of a producer and sequence."""
+        """Returns the serialized event of a producer and sequence."""
         self._message.producer_id = producer_id
         self._message.producer_sequence = sequence
         body: bytes = self._message.SerializeToString()
@@ -56,7 +56,7 @@ class WireEvent:
 def events_from(
     request: RecordRequest, pseudonyms: Pseudonyms, rules: EventRules, *, now_microseconds: int
 ) -> Sequence[WireEvent]:
-    """The request's events under pseudonyms.
+    """Returns the request's events under pseudonyms.
 
     Raises REQUEST_INVALID with the field that broke a rule where an event can never be stored, and
     NotTakenNowError where another clock, program or region would take it. The events are the request's
@@ -93,7 +93,7 @@ def sources_of(request: RecordRequest) -> set[Source]:
 
 
 def sources_at_fault(request: RecordRequest, refusal: NotTakenNowError) -> set[Source]:
-    """Those of the request's sources whose events are not acceptable; all, where the refusal names no kind.
+    """Returns the request's sources whose events are not acceptable; all, where the refusal names no kind.
 
     Events of one process travel together, so the others may be good: they are sent again without these.
     """
@@ -103,7 +103,7 @@ def sources_at_fault(request: RecordRequest, refusal: NotTakenNowError) -> set[S
 
 
 def _refuse_unknown_fields(request: RecordRequest) -> None:
-    """A field that the schema does not know could be text, and would travel on inside the event.
+    """Refuses fields that the schema does not know: one could be text, and would travel on in the event.
 
     Most likely it is a newer producer's, so the event is not refused for good.
     """
@@ -114,7 +114,7 @@ def _refuse_unknown_fields(request: RecordRequest) -> None:
 
 
 def _refuse_newer(message: Any, kind: Kind, rules: EventRules) -> None:
-    """An enum's number that this build does not know is a newer producer's, as a larger version is."""
+    """Refuses larger versions, and numbers of enums that this build does not know: a newer producer's."""
     if message.schema_version > rules.schema_version:
         raise NotTakenNowError(f"{kind.request_field}.schema_version")
     for name, known in _ENUMS[kind]:

@@ -164,7 +164,7 @@ class ServedEngine:
         self._reports = parts.run("reports", self.link.run(self.generations.load))
 
     async def drain(self) -> None:
-        """Not ready; no new requests; open ones end; what they used is durable and settled; no server."""
+        """Ends readiness, new requests, open ones, their records and settlements, and last the server."""
         for task in self._watches:
             task.cancel()
         _log.info("draining", count=self.generations.load().open_streams)

@@ -49,7 +49,7 @@ class ClickHouse:
         )
 
     async def rows(self, query: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
-        """The rows of a query."""
+        """Returns the rows of a query."""
         result = await self._call(lambda client: client.query(query, parameters=parameters))
         rows: Sequence[Sequence[Any]] = result.result_rows
         return rows

@@ -106,7 +106,7 @@ class ClickHouseSchema:
         return bool(rows[0][0])
 
     async def _replace_catalog(self, retention_days: int, catalog: Catalog) -> None:
-        """The configuration is the truth: each table is replaced whole, in one step."""
+        """Replaces each table whole, in one step, by what the configuration says."""
         for table, entries in (("catalog_regions", catalog.regions), ("catalog_models", catalog.models)):
             await self._replace_names(table, [(entry.number, entry.name) for entry in entries])
         await self._clickhouse.command(
@@ -124,7 +124,7 @@ class ClickHouseSchema:
 
 
 def read_migrations() -> tuple[Migration, ...]:
-    """The SQL files that are installed with this package, in their order."""
+    """Returns the SQL files that are installed with this package, in their order."""
     folder = files("pipelines.usage").joinpath("schema")
     return tuple(
         Migration.read(entry.name, entry.read_text(encoding="utf-8"))

@@ -40,7 +40,7 @@ class ClickHouseStore:
         )
 
     async def highest_sequence(self, kind: Kind, producer_id: int) -> int:
-        """The producer's highest sequence in the table, 0 where it has no row."""
+        """Returns the producer's highest sequence in the table, 0 where it has no row."""
         rows = await self._clickhouse.rows(
             f"SELECT max(producer_sequence) FROM {self._database}.{kind.table}"  # noqa: S608 - names of ours
             " WHERE producer_id = {producer:UInt64}",
@@ -49,7 +49,7 @@ class ClickHouseStore:
         return int(rows[0][0])
 
     async def stored_of(self, frame: Frame) -> AbstractSet[EventKey]:
-        """Those of the frame's events that are rows; only days and granules of their time are read."""
+        """Returns those of the frame's events that are rows; reads only days and granules of their time."""
         first_started, last_started = started_within(frame)
         rows = await self._clickhouse.rows(
             "SELECT producer_sequence, event_id_high, event_id_low"  # noqa: S608 - names of ours
@@ -81,7 +81,7 @@ class ClickHouseStore:
         )
 
     async def note_progress(self, progress: Sequence[KindProgress]) -> None:
-        """One row per kind, with the store's own time."""
+        """Inserts one row per kind, with the store's own time."""
         columns = {
             "kinds": [int(it.kind) for it in progress],
             "frames": [it.waiting_frames for it in progress],
@@ -100,6 +100,6 @@ class ClickHouseStore:
         )
 
     async def clock(self) -> int:
-        """What the store's clock reads, in microseconds."""
+        """Returns what the store's clock reads, in microseconds."""
         rows = await self._clickhouse.rows("SELECT toUnixTimestamp64Micro(now64(6))")
         return int(rows[0][0])

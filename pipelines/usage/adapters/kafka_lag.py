@@ -30,7 +30,7 @@ class KafkaLag:
         self._stamps: dict[tuple[TopicPartition, int], Stamp | None] = {}
 
     async def measure(self) -> Sequence[Lag]:
-        """One entry per partition of the topics."""
+        """Returns one entry per partition of the topics."""
         try:
             async with asyncio.timeout(_MEASURE_SECONDS):
                 return await self._measure(*await self._connected())

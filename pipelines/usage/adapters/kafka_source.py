@@ -58,7 +58,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]  # the libra
             raise UnavailableError(type(error).__name__, is_log=True) from None
 
     async def poll(self, paused: Collection[Partition] = ()) -> Mapping[Partition, Sequence[Record]]:
-        """The next records of each partition but `paused`, or none after a quarter of a second."""
+        """Returns the next records of each partition but `paused`, or none after a quarter of a second."""
         stay = self._consumer.assignment() & {TopicPartition(*partition) for partition in paused}
         self._consumer.resume(*(self._consumer.paused() - stay))
         self._consumer.pause(*stay)
@@ -83,7 +83,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]  # the libra
         return found
 
     def rewind(self, partition: Partition, offset: int) -> None:
-        """The next poll of the partition begins at `offset`."""
+        """Lets the next poll of the partition begin at `offset`."""
         place = TopicPartition(*partition)
         if place in self._consumer.assignment():
             self._consumer.seek(place, offset)
@@ -121,19 +121,19 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]  # the libra
         return self._is_member
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Called by the library before a rebalance, which waits for it."""
+        """Lets the consumer release its partitions: the library calls it before a rebalance, and waits."""
         self._is_member = False
         self._next.clear()
         if revoked and self._release is not None:
             await self._release()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:  # noqa: ARG002
-        """Called by the library after a rebalance."""
+        """Takes the partitions: the library calls it after a rebalance."""
         self._is_member = True
 
 
 def stamp_of(record: Any) -> Stamp | None:  # the library is untyped
-    """When a record entered the log, and by whose clock; None where neither said so."""
+    """Returns when a record entered the log, and by whose clock; None where neither said so."""
     if record.timestamp is None or record.timestamp < 0:
         return None
     return Stamp(record.timestamp * 1000, record.timestamp_type == _BROKERS_TIME)

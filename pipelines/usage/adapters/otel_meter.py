@@ -45,24 +45,24 @@ class OtelMeter:
         )
 
     def inserted(self, kind: Kind, rows: int, seconds: float) -> None:
-        """A frame is in the store."""
+        """Counts a frame that is in the store."""
         attributes = {"kind": kind.name.lower()}
         self._frames.add(1, attributes)
         self._rows.add(rows, attributes)
         self._duration.record(seconds, attributes)
 
     def dead_lettered(self, fault: Fault) -> None:
-        """A frame went to the dead letters."""
+        """Counts a frame that went to the dead letters."""
         self._letters.add(1, {"reason": fault.name.lower()})
 
     def lagging(self, frames: int, seconds: float) -> None:
-        """So many frames wait in the log, the oldest of them for so long."""
+        """Sets how many frames wait in the log, and the oldest of them for how long."""
         self._lag_frames, self._lag_seconds = frames, seconds
 
     def paused(self, partitions: int) -> None:
-        """So many partitions are paused."""
+        """Sets how many partitions are paused."""
         self._paused = partitions
 
     def lost(self, frames: int) -> None:
-        """The log dropped so many frames before they were read."""
+        """Counts frames that the log dropped before they were read."""
         self._lost.add(frames)

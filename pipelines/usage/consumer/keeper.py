@@ -61,7 +61,7 @@ class Keeper:
             self.breaker.good()
 
     def forget(self) -> None:
-        """The partitions belong to others now, who store what comes."""
+        """Forgets the partitions: they belong to other members now, which store what comes."""
         self._high_water.forget()
 
     def _decode(self, record: Record) -> Frame:
@@ -91,7 +91,7 @@ class Keeper:
         self._ports.meter.inserted(frame.kind, frame.count, seconds)
 
     async def _fresh(self, frame: Frame) -> Frame | None:
-        """What of the frame is not stored yet.
+        """Returns what of the frame is not stored yet.
 
         A frame that comes again is known by its token, within the store's window of tokens. Events that come
         again in another frame are not; a spool that was damaged in between sends them like that.

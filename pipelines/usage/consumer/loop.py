@@ -60,7 +60,7 @@ class UsageConsumer:
             await source.stop()
 
     async def _turn(self, stop: asyncio.Event) -> None:
-        """One round: poll, decode, insert, commit."""
+        """Does one round: poll, decode, insert, commit."""
         if self._keeper.breaker.is_tripped:
             await self._ports.source.idle(_IDLE_SECONDS)
             return
@@ -91,7 +91,7 @@ class UsageConsumer:
         return sum(map(len, self._pending.values()))
 
     def _workable(self) -> dict[Partition, deque[Record]]:
-        """What is pending in partitions that are not paused, or whose pause is to be tried again."""
+        """Returns what is pending in partitions that are not paused, or whose pause is to be tried again."""
         now_seconds = self._ports.clock.monotonic_seconds()
         return {
             partition: records
@@ -210,7 +210,7 @@ class UsageConsumer:
             self._progress.committed(staged)
 
     async def _release(self) -> None:
-        """Before partitions go to another member: lets the inserts in flight end, and commits them."""
+        """Lets the inserts in flight end, and commits them, before partitions go to another member."""
         self._is_releasing = True
         try:
             await asyncio.wait_for(self._settled.wait(), self._rules.release_seconds)

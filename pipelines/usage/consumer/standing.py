@@ -31,14 +31,14 @@ class Standing:
         self._was_member = False
 
     def took_part(self, *, is_member: bool, is_stopped_by_bad_frames: bool) -> None:
-        """The loop's turn begins like this."""
+        """Notes how the loop's turn begins."""
         before = self.is_member, self.is_stopped_by_bad_frames
         self.is_member, self.is_stopped_by_bad_frames = is_member, is_stopped_by_bad_frames
         if before != (is_member, is_stopped_by_bad_frames):
             self.changed.set()
 
     def readiness(self) -> Readiness:
-        """The gravest reason first: what only a person can mend, then what keeps the store behind."""
+        """Returns the gravest reason: first what only a person can mend, then what keeps the store behind."""
         self._was_member = self._was_member or self.is_member
         if self.pauses.all:
             first = self.pauses.all[0]

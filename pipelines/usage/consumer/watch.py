@@ -50,14 +50,14 @@ class Watch:
                     break
 
     async def _is_changed_within(self, seconds: float, stop: asyncio.Event) -> bool:
-        """True as soon as the loop says that something changed; False after `seconds`, or at the stop."""
+        """Returns True once the loop says that something changed; False after `seconds`, or at the stop."""
         await first_of(self._standing.changed.wait(), stop.wait(), within_seconds=seconds)
         is_changed = self._standing.changed.is_set()
         self._standing.changed.clear()
         return is_changed
 
     async def measure(self) -> None:
-        """One round: the store's clock, the log's ends, and what follows from them."""
+        """Does one round: the store's clock, the log's ends, and what follows from them."""
         with contextlib.suppress(UnavailableError):
             await self.ask_store_clock()
         try:
@@ -107,7 +107,7 @@ class Watch:
         self._stored_until = min([*oldest, self._now()])
 
     def _dated(self, lag: Lag) -> Lag:
-        """The lag with a stamp: frames that cannot be read just now wait since when they last could be."""
+        """Returns the lag with a stamp: unreadable frames wait since when they last could be read."""
         if not lag.frames:
             self._known[lag.partition] = Stamp(self._now(), is_brokers=False)
         elif lag.oldest is not None:

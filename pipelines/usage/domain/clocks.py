@@ -51,17 +51,17 @@ class Clocks:
         self._log_minus_monotonic: float | None = None
 
     def saw_store(self, microseconds: int, *, monotonic_seconds: float) -> None:
-        """The store's clock read this."""
+        """Takes what the store's clock read."""
         self._store_minus_monotonic = microseconds - monotonic_seconds * _MICROSECONDS
 
     def saw_stamp(self, stamp: Stamp, *, monotonic_seconds: float) -> None:
-        """A record of the log has this stamp; the furthest counts."""
+        """Takes the stamp of a record of the log; the furthest counts."""
         difference = stamp.microseconds - monotonic_seconds * _MICROSECONDS
         if self._log_minus_monotonic is None or difference > self._log_minus_monotonic:
             self._log_minus_monotonic = difference
 
     def moment(self, pipeline: int, *, monotonic_seconds: float) -> Moment:
-        """The present; `pipeline` is what this process's clock reads."""
+        """Returns the present; `pipeline` is what this process's clock reads."""
 
         def now(minus_monotonic: float | None) -> int | None:
             return (

@@ -26,7 +26,7 @@ class DeadLetter:
 
     @classmethod
     def of(cls, record: Record, fault: Fault, store_code: int = 0) -> "DeadLetter":
-        """The letter for a record."""
+        """Returns the letter for a record."""
         place = record.partition
         length, claim = len(record.value), claimed(record.value)
         return cls(place.topic, place.number, record.offset, length, fault, store_code, claim)

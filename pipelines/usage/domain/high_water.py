@@ -19,11 +19,11 @@ class HighWater:
         self._sequences: dict[tuple[Kind, int], int] = {}
 
     def of(self, frame: Frame) -> int | None:
-        """The highest sequence of the frame's producer, or None where the store must be asked."""
+        """Returns the highest sequence of the frame's producer, or None where the store must be asked."""
         return self._sequences.get((frame.kind, frame.producer_id))
 
     def rise(self, frame: Frame, sequence: int) -> None:
-        """The store holds `sequence` of the frame's producer, or never held one (0)."""
+        """Takes the highest sequence that the store holds of the frame's producer; 0 if it never held one."""
         place = frame.kind, frame.producer_id
         highest = max(sequence, self._sequences.pop(place, 0))
         if len(self._sequences) >= MAX_PRODUCERS:
@@ -31,5 +31,5 @@ class HighWater:
         self._sequences[place] = highest
 
     def forget(self) -> None:
-        """Another member may store what comes now."""
+        """Forgets all: another member may store what comes now."""
         self._sequences.clear()

@@ -21,7 +21,7 @@ class Migration:
 
     @classmethod
     def read(cls, file_name: str, text: str) -> "Migration":
-        """The migration in a file; SchemaError if the name is not `0001_name.sql`."""
+        """Returns the migration in a file; SchemaError if the name is not `0001_name.sql`."""
         match = _FILE_NAME.fullmatch(file_name)
         if match is None:
             raise SchemaError(f"the schema file {file_name} must be named like 0001_name.sql.")
@@ -33,14 +33,14 @@ class Migration:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
     def statements(self, parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """The statements with `${name}` filled in; a statement ends with a semicolon at the end of a line."""
+        """Returns the statements with `${name}` filled in; one ends with a semicolon at the end of a line."""
         lines = [line for line in self.text.splitlines() if not line.lstrip().startswith("--")]
         filled = Template("\n".join(lines) + "\n").substitute(parameters)
         return tuple(part.strip() for part in filled.split(";\n") if part.strip())
 
 
 def due(migrations: Iterable[Migration], applied: Mapping[int, str]) -> tuple[Migration, ...]:
-    """The migrations that the store lacks, in order; `applied` maps number to checksum.
+    """Returns the migrations that the store lacks, in order; `applied` maps number to checksum.
 
     SchemaError if an applied file was changed, if numbers have gaps, or if the store is ahead of this build.
     """

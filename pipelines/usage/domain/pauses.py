@@ -26,23 +26,23 @@ class Pauses:
         self._due_seconds: dict[Partition, float] = {}
 
     def enter(self, record: Record, bad: BadFrameError, *, now_seconds: float) -> bool:
-        """The partition waits at `record`; True if it did not already, for the same reason."""
+        """Pauses the partition at `record`; returns True if it did not wait already, for the same reason."""
         before = self._pauses.get(record.partition)
         self._pauses[record.partition] = Pause(bad.fault, record.partition, record.offset, bad.figures)
         self._due_seconds[record.partition] = now_seconds + self._retry_seconds
         return before is None or (before.fault, before.offset) != (bad.fault, record.offset)
 
     def leave(self, partition: Partition) -> Pause | None:
-        """The partition's record is done; the pause that this ends, if there was one."""
+        """Notes that the partition's record is done; returns the pause that this ends, if there was one."""
         self._due_seconds.pop(partition, None)
         return self._pauses.pop(partition, None)
 
     def may_try(self, partition: Partition, *, now_seconds: float) -> bool:
-        """True unless the partition is paused and was tried a moment ago."""
+        """Returns True unless the partition is paused and was tried a moment ago."""
         return now_seconds >= self._due_seconds.get(partition, now_seconds)
 
     def forget(self) -> None:
-        """The partitions belong to others now."""
+        """Forgets the partitions: they belong to other members now."""
         self._pauses.clear()
         self._due_seconds.clear()
 

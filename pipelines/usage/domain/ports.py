@@ -73,11 +73,11 @@ class FrameSource(Protocol):
         ...
 
     async def poll(self, paused: Collection[Partition] = ()) -> Mapping[Partition, Sequence[Record]]:
-        """The next records of each partition but `paused`, or none after a bounded time; UnavailableError."""
+        """Returns the next records of each partition but `paused`, or none in time; UnavailableError."""
         ...
 
     def rewind(self, partition: Partition, offset: int) -> None:
-        """The next poll of the partition begins at `offset`; what was polled from there on is forgotten."""
+        """Lets the next poll of the partition begin at `offset`; forgets what was polled from there on."""
         ...
 
     async def idle(self, seconds: float) -> None:
@@ -102,7 +102,7 @@ class LagGauge(Protocol):
     """How far the whole group is behind the log, asked beside it: also while nothing is polled."""
 
     async def measure(self) -> Sequence[Lag]:
-        """One entry per partition; UnavailableError if the log does not answer in a bounded time."""
+        """Returns one entry per partition; UnavailableError if the log does not answer in a bounded time."""
         ...
 
 
@@ -133,11 +133,11 @@ class EventStore(Protocol):
         ...
 
     async def highest_sequence(self, kind: Kind, producer_id: int) -> int:
-        """The highest sequence of the producer's events of this kind, 0 where it has none; fails alike."""
+        """Returns the highest sequence of the producer's events of this kind, 0 without any; fails alike."""
         ...
 
     async def stored_of(self, frame: Frame) -> AbstractSet[EventKey]:
-        """Those of the frame's events that are rows already, whatever frame brought them; fails alike."""
+        """Returns those of the frame's events that are rows already, of any frame; fails alike."""
         ...
 
     async def note_dead(self, kind: Kind, letter: Letter) -> None:
@@ -155,7 +155,7 @@ class EventStore(Protocol):
         ...
 
     async def clock(self) -> int:
-        """What the store's clock reads, in microseconds."""
+        """Returns what the store's clock reads, in microseconds."""
         ...
 
 
@@ -171,21 +171,21 @@ class Meter(Protocol):
     """What the pipeline counts: frames consumed = frames inserted + dead letters."""
 
     def inserted(self, kind: Kind, rows: int, seconds: float) -> None:
-        """A frame is in the store."""
+        """Counts a frame that is in the store."""
         ...
 
     def dead_lettered(self, fault: Fault) -> None:
-        """A frame went to the dead letters."""
+        """Counts a frame that went to the dead letters."""
         ...
 
     def lagging(self, frames: int, seconds: float) -> None:
-        """So many frames wait in the log, the oldest of them for so long."""
+        """Sets how many frames wait in the log, and the oldest of them for how long."""
         ...
 
     def paused(self, partitions: int) -> None:
-        """So many partitions are paused."""
+        """Sets how many partitions are paused."""
         ...
 
     def lost(self, frames: int) -> None:
-        """The log dropped so many frames before they were read."""
+        """Counts frames that the log dropped before they were read."""
         ...

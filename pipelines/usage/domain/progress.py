@@ -18,14 +18,14 @@ class Progress:
         self._since_seconds = 0.0
 
     def note(self, partition: Partition, offset: int, *, now_seconds: float) -> None:
-        """The record at `offset` is done for good."""
+        """Notes that the record at `offset` is done for good."""
         if not self._frames:
             self._since_seconds = now_seconds
         self._frames[partition] = self._frames.get(partition, 0) + 1
         self._next_offsets[partition] = offset + 1
 
     def is_due(self, now_seconds: float) -> bool:
-        """True if it is time to commit."""
+        """Returns True if it is time to commit."""
         if not self._frames:
             return False
         age_seconds = now_seconds - self._since_seconds
@@ -38,11 +38,11 @@ class Progress:
         return self._uncommitted >= self._most_uncommitted_frames
 
     def staged(self) -> Mapping[Partition, int]:
-        """The offsets to commit."""
+        """Returns the offsets to commit."""
         return dict(self._next_offsets)
 
     def committed(self, next_offsets: Mapping[Partition, int]) -> None:
-        """These offsets are stored; what was noted meanwhile stays staged."""
+        """Notes that these offsets are stored; what was noted meanwhile stays staged."""
         for partition, offset in next_offsets.items():
             left = self._next_offsets.get(partition, offset) - offset
             if left:
@@ -52,7 +52,7 @@ class Progress:
                 self._frames.pop(partition, None)
 
     def forget(self) -> None:
-        """The partitions belong to others now."""
+        """Forgets the partitions: they belong to other members now."""
         self._next_offsets.clear()
         self._frames.clear()
 
@@ -69,11 +69,11 @@ class Breaker:
         self._in_a_row = 0
 
     def good(self) -> None:
-        """A frame was stored."""
+        """Notes that a frame was stored."""
         self._in_a_row = 0
 
     def bad(self, fault: Fault) -> None:
-        """A frame was dead-lettered; expired frames are the normal end of a long outage and do not count."""
+        """Notes a dead letter; expired frames are the normal end of a long outage and do not count."""
         if fault is not Fault.EXPIRED:
             self._in_a_row += 1
 

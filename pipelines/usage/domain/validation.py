@@ -18,7 +18,7 @@ class Bounds:
     members: frozenset[int] | None = None
 
     def admit(self, values: Sequence[int]) -> bool:
-        """True if every value is within."""
+        """Returns True if every value is within."""
         if self.members is not None:
             return self.members.issuperset(values)
         return self.minimum <= min(values) and max(values) <= self.maximum

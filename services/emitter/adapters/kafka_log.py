@@ -40,7 +40,7 @@ class KafkaLog:
         self._opening = asyncio.Lock()
 
     async def partitions(self, kind: Kind) -> int:
-        """How many partitions the kind's topic has."""
+        """Returns how many partitions the kind's topic has."""
         return len(await self._bounded(lambda connection: connection.partitions(kind.topic)))
 
     async def append(self, frames: Sequence[Frame], partition: int) -> None:
@@ -86,7 +86,7 @@ class _Connection:
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def partitions(self, topic: str) -> set[int]:
-        """The topic's partitions; UnknownTopicOrPartitionError if the cluster has no such topic."""
+        """Returns the topic's partitions; UnknownTopicOrPartitionError if the cluster has no such topic."""
         partitions: set[int] = await self._producer.partitions_for(topic)
         return partitions
 
@@ -143,7 +143,7 @@ async def _close_client(producer: Any) -> None:
 
 
 def _batches(producer: Any, frames: Sequence[Frame]) -> Iterator[Any]:
-    """The frames as sealed record batches, in order; a frame larger than a batch has one to itself."""
+    """Returns the frames as sealed record batches, in order; a larger frame has a batch to itself."""
     batch = producer.create_batch()
     for frame in frames:
         key = frame.producer_id.to_bytes(8, "big")

@@ -21,7 +21,7 @@ def events_to_seal(
     is_frame_waiting: bool,
     is_draining: bool,
 ) -> int:
-    """How many events the next frame takes, 0 if none is due.
+    """Returns how many events the next frame takes, 0 if none is due.
 
     A small frame is not sealed behind one that still waits for Kafka: it would not leave any sooner, and
     a long outage would leave thousands of small frames instead of a few full ones.

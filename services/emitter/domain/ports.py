@@ -27,7 +27,7 @@ class Event(Protocol):
         ...
 
     def numbered(self, producer_id: int, sequence: int) -> bytes:
-        """The event's serialized bytes with its producer and sequence set."""
+        """Returns the event's serialized bytes with its producer and sequence set."""
         ...
 
 
@@ -69,7 +69,7 @@ class Spool(Protocol):
         ...
 
     async def partition(self, kind: Kind) -> int | None:
-        """The partition chosen for `kind`, or None."""
+        """Returns the partition chosen for `kind`, or None."""
         ...
 
     async def choose_partition(self, kind: Kind, partition: int) -> None:
@@ -89,7 +89,7 @@ class EventLog(Protocol):
     """The ordered log of each kind."""
 
     async def partitions(self, kind: Kind) -> int:
-        """How many partitions the kind's topic has; LogUnavailableError where nobody says."""
+        """Returns how many partitions the kind's topic has; LogUnavailableError where nobody says."""
         ...
 
     async def append(self, frames: Sequence[Frame], partition: int) -> None:

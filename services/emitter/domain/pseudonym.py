@@ -30,7 +30,7 @@ class Pseudonyms:
         self.key = functools.lru_cache(remembered)(functools.partial(self._of, b"key"))
 
     def _of(self, kind: bytes, number: int) -> Pseudonym:
-        """The pseudonym of a number; number 0 is nobody and stays so."""
+        """Returns the pseudonym of a number; number 0 is nobody and stays so."""
         if number == 0:
             return Pseudonym(0, 0)
         message = _DOMAIN + kind + b"\0" + number.to_bytes(8, "big")

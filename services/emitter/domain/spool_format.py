@@ -97,7 +97,7 @@ class Position:
         return self.frames[0].first_sequence if self.frames else self.run()[0]
 
     def run(self) -> tuple[int, int]:
-        """First and last sequence of the oldest unsealed events between which there is no gap."""
+        """Returns first and last sequence of the oldest unsealed events between which there is no gap."""
         first, last = self.sealed_through + 1, self.next_sequence - 1
         for gap_first, gap_last in self.gaps:
             if gap_first > first:
@@ -116,7 +116,7 @@ class Positions:
 
 
 def encode_record(record: Record) -> bytes:
-    """The record's bytes; its checksum covers everything that it says."""
+    """Returns the record's bytes; its checksum covers everything that it says."""
     head = _RECORD.pack(
         _RECORD_MAGIC,
         0,
@@ -130,7 +130,7 @@ def encode_record(record: Record) -> bytes:
 
 
 def decode_record(content: bytes) -> Record | None:
-    """The record at the beginning of `content`, or None if there is no whole one."""
+    """Returns the record at the beginning of `content`, or None if there is no whole one."""
     if len(content) < _RECORD.size + EVENT_ID_BYTES:
         return None
     magic, crc, length, kind, producer_id, sequence, taken_at = _RECORD.unpack_from(content)
@@ -143,7 +143,7 @@ def decode_record(content: bytes) -> Record | None:
 
 
 def encode_positions(positions: Positions) -> bytes:
-    """The positions' bytes, with their checksum."""
+    """Returns the positions' bytes, with their checksum."""
     rest = b"".join(
         _POSITION.pack(
             at.kind,
@@ -163,7 +163,7 @@ def encode_positions(positions: Positions) -> bytes:
 
 
 def decode_positions(content: bytes) -> Positions | None:
-    """The positions at the beginning of `content`, or None if there are no whole ones."""
+    """Returns the positions at the beginning of `content`, or None if there are no whole ones."""
     if len(content) < _POSITIONS.size:
         return None
     magic, crc, length, generation, producer_id = _POSITIONS.unpack_from(content)
@@ -190,7 +190,7 @@ def decode_positions(content: bytes) -> Positions | None:
 
 
 def records_in(content: Mapped) -> Iterator[Record]:
-    """Every whole record anywhere in `content`, in the order in which they lie there."""
+    """Returns every whole record anywhere in `content`, in the order in which they lie there."""
     for offset in _places(content, _RECORD_MAGIC):
         record = decode_record(content[offset : offset + _LONGEST_BYTES])
         if record is not None:
@@ -198,7 +198,7 @@ def records_in(content: Mapped) -> Iterator[Record]:
 
 
 def newest_positions_in(content: Mapped) -> Positions | None:
-    """The newest whole positions anywhere in `content`."""
+    """Returns the newest whole positions anywhere in `content`."""
     newest = None
     for offset in _places(content, _POSITIONS_MAGIC):
         found = decode_positions(content[offset : offset + _LONGEST_BYTES])

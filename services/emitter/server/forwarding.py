@@ -105,7 +105,7 @@ class Forwarder:
         await first_of(self._sleep(seconds), self._draining.wait())
 
     async def _partition(self, kind: Kind) -> int:
-        """The kind's partition: chosen once and kept, so that a resend lands behind the first send."""
+        """Returns the kind's partition: chosen once, so that a resend lands behind the first send."""
         chosen = await self._spool.partition(kind)
         if chosen is None:
             chosen = self._spool.producer_id % await self._log.partitions(kind)

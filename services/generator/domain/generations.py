@@ -105,7 +105,7 @@ class Generations:
         return LoadTotals(engine.output_tokens_total, engine.preempted_requests_total)
 
     def close_gate(self) -> None:
-        """From now on, new orders are refused as REPLICA_DRAINING."""
+        """Refuses new orders from now on, as REPLICA_DRAINING."""
         self._is_draining = True
         self._load_changed()
 

@@ -28,7 +28,7 @@ class HangDetector:
         self._busy_since_seconds: float | None = None
 
     def is_hung(self, *, now_seconds: float, unfinished_requests: int, age_seconds: float) -> bool:
-        """To be asked regularly; `age_seconds` is the time since the engine's last step."""
+        """Returns True if it hangs; ask regularly. `age_seconds` is the time since the engine's last step."""
         if unfinished_requests == 0:
             self._busy_since_seconds = None
             return False

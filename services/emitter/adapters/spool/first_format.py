@@ -56,7 +56,7 @@ def _records(connection: sqlite3.Connection, positions: Positions) -> Iterator[R
 
 
 def _bodies(value: bytes, crc: int) -> Sequence[bytes]:
-    """The events in a frame's bytes; none if they are not those that were sealed."""
+    """Returns the events in a frame's bytes; none if they are not those that were sealed."""
     body = value[HEADER.size :]
     if zlib.crc32(body) != crc:
         return []
@@ -69,7 +69,7 @@ def _bodies(value: bytes, crc: int) -> Sequence[bytes]:
 
 
 def _length(body: bytes, offset: int) -> tuple[int, int]:
-    """The length of the element at `offset`, and where its content begins."""
+    """Returns the length of the element at `offset`, and where its content begins."""
     if body[offset] != _EVENT_TAG:
         raise struct.error
     length, shift = 0, 0

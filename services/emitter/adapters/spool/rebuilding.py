@@ -120,7 +120,7 @@ def _mapped(path: Path) -> mmap.mmap:
 
 
 def _fresh(path: Path) -> sqlite3.Connection:
-    """An empty file without a journal of its own: until it is in its place, nobody misses it."""
+    """Returns an empty file without a journal of its own: until it is in its place, nobody misses it."""
     path.touch(mode=0o600)
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
@@ -130,7 +130,7 @@ def _fresh(path: Path) -> sqlite3.Connection:
 
 
 def _waiting(positions: Positions, records: Iterable[Record]) -> Iterator[Record]:
-    """The records that are not in Kafka yet; a file keeps some that are."""
+    """Returns the records that are not in Kafka yet; a file keeps some that are."""
     spans = {kind: range(at.first_sequence, at.next_sequence) for kind, at in positions.by_kind.items()}
     for record in records:
         if record.producer_id == positions.producer_id and record.sequence in spans[record.kind]:
@@ -150,7 +150,7 @@ def _insert(connection: sqlite3.Connection, records: Sequence[Record], span: int
 
 
 def _mended(connection: sqlite3.Connection, producer_id: int, at: Position) -> tuple[Position, list[Lost]]:
-    """The position of a kind with what is there, and what is not."""
+    """Returns the position of a kind with what is there, and what is not."""
     frames, size_bytes, lost = list[Sealed](), 0, list[Lost]()
     for frame in at.frames:
         runs, gaps = _runs(connection, at.kind, frame.first_sequence, frame.last_sequence)
@@ -171,7 +171,7 @@ def _mended(connection: sqlite3.Connection, producer_id: int, at: Position) -> t
 def _runs(
     connection: sqlite3.Connection, kind: Kind, first: int, last: int
 ) -> tuple[list[tuple[int, int]], list[Lost]]:
-    """What of a span is there, as runs of consecutive sequences, and what is not."""
+    """Returns what of a span is there, as runs of consecutive sequences, and what is not."""
     rows = connection.execute(
         "SELECT sequence FROM journal WHERE kind = ? AND sequence BETWEEN ? AND ? ORDER BY sequence",
         (kind, first, last),
@@ -204,7 +204,7 @@ def _bodies(connection: sqlite3.Connection, kind: Kind, first: int, last: int) -
 
 
 def _readable_ids(path: Path) -> Iterator[tuple[int, bytes]]:
-    """The ids that a damaged file still shows; those of waiting events are in their records too."""
+    """Returns the ids that a damaged file still shows; those of waiting events are in their records too."""
     with (
         suppress(sqlite3.Error),
         closing(sqlite3.connect(f"file:{path}?immutable=1", uri=True)) as connection,

@@ -38,7 +38,7 @@ class RecentIds:
         self._pruned_before: int | None = None
 
     def known(self, ids: Collection[bytes]) -> set[bytes]:
-        """Those of `ids` that are remembered."""
+        """Returns those of `ids` that are remembered."""
         places = ", ".join("?" * len(ids))
         rows = self._connection.execute(
             f"SELECT event_id FROM recent_ids WHERE epoch IN (?, ?) AND event_id IN ({places})",  # noqa: S608 - only question marks

@@ -48,7 +48,7 @@ class DamagedError(Exception):
 
 
 def is_damage(error: BaseException) -> bool:
-    """True if the file is not what was written; false if the disk only does not do as it is told."""
+    """Returns True if the file is not what was written; false if the disk only does not do as it is told."""
     if isinstance(error, DamagedError):
         return True
     code = getattr(error, "sqlite_errorcode", None)
@@ -59,7 +59,7 @@ def is_damage(error: BaseException) -> bool:
 
 
 def is_full(error: BaseException) -> bool:
-    """True if the disk has no room; a quota that is used up fails as a write that fails."""
+    """Returns True if the disk has no room; a quota that is used up fails as a write that fails."""
     code = getattr(error, "sqlite_errorcode", None)
     return code is not None and (code & 0xFF == sqlite3.SQLITE_FULL or code == sqlite3.SQLITE_IOERR_WRITE)
 
@@ -87,7 +87,7 @@ def connect(path: Path, *, is_flushed: bool) -> sqlite3.Connection:
 
 
 def tables_of(connection: sqlite3.Connection) -> set[str]:
-    """The names of the file's tables; DamagedError where its pages contradict one another."""
+    """Returns the names of the file's tables; DamagedError where its pages contradict one another."""
     if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
         raise DamagedError
     rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
@@ -111,7 +111,7 @@ def write_positions(connection: sqlite3.Connection, positions: Positions) -> Non
 
 
 def read_positions(connection: sqlite3.Connection) -> Positions:
-    """The positions; DamagedError unless both copies are whole and the same."""
+    """Returns the positions; DamagedError unless both copies are whole and the same."""
     rows: Sequence[tuple[bytes]] = connection.execute(
         "SELECT value FROM positions UNION ALL SELECT value FROM positions_copy"
     ).fetchall()

@@ -22,7 +22,7 @@ class SpoolUnusableError(Exception):
 
 
 def start(spool: SpoolFile, reserve: Reserve) -> SpoolStore:
-    """The open store, with the reserve beside it unless the disk is too full for an old spool's."""
+    """Returns the open store, with the reserve beside it unless the disk is too full for an old spool's."""
     is_new = not (spool.spool_folder / FILE_NAME).exists()
     try:
         store = _opened(spool, reserve)

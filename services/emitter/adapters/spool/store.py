@@ -139,7 +139,7 @@ class SpoolStore:
         return len(removed) == len(due)
 
     def partition(self, kind: Kind) -> int | None:
-        """The partition that was chosen for `kind`."""
+        """Returns the partition that was chosen for `kind`."""
         return self._at[kind].partition
 
     def choose_partition(self, kind: Kind, partition: int) -> None:
@@ -196,7 +196,7 @@ class SpoolStore:
         )
 
     def _taken_at(self, kind: Kind, sequence: int) -> int:
-        """When an event was taken; 0 if its row is spoilt, which sealing or sending it will find."""
+        """Returns when an event was taken; 0 if its row is spoilt, which sealing or sending it will find."""
         row = self._connection.execute(
             "SELECT record FROM journal WHERE kind = ? AND sequence = ?", (kind, sequence)
         ).fetchone()
@@ -204,7 +204,7 @@ class SpoolStore:
         return record.taken_at_microseconds if record else 0
 
     def _fresh(self, events: Sequence[Event]) -> dict[bytes, Event]:
-        """The events whose ids are not remembered, one per id, in order."""
+        """Returns the events whose ids are not remembered, one per id, in order."""
         by_id = {event.event_id: event for event in reversed(events)}
         for event_id in self._ids.known(by_id):
             del by_id[event_id]
@@ -265,7 +265,7 @@ class SpoolStore:
         )
 
     def _frame(self, kind: Kind, sealed: Sealed) -> Frame:
-        """A frame with the bytes that were sealed; DamagedError if they cannot be had again."""
+        """Returns a frame with the bytes that were sealed; DamagedError if they cannot be had again."""
         frame = self._values.get((kind, sealed.first_sequence))
         if frame is None:
             bodies = self._bodies(kind, sealed.first_sequence, sealed.count)
@@ -276,7 +276,7 @@ class SpoolStore:
         return frame
 
     def _bodies(self, kind: Kind, first: int, count: int) -> list[bytes]:
-        """The events of a span as they were acknowledged; DamagedError unless each is there and whole."""
+        """Returns the events of a span as they were acknowledged; DamagedError unless all are whole."""
         rows = self._connection.execute(
             "SELECT record FROM journal WHERE kind = ? AND sequence BETWEEN ? AND ? ORDER BY sequence",
             (kind, first, first + count - 1),

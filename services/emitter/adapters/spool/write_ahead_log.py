@@ -18,7 +18,7 @@ Sums = tuple[int, int]
 
 
 def is_whole(log: bytes) -> bool:
-    """False if a frame was changed after it was written; a frame that was never finished is no damage."""
+    """Returns False if a frame was changed after it was written; one that was never finished is no damage."""
     if len(log) < _HEADER.size:
         return True
     magic, _, page_bytes, _, *salts, first, second = _HEADER.unpack_from(log)
@@ -40,7 +40,7 @@ def is_whole(log: bytes) -> bool:
 
 
 def _is_end(log: bytes, starts: range, end: int, salts: list[int]) -> bool:
-    """True if what lies from `end` on is of earlier use of the file, which has other salts, both of them."""
+    """Returns True if what lies from `end` on is of earlier use of the file, which has two other salts."""
     for start in starts[starts.index(end) :]:
         _, _, *its_salts, _, _ = _FRAME.unpack_from(log, start)
         if any(its == right for its, right in zip(its_salts, salts, strict=True)):

@@ -110,7 +110,7 @@ class SqliteSpool:
             pass
 
     async def partition(self, kind: Kind) -> int | None:
-        """The partition chosen for `kind`, or None."""
+        """Returns the partition chosen for `kind`, or None."""
         return await self._do(lambda: self._store.partition(kind))
 
     async def choose_partition(self, kind: Kind, partition: int) -> None:
@@ -132,7 +132,7 @@ class SqliteSpool:
         return result
 
     def _write(self) -> None:
-        """The writer thread: one transaction after the other until it is told to end."""
+        """Runs in the writer thread: one transaction after the other until it is told to end."""
         is_ending = False
         while not is_ending:
             group, size_bytes = list[_Call](), 0
@@ -188,7 +188,7 @@ class SqliteSpool:
         self._try_to(self._store.shrink)
 
     def _has_reserve(self) -> bool:
-        """Whether space is kept for forwarding; asks the disk for it now and then where it is not."""
+        """Returns whether space is kept for forwarding; asks the disk for it now and then where it is not."""
         now = self._clock.monotonic_seconds()
         if self._reserve.is_there or now < self._next_reserve_at:
             return self._reserve.is_there

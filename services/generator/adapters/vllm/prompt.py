@@ -28,7 +28,7 @@ class Tokenizer(Protocol):
     """What is used of a tokenizer of the transformers library."""
 
     def get_added_vocab(self) -> dict[str, int]:
-        """Control tokens by their spelling."""
+        """Returns control tokens by their spelling."""
         ...
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:

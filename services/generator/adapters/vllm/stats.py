@@ -74,7 +74,7 @@ def stat_logger(snapshot: StatsSnapshot) -> type:
             """Has nothing to say."""
 
         def record_sleep_state(self, sleep: int = 0, level: int = 0) -> None:
-            """Never sleeps."""
+            """Does nothing: an engine never sleeps here."""
 
         def record_admission_rejection(self, reason: str) -> None:
             """Never queues."""
