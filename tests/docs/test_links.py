@@ -13,6 +13,7 @@ QUOTED = re.compile(r"`([^`\n]+)`")
 # What looks like a path of this repository: a known first folder and a slash, or a file at the top.
 FOLDERS = ("services/", "pipelines/", "protos/", "tests/", "docs/", "deploy/", "requirements/", ".ci/")
 TOP_FILE = re.compile(r"[A-Za-z][\w-]*\.(?:md|toml)|buf\.yaml|Makefile|LICENSE")
+SELECTED = re.compile(r"`(tests/[\w/]+\.py) -k (\w+|\"[\w ]+\")`")
 UNCHECKED = re.compile(r"[<>*{}…\s]|NNNN|\.\.\.")
 
 
@@ -72,6 +73,17 @@ def test_python_examples_compile(page: Path) -> None:
 @pytest.mark.parametrize("name", ["README.md", "docs/grpc.md"])
 def test_the_pages_for_newcomers_have_python_examples(name: str) -> None:
     assert PYTHON.findall((ROOT / name).read_text(encoding="utf-8"))
+
+
+def test_the_readme_selects_tests_that_are_there() -> None:
+    selected = SELECTED.findall((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert selected
+    for name, words in selected:
+        tests = re.findall(
+            r"^(?:async )?def (test_\w+)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE
+        )
+        for word in words.strip('"').split(" or "):
+            assert any(word in test for test in tests), f"{name} has no test of {word}"
 
 
 def test_decisions_are_numbered_once() -> None:
