@@ -5,6 +5,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= $(firstword $(foreach name,python3.12 python3.11 python3,$(shell $(name) -c 'import sys; sys.exit(not (3,11) <= sys.version_info < (3,13))' 2>/dev/null && echo $(name))))
+# Processes that the unit tests run in; 0 is this one.
+WORKERS ?= 2
 UV_VERSION := 0.13.9
 UV := .tools/bin/uv
 BIN := .venv/bin
@@ -32,7 +34,7 @@ test: check ## Sets up and passes everything; real engine, Kafka and store inclu
 check: setup lint types imports ## The fast part: format, lint, types, contracts, schemas, unit tests
 	node_modules/@bufbuild/buf-linux-x64/bin/buf lint
 	$(BIN)/python protos/generate.py --check
-	$(BIN)/pytest -m "not system and not vllm" -q
+	$(BIN)/pytest -m "not system and not vllm" -q -n $(WORKERS) --dist loadfile
 
 lint: setup
 	$(BIN)/ruff format --check $(CODE)

@@ -191,7 +191,8 @@ async def test_what_a_reader_does_not_read_is_bounded(stage: Stage) -> None:
         async for _ in stream:
             break
         await asyncio.wait_for(script.cancelled.wait(), 20)
-        assert script.played_bytes < 262_144 * 250 / 2
+        # What is on its way through sockets and between two processes comes to what waits in the edge.
+        assert script.played_bytes < 262_144 * 250
         await stream.close()
 
 
