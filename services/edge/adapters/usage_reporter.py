@@ -19,6 +19,7 @@ from services.runtime.telemetry import counter
 
 _log = get_logger(__name__)
 _CLOSE_SECONDS: Final = 0.5
+_LINGER_SECONDS: Final = 0.2
 _FIRST_PAUSE_SECONDS: Final = 0.5
 _LONGEST_PAUSE_SECONDS: Final = 8.0
 
@@ -40,6 +41,7 @@ class UsageReporter:
         self._waiting: deque[usage_pb2.EdgeRequest] = deque()
         self._sent: list[usage_pb2.EdgeRequest] = []
         self._sender: asyncio.Task[None] | None = None
+        self._is_closing = asyncio.Event()
         self._dropped = counter(
             "comptoir.edge.events_dropped", unit="{event}", description="Edge events given up on."
         )
@@ -63,6 +65,7 @@ class UsageReporter:
 
     async def close(self, *, within_seconds: float) -> None:
         """Waits until everything is durable, but no longer than `within_seconds`; closes the connection."""
+        self._is_closing.set()
         if self._sender is not None:
             await asyncio.wait([self._sender], timeout=within_seconds)
             self._sender.cancel()
@@ -77,6 +80,7 @@ class UsageReporter:
     async def _send_all(self) -> None:
         backoff = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         while self._waiting:
+            await self._linger()
             self._sent = [self._waiting.popleft() for _ in range(min(MAX_EVENTS, len(self._waiting)))]
             # One call each: they travel together, and one that is refused takes no other with it.
             is_kept = await asyncio.gather(*(self._is_to_be_kept(event) for event in self._sent))
@@ -87,6 +91,12 @@ class UsageReporter:
                 backoff.reset()
                 continue
             await asyncio.sleep(backoff.next_seconds(jitter=random.random()))  # noqa: S311 - spreads retries
+
+    async def _linger(self) -> None:
+        """Lets more events come: nobody waits for these, and the emitter writes to its disk for each call."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                await self._is_closing.wait()
 
     async def _is_to_be_kept(self, event: usage_pb2.EdgeRequest) -> bool:
         """Sends an event; true if it has to be sent again. One that is refused for good is dropped."""

@@ -126,10 +126,12 @@ class ScriptedEmitter(RecordsMany):
         self.seen: list[usage_pb2.EdgeRequest] = []
         self.refused = asyncio.Event()
         self.refusal: ComptoirError | None = None
+        self.calls = 0
         self.gate = asyncio.Event()
         self.gate.set()
 
     async def Record(self, request: emitter_pb2.RecordRequest, context: Any) -> emitter_pb2.RecordResponse:  # noqa: N802
+        self.calls += 1
         await self.gate.wait()
         self.seen += request.edge_requests
         if self.refusal is not None:

@@ -51,6 +51,18 @@ async def test_events_are_durable_when_it_is_closed(emitter: ScriptedEmitter, tm
     assert usage.dropped == 0
 
 
+async def test_events_of_a_moment_are_one_call_of_the_emitter(
+    emitter: ScriptedEmitter, tmp_path: Path
+) -> None:
+    usage = reporter(tmp_path / "emitter")
+    for number in range(10):
+        usage.report(event(number))
+        await asyncio.sleep(0.002)
+    await usage.close(within_seconds=5)
+    assert len(emitter.events) == 10
+    assert emitter.calls <= 2
+
+
 async def test_what_finds_no_room_is_counted(emitter: ScriptedEmitter, tmp_path: Path) -> None:
     emitter.gate.clear()
     usage = reporter(tmp_path / "emitter", max_waiting=10)
