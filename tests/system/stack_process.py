@@ -134,9 +134,14 @@ def free_ports() -> int:
     """
     firsts = range(18_400, 30_000, 16)
     for first in random.sample(firsts, len(firsts)):
-        if all(_is_free(first + offset) for offset in range(_PORTS)):
+        if are_free(first):
             return first
     raise AssertionError("no free ports")
+
+
+def are_free(first: int) -> bool:
+    """True if nobody listens on the ports that a stack at `first` takes."""
+    return all(_is_free(first + offset) for offset in range(_PORTS))
 
 
 def run_comptoir(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
