@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ import openai
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 
 from deploy.local.stack.options import PORTS
+from services.runtime.settings import environment
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMPTOIR = (sys.executable, "-m", "services.cli")
@@ -144,13 +145,16 @@ def are_free(first: int) -> bool:
     return all(_is_free(first + offset) for offset in range(_PORTS))
 
 
-def run_comptoir(*arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Runs the command and returns what it said."""
+def run_comptoir(
+    *arguments: str, check: bool = True, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs the command, with `variables` beside those of this process, and returns what it said."""
     done = subprocess.run(
         [*COMPTOIR, *arguments],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
+        env={**environment(), **(variables or {})},
         timeout=UP_SECONDS + 30,
         check=False,
     )
@@ -159,12 +163,13 @@ def run_comptoir(*arguments: str, check: bool = True) -> subprocess.CompletedPro
 
 
 @contextmanager
-def running_stack(folder: Path, *arguments: str) -> Iterator[Stack]:
+def running_stack(
+    folder: Path, *arguments: str, variables: Mapping[str, str] | None = None
+) -> Iterator[Stack]:
     """A stack in `folder` on free ports; drained at the end, and nothing of it left."""
-    up = run_comptoir(
-        "up", "--detach", "--json", "--data-dir", str(folder), "--port", str(free_ports()), *arguments
-    )
-    stack = Stack(json.loads(up.stdout))
+    up = ["up", "--detach", "--json", "--data-dir", str(folder), "--port", str(free_ports()), *arguments]
+    started = run_comptoir(*up, variables=variables)
+    stack = Stack(json.loads(started.stdout))
     try:
         yield stack
     finally:

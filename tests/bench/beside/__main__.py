@@ -13,8 +13,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tests.bench.beside import idle_streams, models, targets
 from tests.bench.beside.closed_loop import Load
 from tests.bench.beside.command_line import EVENTS, IDLE, REAL, SHORT, TINY, Options, parse
@@ -82,9 +80,9 @@ def _prepare(options: Options, cache: Path) -> tuple[list[Contest], Results]:
         contests.append(_beside(options, models.real(cache, options.real_streams, _show), proxy))
     if SHORT in options.parts:
         contests.append(_short(options))
-    if EVENTS in options.parts and options.events_off is not None:
-        contests.append(_events(options, options.events_off))
-    chosen = {**asdict(options), "events_off": str(options.events_off), "output": str(options.output)}
+    if EVENTS in options.parts:
+        contests.append(_events(options))
+    chosen = {**asdict(options), "output": str(options.output)}
     return contests, Results(_machine(), versions, chosen)
 
 
@@ -101,12 +99,11 @@ def _beside(options: Options, model: models.BenchModel, proxy: Path | None) -> C
     return Contest(model.name, chosen, _loads(options, model), model.tail_seconds, options.rounds)
 
 
-def _events(options: Options, switch: Path) -> Contest:
+def _events(options: Options) -> Contest:
     model = models.tiny(options.streams)
-    off = yaml.safe_load(switch.read_text(encoding="utf-8"))
     chosen = [
         targets.comptoir(model, options.dtype, name=EVENTS_ON),
-        targets.comptoir(model, options.dtype, name=EVENTS_OFF, overrides=off),
+        targets.comptoir(model, options.dtype, name=EVENTS_OFF, variables=targets.without_events()),
     ]
     return Contest(EVENTS_TITLE, chosen, _loads(options, model), model.tail_seconds, options.rounds)
 

@@ -24,7 +24,7 @@ parts:
   real    SmolLM2-135M-Instruct, from a package: what users see; fetched and converted once
   short   whole answers of 2 tokens from the simulated engine on 64 connections: requests/s, CPU per request
   idle    memory that an idle stream holds in each process, at --idle-streams streams
-  events  TTFT with events on and off; needs --events-off, and is left out without it
+  events  TTFT with events on and off: what counting durably adds to a first token
 
 Run it on a machine that does nothing else: rows with a window in which other programs used more than 0.3
 cores are marked. The tables are Markdown for docs/benchmarks.md; JSON with every window lies next to them.
@@ -50,7 +50,6 @@ class Options:
     seconds: float | None
     dtype: str
     idle_streams: int
-    events_off: Path | None
     output: Path
 
 
@@ -59,8 +58,6 @@ def parse(arguments: list[str] | None = None) -> Options:
     given = _parser().parse_args(arguments)
     is_quick = given.quick
     parts = tuple(part for part in PARTS if part in given.parts)
-    if given.events_off is None:
-        parts = tuple(part for part in parts if part != EVENTS)
     return Options(
         parts=parts,
         targets=tuple(target for target in TARGETS if target in given.targets),
@@ -70,7 +67,6 @@ def parse(arguments: list[str] | None = None) -> Options:
         seconds=given.seconds or (_QUICK_SECONDS if is_quick else None),
         dtype=given.dtype,
         idle_streams=given.idle_streams or (_QUICK_IDLE_STREAMS if is_quick else 10_000),
-        events_off=given.events_off,
         output=given.output or cache_folder() / "results",
     )
 
@@ -98,12 +94,6 @@ def _parser() -> argparse.ArgumentParser:
         help="what all engines compute in; auto, as in `comptoir up`, is vLLM's choice (auto)",
     )
     add("--idle-streams", type=_count, help="streams of the part idle (10,000, or what open files allow)")
-    add(
-        "--events-off",
-        type=Path,
-        metavar="FILE",
-        help="YAML for `comptoir up --config` that switches events off, for the part events",
-    )
     add("--output", type=Path, metavar="FOLDER", help="where the results go (the cache folder)")
     return parser
 

@@ -4,6 +4,7 @@ All engines are told the same: what Comptoir's generator is told, from its own s
 """
 
 import json
+import os
 import secrets
 import subprocess
 import sys
@@ -35,6 +36,7 @@ from tests.system.stack_process import REPOSITORY, Stack, free_ports, run_compto
 COMPTOIR, FLOOR, LITELLM = "Comptoir", "AsyncLLM in process", "LiteLLM before vLLM"
 _HTTP_LOAD = "tests.bench.beside.http_load"
 _START_SECONDS = 150.0
+_EVENTS_OFF = Path(__file__).with_name("events_off")
 # Quotas are counted as always and never reached.
 _MUCH = 2**32 - 1
 _PLENTY = {"requests_per_minute": _MUCH, "tokens_per_minute": _MUCH, "concurrency": _MUCH}
@@ -60,11 +62,16 @@ class Target:
 
 
 def comptoir(
-    model: BenchModel, dtype: str, *, name: str = COMPTOIR, overrides: Mapping[str, Any] | None = None
+    model: BenchModel, dtype: str, *, name: str = COMPTOIR, variables: Mapping[str, str] | None = None
 ) -> Target:
     """The whole of it on one machine, as `comptoir up` starts it, asked through its HTTP edge with a key."""
-    settings = merge(overrides_of(model, dtype), dict(overrides or {}))
-    return Target(name, lambda folder: _stack(folder, settings, "--model", str(model.folder)), 13)
+    settings, of_model = overrides_of(model, dtype), ("--model", str(model.folder))
+    return Target(name, lambda folder: _stack(folder, settings, *of_model, variables=variables), 13)
+
+
+def without_events() -> dict[str, str]:
+    """Returns the environment in which a stack records no event."""
+    return {"PYTHONPATH": os.pathsep.join((str(_EVENTS_OFF), str(REPOSITORY)))}
 
 
 def simulated(overrides: Mapping[str, Any]) -> Target:
@@ -125,10 +132,17 @@ def command_line(arguments: Mapping[str, Any]) -> list[str]:
 
 
 @contextmanager
-def _stack(folder: Path, overrides: Mapping[str, Any], *arguments: str) -> Iterator[Running]:
+def _stack(
+    folder: Path,
+    overrides: Mapping[str, Any],
+    *arguments: str,
+    variables: Mapping[str, str] | None = None,
+) -> Iterator[Running]:
     config = folder / "overrides.yaml"
     config.write_text(yaml.safe_dump(dict(overrides)), encoding="utf-8")
-    with _started_stack(folder / "data", config, arguments) as stack, loader(_HTTP_LOAD, folder) as (own, _):
+    with ExitStack() as started:
+        stack = started.enter_context(_started_stack(folder / "data", config, arguments, variables))
+        own, _ = started.enter_context(loader(_HTTP_LOAD, folder))
         status = stack.status()
         roots = {int(entry["pid"]): str(entry["name"]) for entry in status["processes"]}
         roots[int(status["supervisor_pid"])] = "supervisor"
@@ -137,10 +151,13 @@ def _stack(folder: Path, overrides: Mapping[str, Any], *arguments: str) -> Itera
 
 
 @contextmanager
-def _started_stack(folder: Path, config: Path, arguments: Sequence[str]) -> Iterator[Stack]:
+def _started_stack(
+    folder: Path, config: Path, arguments: Sequence[str], variables: Mapping[str, str] | None
+) -> Iterator[Stack]:
+    up = running_stack(folder, "--config", str(config), *arguments, variables=variables)
     with ExitStack() as started:
         try:
-            stack = started.enter_context(running_stack(folder, "--config", str(config), *arguments))
+            stack = started.enter_context(up)
         except AssertionError as error:
             # What `comptoir up` said to people.
             raise BenchError(" ".join(str(error).split())[-300:]) from None

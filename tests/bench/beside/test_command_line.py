@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from tests.bench.beside.command_line import parse
@@ -7,7 +5,7 @@ from tests.bench.beside.command_line import parse
 
 def test_left_alone_it_measures_what_the_page_shows() -> None:
     options = parse([])
-    assert options.parts == ("tiny", "real", "short", "idle")
+    assert options.parts == ("tiny", "real", "short", "idle", "events")
     assert options.targets == ("comptoir", "bare", "floor", "litellm")
     assert (options.rounds, options.streams, options.real_streams) == (5, (1, 8, 64), (1, 8, 16))
     assert (options.dtype, options.idle_streams, options.seconds) == ("auto", 10_000, None)
@@ -17,12 +15,6 @@ def test_quick_is_one_short_round_and_yields_to_what_is_given() -> None:
     assert (parse(["--quick"]).rounds, parse(["--quick"]).seconds) == (1, 3.0)
     assert parse(["--quick", "--rounds", "2", "--seconds", "5"]).rounds == 2
     assert parse(["--quick", "--seconds", "5"]).seconds == 5
-
-
-def test_events_are_compared_only_with_what_switches_them_off() -> None:
-    assert "events" not in parse(["--parts", "events", "tiny"]).parts
-    assert parse(["--parts", "events", "--events-off", "off.yaml"]).parts == ("events",)
-    assert parse(["--events-off", "off.yaml"]).events_off == Path("off.yaml")
 
 
 @pytest.mark.parametrize("wrong", [["--rounds", "0"], ["--streams", "0"], ["--parts", "all"]])
