@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from services.runtime.settings import environment
 
@@ -34,6 +35,12 @@ def _is_loopback(host: str) -> bool:
 
 
 sys.addaudithook(_refuse_other_machines)
+
+# No example fails for the machine's pace.
+settings.register_profile(
+    "comptoir", settings.get_profile(settings.get_current_profile_name()), deadline=None
+)
+settings.load_profile("comptoir")
 
 
 @pytest.hookimpl(trylast=True)

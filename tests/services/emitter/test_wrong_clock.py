@@ -114,7 +114,7 @@ async def count_through(steps: list[tuple[int, int]], folder: Path) -> None:
     assert sorted(stored) == producer.made
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(STEPS)
 def test_whatever_the_clock_does_every_event_is_counted_once(steps: list[tuple[int, int]]) -> None:
     with tempfile.TemporaryDirectory() as folder:

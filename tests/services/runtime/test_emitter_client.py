@@ -176,7 +176,7 @@ async def test_an_event_that_is_held_too_long_is_a_clean_error_and_is_said_once(
     emitter: Emitter, address: str
 ) -> None:
     emitter.answer = Disagreement(*range(40))
-    client = EmitterClient(GrpcTarget(address=address), clock=SystemClock(), wait_seconds=0.3)
+    client = EmitterClient(GrpcTarget(address=address), clock=SystemClock(), wait_seconds=1.5)
     with structlog.testing.capture_logs() as lines:
         records = [client.record(load(n)) for n in range(40)]
         ends = await asyncio.wait_for(asyncio.gather(*records, return_exceptions=True), 10)

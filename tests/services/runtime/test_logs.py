@@ -20,7 +20,8 @@ from services.runtime import logs
 CANARY = "canary7f3a"
 SECRET_TEXT = st.text(max_size=30).map(lambda text: f"{CANARY}{text}")
 capturing = settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=50,
 )
 
 

@@ -142,7 +142,7 @@ async def test_failures_are_followed_by_growing_pauses() -> None:
     assert failure_pauses[-1] > 10 * failure_pauses[0]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.integers(0, 12), max_size=30),
     st.lists(st.one_of(st.none(), st.integers(0, 3)), max_size=30),

@@ -303,4 +303,4 @@ class Leases(RuleBasedStateMachine):
 
 
 TestLeases = Leases.TestCase
-TestLeases.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestLeases.settings = settings(max_examples=150, stateful_step_count=40)

@@ -117,7 +117,7 @@ class KeyOfManyRequests(RuleBasedStateMachine):
 
 
 TestKeyOfManyRequests = KeyOfManyRequests.TestCase
-TestKeyOfManyRequests.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestKeyOfManyRequests.settings = settings(max_examples=150, stateful_step_count=40)
 
 
 def test_a_place_that_was_taken_without_asking_counts_against_the_limit() -> None:

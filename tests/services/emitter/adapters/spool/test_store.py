@@ -70,7 +70,7 @@ class Spooled:
         self.store = SpoolStore(spool_file(self.folder))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(STEPS)
 def test_whatever_is_undone_or_reopened_each_event_is_in_exactly_one_place(
     steps: list[tuple[str, int]],
