@@ -276,3 +276,12 @@ def request_for(
     return AdmitRequest(
         api_key, model, prompt_tokens_upper_bound, max_output_tokens, priority, Identity(0, 0)
     )
+
+
+async def refusal_of(world: AdmissionWorld, request: AdmitRequest) -> ComptoirError:
+    """Asks for what is to be refused, and returns why it was."""
+    try:
+        await world.admitter.admit(request)
+    except ComptoirError as refusal:
+        return refusal
+    raise AssertionError("admitted")

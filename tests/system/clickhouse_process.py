@@ -12,6 +12,7 @@ from tests.system.running_process import RunningProcess, free_ports
 
 WRITER = "comptoir_writer"
 PASSWORD = "made-up-password-of-the-writer"
+_CANNOT_OPEN_FILE = "76"
 
 
 class ClickHouseProcess(RunningProcess):
@@ -57,3 +58,9 @@ class ClickHouseProcess(RunningProcess):
                 with contextlib.suppress(FileNotFoundError):
                     if path.is_file():
                         yield path.read_bytes()
+
+
+def is_refused(answer: httpx.Response) -> bool:
+    """True if the front or the engine's grants refused; that the kernel would too is another wall."""
+    code = answer.headers.get("X-ClickHouse-Exception-Code", "")
+    return answer.status_code >= 400 and code not in ("", _CANNOT_OPEN_FILE)
