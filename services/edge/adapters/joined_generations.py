@@ -9,10 +9,13 @@ from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 from services.edge import wire
 from services.edge.adapters.call_errors import told
 from services.edge.domain.generation import Counts, Delta
+from services.edge.domain.ports import Take
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.grpc.error_details import error_of
 from services.runtime.grpc.joined.stream import JoinedStream
+from services.runtime.logs import get_logger, log_failure
 
+_log = get_logger(__name__)
 # What gRPC itself says of a stream: a replica that stops cancels its streams, and one that has its most calls
 # open says RESOURCE_EXHAUSTED. Neither is the client's doing.
 _INSTEAD: Final = {
@@ -117,6 +120,7 @@ class GeneratorCall:
         self._failure: ComptoirError | None = None
         self._is_started = False
         self._news: asyncio.Future[None] | None = None
+        self._take: Take | None = None
         self.counts: Counts | None = None
 
     async def start(self) -> None:
@@ -124,15 +128,23 @@ class GeneratorCall:
         while not self._is_started:
             await self._next_news()
 
-    async def next_delta(self) -> Delta | None:
-        """Returns all that is new, None when the answer is whole; raises ComptoirError."""
+    async def next_delta(self, take: Take | None = None) -> Delta | None:
+        """Returns all that is new, None when the answer is whole; raises ComptoirError.
+
+        Text that comes while this waits goes to `take`, in the turn of the step that brought it: to wake a
+        task for it would cost more than to write it.
+        """
         if self.counts is not None:
             return None
         while not self._texts:
             if self._finished is not None:
                 self.counts = wire.counts_from(self._finished)
                 return wire.finish_from(self._finished)
-            await self._next_news()
+            self._take = take
+            try:
+                await self._next_news()
+            finally:
+                self._take = None
         texts, self._texts = self._texts, []
         self._waiting_characters = 0
         return Delta(texts[0] if len(texts) == 1 else "".join(texts))
@@ -150,6 +162,9 @@ class GeneratorCall:
 
     def hear_text(self, text: str) -> None:
         """Takes more of the answer."""
+        # What waits already goes first.
+        if self._take is not None and not self._texts and self._is_taken(self._take, text):
+            return
         self._waiting_characters += len(text)
         if self._waiting_characters > _MOST_WAITING_CHARACTERS:
             self._joined.cancel(self._number)
@@ -171,6 +186,16 @@ class GeneratorCall:
         if self._failure is None:
             self._failure = error if is_ours else told(error, _INSTEAD)
             self._tell()
+
+    def _is_taken(self, take: Take, text: str) -> bool:
+        try:
+            return take(Delta(text))
+        except Exception as defect:  # noqa: BLE001 - it ends this generation, and not the step of all others
+            log_failure(_log, "delta_not_taken", defect)
+            self._take = None
+            self._joined.cancel(self._number)
+            self.fail(ComptoirError(Reason.INTERNAL), is_ours=True)
+            return True
 
     def _tell(self) -> None:
         if self._news is not None and not self._news.done():

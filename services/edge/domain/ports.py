@@ -3,12 +3,15 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from services.edge.domain.generation import Counts, Delta, GenerationRequest
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
+
+# Takes a delta in the turn of the loop in which it came; false where it must wait.
+Take: TypeAlias = Callable[[Delta], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +86,11 @@ class Generation(Protocol):
         """The counts, once `next_delta` returned None."""
         ...
 
-    async def next_delta(self) -> Delta | None:
-        """Returns what comes next, None when the answer is whole; raises ComptoirError."""
+    async def next_delta(self, take: Take | None = None) -> Delta | None:
+        """Returns what comes next, None when the answer is whole; raises ComptoirError.
+
+        `take` may be given text that comes meanwhile, in order, and what it took is not returned.
+        """
         ...
 
     def cancel(self) -> None:

@@ -1,7 +1,7 @@
 """One generation from up to three tickets: the next one is used only while no delta has come."""
 
 from services.edge.domain.generation import Counts, Delta, GenerationRequest
-from services.edge.domain.ports import Admission, Generation, Generators
+from services.edge.domain.ports import Admission, Generation, Generators, Take
 from services.kernel.errors import ComptoirError, Reason
 
 
@@ -60,14 +60,15 @@ class TicketedGeneration:
         self.is_lease_unused = True
         raise failure
 
-    async def next_delta(self) -> Delta | None:
-        """Returns what comes next, None when the answer is whole; raises ComptoirError."""
+    async def next_delta(self, take: Take | None = None) -> Delta | None:
+        """Returns what comes next, None when the answer is whole; raises ComptoirError; `take` as Generation."""
         while True:
             if self._generation is None:
                 await self.start()
                 continue
             try:
-                delta = await self._generation.next_delta()
+                # What is taken does not pass here, and after a delta no other ticket may be used.
+                delta = await self._generation.next_delta(take if self._has_delta else None)
             except ComptoirError as error:
                 self._move_on(error)
             else:

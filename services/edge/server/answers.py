@@ -47,13 +47,18 @@ async def send_stream(
     a second at most: a client that hears nothing gives up sooner than the router does.
     """
     event, held = exchange.event, b""
+
+    def take(delta: Delta) -> bool:
+        return not held and exchange.try_write(writer.frames(delta))
+
     with WaitNotice(exchange):
         await delivery.start()
     if not exchange.is_started:
         await exchange.begin(200, [*STREAM_HEADERS, *quota_headers(delivery.quota)])
     await exchange.write(writer.opening())
     with KeepAlive(exchange, idle_seconds=ping_seconds):
-        while (delta := await delivery.next_delta()) is not None:
+        # Behind the first text, which is timed here, a text is written where it comes, without this task.
+        while (delta := await delivery.next_delta(take if event.first_text_seconds else None)) is not None:
             frames = writer.frames(delta)
             if delta.finish is not None:
                 # Mostly nothing follows but the counts, and one write costs less than two.

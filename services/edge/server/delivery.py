@@ -9,7 +9,7 @@ from typing import Final
 from services.edge.domain.generation import Counts, Delta, GenerationRequest
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.losses import Losses
-from services.edge.domain.ports import Admission, Generators, Router
+from services.edge.domain.ports import Admission, Generators, Router, Take
 from services.edge.domain.ticketed_generation import TicketedGeneration
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.clock import Clock
@@ -77,12 +77,15 @@ class Delivery:
         async with asyncio.timeout_at(self._first_text_by):
             await admission.recorded()
 
-    async def next_delta(self) -> Delta | None:
-        """Returns what comes next, None when the answer is whole; raises as `start` does."""
+    async def next_delta(self, take: Take | None = None) -> Delta | None:
+        """Returns what comes next, None when the answer is whole; raises as `start` does.
+
+        Behind the first delta, `take` may be given text in the turn of the loop in which it comes, in order.
+        """
         if self._generation is None:
             raise ComptoirError(Reason.INTERNAL)
         if self._has_begun:
-            return await self._generation.next_delta()
+            return await self._generation.next_delta(take)
         while True:
             try:
                 async with asyncio.timeout_at(self._first_text_by):

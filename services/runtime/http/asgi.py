@@ -12,6 +12,9 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # In the scope's `state`: closes the request's connection at once, with what the client has not read.
 ABORT: Final = "abort"
+# Also there: sends a part of the body at once, and returns whether it did. It does not while the client is
+# behind or gone, nor where no body is open.
+WRITE_PART: Final = "write_part"
 
 
 class BrokenAnswerError(Exception):

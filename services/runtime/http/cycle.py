@@ -4,7 +4,7 @@ import asyncio
 from typing import Final, Protocol
 
 from services.runtime.http.answers import AnswerWriter
-from services.runtime.http.asgi import ABORT, Message, Scope
+from services.runtime.http.asgi import ABORT, WRITE_PART, Message, Scope
 from services.runtime.http.head import Head
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -49,7 +49,7 @@ class Cycle:
         self._channel = channel
         self._writer = AnswerWriter(head)
         self.scope = _scope(head, peers)
-        self.scope["state"] = {ABORT: channel.abort}
+        self.scope["state"] = {ABORT: channel.abort, WRITE_PART: self._write_part}
         self.is_disconnected = False
         self.is_started = False
         self.is_answered = False
@@ -111,6 +111,14 @@ class Cycle:
             self._begin(message)
         else:
             self._continue(message)
+
+    def _write_part(self, body: bytes) -> bool:
+        is_open = self.is_started and not self.is_answered and not self.is_disconnected
+        if not is_open or self._channel.is_write_paused:
+            return False
+        if data := self._writer.part(body, is_last=False):
+            self._channel.write(data)
+        return True
 
     def _begin(self, message: Message) -> None:
         if not self.is_body_complete:

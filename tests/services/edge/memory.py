@@ -3,7 +3,7 @@
 import asyncio
 
 from services.edge.domain.generation import Counts, Delta, FinishReason, GenerationRequest
-from services.edge.domain.ports import Admission, Model, NotReadyReason, Offer
+from services.edge.domain.ports import Admission, Model, NotReadyReason, Offer, Take
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
@@ -75,7 +75,7 @@ class MemoryGeneration:
         self._steps = list(script.steps)
         self.counts: Counts | None = None
 
-    async def next_delta(self) -> Delta | None:
+    async def next_delta(self, take: Take | None = None) -> Delta | None:
         if self.counts is not None:
             return None
         while self._steps:

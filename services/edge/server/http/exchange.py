@@ -16,7 +16,7 @@ from services.edge.domain.timeline import EdgeRequest
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
-from services.runtime.http.asgi import ABORT, Message, Receive, Scope, Send
+from services.runtime.http.asgi import ABORT, WRITE_PART, Message, Receive, Scope, Send
 
 HeaderList = Sequence[tuple[bytes, bytes]]
 
@@ -89,6 +89,14 @@ class Exchange:
         self.event.response_bytes += len(body)
         self.written_seconds = self._loop.time()
         await self._put({"type": "http.response.body", "body": body, "more_body": True})
+
+    def try_write(self, body: bytes) -> bool:
+        """Sends a part of the body at once; false, and nothing is sent, where the client does not read."""
+        if not self.scope["state"][WRITE_PART](body):
+            return False
+        self.event.response_bytes += len(body)
+        self.written_seconds = self._loop.time()
+        return True
 
     async def end(self, body: bytes = b"") -> None:
         """Sends the last part of the body."""

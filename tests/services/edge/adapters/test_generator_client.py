@@ -9,7 +9,7 @@ import structlog
 
 from services.edge.adapters import generator_client
 from services.edge.adapters.generator_client import GeneratorClient
-from services.edge.domain.generation import Delta
+from services.edge.domain.generation import Delta, FinishReason
 from services.edge.domain.ports import Offer
 from services.kernel.clock import SystemClock
 from services.kernel.errors import ComptoirError, Reason
@@ -19,6 +19,23 @@ from tests.contracts.edge_generators_port import REQUEST, GeneratorsPortContract
 from tests.services.edge.memory import MemoryGenerators
 from tests.services.edge.neighbours import serve_generator
 from tests.services.edge.scripts import GeneratorScript
+
+
+class Taken:
+    """Takes so many deltas, and no more."""
+
+    def __init__(self, *, room_for: int) -> None:
+        self._room_for = room_for
+        self.deltas: list[Delta] = []
+        self.is_full = asyncio.Event()
+
+    def __call__(self, delta: Delta) -> bool:
+        if self.is_full.is_set():
+            return False
+        self.deltas.append(delta)
+        if len(self.deltas) == self._room_for:
+            self.is_full.set()
+        return True
 
 
 @pytest.fixture
@@ -56,6 +73,48 @@ class TestGeneratorClient(GeneratorsPortContract):
             await answer.next_delta()
         assert raised.value.reason is Reason.DEADLINE_EXCEEDED
         await asyncio.wait_for(script.cancelled.wait(), 2)
+
+    async def test_text_that_comes_while_its_reader_waits_is_taken_where_it_comes(
+        self, generators: GeneratorClient, offer: Offer, script: GeneratorScript
+    ) -> None:
+        gates = [asyncio.Event(), asyncio.Event()]
+        script.steps = ["a", gates[0], "b", "c", gates[1], "d"]
+        answer = await self.start(generators, offer)
+        assert await answer.next_delta() == Delta("a")
+        taken = Taken(room_for=2)
+        waiting = asyncio.create_task(answer.next_delta(taken))
+        await asyncio.sleep(0)
+        gates[0].set()
+        await asyncio.wait_for(taken.is_full.wait(), 2)
+        assert taken.deltas == [Delta("b"), Delta("c")]
+        assert not waiting.done()
+        gates[1].set()
+        assert await waiting == Delta("d"), "what is not taken waits"
+        assert await answer.next_delta(taken) == Delta(finish=FinishReason.STOP)
+
+    async def test_a_defect_where_text_is_taken_ends_that_generation_alone(
+        self, generators: GeneratorClient, offer: Offer, script: GeneratorScript
+    ) -> None:
+        gate = asyncio.Event()
+        script.steps = ["a", gate, "what a caller wrote", "c"]
+        broken, whole = [await self.start(generators, offer) for _ in range(2)]
+        assert [await answer.next_delta() for answer in (broken, whole)] == [Delta("a"), Delta("a")]
+
+        def take(delta: Delta) -> bool:
+            raise ValueError(delta.text)
+
+        waiting = asyncio.create_task(broken.next_delta(take))
+        await asyncio.sleep(0)
+        with structlog.testing.capture_logs() as lines:
+            gate.set()
+            with pytest.raises(ComptoirError) as raised:
+                await waiting
+        assert raised.value.reason is Reason.INTERNAL
+        assert [line["event"] for line in lines if line["event"] != "call"] == ["delta_not_taken"]
+        assert "what a caller wrote" not in str(lines)
+        while (delta := await whole.next_delta()) is not None and delta.finish is None:
+            pass
+        assert delta == Delta(finish=FinishReason.STOP)
 
     async def test_channels_of_replicas_that_are_idle_close_excess(
         self, generators: GeneratorClient, offer: Offer, tmp_path: Path

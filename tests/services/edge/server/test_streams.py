@@ -196,6 +196,19 @@ async def test_what_a_reader_does_not_read_is_bounded(stage: Stage) -> None:
         await stream.close()
 
 
+async def test_what_a_slow_reader_gets_is_whole_and_in_order(stage: Stage) -> None:
+    texts = [f"{number}," + "x" * 16_384 for number in range(400)]
+    stage.generators[0].steps = [*texts]
+    await stage.start()
+    got = []
+    async with sdk(stage) as client:
+        async for chunk in await client.chat.completions.create(**STREAM):
+            got.append(chunk.choices[0].delta.content or "")
+            if len(got) % 20 == 0:
+                await asyncio.sleep(0.005)
+    assert "".join(got) == "".join(texts)
+
+
 async def test_a_client_that_stops_reading_is_given_up(stage: Stage) -> None:
     script = stage.generators[0]
     script.steps = ["x" * 262_144] * 250

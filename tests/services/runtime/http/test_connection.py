@@ -4,7 +4,7 @@ import time
 import pytest
 import structlog
 
-from services.runtime.http.asgi import ABORT, BrokenAnswerError, Receive, Scope, Send
+from services.runtime.http.asgi import ABORT, WRITE_PART, BrokenAnswerError, Receive, Scope, Send
 from services.runtime.http.cycle import HIGH_WATER_BYTES
 from tests.services.runtime.http.serving import Client, Echo, answer, read_all, serving
 
@@ -359,6 +359,48 @@ async def test_a_client_that_does_not_read_holds_the_application_back() -> None:
         assert written < 64_000_000
         client.abort()
         # What is written to a client that is gone goes nowhere.
+        await asyncio.wait_for(ended.wait(), 5)
+
+
+async def test_a_part_is_written_at_once_while_its_body_is_open() -> None:
+    sent: list[bool] = []
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await read_all(receive)
+        write_part = scope["state"][WRITE_PART]
+        sent.append(write_part(b"before the head"))
+        await stream(send, [b"a"])
+        sent.extend([write_part(b"bc"), write_part(b"")])
+        await send({"type": "http.response.body"})
+        sent.append(write_part(b"behind the end"))
+
+    async with serving(application) as served:
+        assert (await served.ask(GET)).endswith(b"\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n")
+    assert sent == [False, True, True, False]
+
+
+async def test_no_part_is_written_at_once_to_a_client_that_does_not_read_or_left() -> None:
+    written = 0
+    is_behind, ended = asyncio.Event(), asyncio.Event()
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal written
+        await read_all(receive)
+        await stream(send, [])
+        while scope["state"][WRITE_PART](b"x" * 65_536):
+            written += 65_536
+            await asyncio.sleep(0)
+        is_behind.set()
+        assert (await receive())["type"] == "http.disconnect"
+        assert not scope["state"][WRITE_PART](b"x")
+        ended.set()
+
+    async with serving(application) as served:
+        client = await served.connect()
+        client.send(GET)
+        await asyncio.wait_for(is_behind.wait(), 5)
+        assert written < 64_000_000
+        client.abort()
         await asyncio.wait_for(ended.wait(), 5)
 
 
