@@ -61,7 +61,7 @@ class TicketedGeneration:
         raise failure
 
     async def next_delta(self, take: Take | None = None) -> Delta | None:
-        """Returns what comes next, None when the answer is whole; raises ComptoirError; `take` as Generation."""
+        """Returns what comes next, None when the answer is whole; as Generation has it."""
         while True:
             if self._generation is None:
                 await self.start()
