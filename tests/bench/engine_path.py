@@ -70,7 +70,7 @@ def a_task_per_request(engine: Any) -> Iterator[None]:
     from vllm.inputs import tokens_input  # noqa: PLC0415 - after its environment
 
     from services.generator.adapters.vllm import engine as adapter  # noqa: PLC0415 - after its environment
-    from services.generator.adapters.vllm.outputs import _Receiver  # noqa: PLC0415 - after its environment
+    from services.generator.adapters.vllm.outputs import Receiver  # noqa: PLC0415 - after its environment
 
     tasks: set[asyncio.Task[None]] = set()
 
@@ -83,7 +83,7 @@ def a_task_per_request(engine: Any) -> Iterator[None]:
         prompt = tokens_input(list(request.prompt.ids), cache_salt=request.cache_salt)
         sampling = adapter._sampling_params(request)
         outputs = engine._llm.generate(prompt, sampling, request.request_id, priority=request.priority)
-        task = asyncio.create_task(read(outputs, _Receiver(receive).put))
+        task = asyncio.create_task(read(outputs, Receiver(receive).put))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 

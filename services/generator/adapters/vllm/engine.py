@@ -17,9 +17,10 @@ from vllm.v1.engine.exceptions import EngineDeadError
 from services.generator.adapters.vllm.arguments import engine_arguments, sampling_arguments
 from services.generator.adapters.vllm.conversation import converse_as_the_server
 from services.generator.adapters.vllm.environment import fork_workers, quiet
-from services.generator.adapters.vllm.outputs import hand_over
+from services.generator.adapters.vllm.outputs import StepOutputs
 from services.generator.adapters.vllm.prompt import ChatPrompt, is_short
 from services.generator.adapters.vllm.stats import StatsSnapshot, stat_logger
+from services.generator.adapters.vllm.tokenizer import direct
 from services.generator.domain.engine_parameters import ServedModel, VllmParameters
 from services.generator.domain.ports import (
     Capabilities,
@@ -49,6 +50,7 @@ class VllmEngine:
         self._parameters = parameters
         self._stats = StatsSnapshot(clock)
         self._llm: Any = None
+        self._outputs: Any = None
         self._prompt: ChatPrompt | None = None
         self._capabilities = Capabilities(model.context_tokens, 0, 0, _FEATURES)
         self._threads = ThreadPoolExecutor(_TOKENIZER_THREADS, thread_name_prefix="tokenizer")
@@ -73,11 +75,12 @@ class VllmEngine:
         self._llm = AsyncLLM.from_vllm_config(
             config, stat_loggers=[stat_logger(self._stats)], disable_log_stats=True
         )
+        self._outputs = StepOutputs(self._llm.output_processor)
         tokenizer = self._llm.renderer.tokenizer
         if not tokenizer.chat_template:
             raise ValueError("it has no chat template")
         converse = converse_as_the_server(config.model_config, tokenizer)
-        self._prompt = ChatPrompt(tokenizer, converse, self._model.context_tokens)
+        self._prompt = ChatPrompt(direct(tokenizer), converse, self._model.context_tokens)
         cache = config.cache_config
         self._capabilities = Capabilities(
             self._model.context_tokens, cache.block_size, cache.num_gpu_blocks or 0, _FEATURES
@@ -118,7 +121,7 @@ class VllmEngine:
             raise ComptoirError(Reason.REPLICA_OVERLOADED) from None
         except VLLMClientError:
             raise ComptoirError(Reason.REQUEST_INVALID) from None
-        hand_over(collector, receive)
+        self._outputs.hand_over(collector, receive)
 
     async def abort(self, request_id: str) -> None:
         """Ends a request wherever it is; does nothing for an unknown one."""

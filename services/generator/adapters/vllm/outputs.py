@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+from vllm.v1.engine.detokenizer import FastIncrementalDetokenizer
 from vllm.v1.engine.exceptions import EngineDeadError
 
 from services.generator.domain.delta import Delta, EngineFinish, Measures
@@ -10,22 +11,67 @@ from services.generator.domain.ports import EngineFailedError, Receive, RequestF
 _FINISHES: Final = {finish.value: finish for finish in EngineFinish}
 
 
-def hand_over(collector: Any, receive: Receive) -> None:
-    """Lets `receive` have what vLLM puts into a request's collector, and what it has put there already.
+class StepOutputs:
+    """A step's outputs on the way to those who submitted the requests.
 
-    vLLM's handler calls `put` for each request of a step, one after the other: nobody else has to be woken.
+    vLLM's processor keeps statistics of its own for every token and wraps it into two objects, each with a
+    place for everything that an output may have. Tokens in the middle of an answer have nothing but
+    themselves, and are decoded here; what is first, last or special goes vLLM's way.
     """
-    collector.put = _Receiver(receive).put
-    early = collector.output
-    if early is not None:
-        collector.output = None
-        collector.put(early)
+
+    def __init__(self, processor: Any) -> None:
+        self._states: dict[str, Any] = processor.request_states
+        self._process_others = processor.process_outputs
+        processor.process_outputs = self.process
+
+    def hand_over(self, collector: Any, receive: Receive) -> None:
+        """Lets `receive` have what vLLM puts into a request's collector, and what it has put there already.
+
+        vLLM's handler gives each request of a step its part, one after the other: nobody has to be woken.
+        """
+        receiver = Receiver(receive)
+        state = self._states.get(collector.request_id)
+        if state is not None:
+            receiver.decoder = _decoder_of(state)
+            state.queue = receiver
+        if collector.output is not None:
+            receiver.put(collector.output)
+
+    def process(
+        self,
+        outputs: list[Any],
+        timestamp: float | None = None,
+        statistics: Any = None,
+        weight_version: str | None = None,
+    ) -> Any:
+        """Takes the outputs of a step, in place of the processor's `process_outputs`."""
+        others: list[Any] = []
+        tokens = 0
+        for output in outputs:
+            state = self._states.get(output.request_id)
+            if state is None or not _is_middle(output, state):
+                others.append(output)
+                continue
+            receiver, ids = state.queue, output.new_token_ids
+            tokens += len(ids)
+            receiver.more("".join(map(receiver.decoder, ids)), len(ids))
+        if statistics is not None:
+            statistics.num_generation_tokens += tokens
+        return self._process_others(others, timestamp, statistics, weight_version=weight_version)
 
 
-class _Receiver:
+class Receiver:
+    """Stands where vLLM has a request's collector, and hands on what is put there."""
+
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._is_measured = False
+        # From a token id to its text, where no more than that has to be done for a token.
+        self.decoder: Any = None
+
+    def more(self, text: str, output_tokens: int) -> None:
+        """Takes what is neither the first nor the last of an answer."""
+        self._receive(Delta(text, output_tokens))
 
     def put(self, output: Any) -> None:
         """Takes one RequestOutput, or the error that ends them."""
@@ -46,6 +92,28 @@ class _Receiver:
             self._is_measured = True
             delta.measures = _measures(output)
         self._receive(delta)
+
+
+def _is_middle(output: Any, state: Any) -> bool:
+    """Returns True for tokens of an answer that has begun and goes on, with nothing beside them."""
+    return (
+        output.finish_reason is None
+        and output.events is None
+        and output.new_logprobs is None
+        and not state.is_prefilling
+        and type(state.queue) is Receiver
+        and state.queue.decoder is not None
+    )
+
+
+def _decoder_of(state: Any) -> Any:
+    """Returns what decodes a token; None for a request of which vLLM itself keeps more than the decoding.
+
+    A stop string may lie across tokens, so that vLLM holds text back.
+    """
+    detokenizer = state.detokenizer
+    is_plain = type(detokenizer) is FastIncrementalDetokenizer and not detokenizer.stop
+    return detokenizer.decode_next if is_plain and state.stream_interval == 1 else None
 
 
 def _measures(output: Any) -> Measures:

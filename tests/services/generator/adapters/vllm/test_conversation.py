@@ -56,12 +56,13 @@ class Sides:
             from vllm.renderers.registry import renderer_from_config  # noqa: PLC0415
 
             from services.generator.adapters.vllm.conversation import converse_as_the_server  # noqa: PLC0415
+            from services.generator.adapters.vllm.tokenizer import direct  # noqa: PLC0415
         with quiet():
             config = AsyncEngineArgs(model=str(folder), max_model_len=512).create_engine_config()
             self.renderer: Any = renderer_from_config(config)
         tokenizer = self.renderer.tokenizer
         self.prompt = ChatPrompt(
-            tokenizer,
+            direct(tokenizer),
             converse_as_the_server(config.model_config, tokenizer),
             config.model_config.max_model_len,
         )
