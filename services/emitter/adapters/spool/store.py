@@ -19,6 +19,7 @@ from services.emitter.adapters.spool.opening import Opened, open_file
 from services.emitter.adapters.spool.rebuilding import Lost, salvage
 from services.emitter.adapters.spool.recent_ids import RecentIds
 from services.emitter.adapters.spool.sqlite_file import LOCK_NAME, DamagedError
+from services.emitter.adapters.spool.taken_times import TakenTimes
 from services.emitter.domain.batching import Unsealed, events_to_seal
 from services.emitter.domain.limits import SpoolFile, SpoolState, refuse_if_full
 from services.emitter.domain.ports import Event, Taken
@@ -54,6 +55,9 @@ class SpoolStore:
     _at: dict[Kind, Position]
     # The bytes of frames that wait, so that a resend reads nothing again.
     _values: dict[tuple[Kind, int], Frame]
+    _times: TakenTimes
+    # The positions that were measured last, and what they say.
+    _measured: tuple[dict[Kind, Position], SpoolState]
     _is_undone: bool
 
     def __init__(self, spool: SpoolFile) -> None:
@@ -85,6 +89,7 @@ class SpoolStore:
         except BaseException:
             self._at, self._is_undone = before, True
             self._values.clear()
+            self._times.forget()
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
@@ -102,7 +107,7 @@ class SpoolStore:
                 now_microseconds=now_microseconds,
             )
             self._ids.add(fresh, now_seconds)
-            for kind in Kind:
+            for kind in {event.kind for event in fresh.values()}:
                 self._append(kind, [e for e in fresh.values() if e.kind is kind], now_microseconds)
         self._ids.prune()
         return Taken(accepted=len(fresh), duplicates=len(events) - len(fresh))
@@ -179,6 +184,8 @@ class SpoolStore:
         self._generation = opened.positions.generation
         self._at = dict(opened.positions.by_kind)
         self._values = {}
+        self._times = TakenTimes(self._connection)
+        self._measured = ({}, SpoolState(0, 0, 0))
         self._ids = RecentIds(self._connection, self._spool.remember_event_ids_seconds)
         self._is_undone = False
         self.state = self._measure()
@@ -187,21 +194,18 @@ class SpoolStore:
         self._at = {**self._at, to.kind: to}
 
     def _measure(self) -> SpoolState:
-        waiting = [at for at in self._at.values() if at.events]
-        oldest = [self._taken_at(at.kind, at.first_sequence) for at in waiting]
-        return SpoolState(
-            events=sum(at.events for at in waiting),
+        at_kinds, state = self._measured
+        if at_kinds is self._at:
+            return state
+        waiting = [(at, events) for at in self._at.values() if (events := at.events)]
+        oldest = [self._times.of(at.kind, at.first_sequence) for at, _ in waiting]
+        state = SpoolState(
+            events=sum(events for _, events in waiting),
             size_bytes=sum(at.size_bytes for at in self._at.values()),
             oldest_at_microseconds=min((taken_at for taken_at in oldest if taken_at), default=0),
         )
-
-    def _taken_at(self, kind: Kind, sequence: int) -> int:
-        """Returns when an event was taken; 0 if its row is spoilt, which sealing or sending it will find."""
-        row = self._connection.execute(
-            "SELECT record FROM journal WHERE kind = ? AND sequence = ?", (kind, sequence)
-        ).fetchone()
-        record = decode_record(row[0]) if row else None
-        return record.taken_at_microseconds if record else 0
+        self._measured = (self._at, state)
+        return state
 
     def _fresh(self, events: Sequence[Event]) -> dict[bytes, Event]:
         """Returns the events whose ids are not remembered, one per id, in order."""
@@ -211,8 +215,6 @@ class SpoolStore:
         return dict(reversed(by_id.items()))
 
     def _append(self, kind: Kind, events: Sequence[Event], now_microseconds: int) -> None:
-        if not events:
-            return
         at = self._at[kind]
         records = [
             Record(
@@ -238,7 +240,7 @@ class SpoolStore:
             return 0
         first, last = at.run()
         due = events_to_seal(
-            Unsealed(count=at.unsealed, oldest_at_microseconds=self._taken_at(kind, first)),
+            Unsealed(count=at.unsealed, oldest_at_microseconds=self._times.of(kind, first)),
             self._spool,
             now_microseconds=now_microseconds,
             is_frame_waiting=bool(at.frames),

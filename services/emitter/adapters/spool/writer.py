@@ -4,6 +4,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -16,6 +17,7 @@ from services.emitter.adapters.spool.reserve import Reserve
 from services.emitter.adapters.spool.starting import start
 from services.emitter.domain.limits import RETRY_AFTER_SECONDS, SpoolFile, SpoolState
 from services.emitter.domain.ports import Event, Taken
+from services.emitter.domain.spacing import Spacing
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.logs import get_logger, log_failure
@@ -40,13 +42,13 @@ Result = TypeVar("Result")
 class _Call:
     """One caller's work and the future that tells its result.
 
-    `is_taking` work needs disk space that stays used; all other work is what gives space back.
+    Work that `takes` events needs disk space that stays used; all other work is what gives space back.
     """
 
     work: Callable[[], Any]
     done: "asyncio.Future[Any]"
     size_bytes: int = 0
-    is_taking: bool = False
+    takes: int = 0
     result: Any = None
     failure: ComptoirError | None = None
 
@@ -55,17 +57,27 @@ class SqliteSpool:
     """A `Spool` in one file. A failure of the disk refuses the calls of one transaction and no more.
 
     Group commit: while one transaction reaches the disk, calls queue; the next transaction takes them all
-    and one flush acknowledges them. `max_waiting_calls` bounds that queue; beyond it calls are refused.
+    and one flush acknowledges them. Where calls come closely, the thread sleeps between two transactions
+    (`spacing.py`), so that more of them share one. `max_waiting_calls` bounds that queue; beyond it calls are
+    refused.
 
     On a full disk events are refused, and the reserve is given back to the disk for the work that empties
     the spool; nothing is taken until it could be made again.
     """
 
-    def __init__(self, spool: SpoolFile, clock: Clock, *, max_waiting_calls: int = 4_096) -> None:
+    def __init__(
+        self,
+        spool: SpoolFile,
+        clock: Clock,
+        *,
+        max_waiting_calls: int = 4_096,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._reserve = Reserve(spool.spool_folder)
         self._store = start(spool, self._reserve)
         self._clock = clock
         self._max_waiting_calls = max_waiting_calls
+        self._spacing, self._sleep = Spacing(), sleep
         self._is_refusing = False
         self._next_reserve_at = 0.0
         self._lost = counter(
@@ -95,7 +107,7 @@ class SqliteSpool:
         return await self._do(
             lambda: self._store.take(events, clock.wall_microseconds(), clock.monotonic_seconds()),
             size_bytes=sum(event.size_bytes for event in events),
-            is_taking=True,
+            takes=len(events),
         )
 
     async def frames(self, kind: Kind, *, limit: int, is_draining: bool = False) -> Sequence[Frame]:
@@ -123,10 +135,8 @@ class SqliteSpool:
         await asyncio.to_thread(self._writer.join)
         self._store.close()
 
-    async def _do(
-        self, work: Callable[[], Result], *, size_bytes: int = 0, is_taking: bool = False
-    ) -> Result:
-        call = _Call(work, self._loop.create_future(), size_bytes, is_taking)
+    async def _do(self, work: Callable[[], Result], *, size_bytes: int = 0, takes: int = 0) -> Result:
+        call = _Call(work, self._loop.create_future(), size_bytes, takes)
         self._calls.put(call)
         result: Result = await call.done
         return result
@@ -148,6 +158,15 @@ class SqliteSpool:
             if group:
                 self._commit(group)
                 self._loop.call_soon_threadsafe(_tell, group)
+                if (pause_seconds := self._pause_seconds(group)) and not is_ending:
+                    self._sleep(pause_seconds)
+
+    def _pause_seconds(self, calls: Sequence[_Call]) -> float:
+        """Returns how long the next calls are gathered; where no more fit into a transaction, they are."""
+        sizes = [call.takes for call in calls if call.takes]
+        if not sizes or self._calls.qsize() >= _GROUP_CALLS:
+            return 0.0
+        return self._spacing.pause_seconds(sizes, self._clock.monotonic_seconds())
 
     def _commit(self, calls: Sequence[_Call]) -> None:
         possible = calls if self._has_reserve() else _refused(calls)
@@ -217,7 +236,7 @@ class SqliteSpool:
         if not self._is_refusing and any(call.failure is _NO_ROOM for call in calls):
             self._is_refusing = True
             _log.error("spool_disk_full")
-        elif self._is_refusing and any(call.is_taking and call.failure is None for call in calls):
+        elif self._is_refusing and any(call.takes and call.failure is None for call in calls):
             self._is_refusing = False
             _log.info("spool_disk_has_room_again")
 
@@ -233,9 +252,9 @@ class SqliteSpool:
 def _refused(calls: Sequence[_Call]) -> list[_Call]:
     """Refuses the calls that take events; returns the others."""
     for call in calls:
-        if call.is_taking:
+        if call.takes:
             call.failure = _NO_ROOM
-    return [call for call in calls if not call.is_taking]
+    return [call for call in calls if not call.takes]
 
 
 def _run(call: _Call) -> None:

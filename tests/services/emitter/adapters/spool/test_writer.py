@@ -11,14 +11,19 @@ from services.contract.events import Kind
 from services.emitter.adapters.spool.starting import SpoolUnusableError
 from services.emitter.adapters.spool.store import FILE_NAME
 from services.emitter.adapters.spool.writer import SqliteSpool
+from services.emitter.domain.spacing import SPACING_SECONDS
 from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError, Reason
 from tests.contracts.spool import REMEMBER_IDS_SECONDS, SpoolContract, drained, event_ids, events, spool_file
 
 
+def unhurried(_seconds: float) -> None:
+    """Spaces commits without waiting."""
+
+
 @asynccontextmanager
 async def opened(folder: Path, clock: ManualClock, **options: Any) -> AsyncIterator[SqliteSpool]:
-    spool = SqliteSpool(spool_file(folder), clock, **options)
+    spool = SqliteSpool(spool_file(folder), clock, sleep=options.pop("sleep", unhurried), **options)
     try:
         yield spool
     finally:
@@ -132,6 +137,31 @@ async def test_calls_that_wait_together_share_one_transaction(
     assert {each.accepted for each in taken} == {1}
     assert sum(sizes) == 60
     assert len(sizes) < 60
+
+
+async def test_commits_that_follow_each_other_closely_are_spaced_and_no_call_is_lost(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    pauses = list[float]()
+    async with opened(tmp_path, clock, sleep=pauses.append) as spool:
+        limits = spool_file(tmp_path, spool_max_bytes=10**6)
+        spool._store._spool = limits
+        for first in range(0, 200, 4):
+            taken = await asyncio.gather(*(spool.take(events([first + more])) for more in range(4)))
+            assert {each.accepted for each in taken} == {1}
+            clock.advance(0.02)
+        assert set(pauses) == {SPACING_SECONDS}
+        assert spool.state.events == 200
+
+
+async def test_work_that_takes_nothing_is_never_followed_by_a_pause(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    pauses = list[float]()
+    async with opened(tmp_path, clock, sleep=pauses.append) as spool:
+        for _ in range(100):
+            await spool.frames(Kind.GENERATION, limit=10, is_draining=True)
+    assert pauses == []
 
 
 async def test_a_refused_call_does_not_refuse_the_others_of_its_transaction(spool: SqliteSpool) -> None:
