@@ -90,6 +90,9 @@ def child_environment() -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         # gRPC's C code would write lines of its own, with words of its peers, between ours.
         "GRPC_VERBOSITY": "NONE",
+        # gRPC's newer event engine passes each message through more threads before Python has it: 8 switches
+        # per message instead of 3.5, and a tenth to a fifth more CPU where few travel together.
+        "GRPC_EXPERIMENTS": "-event_engine_client,-event_engine_listener",
         "VLLM_NO_USAGE_STATS": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "PYTHONUNBUFFERED": "1",

@@ -123,6 +123,11 @@ class GeneratorCall:
         self._take: Take | None = None
         self.counts: Counts | None = None
 
+    @property
+    def is_delta_waiting(self) -> bool:
+        """Whether `next_delta` has something to return at once."""
+        return bool(self._texts)
+
     async def start(self) -> None:
         """Waits until the replica accepted the ticket; raises ComptoirError."""
         while not self._is_started:

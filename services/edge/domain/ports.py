@@ -86,6 +86,11 @@ class Generation(Protocol):
         """The counts, once `next_delta` returned None."""
         ...
 
+    @property
+    def is_delta_waiting(self) -> bool:
+        """Whether `next_delta` has something to return at once."""
+        ...
+
     async def next_delta(self, take: Take | None = None) -> Delta | None:
         """Returns what comes next, None when the answer is whole; raises ComptoirError.
 

@@ -35,6 +35,11 @@ class TicketedGeneration:
         """The counts, once the answer is whole."""
         return None if self._generation is None else self._generation.counts
 
+    @property
+    def is_delta_waiting(self) -> bool:
+        """Whether `next_delta` has something to return at once."""
+        return self._generation is not None and self._generation.is_delta_waiting
+
     async def start(self) -> None:
         """Returns once a replica accepted a ticket; raises the last replica's ComptoirError if none did."""
         offers = self._admission.offers

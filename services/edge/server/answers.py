@@ -44,9 +44,10 @@ async def send_stream(
     """Sends headers, then the frames of each delta as it comes.
 
     The headers wait for a replica that accepts the request, so that a refusal keeps its real status, and for
-    a second at most: a client that hears nothing gives up sooner than the router does.
+    a second at most: a client that hears nothing gives up sooner than the router does. Where the first text
+    is there by then, all of it is one write.
     """
-    event, held = exchange.event, b""
+    event, held = exchange.event, writer.opening()
 
     def take(delta: Delta) -> bool:
         return not held and exchange.try_write(writer.frames(delta))
@@ -55,7 +56,9 @@ async def send_stream(
         await delivery.start()
     if not exchange.is_started:
         await exchange.begin(200, [*STREAM_HEADERS, *quota_headers(delivery.quota)])
-    await exchange.write(writer.opening())
+    if not delivery.is_delta_waiting:
+        await exchange.write(held)
+        held = b""
     with KeepAlive(exchange, idle_seconds=ping_seconds):
         # Behind the first text, which is timed here, a text is written where it comes, without this task.
         while (delta := await delivery.next_delta(take if event.first_text_seconds else None)) is not None:

@@ -58,6 +58,11 @@ class Delivery:
             raise ComptoirError(Reason.INTERNAL)
         return counts
 
+    @property
+    def is_delta_waiting(self) -> bool:
+        """Whether `next_delta` has something to return at once."""
+        return self._generation is not None and self._generation.is_delta_waiting
+
     async def start(self) -> None:
         """Returns once a replica accepted the request and its admission is durable.
 

@@ -57,6 +57,8 @@ class Cycle:
         self._is_body_delivered = False
         self._expects_continue = head.expects_continue and not is_body_complete
         self._body = bytearray()
+        # Leaves with the first part of the body, as ASGI has it: one write costs less than two.
+        self._head = b""
         self._change = asyncio.Event()
 
     @property
@@ -125,14 +127,14 @@ class Cycle:
             # Where its body ends is not known yet, so nothing may follow it.
             self._writer.keeps_alive = False
         fields = message.get("headers", ())
-        self._channel.write(self._writer.begin(message["status"], fields, date=self._channel.date()))
-        self.is_started = True
+        self._head = self._writer.begin(message["status"], fields, date=self._channel.date())
 
     def _continue(self, message: Message) -> None:
-        if not self.is_started or self.is_answered:
+        if not (self.is_started or self._head) or self.is_answered:
             raise ValueError("an answer has one head, and one body behind it")
         is_last = not message.get("more_body", False)
-        data = self._writer.part(message.get("body", b""), is_last=is_last)
+        data = self._head + self._writer.part(message.get("body", b""), is_last=is_last)
+        self.is_started, self._head = True, b""
         if data:
             self._channel.write(data)
         if is_last:

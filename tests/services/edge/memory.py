@@ -75,6 +75,10 @@ class MemoryGeneration:
         self._steps = list(script.steps)
         self.counts: Counts | None = None
 
+    @property
+    def is_delta_waiting(self) -> bool:
+        return bool(self._steps) and isinstance(self._steps[0], str)
+
     async def next_delta(self, take: Take | None = None) -> Delta | None:
         if self.counts is not None:
             return None

@@ -362,6 +362,16 @@ async def test_a_client_that_does_not_read_holds_the_application_back() -> None:
         await asyncio.wait_for(ended.wait(), 5)
 
 
+async def test_a_head_leaves_with_the_first_part_of_its_body() -> None:
+    async def application(_scope: Scope, receive: Receive, send: Send) -> None:
+        await read_all(receive)
+        await stream(send, [])
+        raise ValueError
+
+    async with serving(application) as served:
+        assert (await served.ask(GET)).startswith(b"HTTP/1.1 500 "), "there was nothing of another answer"
+
+
 async def test_a_part_is_written_at_once_while_its_body_is_open() -> None:
     sent: list[bool] = []
 
