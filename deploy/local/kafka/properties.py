@@ -94,8 +94,14 @@ def _one_node() -> dict[str, str]:
         # After a kill the controller waits for the old broker's session to end before it takes the new one.
         "broker.session.timeout.ms": "2000",
         "broker.heartbeat.interval.ms": "500",
-        "num.network.threads": "2",
-        "num.io.threads": "4",
+        # Each thread of a pool wakes several times a second to look for work, and the clients are a handful.
+        "num.network.threads": "1",
+        "num.io.threads": "2",
+        "background.threads": "2",
+        "group.coordinator.threads": "1",
+        # The controller writes a record of nothing twice a second for voters and observers, which one node
+        # has none of.
+        "metadata.max.idle.interval.ms": "0",
         "offsets.topic.num.partitions": "4",
         "offsets.topic.replication.factor": "1",
         "transaction.state.log.num.partitions": "4",

@@ -10,12 +10,14 @@ from deploy.local.stack.child import Child
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.journal import Journal
 from deploy.local.stack.plan import DRAIN_ORDER, ProcessPlan
-from deploy.local.stack.probes import Spell, is_reason, why_not_ready
+from deploy.local.stack.probes import Prober, Spell, is_reason
 from services.kernel.backoff import Backoff
 from services.kernel.clock import Clock
 
 _PROBE_INTERVAL_SECONDS: Final = 0.1
-_WATCH_INTERVAL_SECONDS: Final = 2.0
+_UNREADY_INTERVAL_SECONDS: Final = 2.0
+# The end of a process is seen at once; this is for one that lives and stopped being ready.
+_READY_INTERVAL_SECONDS: Final = 5.0
 # A run that was shorter than this is followed by a longer wait than the one before.
 _HEALTHY_SECONDS: Final = 30.0
 _FIRST_RESTART_SECONDS: Final = 0.1
@@ -109,15 +111,17 @@ class Supervisor:
         """Follows one run until it ends: starting, ready, unready; False if it was too slow to start."""
         deadline = time.monotonic() + child.plan.start_seconds
         spell = Spell()
-        while child.pid is not None:
-            why = await why_not_ready(child.plan.probe)
-            self._note(child, why, spell)
-            if child.state == "starting" and time.monotonic() > deadline:
-                await child.stop()
-                return False
-            # A process that says for long why it is not ready is not asked ten times a second meanwhile.
-            is_soon_other = why and child.state != "unready"
-            await child.wait_at_most(_PROBE_INTERVAL_SECONDS if is_soon_other else _WATCH_INTERVAL_SECONDS)
+        prober = Prober(child.plan.probe)
+        try:
+            while child.pid is not None:
+                why = await prober.why_not_ready()
+                self._note(child, why, spell)
+                if child.state == "starting" and time.monotonic() > deadline:
+                    await child.stop()
+                    return False
+                await child.wait_at_most(_pause_seconds(child, why))
+        finally:
+            await prober.close()
         return True
 
     def _note(self, child: Child, why: str, spell: Spell) -> None:
@@ -151,6 +155,14 @@ class Supervisor:
             **({"cause": child.last_cause} if is_bad else {}),
         )
         self._on_change(child)
+
+
+def _pause_seconds(child: Child, why: str) -> float:
+    """Returns how long a process is let alone after its answer: not long where another is expected soon."""
+    if not why:
+        return _READY_INTERVAL_SECONDS
+    # A process that says for long why it is not ready is not asked ten times a second meanwhile.
+    return _UNREADY_INTERVAL_SECONDS if child.state == "unready" else _PROBE_INTERVAL_SECONDS
 
 
 def _why_it_ended(child: Child, status: int) -> str:

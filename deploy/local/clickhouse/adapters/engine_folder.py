@@ -27,7 +27,10 @@ _CONSTANTS: Final = {
     "schema_inference_hints": "",
 }
 
-
+# Each flush makes a part of its own, of which the next flush tells: it never ends, and takes 8 ms of CPU.
+_PART_LOG_MILLISECONDS: Final = 30_000
+# How often the engine looks at the memory that it uses; its own 50 ms cost a sixth of an idle store's CPU.
+_MEMORY_MILLISECONDS: Final = 1_000
 _ROOM_FOR_EXPLAIN: Final = 4096
 _MOST_THREADS: Final = 64
 _THREADS: Final = ("max_threads", "max_insert_threads", "max_final_threads", "max_parsing_threads")
@@ -94,12 +97,13 @@ def _engine(users: Path, format_schemas: Path) -> str:
     return f"""<clickhouse>
   <users_config>{escape(str(users))}</users_config>
   <format_schema_path>{escape(str(format_schemas))}/</format_schema_path>
+  <memory_worker_period_ms>{_MEMORY_MILLISECONDS}</memory_worker_period_ms>
   <part_log>
     <database>system</database>
     <table>part_log</table>
     <partition_by>event_date</partition_by>
     <ttl>event_date + INTERVAL 7 DAY DELETE</ttl>
-    <flush_interval_milliseconds>1000</flush_interval_milliseconds>
+    <flush_interval_milliseconds>{_PART_LOG_MILLISECONDS}</flush_interval_milliseconds>
   </part_log>
 </clickhouse>
 """

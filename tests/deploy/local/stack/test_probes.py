@@ -1,16 +1,26 @@
 """A process is ready when it says so, and away when it says nothing."""
 
+import asyncio
+import contextlib
 import socket
 from pathlib import Path
 
 from deploy.local.stack.plan import Probe
-from deploy.local.stack.probes import Spell, is_reason, why_not_ready
+from deploy.local.stack.probes import Prober, Spell, is_reason
 from services.kernel.clock import ManualClock
 from services.kernel.readiness import Figure, Unready, unready
 from services.runtime.addresses import GrpcListen
 from services.runtime.grpc.server import build_server
 from tests.services.cli.http_server import serving_http
 from tests.services.runtime.running import free_port
+
+
+async def why_not_ready(probe: Probe) -> str:
+    prober = Prober(probe)
+    try:
+        return await prober.why_not_ready()
+    finally:
+        await prober.close()
 
 
 async def test_a_file_is_there_or_not(tmp_path: Path) -> None:
@@ -54,6 +64,50 @@ async def test_a_process_that_is_away_one_that_refuses_and_one_that_is_busy_are_
         assert await why_not_ready(Probe("http", f"{url}/other")) == "its probe answers 503"
     with serving_http({"/readyz": (503, b"")}) as url:
         assert await why_not_ready(Probe("http", f"{url}/readyz")) == "its probe answers 503"
+
+
+async def test_a_process_that_answers_is_asked_on_one_connection_and_one_that_was_silent_on_a_new_one() -> (
+    None
+):
+    writers = list[asyncio.StreamWriter]()
+    ended = asyncio.Queue[None]()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n"):
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+        ended.put_nowait(None)
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    prober = Prober(Probe("http", f"http://127.0.0.1:{port}/readyz"))
+    assert [await prober.why_not_ready() for _ in range(3)] == [""] * 3
+    assert len(writers) == 1
+    server.close()
+    writers[0].close()
+    await asyncio.wait_for(ended.get(), 10)
+    assert await prober.why_not_ready() == "no answer to its probe"
+    server = await asyncio.start_server(answer, "127.0.0.1", port)
+    assert await prober.why_not_ready() == ""
+    await prober.close()
+    server.close()
+    await asyncio.wait_for(ended.get(), 10)
+
+
+async def test_a_process_that_comes_late_is_ready_at_the_next_question() -> None:
+    address = f"127.0.0.1:{free_port()}"
+    prober = Prober(Probe("grpc", address))
+    for _ in range(3):
+        assert await prober.why_not_ready() == "no answer to its probe"
+    server = build_server(GrpcListen(address=address), clock=ManualClock())
+    await server.start()
+    await server.set_serving(is_serving=True)
+    assert [await prober.why_not_ready() for _ in range(2)] == ["", ""]
+    await server.drain(0)
+    await prober.close()
 
 
 def test_a_spell_is_news_once_it_has_lasted_a_second() -> None:

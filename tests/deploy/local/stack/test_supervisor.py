@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local.stack.errors import StackError
-from deploy.local.stack.plan import Probe, ProcessPlan
-from deploy.local.stack.probes import why_not_ready
+from deploy.local.stack.plan import ProcessPlan
+from deploy.local.stack.probes import Prober
 from deploy.local.stack.supervisor import Supervisor
 from services.kernel.clock import SystemClock
 from tests.deploy.local.stack.children import Changes, Folder, is_gone, until_gone
@@ -98,7 +98,8 @@ async def test_a_kill_leaves_a_line_with_its_cause_and_the_next_run_another(fold
 async def test_a_process_that_stops_being_ready_is_said_with_why_and_one_missed_probe_is_not(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("deploy.local.stack.supervisor._WATCH_INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr("deploy.local.stack.supervisor._READY_INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr("deploy.local.stack.supervisor._UNREADY_INTERVAL_SECONDS", 0.05)
     monkeypatch.setattr("deploy.local.stack.probes._SPELL_SECONDS", 60.0)
     async with supervised(folder, folder.plan("edge")) as (supervisor, changes):
         await asyncio.wait_for(supervisor.start({}), 15)
@@ -135,12 +136,14 @@ class Asked:
 def count_probes(monkeypatch: pytest.MonkeyPatch) -> Asked:
     asked = Asked()
 
-    async def ask(probe: Probe) -> str:
+    why_not_ready = Prober.why_not_ready
+
+    async def ask(prober: Prober) -> str:
         asked.count += 1
         asked.news.set()
-        return await why_not_ready(probe)
+        return await why_not_ready(prober)
 
-    monkeypatch.setattr("deploy.local.stack.supervisor.why_not_ready", ask)
+    monkeypatch.setattr(Prober, "why_not_ready", ask)
     return asked
 
 
@@ -175,10 +178,10 @@ async def test_a_process_that_is_never_ready_is_an_error(folder: Folder) -> None
 async def test_a_start_goes_on_without_a_pipeline_that_says_what_it_waits_for(
     folder: Folder, monkeypatch: pytest.MonkeyPatch, is_needed: bool
 ) -> None:
-    async def why(_probe: Probe) -> str:
+    async def why(_prober: Prober) -> str:
         return "clock_behind (offset_seconds 86400)"
 
-    monkeypatch.setattr("deploy.local.stack.supervisor.why_not_ready", why)
+    monkeypatch.setattr(Prober, "why_not_ready", why)
     plan = folder.plan("usage", "wait()", start_seconds=0.5, is_needed_by_requests=is_needed)
     async with supervised(folder, plan) as (supervisor, _):
         if is_needed:
