@@ -44,7 +44,7 @@ class Emitter:
             _event_rules(settings),
             clock,
             streams=self._server.joined,
-            on_health=lambda is_well: self._server.set_serving(is_serving=is_well),
+            on_health=lambda is_well: self._server.tell_serving(is_serving=is_well),
         )
         add_EmitterServiceServicer_to_server(self._servicer, self._server.server)
         self._forwarder = Forwarder(self._spool, self._log, poll_seconds=settings.frame_linger_seconds / 2)

@@ -3,13 +3,14 @@
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from comptoir.emitter.v1.emitter_pb2 import RecordRequest
+from comptoir.emitter.v1.emitter_pb2 import RecordRequest, RecordResponse
 from comptoir.usage.v1 import usage_pb2
 from google.protobuf.descriptor import Descriptor
 
 from services.contract.events import Kind
 from services.emitter.domain.agreement import Source
 from services.emitter.domain.event_rules import EventRules, NotTakenNowError
+from services.emitter.domain.ports import Taken
 from services.emitter.domain.pseudonym import Pseudonyms
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.event_messages import EVENT_TYPES, by_kind
@@ -77,6 +78,11 @@ def events_from(
             _pseudonymise(message, pseudonyms)
             events.append(WireEvent(kind, message))
     return events
+
+
+def response_of(taken: Taken) -> RecordResponse:
+    """Returns what a producer is told of a batch that is durable."""
+    return RecordResponse(accepted=taken.accepted, duplicates=taken.duplicates)
 
 
 def sources_of(request: RecordRequest) -> set[Source]:

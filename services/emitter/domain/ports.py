@@ -1,6 +1,6 @@
 """What the emitter needs from the world: a durable spool, and a log to append frames to."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import NamedTuple, Protocol
 
 from services.contract.events import Kind
@@ -56,8 +56,11 @@ class Spool(Protocol):
         """What waits now."""
         ...
 
-    async def take(self, events: Sequence[Event]) -> Taken:
-        """Takes all events or none; those whose id was taken within the window count as duplicates."""
+    def take(self, events: Sequence[Event]) -> Awaitable[Taken]:
+        """Takes all events or none; those whose id was taken within the window count as duplicates.
+
+        The events are in line once it returns, and durable once what it returns was awaited.
+        """
         ...
 
     async def frames(self, kind: Kind, *, limit: int, is_draining: bool = False) -> Sequence[Frame]:

@@ -1,17 +1,21 @@
 """RecordMany: the batches of one producer on one stream, answered as each becomes durable."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Final, TypeAlias
 
 from comptoir.emitter.v1 import emitter_pb2
 
+from services.emitter.domain.ports import Taken
+from services.emitter.wire import response_of
 from services.kernel.errors import ComptoirError
 from services.runtime.grpc.error_details import detail_from
 from services.runtime.grpc.joined.answers import JoinedAnswers, JoinedStreams
 
 METHOD: Final = "comptoir.emitter.v1.EmitterService/RecordMany"
 
-Record: TypeAlias = Callable[[emitter_pb2.RecordRequest], Awaitable[emitter_pb2.RecordResponse]]
+Record: TypeAlias = Callable[[emitter_pb2.RecordRequest], asyncio.Future[Taken]]
 
 
 class JoinedRecords:
@@ -25,21 +29,24 @@ class JoinedRecords:
         self._results: list[emitter_pb2.RecordManyResponse] = []
 
     def receive(self, message: emitter_pb2.RecordManyRequest) -> None:
-        """Begins a batch."""
+        """Begins a batch; the spool's own future is all that a batch needs of asyncio."""
         number = message.call_number
-
-        async def serve() -> None:
-            recorded = await self._record(message.request)
-            self._tell(emitter_pb2.RecordManyResponse(call_number=number, recorded=recorded))
-
-        def failed(error: ComptoirError) -> None:
-            self._tell(emitter_pb2.RecordManyResponse(call_number=number, refused=detail_from(error)))
-
-        self.answers.start(number, serve, failed)
+        self.answers.follow(
+            number,
+            partial(self._record, message.request),
+            partial(self._recorded, number),
+            partial(self._refused, number),
+        )
 
     def outgoing(self) -> emitter_pb2.RecordManyResponse | None:
         """Takes what is to be sent next."""
         return self._results.pop() if self._results else None
+
+    def _recorded(self, number: int, taken: Taken) -> None:
+        self._tell(emitter_pb2.RecordManyResponse(call_number=number, recorded=response_of(taken)))
+
+    def _refused(self, number: int, error: ComptoirError) -> None:
+        self._tell(emitter_pb2.RecordManyResponse(call_number=number, refused=detail_from(error)))
 
     def _tell(self, result: emitter_pb2.RecordManyResponse) -> None:
         self._results.append(result)

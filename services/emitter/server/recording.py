@@ -21,7 +21,7 @@ from services.runtime.telemetry import counter
 
 _log = get_logger(__name__)
 
-OnHealth = Callable[[bool], Awaitable[None]]
+OnHealth = Callable[[bool], None]
 Sleep = Callable[[float], Awaitable[None]]
 
 # A balancer sends no calls to who is not well, so after so long without any the next ones are given a chance.
@@ -66,7 +66,7 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
     ) -> emitter_pb2.RecordResponse:
         """Takes the request's events, all or none."""
         del context
-        return await self._record(request)
+        return wire.response_of(await self._record(request))
 
     async def RecordMany(  # type: ignore[override] # noqa: N802 - the name in the schema
         self, requests: AsyncIterator[emitter_pb2.RecordManyRequest], context: Context
@@ -75,16 +75,30 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
         stream = JoinedRecords(self._streams, self._record)
         await stream.answers.serve(requests, stream.receive, context.write)
 
-    async def _record(self, request: emitter_pb2.RecordRequest) -> emitter_pb2.RecordResponse:
+    def _record(self, request: emitter_pb2.RecordRequest) -> "asyncio.Future[Taken]":
+        """Begins to take a request's events; raises what refuses them before they reach the spool."""
         self._heard_at_seconds = self._clock.monotonic_seconds()
         try:
-            taken = await self._take(await self._acceptable(request))
+            taking = self._spool.take(self._acceptable(request))
         except ComptoirError as refusal:
             self._count(refusal)
             raise
-        self._accepted.add(taken.accepted)
-        self._duplicates.add(taken.duplicates)
-        return emitter_pb2.RecordResponse(accepted=taken.accepted, duplicates=taken.duplicates)
+        taken = asyncio.ensure_future(taking)
+        taken.add_done_callback(self._note)
+        return taken
+
+    def _note(self, taken: "asyncio.Future[Taken]") -> None:
+        """Counts what became of a request in the spool, and tells whether that takes events."""
+        if taken.cancelled():
+            return
+        failure = taken.exception()
+        if failure is None:
+            self._accepted.add(taken.result().accepted)
+            self._duplicates.add(taken.result().duplicates)
+            self._tell_health(is_keeping=True)
+        elif isinstance(failure, ComptoirError):
+            self._count(failure)
+            self._tell_health(is_keeping=False)
 
     async def run_reviews(self, sleep: Sleep = asyncio.sleep) -> None:
         """Calls off a fault that no call has met for long, until it is cancelled."""
@@ -92,33 +106,24 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
             await sleep(_REVIEW_SECONDS)
             if self._clock.monotonic_seconds() - self._heard_at_seconds >= QUIET_SECONDS:
                 self._agreement.forget()
-                await self._tell_health(is_keeping=True)
+                self._tell_health(is_keeping=True)
 
-    async def _take(self, events: Sequence[Event]) -> Taken:
-        try:
-            taken = await self._spool.take(events)
-        except ComptoirError:
-            await self._tell_health(is_keeping=False)
-            raise
-        await self._tell_health(is_keeping=True)
-        return taken
-
-    async def _acceptable(self, request: emitter_pb2.RecordRequest) -> Sequence[Event]:
+    def _acceptable(self, request: emitter_pb2.RecordRequest) -> Sequence[Event]:
         now = self._clock.wall_microseconds()
         try:
             events = wire.events_from(request, self._pseudonyms, self._rules, now_microseconds=now)
         except NotTakenNowError as refusal:
-            await self._disagree(wire.sources_at_fault(request, refusal), refusal)
+            self._disagree(wire.sources_at_fault(request, refusal), refusal)
             raise
-        await self._agree(wire.sources_of(request))
+        self._agree(wire.sources_of(request))
         return events
 
-    async def _agree(self, sources: Collection[Source]) -> None:
+    def _agree(self, sources: Collection[Source]) -> None:
         for source in self._agreement.accepted(sources, self._clock.monotonic_seconds()):
             _log.info("producer_agrees_again", kind=source.kind.name, replica=source.replica)
-        await self._tell_health()
+        self._tell_health()
 
-    async def _disagree(self, sources: Collection[Source], refusal: NotTakenNowError) -> None:
+    def _disagree(self, sources: Collection[Source], refusal: NotTakenNowError) -> None:
         """Says it once per producer, until an event of it is acceptable."""
         for source in self._agreement.refused(sources, self._clock.monotonic_seconds()):
             _log.error(
@@ -128,9 +133,9 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
                 reason=refusal.field,
                 offset_seconds=round(refusal.offset_seconds),
             )
-        await self._tell_health()
+        self._tell_health()
 
-    async def _tell_health(self, *, is_keeping: bool | None = None) -> None:
+    def _tell_health(self, *, is_keeping: bool | None = None) -> None:
         """Tells what changed: whether producers agree with the emitter, whether its spool takes events."""
         before = (self._is_agreed, self._is_keeping)
         self._is_agreed = self._agreement.is_well
@@ -142,7 +147,7 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
             log = _log.info if self._is_keeping else _log.error
             log("spool_takes_events_again" if self._is_keeping else "spool_takes_no_events")
         if (is_well := self._is_agreed and self._is_keeping) != all(before):
-            await self._on_health(is_well)
+            self._on_health(is_well)
 
     def _count(self, refusal: ComptoirError) -> None:
         """Counts a refusal by reason and field; one that is final loses an event, so it is a line too."""

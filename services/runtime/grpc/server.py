@@ -75,11 +75,18 @@ class GrpcServer:
 
     async def set_serving(self, *, is_serving: bool) -> None:
         """Sets what the health service answers, where there is no more to say than that."""
+        self.tell_serving(is_serving=is_serving)
+
+    def tell_serving(self, *, is_serving: bool) -> None:
+        """As `set_serving`, for callers that cannot wait."""
         not_ready = unready(Unready.UNSPECIFIED) if self._readiness.was_ready else STARTING
-        await self.set_readiness(READY if is_serving else not_ready)
+        self._tell(READY if is_serving else not_ready)
 
     async def set_readiness(self, state: Readiness) -> None:
         """Sets what the health service answers, and why."""
+        self._tell(state)
+
+    def _tell(self, state: Readiness) -> None:
         self._readiness.tell(state)
         status = (
             health_pb2.HealthCheckResponse.SERVING

@@ -80,7 +80,7 @@ class Producer:
 
 
 async def count_through(steps: list[tuple[int, int]], folder: Path) -> None:
-    async def on_health(_is_well: bool) -> None:
+    def on_health(_is_well: bool) -> None:
         """Looked at elsewhere."""
 
     clock = ManualClock()
@@ -127,7 +127,7 @@ async def test_generations_that_ended_while_the_clock_was_two_hours_slow_are_bil
     """The real chain: recorder, client, gRPC, emitter, spool."""
     healths: list[bool] = []
 
-    async def on_health(is_well: bool) -> None:
+    def on_health(is_well: bool) -> None:
         healths.append(is_well)
 
     clock, started = ManualClock(), TRUE_START

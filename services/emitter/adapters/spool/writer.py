@@ -99,12 +99,12 @@ class SqliteSpool:
         """What waits, as of the last commit."""
         return self._store.state
 
-    async def take(self, events: Sequence[Event]) -> Taken:
-        """Takes all events or none; returns after the commit."""
+    def take(self, events: Sequence[Event]) -> "asyncio.Future[Taken]":
+        """Takes all events or none; the future has its result after the commit."""
         if self._calls.qsize() >= self._max_waiting_calls:
-            raise ComptoirError(Reason.SPOOL_FULL, retry_after_seconds=RETRY_AFTER_SECONDS)
+            return _failed(ComptoirError(Reason.SPOOL_FULL, retry_after_seconds=RETRY_AFTER_SECONDS))
         clock = self._clock
-        return await self._do(
+        return self._do(
             lambda: self._store.take(events, clock.wall_microseconds(), clock.monotonic_seconds()),
             size_bytes=sum(event.size_bytes for event in events),
             takes=len(events),
@@ -135,11 +135,12 @@ class SqliteSpool:
         await asyncio.to_thread(self._writer.join)
         self._store.close()
 
-    async def _do(self, work: Callable[[], Result], *, size_bytes: int = 0, takes: int = 0) -> Result:
-        call = _Call(work, self._loop.create_future(), size_bytes, takes)
-        self._calls.put(call)
-        result: Result = await call.done
-        return result
+    def _do(
+        self, work: Callable[[], Result], *, size_bytes: int = 0, takes: int = 0
+    ) -> "asyncio.Future[Result]":
+        done: asyncio.Future[Result] = self._loop.create_future()
+        self._calls.put(_Call(work, done, size_bytes, takes))
+        return done
 
     def _write(self) -> None:
         """Runs in the writer thread: one transaction after the other until it is told to end."""
@@ -255,6 +256,12 @@ def _refused(calls: Sequence[_Call]) -> list[_Call]:
         if call.takes:
             call.failure = _NO_ROOM
     return [call for call in calls if not call.takes]
+
+
+def _failed(error: ComptoirError) -> "asyncio.Future[Any]":
+    refused: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    refused.set_exception(error)
+    return refused
 
 
 def _run(call: _Call) -> None:

@@ -11,19 +11,15 @@ from google.protobuf.message import Message
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.runtime.grpc.call_log import CallLog, CallRecord
-from services.runtime.grpc.waiting_calls import WaitingCalls
+from services.runtime.grpc.joined.idle import IdleStreams
 
-# A stream needs no key, only its calls do: without bounds, streams that say nothing would fill a server. Who
-# has one ended opens another with its next call.
-_IDLE_SECONDS: Final = 300.0
-_MOST_IDLE: Final = 256
-_PATIENCE_SECONDS: Final = 1.0
 # Of one stream that are open at once; what is above is refused, call by call.
 MAX_CALLS: Final = 4096
 _MILLISECONDS: Final = 1000
 
 _Request = TypeVar("_Request", bound=Message)
 _Response = TypeVar("_Response", bound=Message)
+_Result = TypeVar("_Result")
 
 
 class JoinedStreams:
@@ -32,7 +28,7 @@ class JoinedStreams:
     def __init__(self, log: CallLog) -> None:
         self.log = log
         self.open: set[JoinedAnswers[Any, Any]] = set()
-        self.idle = WaitingCalls(most_waiting=_MOST_IDLE, patience_seconds=_PATIENCE_SECONDS)
+        self.idle = IdleStreams()
 
     def end(self) -> None:
         """Ends every stream once all of its calls have ended."""
@@ -60,7 +56,7 @@ class JoinedAnswers(Generic[_Request, _Response]):
         self._method = method
         self._outgoing = outgoing
         self._max_calls = max_calls
-        self._calls: dict[int, asyncio.Task[None]] = {}
+        self._calls: dict[int, asyncio.Future[Any]] = {}
         self._is_ending = False
         self._changed = asyncio.Event()
 
@@ -87,27 +83,65 @@ class JoinedAnswers(Generic[_Request, _Response]):
         After its time-out, where that is not 0, it is cancelled and fails as DEADLINE_EXCEEDED.
         A number that is in use, and a call above the stream's bound, are refused.
         """
-        if number in self._calls:
-            failed(ComptoirError(Reason.REQUEST_INVALID, field="call_number"))
-        elif self._is_ending:
-            failed(ComptoirError(Reason.UNAVAILABLE))
-        elif len(self._calls) >= self._max_calls:
-            failed(ComptoirError(Reason.REPLICA_OVERLOADED))
-        else:
-            record = self._streams.log.start(self._method, (request_id or Identity.random()).hex)
-            self._changed.set()
-            context = contextvars.copy_context()
+
+        def begin() -> "asyncio.Task[None]":
+            return asyncio.create_task(_within(timeout_milliseconds, work))
+
+        self._begin(number, begin, _nothing, failed, (request_id or Identity.random()).hex)
+
+    def follow(
+        self,
+        number: int,
+        begin: Callable[[], "asyncio.Future[_Result]"],
+        succeeded: Callable[[_Result], None],
+        failed: Callable[[ComptoirError], None],
+    ) -> None:
+        """Begins a call that needs no task: `begin` does its work and returns the future of its result.
+
+        What `begin` raises has failed it. Its lines have the request id of the stream.
+        """
+        self._begin(number, begin, succeeded, failed, "")
+
+    def _begin(
+        self,
+        number: int,
+        begin: Callable[[], "asyncio.Future[_Result]"],
+        succeeded: Callable[[_Result], None],
+        failed: Callable[[ComptoirError], None],
+        request_id: str,
+    ) -> None:
+        if refusal := self._refusal(number):
+            failed(refusal)
+            return
+        record = self._streams.log.start(self._method, request_id)
+        self._streams.idle.discard(self)
+        # The call's own lines have its request id, and so has the line of its end.
+        context = contextvars.copy_context() if request_id else None
+        if context is not None:
             context.run(record.bind)
-            task = self._calls[number] = asyncio.create_task(
-                _within(timeout_milliseconds, work), context=context
-            )
-            # Not in the task itself: one that is cancelled before its first step runs none of its lines.
-            task.add_done_callback(partial(self._ended, number, record, failed), context=context)
+        try:
+            work = begin() if context is None else context.run(begin)
+        except Exception as error:  # noqa: BLE001 - as of a task: the record logs what nobody foresaw
+            if (told := record.end(error)) is not None:
+                failed(told)
+            return
+        self._calls[number] = work
+        # Not in the task itself: one that is cancelled before its first step runs none of its lines.
+        work.add_done_callback(partial(self._ended, number, record, succeeded, failed), context=context)
+
+    def _refusal(self, number: int) -> ComptoirError | None:
+        if number in self._calls:
+            return ComptoirError(Reason.REQUEST_INVALID, field="call_number")
+        if self._is_ending:
+            return ComptoirError(Reason.UNAVAILABLE)
+        if len(self._calls) >= self._max_calls:
+            return ComptoirError(Reason.REPLICA_OVERLOADED)
+        return None
 
     def cancel(self, number: int) -> None:
         """Ends a call whose caller went; harmless for one that has ended."""
-        if (task := self._calls.get(number)) is not None:
-            task.cancel()
+        if (work := self._calls.get(number)) is not None:
+            work.cancel()
 
     async def serve(
         self,
@@ -130,18 +164,15 @@ class JoinedAnswers(Generic[_Request, _Response]):
             await self._settle(reading)
         finally:
             self._streams.open.discard(self)
+            self._streams.idle.discard(self)
             await self._cancel_all(reading)
 
     async def _change(self) -> None:
         """Waits for something to do; a stream without a call waits in a place that others may need."""
-        if self._calls:
-            await self._changed.wait()
-        else:
-            try:
-                async with self._streams.idle.place(_IDLE_SECONDS):
-                    await self._changed.wait()
-            except TimeoutError:
-                self._is_ending = True
+        if not self._calls:
+            self._streams.idle.add(self)
+        await self._changed.wait()
+        self._streams.idle.discard(self)
         self._changed.clear()
 
     async def _read(self, requests: AsyncIterator[_Request], receive: Callable[[_Request], None]) -> None:
@@ -155,14 +186,17 @@ class JoinedAnswers(Generic[_Request, _Response]):
         self,
         number: int,
         record: CallRecord,
+        succeeded: Callable[[_Result], None],
         failed: Callable[[ComptoirError], None],
-        task: "asyncio.Task[None]",
+        work: "asyncio.Future[_Result]",
     ) -> None:
-        failure = asyncio.CancelledError() if task.cancelled() else task.exception()
+        failure = asyncio.CancelledError() if work.cancelled() else work.exception()
         told = record.end(failure)
         del self._calls[number]
         if told is not None:
             failed(told)
+        elif failure is None:
+            succeeded(work.result())
         self._changed.set()
 
     async def _settle(self, reading: "asyncio.Task[None]") -> None:
@@ -171,10 +205,14 @@ class JoinedAnswers(Generic[_Request, _Response]):
             raise error
 
     async def _cancel_all(self, reading: "asyncio.Task[None]") -> None:
-        tasks = [reading, *self._calls.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        works = [reading, *self._calls.values()]
+        for work in works:
+            work.cancel()
+        await asyncio.wait(works)
+
+
+def _nothing(_: None) -> None:
+    """A call with a task has said itself what it had to say."""
 
 
 async def _within(milliseconds: int, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -33,7 +33,7 @@ Stub: TypeAlias = "EmitterServiceAsyncStub"
 class Healths(list[bool]):
     """What the emitter said of its health, in order."""
 
-    async def __call__(self, is_well: bool) -> None:
+    def __call__(self, is_well: bool) -> None:
         self.append(is_well)
 
 

@@ -176,7 +176,7 @@ async def test_a_refused_call_does_not_refuse_the_others_of_its_transaction(spoo
 
 
 async def test_a_caller_that_goes_away_does_not_undo_its_call(spool: SqliteSpool) -> None:
-    call = asyncio.create_task(spool.take(events([1])))
+    call = spool.take(events([1]))
     await asyncio.sleep(0)
     call.cancel()
     await asyncio.wait({call})

@@ -9,7 +9,7 @@ import pytest
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime import logs
 from services.runtime.addresses import GrpcTarget
-from services.runtime.grpc.joined import answers
+from services.runtime.grpc.joined import idle
 from services.runtime.grpc.server import channel
 from tests.services.runtime.grpc.joined.shouting import (
     MAX_CALLS,
@@ -189,7 +189,7 @@ async def test_each_call_leaves_its_own_line_with_its_own_request_id(
 async def test_a_stream_without_a_call_ends_and_one_with_a_call_stays(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answers, "_IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(idle, "_IDLE_SECONDS", 0.05)
     async with shouting(address) as (service, listening):
         long = listening.ask(1)
         await until_read(service, 1)
@@ -205,8 +205,8 @@ async def test_a_stream_without_a_call_ends_and_one_with_a_call_stays(
 async def test_where_too_many_streams_are_idle_the_longest_idle_gives_way(
     address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(answers, "_MOST_IDLE", 2)
-    monkeypatch.setattr(answers, "_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(idle, "_MOST_IDLE", 2)
+    monkeypatch.setattr(idle, "_PATIENCE_SECONDS", 0.0)
     async with shouting(address) as (service, _), channel(GrpcTarget(address=address)) as connection:
         others = [Listening(connection) for _ in range(3)]
         for number, other in enumerate(others, 1):
