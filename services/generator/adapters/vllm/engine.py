@@ -17,6 +17,7 @@ from vllm.v1.engine.exceptions import EngineDeadError
 from services.generator.adapters.vllm.arguments import engine_arguments, sampling_arguments
 from services.generator.adapters.vllm.conversation import converse_as_the_server
 from services.generator.adapters.vllm.environment import fork_workers, quiet
+from services.generator.adapters.vllm.frames import read_directly
 from services.generator.adapters.vllm.outputs import StepOutputs
 from services.generator.adapters.vllm.prompt import ChatPrompt, is_short
 from services.generator.adapters.vllm.stats import StatsSnapshot, stat_logger
@@ -75,6 +76,7 @@ class VllmEngine:
         self._llm = AsyncLLM.from_vllm_config(
             config, stat_loggers=[stat_logger(self._stats)], disable_log_stats=True
         )
+        read_directly(self._llm.engine_core)
         self._outputs = StepOutputs(self._llm.output_processor)
         tokenizer = self._llm.renderer.tokenizer
         if not tokenizer.chat_template:
