@@ -23,6 +23,7 @@ EVENT_TYPES: Final[Mapping[Kind, type[Any]]] = {kind: _message_type(kind.message
 FRAME_TYPES: Final[Mapping[Kind, type[Any]]] = {kind: _message_type(kind.frame_name) for kind in Kind}
 
 _REQUEST_FIELDS: Final = {EVENT_TYPES[kind].DESCRIPTOR.full_name: kind.request_field for kind in Kind}
+_KINDS: Final = {kind.request_field: kind for kind in Kind}
 
 
 def request_of(events: Sequence[Message]) -> RecordRequest:
@@ -34,9 +35,9 @@ def request_of(events: Sequence[Message]) -> RecordRequest:
 
 
 def by_kind(request: RecordRequest) -> Iterator[tuple[Kind, Sequence[Any]]]:
-    """Yields the request's events of each kind, in the order of the kinds."""
-    for kind in Kind:
-        yield kind, getattr(request, kind.request_field)
+    """Yields the request's events of each kind that it has, in the order of the schema."""
+    for field, events in request.ListFields():
+        yield _KINDS[field.name], events
 
 
 def count_of(request: RecordRequest) -> int:

@@ -45,7 +45,7 @@ class MemorySpool:
                 fresh.setdefault(event.event_id, event)
         if fresh:
             size_bytes = sum(event.size_bytes for event in fresh.values())
-            refuse_if_full(self.state, self._spool, incoming_bytes=size_bytes, now_microseconds=now)
+            refuse_if_full(self.state, self._spool, now, size_bytes)
         for event in fresh.values():
             self._sequences[event.kind] += 1
             body = event.numbered(self.producer_id, self._sequences[event.kind])

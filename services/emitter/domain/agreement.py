@@ -8,6 +8,8 @@ from services.contract.events import Kind
 
 # A producer that has not been heard of for so long vouches for nothing.
 REMEMBER_SECONDS: Final = 300.0
+# A word that is repeated within it is not written down anew.
+_MOMENT_SECONDS: Final = 1.0
 # Producers send their own numbers; more of them than any deployment has are not remembered.
 MAX_SOURCES: Final = 1_024
 
@@ -33,7 +35,10 @@ class Agreement:
 
     def accepted(self, sources: Iterable[Source], now_seconds: float) -> list[Source]:
         """Notes that events of these producers were acceptable; returns those whose latest were not."""
-        changed = [source for source in sources if self._note(source, now_seconds, is_accepted=True) is False]
+        news = [source for source in sources if self._is_news(source, now_seconds)]
+        if not news:
+            return []
+        changed = [source for source in news if self._note(source, now_seconds, is_accepted=True) is False]
         self._judge(now_seconds)
         return changed
 
@@ -47,6 +52,11 @@ class Agreement:
         """Forgets every word: nobody has spoken for so long that nothing is known."""
         self._words.clear()
         self.is_well = True
+
+    def _is_news(self, source: Source, now_seconds: float) -> bool:
+        """Returns False for a producer whose word a moment ago was the same."""
+        is_accepted, said_at_seconds = self._words.get(source, (False, 0.0))
+        return not is_accepted or now_seconds - said_at_seconds >= _MOMENT_SECONDS
 
     def _note(self, source: Source, now_seconds: float, *, is_accepted: bool) -> bool | None:
         """Writes down a producer's word and returns the one before."""

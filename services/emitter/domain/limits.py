@@ -80,9 +80,7 @@ class SpoolState:
         return max(now_microseconds - self.oldest_at_microseconds, 0) / 1_000_000
 
 
-def refuse_if_full(
-    state: SpoolState, spool: SpoolFile, *, incoming_bytes: int, now_microseconds: int
-) -> None:
+def refuse_if_full(state: SpoolState, spool: SpoolFile, now_microseconds: int, incoming_bytes: int) -> None:
     """Raises SPOOL_FULL if `incoming_bytes` more would pass a limit; nothing is ever dropped to make room."""
     is_too_large = state.size_bytes + incoming_bytes > spool.spool_max_bytes
     is_too_old = state.age_seconds(now_microseconds) > spool.spool_max_age_seconds

@@ -51,8 +51,8 @@ def killed_spool(folder: Path) -> Path:
     folder.mkdir()
     store = SpoolStore(described(folder / "open"))
     with store.transaction():
-        store.take(events(range(1, 21)), NOW, 1.0)
-        store.take(events(range(30, 32), Kind.ADMISSION), NOW, 1.0)
+        store.take([events(range(1, 21))], NOW, 1.0)
+        store.take([events(range(30, 32), Kind.ADMISSION)], NOW, 1.0)
     with store.transaction():
         store.frames(Kind.GENERATION, 2, NOW, is_draining=False)
     spool = folder / "spool"

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from services.contract.events import Kind
@@ -31,6 +32,8 @@ from services.emitter.domain.spool_format import (
     decode_record,
     encode_record,
 )
+from services.emitter.domain.taking import sort_out
+from services.kernel.errors import ComptoirError
 from services.runtime import file_lock
 
 FILE_NAME: Final = sqlite_file.FILE_NAME
@@ -95,22 +98,19 @@ class SpoolStore:
             raise
         self.state = state
 
-    def take(self, events: Sequence[Event], now_microseconds: int, now_seconds: float) -> Taken:
-        """Writes the new events to the journal; SPOOL_FULL, before any write, if there is no room."""
-        fresh = self._fresh(events)
+    def take(
+        self, batches: Sequence[Sequence[Event]], now_microseconds: int, now_seconds: float
+    ) -> list[Taken | ComptoirError]:
+        """Writes the new events of the batches to the journal; returns each one's refusal or numbers."""
+        known = self._ids.known({event.event_id for batch in batches for event in batch})
+        refuse = partial(refuse_if_full, self._measure(), self._spool, now_microseconds)
+        fresh, outcomes = sort_out(batches, known, refuse)
         if fresh:
-            incoming_bytes = sum(event.size_bytes for event in fresh.values())
-            refuse_if_full(
-                self._measure(),
-                self._spool,
-                incoming_bytes=incoming_bytes,
-                now_microseconds=now_microseconds,
-            )
-            self._ids.add(fresh, now_seconds)
-            for kind in {event.kind for event in fresh.values()}:
-                self._append(kind, [e for e in fresh.values() if e.kind is kind], now_microseconds)
+            self._ids.add([event.event_id for event in fresh], now_seconds)
+        for kind in {event.kind for event in fresh}:
+            self._append(kind, [event for event in fresh if event.kind is kind], now_microseconds)
         self._ids.prune()
-        return Taken(accepted=len(fresh), duplicates=len(events) - len(fresh))
+        return outcomes
 
     def frames(self, kind: Kind, limit: int, now_microseconds: int, *, is_draining: bool) -> list[Frame]:
         """Seals what is due until `limit` frames wait, and returns the oldest `limit` frames.
@@ -206,13 +206,6 @@ class SpoolStore:
         )
         self._measured = (self._at, state)
         return state
-
-    def _fresh(self, events: Sequence[Event]) -> dict[bytes, Event]:
-        """Returns the events whose ids are not remembered, one per id, in order."""
-        by_id = {event.event_id: event for event in reversed(events)}
-        for event_id in self._ids.known(by_id):
-            del by_id[event_id]
-        return dict(reversed(by_id.items()))
 
     def _append(self, kind: Kind, events: Sequence[Event], now_microseconds: int) -> None:
         at = self._at[kind]

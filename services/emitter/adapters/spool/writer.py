@@ -40,15 +40,14 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True)
 class _Call:
-    """One caller's work and the future that tells its result.
+    """One caller's work, or the events that it brings, and the future that tells the result.
 
-    Work that `takes` events needs disk space that stays used; all other work is what gives space back.
+    Events need disk space that stays used; all other work is what gives space back.
     """
 
     work: Callable[[], Any]
     done: "asyncio.Future[Any]"
-    size_bytes: int = 0
-    takes: int = 0
+    events: Sequence[Event] = ()
     result: Any = None
     failure: ComptoirError | None = None
 
@@ -103,12 +102,7 @@ class SqliteSpool:
         """Takes all events or none; the future has its result after the commit."""
         if self._calls.qsize() >= self._max_waiting_calls:
             return _failed(ComptoirError(Reason.SPOOL_FULL, retry_after_seconds=RETRY_AFTER_SECONDS))
-        clock = self._clock
-        return self._do(
-            lambda: self._store.take(events, clock.wall_microseconds(), clock.monotonic_seconds()),
-            size_bytes=sum(event.size_bytes for event in events),
-            takes=len(events),
-        )
+        return self._do(lambda: Taken(0, 0), events)
 
     async def frames(self, kind: Kind, *, limit: int, is_draining: bool = False) -> Sequence[Frame]:
         """Seals what is due and returns the oldest frames of `kind`."""
@@ -135,11 +129,9 @@ class SqliteSpool:
         await asyncio.to_thread(self._writer.join)
         self._store.close()
 
-    def _do(
-        self, work: Callable[[], Result], *, size_bytes: int = 0, takes: int = 0
-    ) -> "asyncio.Future[Result]":
+    def _do(self, work: Callable[[], Result], events: Sequence[Event] = ()) -> "asyncio.Future[Result]":
         done: asyncio.Future[Result] = self._loop.create_future()
-        self._calls.put(_Call(work, done, size_bytes, takes))
+        self._calls.put(_Call(work, done, events))
         return done
 
     def _write(self) -> None:
@@ -155,7 +147,7 @@ class SqliteSpool:
                     is_ending = True
                     break
                 group.append(call)
-                size_bytes += call.size_bytes
+                size_bytes += sum(event.size_bytes for event in call.events)
             if group:
                 self._commit(group)
                 self._loop.call_soon_threadsafe(_tell, group)
@@ -164,7 +156,7 @@ class SqliteSpool:
 
     def _pause_seconds(self, calls: Sequence[_Call]) -> float:
         """Returns how long the next calls are gathered; where no more fit into a transaction, they are."""
-        sizes = [call.takes for call in calls if call.takes]
+        sizes = [len(call.events) for call in calls if call.events]
         if not sizes or self._calls.qsize() >= _GROUP_CALLS:
             return 0.0
         return self._spacing.pause_seconds(sizes, self._clock.monotonic_seconds())
@@ -191,10 +183,25 @@ class SqliteSpool:
         try:
             with self._store.transaction():
                 for call in calls:
-                    _run(call)
+                    call.failure = None
+                    call.result = call.work()
+                self._take([call for call in calls if call.events])
         except Exception as error:  # noqa: BLE001 - whatever it is, the callers must hear of it and the thread live
             return error
         return None
+
+    def _take(self, calls: Sequence[_Call]) -> None:
+        """Takes the events of all calls at once: what a transaction costs, it costs for all of them."""
+        if not calls:
+            return
+        clock = self._clock
+        batches = [call.events for call in calls]
+        outcomes = self._store.take(batches, clock.wall_microseconds(), clock.monotonic_seconds())
+        for call, outcome in zip(calls, outcomes, strict=True):
+            if isinstance(outcome, ComptoirError):
+                call.failure = outcome
+            else:
+                call.result = outcome
 
     def _forward_from_reserve(self, calls: Sequence[_Call]) -> None:
         """Gives the reserve to the calls that empty the spool, one by one; then takes it back if it can."""
@@ -237,7 +244,7 @@ class SqliteSpool:
         if not self._is_refusing and any(call.failure is _NO_ROOM for call in calls):
             self._is_refusing = True
             _log.error("spool_disk_full")
-        elif self._is_refusing and any(call.takes and call.failure is None for call in calls):
+        elif self._is_refusing and any(call.events and call.failure is None for call in calls):
             self._is_refusing = False
             _log.info("spool_disk_has_room_again")
 
@@ -253,24 +260,15 @@ class SqliteSpool:
 def _refused(calls: Sequence[_Call]) -> list[_Call]:
     """Refuses the calls that take events; returns the others."""
     for call in calls:
-        if call.takes:
+        if call.events:
             call.failure = _NO_ROOM
-    return [call for call in calls if not call.takes]
+    return [call for call in calls if not call.events]
 
 
 def _failed(error: ComptoirError) -> "asyncio.Future[Any]":
     refused: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     refused.set_exception(error)
     return refused
-
-
-def _run(call: _Call) -> None:
-    call.failure = None
-    try:
-        call.result = call.work()
-    except ComptoirError as refusal:
-        # Raised before the call wrote anything, so the others of the transaction are not concerned.
-        call.failure = refusal
 
 
 def _tell(calls: Sequence[_Call]) -> None:

@@ -12,7 +12,7 @@ NOW = 1_790_000_000_000_000
 
 
 def test_an_empty_spool_takes_what_fits() -> None:
-    refuse_if_full(SpoolState(0, 0, 0), LIMITS, incoming_bytes=1_000, now_microseconds=NOW)
+    refuse_if_full(SpoolState(0, 0, 0), LIMITS, NOW, 1_000)
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ def test_too_many_bytes_or_too_old_an_event_is_refused(
 ) -> None:
     state = SpoolState(1, size_bytes, NOW - round(age_seconds * 1_000_000))
     with pytest.raises(ComptoirError) as refusal:
-        refuse_if_full(state, LIMITS, incoming_bytes=incoming_bytes, now_microseconds=NOW)
+        refuse_if_full(state, LIMITS, NOW, incoming_bytes)
     assert refusal.value.reason is Reason.SPOOL_FULL
     assert refusal.value.retry_after_seconds > 0
 

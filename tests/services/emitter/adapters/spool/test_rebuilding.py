@@ -40,9 +40,9 @@ class Killed:
         store = SpoolStore(described(self._folder))
         for first in range(0, 600, 12):
             with store.transaction():
-                store.take(events(range(first, first + 10)), NOW, 1.0)
+                store.take([events(range(first, first + 10))], NOW, 1.0)
             with store.transaction():
-                store.take(events(range(first + 10, first + 12), Kind.ADMISSION), NOW, 1.0)
+                store.take([events(range(first + 10, first + 12), Kind.ADMISSION)], NOW, 1.0)
             if first > 60:
                 with store.transaction():
                     frames = store.frames(Kind.GENERATION, 3, NOW, is_draining=False)

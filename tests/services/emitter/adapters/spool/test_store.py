@@ -40,7 +40,7 @@ class Spooled:
 
     def take(self, count: int) -> None:
         with self.store.transaction():
-            self.store.take(events(range(self.taken, self.taken + count), KIND), NOW, 1.0)
+            self.store.take([events(range(self.taken, self.taken + count), KIND)], NOW, 1.0)
         self.taken += count
 
     def seal(self, limit: int) -> list[Frame]:
@@ -61,7 +61,7 @@ class Spooled:
 
     def _do_all_and_fail(self, count: int) -> None:
         with self.store.transaction():
-            self.store.take(events(range(self.taken, self.taken + count), KIND), NOW, 1.0)
+            self.store.take([events(range(self.taken, self.taken + count), KIND)], NOW, 1.0)
             self.store.remove(self.store.frames(KIND, 2, NOW, is_draining=True)[0])
             raise UndoneError
 
