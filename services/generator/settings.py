@@ -79,7 +79,7 @@ class GeneratorSettings(ProcessSettings, Bounds):
         description="events that may wait for the emitter; while so many do, no request is taken",
     )
     report_interval_seconds: float = Field(
-        default=0.5, gt=0, description="time between two reports of the load to the router"
+        default=1.0, gt=0, description="longest time between two reports of the load to the router"
     )
 
     @model_validator(mode="after")

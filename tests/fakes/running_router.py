@@ -76,6 +76,14 @@ class ReportStream:
     async def report(self, **fields: Any) -> replica_pb2.ReportResponse:
         """Send one report and return the answer."""
         await self._call.write(replica_pb2.ReportRequest(**fields))
+        return await self.answer()
+
+    async def tell(self, **fields: Any) -> None:
+        """Send one report whose answer may wait."""
+        await self._call.write(replica_pb2.ReportRequest(**fields, may_answer_later=True))
+
+    async def answer(self) -> replica_pb2.ReportResponse:
+        """Return the next answer."""
         response = await asyncio.wait_for(self._call.read(), WAIT_SECONDS)
         if response is grpc.aio.EOF:
             await self._call

@@ -46,6 +46,11 @@ class LeaseReports:
         self._all_closed = asyncio.Event()
         self._all_closed.set()
 
+    @property
+    def has_unconfirmed(self) -> bool:
+        """Returns whether the router has not confirmed all yet."""
+        return bool(self._ended) or any(not told.is_confirmed for told in self._open.values())
+
     def accept(self, claims: Claims, now_seconds: float) -> None:
         """Takes a ticket that was accepted."""
         self._open[claims.lease_id] = _Told(wire.acceptance_from(claims), now_seconds)

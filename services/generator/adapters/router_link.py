@@ -2,9 +2,9 @@
 
 import asyncio
 import logging
+import math
 import random
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 import grpc
@@ -27,7 +27,14 @@ from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)
 
-_MIN_INTERVAL_SECONDS: Final = 0.02
+# From one report to the next, at least, by what there is to say. A caller whose key has all its places taken
+# waits for a settlement, and gives up after 0.1 s; nobody waits for an acceptance, and an answer that ends
+# before it is told needs only its settlement. What comes meanwhile travels along.
+_URGENT_SECONDS: Final = 0.02
+_SETTLEMENT_SECONDS: Final = 0.05
+_ACCEPTANCE_SECONDS: Final = 0.1
+# The router is asked this often, at most, to confirm what it was told of leases.
+_CONFIRMATION_SECONDS: Final = 0.5
 _FIRST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 2.0
 # A refusal that lasts is said again this often.
@@ -48,7 +55,8 @@ class RouterLink:
     """Keeps a Report stream open for ever; a router that is away is tried again and again.
 
     Whatever it has to say of leases is kept and said again until the router has confirmed it; a new
-    stream says all of it again, since its router may have restarted.
+    stream says all of it again, since its router may have restarted. A report costs both sides the
+    same whatever it carries, so there is a pause before the next: `interval_seconds` at most.
     """
 
     def __init__(
@@ -62,7 +70,13 @@ class RouterLink:
         self._clock = clock
         self._interval_seconds = interval_seconds
         self._leases = LeaseReports(lifetime_seconds=lifetime_seconds)
-        self._wake = asyncio.Event()
+        self._is_due = asyncio.Event()
+        # By the loop's clock: the last report, the next one, and when the router was last asked to confirm.
+        self._reported_seconds = self._asked_seconds = 0.0
+        self._due_seconds = math.inf
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_settling = False
+        self._max_requests = 0
         self._read_load: Callable[[], LoadReport] | None = None
         self._told: LoadReport | None = None
         self._is_registered = False
@@ -77,27 +91,31 @@ class RouterLink:
         """Sets what the replica says of itself; call it before `run`."""
         # One link per process: a process that follows this one says another number.
         incarnation = Identity.random().low
+        self._max_requests = max_requests
         self._registration = wire.registration_from(
             replica, address, capabilities, max_requests, incarnation=incarnation
         )
 
     def accept(self, claims: Claims) -> None:
-        """Tells the router with the next report, at once, that this ticket is used up."""
+        """Tells the router soon that this ticket is used up."""
         self._leases.accept(claims, self._clock.monotonic_seconds())
-        self._wake.set()
+        self._report_by(_loop_seconds() + _ACCEPTANCE_SECONDS)
 
     def settle(self, claims: Claims, used: Counts, *, is_unserved: bool) -> None:
         """Takes the settlement at once and delivers it until the router has confirmed it."""
         settlement = wire.settlement_from(claims, used, is_unserved=is_unserved)
         self._leases.settle(claims, settlement, self._clock.monotonic_seconds())
-        self._wake.set()
+        is_full = self._told is not None and self._told.open_streams >= self._max_requests
+        pause_seconds = _URGENT_SECONDS if is_full else _SETTLEMENT_SECONDS
+        self._report_by(self._reported_seconds + pause_seconds)
 
     def load_changed(self) -> None:
         """Tells the router before its next regular report if the change is big."""
-        if self._read_load is None or self._told is None:
+        urgent_seconds = self._reported_seconds + _URGENT_SECONDS
+        if self._read_load is None or self._told is None or self._due_seconds <= urgent_seconds:
             return
         if is_big_change(self._told, self._read_load()):
-            self._wake.set()
+            self._report_by(urgent_seconds)
 
     async def run(self, read_load: Callable[[], LoadReport]) -> None:
         """Reports until it is cancelled."""
@@ -125,7 +143,12 @@ class RouterLink:
             _log.error("registration_refused", replica=replica, reason=reason, kind=error.field)
 
     async def settled(self, timeout_seconds: float) -> int:
-        """Waits until the router has confirmed every settlement; returns how many it has not."""
+        """Waits until the router has confirmed every settlement; returns how many it has not.
+
+        From now on the router is asked to confirm at once.
+        """
+        self._is_settling = True
+        self._report_by(self._reported_seconds)
         return await self._leases.settled(timeout_seconds)
 
     async def close(self) -> None:
@@ -136,10 +159,12 @@ class RouterLink:
         self._leases.begin()
         call = self._stub.Report()
         reader = asyncio.create_task(self._read(call))
+        # A stream that ended is noticed at once, not by the next report.
+        reader.add_done_callback(lambda _: self._is_due.set())
         try:
             await call.write(self._report(read_load(), registration=self._registration))
             while not reader.done():
-                await self._pause()
+                await self._is_due.wait()
                 await call.write(self._report(read_load()))
             await reader
         except asyncio.InvalidStateError:
@@ -149,18 +174,21 @@ class RouterLink:
             call.cancel()
             await asyncio.gather(reader, return_exceptions=True)
 
-    async def _pause(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._interval_seconds):
-                await self._wake.wait()
-        # Acceptances and settlements come in bursts; a moment's wait lets them travel together.
-        await asyncio.sleep(_MIN_INTERVAL_SECONDS)
-        self._wake.clear()
+    def _report_by(self, due_seconds: float) -> None:
+        if due_seconds >= self._due_seconds:
+            return
+        self._due_seconds = due_seconds
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(due_seconds, self._is_due.set)
 
     def _report(
         self, load: LoadReport, registration: replica_pb2.Registration | None = None
     ) -> replica_pb2.ReportRequest:
         self._told = load
+        self._is_due.clear()
+        self._reported_seconds, self._due_seconds = _loop_seconds(), math.inf
+        self._report_by(self._reported_seconds + self._interval_seconds)
         acceptances, settlements = self._leases.due(self._clock.monotonic_seconds())
         return replica_pb2.ReportRequest(
             registration=registration,
@@ -168,7 +196,16 @@ class RouterLink:
             acceptances=acceptances,
             settlements=settlements,
             sent_at_microseconds=self._clock.wall_microseconds(),
+            may_answer_later=self._may_answer_later(load),
         )
+
+    def _may_answer_later(self, load: LoadReport) -> bool:
+        is_fresh = self._reported_seconds - self._asked_seconds < _CONFIRMATION_SECONDS
+        is_awaited = not self._is_registered or self._is_settling or load.is_draining
+        if not is_awaited and (is_fresh or not self._leases.has_unconfirmed):
+            return True
+        self._asked_seconds = self._reported_seconds
+        return False
 
     async def _read(
         self, call: "grpc.aio.StreamStreamCall[replica_pb2.ReportRequest, replica_pb2.ReportResponse]"
@@ -176,3 +213,7 @@ class RouterLink:
         async for response in call:
             self._is_registered, self._reminded_seconds = True, None
             self._leases.confirm(response)
+
+
+def _loop_seconds() -> float:
+    return asyncio.get_running_loop().time()

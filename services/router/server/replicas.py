@@ -1,9 +1,9 @@
 """ReplicaService: a replica is registered for as long as its stream lives."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
 
@@ -23,6 +23,9 @@ from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)
 
+# A replica that never asks for an answer gets one all the same.
+_MOST_UNANSWERED: Final = 1000
+
 
 @dataclass(slots=True)
 class _Stream:
@@ -30,6 +33,8 @@ class _Stream:
     process: Process
     clock: ClockOffset = field(default_factory=ClockOffset)
     is_clock_right: bool = True
+    # What it was not told yet of its leases.
+    answer: replica_pb2.ReportResponse = field(default_factory=replica_pb2.ReportResponse)
 
 
 class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
@@ -49,19 +54,35 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
         self._clock = clock
         self._stopping = stopping
 
-    async def Report(  # noqa: N802 - the schema's name
+    async def Report(  # type: ignore[override] # noqa: N802 - the schema's name
         self, request_iterator: AsyncIterator[replica_pb2.ReportRequest], context: Context
-    ) -> AsyncIterator[replica_pb2.ReportResponse]:
+    ) -> None:
         """Registers, keeps the load, accepts and settles, until the stream or the router ends."""
+        serving = asyncio.create_task(self._serve(request_iterator, context))
+        stopped = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait((serving, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if not serving.done():
+                # The replica comes back, to a router that serves.
+                raise ComptoirError(Reason.UNAVAILABLE, retry_after_seconds=1.0)
+            serving.result()
+        finally:
+            serving.cancel()
+            stopped.cancel()
+            await asyncio.wait((serving, stopped))
+
+    async def _serve(self, requests: AsyncIterator[replica_pb2.ReportRequest], context: Context) -> None:
         stream: _Stream | None = None
         try:
-            async with aclosing(_until(self._stopping, request_iterator)) as requests:
-                async for request in requests:
-                    if stream is None:
-                        stream = self._register(request, names_of(context))
-                        await self._lose(stream.process)
-                    self._hear(stream, request)
-                    yield await self._take(stream.process, request)
+            async for request in requests:
+                if stream is None:
+                    stream = self._register(request, names_of(context))
+                    await self._lose(stream.process)
+                self._hear(stream, request)
+                await self._take(stream, request)
+                if not request.may_answer_later or _is_long(stream.answer):
+                    answer, stream.answer = stream.answer, replica_pb2.ReportResponse()
+                    await context.write(answer)
         finally:
             if stream is not None:
                 self._replicas.leave(stream.session, self._clock.monotonic_seconds())
@@ -105,7 +126,8 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
             event = "replica_clock_right" if is_right else "replica_clock_wrong"
             told(event, replica=stream.process.replica, offset_seconds=round(offset_seconds or 0.0, 1))
 
-    async def _take(self, process: Process, request: replica_pb2.ReportRequest) -> replica_pb2.ReportResponse:
+    async def _take(self, stream: _Stream, request: replica_pb2.ReportRequest) -> None:
+        process = stream.process
         for message in request.acceptances:
             lease_id = Identity(message.lease_id_high, message.lease_id_low)
             ticket_id = Identity(message.ticket_id_high, message.ticket_id_low)
@@ -115,27 +137,8 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
         for settlement in request.settlements:
             await self._leases.settle(wire.settlement(settlement, process))
         self._leases.replicas_changed()
-        return wire.report_response(request)
+        wire.confirm(stream.answer, request)
 
 
-async def _until(
-    stopping: asyncio.Event, requests: AsyncIterator[replica_pb2.ReportRequest]
-) -> AsyncGenerator[replica_pb2.ReportRequest]:
-    """Yields requests until they end; UNAVAILABLE when the router stops, so that replicas come back."""
-    stopped = asyncio.ensure_future(stopping.wait())
-    arrival: asyncio.Future[replica_pb2.ReportRequest] | None = None
-    try:
-        while True:
-            arrival = asyncio.ensure_future(anext(requests))
-            await asyncio.wait((arrival, stopped), return_when=asyncio.FIRST_COMPLETED)
-            if not arrival.done():
-                raise ComptoirError(Reason.UNAVAILABLE, retry_after_seconds=1.0)
-            try:
-                request = arrival.result()
-            except StopAsyncIteration:
-                return
-            yield request
-    finally:
-        stopped.cancel()
-        if arrival is not None:
-            arrival.cancel()
+def _is_long(answer: replica_pb2.ReportResponse) -> bool:
+    return len(answer.closed) + len(answer.accepted) >= _MOST_UNANSWERED

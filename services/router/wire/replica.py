@@ -49,13 +49,9 @@ def settlement(message: replica_pb2.Settlement, process: Process) -> Settlement:
     )
 
 
-def report_response(request: replica_pb2.ReportRequest) -> replica_pb2.ReportResponse:
-    """Returns the message that confirms all that a report said of leases."""
-    return replica_pb2.ReportResponse(
-        closed=[_lease_of(settled) for settled in request.settlements],
-        accepted=[_lease_of(accepted) for accepted in request.acceptances],
-    )
-
-
-def _lease_of(message: replica_pb2.Settlement | replica_pb2.Acceptance) -> replica_pb2.LeaseIdentity:
-    return replica_pb2.LeaseIdentity(high=message.lease_id_high, low=message.lease_id_low)
+def confirm(response: replica_pb2.ReportResponse, request: replica_pb2.ReportRequest) -> None:
+    """Adds to an answer all that a report said of leases."""
+    for settled in request.settlements:
+        response.closed.add(high=settled.lease_id_high, low=settled.lease_id_low)
+    for accepted in request.acceptances:
+        response.accepted.add(high=accepted.lease_id_high, low=accepted.lease_id_low)

@@ -49,6 +49,19 @@ def test_what_is_not_confirmed_is_due_again_and_what_is_confirmed_never() -> Non
     assert due(reports, 5.1) == ([2], [4])
 
 
+def test_all_is_confirmed_once_the_router_has_confirmed_acceptances_and_settlements() -> None:
+    reports = LeaseReports(lifetime_seconds=660.0)
+    assert not reports.has_unconfirmed
+    reports.accept(claims(1), 0.0)
+    assert reports.has_unconfirmed
+    reports.confirm(replica_pb2.ReportResponse(accepted=[lease(1)]))
+    assert not reports.has_unconfirmed
+    settle(reports, 1, 0.0)
+    assert reports.has_unconfirmed
+    reports.confirm(replica_pb2.ReportResponse(closed=[lease(1)]))
+    assert not reports.has_unconfirmed
+
+
 def test_another_stream_is_told_all_that_is_open_again() -> None:
     reports = LeaseReports(lifetime_seconds=660.0)
     reports.accept(claims(1), 0.0)

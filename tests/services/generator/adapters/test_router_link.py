@@ -168,6 +168,41 @@ async def test_an_accepted_ticket_is_told_at_once_and_only_once_where_it_is_conf
     assert slowly_linked.router.accepted == [1]
 
 
+async def test_an_answer_that_ends_before_its_ticket_is_told_is_only_settled(slowly_linked: Linked) -> None:
+    await until(lambda: slowly_linked.link.is_registered, 5)
+    slowly_linked.link.accept(claims(1))
+    slowly_linked.settle(1)
+    await until(lambda: slowly_linked.router.settled == [1], 5)
+    assert slowly_linked.router.accepted == []
+
+
+async def test_what_comes_after_a_report_waits_for_the_next_and_travels_together(
+    slowly_linked: Linked,
+) -> None:
+    await until(lambda: slowly_linked.link.is_registered, 5)
+    slowly_linked.settle(0)
+    await until(lambda: slowly_linked.router.settled == [0], 5)
+    for number in range(1, 20):
+        slowly_linked.settle(number)
+        await asyncio.sleep(0)
+    await until(lambda: len(slowly_linked.router.settled) == 20, 5)
+    assert len(slowly_linked.router.reports) == 3
+
+
+async def test_the_router_is_asked_to_confirm_now_and_then_and_at_once_in_a_drain(linked: Linked) -> None:
+    await until(lambda: linked.link.is_registered, 5)
+    linked.router.reports.clear()
+    await until(lambda: len(linked.router.reports) >= 3, 5)
+    assert all(report.may_answer_later for report in linked.router.reports)
+    linked.router.is_confirming = False
+    linked.settle(1)
+    await until(lambda: not linked.router.reports[-1].may_answer_later, 5)
+    linked.load.is_draining = True
+    linked.link.load_changed()
+    await until(lambda: linked.router.reports[-1].load.is_draining, 5)
+    assert not linked.router.reports[-1].may_answer_later
+
+
 async def test_what_runs_is_told_to_a_router_that_restarted(linked: Linked) -> None:
     for number in (1, 2):
         linked.link.accept(claims(number))

@@ -157,6 +157,34 @@ async def test_an_accepted_ticket_is_confirmed_each_time_it_is_told(running: Run
             assert (confirmed.high, confirmed.low) == (admitted.lease_id_high, admitted.lease_id_low)
 
 
+async def test_a_report_that_lets_its_answer_wait_is_confirmed_with_a_later_one(
+    running: RunningRouter,
+) -> None:
+    api_key = await running.key(quota=admin_pb2.Quota(concurrency=2))
+    async with running.replica() as replica:
+        first = await running.router.Admit(admit(api_key))
+        second = await running.router.Admit(admit(api_key))
+        await replica.tell(acceptances=[acceptance(second)], settlements=[settlement(first)])
+        assert (await admitted_soon(running, api_key)).offers
+        answer = await replica.report(settlements=[settlement(second)])
+        closed = [lease.low for lease in answer.closed]
+        assert closed == [first.lease_id_low, second.lease_id_low]
+        assert [lease.low for lease in answer.accepted] == [second.lease_id_low]
+        assert await replica.say(load=replica_pb2.Load()) == []
+
+
+async def test_a_replica_that_lets_every_answer_wait_gets_one_before_it_is_too_long(
+    running: RunningRouter,
+) -> None:
+    async with running.replica() as replica:
+        for number in range(4):
+            unknown = [
+                replica_pb2.Settlement(lease_id_high=9, lease_id_low=number * 250 + n) for n in range(250)
+            ]
+            await replica.tell(settlements=unknown)
+        assert len((await replica.answer()).closed) == 1000
+
+
 async def test_a_replica_that_restarts_frees_what_its_dead_process_held(running: RunningRouter) -> None:
     api_key = await running.key(quota=admin_pb2.Quota(concurrency=1, tokens_per_minute=1_000))
     async with running.replica(incarnation=5) as dead:

@@ -42,8 +42,7 @@ def test_a_settlement_is_read_whole_and_a_report_is_confirmed_whole() -> None:
         Identity(1, 2), Identity(5, 6), 7, 7, Process(8, 9), is_unserved=True
     )
     acceptance = replica_pb2.Acceptance(lease_id_high=10, lease_id_low=11)
-    response = wire.report_response(
-        replica_pb2.ReportRequest(settlements=[message], acceptances=[acceptance])
-    )
+    response = replica_pb2.ReportResponse()
+    wire.confirm(response, replica_pb2.ReportRequest(settlements=[message], acceptances=[acceptance]))
     assert [(lease.high, lease.low) for lease in response.closed] == [(1, 2)]
     assert [(lease.high, lease.low) for lease in response.accepted] == [(10, 11)]

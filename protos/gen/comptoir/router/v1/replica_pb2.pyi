@@ -29,9 +29,14 @@ class ReportRequest(_message.Message):
     SETTLEMENTS_FIELD_NUMBER: _builtins.int
     ACCEPTANCES_FIELD_NUMBER: _builtins.int
     SENT_AT_MICROSECONDS_FIELD_NUMBER: _builtins.int
+    MAY_ANSWER_LATER_FIELD_NUMBER: _builtins.int
     sent_at_microseconds: _builtins.int
     """When the replica sent this, microseconds since 1970-01-01 UTC by its own clock: a replica whose clock
     is further off than tickets allow gets no requests. 0 where it does not say.
+    """
+    may_answer_later: _builtins.bool
+    """True where nobody waits for the answer: the router may confirm this report together with a later one that
+    does not say so.
     """
     @_builtins.property
     def registration(self) -> Global___Registration:
@@ -59,10 +64,11 @@ class ReportRequest(_message.Message):
         settlements: _abc.Iterable[Global___Settlement] | None = ...,
         acceptances: _abc.Iterable[Global___Acceptance] | None = ...,
         sent_at_microseconds: _builtins.int = ...,
+        may_answer_later: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["load", b"load", "registration", b"registration"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptances", b"acceptances", "load", b"load", "registration", b"registration", "sent_at_microseconds", b"sent_at_microseconds", "settlements", b"settlements"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acceptances", b"acceptances", "load", b"load", "may_answer_later", b"may_answer_later", "registration", b"registration", "sent_at_microseconds", b"sent_at_microseconds", "settlements", b"settlements"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -268,7 +274,7 @@ Global___Settlement: _TypeAlias = Settlement  # noqa: Y015
 
 @_typing.final
 class ReportResponse(_message.Message):
-    """The router's answer to one report."""
+    """The router's answer to a report, and to those before it that it has not answered."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -276,11 +282,11 @@ class ReportResponse(_message.Message):
     ACCEPTED_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def closed(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeaseIdentity]:
-        """The leases of this report's settlements, which the router has closed; the replica forgets them."""
+        """The leases of the reports' settlements, which the router has closed; the replica forgets them."""
 
     @_builtins.property
     def accepted(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeaseIdentity]:
-        """The leases of this report's acceptances, which the router has noted; the replica need not repeat them
+        """The leases of the reports' acceptances, which the router has noted; the replica need not repeat them
         on this stream.
         """
 

@@ -49,7 +49,7 @@ class ReplicaServiceServicer:
     def Report(self, request_iterator, context):
         """Registers a replica for as long as the stream lives. The first message
         registers; every message reports load; acceptances and settlements ride along,
-        batched. The router answers each message with what it has noted of both.
+        batched. The router answers with what it has noted of both, at once unless the replica lets it wait.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

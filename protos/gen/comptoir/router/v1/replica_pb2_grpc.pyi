@@ -36,7 +36,7 @@ class ReplicaServiceStub:
     Report: _grpc.StreamStreamMultiCallable[_replica_pb2.ReportRequest, _replica_pb2.ReportResponse]
     """Registers a replica for as long as the stream lives. The first message
     registers; every message reports load; acceptances and settlements ride along,
-    batched. The router answers each message with what it has noted of both.
+    batched. The router answers with what it has noted of both, at once unless the replica lets it wait.
     """
 
 @_typing.type_check_only
@@ -47,7 +47,7 @@ class ReplicaServiceAsyncStub(ReplicaServiceStub):
     Report: _aio.StreamStreamMultiCallable[_replica_pb2.ReportRequest, _replica_pb2.ReportResponse]  # type: ignore[assignment]
     """Registers a replica for as long as the stream lives. The first message
     registers; every message reports load; acceptances and settlements ride along,
-    batched. The router answers each message with what it has noted of both.
+    batched. The router answers with what it has noted of both, at once unless the replica lets it wait.
     """
 
 class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -61,7 +61,7 @@ class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_replica_pb2.ReportResponse], _abc.AsyncIterator[_replica_pb2.ReportResponse]]:
         """Registers a replica for as long as the stream lives. The first message
         registers; every message reports load; acceptances and settlements ride along,
-        batched. The router answers each message with what it has noted of both.
+        batched. The router answers with what it has noted of both, at once unless the replica lets it wait.
         """
 
 def add_ReplicaServiceServicer_to_server(servicer: ReplicaServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
