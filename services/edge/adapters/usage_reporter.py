@@ -55,7 +55,7 @@ class UsageReporter:
         # Its id is given here, so that an event that is sent again is known by it.
         message = wire.usage_event(
             event,
-            event_id=Identity.random(),
+            event_id=Identity.dated(event.started_at_microseconds),
             region_number=self._region_number,
             config_digest=self._config_digest,
         )

@@ -190,7 +190,7 @@ class Generation:
         counts = self._counts_of(ending)
         timings = self._timeline.close(parts.clock.monotonic_seconds())
         event = TerminalEvent(
-            event_id=Identity.random(),
+            event_id=Identity.dated(parts.clock.wall_microseconds()),
             claims=order.claims,
             ending=ending,
             counts=counts,

@@ -35,9 +35,10 @@ async def sample_load(
     while True:
         await sleep(interval_seconds)
         totals = source.totals()
+        now = clock.wall_microseconds()
         sample = LoadSample(
-            event_id=Identity.random(),
-            started_at_microseconds=clock.wall_microseconds(),
+            event_id=Identity.dated(now),
+            started_at_microseconds=now,
             report=source.load(),
             since_last=since(recorded, totals),
         )

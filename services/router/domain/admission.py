@@ -206,7 +206,7 @@ class Admitter:
         seconds = self._ports.clock.monotonic_seconds() - findings.started_seconds
         key, model = findings.key, findings.model
         return AdmissionEvent(
-            event_id=Identity.random(),
+            event_id=Identity.dated(findings.started_at_microseconds),
             request_id=findings.request_id,
             region=self._deployment.region.number,
             home_region=key.tenant.home_region if key else 0,

@@ -18,6 +18,15 @@ def test_hex_and_back_is_the_same_identity(high: int, low: int) -> None:
     assert identity.is_set == (identity != Identity(0, 0))
 
 
+@given(earlier=st.integers(0, 2**52 - 2), later=st.integers(1, 1_000_000))
+def test_identities_of_later_moments_sort_behind_and_those_of_one_moment_differ(
+    earlier: int, later: int
+) -> None:
+    assert Identity.dated(earlier) < Identity.dated(min(earlier + later, 2**52 - 1))
+    assert len({Identity.dated(earlier) for _ in range(10)}) == 10
+    assert Identity.from_hex(Identity.dated(earlier).hex) is not None
+
+
 @given(text=st.text(max_size=40))
 def test_any_other_text_is_no_identity(text: str) -> None:
     found = Identity.from_hex(text)

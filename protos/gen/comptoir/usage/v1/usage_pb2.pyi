@@ -163,9 +163,9 @@ class Admission(_message.Message):
     TICKETS_FIELD_NUMBER: _builtins.int
     DURATION_MICROSECONDS_FIELD_NUMBER: _builtins.int
     event_id_high: _builtins.int
-    """Random identity of the event, upper 64 bits."""
+    """Identity of the event, upper 64 bits: its time in microseconds, then 12 random bits."""
     event_id_low: _builtins.int
-    """Random identity of the event, lower 64 bits."""
+    """Identity of the event, lower 64 bits: random."""
     schema_version: _builtins.int
     """Version of this message's meaning; 1."""
     producer_id: _builtins.int
@@ -299,9 +299,9 @@ class Generation(_message.Message):
     MAX_ITL_MICROSECONDS_FIELD_NUMBER: _builtins.int
     DURATION_MICROSECONDS_FIELD_NUMBER: _builtins.int
     event_id_high: _builtins.int
-    """Random identity of the event, upper 64 bits."""
+    """Identity of the event, upper 64 bits: its time in microseconds, then 12 random bits."""
     event_id_low: _builtins.int
-    """Random identity of the event, lower 64 bits."""
+    """Identity of the event, lower 64 bits: random."""
     schema_version: _builtins.int
     """Version of this message's meaning; 1."""
     producer_id: _builtins.int
@@ -453,9 +453,9 @@ class EdgeRequest(_message.Message):
     FIRST_BYTE_MICROSECONDS_FIELD_NUMBER: _builtins.int
     DURATION_MICROSECONDS_FIELD_NUMBER: _builtins.int
     event_id_high: _builtins.int
-    """Random identity of the event, upper 64 bits."""
+    """Identity of the event, upper 64 bits: its time in microseconds, then 12 random bits."""
     event_id_low: _builtins.int
-    """Random identity of the event, lower 64 bits."""
+    """Identity of the event, lower 64 bits: random."""
     schema_version: _builtins.int
     """Version of this message's meaning; 1."""
     producer_id: _builtins.int
@@ -588,9 +588,9 @@ class ReplicaLoad(_message.Message):
     ACCELERATOR_FREE_BYTES_FIELD_NUMBER: _builtins.int
     AGE_MILLISECONDS_FIELD_NUMBER: _builtins.int
     event_id_high: _builtins.int
-    """Random identity of the event, upper 64 bits."""
+    """Identity of the event, upper 64 bits: its time in microseconds, then 12 random bits."""
     event_id_low: _builtins.int
-    """Random identity of the event, lower 64 bits."""
+    """Identity of the event, lower 64 bits: random."""
     schema_version: _builtins.int
     """Version of this message's meaning; 1."""
     producer_id: _builtins.int
