@@ -1,7 +1,7 @@
 """A generation in the edge's own words: what a replica is asked for, and what comes back."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final, TypeAlias
 
@@ -49,6 +49,10 @@ class GenerationRequest:
     max_output_tokens: int = 0
     sampling: Mapping[str, SamplingValue] = field(default_factory=dict)
     is_streamed: bool = False
+
+    def without_text(self) -> "GenerationRequest":
+        """Returns what is left to hold once no replica can be asked for it any more."""
+        return replace(self, messages=())
 
     @property
     def prompt_tokens_upper_bound(self) -> int:

@@ -22,7 +22,7 @@ class TicketedGeneration:
         deadline_seconds: float,
     ) -> None:
         self._generators = generators
-        self._admission = admission
+        self._offers = admission.offers
         self._request = request
         self._deadline_seconds = deadline_seconds
         self._generation: Generation | None = None
@@ -42,7 +42,7 @@ class TicketedGeneration:
 
     async def start(self) -> None:
         """Returns once a replica accepted a ticket; raises the last replica's ComptoirError if none did."""
-        offers = self._admission.offers
+        offers = self._offers
         failure = ComptoirError(Reason.NO_REPLICA)
         while self.attempts < len(offers):
             offer = offers[self.attempts]
@@ -77,7 +77,9 @@ class TicketedGeneration:
             except ComptoirError as error:
                 self._move_on(error)
             else:
-                self._has_delta = True
+                if not self._has_delta:
+                    self._has_delta = True
+                    self._offers, self._request = (), self._request.without_text()
                 return delta
 
     def cancel(self) -> None:
@@ -86,7 +88,7 @@ class TicketedGeneration:
             self._generation.cancel()
 
     def _move_on(self, error: ComptoirError) -> None:
-        is_last = self.attempts == len(self._admission.offers)
+        is_last = self.attempts == len(self._offers)
         if self._has_delta or is_last or not error.reason.row.may_try_next_ticket:
             # Without a delta the replica leaves the lease open for the next ticket, which nobody uses.
             self.is_lease_unused = not self._has_delta

@@ -37,12 +37,13 @@ class Application:
         self._usage = usage
         self._clock = clock
         self._limits = limits
+        served = {
+            resource.path: _Served(resource) for endpoint in endpoints for resource in endpoint.resources
+        }
+        # Most requests ask for a path without a `{name:path}`, and to look it up costs less than to match it.
+        self._served = {path: one for path, one in served.items() if "{" not in path}
         self._router = Router(
-            routes=[
-                Route(resource.path, _Served(resource))
-                for endpoint in endpoints
-                for resource in endpoint.resources
-            ],
+            routes=[Route(path, one) for path, one in served.items()],
             redirect_slashes=False,
             default=_no_route,
         )
@@ -74,7 +75,8 @@ class Application:
     async def _serve(self, exchange: Exchange, receive: Receive, send: Send) -> None:
         try:
             self._check_headers(exchange)
-            await self._router(exchange.scope, receive, send)
+            serve = self._served.get(exchange.scope["path"], self._router)
+            await serve(exchange.scope, receive, send)
         except ComptoirError as error:
             await exchange.fail(error)
         except HttpRefusalError as refusal:

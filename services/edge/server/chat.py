@@ -6,7 +6,7 @@ from services.edge.domain.openai.chat import parse_chat
 from services.edge.domain.openai.chat_answers import ChatHead, ChunkWriter, WholeChat
 from services.edge.domain.openai.paths import CHAT_PATH
 from services.edge.server.answers import send_stream, send_whole
-from services.edge.server.delivery import Deliveries
+from services.edge.server.delivery import Deliveries, Delivery
 from services.edge.server.http.exchange import Exchange
 from services.edge.server.http.requests import read_body, read_key
 from services.edge.server.http.watches import DisconnectWatch
@@ -23,19 +23,26 @@ class ChatCompletions:
 
     async def serve(self, exchange: Exchange) -> None:
         """Answers one request; raises ComptoirError, HttpRefusalError or ClientDisconnectedError."""
+        opened, answer = await self._read(exchange, read_key(exchange))
+        async with opened as delivery:
+            with DisconnectWatch(exchange):
+                if isinstance(answer, ChunkWriter):
+                    await send_stream(exchange, delivery, answer, ping_seconds=self._limits.ping_seconds)
+                else:
+                    await send_whole(exchange, delivery, answer)
+
+    async def _read(self, exchange: Exchange, key: str) -> tuple[Delivery, ChunkWriter | WholeChat]:
+        """Returns the delivery of what is asked for, and what writes its answer.
+
+        Apart from `serve`, whose frame would hold the body for as long as the answer runs.
+        """
         limits, event = self._limits, exchange.event
-        key = read_key(exchange)
         body = await read_body(exchange, max_bytes=limits.max_body_bytes, within_seconds=limits.body_seconds)
         chat = parse_chat(wire.decode_json(body))
         request = chat.generation
         event.is_streamed = request.is_streamed
         head = ChatHead(event.request_id.hex, request.model, event.started_at_microseconds // 1_000_000)
-        async with (
-            self._deliveries.open(key=key, request=request, event=event) as delivery,
-            DisconnectWatch(exchange),
-        ):
-            if request.is_streamed:
-                writer = ChunkWriter(head, includes_usage=chat.includes_usage)
-                await send_stream(exchange, delivery, writer, ping_seconds=limits.ping_seconds)
-            else:
-                await send_whole(exchange, delivery, WholeChat(head))
+        delivery = self._deliveries.open(key=key, request=request, event=event)
+        if request.is_streamed:
+            return delivery, ChunkWriter(head, includes_usage=chat.includes_usage)
+        return delivery, WholeChat(head)

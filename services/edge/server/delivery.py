@@ -2,9 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 from services.edge.domain.generation import Counts, Delta, GenerationRequest
 from services.edge.domain.limits import EdgeLimits
@@ -26,29 +25,49 @@ _AFTER_DEADLINE_SECONDS: Final = 0.5
 class Delivery:
     """The deltas of one request, within its deadlines.
 
-    It is admitted by `start`, and anew where the replica that it was sent to is lost before any delta.
+    It is admitted by `start`, and anew where the replica that it was sent to is lost before any delta. While
+    entered, its time is bounded, and a TimeoutError within leaves as DEADLINE_EXCEEDED.
     """
 
     def __init__(
         self, deliveries: "Deliveries", key: str, request: GenerationRequest, event: EdgeRequest
     ) -> None:
         self._deliveries = deliveries
+        self._limit = asyncio.timeout(None)
         self._key = key
         self._request = request
         self._event = event
         self._losses = Losses(unreachable_seconds=deliveries.limits.unreachable_seconds)
-        self._admission: Admission | None = None
+        self._quota: QuotaState | None = None
+        self._lease: Identity | None = None
         self._generation: TicketedGeneration | None = None
         self._admitted_at = 0.0
         self._first_text_by = 0.0
         self._has_begun = False
 
+    async def __aenter__(self) -> Self:
+        self._limit = asyncio.timeout(self._deliveries.left_seconds(self._event) + _AFTER_DEADLINE_SECONDS)
+        await self._limit.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self._limit.__aexit__(kind, error, trace)
+            if isinstance(error, TimeoutError):
+                raise error
+        except TimeoutError:
+            raise ComptoirError(Reason.DEADLINE_EXCEEDED) from None
+        finally:
+            self.conclude()
+
     @property
     def quota(self) -> QuotaState:
         """The key's quota after the admission; INTERNAL before `start` returned."""
-        if self._admission is None:
+        if self._quota is None:
             raise ComptoirError(Reason.INTERNAL)
-        return self._admission.quota
+        return self._quota
 
     @property
     def counts(self) -> Counts:
@@ -100,27 +119,29 @@ class Delivery:
                 await self.start()
             else:
                 self._has_begun = True
+                self._request = self._request.without_text()
                 return delta
 
     def conclude(self) -> None:
         """Stops what runs and counts what was; harmless at any time."""
         generation, self._generation = self._generation, None
-        if generation is None or self._admission is None:
+        if generation is None:
             return
         generation.cancel()
         self._event.attempts += generation.attempts
         if generation.counts is not None:
             self._event.input_tokens = generation.counts.input_tokens
             self._event.output_tokens = generation.counts.output_tokens
-        if generation.is_lease_unused:
-            self._deliveries.release(self._admission.lease)
+        if generation.is_lease_unused and self._lease is not None:
+            self._deliveries.release(self._lease)
 
     async def _admit(self) -> tuple[Admission, TicketedGeneration]:
-        self._admission = await self._deliveries.admit(self._key, self._request, self._event)
+        admission = await self._deliveries.admit(self._key, self._request, self._event)
+        self._quota, self._lease = admission.quota, admission.lease
         self._admitted_at = asyncio.get_running_loop().time()
         self._first_text_by = self._admitted_at + self._deliveries.limits.first_text_seconds
-        self._generation = self._deliveries.generation(self._admission, self._request, self._event)
-        return self._admission, self._generation
+        self._generation = self._deliveries.generation(admission, self._request, self._event)
+        return admission, self._generation
 
     async def _wait_after(self, error: ComptoirError, *, is_accepted: bool) -> None:
         """Returns when the router may be asked again; raises `error` where that is in vain."""
@@ -148,23 +169,13 @@ class Deliveries:
         self._clock = clock
         self._releases: set[asyncio.Task[None]] = set()
 
-    @asynccontextmanager
-    async def open(
-        self, *, key: str, request: GenerationRequest, event: EdgeRequest
-    ) -> AsyncIterator[Delivery]:
-        """Gives the delivery of `request`; while entered, bounds its time; at the end, counts what it was.
+    def open(self, *, key: str, request: GenerationRequest, event: EdgeRequest) -> Delivery:
+        """Returns the delivery of `request`, which is to be entered."""
+        return Delivery(self, key, request, event)
 
-        Raises DEADLINE_EXCEEDED for a TimeoutError within.
-        """
-        delivery = Delivery(self, key, request, event)
-        left_seconds = self._deadline_seconds(event) - self._clock.monotonic_seconds()
-        try:
-            async with asyncio.timeout(left_seconds + _AFTER_DEADLINE_SECONDS):
-                yield delivery
-        except TimeoutError:
-            raise ComptoirError(Reason.DEADLINE_EXCEEDED) from None
-        finally:
-            delivery.conclude()
+    def left_seconds(self, event: EdgeRequest) -> float:
+        """Returns the time until the deadline of a request."""
+        return self._deadline_seconds(event) - self._clock.monotonic_seconds()
 
     async def close(self, *, within_seconds: float) -> None:
         """Waits for leases that are being released."""
@@ -177,7 +188,7 @@ class Deliveries:
             key=key,
             request=request,
             request_id=event.request_id,
-            within_seconds=max(0.0, self._deadline_seconds(event) - self._clock.monotonic_seconds()),
+            within_seconds=max(0.0, self.left_seconds(event)),
         )
         event.admitted_seconds = self._clock.monotonic_seconds()
         event.model_number = admission.model_number

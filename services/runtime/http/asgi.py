@@ -15,6 +15,9 @@ ABORT: Final = "abort"
 # Also there: sends a part of the body at once, and returns whether it did. It does not while the client is
 # behind or gone, nor where no body is open.
 WRITE_PART: Final = "write_part"
+# Also there: takes what is called once if the client leaves before its answer is whole, or None again. To
+# wait for that in `receive` would take a task for as long as the request runs.
+WATCH: Final = "watch"
 
 
 class BrokenAnswerError(Exception):

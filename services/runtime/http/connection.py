@@ -39,7 +39,8 @@ class Connection(asyncio.Protocol):
         # None while requests are read; then, how many bytes were thrown away since.
         self._discarded_bytes: int | None = None
         self.is_write_paused = False
-        self._writable = asyncio.Event()
+        # Made when a client falls behind, which most never do.
+        self._writable: asyncio.Event | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # a stream's
         """Starts the time within which the first request's head must be whole."""
@@ -83,12 +84,12 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Holds the writer of the answer back: the client does not read."""
         self.is_write_paused = True
-        self._writable.clear()
+        self._writable = asyncio.Event()
 
     def resume_writing(self) -> None:
         """Lets writes go on."""
         self.is_write_paused = False
-        self._writable.set()
+        self._let_write()
 
     def write(self, data: bytes) -> None:
         """Sends, or queues where the client does not read."""
@@ -96,7 +97,8 @@ class Connection(asyncio.Protocol):
 
     async def wait_writable(self) -> None:
         """Waits until the client has read enough, or left."""
-        await self._writable.wait()
+        if self._writable is not None:
+            await self._writable.wait()
 
     def body_taken(self) -> None:
         """Reads on if the application's backlog was why reading had stopped."""
@@ -233,7 +235,11 @@ class Connection(asyncio.Protocol):
     def _client_left(self) -> None:
         if self._cycle is not None:
             self._cycle.disconnect()
-        self._writable.set()
+        self._let_write()
+
+    def _let_write(self) -> None:
+        if self._writable is not None:
+            self._writable.set()
 
     def _discard(self) -> None:
         # Takes what still comes, so that the kernel does not reset the connection before the client

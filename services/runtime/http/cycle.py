@@ -1,10 +1,11 @@
 """One request on its connection, as the application sees it: ASGI's receive and send."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from services.runtime.http.answers import AnswerWriter
-from services.runtime.http.asgi import ABORT, WRITE_PART, Message, Scope
+from services.runtime.http.asgi import ABORT, WATCH, WRITE_PART, Message, Scope
 from services.runtime.http.head import Head
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -49,7 +50,7 @@ class Cycle:
         self._channel = channel
         self._writer = AnswerWriter(head)
         self.scope = _scope(head, peers)
-        self.scope["state"] = {ABORT: channel.abort, WRITE_PART: self._write_part}
+        self.scope["state"] = {ABORT: channel.abort, WRITE_PART: self._write_part, WATCH: self._watch}
         self.is_disconnected = False
         self.is_started = False
         self.is_answered = False
@@ -59,7 +60,9 @@ class Cycle:
         self._body = bytearray()
         # Leaves with the first part of the body, as ASGI has it: one write costs less than two.
         self._head = b""
-        self._change = asyncio.Event()
+        # Made for an application that waits: most bodies come with their heads.
+        self._change: asyncio.Event | None = None
+        self._left: Callable[[], None] | None = None
 
     @property
     def waiting_bytes(self) -> int:
@@ -76,12 +79,15 @@ class Cycle:
         if not self.is_answered:
             self._body += data
         self.is_body_complete = is_complete
-        self._change.set()
+        self._wake()
 
     def disconnect(self) -> None:
         """Takes note that the client is gone: reading says so, and what is written goes nowhere."""
         self.is_disconnected = True
-        self._change.set()
+        self._wake()
+        if self._left is not None and not self.is_answered:
+            left, self._left = self._left, None
+            left()
 
     def close_after(self) -> None:
         """Lets no other request follow on the connection."""
@@ -93,6 +99,7 @@ class Cycle:
             self._expects_continue = False
             self._channel.write(_CONTINUE)
         while not self._has_news():
+            self._change = self._change or asyncio.Event()
             self._change.clear()
             await self._change.wait()
         if self.is_disconnected or self.is_answered:
@@ -139,8 +146,18 @@ class Cycle:
             self._channel.write(data)
         if is_last:
             self.is_answered = True
-            self._change.set()
+            self._wake()
             self._channel.answered()
+
+    def _watch(self, left: Callable[[], None] | None) -> None:
+        if left is not None and self.is_disconnected:
+            asyncio.get_running_loop().call_soon(left)
+        else:
+            self._left = left
+
+    def _wake(self) -> None:
+        if self._change is not None:
+            self._change.set()
 
     def _has_news(self) -> bool:
         if self.is_disconnected or self.is_answered or self._body:

@@ -1,7 +1,7 @@
 """One HTTP request and its answer, with everything that is counted of them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from services.edge.domain.openai.errors import (
@@ -16,7 +16,7 @@ from services.edge.domain.timeline import EdgeRequest
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
-from services.runtime.http.asgi import ABORT, WRITE_PART, Message, Receive, Scope, Send
+from services.runtime.http.asgi import ABORT, WATCH, WRITE_PART, Message, Receive, Scope, Send
 
 HeaderList = Sequence[tuple[bytes, bytes]]
 
@@ -130,6 +130,10 @@ class Exchange:
         self.event.is_client_cancelled = True
         self.event.reason = Reason.CLIENT_CANCELLED
         self.event.http_status = self.event.http_status or _DISCONNECTED_STATUS
+
+    def watch(self, left: Callable[[], None] | None) -> None:
+        """Has `left` called if the client leaves before the answer is whole; None ends that."""
+        self.scope["state"][WATCH](left)
 
     def abandon(self) -> None:
         """Closes the connection at once, with what its client has not read; every write returns then."""

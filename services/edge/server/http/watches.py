@@ -20,27 +20,22 @@ class DisconnectWatch:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._task: asyncio.Task[object] | None = None
-        self._watch: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> Self:
+    def __enter__(self) -> Self:
         self._task = asyncio.current_task()
-        self._watch = asyncio.create_task(self._wait_for_disconnect())
+        self._exchange.watch(self._cancel)
         return self
 
-    async def __aexit__(
+    def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
+        self._exchange.watch(None)
         if isinstance(error, asyncio.CancelledError) and self._exchange.is_client_disconnected:
             if self._task is not None:
                 self._task.uncancel()
             raise ClientDisconnectedError from None
 
-    async def _wait_for_disconnect(self) -> None:
-        message = await self._exchange.receive()
-        while message["type"] != "http.disconnect":
-            message = await self._exchange.receive()
+    def _cancel(self) -> None:
         if not self._exchange.is_complete and self._task is not None:
             self._exchange.is_client_disconnected = True
             self._task.cancel()

@@ -1,4 +1,5 @@
 import asyncio
+import weakref
 
 import pytest
 
@@ -53,6 +54,27 @@ async def test_a_delivery_ends_with_its_reason_and_its_counts_are_in_the_event()
     assert (event.input_tokens, event.output_tokens, event.attempts) == (11, 3, 1)
     assert event.admitted_seconds > event.received_seconds
     assert scene.router.released == []
+
+
+class Text(str):
+    """A text that can be looked for."""
+
+    __slots__ = ("__weakref__",)
+
+
+async def test_the_text_of_a_request_is_not_held_while_its_answer_runs() -> None:
+    script = GeneratorScript()
+    scene = Scene(script)
+    text = Text("x")
+    request = GenerationRequest("m", (Message(Role.USER, text),))
+    held = weakref.ref(text)
+    async with scene.deliveries.open(key=GOOD_KEY, request=request, event=scene.event) as delivery:
+        del text, request
+        await delivery.start()
+        script.texts.clear()
+        assert held() is not None, "another replica may still be asked"
+        assert await delivery.next_delta() == Delta("Bon")
+        assert held() is None
 
 
 async def test_the_next_replica_delivers_what_the_first_one_cannot() -> None:

@@ -1,10 +1,11 @@
 import asyncio
 import time
+from functools import partial
 
 import pytest
 import structlog
 
-from services.runtime.http.asgi import ABORT, WRITE_PART, BrokenAnswerError, Receive, Scope, Send
+from services.runtime.http.asgi import ABORT, WATCH, WRITE_PART, BrokenAnswerError, Receive, Scope, Send
 from services.runtime.http.cycle import HIGH_WATER_BYTES
 from tests.services.runtime.http.serving import Client, Echo, answer, read_all, serving
 
@@ -412,6 +413,52 @@ async def test_no_part_is_written_at_once_to_a_client_that_does_not_read_or_left
         assert written < 64_000_000
         client.abort()
         await asyncio.wait_for(ended.wait(), 5)
+
+
+async def test_an_application_hears_once_that_its_client_left() -> None:
+    heard: list[str] = []
+    is_open, ended = asyncio.Event(), asyncio.Event()
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await read_all(receive)
+        watch = scope["state"][WATCH]
+        left = asyncio.Event()
+
+        def hear(word: str) -> None:
+            heard.append(word)
+            left.set()
+
+        watch(partial(hear, "too early"))
+        watch(None)
+        watch(partial(hear, "left"))
+        await stream(send, [b"x"])
+        is_open.set()
+        await left.wait()
+        left.clear()
+        watch(partial(hear, "had left"))
+        await left.wait()
+        ended.set()
+
+    async with serving(application) as served:
+        client = await served.connect()
+        client.send(GET)
+        await asyncio.wait_for(is_open.wait(), 5)
+        client.abort()
+        await asyncio.wait_for(ended.wait(), 5)
+    assert heard == ["left", "had left"]
+
+
+async def test_a_client_that_leaves_after_its_answer_is_not_told_of() -> None:
+    heard: list[str] = []
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await read_all(receive)
+        scope["state"][WATCH](lambda: heard.append("left"))
+        await answer(send, b"x")
+
+    async with serving(application) as served:
+        assert (await served.ask(GET)).endswith(b"x")
+    assert heard == []
 
 
 async def test_an_application_may_give_its_client_up() -> None:
