@@ -35,6 +35,8 @@ from services.runtime.telemetry import read_counter
 _log = get_logger(__name__)
 
 _LOOK_SECONDS: Final = 0.1
+# While it is ready: a lost registration is borne for seconds, and each look wakes an idle process.
+_SELDOM_LOOK_SECONDS: Final = 1.0
 # Open calls have had their time by then.
 _GRACE_SECONDS: Final = 1.0
 _HOW_LOST: Final = {EngineLoss.DIED: "died", EngineLoss.HUNG: "holds requests and makes no step"}
@@ -209,7 +211,7 @@ class ServedEngine:
                     _log.error("not_registered")
                 await self.server.set_readiness(_readiness(is_registered=is_ready))
                 was_ready = is_ready
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(_SELDOM_LOOK_SECONDS if is_ready else _LOOK_SECONDS)
 
 
 def _readiness(*, is_registered: bool) -> Readiness:

@@ -1,8 +1,5 @@
 """From a serialized request to an order whose ticket is good; the same for single and joined calls."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from comptoir.generator.v1 import generator_pb2
 from comptoir.ticket.v1 import ticket_pb2
 
@@ -44,8 +41,11 @@ class Orders:
 
     def admit(self, order: Order) -> None:
         """Uses the ticket up, or raises why not; the order must be served then."""
-        with self._counting_refusals():
+        try:
             self._generations.admit(order.claims)
+        except ComptoirError as refusal:
+            self._count(refusal)
+            raise
 
     def _claims(self, content: bytes) -> Claims:
         """Returns the claims of a ticket that is good now.
@@ -53,17 +53,18 @@ class Orders:
         Reading the rest of a message can take a thousand times as long, so it comes after.
         """
         ticket = read_request(ticket_pb2.TicketBearer.FromString, content).ticket
-        with self._counting_refusals():
-            if not self._signatures.is_valid(ticket.claims, ticket.signature, ticket.signing_key_number):
-                raise ComptoirError(Reason.TICKET_INVALID)
-            claims = wire.claims_from(ticket.claims)
-            self._generations.check(claims)
+        try:
+            return self._checked(ticket)
+        except ComptoirError as refusal:
+            self._count(refusal)
+            raise
+
+    def _checked(self, ticket: ticket_pb2.SignedTicket) -> Claims:
+        if not self._signatures.is_valid(ticket.claims, ticket.signature, ticket.signing_key_number):
+            raise ComptoirError(Reason.TICKET_INVALID)
+        claims = wire.claims_from(ticket.claims)
+        self._generations.check(claims)
         return claims
 
-    @contextmanager
-    def _counting_refusals(self) -> Iterator[None]:
-        try:
-            yield
-        except ComptoirError as error:
-            self._refused.add(1, {"reason": error.reason.name})
-            raise
+    def _count(self, refusal: ComptoirError) -> None:
+        self._refused.add(1, {"reason": refusal.reason.name})

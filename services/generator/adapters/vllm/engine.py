@@ -168,6 +168,8 @@ def _sampling_params(request: EngineRequest) -> Any:
             **sampling_arguments(request.sampling),
             max_tokens=request.max_output_tokens,
             output_kind=RequestOutputKind.DELTA,
+            # They are this request's alone.
+            skip_clone=True,
         )
     except ValueError:
         raise ComptoirError(Reason.REQUEST_INVALID, field="sampling") from None
