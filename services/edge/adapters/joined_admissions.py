@@ -98,17 +98,18 @@ class AdmissionCall:
         loop = asyncio.get_running_loop()
         self._admitted: asyncio.Future[router_pb2.AdmitResponse] = loop.create_future()
         self._recorded: asyncio.Future[None] = loop.create_future()
-        # A request that was cancelled awaits neither, and asyncio logs an exception that is never retrieved.
+        # Each is awaited once, by a request that gives the call up where it is cancelled. One that was awaits
+        # neither, and asyncio logs an exception that is never retrieved.
         self._admitted.add_done_callback(_retrieve)
         self._recorded.add_done_callback(_retrieve)
 
     async def admitted(self) -> router_pb2.AdmitResponse:
         """Returns the router's permission, which is not durable yet; raises ComptoirError."""
-        return await asyncio.shield(self._admitted)
+        return await self._admitted
 
     async def recorded(self) -> None:
         """Returns once the admission is durable; raises ComptoirError if it is not."""
-        await asyncio.shield(self._recorded)
+        await self._recorded
 
     def cancel(self) -> None:
         """Tells the router that the call is not waited for any more; harmless at any time."""

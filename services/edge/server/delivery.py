@@ -91,15 +91,15 @@ class Delivery:
         """
         while True:
             admission, generation = await self._admit()
-            try:
-                async with asyncio.timeout_at(self._first_text_by):
+            async with asyncio.timeout_at(self._first_text_by):
+                try:
                     await generation.start()
-            except ComptoirError as error:
-                await self._wait_after(error, is_accepted=False)
-            else:
-                break
-        async with asyncio.timeout_at(self._first_text_by):
-            await admission.recorded()
+                except ComptoirError as error:
+                    lost = error
+                else:
+                    await admission.recorded()
+                    return
+            await self._wait_after(lost, is_accepted=False)
 
     async def next_delta(self, take: Take | None = None) -> Delta | None:
         """Returns what comes next, None when the answer is whole; raises as `start` does.
