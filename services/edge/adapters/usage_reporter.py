@@ -82,9 +82,7 @@ class UsageReporter:
         while self._waiting:
             await self._linger()
             self._sent = [self._waiting.popleft() for _ in range(min(MAX_EVENTS, len(self._waiting)))]
-            # One call each: they travel together, and one that is refused takes no other with it.
-            is_kept = await asyncio.gather(*(self._is_to_be_kept(event) for event in self._sent))
-            kept = [event for event, is_left in zip(self._sent, is_kept, strict=True) if is_left]
+            kept = await self._send(self._sent)
             self._waiting += kept
             self._sent = []
             if not kept:
@@ -97,6 +95,18 @@ class UsageReporter:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LINGER_SECONDS):
                 await self._is_closing.wait()
+
+    async def _send(self, events: list[usage_pb2.EdgeRequest]) -> list[usage_pb2.EdgeRequest]:
+        """Sends events together, and each by itself where that fails; returns those to be sent again.
+
+        So one that is refused takes no other with it, and a task and a future for each are rare.
+        """
+        try:
+            await self._emitter.record(*events)
+        except ComptoirError:
+            is_kept = await asyncio.gather(*(self._is_to_be_kept(event) for event in events))
+            return [event for event, is_left in zip(events, is_kept, strict=True) if is_left]
+        return []
 
     async def _is_to_be_kept(self, event: usage_pb2.EdgeRequest) -> bool:
         """Sends an event; true if it has to be sent again. One that is refused for good is dropped."""

@@ -126,6 +126,8 @@ class ScriptedEmitter(RecordsMany):
         self.seen: list[usage_pb2.EdgeRequest] = []
         self.refused = asyncio.Event()
         self.refusal: ComptoirError | None = None
+        # Of the request whose events alone are refused; None for those of all.
+        self.refused_number: int | None = None
         self.calls = 0
         self.gate = asyncio.Event()
         self.gate.set()
@@ -134,7 +136,8 @@ class ScriptedEmitter(RecordsMany):
         self.calls += 1
         await self.gate.wait()
         self.seen += request.edge_requests
-        if self.refusal is not None:
+        numbers = [event.request_id_low for event in request.edge_requests]
+        if self.refusal is not None and self.refused_number in (None, *numbers):
             self.refused.set()
             raise self.refusal
         self.events += request.edge_requests

@@ -89,6 +89,19 @@ async def test_events_that_the_emitter_refuses_are_counted(emitter: ScriptedEmit
     assert usage.dropped == 1
 
 
+async def test_an_event_that_is_refused_takes_no_other_with_it(
+    emitter: ScriptedEmitter, tmp_path: Path
+) -> None:
+    emitter.refusal = ComptoirError(Reason.REQUEST_INVALID, field="edge_requests.region")
+    emitter.refused_number = 3
+    usage = reporter(tmp_path / "emitter")
+    for number in range(8):
+        usage.report(event(number))
+    await usage.close(within_seconds=5)
+    assert sorted(each.request_id_low for each in emitter.events) == [0, 1, 2, 4, 5, 6, 7]
+    assert usage.dropped == 1
+
+
 async def test_events_that_the_emitter_does_not_take_for_now_are_kept_and_sent_again_under_the_same_id(
     emitter: ScriptedEmitter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
