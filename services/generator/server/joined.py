@@ -36,6 +36,7 @@ class JoinedGenerations:
         self._orders = orders
         self._clock = clock
         self._started: list[generator_pb2.StartedCall] = []
+        self._timer: asyncio.TimerHandle | None = None
         self._texts: dict[int, _Text] = {}
         self._ended: list[generator_pb2.EndedCall] = []
 
@@ -84,9 +85,20 @@ class JoinedGenerations:
         elif isinstance(message, Started):
             started = wire.started_from(message)
             self._started.append(generator_pb2.StartedCall(call_number=number, started=started))
-            asyncio.get_running_loop().call_later(_STARTED_WAITS_SECONDS, self.answers.wake)
+            self._wake_soon()
         else:
             self._end(number, finished=message)
+
+    def _wake_soon(self) -> None:
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(_STARTED_WAITS_SECONDS, self._wake_for_started)
+
+    def _wake_for_started(self) -> None:
+        self._timer = None
+        # A text that was sent meanwhile took them along.
+        if self._started:
+            self.answers.wake()
 
     def _fail(self, number: int, error: ComptoirError) -> None:
         self._end(number, failed=error)
