@@ -47,7 +47,9 @@ class Emitter:
             on_health=lambda is_well: self._server.tell_serving(is_serving=is_well),
         )
         add_EmitterServiceServicer_to_server(self._servicer, self._server.server)
-        self._forwarder = Forwarder(self._spool, self._log, poll_seconds=settings.frame_linger_seconds / 2)
+        self._forwarder = Forwarder(
+            self._spool, self._log, poll_seconds=lambda kind: settings.linger_seconds(kind) / 2
+        )
         self._forwarding: asyncio.Task[None] | None = None
 
     async def start(self, parts: Parts) -> None:

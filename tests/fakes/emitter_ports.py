@@ -34,6 +34,7 @@ class MemorySpool:
             events=len(events) + sum(frame.count for _, frame in frames),
             size_bytes=sum(len(body) for _, body in events) + sum(len(frame.value) for _, frame in frames),
             oldest_at_microseconds=min((taken_at for taken_at, _ in [*events, *frames]), default=0),
+            kinds=frozenset(kind for kind in Kind if self._journals[kind] or self._frames[kind]),
         )
 
     async def take(self, events: Sequence[Event]) -> Taken:
@@ -89,7 +90,7 @@ class MemorySpool:
     def _due(self, kind: Kind, *, is_draining: bool) -> int:
         journal = self._journals[kind]
         return events_to_seal(
-            Unsealed(count=len(journal), oldest_at_microseconds=journal[0][0] if journal else 0),
+            Unsealed(kind, count=len(journal), oldest_at_microseconds=journal[0][0] if journal else 0),
             self._spool,
             now_microseconds=self._clock.wall_microseconds(),
             is_frame_waiting=bool(self._frames[kind]),

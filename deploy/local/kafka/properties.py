@@ -92,8 +92,8 @@ def _one_node() -> dict[str, str]:
         "auto.create.topics.enable": "false",
         "group.initial.rebalance.delay.ms": "0",
         # After a kill the controller waits for the old broker's session to end before it takes the new one.
-        "broker.session.timeout.ms": "2000",
-        "broker.heartbeat.interval.ms": "500",
+        "broker.session.timeout.ms": "3000",
+        "broker.heartbeat.interval.ms": "1000",
         # Each thread of a pool wakes several times a second to look for work, and the clients are a handful.
         "num.network.threads": "1",
         "num.io.threads": "2",

@@ -17,7 +17,7 @@ from services.kernel.clock import Clock
 _PROBE_INTERVAL_SECONDS: Final = 0.1
 _UNREADY_INTERVAL_SECONDS: Final = 2.0
 # The end of a process is seen at once; this is for one that lives and stopped being ready.
-_READY_INTERVAL_SECONDS: Final = 5.0
+_READY_INTERVAL_SECONDS: Final = 10.0
 # A run that was shorter than this is followed by a longer wait than the one before.
 _HEALTHY_SECONDS: Final = 30.0
 _FIRST_RESTART_SECONDS: Final = 0.1

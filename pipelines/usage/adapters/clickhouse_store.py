@@ -33,6 +33,8 @@ class ClickHouseStore:
                 "insert_deduplication_token": frame.token,
                 # Asynchronous inserts would be acknowledged together and deduplicated by other rules.
                 "async_insert": "0",
+                # A frame is one block, so further threads find nothing to do.
+                "max_threads": "1",
                 "format_schema_source": "string",
                 "format_schema": store_schema(kind),
                 "format_schema_message_name": "Event",

@@ -12,7 +12,9 @@ from pipelines.usage.domain.errors import NotOwnerError, UnavailableError
 from pipelines.usage.domain.ports import Partition, Record
 from pipelines.usage.settings import KafkaSettings
 
-_POLL_MILLISECONDS: Final = 250
+_POLL_MILLISECONDS: Final = 500
+# A record that arrives ends the broker's wait; without any, this is how often the broker is asked.
+_FETCH_MILLISECONDS: Final = 2_000
 _COMMIT_SECONDS: Final = 10.0
 # A store that is down for hours must not cost the membership, so only a stuck loop does.
 _MAX_POLL_INTERVAL_MILLISECONDS: Final = 3_600_000
@@ -38,6 +40,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]  # the libra
             enable_auto_commit=False,
             # A new group reads the log from its beginning: the newest record would skip what waits there.
             auto_offset_reset="earliest",
+            fetch_max_wait_ms=_FETCH_MILLISECONDS,
             max_poll_records=settings.max_poll_records,
             max_poll_interval_ms=_MAX_POLL_INTERVAL_MILLISECONDS,
             session_timeout_ms=session_milliseconds,
@@ -58,7 +61,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]  # the libra
             raise UnavailableError(type(error).__name__, is_log=True) from None
 
     async def poll(self, paused: Collection[Partition] = ()) -> Mapping[Partition, Sequence[Record]]:
-        """Returns the next records of each partition but `paused`, or none after a quarter of a second."""
+        """Returns the next records of each partition but `paused`, or none after half a second."""
         stay = self._consumer.assignment() & {TopicPartition(*partition) for partition in paused}
         self._consumer.resume(*(self._consumer.paused() - stay))
         self._consumer.pause(*stay)

@@ -55,7 +55,7 @@ class Rules(BaseModel):
         default=64, ge=1, le=10_000, description="offsets are committed after this many frames at the latest"
     )
     commit_every_seconds: float = Field(
-        default=1.0, gt=0, le=60, description="offsets are committed after this time at the latest"
+        default=2.0, gt=0, le=60, description="offsets are committed after this time at the latest"
     )
     dead_letters_in_a_row: int = Field(
         default=100,
@@ -76,7 +76,7 @@ class Rules(BaseModel):
         description="while the store is further behind the log than this, the pipeline is unready",
     )
     measure_every_seconds: float = Field(
-        default=5.0, ge=0.1, le=60, description="time between two measurements of how far it is behind"
+        default=10.0, ge=0.1, le=60, description="time between two measurements of how far it is behind"
     )
     given_up: tuple[GivenUp, ...] = Field(
         default=(),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from services.contract.events import Kind
 from services.emitter.domain.limits import SpoolFile
 
 
@@ -9,6 +10,7 @@ from services.emitter.domain.limits import SpoolFile
 class Unsealed:
     """The events of one kind that no frame holds yet, and when the oldest was taken."""
 
+    kind: Kind
     count: int
     oldest_at_microseconds: int
 
@@ -34,4 +36,4 @@ def events_to_seal(
         return 0
     age_seconds = (now_microseconds - unsealed.oldest_at_microseconds) / 1_000_000
     # A negative age means that the clock was set back; waiting for it to catch up could take hours.
-    return 0 if 0 <= age_seconds < spool.frame_linger_seconds else unsealed.count
+    return 0 if 0 <= age_seconds < spool.linger_seconds(unsealed.kind) else unsealed.count

@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.contract.events import Kind
 from services.kernel.errors import ComptoirError, Reason
 
 _DAY_SECONDS: Final = 86_400.0
@@ -13,6 +14,9 @@ _DAY_SECONDS: Final = 86_400.0
 MAX_FRAME_EVENTS: Final = 2_000
 
 RETRY_AFTER_SECONDS: Final = 1.0
+# Requests are counted, billed and reconciled by these. Both wait alike, or an answer would for a while be in
+# the store without its admission.
+_COUNTED: Final = frozenset({Kind.ADMISSION, Kind.GENERATION})
 
 
 class SpoolFile(BaseModel):
@@ -55,9 +59,21 @@ class SpoolFile(BaseModel):
         default=1.0,
         gt=0,
         le=60,
-        description="age of its oldest event at which a smaller frame is sealed; a frame is one insert, "
-        "which costs the store the same for one event as for many",
+        description="age of its oldest event at which a smaller frame of admissions or generations is "
+        "sealed; a frame is one insert, which costs the store the same for one event as for many",
     )
+    uncounted_frame_linger_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=60,
+        description="the same for the other kinds, from which no request is counted: their rows explain, and "
+        "may come later",
+    )
+
+    def linger_seconds(self, kind: Kind) -> float:
+        """Returns the age of its oldest event at which a frame of `kind` that is not full is sealed."""
+        is_counted = kind in _COUNTED
+        return self.frame_linger_seconds if is_counted else self.uncounted_frame_linger_seconds
 
     @property
     def is_flushed(self) -> bool:
@@ -67,11 +83,12 @@ class SpoolFile(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class SpoolState:
-    """What waits in the spool now; `oldest_at_microseconds` is 0 where nothing does."""
+    """What waits in the spool now, and of which kinds; `oldest_at_microseconds` is 0 where nothing does."""
 
     events: int
     size_bytes: int
     oldest_at_microseconds: int
+    kinds: frozenset[Kind] = frozenset()
 
     def age_seconds(self, now_microseconds: int) -> float:
         """Seconds since the oldest waiting event was taken; 0 where none waits or the clock went back."""

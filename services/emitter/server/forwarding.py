@@ -27,7 +27,12 @@ class Forwarder:
     """One loop per kind; it holds nothing that the spool does not hold, so it may stop at any moment."""
 
     def __init__(
-        self, spool: Spool, log: EventLog, *, poll_seconds: float, sleep: Sleep = asyncio.sleep
+        self,
+        spool: Spool,
+        log: EventLog,
+        *,
+        poll_seconds: Callable[[Kind], float],
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._spool = spool
         self._log = log
@@ -59,7 +64,7 @@ class Forwarder:
         Raises LogUnavailableError or ComptoirError; nothing is lost, and the next step starts at the
         same frame.
         """
-        if self._spool.state.events == 0:
+        if kind not in self._spool.state.kinds:
             return 0
         frames = await self._spool.frames(kind, limit=MAX_IN_FLIGHT, is_draining=self._draining.is_set())
         if not frames:
@@ -83,7 +88,7 @@ class Forwarder:
             if events == 0 and self._draining.is_set():
                 return
             if events == 0:
-                await self._rest(self._poll_seconds)
+                await self._rest(self._poll_seconds(kind))
 
     async def _pause(self, kind: Kind, error: Exception) -> None:
         backoff = self._backoffs[kind]

@@ -203,6 +203,7 @@ class SpoolStore:
             events=sum(events for _, events in waiting),
             size_bytes=sum(at.size_bytes for at in self._at.values()),
             oldest_at_microseconds=min((taken_at for taken_at in oldest if taken_at), default=0),
+            kinds=frozenset(at.kind for at, _ in waiting),
         )
         self._measured = (self._at, state)
         return state
@@ -233,7 +234,7 @@ class SpoolStore:
             return 0
         first, last = at.run()
         due = events_to_seal(
-            Unsealed(count=at.unsealed, oldest_at_microseconds=self._times.of(kind, first)),
+            Unsealed(kind, count=at.unsealed, oldest_at_microseconds=self._times.of(kind, first)),
             self._spool,
             now_microseconds=now_microseconds,
             is_frame_waiting=bool(at.frames),

@@ -3,17 +3,27 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.contract.events import Kind
 from services.emitter.domain.batching import Unsealed, events_to_seal
 from services.emitter.domain.limits import SpoolFile
 
-LIMITS = SpoolFile(spool_folder=Path(), frame_max_events=10, frame_linger_seconds=0.2)
+LIMITS = SpoolFile(
+    spool_folder=Path(), frame_max_events=10, frame_linger_seconds=0.2, uncounted_frame_linger_seconds=2
+)
 NOW = 1_790_000_000_000_000
 
 
-def due(count: int, age_seconds: float, *, waiting: bool = False, draining: bool = False) -> int:
+def due(
+    count: int,
+    age_seconds: float,
+    *,
+    kind: Kind = Kind.GENERATION,
+    waiting: bool = False,
+    draining: bool = False,
+) -> int:
     oldest_at = NOW - round(age_seconds * 1_000_000)
     return events_to_seal(
-        Unsealed(count, oldest_at),
+        Unsealed(kind, count, oldest_at),
         LIMITS,
         now_microseconds=NOW,
         is_frame_waiting=waiting,
@@ -31,6 +41,12 @@ def test_young_events_wait_for_more() -> None:
 
 def test_old_events_leave_in_a_small_frame() -> None:
     assert due(1, 0.2) == 1
+
+
+def test_what_requests_are_counted_by_leaves_sooner_than_what_explains_them() -> None:
+    assert {kind for kind in Kind if due(1, 0.2, kind=kind)} == {Kind.ADMISSION, Kind.GENERATION}
+    assert {kind for kind in Kind if due(1, 1.9, kind=kind)} == {Kind.ADMISSION, Kind.GENERATION}
+    assert {kind for kind in Kind if due(1, 2.0, kind=kind)} == set(Kind)
 
 
 def test_enough_events_leave_at_once() -> None:

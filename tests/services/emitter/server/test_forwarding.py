@@ -1,4 +1,5 @@
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ class World:
         self.spool = MemorySpool(spool, self.clock, producer_id=producer_id)
         self.log = MemoryLog()
         self.pauses: list[float] = []
-        self.forwarder = Forwarder(self.spool, self.log, poll_seconds=0.1, sleep=self._sleep)
+        self.forwarder = Forwarder(self.spool, self.log, poll_seconds=lambda _kind: 0.1, sleep=self._sleep)
 
     def logged(self, kind: Kind = KIND) -> list[Frame]:
         return self.log.records(kind, self.spool.producer_id % 4)
@@ -60,6 +61,24 @@ async def test_a_step_with_nothing_due_moves_nothing() -> None:
     assert await world.forwarder.step(KIND) == 0
     world.clock.advance(LINGER_SECONDS)
     assert await world.forwarder.step(KIND) == 1
+
+
+async def test_a_kind_of_which_nothing_waits_costs_the_spool_no_transaction(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World()
+    await world.spool.take(events([1]))
+    asked: list[Kind] = []
+    frames = world.spool.frames
+
+    async def note(kind: Kind, *, limit: int, is_draining: bool = False) -> Sequence[Frame]:
+        asked.append(kind)
+        return await frames(kind, limit=limit, is_draining=is_draining)
+
+    monkeypatch.setattr(world.spool, "frames", note)
+    for kind in Kind:
+        await world.forwarder.step(kind)
+    assert asked == [KIND]
 
 
 async def test_no_more_than_the_limit_is_in_flight() -> None:
@@ -112,7 +131,7 @@ async def test_draining_does_not_wait_for_the_end_of_a_sleep() -> None:
         asleep.set()
         await asyncio.Event().wait()
 
-    world.forwarder = Forwarder(world.spool, world.log, poll_seconds=30, sleep=sleep_for_ever)
+    world.forwarder = Forwarder(world.spool, world.log, poll_seconds=lambda _kind: 30, sleep=sleep_for_ever)
     running = asyncio.create_task(world.forwarder.run())
     await asyncio.wait_for(asleep.wait(), 5)
     await world.spool.take(events([1]))

@@ -29,7 +29,9 @@ async def test_what_waited_in_a_spool_of_the_format_before_arrives_in_the_same_f
     clock = ManualClock()
     spool = SqliteSpool(spool_file(spool_of_before(tmp_path)), clock)
     assert spool.producer_id == 0x1234567890ABCDEF
-    assert spool.state == SpoolState(13, 546, 1_790_000_000_000_000)
+    assert spool.state == SpoolState(
+        13, 546, 1_790_000_000_000_000, frozenset({Kind.ADMISSION, Kind.GENERATION})
+    )
     assert await spool.partition(Kind.GENERATION) == 3
     frames = await drained(spool)
     assert [(frame.first_sequence, frame.count) for frame in frames] == [(6, 5), (11, 5)]
