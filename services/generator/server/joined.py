@@ -77,11 +77,13 @@ class JoinedGenerations:
 
     def _put(self, number: int, message: Message) -> None:
         if isinstance(message, Delta):
+            if not self._texts:
+                # Once for all the texts of a step.
+                self.answers.wake()
             text = self._texts.get(number)
             if text is None:
                 text = self._texts[number] = _Text()
             text.add(message)
-            self.answers.wake()
         elif isinstance(message, Started):
             started = wire.started_from(message)
             self._started.append(generator_pb2.StartedCall(call_number=number, started=started))

@@ -54,7 +54,8 @@ class StepOutputs:
                 continue
             receiver, ids = state.queue, output.new_token_ids
             tokens += len(ids)
-            receiver.more("".join(map(receiver.decoder, ids)), len(ids))
+            text = receiver.decoder(ids[0]) if len(ids) == 1 else "".join(map(receiver.decoder, ids))
+            receiver.more(text, len(ids))
         if statistics is not None:
             statistics.num_generation_tokens += tokens
         return self._process_others(others, timestamp, statistics, weight_version=weight_version)
