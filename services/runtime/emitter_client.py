@@ -28,8 +28,9 @@ _log = get_logger(__name__)
 MAX_EVENTS: Final = 500
 # How many callers' events are tried at once of those that the emitter did not take because of what they are.
 MAX_HELD_TRIED: Final = 16
-# Batches under way: the emitter reads the next ones while it writes one to its disk.
-_MOST_SENDERS: Final = 4
+# Batches under way: the emitter reads the next one while it writes one to its disk. With more, events travel
+# one by one and share its commits all the same, and each message costs both sides more than the event in it.
+_MOST_SENDERS: Final = 2
 _ATTEMPT_SECONDS: Final = 5.0
 _SHORTEST_ATTEMPT_SECONDS: Final = 0.1
 # The emitter was slow, or drained while it worked. Nobody cancels on this side: the call is shielded.

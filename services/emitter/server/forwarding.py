@@ -39,6 +39,7 @@ class Forwarder:
         self._poll_seconds = poll_seconds
         self._sleep = sleep
         self._draining = asyncio.Event()
+        self._partitions: dict[Kind, int] = {}
         self._backoffs = {kind: Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS) for kind in Kind}
         self._forwarded = counter(
             "comptoir.spool.forwarded", unit="{event}", description="Events that Kafka confirmed."
@@ -111,8 +112,11 @@ class Forwarder:
 
     async def _partition(self, kind: Kind) -> int:
         """Returns the kind's partition: chosen once, so that a resend lands behind the first send."""
+        if (known := self._partitions.get(kind)) is not None:
+            return known
         chosen = await self._spool.partition(kind)
         if chosen is None:
             chosen = self._spool.producer_id % await self._log.partitions(kind)
             await self._spool.choose_partition(kind, chosen)
+        self._partitions[kind] = chosen
         return chosen

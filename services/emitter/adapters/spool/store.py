@@ -56,12 +56,13 @@ class SpoolStore:
     _generation: int
     # Replaced and never changed, so that an undone transaction has them back.
     _at: dict[Kind, Position]
+    # As of the last commit, for other threads.
+    _committed: dict[Kind, Position]
     # The bytes of frames that wait, so that a resend reads nothing again.
     _values: dict[tuple[Kind, int], Frame]
     _times: TakenTimes
     # The positions that were measured last, and what they say.
     _measured: tuple[dict[Kind, Position], SpoolState]
-    _is_undone: bool
 
     def __init__(self, spool: SpoolFile) -> None:
         self._spool = spool
@@ -96,7 +97,7 @@ class SpoolStore:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
-        self.state = state
+        self.state, self._committed = state, self._at
 
     def take(
         self, batches: Sequence[Sequence[Event]], now_microseconds: int, now_seconds: float
@@ -123,6 +124,14 @@ class SpoolStore:
                 break
             self._seal(kind, count)
         return [self._frame(kind, sealed) for sealed in self._at[kind].frames[:limit]]
+
+    def is_due(self, kind: Kind, now_microseconds: int) -> bool:
+        """Returns False if `frames` would return none as of the last commit; any thread may ask."""
+        at = self._committed[kind]
+        oldest_at = self._times.remembered(kind, at.first_sequence)
+        if at.frames or not at.unsealed or oldest_at is None:
+            return at.events > 0
+        return self._sealable(at, oldest_at, now_microseconds, is_draining=False) > 0
 
     def remove(self, last: Frame) -> bool:
         """Deletes frames up to `last`, the oldest first; true once none of them is left."""
@@ -183,12 +192,11 @@ class SpoolStore:
         self.producer_id = opened.positions.producer_id
         self._generation = opened.positions.generation
         self._at = dict(opened.positions.by_kind)
-        self._values = {}
-        self._times = TakenTimes(self._connection)
+        self._values, self._times = {}, TakenTimes(self._connection)
         self._measured = ({}, SpoolState(0, 0, 0))
         self._ids = RecentIds(self._connection, self._spool.remember_event_ids_seconds)
         self._is_undone = False
-        self.state = self._measure()
+        self.state, self._committed = self._measure(), self._at
 
     def _move(self, to: Position) -> None:
         self._at = {**self._at, to.kind: to}
@@ -233,14 +241,17 @@ class SpoolStore:
         if at.unsealed == 0:
             return 0
         first, last = at.run()
-        due = events_to_seal(
-            Unsealed(kind, count=at.unsealed, oldest_at_microseconds=self._times.of(kind, first)),
+        due = self._sealable(at, self._times.of(kind, first), now_microseconds, is_draining=is_draining)
+        return min(due, last - first + 1)
+
+    def _sealable(self, at: Position, oldest_at: int, now_microseconds: int, *, is_draining: bool) -> int:
+        return events_to_seal(
+            Unsealed(at.kind, count=at.unsealed, oldest_at_microseconds=oldest_at),
             self._spool,
             now_microseconds=now_microseconds,
             is_frame_waiting=bool(at.frames),
             is_draining=is_draining,
         )
-        return min(due, last - first + 1)
 
     def _seal(self, kind: Kind, count: int) -> None:
         """Makes the oldest `count` unsealed events one frame."""

@@ -26,6 +26,10 @@ class TakenTimes:
         taken_at = self._remembered[kind, sequence] = self._read(kind, sequence)
         return taken_at
 
+    def remembered(self, kind: Kind, sequence: int) -> int | None:
+        """Returns what `of` would, if that reads nothing; any thread may ask."""
+        return self._remembered.get((kind, sequence))
+
     def forget(self) -> None:
         """Forgets what was read: a sequence that is undone is given to another event."""
         self._remembered.clear()

@@ -105,7 +105,9 @@ class SqliteSpool:
         return self._do(lambda: Taken(0, 0), events)
 
     async def frames(self, kind: Kind, *, limit: int, is_draining: bool = False) -> Sequence[Frame]:
-        """Seals what is due and returns the oldest frames of `kind`."""
+        """Seals what is due and returns the oldest frames of `kind`; no transaction where nothing is due."""
+        if not is_draining and not self._store.is_due(kind, self._clock.wall_microseconds()):
+            return ()
         return await self._do(
             lambda: self._store.frames(kind, limit, self._clock.wall_microseconds(), is_draining=is_draining)
         )

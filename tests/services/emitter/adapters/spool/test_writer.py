@@ -14,7 +14,15 @@ from services.emitter.adapters.spool.writer import SqliteSpool
 from services.emitter.domain.spacing import SPACING_SECONDS
 from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError, Reason
-from tests.contracts.spool import REMEMBER_IDS_SECONDS, SpoolContract, drained, event_ids, events, spool_file
+from tests.contracts.spool import (
+    LINGER_SECONDS,
+    REMEMBER_IDS_SECONDS,
+    SpoolContract,
+    drained,
+    event_ids,
+    events,
+    spool_file,
+)
 
 
 def unhurried(_seconds: float) -> None:
@@ -137,6 +145,28 @@ async def test_calls_that_wait_together_share_one_transaction(
     assert {each.accepted for each in taken} == {1}
     assert sum(sizes) == 60
     assert len(sizes) < 60
+
+
+async def test_where_no_frame_is_due_nothing_is_asked_of_the_disk(
+    spool: SqliteSpool, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    commit = spool._commit
+
+    def counting(calls: Any) -> None:
+        asked.append(len(calls))
+        commit(calls)
+
+    await spool.take(events([1]))
+    monkeypatch.setattr(spool, "_commit", counting)
+    assert [
+        *await spool.frames(Kind.GENERATION, limit=10),
+        *await spool.frames(Kind.ADMISSION, limit=10),
+    ] == []
+    assert asked == []
+    clock.advance(LINGER_SECONDS)
+    assert event_ids(await spool.frames(Kind.GENERATION, limit=10)) == [1]
+    assert event_ids(await spool.frames(Kind.GENERATION, limit=10)) == [1]
 
 
 async def test_commits_that_follow_each_other_closely_are_spaced_and_no_call_is_lost(
