@@ -61,8 +61,8 @@ class SpoolStore:
     # The bytes of frames that wait, so that a resend reads nothing again.
     _values: dict[tuple[Kind, int], Frame]
     _times: TakenTimes
-    # The positions that were measured last, and what they say.
-    _measured: tuple[dict[Kind, Position], SpoolState]
+    _measured: tuple[dict[Kind, Position], SpoolState]  # positions, and what they say
+    _is_undone: bool
 
     def __init__(self, spool: SpoolFile) -> None:
         self._spool = spool
