@@ -78,7 +78,11 @@ class VllmEngine:
         )
         read_directly(self._llm.engine_core)
         self._outputs = StepOutputs(self._llm.output_processor)
-        tokenizer = self._llm.renderer.tokenizer
+        renderer = self._llm.renderer
+        # vLLM looks it up with every request, through a copy of the tokenizer that it lends.
+        end_id = renderer.get_eos_token_id()
+        renderer.get_eos_token_id = lambda: end_id
+        tokenizer = renderer.tokenizer
         if not tokenizer.chat_template:
             raise ValueError("it has no chat template")
         converse = converse_as_the_server(config.model_config, tokenizer)

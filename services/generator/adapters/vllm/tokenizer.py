@@ -3,27 +3,41 @@
 import copy
 from typing import Any
 
-from transformers import TokenizersBackend
+from transformers import PreTrainedTokenizerBase, TokenizersBackend
+from transformers.utils.chat_template_utils import render_jinja_template
+from vllm.tokenizers.hf import ThreadSafeHFTokenizerMixin
 
 from services.generator.adapters.vllm.prompt import Messages, Tokenizer
 
 
 def direct(tokenizer: Any) -> Tokenizer:
-    """Returns a tokenizer that gives the same ids, and sooner where the library only calls its backend."""
-    # The method by which a class of a tokenizer does more for a text than its backend does.
-    ways = (getattr(each, "_encode_plus", None) for each in (type(tokenizer), TokenizersBackend))
-    is_plain = len(set(ways)) == 1
+    """Returns a tokenizer that gives the same ids and prompts, sooner where the library has no more to do.
+
+    That is so for a class that leaves both methods as they are.
+    """
+    is_plain = (
+        _owner(tokenizer, "_encode_plus") is TokenizersBackend
+        and _owner(tokenizer, "apply_chat_template") is PreTrainedTokenizerBase
+    )
     return _DirectTokenizer(tokenizer) if is_plain else tokenizer
 
 
-class _DirectTokenizer:
-    """Asks the backend itself.
+def _owner(tokenizer: Any, method: str) -> type | None:
+    """Returns the class that the method is of; vLLM's, which lends copies to threads, asks that one too."""
+    classes = (each for each in type(tokenizer).__mro__ if method in vars(each))
+    return next((each for each in classes if ThreadSafeHFTokenizerMixin not in each.__bases__), None)
 
-    A copy of it, which is set once and never changed: so threads may share it.
+
+class _DirectTokenizer:
+    """Asks the backend and the template themselves.
+
+    Its backend is a copy, which is set once and never changed: so threads may share it.
     """
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
+        self._template = tokenizer.get_chat_template()
+        self._named_tokens = tokenizer.special_tokens_map
         self._backend = copy.deepcopy(tokenizer.backend_tokenizer)
         self._backend.no_truncation()
         self._backend.no_padding()
@@ -40,10 +54,18 @@ class _DirectTokenizer:
         return ids
 
     def apply_chat_template(
-        self, conversation: Messages, *, tokenize: bool, add_generation_prompt: bool
+        self,
+        conversation: Messages,
+        *,
+        tokenize: bool,  # noqa: ARG002 - the library's signature; it is False
+        add_generation_prompt: bool,
     ) -> str:
         """Returns the rendered prompt."""
-        rendered: str = self._tokenizer.apply_chat_template(
-            conversation, tokenize=tokenize, add_generation_prompt=add_generation_prompt
+        prompts: list[str]
+        prompts, _ = render_jinja_template(
+            [conversation],
+            chat_template=self._template,
+            add_generation_prompt=add_generation_prompt,
+            **self._named_tokens,
         )
-        return rendered
+        return prompts[0]

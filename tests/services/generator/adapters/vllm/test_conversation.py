@@ -1,5 +1,6 @@
 """Our prompt of a chat is the one that vLLM's own server makes of it, whatever its template reads."""
 
+import copy
 import json
 import shutil
 from collections.abc import Sequence
@@ -104,3 +105,23 @@ def test_text_that_spells_control_tokens_stays_text_in_parts_too(sides: Sides) -
     controls = set(sides.renderer.tokenizer.get_added_vocab().values())
     assert [token for token in ids if token in controls] == [token for token in plain if token in controls]
     assert "<|end|>" in sides.renderer.tokenizer.decode(ids)
+
+
+def test_a_shipped_models_prompt_goes_to_its_backend_without_the_library(sides: Sides) -> None:
+    from services.generator.adapters.vllm.tokenizer import direct  # noqa: PLC0415 - takes seconds
+
+    tokenizer = sides.renderer.tokenizer
+    assert direct(tokenizer) is not tokenizer
+
+
+def test_a_tokenizer_that_has_its_own_way_keeps_it(sides: Sides) -> None:
+    from services.generator.adapters.vllm.tokenizer import direct  # noqa: PLC0415 - takes seconds
+
+    class Peculiar(type(sides.renderer.tokenizer)):  # type: ignore[misc] # chosen by the model
+        def apply_chat_template(self, *_arguments: Any, **_more: Any) -> str:
+            return "peculiar"
+
+    tokenizer = copy.copy(sides.renderer.tokenizer)
+    tokenizer.__class__ = Peculiar
+    rendered = direct(tokenizer).apply_chat_template([], tokenize=False, add_generation_prompt=True)
+    assert rendered == "peculiar"
