@@ -68,15 +68,20 @@ class JoinedStream:
             await asyncio.wait([self._running])
 
     async def _run(self) -> None:
-        stream = self._method()
+        stream: _Stream | None = None
         failure = ComptoirError(Reason.UNAVAILABLE)
         try:
+            stream = self._method()
             failure = await self._exchange(stream)
+        except grpc.aio.UsageError:
+            # The channel is closed: this process drains, and the call came behind that.
+            pass
         except Exception as error:  # noqa: BLE001 - whatever it is, no call may wait for ever
             log_failure(_log, "joined_stream_failed", error)
             failure = ComptoirError(Reason.INTERNAL)
         finally:
-            stream.cancel()
+            if stream is not None:
+                stream.cancel()
             self._running = None
             self._has_outgoing.clear()
             self._calls.broken(failure)

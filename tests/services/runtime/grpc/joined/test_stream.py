@@ -153,6 +153,14 @@ async def test_nobody_at_the_address_fails_the_calls_at_once(tmp_path: Path) -> 
         assert failure.value.reason is Reason.UNAVAILABLE
 
 
+async def test_a_call_behind_the_close_of_its_channel_fails_at_once(address: str) -> None:
+    async with channel(GrpcTarget(address=address)) as connection:
+        listening = Listening(connection)
+    with pytest.raises(ComptoirError) as failure:
+        await heard(listening.ask(1))
+    assert failure.value.reason is Reason.UNAVAILABLE
+
+
 async def test_a_server_that_drains_lets_calls_end_and_takes_no_new_ones(address: str) -> None:
     async with shouting(address) as (service, listening):
         running = listening.ask(1)
