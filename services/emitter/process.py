@@ -48,7 +48,10 @@ class Emitter:
         )
         add_EmitterServiceServicer_to_server(self._servicer, self._server.server)
         self._forwarder = Forwarder(
-            self._spool, self._log, poll_seconds=lambda kind: settings.linger_seconds(kind) / 2
+            self._spool,
+            self._log,
+            clock=clock,
+            poll_seconds=lambda kind: settings.linger_seconds(kind) / 2,
         )
         self._forwarding: asyncio.Task[None] | None = None
 

@@ -222,15 +222,12 @@ class _Waiting:
 
     def __init__(self, request: emitter_pb2.RecordRequest, deadline_seconds: float) -> None:
         self.request = request
+        # Events of all kinds.
+        self.size = count_of(request)
         self.deadline_seconds = deadline_seconds
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         # A caller that was cancelled asks no more; without this, asyncio would log its event's fate.
         self.done.add_done_callback(_retrieve)
-
-    @property
-    def size(self) -> int:
-        """Events of all kinds."""
-        return count_of(self.request)
 
     def succeed(self) -> None:
         """Tells the caller that the events are durable."""

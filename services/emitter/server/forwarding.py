@@ -8,6 +8,7 @@ from typing import Final
 from services.contract.events import Kind
 from services.emitter.domain.ports import EventLog, LogUnavailableError, Spool
 from services.kernel.backoff import Backoff
+from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError
 from services.runtime.logs import get_logger
 from services.runtime.parts import first_of
@@ -31,11 +32,13 @@ class Forwarder:
         spool: Spool,
         log: EventLog,
         *,
+        clock: Clock,
         poll_seconds: Callable[[Kind], float],
         sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._spool = spool
         self._log = log
+        self._clock = clock
         self._poll_seconds = poll_seconds
         self._sleep = sleep
         self._draining = asyncio.Event()
@@ -89,7 +92,15 @@ class Forwarder:
             if events == 0 and self._draining.is_set():
                 return
             if events == 0:
-                await self._rest(self._poll_seconds(kind))
+                await self._rest(self._until_turn(kind))
+
+    def _until_turn(self, kind: Kind) -> float:
+        """Returns the seconds to the kind's next turn; the turns of all kinds fall together.
+
+        So what they ask of the spool shares a transaction, and their frames share a request to the log.
+        """
+        poll_seconds = self._poll_seconds(kind)
+        return poll_seconds - self._clock.monotonic_seconds() % poll_seconds
 
     async def _pause(self, kind: Kind, error: Exception) -> None:
         backoff = self._backoffs[kind]

@@ -3,6 +3,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +27,9 @@ class World:
         self.spool = MemorySpool(spool, self.clock, producer_id=producer_id)
         self.log = MemoryLog()
         self.pauses: list[float] = []
-        self.forwarder = Forwarder(self.spool, self.log, poll_seconds=lambda _kind: 0.1, sleep=self._sleep)
+        self.forwarder = Forwarder(
+            self.spool, self.log, clock=self.clock, poll_seconds=lambda _kind: 0.125, sleep=self._sleep
+        )
 
     def logged(self, kind: Kind = KIND) -> list[Frame]:
         return self.log.records(kind, self.spool.producer_id % 4)
@@ -131,7 +134,9 @@ async def test_draining_does_not_wait_for_the_end_of_a_sleep() -> None:
         asleep.set()
         await asyncio.Event().wait()
 
-    world.forwarder = Forwarder(world.spool, world.log, poll_seconds=lambda _kind: 30, sleep=sleep_for_ever)
+    world.forwarder = Forwarder(
+        world.spool, world.log, clock=world.clock, poll_seconds=lambda _kind: 30, sleep=sleep_for_ever
+    )
     running = asyncio.create_task(world.forwarder.run())
     await asyncio.wait_for(asleep.wait(), 5)
     await world.spool.take(events([1]))
@@ -153,12 +158,43 @@ async def test_failures_are_followed_by_growing_pauses() -> None:
     world = World()
     await world.spool.take(events([1]))
     world.log.failures = [0] * 9
-    running = asyncio.create_task(world.forwarder.run())
-    await world.forwarder.drain(running, 5)
+    with structlog.testing.capture_logs() as lines:
+        running = asyncio.create_task(world.forwarder.run())
+        await world.forwarder.drain(running, 5)
     assert [frame.count for frame in world.logged()] == [1]
-    failure_pauses = [pause for pause in world.pauses if pause != 0.1]
-    assert len(failure_pauses) == 9
-    assert failure_pauses[-1] > 10 * failure_pauses[0]
+    pauses = [line["wait_seconds"] for line in lines if line["event"] == "forwarding_failed"]
+    assert len(pauses) == 9
+    assert pauses[-1] > 10 * pauses[0]
+
+
+class PassingClock(ManualClock):
+    """A clock that moves whenever it is read, and knows when that was."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read_at = list[float]()
+
+    def monotonic_seconds(self) -> float:
+        self.advance(0.01)
+        self.read_at.append(super().monotonic_seconds())
+        return self.read_at[-1]
+
+
+async def test_the_turns_of_all_kinds_fall_together_whenever_each_began_to_wait() -> None:
+    world, clock, waits, all_wait = World(), PassingClock(), list[float](), asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == len(Kind):
+            all_wait.set()
+        await asyncio.Event().wait()
+
+    forwarder = Forwarder(world.spool, world.log, clock=clock, poll_seconds=lambda _kind: 0.5, sleep=sleep)
+    running = asyncio.create_task(forwarder.run())
+    await asyncio.wait_for(all_wait.wait(), 5)
+    turns = {round(since + wait, 6) for since, wait in zip(clock.read_at, waits, strict=True)}
+    assert turns == {1_000.5}
+    await forwarder.drain(running, 5)
 
 
 @settings(max_examples=50)
