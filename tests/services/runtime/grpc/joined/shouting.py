@@ -147,6 +147,8 @@ class Listening:
         for future in self.heard.values():
             if not future.done():
                 future.set_exception(ComptoirError(error.reason))
+                # Not every test asks what became of its calls, and asyncio reports what nobody asked for.
+                future.exception()
 
 
 @asynccontextmanager
