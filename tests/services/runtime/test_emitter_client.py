@@ -72,6 +72,24 @@ async def test_calls_made_meanwhile_travel_together(emitter: Emitter, client: Em
     assert numbers(emitter) == [[0], [1, 2, 3, 4, 5]]
 
 
+async def test_two_batches_are_on_their_way_at_once_and_the_rest_waits_to_travel_together(
+    emitter: Emitter, client: EmitterClient
+) -> None:
+    emitter.answer = gate = Gate()
+    calls = list[asyncio.Task[None]]()
+    for sent in (1, 2):
+        calls.append(asyncio.create_task(client.record(load(sent))))
+        async with asyncio.timeout(5):
+            while len(emitter.requests) < sent:  # noqa: ASYNC110 - what is waited for is gRPC's doing
+                await asyncio.sleep(0.001)
+    calls += [asyncio.create_task(client.record(load(number))) for number in range(3, 7)]
+    await asyncio.sleep(0)
+    assert len(client._senders) == 2
+    gate.opened.set()
+    await asyncio.wait_for(asyncio.gather(*calls), 5)
+    assert numbers(emitter) == [[1], [2], [3, 4, 5, 6]]
+
+
 async def test_an_emitter_that_was_away_gets_the_events_when_it_is_back(
     address: str, client: EmitterClient
 ) -> None:
