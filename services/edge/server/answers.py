@@ -75,8 +75,13 @@ async def send_stream(
 
 async def send_whole(exchange: Exchange, delivery: Delivery, answer: WholeAnswer) -> None:
     """Sends one body when all deltas have come."""
+
+    def take(delta: Delta) -> bool:
+        answer.add(delta)
+        return True
+
     await delivery.start()
-    while (delta := await delivery.next_delta()) is not None:
+    while (delta := await delivery.next_delta(take)) is not None:
         answer.add(delta)
     body = answer.body(delivery.counts)
     exchange.event.first_text_seconds = exchange.clock.monotonic_seconds()
