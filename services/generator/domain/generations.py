@@ -31,7 +31,7 @@ class Generations:
         self._parts = parts
         self._load_changed = load_changed
         self._gate = gate
-        self._max_requests = max_requests
+        self.max_requests = max_requests
         self._open: set[Generation] = set()
         self._busy_since_seconds = 0.0
         self._is_draining = False
@@ -131,7 +131,7 @@ class Generations:
             return Reason.REPLICA_DRAINING
         if self._is_engine_lost:
             return Reason.ENGINE_FAILED
-        if len(self._open) >= self._max_requests:
+        if len(self._open) >= self.max_requests:
             return Reason.REPLICA_OVERLOADED
         return Reason.USAGE_NOT_RECORDED if self._parts.recorder.is_full else None
 

@@ -15,7 +15,7 @@ from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError
 from services.runtime.grpc.call_log import name_request
 from services.runtime.grpc.error_details import detail_from
-from services.runtime.grpc.joined.answers import JoinedAnswers, JoinedStreams
+from services.runtime.grpc.joined.answers import MAX_CALLS, JoinedAnswers, JoinedStreams
 
 METHOD: Final = "comptoir.generator.v1.GeneratorService/GenerateMany"
 # That a ticket was accepted is no reason to write: it travels with the first text, or after so long.
@@ -29,8 +29,10 @@ class JoinedGenerations:
     def __init__(
         self, streams: JoinedStreams, generations: Generations, orders: Orders, clock: Clock
     ) -> None:
+        # An edge has one stream: all that the replica serves may be on it, beside what it refuses.
+        max_calls = MAX_CALLS + generations.max_requests
         self.answers: JoinedAnswers[generator_pb2.GenerateManyRequest, generator_pb2.GenerateManyResponse] = (
-            JoinedAnswers(streams, METHOD, outgoing=self.outgoing)
+            JoinedAnswers(streams, METHOD, outgoing=self.outgoing, max_calls=max_calls)
         )
         self._generations = generations
         self._orders = orders

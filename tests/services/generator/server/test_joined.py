@@ -5,9 +5,11 @@ from collections import defaultdict
 from typing import Any
 
 import grpc
+import pytest
 from comptoir.generator.v1 import generator_pb2
 
 from services.generator.domain.terminal_event import Outcome
+from services.generator.server import joined as server
 from services.kernel.errors import Reason
 from tests.contracts.engine_requests import until
 from tests.fakes.joined import heard
@@ -96,6 +98,20 @@ async def test_many_answers_come_whole_on_one_stream(running: RunningGenerator) 
         assert 0 < joined.tokens[number] <= finished.output_tokens
         assert joined.started[number].input_tokens == finished.input_tokens
     assert len(await running.events(9)) == 9
+    joined.close()
+
+
+async def test_a_stream_has_a_call_for_every_request_that_the_replica_serves(
+    running: RunningGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "MAX_CALLS", 1)
+    joined = Joined(running)
+    served = running.generations.max_requests
+    await joined.begin(*((number, running.request()) for number in range(served + 2)))
+    await joined.until_ended(served + 2)
+    assert len(joined.finished) == served
+    # One more is let in and refused by the replica, the next by the stream.
+    assert list(joined.failed.values()) == [Reason.REPLICA_OVERLOADED] * 2
     joined.close()
 
 
