@@ -20,6 +20,8 @@ _log = get_logger(__name__)
 
 _MICROSECONDS: Final = 1_000_000
 _STORE_SECONDS: Final = 10.0
+# Nobody is ready before the first measurement, and a broker that starts does not answer the first question.
+_FIRST_AGAIN_SECONDS: Final = 0.5
 
 Answer = TypeVar("Answer")
 
@@ -42,12 +44,16 @@ class Watch:
         """Measures until `stop`; tells `on_ready` the state then, and as soon as the loop changes it."""
         while not stop.is_set():
             await self.measure()
-            due_seconds = self._ports.clock.monotonic_seconds() + self._rules.measure_every_seconds
+            due_seconds = self._ports.clock.monotonic_seconds() + self._pause_seconds()
             while not stop.is_set():
                 await self.tell(on_ready)
                 left_seconds = due_seconds - self._ports.clock.monotonic_seconds()
                 if left_seconds <= 0 or not await self._is_changed_within(left_seconds, stop):
                     break
+
+    def _pause_seconds(self) -> float:
+        every_seconds = self._rules.measure_every_seconds
+        return min(every_seconds, _FIRST_AGAIN_SECONDS) if self._stored_until is None else every_seconds
 
     async def _is_changed_within(self, seconds: float, stop: asyncio.Event) -> bool:
         """Returns True once the loop says that something changed; False after `seconds`, or at the stop."""

@@ -165,6 +165,21 @@ async def test_what_the_loop_changes_is_told_at_once_and_logged_once() -> None:
     assert [line["event"] for line in lines] == ["ready", "unready"]
 
 
+async def test_a_log_that_does_not_answer_the_first_question_is_asked_again_soon() -> None:
+    scene = Scene()
+    scene.lag.is_here = False
+    watch = Watch(scene.ports, Rules(late_seconds=60, measure_every_seconds=60), scene.standing)
+    stop = asyncio.Event()
+
+    async def on_ready(state: Readiness) -> None:
+        scene.lag.is_here = True
+        if state.is_ready:
+            stop.set()
+
+    async with asyncio.timeout(10):
+        await watch.run(stop, on_ready)
+
+
 class Unreadable(MemoryLag):
     """A log whose waiting records cannot be read for a while, though it says how many there are."""
 
