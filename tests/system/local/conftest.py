@@ -6,6 +6,7 @@ import pytest
 
 from deploy.local.clickhouse.adapters.chdb_engine import ChdbEngine
 from deploy.local.clickhouse.adapters.engine_folder import EngineFolder
+from tests.system.clickhouse_process import ClickHouseProcess
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +23,12 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChdbEngine]:
         yield engine
         engine.close()
         folder.release()
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseProcess]:
+    """A store with its default settings, for the tests of one file."""
+    process = ClickHouseProcess(tmp_path_factory.mktemp("store"))
+    process.start()
+    yield process
+    process.stop()

@@ -23,14 +23,6 @@ TABLE = (
 )
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseProcess]:
-    process = ClickHouseProcess(tmp_path_factory.mktemp("store"))
-    process.start()
-    yield process
-    process.stop()
-
-
 def _client(store: ClickHouseProcess, *, writes: bool = False, compress: bool | str = True) -> Client:
     login = {"username": WRITER, "password": PASSWORD} if writes else {}
     return clickhouse_connect.get_client(

@@ -1,6 +1,5 @@
 """What the engine would let a client of the front do, and the front does not."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -11,15 +10,6 @@ from tests.system.clickhouse_process import PASSWORD, WRITER, ClickHouseProcess,
 pytestmark = pytest.mark.system
 
 SECRET = "the-content-of-a-file-outside-the-store"
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseProcess]:
-    folder = tmp_path_factory.mktemp("store")
-    process = ClickHouseProcess(folder)
-    process.start()
-    yield process
-    process.stop()
 
 
 @pytest.fixture(scope="module")

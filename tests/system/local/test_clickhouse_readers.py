@@ -1,22 +1,11 @@
 """Who may ask the local store, and what one client shows another: nothing."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
 from tests.system.clickhouse_process import PASSWORD, WRITER, ClickHouseProcess, is_refused
 
 pytestmark = pytest.mark.system
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseProcess]:
-    folder = tmp_path_factory.mktemp("store")
-    process = ClickHouseProcess(folder)
-    process.start()
-    yield process
-    process.stop()
 
 
 @pytest.mark.parametrize(

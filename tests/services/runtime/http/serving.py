@@ -20,6 +20,8 @@ STATUSES = {
     Refusal.CRASHED: 500,
 }
 
+GET = b"GET /a HTTP/1.1\r\nhost: x\r\n\r\n"
+
 
 def refuse(refusal: Refusal) -> RefusalAnswer:
     return RefusalAnswer(STATUSES[refusal], ((b"x-refusal", refusal.name.encode()),), b"refused")
@@ -158,3 +160,16 @@ class Client:
 
     def abort(self) -> None:
         self._writer.transport.abort()
+
+
+def post(body: bytes, *lines: bytes, path: bytes = b"/a") -> bytes:
+    """A POST with its body."""
+    length = b"content-length: %d" % len(body)
+    return b"\r\n".join([b"POST " + path + b" HTTP/1.1", b"host: x", length, *lines, b"", body])
+
+
+async def stream(send: Send, parts: list[bytes]) -> None:
+    """Begins an answer and sends parts of it."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    for part in parts:
+        await send({"type": "http.response.body", "body": part, "more_body": True})
