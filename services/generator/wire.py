@@ -1,5 +1,6 @@
 """Between messages and the domain: pure functions, both ways."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from comptoir.error.v1 import error_reason_pb2
@@ -80,11 +81,14 @@ def _turn_from(message: generator_pb2.ChatMessage) -> ChatTurn:
 
 def sampling_from(request: generator_pb2.GenerateRequest) -> Sampling:
     """Returns the sampling parameters of a validated request: each by its name, if it is set."""
-    told: dict[str, Any] = {
-        field.name: tuple(value) if field.is_repeated else value
-        for field, value in request.sampling.ListFields()
-    }
+    told = {field.name: _plain(value) for field, value in request.sampling.ListFields()}
     return Sampling(**told)
+
+
+def _plain(value: Any) -> Any:  # of any field: a scalar, a list or a map
+    if isinstance(value, Mapping):
+        return dict(value)
+    return tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
 
 
 def response_from(message: Message) -> generator_pb2.GenerateResponse:

@@ -32,9 +32,10 @@ from tests.contracts.engine_requests import (
     order_of_first_steps,
     until,
 )
+from tests.contracts.engine_sampling import SamplingContract
 
 
-class EngineContract:
+class EngineContract(SamplingContract):
     """Run by every engine."""
 
     async def test_the_same_greedy_request_gets_the_same_text_and_count(self, engine: Engine) -> None:

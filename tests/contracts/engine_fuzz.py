@@ -45,6 +45,10 @@ _VALUES: Final[dict[str, Sequence[object]]] = {
     "min_p": (0.0, _as_sent(_TINY), _as_sent(0.1), 1.0),
     "top_k": (-1, 0, 1, 2, 20, 2**31 - 1),
     "repetition_penalty": (1.0, *map(_as_sent, (_TINY, 0.5, 1.1)), 2.0),
+    "logit_bias": ({}, {}, {5: -100.0, 6: 100.0}, {7: _as_sent(0.1)}, {0: 0.0}),
+    "min_tokens": (0, 0, 1, 7),
+    "ignore_eos": (False, False, True),
+    "stop_token_ids": ((), (), (5,), tuple(range(64))),
     "stop": ((), (), ("e",), (" ", "\n", "é", "🚆"), ("\ufffd",), ("x" * 256,), ("\0", "<|end|>")),
 }
 
@@ -83,10 +87,13 @@ def _attempt(choose: random.Random, text: list[int], context_tokens: int) -> Att
     input_ids = text[:input_tokens] if choose.random() < 0.5 else choose.sample(text, input_tokens)
     left_tokens = context_tokens - input_tokens
     most_tokens = min(left_tokens, choose.choice((1, 2, _MOST_OUTPUT_TOKENS)))
+    values = {name: choose.choice(values) for name, values in _VALUES.items()}
+    # More than an answer can have is refused before an engine is asked.
+    values["min_tokens"] = min(values["min_tokens"], most_tokens)  # type: ignore[call-overload]
     request = EngineRequest(
         request_id=Identity.random().hex,
         prompt=TokenIds(input_ids),
-        sampling=Sampling(**{name: choose.choice(values) for name, values in _VALUES.items()}),  # type: ignore[arg-type]
+        sampling=Sampling(**values),  # type: ignore[arg-type]
         max_output_tokens=most_tokens,
         priority=choose.choice((0, 0, 10, 20)),
         cache_salt=choose.choice(("a", "b")),

@@ -11,7 +11,7 @@ from msgspec import Struct
 # message of their own, of 20 to 70 tokens.
 TEMPLATE_TOKENS_PER_MESSAGE: Final = 16
 TEMPLATE_TOKENS_PER_CHAT: Final = 64
-SamplingValue: TypeAlias = float | int | tuple[str, ...]
+SamplingValue: TypeAlias = float | int | tuple[str, ...] | tuple[int, ...] | Mapping[int, float]
 
 
 class Role(Enum):

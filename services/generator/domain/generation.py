@@ -13,7 +13,13 @@ from services.generator.domain.ports import Engine, EngineRequest, Feature, Sett
 from services.generator.domain.prompt import Chat, ChatTurn, Prompt, TokenIds, text_bytes
 from services.generator.domain.queueing import QueueOrder
 from services.generator.domain.recording import UsageRecorder
-from services.generator.domain.sampling import Sampling, TokenLimits, check_size, output_tokens_for
+from services.generator.domain.sampling import (
+    Sampling,
+    TokenLimits,
+    check_min_tokens,
+    check_size,
+    output_tokens_for,
+)
 from services.generator.domain.terminal_event import Counts, Ending, Outcome, TerminalEvent, kv_blocks_for
 from services.generator.domain.ticket import Claims
 from services.generator.domain.timeline import Timeline, Timings
@@ -157,11 +163,13 @@ class Generation:
         limits = TokenLimits(claims.max_input_tokens, claims.max_output_tokens, capabilities.context_tokens)
         check_size(text_bytes(order.turns), self._parts.max_bytes_per_token, limits)
         prompt = await self._prompt(capabilities.features)
+        max_output_tokens = output_tokens_for(sampling.max_output_tokens, self._input_tokens, limits)
+        check_min_tokens(sampling, max_output_tokens)
         return EngineRequest(
             request_id=claims.ticket_id.hex,
             prompt=prompt,
             sampling=sampling,
-            max_output_tokens=output_tokens_for(sampling.max_output_tokens, self._input_tokens, limits),
+            max_output_tokens=max_output_tokens,
             priority=self._priority() if Feature.PRIORITY in capabilities.features else None,
             cache_salt=self._salt() if Feature.PREFIX_SALT in capabilities.features else None,
         )

@@ -1,6 +1,7 @@
 """How tokens are chosen, and how many at most."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from services.kernel.errors import ComptoirError, Numbers, Reason
 
@@ -23,6 +24,10 @@ class Sampling:
     min_p: float = 0.0
     top_k: int = 0
     repetition_penalty: float = 1.0
+    logit_bias: Mapping[int, float] = field(default_factory=dict)
+    min_tokens: int = 0
+    ignore_eos: bool = False
+    stop_token_ids: tuple[int, ...] = ()
 
     @property
     def is_greedy(self) -> bool:
@@ -59,6 +64,13 @@ def output_tokens_for(asked_output_tokens: int, input_tokens: int, limits: Token
         raise ComptoirError(Reason.TICKET_LIMIT_EXCEEDED, field="messages", numbers=numbers)
     fitting_tokens = min(limits.permitted_output_tokens, left_tokens)
     return min(asked_output_tokens or fitting_tokens, fitting_tokens)
+
+
+def check_min_tokens(sampling: Sampling, max_output_tokens: int) -> None:
+    """Raises REQUEST_INVALID where an answer would have to be longer than it can be."""
+    if sampling.min_tokens > max_output_tokens:
+        numbers = Numbers(limit=max_output_tokens, requested=sampling.min_tokens)
+        raise ComptoirError(Reason.REQUEST_INVALID, field="sampling.min_tokens", numbers=numbers)
 
 
 def _too_long(input_tokens: int, limits: TokenLimits) -> ComptoirError:

@@ -120,16 +120,20 @@ def test_every_sampling_parameter_of_the_schema_is_one_of_the_domain() -> None:
     assert schema == {field.name for field in fields(Sampling)}
 
 
+def _something(field: FieldDescriptor) -> object:
+    if field.message_type is not None:
+        return {5: 0.5}
+    one: object = 0.5 if field.type == FieldDescriptor.TYPE_FLOAT else 3
+    if field.type == FieldDescriptor.TYPE_STRING:
+        one = "a"
+    if field.type == FieldDescriptor.TYPE_BOOL:
+        one = True
+    return [one, one] if field.is_repeated else one
+
+
 def test_every_sampling_parameter_that_is_set_comes_through() -> None:
     descriptor = generator_pb2.Sampling.DESCRIPTOR
-    told = {
-        field.name: ["a", "b"]
-        if field.is_repeated
-        else 0.5
-        if field.type == FieldDescriptor.TYPE_FLOAT
-        else 3
-        for field in descriptor.fields
-    }
+    told = {field.name: _something(field) for field in descriptor.fields}
     sampling = asdict(wire.sampling_from(generator_pb2.GenerateRequest(sampling=told)))  # type: ignore[arg-type]
     assert {
         name: list(value) if isinstance(value, tuple) else value for name, value in sampling.items()

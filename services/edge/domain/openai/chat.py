@@ -70,6 +70,8 @@ def sampling_of(body: SamplingParameters) -> dict[str, SamplingValue]:
     sampling = {name: value for name, value in values.items() if value is not None}
     if body.top_p is not None:
         sampling["top_p"] = max(body.top_p, SMALLEST_TOP_P)
+    if body.stop_token_ids is not None:
+        sampling["stop_token_ids"] = tuple(body.stop_token_ids)
     if body.stop is not None:
         sampling["stop"] = _stop([body.stop] if isinstance(body.stop, str) else body.stop)
     return sampling

@@ -1,6 +1,7 @@
 """Decoded JSON becomes a body by its types, or a refusal that names one parameter."""
 
 import functools
+import re
 from typing import Final, TypeVar, get_args, get_type_hints
 
 from msgspec import Struct, ValidationError, convert
@@ -10,13 +11,15 @@ from services.edge.domain.openai.refusals import JsonObject
 from services.kernel.errors import ComptoirError, Reason
 
 AnyBody = TypeVar("AnyBody", bound=Struct)
-_PLACE: Final = " - at `$"
+# "… - at `$.stop[...]`", and for a key "… - at `key` in `$.logit_bias`".
+_PLACE: Final = re.compile(r"`\$\.?([^`]*)`\Z")
 
 
 def converted(value: JsonObject, to: type[AnyBody]) -> AnyBody:
     """Returns `value` as a body; raises REQUEST_INVALID with the public name of what breaks a rule."""
     try:
-        return convert(_with_whole_numbers(value, to), to)
+        # Keys of JSON objects are strings, those of `logit_bias` numbers.
+        return convert(_with_whole_numbers(value, to), to, str_keys=True)
     except ValidationError as error:
         name = _named(error)
     # Outside of the handler: the validation's error may hold a value, so it is no context of the refusal.
@@ -36,7 +39,8 @@ def _whole_numbers(of: type[Struct]) -> tuple[str, ...]:
 
 def _named(error: ValidationError) -> str:
     """Returns the longest public name on the path at the end of a message, whose other words are not read."""
-    name = str(error).rpartition(_PLACE)[2].removesuffix("`").removeprefix(".")
+    place = _PLACE.search(str(error))
+    name = "" if place is None else place[1]
     while name and not is_public(name):
         name = name[: max(name.rfind("."), name.rfind("["), 0)]
     return name

@@ -51,6 +51,24 @@ class SamplingParameters(Struct, frozen=True):
     min_p: Annotated[float, number(0, 1)] | None = None
     top_k: Annotated[int, whole_number(-1, 2**31 - 1)] | None = None
     repetition_penalty: Annotated[float, number_above(0, 2)] | None = None
+    logit_bias: (
+        Annotated[
+            dict[Annotated[int, Meta(ge=0, lt=2**31)], Annotated[float, Meta(ge=-100, le=100)]],
+            Meta(
+                max_length=1024, description="an object of up to 1024 token ids with numbers from -100 to 100"
+            ),
+        ]
+        | None
+    ) = None
+    min_tokens: Annotated[int, whole_number(0, 2**20)] | None = None
+    ignore_eos: Annotated[bool, Meta(description="true or false")] | None = None
+    stop_token_ids: (
+        Annotated[
+            list[Annotated[int, Meta(ge=0, lt=2**31)]],
+            Meta(max_length=64, description="a list of up to 64 token ids"),
+        ]
+        | None
+    ) = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +128,6 @@ NEUTRAL: Final = MappingProxyType(
         "audio": _EMPTY,
         "function_call": _NO_CHOICE,
         "functions": _EMPTY,
-        "logit_bias": _EMPTY,
         "logprobs": _OFF,
         "modalities": Neutral((["text"], []), 'absent or ["text"]'),
         "moderation": _ABSENT,
@@ -127,17 +144,14 @@ NEUTRAL: Final = MappingProxyType(
         "allowed_token_ids": _EMPTY,
         "bad_words": _EMPTY,
         "best_of": _ONE,
-        "ignore_eos": _OFF,
         "include_stop_str_in_output": _OFF,
         "length_penalty": _ONE,
         "logits_processors": _EMPTY,
         "logprob_token_ids": _EMPTY,
-        "min_tokens": _ZERO,
         "prompt_logprobs": _ABSENT,
         "repetition_detection": _EMPTY,
         "skip_special_tokens": _ON,
         "spaces_between_special_tokens": _ON,
-        "stop_token_ids": _EMPTY,
         "truncate_prompt_tokens": _ABSENT,
         "use_beam_search": _OFF,
         "watermarking": _OFF,

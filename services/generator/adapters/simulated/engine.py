@@ -140,8 +140,9 @@ class SimulatedEngine:
         if total_tokens > self._context_tokens or blocks > parameters.kv_blocks:
             numbers = Numbers(self._context_tokens, len(input_ids))
             raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages", numbers=numbers)
-        answer = answer_ids(input_ids, _seed_of(request.sampling), parameters.answer_tokens)
-        text = TextStream(request.sampling.stop)
+        sampling = request.sampling
+        answer = answer_ids(input_ids, _seed_of(sampling), parameters.answer_tokens, sampling)
+        text = TextStream(sampling.stop)
         return _Job(request, receive, input_ids, text, answer, blocks, self._clock.monotonic_seconds())
 
     def _remove(self, job: _Job) -> None:
@@ -180,9 +181,12 @@ class SimulatedEngine:
         token_id = next(job.answer)
         job.output_tokens += 1
         self._output_tokens_total += 1
-        is_end = token_id == END_OF_TURN
+        sampling, is_early = job.request.sampling, job.output_tokens <= job.request.sampling.min_tokens
+        is_end = not is_early and (
+            token_id in sampling.stop_token_ids or (token_id == END_OF_TURN and not sampling.ignore_eos)
+        )
         is_length = job.output_tokens >= job.request.max_output_tokens
-        delta = Delta(job.text.push(token_id, is_last=is_end or is_length), 1)
+        delta = Delta(job.text.push(END_OF_TURN if is_end else token_id, is_last=is_end or is_length), 1)
         if is_end or job.text.is_stopped:
             delta.finish = EngineFinish.STOP
         elif is_length:

@@ -2,13 +2,17 @@
 
 import codecs
 import hashlib
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from services.generator.domain.prompt import ChatTurn, Role
+from services.generator.domain.sampling import Sampling
 
 # Ids from 256 on are control tokens; no text can spell them, since text is bytes.
 END_OF_TURN: Final = 256
+_SPACE: Final = 32
+_CHOSEN_ALONE: Final = 100
 _ROLE_IDS: Final = {Role.SYSTEM: 257, Role.USER: 258, Role.ASSISTANT: 259}
 
 _SENTENCES: Final = (
@@ -32,17 +36,26 @@ def tokenize(turns: Sequence[ChatTurn]) -> list[int]:
     return ids
 
 
-def answer_ids(input_ids: Sequence[int], seed: int | None, answer_tokens: int) -> Iterator[int]:
-    """Returns the token ids of the answer; the same prompt and seed always get the same one."""
+def answer_ids(
+    input_ids: Sequence[int], seed: int | None, answer_tokens: int, sampling: Sampling
+) -> Iterator[int]:
+    """Returns the token ids of the answer, without an end; the same prompt and seed always get the same.
+
+    The model would end it with each `answer_tokens`th, which is the end of the turn.
+    """
     digest = hashlib.sha256(repr((tuple(input_ids), seed)).encode()).digest()
-    position = 0
-    for count in range(len(digest) * answer_tokens):
-        for byte in _SENTENCES[digest[count % len(digest)] % len(_SENTENCES)].encode():
-            if position == answer_tokens - 1:
-                yield END_OF_TURN
-                return
-            position += 1
-            yield byte
+    sentences = (_SENTENCES[byte % len(_SENTENCES)].encode() for byte in itertools.cycle(digest))
+    for position, byte in enumerate(itertools.chain.from_iterable(sentences), 1):
+        is_end = position % answer_tokens == 0 and position > sampling.min_tokens
+        yield _biased(END_OF_TURN if is_end else byte, sampling.logit_bias)
+
+
+def _biased(token_id: int, logit_bias: Mapping[int, float]) -> int:
+    """Returns the token that a bias leaves: one of 100 alone, and a space in place of one of -100."""
+    likeliest = max(logit_bias, key=lambda biased: logit_bias[biased], default=token_id)
+    if logit_bias.get(likeliest, 0) >= _CHOSEN_ALONE:
+        return likeliest
+    return _SPACE if logit_bias.get(token_id, 0) <= -_CHOSEN_ALONE else token_id
 
 
 class TextStream:

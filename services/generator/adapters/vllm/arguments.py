@@ -9,12 +9,14 @@ from services.generator.domain.sampling import Sampling
 
 # Not for vLLM's sampling: what the ticket and the context leave of it is told beside them.
 _BESIDE: Final = frozenset({"max_output_tokens"})
-_NAMES: Final = tuple(field.name for field in fields(Sampling) if field.name not in _BESIDE)
+NAMES: Final = tuple(field.name for field in fields(Sampling) if field.name not in _BESIDE)
 # What vLLM takes in another form than the schema; everything else goes as it is, under its own name.
 _FORMS: Final[Mapping[str, Callable[[Any], Any]]] = {
     # vLLM takes -1 for no seed; as an unsigned number it is one.
     "seed": lambda seed: None if seed is None else seed % 2**64,
     "stop": list,
+    "stop_token_ids": list,
+    "logit_bias": lambda bias: dict(bias) or None,
 }
 
 
@@ -47,5 +49,5 @@ def engine_arguments(model: ServedModel, parameters: VllmParameters, *, is_cpu: 
 
 def sampling_arguments(sampling: Sampling) -> dict[str, Any]:
     """Returns the arguments of vLLM's SamplingParams that say how tokens are chosen."""
-    told = {name: getattr(sampling, name) for name in _NAMES}
+    told = {name: getattr(sampling, name) for name in NAMES}
     return told | {name: form(told[name]) for name, form in _FORMS.items()}

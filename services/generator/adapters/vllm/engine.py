@@ -14,7 +14,7 @@ from vllm.sampling_params import RequestOutputKind, SamplingParams
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError
 
-from services.generator.adapters.vllm.arguments import engine_arguments, sampling_arguments
+from services.generator.adapters.vllm.arguments import NAMES, engine_arguments, sampling_arguments
 from services.generator.adapters.vllm.conversation import converse_as_the_server
 from services.generator.adapters.vllm.environment import fork_workers, quiet
 from services.generator.adapters.vllm.frames import read_directly
@@ -125,8 +125,8 @@ class VllmEngine:
             raise EngineFailedError from None
         except GracefulHTTPError:
             raise ComptoirError(Reason.REPLICA_OVERLOADED) from None
-        except VLLMClientError:
-            raise ComptoirError(Reason.REQUEST_INVALID) from None
+        except VLLMClientError as error:
+            raise _refused(error) from None
         self._outputs.hand_over(collector, receive)
 
     async def abort(self, request_id: str) -> None:
@@ -175,5 +175,11 @@ def _sampling_params(request: EngineRequest) -> Any:
             # They are this request's alone.
             skip_clone=True,
         )
-    except ValueError:
-        raise ComptoirError(Reason.REQUEST_INVALID, field="sampling") from None
+    except ValueError as error:
+        raise _refused(error) from None
+
+
+def _refused(error: ValueError | VLLMClientError) -> ComptoirError:
+    """Returns the refusal with the parameter that vLLM names, such as a token id that the model has not."""
+    name = getattr(error, "parameter", None)
+    return ComptoirError(Reason.REQUEST_INVALID, field=f"sampling.{name}" if name in NAMES else "sampling")

@@ -148,10 +148,10 @@ async def test_a_field_that_is_not_served_is_named_to_the_sdk_and_not_dropped(st
     await stage.start()
     async with openai.AsyncOpenAI(api_key=GOOD_KEY, base_url=f"{stage.url}/v1", max_retries=0) as client:
         with pytest.raises(openai.BadRequestError) as raised:
-            await client.chat.completions.create(**CHAT, extra_body={"min_tokens": 5})
-        neutral = {"top_k": -1, "min_p": 0, "repetition_penalty": 1.0, "min_tokens": 0, "ignore_eos": False}
+            await client.chat.completions.create(**CHAT, extra_body={"length_penalty": 5})
+        neutral = {"top_k": -1, "min_p": 0, "repetition_penalty": 1.0, "length_penalty": 1}
         answer = await client.chat.completions.create(**CHAT, extra_body=neutral)
-    assert (raised.value.code, raised.value.param) == ("unsupported_parameter", "min_tokens")
+    assert (raised.value.code, raised.value.param) == ("unsupported_parameter", "length_penalty")
     assert answer.choices[0].message.content == "Bonjour !"
 
 

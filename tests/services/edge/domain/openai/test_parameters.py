@@ -85,15 +85,27 @@ def test_what_is_served_is_documented(name: str) -> None:
 def ranges_of_the_schema(name: str) -> tuple[float | None, float | None]:
     rules = generator_pb2.Sampling.DESCRIPTOR.fields_by_name[name].GetOptions().Extensions[validate_pb2.field]
     number = getattr(rules, rules.WhichOneof("type") or "float")
+    if isinstance(number, validate_pb2.UInt32Rules) and not number.HasField("gte"):
+        return 0, number.lte
     low = number.gte if number.HasField("gte") else number.gt if number.HasField("gt") else None
     return low, number.lte if number.HasField("lte") else None
+
+
+def most_entries_of_the_schema(name: str) -> int | None:
+    rules = generator_pb2.Sampling.DESCRIPTOR.fields_by_name[name].GetOptions().Extensions[validate_pb2.field]
+    # Stop strings are counted where their bytes are.
+    if name == "stop":
+        return None
+    return int(rules.map.max_pairs if name == "logit_bias" else rules.repeated.max_items)
 
 
 @pytest.mark.parametrize("name", SamplingParameters.__struct_fields__)
 def test_a_sampling_parameter_has_the_name_and_the_range_of_the_schema(name: str) -> None:
     field = generator_pb2.Sampling.DESCRIPTOR.fields_by_name[name]
     (meta,) = [meta for meta in metas_of(name) if meta.description]
-    if name not in ("seed", "stop"):
+    if field.is_repeated:
+        assert meta.max_length == most_entries_of_the_schema(name)
+    elif name not in ("seed", "ignore_eos"):
         assert (meta.gt if meta.ge is None else meta.ge, meta.le) == ranges_of_the_schema(name)
     elif name == "seed":
         assert (meta.ge, meta.le, field.type) == (-(2**63), 2**63 - 1, field.TYPE_INT64)
