@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.paths import DataPaths
+from services.runtime.new_file import new_file
 from services.runtime.settings import SettingsError, read_secret
 
 SIGNING_KEY_NUMBER: Final = 1
@@ -36,14 +37,11 @@ def write_api_key(paths: DataPaths, api_key: str) -> None:
 def _write_once(path: Path, text: str) -> None:
     if path.exists():
         return
-    # Written aside and renamed: a kill or a power cut leaves the whole secret or none.
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+    # A kill or a power cut leaves the whole secret or none.
+    with new_file(path) as aside, aside.open("w", encoding="ascii") as file:
         file.write(text + "\n")
         file.flush()
         os.fsync(file.fileno())
-    aside.rename(path)
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(folder)

@@ -1,7 +1,6 @@
 """Tenants and keys in a SQLite file through SQLAlchemy, each call in a worker thread."""
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
@@ -10,20 +9,24 @@ from sqlalchemy import Engine, create_engine, event, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, Pool
 
 from services.kernel.errors import ComptoirError, Reason
 from services.router.adapters.key_schema import UnknownRevisionError, migrate
 from services.router.adapters.tables import KeyModelRow, KeyRow, TenantRow
 from services.router.domain.tenancy import Key, NewKey, Priority, Quota, Tenant
+from services.runtime.new_file import new_file
 from services.runtime.settings import SettingsError
 
+_JOURNAL: Final = "PRAGMA journal_mode=WAL"
 _PRAGMAS: Final = (
-    "PRAGMA journal_mode=WAL",
+    _JOURNAL,
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
     "PRAGMA busy_timeout=2000",
 )
+# How long a start waits for another router that makes the tables, for which it may import Alembic first.
+_START_WAIT_MILLISECONDS: Final = 30_000
 
 _Result = TypeVar("_Result")
 
@@ -128,12 +131,14 @@ class SqlKeys:
 
 def _open(file: Path) -> Engine:
     try:
-        # Created here, so that nobody else may read it; SQLite gives its journal the same mode.
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        engine = create_engine(f"sqlite:///{file}", hide_parameters=True)
+        _create(file)
+        engine = _engine(file)
         event.listen(engine, "connect", _prepare)
         with engine.begin() as connection:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={_START_WAIT_MILLISECONDS}")
             migrate(connection)
+        # The next connection waits no longer than a call may.
+        engine.dispose()
     except (OSError, SQLAlchemyError):
         raise SettingsError(f"the database file {file.name} cannot be opened or written.") from None
     except UnknownRevisionError:
@@ -141,6 +146,20 @@ def _open(file: Path) -> Engine:
             f"the database file {file.name} was written by another version of the router."
         ) from None
     return engine
+
+
+def _create(file: Path) -> None:
+    """Makes the file where it is missing, for its owner only; SQLite gives its journal the same mode."""
+    if file.exists():
+        return
+    # It gets its name once its journal is set: where several routers set that of one file, SQLite lets the
+    # first and fails the others, however long they would wait.
+    with new_file(file) as aside, _engine(aside, poolclass=NullPool).connect() as connection:
+        connection.exec_driver_sql(_JOURNAL)
+
+
+def _engine(file: Path, *, poolclass: type[Pool] | None = None) -> Engine:
+    return create_engine(f"sqlite:///{file}", hide_parameters=True, poolclass=poolclass)
 
 
 def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
