@@ -3,10 +3,12 @@
 import asyncio
 import json
 import multiprocessing
+import multiprocessing.process
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +58,18 @@ def standard_error_in(file: Path) -> Iterator[None]:
         os.close(opened)
 
 
+@dataclass(frozen=True)
+class Forked:
+    """An engine and the process that it forked: engines of other tests may run beside it."""
+
+    engine: Engine
+    core: multiprocessing.process.BaseProcess
+
+
 @pytest_asyncio.fixture
-async def engine(monkeypatch: pytest.MonkeyPatch, said: Path) -> AsyncIterator[Engine]:
+async def forked(monkeypatch: pytest.MonkeyPatch, said: Path) -> AsyncIterator[Forked]:
     """An engine of its own, in a forked process that has the defect and writes to `said`."""
+    others = multiprocessing.active_children()
     engine = engine_from(SERVED, VllmParameters(kv_cache_memory_bytes=2**20), SystemClock())
     from vllm.v1.core.sched.scheduler import Scheduler  # noqa: PLC0415 - after its environment
 
@@ -71,7 +82,8 @@ async def engine(monkeypatch: pytest.MonkeyPatch, said: Path) -> AsyncIterator[E
     monkeypatch.setattr(Scheduler, "schedule", schedule)
     with standard_error_in(said):
         await engine.start()
-    yield engine
+    (core,) = (child for child in multiprocessing.active_children() if child not in others)
+    yield Forked(engine, core)
     await asyncio.to_thread(engine.shutdown)
 
 
@@ -94,11 +106,12 @@ async def dies(engine: Engine, stop: str) -> None:
         await engine.check_health()
 
 
-async def test_a_defect_in_a_step_is_logged_as_a_type_and_its_places(engine: Engine, said: Path) -> None:
+async def test_a_defect_in_a_step_is_logged_as_a_type_and_its_places(forked: Forked, said: Path) -> None:
+    engine = forked.engine
     assert (await answer(ask(engine, await chat(engine), tokens=2))).output_tokens
     await dies(engine, CANARY)
     # It has ended, so it has said all that it says.
-    await until(lambda: not multiprocessing.active_children(), 20)
+    await until(lambda: not forked.core.is_alive(), 20)
     written = text_of(said)
     (line,) = failures_in(written, "ZeroDivisionError")
     assert line["places"][0].endswith(" fail_on_a_canary")
@@ -107,11 +120,11 @@ async def test_a_defect_in_a_step_is_logged_as_a_type_and_its_places(engine: Eng
 
 
 async def test_a_killed_engine_is_noticed_and_where_is_logged(
-    engine: Engine, capfd: pytest.CaptureFixture[str]
+    forked: Forked, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    engine, core = forked.engine, forked.core
     running = asyncio.create_task(answer(ask(engine, await chat(engine), tokens=200)))
     await until(lambda: engine.unfinished_requests() == 1, 10)
-    (core,) = multiprocessing.active_children()
     assert core.pid is not None
     os.kill(core.pid, signal.SIGKILL)
     with pytest.raises(EngineFailedError):
