@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import openai
 import pytest
 
 from services.edge.adapters.generator_client import GeneratorClient
@@ -108,4 +109,10 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
         await stop  # type: ignore[misc] # coroutines of several types
 
 
+PATH = "/v1/chat/completions"
 CHAT: Any = {"model": "tiny-eu", "messages": [{"role": "user", "content": "Écris."}]}
+STREAM = CHAT | {"stream": True}
+
+
+def sdk(stage: Stage) -> openai.AsyncOpenAI:
+    return openai.AsyncOpenAI(api_key=GOOD_KEY, base_url=f"{stage.url}/v1", max_retries=0)

@@ -15,7 +15,7 @@ from services.generator.domain.generation import Finished, Message, Started
 from services.generator.domain.ports import EngineFailedError
 from services.generator.domain.terminal_event import Outcome
 from services.kernel.errors import ComptoirError, Reason
-from tests.services.generator.domain.test_generation import STEPS, ScriptedEngine, World
+from tests.services.generator.domain.scripted_engine import STEPS, ScriptedEngine, World
 
 TEXTS = st.lists(st.tuples(st.text(max_size=3), st.integers(0, 3), st.integers(0, 1)), max_size=12)
 

@@ -4,7 +4,7 @@ from services.generator.domain.load import LoadReport
 from services.generator.domain.terminal_event import Outcome
 from services.generator.domain.ticket import Replica, TicketGate
 from services.kernel.errors import ComptoirError, Reason
-from tests.services.generator.domain.test_generation import ScriptedEngine, World
+from tests.services.generator.domain.scripted_engine import ScriptedEngine, World
 from tests.services.generator.domain.test_ticket import CLAIMS, NOW, START
 
 

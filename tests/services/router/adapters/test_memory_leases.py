@@ -7,7 +7,8 @@ from services.kernel.identity import Identity
 from services.router.adapters import memory_leases
 from services.router.adapters.memory_leases import MemoryLeases
 from services.router.domain.lease import Process, Settled, Settlement
-from tests.contracts.lease_store import LeaseStoreContract, Wait
+from tests.contracts.lease_store import LeaseStoreContract
+from tests.contracts.leases import Wait
 
 
 class TestMemoryLeases(LeaseStoreContract):

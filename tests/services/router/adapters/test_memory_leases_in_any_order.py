@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from hypothesis import settings
@@ -12,7 +11,6 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity
-from services.kernel.quota import QuotaState
 from services.router.adapters.memory_leases import MemoryLeases
 from services.router.domain.lease import (
     Acceptance,
@@ -25,15 +23,14 @@ from services.router.domain.lease import (
     Settled,
     Settlement,
 )
-from services.router.domain.quota import QuotaAccounts
 from services.router.domain.tenancy import Quota
+from tests.services.router.adapters.lease_model import Ledger, Model, Place
 
 KEY = 1
 LIMITS = Quota(requests_per_minute=60, tokens_per_minute=2_000, concurrency=3)
 RESERVED_SECONDS, ACCEPTED_SECONDS = 12.0, 50.0
 REPLICAS = (1, 2, 3)
 TOLERANCE = 1e-6
-
 Got = TypeVar("Got")
 
 
@@ -45,55 +42,6 @@ def done(call: Coroutine[Any, Any, Got]) -> Got:
         got: Got = end.value
         return got
     raise AssertionError("a call on the store in memory waited")
-
-
-class Ledger(QuotaAccounts):
-    """Real accounts that also remember, without end, what was taken net of what came back."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tokens = 0
-        self.requests = 0
-
-    def lend(self, key: int, quota: Quota, tokens: int, now_seconds: float) -> QuotaState:
-        state = super().lend(key, quota, tokens, now_seconds)
-        self.tokens += tokens
-        self.requests += 1
-        return state
-
-    def charge(self, key: int, tokens: int, now_seconds: float) -> int:
-        charged = super().charge(key, tokens, now_seconds)
-        self.tokens += charged
-        return charged
-
-    def give_request(self, key: int, now_seconds: float) -> None:
-        super().give_request(key, now_seconds)
-        self.requests -= 1
-
-    def forget_idle(self, now_seconds: float) -> None:
-        """Keeps the account, so that every charge can be followed."""
-
-
-@dataclass
-class Model:
-    """A lease as a reader of the rules would keep it."""
-
-    tokens: int
-    tickets: dict[Identity, Process]
-    reserved_until: float
-    unused: set[Identity] = field(default_factory=set)
-    is_released: bool = False
-    is_doubtful: bool = False
-
-
-@dataclass
-class Place:
-    """Tokens that a holder has taken, until when, and for which process."""
-
-    lease_id: Identity
-    tokens: int
-    until: float
-    process: Process | None = None
 
 
 class Leases(RuleBasedStateMachine):
@@ -303,4 +251,5 @@ class Leases(RuleBasedStateMachine):
 
 
 TestLeases = Leases.TestCase
+
 TestLeases.settings = settings(max_examples=150, stateful_step_count=40)

@@ -1,96 +1,11 @@
-import asyncio
 import gzip
-from collections.abc import AsyncIterator, Sequence
 
-import httpx
 import pytest
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Message
 
-from deploy.local.clickhouse.domain.credentials import Writer
-from deploy.local.clickhouse.domain.errors import StoreError
-from deploy.local.clickhouse.domain.limits import FrontLimits
-from deploy.local.clickhouse.server.application import Front
-from deploy.local.clickhouse.server.checker import StatementChecker
-from deploy.local.clickhouse.server.runner import QueryRunner
 from deploy.local.clickhouse.server.streaming import BrokenResultError
 from deploy.local.clickhouse.wire.codings import decode
-from services.kernel.clock import ManualClock
-from services.runtime.http.asgi import ABORT
-from tests.fakes.clickhouse_engine import FakeConnection, FakeEngine
-
-WRITER = Writer("comptoir_writer", "a-password-made-up")
-LOGIN = (WRITER.name, WRITER.password)
-NO_CODING = {"Accept-Encoding": "identity"}
-FAILURE = StoreError.of_engine("Code: 395. DB::Exception: Thrown. (FUNCTION_THROW_IF_VALUE_IS_NON_ZERO)")
-
-
-SCOPE: Scope = {
-    "type": "http",
-    "method": "POST",
-    "path": "/",
-    "query_string": b"",
-    "headers": [(b"host", b"localhost")],
-    "root_path": "",
-}
-
-
-# Some are smaller than a person may set them.
-LIMITS = FrontLimits(
-    max_concurrent_queries=2,
-    max_writer_queries=1,
-    max_waiting_queries=2,
-    max_wait_seconds=5.0,
-    max_sessions=2,
-).model_copy(update={"max_query_bytes": 1000, "max_insert_bytes": 10_000, "max_temporary_bytes": 1000})
-
-
-class Served:
-    def __init__(
-        self,
-        pieces: Sequence[bytes | StoreError] = (b"1\n",),
-        *,
-        body_seconds: float = 5.0,
-        write_seconds: float = 5.0,
-        answer_seconds: float = 5.0,
-    ) -> None:
-        self.engine = FakeEngine(pieces, tables=["t"])
-        clock = ManualClock()
-        limits = LIMITS.model_copy(
-            update={
-                "body_seconds": body_seconds,
-                "write_seconds": write_seconds,
-                "max_execution_seconds": answer_seconds,
-            }
-        )
-        checker = StatementChecker(self.engine, max_query_bytes=1000)
-        self.runner = QueryRunner(
-            self.engine,
-            checker,
-            clock,
-            limits,
-        )
-        front = Front(
-            self.engine,
-            self.runner,
-            WRITER,
-            limits,
-            clock,
-        )
-        self.application = front.application()
-        transport = httpx.ASGITransport(self.application)
-        self.client = httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=NO_CODING)
-
-    @property
-    def connection(self) -> FakeConnection:
-        return self.engine.opened[-1][2]
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    made = Served()
-    yield made
-    await made.client.aclose()
-    await made.runner.close()
+from tests.deploy.local.clickhouse.server.served import FAILURE, LOGIN, SCOPE, Served, never
 
 
 async def test_health_needs_no_engine(served: Served) -> None:
@@ -181,7 +96,7 @@ async def test_an_error_after_it_ends_the_body_with_its_tag_and_frees_the_engine
     sent: list[Message] = []
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": b"SELECT 1"} if not sent else await _never()
+        return {"type": "http.request", "body": b"SELECT 1"} if not sent else await never()
 
     async def send(message: Message) -> None:
         sent.append(message)
@@ -194,61 +109,6 @@ async def test_an_error_after_it_ends_the_body_with_its_tag_and_frees_the_engine
     assert b"Code: 395" in body
     assert body.endswith(tag + b"\r\n__exception__\r\n")
     assert served.connection.streams[-1].is_closed
-    assert served.connection.is_closed
-    await served.runner.close()
-
-
-async def test_a_client_that_leaves_frees_the_engine() -> None:
-    served = Served([b"1\n"] * 1000)
-    sent: list[Message] = []
-
-    async def receive() -> Message:
-        return {"type": "http.disconnect"} if sent else {"type": "http.request", "body": b"SELECT 1"}
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    await served.application(SCOPE, receive, send)
-    assert len(sent) < 10
-    assert served.connection.streams[-1].is_closed
-    assert served.connection.is_closed
-    await served.runner.close()
-
-
-async def test_readers_that_fill_their_places_and_stop_reading_keep_no_insert_out(served: Served) -> None:
-    stalls: asyncio.Queue[None] = asyncio.Queue()
-    stalled = [asyncio.ensure_future(_stalled_reader(served, stalls)) for _ in range(4)]
-    async with asyncio.timeout(5.0):
-        for _ in range(2):
-            await stalls.get()
-    refused = await served.client.post("/", content="SELECT 1")
-    assert (refused.status_code, refused.headers["X-ClickHouse-Exception-Code"]) == (503, "202")
-    inserted = await served.client.post(
-        "/", content=b"INSERT INTO t FORMAT RowBinary\n" + bytes(8), auth=LOGIN
-    )
-    assert inserted.status_code == 200
-    for reader in stalled:
-        reader.cancel()
-    await asyncio.wait(stalled)
-    assert (await served.client.post("/", content="SELECT 1")).status_code == 200
-
-
-async def test_a_reader_that_takes_nothing_is_given_up() -> None:
-    for path in (b"", b"wait_end_of_query=1"):
-        served = Served([b"1\n"] * 1000, write_seconds=0.01)
-        ended: list[bool] = []
-        scope = {**SCOPE, "query_string": path, "state": {ABORT: lambda ended=ended: ended.append(True)}}
-        with pytest.raises(BrokenResultError):
-            await served.application(scope, _query_of([]), _stalling_after(1))
-        assert ended == [True]
-        assert served.connection.is_closed
-        await served.runner.close()
-
-
-async def test_an_answer_that_is_taken_too_slowly_is_given_up() -> None:
-    served = Served([b"1\n"] * 1000, answer_seconds=0.01)
-    with pytest.raises(BrokenResultError):
-        await served.application(SCOPE, _query_of([]), _stalling_after(1))
     assert served.connection.is_closed
     await served.runner.close()
 
@@ -279,50 +139,3 @@ async def test_a_result_decodes_to_what_it_was_even_if_it_is_empty(coding: str, 
             body = b"".join([piece async for piece in answer.aiter_raw()])
             assert decode(body, answer.headers.get("content-encoding", ""), 1000) == b"".join(pieces)
     await served.runner.close()
-
-
-async def test_a_body_that_does_not_come_is_given_up() -> None:
-    served = Served(body_seconds=0.01)
-    sent: list[Message] = []
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    await served.application(SCOPE, _never, send)
-    headers = dict(sent[0]["headers"])
-    assert headers[b"x-clickhouse-exception-code"] == b"209"
-    assert b"body_seconds = 0.01" in sent[1]["body"]
-    assert served.engine.opened == []
-    await served.runner.close()
-
-
-async def _stalled_reader(served: Served, stalls: "asyncio.Queue[None]") -> None:
-    await served.application(SCOPE, _query_of([]), _stalling_after(1, stalls))
-
-
-def _query_of(asked: list[Message]) -> Receive:
-    async def receive() -> Message:
-        if asked:
-            return await _never()
-        asked.append({"type": "http.request", "body": b"SELECT 1"})
-        return asked[0]
-
-    return receive
-
-
-def _stalling_after(messages: int, stalls: "asyncio.Queue[None] | None" = None) -> Send:
-    taken: list[Message] = []
-
-    async def send(message: Message) -> None:
-        taken.append(message)
-        if len(taken) > messages:
-            if stalls is not None:
-                stalls.put_nowait(None)
-            await _never()
-
-    return send
-
-
-async def _never() -> Message:
-    await asyncio.Event().wait()
-    raise AssertionError

@@ -1,0 +1,84 @@
+"""Leases, tickets and what is said of them, as the promises of every lease store use them."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import pytest
+
+from services.kernel.errors import ComptoirError
+from services.kernel.identity import Identity
+from services.kernel.quota import QuotaState
+from services.router.domain.lease import (
+    Acceptance,
+    Accepted,
+    Issue,
+    Process,
+    Reservation,
+    Settled,
+    Settlement,
+)
+from services.router.domain.ports import LeaseStore
+from services.router.domain.tenancy import Quota
+
+RESERVED_SECONDS, ACCEPTED_SECONDS = 12.0, 600.0
+QUOTA = Quota(requests_per_minute=3, tokens_per_minute=600, concurrency=2)
+
+Wait: TypeAlias = Callable[[float], Awaitable[None]]
+
+
+def lease(number: int, *, tokens: int = 100, quota: Quota = QUOTA, key: int = 1) -> Reservation:
+    return Reservation(Identity(0, number), key, quota, tokens, RESERVED_SECONDS)
+
+
+def ticket(number: int, attempt: int = 1) -> Identity:
+    """The ticket of a lease for the replica with the number of the attempt."""
+    return Identity(attempt, number)
+
+
+async def issue(leases: LeaseStore, number: int, attempts: int = 1) -> None:
+    tickets = {ticket(number, attempt): process(attempt) for attempt in range(1, attempts + 1)}
+    await leases.issue(Issue(Identity(0, number), tickets, RESERVED_SECONDS))
+
+
+def process(attempt: int = 1) -> Process:
+    return Process(attempt, 70 + attempt)
+
+
+async def accept(leases: LeaseStore, number: int, attempt: int = 1) -> Accepted:
+    lease_id, ticket_id = Identity(0, number), ticket(number, attempt)
+    return await leases.accept(Acceptance(lease_id, ticket_id, 1, 100, process(attempt), ACCEPTED_SECONDS))
+
+
+async def settle(
+    leases: LeaseStore,
+    number: int,
+    tokens: int,
+    attempt: int = 1,
+    *,
+    key: int = 1,
+    is_unserved: bool = False,
+) -> Settled:
+    lease_id, ticket_id = Identity(0, number), ticket(number, attempt)
+    settlement = Settlement(lease_id, ticket_id, key, tokens, process(attempt), is_unserved)
+    found, freed = await leases.settle(settlement)
+    assert (freed is not None) == (found is Settled.OPEN)
+    return found
+
+
+async def remaining_tokens(leases: LeaseStore) -> int:
+    """What is left of the key's tokens, asked in a way that leaves no trace."""
+    state = await leases.reserve(
+        lease(10**6, tokens=0, quota=Quota(requests_per_minute=0, tokens_per_minute=600, concurrency=0))
+    )
+    await leases.cancel(Identity(0, 10**6))
+    return state.remaining_tokens
+
+
+async def reserve(leases: LeaseStore, number: int, **fields: int) -> QuotaState:
+    return await leases.reserve(lease(number, **fields))  # type: ignore[arg-type]
+
+
+async def refusal_of(leases: LeaseStore, reservation: Reservation) -> ComptoirError:
+    with pytest.raises(ComptoirError) as refusal:
+        await leases.reserve(reservation)
+    return refusal.value

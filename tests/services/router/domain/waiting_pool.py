@@ -1,0 +1,81 @@
+"""A pool of replicas for which requests wait, as the lines see it."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from services.kernel.errors import ComptoirError, Reason
+from services.router.domain.place_lines import Asker, PlaceLines
+from tests.fakes.router import changed_limits
+
+NONE, FULL, BUSY_KEY = Reason.NO_REPLICA, Reason.REPLICA_OVERLOADED, Reason.CONCURRENCY_EXHAUSTED
+
+
+class Pool:
+    """The replicas of one model as requests find them: none, or some free places."""
+
+    def __init__(self, **limits: Any) -> None:
+        self.lines = PlaceLines(changed_limits(**{"hold_seconds": 30.0, "place_wait_seconds": 0.0, **limits}))
+        self.free_places: int | None = None
+        self.expected_seconds = math.inf
+        self.busy_keys: set[int] = set()
+        self.placed: list[int] = []
+        self.attempts = 0
+
+    def attempt(self, number: int, key: int, size: int) -> Callable[[], Awaitable[int]]:
+        async def take() -> int:
+            self.attempts += 1
+            if key in self.busy_keys:
+                raise ComptoirError(BUSY_KEY)
+            if self.free_places is None:
+                raise ComptoirError(NONE, retry_after_seconds=1.0)
+            if self.free_places < size:
+                raise ComptoirError(FULL, retry_after_seconds=1.0)
+            self.free_places -= size
+            self.placed.append(number)
+            return number
+
+        return take
+
+    async def ask(
+        self, number: int, *, priority: int = 10, key: int = 1, most: int = 99, size: int = 1
+    ) -> "asyncio.Task[int]":
+        """Asks for a place as admission does, and lets it get as far as it can."""
+        asker = Asker(1, key, priority, most, lambda: self.expected_seconds)
+        attempt = self.attempt(number, key, size)
+
+        async def asking() -> int:
+            refusal = self.lines.refusal_before(1, priority)
+            if refusal is None:
+                try:
+                    return await attempt()
+                except ComptoirError as refused:
+                    refusal = refused
+            return await self.lines.wait(asker, refusal, attempt)
+
+        task = asyncio.create_task(asking())
+        await settle()
+        return task
+
+    async def change(self, places: int | None) -> None:
+        """Another number of places, or no replica that is ready, as the directory is told."""
+        self.free_places = places
+        self.lines.free(1)
+        await settle()
+
+    def is_empty(self) -> bool:
+        return not (self.lines.waiting or self.lines.held or self.lines._lines or self.lines._held_of_key)
+
+
+async def settle() -> None:
+    for _ in range(400):
+        await asyncio.sleep(0)
+
+
+async def refusal_of(asking: "asyncio.Task[int]") -> ComptoirError:
+    with pytest.raises(ComptoirError) as refusal:
+        await asyncio.wait_for(asking, 5)
+    return refusal.value
