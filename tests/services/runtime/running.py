@@ -1,5 +1,6 @@
 """A real gRPC server with scripted handlers behind the boundary, on a unix socket or a loopback port."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 from comptoir.router.v1 import replica_pb2_grpc
 
 from services.kernel.clock import ManualClock
+from services.kernel.errors import ComptoirError, Reason
 from services.runtime.addresses import GrpcListen
 from services.runtime.grpc.reflection import add_reflection
 from services.runtime.grpc.server import GrpcServer, build_server
@@ -73,3 +75,29 @@ async def serving(
         yield server
     finally:
         await server.drain(0)
+
+
+class Gate:
+    """Holds the emitter's answers until it is opened; the first one that waits is noticed."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.opened = asyncio.Event()
+
+    async def __call__(self, _request: emitter_pb2.RecordRequest) -> None:
+        self.reached.set()
+        await self.opened.wait()
+
+
+class Disagreement:
+    """Refuses some events for now, as an emitter does that does not know their schema; the rest are taken."""
+
+    def __init__(self, *refused: int) -> None:
+        self.refused = set(refused)
+        self.taken: list[int] = []
+
+    async def __call__(self, request: emitter_pb2.RecordRequest) -> None:
+        sent = [sample.event_id_low for sample in request.replica_loads]
+        if self.refused.intersection(sent):
+            raise ComptoirError(Reason.USAGE_NOT_RECORDED, field="replica_loads.schema_version")
+        self.taken += sent

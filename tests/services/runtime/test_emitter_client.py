@@ -19,7 +19,7 @@ from services.runtime.addresses import GrpcListen, GrpcTarget
 from services.runtime.emitter_client import MAX_EVENTS, EmitterClient, _take, _Waiting
 from services.runtime.event_messages import by_kind
 from tests.services.emitter.requests import one_of_each, replica_load
-from tests.services.runtime.running import Emitter, serving
+from tests.services.runtime.running import Disagreement, Emitter, Gate, serving
 
 
 @pytest.fixture
@@ -47,18 +47,6 @@ def load(number: int) -> usage_pb2.ReplicaLoad:
 
 def numbers(emitter: Emitter) -> list[list[int]]:
     return [[sample.event_id_low for sample in sent.replica_loads] for sent in emitter.requests]
-
-
-class Gate:
-    """Holds the emitter's answers until it is opened; the first one that waits is noticed."""
-
-    def __init__(self) -> None:
-        self.reached = asyncio.Event()
-        self.opened = asyncio.Event()
-
-    async def __call__(self, _request: emitter_pb2.RecordRequest) -> None:
-        self.reached.set()
-        await self.opened.wait()
 
 
 async def test_calls_made_meanwhile_travel_together(emitter: Emitter, client: EmitterClient) -> None:
@@ -158,20 +146,6 @@ async def test_a_refused_event_fails_its_own_caller_only(emitter: Emitter, clien
         Reason.REQUEST_INVALID,
         None,
     ]
-
-
-class Disagreement:
-    """Refuses some events for now, as an emitter does that does not know their schema; the rest are taken."""
-
-    def __init__(self, *refused: int) -> None:
-        self.refused = set(refused)
-        self.taken: list[int] = []
-
-    async def __call__(self, request: emitter_pb2.RecordRequest) -> None:
-        sent = [sample.event_id_low for sample in request.replica_loads]
-        if self.refused.intersection(sent):
-            raise ComptoirError(Reason.USAGE_NOT_RECORDED, field="replica_loads.schema_version")
-        self.taken += sent
 
 
 async def test_an_event_that_is_not_taken_now_for_what_it_is_stops_no_other(
