@@ -63,10 +63,8 @@ _APART: Final[dict[type[BaseModel], str]] = {TlsFiles: "[TLS files](#tls-files)"
 
 def settings() -> Iterator[str]:
     """Yields a table per section of the settings file, and one of what a stack sets itself."""
-    fields = ProcessSettings.model_fields
-    of_sections = frozenset(fields.keys() - set(SHARED_KEYS))
     yield from ("", "## Shared keys", "", "At the top of the file, for every process.", "")
-    yield from Table(ENVIRONMENT_PREFIX, skip=of_sections).lines(ProcessSettings)
+    yield from Table(ENVIRONMENT_PREFIX).lines(ProcessSettings)
     for section, model in SETTINGS.items():
         yield from ("", f"## `{section}`", "")
         prefix = f"{ENVIRONMENT_PREFIX}{section.upper()}__"

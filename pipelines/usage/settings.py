@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, HttpUrl, model_validator
 
 from pipelines.usage.domain.rules import Rules, StoreTerms
 from services.runtime.addresses import GrpcListen, KafkaTarget, is_local
-from services.runtime.settings import ProcessSettings, SettingsError
+from services.runtime.settings import MeteredSettings, SettingsError
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
@@ -79,7 +79,7 @@ class ClickHouseSettings(BaseModel):
             raise SettingsError(f"the secret file {self.password_file.name} cannot be read.") from None
 
 
-class UsageSettings(ProcessSettings, Rules):
+class UsageSettings(MeteredSettings, Rules):
     """The section `usage`: addresses, and the bounds; durations in seconds."""
 
     listen: GrpcListen = Field(description="where health and readiness are asked")

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.edge.domain.limits import EdgeLimits
 from services.runtime.addresses import GrpcTarget, TlsFiles, is_local
-from services.runtime.settings import ProcessSettings, SettingsError
+from services.runtime.settings import MeteredSettings, SettingsError
 
 
 class HttpTls(BaseModel):
@@ -47,7 +47,7 @@ class HttpListen(BaseModel):
         return context
 
 
-class EdgeSettings(ProcessSettings, EdgeLimits):
+class EdgeSettings(MeteredSettings, EdgeLimits):
     """Section `edge`: addresses, and the bounds; durations in seconds."""
 
     listen: HttpListen = Field(description="where HTTP is served")

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from services.emitter.domain.limits import SpoolFile
 from services.runtime.addresses import GuardedListen, KafkaTarget
-from services.runtime.settings import ProcessSettings
+from services.runtime.settings import MeteredSettings
 
 
 class KafkaSettings(KafkaTarget):
@@ -20,7 +20,7 @@ class KafkaSettings(KafkaTarget):
     )
 
 
-class EmitterSettings(ProcessSettings, SpoolFile):
+class EmitterSettings(MeteredSettings, SpoolFile):
     """The section `emitter`: addresses, the spool, and the epoch of its pseudonyms; durations in seconds."""
 
     listen: GuardedListen = Field(description="where processes hand in their events")

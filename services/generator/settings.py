@@ -18,10 +18,10 @@ from services.generator.domain.request_size import most_request_bytes
 from services.generator.domain.ticket import Replica
 from services.kernel.catalog import Model
 from services.runtime.addresses import CallerListen, GrpcTarget
-from services.runtime.settings import ProcessSettings, SettingsError
+from services.runtime.settings import MeteredSettings, SettingsError
 
 
-class GeneratorSettings(ProcessSettings, Bounds):
+class GeneratorSettings(MeteredSettings, Bounds):
     """Section `generator`: who it is and whom it calls, its engine, and the bounds."""
 
     listen: CallerListen = Field(description="where callers reach this replica")

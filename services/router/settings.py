@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from services.router.domain.limits import RouterLimits
 from services.router.domain.tenancy import Quota
 from services.runtime.addresses import CallerListen, GrpcTarget, GuardedListen
-from services.runtime.settings import ProcessSettings
+from services.runtime.settings import MeteredSettings
 
 
 class DefaultQuota(Quota):
@@ -21,7 +21,7 @@ class DefaultQuota(Quota):
     concurrency: int = Field(default=256, ge=0, lt=2**32, description="requests in flight")
 
 
-class RouterSettings(ProcessSettings, RouterLimits):
+class RouterSettings(MeteredSettings, RouterLimits):
     """The section `router`: addresses and files, and the bounds; durations in seconds."""
 
     listen: CallerListen = Field(description="where edges and internal services call")

@@ -13,7 +13,13 @@ from services.runtime import logs, telemetry
 from services.runtime.metrics.names import NO_ALIASES, Aliases
 from services.runtime.parts import PartEndedError, Parts
 from services.runtime.privacy import keep_private
-from services.runtime.settings import AnySettings, ProcessSettings, SettingsError, from_command_line
+from services.runtime.settings import (
+    AnySettings,
+    MeteredSettings,
+    ProcessSettings,
+    SettingsError,
+    from_command_line,
+)
 
 # Exit statuses; a drain ends with 0. The first is also that of a failure that nobody foresaw.
 FAILED: Final = 1
@@ -52,7 +58,6 @@ def run_process(  # noqa: PLR0913 - each is one way in which processes differ
     failures: tuple[type[Exception], ...] = (),
     prepare: Callable[[AnySettings], object] | None = None,
     aliases: Aliases = NO_ALIASES,
-    is_metered: bool = True,
 ) -> None:
     """Runs a process until SIGTERM or SIGINT, and exits: 0 after a drain, else after one sentence.
 
@@ -65,7 +70,7 @@ def run_process(  # noqa: PLR0913 - each is one way in which processes differ
     def work(settings: AnySettings) -> None:
         if prepare is not None:
             prepare(settings)
-        exporters = _exporters(section, settings, aliases) if is_metered else telemetry.Telemetry()
+        exporters = _exporters(section, settings, aliases)
         try:
             uvloop.run(_run(build, settings, exporters))
         finally:
@@ -145,6 +150,8 @@ async def _run(
 
 
 def _exporters(section: str, settings: ProcessSettings, aliases: Aliases) -> telemetry.Telemetry:
+    if not isinstance(settings, MeteredSettings):
+        return telemetry.Telemetry()
     return telemetry.configure(settings, section, aliases=aliases)
 
 

@@ -52,13 +52,11 @@ class ProcessSettings(BaseModel):
     region: str = Field(description="the region that the processes run in, by its name in the catalog")
     catalog: Catalog = Field(description="regions and models, the same for every process of a deployment")
     telemetry: TelemetrySettings = Field(
-        default=TelemetrySettings(), description="where metrics and traces are sent"
+        default=TelemetrySettings(),
+        description="where metrics and traces are sent; `local_kafka` and `local_clickhouse` send none",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="lines below this level are not written"
-    )
-    metrics_listen: MetricsListen | None = Field(
-        default=None, description="where Prometheus reads GET /metrics; nothing listens without it"
     )
 
     @model_validator(mode="after")
@@ -79,6 +77,14 @@ class ProcessSettings(BaseModel):
     def digest(self) -> int:
         """The first 64 bits of the SHA-256 of all settings; secrets are files and so not part of it."""
         return digest64(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode())
+
+
+class MeteredSettings(ProcessSettings):
+    """What a process is told that has metrics; what one machine lacks has none of Comptoir's."""
+
+    metrics_listen: MetricsListen | None = Field(
+        default=None, description="where Prometheus reads GET /metrics; nothing listens without it"
+    )
 
 
 AnySettings = TypeVar("AnySettings", bound=ProcessSettings)

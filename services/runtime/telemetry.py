@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from services.runtime.metrics.endpoint import MetricsEndpoint
 from services.runtime.metrics.listen import MetricsListen
 from services.runtime.metrics.names import NO_ALIASES, Aliases, MetricName
-from services.runtime.settings import ProcessSettings, TelemetrySettings
+from services.runtime.settings import MeteredSettings, TelemetrySettings
 
 # A collector that is away must not hold up a drain.
 _SHUTDOWN_MILLISECONDS: Final = 3_000
@@ -60,7 +60,7 @@ class Telemetry:
             self.tracers.shutdown()
 
 
-def configure(settings: ProcessSettings, process: str, *, aliases: Aliases = NO_ALIASES) -> Telemetry:
+def configure(settings: MeteredSettings, process: str, *, aliases: Aliases = NO_ALIASES) -> Telemetry:
     """Starts export as the settings say; without an address, all instruments stay no-ops.
 
     `aliases` are further names under which `/metrics` shows what it reads.

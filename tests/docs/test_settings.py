@@ -1,5 +1,6 @@
 """Every key of every settings file says what it means, in words that stand in the page of settings."""
 
+import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,8 @@ from services.router.settings import RouterSettings
 from services.runtime.settings import SECTIONS, ProcessSettings
 from services.runtime.settings_table import nested_in
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "settings.md"
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "settings.md"
 PROCESSES: tuple[type[ProcessSettings], ...] = (
     EdgeSettings,
     RouterSettings,
@@ -67,3 +69,18 @@ def subclasses(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
 
 def is_ours(model: type[BaseModel]) -> bool:
     return model.__module__.startswith(("services.", "pipelines.", "deploy."))
+
+
+def test_every_setting_is_read_somewhere() -> None:
+    read = {name for folder in ("services", "pipelines", "deploy") for name in names_read_in(ROOT / folder)}
+    assert [name for name in FIELDS if name.rpartition(".")[2] not in read] == []
+
+
+def names_read_in(folder: Path) -> Iterator[str]:
+    """Yields every attribute that is read, and every name that a call is given to look one up."""
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                yield node.attr
+            elif isinstance(node, ast.Call):
+                yield from (str(given.value) for given in node.args if isinstance(given, ast.Constant))

@@ -14,7 +14,6 @@ def main() -> None:
         build,
         description=__doc__ or "",
         failures=(FolderUnusableError,),
-        is_metered=False,
     )
 
 

@@ -18,7 +18,6 @@ def main() -> None:
         description=__doc__ or "",
         prepare=prepare,
         failures=(JarsError, DataFolderError, TopicsError, BrokerError),
-        is_metered=False,
     )
 
 

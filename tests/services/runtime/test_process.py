@@ -17,9 +17,9 @@ from services.runtime.settings import SettingsError
 PROGRAM = """
 import asyncio, gc, time
 from services.runtime.process import run_process
-from services.runtime.settings import ProcessSettings, SettingsError
+from services.runtime.settings import MeteredSettings, SettingsError
 
-class Settings(ProcessSettings):
+class Settings(MeteredSettings):
     how: str = "well"
 
 class KnownError(Exception):

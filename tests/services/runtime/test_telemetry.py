@@ -7,14 +7,14 @@ import pytest
 from opentelemetry import metrics, trace
 
 from services.runtime import telemetry
-from services.runtime.settings import ProcessSettings, TelemetrySettings
+from services.runtime.settings import MeteredSettings, TelemetrySettings
 
 _SETTINGS = (
-    "from services.runtime.settings import ProcessSettings\n"
+    "from services.runtime.settings import MeteredSettings\n"
     "catalog = {'regions': [{'number': 1, 'name': 'eu-fr'}], 'models': ["
     "{'number': 1, 'name': 'tiny', 'context_tokens': 8, 'max_output_tokens': 8}]}\n"
     "def settings(**more):\n"
-    "    return ProcessSettings.model_validate({'region': 'eu-fr', 'catalog': catalog, **more})\n"
+    "    return MeteredSettings.model_validate({'region': 'eu-fr', 'catalog': catalog, **more})\n"
 )
 
 
@@ -44,7 +44,7 @@ def test_with_an_address_providers_are_made_and_shut_down(monkeypatch: pytest.Mo
     monkeypatch.setattr(telemetry, "_SHUTDOWN_MILLISECONDS", 50)
     monkeypatch.setattr("opentelemetry.sdk.trace.export.BatchSpanProcessor.shutdown", lambda self: None)
     sent = TelemetrySettings(otlp_endpoint="http://127.0.0.1:9", is_otlp_insecure=True)
-    settings = ProcessSettings.model_construct(telemetry=sent)
+    settings = MeteredSettings.model_construct(telemetry=sent)
     kept = telemetry.configure(settings, "router")
     assert len(meters) == len(tracers) == 1
     assert tracers[0].resource.attributes["service.name"] == "comptoir-router"  # type: ignore[attr-defined] # a provider

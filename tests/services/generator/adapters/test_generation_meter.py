@@ -15,7 +15,7 @@ from services.generator.domain.terminal_event import Counts, Ending, Outcome, Te
 from services.generator.domain.ports import EngineLoad
 from services.generator.domain.timeline import Timings
 from services.runtime import telemetry
-from services.runtime.settings import ProcessSettings
+from services.runtime.settings import MeteredSettings
 
 class Engine:
     def load(self):
@@ -30,7 +30,7 @@ def ended(outcome, counts, timings):
 catalog = {"regions": [{"number": 1, "name": "eu-fr"}], "models": [
     {"number": 1, "name": "tiny-eu", "context_tokens": 8, "max_output_tokens": 8}
 ]}
-settings = ProcessSettings.model_validate(
+settings = MeteredSettings.model_validate(
     {"region": "eu-fr", "catalog": catalog, "metrics_listen": {"port": 0}}
 )
 kept = telemetry.configure(settings, "generator", aliases=VLLM_NAMES)
