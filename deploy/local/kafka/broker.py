@@ -12,14 +12,17 @@ from aiokafka.errors import KafkaError
 
 from deploy.local.kafka import topics
 from deploy.local.kafka.data_folder import DataFolder
-from deploy.local.kafka.java import BROKER_CLASS, STORAGE_CLASS, Java, Runtime
+from deploy.local.kafka.java import BROKER_CLASS, STORAGE_CLASS, Java, Runtime, archive_classes
 from deploy.local.kafka.properties import LOG_LAYOUT, server_properties
 from deploy.local.kafka.settings import LocalKafkaSettings
 from services.runtime import logs
+from services.runtime.file_lock import LockedElsewhereError
 from services.runtime.parts import first_of
 from services.runtime.settings import SettingsError
 
 _PAUSE_SECONDS: Final = 0.05
+# It takes six seconds of a processor: not while the other parts of a stack still start.
+_ARCHIVE_AFTER_SECONDS: Final = 10.0
 
 _log = logs.get_logger(__name__)
 
@@ -102,7 +105,25 @@ class Broker:
             ) from None
         self._folder.announce(self._settings.listen)
         _log.info("broker_ready", address=self._settings.listen, count=len(self._settings.topics))
+        await self._archive_classes()
         await asyncio.Event().wait()
+
+    async def _archive_classes(self) -> None:
+        """Makes the class archive if there is none, once the start is over; without it the broker runs on."""
+        if self._runtime.archive.is_there:
+            return
+        await asyncio.sleep(_ARCHIVE_AFTER_SECONDS)
+        try:
+            is_made = await archive_classes(self._runtime)
+        except OSError as error:
+            _log.warning("classes_not_archived", error_type=type(error).__name__)
+        except LockedElsewhereError:
+            _log.debug("classes_archived_elsewhere")
+        else:
+            if is_made:
+                _log.info("classes_archived")
+            else:
+                _log.warning("classes_not_archived")
 
     async def _until_it_listens(self) -> None:
         """Waits for a listener: the client library logs every connection that is refused."""

@@ -29,6 +29,7 @@ class DataFolder:
         self.properties_file = path / "server.properties"
         self.formatting_properties_file = path / "formatting.properties"
         self.log_layout_file = path / "log4j2.properties"
+        self.class_list_file = path / "classes.list"
         self.crash_file = path / "crash.log"
         self.ready_file = path / "ready"
         self.lock_descriptor = -1

