@@ -1,4 +1,4 @@
-"""Joins the edge's endpoints with its neighbours, and says how they start and stop."""
+"""Joins the edge's endpoints with the processes that it calls, and says how they start and stop."""
 
 import asyncio
 
@@ -27,7 +27,7 @@ def build(settings: EdgeSettings) -> "Edge":
 
 
 class Edge:
-    """One edge: the connections to its neighbours, and the HTTP side that uses them."""
+    """One edge: the connections to the processes that it calls, and the HTTP side that uses them."""
 
     def __init__(self, settings: EdgeSettings, clock: Clock) -> None:
         self._settings = settings
@@ -50,7 +50,8 @@ class Edge:
 
     async def start(self, parts: Parts) -> None:
         """Accepts requests; SettingsError if the address is taken."""
-        del parts  # what runs here runs for a request or for an event
+        # What runs here runs for a request or for an event.
+        del parts
         await self._http.start()
 
     async def drain(self) -> None:

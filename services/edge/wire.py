@@ -133,11 +133,6 @@ def generate_request(offer: Offer, request: GenerationRequest) -> generator_pb2.
     )
 
 
-def delta_from(delta: generator_pb2.Delta) -> Delta:
-    """Returns new text."""
-    return Delta(delta.text)
-
-
 def finish_from(finished: generator_pb2.Finished) -> Delta:
     """Returns why an answer ended; a reason that is not known here reads as `stop`."""
     return Delta(finish=_FINISH_REASONS.get(finished.finish_reason, FinishReason.STOP))

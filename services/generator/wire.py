@@ -85,7 +85,8 @@ def sampling_from(request: generator_pb2.GenerateRequest) -> Sampling:
     return Sampling(**told)
 
 
-def _plain(value: Any) -> Any:  # of any field: a scalar, a list or a map
+def _plain(value: Any) -> Any:
+    # Of any field: a scalar, a list or a map.
     if isinstance(value, Mapping):
         return dict(value)
     return tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value

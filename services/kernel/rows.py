@@ -20,7 +20,7 @@ class Retry(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A reason's faces; nothing of a request is in any of them.
+    """What a reason shows as, to each who is told it; nothing of a request is in any of it.
 
     `number` is that of the schema and of the store, `grpc_status` the name of a `grpc.StatusCode`. `type`
     and `code` are OpenAI's, and `code` is the word that programs branch on. `may_try_next_ticket` is true

@@ -58,7 +58,7 @@ class EngineContract:
     def test_it_says_what_it_is(self, engine: Engine) -> None:
         assert re.match(r"\d+\.\d+", engine.version)
         assert engine.timezone
-        assert engine.setting_names >= {"dialect", "max_threads"}
+        assert engine.vocabulary.settings >= {"dialect", "max_threads"}
 
     @pytest.mark.parametrize("text", ["SELECT 1", "INSERT INTO t FORMAT RowBinary"])
     def test_canonical_text_stays_as_it_is(self, engine: Engine, text: str) -> None:

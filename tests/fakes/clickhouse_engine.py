@@ -114,7 +114,6 @@ class FakeEngine:
 
     version = "26.9"
     timezone = "UTC"
-    setting_names = frozenset(SETTINGS)
     vocabulary = Vocabulary.of(SETTINGS, (), ("numbers", "url"))
 
     def __init__(self, pieces: Sequence[bytes | StoreError] = (), tables: Sequence[str] = ()) -> None:

@@ -108,11 +108,6 @@ class Java:
         )
         return cls(process)
 
-    @property
-    def process_number(self) -> int:
-        """The operating system's number of the process."""
-        return self._process.pid
-
     async def wait(self) -> int:
         """Returns the exit code, negative for a signal, once it has ended."""
         return await self._process.wait()

@@ -1,4 +1,4 @@
-"""The gRPC face of a generator."""
+"""The RPCs of a generator for its callers."""
 
 from collections.abc import AsyncIterator
 from typing import Any, TypeAlias
@@ -41,10 +41,11 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         self._orders.admit(order)
 
         async def send(message: Message) -> None:
-            response = wire.response_from(message)  # outside, so that a defect of ours is no caller's leaving
+            # Outside the try, so that a defect of ours is no caller's leaving.
+            response = wire.response_from(message)
             try:
                 await context.write(response)
-            except Exception as failure:  # grpc has no public type for a broken call
+            except Exception as failure:  # gRPC has no public type for a broken call
                 raise CallerGoneError from failure
 
         await self._generations.deliver(order, send)

@@ -33,7 +33,6 @@ class ChdbEngine:
         facts = _run(opened, "SELECT version(), timezone()").decode().split()
         self.version, self.timezone = facts[0], facts[1]
         self.vocabulary = _vocabulary(opened)
-        self.setting_names = self.vocabulary.settings
         # One for readers and one for the writer, whose statements must not wait for a reader's long one.
         self._parsers = {False: _Parser(opened), True: _Parser(self._open())}
 

@@ -81,11 +81,6 @@ class Engine(Protocol):
         ...
 
     @property
-    def setting_names(self) -> frozenset[str]:
-        """Every setting that the engine knows."""
-        ...
-
-    @property
     def vocabulary(self) -> Vocabulary:
         """What a statement can name, from the engine's own lists."""
         ...
