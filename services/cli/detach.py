@@ -1,12 +1,9 @@
-"""A stack in the background: one process supervises and reports its start, another waits for the report."""
+"""A stack in the background: this process starts its supervisor and waits for what that reports."""
 
-import asyncio
-import contextlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,8 +12,6 @@ from deploy.local.stack.log_files import open_log
 from deploy.local.stack.options import StackOptions
 from deploy.local.stack.paths import DataPaths
 from deploy.local.stack.preconditions import prepare_folder
-from deploy.local.stack.run import Observer, StackRun
-from deploy.local.stack.state import StackState
 from services.cli.presenter import Presenter
 
 
@@ -52,16 +47,6 @@ def _start_supervisor(arguments: list[str], paths: DataPaths, report_to: int) ->
     return supervisor
 
 
-def run_reporting(options: StackOptions, environment: Mapping[str, str], report_to: int) -> None:
-    """Supervises a stack and reports its start on the file descriptor `report_to`."""
-    run = StackRun(options, environment, _reporter(report_to))
-    try:
-        asyncio.run(run.run())
-    except StackError as error:
-        _report(report_to, {"problem": str(error)})
-        raise
-
-
 def _follow(reports: IO[str], presenter: Presenter) -> None:
     for line in reports:
         report: dict[str, Any] = json.loads(line)
@@ -74,22 +59,6 @@ def _follow(reports: IO[str], presenter: Presenter) -> None:
     raise StackError(
         "The supervisor ended before everything ran; its log is logs/supervisor.log in the data folder."
     )
-
-
-def _reporter(report_to: int) -> Observer:
-    def on_step(name: str, title: str, state: str) -> None:
-        _report(report_to, {"name": name, "title": title, "state": state})
-
-    def on_ready(state: StackState, api_key: str | None) -> None:
-        _report(report_to, {"ready": state.to_json(), "api_key": api_key})
-
-    return Observer(on_step, on_ready)
-
-
-def _report(report_to: int, content: Mapping[str, object]) -> None:
-    # The one who started us may have all it wanted, or be gone; the stack goes on.
-    with contextlib.suppress(BrokenPipeError):
-        os.write(report_to, (json.dumps(content) + "\n").encode())
 
 
 def _arguments(options: StackOptions, config: Path | None) -> list[str]:

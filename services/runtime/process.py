@@ -20,12 +20,12 @@ from services.runtime.settings import (
     SettingsError,
     from_command_line,
 )
+from services.runtime.stop import STOP_SIGNALS, stop_event
 
 # Exit statuses; a drain ends with 0. The first is also that of a failure that nobody foresaw.
 FAILED: Final = 1
 SETTINGS_UNUSABLE: Final = 2
 
-_STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 # Collections by how many objects came into being: Python's own 700 are a fraction of one engine's step, and
 # what a request leaves behind goes away without a collection.
 _COLLECT_AFTER: Final = (10_000, 20, 100)
@@ -92,7 +92,7 @@ def run_command(
 
     A stop signal ends it with 0, at once.
     """
-    for number in _STOP_SIGNALS:
+    for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: sys.exit(0))
     settings = from_command_line(settings_class, section=section, description=description, argv=argv)
     keep_private()
@@ -122,15 +122,6 @@ async def live(
             await process.drain()
         finally:
             await parts.end()
-
-
-def stop_event() -> asyncio.Event:
-    """Returns an event that SIGTERM and SIGINT set; it is called inside the running loop."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in _STOP_SIGNALS:
-        loop.add_signal_handler(number, stopped.set)
-    return stopped
 
 
 async def _run(

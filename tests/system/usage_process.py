@@ -8,7 +8,7 @@ import grpc
 from comptoir.readiness.v1 import readiness_pb2, readiness_pb2_grpc
 
 from services.kernel.readiness import Readiness
-from services.runtime.grpc.readiness_service import readiness_of
+from services.runtime.grpc.readiness_client import readiness_of
 from tests.system.clickhouse_process import ClickHouseProcess
 from tests.system.kafka_process import KafkaProcess
 from tests.system.running_process import RunningProcess, is_serving

@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from deploy.local.stack.plan import Probe
 from services.kernel.readiness import Readiness, Unready
-from services.runtime.grpc.readiness_service import ask_readiness
+from services.runtime.grpc.readiness_client import ask_readiness
 
 _ASK_SECONDS: Final = 2.0
 _SPELL_SECONDS: Final = 1.0

@@ -25,7 +25,7 @@ from deploy.local.stack.state import ProcessState, StackState, take_lock, write_
 from deploy.local.stack.supervisor import Supervisor
 from services.kernel.clock import SystemClock
 from services.runtime.parts import first_of
-from services.runtime.process import stop_event
+from services.runtime.stop import stop_event
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import grpc
 from comptoir.router.v1 import admin_pb2, admin_pb2_grpc
 
 from services.kernel.readiness import Figure
-from services.runtime.grpc.readiness_service import ask_readiness
+from services.runtime.grpc.readiness_client import ask_readiness
 
 _ASK_SECONDS: Final = 2.0
 _MILLISECONDS: Final = 1000

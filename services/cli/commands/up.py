@@ -1,6 +1,5 @@
 """`comptoir up`: every part of Comptoir on one machine, until Ctrl-C."""
 
-import asyncio
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
@@ -11,9 +10,7 @@ from rich.console import Console
 
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.options import DEFAULT_DATA_DIR, DEFAULT_MODEL, DEFAULT_PORT, EngineName, StackOptions
-from deploy.local.stack.run import Observer, StackRun
-from deploy.local.stack.state import StackState
-from services.cli.detach import run_detached, run_reporting
+from services.cli.detach import run_detached
 from services.cli.presenter import JsonPresenter, Presenter, TerminalPresenter
 from services.runtime.addresses import split_address
 from services.runtime.privacy import keep_private
@@ -67,6 +64,9 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
         overrides_file="" if config is None else str(config),
     )
     if report_to >= 0:
+        # Lazy, here and below: a process that starts another and waits need not import the supervisor.
+        from services.cli.supervising import run_reporting  # noqa: PLC0415
+
         run_reporting(options, child_environment(), report_to)
         return
     console = Console()
@@ -76,7 +76,9 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
         if detach:
             run_detached(options, config, presenter)
         else:
-            asyncio.run(StackRun(options, child_environment(), _observer(presenter)).run())
+            from services.cli.supervising import supervise  # noqa: PLC0415
+
+            supervise(options, child_environment(), presenter)
     finally:
         presenter.close()
     if not as_json and not detach:
@@ -97,13 +99,6 @@ def child_environment() -> dict[str, str]:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "PYTHONUNBUFFERED": "1",
     }
-
-
-def _observer(presenter: Presenter) -> Observer:
-    def on_ready(state: StackState, api_key: str | None) -> None:
-        presenter.ready(state.to_json(), api_key)
-
-    return Observer(presenter.step, on_ready)
 
 
 def _absolute_model(model: str) -> str:

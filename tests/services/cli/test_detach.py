@@ -1,7 +1,6 @@
 """A stack in the background: its start is reported, its trouble is one sentence, and Ctrl-C takes it back."""
 
 import io
-import json
 import os
 import subprocess
 import sys
@@ -100,15 +99,6 @@ def test_a_change_of_mind_takes_the_start_back(
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path)
     assert is_gone(started[1].pid)
-
-
-def test_who_started_may_leave_before_the_last_report() -> None:
-    reader, writer = os.pipe()
-    detach._report(writer, {"name": "edge"})
-    with os.fdopen(reader) as reports:
-        assert json.loads(reports.readline()) == {"name": "edge"}
-    detach._report(writer, {"name": "router"})
-    os.close(writer)
 
 
 def test_every_choice_is_handed_on(tmp_path: Path) -> None:

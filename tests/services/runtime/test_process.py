@@ -1,7 +1,6 @@
 """A process starts, serves until it is stopped, drains, and exits with the status that says how it went."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import pytest
 import yaml
 
 from services.runtime.parts import Parts
-from services.runtime.process import live, stop_event
+from services.runtime.process import live
 from services.runtime.settings import SettingsError
 
 PROGRAM = """
@@ -145,15 +144,3 @@ async def test_a_start_that_fails_half_way_is_drained_too() -> None:
         await asyncio.wait_for(live(process, asyncio.Event()), 5)
     assert process.told == ["start", "drain"]
     assert process.part.cancelled()
-
-
-async def test_a_signal_sets_the_stop() -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        stopped = stop_event()
-        try:
-            assert not stopped.is_set()
-            os.kill(os.getpid(), number)
-            await asyncio.wait_for(stopped.wait(), 5)
-        finally:
-            for each in (signal.SIGTERM, signal.SIGINT):
-                asyncio.get_running_loop().remove_signal_handler(each)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.addresses import GrpcListen, GrpcTarget
 from services.runtime.grpc.callers import Callers
-from services.runtime.grpc.readiness_service import ask_readiness
+from services.runtime.grpc.readiness_client import ask_readiness
 from services.runtime.grpc.server import channel
 from services.runtime.grpc.status import error_from
 from tests.services.runtime.certificates import Authority

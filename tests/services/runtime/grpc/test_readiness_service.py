@@ -11,7 +11,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from services.kernel.clock import ManualClock
 from services.kernel.readiness import READY, Figure, Readiness, Unready, unready
 from services.runtime.addresses import GrpcListen, GrpcTarget
-from services.runtime.grpc.readiness_service import ReadinessServicer, ask_readiness
+from services.runtime.grpc.readiness_client import ask_readiness
+from services.runtime.grpc.readiness_service import ReadinessServicer
 from services.runtime.grpc.server import GrpcServer, build_server, channel
 
 
