@@ -1,5 +1,6 @@
 """A supervisor that reports: whoever waits for it may leave."""
 
+import json
 import os
 
 from services.cli import supervising
