@@ -18,8 +18,17 @@ def call_error(failure: grpc.aio.AioRpcError, instead: Mapping[Reason, Reason]) 
 
 
 def told(error: ComptoirError, instead: Mapping[Reason, Reason]) -> ComptoirError:
-    """Returns what a client is told of an error of another process; as `call_error`."""
+    """Returns what a client is told of an error of another process; as `call_error`.
+
+    It is a new one: where a stream breaks, all calls on it have the same error, and one that many tasks raise
+    holds the frames of all of them.
+    """
     if error.reason in instead:
         return ComptoirError(instead[error.reason])
-    error.field = from_schema(error.field)
-    return error
+    return ComptoirError(
+        error.reason,
+        field=from_schema(error.field),
+        retry_after_seconds=error.retry_after_seconds,
+        numbers=error.numbers,
+        quota=error.quota,
+    )
