@@ -1,6 +1,6 @@
 """Tickets: what one permits, what its signature covers, and the bounds of its life that both sides keep."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from services.kernel.identity import Identity
@@ -36,6 +36,7 @@ class TicketClaims:
     issued_at_microseconds: int
     expires_at_microseconds: int
     predicted_kv_blocks: int
+    choices: int = field(default=1, kw_only=True)
 
 
 def signed_content(claims: bytes) -> bytes:

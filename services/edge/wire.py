@@ -20,7 +20,15 @@ from services.edge.domain.body_faults import (
     path_to,
     with_mark,
 )
-from services.edge.domain.generation import Counts, Delta, FinishReason, GenerationRequest, Role
+from services.edge.domain.generation import (
+    Counts,
+    Delta,
+    FinishReason,
+    GenerationRequest,
+    Role,
+    TokenChoice,
+    TokenLogprob,
+)
 from services.edge.domain.openai.public_names import is_public
 from services.edge.domain.ports import Admission, Model, Offer
 from services.edge.domain.structure import check_count, check_shape, outside_strings
@@ -81,6 +89,7 @@ def admit_request(key: str, request: GenerationRequest, request_id: Identity) ->
         model=request.model,
         prompt_tokens_upper_bound=request.prompt_tokens_upper_bound,
         max_output_tokens=request.max_output_tokens,
+        choices=request.choices,
         request_id_high=request_id.high,
         request_id_low=request_id.low,
     )
@@ -133,9 +142,26 @@ def generate_request(offer: Offer, request: GenerationRequest) -> generator_pb2.
     )
 
 
-def finish_from(finished: generator_pb2.Finished) -> Delta:
-    """Returns why an answer ended; a reason that is not known here reads as `stop`."""
-    return Delta(finish=_FINISH_REASONS.get(finished.finish_reason, FinishReason.STOP))
+def delta_from(delta: generator_pb2.Delta) -> Delta:
+    """Returns what is new of a choice."""
+    tokens = tuple(
+        TokenChoice(_logprob_from(token.chosen), tuple(map(_logprob_from, token.likeliest)))
+        for token in delta.tokens
+    )
+    return Delta(delta.text, index=delta.index, tokens=tokens)
+
+
+def _logprob_from(token: generator_pb2.TokenLogprob) -> TokenLogprob:
+    return TokenLogprob(token.token, token.logprob)
+
+
+def finishes_from(finished: generator_pb2.Finished) -> list[Delta]:
+    """Returns why each choice ended, by index; a reason that is not known here reads as `stop`."""
+    reasons = finished.finish_reasons or (finished.finish_reason,)
+    return [
+        Delta(finish=_FINISH_REASONS.get(reason, FinishReason.STOP), index=index)
+        for index, reason in enumerate(reasons)
+    ]
 
 
 def counts_from(finished: generator_pb2.Finished) -> Counts:

@@ -11,7 +11,7 @@ from comptoir.usage.v1 import usage_pb2
 from google.protobuf.message import DecodeError
 
 from services.contract.events import EVENT_SCHEMA_VERSION
-from services.generator.domain.delta import Delta
+from services.generator.domain.delta import Delta, TokenLogprob
 from services.generator.domain.generation import Finished, Message, Started
 from services.generator.domain.load import LoadReport, LoadSample
 from services.generator.domain.ports import Capabilities
@@ -23,6 +23,8 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity, digest64
 
 _MAX_PRIORITY: Final = 255
+# OpenAI's number for a probability of 0, whose logarithm JSON cannot say.
+_NO_CHANCE: Final = -9999.0
 _MAX_UINT32: Final = 2**32 - 1
 
 _ROLES: Final = {
@@ -59,6 +61,7 @@ def claims_from(signed: bytes) -> Claims:
         replica=claims.replica,
         max_input_tokens=claims.max_input_tokens,
         max_output_tokens=claims.max_output_tokens,
+        choices=max(1, claims.choices),
         priority=min(claims.priority, _MAX_PRIORITY),
         attempt=claims.attempt,
         issued_at_microseconds=claims.issued_at_microseconds,
@@ -95,11 +98,30 @@ def _plain(value: Any) -> Any:
 def response_from(message: Message) -> generator_pb2.GenerateResponse:
     """Returns one message of the stream."""
     if isinstance(message, Delta):
-        delta = generator_pb2.Delta(text=message.text, output_tokens=message.output_tokens)
-        return generator_pb2.GenerateResponse(delta=delta)
+        return generator_pb2.GenerateResponse(delta=delta_from(message))
     if isinstance(message, Started):
         return generator_pb2.GenerateResponse(started=started_from(message))
     return generator_pb2.GenerateResponse(finished=finished_from(message))
+
+
+def delta_from(delta: Delta) -> generator_pb2.Delta:
+    """Returns what is new of a choice."""
+    return generator_pb2.Delta(
+        text=delta.text,
+        output_tokens=delta.output_tokens,
+        index=delta.index,
+        tokens=[
+            generator_pb2.TokenChoice(
+                chosen=_logprob_from(token.chosen), likeliest=map(_logprob_from, token.likeliest)
+            )
+            for token in delta.tokens
+        ],
+    )
+
+
+def _logprob_from(token: TokenLogprob) -> generator_pb2.TokenLogprob:
+    logprob = max(_NO_CHANCE, token.logprob)
+    return generator_pb2.TokenLogprob(token=token.token, token_id=token.token_id, logprob=logprob)
 
 
 def started_from(message: Started) -> generator_pb2.Started:
@@ -114,8 +136,10 @@ def started_from(message: Started) -> generator_pb2.Started:
 def finished_from(message: Finished) -> generator_pb2.Finished:
     """Returns what is said at the end of a whole answer."""
     counts, timings = message.counts, message.timings
+    reasons = [_FINISH_REASONS[outcome] for outcome in message.outcomes]
     return generator_pb2.Finished(
-        finish_reason=_FINISH_REASONS[message.outcome],
+        finish_reason=reasons[0],
+        finish_reasons=reasons if len(reasons) > 1 else (),
         input_tokens=counts.input_tokens,
         cached_input_tokens=counts.cached_input_tokens,
         output_tokens=counts.output_tokens,

@@ -71,8 +71,10 @@ def a_task_per_request(engine: Any) -> Iterator[None]:
 
     from services.generator.adapters.vllm import engine as adapter  # noqa: PLC0415 - after its environment
     from services.generator.adapters.vllm.outputs import Receiver  # noqa: PLC0415 - after its environment
+    from services.generator.adapters.vllm.token_bytes import TokenBytes  # noqa: PLC0415 - as the others
 
     tasks: set[asyncio.Task[None]] = set()
+    token_bytes = TokenBytes(engine._llm.renderer.tokenizer)
 
     async def read(outputs: Any, put: Callable[[Any], None]) -> None:
         async for output in outputs:
@@ -83,7 +85,7 @@ def a_task_per_request(engine: Any) -> Iterator[None]:
         prompt = tokens_input(list(request.prompt.ids), cache_salt=request.cache_salt)
         sampling = adapter._sampling_params(request)
         outputs = engine._llm.generate(prompt, sampling, request.request_id, priority=request.priority)
-        task = asyncio.create_task(read(outputs, Receiver(receive).put))
+        task = asyncio.create_task(read(outputs, Receiver(receive, 0, token_bytes, request.sampling).put))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 

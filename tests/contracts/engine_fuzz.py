@@ -48,6 +48,8 @@ _VALUES: Final[dict[str, Sequence[object]]] = {
     "logit_bias": ({}, {}, {5: -100.0, 6: 100.0}, {7: _as_sent(0.1)}, {0: 0.0}),
     "min_tokens": (0, 0, 1, 7),
     "ignore_eos": (False, False, True),
+    "n": (1, 1, 1, 2, 3),
+    "logprobs": (None, None, None, 0, 1, 20),
     "stop_token_ids": ((), (), (5,), tuple(range(64))),
     "stop": ((), (), ("e",), (" ", "\n", "é", "🚆"), ("\ufffd",), ("x" * 256,), ("\0", "<|end|>")),
 }
@@ -137,7 +139,7 @@ class Attempts:
             async with self._stepped:
                 self._steps += 1
                 self._stepped.notify_all()
-        assert output_tokens <= attempt.request.max_output_tokens
+        assert output_tokens <= attempt.request.max_output_tokens * attempt.request.sampling.n
         if attempt.ending is not Ending.ABORT:
             assert finish in (EngineFinish.STOP, EngineFinish.LENGTH)
 

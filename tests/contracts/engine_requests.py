@@ -75,17 +75,18 @@ async def ask(
 async def deltas(engine: Engine, request: EngineRequest) -> AsyncGenerator[Delta, None]:
     """The deltas of a request; the engine is free of it once this is closed."""
     arrived: asyncio.Queue[Delta | EngineFailedError | RequestFailedError] = asyncio.Queue()
-    finish = None
+    finished: set[int] = set()
     try:
         await engine.submit(request, arrived.put_nowait)
-        while finish is None:
+        while len(finished) < request.sampling.n:
             news = await arrived.get()
             if not isinstance(news, Delta):
                 raise news
-            finish = news.finish
+            if news.finish is not None:
+                finished.add(news.index)
             yield news
     finally:
-        if finish is None:
+        if len(finished) < request.sampling.n:
             await engine.abort(request.request_id)
 
 

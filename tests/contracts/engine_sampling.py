@@ -1,9 +1,11 @@
 """What a request's sampling parameters do to the answer of every engine."""
 
+import pytest
+
 from services.generator.domain.delta import EngineFinish
 from services.generator.domain.ports import Engine
 from services.generator.domain.sampling import Sampling
-from tests.contracts.engine_requests import answer, ask, chat
+from tests.contracts.engine_requests import answer, ask, chat, idle
 
 
 async def token_id_of(engine: Engine, character: str) -> int:
@@ -44,3 +46,49 @@ class SamplingContract:
         never = Sampling(temperature=0, logit_bias={token_id: -100.0})
         without = await answer(ask(engine, input_ids, tokens=48, sampling=never))
         assert without.text != (await answer(ask(engine, input_ids, tokens=48))).text
+
+    async def test_each_of_several_choices_is_a_whole_answer(self, engine: Engine) -> None:
+        sampling = Sampling(temperature=1.0, seed=7, n=3)
+        steps = [step async for step in ask(engine, await chat(engine), tokens=24, sampling=sampling)]
+        assert {step.index: step.finish for step in steps if step.finish} == dict.fromkeys(
+            range(3), EngineFinish.LENGTH
+        )
+        assert [sum(step.output_tokens for step in steps if step.index == index) for index in range(3)] == [
+            24,
+            24,
+            24,
+        ]
+        assert len({"".join(step.text for step in steps if step.index == index) for index in range(3)}) > 1
+        assert engine.unfinished_requests() == 0
+
+    async def test_several_greedy_choices_are_served_too(self, engine: Engine) -> None:
+        sampling = Sampling(temperature=0, n=2)
+        steps = [step async for step in ask(engine, await chat(engine), tokens=8, sampling=sampling)]
+        assert sum(step.output_tokens for step in steps) == 16
+
+    async def test_an_abort_ends_all_choices(self, engine: Engine) -> None:
+        sampling = Sampling(temperature=2.0, n=3)
+        steps = ask(engine, await chat(engine), tokens=900, sampling=sampling, request_id="several")
+        await anext(steps)
+        await steps.aclose()
+        await idle(engine)
+
+    @pytest.mark.parametrize("likeliest", [0, 5])
+    async def test_each_token_comes_with_its_logprob_and_the_likeliest_ones(
+        self, engine: Engine, likeliest: int
+    ) -> None:
+        sampling = Sampling(temperature=0, logprobs=likeliest)
+        result = await answer(ask(engine, await chat(engine, "Où ? 🚆"), tokens=48, sampling=sampling))
+        tokens = [token for step in result.steps for token in step.tokens]
+        assert len(tokens) == result.output_tokens
+        said = b"".join(token.chosen.token for token in tokens)
+        assert said.startswith(result.text.encode())
+        for token in tokens:
+            assert len(token.likeliest) == likeliest
+            assert [each.logprob for each in token.likeliest] == sorted(
+                (each.logprob for each in token.likeliest), reverse=True
+            )
+            assert token.chosen.logprob <= 0
+            if likeliest:
+                # Greedy: the one that came is the likeliest.
+                assert token.likeliest[0].token == token.chosen.token

@@ -271,10 +271,11 @@ def request_for(
     prompt_tokens_upper_bound: int = 100,
     max_output_tokens: int = 50,
     priority: Priority = Priority.DEFAULT,
+    choices: int = 1,
 ) -> AdmitRequest:
     """A request for tickets, without an identity of its own."""
     return AdmitRequest(
-        api_key, model, prompt_tokens_upper_bound, max_output_tokens, priority, Identity(0, 0)
+        api_key, model, prompt_tokens_upper_bound, max_output_tokens, choices, priority, Identity(0, 0)
     )
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+from collections import deque
+from collections.abc import Iterable
 from typing import Final
 
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
@@ -25,6 +27,7 @@ _INSTEAD: Final = {
 # A replica takes 4 MiB at once, and one request may be 1 MiB.
 _MESSAGE_BYTES: Final = 1024 * 1024
 _MESSAGE_CALLS: Final = 256
+_CHARACTERS_PER_TOKEN: Final = 128
 _MOST_WAITING_CHARACTERS: Final = 4 * 1024 * 1024
 
 
@@ -90,9 +93,15 @@ class JoinedGenerations:
         for number, text in zip(deltas.call_numbers, deltas.texts, strict=False):
             if (call := self._calls.get(number)) is not None:
                 call.hear_text(text)
+        self._hear_details(message.details)
         for ended in message.ended:
             if (call := self._calls.pop(ended.call_number, None)) is not None:
                 call.hear_end(ended)
+
+    def _hear_details(self, details: Iterable[generator_pb2.CallDelta]) -> None:
+        for detail in details:
+            if (call := self._calls.get(detail.call_number)) is not None:
+                call.hear_delta(wire.delta_from(detail.delta))
 
     def broken(self, error: ComptoirError) -> None:
         """Fails every call: nobody knows what became of them."""
@@ -115,8 +124,11 @@ class GeneratorCall:
         self._joined = joined
         self._number = number
         self._texts: list[str] = []
+        # What is more than text; a replica says either of one call.
+        self._details: deque[Delta] = deque()
         self._waiting_characters = 0
         self._finished: generator_pb2.Finished | None = None
+        self._finishes: deque[Delta] | None = None
         self._failure: ComptoirError | None = None
         self._is_started = False
         self._news: asyncio.Future[None] | None = None
@@ -126,7 +138,7 @@ class GeneratorCall:
     @property
     def is_delta_waiting(self) -> bool:
         """Whether `next_delta` has something to return at once."""
-        return bool(self._texts)
+        return bool(self._texts or self._details)
 
     async def start(self) -> None:
         """Waits until the replica accepted the ticket; raises ComptoirError."""
@@ -139,17 +151,18 @@ class GeneratorCall:
         Text that comes while this waits goes to `take`, in the turn of the step that brought it: to wake a
         task for it would cost more than to write it.
         """
-        if self.counts is not None:
-            return None
-        while not self._texts:
+        while not self.is_delta_waiting:
             if self._finished is not None:
-                self.counts = wire.counts_from(self._finished)
-                return wire.finish_from(self._finished)
+                return self._next_finish(self._finished)
             self._take = take
             try:
                 await self._next_news()
             finally:
                 self._take = None
+        if self._details:
+            delta = self._details.popleft()
+            self._waiting_characters -= _characters_of(delta)
+            return delta
         texts, self._texts = self._texts, []
         self._waiting_characters = 0
         return Delta(texts[0] if len(texts) == 1 else "".join(texts))
@@ -168,15 +181,19 @@ class GeneratorCall:
     def hear_text(self, text: str) -> None:
         """Takes more of the answer."""
         # What waits already goes first.
-        if self._take is not None and not self._texts and self._is_taken(self._take, text):
+        if self._take is not None and not self._texts and self._is_taken(self._take, Delta(text)):
             return
-        self._waiting_characters += len(text)
-        if self._waiting_characters > _MOST_WAITING_CHARACTERS:
-            self._joined.cancel(self._number)
-            self.fail(ComptoirError(Reason.DEADLINE_EXCEEDED))
+        if self._has_room_for(len(text)):
+            self._texts.append(text)
+            self._tell()
+
+    def hear_delta(self, delta: Delta) -> None:
+        """Takes more of the answer that is more than text."""
+        if self._take is not None and not self._details and self._is_taken(self._take, delta):
             return
-        self._texts.append(text)
-        self._tell()
+        if self._has_room_for(_characters_of(delta)):
+            self._details.append(delta)
+            self._tell()
 
     def hear_end(self, ended: generator_pb2.EndedCall) -> None:
         """Takes the end: the answer is whole, or will never be."""
@@ -192,9 +209,23 @@ class GeneratorCall:
             self._failure = error if is_ours else told(error, _INSTEAD)
             self._tell()
 
-    def _is_taken(self, take: Take, text: str) -> bool:
+    def _has_room_for(self, characters: int) -> bool:
+        self._waiting_characters += characters
+        if self._waiting_characters <= _MOST_WAITING_CHARACTERS:
+            return True
+        self._joined.cancel(self._number)
+        self.fail(ComptoirError(Reason.DEADLINE_EXCEEDED))
+        return False
+
+    def _next_finish(self, finished: generator_pb2.Finished) -> Delta | None:
+        if self._finishes is None:
+            self._finishes = deque(wire.finishes_from(finished))
+            self.counts = wire.counts_from(finished)
+        return self._finishes.popleft() if self._finishes else None
+
+    def _is_taken(self, take: Take, delta: Delta) -> bool:
         try:
-            return take(Delta(text))
+            return take(delta)
         except Exception as defect:  # noqa: BLE001 - it ends this generation, and not the step of all others
             log_failure(_log, "delta_not_taken", defect)
             self._take = None
@@ -212,5 +243,11 @@ class GeneratorCall:
             raise self._failure
         self._news = asyncio.get_running_loop().create_future()
         await self._news
-        if self._failure is not None and not self._texts:
+        if self._failure is not None and not self.is_delta_waiting:
             raise self._failure
+
+
+def _characters_of(delta: Delta) -> int:
+    """Returns the room that a delta takes, in characters: about, where it is tokens."""
+    tokens = sum(1 + len(token.likeliest) for token in delta.tokens)
+    return len(delta.text) + _CHARACTERS_PER_TOKEN * tokens

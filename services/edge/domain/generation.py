@@ -55,6 +55,12 @@ class GenerationRequest:
         return replace(self, messages=())
 
     @property
+    def choices(self) -> int:
+        """How many answers are asked for."""
+        choices = self.sampling.get("n", 1)
+        return choices if isinstance(choices, int) else 1
+
+    @property
     def prompt_tokens_upper_bound(self) -> int:
         """No byte-level tokenizer makes more tokens of this chat: one per byte, and the template's."""
         text_bytes = sum(len(message.text.encode()) for message in self.messages)
@@ -80,11 +86,18 @@ class ToolCallDelta:
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """The logarithm of a token's probability, and those of the likeliest tokens in its place."""
+    """A token by its bytes, which may be a part of a character, with the logarithm of its probability."""
 
-    token: str
+    token: bytes
     logprob: float
-    likeliest: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenChoice:
+    """A token that came, and the likeliest ones in its place."""
+
+    chosen: TokenLogprob
+    likeliest: tuple[TokenLogprob, ...] = ()
 
 
 # One is made per token, and a frozen dataclass takes five times as long to make.
@@ -100,7 +113,7 @@ class Delta(Struct, frozen=True):
     index: int = 0
     reasoning: str = ""
     tool_call: ToolCallDelta | None = None
-    logprobs: tuple[TokenLogprob, ...] = ()
+    tokens: tuple[TokenChoice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

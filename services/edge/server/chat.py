@@ -44,5 +44,5 @@ class ChatCompletions:
         head = ChatHead(event.request_id.hex, request.model, event.started_at_microseconds // 1_000_000)
         delivery = self._deliveries.open(key=key, request=request, event=event)
         if request.is_streamed:
-            return delivery, ChunkWriter(head, includes_usage=chat.includes_usage)
+            return delivery, ChunkWriter(head, choices=request.choices, includes_usage=chat.includes_usage)
         return delivery, WholeChat(head)

@@ -6,14 +6,18 @@ from collections.abc import Callable
 from services.generator.domain.delta import Delta, EngineFinish
 from services.generator.domain.ports import Engine, EngineFailedError, EngineRequest, RequestFailedError
 
+# How each choice of a request ended, by its index.
+Finishes = tuple[EngineFinish, ...]
 
-async def answer(engine: Engine, request: EngineRequest, take: Callable[[Delta], None]) -> EngineFinish:
-    """Returns how the engine ended the request; `take` got each delta in the turn of the step that made it.
+
+async def answer(engine: Engine, request: EngineRequest, take: Callable[[Delta], None]) -> Finishes:
+    """Returns how the engine ended each choice; `take` got each delta in the turn of the step that made it.
 
     Raises what the engine says of a failure, and what `take` raises. A caller that gets no finish, or is
     cancelled, aborts the request: the engine may still hold it.
     """
-    ended: asyncio.Future[EngineFinish] = asyncio.get_running_loop().create_future()
+    finishes: dict[int, EngineFinish] = {}
+    ended: asyncio.Future[Finishes] = asyncio.get_running_loop().create_future()
     # A failure may come while nobody waits any more; asyncio must not report it with its arguments.
     ended.add_done_callback(lambda done: done.cancelled() or done.exception())
 
@@ -29,7 +33,9 @@ async def answer(engine: Engine, request: EngineRequest, take: Callable[[Delta],
             ended.set_exception(defect)
             return
         if news.finish is not None:
-            ended.set_result(news.finish)
+            finishes[news.index] = news.finish
+            if len(finishes) == request.sampling.n or news.finish is EngineFinish.ABORT:
+                ended.set_result(tuple(finish for _, finish in sorted(finishes.items())))
 
     await engine.submit(request, receive)
     return await ended

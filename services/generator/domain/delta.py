@@ -24,11 +24,19 @@ class ToolCallPart:
 
 @dataclass(frozen=True, slots=True)
 class TokenLogprob:
-    """A token that was chosen, or could have been, with the logarithm of its probability."""
+    """A token by its bytes and its id, with the logarithm of its probability."""
 
-    token: str
+    token: bytes
+    token_id: int
     logprob: float
-    alternatives: tuple["TokenLogprob", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenChoice:
+    """A token that came, and the likeliest ones in its place."""
+
+    chosen: TokenLogprob
+    likeliest: tuple[TokenLogprob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +63,12 @@ class Delta:
     index: int = 0
     reasoning: str = ""
     tool_call: ToolCallPart | None = None
-    logprobs: tuple[TokenLogprob, ...] = ()
+    tokens: tuple[TokenChoice, ...] = ()
 
     @property
     def is_visible(self) -> bool:
         """True if it holds anything that a caller is shown."""
-        return bool(self.text or self.reasoning or self.tool_call)
+        return bool(self.text or self.reasoning or self.tool_call or self.tokens)
 
     def can_grow_by(self, later: "Delta") -> bool:
         """Returns True if the later delta of the same answer can be told together with this one."""
@@ -71,5 +79,5 @@ class Delta:
         self.text += later.text
         self.reasoning += later.reasoning
         self.output_tokens += later.output_tokens
-        self.logprobs += later.logprobs
+        self.tokens += later.tokens
         self.finish = later.finish

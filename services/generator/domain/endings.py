@@ -1,6 +1,7 @@
 """Which ending each failure is, and whether a request may go on elsewhere."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from services.generator.domain.delta import EngineFinish
@@ -23,13 +24,18 @@ def is_past(deadline_seconds: float | None, now_seconds: float) -> bool:
     return deadline_seconds is not None and now_seconds >= deadline_seconds - DEADLINE_TOLERANCE_SECONDS
 
 
-def outcome_of(finish: EngineFinish | None) -> Outcome:
-    """Returns the outcome of an answer that the engine ended; RequestFailedError if it was aborted."""
+def outcome_of(finish: EngineFinish) -> Outcome:
+    """Returns the outcome of a choice that the engine ended; RequestFailedError if it was aborted."""
     if finish is EngineFinish.STOP:
         return Outcome.STOP
     if finish is EngineFinish.LENGTH:
         return Outcome.LENGTH
     raise RequestFailedError
+
+
+def outcome_of_all(outcomes: Sequence[Outcome]) -> Outcome:
+    """Returns the outcome of an answer: the first choice's, but LENGTH where any reached its most tokens."""
+    return Outcome.LENGTH if Outcome.LENGTH in outcomes else outcomes[0]
 
 
 def ending_of(failure: BaseException, *, is_late: bool) -> Ending:

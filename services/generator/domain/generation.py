@@ -16,6 +16,7 @@ from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.sampling import (
     Sampling,
     TokenLimits,
+    check_choices,
     check_min_tokens,
     check_size,
     output_tokens_for,
@@ -40,6 +41,11 @@ class Order:
     received_at_microseconds: int
     deadline_seconds: float | None
 
+    @property
+    def is_text_alone(self) -> bool:
+        """Whether the answer is the text of one choice and nothing else."""
+        return self.sampling.n == 1 and self.sampling.logprobs is None
+
 
 @dataclass(frozen=True, slots=True)
 class Started:
@@ -51,9 +57,9 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The answer is whole, and its event durable."""
+    """The answer is whole, and its event durable; why each choice ended is by its index."""
 
-    outcome: Outcome
+    outcomes: tuple[Outcome, ...]
     counts: Counts
     timings: Timings
 
@@ -113,7 +119,7 @@ class Generation:
         self._task = asyncio.current_task()
         try:
             async with asyncio.timeout(self._parts.max_request_seconds):
-                outcome = await self._generate(put)
+                outcomes = await self._generate(put)
         except BaseException as failure:
             ending = self._ending_of(failure)
             self._conclude(ending)
@@ -121,22 +127,22 @@ class Generation:
                 raise
             self._take_back_cancel(failure)
             raise ComptoirError(ending.reason) from None
-        counts, timings, recorded = self._conclude(Ending(outcome))
+        counts, timings, recorded = self._conclude(Ending(endings.outcome_of_all(outcomes)))
         await asyncio.shield(recorded)
-        put(Finished(outcome, counts, timings))
+        put(Finished(outcomes, counts, timings))
 
-    async def _generate(self, put: Put) -> Outcome:
+    async def _generate(self, put: Put) -> tuple[Outcome, ...]:
         if self._imposed is not None:
             raise ComptoirError(self._imposed.reason)
         request = await self._prepare()
         put(Started(self._order.claims.request_id, self._input_tokens))
-        finish = None
+        finishes = None
         try:
-            finish = await answer(self._parts.engine, request, partial(self._take, put))
+            finishes = await answer(self._parts.engine, request, partial(self._take, put))
         finally:
-            if finish is None:
+            if finishes is None:
                 self._parts.recorder.finish(self._parts.engine.abort(request.request_id))
-        return endings.outcome_of(finish)
+        return tuple(map(endings.outcome_of, finishes))
 
     def _take(self, put: Put, delta: Delta) -> None:
         if delta.output_tokens:
@@ -160,7 +166,10 @@ class Generation:
     async def _prepare(self) -> EngineRequest:
         order, engine = self._order, self._parts.engine
         claims, sampling, capabilities = order.claims, order.sampling, engine.capabilities
-        limits = TokenLimits(claims.max_input_tokens, claims.max_output_tokens, capabilities.context_tokens)
+        limits = TokenLimits(
+            claims.max_input_tokens, claims.max_output_tokens, claims.choices, capabilities.context_tokens
+        )
+        check_choices(sampling, limits)
         check_size(text_bytes(order.turns), self._parts.max_bytes_per_token, limits)
         prompt = await self._prompt(capabilities.features)
         max_output_tokens = output_tokens_for(sampling.max_output_tokens, self._input_tokens, limits)

@@ -28,6 +28,8 @@ class Sampling:
     min_tokens: int = 0
     ignore_eos: bool = False
     stop_token_ids: tuple[int, ...] = ()
+    n: int = 1
+    logprobs: int | None = None
 
     @property
     def is_greedy(self) -> bool:
@@ -41,6 +43,7 @@ class TokenLimits:
 
     permitted_input_tokens: int
     permitted_output_tokens: int
+    permitted_choices: int
     context_tokens: int
 
 
@@ -64,6 +67,13 @@ def output_tokens_for(asked_output_tokens: int, input_tokens: int, limits: Token
         raise ComptoirError(Reason.TICKET_LIMIT_EXCEEDED, field="messages", numbers=numbers)
     fitting_tokens = min(limits.permitted_output_tokens, left_tokens)
     return min(asked_output_tokens or fitting_tokens, fitting_tokens)
+
+
+def check_choices(sampling: Sampling, limits: TokenLimits) -> None:
+    """Raises TICKET_LIMIT_EXCEEDED for more choices than the ticket permits."""
+    if sampling.n > limits.permitted_choices:
+        numbers = Numbers(limit=limits.permitted_choices, requested=sampling.n)
+        raise ComptoirError(Reason.TICKET_LIMIT_EXCEEDED, field="sampling.n", numbers=numbers)
 
 
 def check_min_tokens(sampling: Sampling, max_output_tokens: int) -> None:

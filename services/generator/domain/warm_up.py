@@ -16,7 +16,8 @@ async def warm_up(engine: Engine) -> None:
     request = EngineRequest(
         request_id="warm-up",
         prompt=Chat((ChatTurn(Role.USER, "Bonjour"),)),
-        sampling=Sampling(temperature=0.0),
+        # Engines make ready for logprobs with the first request that asks for them.
+        sampling=Sampling(temperature=0.0, logprobs=1),
         max_output_tokens=_OUTPUT_TOKENS,
         priority=0,
         cache_salt="warm-up",

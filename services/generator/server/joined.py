@@ -1,6 +1,7 @@
 """GenerateMany: the answers of one caller on one stream, an engine's step for all of them in one message."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -40,6 +41,7 @@ class JoinedGenerations:
         self._started: list[generator_pb2.StartedCall] = []
         self._timer: asyncio.TimerHandle | None = None
         self._texts: dict[int, _Text] = {}
+        self._details: list[generator_pb2.CallDelta] = []
         self._ended: list[generator_pb2.EndedCall] = []
 
     def receive(self, message: generator_pb2.GenerateManyRequest) -> None:
@@ -58,15 +60,17 @@ class JoinedGenerations:
 
     def outgoing(self) -> generator_pb2.GenerateManyResponse | None:
         """Takes what is to be sent, as one message; texts of one call that waited are one text."""
-        if not (self._started or self._texts or self._ended):
+        if not (self._started or self._texts or self._ended or self._details):
             return None
-        message = generator_pb2.GenerateManyResponse(started=self._started, ended=self._ended)
+        message = generator_pb2.GenerateManyResponse(
+            started=self._started, details=self._details, ended=self._ended
+        )
         if self._texts:
             texts = self._texts.values()
             message.deltas.call_numbers.extend(self._texts)
             message.deltas.texts.extend([text.joined() for text in texts])
             message.deltas.output_tokens.extend([text.output_tokens for text in texts])
-        self._started, self._texts, self._ended = [], {}, []
+        self._started, self._texts, self._details, self._ended = [], {}, [], []
         return message
 
     async def _serve(self, call: generator_pb2.GenerateCall, received_seconds: float) -> None:
@@ -75,23 +79,33 @@ class JoinedGenerations:
         name_request(order.claims.request_id)
         # Nothing is awaited before it is served: what was admitted must come to its end.
         self._orders.admit(order)
-        await self._generations.serve(order, partial(self._put, call.call_number))
+        put_delta = self._put_text if order.is_text_alone else self._put_detail
+        await self._generations.serve(order, partial(self._put, call.call_number, put_delta))
 
-    def _put(self, number: int, message: Message) -> None:
+    def _put(self, number: int, put_delta: Callable[[int, Delta], None], message: Message) -> None:
         if isinstance(message, Delta):
-            if not self._texts:
-                # Once for all the texts of a step.
-                self.answers.wake()
-            text = self._texts.get(number)
-            if text is None:
-                text = self._texts[number] = _Text()
-            text.add(message)
+            put_delta(number, message)
         elif isinstance(message, Started):
             started = wire.started_from(message)
             self._started.append(generator_pb2.StartedCall(call_number=number, started=started))
             self._wake_soon()
         else:
             self._end(number, finished=message)
+
+    def _put_text(self, number: int, delta: Delta) -> None:
+        if not self._texts:
+            # Once for all the texts of a step.
+            self.answers.wake()
+        text = self._texts.get(number)
+        if text is None:
+            text = self._texts[number] = _Text()
+        text.add(delta)
+
+    def _put_detail(self, number: int, delta: Delta) -> None:
+        if not self._details:
+            self.answers.wake()
+        detail = generator_pb2.CallDelta(call_number=number, delta=wire.delta_from(delta))
+        self._details.append(detail)
 
     def _wake_soon(self) -> None:
         if self._timer is None:

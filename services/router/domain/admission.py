@@ -33,6 +33,7 @@ class AdmitRequest:
     model: str = field(repr=False)
     prompt_tokens_upper_bound: int
     max_output_tokens: int
+    choices: int
     priority: Priority
     request_id: Identity
 
@@ -152,7 +153,7 @@ class Admitter:
         model = findings.model = self._catalog.model_by_name(request.model)
         if model is None or not key.may_use(model.number):
             raise ComptoirError(Reason.MODEL_NOT_FOUND)
-        size = size_of(model, request.prompt_tokens_upper_bound, request.max_output_tokens)
+        size = size_of(model, request.prompt_tokens_upper_bound, request.max_output_tokens, request.choices)
         pool = self._ports.replicas.pool(model.number, self._deployment.region.number)
         check_fit(pool, size.reserved_tokens)
         check_quota(size, key.quota.tokens_per_minute)

@@ -8,19 +8,24 @@ from services.kernel.errors import ComptoirError, Numbers, Reason
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """The most input and output tokens that tickets permit, and the context that holds both."""
+    """The most input tokens that tickets permit, the most output tokens of each choice, and the context."""
 
     input_tokens: int
     output_tokens: int
     context_tokens: int
+    choices: int = 1
 
     @property
     def reserved_tokens(self) -> int:
-        """Returns what the lease reserves: input and output together, and never more than the context."""
-        return min(self.input_tokens + self.output_tokens, self.context_tokens)
+        """Returns what the lease reserves: input and output together, and never more than the context.
+
+        Each further choice has an output of its own behind the same input.
+        """
+        first_tokens = min(self.input_tokens + self.output_tokens, self.context_tokens)
+        return first_tokens + (self.choices - 1) * self.output_tokens
 
 
-def size_of(model: Model, prompt_tokens_upper_bound: int, max_output_tokens: int) -> Size:
+def size_of(model: Model, prompt_tokens_upper_bound: int, max_output_tokens: int, choices: int = 1) -> Size:
     """Returns the size of a request; CONTEXT_TOO_LONG only if no token of an answer can fit.
 
     An output that is too large is cut to what fits, over HTTP and gRPC alike. The bound is in bytes for
@@ -37,6 +42,7 @@ def size_of(model: Model, prompt_tokens_upper_bound: int, max_output_tokens: int
         input_tokens=min(prompt_tokens_upper_bound, model.context_tokens),
         output_tokens=min(wanted_tokens, model.max_output_tokens, left_tokens),
         context_tokens=model.context_tokens,
+        choices=choices,
     )
 
 
@@ -44,9 +50,19 @@ def check_quota(size: Size, tokens_per_minute: int) -> None:
     """Raises QUOTA_TOO_SMALL for a reservation that no wait makes room for; 0 a minute means no limit."""
     if not 0 < tokens_per_minute < size.reserved_tokens:
         return
-    fitting_tokens = max(0, tokens_per_minute - size.input_tokens)
+    fitting_tokens = _fitting_tokens(size, tokens_per_minute)
     raise ComptoirError(
         Reason.QUOTA_TOO_SMALL,
         field="max_output_tokens" if fitting_tokens else "prompt_tokens_upper_bound",
         numbers=Numbers(tokens_per_minute, size.reserved_tokens, fitting_tokens),
     )
+
+
+def _fitting_tokens(size: Size, tokens_per_minute: int) -> int:
+    """Returns the most output tokens of each choice with which a reservation fits; 0 where none does."""
+    fitting_tokens = (tokens_per_minute - size.input_tokens) // size.choices
+    if size.choices > 1:
+        # Where the first choice fills the context, a longer output is more of the others alone.
+        others_tokens = (tokens_per_minute - size.context_tokens) // (size.choices - 1)
+        fitting_tokens = max(fitting_tokens, others_tokens)
+    return max(0, fitting_tokens)

@@ -69,6 +69,7 @@ def draft_claims(
             replica=placement.replica,
             max_input_tokens=grant.size.input_tokens,
             max_output_tokens=grant.size.output_tokens,
+            choices=grant.size.choices,
             priority=grant.priority,
             attempt=attempt,
             issued_at_microseconds=issued_at_microseconds,

@@ -30,6 +30,7 @@ def admit_request(message: router_pb2.AdmitRequest) -> AdmitRequest:
         model=message.model,
         prompt_tokens_upper_bound=message.prompt_tokens_upper_bound,
         max_output_tokens=message.max_output_tokens,
+        choices=max(1, message.choices),
         priority=_PRIORITIES[message.priority],
         request_id=Identity(message.request_id_high, message.request_id_low),
     )

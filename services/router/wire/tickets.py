@@ -24,6 +24,8 @@ def claims_bytes(claims: TicketClaims) -> bytes:
         replica=claims.replica,
         max_input_tokens=claims.max_input_tokens,
         max_output_tokens=claims.max_output_tokens,
+        # 1 is not said, as by a router that is older than choices.
+        choices=claims.choices if claims.choices > 1 else 0,
         priority=claims.priority,
         attempt=claims.attempt,
         issued_at_microseconds=claims.issued_at_microseconds,

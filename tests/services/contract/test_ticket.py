@@ -35,6 +35,7 @@ CLAIMS = st.builds(
     issued_at_microseconds=U64,
     expires_at_microseconds=U64,
     predicted_kv_blocks=U32,
+    choices=st.integers(1, 16),
 )
 # Every field another number, as a router of any version signs it.
 VECTOR = TicketClaims(Identity(1, 2), Identity(3, 4), Identity(5, 6), *range(7, 21))

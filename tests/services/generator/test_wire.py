@@ -54,7 +54,7 @@ def test_claims_carry_every_field() -> None:
     others = [claims.tenant, claims.key, claims.model, claims.region, claims.home_region]
     others += [claims.transfer_record, claims.replica, claims.max_input_tokens, claims.max_output_tokens]
     others += [claims.priority, claims.attempt, claims.issued_at_microseconds]
-    others += [claims.expires_at_microseconds, claims.predicted_kv_blocks]
+    others += [claims.expires_at_microseconds, claims.predicted_kv_blocks, claims.choices]
     assert sorted([*identities, *others]) == sorted(numbers.values())
 
 
@@ -158,6 +158,7 @@ def test_sampling_that_is_not_set_has_the_defaults_of_the_schema() -> None:
 def test_an_answer_ends_for_its_reason(
     outcome: Outcome, reason: generator_pb2.FinishReason.ValueType
 ) -> None:
-    response = wire.response_from(Finished(outcome, Counts(1, 0, 2), Timings(1, 2, 3, 4, 5)))
+    response = wire.response_from(Finished((outcome,), Counts(1, 0, 2), Timings(1, 2, 3, 4, 5)))
     assert response.finished.finish_reason == reason
+    assert not response.finished.finish_reasons
     assert response.finished.ttft_microseconds == 3

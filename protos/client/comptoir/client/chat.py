@@ -73,6 +73,7 @@ class Order:
             model=chat["model"],
             prompt_tokens_upper_bound=prompt_tokens_upper_bound(chat["messages"]),
             max_output_tokens=chat.get("max_output_tokens", sampling.max_output_tokens),
+            choices=sampling.n,
             priority=chat.get("priority", Priority.PRIORITY_UNSPECIFIED),
             request_id_high=self.request_id.int >> 64,
             request_id_low=self.request_id.int & _LOW_64_BITS,

@@ -58,7 +58,7 @@ def parse_chat(value: object) -> ChatRequest:
         model=body.model or invalid("model"),
         messages=_messages(body.messages or invalid("messages")),
         max_output_tokens=_max_output_tokens(body),
-        sampling=sampling_of(body),
+        sampling=sampling_of(body) | _logprobs(body),
         is_streamed=bool(body.stream),
     )
     return ChatRequest(generation, includes_usage=_includes_usage(body))
@@ -75,6 +75,12 @@ def sampling_of(body: SamplingParameters) -> dict[str, SamplingValue]:
     if body.stop is not None:
         sampling["stop"] = _stop([body.stop] if isinstance(body.stop, str) else body.stop)
     return sampling
+
+
+def _logprobs(body: ChatBody) -> dict[str, SamplingValue]:
+    if not body.logprobs:
+        return invalid("top_logprobs") if body.top_logprobs else {}
+    return {"logprobs": body.top_logprobs or 0}
 
 
 def _messages(messages: Sequence[ChatMessage]) -> tuple[Message, ...]:

@@ -3,8 +3,9 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from services.edge.domain.generation import Counts, Delta, FinishReason
+from services.edge.domain.generation import Counts, Delta, FinishReason, TokenChoice
 from services.edge.domain.openai.answers import quoted, usage_json
+from services.edge.domain.openai.logprobs import logprobs_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,13 @@ class ChatHead:
 @dataclass(slots=True)
 class _Choice:
     texts: list[str] = field(default_factory=list)
+    tokens: list[TokenChoice] = field(default_factory=list)
     finish: FinishReason = FinishReason.STOP
 
     def json(self, index: int) -> str:
         return (
             f'{{"index":{index},"message":{{"role":"assistant","content":{quoted("".join(self.texts))},'
-            f'"refusal":null}},"logprobs":null,"finish_reason":"{self.finish.value}"}}'
+            f'"refusal":null}},"logprobs":{logprobs_json(self.tokens)},"finish_reason":"{self.finish.value}"}}'
         )
 
 
@@ -46,6 +48,7 @@ class WholeChat:
         """Takes one delta."""
         choice = self._choices[delta.index]
         choice.texts.append(delta.text)
+        choice.tokens += delta.tokens
         choice.finish = delta.finish or choice.finish
 
     def body(self, counts: Counts) -> bytes:
@@ -57,7 +60,8 @@ class WholeChat:
 class ChunkWriter:
     """The frames of a streamed answer; what is the same in every chunk is written once."""
 
-    def __init__(self, head: ChatHead, *, includes_usage: bool) -> None:
+    def __init__(self, head: ChatHead, *, choices: int = 1, includes_usage: bool) -> None:
+        self._choices = choices
         self._head = f"data: {head.json('chat.completion.chunk')}"
         self._includes_usage = includes_usage
         self._end = (',"usage":null' if includes_usage else "") + "}\n\n"
@@ -65,15 +69,16 @@ class ChunkWriter:
         self._text_end = f'}},"logprobs":null,"finish_reason":null}}]{self._end}'.encode()
 
     def opening(self) -> bytes:
-        """Returns the first frame: who speaks, and no text yet."""
-        return (
-            f'{self._head}{{"index":0,"delta":{{"role":"assistant","content":""}},'
+        """Returns the first frame of each choice: who speaks, and no text yet."""
+        return "".join(
+            f'{self._head}{{"index":{index},"delta":{{"role":"assistant","content":""}},'
             f'"logprobs":null,"finish_reason":null}}]{self._end}'
+            for index in range(self._choices)
         ).encode()
 
     def frames(self, delta: Delta) -> bytes:
         """Returns a frame with the new text, and one that says why the choice ended."""
-        text = self._text(delta) if delta.text else b""
+        text = self._text(delta) if delta.text or delta.tokens else b""
         return text if delta.finish is None else text + self._finish(delta.index, delta.finish)
 
     def closing(self, counts: Counts) -> bytes:
@@ -82,6 +87,10 @@ class ChunkWriter:
 
     def _text(self, delta: Delta) -> bytes:
         # Runs once per token.
+        if delta.tokens:
+            choice = f'{{"index":{delta.index},"delta":{{"content":{quoted(delta.text)}}}'
+            logprobs = f'"logprobs":{logprobs_json(delta.tokens)},"finish_reason":null}}'
+            return f"{self._head}{choice},{logprobs}]{self._end}".encode()
         return b'%b%d,"delta":{"content":%b%b' % (
             self._text_head,
             delta.index,

@@ -61,6 +61,13 @@ class ChatBody(SamplingParameters, frozen=True):
     ) = None
     max_tokens: _MaxTokens | None = None
     max_completion_tokens: _MaxTokens | None = None
+    logprobs: Flag | None = None
+    top_logprobs: (
+        Annotated[
+            int, Meta(ge=0, le=20, description="a whole number from 0 to 20, and only where logprobs is true")
+        ]
+        | None
+    ) = None
     stream: Flag | None = None
     stream_options: (
         Annotated[StreamOptions, Meta(description="an object, and only where stream is true")] | None

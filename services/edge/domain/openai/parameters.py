@@ -62,6 +62,7 @@ class SamplingParameters(Struct, frozen=True):
     ) = None
     min_tokens: Annotated[int, whole_number(0, 2**20)] | None = None
     ignore_eos: Annotated[bool, Meta(description="true or false")] | None = None
+    n: Annotated[int, whole_number(1, 16)] | None = None
     stop_token_ids: (
         Annotated[
             list[Annotated[int, Meta(ge=0, lt=2**31)]],
@@ -128,16 +129,13 @@ NEUTRAL: Final = MappingProxyType(
         "audio": _EMPTY,
         "function_call": _NO_CHOICE,
         "functions": _EMPTY,
-        "logprobs": _OFF,
         "modalities": Neutral((["text"], []), 'absent or ["text"]'),
         "moderation": _ABSENT,
-        "n": _ONE,
         "reasoning_effort": _ABSENT,
         "response_format": Neutral(({"type": "text"},), 'absent or {"type": "text"}'),
         "store": _OFF,
         "tool_choice": _NO_CHOICE,
         "tools": _EMPTY,
-        "top_logprobs": _ZERO,
         "verbosity": Neutral(("medium",), "absent or medium"),
         "web_search_options": _EMPTY,
         # Sampling, as vLLM takes it

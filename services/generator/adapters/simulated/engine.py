@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.generator.adapters.simulated.cache import PrefixCache
-from services.generator.adapters.simulated.text import END_OF_TURN, TextStream, answer_ids, tokenize
+from services.generator.adapters.simulated.text import (
+    END_OF_TURN,
+    TextStream,
+    answer_ids,
+    token_choice,
+    tokenize,
+)
 from services.generator.domain.delta import Delta, EngineFinish, Measures
 from services.generator.domain.engine_parameters import ServedModel, SimulatedParameters
 from services.generator.domain.ports import (
@@ -33,6 +39,7 @@ _FEATURES: Final = Feature.TOKEN_IDS | Feature.PREFIX_SALT | Feature.PRIORITY
 class _Job:
     request: EngineRequest
     receive: Receive
+    index: int
     input_ids: Sequence[int]
     text: TextStream
     answer: Iterator[int]
@@ -80,9 +87,10 @@ class SimulatedEngine:
         """Takes a request in; `receive` is called by the step loop."""
         if self._is_dead:
             raise EngineFailedError
-        job = self._job(request, receive)
-        self._arrivals += 1
-        heapq.heappush(self._waiting, (request.priority or 0, self._arrivals, job))
+        for index in range(request.sampling.n):
+            job = self._job(request, receive, index)
+            self._arrivals += 1
+            heapq.heappush(self._waiting, (request.priority or 0, self._arrivals, job))
         if self._loop is None or self._loop.done():
             self._loop = asyncio.create_task(self._run())
 
@@ -91,7 +99,7 @@ class SimulatedEngine:
         for job in self._jobs():
             if job.request.request_id == request_id:
                 self._remove(job)
-                job.receive(Delta(finish=EngineFinish.ABORT))
+                job.receive(Delta(finish=EngineFinish.ABORT, index=job.index))
 
     def load(self) -> EngineLoad:
         """Returns how busy it is; numbers of an idle engine are as old as the question."""
@@ -130,7 +138,7 @@ class SimulatedEngine:
     def _jobs(self) -> list[_Job]:
         return [*self._running, *(job for _, _, job in self._waiting)]
 
-    def _job(self, request: EngineRequest, receive: Receive) -> _Job:
+    def _job(self, request: EngineRequest, receive: Receive, index: int) -> _Job:
         prompt, parameters = request.prompt, self._parameters
         input_ids = prompt.ids if isinstance(prompt, TokenIds) else tokenize(prompt.turns)
         if not input_ids:
@@ -141,9 +149,9 @@ class SimulatedEngine:
             numbers = Numbers(self._context_tokens, len(input_ids))
             raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages", numbers=numbers)
         sampling = request.sampling
-        answer = answer_ids(input_ids, _seed_of(sampling), parameters.answer_tokens, sampling)
+        answer = answer_ids(input_ids, _seed_of(sampling, index), parameters.answer_tokens, sampling)
         text = TextStream(sampling.stop)
-        return _Job(request, receive, input_ids, text, answer, blocks, self._clock.monotonic_seconds())
+        return _Job(request, receive, index, input_ids, text, answer, blocks, self._clock.monotonic_seconds())
 
     def _remove(self, job: _Job) -> None:
         self._running = [other for other in self._running if other is not job]
@@ -186,7 +194,13 @@ class SimulatedEngine:
             token_id in sampling.stop_token_ids or (token_id == END_OF_TURN and not sampling.ignore_eos)
         )
         is_length = job.output_tokens >= job.request.max_output_tokens
-        delta = Delta(job.text.push(END_OF_TURN if is_end else token_id, is_last=is_end or is_length), 1)
+        delta = Delta(
+            job.text.push(END_OF_TURN if is_end else token_id, is_last=is_end or is_length),
+            1,
+            index=job.index,
+        )
+        if sampling.logprobs is not None:
+            delta.tokens = (token_choice(token_id, sampling.logprobs),)
         if is_end or job.text.is_stopped:
             delta.finish = EngineFinish.STOP
         elif is_length:
@@ -202,8 +216,8 @@ class SimulatedEngine:
         job.receive(delta)
 
 
-def _seed_of(sampling: Sampling) -> int | None:
+def _seed_of(sampling: Sampling, index: int) -> int | None:
     """Returns None for a greedy answer, which is always the same; a secret seed where none was given."""
     if sampling.is_greedy:
         return None
-    return secrets.randbits(64) if sampling.seed is None else sampling.seed
+    return secrets.randbits(64) if sampling.seed is None else sampling.seed + index

@@ -3,9 +3,11 @@
 import codecs
 import hashlib
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from services.generator.domain.delta import TokenChoice, TokenLogprob
 from services.generator.domain.prompt import ChatTurn, Role
 from services.generator.domain.sampling import Sampling
 
@@ -56,6 +58,17 @@ def _biased(token_id: int, logit_bias: Mapping[int, float]) -> int:
     if logit_bias.get(likeliest, 0) >= _CHOSEN_ALONE:
         return likeliest
     return _SPACE if logit_bias.get(token_id, 0) <= -_CHOSEN_ALONE else token_id
+
+
+def token_choice(token_id: int, likeliest: int) -> TokenChoice:
+    """Returns a token as one of probability a half, before others that are half as likely one by one."""
+    ids = (token_id, *(other for other in range(likeliest) if other != token_id))[:likeliest]
+    tokens = tuple(_token(other, -math.log(2) * rank) for rank, other in enumerate(ids, 1))
+    return TokenChoice(_token(token_id, -math.log(2)), tokens)
+
+
+def _token(token_id: int, logprob: float) -> TokenLogprob:
+    return TokenLogprob(bytes((token_id,)) if token_id < END_OF_TURN else b"", token_id, logprob)
 
 
 class TextStream:

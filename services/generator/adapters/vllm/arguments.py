@@ -7,13 +7,14 @@ from typing import Any, Final
 from services.generator.domain.engine_parameters import ServedModel, VllmParameters
 from services.generator.domain.sampling import Sampling
 
-# Not for vLLM's sampling: what the ticket and the context leave of it is told beside them.
-_BESIDE: Final = frozenset({"max_output_tokens"})
+# Told beside the rest: what the ticket and the context leave of the tokens, and how many choices.
+_BESIDE: Final = frozenset({"max_output_tokens", "n"})
 NAMES: Final = tuple(field.name for field in fields(Sampling) if field.name not in _BESIDE)
+_SEEDS: Final = 2**64 - 16
 # What vLLM takes in another form than the schema; everything else goes as it is, under its own name.
 _FORMS: Final[Mapping[str, Callable[[Any], Any]]] = {
-    # vLLM takes -1 for no seed; as an unsigned number it is one.
-    "seed": lambda seed: None if seed is None else seed % 2**64,
+    # vLLM takes -1 for no seed; as an unsigned number it is one. To that it adds the index of a choice.
+    "seed": lambda seed: None if seed is None else seed % _SEEDS,
     "stop": list,
     "stop_token_ids": list,
     "logit_bias": lambda bias: dict(bias) or None,

@@ -21,6 +21,7 @@ from services.generator.adapters.vllm.frames import read_directly
 from services.generator.adapters.vllm.outputs import StepOutputs
 from services.generator.adapters.vllm.prompt import ChatPrompt, is_short
 from services.generator.adapters.vllm.stats import StatsSnapshot, stat_logger
+from services.generator.adapters.vllm.token_bytes import TokenBytes
 from services.generator.adapters.vllm.tokenizer import direct
 from services.generator.domain.engine_parameters import ServedModel, VllmParameters
 from services.generator.domain.ports import (
@@ -77,8 +78,8 @@ class VllmEngine:
             config, stat_loggers=[stat_logger(self._stats)], disable_log_stats=True
         )
         read_directly(self._llm.engine_core)
-        self._outputs = StepOutputs(self._llm.output_processor)
         renderer = self._llm.renderer
+        self._outputs = StepOutputs(self._llm.output_processor, TokenBytes(renderer.tokenizer))
         # vLLM looks it up with every request, through a copy of the tokenizer that it lends.
         end_id = renderer.get_eos_token_id()
         renderer.get_eos_token_id = lambda: end_id
@@ -127,7 +128,7 @@ class VllmEngine:
             raise ComptoirError(Reason.REPLICA_OVERLOADED) from None
         except VLLMClientError as error:
             raise _refused(error) from None
-        self._outputs.hand_over(collector, receive)
+        self._outputs.hand_over(collector, request.sampling, receive)
 
     async def abort(self, request_id: str) -> None:
         """Ends a request wherever it is; does nothing for an unknown one."""
@@ -168,7 +169,7 @@ class VllmEngine:
 
 def _sampling_params(request: EngineRequest) -> Any:
     try:
-        return SamplingParams(
+        params = SamplingParams(
             **sampling_arguments(request.sampling),
             max_tokens=request.max_output_tokens,
             output_kind=RequestOutputKind.DELTA,
@@ -177,6 +178,9 @@ def _sampling_params(request: EngineRequest) -> Any:
         )
     except ValueError as error:
         raise _refused(error) from None
+    # Behind vLLM's checks: it refuses several greedy choices, and OpenAI serves them.
+    params.n = request.sampling.n
+    return params
 
 
 def _refused(error: ValueError | VLLMClientError) -> ComptoirError:

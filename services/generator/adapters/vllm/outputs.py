@@ -5,8 +5,10 @@ from typing import Any, Final
 from vllm.v1.engine.detokenizer import FastIncrementalDetokenizer
 from vllm.v1.engine.exceptions import EngineDeadError
 
+from services.generator.adapters.vllm.token_bytes import TokenBytes
 from services.generator.domain.delta import Delta, EngineFinish, Measures
 from services.generator.domain.ports import EngineFailedError, Receive, RequestFailedError
+from services.generator.domain.sampling import Sampling
 
 _FINISHES: Final = {finish.value: finish for finish in EngineFinish}
 
@@ -19,23 +21,26 @@ class StepOutputs:
     themselves, and are decoded here; what is first, last or special goes vLLM's way.
     """
 
-    def __init__(self, processor: Any) -> None:
+    def __init__(self, processor: Any, token_bytes: TokenBytes) -> None:
+        self._token_bytes = token_bytes
         self._states: dict[str, Any] = processor.request_states
         self._process_others = processor.process_outputs
         processor.process_outputs = self.process
 
-    def hand_over(self, collector: Any, receive: Receive) -> None:
+    def hand_over(self, collector: Any, sampling: Sampling, receive: Receive) -> None:
         """Lets `receive` have what vLLM puts into a request's collector, and what it has put there already.
 
         vLLM's handler gives each request of a step its part, one after the other: nobody has to be woken.
+        Each of several choices is a request of its own there, all with one collector.
         """
-        receiver = Receiver(receive)
-        state = self._states.get(collector.request_id)
-        if state is not None:
-            receiver.decoder = _decoder_of(state)
-            state.queue = receiver
+        name = collector.request_id
+        for index in range(sampling.n):
+            state = self._states.get(name if sampling.n == 1 else f"{index}_{name}")
+            if state is not None:
+                state.queue = receiver = Receiver(receive, index, self._token_bytes, sampling)
+                receiver.decoder = _decoder_of(state)
         if collector.output is not None:
-            receiver.put(collector.output)
+            Receiver(receive, 0, self._token_bytes, sampling).put(collector.output)
 
     def process(
         self,
@@ -64,15 +69,18 @@ class StepOutputs:
 class Receiver:
     """Stands where vLLM has a request's collector, and hands on what is put there."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, index: int, token_bytes: TokenBytes, sampling: Sampling) -> None:
         self._receive = receive
+        self._index = index
+        self._token_bytes = token_bytes
+        self._likeliest = sampling.logprobs
         self._is_measured = False
         # From a token id to its text, where no more than that has to be done for a token.
         self.decoder: Any = None
 
     def more(self, text: str, output_tokens: int) -> None:
         """Takes what is neither the first nor the last of an answer."""
-        self._receive(Delta(text, output_tokens))
+        self._receive(Delta(text, output_tokens, index=self._index))
 
     def put(self, output: Any) -> None:
         """Takes one RequestOutput, or the error that ends them."""
@@ -81,18 +89,22 @@ class Receiver:
                 EngineFailedError() if isinstance(output, EngineDeadError) else RequestFailedError()
             )
             return
-        completion = output.outputs[0]
-        delta = Delta(completion.text, len(completion.token_ids))
-        if completion.finish_reason is not None:
-            delta.finish = _FINISHES.get(completion.finish_reason)
-            if delta.finish is None:
-                self._receive(RequestFailedError())
-                return
-        # They are known with the first token and stay, but for what a preemption adds.
-        if not self._is_measured or delta.finish is not None:
-            self._is_measured = True
-            delta.measures = _measures(output)
-        self._receive(delta)
+        for completion in output.outputs:
+            delta = Delta(completion.text, len(completion.token_ids), index=completion.index)
+            if completion.finish_reason is not None:
+                delta.finish = _FINISHES.get(completion.finish_reason)
+                if delta.finish is None:
+                    self._receive(RequestFailedError())
+                    return
+            if self._likeliest is not None and completion.token_ids:
+                delta.tokens = self._token_bytes.choices(
+                    completion.token_ids, completion.logprobs, self._likeliest
+                )
+            # They are known with the first token and stay, but for what a preemption adds.
+            if not self._is_measured or delta.finish is not None:
+                self._is_measured = True
+                delta.measures = _measures(output)
+            self._receive(delta)
 
 
 def _is_middle(output: Any, state: Any) -> bool:

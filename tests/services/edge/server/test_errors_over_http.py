@@ -47,7 +47,9 @@ async def test_what_is_wrong_with_a_request_is_said_in_openais_shape(stage: Stag
     check_shape(await post(chat[:-1] + f',"model":"{CANARY}"}}'), 400, "invalid_value")
     check_shape(await post("[" * 500_000 + "]" * 500_000), 400, "invalid_value")
     check_shape(await post(chat[:-1] + f',"temperature":"{CANARY}"}}'), 400, "invalid_value", "temperature")
-    check_shape(await post(chat[:-1] + f',"{CANARY}":1,"n":3}}'), 400, "unsupported_parameter", "n")
+    check_shape(
+        await post(chat[:-1] + f',"{CANARY}":1,"best_of":3}}'), 400, "unsupported_parameter", "best_of"
+    )
     check_shape(await post(chat[:-1] + ',"store":true}'), 400, "unsupported_parameter", "store")
     check_shape(await post(chat, authorization=f"Bearer {CANARY * 40}"), 401, "invalid_api_key")
     check_shape(await post(chat, authorization=f"Basic {CANARY}"), 401, "invalid_api_key")

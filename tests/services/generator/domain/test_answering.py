@@ -2,11 +2,12 @@
 
 import asyncio
 import gc
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
 
-from services.generator.domain.answering import answer
+from services.generator.domain.answering import Finishes, answer
 from services.generator.domain.delta import Delta, EngineFinish
 from services.generator.domain.ports import (
     Engine,
@@ -33,17 +34,15 @@ class EngineOfOneStep:
             receive(news)
 
 
-async def answered(taken: list[Delta], *news: Delta | EngineFailedError | RequestFailedError) -> EngineFinish:
+async def answered(taken: list[Delta], *news: Delta | EngineFailedError | RequestFailedError) -> Finishes:
     async with asyncio.timeout(5):
         return await answer(cast(Engine, EngineOfOneStep(*news)), REQUEST, taken.append)
 
 
 async def test_each_delta_is_taken_up_to_the_finish_and_nothing_behind_it() -> None:
     taken: list[Delta] = []
-    assert (
-        await answered(taken, Delta("a"), Delta("b"), LAST, Delta("d"), EngineFailedError())
-        is EngineFinish.STOP
-    )
+    finishes = await answered(taken, Delta("a"), Delta("b"), LAST, Delta("d"), EngineFailedError())
+    assert finishes == (EngineFinish.STOP,)
     assert [delta.text for delta in taken] == ["a", "b", "c"]
 
 
@@ -85,3 +84,12 @@ async def test_a_failure_that_comes_after_the_caller_left_is_not_reported_by_asy
         await answer(cast(Engine, RefusingEngine(EngineFailedError())), REQUEST, taken.append)
     gc.collect()
     assert reported == []
+
+
+async def test_an_answer_ends_with_the_last_of_its_choices() -> None:
+    request = replace(REQUEST, sampling=Sampling(n=2))
+    news = [Delta("b", finish=EngineFinish.LENGTH, index=1), Delta("a"), Delta(finish=EngineFinish.STOP)]
+    taken: list[Delta] = []
+    finishes = await answer(cast(Engine, EngineOfOneStep(*news)), request, taken.append)
+    assert finishes == (EngineFinish.STOP, EngineFinish.LENGTH)
+    assert taken == news

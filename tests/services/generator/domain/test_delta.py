@@ -4,15 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.generator.domain.delta import Delta, EngineFinish, TokenLogprob, ToolCallPart
+from services.generator.domain.delta import Delta, EngineFinish, TokenChoice, TokenLogprob, ToolCallPart
 
+TOKENS = st.builds(TokenLogprob, st.binary(max_size=2), st.integers(0, 9), st.floats(-9, 0))
 DELTAS = st.builds(
     Delta,
     st.text(max_size=3),
     st.integers(0, 3),
     st.sampled_from([None, *EngineFinish]),
     reasoning=st.text(max_size=3),
-    logprobs=st.lists(st.builds(TokenLogprob, st.text(max_size=2), st.floats(-9, 0)), max_size=2).map(tuple),
+    tokens=st.lists(st.builds(TokenChoice, TOKENS), max_size=2).map(tuple),
 )
 
 
@@ -27,7 +28,7 @@ def test_a_delta_that_took_others_in_has_all_that_they_had_and_the_last_ones_fin
     assert whole.text == "".join(delta.text for delta in deltas)
     assert whole.reasoning == "".join(delta.reasoning for delta in deltas)
     assert whole.output_tokens == sum(delta.output_tokens for delta in deltas)
-    assert whole.logprobs == tuple(logprob for delta in deltas for logprob in delta.logprobs)
+    assert whole.tokens == tuple(token for delta in deltas for token in delta.tokens)
     assert whole.finish is deltas[-1].finish
 
 
@@ -44,6 +45,7 @@ def test_another_choice_and_a_call_of_a_tool_are_told_apart_from_a_text(other: D
         (Delta(finish=EngineFinish.STOP), False),
         (Delta("a"), True),
         (Delta(reasoning="a"), True),
+        (Delta(tokens=(TokenChoice(TokenLogprob(b"\xc3", 5, -1.0)),)), True),
         (Delta(tool_call=ToolCallPart(0, call_id="1", name="f")), True),
     ],
 )

@@ -3,7 +3,13 @@ import asyncio
 import pytest
 
 from services.generator.domain.delta import EngineFinish
-from services.generator.domain.endings import ending_of, is_past, leaves_next_ticket, outcome_of
+from services.generator.domain.endings import (
+    ending_of,
+    is_past,
+    leaves_next_ticket,
+    outcome_of,
+    outcome_of_all,
+)
 from services.generator.domain.ports import CallerGoneError, EngineFailedError, RequestFailedError
 from services.generator.domain.terminal_event import Ending, Outcome
 from services.kernel.errors import ComptoirError, Reason
@@ -38,9 +44,13 @@ def test_a_deadline_counts_as_past_a_moment_before_it_is() -> None:
 def test_an_abort_is_no_answer() -> None:
     assert outcome_of(EngineFinish.STOP) is Outcome.STOP
     assert outcome_of(EngineFinish.LENGTH) is Outcome.LENGTH
-    for finish in (EngineFinish.ABORT, None):
-        with pytest.raises(RequestFailedError):
-            outcome_of(finish)
+    with pytest.raises(RequestFailedError):
+        outcome_of(EngineFinish.ABORT)
+
+
+def test_an_answer_of_several_choices_ended_at_its_length_if_one_of_them_did() -> None:
+    assert outcome_of_all([Outcome.STOP, Outcome.STOP]) is Outcome.STOP
+    assert outcome_of_all([Outcome.STOP, Outcome.LENGTH]) is Outcome.LENGTH
 
 
 def test_the_next_ticket_may_serve_only_where_the_replica_failed_before_any_text() -> None:

@@ -2,11 +2,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.generator.domain.sampling import TokenLimits, check_size, output_tokens_for
+from services.generator.domain.sampling import (
+    Sampling,
+    TokenLimits,
+    check_choices,
+    check_min_tokens,
+    check_size,
+    output_tokens_for,
+)
 from services.kernel.errors import ComptoirError, Numbers, Reason
 
 TOKENS = st.integers(1, 5000)
-LIMITS = st.builds(TokenLimits, TOKENS, TOKENS, TOKENS)
+LIMITS = st.builds(TokenLimits, TOKENS, TOKENS, st.integers(1, 16), TOKENS)
 
 
 @given(asked=st.integers(0, 2**32 - 1), input_tokens=TOKENS, limits=LIMITS)
@@ -27,9 +34,25 @@ def test_what_is_asked_for_is_cut_to_what_fits_as_long_as_one_token_does(
 
 
 def test_text_that_cannot_fit_is_refused_before_anybody_tokenizes_it() -> None:
-    limits = TokenLimits(100, 100, 10)
+    limits = TokenLimits(100, 100, 1, 10)
     check_size(640, 64, limits)
     with pytest.raises(ComptoirError) as error:
         check_size(641, 64, limits)
     assert error.value.reason is Reason.CONTEXT_TOO_LONG
     assert error.value.numbers == Numbers(limit=10, requested=11)
+
+
+def test_more_choices_than_the_ticket_permits_are_refused() -> None:
+    limits = TokenLimits(100, 100, 2, 1000)
+    check_choices(Sampling(n=2), limits)
+    with pytest.raises(ComptoirError) as error:
+        check_choices(Sampling(n=3), limits)
+    assert (error.value.reason, error.value.field) == (Reason.TICKET_LIMIT_EXCEEDED, "sampling.n")
+    assert error.value.numbers == Numbers(limit=2, requested=3)
+
+
+def test_an_answer_that_must_be_longer_than_it_can_be_is_refused() -> None:
+    check_min_tokens(Sampling(min_tokens=5), 5)
+    with pytest.raises(ComptoirError) as error:
+        check_min_tokens(Sampling(min_tokens=6), 5)
+    assert (error.value.reason, error.value.field) == (Reason.REQUEST_INVALID, "sampling.min_tokens")

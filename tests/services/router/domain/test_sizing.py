@@ -38,9 +38,21 @@ def test_a_prompt_that_leaves_no_room_for_an_answer_is_too_long(wanted: int) -> 
     assert refusal.value.numbers == Numbers(limit=1024, requested=1024)
 
 
-@given(bound=st.integers(1, 2_000), wanted=st.integers(0, 3_000), per_minute=st.integers(0, 2_000))
-def test_what_no_minute_can_hold_is_refused_with_what_can(bound: int, wanted: int, per_minute: int) -> None:
-    size = size_of(TINY, bound, wanted)
+def test_each_further_choice_reserves_an_output_of_its_own() -> None:
+    assert size_of(TINY, 100, 50, 3).reserved_tokens == 100 + 3 * 50
+    assert size_of(TINY, 1000, 500, 2).reserved_tokens == 1024 + 500
+
+
+@given(
+    bound=st.integers(1, 2_000),
+    wanted=st.integers(0, 3_000),
+    per_minute=st.integers(0, 2_000),
+    choices=st.integers(1, 16),
+)
+def test_what_no_minute_can_hold_is_refused_with_what_can(
+    bound: int, wanted: int, per_minute: int, choices: int
+) -> None:
+    size = size_of(TINY, bound, wanted, choices)
     if per_minute == 0 or size.reserved_tokens <= per_minute:
         check_quota(size, per_minute)
         return
@@ -50,11 +62,11 @@ def test_what_no_minute_can_hold_is_refused_with_what_can(bound: int, wanted: in
     numbers = refusal.value.numbers
     assert (numbers.limit, numbers.requested) == (per_minute, size.reserved_tokens)
     if numbers.available:
-        check_quota(size_of(TINY, bound, numbers.available), per_minute)
+        check_quota(size_of(TINY, bound, numbers.available, choices), per_minute)
         with pytest.raises(ComptoirError):
-            check_quota(size_of(TINY, bound, numbers.available + 1), per_minute)
+            check_quota(size_of(TINY, bound, numbers.available + 1, choices), per_minute)
     else:
-        assert size.input_tokens >= per_minute
+        assert per_minute - size.input_tokens < choices
 
 
 @given(st.integers(1, 16_777_216), st.integers(0, 2**32 - 1))

@@ -21,7 +21,11 @@ def test_a_request_is_read_whole() -> None:
             request_id_low=4,
         )
     )
-    assert dataclasses.astuple(request) == ("k", "m", 1, 2, Priority.BATCH, Identity(3, 4))
+    assert dataclasses.astuple(request) == ("k", "m", 1, 2, 1, Priority.BATCH, Identity(3, 4))
+
+
+def test_a_request_says_how_many_choices_it_asks_for() -> None:
+    assert wire.admit_request(router_pb2.AdmitRequest(choices=3)).choices == 3
 
 
 def test_every_priority_of_the_schema_is_known() -> None:

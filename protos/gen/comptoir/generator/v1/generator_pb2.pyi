@@ -148,6 +148,8 @@ class Sampling(_message.Message):
     MIN_TOKENS_FIELD_NUMBER: _builtins.int
     IGNORE_EOS_FIELD_NUMBER: _builtins.int
     STOP_TOKEN_IDS_FIELD_NUMBER: _builtins.int
+    N_FIELD_NUMBER: _builtins.int
+    LOGPROBS_FIELD_NUMBER: _builtins.int
     max_output_tokens: _builtins.int
     """The most output tokens; more than the ticket and the context leave is cut to that. 0 means that much."""
     temperature: _builtins.float
@@ -170,6 +172,12 @@ class Sampling(_message.Message):
     """Output tokens before which no answer ends by itself."""
     ignore_eos: _builtins.bool
     """True if the model's own end of an answer ends nothing."""
+    n: _builtins.int
+    """Answers to generate, each a choice of its own; unset means 1. The ticket says how many it permits."""
+    logprobs: _builtins.int
+    """Each token comes with the logarithm of its probability, and with so many of the likeliest in its place;
+    unset means without either.
+    """
     @_builtins.property
     def stop(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Up to four strings that end the answer and are not part of it."""
@@ -199,11 +207,17 @@ class Sampling(_message.Message):
         min_tokens: _builtins.int = ...,
         ignore_eos: _builtins.bool = ...,
         stop_token_ids: _abc.Iterable[_builtins.int] | None = ...,
+        n: _builtins.int | None = ...,
+        logprobs: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_p", b"_top_p", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_logprobs", b"_logprobs", "_n", b"_n", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_p", b"_top_p", "logprobs", b"logprobs", "n", b"n", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "temperature", b"temperature", "top_p", b"top_p"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_p", b"_top_p", "frequency_penalty", b"frequency_penalty", "ignore_eos", b"ignore_eos", "logit_bias", b"logit_bias", "max_output_tokens", b"max_output_tokens", "min_p", b"min_p", "min_tokens", b"min_tokens", "presence_penalty", b"presence_penalty", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "stop", b"stop", "stop_token_ids", b"stop_token_ids", "temperature", b"temperature", "top_k", b"top_k", "top_p", b"top_p"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_logprobs", b"_logprobs", "_n", b"_n", "_repetition_penalty", b"_repetition_penalty", "_seed", b"_seed", "_temperature", b"_temperature", "_top_p", b"_top_p", "frequency_penalty", b"frequency_penalty", "ignore_eos", b"ignore_eos", "logit_bias", b"logit_bias", "logprobs", b"logprobs", "max_output_tokens", b"max_output_tokens", "min_p", b"min_p", "min_tokens", b"min_tokens", "n", b"n", "presence_penalty", b"presence_penalty", "repetition_penalty", b"repetition_penalty", "seed", b"seed", "stop", b"stop", "stop_token_ids", b"stop_token_ids", "temperature", b"temperature", "top_k", b"top_k", "top_p", b"top_p"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__logprobs: _TypeAlias = _typing.Literal["logprobs"]  # noqa: Y015
+    _WhichOneofArgType__logprobs: _TypeAlias = _typing.Literal["_logprobs", b"_logprobs"]  # noqa: Y015
+    _WhichOneofReturnType__n: _TypeAlias = _typing.Literal["n"]  # noqa: Y015
+    _WhichOneofArgType__n: _TypeAlias = _typing.Literal["_n", b"_n"]  # noqa: Y015
     _WhichOneofReturnType__repetition_penalty: _TypeAlias = _typing.Literal["repetition_penalty"]  # noqa: Y015
     _WhichOneofArgType__repetition_penalty: _TypeAlias = _typing.Literal["_repetition_penalty", b"_repetition_penalty"]  # noqa: Y015
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
@@ -212,6 +226,10 @@ class Sampling(_message.Message):
     _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
     _WhichOneofReturnType__top_p: _TypeAlias = _typing.Literal["top_p"]  # noqa: Y015
     _WhichOneofArgType__top_p: _TypeAlias = _typing.Literal["_top_p", b"_top_p"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__logprobs) -> _WhichOneofReturnType__logprobs | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__n) -> _WhichOneofReturnType__n | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__repetition_penalty) -> _WhichOneofReturnType__repetition_penalty | None: ...
     @_typing.overload
@@ -426,6 +444,34 @@ class Deltas(_message.Message):
 Global___Deltas: _TypeAlias = Deltas  # noqa: Y015
 
 @_typing.final
+class CallDelta(_message.Message):
+    """More than text of one call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_NUMBER_FIELD_NUMBER: _builtins.int
+    DELTA_FIELD_NUMBER: _builtins.int
+    call_number: _builtins.int
+    """The caller's number."""
+    @_builtins.property
+    def delta(self) -> Global___Delta:
+        """As for Generate."""
+
+    def __init__(
+        self,
+        *,
+        call_number: _builtins.int = ...,
+        delta: Global___Delta | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delta", b"delta"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_number", b"call_number", "delta", b"delta"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallDelta: _TypeAlias = CallDelta  # noqa: Y015
+
+@_typing.final
 class EndedCall(_message.Message):
     """A call that ended."""
 
@@ -464,7 +510,7 @@ Global___EndedCall: _TypeAlias = EndedCall  # noqa: Y015
 @_typing.final
 class GenerateManyResponse(_message.Message):
     """What came up at the replica since its last message.
-    Of one call, what is in `started` comes before its texts, and these before its ending.
+    Of one call, what is in `started` comes before its texts, these before its details, and those before its ending.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -472,6 +518,7 @@ class GenerateManyResponse(_message.Message):
     STARTED_FIELD_NUMBER: _builtins.int
     DELTAS_FIELD_NUMBER: _builtins.int
     ENDED_FIELD_NUMBER: _builtins.int
+    DETAILS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def started(self) -> _containers.RepeatedCompositeFieldContainer[Global___StartedCall]:
         """Calls whose ticket was accepted."""
@@ -484,16 +531,21 @@ class GenerateManyResponse(_message.Message):
     def ended(self) -> _containers.RepeatedCompositeFieldContainer[Global___EndedCall]:
         """Calls that ended; nothing more is said of them."""
 
+    @_builtins.property
+    def details(self) -> _containers.RepeatedCompositeFieldContainer[Global___CallDelta]:
+        """What is more than text of an only choice."""
+
     def __init__(
         self,
         *,
         started: _abc.Iterable[Global___StartedCall] | None = ...,
         deltas: Global___Deltas | None = ...,
         ended: _abc.Iterable[Global___EndedCall] | None = ...,
+        details: _abc.Iterable[Global___CallDelta] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["deltas", b"deltas"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deltas", b"deltas", "ended", b"ended", "started", b"started"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deltas", b"deltas", "details", b"details", "ended", b"ended", "started", b"started"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -531,29 +583,99 @@ Global___Started: _TypeAlias = Started  # noqa: Y015
 
 @_typing.final
 class Delta(_message.Message):
-    """New text. Append it; never index into it."""
+    """What is new of one choice. Append it; never index into it."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TEXT_FIELD_NUMBER: _builtins.int
     OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    INDEX_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """Whole UTF-8 characters; may be empty while a character is incomplete."""
     output_tokens: _builtins.int
     """Output tokens that this delta stands for."""
+    index: _builtins.int
+    """Which choice it is of, from 0."""
+    @_builtins.property
+    def tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenChoice]:
+        """Its tokens, if they were asked for."""
+
     def __init__(
         self,
         *,
         text: _builtins.str = ...,
         output_tokens: _builtins.int = ...,
+        index: _builtins.int = ...,
+        tokens: _abc.Iterable[Global___TokenChoice] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["output_tokens", b"output_tokens", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "output_tokens", b"output_tokens", "text", b"text", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Delta: _TypeAlias = Delta  # noqa: Y015
+
+@_typing.final
+class TokenChoice(_message.Message):
+    """A token, and what was likely in its place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHOSEN_FIELD_NUMBER: _builtins.int
+    LIKELIEST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def chosen(self) -> Global___TokenLogprob:
+        """The token that came."""
+
+    @_builtins.property
+    def likeliest(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenLogprob]:
+        """The likeliest ones, likeliest first, as many as were asked for."""
+
+    def __init__(
+        self,
+        *,
+        chosen: Global___TokenLogprob | None = ...,
+        likeliest: _abc.Iterable[Global___TokenLogprob] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chosen", b"chosen"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chosen", b"chosen", "likeliest", b"likeliest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TokenChoice: _TypeAlias = TokenChoice  # noqa: Y015
+
+@_typing.final
+class TokenLogprob(_message.Message):
+    """A token with the logarithm of its probability."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    TOKEN_ID_FIELD_NUMBER: _builtins.int
+    LOGPROB_FIELD_NUMBER: _builtins.int
+    token: _builtins.bytes
+    """Its bytes, which may be a part of a character."""
+    token_id: _builtins.int
+    """Its id."""
+    logprob: _builtins.float
+    """Natural logarithm; -9999 where the token had no chance."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.bytes = ...,
+        token_id: _builtins.int = ...,
+        logprob: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["logprob", b"logprob", "token", b"token", "token_id", b"token_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TokenLogprob: _TypeAlias = TokenLogprob  # noqa: Y015
 
 @_typing.final
 class Finished(_message.Message):
@@ -568,8 +690,9 @@ class Finished(_message.Message):
     QUEUE_MICROSECONDS_FIELD_NUMBER: _builtins.int
     TTFT_MICROSECONDS_FIELD_NUMBER: _builtins.int
     DURATION_MICROSECONDS_FIELD_NUMBER: _builtins.int
+    FINISH_REASONS_FIELD_NUMBER: _builtins.int
     finish_reason: Global___FinishReason.ValueType
-    """Why it ended."""
+    """Why it ended; of several choices, the first one's."""
     input_tokens: _builtins.int
     """Tokens of the rendered prompt, cached ones included."""
     cached_input_tokens: _builtins.int
@@ -582,6 +705,10 @@ class Finished(_message.Message):
     """From received to the first output token, in microseconds, on the replica's monotonic clock."""
     duration_microseconds: _builtins.int
     """From received to the last output token, in microseconds."""
+    @_builtins.property
+    def finish_reasons(self) -> _containers.RepeatedScalarFieldContainer[Global___FinishReason.ValueType]:
+        """Why each choice ended, by index, where there are several."""
+
     def __init__(
         self,
         *,
@@ -592,10 +719,11 @@ class Finished(_message.Message):
         queue_microseconds: _builtins.int = ...,
         ttft_microseconds: _builtins.int = ...,
         duration_microseconds: _builtins.int = ...,
+        finish_reasons: _abc.Iterable[Global___FinishReason.ValueType] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_input_tokens", b"cached_input_tokens", "duration_microseconds", b"duration_microseconds", "finish_reason", b"finish_reason", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "queue_microseconds", b"queue_microseconds", "ttft_microseconds", b"ttft_microseconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_input_tokens", b"cached_input_tokens", "duration_microseconds", b"duration_microseconds", "finish_reason", b"finish_reason", "finish_reasons", b"finish_reasons", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "queue_microseconds", b"queue_microseconds", "ttft_microseconds", b"ttft_microseconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

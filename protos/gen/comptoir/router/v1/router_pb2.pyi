@@ -62,6 +62,7 @@ class AdmitRequest(_message.Message):
     PRIORITY_FIELD_NUMBER: _builtins.int
     REQUEST_ID_HIGH_FIELD_NUMBER: _builtins.int
     REQUEST_ID_LOW_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
     api_key: _builtins.str
     """The API key in full. Never logged, never echoed."""
     model: _builtins.str
@@ -80,6 +81,8 @@ class AdmitRequest(_message.Message):
     """Identity that the caller gave the request, upper 64 bits; both 0 asks the router for one."""
     request_id_low: _builtins.int
     """Identity that the caller gave the request, lower 64 bits."""
+    choices: _builtins.int
+    """How many answers are asked for, each of up to `max_output_tokens`; 0 reads as 1."""
     def __init__(
         self,
         *,
@@ -90,10 +93,11 @@ class AdmitRequest(_message.Message):
         priority: Global___Priority.ValueType = ...,
         request_id_high: _builtins.int = ...,
         request_id_low: _builtins.int = ...,
+        choices: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "max_output_tokens", b"max_output_tokens", "model", b"model", "priority", b"priority", "prompt_tokens_upper_bound", b"prompt_tokens_upper_bound", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "choices", b"choices", "max_output_tokens", b"max_output_tokens", "model", b"model", "priority", b"priority", "prompt_tokens_upper_bound", b"prompt_tokens_upper_bound", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

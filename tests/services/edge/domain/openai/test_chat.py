@@ -60,6 +60,7 @@ def test_every_sampling_parameter_is_read() -> None:
             "repetition_penalty": 1.1,
             "logit_bias": {"5": -100, "6": 0.5},
             "min_tokens": 3,
+            "n": 2,
             "ignore_eos": True,
             "stop_token_ids": [2, 3],
             "stream": True,
@@ -79,11 +80,30 @@ def test_every_sampling_parameter_is_read() -> None:
         "repetition_penalty": 1.1,
         "logit_bias": {5: -100.0, 6: 0.5},
         "min_tokens": 3,
+        "n": 2,
         "ignore_eos": True,
         "stop_token_ids": (2, 3),
     }
     assert chat.generation.is_streamed
     assert chat.includes_usage
+
+
+@pytest.mark.parametrize(
+    ("asked", "logprobs"),
+    [
+        ({}, None),
+        ({"logprobs": True}, 0),
+        ({"logprobs": True, "top_logprobs": 5.0}, 5),
+        ({"top_logprobs": 0}, None),
+    ],
+)
+def test_logprobs_come_where_they_are_asked_for(asked: dict[str, object], logprobs: int | None) -> None:
+    assert parse_chat(CHAT | asked).generation.sampling.get("logprobs") == logprobs
+
+
+def test_a_request_for_several_choices_says_how_many() -> None:
+    assert parse_chat(CHAT | {"n": 3}).generation.choices == 3
+    assert parse_chat(CHAT).generation.choices == 1
 
 
 def test_a_nucleus_of_nothing_keeps_the_likeliest_token() -> None:
@@ -175,6 +195,12 @@ def test_any_number_is_a_limit_no_limit_or_a_refusal(value: float) -> None:
         ({"top_k": -2}, "top_k"),
         ({"top_k": 2**31}, "top_k"),
         ({"top_k": True}, "top_k"),
+        ({"n": 0}, "n"),
+        ({"n": 17}, "n"),
+        ({"top_logprobs": 2}, "top_logprobs"),
+        ({"logprobs": False, "top_logprobs": 2}, "top_logprobs"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+        ({"logprobs": 1}, "logprobs"),
         ({"logit_bias": {"a": 1}}, "logit_bias"),
         ({"logit_bias": {"-1": 1}}, "logit_bias"),
         ({"logit_bias": {"5": 101}}, "logit_bias"),

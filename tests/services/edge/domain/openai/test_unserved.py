@@ -27,7 +27,6 @@ HARMLESS: dict[str, object] = {
     "tool_choice": "auto",
     "logprobs": False,
     "top_logprobs": 0,
-    "n": 1,
     "response_format": {"type": "text"},
     "something_new": [1, 2],
 }
@@ -44,9 +43,6 @@ UNSUPPORTED: dict[str, object] = {
     "functions": [{}],
     "function_call": {"name": "f"},
     "response_format": {"type": "json_object"},
-    "logprobs": True,
-    "top_logprobs": 2,
-    "n": 2,
     "audio": {"voice": "x"},
     "modalities": ["text", "audio"],
     "store": True,

@@ -29,13 +29,18 @@ def test_nothing_of_a_request_is_logged_and_no_code_of_a_model_runs() -> None:
 
 
 def test_every_sampling_parameter_reaches_vllm_under_its_own_name() -> None:
-    names = {field.name for field in fields(Sampling)} - {"max_output_tokens"}
+    names = {field.name for field in fields(Sampling)} - {"max_output_tokens", "n"}
     assert set(sampling_arguments(Sampling())) == names
 
 
 def test_a_negative_seed_is_a_seed_and_not_vllms_word_for_none() -> None:
-    assert sampling_arguments(Sampling(seed=-1))["seed"] == 2**64 - 1
+    assert sampling_arguments(Sampling(seed=-1))["seed"] == 2**64 - 17
     assert sampling_arguments(Sampling())["seed"] is None
+
+
+def test_the_last_of_all_choices_has_a_seed_that_vllm_can_send() -> None:
+    for seed in (-(2**63), -1, 2**63 - 1):
+        assert 0 <= sampling_arguments(Sampling(seed=seed))["seed"] + 15 < 2**64
 
 
 def test_stop_strings_come_as_the_list_that_vllm_wants() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from services.generator.adapters.vllm.environment import quiet_import, set_environment
 from services.generator.domain.delta import Delta, EngineFinish
 from services.generator.domain.ports import EngineFailedError, RequestFailedError
+from services.generator.domain.sampling import Sampling
 
 pytestmark = pytest.mark.vllm
 
@@ -45,14 +46,17 @@ class Processor:
         from vllm.v1.engine.output_processor import OutputProcessor  # noqa: PLC0415
 
         from services.generator.adapters.vllm.outputs import Receiver, StepOutputs  # noqa: PLC0415
+        from services.generator.adapters.vllm.token_bytes import TokenBytes  # noqa: PLC0415
 
         self.answer = Answer()
-        self.vllm = OutputProcessor(AutoTokenizer.from_pretrained(MODEL), log_stats=True)
+        tokenizer = AutoTokenizer.from_pretrained(MODEL)
+        token_bytes, sampling = TokenBytes(tokenizer), Sampling()
+        self.vllm = OutputProcessor(tokenizer, log_stats=True)
         collector = self._add(list(stop))
         if is_ours:
-            StepOutputs(self.vllm).hand_over(collector, self.answer.receive)
+            StepOutputs(self.vllm, token_bytes).hand_over(collector, sampling, self.answer.receive)
         else:
-            collector.put = Receiver(self.answer.receive).put
+            collector.put = Receiver(self.answer.receive, 0, token_bytes, sampling).put
 
     def _add(self, stop: list[str]) -> Any:
         from vllm.sampling_params import RequestOutputKind, SamplingParams  # noqa: PLC0415
