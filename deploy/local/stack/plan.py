@@ -39,6 +39,8 @@ class ProcessPlan:
     # Beyond what the process itself allows its requests and its last events.
     drain_seconds: float = 30.0
     niceness: int = 0
+    # Its start computes all the time, on one core, and the others wait for it.
+    fills_a_core: bool = False
     # Requests do without it: where it says what it waits for, a wrong clock for one, the start goes on.
     is_needed_by_requests: bool = True
 
@@ -60,6 +62,7 @@ def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) ->
             start_seconds=_ENGINE_START_SECONDS,
             drain_seconds=60.0,
             niceness=_ENGINE_NICENESS,
+            fills_a_core=options.engine == "vllm",
         )
     ]
     if not options.kafka:

@@ -19,6 +19,7 @@ _MOST_BYTES: Final = 4096
 _REASON: Final = re.compile(r"[a-z_]{1,40}")
 _SILENT: Final = "no answer to its probe"
 _NOT_SERVING: Final = "it says that it does not serve"
+_NO_FILE: Final = "not ready yet"
 
 
 class Prober:
@@ -35,7 +36,7 @@ class Prober:
     async def why_not_ready(self) -> str:
         """Returns, within two seconds, why the process is not ready; empty if it is."""
         if self._probe.kind == "file":
-            return "" if _exists(Path(self._probe.where)) else "not ready yet"
+            return "" if _exists(Path(self._probe.where)) else _NO_FILE
         if self._probe.kind == "http":
             return await self._why_not_over_http(self._probe.where)
         return await self._why_not_over_grpc(self._probe.where)
@@ -111,7 +112,7 @@ def sentence_of(state: Readiness) -> str:
 
 def is_reason(why: str) -> bool:
     """Returns whether a process said it for itself: it runs, and knows what it waits for."""
-    return why not in {"", _SILENT, _NOT_SERVING}
+    return why not in {"", _SILENT, _NOT_SERVING, _NO_FILE}
 
 
 def _exists(path: Path) -> bool:

@@ -11,6 +11,7 @@ from deploy.local.stack.errors import StackError
 from deploy.local.stack.journal import Journal
 from deploy.local.stack.plan import DRAIN_ORDER, ProcessPlan
 from deploy.local.stack.probes import Prober, Spell, is_reason
+from deploy.local.stack.turns import Turns
 from services.kernel.backoff import Backoff
 from services.kernel.clock import Clock
 
@@ -39,6 +40,7 @@ class Supervisor:
         self._journal = Journal(logs / "supervisor.log", clock)
         self._on_change = on_change
         self._ready = {entry.name: asyncio.Event() for entry in plan}
+        self._turns = Turns(plan)
         self._tasks: list[asyncio.Task[None]] = []
         self._is_started = False
 
@@ -90,6 +92,7 @@ class Supervisor:
             await self._ready[name].wait()
         if before is not None:
             await before()
+        await self._turns.take(child.plan.name)
         backoff = Backoff(_FIRST_RESTART_SECONDS, _LONGEST_RESTART_SECONDS)
         while True:
             await child.start()
@@ -126,6 +129,8 @@ class Supervisor:
 
     def _note(self, child: Child, why: str, spell: Spell) -> None:
         before = child.state
+        if not why or is_reason(why):
+            self._turns.give_back(child.plan.name)
         if not why and child.pid is not None:
             spell.end()
             child.state, child.why = "ready", ""
