@@ -30,5 +30,6 @@ def test_claims_travel_whole(claims: TicketClaims) -> None:
         if isinstance(value, Identity):
             assert (getattr(message, f"{field.name}_high"), getattr(message, f"{field.name}_low")) == value
         else:
-            assert getattr(message, field.name) == value
+            # One choice is not said, as by a router that knows nothing of choices.
+            assert getattr(message, field.name) == (0 if field.name == "choices" and value == 1 else value)
     assert len(wire.claims_bytes(claims)) <= 512
