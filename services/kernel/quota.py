@@ -1,6 +1,11 @@
 """What is left of a key's quota at one moment, as the router counts it and as answers say it."""
 
+import math
 from dataclasses import dataclass
+from typing import Final
+
+# A whole number of milliseconds that went through seconds as a float may come back a little above itself.
+_ROUNDING_MILLISECONDS: Final = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,3 +18,8 @@ class QuotaState:
     remaining_tokens: int = 0
     reset_requests_seconds: float = 0.0
     reset_tokens_seconds: float = 0.0
+
+
+def wait_milliseconds(seconds: float) -> int:
+    """Returns a wait rounded up: who waits that long finds what was promised, and not a moment before it."""
+    return max(0, math.ceil(seconds * 1000 - _ROUNDING_MILLISECONDS))

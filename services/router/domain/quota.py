@@ -55,14 +55,17 @@ class QuotaAccounts:
     def lend(self, key: int, quota: Quota, tokens: int, now_seconds: float) -> QuotaState:
         """Takes a request, its tokens and a place, or nothing and raises which part of the quota is spent."""
         account = self._account(key, quota, now_seconds)
-        if not account.requests.has(1):
+        # The longer wait of the two is the one after which the request is let through.
+        requests_seconds, tokens_seconds = (
+            account.requests.seconds_until(1),
+            account.tokens.seconds_until(tokens),
+        )
+        if requests_seconds > 0 and requests_seconds >= tokens_seconds:
             numbers = Numbers(quota.requests_per_minute, 1, account.requests.remaining)
-            wait_seconds = account.requests.seconds_until(1)
-            raise account.refusal(Reason.REQUESTS_EXHAUSTED, numbers, wait_seconds)
-        if not account.tokens.has(tokens):
+            raise account.refusal(Reason.REQUESTS_EXHAUSTED, numbers, requests_seconds)
+        if tokens_seconds > 0:
             numbers = Numbers(quota.tokens_per_minute, tokens, account.tokens.remaining)
-            wait_seconds = account.tokens.seconds_until(tokens)
-            raise account.refusal(Reason.TOKENS_EXHAUSTED, numbers, wait_seconds)
+            raise account.refusal(Reason.TOKENS_EXHAUSTED, numbers, tokens_seconds)
         if 0 < quota.concurrency <= self._in_flight.get(key, 0):
             numbers = Numbers(quota.concurrency, 1)
             raise account.refusal(Reason.CONCURRENCY_EXHAUSTED, numbers, _CONCURRENCY_RETRY_SECONDS)

@@ -7,13 +7,12 @@ from comptoir.router.v1 import router_pb2
 
 from services.kernel.catalog import Model
 from services.kernel.identity import Identity
-from services.kernel.quota import QuotaState
+from services.kernel.quota import QuotaState, wait_milliseconds
 from services.router.domain.admission import Admission, AdmitRequest
 from services.router.domain.tenancy import Priority
 from services.router.domain.ticket import TicketOffer
 from services.router.wire.tickets import signed_ticket
 
-_MILLISECONDS: Final = 1000
 _MAX_UINT32: Final = 2**32 - 1
 _PRIORITIES: Final = {
     router_pb2.PRIORITY_UNSPECIFIED: Priority.DEFAULT,
@@ -88,4 +87,4 @@ def _quota_state(state: QuotaState) -> router_pb2.QuotaState:
 
 
 def _milliseconds(seconds: float) -> int:
-    return min(round(seconds * _MILLISECONDS), _MAX_UINT32)
+    return min(wait_milliseconds(seconds), _MAX_UINT32)

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 
 from services.kernel.errors import ComptoirError, Numbers, Reason
-from services.kernel.quota import QuotaState
+from services.kernel.quota import QuotaState, wait_milliseconds
 
 # Together with it a reason means the same to every reader of `google.rpc.ErrorInfo`.
 ERROR_DOMAIN: Final = "comptoir"
@@ -95,4 +95,4 @@ def _quota_from(quota: QuotaDetail) -> QuotaState:
 
 
 def _milliseconds(seconds: float) -> int:
-    return min(round(seconds * 1000), _MAX_UINT32)
+    return min(wait_milliseconds(seconds), _MAX_UINT32)

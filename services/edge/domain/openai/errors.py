@@ -11,6 +11,7 @@ from services.edge.domain.codings import SERVED_CODINGS
 from services.edge.domain.openai.public_names import expectation, is_public
 from services.edge.domain.openai.rate_limits import duration_text, quota_headers
 from services.kernel.errors import ComptoirError, Reason
+from services.kernel.quota import wait_milliseconds
 from services.kernel.rows import Retry, Row
 
 _REQUEST: Final = "invalid_request_error"
@@ -127,10 +128,10 @@ def retry_headers(
         return [(b"x-should-retry", b"false")]
     if not public.is_retryable:
         return []
-    seconds = retry_after_seconds or _UNKNOWN_WAIT_SECONDS
+    milliseconds = wait_milliseconds(retry_after_seconds or _UNKNOWN_WAIT_SECONDS)
     return [
-        (b"retry-after", b"%d" % math.ceil(seconds)),
-        (b"retry-after-ms", b"%d" % math.ceil(seconds * 1000)),
+        (b"retry-after", b"%d" % math.ceil(milliseconds / 1000)),
+        (b"retry-after-ms", b"%d" % milliseconds),
         (b"x-should-retry", b"true"),
     ]
 

@@ -1,6 +1,10 @@
 """A key's quota as OpenAI's rate-limit headers."""
 
-from services.kernel.quota import QuotaState
+from typing import Final
+
+from services.kernel.quota import QuotaState, wait_milliseconds
+
+_SECOND: Final = 1000
 
 
 def quota_headers(quota: QuotaState) -> list[tuple[bytes, bytes]]:
@@ -22,10 +26,13 @@ def quota_headers(quota: QuotaState) -> list[tuple[bytes, bytes]]:
 
 
 def duration_text(seconds: float) -> bytes:
-    """Returns a duration as OpenAI writes it: 20ms, 1s, 6m0s."""
-    milliseconds = round(seconds * 1000)
-    if milliseconds < 1000:  # noqa: PLR2004 - a second
+    """Returns a wait as OpenAI writes it, to the millisecond: 20ms, 1s, 8.64s, 6m0s, 1h0m0.5s."""
+    milliseconds = wait_milliseconds(seconds)
+    if milliseconds < _SECOND:
         return b"%dms" % milliseconds
-    whole = round(seconds)
-    minutes, rest = divmod(whole, 60)
-    return b"%dm%ds" % (minutes, rest) if minutes else b"%ds" % rest
+    minutes, milliseconds = divmod(milliseconds, 60 * _SECOND)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{milliseconds / _SECOND:g}s"
+    if minutes or hours:
+        text = f"{minutes}m{text}"
+    return (f"{hours}h{text}" if hours else text).encode("ascii")

@@ -1,6 +1,8 @@
 """What OpenAI's SDK raises for a refusal, and whether it tries again."""
 
+import itertools
 import re
+from collections.abc import Mapping
 
 import openai
 import pytest
@@ -18,6 +20,11 @@ async def refused_by_sdk(stage: Stage, refusal: ComptoirError) -> openai.APIStat
         with pytest.raises(openai.APIStatusError) as raised:
             await client.chat.completions.create(**CHAT)
     return raised.value
+
+
+def rate_limits(headers: Mapping[str, str]) -> list[str]:
+    kinds = itertools.product(("requests", "tokens"), ("limit", "remaining", "reset"))
+    return [headers[f"x-ratelimit-{part}-{kind}"] for kind, part in kinds]
 
 
 async def test_the_sdk_fails_at_once_where_no_wait_makes_room(stage: Stage) -> None:
@@ -46,19 +53,26 @@ async def test_the_sdk_is_told_which_limit_is_used_up_and_what_is_left(stage: St
     await stage.start()
     stage.router.refusal = ComptoirError(
         Reason.TOKENS_EXHAUSTED,
-        retry_after_seconds=0.4,
+        retry_after_seconds=0.4003,
         numbers=Numbers(limit=1_000, requested=600, available=300),
-        quota=QuotaState(60, 58, 1_000, 300, 2.0, 42.0),
+        quota=QuotaState(60, 58, 1_000, 300, 2.0, 42.0625),
     )
     async with openai.AsyncOpenAI(api_key=GOOD_KEY, base_url=f"{stage.url}/v1", max_retries=0) as client:
         with pytest.raises(openai.RateLimitError) as raised:
             await client.chat.completions.create(**CHAT)
     headers = raised.value.response.headers
-    assert "Limit 1000, Used 700, Requested 600. Please try again in 400ms" in raised.value.message
-    assert headers["retry-after-ms"] == "400"
-    assert headers["x-ratelimit-remaining-tokens"] == "300"
-    assert headers["x-ratelimit-reset-tokens"] == "42s"
-    assert headers["x-ratelimit-limit-requests"] == "60"
+    assert "Limit 1000, Used 700, Requested 600. Please try again in 401ms" in raised.value.message
+    assert (headers["retry-after"], headers["retry-after-ms"]) == ("1", "401")
+    assert rate_limits(headers) == ["60", "58", "2s", "1000", "300", "42.063s"]
+
+
+async def test_the_sdks_raw_answers_say_what_is_left_whole_and_streamed(stage: Stage) -> None:
+    stage.router.quota = QuotaState(60, 59, 1_000, 900, 0.9995, 6.0)
+    await stage.start()
+    async with openai.AsyncOpenAI(api_key=GOOD_KEY, base_url=f"{stage.url}/v1", max_retries=0) as client:
+        for is_streamed in (False, True):
+            raw = await client.chat.completions.with_raw_response.create(**CHAT, stream=is_streamed)
+            assert rate_limits(raw.headers) == ["60", "59", "1s", "1000", "900", "6s"]
 
 
 async def test_a_field_that_is_not_served_is_named_to_the_sdk_and_not_dropped(stage: Stage) -> None:

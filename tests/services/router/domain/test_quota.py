@@ -1,11 +1,12 @@
 """What a key may use: no more is lent than a quota holds, and what nobody asked for is counted too."""
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
 from services.kernel.errors import ComptoirError, Numbers, Reason
+from services.kernel.quota import wait_milliseconds
 from services.router.domain.quota import QuotaAccounts
 from services.router.domain.tenancy import Quota
 
@@ -36,6 +37,41 @@ def test_requests_are_checked_before_tokens_before_concurrency_and_each_says_its
         (Reason.CONCURRENCY_EXHAUSTED, Numbers(1, 1)),
     ]
     assert all(refusal.quota is not None for refusal in refusals)
+
+
+LIMIT = st.integers(1, 10**6)
+
+
+@given(requests=LIMIT, tokens=LIMIT, asked=LIMIT, pause_seconds=st.floats(0, 90))
+def test_who_waits_as_long_as_a_refusal_says_is_let_through(
+    requests: int, tokens: int, asked: int, pause_seconds: float
+) -> None:
+    accounts, quota = (
+        QuotaAccounts(),
+        Quota(requests_per_minute=requests, tokens_per_minute=tokens, concurrency=0),
+    )
+    asked, now_seconds = min(asked, tokens), 0.0
+    for _ in range(3):
+        try:
+            accounts.lend(1, quota, asked, now_seconds)
+        except ComptoirError as refusal:
+            wait_seconds = wait_milliseconds(refusal.retry_after_seconds) / 1000
+            with pytest.raises(ComptoirError):
+                accounts.lend(1, quota, asked, now_seconds + wait_seconds * 0.99 - 0.001)
+            now_seconds += wait_seconds
+            accounts.lend(1, quota, asked, now_seconds)
+        now_seconds += pause_seconds / 3
+
+
+def test_the_limit_that_takes_longer_to_come_back_is_named() -> None:
+    quota = Quota(requests_per_minute=60, tokens_per_minute=60, concurrency=0)
+    accounts = QuotaAccounts()
+    for _ in range(60):
+        accounts.lend(1, quota, 1, 0)
+    refusal = refusal_of(accounts, quota, 10)
+    assert (refusal.reason, refusal.retry_after_seconds) == (Reason.TOKENS_EXHAUSTED, 10)
+    refusal = refusal_of(accounts, quota, 1)
+    assert (refusal.reason, refusal.retry_after_seconds) == (Reason.REQUESTS_EXHAUSTED, 1)
 
 
 class KeyOfManyRequests(RuleBasedStateMachine):

@@ -3,8 +3,11 @@
 import dataclasses
 
 from comptoir.router.v1 import router_pb2
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.kernel.identity import Identity
+from services.kernel.quota import QuotaState
 from services.router.domain.tenancy import Priority
 from services.router.wire import admission as wire
 
@@ -31,3 +34,10 @@ def test_a_request_says_how_many_choices_it_asks_for() -> None:
 def test_every_priority_of_the_schema_is_known() -> None:
     for priority in router_pb2.Priority.values():
         assert wire.admit_request(router_pb2.AdmitRequest(priority=priority)).priority in Priority
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0, 60))
+def test_a_quota_is_told_to_the_millisecond_and_never_too_early(whole: int, seconds: float) -> None:
+    told = wire._quota_state(QuotaState(reset_requests_seconds=whole / 1000, reset_tokens_seconds=seconds))
+    assert told.reset_requests_milliseconds == whole
+    assert -1e-5 <= told.reset_tokens_milliseconds - seconds * 1000 < 1

@@ -71,6 +71,14 @@ def test_a_retryable_error_says_when() -> None:
     assert headers == {b"retry-after": b"2", b"retry-after-ms": b"1250", b"x-should-retry": b"true"}
 
 
+@given(st.integers(1, 2**32 - 1))
+def test_a_wait_is_the_same_in_every_header_and_never_shorter(milliseconds: int) -> None:
+    public = public_error(Reason.TOKENS_EXHAUSTED)
+    headers = dict(retry_headers(public, retry_after_seconds=milliseconds / 1000, is_spent=False))
+    assert headers[b"retry-after-ms"] == b"%d" % milliseconds
+    assert 0 <= int(headers[b"retry-after"]) * 1000 - milliseconds < 1000
+
+
 def test_the_client_does_not_repeat_what_the_edge_repeated_or_what_cannot_help() -> None:
     unavailable, internal = public_error(Reason.UNAVAILABLE), public_error(Reason.INTERNAL)
     assert retry_headers(unavailable, retry_after_seconds=0, is_spent=True) == [(b"x-should-retry", b"false")]
