@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.edge.domain.cors import Origin
+
 
 class EdgeLimits(BaseModel):
     """Sizes in bytes and waits in seconds; the settings of the section `edge` are these and addresses."""
@@ -63,5 +65,11 @@ class EdgeLimits(BaseModel):
         ge=0,
         description="time between SIGTERM and the closing of the listener, so that load balancers see "
         "`/readyz` fail first",
+    )
+    cors_origins: tuple[Origin, ...] = Field(
+        default=(),
+        max_length=256,
+        description="origins whose pages may call the API from a browser, as the browser writes them "
+        "(`https://chat.example.eu`); `*` is any. None may by default: a key in a page is everybody's",
     )
     drain_seconds: int = Field(default=30, ge=1, description="longest end of the answers that run at a drain")

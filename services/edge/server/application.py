@@ -7,6 +7,7 @@ from typing import Final
 from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
+from services.edge.domain.cors import Cors
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.openai.errors import METHOD_NOT_ALLOWED, headers_too_large
 from services.edge.domain.openai.paths import endpoint_of, served_path
@@ -37,8 +38,11 @@ class Application:
         self._usage = usage
         self._clock = clock
         self._limits = limits
+        self._cors = Cors(limits.cors_origins)
         served = {
-            resource.path: _Served(resource) for endpoint in endpoints for resource in endpoint.resources
+            resource.path: _Served(resource, self._cors)
+            for endpoint in endpoints
+            for resource in endpoint.resources
         }
         # Most requests ask for a path without a `{name:path}`, and to look it up costs less than to match it.
         self._served = {path: one for path, one in served.items() if "{" not in path}
@@ -54,6 +58,8 @@ class Application:
         exchange = scope[_EXCHANGE] = Exchange(scope, receive, send, clock=self._clock)
         # Before all that may refuse the request: a refusal is an event of its endpoint too.
         exchange.event.endpoint = endpoint_of(scope["path"])
+        if self._cors.is_on:
+            exchange.added_headers = self._cors.answer_headers(exchange.header_values(b"origin"))
         with WriteWatch(exchange, write_seconds=self._limits.write_seconds):
             await self._answer(exchange, receive, send)
         if exchange.is_client_disconnected:
@@ -76,6 +82,9 @@ class Application:
         try:
             self._check_headers(exchange)
             serve = self._served.get(exchange.scope["path"], self._router)
+            if exchange.scope["method"] == "OPTIONS":
+                # It asks what a resource takes, for no key, and uses none.
+                exchange.event.endpoint = Endpoint.OTHER
             await serve(exchange.scope, receive, send)
         except ComptoirError as error:
             await exchange.fail(error)
@@ -100,17 +109,26 @@ class Application:
 class _Served:
     """One resource as starlette calls it."""
 
-    def __init__(self, resource: Resource) -> None:
+    def __init__(self, resource: Resource, cors: Cors) -> None:
         self._resource = resource
+        self._cors = cors
+        self._methods = ", ".join(resource.methods).encode()
 
     async def __call__(self, scope: Scope, _receive: Receive, _send: Send) -> None:
-        resource = self._resource
-        if scope["method"] not in resource.methods:
-            allow = (b"allow", ", ".join(resource.methods).encode())
-            raise HttpRefusalError(METHOD_NOT_ALLOWED, Reason.ROUTE_NOT_FOUND, [allow])
         exchange: Exchange = scope[_EXCHANGE]
-        await resource.serve(exchange)
+        allow = (b"allow", self._methods)
+        if scope["method"] == "OPTIONS":
+            origins = exchange.header_values(b"origin")
+            await exchange.answer_empty([allow, *self._cors.preflight_headers(origins, self._methods)])
+        elif scope["method"] in self._resource.methods:
+            await self._resource.serve(exchange)
+        else:
+            raise HttpRefusalError(METHOD_NOT_ALLOWED, Reason.ROUTE_NOT_FOUND, [allow])
 
 
-async def _no_route(_scope: Scope, _receive: Receive, _send: Send) -> None:
-    raise ComptoirError(Reason.ROUTE_NOT_FOUND)
+async def _no_route(scope: Scope, _receive: Receive, _send: Send) -> None:
+    if (scope["method"], scope["path"]) != ("OPTIONS", "*"):
+        raise ComptoirError(Reason.ROUTE_NOT_FOUND)
+    # The server as a whole is asked.
+    exchange: Exchange = scope[_EXCHANGE]
+    await exchange.answer_empty([(b"allow", b"GET, HEAD, POST, OPTIONS")])

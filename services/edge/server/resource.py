@@ -20,7 +20,7 @@ class Resource:
     @property
     def methods(self) -> tuple[str, ...]:
         """What may be sent to the path."""
-        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
+        return ("GET", "HEAD", "OPTIONS") if self.method == "GET" else (self.method, "OPTIONS")
 
 
 class HttpEndpoint(Protocol):

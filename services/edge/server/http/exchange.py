@@ -56,6 +56,8 @@ class Exchange:
             received_seconds=clock.monotonic_seconds(),
         )
         self.clock = clock
+        # What the boundary adds to the headers of any answer.
+        self.added_headers: HeaderList = ()
         # Set before the last byte is written: some clients close as soon as they have it.
         self.is_complete = False
         self.is_client_disconnected = False
@@ -82,7 +84,13 @@ class Exchange:
         self._is_started = True
         self.event.http_status = status
         request_id = (b"x-request-id", self._shown_request_id)
-        await self._put({"type": "http.response.start", "status": status, "headers": [*headers, request_id]})
+        await self._put(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [*headers, *self.added_headers, request_id],
+            }
+        )
 
     async def write(self, body: bytes) -> None:
         """Sends a part of the body in one write; waits while the client does not read."""
@@ -108,6 +116,11 @@ class Exchange:
         """Sends a whole JSON answer."""
         await self.begin(status, [JSON_TYPE, (b"content-length", b"%d" % len(body)), *headers])
         await self.end(body)
+
+    async def answer_empty(self, headers: HeaderList) -> None:
+        """Sends an answer that is its headers alone."""
+        await self.begin(204, headers)
+        await self.end()
 
     async def fail(self, error: ComptoirError) -> None:
         """Answers with an error: a status where none was sent, an event within the stream otherwise."""
