@@ -59,7 +59,7 @@ class Application:
         # Before all that may refuse the request: a refusal is an event of its endpoint too.
         exchange.event.endpoint = endpoint_of(scope["path"])
         if self._cors.is_on:
-            exchange.added_headers = self._cors.answer_headers(exchange.header_values(b"origin"))
+            exchange.add_headers(self._cors.answer_headers(exchange.header_values(b"origin")))
         with WriteWatch(exchange, write_seconds=self._limits.write_seconds):
             await self._answer(exchange, receive, send)
         if exchange.is_client_disconnected:

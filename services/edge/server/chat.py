@@ -4,6 +4,8 @@ from services.edge import wire
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.openai.chat import parse_chat
 from services.edge.domain.openai.chat_answers import ChatHead, ChunkWriter, WholeChat
+from services.edge.domain.openai.chat_body import ChatBody
+from services.edge.domain.openai.ignored_fields import ignored_headers
 from services.edge.domain.openai.paths import CHAT_PATH
 from services.edge.server.answers import send_stream, send_whole
 from services.edge.server.delivery import Deliveries, Delivery
@@ -38,7 +40,9 @@ class ChatCompletions:
         """
         limits, event = self._limits, exchange.event
         body = await read_body(exchange, max_bytes=limits.max_body_bytes, within_seconds=limits.body_seconds)
-        chat = parse_chat(wire.decode_json(body))
+        value = wire.decode_json(body)
+        chat = parse_chat(value)
+        exchange.add_headers(ignored_headers(value, ChatBody))
         request = chat.generation
         event.is_streamed = request.is_streamed
         head = ChatHead(event.request_id.hex, request.model, event.started_at_microseconds // 1_000_000)

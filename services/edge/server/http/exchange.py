@@ -56,8 +56,7 @@ class Exchange:
             received_seconds=clock.monotonic_seconds(),
         )
         self.clock = clock
-        # What the boundary adds to the headers of any answer.
-        self.added_headers: HeaderList = ()
+        self._added_headers: list[tuple[bytes, bytes]] = []
         # Set before the last byte is written: some clients close as soon as they have it.
         self.is_complete = False
         self.is_client_disconnected = False
@@ -79,6 +78,10 @@ class Exchange:
         """Whether the status is sent: a failure is told within the stream from then on."""
         return self._is_started
 
+    def add_headers(self, headers: HeaderList) -> None:
+        """Adds to the headers of the answer, whatever it will be."""
+        self._added_headers += headers
+
     async def begin(self, status: int, headers: HeaderList) -> None:
         """Sends the status and the headers."""
         self._is_started = True
@@ -88,7 +91,7 @@ class Exchange:
             {
                 "type": "http.response.start",
                 "status": status,
-                "headers": [*headers, *self.added_headers, request_id],
+                "headers": [*headers, *self._added_headers, request_id],
             }
         )
 

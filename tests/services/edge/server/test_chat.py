@@ -2,7 +2,7 @@ import openai
 import pytest
 
 from services.kernel.errors import ComptoirError, Reason
-from tests.services.edge.conftest import CHAT, Stage
+from tests.services.edge.conftest import CHAT, PATH, Stage
 from tests.services.edge.scripts import GOOD_KEY, LEASE
 
 
@@ -68,3 +68,25 @@ async def test_a_lease_is_given_back_when_no_replica_accepts(stage: Stage) -> No
     assert raised.value.response.headers["x-should-retry"] == "false"
     await stage.drain()
     assert stage.router.released == [LEASE]
+
+
+async def test_fields_without_effect_are_counted_on_answers_streams_and_refusals(stage: Stage) -> None:
+    client = await stage.start()
+    unknown = {"canary": 1, "messages": [{"role": "user", "content": "x", "canary-2": "canary"}]}
+    for is_streamed in (False, True):
+        answer = await client.post(PATH, json=CHAT | unknown | {"stream": is_streamed})
+        assert (answer.status_code, answer.headers["x-comptoir-ignored-fields"]) == (200, "2")
+        assert "canary" not in f"{answer.headers}{answer.text}"
+        assert "x-comptoir-ignored-fields" not in (await client.post(PATH, json=CHAT)).headers
+    stage.router.refusal = ComptoirError(Reason.REQUESTS_EXHAUSTED)
+    refused = await client.post(PATH, json=CHAT | unknown)
+    assert (refused.status_code, refused.headers["x-comptoir-ignored-fields"]) == (429, "2")
+
+
+async def test_the_sdk_reads_how_many_fields_had_no_effect(stage: Stage) -> None:
+    await stage.start()
+    async with sdk(stage) as client:
+        raw = await client.chat.completions.with_raw_response.create(
+            **CHAT, user="u", extra_body={"made_up": 1, "nothing": None}
+        )
+    assert raw.headers["x-comptoir-ignored-fields"] == "2"

@@ -1,0 +1,69 @@
+"""Counts the fields of a body that were dropped without effect; their names may be the caller's own words."""
+
+import functools
+from collections.abc import Collection, Iterator
+from types import MappingProxyType
+from typing import Any, Final, get_args, get_type_hints
+
+from msgspec import Struct
+
+from services.edge.domain.openai.chat_body import ChatBody, ChatMessage, StreamOptions
+from services.edge.domain.openai.parameters import NEUTRAL, NEUTRAL_IN_MESSAGE, NEUTRAL_IN_STREAM_OPTIONS
+from services.edge.domain.openai.refusals import JsonObject
+
+IGNORED_FIELDS_HEADER: Final = b"x-comptoir-ignored-fields"
+# Fields that are no part of a body's type and that were understood: with another value they are refused.
+_UNDERSTOOD: Final = MappingProxyType[type[Struct], Collection[str]](
+    {
+        ChatBody: NEUTRAL.keys(),
+        ChatMessage: NEUTRAL_IN_MESSAGE.keys(),
+        StreamOptions: NEUTRAL_IN_STREAM_OPTIONS.keys(),
+    }
+)
+
+
+def ignored_headers(value: JsonObject, body: type[Struct]) -> list[tuple[bytes, bytes]]:
+    """Returns the header that says how many fields of `value`, a valid `body`, had no effect; none for 0."""
+    count = count_ignored(value, (body,))
+    return [(IGNORED_FIELDS_HEADER, b"%d" % count)] if count else []
+
+
+def count_ignored(value: JsonObject, types: tuple[type[Struct], ...]) -> int:
+    """Returns how many fields of an object of one of `types`, and of the objects in it, had no effect.
+
+    A null is as good as absent. Objects that have no type here, such as a JSON schema, are one value.
+    """
+    known, nested = _shape(types)
+    count = 0
+    if not known.issuperset(value):
+        # Mostly not: a list may hold thousands of objects.
+        count = sum(1 for name, inner in value.items() if inner is not None and name not in known)
+    for name, inner_types in nested:
+        inner = value.get(name)
+        if isinstance(inner, dict):
+            count += count_ignored(inner, inner_types)
+        elif isinstance(inner, list):
+            count += sum(count_ignored(item, inner_types) for item in inner if isinstance(item, dict))
+    return count
+
+
+@functools.cache
+def _shape(
+    types: tuple[type[Struct], ...],
+) -> tuple[frozenset[str], tuple[tuple[str, tuple[type[Struct], ...]], ...]]:
+    """Returns the names that have an effect, and fields that hold objects, with their types."""
+    known: set[str] = set()
+    nested: dict[str, tuple[type[Struct], ...]] = {}
+    for each in types:
+        known |= {*each.__struct_encode_fields__, *_UNDERSTOOD.get(each, ())}
+        for name, hint in get_type_hints(each).items():
+            if inner := tuple(_structs_in(hint)):
+                nested[name] = (*nested.get(name, ()), *inner)
+    return frozenset(known), tuple(nested.items())
+
+
+def _structs_in(hint: Any) -> Iterator[type[Struct]]:  # a type, as `get_type_hints` gives it
+    if isinstance(hint, type) and issubclass(hint, Struct):
+        yield hint
+    for inner in get_args(hint):
+        yield from _structs_in(inner)
