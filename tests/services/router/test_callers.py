@@ -56,15 +56,25 @@ async def registering(settings: RouterSettings, authority: Authority, name: str)
     [
         ("generator-7", None),
         ("generator-8", Reason.CALLER_NOT_ALLOWED),
-        ("edge", Reason.CALLER_NOT_ALLOWED),
     ],
-    ids=["its own number", "another's number", "no generator"],
+    ids=["its own number", "another's number"],
 )
 async def test_a_replica_registers_with_the_number_of_its_certificate(
     settings: RouterSettings, authority: Authority, name: str, reason: Reason | None
 ) -> None:
     async with running_router(settings, authority.files("generator-1")):
         assert await registering(settings, authority, name) is reason
+
+
+async def test_who_is_no_generator_is_refused_before_it_says_anything(
+    settings: RouterSettings, authority: Authority
+) -> None:
+    target = GrpcTarget(address=settings.replica_listen.address, tls=authority.files("edge"))
+    async with running_router(settings, authority.files("generator-1")), channel(target) as connection:
+        stub: replica_pb2_grpc.ReplicaServiceAsyncStub = replica_pb2_grpc.ReplicaServiceStub(connection)
+        await asyncio.wait_for(connection.channel_ready(), WAIT_SECONDS)
+        # Nothing is written: gRPC may call a write that meets the refusal an internal error.
+        assert (await ReportStream(stub.Report()).ended()).reason is Reason.CALLER_NOT_ALLOWED
 
 
 async def test_nobody_registers_where_requests_are_admitted(tmp_path: Path) -> None:
@@ -74,5 +84,5 @@ async def test_nobody_registers_where_requests_are_admitted(tmp_path: Path) -> N
     ):
         stub: replica_pb2_grpc.ReplicaServiceAsyncStub = replica_pb2_grpc.ReplicaServiceStub(public)
         with pytest.raises(grpc.aio.AioRpcError) as failure:
-            await ReportStream(stub.Report()).say(registration=registration_message())
+            await asyncio.wait_for(stub.Report().read(), WAIT_SECONDS)
         assert failure.value.code() is grpc.StatusCode.UNIMPLEMENTED
