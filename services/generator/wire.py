@@ -15,7 +15,7 @@ from services.generator.domain.delta import Delta, TokenLogprob
 from services.generator.domain.generation import Finished, Message, Started
 from services.generator.domain.load import LoadReport, LoadSample
 from services.generator.domain.ports import Capabilities
-from services.generator.domain.prompt import ChatTurn, Role
+from services.generator.domain.prompt import Chat, ChatTurn, Prompt, Role, Text, TokenIds
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.terminal_event import Counts, Outcome, TerminalEvent
 from services.generator.domain.ticket import Claims, Replica
@@ -71,9 +71,12 @@ def claims_from(signed: bytes) -> Claims:
     )
 
 
-def turns_from(request: generator_pb2.GenerateRequest) -> tuple[ChatTurn, ...]:
-    """Returns the chat of a validated request."""
-    return tuple(_turn_from(message) for message in request.messages)
+def prompt_from(request: generator_pb2.GenerateRequest) -> Prompt:
+    """Returns what a validated request is to continue."""
+    form = request.prompt.WhichOneof("form")
+    if form is None:
+        return Chat(tuple(_turn_from(message) for message in request.messages))
+    return Text(request.prompt.text) if form == "text" else TokenIds(tuple(request.prompt.token_ids.ids))
 
 
 def _turn_from(message: generator_pb2.ChatMessage) -> ChatTurn:

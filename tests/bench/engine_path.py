@@ -27,7 +27,7 @@ from services.generator.domain.engine_parameters import ServedModel, VllmParamet
 from services.generator.domain.generation import Generation, Message, Order, SharedParts
 from services.generator.domain.load import LoadSample
 from services.generator.domain.ports import Engine, EngineRequest, Receive
-from services.generator.domain.prompt import ChatTurn, Role, TokenIds
+from services.generator.domain.prompt import Chat, ChatTurn, Role, TokenIds
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.terminal_event import Counts, TerminalEvent
@@ -173,8 +173,8 @@ class Load:
 
         ticket = Identity.random()
         claims = Claims(ticket, ticket, ticket, 1, 1, 1, 1, 1, 0, 1, 512, 512, 10, 1, 0, 1, 0, 0)
-        turns, now = (ChatTurn(Role.USER, PROMPT),), self._clock.monotonic_seconds()
-        order = Order(claims, turns, self._sampling, True, now, self._clock.wall_microseconds(), None)
+        chat, now = Chat((ChatTurn(Role.USER, PROMPT),)), self._clock.monotonic_seconds()
+        order = Order(claims, chat, self._sampling, True, now, self._clock.wall_microseconds(), None)
         await Generation(order, self._parts).serve(put)
 
 

@@ -17,6 +17,7 @@ from services.generator.domain.sampling import Sampling
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from tests.contracts.engine_fuzz import Attempts, attempts
+from tests.contracts.engine_prompts import PromptContract
 from tests.contracts.engine_requests import (
     BOUND_SECONDS,
     CONTEXT_TOKENS,
@@ -35,7 +36,7 @@ from tests.contracts.engine_requests import (
 from tests.contracts.engine_sampling import SamplingContract
 
 
-class EngineContract(SamplingContract):
+class EngineContract(PromptContract, SamplingContract):
     """Run by every engine."""
 
     async def test_the_same_greedy_request_gets_the_same_text_and_count(self, engine: Engine) -> None:
@@ -46,7 +47,7 @@ class EngineContract(SamplingContract):
 
     async def test_a_chat_is_answered_as_its_token_ids_are(self, engine: Engine) -> None:
         turns = (ChatTurn(Role.USER, PROMPT),)
-        by_ids = await answer(ask(engine, TokenIds(await engine.tokenize(turns))))
+        by_ids = await answer(ask(engine, TokenIds(await engine.tokenize(Chat(turns)))))
         assert (await answer(ask(engine, Chat(turns)))).text == by_ids.text
 
     async def test_nothing_comes_after_the_last_delta(self, engine: Engine) -> None:
@@ -251,7 +252,7 @@ class EngineContract(SamplingContract):
     async def test_roles_change_the_prompt(self, engine: Engine) -> None:
         turns = [ChatTurn(Role.SYSTEM, "a"), ChatTurn(Role.USER, "b"), ChatTurn(Role.ASSISTANT, "c")]
         as_user = [ChatTurn(Role.USER, turn.text) for turn in turns]
-        assert list(await engine.tokenize(turns)) != list(await engine.tokenize(as_user))
+        assert list(await engine.tokenize(Chat(turns))) != list(await engine.tokenize(Chat(as_user)))
 
     async def test_the_load_follows_the_requests(self, engine: Engine) -> None:
         made_before = engine.load().output_tokens_total

@@ -13,7 +13,7 @@ from typing import Final
 
 from services.generator.domain.delta import EngineFinish
 from services.generator.domain.ports import Engine, EngineRequest
-from services.generator.domain.prompt import ChatTurn, Role, TokenIds
+from services.generator.domain.prompt import Chat, ChatTurn, Role, TokenIds
 from services.generator.domain.sampling import Sampling
 from services.kernel.identity import Identity
 from tests.contracts.engine_requests import deltas
@@ -76,7 +76,7 @@ async def attempts(engine: Engine) -> list[Attempt]:
     """All attempts of one run; the same for the same engine."""
     assert set(_VALUES) == {field.name for field in fields(Sampling)}, "each parameter has its values here"
     context_tokens = engine.capabilities.context_tokens
-    text = list(await engine.tokenize((ChatTurn(Role.USER, _TEXT * context_tokens),)))[:context_tokens]
+    text = list(await engine.tokenize(Chat((ChatTurn(Role.USER, _TEXT * context_tokens),))))[:context_tokens]
     choose = random.Random(_SEED)
     return [_attempt(choose, text, context_tokens) for _ in range(ATTEMPTS)]
 

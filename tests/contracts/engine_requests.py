@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from services.generator.domain.delta import Delta, EngineFinish, Measures
 from services.generator.domain.ports import Engine, EngineFailedError, EngineRequest, RequestFailedError
-from services.generator.domain.prompt import Chat, ChatTurn, Prompt, Role, TokenIds
+from services.generator.domain.prompt import Chat, ChatTurn, Prompt, Role, Text, TokenIds
 from services.generator.domain.sampling import Sampling
 from services.kernel.identity import Identity
 
@@ -47,7 +47,7 @@ class Answer:
 
 
 async def chat(engine: Engine, text: str = PROMPT) -> list[int]:
-    return list(await engine.tokenize((ChatTurn(Role.USER, text),)))
+    return list(await engine.tokenize(Chat((ChatTurn(Role.USER, text),))))
 
 
 async def ask(
@@ -62,7 +62,7 @@ async def ask(
 ) -> AsyncGenerator[Delta, None]:
     request = EngineRequest(
         request_id=request_id or Identity.random().hex,
-        prompt=prompt if isinstance(prompt, Chat | TokenIds) else TokenIds(prompt),
+        prompt=prompt if isinstance(prompt, Chat | Text | TokenIds) else TokenIds(prompt),
         sampling=sampling,
         max_output_tokens=tokens,
         priority=priority,

@@ -9,8 +9,9 @@ from services.generator.domain import endings
 from services.generator.domain.answering import answer
 from services.generator.domain.cache_salt import cache_salt
 from services.generator.domain.delta import Delta, Measures
-from services.generator.domain.ports import Engine, EngineRequest, Feature, Settlements
-from services.generator.domain.prompt import Chat, ChatTurn, Prompt, TokenIds, text_bytes
+from services.generator.domain.echo import Echo
+from services.generator.domain.ports import Capabilities, Engine, EngineRequest, Feature, Settlements
+from services.generator.domain.prompt import Prompt, Text, TokenIds, check_ids, field_of, text_bytes
 from services.generator.domain.queueing import QueueOrder
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.sampling import (
@@ -34,12 +35,14 @@ class Order:
     """What a caller asks for, the ticket that permits it, and when it came."""
 
     claims: Claims
-    turns: tuple[ChatTurn, ...]
+    prompt: Prompt
     sampling: Sampling
     is_streamed: bool
     received_seconds: float
     received_at_microseconds: int
     deadline_seconds: float | None
+    # Whether each choice begins with the text of the prompt.
+    is_prompt_echoed: bool = False
 
     @property
     def is_text_alone(self) -> bool:
@@ -95,6 +98,7 @@ class Generation:
         self._output_tokens = 0
         self._unsent_tokens = 0
         self._is_delta_sent = False
+        self._echo = Echo()
         self._task: asyncio.Task[object] | None = None
         self._imposed: Ending | None = None
         self._is_concluded = False
@@ -151,6 +155,7 @@ class Generation:
             self._unsent_tokens += delta.output_tokens
         if delta.measures is not None:
             self._measure(delta.measures)
+        self._echo.begin(delta)
         if delta.is_visible:
             delta.output_tokens, self._unsent_tokens = self._unsent_tokens, 0
             self._is_delta_sent = True
@@ -167,11 +172,15 @@ class Generation:
         order, engine = self._order, self._parts.engine
         claims, sampling, capabilities = order.claims, order.sampling, engine.capabilities
         limits = TokenLimits(
-            claims.max_input_tokens, claims.max_output_tokens, claims.choices, capabilities.context_tokens
+            claims.max_input_tokens,
+            claims.max_output_tokens,
+            claims.choices,
+            capabilities.context_tokens,
+            field_of(order.prompt),
         )
         check_choices(sampling, limits)
-        check_size(text_bytes(order.turns), self._parts.max_bytes_per_token, limits)
-        prompt = await self._prompt(capabilities.features)
+        check_size(text_bytes(order.prompt), self._parts.max_bytes_per_token, limits)
+        prompt = await self._prompt(capabilities)
         max_output_tokens = output_tokens_for(sampling.max_output_tokens, self._input_tokens, limits)
         check_min_tokens(sampling, max_output_tokens)
         return EngineRequest(
@@ -183,12 +192,19 @@ class Generation:
             cache_salt=self._salt() if Feature.PREFIX_SALT in capabilities.features else None,
         )
 
-    async def _prompt(self, features: Feature) -> Prompt:
-        if Feature.TOKEN_IDS not in features:
-            return Chat(self._order.turns)
-        ids = await self._parts.engine.tokenize(self._order.turns)
-        self._input_tokens = len(ids)
-        return TokenIds(ids)
+    async def _prompt(self, capabilities: Capabilities) -> Prompt:
+        prompt, engine = self._order.prompt, self._parts.engine
+        if isinstance(prompt, TokenIds):
+            ids = prompt
+        elif Feature.TOKEN_IDS in capabilities.features:
+            ids = TokenIds(await engine.tokenize(prompt))
+        else:
+            return prompt
+        check_ids(ids, capabilities.vocabulary_tokens)
+        self._input_tokens = len(ids.ids)
+        if self._order.is_prompt_echoed:
+            self._echo = Echo(prompt.text if isinstance(prompt, Text) else await engine.detokenize(ids.ids))
+        return ids
 
     def _priority(self) -> int:
         return self._parts.queue.number(self._order.claims.priority, self._order.received_seconds)

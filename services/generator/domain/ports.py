@@ -7,7 +7,7 @@ from typing import Protocol
 
 from services.generator.domain.delta import Delta
 from services.generator.domain.load import LoadSample
-from services.generator.domain.prompt import ChatTurn, Prompt
+from services.generator.domain.prompt import Chat, Prompt, Text
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.terminal_event import Counts, TerminalEvent
 from services.generator.domain.ticket import Claims
@@ -34,6 +34,8 @@ class Capabilities:
     kv_block_tokens: int
     kv_blocks: int
     features: Feature
+    # Token ids are below this.
+    vocabulary_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +92,16 @@ class Engine(Protocol):
         """Known once the engine has started."""
         ...
 
-    async def tokenize(self, turns: Sequence[ChatTurn]) -> Sequence[int]:
+    async def tokenize(self, prompt: Chat | Text) -> Sequence[int]:
         """Returns the prompt's token ids; text that spells control tokens stays text.
 
         Only asked of an engine with TOKEN_IDS. Raises ComptoirError(REQUEST_INVALID) if the chat template
         refuses the roles.
         """
+        ...
+
+    async def detokenize(self, ids: Sequence[int]) -> str:
+        """Returns the text of token ids, in which control tokens have none; only asked as `tokenize` is."""
         ...
 
     async def submit(self, request: EngineRequest, receive: Receive) -> None:

@@ -1,8 +1,10 @@
-"""What an engine is to continue: turns of a chat, or the token ids that they are."""
+"""What an engine is to continue: turns of a chat, a text, or the token ids that either is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+
+from services.kernel.errors import ComptoirError, Reason
 
 
 class Role(Enum):
@@ -29,21 +31,44 @@ class ChatTurn:
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A prompt for an engine that renders and tokenizes by itself, where nobody else can."""
+    """Turns that the model's chat template renders."""
 
     turns: Sequence[ChatTurn]
 
 
 @dataclass(frozen=True, slots=True)
+class Text:
+    """A text to go on with as it is, without a template."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class TokenIds:
-    """A prompt that was rendered, tokenized and counted."""
+    """A prompt as the model reads it: it was rendered and tokenized, or a caller wrote it so."""
 
     ids: Sequence[int]
 
 
-Prompt = Chat | TokenIds
+Prompt = Chat | Text | TokenIds
 
 
-def text_bytes(turns: Sequence[ChatTurn]) -> int:
-    """Returns the size of all texts in UTF-8."""
-    return sum(len(text.encode()) for turn in turns for text in turn.texts)
+def text_bytes(prompt: Prompt) -> int:
+    """Returns the size of all texts in UTF-8; token ids have none."""
+    if isinstance(prompt, Chat):
+        return sum(len(text.encode()) for turn in prompt.turns for text in turn.texts)
+    return len(prompt.text.encode()) if isinstance(prompt, Text) else 0
+
+
+def field_of(prompt: Prompt) -> str:
+    """Returns the schema's name of the field in which a caller sent the prompt."""
+    return "messages" if isinstance(prompt, Chat) else "prompt"
+
+
+def check_ids(prompt: TokenIds, vocabulary_tokens: int) -> None:
+    """Raises REQUEST_INVALID for no token at all, and for one that the vocabulary does not have.
+
+    A vocabulary of 0 is not known, and then the engine has to say so.
+    """
+    if not prompt.ids or (vocabulary_tokens and max(prompt.ids) >= vocabulary_tokens):
+        raise ComptoirError(Reason.REQUEST_INVALID, field="prompt")

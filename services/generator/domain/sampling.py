@@ -45,6 +45,8 @@ class TokenLimits:
     permitted_output_tokens: int
     permitted_choices: int
     context_tokens: int
+    # The schema's name of what is too long where something is.
+    prompt_field: str = "messages"
 
 
 def check_size(text_bytes: int, max_bytes_per_token: int, limits: TokenLimits) -> None:
@@ -64,7 +66,7 @@ def output_tokens_for(asked_output_tokens: int, input_tokens: int, limits: Token
         raise _too_long(input_tokens, limits)
     if input_tokens > limits.permitted_input_tokens:
         numbers = Numbers(limit=limits.permitted_input_tokens, requested=input_tokens)
-        raise ComptoirError(Reason.TICKET_LIMIT_EXCEEDED, field="messages", numbers=numbers)
+        raise ComptoirError(Reason.TICKET_LIMIT_EXCEEDED, field=limits.prompt_field, numbers=numbers)
     fitting_tokens = min(limits.permitted_output_tokens, left_tokens)
     return min(asked_output_tokens or fitting_tokens, fitting_tokens)
 
@@ -85,4 +87,4 @@ def check_min_tokens(sampling: Sampling, max_output_tokens: int) -> None:
 
 def _too_long(input_tokens: int, limits: TokenLimits) -> ComptoirError:
     numbers = Numbers(limit=limits.context_tokens, requested=input_tokens)
-    return ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages", numbers=numbers)
+    return ComptoirError(Reason.CONTEXT_TOO_LONG, field=limits.prompt_field, numbers=numbers)

@@ -31,9 +31,10 @@ class Orders:
         request = read_request(generator_pb2.GenerateRequest.FromString, content)
         return Order(
             claims=claims,
-            turns=wire.turns_from(request),
+            prompt=wire.prompt_from(request),
             sampling=wire.sampling_from(request),
             is_streamed=request.is_streamed,
+            is_prompt_echoed=request.prompt.is_echoed,
             received_seconds=received_seconds,
             received_at_microseconds=self._clock.wall_microseconds(),
             deadline_seconds=None if timeout_seconds is None else received_seconds + timeout_seconds,

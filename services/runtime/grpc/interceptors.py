@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import grpc
 import protovalidate
+from buf.validate import validate_pb2
 from google.protobuf.message import DecodeError, Message
 
 from services.kernel.errors import ComptoirError, Reason
@@ -130,10 +131,16 @@ def validate(request: Message) -> None:
     """Holds `request` against the rules in its schema; raises REQUEST_INVALID with the field's name."""
     violations = _validator.collect_violations(request, fail_fast=True)
     if violations:
-        elements = violations[0].proto.field.elements
-        raise ComptoirError(
-            Reason.REQUEST_INVALID, field=".".join(element.field_name for element in elements)
-        )
+        raise ComptoirError(Reason.REQUEST_INVALID, field=_field_of(violations[0], request))
+
+
+def _field_of(violation: protovalidate.Violation, request: Message) -> str:
+    path = violation.proto.field
+    if path is not None:
+        return ".".join(element.field_name for element in path.elements)
+    # Of the message itself, where one of several fields must be set: the first of them.
+    oneof = request.DESCRIPTOR.GetOptions().Extensions[validate_pb2.message].oneof
+    return oneof[0].fields[0] if oneof else ""
 
 
 # gRPC itself would wait for the one request of a call without a bound, so every call is one that streams

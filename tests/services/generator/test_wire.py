@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from services.generator import wire
 from services.generator.domain.generation import Finished
 from services.generator.domain.load import LoadReport, LoadSample, LoadTotals
+from services.generator.domain.prompt import Chat, Text, TokenIds
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.terminal_event import Counts, Ending, Outcome
 from services.generator.domain.ticket import Replica
@@ -79,8 +80,19 @@ def test_a_turn_is_its_text_or_its_parts() -> None:
         ),
         generator_pb2.ChatMessage(role=generator_pb2.ROLE_USER, parts=["alone"]),
     ]
-    turns = wire.turns_from(generator_pb2.GenerateRequest(messages=messages))
-    assert [turn.texts for turn in turns] == [("Hello world",), ("Hello", "world"), ("alone",)]
+    prompt = wire.prompt_from(generator_pb2.GenerateRequest(messages=messages))
+    assert isinstance(prompt, Chat)
+    assert [turn.texts for turn in prompt.turns] == [("Hello world",), ("Hello", "world"), ("alone",)]
+
+
+def test_a_prompt_is_a_text_or_token_ids() -> None:
+    for prompt in (Text(""), Text("Il était"), TokenIds((3, 0, 5))):
+        sent = generator_pb2.Prompt()
+        if isinstance(prompt, Text):
+            sent.text = prompt.text
+        else:
+            sent.token_ids.ids.extend(prompt.ids)
+        assert wire.prompt_from(generator_pb2.GenerateRequest(prompt=sent)) == prompt
 
 
 @given(ending=st.sampled_from(Outcome), reason=st.sampled_from(Reason), tokens=TOKENS, priority=UINT32)

@@ -11,8 +11,10 @@ from typing import Final
 from services.generator.adapters.simulated.cache import PrefixCache
 from services.generator.adapters.simulated.text import (
     END_OF_TURN,
+    VOCABULARY_TOKENS,
     TextStream,
     answer_ids,
+    detokenize,
     token_choice,
     tokenize,
 )
@@ -27,7 +29,7 @@ from services.generator.domain.ports import (
     Receive,
     Sleep,
 )
-from services.generator.domain.prompt import ChatTurn, TokenIds
+from services.generator.domain.prompt import Chat, Text, TokenIds, field_of
 from services.generator.domain.sampling import Sampling
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Numbers, Reason
@@ -77,11 +79,21 @@ class SimulatedEngine:
     def capabilities(self) -> Capabilities:
         """As the parameters say."""
         parameters = self._parameters
-        return Capabilities(self._context_tokens, parameters.kv_block_tokens, parameters.kv_blocks, _FEATURES)
+        return Capabilities(
+            self._context_tokens,
+            parameters.kv_block_tokens,
+            parameters.kv_blocks,
+            _FEATURES,
+            VOCABULARY_TOKENS,
+        )
 
-    async def tokenize(self, turns: Sequence[ChatTurn]) -> Sequence[int]:
+    async def tokenize(self, prompt: Chat | Text) -> Sequence[int]:
         """Returns the prompt's token ids: bytes between control tokens."""
-        return tokenize(turns)
+        return tokenize(prompt)
+
+    async def detokenize(self, ids: Sequence[int]) -> str:
+        """Returns the text of token ids, without control tokens."""
+        return detokenize(ids)
 
     async def submit(self, request: EngineRequest, receive: Receive) -> None:
         """Takes a request in; `receive` is called by the step loop."""
@@ -140,14 +152,14 @@ class SimulatedEngine:
 
     def _job(self, request: EngineRequest, receive: Receive, index: int) -> _Job:
         prompt, parameters = request.prompt, self._parameters
-        input_ids = prompt.ids if isinstance(prompt, TokenIds) else tokenize(prompt.turns)
+        input_ids = prompt.ids if isinstance(prompt, TokenIds) else tokenize(prompt)
         if not input_ids:
-            raise ComptoirError(Reason.REQUEST_INVALID, field="messages")
+            raise ComptoirError(Reason.REQUEST_INVALID, field=field_of(prompt))
         total_tokens = len(input_ids) + request.max_output_tokens
         blocks = math.ceil(total_tokens / parameters.kv_block_tokens)
         if total_tokens > self._context_tokens or blocks > parameters.kv_blocks:
             numbers = Numbers(self._context_tokens, len(input_ids))
-            raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages", numbers=numbers)
+            raise ComptoirError(Reason.CONTEXT_TOO_LONG, field=field_of(prompt), numbers=numbers)
         sampling = request.sampling
         answer = answer_ids(input_ids, _seed_of(sampling, index), parameters.answer_tokens, sampling)
         text = TextStream(sampling.stop)

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from services.generator.domain.delta import TokenChoice, TokenLogprob
-from services.generator.domain.prompt import ChatTurn, Role
+from services.generator.domain.prompt import Chat, Role, Text
 from services.generator.domain.sampling import Sampling
 
 # Ids from 256 on are control tokens; no text can spell them, since text is bytes.
 END_OF_TURN: Final = 256
 _SPACE: Final = 32
 _CHOSEN_ALONE: Final = 100
+VOCABULARY_TOKENS: Final = 260
 _ROLE_IDS: Final = {Role.SYSTEM: 257, Role.USER: 258, Role.ASSISTANT: 259}
 
 _SENTENCES: Final = (
@@ -27,15 +28,22 @@ _SENTENCES: Final = (
 )
 
 
-def tokenize(turns: Sequence[ChatTurn]) -> list[int]:
-    """Returns role, bytes, end of turn for each turn, then the assistant's role."""
+def tokenize(prompt: Chat | Text) -> list[int]:
+    """Returns role, bytes, end of turn for each turn, then the assistant's role; bytes alone of a text."""
+    if isinstance(prompt, Text):
+        return list(prompt.text.encode())
     ids: list[int] = []
-    for turn in turns:
+    for turn in prompt.turns:
         ids.append(_ROLE_IDS[turn.role])
         ids.extend("\n".join(turn.texts).encode())
         ids.append(END_OF_TURN)
     ids.append(_ROLE_IDS[Role.ASSISTANT])
     return ids
+
+
+def detokenize(ids: Sequence[int]) -> str:
+    """Returns the text of token ids, without control tokens."""
+    return bytes(token_id for token_id in ids if token_id < END_OF_TURN).decode(errors="replace")
 
 
 def answer_ids(

@@ -5,7 +5,8 @@ from typing import Any
 from vllm.renderers.chat_utils import parse_chat_messages
 from vllm.renderers.hf import resolve_chat_template_content_format
 
-from services.generator.adapters.vllm.prompt import Converse, Messages
+from services.generator.adapters.vllm.plain_text import Messages
+from services.generator.adapters.vllm.prompt import Converse
 
 
 def converse_as_the_server(model_config: Any, tokenizer: Any) -> Converse:

@@ -19,8 +19,10 @@ from services.generator.adapters.vllm.conversation import converse_as_the_server
 from services.generator.adapters.vllm.environment import fork_workers, quiet
 from services.generator.adapters.vllm.frames import read_directly
 from services.generator.adapters.vllm.outputs import StepOutputs
-from services.generator.adapters.vllm.prompt import ChatPrompt, is_short
+from services.generator.adapters.vllm.plain_text import Tokenizer
+from services.generator.adapters.vllm.prompt import ChatPrompt, Converse, is_short
 from services.generator.adapters.vllm.stats import StatsSnapshot, stat_logger
+from services.generator.adapters.vllm.text_prompt import TextPrompt
 from services.generator.adapters.vllm.token_bytes import TokenBytes
 from services.generator.adapters.vllm.tokenizer import direct
 from services.generator.domain.engine_parameters import ServedModel, VllmParameters
@@ -32,7 +34,7 @@ from services.generator.domain.ports import (
     Feature,
     Receive,
 )
-from services.generator.domain.prompt import ChatTurn, TokenIds
+from services.generator.domain.prompt import Chat, Text, TokenIds, field_of
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.runtime.settings import SettingsError
@@ -53,7 +55,7 @@ class VllmEngine:
         self._stats = StatsSnapshot(clock)
         self._llm: Any = None
         self._outputs: Any = None
-        self._prompt: ChatPrompt | None = None
+        self._prompts: _Prompts | None = None
         self._capabilities = Capabilities(model.context_tokens, 0, 0, _FEATURES)
         self._threads = ThreadPoolExecutor(_TOKENIZER_THREADS, thread_name_prefix="tokenizer")
 
@@ -87,10 +89,14 @@ class VllmEngine:
         if not tokenizer.chat_template:
             raise ValueError("it has no chat template")
         converse = converse_as_the_server(config.model_config, tokenizer)
-        self._prompt = ChatPrompt(direct(tokenizer), converse, self._model.context_tokens)
+        self._prompts = _Prompts(direct(tokenizer), converse, self._model.context_tokens)
         cache = config.cache_config
         self._capabilities = Capabilities(
-            self._model.context_tokens, cache.block_size, cache.num_gpu_blocks or 0, _FEATURES
+            self._model.context_tokens,
+            cache.block_size,
+            cache.num_gpu_blocks or 0,
+            _FEATURES,
+            config.model_config.get_vocab_size(),
         )
 
     @property
@@ -98,23 +104,30 @@ class VllmEngine:
         """Known once the engine has started."""
         return self._capabilities
 
-    async def tokenize(self, turns: Sequence[ChatTurn]) -> Sequence[int]:
+    async def tokenize(self, prompt: Chat | Text) -> Sequence[int]:
         """Returns the prompt's token ids; raises REQUEST_INVALID if the template refuses the roles."""
-        if self._prompt is None:
+        if self._prompts is None:
             raise EngineFailedError
-        if is_short(turns):
-            ids = self._prompt.ordinary_ids(turns)
+        if is_short(prompt):
+            ids = self._prompts.ordinary_ids(prompt)
             if ids is not None:
                 return ids
         # A long prompt takes long, and every stream of this process would wait for it.
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._prompt.token_ids, turns)
+        return await loop.run_in_executor(self._threads, self._prompts.token_ids, prompt)
+
+    async def detokenize(self, ids: Sequence[int]) -> str:
+        """Returns the text of token ids, without control tokens."""
+        if self._prompts is None:
+            raise EngineFailedError
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._prompts.text, ids)
 
     async def submit(self, request: EngineRequest, receive: Receive) -> None:
         """Takes a request in; `receive` is called by vLLM's own handler of steps."""
         prompt = request.prompt
-        input_ids = prompt.ids if isinstance(prompt, TokenIds) else await self.tokenize(prompt.turns)
-        self._check_fits(len(input_ids), request.max_output_tokens)
+        input_ids = prompt.ids if isinstance(prompt, TokenIds) else await self.tokenize(prompt)
+        self._check_fits(len(input_ids), request)
         try:
             collector = await self._llm.add_request(
                 request.request_id,
@@ -159,12 +172,37 @@ class VllmEngine:
             llm.shutdown(timeout=_SHUTDOWN_SECONDS)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _check_fits(self, input_tokens: int, output_tokens: int) -> None:
+    def _check_fits(self, input_tokens: int, request: EngineRequest) -> None:
         if self._llm is None:
             raise EngineFailedError
-        if input_tokens + output_tokens > self._model.context_tokens:
+        if input_tokens + request.max_output_tokens > self._model.context_tokens:
             numbers = Numbers(self._model.context_tokens, input_tokens)
-            raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages", numbers=numbers)
+            raise ComptoirError(Reason.CONTEXT_TOO_LONG, field=field_of(request.prompt), numbers=numbers)
+
+
+class _Prompts:
+    """Token ids of chats and of texts, and back."""
+
+    def __init__(self, tokenizer: Tokenizer, converse: Converse, context_tokens: int) -> None:
+        self._tokenizer = tokenizer
+        self._chat = ChatPrompt(tokenizer, converse, context_tokens)
+        self._text = TextPrompt(tokenizer, context_tokens)
+
+    def ordinary_ids(self, prompt: Chat | Text) -> list[int] | None:
+        """Returns the token ids of a prompt that spells no control token, None for any other."""
+        if isinstance(prompt, Text):
+            return self._text.ordinary_ids(prompt.text)
+        return self._chat.ordinary_ids(prompt.turns)
+
+    def token_ids(self, prompt: Chat | Text) -> list[int]:
+        """Returns the token ids of any prompt."""
+        if isinstance(prompt, Text):
+            return self._text.token_ids(prompt.text)
+        return self._chat.token_ids(prompt.turns)
+
+    def text(self, ids: Sequence[int]) -> str:
+        """Returns the text of token ids, without control tokens."""
+        return self._tokenizer.decode(list(ids), skip_special_tokens=True)
 
 
 def _sampling_params(request: EngineRequest) -> Any:

@@ -5,11 +5,12 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from jinja2.exceptions import TemplateError
 
-from services.generator.domain.prompt import ChatTurn, Role, text_bytes
+from services.generator.adapters.vllm.plain_text import Messages, PlainText, Tokenizer
+from services.generator.domain.prompt import Chat, ChatTurn, Role, Text, text_bytes
 from services.kernel.errors import ComptoirError, Reason
 
 _SHAPES_KEPT: Final = 256
@@ -17,29 +18,9 @@ _SHAPES_KEPT: Final = 256
 _SHORT_BYTES: Final = 1024
 _BYTES_PER_TURN: Final = 32
 
-# Messages in OpenAI's form, and as a chat template reads them.
-Messages = list[dict[str, Any]]
 Converse = Callable[[Messages], Messages]
 # Who speaks in each turn, and in how many parts; 0 for a text.
 _Shape = tuple[tuple[Role, int], ...]
-
-
-class Tokenizer(Protocol):
-    """What is used of a tokenizer of the transformers library."""
-
-    def get_added_vocab(self) -> dict[str, int]:
-        """Returns control tokens by their spelling."""
-        ...
-
-    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
-        """Returns token ids."""
-        ...
-
-    def apply_chat_template(
-        self, conversation: Messages, *, tokenize: bool, add_generation_prompt: bool
-    ) -> str:
-        """Returns the rendered prompt."""
-        ...
 
 
 class ChatPrompt:
@@ -54,10 +35,7 @@ class ChatPrompt:
         self._tokenizer = tokenizer
         self._context_tokens = context_tokens
         self._converse = converse
-        control_tokens = tokenizer.get_added_vocab()
-        self._control_ids = frozenset(control_tokens.values())
-        spellings = sorted(map(re.escape, control_tokens), key=len, reverse=True)
-        self._spelling = re.compile("|".join(spellings) or r"(?!)")
+        self._plain = PlainText(tokenizer)
         self._template_controls = lru_cache(_SHAPES_KEPT)(self._controls_of_template)
 
     def token_ids(self, turns: Sequence[ChatTurn]) -> list[int]:
@@ -70,11 +48,11 @@ class ChatPrompt:
 
         Raises as `token_ids`, which takes up to ten times as long for the others.
         """
-        ids = self._encode(self._render(turns))
+        ids = self._plain.encode(self._render(turns))
         if len(ids) >= self._context_tokens:
             # Apart it is longer; it is refused for its length either way.
             return ids
-        return ids if self._controls(ids) == self._template_controls(_shape_of(turns)) else None
+        return ids if self._plain.controls(ids) == self._template_controls(_shape_of(turns)) else None
 
     def _tokenize_apart(self, turns: Sequence[ChatTurn]) -> list[int]:
         # Nobody can guess the mark, so no text can hold it.
@@ -88,46 +66,15 @@ class ChatPrompt:
 
         rendered = self._render([_with_texts(turn, marked) for turn in turns])
         template_first, *parts = re.split(f"{mark}([0-9]{{8}})", rendered)
-        ids = self._encode(template_first)
+        ids = self._plain.encode(template_first)
         for index, template_part in zip(parts[::2], parts[1::2], strict=True):
-            ids += self._encode_text(texts[int(index)])
-            ids += self._encode(template_part)
+            ids += self._plain.token_ids(texts[int(index)], field="messages")
+            ids += self._plain.encode(template_part)
         return ids
-
-    def _encode_text(self, text: str) -> list[int]:
-        """Returns token ids of text, none of them a control token."""
-        ids: list[int] = []
-        for piece in self._cut(text):
-            ids += self._encode_plain(piece)
-        return ids
-
-    def _cut(self, text: str) -> list[str]:
-        """Cuts every spelling of a control token behind its first character."""
-        pieces, begin = [], 0
-        while found := self._spelling.search(text, begin):
-            pieces.append(text[begin : found.start() + 1])
-            begin = found.start() + 1
-        return [*pieces, text[begin:]]
-
-    def _encode_plain(self, piece: str) -> list[int]:
-        # Halves, for tokenizers that read other spellings as control tokens too.
-        ids = self._encode(piece)
-        if not self._controls(ids):
-            return ids
-        if len(piece) == 1:
-            raise ComptoirError(Reason.REQUEST_INVALID, field="messages")
-        middle = len(piece) // 2
-        return self._encode_plain(piece[:middle]) + self._encode_plain(piece[middle:])
 
     def _controls_of_template(self, shape: _Shape) -> list[int]:
         turns = [ChatTurn(role, "a", ("a",) * parts) for role, parts in shape]
-        return self._controls(self._encode(self._render(turns)))
-
-    def _controls(self, ids: list[int]) -> list[int]:
-        return [token_id for token_id in ids if token_id in self._control_ids]
-
-    def _encode(self, text: str) -> list[int]:
-        return self._tokenizer.encode(text, add_special_tokens=False)
+        return self._plain.controls(self._plain.encode(self._render(turns)))
 
     def _render(self, turns: Sequence[ChatTurn]) -> str:
         conversation = self._converse([_message(turn) for turn in turns])
@@ -139,9 +86,10 @@ class ChatPrompt:
             raise ComptoirError(Reason.REQUEST_INVALID, field="messages") from None
 
 
-def is_short(turns: Sequence[ChatTurn]) -> bool:
+def is_short(prompt: Chat | Text) -> bool:
     """Returns True if the prompt may be tokenized in the event loop, while all streams wait for it."""
-    return text_bytes(turns) + _BYTES_PER_TURN * len(turns) <= _SHORT_BYTES
+    turns = len(prompt.turns) if isinstance(prompt, Chat) else 0
+    return text_bytes(prompt) + _BYTES_PER_TURN * turns <= _SHORT_BYTES
 
 
 def _shape_of(turns: Sequence[ChatTurn]) -> _Shape:

@@ -1,13 +1,14 @@
 """A tokenizer of the transformers library, without what that library does around it for every text."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 from transformers import PreTrainedTokenizerBase, TokenizersBackend
 from transformers.utils.chat_template_utils import render_jinja_template
 from vllm.tokenizers.hf import ThreadSafeHFTokenizerMixin
 
-from services.generator.adapters.vllm.prompt import Messages, Tokenizer
+from services.generator.adapters.vllm.plain_text import Messages, Tokenizer
 
 
 def direct(tokenizer: Any) -> Tokenizer:
@@ -52,6 +53,11 @@ class _DirectTokenizer:
         """Returns token ids."""
         ids: list[int] = self._backend.encode(text, add_special_tokens=add_special_tokens).ids
         return ids
+
+    def decode(self, ids: Sequence[int], *, skip_special_tokens: bool) -> str:
+        """Returns the text of token ids."""
+        text: str = self._backend.decode(ids, skip_special_tokens=skip_special_tokens)
+        return text
 
     def apply_chat_template(
         self,

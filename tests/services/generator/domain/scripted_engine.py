@@ -17,7 +17,7 @@ from services.generator.domain.ports import (
     Receive,
     RequestFailedError,
 )
-from services.generator.domain.prompt import ChatTurn, Role
+from services.generator.domain.prompt import Chat, ChatTurn, Role, Text
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.terminal_event import Outcome
@@ -27,6 +27,7 @@ from tests.services.generator.domain.test_ticket import CLAIMS
 from tests.services.generator.running import RememberingLink, RememberingSink
 
 STEPS = 4
+VOCABULARY_TOKENS = 128
 EVERYTHING = Feature.TOKEN_IDS | Feature.PREFIX_SALT | Feature.PRIORITY
 
 
@@ -57,11 +58,14 @@ class ScriptedEngine:
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(64, 16, 100, self.features)
+        return Capabilities(64, 16, 100, self.features, VOCABULARY_TOKENS)
 
-    async def tokenize(self, turns: Sequence[ChatTurn]) -> Sequence[int]:
+    async def tokenize(self, prompt: Chat | Text) -> Sequence[int]:
         await self._reach(0)
         return [1, 2, 3]
+
+    async def detokenize(self, ids: Sequence[int]) -> str:
+        return "".join(map(chr, ids))
 
     async def submit(self, request: EngineRequest, receive: Receive) -> None:
         self.requests.append(request)
@@ -122,7 +126,7 @@ class World:
         self.parts = SharedParts(engine, self.recorder, self.link, self.clock, b"s" * 32, 60.0, 64)  # type: ignore[arg-type]
         self.order = Order(
             claims=CLAIMS,
-            turns=(ChatTurn(Role.USER, "x"),),
+            prompt=Chat((ChatTurn(Role.USER, "x"),)),
             sampling=Sampling(),
             is_streamed=True,
             received_seconds=self.clock.monotonic_seconds(),

@@ -9,7 +9,7 @@ from services.generator.domain.ports import (
     Feature,
     RequestFailedError,
 )
-from services.generator.domain.prompt import Chat, TokenIds
+from services.generator.domain.prompt import TokenIds
 from services.generator.domain.queueing import QueueOrder
 from services.generator.domain.terminal_event import Counts, Outcome
 from services.kernel.errors import ComptoirError, Reason
@@ -52,7 +52,7 @@ async def test_an_engine_that_tokenizes_by_itself_gets_the_turns_and_says_later_
     assert await world.serve() is None
     await world.check_ended()
     (request,) = world.engine.requests
-    assert request.prompt == Chat(world.order.turns)
+    assert request.prompt == world.order.prompt
     assert (request.priority, request.cache_salt) == (None, None)
     assert world.sent[0] == Started(CLAIMS.request_id, 0)
     assert world.sink.events[0].counts == Counts(7, 0, 2)

@@ -42,7 +42,7 @@ def address(tmp_path: Path) -> str:
 @pytest.mark.parametrize(
     ("request_", "field"),
     [
-        (generator_pb2.GenerateRequest(), "ticket"),
+        (generator_pb2.GenerateRequest(messages=chat().messages), "ticket"),
         (chat("x" * 1_048_577), "messages.text"),
         (chat(temperature=3.0), "sampling.temperature"),
         (chat(temperature=float("nan")), "sampling.temperature"),
@@ -56,6 +56,15 @@ async def test_a_broken_rule_names_the_schemas_field_only(
     assert (failed.code(), failed.details()) == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID")
     assert error_from(failed).field == field
     lines(capfd)
+
+
+async def test_a_rule_of_the_whole_message_names_the_first_field_that_it_asks_for(address: str) -> None:
+    """A request has messages or a prompt: neither is as wrong as both."""
+    async with connected(address, generate=stream_that_raises_at_once) as connection:
+        for prompt, messages in ((None, []), (generator_pb2.Prompt(text="x"), chat().messages)):
+            request = generator_pb2.GenerateRequest(ticket=chat().ticket, prompt=prompt, messages=messages)
+            error = error_from(await failure_of(generator(connection).Generate(request)))
+            assert (error.reason, error.field) == (Reason.REQUEST_INVALID, "messages")
 
 
 async def test_every_message_of_a_stream_is_held_against_the_rules(address: str) -> None:

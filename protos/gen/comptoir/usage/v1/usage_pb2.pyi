@@ -117,6 +117,8 @@ class _EndpointEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Endpoint.Val
     """POST /v1/chat/completions"""
     ENDPOINT_MODELS: _Endpoint.ValueType  # 2
     """GET /v1/models and GET /v1/models/{id}"""
+    ENDPOINT_COMPLETIONS: _Endpoint.ValueType  # 3
+    """POST /v1/completions"""
 
 class Endpoint(_Endpoint, metaclass=_EndpointEnumTypeWrapper):
     """An OpenAI endpoint of the edge."""
@@ -127,6 +129,8 @@ ENDPOINT_CHAT_COMPLETIONS: Endpoint.ValueType  # 1
 """POST /v1/chat/completions"""
 ENDPOINT_MODELS: Endpoint.ValueType  # 2
 """GET /v1/models and GET /v1/models/{id}"""
+ENDPOINT_COMPLETIONS: Endpoint.ValueType  # 3
+"""POST /v1/completions"""
 Global___Endpoint: _TypeAlias = Endpoint  # noqa: Y015
 
 @_typing.final

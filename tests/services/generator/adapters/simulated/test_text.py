@@ -3,8 +3,14 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.generator.adapters.simulated.text import END_OF_TURN, TextStream, answer_ids, tokenize
-from services.generator.domain.prompt import ChatTurn, Role
+from services.generator.adapters.simulated.text import (
+    END_OF_TURN,
+    TextStream,
+    answer_ids,
+    detokenize,
+    tokenize,
+)
+from services.generator.domain.prompt import Chat, ChatTurn, Role, Text
 from services.generator.domain.sampling import Sampling
 
 TEXTS = st.text(max_size=60)
@@ -38,7 +44,9 @@ def test_with_stop_strings_the_text_before_the_first_one_comes_out(text: str, st
 
 @given(TEXTS)
 def test_text_is_bytes_between_control_tokens(text: str) -> None:
-    ids = tokenize([ChatTurn(Role.USER, text)])
+    ids = tokenize(Chat([ChatTurn(Role.USER, text)]))
+    assert detokenize(ids) == text
+    assert ids[1:-2] == tokenize(Text(text))
     assert bytes(token_id for token_id in ids if token_id < END_OF_TURN).decode() == text
     assert len([token_id for token_id in ids if token_id >= END_OF_TURN]) == 3
 

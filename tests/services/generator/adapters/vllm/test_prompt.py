@@ -1,45 +1,15 @@
 """A tokenizer that knows its control tokens in any case stands in for a model's own."""
 
-import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from jinja2.exceptions import TemplateError
 
 from services.generator.adapters.vllm.prompt import ChatPrompt, is_short
-from services.generator.domain.prompt import ChatTurn, Role
+from services.generator.domain.prompt import Chat, ChatTurn, Role, Text
 from services.kernel.errors import ComptoirError, Reason
-
-CONTROL = {"<|user|>": 1, "<|end|>": 2, "<|assistant|>": 3, "<tool>": 4}
-PIECES = st.sampled_from([*CONTROL, "<|", "|>", "<", "end", "user", "<|END|>", "<|e", "é", " ", "a", "\n"])
-TEXTS = st.lists(PIECES, max_size=12).map("".join)
-
-
-class CharacterTokenizer:
-    """One token per character, and one per control token, spelt in any case."""
-
-    def get_added_vocab(self) -> dict[str, int]:
-        return CONTROL
-
-    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
-        assert not add_special_tokens
-        parts = re.split(f"({'|'.join(map(re.escape, CONTROL))})", text, flags=re.IGNORECASE)
-        ids: list[int] = []
-        for part in parts:
-            control = CONTROL.get(part.lower())
-            ids += [control] if control else [ord(character) + 100 for character in part]
-        return ids
-
-    def apply_chat_template(
-        self, conversation: list[dict[str, Any]], *, tokenize: bool, add_generation_prompt: bool
-    ) -> str:
-        assert not tokenize
-        assert add_generation_prompt
-        if conversation[0]["role"] == "assistant":
-            raise TemplateError("kanarienvogel")
-        return "".join(f"<|user|>{turn['content']}<|end|>" for turn in conversation) + "<|assistant|>"
+from tests.services.generator.adapters.vllm.character_tokenizer import CONTROL, TEXTS, CharacterTokenizer
 
 
 def on_lines(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -114,14 +84,16 @@ def test_only_text_that_spells_control_tokens_is_left_for_later(texts: list[str]
 
 
 @pytest.mark.parametrize(
-    ("turns", "expected"),
+    ("prompt", "expected"),
     [
-        ([ChatTurn(Role.USER, "é" * 496)], True),
-        ([ChatTurn(Role.USER, "é" * 497)], False),
-        ([ChatTurn(Role.USER, "", ("a" * 500, "a" * 493))], False),
-        ([ChatTurn(Role.USER, "")] * 32, True),
-        ([ChatTurn(Role.USER, "")] * 33, False),
+        (Chat([ChatTurn(Role.USER, "é" * 496)]), True),
+        (Chat([ChatTurn(Role.USER, "é" * 497)]), False),
+        (Chat([ChatTurn(Role.USER, "", ("a" * 500, "a" * 493))]), False),
+        (Chat([ChatTurn(Role.USER, "")] * 32), True),
+        (Chat([ChatTurn(Role.USER, "")] * 33), False),
+        (Text("é" * 512), True),
+        (Text("é" * 513), False),
     ],
 )
-def test_a_prompt_is_short_by_its_bytes_and_its_turns(turns: list[ChatTurn], expected: bool) -> None:
-    assert is_short(turns) is expected
+def test_a_prompt_is_short_by_its_bytes_and_its_turns(prompt: Chat | Text, expected: bool) -> None:
+    assert is_short(prompt) is expected
