@@ -25,7 +25,6 @@ from services.runtime.settings import environment
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMPTOIR = (sys.executable, "-m", "services.cli")
 UP_SECONDS = 180
-DOWN_SECONDS = 90
 _PORTS = PORTS
 
 Value = TypeVar("Value")
