@@ -1,6 +1,16 @@
 """The catalog: the names that events replace by numbers, and each model's limits."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Final
+
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+# Asks for the default model of a region, as no name does.
+DEFAULT_MODEL_NAME: Final = "default"
+MAX_ALIASES: Final = 64
+_Name = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class Region(BaseModel):
@@ -13,6 +23,39 @@ class Region(BaseModel):
         pattern=r"^[a-z]{2}-[a-z0-9]{1,12}$", description="country and place, the second part of every key"
     )
     is_eu: bool = Field(default=True, description="whether it is in the European Union")
+    default_model: str = Field(
+        default="",
+        max_length=256,
+        description="the model, by its name, that answers requests here which name none or `default`; "
+        "empty, they are refused",
+    )
+
+
+class RetiredName(BaseModel):
+    """A name that should not be used any more, and that its successor answers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: _Name = Field(
+        description="a name that no model has any more, or that of a model which stays in the catalog for "
+        "the rows of its number"
+    )
+    deprecated_at_seconds: int = Field(
+        ge=1, lt=2**33, description="Unix time since when it should not be used; for the header `deprecation`"
+    )
+    sunset_at_seconds: int = Field(
+        default=0,
+        ge=0,
+        lt=2**33,
+        description="Unix time when it goes away, for the header `sunset`; announced, not enforced: it is "
+        "answered until it stands here no longer; 0 says nothing",
+    )
+
+    @model_validator(mode="after")
+    def _ends_after_its_deprecation(self) -> "RetiredName":
+        if 0 < self.sunset_at_seconds < self.deprecated_at_seconds:
+            raise ValueError("sunset_at_seconds must not be before deprecated_at_seconds")
+        return self
 
 
 class Model(BaseModel):
@@ -21,7 +64,15 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     number: int = Field(ge=1, description="what events say instead of the name")
-    name: str = Field(min_length=1, max_length=256, description="what callers ask for")
+    name: _Name = Field(description="what callers ask for, and what answers say")
+    aliases: tuple[_Name, ...] = Field(
+        default=(), max_length=MAX_ALIASES, description="other names that callers may ask for"
+    )
+    replaces: tuple[RetiredName, ...] = Field(
+        default=(),
+        max_length=MAX_ALIASES,
+        description="retired names whose requests this model answers, with a header that says so",
+    )
     created_at_seconds: int = Field(
         default=1_790_000_000, description="Unix time that `GET /v1/models` says the model is from"
     )
@@ -39,8 +90,22 @@ class Model(BaseModel):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    """A name that callers may ask for, and the model that answers.
+
+    `numbers` are the models that a key may be for: a key of a model that was replaced may use its successor
+    under the old name.
+    """
+
+    name: str
+    model: Model
+    numbers: frozenset[int]
+    retired: RetiredName | None = None
+
+
 class Catalog(BaseModel):
-    """Regions and models by number and by name; both are unique."""
+    """Regions and models by number and by name; both are unique, and so is every other name of a model."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -56,6 +121,56 @@ class Catalog(BaseModel):
                 raise ValueError("a name stands twice")
         return self
 
+    @model_validator(mode="after")
+    def _each_name_is_of_one_model(self) -> "Catalog":
+        own = {model.name for model in self.models}
+        aliases = [alias for model in self.models for alias in model.aliases]
+        retired = [old.name for model in self.models for old in model.replaces]
+        others = {*aliases, *retired}
+        if len(others) < len(aliases) + len(retired) or own & set(aliases):
+            raise ValueError("a name of models stands twice")
+        if DEFAULT_MODEL_NAME in own | others:
+            raise ValueError(f"no model may have the name {DEFAULT_MODEL_NAME}, which regions give away")
+        for model in self.models:
+            if model.name in retired and (model.aliases or model.replaces):
+                raise ValueError("a model that was replaced may have no other names")
+        serving = own - set(retired)
+        if not {region.default_model for region in self.regions} <= serving | {""}:
+            raise ValueError("a default_model is not the name of a model, or of one that was replaced")
+        return self
+
+    def model_name(self, name: str, region: Region | None = None) -> ModelName | None:
+        """Returns what a name that a caller asks for stands for, or None.
+
+        With a region, no name and `default` ask for its default model.
+        """
+        if region is not None and name in {"", DEFAULT_MODEL_NAME}:
+            name = region.default_model
+        return self._names.get(name)
+
+    def names_in(self, region: Region) -> Iterator[ModelName]:
+        """Yields all names that callers in a region may ask for: those of models first, retired ones last."""
+        names = sorted(self._names.values(), key=lambda one: one.name)
+        yield from (one for one in names if one.name == one.model.name)
+        yield from (one for one in names if one.name != one.model.name and one.retired is None)
+        default = self.model_name(region.default_model)
+        if default is not None:
+            yield ModelName(DEFAULT_MODEL_NAME, default.model, default.numbers)
+        yield from (one for one in names if one.retired is not None)
+
+    @cached_property
+    def _names(self) -> dict[str, ModelName]:
+        numbers = {model.name: model.number for model in self.models}
+        names = {}
+        for model in self.models:
+            for name in (model.name, *model.aliases):
+                names[name] = ModelName(name, model, frozenset({model.number}))
+        for model in self.models:
+            for old in model.replaces:
+                either = frozenset({model.number, numbers.get(old.name, model.number)})
+                names[old.name] = ModelName(old.name, model, either, old)
+        return names
+
     def region_by_name(self, name: str) -> Region | None:
         """Returns the region, or None."""
         return next((region for region in self.regions if region.name == name), None)
@@ -65,7 +180,7 @@ class Catalog(BaseModel):
         return next((region for region in self.regions if region.number == number), None)
 
     def model_by_name(self, name: str) -> Model | None:
-        """Returns the model, or None."""
+        """Returns the model that has the name for its own, or None."""
         return next((model for model in self.models if model.name == name), None)
 
     def model_by_number(self, number: int) -> Model | None:

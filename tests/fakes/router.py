@@ -155,6 +155,7 @@ class AdmissionWorld:
     signer: PlainSigner = field(default_factory=PlainSigner)
     log: MemoryLog = field(default_factory=MemoryLog)
     clock: ManualClock = field(default_factory=ManualClock)
+    catalog: Catalog = CATALOG
     region: Region = FRANCE
     limits: RouterLimits = LIMITS
     transitions: CountedTransitions = field(default_factory=CountedTransitions)
@@ -176,7 +177,7 @@ class AdmissionWorld:
     def admitter(self) -> Admitter:
         ports = Ports(self.leases, self.replicas, self.signer, self.log, self.clock)
         authenticator = Authenticator(self.keys, pepper=PEPPER, region=self.region)
-        deployment = Deployment(CATALOG, self.region, config_digest=99)
+        deployment = Deployment(self.catalog, self.region, config_digest=99)
         return Admitter(ports, authenticator, deployment, self.limits)
 
     async def key(

@@ -94,10 +94,10 @@ class Administration:
         return await self._store.revoke_key(number, self._now_seconds())
 
     def _model_number(self, name: str) -> int:
-        model = self._catalog.model_by_name(name)
-        if model is None:
+        found = self._catalog.model_name(name)
+        if found is None:
             raise ComptoirError(Reason.NOT_FOUND, field="models")
-        return model.number
+        return found.model.number
 
     def _now_seconds(self) -> int:
         return self._clock.wall_microseconds() // _MICROSECONDS

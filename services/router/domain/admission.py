@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.kernel.catalog import Catalog, Model, Region
+from services.kernel.catalog import Catalog, Model, ModelName, Region
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
@@ -46,6 +46,7 @@ class Admission:
     offers: tuple[TicketOffer, ...]
     placement: Placement
     quota: QuotaState
+    model_name: ModelName
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,19 +140,21 @@ class Admitter:
             await self._ports.leases.release(decision.admission.grant.lease_id)
             raise
 
-    async def models_of(self, api_key: str) -> list[Model]:
-        """Returns the models that a key may use, by name; raises as `admit` does for a bad key."""
+    async def models_of(self, api_key: str) -> list[ModelName]:
+        """Returns the names of models that a key may use; raises as `admit` does for a bad key."""
         key = await self._authenticator.find(api_key)
         self._authenticator.check(api_key, key, self._wall_seconds())
-        allowed = [model for model in self._catalog.models if key.may_use(model.number)]
-        return sorted(allowed, key=lambda model: model.name)
+        return [name for name in self._catalog.names_in(self._deployment.region) if _may_use(key, name)]
 
     async def _decide(self, request: AdmitRequest, findings: _Findings) -> Admission:
         key = findings.key = await self._authenticator.find(request.api_key)
         self._authenticator.check(request.api_key, key, self._wall_seconds())
         findings.priority = key.clamped(request.priority)
-        model = findings.model = self._catalog.model_by_name(request.model)
-        if model is None or not key.may_use(model.number):
+        model_name = self._catalog.model_name(request.model, self._deployment.region)
+        if model_name is None:
+            raise _unknown_model(request.model)
+        model = findings.model = model_name.model
+        if not _may_use(key, model_name):
             raise ComptoirError(Reason.MODEL_NOT_FOUND)
         size = size_of(model, request.prompt_tokens_upper_bound, request.max_output_tokens, request.choices)
         pool = self._ports.replicas.pool(model.number, self._deployment.region.number)
@@ -166,7 +169,7 @@ class Admitter:
         except BaseException:
             await self._ports.leases.cancel(grant.lease_id)
             raise
-        return Admission(grant, offers, placements[0], quota)
+        return Admission(grant, offers, placements[0], quota, model_name)
 
     def _place(self, grant: Grant) -> list[Placement]:
         now_seconds, model = self._ports.clock.monotonic_seconds(), grant.model.number
@@ -228,3 +231,16 @@ class Admitter:
 
     def _wall_seconds(self) -> float:
         return self._ports.clock.wall_microseconds() / _MICROSECONDS
+
+
+def _may_use(key: Key, name: ModelName) -> bool:
+    return any(key.may_use(number) for number in name.numbers)
+
+
+def _unknown_model(name: str) -> ComptoirError:
+    # No name, and a region without a default model: the caller has to give one.
+    return (
+        ComptoirError(Reason.MODEL_NOT_FOUND)
+        if name
+        else ComptoirError(Reason.REQUEST_INVALID, field="model")
+    )

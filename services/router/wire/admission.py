@@ -5,7 +5,7 @@ from typing import Final
 
 from comptoir.router.v1 import router_pb2
 
-from services.kernel.catalog import Model
+from services.kernel.catalog import ModelName, RetiredName
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState, wait_milliseconds
 from services.router.domain.admission import Admission, AdmitRequest
@@ -49,22 +49,34 @@ def admit_response(admission: Admission) -> router_pb2.AdmitResponse:
         model_number=grant.model.number,
         tenant_number=grant.key.tenant.number,
         key_number=grant.key.number,
+        model_name=grant.model.name,
+        retirement=_retirement(admission.model_name.retired),
     )
 
 
-def models_response(models: Sequence[Model]) -> router_pb2.ListModelsResponse:
-    """Returns the message that lists models, in their order."""
-    return router_pb2.ListModelsResponse(
-        models=[
-            router_pb2.Model(
-                name=model.name,
-                number=model.number,
-                created_at_seconds=model.created_at_seconds,
-                context_tokens=model.context_tokens,
-                max_output_tokens=model.max_output_tokens,
-            )
-            for model in models
-        ]
+def models_response(names: Sequence[ModelName]) -> router_pb2.ListModelsResponse:
+    """Returns the message that lists models by their names, in their order."""
+    return router_pb2.ListModelsResponse(models=[_model(name) for name in names])
+
+
+def _model(name: ModelName) -> router_pb2.Model:
+    model = name.model
+    return router_pb2.Model(
+        name=name.name,
+        number=model.number,
+        created_at_seconds=model.created_at_seconds,
+        context_tokens=model.context_tokens,
+        max_output_tokens=model.max_output_tokens,
+        model_name=model.name,
+        retirement=_retirement(name.retired),
+    )
+
+
+def _retirement(retired: RetiredName | None) -> router_pb2.Retirement | None:
+    if retired is None:
+        return None
+    return router_pb2.Retirement(
+        deprecated_at_seconds=retired.deprecated_at_seconds, sunset_at_seconds=retired.sunset_at_seconds
     )
 
 

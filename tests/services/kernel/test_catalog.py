@@ -61,3 +61,99 @@ def test_doubles_and_nonsense_are_refused(
 def test_a_region_is_in_the_eu_unless_it_says_otherwise() -> None:
     assert Region(number=1, name="eu-fr").is_eu
     assert not Region(number=2, name="us-east", is_eu=False).is_eu
+
+
+OLD = {"name": "old", "deprecated_at_seconds": 1_780_000_000}
+
+
+def test_a_name_stands_for_one_model() -> None:
+    found = catalog(
+        [{**REGION, "default_model": "other"}, {"number": 2, "name": "eu-de"}],
+        [
+            {**MODEL, "aliases": ["b", "a"], "replaces": [OLD, {**OLD, "name": "gone"}]},
+            {**MODEL, "number": 2, "name": "other"},
+            {**MODEL, "number": 3, "name": "gone"},
+        ],
+    )
+    france, germany = found.regions
+    names = ["other", "tiny-eu", "a", "b", "default", "gone", "old"]
+    assert [name.name for name in found.names_in(france)] == names
+    assert [name.name for name in found.names_in(germany)] == [name for name in names if name != "default"]
+    for name in found.names_in(france):
+        assert found.model_name(name.name, france) is not None
+        assert (name.model.number == 2) == (name.name in {"other", "default"})
+        assert (name.retired is not None) == (name.name in {"gone", "old"})
+    gone = found.model_name("gone")
+    assert gone is not None
+    assert (gone.model.number, sorted(gone.numbers)) == (1, [1, 3])
+    assert found.model_name("") is found.model_name("default") is found.model_name("", germany) is None
+
+
+@pytest.mark.parametrize(
+    ("region", "models"),
+    [
+        ({}, [{**MODEL, "aliases": ["tiny-eu"]}]),
+        ({}, [{**MODEL, "aliases": ["a", "a"]}]),
+        ({}, [{**MODEL, "aliases": [""]}]),
+        ({}, [{**MODEL, "aliases": ["a" * 257]}]),
+        ({}, [{**MODEL, "aliases": ["default"]}]),
+        ({}, [{**MODEL, "name": "default"}]),
+        ({}, [{**MODEL, "aliases": ["old"], "replaces": [OLD]}]),
+        ({}, [{**MODEL, "replaces": [OLD, OLD]}]),
+        ({}, [{**MODEL, "replaces": [{**OLD, "name": "tiny-eu"}]}]),
+        ({}, [{**MODEL, "replaces": [{**OLD, "sunset_at_seconds": 1}]}]),
+        ({}, [{**MODEL, "aliases": ["other"]}, {**MODEL, "number": 2, "name": "other"}]),
+        (
+            {},
+            [
+                {**MODEL, "replaces": [{**OLD, "name": "other"}]},
+                {**MODEL, "number": 2, "name": "other", "aliases": ["a"]},
+            ],
+        ),
+        ({"default_model": "unknown"}, [MODEL]),
+        ({"default_model": "a"}, [{**MODEL, "aliases": ["a"]}]),
+        (
+            {"default_model": "other"},
+            [{**MODEL, "replaces": [{**OLD, "name": "other"}]}, {**MODEL, "number": 2, "name": "other"}],
+        ),
+    ],
+)
+def test_names_that_are_of_two_models_or_of_none_are_refused(
+    region: dict[str, Any], models: list[dict[str, Any]]
+) -> None:
+    with pytest.raises(ValidationError):
+        catalog([{**REGION, **region}], models)
+
+
+NAMES = st.text(alphabet="ab", min_size=1, max_size=2)
+
+
+@given(
+    models=st.lists(
+        st.tuples(NAMES, st.lists(NAMES, max_size=2), st.lists(NAMES, max_size=2)), min_size=1, max_size=3
+    )
+)
+def test_whatever_is_accepted_has_one_answer_for_every_name(
+    models: list[tuple[str, list[str], list[str]]],
+) -> None:
+    written = [
+        {
+            **MODEL,
+            "number": number,
+            "name": name,
+            "aliases": aliases,
+            "replaces": [{**OLD, "name": old} for old in olds],
+        }
+        for number, (name, aliases, olds) in enumerate(models, 1)
+    ]
+    try:
+        found = catalog(models=written)
+    except ValidationError:
+        return
+    said = [name.name for name in found.names_in(found.regions[0])]
+    assert len(set(said)) == len(said)
+    assert set(said) == {word for name, aliases, olds in models for word in (name, *aliases, *olds)}
+    retired = {old for _, _, olds in models for old in olds}
+    for name in found.names_in(found.regions[0]):
+        assert found.model_name(name.name) == name
+        assert name.model.name not in retired

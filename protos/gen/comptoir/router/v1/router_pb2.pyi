@@ -66,7 +66,9 @@ class AdmitRequest(_message.Message):
     api_key: _builtins.str
     """The API key in full. Never logged, never echoed."""
     model: _builtins.str
-    """Name of the model, as the catalog spells it."""
+    """Name of the model, or another name that the catalog has for it; empty and `default` ask for the region's
+    default model.
+    """
     prompt_tokens_upper_bound: _builtins.int
     """The most tokens that the prompt can have; the number of its UTF-8 bytes plus
     16 per message and 64 for what the model's chat template adds is such a bound for byte-level tokenizers.
@@ -147,6 +149,8 @@ class AdmitResponse(_message.Message):
     MODEL_NUMBER_FIELD_NUMBER: _builtins.int
     TENANT_NUMBER_FIELD_NUMBER: _builtins.int
     KEY_NUMBER_FIELD_NUMBER: _builtins.int
+    MODEL_NAME_FIELD_NUMBER: _builtins.int
+    RETIREMENT_FIELD_NUMBER: _builtins.int
     request_id_high: _builtins.int
     """Identity of the request, upper 64 bits."""
     request_id_low: _builtins.int
@@ -163,6 +167,8 @@ class AdmitResponse(_message.Message):
     """Catalog number of the tenant; for the edge's own usage event."""
     key_number: _builtins.int
     """Number of the key; for the edge's own usage event."""
+    model_name: _builtins.str
+    """Name of the model that answers, which may be another than was asked for. Example: tiny-eu."""
     @_builtins.property
     def offers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TicketOffer]:
         """Up to three tickets, best first. Use the next one only if a replica failed before its first token."""
@@ -170,6 +176,10 @@ class AdmitResponse(_message.Message):
     @_builtins.property
     def quota(self) -> Global___QuotaState:
         """What is left of the key's quota."""
+
+    @_builtins.property
+    def retirement(self) -> Global___Retirement:
+        """Set where the name that was asked for should not be used any more."""
 
     def __init__(
         self,
@@ -184,14 +194,42 @@ class AdmitResponse(_message.Message):
         model_number: _builtins.int = ...,
         tenant_number: _builtins.int = ...,
         key_number: _builtins.int = ...,
+        model_name: _builtins.str = ...,
+        retirement: Global___Retirement | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["quota", b"quota"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quota", b"quota", "retirement", b"retirement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_number", b"key_number", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low", "max_output_tokens", b"max_output_tokens", "model_number", b"model_number", "offers", b"offers", "quota", b"quota", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "tenant_number", b"tenant_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_number", b"key_number", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low", "max_output_tokens", b"max_output_tokens", "model_name", b"model_name", "model_number", b"model_number", "offers", b"offers", "quota", b"quota", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "retirement", b"retirement", "tenant_number", b"tenant_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AdmitResponse: _TypeAlias = AdmitResponse  # noqa: Y015
+
+@_typing.final
+class Retirement(_message.Message):
+    """Since when a name of a model should not be used, and until when it may be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DEPRECATED_AT_SECONDS_FIELD_NUMBER: _builtins.int
+    SUNSET_AT_SECONDS_FIELD_NUMBER: _builtins.int
+    deprecated_at_seconds: _builtins.int
+    """Since when it should not be used, seconds since 1970-01-01 UTC."""
+    sunset_at_seconds: _builtins.int
+    """When it goes away, seconds since 1970-01-01 UTC; 0 where that is not said."""
+    def __init__(
+        self,
+        *,
+        deprecated_at_seconds: _builtins.int = ...,
+        sunset_at_seconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deprecated_at_seconds", b"deprecated_at_seconds", "sunset_at_seconds", b"sunset_at_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Retirement: _TypeAlias = Retirement  # noqa: Y015
 
 @_typing.final
 class AdmitCall(_message.Message):
@@ -478,7 +516,7 @@ class ListModelsResponse(_message.Message):
     MODELS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
-        """Sorted by name."""
+        """One entry per name: the models by their own names first, other names then, retired ones last; each sorted."""
 
     def __init__(
         self,
@@ -495,7 +533,7 @@ Global___ListModelsResponse: _TypeAlias = ListModelsResponse  # noqa: Y015
 
 @_typing.final
 class Model(_message.Message):
-    """A model in the catalog."""
+    """A model in the catalog, under one of its names."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -504,6 +542,8 @@ class Model(_message.Message):
     CREATED_AT_SECONDS_FIELD_NUMBER: _builtins.int
     CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
     MAX_OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    MODEL_NAME_FIELD_NUMBER: _builtins.int
+    RETIREMENT_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name in requests. Example: tiny-eu."""
     number: _builtins.int
@@ -514,6 +554,12 @@ class Model(_message.Message):
     """Most tokens of prompt and answer together."""
     max_output_tokens: _builtins.int
     """Most tokens of one answer."""
+    model_name: _builtins.str
+    """The model's own name, which answers say. Example: tiny-eu."""
+    @_builtins.property
+    def retirement(self) -> Global___Retirement:
+        """Set where `name` should not be used any more."""
+
     def __init__(
         self,
         *,
@@ -522,10 +568,12 @@ class Model(_message.Message):
         created_at_seconds: _builtins.int = ...,
         context_tokens: _builtins.int = ...,
         max_output_tokens: _builtins.int = ...,
+        model_name: _builtins.str = ...,
+        retirement: Global___Retirement | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["retirement", b"retirement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_tokens", b"context_tokens", "created_at_seconds", b"created_at_seconds", "max_output_tokens", b"max_output_tokens", "name", b"name", "number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_tokens", b"context_tokens", "created_at_seconds", b"created_at_seconds", "max_output_tokens", b"max_output_tokens", "model_name", b"model_name", "name", b"name", "number", b"number", "retirement", b"retirement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
