@@ -29,8 +29,9 @@ from services.edge.domain.generation import (
     TokenChoice,
     TokenLogprob,
 )
+from services.edge.domain.model import Model, Retirement
 from services.edge.domain.openai.public_names import is_public
-from services.edge.domain.ports import Admission, Model, Offer
+from services.edge.domain.ports import Admission, Offer
 from services.edge.domain.structure import check_count, check_shape, outside_strings
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.identity import Identity
@@ -113,12 +114,32 @@ def admission_from(response: router_pb2.AdmitResponse, recorded: Callable[[], Aw
         tenant_number=response.tenant_number,
         key_number=response.key_number,
         recorded=recorded,
+        model_name=response.model_name,
+        retirement=_retirement_from(response),
     )
 
 
 def models_from(response: router_pb2.ListModelsResponse) -> tuple[Model, ...]:
-    """Returns the models of a key."""
-    return tuple(Model(model.name, model.created_at_seconds) for model in response.models)
+    """Returns the models of a key, under each of their names."""
+    return tuple(
+        Model(
+            name=model.name,
+            # A router that is older than other names knows each model by one.
+            model_name=model.model_name or model.name,
+            created_at_seconds=model.created_at_seconds,
+            context_tokens=model.context_tokens,
+            max_output_tokens=model.max_output_tokens,
+            retirement=_retirement_from(model),
+        )
+        for model in response.models
+    )
+
+
+def _retirement_from(message: router_pb2.AdmitResponse | router_pb2.Model) -> Retirement | None:
+    if not message.HasField("retirement"):
+        return None
+    said = message.retirement
+    return Retirement(said.deprecated_at_seconds, said.sunset_at_seconds)
 
 
 def generate_request(offer: Offer, request: GenerationRequest) -> generator_pb2.GenerateRequest:

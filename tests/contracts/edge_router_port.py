@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from services.edge.domain.generation import GenerationRequest, Message, Role
+from services.edge.domain.model import Model, Retirement
 from services.edge.domain.ports import Router
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
@@ -24,6 +25,7 @@ class RouterPortContract:
         assert admission.lease == LEASE
         assert admission.quota == script.quota
         assert (admission.model_number, admission.tenant_number, admission.key_number) == (1, 2, 3)
+        assert (admission.model_name, admission.retirement) == ("", None)
         assert script.upper_bounds == [20 + 16 + 64]
         assert script.request_ids == [REQUEST]
         assert script.keys == [GOOD_KEY]
@@ -65,7 +67,15 @@ class RouterPortContract:
         with pytest.raises(ComptoirError):
             await router.release(LEASE)
 
+    async def test_an_admission_says_which_model_answers_and_that_its_name_is_retired(
+        self, router: Router, script: RouterScript
+    ) -> None:
+        script.model_name, script.retirement = "tiny-eu", Retirement(1_780_000_000, 1_800_000_000)
+        admission = await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=5)
+        assert (admission.model_name, admission.retirement) == ("tiny-eu", script.retirement)
+
     async def test_models_are_listed(self, router: Router, script: RouterScript) -> None:
+        script.models += (Model("old", "tiny-eu", 1_790_000_001, 4096, 1024, Retirement(1_780_000_000)),)
         assert await router.list_models(key=GOOD_KEY, request_id=REQUEST) == script.models
 
     async def test_a_router_that_serves_is_no_reason_not_to(self, router: Router) -> None:

@@ -11,7 +11,8 @@ from services.edge import wire
 from services.edge.adapters.call_errors import call_error
 from services.edge.adapters.joined_admissions import JoinedAdmissions
 from services.edge.domain.generation import GenerationRequest
-from services.edge.domain.ports import Admission, Model, NotReadyReason
+from services.edge.domain.model import Model
+from services.edge.domain.ports import Admission, NotReadyReason
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget
@@ -70,7 +71,7 @@ class RouterClient:
             raise call_error(failure, _INSTEAD) from None
 
     async def list_models(self, *, key: str, request_id: Identity) -> tuple[Model, ...]:
-        """Returns the models of a key, by name; raises ComptoirError."""
+        """Returns the models of a key under each of their names, retired ones last; raises ComptoirError."""
         request = router_pb2.ListModelsRequest(api_key=key)
         try:
             response = await self._stub.ListModels(

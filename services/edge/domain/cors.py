@@ -24,7 +24,8 @@ _ALLOWED_HEADERS: Final = (
 _EXPOSED_HEADERS: Final = (
     b"x-request-id, retry-after, retry-after-ms, x-should-retry, x-ratelimit-limit-requests, "
     b"x-ratelimit-remaining-requests, x-ratelimit-reset-requests, x-ratelimit-limit-tokens, "
-    b"x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, x-comptoir-ignored-fields"
+    b"x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens, x-comptoir-ignored-fields, deprecation, "
+    b"sunset, link"
 )
 
 

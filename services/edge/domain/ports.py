@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from services.edge.domain.generation import Counts, Delta, GenerationRequest
+from services.edge.domain.model import Model, Retirement
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
@@ -39,14 +40,9 @@ class Admission:
     tenant_number: int
     key_number: int
     recorded: Callable[[], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model that a key may use."""
-
-    name: str
-    created_at_seconds: int
+    # The name of the model that answers; empty where the router is older than other names.
+    model_name: str = ""
+    retirement: Retirement | None = None
 
 
 class NotReadyReason(StrEnum):
@@ -70,7 +66,7 @@ class Router(Protocol):
         ...
 
     async def list_models(self, *, key: str, request_id: Identity) -> tuple[Model, ...]:
-        """Returns the models of a key, by name."""
+        """Returns the models of a key under each of their names, retired ones last."""
         ...
 
     async def not_ready_reason(self) -> NotReadyReason | None:

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from services.edge.domain.generation import Counts, Delta
 from services.edge.domain.openai.rate_limits import quota_headers
+from services.edge.domain.openai.retirement import retirement_headers
 from services.edge.domain.openai.streams import DONE
 from services.edge.server.delivery import Delivery
 from services.edge.server.http.exchange import STREAM_HEADERS, Exchange
@@ -13,8 +14,8 @@ from services.edge.server.http.watches import KeepAlive, WaitNotice
 class StreamWriter(Protocol):
     """How an endpoint writes the server-sent events of one answer."""
 
-    def opening(self) -> bytes:
-        """Returns what comes before any delta."""
+    def opening(self, model_name: str) -> bytes:
+        """Returns what comes before any delta, once it is known which model answers."""
         ...
 
     def frames(self, delta: Delta) -> bytes:
@@ -33,7 +34,7 @@ class WholeAnswer(Protocol):
         """Takes one delta."""
         ...
 
-    def body(self, counts: Counts) -> bytes:
+    def body(self, counts: Counts, model_name: str) -> bytes:
         """Returns the JSON of all that was added."""
         ...
 
@@ -47,7 +48,7 @@ async def send_stream(
     a second at most: a client that hears nothing gives up sooner than the router does. Where the first text
     is there by then, all of it is one write.
     """
-    event, held = exchange.event, writer.opening()
+    event, held = exchange.event, b""
 
     def take(delta: Delta) -> bool:
         return not held and exchange.try_write(writer.frames(delta))
@@ -55,7 +56,8 @@ async def send_stream(
     with WaitNotice(exchange):
         await delivery.start()
     if not exchange.is_started:
-        await exchange.begin(200, [*STREAM_HEADERS, *quota_headers(delivery.quota)])
+        await exchange.begin(200, [*STREAM_HEADERS, *_headers(delivery)])
+    held = writer.opening(delivery.model_name)
     if not delivery.is_delta_waiting:
         await exchange.write(held)
         held = b""
@@ -83,6 +85,10 @@ async def send_whole(exchange: Exchange, delivery: Delivery, answer: WholeAnswer
     await delivery.start()
     while (delta := await delivery.next_delta(take)) is not None:
         answer.add(delta)
-    body = answer.body(delivery.counts)
+    body = answer.body(delivery.counts, delivery.model_name)
     exchange.event.first_text_seconds = exchange.clock.monotonic_seconds()
-    await exchange.answer(200, body, quota_headers(delivery.quota))
+    await exchange.answer(200, body, _headers(delivery))
+
+
+def _headers(delivery: Delivery) -> list[tuple[bytes, bytes]]:
+    return [*quota_headers(delivery.quota), *retirement_headers(delivery.model_name, delivery.retirement)]

@@ -45,7 +45,7 @@ class ChatCompletions:
         exchange.add_headers(ignored_headers(value, ChatBody))
         request = chat.generation
         event.is_streamed = request.is_streamed
-        head = ChatHead(event.request_id.hex, request.model, event.started_at_microseconds // 1_000_000)
+        head = ChatHead(event.request_id.hex, event.started_at_microseconds // 1_000_000)
         delivery = self._deliveries.open(key=key, request=request, event=event)
         if request.is_streamed:
             return delivery, ChunkWriter(head, choices=request.choices, includes_usage=chat.includes_usage)

@@ -8,6 +8,7 @@ from typing import Final, Self
 from services.edge.domain.generation import Counts, Delta, GenerationRequest
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.losses import Losses
+from services.edge.domain.model import Retirement
 from services.edge.domain.ports import Admission, Generators, Router, Take
 from services.edge.domain.ticketed_generation import TicketedGeneration
 from services.edge.domain.timeline import EdgeRequest
@@ -40,6 +41,8 @@ class Delivery:
         self._losses = Losses(unreachable_seconds=deliveries.limits.unreachable_seconds)
         self._quota: QuotaState | None = None
         self._lease: Identity | None = None
+        self._model_name = request.model
+        self._retirement: Retirement | None = None
         self._generation: TicketedGeneration | None = None
         self._admitted_at = 0.0
         self._first_text_by = 0.0
@@ -68,6 +71,16 @@ class Delivery:
         if self._quota is None:
             raise ComptoirError(Reason.INTERNAL)
         return self._quota
+
+    @property
+    def model_name(self) -> str:
+        """The name of the model that answers, which is known after the admission."""
+        return self._model_name
+
+    @property
+    def retirement(self) -> Retirement | None:
+        """Since when the name that was asked for should not be used, as the admission has it."""
+        return self._retirement
 
     @property
     def counts(self) -> Counts:
@@ -138,6 +151,8 @@ class Delivery:
     async def _admit(self) -> tuple[Admission, TicketedGeneration]:
         admission = await self._deliveries.admit(self._key, self._request, self._event)
         self._quota, self._lease = admission.quota, admission.lease
+        self._model_name = admission.model_name or self._request.model
+        self._retirement = admission.retirement
         self._admitted_at = asyncio.get_running_loop().time()
         self._first_text_by = self._admitted_at + self._deliveries.limits.first_text_seconds
         self._generation = self._deliveries.generation(admission, self._request, self._event)

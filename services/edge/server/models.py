@@ -1,8 +1,10 @@
 """GET /v1/models and /v1/models/{id}: the models that a key may use."""
 
+from services.edge.domain.model import Model
 from services.edge.domain.openai.models import model_json, model_list_json
 from services.edge.domain.openai.paths import MODELS_PATH
-from services.edge.domain.ports import Model, Router
+from services.edge.domain.openai.retirement import retirement_headers
+from services.edge.domain.ports import Router
 from services.edge.server.http.exchange import Exchange
 from services.edge.server.http.requests import read_key
 from services.edge.server.resource import Resource
@@ -28,7 +30,8 @@ class Models:
         name = exchange.scope["path_params"]["name"]
         for model in await self._models(exchange):
             if model.name == name:
-                await exchange.answer(200, model_json(model).encode())
+                headers = retirement_headers(model.model_name, model.retirement)
+                await exchange.answer(200, model_json(model).encode(), headers)
                 return
         raise ComptoirError(Reason.MODEL_NOT_FOUND)
 

@@ -3,7 +3,8 @@
 import asyncio
 
 from services.edge.domain.generation import Counts, Delta, FinishReason, GenerationRequest
-from services.edge.domain.ports import Admission, Model, NotReadyReason, Offer, Take
+from services.edge.domain.model import Model
+from services.edge.domain.ports import Admission, NotReadyReason, Offer, Take
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
@@ -30,7 +31,17 @@ class MemoryRouter:
             Offer(address, b"%d" % number, bytes(64), 1)
             for number, address in enumerate(script.next_addresses(), 1)
         )
-        return Admission(offers, LEASE, script.quota, 1, 2, 3, recorded=script.recorded)
+        return Admission(
+            offers,
+            LEASE,
+            script.quota,
+            1,
+            2,
+            3,
+            recorded=script.recorded,
+            model_name=script.model_name,
+            retirement=script.retirement,
+        )
 
     async def release(self, lease: Identity) -> None:
         if self._script.release_refusal is not None:

@@ -11,6 +11,7 @@ from comptoir.router.v1 import router_pb2, router_pb2_grpc
 from comptoir.ticket.v1 import ticket_pb2
 from comptoir.usage.v1 import usage_pb2
 
+from services.edge.domain.model import Retirement
 from services.kernel.clock import SystemClock
 from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity
@@ -64,6 +65,8 @@ class ScriptedRouter(AdmitsMany):
             model_number=1,
             tenant_number=2,
             key_number=3,
+            model_name=script.model_name,
+            retirement=_retirement(script.retirement),
         )
 
     async def Release(self, request: router_pb2.ReleaseRequest, context: Any) -> router_pb2.ReleaseResponse:  # noqa: N802
@@ -80,10 +83,26 @@ class ScriptedRouter(AdmitsMany):
             raise self.script.refusal
         return router_pb2.ListModelsResponse(
             models=[
-                router_pb2.Model(name=model.name, number=1, created_at_seconds=model.created_at_seconds)
+                router_pb2.Model(
+                    name=model.name,
+                    number=1,
+                    created_at_seconds=model.created_at_seconds,
+                    context_tokens=model.context_tokens,
+                    max_output_tokens=model.max_output_tokens,
+                    model_name=model.model_name,
+                    retirement=_retirement(model.retirement),
+                )
                 for model in self.script.models
             ]
         )
+
+
+def _retirement(said: Retirement | None) -> router_pb2.Retirement | None:
+    if said is None:
+        return None
+    return router_pb2.Retirement(
+        deprecated_at_seconds=said.deprecated_at_seconds, sunset_at_seconds=said.sunset_at_seconds
+    )
 
 
 class ScriptedGenerator(GeneratesMany):

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from services.edge.domain.generation import SamplingValue
-from services.edge.domain.ports import Model
+from services.edge.domain.model import Model, Retirement
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.api_keys import make_key
 from services.kernel.errors import ComptoirError
@@ -25,7 +25,13 @@ class RouterScript:
     refusal: ComptoirError | None = None
     release_refusal: ComptoirError | None = None
     quota: QuotaState = field(default_factory=lambda: QuotaState(60, 59, 1000, 900, 1.0, 0.02))
-    models: tuple[Model, ...] = (Model("org/tiny-eu", 1_790_000_000), Model("tiny-eu", 1_790_000_001))
+    models: tuple[Model, ...] = (
+        Model("org/tiny-eu", "org/tiny-eu", 1_790_000_000, 4096, 1024),
+        Model("tiny-eu", "tiny-eu", 1_790_000_001, 4096, 1024),
+    )
+    # What an admission says of the name that was asked for.
+    model_name: str = ""
+    retirement: Retirement | None = None
     is_serving: bool = True
     upper_bounds: list[int] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)

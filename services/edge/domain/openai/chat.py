@@ -55,7 +55,7 @@ def parse_chat(value: object) -> ChatRequest:
         refuse_unsupported(message, NEUTRAL_IN_MESSAGE, f"messages[{index}].")
     refuse_unsupported(value.get("stream_options") or {}, NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
     generation = GenerationRequest(
-        model=body.model or invalid("model"),
+        model=body.model or "",
         messages=_messages(body.messages or invalid("messages")),
         max_output_tokens=_max_output_tokens(body),
         sampling=sampling_of(body) | _logprobs(body),

@@ -13,14 +13,13 @@ class ChatHead:
     """What is the same in every object of one answer."""
 
     request_hex: str
-    model: str
     created_seconds: int
 
-    def json(self, kind: str) -> str:
+    def json(self, kind: str, model_name: str) -> str:
         """Returns the start of an object of `kind`, up to its choices."""
         return (
             f'{{"id":"chatcmpl-{self.request_hex}","object":"{kind}","created":{self.created_seconds},'
-            f'"model":{quoted(self.model)},"choices":['
+            f'"model":{quoted(model_name)},"choices":['
         )
 
 
@@ -51,25 +50,28 @@ class WholeChat:
         choice.tokens += delta.tokens
         choice.finish = delta.finish or choice.finish
 
-    def body(self, counts: Counts) -> bytes:
+    def body(self, counts: Counts, model_name: str) -> bytes:
         """Returns the object."""
         choices = ",".join(choice.json(index) for index, choice in sorted(self._choices.items()))
-        return f'{self._head.json("chat.completion")}{choices}],"usage":{usage_json(counts)}}}'.encode()
+        head = self._head.json("chat.completion", model_name)
+        return f'{head}{choices}],"usage":{usage_json(counts)}}}'.encode()
 
 
 class ChunkWriter:
     """The frames of a streamed answer; what is the same in every chunk is written once."""
 
     def __init__(self, head: ChatHead, *, choices: int = 1, includes_usage: bool) -> None:
+        self._answer = head
         self._choices = choices
-        self._head = f"data: {head.json('chat.completion.chunk')}"
+        self._head, self._text_head = "", b""
         self._includes_usage = includes_usage
         self._end = (',"usage":null' if includes_usage else "") + "}\n\n"
-        self._text_head = f'{self._head}{{"index":'.encode()
         self._text_end = f'}},"logprobs":null,"finish_reason":null}}]{self._end}'.encode()
 
-    def opening(self) -> bytes:
+    def opening(self, model_name: str) -> bytes:
         """Returns the first frame of each choice: who speaks, and no text yet."""
+        self._head = f"data: {self._answer.json('chat.completion.chunk', model_name)}"
+        self._text_head = f'{self._head}{{"index":'.encode()
         return "".join(
             f'{self._head}{{"index":{index},"delta":{{"role":"assistant","content":""}},'
             f'"logprobs":null,"finish_reason":null}}]{self._end}'

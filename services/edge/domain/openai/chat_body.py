@@ -48,7 +48,8 @@ class ChatBody(SamplingParameters, frozen=True):
     model: (
         Annotated[
             str,
-            Meta(min_length=1, max_length=256, description="the name of a model, of 1 to 256 characters"),
+            # Without one the region's default model is asked for, if it has one.
+            Meta(max_length=256, description="the name of a model, of 1 to 256 characters"),
         ]
         | None
     ) = None

@@ -42,7 +42,7 @@ async def written(steps: list[Step], writes: Writes) -> list[bytes]:
     exchange = Exchange(scope, pytest.fail, writes.send, clock=clock)
     router, replicas = RouterScript(["replica"]), {"replica": GeneratorScript(steps=steps)}
     deliveries = Deliveries(MemoryRouter(router), MemoryGenerators(replicas), LIMITS, clock)
-    writer = ChunkWriter(ChatHead("0", "m", 1), includes_usage=False)
+    writer = ChunkWriter(ChatHead("0", 1), includes_usage=False)
     async with deliveries.open(key=GOOD_KEY, request=REQUEST, event=exchange.event) as delivery:
         await send_stream(exchange, delivery, writer, ping_seconds=5)
     return writes.bodies

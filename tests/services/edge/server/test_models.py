@@ -1,8 +1,9 @@
 import openai
 import pytest
 
+from services.edge.domain.model import Model, Retirement
 from services.kernel.errors import ComptoirError, Reason
-from tests.services.edge.conftest import CHAT, Stage
+from tests.services.edge.conftest import CHAT, PATH, STREAM, Stage
 from tests.services.edge.scripts import GOOD_KEY
 
 
@@ -40,3 +41,46 @@ async def test_a_wrong_key_sees_no_models(stage: Stage) -> None:
     client = await stage.start()
     assert (await client.get("/v1/models")).status_code == 401
     assert (await client.get("/v1/models", headers={"authorization": ""})).status_code == 401
+
+
+async def test_a_retired_name_is_found_with_word_of_its_successor(stage: Stage) -> None:
+    stage.router.models += (Model("old/one", "tiny-eu", 1, 4096, 1024, Retirement(1_780_000_000)),)
+    client = await stage.start()
+    found = await client.get("/v1/models/old/one")
+    assert (found.json()["id"], found.json()["root"]) == ("old/one", "tiny-eu")
+    assert found.headers["deprecation"] == "@1780000000"
+    assert found.headers["link"] == '</v1/models/tiny-eu>; rel="successor-version"'
+    assert "deprecation" not in (await client.get("/v1/models/tiny-eu")).headers
+
+
+@pytest.mark.parametrize("body", [CHAT, STREAM])
+async def test_an_answer_says_which_model_it_is_of_and_that_its_name_is_retired(
+    stage: Stage, body: dict[str, object]
+) -> None:
+    stage.router.model_name = "org/tiny-eu"
+    stage.router.retirement = Retirement(1_780_000_000, 1_800_000_000)
+    client = await stage.start()
+    answer = await client.post(PATH, json=body)
+    assert '"model":"org/tiny-eu"' in answer.text
+    assert '"model":"tiny-eu"' not in answer.text
+    assert answer.headers["deprecation"] == "@1780000000"
+    assert answer.headers["sunset"] == "Fri, 15 Jan 2027 08:00:00 GMT"
+    assert answer.headers["link"] == '</v1/models/org/tiny-eu>; rel="successor-version"'
+
+
+@pytest.mark.parametrize("name", [None, "", "default"])
+async def test_a_request_without_a_name_is_answered_by_the_model_that_the_router_chose(
+    stage: Stage, name: str | None
+) -> None:
+    stage.router.model_name = "tiny-eu"
+    client = await stage.start()
+    answer = await client.post(PATH, json={**CHAT, "model": name})
+    assert answer.json()["model"] == "tiny-eu"
+    assert "deprecation" not in answer.headers
+
+
+async def test_a_request_has_to_name_a_model_where_the_router_has_no_default(stage: Stage) -> None:
+    stage.router.refusal = ComptoirError(Reason.REQUEST_INVALID, field="model")
+    client = await stage.start()
+    answer = await client.post(PATH, json={**CHAT, "model": ""})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "model")

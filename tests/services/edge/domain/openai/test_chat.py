@@ -164,8 +164,6 @@ def test_any_number_is_a_limit_no_limit_or_a_refusal(value: float) -> None:
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
-        ({"model": None}, "model"),
-        ({"model": ""}, "model"),
         ({"model": "x" * 257}, "model"),
         ({"messages": []}, "messages"),
         ({"messages": {}}, "messages"),

@@ -15,7 +15,9 @@ TEXT = st.text(min_size=1)
 
 
 def writer(model: str = "tiny-eu", *, includes_usage: bool = False) -> ChunkWriter:
-    return ChunkWriter(ChatHead("0" * 32, model, 1_790_000_000), includes_usage=includes_usage)
+    chunks = ChunkWriter(ChatHead("0" * 32, 1_790_000_000), includes_usage=includes_usage)
+    chunks.opening(model)
+    return chunks
 
 
 def decode(stream: bytes) -> list[str]:
@@ -44,7 +46,7 @@ def test_a_frame_is_one_line_to_every_kind_of_line_reader(text: str) -> None:
 @pytest.mark.parametrize("includes_usage", [True, False])
 def test_frames_of_one_answer(includes_usage: bool) -> None:
     chunks = writer(includes_usage=includes_usage)
-    stream = chunks.opening() + PING + chunks.frames(Delta("a")) + chunks.frames(FINISH)
+    stream = chunks.opening("tiny-eu") + PING + chunks.frames(Delta("a")) + chunks.frames(FINISH)
     stream += chunks.closing(COUNTS) + DONE
     role, text, finish, *rest = [json.loads(data) for data in decode(stream)[:-1]]
     assert role["choices"][0]["delta"] == {"role": "assistant", "content": ""}
@@ -74,12 +76,13 @@ def test_a_delta_without_text_is_no_frame() -> None:
 
 @given(st.text(), st.integers(0, 2**32 - 1))
 def test_a_whole_answer_is_a_chat_completion(text: str, tokens: int) -> None:
-    answer = WholeChat(ChatHead("ab" * 16, "org/m", 7))
+    answer = WholeChat(ChatHead("ab" * 16, 7))
     for delta in (Delta(text[:1]), Delta(text[1:]), FINISH):
         answer.add(delta)
-    body = json.loads(answer.body(Counts(tokens, 0, 1)))
+    body = json.loads(answer.body(Counts(tokens, 0, 1), "org/m"))
     assert body["id"] == f"chatcmpl-{'ab' * 16}"
     assert body["object"] == "chat.completion"
+    assert body["model"] == "org/m"
     assert body["choices"][0]["message"] == {"role": "assistant", "content": text, "refusal": None}
     assert body["choices"][0]["finish_reason"] == "length"
     assert body["usage"]["total_tokens"] == tokens + 1
