@@ -38,12 +38,14 @@ _ENUMS: Final = {kind: _enums_of(EVENT_TYPES[kind].DESCRIPTOR) for kind in Kind}
 class WireEvent:
     """An event of the schema, ready for the spool."""
 
-    __slots__ = ("_message", "event_id", "kind", "size_bytes")
+    __slots__ = ("_message", "event_id", "is_awaited", "kind", "size_bytes")
 
     def __init__(self, kind: Kind, message: Any) -> None:
         self.kind = kind
         self.event_id = message.event_id_high.to_bytes(8, "big") + message.event_id_low.to_bytes(8, "big")
         self.size_bytes = message.ByteSize() + _NUMBERING_BYTES
+        # A refusal has its answer already.
+        self.is_awaited = kind is Kind.ADMISSION and message.decision == usage_pb2.DECISION_ADMITTED
         self._message = message
 
     def numbered(self, producer_id: int, sequence: int) -> bytes:

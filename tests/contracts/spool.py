@@ -41,6 +41,7 @@ class NumberedEvent:
         self.kind = kind
         self.event_id = number.to_bytes(16, "big")
         self.size_bytes = size_bytes
+        self.is_awaited = kind is Kind.ADMISSION
 
     def numbered(self, producer_id: int, sequence: int) -> bytes:
         return b"%d:%d:%s" % (producer_id, sequence, self.event_id)

@@ -26,6 +26,11 @@ class Event(Protocol):
         """An upper bound of the bytes that it takes in a frame."""
         ...
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether the first text of an answer waits until it is durable."""
+        ...
+
     def numbered(self, producer_id: int, sequence: int) -> bytes:
         """Returns the event's serialized bytes with its producer and sequence set."""
         ...

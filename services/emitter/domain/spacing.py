@@ -4,6 +4,9 @@ from collections.abc import Iterable
 from typing import Final
 
 SPACING_SECONDS: Final = 0.02
+# The pause goes on for so long where the first text of an answer waits for an event: an engine that serves so
+# many needs longer for that text, and those who come meanwhile share the commit.
+AWAITED_SECONDS: Final = 0.004
 # Calls that follow each other as closely on the mean share commits that are so far apart.
 _CLOSE_SECONDS: Final = SPACING_SECONDS / 1.5
 # So many must share a commit on the mean, or waiting gains nothing: a caller that is alone and asks again at

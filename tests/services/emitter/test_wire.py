@@ -2,7 +2,7 @@ from collections.abc import Sequence
 
 import pytest
 from comptoir.emitter.v1.emitter_pb2 import RecordRequest
-from comptoir.usage.v1.usage_pb2 import Generation
+from comptoir.usage.v1.usage_pb2 import DECISION_ADMITTED, DECISION_REFUSED, Generation
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,6 +48,16 @@ def test_the_event_id_is_both_halves() -> None:
     request = RecordRequest(admissions=[admission(event_id_high=1, event_id_low=2)])
     (event,) = events_from(request)
     assert event.event_id == (1).to_bytes(8, "big") + (2).to_bytes(8, "big")
+
+
+def test_a_first_text_waits_for_an_admission_and_for_nothing_else() -> None:
+    refusal, load = admission(decision=DECISION_REFUSED), replica_load()
+    request = RecordRequest(
+        admissions=[admission(decision=DECISION_ADMITTED), refusal],
+        generations=[generation()],
+        replica_loads=[load],
+    )
+    assert [event.is_awaited for event in events_from(request)] == [True, False, False, False]
 
 
 def test_an_event_gets_its_producer_and_sequence_and_keeps_its_counts() -> None:

@@ -1,17 +1,15 @@
 """The durable spool: SQLite behind one writer thread that commits all waiting calls together."""
 
 import asyncio
-import queue
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from services.contract.events import Kind
 from services.contract.frame import Frame
 from services.emitter.adapters.spool import sqlite_file
+from services.emitter.adapters.spool.call_queue import Call, CallQueue, Pause, until_awaited
 from services.emitter.adapters.spool.rebuilding import Lost, NothingToSaveError
 from services.emitter.adapters.spool.reserve import Reserve
 from services.emitter.adapters.spool.starting import start
@@ -25,10 +23,6 @@ from services.runtime.telemetry import counter
 
 _log = get_logger(__name__)
 
-# One transaction takes at most this many calls, so that the first of them does not wait for ever, and about
-# this many bytes, so that the write-ahead log stays small (`sqlite_file.py`).
-_GROUP_CALLS: Final = 256
-_GROUP_BYTES: Final = 256 * 1024
 # How often a disk without room is asked whether it has some again.
 _RESERVE_SECONDS: Final = 1.0
 
@@ -38,25 +32,11 @@ _NO_ROOM: Final = ComptoirError(Reason.SPOOL_FULL, retry_after_seconds=RETRY_AFT
 Result = TypeVar("Result")
 
 
-@dataclass(slots=True)
-class _Call:
-    """One caller's work, or the events that it brings, and the future that tells the result.
-
-    Events need disk space that stays used; all other work is what gives space back.
-    """
-
-    work: Callable[[], Any]
-    done: "asyncio.Future[Any]"
-    events: Sequence[Event] = ()
-    result: Any = None
-    failure: ComptoirError | None = None
-
-
 class SqliteSpool:
     """A `Spool` in one file. A failure of the disk refuses the calls of one transaction and no more.
 
     Group commit: while one transaction reaches the disk, calls queue; the next transaction takes them all
-    and one flush acknowledges them. Where calls come closely, the thread sleeps between two transactions
+    and one flush acknowledges them. Where calls come closely, the thread pauses between two transactions
     (`spacing.py`), so that more of them share one. `max_waiting_calls` bounds that queue; beyond it calls are
     refused.
 
@@ -70,20 +50,20 @@ class SqliteSpool:
         clock: Clock,
         *,
         max_waiting_calls: int = 4_096,
-        sleep: Callable[[float], None] = time.sleep,
+        pause: Pause = until_awaited,
     ) -> None:
         self._reserve = Reserve(spool.spool_folder)
         self._store = start(spool, self._reserve)
         self._clock = clock
         self._max_waiting_calls = max_waiting_calls
-        self._spacing, self._sleep = Spacing(), sleep
+        self._spacing = Spacing()
         self._is_refusing = False
         self._next_reserve_at = 0.0
         self._lost = counter(
             "comptoir.spool.lost", unit="{event}", description="Acknowledged events that the disk spoilt."
         )
         self._tell_lost(self._store.lost)
-        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._calls = CallQueue(pause)
         self._loop = asyncio.get_running_loop()
         self._writer = threading.Thread(target=self._write, name="spool-writer", daemon=True)
         self._writer.start()
@@ -100,7 +80,7 @@ class SqliteSpool:
 
     def take(self, events: Sequence[Event]) -> "asyncio.Future[Taken]":
         """Takes all events or none; the future has its result after the commit."""
-        if self._calls.qsize() >= self._max_waiting_calls:
+        if self._calls.size >= self._max_waiting_calls:
             return _failed(ComptoirError(Reason.SPOOL_FULL, retry_after_seconds=RETRY_AFTER_SECONDS))
         return self._do(lambda: Taken(0, 0), events)
 
@@ -127,43 +107,34 @@ class SqliteSpool:
 
     async def close(self) -> None:
         """Commits what waits, ends the thread and closes the file."""
-        self._calls.put(None)
+        self._calls.end()
         await asyncio.to_thread(self._writer.join)
         self._store.close()
 
     def _do(self, work: Callable[[], Result], events: Sequence[Event] = ()) -> "asyncio.Future[Result]":
         done: asyncio.Future[Result] = self._loop.create_future()
-        self._calls.put(_Call(work, done, events))
+        self._calls.put(Call(work, done, events))
         return done
 
     def _write(self) -> None:
         """Runs in the writer thread: one transaction after the other until it is told to end."""
         is_ending = False
         while not is_ending:
-            group, size_bytes = list[_Call](), 0
-            while len(group) < _GROUP_CALLS and size_bytes < _GROUP_BYTES:
-                if group and self._calls.empty():
-                    break
-                call = self._calls.get()
-                if call is None:
-                    is_ending = True
-                    break
-                group.append(call)
-                size_bytes += sum(event.size_bytes for event in call.events)
-            if group:
-                self._commit(group)
-                self._loop.call_soon_threadsafe(_tell, group)
-                if (pause_seconds := self._pause_seconds(group)) and not is_ending:
-                    self._sleep(pause_seconds)
+            calls, is_ending = self._calls.take()
+            if calls:
+                self._commit(calls)
+                self._loop.call_soon_threadsafe(_tell, calls)
+                if (pause_seconds := self._pause_seconds(calls)) and not is_ending:
+                    self._calls.pause(pause_seconds)
 
-    def _pause_seconds(self, calls: Sequence[_Call]) -> float:
+    def _pause_seconds(self, calls: Sequence[Call]) -> float:
         """Returns how long the next calls are gathered; where no more fit into a transaction, they are."""
         sizes = [len(call.events) for call in calls if call.events]
-        if not sizes or self._calls.qsize() >= _GROUP_CALLS:
+        if not sizes or self._calls.is_group_full:
             return 0.0
         return self._spacing.pause_seconds(sizes, self._clock.monotonic_seconds())
 
-    def _commit(self, calls: Sequence[_Call]) -> None:
+    def _commit(self, calls: Sequence[Call]) -> None:
         possible = calls if self._has_reserve() else _refused(calls)
         failure = self._transact(possible)
         if failure is not None and sqlite_file.is_damage(failure) and self._is_salvaged():
@@ -178,7 +149,7 @@ class SqliteSpool:
                 )
         self._say_whether_there_is_room(calls)
 
-    def _transact(self, calls: Sequence[_Call]) -> Exception | None:
+    def _transact(self, calls: Sequence[Call]) -> Exception | None:
         """Does the calls in one transaction; returns what undid all of it."""
         if not calls:
             return None
@@ -192,7 +163,7 @@ class SqliteSpool:
             return error
         return None
 
-    def _take(self, calls: Sequence[_Call]) -> None:
+    def _take(self, calls: Sequence[Call]) -> None:
         """Takes the events of all calls at once: what a transaction costs, it costs for all of them."""
         if not calls:
             return
@@ -205,7 +176,7 @@ class SqliteSpool:
             else:
                 call.result = outcome
 
-    def _forward_from_reserve(self, calls: Sequence[_Call]) -> None:
+    def _forward_from_reserve(self, calls: Sequence[Call]) -> None:
         """Gives the reserve to the calls that empty the spool, one by one; then takes it back if it can."""
         if not calls:
             return
@@ -241,7 +212,7 @@ class SqliteSpool:
                 count=each.count,
             )
 
-    def _say_whether_there_is_room(self, calls: Sequence[_Call]) -> None:
+    def _say_whether_there_is_room(self, calls: Sequence[Call]) -> None:
         """Says it when events are refused for lack of room, and when some were taken afterwards."""
         if not self._is_refusing and any(call.failure is _NO_ROOM for call in calls):
             self._is_refusing = True
@@ -259,7 +230,7 @@ class SqliteSpool:
         return None
 
 
-def _refused(calls: Sequence[_Call]) -> list[_Call]:
+def _refused(calls: Sequence[Call]) -> list[Call]:
     """Refuses the calls that take events; returns the others."""
     for call in calls:
         if call.events:
@@ -273,7 +244,7 @@ def _failed(error: ComptoirError) -> "asyncio.Future[Any]":
     return refused
 
 
-def _tell(calls: Sequence[_Call]) -> None:
+def _tell(calls: Sequence[Call]) -> None:
     """Resolves the callers' futures; a caller that went away meanwhile is not told."""
     for call in calls:
         if call.done.done():

@@ -1,5 +1,6 @@
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,13 +26,13 @@ from tests.contracts.spool import (
 )
 
 
-def unhurried(_seconds: float) -> None:
+def no_pause(_is_awaited: threading.Event, _seconds: float) -> None:
     """Spaces commits without waiting."""
 
 
 @asynccontextmanager
 async def opened(folder: Path, clock: ManualClock, **options: Any) -> AsyncIterator[SqliteSpool]:
-    spool = SqliteSpool(spool_file(folder), clock, sleep=options.pop("sleep", unhurried), **options)
+    spool = SqliteSpool(spool_file(folder), clock, pause=options.pop("pause", no_pause), **options)
     try:
         yield spool
     finally:
@@ -173,7 +174,7 @@ async def test_commits_that_follow_each_other_closely_are_spaced_and_no_call_is_
     tmp_path: Path, clock: ManualClock
 ) -> None:
     pauses = list[float]()
-    async with opened(tmp_path, clock, sleep=pauses.append) as spool:
+    async with opened(tmp_path, clock, pause=lambda _, seconds: pauses.append(seconds)) as spool:
         limits = spool_file(tmp_path, spool_max_bytes=10**6)
         spool._store._spool = limits
         for first in range(0, 200, 4):
@@ -184,11 +185,25 @@ async def test_commits_that_follow_each_other_closely_are_spaced_and_no_call_is_
         assert spool.state.events == 200
 
 
+async def test_what_a_first_text_waits_for_is_written_while_commits_are_spaced(
+    tmp_path: Path, clock: ManualClock
+) -> None:
+    were_ended = list[bool]()
+
+    def until_somebody_waits(is_awaited: threading.Event, _seconds: float) -> None:
+        were_ended.append(is_awaited.wait(5))
+
+    async with opened(tmp_path, clock, pause=until_somebody_waits) as spool:
+        for number in range(1, 100):
+            assert await spool.take(events([number], Kind.ADMISSION)) == (1, 0)
+    assert set(were_ended) == {True}
+
+
 async def test_work_that_takes_nothing_is_never_followed_by_a_pause(
     tmp_path: Path, clock: ManualClock
 ) -> None:
     pauses = list[float]()
-    async with opened(tmp_path, clock, sleep=pauses.append) as spool:
+    async with opened(tmp_path, clock, pause=lambda _, seconds: pauses.append(seconds)) as spool:
         for _ in range(100):
             await spool.frames(Kind.GENERATION, limit=10, is_draining=True)
     assert pauses == []
