@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol
 
 from comptoir.generator.v1 import generator_pb2
 
+from services.generator.adapters.announcement import Announcement
 from services.generator.adapters.ed25519_signatures import Ed25519Signatures
 from services.generator.adapters.engines import engine_from
 from services.generator.adapters.generation_meter import GenerationMeter
@@ -42,9 +43,9 @@ _GRACE_SECONDS: Final = 1.0
 _HOW_LOST: Final = {EngineLoss.DIED: "died", EngineLoss.HUNG: "holds requests and makes no step"}
 
 
-def build(settings: GeneratorSettings) -> "Generator":
-    """Returns a generator on the machine's clock."""
-    return Generator(settings, SystemClock())
+def build(settings: GeneratorSettings, announcement: Announcement) -> "Generator":
+    """Returns a generator on the machine's clock, which `announcement` stands for until it serves."""
+    return Generator(settings, SystemClock(), announcement)
 
 
 class EngineLostError(Exception):
@@ -54,8 +55,8 @@ class EngineLostError(Exception):
 class Generator:
     """One generator: its engine, and from its first answer on what serves it."""
 
-    def __init__(self, settings: GeneratorSettings, clock: Clock) -> None:
-        self._settings, self._clock = settings, clock
+    def __init__(self, settings: GeneratorSettings, clock: Clock, announcement: Announcement) -> None:
+        self._settings, self._clock, self._announcement = settings, clock, announcement
         self._gate = TicketGate(settings.identity, started_at_microseconds=clock.wall_microseconds())
         self._signatures = Ed25519Signatures.from_files(settings.ticket_public_keys)
         self._secret = read_secret(settings.cache_salt_secret_file, length_bytes=32)
@@ -70,10 +71,12 @@ class Generator:
         self._engine = engine
         await warm_up(engine)
         self._served = self._serve(engine)
+        self._announcement.end()
         await self._served.start(parts)
 
     async def drain(self) -> None:
         """Ends requests, then hands over what they used, then ends the engine."""
+        self._announcement.end()
         if self._served is not None:
             await self._served.drain()
         if self._engine is not None:
@@ -92,7 +95,13 @@ class Generator:
         recorder = UsageRecorder(sink, max_unrecorded=settings.max_unrecorded_events, observe=meter.ended)
         interval, lifetime = settings.report_interval_seconds, settings.settlement_lifetime_seconds
         link = RouterLink(settings.router, clock, interval_seconds=interval, lifetime_seconds=lifetime)
-        link.register(replica, settings.address, engine.capabilities, settings.max_requests)
+        link.register(
+            replica,
+            settings.address,
+            engine.capabilities,
+            settings.max_requests,
+            incarnation=self._announcement.incarnation,
+        )
         limits = settings.max_request_seconds, settings.catalog_model.max_bytes_per_token
         shared = SharedParts(engine, recorder, link, clock, self._secret, *limits, settings.queue)
         generations = Generations(

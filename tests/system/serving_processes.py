@@ -90,6 +90,18 @@ class ServingProcesses:
         request = admin_pb2.CreateKeyRequest(tenant=tenant, quota=admin_pb2.Quota(**quota))
         return (await self._admin.CreateKey(request)).api_key
 
+    async def replica_states(self) -> list[str]:
+        """The states of the replicas that are registered, as `comptoir status` shows them."""
+        answer = await self._admin.ListReplicas(admin_pb2.ListReplicasRequest(), timeout=10)
+        names = [admin_pb2.ReplicaState.Name(replica.state) for replica in answer.replicas]
+        return [name.removeprefix("REPLICA_STATE_").lower() for name in names]
+
+    async def until_replicas(self, states: list[str]) -> None:
+        """Returns once the replicas have these states."""
+        async with asyncio.timeout(START_SECONDS):
+            while await self.replica_states() != states:  # noqa: ASYNC110 - it can only be asked
+                await asyncio.sleep(0.05)
+
     async def admit(self, api_key: str, *, max_output_tokens: int = 100) -> router_pb2.AdmitResponse:
         """Tickets for a small request."""
         request = router_pb2.AdmitRequest(

@@ -29,9 +29,15 @@ class Answer:
     code: str
 
 
+# Its engine takes longer than a router waits for a replica that it has never seen or that left (5 s).
+LOADING: Final = {"simulated": {"load_seconds": 8.0, "answer_tokens": 8}}
+
+
 @asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[tuple[ServingProcesses, openai.AsyncOpenAI]]:
-    processes = ServingProcesses(folder, router={"hold_seconds": 120}, generator=SLOW)
+async def serving(
+    folder: Path, *, replicas: int = 1, generator: dict[str, Any] = SLOW
+) -> AsyncIterator[tuple[ServingProcesses, openai.AsyncOpenAI]]:
+    processes = ServingProcesses(folder, replicas=replicas, router={"hold_seconds": 120}, generator=generator)
     try:
         await processes.start()
         api_key = await processes.key("acme", concurrency=REQUESTS)
@@ -93,3 +99,29 @@ async def test_a_replica_that_is_starved_for_some_seconds_costs_a_wait(tmp_path:
         await asyncio.sleep(1)
         processes.signal("generator1", signal.SIGCONT)
         assert without_text(await asyncio.gather(*waiting)) == []
+
+
+@pytest.mark.timeout(300)
+async def test_a_request_waits_for_the_first_replica_while_its_engine_starts(tmp_path: Path) -> None:
+    async with serving(tmp_path, replicas=0, generator=LOADING) as (processes, client):
+        processes.launch("generator1")
+        await processes.until_replicas(["starting"])
+        waiting = asking(client, REQUESTS // 2)
+        # Past the time for which a router waits for nobody in particular.
+        await asyncio.sleep(6)
+        assert await processes.replica_states() == ["starting"]
+        assert without_text(await asyncio.gather(*waiting)) == []
+        assert await processes.replica_states() == ["ready"]
+
+
+@pytest.mark.timeout(300)
+async def test_a_replica_that_was_killed_is_known_again_while_its_engine_starts(tmp_path: Path) -> None:
+    async with serving(tmp_path, generator=LOADING) as (processes, client):
+        assert without_text([await ask(client, is_streamed=True)]) == []
+        processes.kill("generator1")
+        during = asking(client, REQUESTS // 2)
+        processes.launch("generator1")
+        await processes.until_replicas(["starting"])
+        after = asking(client, REQUESTS // 2)
+        assert without_text(await asyncio.gather(*during, *after)) == []
+        assert await processes.replica_states() == ["ready"]

@@ -61,7 +61,7 @@ async def replica(running: RunningRouter, number: int) -> AsyncIterator[None]:
     await engine.start()
     target = GrpcTarget(address=running.settings.replica_listen.address)
     link = RouterLink(target, clock, interval_seconds=0.5, lifetime_seconds=660.0)
-    link.register(me, address, engine.capabilities, 20)
+    link.register(me, address, engine.capabilities, 20, incarnation=number)
     shared = SharedParts(engine, recorder, link, clock, b"s" * 32, 60.0, 64)
     gate = TicketGate(me, started_at_microseconds=clock.wall_microseconds())
     generations = Generations(shared, gate, max_requests=20, load_changed=link.load_changed)

@@ -19,7 +19,6 @@ from services.generator.domain.ticket import Claims, Replica
 from services.kernel.backoff import Backoff
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
-from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget
 from services.runtime.grpc.server import channel
 from services.runtime.grpc.status import error_from
@@ -77,7 +76,7 @@ class RouterLink:
         self._timer: asyncio.TimerHandle | None = None
         self._is_settling = False
         self._max_requests = 0
-        self._read_load: Callable[[], LoadReport] | None = None
+        self._read_load: Callable[[], LoadReport | None] | None = None
         self._told: LoadReport | None = None
         self._is_registered = False
         self._reminded_seconds: float | None = None
@@ -87,10 +86,19 @@ class RouterLink:
         """Whether the router has answered on the stream that is open now."""
         return self._is_registered
 
-    def register(self, replica: Replica, address: str, capabilities: Capabilities, max_requests: int) -> None:
-        """Sets what the replica says of itself; call it before `run`."""
-        # One link per process: a process that follows this one says another number.
-        incarnation = Identity.random().low
+    def register(
+        self,
+        replica: Replica,
+        address: str,
+        capabilities: Capabilities,
+        max_requests: int,
+        *,
+        incarnation: int,
+    ) -> None:
+        """Sets what the replica says of itself; call it before `run`.
+
+        `incarnation` is another number for every process of the replica.
+        """
         self._max_requests = max_requests
         self._registration = wire.registration_from(
             replica, address, capabilities, max_requests, incarnation=incarnation
@@ -114,11 +122,12 @@ class RouterLink:
         urgent_seconds = self._reported_seconds + _URGENT_SECONDS
         if self._read_load is None or self._told is None or self._due_seconds <= urgent_seconds:
             return
-        if is_big_change(self._told, self._read_load()):
+        load = self._read_load()
+        if load is not None and is_big_change(self._told, load):
             self._report_by(urgent_seconds)
 
-    async def run(self, read_load: Callable[[], LoadReport]) -> None:
-        """Reports until it is cancelled."""
+    async def run(self, read_load: Callable[[], LoadReport | None]) -> None:
+        """Reports until it is cancelled; without a load, the replica is starting and gets no requests."""
         self._read_load = read_load
         backoff = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         while True:
@@ -155,7 +164,7 @@ class RouterLink:
         """Closes the connection; the replica is no longer registered."""
         await self._channel.close()
 
-    async def _session(self, read_load: Callable[[], LoadReport]) -> None:
+    async def _session(self, read_load: Callable[[], LoadReport | None]) -> None:
         self._leases.begin()
         call = self._stub.Report()
         reader = asyncio.create_task(self._read(call))
@@ -183,7 +192,7 @@ class RouterLink:
         self._timer = asyncio.get_running_loop().call_at(due_seconds, self._is_due.set)
 
     def _report(
-        self, load: LoadReport, registration: replica_pb2.Registration | None = None
+        self, load: LoadReport | None, registration: replica_pb2.Registration | None = None
     ) -> replica_pb2.ReportRequest:
         self._told = load
         self._is_due.clear()
@@ -192,16 +201,17 @@ class RouterLink:
         acceptances, settlements = self._leases.due(self._clock.monotonic_seconds())
         return replica_pb2.ReportRequest(
             registration=registration,
-            load=wire.router_load_from(load),
+            load=None if load is None else wire.router_load_from(load),
             acceptances=acceptances,
             settlements=settlements,
             sent_at_microseconds=self._clock.wall_microseconds(),
             may_answer_later=self._may_answer_later(load),
         )
 
-    def _may_answer_later(self, load: LoadReport) -> bool:
+    def _may_answer_later(self, load: LoadReport | None) -> bool:
         is_fresh = self._reported_seconds - self._asked_seconds < _CONFIRMATION_SECONDS
-        is_awaited = not self._is_registered or self._is_settling or load.is_draining
+        is_draining = load is not None and load.is_draining
+        is_awaited = not self._is_registered or self._is_settling or is_draining
         if not is_awaited and (is_fresh or not self._leases.has_unconfirmed):
             return True
         self._asked_seconds = self._reported_seconds

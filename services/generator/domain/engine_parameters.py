@@ -36,6 +36,14 @@ class SimulatedParameters(BaseModel):
         default=64, ge=1, description="requests in the running batch; others wait"
     )
     answer_tokens: int = Field(default=160, ge=1, description="tokens after which an answer ends by itself")
+    load_seconds: float = Field(
+        default=0.0, ge=0, description="time that its start takes, as if it had a model to load"
+    )
+
+    @property
+    def takes_long_to_start(self) -> bool:
+        """Whether requests come meanwhile."""
+        return self.load_seconds > 0
 
 
 class VllmParameters(BaseModel):
@@ -75,6 +83,11 @@ class VllmParameters(BaseModel):
         default=False,
         description="lets vLLM fetch `model_path` from the model hub; otherwise nothing leaves the machine",
     )
+
+    @property
+    def takes_long_to_start(self) -> bool:
+        """Whether requests come meanwhile: seconds, for a large model minutes."""
+        return True
 
     def whole_prefill_tokens(self, context_tokens: int) -> int:
         """Returns the tokens of a step that holds the longest prompt whole, beside a full running batch."""

@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import psutil
 import pytest
 import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from tests.contracts.engine_requests import until
+from tests.deploy.local.stack.children import is_gone
 from tests.services.generator.adapters.test_router_link import Router
 from tests.services.generator.test_settings import OWN, SHARED
 
@@ -90,3 +93,38 @@ async def test_it_becomes_ready_once_the_router_knows_it_and_drains_on_sigterm(t
     await router.stop()
     assert status == 0
     assert '"event": "draining"' in said
+
+
+async def announced(folder: Path) -> tuple[Router, asyncio.subprocess.Process]:
+    """A generator whose engine takes long to start, as soon as its router has heard of it."""
+    router = Router(f"unix:{folder}/router.sock")
+    await router.start()
+    process = await start(configured(folder, simulated={"load_seconds": 3.0}, report_interval_seconds=0.2))
+    await until(lambda: len(router.reports) >= 2, 60)
+    return router, process
+
+
+async def test_it_is_registered_without_a_load_until_its_engine_has_started(tmp_path: Path) -> None:
+    router, process = await announced(tmp_path)
+    await until(lambda: router.reports[-1].HasField("load"), 60)
+    process.send_signal(signal.SIGTERM)
+    status, said = await ended(process)
+    await router.stop()
+    assert (status, "error" in said) == (0, False)
+    loads = [report.HasField("load") for report in router.reports]
+    assert loads == sorted(loads)
+    first, second = (report.registration for report in router.reports if report.HasField("registration"))
+    assert not router.reports[0].HasField("load")
+    assert (first.kv_blocks, second.kv_blocks > 0) == (0, True)
+    assert first.incarnation == second.incarnation > 0
+    assert (first.replica, first.address, first.model) == (second.replica, second.address, second.model)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_what_speaks_for_it_meanwhile_ends_with_it(tmp_path: Path, number: signal.Signals) -> None:
+    router, process = await announced(tmp_path)
+    (copy,) = psutil.Process(process.pid).children()
+    process.send_signal(number)
+    await ended(process)
+    await until(lambda: is_gone(copy.pid), 30)
+    await router.stop()

@@ -73,7 +73,9 @@ class SimulatedEngine:
         self._is_dead = False
 
     async def start(self) -> None:
-        """Does nothing: there is no model to load."""
+        """Takes the time that it is told, and does nothing: there is no model to load."""
+        if self._parameters.load_seconds:
+            await self._sleep(self._parameters.load_seconds)
 
     @property
     def capabilities(self) -> Capabilities:

@@ -87,15 +87,19 @@ class Linked:
 
     def __init__(self, folder: Path, *, interval_seconds: float) -> None:
         address = f"unix:{folder}/router.sock"
-        self.router, self.load = Router(address), Load()
+        self.router, self.load, self.has_load = Router(address), Load(), True
         target = GrpcTarget(address=address)
         self.link = RouterLink(
             target, SystemClock(), interval_seconds=interval_seconds, lifetime_seconds=600.0
         )
         self.link.register(
-            Replica(7, 1, 3), "127.0.0.1:1", Capabilities(1024, 16, 500, Feature.TOKEN_IDS), 32
+            Replica(7, 1, 3),
+            "127.0.0.1:1",
+            Capabilities(1024, 16, 500, Feature.TOKEN_IDS),
+            32,
+            incarnation=77,
         )
-        self.running = asyncio.create_task(self.link.run(self.load))
+        self.running = asyncio.create_task(self.link.run(lambda: self.load() if self.has_load else None))
 
     async def stop(self) -> None:
         self.running.cancel()
@@ -124,6 +128,19 @@ async def slowly_linked(tmp_path: Path) -> AsyncIterator[Linked]:
     linked = Linked(tmp_path, interval_seconds=60.0)
     await linked.router.start()
     yield linked
+    await linked.stop()
+
+
+async def test_a_replica_without_a_load_is_registered_and_reports_none(tmp_path: Path) -> None:
+    linked = Linked(tmp_path, interval_seconds=60.0)
+    linked.has_load = False
+    await linked.router.start()
+    await until(lambda: linked.link.is_registered, 5)
+    linked.link.load_changed()
+    linked.settle(1)
+    await until(lambda: len(linked.router.reports) >= 2, 5)
+    assert [report.HasField("registration") for report in linked.router.reports] == [True, False]
+    assert not any(report.HasField("load") for report in linked.router.reports)
     await linked.stop()
 
 

@@ -44,7 +44,7 @@ class ReportRequest(_message.Message):
 
     @_builtins.property
     def load(self) -> Global___Load:
-        """How busy it is now."""
+        """How busy it is now. Absent while its engine starts: requests wait for it, and none is sent to it."""
 
     @_builtins.property
     def settlements(self) -> _containers.RepeatedCompositeFieldContainer[Global___Settlement]:
