@@ -1,6 +1,7 @@
 """Joins the edge's endpoints with the processes that it calls, and says how they start and stop."""
 
 import asyncio
+from importlib.metadata import version
 
 from services.edge.adapters.generator_client import GeneratorClient
 from services.edge.adapters.request_log import RequestLog
@@ -14,6 +15,7 @@ from services.edge.server.delivery import Deliveries
 from services.edge.server.health import Health
 from services.edge.server.http.listener import Listener
 from services.edge.server.models import Models
+from services.edge.server.pages import Pages
 from services.edge.server.resource import HttpEndpoint
 from services.edge.settings import EdgeSettings, HttpListen
 from services.kernel.clock import Clock, SystemClock
@@ -82,8 +84,9 @@ class HttpSide:
             Models(router),
             self._health,
         ]
-        application = Application(endpoints, usage=usage, clock=clock, limits=limits)
-        self._listener = Listener(listen, application, limits, clock)
+        endpoints.append(Pages(endpoints, version=version("comptoir")))
+        self._application = Application(endpoints, usage=usage, clock=clock, limits=limits)
+        self._listener = Listener(listen, self._application, limits, clock)
         self._is_started = False
 
     @property

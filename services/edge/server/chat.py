@@ -1,11 +1,15 @@
 """POST /v1/chat/completions: a chat, streamed or whole."""
 
+from typing import Final
+
 from services.edge import wire
 from services.edge.domain.limits import EdgeLimits
+from services.edge.domain.openai.answer_types import ChatCompletion, ChatCompletionChunk
 from services.edge.domain.openai.chat import parse_chat
 from services.edge.domain.openai.chat_answers import ChatHead, ChunkWriter, WholeChat
 from services.edge.domain.openai.chat_body import ChatBody
 from services.edge.domain.openai.ignored_fields import ignored_headers
+from services.edge.domain.openai.operation import GENERATION_STATUSES, Operation
 from services.edge.domain.openai.paths import CHAT_PATH
 from services.edge.server.answers import send_stream, send_whole
 from services.edge.server.delivery import Deliveries, Delivery
@@ -14,6 +18,16 @@ from services.edge.server.http.requests import read_body, read_key
 from services.edge.server.http.watches import DisconnectWatch
 from services.edge.server.resource import Resource
 
+_OPERATION: Final = Operation(
+    "createChatCompletion",
+    "a chat, whole or streamed",
+    body=ChatBody,
+    required=("messages",),
+    answer=ChatCompletion,
+    event=ChatCompletionChunk,
+    statuses=GENERATION_STATUSES,
+)
+
 
 class ChatCompletions:
     """The endpoint; holds no state of a request."""
@@ -21,7 +35,7 @@ class ChatCompletions:
     def __init__(self, deliveries: Deliveries, limits: EdgeLimits) -> None:
         self._deliveries = deliveries
         self._limits = limits
-        self.resources = (Resource("POST", CHAT_PATH, self.serve),)
+        self.resources = (Resource("POST", CHAT_PATH, self.serve, _OPERATION),)
 
     async def serve(self, exchange: Exchange) -> None:
         """Answers one request; raises ComptoirError, HttpRefusalError or ClientDisconnectedError."""

@@ -3,12 +3,23 @@
 import json
 from typing import Final
 
+from services.edge.domain.openai.answer_types import HealthAnswer
+from services.edge.domain.openai.operation import Operation
 from services.edge.domain.ports import Router
 from services.edge.server.http.exchange import Exchange
 from services.edge.server.resource import Resource
 
 _READY: Final = b'{"status":"ready"}'
 _ALIVE: Final = b'{"status":"alive"}'
+
+_LIVE: Final = Operation("isAlive", "the process lives", answer=HealthAnswer, statuses=(431, 500))
+_READINESS: Final = Operation(
+    "isReady",
+    "whether requests are taken",
+    answer=HealthAnswer,
+    statuses=(431, 500),
+    others=((503, HealthAnswer),),
+)
 
 
 class Health:
@@ -18,8 +29,8 @@ class Health:
         self._router = router
         self.is_draining = False
         self.resources = (
-            Resource("GET", "/healthz", self.serve_live),
-            Resource("GET", "/readyz", self.serve_ready),
+            Resource("GET", "/healthz", self.serve_live, _LIVE),
+            Resource("GET", "/readyz", self.serve_ready, _READINESS),
         )
 
     async def serve_live(self, exchange: Exchange) -> None:

@@ -1,7 +1,11 @@
 """GET /v1/models and /v1/models/{id}: the models that a key may use."""
 
+from typing import Final
+
 from services.edge.domain.model import Model
+from services.edge.domain.openai.answer_types import ModelAnswer, ModelListAnswer
 from services.edge.domain.openai.models import model_json, model_list_json
+from services.edge.domain.openai.operation import MODEL_STATUSES, NAMED_MODEL_STATUSES, Operation
 from services.edge.domain.openai.paths import MODELS_PATH
 from services.edge.domain.openai.retirement import retirement_headers
 from services.edge.domain.ports import Router
@@ -10,6 +14,16 @@ from services.edge.server.http.requests import read_key
 from services.edge.server.resource import Resource
 from services.kernel.errors import ComptoirError, Reason
 
+_LIST: Final = Operation(
+    "listModels", "the models that the key may use", answer=ModelListAnswer, statuses=MODEL_STATUSES
+)
+_ONE: Final = Operation(
+    "retrieveModel",
+    "one of them; the name may contain slashes",
+    answer=ModelAnswer,
+    statuses=NAMED_MODEL_STATUSES,
+)
+
 
 class Models:
     """Both endpoints; a key's list comes from the router each time, so that a revoked key sees nothing."""
@@ -17,8 +31,8 @@ class Models:
     def __init__(self, router: Router) -> None:
         self._router = router
         self.resources = (
-            Resource("GET", MODELS_PATH, self.serve_list),
-            Resource("GET", MODELS_PATH + "/{name:path}", self.serve_one),
+            Resource("GET", MODELS_PATH, self.serve_list, _LIST),
+            Resource("GET", MODELS_PATH + "/{name:path}", self.serve_one, _ONE),
         )
 
     async def serve_list(self, exchange: Exchange) -> None:

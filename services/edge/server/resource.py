@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
+from services.edge.domain.openai.operation import Operation
 from services.edge.server.http.exchange import Exchange
 
 Serve: TypeAlias = Callable[[Exchange], Awaitable[None]]
@@ -11,11 +12,12 @@ Serve: TypeAlias = Callable[[Exchange], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One path and the method that it takes; a path may hold a `{name:path}`."""
+    """One path, the method that it takes and its description; a path may hold a `{name:path}`."""
 
     method: str
     path: str
     serve: Serve
+    operation: Operation
 
     @property
     def methods(self) -> tuple[str, ...]:

@@ -88,6 +88,10 @@ class Stage:
         assert self.process is not None
         return self.process.port
 
+    def stranger(self) -> httpx.AsyncClient:
+        """A client without a key."""
+        return httpx.AsyncClient(base_url=self.url, timeout=10)
+
     async def drain(self) -> None:
         """Ends the edge and waits until its events are with the emitter."""
         assert self.process is not None

@@ -88,6 +88,19 @@ TOO_MANY_CONNECTIONS: Final = PublicError(
     is_retryable=True,
 )
 
+# Refusals that only HTTP knows; the numbers in their words are a setting's.
+HTTP_ERRORS: Final = (
+    METHOD_NOT_ALLOWED,
+    headers_too_large(0),
+    body_too_slow(0),
+    REQUEST_MALFORMED,
+    HTTP_VERSION_UNSUPPORTED,
+    BODY_WASTEFUL,
+    CODING_UNSUPPORTED,
+    CODING_BROKEN,
+    TOO_MANY_CONNECTIONS,
+)
+
 
 def public_error(reason: Reason) -> PublicError:
     """Returns what a client sees of `reason`."""

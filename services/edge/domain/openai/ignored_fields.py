@@ -1,25 +1,15 @@
 """Counts the fields of a body that were dropped without effect; their names may be the caller's own words."""
 
 import functools
-from collections.abc import Collection, Iterator
-from types import MappingProxyType
+from collections.abc import Iterator
 from typing import Any, Final, get_args, get_type_hints
 
 from msgspec import Struct
 
-from services.edge.domain.openai.chat_body import ChatBody, ChatMessage, StreamOptions
-from services.edge.domain.openai.parameters import NEUTRAL, NEUTRAL_IN_MESSAGE, NEUTRAL_IN_STREAM_OPTIONS
 from services.edge.domain.openai.refusals import JsonObject
+from services.edge.domain.openai.understood import UNDERSTOOD
 
 IGNORED_FIELDS_HEADER: Final = b"x-comptoir-ignored-fields"
-# Fields that are no part of a body's type and that were understood: with another value they are refused.
-_UNDERSTOOD: Final = MappingProxyType[type[Struct], Collection[str]](
-    {
-        ChatBody: NEUTRAL.keys(),
-        ChatMessage: NEUTRAL_IN_MESSAGE.keys(),
-        StreamOptions: NEUTRAL_IN_STREAM_OPTIONS.keys(),
-    }
-)
 
 
 def ignored_headers(value: JsonObject, body: type[Struct]) -> list[tuple[bytes, bytes]]:
@@ -55,7 +45,7 @@ def _shape(
     known: set[str] = set()
     nested: dict[str, tuple[type[Struct], ...]] = {}
     for each in types:
-        known |= {*each.__struct_encode_fields__, *_UNDERSTOOD.get(each, ())}
+        known |= {*each.__struct_encode_fields__, *UNDERSTOOD.get(each, ())}
         for name, hint in get_type_hints(each).items():
             if inner := tuple(_structs_in(hint)):
                 nested[name] = (*nested.get(name, ()), *inner)

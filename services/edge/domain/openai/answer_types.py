@@ -1,0 +1,148 @@
+"""The bodies of answers by types, for the description of the API; tests hold what is sent against them.
+
+What writes an answer writes its JSON by hand, since that runs once per token.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+
+class PublicErrorBody(Struct, frozen=True):
+    """What went wrong; `code` is the word that programs branch on."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ErrorAnswer(Struct, frozen=True):
+    """An error; nothing of the request is in it but the name of a parameter."""
+
+    error: PublicErrorBody
+
+
+class TopLogprob(Struct, frozen=True):
+    """A likely token in the place of another."""
+
+    token: str
+    logprob: float
+    bytes: list[int]
+
+
+class TokenLogprob(Struct, frozen=True):
+    """A token that came, with the logarithm of its probability; `bytes` are its own."""
+
+    token: str
+    logprob: float
+    bytes: list[int]
+    top_logprobs: list[TopLogprob]
+
+
+class Logprobs(Struct, frozen=True):
+    """The tokens of a choice, where they were asked for."""
+
+    content: list[TokenLogprob]
+    refusal: None
+
+
+class AnswerMessage(Struct, frozen=True):
+    """The message of a choice."""
+
+    role: Literal["assistant"]
+    content: str
+    refusal: None
+
+
+class AnswerChoice(Struct, frozen=True):
+    """One of the answers that were asked for."""
+
+    index: int
+    message: AnswerMessage
+    logprobs: Logprobs | None
+    finish_reason: Literal["stop", "length"]
+
+
+class PromptTokensDetails(Struct, frozen=True):
+    """Which of the prompt's tokens were in the replica's cache."""
+
+    cached_tokens: int
+
+
+class Usage(Struct, frozen=True):
+    """The tokens of a request."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptTokensDetails
+
+
+class ChatCompletion(Struct, frozen=True):
+    """A whole answer to a chat."""
+
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    choices: list[AnswerChoice]
+    usage: Usage
+
+
+class ChunkDelta(Struct, frozen=True):
+    """What is new of a choice: who speaks first, then text, then nothing beside the reason of its end."""
+
+    role: Literal["assistant"] | None = None
+    content: str | None = None
+
+
+class ChunkChoice(Struct, frozen=True):
+    """A choice in a chunk."""
+
+    index: int
+    delta: ChunkDelta
+    logprobs: Logprobs | None
+    finish_reason: Literal["stop", "length"] | None
+
+
+class ChatCompletionChunk(Struct, frozen=True):
+    """One event of a streamed answer; `data: [DONE]` follows the last."""
+
+    id: str
+    object: Literal["chat.completion.chunk"]
+    created: int
+    model: str
+    choices: list[ChunkChoice]
+    usage: Usage | None = None
+
+
+class ModelAnswer(Struct, frozen=True):
+    """A name by which the key may ask for a model; `root` is the model's own."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+    root: str
+    parent: None
+    max_model_len: int
+    context_window: int
+    context_length: int
+    max_output_tokens: int
+    max_completion_tokens: int
+    shutdown_date: str | None
+
+
+class ModelListAnswer(Struct, frozen=True):
+    """All models that the key may use."""
+
+    object: Literal["list"]
+    data: list[ModelAnswer]
+
+
+class HealthAnswer(Struct, frozen=True):
+    """Whether the process lives, or takes requests."""
+
+    status: Literal["alive", "ready", "not ready"]
+    reason: str | None = None
