@@ -66,7 +66,7 @@ class Generator:
     async def start(self, parts: Parts) -> None:
         """Starts the engine, lets it answer once, and takes calls; SettingsError where it cannot."""
         engine = engine_from(self._settings.served_model, self._settings.engine_parameters, self._clock)
-        # Before any connection: an engine on a CPU forks.
+        # Before any connection: it forks.
         await engine.start()
         self._engine = engine
         await warm_up(engine)

@@ -1,6 +1,6 @@
 """Registers the replica while its engine starts, so that requests wait for it and are not refused.
 
-To import and start an engine keeps a process busy for seconds, and on a CPU it forks, which nothing with an
+To import and start an engine keeps a process busy for seconds, and it forks, which nothing with an
 open connection may do. So a copy of the process, made before all that, holds the stream to the router. It
 reports no load: to the router the replica is starting, and gets no requests.
 """

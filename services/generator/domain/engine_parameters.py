@@ -62,6 +62,13 @@ class VllmParameters(BaseModel):
         description="memory of the KV cache, so that capacity is the same on every start; a CPU engine "
         "needs it, 0 on a GPU uses its free memory",
     )
+    gpu_memory_utilization: float = Field(
+        default=0.92,
+        gt=0,
+        le=1,
+        description="share of a GPU's memory that must be free at the start, and that the engine fills where "
+        "`kv_cache_memory_bytes` is 0; lower it for engines that share a GPU",
+    )
     max_running_requests: int = Field(
         default=64, ge=1, description="requests in the running batch; others wait"
     )

@@ -35,6 +35,7 @@ def engine_arguments(model: ServedModel, parameters: VllmParameters, *, is_cpu: 
         "max_num_batched_tokens": whole_prefill_tokens if is_cpu else parameters.max_batched_tokens or None,
         "tensor_parallel_size": parameters.tensor_parallel_size,
         "kv_cache_memory_bytes": parameters.kv_cache_memory_bytes or None,
+        "gpu_memory_utilization": parameters.gpu_memory_utilization,
         "enforce_eager": parameters.is_eager or is_cpu,
         "scheduling_policy": "priority",
         "enable_prefix_caching": True,

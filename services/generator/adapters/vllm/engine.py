@@ -47,7 +47,7 @@ _FEATURES: Final = Feature.TOKEN_IDS | Feature.PREFIX_SALT | Feature.PRIORITY
 
 
 class VllmEngine:
-    """One AsyncLLM; its `start` forks on a CPU, so it comes before any connection."""
+    """One AsyncLLM; its `start` forks, so it comes before any connection."""
 
     def __init__(self, model: ServedModel, parameters: VllmParameters, clock: Clock) -> None:
         self._model = model
@@ -74,8 +74,7 @@ class VllmEngine:
         is_cpu = current_platform.is_cpu()
         arguments = AsyncEngineArgs(**engine_arguments(self._model, self._parameters, is_cpu=is_cpu))
         config = arguments.create_engine_config()
-        if is_cpu:
-            fork_workers()
+        fork_workers()
         self._llm = AsyncLLM.from_vllm_config(
             config, stat_loggers=[stat_logger(self._stats)], disable_log_stats=True
         )

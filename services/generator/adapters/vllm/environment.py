@@ -48,8 +48,9 @@ def engine_variables(*, is_download_allowed: bool, cpu_threads: int) -> dict[str
 def fork_workers() -> None:
     """Lets the engine's process be a copy of this one, so that it need not import everything again.
 
-    The copy ends with this process, even where this one is killed: nothing else would end it. What it
-    says, it says through the log's handler.
+    The copy ends with this process, even where this one is killed: nothing else would end it, and on a GPU
+    it would keep the memory that the next one needs. What it says, it says through the log's handler.
+    Where this process has used the GPU already, vLLM starts a new one instead.
     """
     os.register_at_fork(after_in_child=_be_a_quiet_child)
     os.environ["VLLM_WORKER_MULTIPROC_METHOD"] = "fork"  # noqa: TID251 - vLLM reads nothing else

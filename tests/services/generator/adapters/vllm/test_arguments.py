@@ -22,6 +22,11 @@ def test_the_engine_computes_in_what_the_settings_say_and_chooses_where_they_lea
     assert engine_arguments(MODEL, VllmParameters(dtype="float32"), is_cpu=True)["dtype"] == "float32"
 
 
+def test_engines_that_share_a_gpu_are_told_how_much_of_it_must_be_free() -> None:
+    told = engine_arguments(MODEL, VllmParameters(gpu_memory_utilization=0.3), is_cpu=False)
+    assert told["gpu_memory_utilization"] == 0.3
+
+
 def test_nothing_of_a_request_is_logged_and_no_code_of_a_model_runs() -> None:
     told = engine_arguments(MODEL, VllmParameters(), is_cpu=False)
     assert not told["enable_log_requests"]

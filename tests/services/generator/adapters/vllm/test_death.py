@@ -9,7 +9,9 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.context import ForkProcess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -133,6 +135,21 @@ async def test_a_killed_engine_is_noticed_and_where_is_logged(
         await engine.check_health()
     dead = failures_in(capfd.readouterr().err, "EngineDeadError")
     assert dead[0]["places"][0].startswith("vllm.v1.engine.")
+
+
+async def test_on_a_gpu_too_an_engine_is_a_copy_that_ends_with_the_process_and_is_quiet(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    others = multiprocessing.active_children()
+    parameters = VllmParameters(kv_cache_memory_bytes=2**20, is_eager=True)
+    engine = engine_from(SERVED, parameters, SystemClock())
+    monkeypatch.setattr(
+        "services.generator.adapters.vllm.engine.current_platform", SimpleNamespace(is_cpu=lambda: False)
+    )
+    await engine.start()
+    (core,) = (child for child in multiprocessing.active_children() if child not in others)
+    await asyncio.to_thread(engine.shutdown)
+    assert isinstance(core, ForkProcess)
 
 
 def test_an_engine_that_cannot_start_says_why_in_its_own_words(capfd: pytest.CaptureFixture[str]) -> None:
