@@ -150,12 +150,13 @@ class Catalog(BaseModel):
 
     def names_in(self, region: Region) -> Iterator[ModelName]:
         """Yields all names that callers in a region may ask for: those of models first, retired ones last."""
-        names = sorted(self._names.values(), key=lambda one: one.name)
-        yield from (one for one in names if one.name == one.model.name)
-        yield from (one for one in names if one.name != one.model.name and one.retired is None)
+        names = list(self._names.values())
         default = self.model_name(region.default_model)
         if default is not None:
-            yield ModelName(DEFAULT_MODEL_NAME, default.model, default.numbers)
+            names.append(ModelName(DEFAULT_MODEL_NAME, default.model, default.numbers))
+        names.sort(key=lambda one: one.name)
+        yield from (one for one in names if one.name == one.model.name)
+        yield from (one for one in names if one.name != one.model.name and one.retired is None)
         yield from (one for one in names if one.retired is not None)
 
     @cached_property

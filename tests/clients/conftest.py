@@ -1,5 +1,43 @@
-"""One whole stack with the real engine, which every client of these tests calls."""
+"""One whole stack with the real engine, which every client of these tests calls, by several names."""
 
-from tests.system.conftest import stack
+from collections.abc import Iterator
+from pathlib import Path
 
-__all__ = ["stack"]
+import pytest
+import yaml
+
+from deploy.local.stack.config import build_config
+from deploy.local.stack.options import Addresses, StackOptions
+from deploy.local.stack.paths import DataPaths
+from tests.system.stack_process import Stack, running_stack
+
+ALIAS = "f3-7b-instruct"
+RETIRED = "eu/f2-7b-instruct"
+DEPRECATED_AT_SECONDS, SUNSET_AT_SECONDS = 1_780_000_000, 1_800_000_000
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The parts of `comptoir up`, whose model has an alias and a retired name, and is the default."""
+    folder: Path = tmp_path_factory.mktemp("stack")
+    config = folder / "names.yaml"
+    config.write_text(yaml.safe_dump({"catalog": _catalog(folder)}), encoding="utf-8")
+    with running_stack(folder / "data", "--config", str(config)) as running:
+        yield running
+
+
+def _catalog(folder: Path) -> dict[str, object]:
+    """The catalog that `comptoir up` writes, with further names."""
+    catalog: dict[str, object]
+    generated = build_config(StackOptions(folder), Addresses(0), DataPaths(folder))["catalog"]
+    (region,), (model,) = generated["regions"], generated["models"]
+    retired = {
+        "name": RETIRED,
+        "deprecated_at_seconds": DEPRECATED_AT_SECONDS,
+        "sunset_at_seconds": SUNSET_AT_SECONDS,
+    }
+    catalog = {
+        "regions": [{**region, "default_model": model["name"]}],
+        "models": [{**model, "aliases": [ALIAS], "replaces": [retired]}],
+    }
+    return catalog

@@ -64,6 +64,6 @@ async def test_a_key_sees_every_name_that_it_may_use_with_retired_ones_last() ->
     world = named(default_model="tiny-eu")
     every, other = await world.key(), await world.key(models=(2,))
     listed = await world.admitter.models_of(every)
-    assert [name.name for name in listed] == ["tiny-eu", "small", "default", "other-eu"]
+    assert [name.name for name in listed] == ["tiny-eu", "default", "small", "other-eu"]
     assert {name.model.name for name in listed} == {"tiny-eu"}
     assert [name.name for name in await world.admitter.models_of(other)] == ["other-eu"]
