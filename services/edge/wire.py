@@ -96,24 +96,41 @@ def admit_request(key: str, request: GenerationRequest, request_id: Identity) ->
     )
 
 
-def admission_from(response: router_pb2.AdmitResponse, recorded: Callable[[], Awaitable[None]]) -> Admission:
-    """Returns the router's permission; `recorded` as Admission has it."""
+def next_offer_request(key: str, lease: Identity) -> router_pb2.NextOfferRequest:
+    """Returns the router's question for another ticket of a lease."""
+    return router_pb2.NextOfferRequest(api_key=key, lease_id_high=lease.high, lease_id_low=lease.low)
+
+
+def lease_of(response: router_pb2.AdmitResponse) -> Identity:
+    """Returns the lease of an admission."""
+    return Identity(response.lease_id_high, response.lease_id_low)
+
+
+def offer_from(offer: router_pb2.TicketOffer) -> Offer:
+    """Returns one ticket and its address."""
+    return Offer(
+        generator_address=offer.generator_address,
+        claims=offer.ticket.claims,
+        signature=offer.ticket.signature,
+        signing_key_number=offer.ticket.signing_key_number,
+    )
+
+
+def admission_from(
+    response: router_pb2.AdmitResponse,
+    recorded: Callable[[], Awaitable[None]],
+    next_offer: Callable[[], Awaitable[Offer]],
+) -> Admission:
+    """Returns the router's permission; `recorded` and `next_offer` as Admission has them."""
     return Admission(
-        offers=tuple(
-            Offer(
-                generator_address=offer.generator_address,
-                claims=offer.ticket.claims,
-                signature=offer.ticket.signature,
-                signing_key_number=offer.ticket.signing_key_number,
-            )
-            for offer in response.offers
-        ),
-        lease=Identity(response.lease_id_high, response.lease_id_low),
+        offer=offer_from(response.offer),
+        lease=lease_of(response),
         quota=_quota_from(response.quota),
         model_number=response.model_number,
         tenant_number=response.tenant_number,
         key_number=response.key_number,
         recorded=recorded,
+        next_offer=next_offer,
         model_name=response.model_name,
         retirement=_retirement_from(response),
     )

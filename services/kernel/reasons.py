@@ -198,3 +198,4 @@ class Reason(IntEnum):
         "A part of the service may not call another one.",
         _TELL,
     )
+    LEASE_ENDED = unusable(33, "lease_ended", may_try_next_ticket=False)

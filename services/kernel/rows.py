@@ -67,10 +67,11 @@ def busy(number: int, grpc_status: str, code: str, what: str, *, may_try_next_ti
     return Row(number, grpc_status, 503, code, f"{what} {_AGAIN}", Retry.LATER, _FAILED, may_try_next_ticket)
 
 
-def unusable(number: int, code: str) -> Row:
-    """Returns the row of a ticket that does not serve where and when it was shown."""
+def unusable(number: int, code: str, *, may_try_next_ticket: bool = True) -> Row:
+    """Returns the row of a ticket, or of a lease, that does not serve where and when it was shown."""
     sentence = f"The permission for the replica was not accepted. {_AGAIN}"
-    return Row(number, "FAILED_PRECONDITION", 503, code, sentence, Retry.NEW_TICKET, _FAILED, True)
+    status, retry = "FAILED_PRECONDITION", Retry.NEW_TICKET
+    return Row(number, status, 503, code, sentence, retry, _FAILED, may_try_next_ticket)
 
 
 def failed(

@@ -20,6 +20,7 @@ from services.router.domain.administration import Administration
 from services.router.domain.admission import Admitter, Deployment, Ports
 from services.router.domain.authentication import Authenticator
 from services.router.domain.leases import Leases
+from services.router.domain.offers import Offers
 from services.router.domain.ports import AdmissionLog
 from services.router.domain.registering import Membership
 from services.router.domain.roster import Roster
@@ -81,7 +82,8 @@ class Router:
         self._replica = build_server(settings.replica_listen, clock=clock)
         self._admin = build_server(settings.admin_listen, clock=clock, call_level=logging.INFO)
         self._servers = (self._public, self._replica, self._admin)
-        self._serve_callers(Ports(self._leases, self._replicas, signer, log, clock), pepper)
+        offers = Offers(leases, self._replicas, signer, clock, region=self._region, limits=settings)
+        self._serve_callers(Ports(leases, offers, self._replicas, log, clock), pepper)
         self._serve_replicas()
         self._serve_operators(pepper)
 
@@ -111,7 +113,7 @@ class Router:
     def _serve_callers(self, ports: Ports, pepper: bytes) -> None:
         deployment = Deployment(self._catalog, self._region, self._settings.digest)
         authenticator = Authenticator(self._keys, pepper=pepper, region=self._region)
-        admitter = Admitter(ports, authenticator, deployment, self._settings)
+        admitter = Admitter(ports, authenticator, deployment)
         routing = RouterServer(self._public.joined, admitter, self._leases)
         router_pb2_grpc.add_RouterServiceServicer_to_server(routing, self._public.server)
         if self._settings.listen.is_described:

@@ -10,15 +10,18 @@ from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 from comptoir.router.v1 import router_pb2, router_pb2_grpc
 
 from services.kernel.clock import SystemClock
+from services.kernel.errors import ComptoirError as Refusal
+from services.kernel.errors import Reason
 from services.runtime.addresses import GrpcListen, TlsFiles
 from services.runtime.grpc.server import GrpcServer, build_server
 from tests.services.edge.neighbours import ScriptedGenerator, ScriptedRouter
-from tests.services.edge.scripts import GOOD_KEY, GeneratorScript, RouterScript
+from tests.services.edge.scripts import GOOD_KEY, GeneratorScript, RouterScript, Step
 from tests.services.runtime.running import free_port
 
 MODEL = "tiny-eu"
 CANARY = "canari-5d1c"
 SECONDS = 10.0
+WAIT_SECONDS = 5.0
 
 
 def chat(**fields: Any) -> Chat:
@@ -115,6 +118,26 @@ class Stage:
     async def _start(self, server: GrpcServer) -> None:
         await server.start()
         self._servers.append(server)
+
+
+def refusing(reason: Reason) -> GeneratorScript:
+    return GeneratorScript(before_started=[Refusal(reason)])
+
+
+def failing(reason: Reason, *texts: str) -> GeneratorScript:
+    return GeneratorScript(steps=[*texts, Refusal(reason)])
+
+
+def waiting(*before: Step, steps: list[Step] | None = None) -> GeneratorScript:
+    return GeneratorScript(before_started=list(before), steps=[] if steps is None else steps)
+
+
+async def soon(event: asyncio.Event) -> None:
+    await asyncio.wait_for(event.wait(), WAIT_SECONDS)
+
+
+def tickets(stage: Stage) -> list[list[int]]:
+    return [replica.script.attempts for replica in stage.replicas]
 
 
 class Caller(Protocol):

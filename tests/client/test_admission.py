@@ -36,7 +36,7 @@ async def test_a_request_over_the_minutes_requests_is_told_when_to_come_back(
     settings = settings_in(tmp_path)
     async with running_router(settings) as running, running.replica(address=f"unix:{tmp_path}/nobody"):
         key = await running.key(quota={"requests_per_minute": 1})
-        caller = CALLERS[kind](settings.listen.address, api_key=key)
+        caller = CALLERS[kind](settings.listen.address, api_key=key, unreachable_seconds=0)
         with pytest.raises(ComptoirError) as raised:
             await caller.answer(**chat())
         assert raised.value.reason == ErrorReason.ERROR_REASON_UNAVAILABLE

@@ -10,32 +10,12 @@ from comptoir.generator.v1 import generator_pb2
 from services.kernel.errors import ComptoirError as Refusal
 from services.kernel.errors import Reason
 from tests.client.conftest import NewCaller
-from tests.client.stage import CANARY, MODEL, Caller, Stage, chat
-from tests.services.edge.scripts import GOOD_KEY, LEASE, GeneratorScript, Step
+from tests.client.stage import CANARY, MODEL, Caller, Stage, chat, failing, refusing, soon, tickets, waiting
+from tests.services.edge.scripts import GOOD_KEY, LEASE, GeneratorScript
 
 WAIT_SECONDS = 5.0
-MOVES_ON = [reason for reason in Reason if reason.row.may_try_next_ticket]
+MOVES_ON = {reason for reason in Reason if reason.row.may_try_next_ticket}
 STAYS = sorted(set(Reason) - {*MOVES_ON, Reason.UNSPECIFIED, Reason.CLIENT_CANCELLED})
-
-
-def refusing(reason: Reason) -> GeneratorScript:
-    return GeneratorScript(before_started=[Refusal(reason)])
-
-
-def failing(reason: Reason, *texts: str) -> GeneratorScript:
-    return GeneratorScript(steps=[*texts, Refusal(reason)])
-
-
-def waiting(*before: Step, steps: list[Step] | None = None) -> GeneratorScript:
-    return GeneratorScript(before_started=list(before), steps=[] if steps is None else steps)
-
-
-async def soon(event: asyncio.Event) -> None:
-    await asyncio.wait_for(event.wait(), WAIT_SECONDS)
-
-
-def tickets(stage: Stage) -> list[list[int]]:
-    return [replica.script.attempts for replica in stage.replicas]
 
 
 async def test_deltas_come_as_they_are_generated_and_the_counts_come_last(
@@ -96,23 +76,6 @@ async def test_every_request_has_an_identity_of_its_own(stage: Stage, caller: Ca
     assert len({answer.request_id for answer in answers}) == 2
     told = [f"{asked.request_id_high:016x}{asked.request_id_low:016x}" for asked in stage.router.admissions]
     assert told == [answer.request_id.hex for answer in answers]
-
-
-@pytest.mark.parametrize("reason", MOVES_ON)
-async def test_a_replica_that_fails_before_any_text_is_left_for_the_next(
-    reason: Reason, stage: Stage, caller: Caller
-) -> None:
-    await stage.start(failing(reason), refusing(reason), GeneratorScript())
-    assert (await caller.answer(**chat())).text == "Bonjour !"
-    assert tickets(stage) == [[1], [2], [3]]
-    assert stage.script.released == []
-
-
-async def test_a_replica_that_is_not_there_is_left_for_the_next(stage: Stage, caller: Caller) -> None:
-    await stage.start(GeneratorScript())
-    stage.script.addresses.insert(0, f"unix:/nowhere/{uuid.uuid4()}")
-    assert (await caller.answer(**chat())).text == "Bonjour !"
-    assert tickets(stage) == [[2]]
 
 
 @pytest.mark.parametrize("first", ["", "Bon"])

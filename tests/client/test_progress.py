@@ -5,6 +5,7 @@ from comptoir.client.errors import ComptoirError, cancelled, unreachable
 from comptoir.client.progress import Progress
 from comptoir.generator.v1.generator_pb2 import Delta, Finished, GenerateResponse, Started
 from comptoir.router.v1.router_pb2 import AdmitResponse, TicketOffer
+from comptoir.ticket.v1.ticket_pb2 import SignedTicket
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,24 +14,45 @@ DELTA = GenerateResponse(delta=Delta(text="x"))
 FINISHED = GenerateResponse(finished=Finished(output_tokens=1))
 
 
-def progress_with(offers: int) -> Progress:
-    return Progress(AdmitResponse(offers=[TicketOffer(generator_address=f"{n}") for n in range(offers)]))
+def offer(number: int) -> TicketOffer:
+    return TicketOffer(ticket=SignedTicket(claims=b"%d" % number), generator_address=str(number))
+
+
+def progress_with_ticket() -> Progress:
+    return Progress(AdmitResponse(offer=offer(0)))
 
 
 def test_an_admission_without_an_offer_fails_as_without_a_replica() -> None:
-    progress = progress_with(0)
+    progress = Progress(AdmitResponse())
     with pytest.raises(ComptoirError) as raised:
-        progress.next_offer()
+        progress.use_offer()
     assert str(raised.value) == "NO_REPLICA"
-    with pytest.raises(ComptoirError):
-        progress.failed(raised.value)
     assert progress.is_lease_unused
+
+
+def test_no_offer_is_used_twice() -> None:
+    progress = progress_with_ticket()
+    assert progress.use_offer() == offer(0)
+    with pytest.raises(ComptoirError):
+        progress.use_offer()
+
+
+def test_another_admission_begins_anew_and_keeps_what_is_told_of_the_last_failure() -> None:
+    progress = progress_with_ticket()
+    progress.use_offer()
+    progress.take(STARTED)
+    progress.failed(unreachable())
+    assert progress.accepted_attempts == 1
+    progress.admit_again(AdmitResponse(offer=offer(5), lease_id_low=9))
+    assert (progress.use_offer(), progress.admitted.lease_id_low, progress.attempts) == (offer(5), 9, 1)
+    progress.failed(unreachable())
+    assert progress.accepted_attempts == 0
 
 
 @pytest.mark.parametrize("first", [DELTA, FINISHED, GenerateResponse()])
 def test_what_comes_before_the_start_is_no_answer(first: GenerateResponse) -> None:
-    progress = progress_with(2)
-    progress.next_offer()
+    progress = progress_with_ticket()
+    progress.use_offer()
     with pytest.raises(ComptoirError) as raised:
         progress.take(first)
     assert str(raised.value) == "INTERNAL"
@@ -39,16 +61,16 @@ def test_what_comes_before_the_start_is_no_answer(first: GenerateResponse) -> No
 
 
 def test_an_answer_starts_once() -> None:
-    progress = progress_with(1)
-    progress.next_offer()
+    progress = progress_with_ticket()
+    progress.use_offer()
     assert progress.take(STARTED) is None
     with pytest.raises(ComptoirError):
         progress.take(STARTED)
 
 
 def test_what_a_later_version_sends_in_between_is_passed_over() -> None:
-    progress = progress_with(1)
-    progress.next_offer()
+    progress = progress_with_ticket()
+    progress.use_offer()
     progress.take(STARTED)
     assert progress.take(GenerateResponse()) is None
     assert progress.take(DELTA) == DELTA.delta
@@ -59,14 +81,12 @@ def test_what_a_later_version_sends_in_between_is_passed_over() -> None:
 EVENTS = st.lists(st.sampled_from(["started", "delta", "unreachable", "cancelled"]), max_size=12)
 
 
-@given(offers=st.integers(0, 3), events=EVENTS)
-def test_a_ticket_is_used_once_the_next_never_after_a_delta_and_no_lease_is_kept_that_nobody_holds(
-    offers: int, events: list[str]
-) -> None:
-    progress, used, deltas = progress_with(offers), [], 0
+@given(events=EVENTS)
+def test_no_ticket_is_used_after_a_delta_and_no_lease_is_kept_that_nobody_holds(events: list[str]) -> None:
+    progress, deltas = progress_with_ticket(), 0
     try:
-        used.append(progress.next_offer().generator_address)
-        for event in events:
+        progress.use_offer()
+        for number, event in enumerate(events, start=1):
             if event == "started":
                 progress.take(STARTED)
             elif event == "delta":
@@ -76,10 +96,9 @@ def test_a_ticket_is_used_once_the_next_never_after_a_delta_and_no_lease_is_kept
                 progress.failed(unreachable() if event == "unreachable" else cancelled())
                 assert deltas == 0
                 assert progress.is_lease_unused
-                used.append(progress.next_offer().generator_address)
+                progress.offer = offer(number)
+                assert progress.use_offer() == offer(number)
     except ComptoirError:
         pass
-    assert used == [str(number) for number in range(len(used))]
-    assert len(used) <= offers
     if deltas:
         assert not progress.is_lease_unused

@@ -18,10 +18,9 @@ REQUEST = Identity(3, 4)
 class RouterPortContract:
     """Inherit it with fixtures `script` and `router` that follows the script."""
 
-    async def test_an_admission_has_offers_in_order(self, router: Router, script: RouterScript) -> None:
+    async def test_an_admission_has_an_offer(self, router: Router, script: RouterScript) -> None:
         admission = await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=5)
-        assert [offer.generator_address for offer in admission.offers] == script.addresses
-        assert [offer.claims for offer in admission.offers] == [b"1", b"2"]
+        assert (admission.offer.generator_address, admission.offer.claims) == (script.addresses[0], b"1")
         assert admission.lease == LEASE
         assert admission.quota == script.quota
         assert (admission.model_number, admission.tenant_number, admission.key_number) == (1, 2, 3)
@@ -29,6 +28,31 @@ class RouterPortContract:
         assert script.upper_bounds == [20 + 16 + 64]
         assert script.request_ids == [REQUEST]
         assert script.keys == [GOOD_KEY]
+
+    async def test_another_offer_is_asked_for_with_the_key_and_the_lease(
+        self, router: Router, script: RouterScript
+    ) -> None:
+        admission = await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=5)
+        offer = await admission.next_offer()
+        assert (offer.generator_address, offer.claims) == (script.addresses[1], b"2")
+        assert script.asked_on == [(GOOD_KEY, LEASE)]
+        with pytest.raises(ComptoirError) as raised:
+            await admission.next_offer()
+        assert raised.value.reason is Reason.NO_REPLICA
+
+    async def test_many_ask_for_another_offer_at_once_and_one_gives_up(
+        self, router: Router, script: RouterScript
+    ) -> None:
+        script.addresses *= 5
+        script.next_gate = asyncio.Event()
+        admission = await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=5)
+        asking = [asyncio.ensure_future(admission.next_offer()) for _ in range(4)]
+        await asyncio.wait_for(script.has_asked_on.wait(), 5)
+        asking[0].cancel()
+        await asyncio.wait([asking[0]])
+        script.next_gate.set()
+        offers = await asyncio.wait_for(asyncio.gather(*asking[1:]), 5)
+        assert len({offer.claims for offer in offers}) == 3
 
     async def test_a_refusal_keeps_its_reason(self, router: Router, script: RouterScript) -> None:
         script.refusal = ComptoirError(Reason.TOKENS_EXHAUSTED, field="model", retry_after_seconds=1.5)
@@ -40,7 +64,7 @@ class RouterPortContract:
         with pytest.raises(ComptoirError):
             await router.list_models(key=GOOD_KEY, request_id=REQUEST)
 
-    async def test_offers_come_before_their_admission_is_durable(
+    async def test_an_offer_comes_before_its_admission_is_durable(
         self, router: Router, script: RouterScript
     ) -> None:
         script.record_gate = asyncio.Event()

@@ -5,9 +5,12 @@ answer may depend on who asks, or on a caller's clock. `wait` lets the store's o
 """
 
 from tests.contracts.lease_ends import LeaseEndsContract
+from tests.contracts.lease_further_tickets import LeaseFurtherTicketsContract
 from tests.contracts.lease_quotas import LeaseQuotasContract
 from tests.contracts.lease_tickets import LeaseTicketsContract
 
 
-class LeaseStoreContract(LeaseQuotasContract, LeaseTicketsContract, LeaseEndsContract):
+class LeaseStoreContract(
+    LeaseQuotasContract, LeaseTicketsContract, LeaseFurtherTicketsContract, LeaseEndsContract
+):
     """All of it, for one store."""

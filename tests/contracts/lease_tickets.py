@@ -1,14 +1,11 @@
 """What a lease is while its tickets are accepted, settled, handed back, released or cancelled."""
 
-import pytest
-
 from services.kernel.errors import Reason
 from services.kernel.identity import Identity
 from services.router.domain.lease import (
     Accepted,
     Ending,
     Freed,
-    Issue,
     Settled,
 )
 from services.router.domain.ports import LeaseStore
@@ -24,6 +21,7 @@ from tests.contracts.leases import (
     remaining_tokens,
     reserve,
     settle,
+    unsigned,
 )
 
 
@@ -40,7 +38,8 @@ class LeaseTicketsContract:
     async def test_an_unknown_lease_is_answered_and_changes_nothing(self, leases: LeaseStore) -> None:
         assert await leases.release(Identity(9, 9)) == (False, None)
         assert await leases.cancel(Identity(9, 9)) is None
-        await leases.issue(Issue(Identity(9, 9), {}, RESERVED_SECONDS))
+        await unsigned(leases, 9, 1)
+        assert await leases.issued(Identity(0, 9)) is None
         assert list(await leases.lose(process())) == []
 
     async def test_a_released_lease_stays_reserved_until_its_tickets_are_dead(
@@ -136,22 +135,11 @@ class LeaseTicketsContract:
         self, leases: LeaseStore
     ) -> None:
         await reserve(leases, 1, tokens=500)
-        await issue(leases, 1)
-        await accept(leases, 1)
-        assert await settle(leases, 1, 0, is_unserved=True) is Settled.OPEN
-        assert await leases.release(Identity(0, 1)) == (False, None)
-        assert await remaining_tokens(leases) == 600
-
-    @pytest.mark.parametrize("is_released_first", [True, False])
-    async def test_a_lease_that_every_replica_refused_is_over_whether_or_not_it_was_released(
-        self, leases: LeaseStore, *, is_released_first: bool
-    ) -> None:
-        await reserve(leases, 1, tokens=500)
-        await issue(leases, 1, attempts=2)
-        assert await settle(leases, 1, 0, is_unserved=True) is Settled.HANDED_BACK
-        if is_released_first:
-            assert await leases.release(Identity(0, 1)) == (True, None)
-        assert await settle(leases, 1, 0, 2, is_unserved=True) is Settled.OPEN
+        await issue(leases, 1, attempts=3)
+        for attempt in (1, 2):
+            assert await settle(leases, 1, 0, attempt, is_unserved=True) is Settled.HANDED_BACK
+        await accept(leases, 1, 3)
+        assert await settle(leases, 1, 0, 3, is_unserved=True) is Settled.OPEN
         assert await leases.release(Identity(0, 1)) == (False, None)
         assert await remaining_tokens(leases) == 600
 

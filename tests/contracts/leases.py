@@ -1,11 +1,13 @@
 """Leases, tickets and what is said of them, as the promises of every lease store use them."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import fields
 from typing import TypeAlias
 
 import pytest
 
-from services.kernel.errors import ComptoirError
+from services.contract.ticket import TicketClaims
+from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 from services.router.domain.lease import (
@@ -35,9 +37,31 @@ def ticket(number: int, attempt: int = 1) -> Identity:
     return Identity(attempt, number)
 
 
+def claims(number: int, attempt: int = 1) -> TicketClaims:
+    """What the ticket of a lease says; nothing of it but identities and its attempt is a store's matter."""
+    some = dict.fromkeys((field.name for field in fields(TicketClaims)), 1)
+    identities = {
+        "ticket_id": ticket(number, attempt),
+        "lease_id": Identity(0, number),
+        "request_id": Identity(3, number),
+    }
+    return TicketClaims(**{**some, **identities, "attempt": attempt})  # type: ignore[arg-type] # by name
+
+
+async def sign(leases: LeaseStore, number: int, attempt: int) -> bool:
+    """The ticket of a lease with that attempt, for the replica with the same number."""
+    return await leases.issue(Issue(claims(number, attempt), process(attempt), RESERVED_SECONDS))
+
+
 async def issue(leases: LeaseStore, number: int, attempts: int = 1) -> None:
-    tickets = {ticket(number, attempt): process(attempt) for attempt in range(1, attempts + 1)}
-    await leases.issue(Issue(Identity(0, number), tickets, RESERVED_SECONDS))
+    for attempt in range(1, attempts + 1):
+        assert await sign(leases, number, attempt) is False
+
+
+async def unsigned(leases: LeaseStore, number: int, attempt: int) -> None:
+    with pytest.raises(ComptoirError) as refusal:
+        await sign(leases, number, attempt)
+    assert refusal.value.reason is Reason.LEASE_ENDED
 
 
 def process(attempt: int = 1) -> Process:

@@ -85,7 +85,7 @@ class RecordsMany(emitter_pb2_grpc.EmitterServiceServicer):
 
 
 class AdmitsMany(router_pb2_grpc.RouterServiceServicer):
-    """For a servicer with `Admit`; what it admits is recorded when `recorded` returns."""
+    """For a servicer with `Admit` and `NextOffer`; what it admits is recorded when `recorded` returns."""
 
     async def recorded(self) -> None:
         """At once."""
@@ -103,10 +103,23 @@ class AdmitsMany(router_pb2_grpc.RouterServiceServicer):
                     partial(_refused_admission, call.call_number),
                     milliseconds=call.timeout_milliseconds,
                 )
+            for asked in message.next_offers:
+                stream.start(
+                    asked.call_number,
+                    partial(self._offer_one, asked, context),
+                    partial(_refused_offer, asked.call_number),
+                )
             for number in message.cancelled:
                 stream.answers.cancel(number)
 
         await stream.answers.serve(requests, receive, context.write)
+
+    async def _offer_one(
+        self, asked: router_pb2.NextOfferCall, context: Any, say: Callable[[Message], None]
+    ) -> None:
+        offer = (await cast("Any", self.NextOffer)(asked.request, context)).offer
+        answer = router_pb2.NextOfferAnswer(call_number=asked.call_number, offer=offer)
+        say(router_pb2.AdmitManyResponse(next_offers=[answer]))
 
     async def _admit_one(
         self, call: router_pb2.AdmitCall, context: Any, say: Callable[[Message], None]
@@ -122,6 +135,11 @@ class AdmitsMany(router_pb2_grpc.RouterServiceServicer):
             say(router_pb2.AdmitManyResponse(unrecorded=[unrecorded]))
         else:
             say(router_pb2.AdmitManyResponse(recorded=[number]))
+
+
+def _refused_offer(number: int, error: ComptoirError) -> Message:
+    answer = router_pb2.NextOfferAnswer(call_number=number, refused=detail_from(error))
+    return router_pb2.AdmitManyResponse(next_offers=[answer])
 
 
 def _refused_admission(number: int, error: ComptoirError) -> Message:

@@ -24,6 +24,7 @@ from services.router.domain.keys import digest_of
 from services.router.domain.lease import Transition
 from services.router.domain.leases import Leases
 from services.router.domain.limits import RouterLimits
+from services.router.domain.offers import Offers
 from services.router.domain.placement.replica import Load, Registration, Replica
 from services.router.domain.tenancy import Key, NewKey, Priority, Quota, Tenant
 from services.router.domain.ticket import SignedTicket
@@ -141,8 +142,11 @@ class PlainSigner:
 
     def __init__(self) -> None:
         self.signed: list[TicketClaims] = []
+        self.failure: Exception | None = None
 
     def sign(self, claims: TicketClaims) -> SignedTicket:
+        if self.failure is not None:
+            raise self.failure
         self.signed.append(claims)
         return SignedTicket(b"claims", b"signature", 1)
 
@@ -174,11 +178,17 @@ class AdmissionWorld:
         return Leases(self.store, self.transitions, self.replicas, self.clock, self.limits)
 
     @property
+    def offers(self) -> Offers:
+        return Offers(
+            self.leases, self.replicas, self.signer, self.clock, region=self.region, limits=self.limits
+        )
+
+    @property
     def admitter(self) -> Admitter:
-        ports = Ports(self.leases, self.replicas, self.signer, self.log, self.clock)
+        ports = Ports(self.leases, self.offers, self.replicas, self.log, self.clock)
         authenticator = Authenticator(self.keys, pepper=PEPPER, region=self.region)
         deployment = Deployment(self.catalog, self.region, config_digest=99)
-        return Admitter(ports, authenticator, deployment, self.limits)
+        return Admitter(ports, authenticator, deployment)
 
     async def key(
         self,

@@ -123,14 +123,33 @@ def admit(api_key: str, **fields: Any) -> router_pb2.AdmitRequest:
     return router_pb2.AdmitRequest(api_key=api_key, **values)
 
 
-def claims(admitted: router_pb2.AdmitResponse, offer: int = 0) -> ticket_pb2.TicketClaims:
-    """What the ticket of an offer says."""
-    return ticket_pb2.TicketClaims.FromString(admitted.offers[offer].ticket.claims)
+def next_offer(api_key: str, admitted: router_pb2.AdmitResponse) -> router_pb2.NextOfferRequest:
+    """A question for another ticket of a lease."""
+    return router_pb2.NextOfferRequest(
+        api_key=api_key, lease_id_high=admitted.lease_id_high, lease_id_low=admitted.lease_id_low
+    )
 
 
-def acceptance(admitted: router_pb2.AdmitResponse, offer: int = 0) -> replica_pb2.Acceptance:
-    """What a replica says when it has accepted the ticket of an offer."""
-    ticket = claims(admitted, offer)
+async def offered(running: RunningRouter, api_key: str) -> list[str]:
+    """The addresses of the replicas that a request may go to, in their order: it is admitted and asks on."""
+    admitted = await running.router.Admit(admit(api_key))
+    addresses = [admitted.offer.generator_address]
+    while True:
+        try:
+            more = await running.router.NextOffer(next_offer(api_key, admitted))
+        except grpc.aio.AioRpcError:
+            return addresses
+        addresses.append(more.offer.generator_address)
+
+
+def claims(admitted: router_pb2.AdmitResponse | router_pb2.NextOfferResponse) -> ticket_pb2.TicketClaims:
+    """What a ticket says."""
+    return ticket_pb2.TicketClaims.FromString(admitted.offer.ticket.claims)
+
+
+def acceptance(admitted: router_pb2.AdmitResponse | router_pb2.NextOfferResponse) -> replica_pb2.Acceptance:
+    """What a replica says when it has accepted a ticket."""
+    ticket = claims(admitted)
     return replica_pb2.Acceptance(
         ticket_id_high=ticket.ticket_id_high,
         ticket_id_low=ticket.ticket_id_low,
@@ -142,10 +161,13 @@ def acceptance(admitted: router_pb2.AdmitResponse, offer: int = 0) -> replica_pb
 
 
 def settlement(
-    admitted: router_pb2.AdmitResponse, tokens: int = 20, *, offer: int = 0
+    admitted: router_pb2.AdmitResponse | router_pb2.NextOfferResponse,
+    tokens: int = 20,
+    *,
+    is_unserved: bool = False,
 ) -> replica_pb2.Settlement:
-    """What a replica says when the request with the ticket of an offer ended."""
-    ticket = claims(admitted, offer)
+    """What a replica says when the request with a ticket ended."""
+    ticket = claims(admitted)
     return replica_pb2.Settlement(
         lease_id_high=ticket.lease_id_high,
         lease_id_low=ticket.lease_id_low,
@@ -154,6 +176,7 @@ def settlement(
         ticket_id_high=ticket.ticket_id_high,
         ticket_id_low=ticket.ticket_id_low,
         key=ticket.key,
+        is_unserved=is_unserved,
     )
 
 

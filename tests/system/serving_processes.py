@@ -112,6 +112,12 @@ class ServingProcesses:
         )
         return await self.router.Admit(request, timeout=10)
 
+    async def next_offer(self, api_key: str, admitted: router_pb2.AdmitResponse) -> router_pb2.TicketOffer:
+        """Another ticket of the same lease."""
+        lease = {"lease_id_high": admitted.lease_id_high, "lease_id_low": admitted.lease_id_low}
+        request = router_pb2.NextOfferRequest(api_key=api_key, **lease)
+        return (await self.router.NextOffer(request, timeout=10)).offer
+
     async def release(self, admitted: router_pb2.AdmitResponse) -> bool:
         """What the router answers to a caller that gives the lease back."""
         lease = {"lease_id_high": admitted.lease_id_high, "lease_id_low": admitted.lease_id_low}

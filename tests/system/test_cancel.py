@@ -91,7 +91,7 @@ def test_a_grpc_client_cancels_its_call(stack: Stack) -> None:
         )
         call = generator_pb2_grpc.GeneratorServiceStub(generator).Generate(
             generator_pb2.GenerateRequest(
-                ticket=admitted.offers[0].ticket,
+                ticket=admitted.offer.ticket,
                 messages=[
                     generator_pb2.ChatMessage(role=generator_pb2.ROLE_USER, text=MESSAGES[0]["content"])
                 ],
@@ -118,7 +118,7 @@ def test_a_deadline_is_told_apart_from_a_cancel(stack: Stack) -> None:
             timeout=10,
         )
         request = generator_pb2.GenerateRequest(
-            ticket=admitted.offers[0].ticket,
+            ticket=admitted.offer.ticket,
             messages=[generator_pb2.ChatMessage(role=generator_pb2.ROLE_USER, text=MESSAGES[0]["content"])],
             sampling=generator_pb2.Sampling(**REPEATS, max_output_tokens=1500),
         )

@@ -92,7 +92,7 @@ async def test_a_replica_that_is_killed_costs_no_request_without_text(serving: S
         ]
         # Each is accepted by one of the two replicas, and has no text yet.
         await asyncio.gather(*(generation.__aenter__() for generation in generations))
-        firsts = {generation.admitted.offers[0].generator_address for generation in generations}
+        firsts = {generation.admitted.offer.generator_address for generation in generations}
         assert len(firsts) == 2
         serving.kill("generator1")
         texts = await asyncio.gather(*(_text_of(generation) for generation in generations))

@@ -29,9 +29,12 @@ from services.runtime.addresses import GrpcListen, GrpcTarget
 from services.runtime.grpc.server import build_server
 from services.runtime.settings import read_secret
 from tests.fakes.running_router import (
+    WAIT_SECONDS,
     RunningRouter,
     admit,
     admitted_soon,
+    next_offer,
+    offered,
     release,
     running_router,
     settings_in,
@@ -109,7 +112,7 @@ async def test_a_lease_that_is_released_and_used_is_charged_and_holds_its_place(
         admitted = await running.router.Admit(admit(api_key, max_output_tokens=OUTPUT_TOKENS))
         if releases_first:
             await running.router.Release(release(admitted))
-        async with used(admitted.offers[0]) as call:
+        async with used(admitted.offer) as call:
             await running.router.Release(release(admitted))
             used_tokens.append(await tokens_of(call))
 
@@ -127,11 +130,15 @@ async def test_every_ticket_of_a_lease_that_is_used_is_charged(running: RunningR
     async with AsyncExitStack() as stack:
         for number in (7, 8, 9):
             await stack.enter_async_context(replica(running, number))
-        anybody, offers = await running.key(), 0
-        while offers < 3:
-            offers = len((await admitted_soon(running, anybody)).offers)
+        anybody = await running.key()
+        await admitted_soon(running, anybody)
+        async with asyncio.timeout(WAIT_SECONDS):
+            while len(await offered(running, anybody)) < 3:
+                pass
         admitted = await running.router.Admit(admit(api_key, max_output_tokens=OUTPUT_TOKENS))
-        calls = [await stack.enter_async_context(used(offer)) for offer in admitted.offers]
+        question = next_offer(api_key, admitted)
+        more = [(await running.router.NextOffer(question)).offer for _ in range(2)]
+        calls = [await stack.enter_async_context(used(offer)) for offer in (admitted.offer, *more)]
         spent_tokens = await asyncio.gather(*(tokens_of(call) for call in calls))
         again = await admitted_soon(running, api_key)
     assert min(spent_tokens) >= OUTPUT_TOKENS
@@ -144,5 +151,5 @@ async def test_a_client_that_asks_one_thing_after_another_is_never_refused(runni
         await admitted_soon(running, await running.key())
         for _ in range(20):
             admitted = await running.router.Admit(admit(api_key, max_output_tokens=2))
-            async with used(admitted.offers[0]) as call:
+            async with used(admitted.offer) as call:
                 await tokens_of(call)

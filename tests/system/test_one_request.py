@@ -85,9 +85,9 @@ def test_an_internal_service_needs_nothing_but_grpc(stack: Stack) -> None:
             router_pb2.AdmitRequest(api_key=stack.api_key, model=stack.model, prompt_tokens_upper_bound=100),
             timeout=10,
         )
-        assert admitted.offers[0].generator_address == stack.description["grpc"]["generator"]
+        assert admitted.offer.generator_address == stack.description["grpc"]["generator"]
         request = generator_pb2.GenerateRequest(
-            ticket=admitted.offers[0].ticket,
+            ticket=admitted.offer.ticket,
             messages=[generator_pb2.ChatMessage(role=generator_pb2.ROLE_USER, text=PROMPT)],
         )
         steps = list(generator_pb2_grpc.GeneratorServiceStub(generator).Generate(request, timeout=60))

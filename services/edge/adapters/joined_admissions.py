@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from comptoir.error.v1.error_reason_pb2 import ErrorDetail
 from comptoir.router.v1 import router_pb2, router_pb2_grpc
@@ -12,6 +12,8 @@ from services.edge.adapters.call_errors import told
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.grpc.error_details import error_of
 from services.runtime.grpc.joined.stream import JoinedStream
+
+_Answer: TypeAlias = router_pb2.AdmitAnswer | router_pb2.NextOfferAnswer
 
 # Of one message: a question is at most some 600 bytes.
 _MESSAGE_CALLS: Final = 1024
@@ -26,8 +28,9 @@ class JoinedAdmissions:
         self._stream = JoinedStream(stub.AdmitMany, self)
         self._instead = instead
         self._numbers = itertools.count(1)
-        self._calls: dict[int, AdmissionCall] = {}
+        self._calls: dict[int, AdmissionCall | NextOfferCall] = {}
         self._asked: list[router_pb2.AdmitCall] = []
+        self._asked_next: list[router_pb2.NextOfferCall] = []
         self._cancelled: list[int] = []
 
     def ask(self, request: router_pb2.AdmitRequest, *, timeout_milliseconds: int) -> "AdmissionCall":
@@ -39,6 +42,14 @@ class JoinedAdmissions:
                 call_number=number, request=request, timeout_milliseconds=timeout_milliseconds
             )
         )
+        self._stream.wake()
+        return call
+
+    def ask_next(self, request: router_pb2.NextOfferRequest) -> "NextOfferCall":
+        """Returns a question for another ticket that is on its way to the router."""
+        number = next(self._numbers)
+        call = self._calls[number] = NextOfferCall(self, number)
+        self._asked_next.append(router_pb2.NextOfferCall(call_number=number, request=request))
         self._stream.wake()
         return call
 
@@ -54,33 +65,47 @@ class JoinedAdmissions:
 
     def outgoing(self) -> router_pb2.AdmitManyRequest | None:
         """Takes the next message."""
-        if not (self._asked or self._cancelled):
+        if not (self._asked or self._asked_next or self._cancelled):
             return None
         message = router_pb2.AdmitManyRequest(
-            calls=self._asked[:_MESSAGE_CALLS], cancelled=self._cancelled[:_MESSAGE_CALLS]
+            calls=self._asked[:_MESSAGE_CALLS],
+            next_offers=self._asked_next[:_MESSAGE_CALLS],
+            cancelled=self._cancelled[:_MESSAGE_CALLS],
         )
-        del self._asked[:_MESSAGE_CALLS], self._cancelled[:_MESSAGE_CALLS]
+        for waiting in (self._asked, self._asked_next, self._cancelled):
+            del waiting[:_MESSAGE_CALLS]
         return message
 
     def incoming(self, message: router_pb2.AdmitManyResponse) -> None:
         """Hands each call what is said of it."""
         for answer in message.answers:
-            if answer.HasField("refused"):
-                self._fail(answer.call_number, answer.refused)
-            elif (call := self._calls.get(answer.call_number)) is not None:
+            call = self._told(answer, is_last=False)
+            if isinstance(call, AdmissionCall):
                 call.hear_admitted(answer.admitted)
         for number in message.recorded:
-            if (call := self._calls.pop(number, None)) is not None:
+            if isinstance(call := self._calls.pop(number, None), AdmissionCall):
                 call.hear_recorded()
         for unrecorded in message.unrecorded:
             self._fail(unrecorded.call_number, unrecorded.error)
+        for offered in message.next_offers:
+            call = self._told(offered, is_last=True)
+            if isinstance(call, NextOfferCall):
+                call.hear_offer(offered.offer)
+
+    def _told(self, answer: _Answer, *, is_last: bool) -> "AdmissionCall | NextOfferCall | None":
+        """Returns the call of an answer, unless that is a refusal, which it is told; `is_last` ends it."""
+        number = answer.call_number
+        if answer.HasField("refused"):
+            self._fail(number, answer.refused)
+            return None
+        return self._calls.pop(number, None) if is_last else self._calls.get(number)
 
     def broken(self, error: ComptoirError) -> None:
         """Fails every call: nobody knows what was decided, or whether it is durable."""
         calls = list(self._calls.values())
         self._calls.clear()
-        self._asked.clear()
-        self._cancelled.clear()
+        for waiting in (self._asked, self._asked_next, self._cancelled):
+            waiting.clear()
         for call in calls:
             call.fail(told(error, self._instead))
 
@@ -130,6 +155,34 @@ class AdmissionCall:
         for future in (self._admitted, self._recorded):
             if not future.done():
                 future.set_exception(error)
+
+
+class NextOfferCall:
+    """One question for another ticket."""
+
+    def __init__(self, joined: JoinedAdmissions, number: int) -> None:
+        self._joined = joined
+        self._number = number
+        self._offered: asyncio.Future[router_pb2.TicketOffer] = asyncio.get_running_loop().create_future()
+        self._offered.add_done_callback(_retrieve)
+
+    async def offered(self) -> router_pb2.TicketOffer:
+        """Returns the ticket; raises ComptoirError where there is none."""
+        return await self._offered
+
+    def cancel(self) -> None:
+        """Tells the router that the call is not waited for any more; harmless at any time."""
+        self._joined.cancel(self._number)
+
+    def hear_offer(self, offer: router_pb2.TicketOffer) -> None:
+        """Takes the ticket."""
+        if not self._offered.done():
+            self._offered.set_result(offer)
+
+    def fail(self, error: ComptoirError) -> None:
+        """Takes why there is none."""
+        if not self._offered.done():
+            self._offered.set_exception(error)
 
 
 def _retrieve(future: "asyncio.Future[Any]") -> None:

@@ -1,6 +1,7 @@
 """Calls the router over gRPC, within a bounded time."""
 
 import asyncio
+from functools import partial
 from typing import Final
 
 import grpc
@@ -12,7 +13,7 @@ from services.edge.adapters.call_errors import call_error
 from services.edge.adapters.joined_admissions import JoinedAdmissions
 from services.edge.domain.generation import GenerationRequest
 from services.edge.domain.model import Model
-from services.edge.domain.ports import Admission, NotReadyReason
+from services.edge.domain.ports import Admission, NotReadyReason, Offer
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget
@@ -47,14 +48,16 @@ class RouterClient:
     async def admit(
         self, *, key: str, request: GenerationRequest, request_id: Identity, within_seconds: float
     ) -> Admission:
-        """Reserves quota and returns offers, perhaps before they are durable; raises ComptoirError."""
+        """Reserves quota and returns an offer, perhaps before it is durable; raises ComptoirError."""
         call = self._admissions.ask(
             wire.admit_request(key, request, request_id),
             timeout_milliseconds=max(1, round(within_seconds * _MILLISECONDS)),
         )
         try:
             async with asyncio.timeout(within_seconds):
-                return wire.admission_from(await call.admitted(), call.recorded)
+                response = await call.admitted()
+            next_offer = partial(self._next_offer, key, wire.lease_of(response))
+            return wire.admission_from(response, call.recorded, next_offer)
         except TimeoutError:
             call.cancel()
             raise ComptoirError(Reason.DEADLINE_EXCEEDED) from None
@@ -86,6 +89,16 @@ class RouterClient:
         if not await self._serves(""):
             return NotReadyReason.ROUTER_UNREACHABLE
         return None if await self._serves(_ROUTING) else NotReadyReason.NO_REPLICA
+
+    async def _next_offer(self, key: str, lease: Identity) -> Offer:
+        call = self._admissions.ask_next(wire.next_offer_request(key, lease))
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                return wire.offer_from(await call.offered())
+        except TimeoutError:
+            raise ComptoirError(Reason.UNAVAILABLE) from None
+        finally:
+            call.cancel()
 
     async def _serves(self, service: str) -> bool:
         request = health_pb2.HealthCheckRequest(service=service)

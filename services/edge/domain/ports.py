@@ -27,19 +27,21 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """An admitted request: up to three offers, best first, and the lease behind them.
+    """An admitted request: its first offer, and the lease behind it.
 
-    The offers may be used at once; nothing of their answer may leave before `recorded` returns, which raises
-    ComptoirError where the admission is not durable.
+    The offer may be used at once; nothing of its answer may leave before `recorded` returns, which raises
+    ComptoirError where the admission is not durable. `next_offer` asks for another one, and raises
+    ComptoirError where there is none: as long as no delta has come, after a failure that permits it.
     """
 
-    offers: tuple[Offer, ...]
+    offer: Offer
     lease: Identity
     quota: QuotaState
     model_number: int
     tenant_number: int
     key_number: int
     recorded: Callable[[], Awaitable[None]]
+    next_offer: Callable[[], Awaitable[Offer]]
     # The name of the model that answers; empty where the router is older than other names.
     model_name: str = ""
     retirement: Retirement | None = None
@@ -58,7 +60,7 @@ class Router(Protocol):
     async def admit(
         self, *, key: str, request: GenerationRequest, request_id: Identity, within_seconds: float
     ) -> Admission:
-        """Reserves quota and returns offers."""
+        """Reserves quota and returns an offer, and a way to more."""
         ...
 
     async def release(self, lease: Identity) -> None:

@@ -1,12 +1,12 @@
-"""One generation from up to three tickets: the next one is used only while no delta has come."""
+"""One generation from the tickets of one lease: another one is asked for only while no delta has come."""
 
 from services.edge.domain.generation import Counts, Delta, GenerationRequest
 from services.edge.domain.ports import Admission, Generation, Generators, Take
-from services.kernel.errors import ComptoirError, Reason
+from services.kernel.errors import ComptoirError
 
 
 class TicketedGeneration:
-    """Reads one generation and moves to the next ticket where that is safe.
+    """Reads one generation and moves to another ticket where that is safe and there is one.
 
     `attempts` counts tickets used. `is_lease_unused` is true where no ticket was used, where the
     last one was given up on before a replica accepted it, and where all that were used failed before
@@ -22,7 +22,8 @@ class TicketedGeneration:
         deadline_seconds: float,
     ) -> None:
         self._generators = generators
-        self._offers = admission.offers
+        self._offer = admission.offer
+        self._next_offer = admission.next_offer
         self._request = request
         self._deadline_seconds = deadline_seconds
         self._generation: Generation | None = None
@@ -42,28 +43,19 @@ class TicketedGeneration:
 
     async def start(self) -> None:
         """Returns once a replica accepted a ticket; raises the last replica's ComptoirError if none did."""
-        offers = self._offers
-        failure = ComptoirError(Reason.NO_REPLICA)
-        while self.attempts < len(offers):
-            offer = offers[self.attempts]
+        while self._generation is None:
             self.attempts += 1
             self.is_lease_unused = False
             try:
                 self._generation = await self._generators.start(
-                    offer, self._request, deadline_seconds=self._deadline_seconds
+                    self._offer, self._request, deadline_seconds=self._deadline_seconds
                 )
             except ComptoirError as error:
-                failure = error
-                if not error.reason.row.may_try_next_ticket:
-                    break
+                await self._move_on(error)
             except BaseException:
                 # The client disconnected, or the time was up, while the ticket was on its way.
                 self.is_lease_unused = True
                 raise
-            else:
-                return
-        self.is_lease_unused = True
-        raise failure
 
     async def next_delta(self, take: Take | None = None) -> Delta | None:
         """Returns what comes next, None when the answer is whole; as Generation has it."""
@@ -75,11 +67,11 @@ class TicketedGeneration:
                 # What is taken does not pass here, and after a delta no other ticket may be used.
                 delta = await self._generation.next_delta(take if self._has_delta else None)
             except ComptoirError as error:
-                self._move_on(error)
+                await self._move_on(error)
             else:
                 if not self._has_delta:
                     self._has_delta = True
-                    self._offers, self._request = (), self._request.without_text()
+                    self._request = self._request.without_text()
                 return delta
 
     def cancel(self) -> None:
@@ -87,10 +79,15 @@ class TicketedGeneration:
         if self._generation is not None:
             self._generation.cancel()
 
-    def _move_on(self, error: ComptoirError) -> None:
-        is_last = self.attempts == len(self._offers)
-        if self._has_delta or is_last or not error.reason.row.may_try_next_ticket:
-            # Without a delta the replica leaves the lease open for the next ticket, which nobody uses.
-            self.is_lease_unused = not self._has_delta
+    async def _move_on(self, error: ComptoirError) -> None:
+        """Gets another ticket; raises `error`, the replica's own, where none may be used or there is none."""
+        # Without a delta the replica leaves the lease open for the next ticket, which nobody has yet.
+        self.is_lease_unused = not self._has_delta
+        if self._has_delta or not error.reason.row.may_try_next_ticket:
             raise error
         self._generation = None
+        try:
+            self._offer = await self._next_offer()
+        except ComptoirError:
+            # The router's words for it are not the caller's: its request was admitted, and a replica failed.
+            raise error from None

@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from typing import Final
 
 from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 from services.router.domain.lease import (
+    HANDED_BACK_SECONDS,
     Acceptance,
     Accepted,
     Ending,
     Freed,
     Hold,
     Issue,
+    Issued,
     Lease,
     Process,
     Reservation,
@@ -55,12 +58,26 @@ class MemoryLeases:
         self._leases[reservation.lease_id] = Lease(reservation.lease_id, key, tokens, expires_at_seconds)
         return state
 
-    async def issue(self, issue: Issue) -> None:
-        """Notes the tickets that were signed for a reservation."""
-        lease = self._leases.get(issue.lease_id)
-        if lease is not None:
-            lease.issued = dict(issue.tickets)
-            lease.expires_at_seconds = self._now() + issue.lasts_seconds
+    async def issue(self, issue: Issue) -> bool:
+        """Notes a ticket before it is signed; reserves anew for it where the lease is accepted already."""
+        claims, now_seconds = issue.claims, self._now()
+        lease = self._leases.get(claims.lease_id)
+        if lease is None or not lease.is_next(claims):
+            raise ComptoirError(Reason.LEASE_ENDED)
+        is_anew = not lease.is_reserved
+        if is_anew:
+            self._accounts.occupy(lease.key)
+            lease.tokens = self._accounts.charge(lease.key, lease.tokens, now_seconds)
+            lease.is_reserved = True
+        lease.note(issue, now_seconds)
+        return is_anew
+
+    async def issued(self, lease_id: Identity) -> Issued | None:
+        """Returns what another ticket is drafted from; None where none of the lease is to be signed."""
+        lease = self._leases.get(lease_id)
+        if lease is None or lease.last is None or not lease.may_go_on:
+            return None
+        return Issued(lease.last, lease.processes)
 
     async def accept(self, acceptance: Acceptance) -> Accepted:
         """Binds a ticket to the process that accepted it; it takes the reservation, or is charged anew."""
@@ -101,6 +118,9 @@ class MemoryLeases:
         Its request stays counted.
         """
         lease = self._leases.get(lease_id)
+        if lease is not None:
+            # Also where a replica has accepted it: if that hands it back, nobody waits for another ticket.
+            lease.last = None
         if lease is None or not lease.is_reserved or lease.accepted or lease.lost:
             return False, None
         is_first, lease.is_released = not lease.is_released, True
@@ -165,8 +185,10 @@ class MemoryLeases:
                 return Settled.NOTHING, None
             lease.is_reserved, holder = False, lease.lease_id
             hold = Hold(settlement.process, lease.tokens, lease.expires_at_seconds)
-        if settlement.is_unserved and lease.issued and not lease.is_reserved:
+        if settlement.is_unserved and not lease.is_reserved and (lease.issued or lease.may_go_on):
             lease.is_reserved, lease.tokens = True, hold.tokens
+            if not lease.issued:
+                lease.expires_at_seconds = now_seconds + HANDED_BACK_SECONDS
             return Settled.HANDED_BACK, None
         self._accounts.charge(lease.key, used_tokens - hold.tokens, now_seconds)
         return Settled.OPEN, self._free(lease, Ending.SETTLED, holder)

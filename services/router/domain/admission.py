@@ -1,4 +1,4 @@
-"""The one admission decision: key, tenant, model, size, fit, quota, replica, tickets, in that order."""
+"""The one admission decision: key, tenant, model, size, fit, quota, replica, ticket, in that order."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -11,23 +11,20 @@ from services.kernel.quota import QuotaState
 from services.router.domain.authentication import Authenticator
 from services.router.domain.events import AdmissionEvent
 from services.router.domain.leases import Leases
-from services.router.domain.limits import RouterLimits
+from services.router.domain.offers import Offers
 from services.router.domain.placement.filters import check_fit
-from services.router.domain.placement.placing import Placement, place
-from services.router.domain.ports import AdmissionLog, ReplicaDirectory, Signer
+from services.router.domain.placement.placing import Placement
+from services.router.domain.ports import AdmissionLog, ReplicaDirectory
 from services.router.domain.sizing import check_quota, size_of
 from services.router.domain.tenancy import Key, Priority
-from services.router.domain.ticket import Grant, TicketOffer, draft_claims
+from services.router.domain.ticket import Grant, TicketOffer
 
 _MICROSECONDS: Final = 1_000_000
-# An honest ticket is used within milliseconds. One that is used later finds its replica full at worst, and
-# goes on to the next; those that are never used do not keep others out of an idle engine.
-_CLAIM_SECONDS: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class AdmitRequest:
-    """A request for tickets; nothing of it is ever shown."""
+    """A request for a ticket; nothing of it is ever shown."""
 
     api_key: str = field(repr=False)
     model: str = field(repr=False)
@@ -40,10 +37,10 @@ class AdmitRequest:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """An admitted request: its tickets, best first, what they permit, and what is left of the quota."""
+    """An admitted request: its first ticket, what each permits, and what is left of the quota."""
 
     grant: Grant
-    offers: tuple[TicketOffer, ...]
+    offer: TicketOffer
     placement: Placement
     quota: QuotaState
     model_name: ModelName
@@ -71,8 +68,8 @@ class Ports:
     """What admission reaches."""
 
     leases: Leases
+    offers: Offers
     replicas: ReplicaDirectory
-    signer: Signer
     log: AdmissionLog
     clock: Clock
 
@@ -92,18 +89,14 @@ class _Findings:
 class Admitter:
     """Admits or refuses, and answers only when the decision is durable."""
 
-    def __init__(
-        self, ports: Ports, authenticator: Authenticator, deployment: Deployment, limits: RouterLimits
-    ) -> None:
+    def __init__(self, ports: Ports, authenticator: Authenticator, deployment: Deployment) -> None:
         self._ports = ports
         self._authenticator = authenticator
         self._catalog = deployment.catalog
         self._deployment = deployment
-        self._limits = limits
-        self._last_chosen: dict[int, int] = {}
 
     async def admit(self, request: AdmitRequest) -> Admission:
-        """Returns tickets that are durable; raises why there are none, after which nothing stays reserved."""
+        """Returns a ticket that is durable; raises why there is none, after which nothing stays reserved."""
         decision = await self.decide(request)
         try:
             await self._ports.log.record(decision.event)
@@ -114,7 +107,7 @@ class Admitter:
         return decision.admission
 
     async def decide(self, request: AdmitRequest) -> Decision:
-        """Returns tickets that the caller may use at once, though it may show nobody anything yet.
+        """Returns a ticket that the caller may use at once, though it may show nobody anything yet.
 
         Raises the reason of a refusal, after which nothing stays reserved.
         """
@@ -136,14 +129,17 @@ class Admitter:
         try:
             await self._ports.log.record(decision.event)
         except BaseException:
-            # Its tickets are with the caller: what they reserve comes back once they are dead.
+            # Its ticket is with the caller: what it reserves comes back once it is dead.
             await self._ports.leases.release(decision.admission.grant.lease_id)
             raise
 
+    async def next_offer(self, api_key: str, lease_id: Identity) -> TicketOffer:
+        """Returns another ticket of a lease of that key; raises why there is none, as `Offers` does."""
+        return await self._ports.offers.another(await self._usable(api_key), lease_id)
+
     async def models_of(self, api_key: str) -> list[ModelName]:
         """Returns the names of models that a key may use; raises as `admit` does for a bad key."""
-        key = await self._authenticator.find(api_key)
-        self._authenticator.check(api_key, key, self._wall_seconds())
+        key = await self._usable(api_key)
         return [name for name in self._catalog.names_in(self._deployment.region) if _may_use(key, name)]
 
     async def _decide(self, request: AdmitRequest, findings: _Findings) -> Admission:
@@ -161,50 +157,27 @@ class Admitter:
         check_fit(pool, size.reserved_tokens)
         check_quota(size, key.quota.tokens_per_minute)
         grant = Grant(findings.request_id, Identity.random(), key, model, size, int(findings.priority))
-        quota, placements = await self._ports.leases.obtain(
-            grant, lambda: self._place(grant), lambda: self._expected_seconds(model)
+        offers, lease_id, tokens = self._ports.offers, grant.lease_id, size.reserved_tokens
+        quota, placement = await self._ports.leases.obtain(
+            grant,
+            lambda: offers.place(lease_id, model.number, tokens),
+            lambda: self._expected_seconds(model),
         )
         try:
-            offers = await self._offer(grant, placements)
+            offer = await offers.first(grant, placement)
         except BaseException:
-            await self._ports.leases.cancel(grant.lease_id)
+            await self._ports.leases.cancel(lease_id)
             raise
-        return Admission(grant, offers, placements[0], quota, model_name)
+        return Admission(grant, offer, placement, quota, model_name)
 
-    def _place(self, grant: Grant) -> list[Placement]:
-        now_seconds, model = self._ports.clock.monotonic_seconds(), grant.model.number
-        placements = place(
-            self._ports.replicas.pool(model, self._deployment.region.number),
-            grant.size.reserved_tokens,
-            now_seconds=now_seconds,
-            limits=self._limits,
-            after=self._last_chosen.get(model, 0),
-        )
-        self._last_chosen[model] = placements[0].replica
-        # No await since the pool was read: two requests cannot take the same last place.
-        until_seconds = now_seconds + _CLAIM_SECONDS
-        self._ports.replicas.assign(grant.lease_id, placements[0].replica, until_seconds=until_seconds)
-        return placements
+    async def _usable(self, api_key: str) -> Key:
+        key = await self._authenticator.find(api_key)
+        self._authenticator.check(api_key, key, self._wall_seconds())
+        return key
 
     def _expected_seconds(self, model: Model) -> float:
         now_seconds, region = self._ports.clock.monotonic_seconds(), self._deployment.region.number
         return self._ports.replicas.expected_seconds(model.number, region, now_seconds)
-
-    async def _offer(self, grant: Grant, placements: list[Placement]) -> tuple[TicketOffer, ...]:
-        drafts = draft_claims(
-            grant,
-            placements,
-            region=self._deployment.region.number,
-            issued_at_microseconds=self._ports.clock.wall_microseconds(),
-            lifetime_seconds=self._limits.ticket_lifetime_seconds,
-        )
-        processes = (placement.process for placement in placements)
-        tickets = {claims.ticket_id: process for claims, process in zip(drafts, processes, strict=True)}
-        await self._ports.leases.issue(grant.lease_id, tickets)
-        return tuple(
-            TicketOffer(self._ports.signer.sign(claims), placement.address)
-            for claims, placement in zip(drafts, placements, strict=True)
-        )
 
     def _event(self, findings: _Findings, reason: Reason, admission: Admission | None) -> AdmissionEvent:
         seconds = self._ports.clock.monotonic_seconds() - findings.started_seconds
@@ -226,7 +199,7 @@ class Admitter:
             reserved_tokens=admission.grant.size.reserved_tokens if admission else 0,
             max_output_tokens=admission.grant.size.output_tokens if admission else 0,
             predicted_kv_blocks=admission.placement.predicted_kv_blocks if admission else 0,
-            tickets=len(admission.offers) if admission else 0,
+            tickets=1 if admission else 0,
         )
 
     def _wall_seconds(self) -> float:

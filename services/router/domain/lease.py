@@ -5,10 +5,16 @@ Every length of time is told as one, in seconds; when it begins, the store says 
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
+from services.contract.ticket import TicketClaims
 from services.kernel.identity import Identity
 from services.router.domain.tenancy import Quota
+
+# Of one lease, one after the other.
+MAX_TICKETS: Final = 3
+# How long a lease waits for its caller to ask for another ticket, once no ticket of it can be used any more.
+HANDED_BACK_SECONDS: Final = 2.0
 
 
 class Process(NamedTuple):
@@ -31,11 +37,19 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """The tickets that were signed for a lease, by identity, and for how long any of them can still count."""
+    """A ticket that is about to be signed, for which process, and for how long it can count."""
 
-    lease_id: Identity
-    tickets: dict[Identity, Process]
+    claims: TicketClaims
+    process: Process
     lasts_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """What another ticket of a lease is drafted from: the one before, and who had one."""
+
+    claims: TicketClaims
+    processes: tuple[Process, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +110,7 @@ class Settled(Enum):
     NOTHING = "settled_unreserved"
     """Neither; what was used is charged."""
     HANDED_BACK = "handed_back"
-    """A place, which is reserved again for the caller's next ticket."""
+    """A place, which is reserved again: another ticket is signed, or may be asked for."""
     ENDED = "settled_again"
     """Itself, said again."""
 
@@ -143,8 +157,10 @@ class Lease:
     """What is known of one lease.
 
     While it is reserved it holds one place and `tokens`; the first accepted ticket takes both
-    over, every further one takes another place and is charged for itself. A hold is lost when its
-    process is gone: it gives up its place and keeps its tokens.
+    over. A ticket that is signed after that reserves another place, and every further one that is
+    accepted without a reservation is charged for itself. A hold is lost when its process is gone: it
+    gives up its place and keeps its tokens. `last` is the ticket that was signed last, None where no
+    further one is to be signed, and `processes` are those that had one.
     """
 
     lease_id: Identity
@@ -155,14 +171,33 @@ class Lease:
     is_released: bool = False
     # A process that had a ticket is gone: it may have accepted it and told nobody.
     is_doubtful: bool = False
+    last: TicketClaims | None = None
+    processes: tuple[Process, ...] = ()
     issued: dict[Identity, Process] = field(default_factory=dict)
     accepted: dict[Identity, Hold] = field(default_factory=dict)
     lost: dict[Identity, Hold] = field(default_factory=dict)
 
     @property
+    def may_go_on(self) -> bool:
+        """Tells whether another ticket of it may be signed."""
+        return self.last is not None and len(self.processes) < MAX_TICKETS
+
+    @property
     def is_over(self) -> bool:
         """Tells whether it holds nothing any more."""
         return not (self.is_reserved or self.accepted or self.lost)
+
+    def is_next(self, claims: TicketClaims) -> bool:
+        """Tells whether that is the ticket that may be signed now: no router signs one twice."""
+        is_first = not self.processes
+        return (is_first or self.may_go_on) and claims.attempt == len(self.processes) + 1
+
+    def note(self, issue: Issue, now_seconds: float) -> None:
+        """Notes a ticket, with which its time begins anew."""
+        self.last = issue.claims
+        self.processes = (*self.processes, issue.process)
+        self.issued[issue.claims.ticket_id] = issue.process
+        self.expires_at_seconds = now_seconds + issue.lasts_seconds
 
     def ticket_on(self, replica: int) -> Identity:
         """Returns the ticket for a replica, or an identity that is not set."""

@@ -7,6 +7,7 @@ cancelled + lost + expired; the difference is in flight.
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
+from services.contract.ticket import TicketClaims
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
@@ -17,6 +18,7 @@ from services.router.domain.lease import (
     Ending,
     Freed,
     Issue,
+    Issued,
     Opening,
     Process,
     Reservation,
@@ -82,9 +84,14 @@ class Leases:
         most = min(grant.key.quota.concurrency, _MOST_OF_A_KEY)
         return await self._keys.take(grant.key.number, lambda: self._lend(grant), most=most)
 
-    async def issue(self, lease_id: Identity, tickets: dict[Identity, Process]) -> None:
-        """Notes the tickets of a lease, before any leaves the router."""
-        await self._store.issue(Issue(lease_id, tickets, self._limits.reserved_seconds))
+    async def issue(self, claims: TicketClaims, process: Process) -> None:
+        """Notes the next ticket of a lease, before it is signed; LEASE_ENDED where there is to be none."""
+        if await self._store.issue(Issue(claims, process, self._limits.reserved_seconds)):
+            self._counter.count(Opening.RESERVED)
+
+    async def issued(self, lease_id: Identity) -> Issued | None:
+        """Returns what another ticket is drafted from; None where none of the lease is to be signed."""
+        return await self._store.issued(lease_id)
 
     async def accept(
         self, process: Process, lease_id: Identity, ticket_id: Identity, *, key: int, tokens: int

@@ -13,6 +13,7 @@ from services.router.domain.lease import (
     Accepted,
     Freed,
     Issue,
+    Issued,
     Process,
     Reservation,
     Settled,
@@ -67,8 +68,15 @@ class LeaseStore(Protocol):
         """Lends all or nothing; raises which part of the quota is spent, with the wait."""
         ...
 
-    async def issue(self, issue: Issue) -> None:
-        """Notes the tickets that were signed for a reservation."""
+    async def issue(self, issue: Issue) -> bool:
+        """Notes a ticket before it is signed; raises LEASE_ENDED unless it is the next of a lease.
+
+        One that was accepted meanwhile reserves anew, without asking what is left: true where it did.
+        """
+        ...
+
+    async def issued(self, lease_id: Identity) -> Issued | None:
+        """Returns what another ticket is drafted from; None where none of the lease is to be signed."""
         ...
 
     async def accept(self, acceptance: Acceptance) -> Accepted:
@@ -84,7 +92,10 @@ class LeaseStore(Protocol):
         ...
 
     async def release(self, lease_id: Identity) -> tuple[bool, Freed | None]:
-        """Gives an unused lease back once its tickets are dead; False if accepted, released or over."""
+        """Gives an unused lease back once its tickets are dead; False if accepted, released or over.
+
+        In any case no further ticket of it is signed.
+        """
         ...
 
     async def cancel(self, lease_id: Identity) -> Freed | None:

@@ -1,8 +1,7 @@
 """What a ticket permits, as the router drafts it before it is signed."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple, Self
 
 from services.contract.ticket import TICKET_MAX_LIFETIME_SECONDS, TicketClaims
 from services.kernel.catalog import Model
@@ -43,38 +42,51 @@ class TicketOffer:
     generator_address: str
 
 
-def draft_claims(
-    grant: Grant,
-    placements: Sequence[Placement],
-    *,
-    region: int,
-    issued_at_microseconds: int,
-    lifetime_seconds: float,
-) -> list[TicketClaims]:
-    """Returns one ticket's claims per placement, in their order; no two have the same identity."""
-    expires_at_microseconds = issued_at_microseconds + round(
-        min(lifetime_seconds, TICKET_MAX_LIFETIME_SECONDS) * _MICROSECONDS
+class Term(NamedTuple):
+    """From when to when a ticket is good."""
+
+    issued_at_microseconds: int
+    expires_at_microseconds: int
+
+    @classmethod
+    def lasting(cls, seconds: float, now_microseconds: int) -> Self:
+        """Returns the term that begins now; none is longer than a replica accepts."""
+        lasts_seconds = min(seconds, TICKET_MAX_LIFETIME_SECONDS)
+        return cls(now_microseconds, now_microseconds + round(lasts_seconds * _MICROSECONDS))
+
+
+def first_claims(grant: Grant, placement: Placement, *, region: int, term: Term) -> TicketClaims:
+    """Returns what the ticket says that a request is admitted with."""
+    return TicketClaims(
+        ticket_id=Identity.random(),
+        request_id=grant.request_id,
+        lease_id=grant.lease_id,
+        tenant=grant.key.tenant.number,
+        key=grant.key.number,
+        model=grant.model.number,
+        region=region,
+        home_region=grant.key.tenant.home_region,
+        transfer_record=0,
+        replica=placement.replica,
+        max_input_tokens=grant.size.input_tokens,
+        max_output_tokens=grant.size.output_tokens,
+        choices=grant.size.choices,
+        priority=grant.priority,
+        attempt=1,
+        issued_at_microseconds=term.issued_at_microseconds,
+        expires_at_microseconds=term.expires_at_microseconds,
+        predicted_kv_blocks=placement.predicted_kv_blocks,
     )
-    return [
-        TicketClaims(
-            ticket_id=Identity.random(),
-            request_id=grant.request_id,
-            lease_id=grant.lease_id,
-            tenant=grant.key.tenant.number,
-            key=grant.key.number,
-            model=grant.model.number,
-            region=region,
-            home_region=grant.key.tenant.home_region,
-            transfer_record=0,
-            replica=placement.replica,
-            max_input_tokens=grant.size.input_tokens,
-            max_output_tokens=grant.size.output_tokens,
-            choices=grant.size.choices,
-            priority=grant.priority,
-            attempt=attempt,
-            issued_at_microseconds=issued_at_microseconds,
-            expires_at_microseconds=expires_at_microseconds,
-            predicted_kv_blocks=placement.predicted_kv_blocks,
-        )
-        for attempt, placement in enumerate(placements, start=1)
-    ]
+
+
+def next_claims(last: TicketClaims, placement: Placement, term: Term) -> TicketClaims:
+    """Returns what the ticket after `last` says: it permits the same, on another replica and from now on."""
+    return replace(
+        last,
+        ticket_id=Identity.random(),
+        replica=placement.replica,
+        attempt=last.attempt + 1,
+        issued_at_microseconds=term.issued_at_microseconds,
+        expires_at_microseconds=term.expires_at_microseconds,
+        predicted_kv_blocks=placement.predicted_kv_blocks,
+    )

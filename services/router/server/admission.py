@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 
 from comptoir.router.v1 import router_pb2, router_pb2_grpc
 
-from services.kernel.identity import Identity
 from services.router.domain.admission import Admitter
 from services.router.domain.leases import Leases
 from services.router.server.joined import JoinedAdmissions
@@ -35,13 +34,21 @@ class RouterServer(router_pb2_grpc.RouterServiceServicer):
         stream = JoinedAdmissions(self._streams, self._admission)
         await stream.answers.serve(requests, stream.receive, context.write)
 
+    async def NextOffer(  # noqa: N802 - the schema's name
+        self, request: router_pb2.NextOfferRequest, context: Context
+    ) -> router_pb2.NextOfferResponse:
+        """Signs another ticket of a lease."""
+        del context
+        offer = await self._admission.next_offer(request.api_key, wire.lease_of(request))
+        return router_pb2.NextOfferResponse(offer=wire.ticket_offer(offer))
+
     async def Release(  # noqa: N802 - the schema's name
         self, request: router_pb2.ReleaseRequest, context: Context
     ) -> router_pb2.ReleaseResponse:
         """Gives an unused lease back."""
         del context
-        lease_id = Identity(request.lease_id_high, request.lease_id_low)
-        return router_pb2.ReleaseResponse(is_released=await self._leases.release(lease_id))
+        is_released = await self._leases.release(wire.lease_of(request))
+        return router_pb2.ReleaseResponse(is_released=is_released)
 
     async def ListModels(  # noqa: N802 - the schema's name
         self, request: router_pb2.ListModelsRequest, context: Context

@@ -37,6 +37,12 @@ class JoinedAdmissions:
                 partial(self._fail, call),
                 timeout_milliseconds=asked.timeout_milliseconds,
             )
+        for next_offer in message.next_offers:
+            self.answers.start(
+                next_offer.call_number,
+                partial(self._serve_next, next_offer),
+                partial(self._refuse_next, next_offer.call_number),
+            )
         for number in message.cancelled:
             self.answers.cancel(number)
 
@@ -65,6 +71,16 @@ class JoinedAdmissions:
             self._response.unrecorded.add(call_number=number, error=detail)
         else:
             self._response.answers.add(call_number=number, refused=detail)
+        self._tell()
+
+    async def _serve_next(self, asked: router_pb2.NextOfferCall) -> None:
+        validate(asked.request)
+        offer = await self._admission.next_offer(asked.request.api_key, wire.lease_of(asked.request))
+        self._response.next_offers.add(call_number=asked.call_number, offer=wire.ticket_offer(offer))
+        self._tell()
+
+    def _refuse_next(self, number: int, error: ComptoirError) -> None:
+        self._response.next_offers.add(call_number=number, refused=detail_from(error))
         self._tell()
 
     def _tell(self) -> None:

@@ -23,7 +23,7 @@ _PRIORITIES: Final = {
 
 
 def admit_request(message: router_pb2.AdmitRequest) -> AdmitRequest:
-    """Returns the request for tickets that a message carries."""
+    """Returns the request for a ticket that a message carries."""
     return AdmitRequest(
         api_key=message.api_key,
         model=message.model,
@@ -39,7 +39,7 @@ def admit_response(admission: Admission) -> router_pb2.AdmitResponse:
     """Returns the message that carries an admission."""
     grant = admission.grant
     return router_pb2.AdmitResponse(
-        offers=[_offer(offer) for offer in admission.offers],
+        offer=ticket_offer(admission.offer),
         request_id_high=grant.request_id.high,
         request_id_low=grant.request_id.low,
         lease_id_high=grant.lease_id.high,
@@ -51,6 +51,19 @@ def admit_response(admission: Admission) -> router_pb2.AdmitResponse:
         key_number=grant.key.number,
         model_name=grant.model.name,
         retirement=_retirement(admission.model_name.retired),
+    )
+
+
+def lease_of(message: router_pb2.NextOfferRequest | router_pb2.ReleaseRequest) -> Identity:
+    """Returns the lease that a message names."""
+    return Identity(message.lease_id_high, message.lease_id_low)
+
+
+def ticket_offer(offer: TicketOffer) -> router_pb2.TicketOffer:
+    """Returns the message of a ticket and its address."""
+    return router_pb2.TicketOffer(
+        ticket=signed_ticket(offer.ticket),
+        generator_address=offer.generator_address,
     )
 
 
@@ -77,13 +90,6 @@ def _retirement(retired: RetiredName | None) -> router_pb2.Retirement | None:
         return None
     return router_pb2.Retirement(
         deprecated_at_seconds=retired.deprecated_at_seconds, sunset_at_seconds=retired.sunset_at_seconds
-    )
-
-
-def _offer(offer: TicketOffer) -> router_pb2.TicketOffer:
-    return router_pb2.TicketOffer(
-        ticket=signed_ticket(offer.ticket),
-        generator_address=offer.generator_address,
     )
 
 

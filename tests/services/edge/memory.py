@@ -11,6 +11,11 @@ from services.kernel.identity import Identity
 from tests.services.edge.scripts import LEASE, GeneratorScript, RouterScript, Step, UsageScript
 
 
+def offer_of(number: int, address: str) -> Offer:
+    """The ticket with a number, for a replica."""
+    return Offer(address, b"%d" % number, bytes(64), 1)
+
+
 class MemoryRouter:
     def __init__(self, script: RouterScript) -> None:
         self._script = script
@@ -27,18 +32,20 @@ class MemoryRouter:
             await script.hold.wait()
         if script.refusal is not None:
             raise script.refusal
-        offers = tuple(
-            Offer(address, b"%d" % number, bytes(64), 1)
-            for number, address in enumerate(script.next_addresses(), 1)
-        )
+        offer = offer_of(*script.first_offer())
+
+        async def next_offer() -> Offer:
+            return offer_of(*await script.another_offer(key, LEASE))
+
         return Admission(
-            offers,
+            offer,
             LEASE,
             script.quota,
             1,
             2,
             3,
             recorded=script.recorded,
+            next_offer=next_offer,
             model_name=script.model_name,
             retirement=script.retirement,
         )

@@ -43,15 +43,7 @@ class ScriptedRouter(AdmitsMany):
             raise script.refusal
         quota = script.quota
         return router_pb2.AdmitResponse(
-            offers=[
-                router_pb2.TicketOffer(
-                    ticket=ticket_pb2.SignedTicket(
-                        claims=b"%d" % number, signature=bytes(64), signing_key_number=1
-                    ),
-                    generator_address=address,
-                )
-                for number, address in enumerate(script.next_addresses(), 1)
-            ],
+            offer=_offer(*script.first_offer()),
             lease_id_high=LEASE.high,
             lease_id_low=LEASE.low,
             quota=router_pb2.QuotaState(
@@ -68,6 +60,13 @@ class ScriptedRouter(AdmitsMany):
             model_name=script.model_name,
             retirement=_retirement(script.retirement),
         )
+
+    async def NextOffer(  # noqa: N802
+        self, request: router_pb2.NextOfferRequest, context: Any
+    ) -> router_pb2.NextOfferResponse:
+        lease = Identity(request.lease_id_high, request.lease_id_low)
+        number, address = await self.script.another_offer(request.api_key, lease)
+        return router_pb2.NextOfferResponse(offer=_offer(number, address))
 
     async def Release(self, request: router_pb2.ReleaseRequest, context: Any) -> router_pb2.ReleaseResponse:  # noqa: N802
         if self.script.release_refusal is not None:
@@ -195,6 +194,11 @@ async def _play(steps: list[Step]) -> AsyncIterator[str]:
             await step.wait()
         else:
             yield step
+
+
+def _offer(number: int, address: str) -> router_pb2.TicketOffer:
+    ticket = ticket_pb2.SignedTicket(claims=b"%d" % number, signature=bytes(64), signing_key_number=1)
+    return router_pb2.TicketOffer(ticket=ticket, generator_address=address)
 
 
 def _finished(script: GeneratorScript) -> generator_pb2.GenerateResponse:

@@ -7,7 +7,7 @@ from services.edge.domain.generation import SamplingValue
 from services.edge.domain.model import Model, Retirement
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.api_keys import make_key
-from services.kernel.errors import ComptoirError
+from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 
@@ -46,6 +46,14 @@ class RouterScript:
     is_left: asyncio.Event = field(default_factory=asyncio.Event)
     # The replicas of one admission after the other, in place of `addresses`.
     addresses_in_turn: list[list[str]] = field(default_factory=list)
+    # The replicas of the last admission, and how many tickets of it were signed.
+    offered: list[str] = field(default_factory=list)
+    tickets: int = 0
+    # Who asked for another ticket, what holds that up, and what becomes of it.
+    asked_on: list[tuple[str, Identity]] = field(default_factory=list)
+    has_asked_on: asyncio.Event = field(default_factory=asyncio.Event)
+    next_gate: asyncio.Event | None = None
+    next_refusal: ComptoirError | None = None
 
     async def recorded(self) -> None:
         """Returns when an admission is durable."""
@@ -54,9 +62,28 @@ class RouterScript:
         if self.record_refusal is not None:
             raise self.record_refusal
 
-    def next_addresses(self) -> list[str]:
-        """The replicas of the next admission."""
-        return self.addresses_in_turn.pop(0) if self.addresses_in_turn else self.addresses
+    def first_offer(self) -> tuple[int, str]:
+        """The number and the replica of the ticket of the next admission."""
+        self.offered = list(self.addresses_in_turn.pop(0) if self.addresses_in_turn else self.addresses)
+        self.tickets = 0
+        return self.next_offer()
+
+    def next_offer(self) -> tuple[int, str]:
+        """The number and the replica of another ticket of the last admission."""
+        if self.tickets == len(self.offered):
+            raise ComptoirError(Reason.NO_REPLICA)
+        self.tickets += 1
+        return self.tickets, self.offered[self.tickets - 1]
+
+    async def another_offer(self, key: str, lease: Identity) -> tuple[int, str]:
+        """What the router says to one who asks for another ticket."""
+        self.asked_on.append((key, lease))
+        self.has_asked_on.set()
+        if self.next_gate is not None:
+            await self.next_gate.wait()
+        if self.next_refusal is not None:
+            raise self.next_refusal
+        return self.next_offer()
 
 
 @dataclass

@@ -112,6 +112,16 @@ async def test_a_kind_without_a_table_gets_one_that_takes_its_events_and_counts_
     assert types == columns_of(kind)
 
 
+async def test_a_request_that_was_admitted_again_is_one_admitted_request(store: Store) -> None:
+    same: dict[str, int] = {"request_id_high": 5, "request_id_low": 6}
+    await store.frames.insert(frame(Kind.ADMISSION, count=2, **same))
+    columns = "admitted_requests, ended_requests, open_requests, unadmitted_requests"
+    query = f"SELECT {columns} FROM DATABASE.reconciliation_by_hour"  # noqa: S608 - names of ours
+    assert await store.rows(query) == [(1, 0, 1, 0)]
+    await store.frames.insert(frame(Kind.GENERATION, count=1, **same))
+    assert await store.rows(query) == [(1, 1, 0, 0)]
+
+
 async def test_an_enum_takes_a_new_name_and_every_view_shows_it(
     store: Store, build: Callable[..., None]
 ) -> None:

@@ -9,12 +9,14 @@ from typing import Self, Unpack, cast
 import grpc
 from comptoir.client import errors
 from comptoir.client.aio_connections import Connections, Stream
-from comptoir.client.chat import Chat, Order
+from comptoir.client.channels import NEXT_OFFER_SECONDS
+from comptoir.client.chat import Chat, Order, next_offer_request
 from comptoir.client.errors import ComptoirError, Failure
+from comptoir.client.losses import Losses
 from comptoir.client.progress import Progress
 from comptoir.client.state import Answer, GenerationState
 from comptoir.generator.v1.generator_pb2 import Delta, GenerateResponse
-from comptoir.router.v1.router_pb2 import AdmitResponse, ListModelsRequest, Model
+from comptoir.router.v1.router_pb2 import AdmitResponse, ListModelsRequest, Model, TicketOffer
 
 
 class Client:
@@ -24,8 +26,9 @@ class Client:
     out on one machine only. `admit_seconds` bounds an admission, which a router may hold for its
     `hold_seconds` until a replica is ready. One channel is kept for each replica, `max_channels` in all.
 
-    It retries nothing by itself, except that a request without text moves on to its next ticket where the
-    failure permits it.
+    A request whose replica fails before any text moves on to another ticket where the failure permits it.
+    Where there is none and the replica is lost, it is admitted anew: three replicas that had accepted it may
+    be lost, and while none can be reached it asks for `unreachable_seconds`. Nothing else is tried again.
     """
 
     def __init__(
@@ -36,10 +39,12 @@ class Client:
         tls: grpc.ChannelCredentials | None = None,
         admit_seconds: float = 40.0,
         max_channels: int = 32,
+        unreachable_seconds: float = 10.0,
     ) -> None:
         self._connections = Connections(router, tls, max_channels=max_channels)
         self._api_key = api_key
         self._admit_seconds = admit_seconds
+        self._unreachable_seconds = unreachable_seconds
 
     async def __aenter__(self) -> Self:
         return self
@@ -73,7 +78,8 @@ class Client:
 
     def _generation(self, chat: Chat, *, is_streamed: bool) -> "Generation":
         order = Order(chat, is_streamed=is_streamed)
-        return Generation(self._connections, order, self._api_key, self._admit_seconds)
+        losses = Losses(unreachable_seconds=self._unreachable_seconds)
+        return Generation(self._connections, order, losses, self._api_key, self._admit_seconds)
 
 
 class Generation(GenerationState):
@@ -84,11 +90,14 @@ class Generation(GenerationState):
     stops the engine, in the queue and in prefill too. Everything raises ComptoirError.
     """
 
-    def __init__(self, connections: Connections, order: Order, api_key: str, admit_seconds: float) -> None:
-        super().__init__(order, connections)
+    def __init__(
+        self, connections: Connections, order: Order, losses: Losses, api_key: str, admit_seconds: float
+    ) -> None:
+        super().__init__(order, connections, losses)
         self._connections = connections
         self._api_key = api_key
         self._admit_seconds = admit_seconds
+        self._closing = asyncio.Event()
         self._call: grpc.aio.Call | None = None
         self._stream: Stream | None = None
 
@@ -129,6 +138,7 @@ class Generation(GenerationState):
         if self._is_closed or self._is_whole:
             return
         self._is_closed = True
+        self._closing.set()
         if self._call is not None:
             self._call.cancel()
         if self._progress is not None and self._progress.is_lease_unused:
@@ -155,11 +165,15 @@ class Generation(GenerationState):
         if self._progress is None:
             self._order.begin()
             self._progress = Progress(await self._admit())
-            if self._is_closed:
-                # It was admitted all the same, and `close` did not see the lease.
-                self._connections.release(self._progress.admitted, self._order)
-                raise errors.cancelled()
+            self._keep(self._progress)
         return self._progress
+
+    def _keep(self, progress: Progress) -> None:
+        if self._is_closed:
+            # It was admitted all the same, and `close` did not see the lease.
+            self._connections.release(progress.admitted, self._order)
+            raise errors.cancelled()
+        self._left_when_admitted_seconds = self._order.left_seconds
 
     async def _admit(self) -> AdmitResponse:
         self._check_open()
@@ -176,7 +190,7 @@ class Generation(GenerationState):
             ) from failure
 
     async def _step(self, progress: Progress) -> Delta | None:
-        # Reads one message of the replica; what fails before any text goes on with the next ticket.
+        # Reads one message of the replica; what fails before any text goes on with another ticket.
         try:
             return progress.take(await self._read(self._stream or self._open(progress)))
         except ComptoirError as error:
@@ -184,11 +198,38 @@ class Generation(GenerationState):
                 self._stream.cancel()
                 self._stream = None
             progress.failed(error)
+            await self._go_on(progress, error)
+            return None
+
+    async def _go_on(self, progress: Progress, lost: ComptoirError) -> None:
+        offer = await self._next_offer(progress)
+        if offer is not None:
+            progress.offer = offer
+            return
+        self._check_open()
+        pause_seconds = self._pause_seconds(progress, lost)
+        self._connections.release(progress.admitted, self._order)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_seconds):
+                await self._closing.wait()
+        progress.admit_again(await self._admit())
+        self._keep(progress)
+
+    async def _next_offer(self, progress: Progress) -> TicketOffer | None:
+        self._check_open()
+        request = next_offer_request(self._api_key, progress.admitted)
+        timeout = min(NEXT_OFFER_SECONDS, self._order.left_seconds)
+        call = self._connections.router.NextOffer(request, timeout=timeout, metadata=self._order.metadata)
+        self._call = call
+        try:
+            return (await call).offer
+        except grpc.aio.AioRpcError:
+            # Whatever the router says: the request was admitted, so its caller is told of the replica.
             return None
 
     def _open(self, progress: Progress) -> Stream:
         self._check_open()
-        self._call = self._stream = self._connections.generate(progress.next_offer(), self._order)
+        self._call = self._stream = self._connections.generate(progress.use_offer(), self._order)
         return self._stream
 
     async def _read(self, stream: Stream) -> GenerateResponse:

@@ -14,6 +14,8 @@ Kept = TypeVar("Kept")
 
 # A lease that is not given back ends with its tickets, seconds later: nobody waits longer for it.
 RELEASE_SECONDS: Final = 5.0
+# A router that says nothing for this long has no other ticket; the request is then admitted anew.
+NEXT_OFFER_SECONDS: Final = 5.0
 # A ticket that was accepted is used up, so no call is repeated by its channel. Servers take pings while
 # calls are open, at most one in 30 s: a connection lives through a long prefill, and a dead one is noticed.
 OPTIONS: Final = (

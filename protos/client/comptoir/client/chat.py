@@ -14,7 +14,14 @@ from comptoir.generator.v1.generator_pb2 import (
     Role,
     Sampling,
 )
-from comptoir.router.v1.router_pb2 import AdmitRequest, AdmitResponse, Priority, ReleaseRequest, TicketOffer
+from comptoir.router.v1.router_pb2 import (
+    AdmitRequest,
+    AdmitResponse,
+    NextOfferRequest,
+    Priority,
+    ReleaseRequest,
+    TicketOffer,
+)
 
 REQUEST_ID_KEY: Final = "x-request-id"
 # What a chat template may add around one message, and to the whole chat: `AdmitRequest` says why.
@@ -104,6 +111,13 @@ class Order:
         request = GenerateRequest(ticket=offer.ticket)
         request.MergeFrom(self._generate)
         return request
+
+
+def next_offer_request(api_key: str, admitted: AdmitResponse) -> NextOfferRequest:
+    """Returns what asks for another ticket of an admission."""
+    return NextOfferRequest(
+        api_key=api_key, lease_id_high=admitted.lease_id_high, lease_id_low=admitted.lease_id_low
+    )
 
 
 def release_request(admitted: AdmitResponse) -> ReleaseRequest:

@@ -1,4 +1,4 @@
-"""How far one request is: which ticket comes next, and whether its lease is to be given back. Does no I/O."""
+"""How far one request is: which ticket it uses, and whether its lease is to be given back. Does no I/O."""
 
 from comptoir.client.errors import ComptoirError, no_replica, out_of_protocol
 from comptoir.generator.v1.generator_pb2 import Delta, Finished, GenerateResponse
@@ -8,12 +8,15 @@ from comptoir.router.v1.router_pb2 import AdmitResponse, TicketOffer
 class Progress:
     """One admitted request, until its answer is whole or has failed.
 
-    A ticket is used once, the next one only while no delta has come and only where the failure permits it.
+    A ticket is used once, another one only while no delta has come and only where the failure permits it.
     """
 
     def __init__(self, admitted: AdmitResponse) -> None:
         self.admitted = admitted
+        self.offer = admitted.offer
         self.attempts = 0
+        # How many replicas may have accepted the request before the last failure; 0 where none was reached.
+        self.accepted_attempts = 0
         self.finished: Finished | None = None
         self._is_accepted = False
         self._has_delta = False
@@ -32,12 +35,18 @@ class Progress:
         """
         return not self._is_accepted and not self._has_delta
 
-    def next_offer(self) -> TicketOffer:
-        """Returns the offer to use now; to be asked again only after `failed` let it."""
-        if self.attempts == len(self.admitted.offers):
+    def use_offer(self) -> TicketOffer:
+        """Returns the offer to use now, once."""
+        if not self.offer.HasField("ticket"):
             raise no_replica()
+        offer, self.offer = self.offer, TicketOffer()
         self.attempts += 1
-        return self.admitted.offers[self.attempts - 1]
+        return offer
+
+    def admit_again(self, admitted: AdmitResponse) -> None:
+        """Goes on with another admission of the same request."""
+        self.admitted, self.offer = admitted, admitted.offer
+        self.attempts = 0
 
     def take(self, response: GenerateResponse) -> Delta | None:
         """Notes what a replica said, and returns its text if that is what it said."""
@@ -54,9 +63,9 @@ class Progress:
         return None
 
     def failed(self, error: ComptoirError) -> None:
-        """Notes that the ticket in use failed; raises `error` where the next one may not be used."""
+        """Notes that the ticket in use failed; raises `error` where no other one may be used."""
+        self.accepted_attempts = self.attempts if self._is_accepted else 0
         # Without a delta the replica leaves the lease open for the next ticket.
         self._is_accepted = False
-        is_last = self.attempts == len(self.admitted.offers)
-        if self._has_delta or is_last or not error.may_try_next_ticket:
+        if self._has_delta or not error.may_try_next_ticket:
             raise error

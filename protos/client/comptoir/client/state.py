@@ -1,11 +1,13 @@
 """What a generation says of itself, and a whole answer."""
 
+import random
 import uuid
 from dataclasses import dataclass
 from typing import Protocol
 
 from comptoir.client.chat import Order
 from comptoir.client.errors import ComptoirError, Failure, cancelled, error_from
+from comptoir.client.losses import Losses
 from comptoir.client.progress import Progress
 from comptoir.generator.v1.generator_pb2 import Finished
 from comptoir.router.v1.router_pb2 import AdmitResponse
@@ -32,9 +34,11 @@ class Closable(Protocol):
 class GenerationState:
     """One request from its admission to its end; both kinds of generation are one."""
 
-    def __init__(self, order: Order, through: Closable) -> None:
+    def __init__(self, order: Order, through: Closable, losses: Losses) -> None:
         self._order = order
         self._through = through
+        self._losses = losses
+        self._left_when_admitted_seconds = 0.0
         self._progress: Progress | None = None
         self._is_closed = False
 
@@ -64,6 +68,19 @@ class GenerationState:
     @property
     def _is_cancelled_here(self) -> bool:
         return self._is_closed or self._through.is_closed
+
+    def _pause_seconds(self, progress: Progress, lost: ComptoirError) -> float:
+        """Returns how long to wait before the request is admitted anew; raises `lost` where it is not."""
+        left_seconds = self._order.left_seconds
+        pause_seconds = self._losses.pause_seconds(
+            lost,
+            accepted=progress.accepted_attempts,
+            tried_seconds=self._left_when_admitted_seconds - left_seconds,
+            jitter=random.random(),  # noqa: S311 - spreads those that lost the same replica
+        )
+        if pause_seconds is None or pause_seconds >= left_seconds:
+            raise lost
+        return pause_seconds
 
     def _check_open(self) -> None:
         if self._is_cancelled_here:

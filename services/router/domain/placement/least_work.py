@@ -1,22 +1,19 @@
-"""The replica with the least work before a new request comes first."""
+"""The replica with the least work before a new request gets it."""
 
 from collections.abc import Sequence
 from typing import Final
 
 from services.router.domain.placement.replica import Load, Replica, outstanding
-from services.router.domain.placement.round_robin import round_robin
+from services.router.domain.placement.round_robin import distance
 
 _PERMILLE: Final = 1000
 # Scores closer than this are equal: equals take turns.
 _SCORE_DIGITS: Final = 3
 
 
-def least_work(replicas: Sequence[Replica], after: int, stale_after_seconds: float) -> list[Replica]:
-    """Returns the replicas by their work, least first; equals in turn, behind the number `after`."""
-    return sorted(
-        round_robin(replicas, after, stale_after_seconds),
-        key=lambda replica: score(replica, stale_after_seconds),
-    )
+def least_work(replicas: Sequence[Replica], after: int, stale_after_seconds: float) -> Replica:
+    """Returns the replica with the least work; equals take turns, behind the number `after`."""
+    return min(replicas, key=lambda replica: (score(replica, stale_after_seconds), distance(replica, after)))
 
 
 def score(replica: Replica, stale_after_seconds: float) -> float:

@@ -12,12 +12,11 @@ from services.router.domain.placement.least_work import least_work
 from services.router.domain.placement.replica import Replica, State
 from services.router.domain.placement.round_robin import round_robin
 
-MAX_OFFERS: Final = 3
 _RETRY_SECONDS: Final = 1.0
 
 # From the replicas that can take a request, the number of the one chosen last for its model, and the age
-# from which a load says nothing any more, to the replicas in order of preference.
-Policy: TypeAlias = Callable[[Sequence[Replica], int, float], list[Replica]]
+# from which a load says nothing any more, to the best of them.
+Policy: TypeAlias = Callable[[Sequence[Replica], int, float], Replica]
 POLICIES: Final[Mapping[PlacementPolicy, Policy]] = {
     PlacementPolicy.LEAST_WORK: least_work,
     PlacementPolicy.ROUND_ROBIN: round_robin,
@@ -40,8 +39,8 @@ class Placement:
 
 def place(
     replicas: Sequence[Replica], tokens: int, *, now_seconds: float, limits: RouterLimits, after: int
-) -> list[Placement]:
-    """Returns up to three of a pool's replicas, best first; `after` is the one chosen last for the model.
+) -> Placement:
+    """Returns the best of a pool's replicas; `after` is the one chosen last for the model.
 
     Raises NO_REPLICA if none is ready, and REPLICA_OVERLOADED if those that are ready are full.
     """
@@ -55,12 +54,5 @@ def place(
     free = [replica for replica in ready if not is_full(replica)]
     if not free:
         raise ComptoirError(Reason.REPLICA_OVERLOADED, retry_after_seconds=_RETRY_SECONDS)
-    policy = POLICIES[limits.placement.policy]
-    return [
-        Placement(
-            replica.registration.process,
-            replica.registration.address,
-            predicted_kv_blocks(tokens, replica.registration),
-        )
-        for replica in policy(free, after, limits.report_timeout_seconds)[:MAX_OFFERS]
-    ]
+    chosen = POLICIES[limits.placement.policy](free, after, limits.report_timeout_seconds).registration
+    return Placement(chosen.process, chosen.address, predicted_kv_blocks(tokens, chosen))

@@ -79,6 +79,23 @@ async def test_what_a_router_that_is_lost_has_not_recorded_is_not_durable(
     await client.close()
 
 
+async def test_a_router_that_is_lost_or_silent_gives_no_other_offer(
+    script: RouterScript, tmp_path: Path
+) -> None:
+    script.next_gate = asyncio.Event()
+    server = await serve_router(script, tmp_path / "router")
+    client = RouterClient(GrpcTarget(address=f"unix:{tmp_path}/router"), timeout_seconds=0.2)
+    admission = await client.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=5)
+    with pytest.raises(ComptoirError) as raised:
+        await asyncio.wait_for(admission.next_offer(), 5)
+    assert raised.value.reason is Reason.UNAVAILABLE
+    await server.drain(0)
+    with pytest.raises(ComptoirError) as raised:
+        await asyncio.wait_for(admission.next_offer(), 5)
+    assert raised.value.reason is Reason.UNAVAILABLE
+    await client.close()
+
+
 async def test_a_router_that_does_not_answer_in_time_is_unavailable_and_an_admission_has_its_clients_time(
     tmp_path: Path,
 ) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 
 import pytest
 
@@ -7,7 +8,7 @@ from services.edge.domain.ports import Admission, Offer
 from services.edge.domain.ticketed_generation import TicketedGeneration
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.quota import QuotaState
-from tests.services.edge.memory import MemoryGenerators
+from tests.services.edge.memory import MemoryGenerators, offer_of
 from tests.services.edge.scripts import LEASE, GeneratorScript, RouterScript, Step
 
 _PASSING = [reason for reason in Reason if reason.row.may_try_next_ticket]
@@ -17,10 +18,18 @@ REQUEST = GenerationRequest("m", (Message(Role.USER, "x"),))
 
 def generation_of(*scripts: GeneratorScript) -> TicketedGeneration:
     addresses = [f"replica-{number}" for number in range(1, len(scripts) + 1)]
-    offers = tuple(
-        Offer(address, b"%d" % number, b"", 1) for number, address in enumerate(addresses, start=1)
+    offers = itertools.starmap(offer_of, enumerate(addresses, start=1))
+
+    async def next_offer() -> Offer:
+        offer = next(offers, None)
+        if offer is None:
+            raise ComptoirError(Reason.LEASE_ENDED)
+        return offer
+
+    recorded = RouterScript([]).recorded
+    admission = Admission(
+        next(offers), LEASE, QuotaState(), 1, 1, 1, recorded=recorded, next_offer=next_offer
     )
-    admission = Admission(offers, LEASE, QuotaState(), 1, 1, 1, recorded=RouterScript([]).recorded)
     generators = MemoryGenerators(dict(zip(addresses, scripts, strict=True)))
     return TicketedGeneration(generators, admission, REQUEST, deadline_seconds=1e9)
 
@@ -106,11 +115,21 @@ async def test_the_lease_is_unused_when_every_ticket_failed() -> None:
     assert generation.is_lease_unused
 
 
-async def test_without_offers_there_is_no_replica() -> None:
-    generation = generation_of()
-    with pytest.raises(ComptoirError) as raised:
-        await generation.start()
-    assert raised.value.reason is Reason.NO_REPLICA
+async def test_the_lease_is_unused_when_the_caller_goes_while_another_ticket_is_asked_for() -> None:
+    generation = generation_of(failing(Reason.UNAVAILABLE))
+    is_asked = asyncio.Event()
+
+    async def never() -> Offer:
+        is_asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    generation._next_offer = never
+    reading = asyncio.create_task(text_of(generation))
+    await asyncio.wait_for(is_asked.wait(), 2)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
     assert generation.is_lease_unused
 
 

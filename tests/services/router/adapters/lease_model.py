@@ -4,9 +4,7 @@ from dataclasses import dataclass, field
 
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
-from services.router.domain.lease import (
-    Process,
-)
+from services.router.domain.lease import MAX_TICKETS, Process
 from services.router.domain.quota import QuotaAccounts
 from services.router.domain.tenancy import Quota
 
@@ -43,11 +41,17 @@ class Model:
     """A lease as a reader of the rules would keep it."""
 
     tokens: int
-    tickets: dict[Identity, Process]
     reserved_until: float
+    tickets: dict[Identity, Process] = field(default_factory=dict)
     unused: set[Identity] = field(default_factory=set)
     is_released: bool = False
     is_doubtful: bool = False
+    # It was released or is over: no further ticket of it is signed.
+    is_closed: bool = False
+
+    @property
+    def may_go_on(self) -> bool:
+        return not self.is_closed and 0 < len(self.tickets) < MAX_TICKETS
 
 
 @dataclass

@@ -2,8 +2,10 @@
 
 import itertools
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, TypeVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
@@ -13,6 +15,7 @@ from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity
 from services.router.adapters.memory_leases import MemoryLeases
 from services.router.domain.lease import (
+    HANDED_BACK_SECONDS,
     Acceptance,
     Accepted,
     Ending,
@@ -24,6 +27,7 @@ from services.router.domain.lease import (
     Settlement,
 )
 from services.router.domain.tenancy import Quota
+from tests.contracts.leases import claims
 from tests.services.router.adapters.lease_model import Ledger, Model, Place
 
 KEY = 1
@@ -70,25 +74,37 @@ class Leases(RuleBasedStateMachine):
     def process(self, replica: int) -> Process:
         return Process(replica, self.incarnations[replica])
 
-    @rule(
-        target=leases, tokens=st.integers(0, 900), replicas=st.lists(st.sampled_from(REPLICAS), unique=True)
-    )
-    def reserve(self, tokens: int, replicas: list[int]) -> Identity:
+    @rule(target=leases, tokens=st.integers(0, 900), replica=st.sampled_from(REPLICAS))
+    def reserve(self, tokens: int, replica: int) -> Identity:
         lease_id = Identity(1, next(self.numbers))
         until = self.now_seconds + RESERVED_SECONDS
         taken = len(self.places)
-        tickets = {Identity(2, next(self.numbers)): self.process(replica) for replica in replicas}
-        self.models[lease_id] = Model(tokens, tickets, until)
+        self.models[lease_id] = Model(tokens, until)
         try:
             done(self.store.reserve(Reservation(lease_id, KEY, LIMITS, tokens, RESERVED_SECONDS)))
         except ComptoirError as refusal:
             assert refusal.retry_after_seconds > 0  # noqa: PT017 - one outcome of two
             return lease_id
         assert taken < LIMITS.concurrency, "oversold"
-        done(self.store.issue(Issue(lease_id, tickets, RESERVED_SECONDS)))
-        self.models[lease_id].unused = set(tickets)
         self.places[lease_id] = Place(lease_id, tokens, until)
+        assert self._sign(lease_id, replica) is False
         return lease_id
+
+    @rule(lease_id=leases, replica=st.sampled_from(REPLICAS))
+    def sign(self, lease_id: Identity, replica: int) -> None:
+        model = self.models[lease_id]
+        is_open = any(one.lease_id == lease_id for one in (*self.places.values(), *self.lost.values()))
+        assert (done(self.store.issued(lease_id)) is not None) == (is_open and model.may_go_on)
+        if not (is_open and model.may_go_on):
+            with pytest.raises(ComptoirError):
+                self._sign(lease_id, replica)
+            return
+        is_anew = lease_id not in self.places
+        if is_anew:
+            self.places[lease_id] = Place(lease_id, model.tokens, 0.0)
+            self.forced_tokens += model.tokens
+        self.places[lease_id].until = model.reserved_until = self.now_seconds + RESERVED_SECONDS
+        assert self._sign(lease_id, replica) == is_anew
 
     @rule(lease_id=leases, attempt=st.integers(0, 2))
     def accept(self, lease_id: Identity, attempt: int) -> None:
@@ -143,9 +159,10 @@ class Leases(RuleBasedStateMachine):
             self.forced_tokens += used_tokens
             return
         place = self.places.pop(holder)
-        if is_unserved and model.unused and lease_id not in self.places:
+        if is_unserved and lease_id not in self.places and (model.unused or model.may_go_on):
             assert outcome is Settled.HANDED_BACK
-            self.places[lease_id] = Place(lease_id, place.tokens, model.reserved_until)
+            until = model.reserved_until if model.unused else self.now_seconds + HANDED_BACK_SECONDS
+            self.places[lease_id] = Place(lease_id, place.tokens, until)
             return
         assert (outcome, freed) == (Settled.OPEN, Freed(Ending.SETTLED, KEY, holder))
         self.spent_tokens += used_tokens
@@ -158,6 +175,7 @@ class Leases(RuleBasedStateMachine):
         is_released, freed = done(self.store.release(lease_id))
         assert is_released == (is_open and not model.is_released)
         model.is_released = model.is_released or is_released
+        model.is_closed = True
         if is_open and not model.unused:
             assert freed == self._end_reservation(lease_id, Ending.RELEASED)
         else:
@@ -212,6 +230,7 @@ class Leases(RuleBasedStateMachine):
         for lease_id, model in self.models.items():
             if lease_id not in held:
                 model.unused, model.is_released, model.is_doubtful = set(), False, False
+                model.is_closed = True
 
     @invariant()
     def every_place_is_somebodys(self) -> None:
@@ -236,6 +255,14 @@ class Leases(RuleBasedStateMachine):
         assert self.store.in_flight == 0
         assert not self.store._leases
         assert not self.store._ended
+
+    def _sign(self, lease_id: Identity, replica: int) -> bool:
+        model, ticket_id = self.models[lease_id], Identity(2, next(self.numbers))
+        signed = replace(claims(0, len(model.tickets) + 1), lease_id=lease_id, ticket_id=ticket_id)
+        is_anew = done(self.store.issue(Issue(signed, self.process(replica), RESERVED_SECONDS)))
+        model.tickets[ticket_id] = self.process(replica)
+        model.unused.add(ticket_id)
+        return is_anew
 
     def _ticket(self, lease_id: Identity, attempt: int) -> tuple[Identity, Process] | None:
         tickets = list(self.models[lease_id].tickets.items())

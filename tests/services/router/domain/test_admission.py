@@ -9,30 +9,26 @@ from services.kernel.catalog import Region
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.kernel.identity import Identity
 from services.router.domain.tenancy import Priority, Quota
-from tests.fakes.router import AdmissionWorld, MemoryLog, PlainSigner, refusal_of, request_for
+from tests.fakes.router import AdmissionWorld, MemoryLog, refusal_of, request_for
 
 ONE_AT_A_TIME = Quota(requests_per_minute=100, tokens_per_minute=200, concurrency=1)
 
 
-async def test_an_admitted_request_gets_tickets_for_what_it_asked() -> None:
+async def test_an_admitted_request_gets_a_ticket_for_what_it_asked() -> None:
     world = AdmissionWorld()
     api_key = await world.key()
     for number in (1, 2, 3, 4):
         world.add_replica(number)
     admission = await world.admitter.admit(request_for(api_key, priority=Priority.BATCH))
-    assert len(admission.offers) == 3
-    assert [claims.attempt for claims in world.signer.signed] == [1, 2, 3]
-    assert len({claims.ticket_id for claims in world.signer.signed}) == 3
-    assert len({claims.replica for claims in world.signer.signed}) == 3
-    for claims, offer in zip(world.signer.signed, admission.offers, strict=True):
-        assert claims.request_id == admission.grant.request_id
-        assert claims.lease_id == admission.grant.lease_id
-        assert (claims.tenant, claims.key, claims.model) == (1, 2, 1)
-        assert (claims.region, claims.home_region, claims.transfer_record) == (1, 1, 0)
-        assert (claims.max_input_tokens, claims.max_output_tokens, claims.priority) == (100, 50, 20)
-        assert claims.predicted_kv_blocks == 10
-        assert claims.expires_at_microseconds - claims.issued_at_microseconds == 30_000_000
-        assert offer.generator_address == f"127.0.0.1:{9000 + claims.replica}"
+    (claims,) = world.signer.signed
+    assert claims.request_id == admission.grant.request_id
+    assert claims.lease_id == admission.grant.lease_id
+    assert (claims.tenant, claims.key, claims.model) == (1, 2, 1)
+    assert (claims.region, claims.home_region, claims.transfer_record) == (1, 1, 0)
+    assert (claims.max_input_tokens, claims.max_output_tokens, claims.priority) == (100, 50, 20)
+    assert claims.predicted_kv_blocks == 10
+    assert claims.expires_at_microseconds - claims.issued_at_microseconds == 30_000_000
+    assert admission.offer.generator_address == f"127.0.0.1:{9000 + claims.replica}"
 
 
 async def test_the_event_of_an_admission_counts_what_was_granted() -> None:
@@ -192,17 +188,14 @@ async def test_a_caller_who_leaves_while_the_event_is_written_leaves_no_lease() 
 
 
 async def test_a_signer_that_fails_leaves_no_lease() -> None:
-    class Broken(PlainSigner):
-        def sign(self, claims: object) -> object:  # type: ignore[override]
-            raise RuntimeError
-
-    world = AdmissionWorld(signer=Broken())
+    world = AdmissionWorld()
+    world.signer.failure = RuntimeError()
     api_key = await world.key(quota=ONE_AT_A_TIME)
     world.add_replica()
     with pytest.raises(RuntimeError):
         await world.admitter.admit(request_for(api_key))
     assert world.in_flight() == 0
-    world.signer = PlainSigner()
+    world.signer.failure = None
     await world.admitter.admit(request_for(api_key))
 
 

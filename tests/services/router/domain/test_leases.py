@@ -8,12 +8,14 @@ from dataclasses import replace
 
 import pytest
 
+from services.contract.ticket import TicketClaims
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.router.domain.lease import Process, Settlement
+from services.router.domain.placement.placing import Placement
 from services.router.domain.sizing import Size
 from services.router.domain.tenancy import Key, Quota, Tenant
-from services.router.domain.ticket import Grant
+from services.router.domain.ticket import Grant, Term, first_claims
 from tests.fakes.router import IDLE, LIMITS, TINY, AdmissionWorld, changed_limits
 
 TAKEN = ("reserved", "accepted_unreserved", "recovered")
@@ -47,11 +49,18 @@ async def world() -> AdmissionWorld:
     return world
 
 
+def claims(number: int, ticket_id: Identity, attempt: int) -> TicketClaims:
+    placement = Placement(SEVEN, "127.0.0.1:1", 10)
+    first = first_claims(grant(number), placement, region=1, term=Term(1, 2))
+    return replace(first, ticket_id=ticket_id, attempt=attempt)
+
+
 async def reserved(world: AdmissionWorld, number: int) -> None:
     leases, lease_id = world.leases, Identity(1, number)
     await leases.reserve(grant(number))
     world.replicas.assign(lease_id, 7, until_seconds=world.clock.monotonic_seconds() + 2.0)
-    await leases.issue(lease_id, {TICKET: SEVEN, OTHER_TICKET: EIGHT})
+    await leases.issue(claims(number, TICKET, 1), SEVEN)
+    await leases.issue(claims(number, OTHER_TICKET, 2), EIGHT)
 
 
 async def accept(world: AdmissionWorld, ticket_id: Identity = TICKET, process: Process = SEVEN) -> None:
@@ -231,8 +240,9 @@ async def test_places_that_were_taken_are_those_that_are_free_again_and_those_in
         await world.leases.expire()
         with contextlib.suppress(ComptoirError):
             await world.leases.reserve(many(number))
-            tickets = {Identity(replica, number): _process(number, replica) for replica in (7, 8)}
-            await world.leases.issue(Identity(1, number), tickets)
+            for attempt, replica in enumerate((7, 8), start=1):
+                ticket = claims(number, Identity(replica, number), attempt)
+                await world.leases.issue(ticket, _process(number, replica))
             reserved.append(number)
         if chance.random() < 0.5:
             await _something(world, chance, chance.choice(reserved))

@@ -16,6 +16,8 @@ from tests.fakes.running_router import (
     acceptance,
     admit,
     admitted_soon,
+    claims,
+    next_offer,
     refused,
     release,
     running_router,
@@ -27,7 +29,7 @@ async def test_an_admitted_request_gets_a_ticket_that_the_public_key_verifies(ru
     api_key = await running.key()
     async with running.replica():
         response = await running.router.Admit(admit(api_key))
-    (offer,) = response.offers
+    offer = response.offer
     assert offer.generator_address == "127.0.0.1:8402"
     seed = read_secret(running.settings.signing_key_file, length_bytes=32)
     public_key = Ed25519PrivateKey.from_private_bytes(seed).public_key()
@@ -124,6 +126,49 @@ async def test_a_caller_who_leaves_while_the_decision_is_recorded_leaves_nothing
         assert (await admitted_soon(running, api_key)).quota.remaining_requests == 0
 
 
+async def test_another_ticket_is_for_another_replica_and_the_public_key_verifies_it(
+    running: RunningRouter,
+) -> None:
+    api_key = await running.key()
+    async with running.replica(), running.replica(replica=8, address="127.0.0.1:9"):
+        admitted = await running.router.Admit(admit(api_key))
+        another = await running.router.NextOffer(next_offer(api_key, admitted))
+        error = await refused(running.router.NextOffer(next_offer(api_key, admitted)))
+    first, second = claims(admitted), claims(another)
+    assert {first.replica, second.replica} == {7, 8}
+    assert (second.lease_id_high, second.lease_id_low) == (admitted.lease_id_high, admitted.lease_id_low)
+    seed = read_secret(running.settings.signing_key_file, length_bytes=32)
+    public_key = Ed25519PrivateKey.from_private_bytes(seed).public_key()
+    ticket = another.offer.ticket
+    public_key.verify(ticket.signature, signed_content(ticket.claims))
+    assert error.reason is Reason.NO_REPLICA
+
+
+async def test_a_replica_that_refused_its_ticket_leaves_the_place_to_the_next_one(
+    running: RunningRouter,
+) -> None:
+    api_key = await running.key(quota=admin_pb2.Quota(concurrency=1, tokens_per_minute=1_000))
+    async with running.replica() as full:
+        admitted = await running.router.Admit(admit(api_key))
+        async with running.replica(replica=8, address="127.0.0.1:9") as other:
+            # The caller is told first, and the router with the next report.
+            another = await running.router.NextOffer(next_offer(api_key, admitted))
+            await full.say(settlements=[settlement(admitted, is_unserved=True)])
+            await other.say(acceptances=[acceptance(another)])
+            await other.say(settlements=[settlement(another)])
+            assert (await running.router.Admit(admit(api_key))).quota.remaining_tokens == 1_000 - 40 - 150
+
+
+async def test_a_router_that_restarted_signs_no_further_ticket(router_settings: RouterSettings) -> None:
+    async with running_router(router_settings) as running:
+        api_key = await running.key()
+        async with running.replica():
+            admitted = await running.router.Admit(admit(api_key))
+    async with running_router(router_settings) as running, running.replica():
+        error = await refused(running.router.NextOffer(next_offer(api_key, admitted)))
+    assert error.reason is Reason.LEASE_ENDED
+
+
 async def test_without_a_durable_record_nobody_is_admitted(running: RunningRouter) -> None:
     api_key = await running.key(quota=admin_pb2.Quota(concurrency=1))
     async with running.replica():
@@ -158,4 +203,4 @@ async def test_a_priority_is_a_number_for_the_engine(
     api_key = await running.key(best_priority=router_pb2.PRIORITY_INTERACTIVE)
     async with running.replica():
         response = await running.router.Admit(admit(api_key, priority=priority))
-    assert ticket_pb2.TicketClaims.FromString(response.offers[0].ticket.claims).priority == number
+    assert ticket_pb2.TicketClaims.FromString(response.offer.ticket.claims).priority == number

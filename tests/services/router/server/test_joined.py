@@ -8,7 +8,7 @@ from comptoir.router.v1 import admin_pb2, router_pb2
 from services.kernel.errors import ComptoirError, Reason
 from services.router.settings import RouterSettings
 from tests.fakes.joined import heard
-from tests.fakes.running_router import RunningRouter, admit, running_router
+from tests.fakes.running_router import RunningRouter, admit, next_offer, running_router
 
 
 class Joined:
@@ -20,6 +20,7 @@ class Joined:
         self.refused: dict[int, Reason] = {}
         self.recorded: set[int] = set()
         self.unrecorded: dict[int, Reason] = {}
+        self.offered: dict[int, router_pb2.TicketOffer] = {}
 
     async def ask(self, *calls: tuple[int, router_pb2.AdmitRequest]) -> None:
         await self._stream.write(
@@ -32,6 +33,10 @@ class Joined:
         call = router_pb2.AdmitCall(call_number=number, request=request, timeout_milliseconds=milliseconds)
         await self._stream.write(router_pb2.AdmitManyRequest(calls=[call]))
 
+    async def ask_on(self, *calls: tuple[int, router_pb2.NextOfferRequest]) -> None:
+        asked = [router_pb2.NextOfferCall(call_number=number, request=request) for number, request in calls]
+        await self._stream.write(router_pb2.AdmitManyRequest(next_offers=asked))
+
     async def leave(self, *numbers: int) -> None:
         await self._stream.write(router_pb2.AdmitManyRequest(cancelled=numbers))
 
@@ -40,6 +45,11 @@ class Joined:
         for answer in message.answers:
             if answer.HasField("admitted"):
                 self.admitted[answer.call_number] = answer.admitted
+            else:
+                self.refused[answer.call_number] = heard(answer.refused).reason
+        for answer in message.next_offers:
+            if answer.HasField("offer"):
+                self.offered[answer.call_number] = answer.offer
             else:
                 self.refused[answer.call_number] = heard(answer.refused).reason
         self.recorded |= set(message.recorded)
@@ -58,11 +68,51 @@ async def test_tickets_come_before_their_admission_is_durable(running: RunningRo
         await joined.ask((1, admit(api_key)))
         while 1 not in joined.admitted:
             await joined.hear()
-        assert joined.admitted[1].offers
+        assert joined.admitted[1].HasField("offer")
         assert joined.recorded == set()
         running.log.gate.set()
         while joined.recorded != {1}:
             await joined.hear()
+        joined.close()
+
+
+async def test_another_ticket_is_asked_for_on_the_same_stream_also_before_the_record(
+    running: RunningRouter,
+) -> None:
+    api_key = await running.key()
+    running.log.gate = asyncio.Event()
+    async with running.replica(), running.replica(replica=8, address="127.0.0.1:9"):
+        joined = Joined(running)
+        await joined.ask((1, admit(api_key)))
+        while 1 not in joined.admitted:
+            await joined.hear()
+        admitted = joined.admitted[1]
+        question = next_offer(api_key, admitted)
+        no_question = router_pb2.NextOfferRequest(api_key="k" * 257)
+        await joined.ask_on((2, question), (3, question), (4, next_offer("cptr_nobody", admitted)))
+        await joined.ask_on((5, no_question))
+        while joined.offered.keys() | joined.refused.keys() != {2, 3, 4, 5}:
+            await joined.hear()
+        assert {joined.offered[2].generator_address, admitted.offer.generator_address} == {
+            "127.0.0.1:8402",
+            "127.0.0.1:9",
+        }
+        assert joined.refused == {3: Reason.NO_REPLICA, 4: Reason.KEY_INVALID, 5: Reason.REQUEST_INVALID}
+        joined.close()
+
+
+async def test_a_request_whose_admission_is_not_durable_gets_no_other_ticket(running: RunningRouter) -> None:
+    api_key = await running.key()
+    running.log.failure = ComptoirError(Reason.USAGE_NOT_RECORDED)
+    async with running.replica(), running.replica(replica=8, address="127.0.0.1:9"):
+        joined = Joined(running)
+        await joined.ask((1, admit(api_key)))
+        while 1 not in joined.unrecorded:
+            await joined.hear()
+        await joined.ask_on((2, next_offer(api_key, joined.admitted[1])))
+        while 2 not in joined.refused:
+            await joined.hear()
+        assert joined.refused == {2: Reason.LEASE_ENDED}
         joined.close()
 
 

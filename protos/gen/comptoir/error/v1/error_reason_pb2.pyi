@@ -89,6 +89,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The request needs more tokens than its key may use in a minute: no wait makes room for it."""
     ERROR_REASON_CALLER_NOT_ALLOWED: _ErrorReason.ValueType  # 32
     """The principal of the call, by its certificate, is not among those that may make it."""
+    ERROR_REASON_LEASE_ENDED: _ErrorReason.ValueType  # 33
+    """The router signs no further ticket of the lease: three were signed, it was given back, nobody used it in time,
+    it is another key's, or the router has restarted since.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused or failed. A reason never carries content: it is
@@ -161,6 +165,10 @@ ERROR_REASON_QUOTA_TOO_SMALL: ErrorReason.ValueType  # 31
 """The request needs more tokens than its key may use in a minute: no wait makes room for it."""
 ERROR_REASON_CALLER_NOT_ALLOWED: ErrorReason.ValueType  # 32
 """The principal of the call, by its certificate, is not among those that may make it."""
+ERROR_REASON_LEASE_ENDED: ErrorReason.ValueType  # 33
+"""The router signs no further ticket of the lease: three were signed, it was given back, nobody used it in time,
+it is another key's, or the router has restarted since.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

@@ -51,7 +51,7 @@ Global___Priority: _TypeAlias = Priority  # noqa: Y015
 
 @_typing.final
 class AdmitRequest(_message.Message):
-    """A request for tickets."""
+    """A request for a ticket."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -139,7 +139,7 @@ class AdmitResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    OFFERS_FIELD_NUMBER: _builtins.int
+    OFFER_FIELD_NUMBER: _builtins.int
     REQUEST_ID_HIGH_FIELD_NUMBER: _builtins.int
     REQUEST_ID_LOW_FIELD_NUMBER: _builtins.int
     LEASE_ID_HIGH_FIELD_NUMBER: _builtins.int
@@ -156,7 +156,7 @@ class AdmitResponse(_message.Message):
     request_id_low: _builtins.int
     """Identity of the request, lower 64 bits."""
     lease_id_high: _builtins.int
-    """Identity of the reserved quota, upper 64 bits; for Release."""
+    """Identity of the reserved quota, upper 64 bits; for NextOffer and Release."""
     lease_id_low: _builtins.int
     """Identity of the reserved quota, lower 64 bits."""
     max_output_tokens: _builtins.int
@@ -170,8 +170,8 @@ class AdmitResponse(_message.Message):
     model_name: _builtins.str
     """Name of the model that answers, which may be another than was asked for. Example: tiny-eu."""
     @_builtins.property
-    def offers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TicketOffer]:
-        """Up to three tickets, best first. Use the next one only if a replica failed before its first token."""
+    def offer(self) -> Global___TicketOffer:
+        """The ticket for the replica that is the best now; NextOffer has another one if that fails before its first token."""
 
     @_builtins.property
     def quota(self) -> Global___QuotaState:
@@ -184,7 +184,7 @@ class AdmitResponse(_message.Message):
     def __init__(
         self,
         *,
-        offers: _abc.Iterable[Global___TicketOffer] | None = ...,
+        offer: Global___TicketOffer | None = ...,
         request_id_high: _builtins.int = ...,
         request_id_low: _builtins.int = ...,
         lease_id_high: _builtins.int = ...,
@@ -197,9 +197,9 @@ class AdmitResponse(_message.Message):
         model_name: _builtins.str = ...,
         retirement: Global___Retirement | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["quota", b"quota", "retirement", b"retirement"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer", "quota", b"quota", "retirement", b"retirement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_number", b"key_number", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low", "max_output_tokens", b"max_output_tokens", "model_name", b"model_name", "model_number", b"model_number", "offers", b"offers", "quota", b"quota", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "retirement", b"retirement", "tenant_number", b"tenant_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_number", b"key_number", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low", "max_output_tokens", b"max_output_tokens", "model_name", b"model_name", "model_number", b"model_number", "offer", b"offer", "quota", b"quota", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "retirement", b"retirement", "tenant_number", b"tenant_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -230,6 +230,60 @@ class Retirement(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Retirement: _TypeAlias = Retirement  # noqa: Y015
+
+@_typing.final
+class NextOfferRequest(_message.Message):
+    """A lease that needs another ticket."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    API_KEY_FIELD_NUMBER: _builtins.int
+    LEASE_ID_HIGH_FIELD_NUMBER: _builtins.int
+    LEASE_ID_LOW_FIELD_NUMBER: _builtins.int
+    api_key: _builtins.str
+    """The API key that was admitted, in full. Never logged, never echoed."""
+    lease_id_high: _builtins.int
+    """Identity of the lease, upper 64 bits."""
+    lease_id_low: _builtins.int
+    """Identity of the lease, lower 64 bits."""
+    def __init__(
+        self,
+        *,
+        api_key: _builtins.str = ...,
+        lease_id_high: _builtins.int = ...,
+        lease_id_low: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NextOfferRequest: _TypeAlias = NextOfferRequest  # noqa: Y015
+
+@_typing.final
+class NextOfferResponse(_message.Message):
+    """Another ticket of a lease."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFER_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def offer(self) -> Global___TicketOffer:
+        """The ticket for the replica that is the best now, among those that had none of this lease."""
+
+    def __init__(
+        self,
+        *,
+        offer: Global___TicketOffer | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NextOfferResponse: _TypeAlias = NextOfferResponse  # noqa: Y015
 
 @_typing.final
 class AdmitCall(_message.Message):
@@ -264,6 +318,34 @@ class AdmitCall(_message.Message):
 Global___AdmitCall: _TypeAlias = AdmitCall  # noqa: Y015
 
 @_typing.final
+class NextOfferCall(_message.Message):
+    """A question for another ticket, among many calls."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_NUMBER_FIELD_NUMBER: _builtins.int
+    REQUEST_FIELD_NUMBER: _builtins.int
+    call_number: _builtins.int
+    """The caller's number for it, never used twice on one stream, for an admission neither."""
+    @_builtins.property
+    def request(self) -> Global___NextOfferRequest:
+        """As for NextOffer."""
+
+    def __init__(
+        self,
+        *,
+        call_number: _builtins.int = ...,
+        request: Global___NextOfferRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_number", b"call_number", "request", b"request"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NextOfferCall: _TypeAlias = NextOfferCall  # noqa: Y015
+
+@_typing.final
 class AdmitManyRequest(_message.Message):
     """What came up at the caller since its last message."""
 
@@ -271,6 +353,7 @@ class AdmitManyRequest(_message.Message):
 
     CALLS_FIELD_NUMBER: _builtins.int
     CANCELLED_FIELD_NUMBER: _builtins.int
+    NEXT_OFFERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___AdmitCall]:
         """New calls. Each is held against its rules alone: what is wrong with one is no matter of the others."""
@@ -279,15 +362,20 @@ class AdmitManyRequest(_message.Message):
     def cancelled(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Numbers of calls whose callers went away before their answer. What was admitted already is not undone."""
 
+    @_builtins.property
+    def next_offers(self) -> _containers.RepeatedCompositeFieldContainer[Global___NextOfferCall]:
+        """Questions for another ticket, of leases that this stream or any other was told of; held as `calls` are."""
+
     def __init__(
         self,
         *,
         calls: _abc.Iterable[Global___AdmitCall] | None = ...,
         cancelled: _abc.Iterable[_builtins.int] | None = ...,
+        next_offers: _abc.Iterable[Global___NextOfferCall] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "cancelled", b"cancelled"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "cancelled", b"cancelled", "next_offers", b"next_offers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -330,6 +418,42 @@ class AdmitAnswer(_message.Message):
 Global___AdmitAnswer: _TypeAlias = AdmitAnswer  # noqa: Y015
 
 @_typing.final
+class NextOfferAnswer(_message.Message):
+    """What was decided of another ticket."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_NUMBER_FIELD_NUMBER: _builtins.int
+    OFFER_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    call_number: _builtins.int
+    """The caller's number."""
+    @_builtins.property
+    def offer(self) -> Global___TicketOffer:
+        """The ticket."""
+
+    @_builtins.property
+    def refused(self) -> _error_reason_pb2.ErrorDetail:
+        """Why there is none; what the lease reserves is not changed by it."""
+
+    def __init__(
+        self,
+        *,
+        call_number: _builtins.int = ...,
+        offer: Global___TicketOffer | None = ...,
+        refused: _error_reason_pb2.ErrorDetail | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer", "refused", b"refused", "result", b"result"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_number", b"call_number", "offer", b"offer", "refused", b"refused", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["offer", "refused"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___NextOfferAnswer: _TypeAlias = NextOfferAnswer  # noqa: Y015
+
+@_typing.final
 class UnrecordedAdmission(_message.Message):
     """An admission that did not become durable."""
 
@@ -366,6 +490,7 @@ class AdmitManyResponse(_message.Message):
     ANSWERS_FIELD_NUMBER: _builtins.int
     RECORDED_FIELD_NUMBER: _builtins.int
     UNRECORDED_FIELD_NUMBER: _builtins.int
+    NEXT_OFFERS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def answers(self) -> _containers.RepeatedCompositeFieldContainer[Global___AdmitAnswer]:
         """Decisions, in no order."""
@@ -378,16 +503,21 @@ class AdmitManyResponse(_message.Message):
     def unrecorded(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnrecordedAdmission]:
         """Calls that were admitted and whose admission is not durable."""
 
+    @_builtins.property
+    def next_offers(self) -> _containers.RepeatedCompositeFieldContainer[Global___NextOfferAnswer]:
+        """Answers to the questions for another ticket, in no order."""
+
     def __init__(
         self,
         *,
         answers: _abc.Iterable[Global___AdmitAnswer] | None = ...,
         recorded: _abc.Iterable[_builtins.int] | None = ...,
         unrecorded: _abc.Iterable[Global___UnrecordedAdmission] | None = ...,
+        next_offers: _abc.Iterable[Global___NextOfferAnswer] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "recorded", b"recorded", "unrecorded", b"unrecorded"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "next_offers", b"next_offers", "recorded", b"recorded", "unrecorded", b"unrecorded"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

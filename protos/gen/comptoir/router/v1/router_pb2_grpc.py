@@ -45,6 +45,11 @@ class RouterServiceStub:
                 request_serializer=comptoir_dot_router_dot_v1_dot_router__pb2.AdmitManyRequest.SerializeToString,
                 response_deserializer=comptoir_dot_router_dot_v1_dot_router__pb2.AdmitManyResponse.FromString,
                 _registered_method=True)
+        self.NextOffer = channel.unary_unary(
+                '/comptoir.router.v1.RouterService/NextOffer',
+                request_serializer=comptoir_dot_router_dot_v1_dot_router__pb2.NextOfferRequest.SerializeToString,
+                response_deserializer=comptoir_dot_router_dot_v1_dot_router__pb2.NextOfferResponse.FromString,
+                _registered_method=True)
         self.Release = channel.unary_unary(
                 '/comptoir.router.v1.RouterService/Release',
                 request_serializer=comptoir_dot_router_dot_v1_dot_router__pb2.ReleaseRequest.SerializeToString,
@@ -62,7 +67,7 @@ class RouterServiceServicer:
     """
 
     def Admit(self, request, context):
-        """Authenticates a key, reserves quota and returns signed tickets. A refusal
+        """Authenticates a key, reserves quota and returns a signed ticket. A refusal
         is a gRPC error whose ErrorDetail has the reason; nothing stays reserved.
         Where no replica is ready and one is expected, it waits for that, bounded by
         the router's settings and by the caller's deadline.
@@ -75,6 +80,16 @@ class RouterServiceServicer:
         """As Admit, for many requests on one stream, and answered before the decisions are durable: a caller starts
         the generation at once, and shows nobody anything of it until `recorded` has the call's number.
         Ends with OK while the router drains, once every call has its answers.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def NextOffer(self, request, context):
+        """Signs another ticket of a lease, for a replica that had none of it yet: for a request whose replica failed
+        before its first token, with an error whose `may_try_next_ticket` is true. At most two of one lease, for the
+        key that was admitted. It waits for nothing: NO_REPLICA and REPLICA_OVERLOADED say that no other replica can
+        take the request now, LEASE_ENDED that this router signs none more; after each, admit the request again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,6 +123,11 @@ def add_RouterServiceServicer_to_server(servicer, server):
                     servicer.AdmitMany,
                     request_deserializer=comptoir_dot_router_dot_v1_dot_router__pb2.AdmitManyRequest.FromString,
                     response_serializer=comptoir_dot_router_dot_v1_dot_router__pb2.AdmitManyResponse.SerializeToString,
+            ),
+            'NextOffer': grpc.unary_unary_rpc_method_handler(
+                    servicer.NextOffer,
+                    request_deserializer=comptoir_dot_router_dot_v1_dot_router__pb2.NextOfferRequest.FromString,
+                    response_serializer=comptoir_dot_router_dot_v1_dot_router__pb2.NextOfferResponse.SerializeToString,
             ),
             'Release': grpc.unary_unary_rpc_method_handler(
                     servicer.Release,
@@ -175,6 +195,33 @@ class RouterService:
             '/comptoir.router.v1.RouterService/AdmitMany',
             comptoir_dot_router_dot_v1_dot_router__pb2.AdmitManyRequest.SerializeToString,
             comptoir_dot_router_dot_v1_dot_router__pb2.AdmitManyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NextOffer(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.router.v1.RouterService/NextOffer',
+            comptoir_dot_router_dot_v1_dot_router__pb2.NextOfferRequest.SerializeToString,
+            comptoir_dot_router_dot_v1_dot_router__pb2.NextOfferResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -34,7 +34,7 @@ class RouterServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RouterServiceAsyncStub: ...
     Admit: _grpc.UnaryUnaryMultiCallable[_router_pb2.AdmitRequest, _router_pb2.AdmitResponse]
-    """Authenticates a key, reserves quota and returns signed tickets. A refusal
+    """Authenticates a key, reserves quota and returns a signed ticket. A refusal
     is a gRPC error whose ErrorDetail has the reason; nothing stays reserved.
     Where no replica is ready and one is expected, it waits for that, bounded by
     the router's settings and by the caller's deadline.
@@ -43,6 +43,12 @@ class RouterServiceStub:
     """As Admit, for many requests on one stream, and answered before the decisions are durable: a caller starts
     the generation at once, and shows nobody anything of it until `recorded` has the call's number.
     Ends with OK while the router drains, once every call has its answers.
+    """
+    NextOffer: _grpc.UnaryUnaryMultiCallable[_router_pb2.NextOfferRequest, _router_pb2.NextOfferResponse]
+    """Signs another ticket of a lease, for a replica that had none of it yet: for a request whose replica failed
+    before its first token, with an error whose `may_try_next_ticket` is true. At most two of one lease, for the
+    key that was admitted. It waits for nothing: NO_REPLICA and REPLICA_OVERLOADED say that no other replica can
+    take the request now, LEASE_ENDED that this router signs none more; after each, admit the request again.
     """
     Release: _grpc.UnaryUnaryMultiCallable[_router_pb2.ReleaseRequest, _router_pb2.ReleaseResponse]
     """Gives back the lease of a request whose tickets no replica accepted. What it
@@ -58,7 +64,7 @@ class RouterServiceAsyncStub(RouterServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Admit: _aio.UnaryUnaryMultiCallable[_router_pb2.AdmitRequest, _router_pb2.AdmitResponse]  # type: ignore[assignment]
-    """Authenticates a key, reserves quota and returns signed tickets. A refusal
+    """Authenticates a key, reserves quota and returns a signed ticket. A refusal
     is a gRPC error whose ErrorDetail has the reason; nothing stays reserved.
     Where no replica is ready and one is expected, it waits for that, bounded by
     the router's settings and by the caller's deadline.
@@ -67,6 +73,12 @@ class RouterServiceAsyncStub(RouterServiceStub):
     """As Admit, for many requests on one stream, and answered before the decisions are durable: a caller starts
     the generation at once, and shows nobody anything of it until `recorded` has the call's number.
     Ends with OK while the router drains, once every call has its answers.
+    """
+    NextOffer: _aio.UnaryUnaryMultiCallable[_router_pb2.NextOfferRequest, _router_pb2.NextOfferResponse]  # type: ignore[assignment]
+    """Signs another ticket of a lease, for a replica that had none of it yet: for a request whose replica failed
+    before its first token, with an error whose `may_try_next_ticket` is true. At most two of one lease, for the
+    key that was admitted. It waits for nothing: NO_REPLICA and REPLICA_OVERLOADED say that no other replica can
+    take the request now, LEASE_ENDED that this router signs none more; after each, admit the request again.
     """
     Release: _aio.UnaryUnaryMultiCallable[_router_pb2.ReleaseRequest, _router_pb2.ReleaseResponse]  # type: ignore[assignment]
     """Gives back the lease of a request whose tickets no replica accepted. What it
@@ -85,7 +97,7 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _router_pb2.AdmitRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.AdmitResponse, _abc.Awaitable[_router_pb2.AdmitResponse]]:
-        """Authenticates a key, reserves quota and returns signed tickets. A refusal
+        """Authenticates a key, reserves quota and returns a signed ticket. A refusal
         is a gRPC error whose ErrorDetail has the reason; nothing stays reserved.
         Where no replica is ready and one is expected, it waits for that, bounded by
         the router's settings and by the caller's deadline.
@@ -100,6 +112,18 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         """As Admit, for many requests on one stream, and answered before the decisions are durable: a caller starts
         the generation at once, and shows nobody anything of it until `recorded` has the call's number.
         Ends with OK while the router drains, once every call has its answers.
+        """
+
+    @_abc_1.abstractmethod
+    def NextOffer(
+        self,
+        request: _router_pb2.NextOfferRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.NextOfferResponse, _abc.Awaitable[_router_pb2.NextOfferResponse]]:
+        """Signs another ticket of a lease, for a replica that had none of it yet: for a request whose replica failed
+        before its first token, with an error whose `may_try_next_ticket` is true. At most two of one lease, for the
+        key that was admitted. It waits for nothing: NO_REPLICA and REPLICA_OVERLOADED say that no other replica can
+        take the request now, LEASE_ENDED that this router signs none more; after each, admit the request again.
         """
 
     @_abc_1.abstractmethod

@@ -219,7 +219,7 @@ class Admission(_message.Message):
     predicted_kv_blocks: _builtins.int
     """KV-cache blocks that the router predicts; 0 where it does not know the block size."""
     tickets: _builtins.int
-    """Tickets signed."""
+    """Tickets signed with the decision: 1 where it was admitted (earlier routers signed up to 3), 0 where refused."""
     duration_microseconds: _builtins.int
     """Time from the call's arrival to the decision, in microseconds."""
     def __init__(

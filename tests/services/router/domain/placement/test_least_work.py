@@ -10,31 +10,31 @@ from services.router.domain.placement.replica import Replica, outstanding
 from tests.fakes.router import busy, replica
 
 
-def chosen(*replicas: Replica, after: int = 0) -> list[int]:
-    return [one.registration.replica for one in least_work(replicas, after, 5.0)]
+def chosen(*replicas: Replica, after: int = 0) -> int:
+    return least_work(replicas, after, 5.0).registration.replica
 
 
 def test_the_least_busy_comes_first() -> None:
-    assert chosen(replica(1, in_flight=3), replica(2, in_flight=1), replica(3)) == [3, 2, 1]
+    assert chosen(replica(1, in_flight=3), replica(2, in_flight=1), replica(3)) == 3
 
 
 def test_waiting_requests_weigh_more_than_running_ones() -> None:
-    assert chosen(replica(1, load=busy(waiting=2)), replica(2, load=busy(running=2))) == [2, 1]
+    assert chosen(replica(1, load=busy(waiting=2)), replica(2, load=busy(running=2))) == 2
 
 
 def test_a_fuller_cache_comes_later() -> None:
-    assert chosen(replica(1, load=busy(kv_usage_permille=900)), replica(2, load=busy(running=2))) == [2, 1]
+    assert chosen(replica(1, load=busy(kv_usage_permille=900)), replica(2, load=busy(running=2))) == 2
 
 
 def test_old_numbers_of_an_engine_do_not_mean_idle() -> None:
     silent = replica(1, load=busy(waiting=1, age_seconds=60))
-    assert chosen(silent, replica(2, load=busy(running=2))) == [2, 1]
+    assert chosen(silent, replica(2, load=busy(running=2))) == 2
 
 
 def test_a_replica_that_was_idle_for_long_is_not_a_silent_one() -> None:
-    assert chosen(replica(1, load=busy(age_seconds=60)), replica(2, load=busy(running=1))) == [1, 2]
+    assert chosen(replica(1, load=busy(age_seconds=60)), replica(2, load=busy(running=1))) == 1
     woken = replica(1, load=busy(age_seconds=60), in_flight=1)
-    assert chosen(woken, replica(2, load=busy(running=2))) == [1, 2]
+    assert chosen(woken, replica(2, load=busy(running=2))) == 1
 
 
 class Pool:
@@ -54,7 +54,7 @@ class Pool:
                 replica(number, load=self.said[number], in_flight=len(left), max_requests=256)
                 for number, left in self.open.items()
             ]
-            number = self.last = chosen(*replicas, after=self.last)[0]
+            number = self.last = chosen(*replicas, after=self.last)
             self.open[number].append(self.steps_per_request[number])
 
     def step(self) -> int:
@@ -92,7 +92,7 @@ def test_a_ten_times_slower_replica_does_not_collect_everybody_while_the_fast_on
 def test_equals_take_turns() -> None:
     replicas, firsts, last = [replica(number) for number in (3, 1, 2)], Counter[int](), 0
     for _ in range(30):
-        last = chosen(*replicas, after=last)[0]
+        last = chosen(*replicas, after=last)
         firsts[last] += 1
     assert firsts == {1: 10, 2: 10, 3: 10}
 

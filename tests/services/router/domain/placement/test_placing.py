@@ -9,9 +9,8 @@ from services.router.domain.placement.replica import Load, Replica
 from tests.fakes.router import IDLE, LIMITS, NOW, busy, changed_limits, replica
 
 
-def chosen(*replicas: Replica, tokens: int = 100, after: int = 0, limits: RouterLimits = LIMITS) -> list[int]:
-    placements = place(replicas, tokens, now_seconds=NOW, limits=limits, after=after)
-    return [placement.replica for placement in placements]
+def chosen(*replicas: Replica, tokens: int = 100, after: int = 0, limits: RouterLimits = LIMITS) -> int:
+    return place(replicas, tokens, now_seconds=NOW, limits=limits, after=after).replica
 
 
 def refused(*replicas: Replica, tokens: int = 100) -> Reason:
@@ -39,34 +38,35 @@ def test_without_replicas_there_is_none() -> None:
 )
 def test_a_replica_that_is_not_ready_gets_nothing(unready: Replica) -> None:
     assert refused(unready) is Reason.NO_REPLICA
-    assert chosen(unready, replica(2)) == [2]
+    assert chosen(unready, replica(2)) == 2
 
 
 @pytest.mark.parametrize("offset", [None, -5.0, 0.0, 5.0])
 def test_a_clock_within_what_tickets_allow_is_right(offset: float | None) -> None:
-    assert chosen(replica(1, offset=offset)) == [1]
+    assert chosen(replica(1, offset=offset)) == 1
 
 
 @pytest.mark.parametrize("full", [replica(1, in_flight=4), replica(1, load=busy(running=3, waiting=1))])
 def test_a_full_replica_gets_nothing(full: Replica) -> None:
     assert refused(full) is Reason.REPLICA_OVERLOADED
-    assert chosen(full, replica(2)) == [2]
+    assert chosen(full, replica(2)) == 2
 
 
 def test_predicted_blocks_ride_along() -> None:
-    (placement,) = place([replica(1)], 33, now_seconds=NOW, limits=LIMITS, after=0)
+    placement = place([replica(1)], 33, now_seconds=NOW, limits=LIMITS, after=0)
     assert placement.predicted_kv_blocks == 3
 
 
-def test_the_policy_of_the_settings_decides_and_three_are_offered() -> None:
+def test_the_policy_of_the_settings_decides() -> None:
     replicas = [replica(1, in_flight=3), replica(2, in_flight=1), replica(3, in_flight=2), replica(4)]
     round_robin = changed_limits(placement=PlacementRules(policy=PlacementPolicy.ROUND_ROBIN))
-    assert chosen(*replicas) == [4, 2, 3]
-    assert chosen(*replicas, after=2, limits=round_robin) == [3, 4, 1]
+    assert chosen(*replicas) == 4
+    assert chosen(*replicas, after=2, limits=round_robin) == 3
 
 
 @pytest.mark.parametrize("policy", PlacementPolicy)
-def test_every_policy_that_can_be_named_offers_each_replica_once(policy: PlacementPolicy) -> None:
-    replicas = [replica(1, in_flight=2), replica(2, load=IDLE), replica(3, load=None)]
-    ordered = POLICIES[policy](replicas, 2, 5.0)
-    assert sorted(one.registration.replica for one in ordered) == [1, 2, 3]
+def test_every_policy_that_can_be_named_chooses_each_replica_where_it_is_alone(
+    policy: PlacementPolicy,
+) -> None:
+    for one in (replica(1, in_flight=2), replica(2, load=IDLE), replica(3, load=None)):
+        assert POLICIES[policy]([one], 2, 5.0) is one

@@ -1,0 +1,92 @@
+"""The tickets of a request, one at a time: a replica is chosen, the lease notes the ticket, it is signed."""
+
+from collections.abc import Collection
+from typing import Final
+
+from services.contract.ticket import TicketClaims
+from services.kernel.catalog import Region
+from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
+from services.router.domain.lease import Process
+from services.router.domain.leases import Leases
+from services.router.domain.limits import RouterLimits
+from services.router.domain.placement.placing import Placement, place
+from services.router.domain.ports import ReplicaDirectory, Signer
+from services.router.domain.tenancy import Key
+from services.router.domain.ticket import Grant, Term, TicketOffer, first_claims, next_claims
+
+# An honest ticket is used within milliseconds. One that is used later finds its replica full at worst, and
+# goes on to the next; those that are never used do not keep others out of an idle engine.
+_CLAIM_SECONDS: Final = 2.0
+
+
+class Offers:
+    """Gives a request its first ticket, and another one when its caller asks for it."""
+
+    def __init__(
+        self,
+        leases: Leases,
+        replicas: ReplicaDirectory,
+        signer: Signer,
+        clock: Clock,
+        *,
+        region: Region,
+        limits: RouterLimits,
+    ) -> None:
+        self._leases = leases
+        self._replicas = replicas
+        self._signer = signer
+        self._clock = clock
+        self._region = region
+        self._limits = limits
+        self._last_chosen: dict[int, int] = {}
+
+    def place(
+        self, lease_id: Identity, model: int, tokens: int, tried: Collection[Process] = ()
+    ) -> Placement:
+        """Returns the best replica that none of `tried` runs; raises as `place` of the placement does."""
+        now_seconds = self._clock.monotonic_seconds()
+        pool = self._replicas.pool(model, self._region.number)
+        placement = place(
+            [one for one in pool if one.registration.process not in tried] if tried else pool,
+            tokens,
+            now_seconds=now_seconds,
+            limits=self._limits,
+            after=self._last_chosen.get(model, 0),
+        )
+        self._last_chosen[model] = placement.replica
+        # No await since the pool was read: two requests cannot take the same last place.
+        until_seconds = now_seconds + _CLAIM_SECONDS
+        self._replicas.assign(lease_id, placement.replica, until_seconds=until_seconds)
+        return placement
+
+    async def first(self, grant: Grant, placement: Placement) -> TicketOffer:
+        """Returns the ticket that a request is admitted with."""
+        claims = first_claims(grant, placement, region=self._region.number, term=self._term())
+        return await self._sign(claims, placement)
+
+    async def another(self, key: Key, lease_id: Identity) -> TicketOffer:
+        """Returns a ticket of the same lease for a replica that had none of it.
+
+        Raises LEASE_ENDED where the lease is not the key's, or no further ticket is signed for it, and as
+        `place` does where no other replica can take the request now. A refusal changes nothing of the lease.
+        """
+        issued = await self._leases.issued(lease_id)
+        if issued is None or issued.claims.key != key.number:
+            raise ComptoirError(Reason.LEASE_ENDED)
+        claims = issued.claims
+        tokens = claims.max_input_tokens + claims.choices * claims.max_output_tokens
+        placement = self.place(lease_id, claims.model, tokens, issued.processes)
+        try:
+            return await self._sign(next_claims(claims, placement, self._term()), placement)
+        except BaseException:
+            self._replicas.unassign(lease_id)
+            raise
+
+    async def _sign(self, claims: TicketClaims, placement: Placement) -> TicketOffer:
+        await self._leases.issue(claims, placement.process)
+        return TicketOffer(self._signer.sign(claims), placement.address)
+
+    def _term(self) -> Term:
+        return Term.lasting(self._limits.ticket_lifetime_seconds, self._clock.wall_microseconds())
