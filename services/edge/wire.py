@@ -177,6 +177,7 @@ def generate_request(offer: Offer, request: GenerationRequest) -> generator_pb2.
         # The names are the schema's.
         sampling=generator_pb2.Sampling(**request.sampling),  # type: ignore[arg-type] # of several types
         is_streamed=request.is_streamed,
+        structure=(generator_pb2.Structure(json_schema=request.json_schema) if request.json_schema else None),
     )
 
 

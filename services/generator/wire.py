@@ -17,6 +17,7 @@ from services.generator.domain.load import LoadReport, LoadSample
 from services.generator.domain.ports import Capabilities
 from services.generator.domain.prompt import Chat, ChatTurn, Prompt, Role, Text, TokenIds
 from services.generator.domain.sampling import Sampling
+from services.generator.domain.structure import Structure
 from services.generator.domain.terminal_event import Counts, Outcome, TerminalEvent
 from services.generator.domain.ticket import Claims, Replica
 from services.kernel.errors import ComptoirError, Reason
@@ -96,6 +97,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return dict(value)
     return tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+
+
+def structure_from(request: generator_pb2.GenerateRequest) -> Structure | None:
+    """Returns what the answer of a validated request must be; None leaves it to the model."""
+    if not request.HasField("structure"):
+        return None
+    return Structure(request.structure.json_schema)
 
 
 def response_from(message: Message) -> generator_pb2.GenerateResponse:

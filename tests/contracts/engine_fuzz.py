@@ -12,9 +12,10 @@ from enum import Enum
 from typing import Final
 
 from services.generator.domain.delta import EngineFinish
-from services.generator.domain.ports import Engine, EngineRequest
+from services.generator.domain.ports import Engine, EngineRequest, Feature
 from services.generator.domain.prompt import Chat, ChatTurn, Role, TokenIds
 from services.generator.domain.sampling import Sampling
+from services.generator.domain.structure import Structure
 from services.kernel.identity import Identity
 from tests.contracts.engine_requests import deltas
 
@@ -55,6 +56,15 @@ _VALUES: Final[dict[str, Sequence[object]]] = {
 }
 
 
+_STRUCTURES: Final = (
+    None,
+    None,
+    Structure('{"type": "object"}'),
+    Structure('{"type": "array", "items": {"enum": ["a", 1, null]}, "maxItems": 3}'),
+    Structure('{"const": 5}'),
+)
+
+
 class Ending(Enum):
     """How an attempt ends."""
 
@@ -78,10 +88,14 @@ async def attempts(engine: Engine) -> list[Attempt]:
     context_tokens = engine.capabilities.context_tokens
     text = list(await engine.tokenize(Chat((ChatTurn(Role.USER, _TEXT * context_tokens),))))[:context_tokens]
     choose = random.Random(_SEED)
-    return [_attempt(choose, text, context_tokens) for _ in range(ATTEMPTS)]
+    has_structures = Feature.STRUCTURE in engine.capabilities.features
+    structures = _STRUCTURES if has_structures else (None,)
+    return [_attempt(choose, text, context_tokens, structures) for _ in range(ATTEMPTS)]
 
 
-def _attempt(choose: random.Random, text: list[int], context_tokens: int) -> Attempt:
+def _attempt(
+    choose: random.Random, text: list[int], context_tokens: int, structures: Sequence[Structure | None]
+) -> Attempt:
     block = 128
     longest = context_tokens - 1
     lengths = (1, 2, block - 1, block, block + 1, longest // 2, longest - 1, longest, longest)
@@ -99,6 +113,7 @@ def _attempt(choose: random.Random, text: list[int], context_tokens: int) -> Att
         max_output_tokens=most_tokens,
         priority=choose.choice((0, 0, 10, 20)),
         cache_salt=choose.choice(("a", "b")),
+        structure=choose.choice(structures),
     )
     return Attempt(request, choose.choice(tuple(Ending)), choose.randrange(_LONGEST_WAIT_STEPS))
 

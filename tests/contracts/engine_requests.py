@@ -9,6 +9,7 @@ from services.generator.domain.delta import Delta, EngineFinish, Measures
 from services.generator.domain.ports import Engine, EngineFailedError, EngineRequest, RequestFailedError
 from services.generator.domain.prompt import Chat, ChatTurn, Prompt, Role, Text, TokenIds
 from services.generator.domain.sampling import Sampling
+from services.generator.domain.structure import Structure
 from services.kernel.identity import Identity
 
 RUNNING_REQUESTS = 4
@@ -59,6 +60,7 @@ async def ask(
     priority: int = 0,
     salt: str = "salt",
     request_id: str = "",
+    structure: Structure | None = None,
 ) -> AsyncGenerator[Delta, None]:
     request = EngineRequest(
         request_id=request_id or Identity.random().hex,
@@ -67,6 +69,7 @@ async def ask(
         max_output_tokens=tokens,
         priority=priority,
         cache_salt=salt,
+        structure=structure,
     )
     async for delta in deltas(engine, request):
         yield delta

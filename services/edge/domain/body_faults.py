@@ -31,7 +31,7 @@ class BodyFault(Enum):
         "at byte {position} of the body. Remove it, or send both halves."
     )
     TOO_MANY_VALUES = "The body has more values than 20000. Put long lists into fewer, longer texts."
-    TOO_DEEP = "The body is nested deeper than 16."
+    TOO_DEEP = "The body is nested deeper than 64."
     REPEATED_KEY = "A key stands twice in one object of the body. Send each key once."
 
 

@@ -41,7 +41,8 @@ class GenerationRequest:
     """A chat to continue, checked; `is_streamed` says that the answer is shown while it is generated.
 
     0 output tokens leave their number to the ticket. `sampling` is by the names of
-    `comptoir.generator.v1.Sampling`; what is not in it is left to the engine.
+    `comptoir.generator.v1.Sampling`; what is not in it is left to the engine. Where there is a
+    `json_schema`, the answer is JSON that fits it.
     """
 
     model: str
@@ -49,10 +50,11 @@ class GenerationRequest:
     max_output_tokens: int = 0
     sampling: Mapping[str, SamplingValue] = field(default_factory=dict)
     is_streamed: bool = False
+    json_schema: str = ""
 
     def without_text(self) -> "GenerationRequest":
         """Returns what is left to hold once no replica can be asked for it any more."""
-        return replace(self, messages=())
+        return replace(self, messages=(), json_schema="")
 
     @property
     def choices(self) -> int:

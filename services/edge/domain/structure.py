@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from services.edge.domain.body_faults import BodyError, BodyFault
 
-MAX_DEPTH: Final = 16
+MAX_DEPTH: Final = 64
 MAX_VALUES: Final = 20_000
 # Those of a key and of a text for each value, and one value more than commas and brackets show.
 _MAX_QUOTES: Final = 4 * (MAX_VALUES + 1)

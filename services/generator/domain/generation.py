@@ -22,6 +22,7 @@ from services.generator.domain.sampling import (
     check_size,
     output_tokens_for,
 )
+from services.generator.domain.structure import Structure, refused
 from services.generator.domain.terminal_event import Counts, Ending, Outcome, TerminalEvent, kv_blocks_for
 from services.generator.domain.ticket import Claims
 from services.generator.domain.timeline import Timeline, Timings
@@ -41,6 +42,7 @@ class Order:
     received_seconds: float
     received_at_microseconds: int
     deadline_seconds: float | None
+    structure: Structure | None = None
     # Whether each choice begins with the text of the prompt.
     is_prompt_echoed: bool = False
 
@@ -179,6 +181,7 @@ class Generation:
             field_of(order.prompt),
         )
         check_choices(sampling, limits)
+        await self._check_structure(capabilities.features)
         check_size(text_bytes(order.prompt), self._parts.max_bytes_per_token, limits)
         prompt = await self._prompt(capabilities)
         max_output_tokens = output_tokens_for(sampling.max_output_tokens, self._input_tokens, limits)
@@ -190,7 +193,16 @@ class Generation:
             max_output_tokens=max_output_tokens,
             priority=self._priority() if Feature.PRIORITY in capabilities.features else None,
             cache_salt=self._salt() if Feature.PREFIX_SALT in capabilities.features else None,
+            structure=order.structure,
         )
+
+    async def _check_structure(self, features: Feature) -> None:
+        structure = self._order.structure
+        if structure is None:
+            return
+        if Feature.STRUCTURE not in features:
+            raise refused()
+        await self._parts.engine.check_structure(structure)
 
     async def _prompt(self, capabilities: Capabilities) -> Prompt:
         prompt, engine = self._order.prompt, self._parts.engine

@@ -9,6 +9,7 @@ from services.generator.domain.delta import Delta
 from services.generator.domain.load import LoadSample
 from services.generator.domain.prompt import Chat, Prompt, Text
 from services.generator.domain.sampling import Sampling
+from services.generator.domain.structure import Structure
 from services.generator.domain.terminal_event import Counts, TerminalEvent
 from services.generator.domain.ticket import Claims
 
@@ -24,6 +25,8 @@ class Feature(Flag):
     PREFIX_SALT = auto()
     # Takes requests from its queue in the order of a number.
     PRIORITY = auto()
+    # Generates nothing but what fits a structure.
+    STRUCTURE = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class EngineRequest:
     max_output_tokens: int
     priority: int | None = None
     cache_salt: str | None = None
+    structure: Structure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,14 @@ class Engine(Protocol):
 
     async def detokenize(self, ids: Sequence[int]) -> str:
         """Returns the text of token ids, in which control tokens have none; only asked as `tokenize` is."""
+        ...
+
+    async def check_structure(self, structure: Structure) -> None:
+        """Raises PARAMETER_UNSUPPORTED for a structure that the engine cannot see to.
+
+        Only asked of an engine with STRUCTURE, before it is submitted. It takes a bounded time, and holds up
+        no other request.
+        """
         ...
 
     async def submit(self, request: EngineRequest, receive: Receive) -> None:

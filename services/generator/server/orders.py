@@ -38,6 +38,7 @@ class Orders:
             received_seconds=received_seconds,
             received_at_microseconds=self._clock.wall_microseconds(),
             deadline_seconds=None if timeout_seconds is None else received_seconds + timeout_seconds,
+            structure=wire.structure_from(request),
         )
 
     def admit(self, order: Order) -> None:

@@ -4,12 +4,19 @@ What is not read here goes nowhere, `metadata`, `user` and `safety_identifier` a
 says which of it is refused.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from services.edge.domain.generation import GenerationRequest, Message, Role, SamplingValue
-from services.edge.domain.openai.chat_body import ChatBody, ChatMessage, ContentPart
+from services.edge.domain.openai.chat_body import (
+    MAX_SCHEMA_BYTES,
+    ChatBody,
+    ChatMessage,
+    ContentPart,
+    ResponseFormat,
+)
 from services.edge.domain.openai.conversion import converted
 from services.edge.domain.openai.parameters import (
     NEUTRAL,
@@ -26,6 +33,7 @@ MAX_STOP_BYTES: Final = 256
 # OpenAI takes a nucleus of 0; engines want more than that. This much keeps the likeliest token alone.
 SMALLEST_TOP_P: Final = 1e-6
 
+_ANY_OBJECT: Final = '{"type":"object"}'
 _ROLES: Final = {
     "system": Role.SYSTEM,
     "developer": Role.SYSTEM,
@@ -60,6 +68,7 @@ def parse_chat(value: object) -> ChatRequest:
         max_output_tokens=_max_output_tokens(body),
         sampling=sampling_of(body) | _logprobs(body),
         is_streamed=bool(body.stream),
+        json_schema=_json_schema(body.response_format),
     )
     return ChatRequest(generation, includes_usage=_includes_usage(body))
 
@@ -81,6 +90,24 @@ def _logprobs(body: ChatBody) -> dict[str, SamplingValue]:
     if not body.logprobs:
         return invalid("top_logprobs") if body.top_logprobs else {}
     return {"logprobs": body.top_logprobs or 0}
+
+
+def _json_schema(form: ResponseFormat | None) -> str:
+    """Returns the schema that the answer must fit, as JSON; empty for any text."""
+    if form is None or form.type == "text":
+        return ""
+    if form.type == "json_object":
+        return _ANY_OBJECT
+    if form.json_schema is None:
+        invalid("response_format.json_schema")
+    if form.json_schema.name is None:
+        invalid("response_format.json_schema.name")
+    if form.json_schema.schema is None:
+        return _ANY_OBJECT
+    schema = json.dumps(form.json_schema.schema, ensure_ascii=False, separators=(",", ":"))
+    if len(schema.encode()) > MAX_SCHEMA_BYTES:
+        invalid("response_format.json_schema.schema")
+    return schema
 
 
 def _messages(messages: Sequence[ChatMessage]) -> tuple[Message, ...]:

@@ -1,6 +1,6 @@
 """The body of a chat request by types: names, ranges, defaults, and what each must be in words."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -8,6 +8,10 @@ from services.edge.domain.openai.parameters import SamplingParameters
 
 Flag = Annotated[bool, Meta(description="true or false")]
 _MaxTokens = Annotated[int, Meta(ge=-1, description="a whole number from 1; -1, 0 and null set no limit")]
+
+
+MAX_SCHEMA_BYTES: Final = 65_536
+_SCHEMA_WORDS: Final = f"a JSON schema of up to {MAX_SCHEMA_BYTES} bytes"
 
 
 class ContentPart(Struct, frozen=True):
@@ -42,6 +46,28 @@ class StreamOptions(Struct, frozen=True):
     include_usage: Flag | None = None
 
 
+class JsonSchemaFormat(Struct, frozen=True):
+    """A schema, as `response_format` has it; its name and description change nothing."""
+
+    name: (
+        Annotated[str, Meta(min_length=1, max_length=64, description="a name of 1 to 64 characters")] | None
+    ) = None
+    schema: Annotated[dict[str, Any], Meta(description=_SCHEMA_WORDS)] | None = None
+    strict: Flag | None = None
+
+
+class ResponseFormat(Struct, frozen=True):
+    """What an answer must be."""
+
+    type: Annotated[
+        Literal["text", "json_object", "json_schema"],
+        Meta(description="one of text, json_object and json_schema"),
+    ]
+    json_schema: (
+        Annotated[JsonSchemaFormat, Meta(description="an object with a name and a schema")] | None
+    ) = None
+
+
 class ChatBody(SamplingParameters, frozen=True):
     """A chat request as it is sent."""
 
@@ -62,6 +88,7 @@ class ChatBody(SamplingParameters, frozen=True):
     ) = None
     max_tokens: _MaxTokens | None = None
     max_completion_tokens: _MaxTokens | None = None
+    response_format: Annotated[ResponseFormat, Meta(description="an object with a type")] | None = None
     logprobs: Flag | None = None
     top_logprobs: (
         Annotated[

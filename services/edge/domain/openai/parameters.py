@@ -132,7 +132,6 @@ NEUTRAL: Final = MappingProxyType(
         "modalities": Neutral((["text"], []), 'absent or ["text"]'),
         "moderation": _ABSENT,
         "reasoning_effort": _ABSENT,
-        "response_format": Neutral(({"type": "text"},), 'absent or {"type": "text"}'),
         "store": _OFF,
         "tool_choice": _NO_CHOICE,
         "tools": _EMPTY,

@@ -7,6 +7,7 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from msgspec import Meta, Struct
 
+from services.contract.json_schema import KEYWORDS
 from services.edge.domain.openai.chat_body import ChatBody
 from services.edge.domain.openai.parameters import (
     NEUTRAL,
@@ -28,12 +29,17 @@ def _described(hint: Any, path: str) -> Iterator[tuple[str, str]]:  # a type, as
         yield from _described(inner, f"{path}[]" if get_origin(hint) is list else path)
 
 
+_SCHEMA: Final = "response_format.json_schema.schema"
+# A keyword of JSON Schema that cannot be seen to, wherever in the schema it stands.
+_KEYWORDS: Final = {f"{_SCHEMA}.{keyword}": "absent from the schema" for keyword in sorted(KEYWORDS)}
+
 # The only parameter names that ever leave the edge; an index of a message or a part stands as [].
 EXPECTED: Final = MappingProxyType(
     dict(_described(ChatBody, ""))
     | words_of(NEUTRAL)
     | words_of(NEUTRAL_IN_MESSAGE, "messages[].")
     | words_of(NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
+    | _KEYWORDS
 )
 
 # How the other processes' schemas spell what a client of the edge sent; sampling parameters have one name.
@@ -46,12 +52,15 @@ _FROM_SCHEMA: Final = MappingProxyType(
         "messages.role": "messages",
     }
 )
+_STRUCTURE: Final = "structure.json_schema"
 _INDEX: Final = re.compile(r"\[[0-9]{1,4}\]")
 
 
 def from_schema(field: str) -> str:
     """Returns the parameter as a client spells it, for a field of another process's schema."""
     name = field.removeprefix("sampling.")
+    if name.startswith(_STRUCTURE):
+        return _SCHEMA + name.removeprefix(_STRUCTURE)
     return _FROM_SCHEMA.get(name, name)
 
 

@@ -42,6 +42,9 @@ def engine_arguments(model: ServedModel, parameters: VllmParameters, *, is_cpu: 
         "prefix_caching_hash_algo": "sha256",
         # The model folder's own defaults for sampling would make answers differ from what was asked.
         "generation_config": "vllm",
+        # Its grammars keep every rule of JSON, raw control characters in strings among them, and its work per
+        # step is bounded. There is no white space, of which some models never have enough.
+        "structured_outputs_config": {"backend": "guidance", "disable_any_whitespace": True},
         "trust_remote_code": False,
         "enable_log_requests": False,
         "use_tqdm_on_load": False,

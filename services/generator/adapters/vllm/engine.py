@@ -10,7 +10,7 @@ from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.exceptions import GracefulHTTPError, VLLMClientError
 from vllm.inputs import tokens_input
 from vllm.platforms import current_platform
-from vllm.sampling_params import RequestOutputKind, SamplingParams
+from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOutputsParams
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError
 
@@ -18,6 +18,7 @@ from services.generator.adapters.vllm.arguments import NAMES, engine_arguments, 
 from services.generator.adapters.vllm.conversation import converse_as_the_server
 from services.generator.adapters.vllm.environment import fork_workers, quiet
 from services.generator.adapters.vllm.frames import read_directly
+from services.generator.adapters.vllm.grammars import Grammars, trust_checked_schemas
 from services.generator.adapters.vllm.outputs import StepOutputs
 from services.generator.adapters.vllm.plain_text import Tokenizer
 from services.generator.adapters.vllm.prompt import ChatPrompt, Converse, is_short
@@ -35,6 +36,7 @@ from services.generator.domain.ports import (
     Receive,
 )
 from services.generator.domain.prompt import Chat, Text, TokenIds, field_of
+from services.generator.domain.structure import Structure
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.runtime.settings import SettingsError
@@ -56,6 +58,8 @@ class VllmEngine:
         self._llm: Any = None
         self._outputs: Any = None
         self._prompts: _Prompts | None = None
+        self._grammars: Grammars | None = None
+        self._features = _FEATURES
         self._capabilities = Capabilities(model.context_tokens, 0, 0, _FEATURES)
         self._threads = ThreadPoolExecutor(_TOKENIZER_THREADS, thread_name_prefix="tokenizer")
 
@@ -89,12 +93,16 @@ class VllmEngine:
             raise ValueError("it has no chat template")
         converse = converse_as_the_server(config.model_config, tokenizer)
         self._prompts = _Prompts(direct(tokenizer), converse, self._model.context_tokens)
+        if hasattr(tokenizer, "backend_tokenizer"):
+            self._features |= Feature.STRUCTURE
+            self._grammars = Grammars(tokenizer.backend_tokenizer.to_str)
+            trust_checked_schemas()
         cache = config.cache_config
         self._capabilities = Capabilities(
             self._model.context_tokens,
             cache.block_size,
             cache.num_gpu_blocks or 0,
-            _FEATURES,
+            self._features,
             config.model_config.get_vocab_size(),
         )
 
@@ -121,6 +129,12 @@ class VllmEngine:
             raise EngineFailedError
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._prompts.text, ids)
+
+    async def check_structure(self, structure: Structure) -> None:
+        """Raises PARAMETER_UNSUPPORTED for a schema of which no grammar can be made in time."""
+        if self._grammars is None:
+            raise EngineFailedError
+        await self._grammars.check(structure)
 
     async def submit(self, request: EngineRequest, receive: Receive) -> None:
         """Takes a request in; `receive` is called by vLLM's own handler of steps."""
@@ -169,6 +183,8 @@ class VllmEngine:
         llm, self._llm = self._llm, None
         if llm is not None:
             llm.shutdown(timeout=_SHUTDOWN_SECONDS)
+        if self._grammars is not None:
+            self._grammars.kill()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _check_fits(self, input_tokens: int, request: EngineRequest) -> None:
@@ -209,6 +225,7 @@ def _sampling_params(request: EngineRequest) -> Any:
         params = SamplingParams(
             **sampling_arguments(request.sampling),
             max_tokens=request.max_output_tokens,
+            structured_outputs=_structured_outputs(request.structure),
             output_kind=RequestOutputKind.DELTA,
             # They are this request's alone.
             skip_clone=True,
@@ -218,6 +235,10 @@ def _sampling_params(request: EngineRequest) -> Any:
     # Behind vLLM's checks: it refuses several greedy choices, and OpenAI serves them.
     params.n = request.sampling.n
     return params
+
+
+def _structured_outputs(structure: Structure | None) -> StructuredOutputsParams | None:
+    return None if structure is None else StructuredOutputsParams(json=structure.json_schema)
 
 
 def _refused(error: ValueError | VLLMClientError) -> ComptoirError:

@@ -28,6 +28,8 @@ _ALWAYS: Final = {
     # Threads tied to cores spin while another process has the core: twelve times slower on a busy machine.
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "TOKENIZERS_PARALLELISM": "false",
+    # What does not fit a grammar would be told on stderr.
+    "LLGUIDANCE_LOG_LEVEL": "0",
 }
 
 

@@ -26,7 +26,7 @@ from comptoir.error.v1 import error_reason_pb2 as comptoir_dot_error_dot_v1_dot_
 from comptoir.ticket.v1 import ticket_pb2 as comptoir_dot_ticket_dot_v1_dot_ticket__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%comptoir/generator/v1/generator.proto\x12\x15\x63omptoir.generator.v1\x1a$comptoir/error/v1/error_reason.proto\x1a\x1f\x63omptoir/ticket/v1/ticket.proto\"\x7f\n\x0b\x43hatMessage\x12\x35\n\x04role\x18\x01 \x01(\x0e\x32\x1b.comptoir.generator.v1.RoleB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x17\n\x04text\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@\x12 \n\x05parts\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x80\x08\"\x06r\x04(\x80\x80@\"%\n\x08TokenIds\x12\x19\n\x03ids\x18\x01 \x03(\rB\x0c\xbaH\t\x92\x01\x06\x08\x01\x10\x80\x80@\"{\n\x06Prompt\x12\x19\n\x04text\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@H\x00\x12\x34\n\ttoken_ids\x18\x02 \x01(\x0b\x32\x1f.comptoir.generator.v1.TokenIdsH\x00\x12\x11\n\tis_echoed\x18\x03 \x01(\x08\x42\r\n\x04\x66orm\x12\x05\xbaH\x02\x08\x01\"\x93\x06\n\x08Sampling\x12\x19\n\x11max_output_tokens\x18\x01 \x01(\r\x12+\n\x0btemperature\x18\x02 \x01(\x02\x42\x11\xbaH\x0e\n\x0c\x1d\x00\x00\x00@-\x00\x00\x00\x00@\x01H\x00\x88\x01\x01\x12%\n\x05top_p\x18\x03 \x01(\x02\x42\x11\xbaH\x0e\n\x0c\x1d\x00\x00\x80?%\x00\x00\x00\x00@\x01H\x01\x88\x01\x01\x12+\n\x10presence_penalty\x18\x04 \x01(\x02\x42\x11\xbaH\x0e\n\x0c\x1d\x00\x00\x00@-\x00\x00\x00\xc0@\x01\x12,\n\x11\x66requency_penalty\x18\x05 \x01(\x02\x42\x11\xbaH\x0e\n\x0c\x1d\x00\x00\x00@-\x00\x00\x00\xc0@\x01\x12\x11\n\x04seed\x18\x06 \x01(\x03H\x02\x88\x01\x01\x12\x1f\n\x04stop\x18\x07 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x04\"\x07r\x05\x10\x01(\x80\x02\x12 \n\x05min_p\x18\x08 \x01(\x02\x42\x11\xbaH\x0e\n\x0c\x1d\x00\x00\x80?-\x00\x00\x00\x00@\x01\x12%\n\x05top_k\x18\t \x01(\x05\x42\x16\xbaH\x13\x1a\x11\x18\xff\xff\xff\xff\x07(\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12\x32\n\x12repetition_penalty\x18\n \x01(\x02\x42\x11\xbaH\x0e\n\x0c\x1d\x00\x00\x00@%\x00\x00\x00\x00@\x01H\x03\x88\x01\x01\x12g\n\nlogit_bias\x18\x0b \x03(\x0b\x32..comptoir.generator.v1.Sampling.LogitBiasEntryB#\xbaH \x9a\x01\x1d\x10\x80\x08\"\x08*\x06\x18\xff\xff\xff\xff\x07*\x0e\n\x0c\x1d\x00\x00\xc8\x42-\x00\x00\xc8\xc2@\x01\x12\x1d\n\nmin_tokens\x18\x0c \x01(\rB\t\xbaH\x06*\x04\x18\x80\x80@\x12\x12\n\nignore_eos\x18\r \x01(\x08\x12*\n\x0estop_token_ids\x18\x0e \x03(\rB\x12\xbaH\x0f\x92\x01\x0c\x10@\"\x08*\x06\x18\xff\xff\xff\xff\x07\x12\x19\n\x01n\x18\x0f \x01(\rB\t\xbaH\x06*\x04\x18\x10(\x01H\x04\x88\x01\x01\x12\x1e\n\x08logprobs\x18\x10 \x01(\rB\x07\xbaH\x04*\x02\x18\x14H\x05\x88\x01\x01\x1a<\n\x0eLogitBiasEntry\x12\x10\n\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x02R\x05value:\x02\x38\x01\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x07\n\x05_seedB\x15\n\x13_repetition_penaltyB\x04\n\x02_nB\x0b\n\t_logprobs\"\x9e\x02\n\x0fGenerateRequest\x12\x38\n\x06ticket\x18\x01 \x01(\x0b\x32 .comptoir.ticket.v1.SignedTicketB\x06\xbaH\x03\xc8\x01\x01\x12?\n\x08messages\x18\x02 \x03(\x0b\x32\".comptoir.generator.v1.ChatMessageB\t\xbaH\x06\x92\x01\x03\x10\x80\x08\x12\x31\n\x08sampling\x18\x03 \x01(\x0b\x32\x1f.comptoir.generator.v1.Sampling\x12\x13\n\x0bis_streamed\x18\x04 \x01(\x08\x12-\n\x06prompt\x18\x05 \x01(\x0b\x32\x1d.comptoir.generator.v1.Prompt:\x19\xbaH\x16\"\x14\n\x08messages\n\x06prompt\x10\x01\"\xb2\x01\n\x10GenerateResponse\x12\x31\n\x07started\x18\x01 \x01(\x0b\x32\x1e.comptoir.generator.v1.StartedH\x00\x12-\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x1c.comptoir.generator.v1.DeltaH\x00\x12\x33\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x1f.comptoir.generator.v1.FinishedH\x00\x42\x07\n\x05\x65vent\"R\n\x0cGenerateCall\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12\x0f\n\x07request\x18\x02 \x01(\x0c\x12\x1c\n\x14timeout_milliseconds\x18\x03 \x01(\r\"w\n\x13GenerateManyRequest\x12\x42\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32#.comptoir.generator.v1.GenerateCallB\x0e\xbaH\x0b\x92\x01\x08\x10\x80\x08\"\x03\xd8\x01\x03\x12\x1c\n\tcancelled\x18\x02 \x03(\x04\x42\t\xbaH\x06\x92\x01\x03\x10\x80\x08\"S\n\x0bStartedCall\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12/\n\x07started\x18\x02 \x01(\x0b\x32\x1e.comptoir.generator.v1.Started\"D\n\x06\x44\x65ltas\x12\x14\n\x0c\x63\x61ll_numbers\x18\x01 \x03(\x04\x12\r\n\x05texts\x18\x02 \x03(\t\x12\x15\n\routput_tokens\x18\x03 \x03(\r\"M\n\tCallDelta\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12+\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x1c.comptoir.generator.v1.Delta\"\x91\x01\n\tEndedCall\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12\x33\n\x08\x66inished\x18\x02 \x01(\x0b\x32\x1f.comptoir.generator.v1.FinishedH\x00\x12\x30\n\x06\x66\x61iled\x18\x03 \x01(\x0b\x32\x1e.comptoir.error.v1.ErrorDetailH\x00\x42\x08\n\x06\x65nding\"\xde\x01\n\x14GenerateManyResponse\x12\x33\n\x07started\x18\x01 \x03(\x0b\x32\".comptoir.generator.v1.StartedCall\x12-\n\x06\x64\x65ltas\x18\x02 \x01(\x0b\x32\x1d.comptoir.generator.v1.Deltas\x12/\n\x05\x65nded\x18\x03 \x03(\x0b\x32 .comptoir.generator.v1.EndedCall\x12\x31\n\x07\x64\x65tails\x18\x04 \x03(\x0b\x32 .comptoir.generator.v1.CallDelta\"P\n\x07Started\x12\x17\n\x0frequest_id_high\x18\x01 \x01(\x06\x12\x16\n\x0erequest_id_low\x18\x02 \x01(\x06\x12\x14\n\x0cinput_tokens\x18\x03 \x01(\r\"o\n\x05\x44\x65lta\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x15\n\routput_tokens\x18\x02 \x01(\r\x12\r\n\x05index\x18\x03 \x01(\r\x12\x32\n\x06tokens\x18\x04 \x03(\x0b\x32\".comptoir.generator.v1.TokenChoice\"z\n\x0bTokenChoice\x12\x33\n\x06\x63hosen\x18\x01 \x01(\x0b\x32#.comptoir.generator.v1.TokenLogprob\x12\x36\n\tlikeliest\x18\x02 \x03(\x0b\x32#.comptoir.generator.v1.TokenLogprob\"@\n\x0cTokenLogprob\x12\r\n\x05token\x18\x01 \x01(\x0c\x12\x10\n\x08token_id\x18\x02 \x01(\r\x12\x0f\n\x07logprob\x18\x03 \x01(\x02\"\xa3\x02\n\x08\x46inished\x12:\n\rfinish_reason\x18\x01 \x01(\x0e\x32#.comptoir.generator.v1.FinishReason\x12\x14\n\x0cinput_tokens\x18\x02 \x01(\r\x12\x1b\n\x13\x63\x61\x63hed_input_tokens\x18\x03 \x01(\r\x12\x15\n\routput_tokens\x18\x04 \x01(\r\x12\x1a\n\x12queue_microseconds\x18\x05 \x01(\x04\x12\x19\n\x11ttft_microseconds\x18\x06 \x01(\x04\x12\x1d\n\x15\x64uration_microseconds\x18\x07 \x01(\x04\x12;\n\x0e\x66inish_reasons\x18\x08 \x03(\x0e\x32#.comptoir.generator.v1.FinishReason\"\x10\n\x0eGetLoadRequest\"\xc2\x01\n\x0fGetLoadResponse\x12\x14\n\x0copen_streams\x18\x01 \x01(\r\x12\x1b\n\x13unfinished_requests\x18\x02 \x01(\r\x12\x18\n\x10running_requests\x18\x03 \x01(\r\x12\x18\n\x10waiting_requests\x18\x04 \x01(\r\x12\x19\n\x11kv_usage_permille\x18\x05 \x01(\r\x12\x18\n\x10\x61ge_milliseconds\x18\x06 \x01(\r\x12\x13\n\x0bis_draining\x18\x07 \x01(\x08*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03*_\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x32\xb8\x02\n\x10GeneratorService\x12]\n\x08Generate\x12&.comptoir.generator.v1.GenerateRequest\x1a\'.comptoir.generator.v1.GenerateResponse0\x01\x12k\n\x0cGenerateMany\x12*.comptoir.generator.v1.GenerateManyRequest\x1a+.comptoir.generator.v1.GenerateManyResponse(\x01\x30\x01\x12X\n\x07GetLoad\x12%.comptoir.generator.v1.GetLoadRequest\x1a&.comptoir.generator.v1.GetLoadResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%comptoir/generator/v1/generator.proto\x12\x15\x63omptoir.generator.v1\x1a$comptoir/error/v1/error_reason.proto\x1a\x1f\x63omptoir/ticket/v1/ticket.proto\"\x7f\n\x0b\x43hatMessage\x12\x35\n\x04role\x18\x01 \x01(\x0e\x32\x1b.comptoir.generator.v1.RoleB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x17\n\x04text\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@\x12 \n\x05parts\x18\x03 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x80\x08\"\x06r\x04(\x80\x80@\"%\n\x08TokenIds\x12\x19\n\x03ids\x18\x01 \x03(\rB\x0c\xbaH\t\x92\x01\x06\x08\x01\x10\x80\x80@\"{\n\x06Prompt\x12\x19\n\x04text\x18\x01 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@H\x00\x12\x34\n\ttoken_ids\x18\x02 \x01(\x0b\x32\x1f.comptoir.generator.v1.TokenIdsH\x00\x12\x11\n\tis_echoed\x18\x03 \x01(\x08\x42\r\n\x04\x66orm\x12\x05\xbaH\x02\x08\x01\"\x93\x06\n\x08Sampling\x12\x19\n\x11max_output_tokens\x18\x01 \x01(\r\x12+\n\x0btemperature\x18\x02 \x01(\x02\x42\x11\xbaH\x0e\n\x0c\x1d\x00\x00\x00@-\x00\x00\x00\x00@\x01H\x00\x88\x01\x01\x12%\n\x05top_p\x18\x03 \x01(\x02\x42\x11\xbaH\x0e\n\x0c\x1d\x00\x00\x80?%\x00\x00\x00\x00@\x01H\x01\x88\x01\x01\x12+\n\x10presence_penalty\x18\x04 \x01(\x02\x42\x11\xbaH\x0e\n\x0c\x1d\x00\x00\x00@-\x00\x00\x00\xc0@\x01\x12,\n\x11\x66requency_penalty\x18\x05 \x01(\x02\x42\x11\xbaH\x0e\n\x0c\x1d\x00\x00\x00@-\x00\x00\x00\xc0@\x01\x12\x11\n\x04seed\x18\x06 \x01(\x03H\x02\x88\x01\x01\x12\x1f\n\x04stop\x18\x07 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x04\"\x07r\x05\x10\x01(\x80\x02\x12 \n\x05min_p\x18\x08 \x01(\x02\x42\x11\xbaH\x0e\n\x0c\x1d\x00\x00\x80?-\x00\x00\x00\x00@\x01\x12%\n\x05top_k\x18\t \x01(\x05\x42\x16\xbaH\x13\x1a\x11\x18\xff\xff\xff\xff\x07(\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x12\x32\n\x12repetition_penalty\x18\n \x01(\x02\x42\x11\xbaH\x0e\n\x0c\x1d\x00\x00\x00@%\x00\x00\x00\x00@\x01H\x03\x88\x01\x01\x12g\n\nlogit_bias\x18\x0b \x03(\x0b\x32..comptoir.generator.v1.Sampling.LogitBiasEntryB#\xbaH \x9a\x01\x1d\x10\x80\x08\"\x08*\x06\x18\xff\xff\xff\xff\x07*\x0e\n\x0c\x1d\x00\x00\xc8\x42-\x00\x00\xc8\xc2@\x01\x12\x1d\n\nmin_tokens\x18\x0c \x01(\rB\t\xbaH\x06*\x04\x18\x80\x80@\x12\x12\n\nignore_eos\x18\r \x01(\x08\x12*\n\x0estop_token_ids\x18\x0e \x03(\rB\x12\xbaH\x0f\x92\x01\x0c\x10@\"\x08*\x06\x18\xff\xff\xff\xff\x07\x12\x19\n\x01n\x18\x0f \x01(\rB\t\xbaH\x06*\x04\x18\x10(\x01H\x04\x88\x01\x01\x12\x1e\n\x08logprobs\x18\x10 \x01(\rB\x07\xbaH\x04*\x02\x18\x14H\x05\x88\x01\x01\x1a<\n\x0eLogitBiasEntry\x12\x10\n\x03key\x18\x01 \x01(\rR\x03key\x12\x14\n\x05value\x18\x02 \x01(\x02R\x05value:\x02\x38\x01\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_pB\x07\n\x05_seedB\x15\n\x13_repetition_penaltyB\x04\n\x02_nB\x0b\n\t_logprobs\"-\n\tStructure\x12 \n\x0bjson_schema\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x10\x02(\x80\x80\x04\"\xd3\x02\n\x0fGenerateRequest\x12\x38\n\x06ticket\x18\x01 \x01(\x0b\x32 .comptoir.ticket.v1.SignedTicketB\x06\xbaH\x03\xc8\x01\x01\x12?\n\x08messages\x18\x02 \x03(\x0b\x32\".comptoir.generator.v1.ChatMessageB\t\xbaH\x06\x92\x01\x03\x10\x80\x08\x12\x31\n\x08sampling\x18\x03 \x01(\x0b\x32\x1f.comptoir.generator.v1.Sampling\x12\x13\n\x0bis_streamed\x18\x04 \x01(\x08\x12-\n\x06prompt\x18\x05 \x01(\x0b\x32\x1d.comptoir.generator.v1.Prompt\x12\x33\n\tstructure\x18\x06 \x01(\x0b\x32 .comptoir.generator.v1.Structure:\x19\xbaH\x16\"\x14\n\x08messages\n\x06prompt\x10\x01\"\xb2\x01\n\x10GenerateResponse\x12\x31\n\x07started\x18\x01 \x01(\x0b\x32\x1e.comptoir.generator.v1.StartedH\x00\x12-\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x1c.comptoir.generator.v1.DeltaH\x00\x12\x33\n\x08\x66inished\x18\x03 \x01(\x0b\x32\x1f.comptoir.generator.v1.FinishedH\x00\x42\x07\n\x05\x65vent\"R\n\x0cGenerateCall\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12\x0f\n\x07request\x18\x02 \x01(\x0c\x12\x1c\n\x14timeout_milliseconds\x18\x03 \x01(\r\"w\n\x13GenerateManyRequest\x12\x42\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32#.comptoir.generator.v1.GenerateCallB\x0e\xbaH\x0b\x92\x01\x08\x10\x80\x08\"\x03\xd8\x01\x03\x12\x1c\n\tcancelled\x18\x02 \x03(\x04\x42\t\xbaH\x06\x92\x01\x03\x10\x80\x08\"S\n\x0bStartedCall\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12/\n\x07started\x18\x02 \x01(\x0b\x32\x1e.comptoir.generator.v1.Started\"D\n\x06\x44\x65ltas\x12\x14\n\x0c\x63\x61ll_numbers\x18\x01 \x03(\x04\x12\r\n\x05texts\x18\x02 \x03(\t\x12\x15\n\routput_tokens\x18\x03 \x03(\r\"M\n\tCallDelta\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12+\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x1c.comptoir.generator.v1.Delta\"\x91\x01\n\tEndedCall\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12\x33\n\x08\x66inished\x18\x02 \x01(\x0b\x32\x1f.comptoir.generator.v1.FinishedH\x00\x12\x30\n\x06\x66\x61iled\x18\x03 \x01(\x0b\x32\x1e.comptoir.error.v1.ErrorDetailH\x00\x42\x08\n\x06\x65nding\"\xde\x01\n\x14GenerateManyResponse\x12\x33\n\x07started\x18\x01 \x03(\x0b\x32\".comptoir.generator.v1.StartedCall\x12-\n\x06\x64\x65ltas\x18\x02 \x01(\x0b\x32\x1d.comptoir.generator.v1.Deltas\x12/\n\x05\x65nded\x18\x03 \x03(\x0b\x32 .comptoir.generator.v1.EndedCall\x12\x31\n\x07\x64\x65tails\x18\x04 \x03(\x0b\x32 .comptoir.generator.v1.CallDelta\"P\n\x07Started\x12\x17\n\x0frequest_id_high\x18\x01 \x01(\x06\x12\x16\n\x0erequest_id_low\x18\x02 \x01(\x06\x12\x14\n\x0cinput_tokens\x18\x03 \x01(\r\"o\n\x05\x44\x65lta\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x15\n\routput_tokens\x18\x02 \x01(\r\x12\r\n\x05index\x18\x03 \x01(\r\x12\x32\n\x06tokens\x18\x04 \x03(\x0b\x32\".comptoir.generator.v1.TokenChoice\"z\n\x0bTokenChoice\x12\x33\n\x06\x63hosen\x18\x01 \x01(\x0b\x32#.comptoir.generator.v1.TokenLogprob\x12\x36\n\tlikeliest\x18\x02 \x03(\x0b\x32#.comptoir.generator.v1.TokenLogprob\"@\n\x0cTokenLogprob\x12\r\n\x05token\x18\x01 \x01(\x0c\x12\x10\n\x08token_id\x18\x02 \x01(\r\x12\x0f\n\x07logprob\x18\x03 \x01(\x02\"\xa3\x02\n\x08\x46inished\x12:\n\rfinish_reason\x18\x01 \x01(\x0e\x32#.comptoir.generator.v1.FinishReason\x12\x14\n\x0cinput_tokens\x18\x02 \x01(\r\x12\x1b\n\x13\x63\x61\x63hed_input_tokens\x18\x03 \x01(\r\x12\x15\n\routput_tokens\x18\x04 \x01(\r\x12\x1a\n\x12queue_microseconds\x18\x05 \x01(\x04\x12\x19\n\x11ttft_microseconds\x18\x06 \x01(\x04\x12\x1d\n\x15\x64uration_microseconds\x18\x07 \x01(\x04\x12;\n\x0e\x66inish_reasons\x18\x08 \x03(\x0e\x32#.comptoir.generator.v1.FinishReason\"\x10\n\x0eGetLoadRequest\"\xc2\x01\n\x0fGetLoadResponse\x12\x14\n\x0copen_streams\x18\x01 \x01(\r\x12\x1b\n\x13unfinished_requests\x18\x02 \x01(\r\x12\x18\n\x10running_requests\x18\x03 \x01(\r\x12\x18\n\x10waiting_requests\x18\x04 \x01(\r\x12\x19\n\x11kv_usage_permille\x18\x05 \x01(\r\x12\x18\n\x10\x61ge_milliseconds\x18\x06 \x01(\r\x12\x13\n\x0bis_draining\x18\x07 \x01(\x08*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_SYSTEM\x10\x01\x12\r\n\tROLE_USER\x10\x02\x12\x12\n\x0eROLE_ASSISTANT\x10\x03*_\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x32\xb8\x02\n\x10GeneratorService\x12]\n\x08Generate\x12&.comptoir.generator.v1.GenerateRequest\x1a\'.comptoir.generator.v1.GenerateResponse0\x01\x12k\n\x0cGenerateMany\x12*.comptoir.generator.v1.GenerateManyRequest\x1a+.comptoir.generator.v1.GenerateManyResponse(\x01\x30\x01\x12X\n\x07GetLoad\x12%.comptoir.generator.v1.GetLoadRequest\x1a&.comptoir.generator.v1.GetLoadResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -73,6 +73,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SAMPLING'].fields_by_name['n']._serialized_options = b'\272H\006*\004\030\020(\001'
   _globals['_SAMPLING'].fields_by_name['logprobs']._loaded_options = None
   _globals['_SAMPLING'].fields_by_name['logprobs']._serialized_options = b'\272H\004*\002\030\024'
+  _globals['_STRUCTURE'].fields_by_name['json_schema']._loaded_options = None
+  _globals['_STRUCTURE'].fields_by_name['json_schema']._serialized_options = b'\272H\010r\006\020\002(\200\200\004'
   _globals['_GENERATEREQUEST'].fields_by_name['ticket']._loaded_options = None
   _globals['_GENERATEREQUEST'].fields_by_name['ticket']._serialized_options = b'\272H\003\310\001\001'
   _globals['_GENERATEREQUEST'].fields_by_name['messages']._loaded_options = None
@@ -83,10 +85,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GENERATEMANYREQUEST'].fields_by_name['calls']._serialized_options = b'\272H\013\222\001\010\020\200\010\"\003\330\001\003'
   _globals['_GENERATEMANYREQUEST'].fields_by_name['cancelled']._loaded_options = None
   _globals['_GENERATEMANYREQUEST'].fields_by_name['cancelled']._serialized_options = b'\272H\006\222\001\003\020\200\010'
-  _globals['_ROLE']._serialized_start=3394
-  _globals['_ROLE']._serialized_end=3474
-  _globals['_FINISHREASON']._serialized_start=3476
-  _globals['_FINISHREASON']._serialized_end=3571
+  _globals['_ROLE']._serialized_start=3494
+  _globals['_ROLE']._serialized_end=3574
+  _globals['_FINISHREASON']._serialized_start=3576
+  _globals['_FINISHREASON']._serialized_end=3671
   _globals['_CHATMESSAGE']._serialized_start=135
   _globals['_CHATMESSAGE']._serialized_end=262
   _globals['_TOKENIDS']._serialized_start=264
@@ -97,38 +99,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SAMPLING']._serialized_end=1216
   _globals['_SAMPLING_LOGITBIASENTRY']._serialized_start=1079
   _globals['_SAMPLING_LOGITBIASENTRY']._serialized_end=1139
-  _globals['_GENERATEREQUEST']._serialized_start=1219
-  _globals['_GENERATEREQUEST']._serialized_end=1505
-  _globals['_GENERATERESPONSE']._serialized_start=1508
-  _globals['_GENERATERESPONSE']._serialized_end=1686
-  _globals['_GENERATECALL']._serialized_start=1688
-  _globals['_GENERATECALL']._serialized_end=1770
-  _globals['_GENERATEMANYREQUEST']._serialized_start=1772
-  _globals['_GENERATEMANYREQUEST']._serialized_end=1891
-  _globals['_STARTEDCALL']._serialized_start=1893
-  _globals['_STARTEDCALL']._serialized_end=1976
-  _globals['_DELTAS']._serialized_start=1978
-  _globals['_DELTAS']._serialized_end=2046
-  _globals['_CALLDELTA']._serialized_start=2048
-  _globals['_CALLDELTA']._serialized_end=2125
-  _globals['_ENDEDCALL']._serialized_start=2128
-  _globals['_ENDEDCALL']._serialized_end=2273
-  _globals['_GENERATEMANYRESPONSE']._serialized_start=2276
-  _globals['_GENERATEMANYRESPONSE']._serialized_end=2498
-  _globals['_STARTED']._serialized_start=2500
-  _globals['_STARTED']._serialized_end=2580
-  _globals['_DELTA']._serialized_start=2582
-  _globals['_DELTA']._serialized_end=2693
-  _globals['_TOKENCHOICE']._serialized_start=2695
-  _globals['_TOKENCHOICE']._serialized_end=2817
-  _globals['_TOKENLOGPROB']._serialized_start=2819
-  _globals['_TOKENLOGPROB']._serialized_end=2883
-  _globals['_FINISHED']._serialized_start=2886
-  _globals['_FINISHED']._serialized_end=3177
-  _globals['_GETLOADREQUEST']._serialized_start=3179
-  _globals['_GETLOADREQUEST']._serialized_end=3195
-  _globals['_GETLOADRESPONSE']._serialized_start=3198
-  _globals['_GETLOADRESPONSE']._serialized_end=3392
-  _globals['_GENERATORSERVICE']._serialized_start=3574
-  _globals['_GENERATORSERVICE']._serialized_end=3886
+  _globals['_STRUCTURE']._serialized_start=1218
+  _globals['_STRUCTURE']._serialized_end=1263
+  _globals['_GENERATEREQUEST']._serialized_start=1266
+  _globals['_GENERATEREQUEST']._serialized_end=1605
+  _globals['_GENERATERESPONSE']._serialized_start=1608
+  _globals['_GENERATERESPONSE']._serialized_end=1786
+  _globals['_GENERATECALL']._serialized_start=1788
+  _globals['_GENERATECALL']._serialized_end=1870
+  _globals['_GENERATEMANYREQUEST']._serialized_start=1872
+  _globals['_GENERATEMANYREQUEST']._serialized_end=1991
+  _globals['_STARTEDCALL']._serialized_start=1993
+  _globals['_STARTEDCALL']._serialized_end=2076
+  _globals['_DELTAS']._serialized_start=2078
+  _globals['_DELTAS']._serialized_end=2146
+  _globals['_CALLDELTA']._serialized_start=2148
+  _globals['_CALLDELTA']._serialized_end=2225
+  _globals['_ENDEDCALL']._serialized_start=2228
+  _globals['_ENDEDCALL']._serialized_end=2373
+  _globals['_GENERATEMANYRESPONSE']._serialized_start=2376
+  _globals['_GENERATEMANYRESPONSE']._serialized_end=2598
+  _globals['_STARTED']._serialized_start=2600
+  _globals['_STARTED']._serialized_end=2680
+  _globals['_DELTA']._serialized_start=2682
+  _globals['_DELTA']._serialized_end=2793
+  _globals['_TOKENCHOICE']._serialized_start=2795
+  _globals['_TOKENCHOICE']._serialized_end=2917
+  _globals['_TOKENLOGPROB']._serialized_start=2919
+  _globals['_TOKENLOGPROB']._serialized_end=2983
+  _globals['_FINISHED']._serialized_start=2986
+  _globals['_FINISHED']._serialized_end=3277
+  _globals['_GETLOADREQUEST']._serialized_start=3279
+  _globals['_GETLOADREQUEST']._serialized_end=3295
+  _globals['_GETLOADRESPONSE']._serialized_start=3298
+  _globals['_GETLOADRESPONSE']._serialized_end=3492
+  _globals['_GENERATORSERVICE']._serialized_start=3674
+  _globals['_GENERATORSERVICE']._serialized_end=3986
 # @@protoc_insertion_point(module_scope)

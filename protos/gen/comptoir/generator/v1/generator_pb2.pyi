@@ -302,6 +302,28 @@ class Sampling(_message.Message):
 Global___Sampling: _TypeAlias = Sampling  # noqa: Y015
 
 @_typing.final
+class Structure(_message.Message):
+    """What an answer must be, whatever the model would say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JSON_SCHEMA_FIELD_NUMBER: _builtins.int
+    json_schema: _builtins.str
+    """JSON that fits this JSON schema, without white space between its parts; `{"type": "object"}` is any object."""
+    def __init__(
+        self,
+        *,
+        json_schema: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["json_schema", b"json_schema"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Structure: _TypeAlias = Structure  # noqa: Y015
+
+@_typing.final
 class GenerateRequest(_message.Message):
     """A chat or a prompt to continue."""
 
@@ -312,6 +334,7 @@ class GenerateRequest(_message.Message):
     SAMPLING_FIELD_NUMBER: _builtins.int
     IS_STREAMED_FIELD_NUMBER: _builtins.int
     PROMPT_FIELD_NUMBER: _builtins.int
+    STRUCTURE_FIELD_NUMBER: _builtins.int
     is_streamed: _builtins.bool
     """True if the caller shows the answer while it is generated; only counted."""
     @_builtins.property
@@ -330,6 +353,10 @@ class GenerateRequest(_message.Message):
     def prompt(self) -> Global___Prompt:
         """What is continued in place of a chat."""
 
+    @_builtins.property
+    def structure(self) -> Global___Structure:
+        """What the answer must be; unset leaves it to the model. A replica whose engine cannot see to it refuses."""
+
     def __init__(
         self,
         *,
@@ -338,10 +365,11 @@ class GenerateRequest(_message.Message):
         sampling: Global___Sampling | None = ...,
         is_streamed: _builtins.bool = ...,
         prompt: Global___Prompt | None = ...,
+        structure: Global___Structure | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["prompt", b"prompt", "sampling", b"sampling", "ticket", b"ticket"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["prompt", b"prompt", "sampling", b"sampling", "structure", b"structure", "ticket", b"ticket"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_streamed", b"is_streamed", "messages", b"messages", "prompt", b"prompt", "sampling", b"sampling", "ticket", b"ticket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_streamed", b"is_streamed", "messages", b"messages", "prompt", b"prompt", "sampling", b"sampling", "structure", b"structure", "ticket", b"ticket"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

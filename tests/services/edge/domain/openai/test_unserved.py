@@ -42,7 +42,6 @@ UNSUPPORTED: dict[str, object] = {
     "tool_choice": "required",
     "functions": [{}],
     "function_call": {"name": "f"},
-    "response_format": {"type": "json_object"},
     "audio": {"voice": "x"},
     "modalities": ["text", "audio"],
     "store": True,

@@ -16,6 +16,7 @@ from services.generator.domain.warm_up import warm_up
 from services.kernel.clock import SystemClock
 from tests.contracts.engine import EngineContract
 from tests.contracts.engine_requests import CONTEXT_TOKENS, RUNNING_REQUESTS, answer, ask, chat
+from tests.contracts.engine_structure import StructureContract
 
 MODEL = Path(__file__).parents[5] / "deploy" / "models" / "tiny-eu"
 
@@ -38,7 +39,7 @@ async def vllm_engine() -> AsyncIterator[Engine]:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.vllm
 @pytest.mark.asyncio(loop_scope="session")
-class TestVllmEngine(EngineContract):
+class TestVllmEngine(EngineContract, StructureContract):
     @pytest.fixture
     def engine(self, vllm_engine: Engine) -> Engine:
         return vllm_engine

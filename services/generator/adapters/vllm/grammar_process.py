@@ -1,0 +1,54 @@
+"""The process that tries to make a grammar of a schema: it may run out of time or memory, and be killed.
+
+It reads the tokenizer, then a schema per message, and answers with a line: empty where it can be used, else
+the keyword that cannot, or a dash. Nothing of a schema is said or kept.
+"""
+
+import re
+import resource
+import struct
+import sys
+from collections.abc import Iterator
+from typing import BinaryIO, Final
+
+from llguidance import LLMatcher, LLTokenizer
+
+LENGTH: Final = struct.Struct(">I")
+UNNAMED: Final = "-"
+_MAX_MEMORY_BYTES: Final = 4 * 1024**3
+_UNIMPLEMENTED: Final = re.compile(r'Unimplemented keys: \["([^"]*)"')
+
+
+def fault_of(schema: str, tokenizer: LLTokenizer) -> str:
+    """Returns what of a schema cannot be used, as it is said on the pipe; empty for nothing."""
+    try:
+        grammar = LLMatcher.grammar_from_json_schema(schema, defaults={"whitespace_flexible": False})
+    except ValueError:
+        return UNNAMED
+    error = LLMatcher(tokenizer, grammar, log_level=0).get_error()
+    if not error:
+        return ""
+    named = _UNIMPLEMENTED.search(error)
+    return named[1] if named is not None else UNNAMED
+
+
+def serve(asked: BinaryIO, answered: BinaryIO) -> None:
+    """Answers until nobody asks any more."""
+    tokenizer = LLTokenizer(next(_messages(asked)))
+    for schema in _messages(asked):
+        fault = fault_of(schema, tokenizer)
+        # A line: a keyword is one word, and what is none of them is not said.
+        answered.write((fault if fault.isprintable() else UNNAMED).encode() + b"\n")
+        answered.flush()
+
+
+def _messages(asked: BinaryIO) -> Iterator[str]:
+    while len(head := asked.read(LENGTH.size)) == LENGTH.size:
+        (length,) = LENGTH.unpack(head)
+        yield asked.read(length).decode()
+
+
+if __name__ == "__main__":
+    resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    serve(sys.stdin.buffer, sys.stdout.buffer)

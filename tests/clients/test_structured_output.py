@@ -1,0 +1,174 @@
+"""Every answer fits its schema, as the official Python client asks for it, streamed and whole."""
+
+import asyncio
+import json
+from typing import Annotated, Any, Final, Literal
+
+import jsonschema
+import openai
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel, Field
+
+from tests.system.stack_process import Stack
+
+pytestmark = pytest.mark.system
+
+MESSAGES: Any = [{"role": "user", "content": "Qui est venu à la réunion ?"}]
+SCHEMAS_PER_RUN: Final = 25
+RUNS: Final = 20
+
+_NAMES = st.sampled_from(["a", "b", "name", "größe", "id", "x-y", "κόστος"])
+_LEAVES: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.just({"type": "string", "maxLength": 12}),
+    st.just({"type": "string", "pattern": "^[a-z]{2,6}$"}),
+    st.sampled_from(["date", "time", "date-time", "uuid", "ipv4", "email"]).map(
+        lambda form: {"type": "string", "format": form}
+    ),
+    st.just({"type": "boolean"}),
+    st.just({"type": "null"}),
+    st.tuples(st.integers(-50, 0), st.integers(0, 50)).map(
+        lambda ends: {"type": "integer", "minimum": ends[0], "maximum": ends[1]}
+    ),
+    st.just({"type": "number", "exclusiveMinimum": 0, "maximum": 1}),
+    st.lists(st.sampled_from(["rouge", "grün", 'q"', 3, None, True]), min_size=1, max_size=4).map(
+        lambda values: {"enum": values}
+    ),
+    st.just({"type": ["string", "null"], "maxLength": 5}),
+    st.just({"const": "fest"}),
+)
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
+    names = list(properties)
+    return {"type": "object", "properties": properties, "required": names, "additionalProperties": False}
+
+
+def _containers(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.one_of(
+        st.dictionaries(_NAMES, inner, min_size=1, max_size=3).map(_object),
+        st.tuples(inner, st.integers(0, 2)).map(
+            lambda each: {"type": "array", "items": each[0], "minItems": each[1], "maxItems": 3}
+        ),
+        st.lists(inner, min_size=1, max_size=3).map(lambda choices: {"anyOf": choices}),
+    )
+
+
+_ANY = st.recursive(_LEAVES, _containers, max_leaves=6)
+SCHEMAS = st.dictionaries(_NAMES, _ANY, min_size=1, max_size=3).map(_object) | _ANY.map(
+    lambda inner: _object({"v": {"$ref": "#/$defs/d"}}) | {"$defs": {"d": inner}}
+)
+
+
+def asked(stack: Stack, schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "model": stack.model,
+        "messages": MESSAGES,
+        "max_completion_tokens": 96,
+        "temperature": 0,
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "answer", "strict": True, "schema": schema},
+        },
+    }
+
+
+async def check(client: openai.AsyncOpenAI, request: dict[str, Any], schema: dict[str, Any]) -> bool:
+    """Whether the answer was whole; it fits its schema then, and its stream says the same."""
+    whole = await client.chat.completions.create(**request)
+    texts, finish = [], None
+    async for chunk in await client.chat.completions.create(**request, stream=True):
+        for choice in chunk.choices:
+            texts.append(choice.delta.content or "")
+            finish = choice.finish_reason or finish
+    text = whole.choices[0].message.content or ""
+    assert "".join(texts) == text
+    assert finish == whole.choices[0].finish_reason
+    if finish == "length":
+        return False
+    assert finish == "stop"
+    assert not any(ord(character) < 0x20 for character in text)
+    jsonschema.validate(json.loads(text), schema)
+    return True
+
+
+async def check_all(stack: Stack, schemas: list[dict[str, Any]]) -> int:
+    async with (
+        stack.async_client(max_retries=0, timeout=120) as client,
+        asyncio.timeout(300),
+    ):
+        checks = (check(client, asked(stack, schema), schema) for schema in schemas)
+        return sum(await asyncio.gather(*checks))
+
+
+@settings(
+    max_examples=RUNS,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(st.lists(SCHEMAS, min_size=SCHEMAS_PER_RUN, max_size=SCHEMAS_PER_RUN))
+def test_answers_fit_five_hundred_random_schemas_streamed_and_whole(
+    stack: Stack, schemas: list[dict[str, Any]]
+) -> None:
+    assert asyncio.run(check_all(stack, schemas)) > SCHEMAS_PER_RUN // 2
+
+
+class Guest(BaseModel):
+    name: Annotated[str, Field(max_length=12)]
+    age: Annotated[int, Field(ge=0, le=150)]
+    languages: Annotated[list[Literal["de", "fr", "nl"]], Field(max_length=3)]
+
+
+def test_parse_gives_an_object_of_the_callers_own_class(stack: Stack) -> None:
+    with stack.client(max_retries=0) as client:
+        answer = client.chat.completions.parse(
+            model=stack.model,
+            messages=MESSAGES,
+            response_format=Guest,
+            temperature=0,
+            max_completion_tokens=200,
+        )
+    assert isinstance(answer.choices[0].message.parsed, Guest)
+
+
+def test_an_answer_that_is_cut_says_so(stack: Stack) -> None:
+    with stack.client(max_retries=0) as client:
+        answer = client.chat.completions.create(
+            **(
+                asked(stack, _object({"a": {"type": "string", "minLength": 200}}))
+                | {"max_completion_tokens": 8}
+            )
+        )
+    assert answer.choices[0].finish_reason == "length"
+
+
+def test_json_mode_is_an_object(stack: Stack) -> None:
+    with stack.client(max_retries=0) as client:
+        answer = client.chat.completions.create(
+            model=stack.model,
+            messages=MESSAGES,
+            response_format={"type": "json_object"},
+            temperature=0,
+            max_completion_tokens=200,
+        )
+    text = answer.choices[0].message.content or ""
+    assert text.startswith("{")
+    if answer.choices[0].finish_reason == "stop":
+        assert isinstance(json.loads(text), dict)
+
+
+def test_a_schema_that_cannot_be_kept_to_is_a_400_that_names_the_keyword(stack: Stack) -> None:
+    schema = _object({"a": {"type": "array", "items": {"type": "string"}, "uniqueItems": True}})
+    with stack.client(max_retries=0) as client, pytest.raises(openai.BadRequestError) as refusal:
+        client.chat.completions.create(**asked(stack, schema), stream=True)
+    assert refusal.value.code == "unsupported_parameter"
+    assert refusal.value.param == "response_format.json_schema.schema.uniqueItems"
+
+
+def test_each_of_several_choices_fits(stack: Stack) -> None:
+    schema = _object({"a": {"type": "integer", "minimum": 0, "maximum": 99}})
+    with stack.client(max_retries=0) as client:
+        answer = client.chat.completions.create(**(asked(stack, schema) | {"n": 3, "temperature": 1.5}))
+    for choice in answer.choices:
+        jsonschema.validate(json.loads(choice.message.content or ""), schema)

@@ -1,0 +1,63 @@
+"""What engines that keep to a structure do, whatever else a request asks for."""
+
+import json
+
+import pytest
+
+from services.generator.domain.delta import EngineFinish
+from services.generator.domain.ports import Engine
+from services.generator.domain.sampling import Sampling
+from services.generator.domain.structure import Structure
+from services.kernel.errors import ComptoirError, Reason
+from tests.contracts.engine_requests import answer, ask, chat
+
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string", "maxLength": 12}, "age": {"type": "integer", "maximum": 150}},
+    "required": ["name", "age"],
+    "additionalProperties": False,
+}
+
+
+class StructureContract:
+    """Run by every engine that has the feature, as a part of its contract."""
+
+    @pytest.mark.parametrize("temperature", [0.0, 1.0, 2.0])
+    async def test_an_answer_fits_its_schema(self, engine: Engine, temperature: float) -> None:
+        structure = Structure(json.dumps(PERSON))
+        await engine.check_structure(structure)
+        sampling = Sampling(temperature=temperature)
+        asked = ask(engine, await chat(engine), tokens=200, sampling=sampling, structure=structure)
+        result = await answer(asked)
+        assert result.finish is EngineFinish.STOP
+        person = json.loads(result.text)
+        assert list(person) == ["name", "age"]
+        assert len(person["name"]) <= 12
+        assert isinstance(person["age"], int)
+
+    async def test_any_object_is_a_schema_too(self, engine: Engine) -> None:
+        structure = Structure('{"type": "object"}')
+        await engine.check_structure(structure)
+        result = await answer(ask(engine, await chat(engine), tokens=64, structure=structure))
+        assert result.text.startswith("{")
+        if result.finish is EngineFinish.STOP:
+            assert isinstance(json.loads(result.text), dict)
+
+    @pytest.mark.parametrize(
+        ("schema", "field"),
+        [
+            ({"not": {"type": "string"}}, "structure.json_schema.not"),
+            ({"type": "array", "uniqueItems": True}, "structure.json_schema.uniqueItems"),
+            ({"type": "string", "pattern": "(secret"}, "structure.json_schema"),
+            ({"type": "secret"}, "structure.json_schema"),
+            ([], "structure.json_schema"),
+        ],
+    )
+    async def test_what_cannot_be_seen_to_is_refused_by_its_keyword(
+        self, engine: Engine, schema: object, field: str
+    ) -> None:
+        with pytest.raises(ComptoirError) as refusal:
+            await engine.check_structure(Structure(json.dumps(schema)))
+        assert (refusal.value.reason, refusal.value.field) == (Reason.PARAMETER_UNSUPPORTED, field)
+        # The engine goes on.
+        assert (await answer(ask(engine, await chat(engine), tokens=1))).output_tokens == 1

@@ -1,0 +1,101 @@
+"""Schemas are tried in a process that may be killed, and nothing else waits for it."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from unittest import mock
+
+import pytest
+import pytest_asyncio
+
+from services.generator.adapters.vllm import grammar_process
+from services.generator.adapters.vllm.environment import quiet_import, set_environment
+from services.generator.domain.structure import Structure
+from services.kernel.errors import ComptoirError, Reason
+
+set_environment(is_download_allowed=False, cpu_threads=1)
+with quiet_import():
+    from services.generator.adapters.vllm import grammars
+    from services.generator.adapters.vllm.grammars import Grammars
+
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+TOKENIZER = (Path(__file__).parents[5] / "deploy" / "models" / "tiny-eu" / "tokenizer.json").read_text()
+USABLE = Structure('{"type": "object"}')
+SLEEPS = "import sys, time; r = sys.stdin.buffer; r.read(1); time.sleep(60)"
+# Takes the tokenizer and its first question, and dies at the next.
+DIES = (
+    "import struct, sys; r = sys.stdin.buffer\n"
+    "for _ in range(2): r.read(struct.unpack('>I', r.read(4))[0])\n"
+    "sys.stdout.write('\\n'); sys.stdout.flush(); r.read(4); sys.exit(1)"
+)
+
+
+@pytest_asyncio.fixture
+async def tried() -> AsyncIterator[Grammars]:
+    tried = Grammars(lambda: TOKENIZER)
+    yield tried
+    await tried.close()
+
+
+async def refusal(tried: Grammars, structure: Structure) -> ComptoirError:
+    with pytest.raises(ComptoirError) as raised:
+        await tried.check(structure)
+    return raised.value
+
+
+async def test_a_schema_is_tried_once_and_its_verdict_kept(tried: Grammars) -> None:
+    await tried.check(USABLE)
+    with mock.patch.object(tried, "_fault_of", side_effect=AssertionError):
+        await tried.check(USABLE)
+    never = Structure('{"not": {}}')
+    for _ in range(2):
+        assert (await refusal(tried, never)).field == "structure.json_schema.not"
+
+
+async def test_a_word_of_the_caller_is_no_keyword(tried: Grammars) -> None:
+    error = await refusal(tried, Structure(json.dumps({"type": "string", "pattern": "(geheim"})))
+    assert (error.reason, error.field) == (Reason.PARAMETER_UNSUPPORTED, "structure.json_schema")
+
+
+async def test_a_schema_that_takes_too_long_costs_its_process_and_the_next_has_another() -> None:
+    tried = Grammars(lambda: TOKENIZER, try_seconds=0.0)
+    assert (await refusal(tried, USABLE)).field == "structure.json_schema"
+    tried = Grammars(lambda: TOKENIZER)
+    await tried.check(USABLE)
+    await tried.close()
+
+
+async def test_a_process_that_dies_is_begun_anew(tried: Grammars) -> None:
+    with mock.patch.object(grammars, "_COMMAND", (sys.executable, "-c", DIES)):
+        assert (await refusal(tried, Structure("{}"))).field == "structure.json_schema"
+    await tried.check(USABLE)
+
+
+async def test_a_process_that_does_not_start_is_no_fault_of_the_schema() -> None:
+    tried = Grammars(lambda: TOKENIZER, start_seconds=0.2)
+    with mock.patch.object(grammars, "_COMMAND", (sys.executable, "-c", SLEEPS)):
+        assert (await refusal(tried, USABLE)).reason is Reason.REPLICA_OVERLOADED
+
+
+async def test_who_gives_up_takes_no_answer_from_the_next(tried: Grammars) -> None:
+    await tried.check(USABLE)
+    waiting = asyncio.create_task(tried.check(Structure('{"not": {}}')))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    await tried.check(Structure('{"type": "array"}'))
+
+
+def test_a_schema_says_what_it_needs_and_nothing_of_itself() -> None:
+    from llguidance import LLTokenizer  # noqa: PLC0415 - beside the engine's environment
+
+    tokenizer = LLTokenizer(TOKENIZER)
+    assert grammar_process.fault_of('{"type": "array", "uniqueItems": true}', tokenizer) == "uniqueItems"
+    assert grammar_process.fault_of('{"type": "geheim"}', tokenizer) == grammar_process.UNNAMED
+    assert grammar_process.fault_of("[", tokenizer) == grammar_process.UNNAMED
