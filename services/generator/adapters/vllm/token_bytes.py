@@ -17,7 +17,8 @@ class TokenBytes:
 
     @cached_property
     def _vocabulary(self) -> Sequence[bytes]:
-        return TokenizerInfo.from_huggingface(self._tokenizer).decoded_vocab
+        vocabulary: Sequence[bytes] = TokenizerInfo.from_huggingface(self._tokenizer).decoded_vocab
+        return vocabulary
 
     def choices(
         self, token_ids: Sequence[int], places: Sequence[Any], likeliest: int
