@@ -13,6 +13,7 @@ from services.edge.server.application import Application
 from services.edge.server.chat import ChatCompletions
 from services.edge.server.delivery import Deliveries
 from services.edge.server.health import Health
+from services.edge.server.http.certificate import Certificate
 from services.edge.server.http.listener import Listener
 from services.edge.server.models import Models
 from services.edge.server.pages import Pages
@@ -52,9 +53,10 @@ class Edge:
 
     async def start(self, parts: Parts) -> None:
         """Accepts requests; SettingsError if the address is taken."""
-        # What runs here runs for a request or for an event.
-        del parts
         await self._http.start()
+        # Whatever else runs here runs for a request or for an event.
+        if self._http.certificate is not None:
+            parts.run("certificate", self._http.certificate.watch())
 
     async def drain(self) -> None:
         """Ends the HTTP side, then hands over the events that are left, then closes the connections."""
@@ -93,6 +95,11 @@ class HttpSide:
     def port(self) -> int:
         """The port that is listened on."""
         return self._listener.port
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The listener's certificate, to be watched; None without TLS."""
+        return self._listener.certificate
 
     async def start(self) -> None:
         """Accepts requests; SettingsError if the address is taken."""

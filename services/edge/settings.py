@@ -1,13 +1,18 @@
 """What the edge is told."""
 
+import contextlib
 import ssl
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.edge.domain.limits import EdgeLimits
 from services.runtime.addresses import GrpcTarget, TlsFiles, is_local
 from services.runtime.settings import MeteredSettings, SettingsError
+
+# A chain of certificates has a few KiB.
+_MAX_PEM_BYTES: Final = 1024 * 1024
 
 
 class HttpTls(BaseModel):
@@ -17,6 +22,23 @@ class HttpTls(BaseModel):
 
     certificate_file: Path = Field(description="the certificate, with its chain")
     private_key_file: Path = Field(description="the private key of the certificate")
+    reload_seconds: float = Field(
+        default=10.0, gt=0, description="time between two looks whether the files changed"
+    )
+
+    def ssl_context(self) -> ssl.SSLContext:
+        """Returns the TLS side of a listener with what the files hold now; SettingsError if unusable."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        # A client that offers HTTP/2 as well is told at once what is spoken.
+        context.set_alpn_protocols(["http/1.1"])
+        files = (self.certificate_file, self.private_key_file)
+        with contextlib.suppress(OSError):
+            if all(file.is_file() and file.stat().st_size <= _MAX_PEM_BYTES for file in files):
+                # Without a password, OpenSSL would ask for an encrypted key's on the terminal, and wait.
+                context.load_cert_chain(*files, password="")
+                return context
+        raise SettingsError("the TLS files of edge.listen cannot be read.")
 
 
 class HttpListen(BaseModel):
@@ -33,18 +55,6 @@ class HttpListen(BaseModel):
         if self.tls is None and not is_local(f"{self.host}:{self.port}"):
             raise ValueError("host is not loopback, so it needs tls")
         return self
-
-    def ssl_context(self) -> ssl.SSLContext | None:
-        """Returns the TLS side of the listener, or None on loopback."""
-        if self.tls is None:
-            return None
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            context.load_cert_chain(self.tls.certificate_file, self.tls.private_key_file)
-        except OSError:
-            raise SettingsError("the TLS files of edge.listen cannot be read.") from None
-        return context
 
 
 class EdgeSettings(MeteredSettings, EdgeLimits):

@@ -86,6 +86,9 @@ MetricName = Literal[
     "comptoir.usage.lost_frames",
     # counter, {event}: the edge's own events that found no room, or were refused; nothing is billed from them
     "comptoir.edge.events_dropped",
+    # gauge, 1: 1 while the files of the edge's certificate changed and cannot be used. The one before is
+    # served until it expires: write a certificate and its key
+    "comptoir.edge.certificate_outdated",
     # gauge, {event}: events that the emitter acknowledged and Kafka has not confirmed
     "comptoir.spool.events",
     # gauge, By: their bytes; at spool_max_bytes the emitter refuses, and so does every request

@@ -47,6 +47,7 @@ class Stage:
     stops: list[object] = field(default_factory=list)
     process: HttpSide | None = None
     usage: UsageReporter | None = None
+    listen: HttpListen = field(default_factory=lambda: HttpListen(port=0))
 
     async def start(self, **bounds: Any) -> httpx.AsyncClient:
         """Starts all; returns a client that shows the good key."""
@@ -63,7 +64,7 @@ class Stage:
         self.usage = UsageReporter(emitter, 1, 42, max_waiting=100)
         self.process = HttpSide(
             limits,
-            HttpListen(port=0),
+            self.listen,
             clock,
             router=router,
             generators=generators,
@@ -81,7 +82,7 @@ class Stage:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.listen.tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def port(self) -> int:

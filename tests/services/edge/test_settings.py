@@ -28,7 +28,7 @@ def load(path: Path, text: str) -> EdgeSettings:
 def test_four_addresses_are_enough(tmp_path: Path) -> None:
     settings = load(tmp_path, EDGE)
     assert settings.listen.host == "127.0.0.1"
-    assert settings.listen.ssl_context() is None
+    assert settings.listen.tls is None
     assert settings.max_body_bytes == 1024 * 1024
     assert settings.request_seconds == 600
 
@@ -46,5 +46,6 @@ def test_a_body_over_one_mebibyte_cannot_be_allowed(tmp_path: Path) -> None:
 def test_certificates_that_cannot_be_read_are_said_in_one_sentence(tmp_path: Path) -> None:
     tls = f"tls: {{certificate_file: {tmp_path}/a, private_key_file: {tmp_path}/b}}"
     settings = load(tmp_path, EDGE.replace("port: 8400", f"host: 0.0.0.0, port: 8400, {tls}"))
+    assert settings.listen.tls is not None
     with pytest.raises(SettingsError, match="TLS files"):
-        settings.listen.ssl_context()
+        settings.listen.tls.ssl_context()

@@ -16,6 +16,7 @@ from services.edge.domain.openai.errors import (
     retry_headers,
 )
 from services.edge.server.application import Application
+from services.edge.server.http.certificate import Certificate
 from services.edge.server.http.exchange import JSON_TYPE
 from services.edge.settings import HttpListen
 from services.kernel.clock import Clock
@@ -48,7 +49,7 @@ class Listener:
         self, listen: HttpListen, application: Application, limits: EdgeLimits, clock: Clock
     ) -> None:
         self._listen = listen
-        self._tls = listen.ssl_context()
+        self.certificate = None if listen.tls is None else Certificate(listen.tls)
         self._server = HttpServer(application, _bounds(limits), _refusals(limits), clock)
         self.port = 0
 
@@ -67,7 +68,7 @@ class Listener:
                 f"the address {host}:{port} is taken; stop what listens there or set another."
             ) from None
         self.port = bound.getsockname()[1]
-        await self._server.start(bound, self._tls)
+        await self._server.start(bound, None if self.certificate is None else self.certificate.context)
         _log.info("listening", port=self.port)
 
     async def stop(self) -> None:
