@@ -24,7 +24,9 @@ class JoinedRecords:
         """Returns once the events are durable; raises the emitter's refusal, or DEADLINE_EXCEEDED."""
         number = next(self._numbers)
         answer = self._open[number] = asyncio.get_running_loop().create_future()
-        self._given.append(emitter_pb2.RecordManyRequest(call_number=number, request=request))
+        self._given.append(
+            emitter_pb2.RecordManyRequest(call_number=number, request=request, reads_others=True)
+        )
         self._stream.wake()
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -44,7 +46,12 @@ class JoinedRecords:
         return self._given.popleft() if self._given else None
 
     def incoming(self, message: emitter_pb2.RecordManyResponse) -> None:
-        """Ends the wait of `record` for a batch with what became of it."""
+        """Ends the waits of `record` for batches with what became of them."""
+        self._heard(message)
+        for other in message.others:
+            self._heard(other)
+
+    def _heard(self, message: emitter_pb2.RecordManyResponse) -> None:
         answer = self._open.get(message.call_number)
         if answer is None or answer.done():
             return

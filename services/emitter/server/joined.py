@@ -27,10 +27,12 @@ class JoinedRecords:
         )
         self._record = record
         self._results: list[emitter_pb2.RecordManyResponse] = []
+        self._reads_others = False
 
     def receive(self, message: emitter_pb2.RecordManyRequest) -> None:
         """Begins a batch; the spool's own future is all that a batch needs of asyncio."""
         number = message.call_number
+        self._reads_others = message.reads_others
         self.answers.follow(
             number,
             partial(self._record, message.request),
@@ -39,8 +41,14 @@ class JoinedRecords:
         )
 
     def outgoing(self) -> emitter_pb2.RecordManyResponse | None:
-        """Takes what is to be sent next."""
-        return self._results.pop() if self._results else None
+        """Takes what is to be sent next: the batches of one commit travel together to who reads that."""
+        if not self._results:
+            return None
+        result = self._results.pop()
+        if self._reads_others:
+            result.others.extend(self._results)
+            self._results.clear()
+        return result
 
     def _recorded(self, number: int, taken: Taken) -> None:
         self._tell(emitter_pb2.RecordManyResponse(call_number=number, recorded=response_of(taken)))

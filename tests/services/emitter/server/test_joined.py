@@ -3,11 +3,14 @@
 import asyncio
 from typing import Any
 
+import pytest
 from comptoir.emitter.v1.emitter_pb2 import RecordManyRequest, RecordRequest
 
+from services.emitter.domain.ports import Taken
+from services.emitter.server.joined import JoinedRecords
 from services.kernel.errors import Reason
 from tests.fakes.emitter_ports import MemorySpool
-from tests.fakes.joined import heard
+from tests.fakes.joined import heard, joined_streams
 from tests.services.emitter.requests import generation, one_of_each
 from tests.services.emitter.server.test_recording import Stub, clock, healths, servicer, spool, stub
 
@@ -41,3 +44,21 @@ async def test_a_batch_that_is_refused_stops_no_other(stub: Stub, spool: MemoryS
     assert results[2].recorded.accepted == 4
     assert spool.state.events == 4
     stream.cancel()
+
+
+@pytest.mark.parametrize(("reads_others", "messages"), [(True, [{1, 2, 3}]), (False, [{1}, {2}, {3}])])
+async def test_batches_of_one_commit_are_answered_together_to_who_reads_that(
+    *, reads_others: bool, messages: list[set[int]]
+) -> None:
+    commit: asyncio.Future[Taken] = asyncio.get_running_loop().create_future()
+    records = JoinedRecords(joined_streams(), lambda _: commit)
+    for number in (1, 2, 3):
+        records.receive(RecordManyRequest(call_number=number, reads_others=reads_others))
+    assert records.outgoing() is None
+    commit.set_result(Taken(1, 0))
+    await asyncio.sleep(0)
+    said = list[set[int]]()
+    while (message := records.outgoing()) is not None:
+        assert {each.recorded.accepted for each in (message, *message.others)} == {1}
+        said.append({message.call_number, *(other.call_number for other in message.others)})
+    assert sorted(said, key=min) == messages

@@ -72,8 +72,11 @@ class RecordManyRequest(_message.Message):
 
     CALL_NUMBER_FIELD_NUMBER: _builtins.int
     REQUEST_FIELD_NUMBER: _builtins.int
+    READS_OTHERS_FIELD_NUMBER: _builtins.int
     call_number: _builtins.int
     """The caller's number for it, never used twice on one stream."""
+    reads_others: _builtins.bool
+    """Whether the caller reads `others` of a response; one that does not gets a message for each batch."""
     @_builtins.property
     def request(self) -> Global___RecordRequest:
         """As for Record."""
@@ -83,10 +86,11 @@ class RecordManyRequest(_message.Message):
         *,
         call_number: _builtins.int = ...,
         request: Global___RecordRequest | None = ...,
+        reads_others: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["request", b"request"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_number", b"call_number", "request", b"request"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_number", b"call_number", "reads_others", b"reads_others", "request", b"request"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -101,6 +105,7 @@ class RecordManyResponse(_message.Message):
     CALL_NUMBER_FIELD_NUMBER: _builtins.int
     RECORDED_FIELD_NUMBER: _builtins.int
     REFUSED_FIELD_NUMBER: _builtins.int
+    OTHERS_FIELD_NUMBER: _builtins.int
     call_number: _builtins.int
     """The caller's number."""
     @_builtins.property
@@ -111,16 +116,21 @@ class RecordManyResponse(_message.Message):
     def refused(self) -> _error_reason_pb2.ErrorDetail:
         """Why not; as for Record."""
 
+    @_builtins.property
+    def others(self) -> _containers.RepeatedCompositeFieldContainer[Global___RecordManyResponse]:
+        """What became of other batches since the last message; none of these has others."""
+
     def __init__(
         self,
         *,
         call_number: _builtins.int = ...,
         recorded: Global___RecordResponse | None = ...,
         refused: _error_reason_pb2.ErrorDetail | None = ...,
+        others: _abc.Iterable[Global___RecordManyResponse] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["recorded", b"recorded", "refused", b"refused", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_number", b"call_number", "recorded", b"recorded", "refused", b"refused", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["call_number", b"call_number", "others", b"others", "recorded", b"recorded", "refused", b"refused", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["recorded", "refused"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
