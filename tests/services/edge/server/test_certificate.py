@@ -16,14 +16,17 @@ import structlog
 import uvloop
 from cryptography.hazmat.primitives import serialization
 
+from services.edge.process import Edge
 from services.edge.server.http.certificate import Certificate
-from services.edge.settings import HttpListen, HttpTls
-from services.kernel.clock import ManualClock
+from services.edge.settings import EdgeSettings, HttpListen, HttpTls
+from services.kernel.clock import ManualClock, SystemClock
 from services.runtime.addresses import TlsFiles
 from services.runtime.http.bounds import HttpBounds
 from services.runtime.http.server import HttpServer, bind
-from services.runtime.settings import SettingsError
+from services.runtime.parts import Parts
+from services.runtime.settings import SettingsError, load_settings
 from tests.services.edge.conftest import Stage
+from tests.services.edge.test_settings import COMMON, EDGE
 from tests.services.runtime.certificates import Authority
 from tests.services.runtime.http.serving import Echo, refuse
 
@@ -229,3 +232,32 @@ async def _serve_and_renew(renewal: Renewal) -> None:
         renewal.put(renewal.authority.files("second"))
         await certificate.check()
     await server.stop()
+
+
+async def test_an_edge_with_tls_looks_at_its_files(
+    renewal: Renewal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "comptoir.yaml"
+    tls = {
+        "certificate_file": str(renewal.tls.certificate_file),
+        "private_key_file": str(renewal.tls.private_key_file),
+        "reload_seconds": 0.01,
+    }
+    listen = json.dumps({"port": 0, "tls": tls})
+    file.write_text(COMMON + EDGE.replace("{port: 8400}", listen))
+    edge, parts = (
+        Edge(load_settings(EdgeSettings, section="edge", path=file, environ={}), SystemClock()),
+        Parts(),
+    )
+    looked = asyncio.Event()
+    certificate = edge._http.certificate
+    assert certificate is not None
+
+    async def check() -> None:
+        looked.set()
+
+    monkeypatch.setattr(certificate, "check", check)
+    await edge.start(parts)
+    await asyncio.wait_for(looked.wait(), 5)
+    await edge.drain()
+    await parts.end()
