@@ -184,7 +184,7 @@ class VllmEngine:
         if llm is not None:
             llm.shutdown(timeout=_SHUTDOWN_SECONDS)
         if self._grammars is not None:
-            self._grammars.kill()
+            self._grammars.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _check_fits(self, input_tokens: int, request: EngineRequest) -> None:

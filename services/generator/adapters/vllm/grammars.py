@@ -1,10 +1,14 @@
 """Whether a schema can be used: tried in a process of its own, within a time, before the engine sees it."""
 
 import asyncio
+import contextlib
 import hashlib
+import subprocess
 import sys
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from vllm.v1.structured_output import backend_guidance
@@ -35,7 +39,8 @@ class Grammars:
         self._start_seconds = start_seconds
         self._try_seconds = try_seconds
         self._child: _Child | None = None
-        self._turn = asyncio.Lock()
+        # One thread, so that one question is asked at a time, and its answer read by who asked.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="grammars")
         # By digest: a schema is used again and again, and nothing of it is kept.
         self._faults: OrderedDict[bytes, str] = OrderedDict()
 
@@ -43,92 +48,83 @@ class Grammars:
         """Raises PARAMETER_UNSUPPORTED, with a keyword, for a schema that cannot be used."""
         schema = structure.json_schema.encode()
         digest = hashlib.sha256(schema).digest()
-        async with self._turn:
-            fault = self._faults.get(digest)
-            if fault is None:
-                fault = self._faults[digest] = await self._fault_of(schema)
-            self._faults.move_to_end(digest)
-            if len(self._faults) > _KEPT:
-                self._faults.popitem(last=False)
+        fault = self._faults.get(digest)
+        if fault is None:
+            fault = await asyncio.get_running_loop().run_in_executor(self._thread, self._fault_of, schema)
+            self._faults[digest] = fault
+        self._faults.move_to_end(digest)
+        if len(self._faults) > _KEPT:
+            self._faults.popitem(last=False)
         if fault:
             raise refused(fault)
 
-    def kill(self) -> None:
-        """Ends the process, from any thread; nobody asks any more."""
-        if self._child is not None:
-            self._child.kill()
+    def close(self) -> None:
+        """Ends the process and the thread, from any thread; nobody asks any more."""
+        self._end()
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def close(self) -> None:
-        """Ends the process."""
+    def _fault_of(self, schema: bytes) -> str:
+        child = self._child or self._start()
+        try:
+            return child.ask(schema, within_seconds=self._try_seconds)
+        except EOFError:
+            # Out of time or memory: so it is with a schema that is made for that.
+            _log.warning("grammar_not_made", timeout_seconds=self._try_seconds)
+            self._end()
+            return UNNAMED
+
+    def _start(self) -> "_Child":
+        child = self._child = _Child()
+        try:
+            child.tell(self._tokenizer_json().encode())
+            child.ask(b"{}", within_seconds=self._start_seconds)
+        except EOFError:
+            self._end()
+            raise ComptoirError(Reason.REPLICA_OVERLOADED) from None
+        return child
+
+    def _end(self) -> None:
         child, self._child = self._child, None
         if child is not None:
             child.kill()
-            await child.wait()
-
-    async def _fault_of(self, schema: bytes) -> str:
-        child = self._child or await self._start()
-        try:
-            async with asyncio.timeout(self._try_seconds):
-                return await child.ask(schema)
-        except TimeoutError:
-            _log.warning("grammar_took_too_long", duration_seconds=self._try_seconds)
-            await self.close()
-        except (OSError, asyncio.IncompleteReadError):
-            # It ran out of memory, most likely.
-            _log.warning("grammar_process_ended")
-            await self.close()
-        except BaseException:
-            # Half a question: the next one would get its answer.
-            await self.close()
-            raise
-        return UNNAMED
-
-    async def _start(self) -> "_Child":
-        child = self._child = _Child(
-            await asyncio.create_subprocess_exec(
-                *_COMMAND,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-            )
-        )
-        try:
-            async with asyncio.timeout(self._start_seconds):
-                await child.tell(self._tokenizer_json().encode())
-                await child.ask(b"{}")
-        except (TimeoutError, OSError, asyncio.IncompleteReadError):
-            await self.close()
-            raise ComptoirError(Reason.REPLICA_OVERLOADED) from None
-        except BaseException:
-            await self.close()
-            raise
-        return child
 
 
 class _Child:
-    """The process, with its pipes."""
+    """The process, with its pipes; an EOFError says that it has ended, by itself or by its time."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        if process.stdin is None or process.stdout is None:
-            raise OSError
-        self._process = process
-        self._asked = process.stdin
-        self._answered = process.stdout
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own program
+            _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
 
-    async def tell(self, content: bytes) -> None:
-        self._asked.write(LENGTH.pack(len(content)) + content)
-        await self._asked.drain()
+    def tell(self, content: bytes) -> None:
+        pipe = self._process.stdin
+        try:
+            if pipe is not None:
+                pipe.write(LENGTH.pack(len(content)) + content)
+                pipe.flush()
+        except OSError:
+            raise EOFError from None
 
-    async def ask(self, schema: bytes) -> str:
-        await self.tell(schema)
-        return (await self._answered.readuntil(b"\n")).decode().rstrip("\n")
+    def ask(self, schema: bytes, *, within_seconds: float) -> str:
+        timer = threading.Timer(within_seconds, self._process.kill)
+        timer.start()
+        try:
+            self.tell(schema)
+            line = b"" if self._process.stdout is None else self._process.stdout.readline()
+        finally:
+            timer.cancel()
+        if not line.endswith(b"\n"):
+            raise EOFError
+        return line.decode().rstrip("\n")
 
     def kill(self) -> None:
-        if self._process.returncode is None:
-            self._process.kill()
-
-    async def wait(self) -> None:
-        await self._process.wait()
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
 
 
 def trust_checked_schemas() -> None:

@@ -3,12 +3,11 @@
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
 import pytest
-import pytest_asyncio
 
 from services.generator.adapters.vllm import grammar_process
 from services.generator.adapters.vllm.environment import quiet_import, set_environment
@@ -20,27 +19,26 @@ with quiet_import():
     from services.generator.adapters.vllm import grammars
     from services.generator.adapters.vllm.grammars import Grammars
 
-pytestmark = [
-    pytest.mark.vllm,
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = pytest.mark.vllm
 
 TOKENIZER = (Path(__file__).parents[5] / "deploy" / "models" / "tiny-eu" / "tokenizer.json").read_text()
 USABLE = Structure('{"type": "object"}')
 SLEEPS = "import sys, time; r = sys.stdin.buffer; r.read(1); time.sleep(60)"
-# Takes the tokenizer and its first question, and dies at the next.
-DIES = (
-    "import struct, sys; r = sys.stdin.buffer\n"
+# Take the tokenizer and a first question; the next one is their end, or takes too long.
+STARTS = (
+    "import struct, sys, time; r = sys.stdin.buffer\n"
     "for _ in range(2): r.read(struct.unpack('>I', r.read(4))[0])\n"
-    "sys.stdout.write('\\n'); sys.stdout.flush(); r.read(4); sys.exit(1)"
+    "sys.stdout.write('\\n'); sys.stdout.flush(); r.read(4); "
 )
+DIES = STARTS + "sys.exit(1)"
+SLEEPS_LATER = STARTS + "time.sleep(60)"
 
 
-@pytest_asyncio.fixture
-async def tried() -> AsyncIterator[Grammars]:
+@pytest.fixture
+def tried() -> Iterator[Grammars]:
     tried = Grammars(lambda: TOKENIZER)
     yield tried
-    await tried.close()
+    tried.close()
 
 
 async def refusal(tried: Grammars, structure: Structure) -> ComptoirError:
@@ -64,11 +62,11 @@ async def test_a_word_of_the_caller_is_no_keyword(tried: Grammars) -> None:
 
 
 async def test_a_schema_that_takes_too_long_costs_its_process_and_the_next_has_another() -> None:
-    tried = Grammars(lambda: TOKENIZER, try_seconds=0.0)
-    assert (await refusal(tried, USABLE)).field == "structure.json_schema"
-    tried = Grammars(lambda: TOKENIZER)
+    tried = Grammars(lambda: TOKENIZER, try_seconds=0.2)
+    with mock.patch.object(grammars, "_COMMAND", (sys.executable, "-c", SLEEPS_LATER)):
+        assert (await refusal(tried, Structure("{}"))).field == "structure.json_schema"
     await tried.check(USABLE)
-    await tried.close()
+    tried.close()
 
 
 async def test_a_process_that_dies_is_begun_anew(tried: Grammars) -> None:
@@ -81,6 +79,7 @@ async def test_a_process_that_does_not_start_is_no_fault_of_the_schema() -> None
     tried = Grammars(lambda: TOKENIZER, start_seconds=0.2)
     with mock.patch.object(grammars, "_COMMAND", (sys.executable, "-c", SLEEPS)):
         assert (await refusal(tried, USABLE)).reason is Reason.REPLICA_OVERLOADED
+    tried.close()
 
 
 async def test_who_gives_up_takes_no_answer_from_the_next(tried: Grammars) -> None:
