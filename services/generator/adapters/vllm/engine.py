@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
+from torch._dynamo import config as compiler
 from vllm import envs
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.exceptions import GracefulHTTPError, VLLMClientError
@@ -78,6 +79,10 @@ class VllmEngine:
         is_cpu = current_platform.is_cpu()
         arguments = AsyncEngineArgs(**engine_arguments(self._model, self._parameters, is_cpu=is_cpu))
         config = arguments.create_engine_config()
+        if is_cpu:
+            # To compile takes a C++ compiler, which not every machine has, and seconds of each start. Without
+            # it vLLM's functions for logprobs run as they are written; on a CPU all else is eager anyway.
+            compiler.disable = True
         fork_workers()
         self._llm = AsyncLLM.from_vllm_config(
             config, stat_loggers=[stat_logger(self._stats)], disable_log_stats=True

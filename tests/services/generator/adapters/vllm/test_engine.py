@@ -1,6 +1,7 @@
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,17 @@ from tests.contracts.engine_structure import StructureContract
 MODEL = Path(__file__).parents[5] / "deploy" / "models" / "tiny-eu"
 
 
+@pytest.fixture(scope="session")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where torch keeps what the engine had it compile."""
+    folder = tmp_path_factory.mktemp("compiled")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("TORCHINDUCTOR_CACHE_DIR", str(folder))
+        yield folder
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def vllm_engine() -> AsyncIterator[Engine]:
+async def vllm_engine(compiled: Path) -> AsyncIterator[Engine]:
     parameters = VllmParameters(
         # Blocks for three whole contexts where four requests run, so that some are preempted.
         kv_cache_memory_bytes=3 * 1024 * 1024,
@@ -48,6 +58,11 @@ class TestVllmEngine(EngineContract, StructureContract):
     def control_tokens(self) -> dict[str, int]:
         tokenizer = json.loads((MODEL / "tokenizer.json").read_text())
         return {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
+
+    async def test_an_engine_on_a_cpu_needs_no_compiler(self, engine: Engine, compiled: Path) -> None:
+        sampling = Sampling(temperature=0, logprobs=2)
+        assert (await answer(ask(engine, await chat(engine), sampling=sampling, tokens=2))).text
+        assert [names for _, _, names in os.walk(compiled) if names] == []
 
     async def test_vllm_knows_every_argument_that_it_is_told(self, engine: Engine) -> None:
         from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415 - after its environment
