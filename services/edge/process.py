@@ -11,6 +11,7 @@ from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.ports import Generators, Router, UsageReports
 from services.edge.server.application import Application
 from services.edge.server.chat import ChatCompletions
+from services.edge.server.completions import Completions
 from services.edge.server.delivery import Deliveries
 from services.edge.server.health import Health
 from services.edge.server.http.certificate import Certificate
@@ -83,6 +84,7 @@ class HttpSide:
         self._health = Health(router)
         endpoints: list[HttpEndpoint] = [
             ChatCompletions(self._deliveries, limits),
+            Completions(self._deliveries, limits),
             Models(router),
             self._health,
         ]

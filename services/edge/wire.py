@@ -178,7 +178,17 @@ def generate_request(offer: Offer, request: GenerationRequest) -> generator_pb2.
         sampling=generator_pb2.Sampling(**request.sampling),  # type: ignore[arg-type] # of several types
         is_streamed=request.is_streamed,
         structure=(generator_pb2.Structure(json_schema=request.json_schema) if request.json_schema else None),
+        prompt=_prompt(request),
     )
+
+
+def _prompt(request: GenerationRequest) -> generator_pb2.Prompt | None:
+    prompt, is_echoed = request.prompt, request.is_prompt_echoed
+    if prompt is None:
+        return None
+    if isinstance(prompt, str):
+        return generator_pb2.Prompt(text=prompt, is_echoed=is_echoed)
+    return generator_pb2.Prompt(token_ids=generator_pb2.TokenIds(ids=prompt), is_echoed=is_echoed)
 
 
 def delta_from(delta: generator_pb2.Delta) -> Delta:

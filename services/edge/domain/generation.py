@@ -11,6 +11,10 @@ from msgspec import Struct
 # message of their own, of 20 to 70 tokens.
 TEMPLATE_TOKENS_PER_MESSAGE: Final = 16
 TEMPLATE_TOKENS_PER_CHAT: Final = 64
+# What a tokenizer puts around a text that has no template: its begin, and in few models its end.
+TOKENS_AROUND_A_TEXT: Final = 4
+# A text, or token ids.
+Prompt: TypeAlias = str | tuple[int, ...]
 SamplingValue: TypeAlias = float | int | tuple[str, ...] | tuple[int, ...] | Mapping[int, float]
 
 
@@ -38,8 +42,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """A chat to continue, checked; `is_streamed` says that the answer is shown while it is generated.
+    """A chat to continue, or a prompt in its place, checked.
 
+    `is_streamed` says that the answer is shown while it is generated.
     0 output tokens leave their number to the ticket. `sampling` is by the names of
     `comptoir.generator.v1.Sampling`; what is not in it is left to the engine. Where there is a
     `json_schema`, the answer is JSON that fits it.
@@ -51,10 +56,13 @@ class GenerationRequest:
     sampling: Mapping[str, SamplingValue] = field(default_factory=dict)
     is_streamed: bool = False
     json_schema: str = ""
+    prompt: Prompt | None = None
+    # Whether each choice begins with the prompt's text.
+    is_prompt_echoed: bool = False
 
     def without_text(self) -> "GenerationRequest":
         """Returns what is left to hold once no replica can be asked for it any more."""
-        return replace(self, messages=(), json_schema="")
+        return replace(self, messages=(), prompt=None, json_schema="")
 
     @property
     def choices(self) -> int:
@@ -64,7 +72,11 @@ class GenerationRequest:
 
     @property
     def prompt_tokens_upper_bound(self) -> int:
-        """No byte-level tokenizer makes more tokens of this chat: one per byte, and the template's."""
+        """No byte-level tokenizer makes more tokens of this: one per byte, and those that are added."""
+        if isinstance(self.prompt, str):
+            return len(self.prompt.encode()) + TOKENS_AROUND_A_TEXT
+        if self.prompt is not None:
+            return len(self.prompt)
         text_bytes = sum(len(message.text.encode()) for message in self.messages)
         return text_bytes + TEMPLATE_TOKENS_PER_MESSAGE * len(self.messages) + TEMPLATE_TOKENS_PER_CHAT
 

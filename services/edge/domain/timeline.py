@@ -13,6 +13,7 @@ class Endpoint(IntEnum):
     OTHER = 0
     CHAT_COMPLETIONS = 1
     MODELS = 2
+    COMPLETIONS = 3
 
 
 @dataclass(slots=True)
@@ -35,7 +36,8 @@ class EdgeRequest:
     input_tokens: int = 0
     output_tokens: int = 0
     client_retry_count: int = 0
-    # Tickets that the edge used; more than one, and the client need not try again at once.
+    # Tickets that the edge used, of several prompts for the one with the most; more than one, and the client
+    # need not try again at once.
     attempts: int = 0
     admitted_seconds: float = 0.0
     first_text_seconds: float = 0.0

@@ -9,6 +9,7 @@ from services.edge.domain.openai.streams import DONE
 from services.edge.server.delivery import Delivery
 from services.edge.server.http.exchange import STREAM_HEADERS, Exchange
 from services.edge.server.http.watches import KeepAlive, WaitNotice
+from services.edge.server.joined_delivery import JoinedDelivery
 
 
 class StreamWriter(Protocol):
@@ -40,7 +41,7 @@ class WholeAnswer(Protocol):
 
 
 async def send_stream(
-    exchange: Exchange, delivery: Delivery, writer: StreamWriter, *, ping_seconds: float
+    exchange: Exchange, delivery: Delivery | JoinedDelivery, writer: StreamWriter, *, ping_seconds: float
 ) -> None:
     """Sends headers, then the frames of each delta as it comes.
 
@@ -75,7 +76,7 @@ async def send_stream(
     await exchange.end(held + writer.closing(delivery.counts) + DONE)
 
 
-async def send_whole(exchange: Exchange, delivery: Delivery, answer: WholeAnswer) -> None:
+async def send_whole(exchange: Exchange, delivery: Delivery | JoinedDelivery, answer: WholeAnswer) -> None:
     """Sends one body when all deltas have come."""
 
     def take(delta: Delta) -> bool:
@@ -90,5 +91,5 @@ async def send_whole(exchange: Exchange, delivery: Delivery, answer: WholeAnswer
     await exchange.answer(200, body, _headers(delivery))
 
 
-def _headers(delivery: Delivery) -> list[tuple[bytes, bytes]]:
+def _headers(delivery: Delivery | JoinedDelivery) -> list[tuple[bytes, bytes]]:
     return [*quota_headers(delivery.quota), *retirement_headers(delivery.model_name, delivery.retirement)]

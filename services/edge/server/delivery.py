@@ -47,6 +47,7 @@ class Delivery:
         self._admitted_at = 0.0
         self._first_text_by = 0.0
         self._has_begun = False
+        self._attempts = 0
 
     async def __aenter__(self) -> Self:
         self._limit = asyncio.timeout(self._deliveries.left_seconds(self._event) + _AFTER_DEADLINE_SECONDS)
@@ -141,10 +142,11 @@ class Delivery:
         if generation is None:
             return
         generation.cancel()
-        self._event.attempts += generation.attempts
+        self._attempts += generation.attempts
+        self._event.attempts = max(self._event.attempts, self._attempts)
         if generation.counts is not None:
-            self._event.input_tokens = generation.counts.input_tokens
-            self._event.output_tokens = generation.counts.output_tokens
+            self._event.input_tokens += generation.counts.input_tokens
+            self._event.output_tokens += generation.counts.output_tokens
         if generation.is_lease_unused and self._lease is not None:
             self._deliveries.release(self._lease)
 

@@ -120,6 +120,9 @@ class ScriptedGenerator(GeneratesMany):
         script.attempts.append(int(request.ticket.claims))
         script.has_been_asked.set()
         script.texts += [message.text for message in request.messages]
+        if request.HasField("prompt"):
+            prompt = request.prompt
+            script.prompts.append(list(prompt.token_ids.ids) or prompt.text)
         script.seeds.append(request.sampling.seed if request.sampling.HasField("seed") else None)
         try:
             async for _ in _play(script.before_started):

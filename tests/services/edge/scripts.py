@@ -96,6 +96,8 @@ class GeneratorScript:
     output_tokens: int = 3
     is_length: bool = False
     texts: list[str] = field(default_factory=list)
+    # Of prompts in place of chats: texts, or token ids.
+    prompts: list[str | list[int]] = field(default_factory=list)
     attempts: list[int] = field(default_factory=list)
     seeds: list[SamplingValue | None] = field(default_factory=list)
     has_been_asked: asyncio.Event = field(default_factory=asyncio.Event)

@@ -77,3 +77,14 @@ def test_a_wish_above_the_model_s_cap_is_cut_by_the_router_s_ticket() -> None:
     chat = GenerationRequest("m", (Message(Role.USER, "x"),), max_output_tokens=1_000_000)
     assert wire.admit_request("key", chat, Identity(1, 2)).max_output_tokens == 1_000_000
     assert wire.generate_request(OFFER, chat).sampling.max_output_tokens == 0
+
+
+@pytest.mark.parametrize("is_echoed", [True, False])
+def test_a_prompt_reaches_the_replica_as_it_is(is_echoed: bool) -> None:
+    for prompt in ("", "Il était", (5, 0)):
+        request = GenerationRequest("m", (), prompt=prompt, is_prompt_echoed=is_echoed)
+        sent = wire.generate_request(OFFER, request)
+        validate(sent)
+        validate(wire.admit_request("key", request, Identity(1, 2)))
+        assert sent.prompt.is_echoed is is_echoed
+        assert (tuple(sent.prompt.token_ids.ids) or sent.prompt.text) == prompt

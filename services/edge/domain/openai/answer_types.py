@@ -117,6 +117,35 @@ class ChatCompletionChunk(Struct, frozen=True):
     usage: Usage | None = None
 
 
+class TextLogprobs(Struct, frozen=True):
+    """The tokens of a completion's choice, where they were asked for: lists side by side."""
+
+    tokens: list[str]
+    token_logprobs: list[float]
+    top_logprobs: list[dict[str, float]]
+    text_offset: list[int]
+
+
+class CompletionChoice(Struct, frozen=True):
+    """One of a completion's answers; in a stream what is new of it, and null until it ends."""
+
+    index: int
+    text: str
+    logprobs: TextLogprobs | None
+    finish_reason: Literal["stop", "length"] | None
+
+
+class TextCompletion(Struct, frozen=True):
+    """A completion, or one event of a streamed one; that has its counts last, if they were asked for."""
+
+    id: str
+    object: Literal["text_completion"]
+    created: int
+    model: str
+    choices: list[CompletionChoice]
+    usage: Usage | None = None
+
+
 class ModelAnswer(Struct, frozen=True):
     """A name by which the key may ask for a model; `root` is the model's own."""
 

@@ -16,6 +16,7 @@ from services.edge.domain.openai.chat_body import (
     ChatMessage,
     ContentPart,
     ResponseFormat,
+    StreamOptions,
 )
 from services.edge.domain.openai.conversion import converted
 from services.edge.domain.openai.parameters import (
@@ -70,7 +71,7 @@ def parse_chat(value: object) -> ChatRequest:
         is_streamed=bool(body.stream),
         json_schema=_json_schema(body.response_format),
     )
-    return ChatRequest(generation, includes_usage=_includes_usage(body))
+    return ChatRequest(generation, includes_usage=includes_usage(body.stream, body.stream_options))
 
 
 def sampling_of(body: SamplingParameters) -> dict[str, SamplingValue]:
@@ -147,9 +148,10 @@ def _stop(strings: Sequence[str]) -> tuple[str, ...]:
     return tuple(strings)
 
 
-def _includes_usage(body: ChatBody) -> bool:
-    if body.stream_options is None:
+def includes_usage(stream: bool | None, options: StreamOptions | None) -> bool:
+    """Returns whether a stream ends with its counts; raises REQUEST_INVALID for options of no stream."""
+    if options is None:
         return False
-    if not body.stream:
+    if not stream:
         invalid("stream_options")
-    return bool(body.stream_options.include_usage)
+    return bool(options.include_usage)

@@ -8,8 +8,9 @@ from typing import Final
 
 from services.edge.domain.body_faults import BodyError
 from services.edge.domain.codings import SERVED_CODINGS
-from services.edge.domain.openai.public_names import expectation, is_public
+from services.edge.domain.openai.public_names import expectation, name_for
 from services.edge.domain.openai.rate_limits import duration_text, quota_headers
+from services.edge.domain.timeline import Endpoint
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.quota import wait_milliseconds
 from services.kernel.rows import Retry, Row
@@ -29,6 +30,18 @@ class PublicError:
     message: str
     # True if the same request may succeed later without a change by the caller.
     is_retryable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What an endpoint calls its input and the most tokens of an answer."""
+
+    input: str
+    limit: str
+
+
+# A chat's, and a completion's.
+_WORDS: Final = (_Words("messages", "max_completion_tokens"), _Words("prompt", "max_tokens"))
 
 
 def _public(row: Row) -> PublicError:
@@ -107,10 +120,10 @@ def public_error(reason: Reason) -> PublicError:
     return PUBLIC_ERRORS[reason]
 
 
-def error_json(error: ComptoirError) -> bytes:
+def error_json(error: ComptoirError, endpoint: Endpoint = Endpoint.CHAT_COMPLETIONS) -> bytes:
     """Returns the body `{"error": {message, type, param, code}}` of a refusal or failure."""
-    param = error.reason.row.param or (error.field if is_public(error.field) else None)
-    return public_json(public_error(error.reason), message=_message(error, param), param=param)
+    param = name_for(error, endpoint)
+    return public_json(public_error(error.reason), message=_message(error, param, endpoint), param=param)
 
 
 def public_json(public: PublicError, *, message: str = "", param: str | None = None) -> bytes:
@@ -149,47 +162,49 @@ def retry_headers(
     ]
 
 
-def _message(error: ComptoirError, param: str | None) -> str:
+def _message(error: ComptoirError, param: str | None, endpoint: Endpoint) -> str:
     """Returns the sentence of an error; empty for that of its row."""
     if isinstance(error, BodyError):
         return error.sentence(param)
     if param and error.reason is Reason.REQUEST_INVALID:
-        return f"Invalid '{param}': expected {expectation(param)}."
+        return f"Invalid '{param}': expected {expectation(param, endpoint)}."
     if param and error.reason is Reason.PARAMETER_UNSUPPORTED:
-        return f"Unsupported parameter: '{param}' is not supported; it must be {expectation(param)}."
+        return (
+            f"Unsupported parameter: '{param}' is not supported; it must be {expectation(param, endpoint)}."
+        )
     if not error.numbers.limit:
         return ""
     if error.reason.row.rate:
         return _rate_message(error)
     write = _WITH_NUMBERS.get(error.reason)
-    return write(error) if write else ""
+    return write(error, _WORDS[endpoint is Endpoint.COMPLETIONS]) if write else ""
 
 
-def _context_message(error: ComptoirError) -> str:
+def _context_message(error: ComptoirError, words: _Words) -> str:
     numbers = error.numbers
     # Programs look for these words: OpenAI's and vLLM's.
     text = f"This model's maximum context length is {numbers.limit} tokens. "
     if numbers.requested:
-        text += f"However, your messages resulted in {numbers.requested} tokens"
+        text += f"However, your {words.input} resulted in {numbers.requested} tokens"
         # A prompt of exactly the context would be a riddle without this.
         text += ", and an answer needs at least 1 more. "
-    return text + "Please reduce the length of the messages."
+    return text + f"Please reduce the length of the {words.input}."
 
 
-def _quota_message(error: ComptoirError) -> str:
+def _quota_message(error: ComptoirError, words: _Words) -> str:
     numbers = error.numbers
     text = (
         f"Request too large on tokens per min (TPM): Limit {numbers.limit}, Requested {numbers.requested}, "
-        "where each byte of the messages counts as a token until they are tokenized. "
+        f"where each byte of the {words.input} counts as a token until they are tokenized. "
     )
     if numbers.available:
-        return text + f"Set max_completion_tokens to at most {numbers.available}, or shorten the messages."
-    return text + "Please reduce the length of the messages, or ask the operator for a larger quota."
+        return text + f"Set {words.limit} to at most {numbers.available}, or shorten the {words.input}."
+    return text + f"Please reduce the length of the {words.input}, or ask the operator for a larger quota."
 
 
-def _size_message(error: ComptoirError) -> str:
+def _size_message(error: ComptoirError, words: _Words) -> str:
     limit = error.numbers.limit
-    return f"The body is larger than {limit} bytes. Please reduce the length of the messages."
+    return f"The body is larger than {limit} bytes. Please reduce the length of the {words.input}."
 
 
 def _rate_message(error: ComptoirError) -> str:

@@ -7,8 +7,15 @@ from typing import Final
 from services.edge.domain.timeline import Endpoint
 
 CHAT_PATH: Final = "/v1/chat/completions"
+COMPLETIONS_PATH: Final = "/v1/completions"
 MODELS_PATH: Final = "/v1/models"
-PATHS: Final = MappingProxyType({Endpoint.CHAT_COMPLETIONS: CHAT_PATH, Endpoint.MODELS: MODELS_PATH})
+PATHS: Final = MappingProxyType(
+    {
+        Endpoint.CHAT_COMPLETIONS: CHAT_PATH,
+        Endpoint.COMPLETIONS: COMPLETIONS_PATH,
+        Endpoint.MODELS: MODELS_PATH,
+    }
+)
 # The endpoints whose path may go on with a name.
 _NAMED: Final = (Endpoint.MODELS,)
 _VERSION: Final = "/v1"

@@ -1,7 +1,7 @@
 """The names of request parameters that an answer may repeat, and what each must be."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, Final, get_args, get_origin, get_type_hints
 
@@ -9,12 +9,16 @@ from msgspec import Meta, Struct
 
 from services.contract.json_schema import KEYWORDS
 from services.edge.domain.openai.chat_body import ChatBody
+from services.edge.domain.openai.completion_body import CompletionBody
+from services.edge.domain.openai.completion_parameters import COMPLETION_NEUTRAL
 from services.edge.domain.openai.parameters import (
     NEUTRAL,
     NEUTRAL_IN_MESSAGE,
     NEUTRAL_IN_STREAM_OPTIONS,
     words_of,
 )
+from services.edge.domain.timeline import Endpoint
+from services.kernel.errors import ComptoirError, Reason
 
 
 def _described(hint: Any, path: str) -> Iterator[tuple[str, str]]:  # a type, as `get_type_hints` gives it
@@ -42,6 +46,14 @@ EXPECTED: Final = MappingProxyType(
     | _KEYWORDS
 )
 
+_COMPLETION: Final = MappingProxyType(
+    dict(_described(CompletionBody, ""))
+    | words_of(COMPLETION_NEUTRAL)
+    | words_of(NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
+)
+# A completion's own words for what the other processes, and `from_schema`, call as a chat does.
+_COMPLETION_NAMES: Final = MappingProxyType({"messages": "prompt", "max_completion_tokens": "max_tokens"})
+
 # How the other processes' schemas spell what a client of the edge sent; sampling parameters have one name.
 _FROM_SCHEMA: Final = MappingProxyType(
     {
@@ -50,6 +62,8 @@ _FROM_SCHEMA: Final = MappingProxyType(
         "messages.text": "messages",
         "messages.parts": "messages",
         "messages.role": "messages",
+        "prompt.text": "prompt",
+        "prompt.token_ids.ids": "prompt",
     }
 )
 _STRUCTURE: Final = "structure.json_schema"
@@ -66,12 +80,26 @@ def from_schema(field: str) -> str:
 
 def is_public(name: str) -> bool:
     """Returns whether `name` is a parameter as a client spells it."""
-    return _listed(name) in EXPECTED
+    listed = _listed(name)
+    return listed in EXPECTED or listed in _COMPLETION
 
 
-def expectation(name: str) -> str:
-    """Returns what the parameter `name`, a public name, must be."""
-    return EXPECTED[_listed(name)]
+def name_for(error: ComptoirError, endpoint: Endpoint) -> str | None:
+    """Returns what an error is about as the clients of the endpoint spell it; None for no public name."""
+    name = error.reason.row.param or error.field
+    # What is known and not served is named as it was sent.
+    if endpoint is Endpoint.COMPLETIONS and error.reason is not Reason.PARAMETER_UNSUPPORTED:
+        name = _COMPLETION_NAMES.get(name, name)
+    return name if _listed(name) in _expected(endpoint) else None
+
+
+def expectation(name: str, endpoint: Endpoint) -> str:
+    """Returns what the parameter `name`, a public name of the endpoint, must be."""
+    return _expected(endpoint)[_listed(name)]
+
+
+def _expected(endpoint: Endpoint) -> Mapping[str, str]:
+    return _COMPLETION if endpoint is Endpoint.COMPLETIONS else EXPECTED
 
 
 def _listed(name: str) -> str:

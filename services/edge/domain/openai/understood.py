@@ -7,6 +7,8 @@ from typing import Final
 from msgspec import Struct
 
 from services.edge.domain.openai.chat_body import ChatBody, ChatMessage, StreamOptions
+from services.edge.domain.openai.completion_body import CompletionBody
+from services.edge.domain.openai.completion_parameters import COMPLETION_NEUTRAL
 from services.edge.domain.openai.parameters import (
     NEUTRAL,
     NEUTRAL_IN_MESSAGE,
@@ -15,5 +17,10 @@ from services.edge.domain.openai.parameters import (
 )
 
 UNDERSTOOD: Final = MappingProxyType[type[Struct], Mapping[str, Neutral]](
-    {ChatBody: NEUTRAL, ChatMessage: NEUTRAL_IN_MESSAGE, StreamOptions: NEUTRAL_IN_STREAM_OPTIONS}
+    {
+        ChatBody: NEUTRAL,
+        CompletionBody: COMPLETION_NEUTRAL,
+        ChatMessage: NEUTRAL_IN_MESSAGE,
+        StreamOptions: NEUTRAL_IN_STREAM_OPTIONS,
+    }
 )

@@ -131,10 +131,10 @@ class Exchange:
         if self._is_started:
             # Within a whole answer there is no room for an error: its connection is closed instead.
             if self.event.is_streamed and not self.is_complete:
-                await self.end(error_frame(error_json(error)) + DONE)
+                await self.end(error_frame(error_json(error, self.event.endpoint)) + DONE)
             return
         headers = error_headers(error, is_spent=self.event.attempts > 1)
-        await self.answer(public_error(error.reason).status, error_json(error), headers)
+        await self.answer(public_error(error.reason).status, error_json(error, self.event.endpoint), headers)
 
     async def refuse(self, refusal: HttpRefusalError) -> None:
         """Answers with a refusal that only HTTP knows."""

@@ -14,6 +14,7 @@ from services.edge.domain.openai.errors import (
     retry_headers,
 )
 from services.edge.domain.openai.public_names import EXPECTED
+from services.edge.domain.timeline import Endpoint
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.kernel.quota import QuotaState
 
@@ -150,3 +151,16 @@ def test_a_body_that_is_too_large_says_how_large_it_may_be() -> None:
 @given(st.sampled_from(list(Reason)), *[st.integers(0, 2**64 - 1)] * 3, st.floats(0, 2**32 / 1000))
 def test_any_numbers_make_a_sentence(reason: Reason, limit: int, asked: int, left: int, after: float) -> None:
     assert message_of(reason, limit, asked, left, after=after).endswith(".")
+
+
+@pytest.mark.parametrize(
+    "reason", [Reason.CONTEXT_TOO_LONG, Reason.QUOTA_TOO_SMALL, Reason.REQUEST_TOO_LARGE]
+)
+@pytest.mark.parametrize("available", [0, 5])
+def test_a_completion_is_told_of_its_prompt_and_not_of_messages(reason: Reason, available: int) -> None:
+    error = ComptoirError(reason, field="messages", numbers=Numbers(10, 20, available))
+    told = json.loads(error_json(error, Endpoint.COMPLETIONS))["error"]
+    assert "prompt" in told["message"]
+    assert "message" not in told["message"]
+    assert "max_completion_tokens" not in told["message"]
+    assert told["param"] in ("prompt", None)

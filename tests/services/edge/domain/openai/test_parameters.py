@@ -1,8 +1,6 @@
 """The tables of known fields hold every field that OpenAI's SDK and vLLM's server know."""
 
-import ast
 import re
-from importlib.util import find_spec
 from pathlib import Path
 from typing import get_args, get_type_hints
 
@@ -17,6 +15,7 @@ from openai.types.chat.completion_create_params import (
 
 from services.edge.domain.openai.chat_body import ChatBody
 from services.edge.domain.openai.parameters import IGNORED, NEUTRAL, SamplingParameters
+from tests.services.edge.domain.openai.known_fields import fields_of_class, fields_of_params
 
 PAGE = (Path(__file__).parents[5] / "docs" / "openai-compatibility.md").read_text()
 
@@ -25,29 +24,11 @@ KNOWN = {*ChatBody.__struct_fields__, *IGNORED, *NEUTRAL}
 
 
 def fields_of_openai() -> set[str]:
-    return {
-        name
-        for params in (CompletionCreateParamsNonStreaming, CompletionCreateParamsStreaming)
-        for name in get_type_hints(params)
-    }
+    return fields_of_params(CompletionCreateParamsNonStreaming, CompletionCreateParamsStreaming)
 
 
 def fields_of_vllm() -> set[str]:
-    """Read from the source: importing vLLM takes seconds, and its names stand in the class."""
-    spec = find_spec("vllm")
-    assert spec is not None
-    assert spec.origin is not None
-    protocol = Path(spec.origin).parent / "entrypoints" / "openai" / "chat_completion" / "protocol.py"
-    (request,) = [
-        node
-        for node in ast.parse(protocol.read_text()).body
-        if isinstance(node, ast.ClassDef) and node.name == "ChatCompletionRequest"
-    ]
-    return {
-        node.target.id
-        for node in request.body
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id[0] != "_"
-    }
+    return fields_of_class("chat_completion", "ChatCompletionRequest")
 
 
 def test_the_lists_that_are_compared_are_whole() -> None:

@@ -1,0 +1,43 @@
+"""The body of a completion request by types: names, ranges, defaults, and what each must be in words."""
+
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta
+
+from services.edge.domain.openai.chat_body import Flag, StreamOptions
+from services.edge.domain.openai.parameters import SamplingParameters, whole_number
+
+_TokenId: TypeAlias = Annotated[int, Meta(ge=0, lt=2**31)]
+
+
+class CompletionBody(SamplingParameters, frozen=True):
+    """A completion request as it is sent."""
+
+    model: (
+        Annotated[
+            str,
+            Meta(max_length=256, description="the name of a model, of 1 to 256 characters"),
+        ]
+        | None
+    ) = None
+    prompt: (
+        Annotated[
+            str | list[str | _TokenId | list[_TokenId]],
+            Meta(
+                description="a string, a list of token ids of the model, or a list of up to 16 of either, "
+                "and not more than the key's requests per minute and in flight"
+            ),
+        ]
+        | None
+    ) = None
+    max_tokens: (
+        Annotated[int, Meta(ge=-1, description="a whole number from 1; -1 sets no limit, and null is 16")]
+        | None
+    ) = None
+    logprobs: Annotated[int, whole_number(0, 5)] | None = None
+    echo: Annotated[bool, Meta(description="true or false, and not true beside logprobs")] | None = None
+    best_of: Annotated[int, Meta(description="absent, 1 or as many as n")] | None = None
+    stream: Flag | None = None
+    stream_options: (
+        Annotated[StreamOptions, Meta(description="an object, and only where stream is true")] | None
+    ) = None

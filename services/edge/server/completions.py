@@ -1,0 +1,78 @@
+"""POST /v1/completions: the continuation of one prompt or several, streamed or whole."""
+
+from typing import Final
+
+from services.edge import wire
+from services.edge.domain.limits import EdgeLimits
+from services.edge.domain.openai.answer_types import TextCompletion
+from services.edge.domain.openai.completion_answers import (
+    CompletionChunkWriter,
+    CompletionHead,
+    WholeCompletion,
+)
+from services.edge.domain.openai.completion_body import CompletionBody
+from services.edge.domain.openai.completions import parse_completion
+from services.edge.domain.openai.ignored_fields import ignored_headers
+from services.edge.domain.openai.operation import GENERATION_STATUSES, Operation
+from services.edge.domain.openai.paths import COMPLETIONS_PATH
+from services.edge.server.answers import send_stream, send_whole
+from services.edge.server.delivery import Deliveries, Delivery
+from services.edge.server.http.exchange import Exchange
+from services.edge.server.http.requests import read_body, read_key
+from services.edge.server.http.watches import DisconnectWatch
+from services.edge.server.joined_delivery import JoinedDelivery
+from services.edge.server.resource import Resource
+
+_OPERATION: Final = Operation(
+    "createCompletion",
+    "the continuation of a prompt or of several, whole or streamed",
+    body=CompletionBody,
+    required=("prompt",),
+    answer=TextCompletion,
+    event=TextCompletion,
+    statuses=GENERATION_STATUSES,
+)
+
+
+class Completions:
+    """The endpoint; holds no state of a request."""
+
+    def __init__(self, deliveries: Deliveries, limits: EdgeLimits) -> None:
+        self._deliveries = deliveries
+        self._limits = limits
+        self.resources = (Resource("POST", COMPLETIONS_PATH, self.serve, _OPERATION),)
+
+    async def serve(self, exchange: Exchange) -> None:
+        """Answers one request; raises ComptoirError, HttpRefusalError or ClientDisconnectedError."""
+        opened, answer = await self._read(exchange, read_key(exchange))
+        async with opened as delivery:
+            with DisconnectWatch(exchange):
+                if isinstance(answer, CompletionChunkWriter):
+                    await send_stream(exchange, delivery, answer, ping_seconds=self._limits.ping_seconds)
+                else:
+                    await send_whole(exchange, delivery, answer)
+
+    async def _read(
+        self, exchange: Exchange, key: str
+    ) -> tuple[Delivery | JoinedDelivery, CompletionChunkWriter | WholeCompletion]:
+        """Returns the delivery of what is asked for, and what writes its answer.
+
+        Apart from `serve`, whose frame would hold the body for as long as the answer runs.
+        """
+        limits, event = self._limits, exchange.event
+        body = await read_body(exchange, max_bytes=limits.max_body_bytes, within_seconds=limits.body_seconds)
+        value = wire.decode_json(body)
+        completion = parse_completion(value)
+        exchange.add_headers(ignored_headers(value, CompletionBody))
+        first = completion.generations[0]
+        event.is_streamed = first.is_streamed
+        head = CompletionHead(event.request_id.hex, event.started_at_microseconds // 1_000_000)
+        opened: Delivery | JoinedDelivery
+        opened, *others = (
+            self._deliveries.open(key=key, request=request, event=event) for request in completion.generations
+        )
+        if others:
+            opened = JoinedDelivery([opened, *others], choices=first.choices)
+        if first.is_streamed:
+            return opened, CompletionChunkWriter(head, includes_usage=completion.includes_usage)
+        return opened, WholeCompletion(head)
