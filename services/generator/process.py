@@ -13,6 +13,7 @@ from services.generator.adapters.generation_meter import GenerationMeter
 from services.generator.adapters.router_link import RouterLink
 from services.generator.adapters.usage_emitter import UsageEmitter
 from services.generator.domain.bounds import Bounds
+from services.generator.domain.counting import TokenCounts
 from services.generator.domain.generation import SharedParts
 from services.generator.domain.generations import Generations
 from services.generator.domain.load_samples import sample_load
@@ -108,7 +109,9 @@ class Generator:
             shared, self._gate, max_requests=settings.max_requests, load_changed=link.load_changed
         )
         server = build_server(settings.listen, clock=clock, max_receive_bytes=settings.max_request_bytes)
-        GeneratorService(server, generations, self._signatures, clock)
+        per_token = settings.catalog_model.max_bytes_per_token
+        counts = TokenCounts(engine, self._gate, clock, max_bytes_per_token=per_token)
+        GeneratorService(server, generations, counts, self._signatures, clock)
         if settings.listen.is_described:
             add_reflection(server.server, generator_pb2.DESCRIPTOR)
         return ServedEngine(engine, generations, recorder, sink, link, server, clock, settings)

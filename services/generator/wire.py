@@ -11,6 +11,7 @@ from comptoir.usage.v1 import usage_pb2
 from google.protobuf.message import DecodeError
 
 from services.contract.events import EVENT_SCHEMA_VERSION
+from services.generator.domain.counting import CountOrder
 from services.generator.domain.delta import Delta, TokenLogprob
 from services.generator.domain.generation import Finished, Message, Started
 from services.generator.domain.load import LoadReport, LoadSample
@@ -78,6 +79,24 @@ def prompt_from(request: generator_pb2.GenerateRequest) -> Prompt:
     if form is None:
         return Chat(tuple(_turn_from(message) for message in request.messages))
     return Text(request.prompt.text) if form == "text" else TokenIds(tuple(request.prompt.token_ids.ids))
+
+
+def countable_from(request: generator_pb2.CountTokensRequest) -> Chat | Text:
+    """Returns what a validated request wants counted."""
+    if request.HasField("text"):
+        return Text(request.text)
+    return Chat(tuple(_turn_from(message) for message in request.messages))
+
+
+def count_response_from(
+    ids: Sequence[int], order: CountOrder, context_tokens: int
+) -> generator_pb2.CountTokensResponse:
+    """Returns the count, with the ids where they were asked for."""
+    return generator_pb2.CountTokensResponse(
+        input_tokens=len(ids),
+        context_tokens=context_tokens,
+        token_ids=ids if order.returns_ids else (),
+    )
 
 
 def _turn_from(message: generator_pb2.ChatMessage) -> ChatTurn:

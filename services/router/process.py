@@ -19,6 +19,7 @@ from services.router.adapters.sql_keys import SqlKeys
 from services.router.domain.administration import Administration
 from services.router.domain.admission import Admitter, Deployment, Ports
 from services.router.domain.authentication import Authenticator
+from services.router.domain.counting import CountAdmitter
 from services.router.domain.leases import Leases
 from services.router.domain.offers import Offers
 from services.router.domain.ports import AdmissionLog
@@ -114,7 +115,8 @@ class Router:
         deployment = Deployment(self._catalog, self._region, self._settings.digest)
         authenticator = Authenticator(self._keys, pepper=pepper, region=self._region)
         admitter = Admitter(ports, authenticator, deployment)
-        routing = RouterServer(self._public.joined, admitter, self._leases)
+        counts = CountAdmitter(ports, authenticator, deployment)
+        routing = RouterServer(self._public.joined, admitter, counts, self._leases)
         router_pb2_grpc.add_RouterServiceServicer_to_server(routing, self._public.server)
         if self._settings.listen.is_described:
             add_reflection(self._public.server, router_pb2.DESCRIPTOR)

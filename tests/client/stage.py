@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Protocol, Unpack, cast
 
-from comptoir.client import Answer, Chat, Client, aio, user
+from comptoir.client import Answer, Chat, Client, Countable, aio, user
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 from comptoir.router.v1 import router_pb2, router_pb2_grpc
 
@@ -151,6 +151,10 @@ class Caller(Protocol):
         """The deltas of an answer, all or as many as `leave_after`; 0 leaves it once it is accepted."""
         ...
 
+    async def count(self, **fields: Unpack[Countable]) -> int:
+        """How many tokens a prompt has."""
+        ...
+
     async def models(self) -> list[str]:
         """The names of the models."""
         ...
@@ -171,6 +175,9 @@ class BlockingCaller:
 
     async def texts(self, *, leave_after: int | None = None, **fields: Unpack[Chat]) -> list[str]:
         return await asyncio.to_thread(self._texts, leave_after, fields)
+
+    async def count(self, **fields: Unpack[Countable]) -> int:
+        return await asyncio.to_thread(self.client.count_tokens, **fields)
 
     async def models(self) -> list[str]:
         return [model.name for model in await asyncio.to_thread(self.client.list_models)]
@@ -207,6 +214,9 @@ class AsyncioCaller:
                     break
                 texts.append(delta.text)
         return texts
+
+    async def count(self, **fields: Unpack[Countable]) -> int:
+        return await self.client.count_tokens(**fields)
 
     async def models(self) -> list[str]:
         return [model.name for model in await self.client.list_models()]

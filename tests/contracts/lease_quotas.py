@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.kernel.errors import Reason
+from services.kernel.errors import ComptoirError, Reason
 from services.kernel.quota import QuotaState
 from services.router.domain.lease import (
     Accepted,
@@ -55,6 +55,17 @@ class LeaseQuotasContract:
         await refusal_of(leases, lease(1, tokens=601))
         state = await reserve(leases, 2, tokens=600)
         assert (state.remaining_requests, state.remaining_tokens) == (2, 0)
+
+    async def test_a_request_without_a_lease_takes_no_tokens_and_no_place(self, leases: LeaseStore) -> None:
+        await reserve(leases, 1, tokens=600)
+        quota = Quota(requests_per_minute=3, tokens_per_minute=600, concurrency=1)
+        state = await leases.spend_request(1, quota)
+        assert (state.remaining_requests, state.remaining_tokens) == (1, 0)
+        await leases.spend_request(1, quota)
+        with pytest.raises(ComptoirError) as refusal:
+            await leases.spend_request(1, quota)
+        assert refusal.value.reason is Reason.REQUESTS_EXHAUSTED
+        assert refusal.value.retry_after_seconds == pytest.approx(20)
 
     async def test_requests_in_flight_are_bounded(self, leases: LeaseStore) -> None:
         await reserve(leases, 1)

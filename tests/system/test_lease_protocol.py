@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.generator.adapters.ed25519_signatures import Ed25519Signatures
 from services.generator.adapters.router_link import RouterLink
 from services.generator.adapters.simulated.engine import SimulatedEngine
+from services.generator.domain.counting import TokenCounts
 from services.generator.domain.engine_parameters import ServedModel, SimulatedParameters
 from services.generator.domain.generation import SharedParts
 from services.generator.domain.generations import Generations
@@ -70,7 +71,8 @@ async def replica(running: RunningRouter, number: int) -> AsyncIterator[None]:
     generations = Generations(shared, gate, max_requests=20, load_changed=link.load_changed)
     server = build_server(GrpcListen(address=address), clock=clock)
     public_key = Ed25519PrivateKey.from_private_bytes(seed).public_key()
-    GeneratorService(server, generations, Ed25519Signatures({1: public_key}), clock)
+    counts = TokenCounts(engine, gate, clock, max_bytes_per_token=64)
+    GeneratorService(server, generations, counts, Ed25519Signatures({1: public_key}), clock)
     await server.start()
     reporting = asyncio.create_task(link.run(generations.load))
     try:

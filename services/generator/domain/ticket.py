@@ -44,13 +44,24 @@ class TicketGate:
 
     def check(self, claims: Claims, now_microseconds: int) -> None:
         """Raises the reason for which this replica may not act on `claims` now; uses nothing up."""
+        self._check_place(claims, now_microseconds)
+        if not (claims.max_output_tokens and claims.lease_id.is_set):
+            raise ComptoirError(Reason.TICKET_INVALID)
+
+    def check_count(self, claims: Claims, now_microseconds: int) -> None:
+        """As `check`, of a ticket that permits to count and nothing else: no output, and no lease."""
+        self._check_place(claims, now_microseconds)
+        if claims.max_output_tokens or claims.lease_id.is_set:
+            raise ComptoirError(Reason.TICKET_INVALID)
+
+    def _check_place(self, claims: Claims, now_microseconds: int) -> None:
         self._check_time(claims, now_microseconds)
         served = (self._replica.number, self._replica.region, self._replica.model)
         if (claims.replica, claims.region, claims.model) != served:
             raise ComptoirError(Reason.TICKET_WRONG_REPLICA)
-        if not (claims.tenant and claims.key and claims.max_input_tokens and claims.max_output_tokens):
+        if not (claims.tenant and claims.key and claims.max_input_tokens):
             raise ComptoirError(Reason.TICKET_INVALID)
-        if not (claims.ticket_id.is_set and claims.request_id.is_set and claims.lease_id.is_set):
+        if not (claims.ticket_id.is_set and claims.request_id.is_set):
             raise ComptoirError(Reason.TICKET_INVALID)
         if claims.ticket_id in self._used:
             raise ComptoirError(Reason.TICKET_ALREADY_USED)

@@ -7,6 +7,7 @@ import grpc
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 
 from services.generator import wire
+from services.generator.domain.counting import TokenCounts
 from services.generator.domain.generation import Message
 from services.generator.domain.generations import Generations
 from services.generator.domain.ports import CallerGoneError, Signatures
@@ -23,11 +24,17 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
     """One method per RPC."""
 
     def __init__(
-        self, server: GrpcServer, generations: Generations, signatures: Signatures, clock: Clock
+        self,
+        server: GrpcServer,
+        generations: Generations,
+        counts: TokenCounts,
+        signatures: Signatures,
+        clock: Clock,
     ) -> None:
         self._streams = server.joined
         self._generations = generations
-        self._orders = Orders(generations, signatures, clock)
+        self._counts = counts
+        self._orders = Orders(generations, counts, signatures, clock)
         self._clock = clock
         generator_pb2_grpc.add_GeneratorServiceServicer_to_server(self, server.server)
 
@@ -56,6 +63,17 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         """Streams many answers."""
         stream = JoinedGenerations(self._streams, self._generations, self._orders, self._clock)
         await stream.answers.serve(requests, stream.receive, context.write)
+
+    @reads_itself
+    async def CountTokens(  # type: ignore[override] # noqa: N802 - the schema's name
+        self,
+        content: bytes,
+        context: Context,  # noqa: ARG002 - the stub's signature
+    ) -> generator_pb2.CountTokensResponse:
+        """Counts the tokens of a prompt."""
+        order = self._orders.read_count(content)
+        ids = await self._counts.count(order)
+        return wire.count_response_from(ids, order, self._counts.context_tokens)
 
     async def GetLoad(  # noqa: N802 - the schema's name
         self,

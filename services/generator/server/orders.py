@@ -1,9 +1,12 @@
 """From a serialized request to an order whose ticket is good; the same for single and joined calls."""
 
+from collections.abc import Callable
+
 from comptoir.generator.v1 import generator_pb2
 from comptoir.ticket.v1 import ticket_pb2
 
 from services.generator import wire
+from services.generator.domain.counting import CountOrder, TokenCounts
 from services.generator.domain.generation import Order
 from services.generator.domain.generations import Generations
 from services.generator.domain.ports import Signatures
@@ -17,8 +20,11 @@ from services.runtime.telemetry import counter
 class Orders:
     """Reads requests and counts the tickets that are not accepted."""
 
-    def __init__(self, generations: Generations, signatures: Signatures, clock: Clock) -> None:
+    def __init__(
+        self, generations: Generations, counts: TokenCounts, signatures: Signatures, clock: Clock
+    ) -> None:
         self._generations = generations
+        self._counts = counts
         self._signatures = signatures
         self._clock = clock
         self._refused = counter(
@@ -27,7 +33,7 @@ class Orders:
 
     def read(self, content: bytes, received_seconds: float, timeout_seconds: float | None) -> Order:
         """Returns the order; raises why its ticket is no good, or REQUEST_INVALID. Uses nothing up."""
-        claims = self._claims(content)
+        claims = self._claims(content, self._generations.check)
         request = read_request(generator_pb2.GenerateRequest.FromString, content)
         return Order(
             claims=claims,
@@ -41,6 +47,12 @@ class Orders:
             structure=wire.structure_from(request),
         )
 
+    def read_count(self, content: bytes) -> CountOrder:
+        """Returns what is to be counted; raises why its ticket is no good, or REQUEST_INVALID."""
+        claims = self._claims(content, self._counts.check)
+        request = read_request(generator_pb2.CountTokensRequest.FromString, content)
+        return CountOrder(claims, wire.countable_from(request), request.returns_token_ids)
+
     def admit(self, order: Order) -> None:
         """Uses the ticket up, or raises why not; the order must be served then."""
         try:
@@ -49,23 +61,23 @@ class Orders:
             self._count(refusal)
             raise
 
-    def _claims(self, content: bytes) -> Claims:
+    def _claims(self, content: bytes, check: Callable[[Claims], None]) -> Claims:
         """Returns the claims of a ticket that is good now.
 
         Reading the rest of a message can take a thousand times as long, so it comes after.
         """
         ticket = read_request(ticket_pb2.TicketBearer.FromString, content).ticket
         try:
-            return self._checked(ticket)
+            return self._checked(ticket, check)
         except ComptoirError as refusal:
             self._count(refusal)
             raise
 
-    def _checked(self, ticket: ticket_pb2.SignedTicket) -> Claims:
+    def _checked(self, ticket: ticket_pb2.SignedTicket, check: Callable[[Claims], None]) -> Claims:
         if not self._signatures.is_valid(ticket.claims, ticket.signature, ticket.signing_key_number):
             raise ComptoirError(Reason.TICKET_INVALID)
         claims = wire.claims_from(ticket.claims)
-        self._generations.check(claims)
+        check(claims)
         return claims
 
     def _count(self, refusal: ComptoirError) -> None:

@@ -23,6 +23,7 @@ from services.router.domain.lease import (
     Settlement,
 )
 from services.router.domain.quota import QuotaAccounts
+from services.router.domain.tenancy import Quota
 
 # Longer than a replica says a settlement again; beyond the number, the oldest are forgotten.
 REMEMBERED_SECONDS: Final = 660.0
@@ -57,6 +58,10 @@ class MemoryLeases:
         expires_at_seconds = now_seconds + reservation.lasts_seconds
         self._leases[reservation.lease_id] = Lease(reservation.lease_id, key, tokens, expires_at_seconds)
         return state
+
+    async def spend_request(self, key: int, quota: Quota) -> QuotaState:
+        """Takes a request without tokens, place or lease; raises as `reserve` does."""
+        return self._accounts.spend_request(key, quota, self._now())
 
     async def issue(self, issue: Issue) -> bool:
         """Notes a ticket before it is signed; reserves anew for it where the lease is accepted already."""

@@ -140,7 +140,7 @@ class Admitter:
     async def models_of(self, api_key: str) -> list[ModelName]:
         """Returns the names of models that a key may use; raises as `admit` does for a bad key."""
         key = await self._usable(api_key)
-        return [name for name in self._catalog.names_in(self._deployment.region) if _may_use(key, name)]
+        return [name for name in self._catalog.names_in(self._deployment.region) if may_use(key, name)]
 
     async def _decide(self, request: AdmitRequest, findings: _Findings) -> Admission:
         key = findings.key = await self._authenticator.find(request.api_key)
@@ -148,9 +148,9 @@ class Admitter:
         findings.priority = key.clamped(request.priority)
         model_name = self._catalog.model_name(request.model, self._deployment.region)
         if model_name is None:
-            raise _unknown_model(request.model)
+            raise unknown_model(request.model)
         model = findings.model = model_name.model
-        if not _may_use(key, model_name):
+        if not may_use(key, model_name):
             raise ComptoirError(Reason.MODEL_NOT_FOUND)
         size = size_of(model, request.prompt_tokens_upper_bound, request.max_output_tokens, request.choices)
         pool = self._ports.replicas.pool(model.number, self._deployment.region.number)
@@ -206,11 +206,13 @@ class Admitter:
         return self._ports.clock.wall_microseconds() / _MICROSECONDS
 
 
-def _may_use(key: Key, name: ModelName) -> bool:
+def may_use(key: Key, name: ModelName) -> bool:
+    """Tells whether the key may use the model by that name."""
     return any(key.may_use(number) for number in name.numbers)
 
 
-def _unknown_model(name: str) -> ComptoirError:
+def unknown_model(name: str) -> ComptoirError:
+    """Returns the refusal of a name that stands for no model."""
     # No name, and a region without a default model: the caller has to give one.
     return (
         ComptoirError(Reason.MODEL_NOT_FOUND)

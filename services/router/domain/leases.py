@@ -27,6 +27,7 @@ from services.router.domain.lease import (
 from services.router.domain.limits import RouterLimits
 from services.router.domain.place_lines import Asker, PlaceLines
 from services.router.domain.ports import LeaseCounter, LeaseStore, ReplicaDirectory
+from services.router.domain.tenancy import Key
 from services.router.domain.ticket import Grant
 from services.router.domain.waiting_lines import MAX_WAITING, WaitingLines
 
@@ -83,6 +84,10 @@ class Leases:
         # No more of a key may wait than may run, and no key may be all who wait.
         most = min(grant.key.quota.concurrency, _MOST_OF_A_KEY)
         return await self._keys.take(grant.key.number, lambda: self._lend(grant), most=most)
+
+    async def spend_request(self, key: Key) -> QuotaState:
+        """Takes a request of the key for what needs no lease."""
+        return await self._store.spend_request(key.number, key.quota)
 
     async def issue(self, claims: TicketClaims, process: Process) -> None:
         """Notes the next ticket of a lease, before it is signed; LEASE_ENDED where there is to be none."""

@@ -11,7 +11,7 @@ from services.kernel.identity import Identity
 from services.router.domain.lease import Process
 from services.router.domain.leases import Leases
 from services.router.domain.limits import RouterLimits
-from services.router.domain.placement.placing import Placement, place
+from services.router.domain.placement.placing import Placement, place, place_count
 from services.router.domain.ports import ReplicaDirectory, Signer
 from services.router.domain.tenancy import Key
 from services.router.domain.ticket import Grant, Term, TicketOffer, first_claims, next_claims
@@ -41,6 +41,7 @@ class Offers:
         self._region = region
         self._limits = limits
         self._last_chosen: dict[int, int] = {}
+        self._last_counted: dict[int, int] = {}
 
     def place(
         self, lease_id: Identity, model: int, tokens: int, tried: Collection[Process] = ()
@@ -83,6 +84,22 @@ class Offers:
         except BaseException:
             self._replicas.unassign(lease_id)
             raise
+
+    def place_count(self, model: int) -> Placement:
+        """Returns the replica that is to count a prompt; raises as `place_count` of the placement does."""
+        placement = place_count(
+            self._replicas.pool(model, self._region.number),
+            now_seconds=self._clock.monotonic_seconds(),
+            limits=self._limits,
+            after=self._last_counted.get(model, 0),
+        )
+        self._last_counted[model] = placement.replica
+        return placement
+
+    def to_count(self, grant: Grant, placement: Placement) -> TicketOffer:
+        """Returns a ticket of a grant without a lease and without output."""
+        claims = first_claims(grant, placement, region=self._region.number, term=self._term())
+        return TicketOffer(self._signer.sign(claims), placement.address)
 
     async def _sign(self, claims: TicketClaims, placement: Placement) -> TicketOffer:
         await self._leases.issue(claims, placement.process)

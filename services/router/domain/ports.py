@@ -21,7 +21,7 @@ from services.router.domain.lease import (
     Transition,
 )
 from services.router.domain.placement.replica import Load, Registration, Replica
-from services.router.domain.tenancy import Key, NewKey, Tenant
+from services.router.domain.tenancy import Key, NewKey, Quota, Tenant
 from services.router.domain.ticket import SignedTicket
 
 
@@ -66,6 +66,10 @@ class LeaseStore(Protocol):
 
     async def reserve(self, reservation: Reservation) -> QuotaState:
         """Lends all or nothing; raises which part of the quota is spent, with the wait."""
+        ...
+
+    async def spend_request(self, key: int, quota: Quota) -> QuotaState:
+        """Takes a request without tokens, place or lease; raises as `reserve` does."""
         ...
 
     async def issue(self, issue: Issue) -> bool:

@@ -74,6 +74,16 @@ class QuotaAccounts:
         self.occupy(key)
         return account.state()
 
+    def spend_request(self, key: int, quota: Quota, now_seconds: float) -> QuotaState:
+        """Takes a request that uses no tokens and no place, or raises that those of the minute are spent."""
+        account = self._account(key, quota, now_seconds)
+        wait_seconds = account.requests.seconds_until(1)
+        if wait_seconds > 0:
+            numbers = Numbers(quota.requests_per_minute, 1, account.requests.remaining)
+            raise account.refusal(Reason.REQUESTS_EXHAUSTED, numbers, wait_seconds)
+        account.requests.take(1)
+        return account.state()
+
     def occupy(self, key: int) -> None:
         """Takes a place without asking: what runs already is not made undone by a limit."""
         self._in_flight[key] = self._in_flight.get(key, 0) + 1

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from comptoir.router.v1 import router_pb2, router_pb2_grpc
 
 from services.router.domain.admission import Admitter
+from services.router.domain.counting import CountAdmitter
 from services.router.domain.leases import Leases
 from services.router.server.joined import JoinedAdmissions
 from services.router.wire import admission as wire
@@ -15,9 +16,12 @@ from services.runtime.grpc.joined.answers import JoinedStreams
 class RouterServer(router_pb2_grpc.RouterServiceServicer):
     """Answers the edges and internal services."""
 
-    def __init__(self, streams: JoinedStreams, admission: Admitter, leases: Leases) -> None:
+    def __init__(
+        self, streams: JoinedStreams, admission: Admitter, counts: CountAdmitter, leases: Leases
+    ) -> None:
         self._streams = streams
         self._admission = admission
+        self._counts = counts
         self._leases = leases
 
     async def Admit(  # noqa: N802 - the schema's name
@@ -41,6 +45,13 @@ class RouterServer(router_pb2_grpc.RouterServiceServicer):
         del context
         offer = await self._admission.next_offer(request.api_key, wire.lease_of(request))
         return router_pb2.NextOfferResponse(offer=wire.ticket_offer(offer))
+
+    async def AdmitCount(  # noqa: N802 - the schema's name
+        self, request: router_pb2.AdmitCountRequest, context: Context
+    ) -> router_pb2.AdmitCountResponse:
+        """Permits a count, or refuses it."""
+        del context
+        return wire.count_response(await self._counts.admit(wire.count_request(request)))
 
     async def Release(  # noqa: N802 - the schema's name
         self, request: router_pb2.ReleaseRequest, context: Context

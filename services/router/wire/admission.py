@@ -9,6 +9,7 @@ from services.kernel.catalog import ModelName, RetiredName
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState, wait_milliseconds
 from services.router.domain.admission import Admission, AdmitRequest
+from services.router.domain.counting import CountAdmission, CountRequest
 from services.router.domain.tenancy import Priority
 from services.router.domain.ticket import TicketOffer
 from services.router.wire.tickets import signed_ticket
@@ -64,6 +65,29 @@ def ticket_offer(offer: TicketOffer) -> router_pb2.TicketOffer:
     return router_pb2.TicketOffer(
         ticket=signed_ticket(offer.ticket),
         generator_address=offer.generator_address,
+    )
+
+
+def count_request(message: router_pb2.AdmitCountRequest) -> CountRequest:
+    """Returns the request for tickets to count that a message carries."""
+    return CountRequest(
+        api_key=message.api_key,
+        model=message.model,
+        prompt_tokens_upper_bound=message.prompt_tokens_upper_bound,
+        request_id=Identity(message.request_id_high, message.request_id_low),
+    )
+
+
+def count_response(admission: CountAdmission) -> router_pb2.AdmitCountResponse:
+    """Returns the message that carries the permission to count."""
+    return router_pb2.AdmitCountResponse(
+        offer=ticket_offer(admission.offer),
+        quota=_quota_state(admission.quota),
+        model_number=admission.model_name.model.number,
+        tenant_number=admission.key.tenant.number,
+        key_number=admission.key.number,
+        model_name=admission.model_name.model.name,
+        retirement=_retirement(admission.model_name.retired),
     )
 
 

@@ -41,19 +41,30 @@ class ScriptedRouter(AdmitsMany):
                 raise
         if script.refusal is not None:
             raise script.refusal
-        quota = script.quota
         return router_pb2.AdmitResponse(
             offer=_offer(*script.first_offer()),
             lease_id_high=LEASE.high,
             lease_id_low=LEASE.low,
-            quota=router_pb2.QuotaState(
-                limit_requests=quota.limit_requests,
-                remaining_requests=quota.remaining_requests,
-                limit_tokens=quota.limit_tokens,
-                remaining_tokens=quota.remaining_tokens,
-                reset_requests_milliseconds=round(quota.reset_requests_seconds * 1000),
-                reset_tokens_milliseconds=round(quota.reset_tokens_seconds * 1000),
-            ),
+            quota=_quota(script),
+            model_number=1,
+            tenant_number=2,
+            key_number=3,
+            model_name=script.model_name,
+            retirement=_retirement(script.retirement),
+        )
+
+    async def AdmitCount(  # noqa: N802
+        self, request: router_pb2.AdmitCountRequest, context: Any
+    ) -> router_pb2.AdmitCountResponse:
+        script = self.script
+        script.keys.append(request.api_key)
+        script.request_ids.append(Identity(request.request_id_high, request.request_id_low))
+        script.upper_bounds.append(request.prompt_tokens_upper_bound)
+        if script.refusal is not None:
+            raise script.refusal
+        return router_pb2.AdmitCountResponse(
+            offer=_offer(*script.first_offer()),
+            quota=_quota(script),
             model_number=1,
             tenant_number=2,
             key_number=3,
@@ -96,6 +107,18 @@ class ScriptedRouter(AdmitsMany):
         )
 
 
+def _quota(script: RouterScript) -> router_pb2.QuotaState:
+    quota = script.quota
+    return router_pb2.QuotaState(
+        limit_requests=quota.limit_requests,
+        remaining_requests=quota.remaining_requests,
+        limit_tokens=quota.limit_tokens,
+        remaining_tokens=quota.remaining_tokens,
+        reset_requests_milliseconds=round(quota.reset_requests_seconds * 1000),
+        reset_tokens_milliseconds=round(quota.reset_tokens_seconds * 1000),
+    )
+
+
 def _retirement(said: Retirement | None) -> router_pb2.Retirement | None:
     if said is None:
         return None
@@ -112,6 +135,22 @@ class ScriptedGenerator(GeneratesMany):
         self, request: generator_pb2.GetLoadRequest, context: Any
     ) -> generator_pb2.GetLoadResponse:
         return generator_pb2.GetLoadResponse()
+
+    async def CountTokens(  # noqa: N802
+        self, request: generator_pb2.CountTokensRequest, context: Any
+    ) -> generator_pb2.CountTokensResponse:
+        script = self.script
+        script.attempts.append(int(request.ticket.claims))
+        script.texts += [message.text for message in request.messages] or [request.text]
+        for step in script.before_started:
+            if isinstance(step, ComptoirError):
+                raise step
+        ids = range(script.input_tokens)
+        return generator_pb2.CountTokensResponse(
+            input_tokens=script.input_tokens,
+            context_tokens=4096,
+            token_ids=ids if request.returns_token_ids else (),
+        )
 
     async def Generate(  # noqa: N802
         self, request: generator_pb2.GenerateRequest, context: Any

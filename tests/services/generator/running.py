@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.generator.adapters.ed25519_signatures import Ed25519Signatures
 from services.generator.adapters.simulated.engine import SimulatedEngine
 from services.generator.domain.bounds import Bounds
+from services.generator.domain.counting import TokenCounts
 from services.generator.domain.engine_parameters import ServedModel, SimulatedParameters
 from services.generator.domain.generation import SharedParts
 from services.generator.domain.generations import Generations
@@ -127,6 +128,7 @@ class RunningGenerator:
         started = self.clock.wall_microseconds()
         gate = TicketGate(REPLICA, started_at_microseconds=started)
         self.generations = Generations(shared, gate, max_requests=20)
+        self.counts = TokenCounts(self.engine, gate, self.clock, max_bytes_per_token=64)
         self.key = Ed25519PrivateKey.generate()
         self.stop_event = asyncio.Event()
         self.bounds = Bounds(drain_seconds=0.3, flush_seconds=1.0)
@@ -139,7 +141,7 @@ class RunningGenerator:
     async def start(self) -> None:
         server = build_server(GrpcListen(address=self.address), clock=self.clock)
         signatures = Ed25519Signatures({KEY_NUMBER: self.key.public_key()})
-        GeneratorService(server, self.generations, signatures, self.clock)
+        GeneratorService(server, self.generations, self.counts, signatures, self.clock)
         served = ServedEngine(
             self.engine,
             self.generations,

@@ -3,6 +3,7 @@
 from comptoir.client.blocking import Client, Generation
 from comptoir.client.channels import mutual_tls
 from comptoir.client.chat import Chat, assistant, system, user
+from comptoir.client.counting import Countable
 from comptoir.client.errors import ComptoirError
 from comptoir.client.state import Answer
 from comptoir.error.v1.error_reason_pb2 import ErrorReason
@@ -15,6 +16,7 @@ __all__ = [
     "ChatMessage",
     "Client",
     "ComptoirError",
+    "Countable",
     "Delta",
     "ErrorReason",
     "FinishReason",

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import grpc
 from comptoir.client.channels import OPTIONS, RELEASE_SECONDS, Pool, check_address
 from comptoir.client.chat import Order, release_request
+from comptoir.client.counting import CountOrder
 from comptoir.client.errors import unreachable
-from comptoir.generator.v1.generator_pb2 import GenerateRequest, GenerateResponse
+from comptoir.generator.v1.generator_pb2 import CountTokensResponse, GenerateRequest, GenerateResponse
 from comptoir.generator.v1.generator_pb2_grpc import GeneratorServiceStub
 from comptoir.router.v1.router_pb2 import AdmitResponse, TicketOffer
 from comptoir.router.v1.router_pb2_grpc import RouterServiceStub
@@ -58,6 +59,19 @@ class Connections:
         )
         stream.add_done_callback(lambda _call: self._replicas.give_back(slot))
         return stream
+
+    async def count(self, offer: TicketOffer, order: CountOrder) -> CountTokensResponse:
+        """Returns what the replica of an offer counted; raises ComptoirError or grpc.aio.AioRpcError."""
+        try:
+            slot = self._replicas.borrow(offer.generator_address)
+        except ValueError:
+            raise unreachable() from None
+        try:
+            return await slot.kept.stub.CountTokens(
+                order.count_request(offer), timeout=order.left_seconds, metadata=order.metadata
+            )
+        finally:
+            self._replicas.give_back(slot)
 
     def release(self, admitted: AdmitResponse, order: Order) -> None:
         """Gives a lease back, and waits for nothing."""

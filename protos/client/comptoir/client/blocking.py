@@ -11,6 +11,7 @@ from comptoir.client import errors
 from comptoir.client.channels import NEXT_OFFER_SECONDS
 from comptoir.client.chat import Chat, Order, next_offer_request
 from comptoir.client.connections import Cancellable, Connections, Stream
+from comptoir.client.counting import Countable, CountOrder
 from comptoir.client.errors import ComptoirError, Failure
 from comptoir.client.losses import Losses
 from comptoir.client.progress import Progress
@@ -64,8 +65,24 @@ class Client:
             text = "".join(delta.text for delta in generation)
         return Answer(generation.request_id, text, generation.finished)
 
+    def count_tokens(self, **prompt: Unpack[Countable]) -> int:
+        """Returns how many tokens a prompt has, of which none is charged; raises ComptoirError.
+
+        It takes a request of the key's minute. A chat is counted up to where its answer would begin.
+        """
+        order = CountOrder(prompt)
+        try:
+            admitted = self._connections.router.AdmitCount(
+                order.admit_request(self._api_key),
+                timeout=min(self._admit_seconds, order.left_seconds),
+                metadata=order.metadata,
+            )
+            return self._connections.count(admitted.offer, order).input_tokens
+        except grpc.RpcError as failure:
+            raise errors.error_from(_said(failure)) from failure
+
     def list_models(self) -> Sequence[Model]:
-        """Returns the models that the key may use, by name; raises ComptoirError."""
+        """Returns the models that the key may use, under each of their names; raises ComptoirError."""
         request = ListModelsRequest(api_key=self._api_key)
         try:
             return self._connections.router.ListModels(request, timeout=self._admit_seconds).models

@@ -8,8 +8,9 @@ from typing import Protocol, TypeAlias
 import grpc
 from comptoir.client.channels import OPTIONS, RELEASE_SECONDS, Pool, check_address
 from comptoir.client.chat import Order, release_request
+from comptoir.client.counting import CountOrder
 from comptoir.client.errors import unreachable
-from comptoir.generator.v1.generator_pb2 import GenerateResponse
+from comptoir.generator.v1.generator_pb2 import CountTokensResponse, GenerateResponse
 from comptoir.generator.v1.generator_pb2_grpc import GeneratorServiceStub
 from comptoir.router.v1.router_pb2 import AdmitResponse, ReleaseResponse, TicketOffer
 from comptoir.router.v1.router_pb2_grpc import RouterServiceStub
@@ -64,6 +65,19 @@ class Connections:
         if not stream.add_callback(lambda: self._replicas.give_back(slot)):
             self._replicas.give_back(slot)
         return stream
+
+    def count(self, offer: TicketOffer, order: CountOrder) -> CountTokensResponse:
+        """Returns what the replica of an offer counted; raises ComptoirError or grpc.RpcError."""
+        try:
+            slot = self._replicas.borrow(offer.generator_address)
+        except ValueError:
+            raise unreachable() from None
+        try:
+            return slot.kept.stub.CountTokens(
+                order.count_request(offer), timeout=order.left_seconds, metadata=order.metadata
+            )
+        finally:
+            self._replicas.give_back(slot)
 
     def release(self, admitted: AdmitResponse, order: Order) -> None:
         """Gives a lease back, and waits for nothing."""

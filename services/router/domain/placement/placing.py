@@ -45,9 +45,7 @@ def place(
     Raises NO_REPLICA if none is ready, and REPLICA_OVERLOADED if those that are ready are full.
     """
     ready = [
-        replica
-        for replica in replicas
-        if state_of(replica, limits, now_seconds) is State.READY and fits(replica.registration, tokens)
+        replica for replica in _ready(replicas, limits, now_seconds) if fits(replica.registration, tokens)
     ]
     if not ready:
         raise ComptoirError(Reason.NO_REPLICA, retry_after_seconds=_RETRY_SECONDS)
@@ -56,3 +54,21 @@ def place(
         raise ComptoirError(Reason.REPLICA_OVERLOADED, retry_after_seconds=_RETRY_SECONDS)
     chosen = POLICIES[limits.placement.policy](free, after, limits.report_timeout_seconds).registration
     return Placement(chosen.process, chosen.address, predicted_kv_blocks(tokens, chosen))
+
+
+def place_count(
+    replicas: Sequence[Replica], *, now_seconds: float, limits: RouterLimits, after: int
+) -> Placement:
+    """Returns the replica of a pool that is to count a prompt: one after the other, full ones too.
+
+    A count takes no place. Raises NO_REPLICA if none is ready.
+    """
+    ready = _ready(replicas, limits, now_seconds)
+    if not ready:
+        raise ComptoirError(Reason.NO_REPLICA, retry_after_seconds=_RETRY_SECONDS)
+    chosen = round_robin(ready, after, limits.report_timeout_seconds).registration
+    return Placement(chosen.process, chosen.address, predicted_kv_blocks=0)
+
+
+def _ready(replicas: Sequence[Replica], limits: RouterLimits, now_seconds: float) -> list[Replica]:
+    return [replica for replica in replicas if state_of(replica, limits, now_seconds) is State.READY]

@@ -204,3 +204,28 @@ async def test_a_priority_is_a_number_for_the_engine(
     async with running.replica():
         response = await running.router.Admit(admit(api_key, priority=priority))
     assert ticket_pb2.TicketClaims.FromString(response.offer.ticket.claims).priority == number
+
+
+async def test_a_count_is_permitted_without_a_lease_or_an_event(running: RunningRouter) -> None:
+    api_key = await running.key(quota=admin_pb2.Quota(requests_per_minute=1))
+    asked = router_pb2.AdmitCountRequest(
+        api_key=api_key, model="tiny-eu", prompt_tokens_upper_bound=50, request_id_low=4
+    )
+    assert (await refused(running.router.AdmitCount(asked))).reason is Reason.NO_REPLICA
+    async with running.replica():
+        permitted = await running.router.AdmitCount(asked)
+        claims = ticket_pb2.TicketClaims.FromString(permitted.offer.ticket.claims)
+        assert (claims.max_input_tokens, claims.max_output_tokens, claims.request_id_low) == (50, 0, 4)
+        assert not claims.lease_id_high
+        assert not claims.lease_id_low
+        assert (permitted.model_name, permitted.model_number, permitted.quota.remaining_requests) == (
+            "tiny-eu",
+            1,
+            0,
+        )
+        assert permitted.key_number == claims.key
+        assert permitted.tenant_number == claims.tenant
+        assert (await refused(running.router.AdmitCount(asked))).reason is Reason.REQUESTS_EXHAUSTED
+        asked.prompt_tokens_upper_bound = 0
+        assert (await refused(running.router.AdmitCount(asked))).field == "prompt_tokens_upper_bound"
+    assert not running.log.events

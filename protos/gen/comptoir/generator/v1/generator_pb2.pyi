@@ -376,6 +376,78 @@ class GenerateRequest(_message.Message):
 Global___GenerateRequest: _TypeAlias = GenerateRequest  # noqa: Y015
 
 @_typing.final
+class CountTokensRequest(_message.Message):
+    """A prompt to count."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    RETURNS_TOKEN_IDS_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """A text as it is, with the special tokens that the model's tokenizer puts around one. In memory only."""
+    returns_token_ids: _builtins.bool
+    """True if the caller wants the tokens' ids as well."""
+    @_builtins.property
+    def ticket(self) -> _ticket_pb2.SignedTicket:
+        """The permission for this replica."""
+
+    @_builtins.property
+    def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChatMessage]:
+        """A chat, which the model's template renders, up to where an answer would begin; empty where there is a text."""
+
+    def __init__(
+        self,
+        *,
+        ticket: _ticket_pb2.SignedTicket | None = ...,
+        messages: _abc.Iterable[Global___ChatMessage] | None = ...,
+        text: _builtins.str | None = ...,
+        returns_token_ids: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_text", b"_text", "text", b"text", "ticket", b"ticket"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_text", b"_text", "messages", b"messages", "returns_token_ids", b"returns_token_ids", "text", b"text", "ticket", b"ticket"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__text: _TypeAlias = _typing.Literal["text"]  # noqa: Y015
+    _WhichOneofArgType__text: _TypeAlias = _typing.Literal["_text", b"_text"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__text) -> _WhichOneofReturnType__text | None: ...
+
+Global___CountTokensRequest: _TypeAlias = CountTokensRequest  # noqa: Y015
+
+@_typing.final
+class CountTokensResponse(_message.Message):
+    """What was counted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
+    TOKEN_IDS_FIELD_NUMBER: _builtins.int
+    input_tokens: _builtins.int
+    """Tokens of the prompt."""
+    context_tokens: _builtins.int
+    """Most tokens of prompt and answer together."""
+    @_builtins.property
+    def token_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The tokens, if they were asked for."""
+
+    def __init__(
+        self,
+        *,
+        input_tokens: _builtins.int = ...,
+        context_tokens: _builtins.int = ...,
+        token_ids: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_tokens", b"context_tokens", "input_tokens", b"input_tokens", "token_ids", b"token_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CountTokensResponse: _TypeAlias = CountTokensResponse  # noqa: Y015
+
+@_typing.final
 class GenerateResponse(_message.Message):
     """One step of an answer."""
 

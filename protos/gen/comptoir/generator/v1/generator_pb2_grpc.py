@@ -45,6 +45,11 @@ class GeneratorServiceStub:
                 request_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateManyRequest.SerializeToString,
                 response_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateManyResponse.FromString,
                 _registered_method=True)
+        self.CountTokens = channel.unary_unary(
+                '/comptoir.generator.v1.GeneratorService/CountTokens',
+                request_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.CountTokensRequest.SerializeToString,
+                response_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.CountTokensResponse.FromString,
+                _registered_method=True)
         self.GetLoad = channel.unary_unary(
                 '/comptoir.generator.v1.GeneratorService/GetLoad',
                 request_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GetLoadRequest.SerializeToString,
@@ -74,6 +79,14 @@ class GeneratorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CountTokens(self, request, context):
+        """Counts the tokens of a prompt, with a ticket of AdmitCount. Nothing is generated, recorded or kept. A prompt
+        that is longer than the model's context is counted too, as long as its bytes could fit into it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetLoad(self, request, context):
         """Says how busy the replica is at this moment. Counts only; needs no ticket.
         """
@@ -93,6 +106,11 @@ def add_GeneratorServiceServicer_to_server(servicer, server):
                     servicer.GenerateMany,
                     request_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateManyRequest.FromString,
                     response_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateManyResponse.SerializeToString,
+            ),
+            'CountTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.CountTokens,
+                    request_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.CountTokensRequest.FromString,
+                    response_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.CountTokensResponse.SerializeToString,
             ),
             'GetLoad': grpc.unary_unary_rpc_method_handler(
                     servicer.GetLoad,
@@ -155,6 +173,33 @@ class GeneratorService:
             '/comptoir.generator.v1.GeneratorService/GenerateMany',
             comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateManyRequest.SerializeToString,
             comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateManyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CountTokens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.generator.v1.GeneratorService/CountTokens',
+            comptoir_dot_generator_dot_v1_dot_generator__pb2.CountTokensRequest.SerializeToString,
+            comptoir_dot_generator_dot_v1_dot_generator__pb2.CountTokensResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,10 @@ class GeneratorServiceStub:
     """As Generate, for many answers on one stream: what an engine's step brought to all of them is one message.
     Cancelling the stream cancels all. Ends with OK while the replica drains, once every call has ended.
     """
+    CountTokens: _grpc.UnaryUnaryMultiCallable[_generator_pb2.CountTokensRequest, _generator_pb2.CountTokensResponse]
+    """Counts the tokens of a prompt, with a ticket of AdmitCount. Nothing is generated, recorded or kept. A prompt
+    that is longer than the model's context is counted too, as long as its bytes could fit into it.
+    """
     GetLoad: _grpc.UnaryUnaryMultiCallable[_generator_pb2.GetLoadRequest, _generator_pb2.GetLoadResponse]
     """Says how busy the replica is at this moment. Counts only; needs no ticket."""
 
@@ -60,6 +64,10 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
     GenerateMany: _aio.StreamStreamMultiCallable[_generator_pb2.GenerateManyRequest, _generator_pb2.GenerateManyResponse]  # type: ignore[assignment]
     """As Generate, for many answers on one stream: what an engine's step brought to all of them is one message.
     Cancelling the stream cancels all. Ends with OK while the replica drains, once every call has ended.
+    """
+    CountTokens: _aio.UnaryUnaryMultiCallable[_generator_pb2.CountTokensRequest, _generator_pb2.CountTokensResponse]  # type: ignore[assignment]
+    """Counts the tokens of a prompt, with a ticket of AdmitCount. Nothing is generated, recorded or kept. A prompt
+    that is longer than the model's context is counted too, as long as its bytes could fit into it.
     """
     GetLoad: _aio.UnaryUnaryMultiCallable[_generator_pb2.GetLoadRequest, _generator_pb2.GetLoadResponse]  # type: ignore[assignment]
     """Says how busy the replica is at this moment. Counts only; needs no ticket."""
@@ -87,6 +95,16 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_generator_pb2.GenerateManyResponse], _abc.AsyncIterator[_generator_pb2.GenerateManyResponse]]:
         """As Generate, for many answers on one stream: what an engine's step brought to all of them is one message.
         Cancelling the stream cancels all. Ends with OK while the replica drains, once every call has ended.
+        """
+
+    @_abc_1.abstractmethod
+    def CountTokens(
+        self,
+        request: _generator_pb2.CountTokensRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_generator_pb2.CountTokensResponse, _abc.Awaitable[_generator_pb2.CountTokensResponse]]:
+        """Counts the tokens of a prompt, with a ticket of AdmitCount. Nothing is generated, recorded or kept. A prompt
+        that is longer than the model's context is counted too, as long as its bytes could fit into it.
         """
 
     @_abc_1.abstractmethod

@@ -286,6 +286,96 @@ class NextOfferResponse(_message.Message):
 Global___NextOfferResponse: _TypeAlias = NextOfferResponse  # noqa: Y015
 
 @_typing.final
+class AdmitCountRequest(_message.Message):
+    """A request for a ticket that permits to count a prompt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    API_KEY_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    PROMPT_TOKENS_UPPER_BOUND_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_HIGH_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_LOW_FIELD_NUMBER: _builtins.int
+    api_key: _builtins.str
+    """The API key in full. Never logged, never echoed."""
+    model: _builtins.str
+    """As for Admit."""
+    prompt_tokens_upper_bound: _builtins.int
+    """The most tokens that the prompt can have, as for Admit; the ticket permits to count as many."""
+    request_id_high: _builtins.int
+    """Identity that the caller gave the request, upper 64 bits; both 0 asks the router for one."""
+    request_id_low: _builtins.int
+    """Identity that the caller gave the request, lower 64 bits."""
+    def __init__(
+        self,
+        *,
+        api_key: _builtins.str = ...,
+        model: _builtins.str = ...,
+        prompt_tokens_upper_bound: _builtins.int = ...,
+        request_id_high: _builtins.int = ...,
+        request_id_low: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "model", b"model", "prompt_tokens_upper_bound", b"prompt_tokens_upper_bound", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdmitCountRequest: _TypeAlias = AdmitCountRequest  # noqa: Y015
+
+@_typing.final
+class AdmitCountResponse(_message.Message):
+    """Permission to count one prompt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OFFER_FIELD_NUMBER: _builtins.int
+    QUOTA_FIELD_NUMBER: _builtins.int
+    MODEL_NUMBER_FIELD_NUMBER: _builtins.int
+    TENANT_NUMBER_FIELD_NUMBER: _builtins.int
+    KEY_NUMBER_FIELD_NUMBER: _builtins.int
+    MODEL_NAME_FIELD_NUMBER: _builtins.int
+    RETIREMENT_FIELD_NUMBER: _builtins.int
+    model_number: _builtins.int
+    """Catalog number of the model; for the edge's own usage event."""
+    tenant_number: _builtins.int
+    """Catalog number of the tenant; for the edge's own usage event."""
+    key_number: _builtins.int
+    """Number of the key; for the edge's own usage event."""
+    model_name: _builtins.str
+    """Name of the model that counts, which may be another than was asked for. Example: tiny-eu."""
+    @_builtins.property
+    def offer(self) -> Global___TicketOffer:
+        """The ticket; another one is another request."""
+
+    @_builtins.property
+    def quota(self) -> Global___QuotaState:
+        """What is left of the key's quota."""
+
+    @_builtins.property
+    def retirement(self) -> Global___Retirement:
+        """Set where the name that was asked for should not be used any more."""
+
+    def __init__(
+        self,
+        *,
+        offer: Global___TicketOffer | None = ...,
+        quota: Global___QuotaState | None = ...,
+        model_number: _builtins.int = ...,
+        tenant_number: _builtins.int = ...,
+        key_number: _builtins.int = ...,
+        model_name: _builtins.str = ...,
+        retirement: Global___Retirement | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer", "quota", b"quota", "retirement", b"retirement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_number", b"key_number", "model_name", b"model_name", "model_number", b"model_number", "offer", b"offer", "quota", b"quota", "retirement", b"retirement", "tenant_number", b"tenant_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdmitCountResponse: _TypeAlias = AdmitCountResponse  # noqa: Y015
+
+@_typing.final
 class AdmitCall(_message.Message):
     """One request among many."""
 

@@ -55,6 +55,11 @@ class RouterServiceStub:
                 request_serializer=comptoir_dot_router_dot_v1_dot_router__pb2.ReleaseRequest.SerializeToString,
                 response_deserializer=comptoir_dot_router_dot_v1_dot_router__pb2.ReleaseResponse.FromString,
                 _registered_method=True)
+        self.AdmitCount = channel.unary_unary(
+                '/comptoir.router.v1.RouterService/AdmitCount',
+                request_serializer=comptoir_dot_router_dot_v1_dot_router__pb2.AdmitCountRequest.SerializeToString,
+                response_deserializer=comptoir_dot_router_dot_v1_dot_router__pb2.AdmitCountResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/comptoir.router.v1.RouterService/ListModels',
                 request_serializer=comptoir_dot_router_dot_v1_dot_router__pb2.ListModelsRequest.SerializeToString,
@@ -104,6 +109,15 @@ class RouterServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AdmitCount(self, request, context):
+        """Authenticates a key, takes one of its requests per minute and returns a ticket for CountTokens, which
+        permits no output token and has no lease: nothing is reserved, and there is nothing to give back.
+        Never waits for a replica.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListModels(self, request, context):
         """Lists the models that a key may use.
         """
@@ -133,6 +147,11 @@ def add_RouterServiceServicer_to_server(servicer, server):
                     servicer.Release,
                     request_deserializer=comptoir_dot_router_dot_v1_dot_router__pb2.ReleaseRequest.FromString,
                     response_serializer=comptoir_dot_router_dot_v1_dot_router__pb2.ReleaseResponse.SerializeToString,
+            ),
+            'AdmitCount': grpc.unary_unary_rpc_method_handler(
+                    servicer.AdmitCount,
+                    request_deserializer=comptoir_dot_router_dot_v1_dot_router__pb2.AdmitCountRequest.FromString,
+                    response_serializer=comptoir_dot_router_dot_v1_dot_router__pb2.AdmitCountResponse.SerializeToString,
             ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
@@ -249,6 +268,33 @@ class RouterService:
             '/comptoir.router.v1.RouterService/Release',
             comptoir_dot_router_dot_v1_dot_router__pb2.ReleaseRequest.SerializeToString,
             comptoir_dot_router_dot_v1_dot_router__pb2.ReleaseResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AdmitCount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.router.v1.RouterService/AdmitCount',
+            comptoir_dot_router_dot_v1_dot_router__pb2.AdmitCountRequest.SerializeToString,
+            comptoir_dot_router_dot_v1_dot_router__pb2.AdmitCountResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,6 +55,11 @@ class RouterServiceStub:
     reserved comes back once none of its tickets can be accepted any more, seconds
     later. Safe to repeat; what was accepted cannot be released.
     """
+    AdmitCount: _grpc.UnaryUnaryMultiCallable[_router_pb2.AdmitCountRequest, _router_pb2.AdmitCountResponse]
+    """Authenticates a key, takes one of its requests per minute and returns a ticket for CountTokens, which
+    permits no output token and has no lease: nothing is reserved, and there is nothing to give back.
+    Never waits for a replica.
+    """
     ListModels: _grpc.UnaryUnaryMultiCallable[_router_pb2.ListModelsRequest, _router_pb2.ListModelsResponse]
     """Lists the models that a key may use."""
 
@@ -84,6 +89,11 @@ class RouterServiceAsyncStub(RouterServiceStub):
     """Gives back the lease of a request whose tickets no replica accepted. What it
     reserved comes back once none of its tickets can be accepted any more, seconds
     later. Safe to repeat; what was accepted cannot be released.
+    """
+    AdmitCount: _aio.UnaryUnaryMultiCallable[_router_pb2.AdmitCountRequest, _router_pb2.AdmitCountResponse]  # type: ignore[assignment]
+    """Authenticates a key, takes one of its requests per minute and returns a ticket for CountTokens, which
+    permits no output token and has no lease: nothing is reserved, and there is nothing to give back.
+    Never waits for a replica.
     """
     ListModels: _aio.UnaryUnaryMultiCallable[_router_pb2.ListModelsRequest, _router_pb2.ListModelsResponse]  # type: ignore[assignment]
     """Lists the models that a key may use."""
@@ -135,6 +145,17 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         """Gives back the lease of a request whose tickets no replica accepted. What it
         reserved comes back once none of its tickets can be accepted any more, seconds
         later. Safe to repeat; what was accepted cannot be released.
+        """
+
+    @_abc_1.abstractmethod
+    def AdmitCount(
+        self,
+        request: _router_pb2.AdmitCountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_router_pb2.AdmitCountResponse, _abc.Awaitable[_router_pb2.AdmitCountResponse]]:
+        """Authenticates a key, takes one of its requests per minute and returns a ticket for CountTokens, which
+        permits no output token and has no lease: nothing is reserved, and there is nothing to give back.
+        Never waits for a replica.
         """
 
     @_abc_1.abstractmethod

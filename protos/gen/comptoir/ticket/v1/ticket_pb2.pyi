@@ -106,7 +106,7 @@ class TicketClaims(_message.Message):
     request_id_low: _builtins.int
     """Identity of the request, lower 64 bits."""
     lease_id_high: _builtins.int
-    """Identity of the quota lease that the replica settles, upper 64 bits."""
+    """Identity of the quota lease that the replica settles, upper 64 bits; none where the ticket permits to count."""
     lease_id_low: _builtins.int
     """Identity of the quota lease, lower 64 bits."""
     tenant: _builtins.int
@@ -126,7 +126,7 @@ class TicketClaims(_message.Message):
     max_input_tokens: _builtins.int
     """The most input tokens the request may have."""
     max_output_tokens: _builtins.int
-    """The most output tokens of each choice."""
+    """The most output tokens of each choice; 0 permits to count the prompt and nothing else."""
     priority: _builtins.int
     """Scheduling class: 0 interactive, 10 default, 20 batch; its place in the queue is the replica's to say."""
     attempt: _builtins.int

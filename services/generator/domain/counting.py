@@ -1,0 +1,76 @@
+"""Counts prompts for callers whose tickets permit it; nothing is generated, recorded or kept."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from services.generator.domain.ports import Engine, EngineFailedError, Feature
+from services.generator.domain.prompt import Chat, Text, field_of, text_bytes
+from services.generator.domain.sampling import TokenLimits, check_size
+from services.generator.domain.ticket import Claims, TicketGate
+from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError, Numbers, Reason
+
+MAX_OPEN: Final = 64
+# A long prompt is counted in a thread that tokenizes prompts to be answered too: no more stand before one.
+TURNS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class CountOrder:
+    """What a caller wants counted, and the ticket that permits it."""
+
+    claims: Claims
+    prompt: Chat | Text
+    returns_ids: bool = False
+
+
+class TokenCounts:
+    """Counts for `MAX_OPEN` callers at most, `TURNS` of them at once; each ticket permits one count."""
+
+    def __init__(self, engine: Engine, gate: TicketGate, clock: Clock, *, max_bytes_per_token: int) -> None:
+        self._engine = engine
+        self._gate = gate
+        self._clock = clock
+        self._max_bytes_per_token = max_bytes_per_token
+        self._open = 0
+        self._turns = asyncio.Semaphore(TURNS)
+
+    @property
+    def context_tokens(self) -> int:
+        """The most tokens of prompt and answer together."""
+        return self._engine.capabilities.context_tokens
+
+    def check(self, claims: Claims) -> None:
+        """Raises why this replica may not count on a ticket now; uses nothing up."""
+        self._gate.check_count(claims, self._clock.wall_microseconds())
+
+    async def count(self, order: CountOrder) -> Sequence[int]:
+        """Uses the ticket up and returns the prompt's token ids; raises ComptoirError."""
+        now_microseconds = self._clock.wall_microseconds()
+        self._gate.check_count(order.claims, now_microseconds)
+        self._gate.use(order.claims, now_microseconds)
+        if Feature.TOKEN_IDS not in self._engine.capabilities.features:
+            raise ComptoirError(Reason.ROUTE_NOT_FOUND)
+        if self._open >= MAX_OPEN:
+            raise ComptoirError(Reason.REPLICA_OVERLOADED)
+        self._open += 1
+        try:
+            return await self._counted(order)
+        finally:
+            self._open -= 1
+
+    async def _counted(self, order: CountOrder) -> Sequence[int]:
+        permitted, field = order.claims.max_input_tokens, field_of(order.prompt)
+        limits = TokenLimits(permitted, 0, 1, self.context_tokens, field)
+        check_size(text_bytes(order.prompt), self._max_bytes_per_token, limits)
+        try:
+            async with self._turns:
+                ids = await self._engine.tokenize(order.prompt)
+        except EngineFailedError:
+            raise ComptoirError(Reason.ENGINE_FAILED) from None
+        if len(ids) > permitted:
+            numbers = Numbers(limit=permitted, requested=len(ids))
+            raise ComptoirError(Reason.TICKET_LIMIT_EXCEEDED, field=field, numbers=numbers)
+        return ids

@@ -1,0 +1,115 @@
+"""A count needs a ticket that permits nothing else, is bounded, and leaves nothing behind."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from services.generator.domain.counting import MAX_OPEN, TURNS, CountOrder, TokenCounts
+from services.generator.domain.ports import EngineFailedError, Feature
+from services.generator.domain.prompt import Chat, ChatTurn, Role, Text
+from services.kernel.clock import ManualClock
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
+from tests.services.generator.domain.scripted_engine import ScriptedEngine
+from tests.services.generator.domain.test_ticket import CLAIMS, gate
+
+CHAT = Chat((ChatTurn(Role.USER, "Bonjour"),))
+
+
+def order(number: int = 1, prompt: Chat | Text = CHAT, **claims: Any) -> CountOrder:
+    permits = {"max_output_tokens": 0, "lease_id": Identity(0, 0), "ticket_id": Identity(1, number)}
+    return CountOrder(replace(CLAIMS, **{**permits, **claims}), prompt)
+
+
+def counts(engine: Any) -> TokenCounts:
+    clock = ManualClock(wall_microseconds=CLAIMS.issued_at_microseconds)
+    return TokenCounts(engine, gate(), clock, max_bytes_per_token=4)
+
+
+async def refusal_of(counting: TokenCounts, asked: CountOrder) -> ComptoirError:
+    with pytest.raises(ComptoirError) as refusal:
+        await counting.count(asked)
+    return refusal.value
+
+
+@pytest.mark.parametrize("prompt", [CHAT, Text("Bonjour")])
+async def test_a_prompt_is_counted_and_the_engine_is_asked_for_nothing_more(prompt: Chat | Text) -> None:
+    engine = ScriptedEngine()
+    counting = counts(engine)
+    assert await counting.count(order(prompt=prompt)) == [1, 2, 3]
+    assert counting.context_tokens == 64
+    assert not engine.requests
+
+
+@pytest.mark.parametrize("claims", [{"max_output_tokens": 1}, {"lease_id": Identity(5, 6)}])
+async def test_a_ticket_for_an_answer_counts_nothing(claims: dict[str, Any]) -> None:
+    counting, asked = counts(ScriptedEngine()), order(**claims)
+    with pytest.raises(ComptoirError) as refusal:
+        counting.check(asked.claims)
+    assert refusal.value.reason is Reason.TICKET_INVALID
+    assert (await refusal_of(counting, asked)).reason is Reason.TICKET_INVALID
+
+
+async def test_a_ticket_permits_one_count() -> None:
+    counting = counts(ScriptedEngine())
+    await counting.count(order())
+    assert (await refusal_of(counting, order())).reason is Reason.TICKET_ALREADY_USED
+
+
+async def test_more_tokens_than_the_ticket_permits_are_not_counted() -> None:
+    refusal = await refusal_of(counts(ScriptedEngine()), order(max_input_tokens=2))
+    assert (refusal.reason, refusal.numbers.limit, refusal.numbers.requested) == (
+        Reason.TICKET_LIMIT_EXCEEDED,
+        2,
+        3,
+    )
+
+
+async def test_what_no_context_can_hold_is_refused_untokenized() -> None:
+    engine = ScriptedEngine()
+    refusal = await refusal_of(counts(engine), order(prompt=Text("x" * (64 * 4 + 1))))
+    assert (refusal.reason, refusal.field) == (Reason.CONTEXT_TOO_LONG, "prompt")
+    assert engine.moment == -1
+
+
+async def test_an_engine_that_does_not_tokenize_or_is_dead_says_so() -> None:
+    mute = ScriptedEngine(features=Feature.PRIORITY)
+    assert (await refusal_of(counts(mute), order())).reason is Reason.ROUTE_NOT_FOUND
+    dead = ScriptedEngine(failure_at=0, failure=EngineFailedError())
+    assert (await refusal_of(counts(dead), order())).reason is Reason.ENGINE_FAILED
+
+
+class GatedEngine(ScriptedEngine):
+    """Tokenizes once it is let, and knows how many prompts it has at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate, self.open, self.most = asyncio.Event(), 0, 0
+
+    async def tokenize(self, prompt: Chat | Text) -> list[int]:
+        self.open += 1
+        self.most = max(self.most, self.open)
+        try:
+            await self.gate.wait()
+        finally:
+            self.open -= 1
+        return [1]
+
+
+async def test_counts_beyond_the_bound_are_refused_and_few_run_at_once() -> None:
+    engine = GatedEngine()
+    counting = counts(engine)
+    running = [asyncio.create_task(counting.count(order(number))) for number in range(1, MAX_OPEN + 1)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert (await refusal_of(counting, order(MAX_OPEN + 1))).reason is Reason.REPLICA_OVERLOADED
+    for task in running[: MAX_OPEN // 2]:
+        task.cancel()
+    engine.gate.set()
+    results = await asyncio.gather(*running, return_exceptions=True)
+    assert results.count([1]) == MAX_OPEN - MAX_OPEN // 2
+    assert engine.most <= TURNS
+    # Whoever left gave the place back.
+    assert await counting.count(order(MAX_OPEN + 2)) == [1]
