@@ -29,9 +29,8 @@ from services.edge.domain.generation import (
     TokenChoice,
     TokenLogprob,
 )
-from services.edge.domain.model import Model, Retirement
 from services.edge.domain.openai.public_names import is_public
-from services.edge.domain.ports import Admission, Offer
+from services.edge.domain.ports import Admission, Model, Offer, Retirement
 from services.edge.domain.structure import check_count, check_shape, outside_strings
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.identity import Identity

@@ -11,7 +11,6 @@ from comptoir.usage.v1 import usage_pb2
 from google.protobuf.message import DecodeError
 
 from services.contract.events import EVENT_SCHEMA_VERSION
-from services.generator.domain.counting import CountOrder
 from services.generator.domain.delta import Delta, TokenLogprob
 from services.generator.domain.generation import Finished, Message, Started
 from services.generator.domain.load import LoadReport, LoadSample
@@ -86,17 +85,6 @@ def countable_from(request: generator_pb2.CountTokensRequest) -> Chat | Text:
     if request.HasField("text"):
         return Text(request.text)
     return Chat(tuple(_turn_from(message) for message in request.messages))
-
-
-def count_response_from(
-    ids: Sequence[int], order: CountOrder, context_tokens: int
-) -> generator_pb2.CountTokensResponse:
-    """Returns the count, with the ids where they were asked for."""
-    return generator_pb2.CountTokensResponse(
-        input_tokens=len(ids),
-        context_tokens=context_tokens,
-        token_ids=ids if order.returns_ids else (),
-    )
 
 
 def _turn_from(message: generator_pb2.ChatMessage) -> ChatTurn:

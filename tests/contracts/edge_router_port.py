@@ -5,8 +5,7 @@ import asyncio
 import pytest
 
 from services.edge.domain.generation import GenerationRequest, Message, Role
-from services.edge.domain.model import Model, Retirement
-from services.edge.domain.ports import Router
+from services.edge.domain.ports import Model, Retirement, Router
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from tests.services.edge.scripts import GOOD_KEY, LEASE, RouterScript

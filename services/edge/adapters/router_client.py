@@ -12,8 +12,7 @@ from services.edge import wire
 from services.edge.adapters.call_errors import call_error
 from services.edge.adapters.joined_admissions import JoinedAdmissions
 from services.edge.domain.generation import GenerationRequest
-from services.edge.domain.model import Model
-from services.edge.domain.ports import Admission, NotReadyReason, Offer
+from services.edge.domain.ports import Admission, Model, NotReadyReason, Offer
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget

@@ -6,13 +6,32 @@ from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from services.edge.domain.generation import Counts, Delta, GenerationRequest
-from services.edge.domain.model import Model, Retirement
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 
 # Takes a delta in the turn of the loop in which it came; false where it must wait.
 Take: TypeAlias = Callable[[Delta], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """A name should not be used since the one moment, and goes away at the other, if that is not 0."""
+
+    deprecated_at_seconds: int
+    sunset_at_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model that a key may use, under the name `name`; answers say `model_name`."""
+
+    name: str
+    model_name: str
+    created_at_seconds: int
+    context_tokens: int
+    max_output_tokens: int
+    retirement: Retirement | None = None
 
 
 @dataclass(frozen=True, slots=True)

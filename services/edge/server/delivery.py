@@ -8,8 +8,7 @@ from typing import Final, Self
 from services.edge.domain.generation import Counts, Delta, GenerationRequest
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.losses import Losses
-from services.edge.domain.model import Retirement
-from services.edge.domain.ports import Admission, Generators, Router, Take
+from services.edge.domain.ports import Admission, Generators, Retirement, Router, Take
 from services.edge.domain.ticketed_generation import TicketedGeneration
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.clock import Clock

@@ -2,13 +2,12 @@
 
 from typing import Final
 
-from services.edge.domain.model import Model
 from services.edge.domain.openai.answer_types import ModelAnswer, ModelListAnswer
 from services.edge.domain.openai.models import model_json, model_list_json
 from services.edge.domain.openai.operation import MODEL_STATUSES, NAMED_MODEL_STATUSES, Operation
 from services.edge.domain.openai.paths import MODELS_PATH
 from services.edge.domain.openai.retirement import retirement_headers
-from services.edge.domain.ports import Router
+from services.edge.domain.ports import Model, Router
 from services.edge.server.http.exchange import Exchange
 from services.edge.server.http.requests import read_key
 from services.edge.server.resource import Resource

@@ -73,7 +73,11 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         """Counts the tokens of a prompt."""
         order = self._orders.read_count(content)
         ids = await self._counts.count(order)
-        return wire.count_response_from(ids, order, self._counts.context_tokens)
+        return generator_pb2.CountTokensResponse(
+            input_tokens=len(ids),
+            context_tokens=self._counts.context_tokens,
+            token_ids=ids if order.returns_ids else (),
+        )
 
     async def GetLoad(  # noqa: N802 - the schema's name
         self,

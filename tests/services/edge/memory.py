@@ -3,8 +3,7 @@
 import asyncio
 
 from services.edge.domain.generation import Counts, Delta, FinishReason, GenerationRequest
-from services.edge.domain.model import Model
-from services.edge.domain.ports import Admission, NotReadyReason, Offer, Take
+from services.edge.domain.ports import Admission, Model, NotReadyReason, Offer, Take
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity

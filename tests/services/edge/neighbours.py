@@ -11,7 +11,7 @@ from comptoir.router.v1 import router_pb2, router_pb2_grpc
 from comptoir.ticket.v1 import ticket_pb2
 from comptoir.usage.v1 import usage_pb2
 
-from services.edge.domain.model import Retirement
+from services.edge.domain.ports import Retirement
 from services.kernel.clock import SystemClock
 from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity

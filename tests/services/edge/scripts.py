@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from services.edge.domain.generation import SamplingValue
-from services.edge.domain.model import Model, Retirement
+from services.edge.domain.ports import Model, Retirement
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.api_keys import make_key
 from services.kernel.errors import ComptoirError, Reason

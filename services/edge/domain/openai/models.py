@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from services.edge.domain.model import Model
 from services.edge.domain.openai.answers import quoted
+from services.edge.domain.ports import Model
 
 
 def model_json(model: Model) -> str:

@@ -3,8 +3,8 @@
 from email.utils import formatdate
 from urllib.parse import quote
 
-from services.edge.domain.model import Retirement
 from services.edge.domain.openai.paths import MODELS_PATH
+from services.edge.domain.ports import Retirement
 
 
 def retirement_headers(model_name: str, retirement: Retirement | None) -> list[tuple[bytes, bytes]]:

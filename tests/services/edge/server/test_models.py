@@ -1,7 +1,7 @@
 import openai
 import pytest
 
-from services.edge.domain.model import Model, Retirement
+from services.edge.domain.ports import Model, Retirement
 from services.kernel.errors import ComptoirError, Reason
 from tests.services.edge.conftest import CHAT, PATH, STREAM, Stage
 from tests.services.edge.scripts import GOOD_KEY

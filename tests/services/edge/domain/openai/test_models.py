@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from services.edge.domain.model import Model, Retirement
 from services.edge.domain.openai.models import model_json, model_list_json
+from services.edge.domain.ports import Model, Retirement
 
 
 def test_models_are_listed_as_openai_lists_them() -> None:

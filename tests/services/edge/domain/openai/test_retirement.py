@@ -6,8 +6,8 @@ from urllib.parse import unquote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.edge.domain.model import Retirement
 from services.edge.domain.openai.retirement import retirement_headers
+from services.edge.domain.ports import Retirement
 
 SECONDS = st.integers(1, 2**33 - 1)
 
