@@ -1,5 +1,7 @@
 """What is asked for, in messages: bounds as the edge's, and nothing that the caller did not say."""
 
+from typing import Any
+
 import pytest
 from comptoir.client import ChatMessage, Sampling, assistant, system, user
 from comptoir.client.chat import Deadline, Order, prompt_tokens_upper_bound
@@ -24,6 +26,24 @@ def test_as_many_tokens_are_asked_for_as_the_edge_asks_for(chats: list[list[str]
 
 def test_parts_without_their_text_count_too() -> None:
     assert prompt_tokens_upper_bound([ChatMessage(role=ROLE_USER, parts=["é", "b"])]) == 64 + 16 + 4
+
+
+@given(st.text(), st.lists(st.integers(0, 9), min_size=1), st.booleans())
+def test_a_prompt_is_asked_for_as_the_edge_asks_for_it(text: str, ids: list[int], is_echoed: bool) -> None:
+    offer = TicketOffer()
+    for prompt in (text, ids):
+        order = Order({"model": "m", "prompt": prompt, "is_prompt_echoed": is_echoed}, is_streamed=True)
+        edges = GenerationRequest("m", (), prompt=prompt if isinstance(prompt, str) else tuple(prompt))
+        assert order.admit_request("key").prompt_tokens_upper_bound == edges.prompt_tokens_upper_bound
+        sent = order.generate_request(offer).prompt
+        assert (list(sent.token_ids.ids) or sent.text, sent.is_echoed) == (prompt, is_echoed)
+
+
+@pytest.mark.parametrize("asked", [{}, {"messages": []}, {"messages": [user("a")], "prompt": "b"}])
+def test_a_request_has_messages_or_a_prompt(asked: dict[str, Any]) -> None:
+    request: Any = {"model": "m", **asked}
+    with pytest.raises(ValueError, match="messages or a prompt"):
+        Order(request, is_streamed=True)
 
 
 @pytest.mark.parametrize(

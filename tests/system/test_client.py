@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comptoir.client import Answer, Client, ComptoirError, aio, user
+from comptoir.client import Answer, Client, ComptoirError, Sampling, aio, user
 
 from tests.system.serving_processes import MODEL, ServingProcesses
 from tests.system.stack_process import REPOSITORY, Stack
@@ -53,6 +53,20 @@ async def test_a_service_on_asyncio_gets_many_answers_side_by_side(stack: Stack)
         answers = await asyncio.gather(*asking)
     assert all(answer.text for answer in answers)
     await asyncio.to_thread(_assert_counted, stack, answers[-1])
+
+
+async def test_a_service_continues_a_text_and_token_ids(stack: Stack) -> None:
+    greedy = Sampling(temperature=0)
+    async with aio.Client(stack.description["grpc"]["router"], api_key=stack.api_key) as client:
+        asked: Any = {"model": stack.model, "sampling": greedy, "max_output_tokens": 12}
+        plain = await client.answer(prompt=PROMPT, **asked)
+        echoed = await client.answer(prompt=PROMPT, is_prompt_echoed=True, **asked)
+        assert echoed.text == PROMPT + plain.text
+        assert plain.finished.input_tokens == echoed.finished.input_tokens
+        with pytest.raises(ComptoirError) as refusal:
+            await client.answer(prompt=[10**6], **asked)
+        assert (refusal.value.reason_name, refusal.value.field) == ("REQUEST_INVALID", "prompt")
+        assert (await client.answer(prompt=[1, 60, 61], **asked)).finished.input_tokens == 3
 
 
 async def test_a_service_with_a_wrong_key_is_told_so(stack: Stack) -> None:

@@ -8,8 +8,7 @@ from typing import Any, Final, Self
 from msgspec.structs import replace
 
 from services.edge.domain.generation import Counts, Delta
-from services.edge.domain.model import Retirement
-from services.edge.domain.ports import Take
+from services.edge.domain.ports import Retirement, Take
 from services.edge.server.delivery import Delivery
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.quota import QuotaState

@@ -11,8 +11,10 @@ from comptoir.generator.v1.generator_pb2 import (
     ROLE_USER,
     ChatMessage,
     GenerateRequest,
+    Prompt,
     Role,
     Sampling,
+    TokenIds,
 )
 from comptoir.router.v1.router_pb2 import (
     AdmitRequest,
@@ -27,14 +29,18 @@ REQUEST_ID_KEY: Final = "x-request-id"
 # What a chat template may add around one message, and to the whole chat: `AdmitRequest` says why.
 _TEMPLATE_TOKENS_PER_MESSAGE: Final = 16
 _TEMPLATE_TOKENS_PER_CHAT: Final = 64
+# What a tokenizer puts around a text that has no template.
+_TOKENS_AROUND_A_TEXT: Final = 4
 # As long as a replica works on one request, unless its operator set another time.
 _TIMEOUT_SECONDS: Final = 600.0
 _LOW_64_BITS: Final = 2**64 - 1
 
 
 class Chat(TypedDict, total=False):
-    """A chat to continue.
+    """A chat or, in its place, a prompt to continue.
 
+    `prompt`: a text that gets no chat template, or token ids of the model.
+    `is_prompt_echoed`: whether each choice begins with the prompt's text; left out, none does.
     `max_output_tokens`: the most tokens of the answer; left out, as many as fit. What is reserved of the
     key's quota follows from it, so name as few as will do.
     `sampling`: how tokens are chosen; left out, as the engine does by itself.
@@ -44,7 +50,9 @@ class Chat(TypedDict, total=False):
     """
 
     model: Required[str]
-    messages: Required[Sequence[ChatMessage]]
+    messages: Sequence[ChatMessage]
+    prompt: str | Sequence[int]
+    is_prompt_echoed: bool
     max_output_tokens: int
     sampling: Sampling
     priority: Priority.ValueType
@@ -66,19 +74,27 @@ class Deadline:
 
 
 class Order:
-    """A chat as one request, with its identity and, once it is begun, its deadline."""
+    """A chat or a prompt as one request, with its identity and, once it is begun, its deadline.
+
+    Raises ValueError unless there is one of both.
+    """
 
     def __init__(self, chat: Chat, *, is_streamed: bool) -> None:
         sampling = chat.get("sampling", Sampling())
         self.request_id = chat.get("request_id") or uuid.uuid4()
         self._timeout_seconds = chat.get("timeout_seconds", _TIMEOUT_SECONDS)
         self._deadline = Deadline(self._timeout_seconds)
+        messages, prompt = chat.get("messages", ()), _prompt(chat)
+        if bool(messages) is (prompt is not None):
+            raise ValueError("a request has messages or a prompt")
         self._generate = GenerateRequest(
-            messages=chat["messages"], sampling=sampling, is_streamed=is_streamed
+            messages=messages, prompt=prompt, sampling=sampling, is_streamed=is_streamed
         )
         self._admit = AdmitRequest(
             model=chat["model"],
-            prompt_tokens_upper_bound=prompt_tokens_upper_bound(chat["messages"]),
+            prompt_tokens_upper_bound=(
+                prompt_tokens_upper_bound(messages) if prompt is None else _tokens_upper_bound(prompt)
+            ),
             max_output_tokens=chat.get("max_output_tokens", sampling.max_output_tokens),
             choices=sampling.n,
             priority=chat.get("priority", Priority.PRIORITY_UNSPECIFIED),
@@ -132,6 +148,22 @@ def prompt_tokens_upper_bound(messages: Iterable[ChatMessage]) -> int:
         texts = (message.text, "\n".join(message.parts))
         bound += max(len(text.encode()) for text in texts) + _TEMPLATE_TOKENS_PER_MESSAGE
     return bound
+
+
+def _prompt(chat: Chat) -> Prompt | None:
+    prompt, is_echoed = chat.get("prompt"), chat.get("is_prompt_echoed", False)
+    if prompt is None:
+        return None
+    if isinstance(prompt, str):
+        return Prompt(text=prompt, is_echoed=is_echoed)
+    return Prompt(token_ids=TokenIds(ids=prompt), is_echoed=is_echoed)
+
+
+def _tokens_upper_bound(prompt: Prompt) -> int:
+    """Returns as many tokens as there are or, of a text, as a byte-level tokenizer can make."""
+    if prompt.HasField("text"):
+        return len(prompt.text.encode()) + _TOKENS_AROUND_A_TEXT
+    return len(prompt.token_ids.ids)
 
 
 def system(*parts: str) -> ChatMessage:
