@@ -22,7 +22,6 @@ _OPERATION: Final = Operation(
     "createChatCompletion",
     "a chat, whole or streamed",
     body=ChatBody,
-    required=("messages",),
     answer=ChatCompletion,
     event=ChatCompletionChunk,
     statuses=GENERATION_STATUSES,

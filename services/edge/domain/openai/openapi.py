@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from services.edge.domain.openai.errors import HTTP_ERRORS, PUBLIC_ERRORS
 from services.edge.domain.openai.ignored_fields import IGNORED_FIELDS_HEADER
 from services.edge.domain.openai.operation import Operation
 from services.edge.domain.openai.parameters import IGNORED, Neutral
-from services.edge.domain.openai.understood import UNDERSTOOD
+from services.edge.domain.openai.understood import REQUIRED, UNDERSTOOD
 
 # A JSON value of any shape: the document is written for others' tools.
 Json = dict[str, Any]
@@ -101,14 +101,28 @@ def _answer(operation: Operation) -> Json:
     if operation.answer is not None:
         content = _json_content(operation.answer)
     if operation.event is not None:
-        words = f"`data:` of each event is a {operation.event.__name__}, then comes `data: [DONE]`"
-        content["text/event-stream"] = {"schema": {"type": "string", "description": words}}
+        content["text/event-stream"] = {"schema": _event(operation.event)}
     headers = ["x-request-id"]
     if operation.needs_key:
         headers += ["deprecation", "sunset", "link"]
     if operation.body is not None:
         headers += [*_RATE_LIMITS, IGNORED_FIELDS_HEADER.decode()]
     return {"description": operation.summary, "headers": _header_refs(headers), "content": content}
+
+
+def _event(type_: type[Struct]) -> Json:
+    # OpenAPI 3.1 has no word for the parts of a stream. Tools that read one take the schema for an event's.
+    data = {
+        "type": "string",
+        "contentMediaType": "application/json",
+        "contentSchema": {"$ref": _REF.format(name=type_.__name__)},
+    }
+    return {
+        "description": "each event of the stream; the last is [DONE]",
+        "type": "object",
+        "properties": {"data": {"anyOf": [data, {"const": "[DONE]"}]}},
+        "required": ["data"],
+    }
 
 
 def _error(status: int) -> Json:
@@ -132,26 +146,32 @@ def _codes() -> dict[int, set[str]]:
 
 
 def _schemas(operations: Iterable[Operation]) -> Json:
-    bodies: dict[type[Struct], Collection[str]] = {}
+    bodies: list[type[Struct]] = []
     answers: list[type[Struct]] = [ErrorAnswer]
     for operation in operations:
-        if operation.body is not None:
-            bodies[operation.body] = operation.required
+        bodies += [operation.body] if operation.body is not None else []
         answers += [each for each in (operation.answer, operation.event) if each is not None]
-    types = [*bodies, *dict.fromkeys(answers)]
+    types = [*dict.fromkeys(bodies), *dict.fromkeys(answers)]
     _, schemas = msgspec.json.schema_components(types, ref_template=_REF)
+    for body in bodies:
+        _add(schemas[body.__name__], {name: {"description": "has no effect"} for name in sorted(IGNORED)})
     for type_, neutral in UNDERSTOOD.items():
-        if (schema := schemas.get(type_.__name__)) is not None:
-            refused = {name: _neutral(rule) for name, rule in neutral.items()}
-            schema["properties"] = refused | schema["properties"]
-    for body, required in bodies.items():
-        schema = schemas[body.__name__]
-        ignored = {name: {"description": "has no effect"} for name in sorted(IGNORED)}
-        schema["properties"] = ignored | schema["properties"]
-        schema["required"] = list(required)
-        for name in required:
-            schema["properties"][name] = _without_null(schema["properties"][name])
+        if schema := schemas.get(type_.__name__):
+            _add(schema, {name: _neutral(rule) for name, rule in neutral.items()})
+    for type_, required in REQUIRED.items():
+        if schema := schemas.get(type_.__name__):
+            _require(schema, required)
     return schemas
+
+
+def _add(schema: Json, properties: Json) -> None:
+    schema["properties"] = properties | schema["properties"]
+
+
+def _require(schema: Json, names: Iterable[str]) -> None:
+    schema["required"] = list(names)
+    for name in names:
+        schema["properties"][name] = _without_null(schema["properties"][name])
 
 
 def _neutral(rule: Neutral) -> Json:

@@ -10,16 +10,14 @@ from msgspec import Struct
 class Operation:
     """An endpoint; bodies and answers by their types.
 
-    `name` is what generated clients call it: OpenAI's own name where it has one. `required` are fields of the
-    body without which it is refused, `event` is one event of the answer as a stream, `statuses` are those of
-    its errors.
+    `name` is what generated clients call it: OpenAI's own name where it has one. `event` is one event of
+    the answer as a stream, `statuses` are those of its errors.
     """
 
     name: str
     summary: str
     answer: type[Struct] | None = None
     body: type[Struct] | None = None
-    required: tuple[str, ...] = ()
     event: type[Struct] | None = None
     statuses: tuple[int, ...] = ()
     # What an answer with another status is, where it is no error.

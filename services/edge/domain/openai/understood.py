@@ -1,4 +1,4 @@
-"""Fields that are no part of a body's type and are understood: with another value they are refused."""
+"""What is known of bodies beyond their types: fields that are understood, and those that are required."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from services.edge.domain.openai.parameters import (
     Neutral,
 )
 
+# No part of the type: with a value that is not neutral they are refused.
 UNDERSTOOD: Final = MappingProxyType[type[Struct], Mapping[str, Neutral]](
     {
         ChatBody: NEUTRAL,
@@ -23,4 +24,8 @@ UNDERSTOOD: Final = MappingProxyType[type[Struct], Mapping[str, Neutral]](
         ChatMessage: NEUTRAL_IN_MESSAGE,
         StreamOptions: NEUTRAL_IN_STREAM_OPTIONS,
     }
+)
+# Optional in the types, so that a refusal can name them.
+REQUIRED: Final = MappingProxyType[type[Struct], tuple[str, ...]](
+    {ChatBody: ("messages",), ChatMessage: ("role",)}
 )

@@ -21,7 +21,6 @@ CREATE = Operation(
     "create",
     "a chat",
     body=ChatBody,
-    required=("model", "messages"),
     answer=ChatCompletion,
     event=ChatCompletionChunk,
     statuses=GENERATION_STATUSES,
@@ -64,7 +63,7 @@ def test_every_schema_is_one_of_json_schema(name: str) -> None:
 def test_every_parameter_that_is_known_is_described_and_no_other() -> None:
     known = {name for name in EXPECTED if "." not in name and "[" not in name} | IGNORED | NEUTRAL.keys()
     assert SCHEMAS["ChatBody"]["properties"].keys() == known
-    assert SCHEMAS["ChatBody"]["required"] == ["model", "messages"]
+    assert SCHEMAS["ChatBody"]["required"] == ["messages"]
 
 
 def test_a_chat_that_is_served_is_valid_and_one_that_is_refused_is_not() -> None:
@@ -74,7 +73,8 @@ def test_a_chat_that_is_served_is_valid_and_one_that_is_refused_is_not() -> None
         {"temperature": 3},
         {"messages": []},
         {"best_of": 2},
-        {"model": None},
+        {"messages": None},
+        {"messages": [{"content": "x"}]},
         {"stream": 1},
     ]
     for wrong in wrongs:

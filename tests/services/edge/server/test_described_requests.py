@@ -1,0 +1,71 @@
+"""Requests that schemathesis makes up from the description of the API: each is answered as described."""
+
+import asyncio
+from typing import Any, Final
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from tests.services.edge.conftest import PATH, STREAM, Stage
+from tests.services.edge.scripts import GOOD_KEY
+
+MOST_REQUESTS: Final = 50
+WAIT_SECONDS: Final = 120
+KEY: Final = {"Authorization": f"Bearer {GOOD_KEY}"}
+# A schema does not say everything: `stream_options` only with `stream`, `top_logprobs` only with `logprobs`.
+UNTRUE: Final = [positive_data_acceptance]
+
+
+def try_requests(operation: Any, base_url: str, mode: GenerationMode) -> int:
+    """How many requests were answered as the description says; raises at the first that was not.
+
+    Among others: no status, header or body that is not described, no 5xx, no answer without a key, and a
+    refusal of what the schema does not allow.
+    """
+    count = 0
+
+    @settings(
+        max_examples=MOST_REQUESTS,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def attempt(case: Any) -> None:
+        nonlocal count
+        count += 1
+        case.call_and_validate(base_url=base_url, headers=KEY, timeout=10, excluded_checks=UNTRUE)
+
+    attempt()
+    return count
+
+
+def try_all(base_url: str, mode: GenerationMode) -> dict[str, int]:
+    schema: Any = schemathesis.openapi.from_url(f"{base_url}/openapi.json")
+    operations = [found.ok() for found in schema.get_all_operations()]
+    # Without a body there is nothing that could be wrong.
+    tried = [each for each in operations if mode is GenerationMode.POSITIVE or len(each.body)]
+    return {each.label: try_requests(each, base_url, mode) for each in tried}
+
+
+async def test_a_stream_is_answered_as_described(stage: Stage) -> None:
+    await stage.start()
+
+    def check() -> None:
+        schema: Any = schemathesis.openapi.from_url(f"{stage.url}/openapi.json")
+        case = schema[PATH]["POST"].Case(body=STREAM, media_type="application/json")
+        case.call_and_validate(base_url=stage.url, headers=KEY, timeout=10, excluded_checks=UNTRUE)
+
+    await asyncio.wait_for(asyncio.to_thread(check), WAIT_SECONDS)
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+async def test_whatever_is_asked_is_answered_as_described(stage: Stage, mode: GenerationMode) -> None:
+    await stage.start()
+    # The client that makes the requests waits for each; the edge is in this loop.
+    counts = await asyncio.wait_for(asyncio.to_thread(try_all, stage.url, mode), WAIT_SECONDS)
+    assert counts["POST /v1/chat/completions"] == MOST_REQUESTS
+    assert all(counts.values())
