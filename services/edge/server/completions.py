@@ -27,7 +27,6 @@ _OPERATION: Final = Operation(
     "createCompletion",
     "the continuation of a prompt or of several, whole or streamed",
     body=CompletionBody,
-    required=("prompt",),
     answer=TextCompletion,
     event=TextCompletion,
     statuses=GENERATION_STATUSES,

@@ -27,5 +27,5 @@ UNDERSTOOD: Final = MappingProxyType[type[Struct], Mapping[str, Neutral]](
 )
 # Optional in the types, so that a refusal can name them.
 REQUIRED: Final = MappingProxyType[type[Struct], tuple[str, ...]](
-    {ChatBody: ("messages",), ChatMessage: ("role",)}
+    {ChatBody: ("messages",), ChatMessage: ("role",), CompletionBody: ("prompt",)}
 )
