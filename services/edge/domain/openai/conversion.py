@@ -13,6 +13,7 @@ from services.kernel.errors import ComptoirError, Reason
 AnyBody = TypeVar("AnyBody", bound=Struct)
 # "… - at `$.stop[...]`", and for a key "… - at `key` in `$.logit_bias`".
 _PLACE: Final = re.compile(r"`\$\.?([^`]*)`\Z")
+_LEAST: Final = -(2**63)
 
 
 def converted(value: JsonObject, to: type[AnyBody]) -> AnyBody:
@@ -29,7 +30,12 @@ def converted(value: JsonObject, to: type[AnyBody]) -> AnyBody:
 def _with_whole_numbers(value: JsonObject, to: type[Struct]) -> JsonObject:
     """Writes `100.0` as 100, which languages with one type of number mean and msgspec does not take."""
     floats = [name for name in _whole_numbers(to) if type(value.get(name)) is float]
-    return {**value, **{name: int(value[name]) for name in floats if value[name].is_integer()}}
+    return {**value, **{name: _whole(value[name]) for name in floats if value[name].is_integer()}}
+
+
+def _whole(number: float) -> int:
+    # The decoder reads whole numbers below 64 bits as floats, which may round to the least of 64 bits again.
+    return int(number) - (number <= _LEAST)
 
 
 @functools.cache

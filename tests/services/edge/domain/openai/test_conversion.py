@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from services.edge.domain.openai.chat_body import ChatBody
 from services.edge.domain.openai.conversion import converted
+from services.edge.wire import decode_json
 from services.kernel.errors import ComptoirError, Reason
 
 
@@ -36,6 +37,15 @@ def test_a_whole_number_may_be_written_with_a_point(value: int) -> None:
 @pytest.mark.parametrize("name", ["seed", "temperature"])
 def test_what_is_no_number_of_the_range_is_refused(name: str, value: object) -> None:
     assert refused({name: value}) == name
+
+
+@given(st.integers(-(2**80), 2**80) | st.integers(-(2**63) - 2**11, -(2**63) + 2**11))
+def test_a_whole_number_beyond_64_bits_is_not_rounded_into_them(value: int) -> None:
+    body = decode_json(b'{"seed":%d}' % value)
+    if -(2**63) <= value < 2**63:
+        assert converted(body, ChatBody).seed == value
+    else:
+        assert refused(body) == "seed"
 
 
 def test_null_reads_as_absent() -> None:
