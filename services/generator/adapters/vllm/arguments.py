@@ -10,10 +10,12 @@ from services.generator.domain.sampling import Sampling
 # Told beside the rest: what the ticket and the context leave of the tokens, and how many choices.
 _BESIDE: Final = frozenset({"max_output_tokens", "n"})
 NAMES: Final = tuple(field.name for field in fields(Sampling) if field.name not in _BESIDE)
-_SEEDS: Final = 2**64 - 16
+# On a GPU vLLM keeps a seed, to which it adds the index of a choice, as a signed number of 64 bits. A larger
+# one would end the engine, with the answers of everybody.
+_SEEDS: Final = 2**63 - 16
 # What vLLM takes in another form than the schema; everything else goes as it is, under its own name.
 _FORMS: Final[Mapping[str, Callable[[Any], Any]]] = {
-    # vLLM takes -1 for no seed; as an unsigned number it is one. To that it adds the index of a choice.
+    # vLLM takes -1 for no seed; as the rest of a division it is one.
     "seed": lambda seed: None if seed is None else seed % _SEEDS,
     "stop": list,
     "stop_token_ids": list,

@@ -39,13 +39,13 @@ def test_every_sampling_parameter_reaches_vllm_under_its_own_name() -> None:
 
 
 def test_a_negative_seed_is_a_seed_and_not_vllms_word_for_none() -> None:
-    assert sampling_arguments(Sampling(seed=-1))["seed"] == 2**64 - 17
+    assert sampling_arguments(Sampling(seed=-1))["seed"] == 2**63 - 17
     assert sampling_arguments(Sampling())["seed"] is None
 
 
-def test_the_last_of_all_choices_has_a_seed_that_vllm_can_send() -> None:
+def test_the_last_of_all_choices_has_a_seed_that_vllm_can_keep_on_a_gpu() -> None:
     for seed in (-(2**63), -1, 2**63 - 1):
-        assert 0 <= sampling_arguments(Sampling(seed=seed))["seed"] + 15 < 2**64
+        assert 0 <= sampling_arguments(Sampling(seed=seed))["seed"] + 15 < 2**63
 
 
 def test_stop_strings_come_as_the_list_that_vllm_wants() -> None:
