@@ -153,6 +153,23 @@ def test_what_is_not_served_is_a_400_that_names_it(stack: Stack, asked: dict[str
     assert refusal.value.param == param
 
 
+@pytest.mark.parametrize(
+    ("limits", "prompts", "code"),
+    [
+        (["--tokens-per-minute", "100"], 6, "quota_too_small"),
+        (["--requests-per-minute", "3"], 4, "invalid_value"),
+    ],
+)
+def test_prompts_that_a_key_can_never_have_together_are_no_reason_to_try_again(
+    stack: Stack, limits: list[str], prompts: int, code: str
+) -> None:
+    key = json.loads(stack.comptoir("keys", "create", *limits, "--json").stdout)["api_key"]
+    with stack.client(max_retries=0).with_options(api_key=key) as client:
+        with pytest.raises(openai.BadRequestError) as refusal:
+            client.completions.create(model=stack.model, prompt=["a"] * prompts)
+        assert refusal.value.code == code
+
+
 def test_every_prompt_is_counted_once_and_the_request_too(stack: Stack) -> None:
     answer = whole(stack, [PROMPT, "The sea", "Das Meer"], **GREEDY)
     assert answer.usage is not None

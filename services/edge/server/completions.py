@@ -71,7 +71,7 @@ class Completions:
             self._deliveries.open(key=key, request=request, event=event) for request in completion.generations
         )
         if others:
-            opened = JoinedDelivery([opened, *others], choices=first.choices)
+            opened = JoinedDelivery([opened, *others], completion.generations)
         if first.is_streamed:
             return opened, CompletionChunkWriter(head, includes_usage=completion.includes_usage)
         return opened, WholeCompletion(head)

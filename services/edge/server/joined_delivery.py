@@ -3,18 +3,16 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from msgspec.structs import replace
 
-from services.edge.domain.generation import Counts, Delta
+from services.edge.domain.generation import Counts, Delta, GenerationRequest
 from services.edge.domain.ports import Retirement, Take
+from services.edge.domain.prompts import refusal_of_all
 from services.edge.server.delivery import Delivery
-from services.kernel.errors import ComptoirError, Reason
+from services.kernel.errors import ComptoirError
 from services.kernel.quota import QuotaState
-
-# A key whose limit of these is smaller than the number of prompts can never have them all at once.
-_PER_PROMPT: Final = frozenset({Reason.REQUESTS_EXHAUSTED, Reason.CONCURRENCY_EXHAUSTED})
 
 
 class JoinedDelivery:
@@ -23,9 +21,11 @@ class JoinedDelivery:
     What fails of one fails all: those that run are cancelled, and what they generated is counted.
     """
 
-    def __init__(self, parts: Sequence[Delivery], *, choices: int) -> None:
+    def __init__(self, parts: Sequence[Delivery], prompts: Sequence[GenerationRequest]) -> None:
         self._parts = parts
-        self._choices = choices
+        # Numbers alone: the texts are the parts' to hold, as long as they need them.
+        self._bounds = [prompt.prompt_tokens_upper_bound for prompt in prompts]
+        self._choices = prompts[0].choices
         self._tasks: dict[int, asyncio.Task[Delta | None]] = {}
         self._starts: list[asyncio.Task[None]] = []
 
@@ -81,9 +81,7 @@ class JoinedDelivery:
         try:
             await asyncio.gather(*self._starts)
         except ComptoirError as error:
-            if error.reason in _PER_PROMPT and error.numbers.limit < len(self._parts):
-                raise ComptoirError(Reason.REQUEST_INVALID, field="prompt") from None
-            raise
+            raise self._refusal(error) from None
         self._tasks = {number: _begin(part.next_delta()) for number, part in enumerate(self._parts)}
 
     async def next_delta(self, _take: Take | None = None) -> Delta | None:
@@ -97,6 +95,14 @@ class JoinedDelivery:
                 self._tasks[number] = _begin(self._parts[number].next_delta())
                 return replace(delta, index=number * self._choices + delta.index)
         return None
+
+    def _refusal(self, error: ComptoirError) -> ComptoirError:
+        refused = next(
+            number
+            for number, start in enumerate(self._starts)
+            if start.done() and not start.cancelled() and start.exception() is error
+        )
+        return refusal_of_all(error, refused, self._bounds)
 
 
 def _begin(reading: Awaitable[Delta | None]) -> asyncio.Task[Delta | None]:

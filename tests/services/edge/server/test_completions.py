@@ -146,6 +146,20 @@ async def test_a_client_that_leaves_ends_every_prompt(stage: Stage) -> None:
     assert event.is_client_cancelled
 
 
+async def test_prompts_that_together_never_fit_the_quota_are_no_reason_to_try_again(stage: Stage) -> None:
+    stage.router.refusal = ComptoirError(
+        Reason.TOKENS_EXHAUSTED, retry_after_seconds=1.0, numbers=Numbers(50, 21, 5)
+    )
+    await stage.start()
+    async with sdk(stage) as client:
+        with pytest.raises(openai.BadRequestError) as refusal:
+            await client.completions.create(model="tiny-eu", prompt=["a", "b", "c"])
+        assert refusal.value.code == "quota_too_small"
+        assert "Limit 50, Requested 63" in refusal.value.message
+        with pytest.raises(openai.RateLimitError):
+            await client.completions.create(model="tiny-eu", prompt=["a", "b"])
+
+
 @pytest.mark.parametrize("reason", [Reason.REQUESTS_EXHAUSTED, Reason.CONCURRENCY_EXHAUSTED])
 async def test_more_prompts_than_the_key_can_ever_have_are_no_reason_to_try_again(
     stage: Stage, reason: Reason

@@ -1,0 +1,42 @@
+"""A refusal that no wait mends says so; any other is told as it is."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.edge.domain.prompts import refusal_of_all
+from services.kernel.errors import ComptoirError, Numbers, Reason
+
+BOUNDS = st.lists(st.integers(1, 3000), min_size=2, max_size=16)
+
+
+@pytest.mark.parametrize("reason", [Reason.REQUESTS_EXHAUSTED, Reason.CONCURRENCY_EXHAUSTED])
+@pytest.mark.parametrize(("limit", "is_for_ever"), [(2, True), (3, False)])
+def test_a_key_that_never_has_so_many_requests_is_told_of_its_prompts(
+    reason: Reason, limit: int, is_for_ever: bool
+) -> None:
+    error = ComptoirError(reason, retry_after_seconds=1.0, numbers=Numbers(limit, 1))
+    told = refusal_of_all(error, 0, [1, 1, 1])
+    assert told is error or (told.reason, told.field) == (Reason.REQUEST_INVALID, "prompt")
+    assert (told is not error) is is_for_ever
+
+
+@given(BOUNDS, st.integers(0, 15), st.integers(1, 100), st.integers(1, 60_000))
+def test_only_what_can_never_fit_is_refused_for_good(
+    bounds: list[int], refused: int, output_tokens: int, limit: int
+) -> None:
+    refused %= len(bounds)
+    reserved = [bound + output_tokens for bound in bounds]
+    error = ComptoirError(Reason.TOKENS_EXHAUSTED, numbers=Numbers(limit, reserved[refused]))
+    told = refusal_of_all(error, refused, bounds)
+    if told is not error:
+        assert told.reason is Reason.QUOTA_TOO_SMALL
+        assert limit < told.numbers.requested <= sum(reserved)
+    elif len(set(bounds)) == 1:
+        # Of prompts of one size nothing is guessed.
+        assert sum(reserved) <= limit
+
+
+def test_any_other_refusal_is_told_as_it_is() -> None:
+    error = ComptoirError(Reason.CONTEXT_TOO_LONG, numbers=Numbers(1, 2))
+    assert refusal_of_all(error, 1, [1, 2]) is error
