@@ -4,6 +4,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Final
 
+from services.edge.domain.cors import Cors
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.openai.errors import (
     BODY_WASTEFUL,
@@ -88,11 +89,13 @@ def _bounds(limits: EdgeLimits) -> HttpBounds:
 
 def _refusals(limits: EdgeLimits) -> Callable[[Refusal], RefusalAnswer]:
     said = {**_PUBLIC_ERRORS, Refusal.HEAD_TOO_LARGE: headers_too_large(limits.max_header_bytes)}
+    # Which origin asks is not read here, so a page reads these where any origin may.
+    added = Cors(limits.cors_origins).answer_headers(())
 
     def answer(refusal: Refusal) -> RefusalAnswer:
         public = said[refusal]
         request_id = (b"x-request-id", Identity.random().hex.encode())
         retry = retry_headers(public, retry_after_seconds=0.0, is_spent=False)
-        return RefusalAnswer(public.status, (JSON_TYPE, request_id, *retry), public_json(public))
+        return RefusalAnswer(public.status, (JSON_TYPE, request_id, *retry, *added), public_json(public))
 
     return answer

@@ -104,3 +104,17 @@ async def test_the_server_as_a_whole_can_be_asked(stage: Stage) -> None:
     writer.close()
     assert answer.startswith(b"HTTP/1.1 204 No Content\r\n")
     assert b"\r\nallow: GET, HEAD, POST, OPTIONS\r\n" in answer
+
+
+@pytest.mark.parametrize(("listed", "is_told"), [("*", True), (PAGE, False)])
+async def test_a_page_of_any_origin_reads_what_is_refused_below_the_endpoints(
+    stage: Stage, listed: str, *, is_told: bool
+) -> None:
+    await stage.start(cors_origins=(listed,))
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.port)
+    writer.write(b"GET /healthz HTTP/1.1\r\nx-a: " + b"a" * 20_000)
+    answer = await asyncio.wait_for(reader.read(), 5)
+    writer.close()
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert (b"\r\naccess-control-allow-origin: *\r\n" in answer) is is_told
+    assert b"\r\nvary: origin\r\n" in answer
