@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from services.edge.domain.openai.paths import COMPLETIONS_PATH
 from tests.services.edge.conftest import PATH, STREAM, Stage
 from tests.services.edge.scripts import GOOD_KEY
 
@@ -51,12 +52,16 @@ def try_all(base_url: str, mode: GenerationMode) -> dict[str, int]:
     return {each.label: try_requests(each, base_url, mode) for each in tried}
 
 
-async def test_a_stream_is_answered_as_described(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [(PATH, STREAM), (COMPLETIONS_PATH, {"model": "tiny-eu", "prompt": ["a", "b"], "stream": True})],
+)
+async def test_a_stream_is_answered_as_described(stage: Stage, path: str, body: dict[str, Any]) -> None:
     await stage.start()
 
     def check() -> None:
         schema: Any = schemathesis.openapi.from_url(f"{stage.url}/openapi.json")
-        case = schema[PATH]["POST"].Case(body=STREAM, media_type="application/json")
+        case = schema[path]["POST"].Case(body=body, media_type="application/json")
         case.call_and_validate(base_url=stage.url, headers=KEY, timeout=10, excluded_checks=UNTRUE)
 
     await asyncio.wait_for(asyncio.to_thread(check), WAIT_SECONDS)
