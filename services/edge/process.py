@@ -12,6 +12,7 @@ from services.edge.domain.ports import Generators, Router, UsageReports
 from services.edge.server.application import Application
 from services.edge.server.chat import ChatCompletions
 from services.edge.server.completions import Completions
+from services.edge.server.counting import TokenCounting
 from services.edge.server.delivery import Deliveries
 from services.edge.server.health import Health
 from services.edge.server.http.certificate import Certificate
@@ -85,6 +86,7 @@ class HttpSide:
         endpoints: list[HttpEndpoint] = [
             ChatCompletions(self._deliveries, limits),
             Completions(self._deliveries, limits),
+            TokenCounting(router, generators, limits),
             Models(router),
             self._health,
         ]

@@ -25,12 +25,13 @@ from services.edge.domain.generation import (
     Delta,
     FinishReason,
     GenerationRequest,
+    Message,
     Role,
     TokenChoice,
     TokenLogprob,
 )
 from services.edge.domain.openai.public_names import is_public
-from services.edge.domain.ports import Admission, Model, Offer, Retirement
+from services.edge.domain.ports import Admission, CountAdmission, Model, Offer, Retirement
 from services.edge.domain.structure import check_count, check_shape, outside_strings
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.identity import Identity
@@ -100,6 +101,11 @@ def next_offer_request(key: str, lease: Identity) -> router_pb2.NextOfferRequest
     return router_pb2.NextOfferRequest(api_key=key, lease_id_high=lease.high, lease_id_low=lease.low)
 
 
+def count_admission_from(response: router_pb2.AdmitCountResponse) -> CountAdmission:
+    """Returns the router's permission to count."""
+    return CountAdmission(offer=offer_from(response.offer), **_alike(response))
+
+
 def lease_of(response: router_pb2.AdmitResponse) -> Identity:
     """Returns the lease of an admission."""
     return Identity(response.lease_id_high, response.lease_id_low)
@@ -124,15 +130,23 @@ def admission_from(
     return Admission(
         offer=offer_from(response.offer),
         lease=lease_of(response),
-        quota=_quota_from(response.quota),
-        model_number=response.model_number,
-        tenant_number=response.tenant_number,
-        key_number=response.key_number,
         recorded=recorded,
         next_offer=next_offer,
-        model_name=response.model_name,
-        retirement=_retirement_from(response),
+        **_alike(response),
     )
+
+
+def _alike(
+    response: router_pb2.AdmitResponse | router_pb2.AdmitCountResponse,
+) -> dict[str, Any]:  # fields by their names
+    return {
+        "quota": _quota_from(response.quota),
+        "model_number": response.model_number,
+        "tenant_number": response.tenant_number,
+        "key_number": response.key_number,
+        "model_name": response.model_name,
+        "retirement": _retirement_from(response),
+    }
 
 
 def models_from(response: router_pb2.ListModelsResponse) -> tuple[Model, ...]:
@@ -151,11 +165,25 @@ def models_from(response: router_pb2.ListModelsResponse) -> tuple[Model, ...]:
     )
 
 
-def _retirement_from(message: router_pb2.AdmitResponse | router_pb2.Model) -> Retirement | None:
+def _retirement_from(
+    message: router_pb2.AdmitResponse | router_pb2.AdmitCountResponse | router_pb2.Model,
+) -> Retirement | None:
     if not message.HasField("retirement"):
         return None
     said = message.retirement
     return Retirement(said.deprecated_at_seconds, said.sunset_at_seconds)
+
+
+def count_request(
+    offer: Offer, request: GenerationRequest, *, returns_ids: bool
+) -> generator_pb2.CountTokensRequest:
+    """Returns what a replica is to count."""
+    return generator_pb2.CountTokensRequest(
+        ticket=_ticket(offer),
+        messages=map(_chat_message, request.messages),
+        text=request.prompt if isinstance(request.prompt, str) else None,
+        returns_token_ids=returns_ids,
+    )
 
 
 def generate_request(offer: Offer, request: GenerationRequest) -> generator_pb2.GenerateRequest:
@@ -165,20 +193,25 @@ def generate_request(offer: Offer, request: GenerationRequest) -> generator_pb2.
     the client's wish and the model's cap there.
     """
     return generator_pb2.GenerateRequest(
-        ticket=ticket_pb2.SignedTicket(
-            claims=offer.claims, signature=offer.signature, signing_key_number=offer.signing_key_number
-        ),
-        messages=[
-            # The text beside the parts is for replicas that are older than parts.
-            generator_pb2.ChatMessage(role=_ROLES[message.role], text=message.text, parts=message.parts)
-            for message in request.messages
-        ],
+        ticket=_ticket(offer),
+        messages=map(_chat_message, request.messages),
         # The names are the schema's.
         sampling=generator_pb2.Sampling(**request.sampling),  # type: ignore[arg-type] # of several types
         is_streamed=request.is_streamed,
         structure=(generator_pb2.Structure(json_schema=request.json_schema) if request.json_schema else None),
         prompt=_prompt(request),
     )
+
+
+def _ticket(offer: Offer) -> ticket_pb2.SignedTicket:
+    return ticket_pb2.SignedTicket(
+        claims=offer.claims, signature=offer.signature, signing_key_number=offer.signing_key_number
+    )
+
+
+def _chat_message(message: Message) -> generator_pb2.ChatMessage:
+    # The text beside the parts is for replicas that are older than parts.
+    return generator_pb2.ChatMessage(role=_ROLES[message.role], text=message.text, parts=message.parts)
 
 
 def _prompt(request: GenerationRequest) -> generator_pb2.Prompt | None:

@@ -12,7 +12,7 @@ from services.edge.domain.generation import (
     Message,
     Role,
 )
-from services.edge.domain.ports import Generation, Generators, Offer
+from services.edge.domain.ports import Generation, Generators, Offer, TokenCount
 from services.kernel.errors import ComptoirError, Reason
 from tests.services.edge.scripts import GeneratorScript
 
@@ -38,6 +38,24 @@ class GeneratorsPortContract:
         assert script.texts == ["Bonjour"]
         assert script.seeds == [0]
         assert script.attempts == [1]
+
+    async def test_a_prompt_is_counted_with_its_ids_for_those_who_ask(
+        self, generators: Generators, offer: Offer, script: GeneratorScript
+    ) -> None:
+        counted = await generators.count(offer, REQUEST, returns_ids=False, within_seconds=5)
+        assert counted == TokenCount(11, 4096)
+        text = GenerationRequest("tiny-eu", (), prompt="é")
+        counted = await generators.count(offer, text, returns_ids=True, within_seconds=5)
+        assert counted == TokenCount(11, 4096, tuple(range(11)))
+        assert script.texts == ["Bonjour", "é"]
+
+    async def test_a_refused_count_keeps_its_reason(
+        self, generators: Generators, offer: Offer, script: GeneratorScript
+    ) -> None:
+        script.before_started = [ComptoirError(Reason.CONTEXT_TOO_LONG)]
+        with pytest.raises(ComptoirError) as raised:
+            await generators.count(offer, REQUEST, returns_ids=False, within_seconds=5)
+        assert raised.value.reason is Reason.CONTEXT_TOO_LONG
 
     async def test_a_refused_ticket_is_a_failure_to_start(
         self, generators: Generators, offer: Offer, script: GeneratorScript

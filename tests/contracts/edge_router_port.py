@@ -97,6 +97,19 @@ class RouterPortContract:
         admission = await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=5)
         assert (admission.model_name, admission.retirement) == ("tiny-eu", script.retirement)
 
+    async def test_a_count_has_an_offer_and_no_lease(self, router: Router, script: RouterScript) -> None:
+        script.model_name, script.retirement = "tiny-eu", Retirement(1_780_000_000)
+        admission = await router.admit_count(key=GOOD_KEY, request=CHAT, request_id=REQUEST)
+        assert (admission.offer.generator_address, admission.offer.claims) == (script.addresses[0], b"1")
+        assert admission.quota == script.quota
+        assert (admission.model_number, admission.tenant_number, admission.key_number) == (1, 2, 3)
+        assert (admission.model_name, admission.retirement) == ("tiny-eu", script.retirement)
+        assert (script.upper_bounds, script.request_ids, script.keys) == ([100], [REQUEST], [GOOD_KEY])
+        script.refusal = ComptoirError(Reason.REQUESTS_EXHAUSTED, retry_after_seconds=1.5)
+        with pytest.raises(ComptoirError) as raised:
+            await router.admit_count(key=GOOD_KEY, request=CHAT, request_id=REQUEST)
+        assert raised.value.reason is Reason.REQUESTS_EXHAUSTED
+
     async def test_models_are_listed(self, router: Router, script: RouterScript) -> None:
         script.models += (Model("old", "tiny-eu", 1_790_000_001, 4096, 1024, Retirement(1_780_000_000)),)
         assert await router.list_models(key=GOOD_KEY, request_id=REQUEST) == script.models

@@ -4,12 +4,14 @@ import asyncio
 from collections import OrderedDict
 from typing import Final
 
+import grpc
 from comptoir.generator.v1 import generator_pb2_grpc
 
 from services.edge import wire
+from services.edge.adapters.call_errors import call_error
 from services.edge.adapters.joined_generations import GeneratorCall, JoinedGenerations
 from services.edge.domain.generation import GenerationRequest
-from services.edge.domain.ports import Offer
+from services.edge.domain.ports import Offer, TokenCount
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.addresses import GrpcTarget, TlsFiles
@@ -18,6 +20,10 @@ from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)
 _MILLISECONDS: Final = 1000
+# A call that ends as cancelled was ended by a replica that stops; an older replica does not count.
+_INSTEAD_OF_COUNT: Final = dict.fromkeys(
+    (Reason.CLIENT_CANCELLED, Reason.ROUTE_NOT_FOUND, Reason.REQUEST_TOO_LARGE), Reason.UNAVAILABLE
+)
 
 
 class GeneratorClient:
@@ -52,6 +58,22 @@ class GeneratorClient:
             raise
         return generation
 
+    async def count(
+        self, offer: Offer, request: GenerationRequest, *, returns_ids: bool, within_seconds: float
+    ) -> TokenCount:
+        """Returns how many tokens the prompt of a request has; raises ComptoirError."""
+        replica = self._replica(offer.generator_address)
+        replica.open_counts += 1
+        try:
+            counted = await replica.stub.CountTokens(
+                wire.count_request(offer, request, returns_ids=returns_ids), timeout=within_seconds
+            )
+        except grpc.aio.AioRpcError as failure:
+            raise call_error(failure, _INSTEAD_OF_COUNT) from None
+        finally:
+            replica.open_counts -= 1
+        return TokenCount(counted.input_tokens, counted.context_tokens, tuple(counted.token_ids))
+
     async def close(self) -> None:
         """Closes all channels."""
         for address in list(self._channels):
@@ -80,7 +102,7 @@ class GeneratorClient:
         excess = len(self._channels) + 1 - self._max_channels
         if excess <= 0:
             return
-        idle = [address for address, replica in self._channels.items() if not replica.generations.open_calls]
+        idle = [address for address, replica in self._channels.items() if replica.is_idle]
         for address in idle[:excess]:
             self._close(address)
         if len(idle) < excess:
@@ -98,7 +120,16 @@ class _Replica:
 
     def __init__(self, target: GrpcTarget) -> None:
         self.channel = channel(target)
-        self.generations = JoinedGenerations(generator_pb2_grpc.GeneratorServiceStub(self.channel))
+        self.stub: generator_pb2_grpc.GeneratorServiceAsyncStub = generator_pb2_grpc.GeneratorServiceStub(
+            self.channel
+        )
+        self.generations = JoinedGenerations(self.stub)
+        self.open_counts = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no call is open."""
+        return not (self.generations.open_calls or self.open_counts)
 
     async def close(self) -> None:
         """Ends the stream and closes the channel."""

@@ -12,7 +12,7 @@ from services.edge import wire
 from services.edge.adapters.call_errors import call_error
 from services.edge.adapters.joined_admissions import JoinedAdmissions
 from services.edge.domain.generation import GenerationRequest
-from services.edge.domain.ports import Admission, Model, NotReadyReason, Offer
+from services.edge.domain.ports import Admission, CountAdmission, Model, NotReadyReason, Offer
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget
@@ -63,6 +63,25 @@ class RouterClient:
         except asyncio.CancelledError:
             call.cancel()
             raise
+
+    async def admit_count(
+        self, *, key: str, request: GenerationRequest, request_id: Identity
+    ) -> CountAdmission:
+        """Returns an offer to count the prompt of a request; raises ComptoirError."""
+        question = router_pb2.AdmitCountRequest(
+            api_key=key,
+            model=request.model,
+            prompt_tokens_upper_bound=request.prompt_tokens_upper_bound,
+            request_id_high=request_id.high,
+            request_id_low=request_id.low,
+        )
+        try:
+            response = await self._stub.AdmitCount(
+                question, timeout=self._timeout_seconds, metadata=_metadata(request_id)
+            )
+        except grpc.aio.AioRpcError as failure:
+            raise call_error(failure, _INSTEAD) from None
+        return wire.count_admission_from(response)
 
     async def release(self, lease: Identity) -> None:
         """Gives back a lease whose offers no replica accepted; raises ComptoirError."""

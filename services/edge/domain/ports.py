@@ -1,6 +1,6 @@
 """What the edge needs of the other processes."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeAlias
@@ -66,6 +66,28 @@ class Admission:
     retirement: Retirement | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class CountAdmission:
+    """Permission to count a prompt: an offer without a lease, and the key's quota after it."""
+
+    offer: Offer
+    quota: QuotaState
+    model_number: int
+    tenant_number: int
+    key_number: int
+    model_name: str
+    retirement: Retirement | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCount:
+    """The tokens of a prompt, their ids where they were asked for, and what the model's context holds."""
+
+    tokens: int
+    context_tokens: int
+    ids: Sequence[int] = ()
+
+
 class NotReadyReason(StrEnum):
     """Why an edge with a working listener can serve nobody."""
 
@@ -80,6 +102,12 @@ class Router(Protocol):
         self, *, key: str, request: GenerationRequest, request_id: Identity, within_seconds: float
     ) -> Admission:
         """Reserves quota and returns an offer, and a way to more."""
+        ...
+
+    async def admit_count(
+        self, *, key: str, request: GenerationRequest, request_id: Identity
+    ) -> CountAdmission:
+        """Returns an offer to count the prompt of a request, which reserves nothing."""
         ...
 
     async def release(self, lease: Identity) -> None:
@@ -125,6 +153,12 @@ class Generators(Protocol):
 
     async def start(self, offer: Offer, request: GenerationRequest, *, deadline_seconds: float) -> Generation:
         """Returns once the replica accepted the ticket; raises ComptoirError. The deadline is monotonic."""
+        ...
+
+    async def count(
+        self, offer: Offer, request: GenerationRequest, *, returns_ids: bool, within_seconds: float
+    ) -> TokenCount:
+        """Returns how many tokens the prompt of a request has; raises ComptoirError."""
         ...
 
 

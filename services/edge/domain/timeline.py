@@ -14,6 +14,8 @@ class Endpoint(IntEnum):
     CHAT_COMPLETIONS = 1
     MODELS = 2
     COMPLETIONS = 3
+    TOKENIZE = 6
+    INPUT_TOKENS = 7
 
 
 @dataclass(slots=True)

@@ -3,7 +3,15 @@
 import asyncio
 
 from services.edge.domain.generation import Counts, Delta, FinishReason, GenerationRequest
-from services.edge.domain.ports import Admission, Model, NotReadyReason, Offer, Take
+from services.edge.domain.ports import (
+    Admission,
+    CountAdmission,
+    Model,
+    NotReadyReason,
+    Offer,
+    Take,
+    TokenCount,
+)
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
@@ -49,6 +57,19 @@ class MemoryRouter:
             retirement=script.retirement,
         )
 
+    async def admit_count(
+        self, *, key: str, request: GenerationRequest, request_id: Identity
+    ) -> CountAdmission:
+        script = self._script
+        script.keys.append(key)
+        script.request_ids.append(request_id)
+        script.upper_bounds.append(request.prompt_tokens_upper_bound)
+        if script.refusal is not None:
+            raise script.refusal
+        number, address = script.first_offer()
+        offer = Offer(address, b"%d" % number, bytes(64), 1)
+        return CountAdmission(offer, script.quota, 1, 2, 3, script.model_name, script.retirement)
+
     async def release(self, lease: Identity) -> None:
         if self._script.release_refusal is not None:
             raise self._script.release_refusal
@@ -84,6 +105,20 @@ class MemoryGenerators:
         generation = MemoryGeneration(script)
         await generation.play(script.before_started)
         return generation
+
+    async def count(
+        self, offer: Offer, request: GenerationRequest, *, returns_ids: bool, within_seconds: float
+    ) -> TokenCount:
+        script = self._scripts.get(offer.generator_address)
+        if script is None:
+            raise ComptoirError(Reason.UNAVAILABLE)
+        script.attempts.append(int(offer.claims))
+        script.texts += [message.text for message in request.messages] or [str(request.prompt)]
+        for step in script.before_started:
+            if isinstance(step, ComptoirError):
+                raise step
+        ids = tuple(range(script.input_tokens)) if returns_ids else ()
+        return TokenCount(script.input_tokens, 4096, ids)
 
 
 class MemoryGeneration:

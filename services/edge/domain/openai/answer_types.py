@@ -146,6 +146,22 @@ class TextCompletion(Struct, frozen=True):
     usage: Usage | None = None
 
 
+class Tokenized(Struct, frozen=True):
+    """The tokens of a prompt, as vLLM's server says them."""
+
+    count: int
+    max_model_len: int
+    tokens: list[int]
+    token_strs: None
+
+
+class InputTokens(Struct, frozen=True):
+    """How many tokens an input has."""
+
+    object: Literal["response.input_tokens"]
+    input_tokens: int
+
+
 class ModelAnswer(Struct, frozen=True):
     """A name by which the key may ask for a model; `root` is the model's own."""
 

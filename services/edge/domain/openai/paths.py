@@ -8,12 +8,17 @@ from services.edge.domain.timeline import Endpoint
 
 CHAT_PATH: Final = "/v1/chat/completions"
 COMPLETIONS_PATH: Final = "/v1/completions"
+INPUT_TOKENS_PATH: Final = "/v1/responses/input_tokens"
 MODELS_PATH: Final = "/v1/models"
+# vLLM's is `/tokenize`, which reads as this.
+TOKENIZE_PATH: Final = "/v1/tokenize"
 PATHS: Final = MappingProxyType(
     {
         Endpoint.CHAT_COMPLETIONS: CHAT_PATH,
         Endpoint.COMPLETIONS: COMPLETIONS_PATH,
+        Endpoint.INPUT_TOKENS: INPUT_TOKENS_PATH,
         Endpoint.MODELS: MODELS_PATH,
+        Endpoint.TOKENIZE: TOKENIZE_PATH,
     }
 )
 # The endpoints whose path may go on with a name.

@@ -11,6 +11,12 @@ from services.contract.json_schema import KEYWORDS
 from services.edge.domain.openai.chat_body import ChatBody
 from services.edge.domain.openai.completion_body import CompletionBody
 from services.edge.domain.openai.completion_parameters import COMPLETION_NEUTRAL
+from services.edge.domain.openai.count_bodies import (
+    INPUT_TOKENS_NEUTRAL,
+    TOKENIZE_NEUTRAL,
+    InputTokensBody,
+    TokenizeBody,
+)
 from services.edge.domain.openai.parameters import (
     NEUTRAL,
     NEUTRAL_IN_MESSAGE,
@@ -51,8 +57,26 @@ _COMPLETION: Final = MappingProxyType(
     | words_of(COMPLETION_NEUTRAL)
     | words_of(NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
 )
+_TOKENIZE: Final = MappingProxyType(
+    dict(_described(TokenizeBody, ""))
+    | words_of(TOKENIZE_NEUTRAL)
+    | words_of(NEUTRAL_IN_MESSAGE, "messages[].")
+)
+_INPUT_TOKENS: Final = MappingProxyType(
+    dict(_described(InputTokensBody, "")) | words_of(INPUT_TOKENS_NEUTRAL)
+)
+_OF_ENDPOINT: Final = MappingProxyType(
+    {
+        Endpoint.COMPLETIONS: _COMPLETION,
+        Endpoint.TOKENIZE: _TOKENIZE,
+        Endpoint.INPUT_TOKENS: _INPUT_TOKENS,
+    }
+)
 # A completion's own words for what the other processes, and `from_schema`, call as a chat does.
 _COMPLETION_NAMES: Final = MappingProxyType({"messages": "prompt", "max_completion_tokens": "max_tokens"})
+_OWN_NAMES: Final = MappingProxyType(
+    {Endpoint.COMPLETIONS: _COMPLETION_NAMES, Endpoint.INPUT_TOKENS: {"messages": "input"}}
+)
 
 # How the other processes' schemas spell what a client of the edge sent; sampling parameters have one name.
 _FROM_SCHEMA: Final = MappingProxyType(
@@ -63,6 +87,7 @@ _FROM_SCHEMA: Final = MappingProxyType(
         "messages.parts": "messages",
         "messages.role": "messages",
         "prompt.text": "prompt",
+        "text": "prompt",
         "prompt.token_ids.ids": "prompt",
     }
 )
@@ -81,15 +106,15 @@ def from_schema(field: str) -> str:
 def is_public(name: str) -> bool:
     """Returns whether `name` is a parameter as a client spells it."""
     listed = _listed(name)
-    return listed in EXPECTED or listed in _COMPLETION
+    return listed in EXPECTED or any(listed in names for names in _OF_ENDPOINT.values())
 
 
 def name_for(error: ComptoirError, endpoint: Endpoint) -> str | None:
     """Returns what an error is about as the clients of the endpoint spell it; None for no public name."""
     name = error.reason.row.param or error.field
     # What is known and not served is named as it was sent.
-    if endpoint is Endpoint.COMPLETIONS and error.reason is not Reason.PARAMETER_UNSUPPORTED:
-        name = _COMPLETION_NAMES.get(name, name)
+    if error.reason is not Reason.PARAMETER_UNSUPPORTED:
+        name = _OWN_NAMES.get(endpoint, {}).get(name, name)
     return name if _listed(name) in _expected(endpoint) else None
 
 
@@ -99,7 +124,7 @@ def expectation(name: str, endpoint: Endpoint) -> str:
 
 
 def _expected(endpoint: Endpoint) -> Mapping[str, str]:
-    return _COMPLETION if endpoint is Endpoint.COMPLETIONS else EXPECTED
+    return _OF_ENDPOINT.get(endpoint, EXPECTED)
 
 
 def _listed(name: str) -> str:

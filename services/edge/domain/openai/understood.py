@@ -9,6 +9,13 @@ from msgspec import Struct
 from services.edge.domain.openai.chat_body import ChatBody, ChatMessage, StreamOptions
 from services.edge.domain.openai.completion_body import CompletionBody
 from services.edge.domain.openai.completion_parameters import COMPLETION_NEUTRAL
+from services.edge.domain.openai.count_bodies import (
+    INPUT_TOKENS_NEUTRAL,
+    TOKENIZE_NEUTRAL,
+    InputItem,
+    InputTokensBody,
+    TokenizeBody,
+)
 from services.edge.domain.openai.parameters import (
     NEUTRAL,
     NEUTRAL_IN_MESSAGE,
@@ -21,11 +28,19 @@ UNDERSTOOD: Final = MappingProxyType[type[Struct], Mapping[str, Neutral]](
     {
         ChatBody: NEUTRAL,
         CompletionBody: COMPLETION_NEUTRAL,
+        TokenizeBody: TOKENIZE_NEUTRAL,
+        InputTokensBody: INPUT_TOKENS_NEUTRAL,
         ChatMessage: NEUTRAL_IN_MESSAGE,
         StreamOptions: NEUTRAL_IN_STREAM_OPTIONS,
     }
 )
 # Optional in the types, so that a refusal can name them.
 REQUIRED: Final = MappingProxyType[type[Struct], tuple[str, ...]](
-    {ChatBody: ("messages",), ChatMessage: ("role",), CompletionBody: ("prompt",)}
+    {
+        ChatBody: ("messages",),
+        ChatMessage: ("role",),
+        CompletionBody: ("prompt",),
+        InputTokensBody: ("input",),
+        InputItem: ("role", "content"),
+    }
 )

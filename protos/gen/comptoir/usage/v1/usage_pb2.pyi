@@ -119,6 +119,10 @@ class _EndpointEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Endpoint.Val
     """GET /v1/models and GET /v1/models/{id}"""
     ENDPOINT_COMPLETIONS: _Endpoint.ValueType  # 3
     """POST /v1/completions"""
+    ENDPOINT_TOKENIZE: _Endpoint.ValueType  # 6
+    """POST /tokenize"""
+    ENDPOINT_INPUT_TOKENS: _Endpoint.ValueType  # 7
+    """POST /v1/responses/input_tokens"""
 
 class Endpoint(_Endpoint, metaclass=_EndpointEnumTypeWrapper):
     """An OpenAI endpoint of the edge."""
@@ -131,6 +135,10 @@ ENDPOINT_MODELS: Endpoint.ValueType  # 2
 """GET /v1/models and GET /v1/models/{id}"""
 ENDPOINT_COMPLETIONS: Endpoint.ValueType  # 3
 """POST /v1/completions"""
+ENDPOINT_TOKENIZE: Endpoint.ValueType  # 6
+"""POST /tokenize"""
+ENDPOINT_INPUT_TOKENS: Endpoint.ValueType  # 7
+"""POST /v1/responses/input_tokens"""
 Global___Endpoint: _TypeAlias = Endpoint  # noqa: Y015
 
 @_typing.final

@@ -1,0 +1,99 @@
+"""Requests that count a prompt, as vLLM and OpenAI have them, and their answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from services.edge.domain.generation import GenerationRequest, Message, Role
+from services.edge.domain.openai.chat import parse_chat
+from services.edge.domain.openai.conversion import converted
+from services.edge.domain.openai.count_bodies import (
+    INPUT_TOKENS_NEUTRAL,
+    TOKENIZE_NEUTRAL,
+    InputItem,
+    InputPart,
+    InputTokensBody,
+    TokenizeBody,
+)
+from services.edge.domain.openai.parameters import refuse_unsupported
+from services.edge.domain.openai.refusals import invalid, unsupported
+from services.edge.domain.ports import TokenCount
+
+_ROLES: Final = {
+    "system": Role.SYSTEM,
+    "developer": Role.SYSTEM,
+    "user": Role.USER,
+    "assistant": Role.ASSISTANT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CountRequest:
+    """A prompt to count; `returns_ids` where the answer lists its tokens."""
+
+    generation: GenerationRequest
+    returns_ids: bool = False
+
+
+def parse_tokenize(value: object) -> CountRequest:
+    """Returns what a body of `/tokenize` wants counted; raises as `parse_chat` does."""
+    if not isinstance(value, dict):
+        invalid("")
+    refuse_unsupported(value, TOKENIZE_NEUTRAL)
+    body = converted(value, TokenizeBody)
+    if (body.prompt is None) == (body.messages is None):
+        invalid("prompt")
+    is_text = body.prompt is not None
+    if body.add_special_tokens not in (None, is_text):
+        unsupported("add_special_tokens")
+    messages = () if is_text else parse_chat({"messages": value["messages"]}).generation.messages
+    return CountRequest(GenerationRequest(body.model or "", messages, prompt=body.prompt), returns_ids=True)
+
+
+def parse_input_tokens(value: object) -> CountRequest:
+    """Returns what a body of `responses.input_tokens` wants counted; raises as `parse_chat` does."""
+    if not isinstance(value, dict):
+        invalid("")
+    refuse_unsupported(value, INPUT_TOKENS_NEUTRAL)
+    body = converted(value, InputTokensBody)
+    if body.input is None:
+        invalid("input")
+    instructions = () if body.instructions is None else (Message(Role.SYSTEM, body.instructions),)
+    return CountRequest(GenerationRequest(body.model or "", instructions + _messages(body.input)))
+
+
+def tokenize_json(counted: TokenCount) -> bytes:
+    """Returns the answer of vLLM's `/tokenize`."""
+    ids = ",".join(map(str, counted.ids))
+    return (
+        f'{{"count":{counted.tokens},"max_model_len":{counted.context_tokens},"tokens":[{ids}],'
+        '"token_strs":null}'
+    ).encode()
+
+
+def input_tokens_json(counted: TokenCount) -> bytes:
+    """Returns the answer of OpenAI's `responses.input_tokens`."""
+    return f'{{"object":"response.input_tokens","input_tokens":{counted.tokens}}}'.encode()
+
+
+def _messages(items: str | Sequence[InputItem]) -> tuple[Message, ...]:
+    if isinstance(items, str):
+        return (Message(Role.USER, items),)
+    return tuple(_message(item, f"input[{index}]") for index, item in enumerate(items))
+
+
+def _message(item: InputItem, path: str) -> Message:
+    if item.type not in (None, "message"):
+        unsupported("input")
+    role = _ROLES[item.role or invalid(f"{path}.role")]
+    if item.content is None:
+        invalid(f"{path}.content")
+    if isinstance(item.content, str):
+        return Message(role, item.content)
+    return Message.of_parts(role, tuple(_part(part, f"{path}.content") for part in item.content))
+
+
+def _part(part: InputPart, path: str) -> str:
+    if part.type not in ("input_text", "output_text"):
+        unsupported(path)
+    return invalid(path) if part.text is None else part.text

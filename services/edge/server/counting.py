@@ -1,0 +1,93 @@
+"""POST /tokenize and /v1/responses/input_tokens: how many tokens a prompt has, of which none is spent."""
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct
+
+from services.edge import wire
+from services.edge.domain.limits import EdgeLimits
+from services.edge.domain.openai.answer_types import InputTokens, Tokenized
+from services.edge.domain.openai.count_bodies import InputTokensBody, TokenizeBody
+from services.edge.domain.openai.counting import (
+    CountRequest,
+    input_tokens_json,
+    parse_input_tokens,
+    parse_tokenize,
+    tokenize_json,
+)
+from services.edge.domain.openai.ignored_fields import ignored_headers
+from services.edge.domain.openai.operation import GENERATION_STATUSES, Operation
+from services.edge.domain.openai.paths import INPUT_TOKENS_PATH, TOKENIZE_PATH
+from services.edge.domain.openai.rate_limits import quota_headers
+from services.edge.domain.openai.retirement import retirement_headers
+from services.edge.domain.ports import Generators, Router, TokenCount
+from services.edge.server.http.exchange import Exchange
+from services.edge.server.http.requests import read_body, read_key
+from services.edge.server.http.watches import DisconnectWatch
+from services.edge.server.resource import Resource
+
+_TOKENIZE: Final = Operation(
+    "tokenize",
+    "the tokens of a text or of a chat",
+    body=TokenizeBody,
+    answer=Tokenized,
+    statuses=GENERATION_STATUSES,
+)
+_INPUT_TOKENS: Final = Operation(
+    "getInputTokenCounts",
+    "how many tokens an input has",
+    body=InputTokensBody,
+    answer=InputTokens,
+    statuses=GENERATION_STATUSES,
+)
+
+
+class TokenCounting:
+    """Both endpoints; hold no state of a request."""
+
+    def __init__(self, router: Router, generators: Generators, limits: EdgeLimits) -> None:
+        self._router = router
+        self._generators = generators
+        self._limits = limits
+        self.resources = (
+            Resource("POST", TOKENIZE_PATH, self.serve_tokenize, _TOKENIZE),
+            Resource("POST", INPUT_TOKENS_PATH, self.serve_input_tokens, _INPUT_TOKENS),
+        )
+
+    async def serve_tokenize(self, exchange: Exchange) -> None:
+        """Answers as vLLM's server does."""
+        await self._serve(exchange, parse_tokenize, TokenizeBody, tokenize_json)
+
+    async def serve_input_tokens(self, exchange: Exchange) -> None:
+        """Answers as OpenAI does."""
+        await self._serve(exchange, parse_input_tokens, InputTokensBody, input_tokens_json)
+
+    async def _serve(
+        self,
+        exchange: Exchange,
+        parse: Callable[[object], CountRequest],
+        body: type[Struct],
+        write: Callable[[TokenCount], bytes],
+    ) -> None:
+        limits, event, key = self._limits, exchange.event, read_key(exchange)
+        content = await read_body(
+            exchange, max_bytes=limits.max_body_bytes, within_seconds=limits.body_seconds
+        )
+        value = wire.decode_json(content)
+        asked = parse(value)
+        exchange.add_headers(ignored_headers(value, body))
+        request = asked.generation
+        with DisconnectWatch(exchange):
+            admitted = await self._router.admit_count(key=key, request=request, request_id=event.request_id)
+            event.admitted_seconds = exchange.clock.monotonic_seconds()
+            event.model_number = admitted.model_number
+            event.tenant_number, event.key_number = admitted.tenant_number, admitted.key_number
+            counted = await self._generators.count(
+                admitted.offer, request, returns_ids=asked.returns_ids, within_seconds=limits.router_seconds
+            )
+        headers = [
+            *quota_headers(admitted.quota),
+            *retirement_headers(admitted.model_name, admitted.retirement),
+        ]
+        await exchange.answer(200, write(counted), headers)
