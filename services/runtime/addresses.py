@@ -38,7 +38,8 @@ class TlsFiles(BaseModel):
         self._read()  # names the file that is missing, which the library does not
         try:
             context = ssl.create_default_context(cafile=str(self.ca_file))
-            context.load_cert_chain(self.certificate_file, self.private_key_file)
+            # Without a password, OpenSSL would ask for an encrypted key's on the terminal, and wait.
+            context.load_cert_chain(self.certificate_file, self.private_key_file, password="")
         except OSError:
             raise SettingsError("the TLS files are no certificate, its key and an authority.") from None
         return context

@@ -2,10 +2,10 @@
 
 import contextlib
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, Final
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -14,6 +14,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from services.runtime.metrics.listen import MetricsListen
+from services.runtime.reloaded_tls import ReloadedTls
 from services.runtime.settings_error import SettingsError
 
 PATH: Final = "/metrics"
@@ -25,13 +26,15 @@ _SILENCE_SECONDS: Final = 5.0
 # Longest life of a connection: a caller that sends a byte now and then ends too.
 _WHOLE_SECONDS: Final = 15.0
 
+_RELOAD_SECONDS: Final = 10.0
+
 
 class MetricsEndpoint:
     """Listens from its making until `close`; it runs beside the process's loop, which may hang."""
 
     def __init__(self, listen: MetricsListen, registry: CollectorRegistry) -> None:
         try:
-            self._server = _Server((listen.host, listen.port), listen.ssl_context())
+            self._server = _Server((listen.host, listen.port), _tls(listen))
         except OSError:
             raise SettingsError(
                 f"the address {listen.host}:{listen.port} of metrics_listen is taken; "
@@ -71,8 +74,9 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, address: tuple[str, int], tls: ssl.SSLContext | None) -> None:
+    def __init__(self, address: tuple[str, int], tls: ReloadedTls | None) -> None:
         self._tls = tls
+        self._looked_seconds = time.monotonic()
         # By connection, until when it may last; the one that is open longest comes first.
         self._open: dict[socket.socket, float] = {}
         self._running = 0
@@ -108,7 +112,7 @@ class _Server(ThreadingMixIn, WSGIServer):
         try:
             request.settimeout(_SILENCE_SECONDS)
             if self._tls is not None:
-                served = self._tls.wrap_socket(request.dup(), server_side=True)
+                served = self._tls.context.wrap_socket(request.dup(), server_side=True)
             super().process_request_thread(served, client_address)
         except OSError:
             pass  # no handshake
@@ -119,14 +123,27 @@ class _Server(ThreadingMixIn, WSGIServer):
                 self._open.pop(request, None)
 
     def service_actions(self) -> None:
-        """Ends, every half second, the connections whose time is over, however busy they look."""
+        """Ends, every half second, the connections whose time is over, however busy they look.
+
+        Now and then it looks whether the TLS files changed.
+        """
         now_seconds = time.monotonic()
+        if self._tls is not None and now_seconds >= self._looked_seconds + _RELOAD_SECONDS:
+            self._looked_seconds = now_seconds
+            self._tls.check()
         with self._lock:
             for request in [each for each, end_seconds in self._open.items() if end_seconds < now_seconds]:
                 _end(self._open, request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Says nothing: a silent or lost caller is no error of ours, and the library would print a trace."""
+
+
+def _tls(listen: MetricsListen) -> ReloadedTls | None:
+    if listen.tls is None:
+        return None
+    files = (listen.tls.certificate_file, listen.tls.private_key_file, listen.tls.ca_file)
+    return ReloadedTls("metrics_listen", files, partial(listen.ssl_context, listen.tls))
 
 
 def _end(connections: dict[socket.socket, float], request: socket.socket) -> None:

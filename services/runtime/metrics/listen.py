@@ -25,16 +25,16 @@ class MetricsListen(BaseModel):
             raise ValueError("host is not loopback, so it needs tls")
         return self
 
-    def ssl_context(self) -> ssl.SSLContext | None:
-        """Returns mutual TLS of the endpoint, or None on loopback."""
-        if self.tls is None:
-            return None
+    @staticmethod
+    def ssl_context(tls: TlsFiles) -> ssl.SSLContext:
+        """Returns mutual TLS of the endpoint with what the files hold now; SettingsError if unusable."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.verify_mode = ssl.CERT_REQUIRED
         try:
-            context.load_verify_locations(self.tls.ca_file)
-            context.load_cert_chain(self.tls.certificate_file, self.tls.private_key_file)
+            context.load_verify_locations(tls.ca_file)
+            # Without a password, OpenSSL would ask for an encrypted key's on the terminal, and wait.
+            context.load_cert_chain(tls.certificate_file, tls.private_key_file, password="")
         except OSError:
             raise SettingsError("the TLS files of metrics_listen cannot be read.") from None
         return context

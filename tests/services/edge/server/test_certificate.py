@@ -156,14 +156,6 @@ async def test_files_that_cannot_be_used_change_nothing_and_are_told_once(
     assert await seen_by_httpx(stage, renewal) == "second"
 
 
-async def test_files_that_do_not_change_are_not_read_again(
-    renewal: Renewal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    certificate = Certificate(renewal.tls)
-    monkeypatch.setattr(HttpTls, "ssl_context", lambda _: pytest.fail("read"))
-    await certificate.check()
-
-
 async def test_the_files_are_looked_at_for_as_long_as_the_edge_runs(renewal: Renewal) -> None:
     certificate, waits = Certificate(renewal.tls), list[float]()
 

@@ -1,11 +1,13 @@
 """The operations port: metrics for every caller, and nothing that a caller can hold or read back."""
 
+import shutil
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -125,5 +127,33 @@ def test_beyond_loopback_a_caller_shows_a_certificate(registry: CollectorRegistr
         with pytest.raises(httpx.TransportError):
             httpx.get(url, verify=ssl.create_default_context(cafile=files.ca_file), trust_env=False)
         assert httpx.get(url, verify=files.ssl_context(), trust_env=False).status_code == 200
+    finally:
+        endpoint.close()
+
+
+def test_a_renewed_certificate_is_shown_without_a_restart(
+    registry: CollectorRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics_endpoint, "_RELOAD_SECONDS", 0.0)
+    authority = Authority(tmp_path / "pki")
+    files = authority.files("first")
+    endpoint = MetricsEndpoint(MetricsListen(port=0, tls=files), registry)
+
+    def shown() -> str:
+        with (
+            socket.create_connection(("127.0.0.1", endpoint.port), timeout=5) as plain,
+            files.ssl_context().wrap_socket(plain, server_hostname="127.0.0.1") as connection,
+        ):
+            certificate: Any = connection.getpeercert()
+        return str(dict(pair for (pair,) in certificate["subject"])["commonName"])
+
+    try:
+        assert shown() == "first"
+        second = authority.files("second")
+        shutil.copy(second.certificate_file, files.certificate_file)
+        shutil.copy(second.private_key_file, files.private_key_file)
+        # The endpoint's own thread does so every half second.
+        endpoint._server.service_actions()
+        assert shown() == "second"
     finally:
         endpoint.close()
