@@ -15,6 +15,7 @@ from services.edge.domain.ports import Retirement
 from services.kernel.clock import SystemClock
 from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity
+from services.kernel.quota import wait_milliseconds
 from services.runtime.addresses import GrpcListen
 from services.runtime.grpc.server import GrpcServer, build_server
 from tests.fakes.joined import AdmitsMany, GeneratesMany, RecordsMany
@@ -114,8 +115,8 @@ def _quota(script: RouterScript) -> router_pb2.QuotaState:
         remaining_requests=quota.remaining_requests,
         limit_tokens=quota.limit_tokens,
         remaining_tokens=quota.remaining_tokens,
-        reset_requests_milliseconds=round(quota.reset_requests_seconds * 1000),
-        reset_tokens_milliseconds=round(quota.reset_tokens_seconds * 1000),
+        reset_requests_milliseconds=wait_milliseconds(quota.reset_requests_seconds),
+        reset_tokens_milliseconds=wait_milliseconds(quota.reset_tokens_seconds),
     )
 
 

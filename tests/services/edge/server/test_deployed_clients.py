@@ -15,6 +15,8 @@ import pytest
 from services.edge.domain.openai.streams import PING, WAITING
 from services.edge.server.http import watches
 from services.edge.server.http.exchange import Exchange
+from services.kernel.errors import ComptoirError, Numbers, Reason
+from services.kernel.quota import QuotaState
 from tests.services.edge.conftest import CHAT, Stage
 from tests.services.edge.scripts import GOOD_KEY
 
@@ -120,6 +122,27 @@ async def test_the_node_sdk_reads_a_stream_whose_first_token_is_slow(stage: Stag
     await opening
     result: dict[str, Any] = json.loads(said)
     assert (result["text"], result["finish_reason"]) == ("Bonjour", "stop")
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+async def test_the_node_sdk_shows_what_is_left_of_a_quota(stage: Stage, *, is_refused: bool) -> None:
+    quota = QuotaState(60, 59, 1_000, 900, 0.9995, 6.0625)
+    stage.router.quota = quota
+    if is_refused:
+        stage.router.refusal = ComptoirError(
+            Reason.TOKENS_EXHAUSTED, retry_after_seconds=1.5, quota=quota, numbers=Numbers(1_000, 950, 900)
+        )
+    await stage.start()
+    node = Path(sys.executable).parent / "node"
+    shown = json.loads(await run(node, Path(__file__).parent / "headers.mjs", f"{stage.url}/v1", GOOD_KEY))
+    for headers in shown.values():
+        assert headers["x-ratelimit-remaining-requests"] == "59"
+        assert (headers["x-ratelimit-reset-requests"], headers["x-ratelimit-reset-tokens"]) == (
+            "1s",
+            "6.063s",
+        )
+        assert headers.get("retry-after-ms") == ("1500" if is_refused else None)
+        assert headers["x-comptoir-ignored-fields"] == "1"
 
 
 def events_of_old_go_sdk(lines: list[bytes]) -> Iterator[bytes]:
