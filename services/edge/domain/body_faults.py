@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from enum import Enum
+from itertools import takewhile
 from typing import Any, Final
 
 from services.kernel.errors import ComptoirError, Reason
@@ -77,7 +78,7 @@ def with_mark(document: bytes, position: int, mark: bytes) -> bytes:
 
 def path_to(mark: str, value: Any, is_public: Callable[[str], bool]) -> str:  # a JSON value of any type
     """Returns the longest public name on the way to the text that holds `mark`; empty where none is."""
-    segments = _segments_to(value, mark)[:_MAX_SEGMENTS]
+    segments = list(takewhile(_is_plain, _segments_to(value, mark)[:_MAX_SEGMENTS]))
     for count in range(len(segments), 0, -1):
         path = _spelt(segments[:count])
         if is_public(path):
@@ -101,6 +102,11 @@ def _segments_to(value: Any, mark: str) -> list[str | int]:
         elif isinstance(current, list):
             waiting += [(inner, (way, index)) for index, inner in enumerate(current)]
     return []
+
+
+def _is_plain(segment: str | int) -> bool:
+    # A key that looks like several segments is the caller's own word, with a number of its own choice in it.
+    return isinstance(segment, int) or not ("." in segment or "[" in segment)
 
 
 def _spelt(segments: list[str | int]) -> str:

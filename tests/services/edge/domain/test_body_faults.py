@@ -82,6 +82,14 @@ def test_half_an_emoji_where_no_name_is_ours_is_named_by_its_place_alone() -> No
         assert f"byte {position}" in error["message"]
 
 
+@pytest.mark.parametrize("key", ["messages[1234].content", "stream_options.include_usage"])
+def test_a_key_that_is_spelt_like_a_path_is_not_repeated_as_one(key: str) -> None:
+    """Its index is no place in a list: a number that the caller chose."""
+    _, _, error = fault_of(json.dumps({key: "\ud83d"}).encode())
+    assert error["param"] is None
+    assert "1234" not in error["message"]
+
+
 def test_half_an_emoji_in_what_is_no_json_either_is_still_named() -> None:
     assert fault_of(PLAIN + rb'"\ud83d')[0] is BodyFault.HALF_PAIR
 
