@@ -18,7 +18,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without bytecode on disk every start would compile the engine's modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up test check lint types imports bench protos docs lock clean
+.PHONY: help setup up test check lint types imports bench fuzz protos docs lock clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ imports: setup
 
 bench: setup ## Measures Comptoir beside vLLM's server, its engine and LiteLLM; ARGS=--quick to try, --help
 	@$(BIN)/python -m tests.bench.beside $(ARGS)
+
+fuzz: setup ## Fuzzes parsers and writers by coverage, for ten minutes; ARGS="--seconds 60", --help
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 protos: setup ## Regenerates the committed stubs after a change of a schema
 	$(BIN)/python protos/generate.py

@@ -1,0 +1,101 @@
+"""Any bytes as the body of a request: what every later process takes, or a refusal without a word of it."""
+
+import json
+from typing import Any, Final
+
+from services.edge import wire
+from services.edge.domain.codings import CodingBrokenError, CodingUnsupportedError, decode
+from services.edge.domain.generation import GenerationRequest
+from services.edge.domain.openai.chat import parse_chat
+from services.edge.domain.openai.chat_body import ChatBody
+from services.edge.domain.openai.completion_body import CompletionBody
+from services.edge.domain.openai.completions import parse_completion
+from services.edge.domain.openai.errors import error_json
+from services.edge.domain.openai.ignored_fields import ignored_headers
+from services.edge.domain.ports import Offer
+from services.edge.domain.timeline import Endpoint
+from services.kernel.errors import ComptoirError
+from services.kernel.identity import Identity
+from tests.fuzz.composed_bodies import composed_body
+from tests.fuzz.leaks import NAMES, check_no_leak
+from tests.fuzz.slowness import within_bound
+
+MAX_BODY_BYTES: Final = 64 * 1024
+# The first byte of an input says how its body is compressed, or that it is to be made of known names; most
+# are a body as it is.
+_CODINGS: Final = {0x01: [b"gzip"], 0x02: [b"deflate"], 0x03: [b"gzip, br"]}
+_COMPOSED: Final = b"\x04"
+_OFFER: Final = Offer("127.0.0.1:1", b"", b"", 1)
+WORDS: Final = (
+    *NAMES,
+    *('{"', '":', "[{", "}]", "null", "1e999", "-1", "1.0", "\\ud83d", "\\ude00", "\ufeff"),
+    *('{"messages":[{"role":"user","content":"', '"system"', '"assistant"', '"type":"text"'),
+)
+
+Answer = tuple[GenerationRequest, ...] | bytes
+
+
+def check(data: bytes) -> None:
+    """Raises where a property does not hold for `data`."""
+    if data[:1] == _COMPOSED:
+        data = composed_body(data[1:])
+    codings = _CODINGS.get(data[0], []) if data else []
+    sent = data[1:] if codings else data
+    try:
+        body = decode(sent, codings, max_bytes=MAX_BODY_BYTES)
+    except (CodingBrokenError, CodingUnsupportedError):
+        return
+    except ComptoirError as error:
+        _check_refusal(error_json(error, Endpoint.CHAT_COMPLETIONS), sent)
+        return
+    for answered in (answer_of_chat, answer_of_completion):
+        answer = within_bound(lambda answered=answered: answered(body))  # type: ignore[misc]
+        if isinstance(answer, bytes):
+            _check_refusal(answer, body)
+        else:
+            _check_requests(answer)
+
+
+def answer_of_chat(body: bytes) -> Answer:
+    """Returns what /v1/chat/completions makes of a body: a generation, or the body of a refusal."""
+    try:
+        value = wire.decode_json(body)
+        chat = parse_chat(value)
+    except ComptoirError as error:
+        return error_json(error, Endpoint.CHAT_COMPLETIONS)
+    _check_ignored(value, ChatBody)
+    return (chat.generation,)
+
+
+def answer_of_completion(body: bytes) -> Answer:
+    """Returns what /v1/completions makes of a body: generations, or the body of a refusal."""
+    try:
+        value = wire.decode_json(body)
+        completion = parse_completion(value)
+    except ComptoirError as error:
+        return error_json(error, Endpoint.COMPLETIONS)
+    _check_ignored(value, CompletionBody)
+    return completion.generations
+
+
+def _check_ignored(value: Any, body: type[ChatBody | CompletionBody]) -> None:  # a JSON object
+    assert all(int(count) > 0 for _, count in ignored_headers(value, body))
+
+
+def _check_refusal(error_body: bytes, sent: bytes) -> None:
+    error: dict[str, Any] = json.loads(error_body)["error"]
+    assert sorted(error) == ["code", "message", "param", "type"]
+    assert error["message"]
+    assert error["code"]
+    check_no_leak(error_body, sent)
+
+
+def _check_requests(requests: tuple[GenerationRequest, ...]) -> None:
+    assert requests
+    for request in requests:
+        assert request.messages or request.prompt is not None
+        assert wire.admit_request("", request, Identity(1, 1)).ByteSize()
+        sent = wire.generate_request(_OFFER, request)
+        assert len(sent.messages) == len(request.messages)
+        assert sent.HasField("prompt") == (request.prompt is not None)
+        assert type(sent).FromString(sent.SerializeToString()) == sent
