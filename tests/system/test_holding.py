@@ -125,3 +125,19 @@ async def test_a_replica_that_was_killed_is_known_again_while_its_engine_starts(
         after = asking(client, REQUESTS // 2)
         assert without_text(await asyncio.gather(*during, *after)) == []
         assert await processes.replica_states() == ["ready"]
+
+
+@pytest.mark.timeout(300)
+async def test_the_prompts_of_one_request_move_on_each_for_itself(tmp_path: Path) -> None:
+    prompts = [f"{number}. Il était une fois" for number in range(8)]
+    async with serving(tmp_path, replicas=2) as (processes, client):
+        asked: Any = {"model": MODEL, "prompt": prompts, "echo": True, "temperature": 0, "max_tokens": 8}
+        whole = asyncio.create_task(client.completions.create(**asked))
+        # Both have accepted some, and none has any text.
+        await asyncio.sleep(0.7)
+        processes.kill("generator1")
+        choices = (await whole).choices
+        assert [choice.index for choice in choices] == list(range(8))
+        for choice, prompt in zip(choices, prompts, strict=True):
+            assert choice.text.startswith(prompt)
+            assert len(choice.text) > len(prompt)
