@@ -144,7 +144,7 @@ def test_every_token_has_its_logprob_and_its_place(stack: Stack, top: int) -> No
         ({"suffix": "fin"}, "suffix"),
         ({"echo": True, "logprobs": 1}, "echo"),
         ({"best_of": 2}, "best_of"),
-        ({"prompt": ["a"] * 17}, "prompt"),
+        ({"prompt": ["a"] * 33}, "prompt"),
     ],
 )
 def test_what_is_not_served_is_a_400_that_names_it(stack: Stack, asked: dict[str, Any], param: str) -> None:

@@ -1,12 +1,14 @@
 """The body of a completion request by types: names, ranges, defaults, and what each must be in words."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
 from msgspec import Meta
 
 from services.edge.domain.openai.chat_body import Flag, StreamOptions
 from services.edge.domain.openai.parameters import SamplingParameters, whole_number
 
+# LangChain puts 20 into a request.
+MAX_PROMPTS: Final = 32
 _TokenId: TypeAlias = Annotated[int, Meta(ge=0, lt=2**31)]
 
 
@@ -24,8 +26,9 @@ class CompletionBody(SamplingParameters, frozen=True):
         Annotated[
             str | list[str | _TokenId | list[_TokenId]],
             Meta(
-                description="a string, a list of token ids of the model, or a list of up to 16 of either, "
-                "and not more than the key's requests per minute and in flight"
+                description="a string, a list of token ids of the model, or a list of up to "
+                f"{MAX_PROMPTS} of either,"
+                " and not more than the key's requests per minute and in flight"
             ),
         ]
         | None

@@ -6,13 +6,12 @@ from typing import Final
 
 from services.edge.domain.generation import GenerationRequest, Prompt, SamplingValue
 from services.edge.domain.openai.chat import MAX_OUTPUT_TOKENS, includes_usage, sampling_of
-from services.edge.domain.openai.completion_body import CompletionBody
+from services.edge.domain.openai.completion_body import MAX_PROMPTS, CompletionBody
 from services.edge.domain.openai.completion_parameters import COMPLETION_NEUTRAL
 from services.edge.domain.openai.conversion import converted
 from services.edge.domain.openai.parameters import NEUTRAL_IN_STREAM_OPTIONS, refuse_unsupported
 from services.edge.domain.openai.refusals import invalid, unsupported
 
-MAX_PROMPTS: Final = 16
 # OpenAI's, of this endpoint alone.
 DEFAULT_MAX_TOKENS: Final = 16
 

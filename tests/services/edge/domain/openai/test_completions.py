@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.edge.domain.generation import GenerationRequest
-from services.edge.domain.openai.completion_body import CompletionBody
+from services.edge.domain.openai.completion_body import MAX_PROMPTS, CompletionBody
 from services.edge.domain.openai.completion_parameters import COMPLETION_NEUTRAL
-from services.edge.domain.openai.completions import MAX_PROMPTS, parse_completion
+from services.edge.domain.openai.completions import parse_completion
 from services.edge.domain.openai.parameters import IGNORED
 from services.edge.domain.openai.public_names import name_for
 from services.edge.domain.timeline import Endpoint
