@@ -76,10 +76,15 @@ def test_the_ids_of_a_text_are_those_that_a_completion_takes(stack: Stack) -> No
     assert by_text.usage.prompt_tokens == len(ids)
 
 
-def test_a_prompt_longer_than_the_context_is_counted_and_one_that_cannot_fit_is_not(stack: Stack) -> None:
-    assert tokenized(stack, prompt="é " * 3000).json()["count"] > 2048
-    refusal = tokenized(stack, prompt="x" * (2048 * 64 + 1))
-    assert (refusal.status_code, refusal.json()["error"]["code"]) == (400, "context_length_exceeded")
+def test_a_prompt_longer_than_the_context_is_counted_and_its_ids_are_not_listed(stack: Stack) -> None:
+    long = "é " * 3000
+    with stack.client(max_retries=0) as client:
+        count = client.responses.input_tokens.count(model=stack.model, input=long).input_tokens
+    assert count > 2048
+    for prompt in (long, "x" * (2048 * 64 + 1)):
+        refusal = tokenized(stack, prompt=prompt)
+        assert (refusal.status_code, refusal.json()["error"]["code"]) == (400, "context_length_exceeded")
+        assert refusal.json()["error"]["param"] == "prompt"
 
 
 def test_a_count_spends_a_request_and_no_token_and_leaves_one_row(stack: Stack) -> None:

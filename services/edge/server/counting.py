@@ -1,6 +1,7 @@
 """POST /tokenize and /v1/responses/input_tokens: how many tokens a prompt has, of which none is spent."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from msgspec import Struct
@@ -21,11 +22,12 @@ from services.edge.domain.openai.operation import GENERATION_STATUSES, Operation
 from services.edge.domain.openai.paths import INPUT_TOKENS_PATH, TOKENIZE_PATH
 from services.edge.domain.openai.rate_limits import quota_headers
 from services.edge.domain.openai.retirement import retirement_headers
-from services.edge.domain.ports import Generators, Router, TokenCount
+from services.edge.domain.ports import CountAdmission, Generators, Router, TokenCount
 from services.edge.server.http.exchange import Exchange
 from services.edge.server.http.requests import read_body, read_key
 from services.edge.server.http.watches import DisconnectWatch
 from services.edge.server.resource import Resource
+from services.kernel.errors import ComptoirError
 
 _TOKENIZE: Final = Operation(
     "tokenize",
@@ -68,26 +70,46 @@ class TokenCounting:
         exchange: Exchange,
         parse: Callable[[object], CountRequest],
         body: type[Struct],
-        write: Callable[[TokenCount], bytes],
+        write: Callable[[TokenCount], Iterator[bytes]],
     ) -> None:
-        limits, event, key = self._limits, exchange.event, read_key(exchange)
+        limits, key = self._limits, read_key(exchange)
         content = await read_body(
             exchange, max_bytes=limits.max_body_bytes, within_seconds=limits.body_seconds
         )
         value = wire.decode_json(content)
         asked = parse(value)
         exchange.add_headers(ignored_headers(value, body))
-        request = asked.generation
         with DisconnectWatch(exchange):
+            admitted, counted = await self._counted(exchange, key, asked)
+        headers = [
+            *quota_headers(admitted.quota),
+            *retirement_headers(admitted.model_name, admitted.retirement),
+        ]
+        parts = []
+        for part in write(counted):
+            parts.append(part)
+            # A long list of ids is written beside the requests of others.
+            await asyncio.sleep(0)
+        await exchange.answer(200, b"".join(parts), headers)
+
+    async def _counted(
+        self, exchange: Exchange, key: str, asked: CountRequest
+    ) -> tuple[CountAdmission, TokenCount]:
+        event, request = exchange.event, asked.generation
+        try:
             admitted = await self._router.admit_count(key=key, request=request, request_id=event.request_id)
             event.admitted_seconds = exchange.clock.monotonic_seconds()
             event.model_number = admitted.model_number
             event.tenant_number, event.key_number = admitted.tenant_number, admitted.key_number
             counted = await self._generators.count(
-                admitted.offer, request, returns_ids=asked.returns_ids, within_seconds=limits.router_seconds
+                admitted.offer,
+                request,
+                returns_ids=asked.returns_ids,
+                within_seconds=self._limits.first_text_seconds,
             )
-        headers = [
-            *quota_headers(admitted.quota),
-            *retirement_headers(admitted.model_name, admitted.retirement),
-        ]
-        await exchange.answer(200, write(counted), headers)
+        except ComptoirError as error:
+            if request.prompt is not None and error.field == "messages":
+                # The router's word for whatever is too long.
+                error.field = "prompt"
+            raise
+        return admitted, counted

@@ -70,6 +70,10 @@ class TokenCounts:
                 ids = await self._engine.tokenize(order.prompt)
         except EngineFailedError:
             raise ComptoirError(Reason.ENGINE_FAILED) from None
+        if order.returns_ids and len(ids) > self.context_tokens:
+            # No request can use them, and a list of them all would keep other callers waiting.
+            too_many = Numbers(limit=self.context_tokens, requested=len(ids))
+            raise ComptoirError(Reason.CONTEXT_TOO_LONG, field=field, numbers=too_many)
         if len(ids) > permitted:
             numbers = Numbers(limit=permitted, requested=len(ids))
             raise ComptoirError(Reason.TICKET_LIMIT_EXCEEDED, field=field, numbers=numbers)

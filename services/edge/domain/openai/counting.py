@@ -1,6 +1,6 @@
 """Requests that count a prompt, as vLLM and OpenAI have them, and their answers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,9 @@ from services.edge.domain.openai.count_bodies import (
 from services.edge.domain.openai.parameters import refuse_unsupported
 from services.edge.domain.openai.refusals import invalid, unsupported
 from services.edge.domain.ports import TokenCount
+
+# Half a millisecond.
+IDS_PER_PART: Final = 4096
 
 _ROLES: Final = {
     "system": Role.SYSTEM,
@@ -62,18 +65,20 @@ def parse_input_tokens(value: object) -> CountRequest:
     return CountRequest(GenerationRequest(body.model or "", instructions + _messages(body.input)))
 
 
-def tokenize_json(counted: TokenCount) -> bytes:
-    """Returns the answer of vLLM's `/tokenize`."""
-    ids = ",".join(map(str, counted.ids))
-    return (
-        f'{{"count":{counted.tokens},"max_model_len":{counted.context_tokens},"tokens":[{ids}],'
-        '"token_strs":null}'
+def tokenize_json(counted: TokenCount) -> Iterator[bytes]:
+    """Yields the answer of vLLM's `/tokenize` in parts, none of which takes long to write."""
+    yield (
+        f'{{"count":{counted.tokens},"max_model_len":{counted.context_tokens},"token_strs":null,"tokens":['
     ).encode()
+    for start in range(0, len(counted.ids), IDS_PER_PART):
+        ids = ",".join(map(str, counted.ids[start : start + IDS_PER_PART]))
+        yield (ids if start == 0 else "," + ids).encode()
+    yield b"]}"
 
 
-def input_tokens_json(counted: TokenCount) -> bytes:
-    """Returns the answer of OpenAI's `responses.input_tokens`."""
-    return f'{{"object":"response.input_tokens","input_tokens":{counted.tokens}}}'.encode()
+def input_tokens_json(counted: TokenCount) -> Iterator[bytes]:
+    """Yields the answer of OpenAI's `responses.input_tokens`."""
+    yield f'{{"object":"response.input_tokens","input_tokens":{counted.tokens}}}'.encode()
 
 
 def _messages(items: str | Sequence[InputItem]) -> tuple[Message, ...]:

@@ -112,6 +112,9 @@ def is_public(name: str) -> bool:
 def name_for(error: ComptoirError, endpoint: Endpoint) -> str | None:
     """Returns what an error is about as the clients of the endpoint spell it; None for no public name."""
     name = error.reason.row.param or error.field
+    if endpoint is Endpoint.TOKENIZE and error.field == "prompt":
+        # It takes messages as well, and what is too long is what was sent.
+        name = error.field
     # What is known and not served is named as it was sent.
     if error.reason is not Reason.PARAMETER_UNSUPPORTED:
         name = _OWN_NAMES.get(endpoint, {}).get(name, name)

@@ -78,6 +78,13 @@ async def test_what_no_context_can_hold_is_named_as_it_was_sent(stage: Stage) ->
     assert (refusal.value.code, refusal.value.param) == ("context_length_exceeded", "input")
 
 
+async def test_a_text_that_is_too_long_for_the_router_is_named_a_prompt(stage: Stage) -> None:
+    stage.router.refusal = ComptoirError(Reason.CONTEXT_TOO_LONG, field="prompt_tokens_upper_bound")
+    client = await stage.start()
+    for body, name in (({"prompt": "a"}, "prompt"), ({"messages": [USER]}, "messages")):
+        assert (await client.post("/tokenize", json=body)).json()["error"]["param"] == name
+
+
 async def test_a_replica_that_is_gone_is_worth_another_try(stage: Stage) -> None:
     stage.router.addresses = [f"unix:{stage.folder}/nobody"]
     client = await stage.start()

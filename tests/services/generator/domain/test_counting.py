@@ -67,6 +67,21 @@ async def test_more_tokens_than_the_ticket_permits_are_not_counted() -> None:
     )
 
 
+class LongEngine(ScriptedEngine):
+    """Makes more tokens of any prompt than its context holds."""
+
+    async def tokenize(self, prompt: Chat | Text) -> list[int]:
+        return [1] * 65
+
+
+async def test_ids_that_no_request_could_use_are_counted_and_not_listed() -> None:
+    counting = counts(LongEngine())
+    assert len(await counting.count(order(1))) == 65
+    refusal = await refusal_of(counting, replace(order(2), returns_ids=True))
+    assert (refusal.reason, refusal.field) == (Reason.CONTEXT_TOO_LONG, "messages")
+    assert (refusal.numbers.limit, refusal.numbers.requested) == (64, 65)
+
+
 async def test_what_no_context_can_hold_is_refused_untokenized() -> None:
     engine = ScriptedEngine()
     refusal = await refusal_of(counts(engine), order(prompt=Text("x" * (64 * 4 + 1))))

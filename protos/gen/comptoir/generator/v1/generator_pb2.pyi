@@ -388,7 +388,9 @@ class CountTokensRequest(_message.Message):
     text: _builtins.str
     """A text as it is, with the special tokens that the model's tokenizer puts around one. In memory only."""
     returns_token_ids: _builtins.bool
-    """True if the caller wants the tokens' ids as well."""
+    """True if the caller wants the tokens' ids as well; those of a prompt longer than the context are not listed,
+    and CONTEXT_TOO_LONG says how many there are.
+    """
     @_builtins.property
     def ticket(self) -> _ticket_pb2.SignedTicket:
         """The permission for this replica."""

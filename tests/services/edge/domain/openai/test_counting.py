@@ -10,6 +10,7 @@ from openai.types.responses import InputTokenCountResponse
 
 from services.edge.domain.generation import Message, Role
 from services.edge.domain.openai.counting import (
+    IDS_PER_PART,
     input_tokens_json,
     parse_input_tokens,
     parse_tokenize,
@@ -125,15 +126,25 @@ def test_what_input_tokens_does_not_serve_is_refused_by_name(body: Any, name: st
 def test_what_is_too_long_is_named_as_it_was_sent() -> None:
     error = ComptoirError(Reason.CONTEXT_TOO_LONG, field="messages")
     assert name_for(error, Endpoint.INPUT_TOKENS) == "input"
+    assert name_for(error, Endpoint.TOKENIZE) == "messages"
+    error.field = "prompt"
+    assert name_for(error, Endpoint.TOKENIZE) == "prompt"
 
 
 def test_answers_are_those_of_vllm_and_openai() -> None:
     counted = TokenCount(3, 4096, (1, 2, 3))
-    assert json.loads(tokenize_json(counted)) == {
+    assert json.loads(b"".join(tokenize_json(counted))) == {
         "count": 3,
         "max_model_len": 4096,
         "tokens": [1, 2, 3],
         "token_strs": None,
     }
-    told = InputTokenCountResponse.model_validate_json(input_tokens_json(counted))
+    told = InputTokenCountResponse.model_validate_json(b"".join(input_tokens_json(counted)))
     assert (told.input_tokens, told.object) == (3, "response.input_tokens")
+
+
+@pytest.mark.parametrize("tokens", [0, 1, IDS_PER_PART - 1, IDS_PER_PART, IDS_PER_PART + 1, 131_072])
+def test_ids_are_written_in_parts_none_of_which_takes_long(tokens: int) -> None:
+    parts = list(tokenize_json(TokenCount(tokens, 131_072, tuple(range(tokens)))))
+    assert json.loads(b"".join(parts))["tokens"] == list(range(tokens))
+    assert max(part.count(b",") for part in parts) <= IDS_PER_PART
