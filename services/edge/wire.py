@@ -1,25 +1,14 @@
 """Between bytes and messages and the edge's own words."""
 
-import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
-import orjson
 from comptoir.generator.v1 import generator_pb2
 from comptoir.router.v1 import router_pb2
 from comptoir.ticket.v1 import ticket_pb2
 from comptoir.usage.v1 import usage_pb2
 
 from services.contract.events import EVENT_SCHEMA_VERSION
-from services.edge.domain.body_faults import (
-    UTF8_MARK,
-    BodyError,
-    BodyFault,
-    encoding_fault,
-    half_pair_at,
-    path_to,
-    with_mark,
-)
 from services.edge.domain.generation import (
     Counts,
     Delta,
@@ -29,11 +18,11 @@ from services.edge.domain.generation import (
     Role,
     TokenChoice,
     TokenLogprob,
+    ToolCallDelta,
 )
-from services.edge.domain.openai.public_names import is_public
 from services.edge.domain.ports import Admission, CountAdmission, Model, Offer, Retirement
-from services.edge.domain.structure import check_count, check_shape, outside_strings
 from services.edge.domain.timeline import EdgeRequest
+from services.edge.domain.tools import Tools, ToolUse
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 
@@ -41,46 +30,18 @@ _ROLES: Final = {
     Role.SYSTEM: generator_pb2.ROLE_SYSTEM,
     Role.USER: generator_pb2.ROLE_USER,
     Role.ASSISTANT: generator_pb2.ROLE_ASSISTANT,
+    Role.TOOL: generator_pb2.ROLE_TOOL,
+}
+_TOOL_USES: Final = {
+    ToolUse.AUTO: generator_pb2.TOOL_USE_UNSPECIFIED,
+    ToolUse.NONE: generator_pb2.TOOL_USE_NONE,
+    ToolUse.REQUIRED: generator_pb2.TOOL_USE_REQUIRED,
 }
 _FINISH_REASONS: Final = {
     generator_pb2.FINISH_REASON_STOP: FinishReason.STOP,
     generator_pb2.FINISH_REASON_LENGTH: FinishReason.LENGTH,
+    generator_pb2.FINISH_REASON_TOOL_CALLS: FinishReason.TOOL_CALLS,
 }
-
-
-def decode_json(document: bytes) -> Any:  # a JSON value of any type
-    """Returns the value of a JSON document within the edge's bounds; raises REQUEST_INVALID, with no value.
-
-    orjson refuses NaN, infinite numbers, lone surrogates and broken UTF-8. A byte order mark is skipped.
-    """
-    text = document.removeprefix(UTF8_MARK)
-    outside = outside_strings(text)
-    check_count(outside)
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        fault = _fault_of(text, error)
-        fault.position += len(document) - len(text)
-        # The decoder's error holds the whole document, so it must not travel as the cause.
-        raise fault from None
-    check_shape(value, outside)
-    return value
-
-
-def _fault_of(text: bytes, error: orjson.JSONDecodeError) -> BodyError:
-    fault = encoding_fault(text)
-    if fault is not None:
-        return fault
-    position = half_pair_at(text)
-    if position is None:
-        # The decoder counts characters.
-        return BodyError(BodyFault.NOT_JSON, position=len(text.decode()[: error.pos].encode()))
-    mark = secrets.token_hex(16)
-    try:
-        value = orjson.loads(with_mark(text, position, mark.encode()))
-    except orjson.JSONDecodeError:
-        return BodyError(BodyFault.HALF_PAIR, position=position)
-    return BodyError(BodyFault.HALF_PAIR, position=position, field=path_to(mark, value, is_public))
 
 
 def admit_request(key: str, request: GenerationRequest, request_id: Identity) -> router_pb2.AdmitRequest:
@@ -200,6 +161,35 @@ def generate_request(offer: Offer, request: GenerationRequest) -> generator_pb2.
         is_streamed=request.is_streamed,
         structure=(generator_pb2.Structure(json_schema=request.json_schema) if request.json_schema else None),
         prompt=_prompt(request),
+        tools=None if request.tools is None else _tools(request.tools),
+    )
+
+
+def _chat_message(message: Message) -> generator_pb2.ChatMessage:
+    return generator_pb2.ChatMessage(
+        role=_ROLES[message.role],
+        # The text beside the parts is for replicas that are older than parts.
+        text=message.text,
+        parts=message.parts,
+        tool_calls=[
+            generator_pb2.ToolCall(call_id=call.call_id, name=call.name, arguments=call.arguments)
+            for call in message.tool_calls
+        ],
+        tool_call_id=message.tool_call_id,
+    )
+
+
+def _tools(tools: Tools) -> generator_pb2.Tools:
+    return generator_pb2.Tools(
+        tools=[
+            generator_pb2.Tool(
+                name=tool.name, description=tool.description, parameters_schema=tool.parameters_schema
+            )
+            for tool in tools.tools
+        ],
+        use=_TOOL_USES[tools.use],
+        permitted=tools.permitted,
+        is_one_call=tools.is_one_call,
     )
 
 
@@ -207,11 +197,6 @@ def _ticket(offer: Offer) -> ticket_pb2.SignedTicket:
     return ticket_pb2.SignedTicket(
         claims=offer.claims, signature=offer.signature, signing_key_number=offer.signing_key_number
     )
-
-
-def _chat_message(message: Message) -> generator_pb2.ChatMessage:
-    # The text beside the parts is for replicas that are older than parts.
-    return generator_pb2.ChatMessage(role=_ROLES[message.role], text=message.text, parts=message.parts)
 
 
 def _prompt(request: GenerationRequest) -> generator_pb2.Prompt | None:
@@ -229,7 +214,11 @@ def delta_from(delta: generator_pb2.Delta) -> Delta:
         TokenChoice(_logprob_from(token.chosen), tuple(map(_logprob_from, token.likeliest)))
         for token in delta.tokens
     )
-    return Delta(delta.text, index=delta.index, tokens=tokens)
+    call = None
+    if delta.HasField("tool_call"):
+        piece = delta.tool_call
+        call = ToolCallDelta(piece.index, piece.call_id, piece.name, piece.arguments)
+    return Delta(delta.text, index=delta.index, tokens=tokens, tool_call=call)
 
 
 def _logprob_from(token: generator_pb2.TokenLogprob) -> TokenLogprob:

@@ -21,6 +21,7 @@ from services.generator.domain.ports import Engine, UsageSink
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.registration_watch import RegistrationWatch
 from services.generator.domain.ticket import TicketGate
+from services.generator.domain.tools import FORMATS
 from services.generator.domain.warm_up import warm_up
 from services.generator.domain.watchdog import EngineLoss, until_engine_fails
 from services.generator.server.generation import GeneratorService
@@ -103,8 +104,17 @@ class Generator:
             settings.max_requests,
             incarnation=self._announcement.incarnation,
         )
-        limits = settings.max_request_seconds, settings.catalog_model.max_bytes_per_token
-        shared = SharedParts(engine, recorder, link, clock, self._secret, *limits, settings.queue)
+        shared = SharedParts(
+            engine,
+            recorder,
+            link,
+            clock,
+            self._secret,
+            settings.max_request_seconds,
+            settings.catalog_model.max_bytes_per_token,
+            FORMATS.get(settings.catalog_model.tool_format),
+            settings.queue,
+        )
         generations = Generations(
             shared, self._gate, max_requests=settings.max_requests, load_changed=link.load_changed
         )

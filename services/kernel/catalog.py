@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -81,6 +81,11 @@ class Model(BaseModel):
     )
     max_output_tokens: int = Field(
         ge=1, description="most output tokens of an answer; a larger `max_tokens` is cut to it"
+    )
+    tool_format: Literal["", "hermes"] = Field(
+        default="",
+        description="how the model writes a call of a tool: `hermes` as Hermes and Qwen do; empty for one "
+        "that calls none, whose requests with tools are refused",
     )
     max_bytes_per_token: int = Field(
         default=64,

@@ -13,7 +13,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from services.edge import wire
+from services.edge.documents import decode_json
 from services.edge.domain.codings import CodingBrokenError, CodingUnsupportedError, decode
 from services.edge.domain.openai.chat import parse_chat
 from services.edge.domain.structure import outside_strings
@@ -48,7 +48,7 @@ def repeated(piece: bytes, *, head: bytes = b"", foot: bytes = b"") -> Callable[
 
 def whole_chat(document: bytes) -> object:
     """All that the edge does with a body."""
-    return parse_chat(wire.decode_json(document))
+    return parse_chat(decode_json(document))
 
 
 def first_chunks(wire_bytes: bytes) -> object:

@@ -16,6 +16,7 @@ from services.generator.domain.ports import Engine, EngineRequest, Feature
 from services.generator.domain.prompt import Chat, ChatTurn, Role, TokenIds
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.structure import Structure
+from services.generator.domain.tools import HERMES, Tool, Tools, grammar
 from services.kernel.identity import Identity
 from tests.contracts.engine_requests import deltas
 
@@ -62,6 +63,7 @@ _STRUCTURES: Final = (
     Structure('{"type": "object"}'),
     Structure('{"type": "array", "items": {"enum": ["a", 1, null]}, "maxItems": 3}'),
     Structure('{"const": 5}'),
+    Structure(grammar=grammar(Tools((Tool("weather"), Tool("clock", "", '{"type": "array"}'))), HERMES)),
 )
 
 

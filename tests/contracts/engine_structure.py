@@ -4,10 +4,12 @@ import json
 
 import pytest
 
-from services.generator.domain.delta import EngineFinish
+from services.generator.domain.delta import EngineFinish, ToolCallPart
 from services.generator.domain.ports import Engine
+from services.generator.domain.prompt import Chat, ChatTurn, Role, ToolCall
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.structure import Structure
+from services.generator.domain.tools import HERMES, Tool, ToolCallReader, Tools, ToolUse, grammar
 from services.kernel.errors import ComptoirError, Reason
 from tests.contracts.engine_requests import answer, ask, chat
 
@@ -61,3 +63,35 @@ class StructureContract:
         assert (refusal.value.reason, refusal.value.field) == (Reason.PARAMETER_UNSUPPORTED, field)
         # The engine goes on.
         assert (await answer(ask(engine, await chat(engine), tokens=1))).output_tokens == 1
+
+    @pytest.mark.parametrize("use", [ToolUse.AUTO, ToolUse.REQUIRED])
+    async def test_a_call_of_a_tool_fits_its_schema(self, engine: Engine, use: ToolUse) -> None:
+        tools = Tools((Tool("person", "", json.dumps(PERSON)),), use, is_one_call=True)
+        structure = Structure(grammar=grammar(tools, HERMES))
+        await engine.check_structure(structure, "tools")
+        asked = ask(engine, await chat(engine), tokens=400, sampling=Sampling(seed=3), structure=structure)
+        result = await answer(asked)
+        reader = ToolCallReader(HERMES, lambda: "call")
+        pieces = reader.read(result.text, is_last=True)
+        assert reader.has_calls or use is ToolUse.AUTO
+        if reader.has_calls and result.finish is EngineFinish.STOP:
+            called = "".join(piece.arguments for piece in pieces if isinstance(piece, ToolCallPart))
+            assert list(json.loads(called)) == ["name", "age"]
+
+    async def test_tools_are_told_of_in_the_prompt_and_their_words_steer_nothing(
+        self, engine: Engine, control_tokens: dict[str, int]
+    ) -> None:
+        turns = (ChatTurn(Role.USER, "a"),)
+        plain = await engine.tokenize(Chat(turns))
+        assert len(await engine.tokenize(Chat(turns, Tools((Tool("weather"),))))) > len(plain)
+        for spelling in control_tokens:
+            with pytest.raises(ComptoirError) as refusal:
+                await engine.tokenize(Chat(turns, Tools((Tool("weather", spelling),))))
+            assert (refusal.value.reason, refusal.value.field) == (Reason.REQUEST_INVALID, "tools")
+
+    async def test_calls_and_what_they_brought_are_in_the_prompt(self, engine: Engine) -> None:
+        asked, call = ChatTurn(Role.USER, "a"), ToolCall("call_1", "weather", '{"city": "Lyon"}')
+        turns = (asked, ChatTurn(Role.ASSISTANT, "", tool_calls=(call,)))
+        brought = (*turns, ChatTurn(Role.TOOL, "20", tool_call_id="call_1"))
+        lengths = [len(await engine.tokenize(Chat(each))) for each in ((asked,), turns, brought)]
+        assert lengths == sorted(set(lengths))

@@ -32,6 +32,7 @@ def build_config(options: StackOptions, addresses: Addresses, paths: DataPaths) 
                     "name": name,
                     "context_tokens": context_tokens,
                     "max_output_tokens": min(context_tokens, 4096),
+                    "tool_format": _tool_format(Path(options.model)),
                 }
             ],
         },
@@ -92,6 +93,18 @@ def _model(options: StackOptions) -> tuple[str, int]:
             "give --model a complete model folder."
         ) from None
     return folder.name, context
+
+
+def _tool_format(folder: Path) -> str:
+    """Returns how the model writes calls of tools, by its chat template; empty where that tells of none."""
+    for name in ("chat_template.jinja", "tokenizer_config.json"):
+        try:
+            template = (folder / name).read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            continue
+        if "<tool_call>" in template and "arguments" in template:
+            return "hermes"
+    return ""
 
 
 def _edge(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:

@@ -20,12 +20,17 @@ IGNORED = -100
 
 CHAT_TEMPLATE = """\
 {{- bos_token -}}
+{%- if tools -%}
+{{- '<|system|>Tools:' -}}
+{%- for tool in tools -%}{{- '\\n' ~ (tool | tojson) -}}{%- endfor -%}
+{{- '<|end|>' -}}
+{%- endif -%}
 {%- for message in messages -%}
 {%- set role = 'system' if message['role'] == 'developer' else message['role'] -%}
-{%- if role not in ['system', 'user', 'assistant'] -%}
+{%- if role not in ['system', 'user', 'assistant', 'tool'] -%}
 {{- raise_exception('tiny-eu knows no role ' ~ role) -}}
 {%- endif -%}
-{{- '<|' ~ role ~ '|>' -}}
+{{- '<|user|><tool_response>\\n' if role == 'tool' else '<|' ~ role ~ '|>' -}}
 {%- if message['content'] is string -%}
 {{- message['content'] -}}
 {%- elif message['content'] -%}
@@ -36,7 +41,12 @@ CHAT_TEMPLATE = """\
 {{- '\\n' if not loop.first else '' -}}{{- part['text'] -}}
 {%- endfor -%}
 {%- endif -%}
-{{- '<|end|>' -}}
+{%- for call in message['tool_calls'] or [] -%}
+{{- '\\n' if message['content'] or not loop.first else '' -}}
+{{- '<tool_call>\\n{"name": "' ~ call['function']['name'] ~ '", "arguments": ' -}}
+{{- (call['function']['arguments'] | tojson) ~ '}\\n</tool_call>' -}}
+{%- endfor -%}
+{{- '\\n</tool_response><|end|>' if role == 'tool' else '<|end|>' -}}
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}
 """

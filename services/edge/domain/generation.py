@@ -7,6 +7,8 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
+from services.edge.domain.tools import ToolCall, Tools, tool_tokens_upper_bound
+
 # What a chat template may add around one message, and to the whole chat, in tokens: many begin with a system
 # message of their own, of 20 to 70 tokens.
 TEMPLATE_TOKENS_PER_MESSAGE: Final = 16
@@ -24,15 +26,21 @@ class Role(Enum):
     SYSTEM = "system"
     USER = "user"
     ASSISTANT = "assistant"
+    TOOL = "tool"
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a chat; where its content came in several parts, `text` is those, line by line."""
+    """One turn of a chat; where its content came in several parts, `text` is those, line by line.
+
+    The model's turn may have called tools, and a tool's turn says which call it answers.
+    """
 
     role: Role
     text: str
     parts: tuple[str, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
 
     @classmethod
     def of_parts(cls, role: Role, parts: tuple[str, ...]) -> "Message":
@@ -59,10 +67,11 @@ class GenerationRequest:
     prompt: Prompt | None = None
     # Whether each choice begins with the prompt's text.
     is_prompt_echoed: bool = False
+    tools: Tools | None = None
 
     def without_text(self) -> "GenerationRequest":
         """Returns what is left to hold once no replica can be asked for it any more."""
-        return replace(self, messages=(), prompt=None, json_schema="")
+        return replace(self, messages=(), prompt=None, json_schema="", tools=None)
 
     @property
     def choices(self) -> int:
@@ -78,7 +87,9 @@ class GenerationRequest:
         if self.prompt is not None:
             return len(self.prompt)
         text_bytes = sum(len(message.text.encode()) for message in self.messages)
-        return text_bytes + TEMPLATE_TOKENS_PER_MESSAGE * len(self.messages) + TEMPLATE_TOKENS_PER_CHAT
+        calls = tuple(call for message in self.messages for call in message.tool_calls)
+        around = TEMPLATE_TOKENS_PER_MESSAGE * len(self.messages) + TEMPLATE_TOKENS_PER_CHAT
+        return text_bytes + around + tool_tokens_upper_bound(self.tools, calls)
 
 
 class FinishReason(Enum):
@@ -86,6 +97,7 @@ class FinishReason(Enum):
 
     STOP = "stop"
     LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.edge import wire
+from services.edge.documents import decode_json
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.openai.answer_types import TextCompletion
 from services.edge.domain.openai.completion_answers import (
@@ -60,7 +60,7 @@ class Completions:
         """
         limits, event = self._limits, exchange.event
         body = await read_body(exchange, max_bytes=limits.max_body_bytes, within_seconds=limits.body_seconds)
-        value = wire.decode_json(body)
+        value = decode_json(body)
         completion = parse_completion(value)
         exchange.add_headers(ignored_headers(value, CompletionBody))
         first = completion.generations[0]

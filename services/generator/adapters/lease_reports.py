@@ -7,8 +7,8 @@ from typing import Final, Generic, TypeVar
 
 from comptoir.router.v1 import replica_pb2
 
-from services.generator import wire
 from services.generator.domain.ticket import Claims
+from services.generator.wire import reports
 from services.kernel.identity import Identity
 
 _MAX_PER_REPORT: Final = 1000
@@ -53,7 +53,7 @@ class LeaseReports:
 
     def accept(self, claims: Claims, now_seconds: float) -> None:
         """Takes a ticket that was accepted."""
-        self._open[claims.lease_id] = _Told(wire.acceptance_from(claims), now_seconds)
+        self._open[claims.lease_id] = _Told(reports.acceptance_from(claims), now_seconds)
 
     def settle(self, claims: Claims, settlement: replica_pb2.Settlement, now_seconds: float) -> None:
         """Takes what an accepted ticket's request used, in place of the acceptance."""

@@ -10,12 +10,12 @@ from typing import Final
 import grpc
 from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
 
-from services.generator import wire
 from services.generator.adapters.lease_reports import LeaseReports
 from services.generator.domain.load import LoadReport, is_big_change
 from services.generator.domain.ports import Capabilities
 from services.generator.domain.terminal_event import Counts
 from services.generator.domain.ticket import Claims, Replica
+from services.generator.wire import reports
 from services.kernel.backoff import Backoff
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
@@ -100,7 +100,7 @@ class RouterLink:
         `incarnation` is another number for every process of the replica.
         """
         self._max_requests = max_requests
-        self._registration = wire.registration_from(
+        self._registration = reports.registration_from(
             replica, address, capabilities, max_requests, incarnation=incarnation
         )
 
@@ -111,7 +111,7 @@ class RouterLink:
 
     def settle(self, claims: Claims, used: Counts, *, is_unserved: bool) -> None:
         """Takes the settlement at once and delivers it until the router has confirmed it."""
-        settlement = wire.settlement_from(claims, used, is_unserved=is_unserved)
+        settlement = reports.settlement_from(claims, used, is_unserved=is_unserved)
         self._leases.settle(claims, settlement, self._clock.monotonic_seconds())
         is_full = self._told is not None and self._told.open_streams >= self._max_requests
         pause_seconds = _URGENT_SECONDS if is_full else _SETTLEMENT_SECONDS
@@ -201,7 +201,7 @@ class RouterLink:
         acceptances, settlements = self._leases.due(self._clock.monotonic_seconds())
         return replica_pb2.ReportRequest(
             registration=registration,
-            load=None if load is None else wire.router_load_from(load),
+            load=None if load is None else reports.router_load_from(load),
             acceptances=acceptances,
             settlements=settlements,
             sent_at_microseconds=self._clock.wall_microseconds(),

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from services.generator import wire
 from services.generator.domain.load import LoadSample
 from services.generator.domain.ports import EventRefusedError
 from services.generator.domain.terminal_event import TerminalEvent
 from services.generator.domain.ticket import Replica
+from services.generator.wire import events
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.addresses import GrpcTarget
@@ -31,7 +31,7 @@ class UsageEmitter:
 
     async def record(self, event: TerminalEvent) -> None:
         """Returns once the event is durable; raises ComptoirError or EventRefusedError."""
-        message = wire.generation_from(event, config_digest=self._config_digest)
+        message = events.generation_from(event, config_digest=self._config_digest)
         try:
             await self._client.record(message)
         except ComptoirError as error:
@@ -39,7 +39,7 @@ class UsageEmitter:
 
     async def record_load(self, sample: LoadSample) -> None:
         """Returns once the sample is durable; raises ComptoirError or EventRefusedError."""
-        message = wire.replica_load_from(sample, self._replica, config_digest=self._config_digest)
+        message = events.replica_load_from(sample, self._replica, config_digest=self._config_digest)
         try:
             await self._client.record(message)
         except ComptoirError as error:

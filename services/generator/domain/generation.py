@@ -8,10 +8,11 @@ from functools import partial
 from services.generator.domain import endings
 from services.generator.domain.answering import answer
 from services.generator.domain.cache_salt import cache_salt
-from services.generator.domain.delta import Delta, Measures
+from services.generator.domain.called_tools import CalledTools
+from services.generator.domain.delta import Delta, EngineFinish, Measures
 from services.generator.domain.echo import Echo
 from services.generator.domain.ports import Capabilities, Engine, EngineRequest, Feature, Settlements
-from services.generator.domain.prompt import Prompt, Text, TokenIds, check_ids, field_of, text_bytes
+from services.generator.domain.prompt import Chat, Prompt, Text, TokenIds, check_ids, field_of, text_bytes
 from services.generator.domain.queueing import QueueOrder
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.sampling import (
@@ -22,10 +23,11 @@ from services.generator.domain.sampling import (
     check_size,
     output_tokens_for,
 )
-from services.generator.domain.structure import Structure, refused
+from services.generator.domain.structure import FIELD, Structure, refused
 from services.generator.domain.terminal_event import Counts, Ending, Outcome, TerminalEvent, kv_blocks_for
 from services.generator.domain.ticket import Claims
 from services.generator.domain.timeline import Timeline, Timings
+from services.generator.domain.tools import ToolFormat, Tools
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity
@@ -49,7 +51,12 @@ class Order:
     @property
     def is_text_alone(self) -> bool:
         """Whether the answer is the text of one choice and nothing else."""
-        return self.sampling.n == 1 and self.sampling.logprobs is None
+        return self.sampling.n == 1 and self.sampling.logprobs is None and self.tools is None
+
+    @property
+    def tools(self) -> Tools | None:
+        """The tools that the chat tells of."""
+        return self.prompt.tools if isinstance(self.prompt, Chat) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,7 @@ class SharedParts:
     cache_salt_secret: bytes
     max_request_seconds: float
     max_bytes_per_token: int
+    tool_format: ToolFormat | None = None
     queue: QueueOrder = field(default_factory=QueueOrder)
 
 
@@ -101,6 +109,7 @@ class Generation:
         self._unsent_tokens = 0
         self._is_delta_sent = False
         self._echo = Echo()
+        self._tools = CalledTools(order.tools, parts.tool_format)
         self._task: asyncio.Task[object] | None = None
         self._imposed: Ending | None = None
         self._is_concluded = False
@@ -148,7 +157,12 @@ class Generation:
         finally:
             if finishes is None:
                 self._parts.recorder.finish(self._parts.engine.abort(request.request_id))
-        return tuple(map(endings.outcome_of, finishes))
+        return tuple(self._outcome_of(index, finish) for index, finish in enumerate(finishes))
+
+    def _outcome_of(self, index: int, finish: EngineFinish) -> Outcome:
+        outcome = endings.outcome_of(finish)
+        is_call = outcome is Outcome.STOP and self._tools.has_calls(index)
+        return Outcome.TOOL_CALLS if is_call else outcome
 
     def _take(self, put: Put, delta: Delta) -> None:
         if delta.output_tokens:
@@ -158,10 +172,10 @@ class Generation:
         if delta.measures is not None:
             self._measure(delta.measures)
         self._echo.begin(delta)
-        if delta.is_visible:
-            delta.output_tokens, self._unsent_tokens = self._unsent_tokens, 0
+        for shown in self._tools.shown(delta):
+            shown.output_tokens, self._unsent_tokens = self._unsent_tokens, 0
             self._is_delta_sent = True
-            put(delta)
+            put(shown)
 
     def _measure(self, measures: Measures) -> None:
         self._timeline.engine_waits(
@@ -181,7 +195,8 @@ class Generation:
             field_of(order.prompt),
         )
         check_choices(sampling, limits)
-        await self._check_structure(capabilities.features)
+        structure = self._tools.structure(order.structure)
+        await self._check_structure(structure, capabilities.features)
         check_size(text_bytes(order.prompt), self._parts.max_bytes_per_token, limits)
         prompt = await self._prompt(capabilities)
         max_output_tokens = output_tokens_for(sampling.max_output_tokens, self._input_tokens, limits)
@@ -193,16 +208,17 @@ class Generation:
             max_output_tokens=max_output_tokens,
             priority=self._priority() if Feature.PRIORITY in capabilities.features else None,
             cache_salt=self._salt() if Feature.PREFIX_SALT in capabilities.features else None,
-            structure=order.structure,
+            structure=structure,
         )
 
-    async def _check_structure(self, features: Feature) -> None:
-        structure = self._order.structure
+    async def _check_structure(self, structure: Structure | None, features: Feature) -> None:
         if structure is None:
             return
         if Feature.STRUCTURE not in features:
-            raise refused()
-        await self._parts.engine.check_structure(structure)
+            raise refused(field=FIELD if self._order.structure else "tools")
+        for schema, name in self._tools.schemas():
+            await self._parts.engine.check_structure(Structure(schema), name)
+        await self._parts.engine.check_structure(structure, "tools" if structure.grammar else FIELD)
 
     async def _prompt(self, capabilities: Capabilities) -> Prompt:
         prompt, engine = self._order.prompt, self._parts.engine

@@ -9,7 +9,7 @@ from services.generator.domain.delta import Delta
 from services.generator.domain.load import LoadSample
 from services.generator.domain.prompt import Chat, Prompt, Text
 from services.generator.domain.sampling import Sampling
-from services.generator.domain.structure import Structure
+from services.generator.domain.structure import FIELD, Structure
 from services.generator.domain.terminal_event import Counts, TerminalEvent
 from services.generator.domain.ticket import Claims
 
@@ -108,8 +108,8 @@ class Engine(Protocol):
         """Returns the text of token ids, in which control tokens have none; only asked as `tokenize` is."""
         ...
 
-    async def check_structure(self, structure: Structure) -> None:
-        """Raises PARAMETER_UNSUPPORTED for a structure that the engine cannot see to.
+    async def check_structure(self, structure: Structure, field: str = FIELD) -> None:
+        """Raises PARAMETER_UNSUPPORTED for a structure, sent in `field`, that the engine cannot see to.
 
         Only asked of an engine with STRUCTURE, before it is submitted. It takes a bounded time, and holds up
         no other request.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from services.generator.domain.tools import Tools
 from services.kernel.errors import ComptoirError, Reason
 
 
@@ -13,15 +14,36 @@ class Role(Enum):
     SYSTEM = "system"
     USER = "user"
     ASSISTANT = "assistant"
+    TOOL = "tool"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call of a tool in an earlier turn; its arguments are JSON."""
+
+    call_id: str
+    name: str
+    arguments: str
 
 
 @dataclass(frozen=True, slots=True)
 class ChatTurn:
-    """One turn of a chat: a text or, where its content came in several parts, those and no text."""
+    """One turn of a chat: a text or, where its content came in several parts, those and no text.
+
+    The model's turn may have called tools, and a tool's turn says which call it answers.
+    """
 
     role: Role
     text: str
     parts: tuple[str, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+
+    @property
+    def call_texts(self) -> tuple[str, ...]:
+        """What the turn says of calls."""
+        called = (text for call in self.tool_calls for text in (call.call_id, call.name, call.arguments))
+        return (*called, self.tool_call_id)
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -31,9 +53,21 @@ class ChatTurn:
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """Turns that the model's chat template renders."""
+    """Turns that the model's chat template renders, and the tools that it tells of."""
 
     turns: Sequence[ChatTurn]
+    tools: Tools | None = None
+
+    @property
+    def tool_texts(self) -> tuple[str, ...]:
+        """All that is said of tools: where they are told of, and where they were called."""
+        told = () if self.tools is None else self.tools.texts
+        return (*told, *self.call_texts)
+
+    @property
+    def call_texts(self) -> tuple[str, ...]:
+        """What is said of earlier calls."""
+        return tuple(text for turn in self.turns for text in turn.call_texts if text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +90,8 @@ Prompt = Chat | Text | TokenIds
 def text_bytes(prompt: Prompt) -> int:
     """Returns the size of all texts in UTF-8; token ids have none."""
     if isinstance(prompt, Chat):
-        return sum(len(text.encode()) for turn in prompt.turns for text in turn.texts)
+        texts = (text for turn in prompt.turns for text in turn.texts)
+        return sum(len(text.encode()) for text in (*texts, *prompt.tool_texts))
     return len(prompt.text.encode()) if isinstance(prompt, Text) else 0
 
 

@@ -11,12 +11,13 @@ FIELD: Final = "structure.json_schema"
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """The answer is JSON that fits the schema `json_schema`, itself JSON."""
+    """The answer is JSON that fits `json_schema`, itself JSON, or fits `grammar`, in llguidance's Lark."""
 
-    json_schema: str
+    json_schema: str = ""
+    grammar: str = ""
 
 
-def refused(keyword: str = "") -> ComptoirError:
-    """Returns the refusal of a schema: PARAMETER_UNSUPPORTED with the keyword, if it is one."""
-    field = f"{FIELD}.{keyword}" if keyword in KEYWORDS else FIELD
-    return ComptoirError(Reason.PARAMETER_UNSUPPORTED, field=field)
+def refused(keyword: str = "", field: str = FIELD) -> ComptoirError:
+    """Returns the refusal of a schema in `field`: PARAMETER_UNSUPPORTED with the keyword, if it is one."""
+    named = f"{field}.{keyword}" if keyword in KEYWORDS else field
+    return ComptoirError(Reason.PARAMETER_UNSUPPORTED, field=named)

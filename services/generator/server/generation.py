@@ -6,13 +6,13 @@ from typing import Any, TypeAlias
 import grpc
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 
-from services.generator import wire
 from services.generator.domain.counting import TokenCounts
 from services.generator.domain.generation import Message
 from services.generator.domain.generations import Generations
 from services.generator.domain.ports import CallerGoneError, Signatures
 from services.generator.server.joined import JoinedGenerations
 from services.generator.server.orders import Orders
+from services.generator.wire import answers
 from services.kernel.clock import Clock
 from services.runtime.grpc.interceptors import reads_itself
 from services.runtime.grpc.server import GrpcServer
@@ -49,7 +49,7 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
 
         async def send(message: Message) -> None:
             # Outside the try, so that a defect of ours is no caller's leaving.
-            response = wire.response_from(message)
+            response = answers.response_from(message)
             try:
                 await context.write(response)
             except Exception as failure:  # gRPC has no public type for a broken call
@@ -85,4 +85,4 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         context: Context,  # noqa: ARG002 - the stub's signature
     ) -> generator_pb2.GetLoadResponse:
         """Says how busy the replica is."""
-        return wire.load_response_from(self._generations.load())
+        return answers.load_response_from(self._generations.load())

@@ -7,11 +7,11 @@ from typing import Final
 
 from comptoir.generator.v1 import generator_pb2
 
-from services.generator import wire
 from services.generator.domain.delta import Delta
 from services.generator.domain.generation import Finished, Message, Started
 from services.generator.domain.generations import Generations
 from services.generator.server.orders import Orders
+from services.generator.wire import answers
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError
 from services.runtime.grpc.call_log import name_request
@@ -86,7 +86,7 @@ class JoinedGenerations:
         if isinstance(message, Delta):
             put_delta(number, message)
         elif isinstance(message, Started):
-            started = wire.started_from(message)
+            started = answers.started_from(message)
             self._started.append(generator_pb2.StartedCall(call_number=number, started=started))
             self._wake_soon()
         else:
@@ -104,7 +104,7 @@ class JoinedGenerations:
     def _put_detail(self, number: int, delta: Delta) -> None:
         if not self._details:
             self.answers.wake()
-        detail = generator_pb2.CallDelta(call_number=number, delta=wire.delta_from(delta))
+        detail = generator_pb2.CallDelta(call_number=number, delta=answers.delta_from(delta))
         self._details.append(detail)
 
     def _wake_soon(self) -> None:
@@ -126,7 +126,7 @@ class JoinedGenerations:
     ) -> None:
         ended = generator_pb2.EndedCall(
             call_number=number,
-            finished=None if finished is None else wire.finished_from(finished),
+            finished=None if finished is None else answers.finished_from(finished),
             failed=None if failed is None else detail_from(failed),
         )
         self._ended.append(ended)

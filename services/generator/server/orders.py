@@ -5,12 +5,12 @@ from collections.abc import Callable
 from comptoir.generator.v1 import generator_pb2
 from comptoir.ticket.v1 import ticket_pb2
 
-from services.generator import wire
 from services.generator.domain.counting import CountOrder, TokenCounts
 from services.generator.domain.generation import Order
 from services.generator.domain.generations import Generations
 from services.generator.domain.ports import Signatures
 from services.generator.domain.ticket import Claims
+from services.generator.wire import orders
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.grpc.interceptors import read_request
@@ -37,21 +37,21 @@ class Orders:
         request = read_request(generator_pb2.GenerateRequest.FromString, content)
         return Order(
             claims=claims,
-            prompt=wire.prompt_from(request),
-            sampling=wire.sampling_from(request),
+            prompt=orders.prompt_from(request),
+            sampling=orders.sampling_from(request),
             is_streamed=request.is_streamed,
             is_prompt_echoed=request.prompt.is_echoed,
             received_seconds=received_seconds,
             received_at_microseconds=self._clock.wall_microseconds(),
             deadline_seconds=None if timeout_seconds is None else received_seconds + timeout_seconds,
-            structure=wire.structure_from(request),
+            structure=orders.structure_from(request),
         )
 
     def read_count(self, content: bytes) -> CountOrder:
         """Returns what is to be counted; raises why its ticket is no good, or REQUEST_INVALID."""
         claims = self._claims(content, self._counts.check)
         request = read_request(generator_pb2.CountTokensRequest.FromString, content)
-        return CountOrder(claims, wire.countable_from(request), request.returns_token_ids)
+        return CountOrder(claims, orders.countable_from(request), request.returns_token_ids)
 
     def admit(self, order: Order) -> None:
         """Uses the ticket up, or raises why not; the order must be served then."""
@@ -76,7 +76,7 @@ class Orders:
     def _checked(self, ticket: ticket_pb2.SignedTicket, check: Callable[[Claims], None]) -> Claims:
         if not self._signatures.is_valid(ticket.claims, ticket.signature, ticket.signing_key_number):
             raise ComptoirError(Reason.TICKET_INVALID)
-        claims = wire.claims_from(ticket.claims)
+        claims = orders.claims_from(ticket.claims)
         check(claims)
         return claims
 

@@ -8,7 +8,7 @@ from services.contract import ticket
 from services.contract.ticket import TicketClaims
 from services.generator.adapters.ed25519_signatures import Ed25519Signatures
 from services.generator.settings import GeneratorSettings
-from services.generator.wire import claims_from
+from services.generator.wire.orders import claims_from
 from services.kernel.identity import Identity
 from services.router.adapters.ed25519_signer import SEED_BYTES, Ed25519Signer
 from services.router.settings import RouterSettings

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.edge import wire
+from services.edge.documents import decode_json
 from services.edge.domain.generation import GenerationRequest, Message, Role
 from services.edge.domain.openai.chat import parse_chat
 from services.edge.domain.ports import Offer
@@ -16,7 +17,7 @@ OFFER = Offer("127.0.0.1:1", b"claims", bytes(64), 1)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_json_or_a_refusal_without_a_cause(document: bytes) -> None:
     try:
-        wire.decode_json(document)
+        decode_json(document)
     except ComptoirError as error:
         assert error.reason is Reason.REQUEST_INVALID  # noqa: PT017
         assert error.__cause__ is None  # noqa: PT017
@@ -26,7 +27,7 @@ def test_any_bytes_are_json_or_a_refusal_without_a_cause(document: bytes) -> Non
 @given(st.text(st.sampled_from('{}[]":,\\ a1'), max_size=40))
 def test_any_punctuation_is_json_or_a_refusal(document: str) -> None:
     try:
-        wire.decode_json(document.encode())
+        decode_json(document.encode())
     except ComptoirError as error:
         assert error.reason is Reason.REQUEST_INVALID  # noqa: PT017
 

@@ -4,14 +4,12 @@ What is not read here goes nowhere, `metadata`, `user` and `safety_identifier` a
 says which of it is refused.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from services.edge.domain.generation import GenerationRequest, Message, Role, SamplingValue
 from services.edge.domain.openai.chat_body import (
-    MAX_SCHEMA_BYTES,
     ChatBody,
     ChatMessage,
     ContentPart,
@@ -27,6 +25,7 @@ from services.edge.domain.openai.parameters import (
     refuse_unsupported,
 )
 from services.edge.domain.openai.refusals import invalid, unsupported
+from services.edge.domain.openai.tools import calls_of, schema_text, tools_of
 
 MAX_OUTPUT_TOKENS: Final = 1_048_576
 MAX_STOP_STRINGS: Final = 4
@@ -40,6 +39,7 @@ _ROLES: Final = {
     "developer": Role.SYSTEM,
     "user": Role.USER,
     "assistant": Role.ASSISTANT,
+    "tool": Role.TOOL,
 }
 
 
@@ -70,6 +70,7 @@ def parse_chat(value: object) -> ChatRequest:
         sampling=sampling_of(body) | _logprobs(body),
         is_streamed=bool(body.stream),
         json_schema=_json_schema(body.response_format),
+        tools=tools_of(body.tools, body.tool_choice, is_parallel=body.parallel_tool_calls is not False),
     )
     return ChatRequest(generation, includes_usage=includes_usage(body.stream, body.stream_options))
 
@@ -105,10 +106,7 @@ def _json_schema(form: ResponseFormat | None) -> str:
         invalid("response_format.json_schema.name")
     if form.json_schema.schema is None:
         return _ANY_OBJECT
-    schema = json.dumps(form.json_schema.schema, ensure_ascii=False, separators=(",", ":"))
-    if len(schema.encode()) > MAX_SCHEMA_BYTES:
-        invalid("response_format.json_schema.schema")
-    return schema
+    return schema_text(form.json_schema.schema, "response_format.json_schema.schema")
 
 
 def _messages(messages: Sequence[ChatMessage]) -> tuple[Message, ...]:
@@ -119,12 +117,18 @@ def _message(message: ChatMessage, path: str) -> Message:
     if message.role is None:
         invalid(f"{path}.role")
     role = _ROLES.get(message.role) or unsupported(f"{path}.role")
+    calls = calls_of(message.tool_calls, path)
+    if calls and role is not Role.ASSISTANT:
+        invalid(f"{path}.tool_calls")
+    if role is Role.TOOL and message.tool_call_id is None:
+        invalid(f"{path}.tool_call_id")
+    call_id = message.tool_call_id or "" if role is Role.TOOL else ""
     if isinstance(message.content, list):
         parts = tuple(_part(part, f"{path}.content") for part in message.content)
-        return Message.of_parts(role, parts)
+        return replace(Message.of_parts(role, parts), tool_calls=calls, tool_call_id=call_id)
     if message.content is None and role is not Role.ASSISTANT:
         invalid(f"{path}.content")
-    return Message(role, message.content or "")
+    return Message(role, message.content or "", (), calls, call_id)
 
 
 def _part(part: ContentPart, path: str) -> str:

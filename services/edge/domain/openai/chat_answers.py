@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from services.edge.domain.generation import Counts, Delta, FinishReason, TokenChoice
 from services.edge.domain.openai.answers import quoted, usage_json
 from services.edge.domain.openai.logprobs import logprobs_json
+from services.edge.domain.openai.tool_calls import CalledTools, piece_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,20 @@ class ChatHead:
 class _Choice:
     texts: list[str] = field(default_factory=list)
     tokens: list[TokenChoice] = field(default_factory=list)
+    calls: CalledTools = field(default_factory=CalledTools)
     finish: FinishReason = FinishReason.STOP
 
     def json(self, index: int) -> str:
         return (
-            f'{{"index":{index},"message":{{"role":"assistant","content":{quoted("".join(self.texts))},'
-            f'"refusal":null}},"logprobs":{logprobs_json(self.tokens)},"finish_reason":"{self.finish.value}"}}'
+            f'{{"index":{index},"message":{{"role":"assistant","content":{self._content()},'
+            f'"refusal":null{self.calls.json()}}},"logprobs":{logprobs_json(self.tokens)},'
+            f'"finish_reason":"{self.finish.value}"}}'
         )
+
+    def _content(self) -> str:
+        # A message that calls tools and says nothing has no content.
+        text = "".join(self.texts)
+        return "null" if self.calls and not text else quoted(text)
 
 
 class WholeChat:
@@ -48,6 +56,8 @@ class WholeChat:
         choice = self._choices[delta.index]
         choice.texts.append(delta.text)
         choice.tokens += delta.tokens
+        if delta.tool_call is not None:
+            choice.calls.add(delta.tool_call)
         choice.finish = delta.finish or choice.finish
 
     def body(self, counts: Counts, model_name: str) -> bytes:
@@ -80,7 +90,7 @@ class ChunkWriter:
 
     def frames(self, delta: Delta) -> bytes:
         """Returns a frame with the new text, and one that says why the choice ended."""
-        text = self._text(delta) if delta.text or delta.tokens else b""
+        text = self._text(delta) if delta.text or delta.tokens or delta.tool_call is not None else b""
         return text if delta.finish is None else text + self._finish(delta.index, delta.finish)
 
     def closing(self, counts: Counts) -> bytes:
@@ -89,8 +99,11 @@ class ChunkWriter:
 
     def _text(self, delta: Delta) -> bytes:
         # Runs once per token.
-        if delta.tokens:
-            choice = f'{{"index":{delta.index},"delta":{{"content":{quoted(delta.text)}}}'
+        if delta.tokens or delta.tool_call is not None:
+            new = (
+                f'"content":{quoted(delta.text)}' if delta.tool_call is None else piece_json(delta.tool_call)
+            )
+            choice = f'{{"index":{delta.index},"delta":{{{new}}}'
             logprobs = f'"logprobs":{logprobs_json(delta.tokens)},"finish_reason":null}}'
             return f"{self._head}{choice},{logprobs}]{self._end}".encode()
         return b'%b%d,"delta":{"content":%b%b' % (

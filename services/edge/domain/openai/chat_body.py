@@ -1,17 +1,14 @@
 """The body of a chat request by types: names, ranges, defaults, and what each must be in words."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
 from services.edge.domain.openai.parameters import SamplingParameters
+from services.edge.domain.openai.tool_bodies import SCHEMA_WORDS, ToolBodies, ToolCallBodies, ToolChoice
 
 Flag = Annotated[bool, Meta(description="true or false")]
 _MaxTokens = Annotated[int, Meta(ge=-1, description="a whole number from 1; -1, 0 and null set no limit")]
-
-
-MAX_SCHEMA_BYTES: Final = 65_536
-_SCHEMA_WORDS: Final = f"a JSON schema of up to {MAX_SCHEMA_BYTES} bytes"
 
 
 class ContentPart(Struct, frozen=True):
@@ -22,12 +19,12 @@ class ContentPart(Struct, frozen=True):
 
 
 class ChatMessage(Struct, frozen=True):
-    """A message; the roles of tools are known and not served."""
+    """A message; the role `function` is known and not served."""
 
     role: (
         Annotated[
             Literal["system", "developer", "user", "assistant", "tool", "function"],
-            Meta(description="one of system, developer, user and assistant"),
+            Meta(description="one of system, developer, user, assistant and tool"),
         ]
         | None
     ) = None
@@ -36,6 +33,11 @@ class ChatMessage(Struct, frozen=True):
             str | Annotated[list[ContentPart], Meta(max_length=1024)],
             Meta(description="a string, or a list of up to 1024 parts of type text"),
         ]
+        | None
+    ) = None
+    tool_calls: ToolCallBodies | None = None
+    tool_call_id: (
+        Annotated[str, Meta(min_length=1, max_length=64, description="the id of a call, in a tool's message")]
         | None
     ) = None
 
@@ -52,7 +54,7 @@ class JsonSchemaFormat(Struct, frozen=True):
     name: (
         Annotated[str, Meta(min_length=1, max_length=64, description="a name of 1 to 64 characters")] | None
     ) = None
-    schema: Annotated[dict[str, Any], Meta(description=_SCHEMA_WORDS)] | None = None
+    schema: Annotated[dict[str, Any], Meta(description=SCHEMA_WORDS)] | None = None
     strict: Flag | None = None
 
 
@@ -88,6 +90,9 @@ class ChatBody(SamplingParameters, frozen=True):
     ) = None
     max_tokens: _MaxTokens | None = None
     max_completion_tokens: _MaxTokens | None = None
+    tools: ToolBodies | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: Flag | None = None
     response_format: Annotated[ResponseFormat, Meta(description="an object with a type")] | None = None
     logprobs: Flag | None = None
     top_logprobs: (

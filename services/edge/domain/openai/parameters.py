@@ -106,8 +106,6 @@ IGNORED: Final = frozenset(
         "prompt_cache_retention",
         "service_tier",
         "prediction",
-        # How tools are called, and none are.
-        "parallel_tool_calls",
         "request_id",
         "session_id",
         "stream_interval",
@@ -133,8 +131,6 @@ NEUTRAL: Final = MappingProxyType(
         "moderation": _ABSENT,
         "reasoning_effort": _ABSENT,
         "store": _OFF,
-        "tool_choice": _NO_CHOICE,
-        "tools": _EMPTY,
         "verbosity": Neutral(("medium",), "absent or medium"),
         "web_search_options": _EMPTY,
         # Sampling, as vLLM takes it
@@ -221,7 +217,6 @@ NEUTRAL: Final = MappingProxyType(
 # In one message; its `name` and what a refusal or a train of thought said are ignored.
 NEUTRAL_IN_MESSAGE: Final = MappingProxyType(
     {
-        "tool_calls": Neutral(([],), "absent or empty"),
         "function_call": Neutral(([],), "absent"),
         "audio": Neutral(([],), "absent"),
         # The start of the answer, as Mistral, DeepSeek and Moonshot take it.

@@ -40,8 +40,13 @@ def _described(hint: Any, path: str) -> Iterator[tuple[str, str]]:  # a type, as
 
 
 _SCHEMA: Final = "response_format.json_schema.schema"
+_PARAMETERS: Final = "tools[].function.parameters"
 # A keyword of JSON Schema that cannot be seen to, wherever in the schema it stands.
-_KEYWORDS: Final = {f"{_SCHEMA}.{keyword}": "absent from the schema" for keyword in sorted(KEYWORDS)}
+_KEYWORDS: Final = {
+    f"{schema}.{keyword}": "absent from the schema"
+    for schema in (_SCHEMA, _PARAMETERS)
+    for keyword in sorted(KEYWORDS)
+}
 
 # The only parameter names that ever leave the edge; an index of a message or a part stands as [].
 EXPECTED: Final = MappingProxyType(
@@ -100,6 +105,8 @@ def from_schema(field: str) -> str:
     name = field.removeprefix("sampling.")
     if name.startswith(_STRUCTURE):
         return _SCHEMA + name.removeprefix(_STRUCTURE)
+    # Of a tool alone: no other field of a replica's schema has such a name.
+    name = name.replace("].parameters_schema", "].function.parameters")
     return _FROM_SCHEMA.get(name, name)
 
 

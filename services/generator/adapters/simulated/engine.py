@@ -31,7 +31,7 @@ from services.generator.domain.ports import (
 )
 from services.generator.domain.prompt import Chat, Text, TokenIds, field_of
 from services.generator.domain.sampling import Sampling
-from services.generator.domain.structure import Structure, refused
+from services.generator.domain.structure import FIELD, Structure, refused
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Numbers, Reason
 
@@ -98,10 +98,10 @@ class SimulatedEngine:
         """Returns the text of token ids, without control tokens."""
         return detokenize(ids)
 
-    async def check_structure(self, structure: Structure) -> None:
+    async def check_structure(self, structure: Structure, field: str = FIELD) -> None:
         """Refuses it: nobody asks an engine that has not the feature."""
         del structure
-        raise refused()
+        raise refused(field=field)
 
     async def submit(self, request: EngineRequest, receive: Receive) -> None:
         """Takes a request in; `receive` is called by the step loop."""

@@ -37,7 +37,7 @@ from services.generator.domain.ports import (
     Receive,
 )
 from services.generator.domain.prompt import Chat, Text, TokenIds, field_of
-from services.generator.domain.structure import Structure
+from services.generator.domain.structure import FIELD, Structure
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.runtime.settings import SettingsError
@@ -135,11 +135,11 @@ class VllmEngine:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._prompts.text, ids)
 
-    async def check_structure(self, structure: Structure) -> None:
-        """Raises PARAMETER_UNSUPPORTED for a schema of which no grammar can be made in time."""
+    async def check_structure(self, structure: Structure, field: str = FIELD) -> None:
+        """Raises PARAMETER_UNSUPPORTED for a structure of which no grammar can be made in time."""
         if self._grammars is None:
             raise EngineFailedError
-        await self._grammars.check(structure)
+        await self._grammars.check(structure, field)
 
     async def submit(self, request: EngineRequest, receive: Receive) -> None:
         """Takes a request in; `receive` is called by vLLM's own handler of steps."""
@@ -212,13 +212,13 @@ class _Prompts:
         """Returns the token ids of a prompt that spells no control token, None for any other."""
         if isinstance(prompt, Text):
             return self._text.ordinary_ids(prompt.text)
-        return self._chat.ordinary_ids(prompt.turns)
+        return self._chat.ordinary_ids(prompt)
 
     def token_ids(self, prompt: Chat | Text) -> list[int]:
         """Returns the token ids of any prompt."""
         if isinstance(prompt, Text):
             return self._text.token_ids(prompt.text)
-        return self._chat.token_ids(prompt.turns)
+        return self._chat.token_ids(prompt)
 
     def text(self, ids: Sequence[int]) -> str:
         """Returns the text of token ids, without control tokens."""
@@ -243,7 +243,11 @@ def _sampling_params(request: EngineRequest) -> Any:
 
 
 def _structured_outputs(structure: Structure | None) -> StructuredOutputsParams | None:
-    return None if structure is None else StructuredOutputsParams(json=structure.json_schema)
+    if structure is None:
+        return None
+    if structure.grammar:
+        return StructuredOutputsParams(grammar=structure.grammar)
+    return StructuredOutputsParams(json=structure.json_schema)
 
 
 def _refused(error: ValueError | VLLMClientError) -> ComptoirError:

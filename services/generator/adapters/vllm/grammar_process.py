@@ -1,7 +1,7 @@
 """The process that tries to make a grammar of a schema: it may run out of time or memory, and be killed.
 
-It reads the tokenizer, then a schema per message, and answers with a line: empty where it can be used, else
-the keyword that cannot, or a dash. Nothing of a schema is said or kept.
+It reads the tokenizer, then a schema or a grammar per message, and answers with a line: empty where it can be
+used, else the keyword that cannot, or a dash. Nothing of a schema is said or kept.
 """
 
 import re
@@ -15,16 +15,25 @@ from llguidance import LLMatcher, LLTokenizer
 
 LENGTH: Final = struct.Struct(">I")
 UNNAMED: Final = "-"
+_SCHEMA: Final = "s"
+_GRAMMAR: Final = "g"
 _MAX_MEMORY_BYTES: Final = 4 * 1024**3
 _UNIMPLEMENTED: Final = re.compile(r'Unimplemented keys: \["([^"]*)"')
 
 
-def fault_of(schema: str, tokenizer: LLTokenizer) -> str:
-    """Returns what of a schema cannot be used, as it is said on the pipe; empty for nothing."""
-    try:
-        grammar = LLMatcher.grammar_from_json_schema(schema, defaults={"whitespace_flexible": False})
-    except ValueError:
-        return UNNAMED
+def question(json_schema: str, grammar: str) -> bytes:
+    """Returns a structure as it is asked for: what it is, and then that."""
+    return (_GRAMMAR + grammar if grammar else _SCHEMA + json_schema).encode()
+
+
+def fault_of(asked: str, tokenizer: LLTokenizer) -> str:
+    """Returns what of a structure cannot be used, as it is said on the pipe; empty for nothing."""
+    grammar = asked[1:]
+    if asked.startswith(_SCHEMA):
+        try:
+            grammar = LLMatcher.grammar_from_json_schema(grammar, defaults={"whitespace_flexible": False})
+        except ValueError:
+            return UNNAMED
     error = LLMatcher(tokenizer, grammar, log_level=0).get_error()
     if not error:
         return ""

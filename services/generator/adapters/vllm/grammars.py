@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from vllm.v1.structured_output import backend_guidance
 
-from services.generator.adapters.vllm.grammar_process import LENGTH, UNNAMED
-from services.generator.domain.structure import Structure, refused
+from services.generator.adapters.vllm.grammar_process import LENGTH, UNNAMED, question
+from services.generator.domain.structure import FIELD, Structure, refused
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.logs import get_logger
 
@@ -44,29 +44,29 @@ class Grammars:
         # By digest: a schema is used again and again, and nothing of it is kept.
         self._faults: OrderedDict[bytes, str] = OrderedDict()
 
-    async def check(self, structure: Structure) -> None:
-        """Raises PARAMETER_UNSUPPORTED, with a keyword, for a schema that cannot be used."""
-        schema = structure.json_schema.encode()
-        digest = hashlib.sha256(schema).digest()
+    async def check(self, structure: Structure, field: str = FIELD) -> None:
+        """Raises PARAMETER_UNSUPPORTED, with `field` and a keyword, for a structure that cannot be used."""
+        asked = question(structure.json_schema, structure.grammar)
+        digest = hashlib.sha256(asked).digest()
         fault = self._faults.get(digest)
         if fault is None:
-            fault = await asyncio.get_running_loop().run_in_executor(self._thread, self._fault_of, schema)
+            fault = await asyncio.get_running_loop().run_in_executor(self._thread, self._fault_of, asked)
             self._faults[digest] = fault
         self._faults.move_to_end(digest)
         if len(self._faults) > _KEPT:
             self._faults.popitem(last=False)
         if fault:
-            raise refused(fault)
+            raise refused(fault, field)
 
     def close(self) -> None:
         """Ends the process and the thread, from any thread; nobody asks any more."""
         self._end()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _fault_of(self, schema: bytes) -> str:
+    def _fault_of(self, asked: bytes) -> str:
         child = self._child or self._start()
         try:
-            return child.ask(schema, within_seconds=self._try_seconds)
+            return child.ask(asked, within_seconds=self._try_seconds)
         except EOFError:
             # Out of time or memory: so it is with a schema that is made for that.
             _log.warning("grammar_not_made", timeout_seconds=self._try_seconds)
@@ -77,7 +77,7 @@ class Grammars:
         child = self._child = _Child()
         try:
             child.tell(self._tokenizer_json().encode())
-            child.ask(b"{}", within_seconds=self._start_seconds)
+            child.ask(question("{}", ""), within_seconds=self._start_seconds)
         except EOFError:
             self._end()
             raise ComptoirError(Reason.REPLICA_OVERLOADED) from None
@@ -106,11 +106,11 @@ class _Child:
         except OSError:
             raise EOFError from None
 
-    def ask(self, schema: bytes, *, within_seconds: float) -> str:
+    def ask(self, asked: bytes, *, within_seconds: float) -> str:
         timer = threading.Timer(within_seconds, self._process.kill)
         timer.start()
         try:
-            self.tell(schema)
+            self.tell(asked)
             line = b"" if self._process.stdout is None else self._process.stdout.readline()
         finally:
             timer.cancel()

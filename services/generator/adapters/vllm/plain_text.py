@@ -26,7 +26,12 @@ class Tokenizer(Protocol):
         ...
 
     def apply_chat_template(
-        self, conversation: Messages, *, tokenize: bool, add_generation_prompt: bool
+        self,
+        conversation: Messages,
+        *,
+        tokenize: bool,
+        add_generation_prompt: bool,
+        tools: Messages | None = None,
     ) -> str:
         """Returns the rendered prompt."""
         ...
@@ -41,6 +46,10 @@ class PlainText:
         self._control_ids = frozenset(control_tokens.values())
         spellings = sorted(map(re.escape, control_tokens), key=len, reverse=True)
         self._spelling = re.compile("|".join(spellings) or r"(?!)")
+
+    def spells_controls(self, text: str) -> bool:
+        """Returns whether a text spells a control token."""
+        return self._spelling.search(text) is not None
 
     def controls(self, ids: Sequence[int]) -> list[int]:
         """Returns the control tokens among `ids`."""

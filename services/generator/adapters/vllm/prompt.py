@@ -1,14 +1,16 @@
 """Chats become token ids by the model's own template; text that spells control tokens stays text."""
 
+import json
 import re
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
 from jinja2.exceptions import TemplateError
 
+from services.generator.adapters.vllm.messages import definition_of, message_of
 from services.generator.adapters.vllm.plain_text import Messages, PlainText, Tokenizer
 from services.generator.domain.prompt import Chat, ChatTurn, Role, Text, text_bytes
 from services.kernel.errors import ComptoirError, Reason
@@ -38,23 +40,24 @@ class ChatPrompt:
         self._plain = PlainText(tokenizer)
         self._template_controls = lru_cache(_SHAPES_KEPT)(self._controls_of_template)
 
-    def token_ids(self, turns: Sequence[ChatTurn]) -> list[int]:
+    def token_ids(self, chat: Chat) -> list[int]:
         """Returns the prompt's token ids; raises REQUEST_INVALID if the template refuses the roles."""
-        ids = self.ordinary_ids(turns)
-        return self._tokenize_apart(turns) if ids is None else ids
+        ids = self.ordinary_ids(chat)
+        return self._tokenize_apart(chat) if ids is None else ids
 
-    def ordinary_ids(self, turns: Sequence[ChatTurn]) -> list[int] | None:
+    def ordinary_ids(self, chat: Chat) -> list[int] | None:
         """Returns the token ids of a prompt whose text spells no control token, None for any other.
 
         Raises as `token_ids`, which takes up to ten times as long for the others.
         """
-        ids = self._plain.encode(self._render(turns))
+        self._check_tools(chat)
+        ids = self._plain.encode(self._render(chat))
         if len(ids) >= self._context_tokens:
             # Apart it is longer; it is refused for its length either way.
             return ids
-        return ids if self._plain.controls(ids) == self._template_controls(_shape_of(turns)) else None
+        return ids if self._plain.controls(ids) == self._controls_around(chat) else None
 
-    def _tokenize_apart(self, turns: Sequence[ChatTurn]) -> list[int]:
+    def _tokenize_apart(self, chat: Chat) -> list[int]:
         # Nobody can guess the mark, so no text can hold it.
         mark = secrets.token_hex(16)
         texts: list[str] = []
@@ -64,7 +67,7 @@ class ChatPrompt:
             texts.append(text)
             return f"{mark}{len(texts) - 1:08d}" if text else ""
 
-        rendered = self._render([_with_texts(turn, marked) for turn in turns])
+        rendered = self._render(_with_texts(chat, marked))
         template_first, *parts = re.split(f"{mark}([0-9]{{8}})", rendered)
         ids = self._plain.encode(template_first)
         for index, template_part in zip(parts[::2], parts[1::2], strict=True):
@@ -72,15 +75,30 @@ class ChatPrompt:
             ids += self._plain.encode(template_part)
         return ids
 
+    def _check_tools(self, chat: Chat) -> None:
+        """Refuses what is said of tools and spells a control token: it stands in the template's own text."""
+        told = () if chat.tools is None else chat.tools.texts
+        for field, texts in (("tools", told), ("messages", chat.call_texts)):
+            if any(self._plain.spells_controls(_as_rendered(text)) for text in texts):
+                raise ComptoirError(Reason.REQUEST_INVALID, field=field)
+
+    def _controls_around(self, chat: Chat) -> list[int]:
+        """Returns the control tokens of the template around the chat's texts."""
+        if chat.tools is None and not any(chat.call_texts):
+            return self._template_controls(_shape_of(chat.turns))
+        # Nothing of a caller may stay, and tools are a caller's.
+        return self._plain.controls(self._plain.encode(self._render(_with_texts(chat, lambda _: "a"))))
+
     def _controls_of_template(self, shape: _Shape) -> list[int]:
         turns = [ChatTurn(role, "a", ("a",) * parts) for role, parts in shape]
-        return self._plain.controls(self._plain.encode(self._render(turns)))
+        return self._plain.controls(self._plain.encode(self._render(Chat(turns))))
 
-    def _render(self, turns: Sequence[ChatTurn]) -> str:
-        conversation = self._converse([_message(turn) for turn in turns])
+    def _render(self, chat: Chat) -> str:
+        conversation = self._converse([message_of(turn) for turn in chat.turns])
+        tools = None if chat.tools is None else [definition_of(tool) for tool in chat.tools.tools]
         try:
             return self._tokenizer.apply_chat_template(
-                conversation, tokenize=False, add_generation_prompt=True
+                conversation, tokenize=False, add_generation_prompt=True, tools=tools
             )
         except TemplateError:
             raise ComptoirError(Reason.REQUEST_INVALID, field="messages") from None
@@ -96,13 +114,19 @@ def _shape_of(turns: Sequence[ChatTurn]) -> _Shape:
     return tuple((turn.role, len(turn.parts)) for turn in turns)
 
 
-def _with_texts(turn: ChatTurn, change: Callable[[str], str]) -> ChatTurn:
+def _with_texts(chat: Chat, change: Callable[[str], str]) -> Chat:
+    return replace(chat, turns=[_with_text(turn, change) for turn in chat.turns])
+
+
+def _with_text(turn: ChatTurn, change: Callable[[str], str]) -> ChatTurn:
     if turn.parts:
         return replace(turn, parts=tuple(map(change, turn.parts)))
     return replace(turn, text=change(turn.text))
 
 
-def _message(turn: ChatTurn) -> dict[str, Any]:
-    if not turn.parts:
-        return {"role": turn.role.value, "content": turn.text}
-    return {"role": turn.role.value, "content": [{"type": "text", "text": text} for text in turn.parts]}
+def _as_rendered(text: str) -> str:
+    """Returns a text as a template may write it: JSON is read, and its escapes with it."""
+    try:
+        return json.dumps(json.loads(text), ensure_ascii=False)
+    except ValueError:
+        return text

@@ -65,11 +65,13 @@ class _DirectTokenizer:
         *,
         tokenize: bool,  # noqa: ARG002 - the library's signature; it is False
         add_generation_prompt: bool,
+        tools: Messages | None = None,
     ) -> str:
         """Returns the rendered prompt."""
         prompts: list[str]
         prompts, _ = render_jinja_template(
             [conversation],
+            tools=tools,
             chat_template=self._template,
             add_generation_prompt=add_generation_prompt,
             **self._named_tokens,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from services.edge import wire
+from services.edge.documents import decode_json
 from services.edge.domain.body_faults import BodyError, BodyFault, half_pair_at
 from services.edge.domain.openai.chat import parse_chat
 from services.edge.domain.openai.errors import error_json
@@ -19,7 +19,7 @@ PLAIN = json.dumps(CHAT, ensure_ascii=False).encode()
 
 def fault_of(document: bytes) -> tuple[BodyFault, int, dict[str, str]]:
     with pytest.raises(BodyError) as raised:
-        wire.decode_json(document)
+        decode_json(document)
     body = error_json(raised.value)
     assert CANARY.encode() not in body
     return raised.value.fault, raised.value.position, json.loads(body)["error"]
@@ -30,7 +30,7 @@ def chat_of(*contents: object) -> bytes:
 
 
 def test_a_byte_order_mark_is_skipped() -> None:
-    assert parse_chat(wire.decode_json(b"\xef\xbb\xbf" + PLAIN)) == parse_chat(CHAT)
+    assert parse_chat(decode_json(b"\xef\xbb\xbf" + PLAIN)) == parse_chat(CHAT)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
@@ -128,14 +128,14 @@ def test_a_history_is_served_or_its_first_half_is_named(contents: list[str]) -> 
     if broken:
         assert fault_of(document)[2]["param"] == f"messages[{broken[0]}].content"
     else:
-        parse_chat(wire.decode_json(document))
+        parse_chat(decode_json(document))
 
 
 @given(st.binary(max_size=60), st.integers(0, 60))
 def test_any_fault_is_a_sentence_with_a_place_inside_the_body(noise: bytes, cut: int) -> None:
     document = PLAIN[:cut] + noise
     try:
-        wire.decode_json(document)
+        decode_json(document)
     except ComptoirError as error:
         assume(isinstance(error, BodyError))
         assert 0 <= error.position <= len(document)  # type: ignore[attr-defined] # noqa: PT017

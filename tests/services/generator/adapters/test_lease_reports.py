@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from comptoir.router.v1 import replica_pb2
 
-from services.generator import wire
 from services.generator.adapters.lease_reports import LeaseReports
 from services.generator.domain.terminal_event import Counts
 from services.generator.domain.ticket import Claims
+from services.generator.wire.reports import settlement_from
 from services.kernel.identity import Identity
 from tests.services.generator.domain.test_ticket import CLAIMS
 
@@ -17,7 +17,7 @@ def claims(number: int) -> Claims:
 
 
 def settle(reports: LeaseReports, number: int, now_seconds: float) -> None:
-    settlement = wire.settlement_from(claims(number), Counts(1, 0, 1), is_unserved=False)
+    settlement = settlement_from(claims(number), Counts(1, 0, 1), is_unserved=False)
     reports.settle(claims(number), settlement, now_seconds)
 
 

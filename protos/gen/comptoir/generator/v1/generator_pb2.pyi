@@ -35,6 +35,8 @@ class _RoleEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Role.ValueType],
     """The person."""
     ROLE_ASSISTANT: _Role.ValueType  # 3
     """The model."""
+    ROLE_TOOL: _Role.ValueType  # 4
+    """A tool, with what a call of it brought."""
 
 class Role(_Role, metaclass=_RoleEnumTypeWrapper):
     """Who speaks in a message."""
@@ -47,7 +49,33 @@ ROLE_USER: Role.ValueType  # 2
 """The person."""
 ROLE_ASSISTANT: Role.ValueType  # 3
 """The model."""
+ROLE_TOOL: Role.ValueType  # 4
+"""A tool, with what a call of it brought."""
 Global___Role: _TypeAlias = Role  # noqa: Y015
+
+class _ToolUse:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ToolUseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ToolUse.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TOOL_USE_UNSPECIFIED: _ToolUse.ValueType  # 0
+    """As the model likes."""
+    TOOL_USE_NONE: _ToolUse.ValueType  # 1
+    """The model is told of them, and calls none."""
+    TOOL_USE_REQUIRED: _ToolUse.ValueType  # 2
+    """The answer is one or more calls."""
+
+class ToolUse(_ToolUse, metaclass=_ToolUseEnumTypeWrapper):
+    """Whether tools are called."""
+
+TOOL_USE_UNSPECIFIED: ToolUse.ValueType  # 0
+"""As the model likes."""
+TOOL_USE_NONE: ToolUse.ValueType  # 1
+"""The model is told of them, and calls none."""
+TOOL_USE_REQUIRED: ToolUse.ValueType  # 2
+"""The answer is one or more calls."""
+Global___ToolUse: _TypeAlias = ToolUse  # noqa: Y015
 
 class _FinishReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -61,6 +89,8 @@ class _FinishReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FinishRe
     """The model ended it, or a stop string did."""
     FINISH_REASON_LENGTH: _FinishReason.ValueType  # 2
     """It reached its most output tokens."""
+    FINISH_REASON_TOOL_CALLS: _FinishReason.ValueType  # 3
+    """It ended with calls of tools."""
 
 class FinishReason(_FinishReason, metaclass=_FinishReasonEnumTypeWrapper):
     """Why an answer ended."""
@@ -71,7 +101,39 @@ FINISH_REASON_STOP: FinishReason.ValueType  # 1
 """The model ended it, or a stop string did."""
 FINISH_REASON_LENGTH: FinishReason.ValueType  # 2
 """It reached its most output tokens."""
+FINISH_REASON_TOOL_CALLS: FinishReason.ValueType  # 3
+"""It ended with calls of tools."""
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
+
+@_typing.final
+class ToolCall(_message.Message):
+    """A call of a tool in an earlier turn of the model."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_FIELD_NUMBER: _builtins.int
+    call_id: _builtins.str
+    """The call's name in the chat, which the tool's turn repeats."""
+    name: _builtins.str
+    """The tool."""
+    arguments: _builtins.str
+    """Its arguments, as JSON."""
+    def __init__(
+        self,
+        *,
+        call_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        arguments: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "call_id", b"call_id", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolCall: _TypeAlias = ToolCall  # noqa: Y015
 
 @_typing.final
 class ChatMessage(_message.Message):
@@ -82,10 +144,14 @@ class ChatMessage(_message.Message):
     ROLE_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     PARTS_FIELD_NUMBER: _builtins.int
+    TOOL_CALLS_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
     role: Global___Role.ValueType
     """Who speaks."""
     text: _builtins.str
     """What is said. In memory only, while the request lives."""
+    tool_call_id: _builtins.str
+    """In a tool's turn: the call that it answers."""
     @_builtins.property
     def parts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What is said, where it comes in parts: the model's chat template decides how they are put together, as it
@@ -93,20 +159,94 @@ class ChatMessage(_message.Message):
         know this field puts the parts there, joined by newlines. Empty means that `text` is the whole.
         """
 
+    @_builtins.property
+    def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolCall]:
+        """What the model called, in a turn of it."""
+
     def __init__(
         self,
         *,
         role: Global___Role.ValueType = ...,
         text: _builtins.str = ...,
         parts: _abc.Iterable[_builtins.str] | None = ...,
+        tool_calls: _abc.Iterable[Global___ToolCall] | None = ...,
+        tool_call_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts", "role", b"role", "text", b"text"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["parts", b"parts", "role", b"role", "text", b"text", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ChatMessage: _TypeAlias = ChatMessage  # noqa: Y015
+
+@_typing.final
+class Tool(_message.Message):
+    """A function that the model may call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    PARAMETERS_SCHEMA_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    description: _builtins.str
+    """What it does, for the model."""
+    parameters_schema: _builtins.str
+    """JSON schema of its parameters, as JSON; every call's arguments fit it. Empty takes any object."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        description: _builtins.str = ...,
+        parameters_schema: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "name", b"name", "parameters_schema", b"parameters_schema"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Tool: _TypeAlias = Tool  # noqa: Y015
+
+@_typing.final
+class Tools(_message.Message):
+    """The tools of a chat."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOOLS_FIELD_NUMBER: _builtins.int
+    USE_FIELD_NUMBER: _builtins.int
+    PERMITTED_FIELD_NUMBER: _builtins.int
+    IS_ONE_CALL_FIELD_NUMBER: _builtins.int
+    use: Global___ToolUse.ValueType
+    """Whether they are called."""
+    is_one_call: _builtins.bool
+    """True if an answer calls one at most."""
+    @_builtins.property
+    def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tool]:
+        """What the model is told of."""
+
+    @_builtins.property
+    def permitted(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of those that may be called; empty permits all."""
+
+    def __init__(
+        self,
+        *,
+        tools: _abc.Iterable[Global___Tool] | None = ...,
+        use: Global___ToolUse.ValueType = ...,
+        permitted: _abc.Iterable[_builtins.str] | None = ...,
+        is_one_call: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_one_call", b"is_one_call", "permitted", b"permitted", "tools", b"tools", "use", b"use"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Tools: _TypeAlias = Tools  # noqa: Y015
 
 @_typing.final
 class TokenIds(_message.Message):
@@ -335,6 +475,7 @@ class GenerateRequest(_message.Message):
     IS_STREAMED_FIELD_NUMBER: _builtins.int
     PROMPT_FIELD_NUMBER: _builtins.int
     STRUCTURE_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
     is_streamed: _builtins.bool
     """True if the caller shows the answer while it is generated; only counted."""
     @_builtins.property
@@ -357,6 +498,10 @@ class GenerateRequest(_message.Message):
     def structure(self) -> Global___Structure:
         """What the answer must be; unset leaves it to the model. A replica whose engine cannot see to it refuses."""
 
+    @_builtins.property
+    def tools(self) -> Global___Tools:
+        """What the model may call, in a chat. A replica whose model has no format for calls refuses."""
+
     def __init__(
         self,
         *,
@@ -366,10 +511,11 @@ class GenerateRequest(_message.Message):
         is_streamed: _builtins.bool = ...,
         prompt: Global___Prompt | None = ...,
         structure: Global___Structure | None = ...,
+        tools: Global___Tools | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["prompt", b"prompt", "sampling", b"sampling", "structure", b"structure", "ticket", b"ticket"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["prompt", b"prompt", "sampling", b"sampling", "structure", b"structure", "ticket", b"ticket", "tools", b"tools"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_streamed", b"is_streamed", "messages", b"messages", "prompt", b"prompt", "sampling", b"sampling", "structure", b"structure", "ticket", b"ticket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_streamed", b"is_streamed", "messages", b"messages", "prompt", b"prompt", "sampling", b"sampling", "structure", b"structure", "ticket", b"ticket", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -759,6 +905,7 @@ class Delta(_message.Message):
     OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
     INDEX_FIELD_NUMBER: _builtins.int
     TOKENS_FIELD_NUMBER: _builtins.int
+    TOOL_CALL_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """Whole UTF-8 characters; may be empty while a character is incomplete."""
     output_tokens: _builtins.int
@@ -769,6 +916,10 @@ class Delta(_message.Message):
     def tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenChoice]:
         """Its tokens, if they were asked for."""
 
+    @_builtins.property
+    def tool_call(self) -> Global___ToolCallDelta:
+        """A piece of a call of a tool."""
+
     def __init__(
         self,
         *,
@@ -776,14 +927,49 @@ class Delta(_message.Message):
         output_tokens: _builtins.int = ...,
         index: _builtins.int = ...,
         tokens: _abc.Iterable[Global___TokenChoice] | None = ...,
+        tool_call: Global___ToolCallDelta | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tool_call", b"tool_call"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "output_tokens", b"output_tokens", "text", b"text", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "output_tokens", b"output_tokens", "text", b"text", "tokens", b"tokens", "tool_call", b"tool_call"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Delta: _TypeAlias = Delta  # noqa: Y015
+
+@_typing.final
+class ToolCallDelta(_message.Message):
+    """A piece of a call: with the first piece its name, with each some more of its arguments."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    CALL_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Which call of the choice it is of, from 0."""
+    call_id: _builtins.str
+    """The call's name in the chat; with the first piece alone."""
+    name: _builtins.str
+    """The tool; with the first piece alone."""
+    arguments: _builtins.str
+    """More of the arguments, which are JSON once they are whole."""
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        call_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        arguments: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "call_id", b"call_id", "index", b"index", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ToolCallDelta: _TypeAlias = ToolCallDelta  # noqa: Y015
 
 @_typing.final
 class TokenChoice(_message.Message):

@@ -38,8 +38,6 @@ def test_optional_fields_without_effect_are_ignored(name: str) -> None:
 
 
 UNSUPPORTED: dict[str, object] = {
-    "tools": [{}],
-    "tool_choice": "required",
     "functions": [{}],
     "function_call": {"name": "f"},
     "audio": {"voice": "x"},
@@ -135,8 +133,7 @@ def test_a_field_that_nobody_knows_goes_nowhere() -> None:
 @pytest.mark.parametrize(
     ("message", "field"),
     [
-        ({"role": "tool", "content": "x"}, "role"),
-        ({"role": "assistant", "content": None, "tool_calls": [{}]}, "tool_calls"),
+        ({"role": "function", "content": "x"}, "role"),
         ({"role": "assistant", "function_call": {"name": "f"}}, "function_call"),
         ({"role": "assistant", "audio": {"id": "x"}}, "audio"),
         ({"role": "user", "content": [{"type": "image_url", "image_url": {}}]}, "content"),

@@ -32,10 +32,16 @@ class CharacterTokenizer:
         return "".join(chr(token_id - 100) for token_id in ids if token_id >= 100)
 
     def apply_chat_template(
-        self, conversation: list[dict[str, Any]], *, tokenize: bool, add_generation_prompt: bool
+        self,
+        conversation: list[dict[str, Any]],
+        *,
+        tokenize: bool,
+        add_generation_prompt: bool,
+        tools: list[dict[str, Any]] | None = None,
     ) -> str:
         assert not tokenize
         assert add_generation_prompt
         if conversation[0]["role"] == "assistant":
             raise TemplateError("kanarienvogel")
-        return "".join(f"<|user|>{turn['content']}<|end|>" for turn in conversation) + "<|assistant|>"
+        told = f"{tools}<|end|>" if tools else ""
+        return told + "".join(f"<|user|>{turn['content']}<|end|>" for turn in conversation) + "<|assistant|>"

@@ -95,6 +95,13 @@ def test_a_schema_says_what_it_needs_and_nothing_of_itself() -> None:
     from llguidance import LLTokenizer  # noqa: PLC0415 - beside the engine's environment
 
     tokenizer = LLTokenizer(TOKENIZER)
-    assert grammar_process.fault_of('{"type": "array", "uniqueItems": true}', tokenizer) == "uniqueItems"
-    assert grammar_process.fault_of('{"type": "geheim"}', tokenizer) == grammar_process.UNNAMED
-    assert grammar_process.fault_of("[", tokenizer) == grammar_process.UNNAMED
+
+    def fault_of(json_schema: str = "", grammar: str = "") -> str:
+        return grammar_process.fault_of(grammar_process.question(json_schema, grammar).decode(), tokenizer)
+
+    assert fault_of('{"type": "array", "uniqueItems": true}') == "uniqueItems"
+    assert fault_of('{"type": "geheim"}') == grammar_process.UNNAMED
+    assert fault_of("[") == grammar_process.UNNAMED
+    assert fault_of(grammar='start: "a" | %json {"type": "array", "uniqueItems": true}') == "uniqueItems"
+    assert fault_of(grammar="start: geheim") == grammar_process.UNNAMED
+    assert fault_of(grammar='start: "a"') == fault_of('{"type": "object"}') == ""

@@ -27,14 +27,14 @@ PROMPT = ChatPrompt(CharacterTokenizer(), on_lines, context_tokens=1_000_000)
 
 @given(st.lists(TEXTS, min_size=1, max_size=4))
 def test_no_text_becomes_a_control_token_and_no_character_is_lost(texts: list[str]) -> None:
-    ids = PROMPT.token_ids([ChatTurn(Role.USER, text) for text in texts])
+    ids = PROMPT.token_ids(Chat([ChatTurn(Role.USER, text) for text in texts]))
     assert [token_id for token_id in ids if token_id < 100] == [1, 2] * len(texts) + [3]
     assert "".join(chr(token_id - 100) for token_id in ids if token_id >= 100) == "".join(texts)
 
 
 @given(st.lists(st.lists(TEXTS, min_size=1, max_size=4), min_size=1, max_size=3))
 def test_parts_are_kept_apart_as_the_template_does_whatever_they_spell(turns: list[list[str]]) -> None:
-    ids = PROMPT.token_ids([ChatTurn(Role.USER, "", tuple(parts)) for parts in turns])
+    ids = PROMPT.token_ids(Chat([ChatTurn(Role.USER, "", tuple(parts)) for parts in turns]))
     assert [token_id for token_id in ids if token_id < 100] == [1, 2] * len(turns) + [3]
     said = "".join(chr(token_id - 100) for token_id in ids if token_id >= 100)
     assert said == "".join("\n".join(filter(None, parts)) for parts in turns)
@@ -46,12 +46,12 @@ def test_text_without_control_tokens_is_tokenized_with_its_template(texts: list[
     conversation = [{"role": "user", "content": text} for text in texts]
     tokenizer = CharacterTokenizer()
     rendered = tokenizer.apply_chat_template(conversation, tokenize=False, add_generation_prompt=True)
-    assert PROMPT.token_ids(turns) == tokenizer.encode(rendered, add_special_tokens=False)
+    assert PROMPT.token_ids(Chat(turns)) == tokenizer.encode(rendered, add_special_tokens=False)
 
 
 def test_a_template_that_refuses_the_roles_refuses_the_request_in_no_words() -> None:
     with pytest.raises(ComptoirError) as error:
-        PROMPT.token_ids([ChatTurn(Role.ASSISTANT, "kanarienvogel")])
+        PROMPT.token_ids(Chat([ChatTurn(Role.ASSISTANT, "kanarienvogel")]))
     assert error.value.reason is Reason.REQUEST_INVALID
     assert "kanarienvogel" not in str(error.value)
 
@@ -65,13 +65,13 @@ def test_a_prompt_that_fills_the_context_is_not_tokenized_a_second_time() -> Non
             return super().encode(text, add_special_tokens=add_special_tokens)
 
     prompt = ChatPrompt(CountingTokenizer(), on_lines, context_tokens=1000)
-    ids = prompt.token_ids([ChatTurn(Role.USER, "<|end|>" * 20_000)])
+    ids = prompt.token_ids(Chat([ChatTurn(Role.USER, "<|end|>" * 20_000)]))
     assert len(ids) >= 1000
     assert len(encoded) == 1
 
 
 def test_a_text_of_nothing_but_control_spellings_takes_no_long_time() -> None:
-    ids = PROMPT.token_ids([ChatTurn(Role.USER, "<|end|>" * 20_000)])
+    ids = PROMPT.token_ids(Chat([ChatTurn(Role.USER, "<|end|>" * 20_000)]))
     assert len(ids) == 3 + 7 * 20_000
 
 
@@ -79,8 +79,8 @@ def test_a_text_of_nothing_but_control_spellings_takes_no_long_time() -> None:
 def test_only_text_that_spells_control_tokens_is_left_for_later(texts: list[str]) -> None:
     turns = [ChatTurn(Role.USER, text) for text in texts]
     is_spelt = any(spelling in text.lower() for text in texts for spelling in CONTROL)
-    ids = PROMPT.ordinary_ids(turns)
-    assert ids == (None if is_spelt else PROMPT.token_ids(turns))
+    ids = PROMPT.ordinary_ids(Chat(turns))
+    assert ids == (None if is_spelt else PROMPT.token_ids(Chat(turns)))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from google.protobuf.descriptor import FieldDescriptor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.generator import wire
 from services.generator.domain.generation import Finished
 from services.generator.domain.load import LoadReport, LoadSample, LoadTotals
 from services.generator.domain.prompt import Chat, Text, TokenIds
@@ -17,6 +16,7 @@ from services.generator.domain.sampling import Sampling
 from services.generator.domain.terminal_event import Counts, Ending, Outcome
 from services.generator.domain.ticket import Replica
 from services.generator.domain.timeline import Timings
+from services.generator.wire import answers, events, orders, reports
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from tests.services.generator.domain.test_recording import EVENT
@@ -39,7 +39,7 @@ TOKENS = st.integers(0, 2**24)
 @given(st.binary(max_size=80))
 def test_claims_of_any_bytes_are_claims_or_a_refusal(content: bytes) -> None:
     try:
-        claims = wire.claims_from(content)
+        claims = orders.claims_from(content)
     except ComptoirError as error:
         assert error.reason is Reason.TICKET_INVALID  # noqa: PT017 - either way is right
         return
@@ -50,7 +50,7 @@ def test_claims_carry_every_field() -> None:
     numbers = {
         field.name: index for index, field in enumerate(ticket_pb2.TicketClaims.DESCRIPTOR.fields, start=1)
     }
-    claims = wire.claims_from(ticket_pb2.TicketClaims(**numbers).SerializeToString())
+    claims = orders.claims_from(ticket_pb2.TicketClaims(**numbers).SerializeToString())
     identities = (*claims.ticket_id, *claims.request_id, *claims.lease_id)
     others = [claims.tenant, claims.key, claims.model, claims.region, claims.home_region]
     others += [claims.transfer_record, claims.replica, claims.max_input_tokens, claims.max_output_tokens]
@@ -61,8 +61,8 @@ def test_claims_carry_every_field() -> None:
 
 def test_what_the_router_is_told_of_a_ticket_carries_its_identities_and_limits() -> None:
     claims = replace(EVENT.claims, max_input_tokens=100, max_output_tokens=2**32 - 1)
-    acceptance = wire.acceptance_from(claims)
-    settlement = wire.settlement_from(claims, Counts(30, 10, 5), is_unserved=True)
+    acceptance = reports.acceptance_from(claims)
+    settlement = reports.settlement_from(claims, Counts(30, 10, 5), is_unserved=True)
     for message in (acceptance, settlement):
         protovalidate.validate(message)
         assert Identity(message.ticket_id_high, message.ticket_id_low) == claims.ticket_id
@@ -80,7 +80,7 @@ def test_a_turn_is_its_text_or_its_parts() -> None:
         ),
         generator_pb2.ChatMessage(role=generator_pb2.ROLE_USER, parts=["alone"]),
     ]
-    prompt = wire.prompt_from(generator_pb2.GenerateRequest(messages=messages))
+    prompt = orders.prompt_from(generator_pb2.GenerateRequest(messages=messages))
     assert isinstance(prompt, Chat)
     assert [turn.texts for turn in prompt.turns] == [("Hello world",), ("Hello", "world"), ("alone",)]
 
@@ -92,7 +92,7 @@ def test_a_prompt_is_a_text_or_token_ids() -> None:
             sent.text = prompt.text
         else:
             sent.token_ids.ids.extend(prompt.ids)
-        assert wire.prompt_from(generator_pb2.GenerateRequest(prompt=sent)) == prompt
+        assert orders.prompt_from(generator_pb2.GenerateRequest(prompt=sent)) == prompt
 
 
 @given(ending=st.sampled_from(Outcome), reason=st.sampled_from(Reason), tokens=TOKENS, priority=UINT32)
@@ -105,7 +105,7 @@ def test_every_event_satisfies_the_schema(
         counts=Counts(tokens, 0, tokens),
         claims=replace(EVENT.claims, priority=min(priority, 255)),
     )
-    message = wire.generation_from(event, config_digest=5)
+    message = events.generation_from(event, config_digest=5)
     protovalidate.validate(message)
     assert message.outcome == int(ending)
     assert message.reason == int(reason)
@@ -122,9 +122,9 @@ def test_no_field_of_an_event_can_hold_text() -> None:
 def test_every_load_satisfies_its_schemas(age: float, permille: int) -> None:
     report = LoadReport(1, 2, 3, 4, permille, age, is_draining=True)
     sample = LoadSample(Identity(1, 2), 1_790_000_000_000_000, report, LoadTotals(5, 6))
-    protovalidate.validate(wire.replica_load_from(sample, Replica(1, 1, 1), config_digest=0))
-    protovalidate.validate(wire.router_load_from(report))
-    assert wire.load_response_from(report).is_draining
+    protovalidate.validate(events.replica_load_from(sample, Replica(1, 1, 1), config_digest=0))
+    protovalidate.validate(reports.router_load_from(report))
+    assert answers.load_response_from(report).is_draining
 
 
 def test_every_sampling_parameter_of_the_schema_is_one_of_the_domain() -> None:
@@ -146,17 +146,17 @@ def _something(field: FieldDescriptor) -> object:
 def test_every_sampling_parameter_that_is_set_comes_through() -> None:
     descriptor = generator_pb2.Sampling.DESCRIPTOR
     told = {field.name: _something(field) for field in descriptor.fields}
-    sampling = asdict(wire.sampling_from(generator_pb2.GenerateRequest(sampling=told)))  # type: ignore[arg-type]
+    sampling = asdict(orders.sampling_from(generator_pb2.GenerateRequest(sampling=told)))  # type: ignore[arg-type]
     assert {
         name: list(value) if isinstance(value, tuple) else value for name, value in sampling.items()
     } == told
 
 
 def test_sampling_that_is_not_set_has_the_defaults_of_the_schema() -> None:
-    sampling = wire.sampling_from(generator_pb2.GenerateRequest())
+    sampling = orders.sampling_from(generator_pb2.GenerateRequest())
     assert (sampling.temperature, sampling.top_p, sampling.seed) == (1.0, 1.0, None)
     greedy = generator_pb2.Sampling(temperature=0, seed=0, stop=["x"])
-    asked = wire.sampling_from(generator_pb2.GenerateRequest(sampling=greedy))
+    asked = orders.sampling_from(generator_pb2.GenerateRequest(sampling=greedy))
     assert (asked.temperature, asked.seed, asked.stop) == (0.0, 0, ("x",))
 
 
@@ -170,7 +170,7 @@ def test_sampling_that_is_not_set_has_the_defaults_of_the_schema() -> None:
 def test_an_answer_ends_for_its_reason(
     outcome: Outcome, reason: generator_pb2.FinishReason.ValueType
 ) -> None:
-    response = wire.response_from(Finished((outcome,), Counts(1, 0, 2), Timings(1, 2, 3, 4, 5)))
+    response = answers.response_from(Finished((outcome,), Counts(1, 0, 2), Timings(1, 2, 3, 4, 5)))
     assert response.finished.finish_reason == reason
     assert not response.finished.finish_reasons
     assert response.finished.ttft_microseconds == 3

@@ -1,0 +1,75 @@
+"""Tools of a chat request become the tools that a replica is told of, or a refusal that names a parameter."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+
+from services.edge.domain.openai.refusals import invalid
+from services.edge.domain.openai.tool_bodies import MAX_SCHEMA_BYTES, ToolBody, ToolCallBody
+from services.edge.domain.tools import Tool, ToolCall, Tools, ToolUse
+
+_USES: Final = {"none": ToolUse.NONE, "auto": ToolUse.AUTO, "required": ToolUse.REQUIRED}
+
+
+def tools_of(
+    bodies: Sequence[ToolBody] | None, choice: str | dict[str, Any] | None, *, is_parallel: bool
+) -> Tools | None:
+    """Returns the tools; None without any, where a choice may name none."""
+    tools = tuple(_tool(body, f"tools[{index}]") for index, body in enumerate(bodies or ()))
+    names = {tool.name for tool in tools}
+    if len(names) < len(tools):
+        invalid("tools")
+    use, permitted, is_one = _choice(choice)
+    if not set(permitted) <= names or (use is ToolUse.REQUIRED and not tools):
+        invalid("tool_choice")
+    return Tools(tools, use, permitted, is_one_call=is_one or not is_parallel) if tools else None
+
+
+def calls_of(bodies: Sequence[ToolCallBody] | None, path: str) -> tuple[ToolCall, ...]:
+    """Returns the calls of an earlier turn; their arguments are one JSON object each, or nothing."""
+    return tuple(_call(body, f"{path}.tool_calls[{index}]") for index, body in enumerate(bodies or ()))
+
+
+def schema_text(schema: dict[str, Any], name: str) -> str:
+    """Returns a schema as JSON; refuses one that is too large, by `name`."""
+    text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
+    return invalid(name) if len(text.encode()) > MAX_SCHEMA_BYTES else text
+
+
+def _tool(body: ToolBody, path: str) -> Tool:
+    function = body.function
+    schema = function.parameters
+    text = "" if schema is None else schema_text(schema, f"{path}.function.parameters")
+    return Tool(function.name, function.description or "", text)
+
+
+def _call(body: ToolCallBody, path: str) -> ToolCall:
+    arguments = body.function.arguments.strip() or "{}"
+    try:
+        is_object = isinstance(json.loads(arguments), dict)
+    except ValueError:
+        is_object = False
+    if not is_object:
+        invalid(f"{path}.function.arguments")
+    return ToolCall(body.id, body.function.name, arguments)
+
+
+def _choice(choice: str | dict[str, Any] | None) -> tuple[ToolUse, tuple[str, ...], bool]:
+    """Returns how tools are used, which of them, and whether only one is called."""
+    if choice is None or isinstance(choice, str):
+        return _USES.get(choice or "auto") or invalid("tool_choice"), (), False
+    if choice.get("type") == "function":
+        return ToolUse.REQUIRED, (_name_of(choice),), True
+    allowed = choice.get("allowed_tools")
+    if choice.get("type") != "allowed_tools" or not isinstance(allowed, dict):
+        invalid("tool_choice")
+    named, mode = allowed.get("tools"), allowed.get("mode")
+    if mode not in ("auto", "required") or not isinstance(named, list) or not named:
+        invalid("tool_choice")
+    return _USES[mode], tuple(map(_name_of, named)), False
+
+
+def _name_of(choice: object) -> str:
+    function = choice.get("function") if isinstance(choice, dict) else None
+    name = function.get("name") if isinstance(function, dict) else None
+    return name if isinstance(name, str) else invalid("tool_choice")

@@ -1,0 +1,1 @@
+"""Between messages and the domain: pure functions, both ways."""

@@ -1,0 +1,110 @@
+"""What a caller asks for and what permits it, as messages and in the domain's words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from comptoir.generator.v1 import generator_pb2
+from comptoir.ticket.v1 import ticket_pb2
+from google.protobuf.message import DecodeError
+
+from services.generator.domain.prompt import Chat, ChatTurn, Prompt, Role, Text, TokenIds, ToolCall
+from services.generator.domain.sampling import Sampling
+from services.generator.domain.structure import Structure
+from services.generator.domain.ticket import Claims
+from services.generator.domain.tools import Tool, Tools, ToolUse
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity, digest64
+
+_MAX_PRIORITY: Final = 255
+_ROLES: Final = {
+    generator_pb2.ROLE_SYSTEM: Role.SYSTEM,
+    generator_pb2.ROLE_USER: Role.USER,
+    generator_pb2.ROLE_ASSISTANT: Role.ASSISTANT,
+    generator_pb2.ROLE_TOOL: Role.TOOL,
+}
+_TOOL_USES: Final = {
+    generator_pb2.TOOL_USE_UNSPECIFIED: ToolUse.AUTO,
+    generator_pb2.TOOL_USE_NONE: ToolUse.NONE,
+    generator_pb2.TOOL_USE_REQUIRED: ToolUse.REQUIRED,
+}
+
+
+def claims_from(signed: bytes) -> Claims:
+    """Returns the claims that a ticket's signed bytes hold; raises TICKET_INVALID if they hold none."""
+    try:
+        claims = ticket_pb2.TicketClaims.FromString(signed)
+    except DecodeError:
+        raise ComptoirError(Reason.TICKET_INVALID) from None
+    return Claims(
+        ticket_id=Identity(claims.ticket_id_high, claims.ticket_id_low),
+        request_id=Identity(claims.request_id_high, claims.request_id_low),
+        lease_id=Identity(claims.lease_id_high, claims.lease_id_low),
+        tenant=claims.tenant,
+        key=claims.key,
+        model=claims.model,
+        region=claims.region,
+        home_region=claims.home_region,
+        transfer_record=claims.transfer_record,
+        replica=claims.replica,
+        max_input_tokens=claims.max_input_tokens,
+        max_output_tokens=claims.max_output_tokens,
+        choices=max(1, claims.choices),
+        priority=min(claims.priority, _MAX_PRIORITY),
+        attempt=claims.attempt,
+        issued_at_microseconds=claims.issued_at_microseconds,
+        expires_at_microseconds=claims.expires_at_microseconds,
+        predicted_kv_blocks=claims.predicted_kv_blocks,
+        digest=digest64(signed),
+    )
+
+
+def prompt_from(request: generator_pb2.GenerateRequest) -> Prompt:
+    """Returns what a validated request is to continue."""
+    form = request.prompt.WhichOneof("form")
+    if form is None:
+        turns = tuple(_turn_from(message) for message in request.messages)
+        return Chat(turns, _tools_from(request.tools) if request.HasField("tools") else None)
+    return Text(request.prompt.text) if form == "text" else TokenIds(tuple(request.prompt.token_ids.ids))
+
+
+def countable_from(request: generator_pb2.CountTokensRequest) -> Chat | Text:
+    """Returns what a validated request wants counted."""
+    if request.HasField("text"):
+        return Text(request.text)
+    return Chat(tuple(_turn_from(message) for message in request.messages))
+
+
+def _turn_from(message: generator_pb2.ChatMessage) -> ChatTurn:
+    # Beside parts the text is for replicas that know no parts.
+    text = "" if message.parts else message.text
+    calls = tuple(ToolCall(call.call_id, call.name, call.arguments) for call in message.tool_calls)
+    return ChatTurn(_ROLES[message.role], text, tuple(message.parts), calls, message.tool_call_id)
+
+
+def _tools_from(message: generator_pb2.Tools) -> Tools:
+    return Tools(
+        tuple(Tool(tool.name, tool.description, tool.parameters_schema) for tool in message.tools),
+        _TOOL_USES[message.use],
+        tuple(message.permitted),
+        message.is_one_call,
+    )
+
+
+def sampling_from(request: generator_pb2.GenerateRequest) -> Sampling:
+    """Returns the sampling parameters of a validated request: each by its name, if it is set."""
+    told = {field.name: _plain(value) for field, value in request.sampling.ListFields()}
+    return Sampling(**told)
+
+
+def _plain(value: Any) -> Any:
+    # Of any field: a scalar, a list or a map.
+    if isinstance(value, Mapping):
+        return dict(value)
+    return tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+
+
+def structure_from(request: generator_pb2.GenerateRequest) -> Structure | None:
+    """Returns what the answer of a validated request must be; None leaves it to the model."""
+    if not request.HasField("structure"):
+        return None
+    return Structure(request.structure.json_schema)

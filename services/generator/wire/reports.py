@@ -1,0 +1,67 @@
+"""What the router is told of this replica and of its tickets."""
+
+from typing import Final
+
+from comptoir.router.v1 import replica_pb2
+
+from services.generator.domain.load import LoadReport
+from services.generator.domain.ports import Capabilities
+from services.generator.domain.terminal_event import Counts
+from services.generator.domain.ticket import Claims, Replica
+from services.generator.wire.durations import milliseconds
+
+_MAX_UINT32: Final = 2**32 - 1
+
+
+def registration_from(
+    replica: Replica, address: str, capabilities: Capabilities, max_requests: int, *, incarnation: int
+) -> replica_pb2.Registration:
+    """Returns what a replica tells the router of itself."""
+    return replica_pb2.Registration(
+        replica=replica.number,
+        region=replica.region,
+        model=replica.model,
+        address=address,
+        context_tokens=capabilities.context_tokens,
+        kv_block_tokens=capabilities.kv_block_tokens,
+        kv_blocks=capabilities.kv_blocks,
+        max_requests=max_requests,
+        incarnation=incarnation,
+    )
+
+
+def acceptance_from(claims: Claims) -> replica_pb2.Acceptance:
+    """Returns what the router is told of a ticket that was accepted."""
+    return replica_pb2.Acceptance(
+        ticket_id_high=claims.ticket_id.high,
+        ticket_id_low=claims.ticket_id.low,
+        lease_id_high=claims.lease_id.high,
+        lease_id_low=claims.lease_id.low,
+        key=claims.key,
+        max_tokens=min(claims.max_input_tokens + claims.max_output_tokens, _MAX_UINT32),
+    )
+
+
+def settlement_from(claims: Claims, used: Counts, *, is_unserved: bool) -> replica_pb2.Settlement:
+    """Returns what the router is told when an accepted ticket's request has ended."""
+    return replica_pb2.Settlement(
+        lease_id_high=claims.lease_id.high,
+        lease_id_low=claims.lease_id.low,
+        input_tokens=used.input_tokens,
+        output_tokens=used.output_tokens,
+        ticket_id_high=claims.ticket_id.high,
+        ticket_id_low=claims.ticket_id.low,
+        key=claims.key,
+        is_unserved=is_unserved,
+    )
+
+
+def router_load_from(report: LoadReport) -> replica_pb2.Load:
+    """Returns what the router is told of the load."""
+    return replica_pb2.Load(
+        running_requests=report.running_requests,
+        waiting_requests=report.waiting_requests,
+        kv_usage_permille=report.kv_usage_permille,
+        age_milliseconds=milliseconds(report.age_seconds),
+        is_draining=report.is_draining,
+    )
