@@ -1,7 +1,7 @@
 """Between bytes and messages and the edge's own words."""
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 from comptoir.generator.v1 import generator_pb2
 from comptoir.router.v1 import router_pb2

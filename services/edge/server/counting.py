@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from services.edge import wire
+from services.edge.documents import decode_json
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.openai.answer_types import InputTokens, Tokenized
 from services.edge.domain.openai.count_bodies import InputTokensBody, TokenizeBody
@@ -76,7 +76,7 @@ class TokenCounting:
         content = await read_body(
             exchange, max_bytes=limits.max_body_bytes, within_seconds=limits.body_seconds
         )
-        value = wire.decode_json(content)
+        value = decode_json(content)
         asked = parse(value)
         exchange.add_headers(ignored_headers(value, body))
         with DisconnectWatch(exchange):
