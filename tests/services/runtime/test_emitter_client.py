@@ -18,7 +18,6 @@ from services.runtime import emitter_client
 from services.runtime.addresses import GrpcListen, GrpcTarget
 from services.runtime.emitter_client import MAX_EVENTS, EmitterClient, _take, _Waiting
 from services.runtime.event_messages import by_kind
-from services.runtime.grpc.error_details import detail_from
 from tests.services.emitter.requests import one_of_each, replica_load
 from tests.services.runtime.running import Disagreement, Emitter, Gate, serving
 
@@ -77,36 +76,6 @@ async def test_two_batches_are_on_their_way_at_once_and_the_rest_waits_to_travel
     gate.opened.set()
     await asyncio.wait_for(asyncio.gather(*calls), 5)
     assert numbers(emitter) == [[1], [2], [3, 4, 5, 6]]
-
-
-class _AnswersTogether(Emitter):
-    """Answers two batches in one message: the first is durable, the second is refused for good."""
-
-    async def RecordMany(self, requests: AsyncIterator[Any], context: Any) -> None:  # type: ignore[override] # noqa: N802
-        first, second = [(await anext(requests)).call_number for _ in range(2)]
-        refused = detail_from(ComptoirError(Reason.REQUEST_INVALID, field="replica_loads.region"))
-        others = [emitter_pb2.RecordManyResponse(call_number=second, refused=refused)]
-        await context.write(
-            emitter_pb2.RecordManyResponse(
-                call_number=first, recorded=emitter_pb2.RecordResponse(accepted=1), others=others
-            )
-        )
-        await asyncio.Event().wait()
-
-
-async def test_batches_that_are_answered_together_have_each_its_own_answer(
-    address: str, client: EmitterClient
-) -> None:
-    async with serving(GrpcListen(address=address), emitter=_AnswersTogether()):
-        taken = asyncio.create_task(client.record(load(1)))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        refused = asyncio.create_task(client.record(load(2)))
-        await asyncio.wait_for(taken, 5)
-        with pytest.raises(ComptoirError) as refusal:
-            await asyncio.wait_for(refused, 5)
-        assert refusal.value.reason is Reason.REQUEST_INVALID
-        await client.close()
 
 
 async def test_an_emitter_that_was_away_gets_the_events_when_it_is_back(

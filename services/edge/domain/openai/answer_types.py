@@ -47,12 +47,28 @@ class Logprobs(Struct, frozen=True):
     refusal: None
 
 
+class CalledFunction(Struct, frozen=True):
+    """What was called; its arguments are JSON that fits the function's schema."""
+
+    name: str
+    arguments: str
+
+
+class CalledTool(Struct, frozen=True):
+    """A call of a tool."""
+
+    id: str
+    type: Literal["function"]
+    function: CalledFunction
+
+
 class AnswerMessage(Struct, frozen=True):
-    """The message of a choice."""
+    """The message of a choice; one that calls tools and says nothing has no content."""
 
     role: Literal["assistant"]
-    content: str
+    content: str | None
     refusal: None
+    tool_calls: list[CalledTool] | None = None
 
 
 class AnswerChoice(Struct, frozen=True):
@@ -61,7 +77,7 @@ class AnswerChoice(Struct, frozen=True):
     index: int
     message: AnswerMessage
     logprobs: Logprobs | None
-    finish_reason: Literal["stop", "length"]
+    finish_reason: Literal["stop", "length", "tool_calls"]
 
 
 class PromptTokensDetails(Struct, frozen=True):
@@ -90,11 +106,28 @@ class ChatCompletion(Struct, frozen=True):
     usage: Usage
 
 
+class ChunkFunction(Struct, frozen=True):
+    """More of a call's arguments; its name comes first, and once."""
+
+    arguments: str
+    name: str | None = None
+
+
+class ChunkTool(Struct, frozen=True):
+    """A piece of a call; its id comes first, and once."""
+
+    index: int
+    function: ChunkFunction
+    id: str | None = None
+    type: Literal["function"] | None = None
+
+
 class ChunkDelta(Struct, frozen=True):
-    """What is new of a choice: who speaks first, then text, then nothing beside the reason of its end."""
+    """What is new of a choice: who speaks first, then text or calls, then only why it ended."""
 
     role: Literal["assistant"] | None = None
     content: str | None = None
+    tool_calls: list[ChunkTool] | None = None
 
 
 class ChunkChoice(Struct, frozen=True):
@@ -103,7 +136,7 @@ class ChunkChoice(Struct, frozen=True):
     index: int
     delta: ChunkDelta
     logprobs: Logprobs | None
-    finish_reason: Literal["stop", "length"] | None
+    finish_reason: Literal["stop", "length", "tool_calls"] | None
 
 
 class ChatCompletionChunk(Struct, frozen=True):
