@@ -4,6 +4,7 @@ import json
 from typing import Any, Final
 
 from services.edge import wire
+from services.edge.documents import decode_json
 from services.edge.domain.codings import CodingBrokenError, CodingUnsupportedError, decode
 from services.edge.domain.generation import GenerationRequest
 from services.edge.domain.openai.chat import parse_chat
@@ -59,7 +60,7 @@ def check(data: bytes) -> None:
 def answer_of_chat(body: bytes) -> Answer:
     """Returns what /v1/chat/completions makes of a body: a generation, or the body of a refusal."""
     try:
-        value = wire.decode_json(body)
+        value = decode_json(body)
         chat = parse_chat(value)
     except ComptoirError as error:
         return error_json(error, Endpoint.CHAT_COMPLETIONS)
@@ -70,7 +71,7 @@ def answer_of_chat(body: bytes) -> Answer:
 def answer_of_completion(body: bytes) -> Answer:
     """Returns what /v1/completions makes of a body: generations, or the body of a refusal."""
     try:
-        value = wire.decode_json(body)
+        value = decode_json(body)
         completion = parse_completion(value)
     except ComptoirError as error:
         return error_json(error, Endpoint.COMPLETIONS)
