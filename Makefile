@@ -10,6 +10,8 @@ WORKERS ?= 2
 UV_VERSION := 0.13.9
 UV := .tools/bin/uv
 BIN := .venv/bin
+# Environments beside .venv, one for each group of clients of others that do not agree on a version.
+CLIENTS := agents instructor llama-index
 EXTRAS := edge router emitter generator-simulated generator-cpu usage cli local dev generator-cuda
 CODE := services pipelines deploy tests protos/client protos/generate.py docs/generate.py
 
@@ -18,18 +20,21 @@ export UV_PYTHON_DOWNLOADS := never
 # Without bytecode on disk every start would compile the engine's modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up test check lint types imports bench fuzz protos docs lock clean
+.PHONY: help setup up test check lint types imports bench fuzz test-clients protos docs lock clean
 
 help: ## Shows this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-setup: .venv/.installed node_modules/.installed ## Installs the locked environment into .venv
+setup: .venv/.installed node_modules/.installed $(CLIENTS:%=.clients/%/.installed) ## Installs the locked environment into .venv
 
 up: setup ## Starts everything on this machine until Ctrl-C; ARGS="--port 9000" for more
 	@$(BIN)/comptoir up $(ARGS)
 
 test: check ## Sets up and passes everything; real engine, Kafka and store included
 	$(BIN)/pytest -m "system or vllm" $(ARGS)
+
+test-clients: setup ## Runs the official clients and those of others against a whole stack; part of `make test`
+	$(BIN)/pytest -m system tests/clients $(ARGS)
 
 check: setup lint types imports ## The fast part: format, lint, types, contracts, schemas, unit tests
 	node_modules/@bufbuild/buf-linux-x64/bin/buf lint
@@ -63,9 +68,12 @@ lock: $(UV) ## Resolves every extra into requirements/; ARGS=--upgrade for newer
 	  $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-package comptoir-client \
 	    --no-header --python-version 3.11 \
 	    $(ARGS) --extra $$extra --output-file requirements/$$extra.txt pyproject.toml; done
+	for group in $(CLIENTS); do \
+	  $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+	    $(ARGS) --group clients-$$group --output-file requirements/clients-$$group.txt; done
 
 clean: ## Removes what setup installed
-	rm -rf .venv .tools node_modules
+	rm -rf .venv .tools .clients node_modules
 
 $(UV):
 	@test -n "$(PYTHON)" || { echo "Comptoir needs Python 3.11 or 3.12 as python3.12, python3.11 or python3 on the PATH."; exit 1; }
@@ -78,6 +86,12 @@ $(UV):
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
 	@$(UV) pip sync --python $(BIN)/python --require-hashes requirements/dev.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable protos --editable .
+	@touch $@
+
+.clients/%/.installed: requirements/clients-%.txt | $(UV)
+	@echo "install: the clients of $* into .clients"
+	@test -x $(@D)/bin/python || $(UV) venv --quiet --python $(PYTHON) $(@D)
+	@$(UV) pip sync --quiet --python $(@D)/bin/python --require-hashes $<
 	@touch $@
 
 node_modules/.installed: package-lock.json | .venv/.installed

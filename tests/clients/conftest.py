@@ -12,6 +12,8 @@ from deploy.local.stack.paths import DataPaths
 from tests.system.stack_process import Stack, running_stack
 
 ALIAS = "f3-7b-instruct"
+# LlamaIndex knows what a model can do by its name.
+KNOWN = "gpt-4o-mini"
 RETIRED = "eu/f2-7b-instruct"
 DEPRECATED_AT_SECONDS, SUNSET_AT_SECONDS = 1_780_000_000, 1_800_000_000
 
@@ -38,6 +40,6 @@ def _catalog(folder: Path) -> dict[str, object]:
     }
     catalog = {
         "regions": [{**region, "default_model": model["name"]}],
-        "models": [{**model, "aliases": [ALIAS], "replaces": [retired]}],
+        "models": [{**model, "aliases": [ALIAS, KNOWN], "replaces": [retired]}],
     }
     return catalog

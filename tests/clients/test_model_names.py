@@ -12,7 +12,7 @@ import pytest
 from comptoir.client import Client, ComptoirError, user
 
 from services.runtime.settings import environment
-from tests.clients.conftest import ALIAS, DEPRECATED_AT_SECONDS, RETIRED
+from tests.clients.conftest import ALIAS, DEPRECATED_AT_SECONDS, KNOWN, RETIRED
 from tests.system.stack_process import REPOSITORY, Stack
 
 pytestmark = pytest.mark.system
@@ -67,20 +67,20 @@ def test_every_name_is_listed_and_found_with_its_context(stack: Stack) -> None:
     with stack.client(max_retries=0) as client:
         listed = client.models.list().data
         found = {name: client.models.retrieve(name) for name in (stack.model, ALIAS, RETIRED)}
-    assert [model.id for model in listed] == [stack.model, "default", ALIAS, RETIRED]
+    assert [model.id for model in listed] == [stack.model, "default", ALIAS, KNOWN, RETIRED]
     assert {model.id: model for model in listed if model.id in found} == found
     for model in listed:
         more = model.model_extra or {}
         assert (more["root"], more["max_model_len"], more["context_window"]) == (stack.model, 2048, 2048)
-    assert [model.shutdown_date for model in listed] == [None, None, None, "2027-01-15"]
+    assert [model.shutdown_date for model in listed] == [None, None, None, None, "2027-01-15"]
 
 
 def test_services_find_the_same_names_and_may_ask_for_each(stack: Stack) -> None:
     with Client(stack.description["grpc"]["router"], api_key=stack.api_key) as client:
         listed = client.list_models()
-        assert [model.name for model in listed] == [stack.model, "default", ALIAS, RETIRED]
+        assert [model.name for model in listed] == [stack.model, "default", ALIAS, KNOWN, RETIRED]
         assert {(model.model_name, model.context_tokens) for model in listed} == {(stack.model, 2048)}
-        assert [model.HasField("retirement") for model in listed] == [False, False, False, True]
+        assert [model.HasField("retirement") for model in listed] == [False, False, False, False, True]
         for name in ("", *(model.name for model in listed)):
             assert client.answer(model=name, messages=[user("Bonjour.")], max_output_tokens=4).text
 
