@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from comptoir.client import ChatMessage, Sampling, assistant, system, user
+from comptoir.client import ChatMessage, Sampling, Tool, ToolCall, Tools, assistant, system, tool, user
 from comptoir.client.chat import Deadline, Order, prompt_tokens_upper_bound
 from comptoir.generator.v1.generator_pb2 import ROLE_ASSISTANT, ROLE_SYSTEM, ROLE_USER
 from comptoir.router.v1.router_pb2 import AdmitRequest, TicketOffer
@@ -11,6 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.edge.domain.generation import GenerationRequest, Message, Role
+from services.edge.domain.tools import Tool as EdgeTool
+from services.edge.domain.tools import ToolCall as EdgeCall
+from services.edge.domain.tools import Tools as EdgeTools
 from services.runtime.grpc.interceptors import validate
 from tests.client.stage import chat
 
@@ -22,6 +25,22 @@ def test_as_many_tokens_are_asked_for_as_the_edge_asks_for(chats: list[list[str]
     messages = tuple(Message.of_parts(Role.USER, tuple(parts)) for parts in chats)
     edges = GenerationRequest("m", messages).prompt_tokens_upper_bound
     assert prompt_tokens_upper_bound([user(*parts) for parts in chats]) == edges
+
+
+@given(st.text(max_size=9), st.text(max_size=9), st.text(max_size=9))
+def test_what_is_said_of_tools_counts_as_at_the_edge(description: str, schema: str, arguments: str) -> None:
+    call = ToolCall(call_id="c", name="f", arguments=arguments)
+    messages = [user("a"), assistant(tool_calls=[call]), tool(call, "b")]
+    tools = Tools(tools=[Tool(name="f", description=description, parameters_schema=schema)])
+    order = Order({"model": "m", "messages": messages, "tools": tools}, is_streamed=True)
+    turns = (
+        Message(Role.USER, "a"),
+        Message(Role.ASSISTANT, "", tool_calls=(EdgeCall("c", "f", arguments),)),
+        Message(Role.TOOL, "b", tool_call_id="c"),
+    )
+    edges = GenerationRequest("m", turns, tools=EdgeTools((EdgeTool("f", description, schema),)))
+    assert order.admit_request("key").prompt_tokens_upper_bound == edges.prompt_tokens_upper_bound
+    assert order.generate_request(TicketOffer()).messages[2].tool_call_id == "c"
 
 
 def test_parts_without_their_text_count_too() -> None:

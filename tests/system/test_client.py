@@ -9,7 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comptoir.client import Answer, Client, ComptoirError, Sampling, aio, user
+from comptoir.client import (
+    Answer,
+    Client,
+    ComptoirError,
+    FinishReason,
+    Sampling,
+    Structure,
+    Tool,
+    Tools,
+    ToolUse,
+    aio,
+    assistant,
+    tool,
+    user,
+)
+from comptoir.client.answers import choices_of
 
 from tests.system.serving_processes import MODEL, ServingProcesses
 from tests.system.stack_process import REPOSITORY, Stack
@@ -39,9 +54,9 @@ def test_a_service_that_blocks_streams_an_answer_whose_counts_are_its_row(stack:
             deltas = list(generation)
         assert sum(delta.output_tokens for delta in deltas) <= generation.finished.output_tokens <= 20
         assert generation.admitted.max_output_tokens == 20
-        text = "".join(delta.text for delta in deltas)
-    assert text
-    _assert_counted(stack, Answer(generation.request_id, text, generation.finished))
+    choices = choices_of(deltas)
+    assert choices[0].text
+    _assert_counted(stack, Answer(generation.request_id, choices, generation.finished))
 
 
 async def test_a_service_on_asyncio_gets_many_answers_side_by_side(stack: Stack) -> None:
@@ -116,3 +131,29 @@ async def test_a_replica_that_is_killed_costs_no_request_without_text(serving: S
 
 async def _text_of(generation: aio.Generation) -> str:
     return "".join([delta.text async for delta in generation])
+
+
+async def test_a_service_has_a_tool_called_and_answers_it(stack: Stack) -> None:
+    weather = Tool(name="weather", parameters_schema='{"type": "object", "additionalProperties": false}')
+    tools = Tools(tools=[weather], use=ToolUse.TOOL_USE_REQUIRED, is_one_call=True)
+    asked: Any = {"model": stack.model, "sampling": Sampling(temperature=0), "max_output_tokens": 60}
+    async with aio.Client(stack.description["grpc"]["router"], api_key=stack.api_key) as client:
+        called = await client.answer(messages=[user(PROMPT)], tools=tools, **asked)
+        (call,) = called.tool_calls
+        assert (call.name, call.arguments, called.text) == ("weather", "{}", "")
+        assert called.finished.finish_reason == FinishReason.FINISH_REASON_TOOL_CALLS
+        turns = [user(PROMPT), assistant(tool_calls=called.tool_calls), tool(call, "20 °C")]
+        assert (await client.answer(messages=turns, **asked)).text
+
+
+async def test_a_service_gets_several_choices_and_what_fits_a_schema(stack: Stack) -> None:
+    async with aio.Client(stack.description["grpc"]["router"], api_key=stack.api_key) as client:
+        answer = await client.answer(
+            model=stack.model,
+            messages=[user(PROMPT)],
+            sampling=Sampling(n=2, logprobs=0),
+            structure=Structure(json_schema='{"enum": ["ja", "nein"]}'),
+        )
+    assert {choice.text for choice in answer.choices} <= {'"ja"', '"nein"'}
+    assert len(answer.choices) == 2
+    assert all(choice.tokens for choice in answer.choices)

@@ -1,19 +1,31 @@
 """Calls Comptoir over gRPC, with `grpcio` and `protobuf` alone; `comptoir.client.aio` does so on asyncio."""
 
+from comptoir.client.answers import Answer, Choice
 from comptoir.client.blocking import Client, Generation
 from comptoir.client.channels import mutual_tls
-from comptoir.client.chat import Chat, assistant, system, user
+from comptoir.client.chat import Chat, assistant, system, tool, user
 from comptoir.client.counting import Countable
 from comptoir.client.errors import ComptoirError
-from comptoir.client.state import Answer
 from comptoir.error.v1.error_reason_pb2 import ErrorReason
-from comptoir.generator.v1.generator_pb2 import ChatMessage, Delta, Finished, FinishReason, Sampling
+from comptoir.generator.v1.generator_pb2 import (
+    ChatMessage,
+    Delta,
+    Finished,
+    FinishReason,
+    Sampling,
+    Structure,
+    Tool,
+    ToolCall,
+    Tools,
+    ToolUse,
+)
 from comptoir.router.v1.router_pb2 import Priority
 
 __all__ = [
     "Answer",
     "Chat",
     "ChatMessage",
+    "Choice",
     "Client",
     "ComptoirError",
     "Countable",
@@ -24,8 +36,14 @@ __all__ = [
     "Generation",
     "Priority",
     "Sampling",
+    "Structure",
+    "Tool",
+    "ToolCall",
+    "ToolUse",
+    "Tools",
     "assistant",
     "mutual_tls",
     "system",
+    "tool",
     "user",
 ]

@@ -8,6 +8,7 @@ from typing import Self, Unpack, cast
 
 import grpc
 from comptoir.client import errors
+from comptoir.client.answers import Answer, choices_of
 from comptoir.client.channels import NEXT_OFFER_SECONDS
 from comptoir.client.chat import Chat, Order, next_offer_request
 from comptoir.client.connections import Cancellable, Connections, Stream
@@ -15,7 +16,7 @@ from comptoir.client.counting import Countable, CountOrder
 from comptoir.client.errors import ComptoirError, Failure
 from comptoir.client.losses import Losses
 from comptoir.client.progress import Progress
-from comptoir.client.state import Answer, GenerationState
+from comptoir.client.state import GenerationState
 from comptoir.generator.v1.generator_pb2 import Delta, GenerateResponse
 from comptoir.router.v1.router_pb2 import AdmitResponse, ListModelsRequest, Model, TicketOffer
 
@@ -62,8 +63,8 @@ class Client:
     def answer(self, **chat: Unpack[Chat]) -> Answer:
         """Returns the whole answer; raises ComptoirError."""
         with self._generation(chat, is_streamed=False) as generation:
-            text = "".join(delta.text for delta in generation)
-        return Answer(generation.request_id, text, generation.finished)
+            deltas = list(generation)
+        return Answer(generation.request_id, choices_of(deltas), generation.finished)
 
     def count_tokens(self, **prompt: Unpack[Countable]) -> int:
         """Returns how many tokens a prompt has, of which none is charged; raises ComptoirError.

@@ -8,13 +8,17 @@ from typing import Final, Required, TypedDict
 from comptoir.generator.v1.generator_pb2 import (
     ROLE_ASSISTANT,
     ROLE_SYSTEM,
+    ROLE_TOOL,
     ROLE_USER,
     ChatMessage,
     GenerateRequest,
     Prompt,
     Role,
     Sampling,
+    Structure,
     TokenIds,
+    ToolCall,
+    Tools,
 )
 from comptoir.router.v1.router_pb2 import (
     AdmitRequest,
@@ -29,6 +33,8 @@ REQUEST_ID_KEY: Final = "x-request-id"
 # What a chat template may add around one message, and to the whole chat: `AdmitRequest` says why.
 _TEMPLATE_TOKENS_PER_MESSAGE: Final = 16
 _TEMPLATE_TOKENS_PER_CHAT: Final = 64
+_TOKENS_PER_TOOL_BYTE: Final = 3
+_TOKENS_AROUND_A_TOOL: Final = 64
 # What a tokenizer puts around a text that has no template.
 _TOKENS_AROUND_A_TEXT: Final = 4
 # As long as a replica works on one request, unless its operator set another time.
@@ -41,6 +47,8 @@ class Chat(TypedDict, total=False):
 
     `prompt`: a text that gets no chat template, or token ids of the model.
     `is_prompt_echoed`: whether each choice begins with the prompt's text; left out, none does.
+    `tools`: functions that the model may call in a chat; left out, it calls none.
+    `structure`: what the answer must be; left out, it is any text.
     `max_output_tokens`: the most tokens of the answer; left out, as many as fit. What is reserved of the
     key's quota follows from it, so name as few as will do.
     `sampling`: how tokens are chosen; left out, as the engine does by itself.
@@ -53,6 +61,8 @@ class Chat(TypedDict, total=False):
     messages: Sequence[ChatMessage]
     prompt: str | Sequence[int]
     is_prompt_echoed: bool
+    tools: Tools
+    structure: Structure
     max_output_tokens: int
     sampling: Sampling
     priority: Priority.ValueType
@@ -88,12 +98,19 @@ class Order:
         if bool(messages) is (prompt is not None):
             raise ValueError("a request has messages or a prompt")
         self._generate = GenerateRequest(
-            messages=messages, prompt=prompt, sampling=sampling, is_streamed=is_streamed
+            messages=messages,
+            prompt=prompt,
+            sampling=sampling,
+            is_streamed=is_streamed,
+            structure=chat.get("structure"),
+            tools=chat.get("tools"),
         )
         self._admit = AdmitRequest(
             model=chat["model"],
             prompt_tokens_upper_bound=(
-                prompt_tokens_upper_bound(messages) if prompt is None else _tokens_upper_bound(prompt)
+                prompt_tokens_upper_bound(messages) + _tool_tokens_upper_bound(messages, chat.get("tools"))
+                if prompt is None
+                else _tokens_upper_bound(prompt)
             ),
             max_output_tokens=chat.get("max_output_tokens", sampling.max_output_tokens),
             choices=sampling.n,
@@ -150,6 +167,15 @@ def prompt_tokens_upper_bound(messages: Iterable[ChatMessage]) -> int:
     return bound
 
 
+def _tool_tokens_upper_bound(messages: Iterable[ChatMessage], tools: Tools | None) -> int:
+    """Returns the most tokens of what is said of tools: templates write it as JSON, in a way of their own."""
+    said = [(tool.name, tool.description, tool.parameters_schema) for tool in tools.tools] if tools else []
+    calls = (call for message in messages for call in message.tool_calls)
+    said += [(call.call_id, call.name, call.arguments) for call in calls]
+    text_bytes = sum(len(text.encode()) for texts in said for text in texts)
+    return _TOKENS_PER_TOOL_BYTE * text_bytes + _TOKENS_AROUND_A_TOOL * len(said)
+
+
 def _prompt(chat: Chat) -> Prompt | None:
     prompt, is_echoed = chat.get("prompt"), chat.get("is_prompt_echoed", False)
     if prompt is None:
@@ -176,9 +202,18 @@ def user(*parts: str) -> ChatMessage:
     return _message(ROLE_USER, parts)
 
 
-def assistant(*parts: str) -> ChatMessage:
-    """Returns a turn of the model."""
-    return _message(ROLE_ASSISTANT, parts)
+def assistant(*parts: str, tool_calls: Sequence[ToolCall] = ()) -> ChatMessage:
+    """Returns a turn of the model, with what it called."""
+    message = _message(ROLE_ASSISTANT, parts)
+    message.tool_calls.extend(tool_calls)
+    return message
+
+
+def tool(call: ToolCall, *parts: str) -> ChatMessage:
+    """Returns what a call brought."""
+    message = _message(ROLE_TOOL, parts)
+    message.tool_call_id = call.call_id
+    return message
 
 
 def _message(role: Role.ValueType, parts: tuple[str, ...]) -> ChatMessage:

@@ -2,7 +2,6 @@
 
 import random
 import uuid
-from dataclasses import dataclass
 from typing import Protocol
 
 from comptoir.client.chat import Order
@@ -11,15 +10,6 @@ from comptoir.client.losses import Losses
 from comptoir.client.progress import Progress
 from comptoir.generator.v1.generator_pb2 import Finished
 from comptoir.router.v1.router_pb2 import AdmitResponse
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer; `finished` has its counts, which are durable."""
-
-    request_id: uuid.UUID
-    text: str
-    finished: Finished
 
 
 class Closable(Protocol):

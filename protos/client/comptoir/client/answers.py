@@ -1,0 +1,53 @@
+"""A whole answer, put together from its deltas."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from comptoir.generator.v1.generator_pb2 import Delta, Finished, TokenChoice, ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One of the answers that were asked for: what is said, what is called, and its tokens where wanted."""
+
+    text: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tokens: tuple[TokenChoice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer; `finished` has its counts, which are durable."""
+
+    request_id: uuid.UUID
+    choices: tuple[Choice, ...]
+    finished: Finished
+
+    @property
+    def text(self) -> str:
+        """What the first choice says."""
+        return self.choices[0].text
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        """What the first choice calls."""
+        return self.choices[0].tool_calls
+
+
+def choices_of(deltas: Sequence[Delta]) -> tuple[Choice, ...]:
+    """Returns the choices of an answer by index; one that says nothing too."""
+    count = 1 + max((delta.index for delta in deltas), default=0)
+    return tuple(_choice([delta for delta in deltas if delta.index == index]) for index in range(count))
+
+
+def _choice(deltas: Sequence[Delta]) -> Choice:
+    calls: dict[int, ToolCall] = {}
+    for piece in (delta.tool_call for delta in deltas if delta.HasField("tool_call")):
+        call = calls.setdefault(piece.index, ToolCall(call_id=piece.call_id, name=piece.name))
+        call.arguments += piece.arguments
+    return Choice(
+        "".join(delta.text for delta in deltas),
+        tuple(call for _, call in sorted(calls.items())),
+        tuple(token for delta in deltas for token in delta.tokens),
+    )
