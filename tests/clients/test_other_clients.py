@@ -1,7 +1,8 @@
-"""What others built on OpenAI's API, with completions alone: tools and /v1/responses are not served yet.
+"""What others built on OpenAI's API, but for /v1/responses, which is not served yet.
 
-Each program asks for a chat, a stream and a structured answer with the defaults of its library, and prints
-what it read. Those of Python have environments of their own, whose OpenAI clients are other versions.
+Each program asks for a chat, a stream, a structured answer and a call of a tool with the defaults of its
+library, and prints what it read. Those of Python have environments of their own, whose OpenAI clients are
+other versions.
 """
 
 import json
@@ -44,7 +45,7 @@ def run(variables: dict[str, str], *command: str | Path, seconds: float = 120, c
 
 
 def check_said(stack: Stack, *command: str | Path) -> dict[str, Any]:
-    """Runs a program; it was answered, by a stream too, and what it asked for has its form."""
+    """Runs a program; it was answered, by a stream too, and what it asked for fits its schema."""
     variables = {"OPENAI_BASE_URL": stack.base_url, "OPENAI_API_KEY": stack.api_key}
     # Whatever a person's own environment has LangChain tell others.
     variables["LANGSMITH_TRACING"] = "false"
@@ -52,9 +53,10 @@ def check_said(stack: Stack, *command: str | Path) -> dict[str, Any]:
     assert said["chat"].strip()
     assert said["streamed"].strip()
     assert said["parts"] >= 1
-    assert said["structured"]["day"] in {"lundi", "mardi"}
-    assert isinstance(said["structured"]["is_open"], bool)
-    assert set(said["structured"]) == {"day", "is_open"}
+    for opening in (said["structured"], said["called"]):
+        assert set(opening) == {"day", "is_open"}
+        assert opening["day"] in {"lundi", "mardi"}
+        assert isinstance(opening["is_open"], bool)
     return said
 
 

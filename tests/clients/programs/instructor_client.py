@@ -1,4 +1,4 @@
-"""A chat, a stream and a structured answer with instructor; address and key come from OPENAI_… variables."""
+"""A chat, a stream, a structured answer and a tool with instructor; address and key: OPENAI_… variables."""
 
 import json
 import sys
@@ -19,17 +19,19 @@ class Opening(BaseModel):
     is_open: bool
 
 
-# Its default asks with a tool.
 client = instructor.from_openai(OpenAI(), mode=instructor.Mode.JSON_SCHEMA)
 asked: Any = {"model": sys.argv[1], "messages": [{"role": "user", "content": "Bonjour, qui es-tu ?"}]}
 
 chat = client.create(response_model=None, **asked)
 parts = list(client.create_partial(response_model=Opening, **asked))
 structured = client.create(response_model=Opening, **asked)
+# Its default: the answer is the call of a tool that it forces.
+called = instructor.from_openai(OpenAI()).create(response_model=Opening, **asked)
 said = {
     "chat": chat.choices[0].message.content,
     "streamed": parts[-1].model_dump_json(),
     "parts": len(parts),
     "structured": structured.model_dump(),
+    "called": called.model_dump(),
 }
 print(json.dumps(said))

@@ -1,4 +1,4 @@
-"""A chat, a stream and a structured answer with LangChain; address and key come from OPENAI_… variables."""
+"""A chat, a stream, a structured answer and a tool with LangChain; address and key: OPENAI_… variables."""
 
 import json
 import sys
@@ -21,10 +21,14 @@ model = ChatOpenAI(model=sys.argv[1])
 chat = model.invoke(QUESTION)
 parts = [str(chunk.content) for chunk in model.stream(QUESTION)]
 structured = model.with_structured_output(Opening).invoke(QUESTION)
+# Strict, as its structured answers are by default: without, its schema forbids nothing, and a small model
+# adds members without end.
+called = model.bind_tools([Opening], tool_choice="required", strict=True).invoke(QUESTION)
 said = {
     "chat": chat.content,
     "streamed": "".join(parts),
     "parts": len(parts),
     "structured": structured.model_dump(),
+    "called": called.tool_calls[0]["args"],
 }
 print(json.dumps(said))

@@ -1,4 +1,4 @@
-"""A chat, a stream and a structured answer with pydantic-ai; address and key come from OPENAI_… variables."""
+"""A chat, a stream, a structured answer and a tool with pydantic-ai; address and key: OPENAI_… variables."""
 
 import asyncio
 import json
@@ -25,13 +25,15 @@ async def main() -> None:
     chat = await Agent(model).run(QUESTION)
     async with Agent(model).run_stream(QUESTION) as stream:
         parts = [part async for part in stream.stream_text(delta=True)]
-    # Its default asks with a tool.
     structured = await Agent(model, output_type=NativeOutput(Opening)).run(QUESTION)
+    # Its default: the answer is the call of a tool that it has to call.
+    called = await Agent(model, output_type=Opening).run(QUESTION)
     said = {
         "chat": chat.output,
         "streamed": "".join(parts),
         "parts": len(parts),
         "structured": structured.output.model_dump(),
+        "called": called.output.model_dump(),
     }
     print(json.dumps(said))
 

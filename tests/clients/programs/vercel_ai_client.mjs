@@ -1,9 +1,9 @@
-// A chat, a stream and a structured answer with the Vercel AI SDK; address and key come from OPENAI_… variables.
+// A chat, a stream, a structured answer and a call of a tool with the Vercel AI SDK; address and key come from OPENAI_… variables.
 //
 // Usage: vercel_ai_client.mjs MODEL openai|openai-compatible. Prints one JSON object.
 import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import { generateText, Output, streamText } from "ai";
+import { generateText, Output, streamText, tool } from "ai";
 import { z } from "zod";
 
 const [name, provider] = process.argv.slice(2);
@@ -20,11 +20,14 @@ const parts = [];
 for await (const part of streamText({ model, prompt }).textStream) parts.push(part);
 const schema = z.object({ day: z.enum(["lundi", "mardi"]), is_open: z.boolean() });
 const structured = await generateText({ model, prompt, output: Output.object({ schema }) });
+const opening = tool({ description: "Takes an opening.", inputSchema: schema });
+const called = await generateText({ model, prompt, tools: { opening }, toolChoice: "required" });
 console.log(
   JSON.stringify({
     chat: chat.text,
     streamed: parts.join(""),
     parts: parts.length,
     structured: structured.output,
+    called: called.toolCalls[0].input,
   }),
 );

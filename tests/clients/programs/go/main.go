@@ -1,4 +1,5 @@
-// A chat, a stream and a structured answer with OpenAI's client for Go; address and key come from OPENAI_… variables.
+// A chat, a stream, a structured answer and a call of a tool with OpenAI's client for Go; address and key come from
+// OPENAI_… variables.
 //
 // Usage: client MODEL. Prints one JSON object.
 package main
@@ -63,9 +64,23 @@ func run(ctx context.Context, model string) (map[string]any, error) {
 	if err := json.Unmarshal([]byte(answer.Choices[0].Message.Content), &structured); err != nil {
 		return nil, fmt.Errorf("structured: %w", err)
 	}
+
+	asked.ResponseFormat = openai.ChatCompletionNewParamsResponseFormatUnion{}
+	asked.Tools = []openai.ChatCompletionToolUnionParam{openai.ChatCompletionFunctionTool(
+		shared.FunctionDefinitionParam{Name: "opening", Parameters: schema, Strict: openai.Bool(true)},
+	)}
+	asked.ToolChoice = openai.ChatCompletionToolChoiceOptionUnionParam{OfAuto: openai.String("required")}
+	if answer, err = client.Chat.Completions.New(ctx, asked); err != nil {
+		return nil, fmt.Errorf("called: %w", err)
+	}
+	var called map[string]any
+	arguments := answer.Choices[0].Message.ToolCalls[0].Function.Arguments
+	if err := json.Unmarshal([]byte(arguments), &called); err != nil {
+		return nil, fmt.Errorf("called: %w", err)
+	}
 	return map[string]any{
 		"chat": chat.Choices[0].Message.Content, "streamed": whole.Choices[0].Message.Content,
-		"parts": chunks, "structured": structured,
+		"parts": chunks, "structured": structured, "called": called,
 	}, nil
 }
 
