@@ -107,11 +107,25 @@ def test_template_reads_text_parts_and_missing_content() -> None:
 
 @pytest.mark.parametrize(
     "message",
-    [{"role": "tool", "content": ""}, {"role": "user", "content": [{"type": "image_url"}]}],
+    [{"role": "function", "content": ""}, {"role": "user", "content": [{"type": "image_url"}]}],
 )
 def test_template_refuses_what_the_model_cannot_read(message: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="tiny-eu"):
         render([message])
+
+
+def test_template_tells_of_tools_and_of_what_was_called() -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "weather", "arguments": {"city": "Lyon"}}}
+    messages: list[dict[str, Any]] = [
+        {"role": "user", "content": "Bonjour"},
+        {"role": "assistant", "content": "Je regarde.", "tool_calls": [call, call]},
+        {"role": "tool", "content": "20 °C", "tool_call_id": "c"},
+    ]
+    written = '<tool_call>\n{"name": "weather", "arguments": {"city": "Lyon"}}\n</tool_call>'
+    assert render(messages, answer=False) == (
+        f"<|bos|><|user|>Bonjour<|end|><|assistant|>Je regarde.\n{written}\n{written}<|end|>"
+        "<|user|><tool_response>\n20 °C\n</tool_response><|end|>"
+    )
 
 
 def test_template_and_training_format_agree() -> None:

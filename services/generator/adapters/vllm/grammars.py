@@ -69,7 +69,7 @@ class Grammars:
             return child.ask(asked, within_seconds=self._try_seconds)
         except EOFError:
             # Out of time or memory: so it is with a schema that is made for that.
-            _log.warning("grammar_not_made", timeout_seconds=self._try_seconds)
+            _log.warning("grammar_not_made", duration_seconds=self._try_seconds)
             self._end()
             return UNNAMED
 
