@@ -4,7 +4,16 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from services.edge.domain.generation import Counts, Delta, FinishReason, TokenChoice, TokenLogprob
+from msgspec import structs
+
+from services.edge.domain.generation import (
+    Counts,
+    Delta,
+    FinishReason,
+    TokenChoice,
+    TokenLogprob,
+    ToolCallDelta,
+)
 from services.edge.domain.openai.chat_answers import ChatHead, ChunkWriter, WholeChat
 from services.edge.domain.openai.completion_answers import (
     CompletionChunkWriter,
@@ -35,6 +44,8 @@ class Said:
 
     text: str = ""
     tokens: list[Any] = field(default_factory=list)
+    # Id, name and arguments of each call of a tool.
+    calls: dict[int, list[str]] = field(default_factory=dict)
     finish: str | None = None
 
 
@@ -68,14 +79,36 @@ def _case(source: BytesSource) -> Case:
     while not source.is_empty and len(deltas) < MAX_DELTAS:
         comments.append(_COMMENTS[source.number(len(_COMMENTS))])
         deltas.append(_delta(source, choices))
-    return Case(model, choices, bool(flags & 1), counts, deltas, comments, failure)
+    return Case(model, choices, bool(flags & 1), counts, _as_generated(deltas), comments, failure)
 
 
 def _delta(source: BytesSource, choices: int) -> Delta:
-    flags = source.number(8)
+    flags = source.number(16)
+    if flags & 8:
+        # A piece of a call says nothing else.
+        return Delta(index=source.number(choices), tool_call=_piece(source))
     tokens = tuple(_choice(source) for _ in range(source.number(3))) if flags & 1 else ()
     finish = None if flags & 6 else tuple(FinishReason)[source.number(len(FinishReason))]
     return Delta(source.text(4096), finish=finish, index=source.number(choices), tokens=tokens)
+
+
+def _piece(source: BytesSource) -> ToolCallDelta:
+    return ToolCallDelta(source.number(3), source.text(8), source.text(8), source.text(64))
+
+
+def _as_generated(deltas: list[Delta]) -> list[Delta]:
+    """Returns the deltas with id and name of a call in its first piece alone."""
+    begun, generated = set(), []
+    for delta in deltas:
+        piece = delta.tool_call
+        if piece is not None:
+            is_first = (delta.index, piece.index) not in begun
+            begun.add((delta.index, piece.index))
+            named = replace(piece, name=f"f{piece.name}") if is_first else replace(piece, call_id="", name="")
+            generated.append(structs.replace(delta, tool_call=named))
+        else:
+            generated.append(delta)
+    return generated
 
 
 def _choice(source: BytesSource) -> TokenChoice:
@@ -93,6 +126,9 @@ def _expected(case: Case) -> dict[int, Said]:
         choice = said[delta.index]
         choice.text += delta.text
         choice.tokens += [_read_back(token) for token in delta.tokens]
+        if delta.tool_call is not None:
+            piece = delta.tool_call
+            _add_piece(choice.calls, piece.index, piece.call_id, piece.name, piece.arguments)
         choice.finish = delta.finish.value if delta.finish else choice.finish
     return said
 
@@ -148,7 +184,7 @@ def _check_chat(case: Case) -> None:
     said.clear()
     for choice in answer["choices"]:
         assert choice["message"]["role"] == "assistant"
-        _add(said[choice["index"]], choice, choice["message"]["content"])
+        _add(said[choice["index"]], choice, choice["message"]["content"] or "")
     assert said == _ended(expected)
 
 
@@ -156,6 +192,7 @@ def _check_completion(case: Case) -> None:
     expected = _expected(case)
     for silent in expected.values():
         silent.tokens.clear()
+        silent.calls.clear()
 
     def stream() -> bytes:
         return _stream(case, CompletionChunkWriter(_COMPLETION, includes_usage=case.includes_usage))
@@ -201,16 +238,37 @@ def _without_silence(said: dict[int, Said]) -> dict[int, Said]:
 
 
 def _ended(said: dict[int, Said]) -> dict[int, Said]:
-    # A whole answer has an end in any case.
-    return {index: replace(each, finish=each.finish or "stop") for index, each in said.items()}
+    # A whole answer has an end in any case, and its calls in their order.
+    return {
+        index: replace(
+            each,
+            finish=each.finish or "stop",
+            calls=dict(enumerate(call for _, call in sorted(each.calls.items()))),
+        )
+        for index, each in said.items()
+    }
 
 
 def _add(said: Said, choice: dict[str, Any], text: str) -> None:
     said.text += text
     said.finish = choice["finish_reason"] or said.finish
+    message = choice.get("delta") or choice.get("message") or {}
+    for place, call in enumerate(message.get("tool_calls", ())):
+        function = call["function"]
+        _add_piece(
+            said.calls,
+            call.get("index", place),
+            call.get("id", ""),
+            function.get("name", ""),
+            function["arguments"],
+        )
     for token in (choice["logprobs"] or {"content": []})["content"]:
         likeliest = [_pair_of(each) for each in token["top_logprobs"]]
         said.tokens.append((*_pair_of(token), likeliest))
+
+
+def _add_piece(calls: dict[int, list[str]], index: int, *texts: str) -> None:
+    calls[index] = [one + more for one, more in zip(calls.get(index, [""] * 3), texts, strict=True)]
 
 
 def _pair_of(token: dict[str, Any]) -> tuple[bytes, float]:

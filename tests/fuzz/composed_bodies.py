@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from services.edge.domain.openai.chat_body import ChatBody
 from services.edge.domain.openai.completion_body import CompletionBody
+from services.edge.domain.openai.count_bodies import InputTokensBody, TokenizeBody
 from services.edge.domain.openai.understood import UNDERSTOOD
 from tests.fuzz.bytes_source import BytesSource
 
@@ -15,6 +16,8 @@ _MESSAGE: Final = {"role": "user", "content": "Bonjour"}
 _STARTS: Final[tuple[tuple[type[Struct], dict[str, Any]], ...]] = (
     (ChatBody, {"messages": [_MESSAGE]}),
     (CompletionBody, {"prompt": "Bonjour"}),
+    (TokenizeBody, {"prompt": "Bonjour"}),
+    (InputTokensBody, {"input": [_MESSAGE]}),
 )
 _MOST_MEMBERS: Final = 6
 _MOST_DEPTH: Final = 6

@@ -11,10 +11,7 @@ from services.edge.domain.timeline import Endpoint
 
 PIECE_BYTES: Final = 8
 _PUBLIC: Final = (*PUBLIC_ERRORS.values(), *HTTP_ERRORS)
-_EXPECTED: Final = {
-    *_expected(Endpoint.CHAT_COMPLETIONS).items(),
-    *_expected(Endpoint.COMPLETIONS).items(),
-}
+_EXPECTED: Final = {pair for endpoint in Endpoint for pair in _expected(endpoint).items()}
 NAMES: Final = tuple(sorted({name for name, _ in _EXPECTED}))
 _SENTENCES: Final = (
     *(public.message for public in _PUBLIC),

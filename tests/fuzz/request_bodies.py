@@ -1,7 +1,11 @@
 """Any bytes as the body of a request: what every later process takes, or a refusal without a word of it."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
+
+from msgspec import Struct
 
 from services.edge import wire
 from services.edge.documents import decode_json
@@ -11,6 +15,8 @@ from services.edge.domain.openai.chat import parse_chat
 from services.edge.domain.openai.chat_body import ChatBody
 from services.edge.domain.openai.completion_body import CompletionBody
 from services.edge.domain.openai.completions import parse_completion
+from services.edge.domain.openai.count_bodies import InputTokensBody, TokenizeBody
+from services.edge.domain.openai.counting import parse_input_tokens, parse_tokenize
 from services.edge.domain.openai.errors import error_json
 from services.edge.domain.openai.ignored_fields import ignored_headers
 from services.edge.domain.ports import Offer
@@ -34,6 +40,14 @@ WORDS: Final = (
 )
 
 Answer = tuple[GenerationRequest, ...] | bytes
+Reader = Callable[[object], tuple[GenerationRequest, ...]]
+# Each body is read by each endpoint: which one was meant, nobody knows.
+_READERS: Final[dict[Endpoint, tuple[Reader, type[Struct]]]] = {
+    Endpoint.CHAT_COMPLETIONS: (lambda value: (parse_chat(value).generation,), ChatBody),
+    Endpoint.COMPLETIONS: (lambda value: parse_completion(value).generations, CompletionBody),
+    Endpoint.TOKENIZE: (lambda value: (parse_tokenize(value).generation,), TokenizeBody),
+    Endpoint.INPUT_TOKENS: (lambda value: (parse_input_tokens(value).generation,), InputTokensBody),
+}
 
 
 def check(data: bytes) -> None:
@@ -49,38 +63,23 @@ def check(data: bytes) -> None:
     except ComptoirError as error:
         _check_refusal(error_json(error, Endpoint.CHAT_COMPLETIONS), sent)
         return
-    for answered in (answer_of_chat, answer_of_completion):
-        answer = within_bound(lambda answered=answered: answered(body))  # type: ignore[misc]
+    for endpoint, (read, kind) in _READERS.items():
+        answer = within_bound(partial(answer_of, endpoint, read, kind, body))
         if isinstance(answer, bytes):
             _check_refusal(answer, body)
         else:
             _check_requests(answer)
 
 
-def answer_of_chat(body: bytes) -> Answer:
-    """Returns what /v1/chat/completions makes of a body: a generation, or the body of a refusal."""
+def answer_of(endpoint: Endpoint, read: Reader, kind: type[Struct], body: bytes) -> Answer:
+    """Returns what an endpoint makes of a body: its generations, or the body of a refusal."""
     try:
         value = decode_json(body)
-        chat = parse_chat(value)
+        generations = read(value)
     except ComptoirError as error:
-        return error_json(error, Endpoint.CHAT_COMPLETIONS)
-    _check_ignored(value, ChatBody)
-    return (chat.generation,)
-
-
-def answer_of_completion(body: bytes) -> Answer:
-    """Returns what /v1/completions makes of a body: generations, or the body of a refusal."""
-    try:
-        value = decode_json(body)
-        completion = parse_completion(value)
-    except ComptoirError as error:
-        return error_json(error, Endpoint.COMPLETIONS)
-    _check_ignored(value, CompletionBody)
-    return completion.generations
-
-
-def _check_ignored(value: Any, body: type[ChatBody | CompletionBody]) -> None:  # a JSON object
-    assert all(int(count) > 0 for _, count in ignored_headers(value, body))
+        return error_json(error, endpoint)
+    assert all(int(count) > 0 for _, count in ignored_headers(value, kind))
+    return generations
 
 
 def _check_refusal(error_body: bytes, sent: bytes) -> None:
@@ -99,4 +98,6 @@ def _check_requests(requests: tuple[GenerationRequest, ...]) -> None:
         sent = wire.generate_request(_OFFER, request)
         assert len(sent.messages) == len(request.messages)
         assert sent.HasField("prompt") == (request.prompt is not None)
-        assert type(sent).FromString(sent.SerializeToString()) == sent
+        counted = wire.count_request(_OFFER, request, returns_ids=True)
+        for message in (sent, counted):
+            assert type(message).FromString(message.SerializeToString()) == message
