@@ -78,6 +78,7 @@ def test_only_what_a_person_changed_is_worth_the_time() -> None:
     assert is_worth_checking(options(), {"COMPTOIR_LOG_LEVEL": "debug"})
 
 
+@pytest.mark.system
 async def test_the_real_processes_judge_the_real_settings(tmp_path: Path) -> None:
     paths = DataPaths(tmp_path)
     paths.create()
