@@ -2,10 +2,12 @@
 
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 
+from services.generator.domain.closed_schema import closed
 from services.generator.domain.delta import Delta
-from services.generator.domain.structure import Structure
-from services.generator.domain.tools import ToolCallReader, ToolFormat, Tools, grammar
+from services.generator.domain.structure import FIELD, Structure
+from services.generator.domain.tools import Tool, ToolCallReader, ToolFormat, Tools, grammar
 from services.kernel.errors import ComptoirError, Reason
 
 
@@ -22,19 +24,26 @@ class CalledTools:
 
         Raises PARAMETER_UNSUPPORTED for a model whose calls nobody could read.
         """
+        said = None if asked is None else Structure(closed(asked.json_schema, FIELD))
         if self._tools is None:
-            return asked
+            return said
         if self._form is None:
             raise ComptoirError(Reason.PARAMETER_UNSUPPORTED, field="tools")
         if not self._tools.callable_tools:
-            return asked
-        return Structure(grammar=grammar(self._tools, self._form, asked.json_schema if asked else ""))
+            return said
+        tools = replace(self._tools, tools=tuple(self._closed_tools()))
+        return Structure(grammar=grammar(tools, self._form, said.json_schema if said else ""))
 
     def schemas(self) -> Iterator[tuple[str, str]]:
         """Yields the schema of each tool that may be called, and the name of the field that it stands in."""
-        for index, tool in enumerate(() if self._tools is None else self._tools.tools):
+        for index, tool in enumerate(self._closed_tools()):
             if tool.parameters_schema:
-                yield tool.parameters_schema, f"tools[{index}].parameters_schema"
+                yield tool.parameters_schema, _field_of(index)
+
+    def _closed_tools(self) -> Iterator[Tool]:
+        for index, tool in enumerate(() if self._tools is None else self._tools.tools):
+            schema = tool.parameters_schema
+            yield replace(tool, parameters_schema=closed(schema, _field_of(index)) if schema else "")
 
     def has_calls(self, index: int) -> bool:
         """Whether a choice called a tool."""
@@ -56,6 +65,10 @@ class CalledTools:
             tokens = ()
         if tokens:
             yield Delta(index=delta.index, tokens=tokens)
+
+
+def _field_of(index: int) -> str:
+    return f"tools[{index}].parameters_schema"
 
 
 def _new_call_id() -> str:

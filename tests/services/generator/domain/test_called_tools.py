@@ -17,7 +17,8 @@ TOKEN = TokenChoice(TokenLogprob(b"<", 5, -1.0))
 
 def test_without_tools_all_is_as_the_engine_said() -> None:
     plain, asked = CalledTools(None, HERMES), Structure("{}")
-    assert plain.structure(asked) is asked
+    assert plain.structure(asked) == asked
+    assert plain.structure(None) is None
     assert list(plain.schemas()) == []
     assert list(plain.shown(Delta("a <tool_call>"))) == [Delta("a <tool_call>")]
     assert list(plain.shown(Delta(output_tokens=1))) == []
@@ -65,3 +66,20 @@ def test_each_choice_is_read_for_itself_and_keeps_its_tokens() -> None:
 def test_tokens_of_text_that_is_held_are_told_at_once() -> None:
     shown = list(CalledTools(TOOLS, HERMES).shown(Delta("<tool", tokens=(TOKEN,))))
     assert [(delta.text, delta.tokens) for delta in shown] == [("", (TOKEN,))]
+
+
+def test_objects_have_the_members_that_their_schemas_name_and_no_others() -> None:
+    told = Tools((Tool("weather", "", '{"properties":{"a":{}}}'),))
+    structure = CalledTools(told, HERMES).structure(Structure('{"properties":{"b":{}}}'))
+    assert structure is not None
+    assert structure.grammar.count('"additionalProperties": false') == 2
+
+
+@pytest.mark.parametrize("schema", ["[", "[]", "geheim"])
+def test_a_schema_that_is_none_is_refused_by_its_field(schema: str) -> None:
+    with pytest.raises(ComptoirError) as refusal:
+        CalledTools(Tools((Tool("weather", "", schema),)), HERMES).structure(None)
+    assert refusal.value.field == "tools[0].parameters_schema"
+    with pytest.raises(ComptoirError) as refusal:
+        CalledTools(None, None).structure(Structure(schema))
+    assert refusal.value.field == "structure.json_schema"
