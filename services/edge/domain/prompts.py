@@ -5,6 +5,7 @@ from typing import Final
 
 from services.kernel.errors import ComptoirError, Numbers, Reason
 
+_SECONDS_PER_MINUTE: Final = 60
 # Each prompt takes one of these.
 _BY_PROMPTS: Final = frozenset({Reason.REQUESTS_EXHAUSTED, Reason.CONCURRENCY_EXHAUSTED})
 
@@ -14,15 +15,30 @@ def refusal_of_all(error: ComptoirError, refused: int, bounds: Sequence[int]) ->
 
     `bounds` are the most tokens that each of its prompts can have. Where all together are more than the key's
     quota, it is another refusal than `error`: no wait makes room, and a client would try again for ever.
+    Otherwise the wait is one that makes room for all: the next try asks for all of them again.
     """
     limit = error.numbers.limit
     if error.reason in _BY_PROMPTS and limit < len(bounds):
         return ComptoirError(Reason.REQUEST_INVALID, field="prompt")
+    if error.reason is Reason.REQUESTS_EXHAUSTED:
+        return _after(error, len(bounds))
     if error.reason is Reason.TOKENS_EXHAUSTED:
         fewest_tokens = _fewest_tokens(error.numbers.requested, bounds[refused], bounds)
         if fewest_tokens > limit:
             return ComptoirError(Reason.QUOTA_TOO_SMALL, numbers=Numbers(limit, fewest_tokens))
+        return _after(error, fewest_tokens)
     return error
+
+
+def _after(error: ComptoirError, needed: int) -> ComptoirError:
+    """Returns a refusal of a minute's quota with the wait in which an empty one has `needed` again."""
+    seconds = _SECONDS_PER_MINUTE * needed / error.numbers.limit
+    return ComptoirError(
+        error.reason,
+        retry_after_seconds=max(error.retry_after_seconds, seconds),
+        numbers=error.numbers,
+        quota=error.quota,
+    )
 
 
 def _fewest_tokens(reserved_tokens: int, refused_bound: int, bounds: Sequence[int]) -> int:

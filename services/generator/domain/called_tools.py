@@ -3,12 +3,16 @@
 import secrets
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final
 
 from services.generator.domain.closed_schema import closed
 from services.generator.domain.delta import Delta
 from services.generator.domain.structure import FIELD, Structure
-from services.generator.domain.tools import Tool, ToolCallReader, ToolFormat, Tools, grammar
-from services.kernel.errors import ComptoirError, Reason
+from services.generator.domain.tools import Tool, ToolCallReader, ToolFormat, Tools, ToolUse, grammar
+from services.kernel.errors import ComptoirError, Numbers, Reason
+
+# They are read in the event loop.
+_MOST_SCHEMA_BYTES: Final = 256 * 1024
 
 
 class CalledTools:
@@ -17,46 +21,46 @@ class CalledTools:
     def __init__(self, tools: Tools | None, form: ToolFormat | None) -> None:
         self._tools = tools
         self._form = form
+        self._schemas: list[tuple[str, str]] = []
         self._readers: dict[int, ToolCallReader] = {}
+        self._are_called = bool(tools and tools.callable_tools)
 
     def structure(self, asked: Structure | None) -> Structure | None:
         """Returns what the answer must be: as it is `asked`, or a call.
 
-        Raises PARAMETER_UNSUPPORTED for a model whose calls nobody could read.
+        Raises PARAMETER_UNSUPPORTED for a model whose calls nobody could read and for a schema that is none,
+        REQUEST_INVALID for names that are not those of tools.
         """
         said = None if asked is None else Structure(closed(asked.json_schema, FIELD))
         if self._tools is None:
             return said
         if self._form is None:
             raise ComptoirError(Reason.PARAMETER_UNSUPPORTED, field="tools")
-        if not self._tools.callable_tools:
+        _check(self._tools)
+        tools = tuple(_closed(tool, _field_of(index)) for index, tool in enumerate(self._tools.tools))
+        if not self._are_called:
             return said
-        tools = replace(self._tools, tools=tuple(self._closed_tools()))
-        return Structure(grammar=grammar(tools, self._form, said.json_schema if said else ""))
+        schemas = ((tool.parameters_schema, _field_of(index)) for index, tool in enumerate(tools))
+        self._schemas = [(schema, field) for schema, field in schemas if schema]
+        told = replace(self._tools, tools=tools)
+        return Structure(grammar=grammar(told, self._form, said.json_schema if said else ""))
 
-    def schemas(self) -> Iterator[tuple[str, str]]:
-        """Yields the schema of each tool that may be called, and the name of the field that it stands in."""
-        for index, tool in enumerate(self._closed_tools()):
-            if tool.parameters_schema:
-                yield tool.parameters_schema, _field_of(index)
+    def schemas(self) -> list[tuple[str, str]]:
+        """Returns the schema of each tool, and the name of the field that it stands in, once it is known."""
+        return self._schemas
 
-    def _closed_tools(self) -> Iterator[Tool]:
-        for index, tool in enumerate(() if self._tools is None else self._tools.tools):
-            schema = tool.parameters_schema
-            yield replace(tool, parameters_schema=closed(schema, _field_of(index)) if schema else "")
-
-    def has_calls(self, index: int) -> bool:
-        """Whether a choice called a tool."""
-        return index in self._readers and self._readers[index].has_calls
+    def ends_with_calls(self, index: int) -> bool:
+        """Whether a choice called tools, and the last call is whole."""
+        return index in self._readers and self._readers[index].ends_with_calls
 
     def shown(self, delta: Delta) -> Iterator[Delta]:
         """Yields what a caller is shown of a delta."""
-        if self._tools is None or self._form is None or not self._tools.callable_tools:
+        if self._tools is None or self._form is None or not self._are_called:
             if delta.is_visible:
                 yield delta
             return
-        reader = self._readers.setdefault(delta.index, ToolCallReader(self._form, _new_call_id))
         tokens = delta.tokens
+        reader = self._reader(delta.index, self._tools, self._form)
         for piece in reader.read(delta.text, is_last=delta.finish is not None):
             if isinstance(piece, str):
                 yield Delta(piece, index=delta.index, tokens=tokens)
@@ -65,6 +69,28 @@ class CalledTools:
             tokens = ()
         if tokens:
             yield Delta(index=delta.index, tokens=tokens)
+
+    def _reader(self, index: int, tools: Tools, form: ToolFormat) -> ToolCallReader:
+        reader = self._readers.get(index)
+        if reader is None:
+            reader = ToolCallReader(form, _new_call_id, has_text=tools.use is not ToolUse.REQUIRED)
+            self._readers[index] = reader
+        return reader
+
+
+def _check(tools: Tools) -> None:
+    names = {tool.name for tool in tools.tools}
+    if len(names) < len(tools.tools) or not names.issuperset(tools.permitted):
+        raise ComptoirError(Reason.REQUEST_INVALID, field="tools")
+    schema_bytes = sum(len(tool.parameters_schema) for tool in tools.tools)
+    if schema_bytes > _MOST_SCHEMA_BYTES:
+        numbers = Numbers(limit=_MOST_SCHEMA_BYTES, requested=schema_bytes)
+        raise ComptoirError(Reason.PARAMETER_UNSUPPORTED, field="tools", numbers=numbers)
+
+
+def _closed(tool: Tool, field: str) -> Tool:
+    schema = tool.parameters_schema
+    return replace(tool, parameters_schema=closed(schema, field) if schema else "")
 
 
 def _field_of(index: int) -> str:

@@ -21,6 +21,8 @@ _COMBINING: Final = frozenset(
         "unevaluatedProperties",
     }
 )
+# What walks through a schema calls itself.
+_MOST_LEVELS: Final = 128
 _OF_NAMES: Final = ("properties", "patternProperties", "$defs", "definitions")
 _OF_LISTS: Final = ("anyOf", "prefixItems")
 _OF_ONE: Final = ("items", "additionalProperties", "propertyNames")
@@ -33,16 +35,34 @@ def closed(schema: str, field: str) -> str:
     `additionalProperties` itself, and a schema that puts others together, stays as it is. Raises
     PARAMETER_UNSUPPORTED, with `field`, for what is no JSON object.
     """
-    try:
-        parsed = json.loads(schema)
-        if isinstance(parsed, dict) and not _combines(parsed):
-            _close(parsed)
-        written = json.dumps(parsed, ensure_ascii=False, separators=(",", ":"))
-    except (ValueError, RecursionError):
-        raise refused(field=field) from None
-    if not isinstance(parsed, dict):
+    if not is_object(schema):
         raise refused(field=field)
-    return written
+    parsed = json.loads(schema)
+    if not _combines(parsed):
+        _close(parsed)
+    return json.dumps(parsed, ensure_ascii=False, separators=(",", ":"))
+
+
+def is_object(text: str) -> bool:
+    """Returns whether a text is a JSON object that can be written again: all of it text, and not too deep."""
+    try:
+        value = json.loads(text)
+        # Half of a surrogate pair is no text, and escaped it is JSON.
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and _depth_is_bounded(value)
+
+
+def _depth_is_bounded(value: Any) -> bool:
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > _MOST_LEVELS:
+            return False
+        inner = [each.values() if isinstance(each, dict) else each for each in level]
+        level = [each for values in inner for each in values if isinstance(each, dict | list)]
+    return True
 
 
 def _combines(schema: dict[str, Any]) -> bool:

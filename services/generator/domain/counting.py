@@ -1,6 +1,7 @@
 """Counts prompts for callers whose tickets permit it; nothing is generated, recorded or kept."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -13,6 +14,8 @@ from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Numbers, Reason
 
 MAX_OPEN: Final = 64
+# Nobody keeps the others out.
+MAX_OPEN_OF_KEY: Final = 8
 # A long prompt is counted in a thread that tokenizes prompts to be answered too: no more stand before one.
 TURNS: Final = 2
 
@@ -27,7 +30,7 @@ class CountOrder:
 
 
 class TokenCounts:
-    """Counts for `MAX_OPEN` callers at most, `TURNS` of them at once; each ticket permits one count."""
+    """Counts for `MAX_OPEN` callers at most, few of one key, `TURNS` at once; each ticket permits one count."""
 
     def __init__(self, engine: Engine, gate: TicketGate, clock: Clock, *, max_bytes_per_token: int) -> None:
         self._engine = engine
@@ -35,6 +38,7 @@ class TokenCounts:
         self._clock = clock
         self._max_bytes_per_token = max_bytes_per_token
         self._open = 0
+        self._open_of_key: Counter[int] = Counter()
         self._turns = asyncio.Semaphore(TURNS)
 
     @property
@@ -53,13 +57,19 @@ class TokenCounts:
         self._gate.use(order.claims, now_microseconds)
         if Feature.TOKEN_IDS not in self._engine.capabilities.features:
             raise ComptoirError(Reason.ROUTE_NOT_FOUND)
-        if self._open >= MAX_OPEN:
+        key = order.claims.key
+        if self._open >= MAX_OPEN or self._open_of_key[key] >= MAX_OPEN_OF_KEY:
             raise ComptoirError(Reason.REPLICA_OVERLOADED)
         self._open += 1
+        self._open_of_key[key] += 1
         try:
             return await self._counted(order)
         finally:
             self._open -= 1
+            self._open_of_key[key] -= 1
+            # Zeros of keys that were would add up.
+            if not self._open_of_key[key]:
+                del self._open_of_key[key]
 
     async def _counted(self, order: CountOrder) -> Sequence[int]:
         permitted, field = order.claims.max_input_tokens, field_of(order.prompt)

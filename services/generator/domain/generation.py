@@ -19,6 +19,7 @@ from services.generator.domain.sampling import (
     Sampling,
     TokenLimits,
     check_choices,
+    check_ending,
     check_min_tokens,
     check_size,
     output_tokens_for,
@@ -161,7 +162,7 @@ class Generation:
 
     def _outcome_of(self, index: int, finish: EngineFinish) -> Outcome:
         outcome = endings.outcome_of(finish)
-        is_call = outcome is Outcome.STOP and self._tools.has_calls(index)
+        is_call = outcome is Outcome.STOP and self._tools.ends_with_calls(index)
         return Outcome.TOOL_CALLS if is_call else outcome
 
     def _take(self, put: Put, delta: Delta) -> None:
@@ -195,9 +196,10 @@ class Generation:
             field_of(order.prompt),
         )
         check_choices(sampling, limits)
-        structure = self._tools.structure(order.structure)
-        await self._check_structure(structure, capabilities.features)
         check_size(text_bytes(order.prompt), self._parts.max_bytes_per_token, limits)
+        structure = self._tools.structure(order.structure)
+        check_ending(sampling, is_structured=structure is not None)
+        await self._check_structure(structure, capabilities.features)
         prompt = await self._prompt(capabilities)
         max_output_tokens = output_tokens_for(sampling.max_output_tokens, self._input_tokens, limits)
         check_min_tokens(sampling, max_output_tokens)

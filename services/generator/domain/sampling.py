@@ -78,6 +78,12 @@ def check_choices(sampling: Sampling, limits: TokenLimits) -> None:
         raise ComptoirError(Reason.TICKET_LIMIT_EXCEEDED, field="sampling.n", numbers=numbers)
 
 
+def check_ending(sampling: Sampling, *, is_structured: bool) -> None:
+    """Raises REQUEST_INVALID for an answer that would go on behind what it must be."""
+    if is_structured and sampling.ignore_eos:
+        raise ComptoirError(Reason.REQUEST_INVALID, field="sampling.ignore_eos")
+
+
 def check_min_tokens(sampling: Sampling, max_output_tokens: int) -> None:
     """Raises REQUEST_INVALID where an answer would have to be longer than it can be."""
     if sampling.min_tokens > max_output_tokens:

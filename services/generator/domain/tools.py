@@ -121,10 +121,12 @@ class ToolCallReader:
     """Reads the text of one choice, as it comes: what is said, and what is called.
 
     White space before a call, and the beginnings of its marks, are held until it is known what they are.
+    Without `has_text` nothing but calls is expected.
     """
 
-    def __init__(self, form: ToolFormat, new_call_id: Callable[[], str]) -> None:
+    def __init__(self, form: ToolFormat, new_call_id: Callable[[], str], *, has_text: bool = True) -> None:
         self._form = form
+        self._has_text = has_text
         self._new_call_id = new_call_id
         self._held = ""
         self._calls = 0
@@ -135,14 +137,21 @@ class ToolCallReader:
         """Whether a tool was called."""
         return self._calls > 0
 
+    @property
+    def ends_with_calls(self) -> bool:
+        """Whether tools were called, and the last call is whole."""
+        return self.has_calls and self._step == self._read_text
+
     def read(self, text: str, *, is_last: bool) -> list[Piece]:
         """Returns what is new; with the last text, what was held too."""
         self._held += text
         pieces: list[Piece] = []
         while self._step(pieces):
             pass
-        if is_last and self._step == self._read_text and not self.has_calls and self._held:
-            pieces.append(self._held)
+        if is_last and self._step == self._read_text and not self.has_calls:
+            # A call that was cut within its marks says nothing.
+            if self._has_text and self._held and self._form.mark not in self._held:
+                pieces.append(self._held)
             self._held = ""
         return pieces
 

@@ -1,7 +1,7 @@
 """GenerateMany: the answers of one caller on one stream, an engine's step for all of them in one message."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -22,6 +22,9 @@ METHOD: Final = "comptoir.generator.v1.GeneratorService/GenerateMany"
 # That a ticket was accepted is no reason to write: it travels with the first text, or after so long.
 _STARTED_WAITS_SECONDS: Final = 0.02
 _MILLISECONDS: Final = 1000
+# A caller receives 4 MiB at once, and one delta may have the text of a prompt, of 1 MiB at most.
+_MESSAGE_BYTES: Final = 1024 * 1024
+_BYTES_PER_CHARACTER: Final = 4
 
 
 class JoinedGenerations:
@@ -43,6 +46,8 @@ class JoinedGenerations:
         self._texts: dict[int, _Text] = {}
         self._details: list[generator_pb2.CallDelta] = []
         self._ended: list[generator_pb2.EndedCall] = []
+        # As much as texts and details can be, without looking at each character.
+        self._most_waiting_bytes = 0
 
     def receive(self, message: generator_pb2.GenerateManyRequest) -> None:
         """Begins and cancels calls."""
@@ -62,15 +67,41 @@ class JoinedGenerations:
         """Takes what is to be sent, as one message; texts of one call that waited are one text."""
         if not (self._started or self._texts or self._ended or self._details):
             return None
+        if self._most_waiting_bytes > _MESSAGE_BYTES:
+            return self._part()
         message = generator_pb2.GenerateManyResponse(
             started=self._started, details=self._details, ended=self._ended
         )
         if self._texts:
-            texts = self._texts.values()
-            message.deltas.call_numbers.extend(self._texts)
-            message.deltas.texts.extend([text.joined() for text in texts])
-            message.deltas.output_tokens.extend([text.output_tokens for text in texts])
+            _add_texts(message, self._texts)
         self._started, self._texts, self._details, self._ended = [], {}, [], []
+        self._most_waiting_bytes = 0
+        return message
+
+    def _part(self) -> generator_pb2.GenerateManyResponse:
+        """Takes some of what is to be sent: what is larger than a caller receives would break its stream.
+
+        The end of a call is told behind all that it said.
+        """
+        message = generator_pb2.GenerateManyResponse(started=self._started)
+        self._started = []
+        texts: dict[int, _Text] = {}
+        room_bytes = _MESSAGE_BYTES
+        while self._texts and room_bytes > 0:
+            number = next(iter(self._texts))
+            texts[number] = text = self._texts.pop(number)
+            room_bytes -= text.most_bytes
+        _add_texts(message, texts)
+        taken = 0
+        while not self._texts and taken < len(self._details) and room_bytes > 0:
+            room_bytes -= self._details[taken].ByteSize()
+            taken += 1
+        message.details.extend(self._details[:taken])
+        del self._details[:taken]
+        if not (self._texts or self._details):
+            message.ended.extend(self._ended)
+            self._ended = []
+        self._most_waiting_bytes -= _MESSAGE_BYTES - room_bytes
         return message
 
     async def _serve(self, call: generator_pb2.GenerateCall, received_seconds: float) -> None:
@@ -100,12 +131,14 @@ class JoinedGenerations:
         if text is None:
             text = self._texts[number] = _Text()
         text.add(delta)
+        self._most_waiting_bytes += _BYTES_PER_CHARACTER * len(delta.text)
 
     def _put_detail(self, number: int, delta: Delta) -> None:
         if not self._details:
             self.answers.wake()
         detail = generator_pb2.CallDelta(call_number=number, delta=answers.delta_from(delta))
         self._details.append(detail)
+        self._most_waiting_bytes += detail.ByteSize()
 
     def _wake_soon(self) -> None:
         if self._timer is None:
@@ -133,6 +166,12 @@ class JoinedGenerations:
         self.answers.wake()
 
 
+def _add_texts(message: generator_pb2.GenerateManyResponse, texts: Mapping[int, "_Text"]) -> None:
+    message.deltas.call_numbers.extend(texts)
+    message.deltas.texts.extend([text.joined() for text in texts.values()])
+    message.deltas.output_tokens.extend([text.output_tokens for text in texts.values()])
+
+
 class _Text:
     """What one call has said since the last message; most often one piece."""
 
@@ -145,6 +184,11 @@ class _Text:
     def add(self, delta: Delta) -> None:
         self._pieces.append(delta.text)
         self.output_tokens += delta.output_tokens
+
+    @property
+    def most_bytes(self) -> int:
+        """As many bytes as its characters can have."""
+        return _BYTES_PER_CHARACTER * sum(map(len, self._pieces))
 
     def joined(self) -> str:
         return self._pieces[0] if len(self._pieces) == 1 else "".join(self._pieces)

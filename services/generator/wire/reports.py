@@ -38,7 +38,7 @@ def acceptance_from(claims: Claims) -> replica_pb2.Acceptance:
         lease_id_high=claims.lease_id.high,
         lease_id_low=claims.lease_id.low,
         key=claims.key,
-        max_tokens=min(claims.max_input_tokens + claims.max_output_tokens, _MAX_UINT32),
+        max_tokens=min(claims.max_input_tokens + claims.choices * claims.max_output_tokens, _MAX_UINT32),
     )
 
 

@@ -18,6 +18,7 @@ from services.edge.domain.openai.chat_body import (
 )
 from services.edge.domain.openai.conversion import converted
 from services.edge.domain.openai.parameters import (
+    MAX_LOGPROBS,
     NEUTRAL,
     NEUTRAL_IN_MESSAGE,
     NEUTRAL_IN_STREAM_OPTIONS,
@@ -91,7 +92,10 @@ def sampling_of(body: SamplingParameters) -> dict[str, SamplingValue]:
 def _logprobs(body: ChatBody) -> dict[str, SamplingValue]:
     if not body.logprobs:
         return invalid("top_logprobs") if body.top_logprobs else {}
-    return {"logprobs": body.top_logprobs or 0}
+    likeliest = body.top_logprobs or 0
+    if (body.n or 1) * (1 + likeliest) > MAX_LOGPROBS:
+        invalid("top_logprobs")
+    return {"logprobs": likeliest}
 
 
 def _json_schema(form: ResponseFormat | None) -> str:

@@ -3,9 +3,9 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from services.edge.domain.generation import Counts, Delta, FinishReason, TokenChoice
+from services.edge.domain.generation import Counts, Delta, FinishReason
 from services.edge.domain.openai.answers import quoted, usage_json
-from services.edge.domain.openai.logprobs import logprobs_json
+from services.edge.domain.openai.logprobs import content_json, joined_logprobs_json, logprobs_json
 from services.edge.domain.openai.tool_calls import CalledTools, piece_json
 
 
@@ -27,14 +27,15 @@ class ChatHead:
 @dataclass(slots=True)
 class _Choice:
     texts: list[str] = field(default_factory=list)
-    tokens: list[TokenChoice] = field(default_factory=list)
+    # As JSON, written as it comes: a long answer has many, and the end is one turn of the loop.
+    tokens: list[str] = field(default_factory=list)
     calls: CalledTools = field(default_factory=CalledTools)
     finish: FinishReason = FinishReason.STOP
 
     def json(self, index: int) -> str:
         return (
             f'{{"index":{index},"message":{{"role":"assistant","content":{self._content()},'
-            f'"refusal":null{self.calls.json()}}},"logprobs":{logprobs_json(self.tokens)},'
+            f'"refusal":null{self.calls.json()}}},"logprobs":{joined_logprobs_json(self.tokens)},'
             f'"finish_reason":"{self.finish.value}"}}'
         )
 
@@ -55,7 +56,8 @@ class WholeChat:
         """Takes one delta."""
         choice = self._choices[delta.index]
         choice.texts.append(delta.text)
-        choice.tokens += delta.tokens
+        if delta.tokens:
+            choice.tokens.append(content_json(delta.tokens))
         if delta.tool_call is not None:
             choice.calls.add(delta.tool_call)
         choice.finish = delta.finish or choice.finish

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from services.edge.domain.openai.parameters import SamplingParameters
+from services.edge.domain.openai.parameters import MAX_LOGPROBS, SamplingParameters
 from services.edge.domain.openai.tool_bodies import SCHEMA_WORDS, ToolBodies, ToolCallBodies, ToolChoice
 
 Flag = Annotated[bool, Meta(description="true or false")]
@@ -97,7 +97,13 @@ class ChatBody(SamplingParameters, frozen=True):
     logprobs: Flag | None = None
     top_logprobs: (
         Annotated[
-            int, Meta(ge=0, le=20, description="a whole number from 0 to 20, and only where logprobs is true")
+            int,
+            Meta(
+                ge=0,
+                le=20,
+                description="a whole number from 0 to 20, only where logprobs is true, and with n choices so "
+                f"low that n times one more is {MAX_LOGPROBS} at most",
+            ),
         ]
         | None
     ) = None

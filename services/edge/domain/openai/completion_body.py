@@ -5,7 +5,7 @@ from typing import Annotated, Final, TypeAlias
 from msgspec import Meta
 
 from services.edge.domain.openai.chat_body import Flag, StreamOptions
-from services.edge.domain.openai.parameters import SamplingParameters, whole_number
+from services.edge.domain.openai.parameters import MAX_CHOICES, MAX_LOGPROBS, SamplingParameters
 
 # LangChain puts 20 into a request.
 MAX_PROMPTS: Final = 32
@@ -27,7 +27,7 @@ class CompletionBody(SamplingParameters, frozen=True):
             str | list[str | _TokenId | list[_TokenId]],
             Meta(
                 description="a string, a list of token ids of the model, or a list of up to "
-                f"{MAX_PROMPTS} of either,"
+                f"{MAX_PROMPTS} of either, with n choices {MAX_CHOICES} in all,"
                 " and not more than the key's requests per minute and in flight"
             ),
         ]
@@ -37,7 +37,18 @@ class CompletionBody(SamplingParameters, frozen=True):
         Annotated[int, Meta(ge=-1, description="a whole number from 1; -1 sets no limit, and null is 16")]
         | None
     ) = None
-    logprobs: Annotated[int, whole_number(0, 5)] | None = None
+    logprobs: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=5,
+                description="a whole number from 0 to 5, and with several choices so low that their number "
+                f"times one more is {MAX_LOGPROBS} at most",
+            ),
+        ]
+        | None
+    ) = None
     echo: Annotated[bool, Meta(description="true or false, and not true beside logprobs")] | None = None
     best_of: Annotated[int, Meta(description="absent, 1 or as many as n")] | None = None
     stream: Flag | None = None

@@ -9,7 +9,12 @@ from services.edge.domain.openai.chat import MAX_OUTPUT_TOKENS, includes_usage, 
 from services.edge.domain.openai.completion_body import MAX_PROMPTS, CompletionBody
 from services.edge.domain.openai.completion_parameters import COMPLETION_NEUTRAL
 from services.edge.domain.openai.conversion import converted
-from services.edge.domain.openai.parameters import NEUTRAL_IN_STREAM_OPTIONS, refuse_unsupported
+from services.edge.domain.openai.parameters import (
+    MAX_CHOICES,
+    MAX_LOGPROBS,
+    NEUTRAL_IN_STREAM_OPTIONS,
+    refuse_unsupported,
+)
 from services.edge.domain.openai.refusals import invalid, unsupported
 
 # OpenAI's, of this endpoint alone.
@@ -47,6 +52,11 @@ def parse_completion(value: object) -> CompletionRequest:
         )
         for prompt in _prompts(body.prompt)
     )
+    choices = len(generations) * (body.n or 1)
+    if choices > MAX_CHOICES:
+        invalid("prompt")
+    if body.logprobs is not None and choices * (1 + body.logprobs) > MAX_LOGPROBS:
+        invalid("logprobs")
     return CompletionRequest(generations, includes_usage(body.stream, body.stream_options))
 
 

@@ -8,9 +8,17 @@ from services.edge.domain.openai.answers import quoted
 
 def logprobs_json(tokens: Sequence[TokenChoice]) -> str:
     """Returns the `logprobs` object of a choice; null where none were asked for."""
-    if not tokens:
-        return "null"
-    return f'{{"content":[{",".join(map(_choice, tokens))}],"refusal":null}}'
+    return joined_logprobs_json([content_json(tokens)] if tokens else [])
+
+
+def content_json(tokens: Sequence[TokenChoice]) -> str:
+    """Returns some of the entries of `logprobs.content`."""
+    return ",".join(map(_choice, tokens))
+
+
+def joined_logprobs_json(contents: Sequence[str]) -> str:
+    """Returns the `logprobs` object of entries that came one after the other; null without any."""
+    return f'{{"content":[{",".join(contents)}],"refusal":null}}' if contents else "null"
 
 
 def _choice(token: TokenChoice) -> str:

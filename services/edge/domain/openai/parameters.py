@@ -14,6 +14,11 @@ from msgspec import Meta, Struct
 
 from services.edge.domain.openai.refusals import JsonObject, unsupported
 
+# What one answer may be made of, so that nobody's answer fills the edge: choices and, where logprobs are
+# asked for, entries of each token.
+MAX_CHOICES: Final = 64
+MAX_LOGPROBS: Final = 128
+
 
 def number(low: float, high: float) -> Meta:
     """Returns the range of a number."""

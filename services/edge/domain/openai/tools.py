@@ -46,10 +46,12 @@ def _tool(body: ToolBody, path: str) -> Tool:
 def _call(body: ToolCallBody, path: str) -> ToolCall:
     arguments = body.function.arguments.strip() or "{}"
     try:
-        is_object = isinstance(json.loads(arguments), dict)
-    except ValueError:
-        is_object = False
-    if not is_object:
+        value = json.loads(arguments)
+        # As a template may write it: half of a surrogate pair is no text.
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
         invalid(f"{path}.function.arguments")
     return ToolCall(body.id, body.function.name, arguments)
 
@@ -66,7 +68,7 @@ def _choice(choice: str | dict[str, Any] | None) -> tuple[ToolUse, tuple[str, ..
     named, mode = allowed.get("tools"), allowed.get("mode")
     if mode not in ("auto", "required") or not isinstance(named, list) or not named:
         invalid("tool_choice")
-    return _USES[mode], tuple(map(_name_of, named)), False
+    return _USES[mode], tuple(dict.fromkeys(map(_name_of, named))), False
 
 
 def _name_of(choice: object) -> str:

@@ -44,8 +44,10 @@ def fault_of(asked: str, tokenizer: LLTokenizer) -> str:
 def serve(asked: BinaryIO, answered: BinaryIO) -> None:
     """Answers until nobody asks any more."""
     tokenizer = LLTokenizer(next(_messages(asked)))
-    for schema in _messages(asked):
-        fault = fault_of(schema, tokenizer)
+    for structure in _messages(asked):
+        fault = fault_of(structure, tokenizer)
+        # Nothing of it is left while the next one is waited for.
+        del structure
         # A line: a keyword is one word, and what is none of them is not said.
         answered.write((fault if fault.isprintable() else UNNAMED).encode() + b"\n")
         answered.flush()

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from vllm.v1.structured_output import backend_guidance
 
-from services.generator.adapters.vllm.grammar_process import LENGTH, UNNAMED, question
+from services.generator.adapters.vllm.grammar_process import LENGTH, question
 from services.generator.domain.structure import FIELD, Structure, refused
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.logs import get_logger
@@ -23,6 +23,8 @@ _COMMAND: Final = (sys.executable, "-m", "services.generator.adapters.vllm.gramm
 _START_SECONDS: Final = 30.0
 _TRY_SECONDS: Final = 2.0
 _KEPT: Final = 512
+# No keyword.
+_NOT_MADE: Final = "--"
 
 
 class Grammars:
@@ -51,12 +53,16 @@ class Grammars:
         fault = self._faults.get(digest)
         if fault is None:
             fault = await asyncio.get_running_loop().run_in_executor(self._thread, self._fault_of, asked)
-            self._faults[digest] = fault
-        self._faults.move_to_end(digest)
-        if len(self._faults) > _KEPT:
-            self._faults.popitem(last=False)
+            self._keep(digest, fault)
         if fault:
             raise refused(fault, field)
+
+    def _keep(self, digest: bytes, fault: str) -> None:
+        # That it took too long may have been the machine's doing.
+        if fault != _NOT_MADE:
+            self._faults[digest] = fault
+        if len(self._faults) > _KEPT:
+            self._faults.popitem(last=False)
 
     def close(self) -> None:
         """Ends the process and the thread, from any thread; nobody asks any more."""
@@ -64,14 +70,17 @@ class Grammars:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _fault_of(self, asked: bytes) -> str:
-        child = self._child or self._start()
+        child = self._child
+        if child is None or child.has_ended:
+            self._end()
+            child = self._start()
         try:
             return child.ask(asked, within_seconds=self._try_seconds)
         except EOFError:
             # Out of time or memory: so it is with a schema that is made for that.
             _log.warning("grammar_not_made", duration_seconds=self._try_seconds)
             self._end()
-            return UNNAMED
+            return _NOT_MADE
 
     def _start(self) -> "_Child":
         child = self._child = _Child()
@@ -96,6 +105,10 @@ class _Child:
         self._process = subprocess.Popen(  # noqa: S603 - our own program
             _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
 
     def tell(self, content: bytes) -> None:
         pipe = self._process.stdin

@@ -9,7 +9,9 @@ from services.generator.adapters.vllm.token_bytes import TokenBytes
 from services.generator.domain.delta import Delta, EngineFinish, Measures
 from services.generator.domain.ports import EngineFailedError, Receive, RequestFailedError
 from services.generator.domain.sampling import Sampling
+from services.runtime.logs import get_logger, log_failure
 
+_log = get_logger(__name__)
 _FINISHES: Final = {finish.value: finish for finish in EngineFinish}
 
 
@@ -96,15 +98,27 @@ class Receiver:
                 if delta.finish is None:
                     self._receive(RequestFailedError())
                     return
-            if self._likeliest is not None and completion.token_ids:
-                delta.tokens = self._token_bytes.choices(
-                    completion.token_ids, completion.logprobs, self._likeliest
-                )
+            if not self._is_read(completion, delta):
+                return
             # They are known with the first token and stay, but for what a preemption adds.
             if not self._is_measured or delta.finish is not None:
                 self._is_measured = True
                 delta.measures = _measures(output)
             self._receive(delta)
+
+    def _is_read(self, completion: Any, delta: Delta) -> bool:
+        """Returns whether the tokens were read, if they were asked for; what fails is this request alone."""
+        if self._likeliest is None or not completion.token_ids:
+            return True
+        try:
+            delta.tokens = self._token_bytes.choices(
+                completion.token_ids, completion.logprobs, self._likeliest
+            )
+        except Exception as defect:  # noqa: BLE001 - it ends this request, and not the step of all others
+            log_failure(_log, "tokens_not_read", defect)
+            self._receive(RequestFailedError())
+            return False
+        return True
 
 
 def _is_middle(output: Any, state: Any) -> bool:

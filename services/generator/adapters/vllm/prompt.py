@@ -12,6 +12,7 @@ from jinja2.exceptions import TemplateError
 
 from services.generator.adapters.vllm.messages import definition_of, message_of
 from services.generator.adapters.vllm.plain_text import Messages, PlainText, Tokenizer
+from services.generator.domain.closed_schema import is_object
 from services.generator.domain.prompt import Chat, ChatTurn, Role, Text, text_bytes
 from services.kernel.errors import ComptoirError, Reason
 
@@ -81,6 +82,8 @@ class ChatPrompt:
         for field, texts in (("tools", told), ("messages", chat.call_texts)):
             if any(self._plain.spells_controls(_as_rendered(text)) for text in texts):
                 raise ComptoirError(Reason.REQUEST_INVALID, field=field)
+        if not all(is_object(call.arguments) for turn in chat.turns for call in turn.tool_calls):
+            raise ComptoirError(Reason.REQUEST_INVALID, field="messages")
 
     def _controls_around(self, chat: Chat) -> list[int]:
         """Returns the control tokens of the template around the chat's texts."""
@@ -128,5 +131,5 @@ def _as_rendered(text: str) -> str:
     """Returns a text as a template may write it: JSON is read, and its escapes with it."""
     try:
         return json.dumps(json.loads(text), ensure_ascii=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

@@ -17,8 +17,8 @@ def test_a_key_that_never_has_so_many_requests_is_told_of_its_prompts(
 ) -> None:
     error = ComptoirError(reason, retry_after_seconds=1.0, numbers=Numbers(limit, 1))
     told = refusal_of_all(error, 0, [1, 1, 1])
-    assert told is error or (told.reason, told.field) == (Reason.REQUEST_INVALID, "prompt")
-    assert (told is not error) is is_for_ever
+    assert told.reason is reason or (told.reason, told.field) == (Reason.REQUEST_INVALID, "prompt")
+    assert (told.reason is not reason) is is_for_ever
 
 
 @given(BOUNDS, st.integers(0, 15), st.integers(1, 100), st.integers(1, 60_000))
@@ -29,12 +29,22 @@ def test_only_what_can_never_fit_is_refused_for_good(
     reserved = [bound + output_tokens for bound in bounds]
     error = ComptoirError(Reason.TOKENS_EXHAUSTED, numbers=Numbers(limit, reserved[refused]))
     told = refusal_of_all(error, refused, bounds)
-    if told is not error:
+    if told.reason is not error.reason:
         assert told.reason is Reason.QUOTA_TOO_SMALL
         assert limit < told.numbers.requested <= sum(reserved)
     elif len(set(bounds)) == 1:
         # Of prompts of one size nothing is guessed.
         assert sum(reserved) <= limit
+
+
+def test_the_wait_makes_room_for_all_prompts_of_the_next_try() -> None:
+    error = ComptoirError(Reason.REQUESTS_EXHAUSTED, retry_after_seconds=3.0, numbers=Numbers(20, 1))
+    assert refusal_of_all(error, 19, [5] * 20).retry_after_seconds == 60
+    assert refusal_of_all(error, 9, [5] * 10).retry_after_seconds == 30
+    error = ComptoirError(Reason.TOKENS_EXHAUSTED, retry_after_seconds=3.0, numbers=Numbers(6000, 100))
+    assert refusal_of_all(error, 3, [90] * 4).retry_after_seconds == 4
+    # Already longer.
+    assert refusal_of_all(error, 0, [90] * 2).retry_after_seconds == 3
 
 
 def test_any_other_refusal_is_told_as_it_is() -> None:

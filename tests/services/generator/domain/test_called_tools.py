@@ -19,10 +19,10 @@ def test_without_tools_all_is_as_the_engine_said() -> None:
     plain, asked = CalledTools(None, HERMES), Structure("{}")
     assert plain.structure(asked) == asked
     assert plain.structure(None) is None
-    assert list(plain.schemas()) == []
+    assert plain.schemas() == []
     assert list(plain.shown(Delta("a <tool_call>"))) == [Delta("a <tool_call>")]
     assert list(plain.shown(Delta(output_tokens=1))) == []
-    assert not plain.has_calls(0)
+    assert not plain.ends_with_calls(0)
 
 
 def test_a_model_whose_calls_nobody_could_read_is_told_of_no_tool() -> None:
@@ -38,9 +38,9 @@ def test_tools_that_are_not_to_be_called_leave_the_answer_alone() -> None:
 
 
 def test_every_tool_has_its_schema_tried_under_its_own_name() -> None:
-    assert list(CalledTools(TOOLS, HERMES).schemas()) == [
-        (TOOLS.tools[0].parameters_schema, "tools[0].parameters_schema")
-    ]
+    told = CalledTools(TOOLS, HERMES)
+    told.structure(None)
+    assert told.schemas() == [(TOOLS.tools[0].parameters_schema, "tools[0].parameters_schema")]
 
 
 def test_a_grammar_has_each_schema_without_white_space_in_what_fits_it() -> None:
@@ -56,7 +56,7 @@ def test_each_choice_is_read_for_itself_and_keeps_its_tokens() -> None:
     tools = CalledTools(TOOLS, HERMES)
     said = [*tools.shown(Delta("Bonjour", index=1)), *tools.shown(Delta(CALL, tokens=(TOKEN,)))]
     said += tools.shown(Delta(finish=EngineFinish.STOP, index=1))
-    assert (tools.has_calls(0), tools.has_calls(1)) == (True, False)
+    assert (tools.ends_with_calls(0), tools.ends_with_calls(1)) == (True, False)
     assert [(delta.index, delta.text) for delta in said if delta.text] == [(1, "Bonjour")]
     called = [delta.tool_call for delta in said if delta.tool_call is not None]
     assert [(call.name, call.arguments) for call in called] == [("weather", ""), ("", "{}")]
@@ -75,11 +75,33 @@ def test_objects_have_the_members_that_their_schemas_name_and_no_others() -> Non
     assert structure.grammar.count('"additionalProperties": false') == 2
 
 
-@pytest.mark.parametrize("schema", ["[", "[]", "geheim"])
-def test_a_schema_that_is_none_is_refused_by_its_field(schema: str) -> None:
+@pytest.mark.parametrize("use", [ToolUse.AUTO, ToolUse.NONE])
+@pytest.mark.parametrize("schema", ["[", "[]", "geheim", "[" * 3_000, '{"const": "\\ud800"}'])
+def test_a_schema_that_is_none_is_refused_by_its_field(schema: str, use: ToolUse) -> None:
     with pytest.raises(ComptoirError) as refusal:
-        CalledTools(Tools((Tool("weather", "", schema),)), HERMES).structure(None)
+        CalledTools(Tools((Tool("weather", "", schema),), use), HERMES).structure(None)
     assert refusal.value.field == "tools[0].parameters_schema"
     with pytest.raises(ComptoirError) as refusal:
         CalledTools(None, None).structure(Structure(schema))
     assert refusal.value.field == "structure.json_schema"
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [
+        Tools((Tool("a"),), ToolUse.REQUIRED, permitted=("geheim",)),
+        Tools((Tool("a"), Tool("a"))),
+    ],
+)
+def test_names_that_are_not_those_of_tools_are_refused(tools: Tools) -> None:
+    with pytest.raises(ComptoirError) as refusal:
+        CalledTools(tools, HERMES).structure(None)
+    assert (refusal.value.reason, refusal.value.field) == (Reason.REQUEST_INVALID, "tools")
+
+
+def test_schemas_that_would_hold_up_every_other_answer_are_refused() -> None:
+    large = Tool("a", "", '{"description": "' + "x" * 60_000 + '"}')
+    tools = Tools(tuple(Tool(f"t{index}", "", large.parameters_schema) for index in range(5)))
+    with pytest.raises(ComptoirError) as refusal:
+        CalledTools(tools, HERMES).structure(None)
+    assert (refusal.value.reason, refusal.value.field) == (Reason.PARAMETER_UNSUPPORTED, "tools")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.generator.domain.counting import MAX_OPEN, TURNS, CountOrder, TokenCounts
+from services.generator.domain.counting import MAX_OPEN, MAX_OPEN_OF_KEY, TURNS, CountOrder, TokenCounts
 from services.generator.domain.ports import EngineFailedError, Feature
 from services.generator.domain.prompt import Chat, ChatTurn, Role, Text
 from services.kernel.clock import ManualClock
@@ -116,10 +116,14 @@ class GatedEngine(ScriptedEngine):
 async def test_counts_beyond_the_bound_are_refused_and_few_run_at_once() -> None:
     engine = GatedEngine()
     counting = counts(engine)
-    running = [asyncio.create_task(counting.count(order(number))) for number in range(1, MAX_OPEN + 1)]
+    running = [
+        asyncio.create_task(counting.count(order(number, key=number))) for number in range(1, MAX_OPEN + 1)
+    ]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert (await refusal_of(counting, order(MAX_OPEN + 1))).reason is Reason.REPLICA_OVERLOADED
+    assert (
+        await refusal_of(counting, order(MAX_OPEN + 1, key=MAX_OPEN + 1))
+    ).reason is Reason.REPLICA_OVERLOADED
     for task in running[: MAX_OPEN // 2]:
         task.cancel()
     engine.gate.set()
@@ -127,4 +131,16 @@ async def test_counts_beyond_the_bound_are_refused_and_few_run_at_once() -> None
     assert results.count([1]) == MAX_OPEN - MAX_OPEN // 2
     assert engine.most <= TURNS
     # Whoever left gave the place back.
+    assert await counting.count(order(MAX_OPEN + 2)) == [1]
+
+
+async def test_a_key_with_many_counts_keeps_nobody_else_out() -> None:
+    engine = GatedEngine()
+    counting = counts(engine)
+    running = [asyncio.create_task(counting.count(order(number))) for number in range(1, MAX_OPEN_OF_KEY + 1)]
+    await asyncio.sleep(0)
+    assert (await refusal_of(counting, order(MAX_OPEN))).reason is Reason.REPLICA_OVERLOADED
+    other = asyncio.create_task(counting.count(order(MAX_OPEN + 1, key=CLAIMS.key + 1)))
+    engine.gate.set()
+    assert await asyncio.gather(*running, other) == [[1]] * (MAX_OPEN_OF_KEY + 1)
     assert await counting.count(order(MAX_OPEN + 2)) == [1]

@@ -6,6 +6,7 @@ from services.generator.domain.sampling import (
     Sampling,
     TokenLimits,
     check_choices,
+    check_ending,
     check_min_tokens,
     check_size,
     output_tokens_for,
@@ -56,3 +57,11 @@ def test_an_answer_that_must_be_longer_than_it_can_be_is_refused() -> None:
     with pytest.raises(ComptoirError) as error:
         check_min_tokens(Sampling(min_tokens=6), 5)
     assert (error.value.reason, error.value.field) == (Reason.REQUEST_INVALID, "sampling.min_tokens")
+
+
+def test_an_answer_that_must_be_something_ends_with_it() -> None:
+    check_ending(Sampling(ignore_eos=True), is_structured=False)
+    check_ending(Sampling(), is_structured=True)
+    with pytest.raises(ComptoirError) as error:
+        check_ending(Sampling(ignore_eos=True), is_structured=True)
+    assert (error.value.reason, error.value.field) == (Reason.REQUEST_INVALID, "sampling.ignore_eos")

@@ -60,11 +60,26 @@ def test_an_answer_that_is_cut_off_shows_nothing_of_its_marks(
 ) -> None:
     answer = "".join(written(name, arguments) for name, arguments in calls)[:length]
     said, called = read(answer, cuts)
+    assert HERMES.mark not in said
     if called:
         assert said == ""
     for (_, name, arguments), (whole_name, whole) in zip(called, calls, strict=False):
         assert name == whole_name
         assert json.dumps(whole).startswith(arguments) or arguments == json.dumps(whole)
+
+
+def test_a_call_that_was_cut_is_no_whole_one_and_where_calls_are_expected_nothing_is_said() -> None:
+    reader = ToolCallReader(HERMES, lambda: "call", has_text=False)
+    assert reader.read("<tool_", is_last=True) == []
+    assert not reader.ends_with_calls
+    whole = written("weather", {"a": 1})
+    for end in range(len(whole)):
+        reader = ToolCallReader(HERMES, lambda: "call")
+        reader.read(whole[:end], is_last=True)
+        assert not reader.ends_with_calls
+    reader = ToolCallReader(HERMES, lambda: "call")
+    reader.read(whole, is_last=True)
+    assert reader.ends_with_calls
 
 
 def test_only_permitted_tools_are_called_and_none_if_so_told() -> None:

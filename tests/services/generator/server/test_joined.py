@@ -22,6 +22,8 @@ class Joined:
     def __init__(self, running: RunningGenerator) -> None:
         self._stream: Any = running.stub.GenerateMany()
         self.messages = 0
+        self.largest_bytes = 0
+        self.details: dict[tuple[int, int], str] = defaultdict(str)
         self.started: dict[int, generator_pb2.Started] = {}
         self.texts: dict[int, str] = defaultdict(str)
         self.tokens: dict[int, int] = defaultdict(int)
@@ -53,8 +55,12 @@ class Joined:
         if message is grpc.aio.EOF:
             return False
         self.messages += 1
+        self.largest_bytes = max(self.largest_bytes, message.ByteSize())
         for call in message.started:
             self.started[call.call_number] = call.started
+        for detail in message.details:
+            assert detail.call_number not in self.finished
+            self.details[detail.call_number, detail.delta.index] += detail.delta.text
         deltas = message.deltas
         for number, text, tokens in zip(deltas.call_numbers, deltas.texts, deltas.output_tokens, strict=True):
             assert number in self.started
@@ -120,6 +126,30 @@ async def test_texts_of_one_moment_share_a_message(running: RunningGenerator) ->
     await joined.begin(*((number, running.request()) for number in range(1, 17)))
     await joined.until_ended(16)
     assert joined.messages < sum(joined.tokens.values()) / 2
+    joined.close()
+
+
+async def test_what_is_too_much_for_one_message_comes_in_several_before_each_end(
+    running: RunningGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = seeded(running)
+    several.sampling.logprobs = 3
+    plain, detailed = await running.generate(seeded(running)), await running.generate(several)
+    texts = ["".join(each.delta.text for each in call.responses) for call in (plain, detailed)]
+    monkeypatch.setattr(server, "_MESSAGE_BYTES", 256)
+    joined, requests = Joined(running), []
+    for number in range(1, 13):
+        request = seeded(running)
+        if number % 2:
+            request.sampling.logprobs = 3
+        requests.append((number, request))
+    await joined.begin(*requests)
+    await joined.until_ended(12)
+    assert len(joined.finished) == 12
+    assert [joined.texts[number] for number in range(2, 13, 2)] == texts[:1] * 6
+    assert [joined.details[number, 0] for number in range(1, 13, 2)] == texts[1:] * 6
+    # One delta may be over the bound, and the ends are told beside the last.
+    assert joined.largest_bytes < 256 + 256 + 12 * 64
     joined.close()
 
 

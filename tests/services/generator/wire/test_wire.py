@@ -69,6 +69,8 @@ def test_what_the_router_is_told_of_a_ticket_carries_its_identities_and_limits()
         assert Identity(message.lease_id_high, message.lease_id_low) == claims.lease_id
         assert message.key == claims.key
     assert acceptance.max_tokens == 2**32 - 1
+    several = reports.acceptance_from(replace(claims, max_output_tokens=50, choices=3))
+    assert several.max_tokens == 100 + 3 * 50
     assert (settlement.input_tokens, settlement.output_tokens, settlement.is_unserved) == (30, 5, True)
 
 

@@ -199,6 +199,7 @@ def test_any_number_is_a_limit_no_limit_or_a_refusal(value: float) -> None:
         ({"logprobs": False, "top_logprobs": 2}, "top_logprobs"),
         ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
         ({"logprobs": 1}, "logprobs"),
+        ({"logprobs": True, "top_logprobs": 20, "n": 7}, "top_logprobs"),
         ({"logit_bias": {"a": 1}}, "logit_bias"),
         ({"logit_bias": {"-1": 1}}, "logit_bias"),
         ({"logit_bias": {"5": 101}}, "logit_bias"),

@@ -19,6 +19,10 @@ TIME = {"type": "function", "function": {"name": "time", "strict": True}}
 CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"a": 1}'}}
 
 
+DEEP = "[" * 5_000
+HALF = '{"a": "\\ud800"}'
+
+
 def tools(**asked: object) -> Tools:
     read = parse_chat(CHAT | {"tools": [WEATHER, TIME]} | asked).generation.tools
     assert read is not None
@@ -140,6 +144,17 @@ def test_a_call_without_arguments_has_none() -> None:
         ({"role": "assistant", "tool_calls": [{}]}, "tool_calls"),
         (
             {"role": "assistant", "tool_calls": [CALL | {"function": {"name": "f", "arguments": "geheim"}}]},
+            "tool_calls[0].function.arguments",
+        ),
+        (
+            {
+                "role": "assistant",
+                "tool_calls": [CALL | {"function": {"name": "f", "arguments": "[" * 5_000}}],
+            },
+            "tool_calls[0].function.arguments",
+        ),
+        (
+            {"role": "assistant", "tool_calls": [CALL | {"function": {"name": "f", "arguments": HALF}}]},
             "tool_calls[0].function.arguments",
         ),
     ],
