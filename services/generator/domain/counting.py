@@ -30,7 +30,7 @@ class CountOrder:
 
 
 class TokenCounts:
-    """Counts for `MAX_OPEN` callers at most, few of one key, `TURNS` at once; each ticket permits one count."""
+    """Counts for `MAX_OPEN` callers at most, few of one key, `TURNS` at once; a ticket permits one count."""
 
     def __init__(self, engine: Engine, gate: TicketGate, clock: Clock, *, max_bytes_per_token: int) -> None:
         self._engine = engine
