@@ -13,9 +13,7 @@ from services.edge.domain.openai.paths import COMPLETIONS_PATH
 from tests.services.edge.conftest import PATH, STREAM, Stage
 from tests.services.edge.scripts import GOOD_KEY
 
-# Each is answered by real servers, for a quarter of a minute in all.
-pytestmark = pytest.mark.system
-MOST_REQUESTS: Final = 50
+MOST_REQUESTS: Final = 25
 WAIT_SECONDS: Final = 120
 KEY: Final = {"Authorization": f"Bearer {GOOD_KEY}"}
 # A schema does not say everything: `stream_options` only with `stream`, `top_logprobs` only with `logprobs`.
