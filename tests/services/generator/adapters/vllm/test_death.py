@@ -113,8 +113,8 @@ async def test_a_defect_in_a_step_is_logged_as_a_type_and_its_places(forked: For
     assert (await answer(ask(engine, await chat(engine), tokens=2))).output_tokens
     await dies(engine, CANARY)
     await until(lambda: bool(failures_in(text_of(said), "ZeroDivisionError")), 20)
-    # Mostly it has ended then and so said all that it says. Forked by a process whose other tests left threads,
-    # it may hang in its exit; the product forks before it has any.
+    # Mostly it has ended then and so said all that it says. Forked by a process whose other tests left
+    # threads, it may hang in its exit; the product forks before it has any.
     await asyncio.to_thread(forked.core.join, 5)
     written = text_of(said)
     (line,) = failures_in(written, "ZeroDivisionError")
