@@ -130,6 +130,8 @@ class ToolCallReader:
         self._new_call_id = new_call_id
         self._held = ""
         self._calls = 0
+        # Of the last call.
+        self._arguments: list[str] = []
         self._step: Callable[[list[Piece]], bool] = self._read_text
 
     @property
@@ -148,6 +150,8 @@ class ToolCallReader:
         pieces: list[Piece] = []
         while self._step(pieces):
             pass
+        if is_last and self._step == self._read_arguments:
+            self._end_arguments(pieces)
         if is_last and self._step == self._read_text and not self.has_calls:
             # A call that was cut within its marks says nothing.
             if self._has_text and self._held and self._form.mark not in self._held:
@@ -177,6 +181,7 @@ class ToolCallReader:
             return False
         pieces.append(ToolCallPart(self._calls, self._new_call_id(), name))
         self._calls += 1
+        self._arguments = []
         self._held = rest
         self._step = self._read_arguments
         return True
@@ -185,13 +190,31 @@ class ToolCallReader:
         found = self._held.find(self._form.behind)
         end = len(self._held) - _partial(self._held, self._form.behind) if found < 0 else found
         if end:
-            pieces.append(ToolCallPart(self._calls - 1, arguments=self._held[:end]))
+            self._add_arguments(self._held[:end], pieces)
         self._held = self._held[end:]
         if found < 0:
             return False
         self._held = self._held.removeprefix(self._form.behind)
         self._step = self._read_text
         return True
+
+    def _end_arguments(self, pieces: list[Piece]) -> None:
+        """Tells what was held of a call that was cut, where that is not what stands behind arguments."""
+        if self._held and not _is_json("".join(self._arguments)):
+            self._add_arguments(self._held, pieces)
+        self._held = ""
+
+    def _add_arguments(self, text: str, pieces: list[Piece]) -> None:
+        self._arguments.append(text)
+        pieces.append(ToolCallPart(self._calls - 1, arguments=text))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _partial(text: str, mark: str) -> int:

@@ -102,9 +102,9 @@ class ChunkWriter:
     def _text(self, delta: Delta) -> bytes:
         # Runs once per token.
         if delta.tokens or delta.tool_call is not None:
-            new = (
-                f'"content":{quoted(delta.text)}' if delta.tool_call is None else piece_json(delta.tool_call)
-            )
+            call = "" if delta.tool_call is None else piece_json(delta.tool_call)
+            content = f'"content":{quoted(delta.text)}' if delta.text or not call else ""
+            new = f"{content},{call}" if content and call else content or call
             choice = f'{{"index":{delta.index},"delta":{{{new}}}'
             logprobs = f'"logprobs":{logprobs_json(delta.tokens)},"finish_reason":null}}'
             return f"{self._head}{choice},{logprobs}]{self._end}".encode()

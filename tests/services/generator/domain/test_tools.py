@@ -68,6 +68,19 @@ def test_an_answer_that_is_cut_off_shows_nothing_of_its_marks(
         assert json.dumps(whole).startswith(arguments) or arguments == json.dumps(whole)
 
 
+@given(CALLS.filter(bool), st.lists(st.integers(0, 500), max_size=8))
+def test_a_call_that_is_cut_off_has_all_of_its_arguments_that_were_written(
+    calls: list[tuple[str, object]], cuts: list[int]
+) -> None:
+    name, arguments = calls[-1]
+    whole = "".join(written(*call) for call in calls)
+    for left in range(len(HERMES.behind) + len(json.dumps(arguments))):
+        _, called = read(whole[: len(whole) - left], cuts)
+        missing = max(0, left - len(HERMES.behind))
+        text = json.dumps(arguments)
+        assert called[-1][1:] == (name, text[: len(text) - missing])
+
+
 def test_a_call_that_was_cut_is_no_whole_one_and_where_calls_are_expected_nothing_is_said() -> None:
     reader = ToolCallReader(HERMES, lambda: "call", has_text=False)
     assert reader.read("<tool_", is_last=True) == []

@@ -60,3 +60,13 @@ def test_a_stream_names_each_call_once_and_its_index_always(calls: list[list[str
                 assert (call.id is not None) == (function.name is not None)
     assert names == {index: [f"tool-{index}"] for index in range(len(calls))}
     assert arguments == {index: "".join(parts) for index, parts in enumerate(calls)}
+
+
+def test_a_text_and_a_call_that_come_together_are_both_told() -> None:
+    writer = ChunkWriter(HEAD, includes_usage=False)
+    writer.opening("tiny-eu")
+    frame = writer.frames(Delta("So:", tool_call=ToolCallDelta(0, "call_0", "tool")))
+    chunk = ChatCompletionChunk.model_validate(json.loads(frame.removeprefix(b"data: ")))
+    delta = chunk.choices[0].delta
+    assert delta.content == "So:"
+    assert [call.id for call in delta.tool_calls or []] == ["call_0"]
