@@ -77,6 +77,46 @@ TOOL_USE_REQUIRED: ToolUse.ValueType  # 2
 """The answer is one or more calls."""
 Global___ToolUse: _TypeAlias = ToolUse  # noqa: Y015
 
+class _ReasoningEffort:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReasoningEffortEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasoningEffort.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REASONING_EFFORT_UNSPECIFIED: _ReasoningEffort.ValueType  # 0
+    """As the model does by itself."""
+    REASONING_EFFORT_NONE: _ReasoningEffort.ValueType  # 1
+    """Not at all."""
+    REASONING_EFFORT_MINIMAL: _ReasoningEffort.ValueType  # 2
+    """As little as it can."""
+    REASONING_EFFORT_LOW: _ReasoningEffort.ValueType  # 3
+    """A little."""
+    REASONING_EFFORT_MEDIUM: _ReasoningEffort.ValueType  # 4
+    """More."""
+    REASONING_EFFORT_HIGH: _ReasoningEffort.ValueType  # 5
+    """Much."""
+    REASONING_EFFORT_XHIGH: _ReasoningEffort.ValueType  # 6
+    """As much as it can."""
+
+class ReasoningEffort(_ReasoningEffort, metaclass=_ReasoningEffortEnumTypeWrapper):
+    """How much the model reasons before it answers."""
+
+REASONING_EFFORT_UNSPECIFIED: ReasoningEffort.ValueType  # 0
+"""As the model does by itself."""
+REASONING_EFFORT_NONE: ReasoningEffort.ValueType  # 1
+"""Not at all."""
+REASONING_EFFORT_MINIMAL: ReasoningEffort.ValueType  # 2
+"""As little as it can."""
+REASONING_EFFORT_LOW: ReasoningEffort.ValueType  # 3
+"""A little."""
+REASONING_EFFORT_MEDIUM: ReasoningEffort.ValueType  # 4
+"""More."""
+REASONING_EFFORT_HIGH: ReasoningEffort.ValueType  # 5
+"""Much."""
+REASONING_EFFORT_XHIGH: ReasoningEffort.ValueType  # 6
+"""As much as it can."""
+Global___ReasoningEffort: _TypeAlias = ReasoningEffort  # noqa: Y015
+
 class _FinishReason:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -247,6 +287,89 @@ class Tools(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Tools: _TypeAlias = Tools  # noqa: Y015
+
+@_typing.final
+class TemplateValue(_message.Message):
+    """The value of an argument of the chat template."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FLAG_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    flag: _builtins.bool
+    """True or false."""
+    number: _builtins.int
+    """A whole number."""
+    text: _builtins.str
+    """A word."""
+    def __init__(
+        self,
+        *,
+        flag: _builtins.bool = ...,
+        number: _builtins.int = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["flag", b"flag", "kind", b"kind", "number", b"number", "text", b"text"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["flag", b"flag", "kind", b"kind", "number", b"number", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_kind: _TypeAlias = _typing.Literal["flag", "number", "text"]  # noqa: Y015
+    _WhichOneofArgType_kind: _TypeAlias = _typing.Literal["kind", b"kind"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_kind) -> _WhichOneofReturnType_kind | None: ...
+
+Global___TemplateValue: _TypeAlias = TemplateValue  # noqa: Y015
+
+@_typing.final
+class TemplateOptions(_message.Message):
+    """What the model's chat template is told beside the chat, as the model's entry in the catalog permits it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ArgumentsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        @_builtins.property
+        def value(self) -> Global___TemplateValue: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: Global___TemplateValue | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    REASONING_EFFORT_FIELD_NUMBER: _builtins.int
+    ARGUMENTS_FIELD_NUMBER: _builtins.int
+    reasoning_effort: Global___ReasoningEffort.ValueType
+    """How much the model reasons; a model without that effort refuses."""
+    @_builtins.property
+    def arguments(self) -> _containers.MessageMap[_builtins.str, Global___TemplateValue]:
+        """Arguments by their names; one that the catalog does not permit, or with a value that it does not, is refused.
+        They come before what the effort means.
+        """
+
+    def __init__(
+        self,
+        *,
+        reasoning_effort: Global___ReasoningEffort.ValueType = ...,
+        arguments: _abc.Mapping[_builtins.str, Global___TemplateValue] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arguments", b"arguments", "reasoning_effort", b"reasoning_effort"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TemplateOptions: _TypeAlias = TemplateOptions  # noqa: Y015
 
 @_typing.final
 class TokenIds(_message.Message):
@@ -476,6 +599,7 @@ class GenerateRequest(_message.Message):
     PROMPT_FIELD_NUMBER: _builtins.int
     STRUCTURE_FIELD_NUMBER: _builtins.int
     TOOLS_FIELD_NUMBER: _builtins.int
+    TEMPLATE_FIELD_NUMBER: _builtins.int
     is_streamed: _builtins.bool
     """True if the caller shows the answer while it is generated; only counted."""
     @_builtins.property
@@ -502,6 +626,10 @@ class GenerateRequest(_message.Message):
     def tools(self) -> Global___Tools:
         """What the model may call, in a chat. A replica whose model has no format for calls refuses."""
 
+    @_builtins.property
+    def template(self) -> Global___TemplateOptions:
+        """How the model's chat template renders the chat; no matter to a prompt."""
+
     def __init__(
         self,
         *,
@@ -512,10 +640,11 @@ class GenerateRequest(_message.Message):
         prompt: Global___Prompt | None = ...,
         structure: Global___Structure | None = ...,
         tools: Global___Tools | None = ...,
+        template: Global___TemplateOptions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["prompt", b"prompt", "sampling", b"sampling", "structure", b"structure", "ticket", b"ticket", "tools", b"tools"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["prompt", b"prompt", "sampling", b"sampling", "structure", b"structure", "template", b"template", "ticket", b"ticket", "tools", b"tools"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_streamed", b"is_streamed", "messages", b"messages", "prompt", b"prompt", "sampling", b"sampling", "structure", b"structure", "ticket", b"ticket", "tools", b"tools"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_streamed", b"is_streamed", "messages", b"messages", "prompt", b"prompt", "sampling", b"sampling", "structure", b"structure", "template", b"template", "ticket", b"ticket", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -531,6 +660,7 @@ class CountTokensRequest(_message.Message):
     MESSAGES_FIELD_NUMBER: _builtins.int
     TEXT_FIELD_NUMBER: _builtins.int
     RETURNS_TOKEN_IDS_FIELD_NUMBER: _builtins.int
+    TEMPLATE_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """A text as it is, with the special tokens that the model's tokenizer puts around one. In memory only."""
     returns_token_ids: _builtins.bool
@@ -545,6 +675,10 @@ class CountTokensRequest(_message.Message):
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChatMessage]:
         """A chat, which the model's template renders, up to where an answer would begin; empty where there is a text."""
 
+    @_builtins.property
+    def template(self) -> Global___TemplateOptions:
+        """How the model's chat template renders the chat; no matter to a text."""
+
     def __init__(
         self,
         *,
@@ -552,10 +686,11 @@ class CountTokensRequest(_message.Message):
         messages: _abc.Iterable[Global___ChatMessage] | None = ...,
         text: _builtins.str | None = ...,
         returns_token_ids: _builtins.bool = ...,
+        template: Global___TemplateOptions | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_text", b"_text", "text", b"text", "ticket", b"ticket"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_text", b"_text", "template", b"template", "text", b"text", "ticket", b"ticket"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_text", b"_text", "messages", b"messages", "returns_token_ids", b"returns_token_ids", "text", b"text", "ticket", b"ticket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_text", b"_text", "messages", b"messages", "returns_token_ids", b"returns_token_ids", "template", b"template", "text", b"text", "ticket", b"ticket"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__text: _TypeAlias = _typing.Literal["text"]  # noqa: Y015
     _WhichOneofArgType__text: _TypeAlias = _typing.Literal["_text", b"_text"]  # noqa: Y015
@@ -906,12 +1041,15 @@ class Delta(_message.Message):
     INDEX_FIELD_NUMBER: _builtins.int
     TOKENS_FIELD_NUMBER: _builtins.int
     TOOL_CALL_FIELD_NUMBER: _builtins.int
+    REASONING_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """Whole UTF-8 characters; may be empty while a character is incomplete."""
     output_tokens: _builtins.int
     """Output tokens that this delta stands for."""
     index: _builtins.int
     """Which choice it is of, from 0."""
+    reasoning: _builtins.str
+    """What the model thinks before it answers, which is no part of the text; whole UTF-8 characters."""
     @_builtins.property
     def tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenChoice]:
         """Its tokens, if they were asked for."""
@@ -928,10 +1066,11 @@ class Delta(_message.Message):
         index: _builtins.int = ...,
         tokens: _abc.Iterable[Global___TokenChoice] | None = ...,
         tool_call: Global___ToolCallDelta | None = ...,
+        reasoning: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["tool_call", b"tool_call"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "output_tokens", b"output_tokens", "text", b"text", "tokens", b"tokens", "tool_call", b"tool_call"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "output_tokens", b"output_tokens", "reasoning", b"reasoning", "text", b"text", "tokens", b"tokens", "tool_call", b"tool_call"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1045,6 +1184,7 @@ class Finished(_message.Message):
     TTFT_MICROSECONDS_FIELD_NUMBER: _builtins.int
     DURATION_MICROSECONDS_FIELD_NUMBER: _builtins.int
     FINISH_REASONS_FIELD_NUMBER: _builtins.int
+    REASONING_TOKENS_FIELD_NUMBER: _builtins.int
     finish_reason: Global___FinishReason.ValueType
     """Why it ended; of several choices, the first one's."""
     input_tokens: _builtins.int
@@ -1059,6 +1199,8 @@ class Finished(_message.Message):
     """From received to the first output token, in microseconds, on the replica's monotonic clock."""
     duration_microseconds: _builtins.int
     """From received to the last output token, in microseconds."""
+    reasoning_tokens: _builtins.int
+    """Those of the output tokens that were reasoning, the marks around it included."""
     @_builtins.property
     def finish_reasons(self) -> _containers.RepeatedScalarFieldContainer[Global___FinishReason.ValueType]:
         """Why each choice ended, by index, where there are several."""
@@ -1074,10 +1216,11 @@ class Finished(_message.Message):
         ttft_microseconds: _builtins.int = ...,
         duration_microseconds: _builtins.int = ...,
         finish_reasons: _abc.Iterable[Global___FinishReason.ValueType] | None = ...,
+        reasoning_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_input_tokens", b"cached_input_tokens", "duration_microseconds", b"duration_microseconds", "finish_reason", b"finish_reason", "finish_reasons", b"finish_reasons", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "queue_microseconds", b"queue_microseconds", "ttft_microseconds", b"ttft_microseconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_input_tokens", b"cached_input_tokens", "duration_microseconds", b"duration_microseconds", "finish_reason", b"finish_reason", "finish_reasons", b"finish_reasons", "input_tokens", b"input_tokens", "output_tokens", b"output_tokens", "queue_microseconds", b"queue_microseconds", "reasoning_tokens", b"reasoning_tokens", "ttft_microseconds", b"ttft_microseconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
