@@ -13,7 +13,7 @@ BIN := .venv/bin
 # Environments beside .venv, one for each group of clients of others that do not agree on a version.
 CLIENTS := agents instructor llama-index
 EXTRAS := edge router emitter generator-simulated generator-cpu usage cli local dev generator-cuda
-CODE := services pipelines deploy tests protos/client protos/generate.py docs/generate.py
+CODE := services pipelines deploy tests protos/client protos/generate.py docs
 
 export UV_HTTP_TIMEOUT ?= 300
 export UV_PYTHON_DOWNLOADS := never

@@ -14,6 +14,7 @@ from deploy.local.kafka.settings import LocalKafkaSettings
 from deploy.local.stack.config import PORTS_CHOOSE, build_config
 from deploy.local.stack.options import Addresses, StackOptions
 from deploy.local.stack.paths import DataPaths
+from docs.openai_tables import openai_sdk
 from pipelines.usage.settings import UsageSettings
 from services.edge.settings import EdgeSettings
 from services.emitter.settings import EmitterSettings
@@ -92,6 +93,7 @@ def _of_a_stack() -> Iterator[str]:
 PARTS: Final[dict[str, tuple[str, Callable[[], Iterator[str]]]]] = {
     "reasons": ("grpc.md", reasons),
     "settings": ("settings.md", settings),
+    "openai-sdk": ("openai-compatibility.md", openai_sdk),
 }
 
 

@@ -91,6 +91,7 @@ class HttpSide:
             self._health,
         ]
         endpoints.append(Pages(endpoints, version=version("comptoir")))
+        self.resources = tuple(resource for endpoint in endpoints for resource in endpoint.resources)
         self._application = Application(endpoints, usage=usage, clock=clock, limits=limits)
         self._listener = Listener(listen, self._application, limits, clock)
         self._is_started = False

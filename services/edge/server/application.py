@@ -9,7 +9,8 @@ from starlette.types import Receive, Scope, Send
 
 from services.edge.domain.cors import Cors
 from services.edge.domain.limits import EdgeLimits
-from services.edge.domain.openai.errors import METHOD_NOT_ALLOWED, headers_too_large
+from services.edge.domain.openai.errors import METHOD_NOT_ALLOWED, endpoint_not_offered, headers_too_large
+from services.edge.domain.openai.not_offered import why_not_offered
 from services.edge.domain.openai.paths import endpoint_of, served_path
 from services.edge.domain.ports import UsageReports
 from services.edge.domain.timeline import Endpoint
@@ -128,6 +129,8 @@ class _Served:
 
 async def _no_route(scope: Scope, _receive: Receive, _send: Send) -> None:
     if (scope["method"], scope["path"]) != ("OPTIONS", "*"):
+        if why := why_not_offered(scope["path"]):
+            raise HttpRefusalError(endpoint_not_offered(why), Reason.ROUTE_NOT_FOUND)
         raise ComptoirError(Reason.ROUTE_NOT_FOUND)
     # The server as a whole is asked.
     exchange: Exchange = scope[_EXCHANGE]

@@ -56,6 +56,12 @@ METHOD_NOT_ALLOWED: Final = PublicError(
 )
 
 
+def endpoint_not_offered(why: str) -> PublicError:
+    """Returns the refusal of an endpoint of OpenAI's API that is not offered, for the reason `why`."""
+    message = f"This endpoint of OpenAI's API is not offered: {why}."
+    return PublicError(404, _REQUEST, Reason.ROUTE_NOT_FOUND.row.code, message)
+
+
 def headers_too_large(max_bytes: int) -> PublicError:
     """Returns the refusal of headers that are larger than `max_bytes`."""
     return PublicError(

@@ -103,6 +103,19 @@ async def test_routes_and_methods_that_are_not_served(stage: Stage) -> None:
     assert (await client.head("/healthz")).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "path", ["/v1/images/generations", "/images/generations", "/v1//images/generations/"]
+)
+async def test_an_endpoint_of_openai_that_is_not_offered_says_so_and_why(stage: Stage, path: str) -> None:
+    client = await stage.start()
+    error = check_shape(await client.post(path, json={"prompt": CANARY}), 404, "route_not_found")
+    assert error["message"] == (
+        "This endpoint of OpenAI's API is not offered: the models here read and write text alone."
+    )
+    stored = check_shape(await client.get(f"/v1/chat/completions/{CANARY}"), 404, "route_not_found")
+    assert "nothing of a request is stored" in stored["message"]
+
+
 async def test_every_refusal_of_a_served_path_is_an_event_and_no_other_path_is(stage: Stage) -> None:
     client = await stage.start()
     large = {"x-a": "a" * 9_000}

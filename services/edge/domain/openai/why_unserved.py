@@ -1,0 +1,60 @@
+"""Why a parameter of OpenAI's API is not served, for those that read the documentation."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from services.edge.domain.openai.parameters import IGNORED
+from services.edge.domain.timeline import Endpoint
+
+_STORED: Final = "nothing is stored here"
+_WHO: Final = "who asks changes no answer, and is not kept"
+_CACHE: Final = "a replica keeps what prompts have in common by itself, and for nobody longer"
+_OLD: Final = "OpenAI's older word for tools"
+_JUDGED: Final = "nothing that a request says is judged here"
+
+# Of all endpoints that know the parameter.
+WHY_UNSERVED: Final = MappingProxyType(
+    {
+        "audio": "the models here write text alone",
+        "conversation": _STORED,
+        "function_call": _OLD,
+        "functions": _OLD,
+        "metadata": "nothing is kept that it could stand beside",
+        "modalities": "the models here write text alone",
+        "moderation": _JUDGED,
+        "personality": "a prompt says by itself how to answer",
+        "prediction": "makes an answer faster at most, and never another one",
+        "previous_response_id": _STORED,
+        "prompt_cache_key": _CACHE,
+        "prompt_cache_options": _CACHE,
+        "prompt_cache_retention": _CACHE,
+        "reasoning": "the models here have no section of their own for it",
+        "reasoning_effort": "the models here have no section of their own for it",
+        "safety_identifier": _WHO,
+        "service_tier": "there is one tier",
+        "store": _STORED,
+        "suffix": "no model here fills gaps by itself",
+        "text": "a schema is no part of a prompt, and a count is of its prompt",
+        "tool_choice": "tools are not counted",
+        "tools": "tools are not counted",
+        "truncation": "no prompt is cut: one that is too long is refused",
+        "user": _WHO,
+        "verbosity": "the models here have no such dial",
+        "web_search_options": "nothing is searched for",
+    }
+)
+# What is without effect on one endpoint alone.
+_IGNORED_HERE: Final[Mapping[Endpoint, Mapping[str, str]]] = MappingProxyType(
+    {Endpoint.INPUT_TOKENS: {"parallel_tool_calls": "changes nothing of what is counted"}}
+)
+
+
+def why_refused(name: str) -> str | None:
+    """Returns why a parameter of OpenAI's API is refused; None for one that is not known to be."""
+    return WHY_UNSERVED.get(name)
+
+
+def why_ignored(name: str, endpoint: Endpoint) -> str | None:
+    """Returns why a parameter of OpenAI's API has no effect; None for one that is not known to have none."""
+    return WHY_UNSERVED.get(name) if name in IGNORED else _IGNORED_HERE.get(endpoint, {}).get(name)
