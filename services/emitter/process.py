@@ -83,5 +83,6 @@ def _event_rules(settings: EmitterSettings) -> EventRules:
 
 def _limits(catalog: Catalog) -> Mapping[int, ModelLimits]:
     return {
-        model.number: ModelLimits(model.context_tokens, model.max_output_tokens) for model in catalog.models
+        model.number: ModelLimits(model.context_tokens, model.max_input_tokens, model.max_output_tokens)
+        for model in catalog.models
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Final, Literal
 
@@ -10,7 +11,16 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 # Asks for the default model of a region, as no name does.
 DEFAULT_MODEL_NAME: Final = "default"
 MAX_ALIASES: Final = 64
+# Texts of one request for vectors: OpenAI's bound.
+MAX_INPUTS: Final = 2048
 _Name = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class Task(StrEnum):
+    """What a model does: it answers and continues, or it makes vectors of texts."""
+
+    GENERATE = "generate"
+    EMBED = "embed"
 
 
 class Region(BaseModel):
@@ -28,6 +38,11 @@ class Region(BaseModel):
         max_length=256,
         description="the model, by its name, that answers requests here which name none or `default`; "
         "empty, they are refused",
+    )
+    default_embedding_model: str = Field(
+        default="",
+        max_length=256,
+        description="as `default_model`, for requests of vectors",
     )
 
 
@@ -79,8 +94,16 @@ class Model(BaseModel):
     context_tokens: int = Field(
         ge=1, description="most input and output tokens of a request; larger requests are refused"
     )
+    task: Task = Field(
+        default=Task.GENERATE,
+        description="what the model does: `generate` answers, `embed` makes vectors; requests for the other "
+        "are refused",
+    )
     max_output_tokens: int = Field(
-        ge=1, description="most output tokens of an answer; a larger `max_tokens` is cut to it"
+        default=0,
+        ge=0,
+        description="most output tokens of an answer, 1 at least; a larger `max_tokens` is cut to it; 0 for "
+        "a model that makes vectors",
     )
     tool_format: Literal["", "hermes"] = Field(
         default="",
@@ -93,6 +116,17 @@ class Model(BaseModel):
         description="bytes of the longest token: a prompt of n bytes has at least n / this many tokens, and "
         "one that cannot fit is refused unread",
     )
+
+    @model_validator(mode="after")
+    def _only_who_generates_has_output(self) -> "Model":
+        if (self.task is Task.GENERATE) != (self.max_output_tokens > 0):
+            raise ValueError("max_output_tokens must be 1 at least, and 0 where task is embed")
+        return self
+
+    @property
+    def max_input_tokens(self) -> int:
+        """Most input tokens of one request: each of several texts for vectors may fill the context."""
+        return self.context_tokens * (MAX_INPUTS if self.task is Task.EMBED else 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,18 +173,25 @@ class Catalog(BaseModel):
         for model in self.models:
             if model.name in retired and (model.aliases or model.replaces):
                 raise ValueError("a model that was replaced may have no other names")
-        serving = own - set(retired)
-        if not {region.default_model for region in self.regions} <= serving | {""}:
-            raise ValueError("a default_model is not the name of a model, or of one that was replaced")
+        serving = {model.name: model.task for model in self.models if model.name not in retired}
+        defaults = {(region.default_model, Task.GENERATE) for region in self.regions}
+        defaults |= {(region.default_embedding_model, Task.EMBED) for region in self.regions}
+        if any(name and serving.get(name) is not task for name, task in defaults):
+            raise ValueError(
+                "a default_model or default_embedding_model is not the name of a model of that task, or of "
+                "one that was replaced"
+            )
         return self
 
-    def model_name(self, name: str, region: Region | None = None) -> ModelName | None:
+    def model_name(
+        self, name: str, region: Region | None = None, task: Task = Task.GENERATE
+    ) -> ModelName | None:
         """Returns what a name that a caller asks for stands for, or None.
 
-        With a region, no name and `default` ask for its default model.
+        With a region, no name and `default` ask for its default model of the task.
         """
         if region is not None and name in {"", DEFAULT_MODEL_NAME}:
-            name = region.default_model
+            name = region.default_model if task is Task.GENERATE else region.default_embedding_model
         return self._names.get(name)
 
     def names_in(self, region: Region) -> Iterator[ModelName]:

@@ -199,3 +199,13 @@ class Reason(IntEnum):
         _TELL,
     )
     LEASE_ENDED = unusable(33, "lease_ended", may_try_next_ticket=False)
+    MODEL_TASK_MISMATCH = refused(
+        34,
+        "INVALID_ARGUMENT",
+        400,
+        "model_task_mismatch",
+        "The model does another task than this path asks for.",
+        "GET /v1/models says the task of each: generate for chats, prompts and responses,",
+        "embed for POST /v1/embeddings.",
+        param="model",
+    )

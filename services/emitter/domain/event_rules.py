@@ -48,6 +48,7 @@ class ModelLimits:
     """What one generation of a model can count at most."""
 
     context_tokens: int
+    max_input_tokens: int
     max_output_tokens: int
 
 
@@ -82,7 +83,7 @@ class EventRules:
         if model is None:
             return "model"
         checks = (
-            (generation.input_tokens <= model.context_tokens, "input_tokens"),
+            (generation.input_tokens <= model.max_input_tokens, "input_tokens"),
             (generation.output_tokens <= model.max_output_tokens, "output_tokens"),
             (generation.actual_kv_blocks <= model.context_tokens, "actual_kv_blocks"),
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.kernel.catalog import Catalog, Model, ModelName, Region
+from services.kernel.catalog import Catalog, Model, ModelName, Region, Task
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
@@ -15,7 +15,7 @@ from services.router.domain.offers import Offers
 from services.router.domain.placement.filters import check_fit
 from services.router.domain.placement.placing import Placement
 from services.router.domain.ports import AdmissionLog, ReplicaDirectory
-from services.router.domain.sizing import check_quota, size_of
+from services.router.domain.sizing import Size, check_quota, size_of, size_of_inputs
 from services.router.domain.tenancy import Key, Priority
 from services.router.domain.ticket import Grant, TicketOffer
 
@@ -33,6 +33,8 @@ class AdmitRequest:
     choices: int
     priority: Priority
     request_id: Identity
+    task: Task = Task.GENERATE
+    inputs: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +148,13 @@ class Admitter:
         key = findings.key = await self._authenticator.find(request.api_key)
         self._authenticator.check(request.api_key, key, self._wall_seconds())
         findings.priority = key.clamped(request.priority)
-        model_name = self._catalog.model_name(request.model, self._deployment.region)
+        model_name = self._catalog.model_name(request.model, self._deployment.region, request.task)
         if model_name is None:
             raise unknown_model(request.model)
         model = findings.model = model_name.model
         if not may_use(key, model_name):
             raise ComptoirError(Reason.MODEL_NOT_FOUND)
-        size = size_of(model, request.prompt_tokens_upper_bound, request.max_output_tokens, request.choices)
+        size = _size_of(model, request)
         pool = self._ports.replicas.pool(model.number, self._deployment.region.number)
         check_fit(pool, size.reserved_tokens)
         check_quota(size, key.quota.tokens_per_minute)
@@ -204,6 +206,14 @@ class Admitter:
 
     def _wall_seconds(self) -> float:
         return self._ports.clock.wall_microseconds() / _MICROSECONDS
+
+
+def _size_of(model: Model, request: AdmitRequest) -> Size:
+    if model.task is not request.task:
+        raise ComptoirError(Reason.MODEL_TASK_MISMATCH)
+    if request.task is Task.EMBED:
+        return size_of_inputs(model, request.prompt_tokens_upper_bound, request.inputs)
+    return size_of(model, request.prompt_tokens_upper_bound, request.max_output_tokens, request.choices)
 
 
 def may_use(key: Key, name: ModelName) -> bool:

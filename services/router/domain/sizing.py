@@ -46,6 +46,21 @@ def size_of(model: Model, prompt_tokens_upper_bound: int, max_output_tokens: int
     )
 
 
+def size_of_inputs(model: Model, prompt_tokens_upper_bound: int, inputs: int) -> Size:
+    """Returns the size of inputs of which each may fill the context and none has an output.
+
+    CONTEXT_TOO_LONG only if one of them, whichever, cannot fit; how long each is, the generator finds out.
+    """
+    room_tokens = inputs * model.context_tokens
+    fewest_tokens = -(-prompt_tokens_upper_bound // model.max_bytes_per_token)
+    if fewest_tokens > room_tokens:
+        numbers = Numbers(limit=model.context_tokens, requested=-(-fewest_tokens // inputs))
+        raise ComptoirError(Reason.CONTEXT_TOO_LONG, field="prompt_tokens_upper_bound", numbers=numbers)
+    return Size(
+        input_tokens=min(prompt_tokens_upper_bound, room_tokens), output_tokens=0, context_tokens=room_tokens
+    )
+
+
 def check_quota(size: Size, tokens_per_minute: int) -> None:
     """Raises QUOTA_TOO_SMALL for a reservation that no wait makes room for; 0 a minute means no limit."""
     if not 0 < tokens_per_minute < size.reserved_tokens:

@@ -5,7 +5,7 @@ from typing import Final
 
 from comptoir.router.v1 import router_pb2
 
-from services.kernel.catalog import ModelName, RetiredName
+from services.kernel.catalog import ModelName, RetiredName, Task
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState, wait_milliseconds
 from services.router.domain.admission import Admission, AdmitRequest
@@ -21,6 +21,7 @@ _PRIORITIES: Final = {
     router_pb2.PRIORITY_DEFAULT: Priority.DEFAULT,
     router_pb2.PRIORITY_BATCH: Priority.BATCH,
 }
+_TASKS: Final = {Task.GENERATE: router_pb2.TASK_GENERATE, Task.EMBED: router_pb2.TASK_EMBED}
 
 
 def admit_request(message: router_pb2.AdmitRequest) -> AdmitRequest:
@@ -33,6 +34,8 @@ def admit_request(message: router_pb2.AdmitRequest) -> AdmitRequest:
         choices=max(1, message.choices),
         priority=_PRIORITIES[message.priority],
         request_id=Identity(message.request_id_high, message.request_id_low),
+        task=Task.EMBED if message.task == router_pb2.TASK_EMBED else Task.GENERATE,
+        inputs=max(1, message.inputs),
     )
 
 
@@ -106,6 +109,7 @@ def _model(name: ModelName) -> router_pb2.Model:
         max_output_tokens=model.max_output_tokens,
         model_name=model.name,
         retirement=_retirement(name.retired),
+        task=_TASKS[model.task],
     )
 
 

@@ -182,7 +182,9 @@ def test_a_count_that_nothing_can_reach_is_forged_and_refused_for_good(
     ],
 )
 def test_a_generation_above_its_models_limits_is_not_stored(counts: dict[str, int], field: str) -> None:
-    rules = EventRules(region=1, models={1: ModelLimits(context_tokens=1_024, max_output_tokens=256)})
+    rules = EventRules(
+        region=1, models={1: ModelLimits(context_tokens=1_024, max_input_tokens=1_024, max_output_tokens=256)}
+    )
 
     def taken(**fields: int) -> Sequence[wire.WireEvent]:
         request = RecordRequest(generations=[generation(**fields)])

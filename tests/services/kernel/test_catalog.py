@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.kernel.catalog import Catalog, Model, Region
+from services.kernel.catalog import Catalog, Model, Region, Task
 
 REGION = {"number": 1, "name": "eu-fr"}
 MODEL = {"number": 1, "name": "tiny-eu", "context_tokens": 512, "max_output_tokens": 256}
+
+VECTORS = {"number": 2, "name": "vectors", "context_tokens": 512, "task": "embed"}
 
 
 def catalog(
@@ -48,6 +50,11 @@ def test_what_is_not_there_is_none(name: str, number: int) -> None:
         ([{"number": 0, "name": "eu-fr"}], [MODEL]),
         ([{"number": 1, "name": "Nowhere At All"}], [MODEL]),
         ([REGION], [{**MODEL, "context_tokens": 0}]),
+        ([REGION], [{**MODEL, "max_output_tokens": 0}]),
+        ([REGION], [{**MODEL, "task": "embed"}]),
+        ([REGION], [{**MODEL, "task": "paint"}]),
+        ([{**REGION, "default_embedding_model": "tiny-eu"}], [MODEL]),
+        ([{**REGION, "default_model": "vectors"}], [VECTORS]),
         ([REGION], [{**MODEL, "colour": "red"}]),
     ],
 )
@@ -157,3 +164,19 @@ def test_whatever_is_accepted_has_one_answer_for_every_name(
     for name in found.names_in(found.regions[0]):
         assert found.model_name(name.name) == name
         assert name.model.name not in retired
+
+
+def test_a_region_has_a_default_model_for_each_task() -> None:
+    region = {**REGION, "default_model": "tiny-eu", "default_embedding_model": "vectors"}
+    found = catalog([region], [MODEL, VECTORS])
+    for name in ("", "default"):
+        for task, number in ((Task.GENERATE, 1), (Task.EMBED, 2)):
+            named = found.model_name(name, found.regions[0], task)
+            assert named is not None
+            assert named.model.number == number
+
+
+def test_what_makes_vectors_has_no_output_and_as_many_contexts_as_inputs() -> None:
+    answers, vectors = catalog(models=[MODEL, VECTORS]).models
+    assert (answers.max_output_tokens, answers.max_input_tokens) == (256, 512)
+    assert (vectors.max_output_tokens, vectors.max_input_tokens) == (0, 512 * 2048)

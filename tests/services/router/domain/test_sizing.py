@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.kernel.errors import ComptoirError, Numbers, Reason
-from services.router.domain.sizing import check_quota, size_of
+from services.router.domain.sizing import check_quota, size_of, size_of_inputs
 from tests.fakes.router import TINY
 
 
@@ -78,3 +78,31 @@ def test_tickets_never_permit_more_than_the_model(bound: int, wanted: int) -> No
         return
     assert 1 <= size.input_tokens <= min(bound, TINY.context_tokens)
     assert 1 <= size.output_tokens <= TINY.max_output_tokens
+
+
+@pytest.mark.parametrize(
+    ("bound", "inputs", "reserved"), [(9, 1, 9), (1024, 1, 1024), (5_000, 1, 1024), (3_000, 2, 2048)]
+)
+def test_inputs_reserve_their_bounds_up_to_a_context_each_and_no_output(
+    bound: int, inputs: int, reserved: int
+) -> None:
+    size = size_of_inputs(TINY, bound, inputs)
+    assert (size.input_tokens, size.output_tokens, size.reserved_tokens) == (reserved, 0, reserved)
+
+
+def test_inputs_of_which_one_cannot_fit_whichever_it_is_are_too_long() -> None:
+    assert size_of_inputs(TINY, 2 * 1024 * 64, 2).reserved_tokens == 2048
+    with pytest.raises(ComptoirError) as refusal:
+        size_of_inputs(TINY, 2 * 1024 * 64 + 1, 2)
+    assert refusal.value.reason is Reason.CONTEXT_TOO_LONG
+    assert refusal.value.numbers == Numbers(limit=1024, requested=1025)
+
+
+def test_inputs_that_no_minute_holds_have_no_output_to_lower() -> None:
+    with pytest.raises(ComptoirError) as refusal:
+        check_quota(size_of_inputs(TINY, 500, 1), 499)
+    assert (refusal.value.reason, refusal.value.field) == (
+        Reason.QUOTA_TOO_SMALL,
+        "prompt_tokens_upper_bound",
+    )
+    assert refusal.value.numbers == Numbers(limit=499, requested=500)

@@ -6,6 +6,7 @@ from comptoir.router.v1 import router_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.kernel.catalog import Task
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 from services.router.domain.tenancy import Priority
@@ -24,7 +25,24 @@ def test_a_request_is_read_whole() -> None:
             request_id_low=4,
         )
     )
-    assert dataclasses.astuple(request) == ("k", "m", 1, 2, 1, Priority.BATCH, Identity(3, 4))
+    assert dataclasses.astuple(request) == (
+        "k",
+        "m",
+        1,
+        2,
+        1,
+        Priority.BATCH,
+        Identity(3, 4),
+        Task.GENERATE,
+        1,
+    )
+
+
+def test_a_request_for_vectors_says_its_task_and_how_many_inputs() -> None:
+    request = wire.admit_request(
+        router_pb2.AdmitRequest(prompt_tokens_upper_bound=9, task=router_pb2.TASK_EMBED, inputs=3)
+    )
+    assert (request.task, request.inputs) == (Task.EMBED, 3)
 
 
 def test_a_request_says_how_many_choices_it_asks_for() -> None:

@@ -93,6 +93,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The router signs no further ticket of the lease: three were signed, it was given back, nobody used it in time,
     it is another key's, or the router has restarted since.
     """
+    ERROR_REASON_MODEL_TASK_MISMATCH: _ErrorReason.ValueType  # 34
+    """The model does another task than the request asks for. Example: a chat for a model that makes embeddings."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused or failed. A reason never carries content: it is
@@ -169,6 +171,8 @@ ERROR_REASON_LEASE_ENDED: ErrorReason.ValueType  # 33
 """The router signs no further ticket of the lease: three were signed, it was given back, nobody used it in time,
 it is another key's, or the router has restarted since.
 """
+ERROR_REASON_MODEL_TASK_MISMATCH: ErrorReason.ValueType  # 34
+"""The model does another task than the request asks for. Example: a chat for a model that makes embeddings."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

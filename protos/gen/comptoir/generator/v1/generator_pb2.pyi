@@ -731,6 +731,168 @@ class CountTokensResponse(_message.Message):
 Global___CountTokensResponse: _TypeAlias = CountTokensResponse  # noqa: Y015
 
 @_typing.final
+class EmbedInput(_message.Message):
+    """One text to make a vector of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    TOKEN_IDS_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """In memory only, while the request lives. It gets the special tokens that the model's tokenizer puts around
+    a text. What spells a control token in it is text.
+    """
+    @_builtins.property
+    def token_ids(self) -> Global___TokenIds:
+        """As the model reads them. One that the vocabulary does not have is refused."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        token_ids: Global___TokenIds | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["form", b"form", "text", b"text", "token_ids", b"token_ids"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["form", b"form", "text", b"text", "token_ids", b"token_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_form: _TypeAlias = _typing.Literal["text", "token_ids"]  # noqa: Y015
+    _WhichOneofArgType_form: _TypeAlias = _typing.Literal["form", b"form"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_form) -> _WhichOneofReturnType_form | None: ...
+
+Global___EmbedInput: _TypeAlias = EmbedInput  # noqa: Y015
+
+@_typing.final
+class EmbedRequest(_message.Message):
+    """Texts to make vectors of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TICKET_FIELD_NUMBER: _builtins.int
+    INPUTS_FIELD_NUMBER: _builtins.int
+    DIMENSIONS_FIELD_NUMBER: _builtins.int
+    dimensions: _builtins.int
+    """How many numbers each vector is to have, which only models that were trained for it can cut; 0 means all.
+    All vectors together have 16 MiB at most.
+    """
+    @_builtins.property
+    def ticket(self) -> _ticket_pb2.SignedTicket:
+        """The permission for this replica."""
+
+    @_builtins.property
+    def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___EmbedInput]:
+        """The inputs, each of which must fit the model's context."""
+
+    def __init__(
+        self,
+        *,
+        ticket: _ticket_pb2.SignedTicket | None = ...,
+        inputs: _abc.Iterable[Global___EmbedInput] | None = ...,
+        dimensions: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["ticket", b"ticket"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimensions", b"dimensions", "inputs", b"inputs", "ticket", b"ticket"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EmbedRequest: _TypeAlias = EmbedRequest  # noqa: Y015
+
+@_typing.final
+class EmbedResponse(_message.Message):
+    """One step of what Embed answers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STARTED_FIELD_NUMBER: _builtins.int
+    VECTORS_FIELD_NUMBER: _builtins.int
+    EMBEDDED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def started(self) -> Global___Started:
+        """First: the replica accepted the ticket and counted the inputs."""
+
+    @_builtins.property
+    def vectors(self) -> Global___Vectors:
+        """Then: vectors of the next inputs."""
+
+    @_builtins.property
+    def embedded(self) -> Global___Embedded:
+        """Last: the counts."""
+
+    def __init__(
+        self,
+        *,
+        started: Global___Started | None = ...,
+        vectors: Global___Vectors | None = ...,
+        embedded: Global___Embedded | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["embedded", b"embedded", "event", b"event", "started", b"started", "vectors", b"vectors"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["embedded", b"embedded", "event", b"event", "started", b"started", "vectors", b"vectors"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["started", "vectors", "embedded"]  # noqa: Y015
+    _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
+
+Global___EmbedResponse: _TypeAlias = EmbedResponse  # noqa: Y015
+
+@_typing.final
+class Vectors(_message.Message):
+    """Vectors, one behind the other."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIMENSIONS_FIELD_NUMBER: _builtins.int
+    VALUES_FIELD_NUMBER: _builtins.int
+    dimensions: _builtins.int
+    """How many numbers each has; the same in every message of a call."""
+    values: _builtins.bytes
+    """Their numbers: IEEE 754 with 32 bits, least significant byte first. A vector is never divided."""
+    def __init__(
+        self,
+        *,
+        dimensions: _builtins.int = ...,
+        values: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dimensions", b"dimensions", "values", b"values"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Vectors: _TypeAlias = Vectors  # noqa: Y015
+
+@_typing.final
+class Embedded(_message.Message):
+    """Every input has its vector."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    QUEUE_MICROSECONDS_FIELD_NUMBER: _builtins.int
+    DURATION_MICROSECONDS_FIELD_NUMBER: _builtins.int
+    input_tokens: _builtins.int
+    """Tokens of all inputs."""
+    queue_microseconds: _builtins.int
+    """The longest wait of an input before the engine scheduled it, in microseconds."""
+    duration_microseconds: _builtins.int
+    """From received to the last vector, in microseconds, on the replica's monotonic clock."""
+    def __init__(
+        self,
+        *,
+        input_tokens: _builtins.int = ...,
+        queue_microseconds: _builtins.int = ...,
+        duration_microseconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_microseconds", b"duration_microseconds", "input_tokens", b"input_tokens", "queue_microseconds", b"queue_microseconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Embedded: _TypeAlias = Embedded  # noqa: Y015
+
+@_typing.final
 class GenerateResponse(_message.Message):
     """One step of an answer."""
 

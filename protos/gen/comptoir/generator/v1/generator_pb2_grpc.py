@@ -50,6 +50,11 @@ class GeneratorServiceStub:
                 request_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.CountTokensRequest.SerializeToString,
                 response_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.CountTokensResponse.FromString,
                 _registered_method=True)
+        self.Embed = channel.unary_stream(
+                '/comptoir.generator.v1.GeneratorService/Embed',
+                request_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.EmbedRequest.SerializeToString,
+                response_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.EmbedResponse.FromString,
+                _registered_method=True)
         self.GetLoad = channel.unary_unary(
                 '/comptoir.generator.v1.GeneratorService/GetLoad',
                 request_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GetLoadRequest.SerializeToString,
@@ -87,6 +92,16 @@ class GeneratorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Embed(self, request, context):
+        """Makes a vector of each input, with a ticket of TASK_EMBED: Started, then vectors in the inputs' order, then
+        Embedded, once. The counts are durable before the first vector is sent. A failure is a gRPC error with an
+        ErrorDetail; without Embedded the answer is not whole. Cancelling the call stops the engine and counts what
+        was computed. Never retried by the server; a caller may use its next ticket as long as it got no Vectors.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetLoad(self, request, context):
         """Says how busy the replica is at this moment. Counts only; needs no ticket.
         """
@@ -111,6 +126,11 @@ def add_GeneratorServiceServicer_to_server(servicer, server):
                     servicer.CountTokens,
                     request_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.CountTokensRequest.FromString,
                     response_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.CountTokensResponse.SerializeToString,
+            ),
+            'Embed': grpc.unary_stream_rpc_method_handler(
+                    servicer.Embed,
+                    request_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.EmbedRequest.FromString,
+                    response_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.EmbedResponse.SerializeToString,
             ),
             'GetLoad': grpc.unary_unary_rpc_method_handler(
                     servicer.GetLoad,
@@ -200,6 +220,33 @@ class GeneratorService:
             '/comptoir.generator.v1.GeneratorService/CountTokens',
             comptoir_dot_generator_dot_v1_dot_generator__pb2.CountTokensRequest.SerializeToString,
             comptoir_dot_generator_dot_v1_dot_generator__pb2.CountTokensResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Embed(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/comptoir.generator.v1.GeneratorService/Embed',
+            comptoir_dot_generator_dot_v1_dot_generator__pb2.EmbedRequest.SerializeToString,
+            comptoir_dot_generator_dot_v1_dot_generator__pb2.EmbedResponse.FromString,
             options,
             channel_credentials,
             insecure,

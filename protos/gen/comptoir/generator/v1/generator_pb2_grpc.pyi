@@ -47,6 +47,12 @@ class GeneratorServiceStub:
     """Counts the tokens of a prompt, with a ticket of AdmitCount. Nothing is generated, recorded or kept. A prompt
     that is longer than the model's context is counted too, as long as its bytes could fit into it.
     """
+    Embed: _grpc.UnaryStreamMultiCallable[_generator_pb2.EmbedRequest, _generator_pb2.EmbedResponse]
+    """Makes a vector of each input, with a ticket of TASK_EMBED: Started, then vectors in the inputs' order, then
+    Embedded, once. The counts are durable before the first vector is sent. A failure is a gRPC error with an
+    ErrorDetail; without Embedded the answer is not whole. Cancelling the call stops the engine and counts what
+    was computed. Never retried by the server; a caller may use its next ticket as long as it got no Vectors.
+    """
     GetLoad: _grpc.UnaryUnaryMultiCallable[_generator_pb2.GetLoadRequest, _generator_pb2.GetLoadResponse]
     """Says how busy the replica is at this moment. Counts only; needs no ticket."""
 
@@ -68,6 +74,12 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
     CountTokens: _aio.UnaryUnaryMultiCallable[_generator_pb2.CountTokensRequest, _generator_pb2.CountTokensResponse]  # type: ignore[assignment]
     """Counts the tokens of a prompt, with a ticket of AdmitCount. Nothing is generated, recorded or kept. A prompt
     that is longer than the model's context is counted too, as long as its bytes could fit into it.
+    """
+    Embed: _aio.UnaryStreamMultiCallable[_generator_pb2.EmbedRequest, _generator_pb2.EmbedResponse]  # type: ignore[assignment]
+    """Makes a vector of each input, with a ticket of TASK_EMBED: Started, then vectors in the inputs' order, then
+    Embedded, once. The counts are durable before the first vector is sent. A failure is a gRPC error with an
+    ErrorDetail; without Embedded the answer is not whole. Cancelling the call stops the engine and counts what
+    was computed. Never retried by the server; a caller may use its next ticket as long as it got no Vectors.
     """
     GetLoad: _aio.UnaryUnaryMultiCallable[_generator_pb2.GetLoadRequest, _generator_pb2.GetLoadResponse]  # type: ignore[assignment]
     """Says how busy the replica is at this moment. Counts only; needs no ticket."""
@@ -105,6 +117,18 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_generator_pb2.CountTokensResponse, _abc.Awaitable[_generator_pb2.CountTokensResponse]]:
         """Counts the tokens of a prompt, with a ticket of AdmitCount. Nothing is generated, recorded or kept. A prompt
         that is longer than the model's context is counted too, as long as its bytes could fit into it.
+        """
+
+    @_abc_1.abstractmethod
+    def Embed(
+        self,
+        request: _generator_pb2.EmbedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_generator_pb2.EmbedResponse], _abc.AsyncIterator[_generator_pb2.EmbedResponse]]:
+        """Makes a vector of each input, with a ticket of TASK_EMBED: Started, then vectors in the inputs' order, then
+        Embedded, once. The counts are durable before the first vector is sent. A failure is a gRPC error with an
+        ErrorDetail; without Embedded the answer is not whole. Cancelling the call stops the engine and counts what
+        was computed. Never retried by the server; a caller may use its next ticket as long as it got no Vectors.
         """
 
     @_abc_1.abstractmethod

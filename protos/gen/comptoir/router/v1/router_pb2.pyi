@@ -49,6 +49,30 @@ PRIORITY_BATCH: Priority.ValueType  # 3
 """May wait."""
 Global___Priority: _TypeAlias = Priority  # noqa: Y015
 
+class _Task:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _TaskEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Task.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    TASK_UNSPECIFIED: _Task.ValueType  # 0
+    """Reads as TASK_GENERATE."""
+    TASK_GENERATE: _Task.ValueType  # 1
+    """Answers a chat, or continues a prompt."""
+    TASK_EMBED: _Task.ValueType  # 2
+    """Makes a vector of each text."""
+
+class Task(_Task, metaclass=_TaskEnumTypeWrapper):
+    """What a model does."""
+
+TASK_UNSPECIFIED: Task.ValueType  # 0
+"""Reads as TASK_GENERATE."""
+TASK_GENERATE: Task.ValueType  # 1
+"""Answers a chat, or continues a prompt."""
+TASK_EMBED: Task.ValueType  # 2
+"""Makes a vector of each text."""
+Global___Task: _TypeAlias = Task  # noqa: Y015
+
 @_typing.final
 class AdmitRequest(_message.Message):
     """A request for a ticket."""
@@ -63,6 +87,8 @@ class AdmitRequest(_message.Message):
     REQUEST_ID_HIGH_FIELD_NUMBER: _builtins.int
     REQUEST_ID_LOW_FIELD_NUMBER: _builtins.int
     CHOICES_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    INPUTS_FIELD_NUMBER: _builtins.int
     api_key: _builtins.str
     """The API key in full. Never logged, never echoed."""
     model: _builtins.str
@@ -85,6 +111,14 @@ class AdmitRequest(_message.Message):
     """Identity that the caller gave the request, lower 64 bits."""
     choices: _builtins.int
     """How many answers are asked for, each of up to `max_output_tokens`; 0 reads as 1."""
+    task: Global___Task.ValueType
+    """What the model is asked for; MODEL_TASK_MISMATCH where it does another task. The ticket of TASK_EMBED permits
+    no output token, and neither Generate nor CountTokens takes it.
+    """
+    inputs: _builtins.int
+    """With TASK_EMBED, how many inputs there are, each of which may fill the model's context;
+    `prompt_tokens_upper_bound` is that of all together. 0 reads as 1.
+    """
     def __init__(
         self,
         *,
@@ -96,10 +130,12 @@ class AdmitRequest(_message.Message):
         request_id_high: _builtins.int = ...,
         request_id_low: _builtins.int = ...,
         choices: _builtins.int = ...,
+        task: Global___Task.ValueType = ...,
+        inputs: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "choices", b"choices", "max_output_tokens", b"max_output_tokens", "model", b"model", "priority", b"priority", "prompt_tokens_upper_bound", b"prompt_tokens_upper_bound", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "choices", b"choices", "inputs", b"inputs", "max_output_tokens", b"max_output_tokens", "model", b"model", "priority", b"priority", "prompt_tokens_upper_bound", b"prompt_tokens_upper_bound", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -764,6 +800,7 @@ class Model(_message.Message):
     MAX_OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
     MODEL_NAME_FIELD_NUMBER: _builtins.int
     RETIREMENT_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name in requests. Example: tiny-eu."""
     number: _builtins.int
@@ -776,6 +813,8 @@ class Model(_message.Message):
     """Most tokens of one answer."""
     model_name: _builtins.str
     """The model's own name, which answers say. Example: tiny-eu."""
+    task: Global___Task.ValueType
+    """What it does; TASK_UNSPECIFIED from a router that knows one task only."""
     @_builtins.property
     def retirement(self) -> Global___Retirement:
         """Set where `name` should not be used any more."""
@@ -790,10 +829,11 @@ class Model(_message.Message):
         max_output_tokens: _builtins.int = ...,
         model_name: _builtins.str = ...,
         retirement: Global___Retirement | None = ...,
+        task: Global___Task.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["retirement", b"retirement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_tokens", b"context_tokens", "created_at_seconds", b"created_at_seconds", "max_output_tokens", b"max_output_tokens", "model_name", b"model_name", "name", b"name", "number", b"number", "retirement", b"retirement"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_tokens", b"context_tokens", "created_at_seconds", b"created_at_seconds", "max_output_tokens", b"max_output_tokens", "model_name", b"model_name", "name", b"name", "number", b"number", "retirement", b"retirement", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -124,9 +124,11 @@ class TicketClaims(_message.Message):
     replica: _builtins.int
     """Number of the replica that may accept the ticket."""
     max_input_tokens: _builtins.int
-    """The most input tokens the request may have."""
+    """The most input tokens the request may have, those of all its inputs together."""
     max_output_tokens: _builtins.int
-    """The most output tokens of each choice; 0 permits to count the prompt and nothing else."""
+    """The most output tokens of each choice. With 0 and a lease the ticket permits to embed inputs and nothing
+    else, with 0 and no lease to count a prompt and nothing else.
+    """
     priority: _builtins.int
     """Scheduling class: 0 interactive, 10 default, 20 batch; its place in the queue is the replica's to say."""
     attempt: _builtins.int

@@ -119,6 +119,8 @@ class _EndpointEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Endpoint.Val
     """GET /v1/models and GET /v1/models/{id}"""
     ENDPOINT_COMPLETIONS: _Endpoint.ValueType  # 3
     """POST /v1/completions"""
+    ENDPOINT_EMBEDDINGS: _Endpoint.ValueType  # 4
+    """POST /v1/embeddings"""
     ENDPOINT_TOKENIZE: _Endpoint.ValueType  # 6
     """POST /tokenize"""
     ENDPOINT_INPUT_TOKENS: _Endpoint.ValueType  # 7
@@ -135,6 +137,8 @@ ENDPOINT_MODELS: Endpoint.ValueType  # 2
 """GET /v1/models and GET /v1/models/{id}"""
 ENDPOINT_COMPLETIONS: Endpoint.ValueType  # 3
 """POST /v1/completions"""
+ENDPOINT_EMBEDDINGS: Endpoint.ValueType  # 4
+"""POST /v1/embeddings"""
 ENDPOINT_TOKENIZE: Endpoint.ValueType  # 6
 """POST /tokenize"""
 ENDPOINT_INPUT_TOKENS: Endpoint.ValueType  # 7
