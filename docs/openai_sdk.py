@@ -1,7 +1,9 @@
 """Reads from the sources of OpenAI's SDK which endpoints it knows and what each takes."""
 
 import ast
+import functools
 import importlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +21,8 @@ _VERBS: Final = {
     "_patch": "PATCH",
     "_delete": "DELETE",
 }
-# The classes of both clients say the same.
-_OTHER_CLIENT: Final = "Async"
+# The classes of the asynchronous client say the same, and to parse them takes as long.
+_ASYNCHRONOUS: Final = re.compile(r"^class Async.*?(?=^class |\Z)", re.MULTILINE | re.DOTALL)
 _BETA: Final = _PACKAGE / "resources" / "beta"
 
 
@@ -37,21 +39,32 @@ def version() -> str:
     return openai.__version__
 
 
-def routes() -> dict[Route, frozenset[str]]:
-    """Returns every endpoint of the SDK with the parameters of its body, but for those of a beta."""
-    found: dict[Route, frozenset[str]] = {}
+def routes() -> frozenset[Route]:
+    """Returns every endpoint of the SDK."""
+    return frozenset(_callers())
+
+
+def parameters(route: Route) -> frozenset[str]:
+    """Returns the parameters of an endpoint's body, but for those of a beta."""
+    names = (_of_types(file, method) for file, method in _callers()[route] if not file.is_relative_to(_BETA))
+    return frozenset().union(*names)
+
+
+@functools.cache
+def _callers() -> dict[Route, list[tuple[Path, ast.FunctionDef]]]:
+    """Returns the methods of the SDK, and their files, that ask for each endpoint."""
+    found: dict[Route, list[tuple[Path, ast.FunctionDef]]] = {}
     for file in sorted((_PACKAGE / "resources").rglob("*.py")):
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+        tree = ast.parse(_ASYNCHRONOUS.sub("", file.read_text(encoding="utf-8")))
         for method in _methods(tree):
             for route in _called(method):
-                names = frozenset() if file.is_relative_to(_BETA) else _parameters(file, method, route)
-                found[route] = found.get(route, frozenset()) | names
+                found.setdefault(route, []).append((file, method))
     return found
 
 
 def _methods(tree: ast.Module) -> Iterator[ast.FunctionDef]:
     for each in tree.body:
-        if isinstance(each, ast.ClassDef) and not each.name.startswith(_OTHER_CLIENT):
+        if isinstance(each, ast.ClassDef):
             yield from (node for node in each.body if isinstance(node, ast.FunctionDef))
 
 
@@ -74,10 +87,8 @@ def _path(node: ast.expr) -> str:
     return str(text).partition("?")[0]
 
 
-def _parameters(file: Path, method: ast.FunctionDef, route: Route) -> frozenset[str]:
+def _of_types(file: Path, method: ast.FunctionDef) -> frozenset[str]:
     """Returns the names of the types that a method makes its body of, such as `CompletionCreateParams…`."""
-    if route.verb == "GET":
-        return frozenset()
     module = _module(file)
     types = {
         ast.unparse(node)

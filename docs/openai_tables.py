@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from docs.openai_sdk import Route, routes, version
+from docs.openai_sdk import Route, parameters, routes, version
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.openai.not_offered import why_not_offered
 from services.edge.domain.openai.paths import endpoint_of
@@ -41,7 +41,7 @@ def openai_sdk() -> Iterator[str]:
         resource = served.get(_key(route.verb, route.path))
         if resource is not None and resource.operation.body is not None:
             yield from ("", f"### Parameters of `{route.verb} {_VERSION}{route.path}`", "")
-            yield from _parameters(resource.operation.body, endpoint_of(resource.path), known[route])
+            yield from _parameters(resource.operation.body, endpoint_of(resource.path), parameters(route))
     yield ""
 
 
@@ -61,9 +61,7 @@ def _key(verb: str, path: str) -> tuple[str, str]:
     return verb, _NAME.sub("{}", path)
 
 
-def _not_offered(
-    known: Mapping[Route, frozenset[str]], served: Mapping[tuple[str, str], Resource]
-) -> Iterator[str]:
+def _not_offered(known: frozenset[Route], served: Mapping[tuple[str, str], Resource]) -> Iterator[str]:
     refused = [route for route in sorted(known) if _key(route.verb, route.path) not in served]
     summary = f"The {len(refused)} that are not offered, and why"
     yield from ("", f"<details><summary>{summary}</summary>", "", "| Not offered | Because |", "|---|---|")

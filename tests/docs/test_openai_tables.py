@@ -1,12 +1,11 @@
 """What the SDK knows and the tables do not is found by its name; what is said is what is served."""
 
-from collections.abc import Mapping
 from unittest import mock
 
 import pytest
 
 from docs import openai_tables
-from docs.openai_sdk import Route, routes
+from docs.openai_sdk import Route, parameters, routes
 from docs.openai_tables import MissingRowError, fate, openai_sdk
 from services.edge.domain.openai.chat_body import ChatBody
 from services.edge.domain.timeline import Endpoint
@@ -15,8 +14,15 @@ KNOWN = routes()
 CHAT = Route("/chat/completions", "POST")
 
 
-def lines(known: Mapping[Route, frozenset[str]] = KNOWN) -> list[str]:
-    with mock.patch.object(openai_tables, "routes", return_value=known):
+def lines(*, route: Route | None = None, name: str = "") -> list[str]:
+    """What is written where the SDK knows another endpoint, or another parameter of every one."""
+    known = KNOWN | ({route} if route else set())
+    with (
+        mock.patch.object(openai_tables, "routes", return_value=known),
+        mock.patch.object(
+            openai_tables, "parameters", lambda of: parameters(of) | ({name} if name else set())
+        ),
+    ):
         return list(openai_sdk())
 
 
@@ -27,18 +33,18 @@ def test_every_endpoint_and_every_parameter_of_what_is_served_has_a_row() -> Non
         (row,) = [line for line in written if line.startswith("|") and f" /v1{route.path}` |" in line
                   and route.verb in line]  # fmt: skip
         assert len(row.split(" | ")) == 2
-    for name in KNOWN[CHAT]:
+    for name in parameters(CHAT):
         assert f"\n| `{name}` | " in text
 
 
 def test_a_new_endpoint_is_a_missing_row() -> None:
     with pytest.raises(MissingRowError, match=r"says nothing of /dreams/\{id\}"):
-        lines({**KNOWN, Route("/dreams/{id}", "POST"): frozenset()})
+        lines(route=Route("/dreams/{id}", "POST"))
 
 
 def test_a_new_parameter_is_a_missing_row() -> None:
     with pytest.raises(MissingRowError, match=r"CHAT_COMPLETIONS.* why dreaminess is ignored"):
-        lines({**KNOWN, CHAT: KNOWN[CHAT] | {"dreaminess"}})
+        lines(name="dreaminess")
 
 
 @pytest.mark.parametrize(
