@@ -18,8 +18,8 @@ FORBIDDEN_IN_NAMES = {
     "ba" + "se",
     "in" + "fo",
 }
-# What the official SDK calls it, and an RPC of gRPC's own.
-WORDS_OF_OTHERS = {"ba" + "se_url", "ServerReflectionIn" + "fo"}
+# What the official SDK calls it, an RPC of gRPC's own, and what servers of models call theirs.
+WORDS_OF_OTHERS = {"ba" + "se_url", "ServerReflectionIn" + "fo", "GetModelIn" + "fo"}
 FORBIDDEN_HOSTS = [
     "py" + "pi.org",
     "files.python" + "hosted.org",

@@ -17,6 +17,7 @@ from services.generator.domain.counting import TokenCounts
 from services.generator.domain.generation import SharedParts
 from services.generator.domain.generations import Generations
 from services.generator.domain.load_samples import sample_load
+from services.generator.domain.model_description import ModelDescription
 from services.generator.domain.ports import Engine, UsageSink
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.registration_watch import RegistrationWatch
@@ -121,7 +122,13 @@ class Generator:
         server = build_server(settings.listen, clock=clock, max_receive_bytes=settings.max_request_bytes)
         per_token = settings.catalog_model.max_bytes_per_token
         counts = TokenCounts(engine, self._gate, clock, max_bytes_per_token=per_token)
-        GeneratorService(server, generations, counts, self._signatures, clock)
+        model = ModelDescription(
+            settings.catalog_model.name,
+            settings.catalog_model.max_output_tokens,
+            settings.catalog_model.tool_format,
+            engine.capabilities,
+        )
+        GeneratorService(server, generations, counts, self._signatures, clock, model)
         if settings.listen.is_described:
             add_reflection(server.server, generator_pb2.DESCRIPTOR)
         return ServedEngine(engine, generations, recorder, sink, link, server, clock, settings)

@@ -85,7 +85,7 @@ def a_task_per_request(engine: Any) -> Iterator[None]:
         prompt = tokens_input(list(request.prompt.ids), cache_salt=request.cache_salt)
         sampling = adapter._sampling_params(request)
         outputs = engine._llm.generate(prompt, sampling, request.request_id, priority=request.priority)
-        task = asyncio.create_task(read(outputs, Receiver(receive, 0, token_bytes, request.sampling).put))
+        task = asyncio.create_task(read(outputs, Receiver(receive, 0, token_bytes, request).put))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 

@@ -35,6 +35,10 @@ class Answer:
         return sum(step.output_tokens for step in self.steps)
 
     @property
+    def token_ids(self) -> list[int]:
+        return [token_id for step in self.steps for token_id in step.token_ids]
+
+    @property
     def finish(self) -> EngineFinish | None:
         return self.steps[-1].finish
 
@@ -61,6 +65,7 @@ async def ask(
     salt: str = "salt",
     request_id: str = "",
     structure: Structure | None = None,
+    returns_token_ids: bool = False,
 ) -> AsyncGenerator[Delta, None]:
     request = EngineRequest(
         request_id=request_id or Identity.random().hex,
@@ -70,6 +75,7 @@ async def ask(
         priority=priority,
         cache_salt=salt,
         structure=structure,
+        returns_token_ids=returns_token_ids,
     )
     async for delta in deltas(engine, request):
         yield delta

@@ -64,6 +64,27 @@ class SamplingContract:
         assert len({"".join(step.text for step in steps if step.index == index) for index in range(3)}) > 1
         assert engine.unfinished_requests() == 0
 
+    @pytest.mark.parametrize("sampling", [Sampling(temperature=0), Sampling(temperature=0, stop=("e",))])
+    async def test_the_ids_of_an_answer_are_those_of_all_its_tokens(
+        self, engine: Engine, sampling: Sampling
+    ) -> None:
+        asked = ask(engine, await chat(engine), tokens=48, sampling=sampling, returns_token_ids=True)
+        result = await answer(asked)
+        assert [len(step.token_ids) for step in result.steps] == [step.output_tokens for step in result.steps]
+        assert (await engine.detokenize(result.token_ids)).startswith(result.text)
+        if not sampling.stop:
+            assert await engine.detokenize(result.token_ids) == result.text
+        assert all(0 <= token_id < engine.capabilities.vocabulary_tokens for token_id in result.token_ids)
+
+    async def test_ids_and_logprobs_are_of_the_same_tokens_in_each_choice(self, engine: Engine) -> None:
+        sampling = Sampling(temperature=1.0, seed=3, n=2, logprobs=0)
+        asked = ask(engine, await chat(engine), tokens=12, sampling=sampling, returns_token_ids=True)
+        for step in (await answer(asked)).steps:
+            assert list(step.token_ids) == [token.chosen.token_id for token in step.tokens]
+
+    async def test_who_does_not_ask_for_ids_gets_none(self, engine: Engine) -> None:
+        assert not (await answer(ask(engine, await chat(engine), tokens=8))).token_ids
+
     async def test_several_greedy_choices_are_served_too(self, engine: Engine) -> None:
         sampling = Sampling(temperature=0, n=2)
         steps = [step async for step in ask(engine, await chat(engine), tokens=8, sampling=sampling)]

@@ -148,7 +148,24 @@ def _refused_admission(number: int, error: ComptoirError) -> Message:
 
 
 class GeneratesMany(generator_pb2_grpc.GeneratorServiceServicer):
-    """For a servicer whose `Generate` yields."""
+    """For a servicer whose `Generate` yields; a whole answer is what it yields, in one message."""
+
+    async def GenerateWhole(  # noqa: N802 - the schema's name
+        self, request: generator_pb2.GenerateRequest, context: Any
+    ) -> generator_pb2.GenerateWholeResponse:
+        whole = generator_pb2.GenerateWholeResponse()
+        answer: Any = self.Generate(request, context)
+        async with aclosing(answer) as responses:
+            async for response in responses:
+                if response.HasField("started"):
+                    await context.send_initial_metadata((("comptoir-accepted", "1"),))
+                    whole.started.CopyFrom(response.started)
+                    whole.choices.add()
+                elif response.HasField("finished"):
+                    whole.finished.CopyFrom(response.finished)
+                else:
+                    whole.choices[0].text += response.delta.text
+        return whole
 
     async def GenerateMany(  # type: ignore[override] # noqa: N802 - the schema's name
         self, requests: AsyncIterator[generator_pb2.GenerateManyRequest], context: Any

@@ -22,6 +22,7 @@ from services.generator.domain.counting import TokenCounts
 from services.generator.domain.engine_parameters import ServedModel, SimulatedParameters
 from services.generator.domain.generation import SharedParts
 from services.generator.domain.generations import Generations
+from services.generator.domain.model_description import ModelDescription
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.ticket import Replica, TicketGate
 from services.generator.server.generation import GeneratorService
@@ -72,7 +73,8 @@ async def replica(running: RunningRouter, number: int) -> AsyncIterator[None]:
     server = build_server(GrpcListen(address=address), clock=clock)
     public_key = Ed25519PrivateKey.from_private_bytes(seed).public_key()
     counts = TokenCounts(engine, gate, clock, max_bytes_per_token=64)
-    GeneratorService(server, generations, counts, Ed25519Signatures({1: public_key}), clock)
+    model = ModelDescription("tiny-eu", 1024, "", engine.capabilities)
+    GeneratorService(server, generations, counts, Ed25519Signatures({1: public_key}), clock, model)
     await server.start()
     reporting = asyncio.create_task(link.run(generations.load))
     try:

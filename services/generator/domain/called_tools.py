@@ -59,16 +59,16 @@ class CalledTools:
             if delta.is_visible:
                 yield delta
             return
-        tokens = delta.tokens
+        tokens, ids = delta.tokens, delta.token_ids
         reader = self._reader(delta.index, self._tools, self._form)
         for piece in reader.read(delta.text, is_last=delta.finish is not None):
             if isinstance(piece, str):
-                yield Delta(piece, index=delta.index, tokens=tokens)
+                yield Delta(piece, index=delta.index, tokens=tokens, token_ids=ids)
             else:
-                yield Delta(index=delta.index, tool_call=piece, tokens=tokens)
-            tokens = ()
-        if tokens:
-            yield Delta(index=delta.index, tokens=tokens)
+                yield Delta(index=delta.index, tool_call=piece, tokens=tokens, token_ids=ids)
+            tokens, ids = (), ()
+        if tokens or ids:
+            yield Delta(index=delta.index, tokens=tokens, token_ids=ids)
 
     def _reader(self, index: int, tools: Tools, form: ToolFormat) -> ToolCallReader:
         reader = self._readers.get(index)

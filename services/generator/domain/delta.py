@@ -64,11 +64,13 @@ class Delta:
     reasoning: str = ""
     tool_call: ToolCallPart | None = None
     tokens: tuple[TokenChoice, ...] = ()
+    # Those of the output tokens, where the request asks for them.
+    token_ids: tuple[int, ...] = ()
 
     @property
     def is_visible(self) -> bool:
         """True if it holds anything that a caller is shown."""
-        return bool(self.text or self.reasoning or self.tool_call or self.tokens)
+        return bool(self.text or self.reasoning or self.tool_call or self.tokens or self.token_ids)
 
     def can_grow_by(self, later: "Delta") -> bool:
         """Returns True if the later delta of the same answer can be told together with this one."""
@@ -80,4 +82,5 @@ class Delta:
         self.reasoning += later.reasoning
         self.output_tokens += later.output_tokens
         self.tokens += later.tokens
+        self.token_ids += later.token_ids
         self.finish = later.finish

@@ -48,11 +48,15 @@ class Order:
     structure: Structure | None = None
     # Whether each choice begins with the text of the prompt.
     is_prompt_echoed: bool = False
+    returns_token_ids: bool = False
+    # Whether the caller is told nothing before the end.
+    is_whole: bool = False
 
     @property
     def is_text_alone(self) -> bool:
         """Whether the answer is the text of one choice and nothing else."""
-        return self.sampling.n == 1 and self.sampling.logprobs is None and self.tools is None
+        is_more = self.returns_token_ids or self.sampling.logprobs is not None or self.tools is not None
+        return self.sampling.n == 1 and not is_more
 
     @property
     def tools(self) -> Tools | None:
@@ -211,6 +215,7 @@ class Generation:
             priority=self._priority() if Feature.PRIORITY in capabilities.features else None,
             cache_salt=self._salt() if Feature.PREFIX_SALT in capabilities.features else None,
             structure=structure,
+            returns_token_ids=order.returns_token_ids,
         )
 
     async def _check_structure(self, structure: Structure | None, features: Feature) -> None:
@@ -262,7 +267,8 @@ class Generation:
             started_at_microseconds=order.received_at_microseconds,
             is_streamed=order.is_streamed,
         )
-        is_unserved = endings.leaves_next_ticket(ending, is_delta_sent=self._is_delta_sent)
+        is_delta_sent = self._is_delta_sent and not order.is_whole
+        is_unserved = endings.leaves_next_ticket(ending, is_delta_sent=is_delta_sent)
         parts.settlements.settle(order.claims, Counts() if is_unserved else counts, is_unserved=is_unserved)
         return counts, timings, parts.recorder.record(event)
 

@@ -39,6 +39,8 @@ class Capabilities:
     features: Feature
     # Token ids are below this.
     vocabulary_tokens: int = 0
+    engine_name: str = ""
+    engine_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class EngineRequest:
     priority: int | None = None
     cache_salt: str | None = None
     structure: Structure | None = None
+    # Whether deltas come with the ids of their tokens.
+    returns_token_ids: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The RPCs of a generator for its callers."""
 
 from collections.abc import AsyncIterator
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import grpc
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
@@ -9,7 +9,9 @@ from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 from services.generator.domain.counting import TokenCounts
 from services.generator.domain.generation import Message
 from services.generator.domain.generations import Generations
+from services.generator.domain.model_description import ModelDescription
 from services.generator.domain.ports import CallerGoneError, Signatures
+from services.generator.domain.whole_answer import WholeAnswer
 from services.generator.server.joined import JoinedGenerations
 from services.generator.server.orders import Orders
 from services.generator.wire import answers
@@ -18,6 +20,9 @@ from services.runtime.grpc.interceptors import reads_itself
 from services.runtime.grpc.server import GrpcServer
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+# The headers of GenerateWhole: by them a caller whose connection broke knows that a replica may have it.
+_ACCEPTED: Final = (("comptoir-accepted", "1"),)
 
 
 class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
@@ -30,12 +35,14 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         counts: TokenCounts,
         signatures: Signatures,
         clock: Clock,
+        model: ModelDescription,
     ) -> None:
         self._streams = server.joined
         self._generations = generations
         self._counts = counts
         self._orders = Orders(generations, counts, signatures, clock)
         self._clock = clock
+        self._model = model
         generator_pb2_grpc.add_GeneratorServiceServicer_to_server(self, server.server)
 
     # The reader-writer form: a cancelled call cancels this very coroutine, in whatever phase it is.
@@ -56,6 +63,20 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
                 raise CallerGoneError from failure
 
         await self._generations.deliver(order, send)
+
+    @reads_itself
+    async def GenerateWhole(  # type: ignore[override] # noqa: N802 - the schema's name
+        self, content: bytes, context: Context
+    ) -> generator_pb2.GenerateWholeResponse:
+        """Gives one answer in one message."""
+        received_seconds = self._clock.monotonic_seconds()
+        order = self._orders.read(content, received_seconds, context.time_remaining(), is_whole=True)
+        # Before the ticket is used up: from then on nothing is awaited before the order is served.
+        await context.send_initial_metadata(_ACCEPTED)
+        self._orders.admit(order)
+        answer = WholeAnswer()
+        await self._generations.serve(order, answer.put)
+        return answers.whole_from(answer)
 
     async def GenerateMany(  # type: ignore[override] # noqa: N802 - the schema's name
         self, requests: AsyncIterator[generator_pb2.GenerateManyRequest], context: Context
@@ -86,3 +107,11 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
     ) -> generator_pb2.GetLoadResponse:
         """Says how busy the replica is."""
         return answers.load_response_from(self._generations.load())
+
+    async def GetModelInfo(  # noqa: N802 - the schema's name
+        self,
+        request: generator_pb2.GetModelInfoRequest,  # noqa: ARG002 - the stub's signature
+        context: Context,  # noqa: ARG002 - the stub's signature
+    ) -> generator_pb2.GetModelInfoResponse:
+        """Says what the replica serves."""
+        return answers.model_response_from(self._model)

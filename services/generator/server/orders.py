@@ -31,7 +31,14 @@ class Orders:
             "comptoir.generator.tickets_refused", unit="{ticket}", description="Tickets not accepted."
         )
 
-    def read(self, content: bytes, received_seconds: float, timeout_seconds: float | None) -> Order:
+    def read(
+        self,
+        content: bytes,
+        received_seconds: float,
+        timeout_seconds: float | None,
+        *,
+        is_whole: bool = False,
+    ) -> Order:
         """Returns the order; raises why its ticket is no good, or REQUEST_INVALID. Uses nothing up."""
         claims = self._claims(content, self._generations.check)
         request = read_request(generator_pb2.GenerateRequest.FromString, content)
@@ -45,6 +52,8 @@ class Orders:
             received_at_microseconds=self._clock.wall_microseconds(),
             deadline_seconds=None if timeout_seconds is None else received_seconds + timeout_seconds,
             structure=orders.structure_from(request),
+            returns_token_ids=request.returns_token_ids,
+            is_whole=is_whole,
         )
 
     def read_count(self, content: bytes) -> CountOrder:

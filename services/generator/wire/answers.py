@@ -4,10 +4,13 @@ from typing import Final
 
 from comptoir.generator.v1 import generator_pb2
 
-from services.generator.domain.delta import Delta, TokenLogprob, ToolCallPart
+from services.generator.domain.delta import Delta, TokenChoice, TokenLogprob, ToolCallPart
 from services.generator.domain.generation import Finished, Message, Started
 from services.generator.domain.load import LoadReport
+from services.generator.domain.model_description import ModelDescription
+from services.generator.domain.ports import Feature
 from services.generator.domain.terminal_event import Outcome
+from services.generator.domain.whole_answer import WholeAnswer, WholeChoice
 from services.generator.wire.durations import milliseconds
 
 # OpenAI's number for a probability of 0, whose logarithm JSON cannot say.
@@ -18,6 +21,14 @@ _FINISH_REASONS: Final = {
     Outcome.STOP: generator_pb2.FINISH_REASON_STOP,
     Outcome.LENGTH: generator_pb2.FINISH_REASON_LENGTH,
     Outcome.TOOL_CALLS: generator_pb2.FINISH_REASON_TOOL_CALLS,
+}
+# What each engine serves that can be started; the rest is by its features.
+_ALWAYS: Final = (generator_pb2.MODEL_FEATURE_TOKEN_IDS, generator_pb2.MODEL_FEATURE_LOGPROBS)
+_FEATURES: Final = {
+    Feature.TOKEN_IDS: generator_pb2.MODEL_FEATURE_TOKEN_COUNTS,
+    Feature.STRUCTURE: generator_pb2.MODEL_FEATURE_STRUCTURE,
+    Feature.PRIORITY: generator_pb2.MODEL_FEATURE_PRIORITY,
+    Feature.PREFIX_SALT: generator_pb2.MODEL_FEATURE_TENANT_PREFIXES,
 }
 
 
@@ -36,19 +47,21 @@ def delta_from(delta: Delta) -> generator_pb2.Delta:
         text=delta.text,
         output_tokens=delta.output_tokens,
         index=delta.index,
-        tokens=[
-            generator_pb2.TokenChoice(
-                chosen=_logprob_from(token.chosen), likeliest=map(_logprob_from, token.likeliest)
-            )
-            for token in delta.tokens
-        ],
+        tokens=map(_token_from, delta.tokens),
         tool_call=None if delta.tool_call is None else _tool_call_from(delta.tool_call),
+        token_ids=delta.token_ids,
     )
 
 
 def _tool_call_from(part: ToolCallPart) -> generator_pb2.ToolCallDelta:
     return generator_pb2.ToolCallDelta(
         index=part.index, call_id=part.call_id, name=part.name, arguments=part.arguments
+    )
+
+
+def _token_from(token: TokenChoice) -> generator_pb2.TokenChoice:
+    return generator_pb2.TokenChoice(
+        chosen=_logprob_from(token.chosen), likeliest=map(_logprob_from, token.likeliest)
     )
 
 
@@ -79,6 +92,49 @@ def finished_from(message: Finished) -> generator_pb2.Finished:
         queue_microseconds=timings.queue_microseconds,
         ttft_microseconds=timings.ttft_microseconds,
         duration_microseconds=timings.duration_microseconds,
+    )
+
+
+def whole_from(answer: WholeAnswer) -> generator_pb2.GenerateWholeResponse:
+    """Returns an answer that ended well as one message."""
+    started, finished = answer.started, answer.finished
+    outcomes = () if finished is None else finished.outcomes
+    return generator_pb2.GenerateWholeResponse(
+        started=None if started is None else started_from(started),
+        choices=map(_choice_from, answer.choices, outcomes),
+        finished=None if finished is None else finished_from(finished),
+    )
+
+
+def _choice_from(choice: WholeChoice, outcome: Outcome) -> generator_pb2.Choice:
+    return generator_pb2.Choice(
+        text=choice.text,
+        tool_calls=[
+            generator_pb2.ToolCall(call_id=call.call_id, name=call.name, arguments=call.arguments)
+            for _, call in sorted(choice.calls.items())
+        ],
+        tokens=map(_token_from, choice.tokens),
+        token_ids=choice.token_ids,
+        finish_reason=_FINISH_REASONS[outcome],
+        reasoning=choice.reasoning,
+    )
+
+
+def model_response_from(model: ModelDescription) -> generator_pb2.GetModelInfoResponse:
+    """Returns what a replica serves."""
+    capabilities = model.capabilities
+    features = [*_ALWAYS, *(told for feature, told in _FEATURES.items() if feature in capabilities.features)]
+    if model.tool_format and Feature.STRUCTURE in capabilities.features:
+        features.append(generator_pb2.MODEL_FEATURE_TOOLS)
+    return generator_pb2.GetModelInfoResponse(
+        model=model.name,
+        context_tokens=capabilities.context_tokens,
+        max_output_tokens=model.max_output_tokens,
+        vocabulary_tokens=capabilities.vocabulary_tokens,
+        tool_format=model.tool_format,
+        features=sorted(features),
+        engine_name=capabilities.engine_name,
+        engine_version=capabilities.engine_version,
     )
 
 

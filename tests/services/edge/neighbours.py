@@ -137,6 +137,11 @@ class ScriptedGenerator(GeneratesMany):
     ) -> generator_pb2.GetLoadResponse:
         return generator_pb2.GetLoadResponse()
 
+    async def GetModelInfo(  # noqa: N802
+        self, request: generator_pb2.GetModelInfoRequest, context: Any
+    ) -> generator_pb2.GetModelInfoResponse:
+        return generator_pb2.GetModelInfoResponse(model="tiny-eu", context_tokens=4096)
+
     async def CountTokens(  # noqa: N802
         self, request: generator_pb2.CountTokensRequest, context: Any
     ) -> generator_pb2.CountTokensResponse:

@@ -17,6 +17,7 @@ from services.generator.domain.engine_parameters import ServedModel, SimulatedPa
 from services.generator.domain.generation import SharedParts
 from services.generator.domain.generations import Generations
 from services.generator.domain.load import LoadSample
+from services.generator.domain.model_description import ModelDescription
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.terminal_event import Counts, TerminalEvent
 from services.generator.domain.ticket import Claims, Replica, TicketGate
@@ -141,7 +142,8 @@ class RunningGenerator:
     async def start(self) -> None:
         server = build_server(GrpcListen(address=self.address), clock=self.clock)
         signatures = Ed25519Signatures({KEY_NUMBER: self.key.public_key()})
-        GeneratorService(server, self.generations, self.counts, signatures, self.clock)
+        model = ModelDescription("tiny-eu", 200, "hermes", self.engine.capabilities)
+        GeneratorService(server, self.generations, self.counts, signatures, self.clock, model)
         served = ServedEngine(
             self.engine,
             self.generations,

@@ -6,6 +6,7 @@ import math
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Final
 
 from services.generator.adapters.simulated.cache import PrefixCache
@@ -88,6 +89,8 @@ class SimulatedEngine:
             parameters.kv_blocks,
             _FEATURES,
             VOCABULARY_TOKENS,
+            "simulated",
+            version("comptoir"),
         )
 
     async def tokenize(self, prompt: Chat | Text) -> Sequence[int]:
@@ -219,6 +222,8 @@ class SimulatedEngine:
             1,
             index=job.index,
         )
+        if job.request.returns_token_ids:
+            delta.token_ids = (token_id,)
         if sampling.logprobs is not None:
             delta.tokens = (token_choice(token_id, sampling.logprobs),)
         if is_end or job.text.is_stopped:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from torch._dynamo import config as compiler
+from vllm import __version__ as vllm_version
 from vllm import envs
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.exceptions import GracefulHTTPError, VLLMClientError
@@ -109,6 +110,8 @@ class VllmEngine:
             cache.num_gpu_blocks or 0,
             self._features,
             config.model_config.get_vocab_size(),
+            "vllm",
+            vllm_version,
         )
 
     @property
@@ -159,7 +162,7 @@ class VllmEngine:
             raise ComptoirError(Reason.REPLICA_OVERLOADED) from None
         except VLLMClientError as error:
             raise _refused(error) from None
-        self._outputs.hand_over(collector, request.sampling, receive)
+        self._outputs.hand_over(collector, request, receive)
 
     async def abort(self, request_id: str) -> None:
         """Ends a request wherever it is; does nothing for an unknown one."""

@@ -1,5 +1,6 @@
 """vLLM's outputs become deltas in the turn of the loop in which vLLM's handler of steps has them."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from vllm.v1.engine.detokenizer import FastIncrementalDetokenizer
@@ -7,8 +8,7 @@ from vllm.v1.engine.exceptions import EngineDeadError
 
 from services.generator.adapters.vllm.token_bytes import TokenBytes
 from services.generator.domain.delta import Delta, EngineFinish, Measures
-from services.generator.domain.ports import EngineFailedError, Receive, RequestFailedError
-from services.generator.domain.sampling import Sampling
+from services.generator.domain.ports import EngineFailedError, EngineRequest, Receive, RequestFailedError
 from services.runtime.logs import get_logger, log_failure
 
 _log = get_logger(__name__)
@@ -29,20 +29,20 @@ class StepOutputs:
         self._process_others = processor.process_outputs
         processor.process_outputs = self.process
 
-    def hand_over(self, collector: Any, sampling: Sampling, receive: Receive) -> None:
+    def hand_over(self, collector: Any, request: EngineRequest, receive: Receive) -> None:
         """Lets `receive` have what vLLM puts into a request's collector, and what it has put there already.
 
         vLLM's handler gives each request of a step its part, one after the other: nobody has to be woken.
         Each of several choices is a request of its own there, all with one collector.
         """
-        name = collector.request_id
-        for index in range(sampling.n):
-            state = self._states.get(name if sampling.n == 1 else f"{index}_{name}")
+        name, choices = collector.request_id, request.sampling.n
+        for index in range(choices):
+            state = self._states.get(name if choices == 1 else f"{index}_{name}")
             if state is not None:
-                state.queue = receiver = Receiver(receive, index, self._token_bytes, sampling)
+                state.queue = receiver = Receiver(receive, index, self._token_bytes, request)
                 receiver.decoder = _decoder_of(state)
         if collector.output is not None:
-            Receiver(receive, 0, self._token_bytes, sampling).put(collector.output)
+            Receiver(receive, 0, self._token_bytes, request).put(collector.output)
 
     def process(
         self,
@@ -62,7 +62,7 @@ class StepOutputs:
             receiver, ids = state.queue, output.new_token_ids
             tokens += len(ids)
             text = receiver.decoder(ids[0]) if len(ids) == 1 else "".join(map(receiver.decoder, ids))
-            receiver.more(text, len(ids))
+            receiver.more(text, ids)
         if statistics is not None:
             statistics.num_generation_tokens += tokens
         return self._process_others(others, timestamp, statistics, weight_version=weight_version)
@@ -71,18 +71,22 @@ class StepOutputs:
 class Receiver:
     """Stands where vLLM has a request's collector, and hands on what is put there."""
 
-    def __init__(self, receive: Receive, index: int, token_bytes: TokenBytes, sampling: Sampling) -> None:
+    def __init__(self, receive: Receive, index: int, token_bytes: TokenBytes, request: EngineRequest) -> None:
         self._receive = receive
         self._index = index
         self._token_bytes = token_bytes
-        self._likeliest = sampling.logprobs
+        self._likeliest = request.sampling.logprobs
+        self._returns_ids = request.returns_token_ids
         self._is_measured = False
         # From a token id to its text, where no more than that has to be done for a token.
         self.decoder: Any = None
 
-    def more(self, text: str, output_tokens: int) -> None:
+    def more(self, text: str, ids: Sequence[int]) -> None:
         """Takes what is neither the first nor the last of an answer."""
-        self._receive(Delta(text, output_tokens, index=self._index))
+        delta = Delta(text, len(ids), index=self._index)
+        if self._returns_ids:
+            delta.token_ids = tuple(ids)
+        self._receive(delta)
 
     def put(self, output: Any) -> None:
         """Takes one RequestOutput, or the error that ends them."""
@@ -93,6 +97,8 @@ class Receiver:
             return
         for completion in output.outputs:
             delta = Delta(completion.text, len(completion.token_ids), index=completion.index)
+            if self._returns_ids:
+                delta.token_ids = tuple(completion.token_ids)
             if completion.finish_reason is not None:
                 delta.finish = _FINISHES.get(completion.finish_reason)
                 if delta.finish is None:

@@ -105,3 +105,13 @@ def test_schemas_that_would_hold_up_every_other_answer_are_refused() -> None:
     with pytest.raises(ComptoirError) as refusal:
         CalledTools(tools, HERMES).structure(None)
     assert (refusal.value.reason, refusal.value.field) == (Reason.PARAMETER_UNSUPPORTED, "tools")
+
+
+def test_every_token_id_is_told_once_however_a_piece_is_cut() -> None:
+    tools = CalledTools(TOOLS, HERMES)
+    tools.structure(None)
+    said = f"Oui.{CALL}"
+    deltas = [Delta(character, 1, token_ids=(number,)) for number, character in enumerate(said)]
+    deltas.append(Delta(output_tokens=1, finish=EngineFinish.STOP, token_ids=(len(said),)))
+    shown = [piece for delta in deltas for piece in tools.shown(delta)]
+    assert [token_id for piece in shown for token_id in piece.token_ids] == list(range(len(said) + 1))

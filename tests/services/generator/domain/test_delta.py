@@ -14,6 +14,7 @@ DELTAS = st.builds(
     st.sampled_from([None, *EngineFinish]),
     reasoning=st.text(max_size=3),
     tokens=st.lists(st.builds(TokenChoice, TOKENS), max_size=2).map(tuple),
+    token_ids=st.lists(st.integers(0, 9), max_size=2).map(tuple),
 )
 
 
@@ -29,6 +30,7 @@ def test_a_delta_that_took_others_in_has_all_that_they_had_and_the_last_ones_fin
     assert whole.reasoning == "".join(delta.reasoning for delta in deltas)
     assert whole.output_tokens == sum(delta.output_tokens for delta in deltas)
     assert whole.tokens == tuple(token for delta in deltas for token in delta.tokens)
+    assert whole.token_ids == tuple(token_id for delta in deltas for token_id in delta.token_ids)
     assert whole.finish is deltas[-1].finish
 
 
@@ -45,6 +47,7 @@ def test_another_choice_and_a_call_of_a_tool_are_told_apart_from_a_text(other: D
         (Delta(finish=EngineFinish.STOP), False),
         (Delta("a"), True),
         (Delta(reasoning="a"), True),
+        (Delta(token_ids=(5,)), True),
         (Delta(tokens=(TokenChoice(TokenLogprob(b"\xc3", 5, -1.0)),)), True),
         (Delta(tool_call=ToolCallPart(0, call_id="1", name="f")), True),
     ],

@@ -36,7 +36,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_REQUEST_INVALID: _ErrorReason.ValueType  # 5
     """The request breaks a rule of the schema. Example: temperature 3."""
     ERROR_REASON_REQUEST_TOO_LARGE: _ErrorReason.ValueType  # 6
-    """The request is larger than the process accepts. Example: a body of 2 MiB at the edge."""
+    """The request is larger than the process accepts, or its answer than one message may be. Example: a body of
+    2 MiB at the edge.
+    """
     ERROR_REASON_CONTEXT_TOO_LONG: _ErrorReason.ValueType  # 7
     """Prompt and requested output do not fit the model's context."""
     ERROR_REASON_PARAMETER_UNSUPPORTED: _ErrorReason.ValueType  # 8
@@ -114,7 +116,9 @@ ERROR_REASON_MODEL_NOT_FOUND: ErrorReason.ValueType  # 4
 ERROR_REASON_REQUEST_INVALID: ErrorReason.ValueType  # 5
 """The request breaks a rule of the schema. Example: temperature 3."""
 ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 6
-"""The request is larger than the process accepts. Example: a body of 2 MiB at the edge."""
+"""The request is larger than the process accepts, or its answer than one message may be. Example: a body of
+2 MiB at the edge.
+"""
 ERROR_REASON_CONTEXT_TOO_LONG: ErrorReason.ValueType  # 7
 """Prompt and requested output do not fit the model's context."""
 ERROR_REASON_PARAMETER_UNSUPPORTED: ErrorReason.ValueType  # 8

@@ -145,6 +145,50 @@ FINISH_REASON_TOOL_CALLS: FinishReason.ValueType  # 3
 """It ended with calls of tools."""
 Global___FinishReason: _TypeAlias = FinishReason  # noqa: Y015
 
+class _ModelFeature:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ModelFeatureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ModelFeature.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MODEL_FEATURE_UNSPECIFIED: _ModelFeature.ValueType  # 0
+    """Never sent."""
+    MODEL_FEATURE_TOKEN_COUNTS: _ModelFeature.ValueType  # 1
+    """CountTokens is served, and prompts are counted before anything is generated."""
+    MODEL_FEATURE_TOKEN_IDS: _ModelFeature.ValueType  # 2
+    """Prompts of token ids are continued, and `returns_token_ids` brings those of the answer."""
+    MODEL_FEATURE_LOGPROBS: _ModelFeature.ValueType  # 3
+    """`sampling.logprobs` is served."""
+    MODEL_FEATURE_STRUCTURE: _ModelFeature.ValueType  # 4
+    """`structure` is served."""
+    MODEL_FEATURE_TOOLS: _ModelFeature.ValueType  # 5
+    """`tools` are served."""
+    MODEL_FEATURE_PRIORITY: _ModelFeature.ValueType  # 6
+    """The scheduling class of a ticket counts in the engine's queue."""
+    MODEL_FEATURE_TENANT_PREFIXES: _ModelFeature.ValueType  # 7
+    """Cached prefixes are shared within a tenant, and only there."""
+
+class ModelFeature(_ModelFeature, metaclass=_ModelFeatureEnumTypeWrapper):
+    """What a replica's engine and its model can do beyond answering a chat with text."""
+
+MODEL_FEATURE_UNSPECIFIED: ModelFeature.ValueType  # 0
+"""Never sent."""
+MODEL_FEATURE_TOKEN_COUNTS: ModelFeature.ValueType  # 1
+"""CountTokens is served, and prompts are counted before anything is generated."""
+MODEL_FEATURE_TOKEN_IDS: ModelFeature.ValueType  # 2
+"""Prompts of token ids are continued, and `returns_token_ids` brings those of the answer."""
+MODEL_FEATURE_LOGPROBS: ModelFeature.ValueType  # 3
+"""`sampling.logprobs` is served."""
+MODEL_FEATURE_STRUCTURE: ModelFeature.ValueType  # 4
+"""`structure` is served."""
+MODEL_FEATURE_TOOLS: ModelFeature.ValueType  # 5
+"""`tools` are served."""
+MODEL_FEATURE_PRIORITY: ModelFeature.ValueType  # 6
+"""The scheduling class of a ticket counts in the engine's queue."""
+MODEL_FEATURE_TENANT_PREFIXES: ModelFeature.ValueType  # 7
+"""Cached prefixes are shared within a tenant, and only there."""
+Global___ModelFeature: _TypeAlias = ModelFeature  # noqa: Y015
+
 @_typing.final
 class ToolCall(_message.Message):
     """A call of a tool in an earlier turn of the model."""
@@ -600,8 +644,11 @@ class GenerateRequest(_message.Message):
     STRUCTURE_FIELD_NUMBER: _builtins.int
     TOOLS_FIELD_NUMBER: _builtins.int
     TEMPLATE_FIELD_NUMBER: _builtins.int
+    RETURNS_TOKEN_IDS_FIELD_NUMBER: _builtins.int
     is_streamed: _builtins.bool
     """True if the caller shows the answer while it is generated; only counted."""
+    returns_token_ids: _builtins.bool
+    """True if the caller wants the ids of the output tokens."""
     @_builtins.property
     def ticket(self) -> _ticket_pb2.SignedTicket:
         """The permission for this replica."""
@@ -641,10 +688,11 @@ class GenerateRequest(_message.Message):
         structure: Global___Structure | None = ...,
         tools: Global___Tools | None = ...,
         template: Global___TemplateOptions | None = ...,
+        returns_token_ids: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["prompt", b"prompt", "sampling", b"sampling", "structure", b"structure", "template", b"template", "ticket", b"ticket", "tools", b"tools"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_streamed", b"is_streamed", "messages", b"messages", "prompt", b"prompt", "sampling", b"sampling", "structure", b"structure", "template", b"template", "ticket", b"ticket", "tools", b"tools"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["is_streamed", b"is_streamed", "messages", b"messages", "prompt", b"prompt", "returns_token_ids", b"returns_token_ids", "sampling", b"sampling", "structure", b"structure", "template", b"template", "ticket", b"ticket", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1204,6 +1252,7 @@ class Delta(_message.Message):
     TOKENS_FIELD_NUMBER: _builtins.int
     TOOL_CALL_FIELD_NUMBER: _builtins.int
     REASONING_FIELD_NUMBER: _builtins.int
+    TOKEN_IDS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """Whole UTF-8 characters; may be empty while a character is incomplete."""
     output_tokens: _builtins.int
@@ -1220,6 +1269,12 @@ class Delta(_message.Message):
     def tool_call(self) -> Global___ToolCallDelta:
         """A piece of a call of a tool."""
 
+    @_builtins.property
+    def token_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The ids of its tokens, if they were asked for. Those of a choice together are all that the model chose for it:
+        the one that ended it, and those of a stop string, are among them though they are not in the text.
+        """
+
     def __init__(
         self,
         *,
@@ -1229,10 +1284,11 @@ class Delta(_message.Message):
         tokens: _abc.Iterable[Global___TokenChoice] | None = ...,
         tool_call: Global___ToolCallDelta | None = ...,
         reasoning: _builtins.str = ...,
+        token_ids: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["tool_call", b"tool_call"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "output_tokens", b"output_tokens", "reasoning", b"reasoning", "text", b"text", "tokens", b"tokens", "tool_call", b"tool_call"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["index", b"index", "output_tokens", b"output_tokens", "reasoning", b"reasoning", "text", b"text", "token_ids", b"token_ids", "tokens", b"tokens", "tool_call", b"tool_call"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1389,6 +1445,90 @@ class Finished(_message.Message):
 Global___Finished: _TypeAlias = Finished  # noqa: Y015
 
 @_typing.final
+class Choice(_message.Message):
+    """One of the answers that were asked for, whole."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEXT_FIELD_NUMBER: _builtins.int
+    TOOL_CALLS_FIELD_NUMBER: _builtins.int
+    TOKENS_FIELD_NUMBER: _builtins.int
+    TOKEN_IDS_FIELD_NUMBER: _builtins.int
+    FINISH_REASON_FIELD_NUMBER: _builtins.int
+    REASONING_FIELD_NUMBER: _builtins.int
+    text: _builtins.str
+    """Its text."""
+    finish_reason: Global___FinishReason.ValueType
+    """Why it ended."""
+    reasoning: _builtins.str
+    """What the model thought before; as in Delta."""
+    @_builtins.property
+    def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[Global___ToolCall]:
+        """The calls of tools."""
+
+    @_builtins.property
+    def tokens(self) -> _containers.RepeatedCompositeFieldContainer[Global___TokenChoice]:
+        """Its tokens, if they were asked for."""
+
+    @_builtins.property
+    def token_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """The ids of its tokens, if they were asked for; as in Delta."""
+
+    def __init__(
+        self,
+        *,
+        text: _builtins.str = ...,
+        tool_calls: _abc.Iterable[Global___ToolCall] | None = ...,
+        tokens: _abc.Iterable[Global___TokenChoice] | None = ...,
+        token_ids: _abc.Iterable[_builtins.int] | None = ...,
+        finish_reason: Global___FinishReason.ValueType = ...,
+        reasoning: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["finish_reason", b"finish_reason", "reasoning", b"reasoning", "text", b"text", "token_ids", b"token_ids", "tokens", b"tokens", "tool_calls", b"tool_calls"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Choice: _TypeAlias = Choice  # noqa: Y015
+
+@_typing.final
+class GenerateWholeResponse(_message.Message):
+    """A whole answer: what Generate says in many messages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STARTED_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    FINISHED_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def started(self) -> Global___Started:
+        """As the first message of Generate."""
+
+    @_builtins.property
+    def choices(self) -> _containers.RepeatedCompositeFieldContainer[Global___Choice]:
+        """The answers, by index."""
+
+    @_builtins.property
+    def finished(self) -> Global___Finished:
+        """As the last message of Generate; its counts are durable."""
+
+    def __init__(
+        self,
+        *,
+        started: Global___Started | None = ...,
+        choices: _abc.Iterable[Global___Choice] | None = ...,
+        finished: Global___Finished | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["finished", b"finished", "started", b"started"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["choices", b"choices", "finished", b"finished", "started", b"started"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GenerateWholeResponse: _TypeAlias = GenerateWholeResponse  # noqa: Y015
+
+@_typing.final
 class GetLoadRequest(_message.Message):
     """A question for the replica's load."""
 
@@ -1450,3 +1590,72 @@ class GetLoadResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetLoadResponse: _TypeAlias = GetLoadResponse  # noqa: Y015
+
+@_typing.final
+class GetModelInfoRequest(_message.Message):
+    """A question for what the replica serves."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetModelInfoRequest: _TypeAlias = GetModelInfoRequest  # noqa: Y015
+
+@_typing.final
+class GetModelInfoResponse(_message.Message):
+    """What the replica serves. It stays the same as long as its process lives."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    CONTEXT_TOKENS_FIELD_NUMBER: _builtins.int
+    MAX_OUTPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    VOCABULARY_TOKENS_FIELD_NUMBER: _builtins.int
+    TOOL_FORMAT_FIELD_NUMBER: _builtins.int
+    FEATURES_FIELD_NUMBER: _builtins.int
+    ENGINE_NAME_FIELD_NUMBER: _builtins.int
+    ENGINE_VERSION_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The model's own name in the catalog. Example: tiny-eu."""
+    context_tokens: _builtins.int
+    """Most tokens of prompt and answer together."""
+    max_output_tokens: _builtins.int
+    """Most tokens of one answer."""
+    vocabulary_tokens: _builtins.int
+    """Token ids are below this; 0 where the engine does not say."""
+    tool_format: _builtins.str
+    """How the model writes calls of tools, by the catalog's name; empty where it calls none."""
+    engine_name: _builtins.str
+    """The engine. Example: vllm."""
+    engine_version: _builtins.str
+    """The engine's version."""
+    @_builtins.property
+    def features(self) -> _containers.RepeatedScalarFieldContainer[Global___ModelFeature.ValueType]:
+        """What requests may ask of it."""
+
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        context_tokens: _builtins.int = ...,
+        max_output_tokens: _builtins.int = ...,
+        vocabulary_tokens: _builtins.int = ...,
+        tool_format: _builtins.str = ...,
+        features: _abc.Iterable[Global___ModelFeature.ValueType] | None = ...,
+        engine_name: _builtins.str = ...,
+        engine_version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_tokens", b"context_tokens", "engine_name", b"engine_name", "engine_version", b"engine_version", "features", b"features", "max_output_tokens", b"max_output_tokens", "model", b"model", "tool_format", b"tool_format", "vocabulary_tokens", b"vocabulary_tokens"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetModelInfoResponse: _TypeAlias = GetModelInfoResponse  # noqa: Y015

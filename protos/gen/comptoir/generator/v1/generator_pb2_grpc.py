@@ -40,6 +40,11 @@ class GeneratorServiceStub:
                 request_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateRequest.SerializeToString,
                 response_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateResponse.FromString,
                 _registered_method=True)
+        self.GenerateWhole = channel.unary_unary(
+                '/comptoir.generator.v1.GeneratorService/GenerateWhole',
+                request_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateRequest.SerializeToString,
+                response_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateWholeResponse.FromString,
+                _registered_method=True)
         self.GenerateMany = channel.stream_stream(
                 '/comptoir.generator.v1.GeneratorService/GenerateMany',
                 request_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateManyRequest.SerializeToString,
@@ -60,6 +65,11 @@ class GeneratorServiceStub:
                 request_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GetLoadRequest.SerializeToString,
                 response_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GetLoadResponse.FromString,
                 _registered_method=True)
+        self.GetModelInfo = channel.unary_unary(
+                '/comptoir.generator.v1.GeneratorService/GetModelInfo',
+                request_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GetModelInfoRequest.SerializeToString,
+                response_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GetModelInfoResponse.FromString,
+                _registered_method=True)
 
 
 class GeneratorServiceServicer:
@@ -71,6 +81,16 @@ class GeneratorServiceServicer:
         a gRPC error with an ErrorDetail; without Finished the answer is not whole.
         Cancelling the call stops the engine and counts what was generated.
         Never retried by the server; a caller may use its next ticket as long as it got no Delta.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GenerateWhole(self, request, context):
+        """As Generate, for a caller who shows nothing before the end: the answer is one message, sent once its count is
+        durable. The headers come when the ticket is accepted. Nothing was sent before the end, so after a failure that
+        permits it the caller may use its next ticket however far the answer was. One of more than 4 MiB fails as
+        REQUEST_TOO_LARGE and is counted: Generate has no such bound.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -109,6 +129,13 @@ class GeneratorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetModelInfo(self, request, context):
+        """Says what the replica's model is and what a request may ask of it. Nothing of callers; needs no ticket.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_GeneratorServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -116,6 +143,11 @@ def add_GeneratorServiceServicer_to_server(servicer, server):
                     servicer.Generate,
                     request_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateRequest.FromString,
                     response_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateResponse.SerializeToString,
+            ),
+            'GenerateWhole': grpc.unary_unary_rpc_method_handler(
+                    servicer.GenerateWhole,
+                    request_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateRequest.FromString,
+                    response_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateWholeResponse.SerializeToString,
             ),
             'GenerateMany': grpc.stream_stream_rpc_method_handler(
                     servicer.GenerateMany,
@@ -136,6 +168,11 @@ def add_GeneratorServiceServicer_to_server(servicer, server):
                     servicer.GetLoad,
                     request_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GetLoadRequest.FromString,
                     response_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GetLoadResponse.SerializeToString,
+            ),
+            'GetModelInfo': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModelInfo,
+                    request_deserializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GetModelInfoRequest.FromString,
+                    response_serializer=comptoir_dot_generator_dot_v1_dot_generator__pb2.GetModelInfoResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -166,6 +203,33 @@ class GeneratorService:
             '/comptoir.generator.v1.GeneratorService/Generate',
             comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateRequest.SerializeToString,
             comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GenerateWhole(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.generator.v1.GeneratorService/GenerateWhole',
+            comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateRequest.SerializeToString,
+            comptoir_dot_generator_dot_v1_dot_generator__pb2.GenerateWholeResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -274,6 +338,33 @@ class GeneratorService:
             '/comptoir.generator.v1.GeneratorService/GetLoad',
             comptoir_dot_generator_dot_v1_dot_generator__pb2.GetLoadRequest.SerializeToString,
             comptoir_dot_generator_dot_v1_dot_generator__pb2.GetLoadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetModelInfo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.generator.v1.GeneratorService/GetModelInfo',
+            comptoir_dot_generator_dot_v1_dot_generator__pb2.GetModelInfoRequest.SerializeToString,
+            comptoir_dot_generator_dot_v1_dot_generator__pb2.GetModelInfoResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,12 @@ class GeneratorServiceStub:
     Cancelling the call stops the engine and counts what was generated.
     Never retried by the server; a caller may use its next ticket as long as it got no Delta.
     """
+    GenerateWhole: _grpc.UnaryUnaryMultiCallable[_generator_pb2.GenerateRequest, _generator_pb2.GenerateWholeResponse]
+    """As Generate, for a caller who shows nothing before the end: the answer is one message, sent once its count is
+    durable. The headers come when the ticket is accepted. Nothing was sent before the end, so after a failure that
+    permits it the caller may use its next ticket however far the answer was. One of more than 4 MiB fails as
+    REQUEST_TOO_LARGE and is counted: Generate has no such bound.
+    """
     GenerateMany: _grpc.StreamStreamMultiCallable[_generator_pb2.GenerateManyRequest, _generator_pb2.GenerateManyResponse]
     """As Generate, for many answers on one stream: what an engine's step brought to all of them is one message.
     Cancelling the stream cancels all. Ends with OK while the replica drains, once every call has ended.
@@ -55,6 +61,8 @@ class GeneratorServiceStub:
     """
     GetLoad: _grpc.UnaryUnaryMultiCallable[_generator_pb2.GetLoadRequest, _generator_pb2.GetLoadResponse]
     """Says how busy the replica is at this moment. Counts only; needs no ticket."""
+    GetModelInfo: _grpc.UnaryUnaryMultiCallable[_generator_pb2.GetModelInfoRequest, _generator_pb2.GetModelInfoResponse]
+    """Says what the replica's model is and what a request may ask of it. Nothing of callers; needs no ticket."""
 
 @_typing.type_check_only
 class GeneratorServiceAsyncStub(GeneratorServiceStub):
@@ -66,6 +74,12 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
     a gRPC error with an ErrorDetail; without Finished the answer is not whole.
     Cancelling the call stops the engine and counts what was generated.
     Never retried by the server; a caller may use its next ticket as long as it got no Delta.
+    """
+    GenerateWhole: _aio.UnaryUnaryMultiCallable[_generator_pb2.GenerateRequest, _generator_pb2.GenerateWholeResponse]  # type: ignore[assignment]
+    """As Generate, for a caller who shows nothing before the end: the answer is one message, sent once its count is
+    durable. The headers come when the ticket is accepted. Nothing was sent before the end, so after a failure that
+    permits it the caller may use its next ticket however far the answer was. One of more than 4 MiB fails as
+    REQUEST_TOO_LARGE and is counted: Generate has no such bound.
     """
     GenerateMany: _aio.StreamStreamMultiCallable[_generator_pb2.GenerateManyRequest, _generator_pb2.GenerateManyResponse]  # type: ignore[assignment]
     """As Generate, for many answers on one stream: what an engine's step brought to all of them is one message.
@@ -83,6 +97,8 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
     """
     GetLoad: _aio.UnaryUnaryMultiCallable[_generator_pb2.GetLoadRequest, _generator_pb2.GetLoadResponse]  # type: ignore[assignment]
     """Says how busy the replica is at this moment. Counts only; needs no ticket."""
+    GetModelInfo: _aio.UnaryUnaryMultiCallable[_generator_pb2.GetModelInfoRequest, _generator_pb2.GetModelInfoResponse]  # type: ignore[assignment]
+    """Says what the replica's model is and what a request may ask of it. Nothing of callers; needs no ticket."""
 
 class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
     """Called by edges and internal services with a ticket of the router."""
@@ -97,6 +113,18 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
         a gRPC error with an ErrorDetail; without Finished the answer is not whole.
         Cancelling the call stops the engine and counts what was generated.
         Never retried by the server; a caller may use its next ticket as long as it got no Delta.
+        """
+
+    @_abc_1.abstractmethod
+    def GenerateWhole(
+        self,
+        request: _generator_pb2.GenerateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_generator_pb2.GenerateWholeResponse, _abc.Awaitable[_generator_pb2.GenerateWholeResponse]]:
+        """As Generate, for a caller who shows nothing before the end: the answer is one message, sent once its count is
+        durable. The headers come when the ticket is accepted. Nothing was sent before the end, so after a failure that
+        permits it the caller may use its next ticket however far the answer was. One of more than 4 MiB fails as
+        REQUEST_TOO_LARGE and is counted: Generate has no such bound.
         """
 
     @_abc_1.abstractmethod
@@ -138,5 +166,13 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_generator_pb2.GetLoadResponse, _abc.Awaitable[_generator_pb2.GetLoadResponse]]:
         """Says how busy the replica is at this moment. Counts only; needs no ticket."""
+
+    @_abc_1.abstractmethod
+    def GetModelInfo(
+        self,
+        request: _generator_pb2.GetModelInfoRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_generator_pb2.GetModelInfoResponse, _abc.Awaitable[_generator_pb2.GetModelInfoResponse]]:
+        """Says what the replica's model is and what a request may ask of it. Nothing of callers; needs no ticket."""
 
 def add_GeneratorServiceServicer_to_server(servicer: GeneratorServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

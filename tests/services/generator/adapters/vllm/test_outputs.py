@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from services.generator.adapters.vllm.environment import quiet_import, set_environment
 from services.generator.domain.delta import Delta, EngineFinish
-from services.generator.domain.ports import EngineFailedError, RequestFailedError
+from services.generator.domain.ports import EngineFailedError, EngineRequest, RequestFailedError
+from services.generator.domain.prompt import TokenIds
 from services.generator.domain.sampling import Sampling
 
 pytestmark = pytest.mark.vllm
@@ -50,13 +51,14 @@ class Processor:
 
         self.answer = Answer()
         tokenizer = AutoTokenizer.from_pretrained(MODEL)
-        token_bytes, sampling = TokenBytes(tokenizer), Sampling()
+        token_bytes = TokenBytes(tokenizer)
+        asked = EngineRequest("1", TokenIds([1, 2, 3]), Sampling(), 512, returns_token_ids=True)
         self.vllm = OutputProcessor(tokenizer, log_stats=True)
         collector = self._add(list(stop))
         if is_ours:
-            StepOutputs(self.vllm, token_bytes).hand_over(collector, sampling, self.answer.receive)
+            StepOutputs(self.vllm, token_bytes).hand_over(collector, asked, self.answer.receive)
         else:
-            collector.put = Receiver(self.answer.receive, 0, token_bytes, sampling).put
+            collector.put = Receiver(self.answer.receive, 0, token_bytes, asked).put
 
     def _add(self, stop: list[str]) -> Any:
         from vllm.sampling_params import RequestOutputKind, SamplingParams  # noqa: PLC0415

@@ -1,0 +1,16 @@
+"""What a replica serves, as it is told to those who ask."""
+
+from dataclasses import dataclass
+
+from services.generator.domain.ports import Capabilities
+
+
+@dataclass(frozen=True, slots=True)
+class ModelDescription:
+    """The model by the catalog's words, and what its engine can do and hold."""
+
+    name: str
+    max_output_tokens: int
+    # By the catalog's name; empty for a model that calls no tools.
+    tool_format: str
+    capabilities: Capabilities
