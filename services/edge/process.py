@@ -10,6 +10,7 @@ from services.edge.adapters.usage_reporter import UsageReporter
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.ports import Generators, Router, UsageReports
 from services.edge.server.application import Application
+from services.edge.server.bodies import Bodies
 from services.edge.server.chat import ChatCompletions
 from services.edge.server.completions import Completions
 from services.edge.server.counting import TokenCounting
@@ -83,10 +84,11 @@ class HttpSide:
         self._limits = limits
         self._deliveries = Deliveries(router, generators, limits, clock)
         self._health = Health(router)
+        bodies = Bodies(limits)
         endpoints: list[HttpEndpoint] = [
-            ChatCompletions(self._deliveries, limits),
-            Completions(self._deliveries, limits),
-            TokenCounting(router, generators, limits),
+            ChatCompletions(bodies, self._deliveries, limits),
+            Completions(bodies, self._deliveries, limits),
+            TokenCounting(bodies, router, generators, limits),
             Models(router),
             self._health,
         ]

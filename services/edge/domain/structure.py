@@ -3,11 +3,14 @@
 from typing import Any, Final
 
 from services.edge.domain.body_faults import BodyError, BodyFault
+from services.kernel.steps import Steps, finished
 
 MAX_DEPTH: Final = 64
 MAX_VALUES: Final = 20_000
 # Those of a key and of a text for each value, and one value more than commas and brackets show.
 _MAX_QUOTES: Final = 4 * (MAX_VALUES + 1)
+# About two milliseconds.
+_CONTAINERS_PER_STEP: Final = 4096
 
 
 def outside_strings(document: bytes) -> bytes:
@@ -25,11 +28,21 @@ def outside_strings(document: bytes) -> bytes:
 
 def check_count(outside: bytes) -> None:
     """Refuses a document with more than MAX_VALUES values, by its commas and brackets alone."""
-    if outside.count(b",") + outside.count(b"[") + outside.count(b"{") > MAX_VALUES:
+    if values_in(outside) > MAX_VALUES:
         raise BodyError(BodyFault.TOO_MANY_VALUES)
 
 
+def values_in(outside: bytes) -> int:
+    """Returns how many values a document has, but for one, by what stands outside its strings."""
+    return outside.count(b",") + outside.count(b"[") + outside.count(b"{")
+
+
 def check_shape(value: object, outside: bytes) -> None:
+    """Refuses as `shape_steps`, at once."""
+    finished(shape_steps(value, outside))
+
+
+def shape_steps(value: object, outside: bytes) -> Steps[None]:
     """Refuses nesting deeper than MAX_DEPTH, and keys that stand twice in one object.
 
     A decoder keeps the last of two equal keys silently, and another reader the first. Outside
@@ -37,13 +50,16 @@ def check_shape(value: object, outside: bytes) -> None:
     """
     keys = 0
     level: list[Any] = [value] if isinstance(value, (dict, list)) else []
-    depth = 0
+    depth = containers = 0
     while level:
         depth += 1
         if depth > MAX_DEPTH:
             raise BodyError(BodyFault.TOO_DEEP)
         below: list[Any] = []
         for container in level:
+            containers += 1
+            if containers % _CONTAINERS_PER_STEP == 0:
+                yield
             items = container
             if isinstance(container, dict):
                 keys += len(container)

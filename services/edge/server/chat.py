@@ -2,19 +2,18 @@
 
 from typing import Final
 
-from services.edge.documents import decode_json
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.openai.answer_types import ChatCompletion, ChatCompletionChunk
-from services.edge.domain.openai.chat import parse_chat
+from services.edge.domain.openai.chat import chat_steps
 from services.edge.domain.openai.chat_answers import ChatHead, ChunkWriter, WholeChat
 from services.edge.domain.openai.chat_body import ChatBody
-from services.edge.domain.openai.ignored_fields import ignored_headers
 from services.edge.domain.openai.operation import GENERATION_STATUSES, Operation
 from services.edge.domain.openai.paths import CHAT_PATH
 from services.edge.server.answers import send_stream, send_whole
+from services.edge.server.bodies import Bodies
 from services.edge.server.delivery import Deliveries, Delivery
 from services.edge.server.http.exchange import Exchange
-from services.edge.server.http.requests import read_body, read_key
+from services.edge.server.http.requests import read_key
 from services.edge.server.http.watches import DisconnectWatch
 from services.edge.server.resource import Resource
 
@@ -31,7 +30,8 @@ _OPERATION: Final = Operation(
 class ChatCompletions:
     """The endpoint; holds no state of a request."""
 
-    def __init__(self, deliveries: Deliveries, limits: EdgeLimits) -> None:
+    def __init__(self, bodies: Bodies, deliveries: Deliveries, limits: EdgeLimits) -> None:
+        self._bodies = bodies
         self._deliveries = deliveries
         self._limits = limits
         self.resources = (Resource("POST", CHAT_PATH, self.serve, _OPERATION),)
@@ -51,12 +51,8 @@ class ChatCompletions:
 
         Apart from `serve`, whose frame would hold the body for as long as the answer runs.
         """
-        limits, event = self._limits, exchange.event
-        body = await read_body(exchange, max_bytes=limits.max_body_bytes, within_seconds=limits.body_seconds)
-        value = decode_json(body)
-        chat = parse_chat(value)
-        exchange.add_headers(ignored_headers(value, ChatBody))
-        request = chat.generation
+        chat = await self._bodies.read(exchange, chat_steps, ChatBody)
+        request, event = chat.generation, exchange.event
         event.is_streamed = request.is_streamed
         head = ChatHead(event.request_id.hex, event.started_at_microseconds // 1_000_000)
         delivery = self._deliveries.open(key=key, request=request, event=event)

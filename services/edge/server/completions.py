@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from services.edge.documents import decode_json
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.openai.answer_types import TextCompletion
 from services.edge.domain.openai.completion_answers import (
@@ -11,14 +10,14 @@ from services.edge.domain.openai.completion_answers import (
     WholeCompletion,
 )
 from services.edge.domain.openai.completion_body import CompletionBody
-from services.edge.domain.openai.completions import parse_completion
-from services.edge.domain.openai.ignored_fields import ignored_headers
+from services.edge.domain.openai.completions import completion_steps
 from services.edge.domain.openai.operation import GENERATION_STATUSES, Operation
 from services.edge.domain.openai.paths import COMPLETIONS_PATH
 from services.edge.server.answers import send_stream, send_whole
+from services.edge.server.bodies import Bodies
 from services.edge.server.delivery import Deliveries, Delivery
 from services.edge.server.http.exchange import Exchange
-from services.edge.server.http.requests import read_body, read_key
+from services.edge.server.http.requests import read_key
 from services.edge.server.http.watches import DisconnectWatch
 from services.edge.server.joined_delivery import JoinedDelivery
 from services.edge.server.resource import Resource
@@ -36,7 +35,8 @@ _OPERATION: Final = Operation(
 class Completions:
     """The endpoint; holds no state of a request."""
 
-    def __init__(self, deliveries: Deliveries, limits: EdgeLimits) -> None:
+    def __init__(self, bodies: Bodies, deliveries: Deliveries, limits: EdgeLimits) -> None:
+        self._bodies = bodies
         self._deliveries = deliveries
         self._limits = limits
         self.resources = (Resource("POST", COMPLETIONS_PATH, self.serve, _OPERATION),)
@@ -58,12 +58,8 @@ class Completions:
 
         Apart from `serve`, whose frame would hold the body for as long as the answer runs.
         """
-        limits, event = self._limits, exchange.event
-        body = await read_body(exchange, max_bytes=limits.max_body_bytes, within_seconds=limits.body_seconds)
-        value = decode_json(body)
-        completion = parse_completion(value)
-        exchange.add_headers(ignored_headers(value, CompletionBody))
-        first = completion.generations[0]
+        completion = await self._bodies.read(exchange, completion_steps, CompletionBody)
+        first, event = completion.generations[0], exchange.event
         event.is_streamed = first.is_streamed
         head = CompletionHead(event.request_id.hex, event.started_at_microseconds // 1_000_000)
         opened: Delivery | JoinedDelivery

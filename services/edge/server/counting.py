@@ -6,28 +6,28 @@ from typing import Final
 
 from msgspec import Struct
 
-from services.edge.documents import decode_json
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.openai.answer_types import InputTokens, Tokenized
 from services.edge.domain.openai.count_bodies import InputTokensBody, TokenizeBody
 from services.edge.domain.openai.counting import (
     CountRequest,
     input_tokens_json,
-    parse_input_tokens,
-    parse_tokenize,
+    input_tokens_steps,
     tokenize_json,
+    tokenize_steps,
 )
-from services.edge.domain.openai.ignored_fields import ignored_headers
 from services.edge.domain.openai.operation import GENERATION_STATUSES, Operation
 from services.edge.domain.openai.paths import INPUT_TOKENS_PATH, TOKENIZE_PATH
 from services.edge.domain.openai.rate_limits import quota_headers
 from services.edge.domain.openai.retirement import retirement_headers
 from services.edge.domain.ports import CountAdmission, Generators, Router, TokenCount
+from services.edge.server.bodies import Bodies
 from services.edge.server.http.exchange import Exchange
-from services.edge.server.http.requests import read_body, read_key
+from services.edge.server.http.requests import read_key
 from services.edge.server.http.watches import DisconnectWatch
 from services.edge.server.resource import Resource
 from services.kernel.errors import ComptoirError
+from services.kernel.steps import Steps
 
 _TOKENIZE: Final = Operation(
     "tokenize",
@@ -48,7 +48,8 @@ _INPUT_TOKENS: Final = Operation(
 class TokenCounting:
     """Both endpoints; hold no state of a request."""
 
-    def __init__(self, router: Router, generators: Generators, limits: EdgeLimits) -> None:
+    def __init__(self, bodies: Bodies, router: Router, generators: Generators, limits: EdgeLimits) -> None:
+        self._bodies = bodies
         self._router = router
         self._generators = generators
         self._limits = limits
@@ -59,26 +60,21 @@ class TokenCounting:
 
     async def serve_tokenize(self, exchange: Exchange) -> None:
         """Answers as vLLM's server does."""
-        await self._serve(exchange, parse_tokenize, TokenizeBody, tokenize_json)
+        await self._serve(exchange, tokenize_steps, TokenizeBody, tokenize_json)
 
     async def serve_input_tokens(self, exchange: Exchange) -> None:
         """Answers as OpenAI does."""
-        await self._serve(exchange, parse_input_tokens, InputTokensBody, input_tokens_json)
+        await self._serve(exchange, input_tokens_steps, InputTokensBody, input_tokens_json)
 
     async def _serve(
         self,
         exchange: Exchange,
-        parse: Callable[[object], CountRequest],
+        parse: Callable[[object], Steps[CountRequest]],
         body: type[Struct],
         write: Callable[[TokenCount], Iterator[bytes]],
     ) -> None:
-        limits, key = self._limits, read_key(exchange)
-        content = await read_body(
-            exchange, max_bytes=limits.max_body_bytes, within_seconds=limits.body_seconds
-        )
-        value = decode_json(content)
-        asked = parse(value)
-        exchange.add_headers(ignored_headers(value, body))
+        key = read_key(exchange)
+        asked = await self._bodies.read(exchange, parse, body)
         with DisconnectWatch(exchange):
             admitted, counted = await self._counted(exchange, key, asked)
         headers = [

@@ -1,7 +1,7 @@
 """The tools of one generation: what its answer may be because of them, and what each choice calls."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -10,9 +10,12 @@ from services.generator.domain.delta import Delta
 from services.generator.domain.structure import FIELD, Structure
 from services.generator.domain.tools import Tool, ToolCallReader, ToolFormat, Tools, ToolUse, grammar
 from services.kernel.errors import ComptoirError, Numbers, Reason
+from services.kernel.steps import Steps, finished
 
 # They are read in the event loop.
 _MOST_SCHEMA_BYTES: Final = 256 * 1024
+# About three milliseconds.
+_SCHEMA_BYTES_PER_STEP: Final = 64 * 1024 - 4096
 
 
 class CalledTools:
@@ -26,6 +29,10 @@ class CalledTools:
         self._are_called = bool(tools and tools.callable_tools)
 
     def structure(self, asked: Structure | None) -> Structure | None:
+        """Returns what `structure_steps` does, at once."""
+        return finished(self.structure_steps(asked))
+
+    def structure_steps(self, asked: Structure | None) -> Steps[Structure | None]:
         """Returns what the answer must be: as it is `asked`, or a call.
 
         Raises PARAMETER_UNSUPPORTED for a model whose calls nobody could read and for a schema that is none,
@@ -37,7 +44,7 @@ class CalledTools:
         if self._form is None:
             raise ComptoirError(Reason.PARAMETER_UNSUPPORTED, field="tools")
         _check(self._tools)
-        tools = tuple(_closed(tool, _field_of(index)) for index, tool in enumerate(self._tools.tools))
+        tools = yield from _closed_steps(self._tools.tools)
         if not self._are_called:
             return said
         schemas = ((tool.parameters_schema, _field_of(index)) for index, tool in enumerate(tools))
@@ -86,6 +93,18 @@ def _check(tools: Tools) -> None:
     if schema_bytes > _MOST_SCHEMA_BYTES:
         numbers = Numbers(limit=_MOST_SCHEMA_BYTES, requested=schema_bytes)
         raise ComptoirError(Reason.PARAMETER_UNSUPPORTED, field="tools", numbers=numbers)
+
+
+def _closed_steps(tools: Sequence[Tool]) -> Steps[tuple[Tool, ...]]:
+    closed_tools = []
+    schema_bytes = 0
+    for index, tool in enumerate(tools):
+        closed_tools.append(_closed(tool, _field_of(index)))
+        schema_bytes += len(tool.parameters_schema)
+        if schema_bytes > _SCHEMA_BYTES_PER_STEP:
+            schema_bytes = 0
+            yield
+    return tuple(closed_tools)
 
 
 def _closed(tool: Tool, field: str) -> Tool:

@@ -35,23 +35,37 @@ def closed(schema: str, field: str) -> str:
     `additionalProperties` itself, and a schema that puts others together, stays as it is. Raises
     PARAMETER_UNSUPPORTED, with `field`, for what is no JSON object.
     """
-    if not is_object(schema):
-        raise refused(field=field)
-    parsed = json.loads(schema)
-    if not _combines(parsed):
+    parsed = _object(schema)
+    if parsed is not None and not _combines(parsed):
         _close(parsed)
-    return json.dumps(parsed, ensure_ascii=False, separators=(",", ":"))
+    text = None if parsed is None else _text(parsed)
+    if text is None:
+        raise refused(field=field)
+    return text
 
 
 def is_object(text: str) -> bool:
     """Returns whether a text is a JSON object that can be written again: all of it text, and not too deep."""
+    value = _object(text)
+    return value is not None and _text(value) is not None
+
+
+def _object(text: str) -> dict[str, Any] | None:
     try:
         value = json.loads(text)
-        # Half of a surrogate pair is no text, and escaped it is JSON.
-        json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
-        return False
-    return isinstance(value, dict) and _depth_is_bounded(value)
+        return None
+    return value if isinstance(value, dict) and _depth_is_bounded(value) else None
+
+
+def _text(value: dict[str, Any]) -> str | None:
+    """Returns an object as JSON; None where half of a surrogate pair is in it, which escaped is no text."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return None
+    return text
 
 
 def _depth_is_bounded(value: Any) -> bool:

@@ -32,6 +32,7 @@ from services.generator.domain.tools import ToolFormat, Tools
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity
+from services.kernel.steps import in_turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +202,7 @@ class Generation:
         )
         check_choices(sampling, limits)
         check_size(text_bytes(order.prompt), self._parts.max_bytes_per_token, limits)
-        structure = self._tools.structure(order.structure)
+        structure = await in_turns(self._tools.structure_steps(order.structure))
         check_ending(sampling, is_structured=structure is not None)
         await self._check_structure(structure, capabilities.features)
         prompt = await self._prompt(capabilities)

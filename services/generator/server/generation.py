@@ -51,7 +51,7 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         self, content: bytes, context: Context
     ) -> None:
         """Streams one answer."""
-        order = self._orders.read(content, self._clock.monotonic_seconds(), context.time_remaining())
+        order = await self._orders.read(content, self._clock.monotonic_seconds(), context.time_remaining())
         self._orders.admit(order)
 
         async def send(message: Message) -> None:
@@ -70,7 +70,7 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
     ) -> generator_pb2.GenerateWholeResponse:
         """Gives one answer in one message."""
         received_seconds = self._clock.monotonic_seconds()
-        order = self._orders.read(content, received_seconds, context.time_remaining(), is_whole=True)
+        order = await self._orders.read(content, received_seconds, context.time_remaining(), is_whole=True)
         # Before the ticket is used up: from then on nothing is awaited before the order is served.
         await context.send_initial_metadata(_ACCEPTED)
         self._orders.admit(order)

@@ -106,7 +106,7 @@ class JoinedGenerations:
 
     async def _serve(self, call: generator_pb2.GenerateCall, received_seconds: float) -> None:
         timeout_seconds = call.timeout_milliseconds / _MILLISECONDS or None
-        order = self._orders.read(call.request, received_seconds, timeout_seconds)
+        order = await self._orders.read(call.request, received_seconds, timeout_seconds)
         name_request(order.claims.request_id)
         # Nothing is awaited before it is served: what was admitted must come to its end.
         self._orders.admit(order)

@@ -1,6 +1,7 @@
 """From a serialized request to an order whose ticket is good; the same for single and joined calls."""
 
 from collections.abc import Callable
+from typing import Final
 
 from comptoir.generator.v1 import generator_pb2
 from comptoir.ticket.v1 import ticket_pb2
@@ -13,8 +14,12 @@ from services.generator.domain.ticket import Claims
 from services.generator.wire import orders
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
+from services.kernel.steps import Steps, finished, in_turns
 from services.runtime.grpc.interceptors import read_request
 from services.runtime.telemetry import counter
+
+# No request of this length takes longer than a millisecond to read.
+_SHORT_BYTES: Final = 32 * 1024
 
 
 class Orders:
@@ -31,7 +36,7 @@ class Orders:
             "comptoir.generator.tickets_refused", unit="{ticket}", description="Tickets not accepted."
         )
 
-    def read(
+    async def read(
         self,
         content: bytes,
         received_seconds: float,
@@ -40,9 +45,17 @@ class Orders:
         is_whole: bool = False,
     ) -> Order:
         """Returns the order; raises why its ticket is no good, or REQUEST_INVALID. Uses nothing up."""
+        steps = self._read_steps(content, received_seconds, timeout_seconds, is_whole=is_whole)
+        return finished(steps) if len(content) <= _SHORT_BYTES else await in_turns(steps)
+
+    def _read_steps(
+        self, content: bytes, received_seconds: float, timeout_seconds: float | None, *, is_whole: bool
+    ) -> Steps[Order]:
         claims = self._claims(content, self._generations.check)
+        yield
         request = read_request(generator_pb2.GenerateRequest.FromString, content)
-        return Order(
+        yield
+        order = Order(
             claims=claims,
             prompt=orders.prompt_from(request),
             sampling=orders.sampling_from(request),
@@ -55,6 +68,9 @@ class Orders:
             returns_token_ids=request.returns_token_ids,
             is_whole=is_whole,
         )
+        # What comes next goes through all texts again.
+        yield
+        return order
 
     def read_count(self, content: bytes) -> CountOrder:
         """Returns what is to be counted; raises why its ticket is no good, or REQUEST_INVALID."""

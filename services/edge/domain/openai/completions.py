@@ -16,6 +16,7 @@ from services.edge.domain.openai.parameters import (
     refuse_unsupported,
 )
 from services.edge.domain.openai.refusals import invalid, unsupported
+from services.kernel.steps import Steps, finished
 
 # OpenAI's, of this endpoint alone.
 DEFAULT_MAX_TOKENS: Final = 16
@@ -30,6 +31,11 @@ class CompletionRequest:
 
 
 def parse_completion(value: object) -> CompletionRequest:
+    """Returns what `completion_steps` does, at once."""
+    return finished(completion_steps(value))
+
+
+def completion_steps(value: object) -> Steps[CompletionRequest]:
     """Returns the completion that `value`, any decoded JSON, asks for.
 
     Raises ComptoirError with REQUEST_INVALID or PARAMETER_UNSUPPORTED and a public name.
@@ -38,6 +44,7 @@ def parse_completion(value: object) -> CompletionRequest:
         invalid("")
     refuse_unsupported(value, COMPLETION_NEUTRAL)
     body = converted(value, CompletionBody)
+    yield
     refuse_unsupported(value.get("stream_options") or {}, NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
     max_output_tokens, sampling = _max_output_tokens(body.max_tokens), _sampling_of(body)
     generations = tuple(
@@ -66,8 +73,9 @@ def _prompts(prompt: str | list[str | int | list[int]] | None) -> tuple[Prompt, 
         invalid("prompt")
     if isinstance(prompt, str):
         return (prompt,)
-    if prompt and all(isinstance(token_id, int) for token_id in prompt):
-        return (tuple(token_id for token_id in prompt if isinstance(token_id, int)),)
+    token_ids = [each for each in prompt if isinstance(each, int)]
+    if prompt and len(token_ids) == len(prompt):
+        return (tuple(token_ids),)
     if not 1 <= len(prompt) <= MAX_PROMPTS or len({type(each) for each in prompt}) > 1:
         invalid("prompt")
     return tuple(_prompt(each) for each in prompt)

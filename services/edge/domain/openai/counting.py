@@ -1,11 +1,11 @@
 """Requests that count a prompt, as vLLM and OpenAI have them, and their answers."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from services.edge.domain.generation import GenerationRequest, Message, Role
-from services.edge.domain.openai.chat import parse_chat
+from services.edge.domain.openai.chat import chat_steps
 from services.edge.domain.openai.conversion import converted
 from services.edge.domain.openai.count_bodies import (
     INPUT_TOKENS_NEUTRAL,
@@ -18,6 +18,7 @@ from services.edge.domain.openai.count_bodies import (
 from services.edge.domain.openai.parameters import refuse_unsupported
 from services.edge.domain.openai.refusals import invalid, unsupported
 from services.edge.domain.ports import TokenCount
+from services.kernel.steps import Steps, finished
 
 # Half a millisecond.
 IDS_PER_PART: Final = 4096
@@ -39,26 +40,41 @@ class CountRequest:
 
 
 def parse_tokenize(value: object) -> CountRequest:
-    """Returns what a body of `/tokenize` wants counted; raises as `parse_chat` does."""
+    """Returns what `tokenize_steps` does, at once."""
+    return finished(tokenize_steps(value))
+
+
+def tokenize_steps(value: object) -> Steps[CountRequest]:
+    """Returns what a body of `/tokenize` wants counted; raises as `chat_steps` does."""
     if not isinstance(value, dict):
         invalid("")
     refuse_unsupported(value, TOKENIZE_NEUTRAL)
     body = converted(value, TokenizeBody)
+    yield
     if (body.prompt is None) == (body.messages is None):
         invalid("prompt")
     is_text = body.prompt is not None
     if body.add_special_tokens not in (None, is_text):
         unsupported("add_special_tokens")
-    messages = () if is_text else parse_chat({"messages": value["messages"]}).generation.messages
-    return CountRequest(GenerationRequest(body.model or "", messages, prompt=body.prompt), returns_ids=True)
+    request = GenerationRequest(body.model or "", (), prompt=body.prompt)
+    if not is_text:
+        chat = yield from chat_steps({"messages": value["messages"]})
+        request = replace(request, messages=chat.generation.messages)
+    return CountRequest(request, returns_ids=True)
 
 
 def parse_input_tokens(value: object) -> CountRequest:
-    """Returns what a body of `responses.input_tokens` wants counted; raises as `parse_chat` does."""
+    """Returns what `input_tokens_steps` does, at once."""
+    return finished(input_tokens_steps(value))
+
+
+def input_tokens_steps(value: object) -> Steps[CountRequest]:
+    """Returns what a body of `responses.input_tokens` wants counted; raises as `chat_steps` does."""
     if not isinstance(value, dict):
         invalid("")
     refuse_unsupported(value, INPUT_TOKENS_NEUTRAL)
     body = converted(value, InputTokensBody)
+    yield
     if body.input is None:
         invalid("input")
     instructions = () if body.instructions is None else (Message(Role.SYSTEM, body.instructions),)

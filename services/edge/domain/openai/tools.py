@@ -4,11 +4,18 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
+from msgspec import DecodeError, Raw
+from msgspec.json import Decoder
+
+from services.edge.domain.body_faults import BodyError
 from services.edge.domain.openai.refusals import invalid
 from services.edge.domain.openai.tool_bodies import MAX_SCHEMA_BYTES, ToolBody, ToolCallBody
+from services.edge.domain.structure import check_count, outside_strings
 from services.edge.domain.tools import Tool, ToolCall, Tools, ToolUse
 
 _USES: Final = {"none": ToolUse.NONE, "auto": ToolUse.AUTO, "required": ToolUse.REQUIRED}
+# Checks what is written, and makes no value of it: a template reads it.
+_OBJECT: Final = Decoder(dict[str, Raw])
 
 
 def tools_of(
@@ -26,7 +33,10 @@ def tools_of(
 
 
 def calls_of(bodies: Sequence[ToolCallBody] | None, path: str) -> tuple[ToolCall, ...]:
-    """Returns the calls of an earlier turn; their arguments are one JSON object each, or nothing."""
+    """Returns the calls of an earlier turn; their arguments are one JSON object each, or nothing.
+
+    Arguments have as many values as a body at most: a replica's template goes through them one by one.
+    """
     return tuple(_call(body, f"{path}.tool_calls[{index}]") for index, body in enumerate(bodies or ()))
 
 
@@ -45,15 +55,18 @@ def _tool(body: ToolBody, path: str) -> Tool:
 
 def _call(body: ToolCallBody, path: str) -> ToolCall:
     arguments = body.function.arguments.strip() or "{}"
-    try:
-        value = json.loads(arguments)
-        # As a template may write it: half of a surrogate pair is no text.
-        json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
+    if not _is_object(arguments.encode()):
         invalid(f"{path}.function.arguments")
     return ToolCall(body.id, body.function.name, arguments)
+
+
+def _is_object(arguments: bytes) -> bool:
+    try:
+        check_count(outside_strings(arguments))
+        _OBJECT.decode(arguments)
+    except (BodyError, DecodeError, RecursionError):
+        return False
+    return True
 
 
 def _choice(choice: str | dict[str, Any] | None) -> tuple[ToolUse, tuple[str, ...], bool]:

@@ -115,3 +115,12 @@ def test_every_token_id_is_told_once_however_a_piece_is_cut() -> None:
     deltas.append(Delta(output_tokens=1, finish=EngineFinish.STOP, token_ids=(len(said),)))
     shown = [piece for delta in deltas for piece in tools.shown(delta)]
     assert [token_id for piece in shown for token_id in piece.token_ids] == list(range(len(said) + 1))
+
+
+def test_large_schemas_are_read_in_steps() -> None:
+    schema = json.dumps({"type": "object", "description": "a" * 63_000})
+    tools = Tools(tuple(Tool(f"tool_{index}", "", schema) for index in range(4)))
+    told = CalledTools(tools, HERMES)
+    assert len(list(told.structure_steps(None))) == 4
+    assert len(told.schemas()) == 4
+    assert list(CalledTools(TOOLS, HERMES).structure_steps(None)) == []

@@ -1,0 +1,134 @@
+"""A body of worst-case cost is read in many short steps, and bodies of that kind one at a time."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, cast
+
+import pytest
+
+from services.edge.domain.codings import CodingBrokenError, decode
+from services.edge.domain.limits import EdgeLimits
+from services.edge.domain.openai.chat import chat_steps
+from services.edge.domain.openai.chat_body import ChatBody
+from services.edge.domain.openai.completion_body import CompletionBody
+from services.edge.domain.openai.completions import completion_steps
+from services.edge.domain.openai.count_bodies import InputTokensBody, TokenizeBody
+from services.edge.domain.openai.counting import input_tokens_steps, tokenize_steps
+from services.edge.domain.openai.paths import CHAT_PATH, COMPLETIONS_PATH, INPUT_TOKENS_PATH, TOKENIZE_PATH
+from services.edge.server.bodies import SHORT_BYTES, Bodies, read_steps
+from services.edge.server.http.exchange import ClientDisconnectedError, Exchange
+from services.kernel.errors import ComptoirError
+from services.kernel.steps import Steps
+from tests.bench.beside.worst_bodies import MIB, WorstBody, worst_bodies
+
+KINDS: dict[str, tuple[Callable[[object], Steps[Any]], type[Any]]] = {
+    CHAT_PATH: (chat_steps, ChatBody),
+    COMPLETIONS_PATH: (completion_steps, CompletionBody),
+    TOKENIZE_PATH: (tokenize_steps, TokenizeBody),
+    INPUT_TOKENS_PATH: (input_tokens_steps, InputTokensBody),
+}
+# What one step may call, of Python's functions and of C's: each takes a fraction of a microsecond.
+CALLS_PER_STEP = 40_000
+
+
+def calls_of_steps(steps: Steps[Any]) -> list[int]:
+    """How many functions each step called."""
+    calls = [0]
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        calls[-1] += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        while True:
+            next(steps)
+            calls.append(0)
+    except StopIteration:
+        pass
+    except ComptoirError:
+        # A refusal may cost as much as what is served.
+        pass
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+@pytest.mark.parametrize("worst", worst_bodies("tiny-eu"), ids=lambda worst: worst.name)
+def test_no_step_of_a_worst_body_does_much(worst: WorstBody) -> None:
+    assert len(worst.content) <= MIB
+    content = worst.content
+    if worst.coding:
+        try:
+            content = decode(content, [worst.coding.encode()], max_bytes=MIB)
+        except (CodingBrokenError, ComptoirError):
+            # What it becomes is refused before anything reads it.
+            return
+    calls = calls_of_steps(read_steps(content, *KINDS[worst.path]))
+    assert max(calls) <= CALLS_PER_STEP
+    # To copy, to search or to decode a MiB takes a millisecond or two: not all of that in one step.
+    assert len(calls) >= 5 or sum(calls) < 100
+
+
+class FakeExchange:
+    """As much of an exchange as a body needs."""
+
+    def __init__(self, content: bytes) -> None:
+        self.event = type("Event", (), {"request_bytes": 0})()
+        self.is_complete = self.is_client_disconnected = False
+        self.left: Callable[[], None] | None = None
+        self._content = content
+
+    def header_values(self, _name: bytes) -> list[bytes]:
+        return []
+
+    def add_headers(self, _headers: object) -> None:
+        return None
+
+    def watch(self, left: Callable[[], None] | None) -> None:
+        self.left = left
+
+    async def receive(self) -> dict[str, Any]:
+        return {"type": "http.request", "body": self._content, "more_body": False}
+
+
+def reading(
+    bodies: Bodies, log: list[str], name: str, *, is_long: bool
+) -> "tuple[FakeExchange, asyncio.Task[str]]":
+    exchange = FakeExchange(b"{%b}" % (b" " * SHORT_BYTES * is_long))
+
+    def parse(_value: object) -> Steps[str]:
+        for _ in range(3):
+            log.append(name)
+            yield
+        return name
+
+    read = bodies.read(cast(Exchange, exchange), parse, ChatBody)
+    return exchange, asyncio.create_task(read)
+
+
+async def test_long_bodies_are_read_one_at_a_time_and_short_ones_between() -> None:
+    bodies, log = Bodies(EdgeLimits()), list[str]()
+    tasks = [
+        reading(bodies, log, name, is_long=is_long)[1]
+        for name, is_long in (("a", True), ("b", True), ("short", False))
+    ]
+    assert await asyncio.gather(*tasks) == ["a", "b", "short"]
+    assert log[:3] == ["short"] * 3
+    assert log[3:] == ["a"] * 3 + ["b"] * 3
+
+
+async def test_the_body_of_a_client_that_leaves_holds_nobody_up() -> None:
+    bodies, log = Bodies(EdgeLimits()), list[str]()
+    first, second, third = (reading(bodies, log, name, is_long=True) for name in "abc")
+    await asyncio.sleep(0)
+    for exchange, _ in (first, second):
+        assert exchange.left is not None
+        exchange.left()
+    assert await third[1] == "c"
+    for _, task in (first, second):
+        with pytest.raises(ClientDisconnectedError):
+            await task
+    assert log == ["c"] * 3
