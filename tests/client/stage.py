@@ -14,9 +14,9 @@ from services.kernel.errors import ComptoirError as Refusal
 from services.kernel.errors import Reason
 from services.runtime.addresses import GrpcListen, TlsFiles
 from services.runtime.grpc.server import GrpcServer, build_server
+from tests.ports import free_port
 from tests.services.edge.neighbours import ScriptedGenerator, ScriptedRouter
 from tests.services.edge.scripts import GOOD_KEY, GeneratorScript, RouterScript, Step
-from tests.services.runtime.running import free_port
 
 MODEL = "tiny-eu"
 CANARY = "canari-5d1c"

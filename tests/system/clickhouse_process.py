@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx
 
-from tests.system.running_process import RunningProcess, free_ports
+from tests.ports import free_port
+from tests.system.running_process import RunningProcess
 
 WRITER = "comptoir_writer"
 PASSWORD = "made-up-password-of-the-writer"
@@ -22,7 +23,7 @@ class ClickHouseProcess(RunningProcess):
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.data_folder = folder / "clickhouse"
-        (self.port,) = free_ports(1)
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.password_file = folder / "writer-password"
         super().__init__(folder, **settings)

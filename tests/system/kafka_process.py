@@ -6,7 +6,8 @@ from typing import Any
 
 import psutil
 
-from tests.system.running_process import RunningProcess, free_ports
+from tests.ports import free_port
+from tests.system.running_process import RunningProcess
 
 
 class KafkaProcess(RunningProcess):
@@ -16,7 +17,7 @@ class KafkaProcess(RunningProcess):
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.data_folder = folder / "kafka"
-        self.port, self.controller_port = free_ports(2)
+        self.port, self.controller_port = free_port(), free_port()
         self.address = f"127.0.0.1:{self.port}"
         super().__init__(folder, **settings)
 

@@ -15,7 +15,7 @@ from comptoir.router.v1 import admin_pb2, admin_pb2_grpc, router_pb2, router_pb2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.system.stack_process import free_ports
+from tests.ports import free_port
 
 START_SECONDS, STOP_SECONDS = 60.0, 30.0
 MODEL = "tiny-eu"
@@ -28,7 +28,7 @@ class ServingProcesses:
         self._folder, self._replicas, self._sections = folder, replicas, sections
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._channels: list[grpc.aio.Channel] = []
-        self.base_url = f"http://127.0.0.1:{free_ports()}"
+        self.base_url = f"http://127.0.0.1:{free_port()}"
         self._write_secrets()
 
     @property

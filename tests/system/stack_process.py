@@ -3,9 +3,7 @@
 import contextlib
 import json
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,13 +17,12 @@ import grpc
 import openai
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 
-from deploy.local.stack.options import PORTS
 from services.runtime.settings import environment
+from tests.ports import free_block
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMPTOIR = (sys.executable, "-m", "services.cli")
 UP_SECONDS = 180
-_PORTS = PORTS
 
 Value = TypeVar("Value")
 
@@ -127,23 +124,6 @@ def eventually(ask: Callable[[], Value], is_good: Callable[[Value], bool], secon
         time.sleep(0.05)
 
 
-def free_ports() -> int:
-    """The first of neighbouring ports that are free now, below the kernel's ephemeral range.
-
-    Anywhere in it: of two stacks that start at the same moment, both would find the lowest ones free.
-    """
-    firsts = range(18_400, 30_000, 16)
-    for first in random.sample(firsts, len(firsts)):
-        if are_free(first):
-            return first
-    raise AssertionError("no free ports")
-
-
-def are_free(first: int) -> bool:
-    """True if nobody listens on the ports that a stack at `first` takes."""
-    return all(_is_free(first + offset) for offset in range(_PORTS))
-
-
 def run_comptoir(
     *arguments: str, check: bool = True, variables: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
@@ -166,7 +146,7 @@ def running_stack(
     folder: Path, *arguments: str, variables: Mapping[str, str] | None = None
 ) -> Iterator[Stack]:
     """A stack in `folder` on free ports; drained at the end, and nothing of it left."""
-    up = ["up", "--detach", "--json", "--data-dir", str(folder), "--port", str(free_ports()), *arguments]
+    up = ["up", "--detach", "--json", "--data-dir", str(folder), "--port", str(free_block()), *arguments]
     started = run_comptoir(*up, variables=variables)
     stack = Stack(json.loads(started.stdout))
     try:
@@ -186,13 +166,3 @@ def processes_of(folder: Path) -> list[str]:
         if str(folder) in command:
             found.append(command)
     return found
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

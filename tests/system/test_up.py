@@ -10,13 +10,13 @@ from pathlib import Path
 import openai
 import pytest
 
+from deploy.local.stack.options import PORTS
+from tests.ports import are_free, free_block
 from tests.system.stack_process import (
     COMPTOIR,
     REPOSITORY,
     Stack,
-    are_free,
     eventually,
-    free_ports,
     processes_of,
     run_comptoir,
     running_stack,
@@ -48,7 +48,7 @@ def test_a_second_start_goes_on_with_the_first_ones_data_and_keys(tmp_path: Path
         "--data-dir",
         str(tmp_path),
         "--port",
-        str(free_ports()),
+        str(free_block()),
     )
     try:
         second = json.loads(up.stdout)
@@ -56,7 +56,7 @@ def test_a_second_start_goes_on_with_the_first_ones_data_and_keys(tmp_path: Path
         again = Stack({**second, "api_key": first.api_key})
         _ask(again.base_url, first.api_key, again.model)
         again.row_of("generations", request_id)
-        busy = run_comptoir("up", "--data-dir", str(tmp_path), "--port", str(free_ports()), check=False)
+        busy = run_comptoir("up", "--data-dir", str(tmp_path), "--port", str(free_block()), check=False)
         assert busy.returncode == 1
         assert busy.stderr.count("\n") == 1
         assert "already runs" in busy.stderr
@@ -76,7 +76,7 @@ def test_a_start_that_cannot_be_is_one_sentence(
     tmp_path: Path, arguments: tuple[str, ...], says: str
 ) -> None:
     failed = run_comptoir(
-        "up", "--data-dir", str(tmp_path), "--port", str(free_ports()), *arguments, check=False
+        "up", "--data-dir", str(tmp_path), "--port", str(free_block()), *arguments, check=False
     )
     assert failed.returncode == 1
     assert says in failed.stderr
@@ -96,7 +96,7 @@ def test_a_setting_that_no_process_knows_stops_the_start(tmp_path: Path) -> None
             "--data-dir",
             str(tmp_path / "data"),
             "--port",
-            str(free_ports()),
+            str(free_block()),
             "--engine",
             "simulated",
             "--config",
@@ -109,7 +109,7 @@ def test_a_setting_that_no_process_knows_stops_the_start(tmp_path: Path) -> None
 
 
 def test_a_taken_port_stops_the_start(tmp_path: Path) -> None:
-    port = free_ports()
+    port = free_block()
     with socket.create_server(("127.0.0.1", port + 2)):
         failed = run_comptoir("up", "--data-dir", str(tmp_path), "--port", str(port), check=False)
     assert failed.returncode == 1
@@ -118,7 +118,7 @@ def test_a_taken_port_stops_the_start(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_drains_and_leaves_no_process_and_no_port(tmp_path: Path) -> None:
-    port = free_ports()
+    port = free_block()
     arguments = ["up", "--engine", "simulated", "--data-dir", str(tmp_path), "--port", str(port)]
     with subprocess.Popen([*COMPTOIR, *arguments], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as up:
         assert up.stdout is not None
@@ -133,7 +133,7 @@ def test_ctrl_c_drains_and_leaves_no_process_and_no_port(tmp_path: Path) -> None
         up.communicate(timeout=60)
     assert up.returncode == 0
     assert processes_of(tmp_path) == []
-    assert are_free(port)
+    assert are_free(port, PORTS)
 
 
 def test_a_killed_supervisor_leaves_no_process(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ from tests.bench.beside.errors import BenchError
 from tests.bench.beside.loader import Loader, end, loader
 from tests.bench.beside.models import BenchModel
 from tests.bench.beside.tables import BARE
-from tests.system.stack_process import REPOSITORY, Stack, free_ports, run_comptoir, running_stack
+from tests.ports import free_block
+from tests.system.stack_process import REPOSITORY, Stack, run_comptoir, running_stack
 
 COMPTOIR, FLOOR, LITELLM = "Comptoir", "AsyncLLM in process", "LiteLLM before vLLM"
 _HTTP_LOAD = "tests.bench.beside.http_load"
@@ -169,14 +170,14 @@ def _started_stack(
 
 @contextmanager
 def _bare(folder: Path, model: BenchModel, dtype: str) -> Iterator[Running]:
-    port = free_ports()
+    port = free_block()
     with _vllm_server(folder, model, dtype, port) as server, loader(_HTTP_LOAD, folder) as (own, _):
         yield Running(own, Endpoint(port, model.name), {server.pid: "API server"})
 
 
 @contextmanager
 def _litellm(folder: Path, model: BenchModel, dtype: str, python: Path) -> Iterator[Running]:
-    port = free_ports()
+    port = free_block()
     key = f"sk-{secrets.token_hex(16)}"
     config = folder / "litellm.yaml"
     config.write_text(yaml.safe_dump(_litellm_config(model.name, port)), encoding="utf-8")

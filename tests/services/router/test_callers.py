@@ -19,8 +19,8 @@ from tests.fakes.running_router import (
     running_router,
     settings_in,
 )
+from tests.ports import free_port
 from tests.services.runtime.certificates import Authority
-from tests.services.runtime.running import free_port
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A real gRPC server with scripted handlers behind the boundary, on a unix socket or a loopback port."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -41,12 +40,6 @@ def _scripted(servicer: type, **scripts: Script | None) -> Any:
     return type(
         "Scripted", (servicer,), {name: script and staticmethod(script) for name, script in scripts.items()}
     )()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager

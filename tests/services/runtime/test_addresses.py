@@ -22,8 +22,9 @@ from services.runtime.addresses import (
 )
 from services.runtime.grpc.server import channel
 from services.runtime.settings import SettingsError
+from tests.ports import free_port
 from tests.services.runtime.certificates import Authority
-from tests.services.runtime.running import free_port, serving
+from tests.services.runtime.running import serving
 
 
 @pytest.mark.parametrize(

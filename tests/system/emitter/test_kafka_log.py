@@ -10,8 +10,8 @@ from services.contract.events import Kind
 from services.emitter.adapters.kafka_log import KafkaLog
 from services.emitter.domain.ports import LogUnavailableError
 from tests.contracts.event_log import PRODUCER_ID, EventLogContract, Read, some_frames, values
+from tests.ports import free_port
 from tests.system.kafka_process import KafkaProcess
-from tests.system.running_process import free_ports
 
 pytestmark = pytest.mark.system
 
@@ -104,7 +104,7 @@ async def test_a_failure_for_one_kind_ends_the_appends_of_the_others(
 
 
 async def test_a_broker_that_is_not_there_is_unavailable_soon() -> None:
-    log = KafkaLog(f"127.0.0.1:{free_ports(1)[0]}", ssl_context=None, confirm_seconds=5)
+    log = KafkaLog(f"127.0.0.1:{free_port()}", ssl_context=None, confirm_seconds=5)
     with pytest.raises(LogUnavailableError):
         await log.append(some_frames(Kind.GENERATION, 1, 1), 0)
     await log.close()

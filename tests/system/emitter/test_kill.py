@@ -17,10 +17,10 @@ from services.emitter.adapters.spool.store import SpoolStore
 from services.emitter.domain.limits import SpoolFile
 from services.kernel.clock import SystemClock
 from tests.contracts.frames import read
+from tests.ports import free_port
 from tests.services.emitter import requests
 from tests.system.emitter_process import EmitterProcess
 from tests.system.kafka_process import KafkaProcess
-from tests.system.running_process import free_ports
 
 pytestmark = pytest.mark.system
 
@@ -156,7 +156,7 @@ async def test_every_acknowledged_event_is_forwarded_once_whatever_is_killed(
 
 
 async def test_without_kafka_every_acknowledged_event_stays_in_the_spool_once(tmp_path: Path) -> None:
-    emitter = EmitterProcess(tmp_path, f"127.0.0.1:{free_ports(1)[0]}", frame_linger_seconds=0.02)
+    emitter = EmitterProcess(tmp_path, f"127.0.0.1:{free_port()}", frame_linger_seconds=0.02)
     await asyncio.to_thread(emitter.start)
     try:
         senders = Senders(emitter)
@@ -183,7 +183,7 @@ async def test_a_drain_forwards_what_the_spool_holds(
 
 
 async def test_a_drain_ends_in_time_without_kafka_and_loses_nothing(tmp_path: Path) -> None:
-    emitter = EmitterProcess(tmp_path, f"127.0.0.1:{free_ports(1)[0]}", forward_grace_seconds=0.5)
+    emitter = EmitterProcess(tmp_path, f"127.0.0.1:{free_port()}", forward_grace_seconds=0.5)
     await asyncio.to_thread(emitter.start)
     async with emitter.channel() as channel:
         stub: Any = EmitterServiceStub(channel)
@@ -193,7 +193,7 @@ async def test_a_drain_ends_in_time_without_kafka_and_loses_nothing(tmp_path: Pa
 
 
 async def test_a_spool_in_use_is_one_sentence_and_exit_status_1(tmp_path: Path) -> None:
-    emitter = EmitterProcess(tmp_path, f"127.0.0.1:{free_ports(1)[0]}")
+    emitter = EmitterProcess(tmp_path, f"127.0.0.1:{free_port()}")
     await asyncio.to_thread(emitter.start)
     first = emitter._process
     try:

@@ -11,8 +11,8 @@ from services.kernel.clock import ManualClock
 from services.kernel.readiness import Figure, Unready, unready
 from services.runtime.addresses import GrpcListen
 from services.runtime.grpc.server import build_server
+from tests.ports import free_port
 from tests.services.cli.http_server import serving_http
-from tests.services.runtime.running import free_port
 
 
 async def why_not_ready(probe: Probe) -> str:

@@ -20,8 +20,9 @@ from services.runtime.grpc.callers import Callers
 from services.runtime.grpc.readiness_client import ask_readiness
 from services.runtime.grpc.server import channel
 from services.runtime.grpc.status import error_from
+from tests.ports import free_port
 from tests.services.runtime.certificates import Authority
-from tests.services.runtime.running import Emitter, free_port, serving
+from tests.services.runtime.running import Emitter, serving
 
 METHOD = "comptoir.router.v1.ReplicaService/Report"
 LISTS: dict[str, tuple[str, ...]] = {
