@@ -1,6 +1,7 @@
 """The two distributions as wheels, and an environment into which a service installed only the client."""
 
 import functools
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -64,18 +65,24 @@ def built_wheels(folder: Path) -> dict[str, Path]:
 def service_with(wheel: Path, folder: Path) -> Installed:
     """A service's environment with `wheel`; `grpcio` and `protobuf` are those of these tests."""
     environment = Installed(folder)
-    assert run(sys.executable, "-m", "venv", folder).returncode == 0
+    assert run(sys.executable, "-m", "venv", "--without-pip", folder).returncode == 0
     theirs = next(folder.glob("lib/python3*/site-packages"))
     ours = next(Path(sys.prefix).glob("lib/python3*/site-packages"))
     for pattern in DEPENDENCIES:
         for path in ours.glob(pattern):
-            (theirs / path.name).symlink_to(path)
+            if path.suffix == ".dist-info":
+                # uv sees no installation in a link.
+                shutil.copytree(path, theirs / path.name)
+            else:
+                (theirs / path.name).symlink_to(path)
     (theirs / "google").mkdir()
     for name in ("protobuf", "_upb"):
         (theirs / "google" / name).symlink_to(ours / "google" / name)
-    pip = (environment.python, "-m", "pip", "--disable-pip-version-check", "--quiet")
-    done = run(*pip, "install", "--no-index", "--no-deps", wheel)
+    uv = REPOSITORY / ".tools" / "bin" / "uv"
+    into = ("--python", environment.python)
+    done = run(uv, "pip", "install", "--quiet", "--no-index", "--no-deps", *into, wheel)
     assert done.returncode == 0, done.stderr
     # Nothing that any of them asks for is missing.
-    assert run(*pip, "check").returncode == 0
+    checked = run(uv, "pip", "check", *into)
+    assert checked.returncode == 0, checked.stderr
     return environment
