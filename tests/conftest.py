@@ -43,6 +43,13 @@ settings.register_profile(
 settings.load_profile("comptoir")
 
 
+def pytest_collection_finish() -> None:
+    if "vllm" in sys.modules:
+        raise pytest.UsageError(
+            "A test's module imports vLLM: seconds for each worker. Its tests do so, late."
+        )
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")

@@ -4,7 +4,9 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
@@ -14,9 +16,7 @@ from services.generator.adapters.vllm.environment import quiet_import, set_envir
 from services.generator.domain.structure import Structure
 from services.kernel.errors import ComptoirError, Reason
 
-set_environment(is_download_allowed=False, cpu_threads=1)
-with quiet_import():
-    from services.generator.adapters.vllm import grammars
+if TYPE_CHECKING:
     from services.generator.adapters.vllm.grammars import Grammars
 
 pytestmark = pytest.mark.vllm
@@ -34,20 +34,38 @@ DIES = STARTS + "sys.exit(1)"
 SLEEPS_LATER = STARTS + "time.sleep(60)"
 
 
+COMMAND = "services.generator.adapters.vllm.grammars._COMMAND"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imported() -> None:
+    set_environment(is_download_allowed=False, cpu_threads=1)
+    with quiet_import():
+        import services.generator.adapters.vllm.grammars  # noqa: F401, PLC0415 - slow, and quiet only here
+
+
+@contextmanager
+def grammars(**bounds: float) -> Iterator["Grammars"]:
+    from services.generator.adapters.vllm.grammars import Grammars  # noqa: PLC0415
+
+    made = Grammars(lambda: TOKENIZER, **bounds)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def tried() -> Iterator[Grammars]:
-    tried = Grammars(lambda: TOKENIZER)
-    yield tried
-    tried.close()
+def tried() -> Iterator["Grammars"]:
+    with grammars() as tried:
+        yield tried
 
 
-async def refusal(tried: Grammars, structure: Structure) -> ComptoirError:
+async def refusal(tried: "Grammars", structure: Structure) -> ComptoirError:
     with pytest.raises(ComptoirError) as raised:
         await tried.check(structure)
     return raised.value
 
 
-async def test_a_schema_is_tried_once_and_its_verdict_kept(tried: Grammars) -> None:
+async def test_a_schema_is_tried_once_and_its_verdict_kept(tried: "Grammars") -> None:
     await tried.check(USABLE)
     with mock.patch.object(tried, "_fault_of", side_effect=AssertionError):
         await tried.check(USABLE)
@@ -56,33 +74,30 @@ async def test_a_schema_is_tried_once_and_its_verdict_kept(tried: Grammars) -> N
         assert (await refusal(tried, never)).field == "structure.json_schema.not"
 
 
-async def test_a_word_of_the_caller_is_no_keyword(tried: Grammars) -> None:
+async def test_a_word_of_the_caller_is_no_keyword(tried: "Grammars") -> None:
     error = await refusal(tried, Structure(json.dumps({"type": "string", "pattern": "(geheim"})))
     assert (error.reason, error.field) == (Reason.PARAMETER_UNSUPPORTED, "structure.json_schema")
 
 
 async def test_a_schema_that_takes_too_long_costs_its_process_and_the_next_has_another() -> None:
-    tried = Grammars(lambda: TOKENIZER, try_seconds=0.2)
-    with mock.patch.object(grammars, "_COMMAND", (sys.executable, "-c", SLEEPS_LATER)):
-        assert (await refusal(tried, Structure("{}"))).field == "structure.json_schema"
-    await tried.check(USABLE)
-    tried.close()
+    with grammars(try_seconds=0.2) as tried:
+        with mock.patch(COMMAND, (sys.executable, "-c", SLEEPS_LATER)):
+            assert (await refusal(tried, Structure("{}"))).field == "structure.json_schema"
+        await tried.check(USABLE)
 
 
-async def test_a_process_that_dies_is_begun_anew(tried: Grammars) -> None:
-    with mock.patch.object(grammars, "_COMMAND", (sys.executable, "-c", DIES)):
+async def test_a_process_that_dies_is_begun_anew(tried: "Grammars") -> None:
+    with mock.patch(COMMAND, (sys.executable, "-c", DIES)):
         assert (await refusal(tried, Structure("{}"))).field == "structure.json_schema"
     await tried.check(USABLE)
 
 
 async def test_a_process_that_does_not_start_is_no_fault_of_the_schema() -> None:
-    tried = Grammars(lambda: TOKENIZER, start_seconds=0.2)
-    with mock.patch.object(grammars, "_COMMAND", (sys.executable, "-c", SLEEPS)):
+    with grammars(start_seconds=0.2) as tried, mock.patch(COMMAND, (sys.executable, "-c", SLEEPS)):
         assert (await refusal(tried, USABLE)).reason is Reason.REPLICA_OVERLOADED
-    tried.close()
 
 
-async def test_who_gives_up_takes_no_answer_from_the_next(tried: Grammars) -> None:
+async def test_who_gives_up_takes_no_answer_from_the_next(tried: "Grammars") -> None:
     await tried.check(USABLE)
     waiting = asyncio.create_task(tried.check(Structure('{"not": {}}')))
     await asyncio.sleep(0)
