@@ -21,6 +21,7 @@ from services.edge.server.http.listener import Listener
 from services.edge.server.models import Models
 from services.edge.server.pages import Pages
 from services.edge.server.resource import HttpEndpoint
+from services.edge.server.responses import Responses
 from services.edge.settings import EdgeSettings, HttpListen
 from services.kernel.clock import Clock, SystemClock
 from services.runtime.emitter_client import EmitterClient
@@ -88,6 +89,7 @@ class HttpSide:
         endpoints: list[HttpEndpoint] = [
             ChatCompletions(bodies, self._deliveries, limits),
             Completions(bodies, self._deliveries, limits),
+            Responses(bodies, self._deliveries, limits),
             TokenCounting(bodies, router, generators, limits),
             Models(router),
             self._health,

@@ -21,11 +21,12 @@ from services.edge.domain.openai.completion_answers import (
     WholeCompletion,
 )
 from services.edge.domain.openai.errors import error_json
-from services.edge.domain.openai.streams import DONE, PING, WAITING, error_frame
+from services.edge.domain.openai.streams import PING, WAITING
 from services.edge.server.answers import StreamWriter, WholeAnswer
 from services.kernel.errors import ComptoirError, Reason
 from tests.fuzz.bytes_source import BytesSource
 from tests.fuzz.event_streams import chunks, strict_json
+from tests.fuzz.response_answers import check_response
 from tests.fuzz.slowness import within_bound
 
 MAX_DELTAS: Final = 400
@@ -67,6 +68,7 @@ def check(data: bytes) -> None:
     case = _case(BytesSource(data))
     _check_chat(case)
     _check_completion(case)
+    check_response(case.model, case.deltas, case.comments, case.counts, case.failure)
 
 
 def _case(source: BytesSource) -> Case:
@@ -149,8 +151,8 @@ def _stream(case: Case, writer: StreamWriter) -> bytes:
     if case.failure is None:
         parts.append(writer.closing(case.counts))
     else:
-        parts.append(error_frame(error_json(ComptoirError(case.failure))))
-    return b"".join([*parts, DONE])
+        parts.append(writer.failure(error_json(ComptoirError(case.failure))))
+    return b"".join(parts)
 
 
 def _whole(case: Case, answer: WholeAnswer) -> dict[str, Any]:

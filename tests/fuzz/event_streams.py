@@ -12,23 +12,35 @@ DONE: Final = "[DONE]"
 
 def events(stream: bytes) -> list[str]:
     """Returns the data of each event; raises AssertionError for anything that a reader may misread."""
+    found = named_events(stream)
+    assert not any(kind for kind, _ in found), "an event has a kind"
+    return [data for _, data in found]
+
+
+def named_events(stream: bytes) -> list[tuple[str, str]]:
+    """Returns the kind and the data of each event; raises as `events` does."""
     assert stream.endswith(b"\n\n"), "the last event has no end"
     assert b"\r" not in stream
     text = stream.decode("utf-8")
     assert not any(end in text for end in _WIDE_LINE_ENDS)
-    found: list[str] = []
+    found: list[tuple[str, str]] = []
+    kinds: list[bytes] = []
     data: list[bytes] = []
     for line in _LINE.split(stream)[:-1]:
         if not line:
             assert len(data) == 1, "an event is one line of data"
-            found.append(data.pop().decode())
+            assert len(kinds) <= 1, "an event is of one kind"
+            found.append((b"".join(kinds).decode(), data.pop().decode()))
+            kinds.clear()
         elif line.startswith(b":"):
             assert not data, "a comment stands within an event"
+            assert not kinds, "a comment stands within an event"
         else:
             name, _, value = line.partition(b": ")
-            assert name == b"data"
-            data.append(value)
+            assert name in (b"data", b"event")
+            (data if name == b"data" else kinds).append(value)
     assert not data
+    assert not kinds
     return found
 
 

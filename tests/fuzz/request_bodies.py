@@ -19,6 +19,8 @@ from services.edge.domain.openai.count_bodies import InputTokensBody, TokenizeBo
 from services.edge.domain.openai.counting import parse_input_tokens, parse_tokenize
 from services.edge.domain.openai.errors import error_json
 from services.edge.domain.openai.ignored_fields import ignored_headers
+from services.edge.domain.openai.response_body import ResponsesBody
+from services.edge.domain.openai.responses import parse_response
 from services.edge.domain.ports import Offer
 from services.edge.domain.timeline import Endpoint
 from services.kernel.errors import ComptoirError
@@ -45,6 +47,7 @@ Reader = Callable[[object], tuple[GenerationRequest, ...]]
 _READERS: Final[dict[Endpoint, tuple[Reader, type[Struct]]]] = {
     Endpoint.CHAT_COMPLETIONS: (lambda value: (parse_chat(value).generation,), ChatBody),
     Endpoint.COMPLETIONS: (lambda value: parse_completion(value).generations, CompletionBody),
+    Endpoint.RESPONSES: (lambda value: (parse_response(value).generation,), ResponsesBody),
     Endpoint.TOKENIZE: (lambda value: (parse_tokenize(value).generation,), TokenizeBody),
     Endpoint.INPUT_TOKENS: (lambda value: (parse_input_tokens(value).generation,), InputTokensBody),
 }

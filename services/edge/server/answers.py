@@ -5,7 +5,6 @@ from typing import Protocol
 from services.edge.domain.generation import Counts, Delta
 from services.edge.domain.openai.rate_limits import quota_headers
 from services.edge.domain.openai.retirement import retirement_headers
-from services.edge.domain.openai.streams import DONE
 from services.edge.server.delivery import Delivery
 from services.edge.server.http.exchange import STREAM_HEADERS, Exchange
 from services.edge.server.http.watches import KeepAlive, WaitNotice
@@ -24,7 +23,11 @@ class StreamWriter(Protocol):
         ...
 
     def closing(self, counts: Counts) -> bytes:
-        """Returns what comes after the last delta."""
+        """Returns what comes after the last delta, to the end of the stream."""
+        ...
+
+    def failure(self, error_body: bytes) -> bytes:
+        """Returns what comes in place of the rest where the answer fails, to the end of the stream."""
         ...
 
 
@@ -54,6 +57,10 @@ async def send_stream(
     def take(delta: Delta) -> bool:
         return not held and exchange.try_write(writer.frames(delta))
 
+    def write_failure(error_body: bytes) -> bytes:
+        return held + writer.failure(error_body)
+
+    exchange.write_failure = write_failure
     with WaitNotice(exchange):
         await delivery.start()
     if not exchange.is_started:
@@ -73,7 +80,7 @@ async def send_stream(
                 event.first_text_seconds = event.first_text_seconds or exchange.clock.monotonic_seconds()
                 await exchange.write(held + frames)
                 held = b""
-    await exchange.end(held + writer.closing(delivery.counts) + DONE)
+    await exchange.end(held + writer.closing(delivery.counts))
 
 
 async def send_whole(exchange: Exchange, delivery: Delivery | JoinedDelivery, answer: WholeAnswer) -> None:

@@ -18,6 +18,10 @@ from services.kernel.steps import Result, Steps, finished, in_turns
 SHORT_BYTES: Final = 8 * 1024
 
 
+def _nothing(_result: object) -> int:
+    return 0
+
+
 class Bodies:
     """The bodies of all requests of an edge.
 
@@ -30,16 +34,21 @@ class Bodies:
         self._turn = asyncio.Lock()
 
     async def read(
-        self, exchange: Exchange, parse: Callable[[object], Steps[Result]], body: type[Struct]
+        self,
+        exchange: Exchange,
+        parse: Callable[[object], Steps[Result]],
+        body: type[Struct],
+        *,
+        without_effect: Callable[[Result], int] = _nothing,
     ) -> Result:
         """Returns what `parse` makes of the body's JSON value, a valid `body`; raises what it raises.
 
-        The answer says how many fields of it had no effect.
+        The answer says how many fields of it had no effect, and `without_effect` what else had none.
         """
         content = await read_body(
             exchange, max_bytes=self._limits.max_body_bytes, within_seconds=self._limits.body_seconds
         )
-        steps = read_steps(content, parse, body)
+        steps = read_steps(content, parse, body, without_effect)
         if len(content) <= SHORT_BYTES:
             result, headers = finished(steps)
         else:
@@ -54,11 +63,14 @@ class Bodies:
 
 
 def read_steps(
-    content: bytes, parse: Callable[[object], Steps[Result]], body: type[Struct]
+    content: bytes,
+    parse: Callable[[object], Steps[Result]],
+    body: type[Struct],
+    without_effect: Callable[[Result], int] = _nothing,
 ) -> Steps[tuple[Result, HeaderList]]:
     """Returns what `parse` makes of a body's content, and the headers that the answer gets for it."""
     value = yield from decode_steps(content)
     yield
     result = yield from parse(value)
     yield
-    return result, ignored_headers(value, body)
+    return result, ignored_headers(value, body, without_effect(result))

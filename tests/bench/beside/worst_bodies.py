@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from services.edge.domain.openai.chat_body import ChatBody
-from services.edge.domain.openai.paths import CHAT_PATH, COMPLETIONS_PATH, INPUT_TOKENS_PATH, TOKENIZE_PATH
+from services.edge.domain.openai.paths import (
+    CHAT_PATH,
+    COMPLETIONS_PATH,
+    INPUT_TOKENS_PATH,
+    RESPONSES_PATH,
+    TOKENIZE_PATH,
+)
 from services.edge.domain.structure import MAX_DEPTH, MAX_VALUES
 
 MIB: Final = 1024 * 1024
@@ -41,7 +47,8 @@ class WorstBody:
 
 def worst_bodies(model: str) -> list[WorstBody]:
     """Returns one of each kind."""
-    return [*_chats(model), *_shapes(model), *_texts(model), *_tools(model), *_prompts(model), *_coded(model)]
+    made = (_chats, _shapes, _texts, _tools, _prompts, _responses, _coded)
+    return [worst for make in made for worst in make(model)]
 
 
 def _json(value: Any) -> bytes:
@@ -155,6 +162,24 @@ def _prompts(model: str) -> Iterator[WorstBody]:
     parts = [{"type": "input_text", "text": "é" * 50}] * 5
     items = [{"role": "user", "content": parts}] * 1000
     yield WorstBody("an input of 1000 items", INPUT_TOKENS_PATH, _json({"model": model, "input": items}))
+
+
+def _responses(model: str) -> Iterator[WorstBody]:
+    def response(**fields: Any) -> bytes:
+        return _json({"model": model, "input": "Hi", "max_output_tokens": 1, **fields})
+
+    parts = [{"type": "input_text", "text": "é" * 50}] * 5
+    items: list[Any] = [{"role": "user", "content": parts}] * 1000
+    yield WorstBody("a response to 1000 items", RESPONSES_PATH, response(input=items))
+    call = {"type": "function_call", "call_id": "a", "name": "tool", "arguments": f'{{"a":"{"é" * 400}"}}'}
+    yield WorstBody("a response to 1000 calls", RESPONSES_PATH, response(input=[call] * 1000))
+    many = [
+        {"type": "function", "name": f"tool_{index}", "parameters": _schema(1500)} for index in range(_TOOLS)
+    ]
+    yield WorstBody("a response with 128 tools", RESPONSES_PATH, response(tools=many, tool_choice="required"))
+    large = {"type": "object", "description": "é" * 32_000}
+    fifteen = [{"type": "function", "name": f"tool_{index}", "parameters": large} for index in range(15)]
+    yield WorstBody("a response with 15 tools of 64 KiB", RESPONSES_PATH, response(tools=fifteen))
 
 
 def _coded(model: str) -> Iterator[WorstBody]:

@@ -11,11 +11,15 @@ _LINE_ENDS: Final = (("\x85", "\\u0085"), ("\u2028", "\\u2028"), ("\u2029", "\\u
 
 def quoted(text: str) -> str:
     """Returns `text` as a JSON string on one line, whatever a reader takes for the end of a line."""
-    literal = encode_basestring(text)
-    if not text.isascii():
+    return on_one_line(encode_basestring(text))
+
+
+def on_one_line(document: str) -> str:
+    """Returns a JSON document of one line as one to every reader: further line ends stand in its strings."""
+    if not document.isascii():
         for character, escape in _LINE_ENDS:
-            literal = literal.replace(character, escape)
-    return literal
+            document = document.replace(character, escape)
+    return document
 
 
 def usage_json(counts: Counts) -> str:

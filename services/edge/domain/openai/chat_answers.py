@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from services.edge.domain.generation import Counts, Delta, FinishReason
 from services.edge.domain.openai.answers import quoted, usage_json
 from services.edge.domain.openai.logprobs import content_json, joined_logprobs_json, logprobs_json
+from services.edge.domain.openai.streams import DONE, failed_stream
 from services.edge.domain.openai.tool_calls import CalledTools, piece_json
 
 
@@ -96,8 +97,13 @@ class ChunkWriter:
         return text if delta.finish is None else text + self._finish(delta.index, delta.finish)
 
     def closing(self, counts: Counts) -> bytes:
-        """Returns the frame with the counts, if they were asked for."""
-        return f'{self._head}],"usage":{usage_json(counts)}}}\n\n'.encode() if self._includes_usage else b""
+        """Returns the frame with the counts, if they were asked for, and the end."""
+        usage = f'{self._head}],"usage":{usage_json(counts)}}}\n\n' if self._includes_usage else ""
+        return usage.encode() + DONE
+
+    def failure(self, error_body: bytes) -> bytes:
+        """Returns the frame of a failure, and the end."""
+        return failed_stream(error_body)
 
     def _text(self, delta: Delta) -> bytes:
         # Runs once per token.

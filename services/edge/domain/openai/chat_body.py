@@ -8,7 +8,7 @@ from services.edge.domain.openai.parameters import MAX_LOGPROBS, SamplingParamet
 from services.edge.domain.openai.tool_bodies import SCHEMA_WORDS, ToolBodies, ToolCallBodies, ToolChoice
 
 Flag = Annotated[bool, Meta(description="true or false")]
-_MaxTokens = Annotated[int, Meta(ge=-1, description="a whole number from 1; -1, 0 and null set no limit")]
+MaxTokens = Annotated[int, Meta(ge=-1, description="a whole number from 1; -1, 0 and null set no limit")]
 
 
 class ContentPart(Struct, frozen=True):
@@ -88,8 +88,8 @@ class ChatBody(SamplingParameters, frozen=True):
         ]
         | None
     ) = None
-    max_tokens: _MaxTokens | None = None
-    max_completion_tokens: _MaxTokens | None = None
+    max_tokens: MaxTokens | None = None
+    max_completion_tokens: MaxTokens | None = None
     tools: ToolBodies | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: Flag | None = None

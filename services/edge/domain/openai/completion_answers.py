@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from services.edge.domain.generation import Counts, Delta, FinishReason, TokenChoice
 from services.edge.domain.openai.answers import quoted, usage_json
+from services.edge.domain.openai.streams import DONE, failed_stream
 from services.edge.domain.openai.text_logprobs import TextLogprobs
 
 
@@ -80,8 +81,13 @@ class CompletionChunkWriter:
         return frames.encode()
 
     def closing(self, counts: Counts) -> bytes:
-        """Returns the frame with the counts, if they were asked for."""
-        return f'{self._head}],"usage":{usage_json(counts)}}}\n\n'.encode() if self._includes_usage else b""
+        """Returns the frame with the counts, if they were asked for, and the end."""
+        usage = f'{self._head}],"usage":{usage_json(counts)}}}\n\n' if self._includes_usage else ""
+        return usage.encode() + DONE
+
+    def failure(self, error_body: bytes) -> bytes:
+        """Returns the frame of a failure, and the end."""
+        return failed_stream(error_body)
 
     def _frame(self, choice: str) -> str:
         return f"{self._head}{choice}{self._end}"

@@ -1,12 +1,13 @@
 """The bodies of requests that count a prompt, by types, and what of them is known and not served."""
 
 from types import MappingProxyType
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
 from services.edge.domain.openai.chat_body import ChatMessage
 from services.edge.domain.openai.parameters import NEUTRAL, Neutral
+from services.edge.domain.openai.response_body import MAX_ITEMS, SERVED_ITEMS, ResponseItem
 
 _ModelName = Annotated[str, Meta(max_length=256, description="the name of a model, of 1 to 256 characters")]
 _ABSENT: Final = Neutral((), "absent")
@@ -34,41 +35,14 @@ class TokenizeBody(Struct, frozen=True):
     ) = None
 
 
-class InputPart(Struct, frozen=True):
-    """A part of an item's content; those that are not text are known and not served."""
-
-    type: Literal["input_text", "output_text", "input_image", "input_file", "input_audio", "refusal"]
-    text: str | None = None
-
-
-class InputItem(Struct, frozen=True):
-    """An item of the input; those that are no messages are known and not served."""
-
-    type: str | None = None
-    role: (
-        Annotated[
-            Literal["system", "developer", "user", "assistant"],
-            Meta(description="one of system, developer, user and assistant"),
-        ]
-        | None
-    ) = None
-    content: (
-        Annotated[
-            str | Annotated[list[InputPart], Meta(max_length=1024)],
-            Meta(description="a string, or a list of up to 1024 parts of text"),
-        ]
-        | None
-    ) = None
-
-
 class InputTokensBody(Struct, frozen=True):
     """A request of OpenAI's `responses.input_tokens.count`."""
 
     model: _ModelName | None = None
     input: (
         Annotated[
-            str | Annotated[list[InputItem], Meta(min_length=1, max_length=1023)],
-            Meta(description="a string, or a list of 1 to 1023 messages"),
+            str | Annotated[list[ResponseItem], Meta(min_length=1, max_length=MAX_ITEMS)],
+            Meta(description=f"a string, or a list of 1 to {MAX_ITEMS} items of type {SERVED_ITEMS}"),
         ]
         | None
     ) = None

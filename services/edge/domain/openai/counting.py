@@ -1,34 +1,26 @@
 """Requests that count a prompt, as vLLM and OpenAI have them, and their answers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from services.edge.domain.generation import GenerationRequest, Message, Role
+from services.edge.domain.generation import GenerationRequest
 from services.edge.domain.openai.chat import chat_steps
 from services.edge.domain.openai.conversion import converted
 from services.edge.domain.openai.count_bodies import (
     INPUT_TOKENS_NEUTRAL,
     TOKENIZE_NEUTRAL,
-    InputItem,
-    InputPart,
     InputTokensBody,
     TokenizeBody,
 )
 from services.edge.domain.openai.parameters import refuse_unsupported
 from services.edge.domain.openai.refusals import invalid, unsupported
+from services.edge.domain.openai.response_items import message_steps
 from services.edge.domain.ports import TokenCount
 from services.kernel.steps import Steps, finished
 
 # Half a millisecond.
 IDS_PER_PART: Final = 4096
-
-_ROLES: Final = {
-    "system": Role.SYSTEM,
-    "developer": Role.SYSTEM,
-    "user": Role.USER,
-    "assistant": Role.ASSISTANT,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +67,8 @@ def input_tokens_steps(value: object) -> Steps[CountRequest]:
     refuse_unsupported(value, INPUT_TOKENS_NEUTRAL)
     body = converted(value, InputTokensBody)
     yield
-    if body.input is None:
-        invalid("input")
-    instructions = () if body.instructions is None else (Message(Role.SYSTEM, body.instructions),)
-    return CountRequest(GenerationRequest(body.model or "", instructions + _messages(body.input)))
+    messages = yield from message_steps(body.instructions, body.input)
+    return CountRequest(GenerationRequest(body.model or "", messages))
 
 
 def tokenize_json(counted: TokenCount) -> Iterator[bytes]:
@@ -95,26 +85,3 @@ def tokenize_json(counted: TokenCount) -> Iterator[bytes]:
 def input_tokens_json(counted: TokenCount) -> Iterator[bytes]:
     """Yields the answer of OpenAI's `responses.input_tokens`."""
     yield f'{{"object":"response.input_tokens","input_tokens":{counted.tokens}}}'.encode()
-
-
-def _messages(items: str | Sequence[InputItem]) -> tuple[Message, ...]:
-    if isinstance(items, str):
-        return (Message(Role.USER, items),)
-    return tuple(_message(item, f"input[{index}]") for index, item in enumerate(items))
-
-
-def _message(item: InputItem, path: str) -> Message:
-    if item.type not in (None, "message"):
-        unsupported("input")
-    role = _ROLES[item.role or invalid(f"{path}.role")]
-    if item.content is None:
-        invalid(f"{path}.content")
-    if isinstance(item.content, str):
-        return Message(role, item.content)
-    return Message.of_parts(role, tuple(_part(part, f"{path}.content") for part in item.content))
-
-
-def _part(part: InputPart, path: str) -> str:
-    if part.type not in ("input_text", "output_text"):
-        unsupported(path)
-    return invalid(path) if part.text is None else part.text

@@ -40,8 +40,13 @@ class _Words:
     limit: str
 
 
-# A chat's, and a completion's.
-_WORDS: Final = (_Words("messages", "max_completion_tokens"), _Words("prompt", "max_tokens"))
+_CHAT_WORDS: Final = _Words("messages", "max_completion_tokens")
+_WORDS: Final = MappingProxyType(
+    {
+        Endpoint.COMPLETIONS: _Words("prompt", "max_tokens"),
+        Endpoint.RESPONSES: _Words("input", "max_output_tokens"),
+    }
+)
 
 
 def _public(row: Row) -> PublicError:
@@ -183,7 +188,7 @@ def _message(error: ComptoirError, param: str | None, endpoint: Endpoint) -> str
     if error.reason.row.rate:
         return _rate_message(error)
     write = _WITH_NUMBERS.get(error.reason)
-    return write(error, _WORDS[endpoint is Endpoint.COMPLETIONS]) if write else ""
+    return write(error, _WORDS.get(endpoint, _CHAT_WORDS)) if write else ""
 
 
 def _context_message(error: ComptoirError, words: _Words) -> str:

@@ -12,9 +12,14 @@ from services.edge.domain.openai.understood import UNDERSTOOD
 IGNORED_FIELDS_HEADER: Final = b"x-comptoir-ignored-fields"
 
 
-def ignored_headers(value: JsonObject, body: type[Struct]) -> list[tuple[bytes, bytes]]:
-    """Returns the header that says how many fields of `value`, a valid `body`, had no effect; none for 0."""
-    count = count_ignored(value, (body,))
+def ignored_headers(
+    value: JsonObject, body: type[Struct], without_effect: int = 0
+) -> list[tuple[bytes, bytes]]:
+    """Returns the header that says how many fields of `value`, a valid `body`, had no effect; none for 0.
+
+    `without_effect` is what else had none.
+    """
+    count = count_ignored(value, (body,)) + without_effect
     return [(IGNORED_FIELDS_HEADER, b"%d" % count)] if count else []
 
 

@@ -101,7 +101,7 @@ def _answer(operation: Operation) -> Json:
     if operation.answer is not None:
         content = _json_content(operation.answer)
     if operation.event is not None:
-        content["text/event-stream"] = {"schema": _event(operation.event)}
+        content["text/event-stream"] = {"schema": _event(operation.event, has_done=operation.has_done)}
     headers = ["x-request-id"]
     if operation.needs_key:
         headers += ["deprecation", "sunset", "link"]
@@ -110,7 +110,7 @@ def _answer(operation: Operation) -> Json:
     return {"description": operation.summary, "headers": _header_refs(headers), "content": content}
 
 
-def _event(type_: type[Struct]) -> Json:
+def _event(type_: type[Struct], *, has_done: bool) -> Json:
     # OpenAPI 3.1 has no word for the parts of a stream. Tools that read one take the schema for an event's.
     data = {
         "type": "string",
@@ -118,9 +118,9 @@ def _event(type_: type[Struct]) -> Json:
         "contentSchema": {"$ref": _REF.format(name=type_.__name__)},
     }
     return {
-        "description": "each event of the stream; the last is [DONE]",
+        "description": "each event of the stream" + ("; the last is [DONE]" if has_done else ""),
         "type": "object",
-        "properties": {"data": {"anyOf": [data, {"const": "[DONE]"}]}},
+        "properties": {"data": {"anyOf": [data, {"const": "[DONE]"}]} if has_done else data},
         "required": ["data"],
     }
 

@@ -24,6 +24,8 @@ class Operation:
     others: tuple[tuple[int, type[Struct]], ...] = ()
     # Of an answer that has no type: not JSON, or not ours.
     media_type: str = "application/json"
+    # Whether a stream ends with `[DONE]`.
+    has_done: bool = True
 
     @property
     def needs_key(self) -> bool:

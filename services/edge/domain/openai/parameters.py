@@ -121,6 +121,10 @@ IGNORED: Final = frozenset(
         # vLLM reads these for its other endpoints.
         "return_token_offsets",
         "routed_experts_prompt_start",
+        # Of Responses: pictures, and tools that OpenAI runs; there are none.
+        "access_programs",
+        "image",
+        "max_tool_calls",
         "mm_payload",
         "return_mm_kwargs",
     }

@@ -10,6 +10,7 @@ CHAT_PATH: Final = "/v1/chat/completions"
 COMPLETIONS_PATH: Final = "/v1/completions"
 INPUT_TOKENS_PATH: Final = "/v1/responses/input_tokens"
 MODELS_PATH: Final = "/v1/models"
+RESPONSES_PATH: Final = "/v1/responses"
 # vLLM's is `/tokenize`, which reads as this.
 TOKENIZE_PATH: Final = "/v1/tokenize"
 PATHS: Final = MappingProxyType(
@@ -18,9 +19,11 @@ PATHS: Final = MappingProxyType(
         Endpoint.COMPLETIONS: COMPLETIONS_PATH,
         Endpoint.INPUT_TOKENS: INPUT_TOKENS_PATH,
         Endpoint.MODELS: MODELS_PATH,
+        Endpoint.RESPONSES: RESPONSES_PATH,
         Endpoint.TOKENIZE: TOKENIZE_PATH,
     }
 )
+_BY_PATH: Final = MappingProxyType({path: endpoint for endpoint, path in PATHS.items()})
 # The endpoints whose path may go on with a name.
 _NAMED: Final = (Endpoint.MODELS,)
 _VERSION: Final = "/v1"
@@ -38,7 +41,5 @@ def served_path(path: str) -> str:
 
 def endpoint_of(path: str) -> Endpoint:
     """Returns the endpoint that a served path is of; OTHER for what is no part of the API."""
-    for endpoint, served in PATHS.items():
-        if path == served or (endpoint in _NAMED and path.startswith(served + "/")):
-            return endpoint
-    return Endpoint.OTHER
+    named = (endpoint for endpoint in _NAMED if path.startswith(PATHS[endpoint] + "/"))
+    return _BY_PATH.get(path) or next(named, Endpoint.OTHER)

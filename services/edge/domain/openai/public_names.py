@@ -23,6 +23,8 @@ from services.edge.domain.openai.parameters import (
     NEUTRAL_IN_STREAM_OPTIONS,
     words_of,
 )
+from services.edge.domain.openai.response_body import ResponsesBody
+from services.edge.domain.openai.response_parameters import NEUTRAL_IN_TEXT, RESPONSES_NEUTRAL
 from services.edge.domain.timeline import Endpoint
 from services.kernel.errors import ComptoirError, Reason
 
@@ -41,12 +43,17 @@ def _described(hint: Any, path: str) -> Iterator[tuple[str, str]]:  # a type, as
 
 _SCHEMA: Final = "response_format.json_schema.schema"
 _PARAMETERS: Final = "tools[].function.parameters"
-# A keyword of JSON Schema that cannot be seen to, wherever in the schema it stands.
-_KEYWORDS: Final = {
-    f"{schema}.{keyword}": "absent from the schema"
-    for schema in (_SCHEMA, _PARAMETERS)
-    for keyword in sorted(KEYWORDS)
-}
+# Those of Responses.
+_TEXT_SCHEMA: Final = "text.format.schema"
+_FLAT_PARAMETERS: Final = "tools[].parameters"
+
+
+def _keywords(*schemas: str) -> dict[str, str]:
+    """Returns the keywords of JSON Schema that cannot be seen to, wherever in the schemas they stand."""
+    return {
+        f"{schema}.{keyword}": "absent from the schema" for schema in schemas for keyword in sorted(KEYWORDS)
+    }
+
 
 # The only parameter names that ever leave the edge; an index of a message or a part stands as [].
 EXPECTED: Final = MappingProxyType(
@@ -54,7 +61,7 @@ EXPECTED: Final = MappingProxyType(
     | words_of(NEUTRAL)
     | words_of(NEUTRAL_IN_MESSAGE, "messages[].")
     | words_of(NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
-    | _KEYWORDS
+    | _keywords(_SCHEMA, _PARAMETERS)
 )
 
 _COMPLETION: Final = MappingProxyType(
@@ -70,17 +77,28 @@ _TOKENIZE: Final = MappingProxyType(
 _INPUT_TOKENS: Final = MappingProxyType(
     dict(_described(InputTokensBody, "")) | words_of(INPUT_TOKENS_NEUTRAL)
 )
+_RESPONSES: Final = MappingProxyType(
+    dict(_described(ResponsesBody, ""))
+    | words_of(RESPONSES_NEUTRAL)
+    | words_of(NEUTRAL_IN_TEXT, "text.")
+    | _keywords(_TEXT_SCHEMA, _FLAT_PARAMETERS)
+)
 _OF_ENDPOINT: Final = MappingProxyType(
     {
         Endpoint.COMPLETIONS: _COMPLETION,
         Endpoint.TOKENIZE: _TOKENIZE,
         Endpoint.INPUT_TOKENS: _INPUT_TOKENS,
+        Endpoint.RESPONSES: _RESPONSES,
     }
 )
 # A completion's own words for what the other processes, and `from_schema`, call as a chat does.
 _COMPLETION_NAMES: Final = MappingProxyType({"messages": "prompt", "max_completion_tokens": "max_tokens"})
 _OWN_NAMES: Final = MappingProxyType(
-    {Endpoint.COMPLETIONS: _COMPLETION_NAMES, Endpoint.INPUT_TOKENS: {"messages": "input"}}
+    {
+        Endpoint.COMPLETIONS: _COMPLETION_NAMES,
+        Endpoint.INPUT_TOKENS: {"messages": "input"},
+        Endpoint.RESPONSES: {"messages": "input", "max_completion_tokens": "max_output_tokens"},
+    }
 )
 
 # How the other processes' schemas spell what a client of the edge sent; sampling parameters have one name.
@@ -125,6 +143,8 @@ def name_for(error: ComptoirError, endpoint: Endpoint) -> str | None:
     # What is known and not served is named as it was sent.
     if error.reason is not Reason.PARAMETER_UNSUPPORTED:
         name = _OWN_NAMES.get(endpoint, {}).get(name, name)
+    if endpoint is Endpoint.RESPONSES and name.startswith(_SCHEMA):
+        name = _TEXT_SCHEMA + name.removeprefix(_SCHEMA)
     return name if _listed(name) in _expected(endpoint) else None
 
 

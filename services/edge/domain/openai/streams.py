@@ -1,6 +1,7 @@
 """Server-sent events, byte for byte as OpenAI's SDKs read them.
 
-No `event:`, `id:` or `retry:` line ever: the SDKs misread chunks that have one.
+Chats and completions have no `event:` line ever, since the SDKs misread chunks that have one, and responses
+have one in every frame. No `id:` or `retry:` line in either.
 """
 
 from typing import Final
@@ -14,6 +15,11 @@ PING: Final = b": ping\n"
 WAITING: Final = b": waiting\n"
 
 
-def error_frame(error_body: bytes) -> bytes:
-    """Returns the event of a failure after the stream began; both SDKs raise on it, and the end follows."""
-    return b"data: %b\n\n" % error_body
+def failed_stream(error_body: bytes) -> bytes:
+    """Returns the event of a failure after the stream began, on which the SDKs raise, and the end."""
+    return b"data: %b\n\n" % error_body + DONE
+
+
+def event_frame(kind: str, data: str) -> bytes:
+    """Returns the event of a response, whose `data`, a JSON object on one line, says its kind too."""
+    return f"event: {kind}\ndata: {data}\n\n".encode()

@@ -32,11 +32,17 @@ def tools_of(
     return Tools(tools, use, permitted, is_one_call=is_one or not is_parallel) if tools else None
 
 
-def calls_of(bodies: Sequence[ToolCallBody] | None, path: str) -> tuple[ToolCall, ...]:
-    """Returns the calls of an earlier turn; their arguments are one JSON object each, or nothing.
+def call_of(call_id: str, name: str, arguments: str, path: str) -> ToolCall:
+    """Returns one call, whose arguments are a JSON object or nothing; refuses others by `path`.
 
     Arguments have as many values as a body at most: a replica's template goes through them one by one.
     """
+    arguments = arguments.strip() or "{}"
+    return ToolCall(call_id, name, arguments) if _is_object(arguments.encode()) else invalid(path)
+
+
+def calls_of(bodies: Sequence[ToolCallBody] | None, path: str) -> tuple[ToolCall, ...]:
+    """Returns the calls of an earlier turn."""
     return tuple(_call(body, f"{path}.tool_calls[{index}]") for index, body in enumerate(bodies or ()))
 
 
@@ -54,10 +60,8 @@ def _tool(body: ToolBody, path: str) -> Tool:
 
 
 def _call(body: ToolCallBody, path: str) -> ToolCall:
-    arguments = body.function.arguments.strip() or "{}"
-    if not _is_object(arguments.encode()):
-        invalid(f"{path}.function.arguments")
-    return ToolCall(body.id, body.function.name, arguments)
+    function = body.function
+    return call_of(body.id, function.name, function.arguments, f"{path}.function.arguments")
 
 
 def _is_object(arguments: bytes) -> bool:

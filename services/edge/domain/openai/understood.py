@@ -12,7 +12,6 @@ from services.edge.domain.openai.completion_parameters import COMPLETION_NEUTRAL
 from services.edge.domain.openai.count_bodies import (
     INPUT_TOKENS_NEUTRAL,
     TOKENIZE_NEUTRAL,
-    InputItem,
     InputTokensBody,
     TokenizeBody,
 )
@@ -22,6 +21,8 @@ from services.edge.domain.openai.parameters import (
     NEUTRAL_IN_STREAM_OPTIONS,
     Neutral,
 )
+from services.edge.domain.openai.response_body import ResponsesBody, TextConfig
+from services.edge.domain.openai.response_parameters import NEUTRAL_IN_TEXT, RESPONSES_NEUTRAL
 
 # No part of the type: with a value that is not neutral they are refused.
 UNDERSTOOD: Final = MappingProxyType[type[Struct], Mapping[str, Neutral]](
@@ -32,6 +33,8 @@ UNDERSTOOD: Final = MappingProxyType[type[Struct], Mapping[str, Neutral]](
         InputTokensBody: INPUT_TOKENS_NEUTRAL,
         ChatMessage: NEUTRAL_IN_MESSAGE,
         StreamOptions: NEUTRAL_IN_STREAM_OPTIONS,
+        ResponsesBody: RESPONSES_NEUTRAL,
+        TextConfig: NEUTRAL_IN_TEXT,
     }
 )
 # Optional in the types, so that a refusal can name them.
@@ -41,6 +44,6 @@ REQUIRED: Final = MappingProxyType[type[Struct], tuple[str, ...]](
         ChatMessage: ("role",),
         CompletionBody: ("prompt",),
         InputTokensBody: ("input",),
-        InputItem: ("role", "content"),
+        ResponsesBody: ("input",),
     }
 )

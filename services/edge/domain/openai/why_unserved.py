@@ -16,16 +16,23 @@ _JUDGED: Final = "nothing that a request says is judged here"
 # Of all endpoints that know the parameter.
 WHY_UNSERVED: Final = MappingProxyType(
     {
+        "access_programs": "there are no programs to be admitted to",
         "audio": "the models here write text alone",
+        "background": "nothing runs without its client",
+        "background_options": "nothing runs without its client",
+        "context_management": "nothing of a prompt is cut or put in other words",
         "conversation": _STORED,
         "function_call": _OLD,
         "functions": _OLD,
+        "image": "the models here read text alone",
+        "max_tool_calls": "it limits tools that OpenAI runs, and the caller runs those here",
         "metadata": "nothing is kept that it could stand beside",
         "modalities": "the models here write text alone",
         "moderation": _JUDGED,
         "personality": "a prompt says by itself how to answer",
         "prediction": "makes an answer faster at most, and never another one",
         "previous_response_id": _STORED,
+        "prompt": _STORED,
         "prompt_cache_key": _CACHE,
         "prompt_cache_options": _CACHE,
         "prompt_cache_retention": _CACHE,

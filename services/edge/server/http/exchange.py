@@ -11,7 +11,7 @@ from services.edge.domain.openai.errors import (
     public_error,
     public_json,
 )
-from services.edge.domain.openai.streams import DONE, error_frame
+from services.edge.domain.openai.streams import failed_stream
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
@@ -63,6 +63,8 @@ class Exchange:
         self.written_seconds = 0.0
         # Since when a write waits for the client to read; 0 where none does.
         self.waiting_since_seconds = 0.0
+        # Writes the error of a stream that fails, as its endpoint's clients read it.
+        self.write_failure: Callable[[bytes], bytes] = failed_stream
         self._is_started = False
         self._send = send
         self._loop = asyncio.get_running_loop()
@@ -131,7 +133,7 @@ class Exchange:
         if self._is_started:
             # Within a whole answer there is no room for an error: its connection is closed instead.
             if self.event.is_streamed and not self.is_complete:
-                await self.end(error_frame(error_json(error, self.event.endpoint)) + DONE)
+                await self.end(self.write_failure(error_json(error, self.event.endpoint)))
             return
         headers = error_headers(error, is_spent=self.event.attempts > 1)
         await self.answer(public_error(error.reason).status, error_json(error, self.event.endpoint), headers)

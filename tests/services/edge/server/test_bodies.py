@@ -16,7 +16,15 @@ from services.edge.domain.openai.completion_body import CompletionBody
 from services.edge.domain.openai.completions import completion_steps
 from services.edge.domain.openai.count_bodies import InputTokensBody, TokenizeBody
 from services.edge.domain.openai.counting import input_tokens_steps, tokenize_steps
-from services.edge.domain.openai.paths import CHAT_PATH, COMPLETIONS_PATH, INPUT_TOKENS_PATH, TOKENIZE_PATH
+from services.edge.domain.openai.paths import (
+    CHAT_PATH,
+    COMPLETIONS_PATH,
+    INPUT_TOKENS_PATH,
+    RESPONSES_PATH,
+    TOKENIZE_PATH,
+)
+from services.edge.domain.openai.response_body import ResponsesBody
+from services.edge.domain.openai.responses import response_steps
 from services.edge.server.bodies import SHORT_BYTES, Bodies, read_steps
 from services.edge.server.http.exchange import ClientDisconnectedError, Exchange
 from services.kernel.errors import ComptoirError
@@ -26,6 +34,7 @@ from tests.bench.beside.worst_bodies import MIB, WorstBody, worst_bodies
 KINDS: dict[str, tuple[Callable[[object], Steps[Any]], type[Any]]] = {
     CHAT_PATH: (chat_steps, ChatBody),
     COMPLETIONS_PATH: (completion_steps, CompletionBody),
+    RESPONSES_PATH: (response_steps, ResponsesBody),
     TOKENIZE_PATH: (tokenize_steps, TokenizeBody),
     INPUT_TOKENS_PATH: (input_tokens_steps, InputTokensBody),
 }

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from services.edge.domain.openai.paths import COMPLETIONS_PATH
+from services.edge.domain.openai.paths import COMPLETIONS_PATH, RESPONSES_PATH
 from tests.services.edge.conftest import PATH, STREAM, Stage
 from tests.services.edge.scripts import GOOD_KEY
 
@@ -54,7 +54,11 @@ def try_all(base_url: str, mode: GenerationMode) -> dict[str, int]:
 
 @pytest.mark.parametrize(
     ("path", "body"),
-    [(PATH, STREAM), (COMPLETIONS_PATH, {"model": "tiny-eu", "prompt": ["a", "b"], "stream": True})],
+    [
+        (PATH, STREAM),
+        (COMPLETIONS_PATH, {"model": "tiny-eu", "prompt": ["a", "b"], "stream": True}),
+        (RESPONSES_PATH, {"model": "tiny-eu", "input": "a", "stream": True}),
+    ],
 )
 async def test_a_stream_is_answered_as_described(stage: Stage, path: str, body: dict[str, Any]) -> None:
     await stage.start()

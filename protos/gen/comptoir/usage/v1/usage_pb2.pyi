@@ -121,6 +121,8 @@ class _EndpointEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Endpoint.Val
     """POST /v1/completions"""
     ENDPOINT_EMBEDDINGS: _Endpoint.ValueType  # 4
     """POST /v1/embeddings"""
+    ENDPOINT_RESPONSES: _Endpoint.ValueType  # 5
+    """POST /v1/responses"""
     ENDPOINT_TOKENIZE: _Endpoint.ValueType  # 6
     """POST /tokenize"""
     ENDPOINT_INPUT_TOKENS: _Endpoint.ValueType  # 7
@@ -139,6 +141,8 @@ ENDPOINT_COMPLETIONS: Endpoint.ValueType  # 3
 """POST /v1/completions"""
 ENDPOINT_EMBEDDINGS: Endpoint.ValueType  # 4
 """POST /v1/embeddings"""
+ENDPOINT_RESPONSES: Endpoint.ValueType  # 5
+"""POST /v1/responses"""
 ENDPOINT_TOKENIZE: Endpoint.ValueType  # 6
 """POST /tokenize"""
 ENDPOINT_INPUT_TOKENS: Endpoint.ValueType  # 7

@@ -47,7 +47,7 @@ def test_a_frame_is_one_line_to_every_kind_of_line_reader(text: str) -> None:
 def test_frames_of_one_answer(includes_usage: bool) -> None:
     chunks = writer(includes_usage=includes_usage)
     stream = chunks.opening("tiny-eu") + PING + chunks.frames(Delta("a")) + chunks.frames(FINISH)
-    stream += chunks.closing(COUNTS) + DONE
+    stream += chunks.closing(COUNTS)
     role, text, finish, *rest = [json.loads(data) for data in decode(stream)[:-1]]
     assert role["choices"][0]["delta"] == {"role": "assistant", "content": ""}
     assert text["choices"][0] == {

@@ -18,7 +18,6 @@ from services.edge.domain.openai.completion_answers import (
     CompletionHead,
     WholeCompletion,
 )
-from services.edge.domain.openai.streams import DONE
 
 HEAD = CompletionHead("0" * 32, 1_790_000_000)
 MODEL = 'org/"m'
@@ -38,7 +37,7 @@ def deltas_of(pieces: list[tuple[int, str, tuple[TokenChoice, ...]]]) -> list[De
 
 def chunks_of(deltas: list[Delta], *, includes_usage: bool) -> list[Any]:
     writer = CompletionChunkWriter(HEAD, includes_usage=includes_usage)
-    stream = writer.opening(MODEL) + b"".join(map(writer.frames, deltas)) + writer.closing(COUNTS) + DONE
+    stream = writer.opening(MODEL) + b"".join(map(writer.frames, deltas)) + writer.closing(COUNTS)
     *events, last = [event.data for event in SSEDecoder().iter_bytes(iter([stream]))]
     assert last == "[DONE]"
     for event in events:

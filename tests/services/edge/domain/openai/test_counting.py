@@ -108,7 +108,7 @@ def test_what_tokenize_does_not_serve_is_refused_by_name(body: Any, name: str, r
             "input[0].content",
             Reason.PARAMETER_UNSUPPORTED,
         ),
-        ({"input": [{"type": "function_call"}]}, "input", Reason.PARAMETER_UNSUPPORTED),
+        ({"input": [{"type": "item_reference"}]}, "input[0].type", Reason.PARAMETER_UNSUPPORTED),
         ({"input": "a", "previous_response_id": "r"}, "previous_response_id", Reason.PARAMETER_UNSUPPORTED),
         ({"input": "a", "tools": [{}]}, "tools", Reason.PARAMETER_UNSUPPORTED),
         ({"input": "a", "truncation": "auto"}, "truncation", Reason.PARAMETER_UNSUPPORTED),

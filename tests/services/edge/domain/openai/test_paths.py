@@ -48,7 +48,9 @@ def test_every_endpoint_has_a_path_and_is_known_by_it() -> None:
     assert {*PATHS, Endpoint.OTHER} == set(Endpoint)
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/", "/v1", "/v1/chat/completions/x", "/v1/modelsx"])
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/", "/v1", "/v1/chat/completions/x", "/v1/modelsx", "/v1/responses/resp_1"]
+)
 def test_what_is_no_part_of_the_api_is_of_no_endpoint(path: str) -> None:
     assert endpoint_of(path) is Endpoint.OTHER
 

@@ -1,8 +1,14 @@
 from openai._streaming import SSEDecoder
 
-from services.edge.domain.openai.streams import DONE, error_frame
+from services.edge.domain.openai.streams import PING, event_frame, failed_stream
 
 
-def test_a_failure_is_one_frame() -> None:
-    frames = error_frame(b'{"error":{}}') + DONE
+def test_a_failure_is_one_frame_and_the_end() -> None:
+    frames = failed_stream(b'{"error":{}}')
     assert [event.data for event in SSEDecoder().iter_bytes(iter([frames]))] == ['{"error":{}}', "[DONE]"]
+
+
+def test_an_event_says_its_kind_and_a_comment_before_it_is_no_event() -> None:
+    frames = PING + event_frame("response.created", '{"é":1}')
+    (event,) = SSEDecoder().iter_bytes(iter([frames]))
+    assert (event.event, event.data, event.id) == ("response.created", '{"é":1}', None)

@@ -1,0 +1,147 @@
+"""The output of a response: its items, which are put together from deltas, and their JSON."""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Final, TypeAlias
+
+from services.edge.domain.generation import Delta, FinishReason
+from services.edge.domain.openai.answers import quoted
+from services.edge.domain.openai.logprobs import content_json
+
+IN_PROGRESS: Final = "in_progress"
+COMPLETED: Final = "completed"
+INCOMPLETE: Final = "incomplete"
+
+
+class ItemKind(Enum):
+    """What an item of the output is, by the beginning of its id."""
+
+    REASONING = "rs"
+    MESSAGE = "msg"
+    CALL = "fc"
+
+
+class OutputItem:
+    """One item; `text` is what it says, and of a call its arguments."""
+
+    def __init__(self, kind: ItemKind, index: int, request_hex: str, delta: Delta) -> None:
+        self.kind = kind
+        self.index = index
+        self.id = f"{kind.value}_{request_hex}_{index}"
+        piece = delta.tool_call if kind is ItemKind.CALL else None
+        self.call_index = None if piece is None else piece.index
+        self.call_id = "" if piece is None else piece.call_id
+        self.name = "" if piece is None else piece.name
+        self._texts: list[str] = []
+        # As JSON, written as it comes: a long answer has many, and the end is one turn of the loop.
+        self._tokens: list[str] = []
+        self._quoted = ""
+
+    def holds(self, kind: ItemKind, delta: Delta) -> bool:
+        """Returns whether a delta of `kind` says more of this item."""
+        piece = delta.tool_call if kind is ItemKind.CALL else None
+        return kind is self.kind and self.call_index == (None if piece is None else piece.index)
+
+    def add(self, text: str, logprobs: str) -> None:
+        """Takes more of the text, and of its tokens as JSON."""
+        self._texts.append(text)
+        if logprobs:
+            self._tokens.append(logprobs)
+
+    @property
+    def text_json(self) -> str:
+        """All of the text, as JSON."""
+        if len(self._texts) != 1 or not self._quoted:
+            self._texts = ["".join(self._texts)]
+            self._quoted = quoted(self._texts[0])
+        return self._quoted
+
+    @property
+    def logprobs_json(self) -> str:
+        """The tokens of the text, as JSON."""
+        return f"[{','.join(self._tokens)}]"
+
+    def part_json(self) -> str:
+        """Returns the one part of the content as it is by now."""
+        if self.kind is ItemKind.REASONING:
+            return f'{{"type":"reasoning_text","text":{self.text_json}}}'
+        return (
+            f'{{"type":"output_text","text":{self.text_json},"annotations":[],'
+            f'"logprobs":{self.logprobs_json}}}'
+        )
+
+    def json(self, status: str) -> str:
+        """Returns the item as it is by now; while it is in progress, without its content."""
+        start = f'"id":"{self.id}","status":"{status}"'
+        if self.kind is ItemKind.CALL:
+            return (
+                f'{{{start},"type":"function_call","call_id":{quoted(self.call_id)},'
+                f'"name":{quoted(self.name)},"arguments":{self.text_json}}}'
+            )
+        content = "" if status == IN_PROGRESS else self.part_json()
+        if self.kind is ItemKind.REASONING:
+            return f'{{{start},"type":"reasoning","summary":[],"content":[{content}]}}'
+        return f'{{{start},"type":"message","role":"assistant","content":[{content}]}}'
+
+
+# Told of an item; of what is new of it, text and its tokens as JSON; of an item and how it ended.
+Begun: TypeAlias = Callable[[OutputItem], None]
+Said: TypeAlias = Callable[[OutputItem, str, str], None]
+Ended: TypeAlias = Callable[[OutputItem, str], None]
+
+
+def _nobody(*_told: object) -> None:
+    """Is told, and does nothing."""
+
+
+class Output:
+    """The items of one answer, one after the other; tells `begun`, `said` and `ended` of each as it comes."""
+
+    def __init__(
+        self, request_hex: str, *, begun: Begun = _nobody, said: Said = _nobody, ended: Ended = _nobody
+    ) -> None:
+        self._request_hex = request_hex
+        self._begun, self._said, self._ended = begun, said, ended
+        self._items: list[OutputItem] = []
+        self._open: OutputItem | None = None
+        # How the answer ended.
+        self.status = COMPLETED
+
+    def add(self, delta: Delta) -> None:
+        """Takes one delta, which may say something of several items, and that the answer ended."""
+        if delta.reasoning:
+            self._take(ItemKind.REASONING, delta, delta.reasoning, "")
+        if delta.text or delta.tokens:
+            # A delta with tokens alone holds a part of a character.
+            self._take(ItemKind.MESSAGE, delta, delta.text, content_json(delta.tokens))
+        if delta.tool_call is not None:
+            self._take(ItemKind.CALL, delta, delta.tool_call.arguments, "")
+        if delta.finish is not None:
+            self.status = INCOMPLETE if delta.finish is FinishReason.LENGTH else COMPLETED
+            self.end()
+
+    def end(self) -> None:
+        """Ends the item that is open; an answer that said nothing is a message without text."""
+        if not self._items:
+            self._take(ItemKind.MESSAGE, Delta(), "", "")
+        if self._open is not None:
+            self._ended(self._open, self.status)
+            self._open = None
+
+    def json(self, status: str) -> str:
+        """Returns all items, of which only the last can have been cut."""
+        last = len(self._items) - 1
+        return ",".join(
+            item.json(status if index == last else COMPLETED) for index, item in enumerate(self._items)
+        )
+
+    def _take(self, kind: ItemKind, delta: Delta, text: str, logprobs: str) -> None:
+        item = self._open
+        if item is None or not item.holds(kind, delta):
+            if item is not None:
+                self._ended(item, COMPLETED)
+            item = self._open = OutputItem(kind, len(self._items), self._request_hex, delta)
+            self._items.append(item)
+            self._begun(item)
+        item.add(text, logprobs)
+        self._said(item, text, logprobs)

@@ -1,0 +1,48 @@
+"""What becomes of the parameters of a request of Responses that are known and not served."""
+
+from types import MappingProxyType
+from typing import Final
+
+from services.edge.domain.openai.parameters import NEUTRAL, Neutral
+
+_ABSENT: Final = Neutral((), "absent")
+_EMPTY: Final = Neutral(([], {}, "", 0, False), "absent or empty")
+_OFF: Final = Neutral((False,), "absent or false")
+# What Responses take and chats do not.
+_SERVED_HERE: Final = frozenset({"input", "max_output_tokens"})
+
+RESPONSES_NEUTRAL: Final = MappingProxyType(
+    {
+        **{name: rule for name, rule in NEUTRAL.items() if name not in _SERVED_HERE},
+        # Nothing is kept for later, and nothing runs without its client.
+        "background": _OFF,
+        "background_options": _EMPTY,
+        "context_management": _EMPTY,
+        "conversation": Neutral((), "absent, since nothing is stored here: send the earlier items as input"),
+        "previous_response_id": Neutral(
+            (), "absent, since nothing is stored here: send the earlier items as input"
+        ),
+        "prompt": Neutral((), "absent, since no prompts are stored here: send the text as instructions"),
+        "store": Neutral((False,), "absent or false, since nothing is stored here"),
+        # Of vLLM: prompts as the engine had them
+        "enable_response_messages": _OFF,
+        "previous_input_messages": _EMPTY,
+        # What belongs to chats
+        "logprobs": Neutral((False,), "absent or false; top_logprobs asks for them here"),
+        "max_completion_tokens": Neutral((), "absent; it is max_output_tokens here"),
+        "max_tokens": Neutral((), "absent; it is max_output_tokens here"),
+        "messages": Neutral(([],), "absent or empty; they are input here"),
+        "response_format": Neutral(({"type": "text"},), 'absent or {"type": "text"}; it is text.format here'),
+        "reasoning": Neutral(
+            (
+                {},
+                {"effort": None},
+                {"effort": "none"},
+                {"effort": None, "summary": None},
+                {"effort": "none", "summary": None},
+            ),
+            'absent, empty or {"effort": "none"}',
+        ),
+    }
+)
+NEUTRAL_IN_TEXT: Final = MappingProxyType({"verbosity": Neutral(("medium",), "absent or medium")})

@@ -1,0 +1,72 @@
+"""POST /v1/responses: an answer to the items of an input, streamed or whole."""
+
+from typing import Final
+
+from services.edge.domain.limits import EdgeLimits
+from services.edge.domain.openai.operation import GENERATION_STATUSES, Operation
+from services.edge.domain.openai.paths import RESPONSES_PATH
+from services.edge.domain.openai.response_answers import ResponseEventWriter, ResponseHead, WholeResponse
+from services.edge.domain.openai.response_body import ResponsesBody
+from services.edge.domain.openai.response_tools import named_in_request
+from services.edge.domain.openai.response_types import Response, ResponseEvent
+from services.edge.domain.openai.responses import response_steps
+from services.edge.server.answers import send_stream, send_whole
+from services.edge.server.bodies import Bodies
+from services.edge.server.delivery import Deliveries, Delivery
+from services.edge.server.http.exchange import Exchange
+from services.edge.server.http.requests import read_key
+from services.edge.server.http.watches import DisconnectWatch
+from services.edge.server.resource import Resource
+from services.kernel.errors import ComptoirError
+
+_CREATE: Final = Operation(
+    "createResponse",
+    "an answer to the items of an input, whole or streamed",
+    body=ResponsesBody,
+    answer=Response,
+    event=ResponseEvent,
+    has_done=False,
+    statuses=GENERATION_STATUSES,
+)
+
+
+class Responses:
+    """The endpoint; holds no state of a request, and nothing of an answer that was given."""
+
+    def __init__(self, bodies: Bodies, deliveries: Deliveries, limits: EdgeLimits) -> None:
+        self._bodies = bodies
+        self._deliveries = deliveries
+        self._limits = limits
+        self.resources = (Resource("POST", RESPONSES_PATH, self.serve, _CREATE),)
+
+    async def serve(self, exchange: Exchange) -> None:
+        """Answers one request; raises ComptoirError, HttpRefusalError or ClientDisconnectedError."""
+        opened, tool_places, answer = await self._read(exchange, read_key(exchange))
+        try:
+            async with opened as delivery:
+                with DisconnectWatch(exchange):
+                    if isinstance(answer, ResponseEventWriter):
+                        await send_stream(exchange, delivery, answer, ping_seconds=self._limits.ping_seconds)
+                    else:
+                        await send_whole(exchange, delivery, answer)
+        except ComptoirError as error:
+            error.field = named_in_request(error.field, tool_places)
+            raise
+
+    async def _read(
+        self, exchange: Exchange, key: str
+    ) -> tuple[Delivery, tuple[int, ...], ResponseEventWriter | WholeResponse]:
+        """Returns the delivery of what is asked for, where its functions stood, and what writes its answer.
+
+        Apart from `serve`, whose frame would hold the body for as long as the answer runs.
+        """
+        asked = await self._bodies.read(
+            exchange, response_steps, ResponsesBody, without_effect=lambda asked: asked.without_effect
+        )
+        event = exchange.event
+        request = asked.generation
+        event.is_streamed = request.is_streamed
+        head = ResponseHead(event.request_id.hex, event.started_at_microseconds // 1_000_000, asked.echoed)
+        delivery = self._deliveries.open(key=key, request=request, event=event)
+        answer = ResponseEventWriter(head) if request.is_streamed else WholeResponse(head)
+        return delivery, asked.tool_places, answer
