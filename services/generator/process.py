@@ -12,9 +12,9 @@ from services.generator.adapters.engines import engine_from
 from services.generator.adapters.generation_meter import GenerationMeter
 from services.generator.adapters.router_link import RouterLink
 from services.generator.adapters.usage_emitter import UsageEmitter
+from services.generator.domain.accepted import SharedParts
 from services.generator.domain.bounds import Bounds
 from services.generator.domain.counting import TokenCounts
-from services.generator.domain.generation import SharedParts
 from services.generator.domain.generations import Generations
 from services.generator.domain.load_samples import sample_load
 from services.generator.domain.model_description import ModelDescription

@@ -14,9 +14,9 @@ from services.generator.domain.engine_parameters import (
     VllmParameters,
 )
 from services.generator.domain.queueing import QueueOrder
-from services.generator.domain.request_size import most_request_bytes
+from services.generator.domain.request_size import MOST_BYTES, most_request_bytes
 from services.generator.domain.ticket import Replica
-from services.kernel.catalog import Model
+from services.kernel.catalog import Model, Task
 from services.runtime.addresses import CallerListen, GrpcTarget
 from services.runtime.settings import MeteredSettings, SettingsError
 
@@ -106,7 +106,7 @@ class GeneratorSettings(MeteredSettings, Bounds):
     @property
     def served_model(self) -> ServedModel:
         """What the engine is told of the model."""
-        return ServedModel(self.catalog_model.context_tokens, self.model_path)
+        return ServedModel(self.catalog_model.context_tokens, self.model_path, self.catalog_model.task)
 
     @property
     def engine_parameters(self) -> EngineParameters:
@@ -115,7 +115,10 @@ class GeneratorSettings(MeteredSettings, Bounds):
 
     @property
     def max_request_bytes(self) -> int:
-        """The largest message that can be a prompt of this model."""
+        """The largest message that can be a prompt, or inputs, of this model."""
+        if self.catalog_model.task is Task.EMBED:
+            # Of several inputs each may fill the context.
+            return MOST_BYTES
         return most_request_bytes(self.catalog_model.context_tokens, self.catalog_model.max_bytes_per_token)
 
     @property

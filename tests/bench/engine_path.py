@@ -22,9 +22,10 @@ from unittest import mock
 import uvloop
 
 from services.generator.adapters.engines import engine_from
+from services.generator.domain.accepted import SharedParts
 from services.generator.domain.delta import Delta
 from services.generator.domain.engine_parameters import ServedModel, VllmParameters
-from services.generator.domain.generation import Generation, Message, Order, SharedParts
+from services.generator.domain.generation import Generation, Message, Order
 from services.generator.domain.load import LoadSample
 from services.generator.domain.ports import Engine, EngineRequest, Receive
 from services.generator.domain.prompt import Chat, ChatTurn, Role, TokenIds

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from services.generator.adapters.ed25519_signatures import Ed25519Signatures
 from services.generator.adapters.router_link import RouterLink
 from services.generator.adapters.simulated.engine import SimulatedEngine
+from services.generator.domain.accepted import SharedParts
 from services.generator.domain.counting import TokenCounts
 from services.generator.domain.engine_parameters import ServedModel, SimulatedParameters
-from services.generator.domain.generation import SharedParts
 from services.generator.domain.generations import Generations
 from services.generator.domain.model_description import ModelDescription
 from services.generator.domain.recording import UsageRecorder

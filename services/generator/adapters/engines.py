@@ -4,6 +4,7 @@ from pathlib import Path
 
 from services.generator.domain.engine_parameters import EngineParameters, ServedModel, SimulatedParameters
 from services.generator.domain.ports import Engine
+from services.kernel.catalog import Task
 from services.kernel.clock import Clock
 from services.runtime.settings import SettingsError
 
@@ -11,6 +12,12 @@ from services.runtime.settings import SettingsError
 def engine_from(model: ServedModel, parameters: EngineParameters, clock: Clock) -> Engine:
     """Returns the engine, not started; raises SettingsError if there is no model to start it with."""
     if isinstance(parameters, SimulatedParameters):
+        if model.task is Task.EMBED:
+            from services.generator.adapters.simulated.embedding import (  # noqa: PLC0415
+                SimulatedEmbeddingEngine,
+            )
+
+            return SimulatedEmbeddingEngine(model, parameters, clock)
         from services.generator.adapters.simulated.engine import SimulatedEngine  # noqa: PLC0415
 
         return SimulatedEngine(model, parameters, clock)
@@ -21,5 +28,9 @@ def engine_from(model: ServedModel, parameters: EngineParameters, clock: Clock) 
 
     set_environment(is_download_allowed=parameters.is_download_allowed, cpu_threads=parameters.cpu_threads)
     with quiet_import():
+        if model.task is Task.EMBED:
+            from services.generator.adapters.vllm.embedding import VllmEmbeddingEngine  # noqa: PLC0415
+
+            return VllmEmbeddingEngine(model, parameters, clock)
         from services.generator.adapters.vllm.engine import VllmEngine  # noqa: PLC0415
     return VllmEngine(model, parameters, clock)

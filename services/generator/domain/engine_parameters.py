@@ -5,6 +5,8 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.kernel.catalog import Task
+
 # vLLM's own choice.
 _BATCHED_TOKENS: Final = 2048
 
@@ -15,6 +17,7 @@ class ServedModel:
 
     context_tokens: int
     path: str = ""
+    task: Task = Task.GENERATE
 
 
 class SimulatedParameters(BaseModel):

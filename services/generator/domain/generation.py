@@ -2,19 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from services.generator.domain import endings
+from services.generator.domain.accepted import AcceptedRequest, SharedParts
 from services.generator.domain.answering import answer
 from services.generator.domain.cache_salt import cache_salt
 from services.generator.domain.called_tools import CalledTools
 from services.generator.domain.delta import Delta, EngineFinish, Measures
 from services.generator.domain.echo import Echo
-from services.generator.domain.ports import Capabilities, Engine, EngineRequest, Feature, Settlements
+from services.generator.domain.ports import Capabilities, EngineRequest, Feature
 from services.generator.domain.prompt import Chat, Prompt, Text, TokenIds, check_ids, field_of, text_bytes
-from services.generator.domain.queueing import QueueOrder
-from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.sampling import (
     Sampling,
     TokenLimits,
@@ -25,12 +24,11 @@ from services.generator.domain.sampling import (
     output_tokens_for,
 )
 from services.generator.domain.structure import FIELD, Structure, refused
-from services.generator.domain.terminal_event import Counts, Ending, Outcome, TerminalEvent, kv_blocks_for
+from services.generator.domain.terminal_event import Counts, Ending, Outcome
 from services.generator.domain.ticket import Claims
-from services.generator.domain.timeline import Timeline, Timings
-from services.generator.domain.tools import ToolFormat, Tools
-from services.kernel.clock import Clock
-from services.kernel.errors import ComptoirError
+from services.generator.domain.timeline import Timings
+from services.generator.domain.tools import Tools
+from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.kernel.steps import in_turns
 
@@ -87,74 +85,31 @@ Message = Started | Delta | Finished
 Put = Callable[[Message], None]
 
 
-@dataclass(frozen=True, slots=True)
-class SharedParts:
-    """What every generation of a process shares."""
-
-    engine: Engine
-    recorder: UsageRecorder
-    settlements: Settlements
-    clock: Clock
-    cache_salt_secret: bytes
-    max_request_seconds: float
-    max_bytes_per_token: int
-    tool_format: ToolFormat | None = None
-    queue: QueueOrder = field(default_factory=QueueOrder)
-
-
-class Generation:
+class Generation(AcceptedRequest[Order]):
     """One generation. `serve` it once; `interrupt` it from outside, in whatever phase it is."""
 
     def __init__(self, order: Order, parts: SharedParts) -> None:
-        self._order = order
-        self._parts = parts
-        self._timeline = Timeline(order.received_seconds)
-        self._input_tokens = 0
-        self._cached_input_tokens = 0
-        self._output_tokens = 0
+        super().__init__(order, parts)
         self._unsent_tokens = 0
-        self._is_delta_sent = False
         self._echo = Echo()
         self._tools = CalledTools(order.tools, parts.tool_format)
-        self._task: asyncio.Task[object] | None = None
-        self._imposed: Ending | None = None
-        self._is_concluded = False
 
-    def interrupt(self, ending: Ending) -> None:
-        """Ends the generation now, with this ending; does nothing once it has ended."""
-        if self._is_concluded or self._imposed is not None:
-            return
-        self._imposed = ending
-        if self._task is not None:
-            self._task.cancel()
-
-    def fail(self, failure: BaseException) -> None:
-        """Ends the generation now for what went wrong on the way to its caller."""
-        self.interrupt(self._ending_of(failure))
+    @property
+    def _has_caller_some(self) -> bool:
+        return self._is_delta_sent and not self._order.is_whole
 
     async def serve(self, put: Put) -> None:
         """Puts Started, deltas and Finished; raises ComptoirError, or CancelledError if the caller went.
 
         Whatever happens, one terminal event is recorded, and none twice.
         """
-        self._task = asyncio.current_task()
-        try:
-            async with asyncio.timeout(self._parts.max_request_seconds):
-                outcomes = await self._generate(put)
-        except BaseException as failure:
-            ending = self._ending_of(failure)
-            self._conclude(ending)
-            if self._imposed is None and not endings.needs_translation(failure):
-                raise
-            self._take_back_cancel(failure)
-            raise ComptoirError(ending.reason) from None
+        outcomes = await self._worked(self._generate(put))
         counts, timings, recorded = self._conclude(Ending(endings.outcome_of_all(outcomes)))
         await asyncio.shield(recorded)
         put(Finished(outcomes, counts, timings))
 
     async def _generate(self, put: Put) -> tuple[Outcome, ...]:
-        if self._imposed is not None:
-            raise ComptoirError(self._imposed.reason)
+        self._check_not_interrupted()
         request = await self._prepare()
         put(Started(self._order.claims.request_id, self._input_tokens))
         finishes = None
@@ -193,6 +148,8 @@ class Generation:
     async def _prepare(self) -> EngineRequest:
         order, engine = self._order, self._parts.engine
         claims, sampling, capabilities = order.claims, order.sampling, engine.capabilities
+        if Feature.EMBEDDING in capabilities.features:
+            raise ComptoirError(Reason.MODEL_TASK_MISMATCH)
         limits = TokenLimits(
             claims.max_input_tokens,
             claims.max_output_tokens,
@@ -247,39 +204,3 @@ class Generation:
 
     def _salt(self) -> str:
         return cache_salt(self._parts.cache_salt_secret, self._order.claims.tenant)
-
-    def _ending_of(self, failure: BaseException) -> Ending:
-        now_seconds = self._parts.clock.monotonic_seconds()
-        is_late = endings.is_past(self._order.deadline_seconds, now_seconds)
-        return self._imposed or endings.ending_of(failure, is_late=is_late)
-
-    def _conclude(self, ending: Ending) -> tuple[Counts, Timings, asyncio.Future[None]]:
-        self._is_concluded = True
-        order, parts = self._order, self._parts
-        counts = self._counts_of(ending)
-        timings = self._timeline.close(parts.clock.monotonic_seconds())
-        event = TerminalEvent(
-            event_id=Identity.dated(parts.clock.wall_microseconds()),
-            claims=order.claims,
-            ending=ending,
-            counts=counts,
-            timings=timings,
-            actual_kv_blocks=kv_blocks_for(counts, parts.engine.capabilities.kv_block_tokens),
-            started_at_microseconds=order.received_at_microseconds,
-            is_streamed=order.is_streamed,
-        )
-        is_delta_sent = self._is_delta_sent and not order.is_whole
-        is_unserved = endings.leaves_next_ticket(ending, is_delta_sent=is_delta_sent)
-        parts.settlements.settle(order.claims, Counts() if is_unserved else counts, is_unserved=is_unserved)
-        return counts, timings, parts.recorder.record(event)
-
-    def _counts_of(self, ending: Ending) -> Counts:
-        # Nobody pays for a request that was refused, though its prompt may have been counted to know it.
-        if ending.outcome is Outcome.REFUSED and not self._is_delta_sent:
-            return Counts(0, 0, 0)
-        return Counts(self._input_tokens, self._cached_input_tokens, self._output_tokens)
-
-    def _take_back_cancel(self, failure: BaseException) -> None:
-        # The cancellation was ours, so the task goes on and tells the caller why.
-        if isinstance(failure, asyncio.CancelledError) and self._task is not None:
-            self._task.uncancel()

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
+from services.generator.domain.accepted import AcceptedRequest, SharedParts
 from services.generator.domain.delivery import Send, deliver
+from services.generator.domain.embedding import Embedding, EmbedMessage, EmbedOrder
 from services.generator.domain.endings import DRAINED, ENGINE_LOST
-from services.generator.domain.generation import Generation, Order, Put, SharedParts
+from services.generator.domain.generation import Generation, Message, Order, Put
 from services.generator.domain.load import LoadReport, LoadTotals, permille
 from services.generator.domain.ports import Sleep
 from services.generator.domain.terminal_event import Counts, Ending
@@ -32,7 +34,7 @@ class Generations:
         self._load_changed = load_changed
         self._gate = gate
         self.max_requests = max_requests
-        self._open: set[Generation] = set()
+        self._open: set[AcceptedRequest[Any]] = set()
         self._busy_since_seconds = 0.0
         self._is_draining = False
         self._is_engine_lost = False
@@ -41,6 +43,10 @@ class Generations:
         """Raises why this replica cannot act on a ticket now; uses nothing up."""
         self._gate.check(claims, self._parts.clock.wall_microseconds())
 
+    def check_embedding(self, claims: Claims) -> None:
+        """As `check`, of a ticket that permits to embed."""
+        self._gate.check_embedding(claims, self._parts.clock.wall_microseconds())
+
     def admit(self, claims: Claims) -> None:
         """Uses up a ticket whose signature is valid and tells the router so, or raises why not.
 
@@ -48,8 +54,15 @@ class Generations:
         room for records nothing; the ticket is used up all the same, so that the router can
         give its reservation back, and the caller's next ticket may do better.
         """
+        self._admit(claims, self._gate.check)
+
+    def admit_embedding(self, claims: Claims) -> None:
+        """As `admit`, of a ticket that permits to embed."""
+        self._admit(claims, self._gate.check_embedding)
+
+    def _admit(self, claims: Claims, check: Callable[[Claims, int], None]) -> None:
         now_microseconds = self._parts.clock.wall_microseconds()
-        self._gate.check(claims, now_microseconds)
+        check(claims, now_microseconds)
         self._gate.use(claims, now_microseconds)
         refusal = self._refusal()
         if refusal is not None:
@@ -59,25 +72,32 @@ class Generations:
 
     async def serve(self, order: Order, put: Put) -> None:
         """Serves an admitted order to its end; raises as Generation.serve does."""
-        with self._opened(order) as generation:
+        generation = Generation(order, self._parts)
+        with self._opened(generation):
             await generation.serve(put)
 
-    async def deliver(self, order: Order, send: Send) -> None:
+    async def deliver(self, order: Order, send: Send[Message]) -> None:
         """Serves an admitted order to a caller that may be slow; raises as `deliver` does."""
-        with self._opened(order) as generation:
+        generation = Generation(order, self._parts)
+        with self._opened(generation):
             await deliver(generation, send, max_seconds=self._parts.max_request_seconds)
 
+    async def embed(self, order: EmbedOrder, send: Send[EmbedMessage]) -> None:
+        """Serves an admitted order for vectors; raises as `deliver` does."""
+        embedding = Embedding(order, self._parts)
+        with self._opened(embedding):
+            await deliver(embedding, send, max_seconds=self._parts.max_request_seconds)
+
     @contextmanager
-    def _opened(self, order: Order) -> Iterator[Generation]:
-        generation = Generation(order, self._parts)
+    def _opened(self, request: AcceptedRequest[Any]) -> Iterator[None]:
         if not self._open:
             self._busy_since_seconds = self._parts.clock.monotonic_seconds()
-        self._open.add(generation)
+        self._open.add(request)
         self._load_changed()
         try:
-            yield generation
+            yield
         finally:
-            self._open.discard(generation)
+            self._open.discard(request)
             self._load_changed()
 
     def load(self) -> LoadReport:
@@ -121,9 +141,9 @@ class Generations:
         await self.end_all(ENGINE_LOST, sleep=sleep)
 
     async def end_all(self, ending: Ending, *, sleep: Sleep = asyncio.sleep) -> None:
-        """Interrupts every open generation and waits a moment until each has concluded."""
-        for generation in tuple(self._open):
-            generation.interrupt(ending)
+        """Interrupts every open request and waits a moment until each has concluded."""
+        for request in tuple(self._open):
+            request.interrupt(ending)
         await self._until_empty(1.0, sleep)
 
     def _refusal(self) -> Reason | None:

@@ -27,6 +27,8 @@ class Feature(Flag):
     PRIORITY = auto()
     # Generates nothing but what fits a structure.
     STRUCTURE = auto()
+    # Makes vectors, and answers nothing.
+    EMBEDDING = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Capabilities:
     vocabulary_tokens: int = 0
     engine_name: str = ""
     engine_version: str = ""
+    # How many numbers a vector can have; the first is that of a whole one.
+    vector_sizes: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,16 @@ class EngineRequest:
     structure: Structure | None = None
     # Whether deltas come with the ids of their tokens.
     returns_token_ids: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VectorRequest:
+    """One input to make a vector of, and how many numbers it is to have."""
+
+    request_id: str
+    ids: Sequence[int]
+    size: int
+    priority: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +131,15 @@ class Engine(Protocol):
 
         Only asked of an engine with STRUCTURE, before it is submitted. It takes a bounded time, and holds up
         no other request.
+        """
+        ...
+
+    async def embed(self, request: VectorRequest) -> bytes:
+        """Returns the vector of an input: numbers of 32 bits, least significant byte first.
+
+        Only asked of an engine with EMBEDDING, which is asked for nothing that is generated. Raises
+        EngineFailedError, RequestFailedError, and ComptoirError where the engine refuses the request. If it
+        is cancelled, the engine is free.
         """
         ...
 

@@ -48,6 +48,12 @@ class TicketGate:
         if not (claims.max_output_tokens and claims.lease_id.is_set):
             raise ComptoirError(Reason.TICKET_INVALID)
 
+    def check_embedding(self, claims: Claims, now_microseconds: int) -> None:
+        """As `check`, of a ticket that permits to embed and nothing else: a lease, and no output."""
+        self._check_place(claims, now_microseconds)
+        if claims.max_output_tokens or not claims.lease_id.is_set:
+            raise ComptoirError(Reason.TICKET_INVALID)
+
     def check_count(self, claims: Claims, now_microseconds: int) -> None:
         """As `check`, of a ticket that permits to count and nothing else: no output, and no lease."""
         self._check_place(claims, now_microseconds)

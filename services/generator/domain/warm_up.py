@@ -4,18 +4,23 @@ from typing import Final
 
 from services.generator.domain.answering import answer
 from services.generator.domain.delta import Delta
-from services.generator.domain.ports import Engine, EngineFailedError, EngineRequest
-from services.generator.domain.prompt import Chat, ChatTurn, Role
+from services.generator.domain.ports import Engine, EngineFailedError, EngineRequest, Feature, VectorRequest
+from services.generator.domain.prompt import Chat, ChatTurn, Role, Text
 from services.generator.domain.sampling import Sampling
 
 _OUTPUT_TOKENS: Final = 2
+_WORD: Final = "Bonjour"
 
 
 async def warm_up(engine: Engine) -> None:
-    """Generates two tokens, so that no caller waits for one-time work; raises EngineFailedError."""
+    """Makes two tokens, or a vector, so that no caller waits for one-time work; raises EngineFailedError."""
+    if Feature.EMBEDDING in engine.capabilities.features:
+        ids = await engine.tokenize(Text(_WORD))
+        await engine.embed(VectorRequest("warm-up", ids, engine.capabilities.vector_sizes[0], priority=0))
+        return
     request = EngineRequest(
         request_id="warm-up",
-        prompt=Chat((ChatTurn(Role.USER, "Bonjour"),)),
+        prompt=Chat((ChatTurn(Role.USER, _WORD),)),
         # Engines make ready for logprobs with the first request that asks for them.
         sampling=Sampling(temperature=0.0, logprobs=1),
         max_output_tokens=_OUTPUT_TOKENS,

@@ -5,8 +5,10 @@ from typing import Any, Final, TypeAlias
 
 import grpc
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
+from google.protobuf.message import Message as ProtoMessage
 
 from services.generator.domain.counting import TokenCounts
+from services.generator.domain.embedding import EmbedMessage
 from services.generator.domain.generation import Message
 from services.generator.domain.generations import Generations
 from services.generator.domain.model_description import ModelDescription
@@ -55,12 +57,7 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         self._orders.admit(order)
 
         async def send(message: Message) -> None:
-            # Outside the try, so that a defect of ours is no caller's leaving.
-            response = answers.response_from(message)
-            try:
-                await context.write(response)
-            except Exception as failure:  # gRPC has no public type for a broken call
-                raise CallerGoneError from failure
+            await _write(context, answers.response_from(message))
 
         await self._generations.deliver(order, send)
 
@@ -84,6 +81,20 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         """Streams many answers."""
         stream = JoinedGenerations(self._streams, self._generations, self._orders, self._clock)
         await stream.answers.serve(requests, stream.receive, context.write)
+
+    @reads_itself
+    async def Embed(  # type: ignore[override] # noqa: N802 - the schema's name
+        self, content: bytes, context: Context
+    ) -> None:
+        """Makes vectors."""
+        received_seconds = self._clock.monotonic_seconds()
+        order = await self._orders.read_embedding(content, received_seconds, context.time_remaining())
+        self._orders.admit_embedding(order)
+
+        async def send(message: EmbedMessage) -> None:
+            await _write(context, answers.embed_response_from(message))
+
+        await self._generations.embed(order, send)
 
     @reads_itself
     async def CountTokens(  # type: ignore[override] # noqa: N802 - the schema's name
@@ -115,3 +126,11 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
     ) -> generator_pb2.GetModelInfoResponse:
         """Says what the replica serves."""
         return answers.model_response_from(self._model)
+
+
+async def _write(context: Context, response: ProtoMessage) -> None:
+    # What is written was made before, so that a defect of ours is no caller's leaving.
+    try:
+        await context.write(response)
+    except Exception as failure:  # gRPC has no public type for a broken call
+        raise CallerGoneError from failure

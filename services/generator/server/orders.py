@@ -7,6 +7,7 @@ from comptoir.generator.v1 import generator_pb2
 from comptoir.ticket.v1 import ticket_pb2
 
 from services.generator.domain.counting import CountOrder, TokenCounts
+from services.generator.domain.embedding import EmbedOrder
 from services.generator.domain.generation import Order
 from services.generator.domain.generations import Generations
 from services.generator.domain.ports import Signatures
@@ -72,6 +73,29 @@ class Orders:
         yield
         return order
 
+    async def read_embedding(
+        self, content: bytes, received_seconds: float, timeout_seconds: float | None
+    ) -> EmbedOrder:
+        """As `read`, of a request for vectors."""
+        steps = self._read_embedding_steps(content, received_seconds, timeout_seconds)
+        return finished(steps) if len(content) <= _SHORT_BYTES else await in_turns(steps)
+
+    def _read_embedding_steps(
+        self, content: bytes, received_seconds: float, timeout_seconds: float | None
+    ) -> Steps[EmbedOrder]:
+        claims = self._claims(content, self._generations.check_embedding)
+        yield
+        request = read_request(generator_pb2.EmbedRequest.FromString, content)
+        yield
+        return EmbedOrder(
+            claims=claims,
+            inputs=orders.inputs_from(request),
+            dimensions=request.dimensions,
+            received_seconds=received_seconds,
+            received_at_microseconds=self._clock.wall_microseconds(),
+            deadline_seconds=None if timeout_seconds is None else received_seconds + timeout_seconds,
+        )
+
     def read_count(self, content: bytes) -> CountOrder:
         """Returns what is to be counted; raises why its ticket is no good, or REQUEST_INVALID."""
         claims = self._claims(content, self._counts.check)
@@ -80,8 +104,15 @@ class Orders:
 
     def admit(self, order: Order) -> None:
         """Uses the ticket up, or raises why not; the order must be served then."""
+        self._admit(order.claims, self._generations.admit)
+
+    def admit_embedding(self, order: EmbedOrder) -> None:
+        """As `admit`, of a request for vectors."""
+        self._admit(order.claims, self._generations.admit_embedding)
+
+    def _admit(self, claims: Claims, admit: Callable[[Claims], None]) -> None:
         try:
-            self._generations.admit(order.claims)
+            admit(claims)
         except ComptoirError as refusal:
             self._count(refusal)
             raise

@@ -5,6 +5,7 @@ from typing import Final
 from comptoir.generator.v1 import generator_pb2
 
 from services.generator.domain.delta import Delta, TokenChoice, TokenLogprob, ToolCallPart
+from services.generator.domain.embedding import EmbedMessage, Vectors
 from services.generator.domain.generation import Finished, Message, Started
 from services.generator.domain.load import LoadReport
 from services.generator.domain.model_description import ModelDescription
@@ -23,12 +24,13 @@ _FINISH_REASONS: Final = {
     Outcome.TOOL_CALLS: generator_pb2.FINISH_REASON_TOOL_CALLS,
 }
 # What each engine serves that can be started; the rest is by its features.
-_ALWAYS: Final = (generator_pb2.MODEL_FEATURE_TOKEN_IDS, generator_pb2.MODEL_FEATURE_LOGPROBS)
+_OF_ANSWERS: Final = (generator_pb2.MODEL_FEATURE_TOKEN_IDS, generator_pb2.MODEL_FEATURE_LOGPROBS)
 _FEATURES: Final = {
     Feature.TOKEN_IDS: generator_pb2.MODEL_FEATURE_TOKEN_COUNTS,
     Feature.STRUCTURE: generator_pb2.MODEL_FEATURE_STRUCTURE,
     Feature.PRIORITY: generator_pb2.MODEL_FEATURE_PRIORITY,
     Feature.PREFIX_SALT: generator_pb2.MODEL_FEATURE_TENANT_PREFIXES,
+    Feature.EMBEDDING: generator_pb2.MODEL_FEATURE_EMBEDDING,
 }
 
 
@@ -39,6 +41,20 @@ def response_from(message: Message) -> generator_pb2.GenerateResponse:
     if isinstance(message, Started):
         return generator_pb2.GenerateResponse(started=started_from(message))
     return generator_pb2.GenerateResponse(finished=finished_from(message))
+
+
+def embed_response_from(message: EmbedMessage) -> generator_pb2.EmbedResponse:
+    """Returns one message of an answer of vectors."""
+    if isinstance(message, Vectors):
+        vectors = generator_pb2.Vectors(dimensions=message.size, values=message.values)
+        return generator_pb2.EmbedResponse(vectors=vectors)
+    if isinstance(message, Started):
+        return generator_pb2.EmbedResponse(started=started_from(message))
+    embedded = generator_pb2.Embedded(
+        input_tokens=message.counts.input_tokens,
+        duration_microseconds=message.timings.duration_microseconds,
+    )
+    return generator_pb2.EmbedResponse(embedded=embedded)
 
 
 def delta_from(delta: Delta) -> generator_pb2.Delta:
@@ -123,7 +139,9 @@ def _choice_from(choice: WholeChoice, outcome: Outcome) -> generator_pb2.Choice:
 def model_response_from(model: ModelDescription) -> generator_pb2.GetModelInfoResponse:
     """Returns what a replica serves."""
     capabilities = model.capabilities
-    features = [*_ALWAYS, *(told for feature, told in _FEATURES.items() if feature in capabilities.features)]
+    features = [told for feature, told in _FEATURES.items() if feature in capabilities.features]
+    if Feature.EMBEDDING not in capabilities.features:
+        features += _OF_ANSWERS
     if model.tool_format and Feature.STRUCTURE in capabilities.features:
         features.append(generator_pb2.MODEL_FEATURE_TOOLS)
     return generator_pb2.GetModelInfoResponse(

@@ -74,6 +74,14 @@ def countable_from(request: generator_pb2.CountTokensRequest) -> Chat | Text:
     return Chat(tuple(_turn_from(message) for message in request.messages))
 
 
+def inputs_from(request: generator_pb2.EmbedRequest) -> list[Text | TokenIds]:
+    """Returns what a validated request wants vectors of."""
+    return [
+        Text(each.text) if each.WhichOneof("form") == "text" else TokenIds(tuple(each.token_ids.ids))
+        for each in request.inputs
+    ]
+
+
 def _turn_from(message: generator_pb2.ChatMessage) -> ChatTurn:
     # Beside parts the text is for replicas that know no parts.
     text = "" if message.parts else message.text

@@ -10,14 +10,16 @@ from comptoir.ticket.v1 import ticket_pb2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.generator.adapters.ed25519_signatures import Ed25519Signatures
+from services.generator.adapters.simulated.embedding import SimulatedEmbeddingEngine
 from services.generator.adapters.simulated.engine import SimulatedEngine
+from services.generator.domain.accepted import SharedParts
 from services.generator.domain.bounds import Bounds
 from services.generator.domain.counting import TokenCounts
 from services.generator.domain.engine_parameters import ServedModel, SimulatedParameters
-from services.generator.domain.generation import SharedParts
 from services.generator.domain.generations import Generations
 from services.generator.domain.load import LoadSample
 from services.generator.domain.model_description import ModelDescription
+from services.generator.domain.ports import Engine
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.terminal_event import Counts, TerminalEvent
 from services.generator.domain.ticket import Claims, Replica, TicketGate
@@ -118,18 +120,21 @@ def reason_of(call: Call) -> Reason:
 class RunningGenerator:
     """A generator behind a unix socket."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, embeds: bool = False) -> None:
         self.address = f"unix:{folder}/generator.sock"
         self.clock = SystemClock()
         self.engine = SimulatedEngine(MODEL, PARAMETERS, self.clock)
+        self.embedding_engine = SimulatedEmbeddingEngine(MODEL, PARAMETERS, self.clock)
+        engine: Engine = self.embedding_engine if embeds else self.engine
+        self._served = engine
         self.sink, self.link = RememberingSink(), RememberingLink()
         self.sleeps = 0
         self.recorder = UsageRecorder(self.sink, max_unrecorded=50, sleep=self._pause)
-        shared = SharedParts(self.engine, self.recorder, self.link, self.clock, b"s" * 32, 60.0, 64)
+        shared = SharedParts(engine, self.recorder, self.link, self.clock, b"s" * 32, 60.0, 64)
         started = self.clock.wall_microseconds()
         gate = TicketGate(REPLICA, started_at_microseconds=started)
         self.generations = Generations(shared, gate, max_requests=20)
-        self.counts = TokenCounts(self.engine, gate, self.clock, max_bytes_per_token=64)
+        self.counts = TokenCounts(engine, gate, self.clock, max_bytes_per_token=64)
         self.key = Ed25519PrivateKey.generate()
         self.stop_event = asyncio.Event()
         self.bounds = Bounds(drain_seconds=0.3, flush_seconds=1.0)
@@ -145,7 +150,7 @@ class RunningGenerator:
         model = ModelDescription("tiny-eu", 200, "hermes", self.engine.capabilities)
         GeneratorService(server, self.generations, self.counts, signatures, self.clock, model)
         served = ServedEngine(
-            self.engine,
+            self._served,
             self.generations,
             self.recorder,
             self.sink,

@@ -29,6 +29,7 @@ from services.generator.domain.ports import (
     Feature,
     Receive,
     Sleep,
+    VectorRequest,
 )
 from services.generator.domain.prompt import Chat, Text, TokenIds, field_of
 from services.generator.domain.sampling import Sampling
@@ -105,6 +106,11 @@ class SimulatedEngine:
         """Refuses it: nobody asks an engine that has not the feature."""
         del structure
         raise refused(field=field)
+
+    async def embed(self, request: VectorRequest) -> bytes:
+        """Refuses: this engine answers."""
+        del request
+        raise ComptoirError(Reason.MODEL_TASK_MISMATCH)
 
     async def submit(self, request: EngineRequest, receive: Receive) -> None:
         """Takes a request in; `receive` is called by the step loop."""

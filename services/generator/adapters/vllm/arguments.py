@@ -54,6 +54,20 @@ def engine_arguments(model: ServedModel, parameters: VllmParameters, *, is_cpu: 
     }
 
 
+def embedding_arguments(model: ServedModel, parameters: VllmParameters, *, is_cpu: bool) -> dict[str, Any]:
+    """Returns the arguments for a model that makes vectors; None leaves a choice to vLLM."""
+    common = engine_arguments(model, parameters, is_cpu=is_cpu)
+    del common["structured_outputs_config"], common["generation_config"]
+    return common | {
+        "runner": "pooling",
+        "convert": "embed",
+        # Every input is computed whole, whatever its pooling, and nothing of it stays.
+        "enable_prefix_caching": False,
+        "enable_chunked_prefill": False,
+        "max_num_batched_tokens": parameters.whole_prefill_tokens(model.context_tokens),
+    }
+
+
 def sampling_arguments(sampling: Sampling) -> dict[str, Any]:
     """Returns the arguments of vLLM's SamplingParams that say how tokens are chosen."""
     told = {name: getattr(sampling, name) for name in NAMES}

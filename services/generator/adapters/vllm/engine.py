@@ -36,6 +36,7 @@ from services.generator.domain.ports import (
     EngineRequest,
     Feature,
     Receive,
+    VectorRequest,
 )
 from services.generator.domain.prompt import Chat, Text, TokenIds, field_of
 from services.generator.domain.structure import FIELD, Structure
@@ -143,6 +144,11 @@ class VllmEngine:
         if self._grammars is None:
             raise EngineFailedError
         await self._grammars.check(structure, field)
+
+    async def embed(self, request: VectorRequest) -> bytes:
+        """Refuses: this engine answers."""
+        del request
+        raise ComptoirError(Reason.MODEL_TASK_MISMATCH)
 
     async def submit(self, request: EngineRequest, receive: Receive) -> None:
         """Takes a request in; `receive` is called by vLLM's own handler of steps."""

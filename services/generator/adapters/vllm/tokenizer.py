@@ -37,7 +37,8 @@ class _DirectTokenizer:
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
-        self._template = tokenizer.get_chat_template()
+        # A model that makes vectors has none.
+        self._template = tokenizer.get_chat_template() if tokenizer.chat_template else ""
         self._named_tokens = tokenizer.special_tokens_map
         self._backend = copy.deepcopy(tokenizer.backend_tokenizer)
         self._backend.no_truncation()

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from services.generator.domain.accepted import SharedParts
 from services.generator.domain.delivery import deliver
 from services.generator.domain.delta import Delta, EngineFinish
-from services.generator.domain.generation import Finished, Generation, Message, Order, SharedParts
+from services.generator.domain.generation import Finished, Generation, Message, Order
 from services.generator.domain.ports import (
     CallerGoneError,
     Capabilities,

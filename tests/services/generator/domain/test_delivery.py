@@ -20,7 +20,7 @@ from tests.services.generator.domain.scripted_engine import STEPS, ScriptedEngin
 TEXTS = st.lists(st.tuples(st.text(max_size=3), st.integers(0, 3), st.integers(0, 1)), max_size=12)
 
 
-async def drained(outbox: Outbox) -> list[Message]:
+async def drained(outbox: Outbox[Message]) -> list[Message]:
     outbox.close()
     messages = []
     while (message := await outbox.take()) is not None:
@@ -30,7 +30,7 @@ async def drained(outbox: Outbox) -> list[Message]:
 
 @given(TEXTS)
 def test_deltas_that_wait_together_lose_nothing_of_any_choice(told: list[tuple[str, int, int]]) -> None:
-    outbox = Outbox()
+    outbox: Outbox[Message] = Outbox()
     for text, tokens, index in told:
         outbox.put(Delta(text, tokens, index=index))
     deltas = [message for message in asyncio.run(drained(outbox)) if isinstance(message, Delta)]
@@ -43,7 +43,7 @@ def test_deltas_that_wait_together_lose_nothing_of_any_choice(told: list[tuple[s
 
 
 async def test_pieces_of_tool_calls_stay_apart() -> None:
-    outbox = Outbox()
+    outbox: Outbox[Message] = Outbox()
     pieces = [Delta(tool_call=ToolCallPart(0, arguments=text)) for text in ("{", "}")]
     for piece in pieces:
         outbox.put(piece)

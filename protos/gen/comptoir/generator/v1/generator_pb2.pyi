@@ -167,6 +167,8 @@ class _ModelFeatureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ModelFea
     """The scheduling class of a ticket counts in the engine's queue."""
     MODEL_FEATURE_TENANT_PREFIXES: _ModelFeature.ValueType  # 7
     """Cached prefixes are shared within a tenant, and only there."""
+    MODEL_FEATURE_EMBEDDING: _ModelFeature.ValueType  # 8
+    """It makes vectors, of Embed, and answers nothing."""
 
 class ModelFeature(_ModelFeature, metaclass=_ModelFeatureEnumTypeWrapper):
     """What a replica's engine and its model can do beyond answering a chat with text."""
@@ -187,6 +189,8 @@ MODEL_FEATURE_PRIORITY: ModelFeature.ValueType  # 6
 """The scheduling class of a ticket counts in the engine's queue."""
 MODEL_FEATURE_TENANT_PREFIXES: ModelFeature.ValueType  # 7
 """Cached prefixes are shared within a tenant, and only there."""
+MODEL_FEATURE_EMBEDDING: ModelFeature.ValueType  # 8
+"""It makes vectors, of Embed, and answers nothing."""
 Global___ModelFeature: _TypeAlias = ModelFeature  # noqa: Y015
 
 @_typing.final
@@ -917,24 +921,20 @@ class Embedded(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     INPUT_TOKENS_FIELD_NUMBER: _builtins.int
-    QUEUE_MICROSECONDS_FIELD_NUMBER: _builtins.int
     DURATION_MICROSECONDS_FIELD_NUMBER: _builtins.int
     input_tokens: _builtins.int
     """Tokens of all inputs."""
-    queue_microseconds: _builtins.int
-    """The longest wait of an input before the engine scheduled it, in microseconds."""
     duration_microseconds: _builtins.int
     """From received to the last vector, in microseconds, on the replica's monotonic clock."""
     def __init__(
         self,
         *,
         input_tokens: _builtins.int = ...,
-        queue_microseconds: _builtins.int = ...,
         duration_microseconds: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_microseconds", b"duration_microseconds", "input_tokens", b"input_tokens", "queue_microseconds", b"queue_microseconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_microseconds", b"duration_microseconds", "input_tokens", b"input_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

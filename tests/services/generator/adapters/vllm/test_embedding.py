@@ -1,0 +1,59 @@
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from services.generator.adapters.engines import engine_from
+from services.generator.domain.engine_parameters import ServedModel, VllmParameters
+from services.generator.domain.ports import Engine
+from services.generator.domain.prompt import Text
+from services.kernel.catalog import Task
+from services.kernel.clock import SystemClock
+from tests.contracts.embedding_engine import (
+    CONTEXT_TOKENS,
+    RUNNING_REQUESTS,
+    EmbeddingEngineContract,
+    vector,
+)
+
+MODEL = Path(__file__).parents[5] / "deploy" / "models" / "tiny-embed-eu"
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def vllm_embedding_engine() -> AsyncIterator[Engine]:
+    parameters = VllmParameters(
+        dtype="float32", kv_cache_memory_bytes=4 * 1024 * 1024, max_running_requests=RUNNING_REQUESTS
+    )
+    model = ServedModel(CONTEXT_TOKENS, str(MODEL), Task.EMBED)
+    engine = engine_from(model, parameters, SystemClock())
+    await engine.start()
+    yield engine
+    await asyncio.to_thread(engine.shutdown)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.vllm
+@pytest.mark.asyncio(loop_scope="session")
+class TestVllmEmbeddingEngine(EmbeddingEngineContract):
+    @pytest.fixture
+    def engine(self, vllm_embedding_engine: Engine) -> Engine:
+        return vllm_embedding_engine
+
+    async def test_vectors_can_be_cut_to_what_the_model_was_trained_for(self, engine: Engine) -> None:
+        assert tuple(engine.capabilities.vector_sizes) == (128, 32, 64)
+
+    async def test_a_question_is_nearer_to_its_answer_than_to_another(self, engine: Engine) -> None:
+        """Weak, on purpose: the model is tiny, and this says only that its vectors mean something."""
+        texts = (
+            "When does the next train leave?",
+            "The train leaves at nine.",
+            "The bread comes out of the oven.",
+        )
+        asked, near, far = [await vector(engine, await engine.tokenize(Text(text))) for text in texts]
+        assert _likeness(asked, near) > _likeness(asked, far)
+
+
+def _likeness(one: object, other: object) -> float:
+    return sum(a * b for a, b in zip(one, other, strict=True))  # type: ignore[call-overload] # of floats
