@@ -27,6 +27,7 @@ from services.generator.domain.warm_up import warm_up
 from services.generator.domain.watchdog import EngineLoss, until_engine_fails
 from services.generator.server.generation import GeneratorService
 from services.generator.settings import GeneratorSettings
+from services.kernel.catalog import Task
 from services.kernel.clock import Clock, SystemClock
 from services.kernel.readiness import DRAINING, READY, Readiness, Unready, unready
 from services.runtime.grpc.reflection import add_reflection
@@ -94,7 +95,9 @@ class Generator:
             wait_seconds=settings.usage_wait_seconds,
             config_digest=settings.digest,
         )
-        meter = GenerationMeter(engine, settings.model)
+        is_embedding = settings.catalog_model.task is Task.EMBED
+        operation = "embeddings" if is_embedding else "chat"
+        meter = GenerationMeter(engine, settings.model, operation=operation)
         recorder = UsageRecorder(sink, max_unrecorded=settings.max_unrecorded_events, observe=meter.ended)
         interval, lifetime = settings.report_interval_seconds, settings.settlement_lifetime_seconds
         link = RouterLink(settings.router, clock, interval_seconds=interval, lifetime_seconds=lifetime)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.generator.domain.ports import Engine, Feature
+from services.generator.domain.ports import Engine
 from services.generator.domain.terminal_event import TerminalEvent
 from services.runtime.metrics.names import Aliases
 from services.runtime.telemetry import counter, gauge, histogram, read_counter
@@ -33,9 +33,7 @@ VLLM_NAMES: Final = Aliases(
 class GenerationMeter:
     """Measures in terms of the catalog's model name; nothing of a request but its counts and times."""
 
-    def __init__(self, engine: Engine, model: str) -> None:
-        is_embedding = Feature.EMBEDDING in engine.capabilities.features
-        operation = "embeddings" if is_embedding else "chat"
+    def __init__(self, engine: Engine, model: str, *, operation: str = "chat") -> None:
         self._model = {"gen_ai.operation.name": operation, "gen_ai.request.model": model}
         self._ttft = histogram(
             "gen_ai.server.time_to_first_token", unit="s", description="Received to first output token."

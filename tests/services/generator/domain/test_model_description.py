@@ -17,8 +17,9 @@ def features_of(tool_format: str, features: Feature) -> set[str]:
 
 
 def test_what_an_engine_can_do_is_what_requests_may_ask_for() -> None:
-    every = ~Feature(0)
-    assert len(features_of("hermes", every)) == len(generator_pb2.ModelFeature.values()) - 1
+    every = ~Feature(0) & ~Feature.EMBEDDING
+    # All but the one that is not known, and what makes vectors.
+    assert len(features_of("hermes", every)) == len(generator_pb2.ModelFeature.values()) - 2
     assert features_of("", Feature(0)) == {"TOKEN_IDS", "LOGPROBS"}
     assert "TOKEN_COUNTS" in features_of("", Feature.TOKEN_IDS)
 
@@ -27,3 +28,7 @@ def test_tools_take_a_format_of_the_model_and_an_engine_that_keeps_to_a_structur
     assert "TOOLS" in features_of("hermes", Feature.STRUCTURE)
     assert "TOOLS" not in features_of("", Feature.STRUCTURE)
     assert "TOOLS" not in features_of("hermes", Feature.TOKEN_IDS)
+
+
+def test_what_makes_vectors_takes_nothing_of_answers() -> None:
+    assert features_of("", Feature.EMBEDDING | Feature.TOKEN_IDS) == {"EMBEDDING", "TOKEN_COUNTS"}
