@@ -25,8 +25,10 @@ def engine_from(model: ServedModel, parameters: EngineParameters, clock: Clock) 
         raise SettingsError(f"there is no model folder {model.path}; set generator.model_path.")
     # vLLM takes seconds to import, is not installed everywhere, and reads its environment once.
     from services.generator.adapters.vllm.environment import quiet_import, set_environment  # noqa: PLC0415
+    from services.generator.adapters.vllm.imports import hasten_imports  # noqa: PLC0415
 
     set_environment(is_download_allowed=parameters.is_download_allowed, cpu_threads=parameters.cpu_threads)
+    hasten_imports()
     with quiet_import():
         if model.task is Task.EMBED:
             from services.generator.adapters.vllm.embedding import VllmEmbeddingEngine  # noqa: PLC0415
