@@ -65,8 +65,23 @@ class SamplingParameters(Struct, frozen=True):
         ]
         | None
     ) = None
-    min_tokens: Annotated[int, whole_number(0, 2**20)] | None = None
-    ignore_eos: Annotated[bool, Meta(description="true or false")] | None = None
+    min_tokens: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=2**20,
+                description=f"a whole number from 0 to {2**20}, and not more than the answer can have",
+            ),
+        ]
+        | None
+    ) = None
+    ignore_eos: (
+        Annotated[
+            bool, Meta(description="true or false, and not true beside a response_format or tools to call")
+        ]
+        | None
+    ) = None
     n: Annotated[int, whole_number(1, 16)] | None = None
     stop_token_ids: (
         Annotated[
