@@ -72,7 +72,7 @@ class GeneratorClient:
             raise call_error(failure, _INSTEAD_OF_COUNT) from None
         finally:
             replica.open_counts -= 1
-        return TokenCount(counted.input_tokens, counted.context_tokens, tuple(counted.token_ids))
+        return TokenCount(counted.input_tokens, counted.context_tokens, counted.token_ids)
 
     async def close(self) -> None:
         """Closes all channels."""

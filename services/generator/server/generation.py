@@ -103,7 +103,7 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         context: Context,  # noqa: ARG002 - the stub's signature
     ) -> generator_pb2.CountTokensResponse:
         """Counts the tokens of a prompt."""
-        order = self._orders.read_count(content)
+        order = await self._orders.read_count(content)
         ids = await self._counts.count(order)
         return generator_pb2.CountTokensResponse(
             input_tokens=len(ids),

@@ -96,11 +96,19 @@ class Orders:
             deadline_seconds=None if timeout_seconds is None else received_seconds + timeout_seconds,
         )
 
-    def read_count(self, content: bytes) -> CountOrder:
+    async def read_count(self, content: bytes) -> CountOrder:
         """Returns what is to be counted; raises why its ticket is no good, or REQUEST_INVALID."""
+        steps = self._count_steps(content)
+        return finished(steps) if len(content) <= _SHORT_BYTES else await in_turns(steps)
+
+    def _count_steps(self, content: bytes) -> Steps[CountOrder]:
         claims = self._claims(content, self._counts.check)
+        yield
         request = read_request(generator_pb2.CountTokensRequest.FromString, content)
-        return CountOrder(claims, orders.countable_from(request), request.returns_token_ids)
+        yield
+        order = CountOrder(claims, orders.countable_from(request), request.returns_token_ids)
+        yield
+        return order
 
     def admit(self, order: Order) -> None:
         """Uses the ticket up, or raises why not; the order must be served then."""

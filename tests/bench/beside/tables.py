@@ -7,6 +7,7 @@ from tests.bench.beside.loader import APART, LOAD_ROLE
 from tests.bench.beside.results import (
     MOST_FOREIGN_CORES,
     IdleStreams,
+    LongSteps,
     Measurement,
     Results,
     streams_of,
@@ -18,6 +19,9 @@ SHORT = "short answers"
 EVENTS = "events on and off"
 EVENTS_ON, EVENTS_OFF = "events on", "events off"
 NOTHING = "-"
+
+# The one process that clients speak to, by its role.
+_FRONTS = {"edge": "the edge", "LiteLLM": "LiteLLM"}
 
 Figure = Callable[[Measurement], float | None]
 
@@ -50,6 +54,8 @@ def document(results: Results) -> str:
                 _model(part, results.dtypes.get(part, f"dtype {results.options['dtype']}"), entries)
             )
     sections += [_idle(entry) for entry in results.idle_streams]
+    if results.long_steps:
+        sections.append(_long_steps(results.long_steps))
     sections.append(_disturbance(results.measurements))
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -74,15 +80,21 @@ def _model(part: str, dtype: str, entries: Sequence[Measurement]) -> str:
 
 def _short(entries: Sequence[Measurement]) -> str:
     figures = _figures(entries, _SHORT_FIGURES)
-    rows = [[role, _cell(entries, _per_request(role), 2)] for role in _roles(entries)]
-    by_process = markdown(["CPU ms/request of", "median (least to most)"], rows)
-    edge = spread([rate for it in entries if (rate := _per_edge_core(it)) is not None])
-    per_core = "" if edge is None else f"Requests/s per core of the edge: {edge.shown(0)}."
+    rows = []
+    for target in targets_of(entries):
+        own = [it for it in entries if it.target == target]
+        rows += [[target, role, _cell(own, _per_request(role), 2)] for role in _roles(own)]
+    by_process = markdown(["CPU ms/request of", "process", "median (least to most)"], rows)
+    per_core = " ".join(
+        f"Requests/s per core of {name}: {rates.shown(0)}."
+        for front, name in _FRONTS.items()
+        if (rates := spread([rate for it in entries if (rate := _per_core(it, front)) is not None]))
+    )
     return f"### Short whole answers, simulated engine\n\n{figures}\n\n{by_process}\n\n{per_core}"
 
 
-def _per_edge_core(entry: Measurement) -> float | None:
-    cost = entry.cpu_per_request_seconds("edge")
+def _per_core(entry: Measurement, front: str) -> float | None:
+    cost = entry.cpu_per_request_seconds(front) if front in entry.cpu_seconds else None
     return 1 / cost if cost else None
 
 
@@ -108,8 +120,30 @@ def _idle(entry: IdleStreams) -> str:
         ]
         for process, before in entry.bytes_before.items()
     ]
-    table = markdown(["process", "MiB without", f"MiB with {entry.streams} streams", "kB per stream"], rows)
-    return f"### Memory of {entry.streams} idle streams\n\n{table}"
+    head = ["process", "MiB without", f"MiB with {entry.streams} {entry.kind}s", f"kB per {entry.kind}"]
+    return f"### Memory of {entry.streams} idle {entry.kind}s\n\n{markdown(head, rows)}"
+
+
+def _long_steps(entries: Sequence[LongSteps]) -> str:
+    names = list(entries[0].seconds)
+    rows = [
+        [
+            entry.body,
+            f"{entry.content_bytes / 1024:.0f}",
+            str(entry.status),
+            *(f"{1000 * entry.seconds[name]:.1f}" for name in names),
+            f"{1000 * entry.wait_seconds:.1f}",
+        ]
+        for entry in entries
+    ]
+    head = [
+        "body",
+        "KiB",
+        "status",
+        *(f"{name}: longest step, CPU ms" for name in names),
+        "another waits, ms",
+    ]
+    return f"### Bodies of worst-case cost\n\n{markdown(head, rows)}"
 
 
 def _disturbance(entries: Sequence[Measurement]) -> str:

@@ -5,11 +5,8 @@ All engines are told the same: what Comptoir's generator is told, from its own s
 
 import json
 import os
-import secrets
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -25,18 +22,21 @@ from services.generator.adapters.vllm.arguments import engine_arguments
 from services.generator.adapters.vllm.environment import engine_variables
 from services.generator.domain.engine_parameters import ServedModel, VllmParameters
 from services.generator.settings import GeneratorSettings
+from tests.bench.beside import canned
 from tests.bench.beside.chat import Endpoint
-from tests.bench.beside.environments import CPU_ENGINE, engine_distribution, for_children
+from tests.bench.beside.environments import CPU_ENGINE, engine_distribution
 from tests.bench.beside.errors import BenchError
-from tests.bench.beside.loader import Loader, end, loader
+from tests.bench.beside.litellm_proxy import proxy
+from tests.bench.beside.loader import Loader, loader
 from tests.bench.beside.models import BenchModel
+from tests.bench.beside.servers import START_SECONDS, server
 from tests.bench.beside.tables import BARE
 from tests.ports import free_block
 from tests.system.stack_process import REPOSITORY, Stack, run_comptoir, running_stack
 
 COMPTOIR, FLOOR, LITELLM = "Comptoir", "AsyncLLM in process", "LiteLLM before vLLM"
+LITELLM_ALONE = "LiteLLM before canned answers"
 _HTTP_LOAD = "tests.bench.beside.http_load"
-_START_SECONDS = 150.0
 _EVENTS_OFF = Path(__file__).with_name("events_off")
 # Quotas are counted as always and never reached.
 _MUCH = 2**32 - 1
@@ -94,6 +94,11 @@ def bare(model: BenchModel, dtype: str) -> Target:
 def litellm(model: BenchModel, dtype: str, python: Path) -> Target:
     """LiteLLM's proxy with a master key in front of vLLM's OpenAI server."""
     return Target(LITELLM, lambda folder: _litellm(folder, model, dtype, python), 38)
+
+
+def litellm_alone(python: Path) -> Target:
+    """LiteLLM's proxy with a master key in front of an upstream that costs next to nothing."""
+    return Target(LITELLM_ALONE, lambda folder: _litellm_alone(folder, python), 14)
 
 
 def floor(model: BenchModel, dtype: str) -> Target:
@@ -178,42 +183,31 @@ def _bare(folder: Path, model: BenchModel, dtype: str) -> Iterator[Running]:
 @contextmanager
 def _litellm(folder: Path, model: BenchModel, dtype: str, python: Path) -> Iterator[Running]:
     port = free_block()
-    key = f"sk-{secrets.token_hex(16)}"
-    config = folder / "litellm.yaml"
-    config.write_text(yaml.safe_dump(_litellm_config(model.name, port)), encoding="utf-8")
-    command = [str(python.with_name("litellm")), "--config", str(config), "--host", "127.0.0.1"]
-    command += ["--port", str(port + 1), "--num_workers", "1"]
-    variables = {
-        "LITELLM_MASTER_KEY": key,
-        # Its own file of prices instead of one from the network, and nothing reported.
-        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-        "LITELLM_TELEMETRY": "False",
-        "LITELLM_MODE": "PRODUCTION",
-        "LITELLM_LOG": "ERROR",
-    }
     with (
-        _vllm_server(folder, model, dtype, port) as server,
-        _server(folder / "litellm.log", command, variables, port + 1, "/health/liveliness") as proxy,
+        _vllm_server(folder, model, dtype, port) as upstream,
+        proxy(folder, model.name, python, port) as (process, endpoint),
         loader(_HTTP_LOAD, folder) as (own, _),
     ):
-        roots = {server.pid: "API server", proxy.pid: "LiteLLM"}
-        yield Running(own, Endpoint(port + 1, model.name, key), roots)
+        yield Running(own, endpoint, {upstream.pid: "API server", process.pid: "LiteLLM"})
 
 
-def _litellm_config(model: str, port: int) -> dict[str, Any]:
-    upstream = {"model": f"hosted_vllm/{model}", "api_base": f"http://127.0.0.1:{port}/v1", "api_key": "none"}
-    return {
-        "model_list": [{"model_name": model, "litellm_params": upstream}],
-        "general_settings": {"master_key": "os.environ/LITELLM_MASTER_KEY"},
-        "litellm_settings": {"telemetry": False},
-    }
+@contextmanager
+def _litellm_alone(folder: Path, python: Path) -> Iterator[Running]:
+    port = free_block()
+    command = [sys.executable, "-m", canned.__name__, str(port)]
+    with (
+        server(folder / "canned.log", command, {}, port, "/health") as upstream,
+        proxy(folder, canned.MODEL, python, port) as (process, endpoint),
+        loader(_HTTP_LOAD, folder) as (own, _),
+    ):
+        yield Running(own, endpoint, {upstream.pid: "upstream", process.pid: "LiteLLM"})
 
 
 @contextmanager
 def _floor(folder: Path, model: BenchModel, dtype: str) -> Iterator[Running]:
     arguments = json.dumps(_arguments(model, dtype))
     module = "tests.bench.beside.floor"
-    with loader(module, folder, [arguments], _engine_variables(model, dtype), _START_SECONDS) as (own, said):
+    with loader(module, folder, [arguments], _engine_variables(model, dtype), START_SECONDS) as (own, said):
         yield Running(own, Endpoint(0, model.name), {own.pid: "caller"}, {"dtype": said["dtype"]})
 
 
@@ -238,47 +232,5 @@ def _vllm_server(
     command += ["--served-model-name", model.name, "--host", "127.0.0.1", "--port", str(port)]
     command += ["--uvicorn-log-level", "warning"]
     variables = _engine_variables(model, dtype)
-    with _server(folder / "vllm.log", command, variables, port, "/health") as server:
-        yield server
-
-
-@contextmanager
-def _server(
-    log: Path, command: Sequence[str], variables: Mapping[str, str], port: int, path: str
-) -> Iterator["subprocess.Popen[bytes]"]:
-    """A server in a session of its own, once it answers; nothing of it is left at the end."""
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            command,
-            cwd=REPOSITORY,
-            env={**for_children(), **variables},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    try:
-        _wait_until_healthy(process, log, f"http://127.0.0.1:{port}{path}")
+    with server(folder / "vllm.log", command, variables, port, "/health") as process:
         yield process
-    finally:
-        end(process)
-
-
-def _wait_until_healthy(process: "subprocess.Popen[bytes]", log: Path, url: str) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-            raise BenchError(f"{log.stem} ended with status {process.returncode}: {' '.join(last)[:300]}")
-        if _is_healthy(url):
-            return
-        time.sleep(0.1)
-    raise BenchError(f"{log.stem} did not answer within {_START_SECONDS:.0f} s.")
-
-
-def _is_healthy(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - a server of our own
-            return bool(answer.status == 200)
-    except OSError:
-        return False

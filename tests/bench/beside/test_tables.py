@@ -1,6 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
-from tests.bench.beside.results import IdleStreams, Measurement, Results
+from tests.bench.beside.results import IdleStreams, LongSteps, Measurement, Results
 from tests.bench.beside.tables import BARE, EVENTS, EVENTS_OFF, EVENTS_ON, SHORT, document, markdown
 
 MACHINE = {"cores": "2 cores"}
@@ -91,12 +93,22 @@ def test_a_target_that_answered_nothing_has_no_numbers_and_breaks_no_table() -> 
     assert rows(text, "8", "Comptoir")[1][5] == "-"
 
 
-def test_short_answers_cost_so_much_of_each_process() -> None:
-    text = document(results(window("Comptoir", 1, part=SHORT)))
+def test_short_answers_cost_so_much_of_each_process_of_each_target() -> None:
+    own, other = window("Comptoir", 1, part=SHORT), window("LiteLLM", 1, part=SHORT)
+    other = replace(other, cpu_seconds={"LiteLLM": 4.0})
+    text = document(results(own, other))
     assert rows(text, "64") == []
-    assert rows(text, "edge") == [["edge", "20.00"]]
+    assert rows(text, "Comptoir", "edge") == [["Comptoir", "edge", "20.00"]]
+    assert rows(text, "LiteLLM", "edge") == []
     assert rows(text, "8", "Comptoir")[0][2:6] == ["5", "100.0", "200.0", "100.00"]
     assert "Requests/s per core of the edge: 50." in text
+    assert "Requests/s per core of LiteLLM: " in text
+
+
+def test_a_body_holds_each_loop_for_so_long() -> None:
+    own = results()
+    own.long_steps.append(LongSteps("one text", 2**20, 200, {"edge": 0.0051, "router": 0.0}, 0.0123))
+    assert rows(document(own), "one text") == [["one text", "1024", "200", "5.1", "0.0", "12.3"]]
 
 
 def test_events_on_are_divided_by_events_off() -> None:

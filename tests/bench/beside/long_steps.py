@@ -1,0 +1,164 @@
+"""How long bodies of worst-case cost hold the loops of edge, router and generator, one body after the other.
+
+A loop's step is what it does between two looks at its sockets: all other requests of the process wait for it.
+Steps are measured inside the processes (`loop_steps/sitecustomize.py`), in CPU time of the loop's thread.
+"""
+
+import os
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import yaml
+
+from deploy.local.stack.config import merge
+from tests.bench.beside.errors import BenchError
+from tests.bench.beside.progress import Progress
+from tests.bench.beside.results import LongSteps
+from tests.bench.beside.targets import simulated_settings
+from tests.bench.beside.worst_bodies import WorstBody, worst_bodies
+from tests.system.stack_process import REPOSITORY, Stack, running_stack
+
+PROCESSES: Final = ("edge", "router", "generator")
+PLANNED_SECONDS: Final = 90.0
+_HOOK: Final = Path(__file__).with_name("loop_steps")
+_MODEL: Final = "tiny-eu"
+_ANSWER_SECONDS: Final = 60.0
+_SETTLE_SECONDS: Final = 0.5
+_HEALTH: Final = b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
+# A prompt of 1 MiB fits, so that no body is refused for its length before all of it was read.
+_SETTINGS: Final = {
+    "catalog": {
+        "models": [
+            {
+                "number": 1,
+                "name": _MODEL,
+                "context_tokens": 4 * 1024 * 1024,
+                "max_output_tokens": 16,
+                "tool_format": "hermes",
+            }
+        ]
+    },
+    "generator": {"simulated": {"kv_blocks": 2**20, "itl_seconds": 0.001}},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step of one loop: when it ended, by the monotonic clock, and its CPU time."""
+
+    ended: float
+    seconds: float
+
+
+def measure_long_steps(progress: Progress) -> list[LongSteps]:
+    """Sends every body once and returns the longest step that it took in each process."""
+    with tempfile.TemporaryDirectory() as folder, _watched_stack(Path(folder)) as (stack, steps):
+        port = int(stack.description["base_url"].rpartition(":")[2].partition("/")[0])
+        bodies = worst_bodies(_MODEL)
+        # What a first request loads is not the body's doing.
+        for worst in bodies[:2]:
+            _status(port, worst.request(stack.api_key))
+        found = [_measured(worst, port, stack.api_key, steps) for worst in bodies]
+    longest = max(entry.seconds["edge"] for entry in found)
+    progress.say(f"bodies: {len(found)} sent; the longest step of the edge took {1000 * longest:.1f} ms")
+    return found
+
+
+@contextmanager
+def _watched_stack(folder: Path) -> Iterator[tuple[Stack, Path]]:
+    steps = folder / "steps"
+    steps.mkdir()
+    config = folder / "overrides.yaml"
+    config.write_text(yaml.safe_dump(merge(simulated_settings({}), _SETTINGS)), encoding="utf-8")
+    variables = {
+        "PYTHONPATH": os.pathsep.join((str(_HOOK), str(REPOSITORY))),
+        "COMPTOIR_BENCH_STEPS": str(steps),
+    }
+    arguments = ("--config", str(config), "--engine", "simulated")
+    with running_stack(folder / "data", *arguments, variables=variables) as stack:
+        yield stack, steps
+
+
+def _measured(worst: WorstBody, port: int, api_key: str, steps: Path) -> LongSteps:
+    begun = time.monotonic()
+    with _other_client(port) as longest_wait:
+        status = _status(port, worst.request(api_key))
+        # What is left to do behind the answer is the body's too.
+        time.sleep(_SETTLE_SECONDS)
+    seconds = {name: _longest(steps / name, begun) for name in PROCESSES}
+    return LongSteps(worst.name, len(worst.content), status, seconds, longest_wait())
+
+
+def _longest(file: Path, since: float) -> float:
+    text = file.read_text(encoding="ascii") if file.exists() else ""
+    return max((step.seconds for step in steps_of(text) if step.ended >= since), default=0.0)
+
+
+def steps_of(text: str) -> Iterator[Step]:
+    """Yields the steps that a process wrote down; a line that is not whole yet is none."""
+    for line in text.split("\n")[:-1]:
+        ended, seconds, *_ = line.split(" ")
+        yield Step(float(ended), float(seconds))
+
+
+@contextmanager
+def _other_client(port: int) -> Iterator[Callable[[], float]]:
+    """Another client that asks for the edge's health again and again; gives how long it waited at most."""
+    waits = [0.0]
+    is_over = threading.Event()
+
+    def ask() -> None:
+        with socket.create_connection(("127.0.0.1", port)) as connection:
+            connection.settimeout(_ANSWER_SECONDS)
+            while not is_over.wait(0.001):
+                begun = time.monotonic()
+                connection.sendall(_HEALTH)
+                connection.recv(4096)
+                waits.append(time.monotonic() - begun)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield lambda: max(waits)
+    finally:
+        is_over.set()
+        thread.join()
+
+
+def _status(port: int, request: bytes) -> int:
+    """Returns the status of an answer, once all of it has come."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.settimeout(_ANSWER_SECONDS)
+        # A refusal may come before all was sent, so both go on at once.
+        sending = threading.Thread(target=_send, args=(connection, request))
+        sending.start()
+        received = bytearray()
+        try:
+            while not _is_whole(received) and (data := connection.recv(65536)):
+                received += data
+        except OSError as error:
+            raise BenchError(f"the edge did not answer a body: {type(error).__name__}.") from None
+        finally:
+            sending.join()
+    return int(received[9:12] or 0)
+
+
+def _send(connection: socket.socket, request: bytes) -> None:
+    try:
+        connection.sendall(request)
+    except OSError:
+        # The edge has answered and closed.
+        return
+
+
+def _is_whole(received: bytearray) -> bool:
+    head, found, body = bytes(received).partition(b"\r\n\r\n")
+    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    return bool(found and lengths) and len(body) >= int(lengths[0].partition(b":")[2])
