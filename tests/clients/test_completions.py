@@ -12,6 +12,7 @@ import openai
 import pytest
 from openai.types import Completion, CompletionChoice
 
+from deploy.local.stack.options import DEFAULT_MODEL
 from tests.system.stack_process import Stack, eventually
 
 pytestmark = pytest.mark.system
@@ -108,7 +109,7 @@ def test_an_echo_is_the_prompt_before_each_choice(stack: Stack) -> None:
 
 
 def test_a_text_is_its_token_ids_behind_the_token_for_its_begin(stack: Stack) -> None:
-    tokenizer = pytest.importorskip("transformers").AutoTokenizer.from_pretrained("deploy/models/tiny-eu")
+    tokenizer = pytest.importorskip("transformers").AutoTokenizer.from_pretrained(DEFAULT_MODEL)
     ids = tokenizer.encode(PROMPT, add_special_tokens=True)
     assert ids[0] == 1
     by_text, by_ids = whole(stack, **GREEDY), whole(stack, ids, echo=True, **GREEDY)

@@ -102,6 +102,8 @@ async def check_all(stack: Stack, schemas: list[dict[str, Any]]) -> int:
         return sum(await asyncio.gather(*checks))
 
 
+# A machine that does little else answers them in a minute or two.
+@pytest.mark.timeout(900)
 @settings(
     max_examples=RUNS,
     derandomize=True,
