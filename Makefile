@@ -5,8 +5,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= $(firstword $(foreach name,python3.12 python3.11 python3,$(shell $(name) -c 'import sys; sys.exit(not (3,11) <= sys.version_info < (3,13))' 2>/dev/null && echo $(name))))
-# Processes that the unit tests run in; 0 is this one.
-WORKERS ?= 2
+# Processes that tests run in side by side, file by file; 0 is this one.
+WORKERS ?= 3
+SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile
 UV_VERSION := 0.13.9
 UV := .tools/bin/uv
 BIN := .venv/bin
@@ -20,7 +21,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without bytecode on disk every start would compile the engine's modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up test check lint types imports bench fuzz test-clients protos docs lock clean
+.PHONY: help setup up test check units lint types imports schemas bench fuzz test-clients protos docs lock clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -31,15 +32,20 @@ up: setup ## Starts everything on this machine until Ctrl-C; ARGS="--port 9000" 
 	@$(BIN)/comptoir up $(ARGS)
 
 test: check ## Sets up and passes everything; real engine, Kafka and store included
-	$(BIN)/pytest -m "system or vllm" $(ARGS)
+	@status=0; \
+	$(BIN)/pytest -m "system and not alone" $(SIDE_BY_SIDE) $(ARGS) || status=$$?; \
+	$(BIN)/pytest -m "vllm or alone" $(ARGS) || status=$$?; \
+	exit $$status
 
 test-clients: setup ## Runs the official clients and those of others against a whole stack; part of `make test`
 	$(BIN)/pytest -m system tests/clients $(ARGS)
 
-check: setup lint types imports ## The fast part: format, lint, types, contracts, schemas, unit tests
-	node_modules/@bufbuild/buf-linux-x64/bin/buf lint
-	$(BIN)/python protos/generate.py --check
-	$(BIN)/pytest -m "not system and not vllm" -q -n $(WORKERS) --dist loadfile
+check: setup ## The fast part: format, lint, types, contracts, schemas, unit tests
+	@echo "check: side by side, and each says at its end what it found"
+	@$(MAKE) --no-print-directory --keep-going --output-sync=target --jobs=3 units types lint imports schemas
+
+units: setup
+	$(BIN)/pytest -m "not system and not vllm" -q $(SIDE_BY_SIDE)
 
 lint: setup
 	$(BIN)/ruff format --check $(CODE)
@@ -50,6 +56,10 @@ types: setup
 
 imports: setup
 	$(BIN)/lint-imports
+
+schemas: setup
+	node_modules/@bufbuild/buf-linux-x64/bin/buf lint
+	$(BIN)/python protos/generate.py --check
 
 bench: setup ## Measures Comptoir beside vLLM's server, its engine and LiteLLM; ARGS=--quick to try, --help
 	@$(BIN)/python -m tests.bench.beside $(ARGS)

@@ -15,7 +15,7 @@ from comptoir.router.v1 import router_pb2, router_pb2_grpc
 
 from tests.system.stack_process import Stack, eventually
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 IDLE_SECONDS = 0.2
 MESSAGES: Any = [

@@ -13,7 +13,7 @@ import pytest
 
 from tests.system.serving_processes import MODEL, ServingProcesses
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 REQUESTS: Final = 24
 MESSAGES: Any = [{"role": "user", "content": "Écris un bref compte rendu."}]

@@ -12,7 +12,7 @@ import pytest
 
 from tests.system.stack_process import Stack, eventually, request_id_of, running_stack
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 REQUESTS: Final = 20
 MESSAGES: Any = [{"role": "user", "content": "Écris un bref compte rendu."}]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.system.stack_process import Stack, eventually, request_id_of
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 STREAMS = 64
 SECONDS = 60.0
