@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.kernel.errors import Reason
+from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.router.domain.lease import (
     HANDED_BACK_SECONDS,
@@ -135,6 +135,30 @@ class LeaseFurtherTicketsContract:
         assert await accept(leases, 1, 2) is Accepted.RESERVED
         assert await settle(leases, 1, 120, 2) is Settled.OPEN
         assert (await leases.reserve(lease(2, tokens=1, quota=quota))).remaining_tokens == 600 - 120 - 1
+
+    @pytest.mark.parametrize(
+        ("quota", "reason"),
+        [
+            (Quota(tokens_per_minute=600, concurrency=1), Reason.CONCURRENCY_EXHAUSTED),
+            (Quota(tokens_per_minute=600, concurrency=9), Reason.TOKENS_EXHAUSTED),
+        ],
+    )
+    async def test_a_ticket_beside_one_that_is_held_takes_no_more_than_the_key_has_left(
+        self, leases: LeaseStore, quota: Quota, reason: Reason
+    ) -> None:
+        tokens = 200 if reason is Reason.CONCURRENCY_EXHAUSTED else 400
+        await leases.reserve(lease(1, tokens=tokens, quota=quota))
+        await issue(leases, 1)
+        await accept(leases, 1)
+        with pytest.raises(ComptoirError) as refusal:
+            await sign(leases, 1, 2, quota)
+        assert refusal.value.reason is reason
+        assert await leases.issued(Identity(0, 1)) == Issued(claims(1, 1), (process(1),), (process(1),))
+        assert await remaining_tokens(leases) == 600 - tokens
+        await settle(leases, 1, 0, is_unserved=True)
+        assert await sign(leases, 1, 2, quota) is False
+        await settle(leases, 1, tokens, 2)
+        assert await remaining_tokens(leases) == 600 - tokens
 
     async def test_a_ticket_after_one_whose_process_is_gone_reserves_anew(
         self, leases: LeaseStore, wait: Wait

@@ -48,9 +48,9 @@ def claims(number: int, attempt: int = 1) -> TicketClaims:
     return TicketClaims(**{**some, **identities, "attempt": attempt})  # type: ignore[arg-type] # by name
 
 
-async def sign(leases: LeaseStore, number: int, attempt: int) -> bool:
+async def sign(leases: LeaseStore, number: int, attempt: int, quota: Quota | None = None) -> bool:
     """The ticket of a lease with that attempt, for the replica with the same number."""
-    return await leases.issue(Issue(claims(number, attempt), process(attempt), RESERVED_SECONDS))
+    return await leases.issue(Issue(claims(number, attempt), process(attempt), RESERVED_SECONDS, quota))
 
 
 async def issue(leases: LeaseStore, number: int, attempts: int = 1) -> None:

@@ -71,8 +71,7 @@ class MemoryLeases:
             raise ComptoirError(Reason.LEASE_ENDED)
         is_anew = not lease.is_reserved
         if is_anew:
-            self._accounts.occupy(lease.key)
-            lease.tokens = self._accounts.charge(lease.key, lease.tokens, now_seconds)
+            lease.tokens = self._tokens_anew(lease, issue.quota, now_seconds)
             lease.is_reserved = True
         lease.note(issue, now_seconds)
         return is_anew
@@ -82,7 +81,8 @@ class MemoryLeases:
         lease = self._leases.get(lease_id)
         if lease is None or lease.last is None or not lease.may_go_on:
             return None
-        return Issued(lease.last, lease.processes)
+        holders = tuple(hold.process for hold in lease.accepted.values())
+        return Issued(lease.last, lease.processes, holders)
 
     async def accept(self, acceptance: Acceptance) -> Accepted:
         """Binds a ticket to the process that accepted it; it takes the reservation, or is charged anew."""
@@ -161,6 +161,12 @@ class MemoryLeases:
 
     def _now(self) -> float:
         return self._clock.monotonic_seconds()
+
+    def _tokens_anew(self, lease: Lease, quota: Quota | None, now_seconds: float) -> int:
+        if quota is not None and lease.accepted:
+            return self._accounts.lend_again(lease.key, quota, lease.tokens, now_seconds)
+        self._accounts.occupy(lease.key)
+        return self._accounts.charge(lease.key, lease.tokens, now_seconds)
 
     def _taken(self, lease: Lease, acceptance: Acceptance, now_seconds: float) -> tuple[Hold, Accepted]:
         lost = lease.lost.pop(acceptance.ticket_id, None)

@@ -37,19 +37,24 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """A ticket that is about to be signed, for which process, and for how long it can count."""
+    """A ticket that is about to be signed, for which process, and for how long it can count.
+
+    `quota` is asked where another ticket of the lease is held; None where all that hold one are away.
+    """
 
     claims: TicketClaims
     process: Process
     lasts_seconds: float
+    quota: Quota | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """What another ticket of a lease is drafted from: the one before, and who had one."""
+    """What another ticket of a lease is drafted from: the one before, who had one, and who holds one."""
 
     claims: TicketClaims
     processes: tuple[Process, ...]
+    holders: tuple[Process, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

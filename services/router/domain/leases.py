@@ -4,6 +4,7 @@ Places taken = reserved + accepted_unreserved + recovered; places free again = s
 cancelled + lost + expired; the difference is in flight.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
@@ -22,17 +23,19 @@ from services.router.domain.lease import (
     Opening,
     Process,
     Reservation,
+    Settled,
     Settlement,
 )
 from services.router.domain.limits import RouterLimits
 from services.router.domain.place_lines import Asker, PlaceLines
 from services.router.domain.ports import LeaseCounter, LeaseStore, ReplicaDirectory
-from services.router.domain.tenancy import Key
+from services.router.domain.tenancy import Key, Quota
 from services.router.domain.ticket import Grant
 from services.router.domain.waiting_lines import MAX_WAITING, WaitingLines
 
 Got = TypeVar("Got")
 
+_SPENT: Final = frozenset({Reason.TOKENS_EXHAUSTED, Reason.CONCURRENCY_EXHAUSTED})
 _NO_PLACE: Final = frozenset({Reason.NO_REPLICA, Reason.REPLICA_OVERLOADED})
 _MOST_OF_A_KEY: Final = MAX_WAITING // 8
 
@@ -55,6 +58,7 @@ class Leases:
         self._limits = limits
         self._keys = WaitingLines(Reason.CONCURRENCY_EXHAUSTED, wait_seconds=limits.place_wait_seconds)
         self._places = PlaceLines(limits)
+        self._handed_back = asyncio.Event()
 
     @property
     def held(self) -> int:
@@ -89,9 +93,23 @@ class Leases:
         """Takes a request of the key for what needs no lease."""
         return await self._store.spend_request(key.number, key.quota)
 
-    async def issue(self, claims: TicketClaims, process: Process) -> None:
-        """Notes the next ticket of a lease, before it is signed; LEASE_ENDED where there is to be none."""
-        if await self._store.issue(Issue(claims, process, self._limits.reserved_seconds)):
+    async def issue(self, claims: TicketClaims, process: Process, quota: Quota | None = None) -> None:
+        """Notes the next ticket of a lease, before it is signed; LEASE_ENDED where there is to be none.
+
+        With a quota it raises what is spent of that, after a moment: a replica that handed the lease back may
+        tell the caller before it tells this router.
+        """
+        issue = Issue(claims, process, self._limits.reserved_seconds, quota)
+        end_seconds = asyncio.get_running_loop().time() + self._limits.place_wait_seconds
+        while True:
+            try:
+                is_anew = await self._store.issue(issue)
+            except ComptoirError as refused:
+                if refused.reason not in _SPENT or not await self._is_handed_back(end_seconds):
+                    raise
+            else:
+                break
+        if is_anew:
             self._counter.count(Opening.RESERVED)
 
     async def issued(self, lease_id: Identity) -> Issued | None:
@@ -115,6 +133,8 @@ class Leases:
         found, freed = await self._store.settle(settlement)
         if freed is None:
             self._counter.count(found)
+        if found is Settled.HANDED_BACK:
+            self._handed_back.set()
         self._replicas.unassign(settlement.ticket_id)
         self._note([freed] if freed else [])
 
@@ -207,6 +227,18 @@ class Leases:
         except BaseException:
             self._replicas.unassign(grant.lease_id)
             raise
+
+    async def _is_handed_back(self, end_seconds: float) -> bool:
+        """Waits until a lease is handed back, any; False if none is before the time is over."""
+        event = self._handed_back
+        try:
+            async with asyncio.timeout_at(end_seconds):
+                await event.wait()
+        except TimeoutError:
+            return False
+        if event is self._handed_back:
+            self._handed_back = asyncio.Event()
+        return True
 
     def _asker(self, grant: Grant, expected_seconds: Callable[[], float]) -> Asker:
         most_of_key = max(1, self._limits.held_requests // 2)

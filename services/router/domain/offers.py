@@ -8,12 +8,12 @@ from services.kernel.catalog import Region
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
-from services.router.domain.lease import Process
+from services.router.domain.lease import Issued, Process
 from services.router.domain.leases import Leases
 from services.router.domain.limits import RouterLimits
 from services.router.domain.placement.placing import Placement, place, place_count
 from services.router.domain.ports import ReplicaDirectory, Signer
-from services.router.domain.tenancy import Key
+from services.router.domain.tenancy import Key, Quota
 from services.router.domain.ticket import Grant, Term, TicketOffer, first_claims, next_claims
 
 # An honest ticket is used within milliseconds. One that is used later finds its replica full at worst, and
@@ -70,8 +70,9 @@ class Offers:
     async def another(self, key: Key, lease_id: Identity) -> TicketOffer:
         """Returns a ticket of the same lease for a replica that had none of it.
 
-        Raises LEASE_ENDED where the lease is not the key's, or no further ticket is signed for it, and as
-        `place` does where no other replica can take the request now. A refusal changes nothing of the lease.
+        Raises LEASE_ENDED where the lease is not the key's, or no further ticket is signed for it, as
+        `place` does where no other replica can take the request now, and what is spent of the key's quota
+        where a replica that is there holds the lease. A refusal changes nothing of the lease.
         """
         issued = await self._leases.issued(lease_id)
         if issued is None or issued.claims.key != key.number:
@@ -80,7 +81,8 @@ class Offers:
         tokens = claims.max_input_tokens + claims.choices * claims.max_output_tokens
         placement = self.place(lease_id, claims.model, tokens, issued.processes)
         try:
-            return await self._sign(next_claims(claims, placement, self._term()), placement)
+            following = next_claims(claims, placement, self._term())
+            return await self._sign(following, placement, self._quota_to_ask(key, issued))
         except BaseException:
             self._replicas.unassign(lease_id)
             raise
@@ -101,8 +103,16 @@ class Offers:
         claims = first_claims(grant, placement, region=self._region.number, term=self._term())
         return TicketOffer(self._signer.sign(claims), placement.address)
 
-    async def _sign(self, claims: TicketClaims, placement: Placement) -> TicketOffer:
-        await self._leases.issue(claims, placement.process)
+    def _quota_to_ask(self, key: Key, issued: Issued) -> Quota | None:
+        """Returns None where all that hold the lease are away: their places are about to be free."""
+        there = {one.registration.process for one in self._replicas.everyone()}
+        are_away = bool(issued.holders) and there.isdisjoint(issued.holders)
+        return None if are_away else key.quota
+
+    async def _sign(
+        self, claims: TicketClaims, placement: Placement, quota: Quota | None = None
+    ) -> TicketOffer:
+        await self._leases.issue(claims, placement.process, quota)
         return TicketOffer(self._signer.sign(claims), placement.address)
 
     def _term(self) -> Term:

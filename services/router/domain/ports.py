@@ -75,7 +75,8 @@ class LeaseStore(Protocol):
     async def issue(self, issue: Issue) -> bool:
         """Notes a ticket before it is signed; raises LEASE_ENDED unless it is the next of a lease.
 
-        One that was accepted meanwhile reserves anew, without asking what is left: true where it did.
+        One that was accepted meanwhile reserves anew: true where it did. Where the issue has a quota and a
+        ticket is held, it asks what is left and raises as `reserve` does; else the request was admitted.
         """
         ...
 

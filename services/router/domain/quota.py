@@ -66,13 +66,23 @@ class QuotaAccounts:
         if tokens_seconds > 0:
             numbers = Numbers(quota.tokens_per_minute, tokens, account.tokens.remaining)
             raise account.refusal(Reason.TOKENS_EXHAUSTED, numbers, tokens_seconds)
-        if 0 < quota.concurrency <= self._in_flight.get(key, 0):
-            numbers = Numbers(quota.concurrency, 1)
-            raise account.refusal(Reason.CONCURRENCY_EXHAUSTED, numbers, _CONCURRENCY_RETRY_SECONDS)
+        self._check_place(key, quota, account)
         account.requests.take(1)
         account.tokens.take(tokens)
         self.occupy(key)
         return account.state()
+
+    def lend_again(self, key: int, quota: Quota, tokens: int, now_seconds: float) -> int:
+        """Takes another place and tokens for a request that has some, or raises what is not left of them."""
+        account = self._account(key, quota, now_seconds)
+        wait_seconds = account.tokens.seconds_until(tokens)
+        if wait_seconds > 0:
+            numbers = Numbers(quota.tokens_per_minute, tokens, account.tokens.remaining)
+            raise account.refusal(Reason.TOKENS_EXHAUSTED, numbers, wait_seconds)
+        self._check_place(key, quota, account)
+        account.tokens.take(tokens)
+        self.occupy(key)
+        return tokens
 
     def spend_request(self, key: int, quota: Quota, now_seconds: float) -> QuotaState:
         """Takes a request that uses no tokens and no place, or raises that those of the minute are spent."""
@@ -119,6 +129,11 @@ class QuotaAccounts:
         for key in idle:
             if key not in self._in_flight:
                 del self._accounts[key]
+
+    def _check_place(self, key: int, quota: Quota, account: _Account) -> None:
+        if 0 < quota.concurrency <= self._in_flight.get(key, 0):
+            numbers = Numbers(quota.concurrency, 1)
+            raise account.refusal(Reason.CONCURRENCY_EXHAUSTED, numbers, _CONCURRENCY_RETRY_SECONDS)
 
     def _account(self, key: int, quota: Quota, now_seconds: float) -> _Account:
         account = self._accounts.get(key)

@@ -15,9 +15,10 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.router.domain.admission import Admission
 from services.router.domain.lease import Process, Settlement
+from services.router.domain.limits import RouterLimits
 from services.router.domain.tenancy import Quota
 from services.router.domain.ticket import TicketOffer
-from tests.fakes.router import AdmissionWorld, busy, request_for
+from tests.fakes.router import LIMITS, AdmissionWorld, busy, changed_limits, request_for
 
 ALONE = Quota(tokens_per_minute=200, concurrency=1)
 
@@ -25,8 +26,8 @@ ALONE = Quota(tokens_per_minute=200, concurrency=1)
 class Scene:
     """A request that was admitted, and what its caller and its replicas do then."""
 
-    def __init__(self, replicas: int) -> None:
-        self.world = AdmissionWorld()
+    def __init__(self, replicas: int, limits: RouterLimits = LIMITS) -> None:
+        self.world = AdmissionWorld(limits=limits)
         self.api_key = ""
         for number in range(1, replicas + 1):
             self.world.add_replica(number, incarnation=5)
@@ -184,6 +185,30 @@ async def test_a_key_with_one_place_moves_on_from_a_replica_that_died_with_its_r
     await scene.accept(scene.signed[-1])
     counts = scene.world.transitions
     assert (counts["reserved"], counts["accepted"], counts["accepted_unreserved"]) == (2, 2, 0)
+
+
+async def test_a_caller_whose_replica_is_well_gets_no_further_ticket_beyond_the_limits_of_its_key() -> None:
+    scene = Scene(replicas=2)
+    admission = await scene.admitted(Quota(concurrency=1))
+    (ticket,) = scene.signed
+    await scene.accept(ticket)
+    assert await reason_of(scene.another(admission)) is Reason.CONCURRENCY_EXHAUSTED
+    assert len(scene.signed) == 1
+    assert scene.world.transitions["reserved"] == 1
+
+
+async def test_a_caller_that_hears_of_a_refusal_before_the_router_waits_for_its_word() -> None:
+    scene = Scene(replicas=2, limits=changed_limits(place_wait_seconds=30.0))
+    admission = await scene.admitted(ALONE)
+    (ticket,) = scene.signed
+    await scene.accept(ticket)
+    asked = asyncio.create_task(scene.another(admission))
+    while not scene.world.in_flight(3 - ticket.replica):  # noqa: ASYNC110 - a place tells nobody
+        await asyncio.sleep(0)
+    await scene.refuse(ticket)
+    offer = await asked
+    assert offer.generator_address != admission.offer.generator_address
+    assert scene.world.transitions["reserved"] == 1
 
 
 class Life(Scene):
