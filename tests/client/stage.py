@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Protocol, Unpack, cast
 
-from comptoir.client import Answer, Chat, Client, Countable, aio, user
+from comptoir.client import Answer, Chat, Client, Countable, GetModelInfoResponse, aio, user
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 from comptoir.router.v1 import router_pb2, router_pb2_grpc
 
@@ -155,6 +155,10 @@ class Caller(Protocol):
         """How many tokens a prompt has."""
         ...
 
+    async def describe(self, model: str) -> GetModelInfoResponse:
+        """What a replica of a model serves."""
+        ...
+
     async def models(self) -> list[str]:
         """The names of the models."""
         ...
@@ -178,6 +182,9 @@ class BlockingCaller:
 
     async def count(self, **fields: Unpack[Countable]) -> int:
         return await asyncio.to_thread(self.client.count_tokens, **fields)
+
+    async def describe(self, model: str) -> GetModelInfoResponse:
+        return await asyncio.to_thread(self.client.describe_model, model)
 
     async def models(self) -> list[str]:
         return [model.name for model in await asyncio.to_thread(self.client.list_models)]
@@ -217,6 +224,9 @@ class AsyncioCaller:
 
     async def count(self, **fields: Unpack[Countable]) -> int:
         return await self.client.count_tokens(**fields)
+
+    async def describe(self, model: str) -> GetModelInfoResponse:
+        return await self.client.describe_model(model)
 
     async def models(self) -> list[str]:
         return [model.name for model in await self.client.list_models()]

@@ -3,8 +3,17 @@
 import random
 
 from comptoir.client import Delta
-from comptoir.client.answers import choices_of
-from comptoir.generator.v1.generator_pb2 import ToolCallDelta
+from comptoir.client.answers import choices_of, messages_of
+from comptoir.generator.v1.generator_pb2 import (
+    Choice,
+    Finished,
+    GenerateWholeResponse,
+    Started,
+    TokenChoice,
+    TokenLogprob,
+    ToolCall,
+    ToolCallDelta,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,3 +48,35 @@ def test_interleaved_choices_come_apart_again(
 def test_an_answer_that_says_nothing_has_one_choice() -> None:
     (choice,) = choices_of([])
     assert (choice.text, choice.tool_calls) == ("", ())
+
+
+CALLS = st.builds(
+    ToolCall, call_id=st.text(max_size=3), name=st.text(max_size=3), arguments=st.text(max_size=3)
+)
+TOKENS = st.builds(TokenChoice, chosen=st.builds(TokenLogprob, token_id=st.integers(0, 9)))
+CHOICES = st.builds(
+    Choice,
+    text=st.text(max_size=5),
+    reasoning=st.text(max_size=5),
+    tool_calls=st.lists(CALLS, max_size=2),
+    tokens=st.lists(TOKENS, max_size=2),
+    token_ids=st.lists(st.integers(0, 2**32 - 1), max_size=3),
+)
+
+
+@given(st.lists(CHOICES, min_size=1, max_size=3))
+def test_a_whole_answer_reads_as_the_stream_that_says_the_same(choices: list[Choice]) -> None:
+    whole = GenerateWholeResponse(started=Started(), choices=choices, finished=Finished(output_tokens=2))
+    first, *middle, last = messages_of(whole)
+    assert (first.HasField("started"), last.finished) == (True, whole.finished)
+    read = choices_of([message.delta for message in middle])
+    assert [(each.text, each.tool_calls, each.tokens, each.token_ids) for each in read] == [
+        (each.text, tuple(each.tool_calls), tuple(each.tokens), tuple(each.token_ids)) for each in choices
+    ]
+    assert [message.delta.reasoning for message in middle if message.delta.reasoning] == [
+        choice.reasoning for choice in choices if choice.reasoning
+    ]
+
+
+def test_what_a_whole_answer_lacks_is_not_made_up() -> None:
+    assert list(messages_of(GenerateWholeResponse())) == []

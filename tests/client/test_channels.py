@@ -85,7 +85,7 @@ def test_a_call_that_is_over_before_anybody_listens_holds_no_channel(
     slot = connections._replicas.borrow(offer.generator_address)
     over = SimpleNamespace(add_callback=lambda _callback: False)
     monkeypatch.setattr(slot.kept.stub, "Generate", lambda *_, **__: over)
-    connections.generate(offer, Order(chat(), is_streamed=True))
+    connections.generate(offer, Order(chat(), is_streamed=True), is_one_message=False)
     assert slot.calls == 1  # the one of this test
     connections.close()
 

@@ -84,7 +84,7 @@ async def test_a_replica_is_never_left_after_a_delta_even_an_empty_one(
 ) -> None:
     await stage.start(failing(Reason.UNAVAILABLE, first), GeneratorScript())
     with pytest.raises(ComptoirError) as raised:
-        await caller.answer(**chat())
+        await caller.texts(**chat())
     assert raised.value.reason == ErrorReason.ERROR_REASON_UNAVAILABLE
     await caller.close()
     assert tickets(stage) == [[1], []]

@@ -14,6 +14,7 @@ from comptoir.client import (
     Client,
     ComptoirError,
     FinishReason,
+    ModelFeature,
     Sampling,
     Structure,
     Tool,
@@ -82,6 +83,26 @@ async def test_a_service_continues_a_text_and_token_ids(stack: Stack) -> None:
             await client.answer(prompt=[10**6], **asked)
         assert (refusal.value.reason_name, refusal.value.field) == ("REQUEST_INVALID", "prompt")
         assert (await client.answer(prompt=[1, 60, 61], **asked)).finished.input_tokens == 3
+
+
+async def test_a_service_is_told_the_ids_of_tokens_and_what_the_model_is(stack: Stack) -> None:
+    asked: Any = {"model": stack.model, "messages": [user(PROMPT)], "max_output_tokens": 24}
+    greedy = Sampling(temperature=0)
+    async with aio.Client(stack.description["grpc"]["router"], api_key=stack.api_key) as client:
+        whole = await client.answer(sampling=greedy, returns_token_ids=True, **asked)
+        async with client.generate(sampling=greedy, returns_token_ids=True, **asked) as generation:
+            deltas = [delta async for delta in generation]
+        assert choices_of(deltas) == whole.choices
+        assert len(whole.choices[0].token_ids) == whole.finished.output_tokens
+        several = await client.answer(sampling=Sampling(n=3, seed=1), returns_token_ids=True, **asked)
+        ids = [len(choice.token_ids) for choice in several.choices]
+        assert sum(ids) == several.finished.output_tokens
+        assert len(ids) == 3
+        described = await client.describe_model(stack.model)
+    assert (described.model, described.engine_name) == (stack.model, "vllm")
+    assert max(whole.choices[0].token_ids) < described.vocabulary_tokens
+    assert {ModelFeature.MODEL_FEATURE_STRUCTURE, ModelFeature.MODEL_FEATURE_TOOLS} <= set(described.features)
+    await asyncio.to_thread(_assert_counted, stack, whole)
 
 
 async def test_a_service_with_a_wrong_key_is_told_so(stack: Stack) -> None:

@@ -2,9 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Self, Unpack, cast
+from typing import Self, TypeVar, Unpack, cast
 
 import grpc
 from comptoir.client import errors
@@ -17,8 +17,10 @@ from comptoir.client.errors import ComptoirError, Failure
 from comptoir.client.losses import Losses
 from comptoir.client.progress import Progress
 from comptoir.client.state import GenerationState
-from comptoir.generator.v1.generator_pb2 import Delta, GenerateResponse
+from comptoir.generator.v1.generator_pb2 import Delta, GenerateResponse, GetModelInfoResponse
 from comptoir.router.v1.router_pb2 import AdmitResponse, ListModelsRequest, Model, TicketOffer
+
+Said = TypeVar("Said")
 
 
 class Client:
@@ -71,16 +73,11 @@ class Client:
 
         It takes a request of the key's minute. A chat is counted up to where its answer would begin.
         """
-        order = CountOrder(prompt)
-        try:
-            admitted = await self._connections.router.AdmitCount(
-                order.admit_request(self._api_key),
-                timeout=min(self._admit_seconds, order.left_seconds),
-                metadata=order.metadata,
-            )
-            return (await self._connections.count(admitted.offer, order)).input_tokens
-        except grpc.aio.AioRpcError as failure:
-            raise errors.error_from(_said(failure)) from failure
+        return (await self._asked(CountOrder(prompt), self._connections.count)).input_tokens
+
+    async def describe_model(self, model: str) -> GetModelInfoResponse:
+        """Returns what a replica of a model serves, as `count_tokens` finds one; raises ComptoirError."""
+        return await self._asked(CountOrder({"model": model, "text": ""}), self._connections.describe)
 
     async def list_models(self) -> Sequence[Model]:
         """Returns the models that the key may use, under each of their names; raises ComptoirError."""
@@ -93,6 +90,19 @@ class Client:
     async def close(self) -> None:
         """Ends what is open, gives back what was not used, and closes the channels."""
         await self._connections.close()
+
+    async def _asked(
+        self, order: CountOrder, ask: Callable[[TicketOffer, CountOrder], Awaitable[Said]]
+    ) -> Said:
+        try:
+            admitted = await self._connections.router.AdmitCount(
+                order.admit_request(self._api_key),
+                timeout=min(self._admit_seconds, order.left_seconds),
+                metadata=order.metadata,
+            )
+            return await ask(admitted.offer, order)
+        except grpc.aio.AioRpcError as failure:
+            raise errors.error_from(_said(failure)) from failure
 
     def _generation(self, chat: Chat, *, is_streamed: bool) -> "Generation":
         order = Order(chat, is_streamed=is_streamed)
@@ -116,7 +126,7 @@ class Generation(GenerationState):
         self._api_key = api_key
         self._admit_seconds = admit_seconds
         self._closing = asyncio.Event()
-        self._call: grpc.aio.Call | None = None
+        self._call: grpc.aio.Call | Stream | None = None
         self._stream: Stream | None = None
 
     def __del__(self) -> None:
@@ -247,7 +257,10 @@ class Generation(GenerationState):
 
     def _open(self, progress: Progress) -> Stream:
         self._check_open()
-        self._call = self._stream = self._connections.generate(progress.use_offer(), self._order)
+        is_one_message = self._order.is_one_message(progress.admitted.max_output_tokens)
+        self._call = self._stream = self._connections.generate(
+            progress.use_offer(), self._order, is_one_message=is_one_message
+        )
         return self._stream
 
     async def _read(self, stream: Stream) -> GenerateResponse:

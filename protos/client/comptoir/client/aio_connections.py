@@ -2,16 +2,25 @@
 
 import asyncio
 import functools
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import grpc
-from comptoir.client.channels import OPTIONS, RELEASE_SECONDS, Pool, check_address
+from comptoir.client.answers import messages_of
+from comptoir.client.channels import OPTIONS, RELEASE_SECONDS, Pool, Slot, check_address
 from comptoir.client.chat import Order, release_request
 from comptoir.client.counting import CountOrder
 from comptoir.client.errors import unreachable
-from comptoir.generator.v1.generator_pb2 import CountTokensResponse, GenerateRequest, GenerateResponse
+from comptoir.generator.v1.generator_pb2 import (
+    CountTokensResponse,
+    GenerateRequest,
+    GenerateResponse,
+    GenerateWholeResponse,
+    GetModelInfoRequest,
+    GetModelInfoResponse,
+)
 from comptoir.generator.v1.generator_pb2_grpc import GeneratorServiceStub
 from comptoir.router.v1.router_pb2 import AdmitResponse, TicketOffer
 from comptoir.router.v1.router_pb2_grpc import RouterServiceStub
@@ -20,7 +29,37 @@ if TYPE_CHECKING:
     from comptoir.generator.v1.generator_pb2_grpc import GeneratorServiceAsyncStub
     from comptoir.router.v1.router_pb2_grpc import RouterServiceAsyncStub
 
-Stream: TypeAlias = "grpc.aio.UnaryStreamCall[GenerateRequest, GenerateResponse]"
+_WholeCall: TypeAlias = "grpc.aio.UnaryUnaryCall[GenerateRequest, GenerateWholeResponse]"
+
+
+class Stream(Protocol):
+    """The open call of a generation."""
+
+    async def read(self) -> Any:
+        """Returns the next message, or gRPC's EOF."""
+        ...
+
+    def cancel(self) -> bool:
+        """Ends it; harmless at any time."""
+        ...
+
+
+class WholeAnswer:
+    """The open call of a whole answer, read as the stream that would say the same."""
+
+    def __init__(self, call: "_WholeCall") -> None:
+        self._call = call
+        self._messages: Iterator[GenerateResponse] | None = None
+
+    async def read(self) -> Any:
+        """Returns the next message, or gRPC's EOF."""
+        if self._messages is None:
+            self._messages = messages_of(await self._call)
+        return next(self._messages, grpc.aio.EOF)
+
+    def cancel(self) -> bool:
+        """Ends it."""
+        return self._call.cancel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +86,31 @@ class Connections:
         """The router's stub."""
         return RouterServiceStub(self._router_channel)
 
-    def generate(self, offer: TicketOffer, order: Order) -> Stream:
+    def generate(self, offer: TicketOffer, order: Order, *, is_one_message: bool) -> Stream:
         """Returns the open call of an order to the replica of an offer; raises ComptoirError."""
-        try:
-            slot = self._replicas.borrow(offer.generator_address)
-        except ValueError:
-            # An address that this client may not call, such as plaintext to another machine.
-            raise unreachable() from None
-        stream = slot.kept.stub.Generate(
-            order.generate_request(offer), timeout=order.left_seconds, metadata=order.metadata
-        )
+        slot = self._borrow(offer)
+        stub, request = slot.kept.stub, order.generate_request(offer)
+        if is_one_message:
+            whole = stub.GenerateWhole(request, timeout=order.left_seconds, metadata=order.metadata)
+            whole.add_done_callback(lambda _call: self._replicas.give_back(slot))
+            return WholeAnswer(whole)
+        stream = stub.Generate(request, timeout=order.left_seconds, metadata=order.metadata)
         stream.add_done_callback(lambda _call: self._replicas.give_back(slot))
         return stream
 
     async def count(self, offer: TicketOffer, order: CountOrder) -> CountTokensResponse:
         """Returns what the replica of an offer counted; raises ComptoirError or grpc.aio.AioRpcError."""
-        try:
-            slot = self._replicas.borrow(offer.generator_address)
-        except ValueError:
-            raise unreachable() from None
-        try:
-            return await slot.kept.stub.CountTokens(
+        with self._replica_of(offer) as replica:
+            return await replica.stub.CountTokens(
                 order.count_request(offer), timeout=order.left_seconds, metadata=order.metadata
             )
-        finally:
-            self._replicas.give_back(slot)
+
+    async def describe(self, offer: TicketOffer, order: CountOrder) -> GetModelInfoResponse:
+        """Returns what the replica of an offer serves; raises as `count`."""
+        with self._replica_of(offer) as replica:
+            return await replica.stub.GetModelInfo(
+                GetModelInfoRequest(), timeout=order.left_seconds, metadata=order.metadata
+            )
 
     def release(self, admitted: AdmitResponse, order: Order) -> None:
         """Gives a lease back, and waits for nothing."""
@@ -87,6 +126,21 @@ class Connections:
             await replica.channel.close()
         if "_router_channel" in self.__dict__:
             await self._router_channel.close()
+
+    @contextmanager
+    def _replica_of(self, offer: TicketOffer) -> "Iterator[_Replica]":
+        slot = self._borrow(offer)
+        try:
+            yield slot.kept
+        finally:
+            self._replicas.give_back(slot)
+
+    def _borrow(self, offer: TicketOffer) -> "Slot[_Replica]":
+        try:
+            return self._replicas.borrow(offer.generator_address)
+        except ValueError:
+            # An address that this client may not call, such as plaintext to another machine.
+            raise unreachable() from None
 
     @functools.cached_property
     def _router_channel(self) -> grpc.aio.Channel:

@@ -1,10 +1,19 @@
 """A whole answer, put together from its deltas."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from comptoir.generator.v1.generator_pb2 import Delta, Finished, TokenChoice, ToolCall
+from comptoir.generator.v1 import generator_pb2
+from comptoir.generator.v1.generator_pb2 import (
+    Delta,
+    Finished,
+    GenerateResponse,
+    GenerateWholeResponse,
+    TokenChoice,
+    ToolCall,
+    ToolCallDelta,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +23,7 @@ class Choice:
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
     tokens: tuple[TokenChoice, ...] = ()
+    token_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +60,26 @@ def _choice(deltas: Sequence[Delta]) -> Choice:
         "".join(delta.text for delta in deltas),
         tuple(call for _, call in sorted(calls.items())),
         tuple(token for delta in deltas for token in delta.tokens),
+        tuple(token_id for delta in deltas for token_id in delta.token_ids),
     )
+
+
+def messages_of(whole: GenerateWholeResponse) -> Iterator[GenerateResponse]:
+    """Yields what a stream would have said of a whole answer: what is missing in it too is not said."""
+    if whole.HasField("started"):
+        yield GenerateResponse(started=whole.started)
+    for index, choice in enumerate(whole.choices):
+        for delta in _deltas(choice):
+            delta.index = index
+            yield GenerateResponse(delta=delta)
+    if whole.HasField("finished"):
+        yield GenerateResponse(finished=whole.finished)
+
+
+def _deltas(choice: generator_pb2.Choice) -> Iterator[Delta]:
+    yield Delta(
+        text=choice.text, reasoning=choice.reasoning, tokens=choice.tokens, token_ids=choice.token_ids
+    )
+    for index, call in enumerate(choice.tool_calls):
+        piece = ToolCallDelta(index=index, call_id=call.call_id, name=call.name, arguments=call.arguments)
+        yield Delta(tool_call=piece)

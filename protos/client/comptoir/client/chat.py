@@ -37,6 +37,11 @@ _TOKENS_PER_TOOL_BYTE: Final = 3
 _TOKENS_AROUND_A_TOOL: Final = 64
 # What a tokenizer puts around a text that has no template.
 _TOKENS_AROUND_A_TEXT: Final = 4
+# What a replica says in one message, less the prompt that each of 16 choices may begin with.
+_MOST_ANSWER_BYTES: Final = 3 * 1024 * 1024
+# More than texts have: a longest token has 64 bytes and more, and no text is made of those alone.
+_BYTES_PER_TOKEN: Final = 20
+_BYTES_PER_LOGPROB: Final = 40
 # As long as a replica works on one request, unless its operator set another time.
 _TIMEOUT_SECONDS: Final = 600.0
 _LOW_64_BITS: Final = 2**64 - 1
@@ -52,6 +57,7 @@ class Chat(TypedDict, total=False):
     `max_output_tokens`: the most tokens of the answer; left out, as many as fit. What is reserved of the
     key's quota follows from it, so name as few as will do.
     `sampling`: how tokens are chosen; left out, as the engine does by itself.
+    `returns_token_ids`: whether deltas and choices have the ids of their tokens; left out, none has.
     `priority`: the scheduling class; left out, the default one.
     `request_id`: the identity that stands in every event of the request; left out, a random one.
     `timeout_seconds`: bounds admission and generation together; left out, 600 s.
@@ -65,6 +71,7 @@ class Chat(TypedDict, total=False):
     structure: Structure
     max_output_tokens: int
     sampling: Sampling
+    returns_token_ids: bool
     priority: Priority.ValueType
     request_id: uuid.UUID
     timeout_seconds: float
@@ -104,6 +111,7 @@ class Order:
             is_streamed=is_streamed,
             structure=chat.get("structure"),
             tools=chat.get("tools"),
+            returns_token_ids=chat.get("returns_token_ids", False),
         )
         self._admit = AdmitRequest(
             model=chat["model"],
@@ -128,6 +136,14 @@ class Order:
     def left_seconds(self) -> float:
         """The time that is left for it."""
         return self._deadline.left_seconds
+
+    def is_one_message(self, max_output_tokens: int) -> bool:
+        """Whether a whole answer is wanted, and one of as many tokens is no larger than a message may be."""
+        sampling, token_bytes = self._generate.sampling, _BYTES_PER_TOKEN
+        if sampling.HasField("logprobs"):
+            token_bytes += _BYTES_PER_LOGPROB * (1 + sampling.logprobs)
+        tokens = max(1, sampling.n) * max_output_tokens
+        return not self._generate.is_streamed and tokens * token_bytes <= _MOST_ANSWER_BYTES
 
     def begin(self) -> None:
         """Lets its time run from now on."""

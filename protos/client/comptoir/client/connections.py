@@ -2,20 +2,29 @@
 
 import contextlib
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 import grpc
-from comptoir.client.channels import OPTIONS, RELEASE_SECONDS, Pool, check_address
+from comptoir.client.answers import messages_of
+from comptoir.client.channels import OPTIONS, RELEASE_SECONDS, Pool, Slot, check_address
 from comptoir.client.chat import Order, release_request
 from comptoir.client.counting import CountOrder
-from comptoir.client.errors import unreachable
-from comptoir.generator.v1.generator_pb2 import CountTokensResponse, GenerateResponse
+from comptoir.client.errors import cancelled, unreachable
+from comptoir.generator.v1.generator_pb2 import (
+    CountTokensResponse,
+    GenerateResponse,
+    GenerateWholeResponse,
+    GetModelInfoRequest,
+    GetModelInfoResponse,
+)
 from comptoir.generator.v1.generator_pb2_grpc import GeneratorServiceStub
 from comptoir.router.v1.router_pb2 import AdmitResponse, ReleaseResponse, TicketOffer
 from comptoir.router.v1.router_pb2_grpc import RouterServiceStub
 
 _Release: TypeAlias = "grpc.Future[ReleaseResponse]"
+_WholeCall: TypeAlias = "grpc.Future[GenerateWholeResponse]"
 
 
 class Cancellable(Protocol):
@@ -30,6 +39,26 @@ class Stream(Cancellable, Protocol):
     """The open call of a generation."""
 
     def __next__(self) -> GenerateResponse: ...
+
+
+class WholeAnswer:
+    """The open call of a whole answer, read as the stream that would say the same."""
+
+    def __init__(self, call: "_WholeCall") -> None:
+        self._call = call
+        self._messages: Iterator[GenerateResponse] | None = None
+
+    def __next__(self) -> GenerateResponse:
+        if self._messages is None:
+            try:
+                self._messages = messages_of(self._call.result())
+            except grpc.FutureCancelledError:
+                raise cancelled() from None
+        return next(self._messages)
+
+    def cancel(self) -> bool:
+        """Ends it."""
+        return self._call.cancel()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,32 +81,32 @@ class Connections:
         self.router = RouterServiceStub(self._channel)
         self.is_closed = False
 
-    def generate(self, offer: TicketOffer, order: Order) -> Stream:
+    def generate(self, offer: TicketOffer, order: Order, *, is_one_message: bool) -> Stream:
         """Returns the open call of an order to the replica of an offer; raises ComptoirError."""
-        try:
-            slot = self._replicas.borrow(offer.generator_address)
-        except ValueError:
-            # An address that this client may not call, such as plaintext to another machine.
-            raise unreachable() from None
-        stream = slot.kept.stub.Generate(
-            order.generate_request(offer), timeout=order.left_seconds, metadata=order.metadata
-        )
+        slot = self._borrow(offer)
+        stub, request = slot.kept.stub, order.generate_request(offer)
+        if is_one_message:
+            whole = stub.GenerateWhole.future(request, order.left_seconds, order.metadata)
+            whole.add_done_callback(lambda _call: self._replicas.give_back(slot))
+            return WholeAnswer(whole)
+        stream = stub.Generate(request, timeout=order.left_seconds, metadata=order.metadata)
         if not stream.add_callback(lambda: self._replicas.give_back(slot)):
             self._replicas.give_back(slot)
         return stream
 
     def count(self, offer: TicketOffer, order: CountOrder) -> CountTokensResponse:
         """Returns what the replica of an offer counted; raises ComptoirError or grpc.RpcError."""
-        try:
-            slot = self._replicas.borrow(offer.generator_address)
-        except ValueError:
-            raise unreachable() from None
-        try:
-            return slot.kept.stub.CountTokens(
+        with self._replica_of(offer) as replica:
+            return replica.stub.CountTokens(
                 order.count_request(offer), timeout=order.left_seconds, metadata=order.metadata
             )
-        finally:
-            self._replicas.give_back(slot)
+
+    def describe(self, offer: TicketOffer, order: CountOrder) -> GetModelInfoResponse:
+        """Returns what the replica of an offer serves; raises as `count`."""
+        with self._replica_of(offer) as replica:
+            return replica.stub.GetModelInfo(
+                GetModelInfoRequest(), timeout=order.left_seconds, metadata=order.metadata
+            )
 
     def release(self, admitted: AdmitResponse, order: Order) -> None:
         """Gives a lease back, and waits for nothing."""
@@ -101,6 +130,21 @@ class Connections:
         for replica in self._replicas.clear():
             replica.channel.close()
         self._channel.close()
+
+    @contextlib.contextmanager
+    def _replica_of(self, offer: TicketOffer) -> Iterator[_Replica]:
+        slot = self._borrow(offer)
+        try:
+            yield slot.kept
+        finally:
+            self._replicas.give_back(slot)
+
+    def _borrow(self, offer: TicketOffer) -> Slot[_Replica]:
+        try:
+            return self._replicas.borrow(offer.generator_address)
+        except ValueError:
+            # An address that this client may not call, such as plaintext to another machine.
+            raise unreachable() from None
 
     def _forget(self, release: _Release) -> None:
         with self._lock:

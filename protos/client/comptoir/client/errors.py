@@ -21,6 +21,7 @@ from comptoir.error.v1.error_reason_pb2 import (
 from google.protobuf.message import DecodeError
 
 DETAIL_KEY: Final = "comptoir-error-bin"
+_ACCEPTED_KEY: Final = "comptoir-accepted"
 _PREFIX: Final = "ERROR_REASON_"
 # gRPC has one status for a message over the limit and for a server that is full; only its words differ.
 _TOO_LARGE: Final = "message larger than max"
@@ -120,9 +121,18 @@ class Failure(Protocol):
         """Returns the status's words."""
         ...
 
+    def initial_metadata(self) -> Iterable[tuple[str, str | bytes]] | None:
+        """Returns the headers."""
+        ...
+
     def trailing_metadata(self) -> Iterable[tuple[str, str | bytes]] | None:
         """Returns what came with the status."""
         ...
+
+
+def was_accepted(failure: Failure) -> bool:
+    """Returns True if a replica took the ticket of a whole answer before the call failed."""
+    return any(key == _ACCEPTED_KEY for key, _ in failure.initial_metadata() or ())
 
 
 def error_from(failure: Failure, *, is_cancelled_here: bool = False) -> ComptoirError:

@@ -48,6 +48,10 @@ class Progress:
         self.admitted, self.offer = admitted, admitted.offer
         self.attempts = 0
 
+    def accept(self) -> None:
+        """Notes that a replica took the ticket in use, before it says more."""
+        self._is_accepted = True
+
     def take(self, response: GenerateResponse) -> Delta | None:
         """Notes what a replica said, and returns its text if that is what it said."""
         event = response.WhichOneof("event")

@@ -5,7 +5,7 @@ import uuid
 from typing import Protocol
 
 from comptoir.client.chat import Order
-from comptoir.client.errors import ComptoirError, Failure, cancelled, error_from
+from comptoir.client.errors import ComptoirError, Failure, cancelled, error_from, was_accepted
 from comptoir.client.losses import Losses
 from comptoir.client.progress import Progress
 from comptoir.generator.v1.generator_pb2 import Finished
@@ -77,4 +77,6 @@ class GenerationState:
             raise cancelled()
 
     def _error_from(self, failure: Failure) -> ComptoirError:
+        if self._progress is not None and was_accepted(failure):
+            self._progress.accept()
         return error_from(failure, is_cancelled_here=self._is_cancelled_here)
