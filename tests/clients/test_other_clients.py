@@ -1,4 +1,4 @@
-"""What others built on OpenAI's API, but for /v1/responses, which is not served yet.
+"""What others built on OpenAI's API, for chats and for responses.
 
 Each program asks for a chat, a stream, a structured answer and a call of a tool with the defaults of its
 library, and prints what it read. Those of Python have environments of their own, whose OpenAI clients are
@@ -61,15 +61,17 @@ def check_said(stack: Stack, *command: str | Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("group", "program"),
+    ("group", "program", "kind"),
     [
-        ("agents", "langchain_client.py"),
-        ("agents", "pydantic_ai_client.py"),
-        ("instructor", "instructor_client.py"),
+        ("agents", "langchain_client.py", []),
+        ("agents", "langchain_client.py", ["responses"]),
+        ("agents", "pydantic_ai_client.py", []),
+        ("agents", "pydantic_ai_client.py", ["responses"]),
+        ("instructor", "instructor_client.py", []),
     ],
 )
-def test_a_library_for_python_is_answered(stack: Stack, group: str, program: str) -> None:
-    check_said(stack, python_of(group), PROGRAMS / program, stack.model)
+def test_a_library_for_python_is_answered(stack: Stack, group: str, program: str, kind: list[str]) -> None:
+    check_said(stack, python_of(group), PROGRAMS / program, stack.model, *kind)
 
 
 def test_llama_index_is_answered_by_the_name_that_it_knows_and_as_a_server_like_openai(stack: Stack) -> None:
@@ -79,9 +81,11 @@ def test_llama_index_is_answered_by_the_name_that_it_knows_and_as_a_server_like_
     assert isinstance(said["completed"], str)
 
 
-@pytest.mark.parametrize("provider", ["openai", "openai-compatible"])
+@pytest.mark.parametrize("provider", ["openai", "openai-chat", "openai-compatible"])
 def test_the_vercel_ai_sdk_is_answered(stack: Stack, provider: str) -> None:
-    check_said(stack, NODE, PROGRAMS / "vercel_ai_client.mjs", stack.model, provider)
+    said = check_said(stack, NODE, PROGRAMS / "vercel_ai_client.mjs", stack.model, provider)
+    # What it had called and what that brought were understood.
+    assert said["answered"] in ("stop", "length")
 
 
 def test_the_official_go_client_is_answered(stack: Stack, tmp_path: Path) -> None:
@@ -89,3 +93,4 @@ def test_the_official_go_client_is_answered(stack: Stack, tmp_path: Path) -> Non
     build = (BINARIES / "go", "build", "-mod=readonly", "-o", client, ".")
     run({"GOTOOLCHAIN": "local"}, *build, seconds=800, cwd=PROGRAMS / "go")
     check_said(stack, client, stack.model)
+    check_said(stack, client, stack.model, "responses")

@@ -1,4 +1,7 @@
-"""A chat, a stream, a structured answer and a tool with LangChain; address and key: OPENAI_… variables."""
+"""A chat, a stream, a structured answer and a tool with LangChain; address and key: OPENAI_… variables.
+
+Usage: langchain_client.py MODEL [responses].
+"""
 
 import json
 import sys
@@ -16,16 +19,16 @@ class Opening(BaseModel):
 
 
 QUESTION = "Bonjour, qui es-tu ?"
-model = ChatOpenAI(model=sys.argv[1])
+model = ChatOpenAI(model=sys.argv[1], use_responses_api="responses" in sys.argv)
 
 chat = model.invoke(QUESTION)
-parts = [str(chunk.content) for chunk in model.stream(QUESTION)]
+parts = [chunk.text for chunk in model.stream(QUESTION)]
 structured = model.with_structured_output(Opening).invoke(QUESTION)
 # Strict, as its structured answers are by default: without, its schema forbids nothing, and a small model
 # adds members without end.
 called = model.bind_tools([Opening], tool_choice="required", strict=True).invoke(QUESTION)
 said = {
-    "chat": chat.content,
+    "chat": chat.text,
     "streamed": "".join(parts),
     "parts": len(parts),
     "structured": structured.model_dump(),

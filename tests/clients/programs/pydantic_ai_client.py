@@ -1,4 +1,7 @@
-"""A chat, a stream, a structured answer and a tool with pydantic-ai; address and key: OPENAI_… variables."""
+"""A chat, a stream, a structured answer and a tool with pydantic-ai; address and key: OPENAI_… variables.
+
+Usage: pydantic_ai_client.py MODEL [responses].
+"""
 
 import asyncio
 import json
@@ -7,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 from pydantic_ai import Agent, NativeOutput
-from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 
 
 class Opening(BaseModel):
@@ -21,7 +24,8 @@ QUESTION = "Bonjour, qui es-tu ?"
 
 
 async def main() -> None:
-    model = OpenAIChatModel(sys.argv[1])
+    kind = OpenAIResponsesModel if "responses" in sys.argv else OpenAIChatModel
+    model = kind(sys.argv[1])
     chat = await Agent(model).run(QUESTION)
     async with Agent(model).run_stream(QUESTION) as stream:
         parts = [part async for part in stream.stream_text(delta=True)]

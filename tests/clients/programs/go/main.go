@@ -1,7 +1,7 @@
 // A chat, a stream, a structured answer and a call of a tool with OpenAI's client for Go; address and key come from
 // OPENAI_… variables.
 //
-// Usage: client MODEL. Prints one JSON object.
+// Usage: client MODEL [responses]. Prints one JSON object.
 package main
 
 import (
@@ -87,7 +87,11 @@ func run(ctx context.Context, model string) (map[string]any, error) {
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	said, err := run(ctx, os.Args[1])
+	ask := run
+	if len(os.Args) > 2 {
+		ask = runResponses
+	}
+	said, err := ask(ctx, os.Args[1])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
