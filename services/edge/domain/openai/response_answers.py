@@ -55,7 +55,7 @@ class WholeResponse:
         """Returns the object."""
         self._output.end()
         status = self._output.status
-        output = self._output.json(status)
+        output = self._output.json()
         return self._head.json(model_name, status, output, usage=_usage_json(counts)).encode()
 
 
@@ -90,7 +90,7 @@ class ResponseEventWriter:
         self._output.end()
         frames = b"".join(self._frames)
         status = self._output.status
-        output = self._output.json(status)
+        output = self._output.json()
         whole = self._head.json(self._model_name, status, output, usage=_usage_json(counts))
         return frames + self._event(f"response.{status}", f'"response":{whole}')
 
@@ -103,8 +103,8 @@ class ResponseEventWriter:
         frames = b""
         if self._model_name:
             told = {"code": _failure_code(error), "message": error["message"]}
-            output = self._output.json(INCOMPLETE)
-            failed = self._head.json(self._model_name, "failed", output, error=_json(told))
+            self._output.break_off()
+            failed = self._head.json(self._model_name, "failed", self._output.json(), error=_json(told))
             frames = self._event("response.failed", f'"response":{failed}')
         beside = {name: error[name] for name in ("code", "message", "param")}
         return frames + self._event("error", f"{_json(beside)[1:-1]},{_json({'error': error})[1:-1]}")
@@ -119,7 +119,7 @@ class ResponseEventWriter:
 
     def _begin(self, item: OutputItem) -> None:
         place = f'"output_index":{item.index}'
-        self._add("response.output_item.added", f'{place},"item":{item.json(IN_PROGRESS)}')
+        self._add("response.output_item.added", f'{place},"item":{item.json()}')
         of_item = f'"item_id":"{item.id}",{place}'
         if item.kind is not ItemKind.CALL:
             of_item += ',"content_index":0'
@@ -137,7 +137,7 @@ class ResponseEventWriter:
         self._sequence_number += 1
         self._frames.append(frame.encode())
 
-    def _end(self, item: OutputItem, status: str) -> None:
+    def _end(self, item: OutputItem) -> None:
         place = f'"output_index":{item.index}'
         of_item = f'"item_id":"{item.id}",{place}'
         kind = f"response.{_PIECES[item.kind]}.done"
@@ -149,7 +149,7 @@ class ResponseEventWriter:
             logprobs = f',"logprobs":{item.logprobs_json}' if item.kind is ItemKind.MESSAGE else ""
             self._add(kind, f'{of_item},"text":{item.text_json}{logprobs}')
             self._add("response.content_part.done", f'{of_item},"part":{item.part_json()}')
-        self._add("response.output_item.done", f'{place},"item":{item.json(status)}')
+        self._add("response.output_item.done", f'{place},"item":{item.json()}')
 
 
 _PIECES: Final = {

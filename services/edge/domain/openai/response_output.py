@@ -22,12 +22,13 @@ class ItemKind(Enum):
 
 
 class OutputItem:
-    """One item; `text` is what it says, and of a call its arguments."""
+    """One item and how far it is; its text is what it says, and of a call its arguments."""
 
     def __init__(self, kind: ItemKind, index: int, request_hex: str, delta: Delta) -> None:
         self.kind = kind
         self.index = index
         self.id = f"{kind.value}_{request_hex}_{index}"
+        self.status = IN_PROGRESS
         piece = delta.tool_call if kind is ItemKind.CALL else None
         self.call_index = None if piece is None else piece.index
         self.call_id = "" if piece is None else piece.call_id
@@ -70,24 +71,23 @@ class OutputItem:
             f'"logprobs":{self.logprobs_json}}}'
         )
 
-    def json(self, status: str) -> str:
+    def json(self) -> str:
         """Returns the item as it is by now; while it is in progress, without its content."""
-        start = f'"id":"{self.id}","status":"{status}"'
+        start = f'"id":"{self.id}","status":"{self.status}"'
         if self.kind is ItemKind.CALL:
             return (
                 f'{{{start},"type":"function_call","call_id":{quoted(self.call_id)},'
                 f'"name":{quoted(self.name)},"arguments":{self.text_json}}}'
             )
-        content = "" if status == IN_PROGRESS else self.part_json()
+        content = "" if self.status == IN_PROGRESS else self.part_json()
         if self.kind is ItemKind.REASONING:
             return f'{{{start},"type":"reasoning","summary":[],"content":[{content}]}}'
         return f'{{{start},"type":"message","role":"assistant","content":[{content}]}}'
 
 
-# Told of an item; of what is new of it, text and its tokens as JSON; of an item and how it ended.
-Begun: TypeAlias = Callable[[OutputItem], None]
+# Told of an item; of an item and what is new of it, text and its tokens as JSON.
+Told: TypeAlias = Callable[[OutputItem], None]
 Said: TypeAlias = Callable[[OutputItem, str, str], None]
-Ended: TypeAlias = Callable[[OutputItem, str], None]
 
 
 def _nobody(*_told: object) -> None:
@@ -98,7 +98,7 @@ class Output:
     """The items of one answer, one after the other; tells `begun`, `said` and `ended` of each as it comes."""
 
     def __init__(
-        self, request_hex: str, *, begun: Begun = _nobody, said: Said = _nobody, ended: Ended = _nobody
+        self, request_hex: str, *, begun: Told = _nobody, said: Said = _nobody, ended: Told = _nobody
     ) -> None:
         self._request_hex = request_hex
         self._begun, self._said, self._ended = begun, said, ended
@@ -124,24 +124,31 @@ class Output:
         """Ends the item that is open; an answer that said nothing is a message without text."""
         if not self._items:
             self._take(ItemKind.MESSAGE, Delta(), "", "")
+        self._end(self.status)
+
+    def break_off(self) -> None:
+        """Leaves the item that is open as it is: nobody is told, and no more comes."""
         if self._open is not None:
-            self._ended(self._open, self.status)
+            self._open.status = INCOMPLETE
             self._open = None
 
-    def json(self, status: str) -> str:
-        """Returns all items, of which only the last can have been cut."""
-        last = len(self._items) - 1
-        return ",".join(
-            item.json(status if index == last else COMPLETED) for index, item in enumerate(self._items)
-        )
+    def json(self) -> str:
+        """Returns all items."""
+        return ",".join(item.json() for item in self._items)
 
     def _take(self, kind: ItemKind, delta: Delta, text: str, logprobs: str) -> None:
         item = self._open
         if item is None or not item.holds(kind, delta):
-            if item is not None:
-                self._ended(item, COMPLETED)
+            # Only the last one can have been cut.
+            self._end(COMPLETED)
             item = self._open = OutputItem(kind, len(self._items), self._request_hex, delta)
             self._items.append(item)
             self._begun(item)
         item.add(text, logprobs)
         self._said(item, text, logprobs)
+
+    def _end(self, status: str) -> None:
+        if self._open is not None:
+            self._open.status = status
+            self._ended(self._open)
+            self._open = None

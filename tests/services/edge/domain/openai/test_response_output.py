@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.edge.domain.generation import Delta, FinishReason, TokenChoice, TokenLogprob, ToolCallDelta
-from services.edge.domain.openai.response_output import Output, OutputItem
+from services.edge.domain.openai.response_output import Output
 
 STOP = Delta(finish=FinishReason.STOP)
 LENGTH = Delta(finish=FinishReason.LENGTH)
@@ -23,7 +23,7 @@ def items(*deltas: Delta) -> list[dict[str, Any]]:
     for delta in deltas:
         output.add(delta)
     output.end()
-    found: list[dict[str, Any]] = json.loads(f"[{output.json(output.status)}]")
+    found: list[dict[str, Any]] = json.loads(f"[{output.json()}]")
     return found
 
 
@@ -95,14 +95,11 @@ def test_tokens_without_a_text_are_part_of_the_message() -> None:
 def test_what_is_told_is_told_as_it_comes() -> None:
     told: list[str] = []
 
-    def ended(item: OutputItem, status: str) -> None:
-        told.append(f"{item.id} {status}")
-
     output = Output(
         "ff",
         begun=lambda item: told.append(f"{item.id} begun"),
         said=lambda item, text, _logprobs: told.append(f"{item.id} {text}"),
-        ended=ended,
+        ended=lambda item: told.append(f"{item.id} {item.status}"),
     )
     for delta in (Delta("a"), Delta("b"), call(0, "{", "time"), LENGTH):
         output.add(delta)
@@ -111,3 +108,12 @@ def test_what_is_told_is_told_as_it_comes() -> None:
         *("msg_ff_0 begun", "msg_ff_0 a", "msg_ff_0 b", "msg_ff_0 completed"),
         *("fc_ff_1 begun", "fc_ff_1 {", "fc_ff_1 incomplete"),
     ]
+
+
+def test_what_breaks_off_is_left_as_it_is() -> None:
+    output = Output("ff")
+    output.add(Delta("a"))
+    assert '"status":"in_progress"' in output.json()
+    output.break_off()
+    assert '"status":"incomplete"' in output.json()
+    assert '"text":"a"' in output.json()
