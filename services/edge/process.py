@@ -15,6 +15,7 @@ from services.edge.server.chat import ChatCompletions
 from services.edge.server.completions import Completions
 from services.edge.server.counting import TokenCounting
 from services.edge.server.delivery import Deliveries
+from services.edge.server.embeddings import Embeddings
 from services.edge.server.health import Health
 from services.edge.server.http.certificate import Certificate
 from services.edge.server.http.listener import Listener
@@ -90,6 +91,7 @@ class HttpSide:
             ChatCompletions(bodies, self._deliveries, limits),
             Completions(bodies, self._deliveries, limits),
             Responses(bodies, self._deliveries, limits),
+            Embeddings(bodies, self._deliveries),
             TokenCounting(bodies, router, generators, limits),
             Models(router),
             self._health,

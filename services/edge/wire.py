@@ -15,6 +15,7 @@ from services.edge.domain.generation import (
     FinishReason,
     GenerationRequest,
     Message,
+    Prompt,
     Role,
     TokenChoice,
     TokenLogprob,
@@ -23,6 +24,7 @@ from services.edge.domain.generation import (
 from services.edge.domain.ports import Admission, CountAdmission, Model, Offer, Retirement
 from services.edge.domain.timeline import EdgeRequest
 from services.edge.domain.tools import Tools, ToolUse
+from services.kernel.catalog import Task
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 
@@ -32,6 +34,7 @@ _ROLES: Final = {
     Role.ASSISTANT: generator_pb2.ROLE_ASSISTANT,
     Role.TOOL: generator_pb2.ROLE_TOOL,
 }
+_TASKS: Final = {router_pb2.TASK_EMBED: Task.EMBED}
 _TOOL_USES: Final = {
     ToolUse.AUTO: generator_pb2.TOOL_USE_UNSPECIFIED,
     ToolUse.NONE: generator_pb2.TOOL_USE_NONE,
@@ -52,6 +55,8 @@ def admit_request(key: str, request: GenerationRequest, request_id: Identity) ->
         prompt_tokens_upper_bound=request.prompt_tokens_upper_bound,
         max_output_tokens=request.max_output_tokens,
         choices=request.choices,
+        task=router_pb2.TASK_EMBED if request.inputs else router_pb2.TASK_GENERATE,
+        inputs=len(request.inputs),
         request_id_high=request_id.high,
         request_id_low=request_id.low,
     )
@@ -121,6 +126,7 @@ def models_from(response: router_pb2.ListModelsResponse) -> tuple[Model, ...]:
             context_tokens=model.context_tokens,
             max_output_tokens=model.max_output_tokens,
             retirement=_retirement_from(model),
+            task=_TASKS.get(model.task, Task.GENERATE),
         )
         for model in response.models
     )
@@ -129,10 +135,9 @@ def models_from(response: router_pb2.ListModelsResponse) -> tuple[Model, ...]:
 def _retirement_from(
     message: router_pb2.AdmitResponse | router_pb2.AdmitCountResponse | router_pb2.Model,
 ) -> Retirement | None:
-    if not message.HasField("retirement"):
-        return None
     said = message.retirement
-    return Retirement(said.deprecated_at_seconds, said.sunset_at_seconds)
+    is_set = message.HasField("retirement")
+    return Retirement(said.deprecated_at_seconds, said.sunset_at_seconds) if is_set else None
 
 
 def count_request(
@@ -163,6 +168,18 @@ def generate_request(offer: Offer, request: GenerationRequest) -> generator_pb2.
         prompt=_prompt(request),
         tools=None if request.tools is None else _tools(request.tools),
     )
+
+
+def embed_request(offer: Offer, request: GenerationRequest) -> generator_pb2.EmbedRequest:
+    """Returns what a replica is to make vectors of."""
+    inputs = map(_embed_input, request.inputs)
+    return generator_pb2.EmbedRequest(ticket=_ticket(offer), inputs=inputs, dimensions=request.dimensions)
+
+
+def _embed_input(each: Prompt) -> generator_pb2.EmbedInput:
+    if isinstance(each, str):
+        return generator_pb2.EmbedInput(text=each)
+    return generator_pb2.EmbedInput(token_ids=generator_pb2.TokenIds(ids=each))
 
 
 def _chat_message(message: Message) -> generator_pb2.ChatMessage:
@@ -214,9 +231,8 @@ def delta_from(delta: generator_pb2.Delta) -> Delta:
         TokenChoice(_logprob_from(token.chosen), tuple(map(_logprob_from, token.likeliest)))
         for token in delta.tokens
     )
-    call = None
+    piece, call = delta.tool_call, None
     if delta.HasField("tool_call"):
-        piece = delta.tool_call
         call = ToolCallDelta(piece.index, piece.call_id, piece.name, piece.arguments)
     return Delta(delta.text, index=delta.index, tokens=tokens, tool_call=call)
 

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from services.edge.domain.openai.chat_body import ChatBody
 from services.edge.domain.openai.completion_body import CompletionBody
 from services.edge.domain.openai.count_bodies import InputTokensBody, TokenizeBody
+from services.edge.domain.openai.embedding_body import EmbeddingBody
 from services.edge.domain.openai.response_body import ResponsesBody
 from services.edge.domain.openai.understood import UNDERSTOOD
 from tests.fuzz.bytes_source import BytesSource
@@ -19,6 +20,7 @@ _STARTS: Final[tuple[tuple[type[Struct], dict[str, Any]], ...]] = (
     (CompletionBody, {"prompt": "Bonjour"}),
     (TokenizeBody, {"prompt": "Bonjour"}),
     (InputTokensBody, {"input": [_MESSAGE]}),
+    (EmbeddingBody, {"input": ["Bonjour"]}),
     (ResponsesBody, {"input": [_MESSAGE]}),
 )
 _MOST_MEMBERS: Final = 6

@@ -17,6 +17,8 @@ from services.edge.domain.openai.completion_body import CompletionBody
 from services.edge.domain.openai.completions import parse_completion
 from services.edge.domain.openai.count_bodies import InputTokensBody, TokenizeBody
 from services.edge.domain.openai.counting import parse_input_tokens, parse_tokenize
+from services.edge.domain.openai.embedding_body import EmbeddingBody
+from services.edge.domain.openai.embeddings import parse_embeddings
 from services.edge.domain.openai.errors import error_json
 from services.edge.domain.openai.ignored_fields import ignored_headers
 from services.edge.domain.openai.response_body import ResponsesBody
@@ -47,6 +49,7 @@ Reader = Callable[[object], tuple[GenerationRequest, ...]]
 _READERS: Final[dict[Endpoint, tuple[Reader, type[Struct]]]] = {
     Endpoint.CHAT_COMPLETIONS: (lambda value: (parse_chat(value).generation,), ChatBody),
     Endpoint.COMPLETIONS: (lambda value: parse_completion(value).generations, CompletionBody),
+    Endpoint.EMBEDDINGS: (lambda value: (parse_embeddings(value).generation,), EmbeddingBody),
     Endpoint.RESPONSES: (lambda value: (parse_response(value).generation,), ResponsesBody),
     Endpoint.TOKENIZE: (lambda value: (parse_tokenize(value).generation,), TokenizeBody),
     Endpoint.INPUT_TOKENS: (lambda value: (parse_input_tokens(value).generation,), InputTokensBody),
@@ -96,8 +99,13 @@ def _check_refusal(error_body: bytes, sent: bytes) -> None:
 def _check_requests(requests: tuple[GenerationRequest, ...]) -> None:
     assert requests
     for request in requests:
-        assert request.messages or request.prompt is not None
+        assert request.messages or request.prompt is not None or request.inputs
         assert wire.admit_request("", request, Identity(1, 1)).ByteSize()
+        if request.inputs:
+            asked = wire.embed_request(_OFFER, request)
+            assert len(asked.inputs) == len(request.inputs)
+            assert type(asked).FromString(asked.SerializeToString()) == asked
+            continue
         sent = wire.generate_request(_OFFER, request)
         assert len(sent.messages) == len(request.messages)
         assert sent.HasField("prompt") == (request.prompt is not None)

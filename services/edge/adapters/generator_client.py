@@ -5,10 +5,11 @@ from collections import OrderedDict
 from typing import Final
 
 import grpc
-from comptoir.generator.v1 import generator_pb2_grpc
+from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 
 from services.edge import wire
 from services.edge.adapters.call_errors import call_error
+from services.edge.adapters.embed_call import EmbedCall
 from services.edge.adapters.joined_generations import GeneratorCall, JoinedGenerations
 from services.edge.domain.generation import GenerationRequest
 from services.edge.domain.ports import Offer, TokenCount
@@ -42,14 +43,18 @@ class GeneratorClient:
 
     async def start(
         self, offer: Offer, request: GenerationRequest, *, deadline_seconds: float
-    ) -> GeneratorCall:
+    ) -> GeneratorCall | EmbedCall:
         """Returns once the replica accepted the ticket; raises ComptoirError."""
-        generations = self._replica(offer.generator_address).generations
-        left_seconds = deadline_seconds - self._clock.monotonic_seconds()
-        generation = generations.begin(
-            wire.generate_request(offer, request).SerializeToString(),
-            timeout_milliseconds=max(1, round(left_seconds * _MILLISECONDS)),
-        )
+        replica = self._replica(offer.generator_address)
+        left_seconds = max(1 / _MILLISECONDS, deadline_seconds - self._clock.monotonic_seconds())
+        generation: GeneratorCall | EmbedCall
+        if request.inputs:
+            generation = replica.embed(wire.embed_request(offer, request), left_seconds)
+        else:
+            generation = replica.generations.begin(
+                wire.generate_request(offer, request).SerializeToString(),
+                timeout_milliseconds=max(1, round(left_seconds * _MILLISECONDS)),
+            )
         try:
             await generation.start()
         except BaseException:
@@ -63,7 +68,7 @@ class GeneratorClient:
     ) -> TokenCount:
         """Returns how many tokens the prompt of a request has; raises ComptoirError."""
         replica = self._replica(offer.generator_address)
-        replica.open_counts += 1
+        replica.open_calls += 1
         try:
             counted = await replica.stub.CountTokens(
                 wire.count_request(offer, request, returns_ids=returns_ids), timeout=within_seconds
@@ -71,7 +76,7 @@ class GeneratorClient:
         except grpc.aio.AioRpcError as failure:
             raise call_error(failure, _INSTEAD_OF_COUNT) from None
         finally:
-            replica.open_counts -= 1
+            replica.open_calls -= 1
         return TokenCount(counted.input_tokens, counted.context_tokens, counted.token_ids)
 
     async def close(self) -> None:
@@ -124,12 +129,20 @@ class _Replica:
             self.channel
         )
         self.generations = JoinedGenerations(self.stub)
-        self.open_counts = 0
+        self.open_calls = 0
+
+    def embed(self, request: generator_pb2.EmbedRequest, timeout_seconds: float) -> EmbedCall:
+        """Returns a call that is on its way to the replica."""
+        self.open_calls += 1
+        return EmbedCall(self.stub.Embed(request, timeout=timeout_seconds), self._embed_ended)
+
+    def _embed_ended(self) -> None:
+        self.open_calls -= 1
 
     @property
     def is_idle(self) -> bool:
         """Whether no call is open."""
-        return not (self.generations.open_calls or self.open_counts)
+        return not (self.generations.open_calls or self.open_calls)
 
     async def close(self) -> None:
         """Ends the stream and closes the channel."""

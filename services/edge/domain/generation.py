@@ -68,10 +68,13 @@ class GenerationRequest:
     # Whether each choice begins with the prompt's text.
     is_prompt_echoed: bool = False
     tools: Tools | None = None
+    # In place of a chat: what vectors are asked for, and how many numbers each has, 0 for all.
+    inputs: tuple[Prompt, ...] = ()
+    dimensions: int = 0
 
     def without_text(self) -> "GenerationRequest":
         """Returns what is left to hold once no replica can be asked for it any more."""
-        return replace(self, messages=(), prompt=None, json_schema="", tools=None)
+        return replace(self, messages=(), prompt=None, json_schema="", tools=None, inputs=())
 
     @property
     def choices(self) -> int:
@@ -82,14 +85,20 @@ class GenerationRequest:
     @property
     def prompt_tokens_upper_bound(self) -> int:
         """No byte-level tokenizer makes more tokens of this: one per byte, and those that are added."""
-        if isinstance(self.prompt, str):
-            return len(self.prompt.encode()) + TOKENS_AROUND_A_TEXT
+        if self.inputs:
+            return sum(map(_most_tokens, self.inputs))
         if self.prompt is not None:
-            return len(self.prompt)
+            return _most_tokens(self.prompt)
         text_bytes = sum(len(message.text.encode()) for message in self.messages)
         calls = tuple(call for message in self.messages for call in message.tool_calls)
         around = TEMPLATE_TOKENS_PER_MESSAGE * len(self.messages) + TEMPLATE_TOKENS_PER_CHAT
         return text_bytes + around + tool_tokens_upper_bound(self.tools, calls)
+
+
+def _most_tokens(prompt: Prompt) -> int:
+    if isinstance(prompt, str):
+        return len(prompt.encode()) + TOKENS_AROUND_A_TEXT
+    return len(prompt)
 
 
 class FinishReason(Enum):
@@ -126,6 +135,14 @@ class TokenChoice:
     likeliest: tuple[TokenLogprob, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """Vectors of the next inputs, one behind the other: `size` numbers of 32 bits each, least byte first."""
+
+    size: int
+    values: bytes
+
+
 # One is made per token, and a frozen dataclass takes five times as long to make.
 class Delta(Struct, frozen=True):
     """What is new of the choice `index` of an answer; texts are appended, and `finish` is the choice's last.
@@ -140,6 +157,7 @@ class Delta(Struct, frozen=True):
     reasoning: str = ""
     tool_call: ToolCallDelta | None = None
     tokens: tuple[TokenChoice, ...] = ()
+    vectors: Vectors | None = None
 
 
 @dataclass(frozen=True, slots=True)

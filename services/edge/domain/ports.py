@@ -7,6 +7,7 @@ from typing import Protocol, TypeAlias
 
 from services.edge.domain.generation import Counts, Delta, GenerationRequest
 from services.edge.domain.timeline import EdgeRequest
+from services.kernel.catalog import Task
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 
@@ -32,6 +33,7 @@ class Model:
     context_tokens: int
     max_output_tokens: int
     retirement: Retirement | None = None
+    task: Task = Task.GENERATE
 
 
 @dataclass(frozen=True, slots=True)

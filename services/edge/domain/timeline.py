@@ -14,6 +14,7 @@ class Endpoint(IntEnum):
     CHAT_COMPLETIONS = 1
     MODELS = 2
     COMPLETIONS = 3
+    EMBEDDINGS = 4
     RESPONSES = 5
     TOKENIZE = 6
     INPUT_TOKENS = 7

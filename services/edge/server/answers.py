@@ -64,7 +64,7 @@ async def send_stream(
     with WaitNotice(exchange):
         await delivery.start()
     if not exchange.is_started:
-        await exchange.begin(200, [*STREAM_HEADERS, *_headers(delivery)])
+        await exchange.begin(200, [*STREAM_HEADERS, *answer_headers(delivery)])
     held = writer.opening(delivery.model_name)
     if not delivery.is_delta_waiting:
         await exchange.write(held)
@@ -95,8 +95,9 @@ async def send_whole(exchange: Exchange, delivery: Delivery | JoinedDelivery, an
         answer.add(delta)
     body = answer.body(delivery.counts, delivery.model_name)
     exchange.event.first_text_seconds = exchange.clock.monotonic_seconds()
-    await exchange.answer(200, body, _headers(delivery))
+    await exchange.answer(200, body, answer_headers(delivery))
 
 
-def _headers(delivery: Delivery | JoinedDelivery) -> list[tuple[bytes, bytes]]:
+def answer_headers(delivery: Delivery | JoinedDelivery) -> list[tuple[bytes, bytes]]:
+    """Returns what the answer of an admitted request says of its key's quota, and of its model's name."""
     return [*quota_headers(delivery.quota), *retirement_headers(delivery.model_name, delivery.retirement)]

@@ -1,5 +1,6 @@
 """Router, replica and emitter as real gRPC servers in this process, each following a script."""
 
+import array
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -157,6 +158,27 @@ class ScriptedGenerator(GeneratesMany):
             context_tokens=4096,
             token_ids=ids if request.returns_token_ids else (),
         )
+
+    async def Embed(  # noqa: N802
+        self, request: generator_pb2.EmbedRequest, context: Any
+    ) -> AsyncIterator[generator_pb2.EmbedResponse]:
+        script = self.script
+        script.attempts.append(int(request.ticket.claims))
+        script.has_been_asked.set()
+        script.prompts += [list(each.token_ids.ids) or each.text for each in request.inputs]
+        try:
+            async for _ in _play(script.before_started):
+                raise AssertionError("text before Started")
+            yield generator_pb2.EmbedResponse(started=generator_pb2.Started(input_tokens=script.input_tokens))
+            async for _ in _play(script.steps):
+                pass
+        except asyncio.CancelledError:
+            script.cancelled.set()
+            raise
+        for index in range(len(request.inputs)):
+            values = array.array("f", [index, 0.1]).tobytes()
+            yield generator_pb2.EmbedResponse(vectors=generator_pb2.Vectors(dimensions=2, values=values))
+        yield generator_pb2.EmbedResponse(embedded=generator_pb2.Embedded(input_tokens=script.input_tokens))
 
     async def Generate(  # noqa: N802
         self, request: generator_pb2.GenerateRequest, context: Any

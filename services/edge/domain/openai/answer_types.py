@@ -179,6 +179,30 @@ class TextCompletion(Struct, frozen=True):
     usage: Usage | None = None
 
 
+class Embedding(Struct, frozen=True):
+    """The vector of an input: numbers, or their 32 bits each, least significant byte first, as base64."""
+
+    object: Literal["embedding"]
+    index: int
+    embedding: list[float] | str
+
+
+class EmbeddingUsage(Struct, frozen=True):
+    """The tokens of all inputs."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingList(Struct, frozen=True):
+    """The vectors of a request, in the order of its inputs."""
+
+    object: Literal["list"]
+    data: list[Embedding]
+    model: str
+    usage: EmbeddingUsage
+
+
 class Tokenized(Struct, frozen=True):
     """The tokens of a prompt, as vLLM's server says them."""
 
@@ -210,6 +234,7 @@ class ModelAnswer(Struct, frozen=True):
     max_output_tokens: int
     max_completion_tokens: int
     shutdown_date: str | None
+    task: Literal["generate", "embed"]
 
 
 class ModelListAnswer(Struct, frozen=True):

@@ -38,12 +38,14 @@ class _Words:
 
     input: str
     limit: str
+    has_answer: bool = True
 
 
 _CHAT_WORDS: Final = _Words("messages", "max_completion_tokens")
 _WORDS: Final = MappingProxyType(
     {
         Endpoint.COMPLETIONS: _Words("prompt", "max_tokens"),
+        Endpoint.EMBEDDINGS: _Words("input", "", has_answer=False),
         Endpoint.RESPONSES: _Words("input", "max_output_tokens"),
     }
 )
@@ -198,7 +200,7 @@ def _context_message(error: ComptoirError, words: _Words) -> str:
     if numbers.requested:
         text += f"However, your {words.input} resulted in {numbers.requested} tokens"
         # A prompt of exactly the context would be a riddle without this.
-        text += ", and an answer needs at least 1 more. "
+        text += ", and an answer needs at least 1 more. " if words.has_answer else ". "
     return text + f"Please reduce the length of the {words.input}."
 
 

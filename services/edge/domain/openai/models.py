@@ -18,7 +18,8 @@ def model_json(model: Model) -> str:
         f'{{"id":{quoted(model.name)},"object":"model","created":{model.created_at_seconds},'
         f'"owned_by":"comptoir","root":{quoted(model.model_name)},"parent":null,"max_model_len":{context},'
         f'"context_window":{context},"context_length":{context},"max_output_tokens":{output},'
-        f'"max_completion_tokens":{output},"shutdown_date":{_shutdown_date(model)}}}'
+        f'"max_completion_tokens":{output},"shutdown_date":{_shutdown_date(model)},'
+        f'"task":"{model.task}"}}'
     )
 
 

@@ -21,7 +21,6 @@ NOT_OFFERED: Final = MappingProxyType(
         "/v1/content_provenance_checks": _TEXT,
         "/v1/conversations": _STORED,
         "/v1/decisions": _JUDGED,
-        "/v1/embeddings": "no model here makes embeddings",
         "/v1/evals": _STORED,
         "/v1/files": _STORED,
         "/v1/fine_tuning": "models are not trained here",

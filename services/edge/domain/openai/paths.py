@@ -8,6 +8,7 @@ from services.edge.domain.timeline import Endpoint
 
 CHAT_PATH: Final = "/v1/chat/completions"
 COMPLETIONS_PATH: Final = "/v1/completions"
+EMBEDDINGS_PATH: Final = "/v1/embeddings"
 INPUT_TOKENS_PATH: Final = "/v1/responses/input_tokens"
 MODELS_PATH: Final = "/v1/models"
 RESPONSES_PATH: Final = "/v1/responses"
@@ -17,6 +18,7 @@ PATHS: Final = MappingProxyType(
     {
         Endpoint.CHAT_COMPLETIONS: CHAT_PATH,
         Endpoint.COMPLETIONS: COMPLETIONS_PATH,
+        Endpoint.EMBEDDINGS: EMBEDDINGS_PATH,
         Endpoint.INPUT_TOKENS: INPUT_TOKENS_PATH,
         Endpoint.MODELS: MODELS_PATH,
         Endpoint.RESPONSES: RESPONSES_PATH,

@@ -17,6 +17,7 @@ from services.edge.domain.openai.count_bodies import (
     InputTokensBody,
     TokenizeBody,
 )
+from services.edge.domain.openai.embedding_body import EMBEDDING_NEUTRAL, EmbeddingBody
 from services.edge.domain.openai.parameters import (
     NEUTRAL,
     NEUTRAL_IN_MESSAGE,
@@ -83,8 +84,10 @@ _RESPONSES: Final = MappingProxyType(
     | words_of(NEUTRAL_IN_TEXT, "text.")
     | _keywords(_TEXT_SCHEMA, _FLAT_PARAMETERS)
 )
+_EMBEDDINGS: Final = MappingProxyType(dict(_described(EmbeddingBody, "")) | words_of(EMBEDDING_NEUTRAL))
 _OF_ENDPOINT: Final = MappingProxyType(
     {
+        Endpoint.EMBEDDINGS: _EMBEDDINGS,
         Endpoint.COMPLETIONS: _COMPLETION,
         Endpoint.TOKENIZE: _TOKENIZE,
         Endpoint.INPUT_TOKENS: _INPUT_TOKENS,
@@ -96,6 +99,7 @@ _COMPLETION_NAMES: Final = MappingProxyType({"messages": "prompt", "max_completi
 _OWN_NAMES: Final = MappingProxyType(
     {
         Endpoint.COMPLETIONS: _COMPLETION_NAMES,
+        Endpoint.EMBEDDINGS: {"messages": "input"},
         Endpoint.INPUT_TOKENS: {"messages": "input"},
         Endpoint.RESPONSES: {"messages": "input", "max_completion_tokens": "max_output_tokens"},
     }
@@ -116,6 +120,8 @@ _FROM_SCHEMA: Final = MappingProxyType(
 )
 _STRUCTURE: Final = "structure.json_schema"
 _INDEX: Final = re.compile(r"\[[0-9]{1,4}\]")
+# What vectors are asked for, whichever of its fields is at fault.
+_INPUT: Final = re.compile(r"inputs(\[[0-9]{1,4}\])?(?:\.|\Z)")
 
 
 def from_schema(field: str) -> str:
@@ -125,6 +131,8 @@ def from_schema(field: str) -> str:
         return _SCHEMA + name.removeprefix(_STRUCTURE)
     # Of a tool alone: no other field of a replica's schema has such a name.
     name = name.replace("].parameters_schema", "].function.parameters")
+    if (found := _INPUT.match(name)) is not None:
+        return f"input{found[1] or ''}"
     return _FROM_SCHEMA.get(name, name)
 
 
@@ -139,6 +147,9 @@ def name_for(error: ComptoirError, endpoint: Endpoint) -> str | None:
     name = error.reason.row.param or error.field
     if endpoint is Endpoint.TOKENIZE and error.field == "prompt":
         # It takes messages as well, and what is too long is what was sent.
+        name = error.field
+    if endpoint is Endpoint.EMBEDDINGS and _listed(error.field) in _EMBEDDINGS:
+        # Which one of several inputs is too long.
         name = error.field
     # What is known and not served is named as it was sent.
     if error.reason is not Reason.PARAMETER_UNSUPPORTED:

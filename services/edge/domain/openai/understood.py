@@ -15,6 +15,7 @@ from services.edge.domain.openai.count_bodies import (
     InputTokensBody,
     TokenizeBody,
 )
+from services.edge.domain.openai.embedding_body import EMBEDDING_NEUTRAL, EmbeddingBody
 from services.edge.domain.openai.parameters import (
     NEUTRAL,
     NEUTRAL_IN_MESSAGE,
@@ -33,6 +34,7 @@ UNDERSTOOD: Final = MappingProxyType[type[Struct], Mapping[str, Neutral]](
         InputTokensBody: INPUT_TOKENS_NEUTRAL,
         ChatMessage: NEUTRAL_IN_MESSAGE,
         StreamOptions: NEUTRAL_IN_STREAM_OPTIONS,
+        EmbeddingBody: EMBEDDING_NEUTRAL,
         ResponsesBody: RESPONSES_NEUTRAL,
         TextConfig: NEUTRAL_IN_TEXT,
     }
@@ -44,6 +46,7 @@ REQUIRED: Final = MappingProxyType[type[Struct], tuple[str, ...]](
         ChatMessage: ("role",),
         CompletionBody: ("prompt",),
         InputTokensBody: ("input",),
+        EmbeddingBody: ("input",),
         ResponsesBody: ("input",),
     }
 )

@@ -25,6 +25,7 @@ def test_models_are_listed_as_openai_lists_them() -> None:
         "max_output_tokens": 1024,
         "max_completion_tokens": 1024,
         "shutdown_date": None,
+        "task": "generate",
     }
     assert json.loads(model_list_json([]))["data"] == []
 

@@ -1,0 +1,66 @@
+"""The body of a request for vectors by types, and what of it is known and not served."""
+
+from types import MappingProxyType
+from typing import Annotated, Final, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+
+from services.edge.domain.openai.parameters import Neutral
+from services.kernel.catalog import MAX_INPUTS
+
+_ABSENT: Final = Neutral((), "absent")
+_ON: Final = Neutral((True,), "absent or true")
+_TokenId: TypeAlias = Annotated[int, Meta(ge=0, lt=2**31)]
+_Text: TypeAlias = Annotated[
+    str, Meta(description="a string that is not empty, or a list of token ids of the model, one at least")
+]
+
+
+class EmbeddingBody(Struct, frozen=True):
+    """A request for vectors as it is sent."""
+
+    model: (
+        Annotated[
+            str,
+            Meta(max_length=256, description="the name of a model, of 1 to 256 characters"),
+        ]
+        | None
+    ) = None
+    input: (
+        Annotated[
+            str | list[_Text | _TokenId | list[_TokenId]],
+            Meta(
+                description="a string that is not empty, a list of token ids of the model, or a list of up "
+                f"to {MAX_INPUTS} of either, whose vectors together have 16 MiB at most"
+            ),
+        ]
+        | None
+    ) = None
+    encoding_format: Annotated[Literal["float", "base64"], Meta(description="float or base64")] | None = None
+    dimensions: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=65536,
+                description="as many numbers as a whole vector has, or as the model was trained to cut it to",
+            ),
+        ]
+        | None
+    ) = None
+
+
+# vLLM's own, of which each would change the vectors, and what is not a text.
+EMBEDDING_NEUTRAL: Final = MappingProxyType(
+    {
+        "add_special_tokens": _ON,
+        "chat_template": _ABSENT,
+        "chat_template_kwargs": Neutral(({},), "absent or empty"),
+        "embed_dtype": Neutral(("float32",), "absent or float32"),
+        "endianness": Neutral(("native", "little"), "absent or little"),
+        "messages": Neutral(([],), "absent or empty; texts are input here"),
+        "normalize": _ON,
+        "truncate_prompt_tokens": _ABSENT,
+        "use_activation": _ON,
+    }
+)

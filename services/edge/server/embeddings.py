@@ -1,0 +1,60 @@
+"""POST /v1/embeddings: the vectors of one text or of many, in one admission and one call."""
+
+import asyncio
+from typing import Final
+
+from services.edge.domain.openai.answer_types import EmbeddingList
+from services.edge.domain.openai.embedding_body import EmbeddingBody
+from services.edge.domain.openai.embeddings import EmbeddingWriter, embedding_steps
+from services.edge.domain.openai.operation import GENERATION_STATUSES, Operation
+from services.edge.domain.openai.paths import EMBEDDINGS_PATH
+from services.edge.server.answers import answer_headers
+from services.edge.server.bodies import Bodies
+from services.edge.server.delivery import Deliveries, Delivery
+from services.edge.server.http.exchange import Exchange
+from services.edge.server.http.requests import read_key
+from services.edge.server.http.watches import DisconnectWatch
+from services.edge.server.resource import Resource
+
+_OPERATION: Final = Operation(
+    "createEmbedding",
+    "the vectors of one text or of many",
+    body=EmbeddingBody,
+    answer=EmbeddingList,
+    statuses=GENERATION_STATUSES,
+)
+
+
+class Embeddings:
+    """The endpoint; holds no state of a request."""
+
+    def __init__(self, bodies: Bodies, deliveries: Deliveries) -> None:
+        self._bodies = bodies
+        self._deliveries = deliveries
+        self.resources = (Resource("POST", EMBEDDINGS_PATH, self.serve, _OPERATION),)
+
+    async def serve(self, exchange: Exchange) -> None:
+        """Answers one request; raises ComptoirError, HttpRefusalError or ClientDisconnectedError."""
+        opened, writer = await self._read(exchange, read_key(exchange))
+        async with opened as delivery:
+            with DisconnectWatch(exchange):
+                await delivery.start()
+                while (delta := await delivery.next_delta()) is not None:
+                    if delta.vectors is not None:
+                        writer.add(delta.vectors)
+                parts = []
+                for part in writer.body(delivery.counts, delivery.model_name):
+                    parts.append(part)
+                    # Many vectors are written beside the requests of others.
+                    await asyncio.sleep(0)
+                exchange.event.first_text_seconds = exchange.clock.monotonic_seconds()
+                await exchange.answer(200, b"".join(parts), answer_headers(delivery))
+
+    async def _read(self, exchange: Exchange, key: str) -> tuple[Delivery, EmbeddingWriter]:
+        """Returns the delivery of what is asked for, and what writes its answer.
+
+        Apart from `serve`, whose frame would hold the body for as long as the answer takes.
+        """
+        asked = await self._bodies.read(exchange, embedding_steps, EmbeddingBody)
+        delivery = self._deliveries.open(key=key, request=asked.generation, event=exchange.event)
+        return delivery, EmbeddingWriter(is_base64=asked.is_base64)
