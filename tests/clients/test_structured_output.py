@@ -23,15 +23,20 @@ _NAMES = st.sampled_from(["a", "b", "name", "größe", "id", "x-y", "κόστο�
 _LEAVES: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.just({"type": "string", "maxLength": 12}),
     st.just({"type": "string", "pattern": "^[a-z]{2,6}$"}),
-    st.sampled_from(["date", "time", "date-time", "uuid", "ipv4", "email"]).map(
-        lambda form: {"type": "string", "format": form}
-    ),
+    st.sampled_from(
+        ["date", "time", "date-time", "duration", "uuid", "ipv4", "ipv6", "email", "hostname"]
+    ).map(lambda form: {"type": "string", "format": form}),
+    st.just({"type": "string", "minLength": 2, "maxLength": 3, "description": "Ein Kürzel", "title": "k"}),
     st.just({"type": "boolean"}),
     st.just({"type": "null"}),
     st.tuples(st.integers(-50, 0), st.integers(0, 50)).map(
         lambda ends: {"type": "integer", "minimum": ends[0], "maximum": ends[1]}
     ),
     st.just({"type": "number", "exclusiveMinimum": 0, "maximum": 1}),
+    st.just({"type": "number", "minimum": -1, "exclusiveMaximum": 2.5}),
+    st.sampled_from([2, 5, 10]).map(
+        lambda step: {"type": "integer", "multipleOf": step, "minimum": 0, "maximum": 100}
+    ),
     st.lists(st.sampled_from(["rouge", "grün", 'q"', 3, None, True]), min_size=1, max_size=4).map(
         lambda values: {"enum": values}
     ),
@@ -56,9 +61,21 @@ def _containers(inner: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[d
 
 
 _ANY = st.recursive(_LEAVES, _containers, max_leaves=6)
-SCHEMAS = st.dictionaries(_NAMES, _ANY, min_size=1, max_size=3).map(_object) | _ANY.map(
-    lambda inner: _object({"v": {"$ref": "#/$defs/d"}}) | {"$defs": {"d": inner}}
+_LATER: Final[dict[str, Any]] = {"anyOf": [{"type": "null"}, {"$ref": "#"}]}
+_LATER_ITEMS: Final[dict[str, Any]] = {"type": "array", "items": {"$ref": "#/$defs/d"}, "maxItems": 1}
+SCHEMAS = st.one_of(
+    st.dictionaries(_NAMES, _ANY, min_size=1, max_size=3).map(_object),
+    _ANY.map(lambda inner: _object({"v": {"$ref": "#/$defs/d"}}) | {"$defs": {"d": inner}}),
+    # Within itself, by the root and by a definition.
+    _LEAVES.map(lambda inner: _object({"v": inner, "later": _LATER})),
+    _LEAVES.map(
+        lambda inner: (
+            _object({"v": {"$ref": "#/$defs/d"}})
+            | {"$defs": {"d": _object({"w": inner, "later": _LATER_ITEMS})}}
+        )
+    ),
 )
+FORMATS: Final = jsonschema.FormatChecker()
 
 
 def asked(stack: Stack, schema: dict[str, Any]) -> dict[str, Any]:
@@ -89,7 +106,7 @@ async def check(client: openai.AsyncOpenAI, request: dict[str, Any], schema: dic
         return False
     assert finish == "stop"
     assert not any(ord(character) < 0x20 for character in text)
-    jsonschema.validate(json.loads(text), schema)
+    jsonschema.validate(json.loads(text), schema, format_checker=FORMATS)
     return True
 
 

@@ -1,8 +1,9 @@
-"""A schema in which an object that says nothing of further members has none."""
+"""A schema in which an object that says nothing of further members has none, and days are in the calendar."""
 
 import json
 from typing import Any, Final
 
+from services.generator.domain.calendar_formats import narrow
 from services.generator.domain.structure import refused
 
 # Where a schema puts others together, what one says nothing of may be another's.
@@ -88,6 +89,7 @@ def _combines(schema: dict[str, Any]) -> bool:
 def _close(schema: dict[str, Any]) -> None:
     if "properties" in schema and "patternProperties" not in schema:
         schema.setdefault("additionalProperties", False)
+    narrow(schema)
     for inner in _inner(schema):
         _close(inner)
 
