@@ -75,14 +75,14 @@ def test_what_a_kill_left_behind_is_removed(store: ClickHouseProcess) -> None:
 def test_sigterm_ends_running_queries_well_and_the_process_with_zero(store: ClickHouseProcess) -> None:
     store.start()
     with ThreadPoolExecutor(1) as threads:
-        # Ten blocks of a tenth of a second.
-        query = "SELECT sum(sleepEachRow(0.1)) FROM numbers(10) SETTINGS max_block_size = 1, max_threads = 1"
+        # Ten blocks of three tenths of a second.
+        query = "SELECT sum(sleepEachRow(0.3)) FROM numbers(10) SETTINGS max_block_size = 1, max_threads = 1"
         running = threads.submit(store.read, query)
         while (
             store.write("SELECT count() FROM system.processes WHERE query LIKE '%sleepEachRow(0%'").text
             == "0\n"
         ):
-            pass
+            assert not running.done()
         assert store.stop() == 0
         assert running.result(10).text == "0\n"
 
