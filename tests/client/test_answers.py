@@ -2,6 +2,7 @@
 
 import random
 
+from comptoir import client
 from comptoir.client import Delta
 from comptoir.client.answers import choices_of, messages_of
 from comptoir.generator.v1.generator_pb2 import (
@@ -70,12 +71,16 @@ def test_a_whole_answer_reads_as_the_stream_that_says_the_same(choices: list[Cho
     first, *middle, last = messages_of(whole)
     assert (first.HasField("started"), last.finished) == (True, whole.finished)
     read = choices_of([message.delta for message in middle])
-    assert [(each.text, each.tool_calls, each.tokens, each.token_ids) for each in read] == [
-        (each.text, tuple(each.tool_calls), tuple(each.tokens), tuple(each.token_ids)) for each in choices
-    ]
-    assert [message.delta.reasoning for message in middle if message.delta.reasoning] == [
-        choice.reasoning for choice in choices if choice.reasoning
-    ]
+    assert read == tuple(
+        client.Choice(
+            each.text,
+            tuple(each.tool_calls),
+            tuple(each.tokens),
+            tuple(each.token_ids),
+            each.reasoning,
+        )
+        for each in choices
+    )
 
 
 def test_what_a_whole_answer_lacks_is_not_made_up() -> None:

@@ -5,7 +5,14 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from comptoir.client import ComptoirError, ErrorReason, ModelFeature, Sampling
+from comptoir.client import (
+    ComptoirError,
+    ErrorReason,
+    ModelFeature,
+    ReasoningEffort,
+    Sampling,
+    TemplateOptions,
+)
 from comptoir.client.chat import Order
 from comptoir.generator.v1 import generator_pb2
 
@@ -104,11 +111,14 @@ async def test_a_connection_that_breaks_in_a_whole_answer_lost_a_replica_that_ac
     assert not scripts[3].has_been_asked.is_set()
 
 
-async def test_ids_are_asked_for_by_name(stage: Stage, caller: Caller) -> None:
+async def test_ids_and_the_templates_options_are_asked_for_by_name(stage: Stage, caller: Caller) -> None:
     await stage.start(GeneratorScript())
-    await caller.answer(**chat(returns_token_ids=True))
+    template = TemplateOptions(reasoning_effort=ReasoningEffort.REASONING_EFFORT_LOW)
+    await caller.answer(**chat(returns_token_ids=True, template=template))
     await caller.answer(**chat())
-    assert [request.returns_token_ids for request in stage.replicas[0].requests] == [True, False]
+    asked, plain = stage.replicas[0].requests
+    assert (asked.returns_token_ids, asked.template) == (True, template)
+    assert (plain.returns_token_ids, plain.HasField("template")) == (False, False)
 
 
 async def test_a_model_is_described_by_a_replica_that_serves_it(stage: Stage, caller: Caller) -> None:

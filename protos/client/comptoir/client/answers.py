@@ -18,12 +18,13 @@ from comptoir.generator.v1.generator_pb2 import (
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One of the answers that were asked for: what is said, what is called, and its tokens where wanted."""
+    """One of the answers that were asked for: what is said, called and thought, and the tokens if wanted."""
 
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
     tokens: tuple[TokenChoice, ...] = ()
     token_ids: tuple[int, ...] = ()
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,11 @@ class Answer:
     def text(self) -> str:
         """What the first choice says."""
         return self.choices[0].text
+
+    @property
+    def reasoning(self) -> str:
+        """What the model thought before its first choice."""
+        return self.choices[0].reasoning
 
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
@@ -61,6 +67,7 @@ def _choice(deltas: Sequence[Delta]) -> Choice:
         tuple(call for _, call in sorted(calls.items())),
         tuple(token for delta in deltas for token in delta.tokens),
         tuple(token_id for delta in deltas for token_id in delta.token_ids),
+        "".join(delta.reasoning for delta in deltas),
     )
 
 

@@ -16,6 +16,7 @@ from comptoir.generator.v1.generator_pb2 import (
     Role,
     Sampling,
     Structure,
+    TemplateOptions,
     TokenIds,
     ToolCall,
     Tools,
@@ -53,6 +54,7 @@ class Chat(TypedDict, total=False):
     `prompt`: a text that gets no chat template, or token ids of the model.
     `is_prompt_echoed`: whether each choice begins with the prompt's text; left out, none does.
     `tools`: functions that the model may call in a chat; left out, it calls none.
+    `template`: what the chat template is told, how much the model reasons among it; left out, nothing.
     `structure`: what the answer must be; left out, it is any text.
     `max_output_tokens`: the most tokens of the answer; left out, as many as fit. What is reserved of the
     key's quota follows from it, so name as few as will do.
@@ -68,6 +70,7 @@ class Chat(TypedDict, total=False):
     prompt: str | Sequence[int]
     is_prompt_echoed: bool
     tools: Tools
+    template: TemplateOptions
     structure: Structure
     max_output_tokens: int
     sampling: Sampling
@@ -111,6 +114,7 @@ class Order:
             is_streamed=is_streamed,
             structure=chat.get("structure"),
             tools=chat.get("tools"),
+            template=chat.get("template"),
             returns_token_ids=chat.get("returns_token_ids", False),
         )
         self._admit = AdmitRequest(
