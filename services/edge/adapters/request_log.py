@@ -14,6 +14,8 @@ class RequestLog:
 
     def __init__(self, reports: UsageReports) -> None:
         self._reports = reports
+        # A logger that is not bound is bound anew for every line.
+        self._log = _log.bind()
         self._durations = histogram(
             "http.server.request.duration", unit="s", description="Received to last byte."
         )
@@ -37,7 +39,8 @@ class RequestLog:
             ttft_seconds = event.first_text_seconds - event.received_seconds
             self._first_texts.record(ttft_seconds)
         given = event.client_request_id
-        _log.info(
+        log = self._log
+        log.info(
             "request",
             request_id=event.request_id.hex,
             client_request_id=None if given is None else given.hex,

@@ -6,6 +6,7 @@ says which of it is refused.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Final
 
 from services.edge.domain.generation import GenerationRequest, Message, Role, SamplingValue
@@ -38,6 +39,7 @@ SMALLEST_TOP_P: Final = 1e-6
 _PIECES_PER_STEP: Final = 1024
 
 _ANY_OBJECT: Final = '{"type":"object"}'
+_sampling_values: Final = attrgetter(*SamplingParameters.__struct_fields__)
 _ROLES: Final = {
     "system": Role.SYSTEM,
     "developer": Role.SYSTEM,
@@ -90,8 +92,8 @@ def chat_steps(value: object) -> Steps[ChatRequest]:
 
 def sampling_of(body: SamplingParameters) -> dict[str, SamplingValue]:
     """Returns what a body says of sampling, without what it leaves to the engine."""
-    values = {name: getattr(body, name) for name in SamplingParameters.__struct_fields__}
-    sampling = {name: value for name, value in values.items() if value is not None}
+    values = zip(SamplingParameters.__struct_fields__, _sampling_values(body), strict=True)
+    sampling = {name: value for name, value in values if value is not None}
     if body.top_p is not None:
         sampling["top_p"] = max(body.top_p, SMALLEST_TOP_P)
     if body.stop_token_ids is not None:

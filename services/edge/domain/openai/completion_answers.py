@@ -3,10 +3,10 @@
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from services.edge.domain.generation import Counts, Delta, FinishReason, TokenChoice
+from services.edge.domain.generation import Counts, Delta, FinishReason
 from services.edge.domain.openai.answers import quoted, usage_json
 from services.edge.domain.openai.streams import DONE, failed_stream
-from services.edge.domain.openai.text_logprobs import TextLogprobs
+from services.edge.domain.openai.text_logprobs import Columns, TextLogprobs, joined_columns_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,13 @@ class CompletionHead:
 @dataclass(slots=True)
 class _Choice:
     texts: list[str] = field(default_factory=list)
-    tokens: list[TokenChoice] = field(default_factory=list)
+    # As JSON, written as it comes: a long answer has many, and the end is one turn of the loop.
+    columns: list[Columns] = field(default_factory=list)
+    logprobs: TextLogprobs = field(default_factory=TextLogprobs)
     finish: FinishReason = FinishReason.STOP
 
     def json(self, index: int) -> str:
-        logprobs = TextLogprobs().json(self.tokens)
+        logprobs = joined_columns_json(self.columns)
         return _choice_json(index, "".join(self.texts), logprobs, f'"{self.finish.value}"')
 
 
@@ -46,7 +48,8 @@ class WholeCompletion:
         """Takes one delta."""
         choice = self._choices[delta.index]
         choice.texts.append(delta.text)
-        choice.tokens += delta.tokens
+        if delta.tokens:
+            choice.columns.append(choice.logprobs.columns(delta.tokens))
         choice.finish = delta.finish or choice.finish
 
     def body(self, counts: Counts, model_name: str) -> bytes:

@@ -2,9 +2,13 @@
 
 import codecs
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from services.edge.domain.generation import TokenChoice, TokenLogprob
 from services.edge.domain.openai.answers import quoted
+
+# Entries of tokens, token_logprobs, top_logprobs and text_offset, as JSON.
+Columns: TypeAlias = tuple[str, str, str, str]
 
 
 class TextLogprobs:
@@ -18,20 +22,32 @@ class TextLogprobs:
         """Returns the object of the next tokens; null where none were asked for."""
         if not tokens:
             return "null"
+        return joined_columns_json([self.columns(tokens)])
+
+    def columns(self, tokens: Sequence[TokenChoice]) -> Columns:
+        """Returns the next tokens as some of the entries of each list."""
         names = ",".join(quoted(_name(token.chosen.token)) for token in tokens)
         logprobs = ",".join(_number(token.chosen.logprob) for token in tokens)
         likeliest = ",".join(map(_likeliest, tokens))
         offsets = ",".join(str(self._offset_before(token.chosen)) for token in tokens)
-        return (
-            f'{{"tokens":[{names}],"token_logprobs":[{logprobs}],"top_logprobs":[{likeliest}],'
-            f'"text_offset":[{offsets}]}}'
-        )
+        return names, logprobs, likeliest, offsets
 
     def _offset_before(self, token: TokenLogprob) -> int:
         """Returns the characters that were whole before the token."""
         offset = self._offset
         self._offset += len(self._decoder.decode(token.token))
         return offset
+
+
+def joined_columns_json(columns: Sequence[Columns]) -> str:
+    """Returns the object of entries that came one after the other; null without any."""
+    if not columns:
+        return "null"
+    names, logprobs, likeliest, offsets = (",".join(entries) for entries in zip(*columns, strict=True))
+    return (
+        f'{{"tokens":[{names}],"token_logprobs":[{logprobs}],"top_logprobs":[{likeliest}],'
+        f'"text_offset":[{offsets}]}}'
+    )
 
 
 def _likeliest(token: TokenChoice) -> str:
