@@ -209,3 +209,11 @@ class Reason(IntEnum):
         "embed for POST /v1/embeddings.",
         param="model",
     )
+    COUNT_UNSUPPORTED = refused(
+        35,
+        "INVALID_ARGUMENT",
+        400,
+        "count_unsupported",
+        "The engine of this model counts no tokens of prompts. An answer's usage says how many its prompt had.",
+        param="model",
+    )

@@ -56,7 +56,7 @@ class TokenCounts:
         self._gate.check_count(order.claims, now_microseconds)
         self._gate.use(order.claims, now_microseconds)
         if Feature.TOKEN_IDS not in self._engine.capabilities.features:
-            raise ComptoirError(Reason.ROUTE_NOT_FOUND)
+            raise ComptoirError(Reason.COUNT_UNSUPPORTED)
         key = order.claims.key
         if self._open >= MAX_OPEN or self._open_of_key[key] >= MAX_OPEN_OF_KEY:
             raise ComptoirError(Reason.REPLICA_OVERLOADED)
@@ -76,8 +76,7 @@ class TokenCounts:
         limits = TokenLimits(permitted, 0, 1, self.context_tokens, field)
         check_size(text_bytes(order.prompt), self._max_bytes_per_token, limits)
         try:
-            async with self._turns:
-                ids = await self._engine.tokenize(order.prompt)
+            ids = await self._tokenize(order.prompt)
         except EngineFailedError:
             raise ComptoirError(Reason.ENGINE_FAILED) from None
         if order.returns_ids and len(ids) > self.context_tokens:
@@ -88,3 +87,16 @@ class TokenCounts:
             numbers = Numbers(limit=permitted, requested=len(ids))
             raise ComptoirError(Reason.TICKET_LIMIT_EXCEEDED, field=field, numbers=numbers)
         return ids
+
+    async def _tokenize(self, prompt: Chat | Text) -> Sequence[int]:
+        """Tokenizes in turn; a caller that leaves leaves its turn to the engine's thread, which goes on."""
+        await self._turns.acquire()
+        tokenizing = asyncio.ensure_future(self._engine.tokenize(prompt))
+        tokenizing.add_done_callback(self._end_turn)
+        return await asyncio.shield(tokenizing)
+
+    def _end_turn(self, tokenizing: asyncio.Future[Sequence[int]]) -> None:
+        self._turns.release()
+        if not tokenizing.cancelled():
+            # Whoever would have been told of a failure may have left.
+            tokenizing.exception()

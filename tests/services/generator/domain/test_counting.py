@@ -12,6 +12,7 @@ from services.generator.domain.prompt import Chat, ChatTurn, Role, Text
 from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
+from services.kernel.rows import Retry
 from tests.services.generator.domain.scripted_engine import ScriptedEngine
 from tests.services.generator.domain.test_ticket import CLAIMS, gate
 
@@ -91,7 +92,10 @@ async def test_what_no_context_can_hold_is_refused_untokenized() -> None:
 
 async def test_an_engine_that_does_not_tokenize_or_is_dead_says_so() -> None:
     mute = ScriptedEngine(features=Feature.PRIORITY)
-    assert (await refusal_of(counts(mute), order())).reason is Reason.ROUTE_NOT_FOUND
+    refused = await refusal_of(counts(mute), order())
+    assert refused.reason is Reason.COUNT_UNSUPPORTED
+    # A caller that tries again would be refused again, for ever.
+    assert refused.reason.row.retry is Retry.NEVER
     dead = ScriptedEngine(failure_at=0, failure=EngineFailedError())
     assert (await refusal_of(counts(dead), order())).reason is Reason.ENGINE_FAILED
 
@@ -99,9 +103,10 @@ async def test_an_engine_that_does_not_tokenize_or_is_dead_says_so() -> None:
 class GatedEngine(ScriptedEngine):
     """Tokenizes once it is let, and knows how many prompts it has at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, failure: Exception | None = None) -> None:
         super().__init__()
         self.gate, self.open, self.most = asyncio.Event(), 0, 0
+        self.reason = failure
 
     async def tokenize(self, prompt: Chat | Text) -> list[int]:
         self.open += 1
@@ -110,6 +115,8 @@ class GatedEngine(ScriptedEngine):
             await self.gate.wait()
         finally:
             self.open -= 1
+        if self.reason is not None:
+            raise self.reason
         return [1]
 
 
@@ -132,6 +139,31 @@ async def test_counts_beyond_the_bound_are_refused_and_few_run_at_once() -> None
     assert engine.most <= TURNS
     # Whoever left gave the place back.
     assert await counting.count(order(MAX_OPEN + 2)) == [1]
+
+
+@pytest.mark.parametrize("failure", [None, EngineFailedError()])
+async def test_a_count_whose_caller_left_keeps_its_turn_until_its_thread_has_ended(
+    failure: Exception | None,
+) -> None:
+    engine = GatedEngine(failure=failure)
+    counting = counts(engine)
+    running = [asyncio.create_task(counting.count(order(number))) for number in range(1, TURNS + 1)]
+    await asyncio.sleep(0)
+    for task in running:
+        task.cancel()
+    await asyncio.wait(running)
+    assert all(task.cancelled() for task in running)
+    later = asyncio.create_task(counting.count(order(TURNS + 1)))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert engine.open == TURNS
+    engine.gate.set()
+    if failure is None:
+        assert await later == [1]
+    else:
+        with pytest.raises(ComptoirError):
+            await later
+    assert engine.most == TURNS
 
 
 async def test_a_key_with_many_counts_keeps_nobody_else_out() -> None:

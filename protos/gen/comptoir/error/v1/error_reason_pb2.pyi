@@ -97,6 +97,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """
     ERROR_REASON_MODEL_TASK_MISMATCH: _ErrorReason.ValueType  # 34
     """The model does another task than the request asks for. Example: a chat for a model that makes embeddings."""
+    ERROR_REASON_COUNT_UNSUPPORTED: _ErrorReason.ValueType  # 35
+    """The engine of the model tells no token ids, so prompts are not counted with it."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused or failed. A reason never carries content: it is
@@ -177,6 +179,8 @@ it is another key's, or the router has restarted since.
 """
 ERROR_REASON_MODEL_TASK_MISMATCH: ErrorReason.ValueType  # 34
 """The model does another task than the request asks for. Example: a chat for a model that makes embeddings."""
+ERROR_REASON_COUNT_UNSUPPORTED: ErrorReason.ValueType  # 35
+"""The engine of the model tells no token ids, so prompts are not counted with it."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final
