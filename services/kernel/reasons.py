@@ -214,6 +214,7 @@ class Reason(IntEnum):
         "INVALID_ARGUMENT",
         400,
         "count_unsupported",
-        "The engine of this model counts no tokens of prompts. An answer's usage says how many its prompt had.",
+        "The engine of this model counts no tokens of prompts.",
+        "The usage of an answer says how many its prompt had.",
         param="model",
     )

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from services.contract.events import Kind
+from services.emitter.domain.outage import Outage
 from services.emitter.domain.ports import EventLog, LogUnavailableError, Spool
 from services.kernel.backoff import Backoff
 from services.kernel.clock import Clock
@@ -44,6 +45,7 @@ class Forwarder:
         self._draining = asyncio.Event()
         self._partitions: dict[Kind, int] = {}
         self._backoffs = {kind: Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS) for kind in Kind}
+        self._outage = Outage()
         self._forwarded = counter(
             "comptoir.spool.forwarded", unit="{event}", description="Events that Kafka confirmed."
         )
@@ -88,7 +90,7 @@ class Forwarder:
             except (LogUnavailableError, ComptoirError) as error:
                 await self._pause(kind, error)
                 continue
-            self._backoffs[kind].reset()
+            self._note_success(kind)
             if events == 0 and self._draining.is_set():
                 return
             if events == 0:
@@ -105,14 +107,20 @@ class Forwarder:
     async def _pause(self, kind: Kind, error: Exception) -> None:
         backoff = self._backoffs[kind]
         wait_seconds = backoff.next_seconds(jitter=random.random())  # noqa: S311 - spreads retries
-        _log.warning(
-            "forwarding_failed",
-            kind=kind.name,
-            error_type=type(error).__name__,
-            attempt=backoff.failures,
-            wait_seconds=round(wait_seconds, 3),
-        )
+        cause = type(error).__name__
+        if self._outage.fail(kind, cause, self._clock.monotonic_seconds()):
+            _log.warning("forwarding_failed", kind=kind.name, error_type=cause)
         await self._rest(wait_seconds)
+
+    def _note_success(self, kind: Kind) -> None:
+        backoff = self._backoffs[kind]
+        if not backoff.failures:
+            return
+        backoff.reset()
+        ended = self._outage.succeed(kind, self._clock.monotonic_seconds())
+        if ended is not None:
+            duration_seconds = round(ended.duration_seconds, 3)
+            _log.info("forwarding_works_again", count=ended.attempts, duration_seconds=duration_seconds)
 
     async def _rest(self, seconds: float) -> None:
         """Sleeps; a drain that begins meanwhile ends the sleep."""

@@ -154,7 +154,7 @@ async def test_draining_ends_in_time_although_the_log_is_away() -> None:
     assert world.spool.state.events == 2
 
 
-async def test_failures_are_followed_by_growing_pauses() -> None:
+async def test_failures_are_followed_by_growing_pauses_and_said_once_with_their_end_and_number() -> None:
     world = World()
     await world.spool.take(events([1]))
     world.log.failures = [0] * 9
@@ -162,9 +162,12 @@ async def test_failures_are_followed_by_growing_pauses() -> None:
         running = asyncio.create_task(world.forwarder.run())
         await world.forwarder.drain(running, 5)
     assert [frame.count for frame in world.logged()] == [1]
-    pauses = [line["wait_seconds"] for line in lines if line["event"] == "forwarding_failed"]
+    pauses = world.pauses
     assert len(pauses) == 9
     assert pauses[-1] > 10 * pauses[0]
+    told = [(line["event"], line.get("error_type"), line.get("count")) for line in lines]
+    assert told == [("forwarding_failed", "LogUnavailableError", None), ("forwarding_works_again", None, 9)]
+    assert lines[-1]["duration_seconds"] == pytest.approx(sum(pauses), abs=0.001)
 
 
 class PassingClock(ManualClock):
