@@ -23,10 +23,14 @@ class TlsFiles(BaseModel):
     private_key_file: Path = Field(description="the private key of the certificate")
     ca_file: Path = Field(description="the authority that signed the other side's certificate")
 
-    def server_credentials(self) -> grpc.ServerCredentials:
-        """Credentials of a server that demands a certificate of its callers."""
+    def server_configuration(self) -> grpc.ServerCertificateConfiguration:
+        """Returns what a server shows and whose certificates it believes; SettingsError if it is no use."""
         chain, key, ca = self._read()
-        return grpc.ssl_server_credentials([(key, chain)], ca, require_client_auth=True)
+        # gRPC would say nothing of a key that is not the certificate's, and fail at each handshake.
+        self.ssl_context()
+        if self._read() != (chain, key, ca):
+            raise SettingsError("the TLS files are being written; wait until that has ended.")
+        return grpc.ssl_server_certificate_configuration([(key, chain)], ca)
 
     def channel_credentials(self) -> grpc.ChannelCredentials:
         """Credentials of a caller that shows its certificate."""

@@ -1,9 +1,8 @@
 """TLS of a listener whose files are read again when they change: whoever renews them needs no restart."""
 
-import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
 from services.runtime.logs import get_logger
 from services.runtime.settings_error import SettingsError
@@ -11,15 +10,16 @@ from services.runtime.settings_error import SettingsError
 _log = get_logger(__name__)
 # Which file a path leads to, and when it was written; None where there is none.
 _State: TypeAlias = tuple[int, int, int, int] | None
+Loaded = TypeVar("Loaded")
 
 
-class ReloadedTls:
+class ReloadedTls(Generic[Loaded]):
     """What TLS files held when they were last usable; `load` reads them, and raises SettingsError.
 
     `listener` is the setting that names them, for the log. SettingsError where they cannot be used at first.
     """
 
-    def __init__(self, listener: str, files: Sequence[Path], load: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(self, listener: str, files: Sequence[Path], load: Callable[[], Loaded]) -> None:
         self._listener = listener
         self._files = tuple(files)
         self._load = load

@@ -17,6 +17,7 @@ from services.runtime.grpc.health import HealthService
 from services.runtime.grpc.interceptors import CallBoundary
 from services.runtime.grpc.joined.answers import JoinedStreams
 from services.runtime.grpc.readiness_service import ReadinessServicer
+from services.runtime.grpc.server_tls import ServerTls
 from services.runtime.logs import get_logger
 from services.runtime.settings import SettingsError
 
@@ -59,7 +60,9 @@ class GrpcServer:
             if self._listen.tls is None:
                 self.server.add_insecure_port(self._listen.address)
             else:
-                self.server.add_secure_port(self._listen.address, self._listen.tls.server_credentials())
+                self.server.add_secure_port(
+                    self._listen.address, ServerTls(self._listen.address, self._listen.tls).credentials()
+                )
         except RuntimeError:
             unless = "" if self._listen.tls is None else ", or its TLS files hold no certificate and key"
             raise SettingsError(

@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -74,7 +75,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, address: tuple[str, int], tls: ReloadedTls | None) -> None:
+    def __init__(self, address: tuple[str, int], tls: ReloadedTls[ssl.SSLContext] | None) -> None:
         self._tls = tls
         self._looked_seconds = time.monotonic()
         # By connection, until when it may last; the one that is open longest comes first.
@@ -139,7 +140,7 @@ class _Server(ThreadingMixIn, WSGIServer):
         """Says nothing: a silent or lost caller is no error of ours, and the library would print a trace."""
 
 
-def _tls(listen: MetricsListen) -> ReloadedTls | None:
+def _tls(listen: MetricsListen) -> ReloadedTls[ssl.SSLContext] | None:
     if listen.tls is None:
         return None
     files = (listen.tls.certificate_file, listen.tls.private_key_file, listen.tls.ca_file)

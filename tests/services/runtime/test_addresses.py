@@ -167,7 +167,7 @@ async def test_a_caller_without_a_certificate_of_the_authority_is_refused(tmp_pa
 
 def test_a_missing_certificate_file_is_one_sentence(tmp_path: Path) -> None:
     files = Authority(tmp_path / "ca").files("router").model_copy(update={"ca_file": tmp_path / "gone.pem"})
-    for make in (files.server_credentials, files.channel_credentials, files.ssl_context):
+    for make in (files.server_configuration, files.channel_credentials, files.ssl_context):
         with pytest.raises(SettingsError, match=r"gone\.pem"):
             make()
 
