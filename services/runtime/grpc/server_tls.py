@@ -25,7 +25,7 @@ class ServerTls:
         """Returns credentials that demand a certificate of every caller."""
         return grpc.dynamic_ssl_server_credentials(
             self._served,
-            self._changed,  # type: ignore[arg-type] - None says: as before, and the stub knows none
+            self._changed,  # type: ignore[arg-type] # None: as before
             require_client_authentication=True,
         )
 
