@@ -35,7 +35,7 @@ def test_the_quick_start_of_a_hosting_guide_streams_an_answer(
         env={**environment(), **variables},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -30,7 +30,7 @@ def python_of(group: str) -> Path:
     return REPOSITORY / ".clients" / group / "bin" / "python"
 
 
-def run(variables: dict[str, str], *command: str | Path, seconds: float = 120, cwd: Path = REPOSITORY) -> str:
+def run(variables: dict[str, str], *command: str | Path, seconds: float = 240, cwd: Path = REPOSITORY) -> str:
     done = subprocess.run(
         command,
         cwd=cwd,

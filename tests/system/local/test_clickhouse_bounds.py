@@ -12,7 +12,7 @@ import pytest
 
 from tests.system.clickhouse_process import ClickHouseProcess
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 MEBIBYTE = 1024 * 1024
 ENDLESS = b"SELECT number FROM system.numbers FORMAT RowBinary"
