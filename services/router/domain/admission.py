@@ -162,7 +162,7 @@ class Admitter:
         offers, lease_id, tokens = self._ports.offers, grant.lease_id, size.reserved_tokens
         quota, placement = await self._ports.leases.obtain(
             grant,
-            lambda: offers.place(lease_id, model.number, tokens),
+            lambda: offers.place(lease_id, model.number, tokens, choices=size.choices),
             lambda: self._expected_seconds(model),
         )
         try:

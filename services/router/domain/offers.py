@@ -44,7 +44,13 @@ class Offers:
         self._last_counted: dict[int, int] = {}
 
     def place(
-        self, lease_id: Identity, model: int, tokens: int, tried: Collection[Process] = ()
+        self,
+        lease_id: Identity,
+        model: int,
+        tokens: int,
+        tried: Collection[Process] = (),
+        *,
+        choices: int = 1,
     ) -> Placement:
         """Returns the best replica that none of `tried` runs; raises as `place` of the placement does."""
         now_seconds = self._clock.monotonic_seconds()
@@ -55,6 +61,7 @@ class Offers:
             now_seconds=now_seconds,
             limits=self._limits,
             after=self._last_chosen.get(model, 0),
+            choices=choices,
         )
         self._last_chosen[model] = placement.replica
         # No await since the pool was read: two requests cannot take the same last place.
@@ -79,7 +86,7 @@ class Offers:
             raise ComptoirError(Reason.LEASE_ENDED)
         claims = issued.claims
         tokens = claims.max_input_tokens + claims.choices * claims.max_output_tokens
-        placement = self.place(lease_id, claims.model, tokens, issued.processes)
+        placement = self.place(lease_id, claims.model, tokens, issued.processes, choices=claims.choices)
         try:
             following = next_claims(claims, placement, self._term())
             return await self._sign(following, placement, self._quota_to_ask(key, issued))

@@ -19,11 +19,14 @@ def fits(registration: Registration, tokens: int) -> bool:
     return registration.kv_blocks == 0 or predicted_kv_blocks(tokens, registration) <= registration.kv_blocks
 
 
-def predicted_kv_blocks(tokens: int, registration: Registration) -> int:
-    """Returns the KV-cache blocks that the tokens fill on that replica; 0 where it does not say."""
+def predicted_kv_blocks(tokens: int, registration: Registration, choices: int = 1) -> int:
+    """Returns the KV-cache blocks that the tokens fill on that replica; 0 where it does not say.
+
+    Each choice has a context of its own. One has to fit: further ones can wait for it.
+    """
     if registration.kv_block_tokens == 0:
         return 0
-    return -(-min(tokens, registration.context_tokens) // registration.kv_block_tokens)
+    return -(-min(tokens, choices * registration.context_tokens) // registration.kv_block_tokens)
 
 
 def state_of(replica: Replica, limits: RouterLimits, now_seconds: float) -> State:

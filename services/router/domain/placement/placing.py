@@ -38,7 +38,13 @@ class Placement:
 
 
 def place(
-    replicas: Sequence[Replica], tokens: int, *, now_seconds: float, limits: RouterLimits, after: int
+    replicas: Sequence[Replica],
+    tokens: int,
+    *,
+    now_seconds: float,
+    limits: RouterLimits,
+    after: int,
+    choices: int = 1,
 ) -> Placement:
     """Returns the best of a pool's replicas; `after` is the one chosen last for the model.
 
@@ -53,7 +59,7 @@ def place(
     if not free:
         raise ComptoirError(Reason.REPLICA_OVERLOADED, retry_after_seconds=_RETRY_SECONDS)
     chosen = POLICIES[limits.placement.policy](free, after, limits.report_timeout_seconds).registration
-    return Placement(chosen.process, chosen.address, predicted_kv_blocks(tokens, chosen))
+    return Placement(chosen.process, chosen.address, predicted_kv_blocks(tokens, chosen, choices))
 
 
 def place_count(

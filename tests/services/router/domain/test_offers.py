@@ -91,6 +91,17 @@ async def test_another_ticket_permits_the_same_on_another_replica() -> None:
     assert replace(second, **same) == first  # type: ignore[arg-type] # by name
 
 
+async def test_blocks_are_predicted_for_all_choices_on_each_ticket() -> None:
+    scene = Scene(replicas=2)
+    scene.api_key = await scene.world.key()
+    request = replace(request_for(scene.api_key), max_output_tokens=400, choices=3)
+    await scene.another(await scene.world.admitter.admit(request))
+    first, second = scene.signed
+    blocks = -(-(first.max_input_tokens + 3 * first.max_output_tokens) // 16)
+    assert first.predicted_kv_blocks == second.predicted_kv_blocks == blocks > 64
+    assert [event.predicted_kv_blocks for event in scene.world.log.events] == [blocks]
+
+
 async def test_the_replica_that_is_best_now_gets_it_and_not_the_one_that_was() -> None:
     scene = Scene(replicas=3)
     admission = await scene.admitted()

@@ -20,6 +20,11 @@ def test_a_sequence_never_needs_more_than_its_context() -> None:
     assert predicted_kv_blocks(5_000, registration(1)) == 64
 
 
+def test_each_choice_may_fill_a_context() -> None:
+    assert predicted_kv_blocks(2_000, registration(1), choices=3) == 125
+    assert predicted_kv_blocks(5_000, registration(1), choices=3) == 3 * 64
+
+
 def test_an_unknown_block_size_predicts_nothing() -> None:
     assert predicted_kv_blocks(5_000, registration(1, kv_block_tokens=0, kv_blocks=0)) == 0
 
