@@ -232,3 +232,11 @@ def test_the_node_client_asks_streams_parses_and_calls(stack: Stack) -> None:
     assert told["answered"] in ("completed", "incomplete")
     assert told["refused"] == {"status": 400, "code": "unsupported_parameter", "param": "store"}
     assert told["cut"] == {"status": "incomplete", "reason": "max_output_tokens"}
+
+
+def test_a_call_with_logprobs_is_one_item(stack: Stack) -> None:
+    for answer in (
+        whole(stack, tools=[WEATHER], tool_choice=FORCED, **LOGPROBS),
+        streamed(stack, tools=[WEATHER], tool_choice=FORCED, **LOGPROBS)[-1].response,
+    ):
+        assert call_of(answer).name == "weather"

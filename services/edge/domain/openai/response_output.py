@@ -104,6 +104,9 @@ class Output:
         self._begun, self._said, self._ended = begun, said, ended
         self._items: list[OutputItem] = []
         self._open: OutputItem | None = None
+        # Tokens that came without anything: of a character that is not whole, or of the mark of a call or of
+        # reasoning, which have no logprobs. What comes next says which.
+        self._pending: list[str] = []
         # How the answer ended.
         self.status = COMPLETED
 
@@ -111,19 +114,25 @@ class Output:
         """Takes one delta, which may say something of several items, and that the answer ended."""
         if delta.reasoning:
             self._take(ItemKind.REASONING, delta, delta.reasoning, "")
-        if delta.text or delta.tokens:
-            # A delta with tokens alone holds a part of a character.
-            self._take(ItemKind.MESSAGE, delta, delta.text, content_json(delta.tokens))
+        if delta.text:
+            tokens = [*self._pending, content_json(delta.tokens)] if delta.tokens else self._pending
+            self._take(ItemKind.MESSAGE, delta, delta.text, ",".join(tokens))
         if delta.tool_call is not None:
             self._take(ItemKind.CALL, delta, delta.tool_call.arguments, "")
+        if delta.reasoning or delta.text or delta.tool_call is not None:
+            self._pending = []
+        elif delta.tokens:
+            self._pending.append(content_json(delta.tokens))
         if delta.finish is not None:
             self.status = INCOMPLETE if delta.finish is FinishReason.LENGTH else COMPLETED
             self.end()
 
     def end(self) -> None:
         """Ends the item that is open; an answer that said nothing is a message without text."""
-        if not self._items:
-            self._take(ItemKind.MESSAGE, Delta(), "", "")
+        is_said = self._open is not None and self._open.kind is ItemKind.MESSAGE
+        if not self._items or (is_said and self._pending):
+            self._take(ItemKind.MESSAGE, Delta(), "", ",".join(self._pending))
+        self._pending = []
         self._end(self.status)
 
     def break_off(self) -> None:

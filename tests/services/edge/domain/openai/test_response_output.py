@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,9 +88,36 @@ def test_a_train_of_thought_is_an_item_before_the_message() -> None:
     assert said["id"] == "msg_ff_1"
 
 
-def test_tokens_without_a_text_are_part_of_the_message() -> None:
-    (message,) = items(Delta("", tokens=(TOKEN,)), Delta("a", tokens=(TOKEN,)), STOP)
-    assert len(message["content"][0]["logprobs"]) == 2
+PART = Delta("", tokens=(TOKEN,))
+TEXT = Delta("a", tokens=(TOKEN,))
+
+
+@pytest.mark.parametrize(
+    ("deltas", "tokens"),
+    [
+        ([PART, TEXT, STOP], 2),
+        ([TEXT, PART, PART, STOP], 3),
+        ([PART, LENGTH], 1),
+        ([TEXT, PART, TEXT, STOP], 3),
+    ],
+)
+def test_tokens_of_a_part_of_a_character_are_those_of_the_message(deltas: list[Delta], tokens: int) -> None:
+    (message,) = items(*deltas)
+    assert len(message["content"][0]["logprobs"]) == tokens
+
+
+def test_tokens_of_a_call_and_of_reasoning_are_nobodys() -> None:
+    thought = Delta(reasoning="hm", tokens=(TOKEN,))
+    called = Delta(tool_call=ToolCallDelta(0, "call_0", "time", "{"), tokens=(TOKEN,))
+    more = Delta(tool_call=ToolCallDelta(0, "", "", "}"), tokens=(TOKEN,))
+    reasoned, said, call_item = items(
+        PART, thought, PART, thought, TEXT, PART, called, PART, more, PART, STOP
+    )
+    assert reasoned["content"] == [{"type": "reasoning_text", "text": "hmhm"}]
+    assert [len(part["logprobs"]) for part in said["content"]] == [1]
+    assert call_item["arguments"] == "{}"
+    (only,) = items(called, PART, more, PART, LENGTH)
+    assert (only["arguments"], only["status"]) == ("{}", "incomplete")
 
 
 def test_what_is_told_is_told_as_it_comes() -> None:
