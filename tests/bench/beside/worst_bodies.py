@@ -11,6 +11,7 @@ from services.edge.domain.openai.chat_body import ChatBody
 from services.edge.domain.openai.paths import (
     CHAT_PATH,
     COMPLETIONS_PATH,
+    EMBEDDINGS_PATH,
     INPUT_TOKENS_PATH,
     RESPONSES_PATH,
     TOKENIZE_PATH,
@@ -157,6 +158,10 @@ def _prompts(model: str) -> Iterator[WorstBody]:
     lists = [ids[start : start + 600] for start in range(0, 32 * 500, 500)]
     yield WorstBody("32 prompts of ids", COMPLETIONS_PATH, completion(lists))
     yield WorstBody("32 prompts of 32 KiB", COMPLETIONS_PATH, completion(["é" * 16_000] * 32))
+    embedded = [ids[:8]] * 2000
+    yield WorstBody("embeddings of ids", EMBEDDINGS_PATH, _json({"model": model, "input": embedded}))
+    embedded_texts = ["é" * 250] * 2000
+    yield WorstBody("embeddings of texts", EMBEDDINGS_PATH, _json({"model": model, "input": embedded_texts}))
     text = "é" * (MIB // 2 - _AROUND)
     yield WorstBody("/tokenize of 1 MiB", TOKENIZE_PATH, _json({"model": model, "prompt": text}))
     parts = [{"type": "input_text", "text": "é" * 50}] * 5

@@ -7,6 +7,7 @@ from typing import Final
 from services.edge.domain.generation import Message, Role
 from services.edge.domain.openai.refusals import invalid, unsupported
 from services.edge.domain.openai.response_body import ResponseItem, ResponsePart
+from services.edge.domain.openai.tool_bodies import MAX_TOOLS
 from services.edge.domain.openai.tools import call_of
 from services.kernel.steps import Steps
 
@@ -18,6 +19,7 @@ _ROLES: Final = {
 }
 # Of items, with their parts: about two milliseconds.
 _PIECES_PER_STEP: Final = 1024
+_PIECES_OF_A_CALL: Final = 4
 _TEXTS: Final = ("input_text", "output_text", "text")
 
 
@@ -36,7 +38,7 @@ def message_steps(
         return (*messages, Message(Role.USER, items))
     begins, pieces = len(messages), 0
     for index, item in enumerate(items):
-        pieces += 1 + (len(item.content) if isinstance(item.content, list) else 0)
+        pieces += len(item.content) if isinstance(item.content, list) else _PIECES_OF_A_CALL
         if pieces > _PIECES_PER_STEP:
             yield
             pieces = 0
@@ -45,6 +47,9 @@ def message_steps(
             continue
         if message.tool_calls and len(messages) > begins and messages[-1].role is Role.ASSISTANT:
             called = messages[-1].tool_calls + message.tool_calls
+            if len(called) > MAX_TOOLS:
+                # A replica takes no more in one turn, and to add them one by one would take ever longer.
+                invalid("input")
             messages[-1] = replace(messages[-1], tool_calls=called)
         else:
             messages.append(message)

@@ -16,9 +16,12 @@ from services.edge.domain.openai.completion_body import CompletionBody
 from services.edge.domain.openai.completions import completion_steps
 from services.edge.domain.openai.count_bodies import InputTokensBody, TokenizeBody
 from services.edge.domain.openai.counting import input_tokens_steps, tokenize_steps
+from services.edge.domain.openai.embedding_body import EmbeddingBody
+from services.edge.domain.openai.embeddings import embedding_steps
 from services.edge.domain.openai.paths import (
     CHAT_PATH,
     COMPLETIONS_PATH,
+    EMBEDDINGS_PATH,
     INPUT_TOKENS_PATH,
     RESPONSES_PATH,
     TOKENIZE_PATH,
@@ -34,6 +37,7 @@ from tests.bench.beside.worst_bodies import MIB, WorstBody, worst_bodies
 KINDS: dict[str, tuple[Callable[[object], Steps[Any]], type[Any]]] = {
     CHAT_PATH: (chat_steps, ChatBody),
     COMPLETIONS_PATH: (completion_steps, CompletionBody),
+    EMBEDDINGS_PATH: (embedding_steps, EmbeddingBody),
     RESPONSES_PATH: (response_steps, ResponsesBody),
     TOKENIZE_PATH: (tokenize_steps, TokenizeBody),
     INPUT_TOKENS_PATH: (input_tokens_steps, InputTokensBody),

@@ -106,3 +106,9 @@ def test_an_item_that_is_not_served_is_named(item: Any, field: str, reason: Reas
 )
 def test_an_input_has_something_to_answer(nothing: Any) -> None:
     assert refusal(input=nothing).field == "input"
+
+
+def test_a_turn_has_no_more_calls_than_a_replica_takes() -> None:
+    (_, turn) = messages(USER, *[CALL] * 128)
+    assert len(turn.tool_calls) == 128
+    assert refusal(input=[USER, *[CALL] * 129]).field == "input"
