@@ -88,6 +88,17 @@ def test_a_forced_call_fits_its_schema(stack: Stack, temperature: float) -> None
     assert answer.choices[0].message.content is None
 
 
+@pytest.mark.parametrize(
+    "said", [{}, {"parameters": {}}, {"parameters": {"type": "object", "properties": {}}}]
+)
+def test_a_function_without_parameters_is_called_with_none(stack: Stack, said: dict[str, Any]) -> None:
+    tool = {"type": "function", "function": {"name": "clock", **said}}
+    answer = whole(stack, tools=[tool], tool_choice="required", parallel_tool_calls=False, temperature=1)
+    (call,) = answer.choices[0].message.tool_calls or []
+    assert call.type == "function"
+    assert (call.function.name, call.function.arguments) == ("clock", "{}")
+
+
 def test_a_streamed_call_is_the_whole_one(stack: Stack) -> None:
     asked: Any = {"tool_choice": FORCED, "temperature": 0}
     assert calls_of(streamed(stack, **asked)) == calls_of(whole(stack, **asked))

@@ -14,6 +14,8 @@ from services.edge.domain.structure import check_count, outside_strings
 from services.edge.domain.tools import Tool, ToolCall, Tools, ToolUse
 
 _USES: Final = {"none": ToolUse.NONE, "auto": ToolUse.AUTO, "required": ToolUse.REQUIRED}
+# What says nothing of its parameters takes none; a replica would let any object be its arguments.
+_NO_PARAMETERS: Final = {"type": "object", "properties": {}}
 # Checks what is written, and makes no value of it: a template reads it.
 _OBJECT: Final = Decoder(dict[str, Raw])
 
@@ -54,8 +56,8 @@ def schema_text(schema: dict[str, Any], name: str) -> str:
 
 def _tool(body: ToolBody, path: str) -> Tool:
     function = body.function
-    schema = function.parameters
-    text = "" if schema is None else schema_text(schema, f"{path}.function.parameters")
+    schema = function.parameters or _NO_PARAMETERS
+    text = schema_text(schema, f"{path}.function.parameters")
     return Tool(function.name, function.description or "", text)
 
 

@@ -12,7 +12,8 @@ from services.edge.domain.tools import Tool, Tools, ToolUse
 from services.kernel.errors import Reason
 from tests.services.edge.domain.openai.response_requests import REQUEST, TIME, WEATHER, refusal
 
-BOTH = (Tool("time"), Tool("weather", "Le temps", '{"type":"object"}'))
+NO_PARAMETERS = '{"type":"object","properties":{}}'
+BOTH = (Tool("time", "", NO_PARAMETERS), Tool("weather", "Le temps", '{"type":"object"}'))
 
 
 def tools_of(**asked: Any) -> Tools | None:
@@ -82,7 +83,7 @@ def test_a_tool_that_only_openai_can_run_is_refused_beside_functions_too(kind: s
 @pytest.mark.parametrize("kind", sorted(LEFT_OUT))
 def test_what_agents_declare_to_everybody_is_left_out_beside_functions_and_counted(kind: str) -> None:
     asked = parse_response(REQUEST | {"tools": [{"type": kind, "name": "x", "format": {}}, TIME]})
-    assert asked.generation.tools == Tools((Tool("time"),))
+    assert asked.generation.tools == Tools((Tool("time", "", NO_PARAMETERS),))
     assert (asked.without_effect, asked.tool_places) == (1, (1,))
 
 

@@ -36,7 +36,13 @@ def test_functions_are_read_with_their_schemas_in_their_order() -> None:
         "Wetter",
         SCHEMA,
     )
-    assert (time.name, time.description, time.parameters_schema) == ("time", "", "")
+    assert (time.name, time.description) == ("time", "")
+
+
+@pytest.mark.parametrize("said", [{}, {"parameters": None}, {"parameters": {}}])
+def test_a_function_that_says_nothing_of_parameters_takes_none(said: dict[str, object]) -> None:
+    (time,) = tools(tools=[{"type": "function", "function": {"name": "time", **said}}]).tools
+    assert json.loads(time.parameters_schema) == {"type": "object", "properties": {}}
 
 
 @pytest.mark.parametrize(
