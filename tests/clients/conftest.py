@@ -7,13 +7,14 @@ import pytest
 import yaml
 
 from deploy.local.stack.config import build_config
-from deploy.local.stack.options import Addresses, StackOptions
+from deploy.local.stack.options import DEFAULT_EMBEDDING_MODEL, Addresses, StackOptions
 from deploy.local.stack.paths import DataPaths
 from tests.system.stack_process import Stack, running_stack
 
 ALIAS = "f3-7b-instruct"
 # LlamaIndex knows what a model can do by its name.
 KNOWN = "gpt-4o-mini"
+EMBEDDING_ALIAS = "text-embedding-3-small"
 RETIRED = "eu/f2-7b-instruct"
 DEPRECATED_AT_SECONDS, SUNSET_AT_SECONDS = 1_780_000_000, 1_800_000_000
 
@@ -24,22 +25,26 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder: Path = tmp_path_factory.mktemp("stack")
     config = folder / "names.yaml"
     config.write_text(yaml.safe_dump({"catalog": _catalog(folder)}), encoding="utf-8")
-    with running_stack(folder / "data", "--config", str(config)) as running:
+    with running_stack(folder / "data", "--embeddings", "--config", str(config)) as running:
         yield running
 
 
 def _catalog(folder: Path) -> dict[str, object]:
     """The catalog that `comptoir up` writes, with further names."""
     catalog: dict[str, object]
-    generated = build_config(StackOptions(folder), Addresses(0), DataPaths(folder))["catalog"]
-    (region,), (model,) = generated["regions"], generated["models"]
+    options = StackOptions(folder, embedding_model=str(DEFAULT_EMBEDDING_MODEL))
+    generated = build_config(options, Addresses(0), DataPaths(folder))["catalog"]
+    (region,), (model, vectors) = generated["regions"], generated["models"]
     retired = {
         "name": RETIRED,
         "deprecated_at_seconds": DEPRECATED_AT_SECONDS,
         "sunset_at_seconds": SUNSET_AT_SECONDS,
     }
     catalog = {
-        "regions": [{**region, "default_model": model["name"]}],
-        "models": [{**model, "aliases": [ALIAS, KNOWN], "replaces": [retired]}],
+        "regions": [{**region, "default_model": model["name"], "default_embedding_model": vectors["name"]}],
+        "models": [
+            {**model, "aliases": [ALIAS, KNOWN], "replaces": [retired]},
+            {**vectors, "aliases": [EMBEDDING_ALIAS]},
+        ],
     }
     return catalog

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.local.stack.errors import StackError
-from deploy.local.stack.options import METERED, Addresses, StackOptions
+from deploy.local.stack.options import EMBEDDER, METERED, Addresses, EngineName, StackOptions
 from deploy.local.stack.paths import DataPaths
 from deploy.local.stack.secret_files import SIGNING_KEY_NUMBER
 
 REGION: Final = "eu-fr"
 _DEFAULT_CONTEXT_TOKENS: Final = 4096
+_EMBEDDER_CACHE_BYTES: Final = 16 * 1024 * 1024
 # One request of this length fits the default KV cache of the CPU engine for small models.
 _MOST_CONTEXT_TOKENS: Final = 8192
 # Keys of addresses, which follow from `--port`.
@@ -33,7 +34,8 @@ def build_config(options: StackOptions, addresses: Addresses, paths: DataPaths) 
                     "context_tokens": context_tokens,
                     "max_output_tokens": min(context_tokens, 4096),
                     "tool_format": _tool_format(Path(options.model)),
-                }
+                },
+                *_embedding_models(options),
             ],
         },
         "edge": _edge(addresses, paths),
@@ -51,6 +53,28 @@ def build_config(options: StackOptions, addresses: Addresses, paths: DataPaths) 
     for process in METERED:
         document[process]["metrics_listen"] = {"port": addresses.metrics_port(process)}
     return merge(document, options.overrides)
+
+
+def embedder_config(document: dict[str, Any], options: StackOptions, addresses: Addresses) -> dict[str, Any]:
+    """Returns the document of the generator of vectors: that of all, with a section of its own."""
+    name, _ = _model_at(options.embedding_model, options.engine)
+    changes = {
+        "listen": {"address": addresses.embedder},
+        "replica": 2,
+        "model": name,
+        "model_path": options.embedding_model,
+        "metrics_listen": {"port": addresses.metrics_port(EMBEDDER)},
+        # No input stays in a cache, and vLLM asks for one that holds the longest.
+        "vllm": {"is_download_allowed": False, "kv_cache_memory_bytes": _EMBEDDER_CACHE_BYTES},
+    }
+    return document | {"generator": document["generator"] | changes}
+
+
+def _embedding_models(options: StackOptions) -> list[dict[str, Any]]:
+    if not options.embedding_model:
+        return []
+    name, context_tokens = _model_at(options.embedding_model, options.engine)
+    return [{"number": 2, "name": name, "task": "embed", "context_tokens": context_tokens}]
 
 
 def merge(document: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
@@ -71,22 +95,26 @@ def merge(document: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]
 
 
 def _model(options: StackOptions) -> tuple[str, int]:
-    """Returns name and context of the chosen model; StackError where the path holds none."""
-    folder = Path(options.model)
+    return _model_at(options.model, options.engine)
+
+
+def _model_at(model: str, engine: EngineName) -> tuple[str, int]:
+    """Returns name and context of a model; StackError where the path holds none."""
+    folder = Path(model)
     if not folder.is_dir():
-        is_hub_name = options.model.count("/") == 1 and not options.model.startswith((".", "/", "~"))
-        if options.engine == "vllm" and not is_hub_name:
+        is_hub_name = model.count("/") == 1 and not model.startswith((".", "/", "~"))
+        if engine == "vllm" and not is_hub_name:
             raise StackError(
-                f"There is no model at {options.model}; give --model a folder with config.json and "
+                f"There is no model at {model}; give --model a folder with config.json and "
                 "safetensors, or an organisation/name of the model hub."
             )
-        return options.model.rstrip("/").rpartition("/")[2], _DEFAULT_CONTEXT_TOKENS
+        return model.rstrip("/").rpartition("/")[2], _DEFAULT_CONTEXT_TOKENS
     description = folder / "config.json"
     try:
         content = json.loads(description.read_text(encoding="utf-8"))
         context = min(int(content["max_position_embeddings"]), _MOST_CONTEXT_TOKENS)
     except (OSError, ValueError, KeyError, TypeError):
-        if options.engine == "simulated":
+        if engine == "simulated":
             return folder.name, _DEFAULT_CONTEXT_TOKENS
         raise StackError(
             f"{description} is missing or says no max_position_embeddings; "

@@ -6,14 +6,17 @@ from typing import Any, Final, Literal
 
 REPOSITORY: Final = Path(__file__).resolve().parents[3]
 DEFAULT_MODEL: Final = REPOSITORY / "deploy" / "models" / "tiny-eu"
+DEFAULT_EMBEDDING_MODEL: Final = REPOSITORY / "deploy" / "models" / "tiny-embed-eu"
 DEFAULT_DATA_DIR: Final = Path("comptoir-data")
 DEFAULT_PORT: Final = 8400
 # The processes that show metrics, in the order of their operations ports.
 METERED: Final = ("edge", "router", "generator", "emitter", "usage")
+# The generator of vectors, where there is one; its metrics have the port behind those.
+EMBEDDER: Final = "embedder"
 _PORTS_OF_SERVICES: Final = 8
-# Edge, router, generator, one that is free, ClickHouse, Kafka, its controller, the pipeline's health;
+# Edge, router, generator, that of vectors, ClickHouse, Kafka, its controller, the pipeline's health;
 # then metrics.
-PORTS: Final = _PORTS_OF_SERVICES + len(METERED)
+PORTS: Final = _PORTS_OF_SERVICES + len(METERED) + 1
 
 EngineName = Literal["vllm", "simulated"]
 
@@ -32,6 +35,8 @@ class StackOptions:
     engine: EngineName = "vllm"
     kafka: str = ""
     clickhouse: str = ""
+    # Folder of a model that makes vectors; empty for none.
+    embedding_model: str = ""
     overrides: dict[str, Any] = field(default_factory=dict)
     overrides_file: str = ""
 
@@ -65,6 +70,11 @@ class Addresses:
         return self._at(2)
 
     @property
+    def embedder(self) -> str:
+        """host:port of the gRPC service of the generator of vectors."""
+        return self._at(3)
+
+    @property
     def local_clickhouse(self) -> str:
         """host:port of the local ClickHouse HTTP interface."""
         return self._at(4)
@@ -95,8 +105,8 @@ class Addresses:
         return self._at(7)
 
     def metrics_port(self, process: str) -> int:
-        """Returns the port of `GET /metrics` of one of the METERED processes."""
-        return self.port + _PORTS_OF_SERVICES + METERED.index(process)
+        """Returns the port of `GET /metrics` of one of the METERED processes, or of the EMBEDDER."""
+        return self.port + _PORTS_OF_SERVICES + (*METERED, EMBEDDER).index(process)
 
     @property
     def metrics(self) -> dict[str, str]:

@@ -32,6 +32,11 @@ class DataPaths:
         return self.root / "comptoir.yaml"
 
     @property
+    def embedder_config(self) -> Path:
+        """The same for the generator of vectors, whose section is another."""
+        return self.root / "comptoir-embedder.yaml"
+
+    @property
     def state(self) -> Path:
         """What runs now, as JSON."""
         return self.root / "run" / "state.json"

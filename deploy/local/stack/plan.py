@@ -4,16 +4,18 @@ import sys
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from deploy.local.stack.options import Addresses, StackOptions
+from deploy.local.stack.options import EMBEDDER, Addresses, StackOptions
 from deploy.local.stack.paths import DataPaths
 
 # Requests first, then what records them, then what carries the records.
-DRAIN_ORDER: Final = ("edge", "generator", "router", "emitter", "usage", "clickhouse", "kafka")
+DRAIN_ORDER: Final = ("edge", "generator", "embedder", "router", "emitter", "usage", "clickhouse", "kafka")
 
 # All parts share the cores of one machine. What a request passes through in a millisecond must not queue
 # behind an engine that computes all the time. What keeps the records yields to nobody: it needs a tenth of a
 # core, and with a lower weight a busy machine would give it none, so that rows came many minutes late.
 _ENGINE_NICENESS: Final = 5
+# Answers are waited for, and vectors are many: it also starts when everything else has.
+_EMBEDDER_NICENESS: Final = 10
 # A large model is read from a slow disk in minutes.
 _ENGINE_START_SECONDS: Final = 600.0
 
@@ -43,13 +45,16 @@ class ProcessPlan:
     fills_a_core: bool = False
     # Requests do without it: where it says what it waits for, a wrong clock for one, the start goes on.
     is_needed_by_requests: bool = True
+    # The stack is ready without it, and it is at its niceness from its start.
+    is_awaited: bool = True
 
 
 def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) -> list[ProcessPlan]:
     """Returns the processes in the order of their start: the engine first, because it takes longest."""
 
     def process(name: str, module: str, title: str, probe: Probe, **rest: object) -> ProcessPlan:
-        arguments = (sys.executable, "-m", module, "--config", str(paths.config))
+        config = paths.embedder_config if name == EMBEDDER else paths.config
+        arguments = (sys.executable, "-m", module, "--config", str(config))
         return ProcessPlan(name=name, title=title, arguments=arguments, probe=probe, **rest)  # type: ignore[arg-type]
 
     engine = "vLLM" if options.engine == "vllm" else "simulated engine"
@@ -72,6 +77,17 @@ def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) ->
         probe = Probe("http", f"http://{addresses.local_clickhouse}/ping")
         plan.append(process("clickhouse", "deploy.local.clickhouse", "store", probe))
     stores = tuple(entry.name for entry in plan if entry.name in ("kafka", "clickhouse"))
+    embedder = process(
+        EMBEDDER,
+        "services.generator",
+        f"engine of vectors ({engine})",
+        Probe("grpc", addresses.embedder),
+        after=("generator",),
+        start_seconds=_ENGINE_START_SECONDS,
+        drain_seconds=60.0,
+        niceness=_EMBEDDER_NICENESS,
+        is_awaited=False,
+    )
     return [
         *plan,
         process("emitter", "services.emitter", "emitter", Probe("grpc", f"unix:{paths.emitter_socket}")),
@@ -93,6 +109,7 @@ def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) ->
             after=stores,
             is_needed_by_requests=False,
         ),
+        *([embedder] if options.embedding_model else []),
     ]
 
 

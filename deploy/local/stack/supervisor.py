@@ -84,8 +84,9 @@ class Supervisor:
             self._tell(child)
 
     async def _all_ready(self) -> None:
-        for event in self._ready.values():
-            await event.wait()
+        for child in self.children:
+            if child.plan.is_awaited:
+                await self._ready[child.plan.name].wait()
 
     async def _keep(self, child: Child, before: Callable[[], Awaitable[None]] | None) -> None:
         for name in child.plan.after:
@@ -96,11 +97,13 @@ class Supervisor:
         backoff = Backoff(_FIRST_RESTART_SECONDS, _LONGEST_RESTART_SECONDS)
         while True:
             await child.start()
+            if not child.plan.is_awaited:
+                child.yield_to_others()
             self._tell(child)
             started = time.monotonic()
             in_time = await self._watch(child)
             status = await child.wait()
-            if not self._ready[child.plan.name].is_set():
+            if child.plan.is_awaited and not self._ready[child.plan.name].is_set():
                 raise StackError(_why_it_ended(child, status) if in_time else _why_it_was_stopped(child))
             if time.monotonic() - started > _HEALTHY_SECONDS:
                 backoff.reset()

@@ -9,7 +9,14 @@ import yaml
 from rich.console import Console
 
 from deploy.local.stack.errors import StackError
-from deploy.local.stack.options import DEFAULT_DATA_DIR, DEFAULT_MODEL, DEFAULT_PORT, EngineName, StackOptions
+from deploy.local.stack.options import (
+    DEFAULT_DATA_DIR,
+    DEFAULT_EMBEDDING_MODEL,
+    DEFAULT_MODEL,
+    DEFAULT_PORT,
+    EngineName,
+    StackOptions,
+)
 from services.cli.detach import run_detached
 from services.cli.presenter import JsonPresenter, Presenter, TerminalPresenter
 from services.runtime.addresses import split_address
@@ -25,11 +32,18 @@ _NOT_FOR_CHILDREN: Final = ("COMPTOIR_API_KEY", "PYTHONDONTWRITEBYTECODE")
 def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
     data_dir: DataDir = DEFAULT_DATA_DIR,
     port: Annotated[
-        int, typer.Option(help="Port of the OpenAI endpoint; the other parts take the twelve ports after it.")
+        int,
+        typer.Option(help="Port of the OpenAI endpoint; the other parts take the thirteen ports after it."),
     ] = DEFAULT_PORT,
     model: Annotated[
         str, typer.Option(help="Model folder, or organisation/name of the model hub (downloads it).")
     ] = str(DEFAULT_MODEL),
+    embeddings: Annotated[
+        bool,
+        typer.Option(
+            "--embeddings", help="Serve tiny-embed-eu too, for POST /v1/embeddings; it starts last."
+        ),
+    ] = False,
     engine: Annotated[
         EngineName, typer.Option(help="vllm generates; simulated only pretends, for load tests.")
     ] = "vllm",
@@ -58,6 +72,7 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
         port=port,
         model=_absolute_model(model),
         engine=engine,
+        embedding_model=str(DEFAULT_EMBEDDING_MODEL) if embeddings else "",
         kafka=_kafka_address(kafka),
         clickhouse=_store_url(clickhouse),
         overrides=_overrides(config),

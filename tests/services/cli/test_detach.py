@@ -115,6 +115,8 @@ def test_every_choice_is_handed_on(tmp_path: Path) -> None:
         "--clickhouse=http://c",
         f"--config={tmp_path / 'c.yaml'}",
     ]
+    handed = detach._arguments(StackOptions(data_dir=tmp_path, embedding_model="e"), None)
+    assert handed[-1] == "--embeddings"
 
 
 def test_a_broken_off_report_is_one_sentence() -> None:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.local.stack.config import build_config, merge
+from deploy.local.stack.config import build_config, embedder_config, merge
 from deploy.local.stack.errors import StackError
-from deploy.local.stack.options import Addresses, StackOptions
+from deploy.local.stack.options import DEFAULT_EMBEDDING_MODEL, Addresses, StackOptions
 from deploy.local.stack.paths import DataPaths
 
 LEAVES = st.one_of(st.integers(), st.text(max_size=5), st.none(), st.lists(st.integers(), max_size=2))
@@ -159,3 +159,23 @@ def test_an_override_that_cannot_work_is_one_sentence(
 def test_a_model_of_long_context_is_served_with_one_that_fits(tmp_path: Path) -> None:
     document = built(tmp_path, model=model_folder(tmp_path, max_position_embeddings=131072))
     assert document["catalog"]["models"][0]["context_tokens"] == 8192
+
+
+def test_a_model_of_vectors_is_in_the_catalog_and_its_generator_has_a_section_of_its_own(
+    tmp_path: Path,
+) -> None:
+    options = StackOptions(data_dir=tmp_path, embedding_model=str(DEFAULT_EMBEDDING_MODEL))
+    addresses = Addresses(options.port)
+    document = build_config(options, addresses, DataPaths(tmp_path))
+    assert document["catalog"]["models"][1] == {
+        "number": 2,
+        "name": "tiny-embed-eu",
+        "task": "embed",
+        "context_tokens": 512,
+    }
+    own = embedder_config(document, options, addresses)
+    assert {key for key in own if own[key] != document[key]} == {"generator"}
+    assert own["generator"]["replica"] != document["generator"]["replica"]
+    assert own["generator"]["listen"] != document["generator"]["listen"]
+    assert own["generator"]["metrics_listen"] != document["generator"]["metrics_listen"]
+    assert own["generator"]["model"] == "tiny-embed-eu"

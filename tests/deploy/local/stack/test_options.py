@@ -1,6 +1,6 @@
 """Addresses: neighbouring ports of loopback, unless parts elsewhere are named."""
 
-from deploy.local.stack.options import DEFAULT_MODEL, METERED, PORTS, Addresses
+from deploy.local.stack.options import DEFAULT_MODEL, EMBEDDER, METERED, PORTS, Addresses
 
 
 def test_the_parts_listen_on_neighbouring_ports_of_loopback() -> None:
@@ -9,13 +9,14 @@ def test_the_parts_listen_on_neighbouring_ports_of_loopback() -> None:
         addresses.edge,
         addresses.router,
         addresses.generator,
+        addresses.embedder,
         addresses.local_clickhouse,
         addresses.local_kafka,
         f"127.0.0.1:{addresses.kafka_controller_port}",
         addresses.usage,
-        *(f"127.0.0.1:{addresses.metrics_port(process)}" for process in METERED),
+        *(f"127.0.0.1:{addresses.metrics_port(process)}" for process in (*METERED, EMBEDDER)),
     ]
-    assert listening == [f"127.0.0.1:{9000 + offset}" for offset in range(PORTS) if offset != 3]
+    assert listening == [f"127.0.0.1:{9000 + offset}" for offset in range(PORTS)]
     assert addresses.base_url == "http://127.0.0.1:9000/v1"
     assert addresses.clickhouse_url == "http://127.0.0.1:9004"
     assert addresses.kafka == "127.0.0.1:9005"

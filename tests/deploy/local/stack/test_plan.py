@@ -17,7 +17,8 @@ def plan(**options: str) -> dict[str, ProcessPlan]:
 
 
 def test_every_process_is_planned_and_drained_once() -> None:
-    assert sorted(plan()) == sorted(DRAIN_ORDER)
+    assert sorted([*plan(), "embedder"]) == sorted(DRAIN_ORDER)
+    assert sorted(plan(embedding_model="/m")) == sorted(DRAIN_ORDER)
     assert all(entry.arguments[0] == sys.executable for entry in plan().values())
     assert all(entry.arguments[-2:] == ("--config", "/d/comptoir.yaml") for entry in plan().values())
 
@@ -32,7 +33,7 @@ def test_every_process_is_planned_and_drained_once() -> None:
 )
 def test_what_others_run_is_not_started(options: dict[str, str], missing: set[str]) -> None:
     found = plan(**options)
-    assert set(DRAIN_ORDER) - set(found) == missing
+    assert set(DRAIN_ORDER) - set(found) == missing | {"embedder"}
     assert not set(found["usage"].after) & missing
 
 
@@ -53,6 +54,15 @@ def test_a_model_may_take_as_long_to_load_as_the_engine_may_start() -> None:
 
 def test_only_the_pipeline_may_start_late_because_requests_do_without_it() -> None:
     assert [name for name, entry in plan().items() if not entry.is_needed_by_requests] == ["usage"]
+
+
+def test_what_makes_vectors_starts_behind_the_engine_that_answers_and_nothing_waits_for_it() -> None:
+    found = plan(embedding_model="/m")
+    assert [name for name, entry in found.items() if not entry.is_awaited] == ["embedder"]
+    assert found["embedder"].after == ("generator",)
+    assert found["embedder"].niceness > found["generator"].niceness
+    assert found["embedder"].arguments[-1] == "/d/comptoir-embedder.yaml"
+    assert not any("embedder" in entry.after for entry in found.values())
 
 
 def test_requests_end_before_what_records_them() -> None:
