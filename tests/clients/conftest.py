@@ -14,7 +14,7 @@ from tests.system.stack_process import Stack, running_stack
 ALIAS = "f3-7b-instruct"
 # LlamaIndex knows what a model can do by its name.
 KNOWN = "gpt-4o-mini"
-EMBEDDING_ALIAS = "text-embedding-3-small"
+VECTORS, EMBEDDING_ALIAS = "tiny-embed-eu", "text-embedding-3-small"
 RETIRED = "eu/f2-7b-instruct"
 DEPRECATED_AT_SECONDS, SUNSET_AT_SECONDS = 1_780_000_000, 1_800_000_000
 

@@ -10,9 +10,10 @@ import httpx
 import openai
 import pytest
 from comptoir.client import Client, ComptoirError, user
+from comptoir.router.v1 import router_pb2
 
 from services.runtime.settings import environment
-from tests.clients.conftest import ALIAS, DEPRECATED_AT_SECONDS, KNOWN, RETIRED
+from tests.clients.conftest import ALIAS, DEPRECATED_AT_SECONDS, EMBEDDING_ALIAS, KNOWN, RETIRED, VECTORS
 from tests.system.stack_process import REPOSITORY, Stack
 
 pytestmark = pytest.mark.system
@@ -67,6 +68,9 @@ def test_every_name_is_listed_and_found_with_its_context(stack: Stack) -> None:
     with stack.client(max_retries=0) as client:
         listed = client.models.list().data
         found = {name: client.models.retrieve(name) for name in (stack.model, ALIAS, RETIRED)}
+    tasks = {model.id: (model.model_extra or {})["task"] for model in listed}
+    assert {name for name, task in tasks.items() if task == "embed"} == {VECTORS, EMBEDDING_ALIAS}
+    listed = [model for model in listed if tasks[model.id] == "generate"]
     assert [model.id for model in listed] == [stack.model, "default", ALIAS, KNOWN, RETIRED]
     assert {model.id: model for model in listed if model.id in found} == found
     for model in listed:
@@ -77,7 +81,7 @@ def test_every_name_is_listed_and_found_with_its_context(stack: Stack) -> None:
 
 def test_services_find_the_same_names_and_may_ask_for_each(stack: Stack) -> None:
     with Client(stack.description["grpc"]["router"], api_key=stack.api_key) as client:
-        listed = client.list_models()
+        listed = [model for model in client.list_models() if model.task == router_pb2.TASK_GENERATE]
         assert [model.name for model in listed] == [stack.model, "default", ALIAS, KNOWN, RETIRED]
         assert {(model.model_name, model.context_tokens) for model in listed} == {(stack.model, 2048)}
         assert [model.HasField("retirement") for model in listed] == [False, False, False, False, True]
