@@ -22,7 +22,7 @@ TEXTS = ["Où est la gare ?", "Wo ist der Bahnhof?", "The bread is fresh."]
 @pytest.fixture(autouse=True, scope="module")
 def vectors_are_served(stack: Stack) -> None:
     """The stack is ready before the engine of vectors is, which starts last and yields to all others."""
-    eventually(lambda: stack.process("embedder")["state"], lambda state: bool(state == "ready"), 300)
+    eventually(lambda: stack.process("embedder")["state"], lambda state: bool(state == "ready"), 600)
 
 
 def test_vectors_of_the_sdks_default_and_of_numbers_are_equal_one_by_one_and_together(stack: Stack) -> None:

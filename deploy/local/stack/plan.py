@@ -14,8 +14,6 @@ DRAIN_ORDER: Final = ("edge", "generator", "embedder", "router", "emitter", "usa
 # behind an engine that computes all the time. What keeps the records yields to nobody: it needs a tenth of a
 # core, and with a lower weight a busy machine would give it none, so that rows came many minutes late.
 _ENGINE_NICENESS: Final = 5
-# Answers are waited for, and vectors are many: it also starts when everything else has.
-_EMBEDDER_NICENESS: Final = 10
 # A large model is read from a slow disk in minutes.
 _ENGINE_START_SECONDS: Final = 600.0
 
@@ -85,7 +83,7 @@ def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) ->
         after=("generator",),
         start_seconds=_ENGINE_START_SECONDS,
         drain_seconds=60.0,
-        niceness=_EMBEDDER_NICENESS,
+        niceness=_ENGINE_NICENESS,
         is_awaited=False,
     )
     return [
