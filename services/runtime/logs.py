@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 ALLOWED_FIELDS: Final = frozenset(
     {
         "address",
-        "attempt",
         "behind_seconds",
         "bytes_in",
         "bytes_out",
