@@ -78,8 +78,8 @@ SCHEMAS = st.one_of(
 )
 # Its word for a time is that of a draft without zones.
 FORMATS: Final = jsonschema.FormatChecker(("date", "uuid", "ipv4", "ipv6", "email"))
-FORMATS.checks("time", raises=ValueError)(dt.time.fromisoformat)
-FORMATS.checks("date-time", raises=ValueError)(dt.datetime.fromisoformat)
+FORMATS.checks("time", raises=ValueError)(lambda text: bool(dt.time.fromisoformat(str(text))))
+FORMATS.checks("date-time", raises=ValueError)(lambda text: bool(dt.datetime.fromisoformat(str(text))))
 
 
 def asked(stack: Stack, schema: dict[str, Any]) -> dict[str, Any]:
