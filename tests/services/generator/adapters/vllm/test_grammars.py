@@ -23,7 +23,7 @@ pytestmark = pytest.mark.vllm
 
 TOKENIZER = (Path(__file__).parents[5] / "deploy" / "models" / "tiny-eu" / "tokenizer.json").read_text()
 USABLE = Structure('{"type": "object"}')
-SLEEPS = "import sys, time; r = sys.stdin.buffer; r.read(1); time.sleep(60)"
+SLEEPS = "import sys, time; r = sys.stdin.buffer; r.read(1); time.sleep(5)"
 # Take the tokenizer and a first question; the next one is their end, or takes too long.
 STARTS = (
     "import struct, sys, time; r = sys.stdin.buffer\n"
