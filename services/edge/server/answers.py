@@ -1,5 +1,6 @@
 """Writes the deltas of a delivery as an endpoint's answer: a stream, or one whole body."""
 
+from functools import partial
 from typing import Protocol
 
 from services.edge.domain.generation import Counts, Delta
@@ -19,7 +20,7 @@ class StreamWriter(Protocol):
         ...
 
     def frames(self, delta: Delta) -> bytes:
-        """Returns the frames of one delta; none where it says nothing."""
+        """Returns the frames of one delta, which it is given once; none where it says nothing."""
         ...
 
     def closing(self, counts: Counts) -> bytes:
@@ -55,7 +56,7 @@ async def send_stream(
     event, held = exchange.event, b""
 
     def take(delta: Delta) -> bool:
-        return not held and exchange.try_write(writer.frames(delta))
+        return not held and exchange.try_write(partial(writer.frames, delta))
 
     def write_failure(error_body: bytes) -> bytes:
         return held + writer.failure(error_body)

@@ -13,7 +13,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 # In the scope's `state`: closes the request's connection at once, with what the client has not read.
 ABORT: Final = "abort"
 # Also there: sends a part of the body at once, and returns whether it did. It does not while the client is
-# behind or gone, nor where no body is open.
+# behind or gone, nor where no body is open. It takes what makes the part, and calls it only where it sends:
+# making a part may count it.
 WRITE_PART: Final = "write_part"
 # Also there: takes what is called once if the client leaves before its answer is whole, or None again. To
 # wait for that in `receive` would take a task for as long as the request runs.

@@ -121,11 +121,11 @@ class Cycle:
         else:
             self._continue(message)
 
-    def _write_part(self, body: bytes) -> bool:
+    def _write_part(self, made: Callable[[], bytes]) -> bool:
         is_open = self.is_started and not self.is_answered and not self.is_disconnected
         if not is_open or self._channel.is_write_paused:
             return False
-        if data := self._writer.part(body, is_last=False):
+        if data := self._writer.part(made(), is_last=False):
             self._channel.write(data)
         return True
 

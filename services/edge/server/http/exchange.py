@@ -103,11 +103,16 @@ class Exchange:
         self.written_seconds = self._loop.time()
         await self._put({"type": "http.response.body", "body": body, "more_body": True})
 
-    def try_write(self, body: bytes) -> bool:
-        """Sends a part of the body at once; false, and nothing is sent, where the client does not read."""
-        if not self.scope["state"][WRITE_PART](body):
+    def try_write(self, made: Callable[[], bytes]) -> bool:
+        """Sends a part of the body at once; false, and it is not made, where the client does not read."""
+
+        def counted() -> bytes:
+            body = made()
+            self.event.response_bytes += len(body)
+            return body
+
+        if not self.scope["state"][WRITE_PART](counted):
             return False
-        self.event.response_bytes += len(body)
         self.written_seconds = self._loop.time()
         return True
 

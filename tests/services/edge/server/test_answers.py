@@ -1,13 +1,27 @@
 """What of an answer travels in one write; the bytes themselves are in test_streams and test_chat."""
 
 import asyncio
+from collections.abc import Callable
+from typing import cast
 
 import pytest
 
-from services.edge.domain.generation import GenerationRequest, Message, Role
+from services.edge.domain.generation import (
+    Counts,
+    Delta,
+    FinishReason,
+    GenerationRequest,
+    Message,
+    Role,
+    TokenChoice,
+    TokenLogprob,
+)
 from services.edge.domain.openai.chat_answers import ChatHead, ChunkWriter
-from services.edge.server.answers import send_stream
-from services.edge.server.delivery import Deliveries
+from services.edge.domain.openai.completion_answers import CompletionChunkWriter, CompletionHead
+from services.edge.domain.openai.response_answers import ResponseEventWriter, ResponseHead
+from services.edge.domain.ports import Take
+from services.edge.server.answers import StreamWriter, send_stream
+from services.edge.server.delivery import Deliveries, Delivery
 from services.edge.server.http.exchange import Exchange
 from services.kernel.clock import SystemClock
 from services.runtime.http.asgi import WRITE_PART
@@ -30,15 +44,29 @@ class Writes:
         if message["type"] == "http.response.body":
             self.write(message["body"])
 
-    def write(self, body: bytes) -> bool:
+    def write(self, body: bytes) -> None:
         self.bodies.append(body)
         self.has_written.set()
+
+    def write_part(self, made: Callable[[], bytes]) -> bool:
+        self.write(made())
         return True
+
+
+class SlowReader(Writes):
+    """As Writes, but now and then it has not read what came before: each of `pauses` refuses one part."""
+
+    def __init__(self, pauses: list[bool]) -> None:
+        super().__init__()
+        self._pauses = pauses
+
+    def write_part(self, made: Callable[[], bytes]) -> bool:
+        return not self._pauses.pop(0) and super().write_part(made)
 
 
 async def written(steps: list[Step], writes: Writes) -> list[bytes]:
     clock = SystemClock()
-    scope = {"headers": [], "state": {WRITE_PART: writes.write}}
+    scope = {"headers": [], "state": {WRITE_PART: writes.write_part}}
     exchange = Exchange(scope, pytest.fail, writes.send, clock=clock)
     router, replicas = RouterScript(["replica"]), {"replica": GeneratorScript(steps=steps)}
     deliveries = Deliveries(MemoryRouter(router), MemoryGenerators(replicas), LIMITS, clock)
@@ -66,3 +94,53 @@ async def test_who_speaks_waits_for_no_text() -> None:
     gate.set()
     bodies = await asyncio.wait_for(task, 2)
     assert len(bodies) == 3
+
+
+class TextsAsTheyCome:
+    """A delivery whose deltas go to `take` where it takes them, as those of a replica do."""
+
+    model_name, retirement, is_delta_waiting = "m", None, False
+    quota = RouterScript([]).quota
+    counts = Counts(1, 0, 3)
+
+    def __init__(self, deltas: list[Delta]) -> None:
+        self._deltas = deltas
+
+    async def start(self) -> None:
+        return None
+
+    async def next_delta(self, take: Take | None = None) -> Delta | None:
+        while self._deltas:
+            delta = self._deltas.pop(0)
+            if take is None or not take(delta):
+                return delta
+        return None
+
+
+async def stream_of(writer: StreamWriter, reader: Writes) -> bytes:
+    scope = {"headers": [], "state": {WRITE_PART: reader.write_part}}
+    exchange = Exchange(scope, pytest.fail, reader.send, clock=SystemClock())
+    deltas = [
+        Delta(text, tokens=(TokenChoice(TokenLogprob(text.encode(), -0.5)),)) for text in ("Bon", "jour", "!")
+    ]
+    delivery = TextsAsTheyCome([*deltas, Delta(finish=FinishReason.STOP)])
+    await send_stream(exchange, cast(Delivery, delivery), writer, ping_seconds=5)
+    assert exchange.event.response_bytes == sum(map(len, reader.bodies))
+    return b"".join(reader.bodies)
+
+
+@pytest.mark.parametrize("pauses", [[True, True, True], [True, False, True], [False, True, True]])
+@pytest.mark.parametrize(
+    "make_writer",
+    [
+        lambda: ChunkWriter(ChatHead("0", 1), includes_usage=True),
+        lambda: CompletionChunkWriter(CompletionHead("0", 1), includes_usage=True),
+        lambda: ResponseEventWriter(ResponseHead("0", 1, '"tools":[]')),
+    ],
+    ids=["chat", "completions", "responses"],
+)
+async def test_who_reads_slowly_gets_the_same_stream(
+    make_writer: Callable[[], StreamWriter], pauses: list[bool]
+) -> None:
+    read_at_once = await stream_of(make_writer(), SlowReader([False] * 3))
+    assert await stream_of(make_writer(), SlowReader(list(pauses))) == read_at_once

@@ -82,11 +82,11 @@ async def test_a_part_is_written_at_once_while_its_body_is_open() -> None:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await read_all(receive)
         write_part = scope["state"][WRITE_PART]
-        sent.append(write_part(b"before the head"))
+        sent.append(write_part(lambda: b"before the head"))
         await stream(send, [b"a"])
-        sent.extend([write_part(b"bc"), write_part(b"")])
+        sent.extend([write_part(lambda: b"bc"), write_part(lambda: b"")])
         await send({"type": "http.response.body"})
-        sent.append(write_part(b"behind the end"))
+        sent.append(write_part(lambda: b"behind the end"))
 
     async with serving(application) as served:
         assert (await served.ask(GET)).endswith(b"\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n")
@@ -94,19 +94,25 @@ async def test_a_part_is_written_at_once_while_its_body_is_open() -> None:
 
 
 async def test_no_part_is_written_at_once_to_a_client_that_does_not_read_or_left() -> None:
-    written = 0
+    made = written = 0
     is_behind, ended = asyncio.Event(), asyncio.Event()
+
+    def part() -> bytes:
+        nonlocal made
+        made += 65_536
+        return b"x" * 65_536
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         nonlocal written
         await read_all(receive)
         await stream(send, [])
-        while scope["state"][WRITE_PART](b"x" * 65_536):
+        while scope["state"][WRITE_PART](part):
             written += 65_536
             await asyncio.sleep(0)
         is_behind.set()
         assert (await receive())["type"] == "http.disconnect"
-        assert not scope["state"][WRITE_PART](b"x")
+        assert not scope["state"][WRITE_PART](part)
+        assert made == written, "what is not sent is not made"
         ended.set()
 
     async with serving(application) as served:
