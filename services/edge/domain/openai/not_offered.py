@@ -44,11 +44,14 @@ NOT_OFFERED: Final = MappingProxyType(
     }
 )
 _VERSION: Final = "/v1"
+# Of a path behind its version, with the empty one before its first slash.
+_MOST_STEPS: Final = max(path.count("/") for path in NOT_OFFERED)
 
 
 def why_not_offered(path: str) -> str | None:
     """Returns why an endpoint of OpenAI's API is not offered, with or without `/v1`; None for other paths."""
-    steps = path.removeprefix(_VERSION).split("/")
+    # No more than some path here has: any path comes without a key, and may be long.
+    steps = path.removeprefix(_VERSION).split("/", _MOST_STEPS)[:_MOST_STEPS]
     for length in range(len(steps), 1, -1):
         if why := NOT_OFFERED.get(_VERSION + "/".join(steps[:length])):
             return why
