@@ -5,7 +5,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, Protocol, Unpack, cast
 
-from comptoir.client import Answer, Chat, Client, Countable, GetModelInfoResponse, aio, user
+from comptoir.client import (
+    Answer,
+    Chat,
+    Client,
+    Countable,
+    Embeddings,
+    GetModelInfoResponse,
+    Inputs,
+    aio,
+    user,
+)
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 from comptoir.router.v1 import router_pb2, router_pb2_grpc
 
@@ -155,6 +165,10 @@ class Caller(Protocol):
         """How many tokens a prompt has."""
         ...
 
+    async def embed(self, **fields: Unpack[Inputs]) -> Embeddings:
+        """A vector of each input."""
+        ...
+
     async def describe(self, model: str) -> GetModelInfoResponse:
         """What a replica of a model serves."""
         ...
@@ -182,6 +196,9 @@ class BlockingCaller:
 
     async def count(self, **fields: Unpack[Countable]) -> int:
         return await asyncio.to_thread(self.client.count_tokens, **fields)
+
+    async def embed(self, **fields: Unpack[Inputs]) -> Embeddings:
+        return await asyncio.to_thread(self.client.embed, **fields)
 
     async def describe(self, model: str) -> GetModelInfoResponse:
         return await asyncio.to_thread(self.client.describe_model, model)
@@ -224,6 +241,9 @@ class AsyncioCaller:
 
     async def count(self, **fields: Unpack[Countable]) -> int:
         return await self.client.count_tokens(**fields)
+
+    async def embed(self, **fields: Unpack[Inputs]) -> Embeddings:
+        return await self.client.embed(**fields)
 
     async def describe(self, model: str) -> GetModelInfoResponse:
         return await self.client.describe_model(model)

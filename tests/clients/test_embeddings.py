@@ -9,6 +9,7 @@ from pathlib import Path
 
 import openai
 import pytest
+from comptoir.client import Client, ComptoirError, aio
 
 from tests.clients.conftest import EMBEDDING_ALIAS
 from tests.system.stack_process import Stack, eventually
@@ -115,3 +116,25 @@ def test_the_node_sdk_gets_the_same_by_its_default_and_as_numbers(stack: Stack) 
     told = json.loads(done.stdout)
     assert told.pop("tokens") > 0
     assert told == {"same": True, "sizes": [128, 128], "indexes": [0, 1], "code": "400 input"}
+
+
+def test_a_service_over_grpc_gets_the_same_vectors_and_counts_that_are_its_row(stack: Stack) -> None:
+    told = stack.client().embeddings.create(model=MODEL, input=TEXTS)
+    with Client(stack.description["grpc"]["router"], api_key=stack.api_key) as client:
+        answer = client.embed(model=MODEL, inputs=TEXTS)
+        (cut,) = client.embed(model=MODEL, inputs=[[1, 300, 301]], dimensions=32).vectors
+        with pytest.raises(ComptoirError) as refusal:
+            client.embed(model=stack.model, inputs=TEXTS)
+    for vector, item in zip(answer.vectors, told.data, strict=True):
+        assert list(vector) == pytest.approx(item.embedding, abs=1e-5)
+    assert len(cut) == 32
+    assert refusal.value.reason_name == "MODEL_TASK_MISMATCH"
+    assert answer.embedded.input_tokens == told.usage.prompt_tokens
+    row = stack.row_of("generations", answer.request_id.hex)
+    assert (row["input_tokens"], row["output_tokens"]) == (answer.embedded.input_tokens, 0)
+
+
+async def test_a_service_on_asyncio_gets_vectors_of_many_requests_side_by_side(stack: Stack) -> None:
+    async with aio.Client(stack.description["grpc"]["router"], api_key=stack.api_key) as client:
+        answers = await asyncio.gather(*(client.embed(model=MODEL, inputs=[text]) for text in TEXTS * 3))
+    assert list(answers[0].vectors[0]) == pytest.approx(list(answers[3].vectors[0]), abs=1e-5)

@@ -5,11 +5,13 @@ from comptoir.client.blocking import Client, Generation
 from comptoir.client.channels import mutual_tls
 from comptoir.client.chat import Chat, assistant, system, tool, user
 from comptoir.client.counting import Countable
+from comptoir.client.embedding import Embeddings, Inputs
 from comptoir.client.errors import ComptoirError
 from comptoir.error.v1.error_reason_pb2 import ErrorReason
 from comptoir.generator.v1.generator_pb2 import (
     ChatMessage,
     Delta,
+    Embedded,
     Finished,
     FinishReason,
     GetModelInfoResponse,
@@ -35,11 +37,14 @@ __all__ = [
     "ComptoirError",
     "Countable",
     "Delta",
+    "Embedded",
+    "Embeddings",
     "ErrorReason",
     "FinishReason",
     "Finished",
     "Generation",
     "GetModelInfoResponse",
+    "Inputs",
     "ModelFeature",
     "Priority",
     "ReasoningEffort",

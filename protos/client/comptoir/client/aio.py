@@ -13,6 +13,7 @@ from comptoir.client.answers import Answer, choices_of
 from comptoir.client.channels import NEXT_OFFER_SECONDS
 from comptoir.client.chat import Chat, Order, next_offer_request
 from comptoir.client.counting import Countable, CountOrder
+from comptoir.client.embedding import Embeddings, EmbedOrder, Inputs
 from comptoir.client.errors import ComptoirError, Failure
 from comptoir.client.losses import Losses
 from comptoir.client.progress import Progress
@@ -60,13 +61,21 @@ class Client:
 
     def generate(self, **chat: Unpack[Chat]) -> "Generation":
         """Returns the answer as an iterator of deltas; nothing is asked before it is entered or iterated."""
-        return self._generation(chat, is_streamed=True)
+        return self._generation(Order(chat, is_streamed=True))
 
     async def answer(self, **chat: Unpack[Chat]) -> Answer:
         """Returns the whole answer; raises ComptoirError."""
-        async with self._generation(chat, is_streamed=False) as generation:
+        async with self._generation(Order(chat, is_streamed=False)) as generation:
             deltas = [delta async for delta in generation]
         return Answer(generation.request_id, choices_of(deltas), generation.finished)
+
+    async def embed(self, **inputs: Unpack[Inputs]) -> Embeddings:
+        """Returns a vector of each input, and their counts; raises ComptoirError."""
+        order = EmbedOrder(inputs)
+        async with self._generation(order) as generation:
+            async for _ in generation:
+                pass
+        return order.answer()
 
     async def count_tokens(self, **prompt: Unpack[Countable]) -> int:
         """Returns how many tokens a prompt has, of which none is charged; raises ComptoirError.
@@ -104,8 +113,7 @@ class Client:
         except grpc.aio.AioRpcError as failure:
             raise errors.error_from(_said(failure)) from failure
 
-    def _generation(self, chat: Chat, *, is_streamed: bool) -> "Generation":
-        order = Order(chat, is_streamed=is_streamed)
+    def _generation(self, order: Order | EmbedOrder) -> "Generation":
         losses = Losses(unreachable_seconds=self._unreachable_seconds)
         return Generation(self._connections, order, losses, self._api_key, self._admit_seconds)
 
@@ -119,9 +127,15 @@ class Generation(GenerationState):
     """
 
     def __init__(
-        self, connections: Connections, order: Order, losses: Losses, api_key: str, admit_seconds: float
+        self,
+        connections: Connections,
+        order: Order | EmbedOrder,
+        losses: Losses,
+        api_key: str,
+        admit_seconds: float,
     ) -> None:
         super().__init__(order, connections, losses)
+        self._request = order
         self._connections = connections
         self._api_key = api_key
         self._admit_seconds = admit_seconds
@@ -257,9 +271,8 @@ class Generation(GenerationState):
 
     def _open(self, progress: Progress) -> Stream:
         self._check_open()
-        is_one_message = self._order.is_one_message(progress.admitted.max_output_tokens)
-        self._call = self._stream = self._connections.generate(
-            progress.use_offer(), self._order, is_one_message=is_one_message
+        self._call = self._stream = self._connections.open(
+            progress.use_offer(), self._request, progress.admitted.max_output_tokens
         )
         return self._stream
 

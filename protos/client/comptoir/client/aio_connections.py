@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import grpc
 from comptoir.client.answers import messages_of
 from comptoir.client.channels import OPTIONS, RELEASE_SECONDS, Pool, Slot, check_address
-from comptoir.client.chat import Order, release_request
+from comptoir.client.chat import Admissible, Order, release_request
 from comptoir.client.counting import CountOrder
+from comptoir.client.embedding import EmbedOrder
 from comptoir.client.errors import unreachable
 from comptoir.generator.v1.generator_pb2 import (
     CountTokensResponse,
+    EmbedRequest,
+    EmbedResponse,
     GenerateRequest,
     GenerateResponse,
     GenerateWholeResponse,
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from comptoir.router.v1.router_pb2_grpc import RouterServiceAsyncStub
 
 _WholeCall: TypeAlias = "grpc.aio.UnaryUnaryCall[GenerateRequest, GenerateWholeResponse]"
+_EmbedCall: TypeAlias = "grpc.aio.UnaryStreamCall[EmbedRequest, EmbedResponse]"
 
 
 class Stream(Protocol):
@@ -62,6 +66,23 @@ class WholeAnswer:
         return self._call.cancel()
 
 
+class VectorStream:
+    """The open call of a request for vectors, read as the generation that `EmbedOrder` makes of it."""
+
+    def __init__(self, call: "_EmbedCall", order: EmbedOrder) -> None:
+        self._call = call
+        self._order = order
+
+    async def read(self) -> Any:
+        """Returns the next message, or gRPC's EOF."""
+        message = await self._call.read()
+        return self._order.heard(message) if isinstance(message, EmbedResponse) else message
+
+    def cancel(self) -> bool:
+        """Ends it."""
+        return self._call.cancel()
+
+
 @dataclass(frozen=True, slots=True)
 class _Replica:
     """The channel to one address."""
@@ -85,6 +106,12 @@ class Connections:
     def router(self) -> "RouterServiceAsyncStub":
         """The router's stub."""
         return RouterServiceStub(self._router_channel)
+
+    def open(self, offer: TicketOffer, order: Order | EmbedOrder, max_output_tokens: int) -> Stream:
+        """Returns the open call of an order to the replica of an offer; raises ComptoirError."""
+        if isinstance(order, EmbedOrder):
+            return self._embed(offer, order)
+        return self.generate(offer, order, is_one_message=order.is_one_message(max_output_tokens))
 
     def generate(self, offer: TicketOffer, order: Order, *, is_one_message: bool) -> Stream:
         """Returns the open call of an order to the replica of an offer; raises ComptoirError."""
@@ -112,7 +139,7 @@ class Connections:
                 GetModelInfoRequest(), timeout=order.left_seconds, metadata=order.metadata
             )
 
-    def release(self, admitted: AdmitResponse, order: Order) -> None:
+    def release(self, admitted: AdmitResponse, order: Admissible) -> None:
         """Gives a lease back, and waits for nothing."""
         if not self.is_closed:
             self._start(self._give_back(admitted, order))
@@ -126,6 +153,14 @@ class Connections:
             await replica.channel.close()
         if "_router_channel" in self.__dict__:
             await self._router_channel.close()
+
+    def _embed(self, offer: TicketOffer, order: EmbedOrder) -> Stream:
+        slot = self._borrow(offer)
+        call = slot.kept.stub.Embed(
+            order.embed_request(offer), timeout=order.left_seconds, metadata=order.metadata
+        )
+        call.add_done_callback(lambda _call: self._replicas.give_back(slot))
+        return VectorStream(call, order)
 
     @contextmanager
     def _replica_of(self, offer: TicketOffer) -> "Iterator[_Replica]":
@@ -146,7 +181,7 @@ class Connections:
     def _router_channel(self) -> grpc.aio.Channel:
         return self._connect(self._router_address)
 
-    async def _give_back(self, admitted: AdmitResponse, order: Order) -> None:
+    async def _give_back(self, admitted: AdmitResponse, order: Admissible) -> None:
         try:
             await self.router.Release(
                 release_request(admitted), timeout=RELEASE_SECONDS, metadata=order.metadata

@@ -13,6 +13,7 @@ from comptoir.client.channels import NEXT_OFFER_SECONDS
 from comptoir.client.chat import Chat, Order, next_offer_request
 from comptoir.client.connections import Cancellable, Connections, Stream
 from comptoir.client.counting import Countable, CountOrder
+from comptoir.client.embedding import Embeddings, EmbedOrder, Inputs
 from comptoir.client.errors import ComptoirError, Failure
 from comptoir.client.losses import Losses
 from comptoir.client.progress import Progress
@@ -60,13 +61,21 @@ class Client:
 
     def generate(self, **chat: Unpack[Chat]) -> "Generation":
         """Returns the answer as an iterator of deltas; nothing is asked before it is entered or iterated."""
-        return self._generation(chat, is_streamed=True)
+        return self._generation(Order(chat, is_streamed=True))
 
     def answer(self, **chat: Unpack[Chat]) -> Answer:
         """Returns the whole answer; raises ComptoirError."""
-        with self._generation(chat, is_streamed=False) as generation:
+        with self._generation(Order(chat, is_streamed=False)) as generation:
             deltas = list(generation)
         return Answer(generation.request_id, choices_of(deltas), generation.finished)
+
+    def embed(self, **inputs: Unpack[Inputs]) -> Embeddings:
+        """Returns a vector of each input, and their counts; raises ComptoirError."""
+        order = EmbedOrder(inputs)
+        with self._generation(order) as generation:
+            for _ in generation:
+                pass
+        return order.answer()
 
     def count_tokens(self, **prompt: Unpack[Countable]) -> int:
         """Returns how many tokens a prompt has, of which none is charged; raises ComptoirError.
@@ -102,8 +111,7 @@ class Client:
         except grpc.RpcError as failure:
             raise errors.error_from(_said(failure)) from failure
 
-    def _generation(self, chat: Chat, *, is_streamed: bool) -> "Generation":
-        order = Order(chat, is_streamed=is_streamed)
+    def _generation(self, order: Order | EmbedOrder) -> "Generation":
         losses = Losses(unreachable_seconds=self._unreachable_seconds)
         return Generation(self._connections, order, losses, self._api_key, self._admit_seconds)
 
@@ -117,9 +125,15 @@ class Generation(GenerationState):
     """
 
     def __init__(
-        self, connections: Connections, order: Order, losses: Losses, api_key: str, admit_seconds: float
+        self,
+        connections: Connections,
+        order: Order | EmbedOrder,
+        losses: Losses,
+        api_key: str,
+        admit_seconds: float,
     ) -> None:
         super().__init__(order, connections, losses)
+        self._request = order
         self._connections = connections
         self._api_key = api_key
         self._admit_seconds = admit_seconds
@@ -240,9 +254,8 @@ class Generation(GenerationState):
 
     def _open(self, progress: Progress) -> Stream:
         self._check_open()
-        is_one_message = self._order.is_one_message(progress.admitted.max_output_tokens)
-        self._stream = self._connections.generate(
-            progress.use_offer(), self._order, is_one_message=is_one_message
+        self._stream = self._connections.open(
+            progress.use_offer(), self._request, progress.admitted.max_output_tokens
         )
         self._follow(self._stream)
         return self._stream

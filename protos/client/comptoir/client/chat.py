@@ -11,6 +11,7 @@ from comptoir.generator.v1.generator_pb2 import (
     ROLE_TOOL,
     ROLE_USER,
     ChatMessage,
+    EmbedInput,
     GenerateRequest,
     Prompt,
     Role,
@@ -93,17 +94,45 @@ class Deadline:
         return max(0.0, self._at - self._now())
 
 
-class Order:
-    """A chat or a prompt as one request, with its identity and, once it is begun, its deadline.
+class Admissible:
+    """One request as the router is asked for it, with its identity and, once it is begun, its deadline."""
 
-    Raises ValueError unless there is one of both.
-    """
+    def __init__(
+        self, admit: AdmitRequest, request_id: uuid.UUID | None, timeout_seconds: float | None
+    ) -> None:
+        self.request_id = request_id or uuid.uuid4()
+        self._timeout_seconds = _TIMEOUT_SECONDS if timeout_seconds is None else timeout_seconds
+        self._deadline = Deadline(self._timeout_seconds)
+        self._admit = admit
+        admit.request_id_high = self.request_id.int >> 64
+        admit.request_id_low = self.request_id.int & _LOW_64_BITS
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str]]:
+        """What puts the request's identity into log lines."""
+        return ((REQUEST_ID_KEY, self.request_id.hex),)
+
+    @property
+    def left_seconds(self) -> float:
+        """The time that is left for it."""
+        return self._deadline.left_seconds
+
+    def begin(self) -> None:
+        """Lets its time run from now on."""
+        self._deadline = Deadline(self._timeout_seconds)
+
+    def admit_request(self, api_key: str) -> AdmitRequest:
+        """Returns what the router is asked."""
+        request = AdmitRequest(api_key=api_key)
+        request.MergeFrom(self._admit)
+        return request
+
+
+class Order(Admissible):
+    """A chat or a prompt as one request; raises ValueError unless there is one of both."""
 
     def __init__(self, chat: Chat, *, is_streamed: bool) -> None:
         sampling = chat.get("sampling", Sampling())
-        self.request_id = chat.get("request_id") or uuid.uuid4()
-        self._timeout_seconds = chat.get("timeout_seconds", _TIMEOUT_SECONDS)
-        self._deadline = Deadline(self._timeout_seconds)
         messages, prompt = chat.get("messages", ()), _prompt(chat)
         if bool(messages) is (prompt is not None):
             raise ValueError("a request has messages or a prompt")
@@ -117,29 +146,18 @@ class Order:
             template=chat.get("template"),
             returns_token_ids=chat.get("returns_token_ids", False),
         )
-        self._admit = AdmitRequest(
+        admit = AdmitRequest(
             model=chat["model"],
             prompt_tokens_upper_bound=(
                 prompt_tokens_upper_bound(messages) + _tool_tokens_upper_bound(messages, chat.get("tools"))
                 if prompt is None
-                else _tokens_upper_bound(prompt)
+                else tokens_upper_bound(prompt)
             ),
             max_output_tokens=chat.get("max_output_tokens", sampling.max_output_tokens),
             choices=sampling.n,
             priority=chat.get("priority", Priority.PRIORITY_UNSPECIFIED),
-            request_id_high=self.request_id.int >> 64,
-            request_id_low=self.request_id.int & _LOW_64_BITS,
         )
-
-    @property
-    def metadata(self) -> tuple[tuple[str, str]]:
-        """What puts the request's identity into log lines."""
-        return ((REQUEST_ID_KEY, self.request_id.hex),)
-
-    @property
-    def left_seconds(self) -> float:
-        """The time that is left for it."""
-        return self._deadline.left_seconds
+        super().__init__(admit, chat.get("request_id"), chat.get("timeout_seconds"))
 
     def is_one_message(self, max_output_tokens: int) -> bool:
         """Whether a whole answer is wanted, and one of as many tokens is no larger than a message may be."""
@@ -148,16 +166,6 @@ class Order:
             token_bytes += _BYTES_PER_LOGPROB * (1 + sampling.logprobs)
         tokens = max(1, sampling.n) * max_output_tokens
         return not self._generate.is_streamed and tokens * token_bytes <= _MOST_ANSWER_BYTES
-
-    def begin(self) -> None:
-        """Lets its time run from now on."""
-        self._deadline = Deadline(self._timeout_seconds)
-
-    def admit_request(self, api_key: str) -> AdmitRequest:
-        """Returns what the router is asked."""
-        request = AdmitRequest(api_key=api_key)
-        request.MergeFrom(self._admit)
-        return request
 
     def generate_request(self, offer: TicketOffer) -> GenerateRequest:
         """Returns what the replica of `offer` is asked; its ticket holds the most tokens of the answer."""
@@ -205,7 +213,7 @@ def _prompt(chat: Chat) -> Prompt | None:
     return Prompt(token_ids=TokenIds(ids=prompt), is_echoed=is_echoed)
 
 
-def _tokens_upper_bound(prompt: Prompt) -> int:
+def tokens_upper_bound(prompt: Prompt | EmbedInput) -> int:
     """Returns as many tokens as there are or, of a text, as a byte-level tokenizer can make."""
     if prompt.HasField("text"):
         return len(prompt.text.encode()) + _TOKENS_AROUND_A_TEXT

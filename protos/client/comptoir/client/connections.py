@@ -9,11 +9,13 @@ from typing import Protocol, TypeAlias
 import grpc
 from comptoir.client.answers import messages_of
 from comptoir.client.channels import OPTIONS, RELEASE_SECONDS, Pool, Slot, check_address
-from comptoir.client.chat import Order, release_request
+from comptoir.client.chat import Admissible, Order, release_request
 from comptoir.client.counting import CountOrder
+from comptoir.client.embedding import EmbedOrder
 from comptoir.client.errors import cancelled, unreachable
 from comptoir.generator.v1.generator_pb2 import (
     CountTokensResponse,
+    EmbedResponse,
     GenerateResponse,
     GenerateWholeResponse,
     GetModelInfoRequest,
@@ -61,6 +63,27 @@ class WholeAnswer:
         return self._call.cancel()
 
 
+class EmbedCall(Cancellable, Protocol):
+    """The open call of a request for vectors."""
+
+    def __next__(self) -> EmbedResponse: ...
+
+
+class VectorStream:
+    """The open call of a request for vectors, read as the generation that `EmbedOrder` makes of it."""
+
+    def __init__(self, call: EmbedCall, order: EmbedOrder) -> None:
+        self._call = call
+        self._order = order
+
+    def __next__(self) -> GenerateResponse:
+        return self._order.heard(next(self._call))
+
+    def cancel(self) -> bool:
+        """Ends it."""
+        return self._call.cancel()
+
+
 @dataclass(frozen=True, slots=True)
 class _Replica:
     """The channel to one address."""
@@ -80,6 +103,12 @@ class Connections:
         self._lock = threading.Lock()
         self.router = RouterServiceStub(self._channel)
         self.is_closed = False
+
+    def open(self, offer: TicketOffer, order: Order | EmbedOrder, max_output_tokens: int) -> Stream:
+        """Returns the open call of an order to the replica of an offer; raises ComptoirError."""
+        if isinstance(order, EmbedOrder):
+            return self._embed(offer, order)
+        return self.generate(offer, order, is_one_message=order.is_one_message(max_output_tokens))
 
     def generate(self, offer: TicketOffer, order: Order, *, is_one_message: bool) -> Stream:
         """Returns the open call of an order to the replica of an offer; raises ComptoirError."""
@@ -108,7 +137,7 @@ class Connections:
                 GetModelInfoRequest(), timeout=order.left_seconds, metadata=order.metadata
             )
 
-    def release(self, admitted: AdmitResponse, order: Order) -> None:
+    def release(self, admitted: AdmitResponse, order: Admissible) -> None:
         """Gives a lease back, and waits for nothing."""
         if self.is_closed:
             return
@@ -130,6 +159,15 @@ class Connections:
         for replica in self._replicas.clear():
             replica.channel.close()
         self._channel.close()
+
+    def _embed(self, offer: TicketOffer, order: EmbedOrder) -> Stream:
+        slot = self._borrow(offer)
+        call = slot.kept.stub.Embed(
+            order.embed_request(offer), timeout=order.left_seconds, metadata=order.metadata
+        )
+        if not call.add_callback(lambda: self._replicas.give_back(slot)):
+            self._replicas.give_back(slot)
+        return VectorStream(call, order)
 
     @contextlib.contextmanager
     def _replica_of(self, offer: TicketOffer) -> Iterator[_Replica]:

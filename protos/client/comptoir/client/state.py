@@ -4,7 +4,7 @@ import random
 import uuid
 from typing import Protocol
 
-from comptoir.client.chat import Order
+from comptoir.client.chat import Admissible
 from comptoir.client.errors import ComptoirError, Failure, cancelled, error_from, was_accepted
 from comptoir.client.losses import Losses
 from comptoir.client.progress import Progress
@@ -24,7 +24,7 @@ class Closable(Protocol):
 class GenerationState:
     """One request from its admission to its end; both kinds of generation are one."""
 
-    def __init__(self, order: Order, through: Closable, losses: Losses) -> None:
+    def __init__(self, order: Admissible, through: Closable, losses: Losses) -> None:
         self._order = order
         self._through = through
         self._losses = losses
