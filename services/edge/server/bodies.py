@@ -1,6 +1,6 @@
 """Reads what is asked for out of the bodies of requests; a long one in steps, so that nobody waits for it."""
 
-import asyncio
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -12,6 +12,7 @@ from services.edge.domain.openai.ignored_fields import ignored_headers
 from services.edge.server.http.exchange import Exchange, HeaderList
 from services.edge.server.http.requests import read_body
 from services.edge.server.http.watches import DisconnectWatch
+from services.edge.server.turns import Turns
 from services.kernel.steps import Result, Steps, finished, in_turns
 
 # No body of this length takes longer than two milliseconds.
@@ -25,13 +26,14 @@ def _nothing(_result: object) -> int:
 class Bodies:
     """The bodies of all requests of an edge.
 
-    Of those that are long one is read at a time, and after each step others have as much time as it took:
-    however many come, the loop is theirs for half of the time at most.
+    Of those that are long one is read at a time, the shortest first. Once a millisecond is used others have
+    as much time, and between two bodies a turn of the loop: however many come, they hold nobody up.
     """
 
-    def __init__(self, limits: EdgeLimits) -> None:
+    def __init__(self, limits: EdgeLimits, seconds: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
-        self._turn = asyncio.Lock()
+        self._seconds = seconds
+        self._turns = Turns()
 
     async def read(
         self,
@@ -52,12 +54,13 @@ class Bodies:
         if len(content) <= SHORT_BYTES:
             result, headers = finished(steps)
         else:
+            size = len(content)
             # The steps hold it for as long as they need it, and this frame while others have their turn.
             del content
             # Who leaves takes the body along: what waits is bounded by the connections that are open.
             with DisconnectWatch(exchange):
-                async with self._turn:
-                    result, headers = await in_turns(steps)
+                async with self._turns.turn(size):
+                    result, headers = await in_turns(steps, self._seconds)
         exchange.add_headers(headers)
         return result
 

@@ -1,11 +1,11 @@
-"""Long work gives way between its steps, and is the same work at once."""
+"""Long work gives way once it took a while, and is the same work at once."""
 
 import asyncio
-import itertools
 
 import pytest
 
-from services.kernel.steps import Steps, finished, in_turns
+from services.kernel.clock import ManualClock
+from services.kernel.steps import TURN_SECONDS, Steps, finished, in_turns
 
 
 def counted(done: list[int], to: int) -> Steps[int]:
@@ -29,12 +29,30 @@ async def test_the_result_is_that_of_all_steps_at_once_or_in_turns() -> None:
         await in_turns(failing())
 
 
-async def test_others_have_their_turn_between_any_two_steps() -> None:
-    done: list[int] = []
-    seen: list[int] = []
-    work = asyncio.create_task(in_turns(counted(done, 50)))
+async def steps_per_turn(step_seconds: float, to: int) -> list[int]:
+    """How many steps were done each time that others had their turn."""
+    clock, done, seen = ManualClock(), list[int](), list[int]()
+
+    def timed() -> Steps[None]:
+        for _ in counted(done, to):
+            clock.advance(step_seconds)
+            yield
+
+    work = asyncio.create_task(in_turns(timed(), clock.monotonic_seconds))
     while not work.done():
-        seen.append(len(done))
+        if done and done[-1] + 1 not in seen:
+            seen.append(done[-1] + 1)
         await asyncio.sleep(0)
-    assert {after - before for before, after in itertools.pairwise(seen)} <= {0, 1}
-    assert seen[-1] == 50
+    return seen
+
+
+async def test_steps_that_take_a_while_give_way_after_each() -> None:
+    assert await steps_per_turn(2 * TURN_SECONDS, 10) == list(range(1, 11))
+
+
+async def test_short_steps_give_way_once_they_took_a_while_together() -> None:
+    assert await steps_per_turn(TURN_SECONDS / 4, 10) == [4, 8]
+
+
+async def test_work_that_is_short_in_all_waits_for_nobody() -> None:
+    assert await steps_per_turn(TURN_SECONDS / 16, 10) == []

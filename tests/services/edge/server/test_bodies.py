@@ -1,6 +1,7 @@
-"""A body of worst-case cost is read in many short steps, and bodies of that kind one at a time."""
+"""A body of worst-case cost is read in many short steps, and long ones one at a time, the shortest first."""
 
 import asyncio
+import itertools
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -108,9 +109,9 @@ class FakeExchange:
 
 
 def reading(
-    bodies: Bodies, log: list[str], name: str, *, is_long: bool
+    bodies: Bodies, log: list[str], name: str, *, size: int
 ) -> "tuple[FakeExchange, asyncio.Task[str]]":
-    exchange = FakeExchange(b"{%b}" % (b" " * SHORT_BYTES * is_long))
+    exchange = FakeExchange(b"{%b}" % (b" " * (size - 2)))
 
     def parse(_value: object) -> Steps[str]:
         for _ in range(3):
@@ -122,20 +123,45 @@ def reading(
     return exchange, asyncio.create_task(read)
 
 
+def slow_bodies() -> Bodies:
+    """Bodies of which each step takes a millisecond."""
+    seconds = itertools.count()
+    return Bodies(EdgeLimits(), lambda: next(seconds) / 1000)
+
+
 async def test_long_bodies_are_read_one_at_a_time_and_short_ones_between() -> None:
-    bodies, log = Bodies(EdgeLimits()), list[str]()
+    bodies, log = slow_bodies(), list[str]()
     tasks = [
-        reading(bodies, log, name, is_long=is_long)[1]
-        for name, is_long in (("a", True), ("b", True), ("short", False))
+        reading(bodies, log, name, size=size)[1]
+        for name, size in (("a", 2 * SHORT_BYTES), ("b", 2 * SHORT_BYTES), ("short", SHORT_BYTES))
     ]
     assert await asyncio.gather(*tasks) == ["a", "b", "short"]
     assert log[:3] == ["short"] * 3
     assert log[3:] == ["a"] * 3 + ["b"] * 3
 
 
+async def test_the_shortest_of_the_long_bodies_is_read_next() -> None:
+    bodies, log = slow_bodies(), list[str]()
+    tasks = [
+        reading(bodies, log, str(number), size=times * SHORT_BYTES)[1]
+        for number, times in enumerate((64, 64, 32, 2))
+    ]
+    await asyncio.gather(*tasks)
+    assert log == ["0"] * 3 + ["3"] * 3 + ["2"] * 3 + ["1"] * 3
+
+
+async def test_a_body_that_takes_little_time_is_read_without_a_pause() -> None:
+    bodies, log, turns = Bodies(EdgeLimits(), lambda: 0.0), list[str](), 0
+    tasks = [reading(bodies, log, str(number), size=2 * SHORT_BYTES)[1] for number in range(50)]
+    while not all(task.done() for task in tasks):
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns <= 55, "one turn of the loop for each, and some around"
+
+
 async def test_the_body_of_a_client_that_leaves_holds_nobody_up() -> None:
-    bodies, log = Bodies(EdgeLimits()), list[str]()
-    first, second, third = (reading(bodies, log, name, is_long=True) for name in "abc")
+    bodies, log = slow_bodies(), list[str]()
+    first, second, third = (reading(bodies, log, name, size=2 * SHORT_BYTES) for name in "abc")
     await asyncio.sleep(0)
     for exchange, _ in (first, second):
         assert exchange.left is not None
