@@ -17,6 +17,8 @@ class HttpBounds:
     # From an answer to the first byte of the next request.
     idle_seconds: float
     drain_seconds: float
+    # For a client that takes in nothing of an answer that is written.
+    write_seconds: float = 60.0
     max_header_fields: int = 128
 
 

@@ -8,6 +8,7 @@ from services.runtime.http.answers import AnswerWriter
 from services.runtime.http.bodies import Body, ChunkedBody, LengthBody
 from services.runtime.http.bounds import Refusal, RefusedError
 from services.runtime.http.cycle import HIGH_WATER_BYTES, Cycle, Peers
+from services.runtime.http.flush import Flush
 from services.runtime.http.head import Head, end_of_head, parse_head
 from services.runtime.http.registry import Registry
 
@@ -41,6 +42,8 @@ class Connection(asyncio.Protocol):
         self.is_write_paused = False
         # Made when a client falls behind, which most never do.
         self._writable: asyncio.Event | None = None
+        # While an answer is written and not yet sent.
+        self._flush: Flush | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # a stream's
         """Starts the time within which the first request's head must be whole."""
@@ -87,9 +90,12 @@ class Connection(asyncio.Protocol):
         self._writable = asyncio.Event()
 
     def resume_writing(self) -> None:
-        """Lets writes go on."""
+        """Lets writes go on; where an answer was written, all of it has been sent."""
         self.is_write_paused = False
         self._let_write()
+        if self._flush is not None:
+            self._stop_timer()
+            self._turn_to_next()
 
     def write(self, data: bytes) -> None:
         """Sends, or queues where the client does not read."""
@@ -106,10 +112,9 @@ class Connection(asyncio.Protocol):
 
     def answered(self) -> None:
         """Ends the connection or turns to the next request, after others had their turn."""
-        if self._cycle is not None and self._cycle.keeps_alive and not self._is_draining:
-            self._loop.call_soon(self._await_request)
-        elif self._body.is_complete:
-            self.close()
+        if self._body.is_complete:
+            # Some event loops write at the end of their turn.
+            self._loop.call_soon(self._flush_answer)
         else:
             self._discard()
 
@@ -209,12 +214,17 @@ class Connection(asyncio.Protocol):
         if cycle is self._cycle and self._discarded_bytes is None:
             self._advance()
 
-    def _await_request(self) -> None:
-        self._cycle = None
+    def _flush_answer(self) -> None:
+        if self._discarded_bytes is not None or not self._transport.get_write_buffer_size():
+            self._turn_to_next()
+        else:
+            self._flush = Flush(self._transport, self._registry.bounds.write_seconds, self.abort)
+
+    def _turn_to_next(self) -> None:
+        cycle, self._cycle = self._cycle, None
         if self._discarded_bytes is not None or self._transport.is_closing():
             return
-        if self._is_draining:
-            # It began between the answer and this turn of the loop.
+        if self._is_draining or cycle is None or not cycle.keeps_alive:
             self.close()
             return
         self._is_head_timed = False
@@ -278,6 +288,9 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._flush is not None:
+            self._flush.end()
+            self._flush = None
 
     def _out_of_time(self) -> None:
         self._timer = None

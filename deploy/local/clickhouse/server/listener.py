@@ -32,6 +32,7 @@ class Listener:
                 head_seconds=bounds.head_seconds,
                 idle_seconds=bounds.idle_connection_seconds,
                 drain_seconds=bounds.drain_seconds,
+                write_seconds=bounds.write_seconds,
             ),
             self._refusal,
             clock,

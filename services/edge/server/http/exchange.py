@@ -28,6 +28,8 @@ STREAM_HEADERS: HeaderList = (
 )
 _DISCONNECTED_STATUS: Final = 499
 _MAX_RETRY_COUNT: Final = 255
+# What is waited for at once: a client that takes in a piece of a large answer is one that reads.
+_PIECE_BYTES: Final = 64 * 1024
 
 
 class ClientDisconnectedError(Exception):
@@ -117,7 +119,9 @@ class Exchange:
         return True
 
     async def end(self, body: bytes = b"") -> None:
-        """Sends the last part of the body."""
+        """Sends the last part of the body; a large one in pieces, as the client reads them."""
+        if len(body) > _PIECE_BYTES:
+            body = await self._write_most(body)
         self.is_complete = True
         self.event.response_bytes += len(body)
         await self._put({"type": "http.response.body", "body": body, "more_body": False})
@@ -162,6 +166,15 @@ class Exchange:
         """Closes the connection at once, with what its client has not read; every write returns then."""
         self.is_client_disconnected = True
         self.scope["state"][ABORT]()
+
+    async def _write_most(self, body: bytes) -> bytes:
+        """Sends all pieces of `body` but the last, which is returned."""
+        last = (len(body) - 1) // _PIECE_BYTES * _PIECE_BYTES
+        for start in range(0, last, _PIECE_BYTES):
+            await self.write(body[start : start + _PIECE_BYTES])
+            # A client that reads fast does not make others wait.
+            await asyncio.sleep(0)
+        return body[last:]
 
     async def _put(self, message: Message) -> None:
         # Left set on cancellation on purpose: the next write is blocked by the same unread bytes.

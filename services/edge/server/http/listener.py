@@ -84,6 +84,7 @@ def _bounds(limits: EdgeLimits) -> HttpBounds:
         head_seconds=limits.header_seconds,
         idle_seconds=limits.idle_connection_seconds,
         drain_seconds=limits.drain_seconds,
+        write_seconds=limits.write_seconds,
     )
 
 

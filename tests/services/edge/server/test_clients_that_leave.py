@@ -112,3 +112,20 @@ async def test_a_client_that_reads_again_within_its_time_gets_the_whole_answer(s
     assert line == ""
     await stage.drain()
     assert not stage.emitter.events[0].is_client_cancelled
+
+
+async def test_a_steady_reader_of_a_large_whole_answer_gets_all_of_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.runtime.http.connection._FLUSH_SECONDS", 0.05)
+    script = stage.generators[0]
+    script.steps = ["x" * 262_144] * 80
+    client = await stage.start(write_seconds=0.3, idle_connection_seconds=1)
+    got_bytes = 0
+    async with client.stream("POST", PATH, json=STREAM | {"stream": False}) as answer:
+        async for part in answer.aiter_raw(524_288):
+            got_bytes += len(part)
+            await asyncio.sleep(0.06)
+    assert got_bytes == int(answer.headers["content-length"]) > 80 * 262_144
+    await stage.drain()
+    assert not stage.emitter.events[0].is_client_cancelled

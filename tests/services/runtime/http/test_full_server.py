@@ -137,16 +137,12 @@ async def test_a_client_that_sends_without_end_after_its_answer_is_closed() -> N
         await served.closed()
 
 
-async def test_a_client_that_stops_reading_its_last_answer_is_closed_in_the_end(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("services.runtime.http.connection._FLUSH_SECONDS", 0.1)
-
+async def test_a_client_that_stops_reading_its_last_answer_is_closed_in_the_end() -> None:
     async def application(_scope: Scope, receive: Receive, send: Send) -> None:
         await read_all(receive)
         await answer(send, b"x" * 64_000_000)
 
-    async with serving(application, idle_seconds=0.1) as served:
+    async with serving(application, write_seconds=0.1, idle_seconds=60) as served:
         client = await served.connect()
         client.send(GET)
         await client.until(b"\r\n\r\n")
