@@ -69,6 +69,6 @@ def _arguments(options: StackOptions, config: Path | None) -> list[str]:
         f"--engine={options.engine}",
         f"--kafka={options.kafka}",
         f"--clickhouse={options.clickhouse}",
-        *(["--embeddings"] if options.embedding_model else []),
+        "--embeddings" if options.embedding_model else "--no-embeddings",
     ]
     return arguments if config is None else [*arguments, f"--config={config.resolve()}"]

@@ -43,6 +43,7 @@ def test_a_second_start_goes_on_with_the_first_ones_data_and_keys(tmp_path: Path
         "up",
         "--detach",
         "--json",
+        "--no-embeddings",
         "--engine",
         "simulated",
         "--data-dir",
@@ -152,6 +153,7 @@ def test_help_teaches() -> None:
         "--kafka",
         "--clickhouse",
         "--config",
+        "--no-embeddings",
         "--detach",
     ):
         assert option in shown

@@ -1,6 +1,7 @@
 """The settings of all processes on one machine, from a few choices."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,6 +69,18 @@ def embedder_config(document: dict[str, Any], options: StackOptions, addresses: 
         "vllm": {"is_download_allowed": False, "kv_cache_memory_bytes": _EMBEDDER_CACHE_BYTES},
     }
     return document | {"generator": document["generator"] | changes}
+
+
+def without_unknown_embedder(options: StackOptions, document: dict[str, Any]) -> StackOptions:
+    """Returns the options without a model of vectors that the catalog of `--config` does not have."""
+    if not options.embedding_model:
+        return options
+    name, _ = _model_at(options.embedding_model, options.engine)
+    models = document["catalog"].get("models")
+    names = (
+        [model.get("name") for model in models if isinstance(model, dict)] if isinstance(models, list) else []
+    )
+    return options if name in names else replace(options, embedding_model="")
 
 
 def _embedding_models(options: StackOptions) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import yaml
 
 from deploy.local.stack.child import Child
-from deploy.local.stack.config import build_config, embedder_config
+from deploy.local.stack.config import build_config, embedder_config, without_unknown_embedder
 from deploy.local.stack.first_key import ensure_first_key
 from deploy.local.stack.jars import fetch_jars
 from deploy.local.stack.leftovers import clear_leftovers
@@ -59,13 +59,14 @@ class StackRun:
     async def _run_locked(self) -> None:
         check_ports(self._options)
         document = build_config(self._options, self._addresses, self._paths)
+        options = without_unknown_embedder(self._options, document)
         create_secrets(self._paths)
         replace_private(self._paths.config, yaml.safe_dump(document, sort_keys=False))
-        if self._options.embedding_model:
-            own = embedder_config(document, self._options, self._addresses)
+        if options.embedding_model:
+            own = embedder_config(document, options, self._addresses)
             replace_private(self._paths.embedder_config, yaml.safe_dump(own, sort_keys=False))
         self._state = self._first_state(str(document["generator"]["model"]))
-        plan = build_plan(self._options, self._addresses, self._paths)
+        plan = build_plan(options, self._addresses, self._paths)
         if is_worth_checking(self._options, self._environment):
             await check_settings(plan, self._options, self._environment)
         supervisor = Supervisor(plan, self._paths.logs, self._environment, self._changed, SystemClock())

@@ -41,9 +41,10 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
     embeddings: Annotated[
         bool,
         typer.Option(
-            "--embeddings", help="Serve tiny-embed-eu too, for POST /v1/embeddings; it starts last."
+            "--embeddings/--no-embeddings",
+            help="Serve tiny-embed-eu too, for POST /v1/embeddings; it starts last.",
         ),
-    ] = False,
+    ] = True,
     engine: Annotated[
         EngineName, typer.Option(help="vllm generates; simulated only pretends, for load tests.")
     ] = "vllm",

@@ -113,6 +113,7 @@ def test_every_choice_is_handed_on(tmp_path: Path) -> None:
         "--engine=simulated",
         "--kafka=k:1",
         "--clickhouse=http://c",
+        "--no-embeddings",
         f"--config={tmp_path / 'c.yaml'}",
     ]
     handed = detach._arguments(StackOptions(data_dir=tmp_path, embedding_model="e"), None)

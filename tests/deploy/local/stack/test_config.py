@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.local.stack.config import build_config, embedder_config, merge
+from deploy.local.stack.config import build_config, embedder_config, merge, without_unknown_embedder
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.options import DEFAULT_EMBEDDING_MODEL, Addresses, StackOptions
 from deploy.local.stack.paths import DataPaths
@@ -179,3 +180,19 @@ def test_a_model_of_vectors_is_in_the_catalog_and_its_generator_has_a_section_of
     assert own["generator"]["listen"] != document["generator"]["listen"]
     assert own["generator"]["metrics_listen"] != document["generator"]["metrics_listen"]
     assert own["generator"]["model"] == "tiny-embed-eu"
+
+
+@pytest.mark.parametrize("models", ["[{number: 1, name: other}]", "[]", "none", "[none]"])
+def test_a_catalog_of_ones_own_without_the_model_of_vectors_needs_no_generator_for_it(
+    tmp_path: Path, models: str
+) -> None:
+    overrides = yaml.safe_load(f"catalog: {{models: {models}}}")
+    options = StackOptions(tmp_path, embedding_model=str(DEFAULT_EMBEDDING_MODEL), overrides=overrides)
+    document = build_config(options, Addresses(options.port), DataPaths(tmp_path))
+    assert without_unknown_embedder(options, document).embedding_model == ""
+
+
+def test_a_catalog_that_has_the_model_of_vectors_has_its_generator(tmp_path: Path) -> None:
+    options = StackOptions(tmp_path, embedding_model=str(DEFAULT_EMBEDDING_MODEL))
+    document = build_config(options, Addresses(options.port), DataPaths(tmp_path))
+    assert without_unknown_embedder(options, document) == options

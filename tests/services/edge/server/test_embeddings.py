@@ -61,9 +61,10 @@ async def test_the_sdk_decodes_its_own_default_to_the_numbers_that_others_get(st
 async def test_a_refusal_of_the_router_keeps_its_status(
     stage: Stage, reason: Reason, status: int, param: str | None
 ) -> None:
-    stage.router.refusal = ComptoirError(reason)
+    stage.router.refusal = ComptoirError(reason, retry_after_seconds=0 if status in {400, 404} else 1)
     client = await stage.start()
     answer = await client.post("/v1/embeddings", json={"input": "a"})
+    assert answer.headers.get("retry-after") == (None if status in {400, 404} else "1")
     assert (answer.status_code, answer.json()["error"]["param"]) == (status, param)
     if reason is Reason.MODEL_TASK_MISMATCH:
         assert "embed for POST /v1/embeddings" in answer.json()["error"]["message"]
