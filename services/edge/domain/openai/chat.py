@@ -27,7 +27,7 @@ from services.edge.domain.openai.parameters import (
     refuse_unsupported,
 )
 from services.edge.domain.openai.refusals import invalid, unsupported
-from services.edge.domain.openai.tools import calls_of, schema_text, tools_of
+from services.edge.domain.openai.tools import calls_of, schema_text, tool_steps
 from services.kernel.steps import Steps, finished
 
 MAX_OUTPUT_TOKENS: Final = 1_048_576
@@ -85,7 +85,11 @@ def chat_steps(value: object) -> Steps[ChatRequest]:
         sampling=sampling_of(body) | _logprobs(body),
         is_streamed=bool(body.stream),
         json_schema=_json_schema(body.response_format),
-        tools=tools_of(body.tools, body.tool_choice, is_parallel=body.parallel_tool_calls is not False),
+        tools=(
+            yield from tool_steps(
+                body.tools, body.tool_choice, is_parallel=body.parallel_tool_calls is not False
+            )
+        ),
     )
     return ChatRequest(generation, includes_usage=includes_usage(body.stream, body.stream_options))
 

@@ -19,7 +19,7 @@ from services.edge.domain.openai.response_items import message_steps
 from services.edge.domain.openai.response_parameters import NEUTRAL_IN_TEXT, RESPONSES_NEUTRAL
 from services.edge.domain.openai.response_tools import chat_choice, functions_of, named_in_request
 from services.edge.domain.openai.tool_bodies import ToolBody
-from services.edge.domain.openai.tools import schema_text, tools_of
+from services.edge.domain.openai.tools import schema_text, tool_steps
 from services.edge.domain.tools import Tools
 from services.kernel.errors import ComptoirError
 from services.kernel.steps import Steps, finished
@@ -72,7 +72,7 @@ def response_steps(value: object) -> Steps[ResponseRequest]:
         sampling=sampling_of(body) | _logprobs(body),
         is_streamed=bool(body.stream),
         json_schema=_json_schema(form),
-        tools=_tools(body, functions, places),
+        tools=(yield from _tool_steps(body, functions, places)),
     )
     yield
     echoed = yield from _echo_steps(body, generation, functions)
@@ -81,13 +81,12 @@ def response_steps(value: object) -> Steps[ResponseRequest]:
     return ResponseRequest(generation, echoed, without_effect, places)
 
 
-def _tools(body: ResponsesBody, functions: list[ToolBody], places: tuple[int, ...]) -> Tools | None:
+def _tool_steps(
+    body: ResponsesBody, functions: list[ToolBody], places: tuple[int, ...]
+) -> Steps[Tools | None]:
+    choice, is_parallel = chat_choice(body.tool_choice), body.parallel_tool_calls is not False
     try:
-        return tools_of(
-            functions,
-            chat_choice(body.tool_choice),
-            is_parallel=body.parallel_tool_calls is not False,
-        )
+        return (yield from tool_steps(functions, choice, is_parallel=is_parallel))
     except ComptoirError as error:
         error.field = named_in_request(error.field, places)
         raise

@@ -12,6 +12,7 @@ from services.edge.domain.openai.refusals import invalid
 from services.edge.domain.openai.tool_bodies import MAX_SCHEMA_BYTES, ToolBody, ToolCallBody
 from services.edge.domain.structure import check_count, outside_strings
 from services.edge.domain.tools import Tool, ToolCall, Tools, ToolUse
+from services.kernel.steps import Steps
 
 _USES: Final = {"none": ToolUse.NONE, "auto": ToolUse.AUTO, "required": ToolUse.REQUIRED}
 # What says nothing of its parameters takes none; a replica would let any object be its arguments.
@@ -20,11 +21,16 @@ _NO_PARAMETERS: Final = {"type": "object", "properties": {}}
 _OBJECT: Final = Decoder(dict[str, Raw])
 
 
-def tools_of(
+def tool_steps(
     bodies: Sequence[ToolBody] | None, choice: str | dict[str, Any] | None, *, is_parallel: bool
-) -> Tools | None:
+) -> Steps[Tools | None]:
     """Returns the tools; None without any, where a choice may name none."""
-    tools = tuple(_tool(body, f"tools[{index}]") for index, body in enumerate(bodies or ()))
+    read = []
+    for index, body in enumerate(bodies or ()):
+        # A schema of the longest kind takes as long to write as a step may.
+        yield
+        read.append(_tool(body, f"tools[{index}]"))
+    tools = tuple(read)
     names = {tool.name for tool in tools}
     if len(names) < len(tools):
         invalid("tools")

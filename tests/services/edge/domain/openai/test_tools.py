@@ -1,5 +1,6 @@
 """Tools are read whole, or refused by the name of what is wrong with them and no word of the caller."""
 
+import itertools
 import json
 from typing import Any
 
@@ -7,10 +8,13 @@ import pytest
 from hypothesis import given
 
 from services.edge.domain.generation import Message
-from services.edge.domain.openai.chat import parse_chat
+from services.edge.domain.openai.chat import chat_steps, parse_chat
 from services.edge.domain.openai.public_names import is_public
+from services.edge.domain.openai.responses import response_steps
+from services.edge.domain.openai.tools import schema_text
 from services.edge.domain.tools import Tools, ToolUse
 from services.kernel.errors import ComptoirError, Reason
+from services.kernel.steps import Steps
 from tests.services.edge.domain.openai.chats import CHAT, JSON, USER, refusal
 
 SCHEMA = {"type": "object", "properties": {"größe": {"type": "string"}}}
@@ -174,3 +178,24 @@ def test_turns_of_tools_that_are_none_are_refused_by_name(message: dict[str, obj
 def test_what_is_said_of_tools_counts_for_the_upper_bound() -> None:
     plain, told = parse_chat(CHAT).generation, parse_chat(CHAT | {"tools": [WEATHER]}).generation
     assert told.prompt_tokens_upper_bound > plain.prompt_tokens_upper_bound + len(json.dumps(SCHEMA))
+
+
+@pytest.mark.parametrize("is_response", [False, True])
+def test_no_step_of_a_body_writes_two_schemas(is_response: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[str] = []
+
+    def counted(schema: dict[str, Any], name: str) -> str:
+        written.append(name)
+        return schema_text(schema, name)
+
+    monkeypatch.setattr("services.edge.domain.openai.tools.schema_text", counted)
+    functions = [{"name": f"tool_{number}", "parameters": SCHEMA} for number in range(128)]
+    if is_response:
+        steps: Steps[object] = response_steps(
+            {"input": "Hi", "tools": [{"type": "function", **each} for each in functions]}
+        )
+    else:
+        steps = chat_steps(CHAT | {"tools": [{"type": "function", "function": each} for each in functions]})
+    before = [len(written) for _ in steps]
+    assert max(after - each for each, after in itertools.pairwise([*before, len(written)])) == 1
+    assert len(written) == 128
