@@ -1,19 +1,17 @@
 """Joins the emitter's spool, log and server, and says how they start and stop."""
 
 import asyncio
-from collections.abc import Mapping
 
 from comptoir.emitter.v1.emitter_pb2_grpc import add_EmitterServiceServicer_to_server
 
 from services.emitter.adapters.kafka_log import KafkaLog
 from services.emitter.adapters.spool.gauges import watch
 from services.emitter.adapters.spool.writer import SqliteSpool
-from services.emitter.domain.event_rules import EventRules, ModelLimits, past_microseconds_for
+from services.emitter.domain.event_rules import EventRules, limits_of, past_microseconds_for
 from services.emitter.domain.pseudonym import SECRET_BYTES, Pseudonyms
 from services.emitter.server.forwarding import Forwarder
 from services.emitter.server.recording import EmitterServicer
 from services.emitter.settings import EmitterSettings
-from services.kernel.catalog import Catalog
 from services.kernel.clock import Clock, SystemClock
 from services.runtime.grpc.server import build_server
 from services.runtime.parts import Parts
@@ -76,13 +74,6 @@ class Emitter:
 def _event_rules(settings: EmitterSettings) -> EventRules:
     return EventRules(
         settings.home.number,
-        _limits(settings.catalog),
+        limits_of(settings.catalog),
         past_microseconds=past_microseconds_for(settings.spool_max_age_seconds),
     )
-
-
-def _limits(catalog: Catalog) -> Mapping[int, ModelLimits]:
-    return {
-        model.number: ModelLimits(model.context_tokens, model.max_input_tokens, model.max_output_tokens)
-        for model in catalog.models
-    }

@@ -13,6 +13,8 @@ DEFAULT_MODEL_NAME: Final = "default"
 MAX_ALIASES: Final = 64
 # Texts of one request for vectors: OpenAI's bound.
 MAX_INPUTS: Final = 2048
+# Answers of one request for answers: as many as the schema of an admission lets one ask for.
+MAX_CHOICES_PER_PROMPT: Final = 16
 _Name = Annotated[str, Field(min_length=1, max_length=256)]
 
 
@@ -127,6 +129,11 @@ class Model(BaseModel):
     def max_input_tokens(self) -> int:
         """Most input tokens of one request: each of several texts for vectors may fill the context."""
         return self.context_tokens * (MAX_INPUTS if self.task is Task.EMBED else 1)
+
+    @property
+    def max_counted_output_tokens(self) -> int:
+        """Most output tokens that are counted of one request: each of its choices may be the longest."""
+        return self.max_output_tokens * MAX_CHOICES_PER_PROMPT
 
 
 @dataclass(frozen=True, slots=True)

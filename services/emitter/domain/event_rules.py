@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from services.contract.events import EVENT_MAX_SKEW_MICROSECONDS, EVENT_SCHEMA_VERSION, RETENTION_MIN_DAYS
+from services.kernel.catalog import Catalog
 from services.kernel.errors import ComptoirError, Reason
 
 _DAY_MICROSECONDS: Final = 86_400_000_000
@@ -45,11 +46,23 @@ class Counted(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ModelLimits:
-    """What one generation of a model can count at most."""
+    """What one generation of a model can count at most, over all of its inputs and choices."""
 
-    context_tokens: int
-    max_input_tokens: int
-    max_output_tokens: int
+    input_tokens: int
+    output_tokens: int
+
+    @property
+    def kv_blocks(self) -> int:
+        """Returns the most KV-cache blocks that its tokens fill: a block holds one at least."""
+        return self.input_tokens + self.output_tokens
+
+
+def limits_of(catalog: Catalog) -> Mapping[int, ModelLimits]:
+    """Returns the limits of every model by its number."""
+    return {
+        model.number: ModelLimits(model.max_input_tokens, model.max_counted_output_tokens)
+        for model in catalog.models
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +96,9 @@ class EventRules:
         if model is None:
             return "model"
         checks = (
-            (generation.input_tokens <= model.max_input_tokens, "input_tokens"),
-            (generation.output_tokens <= model.max_output_tokens, "output_tokens"),
-            (generation.actual_kv_blocks <= model.context_tokens, "actual_kv_blocks"),
+            (generation.input_tokens <= model.input_tokens, "input_tokens"),
+            (generation.output_tokens <= model.output_tokens, "output_tokens"),
+            (generation.actual_kv_blocks <= model.kv_blocks, "actual_kv_blocks"),
         )
         return next((name for is_right, name in checks if not is_right), "")
 

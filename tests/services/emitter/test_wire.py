@@ -177,14 +177,12 @@ def test_a_count_that_nothing_can_reach_is_forged_and_refused_for_good(
     [
         ({"output_tokens": 257}, "output_tokens"),
         ({"input_tokens": 1_025}, "input_tokens"),
-        ({"actual_kv_blocks": 1_025}, "actual_kv_blocks"),
+        ({"actual_kv_blocks": 1_281}, "actual_kv_blocks"),
         ({"model": 9}, "model"),
     ],
 )
 def test_a_generation_above_its_models_limits_is_not_stored(counts: dict[str, int], field: str) -> None:
-    rules = EventRules(
-        region=1, models={1: ModelLimits(context_tokens=1_024, max_input_tokens=1_024, max_output_tokens=256)}
-    )
+    rules = EventRules(region=1, models={1: ModelLimits(input_tokens=1_024, output_tokens=256)})
 
     def taken(**fields: int) -> Sequence[wire.WireEvent]:
         request = RecordRequest(generations=[generation(**fields)])

@@ -13,6 +13,7 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from services.edge.domain.openai.refusals import JsonObject, unsupported
+from services.kernel.catalog import MAX_CHOICES_PER_PROMPT
 
 # What one answer may be made of, so that nobody's answer fills the edge: choices and, where logprobs are
 # asked for, entries of each token.
@@ -82,7 +83,7 @@ class SamplingParameters(Struct, frozen=True):
         ]
         | None
     ) = None
-    n: Annotated[int, whole_number(1, 16)] | None = None
+    n: Annotated[int, whole_number(1, MAX_CHOICES_PER_PROMPT)] | None = None
     stop_token_ids: (
         Annotated[
             list[Annotated[int, Meta(ge=0, lt=2**31)]],

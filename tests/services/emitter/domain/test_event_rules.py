@@ -1,5 +1,9 @@
 from dataclasses import dataclass
 
+from buf.validate import validate_pb2
+from comptoir.generator.v1.generator_pb2 import Sampling
+from comptoir.router.v1.router_pb2 import AdmitRequest
+from comptoir.ticket.v1.ticket_pb2 import TicketClaims
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,8 +13,10 @@ from services.contract.events import EVENT_MAX_SKEW_MICROSECONDS, RETENTION_MIN_
 from services.emitter.domain.event_rules import (
     PAST_MICROSECONDS,
     EventRules,
+    limits_of,
     past_microseconds_for,
 )
+from services.kernel.catalog import MAX_CHOICES_PER_PROMPT, MAX_INPUTS, Catalog, Model, Region, Task
 
 NOW = 1_790_000_000_000_000
 
@@ -66,3 +72,49 @@ def test_what_producers_kept_over_a_weekend_without_an_emitter_is_taken_on_monda
     rules = EventRules(region=3, past_microseconds=past_microseconds_for(2 * 86_400.0))
     assert rules.broken_by(Event(started_at_microseconds=NOW - 3 * DAY), NOW) == ""
     assert rules.broken_by(Event(started_at_microseconds=NOW - 3 * DAY - 1), NOW) != ""
+
+
+@dataclass
+class Counts:
+    input_tokens: int
+    output_tokens: int
+    actual_kv_blocks: int
+    model: int = 1
+
+
+def counts(input_tokens: int, output_tokens: int = 0, kv_block_tokens: int = 1) -> Counts:
+    blocks = -(-(input_tokens + output_tokens) // kv_block_tokens)
+    return Counts(input_tokens, output_tokens, blocks)
+
+
+def exceeded(found: Counts, *, task: Task = Task.GENERATE, max_output_tokens: int = 1_024) -> str:
+    model = Model(
+        number=1, name="tiny-eu", context_tokens=2_048, max_output_tokens=max_output_tokens, task=task
+    )
+    catalog = Catalog(regions=(Region(number=3, name="eu-fr"),), models=(model,))
+    return EventRules(region=3, models=limits_of(catalog)).exceeded_by(found)
+
+
+@given(st.integers(1, MAX_CHOICES_PER_PROMPT), st.integers(0, 1_024), st.sampled_from((1, 16)))
+def test_the_outputs_of_all_choices_together_may_be_as_many_as_each_may_have(
+    choices: int, output_tokens: int, kv_block_tokens: int
+) -> None:
+    assert exceeded(counts(2_048 - output_tokens, choices * output_tokens, kv_block_tokens)) == ""
+
+
+def test_more_output_than_the_most_choices_can_have_is_of_no_request() -> None:
+    assert exceeded(counts(1, MAX_CHOICES_PER_PROMPT * 1_024 + 1)) == "output_tokens"
+
+
+@given(st.integers(1, MAX_INPUTS), st.integers(1, 2_048), st.sampled_from((1, 16)))
+def test_all_inputs_of_a_request_for_vectors_may_fill_the_context(
+    inputs: int, tokens: int, kv_block_tokens: int
+) -> None:
+    found = counts(inputs * tokens, kv_block_tokens=kv_block_tokens)
+    assert exceeded(found, task=Task.EMBED, max_output_tokens=0) == ""
+
+
+def test_as_many_choices_are_counted_as_the_schemas_let_one_ask_for() -> None:
+    asked, claimed = (kind.DESCRIPTOR.fields_by_name["choices"] for kind in (AdmitRequest, TicketClaims))
+    for field in (asked, claimed, Sampling.DESCRIPTOR.fields_by_name["n"]):
+        assert field.GetOptions().Extensions[validate_pb2.field].uint32.lte == MAX_CHOICES_PER_PROMPT
