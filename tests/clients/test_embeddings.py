@@ -11,8 +11,9 @@ import openai
 import pytest
 from comptoir.client import Client, ComptoirError, aio
 
+from services.runtime.settings import environment
 from tests.clients.conftest import EMBEDDING_ALIAS
-from tests.system.stack_process import Stack, eventually
+from tests.system.stack_process import REPOSITORY, Stack, eventually
 
 pytestmark = pytest.mark.system
 
@@ -119,7 +120,8 @@ def test_the_node_sdk_gets_the_same_by_its_default_and_as_numbers(stack: Stack) 
 
 
 def test_a_service_over_grpc_gets_the_same_vectors_and_counts_that_are_its_row(stack: Stack) -> None:
-    told = stack.client().embeddings.create(model=MODEL, input=TEXTS)
+    with stack.client() as http:
+        told = http.embeddings.create(model=MODEL, input=TEXTS)
     with Client(stack.description["grpc"]["router"], api_key=stack.api_key) as client:
         answer = client.embed(model=MODEL, inputs=TEXTS)
         (cut,) = client.embed(model=MODEL, inputs=[[1, 300, 301]], dimensions=32).vectors
@@ -138,3 +140,23 @@ async def test_a_service_on_asyncio_gets_vectors_of_many_requests_side_by_side(s
     async with aio.Client(stack.description["grpc"]["router"], api_key=stack.api_key) as client:
         answers = await asyncio.gather(*(client.embed(model=MODEL, inputs=[text]) for text in TEXTS * 3))
     assert list(answers[0].vectors[0]) == pytest.approx(list(answers[3].vectors[0]), abs=1e-5)
+
+
+def test_langchain_gets_the_vectors_of_texts_and_of_a_question(stack: Stack) -> None:
+    python = REPOSITORY / ".clients" / "agents" / "bin" / "python"
+    program = Path(__file__).parent / "programs" / "langchain_embeddings.py"
+    address = {"OPENAI_BASE_URL": stack.base_url, "OPENAI_API_KEY": stack.api_key}
+    done = subprocess.run(
+        [python, program, MODEL],
+        env={**environment(), **address, "LANGSMITH_TRACING": "false"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    told = json.loads(done.stdout)
+    with stack.client() as client:
+        own = client.embeddings.create(model=MODEL, input=["Où est la gare ?", "The bread is fresh."])
+    for vector, item in zip(told["texts"], own.data, strict=True):
+        assert vector == pytest.approx(item.embedding, abs=1e-5)
+    assert told["question"] == pytest.approx(told["texts"][0], abs=1e-5)

@@ -250,3 +250,4 @@ class RunningGenerator:
     def slow(self, **changes: float) -> None:
         """Gives the engine other times, for requests that come from now on."""
         self.engine._parameters = PARAMETERS.model_copy(update=changes)
+        self.embedding_engine._parameters = self.engine._parameters

@@ -111,6 +111,18 @@ async def test_a_caller_that_goes_away_is_counted_and_frees_the_engine(running: 
     await until(lambda: running.embedding_engine.unfinished_requests() == 0, 5)
 
 
+async def test_a_deadline_is_told_from_a_cancel(running: RunningGenerator) -> None:
+    running.slow(ttft_seconds=60.0)
+    with pytest.raises(grpc.aio.AioRpcError) as failure:
+        async for _ in running.stub.Embed(request(running), timeout=0.3):
+            pass
+    assert failure.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    await until(lambda: bool(running.sink.events), 5)
+    (event,) = running.sink.events
+    assert event.ending.outcome is Outcome.DEADLINE
+    await until(lambda: running.embedding_engine.unfinished_requests() == 0, 5)
+
+
 async def test_an_engine_that_dies_ends_the_call_and_leaves_the_next_ticket(
     running: RunningGenerator,
 ) -> None:
