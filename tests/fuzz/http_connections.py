@@ -51,6 +51,10 @@ class Transport(asyncio.Transport):
     def write(self, data: Any) -> None:  # bytes of any kind
         self.written.append(bytes(data))
 
+    def get_write_buffer_size(self) -> int:
+        # What is written has been sent.
+        return 0
+
     def is_closing(self) -> bool:
         return self._is_closing
 
