@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import grpc
 import pytest
 from comptoir.client import (
     ComptoirError,
@@ -53,6 +54,30 @@ async def test_who_wants_a_whole_answer_gets_one_message(
     assert streams == ["GenerateWhole", "Generate"]
     assert await caller.texts(**chat()) == ["Bon", "jour", " !"]
     assert streams[2:] == ["Generate"]
+
+
+async def no_such_method(_self: Any, _request: Any, context: Any) -> None:
+    await context.abort(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+
+
+async def test_a_replica_without_whole_answers_is_asked_for_a_stream_with_the_same_ticket(
+    stage: Stage, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NotingGenerator, "GenerateWhole", no_such_method)
+    await stage.start(GeneratorScript())
+    assert (await caller.answer(**chat())).text == "Bonjour !"
+    await caller.close()
+    assert tickets(stage) == [[1]]
+    assert stage.script.released == []
+
+
+async def test_a_stream_in_place_of_a_whole_answer_moves_on_as_any_stream(
+    stage: Stage, caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NotingGenerator, "GenerateWhole", no_such_method)
+    await stage.start(failing(Reason.REPLICA_DRAINING), GeneratorScript())
+    assert (await caller.answer(**chat())).text == "Bonjour !"
+    assert tickets(stage) == [[1], [2]]
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,11 @@
 
 import asyncio
 import functools
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import grpc
 from comptoir.client.answers import messages_of
@@ -13,7 +14,7 @@ from comptoir.client.channels import OPTIONS, RELEASE_SECONDS, Pool, Slot, check
 from comptoir.client.chat import Admissible, Order, release_request
 from comptoir.client.counting import CountOrder
 from comptoir.client.embedding import EmbedOrder
-from comptoir.client.errors import unreachable
+from comptoir.client.errors import Failure, is_unknown_method, unreachable
 from comptoir.generator.v1.generator_pb2 import (
     CountTokensResponse,
     EmbedRequest,
@@ -49,21 +50,39 @@ class Stream(Protocol):
 
 
 class WholeAnswer:
-    """The open call of a whole answer, read as the stream that would say the same."""
+    """The open call of a whole answer, read as the stream that would say the same.
 
-    def __init__(self, call: "_WholeCall") -> None:
+    A replica that is older than whole answers used no ticket up: it is asked for the stream.
+    """
+
+    def __init__(self, call: "_WholeCall", ask_for_stream: Callable[[], Stream]) -> None:
         self._call = call
-        self._messages: Iterator[GenerateResponse] | None = None
+        self._ask_for_stream = ask_for_stream
+        self._messages: Iterator[GenerateResponse] = iter(())
+        self._is_heard = False
+        self._is_cancelled = False
+        self._stream: Stream | None = None
 
     async def read(self) -> Any:
         """Returns the next message, or gRPC's EOF."""
-        if self._messages is None:
-            self._messages = messages_of(await self._call)
-        return next(self._messages, grpc.aio.EOF)
+        if not self._is_heard:
+            await self._hear()
+        return next(self._messages, grpc.aio.EOF) if self._stream is None else await self._stream.read()
 
     def cancel(self) -> bool:
         """Ends it."""
-        return self._call.cancel()
+        self._is_cancelled = True
+        return self._call.cancel() if self._stream is None else self._stream.cancel()
+
+    async def _hear(self) -> None:
+        try:
+            self._messages = messages_of(await self._call)
+        except grpc.aio.AioRpcError as failure:
+            # gRPC's types give its metadata another name.
+            if self._is_cancelled or not is_unknown_method(cast("Failure", failure)):
+                raise
+            self._stream = self._ask_for_stream()
+        self._is_heard = True
 
 
 class VectorStream:
@@ -120,7 +139,7 @@ class Connections:
         if is_one_message:
             whole = stub.GenerateWhole(request, timeout=order.left_seconds, metadata=order.metadata)
             whole.add_done_callback(lambda _call: self._replicas.give_back(slot))
-            return WholeAnswer(whole)
+            return WholeAnswer(whole, partial(self.generate, offer, order, is_one_message=False))
         stream = stub.Generate(request, timeout=order.left_seconds, metadata=order.metadata)
         stream.add_done_callback(lambda _call: self._replicas.give_back(slot))
         return stream

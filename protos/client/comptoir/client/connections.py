@@ -2,9 +2,10 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from functools import partial
+from typing import Protocol, TypeAlias, cast
 
 import grpc
 from comptoir.client.answers import messages_of
@@ -12,7 +13,7 @@ from comptoir.client.channels import OPTIONS, RELEASE_SECONDS, Pool, Slot, check
 from comptoir.client.chat import Admissible, Order, release_request
 from comptoir.client.counting import CountOrder
 from comptoir.client.embedding import EmbedOrder
-from comptoir.client.errors import cancelled, unreachable
+from comptoir.client.errors import Failure, cancelled, is_unknown_method, unreachable
 from comptoir.generator.v1.generator_pb2 import (
     CountTokensResponse,
     EmbedResponse,
@@ -44,23 +45,43 @@ class Stream(Cancellable, Protocol):
 
 
 class WholeAnswer:
-    """The open call of a whole answer, read as the stream that would say the same."""
+    """The open call of a whole answer, read as the stream that would say the same.
 
-    def __init__(self, call: "_WholeCall") -> None:
+    A replica that is older than whole answers used no ticket up: it is asked for the stream.
+    """
+
+    def __init__(self, call: "_WholeCall", ask_for_stream: Callable[[], Stream]) -> None:
         self._call = call
-        self._messages: Iterator[GenerateResponse] | None = None
+        self._ask_for_stream = ask_for_stream
+        self._messages: Iterator[GenerateResponse] = iter(())
+        self._is_heard = False
+        self._is_cancelled = False
+        self._stream: Stream | None = None
 
     def __next__(self) -> GenerateResponse:
-        if self._messages is None:
-            try:
-                self._messages = messages_of(self._call.result())
-            except grpc.FutureCancelledError:
-                raise cancelled() from None
-        return next(self._messages)
+        if not self._is_heard:
+            self._hear()
+        return next(self._messages) if self._stream is None else next(self._stream)
 
     def cancel(self) -> bool:
         """Ends it."""
-        return self._call.cancel()
+        self._is_cancelled = True
+        return self._call.cancel() if self._stream is None else self._stream.cancel()
+
+    def _hear(self) -> None:
+        try:
+            self._messages = messages_of(self._call.result())
+        except grpc.FutureCancelledError:
+            raise cancelled() from None
+        except grpc.RpcError as failure:
+            # Every error that a call raises is a call too; gRPC's types do not say so.
+            if not is_unknown_method(cast("Failure", failure)):
+                raise
+            self._stream = self._ask_for_stream()
+            if self._is_cancelled:
+                # Another thread cancelled it meanwhile, and did not see this call.
+                self._stream.cancel()
+        self._is_heard = True
 
 
 class EmbedCall(Cancellable, Protocol):
@@ -117,7 +138,7 @@ class Connections:
         if is_one_message:
             whole = stub.GenerateWhole.future(request, order.left_seconds, order.metadata)
             whole.add_done_callback(lambda _call: self._replicas.give_back(slot))
-            return WholeAnswer(whole)
+            return WholeAnswer(whole, partial(self.generate, offer, order, is_one_message=False))
         stream = stub.Generate(request, timeout=order.left_seconds, metadata=order.metadata)
         if not stream.add_callback(lambda: self._replicas.give_back(slot)):
             self._replicas.give_back(slot)

@@ -135,6 +135,13 @@ def was_accepted(failure: Failure) -> bool:
     return any(key == _ACCEPTED_KEY for key, _ in failure.initial_metadata() or ())
 
 
+def is_unknown_method(failure: Failure) -> bool:
+    """Returns True if a server has no such method, so that it used no ticket up: it is an older one."""
+    # Said by gRPC itself, and so without a detail.
+    has_detail = any(key == DETAIL_KEY for key, _ in failure.trailing_metadata() or ())
+    return failure.code() is grpc.StatusCode.UNIMPLEMENTED and not has_detail
+
+
 def error_from(failure: Failure, *, is_cancelled_here: bool = False) -> ComptoirError:
     """Returns the error that a failed call carries; the status decides where there is no readable detail.
 
