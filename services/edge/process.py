@@ -19,6 +19,7 @@ from services.edge.server.embeddings import Embeddings
 from services.edge.server.health import Health
 from services.edge.server.http.certificate import Certificate
 from services.edge.server.http.listener import Listener
+from services.edge.server.large_answers import LargeAnswers
 from services.edge.server.models import Models
 from services.edge.server.pages import Pages
 from services.edge.server.resource import HttpEndpoint
@@ -87,12 +88,13 @@ class HttpSide:
         self._deliveries = Deliveries(router, generators, limits, clock)
         self._health = Health(router)
         bodies = Bodies(limits)
+        large_answers = LargeAnswers(wait_seconds=limits.first_text_seconds)
         endpoints: list[HttpEndpoint] = [
             ChatCompletions(bodies, self._deliveries, limits),
             Completions(bodies, self._deliveries, limits),
             Responses(bodies, self._deliveries, limits),
-            Embeddings(bodies, self._deliveries),
-            TokenCounting(bodies, router, generators, limits),
+            Embeddings(bodies, self._deliveries, large_answers),
+            TokenCounting(bodies, router, generators, large_answers, limits),
             Models(router),
             self._health,
         ]

@@ -1,6 +1,5 @@
 """POST /tokenize and /v1/responses/input_tokens: how many tokens a prompt has, of which none is spent."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from typing import Final
 
@@ -25,6 +24,7 @@ from services.edge.server.bodies import Bodies
 from services.edge.server.http.exchange import Exchange
 from services.edge.server.http.requests import read_key
 from services.edge.server.http.watches import DisconnectWatch
+from services.edge.server.large_answers import LargeAnswers, send_parts
 from services.edge.server.resource import Resource
 from services.kernel.errors import ComptoirError
 from services.kernel.steps import Steps
@@ -48,8 +48,16 @@ _INPUT_TOKENS: Final = Operation(
 class TokenCounting:
     """Both endpoints; hold no state of a request."""
 
-    def __init__(self, bodies: Bodies, router: Router, generators: Generators, limits: EdgeLimits) -> None:
+    def __init__(
+        self,
+        bodies: Bodies,
+        router: Router,
+        generators: Generators,
+        large_answers: LargeAnswers,
+        limits: EdgeLimits,
+    ) -> None:
         self._bodies = bodies
+        self._large_answers = large_answers
         self._router = router
         self._generators = generators
         self._limits = limits
@@ -76,17 +84,13 @@ class TokenCounting:
         key = read_key(exchange)
         asked = await self._bodies.read(exchange, parse, body)
         with DisconnectWatch(exchange):
-            admitted, counted = await self._counted(exchange, key, asked)
-        headers = [
-            *quota_headers(admitted.quota),
-            *retirement_headers(admitted.model_name, admitted.retirement),
-        ]
-        parts = []
-        for part in write(counted):
-            parts.append(part)
-            # A long list of ids is written beside the requests of others.
-            await asyncio.sleep(0)
-        await exchange.answer(200, b"".join(parts), headers)
+            async with self._large_answers.place(key, asked.answer_bytes):
+                admitted, counted = await self._counted(exchange, key, asked)
+                headers = [
+                    *quota_headers(admitted.quota),
+                    *retirement_headers(admitted.model_name, admitted.retirement),
+                ]
+                await send_parts(exchange, write(counted), headers)
 
     async def _counted(
         self, exchange: Exchange, key: str, asked: CountRequest

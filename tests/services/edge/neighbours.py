@@ -176,8 +176,11 @@ class ScriptedGenerator(GeneratesMany):
             script.cancelled.set()
             raise
         for index in range(len(request.inputs)):
-            values = array.array("f", [index, 0.1]).tobytes()
-            yield generator_pb2.EmbedResponse(vectors=generator_pb2.Vectors(dimensions=2, values=values))
+            numbers = [index, *[0.1] * (script.dimensions - 1)]
+            values = array.array("f", numbers).tobytes()
+            yield generator_pb2.EmbedResponse(
+                vectors=generator_pb2.Vectors(dimensions=script.dimensions, values=values)
+            )
         yield generator_pb2.EmbedResponse(embedded=generator_pb2.Embedded(input_tokens=script.input_tokens))
 
     async def Generate(  # noqa: N802

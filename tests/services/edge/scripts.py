@@ -93,6 +93,8 @@ class GeneratorScript:
     before_started: list[Step] = field(default_factory=list)
     steps: list[Step] = field(default_factory=lambda: list[Step](["Bon", "jour", " !"]))
     input_tokens: int = 11
+    # Of each vector.
+    dimensions: int = 2
     output_tokens: int = 3
     is_length: bool = False
     texts: list[str] = field(default_factory=list)

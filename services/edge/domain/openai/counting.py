@@ -21,6 +21,7 @@ from services.kernel.steps import Steps, finished
 
 # Half a millisecond.
 IDS_PER_PART: Final = 4096
+_BYTES_PER_ID: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,15 @@ class CountRequest:
 
     generation: GenerationRequest
     returns_ids: bool = False
+
+    @property
+    def answer_bytes(self) -> int:
+        """How many bytes the ids of its tokens have at most, but for letters of several bytes each."""
+        if not self.returns_ids:
+            return 0
+        prompt = self.generation.prompt
+        texts = [message.text for message in self.generation.messages] if prompt is None else [prompt]
+        return sum(map(len, texts)) * _BYTES_PER_ID
 
 
 def parse_tokenize(value: object) -> CountRequest:

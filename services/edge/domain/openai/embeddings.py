@@ -4,6 +4,7 @@ import array
 import base64
 import math
 import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -19,8 +20,13 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.steps import Steps, finished
 
 _BYTES_PER_NUMBER: Final = 4
-# A millisecond, of numbers as text.
-_NUMBERS_PER_PART: Final = 2048
+# A millisecond, of numbers as text; and whole groups of base64.
+_NUMBERS_PER_PART: Final = 1536
+_BYTES_PER_PART: Final = _NUMBERS_PER_PART * _BYTES_PER_NUMBER
+# Of a model that says no other: the longest vectors of most models.
+_USUAL_NUMBERS: Final = 4096
+# More than this a replica refuses.
+_MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,12 @@ class EmbeddingRequest:
 
     generation: GenerationRequest
     is_base64: bool = False
+
+    @property
+    def answer_bytes(self) -> int:
+        """About how many bytes the vectors will have, before it is known which model makes them."""
+        numbers = len(self.generation.inputs) * (self.generation.dimensions or _USUAL_NUMBERS)
+        return min(_MAX_ANSWER_BYTES, numbers * _BYTES_PER_NUMBER)
 
 
 def parse_embeddings(value: object) -> EmbeddingRequest:
@@ -74,39 +86,45 @@ class EmbeddingWriter:
 
     def __init__(self, *, is_base64: bool) -> None:
         self._is_base64 = is_base64
-        self._parts: list[Vectors] = []
+        self._parts: deque[Vectors] = deque()
 
     def add(self, vectors: Vectors) -> None:
         """Takes the vectors of the next inputs."""
         self._parts.append(vectors)
 
     def body(self, counts: Counts, model_name: str) -> Iterator[bytes]:
-        """Yields the object, piece by piece."""
+        """Yields the object, piece by piece; what was written of the vectors is not held any longer."""
         yield b'{"object":"list","data":['
         written: list[str] = []
-        numbers = 0
+        size_bytes = 0
+        before, behind = ('"', '"}') if self._is_base64 else ("[", "]}")
         for index, values in enumerate(self._vectors()):
-            written.append(f"{',' if index else ''}{self._item(index, values)}")
-            numbers += len(values) // _BYTES_PER_NUMBER
-            if numbers >= _NUMBERS_PER_PART:
-                yield "".join(written).encode()
-                written, numbers = [], 0
+            comma = "," if index else ""
+            written.append(f'{comma}{{"object":"embedding","index":{index},"embedding":{before}')
+            for start in range(0, len(values), _BYTES_PER_PART):
+                piece = values[start : start + _BYTES_PER_PART]
+                written.append(self._piece(piece, is_first=start == 0))
+                size_bytes += len(piece)
+                if size_bytes >= _BYTES_PER_PART:
+                    yield "".join(written).encode()
+                    written, size_bytes = [], 0
+            written.append(behind)
         tokens = counts.input_tokens
         usage = f'{{"prompt_tokens":{tokens},"total_tokens":{tokens}}}'
         yield f'{"".join(written)}],"model":{quoted(model_name)},"usage":{usage}}}'.encode()
 
     def _vectors(self) -> Iterator[bytes]:
-        for part in self._parts:
+        while self._parts:
+            part = self._parts.popleft()
             size_bytes = part.size * _BYTES_PER_NUMBER
             for start in range(0, len(part.values), size_bytes):
                 yield part.values[start : start + size_bytes]
 
-    def _item(self, index: int, values: bytes) -> str:
+    def _piece(self, values: bytes, *, is_first: bool) -> str:
         if self._is_base64:
-            vector = f'"{base64.b64encode(values).decode()}"'
-        else:
-            vector = f"[{','.join(map(repr, _numbers(values)))}]"
-        return f'{{"object":"embedding","index":{index},"embedding":{vector}}}'
+            return base64.b64encode(values).decode()
+        numbers = ",".join(map(repr, _numbers(values)))
+        return numbers if is_first else f",{numbers}"
 
 
 def _numbers(values: bytes) -> list[float]:
