@@ -35,7 +35,9 @@ TINY = Model(number=1, name="tiny-eu", context_tokens=1024, max_output_tokens=51
 OTHER = Model(number=2, name="other-eu", context_tokens=64, max_output_tokens=64)
 CATALOG = Catalog(models=(TINY, OTHER), regions=(FRANCE, GERMANY))
 # Nobody waits here unless a test is about that.
-LIMITS = RouterLimits(ticket_lifetime_seconds=30.0, place_wait_seconds=0.0, hold_seconds=0.0)
+LIMITS = RouterLimits(
+    ticket_lifetime_seconds=30.0, place_wait_seconds=0.0, further_ticket_wait_seconds=0.0, hold_seconds=0.0
+)
 NOW = 100.0
 IDLE = Load(0, 0, 0, 0.0, is_draining=False)
 
@@ -119,8 +121,7 @@ class MemoryLog:
         self.events.append(event)
 
     def record_refusal(self, event: AdmissionEvent) -> None:
-        if self.failure is None:
-            self.events.append(event)
+        self.events += [event] if self.failure is None else []
 
     async def close(self) -> None:
         """Has no connection."""

@@ -58,7 +58,10 @@ class Leases:
         self._limits = limits
         self._keys = WaitingLines(Reason.CONCURRENCY_EXHAUSTED, wait_seconds=limits.place_wait_seconds)
         self._places = PlaceLines(limits)
-        self._handed_back = asyncio.Event()
+        # Set, and replaced, whenever a lease may be held by other processes than before.
+        self._holders_changed = asyncio.Event()
+        # The leases whose next ticket waits for that.
+        self._asking: set[Identity] = set()
 
     @property
     def held(self) -> int:
@@ -96,16 +99,22 @@ class Leases:
     async def issue(self, claims: TicketClaims, process: Process, quota: Quota | None = None) -> None:
         """Notes the next ticket of a lease, before it is signed; LEASE_ENDED where there is to be none.
 
-        With a quota it raises what is spent of that, after a moment: a replica that handed the lease back may
-        tell the caller before it tells this router.
+        With a quota it raises what is spent of that where a replica that is there holds the lease, and only
+        after `further_ticket_wait_seconds`: a caller may hear that its replica handed the lease back, or that
+        it died, before this router does.
         """
-        issue = Issue(claims, process, self._limits.reserved_seconds, quota)
-        end_seconds = asyncio.get_running_loop().time() + self._limits.place_wait_seconds
+        end_seconds = asyncio.get_running_loop().time() + self._limits.further_ticket_wait_seconds
         while True:
+            # Of before the attempt: a change during it lets this one try again.
+            changed = self._holders_changed
+            asked = quota and await self._quota_to_ask(claims.lease_id, quota)
+            issue = Issue(claims, process, self._limits.reserved_seconds, asked)
             try:
                 is_anew = await self._store.issue(issue)
             except ComptoirError as refused:
-                if refused.reason not in _SPENT or not await self._is_handed_back(end_seconds):
+                if refused.reason not in _SPENT:
+                    raise
+                if not await self._is_set(changed, claims.lease_id, end_seconds):
                     raise
             else:
                 break
@@ -134,7 +143,7 @@ class Leases:
         if freed is None:
             self._counter.count(found)
         if found is Settled.HANDED_BACK:
-            self._handed_back.set()
+            self._let_further_tickets_try()
         self._replicas.unassign(settlement.ticket_id)
         self._note([freed] if freed else [])
 
@@ -158,6 +167,8 @@ class Leases:
             freed = await self._store.lose(process)
             self._note(freed)
             count += len(freed)
+        if count:
+            self._let_further_tickets_try()
         return count
 
     async def expire(self) -> int:
@@ -172,6 +183,11 @@ class Leases:
     def replicas_changed(self) -> None:
         """Lets those try again that found no replica ready, or every one full."""
         self._places.free_all()
+
+    def replica_left(self) -> None:
+        """Lets those try again, too, that want another ticket because it left."""
+        self.replicas_changed()
+        self._let_further_tickets_try()
 
     def end_waits(self) -> None:
         """Refuses those that wait for a replica, and all that would: this router stops."""
@@ -228,16 +244,33 @@ class Leases:
             self._replicas.unassign(grant.lease_id)
             raise
 
-    async def _is_handed_back(self, end_seconds: float) -> bool:
-        """Waits until a lease is handed back, any; False if none is before the time is over."""
-        event = self._handed_back
+    async def _quota_to_ask(self, lease_id: Identity, quota: Quota) -> Quota | None:
+        """Returns None where all that hold the lease are away: their places are about to be free."""
+        issued = await self._store.issued(lease_id)
+        holders = issued.holders if issued is not None else ()
+        there = {one.registration.process for one in self._replicas.everyone()}
+        are_away = bool(holders) and there.isdisjoint(holders)
+        return None if are_away else quota
+
+    def _let_further_tickets_try(self) -> None:
+        changed, self._holders_changed = self._holders_changed, asyncio.Event()
+        changed.set()
+
+    async def _is_set(self, changed: asyncio.Event, lease_id: Identity, end_seconds: float) -> bool:
+        """Waits for a change of who holds leases; False where none comes in time, or the lease is waited for.
+
+        An honest caller asks once at a time.
+        """
+        if lease_id in self._asking or len(self._asking) >= MAX_WAITING:
+            return False
+        self._asking.add(lease_id)
         try:
             async with asyncio.timeout_at(end_seconds):
-                await event.wait()
+                await changed.wait()
         except TimeoutError:
             return False
-        if event is self._handed_back:
-            self._handed_back = asyncio.Event()
+        finally:
+            self._asking.discard(lease_id)
         return True
 
     def _asker(self, grant: Grant, expected_seconds: Callable[[], float]) -> Asker:

@@ -48,6 +48,13 @@ class RouterLimits(BaseModel):
         le=1,
         description="longest wait for a place of the key, or on a replica, before a request is refused",
     )
+    further_ticket_wait_seconds: float = Field(
+        default=1.0,
+        ge=0,
+        le=10,
+        description="longest wait of a request for another ticket where its key is at its limits: its caller "
+        "may hear before the router that its replica is dead, or refused it",
+    )
     hold_seconds: float = Field(
         default=30.0,
         ge=0,

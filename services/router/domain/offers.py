@@ -8,7 +8,7 @@ from services.kernel.catalog import Region
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
-from services.router.domain.lease import Issued, Process
+from services.router.domain.lease import Process
 from services.router.domain.leases import Leases
 from services.router.domain.limits import RouterLimits
 from services.router.domain.placement.placing import Placement, place, place_count
@@ -89,7 +89,7 @@ class Offers:
         placement = self.place(lease_id, claims.model, tokens, issued.processes, choices=claims.choices)
         try:
             following = next_claims(claims, placement, self._term())
-            return await self._sign(following, placement, self._quota_to_ask(key, issued))
+            return await self._sign(following, placement, key.quota)
         except BaseException:
             self._replicas.unassign(lease_id)
             raise
@@ -109,12 +109,6 @@ class Offers:
         """Returns a ticket of a grant without a lease and without output."""
         claims = first_claims(grant, placement, region=self._region.number, term=self._term())
         return TicketOffer(self._signer.sign(claims), placement.address)
-
-    def _quota_to_ask(self, key: Key, issued: Issued) -> Quota | None:
-        """Returns None where all that hold the lease are away: their places are about to be free."""
-        there = {one.registration.process for one in self._replicas.everyone()}
-        are_away = bool(issued.holders) and there.isdisjoint(issued.holders)
-        return None if are_away else key.quota
 
     async def _sign(
         self, claims: TicketClaims, placement: Placement, quota: Quota | None = None

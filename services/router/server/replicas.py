@@ -86,7 +86,7 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
         finally:
             if stream is not None:
                 self._replicas.leave(stream.session, self._clock.monotonic_seconds())
-                self._leases.replicas_changed()
+                self._leases.replica_left()
 
     def _register(self, request: replica_pb2.ReportRequest, names: tuple[str, ...] | None) -> _Stream:
         if not request.HasField("registration"):

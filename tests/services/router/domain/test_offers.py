@@ -18,7 +18,7 @@ from services.router.domain.lease import Process, Settlement
 from services.router.domain.limits import RouterLimits
 from services.router.domain.tenancy import Quota
 from services.router.domain.ticket import TicketOffer
-from tests.fakes.router import LIMITS, AdmissionWorld, busy, changed_limits, request_for
+from tests.fakes.router import LIMITS, AdmissionWorld, busy, request_for
 
 ALONE = Quota(tokens_per_minute=200, concurrency=1)
 
@@ -205,20 +205,6 @@ async def test_a_caller_whose_replica_is_well_gets_no_further_ticket_beyond_the_
     await scene.accept(ticket)
     assert await reason_of(scene.another(admission)) is Reason.CONCURRENCY_EXHAUSTED
     assert len(scene.signed) == 1
-    assert scene.world.transitions["reserved"] == 1
-
-
-async def test_a_caller_that_hears_of_a_refusal_before_the_router_waits_for_its_word() -> None:
-    scene = Scene(replicas=2, limits=changed_limits(place_wait_seconds=30.0))
-    admission = await scene.admitted(ALONE)
-    (ticket,) = scene.signed
-    await scene.accept(ticket)
-    asked = asyncio.create_task(scene.another(admission))
-    while not scene.world.in_flight(3 - ticket.replica):  # noqa: ASYNC110 - a place tells nobody
-        await asyncio.sleep(0)
-    await scene.refuse(ticket)
-    offer = await asked
-    assert offer.generator_address != admission.offer.generator_address
     assert scene.world.transitions["reserved"] == 1
 
 

@@ -17,6 +17,7 @@ from tests.fakes.running_router import (
     admit,
     admitted_soon,
     claims,
+    next_offer,
     refused,
     registration_message,
     running_router,
@@ -91,6 +92,25 @@ async def test_a_request_that_waits_for_a_full_replica_waits_on_when_that_is_kil
             call = await held(running, api_key)
         async with running.replica(incarnation=6):
             assert (await call).HasField("offer")
+
+
+async def test_a_caller_that_knows_of_its_dead_replica_before_the_router_gets_its_further_ticket(
+    router_settings: RouterSettings,
+) -> None:
+    settings = router_settings.model_copy(update={"further_ticket_wait_seconds": WAIT_SECONDS})
+    async with running_router(settings) as running:
+        api_key = await running.key(quota=admin_pb2.Quota(concurrency=1, tokens_per_minute=10_000))
+        async with running.replica() as killed:
+            admitted = await running.router.Admit(admit(api_key))
+            await killed.say(acceptances=[acceptance(admitted)])
+            other = ReportStream(running.replicas.Report())
+            fields = registration_message(replica=8, address="127.0.0.1:9")
+            await other.say(registration=fields, load=replica_pb2.Load())
+            call = running.router.NextOffer(next_offer(api_key, admitted), timeout=WAIT_SECONDS)
+            _, pending = await asyncio.wait({asyncio.ensure_future(_code(call))}, timeout=0.2)
+            assert pending, "it is not awaited"
+        assert (await call).offer.generator_address == "127.0.0.1:9"
+        other.cancel()
 
 
 async def test_callers_that_wait_no_longer_leave_nothing_behind(running: RunningRouter) -> None:
