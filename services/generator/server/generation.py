@@ -1,5 +1,7 @@
 """The RPCs of a generator for its callers."""
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, Final, TypeAlias
 
@@ -23,7 +25,8 @@ from services.runtime.grpc.server import GrpcServer
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
-# The headers of GenerateWhole: by them a caller whose connection broke knows that a replica may have it.
+# The headers of GenerateWhole, once its ticket is used up: by them a caller whose connection broke knows that
+# the replica may have worked on it. A refusal has none, as a stream that is refused has no Started.
 _ACCEPTED: Final = (("comptoir-accepted", "1"),)
 
 
@@ -68,11 +71,14 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         """Gives one answer in one message."""
         received_seconds = self._clock.monotonic_seconds()
         order = await self._orders.read(content, received_seconds, context.time_remaining(), is_whole=True)
-        # Before the ticket is used up: from then on nothing is awaited before the order is served.
-        await context.send_initial_metadata(_ACCEPTED)
         self._orders.admit(order)
+        # Beside the serving: once a ticket is used up, nothing is awaited before its order is served.
+        telling = asyncio.create_task(_tell_accepted(context))
         answer = WholeAnswer()
-        await self._generations.serve(order, answer.put)
+        try:
+            await self._generations.serve(order, answer.put)
+        finally:
+            await telling
         return answers.whole_from(answer)
 
     async def GenerateMany(  # type: ignore[override] # noqa: N802 - the schema's name
@@ -126,6 +132,12 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
     ) -> generator_pb2.GetModelInfoResponse:
         """Says what the replica serves."""
         return answers.model_response_from(self._model)
+
+
+async def _tell_accepted(context: Context) -> None:
+    # A caller that is gone needs no header, and its call is cancelled: gRPC has no public type for that.
+    with contextlib.suppress(Exception):
+        await context.send_initial_metadata(_ACCEPTED)
 
 
 async def _write(context: Context, response: ProtoMessage) -> None:

@@ -143,6 +143,28 @@ async def test_a_refusal_is_that_of_a_stream(running: RunningGenerator) -> None:
     assert await refusal_of(running.stub.GenerateWhole(running.request())) is Reason.REPLICA_DRAINING
 
 
+async def test_only_an_accepted_ticket_is_told_as_accepted(running: RunningGenerator) -> None:
+    mark = ("comptoir-accepted", "1")
+    request = running.request()
+    call = running.stub.GenerateWhole(request, timeout=10)
+    assert mark in tuple(await call.initial_metadata())
+    await call
+    again = running.stub.GenerateWhole(request, timeout=10)
+    assert mark not in tuple(await again.initial_metadata() or ())
+    running.generations.close_gate()
+    drained = running.stub.GenerateWhole(running.request(), timeout=10)
+    assert await refusal_of(drained) is Reason.REPLICA_DRAINING
+    assert mark not in tuple(await drained.initial_metadata() or ())
+
+
+async def test_an_answer_that_fails_at_once_was_accepted_all_the_same(running: RunningGenerator) -> None:
+    call = running.stub.GenerateWhole(
+        running.request(ticket=running.signed(running.claims(max_input_tokens=1))), timeout=10
+    )
+    assert ("comptoir-accepted", "1") in tuple(await call.initial_metadata())
+    assert await refusal_of(call) is Reason.TICKET_LIMIT_EXCEEDED
+
+
 async def test_a_replica_says_what_it_serves_to_who_has_no_ticket(running: RunningGenerator) -> None:
     said = await running.stub.GetModelInfo(generator_pb2.GetModelInfoRequest(), timeout=5)
     assert (said.model, said.context_tokens, said.tool_format) == ("tiny-eu", 400, "hermes")
