@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 import pytest
 from comptoir.client import (
+    Chat,
     ComptoirError,
     ErrorReason,
     ModelFeature,
@@ -18,7 +19,7 @@ from comptoir.client.chat import Order
 from comptoir.generator.v1 import generator_pb2
 
 from services.kernel.errors import Reason
-from tests.client.stage import WAIT_SECONDS, Caller, NotingGenerator, Stage, chat, failing, tickets
+from tests.client.stage import MODEL, WAIT_SECONDS, Caller, NotingGenerator, Stage, chat, failing, tickets
 from tests.services.edge.scripts import LEASE, GeneratorScript
 
 
@@ -97,6 +98,17 @@ def test_what_may_be_larger_than_a_message_is_asked_for_as_a_stream(
     whole, streamed = (Order(chat(sampling=sampling), is_streamed=flag) for flag in (False, True))
     assert whole.is_one_message(max_output_tokens) is is_one_message
     assert not streamed.is_one_message(max_output_tokens)
+
+
+@pytest.mark.parametrize("prompt", ["a" * 1024 * 1024, [7] * 64 * 1024])
+def test_a_prompt_that_each_choice_begins_with_counts_as_often(prompt: str | list[int]) -> None:
+    def is_one_message(n: int, *, is_echoed: bool) -> bool:
+        chat: Chat = {"model": MODEL, "prompt": prompt, "sampling": Sampling(n=n)}
+        return Order({**chat, "is_prompt_echoed": is_echoed}, is_streamed=False).is_one_message(16)
+
+    assert is_one_message(8, is_echoed=False)
+    assert is_one_message(1, is_echoed=True)
+    assert not is_one_message(8, is_echoed=True)
 
 
 async def test_a_replica_that_fails_in_the_middle_of_a_whole_answer_is_left_for_the_next(

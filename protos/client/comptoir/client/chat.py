@@ -39,7 +39,7 @@ _TOKENS_PER_TOOL_BYTE: Final = 3
 _TOKENS_AROUND_A_TOOL: Final = 64
 # What a tokenizer puts around a text that has no template.
 _TOKENS_AROUND_A_TEXT: Final = 4
-# What a replica says in one message, less the prompt that each of 16 choices may begin with.
+# What a replica says in one message, less what stands around its texts.
 _MOST_ANSWER_BYTES: Final = 3 * 1024 * 1024
 # More than texts have: a longest token has 64 bytes and more, and no text is made of those alone.
 _BYTES_PER_TOKEN: Final = 20
@@ -164,8 +164,16 @@ class Order(Admissible):
         sampling, token_bytes = self._generate.sampling, _BYTES_PER_TOKEN
         if sampling.HasField("logprobs"):
             token_bytes += _BYTES_PER_LOGPROB * (1 + sampling.logprobs)
-        tokens = max(1, sampling.n) * max_output_tokens
-        return not self._generate.is_streamed and tokens * token_bytes <= _MOST_ANSWER_BYTES
+        choice_bytes = max_output_tokens * token_bytes + self._echo_bytes
+        return not self._generate.is_streamed and max(1, sampling.n) * choice_bytes <= _MOST_ANSWER_BYTES
+
+    @property
+    def _echo_bytes(self) -> int:
+        """The bytes of the prompt that each choice begins with."""
+        prompt = self._generate.prompt
+        if not prompt.is_echoed:
+            return 0
+        return len(prompt.text.encode()) + len(prompt.token_ids.ids) * _BYTES_PER_TOKEN
 
     def generate_request(self, offer: TicketOffer) -> GenerateRequest:
         """Returns what the replica of `offer` is asked; its ticket holds the most tokens of the answer."""
