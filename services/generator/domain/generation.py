@@ -165,6 +165,8 @@ class Generation(AcceptedRequest[Order]):
         prompt = await self._prompt(capabilities)
         max_output_tokens = output_tokens_for(sampling.max_output_tokens, self._input_tokens, limits)
         check_min_tokens(sampling, max_output_tokens)
+        # Only of a prompt that fits: who leaves meanwhile is counted, and no more tokens than a model holds.
+        await self._begin_echo(prompt)
         return EngineRequest(
             request_id=claims.ticket_id.hex,
             prompt=prompt,
@@ -195,9 +197,13 @@ class Generation(AcceptedRequest[Order]):
             return prompt
         check_ids(ids, capabilities.vocabulary_tokens)
         self._input_tokens = len(ids.ids)
-        if self._order.is_prompt_echoed:
-            self._echo = Echo(prompt.text if isinstance(prompt, Text) else await engine.detokenize(ids.ids))
         return ids
+
+    async def _begin_echo(self, prompt: Prompt) -> None:
+        if self._order.is_prompt_echoed and isinstance(prompt, TokenIds):
+            said = self._order.prompt
+            text = said.text if isinstance(said, Text) else await self._parts.engine.detokenize(prompt.ids)
+            self._echo = Echo(text)
 
     def _priority(self) -> int:
         return self._parts.queue.number(self._order.claims.priority, self._order.received_seconds)

@@ -1,5 +1,7 @@
 """Prompts that are no chats: a text, and token ids that a caller wrote."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -64,6 +66,21 @@ async def test_a_prompt_that_fills_the_context_is_refused_by_its_name(prompt: Pr
     error = await world.serve()
     assert isinstance(error, ComptoirError)
     assert (error.reason, error.field, error.numbers.limit) == (Reason.CONTEXT_TOO_LONG, "prompt", 64)
+
+
+async def test_no_text_is_made_of_a_prompt_that_does_not_fit() -> None:
+    """Who left meanwhile would be counted with more than the model holds, which no emitter takes."""
+
+    class Engine(ScriptedEngine):
+        async def detokenize(self, ids: Sequence[int]) -> str:
+            raise asyncio.CancelledError
+
+    world = world_of(TokenIds((1,) * 64), engine=Engine(), echo=True)
+    error = await world.serve()
+    assert isinstance(error, ComptoirError)
+    assert error.reason is Reason.CONTEXT_TOO_LONG
+    assert await world.check_ended() is Outcome.REFUSED
+    assert world.sink.events[0].counts.input_tokens == 0
 
 
 @pytest.mark.parametrize(("prompt", "text"), [(Text("Il "), "Il "), (TokenIds((73, 108)), "Il")])
