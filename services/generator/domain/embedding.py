@@ -24,6 +24,7 @@ _PART_BYTES: Final = 512 * 1024
 _BYTES_PER_NUMBER: Final = 4
 # Short texts are tokenized in the event loop, a few of them in one turn of it.
 _TEXTS_PER_TURN: Final = 8
+_IDS_PER_TURN: Final = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,9 @@ class Embedding(AcceptedRequest[EmbedOrder]):
         """Returns the ids of all inputs; raises what is wrong with one before any is computed."""
         context_tokens = capabilities.context_tokens
         most_bytes = context_tokens * self._parts.max_bytes_per_token
+        self._check_lengths(context_tokens)
         found: list[Sequence[int]] = []
+        ids_in_turn = 0
         for index, each in enumerate(self._order.inputs):
             if isinstance(each, Text):
                 text_bytes = len(each.text.encode())
@@ -101,13 +104,28 @@ class Embedding(AcceptedRequest[EmbedOrder]):
                 ids = each.ids
             _check_ids(index, ids, capabilities)
             found.append(ids)
-            if index % _TEXTS_PER_TURN == 0:
+            ids_in_turn += len(ids)
+            if index % _TEXTS_PER_TURN == 0 or ids_in_turn >= _IDS_PER_TURN:
+                ids_in_turn = 0
                 await asyncio.sleep(0)
-        tokens, permitted = sum(map(len, found)), self._order.claims.max_input_tokens
+        self._check_permitted(sum(map(len, found)))
+        return found
+
+    def _check_lengths(self, context_tokens: int) -> None:
+        """Raises what the lengths of ids tell, before anyone goes through them."""
+        tokens = 0
+        for index, each in enumerate(self._order.inputs):
+            if isinstance(each, TokenIds):
+                if len(each.ids) > context_tokens:
+                    raise _too_long(index, context_tokens, len(each.ids))
+                tokens += len(each.ids)
+        self._check_permitted(tokens)
+
+    def _check_permitted(self, tokens: int) -> None:
+        permitted = self._order.claims.max_input_tokens
         if tokens > permitted:
             numbers = Numbers(limit=permitted, requested=tokens)
             raise ComptoirError(Reason.TICKET_LIMIT_EXCEEDED, field="inputs", numbers=numbers)
-        return found
 
     async def _vectors(self, inputs: Iterable[Sequence[int]], size: int, *, first: int) -> list[bytes]:
         """Returns the vectors of inputs that the engine has at once, of which the first has a number."""

@@ -87,9 +87,12 @@ class Orders:
         yield
         request = read_request(generator_pb2.EmbedRequest.FromString, content)
         yield
+        inputs = yield from orders.inputs_steps(
+            request, context_tokens=self._counts.context_tokens, max_tokens=claims.max_input_tokens
+        )
         return EmbedOrder(
             claims=claims,
-            inputs=orders.inputs_from(request),
+            inputs=inputs,
             dimensions=request.dimensions,
             received_seconds=received_seconds,
             received_at_microseconds=self._clock.wall_microseconds(),

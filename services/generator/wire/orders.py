@@ -14,8 +14,14 @@ from services.generator.domain.ticket import Claims
 from services.generator.domain.tools import Tool, Tools, ToolUse
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity, digest64
+from services.kernel.steps import Steps
 
 _MAX_PRIORITY: Final = 255
+# Each takes less than a millisecond.
+IDS_PER_STEP: Final = 4096
+_INPUTS_PER_STEP: Final = 64
+# So many ids of each of the inputs of a step make none of its own.
+_FEW_IDS: Final = IDS_PER_STEP // _INPUTS_PER_STEP
 _ROLES: Final = {
     generator_pb2.ROLE_SYSTEM: Role.SYSTEM,
     generator_pb2.ROLE_USER: Role.USER,
@@ -74,12 +80,37 @@ def countable_from(request: generator_pb2.CountTokensRequest) -> Chat | Text:
     return Chat(tuple(_turn_from(message) for message in request.messages))
 
 
-def inputs_from(request: generator_pb2.EmbedRequest) -> list[Text | TokenIds]:
-    """Returns what a validated request wants vectors of."""
-    return [
-        Text(each.text) if each.WhichOneof("form") == "text" else TokenIds(tuple(each.token_ids.ids))
-        for each in request.inputs
-    ]
+def inputs_steps(
+    request: generator_pb2.EmbedRequest, *, context_tokens: int, max_tokens: int
+) -> Steps[list[Text | TokenIds]]:
+    """Returns, in steps, what a validated request wants vectors of.
+
+    Ids that are more than the context, or with those before them more than the request may have, stay in the
+    message: they have a length, by which they are refused, and no list is made of them.
+    """
+    inputs: list[Text | TokenIds] = []
+    tokens = done = 0
+    for each in request.inputs:
+        if each.WhichOneof("form") == "text":
+            inputs.append(Text(each.text))
+        else:
+            ids = each.token_ids.ids
+            tokens += len(ids)
+            is_copied = len(ids) <= context_tokens and tokens <= max_tokens
+            inputs.append(TokenIds((yield from _copied(ids)) if is_copied else ids))
+        if len(inputs) - done >= _INPUTS_PER_STEP:
+            done = len(inputs)
+            yield
+    return inputs
+
+
+def _copied(ids: Sequence[int]) -> Steps[tuple[int, ...]]:
+    copied: list[int] = []
+    for start in range(0, len(ids), IDS_PER_STEP):
+        copied += ids[start : start + IDS_PER_STEP]
+        if len(ids) > _FEW_IDS:
+            yield
+    return tuple(copied)
 
 
 def _turn_from(message: generator_pb2.ChatMessage) -> ChatTurn:

@@ -164,6 +164,33 @@ async def test_more_than_the_ticket_permits_is_not_computed() -> None:
     assert not world.engine.asked
 
 
+class Counted(Sequence[int]):
+    """Ids of which only the length may be looked at."""
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: object) -> int:  # type: ignore[override] # nobody gets one
+        raise AssertionError(index)
+
+
+@pytest.mark.parametrize(
+    ("length", "permitted", "reason"),
+    [(CONTEXT + 1, 1000, Reason.CONTEXT_TOO_LONG), (CONTEXT, CONTEXT, Reason.TICKET_LIMIT_EXCEEDED)],
+)
+async def test_ids_that_are_too_many_are_refused_by_their_length(
+    length: int, permitted: int, reason: Reason
+) -> None:
+    world = World(TokenIds(Counted(1)), TokenIds(Counted(length)))
+    world.order = replace(world.order, claims=replace(PERMITS, max_input_tokens=permitted))
+    error = await world.serve()
+    assert error is not None
+    assert error.reason is reason
+
+
 @pytest.mark.parametrize(
     ("sizes", "asked", "reason"),
     [

@@ -1,0 +1,65 @@
+"""Inputs that are to have vectors are read in steps, and those that are too long by their lengths alone."""
+
+import pytest
+from comptoir.generator.v1 import generator_pb2
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.generator.domain.prompt import Text, TokenIds
+from services.generator.wire.orders import IDS_PER_STEP, inputs_steps
+from services.kernel.steps import finished
+
+MANY = 1_000_000
+
+
+def request(*inputs: list[int] | str) -> generator_pb2.EmbedRequest:
+    return generator_pb2.EmbedRequest(
+        inputs=[
+            generator_pb2.EmbedInput(text=each)
+            if isinstance(each, str)
+            else generator_pb2.EmbedInput(token_ids=generator_pb2.TokenIds(ids=each))
+            for each in inputs
+        ]
+    )
+
+
+def read(asked: generator_pb2.EmbedRequest, **limits: int) -> tuple[list[Text | TokenIds], int]:
+    """The inputs, and in how many steps they were read."""
+    steps, count = inputs_steps(asked, **{"context_tokens": MANY, "max_tokens": MANY, **limits}), 1
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value, count
+        count += 1
+
+
+@given(inputs=st.lists(st.text(max_size=9) | st.lists(st.integers(0, 2**32 - 1), max_size=200), max_size=200))
+def test_inputs_are_what_the_message_says(inputs: list[list[int] | str]) -> None:
+    expected = [Text(each) if isinstance(each, str) else TokenIds(tuple(each)) for each in inputs]
+    assert finished(inputs_steps(request(*inputs), context_tokens=MANY, max_tokens=MANY)) == expected
+
+
+@pytest.mark.parametrize(
+    "lengths", [[MANY], [64] * 2048, [4096] * 128, [1] * 2048], ids=["one", "2048", "128", "tiny"]
+)
+def test_no_step_reads_more_than_some_thousand_ids(lengths: list[int]) -> None:
+    found, steps = read(request(*([7] * length for length in lengths)))
+    assert [len(each.ids) for each in found if isinstance(each, TokenIds)] == lengths
+    assert steps >= max(sum(lengths) // IDS_PER_STEP, len(lengths) // 64)
+
+
+@pytest.mark.parametrize("limits", [{"context_tokens": MANY - 1}, {"max_tokens": MANY - 1}])
+def test_ids_that_are_too_many_are_not_gone_through(limits: dict[str, int]) -> None:
+    asked = request([7], [7] * (MANY - 1), [7])
+    found, steps = read(request([7] * MANY, "a"), **limits)
+    assert steps == 1
+    assert isinstance(found[0], TokenIds)
+    assert not isinstance(found[0].ids, tuple)
+    assert len(found[0].ids) == MANY
+    found, _ = read(asked, max_tokens=5)
+    assert [isinstance(each.ids, tuple) for each in found if isinstance(each, TokenIds)] == [
+        True,
+        False,
+        False,
+    ]
