@@ -10,6 +10,7 @@ import httpx
 import openai
 import pytest
 
+from tests.system.completeness import assert_complete
 from tests.system.stack_process import Stack, eventually, request_id_of, running_stack
 
 pytestmark = [pytest.mark.system, pytest.mark.alone]
@@ -132,22 +133,6 @@ def _assert_admitted(stack: Stack, answers: list[WholeAnswer], *, may_be_again: 
         assert len(admitted) == 1 or (may_be_again and admitted)
 
 
-def _assert_complete(stack: Stack) -> None:
-    """Each spool numbered its events of a kind from 1 without gaps, and each is there once."""
-    for table in ("generations", "admissions", "edge_requests", "replica_load"):
-        query = (
-            "SELECT producer_id, count() AS rows, uniqExact(producer_sequence) AS numbers, "  # noqa: S608
-            "uniqExact(event_id_high, event_id_low) AS events, "
-            f"max(producer_sequence) AS last FROM comptoir.{table} GROUP BY producer_id"
-        )
-
-        def gaps(query: str = query) -> list[dict[str, Any]]:
-            rows = stack.rows(query)
-            return [row for row in rows if not row["rows"] == row["numbers"] == row["last"] == row["events"]]
-
-        eventually(gaps, lambda found: found == [], 30)
-
-
 @pytest.mark.timeout(480)
 @pytest.mark.parametrize("name", PROMISES)
 def test_callers_see_what_is_promised_of_a_killed_process_and_the_counts_agree(
@@ -164,7 +149,7 @@ def test_callers_see_what_is_promised_of_a_killed_process_and_the_counts_agree(
     answers = [result for result in results if isinstance(result, WholeAnswer)]
     _assert_counted_once(killed_stack, answers)
     _assert_admitted(killed_stack, answers, may_be_again=name == "generator")
-    _assert_complete(killed_stack)
+    assert_complete(killed_stack)
 
 
 async def _ask_once(stack: Stack) -> WholeAnswer:

@@ -1,0 +1,137 @@
+"""The generator of vectors beside all others: it starts last, it is killed at work, and it comes back."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import grpc
+import httpx
+import openai
+import pytest
+from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
+
+from tests.system.completeness import assert_complete
+from tests.system.stack_process import Stack, eventually, request_id_of, running_stack
+
+pytestmark = [pytest.mark.system, pytest.mark.alone]
+
+MODEL: Final = "tiny-embed-eu"
+REQUESTS: Final = 12
+INPUTS: Final = ["Où est la gare ?"] * 100
+# Two parts are two steps of the engine, so every request is at work when the process dies.
+SETTINGS: Final = """
+router: {hold_seconds: 150}
+generator: {simulated: {ttft_seconds: 0.5, load_seconds: 3.0}}
+"""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the caller of one request was told: its tokens, or the code of its error."""
+
+    request_id: str
+    input_tokens: int
+    code: str = ""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A stack of its own, because a part of it dies; that a real engine ends with it, test_kills shows."""
+    folder: Path = tmp_path_factory.mktemp("vectors")
+    settings = folder / "settings.yaml"
+    settings.write_text(SETTINGS)
+    arguments = ("--embeddings", "--engine", "simulated", "--config", str(settings))
+    with running_stack(folder / "data", *arguments) as running:
+        yield running
+
+
+@pytest.mark.timeout(480)
+def test_a_stack_is_ready_before_its_vectors_and_who_asks_too_early_is_told_to_ask_again(
+    stack: Stack,
+) -> None:
+    assert stack.status()["phase"] == "ready"
+    assert stack.process("embedder")["state"] in {"starting", "ready"}
+    stack.client(max_retries=0).chat.completions.create(
+        model=stack.model, messages=[{"role": "user", "content": "Bonjour"}], max_tokens=2
+    )
+    early = []
+    with httpx.Client(base_url=stack.base_url, headers=_key(stack), timeout=200) as client:
+
+        def ask() -> int:
+            answer = client.post("/embeddings", json={"model": MODEL, "input": "a"})
+            if answer.status_code != httpx.codes.OK:
+                early.append((answer.status_code, answer.json()["error"]["code"]))
+                assert int(answer.headers["retry-after"]) >= 1
+            return answer.status_code
+
+        eventually(ask, lambda status: status == httpx.codes.OK, 300)
+    assert set(early) <= {(503, "no_replica")}
+    eventually(lambda: stack.process("embedder")["state"], lambda state: bool(state == "ready"), 30)
+
+
+@pytest.mark.timeout(480)
+def test_requests_for_vectors_outlive_the_process_that_makes_them_and_each_is_counted_once(
+    stack: Stack,
+) -> None:
+    stack.wait_ready(300)
+    restarts = stack.process("embedder")["restarts"]
+    told = asyncio.run(_ask_while_killing(stack))
+    assert [each.code for each in told if each.code] == []
+    stack.wait_ready(300)
+    assert stack.process("embedder")["restarts"] == restarts + 1
+    others = {entry["restarts"] for entry in stack.status()["processes"] if entry["name"] != "embedder"}
+    assert others == {0}
+    wanted = {each.request_id: (each.input_tokens, 0) for each in told}
+    query = (
+        "SELECT request_id_high, request_id_low, input_tokens, output_tokens "
+        "FROM comptoir.generations WHERE outcome = 'stop' AND model = 2"
+    )
+
+    def stored() -> dict[str, tuple[int, int]]:
+        rows = stack.rows(query)
+        found = {request_id_of(row): (row["input_tokens"], row["output_tokens"]) for row in rows}
+        assert len(found) == len(rows), "a request has two rows"
+        return {name: found[name] for name in wanted if name in found}
+
+    eventually(stored, lambda found: found == wanted, 60)
+    # Those that the dead process had accepted were admitted once more, under the same identity.
+    decisions = [row["decision"] for name in wanted for row in stack.rows_of("admissions", name)]
+    assert set(decisions) == {"admitted"}
+    assert len(decisions) > len(wanted)
+    assert_complete(stack)
+
+
+async def _ask_while_killing(stack: Stack) -> list[Told]:
+    async with stack.async_client(timeout=240, max_retries=0) as client, asyncio.timeout(400):
+        process = await asyncio.to_thread(stack.process, "embedder")
+        asking = [asyncio.create_task(_ask(client)) for _ in range(REQUESTS)]
+        await asyncio.to_thread(eventually, lambda: _inputs_at_work(stack), bool, 60)
+        os.kill(int(process["pid"]), signal.SIGKILL)
+        asking += [asyncio.create_task(_ask(client)) for _ in range(REQUESTS // 2)]
+        return await asyncio.gather(*asking)
+
+
+async def _ask(client: openai.AsyncOpenAI) -> Told:
+    try:
+        response = await client.embeddings.with_raw_response.create(model=MODEL, input=INPUTS)
+    except openai.APIStatusError as error:
+        return Told(error.response.headers["x-request-id"], 0, str(error.code))
+    answer = response.parse()
+    assert len(answer.data) == len(INPUTS)
+    return Told(response.headers["x-request-id"], answer.usage.prompt_tokens)
+
+
+def _inputs_at_work(stack: Stack) -> int:
+    """How many inputs the engine of vectors has."""
+    host, _, port = stack.description["grpc"]["generator"].rpartition(":")
+    with grpc.insecure_channel(f"{host}:{int(port) + 1}") as channel:
+        stub = generator_pb2_grpc.GeneratorServiceStub(channel)
+        return stub.GetLoad(generator_pb2.GetLoadRequest(), timeout=30).unfinished_requests
+
+
+def _key(stack: Stack) -> dict[str, str]:
+    return {"authorization": f"Bearer {stack.api_key}"}
