@@ -13,6 +13,7 @@ from services.generator.domain.terminal_event import Counts, Ending, Outcome, Te
 from services.generator.domain.ticket import Claims
 from services.generator.domain.timeline import Timeline, Timings
 from services.generator.domain.tools import ToolFormat
+from services.generator.domain.vector_memory import VectorMemory
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity
@@ -60,6 +61,7 @@ class SharedParts:
     max_bytes_per_token: int
     tool_format: ToolFormat | None = None
     queue: QueueOrder = field(default_factory=QueueOrder)
+    vector_memory: VectorMemory = field(default_factory=VectorMemory)
 
 
 AnyOrder = TypeVar("AnyOrder", bound=AcceptedOrder)

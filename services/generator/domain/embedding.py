@@ -12,6 +12,7 @@ from services.generator.domain.prompt import Text, TokenIds
 from services.generator.domain.terminal_event import Counts, Ending, Outcome
 from services.generator.domain.ticket import Claims
 from services.generator.domain.timeline import Timings
+from services.generator.domain.vector_memory import HeldVectors
 from services.kernel.errors import ComptoirError, Numbers, Reason
 
 # What the engine has of one request at once, or one longer input: whoever comes then waits for no more.
@@ -62,6 +63,8 @@ EmbedMessage = Started | Vectors | Embedded
 class Embedding(AcceptedRequest[EmbedOrder]):
     """One request for vectors. `serve` it once; `interrupt` it from outside, in whatever phase it is."""
 
+    _held: HeldVectors | None = None
+
     async def serve(self, put: Callable[[EmbedMessage], None]) -> None:
         """Puts Started, vectors and Embedded; raises ComptoirError, or CancelledError if the caller went.
 
@@ -74,12 +77,25 @@ class Embedding(AcceptedRequest[EmbedOrder]):
             put(Vectors(size, values))
         put(Embedded(counts, timings))
 
+    def sent(self, message: EmbedMessage) -> None:
+        """Notes what its caller has, so that this process holds it no longer."""
+        if self._held is not None and isinstance(message, Vectors):
+            self._held.give(len(message.values))
+
+    def close(self) -> None:
+        """Lets go of all that was not sent; call it once `serve` has ended."""
+        if self._held is not None:
+            self._held.give_all()
+
     async def _embed(self, put: Callable[[EmbedMessage], None]) -> tuple[int, list[bytes]]:
         self._check_not_interrupted()
         capabilities = self._parts.engine.capabilities
         if Feature.EMBEDDING not in capabilities.features:
             raise ComptoirError(Reason.MODEL_TASK_MISMATCH)
         size = _size_of(self._order, capabilities.vector_sizes)
+        # What the caller does not read stays here, so there is room for it before anything is worked for it.
+        size_bytes = len(self._order.inputs) * size * _BYTES_PER_NUMBER
+        self._held = self._parts.vector_memory.take(size_bytes)
         inputs = await self._tokenized(capabilities)
         put(Started(self._order.claims.request_id, sum(map(len, inputs))))
         vectors: list[bytes] = []

@@ -85,8 +85,16 @@ class Generations:
     async def embed(self, order: EmbedOrder, send: Send[EmbedMessage]) -> None:
         """Serves an admitted order for vectors; raises as `deliver` does."""
         embedding = Embedding(order, self._parts)
+
+        async def send_and_note(message: EmbedMessage) -> None:
+            await send(message)
+            embedding.sent(message)
+
         with self._opened(embedding):
-            await deliver(embedding, send, max_seconds=self._parts.max_request_seconds)
+            try:
+                await deliver(embedding, send_and_note, max_seconds=self._parts.max_request_seconds)
+            finally:
+                embedding.close()
 
     @contextmanager
     def _opened(self, request: AcceptedRequest[Any]) -> Iterator[None]:
