@@ -118,18 +118,23 @@ class Generator:
             settings.catalog_model.max_bytes_per_token,
             FORMATS.get(settings.catalog_model.tool_format),
             settings.queue,
+            settings.served_model.reasoning,
+            settings.template_rules,
         )
         generations = Generations(
             shared, self._gate, max_requests=settings.max_requests, load_changed=link.load_changed
         )
         server = build_server(settings.listen, clock=clock, max_receive_bytes=settings.max_request_bytes)
         per_token = settings.catalog_model.max_bytes_per_token
-        counts = TokenCounts(engine, self._gate, clock, max_bytes_per_token=per_token)
+        counts = TokenCounts(
+            engine, self._gate, clock, max_bytes_per_token=per_token, template=settings.template_rules
+        )
         model = ModelDescription(
             settings.catalog_model.name,
             settings.catalog_model.max_output_tokens,
             settings.catalog_model.tool_format,
             engine.capabilities,
+            settings.catalog_model.reasoning_format,
         )
         GeneratorService(server, generations, counts, self._signatures, clock, model)
         if settings.listen.is_described:

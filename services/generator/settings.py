@@ -14,7 +14,9 @@ from services.generator.domain.engine_parameters import (
     VllmParameters,
 )
 from services.generator.domain.queueing import QueueOrder
+from services.generator.domain.reasoning import FORMATS
 from services.generator.domain.request_size import MOST_BYTES, most_request_bytes
+from services.generator.domain.template import TemplateRules
 from services.generator.domain.ticket import Replica
 from services.kernel.catalog import Model, Task
 from services.runtime.addresses import CallerListen, GrpcTarget
@@ -106,7 +108,14 @@ class GeneratorSettings(MeteredSettings, Bounds):
     @property
     def served_model(self) -> ServedModel:
         """What the engine is told of the model."""
-        return ServedModel(self.catalog_model.context_tokens, self.model_path, self.catalog_model.task)
+        model = self.catalog_model
+        reasoning = FORMATS.get(model.reasoning_format)
+        return ServedModel(model.context_tokens, self.model_path, model.task, reasoning)
+
+    @property
+    def template_rules(self) -> TemplateRules:
+        """What the model's chat template may be told."""
+        return TemplateRules.of(self.catalog_model)
 
     @property
     def engine_parameters(self) -> EngineParameters:

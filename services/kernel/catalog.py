@@ -6,7 +6,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
 
 # Asks for the default model of a region, as no name does.
 DEFAULT_MODEL_NAME: Final = "default"
@@ -16,6 +16,22 @@ MAX_INPUTS: Final = 2048
 # Answers of one request for answers: as many as the schema of an admission lets one ask for.
 MAX_CHOICES_PER_PROMPT: Final = 16
 _Name = Annotated[str, Field(min_length=1, max_length=256)]
+# What a chat template is told anyway.
+_TEMPLATE_NAMES: Final = frozenset(
+    {
+        "add_generation_prompt",
+        "chat_template",
+        "continue_final_message",
+        "conversation",
+        "documents",
+        "messages",
+        "tokenize",
+        "tools",
+    }
+)
+_ArgumentName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+ArgumentValue = StrictBool | StrictInt | Annotated[StrictStr, Field(max_length=256)]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
 
 class Task(StrEnum):
@@ -75,6 +91,19 @@ class RetiredName(BaseModel):
         return self
 
 
+class EffortMeaning(BaseModel):
+    """What an effort of reasoning means for a model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    template_arguments: dict[_ArgumentName, ArgumentValue] = Field(
+        default_factory=dict, max_length=32, description="what the chat template is told"
+    )
+    thinking_token_budget: int | None = Field(
+        default=None, ge=0, le=1_048_576, description="most tokens of reasoning; none sets no bound"
+    )
+
+
 class Model(BaseModel):
     """A model that tenants can ask for."""
 
@@ -112,6 +141,22 @@ class Model(BaseModel):
         description="how the model writes a call of a tool: `hermes` as Hermes and Qwen do; empty for one "
         "that calls none, whose requests with tools are refused",
     )
+    reasoning_format: Literal["", "deepseek_r1", "qwen3"] = Field(
+        default="",
+        description="how the model writes what it thinks before it answers, by vLLM's names: `qwen3` between "
+        "`<think>` and `</think>`, if it thinks; `deepseek_r1` as well, also where it leaves `<think>` out; "
+        "empty for one that does not, whose requests with an effort of reasoning are refused",
+    )
+    reasoning_efforts: dict[Effort, EffortMeaning] = Field(
+        default_factory=dict,
+        description="what each value of `reasoning_effort` means for the model; others are refused",
+    )
+    template_arguments: dict[_ArgumentName, tuple[ArgumentValue, ...]] = Field(
+        default_factory=dict,
+        max_length=32,
+        description="what callers may tell the model's chat template (`chat_template_kwargs`): names, each "
+        "with the values that it may have; others are refused",
+    )
     max_bytes_per_token: int = Field(
         default=64,
         ge=1,
@@ -134,6 +179,17 @@ class Model(BaseModel):
     def max_counted_output_tokens(self) -> int:
         """Most output tokens that are counted of one request: each of its choices may be the longest."""
         return self.max_output_tokens * MAX_CHOICES_PER_PROMPT
+
+    @model_validator(mode="after")
+    def _arguments_are_the_template_s_own(self) -> "Model":
+        told = {*self.template_arguments}.union(
+            *(meaning.template_arguments for meaning in self.reasoning_efforts.values())
+        )
+        if told & _TEMPLATE_NAMES:
+            raise ValueError("template_arguments may not name what every chat template is told")
+        if self.reasoning_efforts and not self.reasoning_format:
+            raise ValueError("reasoning_efforts need a reasoning_format")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ _VALUES: Final[dict[str, Sequence[object]]] = {
     "ignore_eos": (False, False, True),
     "n": (1, 1, 1, 2, 3),
     "logprobs": (None, None, None, 0, 1, 20),
+    "thinking_token_budget": (None, None, 0, 1, 20),
     "stop_token_ids": ((), (), (5,), tuple(range(64))),
     "stop": ((), (), ("e",), (" ", "\n", "é", "🚆"), ("\ufffd",), ("x" * 256,), ("\0", "<|end|>")),
 }

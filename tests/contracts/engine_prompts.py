@@ -2,6 +2,9 @@
 
 from services.generator.domain.ports import Engine
 from services.generator.domain.prompt import Chat, ChatTurn, Role, Text, TokenIds
+from services.generator.domain.reasoning import FORMATS, ReasoningReader, Section, section_behind
+from services.generator.domain.sampling import Sampling
+from services.generator.domain.thinking import end_of
 from tests.contracts.engine_requests import PROMPT, answer, ask, chat
 
 SAID = "Où est l'hôtel ? 🚆 <|e"
@@ -29,6 +32,27 @@ class PromptContract:
             ids = await engine.tokenize(Text(spelling))
             assert [token_id for token_id in ids if token_id in control_tokens.values()] == added
             assert await engine.detokenize(ids) == spelling
+
+    async def test_an_open_section_is_ended_by_its_budget(self, engine: Engine) -> None:
+        told = Chat((ChatTurn(Role.USER, PROMPT),)).told({"enable_thinking": True})
+        ids = await engine.tokenize(told)
+        assert (await engine.detokenize(ids[-16:], spells_controls=True)).endswith("<think>\n")
+        for budget in (1, 12):
+            sampling = Sampling(temperature=0, thinking_token_budget=budget)
+            result = await answer(ask(engine, ids, tokens=64, sampling=sampling))
+            reader = ReasoningReader(FORMATS["qwen3"], Section.OPEN)
+            thought = "".join(reader.read(step.text, step.output_tokens).thought for step in result.steps)
+            assert result.text.count("</think>") == 1
+            assert "think" not in thought
+            # The last mark is tokens too, and vLLM miscounts by those of a first mark that is no token.
+            assert reader.tokens <= budget + len("<think>\n</think>")
+
+    async def test_a_chat_that_is_not_told_to_think_opens_no_section(self, engine: Engine) -> None:
+        chat_alone = Chat((ChatTurn(Role.USER, f"{PROMPT}<think>"),))
+        for arguments in ({}, {"enable_thinking": False}):
+            ids = await engine.tokenize(chat_alone.told(arguments))
+            end = await engine.detokenize(end_of(ids), spells_controls=True)
+            assert section_behind(end, FORMATS["qwen3"]) is Section.POSSIBLE
 
     async def test_a_text_is_answered_as_its_token_ids_are(self, engine: Engine) -> None:
         by_ids = await answer(ask(engine, TokenIds(await engine.tokenize(Text(PROMPT)))))

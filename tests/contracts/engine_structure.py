@@ -7,6 +7,7 @@ import pytest
 from services.generator.domain.delta import EngineFinish, ToolCallPart
 from services.generator.domain.ports import Engine
 from services.generator.domain.prompt import Chat, ChatTurn, Role, ToolCall
+from services.generator.domain.reasoning import FORMATS, ReasoningReader, Section, structure_behind
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.structure import Structure
 from services.generator.domain.tools import HERMES, Tool, ToolCallReader, Tools, ToolUse, grammar
@@ -36,6 +37,38 @@ class StructureContract:
         assert list(person) == ["name", "age"]
         assert len(person["name"]) <= 12
         assert isinstance(person["age"], int)
+
+    @pytest.mark.parametrize("temperature", [0.0, 2.0])
+    @pytest.mark.parametrize(
+        "asked",
+        [
+            Structure(json.dumps(PERSON)),
+            Structure(grammar=grammar(Tools((Tool("weather"),), ToolUse.REQUIRED), HERMES)),
+            Structure(grammar=grammar(Tools((Tool("weather"),)), HERMES)),
+        ],
+    )
+    async def test_an_answer_fits_behind_its_reasoning(
+        self, engine: Engine, asked: Structure, temperature: float
+    ) -> None:
+        told = Chat((ChatTurn(Role.USER, "Hm?"),)).told({"enable_thinking": True})
+        structure = structure_behind(Section.OPEN, FORMATS["qwen3"], asked)
+        await engine.check_structure(structure)
+        sampling = Sampling(temperature=temperature, thinking_token_budget=8)
+        ids = await engine.tokenize(told)
+        result = await answer(ask(engine, ids, tokens=120, sampling=sampling, structure=structure))
+        reader = ReasoningReader(FORMATS["qwen3"], Section.OPEN)
+        said = "".join(reader.read(step.text).said for step in result.steps)
+        assert result.text.count("</think>") == 1
+        if asked.json_schema:
+            assert list(json.loads(said)) == ["name", "age"]
+        elif "TEXT" not in asked.grammar:
+            assert said.startswith(HERMES.before)
+
+    async def test_a_section_that_may_come_leaves_the_structure_as_it_is(self, engine: Engine) -> None:
+        structure = structure_behind(Section.POSSIBLE, FORMATS["qwen3"], Structure('{"const": 5}'))
+        await engine.check_structure(structure)
+        result = await answer(ask(engine, await chat(engine), tokens=8, structure=structure))
+        assert result.text.startswith(("5", "<think>"))
 
     async def test_any_object_is_a_schema_too(self, engine: Engine) -> None:
         structure = Structure('{"type": "object"}')

@@ -290,3 +290,4 @@ def _check_usage(case: Case, answer: dict[str, Any]) -> None:
     assert usage["completion_tokens"] == counts.output_tokens
     assert usage["total_tokens"] == counts.input_tokens + counts.output_tokens
     assert usage["prompt_tokens_details"] == {"cached_tokens": counts.cached_input_tokens}
+    assert usage["completion_tokens_details"] == {"reasoning_tokens": counts.reasoning_tokens}

@@ -15,6 +15,9 @@ _DEFAULT_CONTEXT_TOKENS: Final = 4096
 _EMBEDDER_CACHE_BYTES: Final = 16 * 1024 * 1024
 # One request of this length fits the default KV cache of the CPU engine for small models.
 _MOST_CONTEXT_TOKENS: Final = 8192
+# What chat templates are told whether the model is to think, and how much an effort may be.
+_SWITCH: Final = "enable_thinking"
+_BUDGETS: Final = {"none": None, "minimal": 64, "low": 512, "medium": 2048, "high": 8192, "xhigh": None}
 # Keys of addresses, which follow from `--port`.
 PORTS_CHOOSE: Final = frozenset(
     {"listen", "admin_listen", "replica_listen", "controller_port", "metrics_listen"}
@@ -34,7 +37,7 @@ def build_config(options: StackOptions, addresses: Addresses, paths: DataPaths) 
                     "name": name,
                     "context_tokens": context_tokens,
                     "max_output_tokens": min(context_tokens, 4096),
-                    "tool_format": _tool_format(Path(options.model)),
+                    **_formats(Path(options.model)),
                 },
                 *_embedding_models(options),
             ],
@@ -136,16 +139,35 @@ def _model_at(model: str, engine: EngineName) -> tuple[str, int]:
     return folder.name, context
 
 
-def _tool_format(folder: Path) -> str:
-    """Returns how the model writes calls of tools, by its chat template; empty where that tells of none."""
+def _formats(folder: Path) -> dict[str, Any]:
+    """Returns how the model writes calls of tools and what it thinks, as far as its chat template says."""
+    formats: dict[str, Any] = {}
     for name in ("chat_template.jinja", "tokenizer_config.json"):
         try:
             template = (folder / name).read_text(encoding="utf-8")
         except (OSError, ValueError):
             continue
         if "<tool_call>" in template and "arguments" in template:
-            return "hermes"
-    return ""
+            formats["tool_format"] = "hermes"
+        if "<think>" in template or "</think>" in template:
+            formats |= _reasoning(has_switch=_SWITCH in template)
+    return formats
+
+
+def _reasoning(*, has_switch: bool) -> dict[str, Any]:
+    if not has_switch:
+        return {"reasoning_format": "qwen3"}
+    return {
+        "reasoning_format": "qwen3",
+        "template_arguments": {_SWITCH: [True, False]},
+        "reasoning_efforts": {
+            effort: {
+                "template_arguments": {_SWITCH: effort != "none"},
+                "thinking_token_budget": budget,
+            }
+            for effort, budget in _BUDGETS.items()
+        },
+    }
 
 
 def _edge(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:

@@ -32,7 +32,7 @@ CHAT_TEMPLATE = """\
 {%- endif -%}
 {{- '<|user|><tool_response>\\n' if role == 'tool' else '<|' ~ role ~ '|>' -}}
 {%- if message['content'] is string -%}
-{{- message['content'] -}}
+{{- message['content'].split('</think>')[-1].lstrip('\\n') if role == 'assistant' else message['content'] -}}
 {%- elif message['content'] -%}
 {%- for part in message['content'] -%}
 {%- if part['type'] != 'text' -%}
@@ -48,7 +48,9 @@ CHAT_TEMPLATE = """\
 {%- endfor -%}
 {{- '\\n</tool_response><|end|>' if role == 'tool' else '<|end|>' -}}
 {%- endfor -%}
-{%- if add_generation_prompt -%}{{- '<|assistant|>' -}}{%- endif -%}
+{%- if add_generation_prompt -%}
+{{- '<|assistant|>' ~ ('<think>\\n' if enable_thinking else '') -}}
+{%- endif -%}
 """
 
 

@@ -250,4 +250,4 @@ class GeneratorCall:
 def _characters_of(delta: Delta) -> int:
     """Returns the room that a delta takes, in characters: about, where it is tokens."""
     tokens = sum(1 + len(token.likeliest) for token in delta.tokens)
-    return len(delta.text) + _CHARACTERS_PER_TOKEN * tokens
+    return len(delta.text) + len(delta.reasoning) + _CHARACTERS_PER_TOKEN * tokens

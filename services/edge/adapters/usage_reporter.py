@@ -8,8 +8,8 @@ from typing import Final
 
 from comptoir.usage.v1 import usage_pb2
 
-from services.edge import wire
 from services.edge.domain.timeline import EdgeRequest
+from services.edge.wire.events import usage_event
 from services.kernel.backoff import Backoff
 from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity
@@ -53,7 +53,7 @@ class UsageReporter:
             self._drop(1)
             return
         # Its id is given here, so that an event that is sent again is known by it.
-        message = wire.usage_event(
+        message = usage_event(
             event,
             event_id=Identity.dated(event.started_at_microseconds),
             region_number=self._region_number,

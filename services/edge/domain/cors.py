@@ -16,7 +16,8 @@ _DEFAULT_PORTS: Final = (("http://", ":80"), ("https://", ":443"))
 _MAX_AGE_SECONDS: Final = 7200
 # A star stands for every name but Authorization. The others are for browsers that do not know the star.
 _ALLOWED_HEADERS: Final = (
-    b"authorization, content-type, x-request-id, openai-organization, openai-project, x-stainless-arch, "
+    b"authorization, content-type, x-request-id, x-comptoir-priority, openai-organization, openai-project, "
+    b"x-stainless-arch, "
     b"x-stainless-async, x-stainless-custom-poll-interval, x-stainless-helper-method, x-stainless-lang, "
     b"x-stainless-os, x-stainless-package-version, x-stainless-poll-helper, x-stainless-retry-count, "
     b"x-stainless-runtime, x-stainless-runtime-version, x-stainless-timeout, *"

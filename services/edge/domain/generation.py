@@ -20,6 +20,14 @@ Prompt: TypeAlias = str | tuple[int, ...]
 SamplingValue: TypeAlias = float | int | tuple[str, ...] | tuple[int, ...] | Mapping[int, float]
 
 
+class Priority(Enum):
+    """The scheduling classes, best first; the router permits none above the key's."""
+
+    INTERACTIVE = "interactive"
+    DEFAULT = "default"
+    BATCH = "batch"
+
+
 class Role(Enum):
     """Who speaks; OpenAI's `developer` is SYSTEM."""
 
@@ -71,10 +79,16 @@ class GenerationRequest:
     # In place of a chat: what vectors are asked for, and how many numbers each has, 0 for all.
     inputs: tuple[Prompt, ...] = ()
     dimensions: int = 0
+    # How much the model reasons, by OpenAI's word for it; empty leaves it to the model.
+    reasoning_effort: str = ""
+    # What the model's chat template is told, as far as the catalog permits it.
+    template_arguments: Mapping[str, bool | int | str] = field(default_factory=dict)
+    priority: Priority = Priority.DEFAULT
 
     def without_text(self) -> "GenerationRequest":
         """Returns what is left to hold once no replica can be asked for it any more."""
-        return replace(self, messages=(), prompt=None, json_schema="", tools=None, inputs=())
+        text = {"messages": (), "prompt": None, "json_schema": "", "tools": None, "inputs": ()}
+        return replace(self, **text, template_arguments={})  # type: ignore[arg-type] # by their names
 
     @property
     def choices(self) -> int:
@@ -167,3 +181,5 @@ class Counts:
     input_tokens: int
     cached_input_tokens: int
     output_tokens: int
+    # Of the output tokens, those of reasoning.
+    reasoning_tokens: int = 0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
-from services.edge.domain.generation import Counts, Delta, GenerationRequest
+from services.edge.domain.generation import Counts, Delta, GenerationRequest, Priority
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.catalog import Task
 from services.kernel.identity import Identity
@@ -63,6 +63,8 @@ class Admission:
     key_number: int
     recorded: Callable[[], Awaitable[None]]
     next_offer: Callable[[], Awaitable[Offer]]
+    # None where the router is older than that.
+    priority: Priority | None = None
     # The name of the model that answers; empty where the router is older than other names.
     model_name: str = ""
     retirement: Retirement | None = None

@@ -1,5 +1,6 @@
 """POST /v1/chat/completions: a chat, streamed or whole."""
 
+from dataclasses import replace
 from typing import Final
 
 from services.edge.domain.limits import EdgeLimits
@@ -9,11 +10,12 @@ from services.edge.domain.openai.chat_answers import ChatHead, ChunkWriter, Whol
 from services.edge.domain.openai.chat_body import ChatBody
 from services.edge.domain.openai.operation import GENERATION_STATUSES, Operation
 from services.edge.domain.openai.paths import CHAT_PATH
+from services.edge.domain.openai.priority import tier_of
 from services.edge.server.answers import send_stream, send_whole
 from services.edge.server.bodies import Bodies
 from services.edge.server.delivery import Deliveries, Delivery
 from services.edge.server.http.exchange import Exchange
-from services.edge.server.http.requests import read_key
+from services.edge.server.http.requests import read_key, read_priority
 from services.edge.server.http.watches import DisconnectWatch
 from services.edge.server.resource import Resource
 
@@ -54,8 +56,14 @@ class ChatCompletions:
         chat = await self._bodies.read(exchange, chat_steps, ChatBody)
         request, event = chat.generation, exchange.event
         event.is_streamed = request.is_streamed
-        head = ChatHead(event.request_id.hex, event.started_at_microseconds // 1_000_000)
+        request = replace(request, priority=read_priority(exchange, chat.service_tier))
         delivery = self._deliveries.open(key=key, request=request, event=event)
+        head = ChatHead(
+            event.request_id.hex,
+            event.started_at_microseconds // 1_000_000,
+            tier=None if chat.service_tier is None else lambda: tier_of(delivery.priority),
+            includes_reasoning=chat.includes_reasoning,
+        )
         if request.is_streamed:
             return delivery, ChunkWriter(head, choices=request.choices, includes_usage=chat.includes_usage)
         return delivery, WholeChat(head)

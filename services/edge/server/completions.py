@@ -1,5 +1,6 @@
 """POST /v1/completions: the continuation of one prompt or several, streamed or whole."""
 
+from dataclasses import replace
 from typing import Final
 
 from services.edge.domain.limits import EdgeLimits
@@ -17,7 +18,7 @@ from services.edge.server.answers import send_stream, send_whole
 from services.edge.server.bodies import Bodies
 from services.edge.server.delivery import Deliveries, Delivery
 from services.edge.server.http.exchange import Exchange
-from services.edge.server.http.requests import read_key
+from services.edge.server.http.requests import read_key, read_priority
 from services.edge.server.http.watches import DisconnectWatch
 from services.edge.server.joined_delivery import JoinedDelivery
 from services.edge.server.resource import Resource
@@ -60,11 +61,13 @@ class Completions:
         """
         completion = await self._bodies.read(exchange, completion_steps, CompletionBody)
         first, event = completion.generations[0], exchange.event
+        priority = read_priority(exchange, completion.service_tier)
         event.is_streamed = first.is_streamed
         head = CompletionHead(event.request_id.hex, event.started_at_microseconds // 1_000_000)
         opened: Delivery | JoinedDelivery
         opened, *others = (
-            self._deliveries.open(key=key, request=request, event=event) for request in completion.generations
+            self._deliveries.open(key=key, request=replace(request, priority=priority), event=event)
+            for request in completion.generations
         )
         if others:
             opened = JoinedDelivery([opened, *others], completion.generations)

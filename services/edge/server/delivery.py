@@ -5,7 +5,7 @@ import random
 from types import TracebackType
 from typing import Final, Self
 
-from services.edge.domain.generation import Counts, Delta, GenerationRequest
+from services.edge.domain.generation import Counts, Delta, GenerationRequest, Priority
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.losses import Losses
 from services.edge.domain.ports import Admission, Generators, Retirement, Router, Take
@@ -42,6 +42,7 @@ class Delivery:
         self._lease: Identity | None = None
         self._model_name = request.model
         self._retirement: Retirement | None = None
+        self._priority = request.priority
         self._generation: TicketedGeneration | None = None
         self._admitted_at = 0.0
         self._first_text_by = 0.0
@@ -76,6 +77,11 @@ class Delivery:
     def model_name(self) -> str:
         """The name of the model that answers, which is known after the admission."""
         return self._model_name
+
+    @property
+    def priority(self) -> Priority:
+        """The scheduling class that the key permits of what was asked for, as the admission has it."""
+        return self._priority
 
     @property
     def retirement(self) -> Retirement | None:
@@ -154,6 +160,7 @@ class Delivery:
         self._quota, self._lease = admission.quota, admission.lease
         self._model_name = admission.model_name or self._request.model
         self._retirement = admission.retirement
+        self._priority = admission.priority or self._request.priority
         self._admitted_at = asyncio.get_running_loop().time()
         self._first_text_by = self._admitted_at + self._deliveries.limits.first_text_seconds
         self._generation = self._deliveries.generation(admission, self._request, self._event)

@@ -68,6 +68,7 @@ class JoinedDelivery:
             input_tokens=sum(each.input_tokens for each in counts),
             cached_input_tokens=sum(each.cached_input_tokens for each in counts),
             output_tokens=sum(each.output_tokens for each in counts),
+            reasoning_tokens=sum(each.reasoning_tokens for each in counts),
         )
 
     @property

@@ -1,5 +1,6 @@
 """POST /v1/responses: an answer to the items of an input, streamed or whole."""
 
+from dataclasses import replace
 from typing import Final
 
 from services.edge.domain.limits import EdgeLimits
@@ -14,7 +15,7 @@ from services.edge.server.answers import send_stream, send_whole
 from services.edge.server.bodies import Bodies
 from services.edge.server.delivery import Deliveries, Delivery
 from services.edge.server.http.exchange import Exchange
-from services.edge.server.http.requests import read_key
+from services.edge.server.http.requests import read_key, read_priority
 from services.edge.server.http.watches import DisconnectWatch
 from services.edge.server.resource import Resource
 from services.kernel.errors import ComptoirError
@@ -64,7 +65,7 @@ class Responses:
             exchange, response_steps, ResponsesBody, without_effect=lambda asked: asked.without_effect
         )
         event = exchange.event
-        request = asked.generation
+        request = replace(asked.generation, priority=read_priority(exchange, asked.service_tier))
         event.is_streamed = request.is_streamed
         head = ResponseHead(event.request_id.hex, event.started_at_microseconds // 1_000_000, asked.echoed)
         delivery = self._deliveries.open(key=key, request=request, event=event)

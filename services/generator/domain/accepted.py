@@ -8,7 +8,9 @@ from typing import Generic, Protocol, TypeVar
 from services.generator.domain import endings
 from services.generator.domain.ports import Engine, Settlements
 from services.generator.domain.queueing import QueueOrder
+from services.generator.domain.reasoning import ReasoningFormat
 from services.generator.domain.recording import UsageRecorder
+from services.generator.domain.template import TemplateRules
 from services.generator.domain.terminal_event import Counts, Ending, Outcome, TerminalEvent, kv_blocks_for
 from services.generator.domain.ticket import Claims
 from services.generator.domain.timeline import Timeline, Timings
@@ -62,6 +64,8 @@ class SharedParts:
     tool_format: ToolFormat | None = None
     queue: QueueOrder = field(default_factory=QueueOrder)
     vector_memory: VectorMemory = field(default_factory=VectorMemory)
+    reasoning_format: ReasoningFormat | None = None
+    template: TemplateRules = field(default_factory=TemplateRules)
 
 
 AnyOrder = TypeVar("AnyOrder", bound=AcceptedOrder)
@@ -149,7 +153,13 @@ class AcceptedRequest(Generic[AnyOrder]):
         # Nobody pays for a request that was refused, though its prompt may have been counted to know it.
         if ending.outcome is Outcome.REFUSED and not self._is_delta_sent:
             return Counts(0, 0, 0)
-        return Counts(self._input_tokens, self._cached_input_tokens, self._output_tokens)
+        return Counts(
+            self._input_tokens, self._cached_input_tokens, self._output_tokens, self._reasoning_tokens
+        )
+
+    @property
+    def _reasoning_tokens(self) -> int:
+        return 0
 
     def _take_back_cancel(self, failure: BaseException) -> None:
         # The cancellation was ours, so the task goes on and tells the caller why.

@@ -9,6 +9,7 @@ from typing import Final
 from services.generator.domain.ports import Engine, EngineFailedError, Feature
 from services.generator.domain.prompt import Chat, Text, field_of, text_bytes
 from services.generator.domain.sampling import TokenLimits, check_size
+from services.generator.domain.template import TemplateRules
 from services.generator.domain.ticket import Claims, TicketGate
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Numbers, Reason
@@ -32,11 +33,20 @@ class CountOrder:
 class TokenCounts:
     """Counts for `MAX_OPEN` callers at most, few of one key, `TURNS` at once; a ticket permits one count."""
 
-    def __init__(self, engine: Engine, gate: TicketGate, clock: Clock, *, max_bytes_per_token: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        gate: TicketGate,
+        clock: Clock,
+        *,
+        max_bytes_per_token: int,
+        template: TemplateRules | None = None,
+    ) -> None:
         self._engine = engine
         self._gate = gate
         self._clock = clock
         self._max_bytes_per_token = max_bytes_per_token
+        self._template = template or TemplateRules()
         self._open = 0
         self._open_of_key: Counter[int] = Counter()
         self._turns = asyncio.Semaphore(TURNS)
@@ -72,11 +82,14 @@ class TokenCounts:
                 del self._open_of_key[key]
 
     async def _counted(self, order: CountOrder) -> Sequence[int]:
-        permitted, field = order.claims.max_input_tokens, field_of(order.prompt)
+        prompt = order.prompt
+        if isinstance(prompt, Chat):
+            prompt = prompt.told(self._template.told(prompt.options).arguments)
+        permitted, field = order.claims.max_input_tokens, field_of(prompt)
         limits = TokenLimits(permitted, 0, 1, self.context_tokens, field)
         check_size(text_bytes(order.prompt), self._max_bytes_per_token, limits)
         try:
-            ids = await self._tokenize(order.prompt)
+            ids = await self._tokenize(prompt)
         except EngineFailedError:
             raise ComptoirError(Reason.ENGINE_FAILED) from None
         if order.returns_ids and len(ids) > self.context_tokens:

@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.generator.domain.reasoning import ReasoningFormat
 from services.kernel.catalog import Task
 
 # vLLM's own choice.
@@ -18,6 +19,7 @@ class ServedModel:
     context_tokens: int
     path: str = ""
     task: Task = Task.GENERATE
+    reasoning: ReasoningFormat | None = None
 
 
 class SimulatedParameters(BaseModel):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from services.generator.domain import endings
@@ -25,6 +25,7 @@ from services.generator.domain.sampling import (
 )
 from services.generator.domain.structure import FIELD, Structure, refused
 from services.generator.domain.terminal_event import Counts, Ending, Outcome
+from services.generator.domain.thinking import Thinking
 from services.generator.domain.ticket import Claims
 from services.generator.domain.timeline import Timings
 from services.generator.domain.tools import Tools
@@ -92,11 +93,16 @@ class Generation(AcceptedRequest[Order]):
         super().__init__(order, parts)
         self._unsent_tokens = 0
         self._echo = Echo()
+        self._thinking = Thinking(parts.reasoning_format, order.prompt)
         self._tools = CalledTools(order.tools, parts.tool_format)
 
     @property
     def _has_caller_some(self) -> bool:
         return self._is_delta_sent and not self._order.is_whole
+
+    @property
+    def _reasoning_tokens(self) -> int:
+        return self._thinking.tokens
 
     async def serve(self, put: Put) -> None:
         """Puts Started, deltas and Finished; raises ComptoirError, or CancelledError if the caller went.
@@ -133,10 +139,11 @@ class Generation(AcceptedRequest[Order]):
         if delta.measures is not None:
             self._measure(delta.measures)
         self._echo.begin(delta)
-        for shown in self._tools.shown(delta):
-            shown.output_tokens, self._unsent_tokens = self._unsent_tokens, 0
-            self._is_delta_sent = True
-            put(shown)
+        for part in self._thinking.split(delta):
+            for shown in (part,) if part.reasoning else self._tools.shown(part):
+                shown.output_tokens, self._unsent_tokens = self._unsent_tokens, 0
+                self._is_delta_sent = True
+                put(shown)
 
     def _measure(self, measures: Measures) -> None:
         self._timeline.engine_waits(
@@ -150,6 +157,7 @@ class Generation(AcceptedRequest[Order]):
         claims, sampling, capabilities = order.claims, order.sampling, engine.capabilities
         if Feature.EMBEDDING in capabilities.features:
             raise ComptoirError(Reason.MODEL_TASK_MISMATCH)
+        prompt = self._thinking.told(order.prompt, order.sampling, self._parts.template)
         limits = TokenLimits(
             claims.max_input_tokens,
             claims.max_output_tokens,
@@ -161,16 +169,19 @@ class Generation(AcceptedRequest[Order]):
         check_size(text_bytes(order.prompt), self._parts.max_bytes_per_token, limits)
         structure = await in_turns(self._tools.structure_steps(order.structure))
         check_ending(sampling, is_structured=structure is not None)
-        await self._check_structure(structure, capabilities.features)
-        prompt = await self._prompt(capabilities)
+        await self._check_schemas(structure, capabilities.features)
+        prompt = await self._ids(prompt, capabilities)
         max_output_tokens = output_tokens_for(sampling.max_output_tokens, self._input_tokens, limits)
         check_min_tokens(sampling, max_output_tokens)
         # Only of a prompt that fits: who leaves meanwhile is counted, and no more tokens than a model holds.
+        if isinstance(prompt, TokenIds):
+            await self._thinking.begin(prompt.ids, engine)
+        structure = await self._checked_structure(structure)
         await self._begin_echo(prompt)
         return EngineRequest(
             request_id=claims.ticket_id.hex,
             prompt=prompt,
-            sampling=sampling,
+            sampling=replace(sampling, thinking_token_budget=self._thinking.budget),
             max_output_tokens=max_output_tokens,
             priority=self._priority() if Feature.PRIORITY in capabilities.features else None,
             cache_salt=self._salt() if Feature.PREFIX_SALT in capabilities.features else None,
@@ -178,17 +189,21 @@ class Generation(AcceptedRequest[Order]):
             returns_token_ids=order.returns_token_ids,
         )
 
-    async def _check_structure(self, structure: Structure | None, features: Feature) -> None:
-        if structure is None:
-            return
-        if Feature.STRUCTURE not in features:
+    async def _check_schemas(self, structure: Structure | None, features: Feature) -> None:
+        if structure is not None and Feature.STRUCTURE not in features:
             raise refused(field=FIELD if self._order.structure else "tools")
         for schema, name in self._tools.schemas():
             await self._parts.engine.check_structure(Structure(schema), name)
-        await self._parts.engine.check_structure(structure, "tools" if structure.grammar else FIELD)
 
-    async def _prompt(self, capabilities: Capabilities) -> Prompt:
-        prompt, engine = self._order.prompt, self._parts.engine
+    async def _checked_structure(self, structure: Structure | None) -> Structure | None:
+        if structure is not None:
+            field_name = "tools" if structure.grammar else FIELD
+            structure = self._thinking.structure(structure)
+            await self._parts.engine.check_structure(structure, field_name)
+        return structure
+
+    async def _ids(self, prompt: Prompt, capabilities: Capabilities) -> Prompt:
+        engine = self._parts.engine
         if isinstance(prompt, TokenIds):
             ids = prompt
         elif Feature.TOKEN_IDS in capabilities.features:

@@ -14,3 +14,5 @@ class ModelDescription:
     # By the catalog's name; empty for a model that calls no tools.
     tool_format: str
     capabilities: Capabilities
+    # By the catalog's name; empty for a model without reasoning.
+    reasoning_format: str = ""

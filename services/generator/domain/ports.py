@@ -122,8 +122,11 @@ class Engine(Protocol):
         """
         ...
 
-    async def detokenize(self, ids: Sequence[int]) -> str:
-        """Returns the text of token ids, in which control tokens have none; only asked as `tokenize` is."""
+    async def detokenize(self, ids: Sequence[int], *, spells_controls: bool = False) -> str:
+        """Returns the text of token ids; only asked as `tokenize` is.
+
+        Control tokens have none, or their spelling.
+        """
         ...
 
     async def check_structure(self, structure: Structure, field: str = FIELD) -> None:

@@ -1,9 +1,10 @@
 """What an engine is to continue: turns of a chat, a text, or the token ids that either is."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from services.generator.domain.template import TemplateOptions, Value
 from services.generator.domain.tools import Tools
 from services.kernel.errors import ComptoirError, Reason
 
@@ -53,10 +54,15 @@ class ChatTurn:
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """Turns that the model's chat template renders, and the tools that it tells of."""
+    """Turns that the chat template renders, the tools that it tells of, and what it is told besides."""
 
     turns: Sequence[ChatTurn]
     tools: Tools | None = None
+    options: TemplateOptions = field(default_factory=TemplateOptions)
+
+    def told(self, arguments: Mapping[str, Value]) -> "Chat":
+        """Returns the chat whose template is told these arguments and nothing else."""
+        return replace(self, options=TemplateOptions(arguments=arguments))
 
     @property
     def tool_texts(self) -> tuple[str, ...]:

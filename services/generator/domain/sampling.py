@@ -30,6 +30,7 @@ class Sampling:
     stop_token_ids: tuple[int, ...] = ()
     n: int = 1
     logprobs: int | None = None
+    thinking_token_budget: int | None = None
 
     @property
     def is_greedy(self) -> bool:

@@ -33,11 +33,12 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Tokens of one generation; cached ones are among the input tokens."""
+    """Tokens of one generation; cached ones are input tokens, and those of reasoning are output tokens."""
 
     input_tokens: int = 0
     cached_input_tokens: int = 0
     output_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from services.generator.domain.delta import ToolCallPart
+from services.generator.domain.marks import begun
 
 _ANY_OBJECT: Final = '{"type":"object"}'
 
@@ -164,7 +165,7 @@ class ToolCallReader:
         said = self._held if found < 0 else self._held[:found]
         kept = said.rstrip()
         if found < 0:
-            kept = said[: len(said) - _partial(said, self._form.before)].rstrip()
+            kept = said[: len(said) - begun(said, self._form.before)].rstrip()
         # Between two calls there is white space at most.
         if kept and not self.has_calls:
             pieces.append(kept)
@@ -188,7 +189,7 @@ class ToolCallReader:
 
     def _read_arguments(self, pieces: list[Piece]) -> bool:
         found = self._held.find(self._form.behind)
-        end = len(self._held) - _partial(self._held, self._form.behind) if found < 0 else found
+        end = len(self._held) - begun(self._held, self._form.behind) if found < 0 else found
         if end:
             self._add_arguments(self._held[:end], pieces)
         self._held = self._held[end:]
@@ -215,8 +216,3 @@ def _is_json(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _partial(text: str, mark: str) -> int:
-    """Returns how many characters at the end of `text` may be the beginning of `mark`."""
-    return max((count for count in range(1, len(mark)) if text.endswith(mark[:count])), default=0)

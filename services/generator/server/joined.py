@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -110,12 +111,15 @@ class JoinedGenerations:
         name_request(order.claims.request_id)
         # Nothing is awaited before it is served: what was admitted must come to its end.
         self._orders.admit(order)
-        put_delta = self._put_text if order.is_text_alone else self._put_detail
-        await self._generations.serve(order, partial(self._put, call.call_number, put_delta))
+        way = _Way(self._put_text if order.is_text_alone else self._put_detail)
+        await self._generations.serve(order, partial(self._put, call.call_number, way))
 
-    def _put(self, number: int, put_delta: Callable[[int, Delta], None], message: Message) -> None:
+    def _put(self, number: int, way: "_Way", message: Message) -> None:
         if isinstance(message, Delta):
-            put_delta(number, message)
+            if message.reasoning:
+                # It comes before all text, and one call has texts or details alone.
+                way.put_delta = self._put_detail
+            way.put_delta(number, message)
         elif isinstance(message, Started):
             started = answers.started_from(message)
             self._started.append(generator_pb2.StartedCall(call_number=number, started=started))
@@ -170,6 +174,13 @@ def _add_texts(message: generator_pb2.GenerateManyResponse, texts: Mapping[int, 
     message.deltas.call_numbers.extend(texts)
     message.deltas.texts.extend([text.joined() for text in texts.values()])
     message.deltas.output_tokens.extend([text.output_tokens for text in texts.values()])
+
+
+@dataclass(slots=True)
+class _Way:
+    """How what is new of one call is told."""
+
+    put_delta: Callable[[int, Delta], None]
 
 
 class _Text:

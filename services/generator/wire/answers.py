@@ -64,6 +64,7 @@ def delta_from(delta: Delta) -> generator_pb2.Delta:
         output_tokens=delta.output_tokens,
         index=delta.index,
         tokens=map(_token_from, delta.tokens),
+        reasoning=delta.reasoning,
         tool_call=None if delta.tool_call is None else _tool_call_from(delta.tool_call),
         token_ids=delta.token_ids,
     )
@@ -105,6 +106,7 @@ def finished_from(message: Finished) -> generator_pb2.Finished:
         input_tokens=counts.input_tokens,
         cached_input_tokens=counts.cached_input_tokens,
         output_tokens=counts.output_tokens,
+        reasoning_tokens=counts.reasoning_tokens,
         queue_microseconds=timings.queue_microseconds,
         ttft_microseconds=timings.ttft_microseconds,
         duration_microseconds=timings.duration_microseconds,
@@ -150,6 +152,7 @@ def model_response_from(model: ModelDescription) -> generator_pb2.GetModelInfoRe
         max_output_tokens=model.max_output_tokens,
         vocabulary_tokens=capabilities.vocabulary_tokens,
         tool_format=model.tool_format,
+        reasoning_format=model.reasoning_format,
         features=sorted(features),
         engine_name=capabilities.engine_name,
         engine_version=capabilities.engine_version,

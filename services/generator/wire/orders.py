@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 from services.generator.domain.prompt import Chat, ChatTurn, Prompt, Role, Text, TokenIds, ToolCall
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.structure import Structure
+from services.generator.domain.template import TemplateOptions, Value
 from services.generator.domain.ticket import Claims
 from services.generator.domain.tools import Tool, Tools, ToolUse
 from services.kernel.errors import ComptoirError, Reason
@@ -32,6 +33,16 @@ _TOOL_USES: Final = {
     generator_pb2.TOOL_USE_UNSPECIFIED: ToolUse.AUTO,
     generator_pb2.TOOL_USE_NONE: ToolUse.NONE,
     generator_pb2.TOOL_USE_REQUIRED: ToolUse.REQUIRED,
+}
+# By the catalog's names; the first leaves it to the model.
+_EFFORTS: Final = {
+    generator_pb2.REASONING_EFFORT_UNSPECIFIED: "",
+    generator_pb2.REASONING_EFFORT_NONE: "none",
+    generator_pb2.REASONING_EFFORT_MINIMAL: "minimal",
+    generator_pb2.REASONING_EFFORT_LOW: "low",
+    generator_pb2.REASONING_EFFORT_MEDIUM: "medium",
+    generator_pb2.REASONING_EFFORT_HIGH: "high",
+    generator_pb2.REASONING_EFFORT_XHIGH: "xhigh",
 }
 
 
@@ -69,7 +80,8 @@ def prompt_from(request: generator_pb2.GenerateRequest) -> Prompt:
     form = request.prompt.WhichOneof("form")
     if form is None:
         turns = tuple(_turn_from(message) for message in request.messages)
-        return Chat(turns, _tools_from(request.tools) if request.HasField("tools") else None)
+        tools = _tools_from(request.tools) if request.HasField("tools") else None
+        return Chat(turns, tools, _options_from(request.template))
     return Text(request.prompt.text) if form == "text" else TokenIds(tuple(request.prompt.token_ids.ids))
 
 
@@ -77,7 +89,19 @@ def countable_from(request: generator_pb2.CountTokensRequest) -> Chat | Text:
     """Returns what a validated request wants counted."""
     if request.HasField("text"):
         return Text(request.text)
-    return Chat(tuple(_turn_from(message) for message in request.messages))
+    turns = tuple(_turn_from(message) for message in request.messages)
+    return Chat(turns, options=_options_from(request.template))
+
+
+def _options_from(message: generator_pb2.TemplateOptions) -> TemplateOptions:
+    arguments = {name: _value_from(value) for name, value in message.arguments.items()}
+    return TemplateOptions(_EFFORTS[message.reasoning_effort], arguments)
+
+
+def _value_from(message: generator_pb2.TemplateValue) -> Value:
+    if message.HasField("flag"):
+        return message.flag
+    return message.number if message.HasField("number") else message.text
 
 
 def inputs_steps(

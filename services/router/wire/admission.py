@@ -21,6 +21,10 @@ _PRIORITIES: Final = {
     router_pb2.PRIORITY_DEFAULT: Priority.DEFAULT,
     router_pb2.PRIORITY_BATCH: Priority.BATCH,
 }
+# By the numbers of tickets.
+_CLASSES: Final = {
+    int(known): sent for sent, known in _PRIORITIES.items() if sent != router_pb2.PRIORITY_UNSPECIFIED
+}
 _TASKS: Final = {Task.GENERATE: router_pb2.TASK_GENERATE, Task.EMBED: router_pb2.TASK_EMBED}
 
 
@@ -55,6 +59,7 @@ def admit_response(admission: Admission) -> router_pb2.AdmitResponse:
         key_number=grant.key.number,
         model_name=grant.model.name,
         retirement=_retirement(admission.model_name.retired),
+        priority=_CLASSES.get(grant.priority, router_pb2.PRIORITY_UNSPECIFIED),
     )
 
 

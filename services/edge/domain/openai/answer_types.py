@@ -7,6 +7,8 @@ from typing import Literal
 
 from msgspec import Struct
 
+Tier = Literal["default", "flex", "priority"]
+
 
 class PublicErrorBody(Struct, frozen=True):
     """What went wrong; `code` is the word that programs branch on."""
@@ -63,12 +65,13 @@ class CalledTool(Struct, frozen=True):
 
 
 class AnswerMessage(Struct, frozen=True):
-    """The message of a choice; one that calls tools and says nothing has no content."""
+    """The message of a choice; one that says nothing beside calls of tools or reasoning has no content."""
 
     role: Literal["assistant"]
     content: str | None
     refusal: None
     tool_calls: list[CalledTool] | None = None
+    reasoning_content: str | None = None
 
 
 class AnswerChoice(Struct, frozen=True):
@@ -86,6 +89,12 @@ class PromptTokensDetails(Struct, frozen=True):
     cached_tokens: int
 
 
+class CompletionTokensDetails(Struct, frozen=True):
+    """Which of the answer's tokens were reasoning."""
+
+    reasoning_tokens: int
+
+
 class Usage(Struct, frozen=True):
     """The tokens of a request."""
 
@@ -93,6 +102,7 @@ class Usage(Struct, frozen=True):
     completion_tokens: int
     total_tokens: int
     prompt_tokens_details: PromptTokensDetails
+    completion_tokens_details: CompletionTokensDetails
 
 
 class ChatCompletion(Struct, frozen=True):
@@ -104,6 +114,7 @@ class ChatCompletion(Struct, frozen=True):
     model: str
     choices: list[AnswerChoice]
     usage: Usage
+    service_tier: Tier | None = None
 
 
 class ChunkFunction(Struct, frozen=True):
@@ -123,11 +134,12 @@ class ChunkTool(Struct, frozen=True):
 
 
 class ChunkDelta(Struct, frozen=True):
-    """What is new of a choice: who speaks first, then text or calls, then only why it ended."""
+    """What is new of a choice: who speaks first, then reasoning, text or calls, then only why it ended."""
 
     role: Literal["assistant"] | None = None
     content: str | None = None
     tool_calls: list[ChunkTool] | None = None
+    reasoning_content: str | None = None
 
 
 class ChunkChoice(Struct, frozen=True):
@@ -148,6 +160,7 @@ class ChatCompletionChunk(Struct, frozen=True):
     model: str
     choices: list[ChunkChoice]
     usage: Usage | None = None
+    service_tier: Tier | None = None
 
 
 class TextLogprobs(Struct, frozen=True):

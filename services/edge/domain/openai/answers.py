@@ -27,5 +27,6 @@ def usage_json(counts: Counts) -> str:
     total = counts.input_tokens + counts.output_tokens
     return (
         f'{{"prompt_tokens":{counts.input_tokens},"completion_tokens":{counts.output_tokens},'
-        f'"total_tokens":{total},"prompt_tokens_details":{{"cached_tokens":{counts.cached_input_tokens}}}}}'
+        f'"total_tokens":{total},"prompt_tokens_details":{{"cached_tokens":{counts.cached_input_tokens}}},'
+        f'"completion_tokens_details":{{"reasoning_tokens":{counts.reasoning_tokens}}}}}'
     )

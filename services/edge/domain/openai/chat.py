@@ -4,6 +4,7 @@ What is not read here goes nowhere, `metadata`, `user` and `safety_identifier` a
 says which of it is refused.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -26,13 +27,16 @@ from services.edge.domain.openai.parameters import (
     SamplingParameters,
     refuse_unsupported,
 )
-from services.edge.domain.openai.refusals import invalid, unsupported
+from services.edge.domain.openai.refusals import JsonObject, invalid, unsupported
 from services.edge.domain.openai.tools import calls_of, schema_text, tool_steps
 from services.kernel.steps import Steps, finished
 
 MAX_OUTPUT_TOKENS: Final = 1_048_576
 MAX_STOP_STRINGS: Final = 4
 MAX_STOP_BYTES: Final = 256
+MAX_ARGUMENT_BYTES: Final = 256
+MAX_ARGUMENT: Final = 2**63
+_ARGUMENT: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 # OpenAI takes a nucleus of 0; engines want more than that. This much keeps the likeliest token alone.
 SMALLEST_TOP_P: Final = 1e-6
 # Of messages, with their parts and calls: about two milliseconds.
@@ -55,6 +59,8 @@ class ChatRequest:
 
     generation: GenerationRequest
     includes_usage: bool = False
+    includes_reasoning: bool = True
+    service_tier: str | None = None
 
 
 def parse_chat(value: object) -> ChatRequest:
@@ -90,8 +96,29 @@ def chat_steps(value: object) -> Steps[ChatRequest]:
                 body.tools, body.tool_choice, is_parallel=body.parallel_tool_calls is not False
             )
         ),
+        reasoning_effort=body.reasoning_effort or "",
+        template_arguments=template_arguments(body.chat_template_kwargs),
     )
-    return ChatRequest(generation, includes_usage=includes_usage(body.stream, body.stream_options))
+    return ChatRequest(
+        generation,
+        includes_usage=includes_usage(body.stream, body.stream_options),
+        includes_reasoning=body.include_reasoning is not False,
+        service_tier=body.service_tier,
+    )
+
+
+def template_arguments(values: JsonObject | None) -> dict[str, bool | int | str]:
+    """Returns what a body tells the chat template; a null is as good as absent.
+
+    The replica knows which arguments the model permits. What none can permit is refused here.
+    """
+    told = {name: value for name, value in (values or {}).items() if value is not None}
+    for name, value in told.items():
+        is_short = not isinstance(value, str) or len(value.encode()) <= MAX_ARGUMENT_BYTES
+        is_number = isinstance(value, int) and abs(value) < MAX_ARGUMENT
+        if not _ARGUMENT.fullmatch(name) or not (is_number or isinstance(value, str)) or not is_short:
+            unsupported("chat_template_kwargs")
+    return told
 
 
 def sampling_of(body: SamplingParameters) -> dict[str, SamplingValue]:

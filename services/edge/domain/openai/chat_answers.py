@@ -1,6 +1,7 @@
 """The JSON of a chat's answer: one completion object, or the chunks of a stream."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from services.edge.domain.generation import Counts, Delta, FinishReason
@@ -16,18 +17,23 @@ class ChatHead:
 
     request_hex: str
     created_seconds: int
+    # Says which tier answers, once that is known; None where nobody asked.
+    tier: Callable[[], str] | None = None
+    includes_reasoning: bool = True
 
     def json(self, kind: str, model_name: str) -> str:
         """Returns the start of an object of `kind`, up to its choices."""
+        tier = "" if self.tier is None else f'"service_tier":"{self.tier()}",'
         return (
             f'{{"id":"chatcmpl-{self.request_hex}","object":"{kind}","created":{self.created_seconds},'
-            f'"model":{quoted(model_name)},"choices":['
+            f'"model":{quoted(model_name)},{tier}"choices":['
         )
 
 
 @dataclass(slots=True)
 class _Choice:
     texts: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
     # As JSON, written as it comes: a long answer has many, and the end is one turn of the loop.
     tokens: list[str] = field(default_factory=list)
     calls: CalledTools = field(default_factory=CalledTools)
@@ -36,14 +42,17 @@ class _Choice:
     def json(self, index: int) -> str:
         return (
             f'{{"index":{index},"message":{{"role":"assistant","content":{self._content()},'
-            f'"refusal":null{self.calls.json()}}},"logprobs":{joined_logprobs_json(self.tokens)},'
+            f'"refusal":null{self._reasoning()}{self.calls.json()}}},"logprobs":{joined_logprobs_json(self.tokens)},'
             f'"finish_reason":"{self.finish.value}"}}'
         )
 
     def _content(self) -> str:
-        # A message that calls tools and says nothing has no content.
+        # A message that calls tools or was only thought has no content.
         text = "".join(self.texts)
-        return "null" if self.calls and not text else quoted(text)
+        return "null" if (self.calls or self.thoughts) and not text else quoted(text)
+
+    def _reasoning(self) -> str:
+        return f',"reasoning_content":{quoted("".join(self.thoughts))}' if self.thoughts else ""
 
 
 class WholeChat:
@@ -57,6 +66,8 @@ class WholeChat:
         """Takes one delta."""
         choice = self._choices[delta.index]
         choice.texts.append(delta.text)
+        if delta.reasoning and self._head.includes_reasoning:
+            choice.thoughts.append(delta.reasoning)
         if delta.tokens:
             choice.tokens.append(content_json(delta.tokens))
         if delta.tool_call is not None:
@@ -93,7 +104,12 @@ class ChunkWriter:
 
     def frames(self, delta: Delta) -> bytes:
         """Returns a frame with the new text, and one that says why the choice ended."""
-        text = self._text(delta) if delta.text or delta.tokens or delta.tool_call is not None else b""
+        text = b""
+        if delta.reasoning:
+            text = self._reasoning(delta)
+        # Tokens of a delta that has both are told with what is said.
+        if delta.text or delta.tool_call is not None or (delta.tokens and not delta.reasoning):
+            text += self._text(delta)
         return text if delta.finish is None else text + self._finish(delta.index, delta.finish)
 
     def closing(self, counts: Counts) -> bytes:
@@ -120,6 +136,15 @@ class ChunkWriter:
             quoted(delta.text).encode(),
             self._text_end,
         )
+
+    def _reasoning(self, delta: Delta) -> bytes:
+        new = f'"reasoning_content":{quoted(delta.reasoning)}' if self._answer.includes_reasoning else ""
+        tokens = () if delta.text or delta.tool_call is not None else delta.tokens
+        if not new and not tokens:
+            return b""
+        logprobs = logprobs_json(tokens) if tokens else "null"
+        choice = f'{{"index":{delta.index},"delta":{{{new}}},"logprobs":{logprobs},"finish_reason":null}}'
+        return f"{self._head}{choice}]{self._end}".encode()
 
     def _finish(self, index: int, finish: FinishReason) -> bytes:
         choice = f'{{"index":{index},"delta":{{}},"logprobs":null,"finish_reason":"{finish.value}"}}'

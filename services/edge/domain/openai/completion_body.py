@@ -5,7 +5,7 @@ from typing import Annotated, Final, TypeAlias
 from msgspec import Meta
 
 from services.edge.domain.openai.chat_body import Flag, StreamOptions
-from services.edge.domain.openai.parameters import MAX_CHOICES, MAX_LOGPROBS, SamplingParameters
+from services.edge.domain.openai.parameters import MAX_CHOICES, MAX_LOGPROBS, SamplingParameters, ServiceTier
 
 # LangChain puts 20 into a request.
 MAX_PROMPTS: Final = 32
@@ -51,6 +51,7 @@ class CompletionBody(SamplingParameters, frozen=True):
     ) = None
     echo: Annotated[bool, Meta(description="true or false, and not true beside logprobs")] | None = None
     best_of: Annotated[int, Meta(description="absent, 1 or as many as n")] | None = None
+    service_tier: ServiceTier | None = None
     stream: Flag | None = None
     stream_options: (
         Annotated[StreamOptions, Meta(description="an object, and only where stream is true")] | None

@@ -16,6 +16,9 @@ COMPLETION_NEUTRAL: Final = MappingProxyType(
         **{name: rule for name, rule in NEUTRAL.items() if name not in _SERVED_HERE},
         # A prompt gets what the tokenizer adds to a text.
         "add_special_tokens": Neutral((True,), "absent or true"),
+        # No template renders a prompt, and none of it is reasoning.
+        "chat_template_kwargs": _EMPTY,
+        "include_reasoning": Neutral((True, False), "absent, true or false"),
         # The text behind the answer, for models that fill gaps.
         "suffix": _EMPTY,
         # What belongs to chats

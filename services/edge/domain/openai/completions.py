@@ -28,6 +28,7 @@ class CompletionRequest:
 
     generations: tuple[GenerationRequest, ...]
     includes_usage: bool = False
+    service_tier: str | None = None
 
 
 def parse_completion(value: object) -> CompletionRequest:
@@ -64,7 +65,7 @@ def completion_steps(value: object) -> Steps[CompletionRequest]:
         invalid("prompt")
     if body.logprobs is not None and choices * (1 + body.logprobs) > MAX_LOGPROBS:
         invalid("logprobs")
-    return CompletionRequest(generations, includes_usage(body.stream, body.stream_options))
+    return CompletionRequest(generations, includes_usage(body.stream, body.stream_options), body.service_tier)
 
 
 def _prompts(prompt: str | list[str | int | list[int]] | None) -> tuple[Prompt, ...]:

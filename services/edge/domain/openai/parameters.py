@@ -8,7 +8,7 @@ field lists of OpenAI's SDK and of vLLM, so that none falls through silently.
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -84,6 +84,7 @@ class SamplingParameters(Struct, frozen=True):
         | None
     ) = None
     n: Annotated[int, whole_number(1, MAX_CHOICES_PER_PROMPT)] | None = None
+    thinking_token_budget: Annotated[int, whole_number(0, 2**20)] | None = None
     stop_token_ids: (
         Annotated[
             list[Annotated[int, Meta(ge=0, lt=2**31)]],
@@ -91,6 +92,12 @@ class SamplingParameters(Struct, frozen=True):
         ]
         | None
     ) = None
+
+
+ServiceTier: TypeAlias = Annotated[
+    Literal["auto", "default", "flex", "scale", "priority"],
+    Meta(description="one of auto, default, flex, scale and priority"),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +132,6 @@ IGNORED: Final = frozenset(
         "prompt_cache_key",
         "prompt_cache_options",
         "prompt_cache_retention",
-        "service_tier",
         "prediction",
         "request_id",
         "session_id",
@@ -154,7 +160,6 @@ NEUTRAL: Final = MappingProxyType(
         "functions": _EMPTY,
         "modalities": Neutral((["text"], []), 'absent or ["text"]'),
         "moderation": _ABSENT,
-        "reasoning_effort": _ABSENT,
         "store": _OFF,
         "verbosity": Neutral(("medium",), "absent or medium"),
         "web_search_options": _EMPTY,
@@ -178,7 +183,6 @@ NEUTRAL: Final = MappingProxyType(
         "add_special_tokens": _OFF,
         "cache_salt": _EMPTY,
         "chat_template": _EMPTY,
-        "chat_template_kwargs": _EMPTY,
         "continue_final_message": _OFF,
         "documents": _EMPTY,
         "ec_transfer_params": _EMPTY,
@@ -187,7 +191,6 @@ NEUTRAL: Final = MappingProxyType(
         "guided_grammar": _EMPTY,
         "guided_json": _EMPTY,
         "guided_regex": _EMPTY,
-        "include_reasoning": _ON,
         "kv_transfer_params": _EMPTY,
         "priority": _ZERO,
         "prompt_embeds": _EMPTY,
@@ -195,7 +198,6 @@ NEUTRAL: Final = MappingProxyType(
         "return_token_ids": _OFF,
         "return_tokens_as_token_ids": _OFF,
         "structured_outputs": _EMPTY,
-        "thinking_token_budget": _ABSENT,
         "vllm_xargs": _EMPTY,
         # Other servers that take OpenAI's requests, and names that people bring from their own APIs
         "dry_multiplier": _ZERO,

@@ -24,6 +24,7 @@ from services.edge.domain.openai.parameters import (
     NEUTRAL_IN_STREAM_OPTIONS,
     words_of,
 )
+from services.edge.domain.openai.priority import PRIORITY_WORDS
 from services.edge.domain.openai.response_body import ResponsesBody
 from services.edge.domain.openai.response_parameters import NEUTRAL_IN_TEXT, RESPONSES_NEUTRAL
 from services.edge.domain.timeline import Endpoint
@@ -64,11 +65,13 @@ EXPECTED: Final = MappingProxyType(
     | words_of(NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
     | _keywords(_SCHEMA, _PARAMETERS)
 )
+_CHAT: Final = MappingProxyType({**EXPECTED, **PRIORITY_WORDS})
 
 _COMPLETION: Final = MappingProxyType(
     dict(_described(CompletionBody, ""))
     | words_of(COMPLETION_NEUTRAL)
     | words_of(NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
+    | PRIORITY_WORDS
 )
 _TOKENIZE: Final = MappingProxyType(
     dict(_described(TokenizeBody, ""))
@@ -83,6 +86,7 @@ _RESPONSES: Final = MappingProxyType(
     | words_of(RESPONSES_NEUTRAL)
     | words_of(NEUTRAL_IN_TEXT, "text.")
     | _keywords(_TEXT_SCHEMA, _FLAT_PARAMETERS)
+    | PRIORITY_WORDS
 )
 _EMBEDDINGS: Final = MappingProxyType(dict(_described(EmbeddingBody, "")) | words_of(EMBEDDING_NEUTRAL))
 _OF_ENDPOINT: Final = MappingProxyType(
@@ -116,6 +120,8 @@ _FROM_SCHEMA: Final = MappingProxyType(
         "prompt.text": "prompt",
         "text": "prompt",
         "prompt.token_ids.ids": "prompt",
+        "template.reasoning_effort": "reasoning_effort",
+        "template.arguments": "chat_template_kwargs",
     }
 )
 _STRUCTURE: Final = "structure.json_schema"
@@ -165,7 +171,7 @@ def expectation(name: str, endpoint: Endpoint) -> str:
 
 
 def _expected(endpoint: Endpoint) -> Mapping[str, str]:
-    return _OF_ENDPOINT.get(endpoint, EXPECTED)
+    return _OF_ENDPOINT.get(endpoint, _CHAT)
 
 
 def _listed(name: str) -> str:

@@ -171,8 +171,8 @@ def _usage_json(counts: Counts) -> str:
     return (
         f'{{"input_tokens":{counts.input_tokens},'
         f'"input_tokens_details":{{"cached_tokens":{counts.cached_input_tokens},"cache_write_tokens":0}},'
-        f'"output_tokens":{counts.output_tokens},"output_tokens_details":{{"reasoning_tokens":0}},'
-        f'"total_tokens":{total}}}'
+        f'"output_tokens":{counts.output_tokens},"output_tokens_details":'
+        f'{{"reasoning_tokens":{counts.reasoning_tokens}}},"total_tokens":{total}}}'
     )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta, Struct
 
 from services.edge.domain.openai.chat_body import Flag, MaxTokens
-from services.edge.domain.openai.parameters import SamplingParameters
+from services.edge.domain.openai.parameters import SamplingParameters, ServiceTier
 from services.edge.domain.openai.tool_bodies import MAX_TOOLS, SCHEMA_WORDS, ToolChoice
 
 # With the instructions they are as many messages as a replica takes.
@@ -118,6 +118,8 @@ class TextConfig(Struct, frozen=True):
 
 class ResponsesBody(SamplingParameters, frozen=True):
     """A request of Responses as it is sent."""
+
+    service_tier: ServiceTier | None = None
 
     model: (
         Annotated[str, Meta(max_length=256, description="the name of a model, of 1 to 256 characters")] | None

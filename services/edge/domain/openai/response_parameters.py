@@ -24,6 +24,10 @@ RESPONSES_NEUTRAL: Final = MappingProxyType(
         ),
         "prompt": Neutral((), "absent, since no prompts are stored here: send the text as instructions"),
         "store": Neutral((False,), "absent or false, since nothing is stored here"),
+        # Said elsewhere here, or to a chat alone
+        "chat_template_kwargs": _EMPTY,
+        "include_reasoning": Neutral((True,), "absent or true"),
+        "reasoning_effort": Neutral((), "absent; it is reasoning.effort here"),
         # Of vLLM: prompts as the engine had them
         "enable_response_messages": _OFF,
         "previous_input_messages": _EMPTY,

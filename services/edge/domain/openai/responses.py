@@ -40,6 +40,7 @@ class ResponseRequest:
     echoed: str
     without_effect: int
     tool_places: tuple[int, ...]
+    service_tier: str | None = None
 
 
 def parse_response(value: object) -> ResponseRequest:
@@ -78,7 +79,7 @@ def response_steps(value: object) -> Steps[ResponseRequest]:
     echoed = yield from _echo_steps(body, generation, functions)
     included = sum(1 for name in body.include or () if name != LOGPROBS)
     without_effect = len(body.tools or ()) - len(places) + included
-    return ResponseRequest(generation, echoed, without_effect, places)
+    return ResponseRequest(generation, echoed, without_effect, places, body.service_tier)
 
 
 def _tool_steps(

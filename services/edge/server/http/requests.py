@@ -9,7 +9,9 @@ from services.edge.domain.codings import (
     CodingUnsupportedError,
     decode,
 )
+from services.edge.domain.generation import Priority
 from services.edge.domain.openai.errors import CODING_BROKEN, CODING_UNSUPPORTED, body_too_slow
+from services.edge.domain.openai.priority import PRIORITY_HEADER, priority_for
 from services.edge.server.http.exchange import ClientDisconnectedError, Exchange, HttpRefusalError
 from services.kernel.api_keys import region_of
 from services.kernel.errors import ComptoirError, Numbers, Reason
@@ -52,6 +54,11 @@ def read_key(exchange: Exchange) -> str:
     if region_of(key) is None:
         raise ComptoirError(Reason.KEY_INVALID)
     return key
+
+
+def read_priority(exchange: Exchange, service_tier: str | None) -> Priority:
+    """Returns the scheduling class that headers and tier ask for; raises REQUEST_INVALID for none of them."""
+    return priority_for(exchange.header_values(PRIORITY_HEADER.encode()), service_tier)
 
 
 def _decoded(exchange: Exchange, body: bytes, max_bytes: int) -> bytes:

@@ -78,9 +78,9 @@ class SimulatedEmbeddingEngine:
             raise ComptoirError(Reason.REQUEST_INVALID, field="messages")
         return tokenize(prompt)
 
-    async def detokenize(self, ids: Sequence[int]) -> str:
-        """Returns the text of token ids, without control tokens."""
-        return detokenize(ids)
+    async def detokenize(self, ids: Sequence[int], *, spells_controls: bool = False) -> str:
+        """Returns the text of token ids, in which control tokens have none or their numbers."""
+        return detokenize(ids, spells_controls=spells_controls)
 
     async def check_structure(self, structure: Structure, field: str = FIELD) -> None:
         """Refuses: this engine answers nothing."""

@@ -18,6 +18,11 @@ _CHOSEN_ALONE: Final = 100
 VOCABULARY_TOKENS: Final = 260
 _ROLE_IDS: Final = {Role.SYSTEM: 257, Role.USER: 258, Role.ASSISTANT: 259}
 
+# An argument of the chat template, as tiny-eu has it: the prompt opens what is thought.
+THINKING: Final = "enable_thinking"
+_BEGIN_OF_THOUGHT: Final = b"<think>\n"
+_END_OF_THOUGHT: Final = b"\n</think>\n\n"
+
 _SENTENCES: Final = (
     "Le comptoir ouvre à neuf heures et l'équipe a déjà tout préparé. ",
     "Die Straße war ruhig, und über dem Fluss ging langsam die Sonne auf. ",
@@ -29,7 +34,10 @@ _SENTENCES: Final = (
 
 
 def tokenize(prompt: Chat | Text) -> list[int]:
-    """Returns role, bytes, end of turn for each turn, then the assistant's role; bytes alone of a text."""
+    """Returns role, bytes, end of turn for each turn, then the assistant's role; bytes alone of a text.
+
+    Where the template is told to, what is thought begins behind that role.
+    """
     if isinstance(prompt, Text):
         return list(prompt.text.encode())
     ids: list[int] = []
@@ -38,11 +46,16 @@ def tokenize(prompt: Chat | Text) -> list[int]:
         ids.extend("\n".join(turn.texts).encode())
         ids.append(END_OF_TURN)
     ids.append(_ROLE_IDS[Role.ASSISTANT])
+    if prompt.options.arguments.get(THINKING):
+        ids.extend(_BEGIN_OF_THOUGHT)
     return ids
 
 
-def detokenize(ids: Sequence[int]) -> str:
-    """Returns the text of token ids, without control tokens."""
+def detokenize(ids: Sequence[int], *, spells_controls: bool = False) -> str:
+    """Returns the text of token ids, in which control tokens have none or their numbers."""
+    if spells_controls:
+        pieces = (bytes((one,)) if one < END_OF_TURN else b"<|%d|>" % one for one in ids)
+        return b"".join(pieces).decode(errors="replace")
     return bytes(token_id for token_id in ids if token_id < END_OF_TURN).decode(errors="replace")
 
 
@@ -55,6 +68,9 @@ def answer_ids(
     """
     digest = hashlib.sha256(repr((tuple(input_ids), seed)).encode()).digest()
     sentences = (_SENTENCES[byte % len(_SENTENCES)].encode() for byte in itertools.cycle(digest))
+    if tuple(input_ids[-len(_BEGIN_OF_THOUGHT) :]) == tuple(_BEGIN_OF_THOUGHT):
+        yield from next(sentences)[: sampling.thinking_token_budget]
+        yield from _END_OF_THOUGHT
     for position, byte in enumerate(itertools.chain.from_iterable(sentences), 1):
         is_end = position % answer_tokens == 0 and position > sampling.min_tokens
         yield _biased(END_OF_TURN if is_end else byte, sampling.logit_bias)

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 from torch._dynamo import config as compiler
@@ -84,10 +85,11 @@ class VllmEmbeddingEngine(VllmEngine):
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._texts.token_ids, prompt.text)
 
-    async def detokenize(self, ids: Sequence[int]) -> str:
-        """Returns the text of token ids, without control tokens."""
+    async def detokenize(self, ids: Sequence[int], *, spells_controls: bool = False) -> str:
+        """Returns the text of token ids, in which control tokens have none or their spelling."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._text_of, ids)
+        text = partial(self._text_of, ids, spells_controls=spells_controls)
+        return await loop.run_in_executor(self._threads, text)
 
     async def submit(self, request: EngineRequest, receive: Receive) -> None:
         """Refuses: this engine answers nothing."""
@@ -117,8 +119,8 @@ class VllmEmbeddingEngine(VllmEngine):
             raise RequestFailedError from None
         raise RequestFailedError
 
-    def _text_of(self, ids: Sequence[int]) -> str:
-        return self._tokenizer.decode(list(ids), skip_special_tokens=True)
+    def _text_of(self, ids: Sequence[int], *, spells_controls: bool) -> str:
+        return self._tokenizer.decode(list(ids), skip_special_tokens=not spells_controls)
 
 
 def _sizes(model: Any) -> Sequence[int]:

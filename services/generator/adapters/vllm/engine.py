@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final
 
 from torch._dynamo import config as compiler
 from vllm import __version__ as vllm_version
 from vllm import envs
+from vllm.config.reasoning import ReasoningConfig
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.exceptions import GracefulHTTPError, VLLMClientError
 from vllm.inputs import tokens_input
@@ -46,6 +48,8 @@ from services.runtime.settings import SettingsError
 
 _SHUTDOWN_SECONDS: Final = 5.0
 _TOKENIZER_THREADS: Final = 2
+# Decoded in less time than a thread takes to begin.
+_FEW_IDS: Final = 64
 _MAX_REASON_CHARACTERS: Final = 600
 # vLLM is told class and age in one number, and keeps cached prefixes apart by salt.
 _FEATURES: Final = Feature.TOKEN_IDS | Feature.PREFIX_SALT | Feature.PRIORITY
@@ -80,6 +84,11 @@ class VllmEngine:
     def _load(self) -> None:
         is_cpu = current_platform.is_cpu()
         arguments = AsyncEngineArgs(**engine_arguments(self._model, self._parameters, is_cpu=is_cpu))
+        if (form := self._model.reasoning) is not None:
+            # vLLM writes the end of a section whose budget is used up.
+            arguments.reasoning_config = ReasoningConfig(
+                reasoning_start_str=form.begin, reasoning_end_str=form.end
+            )
         config = arguments.create_engine_config()
         if is_cpu:
             # To compile takes a C++ compiler, which not every machine has, and seconds of each start. Without
@@ -132,12 +141,15 @@ class VllmEngine:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._prompts.token_ids, prompt)
 
-    async def detokenize(self, ids: Sequence[int]) -> str:
-        """Returns the text of token ids, without control tokens."""
+    async def detokenize(self, ids: Sequence[int], *, spells_controls: bool = False) -> str:
+        """Returns the text of token ids, in which control tokens have none or their spelling."""
         if self._prompts is None:
             raise EngineFailedError
+        if len(ids) <= _FEW_IDS:
+            return self._prompts.text(ids, spells_controls=spells_controls)
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._prompts.text, ids)
+        text = partial(self._prompts.text, ids, spells_controls=spells_controls)
+        return await loop.run_in_executor(self._threads, text)
 
     async def check_structure(self, structure: Structure, field: str = FIELD) -> None:
         """Raises PARAMETER_UNSUPPORTED for a structure of which no grammar can be made in time."""
@@ -229,9 +241,9 @@ class _Prompts:
             return self._text.token_ids(prompt.text)
         return self._chat.token_ids(prompt)
 
-    def text(self, ids: Sequence[int]) -> str:
-        """Returns the text of token ids, without control tokens."""
-        return self._tokenizer.decode(list(ids), skip_special_tokens=True)
+    def text(self, ids: Sequence[int], *, spells_controls: bool) -> str:
+        """Returns the text of token ids, in which control tokens have none or their spelling."""
+        return self._tokenizer.decode(list(ids), skip_special_tokens=not spells_controls)
 
 
 def _sampling_params(request: EngineRequest) -> Any:

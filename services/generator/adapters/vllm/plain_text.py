@@ -32,6 +32,7 @@ class Tokenizer(Protocol):
         tokenize: bool,
         add_generation_prompt: bool,
         tools: Messages | None = None,
+        **arguments: Any,
     ) -> str:
         """Returns the rendered prompt."""
         ...

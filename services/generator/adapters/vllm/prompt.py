@@ -3,7 +3,7 @@
 import json
 import re
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -14,6 +14,7 @@ from services.generator.adapters.vllm.messages import definition_of, message_of
 from services.generator.adapters.vllm.plain_text import Messages, PlainText, Tokenizer
 from services.generator.domain.closed_schema import is_object
 from services.generator.domain.prompt import Chat, ChatTurn, Role, Text, text_bytes
+from services.generator.domain.template import Value
 from services.kernel.errors import ComptoirError, Reason
 
 _SHAPES_KEPT: Final = 256
@@ -22,8 +23,8 @@ _SHORT_BYTES: Final = 1024
 _BYTES_PER_TURN: Final = 32
 
 Converse = Callable[[Messages], Messages]
-# Who speaks in each turn, and in how many parts; 0 for a text.
-_Shape = tuple[tuple[Role, int], ...]
+# Who speaks in each turn, and in how many parts, 0 for a text; and what the template is told.
+_Shape = tuple[tuple[tuple[Role, int], ...], tuple[tuple[str, type, Value], ...]]
 
 
 class ChatPrompt:
@@ -88,20 +89,26 @@ class ChatPrompt:
     def _controls_around(self, chat: Chat) -> list[int]:
         """Returns the control tokens of the template around the chat's texts."""
         if chat.tools is None and not any(chat.call_texts):
-            return self._template_controls(_shape_of(chat.turns))
+            return self._template_controls(_shape_of(chat))
         # Nothing of a caller may stay, and tools are a caller's.
         return self._plain.controls(self._plain.encode(self._render(_with_texts(chat, lambda _: "a"))))
 
     def _controls_of_template(self, shape: _Shape) -> list[int]:
-        turns = [ChatTurn(role, "a", ("a",) * parts) for role, parts in shape]
-        return self._plain.controls(self._plain.encode(self._render(Chat(turns))))
+        speakers, told = shape
+        turns = [ChatTurn(role, "a", ("a",) * parts) for role, parts in speakers]
+        chat = Chat(turns).told({name: value for name, _, value in told})
+        return self._plain.controls(self._plain.encode(self._render(chat)))
 
     def _render(self, chat: Chat) -> str:
         conversation = self._converse([message_of(turn) for turn in chat.turns])
         tools = None if chat.tools is None else [definition_of(tool) for tool in chat.tools.tools]
         try:
             return self._tokenizer.apply_chat_template(
-                conversation, tokenize=False, add_generation_prompt=True, tools=tools
+                conversation,
+                tokenize=False,
+                add_generation_prompt=True,
+                tools=tools,
+                **chat.options.arguments,
             )
         except TemplateError:
             raise ComptoirError(Reason.REQUEST_INVALID, field="messages") from None
@@ -113,8 +120,9 @@ def is_short(prompt: Chat | Text) -> bool:
     return text_bytes(prompt) + _BYTES_PER_TURN * turns <= _SHORT_BYTES
 
 
-def _shape_of(turns: Sequence[ChatTurn]) -> _Shape:
-    return tuple((turn.role, len(turn.parts)) for turn in turns)
+def _shape_of(chat: Chat) -> _Shape:
+    told = tuple((name, type(value), value) for name, value in sorted(chat.options.arguments.items()))
+    return tuple((turn.role, len(turn.parts)) for turn in chat.turns), told
 
 
 def _with_texts(chat: Chat, change: Callable[[str], str]) -> Chat:

@@ -67,6 +67,7 @@ class _DirectTokenizer:
         tokenize: bool,  # noqa: ARG002 - the library's signature; it is False
         add_generation_prompt: bool,
         tools: Messages | None = None,
+        **arguments: Any,
     ) -> str:
         """Returns the rendered prompt."""
         prompts: list[str]
@@ -75,6 +76,6 @@ class _DirectTokenizer:
             tools=tools,
             chat_template=self._template,
             add_generation_prompt=add_generation_prompt,
-            **self._named_tokens,
+            **self._named_tokens | arguments,
         )
         return prompts[0]

@@ -65,7 +65,7 @@ class ScriptedEngine:
         await self._reach(0)
         return [1, 2, 3]
 
-    async def detokenize(self, ids: Sequence[int]) -> str:
+    async def detokenize(self, ids: Sequence[int], *, spells_controls: bool = False) -> str:
         return "".join(map(chr, ids))
 
     async def submit(self, request: EngineRequest, receive: Receive) -> None:

@@ -72,7 +72,7 @@ async def test_no_text_is_made_of_a_prompt_that_does_not_fit() -> None:
     """Who left meanwhile would be counted with more than the model holds, which no emitter takes."""
 
     class Engine(ScriptedEngine):
-        async def detokenize(self, ids: Sequence[int]) -> str:
+        async def detokenize(self, ids: Sequence[int], *, spells_controls: bool = False) -> str:
             raise asyncio.CancelledError
 
     world = world_of(TokenIds((1,) * 64), engine=Engine(), echo=True)

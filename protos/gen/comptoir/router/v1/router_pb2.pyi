@@ -187,6 +187,7 @@ class AdmitResponse(_message.Message):
     KEY_NUMBER_FIELD_NUMBER: _builtins.int
     MODEL_NAME_FIELD_NUMBER: _builtins.int
     RETIREMENT_FIELD_NUMBER: _builtins.int
+    PRIORITY_FIELD_NUMBER: _builtins.int
     request_id_high: _builtins.int
     """Identity of the request, upper 64 bits."""
     request_id_low: _builtins.int
@@ -205,6 +206,8 @@ class AdmitResponse(_message.Message):
     """Number of the key; for the edge's own usage event."""
     model_name: _builtins.str
     """Name of the model that answers, which may be another than was asked for. Example: tiny-eu."""
+    priority: Global___Priority.ValueType
+    """The scheduling class: what was asked for, or the key's best where that is less."""
     @_builtins.property
     def offer(self) -> Global___TicketOffer:
         """The ticket for the replica that is the best now; NextOffer has another one if that fails before its first token."""
@@ -232,10 +235,11 @@ class AdmitResponse(_message.Message):
         key_number: _builtins.int = ...,
         model_name: _builtins.str = ...,
         retirement: Global___Retirement | None = ...,
+        priority: Global___Priority.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer", "quota", b"quota", "retirement", b"retirement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_number", b"key_number", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low", "max_output_tokens", b"max_output_tokens", "model_name", b"model_name", "model_number", b"model_number", "offer", b"offer", "quota", b"quota", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "retirement", b"retirement", "tenant_number", b"tenant_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_number", b"key_number", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low", "max_output_tokens", b"max_output_tokens", "model_name", b"model_name", "model_number", b"model_number", "offer", b"offer", "priority", b"priority", "quota", b"quota", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "retirement", b"retirement", "tenant_number", b"tenant_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,7 +24,8 @@ TWINS = [
 def test_every_field_of_an_answer_is_one_that_the_sdk_knows(
     ours: type[msgspec.Struct], theirs: type[BaseModel]
 ) -> None:
-    assert set(ours.__struct_fields__) <= set(theirs.model_fields)
+    # Of what a model thinks OpenAI says nothing; those that do call it so.
+    assert set(ours.__struct_fields__) - {"reasoning_content"} <= set(theirs.model_fields)
 
 
 @pytest.mark.parametrize(("ours", "theirs"), TWINS)

@@ -10,7 +10,7 @@ from services.edge.domain.openai.chat_answers import ChatHead, ChunkWriter, Whol
 from services.edge.domain.openai.streams import DONE, PING
 
 FINISH = Delta(finish=FinishReason.LENGTH)
-COUNTS = Counts(5, 2, 3)
+COUNTS = Counts(5, 2, 3, 1)
 TEXT = st.text(min_size=1)
 
 
@@ -67,6 +67,7 @@ def test_frames_of_one_answer(includes_usage: bool) -> None:
             "completion_tokens": 3,
             "total_tokens": 8,
             "prompt_tokens_details": {"cached_tokens": 2},
+            "completion_tokens_details": {"reasoning_tokens": 1},
         }
 
 

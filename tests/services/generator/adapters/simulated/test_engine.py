@@ -7,11 +7,12 @@ from services.generator.adapters.simulated.text import END_OF_TURN
 from services.generator.domain.delta import EngineFinish
 from services.generator.domain.engine_parameters import ServedModel, SimulatedParameters
 from services.generator.domain.ports import EngineFailedError
+from services.generator.domain.reasoning import FORMATS
 from services.kernel.clock import ManualClock, SystemClock
 from tests.contracts.engine import EngineContract
 from tests.contracts.engine_requests import CONTEXT_TOKENS, RUNNING_REQUESTS, answer, ask, chat
 
-MODEL = ServedModel(CONTEXT_TOKENS)
+MODEL = ServedModel(CONTEXT_TOKENS, reasoning=FORMATS["qwen3"])
 PARAMETERS = SimulatedParameters(
     ttft_seconds=0.003,
     itl_seconds=0.0005,

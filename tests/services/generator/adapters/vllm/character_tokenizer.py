@@ -38,6 +38,7 @@ class CharacterTokenizer:
         tokenize: bool,
         add_generation_prompt: bool,
         tools: list[dict[str, Any]] | None = None,
+        **arguments: Any,
     ) -> str:
         assert not tokenize
         assert add_generation_prompt

@@ -12,6 +12,7 @@ from services.generator.adapters.vllm.arguments import engine_arguments, samplin
 from services.generator.domain.engine_parameters import ServedModel, VllmParameters
 from services.generator.domain.ports import Engine
 from services.generator.domain.prompt import Chat, ChatTurn, Role
+from services.generator.domain.reasoning import FORMATS
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.warm_up import warm_up
 from services.kernel.clock import SystemClock
@@ -38,7 +39,8 @@ async def vllm_engine(compiled: Path) -> AsyncIterator[Engine]:
         kv_cache_memory_bytes=3 * 1024 * 1024,
         max_running_requests=RUNNING_REQUESTS,
     )
-    engine = engine_from(ServedModel(CONTEXT_TOKENS, str(MODEL)), parameters, SystemClock())
+    model = ServedModel(CONTEXT_TOKENS, str(MODEL), reasoning=FORMATS["qwen3"])
+    engine = engine_from(model, parameters, SystemClock())
     await engine.start()
     await warm_up(engine)
     yield engine

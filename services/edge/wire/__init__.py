@@ -6,15 +6,14 @@ from typing import Any, Final
 from comptoir.generator.v1 import generator_pb2
 from comptoir.router.v1 import router_pb2
 from comptoir.ticket.v1 import ticket_pb2
-from comptoir.usage.v1 import usage_pb2
 
-from services.contract.events import EVENT_SCHEMA_VERSION
 from services.edge.domain.generation import (
     Counts,
     Delta,
     FinishReason,
     GenerationRequest,
     Message,
+    Priority,
     Prompt,
     Role,
     TokenChoice,
@@ -22,8 +21,8 @@ from services.edge.domain.generation import (
     ToolCallDelta,
 )
 from services.edge.domain.ports import Admission, CountAdmission, Model, Offer, Retirement
-from services.edge.domain.timeline import EdgeRequest
 from services.edge.domain.tools import Tools, ToolUse
+from services.edge.wire.template import template_options
 from services.kernel.catalog import Task
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
@@ -40,6 +39,12 @@ _TOOL_USES: Final = {
     ToolUse.NONE: generator_pb2.TOOL_USE_NONE,
     ToolUse.REQUIRED: generator_pb2.TOOL_USE_REQUIRED,
 }
+_PRIORITIES: Final = {
+    Priority.INTERACTIVE: router_pb2.PRIORITY_INTERACTIVE,
+    Priority.DEFAULT: router_pb2.PRIORITY_DEFAULT,
+    Priority.BATCH: router_pb2.PRIORITY_BATCH,
+}
+_CLASSES: Final = {sent: known for known, sent in _PRIORITIES.items()}
 _FINISH_REASONS: Final = {
     generator_pb2.FINISH_REASON_STOP: FinishReason.STOP,
     generator_pb2.FINISH_REASON_LENGTH: FinishReason.LENGTH,
@@ -57,6 +62,7 @@ def admit_request(key: str, request: GenerationRequest, request_id: Identity) ->
         choices=request.choices,
         task=router_pb2.TASK_EMBED if request.inputs else router_pb2.TASK_GENERATE,
         inputs=len(request.inputs),
+        priority=_PRIORITIES[request.priority],
         request_id_high=request_id.high,
         request_id_low=request_id.low,
     )
@@ -98,6 +104,7 @@ def admission_from(
         lease=lease_of(response),
         recorded=recorded,
         next_offer=next_offer,
+        priority=_CLASSES.get(response.priority),
         **_alike(response),
     )
 
@@ -149,6 +156,7 @@ def count_request(
         messages=map(_chat_message, request.messages),
         text=request.prompt if isinstance(request.prompt, str) else None,
         returns_token_ids=returns_ids,
+        template=template_options(request),
     )
 
 
@@ -167,6 +175,7 @@ def generate_request(offer: Offer, request: GenerationRequest) -> generator_pb2.
         structure=(generator_pb2.Structure(json_schema=request.json_schema) if request.json_schema else None),
         prompt=_prompt(request),
         tools=None if request.tools is None else _tools(request.tools),
+        template=template_options(request),
     )
 
 
@@ -234,7 +243,7 @@ def delta_from(delta: generator_pb2.Delta) -> Delta:
     piece, call = delta.tool_call, None
     if delta.HasField("tool_call"):
         call = ToolCallDelta(piece.index, piece.call_id, piece.name, piece.arguments)
-    return Delta(delta.text, index=delta.index, tokens=tokens, tool_call=call)
+    return Delta(delta.text, index=delta.index, reasoning=delta.reasoning, tokens=tokens, tool_call=call)
 
 
 def _logprob_from(token: generator_pb2.TokenLogprob) -> TokenLogprob:
@@ -256,36 +265,7 @@ def counts_from(finished: generator_pb2.Finished) -> Counts:
         input_tokens=finished.input_tokens,
         cached_input_tokens=finished.cached_input_tokens,
         output_tokens=finished.output_tokens,
-    )
-
-
-def usage_event(
-    event: EdgeRequest, *, event_id: Identity, region_number: int, config_digest: int
-) -> usage_pb2.EdgeRequest:
-    """Returns the event as it is stored: counts, timings and catalog numbers."""
-    return usage_pb2.EdgeRequest(
-        event_id_high=event_id.high,
-        event_id_low=event_id.low,
-        schema_version=EVENT_SCHEMA_VERSION,
-        request_id_high=event.request_id.high,
-        request_id_low=event.request_id.low,
-        region=region_number,
-        config_digest=config_digest,
-        tenant_low=event.tenant_number,
-        key_low=event.key_number,
-        started_at_microseconds=event.started_at_microseconds,
-        endpoint=int(event.endpoint),  # type: ignore[arg-type] # the enum's stub type is nominal
-        reason=int(event.reason),  # type: ignore[arg-type] # the enum's stub type is nominal
-        model=event.model_number,
-        http_status=event.http_status,
-        is_streamed=event.is_streamed,
-        is_client_cancelled=event.is_client_cancelled,
-        request_bytes=event.request_bytes,
-        response_bytes=event.response_bytes,
-        client_retry_count=event.client_retry_count,
-        admitted_microseconds=event.microseconds_to(event.admitted_seconds),
-        first_byte_microseconds=event.microseconds_to(event.first_text_seconds),
-        duration_microseconds=event.microseconds_to(event.ended_seconds),
+        reasoning_tokens=finished.reasoning_tokens,
     )
 
 
