@@ -6,7 +6,7 @@ import httpx
 import openai
 import pytest
 
-from tests.clients.test_responses import WEATHER, whole
+from tests.clients.test_responses import WEATHER, said, streamed, whole
 from tests.system.stack_process import Stack
 
 pytestmark = pytest.mark.system
@@ -116,3 +116,14 @@ def test_one_response_is_one_row(stack: Stack) -> None:
     answer = whole(stack, max_output_tokens=4)
     row = stack.row_of("edge_requests", answer.id.removeprefix("resp_"))
     assert (row["endpoint"], row["http_status"]) == ("responses", 200)
+
+
+def test_what_the_model_thinks_is_an_item_before_what_it_says(stack: Stack) -> None:
+    asked: dict[str, Any] = {"reasoning": {"effort": "low", "summary": "auto"}, "temperature": 0}
+    answer, events = whole(stack, **asked), streamed(stack, **asked)
+    assert answer.usage is not None
+    reasoned = [item for item in answer.output if item.type == "reasoning"]
+    assert bool(reasoned) == bool(answer.usage.output_tokens_details.reasoning_tokens)
+    assert said(events[-1].response) == said(answer)
+    assert answer.reasoning is not None
+    assert answer.reasoning.effort == "low"

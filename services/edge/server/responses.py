@@ -6,6 +6,7 @@ from typing import Final
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.openai.operation import GENERATION_STATUSES, Operation
 from services.edge.domain.openai.paths import RESPONSES_PATH
+from services.edge.domain.openai.priority import tier_of
 from services.edge.domain.openai.response_answers import ResponseEventWriter, ResponseHead, WholeResponse
 from services.edge.domain.openai.response_body import ResponsesBody
 from services.edge.domain.openai.response_tools import named_in_request
@@ -67,7 +68,13 @@ class Responses:
         event = exchange.event
         request = replace(asked.generation, priority=read_priority(exchange, asked.service_tier))
         event.is_streamed = request.is_streamed
-        head = ResponseHead(event.request_id.hex, event.started_at_microseconds // 1_000_000, asked.echoed)
         delivery = self._deliveries.open(key=key, request=request, event=event)
+        head = ResponseHead(
+            event.request_id.hex,
+            event.started_at_microseconds // 1_000_000,
+            asked.echoed,
+            tier=None if asked.service_tier is None else lambda: tier_of(delivery.priority),
+            includes_reasoning=asked.includes_reasoning,
+        )
         answer = ResponseEventWriter(head) if request.is_streamed else WholeResponse(head)
         return delivery, asked.tool_places, answer

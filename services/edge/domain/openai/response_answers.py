@@ -1,6 +1,7 @@
 """The JSON of a response: one object, or the events of a stream."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,17 +26,21 @@ class ResponseHead:
     request_hex: str
     created_seconds: int
     echoed: str
+    # Says which tier answers, once that is known; None where nobody asked.
+    tier: Callable[[], str] | None = None
+    includes_reasoning: bool = True
 
     def json(
         self, model_name: str, status: str, output: str, *, usage: str = "null", error: str = "null"
     ) -> str:
         """Returns the object, with `output`, `usage` and `error` as JSON."""
+        tier = "" if self.tier is None else f'"service_tier":"{self.tier()}",'
         details = _CUT if status == INCOMPLETE else "null"
         return (
             f'{{"id":"resp_{self.request_hex}","object":"response","created_at":{self.created_seconds},'
             f'"status":"{status}","background":false,"error":{error},"incomplete_details":{details},'
             f'"instructions":null,"max_tool_calls":null,"metadata":{{}},"model":{quoted(model_name)},'
-            f'"output":[{output}],"previous_response_id":null,"reasoning":{{"effort":null,"summary":null}},'
+            f'"output":[{output}],"previous_response_id":null,{tier}'
             f'"store":false,"truncation":"disabled","usage":{usage},{self.echoed}}}'
         )
 
@@ -45,7 +50,7 @@ class WholeResponse:
 
     def __init__(self, head: ResponseHead) -> None:
         self._head = head
-        self._output = Output(head.request_hex)
+        self._output = Output(head.request_hex, includes_reasoning=head.includes_reasoning)
 
     def add(self, delta: Delta) -> None:
         """Takes one delta."""
@@ -66,7 +71,13 @@ class ResponseEventWriter:
         self._head = head
         self._model_name = ""
         self._sequence_number = 0
-        self._output = Output(head.request_hex, begun=self._begin, said=self._say, ended=self._end)
+        self._output = Output(
+            head.request_hex,
+            begun=self._begin,
+            said=self._say,
+            ended=self._end,
+            includes_reasoning=head.includes_reasoning,
+        )
         # Of the delta that is being written.
         self._frames: list[bytes] = []
         # What is the same in every piece of the open item's text.

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
-from services.edge.domain.openai.chat_body import Flag, MaxTokens
+from services.edge.domain.openai.chat_body import TEMPLATE_WORDS, Flag, MaxTokens, ReasoningEffort
 from services.edge.domain.openai.parameters import SamplingParameters, ServiceTier
 from services.edge.domain.openai.tool_bodies import MAX_TOOLS, SCHEMA_WORDS, ToolChoice
 
@@ -116,10 +116,14 @@ class TextConfig(Struct, frozen=True):
     format: Annotated[TextFormat, Meta(description="an object with a type")] | None = None
 
 
+class ReasoningConfig(Struct, frozen=True):
+    """How much the model reasons; summaries are not made, since what it thinks is shown itself."""
+
+    effort: ReasoningEffort | None = None
+
+
 class ResponsesBody(SamplingParameters, frozen=True):
     """A request of Responses as it is sent."""
-
-    service_tier: ServiceTier | None = None
 
     model: (
         Annotated[str, Meta(max_length=256, description="the name of a model, of 1 to 256 characters")] | None
@@ -133,6 +137,12 @@ class ResponsesBody(SamplingParameters, frozen=True):
     ) = None
     instructions: Annotated[str, Meta(description="a string")] | None = None
     max_output_tokens: MaxTokens | None = None
+    reasoning: Annotated[ReasoningConfig, Meta(description="an object with an effort")] | None = None
+    include_reasoning: Flag | None = None
+    chat_template_kwargs: (
+        Annotated[dict[str, Any], Meta(max_length=32, description=TEMPLATE_WORDS)] | None
+    ) = None
+    service_tier: ServiceTier | None = None
     text: Annotated[TextConfig, Meta(description="an object with a format")] | None = None
     tools: (
         Annotated[

@@ -98,8 +98,15 @@ class Output:
     """The items of one answer, one after the other; tells `begun`, `said` and `ended` of each as it comes."""
 
     def __init__(
-        self, request_hex: str, *, begun: Told = _nobody, said: Said = _nobody, ended: Told = _nobody
+        self,
+        request_hex: str,
+        *,
+        begun: Told = _nobody,
+        said: Said = _nobody,
+        ended: Told = _nobody,
+        includes_reasoning: bool = True,
     ) -> None:
+        self._includes_reasoning = includes_reasoning
         self._request_hex = request_hex
         self._begun, self._said, self._ended = begun, said, ended
         self._items: list[OutputItem] = []
@@ -112,7 +119,7 @@ class Output:
 
     def add(self, delta: Delta) -> None:
         """Takes one delta, which may say something of several items, and that the answer ended."""
-        if delta.reasoning:
+        if delta.reasoning and self._includes_reasoning:
             self._take(ItemKind.REASONING, delta, delta.reasoning, "")
         if delta.text:
             tokens = [*self._pending, content_json(delta.tokens)] if delta.tokens else self._pending

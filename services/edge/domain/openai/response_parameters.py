@@ -9,7 +9,7 @@ _ABSENT: Final = Neutral((), "absent")
 _EMPTY: Final = Neutral(([], {}, "", 0, False), "absent or empty")
 _OFF: Final = Neutral((False,), "absent or false")
 # What Responses take and chats do not.
-_SERVED_HERE: Final = frozenset({"input", "max_output_tokens"})
+_SERVED_HERE: Final = frozenset({"input", "max_output_tokens", "reasoning"})
 
 RESPONSES_NEUTRAL: Final = MappingProxyType(
     {
@@ -24,9 +24,7 @@ RESPONSES_NEUTRAL: Final = MappingProxyType(
         ),
         "prompt": Neutral((), "absent, since no prompts are stored here: send the text as instructions"),
         "store": Neutral((False,), "absent or false, since nothing is stored here"),
-        # Said elsewhere here, or to a chat alone
-        "chat_template_kwargs": _EMPTY,
-        "include_reasoning": Neutral((True,), "absent or true"),
+        # Said elsewhere here
         "reasoning_effort": Neutral((), "absent; it is reasoning.effort here"),
         # Of vLLM: prompts as the engine had them
         "enable_response_messages": _OFF,
@@ -37,16 +35,6 @@ RESPONSES_NEUTRAL: Final = MappingProxyType(
         "max_tokens": Neutral((), "absent; it is max_output_tokens here"),
         "messages": Neutral(([],), "absent or empty; they are input here"),
         "response_format": Neutral(({"type": "text"},), 'absent or {"type": "text"}; it is text.format here'),
-        "reasoning": Neutral(
-            (
-                {},
-                {"effort": None},
-                {"effort": "none"},
-                {"effort": None, "summary": None},
-                {"effort": "none", "summary": None},
-            ),
-            'absent, empty or {"effort": "none"}',
-        ),
     }
 )
 NEUTRAL_IN_TEXT: Final = MappingProxyType({"verbosity": Neutral(("medium",), "absent or medium")})

@@ -50,7 +50,12 @@ def chat_choice(choice: str | dict[str, Any] | None) -> str | dict[str, Any] | N
 
 
 def named_in_request(field: str, places: Sequence[int]) -> str:
-    """Returns a name within a function as the request has it, by the function's place in `places`."""
+    """Returns a name that a chat or a replica has as the request has it.
+
+    Of a function, by its place in `places`.
+    """
+    if field == "reasoning_effort":
+        return "reasoning.effort"
     found = _FUNCTION.match(field)
     if found is None or int(found[1]) >= len(places):
         return field

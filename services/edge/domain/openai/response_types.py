@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from services.edge.domain.openai.answer_types import TokenLogprob
+from services.edge.domain.openai.answer_types import Tier, TokenLogprob
 
 
 class OutputText(Struct, frozen=True):
@@ -101,6 +101,7 @@ class Response(Struct, frozen=True):
     top_p: float | None
     truncation: Literal["disabled"]
     usage: ResponseUsage | None
+    service_tier: Tier | None = None
 
 
 class ResponseEvent(Struct, frozen=True):

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from services.edge.domain.generation import GenerationRequest, SamplingValue
 from services.edge.domain.openai.answers import on_one_line, quoted
-from services.edge.domain.openai.chat import MAX_OUTPUT_TOKENS, sampling_of
+from services.edge.domain.openai.chat import MAX_OUTPUT_TOKENS, sampling_of, template_arguments
 from services.edge.domain.openai.conversion import converted
 from services.edge.domain.openai.parameters import refuse_unsupported
 from services.edge.domain.openai.refusals import invalid, unsupported
@@ -41,6 +41,7 @@ class ResponseRequest:
     without_effect: int
     tool_places: tuple[int, ...]
     service_tier: str | None = None
+    includes_reasoning: bool = True
 
 
 def parse_response(value: object) -> ResponseRequest:
@@ -74,12 +75,21 @@ def response_steps(value: object) -> Steps[ResponseRequest]:
         is_streamed=bool(body.stream),
         json_schema=_json_schema(form),
         tools=(yield from _tool_steps(body, functions, places)),
+        reasoning_effort=(body.reasoning.effort or "") if body.reasoning else "",
+        template_arguments=template_arguments(body.chat_template_kwargs),
     )
     yield
     echoed = yield from _echo_steps(body, generation, functions)
     included = sum(1 for name in body.include or () if name != LOGPROBS)
     without_effect = len(body.tools or ()) - len(places) + included
-    return ResponseRequest(generation, echoed, without_effect, places, body.service_tier)
+    return ResponseRequest(
+        generation,
+        echoed,
+        without_effect,
+        places,
+        service_tier=body.service_tier,
+        includes_reasoning=body.include_reasoning is not False,
+    )
 
 
 def _tool_steps(
@@ -124,6 +134,7 @@ def _echo_steps(
     members = {
         "max_output_tokens": _json(most),
         "parallel_tool_calls": _json(body.parallel_tool_calls is not False),
+        "reasoning": _json({"effort": generation.reasoning_effort or None, "summary": None}),
         "temperature": _json(body.temperature),
         "text": f'{{"format":{_format(body)},"verbosity":"medium"}}',
         "tool_choice": _json(_choice(body.tool_choice, generation.tools)),

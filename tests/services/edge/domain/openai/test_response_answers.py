@@ -21,7 +21,7 @@ from services.kernel.errors import ComptoirError, Reason
 from tests.services.edge.domain.openai.response_requests import REQUEST, WEATHER
 
 HEAD = ResponseHead("0f" * 16, 1_790_000_000, parse_response(REQUEST | {"tools": [WEATHER]}).echoed)
-COUNTS = Counts(11, 3, 5)
+COUNTS = Counts(11, 3, 5, 2)
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 FINISHES = st.sampled_from(list(FinishReason)).map(lambda reason: Delta(finish=reason))
 TEXTS = st.lists(st.text().map(Delta), max_size=4)
@@ -94,7 +94,7 @@ def test_counts_are_the_replicas() -> None:
         "input_tokens": 11,
         "input_tokens_details": {"cached_tokens": 3, "cache_write_tokens": 0},
         "output_tokens": 5,
-        "output_tokens_details": {"reasoning_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": 2},
         "total_tokens": 16,
     }
 
@@ -156,3 +156,9 @@ def test_the_sdk_raises_the_error(is_begun: bool) -> None:
     ):
         list(client.responses.create(model="x", input="x", stream=True))
     assert failure.value.code == "engine_failed"
+
+
+def test_the_tier_that_answers_is_told_where_it_was_asked_for() -> None:
+    head = ResponseHead("0f" * 16, 1_790_000_000, HEAD.echoed, tier=lambda: "flex")
+    assert json.loads(WholeResponse(head).body(COUNTS, "tiny-eu"))["service_tier"] == "flex"
+    assert "service_tier" not in whole([])

@@ -120,6 +120,14 @@ def test_tokens_of_a_call_and_of_reasoning_are_nobodys() -> None:
     assert (only["arguments"], only["status"]) == ("{}", "incomplete")
 
 
+def test_a_train_of_thought_that_nobody_wants_is_left_out() -> None:
+    output = Output("ff", includes_reasoning=False)
+    for delta in (Delta(reasoning="hm"), Delta("a"), STOP):
+        output.add(delta)
+    (message,) = json.loads(f"[{output.json()}]")
+    assert message["content"][0]["text"] == "a"
+
+
 def test_what_is_told_is_told_as_it_comes() -> None:
     told: list[str] = []
 

@@ -93,6 +93,7 @@ def test_a_function_is_named_where_it_stands_among_all_tools() -> None:
     assert error.field == "tools[2].parameters"
     assert named_in_request("tools[1].function.parameters.not", (1, 4)) == "tools[4].parameters.not"
     assert named_in_request("tools[7].function.name", (1, 4)) == "tools[7].function.name"
+    assert named_in_request("reasoning_effort", ()) == "reasoning.effort"
     assert refusal(tools=[TIME, {"type": "function"}]).field == "tools[1].name"
     assert refusal(tools=[TIME, TIME]).field == "tools"
 

@@ -53,6 +53,15 @@ def test_logprobs_are_asked_for_by_either_name(sent: dict[str, Any], logprobs: i
     assert asked(**sent).sampling.get("logprobs") == logprobs
 
 
+def test_how_much_a_model_reasons_and_its_template_are_told() -> None:
+    generation = asked(reasoning={"effort": "low", "summary": "auto"}, chat_template_kwargs={"a": True})
+    assert (generation.reasoning_effort, generation.template_arguments) == ("low", {"a": True})
+    assert asked(reasoning={}).reasoning_effort == ""
+    assert echoed(reasoning={"effort": "low"})["reasoning"] == {"effort": "low", "summary": None}
+    told = parse_response(REQUEST | {"include_reasoning": False, "service_tier": "flex"})
+    assert (told.includes_reasoning, told.service_tier) == (False, "flex")
+
+
 @pytest.mark.parametrize(
     ("form", "schema"),
     [
@@ -86,7 +95,9 @@ def test_a_format_is_a_schema_that_the_text_fits(form: Any, schema: str) -> None
         ({"instructions": 1}, "instructions", Reason.REQUEST_INVALID),
         ({"messages": [{}]}, "messages", Reason.PARAMETER_UNSUPPORTED),
         ({"max_tokens": 3}, "max_tokens", Reason.PARAMETER_UNSUPPORTED),
-        ({"reasoning": {"effort": "high"}}, "reasoning", Reason.PARAMETER_UNSUPPORTED),
+        ({"reasoning": {"effort": "some"}}, "reasoning.effort", Reason.REQUEST_INVALID),
+        ({"reasoning": "high"}, "reasoning", Reason.REQUEST_INVALID),
+        ({"reasoning_effort": "high"}, "reasoning_effort", Reason.PARAMETER_UNSUPPORTED),
     ],
 )
 def test_what_is_wrong_is_named_and_told(sent: Any, field: str, reason: Reason) -> None:
@@ -132,6 +143,7 @@ def test_an_answer_repeats_how_its_request_was_understood() -> None:
     assert echoed() == {
         "max_output_tokens": None,
         "parallel_tool_calls": True,
+        "reasoning": {"effort": None, "summary": None},
         "temperature": None,
         "text": {"format": {"type": "text"}, "verbosity": "medium"},
         "tool_choice": "auto",
