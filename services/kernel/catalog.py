@@ -141,10 +141,11 @@ class Model(BaseModel):
         description="how the model writes a call of a tool: `hermes` as Hermes and Qwen do; empty for one "
         "that calls none, whose requests with tools are refused",
     )
-    reasoning_format: Literal["", "deepseek_r1", "qwen3"] = Field(
+    reasoning_format: Literal["", "deepseek_r1", "deepseek_v3", "qwen3"] = Field(
         default="",
         description="how the model writes what it thinks before it answers, by vLLM's names: `qwen3` between "
         "`<think>` and `</think>`, if it thinks; `deepseek_r1` as well, also where it leaves `<think>` out; "
+        "`deepseek_v3` as well, but only where its chat template has written `<think>`; "
         "empty for one that does not, whose requests with an effort of reasoning are refused",
     )
     reasoning_efforts: dict[Effort, EffortMeaning] = Field(

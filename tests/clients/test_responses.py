@@ -6,7 +6,12 @@ from typing import Any, Final, Literal
 
 import jsonschema
 import pytest
-from openai.types.responses import ParsedResponse, Response, ResponseFunctionToolCall
+from openai.types.responses import (
+    ParsedResponse,
+    Response,
+    ResponseFunctionToolCall,
+    ResponseReasoningItem,
+)
 from pydantic import BaseModel
 
 from tests.clients.test_other_clients import NODE, PROGRAMS, run
@@ -65,6 +70,13 @@ def said(response: Response) -> list[dict[str, Any]]:
     return [item.model_dump(exclude={"id", "call_id"}) for item in response.output]
 
 
+def told(item: Any) -> str:
+    """What the deltas of an item put together."""
+    if isinstance(item, ResponseFunctionToolCall):
+        return item.arguments
+    return "".join(part.text for part in item.content or ())
+
+
 def call_of(response: Response) -> ResponseFunctionToolCall:
     (call,) = response.output
     assert isinstance(call, ResponseFunctionToolCall)
@@ -84,6 +96,8 @@ CASES: dict[str, dict[str, Any]] = {
     "required": {"tools": [WEATHER], "tool_choice": "required"},
     "auto": {"tools": [WEATHER]},
     "sampled": {"temperature": 1, "top_p": 0.9, "extra_body": {"seed": 7}},
+    "reasoning": {"reasoning": {"effort": "minimal"}},
+    "reasoned call": {"reasoning": {"effort": "minimal"}, "tools": [WEATHER], "tool_choice": FORCED},
 }
 
 
@@ -103,7 +117,15 @@ def test_a_stream_says_what_the_whole_answer_says(stack: Stack, case: str) -> No
         deltas = "".join(
             event.delta for event in events if event.type.endswith(".delta") and event.output_index == index
         )
-        assert deltas == (item.arguments if isinstance(item, ResponseFunctionToolCall) else one.output_text)
+        assert deltas == told(item)
+
+
+def test_what_a_model_thinks_is_an_item_before_its_answer(stack: Stack) -> None:
+    one = whole(stack, **CASES["reasoned call"])
+    assert [item.type for item in one.output] == ["reasoning", "function_call"]
+    assert isinstance(one.output[0], ResponseReasoningItem)
+    assert one.usage is not None
+    assert 0 < one.usage.output_tokens_details.reasoning_tokens < one.usage.output_tokens
 
 
 def test_events_come_in_the_order_that_openai_has(stack: Stack) -> None:

@@ -1,6 +1,7 @@
 """The settings of all processes on one machine, from a few choices."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ _EMBEDDER_CACHE_BYTES: Final = 16 * 1024 * 1024
 _MOST_CONTEXT_TOKENS: Final = 8192
 # What chat templates are told whether the model is to think, and how much an effort may be.
 _SWITCH: Final = "enable_thinking"
+_EMPTY_SECTION: Final = re.compile(r"<think>(\s|\\+n)*</think>")
 _BUDGETS: Final = {"none": None, "minimal": 64, "low": 512, "medium": 2048, "high": 8192, "xhigh": None}
 # Keys of addresses, which follow from `--port`.
 PORTS_CHOOSE: Final = frozenset(
@@ -150,15 +152,17 @@ def _formats(folder: Path) -> dict[str, Any]:
         if "<tool_call>" in template and "arguments" in template:
             formats["tool_format"] = "hermes"
         if "<think>" in template or "</think>" in template:
-            formats |= _reasoning(has_switch=_SWITCH in template)
+            formats |= _reasoning(template)
     return formats
 
 
-def _reasoning(*, has_switch: bool) -> dict[str, Any]:
-    if not has_switch:
-        return {"reasoning_format": "qwen3"}
-    return {
-        "reasoning_format": "qwen3",
+def _reasoning(template: str) -> dict[str, Any]:
+    # A template that can shut a section which it has opened tells a model not to think that would by itself.
+    is_told = "<think>" in template and not _EMPTY_SECTION.search(template)
+    form = {"reasoning_format": "deepseek_v3" if is_told else "qwen3"}
+    if _SWITCH not in template:
+        return form
+    return form | {
         "template_arguments": {_SWITCH: [True, False]},
         "reasoning_efforts": {
             effort: {

@@ -17,11 +17,16 @@ _LINE_ENDS: Final = "\r\n"
 
 @dataclass(frozen=True, slots=True)
 class ReasoningFormat:
-    """The marks around what is thought; `is_assumed` where the first may lack before what is thought."""
+    """The marks around what is thought.
+
+    `is_assumed` where the first may lack before what is thought, `is_told` where a model thinks only if its
+    template has written the first: what an answer is held to begins at once otherwise.
+    """
 
     begin: str
     end: str
     is_assumed: bool = False
+    is_told: bool = False
 
 
 _BEGIN: Final = "<think>"
@@ -31,6 +36,7 @@ FORMATS: Final = MappingProxyType(
     {
         "qwen3": ReasoningFormat(_BEGIN, _END),
         "deepseek_r1": ReasoningFormat(_BEGIN, _END, is_assumed=True),
+        "deepseek_v3": ReasoningFormat(_BEGIN, _END, is_told=True),
     }
 )
 
@@ -53,10 +59,10 @@ def section_behind(prompt_end: str, form: ReasoningFormat) -> Section:
     A template that leaves reasoning out writes an empty section, and one that asks for it may open one.
     """
     said = prompt_end.rstrip()
-    if said.endswith(form.end):
-        return Section.CLOSED
     if said.endswith(form.begin):
         return Section.OPEN
+    if said.endswith(form.end) or form.is_told:
+        return Section.CLOSED
     return Section.ASSUMED if form.is_assumed else Section.POSSIBLE
 
 

@@ -106,6 +106,24 @@ def test_a_models_name_and_context_are_those_of_its_folder(tmp_path: Path) -> No
     assert document["generator"]["model"] == "my-model"
 
 
+@pytest.mark.parametrize(
+    ("template", "form"),
+    [
+        ("{{- '<think>\\n' if enable_thinking else '' -}}", "deepseek_v3"),
+        ("{%- if enable_thinking is false %}{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}", "qwen3"),
+        ("{{- content.split('</think>')[-1] }}", "qwen3"),
+        ("{{- content }}", None),
+    ],
+)
+def test_a_template_says_whether_its_model_thinks_by_itself(
+    tmp_path: Path, template: str, form: str | None
+) -> None:
+    folder = model_folder(tmp_path, max_position_embeddings=512)
+    (Path(folder) / "chat_template.jinja").write_text(template)
+    (model,) = built(tmp_path, model=folder)["catalog"]["models"]
+    assert model.get("reasoning_format") == form
+
+
 def test_kafka_and_clickhouse_of_others_are_used_where_given(tmp_path: Path) -> None:
     document = built(tmp_path, kafka="10.0.0.1:9092", clickhouse="https://store.internal:8443")
     assert document["emitter"]["kafka"]["bootstrap"] == "10.0.0.1:9092"

@@ -15,7 +15,7 @@ from services.generator.domain.reasoning import (
 )
 from services.generator.domain.structure import Structure
 
-QWEN, DEEPSEEK = FORMATS["qwen3"], FORMATS["deepseek_r1"]
+QWEN, DEEPSEEK, TOLD = FORMATS["qwen3"], FORMATS["deepseek_r1"], FORMATS["deepseek_v3"]
 TEXTS = st.text(st.sampled_from('ab <>/\n"é') | st.characters(), max_size=20)
 THOUGHTS = TEXTS.filter(lambda text: QWEN.end not in text)
 CUTS = st.lists(st.integers(0, 200), max_size=30)
@@ -102,6 +102,8 @@ def test_the_end_of_a_prompt_says_where_its_answer_begins(
 ) -> None:
     assert section_behind(prompt_end, QWEN) is of_qwen
     assert section_behind(prompt_end, DEEPSEEK) is of_deepseek
+    of_told = Section.OPEN if of_qwen is Section.OPEN else Section.CLOSED
+    assert section_behind(prompt_end, TOLD) is of_told
 
 
 def test_a_structure_holds_behind_the_section_alone() -> None:
