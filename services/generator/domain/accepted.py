@@ -63,9 +63,9 @@ class SharedParts:
     max_bytes_per_token: int
     tool_format: ToolFormat | None = None
     queue: QueueOrder = field(default_factory=QueueOrder)
-    vector_memory: VectorMemory = field(default_factory=VectorMemory)
     reasoning_format: ReasoningFormat | None = None
     template: TemplateRules = field(default_factory=TemplateRules)
+    vector_memory: VectorMemory = field(default_factory=VectorMemory)
 
 
 AnyOrder = TypeVar("AnyOrder", bound=AcceptedOrder)
