@@ -15,6 +15,8 @@ MAX_ALIASES: Final = 64
 MAX_INPUTS: Final = 2048
 # Answers of one request for answers: as many as the schema of an admission lets one ask for.
 MAX_CHOICES_PER_PROMPT: Final = 16
+# Tokens of one request: more than this no event counts.
+MAX_COUNTED_TOKENS: Final = 2**24
 _Name = Annotated[str, Field(min_length=1, max_length=256)]
 # What a chat template is told anyway.
 _TEMPLATE_NAMES: Final = frozenset(
@@ -169,6 +171,16 @@ class Model(BaseModel):
     def _only_who_generates_has_output(self) -> "Model":
         if (self.task is Task.GENERATE) != (self.max_output_tokens > 0):
             raise ValueError("max_output_tokens must be 1 at least, and 0 where task is embed")
+        return self
+
+    @model_validator(mode="after")
+    def _can_be_counted(self) -> "Model":
+        further_tokens = (MAX_CHOICES_PER_PROMPT - 1) * self.max_output_tokens
+        if self.context_tokens + further_tokens > MAX_COUNTED_TOKENS:
+            raise ValueError(
+                f"context_tokens and {MAX_CHOICES_PER_PROMPT - 1} times max_output_tokens must be at most "
+                f"{MAX_COUNTED_TOKENS}, the most tokens of one request that are counted"
+            )
         return self
 
     @property

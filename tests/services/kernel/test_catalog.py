@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+from buf.validate import validate_pb2
+from comptoir.usage.v1.usage_pb2 import Admission, Generation
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.kernel.catalog import Catalog, Model, Region, Task
+from services.kernel.catalog import MAX_COUNTED_TOKENS, Catalog, Model, Region, Task
 
 REGION = {"number": 1, "name": "eu-fr"}
 MODEL = {"number": 1, "name": "tiny-eu", "context_tokens": 512, "max_output_tokens": 256}
@@ -180,3 +182,17 @@ def test_what_makes_vectors_has_no_output_and_as_many_contexts_as_inputs() -> No
     answers, vectors = catalog(models=[MODEL, VECTORS]).models
     assert (answers.max_output_tokens, answers.max_input_tokens) == (256, 512)
     assert (vectors.max_output_tokens, vectors.max_input_tokens) == (0, 512 * 2048)
+
+
+def test_a_model_whose_largest_request_no_event_could_count_is_refused() -> None:
+    fitting = {**MODEL, "context_tokens": 2**20, "max_output_tokens": 2**20}
+    assert catalog(models=[fitting]).models[0].max_output_tokens == 2**20
+    for larger in ("context_tokens", "max_output_tokens"):
+        with pytest.raises(ValidationError, match="of one request that are counted"):
+            catalog(models=[{**fitting, larger: 2**20 + 1}])
+
+
+@pytest.mark.parametrize("name", ["reserved_tokens", "input_tokens", "output_tokens", "actual_kv_blocks"])
+def test_events_count_as_many_tokens_as_the_catalog_says(name: str) -> None:
+    fields = {**Admission.DESCRIPTOR.fields_by_name, **Generation.DESCRIPTOR.fields_by_name}
+    assert fields[name].GetOptions().Extensions[validate_pb2.field].uint32.lte == MAX_COUNTED_TOKENS
