@@ -71,7 +71,12 @@ def embedder_config(document: dict[str, Any], options: StackOptions, addresses: 
         "model_path": options.embedding_model,
         "metrics_listen": {"port": addresses.metrics_port(EMBEDDER)},
         # No input stays in a cache, and vLLM asks for one that holds the longest.
-        "vllm": {"is_download_allowed": False, "kv_cache_memory_bytes": _EMBEDDER_CACHE_BYTES},
+        # On a GPU vLLM starts only where this share is free, which is what the first engine leaves.
+        "vllm": {
+            "is_download_allowed": False,
+            "kv_cache_memory_bytes": _EMBEDDER_CACHE_BYTES,
+            "gpu_memory_utilization": 0.05,
+        },
     }
     return document | {"generator": document["generator"] | changes}
 
