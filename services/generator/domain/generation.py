@@ -167,6 +167,9 @@ class Generation(AcceptedRequest[Order]):
         )
         check_choices(sampling, limits)
         check_size(text_bytes(order.prompt), self._parts.max_bytes_per_token, limits)
+        if isinstance(order.prompt, TokenIds):
+            # By their number, before anyone goes through them.
+            output_tokens_for(sampling.max_output_tokens, len(order.prompt.ids), limits)
         structure = await in_turns(self._tools.structure_steps(order.structure))
         check_ending(sampling, is_structured=structure is not None)
         await self._check_schemas(structure, capabilities.features)

@@ -56,9 +56,11 @@ class Orders:
         yield
         request = read_request(generator_pb2.GenerateRequest.FromString, content)
         yield
+        most_ids = min(self._counts.context_tokens, claims.max_input_tokens)
+        prompt = yield from orders.prompt_steps(request, most_ids=most_ids)
         order = Order(
             claims=claims,
-            prompt=orders.prompt_from(request),
+            prompt=prompt,
             sampling=orders.sampling_from(request),
             is_streamed=request.is_streamed,
             is_prompt_echoed=request.prompt.is_echoed,

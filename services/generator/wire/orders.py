@@ -75,14 +75,21 @@ def claims_from(signed: bytes) -> Claims:
     )
 
 
-def prompt_from(request: generator_pb2.GenerateRequest) -> Prompt:
-    """Returns what a validated request is to continue."""
+def prompt_steps(request: generator_pb2.GenerateRequest, *, most_ids: int) -> Steps[Prompt]:
+    """Returns, in steps, what a validated request is to continue.
+
+    More ids than `most_ids` stay in the message: they have a length, by which they are refused, and no list
+    is made of them.
+    """
     form = request.prompt.WhichOneof("form")
-    if form is None:
-        turns = tuple(_turn_from(message) for message in request.messages)
-        tools = _tools_from(request.tools) if request.HasField("tools") else None
-        return Chat(turns, tools, _options_from(request.template))
-    return Text(request.prompt.text) if form == "text" else TokenIds(tuple(request.prompt.token_ids.ids))
+    if form == "token_ids":
+        ids = request.prompt.token_ids.ids
+        return TokenIds((yield from _copied(ids)) if len(ids) <= most_ids else ids)
+    if form == "text":
+        return Text(request.prompt.text)
+    turns = tuple(_turn_from(message) for message in request.messages)
+    tools = _tools_from(request.tools) if request.HasField("tools") else None
+    return Chat(turns, tools, _options_from(request.template))
 
 
 def countable_from(request: generator_pb2.CountTokensRequest) -> Chat | Text:

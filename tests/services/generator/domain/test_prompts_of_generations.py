@@ -50,6 +50,15 @@ async def test_token_ids_reach_the_engine_as_they_are() -> None:
     assert world.sink.events[0].counts.input_tokens == 3
 
 
+async def test_token_ids_that_are_too_many_are_refused_by_their_number() -> None:
+    # Nor is any of them looked at: this one is not of the vocabulary.
+    world = world_of(TokenIds((VOCABULARY_TOKENS,) * 5000))
+    error = await world.serve()
+    assert isinstance(error, ComptoirError)
+    assert error.reason is Reason.CONTEXT_TOO_LONG
+    assert await world.check_ended() is Outcome.REFUSED
+
+
 @pytest.mark.parametrize("ids", [(), (1, VOCABULARY_TOKENS)])
 async def test_token_ids_that_the_model_has_not_are_refused_by_name(ids: tuple[int, ...]) -> None:
     world = world_of(TokenIds(ids))

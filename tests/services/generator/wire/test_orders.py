@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.generator.domain.prompt import Text, TokenIds
-from services.generator.wire.orders import IDS_PER_STEP, inputs_steps
+from services.generator.wire.orders import IDS_PER_STEP, inputs_steps, prompt_steps
 from services.kernel.steps import finished
 
 MANY = 1_000_000
@@ -63,3 +63,20 @@ def test_ids_that_are_too_many_are_not_gone_through(limits: dict[str, int]) -> N
         False,
         False,
     ]
+
+
+@pytest.mark.parametrize("most_ids", [MANY, MANY - 1])
+def test_a_prompt_of_ids_is_read_in_steps_and_one_that_is_too_long_by_its_length(most_ids: int) -> None:
+    ids = generator_pb2.TokenIds(ids=[7] * MANY)
+    asked = generator_pb2.GenerateRequest(prompt=generator_pb2.Prompt(token_ids=ids))
+    steps, count = prompt_steps(asked, most_ids=most_ids), 1
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            prompt = end.value
+            break
+        count += 1
+    assert len(prompt.ids) == MANY
+    assert isinstance(prompt.ids, tuple) == (most_ids == MANY)
+    assert count >= MANY // IDS_PER_STEP if most_ids == MANY else count == 1

@@ -19,6 +19,7 @@ from services.generator.domain.timeline import Timings
 from services.generator.wire import answers, events, orders, reports
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
+from services.kernel.steps import finished
 from tests.services.generator.domain.test_recording import EVENT
 
 NUMERIC = frozenset(
@@ -82,7 +83,7 @@ def test_a_turn_is_its_text_or_its_parts() -> None:
         ),
         generator_pb2.ChatMessage(role=generator_pb2.ROLE_USER, parts=["alone"]),
     ]
-    prompt = orders.prompt_from(generator_pb2.GenerateRequest(messages=messages))
+    prompt = finished(orders.prompt_steps(generator_pb2.GenerateRequest(messages=messages), most_ids=3))
     assert isinstance(prompt, Chat)
     assert [turn.texts for turn in prompt.turns] == [("Hello world",), ("Hello", "world"), ("alone",)]
 
@@ -94,7 +95,8 @@ def test_a_prompt_is_a_text_or_token_ids() -> None:
             sent.text = prompt.text
         else:
             sent.token_ids.ids.extend(prompt.ids)
-        assert orders.prompt_from(generator_pb2.GenerateRequest(prompt=sent)) == prompt
+        request = generator_pb2.GenerateRequest(prompt=sent)
+        assert finished(orders.prompt_steps(request, most_ids=3)) == prompt
 
 
 @given(ending=st.sampled_from(Outcome), reason=st.sampled_from(Reason), tokens=TOKENS, priority=UINT32)
