@@ -6,7 +6,9 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from services.kernel.chat_templates import TOLD_ANYWAY, ArgumentName, ArgumentValue, Effort, EffortMeaning
 
 # Asks for the default model of a region, as no name does.
 DEFAULT_MODEL_NAME: Final = "default"
@@ -18,22 +20,6 @@ MAX_CHOICES_PER_PROMPT: Final = 16
 # Tokens of one request: more than this no event counts.
 MAX_COUNTED_TOKENS: Final = 2**24
 _Name = Annotated[str, Field(min_length=1, max_length=256)]
-# What a chat template is told anyway.
-_TEMPLATE_NAMES: Final = frozenset(
-    {
-        "add_generation_prompt",
-        "chat_template",
-        "continue_final_message",
-        "conversation",
-        "documents",
-        "messages",
-        "tokenize",
-        "tools",
-    }
-)
-_ArgumentName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-ArgumentValue = StrictBool | StrictInt | Annotated[StrictStr, Field(max_length=256)]
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
 
 class Task(StrEnum):
@@ -93,19 +79,6 @@ class RetiredName(BaseModel):
         return self
 
 
-class EffortMeaning(BaseModel):
-    """What an effort of reasoning means for a model."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    template_arguments: dict[_ArgumentName, ArgumentValue] = Field(
-        default_factory=dict, max_length=32, description="what the chat template is told"
-    )
-    thinking_token_budget: int | None = Field(
-        default=None, ge=0, le=1_048_576, description="most tokens of reasoning; none sets no bound"
-    )
-
-
 class Model(BaseModel):
     """A model that tenants can ask for."""
 
@@ -154,7 +127,7 @@ class Model(BaseModel):
         default_factory=dict,
         description="what each value of `reasoning_effort` means for the model; others are refused",
     )
-    template_arguments: dict[_ArgumentName, tuple[ArgumentValue, ...]] = Field(
+    template_arguments: dict[ArgumentName, tuple[ArgumentValue, ...]] = Field(
         default_factory=dict,
         max_length=32,
         description="what callers may tell the model's chat template (`chat_template_kwargs`): names, each "
@@ -198,7 +171,7 @@ class Model(BaseModel):
         told = {*self.template_arguments}.union(
             *(meaning.template_arguments for meaning in self.reasoning_efforts.values())
         )
-        if told & _TEMPLATE_NAMES:
+        if told & TOLD_ANYWAY:
             raise ValueError("template_arguments may not name what every chat template is told")
         if self.reasoning_efforts and not self.reasoning_format:
             raise ValueError("reasoning_efforts need a reasoning_format")

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.kernel.catalog import EffortMeaning, Model
+from services.kernel.catalog import Model
+from services.kernel.chat_templates import EffortMeaning
 from services.kernel.errors import ComptoirError, Reason
 
 Value = bool | int | str

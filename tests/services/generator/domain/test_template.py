@@ -3,7 +3,8 @@
 import pytest
 
 from services.generator.domain.template import TemplateOptions, TemplateRules, Told, Value
-from services.kernel.catalog import EffortMeaning, Model
+from services.kernel.catalog import Model
+from services.kernel.chat_templates import EffortMeaning
 from services.kernel.errors import ComptoirError, Reason
 
 RULES = TemplateRules.of(

@@ -13,7 +13,7 @@ from services.generator.domain.sampling import Sampling
 from services.generator.domain.structure import Structure
 from services.generator.domain.template import TemplateOptions, TemplateRules
 from services.generator.domain.thinking import Thinking, end_of
-from services.kernel.catalog import EffortMeaning
+from services.kernel.chat_templates import EffortMeaning
 from services.kernel.errors import ComptoirError, Reason
 from tests.services.generator.domain.scripted_engine import ScriptedEngine, World
 
