@@ -32,6 +32,8 @@ _WITHOUT_DETAIL: Final = {
 
 # gRPC has one status for a message over the limit and for a server that is full; only its words differ.
 _TOO_LARGE: Final = "message larger than max"
+# Our processes say what an INTERNAL is of: without that it is of a connection that broke while a server stopped.
+_OF_TRANSPORT: Final = _WITHOUT_DETAIL | {grpc.StatusCode.INTERNAL: Reason.UNAVAILABLE}
 
 
 def trailing_metadata(error: ComptoirError, message: str = "") -> tuple[tuple[str, bytes], ...]:
@@ -50,15 +52,17 @@ def trailing_metadata(error: ComptoirError, message: str = "") -> tuple[tuple[st
 
 def error_from(failure: grpc.aio.AioRpcError) -> ComptoirError:
     """Returns the error that a failed call carries; the status decides where there is no readable detail."""
+    by_status = _OF_TRANSPORT
     for key, value in failure.trailing_metadata() or ():
         if key == DETAIL_KEY and isinstance(value, bytes):
             error = _read(value)
             if error is not None:
                 return error
+            by_status = _WITHOUT_DETAIL
             break
     if failure.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in (failure.details() or ""):
         return ComptoirError(Reason.REQUEST_TOO_LARGE)
-    return ComptoirError(_WITHOUT_DETAIL.get(failure.code(), Reason.INTERNAL))
+    return ComptoirError(by_status.get(failure.code(), Reason.INTERNAL))
 
 
 def _read(content: bytes) -> ComptoirError | None:

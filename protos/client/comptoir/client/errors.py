@@ -41,6 +41,8 @@ _WITHOUT_DETAIL: Final = {
     grpc.StatusCode.UNIMPLEMENTED: ErrorDetail(reason=ERROR_REASON_ROUTE_NOT_FOUND),
     grpc.StatusCode.INVALID_ARGUMENT: ErrorDetail(reason=ERROR_REASON_REQUEST_INVALID),
 }
+# Servers say what an INTERNAL is of: without that it is of a connection that broke while one stopped.
+_OF_TRANSPORT: Final = _WITHOUT_DETAIL | {grpc.StatusCode.INTERNAL: _UNREACHABLE}
 
 
 class ComptoirError(Exception):
@@ -181,8 +183,10 @@ def out_of_protocol() -> ComptoirError:
 
 
 def _detail_of(failure: Failure) -> ErrorDetail:
+    by_status = _OF_TRANSPORT
     for key, value in failure.trailing_metadata() or ():
         if key == DETAIL_KEY and isinstance(value, bytes):
+            by_status = _WITHOUT_DETAIL
             try:
                 detail = ErrorDetail.FromString(value)
             except DecodeError:
@@ -192,4 +196,4 @@ def _detail_of(failure: Failure) -> ErrorDetail:
     code = failure.code()
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and _TOO_LARGE in (failure.details() or ""):
         return ErrorDetail(reason=ERROR_REASON_REQUEST_TOO_LARGE)
-    return _WITHOUT_DETAIL.get(code, _INTERNAL)
+    return by_status.get(code, _INTERNAL)

@@ -70,6 +70,7 @@ def test_a_detail_of_a_stranger_never_breaks_the_caller(content: bytes, code: gr
             "SERVER: Received message larger than max (9 vs. 4)",
             Reason.REQUEST_TOO_LARGE,
         ),
+        (grpc.StatusCode.INTERNAL, "GOAWAY received; Error code: 2", Reason.UNAVAILABLE),
         (grpc.StatusCode.UNKNOWN, "what the canary sang", Reason.INTERNAL),
     ],
 )
