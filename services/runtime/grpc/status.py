@@ -32,7 +32,7 @@ _WITHOUT_DETAIL: Final = {
 
 # gRPC has one status for a message over the limit and for a server that is full; only its words differ.
 _TOO_LARGE: Final = "message larger than max"
-# Our processes say what an INTERNAL is of: without that it is of a connection that broke while a server stopped.
+# Our processes say what an INTERNAL is of: without that it is of a connection that broke.
 _OF_TRANSPORT: Final = _WITHOUT_DETAIL | {grpc.StatusCode.INTERNAL: Reason.UNAVAILABLE}
 
 
