@@ -64,6 +64,16 @@ class SimulatedEngine:
     ) -> None:
         self._context_tokens = model.context_tokens
         self._parameters = parameters
+        # Each request asks for them, and a version is read from a file.
+        self._capabilities = Capabilities(
+            model.context_tokens,
+            parameters.kv_block_tokens,
+            parameters.kv_blocks,
+            _FEATURES,
+            VOCABULARY_TOKENS,
+            "simulated",
+            version("comptoir"),
+        )
         self._clock = clock
         self._sleep = sleep
         self._cache = PrefixCache(parameters.kv_blocks, parameters.kv_block_tokens)
@@ -83,16 +93,7 @@ class SimulatedEngine:
     @property
     def capabilities(self) -> Capabilities:
         """As the parameters say."""
-        parameters = self._parameters
-        return Capabilities(
-            self._context_tokens,
-            parameters.kv_block_tokens,
-            parameters.kv_blocks,
-            _FEATURES,
-            VOCABULARY_TOKENS,
-            "simulated",
-            version("comptoir"),
-        )
+        return self._capabilities
 
     async def tokenize(self, prompt: Chat | Text) -> Sequence[int]:
         """Returns the prompt's token ids: bytes between control tokens."""
