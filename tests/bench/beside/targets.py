@@ -133,7 +133,7 @@ def command_line(arguments: Mapping[str, Any]) -> list[str]:
         if isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
         elif value is not None:
-            words += [f"--{option}", str(value)]
+            words += [f"--{option}", json.dumps(value) if isinstance(value, Mapping) else str(value)]
     return words
 
 
