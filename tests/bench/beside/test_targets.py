@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from deploy.local.stack.config import build_config
@@ -20,6 +22,7 @@ def test_every_engine_is_told_what_the_generator_tells_its_own() -> None:
     assert words[words.index("--dtype") + 1] == "float32"
     assert words[words.index("--max-model-len") + 1] == "2048"
     assert "--no-enable-chunked-prefill" in words
+    assert json.loads(words[words.index("--structured-outputs-config") + 1])["backend"] == "guidance"
 
 
 def test_what_is_left_to_vllm_is_no_option_and_what_is_off_is_said() -> None:
