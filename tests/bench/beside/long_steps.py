@@ -141,7 +141,7 @@ def _status(port: int, request: bytes) -> int:
         sending.start()
         received = bytearray()
         try:
-            while not _is_whole(received) and (data := connection.recv(65536)):
+            while not is_whole(received) and (data := connection.recv(65536)):
                 received += data
         except OSError as error:
             raise BenchError(f"the edge did not answer a body: {type(error).__name__}.") from None
@@ -158,7 +158,11 @@ def _send(connection: socket.socket, request: bytes) -> None:
         return
 
 
-def _is_whole(received: bytearray) -> bool:
+def is_whole(received: bytearray) -> bool:
+    """Says whether an answer has come to its end, by its length or by its last chunk."""
     head, found, body = bytes(received).partition(b"\r\n\r\n")
-    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    fields = head.lower().split(b"\r\n")
+    if b"transfer-encoding: chunked" in fields:
+        return body.endswith(b"\r\n0\r\n\r\n")
+    lengths = [line for line in fields if line.startswith(b"content-length:")]
     return bool(found and lengths) and len(body) >= int(lengths[0].partition(b":")[2])

@@ -1,5 +1,5 @@
 from services.edge.domain.structure import MAX_VALUES
-from tests.bench.beside.long_steps import Step, steps_of
+from tests.bench.beside.long_steps import Step, is_whole, steps_of
 from tests.bench.beside.loop_steps import sitecustomize
 from tests.bench.beside.worst_bodies import MIB, worst_bodies
 
@@ -20,3 +20,15 @@ def test_bodies_are_as_large_as_they_may_be_and_no_larger() -> None:
     assert all(len(worst.content) <= MIB for worst in bodies)
     assert sum(len(worst.content) > MIB * 0.75 for worst in bodies) > 10
     assert any(worst.content.count(b",") > MAX_VALUES * 0.8 for worst in bodies)
+
+
+def test_an_answer_is_whole_with_its_length_or_its_last_chunk() -> None:
+    counted = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"
+    for part, whole in (
+        (counted + b"{", False),
+        (counted + b"{}", True),
+        (chunked, False),
+        (chunked + b"0\r\n\r\n", True),
+    ):
+        assert is_whole(bytearray(part)) is whole
