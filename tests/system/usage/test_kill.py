@@ -218,8 +218,10 @@ async def test_of_two_pipelines_under_one_name_the_one_that_is_left_stores_every
     later = UsageProcess(tmp_path / "later", kafka, clickhouse)
     later.configure(kafka=under_a_name(kafka, "twice", 6))
     try:
-        # They take the partitions from each other, so nothing says how soon anything is stored.
-        later.start()
+        # They take the partitions from each other, so nothing says how soon anything is stored, or either is
+        # ready; the first was refused as a member once the other had joined in its place.
+        later.launch()
+        await eventually(lambda: "aiokafka.consumer.group_coordinator" in usage.stderr, True)
         await produce(kafka, 2, [frame(PRODUCER + 300, number) for number in range(4)])
         assert not usage.ended_within(0)
         assert not later.ended_within(0)
