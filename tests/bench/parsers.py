@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from services.edge.documents import decode_json
 from services.edge.domain.codings import CodingBrokenError, CodingUnsupportedError, decode
-from services.edge.domain.openai.chat import parse_chat
+from services.edge.domain.openai.chat.request import parse_chat
 from services.edge.domain.structure import outside_strings
 from services.kernel.api_keys import region_of
 from services.kernel.errors import ComptoirError

@@ -7,7 +7,7 @@ import pytest
 from docs import openai_tables
 from docs.openai_sdk import Route, parameters, routes
 from docs.openai_tables import MissingRowError, fate, openai_sdk
-from services.edge.domain.openai.chat_body import ChatBody
+from services.edge.domain.openai.chat.body import ChatBody
 from services.edge.domain.timeline import Endpoint
 
 KNOWN = routes()

@@ -14,8 +14,8 @@ from services.edge.domain.generation import (
     TokenLogprob,
     ToolCallDelta,
 )
-from services.edge.domain.openai.chat_answers import ChatHead, ChunkWriter, WholeChat
-from services.edge.domain.openai.completion_answers import (
+from services.edge.domain.openai.chat.answers import ChatHead, ChunkWriter, WholeChat
+from services.edge.domain.openai.completions.answers import (
     CompletionChunkWriter,
     CompletionHead,
     WholeCompletion,

@@ -6,11 +6,11 @@ from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hi
 
 from msgspec import Meta, Struct
 
-from services.edge.domain.openai.chat_body import ChatBody
-from services.edge.domain.openai.completion_body import CompletionBody
-from services.edge.domain.openai.count_bodies import InputTokensBody, TokenizeBody
-from services.edge.domain.openai.embedding_body import EmbeddingBody
-from services.edge.domain.openai.response_body import ResponsesBody
+from services.edge.domain.openai.chat.body import ChatBody
+from services.edge.domain.openai.completions.body import CompletionBody
+from services.edge.domain.openai.counts.bodies import InputTokensBody, TokenizeBody
+from services.edge.domain.openai.embeddings.body import EmbeddingBody
+from services.edge.domain.openai.responses.body import ResponsesBody
 from services.edge.domain.openai.understood import UNDERSTOOD
 from tests.fuzz.bytes_source import BytesSource
 

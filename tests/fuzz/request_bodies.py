@@ -11,18 +11,18 @@ from services.edge import wire
 from services.edge.documents import decode_json
 from services.edge.domain.codings import CodingBrokenError, CodingUnsupportedError, decode
 from services.edge.domain.generation import GenerationRequest
-from services.edge.domain.openai.chat import parse_chat
-from services.edge.domain.openai.chat_body import ChatBody
-from services.edge.domain.openai.completion_body import CompletionBody
-from services.edge.domain.openai.completions import parse_completion
-from services.edge.domain.openai.count_bodies import InputTokensBody, TokenizeBody
-from services.edge.domain.openai.counting import parse_input_tokens, parse_tokenize
-from services.edge.domain.openai.embedding_body import EmbeddingBody
-from services.edge.domain.openai.embeddings import parse_embeddings
+from services.edge.domain.openai.chat.body import ChatBody
+from services.edge.domain.openai.chat.request import parse_chat
+from services.edge.domain.openai.completions.body import CompletionBody
+from services.edge.domain.openai.completions.request import parse_completion
+from services.edge.domain.openai.counts.bodies import InputTokensBody, TokenizeBody
+from services.edge.domain.openai.counts.request import parse_input_tokens, parse_tokenize
+from services.edge.domain.openai.embeddings.body import EmbeddingBody
+from services.edge.domain.openai.embeddings.request import parse_embeddings
 from services.edge.domain.openai.errors import error_json
 from services.edge.domain.openai.ignored_fields import ignored_headers
-from services.edge.domain.openai.response_body import ResponsesBody
-from services.edge.domain.openai.responses import parse_response
+from services.edge.domain.openai.responses.body import ResponsesBody
+from services.edge.domain.openai.responses.request import parse_response
 from services.edge.domain.ports import Offer
 from services.edge.domain.timeline import Endpoint
 from services.kernel.errors import ComptoirError

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from services.edge.domain.generation import Counts, Delta
 from services.edge.domain.openai.errors import error_json
-from services.edge.domain.openai.response_answers import ResponseEventWriter, ResponseHead, WholeResponse
+from services.edge.domain.openai.responses.answers import ResponseEventWriter, ResponseHead, WholeResponse
 from services.edge.domain.timeline import Endpoint
 from services.kernel.errors import ComptoirError, Reason
 from tests.fuzz.event_streams import named_events, strict_json

@@ -5,9 +5,9 @@ from typing import Final
 
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.openai.answer_types import ChatCompletion, ChatCompletionChunk
-from services.edge.domain.openai.chat import chat_steps
-from services.edge.domain.openai.chat_answers import ChatHead, ChunkWriter, WholeChat
-from services.edge.domain.openai.chat_body import ChatBody
+from services.edge.domain.openai.chat.answers import ChatHead, ChunkWriter, WholeChat
+from services.edge.domain.openai.chat.body import ChatBody
+from services.edge.domain.openai.chat.request import chat_steps
 from services.edge.domain.openai.operation import GENERATION_STATUSES, Operation
 from services.edge.domain.openai.paths import CHAT_PATH
 from services.edge.domain.openai.priority import tier_of

@@ -5,13 +5,13 @@ from typing import Final
 
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.openai.answer_types import TextCompletion
-from services.edge.domain.openai.completion_answers import (
+from services.edge.domain.openai.completions.answers import (
     CompletionChunkWriter,
     CompletionHead,
     WholeCompletion,
 )
-from services.edge.domain.openai.completion_body import CompletionBody
-from services.edge.domain.openai.completions import completion_steps
+from services.edge.domain.openai.completions.body import CompletionBody
+from services.edge.domain.openai.completions.request import completion_steps
 from services.edge.domain.openai.operation import GENERATION_STATUSES, Operation
 from services.edge.domain.openai.paths import COMPLETIONS_PATH
 from services.edge.server.answers import send_stream, send_whole

@@ -7,8 +7,8 @@ from msgspec import Struct
 
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.openai.answer_types import InputTokens, Tokenized
-from services.edge.domain.openai.count_bodies import InputTokensBody, TokenizeBody
-from services.edge.domain.openai.counting import (
+from services.edge.domain.openai.counts.bodies import InputTokensBody, TokenizeBody
+from services.edge.domain.openai.counts.request import (
     CountRequest,
     input_tokens_json,
     input_tokens_steps,

@@ -3,8 +3,8 @@
 from typing import Final
 
 from services.edge.domain.openai.answer_types import EmbeddingList
-from services.edge.domain.openai.embedding_body import EmbeddingBody
-from services.edge.domain.openai.embeddings import EmbeddingWriter, embedding_steps
+from services.edge.domain.openai.embeddings.body import EmbeddingBody
+from services.edge.domain.openai.embeddings.request import EmbeddingWriter, embedding_steps
 from services.edge.domain.openai.operation import GENERATION_STATUSES, Operation
 from services.edge.domain.openai.paths import EMBEDDINGS_PATH
 from services.edge.server.answers import answer_headers

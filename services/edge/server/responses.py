@@ -7,11 +7,11 @@ from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.openai.operation import GENERATION_STATUSES, Operation
 from services.edge.domain.openai.paths import RESPONSES_PATH
 from services.edge.domain.openai.priority import tier_of
-from services.edge.domain.openai.response_answers import ResponseEventWriter, ResponseHead, WholeResponse
-from services.edge.domain.openai.response_body import ResponsesBody
-from services.edge.domain.openai.response_tools import named_in_request
-from services.edge.domain.openai.response_types import Response, ResponseEvent
-from services.edge.domain.openai.responses import response_steps
+from services.edge.domain.openai.responses.answers import ResponseEventWriter, ResponseHead, WholeResponse
+from services.edge.domain.openai.responses.body import ResponsesBody
+from services.edge.domain.openai.responses.request import response_steps
+from services.edge.domain.openai.responses.tools import named_in_request
+from services.edge.domain.openai.responses.types import Response, ResponseEvent
 from services.edge.server.answers import send_stream, send_whole
 from services.edge.server.bodies import Bodies
 from services.edge.server.delivery import Deliveries, Delivery

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.edge.domain.openai.chat_body import ChatBody
+from services.edge.domain.openai.chat.body import ChatBody
 from services.edge.domain.openai.paths import (
     CHAT_PATH,
     COMPLETIONS_PATH,

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from services.edge import wire
 from services.edge.documents import decode_json
 from services.edge.domain.generation import GenerationRequest, Message, Role
-from services.edge.domain.openai.chat import parse_chat
+from services.edge.domain.openai.chat.request import parse_chat
 from services.edge.domain.ports import Offer
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity

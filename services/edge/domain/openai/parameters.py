@@ -1,7 +1,7 @@
 """Every parameter of a request that OpenAI, vLLM and servers like it know, and what becomes of each here.
 
 Served: a field of `SamplingParameters`, which every endpoint that generates takes, or of the endpoint's own
-body (`chat_body.py`). Ignored: it cannot change an answer. Neutral: it would change the answer and is not
+body (`chat/body.py`). Ignored: it cannot change an answer. Neutral: it would change the answer and is not
 served, so it is refused by name unless its value is one that changes nothing. A test holds them against the
 field lists of OpenAI's SDK and of vLLM, so that none falls through silently.
 """

@@ -8,16 +8,16 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 from msgspec import Meta, Struct
 
 from services.contract.json_schema import KEYWORDS
-from services.edge.domain.openai.chat_body import ChatBody
-from services.edge.domain.openai.completion_body import CompletionBody
-from services.edge.domain.openai.completion_parameters import COMPLETION_NEUTRAL
-from services.edge.domain.openai.count_bodies import (
+from services.edge.domain.openai.chat.body import ChatBody
+from services.edge.domain.openai.completions.body import CompletionBody
+from services.edge.domain.openai.completions.parameters import COMPLETION_NEUTRAL
+from services.edge.domain.openai.counts.bodies import (
     INPUT_TOKENS_NEUTRAL,
     TOKENIZE_NEUTRAL,
     InputTokensBody,
     TokenizeBody,
 )
-from services.edge.domain.openai.embedding_body import EMBEDDING_NEUTRAL, EmbeddingBody
+from services.edge.domain.openai.embeddings.body import EMBEDDING_NEUTRAL, EmbeddingBody
 from services.edge.domain.openai.parameters import (
     NEUTRAL,
     NEUTRAL_IN_MESSAGE,
@@ -25,8 +25,8 @@ from services.edge.domain.openai.parameters import (
     words_of,
 )
 from services.edge.domain.openai.priority import PRIORITY_WORDS
-from services.edge.domain.openai.response_body import ResponsesBody
-from services.edge.domain.openai.response_parameters import NEUTRAL_IN_TEXT, RESPONSES_NEUTRAL
+from services.edge.domain.openai.responses.body import ResponsesBody
+from services.edge.domain.openai.responses.parameters import NEUTRAL_IN_TEXT, RESPONSES_NEUTRAL
 from services.edge.domain.timeline import Endpoint
 from services.kernel.errors import ComptoirError, Reason
 

@@ -6,24 +6,24 @@ from typing import Final
 
 from msgspec import Struct
 
-from services.edge.domain.openai.chat_body import ChatBody, ChatMessage, StreamOptions
-from services.edge.domain.openai.completion_body import CompletionBody
-from services.edge.domain.openai.completion_parameters import COMPLETION_NEUTRAL
-from services.edge.domain.openai.count_bodies import (
+from services.edge.domain.openai.chat.body import ChatBody, ChatMessage, StreamOptions
+from services.edge.domain.openai.completions.body import CompletionBody
+from services.edge.domain.openai.completions.parameters import COMPLETION_NEUTRAL
+from services.edge.domain.openai.counts.bodies import (
     INPUT_TOKENS_NEUTRAL,
     TOKENIZE_NEUTRAL,
     InputTokensBody,
     TokenizeBody,
 )
-from services.edge.domain.openai.embedding_body import EMBEDDING_NEUTRAL, EmbeddingBody
+from services.edge.domain.openai.embeddings.body import EMBEDDING_NEUTRAL, EmbeddingBody
 from services.edge.domain.openai.parameters import (
     NEUTRAL,
     NEUTRAL_IN_MESSAGE,
     NEUTRAL_IN_STREAM_OPTIONS,
     Neutral,
 )
-from services.edge.domain.openai.response_body import ResponsesBody, TextConfig
-from services.edge.domain.openai.response_parameters import NEUTRAL_IN_TEXT, RESPONSES_NEUTRAL
+from services.edge.domain.openai.responses.body import ResponsesBody, TextConfig
+from services.edge.domain.openai.responses.parameters import NEUTRAL_IN_TEXT, RESPONSES_NEUTRAL
 
 # No part of the type: with a value that is not neutral they are refused.
 UNDERSTOOD: Final = MappingProxyType[type[Struct], Mapping[str, Neutral]](

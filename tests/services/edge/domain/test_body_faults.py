@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from services.edge.documents import decode_json
 from services.edge.domain.body_faults import BodyError, BodyFault, half_pair_at
-from services.edge.domain.openai.chat import parse_chat
+from services.edge.domain.openai.chat.request import parse_chat
 from services.edge.domain.openai.errors import error_json
 from services.kernel.errors import ComptoirError
 

@@ -16,9 +16,9 @@ from services.edge.domain.generation import (
     TokenChoice,
     TokenLogprob,
 )
-from services.edge.domain.openai.chat_answers import ChatHead, ChunkWriter
-from services.edge.domain.openai.completion_answers import CompletionChunkWriter, CompletionHead
-from services.edge.domain.openai.response_answers import ResponseEventWriter, ResponseHead
+from services.edge.domain.openai.chat.answers import ChatHead, ChunkWriter
+from services.edge.domain.openai.completions.answers import CompletionChunkWriter, CompletionHead
+from services.edge.domain.openai.responses.answers import ResponseEventWriter, ResponseHead
 from services.edge.domain.ports import Take
 from services.edge.server.answers import StreamWriter, send_stream
 from services.edge.server.delivery import Deliveries, Delivery

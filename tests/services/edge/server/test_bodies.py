@@ -11,14 +11,14 @@ import pytest
 
 from services.edge.domain.codings import CodingBrokenError, decode
 from services.edge.domain.limits import EdgeLimits
-from services.edge.domain.openai.chat import chat_steps
-from services.edge.domain.openai.chat_body import ChatBody
-from services.edge.domain.openai.completion_body import CompletionBody
-from services.edge.domain.openai.completions import completion_steps
-from services.edge.domain.openai.count_bodies import InputTokensBody, TokenizeBody
-from services.edge.domain.openai.counting import input_tokens_steps, tokenize_steps
-from services.edge.domain.openai.embedding_body import EmbeddingBody
-from services.edge.domain.openai.embeddings import embedding_steps
+from services.edge.domain.openai.chat.body import ChatBody
+from services.edge.domain.openai.chat.request import chat_steps
+from services.edge.domain.openai.completions.body import CompletionBody
+from services.edge.domain.openai.completions.request import completion_steps
+from services.edge.domain.openai.counts.bodies import InputTokensBody, TokenizeBody
+from services.edge.domain.openai.counts.request import input_tokens_steps, tokenize_steps
+from services.edge.domain.openai.embeddings.body import EmbeddingBody
+from services.edge.domain.openai.embeddings.request import embedding_steps
 from services.edge.domain.openai.paths import (
     CHAT_PATH,
     COMPLETIONS_PATH,
@@ -27,8 +27,8 @@ from services.edge.domain.openai.paths import (
     RESPONSES_PATH,
     TOKENIZE_PATH,
 )
-from services.edge.domain.openai.response_body import ResponsesBody
-from services.edge.domain.openai.responses import response_steps
+from services.edge.domain.openai.responses.body import ResponsesBody
+from services.edge.domain.openai.responses.request import response_steps
 from services.edge.server.bodies import SHORT_BYTES, Bodies, read_steps
 from services.edge.server.http.exchange import ClientDisconnectedError, Exchange
 from services.kernel.errors import ComptoirError

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.edge.documents import decode_json
-from services.edge.domain.openai.chat_body import ChatBody
+from services.edge.domain.openai.chat.body import ChatBody
 from services.edge.domain.openai.conversion import converted
 from services.kernel.errors import ComptoirError, Reason
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.edge.domain.openai.chat import parse_chat
-from services.edge.domain.openai.chat_body import ChatBody
+from services.edge.domain.openai.chat.body import ChatBody
+from services.edge.domain.openai.chat.request import parse_chat
 from services.edge.domain.openai.ignored_fields import count_ignored, ignored_headers
 from services.edge.domain.openai.parameters import IGNORED, NEUTRAL
-from tests.services.edge.domain.openai.chats import CHAT
+from tests.services.edge.domain.openai.chat.chats import CHAT
 
 NAMES = st.text().map(lambda text: f"x-{text}")
 VALUES = st.none() | st.booleans() | st.integers() | st.text() | st.dictionaries(NAMES, st.integers())

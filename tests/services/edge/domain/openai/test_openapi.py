@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 
 from services.edge.domain.openai.answer_types import ChatCompletion, ChatCompletionChunk
-from services.edge.domain.openai.chat_body import ChatBody
+from services.edge.domain.openai.chat.body import ChatBody
 from services.edge.domain.openai.errors import HTTP_ERRORS, PUBLIC_ERRORS
 from services.edge.domain.openai.openapi import openapi_json
 from services.edge.domain.openai.operation import GENERATION_STATUSES, Operation
 from services.edge.domain.openai.parameters import IGNORED, NEUTRAL
 from services.edge.domain.openai.public_names import EXPECTED
-from tests.services.edge.domain.openai.chats import CHAT, JSON
+from tests.services.edge.domain.openai.chat.chats import CHAT, JSON
 
 CREATE = Operation(
     "create",

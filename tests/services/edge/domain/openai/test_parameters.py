@@ -13,7 +13,7 @@ from openai.types.chat.completion_create_params import (
     CompletionCreateParamsStreaming,
 )
 
-from services.edge.domain.openai.chat_body import ChatBody
+from services.edge.domain.openai.chat.body import ChatBody
 from services.edge.domain.openai.parameters import IGNORED, NEUTRAL, SamplingParameters
 from tests.services.edge.domain.openai.known_fields import fields_of_class, fields_of_params
 

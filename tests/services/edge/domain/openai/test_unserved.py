@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.edge.domain.openai.chat import parse_chat
-from services.edge.domain.openai.chat_body import ChatBody
+from services.edge.domain.openai.chat.body import ChatBody
+from services.edge.domain.openai.chat.request import parse_chat
 from services.edge.domain.openai.parameters import IGNORED, NEUTRAL, Neutral
 from services.kernel.errors import ComptoirError, Reason
-from tests.services.edge.domain.openai.chats import CHAT, JSON, USER, refusal
+from tests.services.edge.domain.openai.chat.chats import CHAT, JSON, USER, refusal
 
 HARMLESS: dict[str, object] = {
     "metadata": {"a": "b"},

@@ -1,0 +1,1 @@
+"""`/v1/chat/completions`: a chat as OpenAI has it, and its answers."""

@@ -1,0 +1,124 @@
+"""The body of a chat request by types: names, ranges, defaults, and what each must be in words."""
+
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from msgspec import Meta, Struct
+
+from services.edge.domain.openai.parameters import MAX_LOGPROBS, SamplingParameters, ServiceTier
+from services.edge.domain.openai.tools.bodies import SCHEMA_WORDS, ToolBodies, ToolCallBodies, ToolChoice
+
+TEMPLATE_WORDS: Final = "an object of arguments that the model's chat template permits, with such values"
+ReasoningEffort: TypeAlias = Annotated[
+    Literal["none", "minimal", "low", "medium", "high", "xhigh"],
+    Meta(description="one of none, minimal, low, medium, high and xhigh, for a model that reasons so"),
+]
+Flag = Annotated[bool, Meta(description="true or false")]
+MaxTokens = Annotated[int, Meta(ge=-1, description="a whole number from 1; -1, 0 and null set no limit")]
+
+
+class ContentPart(Struct, frozen=True):
+    """A part of a message's content; those that are not text are known and not served."""
+
+    type: Literal["text", "image_url", "input_audio", "file", "refusal"]
+    text: str | None = None
+
+
+class ChatMessage(Struct, frozen=True):
+    """A message; the role `function` is known and not served."""
+
+    role: (
+        Annotated[
+            Literal["system", "developer", "user", "assistant", "tool", "function"],
+            Meta(description="one of system, developer, user, assistant and tool"),
+        ]
+        | None
+    ) = None
+    content: (
+        Annotated[
+            str | Annotated[list[ContentPart], Meta(max_length=1024)],
+            Meta(description="a string, or a list of up to 1024 parts of type text"),
+        ]
+        | None
+    ) = None
+    tool_calls: ToolCallBodies | None = None
+    tool_call_id: (
+        Annotated[str, Meta(min_length=1, max_length=64, description="the id of a call, in a tool's message")]
+        | None
+    ) = None
+
+
+class StreamOptions(Struct, frozen=True):
+    """What a stream brings besides its text."""
+
+    include_usage: Flag | None = None
+
+
+class JsonSchemaFormat(Struct, frozen=True):
+    """A schema, as `response_format` has it; its name and description change nothing."""
+
+    name: (
+        Annotated[str, Meta(min_length=1, max_length=64, description="a name of 1 to 64 characters")] | None
+    ) = None
+    schema: Annotated[dict[str, Any], Meta(description=SCHEMA_WORDS)] | None = None
+    strict: Flag | None = None
+
+
+class ResponseFormat(Struct, frozen=True):
+    """What an answer must be."""
+
+    type: Annotated[
+        Literal["text", "json_object", "json_schema"],
+        Meta(description="one of text, json_object and json_schema"),
+    ]
+    json_schema: (
+        Annotated[JsonSchemaFormat, Meta(description="an object with a name and a schema")] | None
+    ) = None
+
+
+class ChatBody(SamplingParameters, frozen=True):
+    """A chat request as it is sent."""
+
+    model: (
+        Annotated[
+            str,
+            # Without one the region's default model is asked for, if it has one.
+            Meta(max_length=256, description="the name of a model, of 1 to 256 characters"),
+        ]
+        | None
+    ) = None
+    messages: (
+        Annotated[
+            list[Annotated[ChatMessage, Meta(description="an object with a role and a content")]],
+            Meta(min_length=1, max_length=1024, description="a list of 1 to 1024 messages"),
+        ]
+        | None
+    ) = None
+    max_tokens: MaxTokens | None = None
+    max_completion_tokens: MaxTokens | None = None
+    tools: ToolBodies | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: Flag | None = None
+    response_format: Annotated[ResponseFormat, Meta(description="an object with a type")] | None = None
+    reasoning_effort: ReasoningEffort | None = None
+    include_reasoning: Flag | None = None
+    chat_template_kwargs: (
+        Annotated[dict[str, Any], Meta(max_length=32, description=TEMPLATE_WORDS)] | None
+    ) = None
+    service_tier: ServiceTier | None = None
+    logprobs: Flag | None = None
+    top_logprobs: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=20,
+                description="a whole number from 0 to 20, only where logprobs is true, and with n choices so "
+                f"low that n times one more is {MAX_LOGPROBS} at most",
+            ),
+        ]
+        | None
+    ) = None
+    stream: Flag | None = None
+    stream_options: (
+        Annotated[StreamOptions, Meta(description="an object, and only where stream is true")] | None
+    ) = None

@@ -1,0 +1,219 @@
+"""OpenAI's chat request as JSON becomes a ChatRequest, or a refusal that names one parameter.
+
+What is not read here goes nowhere, `metadata`, `user` and `safety_identifier` above all; `parameters.py`
+says which of it is refused.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import Final
+
+from services.edge.domain.generation import GenerationRequest, Message, Role, SamplingValue
+from services.edge.domain.openai.chat.body import (
+    ChatBody,
+    ChatMessage,
+    ContentPart,
+    ResponseFormat,
+    StreamOptions,
+)
+from services.edge.domain.openai.conversion import converted
+from services.edge.domain.openai.parameters import (
+    MAX_LOGPROBS,
+    NEUTRAL,
+    NEUTRAL_IN_MESSAGE,
+    NEUTRAL_IN_STREAM_OPTIONS,
+    SamplingParameters,
+    refuse_unsupported,
+)
+from services.edge.domain.openai.refusals import JsonObject, invalid, unsupported
+from services.edge.domain.openai.tools.request import calls_of, schema_text, tool_steps
+from services.kernel.steps import Steps, finished
+
+MAX_OUTPUT_TOKENS: Final = 1_048_576
+MAX_STOP_STRINGS: Final = 4
+MAX_STOP_BYTES: Final = 256
+MAX_ARGUMENT_BYTES: Final = 256
+MAX_ARGUMENT: Final = 2**63
+_ARGUMENT: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+# OpenAI takes a nucleus of 0; engines want more than that. This much keeps the likeliest token alone.
+SMALLEST_TOP_P: Final = 1e-6
+# Of messages, with their parts and calls: about two milliseconds.
+_PIECES_PER_STEP: Final = 1024
+
+_ANY_OBJECT: Final = '{"type":"object"}'
+_sampling_values: Final = attrgetter(*SamplingParameters.__struct_fields__)
+_ROLES: Final = {
+    "system": Role.SYSTEM,
+    "developer": Role.SYSTEM,
+    "user": Role.USER,
+    "assistant": Role.ASSISTANT,
+    "tool": Role.TOOL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What a chat asks a replica for, and how its answer is written."""
+
+    generation: GenerationRequest
+    includes_usage: bool = False
+    includes_reasoning: bool = True
+    service_tier: str | None = None
+
+
+def parse_chat(value: object) -> ChatRequest:
+    """Returns what `chat_steps` does, at once."""
+    return finished(chat_steps(value))
+
+
+def chat_steps(value: object) -> Steps[ChatRequest]:
+    """Returns the chat that `value`, any decoded JSON, asks for.
+
+    Raises ComptoirError with REQUEST_INVALID or PARAMETER_UNSUPPORTED and a public name.
+    """
+    if not isinstance(value, dict):
+        invalid("")
+    refuse_unsupported(value, NEUTRAL)
+    yield
+    body = converted(value, ChatBody)
+    yield
+    for index, message in enumerate(value["messages"] if body.messages else ()):
+        refuse_unsupported(message, NEUTRAL_IN_MESSAGE, f"messages[{index}].")
+    refuse_unsupported(value.get("stream_options") or {}, NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
+    messages = yield from _message_steps(body.messages or invalid("messages"))
+    yield
+    generation = GenerationRequest(
+        model=body.model or "",
+        messages=messages,
+        max_output_tokens=_max_output_tokens(body),
+        sampling=sampling_of(body) | _logprobs(body),
+        is_streamed=bool(body.stream),
+        json_schema=_json_schema(body.response_format),
+        tools=(
+            yield from tool_steps(
+                body.tools, body.tool_choice, is_parallel=body.parallel_tool_calls is not False
+            )
+        ),
+        reasoning_effort=body.reasoning_effort or "",
+        template_arguments=template_arguments(body.chat_template_kwargs),
+    )
+    return ChatRequest(
+        generation,
+        includes_usage=includes_usage(body.stream, body.stream_options),
+        includes_reasoning=body.include_reasoning is not False,
+        service_tier=body.service_tier,
+    )
+
+
+def template_arguments(values: JsonObject | None) -> dict[str, bool | int | str]:
+    """Returns what a body tells the chat template; a null is as good as absent.
+
+    The replica knows which arguments the model permits. What none can permit is refused here.
+    """
+    told = {name: value for name, value in (values or {}).items() if value is not None}
+    for name, value in told.items():
+        is_short = not isinstance(value, str) or len(value.encode()) <= MAX_ARGUMENT_BYTES
+        is_number = isinstance(value, int) and abs(value) < MAX_ARGUMENT
+        if not _ARGUMENT.fullmatch(name) or not (is_number or isinstance(value, str)) or not is_short:
+            unsupported("chat_template_kwargs")
+    return told
+
+
+def sampling_of(body: SamplingParameters) -> dict[str, SamplingValue]:
+    """Returns what a body says of sampling, without what it leaves to the engine."""
+    values = zip(SamplingParameters.__struct_fields__, _sampling_values(body), strict=True)
+    sampling = {name: value for name, value in values if value is not None}
+    if body.top_p is not None:
+        sampling["top_p"] = max(body.top_p, SMALLEST_TOP_P)
+    if body.stop_token_ids is not None:
+        sampling["stop_token_ids"] = tuple(body.stop_token_ids)
+    if body.stop is not None:
+        sampling["stop"] = _stop([body.stop] if isinstance(body.stop, str) else body.stop)
+    return sampling
+
+
+def _logprobs(body: ChatBody) -> dict[str, SamplingValue]:
+    if not body.logprobs:
+        return invalid("top_logprobs") if body.top_logprobs else {}
+    likeliest = body.top_logprobs or 0
+    if (body.n or 1) * (1 + likeliest) > MAX_LOGPROBS:
+        invalid("top_logprobs")
+    return {"logprobs": likeliest}
+
+
+def _json_schema(form: ResponseFormat | None) -> str:
+    """Returns the schema that the answer must fit, as JSON; empty for any text."""
+    if form is None or form.type == "text":
+        return ""
+    if form.type == "json_object":
+        return _ANY_OBJECT
+    if form.json_schema is None:
+        invalid("response_format.json_schema")
+    if form.json_schema.name is None:
+        invalid("response_format.json_schema.name")
+    if form.json_schema.schema is None:
+        return _ANY_OBJECT
+    return schema_text(form.json_schema.schema, "response_format.json_schema.schema")
+
+
+def _message_steps(messages: Sequence[ChatMessage]) -> Steps[tuple[Message, ...]]:
+    read = []
+    pieces = 0
+    for index, message in enumerate(messages):
+        parts = len(message.content) if isinstance(message.content, list) else 1
+        pieces += parts + len(message.tool_calls or ())
+        if pieces > _PIECES_PER_STEP:
+            pieces = 0
+            yield
+        read.append(_message(message, f"messages[{index}]"))
+    return tuple(read)
+
+
+def _message(message: ChatMessage, path: str) -> Message:
+    if message.role is None:
+        invalid(f"{path}.role")
+    role = _ROLES.get(message.role) or unsupported(f"{path}.role")
+    calls = calls_of(message.tool_calls, path)
+    if calls and role is not Role.ASSISTANT:
+        invalid(f"{path}.tool_calls")
+    if role is Role.TOOL and message.tool_call_id is None:
+        invalid(f"{path}.tool_call_id")
+    call_id = message.tool_call_id or "" if role is Role.TOOL else ""
+    if isinstance(message.content, list):
+        parts = tuple(_part(part, f"{path}.content") for part in message.content)
+        return replace(Message.of_parts(role, parts), tool_calls=calls, tool_call_id=call_id)
+    if message.content is None and role is not Role.ASSISTANT:
+        invalid(f"{path}.content")
+    return Message(role, message.content or "", (), calls, call_id)
+
+
+def _part(part: ContentPart, path: str) -> str:
+    if part.type != "text":
+        unsupported(path)
+    return invalid(path) if part.text is None else part.text
+
+
+def _max_output_tokens(body: ChatBody) -> int:
+    """Returns the smaller limit, 0 for none; too many are cut here and, to what fits, by the router."""
+    # Clients send -1 and 0, too, for an answer of any length.
+    limits = [limit for limit in (body.max_completion_tokens, body.max_tokens) if limit and limit > 0]
+    return min(*limits, MAX_OUTPUT_TOKENS) if limits else 0
+
+
+def _stop(strings: Sequence[str]) -> tuple[str, ...]:
+    # msgspec counts characters, and engines have room for bytes.
+    is_short = all(1 <= len(string.encode()) <= MAX_STOP_BYTES for string in strings)
+    if len(strings) > MAX_STOP_STRINGS or not is_short:
+        invalid("stop")
+    return tuple(strings)
+
+
+def includes_usage(stream: bool | None, options: StreamOptions | None) -> bool:
+    """Returns whether a stream ends with its counts; raises REQUEST_INVALID for options of no stream."""
+    if options is None:
+        return False
+    if not stream:
+        invalid("stream_options")
+    return bool(options.include_usage)

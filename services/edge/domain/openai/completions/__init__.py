@@ -1,0 +1,1 @@
+"""`/v1/completions`: prompts as OpenAI has them, and their answers."""

@@ -1,0 +1,58 @@
+"""The body of a completion request by types: names, ranges, defaults, and what each must be in words."""
+
+from typing import Annotated, Final, TypeAlias
+
+from msgspec import Meta
+
+from services.edge.domain.openai.chat.body import Flag, StreamOptions
+from services.edge.domain.openai.parameters import MAX_CHOICES, MAX_LOGPROBS, SamplingParameters, ServiceTier
+
+# LangChain puts 20 into a request.
+MAX_PROMPTS: Final = 32
+_TokenId: TypeAlias = Annotated[int, Meta(ge=0, lt=2**31)]
+
+
+class CompletionBody(SamplingParameters, frozen=True):
+    """A completion request as it is sent."""
+
+    model: (
+        Annotated[
+            str,
+            Meta(max_length=256, description="the name of a model, of 1 to 256 characters"),
+        ]
+        | None
+    ) = None
+    prompt: (
+        Annotated[
+            str | list[str | _TokenId | list[_TokenId]],
+            Meta(
+                description="a string, a list of token ids of the model, or a list of up to "
+                f"{MAX_PROMPTS} of either, with n choices {MAX_CHOICES} in all,"
+                " and not more than the key's requests per minute and in flight"
+            ),
+        ]
+        | None
+    ) = None
+    max_tokens: (
+        Annotated[int, Meta(ge=-1, description="a whole number from 1; -1 sets no limit, and null is 16")]
+        | None
+    ) = None
+    logprobs: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=5,
+                description="a whole number from 0 to 5, and with several choices so low that their number "
+                f"times one more is {MAX_LOGPROBS} at most",
+            ),
+        ]
+        | None
+    ) = None
+    echo: Annotated[bool, Meta(description="true or false, and not true beside logprobs")] | None = None
+    best_of: Annotated[int, Meta(description="absent, 1 or as many as n")] | None = None
+    service_tier: ServiceTier | None = None
+    stream: Flag | None = None
+    stream_options: (
+        Annotated[StreamOptions, Meta(description="an object, and only where stream is true")] | None
+    ) = None

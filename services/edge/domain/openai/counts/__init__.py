@@ -1,0 +1,1 @@
+"""Requests that count a prompt, as vLLM and OpenAI have them."""

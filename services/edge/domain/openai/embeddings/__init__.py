@@ -1,0 +1,1 @@
+"""`/v1/embeddings`: inputs as OpenAI has them, and their vectors."""

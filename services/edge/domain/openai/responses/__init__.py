@@ -1,0 +1,1 @@
+"""`/v1/responses`: items as OpenAI has them, and their answers."""

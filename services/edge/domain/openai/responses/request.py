@@ -1,0 +1,178 @@
+"""A request of OpenAI's Responses as JSON becomes a ResponseRequest, or a refusal that names one parameter.
+
+Every request stands for itself: nothing of an earlier one is kept, and what is not read here goes nowhere.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from services.edge.domain.generation import GenerationRequest, SamplingValue
+from services.edge.domain.openai.answers import on_one_line, quoted
+from services.edge.domain.openai.chat.request import MAX_OUTPUT_TOKENS, sampling_of, template_arguments
+from services.edge.domain.openai.conversion import converted
+from services.edge.domain.openai.parameters import refuse_unsupported
+from services.edge.domain.openai.refusals import invalid, unsupported
+from services.edge.domain.openai.responses.body import ResponsesBody, TextFormat
+from services.edge.domain.openai.responses.items import message_steps
+from services.edge.domain.openai.responses.parameters import NEUTRAL_IN_TEXT, RESPONSES_NEUTRAL
+from services.edge.domain.openai.responses.tools import chat_choice, functions_of, named_in_request
+from services.edge.domain.openai.tools.bodies import ToolBody
+from services.edge.domain.openai.tools.request import schema_text, tool_steps
+from services.edge.domain.tools import Tools
+from services.kernel.errors import ComptoirError
+from services.kernel.steps import Steps, finished
+
+LOGPROBS: Final = "message.output_text.logprobs"
+_ANY_OBJECT: Final = '{"type":"object"}'
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseRequest:
+    """What a request asks a replica for, and what its answer repeats of it, as JSON.
+
+    `without_effect` counts tools that were left out and things to include that there are not; `tool_places`
+    are the places of its functions among its tools.
+    """
+
+    generation: GenerationRequest
+    echoed: str
+    without_effect: int
+    tool_places: tuple[int, ...]
+    service_tier: str | None = None
+    includes_reasoning: bool = True
+
+
+def parse_response(value: object) -> ResponseRequest:
+    """Returns what `response_steps` does, at once."""
+    return finished(response_steps(value))
+
+
+def response_steps(value: object) -> Steps[ResponseRequest]:
+    """Returns what `value`, any decoded JSON, asks for.
+
+    Raises ComptoirError with REQUEST_INVALID or PARAMETER_UNSUPPORTED and a public name.
+    """
+    if not isinstance(value, dict):
+        invalid("")
+    refuse_unsupported(value, RESPONSES_NEUTRAL)
+    yield
+    body = converted(value, ResponsesBody)
+    yield
+    if body.n not in (None, 1):
+        unsupported("n")
+    refuse_unsupported(value.get("text") or {}, NEUTRAL_IN_TEXT, "text.")
+    places, functions = functions_of(body.tools)
+    form = None if body.text is None else body.text.format
+    messages = yield from message_steps(body.instructions, body.input)
+    yield
+    generation = GenerationRequest(
+        model=body.model or "",
+        messages=messages,
+        max_output_tokens=min(max(body.max_output_tokens or 0, 0), MAX_OUTPUT_TOKENS),
+        sampling=sampling_of(body) | _logprobs(body),
+        is_streamed=bool(body.stream),
+        json_schema=_json_schema(form),
+        tools=(yield from _tool_steps(body, functions, places)),
+        reasoning_effort=(body.reasoning.effort or "") if body.reasoning else "",
+        template_arguments=template_arguments(body.chat_template_kwargs),
+    )
+    yield
+    echoed = yield from _echo_steps(body, generation, functions)
+    included = sum(1 for name in body.include or () if name != LOGPROBS)
+    without_effect = len(body.tools or ()) - len(places) + included
+    return ResponseRequest(
+        generation,
+        echoed,
+        without_effect,
+        places,
+        service_tier=body.service_tier,
+        includes_reasoning=body.include_reasoning is not False,
+    )
+
+
+def _tool_steps(
+    body: ResponsesBody, functions: list[ToolBody], places: tuple[int, ...]
+) -> Steps[Tools | None]:
+    choice, is_parallel = chat_choice(body.tool_choice), body.parallel_tool_calls is not False
+    try:
+        return (yield from tool_steps(functions, choice, is_parallel=is_parallel))
+    except ComptoirError as error:
+        error.field = named_in_request(error.field, places)
+        raise
+
+
+def _logprobs(body: ResponsesBody) -> dict[str, SamplingValue]:
+    if not body.top_logprobs and LOGPROBS not in (body.include or ()):
+        return {}
+    return {"logprobs": body.top_logprobs or 0}
+
+
+def _json_schema(form: TextFormat | None) -> str:
+    """Returns the schema that the text must fit, as JSON; empty for any text."""
+    if form is None or form.type == "text":
+        return ""
+    if form.type == "json_object":
+        return _ANY_OBJECT
+    if form.name is None:
+        invalid("text.format.name")
+    if form.schema is None:
+        invalid("text.format.schema")
+    return schema_text(form.schema, "text.format.schema")
+
+
+def _echo_steps(
+    body: ResponsesBody, generation: GenerationRequest, functions: Sequence[ToolBody]
+) -> Steps[str]:
+    """Returns the members of an answer that repeat its request; of its input and instructions nothing."""
+    tools = []
+    for function in functions:
+        tools.append(_tool(function))
+        yield
+    most = body.max_output_tokens if body.max_output_tokens and body.max_output_tokens > 0 else None
+    members = {
+        "max_output_tokens": _json(most),
+        "parallel_tool_calls": _json(body.parallel_tool_calls is not False),
+        "reasoning": _json({"effort": generation.reasoning_effort or None, "summary": None}),
+        "temperature": _json(body.temperature),
+        "text": f'{{"format":{_format(body)},"verbosity":"medium"}}',
+        "tool_choice": _json(_choice(body.tool_choice, generation.tools)),
+        "tools": f"[{','.join(tools)}]",
+        "top_logprobs": _json(body.top_logprobs or 0),
+        "top_p": _json(body.top_p),
+    }
+    return ",".join(f'"{name}":{value}' for name, value in members.items())
+
+
+def _format(body: ResponsesBody) -> str:
+    form = None if body.text is None else body.text.format
+    if form is None or form.type != "json_schema":
+        return '{"type":"text"}' if form is None else f'{{"type":"{form.type}"}}'
+    described = {"name": form.name, "description": form.description, "strict": bool(form.strict)}
+    return on_one_line(_json({"type": "json_schema", **described, "schema": form.schema}))
+
+
+def _tool(function: ToolBody) -> str:
+    said = function.function
+    parameters = "null" if said.parameters is None else on_one_line(_json(said.parameters))
+    description = "null" if said.description is None else quoted(said.description)
+    # All calls fit their schema.
+    strict = _json(said.strict is not False)
+    return (
+        f'{{"type":"function","name":{quoted(said.name)},"description":{description},'
+        f'"parameters":{parameters},"strict":{strict}}}'
+    )
+
+
+def _choice(choice: str | dict[str, Any] | None, tools: Tools | None) -> object:
+    if tools is None or choice is None or isinstance(choice, str):
+        return choice if isinstance(choice, str) else "auto"
+    if choice.get("type") == "function":
+        return {"type": "function", "name": tools.permitted[0]}
+    named = [{"type": "function", "name": name} for name in tools.permitted]
+    return {"type": "allowed_tools", "mode": choice["mode"], "tools": named}
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

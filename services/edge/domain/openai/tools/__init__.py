@@ -1,0 +1,1 @@
+"""Tools as requests have them, and their calls."""
