@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final
 
 import grpc
-import httpx
 import openai
 import pytest
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
@@ -50,7 +49,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.mark.timeout(480)
-def test_a_stack_is_ready_before_its_vectors_and_who_asks_too_early_is_told_to_ask_again(
+def test_a_stack_is_ready_before_its_vectors_and_who_asks_for_some_at_once_waits_for_them(
     stack: Stack,
 ) -> None:
     assert stack.status()["phase"] == "ready"
@@ -58,18 +57,8 @@ def test_a_stack_is_ready_before_its_vectors_and_who_asks_too_early_is_told_to_a
     stack.client(max_retries=0).chat.completions.create(
         model=stack.model, messages=[{"role": "user", "content": "Bonjour"}], max_tokens=2
     )
-    early = []
-    with httpx.Client(base_url=stack.base_url, headers=_key(stack), timeout=200) as client:
-
-        def ask() -> int:
-            answer = client.post("/embeddings", json={"model": MODEL, "input": "a"})
-            if answer.status_code != httpx.codes.OK:
-                early.append((answer.status_code, answer.json()["error"]["code"]))
-                assert int(answer.headers["retry-after"]) >= 1
-            return answer.status_code
-
-        eventually(ask, lambda status: status == httpx.codes.OK, 300)
-    assert set(early) <= {(503, "no_replica")}
+    vectors = stack.client(max_retries=0, timeout=200).embeddings.create(model=MODEL, input="a")
+    assert len(vectors.data) == 1
     eventually(lambda: stack.process("embedder")["state"], lambda state: bool(state == "ready"), 30)
 
 
@@ -131,7 +120,3 @@ def _inputs_at_work(stack: Stack) -> int:
     with grpc.insecure_channel(f"{host}:{int(port) + 1}") as channel:
         stub = generator_pb2_grpc.GeneratorServiceStub(channel)
         return stub.GetLoad(generator_pb2.GetLoadRequest(), timeout=30).unfinished_requests
-
-
-def _key(stack: Stack) -> dict[str, str]:
-    return {"authorization": f"Bearer {stack.api_key}"}

@@ -9,6 +9,7 @@ from typing import Any, Final
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.options import EMBEDDER, METERED, Addresses, EngineName, StackOptions
 from deploy.local.stack.paths import DataPaths
+from deploy.local.stack.plan import ENGINE_START_SECONDS
 from deploy.local.stack.secret_files import SIGNING_KEY_NUMBER
 
 REGION: Final = "eu-fr"
@@ -45,7 +46,7 @@ def build_config(options: StackOptions, addresses: Addresses, paths: DataPaths) 
             ],
         },
         "edge": _edge(addresses, paths),
-        "router": _router(addresses, paths),
+        "router": _router(options, addresses, paths),
         "generator": _generator(options, addresses, paths, name),
         "emitter": _emitter(addresses, paths),
         "usage": _usage(addresses, paths),
@@ -187,8 +188,11 @@ def _edge(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
     }
 
 
-def _router(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
+def _router(options: StackOptions, addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
+    # The embedder starts once the first engine is ready, and who asks for vectors meanwhile waits for it.
+    waits = {"first_replica_seconds": ENGINE_START_SECONDS} if options.embedding_model else {}
     return {
+        **waits,
         "listen": {"address": addresses.router},
         "replica_listen": {"address": f"unix:{paths.replica_socket}"},
         "admin_listen": {"address": f"unix:{paths.admin_socket}"},

@@ -15,7 +15,7 @@ DRAIN_ORDER: Final = ("edge", "generator", "embedder", "router", "emitter", "usa
 # core, and with a lower weight a busy machine would give it none, so that rows came many minutes late.
 _ENGINE_NICENESS: Final = 5
 # A large model is read from a slow disk in minutes.
-_ENGINE_START_SECONDS: Final = 600.0
+ENGINE_START_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) ->
             "services.generator",
             f"engine ({engine})",
             Probe("grpc", addresses.generator),
-            start_seconds=_ENGINE_START_SECONDS,
+            start_seconds=ENGINE_START_SECONDS,
             drain_seconds=60.0,
             niceness=_ENGINE_NICENESS,
             fills_a_core=options.engine == "vllm",
@@ -81,7 +81,7 @@ def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) ->
         f"engine of vectors ({engine})",
         Probe("grpc", addresses.embedder),
         after=("generator",),
-        start_seconds=_ENGINE_START_SECONDS,
+        start_seconds=ENGINE_START_SECONDS,
         drain_seconds=60.0,
         niceness=_ENGINE_NICENESS,
         is_awaited=False,
@@ -96,7 +96,7 @@ def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) ->
             "edge",
             Probe("http", f"http://{addresses.edge}/readyz"),
             # It is not ready without a ready replica.
-            start_seconds=_ENGINE_START_SECONDS,
+            start_seconds=ENGINE_START_SECONDS,
             drain_seconds=60.0,
         ),
         process(

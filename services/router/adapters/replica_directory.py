@@ -107,7 +107,8 @@ class MemoryReplicaDirectory:
                 if _pool_of(entry) == (model, region)
             ],
             since_ready_seconds=now_seconds - self._ready_at.get((model, region), -math.inf),
-            since_left_seconds=now_seconds - self._left_at.get((model, region), self._started_at_seconds),
+            since_left_seconds=now_seconds - self._left_at.get((model, region), -math.inf),
+            since_started_seconds=now_seconds - self._started_at_seconds,
             limits=self._limits,
         )
 

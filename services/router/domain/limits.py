@@ -68,6 +68,13 @@ class RouterLimits(BaseModel):
         le=2048,
         description="most requests that wait so, half of them of one key at most; more are refused at once",
     )
+    first_replica_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=3600,
+        description="how long after the router's start the first replica of a model is expected, beyond "
+        "`replica_return_seconds`: for engines that start after the router, and register late",
+    )
     replica_return_seconds: float = Field(
         default=5.0, gt=0, description="a replica that stays away for longer holds nothing any more"
     )

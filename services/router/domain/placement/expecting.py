@@ -12,21 +12,30 @@ _ABOUT_TO_BE_READY: Final = frozenset({State.STARTING, State.SILENT})
 
 
 def expected_seconds(
-    states: Iterable[State], *, since_ready_seconds: float, since_left_seconds: float, limits: RouterLimits
+    states: Iterable[State],
+    *,
+    since_ready_seconds: float,
+    since_left_seconds: float,
+    since_started_seconds: float,
+    limits: RouterLimits,
 ) -> float:
     """Returns for how much longer a replica of the model is expected; 0 where none is.
 
     `states` are those of its registered replicas. One that starts, or whose reports are late, is expected for
     as long as it is registered. Otherwise one is expected for `hold_seconds` after the last of them was
-    ready, since its supervisor starts it again, and for `replica_return_seconds` after one left or the
-    router itself started, since it then knows nobody.
+    ready, since its supervisor starts it again, and for `replica_return_seconds` after one left. The router
+    itself knows nobody when it has started: while none of the model was ready, one is expected for
+    `replica_return_seconds` then, or for `first_replica_seconds` if that is longer.
     """
     if any(state in _ABOUT_TO_BE_READY for state in states):
         return math.inf
+    was_ready = since_ready_seconds < math.inf
+    first_seconds = max(limits.replica_return_seconds, limits.first_replica_seconds)
     return max(
         0.0,
         limits.hold_seconds - since_ready_seconds,
         limits.replica_return_seconds - since_left_seconds,
+        0.0 if was_ready else first_seconds - since_started_seconds,
     )
 
 

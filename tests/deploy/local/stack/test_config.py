@@ -13,6 +13,7 @@ from deploy.local.stack.config import build_config, embedder_config, merge, with
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.options import DEFAULT_EMBEDDING_MODEL, Addresses, StackOptions
 from deploy.local.stack.paths import DataPaths
+from deploy.local.stack.plan import ENGINE_START_SECONDS
 
 LEAVES = st.one_of(st.integers(), st.text(max_size=5), st.none(), st.lists(st.integers(), max_size=2))
 TREES: st.SearchStrategy[dict[str, Any]] = st.dictionaries(
@@ -129,6 +130,12 @@ def test_kafka_and_clickhouse_of_others_are_used_where_given(tmp_path: Path) -> 
     assert document["emitter"]["kafka"]["bootstrap"] == "10.0.0.1:9092"
     assert document["usage"]["kafka"]["bootstrap"] == "10.0.0.1:9092"
     assert document["usage"]["clickhouse"]["url"] == "https://store.internal:8443"
+
+
+def test_vectors_are_waited_for_from_the_start_since_their_engine_starts_last(tmp_path: Path) -> None:
+    with_vectors = built(tmp_path, embedding_model=DEFAULT_EMBEDDING_MODEL)
+    assert with_vectors["router"]["first_replica_seconds"] == ENGINE_START_SECONDS
+    assert "first_replica_seconds" not in built(tmp_path)["router"]
 
 
 def test_overrides_win(tmp_path: Path) -> None:

@@ -153,6 +153,16 @@ def test_a_router_that_has_just_started_expects_every_model_for_a_moment() -> No
     assert directory.expected_seconds(1, 1, 106) == 0
 
 
+def test_a_model_that_nobody_served_yet_is_expected_for_longer_where_the_settings_say_so() -> None:
+    limits = changed_limits(hold_seconds=30.0, first_replica_seconds=60.0)
+    directory = MemoryReplicaDirectory(limits, started_at_seconds=100.0)
+    directory.report(directory.register(registration(7), 101), IDLE, 101)
+    assert directory.expected_seconds(2, 1, 110) == 50
+    assert directory.expected_seconds(2, 1, 160) == 0
+    directory.gone(112)
+    assert directory.expected_seconds(1, 1, 112) == pytest.approx(19), "that was served until a moment ago"
+
+
 def test_a_replica_that_registered_is_expected_until_it_is_ready_and_while_it_is_silent() -> None:
     directory = holding()
     session = directory.register(registration(7), 200)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.router.domain.limits import RouterLimits
 from services.router.domain.placement.expecting import expected_seconds, patience_seconds
 from services.router.domain.placement.replica import State
 from tests.fakes.router import changed_limits
@@ -14,8 +15,20 @@ LIMITS = changed_limits(hold_seconds=30.0, replica_return_seconds=5.0, place_wai
 NEVER = math.inf
 
 
-def expected(*states: State, ready_ago: float = NEVER, left_ago: float = NEVER) -> float:
-    return expected_seconds(states, since_ready_seconds=ready_ago, since_left_seconds=left_ago, limits=LIMITS)
+def expected(
+    *states: State,
+    ready_ago: float = NEVER,
+    left_ago: float = NEVER,
+    started_ago: float = NEVER,
+    limits: RouterLimits = LIMITS,
+) -> float:
+    return expected_seconds(
+        states,
+        since_ready_seconds=ready_ago,
+        since_left_seconds=left_ago,
+        since_started_seconds=started_ago,
+        limits=limits,
+    )
 
 
 @pytest.mark.parametrize("state", [State.STARTING, State.SILENT])
@@ -40,6 +53,19 @@ def test_a_replica_that_left_before_it_was_ever_ready_is_expected_for_the_time_i
     assert expected(left_ago=1) == 4
     assert expected(left_ago=5) == 0
     assert expected(ready_ago=28, left_ago=1) == 4
+
+
+def test_a_router_that_has_just_started_expects_the_replicas_that_knew_the_one_before() -> None:
+    assert expected(started_ago=1) == 4
+    assert expected(started_ago=5) == 0
+
+
+def test_a_model_whose_engine_starts_after_the_router_is_expected_for_as_long_as_the_operator_says() -> None:
+    limits = LIMITS.model_copy(update={"first_replica_seconds": 600.0})
+    assert expected(started_ago=10, limits=limits) == 590
+    assert expected(started_ago=10, left_ago=1, limits=limits) == 590, "it ended before it was ever ready"
+    assert expected(started_ago=10, ready_ago=9, left_ago=9, limits=limits) == pytest.approx(21), "was served"
+    assert expected(started_ago=600, limits=limits) == 0
 
 
 def patience(
