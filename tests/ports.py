@@ -1,5 +1,6 @@
 """Ports of 127.0.0.1 that no other test takes: neither one of this process nor one that runs beside it."""
 
+import atexit
 import functools
 import random
 import socket
@@ -9,7 +10,7 @@ from typing import Final
 BLOCK: Final = 16
 # Below the kernel's ephemeral range, from which every connection on its way out takes a port, whoever asks.
 _FIRSTS: Final = range(18_400, 30_000, BLOCK)
-# A name in the kernel is this process's until it ends, and nobody has to clean it up.
+# A name in the kernel is this process's until it ends, however it ends.
 _HELD: Final[list[socket.socket]] = []
 
 
@@ -46,6 +47,13 @@ def _is_held(first: int) -> bool:
         return False
     _HELD.append(held)
     return True
+
+
+@atexit.register
+def _let_go() -> None:
+    """Closes them, as the interpreter warns of sockets that it has to close itself."""
+    for held in _HELD:
+        held.close()
 
 
 def _is_free(port: int) -> bool:
