@@ -12,6 +12,8 @@ from typing import Any, Final, get_args, get_type_hints
 
 import openai
 
+from docs.openai_fields import Field
+
 _PACKAGE: Final = Path(openai.__file__).parent
 _VERBS: Final = {
     "_get": "GET",
@@ -44,10 +46,14 @@ def routes() -> frozenset[Route]:
     return frozenset(_callers())
 
 
-def parameters(route: Route) -> frozenset[str]:
-    """Returns the parameters of an endpoint's body, but for those of a beta."""
-    names = (_of_types(file, method) for file, method in _callers()[route] if not file.is_relative_to(_BETA))
-    return frozenset().union(*names)
+def parameters(route: Route) -> tuple[Field, ...]:
+    """Returns the parameters of an endpoint's body by their names, but for those of a beta."""
+    found: dict[str, list[Any]] = {}
+    for file, method in _callers()[route]:
+        if not file.is_relative_to(_BETA):
+            for name, hint in _of_types(file, method):
+                found.setdefault(name, []).append(hint)
+    return tuple(Field(name, tuple(found[name])) for name in sorted(found))
 
 
 @functools.cache
@@ -87,21 +93,24 @@ def _path(node: ast.expr) -> str:
     return str(text).partition("?")[0]
 
 
-def _of_types(file: Path, method: ast.FunctionDef) -> frozenset[str]:
-    """Returns the names of the types that a method makes its body of, such as `CompletionCreateParams…`."""
+def _of_types(file: Path, method: ast.FunctionDef) -> Iterator[tuple[str, Any]]:
+    """Yields the fields of the types that a method makes its body of, such as `CompletionCreateParams…`."""
     module = _module(file)
     types = {
         ast.unparse(node)
         for node in ast.walk(method)
         if isinstance(node, ast.Attribute) and "Params" in node.attr and isinstance(node.value, ast.Name)
     }
-    return frozenset().union(*(_fields(_named(module, each)) for each in types))
+    for each in sorted(types):
+        yield from _fields(_named(module, each))
 
 
-def _fields(hint: Any) -> frozenset[str]:  # a TypedDict, or a union of some
+def _fields(hint: Any) -> Iterator[tuple[str, Any]]:  # a TypedDict, or a union of some
     if parts := get_args(hint):
-        return frozenset().union(*(_fields(part) for part in parts))
-    return frozenset(get_type_hints(hint))
+        for part in parts:
+            yield from _fields(part)
+    else:
+        yield from get_type_hints(hint).items()
 
 
 def _module(file: Path) -> ModuleType:

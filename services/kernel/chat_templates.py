@@ -19,7 +19,7 @@ TOLD_ANYWAY: Final = frozenset(
 )
 ArgumentName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 ArgumentValue = StrictBool | StrictInt | Annotated[StrictStr, Field(max_length=256)]
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
 class EffortMeaning(BaseModel):

@@ -25,11 +25,15 @@ def test_every_kind_of_call_is_found() -> None:
     assert not [route for route in KNOWN if not route.path.startswith("/") or "?" in route.path]
 
 
+def names(path: str, verb: str = "POST") -> set[str]:
+    return {field.name for field in parameters(Route(path, verb))}
+
+
 def test_the_parameters_are_those_of_the_sdks_types() -> None:
-    assert parameters(Route("/chat/completions", "POST")) == fields_of_params(
+    assert names("/chat/completions") == fields_of_params(
         completion_create_params.CompletionCreateParamsNonStreaming,
         completion_create_params.CompletionCreateParamsStreaming,
     )
-    assert {"input", "model", "encoding_format"} <= parameters(Route("/embeddings", "POST"))
-    assert {"input", "previous_response_id"} <= parameters(Route("/responses", "POST"))
-    assert parameters(Route("/models", "GET")) == frozenset()
+    assert {"input", "model", "encoding_format"} <= names("/embeddings")
+    assert {"input", "previous_response_id"} <= names("/responses")
+    assert names("/models", "GET") == set()

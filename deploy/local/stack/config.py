@@ -20,7 +20,15 @@ _MOST_CONTEXT_TOKENS: Final = 8192
 # What chat templates are told whether the model is to think, and how much an effort may be.
 _SWITCH: Final = "enable_thinking"
 _EMPTY_SECTION: Final = re.compile(r"<think>(\s|\\+n)*</think>")
-_BUDGETS: Final = {"none": None, "minimal": 64, "low": 512, "medium": 2048, "high": 8192, "xhigh": None}
+_BUDGETS: Final = {
+    "none": None,
+    "minimal": 64,
+    "low": 512,
+    "medium": 2048,
+    "high": 8192,
+    "xhigh": None,
+    "max": None,
+}
 # Keys of addresses, which follow from `--port`.
 PORTS_CHOOSE: Final = frozenset(
     {"listen", "admin_listen", "replica_listen", "controller_port", "metrics_listen"}

@@ -14,6 +14,7 @@ _EFFORTS: Final = {
     "medium": generator_pb2.REASONING_EFFORT_MEDIUM,
     "high": generator_pb2.REASONING_EFFORT_HIGH,
     "xhigh": generator_pb2.REASONING_EFFORT_XHIGH,
+    "max": generator_pb2.REASONING_EFFORT_MAX,
 }
 
 

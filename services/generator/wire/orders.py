@@ -43,6 +43,7 @@ _EFFORTS: Final = {
     generator_pb2.REASONING_EFFORT_MEDIUM: "medium",
     generator_pb2.REASONING_EFFORT_HIGH: "high",
     generator_pb2.REASONING_EFFORT_XHIGH: "xhigh",
+    generator_pb2.REASONING_EFFORT_MAX: "max",
 }
 
 

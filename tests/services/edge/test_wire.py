@@ -1,4 +1,7 @@
+from typing import get_args
+
 import pytest
+from comptoir.generator.v1.generator_pb2 import ReasoningEffort
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,6 +10,7 @@ from services.edge.documents import decode_json
 from services.edge.domain.generation import GenerationRequest, Message, Role
 from services.edge.domain.openai.chat.request import parse_chat
 from services.edge.domain.ports import Offer
+from services.kernel.chat_templates import Effort
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.runtime.grpc.interceptors import validate
@@ -72,6 +76,13 @@ def test_the_edges_of_ranges_obey_the_schema(top_p: int) -> None:
         "stop": ["€" * 85],
     }
     validate(wire.generate_request(OFFER, parse_chat(body).generation))
+
+
+@pytest.mark.parametrize("effort", get_args(Effort))
+def test_every_effort_that_a_catalog_may_have_reaches_the_replica(effort: str) -> None:
+    body = {"messages": [{"role": "user", "content": ""}], "reasoning_effort": effort}
+    sent = wire.generate_request(OFFER, parse_chat(body).generation)
+    assert ReasoningEffort.Name(sent.template.reasoning_effort) == f"REASONING_EFFORT_{effort.upper()}"
 
 
 def test_a_wish_above_the_model_s_cap_is_cut_by_the_router_s_ticket() -> None:

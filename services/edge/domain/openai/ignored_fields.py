@@ -52,13 +52,14 @@ def _shape(
     for each in types:
         known |= {*each.__struct_encode_fields__, *UNDERSTOOD.get(each, ())}
         for name, hint in get_type_hints(each).items():
-            if inner := tuple(_structs_in(hint)):
+            if inner := tuple(structs_in(hint)):
                 nested[name] = (*nested.get(name, ()), *inner)
     return frozenset(known), tuple(nested.items())
 
 
-def _structs_in(hint: Any) -> Iterator[type[Struct]]:  # a type, as `get_type_hints` gives it
+def structs_in(hint: Any) -> Iterator[type[Struct]]:  # a type, as `get_type_hints` gives it
+    """Yields the types of objects within a type."""
     if isinstance(hint, type) and issubclass(hint, Struct):
         yield hint
     for inner in get_args(hint):
-        yield from _structs_in(inner)
+        yield from structs_in(inner)

@@ -95,8 +95,8 @@ class SamplingParameters(Struct, frozen=True):
 
 
 ServiceTier: TypeAlias = Annotated[
-    Literal["auto", "default", "flex", "scale", "priority"],
-    Meta(description="one of auto, default, flex, scale and priority"),
+    Literal["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"],
+    Meta(description="one of auto, default, flex, scale, priority, fast and ultrafast"),
 ]
 
 

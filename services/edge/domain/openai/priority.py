@@ -10,7 +10,13 @@ from services.edge.domain.openai.refusals import invalid
 PRIORITY_HEADER: Final = "x-comptoir-priority"
 PRIORITY_WORDS: Final = MappingProxyType({PRIORITY_HEADER: "absent, interactive, default or batch"})
 _CLASSES: Final = {one.value.encode(): one for one in Priority}
-_TIERS: Final = {"flex": Priority.BATCH, "priority": Priority.INTERACTIVE}
+_TIERS: Final = {
+    "flex": Priority.BATCH,
+    "priority": Priority.INTERACTIVE,
+    # OpenAI's newer words for it, and for more than it.
+    "fast": Priority.INTERACTIVE,
+    "ultrafast": Priority.INTERACTIVE,
+}
 _TIER_OF: Final = {
     Priority.INTERACTIVE: "priority",
     Priority.DEFAULT: "default",

@@ -26,7 +26,11 @@ from services.edge.domain.openai.parameters import (
 )
 from services.edge.domain.openai.priority import PRIORITY_WORDS
 from services.edge.domain.openai.responses.body import ResponsesBody
-from services.edge.domain.openai.responses.parameters import NEUTRAL_IN_TEXT, RESPONSES_NEUTRAL
+from services.edge.domain.openai.responses.parameters import (
+    NEUTRAL_IN_REASONING,
+    NEUTRAL_IN_TEXT,
+    RESPONSES_NEUTRAL,
+)
 from services.edge.domain.timeline import Endpoint
 from services.kernel.errors import ComptoirError, Reason
 
@@ -85,6 +89,7 @@ _RESPONSES: Final = MappingProxyType(
     dict(_described(ResponsesBody, ""))
     | words_of(RESPONSES_NEUTRAL)
     | words_of(NEUTRAL_IN_TEXT, "text.")
+    | words_of(NEUTRAL_IN_REASONING, "reasoning.")
     | _keywords(_TEXT_SCHEMA, _FLAT_PARAMETERS)
     | PRIORITY_WORDS
 )

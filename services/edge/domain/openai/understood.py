@@ -22,8 +22,12 @@ from services.edge.domain.openai.parameters import (
     NEUTRAL_IN_STREAM_OPTIONS,
     Neutral,
 )
-from services.edge.domain.openai.responses.body import ResponsesBody, TextConfig
-from services.edge.domain.openai.responses.parameters import NEUTRAL_IN_TEXT, RESPONSES_NEUTRAL
+from services.edge.domain.openai.responses.body import ReasoningConfig, ResponsesBody, TextConfig
+from services.edge.domain.openai.responses.parameters import (
+    NEUTRAL_IN_REASONING,
+    NEUTRAL_IN_TEXT,
+    RESPONSES_NEUTRAL,
+)
 
 # No part of the type: with a value that is not neutral they are refused.
 UNDERSTOOD: Final = MappingProxyType[type[Struct], Mapping[str, Neutral]](
@@ -37,6 +41,7 @@ UNDERSTOOD: Final = MappingProxyType[type[Struct], Mapping[str, Neutral]](
         EmbeddingBody: EMBEDDING_NEUTRAL,
         ResponsesBody: RESPONSES_NEUTRAL,
         TextConfig: NEUTRAL_IN_TEXT,
+        ReasoningConfig: NEUTRAL_IN_REASONING,
     }
 )
 # Optional in the types, so that a refusal can name them.

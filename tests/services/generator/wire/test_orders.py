@@ -5,7 +5,7 @@ from comptoir.generator.v1 import generator_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.generator.domain.prompt import Text, TokenIds
+from services.generator.domain.prompt import Chat, Text, TokenIds
 from services.generator.wire.orders import IDS_PER_STEP, inputs_steps, prompt_steps
 from services.kernel.steps import finished
 
@@ -32,6 +32,15 @@ def read(asked: generator_pb2.EmbedRequest, **limits: int) -> tuple[list[Text | 
         except StopIteration as end:
             return end.value, count
         count += 1
+
+
+@pytest.mark.parametrize("name", generator_pb2.ReasoningEffort.keys())
+def test_every_effort_has_the_name_that_the_catalog_has_for_it(name: str) -> None:
+    options = generator_pb2.TemplateOptions(reasoning_effort=generator_pb2.ReasoningEffort.Value(name))
+    prompt = finished(prompt_steps(generator_pb2.GenerateRequest(template=options), most_ids=0))
+    assert isinstance(prompt, Chat)
+    said = name.removeprefix("REASONING_EFFORT_").lower()
+    assert prompt.options.effort == ("" if said == "unspecified" else said)
 
 
 @given(inputs=st.lists(st.text(max_size=9) | st.lists(st.integers(0, 2**32 - 1), max_size=200), max_size=200))

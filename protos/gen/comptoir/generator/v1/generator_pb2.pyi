@@ -96,6 +96,8 @@ class _ReasoningEffortEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reaso
     REASONING_EFFORT_HIGH: _ReasoningEffort.ValueType  # 5
     """Much."""
     REASONING_EFFORT_XHIGH: _ReasoningEffort.ValueType  # 6
+    """Very much."""
+    REASONING_EFFORT_MAX: _ReasoningEffort.ValueType  # 7
     """As much as it can."""
 
 class ReasoningEffort(_ReasoningEffort, metaclass=_ReasoningEffortEnumTypeWrapper):
@@ -114,6 +116,8 @@ REASONING_EFFORT_MEDIUM: ReasoningEffort.ValueType  # 4
 REASONING_EFFORT_HIGH: ReasoningEffort.ValueType  # 5
 """Much."""
 REASONING_EFFORT_XHIGH: ReasoningEffort.ValueType  # 6
+"""Very much."""
+REASONING_EFFORT_MAX: ReasoningEffort.ValueType  # 7
 """As much as it can."""
 Global___ReasoningEffort: _TypeAlias = ReasoningEffort  # noqa: Y015
 

@@ -9,8 +9,8 @@ from services.edge.domain.openai.tools.bodies import SCHEMA_WORDS, ToolBodies, T
 
 TEMPLATE_WORDS: Final = "an object of arguments that the model's chat template permits, with such values"
 ReasoningEffort: TypeAlias = Annotated[
-    Literal["none", "minimal", "low", "medium", "high", "xhigh"],
-    Meta(description="one of none, minimal, low, medium, high and xhigh, for a model that reasons so"),
+    Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"],
+    Meta(description="one of none, minimal, low, medium, high, xhigh and max, for a model that reasons so"),
 ]
 Flag = Annotated[bool, Meta(description="true or false")]
 MaxTokens = Annotated[int, Meta(ge=-1, description="a whole number from 1; -1, 0 and null set no limit")]

@@ -37,4 +37,5 @@ RESPONSES_NEUTRAL: Final = MappingProxyType(
         "response_format": Neutral(({"type": "text"},), 'absent or {"type": "text"}; it is text.format here'),
     }
 )
+NEUTRAL_IN_REASONING: Final = MappingProxyType({"mode": Neutral(("standard",), "absent or standard")})
 NEUTRAL_IN_TEXT: Final = MappingProxyType({"verbosity": Neutral(("medium",), "absent or medium")})

@@ -16,7 +16,11 @@ from services.edge.domain.openai.parameters import refuse_unsupported
 from services.edge.domain.openai.refusals import invalid, unsupported
 from services.edge.domain.openai.responses.body import ResponsesBody, TextFormat
 from services.edge.domain.openai.responses.items import message_steps
-from services.edge.domain.openai.responses.parameters import NEUTRAL_IN_TEXT, RESPONSES_NEUTRAL
+from services.edge.domain.openai.responses.parameters import (
+    NEUTRAL_IN_REASONING,
+    NEUTRAL_IN_TEXT,
+    RESPONSES_NEUTRAL,
+)
 from services.edge.domain.openai.responses.tools import chat_choice, functions_of, named_in_request
 from services.edge.domain.openai.tools.bodies import ToolBody
 from services.edge.domain.openai.tools.request import schema_text, tool_steps
@@ -63,6 +67,7 @@ def response_steps(value: object) -> Steps[ResponseRequest]:
     if body.n not in (None, 1):
         unsupported("n")
     refuse_unsupported(value.get("text") or {}, NEUTRAL_IN_TEXT, "text.")
+    refuse_unsupported(value.get("reasoning") or {}, NEUTRAL_IN_REASONING, "reasoning.")
     places, functions = functions_of(body.tools)
     form = None if body.text is None else body.text.format
     messages = yield from message_steps(body.instructions, body.input)

@@ -16,6 +16,8 @@ from services.kernel.errors import ComptoirError, Reason
         ("scale", Priority.DEFAULT),
         ("flex", Priority.BATCH),
         ("priority", Priority.INTERACTIVE),
+        ("fast", Priority.INTERACTIVE),
+        ("ultrafast", Priority.INTERACTIVE),
     ],
 )
 def test_a_tier_is_a_class(tier: str | None, priority: Priority) -> None:

@@ -96,6 +96,7 @@ def test_a_format_is_a_schema_that_the_text_fits(form: Any, schema: str) -> None
         ({"messages": [{}]}, "messages", Reason.PARAMETER_UNSUPPORTED),
         ({"max_tokens": 3}, "max_tokens", Reason.PARAMETER_UNSUPPORTED),
         ({"reasoning": {"effort": "some"}}, "reasoning.effort", Reason.REQUEST_INVALID),
+        ({"reasoning": {"mode": "pro"}}, "reasoning.mode", Reason.PARAMETER_UNSUPPORTED),
         ({"reasoning": "high"}, "reasoning", Reason.REQUEST_INVALID),
         ({"reasoning_effort": "high"}, "reasoning_effort", Reason.PARAMETER_UNSUPPORTED),
     ],
