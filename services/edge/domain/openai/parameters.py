@@ -50,7 +50,7 @@ class SamplingParameters(Struct, frozen=True):
     stop: (
         Annotated[
             str | list[str],
-            Meta(description="a string, or a list of up to 4 strings, each of 1 to 256 bytes"),
+            Meta(description="a string, or a list of up to 4 strings, each of up to 256 bytes"),
         ]
         | None
     ) = None

@@ -23,11 +23,13 @@ _ONCE: Final = "a model is told of every function at once"
 SERVED_WITHIN: Final[Mapping[str, str]] = MappingProxyType(
     {
         "input[].content[].text": "a string",
-        "input[].content[].type": "input_text or output_text",
+        "input[].content[].refusal": "a string, in place of text",
+        "input[].content[].type": "input_text, output_text or refusal",
         "input[].output[].text": "a string",
         "input[].output[].type": "input_text",
         "messages[].content[].text": "a string",
-        "messages[].content[].type": "text",
+        "messages[].content[].refusal": "a string, in place of text",
+        "messages[].content[].type": "text or refusal",
         "tool_choice.allowed_tools": "an object with a mode and tools",
         "tool_choice.allowed_tools.mode": "auto or required",
         "tool_choice.allowed_tools.tools": "a list of functions of tools, one at least",
@@ -74,9 +76,10 @@ WHY_UNSERVED_WITHIN: Final[Mapping[str, str]] = MappingProxyType(
 SERVED_VALUES: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {
         "include[]": frozenset({"message.output_text.logprobs"}),
-        "input[].content[].type": frozenset({"input_text", "output_text"}),
+        "input[].content[].type": frozenset({"input_text", "output_text", "refusal"}),
         "input[].output[].type": frozenset({"input_text"}),
         "input[].type": frozenset({"message", "function_call", "function_call_output"}),
+        "messages[].content[].type": frozenset({"text", "refusal"}),
         "tool_choice": frozenset({"none", "auto", "required"}),
         "tool_choice.allowed_tools.mode": frozenset({"auto", "required"}),
         "tool_choice.mode": frozenset({"auto", "required"}),
@@ -125,10 +128,7 @@ UNSERVED_VALUES: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = MappingPro
             ),
             (IGNORED, "what it would include does not exist here"),
         ),
-        "input[].content[].type": {
-            **dict.fromkeys(("input_file", "input_image"), (REFUSED, _TEXT)),
-            "refusal": (REFUSED, "no model here writes one"),
-        },
+        "input[].content[].type": dict.fromkeys(("input_file", "input_image"), (REFUSED, _TEXT)),
         "input[].output[].type": dict.fromkeys(("input_file", "input_image"), (REFUSED, _TEXT)),
         "input[].type": {
             "reasoning": (IGNORED, "what an earlier answer thought is no part of the prompt"),
@@ -165,10 +165,7 @@ UNSERVED_VALUES: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = MappingPro
                 (REFUSED, _FUNCTIONS),
             ),
         },
-        "messages[].content[].type": {
-            **dict.fromkeys(("file", "image_url", "input_audio"), (REFUSED, _TEXT)),
-            "refusal": (REFUSED, "no model here writes one"),
-        },
+        "messages[].content[].type": dict.fromkeys(("file", "image_url", "input_audio"), (REFUSED, _TEXT)),
         "messages[].role": {"function": (REFUSED, _OLD)},
         "messages[].tool_calls[].type": {"custom": (REFUSED, _FUNCTIONS)},
         "tool_choice.type": dict.fromkeys((*_CHOSEN_TOOLS, "computer_use"), (REFUSED, _CALLER)),

@@ -17,10 +17,14 @@ MaxTokens = Annotated[int, Meta(ge=-1, description="a whole number from 1; -1, 0
 
 
 class ContentPart(Struct, frozen=True):
-    """A part of a message's content; those that are not text are known and not served."""
+    """A part of a message's content; those that are not text are known and not served.
 
-    type: Literal["text", "image_url", "input_audio", "file", "refusal"]
+    `refusal` is what an earlier answer said in place of an answer; Responses' words for a text are read too.
+    """
+
+    type: Literal["text", "input_text", "output_text", "refusal", "image_url", "input_audio", "file"]
     text: str | None = None
+    refusal: str | None = None
 
 
 class ChatMessage(Struct, frozen=True):
@@ -36,7 +40,7 @@ class ChatMessage(Struct, frozen=True):
     content: (
         Annotated[
             str | Annotated[list[ContentPart], Meta(max_length=1024)],
-            Meta(description="a string, or a list of up to 1024 parts of type text"),
+            Meta(description="a string, or a list of up to 1024 parts of type text or refusal"),
         ]
         | None
     ) = None

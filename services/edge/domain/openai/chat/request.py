@@ -44,6 +44,7 @@ _PIECES_PER_STEP: Final = 1024
 
 _ANY_OBJECT: Final = '{"type":"object"}'
 _sampling_values: Final = attrgetter(*SamplingParameters.__struct_fields__)
+_TEXTS: Final = ("text", "input_text", "output_text", "refusal")
 _ROLES: Final = {
     "system": Role.SYSTEM,
     "developer": Role.SYSTEM,
@@ -184,15 +185,17 @@ def _message(message: ChatMessage, path: str) -> Message:
     if isinstance(message.content, list):
         parts = tuple(_part(part, f"{path}.content") for part in message.content)
         return replace(Message.of_parts(role, parts), tool_calls=calls, tool_call_id=call_id)
-    if message.content is None and role is not Role.ASSISTANT:
+    # An answer may have called tools alone, and a tool may have brought nothing.
+    if message.content is None and role not in (Role.ASSISTANT, Role.TOOL):
         invalid(f"{path}.content")
     return Message(role, message.content or "", (), calls, call_id)
 
 
 def _part(part: ContentPart, path: str) -> str:
-    if part.type != "text":
+    if part.type not in _TEXTS:
         unsupported(path)
-    return invalid(path) if part.text is None else part.text
+    text = part.refusal if part.type == "refusal" else part.text
+    return invalid(path) if text is None else text
 
 
 def _max_output_tokens(body: ChatBody) -> int:
@@ -204,10 +207,11 @@ def _max_output_tokens(body: ChatBody) -> int:
 
 def _stop(strings: Sequence[str]) -> tuple[str, ...]:
     # msgspec counts characters, and engines have room for bytes.
-    is_short = all(1 <= len(string.encode()) <= MAX_STOP_BYTES for string in strings)
+    is_short = all(len(string.encode()) <= MAX_STOP_BYTES for string in strings)
     if len(strings) > MAX_STOP_STRINGS or not is_short:
         invalid("stop")
-    return tuple(strings)
+    # Forms send an empty one for none.
+    return tuple(filter(None, strings))
 
 
 def includes_usage(stream: bool | None, options: StreamOptions | None) -> bool:

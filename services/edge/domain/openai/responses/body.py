@@ -23,6 +23,7 @@ class ResponsePart(Struct, frozen=True):
 
     type: str | None = None
     text: str | None = None
+    refusal: str | None = None
 
 
 class ResponseItem(Struct, frozen=True):
@@ -51,7 +52,10 @@ class ResponseItem(Struct, frozen=True):
     content: (
         Annotated[
             str | Annotated[list[ResponsePart], Meta(max_length=1024)],
-            Meta(description="a string, or a list of up to 1024 parts of type input_text or output_text"),
+            Meta(
+                description="a string, or a list of up to 1024 parts of type input_text, output_text or "
+                "refusal"
+            ),
         ]
         | None
     ) = None

@@ -20,7 +20,7 @@ _ROLES: Final = {
 # Of items, with their parts: about two milliseconds.
 _PIECES_PER_STEP: Final = 1024
 _PIECES_OF_A_CALL: Final = 4
-_TEXTS: Final = ("input_text", "output_text", "text")
+_TEXTS: Final = ("input_text", "output_text", "text", "refusal")
 
 
 def message_steps(
@@ -83,4 +83,5 @@ def _spoken(role: Role, content: str | Sequence[ResponsePart] | None, path: str)
 def _text(part: ResponsePart, path: str) -> str:
     if part.type not in _TEXTS:
         unsupported(path)
-    return invalid(path) if part.text is None else part.text
+    text = part.refusal if part.type == "refusal" else part.text
+    return invalid(path) if text is None else text

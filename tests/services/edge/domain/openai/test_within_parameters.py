@@ -43,7 +43,7 @@ def chosen(kind: str) -> Body:
 IN_CHATS: Final[Mapping[str, Callable[[str], Body]]] = {
     "messages[].role": lambda role: {"messages": [{"role": role, "content": "x"}]},
     "messages[].content[].type": lambda kind: {
-        "messages": [{"role": "user", "content": [{"type": kind, "text": "x"}]}]
+        "messages": [{"role": "user", "content": [{"type": kind, "text": "x", "refusal": "x"}]}]
     },
     "messages[].tool_calls[].type": lambda kind: {
         "messages": [USER, {"role": "assistant", "tool_calls": [{**CALL, "type": kind}]}]
@@ -62,7 +62,7 @@ IN_CHATS: Final[Mapping[str, Callable[[str], Body]]] = {
 IN_RESPONSES: Final[Mapping[str, Callable[[str], Body]]] = {
     "include[]": lambda name: {"include": [name]},
     "input[].content[].type": lambda kind: {
-        "input": [{"role": "user", "content": [{"type": kind, "text": "x"}]}]
+        "input": [{"role": "user", "content": [{"type": kind, "text": "x", "refusal": "x"}]}]
     },
     "input[].output[].type": lambda kind: {
         "input": [{**ITEM, "type": "function_call_output", "output": [{"type": kind, "text": "x"}]}]

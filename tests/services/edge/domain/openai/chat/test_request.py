@@ -131,6 +131,30 @@ def test_roles_and_contents_are_read() -> None:
     assert [message.role for message in parsed][:3] == [Role.SYSTEM, Role.SYSTEM, Role.ASSISTANT]
 
 
+def test_what_an_earlier_answer_refused_is_what_it_said() -> None:
+    refused = {"type": "refusal", "refusal": "Je ne peux pas."}
+    said = {"role": "assistant", "content": [{"type": "text", "text": "a"}, refused]}
+    parsed = parse_chat(CHAT | {"messages": [USER, said, USER]}).generation.messages
+    assert parsed[1].parts == ("a", "Je ne peux pas.")
+    without = {"role": "assistant", "content": [{"type": "refusal", "text": "x"}]}
+    assert refusal(messages=[without]).field == "messages[0].content"
+
+
+@pytest.mark.parametrize("type_", ["input_text", "output_text"])
+def test_a_part_may_be_a_text_by_the_word_of_responses(type_: str) -> None:
+    parsed = parse_chat(CHAT | {"messages": [{"role": "user", "content": [{"type": type_, "text": "a"}]}]})
+    assert parsed.generation.messages[0].text == "a"
+
+
+@pytest.mark.parametrize(
+    ("stop", "read"), [("", ()), ([], ()), (["", "a", ""], ("a",)), ("€" * 85, ("€" * 85,))]
+)
+def test_an_empty_string_stops_nothing_as_forms_that_send_one_mean_it(
+    stop: object, read: tuple[str, ...]
+) -> None:
+    assert parse_chat(CHAT | {"stop": stop}).generation.sampling["stop"] == read
+
+
 def test_the_upper_bound_counts_bytes_and_the_template() -> None:
     chat = parse_chat(CHAT | {"messages": [USER, {"role": "user", "content": "é€"}]})
     assert chat.generation.prompt_tokens_upper_bound == 7 + 5 + 2 * 16 + 64
@@ -217,7 +241,6 @@ def test_any_number_is_a_limit_no_limit_or_a_refusal(value: float) -> None:
         ({"repetition_penalty": 0}, "repetition_penalty"),
         ({"seed": 1.5}, "seed"),
         ({"stop": ["a"] * 5}, "stop"),
-        ({"stop": ""}, "stop"),
         ({"stop": "€" * 86}, "stop"),
         ({"stop": [1]}, "stop"),
         ({"stop": {}}, "stop"),

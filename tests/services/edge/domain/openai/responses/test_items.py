@@ -54,6 +54,12 @@ def test_a_message_is_a_text_or_parts_with_and_without_its_type() -> None:
     )
 
 
+def test_what_an_earlier_response_refused_is_what_it_said() -> None:
+    own = [{"type": "refusal", "refusal": "Je ne peux pas."}]
+    told = messages(USER, {"type": "message", "role": "assistant", "content": own}, USER)
+    assert told[1] == Message(Role.ASSISTANT, "Je ne peux pas.")
+
+
 def test_what_a_model_said_and_called_is_one_turn() -> None:
     spoken = {"role": "assistant", "content": "Je regarde."}
     other = CALL | {"call_id": "call_2"}

@@ -138,6 +138,15 @@ def test_a_history_of_calls_and_what_they_brought_is_read() -> None:
     assert (answer.role.value, answer.tool_call_id, answer.text) == ("tool", "call_1", "20 °C")
 
 
+@pytest.mark.parametrize("content", [{}, {"content": None}, {"content": ""}, {"content": []}])
+def test_a_tool_may_have_brought_nothing(content: dict[str, object]) -> None:
+    _, answer = messages(
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "call_1", **content},
+    )
+    assert (answer.tool_call_id, answer.text) == ("call_1", "")
+
+
 def test_a_call_without_arguments_has_none() -> None:
     empty = CALL | {"function": {"name": "weather", "arguments": ""}}
     (turn,) = messages({"role": "assistant", "tool_calls": [empty]})
@@ -149,7 +158,6 @@ def test_a_call_without_arguments_has_none() -> None:
     [
         ({"role": "tool", "content": "x"}, "tool_call_id"),
         ({"role": "tool", "tool_call_id": "", "content": "x"}, "tool_call_id"),
-        ({"role": "tool", "tool_call_id": "call_1"}, "content"),
         ({"role": "user", "content": "x", "tool_calls": [CALL]}, "tool_calls"),
         ({"role": "assistant", "tool_calls": [{}]}, "tool_calls"),
         (
