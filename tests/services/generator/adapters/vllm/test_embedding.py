@@ -18,16 +18,19 @@ from tests.contracts.embedding_engine import (
     vector,
 )
 
-MODEL = Path(__file__).parents[5] / "deploy" / "models" / "tiny-embed-eu"
+MODELS = Path(__file__).parents[5] / "deploy" / "models"
+
+
+def engine_with(folder: Path) -> Engine:
+    parameters = VllmParameters(
+        dtype="float32", kv_cache_memory_bytes=4 * 1024 * 1024, max_running_requests=RUNNING_REQUESTS
+    )
+    return engine_from(ServedModel(CONTEXT_TOKENS, str(folder), Task.EMBED), parameters, SystemClock())
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def vllm_embedding_engine() -> AsyncIterator[Engine]:
-    parameters = VllmParameters(
-        dtype="float32", kv_cache_memory_bytes=4 * 1024 * 1024, max_running_requests=RUNNING_REQUESTS
-    )
-    model = ServedModel(CONTEXT_TOKENS, str(MODEL), Task.EMBED)
-    engine = engine_from(model, parameters, SystemClock())
+    engine = engine_with(MODELS / "tiny-embed-eu")
     await engine.start()
     yield engine
     await asyncio.to_thread(engine.shutdown)
@@ -53,6 +56,23 @@ class TestVllmEmbeddingEngine(EmbeddingEngineContract):
         )
         asked, near, far = [await vector(engine, await engine.tokenize(Text(text))) for text in texts]
         assert _likeness(asked, near) > _likeness(asked, far)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.vllm
+@pytest.mark.asyncio(loop_scope="session")
+async def test_the_weights_of_a_model_that_answers_make_vectors_in_an_engine_of_their_own() -> None:
+    engine = engine_with(MODELS / "tiny-eu")
+    await engine.start()
+    try:
+        assert tuple(engine.capabilities.vector_sizes) == (128,)
+        one, other = [
+            await vector(engine, await engine.tokenize(Text(text))) for text in ("Où est la gare ?", "Brot")
+        ]
+        assert _likeness(one, one) == pytest.approx(1)
+        assert _likeness(one, other) < 1
+    finally:
+        await asyncio.to_thread(engine.shutdown)
 
 
 def _likeness(one: object, other: object) -> float:
