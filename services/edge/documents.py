@@ -15,7 +15,7 @@ from services.edge.domain.body_faults import (
     with_mark,
 )
 from services.edge.domain.openai.public_names import is_public
-from services.edge.domain.structure import check_count, outside_strings, shape_steps
+from services.edge.domain.structure import check_count, outside_steps, shape_steps
 from services.kernel.steps import Steps, finished
 
 
@@ -30,7 +30,7 @@ def decode_steps(document: bytes) -> Steps[Any]:  # a JSON value of any type
     orjson refuses NaN, infinite numbers, lone surrogates and broken UTF-8. A byte order mark is skipped.
     """
     text = document.removeprefix(UTF8_MARK)
-    outside = outside_strings(text)
+    outside = yield from outside_steps(text)
     check_count(outside)
     yield
     broken_at = None

@@ -19,6 +19,7 @@ from services.edge.server.embeddings import Embeddings
 from services.edge.server.health import Health
 from services.edge.server.http.certificate import Certificate
 from services.edge.server.http.listener import Listener
+from services.edge.server.known_keys import KnownKeys
 from services.edge.server.large_answers import LargeAnswers
 from services.edge.server.models import Models
 from services.edge.server.pages import Pages
@@ -87,7 +88,7 @@ class HttpSide:
         self._limits = limits
         self._deliveries = Deliveries(router, generators, limits, clock)
         self._health = Health(router)
-        bodies = Bodies(limits)
+        bodies = Bodies(limits, KnownKeys(router, clock))
         large_answers = LargeAnswers(wait_seconds=limits.first_text_seconds)
         endpoints: list[HttpEndpoint] = [
             ChatCompletions(bodies, self._deliveries, limits),

@@ -25,8 +25,10 @@ from services.edge.domain.openai.responses.body import ResponsesBody
 from services.edge.domain.openai.responses.request import parse_response
 from services.edge.domain.ports import Offer
 from services.edge.domain.timeline import Endpoint
+from services.edge.wire.asked import count_steps, embed_steps, generate_steps
 from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity
+from services.kernel.steps import finished
 from tests.fuzz.composed_bodies import composed_body
 from tests.fuzz.leaks import NAMES, check_no_leak
 from tests.fuzz.slowness import within_bound
@@ -102,13 +104,13 @@ def _check_requests(requests: tuple[GenerationRequest, ...]) -> None:
         assert request.messages or request.prompt is not None or request.inputs
         assert wire.admit_request("", request, Identity(1, 1)).ByteSize()
         if request.inputs:
-            asked = wire.embed_request(_OFFER, request)
+            asked = finished(embed_steps(_OFFER, request))
             assert len(asked.inputs) == len(request.inputs)
             assert type(asked).FromString(asked.SerializeToString()) == asked
             continue
-        sent = wire.generate_request(_OFFER, request)
+        sent = finished(generate_steps(_OFFER, request))
         assert len(sent.messages) == len(request.messages)
         assert sent.HasField("prompt") == (request.prompt is not None)
-        counted = wire.count_request(_OFFER, request, returns_ids=True)
+        counted = finished(count_steps(_OFFER, request, returns_ids=True))
         for message in (sent, counted):
             assert type(message).FromString(message.SerializeToString()) == message

@@ -7,14 +7,15 @@ from typing import Final
 import grpc
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 
-from services.edge import wire
 from services.edge.adapters.call_errors import call_error
 from services.edge.adapters.embed_call import EmbedCall
 from services.edge.adapters.joined_generations import GeneratorCall, JoinedGenerations
 from services.edge.domain.generation import GenerationRequest
 from services.edge.domain.ports import Offer, TokenCount
+from services.edge.wire.asked import count_steps, embed_steps, generate_steps
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
+from services.kernel.steps import Steps, in_turns
 from services.runtime.addresses import GrpcTarget, TlsFiles
 from services.runtime.grpc.server import channel
 from services.runtime.logs import get_logger
@@ -45,16 +46,19 @@ class GeneratorClient:
         self, offer: Offer, request: GenerationRequest, *, deadline_seconds: float
     ) -> GeneratorCall | EmbedCall:
         """Returns once the replica accepted the ticket; raises ComptoirError."""
+        asked: generator_pb2.EmbedRequest | bytes
+        if request.inputs:
+            asked = await in_turns(embed_steps(offer, request))
+        else:
+            asked = await in_turns(_content_steps(offer, request))
         replica = self._replica(offer.generator_address)
         left_seconds = max(1 / _MILLISECONDS, deadline_seconds - self._clock.monotonic_seconds())
         generation: GeneratorCall | EmbedCall
-        if request.inputs:
-            generation = replica.embed(wire.embed_request(offer, request), left_seconds)
+        if isinstance(asked, bytes):
+            milliseconds = max(1, round(left_seconds * _MILLISECONDS))
+            generation = replica.generations.begin(asked, timeout_milliseconds=milliseconds)
         else:
-            generation = replica.generations.begin(
-                wire.generate_request(offer, request).SerializeToString(),
-                timeout_milliseconds=max(1, round(left_seconds * _MILLISECONDS)),
-            )
+            generation = replica.embed(asked, left_seconds)
         try:
             await generation.start()
         except BaseException:
@@ -67,12 +71,11 @@ class GeneratorClient:
         self, offer: Offer, request: GenerationRequest, *, returns_ids: bool, within_seconds: float
     ) -> TokenCount:
         """Returns how many tokens the prompt of a request has; raises ComptoirError."""
+        asked = await in_turns(count_steps(offer, request, returns_ids=returns_ids))
         replica = self._replica(offer.generator_address)
         replica.open_calls += 1
         try:
-            counted = await replica.stub.CountTokens(
-                wire.count_request(offer, request, returns_ids=returns_ids), timeout=within_seconds
-            )
+            counted = await replica.stub.CountTokens(asked, timeout=within_seconds)
         except grpc.aio.AioRpcError as failure:
             raise call_error(failure, _INSTEAD_OF_COUNT) from None
         finally:
@@ -118,6 +121,12 @@ class GeneratorClient:
         task = asyncio.create_task(self._channels.pop(address).close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+
+def _content_steps(offer: Offer, request: GenerationRequest) -> Steps[bytes]:
+    asked = yield from generate_steps(offer, request)
+    yield
+    return asked.SerializeToString()
 
 
 class _Replica:

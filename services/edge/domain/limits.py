@@ -47,7 +47,10 @@ class EdgeLimits(BaseModel):
         "that it names can be reached",
     )
     first_text_seconds: float = Field(
-        default=120.0, gt=0, description="longest wait from an admission to the first text of its answer"
+        default=120.0,
+        gt=0,
+        description="longest wait from an admission to the first text of its answer; vectors, which come all "
+        "at once, have the time of their request",
     )
     request_seconds: float = Field(
         default=600.0, gt=0, description="longest time of one request, from received to the last byte"

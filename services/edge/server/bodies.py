@@ -10,13 +10,19 @@ from services.edge.documents import decode_steps
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.openai.ignored_fields import ignored_headers
 from services.edge.server.http.exchange import Exchange, HeaderList
-from services.edge.server.http.requests import read_body
+from services.edge.server.http.requests import content_steps, declared_length, read_body, read_key
 from services.edge.server.http.watches import DisconnectWatch
+from services.edge.server.known_keys import KnownKeys
+from services.edge.server.places import Places
 from services.edge.server.turns import Turns
 from services.kernel.steps import Result, Steps, finished, in_turns
 
 # No body of this length takes longer than two milliseconds.
 SHORT_BYTES: Final = 8 * 1024
+_MEBIBYTE: Final = 1024 * 1024
+# What arrives or waits for its turn at once, of all keys and of one.
+MAX_HELD_BYTES: Final = 256 * _MEBIBYTE
+MAX_HELD_BYTES_OF_KEY: Final = 64 * _MEBIBYTE
 
 
 def _nothing(_result: object) -> int:
@@ -26,14 +32,24 @@ def _nothing(_result: object) -> int:
 class Bodies:
     """The bodies of all requests of an edge.
 
-    Of those that are long one is read at a time, the shortest first. Once a millisecond is used others have
-    as much time, and between two bodies a turn of the loop: however many come, they hold nobody up.
+    A long one is read for a key that the router knows, and where there is room for it: the form of a key is
+    no secret. Of those that have come one is taken apart at a time, the shortest first. Once a millisecond is
+    used others have as much time, and between two bodies a turn of the loop: however many come, they hold
+    nobody up.
     """
 
-    def __init__(self, limits: EdgeLimits, seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, limits: EdgeLimits, keys: KnownKeys, seconds: Callable[[], float] = time.monotonic
+    ) -> None:
         self._limits = limits
+        self._keys = keys
         self._seconds = seconds
         self._turns = Turns()
+        self._places = Places(
+            wait_seconds=limits.body_seconds,
+            max_bytes=MAX_HELD_BYTES,
+            max_bytes_of_key=MAX_HELD_BYTES_OF_KEY,
+        )
 
     async def read(
         self,
@@ -47,14 +63,31 @@ class Bodies:
 
         The answer says how many fields of it had no effect, and `without_effect` what else had none.
         """
-        content = await read_body(
-            exchange, max_bytes=self._limits.max_body_bytes, within_seconds=self._limits.body_seconds
-        )
-        steps = read_steps(content, parse, body, without_effect)
-        if len(content) <= SHORT_BYTES:
+        most_bytes = self._limits.max_body_bytes
+        length = declared_length(exchange, most_bytes)
+        if length is not None and length <= SHORT_BYTES:
+            return await self._read(exchange, parse, body, without_effect)
+        key = read_key(exchange)
+        await self._keys.check(key, exchange.event.request_id)
+        async with self._places.place(key, most_bytes if length is None else length):
+            return await self._read(exchange, parse, body, without_effect)
+
+    async def _read(
+        self,
+        exchange: Exchange,
+        parse: Callable[[object], Steps[Result]],
+        body: type[Struct],
+        without_effect: Callable[[Result], int],
+    ) -> Result:
+        most_bytes = self._limits.max_body_bytes
+        content = await read_body(exchange, max_bytes=most_bytes, within_seconds=self._limits.body_seconds)
+        steps = _all_steps(exchange, content, most_bytes, parse, body, without_effect)
+        is_coded = bool(exchange.header_values(b"content-encoding"))
+        if len(content) <= SHORT_BYTES and not is_coded:
             result, headers = finished(steps)
         else:
-            size = len(content)
+            # How long it is without its compression is not known.
+            size = most_bytes if is_coded else len(content)
             # The steps hold it for as long as they need it, and this frame while others have their turn.
             del content
             # Who leaves takes the body along: what waits is bounded by the connections that are open.
@@ -63,6 +96,18 @@ class Bodies:
                     result, headers = await in_turns(steps, self._seconds)
         exchange.add_headers(headers)
         return result
+
+
+def _all_steps(
+    exchange: Exchange,
+    content: bytes,
+    most_bytes: int,
+    parse: Callable[[object], Steps[Result]],
+    body: type[Struct],
+    without_effect: Callable[[Result], int],
+) -> Steps[tuple[Result, HeaderList]]:
+    content = yield from content_steps(exchange, content, max_bytes=most_bytes)
+    return (yield from read_steps(content, parse, body, without_effect))
 
 
 def read_steps(

@@ -163,6 +163,9 @@ class Delivery:
         self._priority = admission.priority or self._request.priority
         self._admitted_at = asyncio.get_running_loop().time()
         self._first_text_by = self._admitted_at + self._deliveries.limits.first_text_seconds
+        if self._request.inputs:
+            # Vectors come when the last of them is made: they have the time of the whole request.
+            self._first_text_by = self._admitted_at + max(0.0, self._deliveries.left_seconds(self._event))
         self._generation = self._deliveries.generation(admission, self._request, self._event)
         return admission, self._generation
 

@@ -5,40 +5,23 @@ from typing import Any, Final
 
 from comptoir.generator.v1 import generator_pb2
 from comptoir.router.v1 import router_pb2
-from comptoir.ticket.v1 import ticket_pb2
 
 from services.edge.domain.generation import (
     Counts,
     Delta,
     FinishReason,
     GenerationRequest,
-    Message,
     Priority,
-    Prompt,
-    Role,
     TokenChoice,
     TokenLogprob,
     ToolCallDelta,
 )
 from services.edge.domain.ports import Admission, CountAdmission, Model, Offer, Retirement
-from services.edge.domain.tools import Tools, ToolUse
-from services.edge.wire.template import template_options
 from services.kernel.catalog import Task
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 
-_ROLES: Final = {
-    Role.SYSTEM: generator_pb2.ROLE_SYSTEM,
-    Role.USER: generator_pb2.ROLE_USER,
-    Role.ASSISTANT: generator_pb2.ROLE_ASSISTANT,
-    Role.TOOL: generator_pb2.ROLE_TOOL,
-}
 _TASKS: Final = {router_pb2.TASK_EMBED: Task.EMBED}
-_TOOL_USES: Final = {
-    ToolUse.AUTO: generator_pb2.TOOL_USE_UNSPECIFIED,
-    ToolUse.NONE: generator_pb2.TOOL_USE_NONE,
-    ToolUse.REQUIRED: generator_pb2.TOOL_USE_REQUIRED,
-}
 _PRIORITIES: Final = {
     Priority.INTERACTIVE: router_pb2.PRIORITY_INTERACTIVE,
     Priority.DEFAULT: router_pb2.PRIORITY_DEFAULT,
@@ -145,93 +128,6 @@ def _retirement_from(
     said = message.retirement
     is_set = message.HasField("retirement")
     return Retirement(said.deprecated_at_seconds, said.sunset_at_seconds) if is_set else None
-
-
-def count_request(
-    offer: Offer, request: GenerationRequest, *, returns_ids: bool
-) -> generator_pb2.CountTokensRequest:
-    """Returns what a replica is to count."""
-    return generator_pb2.CountTokensRequest(
-        ticket=_ticket(offer),
-        messages=map(_chat_message, request.messages),
-        text=request.prompt if isinstance(request.prompt, str) else None,
-        returns_token_ids=returns_ids,
-        template=template_options(request),
-    )
-
-
-def generate_request(offer: Offer, request: GenerationRequest) -> generator_pb2.GenerateRequest:
-    """Returns the replica's task.
-
-    It asks for as many output tokens as the ticket permits: the router put the smaller of
-    the client's wish and the model's cap there.
-    """
-    return generator_pb2.GenerateRequest(
-        ticket=_ticket(offer),
-        messages=map(_chat_message, request.messages),
-        # The names are the schema's.
-        sampling=generator_pb2.Sampling(**request.sampling),  # type: ignore[arg-type] # of several types
-        is_streamed=request.is_streamed,
-        structure=(generator_pb2.Structure(json_schema=request.json_schema) if request.json_schema else None),
-        prompt=_prompt(request),
-        tools=None if request.tools is None else _tools(request.tools),
-        template=template_options(request),
-    )
-
-
-def embed_request(offer: Offer, request: GenerationRequest) -> generator_pb2.EmbedRequest:
-    """Returns what a replica is to make vectors of."""
-    inputs = map(_embed_input, request.inputs)
-    return generator_pb2.EmbedRequest(ticket=_ticket(offer), inputs=inputs, dimensions=request.dimensions)
-
-
-def _embed_input(each: Prompt) -> generator_pb2.EmbedInput:
-    if isinstance(each, str):
-        return generator_pb2.EmbedInput(text=each)
-    return generator_pb2.EmbedInput(token_ids=generator_pb2.TokenIds(ids=each))
-
-
-def _chat_message(message: Message) -> generator_pb2.ChatMessage:
-    return generator_pb2.ChatMessage(
-        role=_ROLES[message.role],
-        # The text beside the parts is for replicas that are older than parts.
-        text=message.text,
-        parts=message.parts,
-        tool_calls=[
-            generator_pb2.ToolCall(call_id=call.call_id, name=call.name, arguments=call.arguments)
-            for call in message.tool_calls
-        ],
-        tool_call_id=message.tool_call_id,
-    )
-
-
-def _tools(tools: Tools) -> generator_pb2.Tools:
-    return generator_pb2.Tools(
-        tools=[
-            generator_pb2.Tool(
-                name=tool.name, description=tool.description, parameters_schema=tool.parameters_schema
-            )
-            for tool in tools.tools
-        ],
-        use=_TOOL_USES[tools.use],
-        permitted=tools.permitted,
-        is_one_call=tools.is_one_call,
-    )
-
-
-def _ticket(offer: Offer) -> ticket_pb2.SignedTicket:
-    return ticket_pb2.SignedTicket(
-        claims=offer.claims, signature=offer.signature, signing_key_number=offer.signing_key_number
-    )
-
-
-def _prompt(request: GenerationRequest) -> generator_pb2.Prompt | None:
-    prompt, is_echoed = request.prompt, request.is_prompt_echoed
-    if prompt is None:
-        return None
-    if isinstance(prompt, str):
-        return generator_pb2.Prompt(text=prompt, is_echoed=is_echoed)
-    return generator_pb2.Prompt(token_ids=generator_pb2.TokenIds(ids=prompt), is_echoed=is_echoed)
 
 
 def delta_from(delta: generator_pb2.Delta) -> Delta:

@@ -213,7 +213,8 @@ class Generation(AcceptedRequest[Order]):
             ids = TokenIds(await engine.tokenize(prompt))
         else:
             return prompt
-        check_ids(ids, capabilities.vocabulary_tokens)
+        # The engine's own are in its vocabulary; a caller's are looked through.
+        check_ids(ids, capabilities.vocabulary_tokens if ids is prompt else 0)
         self._input_tokens = len(ids.ids)
         return ids
 

@@ -20,6 +20,7 @@ from services.generator.server.joined import JoinedGenerations
 from services.generator.server.orders import Orders
 from services.generator.wire import answers
 from services.kernel.clock import Clock
+from services.kernel.steps import in_turns
 from services.runtime.grpc.interceptors import reads_itself
 from services.runtime.grpc.server import GrpcServer
 
@@ -111,11 +112,8 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         """Counts the tokens of a prompt."""
         order = await self._orders.read_count(content)
         ids = await self._counts.count(order)
-        return generator_pb2.CountTokensResponse(
-            input_tokens=len(ids),
-            context_tokens=self._counts.context_tokens,
-            token_ids=ids if order.returns_ids else (),
-        )
+        told_ids = ids if order.returns_ids else ()
+        return await in_turns(answers.counted_steps(len(ids), self._counts.context_tokens, told_ids))
 
     async def GetLoad(  # noqa: N802 - the schema's name
         self,

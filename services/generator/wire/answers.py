@@ -1,5 +1,6 @@
 """What a caller is told: pieces of an answer, its end, and the load."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from comptoir.generator.v1 import generator_pb2
@@ -13,10 +14,13 @@ from services.generator.domain.ports import Feature
 from services.generator.domain.terminal_event import Outcome
 from services.generator.domain.whole_answer import WholeAnswer, WholeChoice
 from services.generator.wire.durations import milliseconds
+from services.kernel.steps import Steps
 
 # OpenAI's number for a probability of 0, whose logarithm JSON cannot say.
 _NO_CHANCE: Final = -9999.0
 _MAX_UINT32: Final = 2**32 - 1
+# About a millisecond.
+_IDS_PER_STEP: Final = 64 * 1024
 
 _FINISH_REASONS: Final = {
     Outcome.STOP: generator_pb2.FINISH_REASON_STOP,
@@ -41,6 +45,17 @@ def response_from(message: Message) -> generator_pb2.GenerateResponse:
     if isinstance(message, Started):
         return generator_pb2.GenerateResponse(started=started_from(message))
     return generator_pb2.GenerateResponse(finished=finished_from(message))
+
+
+def counted_steps(
+    tokens: int, context_tokens: int, ids: Sequence[int]
+) -> Steps[generator_pb2.CountTokensResponse]:
+    """Returns, in steps, how many tokens a prompt has, and which."""
+    counted = generator_pb2.CountTokensResponse(input_tokens=tokens, context_tokens=context_tokens)
+    for start in range(0, len(ids), _IDS_PER_STEP):
+        counted.token_ids.extend(ids[start : start + _IDS_PER_STEP])
+        yield
+    return counted
 
 
 def embed_response_from(message: EmbedMessage) -> generator_pb2.EmbedResponse:

@@ -45,7 +45,7 @@ _SETTINGS: Final = {
             }
         ]
     },
-    "generator": {"simulated": {"kv_blocks": 2**20, "itl_seconds": 0.001}},
+    "generator": {"simulated": {"kv_blocks": 2**16, "kv_block_tokens": 256, "itl_seconds": 0.001}},
 }
 
 

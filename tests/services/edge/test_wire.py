@@ -10,9 +10,11 @@ from services.edge.documents import decode_json
 from services.edge.domain.generation import GenerationRequest, Message, Role
 from services.edge.domain.openai.chat.request import parse_chat
 from services.edge.domain.ports import Offer
+from services.edge.wire.asked import generate_steps
 from services.kernel.chat_templates import Effort
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
+from services.kernel.steps import finished
 from services.runtime.grpc.interceptors import validate
 
 OFFER = Offer("127.0.0.1:1", b"claims", bytes(64), 1)
@@ -47,7 +49,7 @@ def test_every_chat_makes_messages_that_obey_the_schemas(
     asked = {"temperature": temperature, "seed": seed}
     sampling = {name: value for name, value in asked.items() if value is not None}
     chat = GenerationRequest("m", tuple(messages), sampling=sampling)
-    request = wire.generate_request(OFFER, chat)
+    request = finished(generate_steps(OFFER, chat))
     validate(request)
     validate(wire.admit_request("key", chat, Identity(1, 2)))
     assert [message.text for message in request.messages] == [message.text for message in messages]
@@ -59,7 +61,7 @@ def test_parts_travel_as_parts_beside_a_text_for_replicas_that_know_none() -> No
     parts = [{"type": "text", "text": text} for text in ("Hello", "world")]
     body = {"model": "m", "messages": [{"role": "user", "content": parts}, {"role": "user", "content": "x"}]}
     chat = parse_chat(body).generation
-    first, second = wire.generate_request(OFFER, chat).messages
+    first, second = finished(generate_steps(OFFER, chat)).messages
     assert (first.text, list(first.parts)) == ("Hello\nworld", ["Hello", "world"])
     assert (second.text, list(second.parts)) == ("x", [])
     assert chat.prompt_tokens_upper_bound == 11 + 1 + 2 * 16 + 64
@@ -75,27 +77,27 @@ def test_the_edges_of_ranges_obey_the_schema(top_p: int) -> None:
         "max_tokens": 1_048_576,
         "stop": ["€" * 85],
     }
-    validate(wire.generate_request(OFFER, parse_chat(body).generation))
+    validate(finished(generate_steps(OFFER, parse_chat(body).generation)))
 
 
 @pytest.mark.parametrize("effort", get_args(Effort))
 def test_every_effort_that_a_catalog_may_have_reaches_the_replica(effort: str) -> None:
     body = {"messages": [{"role": "user", "content": ""}], "reasoning_effort": effort}
-    sent = wire.generate_request(OFFER, parse_chat(body).generation)
+    sent = finished(generate_steps(OFFER, parse_chat(body).generation))
     assert ReasoningEffort.Name(sent.template.reasoning_effort) == f"REASONING_EFFORT_{effort.upper()}"
 
 
 def test_a_wish_above_the_model_s_cap_is_cut_by_the_router_s_ticket() -> None:
     chat = GenerationRequest("m", (Message(Role.USER, "x"),), max_output_tokens=1_000_000)
     assert wire.admit_request("key", chat, Identity(1, 2)).max_output_tokens == 1_000_000
-    assert wire.generate_request(OFFER, chat).sampling.max_output_tokens == 0
+    assert finished(generate_steps(OFFER, chat)).sampling.max_output_tokens == 0
 
 
 @pytest.mark.parametrize("is_echoed", [True, False])
 def test_a_prompt_reaches_the_replica_as_it_is(is_echoed: bool) -> None:
     for prompt in ("", "Il était", (5, 0)):
         request = GenerationRequest("m", (), prompt=prompt, is_prompt_echoed=is_echoed)
-        sent = wire.generate_request(OFFER, request)
+        sent = finished(generate_steps(OFFER, request))
         validate(sent)
         validate(wire.admit_request("key", request, Identity(1, 2)))
         assert sent.prompt.is_echoed is is_echoed

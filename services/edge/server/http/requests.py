@@ -7,7 +7,7 @@ from services.edge.domain.codings import (
     SERVED_CODINGS,
     CodingBrokenError,
     CodingUnsupportedError,
-    decode,
+    decoded_steps,
 )
 from services.edge.domain.generation import Priority
 from services.edge.domain.openai.errors import CODING_BROKEN, CODING_UNSUPPORTED, body_too_slow
@@ -15,6 +15,7 @@ from services.edge.domain.openai.priority import PRIORITY_HEADER, priority_for
 from services.edge.server.http.exchange import ClientDisconnectedError, Exchange, HttpRefusalError
 from services.kernel.api_keys import region_of
 from services.kernel.errors import ComptoirError, Numbers, Reason
+from services.kernel.steps import Steps
 
 _MAX_LENGTH_DIGITS: Final = 12
 _SCHEME: Final = b"bearer "
@@ -22,15 +23,25 @@ _SERVED: Final = ((b"accept-encoding", SERVED_CODINGS.encode()),)
 _TOO_SLOW: Final = ((b"connection", b"close"), (b"x-should-retry", b"false"))
 
 
-async def read_body(exchange: Exchange, *, max_bytes: int, within_seconds: float) -> bytes:
-    """Returns the whole body without its compression; REQUEST_TOO_LARGE at the first byte over `max_bytes`.
+def declared_length(exchange: Exchange, max_bytes: int) -> int | None:
+    """Returns how long a body says that it is; None where it does not, or is compressed.
 
-    Neither what comes nor what it decodes to is kept beyond that.
+    Raises REQUEST_TOO_LARGE above `max_bytes`.
     """
-    for length in exchange.header_values(b"content-length"):
+    lengths = exchange.header_values(b"content-length")
+    for length in lengths:
         # The HTTP parser has checked that these are digits.
         if len(length) > _MAX_LENGTH_DIGITS or int(length) > max_bytes:
             raise ComptoirError(Reason.REQUEST_TOO_LARGE, numbers=Numbers(limit=max_bytes))
+    if exchange.header_values(b"content-encoding"):
+        return None
+    if lengths:
+        return int(lengths[0])
+    return None if exchange.header_values(b"transfer-encoding") else 0
+
+
+async def read_body(exchange: Exchange, *, max_bytes: int, within_seconds: float) -> bytes:
+    """Returns the whole body as it comes; REQUEST_TOO_LARGE at the first byte over `max_bytes`."""
     parts: list[bytes] = []
     try:
         async with asyncio.timeout(within_seconds):
@@ -38,7 +49,18 @@ async def read_body(exchange: Exchange, *, max_bytes: int, within_seconds: float
     except TimeoutError:
         public = body_too_slow(within_seconds)
         raise HttpRefusalError(public, Reason.REQUEST_INVALID, _TOO_SLOW) from None
-    return _decoded(exchange, b"".join(parts), max_bytes)
+    return b"".join(parts)
+
+
+def content_steps(exchange: Exchange, body: bytes, *, max_bytes: int) -> Steps[bytes]:
+    """Returns a body without its compression; REQUEST_TOO_LARGE at the first byte over `max_bytes`."""
+    try:
+        codings = exchange.header_values(b"content-encoding")
+        return (yield from decoded_steps(body, codings, max_bytes=max_bytes))
+    except CodingUnsupportedError:
+        raise HttpRefusalError(CODING_UNSUPPORTED, Reason.REQUEST_INVALID, _SERVED) from None
+    except CodingBrokenError:
+        raise HttpRefusalError(CODING_BROKEN, Reason.REQUEST_INVALID) from None
 
 
 def read_key(exchange: Exchange) -> str:
@@ -59,15 +81,6 @@ def read_key(exchange: Exchange) -> str:
 def read_priority(exchange: Exchange, service_tier: str | None) -> Priority:
     """Returns the scheduling class that headers and tier ask for; raises REQUEST_INVALID for none of them."""
     return priority_for(exchange.header_values(PRIORITY_HEADER.encode()), service_tier)
-
-
-def _decoded(exchange: Exchange, body: bytes, max_bytes: int) -> bytes:
-    try:
-        return decode(body, exchange.header_values(b"content-encoding"), max_bytes=max_bytes)
-    except CodingUnsupportedError:
-        raise HttpRefusalError(CODING_UNSUPPORTED, Reason.REQUEST_INVALID, _SERVED) from None
-    except CodingBrokenError:
-        raise HttpRefusalError(CODING_BROKEN, Reason.REQUEST_INVALID) from None
 
 
 async def _read_parts(exchange: Exchange, parts: list[bytes], max_bytes: int) -> None:

@@ -16,8 +16,9 @@ from services.generator.adapters.simulated.text import (
     TextStream,
     answer_ids,
     detokenize,
+    digest_steps,
     token_choice,
-    tokenize,
+    token_steps,
 )
 from services.generator.domain.delta import Delta, EngineFinish, Measures
 from services.generator.domain.engine_parameters import ServedModel, SimulatedParameters
@@ -36,6 +37,7 @@ from services.generator.domain.sampling import Sampling
 from services.generator.domain.structure import FIELD, Structure, refused
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Numbers, Reason
+from services.kernel.steps import Steps, in_turns
 
 _FEATURES: Final = Feature.TOKEN_IDS | Feature.PREFIX_SALT | Feature.PRIORITY
 
@@ -45,7 +47,8 @@ class _Job:
     request: EngineRequest
     receive: Receive
     index: int
-    input_ids: Sequence[int]
+    input_tokens: int
+    chain: Sequence[int]
     text: TextStream
     answer: Iterator[int]
     blocks: int
@@ -97,7 +100,7 @@ class SimulatedEngine:
 
     async def tokenize(self, prompt: Chat | Text) -> Sequence[int]:
         """Returns the prompt's token ids: bytes between control tokens."""
-        return tokenize(prompt)
+        return await in_turns(token_steps(prompt))
 
     async def detokenize(self, ids: Sequence[int], *, spells_controls: bool = False) -> str:
         """Returns the text of token ids, in which control tokens have none or their numbers."""
@@ -115,10 +118,10 @@ class SimulatedEngine:
 
     async def submit(self, request: EngineRequest, receive: Receive) -> None:
         """Takes a request in; `receive` is called by the step loop."""
+        jobs = await in_turns(self._job_steps(request, receive))
         if self._is_dead:
             raise EngineFailedError
-        for index in range(request.sampling.n):
-            job = self._job(request, receive, index)
+        for job in jobs:
             self._arrivals += 1
             heapq.heappush(self._waiting, (request.priority or 0, self._arrivals, job))
         if self._loop is None or self._loop.done():
@@ -168,9 +171,9 @@ class SimulatedEngine:
     def _jobs(self) -> list[_Job]:
         return [*self._running, *(job for _, _, job in self._waiting)]
 
-    def _job(self, request: EngineRequest, receive: Receive, index: int) -> _Job:
-        prompt, parameters = request.prompt, self._parameters
-        input_ids = prompt.ids if isinstance(prompt, TokenIds) else tokenize(prompt)
+    def _job_steps(self, request: EngineRequest, receive: Receive) -> Steps[list[_Job]]:
+        prompt, parameters, sampling = request.prompt, self._parameters, request.sampling
+        input_ids = prompt.ids if isinstance(prompt, TokenIds) else (yield from token_steps(prompt))
         if not input_ids:
             raise ComptoirError(Reason.REQUEST_INVALID, field=field_of(prompt))
         total_tokens = len(input_ids) + request.max_output_tokens
@@ -178,10 +181,18 @@ class SimulatedEngine:
         if total_tokens > self._context_tokens or blocks > parameters.kv_blocks:
             numbers = Numbers(self._context_tokens, len(input_ids))
             raise ComptoirError(Reason.CONTEXT_TOO_LONG, field=field_of(prompt), numbers=numbers)
-        sampling = request.sampling
-        answer = answer_ids(input_ids, _seed_of(sampling, index), parameters.answer_tokens, sampling)
-        text = TextStream(sampling.stop)
-        return _Job(request, receive, index, input_ids, text, answer, blocks, self._clock.monotonic_seconds())
+        chain = yield from self._cache.chain_steps(input_ids, request.cache_salt or "")
+        digest = yield from digest_steps(input_ids)
+        queued_seconds = self._clock.monotonic_seconds()
+        jobs = []
+        for index in range(sampling.n):
+            seed = _seed_of(sampling, index)
+            answer = answer_ids(input_ids, digest, seed, parameters.answer_tokens, sampling)
+            text = TextStream(sampling.stop)
+            jobs.append(
+                _Job(request, receive, index, len(input_ids), chain, text, answer, blocks, queued_seconds)
+            )
+        return jobs
 
     def _remove(self, job: _Job) -> None:
         self._running = [other for other in self._running if other is not job]
@@ -207,10 +218,9 @@ class SimulatedEngine:
                 return
             heapq.heappop(self._waiting)
             free_blocks -= job.blocks
-            input_ids, salt = job.input_ids, job.request.cache_salt or ""
-            job.cached_tokens = self._cache.cached_tokens(input_ids, salt)
-            self._cache.add(input_ids, salt)
-            uncached_share = 1 - job.cached_tokens / len(input_ids)
+            job.cached_tokens = self._cache.cached_tokens(job.chain, job.input_tokens)
+            self._cache.add(job.chain)
+            uncached_share = 1 - job.cached_tokens / job.input_tokens
             job.scheduled_seconds = now_seconds
             job.ready_seconds = now_seconds + parameters.ttft_seconds * uncached_share
             self._running.append(job)

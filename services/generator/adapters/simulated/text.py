@@ -5,14 +5,17 @@ import hashlib
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from services.generator.domain.delta import TokenChoice, TokenLogprob
 from services.generator.domain.prompt import Chat, Role, Text
 from services.generator.domain.sampling import Sampling
+from services.kernel.steps import Steps, finished
 
 # Ids from 256 on are control tokens; no text can spell them, since text is bytes.
 END_OF_TURN: Final = 256
+# About a millisecond.
+IDS_PER_STEP: Final = 16 * 1024
 _SPACE: Final = 32
 _CHOSEN_ALONE: Final = 100
 VOCABULARY_TOKENS: Final = 260
@@ -34,21 +37,35 @@ _SENTENCES: Final = (
 
 
 def tokenize(prompt: Chat | Text) -> list[int]:
+    """Returns what `token_steps` does, at once."""
+    return finished(token_steps(prompt))
+
+
+def token_steps(prompt: Chat | Text) -> Steps[list[int]]:
     """Returns role, bytes, end of turn for each turn, then the assistant's role; bytes alone of a text.
 
     Where the template is told to, what is thought begins behind that role.
     """
-    if isinstance(prompt, Text):
-        return list(prompt.text.encode())
     ids: list[int] = []
+    if isinstance(prompt, Text):
+        yield from _byte_steps(ids, prompt.text)
+        return ids
     for turn in prompt.turns:
         ids.append(_ROLE_IDS[turn.role])
-        ids.extend("\n".join(turn.texts).encode())
+        yield from _byte_steps(ids, "\n".join(turn.texts))
         ids.append(END_OF_TURN)
     ids.append(_ROLE_IDS[Role.ASSISTANT])
     if prompt.options.arguments.get(THINKING):
         ids.extend(_BEGIN_OF_THOUGHT)
     return ids
+
+
+def _byte_steps(ids: list[int], text: str) -> Steps[None]:
+    content = text.encode()
+    for start in range(0, len(content), IDS_PER_STEP):
+        if start:
+            yield
+        ids.extend(content[start : start + IDS_PER_STEP])
 
 
 def detokenize(ids: Sequence[int], *, spells_controls: bool = False) -> str:
@@ -59,14 +76,27 @@ def detokenize(ids: Sequence[int], *, spells_controls: bool = False) -> str:
     return bytes(token_id for token_id in ids if token_id < END_OF_TURN).decode(errors="replace")
 
 
+def digest_steps(input_ids: Sequence[int]) -> Steps[Any]:
+    """Returns, in steps, the hash of a prompt, which a seed is added to."""
+    digest = hashlib.sha256()
+    for start in range(0, len(input_ids), IDS_PER_STEP):
+        if start:
+            yield
+        digest.update(repr(tuple(input_ids[start : start + IDS_PER_STEP])).encode())
+    return digest
+
+
 def answer_ids(
-    input_ids: Sequence[int], seed: int | None, answer_tokens: int, sampling: Sampling
+    input_ids: Sequence[int], prompt: Any, seed: int | None, answer_tokens: int, sampling: Sampling
 ) -> Iterator[int]:
     """Returns the token ids of the answer, without an end; the same prompt and seed always get the same.
 
-    The model would end it with each `answer_tokens`th, which is the end of the turn.
+    `prompt` is the hash of `input_ids`. The model would end it with each `answer_tokens`th, which is the end
+    of the turn.
     """
-    digest = hashlib.sha256(repr((tuple(input_ids), seed)).encode()).digest()
+    seeded = prompt.copy()
+    seeded.update(repr(seed).encode())
+    digest = seeded.digest()
     sentences = (_SENTENCES[byte % len(_SENTENCES)].encode() for byte in itertools.cycle(digest))
     if tuple(input_ids[-len(_BEGIN_OF_THOUGHT) :]) == tuple(_BEGIN_OF_THOUGHT):
         yield from next(sentences)[: sampling.thinking_token_budget]

@@ -52,12 +52,15 @@ class _DirectTokenizer:
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         """Returns token ids."""
-        ids: list[int] = self._backend.encode(text, add_special_tokens=add_special_tokens).ids
+        # For one text the backend would hold the interpreter's lock until it is done, in a thread too.
+        (encoded,) = self._backend.encode_batch_fast([text], add_special_tokens=add_special_tokens)
+        ids: list[int] = encoded.ids
         return ids
 
     def decode(self, ids: Sequence[int], *, skip_special_tokens: bool) -> str:
         """Returns the text of token ids."""
-        text: str = self._backend.decode(ids, skip_special_tokens=skip_special_tokens)
+        text: str
+        (text,) = self._backend.decode_batch([ids], skip_special_tokens=skip_special_tokens)
         return text
 
     def apply_chat_template(

@@ -31,9 +31,11 @@ from services.edge.domain.openai.responses.body import ResponsesBody
 from services.edge.domain.openai.responses.request import response_steps
 from services.edge.server.bodies import SHORT_BYTES, Bodies, read_steps
 from services.edge.server.http.exchange import ClientDisconnectedError, Exchange
+from services.edge.server.known_keys import KnownKeys
 from services.kernel.errors import ComptoirError
 from services.kernel.steps import Steps
 from tests.bench.beside.worst_bodies import MIB, WorstBody, worst_bodies
+from tests.services.edge.scripts import GOOD_KEY, LEASE
 
 KINDS: dict[str, tuple[Callable[[object], Steps[Any]], type[Any]]] = {
     CHAT_PATH: (chat_steps, ChatBody),
@@ -90,13 +92,17 @@ class FakeExchange:
     """As much of an exchange as a body needs."""
 
     def __init__(self, content: bytes) -> None:
-        self.event = type("Event", (), {"request_bytes": 0})()
+        self.event = type("Event", (), {"request_bytes": 0, "request_id": LEASE})()
         self.is_complete = self.is_client_disconnected = False
         self.left: Callable[[], None] | None = None
         self._content = content
 
-    def header_values(self, _name: bytes) -> list[bytes]:
-        return []
+    def header_values(self, name: bytes) -> list[bytes]:
+        headers = {
+            b"content-length": b"%d" % len(self._content),
+            b"authorization": b"Bearer " + GOOD_KEY.encode(),
+        }
+        return [headers[name]] if name in headers else []
 
     def add_headers(self, _headers: object) -> None:
         return None
@@ -106,6 +112,17 @@ class FakeExchange:
 
     async def receive(self) -> dict[str, Any]:
         return {"type": "http.request", "body": self._content, "more_body": False}
+
+
+class EveryKey:
+    """Knows every key."""
+
+    async def check(self, _key: str, _request_id: object) -> None:
+        return None
+
+
+def bodies_at(seconds: Callable[[], float]) -> Bodies:
+    return Bodies(EdgeLimits(), cast(KnownKeys, EveryKey()), seconds)
 
 
 def reading(
@@ -126,7 +143,7 @@ def reading(
 def slow_bodies() -> Bodies:
     """Bodies of which each step takes a millisecond."""
     seconds = itertools.count()
-    return Bodies(EdgeLimits(), lambda: next(seconds) / 1000)
+    return bodies_at(lambda: next(seconds) / 1000)
 
 
 async def test_long_bodies_are_read_one_at_a_time_and_short_ones_between() -> None:
@@ -151,7 +168,7 @@ async def test_the_shortest_of_the_long_bodies_is_read_next() -> None:
 
 
 async def test_a_body_that_takes_little_time_is_read_without_a_pause() -> None:
-    bodies, log, turns = Bodies(EdgeLimits(), lambda: 0.0), list[str](), 0
+    bodies, log, turns = bodies_at(lambda: 0.0), list[str](), 0
     tasks = [reading(bodies, log, str(number), size=2 * SHORT_BYTES)[1] for number in range(50)]
     while not all(task.done() for task in tasks):
         turns += 1

@@ -102,6 +102,15 @@ async def test_a_first_text_that_does_not_come_in_time_ends_the_delivery(place: 
     assert script.cancelled.is_set()
 
 
+async def test_vectors_that_take_longer_than_a_first_text_have_the_time_of_their_request() -> None:
+    made = asyncio.Event()
+    scene = Scene(GeneratorScript(steps=[made, "a"]), first_text_seconds=0.02)
+    request = GenerationRequest("m", (), inputs=("x",))
+    async with scene.deliveries.open(key=GOOD_KEY, request=request, event=scene.event) as delivery:
+        asyncio.get_running_loop().call_later(0.1, made.set)
+        await _all_of(delivery)
+
+
 async def test_a_text_that_stops_ends_at_the_deadline_of_the_request() -> None:
     script = GeneratorScript(steps=["a", asyncio.Event()])
     scene = Scene(script, first_text_seconds=0.05, request_seconds=0.2)

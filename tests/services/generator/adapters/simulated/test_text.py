@@ -8,10 +8,12 @@ from services.generator.adapters.simulated.text import (
     TextStream,
     answer_ids,
     detokenize,
+    digest_steps,
     tokenize,
 )
 from services.generator.domain.prompt import Chat, ChatTurn, Role, Text
 from services.generator.domain.sampling import Sampling
+from services.kernel.steps import finished
 
 TEXTS = st.text(max_size=60)
 STOPS = st.lists(st.text(min_size=1, max_size=5), max_size=4)
@@ -52,7 +54,11 @@ def test_text_is_bytes_between_control_tokens(text: str) -> None:
 
 
 def first_ids(input_ids: list[int], tokens: int) -> list[int]:
-    return list(itertools.islice(answer_ids(input_ids, None, tokens, Sampling()), tokens))
+    return list(
+        itertools.islice(
+            answer_ids(input_ids, finished(digest_steps(input_ids)), None, tokens, Sampling()), tokens
+        )
+    )
 
 
 @given(st.lists(st.integers(0, 259), min_size=1, max_size=30), st.integers(1, 500))

@@ -3,7 +3,8 @@
 import copy
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,25 @@ def test_a_tokenizer_that_has_its_own_way_keeps_it(sides: Sides) -> None:
     tokenizer.__class__ = Peculiar
     rendered = direct(tokenizer).apply_chat_template([], tokenize=False, add_generation_prompt=True)
     assert rendered == "peculiar"
+
+
+def test_the_tokens_of_a_long_text_hold_no_other_thread_up(sides: Sides) -> None:
+    from services.generator.adapters.vllm.tokenizer import direct  # noqa: PLC0415 - takes seconds
+
+    tokenizer = direct(sides.renderer.tokenizer)
+    text = "Écris un bref compte rendu de la réunion. " * 20_000
+    ids, turns = turns_beside(lambda: tokenizer.encode(text, add_special_tokens=False))
+    assert turns > 10
+    back, turns = turns_beside(lambda: tokenizer.decode(ids, skip_special_tokens=True))
+    assert turns > 10
+    assert back.strip() == text.strip()
+
+
+def turns_beside(work: Callable[[], Any]) -> tuple[Any, int]:
+    """What work comes to in a thread, and how often this one had its turn meanwhile."""
+    with ThreadPoolExecutor(1) as threads:
+        working, turns = threads.submit(work), 0
+        while not working.done():
+            wait([working], timeout=0.001)
+            turns += 1
+        return working.result(), turns
