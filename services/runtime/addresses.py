@@ -25,16 +25,12 @@ class TlsFiles(BaseModel):
 
     def server_configuration(self) -> grpc.ServerCertificateConfiguration:
         """Returns what a server shows and whose certificates it believes; SettingsError if it is no use."""
-        chain, key, ca = self._read()
-        # gRPC would say nothing of a key that is not the certificate's, and fail at each handshake.
-        self.ssl_context()
-        if self._read() != (chain, key, ca):
-            raise SettingsError("the TLS files are being written; wait until that has ended.")
+        chain, key, ca = self._read_whole()
         return grpc.ssl_server_certificate_configuration([(key, chain)], ca)
 
     def channel_credentials(self) -> grpc.ChannelCredentials:
-        """Credentials of a caller that shows its certificate."""
-        chain, key, ca = self._read()
+        """Returns credentials of a caller that shows its certificate; SettingsError if they are no use."""
+        chain, key, ca = self._read_whole()
         return grpc.ssl_channel_credentials(ca, key, chain)
 
     def ssl_context(self) -> ssl.SSLContext:
@@ -47,6 +43,14 @@ class TlsFiles(BaseModel):
         except OSError:
             raise SettingsError("the TLS files are no certificate, its key and an authority.") from None
         return context
+
+    def _read_whole(self) -> tuple[bytes, bytes, bytes]:
+        content = self._read()
+        # gRPC would say nothing of a key that is not the certificate's, and fail at each handshake.
+        self.ssl_context()
+        if self._read() != content:
+            raise SettingsError("the TLS files are being written; wait until that has ended.")
+        return content
 
     def _read(self) -> tuple[bytes, bytes, bytes]:
         try:

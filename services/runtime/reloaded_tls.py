@@ -1,4 +1,4 @@
-"""TLS of a listener whose files are read again when they change: whoever renews them needs no restart."""
+"""TLS files that are read again when they change: whoever renews them needs no restart."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +16,8 @@ Loaded = TypeVar("Loaded")
 class ReloadedTls(Generic[Loaded]):
     """What TLS files held when they were last usable; `load` reads them, and raises SettingsError.
 
-    `listener` is the setting that names them, for the log. SettingsError where they cannot be used at first.
+    `listener` names what they are for in the log: a setting, or an address. SettingsError where they cannot
+    be used at first.
     """
 
     def __init__(self, listener: str, files: Sequence[Path], load: Callable[[], Loaded]) -> None:

@@ -17,6 +17,7 @@ from services.runtime.grpc.health import HealthService
 from services.runtime.grpc.interceptors import CallBoundary
 from services.runtime.grpc.joined.answers import JoinedStreams
 from services.runtime.grpc.readiness_service import ReadinessServicer
+from services.runtime.grpc.reloaded_channel import ReloadedChannel
 from services.runtime.grpc.server_tls import ServerTls
 from services.runtime.logs import get_logger
 from services.runtime.settings import SettingsError
@@ -149,7 +150,10 @@ def channel(
     max_receive_bytes: int = 4 * 1024 * 1024,
     options: Iterable[tuple[str, int | str]] = (),
 ) -> grpc.aio.Channel:
-    """Returns a channel to `target` that reconnects within a second; it never retries a call by itself."""
+    """Returns a channel to `target` that reconnects within a second; it never retries a call by itself.
+
+    Each call that begins has the TLS files as they are then.
+    """
     arguments = [
         ("grpc.max_receive_message_length", max_receive_bytes),
         ("grpc.enable_retries", 0),
@@ -163,4 +167,8 @@ def channel(
     ]
     if target.tls is None:
         return grpc.aio.insecure_channel(target.address, options=arguments)
-    return grpc.aio.secure_channel(target.address, target.tls.channel_credentials(), options=arguments)
+    return ReloadedChannel(
+        target.address,
+        target.tls,
+        lambda credentials: grpc.aio.secure_channel(target.address, credentials, options=arguments),
+    )
