@@ -64,4 +64,5 @@ def router_load_from(report: LoadReport) -> replica_pb2.Load:
         kv_usage_permille=report.kv_usage_permille,
         age_milliseconds=milliseconds(report.age_seconds),
         is_draining=report.is_draining,
+        open_requests=report.open_streams,
     )

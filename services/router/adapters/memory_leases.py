@@ -9,8 +9,10 @@ from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 from services.router.domain.lease import (
     HANDED_BACK_SECONDS,
+    NOBODY,
     Acceptance,
     Accepted,
+    Earlier,
     Ending,
     Freed,
     Hold,
@@ -43,6 +45,8 @@ class MemoryLeases:
         self._clock = clock
         self._accounts = QuotaAccounts()
         self._leases: dict[Identity, Lease] = {}
+        # The latest lease of each request.
+        self._of_request: dict[Identity, Identity] = {}
         # Tickets that are settled, and when to forget them: said again, they change nothing.
         self._ended: dict[Identity, float] = {}
 
@@ -54,10 +58,23 @@ class MemoryLeases:
     async def reserve(self, reservation: Reservation) -> QuotaState:
         """Lends all that the reservation asks for, or nothing and raises which part of the quota is spent."""
         key, tokens, now_seconds = reservation.key, reservation.tokens, self._now()
-        state = self._accounts.lend(key, reservation.quota, tokens, now_seconds)
-        expires_at_seconds = now_seconds + reservation.lasts_seconds
-        self._leases[reservation.lease_id] = Lease(reservation.lease_id, key, tokens, expires_at_seconds)
+        earlier = self._earlier(key, reservation.request_id)
+        is_again = reservation.is_again and earlier is not None
+        lend = self._accounts.lend_unasked if is_again else self._accounts.lend
+        state = lend(key, reservation.quota, tokens, now_seconds)
+        lease = Lease(reservation.lease_id, key, tokens, now_seconds + reservation.lasts_seconds)
+        lease.request_id, lease.is_again = reservation.request_id, is_again
+        if earlier is not None:
+            lease.earlier, earlier.is_followed = earlier.lease_id, is_again
+        self._leases[lease.lease_id] = lease
+        if lease.request_id.is_set:
+            self._of_request[lease.request_id] = lease.lease_id
         return state
+
+    async def earlier(self, key: int, request_id: Identity) -> Earlier | None:
+        """Returns the lease that a request of the key had, unless it goes on by another one already."""
+        lease = self._earlier(key, request_id)
+        return None if lease is None else Earlier(lease.lease_id, lease.holders)
 
     async def spend_request(self, key: int, quota: Quota) -> QuotaState:
         """Takes a request without tokens, place or lease; raises as `reserve` does."""
@@ -139,7 +156,10 @@ class MemoryLeases:
         if lease is None or not lease.is_reserved or lease.accepted or lease.lost:
             return None
         now_seconds = self._now()
-        self._accounts.give_request(lease.key, now_seconds)
+        if not lease.is_again:
+            self._accounts.give_request(lease.key, now_seconds)
+        elif lease.earlier in self._leases:
+            self._leases[lease.earlier].is_followed = False
         return self._end_reservation(lease, Ending.CANCELLED, now_seconds)
 
     async def lose(self, process: Process) -> Sequence[Freed]:
@@ -161,6 +181,10 @@ class MemoryLeases:
 
     def _now(self) -> float:
         return self._clock.monotonic_seconds()
+
+    def _earlier(self, key: int, request_id: Identity) -> Lease | None:
+        lease = self._leases.get(self._of_request.get(request_id, NOBODY))
+        return lease if lease is not None and lease.key == key and not lease.is_followed else None
 
     def _tokens_anew(self, lease: Lease, quota: Quota | None, now_seconds: float) -> int:
         if quota is not None and lease.accepted:
@@ -243,8 +267,13 @@ class MemoryLeases:
         return Freed(ending, lease.key, holder)
 
     def _drop_if_over(self, lease: Lease) -> None:
-        if lease.is_over:
-            self._leases.pop(lease.lease_id, None)
+        if not lease.is_over:
+            return
+        self._leases.pop(lease.lease_id, None)
+        if self._of_request.get(lease.request_id) == lease.lease_id:
+            del self._of_request[lease.request_id]
+            if lease.earlier in self._leases:
+                self._of_request[lease.request_id] = lease.earlier
 
     def _forget_ended(self, now_seconds: float) -> None:
         while self._ended:

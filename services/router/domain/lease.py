@@ -15,6 +15,8 @@ from services.router.domain.tenancy import Quota
 MAX_TICKETS: Final = 3
 # How long a lease waits for its caller to ask for another ticket, once no ticket of it can be used any more.
 HANDED_BACK_SECONDS: Final = 2.0
+# The identity of what has none.
+NOBODY: Final = Identity(0, 0)
 
 
 class Process(NamedTuple):
@@ -26,13 +28,27 @@ class Process(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What one request may use at most, and for how long if no replica accepts it."""
+    """What one request may use at most, and for how long if no replica accepts it.
+
+    `is_again` says that the request was admitted before, and that every process that may hold its earlier
+    lease is away: its place and tokens are taken without asking, once for each lease, and no request.
+    """
 
     lease_id: Identity
     key: int
     quota: Quota
     tokens: int
     lasts_seconds: float
+    request_id: Identity = NOBODY
+    is_again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """The lease that a request had before, and the processes that hold it or may accept it."""
+
+    lease_id: Identity
+    holders: tuple[Process, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +194,12 @@ class Lease:
     is_doubtful: bool = False
     last: TicketClaims | None = None
     processes: tuple[Process, ...] = ()
+    request_id: Identity = NOBODY
+    # The lease of the same request before this one, whether this one was lent without asking because of it,
+    # and whether one was lent so because of this one.
+    earlier: Identity = NOBODY
+    is_again: bool = False
+    is_followed: bool = False
     issued: dict[Identity, Process] = field(default_factory=dict)
     accepted: dict[Identity, Hold] = field(default_factory=dict)
     lost: dict[Identity, Hold] = field(default_factory=dict)
@@ -211,4 +233,9 @@ class Lease:
             if hold.process.replica == replica:
                 return ticket_id
         found = (ticket_id for ticket_id, process in self.issued.items() if process.replica == replica)
-        return next(found, Identity(0, 0))
+        return next(found, NOBODY)
+
+    @property
+    def holders(self) -> tuple[Process, ...]:
+        """Returns the processes that hold it, or may accept a ticket of it."""
+        return tuple({*self.issued.values(), *(hold.process for hold in self.accepted.values())})

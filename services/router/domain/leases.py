@@ -4,8 +4,8 @@ Places taken = reserved + accepted_unreserved + recovered; places free again = s
 cancelled + lost + expired; the difference is in flight.
 """
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from services.contract.ticket import TicketClaims
@@ -13,6 +13,7 @@ from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
+from services.router.domain.holder_changes import HolderChanges
 from services.router.domain.lease import (
     Acceptance,
     Accepted,
@@ -36,6 +37,7 @@ from services.router.domain.waiting_lines import MAX_WAITING, WaitingLines
 Got = TypeVar("Got")
 
 _SPENT: Final = frozenset({Reason.TOKENS_EXHAUSTED, Reason.CONCURRENCY_EXHAUSTED})
+_OF_QUOTA: Final = _SPENT | {Reason.REQUESTS_EXHAUSTED}
 _NO_PLACE: Final = frozenset({Reason.NO_REPLICA, Reason.REPLICA_OVERLOADED})
 _MOST_OF_A_KEY: Final = MAX_WAITING // 8
 
@@ -58,10 +60,7 @@ class Leases:
         self._limits = limits
         self._keys = WaitingLines(Reason.CONCURRENCY_EXHAUSTED, wait_seconds=limits.place_wait_seconds)
         self._places = PlaceLines(limits)
-        # Set, and replaced, whenever a lease may be held by other processes than before.
-        self._holders_changed = asyncio.Event()
-        # The leases whose next ticket waits for that.
-        self._asking: set[Identity] = set()
+        self._changes = HolderChanges(wait_seconds=limits.further_ticket_wait_seconds)
 
     @property
     def held(self) -> int:
@@ -87,10 +86,25 @@ class Leases:
         return await self._places.wait(asker, refusal, lambda: self._attempt(grant, place))
 
     async def reserve(self, grant: Grant) -> QuotaState:
-        """Lends what the grant may use; a key whose requests in flight are at their limit waits a moment."""
+        """Lends what the grant may use; a key whose requests in flight are at their limit waits a moment.
+
+        A request that was admitted before and lost its replica asks nothing of the quota: what it held there
+        is about to be free. It waits for the router to hear of the loss, as another ticket does.
+        """
         # No more of a key may wait than may run, and no key may be all who wait.
         most = min(grant.key.quota.concurrency, _MOST_OF_A_KEY)
-        return await self._keys.take(grant.key.number, lambda: self._lend(grant), most=most)
+
+        def attempt() -> Awaitable[QuotaState]:
+            return self._keys.take(grant.key.number, lambda: self._lend(grant), most=most)
+
+        try:
+            return await attempt()
+        except ComptoirError as refused:
+            earlier = await self._store.earlier(grant.key.number, grant.request_id)
+            if earlier is None or refused.reason not in _OF_QUOTA:
+                raise
+        # Its own place may be in its way, on a replica of which the router thinks that it is still there.
+        return await self._changes.tried(earlier.lease_id, attempt, _OF_QUOTA)
 
     async def spend_request(self, key: Key) -> QuotaState:
         """Takes a request of the key for what needs no lease."""
@@ -103,22 +117,12 @@ class Leases:
         after `further_ticket_wait_seconds`: a caller may hear that its replica handed the lease back, or that
         it died, before this router does.
         """
-        end_seconds = asyncio.get_running_loop().time() + self._limits.further_ticket_wait_seconds
-        while True:
-            # Of before the attempt: a change during it lets this one try again.
-            changed = self._holders_changed
+
+        async def attempt() -> bool:
             asked = quota and await self._quota_to_ask(claims.lease_id, quota)
-            issue = Issue(claims, process, self._limits.reserved_seconds, asked)
-            try:
-                is_anew = await self._store.issue(issue)
-            except ComptoirError as refused:
-                if refused.reason not in _SPENT:
-                    raise
-                if not await self._is_set(changed, claims.lease_id, end_seconds):
-                    raise
-            else:
-                break
-        if is_anew:
+            return await self._store.issue(Issue(claims, process, self._limits.reserved_seconds, asked))
+
+        if await self._changes.tried(claims.lease_id, attempt, _SPENT):
             self._counter.count(Opening.RESERVED)
 
     async def issued(self, lease_id: Identity) -> Issued | None:
@@ -143,7 +147,7 @@ class Leases:
         if freed is None:
             self._counter.count(found)
         if found is Settled.HANDED_BACK:
-            self._let_further_tickets_try()
+            self._changes.tell()
         self._replicas.unassign(settlement.ticket_id)
         self._note([freed] if freed else [])
 
@@ -168,7 +172,7 @@ class Leases:
             self._note(freed)
             count += len(freed)
         if count:
-            self._let_further_tickets_try()
+            self._changes.tell()
         return count
 
     async def expire(self) -> int:
@@ -187,7 +191,7 @@ class Leases:
     def replica_left(self) -> None:
         """Lets those try again, too, that want another ticket because it left."""
         self.replicas_changed()
-        self._let_further_tickets_try()
+        self._changes.tell()
 
     def end_waits(self) -> None:
         """Refuses those that wait for a replica, and all that would: this router stops."""
@@ -223,17 +227,26 @@ class Leases:
         return place()
 
     async def _lend(self, grant: Grant) -> QuotaState:
-        state = await self._store.reserve(
-            Reservation(
-                lease_id=grant.lease_id,
-                key=grant.key.number,
-                quota=grant.key.quota,
-                tokens=grant.size.reserved_tokens,
-                lasts_seconds=self._limits.reserved_seconds,
-            )
+        reservation = Reservation(
+            lease_id=grant.lease_id,
+            request_id=grant.request_id,
+            key=grant.key.number,
+            quota=grant.key.quota,
+            tokens=grant.size.reserved_tokens,
+            lasts_seconds=self._limits.reserved_seconds,
         )
+        try:
+            state = await self._store.reserve(reservation)
+        except ComptoirError as refused:
+            if refused.reason not in _OF_QUOTA or not await self._has_lost_its_replica(grant):
+                raise
+            state = await self._store.reserve(replace(reservation, is_again=True))
         self._counter.count(Opening.RESERVED)
         return state
+
+    async def _has_lost_its_replica(self, grant: Grant) -> bool:
+        earlier = await self._store.earlier(grant.key.number, grant.request_id)
+        return earlier is not None and self._are_away(earlier.holders)
 
     async def _attempt(self, grant: Grant, place: Callable[[], Got]) -> tuple[QuotaState, Got]:
         # First the place: while there is none, nothing is lent.
@@ -248,30 +261,11 @@ class Leases:
         """Returns None where all that hold the lease are away: their places are about to be free."""
         issued = await self._store.issued(lease_id)
         holders = issued.holders if issued is not None else ()
+        return None if holders and self._are_away(holders) else quota
+
+    def _are_away(self, processes: Sequence[Process]) -> bool:
         there = {one.registration.process for one in self._replicas.everyone()}
-        are_away = bool(holders) and there.isdisjoint(holders)
-        return None if are_away else quota
-
-    def _let_further_tickets_try(self) -> None:
-        changed, self._holders_changed = self._holders_changed, asyncio.Event()
-        changed.set()
-
-    async def _is_set(self, changed: asyncio.Event, lease_id: Identity, end_seconds: float) -> bool:
-        """Waits for a change of who holds leases; False where none comes in time, or the lease is waited for.
-
-        An honest caller asks once at a time.
-        """
-        if lease_id in self._asking or len(self._asking) >= MAX_WAITING:
-            return False
-        self._asking.add(lease_id)
-        try:
-            async with asyncio.timeout_at(end_seconds):
-                await changed.wait()
-        except TimeoutError:
-            return False
-        finally:
-            self._asking.discard(lease_id)
-        return True
+        return there.isdisjoint(processes)
 
     def _asker(self, grant: Grant, expected_seconds: Callable[[], float]) -> Asker:
         most_of_key = max(1, self._limits.held_requests // 2)

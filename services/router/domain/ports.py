@@ -11,6 +11,7 @@ from services.router.domain.events import AdmissionEvent
 from services.router.domain.lease import (
     Acceptance,
     Accepted,
+    Earlier,
     Freed,
     Issue,
     Issued,
@@ -65,7 +66,14 @@ class LeaseStore(Protocol):
     """
 
     async def reserve(self, reservation: Reservation) -> QuotaState:
-        """Lends all or nothing; raises which part of the quota is spent, with the wait."""
+        """Lends all or nothing; raises which part of the quota is spent, with the wait.
+
+        Where the reservation is made again it asks nothing, unless that was done for the lease before.
+        """
+        ...
+
+    async def earlier(self, key: int, request_id: Identity) -> Earlier | None:
+        """Returns the lease that a request of the key had, unless it goes on by another one already."""
         ...
 
     async def spend_request(self, key: int, quota: Quota) -> QuotaState:

@@ -84,6 +84,13 @@ class QuotaAccounts:
         self.occupy(key)
         return tokens
 
+    def lend_unasked(self, key: int, quota: Quota, tokens: int, now_seconds: float) -> QuotaState:
+        """Takes a place and tokens for a request that was admitted before and lost what it had."""
+        account = self._account(key, quota, now_seconds)
+        account.tokens.give(-tokens)
+        self.occupy(key)
+        return account.state()
+
     def spend_request(self, key: int, quota: Quota, now_seconds: float) -> QuotaState:
         """Takes a request that uses no tokens and no place, or raises that those of the minute are spent."""
         account = self._account(key, quota, now_seconds)

@@ -34,6 +34,7 @@ def load(message: replica_pb2.Load) -> Load:
         kv_usage_permille=message.kv_usage_permille,
         age_seconds=message.age_milliseconds / _MILLISECONDS,
         is_draining=message.is_draining,
+        open_requests=message.open_requests if message.HasField("open_requests") else None,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.router.domain.limits import RouterLimits
-from services.router.domain.placement.replica import Registration, Replica, State, outstanding
+from services.router.domain.placement.replica import Registration, Replica, State, open_requests
 
 
 def check_fit(replicas: Sequence[Replica], tokens: int) -> None:
@@ -47,7 +47,7 @@ def is_clock_right(offset_seconds: float | None, limits: RouterLimits) -> bool:
 
 def is_full(replica: Replica) -> bool:
     """Tells whether the replica holds as many requests as it takes."""
-    return outstanding(replica) >= replica.registration.max_requests
+    return open_requests(replica) >= replica.registration.max_requests
 
 
 def _cache_tokens(registration: Registration) -> int:

@@ -31,13 +31,18 @@ class Registration:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How busy a replica said it was; `age_seconds` is how old its numbers were when it said so."""
+    """How busy a replica said it was; `age_seconds` is how old its engine's numbers were when it said so.
+
+    `open_requests` is how many requests it has, None where it does not say. Its engine may count one as many:
+    each choice and each input.
+    """
 
     running_requests: int
     waiting_requests: int
     kv_usage_permille: int
     age_seconds: float
     is_draining: bool
+    open_requests: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,15 @@ class State(IntEnum):
     CLOCK_WRONG = 5
 
 
+def open_requests(replica: Replica) -> int:
+    """Returns the requests that the replica has: as it said, or as this router sent, the larger."""
+    if replica.load is None or replica.load.open_requests is None:
+        return outstanding(replica)
+    return max(replica.in_flight, replica.load.open_requests)
+
+
 def outstanding(replica: Replica) -> int:
-    """Returns the requests that the replica holds: as it said, or as this router sent, the larger."""
+    """Returns the work that it has: as its engine counts, or as this router sent, the larger."""
     if replica.load is None:
         return replica.in_flight
     return max(replica.in_flight, replica.load.running_requests + replica.load.waiting_requests)

@@ -127,7 +127,9 @@ def test_every_load_satisfies_its_schemas(age: float, permille: int) -> None:
     report = LoadReport(1, 2, 3, 4, permille, age, is_draining=True)
     sample = LoadSample(Identity(1, 2), 1_790_000_000_000_000, report, LoadTotals(5, 6))
     protovalidate.validate(events.replica_load_from(sample, Replica(1, 1, 1), config_digest=0))
-    protovalidate.validate(reports.router_load_from(report))
+    told = reports.router_load_from(report)
+    protovalidate.validate(told)
+    assert told.open_requests == 1
     assert answers.load_response_from(report).is_draining
 
 

@@ -25,6 +25,8 @@ def test_a_registration_and_a_load_are_read_whole() -> None:
         running_requests=1, waiting_requests=2, kv_usage_permille=3, age_milliseconds=1_500, is_draining=True
     )
     assert wire.load(load) == Load(1, 2, 3, 1.5, is_draining=True)
+    load.open_requests = 0
+    assert wire.load(load).open_requests == 0
 
 
 def test_a_settlement_is_read_whole_and_a_report_is_confirmed_whole() -> None:

@@ -141,6 +141,7 @@ class Load(_message.Message):
     KV_USAGE_PERMILLE_FIELD_NUMBER: _builtins.int
     AGE_MILLISECONDS_FIELD_NUMBER: _builtins.int
     IS_DRAINING_FIELD_NUMBER: _builtins.int
+    OPEN_REQUESTS_FIELD_NUMBER: _builtins.int
     running_requests: _builtins.int
     """Requests in the engine's running batch."""
     waiting_requests: _builtins.int
@@ -153,6 +154,10 @@ class Load(_message.Message):
     """
     is_draining: _builtins.bool
     """True while the replica finishes its requests and takes no new ones."""
+    open_requests: _builtins.int
+    """Requests that the replica has accepted and not ended, of `max_requests`. One of several choices or of several
+    inputs is one here and as many in the engine. Absent from an older replica, for which the engine's numbers count.
+    """
     def __init__(
         self,
         *,
@@ -161,12 +166,15 @@ class Load(_message.Message):
         kv_usage_permille: _builtins.int = ...,
         age_milliseconds: _builtins.int = ...,
         is_draining: _builtins.bool = ...,
+        open_requests: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_open_requests", b"_open_requests", "open_requests", b"open_requests"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_milliseconds", b"age_milliseconds", "is_draining", b"is_draining", "kv_usage_permille", b"kv_usage_permille", "running_requests", b"running_requests", "waiting_requests", b"waiting_requests"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_open_requests", b"_open_requests", "age_milliseconds", b"age_milliseconds", "is_draining", b"is_draining", "kv_usage_permille", b"kv_usage_permille", "open_requests", b"open_requests", "running_requests", b"running_requests", "waiting_requests", b"waiting_requests"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__open_requests: _TypeAlias = _typing.Literal["open_requests"]  # noqa: Y015
+    _WhichOneofArgType__open_requests: _TypeAlias = _typing.Literal["_open_requests", b"_open_requests"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__open_requests) -> _WhichOneofReturnType__open_requests | None: ...
 
 Global___Load: _TypeAlias = Load  # noqa: Y015
 

@@ -1,12 +1,14 @@
 """What a replica can hold, and what is predicted of it."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.kernel.errors import ComptoirError, Reason
-from services.router.domain.placement.filters import check_fit, predicted_kv_blocks
-from tests.fakes.router import registration, replica
+from services.router.domain.placement.filters import check_fit, is_full, predicted_kv_blocks
+from tests.fakes.router import busy, registration, replica
 
 
 @given(st.integers(1, 10**6), st.integers(1, 512))
@@ -36,3 +38,11 @@ def test_a_request_that_no_replica_could_hold_is_too_long() -> None:
     assert refusal.value.reason is Reason.CONTEXT_TOO_LONG
     check_fit([small, replica(2, kv_blocks=0)], 100)
     check_fit([], 100)
+
+
+def test_a_replica_is_full_by_its_requests_however_many_inputs_or_choices_these_have() -> None:
+    of_many_inputs = replace(busy(running=64, waiting=700), open_requests=3)
+    assert not is_full(replica(1, load=of_many_inputs))
+    assert is_full(replica(1, load=replace(of_many_inputs, open_requests=4)))
+    assert is_full(replica(1, load=of_many_inputs, in_flight=4))
+    assert is_full(replica(1, load=busy(running=3, waiting=1))), "an older one does not say"
