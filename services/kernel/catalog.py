@@ -244,12 +244,17 @@ class Catalog(BaseModel):
         return self._names.get(name)
 
     def names_in(self, region: Region) -> Iterator[ModelName]:
-        """Yields all names that callers in a region may ask for: those of models first, retired ones last."""
+        """Yields all names that callers in a region may ask for: those of models first, retired ones last.
+
+        Programs chat with the first, so that is the region's default model, or another one that answers.
+        """
         names = list(self._names.values())
         default = self.model_name(region.default_model)
         if default is not None:
             names.append(ModelName(DEFAULT_MODEL_NAME, default.model, default.numbers))
-        names.sort(key=lambda one: one.name)
+        names.sort(
+            key=lambda one: (one.model.task is not Task.GENERATE, one.name != region.default_model, one.name)
+        )
         yield from (one for one in names if one.name == one.model.name)
         yield from (one for one in names if one.name != one.model.name and one.retired is None)
         yield from (one for one in names if one.retired is not None)

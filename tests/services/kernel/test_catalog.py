@@ -168,6 +168,19 @@ def test_whatever_is_accepted_has_one_answer_for_every_name(
         assert name.model.name not in retired
 
 
+def test_the_first_name_is_one_that_answers_and_the_default_where_there_is_one() -> None:
+    models = [
+        {**MODEL, "number": 1, "name": "a-vectors", "task": "embed", "max_output_tokens": 0},
+        {**MODEL, "number": 2, "name": "b-large"},
+        {**MODEL, "number": 3, "name": "c-small"},
+    ]
+    for default, first in (("", "b-large"), ("c-small", "c-small")):
+        found = Catalog.model_validate({"regions": [{**REGION, "default_model": default}], "models": models})
+        names = [name.name for name in found.names_in(found.regions[0])]
+        assert names[0] == first
+        assert [name for name in names if name != "default"][-1] == "a-vectors"
+
+
 def test_a_region_has_a_default_model_for_each_task() -> None:
     region = {**REGION, "default_model": "tiny-eu", "default_embedding_model": "vectors"}
     found = catalog([region], [MODEL, VECTORS])

@@ -9,6 +9,7 @@ from services.edge.domain.openai.parameters import Neutral
 from services.kernel.catalog import MAX_INPUTS
 
 _ABSENT: Final = Neutral((), "absent")
+_EMPTY: Final = Neutral(([], {}, "", 0, False), "absent or empty")
 _ON: Final = Neutral((True,), "absent or true")
 _TokenId: TypeAlias = Annotated[int, Meta(ge=0, lt=2**31)]
 _Text: TypeAlias = Annotated[
@@ -53,14 +54,29 @@ class EmbeddingBody(Struct, frozen=True):
 # vLLM's own, of which each would change the vectors, and what is not a text.
 EMBEDDING_NEUTRAL: Final = MappingProxyType(
     {
+        "add_generation_prompt": Neutral((True, False), "absent, true or false"),
         "add_special_tokens": _ON,
+        "cache_salt": _EMPTY,
         "chat_template": _ABSENT,
         "chat_template_kwargs": Neutral(({},), "absent or empty"),
+        "continue_final_message": Neutral((False,), "absent or false"),
         "embed_dtype": Neutral(("float32",), "absent or float32"),
         "endianness": Neutral(("native", "little"), "absent or little"),
         "messages": Neutral(([],), "absent or empty; texts are input here"),
         "normalize": _ON,
+        "padding": Neutral(("do_not_pad",), "absent or do_not_pad"),
+        "priority": Neutral((0,), "absent or 0"),
         "truncate_prompt_tokens": _ABSENT,
         "use_activation": _ON,
+        # Of Cohere, Jina, NVIDIA, Voyage and text-embeddings-inference: what a text is for, and how it is cut.
+        "embedding_types": Neutral((["float"], []), 'absent or ["float"]'),
+        "input_type": _EMPTY,
+        "instruction": _EMPTY,
+        "late_chunking": Neutral((False,), "absent or false"),
+        "output_dimension": Neutral((), "absent; it is dimensions here"),
+        "output_dtype": Neutral(("float",), "absent or float"),
+        "prompt_name": _EMPTY,
+        "task": _EMPTY,
+        "truncate": Neutral((False, "NONE"), "absent, false or NONE"),
     }
 )
