@@ -68,7 +68,7 @@ EMBEDDING_NEUTRAL: Final = MappingProxyType(
         "priority": Neutral((0,), "absent or 0"),
         "truncate_prompt_tokens": _ABSENT,
         "use_activation": _ON,
-        # Of Cohere, Jina, NVIDIA, Voyage and text-embeddings-inference: what a text is for, and how it is cut.
+        # Of Cohere, Jina, NVIDIA, Voyage and TEI: what a text is for, and how it is cut.
         "embedding_types": Neutral((["float"], []), 'absent or ["float"]'),
         "input_type": _EMPTY,
         "instruction": _EMPTY,
