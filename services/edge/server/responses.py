@@ -75,6 +75,7 @@ class Responses:
             asked.echoed,
             tier=None if asked.service_tier is None else lambda: tier_of(delivery.priority),
             includes_reasoning=asked.includes_reasoning,
+            is_reasoning_summary=asked.is_reasoning_summary,
         )
         answer = ResponseEventWriter(head) if request.is_streamed else WholeResponse(head)
         return delivery, asked.tool_places, answer

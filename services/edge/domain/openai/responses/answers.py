@@ -29,6 +29,8 @@ class ResponseHead:
     # Says which tier answers, once that is known; None where nobody asked.
     tier: Callable[[], str] | None = None
     includes_reasoning: bool = True
+    # A train of thought stands in the summary of its item.
+    is_reasoning_summary: bool = False
 
     def json(
         self, model_name: str, status: str, output: str, *, usage: str = "null", error: str = "null"
@@ -50,7 +52,11 @@ class WholeResponse:
 
     def __init__(self, head: ResponseHead) -> None:
         self._head = head
-        self._output = Output(head.request_hex, includes_reasoning=head.includes_reasoning)
+        self._output = Output(
+            head.request_hex,
+            includes_reasoning=head.includes_reasoning,
+            is_reasoning_summary=head.is_reasoning_summary,
+        )
 
     def add(self, delta: Delta) -> None:
         """Takes one delta."""
@@ -77,6 +83,7 @@ class ResponseEventWriter:
             said=self._say,
             ended=self._end,
             includes_reasoning=head.includes_reasoning,
+            is_reasoning_summary=head.is_reasoning_summary,
         )
         # Of the delta that is being written.
         self._frames: list[bytes] = []
@@ -133,9 +140,10 @@ class ResponseEventWriter:
         self._add("response.output_item.added", f'{place},"item":{item.json()}')
         of_item = f'"item_id":"{item.id}",{place}'
         if item.kind is not ItemKind.CALL:
-            of_item += ',"content_index":0'
-            self._add("response.content_part.added", f'{of_item},"part":{item.part_json()}')
-        kind = f"response.{_PIECES[item.kind]}.delta"
+            part, index = _part_of(item)
+            of_item += index
+            self._add(f"{part}.added", f'{of_item},"part":{item.part_json()}')
+        kind = f"response.{_piece_of(item)}.delta"
         self._piece_head = f'event: {kind}\ndata: {{"type":"{kind}",{of_item},"sequence_number":'
         self._piece_end = ',"logprobs":[]}\n\n' if item.kind is ItemKind.MESSAGE else "}\n\n"
 
@@ -151,15 +159,16 @@ class ResponseEventWriter:
     def _end(self, item: OutputItem) -> None:
         place = f'"output_index":{item.index}'
         of_item = f'"item_id":"{item.id}",{place}'
-        kind = f"response.{_PIECES[item.kind]}.done"
+        kind = f"response.{_piece_of(item)}.done"
         if item.kind is ItemKind.CALL:
             # The name is for SDKs of 2025.
             self._add(kind, f'{of_item},"name":{quoted(item.name)},"arguments":{item.text_json}')
         else:
-            of_item += ',"content_index":0'
+            part, index = _part_of(item)
+            of_item += index
             logprobs = f',"logprobs":{item.logprobs_json}' if item.kind is ItemKind.MESSAGE else ""
             self._add(kind, f'{of_item},"text":{item.text_json}{logprobs}')
-            self._add("response.content_part.done", f'{of_item},"part":{item.part_json()}')
+            self._add(f"{part}.done", f'{of_item},"part":{item.part_json()}')
         self._add("response.output_item.done", f'{place},"item":{item.json()}')
 
 
@@ -168,6 +177,18 @@ _PIECES: Final = {
     ItemKind.MESSAGE: "output_text",
     ItemKind.CALL: "function_call_arguments",
 }
+
+
+def _piece_of(item: OutputItem) -> str:
+    """Returns what the events of an item's text are named after."""
+    return "reasoning_summary_text" if item.is_summary else _PIECES[item.kind]
+
+
+def _part_of(item: OutputItem) -> tuple[str, str]:
+    """Returns the start of the events of an item's one part, and the member that says its place."""
+    if item.is_summary:
+        return "response.reasoning_summary_part", ',"summary_index":0'
+    return "response.content_part", ',"content_index":0'
 
 
 def _failure_code(error: dict[str, str]) -> str:

@@ -121,9 +121,16 @@ class TextConfig(Struct, frozen=True):
 
 
 class ReasoningConfig(Struct, frozen=True):
-    """How much the model reasons; summaries are not made, since what it thinks is shown itself."""
+    """How much the model reasons, and whether what it thinks is a summary, as many clients read it."""
 
     effort: ReasoningEffort | None = None
+    summary: (
+        Annotated[
+            Literal["auto", "concise", "detailed", "none"],
+            Meta(description="one of auto, concise and detailed, which are the same here, or none"),
+        ]
+        | None
+    ) = None
 
 
 class ResponsesBody(SamplingParameters, frozen=True):
@@ -141,7 +148,9 @@ class ResponsesBody(SamplingParameters, frozen=True):
     ) = None
     instructions: Annotated[str, Meta(description="a string")] | None = None
     max_output_tokens: MaxTokens | None = None
-    reasoning: Annotated[ReasoningConfig, Meta(description="an object with an effort")] | None = None
+    reasoning: (
+        Annotated[ReasoningConfig, Meta(description="an object with an effort and a summary")] | None
+    ) = None
     include_reasoning: Flag | None = None
     chat_template_kwargs: (
         Annotated[dict[str, Any], Meta(max_length=32, description=TEMPLATE_WORDS)] | None

@@ -22,10 +22,16 @@ class ItemKind(Enum):
 
 
 class OutputItem:
-    """One item and how far it is; its text is what it says, and of a call its arguments."""
+    """One item and how far it is; its text is what it says, and of a call its arguments.
 
-    def __init__(self, kind: ItemKind, index: int, request_hex: str, delta: Delta) -> None:
+    A train of thought `is_summary` where it stands in the item's summary, and not in its content.
+    """
+
+    def __init__(
+        self, kind: ItemKind, index: int, request_hex: str, delta: Delta, *, is_summary: bool = False
+    ) -> None:
         self.kind = kind
+        self.is_summary = is_summary and kind is ItemKind.REASONING
         self.index = index
         self.id = f"{kind.value}_{request_hex}_{index}"
         self.status = IN_PROGRESS
@@ -63,9 +69,10 @@ class OutputItem:
         return f"[{','.join(self._tokens)}]"
 
     def part_json(self) -> str:
-        """Returns the one part of the content as it is by now."""
+        """Returns the one part of the content, or of the summary, as it is by now."""
         if self.kind is ItemKind.REASONING:
-            return f'{{"type":"reasoning_text","text":{self.text_json}}}'
+            kind = "summary_text" if self.is_summary else "reasoning_text"
+            return f'{{"type":"{kind}","text":{self.text_json}}}'
         return (
             f'{{"type":"output_text","text":{self.text_json},"annotations":[],'
             f'"logprobs":{self.logprobs_json}}}'
@@ -80,6 +87,8 @@ class OutputItem:
                 f'"name":{quoted(self.name)},"arguments":{self.text_json}}}'
             )
         content = "" if self.status == IN_PROGRESS else self.part_json()
+        if self.is_summary:
+            return f'{{{start},"type":"reasoning","summary":[{content}]}}'
         if self.kind is ItemKind.REASONING:
             return f'{{{start},"type":"reasoning","summary":[],"content":[{content}]}}'
         return f'{{{start},"type":"message","role":"assistant","content":[{content}]}}'
@@ -105,8 +114,10 @@ class Output:
         said: Said = _nobody,
         ended: Told = _nobody,
         includes_reasoning: bool = True,
+        is_reasoning_summary: bool = False,
     ) -> None:
         self._includes_reasoning = includes_reasoning
+        self._is_reasoning_summary = is_reasoning_summary
         self._request_hex = request_hex
         self._begun, self._said, self._ended = begun, said, ended
         self._items: list[OutputItem] = []
@@ -157,7 +168,8 @@ class Output:
         if item is None or not item.holds(kind, delta):
             # Only the last one can have been cut.
             self._end(COMPLETED)
-            item = self._open = OutputItem(kind, len(self._items), self._request_hex, delta)
+            index, is_summary = len(self._items), self._is_reasoning_summary
+            item = self._open = OutputItem(kind, index, self._request_hex, delta, is_summary=is_summary)
             self._items.append(item)
             self._begun(item)
         item.add(text, logprobs)

@@ -46,6 +46,7 @@ class ResponseRequest:
     tool_places: tuple[int, ...]
     service_tier: str | None = None
     includes_reasoning: bool = True
+    is_reasoning_summary: bool = False
 
 
 def parse_response(value: object) -> ResponseRequest:
@@ -94,7 +95,14 @@ def response_steps(value: object) -> Steps[ResponseRequest]:
         places,
         service_tier=body.service_tier,
         includes_reasoning=body.include_reasoning is not False,
+        is_reasoning_summary=_summary(body) is not None,
     )
+
+
+def _summary(body: ResponsesBody) -> str | None:
+    """Returns which summary of what the model thinks is asked for; None for none."""
+    asked = None if body.reasoning is None else body.reasoning.summary
+    return None if asked == "none" else asked
 
 
 def _tool_steps(
@@ -139,7 +147,7 @@ def _echo_steps(
     members = {
         "max_output_tokens": _json(most),
         "parallel_tool_calls": _json(body.parallel_tool_calls is not False),
-        "reasoning": _json({"effort": generation.reasoning_effort or None, "summary": None}),
+        "reasoning": _json({"effort": generation.reasoning_effort or None, "summary": _summary(body)}),
         "temperature": _json(body.temperature),
         "text": f'{{"format":{_format(body)},"verbosity":"medium"}}',
         "tool_choice": _json(_choice(body.tool_choice, generation.tools)),

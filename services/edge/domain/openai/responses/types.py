@@ -10,7 +10,7 @@ from services.edge.domain.openai.answer_types import Tier, TokenLogprob
 class OutputText(Struct, frozen=True):
     """The text of a message, or a train of thought, which has no logprobs."""
 
-    type: Literal["output_text", "reasoning_text"]
+    type: Literal["output_text", "reasoning_text", "summary_text"]
     text: str
     annotations: list[Any] | None = None
     logprobs: list[TokenLogprob] | None = None
@@ -27,7 +27,7 @@ class ResponseOutputItem(Struct, frozen=True):
     call_id: str | None = None
     name: str | None = None
     arguments: str | None = None
-    summary: list[Any] | None = None
+    summary: list[OutputText] | None = None
 
 
 class IncompleteDetails(Struct, frozen=True):
@@ -47,7 +47,7 @@ class ReasoningConfig(Struct, frozen=True):
     """How much the model was to reason."""
 
     effort: str | None
-    summary: None
+    summary: Literal["auto", "concise", "detailed"] | None
 
 
 class InputTokensDetails(Struct, frozen=True):
@@ -114,6 +114,7 @@ class ResponseEvent(Struct, frozen=True):
     item: ResponseOutputItem | None = None
     item_id: str | None = None
     content_index: int | None = None
+    summary_index: int | None = None
     part: OutputText | None = None
     delta: str | None = None
     text: str | None = None

@@ -1,6 +1,7 @@
 """A response is read by OpenAI's SDK as it was written: one object, or the events that add up to it."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -21,6 +22,7 @@ from services.kernel.errors import ComptoirError, Reason
 from tests.services.edge.domain.openai.responses.requests import REQUEST, WEATHER
 
 HEAD = ResponseHead("0f" * 16, 1_790_000_000, parse_response(REQUEST | {"tools": [WEATHER]}).echoed)
+SUMMARY = replace(HEAD, is_reasoning_summary=True)
 COUNTS = Counts(11, 3, 5, 2)
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 FINISHES = st.sampled_from(list(FinishReason)).map(lambda reason: Delta(finish=reason))
@@ -35,16 +37,16 @@ CALLS = st.lists(st.lists(st.text(), min_size=1, max_size=3), max_size=3).map(
 ANSWERS = st.tuples(TEXTS, CALLS, FINISHES).map(lambda parts: [*parts[0], *parts[1], parts[2]])
 
 
-def whole(deltas: list[Delta]) -> dict[str, Any]:
-    answer = WholeResponse(HEAD)
+def whole(deltas: list[Delta], head: ResponseHead = HEAD) -> dict[str, Any]:
+    answer = WholeResponse(head)
     for delta in deltas:
         answer.add(delta)
     body: dict[str, Any] = json.loads(answer.body(COUNTS, "tiny-eu"))
     return body
 
 
-def streamed(deltas: list[Delta]) -> list[dict[str, Any]]:
-    writer = ResponseEventWriter(HEAD)
+def streamed(deltas: list[Delta], head: ResponseHead = HEAD) -> list[dict[str, Any]]:
+    writer = ResponseEventWriter(head)
     stream = writer.opening("tiny-eu") + b"".join(map(writer.frames, deltas)) + writer.closing(COUNTS)
     return read(stream)
 
@@ -108,6 +110,30 @@ def test_a_train_of_thought_has_events_of_its_own() -> None:
     ]
     for event in streamed(deltas):
         EVENT.validate_python(event)
+
+
+@given(st.lists(st.text(min_size=1), min_size=1, max_size=4))
+def test_a_train_of_thought_is_read_by_clients_that_know_summaries_alone(thoughts: list[str]) -> None:
+    deltas = [
+        *(Delta(reasoning=thought) for thought in thoughts),
+        Delta("a"),
+        Delta(finish=FinishReason.STOP),
+    ]
+    events, one = streamed(deltas, SUMMARY), whole(deltas, SUMMARY)
+    kinds = [event["type"].removeprefix("response.") for event in events]
+    assert list(dict.fromkeys(kinds[2 : 7 + len(thoughts)])) == [
+        *("output_item.added", "reasoning_summary_part.added", "reasoning_summary_text.delta"),
+        *("reasoning_summary_text.done", "reasoning_summary_part.done", "output_item.done"),
+    ]
+    for event in events:
+        EVENT.validate_python(event)
+    told = [event for event in events if event["type"] == "response.reasoning_summary_text.delta"]
+    assert {event["summary_index"] for event in told} == {0}
+    summary = [{"type": "summary_text", "text": "".join(thoughts)}]
+    assert "".join(event["delta"] for event in told) == summary[0]["text"]
+    assert one["output"][0]["summary"] == events[-1]["response"]["output"][0]["summary"] == summary
+    assert "content" not in one["output"][0]
+    assert Response.model_validate(one).output[0].type == "reasoning"
 
 
 FAILURES = [

@@ -19,8 +19,8 @@ def call(index: int, arguments: str, name: str = "") -> Delta:
     return Delta(tool_call=ToolCallDelta(index, f"call_{index}" if name else "", name, arguments))
 
 
-def items(*deltas: Delta) -> list[dict[str, Any]]:
-    output = Output("ff")
+def items(*deltas: Delta, is_reasoning_summary: bool = False) -> list[dict[str, Any]]:
+    output = Output("ff", is_reasoning_summary=is_reasoning_summary)
     for delta in deltas:
         output.add(delta)
     output.end()
@@ -86,6 +86,19 @@ def test_a_train_of_thought_is_an_item_before_the_message() -> None:
         "content": [{"type": "reasoning_text", "text": "hm!"}],
     }
     assert said["id"] == "msg_ff_1"
+
+
+def test_a_train_of_thought_that_is_asked_for_as_a_summary_is_one() -> None:
+    thought, said = items(
+        Delta(reasoning="hm"), Delta(reasoning="!"), Delta("a"), STOP, is_reasoning_summary=True
+    )
+    assert thought == {
+        "id": "rs_ff_0",
+        "type": "reasoning",
+        "status": "completed",
+        "summary": [{"type": "summary_text", "text": "hm!"}],
+    }
+    assert said["content"][0]["type"] == "output_text"
 
 
 PART = Delta("", tokens=(TOKEN,))

@@ -58,8 +58,18 @@ def test_how_much_a_model_reasons_and_its_template_are_told() -> None:
     assert (generation.reasoning_effort, generation.template_arguments) == ("low", {"a": True})
     assert asked(reasoning={}).reasoning_effort == ""
     assert echoed(reasoning={"effort": "low"})["reasoning"] == {"effort": "low", "summary": None}
+    assert echoed(reasoning={"summary": "detailed"})["reasoning"] == {"effort": None, "summary": "detailed"}
     told = parse_response(REQUEST | {"include_reasoning": False, "service_tier": "flex"})
     assert (told.includes_reasoning, told.service_tier) == (False, "flex")
+
+
+@pytest.mark.parametrize(
+    ("summary", "is_summary"),
+    [(None, False), ("none", False), ("auto", True), ("concise", True), ("detailed", True)],
+)
+def test_a_train_of_thought_is_a_summary_where_one_is_asked_for(summary: str, is_summary: bool) -> None:
+    told = parse_response(REQUEST | {"reasoning": {"summary": summary}})
+    assert told.is_reasoning_summary is is_summary
 
 
 @pytest.mark.parametrize(
@@ -97,6 +107,7 @@ def test_a_format_is_a_schema_that_the_text_fits(form: Any, schema: str) -> None
         ({"max_tokens": 3}, "max_tokens", Reason.PARAMETER_UNSUPPORTED),
         ({"reasoning": {"effort": "some"}}, "reasoning.effort", Reason.REQUEST_INVALID),
         ({"reasoning": {"mode": "pro"}}, "reasoning.mode", Reason.PARAMETER_UNSUPPORTED),
+        ({"reasoning": {"summary": "long"}}, "reasoning.summary", Reason.REQUEST_INVALID),
         ({"reasoning": "high"}, "reasoning", Reason.REQUEST_INVALID),
         ({"reasoning_effort": "high"}, "reasoning_effort", Reason.PARAMETER_UNSUPPORTED),
     ],

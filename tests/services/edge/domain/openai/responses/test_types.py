@@ -37,8 +37,10 @@ def fields_of(kind: type[msgspec.Struct]) -> set[str]:
     return set(kind.__struct_fields__)
 
 
-def test_what_is_written_is_what_is_described() -> None:
-    head = ResponseHead("0f" * 16, 1_790_000_000, parse_response(REQUEST | {"tools": [TIME]}).echoed)
+@pytest.mark.parametrize("is_summary", [False, True])
+def test_what_is_written_is_what_is_described(is_summary: bool) -> None:
+    echoed = parse_response(REQUEST | {"tools": [TIME]}).echoed
+    head = ResponseHead("0f" * 16, 1_790_000_000, echoed, is_reasoning_summary=is_summary)
     deltas = [
         Delta(reasoning="hm"),
         Delta("a"),
