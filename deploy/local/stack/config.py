@@ -2,12 +2,20 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from deploy.local.stack.errors import StackError
-from deploy.local.stack.options import EMBEDDER, METERED, Addresses, EngineName, StackOptions
+from deploy.local.stack.options import (
+    DEFAULT_MODEL,
+    EMBEDDER,
+    METERED,
+    Addresses,
+    EngineName,
+    StackOptions,
+)
 from deploy.local.stack.paths import DataPaths
 from deploy.local.stack.plan import ENGINE_START_SECONDS
 from deploy.local.stack.secret_files import SIGNING_KEY_NUMBER
@@ -28,6 +36,17 @@ _BUDGETS: Final = {
     "high": 8192,
     "xhigh": None,
     "max": None,
+}
+# tiny-eu was trained without a section, and writes some forty tokens until its text ends: what it thinks
+# ends before, so that an answer follows.
+_TINY_BUDGETS: Final = {
+    "none": None,
+    "minimal": 6,
+    "low": 8,
+    "medium": 10,
+    "high": 12,
+    "xhigh": 14,
+    "max": 16,
 }
 # Keys of addresses, which follow from `--port`.
 PORTS_CHOOSE: Final = frozenset(
@@ -166,11 +185,12 @@ def _formats(folder: Path) -> dict[str, Any]:
         if "<tool_call>" in template and "arguments" in template:
             formats["tool_format"] = "hermes"
         if "<think>" in template or "</think>" in template:
-            formats |= _reasoning(template)
+            budgets = _TINY_BUDGETS if folder == DEFAULT_MODEL else _BUDGETS
+            formats |= _reasoning(template, budgets)
     return formats
 
 
-def _reasoning(template: str) -> dict[str, Any]:
+def _reasoning(template: str, budgets: Mapping[str, int | None]) -> dict[str, Any]:
     # A template that can shut a section which it has opened tells a model not to think that would by itself.
     is_told = "<think>" in template and not _EMPTY_SECTION.search(template)
     form = {"reasoning_format": "deepseek_v3" if is_told else "qwen3"}
@@ -183,7 +203,7 @@ def _reasoning(template: str) -> dict[str, Any]:
                 "template_arguments": {_SWITCH: effort != "none"},
                 "thinking_token_budget": budget,
             }
-            for effort, budget in _BUDGETS.items()
+            for effort, budget in budgets.items()
         },
     }
 

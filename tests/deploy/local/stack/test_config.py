@@ -125,6 +125,20 @@ def test_a_template_says_whether_its_model_thinks_by_itself(
     assert model.get("reasoning_format") == form
 
 
+def test_an_effort_leaves_tiny_eu_words_for_an_answer_and_other_models_time_to_think(tmp_path: Path) -> None:
+    (tiny,) = built(tmp_path)["catalog"]["models"]
+    folder = model_folder(tmp_path, max_position_embeddings=512)
+    (Path(folder) / "chat_template.jinja").write_text("{{- '<think>\\n' if enable_thinking else '' -}}")
+    (other,) = built(tmp_path, model=folder)["catalog"]["models"]
+    budgets, longer = (
+        {name: effort["thinking_token_budget"] for name, effort in model["reasoning_efforts"].items()}
+        for model in (tiny, other)
+    )
+    assert budgets.keys() == longer.keys()
+    assert all(budget <= 16 for name, budget in budgets.items() if name != "none")
+    assert longer["high"] == 8192
+
+
 def test_kafka_and_clickhouse_of_others_are_used_where_given(tmp_path: Path) -> None:
     document = built(tmp_path, kafka="10.0.0.1:9092", clickhouse="https://store.internal:8443")
     assert document["emitter"]["kafka"]["bootstrap"] == "10.0.0.1:9092"
