@@ -20,12 +20,10 @@ pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 MODEL: Final = "tiny-embed-eu"
 REQUESTS: Final = 12
-INPUTS: Final = ["Où est la gare ?"] * 100
-# Two parts are two steps of the engine, so every request is at work when the process dies.
-SETTINGS: Final = """
-router: {hold_seconds: 150}
-generator: {simulated: {ttft_seconds: 0.5, load_seconds: 3.0}}
-"""
+# Two parts are two steps of the engine, so requests are unanswered when the process dies at the first.
+INPUTS: Final = ["Où est la gare ?"] * 128
+# An engine is loaded in seconds, on a machine that does nothing else.
+SETTINGS: Final = "router: {hold_seconds: 150}\n"
 
 
 @dataclass(frozen=True)
@@ -39,12 +37,11 @@ class Told:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack of its own, because a part of it dies; that a real engine ends with it, test_kills shows."""
+    """A stack of its own, because a part of it dies."""
     folder: Path = tmp_path_factory.mktemp("vectors")
     settings = folder / "settings.yaml"
     settings.write_text(SETTINGS)
-    arguments = ("--embeddings", "--engine", "simulated", "--config", str(settings))
-    with running_stack(folder / "data", *arguments) as running:
+    with running_stack(folder / "data", "--embeddings", "--config", str(settings)) as running:
         yield running
 
 
