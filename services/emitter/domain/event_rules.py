@@ -41,6 +41,7 @@ class Counted(Protocol):
     model: int
     input_tokens: int
     output_tokens: int
+    longest_choice_tokens: int
     actual_kv_blocks: int
 
 
@@ -98,6 +99,7 @@ class EventRules:
         checks = (
             (generation.input_tokens <= model.input_tokens, "input_tokens"),
             (generation.output_tokens <= model.output_tokens, "output_tokens"),
+            (generation.longest_choice_tokens <= generation.output_tokens, "longest_choice_tokens"),
             (generation.actual_kv_blocks <= model.kv_blocks, "actual_kv_blocks"),
         )
         return next((name for is_right, name in checks if not is_right), "")

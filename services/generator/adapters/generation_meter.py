@@ -85,9 +85,10 @@ class GenerationMeter:
         self._ttft.record(timings.ttft_microseconds / _MICROSECONDS, model)
         self._queue.record(timings.queue_microseconds / _MICROSECONDS, model)
         self._prefill.record(timings.prefill_microseconds / _MICROSECONDS, model)
-        if counts.output_tokens > 1:
+        if counts.longest_choice_tokens > 1:
+            # Choices come side by side: by the tokens of all, each would seem to come that much faster.
             decode = timings.duration_microseconds - timings.ttft_microseconds
-            self._tpot.record(decode / (counts.output_tokens - 1) / _MICROSECONDS, model)
+            self._tpot.record(decode / (counts.longest_choice_tokens - 1) / _MICROSECONDS, model)
 
 
 def _read_engine(engine: Engine, model: dict[str, str]) -> None:

@@ -154,11 +154,19 @@ class AcceptedRequest(Generic[AnyOrder]):
         if ending.outcome is Outcome.REFUSED and not self._is_delta_sent:
             return Counts(0, 0, 0)
         return Counts(
-            self._input_tokens, self._cached_input_tokens, self._output_tokens, self._reasoning_tokens
+            self._input_tokens,
+            self._cached_input_tokens,
+            self._output_tokens,
+            self._reasoning_tokens,
+            self._longest_choice_tokens,
         )
 
     @property
     def _reasoning_tokens(self) -> int:
+        return 0
+
+    @property
+    def _longest_choice_tokens(self) -> int:
         return 0
 
     def _take_back_cancel(self, failure: BaseException) -> None:

@@ -92,6 +92,7 @@ class Generation(AcceptedRequest[Order]):
     def __init__(self, order: Order, parts: SharedParts) -> None:
         super().__init__(order, parts)
         self._unsent_tokens = 0
+        self._tokens_of_choice: dict[int, int] = {}
         self._echo = Echo()
         self._thinking = Thinking(parts.reasoning_format, order.prompt)
         self._tools = CalledTools(order.tools, parts.tool_format)
@@ -103,6 +104,10 @@ class Generation(AcceptedRequest[Order]):
     @property
     def _reasoning_tokens(self) -> int:
         return self._thinking.tokens
+
+    @property
+    def _longest_choice_tokens(self) -> int:
+        return max(self._tokens_of_choice.values(), default=0)
 
     async def serve(self, put: Put) -> None:
         """Puts Started, deltas and Finished; raises ComptoirError, or CancelledError if the caller went.
@@ -135,6 +140,8 @@ class Generation(AcceptedRequest[Order]):
         if delta.output_tokens:
             self._timeline.output(self._parts.clock.monotonic_seconds())
             self._output_tokens += delta.output_tokens
+            tokens = self._tokens_of_choice.get(delta.index, 0)
+            self._tokens_of_choice[delta.index] = tokens + delta.output_tokens
             self._unsent_tokens += delta.output_tokens
         if delta.measures is not None:
             self._measure(delta.measures)

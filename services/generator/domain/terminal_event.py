@@ -33,12 +33,16 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Tokens of one generation; cached ones are input tokens, and those of reasoning are output tokens."""
+    """Tokens of one generation; cached ones are input tokens, and those of reasoning are output tokens.
+
+    `longest_choice_tokens` are the output tokens of the longest of its choices.
+    """
 
     input_tokens: int = 0
     cached_input_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    longest_choice_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

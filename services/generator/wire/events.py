@@ -45,6 +45,7 @@ def generation_from(event: TerminalEvent, *, config_digest: int) -> usage_pb2.Ge
         input_tokens=counts.input_tokens,
         cached_input_tokens=counts.cached_input_tokens,
         output_tokens=counts.output_tokens,
+        longest_choice_tokens=counts.longest_choice_tokens,
         predicted_kv_blocks=claims.predicted_kv_blocks,
         actual_kv_blocks=event.actual_kv_blocks,
         queue_microseconds=timings.queue_microseconds,

@@ -46,11 +46,22 @@ def definition_of(kind: Kind) -> str:
     return tables.definition(kind, 30)
 
 
+def statements() -> list[str]:
+    return [text for migration in read_migrations() for text in migration.statements(PARAMETERS)]
+
+
 def oldest_table_of(kind: Kind) -> str:
-    statements = [text for migration in read_migrations() for text in migration.statements(PARAMETERS)]
-    return next(
-        text for text in statements if text.startswith(f"CREATE TABLE IF NOT EXISTS comptoir.{kind.table}\n")
-    )
+    begin = f"CREATE TABLE IF NOT EXISTS comptoir.{kind.table}\n"
+    return next(text for text in statements() if text.startswith(begin))
+
+
+def columns_of_the_files(kind: Kind) -> dict[str, str]:
+    """The columns of a table that a numbered file made, with those that later ones add."""
+    columns = list(columns_in(oldest_table_of(kind)).items())
+    added = rf"ALTER TABLE comptoir\.{kind.table}\s+ADD COLUMN IF NOT EXISTS (\w+) (.+) AFTER (\w+)"
+    for name, column, before in re.findall(added, "\n".join(statements())):
+        columns.insert([known for known, _ in columns].index(before) + 1, (name, column))
+    return dict(columns)
 
 
 def columns_in(table: str) -> dict[str, str]:
@@ -78,7 +89,7 @@ def test_a_table_has_the_fields_of_its_message_in_order_and_two_columns_of_the_s
 
 @pytest.mark.parametrize("kind", OLDEST)
 def test_a_table_that_a_numbered_file_made_is_widened_to_what_the_messages_want(kind: Kind) -> None:
-    oldest, wanted = columns_in(oldest_table_of(kind)), columns_in(definition_of(kind))
+    oldest, wanted = columns_of_the_files(kind), columns_in(definition_of(kind))
     assert list(oldest) == list(wanted)
     assert {name: widened(name, column, wanted[name]) for name, column in oldest.items()} == wanted
 
@@ -136,7 +147,8 @@ def test_the_files_are_numbered_without_gaps() -> None:
 
 def test_every_statement_can_be_repeated() -> None:
     repeatable = re.compile(
-        r"CREATE TABLE IF NOT EXISTS |CREATE OR REPLACE VIEW |ALTER TABLE \S+ MODIFY COLUMN "
+        r"CREATE TABLE IF NOT EXISTS |CREATE OR REPLACE VIEW |"
+        r"ALTER TABLE \S+\s+(MODIFY COLUMN|ADD COLUMN IF NOT EXISTS) "
     )
     for migration in read_migrations():
         for statement in migration.statements(PARAMETERS):

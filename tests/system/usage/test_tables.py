@@ -187,3 +187,14 @@ async def test_no_view_holds_an_enum_that_it_would_not_learn_a_new_name_of(store
         " AND table IN (SELECT name FROM system.tables WHERE database = 'DATABASE' AND engine = 'View')"
     )
     assert found == []
+
+
+async def test_the_speed_of_several_choices_is_that_of_the_longest_and_old_rows_count_as_one(
+    store: Store,
+) -> None:
+    second = {"ttft_microseconds": 1_000_000, "duration_microseconds": 2_000_000, "outcome": 1}
+    several = {"output_tokens": 81, "longest_choice_tokens": 11, "model": 1}
+    for answer in (several, {"output_tokens": 41, "model": 2}):
+        await store.frames.insert(frame(Kind.GENERATION, **answer, **second))
+    query = "SELECT model, round(tps_per_request_p50) FROM DATABASE.latency_by_hour ORDER BY model"
+    assert await store.rows(query) == [("2", 40), ("m", 10)]

@@ -1,4 +1,4 @@
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from buf.validate import validate_pb2
 from comptoir.generator.v1.generator_pb2 import Sampling
@@ -80,6 +80,7 @@ class Counts:
     output_tokens: int
     actual_kv_blocks: int
     model: int = 1
+    longest_choice_tokens: int = 0
 
 
 def counts(input_tokens: int, output_tokens: int = 0, kv_block_tokens: int = 1) -> Counts:
@@ -104,6 +105,11 @@ def test_the_outputs_of_all_choices_together_may_be_as_many_as_each_may_have(
 
 def test_more_output_than_the_most_choices_can_have_is_of_no_request() -> None:
     assert exceeded(counts(1, MAX_CHOICES_PER_PROMPT * 1_024 + 1)) == "output_tokens"
+
+
+def test_no_choice_has_more_tokens_than_all_of_them() -> None:
+    assert exceeded(replace(counts(1, 8), longest_choice_tokens=8)) == ""
+    assert exceeded(replace(counts(1, 8), longest_choice_tokens=9)) == "longest_choice_tokens"
 
 
 @given(st.integers(1, MAX_INPUTS), st.integers(1, 2_048), st.sampled_from((1, 16)))

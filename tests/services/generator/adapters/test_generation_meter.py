@@ -35,7 +35,8 @@ settings = MeteredSettings.model_validate(
 )
 kept = telemetry.configure(settings, "generator", aliases=VLLM_NAMES)
 meter = GenerationMeter(Engine(), "tiny-eu")
-ended(Outcome.STOP, Counts(10, 4, 5), Timings(1_000, 20_000, 30_000, 9_000, 70_000))
+eight_choices = Counts(10, 4, 40, longest_choice_tokens=5)
+ended(Outcome.STOP, eight_choices, Timings(1_000, 20_000, 30_000, 9_000, 70_000))
 ended(Outcome.CLIENT_CANCELLED, Counts(7, 0, 0), Timings(0, 0, 0, 0, 3_000_000))
 kept.show()
 print(httpx.get(f"http://127.0.0.1:{kept._endpoint.port}/metrics", trust_env=False).text)
@@ -60,7 +61,7 @@ def test_generations_and_engine_stand_under_conventional_names_and_under_vllm_s(
     assert values["vllm:kv_cache_usage_perc" + model] == 0.25
     assert values["vllm:num_preemptions_total" + model] == 6
     assert values["vllm:prompt_tokens_total" + model] == 17
-    assert values["vllm:generation_tokens_total" + model] == 5
+    assert values["vllm:generation_tokens_total" + model] == 40
     assert values["vllm:time_to_first_token_seconds_count" + model] == 1
     assert values["vllm:request_time_per_output_token_seconds_sum" + model] == 0.01
     labels = '{"gen_ai_operation_name": "chat", "gen_ai_request_model": "tiny-eu", "outcome": '

@@ -41,9 +41,17 @@ async def test_what_the_engine_measures_is_in_the_event() -> None:
     assert await world.serve() is None
     await world.check_ended()
     (event,) = world.sink.events
-    assert event.counts == Counts(3, 2, 2)
+    assert event.counts == Counts(3, 2, 2, longest_choice_tokens=2)
     timings = event.timings
     assert (timings.queue_microseconds, timings.prefill_microseconds) == (250_000, 500_000)
+
+
+async def test_choices_are_generated_side_by_side_and_the_event_says_how_long_the_longest_is() -> None:
+    deltas = [Delta("a", 2), Delta("b", 1, index=1), Delta("c", 3, index=1), Delta("d", 1)]
+    world = World(ScriptedEngine(deltas=deltas))
+    assert await world.serve() is None
+    (event,) = world.sink.events
+    assert (event.counts.output_tokens, event.counts.longest_choice_tokens) == (7, 4)
 
 
 async def test_an_engine_that_tokenizes_by_itself_gets_the_turns_and_says_later_what_it_counted() -> None:
@@ -55,7 +63,7 @@ async def test_an_engine_that_tokenizes_by_itself_gets_the_turns_and_says_later_
     assert request.prompt == world.order.prompt
     assert (request.priority, request.cache_salt) == (None, None)
     assert world.sent[0] == Started(CLAIMS.request_id, 0)
-    assert world.sink.events[0].counts == Counts(7, 0, 2)
+    assert world.sink.events[0].counts == Counts(7, 0, 2, longest_choice_tokens=2)
 
 
 async def test_an_engine_gets_all_that_it_has_a_use_for() -> None:

@@ -318,6 +318,7 @@ class Generation(_message.Message):
     TTFT_MICROSECONDS_FIELD_NUMBER: _builtins.int
     MAX_ITL_MICROSECONDS_FIELD_NUMBER: _builtins.int
     DURATION_MICROSECONDS_FIELD_NUMBER: _builtins.int
+    LONGEST_CHOICE_TOKENS_FIELD_NUMBER: _builtins.int
     event_id_high: _builtins.int
     """Identity of the event, upper 64 bits: its time in microseconds, then 12 random bits."""
     event_id_low: _builtins.int
@@ -390,6 +391,10 @@ class Generation(_message.Message):
     """The longest gap between two steps that brought output tokens, in microseconds."""
     duration_microseconds: _builtins.int
     """Received to the last output token, or to the end where there was none, in microseconds."""
+    longest_choice_tokens: _builtins.int
+    """Tokens of the longest of the answer's choices, which are generated side by side: by it the time after the first
+    token is divided. 0 from an earlier generator, whose `output_tokens` are divided by.
+    """
     def __init__(
         self,
         *,
@@ -428,10 +433,11 @@ class Generation(_message.Message):
         ttft_microseconds: _builtins.int = ...,
         max_itl_microseconds: _builtins.int = ...,
         duration_microseconds: _builtins.int = ...,
+        longest_choice_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actual_kv_blocks", b"actual_kv_blocks", "attempt", b"attempt", "cached_input_tokens", b"cached_input_tokens", "config_digest", b"config_digest", "duration_microseconds", b"duration_microseconds", "event_id_high", b"event_id_high", "event_id_low", b"event_id_low", "home_region", b"home_region", "input_tokens", b"input_tokens", "is_streamed", b"is_streamed", "key_epoch", b"key_epoch", "key_high", b"key_high", "key_low", b"key_low", "max_itl_microseconds", b"max_itl_microseconds", "model", b"model", "outcome", b"outcome", "output_tokens", b"output_tokens", "predicted_kv_blocks", b"predicted_kv_blocks", "prefill_microseconds", b"prefill_microseconds", "priority", b"priority", "producer_id", b"producer_id", "producer_sequence", b"producer_sequence", "queue_microseconds", b"queue_microseconds", "reason", b"reason", "region", b"region", "replica", b"replica", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "schema_version", b"schema_version", "started_at_microseconds", b"started_at_microseconds", "tenant_high", b"tenant_high", "tenant_low", b"tenant_low", "ticket_digest", b"ticket_digest", "transfer_record", b"transfer_record", "ttft_microseconds", b"ttft_microseconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actual_kv_blocks", b"actual_kv_blocks", "attempt", b"attempt", "cached_input_tokens", b"cached_input_tokens", "config_digest", b"config_digest", "duration_microseconds", b"duration_microseconds", "event_id_high", b"event_id_high", "event_id_low", b"event_id_low", "home_region", b"home_region", "input_tokens", b"input_tokens", "is_streamed", b"is_streamed", "key_epoch", b"key_epoch", "key_high", b"key_high", "key_low", b"key_low", "longest_choice_tokens", b"longest_choice_tokens", "max_itl_microseconds", b"max_itl_microseconds", "model", b"model", "outcome", b"outcome", "output_tokens", b"output_tokens", "predicted_kv_blocks", b"predicted_kv_blocks", "prefill_microseconds", b"prefill_microseconds", "priority", b"priority", "producer_id", b"producer_id", "producer_sequence", b"producer_sequence", "queue_microseconds", b"queue_microseconds", "reason", b"reason", "region", b"region", "replica", b"replica", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "schema_version", b"schema_version", "started_at_microseconds", b"started_at_microseconds", "tenant_high", b"tenant_high", "tenant_low", b"tenant_low", "ticket_digest", b"ticket_digest", "transfer_record", b"transfer_record", "ttft_microseconds", b"ttft_microseconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
