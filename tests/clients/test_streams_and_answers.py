@@ -48,10 +48,13 @@ _CHOICES: Final[list[Any]] = [
     "required",
     {"type": "function", "function": {"name": "opening"}},
     {"type": "function", "function": {"name": "nothing"}},
-    {
-        "type": "allowed_tools",
-        "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "opening"}}]},
-    },
+    *(
+        {
+            "type": "allowed_tools",
+            "allowed_tools": {"mode": mode, "tools": [{"type": "function", "function": {"name": "opening"}}]},
+        }
+        for mode in ("auto", "required")
+    ),
 ]
 _FORMATS: Final[list[dict[str, Any]]] = [
     {"type": "text"},
@@ -103,7 +106,10 @@ COMPLETIONS: Final = st.builds(
 )
 STREAMED: Final[dict[str, Any]] = {"stream": True, "stream_options": {"include_usage": True}}
 # These vLLM alone knows, so that the SDK has no argument for them.
-_EXTRA: Final = frozenset({"min_tokens", "ignore_eos", "repetition_penalty", "stop_token_ids", "top_k"})
+_EXTRA: Final = frozenset(
+    {"chat_template_kwargs", "include_reasoning", "min_tokens", "repetition_penalty", "stop_token_ids"}
+    | {"thinking_token_budget", "top_k"}
+)
 
 
 def arguments(stack: Stack, asked: dict[str, Any]) -> dict[str, Any]:
@@ -112,9 +118,11 @@ def arguments(stack: Stack, asked: dict[str, Any]) -> dict[str, Any]:
     return {"model": stack.model, "extra_body": extra, **known}
 
 
-def counts(usage: CompletionUsage | None) -> tuple[int, int, int]:
+def counts(usage: CompletionUsage | None) -> tuple[int | None, ...]:
     assert usage is not None
-    return usage.prompt_tokens, usage.completion_tokens, usage.total_tokens
+    details = usage.completion_tokens_details
+    assert details is not None
+    return usage.prompt_tokens, usage.completion_tokens, usage.total_tokens, details.reasoning_tokens
 
 
 def said_of_chat(answer: Any) -> Said:  # a ChatCompletion, or what a stream has put together
@@ -124,6 +132,7 @@ def said_of_chat(answer: Any) -> Said:  # a ChatCompletion, or what a stream has
             choice.finish_reason,
             choice.message.role,
             choice.message.content or None,
+            getattr(choice.message, "reasoning_content", None),
             choice.message.refusal,
             [(call.function.name, call.function.arguments) for call in choice.message.tool_calls or ()],
             tokens_of(choice.logprobs),

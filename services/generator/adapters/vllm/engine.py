@@ -28,6 +28,7 @@ from services.generator.adapters.vllm.plain_text import Tokenizer
 from services.generator.adapters.vllm.prompt import ChatPrompt, Converse, is_short
 from services.generator.adapters.vllm.stats import StatsSnapshot, stat_logger
 from services.generator.adapters.vllm.text_prompt import TextPrompt
+from services.generator.adapters.vllm.thinking_state import MendedWorker
 from services.generator.adapters.vllm.token_bytes import TokenBytes
 from services.generator.adapters.vllm.tokenizer import direct
 from services.generator.domain.engine_parameters import ServedModel, VllmParameters
@@ -89,6 +90,7 @@ class VllmEngine:
             arguments.reasoning_config = ReasoningConfig(
                 reasoning_start_str=form.begin, reasoning_end_str=form.end
             )
+            arguments.worker_extension_cls = f"{MendedWorker.__module__}.{MendedWorker.__qualname__}"
         config = arguments.create_engine_config()
         if is_cpu:
             # To compile takes a C++ compiler, which not every machine has, and seconds of each start. Without
