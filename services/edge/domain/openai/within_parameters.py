@@ -49,7 +49,6 @@ WHY_UNSERVED_WITHIN: Final[Mapping[str, str]] = MappingProxyType(
         "input[].content[].annotations": "no part of the prompt",
         "input[].content[].logprobs": "no part of the prompt",
         "input[].content[].prompt_cache_breakpoint": _CACHE,
-        "input[].id": _STORED,
         "input[].namespace": "functions have no namespaces here",
         "input[].output[].prompt_cache_breakpoint": _CACHE,
         "input[].phase": "no part of the prompt",

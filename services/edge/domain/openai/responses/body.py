@@ -37,11 +37,12 @@ class ResponseItem(Struct, frozen=True):
             str,
             Meta(
                 description=f"{SERVED_ITEMS}, or absent for a message: nothing is stored here that an item "
-                "could refer to"
+                "could refer to, so send it whole, as SDKs do with store false"
             ),
         ]
         | None
     ) = None
+    id: Annotated[str, Meta(description="a text, which only a reference needs")] | None = None
     role: (
         Annotated[
             Literal["system", "developer", "user", "assistant"],

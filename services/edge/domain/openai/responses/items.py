@@ -7,6 +7,7 @@ from typing import Final
 from services.edge.domain.generation import Message, Role
 from services.edge.domain.openai.refusals import invalid, unsupported
 from services.edge.domain.openai.responses.body import ResponseItem, ResponsePart
+from services.edge.domain.openai.responses.output import ItemKind
 from services.edge.domain.openai.tools.bodies import MAX_TOOLS
 from services.edge.domain.openai.tools.request import call_of
 from services.kernel.steps import Steps
@@ -69,7 +70,13 @@ def _message(item: ResponseItem, path: str) -> Message | None:
     if item.type == "function_call_output":
         call_id = item.call_id or invalid(f"{path}.call_id")
         return replace(_spoken(Role.TOOL, item.output, f"{path}.output"), tool_call_id=call_id)
-    return None if item.type == "reasoning" else unsupported(f"{path}.type")
+    is_thought = item.type == "reasoning" or (item.type == "item_reference" and _names_thought(item))
+    return None if is_thought else unsupported(f"{path}.type")
+
+
+def _names_thought(item: ResponseItem) -> bool:
+    """Returns whether a reference is to a train of thought, which is no part of a prompt anyway."""
+    return item.id is not None and item.id.startswith(f"{ItemKind.REASONING.value}_")
 
 
 def _spoken(role: Role, content: str | Sequence[ResponsePart] | None, path: str) -> Message:

@@ -75,6 +75,11 @@ def test_what_a_model_said_and_called_is_one_turn() -> None:
     assert told[4:] == (Message(Role.ASSISTANT, "", tool_calls=(SAID,)),)
 
 
+def test_a_reference_to_a_train_of_thought_is_no_part_of_the_prompt_as_the_thought_itself_is_none() -> None:
+    reference = {"type": "item_reference", "id": "rs_0f_0"}
+    assert messages(USER, reference, CALL, OUTPUT) == messages(USER, CALL, OUTPUT)
+
+
 def test_what_a_call_brought_may_be_parts() -> None:
     parts = [{"type": "input_text", "text": "midi"}]
     assert messages(USER, CALL, OUTPUT | {"output": parts})[2] == Message(
@@ -92,6 +97,8 @@ def test_what_a_call_brought_may_be_parts() -> None:
         ({"role": "user", "content": [{"type": "input_text"}]}, "content", Reason.REQUEST_INVALID),
         ({"role": "user", "content": [{"type": "input_image"}]}, "content", Reason.PARAMETER_UNSUPPORTED),
         ({"type": "item_reference", "id": "msg_1"}, "type", Reason.PARAMETER_UNSUPPORTED),
+        ({"type": "item_reference"}, "type", Reason.PARAMETER_UNSUPPORTED),
+        (USER | {"id": 1}, "id", Reason.REQUEST_INVALID),
         ({"type": "web_search_call"}, "type", Reason.PARAMETER_UNSUPPORTED),
         (CALL | {"call_id": None}, "call_id", Reason.REQUEST_INVALID),
         (CALL | {"name": None}, "name", Reason.REQUEST_INVALID),
