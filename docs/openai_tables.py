@@ -161,7 +161,7 @@ def fate(types: Types, endpoint: Endpoint, path: str) -> str:
     if rule := next(filter(None, rules), None):
         answer, why = f"refused, unless {rule.words}", why_refused(name)
     else:
-        answer, why = "ignored", why_ignored(name, endpoint)
+        answer, why = "ignored", why_ignored(name)
     if is_within:
         why = WHY_UNSERVED_WITHIN.get(path)
     if why is None:

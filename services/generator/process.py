@@ -108,6 +108,7 @@ class Generator:
             settings.max_requests,
             incarnation=self._announcement.incarnation,
         )
+        tool_format = FORMATS.get(settings.catalog_model.tool_format)
         shared = SharedParts(
             engine,
             recorder,
@@ -116,7 +117,7 @@ class Generator:
             self._secret,
             settings.max_request_seconds,
             settings.catalog_model.max_bytes_per_token,
-            FORMATS.get(settings.catalog_model.tool_format),
+            tool_format,
             settings.queue,
             settings.served_model.reasoning,
             settings.template_rules,
@@ -127,7 +128,12 @@ class Generator:
         server = build_server(settings.listen, clock=clock, max_receive_bytes=settings.max_request_bytes)
         per_token = settings.catalog_model.max_bytes_per_token
         counts = TokenCounts(
-            engine, self._gate, clock, max_bytes_per_token=per_token, template=settings.template_rules
+            engine,
+            self._gate,
+            clock,
+            max_bytes_per_token=per_token,
+            template=settings.template_rules,
+            tool_format=tool_format,
         )
         model = ModelDescription(
             settings.catalog_model.name,

@@ -3,6 +3,7 @@
 import pytest
 from comptoir.client import ComptoirError, ErrorReason, user
 from comptoir.client.counting import CountOrder
+from comptoir.generator.v1.generator_pb2 import TemplateOptions, TemplateValue, Tool, Tools
 from comptoir.router.v1.router_pb2 import TicketOffer
 
 from services.kernel.errors import ComptoirError as Refusal
@@ -64,3 +65,14 @@ def test_requests_keep_the_rules_of_their_schema() -> None:
     offer.ticket.claims, offer.ticket.signature, offer.ticket.signing_key_number = b"1", bytes(64), 1
     validate(order.count_request(offer))
     assert order.count_request(offer).text == "a"
+
+
+def test_a_chat_is_counted_with_its_tools_and_what_its_template_is_told() -> None:
+    tools = Tools(tools=[Tool(name="clock", description="é", parameters_schema='{"type": "object"}')])
+    template = TemplateOptions(arguments={"enable_thinking": TemplateValue(flag=True)})
+    order = CountOrder({"model": MODEL, "messages": MESSAGES, "tools": tools, "template": template})
+    plain = CountOrder({"model": MODEL, "messages": MESSAGES})
+    count = order.count_request(TicketOffer())
+    assert (count.tools, count.template) == (tools, template)
+    bound, without = (each.admit_request("key").prompt_tokens_upper_bound for each in (order, plain))
+    assert bound - without == 64 + 3 * len('clocké{"type": "object"}'.encode())

@@ -59,6 +59,14 @@ def test_an_answer_that_ends_within_its_reasoning_has_no_content(stack: Stack) -
         assert answer.choices[0].message.content is None
 
 
+def test_the_words_of_qwens_own_api_say_the_same(stack: Stack) -> None:
+    with stack.client(max_retries=0) as client:
+        ours = ask(client, extra_body=THINKING)
+        theirs = ask(client, extra_body={"enable_thinking": True, "thinking_budget": 12})
+        assert theirs.choices[0].message == ours.choices[0].message
+        assert theirs.usage.completion_tokens_details == ours.usage.completion_tokens_details
+
+
 def test_what_the_catalog_does_not_permit_is_refused_by_its_name(stack: Stack) -> None:
     with stack.client(max_retries=0) as client:
         for arguments in ({"geheim": True}, {"enable_thinking": "geheim"}):

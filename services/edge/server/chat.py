@@ -1,5 +1,6 @@
 """POST /v1/chat/completions: a chat, streamed or whole."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -18,6 +19,7 @@ from services.edge.server.http.exchange import Exchange
 from services.edge.server.http.requests import read_key, read_priority
 from services.edge.server.http.watches import DisconnectWatch
 from services.edge.server.resource import Resource
+from services.kernel.errors import ComptoirError
 
 _OPERATION: Final = Operation(
     "createChatCompletion",
@@ -40,16 +42,22 @@ class ChatCompletions:
 
     async def serve(self, exchange: Exchange) -> None:
         """Answers one request; raises ComptoirError, HttpRefusalError or ClientDisconnectedError."""
-        opened, answer = await self._read(exchange, read_key(exchange))
-        async with opened as delivery:
-            with DisconnectWatch(exchange):
-                if isinstance(answer, ChunkWriter):
-                    await send_stream(exchange, delivery, answer, ping_seconds=self._limits.ping_seconds)
-                else:
-                    await send_whole(exchange, delivery, answer)
+        opened, names, answer = await self._read(exchange, read_key(exchange))
+        try:
+            async with opened as delivery:
+                with DisconnectWatch(exchange):
+                    if isinstance(answer, ChunkWriter):
+                        await send_stream(exchange, delivery, answer, ping_seconds=self._limits.ping_seconds)
+                    else:
+                        await send_whole(exchange, delivery, answer)
+        except ComptoirError as error:
+            error.field = names.get(error.field, error.field)
+            raise
 
-    async def _read(self, exchange: Exchange, key: str) -> tuple[Delivery, ChunkWriter | WholeChat]:
-        """Returns the delivery of what is asked for, and what writes its answer.
+    async def _read(
+        self, exchange: Exchange, key: str
+    ) -> tuple[Delivery, Mapping[str, str], ChunkWriter | WholeChat]:
+        """Returns the delivery of what is asked for, its own names, and what writes its answer.
 
         Apart from `serve`, whose frame would hold the body for as long as the answer runs.
         """
@@ -65,5 +73,6 @@ class ChatCompletions:
             includes_reasoning=chat.includes_reasoning,
         )
         if request.is_streamed:
-            return delivery, ChunkWriter(head, choices=request.choices, includes_usage=chat.includes_usage)
-        return delivery, WholeChat(head)
+            writer = ChunkWriter(head, choices=request.choices, includes_usage=chat.includes_usage)
+            return delivery, chat.names_as_sent, writer
+        return delivery, chat.names_as_sent, WholeChat(head)

@@ -82,7 +82,9 @@ class TokenCounting:
         write: Callable[[TokenCount], Iterator[bytes]],
     ) -> None:
         key = read_key(exchange)
-        asked = await self._bodies.read(exchange, parse, body)
+        asked = await self._bodies.read(
+            exchange, parse, body, without_effect=lambda asked: asked.without_effect
+        )
         with DisconnectWatch(exchange):
             async with self._large_answers.place(key, asked.answer_bytes):
                 admitted, counted = await self._counted(exchange, key, asked)
@@ -108,8 +110,6 @@ class TokenCounting:
                 within_seconds=self._limits.first_text_seconds,
             )
         except ComptoirError as error:
-            if request.prompt is not None and error.field == "messages":
-                # The router's word for whatever is too long.
-                error.field = "prompt"
+            error.field = asked.named_as_sent(error.field)
             raise
         return admitted, counted

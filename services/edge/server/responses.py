@@ -1,5 +1,6 @@
 """POST /v1/responses: an answer to the items of an input, streamed or whole."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -43,7 +44,7 @@ class Responses:
 
     async def serve(self, exchange: Exchange) -> None:
         """Answers one request; raises ComptoirError, HttpRefusalError or ClientDisconnectedError."""
-        opened, tool_places, answer = await self._read(exchange, read_key(exchange))
+        opened, names, tool_places, answer = await self._read(exchange, read_key(exchange))
         try:
             async with opened as delivery:
                 with DisconnectWatch(exchange):
@@ -52,13 +53,13 @@ class Responses:
                     else:
                         await send_whole(exchange, delivery, answer)
         except ComptoirError as error:
-            error.field = named_in_request(error.field, tool_places)
+            error.field = named_in_request(names.get(error.field, error.field), tool_places)
             raise
 
     async def _read(
         self, exchange: Exchange, key: str
-    ) -> tuple[Delivery, tuple[int, ...], ResponseEventWriter | WholeResponse]:
-        """Returns the delivery of what is asked for, where its functions stood, and what writes its answer.
+    ) -> tuple[Delivery, Mapping[str, str], tuple[int, ...], ResponseEventWriter | WholeResponse]:
+        """Returns the delivery of what is asked for, its own names, its functions' places, and its writer.
 
         Apart from `serve`, whose frame would hold the body for as long as the answer runs.
         """
@@ -78,4 +79,4 @@ class Responses:
             is_reasoning_summary=asked.is_reasoning_summary,
         )
         answer = ResponseEventWriter(head) if request.is_streamed else WholeResponse(head)
-        return delivery, asked.tool_places, answer
+        return delivery, asked.names_as_sent, asked.tool_places, answer

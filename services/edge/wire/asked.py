@@ -36,7 +36,9 @@ def count_steps(
         text=request.prompt if isinstance(request.prompt, str) else None,
         returns_token_ids=returns_ids,
         template=template_options(request),
+        tools=None if request.tools is None else _tools(request.tools),
     )
+    yield
     yield from _message_steps(asked.messages, request.messages)
     return asked
 

@@ -33,19 +33,12 @@ class CalledTools:
         return finished(self.structure_steps(asked))
 
     def structure_steps(self, asked: Structure | None) -> Steps[Structure | None]:
-        """Returns what the answer must be: as it is `asked`, or a call.
-
-        Raises PARAMETER_UNSUPPORTED for a model whose calls nobody could read and for a schema that is none,
-        REQUEST_INVALID for names that are not those of tools.
-        """
+        """Returns what the answer must be: as it is `asked`, or a call. Raises as `checked_steps`."""
         said = None if asked is None else Structure(closed(asked.json_schema, FIELD))
         if self._tools is None:
             return said
-        if self._form is None:
-            raise ComptoirError(Reason.PARAMETER_UNSUPPORTED, field="tools")
-        _check(self._tools)
-        tools = yield from _closed_steps(self._tools.tools)
-        if not self._are_called:
+        tools = yield from checked_steps(self._tools, self._form)
+        if not self._are_called or self._form is None:
             return said
         schemas = ((tool.parameters_schema, _field_of(index)) for index, tool in enumerate(tools))
         self._schemas = [(schema, field) for schema, field in schemas if schema]
@@ -83,6 +76,18 @@ class CalledTools:
             reader = ToolCallReader(form, _new_call_id, has_text=tools.use is not ToolUse.REQUIRED)
             self._readers[index] = reader
         return reader
+
+
+def checked_steps(tools: Tools, form: ToolFormat | None) -> Steps[tuple[Tool, ...]]:
+    """Returns tools that a model with calls of this form can be told of, each with its closed schema.
+
+    Raises PARAMETER_UNSUPPORTED for a model whose calls nobody could read and for a schema that is none,
+    REQUEST_INVALID for names that are not those of tools.
+    """
+    if form is None:
+        raise ComptoirError(Reason.PARAMETER_UNSUPPORTED, field="tools")
+    _check(tools)
+    return (yield from _closed_steps(tools.tools))
 
 
 def _check(tools: Tools) -> None:

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from services.generator.domain.called_tools import checked_steps
 from services.generator.domain.ports import Engine, EngineFailedError, Feature
 from services.generator.domain.prompt import Chat, Text, field_of, text_bytes
 from services.generator.domain.sampling import TokenLimits, check_size
 from services.generator.domain.template import TemplateRules
 from services.generator.domain.ticket import Claims, TicketGate
+from services.generator.domain.tools import ToolFormat
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Numbers, Reason
+from services.kernel.steps import in_turns
 
 MAX_OPEN: Final = 64
 # Nobody keeps the others out.
@@ -41,12 +44,14 @@ class TokenCounts:
         *,
         max_bytes_per_token: int,
         template: TemplateRules | None = None,
+        tool_format: ToolFormat | None = None,
     ) -> None:
         self._engine = engine
         self._gate = gate
         self._clock = clock
         self._max_bytes_per_token = max_bytes_per_token
         self._template = template or TemplateRules()
+        self._tool_format = tool_format
         self._open = 0
         self._open_of_key: Counter[int] = Counter()
         self._turns = asyncio.Semaphore(TURNS)
@@ -88,6 +93,9 @@ class TokenCounts:
         permitted, field = order.claims.max_input_tokens, field_of(prompt)
         limits = TokenLimits(permitted, 0, 1, self.context_tokens, field)
         check_size(text_bytes(order.prompt), self._max_bytes_per_token, limits)
+        if isinstance(prompt, Chat) and prompt.tools is not None:
+            # An answer would be refused for them too.
+            await in_turns(checked_steps(prompt.tools, self._tool_format))
         try:
             ids = await self._tokenize(prompt)
         except EngineFailedError:

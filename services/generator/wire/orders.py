@@ -88,17 +88,20 @@ def prompt_steps(request: generator_pb2.GenerateRequest, *, most_ids: int) -> St
         return TokenIds((yield from _copied(ids)) if len(ids) <= most_ids else ids)
     if form == "text":
         return Text(request.prompt.text)
-    turns = tuple(_turn_from(message) for message in request.messages)
-    tools = _tools_from(request.tools) if request.HasField("tools") else None
-    return Chat(turns, tools, _options_from(request.template))
+    return _chat_from(request)
 
 
 def countable_from(request: generator_pb2.CountTokensRequest) -> Chat | Text:
     """Returns what a validated request wants counted."""
     if request.HasField("text"):
         return Text(request.text)
+    return _chat_from(request)
+
+
+def _chat_from(request: generator_pb2.GenerateRequest | generator_pb2.CountTokensRequest) -> Chat:
     turns = tuple(_turn_from(message) for message in request.messages)
-    return Chat(turns, options=_options_from(request.template))
+    tools = _tools_from(request.tools) if request.HasField("tools") else None
+    return Chat(turns, tools, _options_from(request.template))
 
 
 def _options_from(message: generator_pb2.TemplateOptions) -> TemplateOptions:

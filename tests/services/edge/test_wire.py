@@ -10,7 +10,7 @@ from services.edge.documents import decode_json
 from services.edge.domain.generation import GenerationRequest, Message, Role
 from services.edge.domain.openai.chat.request import parse_chat
 from services.edge.domain.ports import Offer
-from services.edge.wire.asked import generate_steps
+from services.edge.wire.asked import count_steps, generate_steps
 from services.kernel.chat_templates import Effort
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
@@ -102,3 +102,16 @@ def test_a_prompt_reaches_the_replica_as_it_is(is_echoed: bool) -> None:
         validate(wire.admit_request("key", request, Identity(1, 2)))
         assert sent.prompt.is_echoed is is_echoed
         assert (tuple(sent.prompt.token_ids.ids) or sent.prompt.text) == prompt
+
+
+@given(
+    tools=st.sampled_from([None, [{"type": "function", "function": {"name": "clock"}}]]), is_on=st.booleans()
+)
+def test_a_count_is_asked_of_all_that_an_answer_renders(tools: object, is_on: bool) -> None:
+    body = {"model": "m", "messages": [{"role": "user", "content": "é"}], "tools": tools}
+    chat = parse_chat(body | {"reasoning_effort": "low", "enable_thinking": is_on}).generation
+    counted = finished(count_steps(OFFER, chat, returns_ids=True))
+    validate(counted)
+    generated = finished(generate_steps(OFFER, chat))
+    assert counted.messages == generated.messages
+    assert (counted.tools, counted.template) == (generated.tools, generated.template)

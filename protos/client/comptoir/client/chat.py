@@ -149,7 +149,7 @@ class Order(Admissible):
         admit = AdmitRequest(
             model=chat["model"],
             prompt_tokens_upper_bound=(
-                prompt_tokens_upper_bound(messages) + _tool_tokens_upper_bound(messages, chat.get("tools"))
+                prompt_tokens_upper_bound(messages) + tool_tokens_upper_bound(messages, chat.get("tools"))
                 if prompt is None
                 else tokens_upper_bound(prompt)
             ),
@@ -203,7 +203,7 @@ def prompt_tokens_upper_bound(messages: Iterable[ChatMessage]) -> int:
     return bound
 
 
-def _tool_tokens_upper_bound(messages: Iterable[ChatMessage], tools: Tools | None) -> int:
+def tool_tokens_upper_bound(messages: Iterable[ChatMessage], tools: Tools | None) -> int:
     """Returns the most tokens of what is said of tools: templates write it as JSON, in a way of their own."""
     said = [(tool.name, tool.description, tool.parameters_schema) for tool in tools.tools] if tools else []
     calls = (call for message in messages for call in message.tool_calls)

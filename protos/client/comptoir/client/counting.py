@@ -4,8 +4,13 @@ import uuid
 from collections.abc import Sequence
 from typing import Final, Required, TypedDict
 
-from comptoir.client.chat import REQUEST_ID_KEY, Deadline, prompt_tokens_upper_bound
-from comptoir.generator.v1.generator_pb2 import ChatMessage, CountTokensRequest
+from comptoir.client.chat import (
+    REQUEST_ID_KEY,
+    Deadline,
+    prompt_tokens_upper_bound,
+    tool_tokens_upper_bound,
+)
+from comptoir.generator.v1.generator_pb2 import ChatMessage, CountTokensRequest, TemplateOptions, Tools
 from comptoir.router.v1.router_pb2 import AdmitCountRequest, TicketOffer
 
 _TIMEOUT_SECONDS: Final = 30.0
@@ -15,6 +20,8 @@ _LOW_64_BITS: Final = 2**64 - 1
 class Countable(TypedDict, total=False):
     """A prompt to count: `messages`, as the model's chat template renders them, or `text` as it is.
 
+    `tools`: functions that the template tells of; left out, none.
+    `template`: what the template is told besides; left out, nothing.
     `request_id`: the identity of the request; left out, a random one.
     `timeout_seconds`: bounds it as a whole; left out, 30 s.
     """
@@ -22,6 +29,8 @@ class Countable(TypedDict, total=False):
     model: Required[str]
     messages: Sequence[ChatMessage]
     text: str
+    tools: Tools
+    template: TemplateOptions
     request_id: uuid.UUID
     timeout_seconds: float
 
@@ -32,9 +41,16 @@ class CountOrder:
     def __init__(self, prompt: Countable) -> None:
         request_id = prompt.get("request_id") or uuid.uuid4()
         self._deadline = Deadline(prompt.get("timeout_seconds", _TIMEOUT_SECONDS))
-        self._count = CountTokensRequest(messages=prompt.get("messages", ()), text=prompt.get("text"))
+        tools = prompt.get("tools")
+        self._count = CountTokensRequest(
+            messages=prompt.get("messages", ()),
+            text=prompt.get("text"),
+            tools=tools,
+            template=prompt.get("template"),
+        )
         # As of a chat: what a tokenizer puts around a text is less than what a template does.
         bound = prompt_tokens_upper_bound(self._count.messages) + len(self._count.text.encode())
+        bound += tool_tokens_upper_bound(self._count.messages, tools)
         self._admit = AdmitCountRequest(
             model=prompt["model"],
             prompt_tokens_upper_bound=bound,

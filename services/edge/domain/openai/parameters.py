@@ -36,6 +36,9 @@ def whole_number(low: int, high: int) -> Meta:
     return Meta(ge=low, le=high, description=f"a whole number from {low} to {high}")
 
 
+Flag: TypeAlias = Annotated[bool, Meta(description="true or false")]
+
+
 class SamplingParameters(Struct, frozen=True):
     """How tokens are chosen; None leaves the choice to the engine.
 
@@ -204,7 +207,6 @@ NEUTRAL: Final = MappingProxyType(
         "do_sample": _ABSENT,
         "dynatemp_range": _ZERO,
         "ebnf": _EMPTY,
-        "enable_thinking": _ABSENT,
         "extra_body": _EMPTY,
         "format": _EMPTY,
         "grammar": _EMPTY,
@@ -223,7 +225,7 @@ NEUTRAL: Final = MappingProxyType(
         "penalty_alpha": _ZERO,
         "prompt": _EMPTY,
         "random_seed": _ABSENT,
-        "reasoning": _EMPTY,
+        "reasoning": Neutral(_EMPTY.values, "absent or empty; its effort is reasoning_effort here"),
         "regex": _EMPTY,
         "repeat_penalty": _ONE,
         "safe_prompt": _OFF,
@@ -232,8 +234,7 @@ NEUTRAL: Final = MappingProxyType(
         "system": _EMPTY,
         "tfs": _ONE,
         "tfs_z": _ONE,
-        "thinking": _ABSENT,
-        "thinking_budget": _ABSENT,
+        "thinking": Neutral((), "absent; it is reasoning_effort or chat_template_kwargs here"),
         "top_a": _ZERO,
         "typical": _ONE,
         "typical_p": _ONE,

@@ -83,7 +83,10 @@ _TOKENIZE: Final = MappingProxyType(
     | words_of(NEUTRAL_IN_MESSAGE, "messages[].")
 )
 _INPUT_TOKENS: Final = MappingProxyType(
-    dict(_described(InputTokensBody, "")) | words_of(INPUT_TOKENS_NEUTRAL)
+    dict(_described(InputTokensBody, ""))
+    | words_of(INPUT_TOKENS_NEUTRAL)
+    | words_of(NEUTRAL_IN_TEXT, "text.")
+    | words_of(NEUTRAL_IN_REASONING, "reasoning.")
 )
 _RESPONSES: Final = MappingProxyType(
     dict(_described(ResponsesBody, ""))

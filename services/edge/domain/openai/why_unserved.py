@@ -1,11 +1,9 @@
 """Why a parameter of OpenAI's API is not served, for those that read the documentation."""
 
-from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
 from services.edge.domain.openai.parameters import IGNORED
-from services.edge.domain.timeline import Endpoint
 
 _STORED: Final = "nothing is stored here"
 _WHO: Final = "who asks changes no answer, and is not kept"
@@ -36,22 +34,13 @@ WHY_UNSERVED: Final = MappingProxyType(
         "prompt_cache_key": _CACHE,
         "prompt_cache_options": _CACHE,
         "prompt_cache_retention": _CACHE,
-        "reasoning": "the models here have no section of their own for it",
         "safety_identifier": _WHO,
         "store": _STORED,
         "suffix": "no model here fills gaps by itself",
-        "text": "a schema is no part of a prompt, and a count is of its prompt",
-        "tool_choice": "tools are not counted",
-        "tools": "tools are not counted",
-        "truncation": "no prompt is cut: one that is too long is refused",
         "user": _WHO,
         "verbosity": "the models here have no such dial",
         "web_search_options": "nothing is searched for",
     }
-)
-# What is without effect on one endpoint alone.
-_IGNORED_HERE: Final[Mapping[Endpoint, Mapping[str, str]]] = MappingProxyType(
-    {Endpoint.INPUT_TOKENS: {"parallel_tool_calls": "changes nothing of what is counted"}}
 )
 
 
@@ -60,6 +49,6 @@ def why_refused(name: str) -> str | None:
     return WHY_UNSERVED.get(name)
 
 
-def why_ignored(name: str, endpoint: Endpoint) -> str | None:
+def why_ignored(name: str) -> str | None:
     """Returns why a parameter of OpenAI's API has no effect; None for one that is not known to have none."""
-    return WHY_UNSERVED.get(name) if name in IGNORED else _IGNORED_HERE.get(endpoint, {}).get(name)
+    return WHY_UNSERVED.get(name) if name in IGNORED else None

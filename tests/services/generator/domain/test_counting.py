@@ -9,6 +9,9 @@ import pytest
 from services.generator.domain.counting import MAX_OPEN, MAX_OPEN_OF_KEY, TURNS, CountOrder, TokenCounts
 from services.generator.domain.ports import EngineFailedError, Feature
 from services.generator.domain.prompt import Chat, ChatTurn, Role, Text
+from services.generator.domain.template import TemplateOptions, TemplateRules
+from services.generator.domain.tools import FORMATS, Tool, Tools
+from services.kernel.chat_templates import EffortMeaning
 from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
@@ -53,6 +56,37 @@ async def test_a_ticket_for_an_answer_counts_nothing(claims: dict[str, Any]) -> 
     assert (await refusal_of(counting, asked)).reason is Reason.TICKET_INVALID
 
 
+TOOLS = Tools((Tool("clock", parameters_schema='{"type": "object"}'),))
+
+
+async def test_a_chat_is_counted_with_its_tools_and_what_its_template_is_told() -> None:
+    engine: Any = TellingEngine()
+    clock = ManualClock(wall_microseconds=CLAIMS.issued_at_microseconds)
+    rules = TemplateRules({"style": ("brief",)}, {"low": EffortMeaning(template_arguments={"a": True})})
+    counting = TokenCounts(
+        engine, gate(), clock, max_bytes_per_token=4, template=rules, tool_format=FORMATS["hermes"]
+    )
+    asked = replace(CHAT, tools=TOOLS, options=TemplateOptions("low", {"style": "brief"}))
+    await counting.count(order(prompt=asked))
+    assert engine.asked == [replace(CHAT, tools=TOOLS).told({"a": True, "style": "brief"})]
+    twice = replace(TOOLS, tools=TOOLS.tools * 2)
+    no_schema = Tools((Tool("clock", parameters_schema="[]"),))
+    for number, (tools, reason, field) in enumerate(
+        (
+            (twice, Reason.REQUEST_INVALID, "tools"),
+            (no_schema, Reason.PARAMETER_UNSUPPORTED, "tools[0].parameters_schema"),
+        ),
+        start=2,
+    ):
+        refusal = await refusal_of(counting, order(number, replace(CHAT, tools=tools)))
+        assert (refusal.reason, refusal.field) == (reason, field)
+
+
+async def test_tools_of_a_model_that_calls_none_are_refused_as_for_an_answer() -> None:
+    refusal = await refusal_of(counts(ScriptedEngine()), order(prompt=replace(CHAT, tools=TOOLS)))
+    assert (refusal.reason, refusal.field) == (Reason.PARAMETER_UNSUPPORTED, "tools")
+
+
 async def test_a_ticket_permits_one_count() -> None:
     counting = counts(ScriptedEngine())
     await counting.count(order())
@@ -66,6 +100,18 @@ async def test_more_tokens_than_the_ticket_permits_are_not_counted() -> None:
         2,
         3,
     )
+
+
+class TellingEngine(ScriptedEngine):
+    """Keeps what it was asked to tokenize."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[Chat | Text] = []
+
+    async def tokenize(self, prompt: Chat | Text) -> list[int]:
+        self.asked.append(prompt)
+        return [1]
 
 
 class LongEngine(ScriptedEngine):

@@ -727,6 +727,7 @@ class CountTokensRequest(_message.Message):
     TEXT_FIELD_NUMBER: _builtins.int
     RETURNS_TOKEN_IDS_FIELD_NUMBER: _builtins.int
     TEMPLATE_FIELD_NUMBER: _builtins.int
+    TOOLS_FIELD_NUMBER: _builtins.int
     text: _builtins.str
     """A text as it is, with the special tokens that the model's tokenizer puts around one. In memory only."""
     returns_token_ids: _builtins.bool
@@ -745,6 +746,12 @@ class CountTokensRequest(_message.Message):
     def template(self) -> Global___TemplateOptions:
         """How the model's chat template renders the chat; no matter to a text."""
 
+    @_builtins.property
+    def tools(self) -> Global___Tools:
+        """What the model is told of, in a chat: a part of the prompt. A replica whose model has no format for calls
+        refuses, as it does for an answer; whether tools are called is no matter here. No matter to a text.
+        """
+
     def __init__(
         self,
         *,
@@ -753,10 +760,11 @@ class CountTokensRequest(_message.Message):
         text: _builtins.str | None = ...,
         returns_token_ids: _builtins.bool = ...,
         template: Global___TemplateOptions | None = ...,
+        tools: Global___Tools | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_text", b"_text", "template", b"template", "text", b"text", "ticket", b"ticket"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_text", b"_text", "template", b"template", "text", b"text", "ticket", b"ticket", "tools", b"tools"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_text", b"_text", "messages", b"messages", "returns_token_ids", b"returns_token_ids", "template", b"template", "text", b"text", "ticket", b"ticket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_text", b"_text", "messages", b"messages", "returns_token_ids", b"returns_token_ids", "template", b"template", "text", b"text", "ticket", b"ticket", "tools", b"tools"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__text: _TypeAlias = _typing.Literal["text"]  # noqa: Y015
     _WhichOneofArgType__text: _TypeAlias = _typing.Literal["_text", b"_text"]  # noqa: Y015

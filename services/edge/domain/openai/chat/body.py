@@ -1,18 +1,13 @@
 """The body of a chat request by types: names, ranges, defaults, and what each must be in words."""
 
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from services.edge.domain.openai.parameters import MAX_LOGPROBS, SamplingParameters, ServiceTier
+from services.edge.domain.openai.parameters import MAX_LOGPROBS, Flag, ServiceTier
+from services.edge.domain.openai.thinking import ReasoningEffort, ThinkingParameters
 from services.edge.domain.openai.tools.bodies import SCHEMA_WORDS, ToolBodies, ToolCallBodies, ToolChoice
 
-TEMPLATE_WORDS: Final = "an object of arguments that the model's chat template permits, with such values"
-ReasoningEffort: TypeAlias = Annotated[
-    Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"],
-    Meta(description="one of none, minimal, low, medium, high, xhigh and max, for a model that reasons so"),
-]
-Flag = Annotated[bool, Meta(description="true or false")]
 MaxTokens = Annotated[int, Meta(ge=-1, description="a whole number from 1; -1, 0 and null set no limit")]
 
 
@@ -79,7 +74,7 @@ class ResponseFormat(Struct, frozen=True):
     ) = None
 
 
-class ChatBody(SamplingParameters, frozen=True):
+class ChatBody(ThinkingParameters, frozen=True):
     """A chat request as it is sent."""
 
     model: (
@@ -104,10 +99,6 @@ class ChatBody(SamplingParameters, frozen=True):
     parallel_tool_calls: Flag | None = None
     response_format: Annotated[ResponseFormat, Meta(description="an object with a type")] | None = None
     reasoning_effort: ReasoningEffort | None = None
-    include_reasoning: Flag | None = None
-    chat_template_kwargs: (
-        Annotated[dict[str, Any], Meta(max_length=32, description=TEMPLATE_WORDS)] | None
-    ) = None
     service_tier: ServiceTier | None = None
     logprobs: Flag | None = None
     top_logprobs: (

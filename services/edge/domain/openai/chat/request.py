@@ -4,9 +4,8 @@ What is not read here goes nowhere, `metadata`, `user` and `safety_identifier` a
 says which of it is refused.
 """
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Final
 
@@ -27,16 +26,14 @@ from services.edge.domain.openai.parameters import (
     SamplingParameters,
     refuse_unsupported,
 )
-from services.edge.domain.openai.refusals import JsonObject, invalid, unsupported
+from services.edge.domain.openai.refusals import invalid, unsupported
+from services.edge.domain.openai.thinking import names_as_sent, template_arguments, thinking_budget
 from services.edge.domain.openai.tools.request import calls_of, schema_text, tool_steps
 from services.kernel.steps import Steps, finished
 
 MAX_OUTPUT_TOKENS: Final = 1_048_576
 MAX_STOP_STRINGS: Final = 4
 MAX_STOP_BYTES: Final = 256
-MAX_ARGUMENT_BYTES: Final = 256
-MAX_ARGUMENT: Final = 2**63
-_ARGUMENT: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 # OpenAI takes a nucleus of 0; engines want more than that. This much keeps the likeliest token alone.
 SMALLEST_TOP_P: Final = 1e-6
 # Of messages, with their parts and calls: about two milliseconds.
@@ -56,12 +53,16 @@ _ROLES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What a chat asks a replica for, and how its answer is written."""
+    """What a chat asks a replica for, and how its answer is written.
+
+    `names_as_sent` are the chat's own names for what a replica refuses by others.
+    """
 
     generation: GenerationRequest
     includes_usage: bool = False
     includes_reasoning: bool = True
     service_tier: str | None = None
+    names_as_sent: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_chat(value: object) -> ChatRequest:
@@ -89,7 +90,7 @@ def chat_steps(value: object) -> Steps[ChatRequest]:
         model=body.model or "",
         messages=messages,
         max_output_tokens=_max_output_tokens(body),
-        sampling=sampling_of(body) | _logprobs(body),
+        sampling=sampling_of(body) | thinking_budget(body) | _logprobs(body),
         is_streamed=bool(body.stream),
         json_schema=_json_schema(body.response_format),
         tools=(
@@ -98,28 +99,15 @@ def chat_steps(value: object) -> Steps[ChatRequest]:
             )
         ),
         reasoning_effort=body.reasoning_effort or "",
-        template_arguments=template_arguments(body.chat_template_kwargs),
+        template_arguments=template_arguments(body.chat_template_kwargs, body.enable_thinking),
     )
     return ChatRequest(
         generation,
         includes_usage=includes_usage(body.stream, body.stream_options),
         includes_reasoning=body.include_reasoning is not False,
         service_tier=body.service_tier,
+        names_as_sent=names_as_sent(body),
     )
-
-
-def template_arguments(values: JsonObject | None) -> dict[str, bool | int | str]:
-    """Returns what a body tells the chat template; a null is as good as absent.
-
-    The replica knows which arguments the model permits. What none can permit is refused here.
-    """
-    told = {name: value for name, value in (values or {}).items() if value is not None}
-    for name, value in told.items():
-        is_short = not isinstance(value, str) or len(value.encode()) <= MAX_ARGUMENT_BYTES
-        is_number = isinstance(value, int) and abs(value) < MAX_ARGUMENT
-        if not _ARGUMENT.fullmatch(name) or not (is_number or isinstance(value, str)) or not is_short:
-            unsupported("chat_template_kwargs")
-    return told
 
 
 def sampling_of(body: SamplingParameters) -> dict[str, SamplingValue]:

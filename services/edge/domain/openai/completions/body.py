@@ -4,8 +4,14 @@ from typing import Annotated, Final, TypeAlias
 
 from msgspec import Meta
 
-from services.edge.domain.openai.chat.body import Flag, StreamOptions
-from services.edge.domain.openai.parameters import MAX_CHOICES, MAX_LOGPROBS, SamplingParameters, ServiceTier
+from services.edge.domain.openai.chat.body import StreamOptions
+from services.edge.domain.openai.parameters import (
+    MAX_CHOICES,
+    MAX_LOGPROBS,
+    Flag,
+    SamplingParameters,
+    ServiceTier,
+)
 
 # LangChain puts 20 into a request.
 MAX_PROMPTS: Final = 32

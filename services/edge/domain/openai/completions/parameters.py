@@ -18,6 +18,8 @@ COMPLETION_NEUTRAL: Final = MappingProxyType(
         "add_special_tokens": Neutral((True,), "absent or true"),
         # No template renders a prompt, and none of it is reasoning.
         "chat_template_kwargs": _EMPTY,
+        "enable_thinking": _ABSENT,
+        "thinking_budget": _ABSENT,
         "include_reasoning": Neutral((True, False), "absent, true or false"),
         # The text behind the answer, for models that fill gaps.
         "suffix": _EMPTY,

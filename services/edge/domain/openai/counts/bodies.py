@@ -6,8 +6,18 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from services.edge.domain.openai.chat.body import ChatMessage
-from services.edge.domain.openai.parameters import NEUTRAL, Neutral
-from services.edge.domain.openai.responses.body import MAX_ITEMS, SERVED_ITEMS, ResponseItem
+from services.edge.domain.openai.parameters import NEUTRAL, Flag, Neutral
+from services.edge.domain.openai.responses.body import (
+    MAX_ITEMS,
+    SERVED_ITEMS,
+    Reasoning,
+    ResponseItem,
+    ResponseTools,
+    TextOptions,
+    Truncation,
+)
+from services.edge.domain.openai.thinking import ReasoningEffort, Switch, TemplateArguments
+from services.edge.domain.openai.tools.bodies import ToolBodies, ToolChoice
 
 _ModelName = Annotated[str, Meta(max_length=256, description="the name of a model, of 1 to 256 characters")]
 _ABSENT: Final = Neutral((), "absent")
@@ -33,10 +43,17 @@ class TokenizeBody(Struct, frozen=True):
     add_special_tokens: (
         Annotated[bool, Meta(description="absent; true for a prompt, false for messages")] | None
     ) = None
+    tools: ToolBodies | None = None
+    reasoning_effort: ReasoningEffort | None = None
+    chat_template_kwargs: TemplateArguments | None = None
+    enable_thinking: Switch | None = None
 
 
 class InputTokensBody(Struct, frozen=True):
-    """A request of OpenAI's `responses.input_tokens.count`."""
+    """A request of OpenAI's `responses.input_tokens.count`.
+
+    What is called, and what the text of an answer must be, is no part of a prompt.
+    """
 
     model: _ModelName | None = None
     input: (
@@ -47,6 +64,14 @@ class InputTokensBody(Struct, frozen=True):
         | None
     ) = None
     instructions: Annotated[str, Meta(description="a string")] | None = None
+    tools: ResponseTools | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: Flag | None = None
+    text: TextOptions | None = None
+    reasoning: Reasoning | None = None
+    chat_template_kwargs: TemplateArguments | None = None
+    enable_thinking: Switch | None = None
+    truncation: Truncation | None = None
 
 
 # What a template would render, and what vLLM's answer has beside the ids.
@@ -54,24 +79,21 @@ TOKENIZE_NEUTRAL: Final = MappingProxyType(
     {
         "add_generation_prompt": NEUTRAL["add_generation_prompt"],
         "chat_template": _EMPTY,
-        "chat_template_kwargs": _EMPTY,
         "continue_final_message": NEUTRAL["continue_final_message"],
         "media_io_kwargs": _EMPTY,
         "mm_processor_kwargs": _EMPTY,
         "return_token_strs": Neutral((False,), "absent or false"),
-        "tools": _EMPTY,
     }
 )
-# What is not in the request itself, or would be part of its prompt.
+# What a text has not, since no template renders it.
+NEUTRAL_OF_TEXT: Final = MappingProxyType(
+    dict.fromkeys(("tools", "reasoning_effort", "chat_template_kwargs", "enable_thinking"), _EMPTY)
+)
+# What is not in the request itself.
 INPUT_TOKENS_NEUTRAL: Final = MappingProxyType(
     {
         "conversation": _ABSENT,
         "personality": _ABSENT,
         "previous_response_id": _ABSENT,
-        "reasoning": _EMPTY,
-        "text": Neutral(({}, {"format": {"type": "text"}}), 'absent or {"format": {"type": "text"}}'),
-        "tool_choice": Neutral(("none", "auto"), "absent, none or auto"),
-        "tools": _EMPTY,
-        "truncation": Neutral(("disabled",), "absent or disabled"),
     }
 )

@@ -1,11 +1,12 @@
 """The body of a request of OpenAI's Responses by types: names, ranges, and what each must be in words."""
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from services.edge.domain.openai.chat.body import TEMPLATE_WORDS, Flag, MaxTokens, ReasoningEffort
-from services.edge.domain.openai.parameters import SamplingParameters, ServiceTier
+from services.edge.domain.openai.chat.body import MaxTokens
+from services.edge.domain.openai.parameters import Flag, ServiceTier
+from services.edge.domain.openai.thinking import ReasoningEffort, ThinkingParameters
 from services.edge.domain.openai.tools.bodies import MAX_TOOLS, SCHEMA_WORDS, ToolChoice
 
 # With the instructions they are as many messages as a replica takes.
@@ -134,7 +135,19 @@ class ReasoningConfig(Struct, frozen=True):
     ) = None
 
 
-class ResponsesBody(SamplingParameters, frozen=True):
+Reasoning: TypeAlias = Annotated[ReasoningConfig, Meta(description="an object with an effort and a summary")]
+TextOptions: TypeAlias = Annotated[TextConfig, Meta(description="an object with a format")]
+ResponseTools: TypeAlias = Annotated[
+    list[ResponseTool],
+    Meta(max_length=MAX_TOOLS, description=f"a list of up to {MAX_TOOLS} functions of different names"),
+]
+Truncation: TypeAlias = Annotated[
+    Literal["auto", "disabled"],
+    Meta(description="auto or disabled; neither cuts a prompt that is too long"),
+]
+
+
+class ResponsesBody(ThinkingParameters, frozen=True):
     """A request of Responses as it is sent."""
 
     model: (
@@ -149,25 +162,10 @@ class ResponsesBody(SamplingParameters, frozen=True):
     ) = None
     instructions: Annotated[str, Meta(description="a string")] | None = None
     max_output_tokens: MaxTokens | None = None
-    reasoning: (
-        Annotated[ReasoningConfig, Meta(description="an object with an effort and a summary")] | None
-    ) = None
-    include_reasoning: Flag | None = None
-    chat_template_kwargs: (
-        Annotated[dict[str, Any], Meta(max_length=32, description=TEMPLATE_WORDS)] | None
-    ) = None
+    reasoning: Reasoning | None = None
     service_tier: ServiceTier | None = None
-    text: Annotated[TextConfig, Meta(description="an object with a format")] | None = None
-    tools: (
-        Annotated[
-            list[ResponseTool],
-            Meta(
-                max_length=MAX_TOOLS,
-                description=f"a list of up to {MAX_TOOLS} functions of different names",
-            ),
-        ]
-        | None
-    ) = None
+    text: TextOptions | None = None
+    tools: ResponseTools | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: Flag | None = None
     include: (
@@ -181,12 +179,6 @@ class ResponsesBody(SamplingParameters, frozen=True):
         | None
     ) = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20, description="a whole number from 0 to 20")] | None = None
-    truncation: (
-        Annotated[
-            Literal["auto", "disabled"],
-            Meta(description="auto or disabled; neither cuts a prompt that is too long"),
-        ]
-        | None
-    ) = None
+    truncation: Truncation | None = None
     stream: Flag | None = None
     stream_options: Annotated[dict[str, Any], Meta(description="an object")] | None = None

@@ -4,13 +4,13 @@ Every request stands for itself: nothing of an earlier one is kept, and what is 
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from services.edge.domain.generation import GenerationRequest, SamplingValue
 from services.edge.domain.openai.answers import on_one_line, quoted
-from services.edge.domain.openai.chat.request import MAX_OUTPUT_TOKENS, sampling_of, template_arguments
+from services.edge.domain.openai.chat.request import MAX_OUTPUT_TOKENS, sampling_of
 from services.edge.domain.openai.conversion import converted
 from services.edge.domain.openai.parameters import refuse_unsupported
 from services.edge.domain.openai.refusals import invalid, unsupported
@@ -21,11 +21,11 @@ from services.edge.domain.openai.responses.parameters import (
     NEUTRAL_IN_TEXT,
     RESPONSES_NEUTRAL,
 )
-from services.edge.domain.openai.responses.tools import chat_choice, functions_of, named_in_request
+from services.edge.domain.openai.responses.tools import function_steps, functions_of
+from services.edge.domain.openai.thinking import names_as_sent, template_arguments, thinking_budget
 from services.edge.domain.openai.tools.bodies import ToolBody
-from services.edge.domain.openai.tools.request import schema_text, tool_steps
+from services.edge.domain.openai.tools.request import schema_text
 from services.edge.domain.tools import Tools
-from services.kernel.errors import ComptoirError
 from services.kernel.steps import Steps, finished
 
 LOGPROBS: Final = "message.output_text.logprobs"
@@ -37,7 +37,7 @@ class ResponseRequest:
     """What a request asks a replica for, and what its answer repeats of it, as JSON.
 
     `without_effect` counts tools that were left out and things to include that there are not; `tool_places`
-    are the places of its functions among its tools.
+    are the places of its functions among its tools, `names_as_sent` as `ChatRequest` has them.
     """
 
     generation: GenerationRequest
@@ -47,6 +47,7 @@ class ResponseRequest:
     service_tier: str | None = None
     includes_reasoning: bool = True
     is_reasoning_summary: bool = False
+    names_as_sent: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_response(value: object) -> ResponseRequest:
@@ -77,12 +78,16 @@ def response_steps(value: object) -> Steps[ResponseRequest]:
         model=body.model or "",
         messages=messages,
         max_output_tokens=min(max(body.max_output_tokens or 0, 0), MAX_OUTPUT_TOKENS),
-        sampling=sampling_of(body) | _logprobs(body),
+        sampling=sampling_of(body) | thinking_budget(body) | _logprobs(body),
         is_streamed=bool(body.stream),
         json_schema=_json_schema(form),
-        tools=(yield from _tool_steps(body, functions, places)),
+        tools=(
+            yield from function_steps(
+                functions, places, body.tool_choice, is_parallel=body.parallel_tool_calls is not False
+            )
+        ),
         reasoning_effort=(body.reasoning.effort or "") if body.reasoning else "",
-        template_arguments=template_arguments(body.chat_template_kwargs),
+        template_arguments=template_arguments(body.chat_template_kwargs, body.enable_thinking),
     )
     yield
     echoed = yield from _echo_steps(body, generation, functions)
@@ -96,6 +101,7 @@ def response_steps(value: object) -> Steps[ResponseRequest]:
         service_tier=body.service_tier,
         includes_reasoning=body.include_reasoning is not False,
         is_reasoning_summary=_summary(body) is not None,
+        names_as_sent=names_as_sent(body),
     )
 
 
@@ -103,17 +109,6 @@ def _summary(body: ResponsesBody) -> str | None:
     """Returns which summary of what the model thinks is asked for; None for none."""
     asked = None if body.reasoning is None else body.reasoning.summary
     return None if asked == "none" else asked
-
-
-def _tool_steps(
-    body: ResponsesBody, functions: list[ToolBody], places: tuple[int, ...]
-) -> Steps[Tools | None]:
-    choice, is_parallel = chat_choice(body.tool_choice), body.parallel_tool_calls is not False
-    try:
-        return (yield from tool_steps(functions, choice, is_parallel=is_parallel))
-    except ComptoirError as error:
-        error.field = named_in_request(error.field, places)
-        raise
 
 
 def _logprobs(body: ResponsesBody) -> dict[str, SamplingValue]:

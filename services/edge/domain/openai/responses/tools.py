@@ -7,6 +7,10 @@ from typing import Any, Final
 from services.edge.domain.openai.refusals import invalid, unsupported
 from services.edge.domain.openai.responses.body import ResponseTool
 from services.edge.domain.openai.tools.bodies import FunctionBody, ToolBody
+from services.edge.domain.openai.tools.request import tool_steps
+from services.edge.domain.tools import Tools
+from services.kernel.errors import ComptoirError
+from services.kernel.steps import Steps
 
 # Codex declares these to every server beside functions of its own, and works without them.
 LEFT_OUT: Final = frozenset(
@@ -31,6 +35,21 @@ def functions_of(bodies: Sequence[ResponseTool] | None) -> tuple[tuple[int, ...]
         elif not (has_function and body.type in LEFT_OUT):
             unsupported(f"tools[{index}].type")
     return tuple(places), functions
+
+
+def function_steps(
+    functions: Sequence[ToolBody],
+    places: Sequence[int],
+    choice: str | dict[str, Any] | None,
+    *,
+    is_parallel: bool = True,
+) -> Steps[Tools | None]:
+    """Returns the functions as tools of a chat; raises as `tool_steps`, by their `places` in the request."""
+    try:
+        return (yield from tool_steps(functions, chat_choice(choice), is_parallel=is_parallel))
+    except ComptoirError as error:
+        error.field = named_in_request(error.field, places)
+        raise
 
 
 def chat_choice(choice: str | dict[str, Any] | None) -> str | dict[str, Any] | None:

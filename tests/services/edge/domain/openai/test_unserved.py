@@ -54,7 +54,8 @@ UNSUPPORTED: dict[str, object] = {
     "continue_final_message": True,
     "add_generation_prompt": False,
     "documents": [{"text": "x"}],
-    "enable_thinking": False,
+    "thinking": {"type": "enabled"},
+    "reasoning": {"effort": "low"},
     # of Ollama, llama.cpp, SGLang, TGI, Mistral and OpenAI's other endpoints
     "max_new_tokens": 5,
     # of OpenAI's Responses, and a name of our own schemas
@@ -76,7 +77,6 @@ UNSUPPORTED: dict[str, object] = {
     "xtc_probability": 0.3,
     "dry_multiplier": 1,
     "mirostat_mode": 2,
-    "thinking_budget": 3,
     "safe_prompt": True,
 }
 

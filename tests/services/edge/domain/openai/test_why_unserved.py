@@ -5,7 +5,6 @@ import pytest
 from services.edge.domain.openai.parameters import IGNORED
 from services.edge.domain.openai.understood import UNDERSTOOD
 from services.edge.domain.openai.why_unserved import WHY_UNSERVED, why_ignored, why_refused
-from services.edge.domain.timeline import Endpoint
 
 REFUSED = {name for neutral in UNDERSTOOD.values() for name in neutral}
 
@@ -17,15 +16,9 @@ def test_a_reason_is_of_something_that_is_refused_or_ignored(name: str) -> None:
 
 def test_a_parameter_that_nobody_knows_has_no_reason() -> None:
     assert why_refused("kanarienvogel") is None
-    for endpoint in Endpoint:
-        assert why_ignored("kanarienvogel", endpoint) is None
+    assert why_ignored("kanarienvogel") is None
 
 
 def test_what_is_refused_is_not_called_ignored() -> None:
-    assert why_ignored("store", Endpoint.CHAT_COMPLETIONS) is None
-    assert why_ignored("user", Endpoint.CHAT_COMPLETIONS) is not None
-
-
-def test_what_has_no_effect_on_one_endpoint_alone_says_so_there() -> None:
-    assert why_ignored("parallel_tool_calls", Endpoint.INPUT_TOKENS) is not None
-    assert why_ignored("parallel_tool_calls", Endpoint.CHAT_COMPLETIONS) is None
+    assert why_ignored("store") is None
+    assert why_ignored("user") is not None

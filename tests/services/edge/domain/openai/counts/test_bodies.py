@@ -18,10 +18,12 @@ OF_THE_CALL = {"self", "extra_headers", "extra_query", "extra_body", "timeout"}
 def test_no_field_of_vllms_tokenize_falls_through() -> None:
     requests = ("TokenizeChatRequest", "TokenizeCompletionRequest")
     theirs = {name for request in requests for name in fields_of_class("../serve/tokenize", request)}
-    assert theirs == {*TokenizeBody.__struct_fields__, *TOKENIZE_NEUTRAL}
+    # Beyond those of its own, what changes the prompt of a chat.
+    served = {*TokenizeBody.__struct_fields__} - {"enable_thinking", "reasoning_effort"}
+    assert theirs == {*served, *TOKENIZE_NEUTRAL}
 
 
 def test_no_field_of_openais_input_tokens_falls_through() -> None:
     theirs = set(inspect.signature(InputTokens.count).parameters) - OF_THE_CALL
-    # How tools are called, and none are.
-    assert theirs - {"parallel_tool_calls"} == {*InputTokensBody.__struct_fields__, *INPUT_TOKENS_NEUTRAL}
+    served = {*InputTokensBody.__struct_fields__} - {"chat_template_kwargs", "enable_thinking"}
+    assert theirs == {*served, *INPUT_TOKENS_NEUTRAL}
