@@ -132,7 +132,7 @@ def test_every_count_of_a_chat_is_the_prompt_tokens_of_its_answer(
     [
         ({"chat_template_kwargs": {"geheim": True}}, "chat_template_kwargs"),
         ({"chat_template_kwargs": {"enable_thinking": "geheim"}}, "chat_template_kwargs"),
-        ({"tools": [{"type": "geheim"}]}, "tools"),
+        ({"tools": [{"type": "geheim"}]}, "tools[0].type"),
     ],
 )
 def test_what_an_answer_would_be_refused_for_is_not_counted_either(
