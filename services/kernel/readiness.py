@@ -30,6 +30,7 @@ class Unready(IntEnum):
     REGION_WRONG = 18
     STORE_REFUSED = 19
     NOT_REGISTERED = 20
+    NAME_TAKEN = 21
 
 
 class Figure(IntEnum):

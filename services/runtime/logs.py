@@ -3,8 +3,10 @@
 import contextlib
 import json
 import logging
+import math
 import sys
 import threading
+import time
 from collections.abc import MutableMapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
@@ -66,6 +68,9 @@ ALLOWED_FIELDS: Final = frozenset(
         "wait_seconds",
     }
 )
+
+# A line of a library's place in the code is written this often at most.
+_AGAIN_SECONDS: Final = 10.0
 
 # Made once: the library's renderer makes one for every line, which costs more than to use it.
 _JSON: Final = json.JSONEncoder(default=repr)
@@ -159,10 +164,26 @@ def _readable(_logger: object, _method: str, fields: MutableMapping[str, Any]) -
 
 
 class _LibraryHandler(logging.Handler):
-    """Turns a library's record into a line that says where it came from and not what it said."""
+    """Turns a library's record into a line that says where it came from and not what it said.
+
+    A place that logs again and again has a line now and then, which says how many there were: without their
+    texts they are all the same.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        # By what a line would say: when one was written last, and how many were not since.
+        self._told: dict[tuple[object, ...], tuple[float, int]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[0] if record.exc_info else None
+        place = (record.name, record.module, record.lineno, record.levelno, error)
+        told_seconds, count = self._told.get(place, (-math.inf, 0))
+        now_seconds = time.monotonic()
+        if now_seconds - told_seconds < _AGAIN_SECONDS:
+            self._told[place] = (told_seconds, count + 1)
+            return
+        self._told[place] = (now_seconds, 0)
         structlog.get_logger().log(
             # Libraries invent levels; the nearest one below has a name.
             min(max(record.levelno // 10 * 10, logging.DEBUG), logging.CRITICAL),
@@ -171,6 +192,7 @@ class _LibraryHandler(logging.Handler):
             module=record.module,
             line=record.lineno,
             **({"error_type": error.__name__} if error else {}),
+            **({"count": count + 1} if count else {}),
         )
 
 

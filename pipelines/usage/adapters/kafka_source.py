@@ -9,8 +9,12 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from pipelines.usage.domain.clocks import Stamp
 from pipelines.usage.domain.errors import NotOwnerError, UnavailableError
+from pipelines.usage.domain.evictions import Evictions
 from pipelines.usage.domain.ports import Partition, Record
 from pipelines.usage.settings import KafkaSettings
+from services.runtime.logs import get_logger
+
+_log = get_logger(__name__)
 
 _POLL_MILLISECONDS: Final = 500
 # A record that arrives ends the broker's wait; without any, this is how often the broker is asked.
@@ -28,6 +32,8 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]  # the libra
     def __init__(self, settings: KafkaSettings, topics: Iterable[str]) -> None:
         self._topics = tuple(topics)
         self._is_member = False
+        self._evictions = Evictions(settings.session_timeout_seconds)
+        self._has_name = bool(settings.group_instance_id)
         # Where the next record of a partition should stand; None until the group was asked.
         self._next: dict[TopicPartition, int | None] = {}
         self._release: Callable[[], Awaitable[None]] | None = None
@@ -123,8 +129,17 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]  # the libra
         """True once the group gave this member its partitions."""
         return self._is_member
 
+    @property
+    def is_name_contested(self) -> bool:
+        """True while another member takes the place of this one under its name, again and again."""
+        return self._evictions.is_contested(_now())
+
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Lets the consumer release its partitions: the library calls it before a rebalance, and waits."""
+        # The library forgets its id as a member where the group no longer knows it, and only then.
+        is_evicted = self._is_member and not self._consumer._coordinator.member_id  # noqa: SLF001 - nothing else says it
+        if is_evicted and self._has_name and self._evictions.note(_now()):
+            _log.error("another_member_has_this_name", field="usage.kafka.group_instance_id")
         self._is_member = False
         self._next.clear()
         if revoked and self._release is not None:
@@ -133,6 +148,10 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]  # the libra
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:  # noqa: ARG002
         """Takes the partitions: the library calls it after a rebalance."""
         self._is_member = True
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def stamp_of(record: Any) -> Stamp | None:  # the library is untyped

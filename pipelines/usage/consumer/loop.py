@@ -52,7 +52,9 @@ class UsageConsumer:
                 await self._until_available(step, stop)
             while not stop.is_set():
                 self._standing.took_part(
-                    is_member=source.is_member, is_stopped_by_bad_frames=self._keeper.breaker.is_tripped
+                    is_member=source.is_member,
+                    is_stopped_by_bad_frames=self._keeper.breaker.is_tripped,
+                    is_name_contested=source.is_name_contested,
                 )
                 await self._turn(stop)
             await self._commit()

@@ -21,6 +21,7 @@ class Standing:
         self.pauses = Pauses(PAUSE_SECONDS)
         self.is_member = False
         self.is_stopped_by_bad_frames = False
+        self.is_name_contested = False
         self.failure: UnavailableError | None = None
         self.is_log_away = False
         # Set by the loop where the answer may be another one now.
@@ -30,11 +31,14 @@ class Standing:
         self.behind_seconds: float | None = None
         self._was_member = False
 
-    def took_part(self, *, is_member: bool, is_stopped_by_bad_frames: bool) -> None:
+    def took_part(
+        self, *, is_member: bool, is_stopped_by_bad_frames: bool, is_name_contested: bool = False
+    ) -> None:
         """Notes how the loop's turn begins."""
-        before = self.is_member, self.is_stopped_by_bad_frames
-        self.is_member, self.is_stopped_by_bad_frames = is_member, is_stopped_by_bad_frames
-        if before != (is_member, is_stopped_by_bad_frames):
+        before = self.is_member, self.is_stopped_by_bad_frames, self.is_name_contested
+        now = is_member, is_stopped_by_bad_frames, is_name_contested
+        self.is_member, self.is_stopped_by_bad_frames, self.is_name_contested = now
+        if before != now:
             self.changed.set()
 
     def readiness(self) -> Readiness:
@@ -43,8 +47,9 @@ class Standing:
         if self.pauses.all:
             first = self.pauses.all[0]
             return unready(_REASONS[first.fault], self._figures(first))
-        if self.is_stopped_by_bad_frames:
-            return unready(Unready.CORRUPT_FRAMES, self._figures())
+        if self.is_stopped_by_bad_frames or self.is_name_contested:
+            reason = Unready.CORRUPT_FRAMES if self.is_stopped_by_bad_frames else Unready.NAME_TAKEN
+            return unready(reason, self._figures())
         if self.behind_seconds is not None and self.behind_seconds > self._rules.late_seconds:
             return unready(self._why_behind(), self._figures())
         if not self._was_member or self.behind_seconds is None:

@@ -97,6 +97,11 @@ class FrameSource(Protocol):
         """True once the group gave this member its partitions, be they none."""
         ...
 
+    @property
+    def is_name_contested(self) -> bool:
+        """True while another member has the name of this one, and they take partitions from each other."""
+        ...
+
 
 class LagGauge(Protocol):
     """How far the whole group is behind the log, asked beside it: also while nothing is polled."""

@@ -98,6 +98,11 @@ class MemorySource:
         """True between start and stop."""
         return self._positions is not None
 
+    @property
+    def is_name_contested(self) -> bool:
+        """It has no name."""
+        return False
+
 
 class MemoryLag:
     """Compares a MemoryLog with its group's offsets."""

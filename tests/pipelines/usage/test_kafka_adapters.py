@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+import structlog
 from aiokafka import TopicPartition
 
 from pipelines.usage.adapters.kafka_dead_letters import KafkaDeadLetters
@@ -51,6 +52,38 @@ async def test_who_never_committed_skips_nothing() -> None:
     source, place = KafkaSource(NOWHERE, ["topic"]), TopicPartition("topic", 0)
     source._next[place] = None
     assert [record.skipped for record in source._records(place, [kafkas(50)])] == [0]
+    await source.stop()
+
+
+def named(name: str) -> KafkaSource:
+    return KafkaSource(NOWHERE.model_copy(update={"group_instance_id": name}), ["topic"])
+
+
+async def rejoin(source: KafkaSource, member_id: str) -> None:
+    """What the library calls when the group begins anew; it has no id where the group knew it no longer."""
+    source._consumer._coordinator = SimpleNamespace(member_id=member_id, close=nothing)
+    await source.on_partitions_revoked([])
+    await source.on_partitions_assigned([])
+
+
+@pytest.mark.parametrize(("name", "member_id"), [("usage", "usage-1"), ("", "")])
+async def test_a_group_that_is_balanced_anew_is_no_quarrel_about_a_name(name: str, member_id: str) -> None:
+    source = named(name)
+    for _ in range(5):
+        await rejoin(source, member_id)
+    assert not source.is_name_contested
+    await source.stop()
+
+
+async def test_a_member_that_another_one_replaces_again_and_again_says_which_setting_is_wrong() -> None:
+    source = named("usage")
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(20):
+            await rejoin(source, "")
+    assert source.is_name_contested
+    assert [(line["event"], line["field"]) for line in lines] == [
+        ("another_member_has_this_name", "usage.kafka.group_instance_id")
+    ]
     await source.stop()
 
 

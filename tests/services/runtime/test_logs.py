@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,21 @@ def test_a_library_is_heard_without_its_words(
     assert [line["event"] for line in said] == ["library_message"] * 2
     assert said[0]["library"] == "some.library"
     assert said[0]["module"] == "test_logs"
+
+
+def test_a_library_that_says_the_same_again_and_again_has_a_line_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs.configure("usage", "info")
+    library, now_seconds = logging.getLogger("some.library"), [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now_seconds[0])
+    for second in range(25):
+        now_seconds[0] = 1000.0 + second
+        for _ in range(8):
+            library.error("OffsetCommit failed")
+    library.error("something else")
+    said = [(line["event"], line.get("count")) for line in lines(capsys)]
+    assert said == [("library_message", count) for count in (None, 80, 80, None)]
 
 
 @capturing

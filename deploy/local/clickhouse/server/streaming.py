@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ class BrokenResultError(BrokenAnswerError):
     """A result failed after it began; the connection must end without the end of a body."""
 
 
-class OwningResponse(Response):
+class OwningResponse(Response, ABC):
     """Sends its pieces, and gives back the place and the connection of its query whatever happens.
 
     A client that leaves, does not take a piece within `write_seconds`, or the whole within
@@ -53,8 +54,9 @@ class OwningResponse(Response):
         finally:
             leaving.cancel()
 
+    @abstractmethod
     async def _send_pieces(self, send: Send, leaving: "asyncio.Future[None]") -> None:
-        raise NotImplementedError
+        """Sends the whole body, in pieces; ends early where the client leaves."""
 
     async def _send(self, send: Send, body: bytes, *, is_last: bool = False) -> None:
         """Sends `body` in parts that a client can take within the time, so it is not held twice."""

@@ -31,6 +31,9 @@ def test_what_a_person_must_mend_is_told_before_what_follows_from_it() -> None:
     told = standing()
     told.behind_seconds, told.failure = 600.0, UnavailableError("OperationalError")
     assert told.readiness().reason is Unready.STORE_AWAY
+    told.took_part(is_member=True, is_stopped_by_bad_frames=False, is_name_contested=True)
+    assert told.readiness().reason is Unready.NAME_TAKEN
+    assert told.changed.is_set()
     told.is_stopped_by_bad_frames = True
     assert told.readiness().reason is Unready.CORRUPT_FRAMES
     told.pauses.enter(Record(ADMISSIONS, 1, b""), BadFrameError(Fault.CLOCK_AHEAD), now_seconds=0.0)

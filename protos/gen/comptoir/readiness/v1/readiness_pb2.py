@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%comptoir/readiness/v1/readiness.proto\x12\x15\x63omptoir.readiness.v1\"\x15\n\x13GetReadinessRequest\"\xaa\x01\n\x14GetReadinessResponse\x12\x10\n\x08is_ready\x18\x01 \x01(\x08\x12\x34\n\x06reason\x18\x02 \x01(\x0e\x32$.comptoir.readiness.v1.UnreadyReason\x12\x1a\n\x12since_microseconds\x18\x03 \x01(\x04\x12.\n\x07\x66igures\x18\x04 \x03(\x0b\x32\x1d.comptoir.readiness.v1.Figure\"H\n\x06\x46igure\x12/\n\x04name\x18\x01 \x01(\x0e\x32!.comptoir.readiness.v1.FigureName\x12\r\n\x05value\x18\x02 \x01(\x03*\xe2\x05\n\rUnreadyReason\x12\x1e\n\x1aUNREADY_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17UNREADY_REASON_STARTING\x10\x01\x12\x1b\n\x17UNREADY_REASON_DRAINING\x10\x02\x12\x1d\n\x19UNREADY_REASON_STORE_AWAY\x10\x03\x12\x1b\n\x17UNREADY_REASON_LOG_AWAY\x10\x04\x12\x19\n\x15UNREADY_REASON_BEHIND\x10\x05\x12\x1e\n\x1aUNREADY_REASON_REBALANCING\x10\x06\x12!\n\x1dUNREADY_REASON_CORRUPT_FRAMES\x10\x07\x12\x1f\n\x1bUNREADY_REASON_CLOCK_BEHIND\x10\x08\x12\x1e\n\x1aUNREADY_REASON_CLOCK_AHEAD\x10\t\x12$\n UNREADY_REASON_STORE_CLOCK_WRONG\x10\n\x12(\n$UNREADY_REASON_STARTED_IN_THE_FUTURE\x10\x0b\x12%\n!UNREADY_REASON_EXPIRED_ON_ARRIVAL\x10\x0c\x12)\n%UNREADY_REASON_HEADER_VERSION_UNKNOWN\x10\r\x12)\n%UNREADY_REASON_SCHEMA_VERSION_UNKNOWN\x10\x0e\x12\x1f\n\x1bUNREADY_REASON_KIND_UNKNOWN\x10\x0f\x12 \n\x1cUNREADY_REASON_FIELD_UNKNOWN\x10\x10\x12&\n\"UNREADY_REASON_VALUE_OUT_OF_BOUNDS\x10\x11\x12\x1f\n\x1bUNREADY_REASON_REGION_WRONG\x10\x12\x12 \n\x1cUNREADY_REASON_STORE_REFUSED\x10\x13\x12!\n\x1dUNREADY_REASON_NOT_REGISTERED\x10\x14*\xce\x02\n\nFigureName\x12\x1b\n\x17\x46IGURE_NAME_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x46IGURE_NAME_OFFSET_SECONDS\x10\x01\x12\x17\n\x13\x46IGURE_NAME_VERSION\x10\x02\x12\x1d\n\x19\x46IGURE_NAME_KNOWN_VERSION\x10\x03\x12\x14\n\x10\x46IGURE_NAME_KIND\x10\x04\x12\x19\n\x15\x46IGURE_NAME_PARTITION\x10\x05\x12\x16\n\x12\x46IGURE_NAME_OFFSET\x10\x06\x12\x1f\n\x1b\x46IGURE_NAME_CLICKHOUSE_CODE\x10\x07\x12!\n\x1d\x46IGURE_NAME_PAUSED_PARTITIONS\x10\x08\x12\x1e\n\x1a\x46IGURE_NAME_WAITING_FRAMES\x10\t\x12\x1e\n\x1a\x46IGURE_NAME_BEHIND_SECONDS\x10\n2{\n\x10ReadinessService\x12g\n\x0cGetReadiness\x12*.comptoir.readiness.v1.GetReadinessRequest\x1a+.comptoir.readiness.v1.GetReadinessResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%comptoir/readiness/v1/readiness.proto\x12\x15\x63omptoir.readiness.v1\"\x15\n\x13GetReadinessRequest\"\xaa\x01\n\x14GetReadinessResponse\x12\x10\n\x08is_ready\x18\x01 \x01(\x08\x12\x34\n\x06reason\x18\x02 \x01(\x0e\x32$.comptoir.readiness.v1.UnreadyReason\x12\x1a\n\x12since_microseconds\x18\x03 \x01(\x04\x12.\n\x07\x66igures\x18\x04 \x03(\x0b\x32\x1d.comptoir.readiness.v1.Figure\"H\n\x06\x46igure\x12/\n\x04name\x18\x01 \x01(\x0e\x32!.comptoir.readiness.v1.FigureName\x12\r\n\x05value\x18\x02 \x01(\x03*\x81\x06\n\rUnreadyReason\x12\x1e\n\x1aUNREADY_REASON_UNSPECIFIED\x10\x00\x12\x1b\n\x17UNREADY_REASON_STARTING\x10\x01\x12\x1b\n\x17UNREADY_REASON_DRAINING\x10\x02\x12\x1d\n\x19UNREADY_REASON_STORE_AWAY\x10\x03\x12\x1b\n\x17UNREADY_REASON_LOG_AWAY\x10\x04\x12\x19\n\x15UNREADY_REASON_BEHIND\x10\x05\x12\x1e\n\x1aUNREADY_REASON_REBALANCING\x10\x06\x12!\n\x1dUNREADY_REASON_CORRUPT_FRAMES\x10\x07\x12\x1f\n\x1bUNREADY_REASON_CLOCK_BEHIND\x10\x08\x12\x1e\n\x1aUNREADY_REASON_CLOCK_AHEAD\x10\t\x12$\n UNREADY_REASON_STORE_CLOCK_WRONG\x10\n\x12(\n$UNREADY_REASON_STARTED_IN_THE_FUTURE\x10\x0b\x12%\n!UNREADY_REASON_EXPIRED_ON_ARRIVAL\x10\x0c\x12)\n%UNREADY_REASON_HEADER_VERSION_UNKNOWN\x10\r\x12)\n%UNREADY_REASON_SCHEMA_VERSION_UNKNOWN\x10\x0e\x12\x1f\n\x1bUNREADY_REASON_KIND_UNKNOWN\x10\x0f\x12 \n\x1cUNREADY_REASON_FIELD_UNKNOWN\x10\x10\x12&\n\"UNREADY_REASON_VALUE_OUT_OF_BOUNDS\x10\x11\x12\x1f\n\x1bUNREADY_REASON_REGION_WRONG\x10\x12\x12 \n\x1cUNREADY_REASON_STORE_REFUSED\x10\x13\x12!\n\x1dUNREADY_REASON_NOT_REGISTERED\x10\x14\x12\x1d\n\x19UNREADY_REASON_NAME_TAKEN\x10\x15*\xce\x02\n\nFigureName\x12\x1b\n\x17\x46IGURE_NAME_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x46IGURE_NAME_OFFSET_SECONDS\x10\x01\x12\x17\n\x13\x46IGURE_NAME_VERSION\x10\x02\x12\x1d\n\x19\x46IGURE_NAME_KNOWN_VERSION\x10\x03\x12\x14\n\x10\x46IGURE_NAME_KIND\x10\x04\x12\x19\n\x15\x46IGURE_NAME_PARTITION\x10\x05\x12\x16\n\x12\x46IGURE_NAME_OFFSET\x10\x06\x12\x1f\n\x1b\x46IGURE_NAME_CLICKHOUSE_CODE\x10\x07\x12!\n\x1d\x46IGURE_NAME_PAUSED_PARTITIONS\x10\x08\x12\x1e\n\x1a\x46IGURE_NAME_WAITING_FRAMES\x10\t\x12\x1e\n\x1a\x46IGURE_NAME_BEHIND_SECONDS\x10\n2{\n\x10ReadinessService\x12g\n\x0cGetReadiness\x12*.comptoir.readiness.v1.GetReadinessRequest\x1a+.comptoir.readiness.v1.GetReadinessResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,15 +32,15 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'comptoir.readiness.v1.readi
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_UNREADYREASON']._serialized_start=335
-  _globals['_UNREADYREASON']._serialized_end=1073
-  _globals['_FIGURENAME']._serialized_start=1076
-  _globals['_FIGURENAME']._serialized_end=1410
+  _globals['_UNREADYREASON']._serialized_end=1104
+  _globals['_FIGURENAME']._serialized_start=1107
+  _globals['_FIGURENAME']._serialized_end=1441
   _globals['_GETREADINESSREQUEST']._serialized_start=64
   _globals['_GETREADINESSREQUEST']._serialized_end=85
   _globals['_GETREADINESSRESPONSE']._serialized_start=88
   _globals['_GETREADINESSRESPONSE']._serialized_end=258
   _globals['_FIGURE']._serialized_start=260
   _globals['_FIGURE']._serialized_end=332
-  _globals['_READINESSSERVICE']._serialized_start=1412
-  _globals['_READINESSSERVICE']._serialized_end=1535
+  _globals['_READINESSSERVICE']._serialized_start=1443
+  _globals['_READINESSSERVICE']._serialized_end=1566
 # @@protoc_insertion_point(module_scope)

@@ -67,6 +67,10 @@ class _UnreadyReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Unready
     """The store does not take events that passed every check: its tables are not this build's."""
     UNREADY_REASON_NOT_REGISTERED: _UnreadyReason.ValueType  # 20
     """The router does not know this replica, or has not for some seconds: it is away, or refused the registration."""
+    UNREADY_REASON_NAME_TAKEN: _UnreadyReason.ValueType  # 21
+    """Another member of the consumer group has this one's name, and they take partitions from each other: give each
+    its own `usage.kafka.group_instance_id`.
+    """
 
 class UnreadyReason(_UnreadyReason, metaclass=_UnreadyReasonEnumTypeWrapper):
     """Why a process is not ready."""
@@ -113,6 +117,10 @@ UNREADY_REASON_STORE_REFUSED: UnreadyReason.ValueType  # 19
 """The store does not take events that passed every check: its tables are not this build's."""
 UNREADY_REASON_NOT_REGISTERED: UnreadyReason.ValueType  # 20
 """The router does not know this replica, or has not for some seconds: it is away, or refused the registration."""
+UNREADY_REASON_NAME_TAKEN: UnreadyReason.ValueType  # 21
+"""Another member of the consumer group has this one's name, and they take partitions from each other: give each
+its own `usage.kafka.group_instance_id`.
+"""
 Global___UnreadyReason: _TypeAlias = UnreadyReason  # noqa: Y015
 
 class _FigureName:
