@@ -66,6 +66,9 @@ class MemoryLeases:
         lease.request_id, lease.is_again = reservation.request_id, is_again
         if earlier is not None:
             lease.earlier, earlier.is_followed = earlier.lease_id, is_again
+            if is_again:
+                # One of the two goes on: another ticket of the earlier one would run beyond the quota.
+                earlier.last = None
         self._leases[lease.lease_id] = lease
         if lease.request_id.is_set:
             self._of_request[lease.request_id] = lease.lease_id

@@ -45,7 +45,10 @@ class Reservation:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """The lease that a request had before, and the processes that hold it or may accept it."""
+    """The lease that a request had before, and the processes that hold or held it, or may accept it.
+
+    There are none where a replica has handed it back: it waits for its caller to ask for another ticket.
+    """
 
     lease_id: Identity
     holders: tuple[Process, ...]
@@ -237,5 +240,6 @@ class Lease:
 
     @property
     def holders(self) -> tuple[Process, ...]:
-        """Returns the processes that hold it, or may accept a ticket of it."""
-        return tuple({*self.issued.values(), *(hold.process for hold in self.accepted.values())})
+        """Returns the processes that hold it, that held it until they were gone, and that may accept it."""
+        holds = (*self.accepted.values(), *self.lost.values())
+        return tuple({*self.issued.values(), *(hold.process for hold in holds)})

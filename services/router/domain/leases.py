@@ -261,11 +261,11 @@ class Leases:
         """Returns None where all that hold the lease are away: their places are about to be free."""
         issued = await self._store.issued(lease_id)
         holders = issued.holders if issued is not None else ()
-        return None if holders and self._are_away(holders) else quota
+        return None if self._are_away(holders) else quota
 
     def _are_away(self, processes: Sequence[Process]) -> bool:
         there = {one.registration.process for one in self._replicas.everyone()}
-        return there.isdisjoint(processes)
+        return bool(processes) and there.isdisjoint(processes)
 
     def _asker(self, grant: Grant, expected_seconds: Callable[[], float]) -> Asker:
         most_of_key = max(1, self._limits.held_requests // 2)

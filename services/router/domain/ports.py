@@ -68,7 +68,8 @@ class LeaseStore(Protocol):
     async def reserve(self, reservation: Reservation) -> QuotaState:
         """Lends all or nothing; raises which part of the quota is spent, with the wait.
 
-        Where the reservation is made again it asks nothing, unless that was done for the lease before.
+        Where the reservation is made again it asks nothing, unless that was done for the lease before, of
+        which no further ticket is signed then.
         """
         ...
 

@@ -122,3 +122,22 @@ async def test_a_request_that_was_given_up_before_needs_no_room_for_two(quota: Q
     assert await scene.world.leases.lose_gone() == 1
     await scene.ask()
     assert scene.world.store.in_flight == 1
+
+
+async def test_a_request_that_was_handed_back_goes_on_by_another_ticket_and_not_beside_it() -> None:
+    scene = Losing(ONE_PLACE)
+    await scene.begin()
+    await scene.refuse(scene.signed[-1])
+    assert await reason_of(scene.ask()) is Reason.CONCURRENCY_EXHAUSTED
+    assert scene.world.store.in_flight == 1
+
+
+async def test_a_request_that_goes_on_has_no_other_ticket_of_what_it_lost() -> None:
+    scene = Losing(ONE_PLACE)
+    scene.api_key = await scene.world.key(quota=scene.quota)
+    first = await scene.ask()
+    await scene.accept(scene.signed[-1])
+    scene.lose(scene.signed[-1].replica)
+    await scene.ask()
+    scene.world.add_replica(3, incarnation=5)
+    assert await reason_of(scene.another(first)) is Reason.LEASE_ENDED
