@@ -82,6 +82,9 @@ def _table(rows: list[dict[str, Any]]) -> Table:
 
 
 def _cell(name: str, value: Any) -> str:  # whatever the column holds
+    if value is None:
+        # Vectors have no first token.
+        return "–"  # noqa: RUF001 - as tables write it
     if name.startswith("ttft"):
         return f"{1000 * value:.0f}"
     if name.startswith("tps_per_request"):

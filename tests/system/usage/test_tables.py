@@ -198,3 +198,15 @@ async def test_the_speed_of_several_choices_is_that_of_the_longest_and_old_rows_
         await store.frames.insert(frame(Kind.GENERATION, **answer, **second))
     query = "SELECT model, round(tps_per_request_p50) FROM DATABASE.latency_by_hour ORDER BY model"
     assert await store.rows(query) == [("2", 40), ("m", 10)]
+
+
+async def test_an_hour_without_a_first_token_has_no_time_to_it_and_no_speed(store: Store) -> None:
+    vectors = {"duration_microseconds": 2_000_000, "outcome": 1, "model": 1}
+    text = {"output_tokens": 1, "ttft_microseconds": 1_000_000, "outcome": 1, "model": 2}
+    for generation in (vectors, text):
+        await store.frames.insert(frame(Kind.GENERATION, **generation))
+    query = (
+        "SELECT model, ttft_p50_seconds, ttft_p99_seconds, tps_per_request_p50"
+        " FROM DATABASE.latency_by_hour ORDER BY model"
+    )
+    assert await store.rows(query) == [("2", 1, 1, None), ("m", None, None, None)]

@@ -56,6 +56,17 @@ def test_a_table_has_milliseconds_and_tokens_per_second(
     assert cells == ["eu-fr", "tiny-eu", "11-22 07:00", "42", "12", "46", "79", "276", "301"]
 
 
+def test_what_has_no_first_token_has_no_time_to_it(
+    terminal: Terminal, paths: DataPaths, rows: list[dict[str, Any]]
+) -> None:
+    rows.append({name: None if name.startswith(("ttft", "tps")) else value for name, value in ROW.items()})
+    said = terminal.comptoir("report", "latency", "--data-dir", str(paths.root))
+    cells = [cell.strip() for cell in said.out.splitlines()[3].strip("│").split("│")]
+    assert cells == ["eu-fr", "tiny-eu", "11-22 07:00", "42", *["–"] * 5]  # noqa: RUF001 - a dash
+    as_json = terminal.comptoir("report", "latency", "--json", "--data-dir", str(paths.root))
+    assert json.loads(as_json.out)["latency_by_hour"][0]["ttft_p50_seconds"] is None
+
+
 def test_programs_get_every_number(terminal: Terminal, paths: DataPaths, rows: list[dict[str, Any]]) -> None:
     rows.append(ROW)
     said = terminal.comptoir("report", "latency", "--json", "--data-dir", str(paths.root))
