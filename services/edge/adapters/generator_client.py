@@ -19,6 +19,7 @@ from services.kernel.steps import Steps, in_turns
 from services.runtime.addresses import GrpcTarget, TlsFiles
 from services.runtime.grpc.server import channel
 from services.runtime.logs import get_logger
+from services.runtime.settings_error import SettingsError
 
 _log = get_logger(__name__)
 _MILLISECONDS: Final = 1000
@@ -95,9 +96,17 @@ class GeneratorClient:
         if replica is None:
             target = self._target(address)
             self._close_excess()
-            replica = self._channels[address] = _Replica(target)
+            replica = self._channels[address] = self._connected(target)
         self._channels.move_to_end(address)
         return replica
+
+    def _connected(self, target: GrpcTarget) -> "_Replica":
+        try:
+            return _Replica(target)
+        except SettingsError:
+            # Its TLS files are being renewed; those channels that are open have what was in them before.
+            _log.error("certificate_unusable", kind=target.address)
+            raise ComptoirError(Reason.UNAVAILABLE) from None
 
     def _target(self, address: str) -> GrpcTarget:
         try:

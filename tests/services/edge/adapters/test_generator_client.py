@@ -19,6 +19,7 @@ from tests.contracts.edge_generators_port import REQUEST, GeneratorsPortContract
 from tests.services.edge.memory import MemoryGenerators
 from tests.services.edge.neighbours import serve_generator
 from tests.services.edge.scripts import GeneratorScript
+from tests.services.runtime.certificates import Authority
 
 
 class Taken:
@@ -174,3 +175,15 @@ class TestGeneratorClient(GeneratorsPortContract):
         with pytest.raises(ComptoirError) as raised:
             await self.start(generators, Offer("192.0.2.1:50051", b"1", b"", 1))
         assert raised.value.reason is Reason.UNAVAILABLE
+
+    async def test_a_replica_that_comes_while_certificates_are_renewed_is_out_of_reach_for_now(
+        self, tmp_path: Path
+    ) -> None:
+        files = Authority(tmp_path / "authority").files("edge")
+        client = GeneratorClient(files, SystemClock(), max_channels=2)
+        files.private_key_file.write_text("half a key")
+        with structlog.testing.capture_logs() as lines, pytest.raises(ComptoirError) as raised:
+            await self.start(client, Offer("127.0.0.1:9", b"1", b"", 1))
+        assert raised.value.reason is Reason.UNAVAILABLE
+        assert [line["event"] for line in lines] == ["certificate_unusable"]
+        await client.close()
