@@ -1,13 +1,16 @@
 """Work that may take long, in steps: between two of them others have their turn of the loop."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Generator
+from heapq import heappop, heappush
 from typing import Final, TypeAlias, TypeVar
 
 Result = TypeVar("Result")
 # To give way costs a turn of the loop, which takes others many milliseconds where they have much to do.
 TURN_SECONDS: Final = 0.001
+_CALLED_AT_ONCE: Final = 16
 # Yields where others may have their turn; no step takes longer than some milliseconds.
 Steps: TypeAlias = Generator[None, None, Result]
 
@@ -38,3 +41,51 @@ async def in_turns(steps: Steps[Result], seconds: Callable[[], float] = time.mon
         if used_seconds >= TURN_SECONDS:
             await asyncio.sleep(used_seconds)
             begun_seconds = seconds()
+
+
+class Pace:
+    """Spreads what begins in one turn of the loop over several: in each as much as takes a millisecond.
+
+    What comes with one message begins in one turn, however much it is together.
+    """
+
+    def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        # When the first of this turn began; None before.
+        self._begun_seconds: float | None = None
+        self._numbers = itertools.count()
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+
+    async def turn(self) -> None:
+        """Returns in a turn that has time left, in the order of the calls; at once where this one has."""
+        number, is_called = next(self._numbers), False
+        while self._is_over or (self._waiting and not is_called):
+            called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            heappush(self._waiting, (number, called))
+            self._begin()
+            try:
+                await called
+            except asyncio.CancelledError:
+                # Those behind it are called all the same.
+                self._begin()
+                raise
+            is_called = True
+        self._begin()
+
+    @property
+    def _is_over(self) -> bool:
+        return self._begun_seconds is not None and self._seconds() - self._begun_seconds >= TURN_SECONDS
+
+    def _begin(self) -> None:
+        if self._begun_seconds is None:
+            self._begun_seconds = self._seconds()
+            asyncio.get_running_loop().call_soon(self._end)
+
+    def _end(self) -> None:
+        self._begun_seconds = None
+        called = 0
+        while self._waiting and called < _CALLED_AT_ONCE:
+            _, waiting = heappop(self._waiting)
+            if not waiting.done():
+                waiting.set_result(None)
+                called += 1

@@ -15,7 +15,7 @@ from services.generator.domain.ticket import Claims
 from services.generator.wire import orders
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
-from services.kernel.steps import Steps, finished, in_turns
+from services.kernel.steps import Pace, Steps, finished, in_turns
 from services.runtime.grpc.interceptors import read_request
 from services.runtime.telemetry import counter
 
@@ -33,6 +33,7 @@ class Orders:
         self._counts = counts
         self._signatures = signatures
         self._clock = clock
+        self._pace = Pace()
         self._refused = counter(
             "comptoir.generator.tickets_refused", unit="{ticket}", description="Tickets not accepted."
         )
@@ -46,6 +47,7 @@ class Orders:
         is_whole: bool = False,
     ) -> Order:
         """Returns the order; raises why its ticket is no good, or REQUEST_INVALID. Uses nothing up."""
+        await self._pace.turn()
         steps = self._read_steps(content, received_seconds, timeout_seconds, is_whole=is_whole)
         return finished(steps) if len(content) <= _SHORT_BYTES else await in_turns(steps)
 
@@ -79,6 +81,7 @@ class Orders:
         self, content: bytes, received_seconds: float, timeout_seconds: float | None
     ) -> EmbedOrder:
         """As `read`, of a request for vectors."""
+        await self._pace.turn()
         steps = self._read_embedding_steps(content, received_seconds, timeout_seconds)
         return finished(steps) if len(content) <= _SHORT_BYTES else await in_turns(steps)
 
@@ -103,6 +106,7 @@ class Orders:
 
     async def read_count(self, content: bytes) -> CountOrder:
         """Returns what is to be counted; raises why its ticket is no good, or REQUEST_INVALID."""
+        await self._pace.turn()
         steps = self._count_steps(content)
         return finished(steps) if len(content) <= _SHORT_BYTES else await in_turns(steps)
 

@@ -4,7 +4,9 @@ A loop's step is what it does between two looks at its sockets: all other reques
 Steps are measured inside the processes (`loop_steps/sitecustomize.py`), in CPU time of the loop's thread.
 """
 
+import json
 import os
+import shutil
 import socket
 import tempfile
 import threading
@@ -13,11 +15,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 
 from deploy.local.stack.config import merge
+from deploy.local.stack.options import DEFAULT_MODEL
 from tests.bench.beside.errors import BenchError
 from tests.bench.beside.progress import Progress
 from tests.bench.beside.results import LongSteps
@@ -26,27 +29,21 @@ from tests.bench.beside.worst_bodies import WorstBody, worst_bodies
 from tests.system.stack_process import REPOSITORY, Stack, running_stack
 
 PROCESSES: Final = ("edge", "router", "generator")
-PLANNED_SECONDS: Final = 90.0
+# The same bodies again, for the generator with the engine that it has in earnest.
+_WITH_VLLM: Final = "generator with vLLM"
+PLANNED_SECONDS: Final = 210.0
 _HOOK: Final = Path(__file__).with_name("loop_steps")
 _MODEL: Final = "tiny-eu"
 _ANSWER_SECONDS: Final = 60.0
 _SETTLE_SECONDS: Final = 0.5
 _HEALTH: Final = b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
-# A prompt of 1 MiB fits, so that no body is refused for its length before all of it was read.
-_SETTINGS: Final = {
-    "catalog": {
-        "models": [
-            {
-                "number": 1,
-                "name": _MODEL,
-                "context_tokens": 4 * 1024 * 1024,
-                "max_output_tokens": 16,
-                "tool_format": "hermes",
-            }
-        ]
-    },
-    "generator": {"simulated": {"kv_blocks": 2**16, "kv_block_tokens": 256, "itl_seconds": 0.001}},
-}
+# The simulated engine holds a prompt of 1 MiB, so that no body is refused for its length before all of it was
+# read. vLLM is told that a token may have so many bytes that it tokenizes one, and finds it too long then: it
+# would take minutes to answer it.
+_SIMULATED_TOKENS: Final = 4 * 1024 * 1024
+_VLLM_TOKENS: Final = 8192
+_BYTES_PER_TOKEN: Final = 256
+_GENERATOR: Final = {"simulated": {"kv_blocks": 2**16, "kv_block_tokens": 256, "itl_seconds": 0.001}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,31 +56,70 @@ class Step:
 
 def measure_long_steps(progress: Progress) -> list[LongSteps]:
     """Sends every body once and returns the longest step that it took in each process."""
-    with tempfile.TemporaryDirectory() as folder, _watched_stack(Path(folder)) as (stack, steps):
+    found = _measured_with("simulated")
+    progress.say(
+        f"bodies: {len(found)} sent; the longest step of the edge took {_longest_ms(found, 'edge'):.1f} ms"
+    )
+    with_vllm = _measured_with("vllm")
+    for entry, again in zip(found, with_vllm, strict=True):
+        entry.seconds[_WITH_VLLM] = again.seconds["generator"]
+    progress.say(
+        f"bodies: sent again; the generator's took {_longest_ms(found, _WITH_VLLM):.1f} ms with vLLM"
+    )
+    return found
+
+
+def _longest_ms(entries: list[LongSteps], process: str) -> float:
+    return 1000 * max(entry.seconds[process] for entry in entries)
+
+
+def _measured_with(engine: str) -> list[LongSteps]:
+    with tempfile.TemporaryDirectory() as folder, _watched_stack(Path(folder), engine) as (stack, steps):
         port = int(stack.description["base_url"].rpartition(":")[2].partition("/")[0])
         bodies = worst_bodies(_MODEL)
         # What a first request loads is not the body's doing.
         for worst in bodies[:2]:
             _status(port, worst.request(stack.api_key))
-        found = [_measured(worst, port, stack.api_key, steps) for worst in bodies]
-    longest = max(entry.seconds["edge"] for entry in found)
-    progress.say(f"bodies: {len(found)} sent; the longest step of the edge took {1000 * longest:.1f} ms")
-    return found
+        return [_measured(worst, port, stack.api_key, steps) for worst in bodies]
 
 
 @contextmanager
-def _watched_stack(folder: Path) -> Iterator[tuple[Stack, Path]]:
+def _watched_stack(folder: Path, engine: str) -> Iterator[tuple[Stack, Path]]:
     steps = folder / "steps"
     steps.mkdir()
     config = folder / "overrides.yaml"
-    config.write_text(yaml.safe_dump(merge(simulated_settings({}), _SETTINGS)), encoding="utf-8")
+    config.write_text(yaml.safe_dump(merge(simulated_settings({}), _settings(engine))), encoding="utf-8")
     variables = {
         "PYTHONPATH": os.pathsep.join((str(_HOOK), str(REPOSITORY))),
         "COMPTOIR_BENCH_STEPS": str(steps),
     }
-    arguments = ("--config", str(config), "--engine", "simulated")
+    arguments = ["--config", str(config), "--engine", engine]
+    if engine == "vllm":
+        arguments += ["--model", str(_long_model(folder))]
     with running_stack(folder / "data", *arguments, variables=variables) as stack:
         yield stack, steps
+
+
+def _settings(engine: str) -> dict[str, Any]:
+    model = {
+        "number": 1,
+        "name": _MODEL,
+        "context_tokens": _SIMULATED_TOKENS if engine == "simulated" else _VLLM_TOKENS,
+        "max_output_tokens": 16,
+        "max_bytes_per_token": _BYTES_PER_TOKEN,
+        "tool_format": "hermes",
+    }
+    return {"catalog": {"models": [model]}, "generator": _GENERATOR if engine == "simulated" else {}}
+
+
+def _long_model(folder: Path) -> Path:
+    """Returns a copy of tiny-eu with a context that it was not trained for."""
+    copy = folder / _MODEL
+    shutil.copytree(DEFAULT_MODEL, copy)
+    config = copy / "config.json"
+    longer = json.loads(config.read_text(encoding="utf-8")) | {"max_position_embeddings": _VLLM_TOKENS}
+    config.write_text(json.dumps(longer), encoding="utf-8")
+    return copy
 
 
 def _measured(worst: WorstBody, port: int, api_key: str, steps: Path) -> LongSteps:

@@ -82,6 +82,13 @@ def _chats(model: str) -> Iterator[WorstBody]:
         "logprobs": True,
         "top_logprobs": 7,
     }
+    many = [{"type": "text", "text": "é" * 60}] * (MAX_VALUES // 3 - 64)
+    messages = [{"role": "user", "content": many}]
+    yield WorstBody("one message of 6,600 parts", CHAT_PATH, _json(_chat(model, messages=messages)))
+    stops = {"stop": ["é"] * (MAX_VALUES - 64)}
+    yield WorstBody("20,000 stop strings", CHAT_PATH, _json(_chat(model, **stops)))
+    biases = {"logit_bias": {str(token): 1 for token in range(MAX_VALUES - 64)}}
+    yield WorstBody("20,000 biases", CHAT_PATH, _json(_chat(model, **biases)))
     yield WorstBody("sampling of 1024 biases", CHAT_PATH, _json(_chat(model, **sampling)))
 
 
@@ -133,9 +140,26 @@ def _tools(model: str) -> Iterator[WorstBody]:
     form = {"type": "json_schema", "json_schema": {"name": "a", "schema": _schema(_SCHEMA_BYTES)}}
     yield WorstBody("a schema of 64 KiB", CHAT_PATH, _json(_chat(model, response_format=form)))
     zeros = f'{{"a":[{",".join("0" * (MIB // 2 - 2 * _AROUND))}]}}'
+    yield WorstBody(
+        "a call of 1 MiB of text", CHAT_PATH, _json(_chat(model, messages=_called([_text_call()])))
+    )
+    named = [{"type": "function", "function": {"name": f"tool_{index}"}} for index in range(5_000)]
+    allowed = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": named}}
+    one = [_tool(0, _schema(1500))]
+    yield WorstBody("5,000 allowed tools", CHAT_PATH, _json(_chat(model, tools=one, tool_choice=allowed)))
+    deep: dict[str, Any] = {"type": "string"}
+    for _ in range(MAX_DEPTH // 2 - 6):
+        deep = {"type": "object", "properties": {"a": deep}}
+    wide = {"type": "object", "properties": {f"p{index}": deep for index in range(24)}}
+    form = {"type": "json_schema", "json_schema": {"name": "a", "schema": wide}}
+    yield WorstBody("a deep schema", CHAT_PATH, _json(_chat(model, response_format=form)))
     yield WorstBody("a call of 500,000 numbers", CHAT_PATH, _json(_chat(model, messages=_called([zeros]))))
     each = f'{{"a":"{"é" * 130}"}}'
     yield WorstBody("2,500 calls", CHAT_PATH, _json(_chat(model, messages=_called([each] * 2500))))
+
+
+def _text_call() -> str:
+    return f'{{"a":"{"é" * (MIB // 2 - 2 * _AROUND)}"}}'
 
 
 def _called(arguments: list[str]) -> list[dict[str, Any]]:
@@ -166,6 +190,8 @@ def _prompts(model: str) -> Iterator[WorstBody]:
     yield WorstBody("/tokenize of 1 MiB", TOKENIZE_PATH, _json({"model": model, "prompt": text}))
     parts = [{"type": "input_text", "text": "é" * 50}] * 5
     items = [{"role": "user", "content": parts}] * 1000
+    many = [{"role": "user", "content": "é" * 400}] * 1024
+    yield WorstBody("/tokenize of 1024 messages", TOKENIZE_PATH, _json({"model": model, "messages": many}))
     yield WorstBody("an input of 1000 items", INPUT_TOKENS_PATH, _json({"model": model, "input": items}))
 
 
@@ -178,6 +204,8 @@ def _responses(model: str) -> Iterator[WorstBody]:
     yield WorstBody("a response to 1000 items", RESPONSES_PATH, response(input=items))
     call = {"type": "function_call", "call_id": "a", "name": "tool", "arguments": f'{{"a":"{"é" * 400}"}}'}
     yield WorstBody("a response to 1000 calls", RESPONSES_PATH, response(input=[call] * 1000))
+    output = {"type": "function_call_output", "call_id": "a", "output": parts}
+    yield WorstBody("a response to 1000 outputs", RESPONSES_PATH, response(input=[output] * 1000))
     many = [
         {"type": "function", "name": f"tool_{index}", "parameters": _schema(1500)} for index in range(_TOOLS)
     ]

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from services.kernel.clock import ManualClock
-from services.kernel.steps import TURN_SECONDS, Steps, finished, in_turns
+from services.kernel.steps import TURN_SECONDS, Pace, Steps, finished, in_turns
 
 
 def counted(done: list[int], to: int) -> Steps[int]:
@@ -56,3 +56,39 @@ async def test_short_steps_give_way_once_they_took_a_while_together() -> None:
 
 async def test_work_that_is_short_in_all_waits_for_nobody() -> None:
     assert await steps_per_turn(TURN_SECONDS / 16, 10) == []
+
+
+async def begun_per_turn(step_seconds: float, count: int, *, leave: int | None = None) -> list[list[int]]:
+    """Which of many that come at once begin in each turn of the loop, where each takes so long."""
+    clock, turns = ManualClock(), list[list[int]]()
+    pace = Pace(clock.monotonic_seconds)
+
+    async def begin(number: int) -> None:
+        await pace.turn()
+        turns[-1].append(number)
+        clock.advance(step_seconds)
+
+    tasks = [asyncio.create_task(begin(number)) for number in range(count)]
+    async with asyncio.timeout(5):
+        while not all(task.done() for task in tasks):
+            turns.append([])
+            await asyncio.sleep(0)
+            if leave is not None and len(turns) == 2:
+                tasks[leave].cancel()
+    return [turn for turn in turns if turn]
+
+
+async def test_what_comes_at_once_begins_in_order_as_much_in_a_turn_as_takes_a_millisecond() -> None:
+    turns = await begun_per_turn(0.6 * TURN_SECONDS, 40)
+    assert [number for turn in turns for number in turn] == list(range(40))
+    assert max(map(len, turns)) == 2
+
+
+async def test_what_takes_no_time_begins_at_once() -> None:
+    assert await begun_per_turn(0.0, 40) == [list(range(40))]
+
+
+@pytest.mark.parametrize("leave", [1, 2, 3, 16, 39])
+async def test_who_leaves_before_it_begins_keeps_nobody_waiting(leave: int) -> None:
+    turns = await begun_per_turn(TURN_SECONDS, 40, leave=leave)
+    assert len([number for turn in turns for number in turn]) >= 39

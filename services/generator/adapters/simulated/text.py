@@ -19,7 +19,8 @@ IDS_PER_STEP: Final = 16 * 1024
 _SPACE: Final = 32
 _CHOSEN_ALONE: Final = 100
 VOCABULARY_TOKENS: Final = 260
-_ROLE_IDS: Final = {Role.SYSTEM: 257, Role.USER: 258, Role.ASSISTANT: 259}
+# What a tool says is said to the model, as what a user says.
+_ROLE_IDS: Final = {Role.SYSTEM: 257, Role.USER: 258, Role.ASSISTANT: 259, Role.TOOL: 258}
 
 # An argument of the chat template, as tiny-eu has it: the prompt opens what is thought.
 THINKING: Final = "enable_thinking"

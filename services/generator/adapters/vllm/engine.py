@@ -26,6 +26,7 @@ from services.generator.adapters.vllm.grammars import Grammars, trust_checked_sc
 from services.generator.adapters.vllm.outputs import StepOutputs
 from services.generator.adapters.vllm.plain_text import Tokenizer
 from services.generator.adapters.vllm.prompt import ChatPrompt, Converse, is_short
+from services.generator.adapters.vllm.prompt_end import decode_from_the_end
 from services.generator.adapters.vllm.stats import StatsSnapshot, stat_logger
 from services.generator.adapters.vllm.text_prompt import TextPrompt
 from services.generator.adapters.vllm.thinking_state import MendedWorker
@@ -101,6 +102,7 @@ class VllmEngine:
             config, stat_loggers=[stat_logger(self._stats)], disable_log_stats=True
         )
         read_directly(self._llm.engine_core)
+        decode_from_the_end()
         renderer = self._llm.renderer
         self._outputs = StepOutputs(self._llm.output_processor, TokenBytes(renderer.tokenizer))
         # vLLM looks it up with every request, through a copy of the tokenizer that it lends.

@@ -195,8 +195,8 @@ def _max_output_tokens(body: ChatBody) -> int:
 
 def _stop(strings: Sequence[str]) -> tuple[str, ...]:
     # msgspec counts characters, and engines have room for bytes.
-    is_short = all(len(string.encode()) <= MAX_STOP_BYTES for string in strings)
-    if len(strings) > MAX_STOP_STRINGS or not is_short:
+    is_few = len(strings) <= MAX_STOP_STRINGS
+    if not is_few or not all(len(string.encode()) <= MAX_STOP_BYTES for string in strings):
         invalid("stop")
     # Forms send an empty one for none.
     return tuple(filter(None, strings))

@@ -53,6 +53,11 @@ def test_text_is_bytes_between_control_tokens(text: str) -> None:
     assert len([token_id for token_id in ids if token_id >= END_OF_TURN]) == 3
 
 
+def test_every_role_has_its_place_in_a_prompt() -> None:
+    for role in Role:
+        assert detokenize(tokenize(Chat([ChatTurn(role, "said")]))) == "said"
+
+
 def first_ids(input_ids: list[int], tokens: int) -> list[int]:
     return list(
         itertools.islice(
