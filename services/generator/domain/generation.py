@@ -12,6 +12,7 @@ from services.generator.domain.cache_salt import cache_salt
 from services.generator.domain.called_tools import CalledTools
 from services.generator.domain.delta import Delta, EngineFinish, Measures
 from services.generator.domain.echo import Echo
+from services.generator.domain.graphemes import Graphemes
 from services.generator.domain.ports import Capabilities, EngineRequest, Feature
 from services.generator.domain.prompt import Chat, Prompt, Text, TokenIds, check_ids, field_of, text_bytes
 from services.generator.domain.sampling import (
@@ -94,6 +95,7 @@ class Generation(AcceptedRequest[Order]):
         self._unsent_tokens = 0
         self._tokens_of_choice: dict[int, int] = {}
         self._echo = Echo()
+        self._graphemes = Graphemes()
         self._thinking = Thinking(parts.reasoning_format, order.prompt)
         self._tools = CalledTools(order.tools, parts.tool_format)
 
@@ -146,6 +148,7 @@ class Generation(AcceptedRequest[Order]):
         if delta.measures is not None:
             self._measure(delta.measures)
         self._echo.begin(delta)
+        self._graphemes.hold(delta)
         for part in self._thinking.split(delta):
             for shown in (part,) if part.reasoning else self._tools.shown(part):
                 shown.output_tokens, self._unsent_tokens = self._unsent_tokens, 0

@@ -35,6 +35,13 @@ async def test_all_that_an_engine_says_of_a_choice_reaches_the_caller() -> None:
     assert [message for message in world.sent if isinstance(message, Delta)] == told
 
 
+async def test_an_emoji_of_two_tokens_is_told_as_one_and_both_are_counted() -> None:
+    world = World(ScriptedEngine(deltas=[Delta("Ça va 👍", 1), Delta("🏽", 1), Delta(" !", 1)]))
+    assert await world.serve() is None
+    told = [(message.text, message.output_tokens) for message in world.sent if isinstance(message, Delta)]
+    assert told == [("Ça va ", 1), ("👍🏽 !", 2)]
+
+
 async def test_what_the_engine_measures_is_in_the_event() -> None:
     measures = Measures(cached_input_tokens=2, queue_seconds=0.25, prefill_seconds=0.5)
     world = World(ScriptedEngine(deltas=[Delta("a", 1, measures=measures), Delta("b", 1)]))
