@@ -1,6 +1,7 @@
 """What engines that keep to a structure do, whatever else a request asks for."""
 
 import json
+import re
 
 import pytest
 
@@ -69,6 +70,43 @@ class StructureContract:
         await engine.check_structure(structure)
         result = await answer(ask(engine, await chat(engine), tokens=8, structure=structure))
         assert result.text.startswith(("5", "<think>"))
+
+    @pytest.mark.parametrize("temperature", [0.0, 2.0])
+    @pytest.mark.parametrize(
+        ("structure", "fits"),
+        [
+            (
+                Structure.of_texts(["positif", "négatif", 'ni "l\'un"\n\\']),
+                r"positif|négatif|ni \"l'un\"\n\\",
+            ),
+            (Structure.of_pattern(r"^[a-z]{3}/\d{2}-(é|ü)\.$"), r"[a-z]{3}/\d{2}-(é|ü)\."),
+        ],
+    )
+    async def test_an_answer_is_one_of_the_texts_or_what_the_pattern_matches(
+        self, engine: Engine, structure: Structure, fits: str, temperature: float
+    ) -> None:
+        await engine.check_structure(structure)
+        sampling = Sampling(temperature=temperature)
+        result = await answer(
+            ask(engine, await chat(engine), tokens=40, sampling=sampling, structure=structure)
+        )
+        assert result.finish is EngineFinish.STOP
+        assert re.fullmatch(fits, result.text)
+
+    @pytest.mark.parametrize("pattern", ["(geheim", "a(?=b)", "\\", "[z-a]", "\\1"])
+    async def test_a_pattern_that_is_none_is_refused_by_its_field(self, engine: Engine, pattern: str) -> None:
+        with pytest.raises(ComptoirError) as refusal:
+            await engine.check_structure(Structure.of_pattern(pattern), "structure")
+        assert (refusal.value.reason, refusal.value.field) == (Reason.PARAMETER_UNSUPPORTED, "structure")
+
+    @pytest.mark.parametrize("said", [Structure.of_texts(["oui", "non"]), Structure.of_pattern("oui|non")])
+    async def test_an_answer_that_may_call_tools_keeps_to_its_form(
+        self, engine: Engine, said: Structure
+    ) -> None:
+        structure = Structure(grammar=grammar(Tools((Tool("weather"),)), HERMES, said))
+        await engine.check_structure(structure)
+        result = await answer(ask(engine, await chat(engine), tokens=120, structure=structure))
+        assert result.text in ("oui", "non") or result.text.startswith(HERMES.mark)
 
     async def test_any_object_is_a_schema_too(self, engine: Engine) -> None:
         structure = Structure('{"type": "object"}')

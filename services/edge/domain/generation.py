@@ -57,13 +57,27 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """What an answer must be: JSON that fits a schema, one of some texts, or what a pattern matches.
+
+    One of them at most; without any the answer is any text.
+    """
+
+    json_schema: str = ""
+    texts: tuple[str, ...] = ()
+    pattern: str = ""
+
+
+ANY_FORM: Final = Form()
+
+
+@dataclass(frozen=True, slots=True)
 class GenerationRequest:
     """A chat to continue, or a prompt in its place, checked.
 
     `is_streamed` says that the answer is shown while it is generated.
     0 output tokens leave their number to the ticket. `sampling` is by the names of
-    `comptoir.generator.v1.Sampling`; what is not in it is left to the engine. Where there is a
-    `json_schema`, the answer is JSON that fits it.
+    `comptoir.generator.v1.Sampling`; what is not in it is left to the engine.
     """
 
     model: str
@@ -71,7 +85,7 @@ class GenerationRequest:
     max_output_tokens: int = 0
     sampling: Mapping[str, SamplingValue] = field(default_factory=dict)
     is_streamed: bool = False
-    json_schema: str = ""
+    form: Form = ANY_FORM
     prompt: Prompt | None = None
     # Whether each choice begins with the prompt's text.
     is_prompt_echoed: bool = False
@@ -87,7 +101,7 @@ class GenerationRequest:
 
     def without_text(self) -> "GenerationRequest":
         """Returns what is left to hold once no replica can be asked for it any more."""
-        text = {"messages": (), "prompt": None, "json_schema": "", "tools": None, "inputs": ()}
+        text = {"messages": (), "prompt": None, "form": ANY_FORM, "tools": None, "inputs": ()}
         return replace(self, **text, template_arguments={})  # type: ignore[arg-type] # by their names
 
     @property

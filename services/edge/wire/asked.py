@@ -6,7 +6,7 @@ from typing import Any, Final
 from comptoir.generator.v1 import generator_pb2
 from comptoir.ticket.v1 import ticket_pb2
 
-from services.edge.domain.generation import GenerationRequest, Message, Role
+from services.edge.domain.generation import ANY_FORM, Form, GenerationRequest, Message, Role
 from services.edge.domain.ports import Offer
 from services.edge.domain.tools import Tools, ToolUse
 from services.edge.wire.template import template_options
@@ -54,7 +54,7 @@ def generate_steps(offer: Offer, request: GenerationRequest) -> Steps[generator_
         # The names are the schema's.
         sampling=generator_pb2.Sampling(**request.sampling),  # type: ignore[arg-type] # of several types
         is_streamed=request.is_streamed,
-        structure=(generator_pb2.Structure(json_schema=request.json_schema) if request.json_schema else None),
+        structure=_structure(request.form),
         prompt=_prompt(request),
         tools=None if request.tools is None else _tools(request.tools),
         template=template_options(request),
@@ -100,6 +100,12 @@ def _add(asked: Any, message: Message) -> None:
         ],
         tool_call_id=message.tool_call_id,
     )
+
+
+def _structure(form: Form) -> generator_pb2.Structure | None:
+    if form == ANY_FORM:
+        return None
+    return generator_pb2.Structure(json_schema=form.json_schema, texts=form.texts, pattern=form.pattern)
 
 
 def _tools(tools: Tools) -> generator_pb2.Tools:

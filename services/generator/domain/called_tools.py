@@ -34,7 +34,9 @@ class CalledTools:
 
     def structure_steps(self, asked: Structure | None) -> Steps[Structure | None]:
         """Returns what the answer must be: as it is `asked`, or a call. Raises as `checked_steps`."""
-        said = None if asked is None else Structure(closed(asked.json_schema, FIELD))
+        said = asked
+        if asked is not None and asked.json_schema:
+            said = Structure(closed(asked.json_schema, FIELD))
         if self._tools is None:
             return said
         tools = yield from checked_steps(self._tools, self._form)
@@ -43,7 +45,7 @@ class CalledTools:
         schemas = ((tool.parameters_schema, _field_of(index)) for index, tool in enumerate(tools))
         self._schemas = [(schema, field) for schema, field in schemas if schema]
         told = replace(self._tools, tools=tools)
-        return Structure(grammar=grammar(told, self._form, said.json_schema if said else ""))
+        return Structure(grammar=grammar(told, self._form, said))
 
     def schemas(self) -> list[tuple[str, str]]:
         """Returns the schema of each tool, and the name of the field that it stands in, once it is known."""

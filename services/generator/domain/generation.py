@@ -24,7 +24,7 @@ from services.generator.domain.sampling import (
     check_size,
     output_tokens_for,
 )
-from services.generator.domain.structure import FIELD, Structure, refused
+from services.generator.domain.structure import Structure, refused
 from services.generator.domain.terminal_event import Counts, Ending, Outcome
 from services.generator.domain.thinking import Thinking
 from services.generator.domain.ticket import Claims
@@ -204,13 +204,14 @@ class Generation(AcceptedRequest[Order]):
 
     async def _check_schemas(self, structure: Structure | None, features: Feature) -> None:
         if structure is not None and Feature.STRUCTURE not in features:
-            raise refused(field=FIELD if self._order.structure else "tools")
+            raise refused(field=self._order.structure.field if self._order.structure else "tools")
         for schema, name in self._tools.schemas():
             await self._parts.engine.check_structure(Structure(schema), name)
 
     async def _checked_structure(self, structure: Structure | None) -> Structure | None:
         if structure is not None:
-            field_name = "tools" if structure.grammar else FIELD
+            asked = self._order.structure
+            field_name = asked.field if asked and not (asked.json_schema and structure.grammar) else "tools"
             structure = self._thinking.structure(structure)
             await self._parts.engine.check_structure(structure, field_name)
         return structure

@@ -10,6 +10,7 @@ from typing import Final
 
 from services.generator.domain.delta import ToolCallPart
 from services.generator.domain.marks import begun
+from services.generator.domain.structure import Structure
 
 _ANY_OBJECT: Final = '{"type":"object"}'
 
@@ -74,10 +75,10 @@ HERMES: Final = ToolFormat("<tool_call>", '<tool_call>\n{"name": "', '", "argume
 FORMATS: Final = MappingProxyType({"hermes": HERMES})
 
 
-def grammar(tools: Tools, form: ToolFormat, json_schema: str = "") -> str:
+def grammar(tools: Tools, form: ToolFormat, said: Structure | None = None) -> str:
     """Returns the grammar, in llguidance's Lark, of an answer that may call the tools.
 
-    What is no call is any text, or JSON that fits `json_schema`; an answer calls tools at its end, and each
+    What is no call is any text, or what `said` demands; an answer calls tools at its end, and each
     call's arguments fit the tool's schema.
     """
     called = tools.callable_tools
@@ -92,10 +93,11 @@ def grammar(tools: Tools, form: ToolFormat, json_schema: str = "") -> str:
     ]
     if tools.use is ToolUse.REQUIRED:
         return "\n".join([f"start: {mark} call {more}", *rules])
-    if json_schema:
-        return "\n".join(
-            [f"start: said | {mark} call {more}", f"said: %json {_embedded(json_schema)}", *rules]
-        )
+    if said is not None:
+        rule = f"said: %json {_embedded(said.json_schema)}"
+        if said.grammar:
+            rule = said.grammar.replace("start:", "said:", 1)
+        return "\n".join([f"start: said | {mark} call {more}", rule, *rules])
     inside = re.escape(form.mark).replace("/", "\\/")
     text = [
         f"start: TEXT | before call {more}",

@@ -181,4 +181,7 @@ def structure_from(request: generator_pb2.GenerateRequest) -> Structure | None:
     """Returns what the answer of a validated request must be; None leaves it to the model."""
     if not request.HasField("structure"):
         return None
-    return Structure(request.structure.json_schema)
+    asked = request.structure
+    if asked.texts:
+        return Structure.of_texts(asked.texts)
+    return Structure.of_pattern(asked.pattern) if asked.pattern else Structure(asked.json_schema)

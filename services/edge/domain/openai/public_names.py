@@ -31,6 +31,7 @@ from services.edge.domain.openai.responses.parameters import (
     NEUTRAL_IN_TEXT,
     RESPONSES_NEUTRAL,
 )
+from services.edge.domain.openai.structured import NEUTRAL_IN_STRUCTURED_OUTPUTS
 from services.edge.domain.timeline import Endpoint
 from services.kernel.errors import ComptoirError, Reason
 
@@ -67,6 +68,7 @@ EXPECTED: Final = MappingProxyType(
     | words_of(NEUTRAL)
     | words_of(NEUTRAL_IN_MESSAGE, "messages[].")
     | words_of(NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
+    | words_of(NEUTRAL_IN_STRUCTURED_OUTPUTS, "structured_outputs.")
     | _keywords(_SCHEMA, _PARAMETERS)
 )
 _CHAT: Final = MappingProxyType({**EXPECTED, **PRIORITY_WORDS})
@@ -75,6 +77,7 @@ _COMPLETION: Final = MappingProxyType(
     dict(_described(CompletionBody, ""))
     | words_of(COMPLETION_NEUTRAL)
     | words_of(NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
+    | words_of(NEUTRAL_IN_STRUCTURED_OUTPUTS, "structured_outputs.")
     | PRIORITY_WORDS
 )
 _TOKENIZE: Final = MappingProxyType(
@@ -128,6 +131,9 @@ _FROM_SCHEMA: Final = MappingProxyType(
         "prompt.text": "prompt",
         "text": "prompt",
         "prompt.token_ids.ids": "prompt",
+        "structure.pattern": "structured_outputs",
+        "structure.texts": "structured_outputs",
+        "structure": "structured_outputs",
         "template.reasoning_effort": "reasoning_effort",
         "template.arguments": "chat_template_kwargs",
     }

@@ -28,6 +28,7 @@ from services.edge.domain.openai.responses.parameters import (
     NEUTRAL_IN_TEXT,
     RESPONSES_NEUTRAL,
 )
+from services.edge.domain.openai.structured import NEUTRAL_IN_STRUCTURED_OUTPUTS, StructuredOutputs
 
 # No part of the type: with a value that is not neutral they are refused.
 UNDERSTOOD: Final = MappingProxyType[type[Struct], Mapping[str, Neutral]](
@@ -38,6 +39,7 @@ UNDERSTOOD: Final = MappingProxyType[type[Struct], Mapping[str, Neutral]](
         InputTokensBody: INPUT_TOKENS_NEUTRAL,
         ChatMessage: NEUTRAL_IN_MESSAGE,
         StreamOptions: NEUTRAL_IN_STREAM_OPTIONS,
+        StructuredOutputs: NEUTRAL_IN_STRUCTURED_OUTPUTS,
         EmbeddingBody: EMBEDDING_NEUTRAL,
         ResponsesBody: RESPONSES_NEUTRAL,
         TextConfig: NEUTRAL_IN_TEXT,

@@ -3,7 +3,7 @@
 import pytest
 
 from services.contract.json_schema import KEYWORDS
-from services.generator.domain.structure import FIELD, refused
+from services.generator.domain.structure import FIELD, Structure, refused
 from services.kernel.errors import Reason
 
 
@@ -19,3 +19,31 @@ def test_a_keyword_is_named(keyword: str) -> None:
 @pytest.mark.parametrize("word", ["", "-", "geheim", "NOT", "type.secret"])
 def test_any_other_word_is_not(word: str) -> None:
     assert refused(word).field == FIELD
+
+
+def test_one_of_some_texts_is_a_grammar_in_which_they_stand_as_they_are() -> None:
+    assert Structure.of_texts(["é", 'a"\n']).grammar == 'start: "é" | "a\\"\\n"'
+
+
+@pytest.mark.parametrize(
+    ("pattern", "inner"),
+    [
+        (r"\d{3}-\d{2}", r"\d{3}-\d{2}"),
+        ("^(oui|non)$", "(oui|non)"),
+        # Nothing of it ends the expression or begins another line of the grammar.
+        ("a/b", r"a\/b"),
+        (r"a\/b", r"a\/b"),
+        (r"a\\/b", r"a\\\/b"),
+        ("a\nstart: /b/", r"a\nstart: \/b\/"),
+        ("a\\\nb", r"a\nb"),
+        (r"10\$", r"10\$"),
+        (r"\\$", r"\\"),
+    ],
+)
+def test_a_pattern_is_a_grammar_of_one_line_without_its_anchors(pattern: str, inner: str) -> None:
+    assert Structure.of_pattern(pattern).grammar == f"start: /{inner}/"
+
+
+def test_a_structure_is_named_as_callers_know_it() -> None:
+    assert Structure("{}").field == FIELD
+    assert Structure.of_pattern("a").field == "structure"

@@ -633,16 +633,28 @@ class Structure(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     JSON_SCHEMA_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
+    PATTERN_FIELD_NUMBER: _builtins.int
     json_schema: _builtins.str
     """JSON that fits this JSON schema, without white space between its parts; `{"type": "object"}` is any object."""
+    pattern: _builtins.str
+    """What this regular expression matches as a whole, in the syntax of Rust's regex without look-around. A replica
+    that is older than this field refuses it.
+    """
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """One of these texts. A replica that is older than this field refuses it."""
+
     def __init__(
         self,
         *,
         json_schema: _builtins.str = ...,
+        texts: _abc.Iterable[_builtins.str] | None = ...,
+        pattern: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["json_schema", b"json_schema"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["json_schema", b"json_schema", "pattern", b"pattern", "texts", b"texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

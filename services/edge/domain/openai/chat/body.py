@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from services.edge.domain.openai.parameters import MAX_LOGPROBS, Flag, ServiceTier
+from services.edge.domain.openai.structured import Pattern, Schema, StructuredForm, Texts
 from services.edge.domain.openai.thinking import ReasoningEffort, ThinkingParameters
 from services.edge.domain.openai.tools.bodies import SCHEMA_WORDS, ToolBodies, ToolCallBodies, ToolChoice
 
@@ -97,6 +98,10 @@ class ChatBody(ThinkingParameters, frozen=True):
     tools: ToolBodies | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: Flag | None = None
+    structured_outputs: StructuredForm | None = None
+    guided_json: Schema | None = None
+    guided_choice: Texts | None = None
+    guided_regex: Pattern | None = None
     response_format: Annotated[ResponseFormat, Meta(description="an object with a type")] | None = None
     reasoning_effort: ReasoningEffort | None = None
     service_tier: ServiceTier | None = None

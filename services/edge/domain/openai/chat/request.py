@@ -27,6 +27,7 @@ from services.edge.domain.openai.parameters import (
     refuse_unsupported,
 )
 from services.edge.domain.openai.refusals import invalid, unsupported
+from services.edge.domain.openai.structured import ANY_OBJECT, form_of
 from services.edge.domain.openai.thinking import names_as_sent, template_arguments, thinking_budget
 from services.edge.domain.openai.tools.request import calls_of, schema_text, tool_steps
 from services.kernel.steps import Steps, finished
@@ -39,7 +40,6 @@ SMALLEST_TOP_P: Final = 1e-6
 # Of messages, with their parts and calls: about two milliseconds.
 _PIECES_PER_STEP: Final = 1024
 
-_ANY_OBJECT: Final = '{"type":"object"}'
 _sampling_values: Final = attrgetter(*SamplingParameters.__struct_fields__)
 _TEXTS: Final = ("text", "input_text", "output_text", "refusal")
 _ROLES: Final = {
@@ -92,7 +92,7 @@ def chat_steps(value: object) -> Steps[ChatRequest]:
         max_output_tokens=_max_output_tokens(body),
         sampling=sampling_of(body) | thinking_budget(body) | _logprobs(body),
         is_streamed=bool(body.stream),
-        json_schema=_json_schema(body.response_format),
+        form=form_of(value, body, _json_schema(body.response_format)),
         tools=(
             yield from tool_steps(
                 body.tools, body.tool_choice, is_parallel=body.parallel_tool_calls is not False
@@ -137,13 +137,13 @@ def _json_schema(form: ResponseFormat | None) -> str:
     if form is None or form.type == "text":
         return ""
     if form.type == "json_object":
-        return _ANY_OBJECT
+        return ANY_OBJECT
     if form.json_schema is None:
         invalid("response_format.json_schema")
     if form.json_schema.name is None:
         invalid("response_format.json_schema.name")
     if form.json_schema.schema is None:
-        return _ANY_OBJECT
+        return ANY_OBJECT
     return schema_text(form.json_schema.schema, "response_format.json_schema.schema")
 
 

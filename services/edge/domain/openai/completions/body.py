@@ -12,6 +12,7 @@ from services.edge.domain.openai.parameters import (
     SamplingParameters,
     ServiceTier,
 )
+from services.edge.domain.openai.structured import Pattern, Schema, StructuredForm, Texts
 
 # LangChain puts 20 into a request.
 MAX_PROMPTS: Final = 32
@@ -57,6 +58,10 @@ class CompletionBody(SamplingParameters, frozen=True):
     ) = None
     echo: Annotated[bool, Meta(description="true or false, and not true beside logprobs")] | None = None
     best_of: Annotated[int, Meta(description="absent, 1 or as many as n")] | None = None
+    structured_outputs: StructuredForm | None = None
+    guided_json: Schema | None = None
+    guided_choice: Texts | None = None
+    guided_regex: Pattern | None = None
     service_tier: ServiceTier | None = None
     stream: Flag | None = None
     stream_options: (

@@ -30,7 +30,6 @@ COMPLETION_NEUTRAL: Final = MappingProxyType(
         "messages": _EMPTY,
         "reasoning_effort": _ABSENT,
         "response_format": Neutral(({"type": "text"},), 'absent or {"type": "text"}'),
-        "structured_outputs": _EMPTY,
         "tool_choice": _NO_CHOICE,
         "tools": _EMPTY,
         "top_logprobs": Neutral((0,), "absent or 0"),

@@ -16,6 +16,7 @@ from services.edge.domain.openai.parameters import (
     refuse_unsupported,
 )
 from services.edge.domain.openai.refusals import invalid, unsupported
+from services.edge.domain.openai.structured import form_of
 from services.kernel.steps import Steps, finished
 
 # OpenAI's, of this endpoint alone.
@@ -47,6 +48,7 @@ def completion_steps(value: object) -> Steps[CompletionRequest]:
     body = converted(value, CompletionBody)
     yield
     refuse_unsupported(value.get("stream_options") or {}, NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
+    form = form_of(value, body)
     max_output_tokens, sampling = _max_output_tokens(body.max_tokens), _sampling_of(body)
     generations = tuple(
         GenerationRequest(
@@ -55,6 +57,7 @@ def completion_steps(value: object) -> Steps[CompletionRequest]:
             max_output_tokens=max_output_tokens,
             sampling=sampling,
             is_streamed=bool(body.stream),
+            form=form,
             prompt=prompt,
             is_prompt_echoed=bool(body.echo),
         )

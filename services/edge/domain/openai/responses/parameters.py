@@ -24,6 +24,11 @@ RESPONSES_NEUTRAL: Final = MappingProxyType(
         ),
         "prompt": Neutral((), "absent, since no prompts are stored here: send the text as instructions"),
         "store": Neutral((False,), "absent or false, since nothing is stored here"),
+        # Of vLLM: text.format is the way to say it here
+        "guided_choice": _EMPTY,
+        "guided_json": _EMPTY,
+        "guided_regex": _EMPTY,
+        "structured_outputs": _EMPTY,
         # Said elsewhere here
         "reasoning_effort": Neutral((), "absent; it is reasoning.effort here"),
         # Of vLLM: prompts as the engine had them

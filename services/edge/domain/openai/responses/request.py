@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from services.edge.domain.generation import GenerationRequest, SamplingValue
+from services.edge.domain.generation import Form, GenerationRequest, SamplingValue
 from services.edge.domain.openai.answers import on_one_line, quoted
 from services.edge.domain.openai.chat.request import MAX_OUTPUT_TOKENS, sampling_of
 from services.edge.domain.openai.conversion import converted
@@ -80,7 +80,7 @@ def response_steps(value: object) -> Steps[ResponseRequest]:
         max_output_tokens=min(max(body.max_output_tokens or 0, 0), MAX_OUTPUT_TOKENS),
         sampling=sampling_of(body) | thinking_budget(body) | _logprobs(body),
         is_streamed=bool(body.stream),
-        json_schema=_json_schema(form),
+        form=Form(_json_schema(form)),
         tools=(
             yield from function_steps(
                 functions, places, body.tool_choice, is_parallel=body.parallel_tool_calls is not False

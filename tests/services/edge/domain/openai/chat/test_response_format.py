@@ -16,7 +16,7 @@ PERSON = {"type": "object", "properties": {"é": {"type": "string"}, "age": {"ty
 
 
 def schema_of(response_format: object) -> str:
-    return parse_chat(CHAT | {"response_format": response_format}).generation.json_schema
+    return parse_chat(CHAT | {"response_format": response_format}).generation.form.json_schema
 
 
 def test_a_schema_is_taken_with_its_keys_in_their_order() -> None:

@@ -82,7 +82,7 @@ def test_a_train_of_thought_is_a_summary_where_one_is_asked_for(summary: str, is
     ],
 )
 def test_a_format_is_a_schema_that_the_text_fits(form: Any, schema: str) -> None:
-    assert asked(text={"format": form}).json_schema == schema
+    assert asked(text={"format": form}).form.json_schema == schema
 
 
 @pytest.mark.parametrize(
