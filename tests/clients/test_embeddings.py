@@ -142,12 +142,17 @@ async def test_a_service_on_asyncio_gets_vectors_of_many_requests_side_by_side(s
     assert list(answers[0].vectors[0]) == pytest.approx(list(answers[3].vectors[0]), abs=1e-5)
 
 
-def test_langchain_gets_the_vectors_of_texts_and_of_a_question(stack: Stack) -> None:
-    python = REPOSITORY / ".clients" / "agents" / "bin" / "python"
-    program = Path(__file__).parent / "programs" / "langchain_embeddings.py"
+@pytest.mark.parametrize(
+    ("group", "program"),
+    [("agents", "langchain_embeddings.py"), ("llama-index", "llama_index_embeddings.py")],
+)
+def test_a_library_gets_the_vectors_of_texts_and_of_a_question(
+    stack: Stack, group: str, program: str
+) -> None:
+    python = REPOSITORY / ".clients" / group / "bin" / "python"
     address = {"OPENAI_BASE_URL": stack.base_url, "OPENAI_API_KEY": stack.api_key}
     done = subprocess.run(
-        [python, program, MODEL],
+        [python, Path(__file__).parent / "programs" / program, MODEL],
         env={**environment(), **address, "LANGSMITH_TRACING": "false"},
         capture_output=True,
         text=True,
