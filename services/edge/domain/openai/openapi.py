@@ -14,6 +14,7 @@ from services.edge.domain.openai.errors import HTTP_ERRORS, PUBLIC_ERRORS
 from services.edge.domain.openai.ignored_fields import IGNORED_FIELDS_HEADER
 from services.edge.domain.openai.operation import Operation
 from services.edge.domain.openai.parameters import IGNORED, Neutral
+from services.edge.domain.openai.priority import PRIORITY_CLASSES, PRIORITY_HEADER
 from services.edge.domain.openai.understood import REQUIRED, UNDERSTOOD
 
 # A JSON value of any shape: the document is written for others' tools.
@@ -87,13 +88,24 @@ def _described(operation: Operation, path: str) -> Json:
             "default": {"description": "an error", "content": _json_content(ErrorAnswer)},
         },
     }
-    if names := _PATH_PARAMETER.findall(path):
-        described["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names
-        ]
+    if parameters := [*_path_parameters(path), *_header_parameters(operation)]:
+        described["parameters"] = parameters
     if operation.body is not None:
         described["requestBody"] = {"required": True, "content": _json_content(operation.body)}
     return described
+
+
+def _path_parameters(path: str) -> list[Json]:
+    names = _PATH_PARAMETER.findall(path)
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+
+
+def _header_parameters(operation: Operation) -> list[Json]:
+    if operation.body is None or "service_tier" not in operation.body.__struct_fields__:
+        return []
+    words = "the scheduling class; it prevails over `service_tier`"
+    schema = {"type": "string", "enum": list(PRIORITY_CLASSES)}
+    return [{"name": PRIORITY_HEADER, "in": "header", "description": words, "schema": schema}]
 
 
 def _answer(operation: Operation) -> Json:

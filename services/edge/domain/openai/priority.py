@@ -8,6 +8,7 @@ from services.edge.domain.generation import Priority
 from services.edge.domain.openai.refusals import invalid
 
 PRIORITY_HEADER: Final = "x-comptoir-priority"
+PRIORITY_CLASSES: Final = tuple(one.value for one in Priority)
 PRIORITY_WORDS: Final = MappingProxyType({PRIORITY_HEADER: "absent, interactive, default or batch"})
 _CLASSES: Final = {one.value.encode(): one for one in Priority}
 _TIERS: Final = {

@@ -101,3 +101,9 @@ def test_what_needs_a_key_says_so() -> None:
     assert one["security"] == []
     assert [parameter["name"] for parameter in one["parameters"]] == ["name"]
     assert DOCUMENT["info"]["version"] == "1.2"
+
+
+def test_what_generates_takes_a_scheduling_class_in_a_header() -> None:
+    (header,) = DOCUMENT["paths"]["/chat"]["post"]["parameters"]
+    assert (header["name"], header["in"]) == ("x-comptoir-priority", "header")
+    assert header["schema"]["enum"] == ["interactive", "default", "batch"]

@@ -94,13 +94,13 @@ SERVED: Final = [
     (place, value, endpoint)
     for endpoint, places in ((Endpoint.CHAT_COMPLETIONS, IN_CHATS), (Endpoint.RESPONSES, IN_RESPONSES))
     for place in places
-    for value in SERVED_VALUES.get(place, ())
+    for value in sorted(SERVED_VALUES.get(place, ()))
 ]
 UNSERVED: Final = [
     (place, value, endpoint)
     for endpoint, places in ((Endpoint.CHAT_COMPLETIONS, IN_CHATS), (Endpoint.RESPONSES, IN_RESPONSES))
     for place in places
-    for value in UNSERVED_VALUES.get(place, ())
+    for value in sorted(UNSERVED_VALUES.get(place, ()))
 ]
 
 
@@ -118,7 +118,7 @@ def test_a_value_that_is_called_refused_is_refused_and_no_other(
     assert is_served(place, value, endpoint) == (said[0] == IGNORED)
 
 
-@pytest.mark.parametrize("kind", UNSERVED_VALUES["tools[].type"])
+@pytest.mark.parametrize("kind", sorted(UNSERVED_VALUES["tools[].type"]))
 def test_a_tool_that_is_called_left_out_beside_functions_is_and_no_other(kind: str) -> None:
     asked = REQUEST | {"tools": [FUNCTION, {"type": kind, "name": "g"}]}
     said = value_unserved("tools[].type", kind, Endpoint.RESPONSES)
