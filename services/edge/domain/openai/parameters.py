@@ -139,6 +139,8 @@ IGNORED: Final = frozenset(
         "request_id",
         "session_id",
         "stream_interval",
+        # How long an answer should be, which no model here was trained to be told.
+        "verbosity",
         # Which side is cut, and nothing is; what is done with media, and none are taken.
         "truncation_side",
         "media_io_kwargs",
@@ -164,7 +166,6 @@ NEUTRAL: Final = MappingProxyType(
         "modalities": Neutral((["text"], []), 'absent or ["text"]'),
         "moderation": _ABSENT,
         "store": _OFF,
-        "verbosity": Neutral(("medium",), "absent or medium"),
         "web_search_options": _EMPTY,
         # Sampling, as vLLM takes it
         "allowed_token_ids": _EMPTY,

@@ -28,7 +28,6 @@ from services.edge.domain.openai.priority import PRIORITY_WORDS
 from services.edge.domain.openai.responses.body import ResponsesBody
 from services.edge.domain.openai.responses.parameters import (
     NEUTRAL_IN_REASONING,
-    NEUTRAL_IN_TEXT,
     RESPONSES_NEUTRAL,
 )
 from services.edge.domain.openai.structured import NEUTRAL_IN_STRUCTURED_OUTPUTS
@@ -88,13 +87,11 @@ _TOKENIZE: Final = MappingProxyType(
 _INPUT_TOKENS: Final = MappingProxyType(
     dict(_described(InputTokensBody, ""))
     | words_of(INPUT_TOKENS_NEUTRAL)
-    | words_of(NEUTRAL_IN_TEXT, "text.")
     | words_of(NEUTRAL_IN_REASONING, "reasoning.")
 )
 _RESPONSES: Final = MappingProxyType(
     dict(_described(ResponsesBody, ""))
     | words_of(RESPONSES_NEUTRAL)
-    | words_of(NEUTRAL_IN_TEXT, "text.")
     | words_of(NEUTRAL_IN_REASONING, "reasoning.")
     | _keywords(_TEXT_SCHEMA, _FLAT_PARAMETERS)
     | PRIORITY_WORDS

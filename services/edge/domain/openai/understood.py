@@ -22,10 +22,9 @@ from services.edge.domain.openai.parameters import (
     NEUTRAL_IN_STREAM_OPTIONS,
     Neutral,
 )
-from services.edge.domain.openai.responses.body import ReasoningConfig, ResponsesBody, TextConfig
+from services.edge.domain.openai.responses.body import ReasoningConfig, ResponsesBody
 from services.edge.domain.openai.responses.parameters import (
     NEUTRAL_IN_REASONING,
-    NEUTRAL_IN_TEXT,
     RESPONSES_NEUTRAL,
 )
 from services.edge.domain.openai.structured import NEUTRAL_IN_STRUCTURED_OUTPUTS, StructuredOutputs
@@ -42,7 +41,6 @@ UNDERSTOOD: Final = MappingProxyType[type[Struct], Mapping[str, Neutral]](
         StructuredOutputs: NEUTRAL_IN_STRUCTURED_OUTPUTS,
         EmbeddingBody: EMBEDDING_NEUTRAL,
         ResponsesBody: RESPONSES_NEUTRAL,
-        TextConfig: NEUTRAL_IN_TEXT,
         ReasoningConfig: NEUTRAL_IN_REASONING,
     }
 )

@@ -38,7 +38,7 @@ WHY_UNSERVED: Final = MappingProxyType(
         "store": _STORED,
         "suffix": "no model here fills gaps by itself",
         "user": _WHO,
-        "verbosity": "the models here have no such dial",
+        "verbosity": "no model here was trained on such a hint; the prompt says it",
         "web_search_options": "nothing is searched for",
     }
 )

@@ -63,7 +63,7 @@ WHY_UNSERVED_WITHIN: Final[Mapping[str, str]] = MappingProxyType(
         "reasoning.mode": "a model reasons in one way here; how much is its effort",
         "response_format.json_schema.description": "the schema alone says what an answer must fit",
         "stream_options.include_obfuscation": "nothing is put into a stream to hide how long its parts are",
-        "text.verbosity": "the models here have no such dial",
+        "text.verbosity": "no model here was trained on such a hint; the prompt says it",
         "tools[].allowed_callers": _CALLER,
         "tools[].async": _CALLER,
         "tools[].defer_loading": _ONCE,

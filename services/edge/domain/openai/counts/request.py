@@ -17,7 +17,7 @@ from services.edge.domain.openai.counts.bodies import (
 from services.edge.domain.openai.parameters import refuse_unsupported
 from services.edge.domain.openai.refusals import invalid, unsupported
 from services.edge.domain.openai.responses.items import message_steps
-from services.edge.domain.openai.responses.parameters import NEUTRAL_IN_REASONING, NEUTRAL_IN_TEXT
+from services.edge.domain.openai.responses.parameters import NEUTRAL_IN_REASONING
 from services.edge.domain.openai.responses.tools import function_steps, functions_of, named_in_request
 from services.edge.domain.openai.thinking import switch_as_sent, template_arguments
 from services.edge.domain.ports import TokenCount
@@ -104,7 +104,6 @@ def input_tokens_steps(value: object) -> Steps[CountRequest]:
     refuse_unsupported(value, INPUT_TOKENS_NEUTRAL)
     body = converted(value, InputTokensBody)
     yield
-    refuse_unsupported(value.get("text") or {}, NEUTRAL_IN_TEXT, "text.")
     refuse_unsupported(value.get("reasoning") or {}, NEUTRAL_IN_REASONING, "reasoning.")
     places, functions = functions_of(body.tools)
     messages = yield from message_steps(body.instructions, body.input)

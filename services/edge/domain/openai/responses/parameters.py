@@ -43,4 +43,3 @@ RESPONSES_NEUTRAL: Final = MappingProxyType(
     }
 )
 NEUTRAL_IN_REASONING: Final = MappingProxyType({"mode": Neutral(("standard",), "absent or standard")})
-NEUTRAL_IN_TEXT: Final = MappingProxyType({"verbosity": Neutral(("medium",), "absent or medium")})

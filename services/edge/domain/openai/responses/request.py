@@ -18,7 +18,6 @@ from services.edge.domain.openai.responses.body import ResponsesBody, TextFormat
 from services.edge.domain.openai.responses.items import message_steps
 from services.edge.domain.openai.responses.parameters import (
     NEUTRAL_IN_REASONING,
-    NEUTRAL_IN_TEXT,
     RESPONSES_NEUTRAL,
 )
 from services.edge.domain.openai.responses.tools import function_steps, functions_of
@@ -68,7 +67,6 @@ def response_steps(value: object) -> Steps[ResponseRequest]:
     yield
     if body.n not in (None, 1):
         unsupported("n")
-    refuse_unsupported(value.get("text") or {}, NEUTRAL_IN_TEXT, "text.")
     refuse_unsupported(value.get("reasoning") or {}, NEUTRAL_IN_REASONING, "reasoning.")
     places, functions = functions_of(body.tools)
     form = None if body.text is None else body.text.format

@@ -204,7 +204,6 @@ def test_what_tokenize_does_not_serve_is_refused_by_name(body: Any, name: str, r
         ({"input": "a", "tool_choice": "required"}, "tool_choice", Reason.REQUEST_INVALID),
         ({"input": "a", "truncation": "middle"}, "truncation", Reason.REQUEST_INVALID),
         ({"input": "a", "reasoning": {"effort": "x"}}, "reasoning.effort", Reason.REQUEST_INVALID),
-        ({"input": "a", "text": {"verbosity": "low"}}, "text.verbosity", Reason.PARAMETER_UNSUPPORTED),
     ],
 )
 def test_what_input_tokens_does_not_serve_is_refused_by_name(body: Any, name: str, reason: Reason) -> None:

@@ -96,7 +96,6 @@ def test_a_format_is_a_schema_that_the_text_fits(form: Any, schema: str) -> None
             "text.format.schema",
             Reason.REQUEST_INVALID,
         ),
-        ({"text": {"verbosity": "low"}}, "text.verbosity", Reason.PARAMETER_UNSUPPORTED),
         ({"n": 2}, "n", Reason.PARAMETER_UNSUPPORTED),
         ({"include": [1]}, "include", Reason.REQUEST_INVALID),
         ({"top_logprobs": 21}, "top_logprobs", Reason.REQUEST_INVALID),
