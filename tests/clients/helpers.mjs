@@ -59,7 +59,9 @@ const raw = await client.chat.completions.create(asked).withResponse();
 told.raw = [raw.response.status, raw.request_id, raw.data._request_id, raw.response.headers.get("x-request-id")];
 told.rawStatus = (await client.chat.completions.create({ ...asked, stream: true }).asResponse()).status;
 
-const long = { ...asked, messages, max_completion_tokens: 1500, frequency_penalty: -2 };
+// Repeats itself to its limit, and so takes seconds.
+const letter = [{ role: "user", content: "Bonjour, écris une longue lettre." }];
+const long = { ...asked, messages: letter, max_completion_tokens: 1500, frequency_penalty: -2 };
 told.timeout = await failure(() => client.chat.completions.create(long, { timeout: 5 }));
 const controller = new AbortController();
 const aborted = failure(() => client.chat.completions.create(long, { signal: controller.signal }));
