@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -128,7 +129,7 @@ def _assert_counted_once(stack: Stack, answers: list[WholeAnswer]) -> None:
 def _assert_admitted(stack: Stack, answers: list[WholeAnswer], *, may_be_again: bool) -> None:
     """Each was admitted once; those whose replica died under them, once more for the next one."""
     for answer in answers:
-        rows = stack.rows_of("admissions", answer.request_id)
+        rows = eventually(partial(stack.rows_of, "admissions", answer.request_id), bool, 60)
         admitted = [row for row in rows if row["decision"] == "admitted"]
         assert len(admitted) == 1 or (may_be_again and admitted)
 
