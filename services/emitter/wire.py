@@ -35,6 +35,12 @@ def _enums_of(event: Descriptor) -> Sequence[tuple[str, Collection[int]]]:
 _ENUMS: Final = {kind: _enums_of(EVENT_TYPES[kind].DESCRIPTOR) for kind in Kind}
 
 
+def _is_awaited(kind: Kind, message: Any) -> bool:
+    # Of a refusal nobody waits for the record: it has its answer already.
+    is_admitted = kind is Kind.ADMISSION and message.decision == usage_pb2.DECISION_ADMITTED
+    return is_admitted or kind is Kind.GENERATION
+
+
 class WireEvent:
     """An event of the schema, ready for the spool."""
 
@@ -44,8 +50,7 @@ class WireEvent:
         self.kind = kind
         self.event_id = message.event_id_high.to_bytes(8, "big") + message.event_id_low.to_bytes(8, "big")
         self.size_bytes = message.ByteSize() + _NUMBERING_BYTES
-        # A refusal has its answer already.
-        self.is_awaited = kind is Kind.ADMISSION and message.decision == usage_pb2.DECISION_ADMITTED
+        self.is_awaited = _is_awaited(kind, message)
         self._message = message
 
     def numbered(self, producer_id: int, sequence: int) -> bytes:

@@ -28,7 +28,7 @@ class Event(Protocol):
 
     @property
     def is_awaited(self) -> bool:
-        """Whether the first text of an answer waits until it is durable."""
+        """Whether the first text of an answer, or its end, waits until it is durable."""
         ...
 
     def numbered(self, producer_id: int, sequence: int) -> bytes:

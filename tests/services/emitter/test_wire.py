@@ -50,14 +50,14 @@ def test_the_event_id_is_both_halves() -> None:
     assert event.event_id == (1).to_bytes(8, "big") + (2).to_bytes(8, "big")
 
 
-def test_a_first_text_waits_for_an_admission_and_for_nothing_else() -> None:
+def test_an_answer_waits_for_its_admission_and_its_end_and_for_nothing_else() -> None:
     refusal, load = admission(decision=DECISION_REFUSED), replica_load()
     request = RecordRequest(
         admissions=[admission(decision=DECISION_ADMITTED), refusal],
         generations=[generation()],
         replica_loads=[load],
     )
-    assert [event.is_awaited for event in events_from(request)] == [True, False, False, False]
+    assert [event.is_awaited for event in events_from(request)] == [True, False, True, False]
 
 
 def test_an_event_gets_its_producer_and_sequence_and_keeps_its_counts() -> None:

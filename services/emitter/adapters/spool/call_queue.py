@@ -36,7 +36,7 @@ class Call:
 
     @property
     def is_awaited(self) -> bool:
-        """Whether the first text of an answer waits for it."""
+        """Whether the first text of an answer, or its end, waits for it."""
         return any(event.is_awaited for event in self.events)
 
     @property
@@ -55,7 +55,7 @@ class Group(NamedTuple):
 def until_awaited(
     is_awaited: threading.Event, seconds: float, *, sleep: Callable[[float], None] = time.sleep
 ) -> None:
-    """Pauses; once a first text waits, AWAITED_SECONDS more, so that those who come then share the commit."""
+    """Pauses; once a client waits, AWAITED_SECONDS more, so that those who come then share the commit."""
     is_awaited.wait(max(0.0, seconds - AWAITED_SECONDS))
     sleep(min(seconds, AWAITED_SECONDS))
 
@@ -64,7 +64,7 @@ class CallQueue:
     """Calls of the event loop, taken in groups by the writer thread.
 
     It may pause between two groups, so that more calls share the next. The pause ends early where the first
-    text of an answer waits for one of them.
+    text of an answer, or its end, waits for one of them.
     """
 
     def __init__(self, pause: Pause) -> None:
