@@ -1,4 +1,4 @@
--- The speed of answers of several choices.
+-- The speed of answers of several choices, and no time to a first token where none came.
 
 -- As the pipeline adds it behind the numbered files, but the view below needs it before.
 ALTER TABLE ${database}.generations
@@ -8,6 +8,8 @@ ALTER TABLE ${database}.generations
 -- first output token. TPS is per request: output tokens after the first, per second after it, of the longest of its
 -- choices, since these come side by side. Rows of earlier generators do not say how long that is: all their tokens
 -- count as those of one choice.
+-- Where no request of an hour had a first token, as with vectors, there is no time to it and no rate behind it: the
+-- quantiles are NULL. They were 0, which says that the first token came at once.
 CREATE OR REPLACE VIEW ${database}.latency_by_hour AS
 SELECT
     if(regions.name = '', toString(ended.region), regions.name) AS region,
@@ -30,11 +32,11 @@ FROM
         toStartOfHour(started_at) AS hour,
         count() AS requests,
         arrayMap(
-            microseconds -> if(isNaN(microseconds), 0, microseconds / 1000000),
+            microseconds -> if(isNaN(microseconds), NULL, microseconds / 1000000),
             quantilesTDigestIf(0.5, 0.95, 0.99)(ttft_microseconds, ttft_microseconds > 0)
         ) AS ttft_seconds,
         arrayMap(
-            tps -> if(isNaN(tps), 0, tps),
+            tps -> if(isNaN(tps), NULL, tps),
             quantilesTDigestIf(0.5, 0.95)(
                 1000000 * (if(longest_choice_tokens > 0, longest_choice_tokens, output_tokens) - 1)
                     / (duration_microseconds - ttft_microseconds),
