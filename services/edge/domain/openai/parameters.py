@@ -97,6 +97,11 @@ class SamplingParameters(Struct, frozen=True):
     ) = None
 
 
+# Without one the region's default model is asked for, if it has one.
+ModelName: TypeAlias = Annotated[
+    str, Meta(max_length=256, description="the name of a model, of 1 to 256 characters")
+]
+TokenId: TypeAlias = Annotated[int, Meta(ge=0, lt=2**31)]
 ServiceTier: TypeAlias = Annotated[
     Literal["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"],
     Meta(description="one of auto, default, flex, scale, priority, fast and ultrafast"),

@@ -4,7 +4,12 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from services.edge.domain.openai.parameters import MAX_LOGPROBS, Flag, ServiceTier
+from services.edge.domain.openai.parameters import (
+    MAX_LOGPROBS,
+    Flag,
+    ModelName,
+    ServiceTier,
+)
 from services.edge.domain.openai.structured import Pattern, Schema, StructuredForm, Texts
 from services.edge.domain.openai.thinking import ReasoningEffort, ThinkingParameters
 from services.edge.domain.openai.tools.bodies import SCHEMA_WORDS, ToolBodies, ToolCallBodies, ToolChoice
@@ -78,14 +83,7 @@ class ResponseFormat(Struct, frozen=True):
 class ChatBody(ThinkingParameters, frozen=True):
     """A chat request as it is sent."""
 
-    model: (
-        Annotated[
-            str,
-            # Without one the region's default model is asked for, if it has one.
-            Meta(max_length=256, description="the name of a model, of 1 to 256 characters"),
-        ]
-        | None
-    ) = None
+    model: ModelName | None = None
     messages: (
         Annotated[
             list[Annotated[ChatMessage, Meta(description="an object with a role and a content")]],

@@ -1,6 +1,6 @@
 """The body of a completion request by types: names, ranges, defaults, and what each must be in words."""
 
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final
 
 from msgspec import Meta
 
@@ -9,29 +9,24 @@ from services.edge.domain.openai.parameters import (
     MAX_CHOICES,
     MAX_LOGPROBS,
     Flag,
+    ModelName,
     SamplingParameters,
     ServiceTier,
+    TokenId,
 )
 from services.edge.domain.openai.structured import Pattern, Schema, StructuredForm, Texts
 
 # LangChain puts 20 into a request.
 MAX_PROMPTS: Final = 32
-_TokenId: TypeAlias = Annotated[int, Meta(ge=0, lt=2**31)]
 
 
 class CompletionBody(SamplingParameters, frozen=True):
     """A completion request as it is sent."""
 
-    model: (
-        Annotated[
-            str,
-            Meta(max_length=256, description="the name of a model, of 1 to 256 characters"),
-        ]
-        | None
-    ) = None
+    model: ModelName | None = None
     prompt: (
         Annotated[
-            str | list[str | _TokenId | list[_TokenId]],
+            str | list[str | TokenId | list[TokenId]],
             Meta(
                 description="a string, a list of token ids of the model, or a list of up to "
                 f"{MAX_PROMPTS} of either, with n choices {MAX_CHOICES} in all,"

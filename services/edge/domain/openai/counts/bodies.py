@@ -6,12 +6,10 @@ from typing import Annotated, Final
 from msgspec import Meta, Struct
 
 from services.edge.domain.openai.chat.body import ChatMessage
-from services.edge.domain.openai.parameters import NEUTRAL, Flag, Neutral
+from services.edge.domain.openai.parameters import NEUTRAL, Flag, ModelName, Neutral
 from services.edge.domain.openai.responses.body import (
-    MAX_ITEMS,
-    SERVED_ITEMS,
     Reasoning,
-    ResponseItem,
+    ResponseInput,
     ResponseTools,
     TextOptions,
     Truncation,
@@ -19,7 +17,6 @@ from services.edge.domain.openai.responses.body import (
 from services.edge.domain.openai.thinking import ReasoningEffort, Switch, TemplateArguments
 from services.edge.domain.openai.tools.bodies import ToolBodies, ToolChoice
 
-_ModelName = Annotated[str, Meta(max_length=256, description="the name of a model, of 1 to 256 characters")]
 _ABSENT: Final = Neutral((), "absent")
 _EMPTY: Final = Neutral(([], {}, "", 0, False), "absent or empty")
 
@@ -27,7 +24,7 @@ _EMPTY: Final = Neutral(([], {}, "", 0, False), "absent or empty")
 class TokenizeBody(Struct, frozen=True):
     """A request of vLLM's `/tokenize`: a text, or a chat as the model's template renders it."""
 
-    model: _ModelName | None = None
+    model: ModelName | None = None
     prompt: Annotated[str, Meta(description="a string, and only without messages")] | None = None
     messages: (
         Annotated[
@@ -55,14 +52,8 @@ class InputTokensBody(Struct, frozen=True):
     What is called, and what the text of an answer must be, is no part of a prompt.
     """
 
-    model: _ModelName | None = None
-    input: (
-        Annotated[
-            str | Annotated[list[ResponseItem], Meta(min_length=1, max_length=MAX_ITEMS)],
-            Meta(description=f"a string, or a list of 1 to {MAX_ITEMS} items of type {SERVED_ITEMS}"),
-        ]
-        | None
-    ) = None
+    model: ModelName | None = None
+    input: ResponseInput | None = None
     instructions: Annotated[str, Meta(description="a string")] | None = None
     tools: ResponseTools | None = None
     tool_choice: ToolChoice | None = None

@@ -5,13 +5,16 @@ from typing import Annotated, Final, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from services.edge.domain.openai.parameters import Neutral
+from services.edge.domain.openai.parameters import (
+    ModelName,
+    Neutral,
+    TokenId,
+)
 from services.kernel.catalog import MAX_INPUTS
 
 _ABSENT: Final = Neutral((), "absent")
 _EMPTY: Final = Neutral(([], {}, "", 0, False), "absent or empty")
 _ON: Final = Neutral((True,), "absent or true")
-_TokenId: TypeAlias = Annotated[int, Meta(ge=0, lt=2**31)]
 _Text: TypeAlias = Annotated[
     str, Meta(description="a string that is not empty, or a list of token ids of the model, one at least")
 ]
@@ -20,16 +23,10 @@ _Text: TypeAlias = Annotated[
 class EmbeddingBody(Struct, frozen=True):
     """A request for vectors as it is sent."""
 
-    model: (
-        Annotated[
-            str,
-            Meta(max_length=256, description="the name of a model, of 1 to 256 characters"),
-        ]
-        | None
-    ) = None
+    model: ModelName | None = None
     input: (
         Annotated[
-            str | list[_Text | _TokenId | list[_TokenId]],
+            str | list[_Text | TokenId | list[TokenId]],
             Meta(
                 description="a string that is not empty, a list of token ids of the model, or a list of up "
                 f"to {MAX_INPUTS} of either, whose vectors together have 16 MiB at most"

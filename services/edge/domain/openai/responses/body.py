@@ -5,7 +5,11 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from services.edge.domain.openai.chat.body import MaxTokens
-from services.edge.domain.openai.parameters import Flag, ServiceTier
+from services.edge.domain.openai.parameters import (
+    Flag,
+    ModelName,
+    ServiceTier,
+)
 from services.edge.domain.openai.thinking import ReasoningEffort, ThinkingParameters
 from services.edge.domain.openai.tools.bodies import MAX_TOOLS, SCHEMA_WORDS, ToolChoice
 
@@ -147,19 +151,17 @@ Truncation: TypeAlias = Annotated[
 ]
 
 
+ResponseInput: TypeAlias = Annotated[
+    str | Annotated[list[ResponseItem], Meta(min_length=1, max_length=MAX_ITEMS)],
+    Meta(description=f"a string, or a list of 1 to {MAX_ITEMS} items of type {SERVED_ITEMS}"),
+]
+
+
 class ResponsesBody(ThinkingParameters, frozen=True):
     """A request of Responses as it is sent."""
 
-    model: (
-        Annotated[str, Meta(max_length=256, description="the name of a model, of 1 to 256 characters")] | None
-    ) = None
-    input: (
-        Annotated[
-            str | Annotated[list[ResponseItem], Meta(min_length=1, max_length=MAX_ITEMS)],
-            Meta(description=f"a string, or a list of 1 to {MAX_ITEMS} items of type {SERVED_ITEMS}"),
-        ]
-        | None
-    ) = None
+    model: ModelName | None = None
+    input: ResponseInput | None = None
     instructions: Annotated[str, Meta(description="a string")] | None = None
     max_output_tokens: MaxTokens | None = None
     reasoning: Reasoning | None = None
