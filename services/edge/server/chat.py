@@ -1,14 +1,15 @@
 """POST /v1/chat/completions: a chat, streamed or whole."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.openai.answer_types import ChatCompletion, ChatCompletionChunk
 from services.edge.domain.openai.chat.answers import ChatHead, ChunkWriter, WholeChat
 from services.edge.domain.openai.chat.body import ChatBody
-from services.edge.domain.openai.chat.request import chat_steps
+from services.edge.domain.openai.chat.request import chat_steps, named_as_sent
 from services.edge.domain.openai.operation import GENERATION_STATUSES, Operation
 from services.edge.domain.openai.paths import CHAT_PATH
 from services.edge.domain.openai.priority import tier_of
@@ -42,7 +43,7 @@ class ChatCompletions:
 
     async def serve(self, exchange: Exchange) -> None:
         """Answers one request; raises ComptoirError, HttpRefusalError or ClientDisconnectedError."""
-        opened, names, answer = await self._read(exchange, read_key(exchange))
+        opened, as_sent, answer = await self._read(exchange, read_key(exchange))
         try:
             async with opened as delivery:
                 with DisconnectWatch(exchange):
@@ -51,13 +52,13 @@ class ChatCompletions:
                     else:
                         await send_whole(exchange, delivery, answer)
         except ComptoirError as error:
-            error.field = names.get(error.field, error.field)
+            error.field = as_sent(error.field)
             raise
 
     async def _read(
         self, exchange: Exchange, key: str
-    ) -> tuple[Delivery, Mapping[str, str], ChunkWriter | WholeChat]:
-        """Returns the delivery of what is asked for, its own names, and what writes its answer.
+    ) -> tuple[Delivery, Callable[[str], str], ChunkWriter | WholeChat]:
+        """Returns the delivery of what is asked for, how it names things, and what writes its answer.
 
         Apart from `serve`, whose frame would hold the body for as long as the answer runs.
         """
@@ -71,8 +72,10 @@ class ChatCompletions:
             event.started_at_microseconds // 1_000_000,
             tier=None if chat.service_tier is None else lambda: tier_of(delivery.priority),
             includes_reasoning=chat.includes_reasoning,
+            has_functions=chat.has_functions,
         )
+        as_sent = partial(named_as_sent, chat.names_as_sent, has_functions=chat.has_functions)
         if request.is_streamed:
             writer = ChunkWriter(head, choices=request.choices, includes_usage=chat.includes_usage)
-            return delivery, chat.names_as_sent, writer
-        return delivery, chat.names_as_sent, WholeChat(head)
+            return delivery, as_sent, writer
+        return delivery, as_sent, WholeChat(head)

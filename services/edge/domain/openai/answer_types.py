@@ -71,6 +71,7 @@ class AnswerMessage(Struct, frozen=True):
     content: str | None
     refusal: None
     tool_calls: list[CalledTool] | None = None
+    function_call: CalledFunction | None = None
     reasoning_content: str | None = None
 
 
@@ -80,7 +81,7 @@ class AnswerChoice(Struct, frozen=True):
     index: int
     message: AnswerMessage
     logprobs: Logprobs | None
-    finish_reason: Literal["stop", "length", "tool_calls"]
+    finish_reason: Literal["stop", "length", "tool_calls", "function_call"]
 
 
 class PromptTokensDetails(Struct, frozen=True):
@@ -139,6 +140,7 @@ class ChunkDelta(Struct, frozen=True):
     role: Literal["assistant"] | None = None
     content: str | None = None
     tool_calls: list[ChunkTool] | None = None
+    function_call: ChunkFunction | None = None
     reasoning_content: str | None = None
 
 
@@ -148,7 +150,7 @@ class ChunkChoice(Struct, frozen=True):
     index: int
     delta: ChunkDelta
     logprobs: Logprobs | None
-    finish_reason: Literal["stop", "length", "tool_calls"] | None
+    finish_reason: Literal["stop", "length", "tool_calls", "function_call"] | None
 
 
 class ChatCompletionChunk(Struct, frozen=True):

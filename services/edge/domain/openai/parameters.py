@@ -129,7 +129,6 @@ _OFF: Final = Neutral((False,), "absent or false")
 _ON: Final = Neutral((True,), "absent or true")
 _ZERO: Final = Neutral((0,), "absent or 0")
 _ONE: Final = Neutral((1,), "absent or 1")
-_NO_CHOICE: Final = Neutral(("none", "auto"), "absent, none or auto")
 
 # Who asks, how it is counted or cached, how a stream is cut: the answer is the same.
 IGNORED: Final = frozenset(
@@ -166,8 +165,6 @@ NEUTRAL: Final = MappingProxyType(
     {
         # OpenAI's own
         "audio": _EMPTY,
-        "function_call": _NO_CHOICE,
-        "functions": _EMPTY,
         "modalities": Neutral((["text"], []), 'absent or ["text"]'),
         "moderation": _ABSENT,
         "store": _OFF,
@@ -247,7 +244,6 @@ NEUTRAL: Final = MappingProxyType(
 # In one message; its `name` and what a refusal or a train of thought said are ignored.
 NEUTRAL_IN_MESSAGE: Final = MappingProxyType(
     {
-        "function_call": Neutral(([],), "absent"),
         "audio": Neutral(([],), "absent"),
         # The start of the answer, as Mistral, DeepSeek and Moonshot take it.
         "prefix": _OFF,

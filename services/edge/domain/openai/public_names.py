@@ -49,6 +49,7 @@ def _described(hint: Any, path: str) -> Iterator[tuple[str, str]]:  # a type, as
 
 _SCHEMA: Final = "response_format.json_schema.schema"
 _PARAMETERS: Final = "tools[].function.parameters"
+_OLDER_PARAMETERS: Final = "functions[].parameters"
 # Those of Responses.
 _TEXT_SCHEMA: Final = "text.format.schema"
 _FLAT_PARAMETERS: Final = "tools[].parameters"
@@ -68,7 +69,7 @@ EXPECTED: Final = MappingProxyType(
     | words_of(NEUTRAL_IN_MESSAGE, "messages[].")
     | words_of(NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
     | words_of(NEUTRAL_IN_STRUCTURED_OUTPUTS, "structured_outputs.")
-    | _keywords(_SCHEMA, _PARAMETERS)
+    | _keywords(_SCHEMA, _PARAMETERS, _OLDER_PARAMETERS)
 )
 _CHAT: Final = MappingProxyType({**EXPECTED, **PRIORITY_WORDS})
 

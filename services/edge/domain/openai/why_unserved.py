@@ -8,7 +8,6 @@ from services.edge.domain.openai.parameters import IGNORED
 _STORED: Final = "nothing is stored here"
 _WHO: Final = "who asks changes no answer, and is not kept"
 _CACHE: Final = "a replica keeps what prompts have in common by itself, and for nobody longer"
-_OLD: Final = "OpenAI's older word for tools"
 _JUDGED: Final = "nothing that a request says is judged here"
 
 # Of all endpoints that know the parameter.
@@ -20,8 +19,6 @@ WHY_UNSERVED: Final = MappingProxyType(
         "background_options": "nothing runs without its client",
         "context_management": "nothing of a prompt is cut or put in other words",
         "conversation": _STORED,
-        "function_call": _OLD,
-        "functions": _OLD,
         "image": "the models here read text alone",
         "max_tool_calls": "it limits tools that OpenAI runs, and the caller runs those here",
         "metadata": "nothing is kept that it could stand beside",

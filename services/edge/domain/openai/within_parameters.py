@@ -11,7 +11,6 @@ from services.edge.domain.openai.responses.tools import LEFT_OUT
 from services.edge.domain.timeline import Endpoint
 
 _CACHE: Final = "a replica keeps what prompts have in common by itself, and for nobody longer"
-_OLD: Final = "OpenAI's older word for tools"
 _TEXT: Final = "the models here read text alone"
 _FUNCTIONS: Final = "functions alone are called here"
 _CALLER: Final = "nothing but the caller runs tools"
@@ -55,7 +54,6 @@ WHY_UNSERVED_WITHIN: Final[Mapping[str, str]] = MappingProxyType(
         "input[].status": _AS_IT_IS,
         "messages[].audio": _TEXT,
         "messages[].content[].prompt_cache_breakpoint": _CACHE,
-        "messages[].function_call": _OLD,
         "messages[].name": "no part of the prompt",
         "messages[].refusal": "no part of the prompt",
         "reasoning.context": "what an earlier answer thought is no part of the prompt",
@@ -164,7 +162,6 @@ UNSERVED_VALUES: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = MappingPro
             ),
         },
         "messages[].content[].type": dict.fromkeys(("file", "image_url", "input_audio"), (REFUSED, _TEXT)),
-        "messages[].role": {"function": (REFUSED, _OLD)},
         "messages[].tool_calls[].type": {"custom": (REFUSED, _FUNCTIONS)},
         "tool_choice.type": dict.fromkeys((*_CHOSEN_TOOLS, "computer_use"), (REFUSED, _CALLER)),
         "tools[].type": {

@@ -3,12 +3,15 @@
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 from services.edge.domain.generation import Counts, Delta, FinishReason
 from services.edge.domain.openai.answers import quoted, usage_json
 from services.edge.domain.openai.logprobs import content_json, joined_logprobs_json, logprobs_json
 from services.edge.domain.openai.streams import DONE, failed_stream
-from services.edge.domain.openai.tools.calls import CalledTools, piece_json
+from services.edge.domain.openai.tools.calls import CalledTools, older_piece_json, piece_json
+
+_CALLED: Final = "function_call"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,8 @@ class ChatHead:
     # Says which tier answers, once that is known; None where nobody asked.
     tier: Callable[[], str] | None = None
     includes_reasoning: bool = True
+    # Whether calls are told as `function_call`, to a request whose tools are functions.
+    has_functions: bool = False
 
     def json(self, kind: str, model_name: str) -> str:
         """Returns the start of an object of `kind`, up to its choices."""
@@ -28,6 +33,10 @@ class ChatHead:
             f'{{"id":"chatcmpl-{self.request_hex}","object":"{kind}","created":{self.created_seconds},'
             f'"model":{quoted(model_name)},{tier}"choices":['
         )
+
+    def ending(self, finish: FinishReason) -> str:
+        """Returns why a choice ended, in the request's words."""
+        return _CALLED if self.has_functions and finish is FinishReason.TOOL_CALLS else finish.value
 
 
 @dataclass(slots=True)
@@ -39,11 +48,12 @@ class _Choice:
     calls: CalledTools = field(default_factory=CalledTools)
     finish: FinishReason = FinishReason.STOP
 
-    def json(self, index: int) -> str:
+    def json(self, index: int, head: ChatHead) -> str:
+        calls = self.calls.json(is_function=head.has_functions)
         return (
             f'{{"index":{index},"message":{{"role":"assistant","content":{self._content()},'
-            f'"refusal":null{self._reasoning()}{self.calls.json()}}},"logprobs":{joined_logprobs_json(self.tokens)},'
-            f'"finish_reason":"{self.finish.value}"}}'
+            f'"refusal":null{self._reasoning()}{calls}}},"logprobs":{joined_logprobs_json(self.tokens)},'
+            f'"finish_reason":"{head.ending(self.finish)}"}}'
         )
 
     def _content(self) -> str:
@@ -76,7 +86,7 @@ class WholeChat:
 
     def body(self, counts: Counts, model_name: str) -> bytes:
         """Returns the object."""
-        choices = ",".join(choice.json(index) for index, choice in sorted(self._choices.items()))
+        choices = ",".join(choice.json(index, self._head) for index, choice in sorted(self._choices.items()))
         head = self._head.json("chat.completion", model_name)
         return f'{head}{choices}],"usage":{usage_json(counts)}}}'.encode()
 
@@ -86,6 +96,7 @@ class ChunkWriter:
 
     def __init__(self, head: ChatHead, *, choices: int = 1, includes_usage: bool) -> None:
         self._answer = head
+        self._piece_json = older_piece_json if head.has_functions else piece_json
         self._choices = choices
         self._head, self._text_head = "", b""
         self._includes_usage = includes_usage
@@ -124,7 +135,7 @@ class ChunkWriter:
     def _text(self, delta: Delta) -> bytes:
         # Runs once per token.
         if delta.tokens or delta.tool_call is not None:
-            call = "" if delta.tool_call is None else piece_json(delta.tool_call)
+            call = "" if delta.tool_call is None else self._piece_json(delta.tool_call)
             content = f'"content":{quoted(delta.text)}' if delta.text or not call else ""
             new = f"{content},{call}" if content and call else content or call
             choice = f'{{"index":{delta.index},"delta":{{{new}}}'
@@ -147,5 +158,6 @@ class ChunkWriter:
         return f"{self._head}{choice}]{self._end}".encode()
 
     def _finish(self, index: int, finish: FinishReason) -> bytes:
-        choice = f'{{"index":{index},"delta":{{}},"logprobs":null,"finish_reason":"{finish.value}"}}'
+        ending = self._answer.ending(finish)
+        choice = f'{{"index":{index},"delta":{{}},"logprobs":null,"finish_reason":"{ending}"}}'
         return f"{self._head}{choice}]{self._end}".encode()

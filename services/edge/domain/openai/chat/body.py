@@ -12,7 +12,14 @@ from services.edge.domain.openai.parameters import (
 )
 from services.edge.domain.openai.structured import Pattern, Schema, StructuredForm, Texts
 from services.edge.domain.openai.thinking import ReasoningEffort, ThinkingParameters
-from services.edge.domain.openai.tools.bodies import SCHEMA_WORDS, ToolBodies, ToolCallBodies, ToolChoice
+from services.edge.domain.openai.tools.bodies import (
+    SCHEMA_WORDS,
+    CalledFunctionBody,
+    ToolBodies,
+    ToolCallBodies,
+    ToolChoice,
+)
+from services.edge.domain.openai.tools.functions import FunctionBodies, FunctionChoice
 
 MaxTokens = Annotated[int, Meta(ge=-1, description="a whole number from 1; -1, 0 and null set no limit")]
 
@@ -29,12 +36,12 @@ class ContentPart(Struct, frozen=True):
 
 
 class ChatMessage(Struct, frozen=True):
-    """A message; the role `function` is known and not served."""
+    """A message; `function` is the older word for a tool's."""
 
     role: (
         Annotated[
             Literal["system", "developer", "user", "assistant", "tool", "function"],
-            Meta(description="one of system, developer, user, assistant and tool"),
+            Meta(description="one of system, developer, user, assistant, tool and function"),
         ]
         | None
     ) = None
@@ -46,6 +53,9 @@ class ChatMessage(Struct, frozen=True):
         | None
     ) = None
     tool_calls: ToolCallBodies | None = None
+    function_call: (
+        Annotated[CalledFunctionBody, Meta(description="an object with a name and arguments")] | None
+    ) = None
     tool_call_id: (
         Annotated[str, Meta(min_length=1, max_length=64, description="the id of a call, in a tool's message")]
         | None
@@ -96,6 +106,8 @@ class ChatBody(ThinkingParameters, frozen=True):
     tools: ToolBodies | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: Flag | None = None
+    functions: FunctionBodies | None = None
+    function_call: FunctionChoice | None = None
     structured_outputs: StructuredForm | None = None
     guided_json: Schema | None = None
     guided_choice: Texts | None = None

@@ -29,7 +29,14 @@ from services.edge.domain.openai.parameters import (
 from services.edge.domain.openai.refusals import invalid, unsupported
 from services.edge.domain.openai.structured import ANY_OBJECT, form_of
 from services.edge.domain.openai.thinking import names_as_sent, template_arguments, thinking_budget
+from services.edge.domain.openai.tools.functions import (
+    OlderCalls,
+    check_alone,
+    named_in_older_words,
+    older_tool_steps,
+)
 from services.edge.domain.openai.tools.request import calls_of, schema_text, tool_steps
+from services.edge.domain.tools import ToolCall, Tools
 from services.kernel.steps import Steps, finished
 
 MAX_OUTPUT_TOKENS: Final = 1_048_576
@@ -48,6 +55,7 @@ _ROLES: Final = {
     "user": Role.USER,
     "assistant": Role.ASSISTANT,
     "tool": Role.TOOL,
+    "function": Role.TOOL,
 }
 
 
@@ -55,7 +63,8 @@ _ROLES: Final = {
 class ChatRequest:
     """What a chat asks a replica for, and how its answer is written.
 
-    `names_as_sent` are the chat's own names for what a replica refuses by others.
+    `names_as_sent` are the chat's own names for what a replica refuses by others. Where tools came as
+    `functions`, the answer calls them in the same words.
     """
 
     generation: GenerationRequest
@@ -63,6 +72,7 @@ class ChatRequest:
     includes_reasoning: bool = True
     service_tier: str | None = None
     names_as_sent: Mapping[str, str] = field(default_factory=dict)
+    has_functions: bool = False
 
 
 def parse_chat(value: object) -> ChatRequest:
@@ -93,11 +103,7 @@ def chat_steps(value: object) -> Steps[ChatRequest]:
         sampling=sampling_of(body) | thinking_budget(body) | _logprobs(body),
         is_streamed=bool(body.stream),
         form=form_of(value, body, _json_schema(body.response_format)),
-        tools=(
-            yield from tool_steps(
-                body.tools, body.tool_choice, is_parallel=body.parallel_tool_calls is not False
-            )
-        ),
+        tools=(yield from _tool_steps(body)),
         reasoning_effort=body.reasoning_effort or "",
         template_arguments=template_arguments(body.chat_template_kwargs, body.enable_thinking),
     )
@@ -107,7 +113,14 @@ def chat_steps(value: object) -> Steps[ChatRequest]:
         includes_reasoning=body.include_reasoning is not False,
         service_tier=body.service_tier,
         names_as_sent=names_as_sent(body),
+        has_functions=bool(body.functions),
     )
+
+
+def named_as_sent(names: Mapping[str, str], name: str, *, has_functions: bool) -> str:
+    """Returns a request's own name for what the other processes refuse by another."""
+    name = names.get(name, name)
+    return named_in_older_words(name) if has_functions else name
 
 
 def sampling_of(body: SamplingParameters) -> dict[str, SamplingValue]:
@@ -147,8 +160,22 @@ def _json_schema(form: ResponseFormat | None) -> str:
     return schema_text(form.json_schema.schema, "response_format.json_schema.schema")
 
 
+def _tool_steps(body: ChatBody) -> Steps[Tools | None]:
+    check_alone(
+        has_tools=bool(body.tools),
+        tool_choice=body.tool_choice,
+        has_functions=bool(body.functions),
+        function_call=body.function_call,
+    )
+    if body.functions:
+        return (yield from older_tool_steps(body.functions, body.function_call))
+    is_parallel = body.parallel_tool_calls is not False
+    return (yield from tool_steps(body.tools, body.tool_choice, is_parallel=is_parallel))
+
+
 def _message_steps(messages: Sequence[ChatMessage]) -> Steps[tuple[Message, ...]]:
     read = []
+    older = OlderCalls()
     pieces = 0
     for index, message in enumerate(messages):
         parts = len(message.content) if isinstance(message.content, list) else 1
@@ -156,20 +183,16 @@ def _message_steps(messages: Sequence[ChatMessage]) -> Steps[tuple[Message, ...]
         if pieces > _PIECES_PER_STEP:
             pieces = 0
             yield
-        read.append(_message(message, f"messages[{index}]"))
+        read.append(_message(message, f"messages[{index}]", older))
     return tuple(read)
 
 
-def _message(message: ChatMessage, path: str) -> Message:
+def _message(message: ChatMessage, path: str, older: OlderCalls) -> Message:
     if message.role is None:
         invalid(f"{path}.role")
-    role = _ROLES.get(message.role) or unsupported(f"{path}.role")
-    calls = calls_of(message.tool_calls, path)
-    if calls and role is not Role.ASSISTANT:
-        invalid(f"{path}.tool_calls")
-    if role is Role.TOOL and message.tool_call_id is None:
-        invalid(f"{path}.tool_call_id")
-    call_id = message.tool_call_id or "" if role is Role.TOOL else ""
+    role = _ROLES[message.role]
+    calls = _calls(message, path, older)
+    call_id = _call_id(message, path, older) if role is Role.TOOL else ""
     if isinstance(message.content, list):
         parts = tuple(_part(part, f"{path}.content") for part in message.content)
         return replace(Message.of_parts(role, parts), tool_calls=calls, tool_call_id=call_id)
@@ -177,6 +200,24 @@ def _message(message: ChatMessage, path: str) -> Message:
     if message.content is None and role not in (Role.ASSISTANT, Role.TOOL):
         invalid(f"{path}.content")
     return Message(role, message.content or "", (), calls, call_id)
+
+
+def _calls(message: ChatMessage, path: str, older: OlderCalls) -> tuple[ToolCall, ...]:
+    calls, last = calls_of(message.tool_calls, path), message.function_call
+    if calls and message.role != "assistant":
+        invalid(f"{path}.tool_calls")
+    if last is None:
+        return calls
+    if calls or message.role != "assistant":
+        invalid(f"{path}.function_call")
+    return (older.call(last, f"{path}.function_call"),)
+
+
+def _call_id(message: ChatMessage, path: str, older: OlderCalls) -> str:
+    """Returns which call a tool's message answers."""
+    if message.role == "function":
+        return older.call_id
+    return message.tool_call_id or invalid(f"{path}.tool_call_id")
 
 
 def _part(part: ContentPart, path: str) -> str:

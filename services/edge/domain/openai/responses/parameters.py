@@ -35,6 +35,8 @@ RESPONSES_NEUTRAL: Final = MappingProxyType(
         "enable_response_messages": _OFF,
         "previous_input_messages": _EMPTY,
         # What belongs to chats
+        "function_call": Neutral(("none", "auto"), "absent, none or auto; it is tool_choice here"),
+        "functions": Neutral(_EMPTY.values, "absent or empty; they are tools here"),
         "logprobs": Neutral((False,), "absent or false; top_logprobs asks for them here"),
         "max_completion_tokens": Neutral((), "absent; it is max_output_tokens here"),
         "max_tokens": Neutral((), "absent; it is max_output_tokens here"),

@@ -15,6 +15,12 @@ def piece_json(piece: ToolCallDelta) -> str:
     )
 
 
+def older_piece_json(piece: ToolCallDelta) -> str:
+    """Returns the `function_call` of a chunk, for a request whose tools are functions."""
+    name = f'"name":{quoted(piece.name)},' if piece.name else ""
+    return f'"function_call":{{{name}"arguments":{quoted(piece.arguments)}}}'
+
+
 class CalledTools:
     """The calls of one message, put together from their pieces."""
 
@@ -28,15 +34,21 @@ class CalledTools:
         """Takes one piece."""
         self._calls.setdefault(piece.index, []).append(piece)
 
-    def json(self) -> str:
-        """Returns what a message says of its calls, behind what stands there already; nothing without any."""
+    def json(self, *, is_function: bool = False) -> str:
+        """Returns what a message says of its calls, behind what stands there already; nothing without any.
+
+        `is_function` says it in the older words, which have room for the first one.
+        """
+        if is_function and self:
+            return f',"function_call":{_function_json(self._calls[min(self._calls)])}'
         calls = ",".join(_call_json(pieces) for _, pieces in sorted(self._calls.items()))
         return f',"tool_calls":[{calls}]' if calls else ""
 
 
 def _call_json(pieces: list[ToolCallDelta]) -> str:
-    first, arguments = pieces[0], "".join(piece.arguments for piece in pieces)
-    return (
-        f'{{"id":{quoted(first.call_id)},"type":"function",'
-        f'"function":{{"name":{quoted(first.name)},"arguments":{quoted(arguments)}}}}}'
-    )
+    return f'{{"id":{quoted(pieces[0].call_id)},"type":"function","function":{_function_json(pieces)}}}'
+
+
+def _function_json(pieces: list[ToolCallDelta]) -> str:
+    arguments = "".join(piece.arguments for piece in pieces)
+    return f'{{"name":{quoted(pieces[0].name)},"arguments":{quoted(arguments)}}}'

@@ -37,8 +37,6 @@ def test_optional_fields_without_effect_are_ignored(name: str) -> None:
 
 
 UNSUPPORTED: dict[str, object] = {
-    "functions": [{}],
-    "function_call": {"name": "f"},
     "audio": {"voice": "x"},
     "modalities": ["text", "audio"],
     "store": True,
@@ -125,8 +123,6 @@ def test_a_field_that_nobody_knows_goes_nowhere() -> None:
 @pytest.mark.parametrize(
     ("message", "field"),
     [
-        ({"role": "function", "content": "x"}, "role"),
-        ({"role": "assistant", "function_call": {"name": "f"}}, "function_call"),
         ({"role": "assistant", "audio": {"id": "x"}}, "audio"),
         ({"role": "user", "content": [{"type": "image_url", "image_url": {}}]}, "content"),
         ({"role": "user", "content": [{"type": "input_audio"}]}, "content"),

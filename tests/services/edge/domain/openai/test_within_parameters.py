@@ -41,7 +41,6 @@ def chosen(kind: str) -> Body:
 
 # Bodies that are served but for the value, by the place that it has.
 IN_CHATS: Final[Mapping[str, Callable[[str], Body]]] = {
-    "messages[].role": lambda role: {"messages": [{"role": role, "content": "x"}]},
     "messages[].content[].type": lambda kind: {
         "messages": [{"role": "user", "content": [{"type": kind, "text": "x", "refusal": "x"}]}]
     },
