@@ -39,6 +39,16 @@ class StructureContract:
         assert len(person["name"]) <= 12
         assert isinstance(person["age"], int)
 
+    async def test_an_answer_that_its_grammar_gave_up_says_that_it_was_cut(self, engine: Engine) -> None:
+        # Every piece of the text may end at each character, so that there is more to keep with each token.
+        pattern = {"type": "string", "pattern": "^(.{1,50}){1,50}$"}
+        structure = Structure(json.dumps({"type": "object", "properties": {"a": pattern}, "required": ["a"]}))
+        await engine.check_structure(structure)
+        result = await answer(ask(engine, await chat(engine), tokens=200, structure=structure))
+        assert result.finish is EngineFinish.LENGTH
+        with pytest.raises(ValueError, match="Unterminated string"):
+            json.loads(result.text)
+
     @pytest.mark.parametrize("temperature", [0.0, 2.0])
     @pytest.mark.parametrize(
         "asked",

@@ -20,6 +20,7 @@ from vllm.v1.engine.exceptions import EngineDeadError
 
 from services.generator.adapters.vllm.arguments import NAMES, engine_arguments, sampling_arguments
 from services.generator.adapters.vllm.conversation import converse_as_the_server
+from services.generator.adapters.vllm.cut_answers import tell_cut_answers
 from services.generator.adapters.vllm.environment import fork_workers, quiet
 from services.generator.adapters.vllm.frames import read_directly
 from services.generator.adapters.vllm.grammars import Grammars, trust_checked_schemas
@@ -98,6 +99,7 @@ class VllmEngine:
             # it vLLM's functions for logprobs run as they are written; on a CPU all else is eager anyway.
             compiler.disable = True
         fork_workers()
+        tell_cut_answers()
         self._llm = AsyncLLM.from_vllm_config(
             config, stat_loggers=[stat_logger(self._stats)], disable_log_stats=True
         )
