@@ -14,7 +14,16 @@ from services.generator.domain.delta import Delta, EngineFinish, Measures
 from services.generator.domain.echo import Echo
 from services.generator.domain.graphemes import Graphemes
 from services.generator.domain.ports import Capabilities, EngineRequest, Feature
-from services.generator.domain.prompt import Chat, Prompt, Text, TokenIds, check_ids, field_of, text_bytes
+from services.generator.domain.prompt import (
+    Chat,
+    Prompt,
+    Text,
+    TokenIds,
+    check_ids,
+    field_of,
+    text_bytes,
+    texts_of,
+)
 from services.generator.domain.sampling import (
     Sampling,
     TokenLimits,
@@ -186,6 +195,8 @@ class Generation(AcceptedRequest[Order]):
         prompt = await self._ids(prompt, capabilities)
         max_output_tokens = output_tokens_for(sampling.max_output_tokens, self._input_tokens, limits)
         check_min_tokens(sampling, max_output_tokens)
+        if order.is_streamed:
+            self._graphemes.expect(texts_of(order.prompt))
         # Only of a prompt that fits: who leaves meanwhile is counted, and no more tokens than a model holds.
         if isinstance(prompt, TokenIds):
             await self._thinking.begin(prompt.ids, engine)

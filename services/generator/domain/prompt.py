@@ -95,10 +95,15 @@ Prompt = Chat | Text | TokenIds
 
 def text_bytes(prompt: Prompt) -> int:
     """Returns the size of all texts in UTF-8; token ids have none."""
+    tool_texts = prompt.tool_texts if isinstance(prompt, Chat) else ()
+    return sum(len(text.encode()) for text in (*texts_of(prompt), *tool_texts))
+
+
+def texts_of(prompt: Prompt) -> tuple[str, ...]:
+    """Returns what is said to the model; token ids say nothing that can be read here."""
     if isinstance(prompt, Chat):
-        texts = (text for turn in prompt.turns for text in turn.texts)
-        return sum(len(text.encode()) for text in (*texts, *prompt.tool_texts))
-    return len(prompt.text.encode()) if isinstance(prompt, Text) else 0
+        return tuple(text for turn in prompt.turns for text in turn.texts)
+    return (prompt.text,) if isinstance(prompt, Text) else ()
 
 
 def field_of(prompt: Prompt) -> str:

@@ -1,6 +1,7 @@
 """What people see as one character never comes in two pieces."""
 
 import importlib
+import unicodedata
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
@@ -29,12 +30,26 @@ SEEN = [
     "שָׁ",
     "سَّ",
     "\r\n",
+    unicodedata.normalize("NFD", "각"),
+    unicodedata.normalize("NFD", "하"),
+    "\u07ca\u07ec",
+    "ꦏꦿ",
+    "ក្ក",
 ]
+# Letters with marks behind them, of scripts that mostly have them in one.
+DECOMPOSED = [
+    *(unicodedata.normalize("NFD", text) for text in ("é", "й", "ệ", "ώ", "が")),
+    "a\u0330\u030b",
+    "漢\U000e0100",
+    "가\u11a8",
+]
+KEYS = ["1️⃣", "#️⃣"]
 PLAIN = ["a", " ", "é", "ß", "λ", "ж", "漢", "\n", "1", "…"]
 
 
-def told(pieces: Sequence[str], *, index: int = 0) -> list[str]:
+def told(pieces: Sequence[str], *, index: int = 0, prompt: str = "") -> list[str]:
     graphemes, said = Graphemes(), []
+    graphemes.expect((prompt,))
     for place, piece in enumerate(pieces):
         is_last = place == len(pieces) - 1
         delta = Delta(piece, 1, EngineFinish.STOP if is_last else None, index=index)
@@ -43,13 +58,53 @@ def told(pieces: Sequence[str], *, index: int = 0) -> list[str]:
     return said
 
 
+def characters(text: str) -> list[str]:
+    return regex.findall(r"\X", text)  # type: ignore[no-any-return]
+
+
+def cut(text: str, data: st.DataObject) -> list[str]:
+    cuts = sorted(data.draw(st.sets(st.integers(1, max(1, len(text) - 1)))))
+    return [text[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+
+
+def check_whole(said: list[str], text: str) -> None:
+    assert "".join(said) == text
+    ends = set(accumulate(map(len, characters(text)), initial=0))
+    assert ends.issuperset(accumulate(map(len, said), initial=0))
+
+
 @given(st.lists(st.sampled_from([*SEEN, *PLAIN]), min_size=1, max_size=8).map("".join), st.data())
 def test_no_piece_begins_within_a_character(text: str, data: st.DataObject) -> None:
-    cuts = sorted(data.draw(st.sets(st.integers(1, max(1, len(text) - 1)))))
-    said = told([text[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(text)], strict=True)])
-    assert "".join(said) == text
-    ends = set(accumulate(map(len, regex.findall(r"\X", text)), initial=0))
-    assert ends.issuperset(accumulate(map(len, said), initial=0))
+    check_whole(told(cut(text, data)), text)
+
+
+@pytest.mark.parametrize("prompt", ["Où ça ? 1️⃣ Où", "わたし 2️⃣ が"], ids=["latin", "kana"])
+@given(st.lists(st.sampled_from([*SEEN, *DECOMPOSED, *KEYS, *PLAIN]), min_size=1, max_size=8), st.data())
+def test_an_answer_to_a_decomposed_text_has_whole_letters(
+    prompt: str, parts: list[str], data: st.DataObject
+) -> None:
+    text = "".join(parts)
+    check_whole(told(cut(text, data), prompt=unicodedata.normalize("NFD", prompt)), text)
+
+
+@pytest.mark.parametrize("text", [*DECOMPOSED, *KEYS])
+def test_of_an_answer_to_other_texts_the_first_mark_alone_may_come_apart(text: str) -> None:
+    said = told([*text, "a", *text, "b", *text, "c"])
+    assert "".join(said) == f"{text}a{text}b{text}c"
+    assert all(text in piece or piece in ("", "a", "b", "c") for piece in said[len(text) + 1 :])
+
+
+@pytest.mark.parametrize(
+    "text", ["é", "ệ", "ω̃", "й", "が", "각", "שָׁלוֹם", "مُحَمَّد"], ids=lambda text: unicodedata.name(text[0])
+)
+def test_a_decomposed_character_of_each_script_is_one(text: str) -> None:
+    text = unicodedata.normalize("NFD", text)
+    assert [piece for piece in told([*text, "."], prompt=text) if piece][:-1] == characters(text)[:-1]
+
+
+@pytest.mark.parametrize("text", ["Straße", "Ευρώπη", "Европа", "ひらがな", "漢字", "1, 2"])
+def test_letters_of_a_text_without_marks_wait_for_nothing(text: str) -> None:
+    assert told([*text, "."], prompt=f"{text} ❤️ 👨‍👩‍👧 שָׁ") == [*text, "."]
 
 
 @pytest.mark.parametrize("text", SEEN)

@@ -43,6 +43,17 @@ async def test_a_text_is_tokenized_and_counted() -> None:
     assert world.sink.events[0].counts.input_tokens == 3
 
 
+@pytest.mark.parametrize(("prompt", "parts"), [("Ou\u0300", ["e\u0301"]), ("Où", ["e", "\u0301"])])
+async def test_accents_come_with_their_letters_where_the_prompt_has_such(
+    prompt: str, parts: list[str]
+) -> None:
+    world = world_of(
+        Text(prompt), engine=ScriptedEngine(deltas=[Delta("e", 1), Delta("\u0301", 1), Delta("", 1)])
+    )
+    assert await world.serve() is None
+    assert [message.text for message in world.sent if isinstance(message, Delta) and message.text] == parts
+
+
 async def test_token_ids_reach_the_engine_as_they_are() -> None:
     world = world_of(TokenIds((5, 0, VOCABULARY_TOKENS - 1)))
     assert await world.serve() is None
