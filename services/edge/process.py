@@ -91,9 +91,9 @@ class HttpSide:
         bodies = Bodies(limits, KnownKeys(router, clock))
         large_answers = LargeAnswers(wait_seconds=limits.first_text_seconds)
         endpoints: list[HttpEndpoint] = [
-            ChatCompletions(bodies, self._deliveries, limits),
-            Completions(bodies, self._deliveries, limits),
-            Responses(bodies, self._deliveries, limits),
+            ChatCompletions(bodies, self._deliveries, large_answers, limits),
+            Completions(bodies, self._deliveries, large_answers, limits),
+            Responses(bodies, self._deliveries, large_answers, limits),
             Embeddings(bodies, self._deliveries, large_answers),
             TokenCounting(bodies, router, generators, large_answers, limits),
             Models(router),

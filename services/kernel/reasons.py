@@ -218,3 +218,11 @@ class Reason(IntEnum):
         "The usage of an answer says how many its prompt had.",
         param="model",
     )
+    ANSWER_TOO_LARGE = refused(
+        36,
+        "INVALID_ARGUMENT",
+        400,
+        "answer_too_large",
+        "The answer is larger than what is held until an answer is whole.",
+        "Ask for a stream, for fewer logprobs or choices, or for a shorter answer.",
+    )

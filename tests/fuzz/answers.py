@@ -149,7 +149,7 @@ def _stream(case: Case, writer: StreamWriter) -> bytes:
     for comment, delta in zip(case.comments, case.deltas, strict=True):
         parts += [comment, writer.frames(delta)]
     if case.failure is None:
-        parts.append(writer.closing(case.counts))
+        parts.append(b"".join(writer.closing(case.counts)))
     else:
         parts.append(writer.failure(error_json(ComptoirError(case.failure))))
     return b"".join(parts)
@@ -158,7 +158,7 @@ def _stream(case: Case, writer: StreamWriter) -> bytes:
 def _whole(case: Case, answer: WholeAnswer) -> dict[str, Any]:
     for delta in case.deltas:
         answer.add(delta)
-    return strict_json(answer.body(case.counts, case.model))
+    return strict_json(b"".join(answer.parts(case.counts, case.model)))
 
 
 def _check_chat(case: Case) -> None:

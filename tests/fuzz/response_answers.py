@@ -26,7 +26,7 @@ def check_response(
         for comment, delta in said:
             parts += [comment, writer.frames(delta)]
         if failure is None:
-            parts.append(writer.closing(counts))
+            parts.append(b"".join(writer.closing(counts)))
         else:
             parts.append(writer.failure(error_json(ComptoirError(failure), Endpoint.RESPONSES)))
         return b"".join(parts)
@@ -35,7 +35,7 @@ def check_response(
     answer = WholeResponse(_HEAD)
     for _, delta in said:
         answer.add(delta)
-    whole = strict_json(within_bound(lambda: answer.body(counts, model)))
+    whole = strict_json(within_bound(lambda: b"".join(answer.parts(counts, model))))
     _check_whole(whole, said, counts)
     if failure is None:
         assert events[-1]["type"] in _ENDS

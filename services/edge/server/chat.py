@@ -19,6 +19,7 @@ from services.edge.server.delivery import Deliveries, Delivery
 from services.edge.server.http.exchange import Exchange
 from services.edge.server.http.requests import read_key, read_priority
 from services.edge.server.http.watches import DisconnectWatch
+from services.edge.server.large_answers import LargeAnswers
 from services.edge.server.resource import Resource
 from services.kernel.errors import ComptoirError
 
@@ -35,22 +36,28 @@ _OPERATION: Final = Operation(
 class ChatCompletions:
     """The endpoint; holds no state of a request."""
 
-    def __init__(self, bodies: Bodies, deliveries: Deliveries, limits: EdgeLimits) -> None:
+    def __init__(
+        self, bodies: Bodies, deliveries: Deliveries, large_answers: LargeAnswers, limits: EdgeLimits
+    ) -> None:
         self._bodies = bodies
         self._deliveries = deliveries
+        self._large_answers = large_answers
         self._limits = limits
         self.resources = (Resource("POST", CHAT_PATH, self.serve, _OPERATION),)
 
     async def serve(self, exchange: Exchange) -> None:
         """Answers one request; raises ComptoirError, HttpRefusalError or ClientDisconnectedError."""
-        opened, as_sent, answer = await self._read(exchange, read_key(exchange))
+        key = read_key(exchange)
+        opened, as_sent, answer = await self._read(exchange, key)
         try:
             async with opened as delivery:
-                with DisconnectWatch(exchange):
+                with DisconnectWatch(exchange), self._large_answers.growing(key) as place:
                     if isinstance(answer, ChunkWriter):
-                        await send_stream(exchange, delivery, answer, ping_seconds=self._limits.ping_seconds)
+                        await send_stream(
+                            exchange, delivery, answer, place, ping_seconds=self._limits.ping_seconds
+                        )
                     else:
-                        await send_whole(exchange, delivery, answer)
+                        await send_whole(exchange, delivery, answer, place)
         except ComptoirError as error:
             error.field = as_sent(error.field)
             raise

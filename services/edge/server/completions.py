@@ -21,6 +21,7 @@ from services.edge.server.http.exchange import Exchange
 from services.edge.server.http.requests import read_key, read_priority
 from services.edge.server.http.watches import DisconnectWatch
 from services.edge.server.joined_delivery import JoinedDelivery
+from services.edge.server.large_answers import LargeAnswers
 from services.edge.server.resource import Resource
 
 _OPERATION: Final = Operation(
@@ -36,21 +37,27 @@ _OPERATION: Final = Operation(
 class Completions:
     """The endpoint; holds no state of a request."""
 
-    def __init__(self, bodies: Bodies, deliveries: Deliveries, limits: EdgeLimits) -> None:
+    def __init__(
+        self, bodies: Bodies, deliveries: Deliveries, large_answers: LargeAnswers, limits: EdgeLimits
+    ) -> None:
         self._bodies = bodies
         self._deliveries = deliveries
+        self._large_answers = large_answers
         self._limits = limits
         self.resources = (Resource("POST", COMPLETIONS_PATH, self.serve, _OPERATION),)
 
     async def serve(self, exchange: Exchange) -> None:
         """Answers one request; raises ComptoirError, HttpRefusalError or ClientDisconnectedError."""
-        opened, answer = await self._read(exchange, read_key(exchange))
+        key = read_key(exchange)
+        opened, answer = await self._read(exchange, key)
         async with opened as delivery:
-            with DisconnectWatch(exchange):
+            with DisconnectWatch(exchange), self._large_answers.growing(key) as place:
                 if isinstance(answer, CompletionChunkWriter):
-                    await send_stream(exchange, delivery, answer, ping_seconds=self._limits.ping_seconds)
+                    await send_stream(
+                        exchange, delivery, answer, place, ping_seconds=self._limits.ping_seconds
+                    )
                 else:
-                    await send_whole(exchange, delivery, answer)
+                    await send_whole(exchange, delivery, answer, place)
 
     async def _read(
         self, exchange: Exchange, key: str

@@ -37,6 +37,23 @@ class Places:
             self._take(key, -size_bytes)
             self._let_in()
 
+    def refusal_of(self, key: str, size_bytes: int) -> ComptoirError | None:
+        """Returns why a place of `size_bytes` cannot be had at once; None where `take` may have it."""
+        if not self._fits_key(key, size_bytes):
+            return ComptoirError(Reason.CONCURRENCY_EXHAUSTED)
+        if self._held_bytes + size_bytes > self._max_bytes:
+            return ComptoirError(Reason.REPLICA_OVERLOADED)
+        return None
+
+    def take(self, key: str, size_bytes: int) -> None:
+        """Takes a place ahead of those that wait: for more of what has one."""
+        self._take(key, size_bytes)
+
+    def give_back(self, key: str, size_bytes: int) -> None:
+        """Gives back what `take` took."""
+        self._take(key, -size_bytes)
+        self._let_in()
+
     async def _wait(self, key: str, size_bytes: int) -> None:
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[place] = (key, size_bytes)

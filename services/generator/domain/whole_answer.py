@@ -63,11 +63,11 @@ class WholeAnswer:
         self.finished: Finished | None = None
 
     def put(self, message: Message) -> None:
-        """Takes a message in; raises REQUEST_TOO_LARGE for more than one message may hold."""
+        """Takes a message in; raises ANSWER_TOO_LARGE for more than one message may hold."""
         if isinstance(message, Delta):
             self._left_bytes -= _most_bytes(message)
             if self._left_bytes < 0:
-                raise ComptoirError(Reason.REQUEST_TOO_LARGE, numbers=Numbers(limit=self._max_bytes))
+                raise ComptoirError(Reason.ANSWER_TOO_LARGE, numbers=Numbers(limit=self._max_bytes))
             self._choice(message.index).add(message)
         elif isinstance(message, Started):
             self.started = message

@@ -14,6 +14,11 @@ def quoted(text: str) -> str:
     return on_one_line(encode_basestring(text))
 
 
+def inner(text: str) -> str:
+    """Returns what stands between the quotes of `quoted`: that of texts is that of their pieces, joined."""
+    return quoted(text)[1:-1]
+
+
 def on_one_line(document: str) -> str:
     """Returns a JSON document of one line as one to every reader: further line ends stand in its strings."""
     if not document.isascii():

@@ -39,6 +39,8 @@ class _Words:
     input: str
     limit: str
     has_answer: bool = True
+    # A stream holds its answer too, to repeat it at its end.
+    repeats_answer: bool = False
 
 
 _CHAT_WORDS: Final = _Words("messages", "max_completion_tokens")
@@ -46,7 +48,7 @@ _WORDS: Final = MappingProxyType(
     {
         Endpoint.COMPLETIONS: _Words("prompt", "max_tokens"),
         Endpoint.EMBEDDINGS: _Words("input", "", has_answer=False),
-        Endpoint.RESPONSES: _Words("input", "max_output_tokens"),
+        Endpoint.RESPONSES: _Words("input", "max_output_tokens", repeats_answer=True),
     }
 )
 
@@ -220,6 +222,14 @@ def _size_message(error: ComptoirError, words: _Words) -> str:
     return f"The body is larger than {limit} bytes. Please reduce the length of the {words.input}."
 
 
+def _answer_message(error: ComptoirError, words: _Words) -> str:
+    limit = error.numbers.limit
+    text = f"The answer is larger than the {limit} bytes that are held until it is whole. "
+    if words.repeats_answer:
+        return text + f"Ask for fewer logprobs, or lower {words.limit}."
+    return text + f"Set stream to true, ask for fewer logprobs or choices, or lower {words.limit}."
+
+
 def _rate_message(error: ComptoirError) -> str:
     numbers, what = error.numbers, error.reason.row.rate
     wait = duration_text(error.retry_after_seconds or _UNKNOWN_WAIT_SECONDS).decode()
@@ -235,5 +245,6 @@ _WITH_NUMBERS: Final = MappingProxyType(
         Reason.CONTEXT_TOO_LONG: _context_message,
         Reason.QUOTA_TOO_SMALL: _quota_message,
         Reason.REQUEST_TOO_LARGE: _size_message,
+        Reason.ANSWER_TOO_LARGE: _answer_message,
     }
 )

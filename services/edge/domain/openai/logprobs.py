@@ -1,24 +1,24 @@
 """The JSON of a chat's tokens with the logarithms of their probabilities."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from services.edge.domain.generation import TokenChoice, TokenLogprob
 from services.edge.domain.openai.answers import quoted
 
+# What stands around the entries in the `logprobs` of a choice.
+LOGPROBS_BEFORE: Final = '{"content":['
+LOGPROBS_BEHIND: Final = '],"refusal":null}'
+
 
 def logprobs_json(tokens: Sequence[TokenChoice]) -> str:
     """Returns the `logprobs` object of a choice; null where none were asked for."""
-    return joined_logprobs_json([content_json(tokens)] if tokens else [])
+    return f"{LOGPROBS_BEFORE}{content_json(tokens)}{LOGPROBS_BEHIND}" if tokens else "null"
 
 
 def content_json(tokens: Sequence[TokenChoice]) -> str:
     """Returns some of the entries of `logprobs.content`."""
     return ",".join(map(_choice, tokens))
-
-
-def joined_logprobs_json(contents: Sequence[str]) -> str:
-    """Returns the `logprobs` object of entries that came one after the other; null without any."""
-    return f'{{"content":[{",".join(contents)}],"refusal":null}}' if contents else "null"
 
 
 def _choice(token: TokenChoice) -> str:

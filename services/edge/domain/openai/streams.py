@@ -13,6 +13,7 @@ DONE: Final = b"data: [DONE]\n\n"
 PING: Final = b": ping\n"
 # The same, while no replica is ready yet.
 WAITING: Final = b": waiting\n"
+EVENT_END: Final = b"}\n\n"
 
 
 def failed_stream(error_body: bytes) -> bytes:
@@ -20,6 +21,9 @@ def failed_stream(error_body: bytes) -> bytes:
     return b"data: %b\n\n" % error_body + DONE
 
 
-def event_frame(kind: str, data: str) -> bytes:
-    """Returns the event of a response, whose `data`, a JSON object on one line, says its kind too."""
-    return f"event: {kind}\ndata: {data}\n\n".encode()
+def event_start(kind: str, sequence_number: int) -> bytes:
+    """Returns the start of the event of a response, up to the members of its own.
+
+    Its `data` is a JSON object on one line, which says its kind too, and ends with EVENT_END.
+    """
+    return f'event: {kind}\ndata: {{"type":"{kind}","sequence_number":{sequence_number},'.encode()

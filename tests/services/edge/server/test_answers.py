@@ -23,6 +23,7 @@ from services.edge.domain.ports import Take
 from services.edge.server.answers import StreamWriter, send_stream
 from services.edge.server.delivery import Deliveries, Delivery
 from services.edge.server.http.exchange import Exchange
+from services.edge.server.large_answers import GrowingPlace, LargeAnswers
 from services.kernel.clock import SystemClock
 from services.runtime.http.asgi import WRITE_PART
 from services.runtime.http.asgi import Message as AsgiMessage
@@ -64,6 +65,10 @@ class SlowReader(Writes):
         return not self._pauses.pop(0) and super().write_part(made)
 
 
+def any_place() -> GrowingPlace:
+    return GrowingPlace(LargeAnswers(wait_seconds=1), GOOD_KEY, max_bytes=1024 * 1024)
+
+
 async def written(steps: list[Step], writes: Writes) -> list[bytes]:
     clock = SystemClock()
     scope = {"headers": [], "state": {WRITE_PART: writes.write_part}}
@@ -72,7 +77,7 @@ async def written(steps: list[Step], writes: Writes) -> list[bytes]:
     deliveries = Deliveries(MemoryRouter(router), MemoryGenerators(replicas), LIMITS, clock)
     writer = ChunkWriter(ChatHead("0", 1), includes_usage=False)
     async with deliveries.open(key=GOOD_KEY, request=REQUEST, event=exchange.event) as delivery:
-        await send_stream(exchange, delivery, writer, ping_seconds=5)
+        await send_stream(exchange, delivery, writer, any_place(), ping_seconds=5)
     return writes.bodies
 
 
@@ -124,7 +129,7 @@ async def stream_of(writer: StreamWriter, reader: Writes) -> bytes:
         Delta(text, tokens=(TokenChoice(TokenLogprob(text.encode(), -0.5)),)) for text in ("Bon", "jour", "!")
     ]
     delivery = TextsAsTheyCome([*deltas, Delta(finish=FinishReason.STOP)])
-    await send_stream(exchange, cast(Delivery, delivery), writer, ping_seconds=5)
+    await send_stream(exchange, cast(Delivery, delivery), writer, any_place(), ping_seconds=5)
     assert exchange.event.response_bytes == sum(map(len, reader.bodies))
     return b"".join(reader.bodies)
 

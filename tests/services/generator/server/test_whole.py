@@ -125,7 +125,7 @@ async def test_an_answer_too_large_for_a_message_fails_and_is_counted(
     running: RunningGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(whole_answer, "MAX_BYTES", 500)
-    assert await refusal_of(running.stub.GenerateWhole(greedy(running))) is Reason.REQUEST_TOO_LARGE
+    assert await refusal_of(running.stub.GenerateWhole(greedy(running))) is Reason.ANSWER_TOO_LARGE
     (event,) = await running.events()
     assert event.ending.outcome is Outcome.REFUSED
     assert event.counts.output_tokens > 0

@@ -99,6 +99,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The model does another task than the request asks for. Example: a chat for a model that makes embeddings."""
     ERROR_REASON_COUNT_UNSUPPORTED: _ErrorReason.ValueType  # 35
     """The engine of the model tells no token ids, so prompts are not counted with it."""
+    ERROR_REASON_ANSWER_TOO_LARGE: _ErrorReason.ValueType  # 36
+    """The answer became larger than what is held of one that is sent in one piece: ask for a stream. What was generated
+    of it is counted.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused or failed. A reason never carries content: it is
@@ -181,6 +185,10 @@ ERROR_REASON_MODEL_TASK_MISMATCH: ErrorReason.ValueType  # 34
 """The model does another task than the request asks for. Example: a chat for a model that makes embeddings."""
 ERROR_REASON_COUNT_UNSUPPORTED: ErrorReason.ValueType  # 35
 """The engine of the model tells no token ids, so prompts are not counted with it."""
+ERROR_REASON_ANSWER_TOO_LARGE: ErrorReason.ValueType  # 36
+"""The answer became larger than what is held of one that is sent in one piece: ask for a stream. What was generated
+of it is counted.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final
@@ -212,7 +220,8 @@ class ErrorDetail(_message.Message):
     """
     limit: _builtins.int
     """The limit that the request ran into, in the unit of the reason: tokens for CONTEXT_TOO_LONG, TOKENS_EXHAUSTED,
-    QUOTA_TOO_SMALL and TICKET_LIMIT_EXCEEDED, requests for REQUESTS_EXHAUSTED and CONCURRENCY_EXHAUSTED, bytes for REQUEST_TOO_LARGE;
+    QUOTA_TOO_SMALL and TICKET_LIMIT_EXCEEDED, requests for REQUESTS_EXHAUSTED and CONCURRENCY_EXHAUSTED, bytes for REQUEST_TOO_LARGE and
+    ANSWER_TOO_LARGE;
     0 where there is nothing to say.
     """
     requested: _builtins.int

@@ -90,7 +90,7 @@ class GeneratorServiceServicer:
         """As Generate, for a caller who shows nothing before the end: the answer is one message, sent once its count is
         durable. The headers come when the ticket is accepted. Nothing was sent before the end, so after a failure that
         permits it the caller may use its next ticket however far the answer was. One of more than 4 MiB fails as
-        REQUEST_TOO_LARGE and is counted: Generate has no such bound.
+        ANSWER_TOO_LARGE and is counted: Generate has no such bound.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -43,7 +43,7 @@ class GeneratorServiceStub:
     """As Generate, for a caller who shows nothing before the end: the answer is one message, sent once its count is
     durable. The headers come when the ticket is accepted. Nothing was sent before the end, so after a failure that
     permits it the caller may use its next ticket however far the answer was. One of more than 4 MiB fails as
-    REQUEST_TOO_LARGE and is counted: Generate has no such bound.
+    ANSWER_TOO_LARGE and is counted: Generate has no such bound.
     """
     GenerateMany: _grpc.StreamStreamMultiCallable[_generator_pb2.GenerateManyRequest, _generator_pb2.GenerateManyResponse]
     """As Generate, for many answers on one stream: what an engine's step brought to all of them is one message.
@@ -79,7 +79,7 @@ class GeneratorServiceAsyncStub(GeneratorServiceStub):
     """As Generate, for a caller who shows nothing before the end: the answer is one message, sent once its count is
     durable. The headers come when the ticket is accepted. Nothing was sent before the end, so after a failure that
     permits it the caller may use its next ticket however far the answer was. One of more than 4 MiB fails as
-    REQUEST_TOO_LARGE and is counted: Generate has no such bound.
+    ANSWER_TOO_LARGE and is counted: Generate has no such bound.
     """
     GenerateMany: _aio.StreamStreamMultiCallable[_generator_pb2.GenerateManyRequest, _generator_pb2.GenerateManyResponse]  # type: ignore[assignment]
     """As Generate, for many answers on one stream: what an engine's step brought to all of them is one message.
@@ -124,7 +124,7 @@ class GeneratorServiceServicer(metaclass=_abc_1.ABCMeta):
         """As Generate, for a caller who shows nothing before the end: the answer is one message, sent once its count is
         durable. The headers come when the ticket is accepted. Nothing was sent before the end, so after a failure that
         permits it the caller may use its next ticket however far the answer was. One of more than 4 MiB fails as
-        REQUEST_TOO_LARGE and is counted: Generate has no such bound.
+        ANSWER_TOO_LARGE and is counted: Generate has no such bound.
         """
 
     @_abc_1.abstractmethod

@@ -1,13 +1,19 @@
 """The JSON of a chat's answer: one completion object, or the chunks of a stream."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from services.edge.domain.generation import Counts, Delta, FinishReason
-from services.edge.domain.openai.answers import quoted, usage_json
-from services.edge.domain.openai.logprobs import content_json, joined_logprobs_json, logprobs_json
+from services.edge.domain.openai.answers import inner, quoted, usage_json
+from services.edge.domain.openai.logprobs import (
+    LOGPROBS_BEFORE,
+    LOGPROBS_BEHIND,
+    content_json,
+    logprobs_json,
+)
+from services.edge.domain.openai.pieces import Pieces
 from services.edge.domain.openai.streams import DONE, failed_stream
 from services.edge.domain.openai.tools.calls import CalledTools, older_piece_json, piece_json
 
@@ -41,58 +47,76 @@ class ChatHead:
 
 @dataclass(slots=True)
 class _Choice:
-    texts: list[str] = field(default_factory=list)
-    thoughts: list[str] = field(default_factory=list)
-    # As JSON, written as it comes: a long answer has many, and the end is one turn of the loop.
-    tokens: list[str] = field(default_factory=list)
+    text: Pieces = field(default_factory=Pieces)
+    thoughts: Pieces = field(default_factory=Pieces)
+    tokens: Pieces = field(default_factory=lambda: Pieces(b","))
     calls: CalledTools = field(default_factory=CalledTools)
     finish: FinishReason = FinishReason.STOP
 
-    def json(self, index: int, head: ChatHead) -> str:
-        calls = self.calls.json(is_function=head.has_functions)
-        return (
-            f'{{"index":{index},"message":{{"role":"assistant","content":{self._content()},'
-            f'"refusal":null{self._reasoning()}{calls}}},"logprobs":{joined_logprobs_json(self.tokens)},'
-            f'"finish_reason":"{head.ending(self.finish)}"}}'
-        )
+    def parts(self, index: int, head: ChatHead) -> Iterator[bytes | bytearray]:
+        yield b'{"index":%d,"message":{"role":"assistant","content":' % index
+        if (self.calls or self.thoughts) and not self.text:
+            # A message that calls tools or was only thought has no content.
+            yield b"null"
+        else:
+            yield b'"'
+            yield from self.text.parts()
+            yield b'"'
+        yield b',"refusal":null'
+        if self.thoughts:
+            yield b',"reasoning_content":"'
+            yield from self.thoughts.parts()
+            yield b'"'
+        yield from self.calls.parts(is_function=head.has_functions)
+        yield b'},"logprobs":'
+        yield from self._logprobs()
+        yield f',"finish_reason":"{head.ending(self.finish)}"}}'.encode()
 
-    def _content(self) -> str:
-        # A message that calls tools or was only thought has no content.
-        text = "".join(self.texts)
-        return "null" if (self.calls or self.thoughts) and not text else quoted(text)
-
-    def _reasoning(self) -> str:
-        return f',"reasoning_content":{quoted("".join(self.thoughts))}' if self.thoughts else ""
+    def _logprobs(self) -> Iterator[bytes | bytearray]:
+        if self.tokens:
+            yield LOGPROBS_BEFORE.encode()
+            yield from self.tokens.parts()
+            yield LOGPROBS_BEHIND.encode()
+        else:
+            yield b"null"
 
 
 class WholeChat:
-    """A `chat.completion`, put together from its deltas."""
+    """A `chat.completion`, put together from its deltas; what it holds is JSON already."""
 
     def __init__(self, head: ChatHead) -> None:
         self._head = head
         self._choices: defaultdict[int, _Choice] = defaultdict(_Choice)
+        self.held_bytes = 0
 
     def add(self, delta: Delta) -> None:
         """Takes one delta."""
         choice = self._choices[delta.index]
-        choice.texts.append(delta.text)
+        if delta.text:
+            self.held_bytes += choice.text.add(inner(delta.text))
         if delta.reasoning and self._head.includes_reasoning:
-            choice.thoughts.append(delta.reasoning)
+            self.held_bytes += choice.thoughts.add(inner(delta.reasoning))
         if delta.tokens:
-            choice.tokens.append(content_json(delta.tokens))
+            self.held_bytes += choice.tokens.add(content_json(delta.tokens))
         if delta.tool_call is not None:
-            choice.calls.add(delta.tool_call)
+            self.held_bytes += choice.calls.add(delta.tool_call)
         choice.finish = delta.finish or choice.finish
 
-    def body(self, counts: Counts, model_name: str) -> bytes:
-        """Returns the object."""
-        choices = ",".join(choice.json(index, self._head) for index, choice in sorted(self._choices.items()))
-        head = self._head.json("chat.completion", model_name)
-        return f'{head}{choices}],"usage":{usage_json(counts)}}}'.encode()
+    def parts(self, counts: Counts, model_name: str) -> Iterator[bytes | bytearray]:
+        """Yields the object, piece by piece."""
+        yield self._head.json("chat.completion", model_name).encode()
+        for number, (index, choice) in enumerate(sorted(self._choices.items())):
+            if number:
+                yield b","
+            yield from choice.parts(index, self._head)
+        yield f'],"usage":{usage_json(counts)}}}'.encode()
 
 
 class ChunkWriter:
     """The frames of a streamed answer; what is the same in every chunk is written once."""
+
+    # Nothing of what was written is repeated.
+    held_bytes = 0
 
     def __init__(self, head: ChatHead, *, choices: int = 1, includes_usage: bool) -> None:
         self._answer = head
@@ -123,10 +147,10 @@ class ChunkWriter:
             text += self._text(delta)
         return text if delta.finish is None else text + self._finish(delta.index, delta.finish)
 
-    def closing(self, counts: Counts) -> bytes:
+    def closing(self, counts: Counts) -> tuple[bytes, ...]:
         """Returns the frame with the counts, if they were asked for, and the end."""
         usage = f'{self._head}],"usage":{usage_json(counts)}}}\n\n' if self._includes_usage else ""
-        return usage.encode() + DONE
+        return (usage.encode() + DONE,)
 
     def failure(self, error_body: bytes) -> bytes:
         """Returns the frame of a failure, and the end."""

@@ -1,11 +1,13 @@
 """The JSON of a completion's answer: one object, or the chunks of a stream."""
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from services.edge.domain.generation import Counts, Delta, FinishReason
-from services.edge.domain.openai.answers import quoted, usage_json
-from services.edge.domain.openai.completions.logprobs import Columns, TextLogprobs, joined_columns_json
+from services.edge.domain.openai.answers import inner, quoted, usage_json
+from services.edge.domain.openai.completions.logprobs import HeldColumns, TextLogprobs
+from services.edge.domain.openai.pieces import Pieces
 from services.edge.domain.openai.streams import DONE, failed_stream
 
 
@@ -26,40 +28,50 @@ class CompletionHead:
 
 @dataclass(slots=True)
 class _Choice:
-    texts: list[str] = field(default_factory=list)
-    # As JSON, written as it comes: a long answer has many, and the end is one turn of the loop.
-    columns: list[Columns] = field(default_factory=list)
-    logprobs: TextLogprobs = field(default_factory=TextLogprobs)
+    text: Pieces = field(default_factory=Pieces)
+    columns: HeldColumns = field(default_factory=HeldColumns)
     finish: FinishReason = FinishReason.STOP
 
-    def json(self, index: int) -> str:
-        logprobs = joined_columns_json(self.columns)
-        return _choice_json(index, "".join(self.texts), logprobs, f'"{self.finish.value}"')
+    def parts(self, index: int) -> Iterator[bytes | bytearray]:
+        yield b'{"index":%d,"text":"' % index
+        yield from self.text.parts()
+        yield b'","logprobs":'
+        yield from self.columns.parts()
+        yield f',"finish_reason":"{self.finish.value}"}}'.encode()
 
 
 class WholeCompletion:
-    """A `text_completion`, put together from its deltas."""
+    """A `text_completion`, put together from its deltas; what it holds is JSON already."""
 
     def __init__(self, head: CompletionHead) -> None:
         self._head = head
         self._choices: defaultdict[int, _Choice] = defaultdict(_Choice)
+        self.held_bytes = 0
 
     def add(self, delta: Delta) -> None:
         """Takes one delta."""
         choice = self._choices[delta.index]
-        choice.texts.append(delta.text)
+        if delta.text:
+            self.held_bytes += choice.text.add(inner(delta.text))
         if delta.tokens:
-            choice.columns.append(choice.logprobs.columns(delta.tokens))
+            self.held_bytes += choice.columns.add(delta.tokens)
         choice.finish = delta.finish or choice.finish
 
-    def body(self, counts: Counts, model_name: str) -> bytes:
-        """Returns the object."""
-        choices = ",".join(choice.json(index) for index, choice in sorted(self._choices.items()))
-        return f'{self._head.json(model_name)}{choices}],"usage":{usage_json(counts)}}}'.encode()
+    def parts(self, counts: Counts, model_name: str) -> Iterator[bytes | bytearray]:
+        """Yields the object, piece by piece."""
+        yield self._head.json(model_name).encode()
+        for number, (index, choice) in enumerate(sorted(self._choices.items())):
+            if number:
+                yield b","
+            yield from choice.parts(index)
+        yield f'],"usage":{usage_json(counts)}}}'.encode()
 
 
 class CompletionChunkWriter:
     """The frames of a streamed answer."""
+
+    # Nothing of what was written is repeated.
+    held_bytes = 0
 
     def __init__(self, head: CompletionHead, *, includes_usage: bool) -> None:
         self._answer = head
@@ -83,10 +95,10 @@ class CompletionChunkWriter:
             frames += self._frame(_choice_json(delta.index, "", "null", f'"{delta.finish.value}"'))
         return frames.encode()
 
-    def closing(self, counts: Counts) -> bytes:
+    def closing(self, counts: Counts) -> tuple[bytes, ...]:
         """Returns the frame with the counts, if they were asked for, and the end."""
         usage = f'{self._head}],"usage":{usage_json(counts)}}}\n\n' if self._includes_usage else ""
-        return usage.encode() + DONE
+        return (usage.encode() + DONE,)
 
     def failure(self, error_body: bytes) -> bytes:
         """Returns the frame of a failure, and the end."""

@@ -1,14 +1,17 @@
 """The JSON of a completion's tokens with the logarithms of their probabilities: lists side by side."""
 
 import codecs
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeAlias
 
 from services.edge.domain.generation import TokenChoice, TokenLogprob
 from services.edge.domain.openai.answers import quoted
+from services.edge.domain.openai.pieces import Pieces
 
 # Entries of tokens, token_logprobs, top_logprobs and text_offset, as JSON.
 Columns: TypeAlias = tuple[str, str, str, str]
+# What stands before the entries of each.
+_LISTS: Final = (b'{"tokens":[', b'],"token_logprobs":[', b'],"top_logprobs":[', b'],"text_offset":[')
 
 
 class TextLogprobs:
@@ -22,7 +25,11 @@ class TextLogprobs:
         """Returns the object of the next tokens; null where none were asked for."""
         if not tokens:
             return "null"
-        return joined_columns_json([self.columns(tokens)])
+        names, logprobs, likeliest, offsets = self.columns(tokens)
+        return (
+            f'{{"tokens":[{names}],"token_logprobs":[{logprobs}],"top_logprobs":[{likeliest}],'
+            f'"text_offset":[{offsets}]}}'
+        )
 
     def columns(self, tokens: Sequence[TokenChoice]) -> Columns:
         """Returns the next tokens as some of the entries of each list."""
@@ -39,15 +46,27 @@ class TextLogprobs:
         return offset
 
 
-def joined_columns_json(columns: Sequence[Columns]) -> str:
-    """Returns the object of entries that came one after the other; null without any."""
-    if not columns:
-        return "null"
-    names, logprobs, likeliest, offsets = (",".join(entries) for entries in zip(*columns, strict=True))
-    return (
-        f'{{"tokens":[{names}],"token_logprobs":[{logprobs}],"top_logprobs":[{likeliest}],'
-        f'"text_offset":[{offsets}]}}'
-    )
+class HeldColumns:
+    """The tokens of one choice that came one after the other, until they are one `logprobs` object."""
+
+    def __init__(self) -> None:
+        self._logprobs = TextLogprobs()
+        self._lists = tuple(Pieces(b",") for _ in _LISTS)
+
+    def add(self, tokens: Sequence[TokenChoice]) -> int:
+        """Takes the next tokens, and returns how many bytes more are held."""
+        columns = self._logprobs.columns(tokens)
+        return sum(held.add(entries) for held, entries in zip(self._lists, columns, strict=True))
+
+    def parts(self) -> Iterator[bytes | bytearray]:
+        """Yields the object, piece by piece; null without any tokens."""
+        if not self._lists[0]:
+            yield b"null"
+            return
+        for before, held in zip(_LISTS, self._lists, strict=True):
+            yield before
+            yield from held.parts()
+        yield b"]}"
 
 
 def _likeliest(token: TokenChoice) -> str:

@@ -1,12 +1,13 @@
 """The output of a response: its items, which are put together from deltas, and their JSON."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Final, TypeAlias
 
 from services.edge.domain.generation import Delta, FinishReason
-from services.edge.domain.openai.answers import quoted
+from services.edge.domain.openai.answers import inner, quoted
 from services.edge.domain.openai.logprobs import content_json
+from services.edge.domain.openai.pieces import Pieces
 
 IN_PROGRESS: Final = "in_progress"
 COMPLETED: Final = "completed"
@@ -39,62 +40,67 @@ class OutputItem:
         self.call_index = None if piece is None else piece.index
         self.call_id = "" if piece is None else piece.call_id
         self.name = "" if piece is None else piece.name
-        self._texts: list[str] = []
         # As JSON, written as it comes: a long answer has many, and the end is one turn of the loop.
-        self._tokens: list[str] = []
-        self._quoted = ""
+        self._text = Pieces()
+        self._tokens = Pieces(b",")
 
     def holds(self, kind: ItemKind, delta: Delta) -> bool:
         """Returns whether a delta of `kind` says more of this item."""
         piece = delta.tool_call if kind is ItemKind.CALL else None
         return kind is self.kind and self.call_index == (None if piece is None else piece.index)
 
-    def add(self, text: str, logprobs: str) -> None:
-        """Takes more of the text, and of its tokens as JSON."""
-        self._texts.append(text)
-        if logprobs:
-            self._tokens.append(logprobs)
+    def add(self, piece: str, logprobs: str) -> int:
+        """Takes more of the text and of its tokens, both as JSON; returns how many bytes more are held."""
+        return self._text.add(piece) + self._tokens.add(logprobs)
 
-    @property
-    def text_json(self) -> str:
-        """All of the text, as JSON."""
-        if len(self._texts) != 1 or not self._quoted:
-            self._texts = ["".join(self._texts)]
-            self._quoted = quoted(self._texts[0])
-        return self._quoted
+    def text_parts(self) -> Iterator[bytes | bytearray]:
+        """Yields all of the text, as JSON."""
+        yield b'"'
+        yield from self._text.parts()
+        yield b'"'
 
-    @property
-    def logprobs_json(self) -> str:
-        """The tokens of the text, as JSON."""
-        return f"[{','.join(self._tokens)}]"
+    def logprobs_parts(self) -> Iterator[bytes | bytearray]:
+        """Yields the tokens of the text, as JSON."""
+        yield b"["
+        yield from self._tokens.parts()
+        yield b"]"
 
-    def part_json(self) -> str:
-        """Returns the one part of the content, or of the summary, as it is by now."""
+    def content_parts(self) -> Iterator[bytes | bytearray]:
+        """Yields the one part of the content, or of the summary, as it is by now."""
+        kind = "output_text"
         if self.kind is ItemKind.REASONING:
             kind = "summary_text" if self.is_summary else "reasoning_text"
-            return f'{{"type":"{kind}","text":{self.text_json}}}'
-        return (
-            f'{{"type":"output_text","text":{self.text_json},"annotations":[],'
-            f'"logprobs":{self.logprobs_json}}}'
-        )
+        yield f'{{"type":"{kind}","text":'.encode()
+        yield from self.text_parts()
+        if self.kind is not ItemKind.REASONING:
+            yield b',"annotations":[],"logprobs":'
+            yield from self.logprobs_parts()
+        yield b"}"
 
-    def json(self) -> str:
-        """Returns the item as it is by now; while it is in progress, without its content."""
-        start = f'"id":"{self.id}","status":"{self.status}"'
+    def parts(self) -> Iterator[bytes | bytearray]:
+        """Yields the item as it is by now; while it is in progress, without its content."""
+        start = f'{{"id":"{self.id}","status":"{self.status}","type":'
         if self.kind is ItemKind.CALL:
-            return (
-                f'{{{start},"type":"function_call","call_id":{quoted(self.call_id)},'
-                f'"name":{quoted(self.name)},"arguments":{self.text_json}}}'
-            )
-        content = "" if self.status == IN_PROGRESS else self.part_json()
+            named = f'"call_id":{quoted(self.call_id)},"name":{quoted(self.name)}'
+            yield f'{start}"function_call",{named},"arguments":'.encode()
+            yield from self.text_parts()
+            yield b"}"
+            return
+        yield f"{start}{self._before_content()}".encode()
+        if self.status != IN_PROGRESS:
+            yield from self.content_parts()
+        yield b"]}"
+
+    def _before_content(self) -> str:
         if self.is_summary:
-            return f'{{{start},"type":"reasoning","summary":[{content}]}}'
+            return '"reasoning","summary":['
         if self.kind is ItemKind.REASONING:
-            return f'{{{start},"type":"reasoning","summary":[],"content":[{content}]}}'
-        return f'{{{start},"type":"message","role":"assistant","content":[{content}]}}'
+            return '"reasoning","summary":[],"content":['
+        return '"message","role":"assistant","content":['
 
 
-# Told of an item; of an item and what is new of it, text and its tokens as JSON.
+# Told of an item; of an item and what is new of it, text and its tokens, both as JSON without what stands
+# around them.
 Told: TypeAlias = Callable[[OutputItem], None]
 Said: TypeAlias = Callable[[OutputItem, str, str], None]
 
@@ -125,6 +131,8 @@ class Output:
         # Tokens that came without anything: of a character that is not whole, or of the mark of a call or of
         # reasoning, which have no logprobs. What comes next says which.
         self._pending: list[str] = []
+        self._pending_bytes = 0
+        self._item_bytes = 0
         # How the answer ended.
         self.status = COMPLETED
 
@@ -138,9 +146,10 @@ class Output:
         if delta.tool_call is not None:
             self._take(ItemKind.CALL, delta, delta.tool_call.arguments, "")
         if delta.reasoning or delta.text or delta.tool_call is not None:
-            self._pending = []
+            self._forget_pending()
         elif delta.tokens:
             self._pending.append(content_json(delta.tokens))
+            self._pending_bytes += len(self._pending[-1])
         if delta.finish is not None:
             self.status = INCOMPLETE if delta.finish is FinishReason.LENGTH else COMPLETED
             self.end()
@@ -150,7 +159,7 @@ class Output:
         is_said = self._open is not None and self._open.kind is ItemKind.MESSAGE
         if not self._items or (is_said and self._pending):
             self._take(ItemKind.MESSAGE, Delta(), "", ",".join(self._pending))
-        self._pending = []
+        self._forget_pending()
         self._end(self.status)
 
     def break_off(self) -> None:
@@ -159,9 +168,20 @@ class Output:
             self._open.status = INCOMPLETE
             self._open = None
 
-    def json(self) -> str:
-        """Returns all items."""
-        return ",".join(item.json() for item in self._items)
+    @property
+    def held_bytes(self) -> int:
+        """How many bytes of JSON it holds."""
+        return self._item_bytes + self._pending_bytes
+
+    def parts(self) -> Iterator[bytes | bytearray]:
+        """Yields all items."""
+        for item in self._items:
+            if item.index:
+                yield b","
+            yield from item.parts()
+
+    def _forget_pending(self) -> None:
+        self._pending, self._pending_bytes = [], 0
 
     def _take(self, kind: ItemKind, delta: Delta, text: str, logprobs: str) -> None:
         item = self._open
@@ -172,8 +192,9 @@ class Output:
             item = self._open = OutputItem(kind, index, self._request_hex, delta, is_summary=is_summary)
             self._items.append(item)
             self._begun(item)
-        item.add(text, logprobs)
-        self._said(item, text, logprobs)
+        piece = inner(text)
+        self._item_bytes += item.add(piece, logprobs)
+        self._said(item, piece, logprobs)
 
     def _end(self, status: str) -> None:
         if self._open is not None:

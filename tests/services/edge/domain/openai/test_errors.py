@@ -42,6 +42,7 @@ def test_every_error_has_openais_shape(reason: Reason) -> None:
         (Reason.REQUESTS_EXHAUSTED, 429, "requests", "rate_limit_exceeded"),
         (Reason.TOKENS_EXHAUSTED, 429, "tokens", "rate_limit_exceeded"),
         (Reason.REQUEST_TOO_LARGE, 413, "invalid_request_error", "request_too_large"),
+        (Reason.ANSWER_TOO_LARGE, 400, "invalid_request_error", "answer_too_large"),
         (Reason.INTERNAL, 500, "server_error", "internal_error"),
     ],
 )
@@ -146,6 +147,18 @@ def test_a_spent_quota_says_what_is_left_in_headers_too() -> None:
 
 def test_a_body_that_is_too_large_says_how_large_it_may_be() -> None:
     assert "larger than 1048576 bytes" in message_of(Reason.REQUEST_TOO_LARGE, 1_048_576)
+
+
+def test_an_answer_that_is_too_large_says_how_large_it_may_be_and_what_helps() -> None:
+    error = ComptoirError(Reason.ANSWER_TOO_LARGE, numbers=Numbers(1_048_576))
+    chat = json.loads(error_json(error))["error"]["message"]
+    assert chat == (
+        "The answer is larger than the 1048576 bytes that are held until it is whole. "
+        "Set stream to true, ask for fewer logprobs or choices, or lower max_completion_tokens."
+    )
+    told = json.loads(error_json(error, Endpoint.RESPONSES))["error"]["message"]
+    assert "stream" not in told
+    assert "lower max_output_tokens" in told
 
 
 @given(st.sampled_from(list(Reason)), *[st.integers(0, 2**64 - 1)] * 3, st.floats(0, 2**32 / 1000))

@@ -1,6 +1,6 @@
 from openai._streaming import SSEDecoder
 
-from services.edge.domain.openai.streams import PING, event_frame, failed_stream
+from services.edge.domain.openai.streams import EVENT_END, PING, event_start, failed_stream
 
 
 def test_a_failure_is_one_frame_and_the_end() -> None:
@@ -9,6 +9,7 @@ def test_a_failure_is_one_frame_and_the_end() -> None:
 
 
 def test_an_event_says_its_kind_and_a_comment_before_it_is_no_event() -> None:
-    frames = PING + event_frame("response.created", '{"é":1}')
+    frames = PING + event_start("response.created", 7) + '"é":1'.encode() + EVENT_END
     (event,) = SSEDecoder().iter_bytes(iter([frames]))
-    assert (event.event, event.data, event.id) == ("response.created", '{"é":1}', None)
+    assert (event.event, event.id) == ("response.created", None)
+    assert event.json() == {"type": "response.created", "sequence_number": 7, "é": 1}

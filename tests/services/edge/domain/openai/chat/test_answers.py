@@ -47,7 +47,7 @@ def test_a_frame_is_one_line_to_every_kind_of_line_reader(text: str) -> None:
 def test_frames_of_one_answer(includes_usage: bool) -> None:
     chunks = writer(includes_usage=includes_usage)
     stream = chunks.opening("tiny-eu") + PING + chunks.frames(Delta("a")) + chunks.frames(FINISH)
-    stream += chunks.closing(COUNTS)
+    stream += b"".join(chunks.closing(COUNTS))
     role, text, finish, *rest = [json.loads(data) for data in decode(stream)[:-1]]
     assert role["choices"][0]["delta"] == {"role": "assistant", "content": ""}
     assert text["choices"][0] == {
@@ -80,7 +80,7 @@ def test_a_whole_answer_is_a_chat_completion(text: str, tokens: int) -> None:
     answer = WholeChat(ChatHead("ab" * 16, 7))
     for delta in (Delta(text[:1]), Delta(text[1:]), FINISH):
         answer.add(delta)
-    body = json.loads(answer.body(Counts(tokens, 0, 1), "org/m"))
+    body = json.loads(b"".join(answer.parts(Counts(tokens, 0, 1), "org/m")))
     assert body["id"] == f"chatcmpl-{'ab' * 16}"
     assert body["object"] == "chat.completion"
     assert body["model"] == "org/m"

@@ -28,7 +28,7 @@ def whole(deltas: list[Delta], answer_head: ChatHead) -> dict[str, object]:
     answer = WholeChat(answer_head)
     for delta in [*deltas, Delta(finish=FinishReason.STOP)]:
         answer.add(delta)
-    body: dict[str, object] = json.loads(answer.body(COUNTS, "tiny-eu"))
+    body: dict[str, object] = json.loads(b"".join(answer.parts(COUNTS, "tiny-eu")))
     return body
 
 
@@ -36,7 +36,7 @@ def whole(deltas: list[Delta], answer_head: ChatHead) -> dict[str, object]:
 def test_a_stream_says_and_thinks_what_the_whole_answer_does(deltas: list[Delta]) -> None:
     writer = ChunkWriter(head(), includes_usage=True)
     stream = writer.opening("tiny-eu") + b"".join(writer.frames(delta) for delta in deltas)
-    *events, _ = decode(stream + writer.closing(COUNTS))
+    *events, _ = decode(stream + b"".join(writer.closing(COUNTS)))
     chunks = [json.loads(data) for data in events]
     news = [chunk["choices"][0]["delta"] for chunk in chunks if chunk["choices"]]
     body = json.loads(json.dumps(whole(deltas, head())))

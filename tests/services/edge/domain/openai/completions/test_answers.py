@@ -37,7 +37,7 @@ def deltas_of(pieces: list[tuple[int, str, tuple[TokenChoice, ...]]]) -> list[De
 
 def chunks_of(deltas: list[Delta], *, includes_usage: bool) -> list[Any]:
     writer = CompletionChunkWriter(HEAD, includes_usage=includes_usage)
-    stream = writer.opening(MODEL) + b"".join(map(writer.frames, deltas)) + writer.closing(COUNTS)
+    stream = writer.opening(MODEL) + b"".join(map(writer.frames, deltas)) + b"".join(writer.closing(COUNTS))
     *events, last = [event.data for event in SSEDecoder().iter_bytes(iter([stream]))]
     assert last == "[DONE]"
     for event in events:
@@ -49,7 +49,7 @@ def whole_of(deltas: list[Delta]) -> Any:
     whole = WholeCompletion(HEAD)
     for delta in deltas:
         whole.add(delta)
-    body = whole.body(COUNTS, MODEL)
+    body = b"".join(whole.parts(COUNTS, MODEL))
     msgspec.json.decode(body, type=TextCompletion, strict=True)
     return json.loads(body)
 

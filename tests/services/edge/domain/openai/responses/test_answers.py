@@ -41,13 +41,15 @@ def whole(deltas: list[Delta], head: ResponseHead = HEAD) -> dict[str, Any]:
     answer = WholeResponse(head)
     for delta in deltas:
         answer.add(delta)
-    body: dict[str, Any] = json.loads(answer.body(COUNTS, "tiny-eu"))
+    body: dict[str, Any] = json.loads(b"".join(answer.parts(COUNTS, "tiny-eu")))
     return body
 
 
 def streamed(deltas: list[Delta], head: ResponseHead = HEAD) -> list[dict[str, Any]]:
     writer = ResponseEventWriter(head)
-    stream = writer.opening("tiny-eu") + b"".join(map(writer.frames, deltas)) + writer.closing(COUNTS)
+    stream = (
+        writer.opening("tiny-eu") + b"".join(map(writer.frames, deltas)) + b"".join(writer.closing(COUNTS))
+    )
     return read(stream)
 
 
@@ -186,5 +188,5 @@ def test_the_sdk_raises_the_error(is_begun: bool) -> None:
 
 def test_the_tier_that_answers_is_told_where_it_was_asked_for() -> None:
     head = ResponseHead("0f" * 16, 1_790_000_000, HEAD.echoed, tier=lambda: "flex")
-    assert json.loads(WholeResponse(head).body(COUNTS, "tiny-eu"))["service_tier"] == "flex"
+    assert json.loads(b"".join(WholeResponse(head).parts(COUNTS, "tiny-eu")))["service_tier"] == "flex"
     assert "service_tier" not in whole([])

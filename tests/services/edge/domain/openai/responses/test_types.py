@@ -52,8 +52,8 @@ def test_what_is_written_is_what_is_described(is_summary: bool) -> None:
     for delta in deltas:
         answer.add(delta)
         stream += writer.frames(delta)
-    stream += writer.closing(Counts(1, 0, 1))
-    body = answer.body(Counts(1, 0, 1), "m")
+    stream += b"".join(writer.closing(Counts(1, 0, 1)))
+    body = b"".join(answer.parts(Counts(1, 0, 1), "m"))
     assert set(json.loads(body)) == fields_of(response_types.Response) - {"service_tier"}
     msgspec.json.decode(body, type=response_types.Response)
     for line in stream.splitlines():

@@ -30,7 +30,7 @@ def test_a_whole_answer_has_each_call_once(calls: list[list[str]], text: str) ->
     whole = WholeChat(HEAD)
     for delta in (Delta(text), *pieces(calls), END):
         whole.add(delta)
-    answer = ChatCompletion.model_validate(json.loads(whole.body(Counts(1, 0, 2), "tiny-eu")))
+    answer = ChatCompletion.model_validate(json.loads(b"".join(whole.parts(Counts(1, 0, 2), "tiny-eu"))))
     (choice,) = answer.choices
     assert choice.finish_reason == "tool_calls"
     assert choice.message.content == (text or None)

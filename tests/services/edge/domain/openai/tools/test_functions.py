@@ -152,7 +152,8 @@ def test_a_stream_and_a_whole_answer_call_a_function_alike(
     for delta in deltas:
         whole.add(delta)
         frames += writer.frames(delta)
-    (choice,) = ChatCompletion.model_validate(json.loads(whole.body(Counts(1, 0, 2), "tiny-eu"))).choices
+    body = b"".join(whole.parts(Counts(1, 0, 2), "tiny-eu"))
+    (choice,) = ChatCompletion.model_validate(json.loads(body)).choices
     assert (choice.finish_reason, choice.message.content) == (said, text or None)
     assert choice.message.tool_calls is None
     call = choice.message.function_call
