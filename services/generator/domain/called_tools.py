@@ -44,11 +44,13 @@ class CalledTools:
             return said
         schemas = ((tool.parameters_schema, _field_of(index)) for index, tool in enumerate(tools))
         self._schemas = [(schema, field) for schema, field in schemas if schema]
+        if said is not None and said.json_schema:
+            self._schemas.append((said.json_schema, FIELD))
         told = replace(self._tools, tools=tools)
         return Structure(grammar=grammar(told, self._form, said))
 
     def schemas(self) -> list[tuple[str, str]]:
-        """Returns the schema of each tool, and the name of the field that it stands in, once it is known."""
+        """Returns the schemas that stand within the structure, each with its field, once they are known."""
         return self._schemas
 
     def ends_with_calls(self, index: int) -> bool:

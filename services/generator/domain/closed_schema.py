@@ -1,9 +1,10 @@
-"""A schema in which an object that says nothing of further members has none, and days are in the calendar."""
+"""A schema in plain words, in which an object that says nothing of further members has none."""
 
 import json
 from typing import Any, Final
 
 from services.generator.domain.calendar_formats import narrow
+from services.generator.domain.plain_schema import simplify
 from services.generator.domain.structure import refused
 
 # Where a schema puts others together, what one says nothing of may be another's.
@@ -37,8 +38,10 @@ def closed(schema: str, field: str) -> str:
     PARAMETER_UNSUPPORTED, with `field`, for what is no JSON object.
     """
     parsed = _object(schema)
-    if parsed is not None and not _combines(parsed):
-        _close(parsed)
+    if parsed is not None:
+        simplify(parsed)
+        if not _combines(parsed):
+            _close(parsed)
     text = None if parsed is None else _text(parsed)
     if text is None:
         raise refused(field=field)

@@ -7,7 +7,6 @@ from typing import Any, Final, get_args, get_origin, get_type_hints
 
 from msgspec import Meta, Struct
 
-from services.contract.json_schema import KEYWORDS
 from services.edge.domain.openai.chat.body import ChatBody
 from services.edge.domain.openai.completions.body import CompletionBody
 from services.edge.domain.openai.completions.parameters import COMPLETION_NEUTRAL
@@ -30,6 +29,7 @@ from services.edge.domain.openai.responses.parameters import (
     NEUTRAL_IN_REASONING,
     RESPONSES_NEUTRAL,
 )
+from services.edge.domain.openai.schema_words import keywords_of
 from services.edge.domain.openai.structured import NEUTRAL_IN_STRUCTURED_OUTPUTS
 from services.edge.domain.timeline import Endpoint
 from services.kernel.errors import ComptoirError, Reason
@@ -53,14 +53,8 @@ _OLDER_PARAMETERS: Final = "functions[].parameters"
 # Those of Responses.
 _TEXT_SCHEMA: Final = "text.format.schema"
 _FLAT_PARAMETERS: Final = "tools[].parameters"
-
-
-def _keywords(*schemas: str) -> dict[str, str]:
-    """Returns the keywords of JSON Schema that cannot be seen to, wherever in the schemas they stand."""
-    return {
-        f"{schema}.{keyword}": "absent from the schema" for schema in schemas for keyword in sorted(KEYWORDS)
-    }
-
+# That of completions.
+_JSON: Final = "structured_outputs.json"
 
 # The only parameter names that ever leave the edge; an index of a message or a part stands as [].
 EXPECTED: Final = MappingProxyType(
@@ -69,7 +63,7 @@ EXPECTED: Final = MappingProxyType(
     | words_of(NEUTRAL_IN_MESSAGE, "messages[].")
     | words_of(NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
     | words_of(NEUTRAL_IN_STRUCTURED_OUTPUTS, "structured_outputs.")
-    | _keywords(_SCHEMA, _PARAMETERS, _OLDER_PARAMETERS)
+    | keywords_of(_SCHEMA, _PARAMETERS, _OLDER_PARAMETERS)
 )
 _CHAT: Final = MappingProxyType({**EXPECTED, **PRIORITY_WORDS})
 
@@ -78,6 +72,7 @@ _COMPLETION: Final = MappingProxyType(
     | words_of(COMPLETION_NEUTRAL)
     | words_of(NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
     | words_of(NEUTRAL_IN_STRUCTURED_OUTPUTS, "structured_outputs.")
+    | keywords_of(_JSON)
     | PRIORITY_WORDS
 )
 _TOKENIZE: Final = MappingProxyType(
@@ -94,7 +89,7 @@ _RESPONSES: Final = MappingProxyType(
     dict(_described(ResponsesBody, ""))
     | words_of(RESPONSES_NEUTRAL)
     | words_of(NEUTRAL_IN_REASONING, "reasoning.")
-    | _keywords(_TEXT_SCHEMA, _FLAT_PARAMETERS)
+    | keywords_of(_TEXT_SCHEMA, _FLAT_PARAMETERS)
     | PRIORITY_WORDS
 )
 _EMBEDDINGS: Final = MappingProxyType(dict(_described(EmbeddingBody, "")) | words_of(EMBEDDING_NEUTRAL))
@@ -137,6 +132,7 @@ _FROM_SCHEMA: Final = MappingProxyType(
     }
 )
 _STRUCTURE: Final = "structure.json_schema"
+_OWN_SCHEMA: Final = MappingProxyType({Endpoint.RESPONSES: _TEXT_SCHEMA, Endpoint.COMPLETIONS: _JSON})
 _INDEX: Final = re.compile(r"\[[0-9]{1,4}\]")
 # What vectors are asked for, whichever of its fields is at fault.
 _INPUT: Final = re.compile(r"inputs(\[[0-9]{1,4}\])?(?:\.|\Z)")
@@ -172,8 +168,8 @@ def name_for(error: ComptoirError, endpoint: Endpoint) -> str | None:
     # What is known and not served is named as it was sent.
     if error.reason is not Reason.PARAMETER_UNSUPPORTED:
         name = _OWN_NAMES.get(endpoint, {}).get(name, name)
-    if endpoint is Endpoint.RESPONSES and name.startswith(_SCHEMA):
-        name = _TEXT_SCHEMA + name.removeprefix(_SCHEMA)
+    if name.startswith(_SCHEMA):
+        name = _OWN_SCHEMA.get(endpoint, _SCHEMA) + name.removeprefix(_SCHEMA)
     return name if _listed(name) in _expected(endpoint) else None
 
 

@@ -18,7 +18,19 @@ UNNAMED: Final = "-"
 _SCHEMA: Final = "s"
 _GRAMMAR: Final = "g"
 _MAX_MEMORY_BYTES: Final = 4 * 1024**3
-_UNIMPLEMENTED: Final = re.compile(r'Unimplemented keys: \["([^"]*)"')
+# What llguidance says of a schema that it does not take: with the keyword, or in words that mean one.
+_NAMING: Final = (
+    re.compile(r'Unimplemented keys: \["([^"]*)"'),
+    re.compile(r"Expected .{1,40} for '([a-zA-Z$]*)'"),
+    re.compile(r"(?:^|schema: )([a-zA-Z$]+) (?:must be an? |constraints are not supported)"),
+)
+_MEANING: Final = (
+    (re.compile(r"(?:^|schema: )(?:Invalid type: |type must be )"), "type"),
+    (re.compile(r"(?:^|schema: )Unknown format: "), "format"),
+    (re.compile(r"(?:^|schema: )(?:regex parse error|lookarounds? not supported)|in regex /"), "pattern"),
+    (re.compile(r"(?:^|schema: )(?:Pointer|Resource) '"), "$ref"),
+    (re.compile(r"(?:^|schema: )invalid multiple of"), "multipleOf"),
+)
 
 
 def question(json_schema: str, grammar: str) -> bytes:
@@ -35,10 +47,15 @@ def fault_of(asked: str, tokenizer: LLTokenizer) -> str:
         except ValueError:
             return UNNAMED
     error = LLMatcher(tokenizer, grammar, log_level=0).get_error()
-    if not error:
-        return ""
-    named = _UNIMPLEMENTED.search(error)
-    return named[1] if named is not None else UNNAMED
+    return _keyword_of(error) if error else ""
+
+
+def _keyword_of(error: str) -> str:
+    """Returns the keyword that an error is about; what it quotes of a schema is none, whoever asks."""
+    for naming in _NAMING:
+        if (named := naming.search(error)) is not None:
+            return named[1]
+    return next((keyword for meaning, keyword in _MEANING if meaning.search(error)), UNNAMED)
 
 
 def serve(asked: BinaryIO, answered: BinaryIO) -> None:

@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 MAX_TOOLS: Final = 128
 MAX_SCHEMA_BYTES: Final = 65_536
-SCHEMA_WORDS: Final = f"a JSON schema of up to {MAX_SCHEMA_BYTES} bytes"
+SCHEMA_WORDS: Final = f"a JSON schema of up to {MAX_SCHEMA_BYTES} bytes that a value can fit"
 
 ToolName = Annotated[
     str,

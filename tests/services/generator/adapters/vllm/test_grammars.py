@@ -1,6 +1,7 @@
 """Schemas are tried in a process that may be killed, and nothing else waits for it."""
 
 import asyncio
+import functools
 import json
 import sys
 from collections.abc import Iterator
@@ -13,10 +14,14 @@ import pytest
 
 from services.generator.adapters.vllm import grammar_process
 from services.generator.adapters.vllm.environment import quiet_import, set_environment
+from services.generator.domain.look_around_patterns import WITHOUT_LOOKING
+from services.generator.domain.plain_schema import FORMATS
 from services.generator.domain.structure import Structure
 from services.kernel.errors import ComptoirError, Reason
 
 if TYPE_CHECKING:
+    from llguidance import LLTokenizer
+
     from services.generator.adapters.vllm.grammars import Grammars
 
 pytestmark = pytest.mark.vllm
@@ -76,6 +81,8 @@ async def test_a_schema_is_tried_once_and_its_verdict_kept(tried: "Grammars") ->
 
 async def test_a_word_of_the_caller_is_no_keyword(tried: "Grammars") -> None:
     error = await refusal(tried, Structure(json.dumps({"type": "string", "pattern": "(geheim"})))
+    assert (error.reason, error.field) == (Reason.PARAMETER_UNSUPPORTED, "structure.json_schema.pattern")
+    error = await refusal(tried, Structure('{"const": 5, "enum": ["geheim"]}'))
     assert (error.reason, error.field) == (Reason.PARAMETER_UNSUPPORTED, "structure.json_schema")
 
 
@@ -106,16 +113,61 @@ async def test_who_gives_up_takes_no_answer_from_the_next(tried: "Grammars") -> 
     await tried.check(Structure('{"type": "array"}'))
 
 
-def test_a_schema_says_what_it_needs_and_nothing_of_itself() -> None:
+@functools.cache
+def tokenizer() -> "LLTokenizer":
     from llguidance import LLTokenizer  # noqa: PLC0415 - beside the engine's environment
 
-    tokenizer = LLTokenizer(TOKENIZER)
+    return LLTokenizer(TOKENIZER)
 
-    def fault_of(json_schema: str = "", grammar: str = "") -> str:
-        return grammar_process.fault_of(grammar_process.question(json_schema, grammar).decode(), tokenizer)
 
+def fault_of(json_schema: str = "", grammar: str = "") -> str:
+    return grammar_process.fault_of(grammar_process.question(json_schema, grammar).decode(), tokenizer())
+
+
+@pytest.mark.parametrize(
+    ("schema", "keyword"),
+    [
+        ({"type": "geheim"}, "type"),
+        ({"type": 5}, "type"),
+        ({"type": "string", "pattern": "(geheim"}, "pattern"),
+        ({"type": "string", "pattern": "(?=geheim)"}, "pattern"),
+        ({"type": "string", "pattern": r"(geheim)\1"}, "pattern"),
+        ({"type": "string", "pattern": r"\bgeheim"}, "pattern"),
+        ({"$ref": "#/$defs/geheim"}, "$ref"),
+        ({"$ref": "https://geheim.example"}, "$ref"),
+        ({"type": "string", "minLength": "geheim"}, "minLength"),
+        ({"type": "number", "maximum": "geheim"}, "maximum"),
+        ({"type": "number", "multipleOf": 0}, "multipleOf"),
+        ({"type": "object", "required": "geheim"}, "required"),
+        ({"type": "object", "properties": ["geheim"]}, "properties"),
+        ({"enum": "geheim"}, "enum"),
+        ({"anyOf": "geheim"}, "anyOf"),
+        ({"oneOf": [{"type": "string"}, {"const": "geheim"}]}, "oneOf"),
+        ({"type": "string", "format": 5}, "format"),
+        ({"not": {"const": "geheim"}}, "not"),
+    ],
+)
+def test_a_schema_that_cannot_be_used_has_its_keyword_named_wherever_it_stands(
+    schema: dict[str, object], keyword: str
+) -> None:
+    inner = json.dumps({"type": "object", "properties": {"a": schema}, "required": ["a"]})
+    assert fault_of(json.dumps(schema)) == fault_of(inner) == keyword
+    assert fault_of(grammar=f'start: "a" | %json {inner}') == keyword
+
+
+def test_every_format_that_answers_are_held_to_is_known() -> None:
+    for form in FORMATS:
+        assert fault_of(json.dumps({"type": "string", "format": form})) == ""
+
+
+def test_what_stands_for_a_pattern_that_looks_around_can_be_used() -> None:
+    for looking, plain in WITHOUT_LOOKING.items():
+        assert fault_of(json.dumps({"type": "string", "pattern": looking})) == "pattern"
+        assert fault_of(json.dumps({"type": "string", "pattern": plain})) == ""
+
+
+def test_a_schema_says_what_it_needs_and_nothing_of_itself() -> None:
     assert fault_of('{"type": "array", "uniqueItems": true}') == "uniqueItems"
-    assert fault_of('{"type": "geheim"}') == grammar_process.UNNAMED
     assert fault_of("[") == grammar_process.UNNAMED
     assert fault_of(grammar='start: "a" | %json {"type": "array", "uniqueItems": true}') == "uniqueItems"
     assert fault_of(grammar="start: geheim") == grammar_process.UNNAMED

@@ -8,6 +8,7 @@ from hypothesis import given
 from services.contract.json_schema import KEYWORDS
 from services.edge.domain.openai.chat.request import parse_chat
 from services.edge.domain.openai.public_names import expectation, from_schema, is_public
+from services.edge.domain.openai.schema_words import KEYWORD_WORDS
 from services.edge.domain.timeline import Endpoint
 from services.kernel.errors import ComptoirError, Reason
 from tests.services.edge.domain.openai.chat.chats import CHAT, JSON, refusal
@@ -76,5 +77,5 @@ def test_a_replica_that_cannot_see_to_a_keyword_has_it_named_where_the_client_wr
     for keyword in KEYWORDS:
         name = from_schema(f"structure.json_schema.{keyword}")
         assert name == f"response_format.json_schema.schema.{keyword}"
-        assert expectation(name, Endpoint.CHAT_COMPLETIONS) == "absent from the schema"
+        assert expectation(name, Endpoint.CHAT_COMPLETIONS) == KEYWORD_WORDS[keyword]
     assert not is_public("response_format.json_schema.schema.secret")

@@ -1,0 +1,133 @@
+"""A schema in words that the engine has: those that hold an answer to nothing are gone.
+
+Libraries write more schemas than people do. zod says of a record that its names are strings, and both zod and
+pydantic have formats that nobody else knows; by JSON Schema such a format is a note to readers. The engine
+would refuse the whole schema for one of them.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from services.generator.domain.look_around_patterns import WITHOUT_LOOKING
+
+# Those that an answer is held to.
+FORMATS: Final = frozenset(
+    {"date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uri", "uuid"}
+)
+_OF_NAMES: Final = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
+_OF_LISTS: Final = ("allOf", "anyOf", "oneOf", "prefixItems")
+_OF_ONE: Final = (
+    "additionalItems",
+    "additionalProperties",
+    "contains",
+    "else",
+    "if",
+    "items",
+    "not",
+    "propertyNames",
+    "then",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+)
+_NOTES: Final = frozenset({"$comment", "deprecated", "description", "examples", "title"})
+# What says which members an object may have, beside `propertyNames`.
+_OF_MEMBERS: Final = frozenset({"patternProperties", "properties", "unevaluatedProperties"})
+# The drafts by name are known; this one means the newest.
+_NEWEST: Final = "http://json-schema.org/schema"
+
+
+def simplify(schema: dict[str, Any]) -> None:
+    """Writes a schema, and those within it, in words that the engine has; what fits it fits what was."""
+    definitions = {
+        f"#/{place}/{name}": inner
+        for place in ("$defs", "definitions")
+        if isinstance(named := schema.get(place), dict)
+        for name, inner in named.items()
+    }
+    if str(schema.get("$schema")).rstrip("#") == _NEWEST:
+        del schema["$schema"]
+    for inner in _all_within(schema):
+        _simplify_one(inner, definitions)
+
+
+def _simplify_one(schema: dict[str, Any], definitions: dict[str, Any]) -> None:
+    # A word of the engine's own library, which would change how every answer is written.
+    schema.pop("x-guidance", None)
+    form, pattern = schema.get("format"), schema.get("pattern")
+    if isinstance(form, str) and form not in FORMATS:
+        del schema["format"]
+    if isinstance(pattern, str):
+        schema["pattern"] = WITHOUT_LOOKING.get(pattern, pattern)
+    if schema.get("uniqueItems") is False or (schema.get("uniqueItems") is True and _has_one_item(schema)):
+        del schema["uniqueItems"]
+    if "propertyNames" in schema:
+        _name_members(schema, definitions)
+    for name in _OF_NAMES:
+        if isinstance(named := schema.get(name), dict):
+            # As zod writes what never is.
+            named.update({key: False for key, inner in named.items() if _fits_nothing(inner)})
+
+
+def _has_one_item(schema: dict[str, Any]) -> bool:
+    most = schema.get("maxItems")
+    return isinstance(most, int) and most <= 1
+
+
+def _fits_nothing(schema: Any) -> bool:
+    return isinstance(schema, dict) and schema.keys() - _NOTES == {"not"} and _fits_everything(schema["not"])
+
+
+def _fits_everything(schema: Any) -> bool:
+    return schema is True or schema == {}
+
+
+def _name_members(schema: dict[str, Any], definitions: dict[str, Any]) -> None:
+    """Says by name, or by pattern, which members an object may have, where it says how their names are."""
+    names = schema["propertyNames"]
+    if isinstance(names, dict) and isinstance(names.get("$ref"), str):
+        names = definitions.get(names["$ref"], names)
+    if _fits_everything(names):
+        del schema["propertyNames"]
+        return
+    if not isinstance(names, dict):
+        return
+    said = {word: value for word, value in names.items() if word not in _NOTES}
+    # A name is a string, and a format that only a library knows holds it to nothing.
+    if said.get("type") == "string":
+        del said["type"]
+    if isinstance(said.get("format"), str) and said["format"] not in FORMATS:
+        del said["format"]
+    if not said:
+        del schema["propertyNames"]
+    elif _OF_MEMBERS.isdisjoint(schema) and said.keys() in ({"enum"}, {"const"}, {"pattern"}):
+        _put_members(schema, said)
+
+
+def _put_members(schema: dict[str, Any], said: dict[str, Any]) -> None:
+    value = schema.get("additionalProperties", True)
+    if isinstance(pattern := said.get("pattern"), str):
+        schema["patternProperties"] = {pattern: value}
+    else:
+        listed = said.get("enum", [said.get("const")])
+        if not isinstance(listed, list):
+            return
+        schema["properties"] = {name: value for name in listed if isinstance(name, str)}
+    schema["additionalProperties"] = False
+    del schema["propertyNames"]
+
+
+def _all_within(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yields a schema and every one within it, inner ones first; what stands in `const` or `enum` is none."""
+    inner: list[Any] = [schema.get(name) for name in _OF_ONE]
+    for name in _OF_NAMES:
+        if isinstance(named := schema.get(name), dict):
+            inner += named.values()
+    for name in _OF_LISTS:
+        if isinstance(listed := schema.get(name), list):
+            inner += listed
+    if isinstance(items := schema.get("items"), list):
+        inner += items
+    for each in inner:
+        if isinstance(each, dict):
+            yield from _all_within(each)
+    yield schema
