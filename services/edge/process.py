@@ -4,6 +4,7 @@ import asyncio
 from importlib.metadata import version
 
 from services.edge.adapters.generator_client import GeneratorClient
+from services.edge.adapters.key_seal import KeySeal
 from services.edge.adapters.request_log import RequestLog
 from services.edge.adapters.router_client import RouterClient
 from services.edge.adapters.usage_reporter import UsageReporter
@@ -93,9 +94,9 @@ class HttpSide:
         endpoints: list[HttpEndpoint] = [
             ChatCompletions(bodies, self._deliveries, large_answers, limits),
             Completions(bodies, self._deliveries, large_answers, limits),
-            Responses(bodies, self._deliveries, large_answers, limits),
+            Responses(bodies, self._deliveries, large_answers, limits, KeySeal),
             Embeddings(bodies, self._deliveries, large_answers),
-            TokenCounting(bodies, router, generators, large_answers, limits),
+            TokenCounting(bodies, router, generators, large_answers, limits, KeySeal),
             Models(router),
             self._health,
         ]

@@ -1,15 +1,19 @@
 """Responses, of which nothing is stored: what is refused for it, what Codex sends, and the row that stays."""
 
+import json
 from typing import Any
 
 import httpx
 import openai
 import pytest
 
+from tests.clients.test_other_clients import NODE, PROGRAMS, run
 from tests.clients.test_responses import WEATHER, said, streamed, whole
 from tests.system.stack_process import Stack
 
 pytestmark = pytest.mark.system
+
+MOST_CHARACTERS_AT_OPENAI = 64
 
 
 @pytest.mark.parametrize(
@@ -48,6 +52,34 @@ def test_nothing_is_found_by_its_id(stack: Stack) -> None:
             with pytest.raises(openai.NotFoundError) as refusal:
                 ask(answer.id)
             assert "stored" in refusal.value.message
+
+
+def test_the_vercel_ai_sdk_chats_and_calls_tools_by_references_with_its_default_settings(
+    stack: Stack,
+) -> None:
+    variables = {"OPENAI_BASE_URL": stack.base_url, "OPENAI_API_KEY": stack.api_key}
+    said: dict[str, Any] = json.loads(run(variables, NODE, PROGRAMS / "vercel_ai_turns.mjs", stack.model))
+    # It sent references, and no text of the model.
+    for sent in (said["whole"], said["streamed"], said["page"]):
+        assert {item["type"] for item in sent if "role" not in item} == {"item_reference"}
+        assert {item["role"] for item in sent if "role" in item} == {"user"}
+    for sent in (said["wholeLoop"], said["streamedLoop"]):
+        assert [item["type"] for item in sent[1:]].count("function_call_output") == 2
+    # The texts are read, and are a part of the prompt.
+    with stack.client() as client:
+        count = client.responses.input_tokens.count
+        users = [item for item in said["streamed"] if "role" in item]
+        all_tokens = count(model=stack.model, input=said["streamed"]).input_tokens
+        assert all_tokens > count(model=stack.model, input=users).input_tokens
+    # Of an answer that was stopped there is no text to be read.
+    assert said["stopped"]["param"] == "input[1].type"
+    assert "send it whole" in said["stopped"]["message"]
+
+
+def test_who_sends_items_whole_gets_ids_that_hold_nothing(stack: Stack) -> None:
+    answer, events = whole(stack, max_output_tokens=4), streamed(stack, max_output_tokens=4)
+    told = [item.id for response in (answer, events[-1].response) for item in response.output]
+    assert all(each and len(each) <= MOST_CHARACTERS_AT_OPENAI for each in told)
 
 
 def test_codex_is_answered_with_its_default_settings(stack: Stack) -> None:

@@ -1,6 +1,7 @@
 """POST /tokenize and /v1/responses/input_tokens: how many tokens a prompt has, of which none is spent."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ from services.edge.domain.openai.counts.request import (
 from services.edge.domain.openai.operation import GENERATION_STATUSES, Operation
 from services.edge.domain.openai.paths import INPUT_TOKENS_PATH, TOKENIZE_PATH
 from services.edge.domain.openai.rate_limits import quota_headers
+from services.edge.domain.openai.responses.ports import ItemSeal
 from services.edge.domain.openai.retirement import retirement_headers
 from services.edge.domain.ports import CountAdmission, Generators, Router, TokenCount
 from services.edge.server.bodies import Bodies
@@ -55,12 +57,14 @@ class TokenCounting:
         generators: Generators,
         large_answers: LargeAnswers,
         limits: EdgeLimits,
+        seal_of: Callable[[str], ItemSeal],
     ) -> None:
         self._bodies = bodies
         self._large_answers = large_answers
         self._router = router
         self._generators = generators
         self._limits = limits
+        self._seal_of = seal_of
         self.resources = (
             Resource("POST", TOKENIZE_PATH, self.serve_tokenize, _TOKENIZE),
             Resource("POST", INPUT_TOKENS_PATH, self.serve_input_tokens, _INPUT_TOKENS),
@@ -72,7 +76,8 @@ class TokenCounting:
 
     async def serve_input_tokens(self, exchange: Exchange) -> None:
         """Answers as OpenAI does."""
-        await self._serve(exchange, input_tokens_steps, InputTokensBody, input_tokens_json)
+        parse = partial(input_tokens_steps, seal=self._seal_of(read_key(exchange)))
+        await self._serve(exchange, parse, InputTokensBody, input_tokens_json)
 
     async def _serve(
         self,

@@ -1,7 +1,8 @@
 """POST /v1/responses: an answer to the items of an input, streamed or whole."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from services.edge.domain.limits import EdgeLimits
@@ -10,6 +11,9 @@ from services.edge.domain.openai.paths import RESPONSES_PATH
 from services.edge.domain.openai.priority import tier_of
 from services.edge.domain.openai.responses.answers import ResponseEventWriter, ResponseHead, WholeResponse
 from services.edge.domain.openai.responses.body import ResponsesBody
+from services.edge.domain.openai.responses.output import OutputOptions
+from services.edge.domain.openai.responses.ports import ItemSeal
+from services.edge.domain.openai.responses.references import sends_references
 from services.edge.domain.openai.responses.request import response_steps
 from services.edge.domain.openai.responses.tools import named_in_request
 from services.edge.domain.openai.responses.types import Response, ResponseEvent
@@ -38,12 +42,18 @@ class Responses:
     """The endpoint; holds no state of a request, and nothing of an answer that was given."""
 
     def __init__(
-        self, bodies: Bodies, deliveries: Deliveries, large_answers: LargeAnswers, limits: EdgeLimits
+        self,
+        bodies: Bodies,
+        deliveries: Deliveries,
+        large_answers: LargeAnswers,
+        limits: EdgeLimits,
+        seal_of: Callable[[str], ItemSeal],
     ) -> None:
         self._bodies = bodies
         self._deliveries = deliveries
         self._large_answers = large_answers
         self._limits = limits
+        self._seal_of = seal_of
         self.resources = (Resource("POST", RESPONSES_PATH, self.serve, _CREATE),)
 
     async def serve(self, exchange: Exchange) -> None:
@@ -70,20 +80,28 @@ class Responses:
 
         Apart from `serve`, whose frame would hold the body for as long as the answer runs.
         """
+        seal = self._seal_of(key)
         asked = await self._bodies.read(
-            exchange, response_steps, ResponsesBody, without_effect=lambda asked: asked.without_effect
+            exchange,
+            partial(response_steps, seal=seal),
+            ResponsesBody,
+            without_effect=lambda asked: asked.without_effect,
         )
         event = exchange.event
         request = replace(asked.generation, priority=read_priority(exchange, asked.service_tier))
         event.is_streamed = request.is_streamed
         delivery = self._deliveries.open(key=key, request=request, event=event)
+        refers = not asked.keeps_items and sends_references(exchange.header_values(b"user-agent"))
         head = ResponseHead(
             event.request_id.hex,
             event.started_at_microseconds // 1_000_000,
             asked.echoed,
             tier=None if asked.service_tier is None else lambda: tier_of(delivery.priority),
-            includes_reasoning=asked.includes_reasoning,
-            is_reasoning_summary=asked.is_reasoning_summary,
+            output=OutputOptions(
+                includes_reasoning=asked.includes_reasoning,
+                is_reasoning_summary=asked.is_reasoning_summary,
+                seal=seal if refers else None,
+            ),
         )
         answer = ResponseEventWriter(head) if request.is_streamed else WholeResponse(head)
         return delivery, asked.names_as_sent, asked.tool_places, answer

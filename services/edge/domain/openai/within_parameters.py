@@ -129,9 +129,10 @@ UNSERVED_VALUES: Final[Mapping[str, Mapping[str, tuple[str, str]]]] = MappingPro
         "input[].type": {
             "reasoning": (IGNORED, "what an earlier answer thought is no part of the prompt"),
             **dict.fromkeys(
-                ("compaction", "compaction_trigger", "item_reference", "configuration_update"),
+                ("compaction", "compaction_trigger", "configuration_update"),
                 (REFUSED, _STORED),
             ),
+            "item_reference": (REFUSED, f"{_STORED}, unless its id holds the item"),
             "additional_tools": (REFUSED, "a request has its tools in tools"),
             **dict.fromkeys(
                 (

@@ -18,6 +18,8 @@ from services.edge.domain.openai.parameters import refuse_unsupported
 from services.edge.domain.openai.refusals import invalid, unsupported
 from services.edge.domain.openai.responses.items import message_steps
 from services.edge.domain.openai.responses.parameters import NEUTRAL_IN_REASONING
+from services.edge.domain.openai.responses.ports import ItemSeal
+from services.edge.domain.openai.responses.references import resolved_steps
 from services.edge.domain.openai.responses.tools import function_steps, functions_of, named_in_request
 from services.edge.domain.openai.thinking import switch_as_sent, template_arguments
 from services.edge.domain.ports import TokenCount
@@ -97,8 +99,8 @@ def parse_input_tokens(value: object) -> CountRequest:
     return finished(input_tokens_steps(value))
 
 
-def input_tokens_steps(value: object) -> Steps[CountRequest]:
-    """Returns what a body of `responses.input_tokens` wants counted; raises as `chat_steps` does."""
+def input_tokens_steps(value: object, seal: ItemSeal | None = None) -> Steps[CountRequest]:
+    """Returns what a body of `responses.input_tokens` wants counted; as `response_steps`."""
     if not isinstance(value, dict):
         invalid("")
     refuse_unsupported(value, INPUT_TOKENS_NEUTRAL)
@@ -106,7 +108,8 @@ def input_tokens_steps(value: object) -> Steps[CountRequest]:
     yield
     refuse_unsupported(value.get("reasoning") or {}, NEUTRAL_IN_REASONING, "reasoning.")
     places, functions = functions_of(body.tools)
-    messages = yield from message_steps(body.instructions, body.input)
+    items = yield from resolved_steps(body.input, seal)
+    messages = yield from message_steps(body.instructions, items)
     yield
     request = GenerationRequest(
         body.model or "",

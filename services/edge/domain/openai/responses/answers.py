@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final
 
@@ -14,6 +14,7 @@ from services.edge.domain.openai.responses.output import (
     ItemKind,
     Output,
     OutputItem,
+    OutputOptions,
 )
 from services.edge.domain.openai.streams import EVENT_END, event_start
 
@@ -33,9 +34,7 @@ class ResponseHead:
     echoed: str
     # Says which tier answers, once that is known; None where nobody asked.
     tier: Callable[[], str] | None = None
-    includes_reasoning: bool = True
-    # A train of thought stands in the summary of its item.
-    is_reasoning_summary: bool = False
+    output: OutputOptions = field(default_factory=OutputOptions)
 
     def around(
         self, model_name: str, status: str, *, usage: str = "null", error: str = "null"
@@ -61,11 +60,7 @@ class WholeResponse:
 
     def __init__(self, head: ResponseHead) -> None:
         self._head = head
-        self._output = Output(
-            head.request_hex,
-            includes_reasoning=head.includes_reasoning,
-            is_reasoning_summary=head.is_reasoning_summary,
-        )
+        self._output = Output(head.request_hex, head.output)
 
     @property
     def held_bytes(self) -> int:
@@ -94,11 +89,11 @@ class ResponseEventWriter:
         self._sequence_number = 0
         self._output = Output(
             head.request_hex,
+            head.output,
             begun=self._begin,
             said=self._say,
             ended=self._end,
-            includes_reasoning=head.includes_reasoning,
-            is_reasoning_summary=head.is_reasoning_summary,
+            tells_ids_first=True,
         )
         # Of the delta that is being written.
         self._frames: list[bytes | bytearray] = []
@@ -167,6 +162,8 @@ class ResponseEventWriter:
     def _begin(self, item: OutputItem) -> None:
         place = f'"output_index":{item.index}'
         self._add("response.output_item.added", f'{place},"item":', item.parts())
+        if item.is_carrier:
+            return
         of_item = f'"item_id":"{item.id}",{place}'
         if item.kind is not ItemKind.CALL:
             part, index = _part_of(item)
@@ -189,6 +186,9 @@ class ResponseEventWriter:
         place = f'"output_index":{item.index}'
         of_item = f'"item_id":"{item.id}",{place}'
         kind = f"response.{_piece_of(item)}.done"
+        if item.is_carrier:
+            self._add("response.output_item.done", f'{place},"item":', item.parts())
+            return
         if item.kind is ItemKind.CALL:
             # The name is for SDKs of 2025.
             self._add(kind, f'{of_item},"name":{quoted(item.name)},"arguments":', item.text_parts())

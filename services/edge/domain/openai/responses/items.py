@@ -8,6 +8,7 @@ from services.edge.domain.generation import Message, Role
 from services.edge.domain.openai.refusals import invalid, unsupported
 from services.edge.domain.openai.responses.body import ResponseItem, ResponsePart
 from services.edge.domain.openai.responses.output import ItemKind
+from services.edge.domain.openai.responses.references import REFERENCE
 from services.edge.domain.openai.tools.bodies import MAX_TOOLS
 from services.edge.domain.openai.tools.request import call_of
 from services.kernel.steps import Steps
@@ -70,7 +71,7 @@ def _message(item: ResponseItem, path: str) -> Message | None:
     if item.type == "function_call_output":
         call_id = item.call_id or invalid(f"{path}.call_id")
         return replace(_spoken(Role.TOOL, item.output, f"{path}.output"), tool_call_id=call_id)
-    is_thought = item.type == "reasoning" or (item.type == "item_reference" and _names_thought(item))
+    is_thought = item.type == "reasoning" or (item.type == REFERENCE and _names_thought(item))
     return None if is_thought else unsupported(f"{path}.type")
 
 

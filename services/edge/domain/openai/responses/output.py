@@ -1,6 +1,8 @@
 """The output of a response: its items, which are put together from deltas, and their JSON."""
 
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final, TypeAlias
 
@@ -8,10 +10,13 @@ from services.edge.domain.generation import Delta, FinishReason
 from services.edge.domain.openai.answers import inner, quoted
 from services.edge.domain.openai.logprobs import content_json
 from services.edge.domain.openai.pieces import Pieces
+from services.edge.domain.openai.responses.ports import BETWEEN, ItemSeal
 
 IN_PROGRESS: Final = "in_progress"
 COMPLETED: Final = "completed"
 INCOMPLETE: Final = "incomplete"
+# Of JSON: a third of what a body may have, and a millisecond.
+MOST_SEALED_BYTES: Final = 256 * 1024
 
 
 class ItemKind(Enum):
@@ -35,6 +40,10 @@ class OutputItem:
         self.is_summary = is_summary and kind is ItemKind.REASONING
         self.index = index
         self.id = f"{kind.value}_{request_hex}_{index}"
+        # Once the item has ended: its id, or one that holds what the item says.
+        self.final_id = self.id
+        # Whether it says nothing, and its id holds the message before it.
+        self.is_carrier = False
         self.status = IN_PROGRESS
         piece = delta.tool_call if kind is ItemKind.CALL else None
         self.call_index = None if piece is None else piece.index
@@ -65,6 +74,28 @@ class OutputItem:
         yield from self._tokens.parts()
         yield b"]"
 
+    def seal(self, seal: ItemSeal) -> int:
+        """Gives the item an id that holds it; returns how many bytes more are held."""
+        call = (self.call_id, self.name) if self.kind is ItemKind.CALL else ()
+        self.final_id = seal.seal(self.id, BETWEEN.join((*call, self.said_text())))
+        return len(self.final_id)
+
+    def carry(self, message: "OutputItem", seal: ItemSeal) -> int:
+        """Makes the item the carrier of a message; returns how many bytes more are held."""
+        self.id = self.final_id = seal.seal(self.id, BETWEEN.join((message.id, message.said_text())))
+        self.is_carrier = True
+        return len(self.id)
+
+    @property
+    def can_be_sealed(self) -> bool:
+        """Whether the text is so short that it can be sealed, and sent back in a body."""
+        return sum(map(len, self._text.parts())) <= MOST_SEALED_BYTES
+
+    def said_text(self) -> str:
+        """Returns all of the text."""
+        text: str = json.loads(b"".join(self.text_parts()))
+        return text
+
     def content_parts(self) -> Iterator[bytes | bytearray]:
         """Yields the one part of the content, or of the summary, as it is by now."""
         kind = "output_text"
@@ -79,7 +110,9 @@ class OutputItem:
 
     def parts(self) -> Iterator[bytes | bytearray]:
         """Yields the item as it is by now; while it is in progress, without its content."""
-        start = f'{{"id":"{self.id}","status":"{self.status}","type":'
+        is_said = self.status != IN_PROGRESS
+        item_id = self.final_id if is_said else self.id
+        start = f'{{"id":"{item_id}","status":"{self.status}","type":'
         if self.kind is ItemKind.CALL:
             named = f'"call_id":{quoted(self.call_id)},"name":{quoted(self.name)}'
             yield f'{start}"function_call",{named},"arguments":'.encode()
@@ -87,7 +120,7 @@ class OutputItem:
             yield b"}"
             return
         yield f"{start}{self._before_content()}".encode()
-        if self.status != IN_PROGRESS:
+        if is_said and not self.is_carrier:
             yield from self.content_parts()
         yield b"]}"
 
@@ -109,21 +142,38 @@ def _nobody(*_told: object) -> None:
     """Is told, and does nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """Whether a train of thought is told, and in its item's summary; and what seals items into their ids."""
+
+    includes_reasoning: bool = True
+    is_reasoning_summary: bool = False
+    seal: ItemSeal | None = None
+
+
+_PLAIN: Final = OutputOptions()
+
+
 class Output:
-    """The items of one answer, one after the other; tells `begun`, `said` and `ended` of each as it comes."""
+    """The items of one answer, one after the other; tells `begun`, `said` and `ended` of each as it comes.
+
+    Where it `tells_ids_first`, the id of a message is told before there is a text to seal: a carrier comes
+    behind it.
+    """
 
     def __init__(
         self,
         request_hex: str,
+        options: OutputOptions = _PLAIN,
         *,
         begun: Told = _nobody,
         said: Said = _nobody,
         ended: Told = _nobody,
-        includes_reasoning: bool = True,
-        is_reasoning_summary: bool = False,
+        tells_ids_first: bool = False,
     ) -> None:
-        self._includes_reasoning = includes_reasoning
-        self._is_reasoning_summary = is_reasoning_summary
+        self._includes_reasoning = options.includes_reasoning
+        self._is_reasoning_summary = options.is_reasoning_summary
+        self._seal, self._tells_ids_first = options.seal, tells_ids_first
         self._request_hex = request_hex
         self._begun, self._said, self._ended = begun, said, ended
         self._items: list[OutputItem] = []
@@ -188,16 +238,30 @@ class Output:
         if item is None or not item.holds(kind, delta):
             # Only the last one can have been cut.
             self._end(COMPLETED)
-            index, is_summary = len(self._items), self._is_reasoning_summary
-            item = self._open = OutputItem(kind, index, self._request_hex, delta, is_summary=is_summary)
-            self._items.append(item)
+            item = self._open = self._new(kind, delta, is_summary=self._is_reasoning_summary)
             self._begun(item)
         piece = inner(text)
         self._item_bytes += item.add(piece, logprobs)
         self._said(item, piece, logprobs)
 
+    def _new(self, kind: ItemKind, delta: Delta, *, is_summary: bool) -> OutputItem:
+        item = OutputItem(kind, len(self._items), self._request_hex, delta, is_summary=is_summary)
+        self._items.append(item)
+        return item
+
     def _end(self, status: str) -> None:
-        if self._open is not None:
-            self._open.status = status
-            self._ended(self._open)
-            self._open = None
+        item, self._open = self._open, None
+        if item is None:
+            return
+        item.status = status
+        is_carried = self._tells_ids_first and item.kind is ItemKind.MESSAGE
+        seal = self._seal if item.kind is not ItemKind.REASONING and item.can_be_sealed else None
+        if seal is not None and not is_carried:
+            self._item_bytes += item.seal(seal)
+        self._ended(item)
+        if seal is not None and is_carried:
+            carrier = self._new(ItemKind.REASONING, Delta(), is_summary=True)
+            self._item_bytes += carrier.carry(item, seal)
+            self._begun(carrier)
+            carrier.status = COMPLETED
+            self._ended(carrier)

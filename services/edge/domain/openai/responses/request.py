@@ -20,6 +20,8 @@ from services.edge.domain.openai.responses.parameters import (
     NEUTRAL_IN_REASONING,
     RESPONSES_NEUTRAL,
 )
+from services.edge.domain.openai.responses.ports import ItemSeal
+from services.edge.domain.openai.responses.references import resolved_steps
 from services.edge.domain.openai.responses.tools import function_steps, functions_of
 from services.edge.domain.openai.thinking import names_as_sent, template_arguments, thinking_budget
 from services.edge.domain.openai.tools.bodies import ToolBody
@@ -47,6 +49,8 @@ class ResponseRequest:
     includes_reasoning: bool = True
     is_reasoning_summary: bool = False
     names_as_sent: Mapping[str, str] = field(default_factory=dict)
+    # Whether the caller says that it keeps items itself, and so sends them whole.
+    keeps_items: bool = False
 
 
 def parse_response(value: object) -> ResponseRequest:
@@ -54,8 +58,8 @@ def parse_response(value: object) -> ResponseRequest:
     return finished(response_steps(value))
 
 
-def response_steps(value: object) -> Steps[ResponseRequest]:
-    """Returns what `value`, any decoded JSON, asks for.
+def response_steps(value: object, seal: ItemSeal | None = None) -> Steps[ResponseRequest]:
+    """Returns what `value`, any decoded JSON, asks for; `seal` opens what its references hold.
 
     Raises ComptoirError with REQUEST_INVALID or PARAMETER_UNSUPPORTED and a public name.
     """
@@ -70,7 +74,8 @@ def response_steps(value: object) -> Steps[ResponseRequest]:
     refuse_unsupported(value.get("reasoning") or {}, NEUTRAL_IN_REASONING, "reasoning.")
     places, functions = functions_of(body.tools)
     form = None if body.text is None else body.text.format
-    messages = yield from message_steps(body.instructions, body.input)
+    items = yield from resolved_steps(body.input, seal)
+    messages = yield from message_steps(body.instructions, items)
     yield
     generation = GenerationRequest(
         model=body.model or "",
@@ -100,6 +105,7 @@ def response_steps(value: object) -> Steps[ResponseRequest]:
         includes_reasoning=body.include_reasoning is not False,
         is_reasoning_summary=_summary(body) is not None,
         names_as_sent=names_as_sent(body),
+        keeps_items=value.get("store") is False,
     )
 
 

@@ -16,13 +16,14 @@ from pydantic import TypeAdapter
 from services.edge.domain.generation import Counts, Delta, FinishReason, ToolCallDelta
 from services.edge.domain.openai.errors import error_json
 from services.edge.domain.openai.responses.answers import ResponseEventWriter, ResponseHead, WholeResponse
+from services.edge.domain.openai.responses.output import OutputOptions
 from services.edge.domain.openai.responses.request import parse_response
 from services.edge.domain.timeline import Endpoint
 from services.kernel.errors import ComptoirError, Reason
 from tests.services.edge.domain.openai.responses.requests import REQUEST, WEATHER
 
 HEAD = ResponseHead("0f" * 16, 1_790_000_000, parse_response(REQUEST | {"tools": [WEATHER]}).echoed)
-SUMMARY = replace(HEAD, is_reasoning_summary=True)
+SUMMARY = replace(HEAD, output=OutputOptions(is_reasoning_summary=True))
 COUNTS = Counts(11, 3, 5, 2)
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 FINISHES = st.sampled_from(list(FinishReason)).map(lambda reason: Delta(finish=reason))

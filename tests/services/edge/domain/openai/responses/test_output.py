@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.edge.domain.generation import Delta, FinishReason, TokenChoice, TokenLogprob, ToolCallDelta
-from services.edge.domain.openai.responses.output import Output
+from services.edge.domain.openai.responses.output import Output, OutputOptions
 
 STOP = Delta(finish=FinishReason.STOP)
 LENGTH = Delta(finish=FinishReason.LENGTH)
@@ -20,7 +20,7 @@ def call(index: int, arguments: str, name: str = "") -> Delta:
 
 
 def items(*deltas: Delta, is_reasoning_summary: bool = False) -> list[dict[str, Any]]:
-    output = Output("ff", is_reasoning_summary=is_reasoning_summary)
+    output = Output("ff", OutputOptions(is_reasoning_summary=is_reasoning_summary))
     for delta in deltas:
         output.add(delta)
     output.end()
@@ -134,7 +134,7 @@ def test_tokens_of_a_call_and_of_reasoning_are_nobodys() -> None:
 
 
 def test_a_train_of_thought_that_nobody_wants_is_left_out() -> None:
-    output = Output("ff", includes_reasoning=False)
+    output = Output("ff", OutputOptions(includes_reasoning=False))
     for delta in (Delta(reasoning="hm"), Delta("a"), STOP):
         output.add(delta)
     (message,) = json.loads(b"[%b]" % b"".join(output.parts()))

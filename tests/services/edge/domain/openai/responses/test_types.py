@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from services.edge.domain.generation import Counts, Delta, FinishReason, ToolCallDelta
 from services.edge.domain.openai.responses import types as response_types
 from services.edge.domain.openai.responses.answers import ResponseEventWriter, ResponseHead, WholeResponse
+from services.edge.domain.openai.responses.output import OutputOptions
 from services.edge.domain.openai.responses.request import parse_response
 from tests.services.edge.domain.openai.responses.requests import REQUEST, TIME
 
@@ -40,7 +41,9 @@ def fields_of(kind: type[msgspec.Struct]) -> set[str]:
 @pytest.mark.parametrize("is_summary", [False, True])
 def test_what_is_written_is_what_is_described(is_summary: bool) -> None:
     echoed = parse_response(REQUEST | {"tools": [TIME]}).echoed
-    head = ResponseHead("0f" * 16, 1_790_000_000, echoed, is_reasoning_summary=is_summary)
+    head = ResponseHead(
+        "0f" * 16, 1_790_000_000, echoed, output=OutputOptions(is_reasoning_summary=is_summary)
+    )
     deltas = [
         Delta(reasoning="hm"),
         Delta("a"),
