@@ -10,7 +10,7 @@ from services.edge.domain.body_faults import (
     BodyError,
     BodyFault,
     encoding_fault,
-    half_pair_at,
+    half_pair_steps,
     path_to,
     with_mark,
 )
@@ -54,7 +54,7 @@ def _fault_steps(text: bytes, broken_at: int) -> Steps[BodyError]:
     if fault is not None:
         return fault
     yield
-    position = half_pair_at(text)
+    position = yield from half_pair_steps(text)
     if position is None:
         # The decoder counts characters.
         return BodyError(BodyFault.NOT_JSON, position=len(text.decode()[:broken_at].encode()))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator
 from heapq import heappop, heappush
 from typing import Final, TypeAlias, TypeVar
+from weakref import WeakKeyDictionary
 
 Result = TypeVar("Result")
 # To give way costs a turn of the loop, which takes others many milliseconds where they have much to do.
@@ -42,26 +43,29 @@ async def in_turns(steps: Steps[Result], seconds: Callable[[], float] = time.mon
         used_seconds = seconds() - begun_seconds
         if used_seconds >= TURN_SECONDS:
             await asyncio.sleep(used_seconds)
+            # The times of many may be over in one turn of the loop.
+            await turn(TURN_SECONDS)
             begun_seconds = seconds()
 
 
 class Pace:
     """Spreads what begins in one turn of the loop over several: in each as much as takes five milliseconds.
 
-    What comes with one message begins in one turn, however much it is together.
+    What comes with one message begins in one turn, however much it is together. The time is that of the
+    loop's own thread: on a busy machine no less begins together.
     """
 
-    def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, seconds: Callable[[], float] = time.thread_time) -> None:
         self._seconds = seconds
         # When the first of this turn began; None before.
         self._begun_seconds: float | None = None
         self._numbers = itertools.count()
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
-    async def turn(self) -> None:
-        """Returns in a turn that has time left, in the order of the calls; at once where this one has."""
+    async def turn(self, pace_seconds: float = PACE_SECONDS) -> None:
+        """Returns in a turn of which less is used, in the order of the calls; at once where this is such."""
         number, is_called = next(self._numbers), False
-        while self._is_over or (self._waiting and not is_called):
+        while self._is_used(pace_seconds) or (self._waiting and not is_called):
             called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             heappush(self._waiting, (number, called))
             self._begin()
@@ -74,9 +78,8 @@ class Pace:
             is_called = True
         self._begin()
 
-    @property
-    def _is_over(self) -> bool:
-        return self._begun_seconds is not None and self._seconds() - self._begun_seconds >= PACE_SECONDS
+    def _is_used(self, pace_seconds: float) -> bool:
+        return self._begun_seconds is not None and self._seconds() - self._begun_seconds >= pace_seconds
 
     def _begin(self) -> None:
         if self._begun_seconds is None:
@@ -91,3 +94,15 @@ class Pace:
             if not waiting.done():
                 waiting.set_result(None)
                 called += 1
+
+
+_paces: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, Pace]] = WeakKeyDictionary()
+
+
+async def turn(pace_seconds: float = PACE_SECONDS) -> None:
+    """Returns as `Pace.turn` of the running loop does, which all share who ask for a turn of it."""
+    loop = asyncio.get_running_loop()
+    pace = _paces.get(loop)
+    if pace is None:
+        pace = _paces[loop] = Pace()
+    await pace.turn(pace_seconds)

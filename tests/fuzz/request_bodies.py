@@ -20,7 +20,7 @@ from services.edge.domain.openai.counts.request import parse_input_tokens, parse
 from services.edge.domain.openai.embeddings.body import EmbeddingBody
 from services.edge.domain.openai.embeddings.request import parse_embeddings
 from services.edge.domain.openai.errors import error_json
-from services.edge.domain.openai.ignored_fields import ignored_headers
+from services.edge.domain.openai.ignored_fields import ignored_steps
 from services.edge.domain.openai.responses.body import ResponsesBody
 from services.edge.domain.openai.responses.request import parse_response
 from services.edge.domain.ports import Offer
@@ -86,7 +86,7 @@ def answer_of(endpoint: Endpoint, read: Reader, kind: type[Struct], body: bytes)
         generations = read(value)
     except ComptoirError as error:
         return error_json(error, endpoint)
-    assert all(int(count) > 0 for _, count in ignored_headers(value, kind))
+    assert all(int(count) > 0 for _, count in finished(ignored_steps(value, kind)))
     return generations
 
 

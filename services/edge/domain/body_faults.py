@@ -7,13 +7,16 @@ from itertools import takewhile
 from typing import Any, Final
 
 from services.kernel.errors import ComptoirError, Reason
+from services.kernel.steps import Steps, finished
 
 UTF8_MARK: Final = b"\xef\xbb\xbf"
 # Byte order marks of UTF-16 and UTF-32, and what any JSON begins with in these without one.
 _WIDE: Final = re.compile(rb"\xff\xfe|\xfe\xff|\x00|[\t\n\r -~]\x00")
-# A document up to its first escape of half a surrogate pair; a pair of halves is a character.
+# A document up to its first escape of half a surrogate pair, or to one of the next thousands of its escapes,
+# which takes a millisecond. A pair of halves is a character.
 _WHOLE: Final = re.compile(
-    rb"(?:[^\\]++|\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u(?![dD][89a-fA-F])|[^u]))*+"
+    rb"(?:[^\\]++|\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u(?![dD][89a-fA-F])|[^u]))"
+    rb"{1,16384}+"
 )
 _HALF: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 # No public name is deeper: messages[3].content.
@@ -63,9 +66,16 @@ def encoding_fault(document: bytes) -> BodyError | None:
 
 
 def half_pair_at(document: bytes) -> int | None:
+    """Returns what `half_pair_steps` does, at once."""
+    return finished(half_pair_steps(document))
+
+
+def half_pair_steps(document: bytes) -> Steps[int | None]:
     """Returns where the first escape of half a surrogate pair stands; None where there is none."""
-    found = _WHOLE.match(document)
-    position = found.end() if found else 0
+    position = 0
+    while found := _WHOLE.match(document, position):
+        position = found.end()
+        yield
     return position if _HALF.match(document, position) else None
 
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from services.edge.documents import decode_steps
 from services.edge.domain.limits import EdgeLimits
-from services.edge.domain.openai.ignored_fields import ignored_headers
+from services.edge.domain.openai.ignored_fields import ignored_steps
 from services.edge.server.http.exchange import Exchange, HeaderList
 from services.edge.server.http.requests import content_steps, declared_length, read_body, read_key
 from services.edge.server.http.watches import DisconnectWatch
@@ -121,4 +121,4 @@ def read_steps(
     yield
     result = yield from parse(value)
     yield
-    return result, ignored_headers(value, body, without_effect(result))
+    return result, (yield from ignored_steps(value, body, without_effect(result)))

@@ -36,9 +36,8 @@ def count_steps(
         text=request.prompt if isinstance(request.prompt, str) else None,
         returns_token_ids=returns_ids,
         template=template_options(request),
-        tools=None if request.tools is None else _tools(request.tools),
     )
-    yield
+    yield from _tool_steps(asked.tools, request.tools)
     yield from _message_steps(asked.messages, request.messages)
     return asked
 
@@ -56,10 +55,9 @@ def generate_steps(offer: Offer, request: GenerationRequest) -> Steps[generator_
         is_streamed=request.is_streamed,
         structure=_structure(request.form),
         prompt=_prompt(request),
-        tools=None if request.tools is None else _tools(request.tools),
         template=template_options(request),
     )
-    yield
+    yield from _tool_steps(asked.tools, request.tools)
     yield from _message_steps(asked.messages, request.messages)
     return asked
 
@@ -108,18 +106,19 @@ def _structure(form: Form) -> generator_pb2.Structure | None:
     return generator_pb2.Structure(json_schema=form.json_schema, texts=form.texts, pattern=form.pattern)
 
 
-def _tools(tools: Tools) -> generator_pb2.Tools:
-    return generator_pb2.Tools(
-        tools=[
-            generator_pb2.Tool(
-                name=tool.name, description=tool.description, parameters_schema=tool.parameters_schema
-            )
-            for tool in tools.tools
-        ],
-        use=_TOOL_USES[tools.use],
-        permitted=tools.permitted,
-        is_one_call=tools.is_one_call,
-    )
+def _tool_steps(asked: generator_pb2.Tools, tools: Tools | None) -> Steps[None]:
+    """Writes tools, if there are any, into those of a request."""
+    yield
+    if tools is None:
+        return
+    asked.use = _TOOL_USES[tools.use]
+    asked.permitted.extend(tools.permitted)
+    asked.is_one_call = tools.is_one_call
+    for tool in tools.tools:
+        asked.tools.add(
+            name=tool.name, description=tool.description, parameters_schema=tool.parameters_schema
+        )
+        yield
 
 
 def _ticket(offer: Offer) -> ticket_pb2.SignedTicket:

@@ -8,14 +8,20 @@ from typing import Final
 from services.generator.domain.closed_schema import closed
 from services.generator.domain.delta import Delta
 from services.generator.domain.structure import FIELD, Structure
-from services.generator.domain.tools import Tool, ToolCallReader, ToolFormat, Tools, ToolUse, grammar
+from services.generator.domain.tools import (
+    SCHEMA_BYTES_PER_STEP,
+    Tool,
+    ToolCallReader,
+    ToolFormat,
+    Tools,
+    ToolUse,
+    grammar_steps,
+)
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.kernel.steps import Steps, finished
 
 # They are read in the event loop.
 _MOST_SCHEMA_BYTES: Final = 256 * 1024
-# About three milliseconds.
-_SCHEMA_BYTES_PER_STEP: Final = 64 * 1024 - 4096
 
 
 class CalledTools:
@@ -37,6 +43,8 @@ class CalledTools:
         said = asked
         if asked is not None and asked.json_schema:
             said = Structure(closed(asked.json_schema, FIELD))
+            if len(asked.json_schema) > SCHEMA_BYTES_PER_STEP:
+                yield
         if self._tools is None:
             return said
         tools = yield from checked_steps(self._tools, self._form)
@@ -47,7 +55,7 @@ class CalledTools:
         if said is not None and said.json_schema:
             self._schemas.append((said.json_schema, FIELD))
         told = replace(self._tools, tools=tools)
-        return Structure(grammar=grammar(told, self._form, said))
+        return Structure(grammar=(yield from grammar_steps(told, self._form, said)))
 
     def schemas(self) -> list[tuple[str, str]]:
         """Returns the schemas that stand within the structure, each with its field, once they are known."""
@@ -108,11 +116,11 @@ def _closed_steps(tools: Sequence[Tool]) -> Steps[tuple[Tool, ...]]:
     closed_tools = []
     schema_bytes = 0
     for index, tool in enumerate(tools):
-        closed_tools.append(_closed(tool, _field_of(index)))
         schema_bytes += len(tool.parameters_schema)
-        if schema_bytes > _SCHEMA_BYTES_PER_STEP:
-            schema_bytes = 0
+        if schema_bytes > SCHEMA_BYTES_PER_STEP:
+            schema_bytes = len(tool.parameters_schema)
             yield
+        closed_tools.append(_closed(tool, _field_of(index)))
     return tuple(closed_tools)
 
 

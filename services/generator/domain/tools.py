@@ -11,7 +11,10 @@ from typing import Final
 from services.generator.domain.delta import ToolCallPart
 from services.generator.domain.marks import begun
 from services.generator.domain.structure import Structure
+from services.kernel.steps import Steps, finished
 
+# About a millisecond, and two where one schema is as long as it may be.
+SCHEMA_BYTES_PER_STEP: Final = 32 * 1024
 _ANY_OBJECT: Final = '{"type":"object"}'
 
 
@@ -76,6 +79,11 @@ FORMATS: Final = MappingProxyType({"hermes": HERMES})
 
 
 def grammar(tools: Tools, form: ToolFormat, said: Structure | None = None) -> str:
+    """Returns what `grammar_steps` does, at once."""
+    return finished(grammar_steps(tools, form, said))
+
+
+def grammar_steps(tools: Tools, form: ToolFormat, said: Structure | None = None) -> Steps[str]:
     """Returns the grammar, in llguidance's Lark, of an answer that may call the tools.
 
     What is no call is any text, or what `said` demands; an answer calls tools at its end, and each
@@ -87,10 +95,14 @@ def grammar(tools: Tools, form: ToolFormat, said: Structure | None = None) -> st
     rules = [
         f"call: {rest} ({' | '.join(f'tool_{index}' for index in range(len(called)))}) {_quoted(form.behind)}"
     ]
-    rules += [
-        f"tool_{index}: {_quoted(tool.name + form.between)} %json {_embedded(tool.parameters_schema)}"
-        for index, tool in enumerate(called)
-    ]
+    schema_bytes = 0
+    for index, tool in enumerate(called):
+        schema_bytes += len(tool.parameters_schema)
+        if schema_bytes > SCHEMA_BYTES_PER_STEP:
+            schema_bytes = len(tool.parameters_schema)
+            yield
+        schema = _embedded(tool.parameters_schema)
+        rules.append(f"tool_{index}: {_quoted(tool.name + form.between)} %json {schema}")
     if tools.use is ToolUse.REQUIRED:
         return "\n".join([f"start: {mark} call {more}", *rules])
     if said is not None:

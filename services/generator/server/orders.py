@@ -15,8 +15,9 @@ from services.generator.domain.ticket import Claims
 from services.generator.wire import orders
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
-from services.kernel.steps import Pace, Steps, finished, in_turns
+from services.kernel.steps import Steps, finished, in_turns, turn
 from services.runtime.grpc.interceptors import read_request
+from services.runtime.grpc.long_requests import request_steps
 from services.runtime.telemetry import counter
 
 # No request of this length takes longer than a millisecond to read.
@@ -33,7 +34,6 @@ class Orders:
         self._counts = counts
         self._signatures = signatures
         self._clock = clock
-        self._pace = Pace()
         self._refused = counter(
             "comptoir.generator.tickets_refused", unit="{ticket}", description="Tickets not accepted."
         )
@@ -47,7 +47,7 @@ class Orders:
         is_whole: bool = False,
     ) -> Order:
         """Returns the order; raises why its ticket is no good, or REQUEST_INVALID. Uses nothing up."""
-        await self._pace.turn()
+        await turn()
         steps = self._read_steps(content, received_seconds, timeout_seconds, is_whole=is_whole)
         return finished(steps) if len(content) <= _SHORT_BYTES else await in_turns(steps)
 
@@ -56,7 +56,9 @@ class Orders:
     ) -> Steps[Order]:
         claims = self._claims(content, self._generations.check)
         yield
-        request = read_request(generator_pb2.GenerateRequest.FromString, content)
+        request = yield from request_steps(
+            generator_pb2.GenerateRequest.FromString, content, long="messages", pieces=orders.pieces_of
+        )
         yield
         most_ids = min(self._counts.context_tokens, claims.max_input_tokens)
         prompt = yield from orders.prompt_steps(request, most_ids=most_ids)
@@ -81,7 +83,7 @@ class Orders:
         self, content: bytes, received_seconds: float, timeout_seconds: float | None
     ) -> EmbedOrder:
         """As `read`, of a request for vectors."""
-        await self._pace.turn()
+        await turn()
         steps = self._read_embedding_steps(content, received_seconds, timeout_seconds)
         return finished(steps) if len(content) <= _SHORT_BYTES else await in_turns(steps)
 
@@ -90,7 +92,9 @@ class Orders:
     ) -> Steps[EmbedOrder]:
         claims = self._claims(content, self._generations.check_embedding)
         yield
-        request = read_request(generator_pb2.EmbedRequest.FromString, content)
+        request = yield from request_steps(
+            generator_pb2.EmbedRequest.FromString, content, long="inputs", pieces=orders.pieces_of_input
+        )
         yield
         inputs = yield from orders.inputs_steps(
             request, context_tokens=self._counts.context_tokens, max_tokens=claims.max_input_tokens
@@ -106,18 +110,20 @@ class Orders:
 
     async def read_count(self, content: bytes) -> CountOrder:
         """Returns what is to be counted; raises why its ticket is no good, or REQUEST_INVALID."""
-        await self._pace.turn()
+        await turn()
         steps = self._count_steps(content)
         return finished(steps) if len(content) <= _SHORT_BYTES else await in_turns(steps)
 
     def _count_steps(self, content: bytes) -> Steps[CountOrder]:
         claims = self._claims(content, self._counts.check)
         yield
-        request = read_request(generator_pb2.CountTokensRequest.FromString, content)
+        request = yield from request_steps(
+            generator_pb2.CountTokensRequest.FromString, content, long="messages", pieces=orders.pieces_of
+        )
         yield
-        order = CountOrder(claims, orders.countable_from(request), request.returns_token_ids)
+        countable = yield from orders.countable_steps(request)
         yield
-        return order
+        return CountOrder(claims, countable, request.returns_token_ids)
 
     def admit(self, order: Order) -> None:
         """Uses the ticket up, or raises why not; the order must be served then."""

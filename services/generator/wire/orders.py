@@ -21,6 +21,8 @@ _MAX_PRIORITY: Final = 255
 # Each takes less than a millisecond.
 IDS_PER_STEP: Final = 4096
 _INPUTS_PER_STEP: Final = 64
+# Of messages, with their parts and calls.
+_PIECES_PER_STEP: Final = 256
 # So many ids of each of the inputs of a step make none of its own.
 _FEW_IDS: Final = IDS_PER_STEP // _INPUTS_PER_STEP
 _ROLES: Final = {
@@ -88,20 +90,37 @@ def prompt_steps(request: generator_pb2.GenerateRequest, *, most_ids: int) -> St
         return TokenIds((yield from _copied(ids)) if len(ids) <= most_ids else ids)
     if form == "text":
         return Text(request.prompt.text)
-    return _chat_from(request)
+    return (yield from _chat_steps(request))
 
 
-def countable_from(request: generator_pb2.CountTokensRequest) -> Chat | Text:
-    """Returns what a validated request wants counted."""
+def countable_steps(request: generator_pb2.CountTokensRequest) -> Steps[Chat | Text]:
+    """Returns, in steps, what a validated request wants counted."""
     if request.HasField("text"):
         return Text(request.text)
-    return _chat_from(request)
+    return (yield from _chat_steps(request))
 
 
-def _chat_from(request: generator_pb2.GenerateRequest | generator_pb2.CountTokensRequest) -> Chat:
-    turns = tuple(_turn_from(message) for message in request.messages)
+def pieces_of(message: generator_pb2.ChatMessage) -> int:
+    """Returns of how many pieces a message is."""
+    return 1 + len(message.parts) + len(message.tool_calls)
+
+
+def pieces_of_input(each: generator_pb2.EmbedInput) -> int:
+    """Returns about how many pieces an input is worth, each of which takes as long as one of a message."""
+    return 1 + len(each.token_ids.ids) // _FEW_IDS
+
+
+def _chat_steps(request: generator_pb2.GenerateRequest | generator_pb2.CountTokensRequest) -> Steps[Chat]:
+    turns: list[ChatTurn] = []
+    pieces = 0
+    for message in request.messages:
+        turns.append(_turn_from(message))
+        pieces += pieces_of(message)
+        if pieces >= _PIECES_PER_STEP:
+            pieces = 0
+            yield
     tools = _tools_from(request.tools) if request.HasField("tools") else None
-    return Chat(turns, tools, _options_from(request.template))
+    return Chat(tuple(turns), tools, _options_from(request.template))
 
 
 def _options_from(message: generator_pb2.TemplateOptions) -> TemplateOptions:

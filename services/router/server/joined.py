@@ -7,6 +7,7 @@ from typing import Final
 from comptoir.router.v1 import router_pb2
 
 from services.kernel.errors import ComptoirError
+from services.kernel.steps import turn
 from services.router.domain.admission import Admitter
 from services.router.wire import admission as wire
 from services.runtime.grpc.error_details import detail_from
@@ -55,6 +56,8 @@ class JoinedAdmissions:
         return response
 
     async def _serve(self, call: "_Call") -> None:
+        # The prompts of one request come in one message, and each is some tenths of a millisecond.
+        await turn()
         validate(call.asked.request)
         decision = await self._admission.decide(wire.admit_request(call.asked.request))
         call.is_admitted = True
@@ -74,6 +77,7 @@ class JoinedAdmissions:
         self._tell()
 
     async def _serve_next(self, asked: router_pb2.NextOfferCall) -> None:
+        await turn()
         validate(asked.request)
         offer = await self._admission.next_offer(asked.request.api_key, wire.lease_of(asked.request))
         self._response.next_offers.add(call_number=asked.call_number, offer=wire.ticket_offer(offer))

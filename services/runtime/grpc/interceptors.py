@@ -162,12 +162,17 @@ def reads_itself(method: _Callee) -> _Callee:
 
 def read_request(parse: Callable[[bytes], _Request], content: bytes) -> _Request:
     """Reads a request and holds it against its schema; raises REQUEST_INVALID."""
-    try:
-        request = parse(content)
-    except DecodeError:
-        raise ComptoirError(Reason.REQUEST_INVALID) from None
+    request = parsed_request(parse, content)
     validate(request)
     return request
+
+
+def parsed_request(parse: Callable[[bytes], _Request], content: bytes) -> _Request:
+    """Reads a request; raises REQUEST_INVALID for what is none."""
+    try:
+        return parse(content)
+    except DecodeError:
+        raise ComptoirError(Reason.REQUEST_INVALID) from None
 
 
 async def _each_read(handler: Handler, requests: AsyncIterator[bytes]) -> AsyncIterator[Message]:

@@ -1,11 +1,13 @@
 """Long work gives way once it took a while, and is the same work at once."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
+from services.kernel import steps
 from services.kernel.clock import ManualClock
-from services.kernel.steps import PACE_SECONDS, TURN_SECONDS, Pace, Steps, finished, in_turns
+from services.kernel.steps import PACE_SECONDS, TURN_SECONDS, Pace, Steps, finished, in_turns, turn
 
 
 def counted(done: list[int], to: int) -> Steps[int]:
@@ -92,3 +94,27 @@ async def test_what_takes_no_time_begins_at_once() -> None:
 async def test_who_leaves_before_it_begins_keeps_nobody_waiting(leave: int) -> None:
     turns = await begun_per_turn(PACE_SECONDS, 40, leave=leave)
     assert len([number for turn in turns for number in turn]) >= 39
+
+
+async def test_long_work_of_many_goes_on_in_the_turn_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, done = ManualClock(), list[int]()
+    monkeypatch.setattr(steps, "Pace", partial(Pace, clock.monotonic_seconds))
+
+    async def work() -> None:
+        def timed() -> Steps[None]:
+            for _ in counted(done, 3):
+                clock.advance(2 * TURN_SECONDS)
+                yield
+
+        await turn()
+        await in_turns(timed(), clock.monotonic_seconds)
+
+    tasks = [asyncio.create_task(work()) for _ in range(20)]
+    longest_seconds = 0.0
+    async with asyncio.timeout(10):
+        while not all(task.done() for task in tasks):
+            before = clock.monotonic_seconds()
+            await asyncio.sleep(0)
+            longest_seconds = max(longest_seconds, clock.monotonic_seconds() - before)
+    assert len(done) == 60
+    assert longest_seconds <= PACE_SECONDS + 2 * TURN_SECONDS

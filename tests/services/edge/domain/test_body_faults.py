@@ -7,7 +7,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from services.edge.documents import decode_json
-from services.edge.domain.body_faults import BodyError, BodyFault, half_pair_at
+from services.edge.domain.body_faults import BodyError, BodyFault, half_pair_at, half_pair_steps
 from services.edge.domain.openai.chat.request import parse_chat
 from services.edge.domain.openai.errors import error_json
 from services.kernel.errors import ComptoirError
@@ -146,3 +146,7 @@ def test_any_fault_is_a_sentence_with_a_place_inside_the_body(noise: bytes, cut:
 def test_a_body_of_the_largest_size_is_looked_through_once(filling: bytes) -> None:
     document = b'{"a":"' + filling * (1_000_000 // len(filling)) + rb"\ud83d" + b'"}'
     assert fault_of(document)[0] is BodyFault.HALF_PAIR
+
+
+def test_a_body_of_pairs_is_searched_in_steps() -> None:
+    assert len(list(half_pair_steps(rb"\ud83d\ude00" * 80_000))) >= 5

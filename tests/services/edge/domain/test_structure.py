@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.edge.domain.structure import MAX_DEPTH, MAX_VALUES, check_count, check_shape, outside_strings
+from services.edge.domain import structure
+from services.edge.domain.structure import (
+    MAX_DEPTH,
+    MAX_VALUES,
+    check_count,
+    check_shape,
+    outside_steps,
+    outside_strings,
+)
 from services.kernel.errors import ComptoirError
 
 KEYS = st.text(max_size=5) | st.sampled_from(['"', "\\", ':"', '\\":', "a:b", "{", '"}'])
@@ -76,3 +84,15 @@ def test_a_document_of_nothing_but_quotes_is_not_taken_apart(document: bytes) ->
     tracemalloc.stop()
     # A list of its pieces alone would be more.
     assert peak < 2 * len(document)
+
+
+@given(document=st.text(alphabet='\\":a', max_size=40), piece_bytes=st.integers(1, 8))
+def test_an_escape_at_the_end_of_a_piece_goes_on_in_the_next(document: str, piece_bytes: int) -> None:
+    whole = outside_strings(document.encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structure, "_BYTES_PER_STEP", piece_bytes)
+        assert outside_strings(document.encode()) == whole
+
+
+def test_a_long_document_is_searched_for_escapes_in_pieces() -> None:
+    assert len(list(outside_steps(rb"\"" * 512 * 1024))) >= 5

@@ -46,7 +46,7 @@ KINDS: dict[str, tuple[Callable[[object], Steps[Any]], type[Any]]] = {
     INPUT_TOKENS_PATH: (input_tokens_steps, InputTokensBody),
 }
 # What one step may call, of Python's functions and of C's: each takes a fraction of a microsecond.
-CALLS_PER_STEP = 40_000
+CALLS_PER_STEP = 25_000
 
 
 def calls_of_steps(steps: Steps[Any]) -> list[int]:

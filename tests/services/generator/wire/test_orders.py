@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.generator.domain.prompt import Chat, Text, TokenIds
-from services.generator.wire.orders import IDS_PER_STEP, inputs_steps, prompt_steps
+from services.generator.wire.orders import IDS_PER_STEP, countable_steps, inputs_steps, prompt_steps
 from services.kernel.steps import finished
 
 MANY = 1_000_000
@@ -89,3 +89,11 @@ def test_a_prompt_of_ids_is_read_in_steps_and_one_that_is_too_long_by_its_length
     assert len(prompt.ids) == MANY
     assert isinstance(prompt.ids, tuple) == (most_ids == MANY)
     assert count >= MANY // IDS_PER_STEP if most_ids == MANY else count == 1
+
+
+def test_a_long_chat_is_read_in_steps() -> None:
+    message = generator_pb2.ChatMessage(role=generator_pb2.ROLE_USER, parts=["Bonjour"] * 3)
+    chat = generator_pb2.GenerateRequest(messages=[message] * 1024)
+    counted = generator_pb2.CountTokensRequest(messages=[message] * 1024)
+    for steps in (prompt_steps(chat, most_ids=0), countable_steps(counted)):
+        assert len(list(steps)) == 16

@@ -1,13 +1,21 @@
 """Many admissions on one stream: tickets at once, and word of each when it is durable."""
 
 import asyncio
-from typing import Any
+import itertools
+from collections import Counter
+from functools import partial
+from typing import Any, cast
 
+import pytest
 from comptoir.router.v1 import admin_pb2, router_pb2
 
+from services.kernel import steps
 from services.kernel.errors import ComptoirError, Reason
+from services.kernel.steps import PACE_SECONDS, Pace
+from services.router.domain.admission import Admitter
+from services.router.server.joined import JoinedAdmissions
 from services.router.settings import RouterSettings
-from tests.fakes.joined import heard
+from tests.fakes.joined import heard, joined_streams
 from tests.fakes.running_router import RunningRouter, admit, next_offer, running_router
 
 
@@ -181,3 +189,32 @@ async def test_a_call_that_is_held_ends_with_its_own_time_and_leaves_nothing_beh
         assert all(joined.admitted[number].quota.remaining_tokens == 0 for number in (3, 4))
         assert running.log.reasons == [Reason.UNSPECIFIED] * 2
         joined.close()
+
+
+class FullRouter:
+    """Refuses everybody, and notes in which turn of the loop."""
+
+    def __init__(self) -> None:
+        self.turn = 0
+        self.refused_in: list[int] = []
+
+    async def decide(self, _request: object) -> None:
+        self.refused_in.append(self.turn)
+        raise ComptoirError(Reason.REPLICA_OVERLOADED)
+
+
+async def test_many_that_come_in_one_message_are_decided_in_several_turns(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Each takes as long as a turn may.
+    ticks = itertools.count()
+    monkeypatch.setattr(steps, "Pace", partial(Pace, lambda: next(ticks) * PACE_SECONDS))
+    router = FullRouter()
+    joined = JoinedAdmissions(joined_streams(), cast(Admitter, router))
+    asked = [router_pb2.AdmitCall(call_number=number, request=admit("key")) for number in range(32)]
+    joined.receive(router_pb2.AdmitManyRequest(calls=asked))
+    async with asyncio.timeout(5):
+        while len(router.refused_in) < 32:
+            router.turn += 1
+            await asyncio.sleep(0)
+    assert max(Counter(router.refused_in).values()) <= 2

@@ -14,7 +14,7 @@ from services.edge.domain.openai.tools.bodies import (
     ToolBody,
     ToolName,
 )
-from services.edge.domain.openai.tools.request import call_of, tool_steps
+from services.edge.domain.openai.tools.request import call_steps, tool_steps
 from services.edge.domain.tools import ToolCall, Tools
 from services.kernel.errors import ComptoirError
 from services.kernel.steps import Steps
@@ -86,7 +86,7 @@ class OlderCalls:
         """The id of the last call; of the form that templates of all models take."""
         return f"call{self._calls:05d}"
 
-    def call(self, body: CalledFunctionBody, path: str) -> ToolCall:
+    def call_steps(self, body: CalledFunctionBody, path: str) -> Steps[ToolCall]:
         """Returns the next call; refuses arguments that are no JSON object, by `path`."""
         self._calls += 1
-        return call_of(self.call_id, body.name, body.arguments, f"{path}.arguments")
+        return (yield from call_steps(self.call_id, body.name, body.arguments, f"{path}.arguments"))

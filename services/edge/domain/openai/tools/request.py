@@ -10,13 +10,15 @@ from msgspec.json import Decoder
 from services.edge.domain.body_faults import BodyError
 from services.edge.domain.openai.refusals import invalid
 from services.edge.domain.openai.tools.bodies import MAX_SCHEMA_BYTES, ToolBody, ToolCallBody
-from services.edge.domain.structure import check_count, outside_strings
+from services.edge.domain.structure import check_count, outside_steps, outside_strings
 from services.edge.domain.tools import Tool, ToolCall, Tools, ToolUse
 from services.kernel.steps import Steps
 
 _USES: Final = {"none": ToolUse.NONE, "auto": ToolUse.AUTO, "required": ToolUse.REQUIRED}
 # What says nothing of its parameters takes none; a replica would let any object be its arguments.
 _NO_PARAMETERS: Final = {"type": "object", "properties": {}}
+# Of arguments, of which a thousand shorter ones are read in few steps.
+_LONG_BYTES: Final = 16 * 1024
 # Checks what is written, and makes no value of it: a template reads it.
 _OBJECT: Final = Decoder(dict[str, Raw])
 
@@ -40,18 +42,24 @@ def tool_steps(
     return Tools(tools, use, permitted, is_one_call=is_one or not is_parallel) if tools else None
 
 
-def call_of(call_id: str, name: str, arguments: str, path: str) -> ToolCall:
+def call_steps(call_id: str, name: str, arguments: str, path: str) -> Steps[ToolCall]:
     """Returns one call, whose arguments are a JSON object or nothing; refuses others by `path`.
 
     Arguments have as many values as a body at most: a replica's template goes through them one by one.
     """
     arguments = arguments.strip() or "{}"
-    return ToolCall(call_id, name, arguments) if _is_object(arguments.encode()) else invalid(path)
+    is_object = yield from _is_object_steps(arguments.encode())
+    return ToolCall(call_id, name, arguments) if is_object else invalid(path)
 
 
-def calls_of(bodies: Sequence[ToolCallBody] | None, path: str) -> tuple[ToolCall, ...]:
+def calls_steps(bodies: Sequence[ToolCallBody] | None, path: str) -> Steps[tuple[ToolCall, ...]]:
     """Returns the calls of an earlier turn."""
-    return tuple(_call(body, f"{path}.tool_calls[{index}]") for index, body in enumerate(bodies or ()))
+    calls = []
+    for index, body in enumerate(bodies or ()):
+        said = body.function
+        field = f"{path}.tool_calls[{index}].function.arguments"
+        calls.append((yield from call_steps(body.id, said.name, said.arguments, field)))
+    return tuple(calls)
 
 
 def schema_text(schema: dict[str, Any], name: str) -> str:
@@ -67,14 +75,13 @@ def _tool(body: ToolBody, path: str) -> Tool:
     return Tool(function.name, function.description or "", text)
 
 
-def _call(body: ToolCallBody, path: str) -> ToolCall:
-    function = body.function
-    return call_of(body.id, function.name, function.arguments, f"{path}.function.arguments")
-
-
-def _is_object(arguments: bytes) -> bool:
+def _is_object_steps(arguments: bytes) -> Steps[bool]:
+    is_long = len(arguments) > _LONG_BYTES
     try:
-        check_count(outside_strings(arguments))
+        outside = (yield from outside_steps(arguments)) if is_long else outside_strings(arguments)
+        check_count(outside)
+        if is_long:
+            yield
         _OBJECT.decode(arguments)
     except (BodyError, DecodeError, RecursionError):
         return False

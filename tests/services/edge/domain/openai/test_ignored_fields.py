@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from services.edge.domain.openai.chat.body import ChatBody
 from services.edge.domain.openai.chat.request import parse_chat
-from services.edge.domain.openai.ignored_fields import count_ignored, ignored_headers
+from services.edge.domain.openai.ignored_fields import count_ignored, ignored_steps
 from services.edge.domain.openai.parameters import IGNORED, NEUTRAL
+from services.kernel.steps import finished
 from tests.services.edge.domain.openai.chat.chats import CHAT
 
 NAMES = st.text().map(lambda text: f"x-{text}")
@@ -30,7 +31,7 @@ def test_a_request_that_is_understood_has_no_header() -> None:
         stream=True, stream_options={"include_usage": True}, temperature=1, best_of=1, stop=None, n=1
     )
     assert count(understood) == 0
-    assert ignored_headers(understood, ChatBody) == []
+    assert finished(ignored_steps(understood, ChatBody)) == []
 
 
 @given(st.dictionaries(NAMES, VALUES), st.dictionaries(NAMES, VALUES), st.dictionaries(NAMES, VALUES))
@@ -69,6 +70,6 @@ def test_a_name_of_a_message_counts() -> None:
 
 
 def test_the_header_is_a_number_alone() -> None:
-    assert ignored_headers(chat(canary=1, other={"canary": 2}), ChatBody) == [
+    assert finished(ignored_steps(chat(canary=1, other={"canary": 2}), ChatBody)) == [
         (b"x-comptoir-ignored-fields", b"2")
     ]
