@@ -85,7 +85,10 @@ def test_completions_keep_to_a_form_too(stack: Stack) -> None:
 def test_an_expression_that_is_none_is_refused_by_the_parameters_name(stack: Stack) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         said(stack, structured_outputs={"regex": "(geheim"})
-    assert (refused.value.code, refused.value.param) == ("unsupported_parameter", "structured_outputs")
+    assert (refused.value.code, refused.value.param) == (
+        "unsupported_parameter",
+        "structured_outputs.regex",
+    )
     assert "geheim" not in str(refused.value.body)
 
 

@@ -89,6 +89,8 @@ class TokenCounts:
     async def _counted(self, order: CountOrder) -> Sequence[int]:
         prompt = order.prompt
         if isinstance(prompt, Chat):
+            if Feature.EMBEDDING in self._engine.capabilities.features:
+                raise ComptoirError(Reason.MODEL_TASK_MISMATCH)
             prompt = prompt.told(self._template.told(prompt.options).arguments)
         permitted, field = order.claims.max_input_tokens, field_of(prompt)
         limits = TokenLimits(permitted, 0, 1, self.context_tokens, field)

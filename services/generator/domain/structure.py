@@ -10,6 +10,7 @@ from services.contract.json_schema import KEYWORDS
 from services.kernel.errors import ComptoirError, Reason
 
 FIELD: Final = "structure.json_schema"
+_OF_PATTERN: Final = "start: /"
 _SLASH: Final = re.compile(r"(\\.)|(/)|(\n)", re.DOTALL)
 
 
@@ -35,12 +36,14 @@ class Structure:
         inner = pattern.removeprefix("^")
         if re.search(r"(?<!\\)(?:\\\\)*\$\Z", inner):
             inner = inner[:-1]
-        return cls(grammar=f"start: /{_SLASH.sub(_in_slashes, inner)}/")
+        return cls(grammar=f"{_OF_PATTERN}{_SLASH.sub(_in_slashes, inner)}/")
 
     @property
     def field(self) -> str:
         """What callers know it by: the field of their request."""
-        return FIELD if self.json_schema else "structure"
+        if self.json_schema:
+            return FIELD
+        return "structure.pattern" if self.grammar.startswith(_OF_PATTERN) else "structure"
 
 
 def refused(keyword: str = "", field: str = FIELD) -> ComptoirError:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -48,6 +48,8 @@ _WORDS: Final = MappingProxyType(
     {
         Endpoint.COMPLETIONS: _Words("prompt", "max_tokens"),
         Endpoint.EMBEDDINGS: _Words("input", "", has_answer=False),
+        Endpoint.INPUT_TOKENS: _Words("input", "", has_answer=False),
+        Endpoint.TOKENIZE: _Words("messages", "", has_answer=False),
         Endpoint.RESPONSES: _Words("input", "max_output_tokens", repeats_answer=True),
     }
 )
@@ -192,7 +194,10 @@ def _message(error: ComptoirError, param: str | None, endpoint: Endpoint) -> str
     if error.reason.row.rate:
         return _rate_message(error)
     write = _WITH_NUMBERS.get(error.reason)
-    return write(error, _WORDS.get(endpoint, _CHAT_WORDS)) if write else ""
+    words = _WORDS.get(endpoint, _CHAT_WORDS)
+    if endpoint is Endpoint.TOKENIZE and param == "prompt":
+        words = replace(words, input=param)
+    return write(error, words) if write else ""
 
 
 def _context_message(error: ComptoirError, words: _Words) -> str:

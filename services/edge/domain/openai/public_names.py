@@ -91,6 +91,8 @@ _RESPONSES: Final = MappingProxyType(
     | words_of(NEUTRAL_IN_REASONING, "reasoning.")
     | keywords_of(_TEXT_SCHEMA, _FLAT_PARAMETERS)
     | PRIORITY_WORDS
+    # A response is one answer.
+    | {"n": "absent or 1"}
 )
 _EMBEDDINGS: Final = MappingProxyType(dict(_described(EmbeddingBody, "")) | words_of(EMBEDDING_NEUTRAL))
 _OF_ENDPOINT: Final = MappingProxyType(
@@ -124,7 +126,7 @@ _FROM_SCHEMA: Final = MappingProxyType(
         "prompt.text": "prompt",
         "text": "prompt",
         "prompt.token_ids.ids": "prompt",
-        "structure.pattern": "structured_outputs",
+        "structure.pattern": "structured_outputs.regex",
         "structure.texts": "structured_outputs",
         "structure": "structured_outputs",
         "template.reasoning_effort": "reasoning_effort",

@@ -31,7 +31,11 @@ Texts: TypeAlias = Annotated[
     ),
 ]
 Pattern: TypeAlias = Annotated[
-    str, Meta(description=f"a regular expression of up to {_MAX_PATTERN_BYTES} bytes for the whole answer")
+    str,
+    Meta(
+        description=f"a regular expression of up to {_MAX_PATTERN_BYTES} bytes for the whole answer, without "
+        "look-around, references to groups and word boundaries"
+    ),
 ]
 
 

@@ -47,6 +47,12 @@ async def test_a_prompt_is_counted_and_the_engine_is_asked_for_nothing_more(prom
     assert not engine.requests
 
 
+async def test_a_model_that_makes_vectors_has_no_chats_to_count() -> None:
+    engine = ScriptedEngine(features=Feature.TOKEN_IDS | Feature.EMBEDDING)
+    assert (await refusal_of(counts(engine), order())).reason is Reason.MODEL_TASK_MISMATCH
+    assert await counts(engine).count(order(2, Text("Bonjour"))) == [1, 2, 3]
+
+
 @pytest.mark.parametrize("claims", [{"max_output_tokens": 1}, {"lease_id": Identity(5, 6)}])
 async def test_a_ticket_for_an_answer_counts_nothing(claims: dict[str, Any]) -> None:
     counting, asked = counts(ScriptedEngine()), order(**claims)

@@ -46,4 +46,5 @@ def test_a_pattern_is_a_grammar_of_one_line_without_its_anchors(pattern: str, in
 
 def test_a_structure_is_named_as_callers_know_it() -> None:
     assert Structure("{}").field == FIELD
-    assert Structure.of_pattern("a").field == "structure"
+    assert Structure.of_pattern("a").field == "structure.pattern"
+    assert Structure.of_texts("a").field == "structure"

@@ -124,6 +124,17 @@ def test_a_quota_that_can_never_hold_a_request_says_what_to_set() -> None:
     assert error_headers(ComptoirError(Reason.QUOTA_TOO_SMALL), is_spent=False) == []
 
 
+@pytest.mark.parametrize("field", ["prompt", "messages"])
+def test_a_count_is_told_of_what_it_was_sent_and_of_no_answer(field: str) -> None:
+    error = ComptoirError(Reason.CONTEXT_TOO_LONG, field=field, numbers=Numbers(2048, 3000))
+    told = json.loads(error_json(error, Endpoint.TOKENIZE))["error"]
+    assert told["param"] == field
+    assert told["message"] == (
+        f"This model's maximum context length is 2048 tokens. However, your {field} resulted in 3000 tokens. "
+        f"Please reduce the length of the {field}."
+    )
+
+
 def test_a_spent_quota_says_which_how_much_and_when() -> None:
     assert message_of(Reason.TOKENS_EXHAUSTED, 1000, 300, 100, after=12.0) == (
         "Rate limit reached on tokens per min (TPM): Limit 1000, Used 900, Requested 300. "

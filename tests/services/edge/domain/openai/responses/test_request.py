@@ -150,6 +150,12 @@ def test_an_input_that_is_too_long_is_told_so() -> None:
     assert "your input resulted in 20 tokens" in told["message"]
 
 
+def test_several_answers_are_refused_in_words_that_permit_one() -> None:
+    error = ComptoirError(Reason.PARAMETER_UNSUPPORTED, field="n")
+    told = json.loads(error_json(error, Endpoint.RESPONSES))["error"]
+    assert told["message"] == "Unsupported parameter: 'n' is not supported; it must be absent or 1."
+
+
 def test_an_answer_repeats_how_its_request_was_understood() -> None:
     assert echoed() == {
         "max_output_tokens": None,
