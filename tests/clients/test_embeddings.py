@@ -119,6 +119,14 @@ def test_the_node_sdk_gets_the_same_by_its_default_and_as_numbers(stack: Stack) 
     assert told == {"same": True, "sizes": [128, 128], "indexes": [0, 1], "code": "400 input"}
 
 
+def test_ids_of_another_vocabulary_are_told_what_langchain_must_be_told(stack: Stack) -> None:
+    with stack.client() as client, pytest.raises(openai.BadRequestError) as raised:
+        # "Où est la gare ?" in OpenAI's.
+        client.embeddings.create(model=MODEL, input=[[46, 6431, 1826, 1208, 24724, 949]])
+    assert "check_embedding_ctx_length=False" in raised.value.message
+    assert raised.value.param == "input[0]"
+
+
 def test_a_service_over_grpc_gets_the_same_vectors_and_counts_that_are_its_row(stack: Stack) -> None:
     with stack.client() as http:
         told = http.embeddings.create(model=MODEL, input=TEXTS)

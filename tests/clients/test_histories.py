@@ -1,5 +1,6 @@
 """Conversations as programs keep them and send them back, with OpenAI's Python client."""
 
+import json
 from typing import Any
 
 import pytest
@@ -77,3 +78,24 @@ def test_a_response_that_was_refused_goes_back_with_its_refusal(stack: Stack) ->
         items = [QUESTION, refused, AGAIN]
         answer = client.responses.create(model=stack.model, input=items, max_output_tokens=16)
     assert answer.status in ("completed", "incomplete")
+
+
+def test_a_call_that_was_cut_goes_back_with_what_came_of_it(stack: Stack) -> None:
+    parameters = {
+        "type": "object",
+        "properties": {"ville": {"type": "string", "minLength": 200}},
+        "required": ["ville"],
+    }
+    tools: Any = [{"type": "function", "function": {"name": "heure", "parameters": parameters}}]
+    asked: Any = {"messages": [QUESTION], "tools": tools, "tool_choice": "required"}
+    with stack.client(max_retries=0) as client:
+        (choice,) = client.chat.completions.create(model=stack.model, max_tokens=50, **asked).choices
+        (call,) = choice.message.tool_calls
+        assert choice.finish_reason == "length"
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(call.function.arguments)
+        told: Any = {"role": "tool", "tool_call_id": call.id, "content": "Ce n'est pas du JSON."}
+        answer = client.chat.completions.create(
+            model=stack.model, messages=[QUESTION, choice.message, told], max_tokens=8
+        )
+    assert answer.choices[0].message.content

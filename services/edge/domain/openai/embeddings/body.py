@@ -16,7 +16,11 @@ _ABSENT: Final = Neutral((), "absent")
 _EMPTY: Final = Neutral(([], {}, "", 0, False), "absent or empty")
 _ON: Final = Neutral((True,), "absent or true")
 _Text: TypeAlias = Annotated[
-    str, Meta(description="a string that is not empty, or a list of token ids of the model, one at least")
+    str,
+    Meta(
+        description="a string that is not empty, or a list of token ids of the model's own vocabulary, one "
+        "at least (LangChain sends texts with check_embedding_ctx_length=False)"
+    ),
 ]
 
 

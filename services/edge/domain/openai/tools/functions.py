@@ -87,6 +87,6 @@ class OlderCalls:
         return f"call{self._calls:05d}"
 
     def call_steps(self, body: CalledFunctionBody, path: str) -> Steps[ToolCall]:
-        """Returns the next call; refuses arguments that are no JSON object, by `path`."""
+        """Returns the next call; raises as `call_steps` does."""
         self._calls += 1
         return (yield from call_steps(self.call_id, body.name, body.arguments, f"{path}.arguments"))

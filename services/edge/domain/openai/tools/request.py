@@ -8,6 +8,7 @@ from msgspec import DecodeError, Raw
 from msgspec.json import Decoder
 
 from services.edge.domain.body_faults import BodyError
+from services.edge.domain.openai.answers import quoted
 from services.edge.domain.openai.refusals import invalid
 from services.edge.domain.openai.tools.bodies import MAX_SCHEMA_BYTES, ToolBody, ToolCallBody
 from services.edge.domain.structure import check_count, outside_steps, outside_strings
@@ -21,6 +22,7 @@ _NO_PARAMETERS: Final = {"type": "object", "properties": {}}
 _LONG_BYTES: Final = 16 * 1024
 # Checks what is written, and makes no value of it: a template reads it.
 _OBJECT: Final = Decoder(dict[str, Raw])
+_NOTHING: Final = ("", "null")
 
 
 def tool_steps(
@@ -43,13 +45,24 @@ def tool_steps(
 
 
 def call_steps(call_id: str, name: str, arguments: str, path: str) -> Steps[ToolCall]:
-    """Returns one call, whose arguments are a JSON object or nothing; refuses others by `path`.
+    """Returns one call, whose arguments are a JSON object as templates of all models read them.
 
-    Arguments have as many values as a body at most: a replica's template goes through them one by one.
+    What is none, such as that of a call which `max_tokens` cut, becomes the one text of an object: agents
+    send it back with what came of it, for the model to mend. By `path` are refused arguments that have more
+    values than a body may have: a replica's template goes through them one by one.
     """
-    arguments = arguments.strip() or "{}"
-    is_object = yield from _is_object_steps(arguments.encode())
-    return ToolCall(call_id, name, arguments) if is_object else invalid(path)
+    arguments = arguments.strip()
+    if arguments in _NOTHING:
+        return ToolCall(call_id, name, "{}")
+    try:
+        is_object = yield from _is_object_steps(arguments.encode())
+    except BodyError:
+        invalid(path)
+    if not is_object:
+        if len(arguments) > _LONG_BYTES:
+            yield
+        arguments = f'{{"arguments":{quoted(arguments)}}}'
+    return ToolCall(call_id, name, arguments)
 
 
 def calls_steps(bodies: Sequence[ToolCallBody] | None, path: str) -> Steps[tuple[ToolCall, ...]]:
@@ -83,7 +96,7 @@ def _is_object_steps(arguments: bytes) -> Steps[bool]:
         if is_long:
             yield
         _OBJECT.decode(arguments)
-    except (BodyError, DecodeError, RecursionError):
+    except (DecodeError, RecursionError):
         return False
     return True
 

@@ -103,7 +103,7 @@ def test_what_a_call_brought_may_be_parts() -> None:
         (CALL | {"call_id": None}, "call_id", Reason.REQUEST_INVALID),
         (CALL | {"name": None}, "name", Reason.REQUEST_INVALID),
         (CALL | {"name": "é"}, "name", Reason.REQUEST_INVALID),
-        (CALL | {"arguments": "[1]"}, "arguments", Reason.REQUEST_INVALID),
+        (CALL | {"arguments": "[" * 20_001}, "arguments", Reason.REQUEST_INVALID),
         (OUTPUT | {"call_id": ""}, "call_id", Reason.REQUEST_INVALID),
         (OUTPUT | {"output": None}, "output", Reason.REQUEST_INVALID),
         (OUTPUT | {"output": [{"type": "input_image"}]}, "output", Reason.PARAMETER_UNSUPPORTED),

@@ -115,7 +115,10 @@ def test_a_history_that_was_cut_behind_a_call_is_read() -> None:
     [
         ({"role": "user", "content": "x", "function_call": CALL}, "function_call"),
         ({"role": "assistant", "function_call": {"arguments": "{}"}}, "function_call"),
-        ({"role": "assistant", "function_call": CALL | {"arguments": "geheim"}}, "function_call.arguments"),
+        (
+            {"role": "assistant", "function_call": CALL | {"arguments": "[" * 20_001}},
+            "function_call.arguments",
+        ),
         (
             {
                 "role": "assistant",
