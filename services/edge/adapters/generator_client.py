@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import OrderedDict
-from typing import Final
+from typing import Any, Final
 
 import grpc
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
+from google.protobuf.message import DecodeError
 
 from services.edge.adapters.call_errors import call_error
 from services.edge.adapters.embed_call import EmbedCall
@@ -13,6 +14,7 @@ from services.edge.adapters.joined_generations import GeneratorCall, JoinedGener
 from services.edge.domain.generation import GenerationRequest
 from services.edge.domain.ports import Offer, TokenCount
 from services.edge.wire.asked import count_steps, embed_steps, generate_steps
+from services.edge.wire.counted import counted_steps
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.steps import Steps, in_turns
@@ -23,6 +25,7 @@ from services.runtime.settings_error import SettingsError
 
 _log = get_logger(__name__)
 _MILLISECONDS: Final = 1000
+_COUNT_TOKENS: Final = "/comptoir.generator.v1.GeneratorService/CountTokens"
 # A call that ends as cancelled was ended by a replica that stops; an older replica does not count.
 _INSTEAD_OF_COUNT: Final = dict.fromkeys(
     (Reason.CLIENT_CANCELLED, Reason.ROUTE_NOT_FOUND, Reason.REQUEST_TOO_LARGE), Reason.UNAVAILABLE
@@ -76,12 +79,15 @@ class GeneratorClient:
         replica = self._replica(offer.generator_address)
         replica.open_calls += 1
         try:
-            counted = await replica.stub.CountTokens(asked, timeout=within_seconds)
+            content = await replica.count_tokens(asked, timeout=within_seconds)
         except grpc.aio.AioRpcError as failure:
             raise call_error(failure, _INSTEAD_OF_COUNT) from None
         finally:
             replica.open_calls -= 1
-        return TokenCount(counted.input_tokens, counted.context_tokens, counted.token_ids)
+        try:
+            return await in_turns(counted_steps(content))
+        except DecodeError:
+            raise ComptoirError(Reason.INTERNAL) from None
 
     async def close(self) -> None:
         """Closes all channels."""
@@ -145,6 +151,10 @@ class _Replica:
         self.channel = channel(target)
         self.stub: generator_pb2_grpc.GeneratorServiceAsyncStub = generator_pb2_grpc.GeneratorServiceStub(
             self.channel
+        )
+        # Its answer is read in steps: it may have a million ids.
+        self.count_tokens: Any = self.channel.unary_unary(
+            _COUNT_TOKENS, request_serializer=generator_pb2.CountTokensRequest.SerializeToString
         )
         self.generations = JoinedGenerations(self.stub)
         self.open_calls = 0

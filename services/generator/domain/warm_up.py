@@ -7,9 +7,11 @@ from services.generator.domain.delta import Delta
 from services.generator.domain.ports import Engine, EngineFailedError, EngineRequest, Feature, VectorRequest
 from services.generator.domain.prompt import Chat, ChatTurn, Role, Text
 from services.generator.domain.sampling import Sampling
+from services.generator.domain.structure import Structure
 
 _OUTPUT_TOKENS: Final = 2
 _WORD: Final = "Bonjour"
+_SCHEMA: Final = Structure('{"type":"string"}')
 
 
 async def warm_up(engine: Engine) -> None:
@@ -21,11 +23,12 @@ async def warm_up(engine: Engine) -> None:
     request = EngineRequest(
         request_id="warm-up",
         prompt=Chat((ChatTurn(Role.USER, _WORD),)),
-        # Engines make ready for logprobs with the first request that asks for them.
+        # Engines make ready for logprobs and for schemas with the first request that asks for them.
         sampling=Sampling(temperature=0.0, logprobs=1),
         max_output_tokens=_OUTPUT_TOKENS,
         priority=0,
         cache_salt="warm-up",
+        structure=_SCHEMA if Feature.STRUCTURE in engine.capabilities.features else None,
     )
     deltas: list[Delta] = []
     await answer(engine, request, deltas.append)

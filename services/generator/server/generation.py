@@ -21,7 +21,7 @@ from services.generator.server.orders import Orders
 from services.generator.wire import answers
 from services.kernel.clock import Clock
 from services.kernel.steps import in_turns
-from services.runtime.grpc.interceptors import reads_itself
+from services.runtime.grpc.interceptors import reads_itself, writes_itself
 from services.runtime.grpc.server import GrpcServer
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -104,11 +104,12 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         await self._generations.embed(order, send)
 
     @reads_itself
+    @writes_itself
     async def CountTokens(  # type: ignore[override] # noqa: N802 - the schema's name
         self,
         content: bytes,
         context: Context,  # noqa: ARG002 - the stub's signature
-    ) -> generator_pb2.CountTokensResponse:
+    ) -> bytes:
         """Counts the tokens of a prompt."""
         order = await self._orders.read_count(content)
         ids = await self._counts.count(order)

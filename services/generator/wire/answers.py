@@ -19,8 +19,8 @@ from services.kernel.steps import Steps
 # OpenAI's number for a probability of 0, whose logarithm JSON cannot say.
 _NO_CHANCE: Final = -9999.0
 _MAX_UINT32: Final = 2**32 - 1
-# About a millisecond.
-_IDS_PER_STEP: Final = 64 * 1024
+# About a millisecond, for the caller as well.
+_IDS_PER_STEP: Final = 32 * 1024
 
 _FINISH_REASONS: Final = {
     Outcome.STOP: generator_pb2.FINISH_REASON_STOP,
@@ -47,15 +47,18 @@ def response_from(message: Message) -> generator_pb2.GenerateResponse:
     return generator_pb2.GenerateResponse(finished=finished_from(message))
 
 
-def counted_steps(
-    tokens: int, context_tokens: int, ids: Sequence[int]
-) -> Steps[generator_pb2.CountTokensResponse]:
-    """Returns, in steps, how many tokens a prompt has, and which."""
+def counted_steps(tokens: int, context_tokens: int, ids: Sequence[int]) -> Steps[bytes]:
+    """Returns, in steps, how many tokens a prompt has, and which, as a serialized CountTokensResponse.
+
+    Messages one behind the other are one, whose lists are theirs together.
+    """
     counted = generator_pb2.CountTokensResponse(input_tokens=tokens, context_tokens=context_tokens)
+    pieces = [counted.SerializeToString()]
     for start in range(0, len(ids), _IDS_PER_STEP):
-        counted.token_ids.extend(ids[start : start + _IDS_PER_STEP])
+        some = generator_pb2.CountTokensResponse(token_ids=ids[start : start + _IDS_PER_STEP])
+        pieces.append(some.SerializeToString())
         yield
-    return counted
+    return b"".join(pieces)
 
 
 def embed_response_from(message: EmbedMessage) -> generator_pb2.EmbedResponse:

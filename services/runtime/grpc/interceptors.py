@@ -81,7 +81,7 @@ class CallBoundary(grpc.aio.ServerInterceptor):
             # Read once it is known that the caller may call, and by us: gRPC itself would answer bytes
             # that are no message with the parser's words.
             request_deserializer=None,
-            response_serializer=handler.response_serializer,
+            response_serializer=None if _has(handler, "writes_itself") else handler.response_serializer,
         )
 
     def _asked(self, handler: Handler) -> Handler:
@@ -100,8 +100,7 @@ class CallBoundary(grpc.aio.ServerInterceptor):
         if handler.request_streaming:
             return _each_read(handler, requests)
         content = await self._first_messages.of(requests)
-        reads_it = getattr(_method(handler), "reads_itself", False)
-        return content if reads_it else _read(handler, content)
+        return content if _has(handler, "reads_itself") else _read(handler, content)
 
     def _admit(self, method: str, context: Context) -> None:
         names = names_of(context)
@@ -152,6 +151,16 @@ _STREAMING: Final[Callable[..., Handler]] = grpc.stream_stream_rpc_method_handle
 def _method(handler: Handler) -> Callable[[Any, Context], Any]:
     found = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
     return cast("Callable[[Any, Context], Any]", found)
+
+
+def _has(handler: Handler, mark: str) -> bool:
+    return bool(getattr(_method(handler), mark, False))
+
+
+def writes_itself(method: _Callee) -> _Callee:
+    """Marks a method that gives bytes: it has written its answer in steps."""
+    method.__dict__["writes_itself"] = True
+    return method
 
 
 def reads_itself(method: _Callee) -> _Callee:

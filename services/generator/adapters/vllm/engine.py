@@ -24,6 +24,7 @@ from services.generator.adapters.vllm.cut_answers import tell_cut_answers
 from services.generator.adapters.vllm.environment import fork_workers, quiet
 from services.generator.adapters.vllm.frames import read_directly
 from services.generator.adapters.vllm.grammars import Grammars, trust_checked_schemas
+from services.generator.adapters.vllm.long_prompts import hand_over_in_turns, turn_for
 from services.generator.adapters.vllm.outputs import StepOutputs
 from services.generator.adapters.vllm.plain_text import Tokenizer
 from services.generator.adapters.vllm.prompt import ChatPrompt, Converse, is_short
@@ -104,6 +105,7 @@ class VllmEngine:
             config, stat_loggers=[stat_logger(self._stats)], disable_log_stats=True
         )
         read_directly(self._llm.engine_core)
+        hand_over_in_turns(self._llm.engine_core)
         decode_from_the_end()
         renderer = self._llm.renderer
         self._outputs = StepOutputs(self._llm.output_processor, TokenBytes(renderer.tokenizer))
@@ -173,6 +175,8 @@ class VllmEngine:
         prompt = request.prompt
         input_ids = prompt.ids if isinstance(prompt, TokenIds) else await self.tokenize(prompt)
         self._check_fits(len(input_ids), request)
+        # vLLM looks through them.
+        await turn_for(input_ids)
         try:
             collector = await self._llm.add_request(
                 request.request_id,
