@@ -1,8 +1,10 @@
+from typing import cast
+
 import pytest
 
 from services.generator.adapters.simulated.engine import SimulatedEngine
 from services.generator.domain.engine_parameters import ServedModel, SimulatedParameters
-from services.generator.domain.ports import EngineFailedError, Feature
+from services.generator.domain.ports import Engine, EngineFailedError, Feature
 from services.generator.domain.warm_up import warm_up
 from services.kernel.clock import SystemClock
 from tests.services.generator.domain.scripted_engine import EVERYTHING, ScriptedEngine
@@ -26,7 +28,7 @@ async def test_a_dead_engine_does_not_become_ready() -> None:
 
 async def test_what_schemas_need_is_loaded_before_the_first_caller_asks_for_one() -> None:
     engine = ScriptedEngine(features=EVERYTHING | Feature.STRUCTURE)
-    await warm_up(engine)
+    await warm_up(cast(Engine, engine))
     (request,) = engine.requests
     assert request.structure is not None
     assert request.structure.json_schema
