@@ -1,5 +1,6 @@
 """A gRPC server that is bounded, says whether it is ready, and drains; and channels to call one."""
 
+import asyncio
 import logging
 from collections.abc import Iterable
 from typing import Final
@@ -105,11 +106,17 @@ class GrpcServer:
         self._healths.set(service, serving.SERVING if is_serving else serving.NOT_SERVING)
 
     async def drain(self, grace_seconds: float) -> None:
-        """Says NOT_SERVING, takes no new calls, and lets open ones end within the grace."""
+        """Says NOT_SERVING, takes no new calls, and lets open ones end within the grace.
+
+        Joined streams end first: what is written behind the word that the connection closes may be unread
+        when it does.
+        """
+        loop = asyncio.get_running_loop()
+        until_seconds = loop.time() + grace_seconds
         self._readiness.tell(DRAINING)
         self._healths.shut_down()
-        self.joined.end()
-        await self.server.stop(grace_seconds)
+        await self.joined.drain(within_seconds=grace_seconds)
+        await self.server.stop(max(0.0, until_seconds - loop.time()))
 
 
 def build_server(

@@ -1,6 +1,7 @@
 """The called side of joined calls: a task for each call of a stream, and one writer for them all."""
 
 import asyncio
+import contextlib
 import contextvars
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
@@ -15,6 +16,8 @@ from services.runtime.grpc.joined.idle import IdleStreams
 
 # Of one stream that are open at once; what is above is refused, call by call.
 MAX_CALLS: Final = 4096
+# What a caller has to read the end of its answers before its stream ends: much, for one that is starved too.
+_READ_SECONDS: Final = 0.25
 _MILLISECONDS: Final = 1000
 
 _Request = TypeVar("_Request", bound=Message)
@@ -27,13 +30,33 @@ class JoinedStreams:
 
     def __init__(self, log: CallLog) -> None:
         self.log = log
-        self.open: set[JoinedAnswers[Any, Any]] = set()
         self.idle = IdleStreams()
+        self.is_draining = False
+        self._open: set[JoinedAnswers[Any, Any]] = set()
+        self._has_left = asyncio.Event()
 
-    def end(self) -> None:
-        """Ends every stream once all of its calls have ended."""
-        for stream in self.open:
+    def enter(self, stream: "JoinedAnswers[Any, Any]") -> None:
+        """Takes a stream that begins; one that comes while the server drains has its calls refused."""
+        self._open.add(stream)
+        if self.is_draining:
             stream.end()
+
+    def leave(self, stream: "JoinedAnswers[Any, Any]") -> None:
+        """Takes note that a stream has ended."""
+        self._open.discard(stream)
+        self.idle.discard(stream)
+        self._has_left.set()
+
+    async def drain(self, *, within_seconds: float) -> None:
+        """Ends every stream once all of its calls have ended and been read, and returns when all have."""
+        self.is_draining = True
+        for stream in self._open:
+            stream.end()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_seconds):
+                while self._open:
+                    self._has_left.clear()
+                    await self._has_left.wait()
 
 
 class JoinedAnswers(Generic[_Request, _Response]):
@@ -59,6 +82,7 @@ class JoinedAnswers(Generic[_Request, _Response]):
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._is_ending = False
         self._changed = asyncio.Event()
+        self._written_seconds = 0.0
 
     def wake(self) -> None:
         """Says that `outgoing` has something."""
@@ -154,18 +178,38 @@ class JoinedAnswers(Generic[_Request, _Response]):
         Cancelled, or with a stream that broke, it cancels every call and waits for their ends.
         """
         reading = asyncio.create_task(self._read(requests, receive))
-        self._streams.open.add(self)
+        self._streams.enter(self)
         try:
             while not (self._is_ending and not self._calls):
                 await self._change()
-                while (message := self._outgoing()) is not None:
-                    await write(message)
+                await self._send(write)
+            if self._streams.is_draining:
+                await self._let_read(reading, write)
             reading.cancel()
             await self._settle(reading)
         finally:
-            self._streams.open.discard(self)
-            self._streams.idle.discard(self)
             await self._cancel_all(reading)
+            self._streams.leave(self)
+
+    async def _send(self, write: Callable[[_Response], Awaitable[None]]) -> None:
+        while (message := self._outgoing()) is not None:
+            await write(message)
+            self._written_seconds = asyncio.get_running_loop().time()
+
+    async def _let_read(
+        self, reading: "asyncio.Task[None]", write: Callable[[_Response], Awaitable[None]]
+    ) -> None:
+        """Refuses what comes until the caller had time to read what was written, or sends no more.
+
+        A write on a stream that has ended fails the stream at its caller, with all that is unread there.
+        """
+        loop = asyncio.get_running_loop()
+        until_seconds = self._written_seconds + _READ_SECONDS
+        while not reading.done() and (left_seconds := until_seconds - loop.time()) > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), left_seconds)
+            self._changed.clear()
+            await self._send(write)
 
     async def _change(self) -> None:
         """Waits for something to do; a stream without a call waits in a place that others may need."""

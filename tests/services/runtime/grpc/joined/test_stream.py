@@ -161,23 +161,6 @@ async def test_a_call_behind_the_close_of_its_channel_fails_at_once(address: str
     assert failure.value.reason is Reason.UNAVAILABLE
 
 
-async def test_a_server_that_drains_lets_calls_end_and_takes_no_new_ones(address: str) -> None:
-    async with shouting(address) as (service, listening):
-        running = listening.ask(1)
-        await until_read(service, 1)
-        assert service.server is not None
-        service.server.joined.end()
-        refused = listening.ask(2)
-        assert await heard(refused) == "UNAVAILABLE"
-        service.say(1, "one")
-        assert await heard(running) == "one"
-        await until(lambda: not listening.stream.is_open)
-        after = listening.ask(3)
-        service.say(3, "three")
-        assert await heard(after) == "three"
-        assert len(service.streams) == 2
-
-
 async def test_each_call_leaves_its_own_line_with_its_own_request_id(
     address: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
