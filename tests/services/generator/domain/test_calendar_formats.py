@@ -7,10 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from services.generator.domain.calendar_formats import PATTERNS, narrow
 
-DATE, TIME, DATE_TIME = (re.compile(PATTERNS[name]) for name in ("date", "time", "date-time"))
+DATE, TIME, DATE_TIME, DURATION = (
+    re.compile(PATTERNS[name]) for name in ("date", "time", "date-time", "duration")
+)
+SPANS = TypeAdapter(dt.timedelta)
 
 
 @given(st.dates())
@@ -31,6 +35,23 @@ def test_what_looks_like_a_moment_is_one(text: str) -> None:
 @given(st.from_regex(TIME, fullmatch=True))
 def test_what_looks_like_a_time_is_one(text: str) -> None:
     assert dt.time.fromisoformat(text).tzinfo is not None
+
+
+@given(st.from_regex(DURATION, fullmatch=True))
+def test_what_looks_like_a_duration_is_one(text: str) -> None:
+    assert SPANS.validate_python(text) >= dt.timedelta()
+
+
+@pytest.mark.parametrize("text", ["P1D", "P1Y2M3DT4H5M6S", "PT604800S", "P2W", "PT90M", "P400Y"])
+def test_a_duration_that_people_write_is_one(text: str) -> None:
+    assert DURATION.match(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["P", "PT", "P1", "1D", "P1H", "PT1D", "P1Y3D", "PT1H3S", "P1W2D", "P9999999Y"]
+)
+def test_a_duration_by_no_grammar_or_beyond_a_timedelta_is_none(text: str) -> None:
+    assert not DURATION.match(text)
 
 
 @pytest.mark.parametrize("text", ["2023-02-29", "1900-02-29", "0000-01-01", "2024-04-31", "2024-13-01"])
