@@ -88,6 +88,10 @@ class ResponseFormat(Struct, frozen=True):
     json_schema: (
         Annotated[JsonSchemaFormat, Meta(description="an object with a name and a schema")] | None
     ) = None
+    # Where llama.cpp, Together and Fireworks have it, beside either type.
+    schema: Annotated[dict[str, Any], Meta(description=f"{SCHEMA_WORDS}, without a json_schema")] | None = (
+        None
+    )
 
 
 class ChatBody(ThinkingParameters, frozen=True):

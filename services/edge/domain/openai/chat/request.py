@@ -150,6 +150,10 @@ def _json_schema(form: ResponseFormat | None) -> str:
     """Returns the schema that the answer must fit, as JSON; empty for any text."""
     if form is None or form.type == "text":
         return ""
+    if form.schema:
+        if form.json_schema is not None:
+            invalid("response_format.schema")
+        return schema_text(form.schema, "response_format.schema")
     if form.type == "json_object":
         return ANY_OBJECT
     if form.json_schema is None:

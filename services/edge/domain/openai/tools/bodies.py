@@ -39,7 +39,7 @@ class CalledFunctionBody(Struct, frozen=True):
     """What was called in an earlier turn."""
 
     name: ToolName
-    arguments: Annotated[str, Meta(description="a string of JSON")] = ""
+    arguments: Annotated[str, Meta(description="a JSON object as a string")] = ""
 
 
 class ToolCallBody(Struct, frozen=True):

@@ -33,7 +33,12 @@ def test_without_a_schema_any_object_fits(response_format: object) -> None:
     assert json.loads(schema_of(response_format)) == {"type": "object"}
 
 
-@pytest.mark.parametrize("response_format", [None, {"type": "text"}])
+@pytest.mark.parametrize("kind", ["json_object", "json_schema"])
+def test_a_schema_is_taken_from_where_other_servers_have_it(kind: str) -> None:
+    assert json.loads(schema_of({"type": kind, "schema": PERSON})) == PERSON
+
+
+@pytest.mark.parametrize("response_format", [None, {"type": "text"}, {"type": "text", "schema": PERSON}])
 def test_text_is_any_text(response_format: object) -> None:
     assert schema_of(response_format) == ""
 
@@ -48,6 +53,8 @@ LARGE = {"type": "object", "description": "x" * 65_536}
         ({}, "response_format"),
         ({"type": "xml"}, "response_format.type"),
         ({"type": "json_schema"}, "response_format.json_schema"),
+        ({"type": "json_object", "schema": LARGE}, "response_format.schema"),
+        ({"type": "json_schema", "schema": PERSON, "json_schema": {"name": "p"}}, "response_format.schema"),
         ({"type": "json_schema", "json_schema": {"schema": {}}}, "response_format.json_schema.name"),
         ({"type": "json_schema", "json_schema": {"name": ""}}, "response_format.json_schema.name"),
         (
