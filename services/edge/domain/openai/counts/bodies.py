@@ -71,6 +71,7 @@ TOKENIZE_NEUTRAL: Final = MappingProxyType(
         "add_generation_prompt": NEUTRAL["add_generation_prompt"],
         "chat_template": _EMPTY,
         "continue_final_message": NEUTRAL["continue_final_message"],
+        "functions": Neutral(_EMPTY.values, "absent or empty; they are tools here"),
         "media_io_kwargs": _EMPTY,
         "mm_processor_kwargs": _EMPTY,
         "return_token_strs": Neutral((False,), "absent or false"),

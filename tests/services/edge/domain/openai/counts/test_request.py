@@ -160,6 +160,7 @@ def test_an_input_is_a_text_or_messages_behind_the_instructions(input_: Any, mes
             Reason.PARAMETER_UNSUPPORTED,
         ),
         ({"prompt": "a", "tools": [TOOL]}, "tools", Reason.PARAMETER_UNSUPPORTED),
+        ({"messages": [USER], "functions": [{"name": "f"}]}, "functions", Reason.PARAMETER_UNSUPPORTED),
         ({"prompt": "a", "reasoning_effort": "low"}, "reasoning_effort", Reason.PARAMETER_UNSUPPORTED),
         (
             {"prompt": "a", "chat_template_kwargs": {"a": True}},
