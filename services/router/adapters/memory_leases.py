@@ -9,6 +9,7 @@ from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 from services.router.domain.lease import (
     HANDED_BACK_SECONDS,
+    MOST_ADMITTED_AGAIN,
     NOBODY,
     Acceptance,
     Accepted,
@@ -63,10 +64,11 @@ class MemoryLeases:
         lend = self._accounts.lend_unasked if is_again else self._accounts.lend
         state = lend(key, reservation.quota, tokens, now_seconds)
         lease = Lease(reservation.lease_id, key, tokens, now_seconds + reservation.lasts_seconds)
-        lease.request_id, lease.is_again = reservation.request_id, is_again
+        lease.request_id = reservation.request_id
         if earlier is not None:
             lease.earlier, earlier.is_followed = earlier.lease_id, is_again
             if is_again:
+                lease.again = earlier.again + 1
                 # One of the two goes on: another ticket of the earlier one would run beyond the quota.
                 earlier.last = None
         self._leases[lease.lease_id] = lease
@@ -159,7 +161,7 @@ class MemoryLeases:
         if lease is None or not lease.is_reserved or lease.accepted or lease.lost:
             return None
         now_seconds = self._now()
-        if not lease.is_again:
+        if not lease.again:
             self._accounts.give_request(lease.key, now_seconds)
         elif lease.earlier in self._leases:
             self._leases[lease.earlier].is_followed = False
@@ -187,7 +189,9 @@ class MemoryLeases:
 
     def _earlier(self, key: int, request_id: Identity) -> Lease | None:
         lease = self._leases.get(self._of_request.get(request_id, NOBODY))
-        return lease if lease is not None and lease.key == key and not lease.is_followed else None
+        if lease is None or lease.key != key or lease.is_followed or lease.again >= MOST_ADMITTED_AGAIN:
+            return None
+        return lease
 
     def _tokens_anew(self, lease: Lease, quota: Quota | None, now_seconds: float) -> int:
         if quota is not None and lease.accepted:

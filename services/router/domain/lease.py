@@ -15,6 +15,9 @@ from services.router.domain.tenancy import Quota
 MAX_TICKETS: Final = 3
 # How long a lease waits for its caller to ask for another ticket, once no ticket of it can be used any more.
 HANDED_BACK_SECONDS: Final = 2.0
+# How often in a row a request is lent what it had without asking. An honest caller gives up once three replicas
+# that had accepted it were lost; those that nobody reached come on top.
+MOST_ADMITTED_AGAIN: Final = 8
 # The identity of what has none.
 NOBODY: Final = Identity(0, 0)
 
@@ -31,7 +34,8 @@ class Reservation:
     """What one request may use at most, and for how long if no replica accepts it.
 
     `is_again` says that the request was admitted before, and that every process that may hold its earlier
-    lease is away: its place and tokens are taken without asking, once for each lease, and no request.
+    lease is away: its place and tokens are taken without asking, once for each lease, and no request. Behind
+    MOST_ADMITTED_AGAIN of them in a row the quota is asked as for any other.
     """
 
     lease_id: Identity
@@ -198,10 +202,10 @@ class Lease:
     last: TicketClaims | None = None
     processes: tuple[Process, ...] = ()
     request_id: Identity = NOBODY
-    # The lease of the same request before this one, whether this one was lent without asking because of it,
-    # and whether one was lent so because of this one.
+    # The lease of the same request before this one, how many in a row up to this one were lent without asking
+    # because of the one before, and whether one was lent so because of this one.
     earlier: Identity = NOBODY
-    is_again: bool = False
+    again: int = 0
     is_followed: bool = False
     issued: dict[Identity, Process] = field(default_factory=dict)
     accepted: dict[Identity, Hold] = field(default_factory=dict)

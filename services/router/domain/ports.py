@@ -74,7 +74,10 @@ class LeaseStore(Protocol):
         ...
 
     async def earlier(self, key: int, request_id: Identity) -> Earlier | None:
-        """Returns the lease that a request of the key had, unless it goes on by another one already."""
+        """Returns the lease that a request of the key had, unless it goes on by another one already.
+
+        None too where it was lent without asking MOST_ADMITTED_AGAIN times in a row.
+        """
         ...
 
     async def spend_request(self, key: int, quota: Quota) -> QuotaState:

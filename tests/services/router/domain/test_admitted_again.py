@@ -8,6 +8,7 @@ import pytest
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.router.domain.admission import Admission
+from services.router.domain.lease import MOST_ADMITTED_AGAIN
 from services.router.domain.tenancy import Quota
 from tests.contracts.engine_requests import until
 from tests.fakes.router import changed_limits, request_for
@@ -66,6 +67,24 @@ async def test_it_goes_on_once_and_no_more_often() -> None:
     scene.lose(await scene.begin())
     await scene.ask()
     assert await reason_of(scene.ask()) is Reason.CONCURRENCY_EXHAUSTED
+
+
+@pytest.mark.parametrize("quota", [ONE_PLACE, ONE_REQUEST, ONE_REQUEST_OF_TOKENS])
+async def test_a_request_that_loses_every_replica_does_not_go_on_beyond_its_quota_for_ever(
+    quota: Quota,
+) -> None:
+    scene = Losing(quota)
+    scene.lose(await scene.begin())
+    for number in range(3, 3 + MOST_ADMITTED_AGAIN):
+        await scene.ask()
+        await scene.accept(scene.signed[-1])
+        scene.lose(scene.signed[-1].replica)
+        scene.world.add_replica(number, incarnation=5)
+    with pytest.raises(ComptoirError) as refused:
+        await scene.ask()
+    assert refused.value.reason.name.endswith("_EXHAUSTED")
+    assert refused.value.numbers.limit > 0
+    assert len(scene.signed) == 1 + MOST_ADMITTED_AGAIN
 
 
 async def test_a_request_whose_replica_is_there_is_not_admitted_twice() -> None:
