@@ -15,8 +15,8 @@ from services.router.domain.tenancy import Quota
 MAX_TICKETS: Final = 3
 # How long a lease waits for its caller to ask for another ticket, once no ticket of it can be used any more.
 HANDED_BACK_SECONDS: Final = 2.0
-# How often in a row a request is lent what it had without asking. An honest caller gives up once three replicas
-# that had accepted it were lost; those that nobody reached come on top.
+# How often in a row a request is lent what it had without asking. An honest caller gives up once three
+# replicas that had accepted it were lost; those that nobody reached come on top.
 MOST_ADMITTED_AGAIN: Final = 8
 # The identity of what has none.
 NOBODY: Final = Identity(0, 0)
