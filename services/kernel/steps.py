@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 # To give way costs a turn of the loop, which takes others many milliseconds where they have much to do.
 TURN_SECONDS: Final = 0.001
 # What begins in one turn is answered and recorded together: a fifth less CPU than in turns of a millisecond.
-PACE_SECONDS: Final = 0.005
+PACE_SECONDS: Final = 0.004
 _CALLED_AT_ONCE: Final = 16
 # Yields where others may have their turn; no step takes longer than some milliseconds.
 Steps: TypeAlias = Generator[None, None, Result]
@@ -49,7 +49,7 @@ async def in_turns(steps: Steps[Result], seconds: Callable[[], float] = time.mon
 
 
 class Pace:
-    """Spreads what begins in one turn of the loop over several: in each as much as takes five milliseconds.
+    """Spreads what begins in one turn of the loop over several: in each as much as takes four milliseconds.
 
     What comes with one message begins in one turn, however much it is together. The time is that of the
     loop's own thread: on a busy machine no less begins together.

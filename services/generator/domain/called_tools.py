@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from services.generator.domain.closed_schema import closed
+from services.generator.domain.closed_schema import closed_steps
 from services.generator.domain.delta import Delta
 from services.generator.domain.structure import FIELD, Structure
 from services.generator.domain.tools import (
@@ -42,7 +42,7 @@ class CalledTools:
         """Returns what the answer must be: as it is `asked`, or a call. Raises as `checked_steps`."""
         said = asked
         if asked is not None and asked.json_schema:
-            said = Structure(closed(asked.json_schema, FIELD))
+            said = Structure((yield from closed_steps(asked.json_schema, FIELD)))
             if len(asked.json_schema) > SCHEMA_BYTES_PER_STEP:
                 yield
         if self._tools is None:
@@ -120,13 +120,11 @@ def _closed_steps(tools: Sequence[Tool]) -> Steps[tuple[Tool, ...]]:
         if schema_bytes > SCHEMA_BYTES_PER_STEP:
             schema_bytes = len(tool.parameters_schema)
             yield
-        closed_tools.append(_closed(tool, _field_of(index)))
+        if tool.parameters_schema:
+            closed = yield from closed_steps(tool.parameters_schema, _field_of(index))
+            tool = replace(tool, parameters_schema=closed)  # noqa: PLW2901 - the same tool
+        closed_tools.append(tool)
     return tuple(closed_tools)
-
-
-def _closed(tool: Tool, field: str) -> Tool:
-    schema = tool.parameters_schema
-    return replace(tool, parameters_schema=closed(schema, field) if schema else "")
 
 
 def _field_of(index: int) -> str:

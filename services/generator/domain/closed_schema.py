@@ -4,8 +4,9 @@ import json
 from typing import Any, Final
 
 from services.generator.domain.calendar_formats import narrow
-from services.generator.domain.plain_schema import simplify
+from services.generator.domain.plain_schema import SCHEMAS_PER_STEP, simplify_steps
 from services.generator.domain.structure import refused
+from services.kernel.steps import Steps, finished
 
 # Where a schema puts others together, what one says nothing of may be another's.
 _COMBINING: Final = frozenset(
@@ -31,6 +32,11 @@ _OF_ONE: Final = ("items", "additionalProperties", "propertyNames")
 
 
 def closed(schema: str, field: str) -> str:
+    """Returns what `closed_steps` does, at once."""
+    return finished(closed_steps(schema, field))
+
+
+def closed_steps(schema: str, field: str) -> Steps[str]:
     """Returns a schema, as JSON, whose objects have the members that they name and no others.
 
     Otherwise a model that is held to it may add members until its answer is cut. What says
@@ -39,9 +45,8 @@ def closed(schema: str, field: str) -> str:
     """
     parsed = _object(schema)
     if parsed is not None:
-        simplify(parsed)
-        if not _combines(parsed):
-            _close(parsed)
+        yield from simplify_steps(parsed)
+        yield from _close_steps(parsed)
     text = None if parsed is None else _text(parsed)
     if text is None:
         raise refused(field=field)
@@ -83,18 +88,27 @@ def _depth_is_bounded(value: Any) -> bool:
     return True
 
 
+def _close_steps(schema: dict[str, Any]) -> Steps[None]:
+    """Closes a schema and those within it, unless one of them puts others together."""
+    found = [schema]
+    # It grows meanwhile.
+    for number, each in enumerate(found, 1):
+        if _combines(each):
+            return
+        found += _inner(each)
+        if number % SCHEMAS_PER_STEP == 0:
+            yield
+    for number, each in enumerate(found, 1):
+        if "properties" in each and "patternProperties" not in each:
+            each.setdefault("additionalProperties", False)
+        narrow(each)
+        if number % SCHEMAS_PER_STEP == 0:
+            yield
+
+
 def _combines(schema: dict[str, Any]) -> bool:
     has_others = "properties" in schema and ("$ref" in schema or "anyOf" in schema)
-    is_combined = has_others or not _COMBINING.isdisjoint(schema)
-    return is_combined or any(_combines(inner) for inner in _inner(schema))
-
-
-def _close(schema: dict[str, Any]) -> None:
-    if "properties" in schema and "patternProperties" not in schema:
-        schema.setdefault("additionalProperties", False)
-    narrow(schema)
-    for inner in _inner(schema):
-        _close(inner)
+    return has_others or not _COMBINING.isdisjoint(schema)
 
 
 def _inner(schema: dict[str, Any]) -> list[dict[str, Any]]:

@@ -7,13 +7,14 @@ from typing import Final
 
 from services.generator.domain.accepted import AcceptedRequest
 from services.generator.domain.generation import Started
-from services.generator.domain.ports import Capabilities, Feature, VectorRequest
+from services.generator.domain.ports import Capabilities, Engine, Feature, VectorRequest
 from services.generator.domain.prompt import Text, TokenIds
 from services.generator.domain.terminal_event import Counts, Ending, Outcome
 from services.generator.domain.ticket import Claims
 from services.generator.domain.timeline import Timings
 from services.generator.domain.vector_memory import HeldVectors
 from services.kernel.errors import ComptoirError, Numbers, Reason
+from services.kernel.steps import turn
 
 # What the engine has of one request at once, or one longer input: whoever comes then waits for no more.
 TOKENS_AT_ONCE: Final = 4096
@@ -154,13 +155,19 @@ class Embedding(AcceptedRequest[EmbedOrder]):
         for index, ids in enumerate(inputs, first):
             self._input_tokens += len(ids)
             request = VectorRequest(f"{claims.ticket_id.hex}-{index}", ids, size, priority)
-            tasks.append(asyncio.create_task(engine.embed(request)))
+            tasks.append(asyncio.create_task(_in_turn(engine, request)))
         try:
             return await asyncio.gather(*tasks)
         finally:
             # Where one failed, or the caller went, the engine must not go on with the others.
             if not all(task.done() for task in tasks):
                 self._parts.recorder.finish(_end(tasks))
+
+
+async def _in_turn(engine: Engine, request: VectorRequest) -> bytes:
+    # Each of many is some tenths of a millisecond to begin.
+    await turn()
+    return await engine.embed(request)
 
 
 async def _end(tasks: Sequence[asyncio.Task[bytes]]) -> None:

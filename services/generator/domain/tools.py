@@ -14,7 +14,7 @@ from services.generator.domain.structure import Structure
 from services.kernel.steps import Steps, finished
 
 # About a millisecond, and two where one schema is as long as it may be.
-SCHEMA_BYTES_PER_STEP: Final = 32 * 1024
+SCHEMA_BYTES_PER_STEP: Final = 16 * 1024
 _ANY_OBJECT: Final = '{"type":"object"}'
 
 

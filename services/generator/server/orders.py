@@ -20,8 +20,8 @@ from services.runtime.grpc.interceptors import read_request
 from services.runtime.grpc.long_requests import request_steps
 from services.runtime.telemetry import counter
 
-# No request of this length takes longer than a millisecond to read.
-_SHORT_BYTES: Final = 32 * 1024
+# No request of this length takes longer than a millisecond or two to read, whatever its pieces.
+_SHORT_BYTES: Final = 2 * 1024
 
 
 class Orders:

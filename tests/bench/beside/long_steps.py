@@ -1,4 +1,4 @@
-"""How long bodies of worst-case cost hold the loops of edge, router and generator, one body after the other.
+"""How long bodies of worst-case cost hold the loops of edge, router, generator and emitter, one by one.
 
 A loop's step is what it does between two looks at its sockets: all other requests of the process wait for it.
 Steps are measured inside the processes (`loop_steps/sitecustomize.py`), in CPU time of the loop's thread.
@@ -25,10 +25,10 @@ from tests.bench.beside.errors import BenchError
 from tests.bench.beside.progress import Progress
 from tests.bench.beside.results import LongSteps
 from tests.bench.beside.targets import simulated_settings
-from tests.bench.beside.worst_bodies import WorstBody, worst_bodies
+from tests.bench.beside.worst_bodies import EMBEDDING_MODEL, WorstBody, small_embedding, worst_bodies
 from tests.system.stack_process import REPOSITORY, Stack, running_stack
 
-PROCESSES: Final = ("edge", "router", "generator")
+PROCESSES: Final = ("edge", "router", "generator", "emitter")
 # The same bodies again, for the generator with the engine that it has in earnest.
 _WITH_VLLM: Final = "generator with vLLM"
 PLANNED_SECONDS: Final = 210.0
@@ -36,12 +36,15 @@ _HOOK: Final = Path(__file__).with_name("loop_steps")
 _MODEL: Final = "tiny-eu"
 _ANSWER_SECONDS: Final = 60.0
 _SETTLE_SECONDS: Final = 0.5
+_VECTORS_SECONDS: Final = 120.0
+_OK: Final = 200
 _HEALTH: Final = b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
 # The simulated engine holds a prompt of 1 MiB, so that no body is refused for its length before all of it was
 # read. vLLM is told that a token may have so many bytes that it tokenizes one, and finds it too long then: it
 # would take minutes to answer it.
 _SIMULATED_TOKENS: Final = 4 * 1024 * 1024
 _VLLM_TOKENS: Final = 8192
+_VECTOR_TOKENS: Final = 512
 _BYTES_PER_TOKEN: Final = 256
 _GENERATOR: Final = {"simulated": {"kv_blocks": 2**16, "kv_block_tokens": 256, "itl_seconds": 0.001}}
 
@@ -78,9 +81,23 @@ def _measured_with(engine: str) -> list[LongSteps]:
         port = int(stack.description["base_url"].rpartition(":")[2].partition("/")[0])
         bodies = worst_bodies(_MODEL)
         # What a first request loads is not the body's doing.
+        _wait_for_vectors(port, stack.api_key)
         for worst in bodies[:2]:
             _status(port, worst.request(stack.api_key))
-        return [_measured(worst, port, stack.api_key, steps) for worst in bodies]
+        found = [_measured(worst, port, stack.api_key, steps) for worst in bodies]
+    silent = [name for name in PROCESSES if not any(entry.seconds[name] for entry in found)]
+    if silent:
+        raise BenchError(f"{', '.join(silent)}: no step was written down.")
+    return found
+
+
+def _wait_for_vectors(port: int, api_key: str) -> None:
+    """Returns once a vector was made: the stack is up before the process that makes them is."""
+    until = time.monotonic() + _VECTORS_SECONDS
+    while _status(port, small_embedding().request(api_key)) != _OK:
+        if time.monotonic() > until:
+            raise BenchError("no vector was made.")
+        time.sleep(_SETTLE_SECONDS)
 
 
 @contextmanager
@@ -96,7 +113,8 @@ def _watched_stack(folder: Path, engine: str) -> Iterator[tuple[Stack, Path]]:
     arguments = ["--config", str(config), "--engine", engine]
     if engine == "vllm":
         arguments += ["--model", str(_long_model(folder))]
-    with running_stack(folder / "data", *arguments, variables=variables) as stack:
+    # The last of the flags counts.
+    with running_stack(folder / "data", *arguments, "--embeddings", variables=variables) as stack:
         yield stack, steps
 
 
@@ -109,7 +127,8 @@ def _settings(engine: str) -> dict[str, Any]:
         "max_bytes_per_token": _BYTES_PER_TOKEN,
         "tool_format": "hermes",
     }
-    return {"catalog": {"models": [model]}, "generator": _GENERATOR if engine == "simulated" else {}}
+    vectors = {"number": 2, "name": EMBEDDING_MODEL, "task": "embed", "context_tokens": _VECTOR_TOKENS}
+    return {"catalog": {"models": [model, vectors]}, "generator": _GENERATOR if engine == "simulated" else {}}
 
 
 def _long_model(folder: Path) -> Path:

@@ -19,6 +19,7 @@ from services.edge.domain.openai.paths import (
 from services.edge.domain.structure import MAX_DEPTH, MAX_VALUES
 
 MIB: Final = 1024 * 1024
+EMBEDDING_MODEL: Final = "tiny-embed-eu"
 # What stands around the values of a body.
 _AROUND: Final = 512
 _PAIR: Final = r"\ud83d\ude00"
@@ -50,6 +51,11 @@ def worst_bodies(model: str) -> list[WorstBody]:
     """Returns one of each kind."""
     made = (_chats, _shapes, _texts, _tools, _prompts, _responses, _coded)
     return [worst for make in made for worst in make(model)]
+
+
+def small_embedding() -> WorstBody:
+    """Returns a request for one vector, which is answered once vectors are served at all."""
+    return WorstBody("one vector", EMBEDDINGS_PATH, _json({"model": EMBEDDING_MODEL, "input": "Hi"}))
 
 
 def _json(value: Any) -> bytes:
@@ -153,6 +159,9 @@ def _tools(model: str) -> Iterator[WorstBody]:
     wide = {"type": "object", "properties": {f"p{index}": deep for index in range(24)}}
     form = {"type": "json_schema", "json_schema": {"name": "a", "schema": wide}}
     yield WorstBody("a deep schema", CHAT_PATH, _json(_chat(model, response_format=form)))
+    members: dict[str, Any] = {f"{index:x}": {} for index in range(5_500)}
+    form = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"properties": members}}}
+    yield WorstBody("a schema of 5,500 members", CHAT_PATH, _json(_chat(model, response_format=form)))
     yield WorstBody("a call of 500,000 numbers", CHAT_PATH, _json(_chat(model, messages=_called([zeros]))))
     each = f'{{"a":"{"é" * 130}"}}'
     yield WorstBody("2,500 calls", CHAT_PATH, _json(_chat(model, messages=_called([each] * 2500))))
@@ -182,10 +191,11 @@ def _prompts(model: str) -> Iterator[WorstBody]:
     lists = [ids[start : start + 600] for start in range(0, 32 * 500, 500)]
     yield WorstBody("32 prompts of ids", COMPLETIONS_PATH, completion(lists))
     yield WorstBody("32 prompts of 32 KiB", COMPLETIONS_PATH, completion(["é" * 16_000] * 32))
-    embedded = [ids[:8]] * 2000
-    yield WorstBody("embeddings of ids", EMBEDDINGS_PATH, _json({"model": model, "input": embedded}))
-    embedded_texts = ["é" * 250] * 2000
-    yield WorstBody("embeddings of texts", EMBEDDINGS_PATH, _json({"model": model, "input": embedded_texts}))
+    # The last is too long, which is known once the others are tokenized: vectors of them all take a minute.
+    texts = [*["é" * 240] * 2000, "é" * 32_000]
+    for name, inputs in (("ids", [ids[:8]] * 2000), ("texts", texts)):
+        embedded = {"model": EMBEDDING_MODEL, "input": inputs, "encoding_format": "float"}
+        yield WorstBody(f"embeddings of {name}", EMBEDDINGS_PATH, _json(embedded))
     text = "é" * (MIB // 2 - _AROUND)
     yield WorstBody("/tokenize of 1 MiB", TOKENIZE_PATH, _json({"model": model, "prompt": text}))
     parts = [{"type": "input_text", "text": "é" * 50}] * 5

@@ -13,7 +13,12 @@ from typing import Any, Final
 from services.runtime.settings import environment
 
 _FOLDER: Final = "COMPTOIR_BENCH_STEPS"
-_WATCHED: Final = {"services.edge": "edge", "services.router": "router", "services.generator": "generator"}
+_WATCHED: Final = {
+    "services.edge": "edge",
+    "services.router": "router",
+    "services.generator": "generator",
+    "services.emitter": "emitter",
+}
 _LEAST_SECONDS: Final = 0.0005
 
 _names = [name for module, name in _WATCHED.items() if module in sys.orig_argv]

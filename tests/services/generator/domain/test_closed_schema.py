@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.generator.domain.closed_schema import closed
+from services.generator.domain.closed_schema import closed, closed_steps
 from services.kernel.errors import ComptoirError, Reason
 
 NAMES = st.sampled_from("abc")
@@ -94,3 +94,10 @@ def test_what_is_no_schema_is_refused_by_the_name_of_its_field(schema: str) -> N
         Reason.PARAMETER_UNSUPPORTED,
         "tools[0].parameters_schema",
     )
+
+
+def test_a_schema_of_thousands_within_is_closed_in_steps() -> None:
+    within: dict[str, Any] = {f"p{number}": {"properties": {}} for number in range(2_000)}
+    steps = closed_steps(json.dumps({"properties": within}), "field")
+    # Each is simplified, looked at and closed.
+    assert len(list(steps)) == 3 * (2_001 // 256)
