@@ -5,9 +5,13 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= $(firstword $(foreach name,python3.12 python3.11 python3,$(shell $(name) -c 'import sys; sys.exit(not (3,11) <= sys.version_info < (3,13))' 2>/dev/null && echo $(name))))
-# Processes that tests run in side by side, file by file; 0 is this one.
+# Processes that tests run in side by side; 0 is one after another.
 WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile
+SPREAD = $(MAKE) --no-print-directory --keep-going --output-sync=target --jobs=$(or $(filter-out 0,$(WORKERS)),1)
+# Folders of unit tests, each run by a process that collects nothing else; what no folder has is a run too.
+UNITS := services/edge/server services/generator services/edge/domain deploy
+UNIT_RUNS := $(UNITS:%=units/%) units/others
 UV_VERSION := 0.13.9
 UV := .tools/bin/uv
 BIN := .venv/bin
@@ -22,16 +26,18 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup up test check units lint types imports schemas bench fuzz test-clients protos docs lock clean
+.PHONY: $(UNIT_RUNS)
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: .venv/.installed node_modules/.installed $(CLIENTS:%=.clients/%/.installed) ## Installs the locked environment into .venv
 
-up: setup ## Starts everything on this machine until Ctrl-C; ARGS="--port 9000" for more
+up: .venv/.installed ## Starts everything on this machine until Ctrl-C; ARGS="--port 9000" for more
 	@$(BIN)/comptoir up $(ARGS)
 
-test: check ## Sets up and passes everything; real engine, Kafka and store included
+test: setup ## Sets up and passes everything; real engine, Kafka and store included
+	@$(MAKE) --no-print-directory check
 	@status=0; \
 	$(BIN)/pytest -m "system and not alone" $(SIDE_BY_SIDE) $(ARGS) || status=$$?; \
 	$(BIN)/pytest -m "vllm or alone" $(ARGS) || status=$$?; \
@@ -40,37 +46,43 @@ test: check ## Sets up and passes everything; real engine, Kafka and store inclu
 test-clients: setup ## Runs the official clients and those of others against a whole stack; part of `make test`
 	$(BIN)/pytest -m system tests/clients $(ARGS)
 
-check: setup ## The fast part: format, lint, types, contracts, schemas, unit tests
+check: .venv/.installed ## The fast part: format, lint, types, contracts, schemas, unit tests
 	@echo "check: side by side, and each says at its end what it found"
-	@$(MAKE) --no-print-directory --keep-going --output-sync=target --jobs=3 units types lint imports schemas
+	@$(SPREAD) types $(UNIT_RUNS) lint imports schemas
 
-units: setup
-	$(BIN)/pytest -m "not system and not vllm" -q $(SIDE_BY_SIDE)
+units: .venv/.installed
+	@$(SPREAD) $(UNIT_RUNS)
 
-lint: setup
+$(UNIT_RUNS): .venv/.installed node_modules/.installed-for-check
+	$(BIN)/pytest -m "not system and not vllm" -q -p no:cacheprovider $(PATHS)
+
+units/%: PATHS = tests/$(@:units/%=%)
+units/others: PATHS = tests $(UNITS:%=--ignore=tests/%)
+
+lint: .venv/.installed
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 
-types: setup
+types: .venv/.installed
 	$(BIN)/mypy $(CODE)
 
-imports: setup
+imports: .venv/.installed
 	$(BIN)/lint-imports
 
-schemas: setup
+schemas: .venv/.installed node_modules/.installed-for-check
 	node_modules/@bufbuild/buf-linux-x64/bin/buf lint
 	$(BIN)/python protos/generate.py --check
 
 bench: setup ## Measures Comptoir beside vLLM's server, its engine and LiteLLM; ARGS=--quick to try, --help
 	@$(BIN)/python -m tests.bench.beside $(ARGS)
 
-fuzz: setup ## Fuzzes parsers and writers by coverage, for ten minutes; ARGS="--seconds 60", --help
+fuzz: .venv/.installed ## Fuzzes parsers and writers by coverage, for ten minutes; ARGS="--seconds 60", --help
 	@$(BIN)/python -m tests.fuzz $(ARGS)
 
-protos: setup ## Regenerates the committed stubs after a change of a schema
+protos: .venv/.installed ## Regenerates the committed stubs after a change of a schema
 	$(BIN)/python protos/generate.py
 
-docs: setup ## Writes the parts of the pages that follow from the code
+docs: .venv/.installed ## Writes the parts of the pages that follow from the code
 	$(BIN)/python docs/generate.py
 
 lock: $(UV) ## Resolves every extra into requirements/; ARGS=--upgrade for newer versions
@@ -88,8 +100,14 @@ clean: ## Removes what setup installed
 $(UV):
 	@test -n "$(PYTHON)" || { echo "Comptoir needs Python 3.11 or 3.12 as python3.12, python3.11 or python3 on the PATH."; exit 1; }
 	@echo "install: uv $(UV_VERSION) into .tools"
-	@$(PYTHON) -m venv .tools || { echo "Python's venv module is missing; on Debian: apt-get install python3-venv."; exit 1; }
-	@.tools/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(PYTHON) -m venv --without-pip .tools
+	@pip="$(PYTHON) -m pip --python .tools/bin/python"; \
+	if ! $$pip --version >/dev/null 2>&1; then \
+	  pip=".tools/bin/python -m pip"; \
+	  .tools/bin/python -m ensurepip >/dev/null 2>&1 \
+	    || { echo "Python has neither pip nor ensurepip; on Debian: apt-get install python3-venv."; exit 1; }; \
+	fi; \
+	$$pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/.installed: requirements/dev.txt pyproject.toml protos/pyproject.toml | $(UV)
 	@echo "install: the locked environment into .venv (3.6 GB to download on a fresh machine)"
@@ -107,4 +125,8 @@ $(UV):
 node_modules/.installed: package-lock.json | .venv/.installed
 	@echo "install: the JavaScript clients of the tests into node_modules"
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-fund --no-audit
+	@touch $@ $@-for-check
+
+node_modules/.installed-for-check: package-lock.json | .venv/.installed
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --omit=dev --silent --no-fund --no-audit
 	@touch $@
