@@ -9,9 +9,9 @@ PYTHON ?= $(firstword $(foreach name,python3.12 python3.11 python3,$(shell $(nam
 WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile
 SPREAD = $(MAKE) --no-print-directory --keep-going --output-sync=target --jobs=$(or $(filter-out 0,$(WORKERS)),1)
-# Folders of unit tests, each run by a process that collects nothing else; what no folder has is a run too.
-UNITS := services/edge/server services/generator services/edge/domain deploy
-UNIT_RUNS := $(UNITS:%=units/%) units/others
+# Folders of unit tests, each run by a process that collects nothing else; the longest, with all others, begins.
+UNITS := services/edge services/router services/generator deploy
+UNIT_RUNS := units/others $(UNITS:%=units/%)
 UV_VERSION := 0.13.9
 UV := .tools/bin/uv
 BIN := .venv/bin
@@ -48,7 +48,7 @@ test-clients: setup ## Runs the official clients and those of others against a w
 
 check: .venv/.installed ## The fast part: format, lint, types, contracts, schemas, unit tests
 	@echo "check: side by side, and each says at its end what it found"
-	@$(SPREAD) types $(UNIT_RUNS) lint imports schemas
+	@$(SPREAD) units/others types $(UNIT_RUNS) lint imports schemas
 
 units: .venv/.installed
 	@$(SPREAD) $(UNIT_RUNS)

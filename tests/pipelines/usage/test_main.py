@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipelines.usage.settings import UsageSettings
+from services.runtime.settings import from_command_line
 from tests.pipelines.usage.test_settings import SHARED
 
 
 @pytest.mark.parametrize(("days", "status"), [(7, 0), (30, 0), (6, 2), (31, 2)])
 def test_the_process_refuses_a_retention_outside_7_to_30_days_at_start(
-    tmp_path: Path, days: int, status: int
+    tmp_path: Path, days: int, status: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "password").write_text("made-up")
     section = {
@@ -21,10 +23,12 @@ def test_the_process_refuses_a_retention_outside_7_to_30_days_at_start(
     }
     config = tmp_path / "comptoir.yaml"
     config.write_text(yaml.safe_dump({**SHARED, "usage": section}))
-    command = [sys.executable, "-m", "pipelines.usage", "--config", str(config), "--check"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == status, ended.stderr
-    assert ("retention_days" in ended.stderr) == bool(status)
+    argv = ["--config", str(config), "--check"]
+    with pytest.raises(SystemExit) as ended:
+        from_command_line(UsageSettings, section="usage", description="", argv=argv)
+    said = capsys.readouterr().err
+    assert ended.value.code == status, said
+    assert ("retention_days" in said) == bool(status)
 
 
 def test_a_process_whose_store_and_log_are_away_waits_unready_and_ends_when_asked(tmp_path: Path) -> None:

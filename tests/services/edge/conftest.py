@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from services.edge.adapters.request_log import RequestLog
 from services.edge.adapters.router_client import RouterClient
 from services.edge.adapters.usage_reporter import UsageReporter
 from services.edge.domain.limits import EdgeLimits
+from services.edge.domain.openai.openapi import openapi_json
+from services.edge.domain.openai.operation import Operation
 from services.edge.process import HttpSide
+from services.edge.server import pages
 from services.edge.settings import HttpListen
 from services.kernel.clock import SystemClock
 from services.runtime.addresses import GrpcTarget
@@ -102,8 +106,17 @@ class Stage:
         self.process = None
 
 
+@cache
+def described(operations: tuple[tuple[str, str, Operation], ...], version: str) -> bytes:
+    return openapi_json(operations, version=version)
+
+
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+    # The description of an API is the same for each edge, and takes as long as all else of its start.
+    monkeypatch.setattr(pages, "openapi_json", lambda all_, *, version: described(tuple(all_), version))
+    # Clients trust nobody: they would read the machine's certificates, some 150, once each.
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     generators = [GeneratorScript(), GeneratorScript(), GeneratorScript()]
     addresses = [f"unix:{tmp_path}/generator-{number}" for number in (1, 2, 3)]
     stage = Stage(tmp_path, RouterScript(addresses), generators, ScriptedEmitter())

@@ -12,6 +12,7 @@ from services.edge.server.large_answers import LargeAnswers, send_parts
 from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.http.asgi import Receive, Scope, Send
+from tests.contracts.engine_requests import until
 from tests.services.edge.conftest import Stage, sdk
 from tests.services.runtime.http.serving import GET, serving
 
@@ -163,8 +164,8 @@ async def test_a_key_with_unread_vectors_is_not_admitted_for_more_before_they_ar
         stage.generators[0].dimensions = 2
         asking = asyncio.create_task(client.post("/v1/embeddings", json={"input": ["b"] * 24}))
         tokenizing = asyncio.create_task(client.post("/tokenize", json={"prompt": "c" * 100_000}))
-        await asyncio.sleep(0.3)
-        assert (asking.done(), tokenizing.done()) == (False, False)
         # The admission of the first, and whether the key of the long body is known.
-        assert len(stage.router.keys) == 2
+        await until(lambda: len(stage.router.keys) == 2, 10)
+        await asyncio.sleep(0.1)
+        assert (asking.done(), tokenizing.done(), len(stage.router.keys)) == (False, False, 2)
     assert (await asking).status_code == (await tokenizing).status_code == 200
