@@ -98,6 +98,8 @@ class GenerationRequest:
     # What the model's chat template is told, as far as the catalog permits it.
     template_arguments: Mapping[str, bool | int | str] = field(default_factory=dict)
     priority: Priority = Priority.DEFAULT
+    # Which of the prompts of one request it is, from 1; 0 where there is one.
+    part: int = 0
 
     def without_text(self) -> "GenerationRequest":
         """Returns what is left to hold once no replica can be asked for it any more."""

@@ -48,6 +48,7 @@ def admit_request(key: str, request: GenerationRequest, request_id: Identity) ->
         priority=_PRIORITIES[request.priority],
         request_id_high=request_id.high,
         request_id_low=request_id.low,
+        part=request.part,
     )
 
 

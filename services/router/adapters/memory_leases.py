@@ -21,6 +21,7 @@ from services.router.domain.lease import (
     Issued,
     Lease,
     Process,
+    RequestPart,
     Reservation,
     Settled,
     Settlement,
@@ -46,8 +47,8 @@ class MemoryLeases:
         self._clock = clock
         self._accounts = QuotaAccounts()
         self._leases: dict[Identity, Lease] = {}
-        # The latest lease of each request.
-        self._of_request: dict[Identity, Identity] = {}
+        # The latest lease of each request, or of each of its parts.
+        self._of_request: dict[RequestPart, Identity] = {}
         # Tickets that are settled, and when to forget them: said again, they change nothing.
         self._ended: dict[Identity, float] = {}
 
@@ -59,12 +60,12 @@ class MemoryLeases:
     async def reserve(self, reservation: Reservation) -> QuotaState:
         """Lends all that the reservation asks for, or nothing and raises which part of the quota is spent."""
         key, tokens, now_seconds = reservation.key, reservation.tokens, self._now()
-        earlier = self._earlier(key, reservation.request_id)
+        earlier = self._earlier(key, reservation.request)
         is_again = reservation.is_again and earlier is not None
         lend = self._accounts.lend_unasked if is_again else self._accounts.lend
         state = lend(key, reservation.quota, tokens, now_seconds)
         lease = Lease(reservation.lease_id, key, tokens, now_seconds + reservation.lasts_seconds)
-        lease.request_id = reservation.request_id
+        lease.request = reservation.request
         if earlier is not None:
             lease.earlier, earlier.is_followed = earlier.lease_id, is_again
             if is_again:
@@ -72,13 +73,13 @@ class MemoryLeases:
                 # One of the two goes on: another ticket of the earlier one would run beyond the quota.
                 earlier.last = None
         self._leases[lease.lease_id] = lease
-        if lease.request_id.is_set:
-            self._of_request[lease.request_id] = lease.lease_id
+        if lease.request.request_id.is_set:
+            self._of_request[lease.request] = lease.lease_id
         return state
 
-    async def earlier(self, key: int, request_id: Identity) -> Earlier | None:
+    async def earlier(self, key: int, request: RequestPart) -> Earlier | None:
         """Returns the lease that a request of the key had, unless it goes on by another one already."""
-        lease = self._earlier(key, request_id)
+        lease = self._earlier(key, request)
         return None if lease is None else Earlier(lease.lease_id, lease.holders)
 
     async def spend_request(self, key: int, quota: Quota) -> QuotaState:
@@ -187,8 +188,8 @@ class MemoryLeases:
     def _now(self) -> float:
         return self._clock.monotonic_seconds()
 
-    def _earlier(self, key: int, request_id: Identity) -> Lease | None:
-        lease = self._leases.get(self._of_request.get(request_id, NOBODY))
+    def _earlier(self, key: int, request: RequestPart) -> Lease | None:
+        lease = self._leases.get(self._of_request.get(request, NOBODY))
         if lease is None or lease.key != key or lease.is_followed or lease.again >= MOST_ADMITTED_AGAIN:
             return None
         return lease
@@ -277,10 +278,10 @@ class MemoryLeases:
         if not lease.is_over:
             return
         self._leases.pop(lease.lease_id, None)
-        if self._of_request.get(lease.request_id) == lease.lease_id:
-            del self._of_request[lease.request_id]
+        if self._of_request.get(lease.request) == lease.lease_id:
+            del self._of_request[lease.request]
             if lease.earlier in self._leases:
-                self._of_request[lease.request_id] = lease.earlier
+                self._of_request[lease.request] = lease.earlier
 
     def _forget_ended(self, now_seconds: float) -> None:
         while self._ended:

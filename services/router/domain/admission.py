@@ -35,6 +35,8 @@ class AdmitRequest:
     request_id: Identity
     task: Task = Task.GENERATE
     inputs: int = 1
+    # Of several with one request identity, from 1; 0 where there is one.
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +160,9 @@ class Admitter:
         pool = self._ports.replicas.pool(model.number, self._deployment.region.number)
         check_fit(pool, size.reserved_tokens)
         check_quota(size, key.quota.tokens_per_minute)
-        grant = Grant(findings.request_id, Identity.random(), key, model, size, int(findings.priority))
-        offers, lease_id, tokens = self._ports.offers, grant.lease_id, size.reserved_tokens
+        lease_id, priority = Identity.random(), int(findings.priority)
+        grant = Grant(findings.request_id, lease_id, key, model, size, priority, request.part)
+        offers, tokens = self._ports.offers, size.reserved_tokens
         quota, placement = await self._ports.leases.obtain(
             grant,
             lambda: offers.place(lease_id, model.number, tokens, choices=size.choices),

@@ -22,6 +22,16 @@ MOST_ADMITTED_AGAIN: Final = 8
 NOBODY: Final = Identity(0, 0)
 
 
+class RequestPart(NamedTuple):
+    """What is admitted, and admitted again where it lost its replica: a request, or a part of one, from 1."""
+
+    request_id: Identity
+    part: int = 0
+
+
+NO_REQUEST: Final = RequestPart(NOBODY)
+
+
 class Process(NamedTuple):
     """One process of a replica: its number, and its incarnation, 0 where it is not known."""
 
@@ -43,7 +53,7 @@ class Reservation:
     quota: Quota
     tokens: int
     lasts_seconds: float
-    request_id: Identity = NOBODY
+    request: RequestPart = NO_REQUEST
     is_again: bool = False
 
 
@@ -201,7 +211,7 @@ class Lease:
     is_doubtful: bool = False
     last: TicketClaims | None = None
     processes: tuple[Process, ...] = ()
-    request_id: Identity = NOBODY
+    request: RequestPart = NO_REQUEST
     # The lease of the same request before this one, how many in a row up to this one were lent without asking
     # because of the one before, and whether one was lent so because of this one.
     earlier: Identity = NOBODY

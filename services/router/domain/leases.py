@@ -23,6 +23,7 @@ from services.router.domain.lease import (
     Issued,
     Opening,
     Process,
+    RequestPart,
     Reservation,
     Settled,
     Settlement,
@@ -100,7 +101,7 @@ class Leases:
         try:
             return await attempt()
         except ComptoirError as refused:
-            earlier = await self._store.earlier(grant.key.number, grant.request_id)
+            earlier = await self._store.earlier(grant.key.number, _part_of(grant))
             if earlier is None or refused.reason not in _OF_QUOTA:
                 raise
         # Its own place may be in its way, on a replica of which the router thinks that it is still there.
@@ -229,7 +230,7 @@ class Leases:
     async def _lend(self, grant: Grant) -> QuotaState:
         reservation = Reservation(
             lease_id=grant.lease_id,
-            request_id=grant.request_id,
+            request=_part_of(grant),
             key=grant.key.number,
             quota=grant.key.quota,
             tokens=grant.size.reserved_tokens,
@@ -245,7 +246,7 @@ class Leases:
         return state
 
     async def _has_lost_its_replica(self, grant: Grant) -> bool:
-        earlier = await self._store.earlier(grant.key.number, grant.request_id)
+        earlier = await self._store.earlier(grant.key.number, _part_of(grant))
         return earlier is not None and self._are_away(earlier.holders)
 
     async def _attempt(self, grant: Grant, place: Callable[[], Got]) -> tuple[QuotaState, Got]:
@@ -284,3 +285,7 @@ class Leases:
             self._keys.free(one.key)
         if freed:
             self._places.free_all()
+
+
+def _part_of(grant: Grant) -> RequestPart:
+    return RequestPart(grant.request_id, grant.part)

@@ -16,6 +16,7 @@ from services.router.domain.lease import (
     Issue,
     Issued,
     Process,
+    RequestPart,
     Reservation,
     Settled,
     Settlement,
@@ -73,8 +74,8 @@ class LeaseStore(Protocol):
         """
         ...
 
-    async def earlier(self, key: int, request_id: Identity) -> Earlier | None:
-        """Returns the lease that a request of the key had, unless it goes on by another one already.
+    async def earlier(self, key: int, request: RequestPart) -> Earlier | None:
+        """Returns the lease that a request, or a part of one, had, unless it goes on by another one already.
 
         None too where it was lent without asking MOST_ADMITTED_AGAIN times in a row.
         """

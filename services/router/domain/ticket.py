@@ -23,6 +23,8 @@ class Grant:
     model: Model
     size: Size
     priority: int
+    # Of several with one request identity, from 1; 0 where there is one.
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)

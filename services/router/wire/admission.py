@@ -40,6 +40,7 @@ def admit_request(message: router_pb2.AdmitRequest) -> AdmitRequest:
         request_id=Identity(message.request_id_high, message.request_id_low),
         task=Task.EMBED if message.task == router_pb2.TASK_EMBED else Task.GENERATE,
         inputs=max(1, message.inputs),
+        part=message.part,
     )
 
 

@@ -36,8 +36,9 @@ class Losing(Scene):
         await self.accept(ticket)
         return ticket.replica
 
-    async def ask(self, request_id: Identity = REQUEST) -> Admission:
-        return await self.world.admitter.admit(replace(request_for(self.api_key), request_id=request_id))
+    async def ask(self, request_id: Identity = REQUEST, *, part: int = 0) -> Admission:
+        request = replace(request_for(self.api_key), request_id=request_id, part=part)
+        return await self.world.admitter.admit(request)
 
     def lose(self, number: int) -> None:
         now_seconds = self.world.clock.monotonic_seconds()
@@ -91,6 +92,17 @@ async def test_a_request_whose_replica_is_there_is_not_admitted_twice() -> None:
     scene = Losing(ONE_PLACE)
     await scene.begin()
     assert await reason_of(scene.ask()) is Reason.CONCURRENCY_EXHAUSTED
+
+
+@pytest.mark.parametrize("quota", [ONE_REQUEST, ONE_REQUEST_OF_TOKENS])
+async def test_another_part_of_the_request_waits_for_no_loss_and_has_nothing_of_it(quota: Quota) -> None:
+    scene = Losing(quota, wait_seconds=30.0)
+    lost = await scene.begin()
+    async with asyncio.timeout(WAIT_SECONDS):
+        assert (await reason_of(scene.ask(part=2))).name.endswith("_EXHAUSTED")
+        scene.lose(lost)
+        assert (await reason_of(scene.ask(part=2))).name.endswith("_EXHAUSTED")
+        await scene.ask()
 
 
 async def test_it_waits_for_the_router_to_hear_of_the_loss() -> None:

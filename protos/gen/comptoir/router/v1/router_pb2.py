@@ -26,7 +26,7 @@ from comptoir.error.v1 import error_reason_pb2 as comptoir_dot_error_dot_v1_dot_
 from comptoir.ticket.v1 import ticket_pb2 as comptoir_dot_ticket_dot_v1_dot_ticket__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63omptoir/router/v1/router.proto\x12\x12\x63omptoir.router.v1\x1a$comptoir/error/v1/error_reason.proto\x1a\x1f\x63omptoir/ticket/v1/ticket.proto\"\xdf\x02\n\x0c\x41\x64mitRequest\x12\x19\n\x07\x61pi_key\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x17\n\x05model\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12/\n\x19prompt_tokens_upper_bound\x18\x03 \x01(\rB\x0c\xbaH\t*\x07\x18\x80\x80\x80\x08(\x01\x12\x19\n\x11max_output_tokens\x18\x04 \x01(\r\x12\x38\n\x08priority\x18\x05 \x01(\x0e\x32\x1c.comptoir.router.v1.PriorityB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x0frequest_id_high\x18\x06 \x01(\x06\x12\x16\n\x0erequest_id_low\x18\x07 \x01(\x06\x12\x18\n\x07\x63hoices\x18\x08 \x01(\rB\x07\xbaH\x04*\x02\x18\x10\x12\x30\n\x04task\x18\t \x01(\x0e\x32\x18.comptoir.router.v1.TaskB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x18\n\x06inputs\x18\n \x01(\rB\x08\xbaH\x05*\x03\x18\x80\x10\"Z\n\x0bTicketOffer\x12\x30\n\x06ticket\x18\x01 \x01(\x0b\x32 .comptoir.ticket.v1.SignedTicket\x12\x19\n\x11generator_address\x18\x02 \x01(\t\"\xa8\x03\n\rAdmitResponse\x12.\n\x05offer\x18\x01 \x01(\x0b\x32\x1f.comptoir.router.v1.TicketOffer\x12\x17\n\x0frequest_id_high\x18\x02 \x01(\x06\x12\x16\n\x0erequest_id_low\x18\x03 \x01(\x06\x12\x15\n\rlease_id_high\x18\x04 \x01(\x06\x12\x14\n\x0clease_id_low\x18\x05 \x01(\x06\x12\x19\n\x11max_output_tokens\x18\x06 \x01(\r\x12-\n\x05quota\x18\x07 \x01(\x0b\x32\x1e.comptoir.router.v1.QuotaState\x12\x14\n\x0cmodel_number\x18\x08 \x01(\r\x12\x15\n\rtenant_number\x18\t \x01(\r\x12\x12\n\nkey_number\x18\n \x01(\r\x12\x12\n\nmodel_name\x18\x0b \x01(\t\x12\x32\n\nretirement\x18\x0c \x01(\x0b\x32\x1e.comptoir.router.v1.Retirement\x12.\n\x08priority\x18\r \x01(\x0e\x32\x1c.comptoir.router.v1.PriorityR\x06offers\"F\n\nRetirement\x12\x1d\n\x15\x64\x65precated_at_seconds\x18\x01 \x01(\x04\x12\x19\n\x11sunset_at_seconds\x18\x02 \x01(\x04\"Z\n\x10NextOfferRequest\x12\x19\n\x07\x61pi_key\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x15\n\rlease_id_high\x18\x02 \x01(\x06\x12\x14\n\x0clease_id_low\x18\x03 \x01(\x06\"C\n\x11NextOfferResponse\x12.\n\x05offer\x18\x01 \x01(\x0b\x32\x1f.comptoir.router.v1.TicketOffer\"\xa9\x01\n\x11\x41\x64mitCountRequest\x12\x19\n\x07\x61pi_key\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x17\n\x05model\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12/\n\x19prompt_tokens_upper_bound\x18\x03 \x01(\rB\x0c\xbaH\t*\x07\x18\x80\x80\x80\x08(\x01\x12\x17\n\x0frequest_id_high\x18\x04 \x01(\x06\x12\x16\n\x0erequest_id_low\x18\x05 \x01(\x06\"\xfc\x01\n\x12\x41\x64mitCountResponse\x12.\n\x05offer\x18\x01 \x01(\x0b\x32\x1f.comptoir.router.v1.TicketOffer\x12-\n\x05quota\x18\x02 \x01(\x0b\x32\x1e.comptoir.router.v1.QuotaState\x12\x14\n\x0cmodel_number\x18\x03 \x01(\r\x12\x15\n\rtenant_number\x18\x04 \x01(\r\x12\x12\n\nkey_number\x18\x05 \x01(\r\x12\x12\n\nmodel_name\x18\x06 \x01(\t\x12\x32\n\nretirement\x18\x07 \x01(\x0b\x32\x1e.comptoir.router.v1.Retirement\"q\n\tAdmitCall\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12\x31\n\x07request\x18\x02 \x01(\x0b\x32 .comptoir.router.v1.AdmitRequest\x12\x1c\n\x14timeout_milliseconds\x18\x03 \x01(\r\"[\n\rNextOfferCall\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12\x35\n\x07request\x18\x02 \x01(\x0b\x32$.comptoir.router.v1.NextOfferRequest\"\xb6\x01\n\x10\x41\x64mitManyRequest\x12<\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x1d.comptoir.router.v1.AdmitCallB\x0e\xbaH\x0b\x92\x01\x08\x10\x80\x08\"\x03\xd8\x01\x03\x12\x1c\n\tcancelled\x18\x02 \x03(\x04\x42\t\xbaH\x06\x92\x01\x03\x10\x80\x08\x12\x46\n\x0bnext_offers\x18\x03 \x03(\x0b\x32!.comptoir.router.v1.NextOfferCallB\x0e\xbaH\x0b\x92\x01\x08\x10\x80\x08\"\x03\xd8\x01\x03\"\x96\x01\n\x0b\x41\x64mitAnswer\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12\x35\n\x08\x61\x64mitted\x18\x02 \x01(\x0b\x32!.comptoir.router.v1.AdmitResponseH\x00\x12\x31\n\x07refused\x18\x03 \x01(\x0b\x32\x1e.comptoir.error.v1.ErrorDetailH\x00\x42\x08\n\x06result\"\x95\x01\n\x0fNextOfferAnswer\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12\x30\n\x05offer\x18\x02 \x01(\x0b\x32\x1f.comptoir.router.v1.TicketOfferH\x00\x12\x31\n\x07refused\x18\x03 \x01(\x0b\x32\x1e.comptoir.error.v1.ErrorDetailH\x00\x42\x08\n\x06result\"Y\n\x13UnrecordedAdmission\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12-\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x1e.comptoir.error.v1.ErrorDetail\"\xce\x01\n\x11\x41\x64mitManyResponse\x12\x30\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x1f.comptoir.router.v1.AdmitAnswer\x12\x10\n\x08recorded\x18\x02 \x03(\x04\x12;\n\nunrecorded\x18\x03 \x03(\x0b\x32\'.comptoir.router.v1.UnrecordedAdmission\x12\x38\n\x0bnext_offers\x18\x04 \x03(\x0b\x32#.comptoir.router.v1.NextOfferAnswer\"\xb8\x01\n\nQuotaState\x12\x16\n\x0elimit_requests\x18\x01 \x01(\r\x12\x1a\n\x12remaining_requests\x18\x02 \x01(\r\x12\x14\n\x0climit_tokens\x18\x03 \x01(\r\x12\x18\n\x10remaining_tokens\x18\x04 \x01(\r\x12#\n\x1breset_requests_milliseconds\x18\x05 \x01(\r\x12!\n\x19reset_tokens_milliseconds\x18\x06 \x01(\r\"=\n\x0eReleaseRequest\x12\x15\n\rlease_id_high\x18\x01 \x01(\x06\x12\x14\n\x0clease_id_low\x18\x02 \x01(\x06\"&\n\x0fReleaseResponse\x12\x13\n\x0bis_released\x18\x01 \x01(\x08\".\n\x11ListModelsRequest\x12\x19\n\x07\x61pi_key\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"?\n\x12ListModelsResponse\x12)\n\x06models\x18\x01 \x03(\x0b\x32\x19.comptoir.router.v1.Model\"\xe4\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\r\x12\x1a\n\x12\x63reated_at_seconds\x18\x03 \x01(\x04\x12\x16\n\x0e\x63ontext_tokens\x18\x04 \x01(\r\x12\x19\n\x11max_output_tokens\x18\x05 \x01(\r\x12\x12\n\nmodel_name\x18\x06 \x01(\t\x12\x32\n\nretirement\x18\x07 \x01(\x0b\x32\x1e.comptoir.router.v1.Retirement\x12&\n\x04task\x18\x08 \x01(\x0e\x32\x18.comptoir.router.v1.Task*h\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x18\n\x14PRIORITY_INTERACTIVE\x10\x01\x12\x14\n\x10PRIORITY_DEFAULT\x10\x02\x12\x12\n\x0ePRIORITY_BATCH\x10\x03*?\n\x04Task\x12\x14\n\x10TASK_UNSPECIFIED\x10\x00\x12\x11\n\rTASK_GENERATE\x10\x01\x12\x0e\n\nTASK_EMBED\x10\x02\x32\xa3\x04\n\rRouterService\x12L\n\x05\x41\x64mit\x12 .comptoir.router.v1.AdmitRequest\x1a!.comptoir.router.v1.AdmitResponse\x12\\\n\tAdmitMany\x12$.comptoir.router.v1.AdmitManyRequest\x1a%.comptoir.router.v1.AdmitManyResponse(\x01\x30\x01\x12X\n\tNextOffer\x12$.comptoir.router.v1.NextOfferRequest\x1a%.comptoir.router.v1.NextOfferResponse\x12R\n\x07Release\x12\".comptoir.router.v1.ReleaseRequest\x1a#.comptoir.router.v1.ReleaseResponse\x12[\n\nAdmitCount\x12%.comptoir.router.v1.AdmitCountRequest\x1a&.comptoir.router.v1.AdmitCountResponse\x12[\n\nListModels\x12%.comptoir.router.v1.ListModelsRequest\x1a&.comptoir.router.v1.ListModelsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63omptoir/router/v1/router.proto\x12\x12\x63omptoir.router.v1\x1a$comptoir/error/v1/error_reason.proto\x1a\x1f\x63omptoir/ticket/v1/ticket.proto\"\xf7\x02\n\x0c\x41\x64mitRequest\x12\x19\n\x07\x61pi_key\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x17\n\x05model\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12/\n\x19prompt_tokens_upper_bound\x18\x03 \x01(\rB\x0c\xbaH\t*\x07\x18\x80\x80\x80\x08(\x01\x12\x19\n\x11max_output_tokens\x18\x04 \x01(\r\x12\x38\n\x08priority\x18\x05 \x01(\x0e\x32\x1c.comptoir.router.v1.PriorityB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x17\n\x0frequest_id_high\x18\x06 \x01(\x06\x12\x16\n\x0erequest_id_low\x18\x07 \x01(\x06\x12\x18\n\x07\x63hoices\x18\x08 \x01(\rB\x07\xbaH\x04*\x02\x18\x10\x12\x30\n\x04task\x18\t \x01(\x0e\x32\x18.comptoir.router.v1.TaskB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x18\n\x06inputs\x18\n \x01(\rB\x08\xbaH\x05*\x03\x18\x80\x10\x12\x16\n\x04part\x18\x0b \x01(\rB\x08\xbaH\x05*\x03\x18\x80 \"Z\n\x0bTicketOffer\x12\x30\n\x06ticket\x18\x01 \x01(\x0b\x32 .comptoir.ticket.v1.SignedTicket\x12\x19\n\x11generator_address\x18\x02 \x01(\t\"\xa8\x03\n\rAdmitResponse\x12.\n\x05offer\x18\x01 \x01(\x0b\x32\x1f.comptoir.router.v1.TicketOffer\x12\x17\n\x0frequest_id_high\x18\x02 \x01(\x06\x12\x16\n\x0erequest_id_low\x18\x03 \x01(\x06\x12\x15\n\rlease_id_high\x18\x04 \x01(\x06\x12\x14\n\x0clease_id_low\x18\x05 \x01(\x06\x12\x19\n\x11max_output_tokens\x18\x06 \x01(\r\x12-\n\x05quota\x18\x07 \x01(\x0b\x32\x1e.comptoir.router.v1.QuotaState\x12\x14\n\x0cmodel_number\x18\x08 \x01(\r\x12\x15\n\rtenant_number\x18\t \x01(\r\x12\x12\n\nkey_number\x18\n \x01(\r\x12\x12\n\nmodel_name\x18\x0b \x01(\t\x12\x32\n\nretirement\x18\x0c \x01(\x0b\x32\x1e.comptoir.router.v1.Retirement\x12.\n\x08priority\x18\r \x01(\x0e\x32\x1c.comptoir.router.v1.PriorityR\x06offers\"F\n\nRetirement\x12\x1d\n\x15\x64\x65precated_at_seconds\x18\x01 \x01(\x04\x12\x19\n\x11sunset_at_seconds\x18\x02 \x01(\x04\"Z\n\x10NextOfferRequest\x12\x19\n\x07\x61pi_key\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x15\n\rlease_id_high\x18\x02 \x01(\x06\x12\x14\n\x0clease_id_low\x18\x03 \x01(\x06\"C\n\x11NextOfferResponse\x12.\n\x05offer\x18\x01 \x01(\x0b\x32\x1f.comptoir.router.v1.TicketOffer\"\xa9\x01\n\x11\x41\x64mitCountRequest\x12\x19\n\x07\x61pi_key\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x17\n\x05model\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12/\n\x19prompt_tokens_upper_bound\x18\x03 \x01(\rB\x0c\xbaH\t*\x07\x18\x80\x80\x80\x08(\x01\x12\x17\n\x0frequest_id_high\x18\x04 \x01(\x06\x12\x16\n\x0erequest_id_low\x18\x05 \x01(\x06\"\xfc\x01\n\x12\x41\x64mitCountResponse\x12.\n\x05offer\x18\x01 \x01(\x0b\x32\x1f.comptoir.router.v1.TicketOffer\x12-\n\x05quota\x18\x02 \x01(\x0b\x32\x1e.comptoir.router.v1.QuotaState\x12\x14\n\x0cmodel_number\x18\x03 \x01(\r\x12\x15\n\rtenant_number\x18\x04 \x01(\r\x12\x12\n\nkey_number\x18\x05 \x01(\r\x12\x12\n\nmodel_name\x18\x06 \x01(\t\x12\x32\n\nretirement\x18\x07 \x01(\x0b\x32\x1e.comptoir.router.v1.Retirement\"q\n\tAdmitCall\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12\x31\n\x07request\x18\x02 \x01(\x0b\x32 .comptoir.router.v1.AdmitRequest\x12\x1c\n\x14timeout_milliseconds\x18\x03 \x01(\r\"[\n\rNextOfferCall\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12\x35\n\x07request\x18\x02 \x01(\x0b\x32$.comptoir.router.v1.NextOfferRequest\"\xb6\x01\n\x10\x41\x64mitManyRequest\x12<\n\x05\x63\x61lls\x18\x01 \x03(\x0b\x32\x1d.comptoir.router.v1.AdmitCallB\x0e\xbaH\x0b\x92\x01\x08\x10\x80\x08\"\x03\xd8\x01\x03\x12\x1c\n\tcancelled\x18\x02 \x03(\x04\x42\t\xbaH\x06\x92\x01\x03\x10\x80\x08\x12\x46\n\x0bnext_offers\x18\x03 \x03(\x0b\x32!.comptoir.router.v1.NextOfferCallB\x0e\xbaH\x0b\x92\x01\x08\x10\x80\x08\"\x03\xd8\x01\x03\"\x96\x01\n\x0b\x41\x64mitAnswer\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12\x35\n\x08\x61\x64mitted\x18\x02 \x01(\x0b\x32!.comptoir.router.v1.AdmitResponseH\x00\x12\x31\n\x07refused\x18\x03 \x01(\x0b\x32\x1e.comptoir.error.v1.ErrorDetailH\x00\x42\x08\n\x06result\"\x95\x01\n\x0fNextOfferAnswer\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12\x30\n\x05offer\x18\x02 \x01(\x0b\x32\x1f.comptoir.router.v1.TicketOfferH\x00\x12\x31\n\x07refused\x18\x03 \x01(\x0b\x32\x1e.comptoir.error.v1.ErrorDetailH\x00\x42\x08\n\x06result\"Y\n\x13UnrecordedAdmission\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12-\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x1e.comptoir.error.v1.ErrorDetail\"\xce\x01\n\x11\x41\x64mitManyResponse\x12\x30\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x1f.comptoir.router.v1.AdmitAnswer\x12\x10\n\x08recorded\x18\x02 \x03(\x04\x12;\n\nunrecorded\x18\x03 \x03(\x0b\x32\'.comptoir.router.v1.UnrecordedAdmission\x12\x38\n\x0bnext_offers\x18\x04 \x03(\x0b\x32#.comptoir.router.v1.NextOfferAnswer\"\xb8\x01\n\nQuotaState\x12\x16\n\x0elimit_requests\x18\x01 \x01(\r\x12\x1a\n\x12remaining_requests\x18\x02 \x01(\r\x12\x14\n\x0climit_tokens\x18\x03 \x01(\r\x12\x18\n\x10remaining_tokens\x18\x04 \x01(\r\x12#\n\x1breset_requests_milliseconds\x18\x05 \x01(\r\x12!\n\x19reset_tokens_milliseconds\x18\x06 \x01(\r\"=\n\x0eReleaseRequest\x12\x15\n\rlease_id_high\x18\x01 \x01(\x06\x12\x14\n\x0clease_id_low\x18\x02 \x01(\x06\"&\n\x0fReleaseResponse\x12\x13\n\x0bis_released\x18\x01 \x01(\x08\".\n\x11ListModelsRequest\x12\x19\n\x07\x61pi_key\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"?\n\x12ListModelsResponse\x12)\n\x06models\x18\x01 \x03(\x0b\x32\x19.comptoir.router.v1.Model\"\xe4\x01\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\r\x12\x1a\n\x12\x63reated_at_seconds\x18\x03 \x01(\x04\x12\x16\n\x0e\x63ontext_tokens\x18\x04 \x01(\r\x12\x19\n\x11max_output_tokens\x18\x05 \x01(\r\x12\x12\n\nmodel_name\x18\x06 \x01(\t\x12\x32\n\nretirement\x18\x07 \x01(\x0b\x32\x1e.comptoir.router.v1.Retirement\x12&\n\x04task\x18\x08 \x01(\x0e\x32\x18.comptoir.router.v1.Task*h\n\x08Priority\x12\x18\n\x14PRIORITY_UNSPECIFIED\x10\x00\x12\x18\n\x14PRIORITY_INTERACTIVE\x10\x01\x12\x14\n\x10PRIORITY_DEFAULT\x10\x02\x12\x12\n\x0ePRIORITY_BATCH\x10\x03*?\n\x04Task\x12\x14\n\x10TASK_UNSPECIFIED\x10\x00\x12\x11\n\rTASK_GENERATE\x10\x01\x12\x0e\n\nTASK_EMBED\x10\x02\x32\xa3\x04\n\rRouterService\x12L\n\x05\x41\x64mit\x12 .comptoir.router.v1.AdmitRequest\x1a!.comptoir.router.v1.AdmitResponse\x12\\\n\tAdmitMany\x12$.comptoir.router.v1.AdmitManyRequest\x1a%.comptoir.router.v1.AdmitManyResponse(\x01\x30\x01\x12X\n\tNextOffer\x12$.comptoir.router.v1.NextOfferRequest\x1a%.comptoir.router.v1.NextOfferResponse\x12R\n\x07Release\x12\".comptoir.router.v1.ReleaseRequest\x1a#.comptoir.router.v1.ReleaseResponse\x12[\n\nAdmitCount\x12%.comptoir.router.v1.AdmitCountRequest\x1a&.comptoir.router.v1.AdmitCountResponse\x12[\n\nListModels\x12%.comptoir.router.v1.ListModelsRequest\x1a&.comptoir.router.v1.ListModelsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +47,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADMITREQUEST'].fields_by_name['task']._serialized_options = b'\272H\005\202\001\002\020\001'
   _globals['_ADMITREQUEST'].fields_by_name['inputs']._loaded_options = None
   _globals['_ADMITREQUEST'].fields_by_name['inputs']._serialized_options = b'\272H\005*\003\030\200\020'
+  _globals['_ADMITREQUEST'].fields_by_name['part']._loaded_options = None
+  _globals['_ADMITREQUEST'].fields_by_name['part']._serialized_options = b'\272H\005*\003\030\200 '
   _globals['_NEXTOFFERREQUEST'].fields_by_name['api_key']._loaded_options = None
   _globals['_NEXTOFFERREQUEST'].fields_by_name['api_key']._serialized_options = b'\272H\005r\003\030\200\002'
   _globals['_ADMITCOUNTREQUEST'].fields_by_name['api_key']._loaded_options = None
@@ -63,52 +65,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ADMITMANYREQUEST'].fields_by_name['next_offers']._serialized_options = b'\272H\013\222\001\010\020\200\010\"\003\330\001\003'
   _globals['_LISTMODELSREQUEST'].fields_by_name['api_key']._loaded_options = None
   _globals['_LISTMODELSREQUEST'].fields_by_name['api_key']._serialized_options = b'\272H\005r\003\030\200\002'
-  _globals['_PRIORITY']._serialized_start=3291
-  _globals['_PRIORITY']._serialized_end=3395
-  _globals['_TASK']._serialized_start=3397
-  _globals['_TASK']._serialized_end=3460
+  _globals['_PRIORITY']._serialized_start=3315
+  _globals['_PRIORITY']._serialized_end=3419
+  _globals['_TASK']._serialized_start=3421
+  _globals['_TASK']._serialized_end=3484
   _globals['_ADMITREQUEST']._serialized_start=127
-  _globals['_ADMITREQUEST']._serialized_end=478
-  _globals['_TICKETOFFER']._serialized_start=480
-  _globals['_TICKETOFFER']._serialized_end=570
-  _globals['_ADMITRESPONSE']._serialized_start=573
-  _globals['_ADMITRESPONSE']._serialized_end=997
-  _globals['_RETIREMENT']._serialized_start=999
-  _globals['_RETIREMENT']._serialized_end=1069
-  _globals['_NEXTOFFERREQUEST']._serialized_start=1071
-  _globals['_NEXTOFFERREQUEST']._serialized_end=1161
-  _globals['_NEXTOFFERRESPONSE']._serialized_start=1163
-  _globals['_NEXTOFFERRESPONSE']._serialized_end=1230
-  _globals['_ADMITCOUNTREQUEST']._serialized_start=1233
-  _globals['_ADMITCOUNTREQUEST']._serialized_end=1402
-  _globals['_ADMITCOUNTRESPONSE']._serialized_start=1405
-  _globals['_ADMITCOUNTRESPONSE']._serialized_end=1657
-  _globals['_ADMITCALL']._serialized_start=1659
-  _globals['_ADMITCALL']._serialized_end=1772
-  _globals['_NEXTOFFERCALL']._serialized_start=1774
-  _globals['_NEXTOFFERCALL']._serialized_end=1865
-  _globals['_ADMITMANYREQUEST']._serialized_start=1868
-  _globals['_ADMITMANYREQUEST']._serialized_end=2050
-  _globals['_ADMITANSWER']._serialized_start=2053
-  _globals['_ADMITANSWER']._serialized_end=2203
-  _globals['_NEXTOFFERANSWER']._serialized_start=2206
-  _globals['_NEXTOFFERANSWER']._serialized_end=2355
-  _globals['_UNRECORDEDADMISSION']._serialized_start=2357
-  _globals['_UNRECORDEDADMISSION']._serialized_end=2446
-  _globals['_ADMITMANYRESPONSE']._serialized_start=2449
-  _globals['_ADMITMANYRESPONSE']._serialized_end=2655
-  _globals['_QUOTASTATE']._serialized_start=2658
-  _globals['_QUOTASTATE']._serialized_end=2842
-  _globals['_RELEASEREQUEST']._serialized_start=2844
-  _globals['_RELEASEREQUEST']._serialized_end=2905
-  _globals['_RELEASERESPONSE']._serialized_start=2907
-  _globals['_RELEASERESPONSE']._serialized_end=2945
-  _globals['_LISTMODELSREQUEST']._serialized_start=2947
-  _globals['_LISTMODELSREQUEST']._serialized_end=2993
-  _globals['_LISTMODELSRESPONSE']._serialized_start=2995
-  _globals['_LISTMODELSRESPONSE']._serialized_end=3058
-  _globals['_MODEL']._serialized_start=3061
-  _globals['_MODEL']._serialized_end=3289
-  _globals['_ROUTERSERVICE']._serialized_start=3463
-  _globals['_ROUTERSERVICE']._serialized_end=4010
+  _globals['_ADMITREQUEST']._serialized_end=502
+  _globals['_TICKETOFFER']._serialized_start=504
+  _globals['_TICKETOFFER']._serialized_end=594
+  _globals['_ADMITRESPONSE']._serialized_start=597
+  _globals['_ADMITRESPONSE']._serialized_end=1021
+  _globals['_RETIREMENT']._serialized_start=1023
+  _globals['_RETIREMENT']._serialized_end=1093
+  _globals['_NEXTOFFERREQUEST']._serialized_start=1095
+  _globals['_NEXTOFFERREQUEST']._serialized_end=1185
+  _globals['_NEXTOFFERRESPONSE']._serialized_start=1187
+  _globals['_NEXTOFFERRESPONSE']._serialized_end=1254
+  _globals['_ADMITCOUNTREQUEST']._serialized_start=1257
+  _globals['_ADMITCOUNTREQUEST']._serialized_end=1426
+  _globals['_ADMITCOUNTRESPONSE']._serialized_start=1429
+  _globals['_ADMITCOUNTRESPONSE']._serialized_end=1681
+  _globals['_ADMITCALL']._serialized_start=1683
+  _globals['_ADMITCALL']._serialized_end=1796
+  _globals['_NEXTOFFERCALL']._serialized_start=1798
+  _globals['_NEXTOFFERCALL']._serialized_end=1889
+  _globals['_ADMITMANYREQUEST']._serialized_start=1892
+  _globals['_ADMITMANYREQUEST']._serialized_end=2074
+  _globals['_ADMITANSWER']._serialized_start=2077
+  _globals['_ADMITANSWER']._serialized_end=2227
+  _globals['_NEXTOFFERANSWER']._serialized_start=2230
+  _globals['_NEXTOFFERANSWER']._serialized_end=2379
+  _globals['_UNRECORDEDADMISSION']._serialized_start=2381
+  _globals['_UNRECORDEDADMISSION']._serialized_end=2470
+  _globals['_ADMITMANYRESPONSE']._serialized_start=2473
+  _globals['_ADMITMANYRESPONSE']._serialized_end=2679
+  _globals['_QUOTASTATE']._serialized_start=2682
+  _globals['_QUOTASTATE']._serialized_end=2866
+  _globals['_RELEASEREQUEST']._serialized_start=2868
+  _globals['_RELEASEREQUEST']._serialized_end=2929
+  _globals['_RELEASERESPONSE']._serialized_start=2931
+  _globals['_RELEASERESPONSE']._serialized_end=2969
+  _globals['_LISTMODELSREQUEST']._serialized_start=2971
+  _globals['_LISTMODELSREQUEST']._serialized_end=3017
+  _globals['_LISTMODELSRESPONSE']._serialized_start=3019
+  _globals['_LISTMODELSRESPONSE']._serialized_end=3082
+  _globals['_MODEL']._serialized_start=3085
+  _globals['_MODEL']._serialized_end=3313
+  _globals['_ROUTERSERVICE']._serialized_start=3487
+  _globals['_ROUTERSERVICE']._serialized_end=4034
 # @@protoc_insertion_point(module_scope)

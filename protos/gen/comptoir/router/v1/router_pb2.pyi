@@ -89,6 +89,7 @@ class AdmitRequest(_message.Message):
     CHOICES_FIELD_NUMBER: _builtins.int
     TASK_FIELD_NUMBER: _builtins.int
     INPUTS_FIELD_NUMBER: _builtins.int
+    PART_FIELD_NUMBER: _builtins.int
     api_key: _builtins.str
     """The API key in full. Never logged, never echoed."""
     model: _builtins.str
@@ -119,6 +120,10 @@ class AdmitRequest(_message.Message):
     """With TASK_EMBED, how many inputs there are, each of which may fill the model's context;
     `prompt_tokens_upper_bound` is that of all together. 0 reads as 1.
     """
+    part: _builtins.int
+    """Which part of a request this is where several are admitted with one identity, from 1; 0 where there is one. A part
+    that is admitted again, because it lost its replica, says the same.
+    """
     def __init__(
         self,
         *,
@@ -132,10 +137,11 @@ class AdmitRequest(_message.Message):
         choices: _builtins.int = ...,
         task: Global___Task.ValueType = ...,
         inputs: _builtins.int = ...,
+        part: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "choices", b"choices", "inputs", b"inputs", "max_output_tokens", b"max_output_tokens", "model", b"model", "priority", b"priority", "prompt_tokens_upper_bound", b"prompt_tokens_upper_bound", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "choices", b"choices", "inputs", b"inputs", "max_output_tokens", b"max_output_tokens", "model", b"model", "part", b"part", "priority", b"priority", "prompt_tokens_upper_bound", b"prompt_tokens_upper_bound", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

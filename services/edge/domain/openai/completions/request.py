@@ -50,6 +50,7 @@ def completion_steps(value: object) -> Steps[CompletionRequest]:
     refuse_unsupported(value.get("stream_options") or {}, NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
     form = form_of(value, body)
     max_output_tokens, sampling = _max_output_tokens(body.max_tokens), _sampling_of(body)
+    prompts = _prompts(body.prompt)
     generations = tuple(
         GenerationRequest(
             model=body.model or "",
@@ -60,8 +61,9 @@ def completion_steps(value: object) -> Steps[CompletionRequest]:
             form=form,
             prompt=prompt,
             is_prompt_echoed=bool(body.echo),
+            part=number if len(prompts) > 1 else 0,
         )
-        for prompt in _prompts(body.prompt)
+        for number, prompt in enumerate(prompts, 1)
     )
     choices = len(generations) * (body.n or 1)
     if choices > MAX_CHOICES:

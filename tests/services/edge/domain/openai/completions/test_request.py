@@ -33,6 +33,12 @@ def test_a_plain_completion_is_its_prompt_and_sixteen_tokens() -> None:
     assert only() == GenerationRequest("tiny-eu", (), max_output_tokens=16, prompt="Il était")
 
 
+def test_several_prompts_are_numbered_and_one_is_not() -> None:
+    parts = [each.part for each in parse_completion(COMPLETION | {"prompt": ["a", "b", "c"]}).generations]
+    assert parts == [1, 2, 3]
+    assert only(prompt=["a"]).part == 0
+
+
 @given(st.text())
 def test_a_string_is_a_prompt(text: str) -> None:
     assert prompts(text) == [text]
