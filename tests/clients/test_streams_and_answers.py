@@ -83,6 +83,10 @@ def _with_tools(choice: Any, parallel: bool) -> dict[str, Any]:
     return {"tools": TOOLS, "tool_choice": choice, "parallel_tool_calls": parallel}
 
 
+def _with_functions(choice: Any) -> dict[str, Any]:
+    return {"functions": [tool["function"] for tool in TOOLS], "function_call": choice}
+
+
 CHATS: Final = st.builds(
     lambda *parts: {name: value for part in parts for name, value in part.items()},
     st.sampled_from(["Bonjour.", "Écris un mot sur la mer, s'il te plaît. 🌊", "Wer ist da?"]).map(
@@ -93,7 +97,9 @@ CHATS: Final = st.builds(
         {"max_completion_tokens": _LENGTHS},
         optional={**SAMPLING, "response_format": st.sampled_from(_FORMATS)},
     ),
-    st.just({}) | st.builds(_with_tools, st.sampled_from(_CHOICES), st.booleans()),
+    st.just({})
+    | st.builds(_with_tools, st.sampled_from(_CHOICES), st.booleans())
+    | st.builds(_with_functions, st.sampled_from(["none", "auto", {"name": "opening"}, {"name": "nothing"}])),
     st.just({}) | st.integers(0, 5).map(lambda top: {"logprobs": True, "top_logprobs": top}),
 )
 _PROMPT: Final = st.sampled_from(["Il était une fois", "The sea 🌊", "é"])
@@ -135,6 +141,7 @@ def said_of_chat(answer: Any) -> Said:  # a ChatCompletion, or what a stream has
             getattr(choice.message, "reasoning_content", None),
             choice.message.refusal,
             [(call.function.name, call.function.arguments) for call in choice.message.tool_calls or ()],
+            (call := choice.message.function_call) and (call.name, call.arguments),
             tokens_of(choice.logprobs),
         )
         for choice in answer.choices
