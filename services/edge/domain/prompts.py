@@ -19,7 +19,8 @@ def refusal_of_all(error: ComptoirError, refused: int, bounds: Sequence[int]) ->
     """
     limit = error.numbers.limit
     if error.reason in _BY_PROMPTS and limit < len(bounds):
-        return ComptoirError(Reason.REQUEST_INVALID, field="prompt")
+        numbers = Numbers(limit=limit, requested=len(bounds))
+        return ComptoirError(Reason.REQUEST_INVALID, field="prompt", numbers=numbers)
     if error.reason is Reason.REQUESTS_EXHAUSTED:
         return _after(error, len(bounds))
     if error.reason is Reason.TOKENS_EXHAUSTED:

@@ -184,11 +184,10 @@ def _message(error: ComptoirError, param: str | None, endpoint: Endpoint) -> str
     if isinstance(error, BodyError):
         return error.sentence(param)
     if param and error.reason is Reason.REQUEST_INVALID:
-        return f"Invalid '{param}': expected {expectation(param, endpoint)}."
+        return f"Invalid '{param}': expected {expectation(param, endpoint)}.{_bound(error)}"
     if param and error.reason is Reason.PARAMETER_UNSUPPORTED:
-        return (
-            f"Unsupported parameter: '{param}' is not supported; it must be {expectation(param, endpoint)}."
-        )
+        expected = expectation(param, endpoint)
+        return f"Unsupported parameter: '{param}' is not supported; it must be {expected}.{_bound(error)}"
     if not error.numbers.limit:
         return ""
     if error.reason.row.rate:
@@ -198,6 +197,14 @@ def _message(error: ComptoirError, param: str | None, endpoint: Endpoint) -> str
     if endpoint is Endpoint.TOKENIZE and param == "prompt":
         words = replace(words, input=param)
     return write(error, words) if write else ""
+
+
+def _bound(error: ComptoirError) -> str:
+    """Returns the numbers of a refusal of a parameter, where another process or the key's quota said them."""
+    numbers = error.numbers
+    if not (numbers.limit and numbers.requested):
+        return ""
+    return f" The limit here is {numbers.limit}, and {numbers.requested} was sent."
 
 
 def _context_message(error: ComptoirError, words: _Words) -> str:

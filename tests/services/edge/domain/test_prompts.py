@@ -19,6 +19,7 @@ def test_a_key_that_never_has_so_many_requests_is_told_of_its_prompts(
     told = refusal_of_all(error, 0, [1, 1, 1])
     assert told.reason is reason or (told.reason, told.field) == (Reason.REQUEST_INVALID, "prompt")
     assert (told.reason is not reason) is is_for_ever
+    assert told.numbers == (Numbers(limit, 3) if is_for_ever else Numbers(limit, 1))
 
 
 @given(BOUNDS, st.integers(0, 15), st.integers(1, 100), st.integers(1, 60_000))

@@ -124,6 +124,16 @@ def test_a_quota_that_can_never_hold_a_request_says_what_to_set() -> None:
     assert error_headers(ComptoirError(Reason.QUOTA_TOO_SMALL), is_spent=False) == []
 
 
+@pytest.mark.parametrize(
+    ("reason", "field"), [(Reason.REQUEST_INVALID, "min_tokens"), (Reason.PARAMETER_UNSUPPORTED, "tools")]
+)
+def test_a_parameter_beyond_a_bound_that_others_know_is_told_its_numbers(reason: Reason, field: str) -> None:
+    error = ComptoirError(reason, field=field, numbers=Numbers(5, 10))
+    assert json.loads(error_json(error))["error"]["message"].endswith(
+        ". The limit here is 5, and 10 was sent."
+    )
+
+
 @pytest.mark.parametrize("field", ["prompt", "messages"])
 def test_a_count_is_told_of_what_it_was_sent_and_of_no_answer(field: str) -> None:
     error = ComptoirError(Reason.CONTEXT_TOO_LONG, field=field, numbers=Numbers(2048, 3000))
