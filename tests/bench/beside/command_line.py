@@ -27,7 +27,8 @@ parts:
   idle    memory that an idle stream, and a connection without a request, hold in each process, at
           --idle-streams of them
   events  TTFT with events on and off: what counting durably adds to a first token
-  bodies  the longest step that bodies of worst-case cost take in the loops of edge, router, generator, emitter
+  bodies  the longest step that bodies of worst-case cost take in the loops of edge, router, generator and
+          emitter
 
 Run it on a machine that does nothing else: rows with a window in which other programs used more than 0.3
 cores are marked. The tables are Markdown for docs/benchmarks.md; JSON with every window lies next to them.
