@@ -11,6 +11,7 @@ from services.kernel.clock import Clock
 from services.runtime.http.asgi import Application
 from services.runtime.http.bounds import HttpBounds, Refuse
 from services.runtime.http.connection import Connection
+from services.runtime.http.handshakes import TlsAcceptor
 from services.runtime.http.registry import Registry
 
 _BACKLOG: Final = 2048
@@ -44,7 +45,7 @@ class HttpServer:
     def __init__(self, application: Application, bounds: HttpBounds, refuse: Refuse, clock: Clock) -> None:
         bounds = replace(bounds, max_connections=_room_for(bounds.max_connections))
         self._registry = Registry(application, bounds, refuse, clock)
-        self._server: asyncio.Server | None = None
+        self._server: asyncio.Server | TlsAcceptor | None = None
 
     @property
     def connections(self) -> int:
@@ -53,12 +54,11 @@ class HttpServer:
 
     async def start(self, bound: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Accepts connections on a socket of `bind`."""
+        if tls is not None:
+            self._server = TlsAcceptor(bound, tls, self._registry, backlog=_BACKLOG)
+            return
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self._registry),
-            sock=bound,
-            backlog=_BACKLOG,
-            ssl=tls,
-            ssl_handshake_timeout=None if tls is None else self._registry.bounds.head_seconds,
+            lambda: Connection(self._registry), sock=bound, backlog=_BACKLOG
         )
 
     async def stop(self) -> None:

@@ -1,0 +1,153 @@
+"""A connection that never ends its handshake counts, is closed in time, and keeps nobody out."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from services.kernel.clock import ManualClock
+from services.runtime.http.bounds import HttpBounds, Refusal
+from services.runtime.http.handshakes import Handshake
+from services.runtime.http.registry import Registry
+from services.runtime.http.server import HttpServer, bind
+from tests.services.runtime.certificates import Authority
+from tests.services.runtime.http.serving import GET, Echo, refuse
+
+Run = Callable[[Coroutine[Any, Any, None]], None]
+BOTH_LOOPS = pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+
+
+class TlsServer:
+    """A server of at most three connections."""
+
+    def __init__(self, server: HttpServer, port: int, client_side: ssl.SSLContext) -> None:
+        self.server = server
+        self._port = port
+        self._client_side = client_side
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def silent(self) -> asyncio.StreamReader:
+        """Opens a connection that begins no handshake."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        self._writers.append(writer)
+        return reader
+
+    async def ask(self) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port, ssl=self._client_side)
+        writer.write(GET.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
+        try:
+            return await asyncio.wait_for(reader.read(), 5)
+        finally:
+            writer.close()
+
+    async def until_open(self, count: int) -> None:
+        async with asyncio.timeout(5):
+            while self.server.connections != count:  # noqa: ASYNC110 - the server tells nobody
+                await asyncio.sleep(0.01)
+
+    def leave(self) -> None:
+        for writer in self._writers:
+            writer.close()
+
+
+@asynccontextmanager
+async def tls_server(folder: Path, *, head_seconds: float) -> AsyncIterator[TlsServer]:
+    files = Authority(folder / "authority").files("edge")
+    server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server_side.load_cert_chain(files.certificate_file, files.private_key_file)
+    bounds = HttpBounds(
+        max_head_bytes=8192, max_connections=3, head_seconds=head_seconds, idle_seconds=5, drain_seconds=1
+    )
+    server = HttpServer(Echo(), bounds, refuse, ManualClock())
+    bound = bind("127.0.0.1", 0)
+    port = bound.getsockname()[1]
+    await server.start(bound, server_side)
+    running = TlsServer(server, port, ssl.create_default_context(cafile=str(files.ca_file)))
+    try:
+        yield running
+    finally:
+        running.leave()
+        await server.stop()
+
+
+class Working:
+    """A member of a registry that has a request under way."""
+
+    def close(self) -> None:
+        raise AssertionError
+
+    drain = abort = close
+
+    def refuse(self, _refusal: Refusal) -> None:
+        raise AssertionError
+
+
+async def test_where_all_work_a_new_connection_is_closed_before_its_handshake() -> None:
+    bounds = HttpBounds(
+        max_head_bytes=8192, max_connections=1, head_seconds=60, idle_seconds=5, drain_seconds=1
+    )
+    registry = Registry(Echo(), bounds, refuse, ManualClock())
+    working = Working()
+    registry.opened(working)
+    registry.works(working)
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    with ours, theirs:
+        Handshake(ours, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), registry)
+        assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(theirs, 1), 5) == b""
+        assert registry.connections == 1
+
+
+async def ended(reader: asyncio.StreamReader) -> bool:
+    try:
+        return await asyncio.wait_for(reader.read(), 5) == b""
+    except ConnectionResetError:
+        return True
+
+
+@BOTH_LOOPS
+def test_those_who_begin_no_handshake_count_and_the_longest_makes_way(tmp_path: Path, run: Run) -> None:
+    async def scenario() -> None:
+        async with tls_server(tmp_path, head_seconds=60) as running:
+            silent = []
+            for count in range(1, 4):
+                silent.append(await running.silent())
+                await running.until_open(count)
+            assert (await running.ask()).endswith(b"GET /a ")
+            assert await ended(silent[0])
+            assert not silent[1].at_eof()
+            assert running.server.connections <= 3
+
+    run(scenario())
+
+
+@BOTH_LOOPS
+def test_a_handshake_that_does_not_come_is_waited_for_a_bounded_time(tmp_path: Path, run: Run) -> None:
+    async def scenario() -> None:
+        async with tls_server(tmp_path, head_seconds=0.2) as running:
+            reader = await running.silent()
+            await running.until_open(1)
+            assert await ended(reader)
+            await running.until_open(0)
+
+    run(scenario())
+
+
+@BOTH_LOOPS
+def test_a_drain_waits_for_no_handshake(tmp_path: Path, run: Run) -> None:
+    async def scenario() -> None:
+        async with tls_server(tmp_path, head_seconds=60) as running:
+            reader = await running.silent()
+            await running.until_open(1)
+            async with asyncio.timeout(5):
+                await running.server.stop()
+            assert await ended(reader)
+            assert running.server.connections == 0
+
+    run(scenario())
