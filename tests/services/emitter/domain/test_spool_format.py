@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.contract.events import Kind
@@ -62,6 +62,7 @@ def test_a_record_that_was_cut_is_none(record: Record, data: st.DataObject) -> N
     assert decode_record(content[: data.draw(st.integers(0, len(content) - 1))]) is None
 
 
+@settings(max_examples=50)
 @given(POSITIONS)
 def test_positions_come_back_as_they_were(positions: Positions) -> None:
     assert decode_positions(encode_positions(positions)) == positions
@@ -79,6 +80,7 @@ def test_whole_records_are_found_wherever_they_lie(parts: list[Record | bytes]) 
     assert [*records_in(content)] == [part for part in parts if isinstance(part, Record)]
 
 
+@settings(max_examples=40)  # each has up to four, and takes 10 ms
 @given(st.lists(POSITIONS, min_size=1, max_size=4, unique_by=lambda each: each.generation), st.binary())
 def test_the_newest_positions_are_found(positions: list[Positions], noise: bytes) -> None:
     content = noise.join(encode_positions(each) for each in positions)

@@ -22,7 +22,7 @@ from tests.contracts.spool import bodies, events, spool_file
 NOW = 1_790_000_000_000_000
 KINDS = (Kind.GENERATION, Kind.ADMISSION)
 PAGE = 4_096
-FLIPS = 150
+FLIPS = 80
 
 Drained = dict[tuple[Kind, int], bytes]
 
