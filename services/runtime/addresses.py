@@ -9,6 +9,7 @@ from typing import Final, Self
 import grpc
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from services.runtime.reloaded_context import ReloadedContext
 from services.runtime.settings_error import SettingsError
 
 _PORT: Final = re.compile(r"[0-9]{1,5}")
@@ -186,5 +187,11 @@ class KafkaTarget(BaseModel):
         return self
 
     def ssl_context(self) -> ssl.SSLContext | None:
-        """Returns TLS with this process's certificate, or None for plaintext on the machine itself."""
-        return None if self.tls is None else self.tls.ssl_context()
+        """Returns TLS with this process's certificate, or None for plaintext on the machine itself.
+
+        Connections that begin after its files changed have what they hold then.
+        """
+        if self.tls is None:
+            return None
+        files = (self.tls.certificate_file, self.tls.private_key_file, self.tls.ca_file)
+        return ReloadedContext.of(self.bootstrap, files, self.tls.ssl_context)
