@@ -141,3 +141,21 @@ async def test_what_has_no_effect_is_counted(stage: Stage) -> None:
     asked = ASK | {"made_up": 1, "store": False, "include": ["reasoning.encrypted_content"]}
     answer = await client.post(RESPONSES_PATH, json=asked)
     assert answer.headers["x-comptoir-ignored-fields"] == "2"
+
+
+async def test_a_client_that_refers_to_what_was_said_is_known_by_its_name(stage: Stage) -> None:
+    client = await stage.start()
+    vercel = {"user-agent": "ai/7.0.173 ai-sdk-provider-utils/5.0.81 node.js/v20.20.2"}
+
+    async def asked(headers: dict[str, str], **changes: Any) -> list[str]:
+        answer = await client.post(RESPONSES_PATH, json=ASK | changes, headers=headers)
+        assert answer.status_code == 200
+        return [item["id"] for item in answer.json()["output"]]
+
+    (sealed,) = await asked(vercel)
+    assert "." in sealed
+    for plain in (await asked({}), await asked(vercel, store=False)):
+        assert "." not in plain[0]
+    reference = {"type": "item_reference", "id": sealed}
+    await asked({}, input=[{"role": "user", "content": "Écris."}, reference])
+    assert "Bonjour !" in stage.generators[0].texts
