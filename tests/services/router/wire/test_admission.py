@@ -23,6 +23,7 @@ def test_a_request_is_read_whole() -> None:
             priority=router_pb2.PRIORITY_BATCH,
             request_id_high=3,
             request_id_low=4,
+            part=5,
         )
     )
     assert dataclasses.astuple(request) == (
@@ -35,6 +36,7 @@ def test_a_request_is_read_whole() -> None:
         Identity(3, 4),
         Task.GENERATE,
         1,
+        5,
     )
 
 
