@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import enum
 import json
 from typing import Annotated, Any, Final, Literal
 
@@ -10,7 +11,7 @@ import openai
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SecretStr
 
 from tests.system.stack_process import Stack
 
@@ -143,16 +144,29 @@ class Guest(BaseModel):
     languages: Annotated[list[Literal["de", "fr", "nl"]], Field(max_length=3)]
 
 
-def test_parse_gives_an_object_of_the_callers_own_class(stack: Stack) -> None:
+class Language(enum.Enum):
+    GERMAN = "de"
+    FRENCH = "fr"
+
+
+class Room(BaseModel):
+    """pydantic writes a format of its own for the one, and `propertyNames` for the other."""
+
+    word: Annotated[SecretStr, Field(max_length=8)]
+    guests: dict[Language, Annotated[int, Field(ge=0, le=9)]]
+
+
+@pytest.mark.parametrize("own", [Guest, Room])
+def test_parse_gives_an_object_of_the_callers_own_class(stack: Stack, own: type[BaseModel]) -> None:
     with stack.client(max_retries=0) as client:
         answer = client.chat.completions.parse(
             model=stack.model,
             messages=MESSAGES,
-            response_format=Guest,
+            response_format=own,
             temperature=0,
             max_completion_tokens=200,
         )
-    assert isinstance(answer.choices[0].message.parsed, Guest)
+    assert isinstance(answer.choices[0].message.parsed, own)
 
 
 def test_an_answer_that_is_cut_says_so(stack: Stack) -> None:
