@@ -11,6 +11,11 @@ from typing import Any, Final
 from services.generator.domain.look_around_patterns import WITHOUT_LOOKING
 from services.kernel.steps import Steps, finished
 
+# Of what stands once in a schema and under several names in the one that is written: as much as a caller may
+# send. A few hundred bytes with lists of names within each other would be gigabytes otherwise.
+_MOST_COPIED_BYTES: Final = 64 * 1024
+# Of a value that is no text, with what stands around it.
+_BYTES_OF_VALUE: Final = 8
 # Of those within a schema: a millisecond.
 SCHEMAS_PER_STEP: Final = 256
 # Those that an answer is held to.
@@ -52,15 +57,36 @@ def simplify_steps(schema: dict[str, Any]) -> Steps[None]:
         if isinstance(named := schema.get(place), dict)
         for name, inner in named.items()
     }
+    copies = _Copies()
     if str(schema.get("$schema")).rstrip("#") == _NEWEST:
         del schema["$schema"]
     for number, inner in enumerate(_all_within(schema), 1):
-        _simplify_one(inner, definitions)
+        _simplify_one(inner, definitions, copies)
         if number % SCHEMAS_PER_STEP == 0:
             yield
 
 
-def _simplify_one(schema: dict[str, Any], definitions: dict[str, Any]) -> None:
+class _Copies:
+    """What may still be copied within one schema."""
+
+    def __init__(self) -> None:
+        self._left_bytes = _MOST_COPIED_BYTES
+
+    def take(self, value: Any, copies: int) -> bool:
+        """Returns whether a value may be copied so often; nothing more may be behind one that may not."""
+        within = [value] if copies > 0 else []
+        while within and self._left_bytes > 0:
+            each = within.pop()
+            if isinstance(each, dict):
+                within += each.keys()
+                within += each.values()
+            elif isinstance(each, list):
+                within += each
+            self._left_bytes -= copies * (_BYTES_OF_VALUE + (len(each) if isinstance(each, str) else 0))
+        return self._left_bytes > 0
+
+
+def _simplify_one(schema: dict[str, Any], definitions: dict[str, Any], copies: _Copies) -> None:
     # A word of the engine's own library, which would change how every answer is written.
     schema.pop("x-guidance", None)
     form, pattern = schema.get("format"), schema.get("pattern")
@@ -71,7 +97,7 @@ def _simplify_one(schema: dict[str, Any], definitions: dict[str, Any]) -> None:
     if schema.get("uniqueItems") is False or (schema.get("uniqueItems") is True and _has_one_item(schema)):
         del schema["uniqueItems"]
     if "propertyNames" in schema:
-        _name_members(schema, definitions)
+        _name_members(schema, definitions, copies)
     for name in _OF_NAMES:
         if isinstance(named := schema.get(name), dict):
             # As zod writes what never is.
@@ -91,10 +117,12 @@ def _fits_everything(schema: Any) -> bool:
     return schema is True or schema == {}
 
 
-def _name_members(schema: dict[str, Any], definitions: dict[str, Any]) -> None:
+def _name_members(schema: dict[str, Any], definitions: dict[str, Any], copies: _Copies) -> None:
     """Says by name, or by pattern, which members an object may have, where it says how their names are."""
     names = schema["propertyNames"]
-    if isinstance(names, dict) and isinstance(names.get("$ref"), str):
+    # What stands beside a reference holds names to more.
+    is_reference = isinstance(names, dict) and names.keys() - _NOTES == {"$ref"}
+    if is_reference and isinstance(names["$ref"], str):
         names = definitions.get(names["$ref"], names)
     if _fits_everything(names):
         del schema["propertyNames"]
@@ -110,10 +138,10 @@ def _name_members(schema: dict[str, Any], definitions: dict[str, Any]) -> None:
     if not said:
         del schema["propertyNames"]
     elif _OF_MEMBERS.isdisjoint(schema) and said.keys() in ({"enum"}, {"const"}, {"pattern"}):
-        _put_members(schema, said)
+        _put_members(schema, said, copies)
 
 
-def _put_members(schema: dict[str, Any], said: dict[str, Any]) -> None:
+def _put_members(schema: dict[str, Any], said: dict[str, Any], copies: _Copies) -> None:
     value = schema.get("additionalProperties", True)
     if isinstance(pattern := said.get("pattern"), str):
         schema["patternProperties"] = {pattern: value}
@@ -121,7 +149,10 @@ def _put_members(schema: dict[str, Any], said: dict[str, Any]) -> None:
         listed = said.get("enum", [said.get("const")])
         if not isinstance(listed, list):
             return
-        schema["properties"] = {name: value for name in listed if isinstance(name, str)}
+        members = {name: value for name in listed if isinstance(name, str)}
+        if not copies.take(value, len(members) - 1):
+            return
+        schema["properties"] = members
     schema["additionalProperties"] = False
     del schema["propertyNames"]
 

@@ -1,5 +1,6 @@
 """Schemas as zod and pydantic write them have no word that the engine would refuse, and mean no more."""
 
+import json
 from typing import Any
 
 import jsonschema
@@ -99,3 +100,29 @@ def test_an_object_fits_its_plain_schema_as_it_fits_the_one_that_was_sent(
     simplify(plain)
     checks = jsonschema.Draft202012Validator
     assert checks(plain).is_valid(value) == checks(sent).is_valid(value)
+
+
+def records(levels: int, names: int, value: Any) -> dict[str, Any]:
+    for _ in range(levels):
+        named = {"enum": [f"n{number}" for number in range(names)]}
+        value = {"type": "object", "propertyNames": named, "additionalProperties": value}
+    return {"items": value}
+
+
+def test_records_of_listed_names_within_each_other_do_not_become_gigabytes() -> None:
+    for schema in (records(20, 20, NUMBERS), records(1, 1000, {"description": "a" * 1000})):
+        simplify(schema)
+        assert len(json.dumps(schema)) < 200_000
+        assert '"propertyNames"' in json.dumps(schema)
+
+
+def test_records_as_people_write_them_are_understood_within_each_other_too() -> None:
+    schema = records(2, 20, {"type": "object", "properties": {"a": NUMBERS}})
+    simplify(schema)
+    assert '"propertyNames"' not in json.dumps(schema)
+
+
+def test_names_that_are_a_reference_and_more_are_left_to_the_engine() -> None:
+    schema = {"propertyNames": {"$ref": "#/$defs/K", "pattern": "^x"}, "$defs": {"K": {"type": "string"}}}
+    simplify(schema)
+    assert schema["propertyNames"] == {"$ref": "#/$defs/K", "pattern": "^x"}
