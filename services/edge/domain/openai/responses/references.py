@@ -11,13 +11,13 @@ from services.kernel.errors import ComptoirError
 from services.kernel.steps import Steps
 
 REFERENCE: Final = "item_reference"
-# A part of how every version of the Vercel AI SDK names itself.
+# One of the words that every version of the Vercel AI SDK names itself with begins so.
 _REFERRING_CLIENT: Final = b"ai-sdk"
 
 
 def sends_references(user_agents: Sequence[bytes]) -> bool:
     """Returns whether a client sends references in place of what a model said, as its header names it."""
-    return any(_REFERRING_CLIENT in one for one in user_agents)
+    return any(word.startswith(_REFERRING_CLIENT) for one in user_agents for word in one.split())
 
 
 def resolved_steps(

@@ -56,6 +56,7 @@ def test_the_vercel_ai_sdk_is_known_by_its_name_and_nobody_else() -> None:
     assert sends_references([b"ai/7.0.173 ai-sdk-provider-utils/5.0.81 node.js/v20.20.2"])
     assert sends_references([b"ai/5.0.277 ai-sdk/provider-utils/3.0.40 runtime/node.js/v20.20.2"])
     assert not sends_references([b"OpenAI/JS 7.57.0"])
+    assert not sends_references([b"openai-sdk/1.0 google-genai-sdk/1.2"])
     assert not sends_references([])
 
 
