@@ -25,11 +25,12 @@ def request_steps(
     request = parsed_request(parse, content)
     yield
     elements: Sequence[Any] = getattr(request, long)
+    # Before anyone goes through them.
+    _check_count(request, long, len(elements))
     ends = _ends(elements, pieces)
     if len(ends) <= 1:
         validate(request)
         return request
-    _check_count(request, long, len(elements))
     others = {field.name: value for field, value in request.ListFields() if field.name != long}
     begin = 0
     for end in ends:

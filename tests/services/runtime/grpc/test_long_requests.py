@@ -58,6 +58,21 @@ def test_what_breaks_a_rule_is_refused_wherever_it_stands(change: Change, field:
     assert (refusal.value.reason, refusal.value.field) == (Reason.REQUEST_INVALID, field)
 
 
+def test_a_list_of_too_many_is_refused_before_anyone_goes_through_it() -> None:
+    looked_at = []
+
+    def looked(message: generator_pb2.ChatMessage) -> int:
+        looked_at.append(message)
+        return 1
+
+    content = asked(1025).SerializeToString()
+    with pytest.raises(ComptoirError) as refusal:
+        finished(
+            request_steps(generator_pb2.GenerateRequest.FromString, content, long="messages", pieces=looked)
+        )
+    assert (refusal.value.field, looked_at) == ("messages", [])
+
+
 def test_what_is_no_message_is_refused() -> None:
     with pytest.raises(ComptoirError) as refusal:
         finished(
