@@ -131,8 +131,8 @@ class StructureContract:
         [
             ({"not": {"type": "string"}}, "structure.json_schema.not"),
             ({"type": "array", "uniqueItems": True}, "structure.json_schema.uniqueItems"),
-            ({"type": "string", "pattern": "(secret"}, "structure.json_schema"),
-            ({"type": "secret"}, "structure.json_schema"),
+            ({"type": "string", "pattern": "(secret"}, "structure.json_schema.pattern"),
+            ({"type": "secret"}, "structure.json_schema.type"),
             ([], "structure.json_schema"),
         ],
     )
