@@ -137,6 +137,7 @@ async def _end(exchange: Exchange, pieces: Iterable[bytes | bytearray]) -> None:
     last = b""
     for part in joined(pieces):
         if last:
+            exchange.is_within_piece = True
             await exchange.write(last)
             # A client that reads fast does not make others wait.
             await asyncio.sleep(0)

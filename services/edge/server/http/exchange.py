@@ -61,6 +61,8 @@ class Exchange:
         self._added_headers: list[tuple[bytes, bytes]] = []
         # Set before the last byte is written: some clients close as soon as they have it.
         self.is_complete = False
+        # Set before a part is written of what is one piece to its client, such as the last event of a stream.
+        self.is_within_piece = False
         self.is_client_disconnected = False
         self.written_seconds = 0.0
         # Since when a write waits for the client to read; 0 where none does.
@@ -140,8 +142,8 @@ class Exchange:
         """Answers with an error: a status where none was sent, an event within the stream otherwise."""
         self.event.reason = error.reason
         if self._is_started:
-            # Within a whole answer there is no room for an error: its connection is closed instead.
-            if self.event.is_streamed and not self.is_complete:
+            # Within a whole answer, or an event, is no room for an error: its connection is closed instead.
+            if self.event.is_streamed and not (self.is_complete or self.is_within_piece):
                 await self.end(self.write_failure(error_json(error, self.event.endpoint)))
             return
         headers = error_headers(error, is_spent=self.event.attempts > 1)

@@ -25,6 +25,7 @@ from services.edge.server.delivery import Deliveries, Delivery
 from services.edge.server.http.exchange import Exchange
 from services.edge.server.large_answers import GrowingPlace, LargeAnswers
 from services.kernel.clock import SystemClock
+from services.kernel.errors import ComptoirError, Reason
 from services.runtime.http.asgi import WRITE_PART
 from services.runtime.http.asgi import Message as AsgiMessage
 from tests.services.edge.conftest import LIMITS
@@ -79,6 +80,34 @@ async def written(steps: list[Step], writes: Writes) -> list[bytes]:
     async with deliveries.open(key=GOOD_KEY, request=REQUEST, event=exchange.event) as delivery:
         await send_stream(exchange, delivery, writer, any_place(), ping_seconds=5)
     return writes.bodies
+
+
+class LeavesAtTheEnd(Writes):
+    """As Writes, but the deadline is over once a first part of the last event was written."""
+
+    async def send(self, message: AsgiMessage) -> None:
+        await super().send(message)
+        if b"response.completed" in message.get("body", b""):
+            raise ComptoirError(Reason.DEADLINE_EXCEEDED)
+
+
+async def test_an_error_does_not_stand_within_the_last_event_of_a_response() -> None:
+    writes, writer = LeavesAtTheEnd(), ResponseEventWriter(ResponseHead("0", 1, '"tools":[]'))
+    exchange = Exchange({"headers": [], "state": {}}, pytest.fail, writes.send, clock=SystemClock())
+    exchange.event.is_streamed = True
+    deliveries = Deliveries(
+        MemoryRouter(RouterScript(["replica"])),
+        MemoryGenerators({"replica": GeneratorScript(steps=["a" * 80_000])}),
+        LIMITS,
+        exchange.clock,
+    )
+    with pytest.raises(ComptoirError) as late:
+        async with deliveries.open(key=GOOD_KEY, request=REQUEST, event=exchange.event) as delivery:
+            await send_stream(exchange, delivery, writer, any_place(), ping_seconds=5)
+    written_before = list(writes.bodies)
+    await exchange.fail(late.value)
+    assert writes.bodies == written_before
+    assert b"response.completed" in writes.bodies[-1]
 
 
 async def test_a_text_that_is_there_travels_with_who_speaks() -> None:
