@@ -106,10 +106,10 @@ class GrpcServer:
         self._healths.set(service, serving.SERVING if is_serving else serving.NOT_SERVING)
 
     async def drain(self, grace_seconds: float) -> None:
-        """Says NOT_SERVING, takes no new calls, and lets open ones end within the grace.
+        """Says NOT_SERVING, and lets open calls end within the grace.
 
-        Joined streams end first: what is written behind the word that the connection closes may be unread
-        when it does.
+        Joined streams take no new calls and end first: what is written behind the word that the connection
+        closes may be unread when it does. From then on the server takes no other calls either.
         """
         loop = asyncio.get_running_loop()
         until_seconds = loop.time() + grace_seconds

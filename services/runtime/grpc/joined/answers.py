@@ -48,13 +48,17 @@ class JoinedStreams:
         self._has_left.set()
 
     async def drain(self, *, within_seconds: float) -> None:
-        """Ends every stream once all of its calls have ended and been read, and returns when all have."""
+        """Ends every stream once all of its calls have ended and been read, and returns when all have.
+
+        Streams that begin meanwhile have nothing to read: callers that come again and again hold nothing up.
+        """
         self.is_draining = True
-        for stream in self._open:
+        open_before = tuple(self._open)
+        for stream in open_before:
             stream.end()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_seconds):
-                while self._open:
+                while not self._open.isdisjoint(open_before):
                     self._has_left.clear()
                     await self._has_left.wait()
 

@@ -8,6 +8,8 @@ import pytest
 
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.grpc.joined import answers
+from services.runtime.grpc.joined.answers import JoinedAnswers
+from tests.fakes.joined import joined_streams
 from tests.services.runtime.grpc.joined.shouting import Shouting, shouting
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -94,6 +96,17 @@ async def test_a_caller_that_was_told_nothing_holds_no_drain_up(
             while not service.cancelled:  # noqa: ASYNC110 - what is waited for is gRPC's doing
                 await asyncio.sleep(0)
             await drain(service, 30)
+
+
+async def test_callers_that_come_again_and_again_hold_no_drain_up() -> None:
+    streams = joined_streams()
+    before, behind = (JoinedAnswers[Any, Any](streams, "m", outgoing=lambda: None) for _ in range(2))
+    streams.enter(before)
+    draining = asyncio.create_task(streams.drain(within_seconds=60))
+    await asyncio.sleep(0)
+    streams.enter(behind)
+    streams.leave(before)
+    await asyncio.wait_for(draining, 5)
 
 
 async def test_a_drain_does_not_wait_longer_than_it_may(address: str) -> None:
