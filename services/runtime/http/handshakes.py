@@ -41,8 +41,11 @@ class TlsAcceptor:
         while True:
             try:
                 accepted, _ = await loop.sock_accept(self._bound)
+            except ConnectionAbortedError:
+                # Its client left in the queue; the next one is there.
+                continue
             except OSError as error:
-                # Its client left in the queue, or the process has no descriptor left.
+                # The process has no descriptor left, or the machine no memory.
                 _log.warning("accept_failed", error_type=type(error).__name__)
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:

@@ -12,6 +12,7 @@ import pytest
 import uvloop
 
 from services.kernel.clock import ManualClock
+from services.runtime.http import handshakes
 from services.runtime.http.bounds import HttpBounds, Refusal
 from services.runtime.http.handshakes import Handshake
 from services.runtime.http.registry import Registry
@@ -137,6 +138,24 @@ def test_a_handshake_that_does_not_come_is_waited_for_a_bounded_time(tmp_path: P
             await running.until_open(0)
 
     run(scenario())
+
+
+async def test_one_that_left_in_the_queue_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handshakes, "_PAUSE_SECONDS", 60)
+    loop = asyncio.get_running_loop()
+    accept, left = loop.sock_accept, [ConnectionAbortedError(), ConnectionAbortedError()]
+
+    async def accept_behind_those(bound: socket.socket) -> tuple[socket.socket, Any]:
+        if left:
+            raise left.pop()
+        return await accept(bound)
+
+    monkeypatch.setattr(loop, "sock_accept", accept_behind_those)
+    async with tls_server(tmp_path, head_seconds=60) as running:
+        assert (await running.ask()).endswith(b"GET /a ")
+    assert not left
 
 
 @BOTH_LOOPS
