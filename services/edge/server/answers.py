@@ -96,7 +96,7 @@ async def send_stream(
         while (delta := await delivery.next_delta(take if event.first_text_seconds else None)) is not None:
             frames = writer.frames(delta)
             place.grow(writer.held_bytes)
-            place.check()
+            _check(exchange, place)
             if delta.finish is not None:
                 # Mostly nothing follows but the counts, and one write costs less than two.
                 held += frames
@@ -121,15 +121,21 @@ async def send_whole(
 
     await delivery.start()
     while (delta := await delivery.next_delta(take)) is not None:
-        place.check()
+        _check(exchange, place)
         answer.add(delta)
         place.grow(answer.held_bytes)
-    place.check()
+    _check(exchange, place)
     pieces = list(answer.parts(delivery.counts, delivery.model_name))
     length = (b"content-length", b"%d" % sum(map(len, pieces)))
     exchange.event.first_text_seconds = exchange.clock.monotonic_seconds()
     await exchange.begin(200, [JSON_TYPE, length, *answer_headers(delivery)])
     await _end(exchange, pieces)
+
+
+def _check(exchange: Exchange, place: GrowingPlace) -> None:
+    """Raises as `place` does; what was generated is counted, and lost."""
+    exchange.is_answer_lost = place.refusal is not None
+    place.check()
 
 
 async def _end(exchange: Exchange, pieces: Iterable[bytes | bytearray]) -> None:

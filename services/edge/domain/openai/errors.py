@@ -152,8 +152,8 @@ def public_json(public: PublicError, *, message: str = "", param: str | None = N
 def error_headers(error: ComptoirError, *, is_spent: bool) -> list[tuple[bytes, bytes]]:
     """Returns the headers that tell an SDK whether and when to try again, and what is left of the quota.
 
-    `is_spent` says that the edge has tried other replicas itself: the SDK's tries on top would
-    multiply load just when there is too much of it.
+    `is_spent` says that the edge has tried other replicas itself, or gave up an answer that is counted: the
+    SDK's tries on top would multiply load just when there is too much of it, and what is paid for it.
     """
     return [
         *retry_headers(

@@ -63,6 +63,8 @@ class Exchange:
         self.is_complete = False
         # Set before a part is written of what is one piece to its client, such as the last event of a stream.
         self.is_within_piece = False
+        # Whether an answer was given up that is counted: a client that tried again by itself would pay again.
+        self.is_answer_lost = False
         self.is_client_disconnected = False
         self.written_seconds = 0.0
         # Since when a write waits for the client to read; 0 where none does.
@@ -146,7 +148,8 @@ class Exchange:
             if self.event.is_streamed and not (self.is_complete or self.is_within_piece):
                 await self.end(self.write_failure(error_json(error, self.event.endpoint)))
             return
-        headers = error_headers(error, is_spent=self.event.attempts > 1)
+        is_spent = self.is_answer_lost or self.event.attempts > 1
+        headers = error_headers(error, is_spent=is_spent)
         await self.answer(public_error(error.reason).status, error_json(error, self.event.endpoint), headers)
 
     async def refuse(self, refusal: HttpRefusalError) -> None:

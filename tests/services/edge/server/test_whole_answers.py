@@ -97,6 +97,21 @@ async def test_a_whole_answer_that_nobody_may_hold_is_refused_with_the_bound(
     assert (await client.post(path, json=body)).status_code == 200
 
 
+@pytest.mark.parametrize("bound", ["max_bytes", "max_bytes_of_key"])
+async def test_an_sdk_does_not_pay_again_for_an_answer_that_found_no_place(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, bound: str
+) -> None:
+    full = LargeAnswers(wait_seconds=0, **{bound: WHOLE_BYTES})
+    monkeypatch.setattr(full, "_max_bytes_of_answer", 100 * WHOLE_BYTES)
+    monkeypatch.setattr("services.edge.process.LargeAnswers", lambda **_: full)
+    stage.generators[0].steps = [TEXT] * 40
+    client = await stage.start()
+    refused = await client.post(PATH, json=CHAT)
+    assert refused.status_code in (429, 503)
+    assert refused.headers["x-should-retry"] == "false"
+    assert "retry-after" not in refused.headers
+
+
 @pytest.mark.usefixtures("bounded")
 async def test_the_same_answers_are_streamed_to_their_end_where_nothing_is_repeated(stage: Stage) -> None:
     stage.generators[0].steps = [TEXT] * 40
