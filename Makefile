@@ -10,7 +10,7 @@ WORKERS ?= 3
 SIDE_BY_SIDE := -n $(WORKERS) --dist loadfile
 SPREAD = $(MAKE) --no-print-directory --keep-going --output-sync=target --jobs=$(or $(filter-out 0,$(WORKERS)),1)
 # Folders of unit tests, each run by a process that collects nothing else; the longest, with all others, begins.
-UNITS := services/edge services/router services/generator deploy
+UNITS := services/edge services/router services/generator services/emitter deploy
 UNIT_RUNS := units/others $(UNITS:%=units/%)
 UV_VERSION := 0.13.9
 UV := .tools/bin/uv
