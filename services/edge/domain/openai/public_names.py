@@ -48,6 +48,8 @@ def _described(hint: Any, path: str) -> Iterator[tuple[str, str]]:  # a type, as
 
 
 _SCHEMA: Final = "response_format.json_schema.schema"
+# Where others than OpenAI have it.
+_SHORT_SCHEMA: Final = "response_format.schema"
 _PARAMETERS: Final = "tools[].function.parameters"
 _OLDER_PARAMETERS: Final = "functions[].parameters"
 # Those of Responses.
@@ -63,7 +65,7 @@ EXPECTED: Final = MappingProxyType(
     | words_of(NEUTRAL_IN_MESSAGE, "messages[].")
     | words_of(NEUTRAL_IN_STREAM_OPTIONS, "stream_options.")
     | words_of(NEUTRAL_IN_STRUCTURED_OUTPUTS, "structured_outputs.")
-    | keywords_of(_SCHEMA, _PARAMETERS, _OLDER_PARAMETERS)
+    | keywords_of(_SCHEMA, _SHORT_SCHEMA, _PARAMETERS, _OLDER_PARAMETERS)
 )
 _CHAT: Final = MappingProxyType({**EXPECTED, **PRIORITY_WORDS})
 

@@ -44,6 +44,8 @@ MAX_STOP_STRINGS: Final = 4
 MAX_STOP_BYTES: Final = 256
 # OpenAI takes a nucleus of 0; engines want more than that. This much keeps the likeliest token alone.
 SMALLEST_TOP_P: Final = 1e-6
+_SCHEMA: Final = "response_format.json_schema.schema"
+_SHORT_SCHEMA: Final = "response_format.schema"
 # Of messages, with their parts and calls: about a millisecond.
 _PIECES_PER_STEP: Final = 384
 
@@ -113,14 +115,16 @@ def chat_steps(value: object) -> Steps[ChatRequest]:
         includes_usage=includes_usage(body.stream, body.stream_options),
         includes_reasoning=body.include_reasoning is not False,
         service_tier=body.service_tier,
-        names_as_sent=names_as_sent(body),
+        names_as_sent={**names_as_sent(body), **_schema_as_sent(body.response_format)},
         has_functions=bool(body.functions),
     )
 
 
 def named_as_sent(names: Mapping[str, str], name: str, *, has_functions: bool) -> str:
     """Returns a request's own name for what the other processes refuse by another."""
-    name = names.get(name, name)
+    for other, as_sent in names.items():
+        if name == other or name.startswith(f"{other}."):
+            name = as_sent + name.removeprefix(other)
     return named_in_older_words(name) if has_functions else name
 
 
@@ -152,8 +156,8 @@ def _json_schema(form: ResponseFormat | None) -> str:
         return ""
     if form.schema:
         if form.json_schema is not None:
-            invalid("response_format.schema")
-        return schema_text(form.schema, "response_format.schema")
+            invalid(_SHORT_SCHEMA)
+        return schema_text(form.schema, _SHORT_SCHEMA)
     if form.type == "json_object":
         return ANY_OBJECT
     if form.json_schema is None:
@@ -162,7 +166,12 @@ def _json_schema(form: ResponseFormat | None) -> str:
         invalid("response_format.json_schema.name")
     if form.json_schema.schema is None:
         return ANY_OBJECT
-    return schema_text(form.json_schema.schema, "response_format.json_schema.schema")
+    return schema_text(form.json_schema.schema, _SCHEMA)
+
+
+def _schema_as_sent(form: ResponseFormat | None) -> dict[str, str]:
+    """Returns the name of a schema that does not stand where OpenAI has it."""
+    return {_SCHEMA: _SHORT_SCHEMA} if form is not None and form.schema else {}
 
 
 def _tool_steps(body: ChatBody) -> Steps[Tools | None]:

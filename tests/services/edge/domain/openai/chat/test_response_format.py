@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from services.contract.json_schema import KEYWORDS
-from services.edge.domain.openai.chat.request import parse_chat
+from services.edge.domain.openai.chat.request import named_as_sent, parse_chat
 from services.edge.domain.openai.public_names import expectation, from_schema, is_public
 from services.edge.domain.openai.schema_words import KEYWORD_WORDS
 from services.edge.domain.timeline import Endpoint
@@ -70,6 +70,26 @@ LARGE = {"type": "object", "description": "x" * 65_536}
 def test_a_format_that_is_none_is_refused_by_its_name(response_format: object, named: str) -> None:
     error = refusal(response_format=response_format)
     assert (error.reason, error.field) == (Reason.REQUEST_INVALID, named)
+
+
+@pytest.mark.parametrize(
+    ("response_format", "named"),
+    [
+        ({"type": "json_object", "schema": PERSON}, "response_format.schema"),
+        (
+            {"type": "json_schema", "json_schema": {"name": "p", "schema": PERSON}},
+            "response_format.json_schema.schema",
+        ),
+    ],
+)
+def test_a_keyword_that_a_replica_refuses_is_named_where_the_schema_stands(
+    response_format: object, named: str
+) -> None:
+    names = parse_chat(CHAT | {"response_format": response_format}).names_as_sent
+    for keyword in ("", ".uniqueItems"):
+        name = named_as_sent(names, from_schema(f"structure.json_schema{keyword}"), has_functions=False)
+        assert name == f"{named}{keyword}"
+        assert is_public(name)
 
 
 @given(JSON)
