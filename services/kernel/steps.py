@@ -16,6 +16,8 @@ PACE_SECONDS: Final = 0.004
 _CALLED_AT_ONCE: Final = 16
 # Yields where others may have their turn; no step takes longer than some milliseconds.
 Steps: TypeAlias = Generator[None, None, Result]
+# Those that wait for a turn, the first first.
+_Line: TypeAlias = list[tuple[int, asyncio.Future[None]]]
 
 
 def finished(steps: Steps[Result]) -> Result:
@@ -60,14 +62,20 @@ class Pace:
         # When the first of this turn began; None before.
         self._begun_seconds: float | None = None
         self._numbers = itertools.count()
-        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        # Of work that begins, and of long work that goes on.
+        self._beginning: _Line = []
+        self._going_on: _Line = []
 
     async def turn(self, pace_seconds: float = PACE_SECONDS) -> None:
-        """Returns in a turn of which less is used, in the order of the calls; at once where this is such."""
+        """Returns in a turn of which less is used, in the order of the calls; at once where this is such.
+
+        What begins passes long work, which needs turns of which little is used and has one step in each.
+        """
+        waiting = self._beginning if pace_seconds >= PACE_SECONDS else self._going_on
         number, is_called = next(self._numbers), False
-        while self._is_used(pace_seconds) or (self._waiting and not is_called):
+        while self._is_used(pace_seconds) or (waiting and not is_called):
             called: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            heappush(self._waiting, (number, called))
+            heappush(waiting, (number, called))
             self._begin()
             try:
                 await called
@@ -88,12 +96,21 @@ class Pace:
 
     def _end(self) -> None:
         self._begun_seconds = None
-        called = 0
-        while self._waiting and called < _CALLED_AT_ONCE:
-            _, waiting = heappop(self._waiting)
-            if not waiting.done():
-                waiting.set_result(None)
-                called += 1
+        # One first, which would find the turn used; more of them only behind all that begins.
+        called = _call(self._going_on, 1)
+        called += _call(self._beginning, _CALLED_AT_ONCE - called)
+        _call(self._going_on, _CALLED_AT_ONCE - called)
+
+
+def _call(waiting: _Line, most: int) -> int:
+    """Calls the first of those that wait, and returns how many."""
+    called = 0
+    while waiting and called < most:
+        _, first = heappop(waiting)
+        if not first.done():
+            first.set_result(None)
+            called += 1
+    return called
 
 
 _paces: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, Pace]] = WeakKeyDictionary()

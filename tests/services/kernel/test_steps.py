@@ -96,6 +96,48 @@ async def test_who_leaves_before_it_begins_keeps_nobody_waiting(leave: int) -> N
     assert len([number for turn in turns for number in turn]) >= 39
 
 
+class Loop:
+    """Long work that goes on in a turn of the loop after the other, each time for one of its steps."""
+
+    def __init__(self, works: int) -> None:
+        self.clock = ManualClock()
+        self.pace = Pace(self.clock.monotonic_seconds)
+        self.steps_done = 0
+        self.tasks = [asyncio.create_task(self._go_on()) for _ in range(works)]
+
+    async def begin(self) -> None:
+        await self.pace.turn()
+        self.clock.advance(PACE_SECONDS / 4)
+
+    async def _go_on(self) -> None:
+        while True:
+            await self.pace.turn(TURN_SECONDS)
+            self.clock.advance(TURN_SECONDS)
+            self.steps_done += 1
+            await asyncio.sleep(0)
+
+
+async def test_what_begins_does_not_wait_for_all_long_work() -> None:
+    loop, turns = Loop(works=100), 0
+    for _ in range(20):
+        await asyncio.sleep(0)
+    beginning = asyncio.create_task(loop.begin())
+    while not beginning.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns <= 3
+    assert loop.steps_done >= 10
+
+
+async def test_long_work_goes_on_however_much_begins() -> None:
+    loop, beginning = Loop(works=2), list[asyncio.Task[None]]()
+    for _ in range(60):
+        beginning += [asyncio.create_task(loop.begin()) for _ in range(8)]
+        await asyncio.sleep(0)
+    assert loop.steps_done >= 20
+    assert len([each for each in beginning if each.done()]) >= 60
+
+
 async def test_long_work_of_many_goes_on_in_the_turn_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, done = ManualClock(), list[int]()
     monkeypatch.setattr(steps, "Pace", partial(Pace, clock.monotonic_seconds))
