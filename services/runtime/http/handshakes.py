@@ -13,6 +13,9 @@ from services.runtime.logs import get_logger
 _log = get_logger(__name__)
 # Where the process has no descriptor left, as event loops wait themselves.
 _PAUSE_SECONDS: Final = 1.0
+# Each is a tenth of a millisecond; to wait for one takes several turns of the loop, which are long where it
+# is busy, and clients that lost their connection come back together.
+_ACCEPTED_AT_ONCE: Final = 16
 
 
 class TlsAcceptor:
@@ -50,6 +53,17 @@ class TlsAcceptor:
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
                 Handshake(accepted, self._tls, self._registry)
+                self._accept_more()
+
+    def _accept_more(self) -> None:
+        for _ in range(_ACCEPTED_AT_ONCE - 1):
+            try:
+                accepted, _ = self._bound.accept()
+            except OSError:
+                # None is there; whatever else it is, the next wait finds it.
+                return
+            accepted.setblocking(False)
+            Handshake(accepted, self._tls, self._registry)
 
 
 class Handshake:

@@ -25,22 +25,22 @@ BOTH_LOOPS = pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
 
 
 class TlsServer:
-    """A server of at most three connections."""
+    """A server, and those who connect to it."""
 
     def __init__(self, server: HttpServer, port: int, client_side: ssl.SSLContext) -> None:
         self.server = server
-        self._port = port
+        self.port = port
         self._client_side = client_side
         self._writers: list[asyncio.StreamWriter] = []
 
     async def silent(self) -> asyncio.StreamReader:
         """Opens a connection that begins no handshake."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         self._writers.append(writer)
         return reader
 
     async def ask(self) -> bytes:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port, ssl=self._client_side)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=self._client_side)
         writer.write(GET.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
         try:
             return await asyncio.wait_for(reader.read(), 5)
@@ -58,12 +58,12 @@ class TlsServer:
 
 
 @asynccontextmanager
-async def tls_server(folder: Path, *, head_seconds: float) -> AsyncIterator[TlsServer]:
+async def tls_server(folder: Path, *, head_seconds: float, most: int = 3) -> AsyncIterator[TlsServer]:
     files = Authority(folder / "authority").files("edge")
     server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server_side.load_cert_chain(files.certificate_file, files.private_key_file)
     bounds = HttpBounds(
-        max_head_bytes=8192, max_connections=3, head_seconds=head_seconds, idle_seconds=5, drain_seconds=1
+        max_head_bytes=8192, max_connections=most, head_seconds=head_seconds, idle_seconds=5, drain_seconds=1
     )
     server = HttpServer(Echo(), bounds, refuse, ManualClock())
     bound = bind("127.0.0.1", 0)
@@ -136,6 +136,20 @@ def test_a_handshake_that_does_not_come_is_waited_for_a_bounded_time(tmp_path: P
             await running.until_open(1)
             assert await ended(reader)
             await running.until_open(0)
+
+    run(scenario())
+
+
+@BOTH_LOOPS
+def test_those_who_come_together_are_accepted_in_a_few_turns_of_the_loop(tmp_path: Path, run: Run) -> None:
+    async def scenario() -> None:
+        async with tls_server(tmp_path, head_seconds=60, most=100) as running:
+            came = [socket.create_connection(("127.0.0.1", running.port)) for _ in range(40)]
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert running.server.connections == 40
+            for one in came:
+                one.close()
 
     run(scenario())
 
