@@ -13,7 +13,7 @@ from services.runtime.logs import get_logger
 _log = get_logger(__name__)
 # Where the process has no descriptor left, as event loops wait themselves.
 _PAUSE_SECONDS: Final = 1.0
-# Each is a tenth of a millisecond; to wait for one takes several turns of the loop, which are long where it
+# Each is a tenth of a millisecond; to wait for one takes a turn of the loop, which is long where the loop
 # is busy, and clients that lost their connection come back together.
 _ACCEPTED_AT_ONCE: Final = 16
 
