@@ -181,7 +181,7 @@ async def test_a_call_that_is_held_ends_with_its_own_time_and_leaves_nothing_beh
             await joined.hear()
         assert joined.refused == {1: Reason.DEADLINE_EXCEEDED}
         await joined.leave(2)
-        # What is answered on the stream was read behind the leave; a replica that came before it would be used.
+        # An answer on the stream comes behind the leave; a replica before it would serve the call.
         await joined.ask((5, admit("no key")))
         while 5 not in joined.refused:
             await joined.hear()
