@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from services.kernel.quota import QuotaState
 from services.kernel.reasons import Reason
 
-__all__ = ["ComptoirError", "Numbers", "Reason"]
+__all__ = ["ComptoirError", "Numbers", "Reason", "forget_frames"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +40,17 @@ class ComptoirError(Exception):
         self.retry_after_seconds = retry_after_seconds
         self.numbers = numbers
         self.quota = quota
+
+
+def forget_frames(error: BaseException) -> None:
+    """Lets go of the frames that an error and those behind it came through, once it is told and logged.
+
+    What a request brought is in them. A frame that waits for a task has the task, which has the error: a
+    circle, so all of it would stay until the collector comes by, which then has that much to look through.
+    """
+    errors: list[BaseException | None] = [error]
+    while errors:
+        each = errors.pop()
+        if each is not None:
+            each.__traceback__ = None
+            errors += (each.__cause__, each.__context__)

@@ -18,7 +18,7 @@ from services.edge.server.http.exchange import ClientDisconnectedError, Exchange
 from services.edge.server.http.watches import WriteWatch
 from services.edge.server.resource import HttpEndpoint, Resource
 from services.kernel.clock import Clock
-from services.kernel.errors import ComptoirError, Reason
+from services.kernel.errors import ComptoirError, Reason, forget_frames
 from services.runtime.logs import get_logger, log_failure
 
 _log = get_logger(__name__)
@@ -77,6 +77,7 @@ class Application:
             await exchange.fail(ComptoirError(Reason.REPLICA_DRAINING))
         except Exception as error:  # noqa: BLE001 - the boundary: what is unexpected leaves as a type name
             log_failure(_log, "request_failed", error, request_id=exchange.event.request_id.hex)
+            forget_frames(error)
             await exchange.fail(ComptoirError(Reason.INTERNAL))
 
     async def _serve(self, exchange: Exchange, receive: Receive, send: Send) -> None:
@@ -88,8 +89,10 @@ class Application:
                 exchange.event.endpoint = Endpoint.OTHER
             await serve(exchange.scope, receive, send)
         except ComptoirError as error:
+            forget_frames(error)
             await exchange.fail(error)
         except HttpRefusalError as refusal:
+            forget_frames(refusal)
             await exchange.refuse(refusal)
 
     def _check_headers(self, exchange: Exchange) -> None:

@@ -117,6 +117,7 @@ class Engine(Protocol):
     async def tokenize(self, prompt: Chat | Text) -> Sequence[int]:
         """Returns the prompt's token ids; text that spells control tokens stays text.
 
+        Of more than the context holds only the number is true: nobody may read them.
         Only asked of an engine with TOKEN_IDS. Raises ComptoirError(REQUEST_INVALID) if the chat template
         refuses the roles.
         """

@@ -8,7 +8,7 @@ import grpc
 import structlog
 
 from services.kernel.clock import Clock
-from services.kernel.errors import ComptoirError, Reason
+from services.kernel.errors import ComptoirError, Reason, forget_frames
 from services.kernel.identity import Identity
 from services.runtime.grpc.status import STATUS
 from services.runtime.logs import get_logger, log_failure
@@ -74,6 +74,12 @@ class CallRecord:
         reason = error.reason.name if isinstance(error, ComptoirError) else ""
         seconds = self._log.now_seconds() - self._started_seconds
         self._log.write(self._method, _status_of(error).name, reason, seconds)
+        told = self._told(error)
+        if error is not None:
+            forget_frames(error)
+        return told
+
+    def _told(self, error: BaseException | None) -> ComptoirError | None:
         if isinstance(error, ComptoirError):
             return error
         if isinstance(error, _UNTOLD) or not isinstance(error, Exception):

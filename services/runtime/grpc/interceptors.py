@@ -118,7 +118,9 @@ class _Call:
     async def __aenter__(self) -> None:
         self._record.bind()
 
-    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+    async def __aexit__(self, _kind: object, error: BaseException | None, trace: object) -> bool:
+        # gRPC keeps what `abort` raises, and so this frame.
+        del trace
         told = self._record.end(error)
         if told is not None:
             message = told.reason.name if told is error else f"internal error: {type(error).__name__}"

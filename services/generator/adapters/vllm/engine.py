@@ -239,13 +239,13 @@ class _Prompts:
         self._chat = ChatPrompt(tokenizer, converse, context_tokens)
         self._text = TextPrompt(tokenizer, context_tokens)
 
-    def ordinary_ids(self, prompt: Chat | Text) -> list[int] | None:
+    def ordinary_ids(self, prompt: Chat | Text) -> Sequence[int] | None:
         """Returns the token ids of a prompt that spells no control token, None for any other."""
         if isinstance(prompt, Text):
             return self._text.ordinary_ids(prompt.text)
         return self._chat.ordinary_ids(prompt)
 
-    def token_ids(self, prompt: Chat | Text) -> list[int]:
+    def token_ids(self, prompt: Chat | Text) -> Sequence[int]:
         """Returns the token ids of any prompt."""
         if isinstance(prompt, Text):
             return self._text.token_ids(prompt.text)

@@ -3,7 +3,7 @@
 import json
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -11,7 +11,7 @@ from typing import Final
 from jinja2.exceptions import TemplateError
 
 from services.generator.adapters.vllm.messages import definition_of, message_of
-from services.generator.adapters.vllm.plain_text import Messages, PlainText, Tokenizer
+from services.generator.adapters.vllm.plain_text import Messages, PlainText, Tokenizer, encode_up_to
 from services.generator.domain.closed_schema import is_object
 from services.generator.domain.prompt import Chat, ChatTurn, Role, Text, text_bytes
 from services.generator.domain.template import Value
@@ -42,18 +42,22 @@ class ChatPrompt:
         self._plain = PlainText(tokenizer)
         self._template_controls = lru_cache(_SHAPES_KEPT)(self._controls_of_template)
 
-    def token_ids(self, chat: Chat) -> list[int]:
-        """Returns the prompt's token ids; raises REQUEST_INVALID if the template refuses the roles."""
+    def token_ids(self, chat: Chat) -> Sequence[int]:
+        """Returns the prompt's token ids; raises REQUEST_INVALID if the template refuses the roles.
+
+        Of more than the context holds only the number is true.
+        """
         ids = self.ordinary_ids(chat)
         return self._tokenize_apart(chat) if ids is None else ids
 
-    def ordinary_ids(self, chat: Chat) -> list[int] | None:
+    def ordinary_ids(self, chat: Chat) -> Sequence[int] | None:
         """Returns the token ids of a prompt whose text spells no control token, None for any other.
 
         Raises as `token_ids`, which takes up to ten times as long for the others.
         """
         self._check_tools(chat)
-        ids = self._plain.encode(self._render(chat))
+        rendered = self._render(chat)
+        ids = encode_up_to(self._tokenizer, rendered, self._context_tokens, add_special_tokens=False)
         if len(ids) >= self._context_tokens:
             # Apart it is longer; it is refused for its length either way.
             return ids

@@ -52,10 +52,21 @@ class _DirectTokenizer:
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         """Returns token ids."""
-        # For one text the backend would hold the interpreter's lock until it is done, in a thread too.
-        (encoded,) = self._backend.encode_batch_fast([text], add_special_tokens=add_special_tokens)
+        ids: list[int] = self._encoded(text, add_special_tokens=add_special_tokens).ids
+        return ids
+
+    def encode_up_to(self, text: str, most_tokens: int, *, add_special_tokens: bool) -> Sequence[int]:
+        """Returns token ids; of more than `most_tokens` only their number is true."""
+        encoded = self._encoded(text, add_special_tokens=add_special_tokens)
+        if len(encoded) > most_tokens:
+            return range(len(encoded))
         ids: list[int] = encoded.ids
         return ids
+
+    def _encoded(self, text: str, *, add_special_tokens: bool) -> Any:
+        # For one text the backend would hold the interpreter's lock until it is done, in a thread too.
+        (encoded,) = self._backend.encode_batch_fast([text], add_special_tokens=add_special_tokens)
+        return encoded
 
     def decode(self, ids: Sequence[int], *, skip_special_tokens: bool) -> str:
         """Returns the text of token ids."""

@@ -238,13 +238,18 @@ class JoinedAnswers(Generic[_Request, _Response]):
         failed: Callable[[ComptoirError], None],
         work: "asyncio.Future[_Result]",
     ) -> None:
-        failure = asyncio.CancelledError() if work.cancelled() else work.exception()
+        failure: BaseException | None = None
+        # A task that has failed keeps the frames of its failure until somebody takes its result.
+        try:
+            result = work.result()
+        except BaseException as error:  # noqa: BLE001 - its cancellation too: the record tells them apart
+            failure = error
         told = record.end(failure)
         del self._calls[number]
         if told is not None:
             failed(told)
         elif failure is None:
-            succeeded(work.result())
+            succeeded(result)
         self._changed.set()
 
     async def _settle(self, reading: "asyncio.Task[None]") -> None:

@@ -1,6 +1,8 @@
 """Around every call: a request id, the end of its handler, and errors that never repeat what was sent."""
 
 import asyncio
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,16 @@ async def unary_that_raises(request: generator_pb2.GetLoadRequest, context: Any)
     raise KeyError(CANARY)
 
 
+class Text:
+    """What a request brought."""
+
+
+async def fails_with_a_text(texts: "list[weakref.ref[Text]]") -> None:
+    text = Text()
+    texts.append(weakref.ref(text))
+    raise ComptoirError(Reason.NO_REPLICA)
+
+
 async def stream_that_raises_later(request: generator_pb2.GenerateRequest, context: Any) -> Any:
     yield delta("one")
     raise KeyError(request.messages[0].text)
@@ -69,6 +81,24 @@ async def test_an_unexpected_failure_of_a_unary_call_leaves_as_its_type_name(
     (logged,) = [line for line in lines(capfd) if line["event"] == "call_failed"]
     assert (logged["error_type"], logged["module"]) == ("KeyError", __name__)
     assert logged["method"] == "comptoir.generator.v1.GeneratorService/GetLoad"
+
+
+async def test_what_a_failed_call_had_goes_with_it_and_waits_for_no_collector(address: str) -> None:
+    texts: list[weakref.ref[Text]] = []
+
+    async def failing(_request: Any, _context: Any) -> None:
+        # The frame that waits has the task, which has its failure.
+        task = asyncio.create_task(fails_with_a_text(texts))
+        await task
+
+    gc.collect()
+    gc.disable()
+    try:
+        async with connected(address, get_load=failing) as connection:
+            await failure_of(generator(connection).GetLoad(generator_pb2.GetLoadRequest()))
+            assert [text() for text in texts] == [None]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(

@@ -57,3 +57,12 @@ def test_a_character_that_is_a_control_token_by_itself_is_refused_by_name() -> N
     with pytest.raises(ComptoirError) as refusal:
         TextPrompt(GreedyTokenizer(), context_tokens=1_000).token_ids("a§b")
     assert (refusal.value.reason, refusal.value.field) == (Reason.REQUEST_INVALID, "prompt")
+
+
+def test_of_a_text_that_is_too_long_a_tokenizer_tells_the_number_of_tokens_alone() -> None:
+    class MeasuringTokenizer(CharacterTokenizer):
+        def encode_up_to(self, text: str, most_tokens: int, *, add_special_tokens: bool) -> range:
+            assert (most_tokens, add_special_tokens) == (1_000, True)
+            return range(len(text) + 2)
+
+    assert TextPrompt(MeasuringTokenizer(), context_tokens=1_000).token_ids("a" * 2_000) == range(2_002)

@@ -1,6 +1,8 @@
 """Many calls on one stream: each gets its own answer and its own end, and none stops another."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,6 +86,22 @@ async def test_a_call_that_fails_is_the_only_one_that_does(address: str) -> None
         assert await heard(failing) == "MODEL_NOT_FOUND"
         assert await heard(defect) == "INTERNAL"
         assert await heard(well) == "well"
+
+
+async def test_what_a_failed_call_had_goes_with_it_and_waits_for_no_collector(address: str) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        async with shouting(address) as (service, listening):
+            # The frame that raises it has it too.
+            failure = ComptoirError(Reason.NO_REPLICA)
+            failed = weakref.ref(failure)
+            service.say(1, failure)
+            del failure
+            assert await heard(listening.ask(1)) == Reason.NO_REPLICA.name
+            assert failed() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_cancelled_call_ends_at_the_other_side_and_no_other_does(address: str) -> None:
