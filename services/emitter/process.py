@@ -2,6 +2,7 @@
 
 import asyncio
 
+from comptoir.emitter.v1 import emitter_pb2
 from comptoir.emitter.v1.emitter_pb2_grpc import add_EmitterServiceServicer_to_server
 
 from services.emitter.adapters.kafka_log import KafkaLog
@@ -13,6 +14,7 @@ from services.emitter.server.forwarding import Forwarder
 from services.emitter.server.recording import EmitterServicer
 from services.emitter.settings import EmitterSettings
 from services.kernel.clock import Clock, SystemClock
+from services.runtime.grpc.interceptors import learn_rules
 from services.runtime.grpc.server import build_server
 from services.runtime.parts import Parts
 from services.runtime.settings import read_secret
@@ -45,6 +47,7 @@ class Emitter:
             on_health=lambda is_well: self._server.tell_serving(is_serving=is_well),
         )
         add_EmitterServiceServicer_to_server(self._servicer, self._server.server)
+        learn_rules(emitter_pb2.DESCRIPTOR.services_by_name["EmitterService"])
         self._forwarder = Forwarder(
             self._spool,
             self._log,

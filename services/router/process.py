@@ -4,7 +4,14 @@ import asyncio
 import logging
 from typing import Final, Protocol
 
-from comptoir.router.v1 import admin_pb2_grpc, replica_pb2_grpc, router_pb2, router_pb2_grpc
+from comptoir.router.v1 import (
+    admin_pb2,
+    admin_pb2_grpc,
+    replica_pb2,
+    replica_pb2_grpc,
+    router_pb2,
+    router_pb2_grpc,
+)
 
 from services.kernel.clock import Clock, SystemClock
 from services.router.adapters.cached_keys import CachedKeys
@@ -30,6 +37,7 @@ from services.router.server.admission import RouterServer
 from services.router.server.replicas import ReplicaServer
 from services.router.settings import RouterSettings
 from services.runtime.emitter_client import EmitterClient
+from services.runtime.grpc.interceptors import learn_rules
 from services.runtime.grpc.reflection import add_reflection
 from services.runtime.grpc.server import build_server
 from services.runtime.parts import Parts
@@ -118,6 +126,7 @@ class Router:
         counts = CountAdmitter(ports, authenticator, deployment)
         routing = RouterServer(self._public.joined, admitter, counts, self._leases)
         router_pb2_grpc.add_RouterServiceServicer_to_server(routing, self._public.server)
+        learn_rules(router_pb2.DESCRIPTOR.services_by_name["RouterService"])
         if self._settings.listen.is_described:
             add_reflection(self._public.server, router_pb2.DESCRIPTOR)
 
@@ -125,6 +134,7 @@ class Router:
         membership = Membership(self._catalog, self._settings.replica_name, self._settings)
         servicer = ReplicaServer(self._replicas, self._leases, membership, self._clock, self._stopping)
         replica_pb2_grpc.add_ReplicaServiceServicer_to_server(servicer, self._replica.server)
+        learn_rules(replica_pb2.DESCRIPTOR.services_by_name["ReplicaService"])
 
     def _serve_operators(self, pepper: bytes) -> None:
         administration = Administration(
@@ -137,3 +147,4 @@ class Router:
         )
         servicer = AdminServer(administration, self._roster, self._catalog, self._clock)
         admin_pb2_grpc.add_AdminServiceServicer_to_server(servicer, self._admin.server)
+        learn_rules(admin_pb2.DESCRIPTOR.services_by_name["AdminService"])

@@ -21,7 +21,7 @@ from services.generator.server.orders import Orders
 from services.generator.wire import answers
 from services.kernel.clock import Clock
 from services.kernel.steps import in_turns
-from services.runtime.grpc.interceptors import reads_itself, writes_itself
+from services.runtime.grpc.interceptors import learn_rules, reads_itself, writes_itself
 from services.runtime.grpc.server import GrpcServer
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
@@ -50,6 +50,7 @@ class GeneratorService(generator_pb2_grpc.GeneratorServiceServicer):
         self._clock = clock
         self._model = model
         generator_pb2_grpc.add_GeneratorServiceServicer_to_server(self, server.server)
+        learn_rules(generator_pb2.DESCRIPTOR.services_by_name["GeneratorService"])
 
     # The reader-writer form: a cancelled call cancels this very coroutine, in whatever phase it is.
     @reads_itself

@@ -8,7 +8,9 @@ from typing import Any, Final, TypeAlias, TypeVar, cast
 import grpc
 import protovalidate
 from buf.validate import validate_pb2
+from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
+from google.protobuf.message_factory import GetMessageClass
 
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
@@ -133,6 +135,12 @@ def validate(request: Message) -> None:
     violations = _validator.collect_violations(request, fail_fast=True)
     if violations:
         raise ComptoirError(Reason.REQUEST_INVALID, field=_field_of(violations[0], request))
+
+
+def learn_rules(service: ServiceDescriptor) -> None:
+    """Makes the checks of all requests of a service: the first of a kind would hold the loop up for 14 ms."""
+    for method in service.methods:
+        _validator.collect_violations(GetMessageClass(method.input_type)())
 
 
 def _field_of(violation: protovalidate.Violation, request: Message) -> str:

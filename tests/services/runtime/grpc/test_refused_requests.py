@@ -7,10 +7,12 @@ import grpc
 import pytest
 from comptoir.generator.v1 import generator_pb2
 from comptoir.router.v1 import replica_pb2
+from google.protobuf.message import Message
 
 from services.kernel.errors import Reason
 from services.runtime import logs
-from services.runtime.grpc.interceptors import read_request, reads_itself
+from services.runtime.grpc import interceptors
+from services.runtime.grpc.interceptors import learn_rules, read_request, reads_itself
 from services.runtime.grpc.status import error_from
 from tests.services.runtime.grpc.calls import (
     CANARY,
@@ -133,3 +135,18 @@ async def test_bytes_that_are_no_request_are_refused_in_no_words(
         failed = await failure_of(raw(b"\xff" + CANARY.encode()))
     assert (error_from(failed).reason, error_from(failed).field) == (Reason.REQUEST_INVALID, "")
     lines(capfd)
+
+
+async def test_the_rules_of_every_request_are_known_before_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[str] = []
+
+    class Validator:
+        def collect_violations(self, request: Message, **_: object) -> list[object]:
+            held.append(request.DESCRIPTOR.name)
+            return []
+
+    monkeypatch.setattr(interceptors, "_validator", Validator())
+    service = generator_pb2.DESCRIPTOR.services_by_name["GeneratorService"]
+    learn_rules(service)
+    assert {"GenerateRequest", "GenerateManyRequest", "CountTokensRequest", "EmbedRequest"} <= set(held)
+    assert len(held) == len(service.methods)
