@@ -48,9 +48,14 @@ def forget_frames(error: BaseException) -> None:
     What a request brought is in them. A frame that waits for a task has the task, which has the error: a
     circle, so all of it would stay until the collector comes by, which then has that much to look through.
     """
-    errors: list[BaseException | None] = [error]
-    while errors:
-        each = errors.pop()
-        if each is not None:
-            each.__traceback__ = None
-            errors += (each.__cause__, each.__context__)
+    found: list[BaseException] = [error]
+    # One that was raised from another stands behind it twice, and may stand behind itself.
+    seen = {id(error)}
+    for each in found:
+        each.__traceback__ = None
+        within = each.exceptions if isinstance(each, BaseExceptionGroup) else ()
+        for behind in (each.__cause__, each.__context__, *within):
+            if behind is not None and id(behind) not in seen:
+                seen.add(id(behind))
+                # It grows meanwhile.
+                found.append(behind)

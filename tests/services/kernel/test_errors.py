@@ -1,5 +1,7 @@
 """The reasons are those of the schema, and an error says nothing but its reason."""
 
+import itertools
+
 import pytest
 from comptoir.error.v1 import error_reason_pb2
 
@@ -34,3 +36,18 @@ def _fail_behind_another() -> None:
         int("no number")
     except ValueError:
         raise ComptoirError(Reason.INTERNAL) from None
+
+
+def test_errors_that_stand_behind_each_other_are_gone_through_once() -> None:
+    errors = [ValueError(number) for number in range(60)]
+    for error, behind in itertools.pairwise(errors):
+        error.__cause__ = error.__context__ = behind
+    errors[-1].__cause__ = errors[0]
+    forget_frames(errors[0])
+
+
+def test_the_errors_of_a_group_let_go_of_their_frames_too() -> None:
+    with pytest.raises(ComptoirError) as caught:
+        _fail_behind_another()
+    forget_frames(ExceptionGroup("of tasks", [caught.value]))
+    assert caught.value.__traceback__ is None
