@@ -4,7 +4,7 @@ import json
 from typing import Any, Final
 
 from services.generator.domain.calendar_formats import narrow
-from services.generator.domain.plain_schema import SCHEMAS_PER_STEP, simplify_steps
+from services.generator.domain.plain_schema import SCHEMAS_PER_STEP, schemas_in, simplify_steps
 from services.generator.domain.structure import refused
 from services.kernel.steps import Steps, finished
 
@@ -95,7 +95,8 @@ def _close_steps(schema: dict[str, Any]) -> Steps[None]:
     for number, each in enumerate(found, 1):
         if _combines(each):
             return
-        found += _inner(each)
+        # What stands in `const`, `enum` or `default` is no schema.
+        found += schemas_in(each, _OF_ONE, _OF_NAMES, _OF_LISTS)
         if number % SCHEMAS_PER_STEP == 0:
             yield
     for number, each in enumerate(found, 1):
@@ -109,15 +110,3 @@ def _close_steps(schema: dict[str, Any]) -> Steps[None]:
 def _combines(schema: dict[str, Any]) -> bool:
     has_others = "properties" in schema and ("$ref" in schema or "anyOf" in schema)
     return has_others or not _COMBINING.isdisjoint(schema)
-
-
-def _inner(schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """Returns the schemas within a schema; what stands in `const`, `enum` or `default` is none."""
-    found: list[Any] = [schema.get(name) for name in _OF_ONE]
-    for name in _OF_NAMES:
-        if isinstance(named := schema.get(name), dict):
-            found += named.values()
-    for name in _OF_LISTS:
-        if isinstance(listed := schema.get(name), list):
-            found += listed
-    return [inner for inner in found if isinstance(inner, dict)]

@@ -5,7 +5,7 @@ pydantic have formats that nobody else knows; by JSON Schema such a format is a 
 would refuse the whole schema for one of them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from services.generator.domain.look_around_patterns import WITHOUT_LOOKING
@@ -159,16 +159,23 @@ def _put_members(schema: dict[str, Any], said: dict[str, Any], copies: _Copies) 
 
 def _all_within(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yields a schema and every one within it, inner ones first; what stands in `const` or `enum` is none."""
-    inner: list[Any] = [schema.get(name) for name in _OF_ONE]
-    for name in _OF_NAMES:
-        if isinstance(named := schema.get(name), dict):
-            inner += named.values()
-    for name in _OF_LISTS:
-        if isinstance(listed := schema.get(name), list):
-            inner += listed
+    inner = schemas_in(schema, _OF_ONE, _OF_NAMES, _OF_LISTS)
     if isinstance(items := schema.get("items"), list):
-        inner += items
+        inner += [each for each in items if isinstance(each, dict)]
     for each in inner:
-        if isinstance(each, dict):
-            yield from _all_within(each)
+        yield from _all_within(each)
     yield schema
+
+
+def schemas_in(
+    schema: dict[str, Any], of_one: Iterable[str], of_names: Iterable[str], of_lists: Iterable[str]
+) -> list[dict[str, Any]]:
+    """Returns the schemas right within a schema: under words that have one, one for each name, or a list."""
+    found: list[Any] = [schema.get(word) for word in of_one]
+    for word in of_names:
+        if isinstance(named := schema.get(word), dict):
+            found += named.values()
+    for word in of_lists:
+        if isinstance(listed := schema.get(word), list):
+            found += listed
+    return [each for each in found if isinstance(each, dict)]
