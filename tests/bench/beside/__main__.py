@@ -13,9 +13,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from tests.bench.beside import idle_streams, long_steps, models, targets
+from tests.bench.beside import admissions, idle_streams, long_steps, models, targets
 from tests.bench.beside.closed_loop import Load
-from tests.bench.beside.command_line import BODIES, EVENTS, IDLE, REAL, SHORT, TINY, Options, parse
+from tests.bench.beside.command_line import (
+    ADMISSIONS,
+    BODIES,
+    EVENTS,
+    IDLE,
+    REAL,
+    SHORT,
+    TINY,
+    Options,
+    parse,
+)
 from tests.bench.beside.environments import (
     LITELLM,
     cache_folder,
@@ -50,6 +60,8 @@ def main() -> None:
         planned += long_steps.PLANNED_SECONDS
     if IDLE in options.parts:
         planned += len(idle_streams.KINDS) * idle_streams.planned_seconds(options.idle_streams)
+    if ADMISSIONS in options.parts:
+        planned += admissions.planned_seconds(options.rounds, options.seconds)
     _show(f"about {clock_of(planned)} minutes on a quiet machine")
     problem = _run(options, contests, results, Progress(planned, time.monotonic, _show))
     print(f"\n{document(results)}")
@@ -70,6 +82,9 @@ def _run(options: Options, contests: list[Contest], results: Results, progress: 
                 measured = idle_streams.measure_idle(kind, options.idle_streams, progress)
                 results.idle_streams.append(measured)
                 keep()
+        if ADMISSIONS in options.parts:
+            results.admissions += admissions.measure_admissions(options.rounds, options.seconds, progress)
+            keep()
     except BenchError as error:
         return str(error)
     except KeyboardInterrupt:

@@ -7,7 +7,8 @@ from pathlib import Path
 from tests.bench.beside.environments import cache_folder
 
 TINY, REAL, SHORT, IDLE, EVENTS, BODIES = "tiny", "real", "short", "idle", "events", "bodies"
-PARTS = (TINY, REAL, SHORT, IDLE, EVENTS, BODIES)
+ADMISSIONS = "admissions"
+PARTS = (TINY, REAL, SHORT, IDLE, EVENTS, BODIES, ADMISSIONS)
 TARGETS = ("comptoir", "bare", "floor", "litellm")
 _QUICK_ROUNDS, _QUICK_SECONDS, _QUICK_IDLE_STREAMS = 1, 3.0, 200
 
@@ -29,6 +30,8 @@ parts:
   events  TTFT with events on and off: what counting durably adds to a first token
   bodies  the longest step that bodies of worst-case cost take in the loops of edge, router, generator and
           emitter
+  admissions  durable admissions of one router, without an answer: as fast as they go and at 1,000/s, on a
+          joined stream beside unary calls; their tickets are left to expire
 
 Run it on a machine that does nothing else: rows with a window in which other programs used more than 0.3
 cores are marked. The tables are Markdown for docs/benchmarks.md; JSON with every window lies next to them.

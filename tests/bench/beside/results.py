@@ -121,6 +121,39 @@ class LongSteps:
     wait_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Admissions:
+    """A window of durable admissions, asked for in one way: at a rate per second, or so many in flight (0).
+
+    Their waits are from the moment that each was due until it was durable.
+    """
+
+    way: str
+    rate: float
+    in_flight: int
+    round: int
+    durable: int
+    failures: dict[str, int]
+    p50_seconds: float
+    p99_seconds: float
+    window_seconds: float
+    cpu_seconds: dict[str, float]
+
+    @property
+    def per_second(self) -> float:
+        """Durable admissions per second."""
+        return self.durable / self.window_seconds
+
+    @property
+    def per_router_core(self) -> float:
+        """Durable admissions per second of the router's CPU."""
+        return self.durable / self.cpu_seconds["router"]
+
+    def cpu_per_admission_seconds(self, process: str) -> float:
+        """CPU of one process per durable admission."""
+        return self.cpu_seconds.get(process, 0.0) / self.durable
+
+
 @dataclass(slots=True)
 class Results:
     """Everything that a run has measured so far."""
@@ -132,6 +165,7 @@ class Results:
     measurements: list[Measurement] = field(default_factory=list)
     idle_streams: list[IdleStreams] = field(default_factory=list)
     long_steps: list[LongSteps] = field(default_factory=list)
+    admissions: list[Admissions] = field(default_factory=list)
 
     def of_part(self, part: str) -> list[Measurement]:
         """The measurements of one part."""

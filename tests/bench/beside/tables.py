@@ -6,6 +6,7 @@ from tests.bench.beside.figures import ratios, spread
 from tests.bench.beside.loader import APART, LOAD_ROLE
 from tests.bench.beside.results import (
     MOST_FOREIGN_CORES,
+    Admissions,
     IdleStreams,
     LongSteps,
     Measurement,
@@ -56,6 +57,8 @@ def document(results: Results) -> str:
     sections += [_idle(entry) for entry in results.idle_streams]
     if results.long_steps:
         sections.append(_long_steps(results.long_steps))
+    if results.admissions:
+        sections.append(_admissions(results.admissions))
     sections.append(_disturbance(results.measurements))
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -144,6 +147,39 @@ def _long_steps(entries: Sequence[LongSteps]) -> str:
         "another waits, ms",
     ]
     return f"### Bodies of worst-case cost\n\n{markdown(head, rows)}"
+
+
+def _admissions(entries: Sequence[Admissions]) -> str:
+    rows = []
+    for way, rate in dict.fromkeys((entry.way, entry.rate) for entry in entries):
+        own = [entry for entry in entries if (entry.way, entry.rate) == (way, rate)]
+        figures: dict[Callable[[Admissions], float], int] = {
+            lambda it: it.per_second: 0,
+            lambda it: 1e3 * it.p50_seconds: 1,
+            lambda it: 1e3 * it.p99_seconds: 1,
+            lambda it: it.per_router_core: 0,
+            lambda it: 1e6 * it.cpu_per_admission_seconds("router"): 0,
+            lambda it: 1e6 * it.cpu_per_admission_seconds("emitter"): 0,
+        }
+        cells = [
+            found.shown(digits)
+            for figure, digits in figures.items()
+            if (found := spread([figure(entry) for entry in own])) is not None
+        ]
+        load = f"{rate:.0f}/s" if rate else f"{own[0].in_flight} in flight"
+        rows.append([way, load, *cells, str(sum(sum(entry.failures.values()) for entry in own))])
+    head = [
+        "call",
+        "load",
+        "durable admissions/s",
+        "p50 ms",
+        "p99 ms",
+        "per second of the router's CPU",
+        "router CPU µs",
+        "emitter CPU µs",
+        "failed",
+    ]
+    return f"### Durable admissions of one router\n\n{markdown(head, rows)}"
 
 
 def _disturbance(entries: Sequence[Measurement]) -> str:
