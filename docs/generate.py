@@ -14,41 +14,18 @@ from deploy.local.kafka.settings import LocalKafkaSettings
 from deploy.local.stack.config import PORTS_CHOOSE, build_config
 from deploy.local.stack.options import Addresses, StackOptions
 from deploy.local.stack.paths import DataPaths
+from docs import error_tables
 from docs.openai_tables import openai_sdk
 from pipelines.usage.settings import UsageSettings
 from services.edge.settings import EdgeSettings
 from services.emitter.settings import EmitterSettings
 from services.generator.settings import GeneratorSettings
-from services.kernel.reasons import Reason
-from services.kernel.rows import Retry, Row
 from services.router.settings import RouterSettings
 from services.runtime.addresses import TlsFiles
 from services.runtime.settings import ENVIRONMENT_PREFIX, SHARED_KEYS, ProcessSettings
 from services.runtime.settings_table import Table
 
 DOCS: Final = Path(__file__).resolve().parent
-_AGAIN: Final = {
-    Retry.NEVER: "",
-    Retry.NEW_TICKET: "with a new ticket",
-    Retry.LATER: "yes",
-}
-
-
-def reasons() -> Iterator[str]:
-    """Yields the table of the reasons, as callers of gRPC see them."""
-    yield "| Reason | gRPC status | Same call later | Next ticket | Over HTTP |"
-    yield "|---|---|---|---|---|"
-    for reason in Reason:
-        if reason:
-            yield f"| `{reason.name}` | {_faces(reason.row)} |"
-
-
-def _faces(row: Row) -> str:
-    next_ticket = "yes" if row.may_try_next_ticket else ""
-    http = f"{row.http_status} `{row.code}`"
-    return " | ".join((f"`{row.grpc_status}`", _AGAIN[row.retry], next_ticket, http))
-
-
 # By section; each is told with the sentence of its class.
 SETTINGS: Final[dict[str, type[ProcessSettings]]] = {
     "edge": EdgeSettings,
@@ -91,7 +68,9 @@ def _of_a_stack() -> Iterator[str]:
 
 # By the name between the marks: the page, and what writes the lines between them.
 PARTS: Final[dict[str, tuple[str, Callable[[], Iterator[str]]]]] = {
-    "reasons": ("grpc.md", reasons),
+    "reasons": ("errors.md", error_tables.overview),
+    "reasons-one-by-one": ("errors.md", error_tables.entries),
+    "refusals-of-http": ("errors.md", error_tables.of_http),
     "settings": ("settings.md", settings),
     "openai-sdk": ("openai-compatibility.md", openai_sdk),
 }

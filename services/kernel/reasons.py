@@ -49,14 +49,16 @@ class Reason(IntEnum):
         "UNAUTHENTICATED",
         401,
         "invalid_api_key",
-        "The API key has expired. Ask the operator for a new one.",
+        "The API key has expired.",
+        "Ask the operator for a new one.",
     )
     TENANT_DISABLED = refused(
         3,
         "PERMISSION_DENIED",
         403,
         "tenant_disabled",
-        "The tenant of this API key is disabled. Ask the operator.",
+        "The tenant of this API key is disabled.",
+        "Ask the operator.",
     )
     MODEL_NOT_FOUND = refused(
         4,
@@ -73,6 +75,7 @@ class Reason(IntEnum):
         400,
         "invalid_value",
         "The body must be one JSON object in UTF-8, without repeated keys and not deeply nested.",
+        "Change what the message names.",
     )
     REQUEST_TOO_LARGE = refused(
         6,
@@ -96,7 +99,8 @@ class Reason(IntEnum):
         "INVALID_ARGUMENT",
         400,
         "unsupported_parameter",
-        "A parameter of the request is not supported. Leave it out.",
+        "A parameter of the request is not supported.",
+        "Leave it out.",
     )
     REQUESTS_EXHAUSTED = limited(
         9, "requests", "requests per min (RPM)", "Send fewer, or ask the operator for a larger quota."
@@ -118,7 +122,8 @@ class Reason(IntEnum):
         "FAILED_PRECONDITION",
         403,
         "region_not_allowed",
-        "No region may serve this request: the API key belongs to another one. Use that one's address.",
+        "No region may serve this request: the API key belongs to another one.",
+        "Use that one's address.",
     )
     NO_REPLICA = busy(
         13, "UNAVAILABLE", "no_replica", "No replica of the model is ready.", may_try_next_ticket=True
@@ -154,10 +159,16 @@ class Reason(IntEnum):
         "DEADLINE_EXCEEDED",
         504,
         "deadline_exceeded",
-        "The answer took longer than permitted. Ask for a shorter one with max_completion_tokens.",
+        "The answer took longer than permitted.",
+        "Ask for a shorter one with max_completion_tokens.",
     )
     CLIENT_CANCELLED = failed(
-        22, "CANCELLED", 499, "client_cancelled", "The request was cancelled by its caller."
+        22,
+        "CANCELLED",
+        499,
+        "client_cancelled",
+        "The request was cancelled by its caller.",
+        "Send it again if its answer is wanted after all; what was generated of it is counted.",
     )
     # Never tried again, nor with the next ticket: a request that breaks one engine would break
     # the next one too.
@@ -171,16 +182,30 @@ class Reason(IntEnum):
     UNAVAILABLE = busy(
         26, "UNAVAILABLE", "unavailable", "A part of the service cannot be reached.", may_try_next_ticket=True
     )
-    NOT_FOUND = refused(27, "NOT_FOUND", 404, "not_found", "There is no such resource.")
-    ALREADY_EXISTS = refused(28, "ALREADY_EXISTS", 409, "already_exists", "The resource exists already.")
+    NOT_FOUND = refused(
+        27,
+        "NOT_FOUND",
+        404,
+        "not_found",
+        "There is no such resource.",
+        "Look at the list of those that exist.",
+    )
+    ALREADY_EXISTS = refused(
+        28,
+        "ALREADY_EXISTS",
+        409,
+        "already_exists",
+        "The resource exists already.",
+        "Use it, or choose another name.",
+    )
     INTERNAL = failed(29, "INTERNAL", 500, "internal_error", "The server failed.", _TELL)
     ROUTE_NOT_FOUND = refused(
         30,
         "UNIMPLEMENTED",
         404,
         "route_not_found",
-        "This path is not served. A base URL ends in /v1, once:",
-        "then POST /v1/chat/completions and GET /v1/models are found.",
+        "This path is not served.",
+        "A base URL ends in /v1, once: then POST /v1/chat/completions and GET /v1/models are found.",
     )
     QUOTA_TOO_SMALL = refused(
         31,

@@ -26,19 +26,25 @@ class Row:
     and `code` are OpenAI's, and `code` is the word that programs branch on. `may_try_next_ticket` is true
     where one replica or its ticket is at fault, so that the next ticket of the same admission may serve the
     request. `param` is what the refusal is about where it names no field, and `rate` the words for the quota
-    that is used up.
+    that is used up. `what` says what happened, and `next_step` what its caller does now.
     """
 
     number: int
     grpc_status: str
     http_status: int
     code: str
-    sentence: str
+    what: str
+    next_step: str
     retry: Retry
     type: str
     may_try_next_ticket: bool = False
     param: str | None = None
     rate: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """All that a person is told where there are no numbers."""
+        return f"{self.what} {self.next_step}"
 
     @property
     def is_retryable(self) -> bool:
@@ -47,31 +53,35 @@ class Row:
 
 
 def refused(
-    number: int, grpc_status: str, http_status: int, code: str, *sentences: str, param: str | None = None
+    number: int,
+    grpc_status: str,
+    http_status: int,
+    code: str,
+    what: str,
+    *next_step: str,
+    param: str | None = None,
 ) -> Row:
-    """Returns the row of a request that its caller has to change."""
-    sentence = " ".join(sentences)
-    return Row(number, grpc_status, http_status, code, sentence, Retry.NEVER, _REFUSED, param=param)
+    """Returns the row of a request that its caller has to change; `next_step` says how, in parts."""
+    step = " ".join(next_step)
+    return Row(number, grpc_status, http_status, code, what, step, Retry.NEVER, _REFUSED, param=param)
 
 
 def limited(number: int, kind: str, rate: str, advice: str) -> Row:
     """Returns the row of a quota that is used up for the moment; `kind` is what OpenAI's clients call it."""
-    sentence = f"Rate limit reached on {rate}. {advice}"
-    return Row(
-        number, "RESOURCE_EXHAUSTED", 429, "rate_limit_exceeded", sentence, Retry.LATER, kind, rate=rate
-    )
+    status, code, what = "RESOURCE_EXHAUSTED", "rate_limit_exceeded", f"Rate limit reached on {rate}."
+    return Row(number, status, 429, code, what, advice, Retry.LATER, kind, rate=rate)
 
 
 def busy(number: int, grpc_status: str, code: str, what: str, *, may_try_next_ticket: bool = False) -> Row:
     """Returns the row of a part of the service that does not take the request for the moment."""
-    return Row(number, grpc_status, 503, code, f"{what} {_AGAIN}", Retry.LATER, _FAILED, may_try_next_ticket)
+    return Row(number, grpc_status, 503, code, what, _AGAIN, Retry.LATER, _FAILED, may_try_next_ticket)
 
 
 def unusable(number: int, code: str, *, may_try_next_ticket: bool = True) -> Row:
     """Returns the row of a ticket, or of a lease, that does not serve where and when it was shown."""
-    sentence = f"The permission for the replica was not accepted. {_AGAIN}"
+    what = "The permission for the replica was not accepted."
     status, retry = "FAILED_PRECONDITION", Retry.NEW_TICKET
-    return Row(number, status, 503, code, sentence, retry, _FAILED, may_try_next_ticket)
+    return Row(number, status, 503, code, what, _AGAIN, retry, _FAILED, may_try_next_ticket)
 
 
 def failed(
@@ -79,9 +89,10 @@ def failed(
     grpc_status: str,
     http_status: int,
     code: str,
-    *sentences: str,
+    what: str,
+    *next_step: str,
     may_try_next_ticket: bool = False,
 ) -> Row:
     """Returns the row of a failure that is not the caller's doing and that no repetition mends."""
-    sentence = " ".join(sentences)
-    return Row(number, grpc_status, http_status, code, sentence, Retry.NEVER, _FAILED, may_try_next_ticket)
+    step, retry = " ".join(next_step), Retry.NEVER
+    return Row(number, grpc_status, http_status, code, what, step, retry, _FAILED, may_try_next_ticket)

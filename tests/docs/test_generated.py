@@ -23,10 +23,8 @@ def test_a_part_that_is_stale_is_named_with_its_cure(
 ) -> None:
     for page_file in generate.DOCS.glob("*.md"):
         shutil.copy(page_file, tmp_path)
-    page = (tmp_path / "grpc.md").read_text(encoding="utf-8")
-    (tmp_path / "grpc.md").write_text(
-        page.replace("`TICKET_EXPIRED` |", "`TICKET_STALE` |"), encoding="utf-8"
-    )
+    page = (tmp_path / "errors.md").read_text(encoding="utf-8")
+    (tmp_path / "errors.md").write_text(page.replace("`TICKET_EXPIRED`", "`TICKET_STALE`"), encoding="utf-8")
     monkeypatch.setattr(generate, "DOCS", tmp_path)
     assert generate.main() == 1
-    assert "grpc.md; run make docs" in capsys.readouterr().out
+    assert "errors.md; run make docs" in capsys.readouterr().out

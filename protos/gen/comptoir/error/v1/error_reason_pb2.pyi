@@ -42,7 +42,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CONTEXT_TOO_LONG: _ErrorReason.ValueType  # 7
     """Prompt and requested output do not fit the model's context."""
     ERROR_REASON_PARAMETER_UNSUPPORTED: _ErrorReason.ValueType  # 8
-    """A parameter is known and not supported here. Example: `tools`."""
+    """A parameter is known and not supported here. Example: `modalities`."""
     ERROR_REASON_REQUESTS_EXHAUSTED: _ErrorReason.ValueType  # 9
     """The key used its requests per minute."""
     ERROR_REASON_TOKENS_EXHAUSTED: _ErrorReason.ValueType  # 10
@@ -128,7 +128,7 @@ ERROR_REASON_REQUEST_TOO_LARGE: ErrorReason.ValueType  # 6
 ERROR_REASON_CONTEXT_TOO_LONG: ErrorReason.ValueType  # 7
 """Prompt and requested output do not fit the model's context."""
 ERROR_REASON_PARAMETER_UNSUPPORTED: ErrorReason.ValueType  # 8
-"""A parameter is known and not supported here. Example: `tools`."""
+"""A parameter is known and not supported here. Example: `modalities`."""
 ERROR_REASON_REQUESTS_EXHAUSTED: ErrorReason.ValueType  # 9
 """The key used its requests per minute."""
 ERROR_REASON_TOKENS_EXHAUSTED: ErrorReason.ValueType  # 10
