@@ -21,13 +21,15 @@ from tests.contracts.engine_prompts import PromptContract
 from tests.contracts.engine_requests import (
     BOUND_SECONDS,
     CONTEXT_TOKENS,
-    IDLE_SECONDS,
+    LASTING,
+    LASTING_TOKENS,
     PROMPT,
     RUNNING_REQUESTS,
     answer,
     ask,
     chat,
     fill,
+    gives_up,
     holds,
     idle,
     order_of_first_steps,
@@ -52,8 +54,8 @@ class EngineContract(PromptContract, SamplingContract):
 
     async def test_nothing_comes_after_the_last_delta(self, engine: Engine) -> None:
         news: list[object] = []
-        sampling = Sampling(temperature=2.0)
-        request = EngineRequest("to-end", TokenIds(await chat(engine)), sampling, 900, 0, "salt")
+        prompt = TokenIds(await chat(engine))
+        request = EngineRequest("to-end", prompt, LASTING, LASTING_TOKENS, 0, "salt")
         await engine.submit(request, news.append)
         await until(lambda: len(news) > 2, BOUND_SECONDS)
         await engine.abort("to-end")
@@ -126,38 +128,38 @@ class EngineContract(PromptContract, SamplingContract):
         assert engine.unfinished_requests() == 0
 
     async def test_a_cancelled_request_in_the_queue_frees_the_engine(self, engine: Engine) -> None:
-        running = await fill(engine)
-        queued = asyncio.create_task(answer(ask(engine, await chat(engine))))
-        await holds(engine, RUNNING_REQUESTS + 1)
-        queued.cancel()
-        await asyncio.wait({queued})
-        await until(lambda: engine.unfinished_requests() == RUNNING_REQUESTS, IDLE_SECONDS)
-        for steps in running:
-            await steps.aclose()
-        await idle(engine)
+        async with gives_up(engine):
+            running = await fill(engine)
+            queued = asyncio.create_task(answer(ask(engine, await chat(engine))))
+            await holds(engine, RUNNING_REQUESTS + 1)
+            queued.cancel()
+            await asyncio.wait({queued})
+            await holds(engine, RUNNING_REQUESTS)
+            for steps in running:
+                await steps.aclose()
 
     async def test_a_cancelled_request_in_prefill_frees_the_engine(self, engine: Engine) -> None:
-        prompt = await chat(engine, PROMPT * 4)
-        prefilling = asyncio.create_task(answer(ask(engine, prompt, tokens=500, salt=Identity.random().hex)))
-        await holds(engine, 1)
-        prefilling.cancel()
-        await asyncio.wait({prefilling})
-        await idle(engine)
+        prompt, tokens = await chat(engine, PROMPT * 4), 500
+        asked = ask(engine, prompt, sampling=LASTING, tokens=tokens, salt=Identity.random().hex)
+        async with gives_up(engine, tokens):
+            prefilling = asyncio.create_task(answer(asked))
+            await holds(engine, 1)
+            prefilling.cancel()
+            await asyncio.wait({prefilling})
 
     async def test_a_cancelled_request_in_decode_frees_the_engine(self, engine: Engine) -> None:
-        async with aclosing(ask(engine, await chat(engine), tokens=900)) as steps:
+        asked = ask(engine, await chat(engine), sampling=LASTING, tokens=LASTING_TOKENS)
+        async with gives_up(engine), aclosing(asked) as steps:
             await anext(steps)
             assert engine.unfinished_requests() == 1
-        await idle(engine)
 
     async def test_an_abort_ends_the_stream_and_says_so(self, engine: Engine) -> None:
-        sampling = Sampling(temperature=2.0)
-        steps = ask(engine, await chat(engine), tokens=900, sampling=sampling, request_id="to-abort")
-        await anext(steps)
-        await engine.abort("to-abort")
-        rest = await answer(steps)
-        assert rest.finish is EngineFinish.ABORT
-        await idle(engine)
+        prompt = await chat(engine)
+        steps = ask(engine, prompt, sampling=LASTING, tokens=LASTING_TOKENS, request_id="to-abort")
+        async with gives_up(engine):
+            await anext(steps)
+            await engine.abort("to-abort")
+            assert (await answer(steps)).finish is EngineFinish.ABORT
 
     async def test_an_abort_of_an_unknown_request_does_nothing(self, engine: Engine) -> None:
         await engine.abort("nobody")

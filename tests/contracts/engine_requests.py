@@ -1,8 +1,8 @@
 """How the contract of engines asks: requests, answers, and bounded waits."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 from services.generator.domain.delta import Delta, EngineFinish, Measures
@@ -15,9 +15,11 @@ from services.kernel.identity import Identity
 RUNNING_REQUESTS = 4
 CONTEXT_TOKENS = 1024
 BOUND_SECONDS = 30.0
-IDLE_SECONDS = 0.2
 PROMPT = "Écris un bref compte rendu de la réunion."
 GREEDY = Sampling(temperature=0.0)
+# A sampled answer may end with any token; these last until they are given up, or for LASTING_TOKENS.
+LASTING = Sampling(temperature=2.0, ignore_eos=True)
+LASTING_TOKENS = 900
 
 
 @dataclass
@@ -115,14 +117,23 @@ async def holds(engine: Engine, requests: int) -> None:
 
 
 async def idle(engine: Engine) -> None:
-    await until(lambda: engine.unfinished_requests() == 0, IDLE_SECONDS)
+    await holds(engine, 0)
 
 
-async def fill(engine: Engine, tokens: int = 900) -> list[AsyncGenerator[Delta, None]]:
+@asynccontextmanager
+async def gives_up(engine: Engine, tokens: int = LASTING_TOKENS) -> AsyncIterator[None]:
+    """What lasts within is given up within: the engine is free before even one has had all its tokens."""
+    made_before = engine.load().output_tokens_total
+    yield
+    await idle(engine)
+    assert engine.load().output_tokens_total - made_before < tokens
+
+
+async def fill(engine: Engine) -> list[AsyncGenerator[Delta, None]]:
     """Occupies every place in the running batch; each request has given its first step."""
     running = []
     for _ in range(RUNNING_REQUESTS):
-        steps = ask(engine, await chat(engine), sampling=Sampling(temperature=2.0), tokens=tokens)
+        steps = ask(engine, await chat(engine), sampling=LASTING, tokens=LASTING_TOKENS)
         await anext(steps)
         running.append(steps)
     return running

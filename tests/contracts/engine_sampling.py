@@ -1,11 +1,13 @@
 """What a request's sampling parameters do to the answer of every engine."""
 
+from dataclasses import replace
+
 import pytest
 
 from services.generator.domain.delta import EngineFinish
 from services.generator.domain.ports import Engine
 from services.generator.domain.sampling import Sampling
-from tests.contracts.engine_requests import answer, ask, chat, idle
+from tests.contracts.engine_requests import LASTING, LASTING_TOKENS, answer, ask, chat, gives_up
 
 
 async def token_id_of(engine: Engine, character: str) -> int:
@@ -91,11 +93,11 @@ class SamplingContract:
         assert sum(step.output_tokens for step in steps) == 16
 
     async def test_an_abort_ends_all_choices(self, engine: Engine) -> None:
-        sampling = Sampling(temperature=2.0, n=3)
-        steps = ask(engine, await chat(engine), tokens=900, sampling=sampling, request_id="several")
-        await anext(steps)
-        await steps.aclose()
-        await idle(engine)
+        sampling = replace(LASTING, n=3)
+        async with gives_up(engine):
+            steps = ask(engine, await chat(engine), tokens=LASTING_TOKENS, sampling=sampling)
+            await anext(steps)
+            await steps.aclose()
 
     @pytest.mark.parametrize("likeliest", [0, 5])
     async def test_each_token_comes_with_its_logprob_and_the_likeliest_ones(
