@@ -18,6 +18,7 @@ from services.router.adapters.cached_keys import CachedKeys
 from services.router.adapters.ed25519_signer import SEED_BYTES, Ed25519Signer
 from services.router.adapters.emitter_log import EmitterLog
 from services.router.adapters.expiry import expire_leases
+from services.router.adapters.key_database import open_database
 from services.router.adapters.lease_counter import MeteredLeases
 from services.router.adapters.memory_leases import MemoryLeases
 from services.router.adapters.ready_follower import follow_readiness
@@ -72,8 +73,11 @@ class Router:
         seed = read_secret(settings.signing_key_file, length_bytes=SEED_BYTES)
         self._settings, self._clock, self._log = settings, clock, log
         self._catalog, self._region = settings.catalog, settings.home
-        self._file_keys = SqlKeys(settings.database_file)
-        self._keys = CachedKeys(self._file_keys, clock)
+        url = str(settings.database_url or "")
+        self._stored_keys = SqlKeys(
+            open_database(settings.database_file, url, settings.database_password_file)
+        )
+        self._keys = CachedKeys(self._stored_keys, clock)
         self._replicas = MemoryReplicaDirectory(settings, clock.monotonic_seconds())
         store = MemoryLeases(clock)
         leases = self._leases = Leases(store, MeteredLeases(), self._replicas, clock, settings)
@@ -113,7 +117,7 @@ class Router:
         self._stopping.set()
         self._leases.end_waits()
         await drained
-        self._file_keys.close()
+        self._stored_keys.close()
         await self._log.close()
 
     async def _tell_ready(self, is_ready: bool) -> None:

@@ -1,14 +1,19 @@
 """What the router is told: where it listens, where keys are stored, how long and how much it lends."""
 
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PostgresDsn, field_validator, model_validator
 
 from services.router.domain.limits import RouterLimits
 from services.router.domain.tenancy import Quota
-from services.runtime.addresses import CallerListen, GrpcTarget, GuardedListen
+from services.runtime.addresses import CallerListen, GrpcTarget, GuardedListen, is_loopback
 from services.runtime.settings import MeteredSettings
+
+# What a database's URL may say after its question mark: where the server is, and how it is known.
+_DATABASE_OPTIONS: Final = frozenset(
+    {"host", "sslmode", "sslrootcert", "sslcert", "sslkey", "target_session_attrs"}
+)
 
 
 class DefaultQuota(Quota):
@@ -33,7 +38,18 @@ class RouterSettings(MeteredSettings, RouterLimits):
         description="over TLS, the name that the certificate of a replica must have; {replica} is its number",
     )
     emitter: GrpcTarget = Field(description="where admission events become durable")
-    database_file: Path = Field(description="SQLite file of tenants and keys; created if absent")
+    database_file: Path | None = Field(
+        default=None,
+        description="SQLite file of tenants and keys, created if absent; required without `database_url`",
+    )
+    database_url: PostgresDsn | None = Field(
+        default=None,
+        description="the PostgreSQL database of tenants and keys that several routers share, in place of "
+        "`database_file`: `postgresql://user@host/name`, and `?sslmode=verify-full` unless that is loopback",
+    )
+    database_password_file: Path | None = Field(
+        default=None, description="file with the password of that user, read for each connection"
+    )
     pepper_file: Path = Field(description="32 bytes as hex: the secret under which keys are digested")
     signing_key_file: Path = Field(description="32 bytes as hex: the Ed25519 seed that signs tickets")
     signing_key_number: int = Field(default=1, ge=1, lt=2**32, description="number of that signing key")
@@ -44,6 +60,30 @@ class RouterSettings(MeteredSettings, RouterLimits):
         default=5.0, gt=0, description="longest wait for the emitter before an admission fails"
     )
     drain_seconds: float = Field(default=10.0, ge=0, description="longest wait for open calls at the end")
+
+    @field_validator("database_url")
+    @classmethod
+    def _url_is_safe(cls, url: PostgresDsn | None) -> PostgresDsn | None:
+        if url is None:
+            return url
+        options, hosts = dict(url.query_params()), url.hosts()
+        if len(hosts) > 1 or not url.path:
+            raise ValueError("must name one host and a database")
+        if hosts[0]["password"]:
+            raise ValueError("must hold no password; database_password_file names a file that does")
+        if options.keys() - _DATABASE_OPTIONS:
+            raise ValueError(f"may say no more than {', '.join(sorted(_DATABASE_OPTIONS))} after its ?")
+        if not options.get("host", "/").startswith("/"):
+            raise ValueError("may name after its ? no host but the folder of a socket")
+        if not is_loopback(hosts[0]["host"] or "") and options.get("sslmode") != "verify-full":
+            raise ValueError("is not loopback, so it needs sslmode=verify-full")
+        return url
+
+    @model_validator(mode="after")
+    def _keys_are_somewhere(self) -> Self:
+        if self.database_file is None and self.database_url is None:
+            raise ValueError("database_file or database_url must say where keys are")
+        return self
 
     @model_validator(mode="after")
     def _listeners_differ(self) -> Self:

@@ -76,7 +76,11 @@ def is_local(address: str) -> bool:
     """Returns whether only this machine can reach `address`: loopback, or a unix socket."""
     if address.startswith("unix:"):
         return True
-    host, _ = split_address(address)
+    return is_loopback(split_address(address)[0])
+
+
+def is_loopback(host: str) -> bool:
+    """Returns whether `host` is this machine: `localhost`, or a loopback address."""
     if host == "localhost":
         return True
     try:

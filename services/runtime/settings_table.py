@@ -7,7 +7,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel, HttpUrl
+from pydantic import BaseModel, HttpUrl, PostgresDsn
 from pydantic.fields import FieldInfo
 
 _HEADER: Final = ("| Key | Value | Default | Meaning | Variable |", "|---|---|---|---|---|")
@@ -18,6 +18,7 @@ _NAMES: Final = {
     str: "text",
     Path: "path",
     HttpUrl: "URL",
+    PostgresDsn: "URL",
 }
 _UNITS: Final = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 _SIGNS: Final = (("ge", "≥ {}"), ("gt", "> {}"), ("le", "≤ {}"), ("lt", "< {}"))

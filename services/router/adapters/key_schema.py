@@ -20,11 +20,8 @@ class UnknownRevisionError(Exception):
 def migrate(connection: Connection) -> None:
     """Makes the tables those of `HEAD`, all or nothing when `connection` commits.
 
-    UnknownRevisionError for tables of a later version.
+    Nobody else may change them meanwhile. UnknownRevisionError for tables of a later version.
     """
-    # Begun here and not by the driver, which begins with the first row that is written: so the tables are
-    # changed in the transaction too.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
     tables = inspect(connection).get_table_names()
     if "alembic_version" not in tables:
         _upgrade(connection, _earlier_revision(connection) if "schema_version" in tables else None)

@@ -1,41 +1,25 @@
-"""Tenants and keys in a SQLite file through SQLAlchemy, each call in a worker thread."""
+"""Tenants and keys in a SQL database through SQLAlchemy, each call in a worker thread."""
 
 import asyncio
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 
-from sqlalchemy import Engine, create_engine, event, select
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import ConnectionPoolEntry, NullPool, Pool
 
 from services.kernel.errors import ComptoirError, Reason
-from services.router.adapters.key_schema import UnknownRevisionError, migrate
 from services.router.adapters.tables import KeyModelRow, KeyRow, TenantRow
 from services.router.domain.tenancy import Key, NewKey, Priority, Quota, Tenant
-from services.runtime.new_file import new_file
-from services.runtime.settings import SettingsError
-
-_JOURNAL: Final = "PRAGMA journal_mode=WAL"
-_PRAGMAS: Final = (
-    _JOURNAL,
-    "PRAGMA synchronous=FULL",
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA busy_timeout=2000",
-)
-# How long a start waits for another router that makes the tables, for which it may import Alembic first.
-_START_WAIT_MILLISECONDS: Final = 30_000
 
 _Result = TypeVar("_Result")
 
 
 class SqlKeys:
-    """A key store in one file, which only its owner may read; survives a kill at any moment."""
+    """A key store in a database with the tables of this version; survives a kill at any moment."""
 
-    def __init__(self, file: Path) -> None:
-        self._engine = _open(file)
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
     async def find(self, digest: bytes) -> Key | None:
         """Returns the key with that digest, revoked and expired ones too, or None."""
@@ -112,7 +96,7 @@ class SqlKeys:
         return await self._run(update)
 
     def close(self) -> None:
-        """Closes the file."""
+        """Closes all connections."""
         self._engine.dispose()
 
     async def _run(self, work: Callable[[Session], _Result]) -> _Result:
@@ -124,49 +108,9 @@ class SqlKeys:
                 return work(session)
         except IntegrityError:
             raise ComptoirError(Reason.ALREADY_EXISTS) from None
-        except SQLAlchemyError:
+        except (OSError, SQLAlchemyError):
             # Its text may hold the statement; the reason is all that leaves.
             raise ComptoirError(Reason.UNAVAILABLE, retry_after_seconds=1.0) from None
-
-
-def _open(file: Path) -> Engine:
-    try:
-        _create(file)
-        engine = _engine(file)
-        event.listen(engine, "connect", _prepare)
-        with engine.begin() as connection:
-            connection.exec_driver_sql(f"PRAGMA busy_timeout={_START_WAIT_MILLISECONDS}")
-            migrate(connection)
-        # The next connection waits no longer than a call may.
-        engine.dispose()
-    except (OSError, SQLAlchemyError):
-        raise SettingsError(f"the database file {file.name} cannot be opened or written.") from None
-    except UnknownRevisionError:
-        raise SettingsError(
-            f"the database file {file.name} was written by another version of the router."
-        ) from None
-    return engine
-
-
-def _create(file: Path) -> None:
-    """Makes the file where it is missing, for its owner only; SQLite gives its journal the same mode."""
-    if file.exists():
-        return
-    # It gets its name once its journal is set: where several routers set that of one file, SQLite lets the
-    # first and fails the others, however long they would wait.
-    with new_file(file) as aside, _engine(aside, poolclass=NullPool).connect() as connection:
-        connection.exec_driver_sql(_JOURNAL)
-
-
-def _engine(file: Path, *, poolclass: type[Pool] | None = None) -> Engine:
-    return create_engine(f"sqlite:///{file}", hide_parameters=True, poolclass=poolclass)
-
-
-def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    cursor = connection.cursor()
-    for pragma in _PRAGMAS:
-        cursor.execute(pragma)
-    cursor.close()
 
 
 def _tenant_named(session: Session, name: str) -> TenantRow:

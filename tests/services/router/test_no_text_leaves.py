@@ -57,7 +57,7 @@ async def test_canaries_of_every_field_are_found_nowhere(
     ]
     failures = [await _texts_of_failure(call) for call in calls]
     events = [repr(event) for event in running.log.events]
-    folder = running.settings.database_file.parent
+    folder = running.settings.pepper_file.parent
     stored = [(folder / name).read_bytes() for name in ("router.sqlite", "router.sqlite-wal")]
     out, err = printed.readouterr()
     assert "REQUEST_INVALID" in err

@@ -76,7 +76,7 @@ async def test_it_stops_when_told_with_a_stream_open(running: RunningRouter) -> 
     async with running.replica():
         running.stop.set()
         await asyncio.wait_for(running.serving, WAIT_SECONDS)
-    assert not (running.settings.database_file.parent / "admin").exists()
+    assert not (running.settings.pepper_file.parent / "admin").exists()
 
 
 async def test_a_second_router_gives_way_and_leaves_the_first_ones_socket(running: RunningRouter) -> None:
@@ -92,6 +92,6 @@ async def test_a_second_router_gives_way_and_leaves_the_first_ones_socket(runnin
 def test_a_secret_of_the_wrong_length_is_refused_by_the_name_of_its_file(
     router_settings: RouterSettings, name: str
 ) -> None:
-    (router_settings.database_file.parent / name).write_text("abcd")
+    (router_settings.pepper_file.parent / name).write_text("abcd")
     with pytest.raises(SettingsError, match=f"secret file {name} must hold 32 bytes"):
         Router(router_settings, MemoryLog(), ManualClock())

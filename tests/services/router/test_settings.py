@@ -71,3 +71,47 @@ def test_what_is_unsafe_or_unknown_is_refused_by_name(tmp_path: Path, wrong: dic
 def test_every_field_says_what_it_is_for() -> None:
     named_here = set(RouterSettings.model_fields) - {"region", "catalog", "telemetry", "log_level"}
     assert all(RouterSettings.model_fields[name].description for name in named_here)
+
+
+URL = "postgresql://comptoir@db.example/keys?sslmode=verify-full"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        URL,
+        "postgresql://comptoir@127.0.0.1:5432/keys",
+        "postgresql://comptoir@localhost/keys?host=/run/postgresql",
+        "postgresql://comptoir@db.example/keys?sslmode=verify-full&sslrootcert=/etc/ca.pem",
+    ],
+)
+def test_keys_may_be_in_a_database_that_routers_share(tmp_path: Path, url: str) -> None:
+    settings = load(tmp_path, database_file=None, database_url=url)
+    assert str(settings.database_url) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("postgresql://comptoir:hunter2@localhost/keys", "no password"),
+        (URL + "&password=hunter2", "no more than"),
+        ("postgresql://comptoir@db.example/keys", "sslmode=verify-full"),
+        ("postgresql://comptoir@db.example/keys?sslmode=require", "sslmode=verify-full"),
+        ("postgresql://comptoir@localhost/keys?host=db.example", "no host but"),
+        ("postgresql://a@localhost,b@db.example/keys", "one host"),
+        ("postgresql://comptoir@localhost", "a database"),
+        ("mysql://comptoir@localhost/keys", "database_url"),
+    ],
+)
+def test_a_database_that_would_be_reached_unsafely_is_refused_without_its_words(
+    tmp_path: Path, url: str, says: str
+) -> None:
+    with pytest.raises(SettingsError, match=says) as refusal:
+        load(tmp_path, database_url=url)
+    assert "hunter2" not in str(refusal.value)
+    assert "example" not in str(refusal.value)
+
+
+def test_keys_need_a_place(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="database_file or database_url"):
+        load(tmp_path, database_file=None)

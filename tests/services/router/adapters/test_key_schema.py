@@ -6,20 +6,23 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
 
 from services.router.adapters import key_schema
+from services.router.adapters.key_database import on_file, open_database
 from services.router.adapters.sql_keys import SqlKeys
 from services.router.adapters.tables import Table
 from services.router.domain.tenancy import Priority, Quota
 from services.runtime.settings import SettingsError
 from tests.contracts.key_store import DIGEST, store_key
+from tests.postgres import Database
 
 # The tables as version 1 made them, with a tenant.
 VERSION_1 = """
@@ -48,7 +51,7 @@ UPDATE schema_version SET version = 2;
 BROKEN = """
 from alembic import op
 
-revision, down_revision = "0004", "0003"
+revision, down_revision = "9999", "HEAD"
 
 
 def upgrade():
@@ -86,7 +89,7 @@ def old_file(file: Path, request: pytest.FixtureRequest) -> Path:
 
 async def test_keys_of_an_older_file_are_kept_and_may_claim_what_they_could(old_file: Path) -> None:
     for _start in range(2):
-        store = SqlKeys(old_file)
+        store = SqlKeys(on_file(old_file))
         key = await store.find(DIGEST)
         store.close()
         assert key is not None
@@ -95,15 +98,88 @@ async def test_keys_of_an_older_file_are_kept_and_may_claim_what_they_could(old_
             Quota(requests_per_minute=60, tokens_per_minute=0, concurrency=3),
             Priority.INTERACTIVE,
         )
-    store = SqlKeys(old_file)
+    store = SqlKeys(on_file(old_file))
     created = await store_key(store, digest=bytes(32))
     assert (created.number, created.best_priority) == (2, Priority.BATCH)
     store.close()
 
 
-def test_the_revisions_make_the_tables_that_the_store_uses(file: Path) -> None:
-    SqlKeys(file).close()
-    engine = create_engine(f"sqlite:///{file}")
+@pytest.fixture(params=["sqlite", "postgres"])
+def place(file: Path, request: pytest.FixtureRequest) -> tuple[Path | None, str, Path | None]:
+    """Where a router finds its database, in both kinds, as `open_database` is told."""
+    if request.param == "sqlite":
+        return (file, "", None)
+    database: Database = request.getfixturevalue("database")
+    return (None, database.url, database.password_file)
+
+
+# What tables of any revision hold of a tenant and a key; each has some of these columns.
+CONTENT: dict[str, dict[str, Any]] = {
+    "tenants": {
+        "number": 1,
+        "name": "acme",
+        "home_region": 1,
+        "created_at_seconds": 50,
+        "is_disabled": False,
+    },
+    "keys": {
+        "number": 1,
+        "tenant_number": 1,
+        "digest": DIGEST,
+        "label": "old",
+        "requests_per_minute": 60,
+        "tokens_per_minute": 0,
+        "concurrency": 3,
+        "created_at_seconds": 100,
+        "expires_at_seconds": 0,
+        "revoked_at_seconds": 0,
+        "best_priority": 20,
+    },
+    "key_models": {"key_number": 1, "model_number": 2},
+}
+REVISIONS = ["0001", "0002", "0003"]
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+async def test_a_store_of_every_earlier_revision_keeps_what_it_holds(
+    place: tuple[Path | None, str, Path | None],
+    revision: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(key_schema.FOLDER, tmp_path / "migrations")
+    for file in (tmp_path / "migrations" / "versions").glob("r*.py"):
+        if file.name[1:5] > revision:
+            file.unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr(key_schema, "FOLDER", tmp_path / "migrations")
+        engine = open_database(*place)
+    with engine.begin() as connection:
+        for name, content in CONTENT.items():
+            table = sa.Table(name, sa.MetaData(), autoload_with=connection)
+            known = {column: value for column, value in content.items() if column in table.columns}
+            connection.execute(table.insert().values(known))
+    engine.dispose()
+    store = SqlKeys(open_database(*place))
+    key = await store.find(DIGEST)
+    assert key is not None
+    assert (key.label, key.models, key.tenant.name) == ("old", frozenset({2}), "acme")
+    assert key.quota == Quota(requests_per_minute=60, tokens_per_minute=0, concurrency=3)
+    assert key.best_priority is (Priority.INTERACTIVE if revision == "0001" else Priority.BATCH)
+    store.close()
+
+
+def test_every_earlier_revision_is_tried() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(key_schema.FOLDER))
+    known = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert known == sorted({*REVISIONS, key_schema.HEAD}, reverse=True)
+
+
+def test_the_revisions_make_the_tables_that_the_store_uses(
+    place: tuple[Path | None, str, Path | None],
+) -> None:
+    engine = open_database(*place)
     with engine.connect() as connection:
         ours = {table.name for table in Table.metadata.sorted_tables}
         options = {"include_name": lambda name, kind, _parents: kind != "table" or name in ours}
@@ -119,10 +195,10 @@ def test_the_newest_revision_is_the_one_that_a_start_looks_for() -> None:
 
 
 def test_a_start_with_nothing_to_do_does_without_the_tool(file: Path) -> None:
-    SqlKeys(file).close()
+    on_file(file).dispose()
     script = (
-        "import sys, pathlib; from services.router.adapters.sql_keys import SqlKeys; "
-        "SqlKeys(pathlib.Path(sys.argv[1])).close(); print('alembic' in sys.modules)"
+        "import sys, pathlib; from services.router.adapters.key_database import on_file; "
+        "on_file(pathlib.Path(sys.argv[1])).dispose(); print('alembic' in sys.modules)"
     )
     result = subprocess.run(
         [sys.executable, "-c", script, str(file)], capture_output=True, text=True, timeout=60, check=True
@@ -131,39 +207,41 @@ def test_a_start_with_nothing_to_do_does_without_the_tool(file: Path) -> None:
 
 
 def test_a_file_with_a_later_revision_is_refused(file: Path) -> None:
-    SqlKeys(file).close()
+    on_file(file).dispose()
     change(file, "UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(SettingsError, match="another version"):
-        SqlKeys(file)
+        on_file(file)
 
 
 def test_a_file_whose_own_row_has_an_unknown_version_is_refused(old_file: Path) -> None:
     change(old_file, "UPDATE schema_version SET version = 99")
     with pytest.raises(SettingsError, match="another version"):
-        SqlKeys(old_file)
+        on_file(old_file)
 
 
 def test_routers_of_before_find_a_version_that_they_refuse(old_file: Path) -> None:
-    SqlKeys(old_file).close()
+    on_file(old_file).dispose()
     assert rows(old_file, "SELECT version FROM schema_version") == [(3,)]
 
 
 def test_a_file_whose_tables_were_made_and_whose_row_was_not_is_taken(file: Path) -> None:
-    SqlKeys(file).close()
+    on_file(file).dispose()
     change(file, "DROP TABLE alembic_version")
     change(file, "DELETE FROM schema_version")
-    SqlKeys(file).close()
+    on_file(file).dispose()
     assert rows(file, "SELECT version_num FROM alembic_version") == [(key_schema.HEAD,)]
 
 
-def broken_start(file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def broken_start(
+    place: tuple[Path | None, str, Path | None], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A start whose last revision fails."""
     shutil.copytree(key_schema.FOLDER, folder)
-    (folder / "versions" / "r0004_broken.py").write_text(BROKEN)
+    (folder / "versions" / "r9999_broken.py").write_text(BROKEN.replace("HEAD", key_schema.HEAD))
     with monkeypatch.context() as patched:
         patched.setattr(key_schema, "FOLDER", folder)
-        with pytest.raises(SettingsError, match="cannot be opened"):
-            SqlKeys(file)
+        with pytest.raises(SettingsError, match="opened or written"):
+            open_database(*place)
 
 
 async def test_a_migration_that_breaks_off_leaves_the_older_file_as_it_was(
@@ -171,9 +249,9 @@ async def test_a_migration_that_breaks_off_leaves_the_older_file_as_it_was(
 ) -> None:
     everything = "SELECT name, sql FROM sqlite_master ORDER BY name"
     before = rows(old_file, everything)
-    broken_start(old_file, tmp_path / "100% migrations", monkeypatch)
+    broken_start((old_file, "", None), tmp_path / "100% migrations", monkeypatch)
     assert rows(old_file, everything) == before
-    store = SqlKeys(old_file)
+    store = SqlKeys(on_file(old_file))
     assert await store.find(DIGEST) is not None
     store.close()
 
@@ -181,7 +259,15 @@ async def test_a_migration_that_breaks_off_leaves_the_older_file_as_it_was(
 def test_a_migration_that_breaks_off_leaves_a_new_file_empty(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken_start(file, tmp_path / "migrations", monkeypatch)
+    broken_start((file, "", None), tmp_path / "migrations", monkeypatch)
     assert rows(file, "SELECT name FROM sqlite_master") == []
-    SqlKeys(file).close()
+    on_file(file).dispose()
     assert rows(file, "SELECT version_num FROM alembic_version") == [(key_schema.HEAD,)]
+
+
+def test_a_migration_that_breaks_off_leaves_a_new_database_empty(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken_start((None, database.url, database.password_file), tmp_path / "migrations", monkeypatch)
+    with database.connect() as connection:
+        assert connection.execute("SELECT * FROM pg_tables WHERE schemaname = 'public'").fetchall() == []

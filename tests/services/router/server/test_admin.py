@@ -93,7 +93,7 @@ async def test_what_makes_no_sense_is_refused_by_field(
 
 
 async def test_only_the_owner_may_connect(running: RunningRouter) -> None:
-    socket = running.settings.database_file.parent / "admin"
+    socket = running.settings.pepper_file.parent / "admin"
     mode = socket.lstat().st_mode
     assert stat.S_ISSOCK(mode)
     assert stat.S_IMODE(mode) == 0o600
