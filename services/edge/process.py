@@ -9,6 +9,7 @@ from services.edge.adapters.request_log import RequestLog
 from services.edge.adapters.router_client import RouterClient
 from services.edge.adapters.usage_reporter import UsageReporter
 from services.edge.domain.limits import EdgeLimits
+from services.edge.domain.nearest_router import NearestRouter
 from services.edge.domain.ports import Generators, Router, UsageReports
 from services.edge.server.application import Application
 from services.edge.server.bodies import Bodies
@@ -42,7 +43,7 @@ class Edge:
 
     def __init__(self, settings: EdgeSettings, clock: Clock) -> None:
         self._settings = settings
-        self._router = RouterClient(settings.router, timeout_seconds=settings.router_seconds)
+        self._routers = (RouterClient(settings.router, timeout_seconds=settings.router_seconds),)
         self._generators = GeneratorClient(
             settings.generator_tls, clock, max_channels=settings.max_generator_channels
         )
@@ -54,7 +55,7 @@ class Edge:
             settings,
             settings.listen,
             clock,
-            router=self._router,
+            router=NearestRouter(self._routers, clock, unreachable_seconds=settings.unreachable_seconds),
             generators=self._generators,
             usage=RequestLog(self._usage),
         )
@@ -70,7 +71,7 @@ class Edge:
         """Ends the HTTP side, then hands over the events that are left, then closes the connections."""
         await self._http.drain()
         await self._usage.close(within_seconds=self._settings.drain_events_seconds)
-        await asyncio.gather(self._generators.close(), self._router.close())
+        await asyncio.gather(self._generators.close(), *(router.close() for router in self._routers))
 
 
 class HttpSide:

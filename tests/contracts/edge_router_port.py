@@ -84,11 +84,12 @@ class RouterPortContract:
         assert raised.value.reason is Reason.SPOOL_FULL
 
     async def test_a_lease_is_given_back(self, router: Router, script: RouterScript) -> None:
-        await router.release(LEASE)
+        admission = await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=5)
+        await admission.release()
         assert script.released == [LEASE]
         script.release_refusal = ComptoirError(Reason.UNAVAILABLE)
         with pytest.raises(ComptoirError):
-            await router.release(LEASE)
+            await admission.release()
 
     async def test_an_admission_says_which_model_answers_and_that_its_name_is_retired(
         self, router: Router, script: RouterScript

@@ -99,11 +99,6 @@ class Child:
             os.killpg(self._process.pid, signal.SIGKILL)
         return status
 
-    async def wait_at_most(self, seconds: float) -> None:
-        """Waits for the end of the run, but no longer than `seconds`."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.wait(), seconds)
-
     async def stop(self, kill_now: asyncio.Event | None = None) -> None:
         """Asks the run to drain; kills it when its time is over, or as soon as `kill_now` is set."""
         if self.pid is not None and self._process is not None:

@@ -14,11 +14,16 @@ from deploy.local.stack.probes import Prober, Spell, is_reason
 from deploy.local.stack.turns import Turns
 from services.kernel.backoff import Backoff
 from services.kernel.clock import Clock
+from services.runtime.parts import first_of
 
 _PROBE_INTERVAL_SECONDS: Final = 0.1
 _UNREADY_INTERVAL_SECONDS: Final = 2.0
 # The end of a process is seen at once; this is for one that lives and stopped being ready.
 _READY_INTERVAL_SECONDS: Final = 10.0
+# Who needs such a process, and says so, is not ready either.
+_AWAY: Final = frozenset({"restarting", "starting", "unready"})
+# After these changes of one process the others are asked at once, so that none is shown as it was before.
+_NEWS: Final = frozenset({"restarting", "ready", "unready"})
 # A run that was shorter than this is followed by a longer wait than the one before.
 _HEALTHY_SECONDS: Final = 30.0
 _FIRST_RESTART_SECONDS: Final = 0.1
@@ -43,6 +48,7 @@ class Supervisor:
         self._turns = Turns(plan)
         self._tasks: list[asyncio.Task[None]] = []
         self._is_started = False
+        self._has_news = asyncio.Event()
 
     async def start(self, before: Mapping[str, Callable[[], Awaitable[None]]]) -> None:
         """Returns once every process was ready once; raises StackError if one cannot start.
@@ -120,12 +126,13 @@ class Supervisor:
         prober = Prober(child.plan.probe)
         try:
             while child.pid is not None:
+                has_news = self._has_news
                 why = await prober.why_not_ready()
                 self._note(child, why, spell)
                 if child.state == "starting" and time.monotonic() > deadline:
                     await child.stop()
                     return False
-                await child.wait_at_most(_pause_seconds(child, why))
+                await first_of(child.wait(), has_news.wait(), within_seconds=_pause_seconds(child, why))
         finally:
             await prober.close()
         return True
@@ -146,11 +153,19 @@ class Supervisor:
             self._ready[child.plan.name].set()
         elif before != "ready":
             child.why = why
-        elif spell.lasts(time.monotonic()):
+        elif spell.lasts(time.monotonic()) or (is_reason(why) and self._is_another_away(child)):
             child.state = "unready"
             child.why = child.last_cause = why
         if child.state != before:
             self._tell(child)
+
+    def _is_another_away(self, child: Child) -> bool:
+        return any(other is not child and other.state in _AWAY for other in self.children)
+
+    def _ask_all(self) -> None:
+        """Has every process asked now: what one does may leave another without what it needs, or give it."""
+        news, self._has_news = self._has_news, asyncio.Event()
+        news.set()
 
     def _tell(self, child: Child) -> None:
         is_bad = child.state in {"unready", "restarting"}
@@ -163,6 +178,8 @@ class Supervisor:
             **({"cause": child.last_cause} if is_bad else {}),
         )
         self._on_change(child)
+        if self._is_started and child.state in _NEWS:
+            self._ask_all()
 
 
 def _pause_seconds(child: Child, why: str) -> float:

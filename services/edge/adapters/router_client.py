@@ -1,6 +1,9 @@
 """Calls the router over gRPC, within a bounded time."""
 
 import asyncio
+import contextvars
+import random
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -13,6 +16,7 @@ from services.edge.adapters.call_errors import call_error
 from services.edge.adapters.joined_admissions import JoinedAdmissions
 from services.edge.domain.generation import GenerationRequest
 from services.edge.domain.ports import Admission, CountAdmission, Model, NotReadyReason, Offer
+from services.kernel.backoff import Backoff
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget
@@ -21,6 +25,10 @@ from services.runtime.grpc.server import channel
 
 _HEALTH_SECONDS: Final = 1.0
 _MILLISECONDS: Final = 1000
+# Of a connection that was refused: requests wait for it, and a router starts in about a second.
+_RECONNECT: Final = (("grpc.max_reconnect_backoff_ms", 300),)
+_FIRST_PAUSE_SECONDS: Final = 0.02
+_LONGEST_PAUSE_SECONDS: Final = 0.3
 # The service whose health says whether the router has a replica that is ready.
 _ROUTING: Final = "comptoir.router.v1.RouterService"
 # A router that does not answer in time, stops, or has its most calls open is out of reach for now;
@@ -35,14 +43,31 @@ _INSTEAD_OF_ADMISSION: Final = dict.fromkeys(
 
 
 class RouterClient:
-    """The Router port on one gRPC channel."""
+    """The RouterLink port on one gRPC channel."""
 
     def __init__(self, target: GrpcTarget, *, timeout_seconds: float) -> None:
         self._timeout_seconds = timeout_seconds
-        self._channel = channel(target)
+        self._channel = channel(target, options=_RECONNECT)
         self._stub: router_pb2_grpc.RouterServiceAsyncStub = router_pb2_grpc.RouterServiceStub(self._channel)
         self._admissions = JoinedAdmissions(self._stub, _INSTEAD_OF_ADMISSION)
         self._health = health_pb2_grpc.HealthStub(self._channel)
+        self._following: asyncio.Task[None] | None = None
+        self._served_again: Callable[[], None] = _nobody
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether it may be asked; true until it is lost."""
+        return self._following is None
+
+    def lose(self) -> None:
+        """Takes note that the router did not answer; asks whether it serves until it does."""
+        if self._following is None:
+            # Not in the context of the request that happens to be the first to notice.
+            self._following = asyncio.create_task(self._follow(), context=contextvars.Context())
+
+    def tell(self, served_again: Callable[[], None]) -> None:
+        """Sets what is called each time that the router serves again."""
+        self._served_again = served_again
 
     async def admit(
         self, *, key: str, request: GenerationRequest, request_id: Identity, within_seconds: float
@@ -55,8 +80,9 @@ class RouterClient:
         try:
             async with asyncio.timeout(within_seconds):
                 response = await call.admitted()
-            next_offer = partial(self._next_offer, key, wire.lease_of(response))
-            return wire.admission_from(response, call.recorded, next_offer)
+            lease = wire.lease_of(response)
+            next_offer, release = partial(self._next_offer, key, lease), partial(self._release, lease)
+            return wire.admission_from(response, call.recorded, next_offer, release)
         except TimeoutError:
             call.cancel()
             raise ComptoirError(Reason.DEADLINE_EXCEEDED) from None
@@ -82,14 +108,6 @@ class RouterClient:
         except grpc.aio.AioRpcError as failure:
             raise call_error(failure, _INSTEAD) from None
         return wire.count_admission_from(response)
-
-    async def release(self, lease: Identity) -> None:
-        """Gives back a lease whose offers no replica accepted; raises ComptoirError."""
-        request = router_pb2.ReleaseRequest(lease_id_high=lease.high, lease_id_low=lease.low)
-        try:
-            await self._stub.Release(request, timeout=self._timeout_seconds)
-        except grpc.aio.AioRpcError as failure:
-            raise call_error(failure, _INSTEAD) from None
 
     async def list_models(self, *, key: str, request_id: Identity) -> tuple[Model, ...]:
         """Returns the models of a key under each of their names, retired ones last; raises ComptoirError."""
@@ -118,10 +136,28 @@ class RouterClient:
         finally:
             call.cancel()
 
-    async def _serves(self, service: str) -> bool:
+    async def _release(self, lease: Identity) -> None:
+        request = router_pb2.ReleaseRequest(lease_id_high=lease.high, lease_id_low=lease.low)
+        try:
+            await self._stub.Release(request, timeout=self._timeout_seconds)
+        except grpc.aio.AioRpcError as failure:
+            raise call_error(failure, _INSTEAD) from None
+
+    async def _follow(self) -> None:
+        """Returns once the router serves: as soon as it is connected, where it was not."""
+        backoff = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
+        while True:
+            if await self._serves("", waits=True):
+                break
+            await asyncio.sleep(backoff.next_seconds(jitter=random.random()))  # noqa: S311 - spreads retries
+        self._following = None
+        self._served_again()
+
+    async def _serves(self, service: str, *, waits: bool = False) -> bool:
+        """Asks for a second at most; at a connection that is being made, fails at once unless it waits."""
         request = health_pb2.HealthCheckRequest(service=service)
         try:
-            answer = await self._health.Check(request, timeout=_HEALTH_SECONDS)
+            answer = await self._health.Check(request, timeout=_HEALTH_SECONDS, wait_for_ready=waits)
         except grpc.aio.AioRpcError as failure:
             # A router from before there was this health says nothing of its replicas.
             return bool(service) and failure.code() is grpc.StatusCode.NOT_FOUND
@@ -129,9 +165,16 @@ class RouterClient:
 
     async def close(self) -> None:
         """Ends the stream and closes the channel."""
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait([self._following])
         await self._admissions.close()
         await self._channel.close()
 
 
 def _metadata(request_id: Identity) -> tuple[tuple[str, str], ...]:
     return ((REQUEST_ID_KEY, request_id.hex),)
+
+
+def _nobody() -> None:
+    """Is told of nothing."""

@@ -43,8 +43,8 @@ class EdgeLimits(BaseModel):
     unreachable_seconds: float = Field(
         default=10.0,
         ge=0,
-        description="how long a request without text asks the router for another replica while none of those "
-        "that it names can be reached",
+        description="how long a request without text waits while no router can be reached, and how long it "
+        "asks for another replica while none of those that the router names can be",
     )
     first_text_seconds: float = Field(
         default=120.0,

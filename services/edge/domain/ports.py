@@ -51,8 +51,9 @@ class Admission:
     """An admitted request: its first offer, and the lease behind it.
 
     The offer may be used at once; nothing of its answer may leave before `recorded` returns, which raises
-    ComptoirError where the admission is not durable. `next_offer` asks for another one, and raises
-    ComptoirError where there is none: as long as no delta has come, after a failure that permits it.
+    ComptoirError where the admission is not durable: UNAVAILABLE where its router is gone and nobody knows.
+    `next_offer` asks for another one, and raises ComptoirError where there is none: as long as no delta has
+    come, after a failure that permits it.
     """
 
     offer: Offer
@@ -63,6 +64,8 @@ class Admission:
     key_number: int
     recorded: Callable[[], Awaitable[None]]
     next_offer: Callable[[], Awaitable[Offer]]
+    # Gives the lease back, whose offers no replica accepted, to the router that lent it.
+    release: Callable[[], Awaitable[None]]
     # None where the router is older than that.
     priority: Priority | None = None
     # The name of the model that answers; empty where the router is older than other names.
@@ -114,16 +117,29 @@ class Router(Protocol):
         """Returns an offer to count the prompt of a request, which reserves nothing."""
         ...
 
-    async def release(self, lease: Identity) -> None:
-        """Gives back a lease whose offers no replica accepted."""
-        ...
-
     async def list_models(self, *, key: str, request_id: Identity) -> tuple[Model, ...]:
         """Returns the models of a key under each of their names, retired ones last."""
         ...
 
     async def not_ready_reason(self) -> NotReadyReason | None:
         """Returns why no request could be served now, or None; never raises."""
+        ...
+
+
+class RouterLink(Router, Protocol):
+    """One router of several, each of whose questions is asked once."""
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether it may be asked; true until it is lost."""
+        ...
+
+    def lose(self) -> None:
+        """Takes note that the router did not answer; it is asked at once, and again, whether it serves."""
+        ...
+
+    def tell(self, served_again: Callable[[], None]) -> None:
+        """Sets what is called each time that a router which was lost serves again."""
         ...
 
 

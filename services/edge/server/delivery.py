@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Self
 
@@ -13,7 +14,6 @@ from services.edge.domain.ticketed_generation import TicketedGeneration
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
-from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 from services.runtime.logs import get_logger
 
@@ -39,7 +39,7 @@ class Delivery:
         self._event = event
         self._losses = Losses(unreachable_seconds=deliveries.limits.unreachable_seconds)
         self._quota: QuotaState | None = None
-        self._lease: Identity | None = None
+        self._release: Callable[[], Awaitable[None]] | None = None
         self._model_name = request.model
         self._retirement: Retirement | None = None
         self._priority = request.priority
@@ -113,10 +113,12 @@ class Delivery:
             async with asyncio.timeout_at(self._first_text_by):
                 try:
                     await generation.start()
+                    # A router that is lost before its word leaves the request as a lost replica does:
+                    # admitted, perhaps recorded, and without text.
+                    await admission.recorded()
                 except ComptoirError as error:
                     lost = error
                 else:
-                    await admission.recorded()
                     return
             await self._wait_after(lost, is_accepted=False)
 
@@ -152,12 +154,12 @@ class Delivery:
         if generation.counts is not None:
             self._event.input_tokens += generation.counts.input_tokens
             self._event.output_tokens += generation.counts.output_tokens
-        if generation.is_lease_unused and self._lease is not None:
-            self._deliveries.release(self._lease)
+        if generation.is_lease_unused and self._release is not None:
+            self._deliveries.release(self._release)
 
     async def _admit(self) -> tuple[Admission, TicketedGeneration]:
         admission = await self._deliveries.admit(self._key, self._request, self._event)
-        self._quota, self._lease = admission.quota, admission.lease
+        self._quota, self._release = admission.quota, admission.release
         self._model_name = admission.model_name or self._request.model
         self._retirement = admission.retirement
         self._priority = admission.priority or self._request.priority
@@ -233,18 +235,19 @@ class Deliveries:
             deadline_seconds=self._deadline_seconds(event),
         )
 
-    def release(self, lease: Identity) -> None:
+    def release(self, give_back: Callable[[], Awaitable[None]]) -> None:
         """Gives a lease back, in the background: the client's error must not wait for the router."""
-        task = asyncio.create_task(self._release(lease))
+        task = asyncio.create_task(_release(give_back))
         self._releases.add(task)
         task.add_done_callback(self._releases.discard)
 
     def _deadline_seconds(self, event: EdgeRequest) -> float:
         return event.received_seconds + self.limits.request_seconds
 
-    async def _release(self, lease: Identity) -> None:
-        try:
-            await self._router.release(lease)
-        except ComptoirError as error:
-            # The lease expires by itself.
-            _log.warning("release_failed", reason=error.reason.name)
+
+async def _release(give_back: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await give_back()
+    except ComptoirError as error:
+        # The lease expires by itself.
+        _log.warning("release_failed", reason=error.reason.name)

@@ -81,13 +81,15 @@ def admission_from(
     response: router_pb2.AdmitResponse,
     recorded: Callable[[], Awaitable[None]],
     next_offer: Callable[[], Awaitable[Offer]],
+    release: Callable[[], Awaitable[None]],
 ) -> Admission:
-    """Returns the router's permission; `recorded` and `next_offer` as Admission has them."""
+    """Returns the router's permission; `recorded`, `next_offer` and `release` as Admission has them."""
     return Admission(
         offer=offer_from(response.offer),
         lease=lease_of(response),
         recorded=recorded,
         next_offer=next_offer,
+        release=release,
         priority=_CLASSES.get(response.priority),
         **_alike(response),
     )

@@ -15,6 +15,7 @@ from services.edge.adapters.request_log import RequestLog
 from services.edge.adapters.router_client import RouterClient
 from services.edge.adapters.usage_reporter import UsageReporter
 from services.edge.domain.limits import EdgeLimits
+from services.edge.domain.nearest_router import NearestRouter
 from services.edge.domain.openai.openapi import openapi_json
 from services.edge.domain.openai.operation import Operation
 from services.edge.process import HttpSide
@@ -70,7 +71,7 @@ class Stage:
             limits,
             self.listen,
             clock,
-            router=router,
+            router=NearestRouter([router], clock, unreachable_seconds=limits.unreachable_seconds),
             generators=generators,
             usage=RequestLog(self.usage),
         )

@@ -44,6 +44,11 @@ class MemoryRouter:
         async def next_offer() -> Offer:
             return offer_of(*await script.another_offer(key, LEASE))
 
+        async def release() -> None:
+            if script.release_refusal is not None:
+                raise script.release_refusal
+            script.released.append(LEASE)
+
         return Admission(
             offer,
             LEASE,
@@ -53,6 +58,7 @@ class MemoryRouter:
             3,
             recorded=script.recorded,
             next_offer=next_offer,
+            release=release,
             model_name=script.model_name,
             retirement=script.retirement,
         )
@@ -69,11 +75,6 @@ class MemoryRouter:
         number, address = script.first_offer()
         offer = Offer(address, b"%d" % number, bytes(64), 1)
         return CountAdmission(offer, script.quota, 1, 2, 3, script.model_name, script.retirement)
-
-    async def release(self, lease: Identity) -> None:
-        if self._script.release_refusal is not None:
-            raise self._script.release_refusal
-        self._script.released.append(lease)
 
     async def list_models(self, *, key: str, request_id: Identity) -> tuple[Model, ...]:
         self._script.keys.append(key)

@@ -40,6 +40,8 @@ class RouterScript:
     # What holds up the record of an admission, and what becomes of it.
     record_gate: asyncio.Event | None = None
     record_refusal: ComptoirError | None = None
+    # Of one admission after the other, before that.
+    record_refusals: list[ComptoirError] = field(default_factory=list)
     within_seconds: list[float] = field(default_factory=list)
     # An admission waits for it, as one does that is held.
     hold: asyncio.Event | None = None
@@ -59,6 +61,8 @@ class RouterScript:
         """Returns when an admission is durable."""
         if self.record_gate is not None:
             await self.record_gate.wait()
+        if self.record_refusals:
+            raise self.record_refusals.pop(0)
         if self.record_refusal is not None:
             raise self.record_refusal
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from services.edge.adapters.router_client import RouterClient
+from services.edge.domain.nearest_router import NearestRouter
 from services.edge.domain.ports import NotReadyReason
+from services.kernel.clock import SystemClock
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.addresses import GrpcTarget
 from tests.contracts.edge_router_port import CHAT, REQUEST, RouterPortContract
@@ -63,6 +65,32 @@ async def test_a_router_that_is_gone_is_unavailable(tmp_path: Path) -> None:
     assert raised.value.reason is Reason.UNAVAILABLE
     assert await client.not_ready_reason() is NotReadyReason.ROUTER_UNREACHABLE
     await client.close()
+
+
+async def test_a_router_that_was_lost_is_asked_until_it_serves_and_then_at_once(
+    script: RouterScript, tmp_path: Path
+) -> None:
+    client = RouterClient(GrpcTarget(address=f"unix:{tmp_path}/router"), timeout_seconds=5)
+    router = NearestRouter([client], SystemClock(), unreachable_seconds=30)
+    asking = [
+        asyncio.ensure_future(router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=30))
+        for _ in range(5)
+    ]
+    await asyncio.wait(asking, timeout=0.3)
+    assert not client.is_serving
+    assert not any(one.done() for one in asking)
+    server = await serve_router(script, tmp_path / "router")
+    await asyncio.wait_for(asyncio.gather(*asking), 20)
+    assert client.is_serving
+    await client.close()
+    await server.drain(0)
+
+
+async def test_a_client_that_is_closed_asks_no_more_whether_its_router_serves(tmp_path: Path) -> None:
+    client = RouterClient(GrpcTarget(address=f"unix:{tmp_path}/nobody"), timeout_seconds=5)
+    client.lose()
+    client.lose()
+    await asyncio.wait_for(client.close(), 5)
 
 
 async def test_what_a_router_that_is_lost_has_not_recorded_is_not_durable(

@@ -28,7 +28,15 @@ def generation_of(*scripts: GeneratorScript) -> TicketedGeneration:
 
     recorded = RouterScript([]).recorded
     admission = Admission(
-        next(offers), LEASE, QuotaState(), 1, 1, 1, recorded=recorded, next_offer=next_offer
+        next(offers),
+        LEASE,
+        QuotaState(),
+        1,
+        1,
+        1,
+        recorded=recorded,
+        next_offer=next_offer,
+        release=recorded,
     )
     generators = MemoryGenerators(dict(zip(addresses, scripts, strict=True)))
     return TicketedGeneration(generators, admission, REQUEST, deadline_seconds=1e9)

@@ -84,6 +84,24 @@ async def test_the_next_replica_delivers_what_the_first_one_cannot() -> None:
     assert scene.router.released == []
 
 
+async def test_an_admission_whose_router_is_lost_before_its_record_is_made_again_and_answered_once() -> None:
+    script = GeneratorScript()
+    scene = Scene(script, unreachable_seconds=5)
+    scene.router.record_refusals = [ComptoirError(Reason.UNAVAILABLE)]
+    assert len(await scene.deltas()) == 4
+    assert (len(scene.router.request_ids), script.cancelled.is_set()) == (2, True)
+    assert (scene.event.output_tokens, scene.event.attempts) == (3, 2)
+
+
+async def test_an_admission_that_its_router_could_not_record_is_not_made_again() -> None:
+    scene = Scene(GeneratorScript(), unreachable_seconds=5)
+    scene.router.record_refusals = [ComptoirError(Reason.USAGE_NOT_RECORDED)]
+    with pytest.raises(ComptoirError) as raised:
+        await scene.deltas()
+    assert raised.value.reason is Reason.USAGE_NOT_RECORDED
+    assert len(scene.router.request_ids) == 1
+
+
 async def test_what_no_replica_delivers_gives_its_lease_back() -> None:
     scene = Scene(GeneratorScript(before_started=[ComptoirError(Reason.REPLICA_OVERLOADED)]))
     with pytest.raises(ComptoirError) as raised:

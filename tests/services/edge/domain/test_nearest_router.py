@@ -1,0 +1,173 @@
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from services.edge.domain.generation import GenerationRequest
+from services.edge.domain.nearest_router import NearestRouter
+from services.edge.domain.ports import Admission, NotReadyReason
+from services.kernel.clock import SystemClock
+from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
+from tests.contracts.edge_router_port import CHAT, REQUEST, RouterPortContract
+from tests.services.edge.memory import MemoryRouter
+from tests.services.edge.scripts import GOOD_KEY, RouterScript
+
+GONE = ComptoirError(Reason.UNAVAILABLE)
+
+
+class MemoryLink(MemoryRouter):
+    """A router that fails its first questions with what it is told, and is heard to serve by `serve`."""
+
+    def __init__(self, script: RouterScript, *failures: ComptoirError) -> None:
+        super().__init__(script)
+        self.failures = list(failures)
+        self.is_serving = True
+        self.losses = 0
+        self.is_lost = asyncio.Event()
+        # Serves again as soon as it is asked whether it does.
+        self.is_back_at_once = False
+
+    async def admit(
+        self, *, key: str, request: GenerationRequest, request_id: Identity, within_seconds: float
+    ) -> Admission:
+        if self.failures:
+            raise self.failures.pop(0)
+        return await super().admit(
+            key=key, request=request, request_id=request_id, within_seconds=within_seconds
+        )
+
+    def lose(self) -> None:
+        self.losses += 1
+        self.is_lost.set()
+        self.is_serving = self.is_back_at_once
+
+    def tell(self, served_again: Callable[[], None]) -> None:
+        self._served_again = served_again
+
+    def serve(self) -> None:
+        self.is_serving = True
+        self._served_again()
+
+
+def script() -> RouterScript:
+    return RouterScript(["a", "b"])
+
+
+def nearest(*links: MemoryLink, seconds: float = 30.0) -> NearestRouter:
+    return NearestRouter(links, SystemClock(), unreachable_seconds=seconds)
+
+
+async def admit(router: NearestRouter, within_seconds: float = 60.0) -> Admission:
+    asking = router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=within_seconds)
+    return await asyncio.wait_for(asking, 10)
+
+
+class TestNearestRouter(RouterPortContract):
+    @pytest.fixture
+    def script(self) -> RouterScript:
+        return script()
+
+    @pytest.fixture
+    def router(self, script: RouterScript) -> NearestRouter:
+        return nearest(MemoryLink(script))
+
+
+async def test_an_admission_that_its_router_did_not_answer_waits_until_that_serves_again() -> None:
+    told = script()
+    link = MemoryLink(told, GONE)
+    asking = asyncio.ensure_future(admit(nearest(link)))
+    await asyncio.wait_for(link.is_lost.wait(), 5)
+    assert (told.request_ids, asking.done()) == ([], False)
+    link.serve()
+    await asking
+    assert told.request_ids == [REQUEST]
+
+
+async def test_a_request_that_comes_while_the_router_is_away_waits_for_it() -> None:
+    link = MemoryLink(script())
+    link.is_serving = False
+    router = nearest(link)
+    asking = [
+        asyncio.ensure_future(admit(router)),
+        asyncio.ensure_future(router.admit_count(key=GOOD_KEY, request=CHAT, request_id=REQUEST)),
+        asyncio.ensure_future(router.list_models(key=GOOD_KEY, request_id=REQUEST)),
+    ]
+    await asyncio.sleep(0)
+    assert not any(one.done() for one in asking)
+    link.serve()
+    await asyncio.wait_for(asyncio.gather(*asking), 5)
+
+
+async def test_a_router_that_does_not_come_back_is_waited_for_no_longer_than_its_bound() -> None:
+    with pytest.raises(ComptoirError) as raised:
+        await admit(nearest(MemoryLink(script(), GONE), seconds=0.05))
+    assert raised.value.reason is Reason.UNAVAILABLE
+
+
+async def test_a_router_that_serves_and_never_answers_is_not_asked_for_ever() -> None:
+    link = MemoryLink(script(), *[GONE] * 1000)
+    link.is_back_at_once = True
+    with pytest.raises(ComptoirError):
+        await admit(nearest(link, seconds=0.2))
+    assert 2 < link.losses < 20
+
+
+async def test_a_refusal_is_an_answer() -> None:
+    link = MemoryLink(script(), ComptoirError(Reason.NO_REPLICA))
+    with pytest.raises(ComptoirError) as raised:
+        await admit(nearest(link))
+    assert (raised.value.reason, link.losses) == (Reason.NO_REPLICA, 0)
+
+
+async def test_the_next_router_is_asked_at_once_where_the_nearest_is_lost_until_that_serves_again() -> None:
+    first, second = script(), script()
+    links = MemoryLink(first, GONE), MemoryLink(second)
+    router = nearest(*links)
+    await admit(router)
+    await admit(router)
+    assert (len(first.request_ids), len(second.request_ids), links[0].losses) == (0, 2, 1)
+    links[0].serve()
+    await admit(router)
+    assert (len(first.request_ids), len(second.request_ids)) == (1, 2)
+
+
+async def test_a_lease_is_given_back_to_the_router_that_lent_it() -> None:
+    first, second = script(), script()
+    links = MemoryLink(first, GONE), MemoryLink(second)
+    router = nearest(*links)
+    admission = await admit(router)
+    links[0].serve()
+    await admission.release()
+    assert (len(first.released), len(second.released)) == (0, 1)
+
+
+async def test_the_time_that_passed_meanwhile_is_no_longer_the_routers_to_hold_the_request() -> None:
+    told = script()
+    link = MemoryLink(told)
+    link.is_serving = False
+    asking = asyncio.ensure_future(admit(nearest(link), within_seconds=60.0))
+    await asyncio.sleep(0.02)
+    link.serve()
+    await asking
+    assert told.within_seconds[0] < 59.99
+
+
+@pytest.mark.parametrize(
+    ("reasons", "said"),
+    [
+        ((None, NotReadyReason.ROUTER_UNREACHABLE), None),
+        ((NotReadyReason.ROUTER_UNREACHABLE, NotReadyReason.NO_REPLICA), NotReadyReason.NO_REPLICA),
+        ((NotReadyReason.ROUTER_UNREACHABLE,) * 2, NotReadyReason.ROUTER_UNREACHABLE),
+    ],
+)
+async def test_one_router_that_can_place_requests_is_enough(
+    monkeypatch: pytest.MonkeyPatch, reasons: tuple[NotReadyReason | None, ...], said: NotReadyReason | None
+) -> None:
+    waiting = list(reasons)
+
+    async def not_ready_reason(_link: MemoryLink) -> NotReadyReason | None:
+        return waiting.pop(0)
+
+    monkeypatch.setattr(MemoryLink, "not_ready_reason", not_ready_reason)
+    assert await nearest(*(MemoryLink(script()) for _ in reasons)).not_ready_reason() is said
