@@ -36,9 +36,12 @@ const final = await stream.finalResponse();
 told["openai, responses"] = summary;
 told["openai, last event"] = { thought: final.output[0].summary[0].text, said: final.output_text };
 
+// It leaves the temperature out where a model reasons, and a sampled answer may end within what is thought.
+const greedy = (url, request) =>
+  fetch(url, { ...request, body: JSON.stringify({ ...JSON.parse(request.body), temperature: 0 }) });
 // Its default is POST /v1/responses, whose reasoning it reads as summaries.
 const openai = {
-  model: createOpenAI({ baseURL, apiKey })(model),
+  model: createOpenAI({ baseURL, apiKey, fetch: greedy })(model),
   providerOptions: { openai: { reasoningEffort: "low", reasoningSummary: "auto", forceReasoning: true } },
 };
 const compatible = {
