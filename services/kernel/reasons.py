@@ -251,3 +251,9 @@ class Reason(IntEnum):
         "The answer is larger than what is held until an answer is whole.",
         "Ask for a stream, for fewer logprobs or choices, or for a shorter answer.",
     )
+    TOO_MANY_WRONG_KEYS = limited(
+        39,
+        "requests",
+        "API keys from your address that nobody knows, per min",
+        "Check the API key.",
+    )

@@ -33,6 +33,7 @@ from services.router.domain.offers import Offers
 from services.router.domain.ports import AdmissionLog
 from services.router.domain.registering import Membership
 from services.router.domain.roster import Roster
+from services.router.domain.wrong_keys import WrongKeys
 from services.router.server.admin import AdminServer
 from services.router.server.admission import RouterServer
 from services.router.server.replicas import ReplicaServer
@@ -125,7 +126,8 @@ class Router:
 
     def _serve_callers(self, ports: Ports, pepper: bytes) -> None:
         deployment = Deployment(self._catalog, self._region, self._settings.digest)
-        authenticator = Authenticator(self._keys, pepper=pepper, region=self._region)
+        wrong_keys = WrongKeys(self._settings.wrong_keys, self._clock)
+        authenticator = Authenticator(self._keys, wrong_keys, pepper=pepper, region=self._region)
         admitter = Admitter(ports, authenticator, deployment)
         counts = CountAdmitter(ports, authenticator, deployment)
         routing = RouterServer(self._public.joined, admitter, counts, self._leases)

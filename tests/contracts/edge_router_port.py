@@ -28,6 +28,14 @@ class RouterPortContract:
         assert script.request_ids == [REQUEST]
         assert script.keys == [GOOD_KEY]
 
+    async def test_every_question_of_a_key_says_where_it_came_from(
+        self, router: Router, script: RouterScript
+    ) -> None:
+        await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=5, source=2**64 - 1)
+        await router.admit_count(key=GOOD_KEY, request=CHAT, request_id=REQUEST, source=6)
+        await router.list_models(key=GOOD_KEY, request_id=REQUEST, source=7)
+        assert script.sources == [2**64 - 1, 6, 7]
+
     async def test_another_offer_is_asked_for_with_the_key_and_the_lease(
         self, router: Router, script: RouterScript
     ) -> None:

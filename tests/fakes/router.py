@@ -3,13 +3,11 @@
 import asyncio
 import itertools
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from services.contract.ticket import TicketClaims
 from services.kernel.api_keys import make_key
 from services.kernel.catalog import Catalog, Model, Region
 from services.kernel.clock import ManualClock
@@ -21,13 +19,13 @@ from services.router.domain.admission import AdmitRequest, Admitter, Deployment,
 from services.router.domain.authentication import Authenticator
 from services.router.domain.events import AdmissionEvent
 from services.router.domain.keys import digest_of
-from services.router.domain.lease import Transition
 from services.router.domain.leases import Leases
 from services.router.domain.limits import RouterLimits
 from services.router.domain.offers import Offers
 from services.router.domain.placement.replica import Load, Registration, Replica
 from services.router.domain.tenancy import Key, NewKey, Priority, Quota, Tenant
-from services.router.domain.ticket import SignedTicket
+from services.router.domain.wrong_keys import WrongKeys
+from tests.fakes.router_signer import CountedTransitions, PlainSigner
 
 PEPPER = b"p" * 32
 FRANCE, GERMANY = Region(number=1, name="eu-fr"), Region(number=2, name="eu-de")
@@ -50,6 +48,10 @@ class MemoryKeys:
         self.keys: dict[int, Key] = {}
         self.finds = 0
         self._numbers = itertools.count(1)
+
+    def is_known(self, digest: bytes) -> bool:
+        del digest
+        return False
 
     async def find(self, digest: bytes) -> Key | None:
         self.finds += 1
@@ -131,27 +133,6 @@ class MemoryLog:
         return [event.reason for event in self.events]
 
 
-class CountedTransitions(Counter[str]):
-    """A counter of leases that a test can read."""
-
-    def count(self, transition: Transition) -> None:
-        self[transition.value] += 1
-
-
-class PlainSigner:
-    """A signer whose tickets are plain text; it keeps the claims."""
-
-    def __init__(self) -> None:
-        self.signed: list[TicketClaims] = []
-        self.failure: Exception | None = None
-
-    def sign(self, claims: TicketClaims) -> SignedTicket:
-        if self.failure is not None:
-            raise self.failure
-        self.signed.append(claims)
-        return SignedTicket(b"claims", b"signature", 1)
-
-
 @dataclass
 class AdmissionWorld:
     """Everything that one admission reaches, in memory."""
@@ -187,7 +168,8 @@ class AdmissionWorld:
     @property
     def admitter(self) -> Admitter:
         ports = Ports(self.leases, self.offers, self.replicas, self.log, self.clock)
-        authenticator = Authenticator(self.keys, pepper=PEPPER, region=self.region)
+        wrong_keys = WrongKeys(self.limits.wrong_keys, self.clock)
+        authenticator = Authenticator(self.keys, wrong_keys, pepper=PEPPER, region=self.region)
         deployment = Deployment(self.catalog, self.region, config_digest=99)
         return Admitter(ports, authenticator, deployment)
 

@@ -70,11 +70,17 @@ class RouterClient:
         self._served_again = served_again
 
     async def admit(
-        self, *, key: str, request: GenerationRequest, request_id: Identity, within_seconds: float
+        self,
+        *,
+        key: str,
+        request: GenerationRequest,
+        request_id: Identity,
+        within_seconds: float,
+        source: int = 0,
     ) -> Admission:
         """Reserves quota and returns an offer, perhaps before it is durable; raises ComptoirError."""
         call = self._admissions.ask(
-            wire.admit_request(key, request, request_id),
+            wire.admit_request(key, request, request_id, source),
             timeout_milliseconds=max(1, round(within_seconds * _MILLISECONDS)),
         )
         try:
@@ -91,7 +97,7 @@ class RouterClient:
             raise
 
     async def admit_count(
-        self, *, key: str, request: GenerationRequest, request_id: Identity
+        self, *, key: str, request: GenerationRequest, request_id: Identity, source: int = 0
     ) -> CountAdmission:
         """Returns an offer to count the prompt of a request; raises ComptoirError."""
         question = router_pb2.AdmitCountRequest(
@@ -100,6 +106,7 @@ class RouterClient:
             prompt_tokens_upper_bound=request.prompt_tokens_upper_bound,
             request_id_high=request_id.high,
             request_id_low=request_id.low,
+            source=source,
         )
         try:
             response = await self._stub.AdmitCount(
@@ -109,9 +116,9 @@ class RouterClient:
             raise call_error(failure, _INSTEAD) from None
         return wire.count_admission_from(response)
 
-    async def list_models(self, *, key: str, request_id: Identity) -> tuple[Model, ...]:
+    async def list_models(self, *, key: str, request_id: Identity, source: int = 0) -> tuple[Model, ...]:
         """Returns the models of a key under each of their names, retired ones last; raises ComptoirError."""
-        request = router_pb2.ListModelsRequest(api_key=key)
+        request = router_pb2.ListModelsRequest(api_key=key, source=source)
         try:
             response = await self._stub.ListModels(
                 request, timeout=self._timeout_seconds, metadata=_metadata(request_id)

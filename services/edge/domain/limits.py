@@ -69,6 +69,13 @@ class EdgeLimits(BaseModel):
         description="time between SIGTERM and the closing of the listener, so that load balancers see "
         "`/readyz` fail first",
     )
+    forwarding_proxies: int = Field(
+        default=0,
+        ge=0,
+        le=8,
+        description="proxies before the edge that each append the address of their caller to "
+        "`x-forwarded-for`, so that wrong keys are counted by client; 0 takes the connection's address",
+    )
     cors_origins: tuple[Origin, ...] = Field(
         default=(),
         max_length=256,

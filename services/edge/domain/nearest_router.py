@@ -36,28 +36,38 @@ class NearestRouter:
             link.tell(self._has_news.set)
 
     async def admit(
-        self, *, key: str, request: GenerationRequest, request_id: Identity, within_seconds: float
+        self,
+        *,
+        key: str,
+        request: GenerationRequest,
+        request_id: Identity,
+        within_seconds: float,
+        source: int = 0,
     ) -> Admission:
         """Reserves quota and returns an offer, and a way to more of the same router."""
         until_seconds = self._clock.monotonic_seconds() + within_seconds
 
         def question(router: RouterLink) -> Awaitable[Admission]:
             left_seconds = max(0.0, until_seconds - self._clock.monotonic_seconds())
-            return router.admit(key=key, request=request, request_id=request_id, within_seconds=left_seconds)
+            return router.admit(
+                key=key, request=request, request_id=request_id, within_seconds=left_seconds, source=source
+            )
 
         return await self._ask(question)
 
     async def admit_count(
-        self, *, key: str, request: GenerationRequest, request_id: Identity
+        self, *, key: str, request: GenerationRequest, request_id: Identity, source: int = 0
     ) -> CountAdmission:
         """Returns an offer to count the prompt of a request, which reserves nothing."""
         return await self._ask(
-            lambda router: router.admit_count(key=key, request=request, request_id=request_id)
+            lambda router: router.admit_count(key=key, request=request, request_id=request_id, source=source)
         )
 
-    async def list_models(self, *, key: str, request_id: Identity) -> tuple[Model, ...]:
+    async def list_models(self, *, key: str, request_id: Identity, source: int = 0) -> tuple[Model, ...]:
         """Returns the models of a key under each of their names, retired ones last."""
-        return await self._ask(lambda router: router.list_models(key=key, request_id=request_id))
+        return await self._ask(
+            lambda router: router.list_models(key=key, request_id=request_id, source=source)
+        )
 
     async def not_ready_reason(self) -> NotReadyReason | None:
         """Returns why no router could place a request now, or None where one could; never raises."""

@@ -106,18 +106,24 @@ class Router(Protocol):
     """Admission. Every method raises ComptoirError, within a bounded time."""
 
     async def admit(
-        self, *, key: str, request: GenerationRequest, request_id: Identity, within_seconds: float
+        self,
+        *,
+        key: str,
+        request: GenerationRequest,
+        request_id: Identity,
+        within_seconds: float,
+        source: int = 0,
     ) -> Admission:
-        """Reserves quota and returns an offer, and a way to more."""
+        """Reserves quota and returns an offer, and a way to more; `source` stands for an address."""
         ...
 
     async def admit_count(
-        self, *, key: str, request: GenerationRequest, request_id: Identity
+        self, *, key: str, request: GenerationRequest, request_id: Identity, source: int = 0
     ) -> CountAdmission:
         """Returns an offer to count the prompt of a request, which reserves nothing."""
         ...
 
-    async def list_models(self, *, key: str, request_id: Identity) -> tuple[Model, ...]:
+    async def list_models(self, *, key: str, request_id: Identity, source: int = 0) -> tuple[Model, ...]:
         """Returns the models of a key under each of their names, retired ones last."""
         ...
 

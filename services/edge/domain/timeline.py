@@ -1,6 +1,6 @@
 """What the edge counts and times of one HTTP request."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from services.kernel.errors import Reason
@@ -48,6 +48,8 @@ class EdgeRequest:
     ended_seconds: float = 0.0
     # The identity that the client gave the request, for its own logs and ours; no event holds it.
     client_request_id: Identity | None = None
+    # Stands for the client's address before the router; no event and no log holds it.
+    source: int = field(default=0, repr=False)
 
     def microseconds_to(self, moment_seconds: float) -> int:
         """Returns the time from received to `moment_seconds`, in microseconds; 0 where that did not come."""

@@ -1,6 +1,7 @@
 """The boundary around every request, and the routes behind it."""
 
 import asyncio
+import secrets
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,6 +14,7 @@ from services.edge.domain.openai.errors import METHOD_NOT_ALLOWED, endpoint_not_
 from services.edge.domain.openai.not_offered import why_not_offered
 from services.edge.domain.openai.paths import endpoint_of, served_path
 from services.edge.domain.ports import UsageReports
+from services.edge.domain.sources import Sources
 from services.edge.domain.timeline import Endpoint
 from services.edge.server.http.exchange import ClientDisconnectedError, Exchange, HttpRefusalError
 from services.edge.server.http.watches import WriteWatch
@@ -23,6 +25,7 @@ from services.runtime.logs import get_logger, log_failure
 
 _log = get_logger(__name__)
 _EXCHANGE: Final = "comptoir.exchange"
+_SECRET_BYTES: Final = 32
 
 
 class Application:
@@ -40,6 +43,10 @@ class Application:
         self._clock = clock
         self._limits = limits
         self._cors = Cors(limits.cors_origins)
+        # The secret ends with the process: what was digested under it can be tied to no address afterwards.
+        self._sources = Sources(
+            secrets.token_bytes(_SECRET_BYTES), forwarding_proxies=limits.forwarding_proxies
+        )
         served = {
             resource.path: _Served(resource, self._cors)
             for endpoint in endpoints
@@ -59,6 +66,7 @@ class Application:
         exchange = scope[_EXCHANGE] = Exchange(scope, receive, send, clock=self._clock)
         # Before all that may refuse the request: a refusal is an event of its endpoint too.
         exchange.event.endpoint = endpoint_of(scope["path"])
+        exchange.event.source = self._sources.of(scope["client"], exchange.header_values(b"x-forwarded-for"))
         if self._cors.is_on:
             exchange.add_headers(self._cors.answer_headers(exchange.header_values(b"origin")))
         with WriteWatch(exchange, write_seconds=self._limits.write_seconds):

@@ -68,7 +68,7 @@ class Bodies:
         if length is not None and length <= SHORT_BYTES:
             return await self._read(exchange, parse, body, without_effect)
         key = read_key(exchange)
-        await self._keys.check(key, exchange.event.request_id)
+        await self._keys.check(key, exchange.event)
         async with self._places.place(key, most_bytes if length is None else length):
             return await self._read(exchange, parse, body, without_effect)
 

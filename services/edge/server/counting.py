@@ -104,7 +104,9 @@ class TokenCounting:
     ) -> tuple[CountAdmission, TokenCount]:
         event, request = exchange.event, asked.generation
         try:
-            admitted = await self._router.admit_count(key=key, request=request, request_id=event.request_id)
+            admitted = await self._router.admit_count(
+                key=key, request=request, request_id=event.request_id, source=event.source
+            )
             event.admitted_seconds = exchange.clock.monotonic_seconds()
             event.model_number = admitted.model_number
             event.tenant_number, event.key_number = admitted.tenant_number, admitted.key_number

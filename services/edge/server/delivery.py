@@ -217,6 +217,7 @@ class Deliveries:
             request=request,
             request_id=event.request_id,
             within_seconds=max(0.0, self.left_seconds(event)),
+            source=event.source,
         )
         event.admitted_seconds = self._clock.monotonic_seconds()
         event.model_number = admission.model_number

@@ -5,8 +5,8 @@ from collections import OrderedDict
 from typing import Final
 
 from services.edge.domain.ports import Router
+from services.edge.domain.timeline import EdgeRequest
 from services.kernel.clock import Clock
-from services.kernel.identity import Identity
 
 # A key that was revoked meanwhile is refused behind its body, as any other is.
 MAX_AGE_SECONDS: Final = 300.0
@@ -24,13 +24,13 @@ class KnownKeys:
         self._clock = clock
         self._seen_seconds: OrderedDict[bytes, float] = OrderedDict()
 
-    async def check(self, key: str, request_id: Identity) -> None:
+    async def check(self, key: str, event: EdgeRequest) -> None:
         """Raises what the router says of a key that it does not know, or where it cannot be asked."""
         digest = hashlib.sha256(key.encode()).digest()
         now_seconds = self._clock.monotonic_seconds()
         if now_seconds - self._seen_seconds.get(digest, -MAX_AGE_SECONDS) < MAX_AGE_SECONDS:
             return
-        await self._router.list_models(key=key, request_id=request_id)
+        await self._router.list_models(key=key, request_id=event.request_id, source=event.source)
         self._seen_seconds[digest] = now_seconds
         self._seen_seconds.move_to_end(digest)
         if len(self._seen_seconds) > MAX_KEYS:

@@ -49,4 +49,7 @@ class Models:
         raise ComptoirError(Reason.MODEL_NOT_FOUND)
 
     async def _models(self, exchange: Exchange) -> tuple[Model, ...]:
-        return await self._router.list_models(key=read_key(exchange), request_id=exchange.event.request_id)
+        event = exchange.event
+        return await self._router.list_models(
+            key=read_key(exchange), request_id=event.request_id, source=event.source
+        )

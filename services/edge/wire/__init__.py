@@ -35,7 +35,9 @@ _FINISH_REASONS: Final = {
 }
 
 
-def admit_request(key: str, request: GenerationRequest, request_id: Identity) -> router_pb2.AdmitRequest:
+def admit_request(
+    key: str, request: GenerationRequest, request_id: Identity, source: int = 0
+) -> router_pb2.AdmitRequest:
     """Returns the router's question for a request; nothing of its text is in it."""
     return router_pb2.AdmitRequest(
         api_key=key,
@@ -49,6 +51,7 @@ def admit_request(key: str, request: GenerationRequest, request_id: Identity) ->
         request_id_high=request_id.high,
         request_id_low=request_id.low,
         part=request.part,
+        source=source,
     )
 
 

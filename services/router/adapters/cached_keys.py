@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from services.kernel.clock import Clock
 from services.router.domain.ports import KeyStore
@@ -11,19 +11,33 @@ from services.router.domain.tenancy import Key, NewKey, Tenant
 # A revocation made through another process holds here after at most this long.
 MAX_AGE_SECONDS: Final = 5.0
 MAX_KEYS: Final = 10_000
+# A digest that was not found is not asked for again for as long: a key that is created elsewhere works then.
+ABSENT_SECONDS: Final = 1.0
+MAX_ABSENT: Final = 10_000
+# Digests of 32 bytes, of which nothing else is remembered.
+MAX_KNOWN: Final = 100_000
+
+_Kept = TypeVar("_Kept")
 
 
 class CachedKeys:
-    """A key store in front of another: found keys are remembered, and every change forgets them all.
+    """A key store in front of another: what was found is remembered, and every change forgets it all.
 
-    Digests that were not found are not remembered, so that guesses cannot push real keys out.
+    Digests that were not found are remembered apart, so that guesses cannot push real keys out.
     """
 
     def __init__(self, inner: KeyStore, clock: Clock) -> None:
         self._inner = inner
         self._clock = clock
         self._found: OrderedDict[bytes, tuple[Key, float]] = OrderedDict()
+        self._absent: OrderedDict[bytes, float] = OrderedDict()
+        # Keys that were found once, changed or not since.
+        self._known: OrderedDict[bytes, None] = OrderedDict()
         self._changes = 0
+
+    def is_known(self, digest: bytes) -> bool:
+        """Tells whether there was a key with that digest, as far as is remembered."""
+        return digest in self._known
 
     async def find(self, digest: bytes) -> Key | None:
         """Returns the key with that digest as it was at most 5 s ago, or None."""
@@ -32,15 +46,29 @@ class CachedKeys:
         if known is not None and now_seconds - known[1] < MAX_AGE_SECONDS:
             self._found.move_to_end(digest)
             return known[0]
+        if now_seconds - self._absent.get(digest, -ABSENT_SECONDS) < ABSENT_SECONDS:
+            return None
         changes = self._changes
         key = await self._inner.find(digest)
         # What was read before a change must not outlive it.
-        if key is not None and changes == self._changes:
-            self._found[digest] = (key, now_seconds)
-            self._found.move_to_end(digest)
-            if len(self._found) > MAX_KEYS:
-                self._found.popitem(last=False)
+        if changes == self._changes:
+            self._remember(digest, key, now_seconds)
         return key
+
+    def _remember(self, digest: bytes, key: Key | None, read_seconds: float) -> None:
+        if key is None:
+            _keep(self._absent, digest, read_seconds, MAX_ABSENT)
+        else:
+            _keep(self._found, digest, (key, read_seconds), MAX_KEYS)
+            _keep(self._known, digest, None, MAX_KNOWN)
+
+    def _forget(self) -> None:
+        self._found.clear()
+        self._forget_absent()
+
+    def _forget_absent(self) -> None:
+        self._changes += 1
+        self._absent.clear()
 
     async def create_tenant(self, name: str, home_region: int, now_seconds: int) -> Tenant:
         """Stores a tenant; ALREADY_EXISTS if the name is taken."""
@@ -52,7 +80,10 @@ class CachedKeys:
 
     async def create_key(self, new: NewKey) -> Key:
         """Stores a key; NOT_FOUND if there is no such tenant."""
-        return await self._inner.create_key(new)
+        try:
+            return await self._inner.create_key(new)
+        finally:
+            self._forget_absent()
 
     async def list_keys(self, tenant_name: str | None) -> Sequence[Key]:
         """Returns all keys of a tenant, or of all, by number; NOT_FOUND if there is no such tenant."""
@@ -63,5 +94,11 @@ class CachedKeys:
         try:
             return await self._inner.revoke_key(number, now_seconds)
         finally:
-            self._changes += 1
-            self._found.clear()
+            self._forget()
+
+
+def _keep(kept: OrderedDict[bytes, _Kept], digest: bytes, value: _Kept, most: int) -> None:
+    kept[digest] = value
+    kept.move_to_end(digest)
+    if len(kept) > most:
+        kept.popitem(last=False)

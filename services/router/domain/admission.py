@@ -37,6 +37,8 @@ class AdmitRequest:
     inputs: int = 1
     # Of several with one request identity, from 1; 0 where there is one.
     part: int = 0
+    # Stands for the client's address; 0 where the caller says none.
+    source: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +143,13 @@ class Admitter:
         """Returns another ticket of a lease of that key; raises why there is none, as `Offers` does."""
         return await self._ports.offers.another(await self._usable(api_key), lease_id)
 
-    async def models_of(self, api_key: str) -> list[ModelName]:
+    async def models_of(self, api_key: str, source: int = 0) -> list[ModelName]:
         """Returns the names of models that a key may use; raises as `admit` does for a bad key."""
-        key = await self._usable(api_key)
+        key = await self._usable(api_key, source)
         return [name for name in self._catalog.names_in(self._deployment.region) if may_use(key, name)]
 
     async def _decide(self, request: AdmitRequest, findings: _Findings) -> Admission:
-        key = findings.key = await self._authenticator.find(request.api_key)
+        key = findings.key = await self._authenticator.find(request.api_key, request.source)
         self._authenticator.check(request.api_key, key, self._wall_seconds())
         findings.priority = key.clamped(request.priority)
         model_name = self._catalog.model_name(request.model, self._deployment.region, request.task)
@@ -175,8 +177,8 @@ class Admitter:
             raise
         return Admission(grant, offer, placement, quota, model_name)
 
-    async def _usable(self, api_key: str) -> Key:
-        key = await self._authenticator.find(api_key)
+    async def _usable(self, api_key: str, source: int = 0) -> Key:
+        key = await self._authenticator.find(api_key, source)
         self._authenticator.check(api_key, key, self._wall_seconds())
         return key
 

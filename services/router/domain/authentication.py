@@ -6,24 +6,33 @@ from services.kernel.api_keys import region_of
 from services.kernel.catalog import Region
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.keys import digest_of
-from services.router.domain.ports import KeyFinder
+from services.router.domain.ports import KeyMemory
 from services.router.domain.tenancy import Key
+from services.router.domain.wrong_keys import WrongKeys
 
 
 class Authenticator:
     """Knows keys by their digest under the pepper; refuses without saying which part was wrong."""
 
-    def __init__(self, finder: KeyFinder, *, pepper: bytes, region: Region) -> None:
+    def __init__(self, finder: KeyMemory, wrong_keys: WrongKeys, *, pepper: bytes, region: Region) -> None:
         self._finder = finder
+        self._wrong_keys = wrong_keys
         self._pepper = pepper
         self._region = region
 
-    async def find(self, api_key: str) -> Key:
-        """Returns the stored key, usable or not; KEY_INVALID if there is none."""
+    async def find(self, api_key: str, source: int = 0) -> Key:
+        """Returns the stored key, usable or not; KEY_INVALID if there is none.
+
+        TOO_MANY_WRONG_KEYS, without a look-up, for one that is not known, after too many that nobody knows.
+        `source` stands for the address that the key came from; 0 where that is not said.
+        """
         if region_of(api_key) is None:
             raise ComptoirError(Reason.KEY_INVALID)
         digest = digest_of(api_key, self._pepper)
-        key = await self._finder.find(digest)
+        if self._finder.is_known(digest):
+            key = await self._finder.find(digest)
+        else:
+            key = await self._look_up(digest, source)
         if key is None or not hmac.compare_digest(key.digest, digest):
             raise ComptoirError(Reason.KEY_INVALID)
         return key
@@ -38,6 +47,17 @@ class Authenticator:
             raise ComptoirError(Reason.TENANT_DISABLED)
         if region_of(api_key) != self._region.name or not self._may_serve(key):
             raise ComptoirError(Reason.REGION_NOT_ALLOWED)
+
+    async def _look_up(self, digest: bytes, source: int) -> Key | None:
+        self._wrong_keys.take(source)
+        try:
+            key = await self._finder.find(digest)
+        except ComptoirError:
+            self._wrong_keys.give_back(source)
+            raise
+        if key is not None:
+            self._wrong_keys.give_back(source)
+        return key
 
     def _may_serve(self, key: Key) -> bool:
         # Outside the EU only tenants at home: any other would need a transfer record, and there is none.

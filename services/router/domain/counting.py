@@ -25,6 +25,8 @@ class CountRequest:
     model: str = field(repr=False)
     prompt_tokens_upper_bound: int
     request_id: Identity
+    # As for an admission.
+    source: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class CountAdmitter:
 
     async def admit(self, request: CountRequest) -> CountAdmission:
         """Returns a ticket; raises why there is none, after which no request is taken of the key."""
-        key = await self._authenticator.find(request.api_key)
+        key = await self._authenticator.find(request.api_key, request.source)
         self._authenticator.check(request.api_key, key, self._ports.clock.wall_microseconds() / _MICROSECONDS)
         name = self._deployment.catalog.model_name(request.model, self._deployment.region)
         if name is None:

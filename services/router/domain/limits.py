@@ -5,6 +5,7 @@ from enum import Enum
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.contract.ticket import TICKET_MAX_LIFETIME_SECONDS, TICKET_MAX_SKEW_SECONDS
+from services.router.domain.wrong_keys import WrongKeyLimits
 
 
 class PlacementPolicy(Enum):
@@ -85,6 +86,10 @@ class RouterLimits(BaseModel):
     )
     report_timeout_seconds: float = Field(
         default=5.0, gt=0, description="a replica that was silent for longer gets no requests"
+    )
+    wrong_keys: WrongKeyLimits = Field(
+        default=WrongKeyLimits(),
+        description="how many keys that this router has not found before it looks up",
     )
     placement: PlacementRules = Field(default=PlacementRules(), description="which replica gets a request")
 

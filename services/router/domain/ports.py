@@ -35,6 +35,14 @@ class KeyFinder(Protocol):
         ...
 
 
+class KeyMemory(KeyFinder, Protocol):
+    """Looks keys up, and remembers some of what it found."""
+
+    def is_known(self, digest: bytes) -> bool:
+        """Tells whether there was a key with that digest, as far as is remembered."""
+        ...
+
+
 class KeyStore(KeyFinder, Protocol):
     """Tenants and keys, durable; raises UNAVAILABLE where the store cannot be reached."""
 

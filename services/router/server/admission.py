@@ -66,4 +66,4 @@ class RouterServer(router_pb2_grpc.RouterServiceServicer):
     ) -> router_pb2.ListModelsResponse:
         """Lists the models of a key."""
         del context
-        return wire.models_response(await self._admission.models_of(request.api_key))
+        return wire.models_response(await self._admission.models_of(request.api_key, request.source))

@@ -41,6 +41,7 @@ def admit_request(message: router_pb2.AdmitRequest) -> AdmitRequest:
         task=Task.EMBED if message.task == router_pb2.TASK_EMBED else Task.GENERATE,
         inputs=max(1, message.inputs),
         part=message.part,
+        source=message.source,
     )
 
 
@@ -84,6 +85,7 @@ def count_request(message: router_pb2.AdmitCountRequest) -> CountRequest:
         model=message.model,
         prompt_tokens_upper_bound=message.prompt_tokens_upper_bound,
         request_id=Identity(message.request_id_high, message.request_id_low),
+        source=message.source,
     )
 
 

@@ -28,9 +28,16 @@ class MemoryRouter:
         self._script = script
 
     async def admit(
-        self, *, key: str, request: GenerationRequest, request_id: Identity, within_seconds: float
+        self,
+        *,
+        key: str,
+        request: GenerationRequest,
+        request_id: Identity,
+        within_seconds: float,
+        source: int = 0,
     ) -> Admission:
         script = self._script
+        script.sources.append(source)
         script.keys.append(key)
         script.request_ids.append(request_id)
         script.upper_bounds.append(request.prompt_tokens_upper_bound)
@@ -64,9 +71,10 @@ class MemoryRouter:
         )
 
     async def admit_count(
-        self, *, key: str, request: GenerationRequest, request_id: Identity
+        self, *, key: str, request: GenerationRequest, request_id: Identity, source: int = 0
     ) -> CountAdmission:
         script = self._script
+        script.sources.append(source)
         script.keys.append(key)
         script.request_ids.append(request_id)
         script.upper_bounds.append(request.prompt_tokens_upper_bound)
@@ -76,7 +84,8 @@ class MemoryRouter:
         offer = Offer(address, b"%d" % number, bytes(64), 1)
         return CountAdmission(offer, script.quota, 1, 2, 3, script.model_name, script.retirement)
 
-    async def list_models(self, *, key: str, request_id: Identity) -> tuple[Model, ...]:
+    async def list_models(self, *, key: str, request_id: Identity, source: int = 0) -> tuple[Model, ...]:
+        self._script.sources.append(source)
         self._script.keys.append(key)
         self._script.request_ids.append(request_id)
         if self._script.refusal is not None:

@@ -34,6 +34,7 @@ class ScriptedRouter(AdmitsMany):
         script = self.script
         script.keys.append(request.api_key)
         script.request_ids.append(Identity(request.request_id_high, request.request_id_low))
+        script.sources.append(request.source)
         script.upper_bounds.append(request.prompt_tokens_upper_bound)
         if script.hold is not None:
             try:
@@ -61,6 +62,7 @@ class ScriptedRouter(AdmitsMany):
         script = self.script
         script.keys.append(request.api_key)
         script.request_ids.append(Identity(request.request_id_high, request.request_id_low))
+        script.sources.append(request.source)
         script.upper_bounds.append(request.prompt_tokens_upper_bound)
         if script.refusal is not None:
             raise script.refusal
@@ -91,6 +93,7 @@ class ScriptedRouter(AdmitsMany):
         self, request: router_pb2.ListModelsRequest, context: Any
     ) -> router_pb2.ListModelsResponse:
         self.script.keys.append(request.api_key)
+        self.script.sources.append(request.source)
         if self.script.refusal is not None:
             raise self.script.refusal
         return router_pb2.ListModelsResponse(

@@ -36,6 +36,8 @@ class RouterScript:
     upper_bounds: list[int] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     request_ids: list[Identity] = field(default_factory=list)
+    # What stood for the clients' addresses.
+    sources: list[int] = field(default_factory=list)
     released: list[Identity] = field(default_factory=list)
     # What holds up the record of an admission, and what becomes of it.
     record_gate: asyncio.Event | None = None

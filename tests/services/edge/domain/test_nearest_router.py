@@ -29,12 +29,18 @@ class MemoryLink(MemoryRouter):
         self.is_back_at_once = False
 
     async def admit(
-        self, *, key: str, request: GenerationRequest, request_id: Identity, within_seconds: float
+        self,
+        *,
+        key: str,
+        request: GenerationRequest,
+        request_id: Identity,
+        within_seconds: float,
+        source: int = 0,
     ) -> Admission:
         if self.failures:
             raise self.failures.pop(0)
         return await super().admit(
-            key=key, request=request, request_id=request_id, within_seconds=within_seconds
+            key=key, request=request, request_id=request_id, within_seconds=within_seconds, source=source
         )
 
     def lose(self) -> None:

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 
+from services.edge.domain.timeline import EdgeRequest
 from services.edge.server.bodies import SHORT_BYTES
 from services.edge.server.known_keys import MAX_AGE_SECONDS, KnownKeys
 from services.edge.server.places import Places
@@ -15,6 +16,7 @@ from tests.services.edge.conftest import CHAT, PATH, Stage
 from tests.services.edge.scripts import GOOD_KEY, LEASE
 
 NOBODYS_KEY = make_key("eu-fr", bytes(16))
+EVENT = EdgeRequest(LEASE, 1, 1.0, source=5)
 LONG = b'{"messages":[{"role":"user","content":"%b"}]}' % (b"a" * SHORT_BYTES)
 
 
@@ -24,7 +26,8 @@ class Router:
     def __init__(self) -> None:
         self.asked = 0
 
-    async def list_models(self, *, key: str, request_id: object) -> tuple[()]:
+    async def list_models(self, *, key: str, request_id: object, source: int) -> tuple[()]:
+        assert (request_id, source) == (LEASE, 5)
         self.asked += 1
         if key != GOOD_KEY:
             raise ComptoirError(Reason.KEY_INVALID)
@@ -35,14 +38,14 @@ async def test_a_key_is_asked_for_once_in_a_while_and_an_unknown_one_each_time()
     router, clock = Router(), ManualClock()
     keys = KnownKeys(router, clock)  # type: ignore[arg-type] # as much of a router as keys need
     for _ in range(3):
-        await keys.check(GOOD_KEY, LEASE)
+        await keys.check(GOOD_KEY, EVENT)
     assert router.asked == 1
     for asked in (2, 3):
         with pytest.raises(ComptoirError):
-            await keys.check(NOBODYS_KEY, LEASE)
+            await keys.check(NOBODYS_KEY, EVENT)
         assert router.asked == asked
     clock.advance(MAX_AGE_SECONDS)
-    await keys.check(GOOD_KEY, LEASE)
+    await keys.check(GOOD_KEY, EVENT)
     assert router.asked == 4
 
 
@@ -105,3 +108,12 @@ async def _until_held(stage: Stage) -> None:
         while not stage.router.keys:  # noqa: ASYNC110 - nobody tells that the router was asked
             await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)
+
+
+async def test_the_router_is_told_apart_the_clients_behind_a_proxy(stage: Stage) -> None:
+    client = await stage.start(forwarding_proxies=1)
+    for address in ("203.0.113.7", "203.0.113.8", "203.0.113.7", "10.0.0.1, 203.0.113.7"):
+        assert (await client.post(PATH, json=CHAT, headers={"x-forwarded-for": address})).status_code == 200
+    first, second, *others = stage.router.sources
+    assert 0 != first != second != 0
+    assert others == [first, first]

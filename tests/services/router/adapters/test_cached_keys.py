@@ -6,7 +6,7 @@ import pytest
 
 from services.kernel.clock import ManualClock
 from services.router.adapters import cached_keys
-from services.router.adapters.cached_keys import CachedKeys
+from services.router.adapters.cached_keys import ABSENT_SECONDS, CachedKeys
 from services.router.domain.ports import KeyStore
 from services.router.domain.tenancy import Key
 from tests.contracts.key_store import DIGEST, KeyStoreContract, store_key
@@ -44,14 +44,49 @@ async def test_a_revocation_elsewhere_holds_after_five_seconds() -> None:
     assert found.revoked_at_seconds == 300
 
 
-async def test_guesses_are_not_remembered() -> None:
-    inner = MemoryKeys()
-    cached = CachedKeys(inner, ManualClock())
+async def test_a_digest_that_nobody_has_is_asked_for_once_in_a_second() -> None:
+    inner, clock = MemoryKeys(), ManualClock()
+    cached = CachedKeys(inner, clock)
     for _ in range(2):
         assert await cached.find(DIGEST) is None
+    assert inner.finds == 1
+    clock.advance(ABSENT_SECONDS)
+    assert await cached.find(DIGEST) is None
     assert inner.finds == 2
+
+
+async def test_a_key_that_is_created_after_it_was_asked_for_works_at_once() -> None:
+    cached = CachedKeys(MemoryKeys(), ManualClock())
+    assert await cached.find(DIGEST) is None
     await store_key(cached)
     assert await cached.find(DIGEST) is not None
+
+
+async def test_a_key_stays_known_when_it_has_changed_and_a_guess_is_never_known() -> None:
+    cached = CachedKeys(MemoryKeys(), ManualClock())
+    number = (await store_key(cached)).number
+    assert not cached.is_known(DIGEST)
+    await cached.find(DIGEST)
+    await cached.revoke_key(number, 300)
+    await cached.find(b"x" * 32)
+    assert cached.is_known(DIGEST)
+    assert not cached.is_known(b"x" * 32)
+
+
+async def test_guesses_are_remembered_up_to_a_bound_and_push_no_key_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(cached_keys, "MAX_ABSENT", 3)
+    inner = MemoryKeys()
+    cached = CachedKeys(inner, ManualClock())
+    await store_key(cached)
+    await cached.find(DIGEST)
+    for number in range(10):
+        await cached.find(bytes([number]) * 32)
+    assert len(cached._absent) == 3
+    finds = inner.finds
+    await cached.find(DIGEST)
+    assert inner.finds == finds
 
 
 async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

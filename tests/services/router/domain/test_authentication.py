@@ -1,18 +1,24 @@
 """A key is found by its whole digest only, and junk never reaches the store."""
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
+from services.kernel.api_keys import make_key
+from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError, Reason
+from services.router.adapters.cached_keys import CachedKeys
 from services.router.domain.authentication import Authenticator
 from services.router.domain.keys import digest_of
 from services.router.domain.tenancy import Key
+from services.router.domain.wrong_keys import WrongKeyLimits, WrongKeys
 from tests.fakes.router import FRANCE, PEPPER, AdmissionWorld, MemoryKeys
 
 
 def authenticator(finder: MemoryKeys) -> Authenticator:
-    return Authenticator(finder, pepper=PEPPER, region=FRANCE)
+    wrong_keys = WrongKeys(WrongKeyLimits(), ManualClock())
+    return Authenticator(finder, wrong_keys, pepper=PEPPER, region=FRANCE)
 
 
 async def test_a_stored_key_is_found() -> None:
@@ -52,3 +58,64 @@ async def test_a_key_ends_at_its_expiry() -> None:
     with pytest.raises(ComptoirError) as refusal:
         authenticator(world.keys).check(api_key, key, 1_000)
     assert refusal.value.reason is Reason.KEY_EXPIRED
+
+
+def wrong_key(number: int) -> str:
+    """A key of the right form that nobody has."""
+    return make_key("eu-fr", (1_000_000 + number).to_bytes(16))
+
+
+async def reason_of(checked: Authenticator, api_key: str, source: int) -> Reason:
+    """Why a key is not found."""
+    try:
+        await checked.find(api_key, source)
+    except ComptoirError as refusal:
+        return refusal.reason
+    return Reason.UNSPECIFIED
+
+
+async def test_ten_thousand_wrong_keys_cost_no_more_look_ups_than_their_source_may() -> None:
+    world = AdmissionWorld()
+    known, first_seen = await world.key(), await world.key()
+    cached = CachedKeys(world.keys, world.clock)
+    wrong_keys = WrongKeys(WrongKeyLimits(per_client_per_minute=60), world.clock)
+    checked = Authenticator(cached, wrong_keys, pepper=PEPPER, region=FRANCE)
+    await checked.find(known, source=5)
+    before = world.keys.finds
+    reasons = Counter([await reason_of(checked, wrong_key(number), 5) for number in range(10_000)])
+    assert world.keys.finds - before == 60
+    assert reasons == {Reason.KEY_INVALID: 60, Reason.TOO_MANY_WRONG_KEYS: 9_940}
+    # Who shares the address is served by a key that was seen before, looked up anew or not.
+    await checked.find(known, source=5)
+    world.clock.advance(6)
+    await checked.find(known, source=5)
+    # Who has another address is served by any key.
+    assert await reason_of(checked, first_seen, 6) is Reason.UNSPECIFIED
+
+
+async def test_a_wrong_key_that_comes_again_is_not_looked_up_again_at_once() -> None:
+    world = AdmissionWorld()
+    cached = CachedKeys(world.keys, world.clock)
+    wrong_keys = WrongKeys(WrongKeyLimits(), world.clock)
+    checked = Authenticator(cached, wrong_keys, pepper=PEPPER, region=FRANCE)
+    for _ in range(20):
+        assert await reason_of(checked, wrong_key(1), 0) is Reason.KEY_INVALID
+    assert world.keys.finds == 1
+
+
+async def test_right_keys_that_are_seen_for_the_first_time_count_for_nobody() -> None:
+    world = AdmissionWorld()
+    checked = authenticator(world.keys)
+    for _ in range(100):
+        await checked.find(await world.key(), source=5)
+    assert await reason_of(checked, wrong_key(1), 5) is Reason.KEY_INVALID
+
+
+async def test_a_store_that_is_away_makes_no_right_key_a_wrong_one() -> None:
+    class Away(MemoryKeys):
+        async def find(self, digest: bytes) -> Key | None:
+            raise ComptoirError(Reason.UNAVAILABLE)
+
+    checked = authenticator(Away())
+    for number in range(100):
+        assert await reason_of(checked, wrong_key(number), 5) is Reason.UNAVAILABLE

@@ -8,12 +8,15 @@ from services.router.domain.admission import Deployment, Ports
 from services.router.domain.authentication import Authenticator
 from services.router.domain.counting import CountAdmission, CountAdmitter, CountRequest
 from services.router.domain.tenancy import Quota
+from services.router.domain.wrong_keys import WrongKeyLimits, WrongKeys
 from tests.fakes.router import PEPPER, AdmissionWorld, busy, request_for
 
 
 def admitter(world: AdmissionWorld) -> CountAdmitter:
     ports = Ports(world.leases, world.offers, world.replicas, world.log, world.clock)
-    authenticator = Authenticator(world.keys, pepper=PEPPER, region=world.region)
+    authenticator = Authenticator(
+        world.keys, WrongKeys(WrongKeyLimits(), world.clock), pepper=PEPPER, region=world.region
+    )
     deployment = Deployment(world.catalog, world.region, config_digest=99)
     return CountAdmitter(ports, authenticator, deployment)
 

@@ -24,6 +24,7 @@ def test_a_request_is_read_whole() -> None:
             request_id_high=3,
             request_id_low=4,
             part=5,
+            source=6,
         )
     )
     assert dataclasses.astuple(request) == (
@@ -37,6 +38,7 @@ def test_a_request_is_read_whole() -> None:
         Task.GENERATE,
         1,
         5,
+        6,
     )
 
 

@@ -103,6 +103,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The answer became larger than what is held of one that is sent in one piece: ask for a stream. What was generated
     of it is counted.
     """
+    ERROR_REASON_TOO_MANY_WRONG_KEYS: _ErrorReason.ValueType  # 39
+    """More keys that nobody knows were shown from the caller's address than are looked up in a minute. A key that the
+    router knows is served from there all the same.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused or failed. A reason never carries content: it is
@@ -188,6 +192,10 @@ ERROR_REASON_COUNT_UNSUPPORTED: ErrorReason.ValueType  # 35
 ERROR_REASON_ANSWER_TOO_LARGE: ErrorReason.ValueType  # 36
 """The answer became larger than what is held of one that is sent in one piece: ask for a stream. What was generated
 of it is counted.
+"""
+ERROR_REASON_TOO_MANY_WRONG_KEYS: ErrorReason.ValueType  # 39
+"""More keys that nobody knows were shown from the caller's address than are looked up in a minute. A key that the
+router knows is served from there all the same.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 

@@ -90,6 +90,7 @@ class AdmitRequest(_message.Message):
     TASK_FIELD_NUMBER: _builtins.int
     INPUTS_FIELD_NUMBER: _builtins.int
     PART_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
     api_key: _builtins.str
     """The API key in full. Never logged, never echoed."""
     model: _builtins.str
@@ -124,6 +125,10 @@ class AdmitRequest(_message.Message):
     """Which part of a request this is where several are admitted with one identity, from 1; 0 where there is one. A part
     that is admitted again, because it lost its replica, says the same.
     """
+    source: _builtins.int
+    """Stands for the network address of the client: a keyed digest of the caller's, never the address itself. Keys that
+    nobody knows are counted by it; 0 counts them with those of all callers alone.
+    """
     def __init__(
         self,
         *,
@@ -138,10 +143,11 @@ class AdmitRequest(_message.Message):
         task: Global___Task.ValueType = ...,
         inputs: _builtins.int = ...,
         part: _builtins.int = ...,
+        source: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "choices", b"choices", "inputs", b"inputs", "max_output_tokens", b"max_output_tokens", "model", b"model", "part", b"part", "priority", b"priority", "prompt_tokens_upper_bound", b"prompt_tokens_upper_bound", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "choices", b"choices", "inputs", b"inputs", "max_output_tokens", b"max_output_tokens", "model", b"model", "part", b"part", "priority", b"priority", "prompt_tokens_upper_bound", b"prompt_tokens_upper_bound", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "source", b"source", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -342,6 +348,7 @@ class AdmitCountRequest(_message.Message):
     PROMPT_TOKENS_UPPER_BOUND_FIELD_NUMBER: _builtins.int
     REQUEST_ID_HIGH_FIELD_NUMBER: _builtins.int
     REQUEST_ID_LOW_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
     api_key: _builtins.str
     """The API key in full. Never logged, never echoed."""
     model: _builtins.str
@@ -352,6 +359,8 @@ class AdmitCountRequest(_message.Message):
     """Identity that the caller gave the request, upper 64 bits; both 0 asks the router for one."""
     request_id_low: _builtins.int
     """Identity that the caller gave the request, lower 64 bits."""
+    source: _builtins.int
+    """As for Admit."""
     def __init__(
         self,
         *,
@@ -360,10 +369,11 @@ class AdmitCountRequest(_message.Message):
         prompt_tokens_upper_bound: _builtins.int = ...,
         request_id_high: _builtins.int = ...,
         request_id_low: _builtins.int = ...,
+        source: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "model", b"model", "prompt_tokens_upper_bound", b"prompt_tokens_upper_bound", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "model", b"model", "prompt_tokens_upper_bound", b"prompt_tokens_upper_bound", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -758,16 +768,20 @@ class ListModelsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     API_KEY_FIELD_NUMBER: _builtins.int
+    SOURCE_FIELD_NUMBER: _builtins.int
     api_key: _builtins.str
     """The API key in full. Never logged, never echoed."""
+    source: _builtins.int
+    """As for Admit."""
     def __init__(
         self,
         *,
         api_key: _builtins.str = ...,
+        source: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "source", b"source"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
