@@ -65,7 +65,8 @@ def _arguments(options: StackOptions, config: Path | None) -> list[str]:
     arguments = [
         f"--data-dir={options.data_dir}",
         f"--port={options.port}",
-        f"--model={options.model}",
+        *(f"--model={model}" for model in (options.model, *options.further_models)),
+        f"--replicas={options.replicas}",
         f"--engine={options.engine}",
         f"--kafka={options.kafka}",
         f"--clickhouse={options.clickhouse}",

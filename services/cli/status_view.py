@@ -12,7 +12,7 @@ _STEPS: Final = ((_DAY, _HOUR, "d", "h"), (_HOUR, _MINUTE, "h", "min"), (_MINUTE
 
 def print_status(console: Console, state: dict[str, Any], now: datetime) -> None:
     """Prints the object that `comptoir status --json` shows, for people."""
-    console.out(f"{state['phase']}: {state['base_url']}, model {state['model']}", highlight=False)
+    console.out(f"{state['phase']}: {state['base_url']}, {_models(state)}", highlight=False)
     console.out(f"data {state['data_dir']}", highlight=False)
     console.out(f"store {state['clickhouse_url']}, Kafka {state['kafka']}", highlight=False)
     console.print(_processes(state["processes"], now))
@@ -33,6 +33,11 @@ def duration(seconds: float) -> str:
             rest = whole % large // small
             return f"{whole // large} {large_name}" + (f" {rest} {small_name}" if rest else "")
     return f"{whole} s"
+
+
+def _models(state: dict[str, Any]) -> str:
+    names = state.get("models") or [state["model"]]
+    return f"model{'s' if len(names) > 1 else ''} {', '.join(names)}"
 
 
 def _processes(processes: list[dict[str, Any]], now: datetime) -> Table:

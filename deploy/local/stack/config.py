@@ -1,53 +1,21 @@
 """The settings of all processes on one machine, from a few choices."""
 
-import json
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final
 
 from deploy.local.stack.errors import StackError
-from deploy.local.stack.options import (
-    DEFAULT_MODEL,
-    EMBEDDER,
-    METERED,
-    Addresses,
-    EngineName,
-    StackOptions,
-)
+from deploy.local.stack.generators import GENERATORS, PlannedGenerator, generative_models, planned_generators
+from deploy.local.stack.models import formats, name_and_context
+from deploy.local.stack.options import EMBEDDER, METERED, Addresses, StackOptions
 from deploy.local.stack.paths import DataPaths
 from deploy.local.stack.plan import ENGINE_START_SECONDS
 from deploy.local.stack.secret_files import SIGNING_KEY_NUMBER
 
 REGION: Final = "eu-fr"
-_DEFAULT_CONTEXT_TOKENS: Final = 4096
 _EMBEDDER_CACHE_BYTES: Final = 16 * 1024 * 1024
-# One request of this length fits the default KV cache of the CPU engine for small models.
-_MOST_CONTEXT_TOKENS: Final = 8192
-# What chat templates are told whether the model is to think, and how much an effort may be.
-_SWITCH: Final = "enable_thinking"
-_EMPTY_SECTION: Final = re.compile(r"<think>(\s|\\+n)*</think>")
-_BUDGETS: Final = {
-    "none": None,
-    "minimal": 64,
-    "low": 512,
-    "medium": 2048,
-    "high": 8192,
-    "xhigh": None,
-    "max": None,
-}
-# tiny-eu was trained without a section, and writes some forty tokens until its text ends: what it thinks
-# ends before, so that an answer follows.
-_TINY_BUDGETS: Final = {
-    "none": None,
-    "minimal": 6,
-    "low": 8,
-    "medium": 10,
-    "high": 12,
-    "xhigh": 14,
-    "max": 16,
-}
 # Keys of addresses, which follow from `--port`.
 PORTS_CHOOSE: Final = frozenset(
     {"listen", "admin_listen", "replica_listen", "controller_port", "metrics_listen"}
@@ -56,25 +24,36 @@ PORTS_CHOOSE: Final = frozenset(
 
 def build_config(options: StackOptions, addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
     """Returns the one YAML document of all processes; `options.overrides` wins, key by key."""
-    name, context_tokens = _model(options)
+    shared = _shared(options, addresses, paths)
+    first = planned_generators(options)[0]
+    return shared | {"generator": merge(shared["generator"], first.settings)}
+
+
+def generator_configs(
+    options: StackOptions, addresses: Addresses, paths: DataPaths
+) -> dict[str, dict[str, Any]]:
+    """Returns the documents of the generators beside the first, by the names of their processes.
+
+    Each is that of all, with a section `generator` of its own.
+    """
+    shared = _shared(options, addresses, paths)
+    return {
+        each.name: shared | {"generator": _further_generator(shared["generator"], each, options, addresses)}
+        for each in planned_generators(options)
+        if not each.is_first
+    }
+
+
+def _shared(options: StackOptions, addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
     document: dict[str, Any] = {
         "region": REGION,
         "catalog": {
             "regions": [{"number": 1, "name": REGION, "is_eu": True}],
-            "models": [
-                {
-                    "number": 1,
-                    "name": name,
-                    "context_tokens": context_tokens,
-                    "max_output_tokens": min(context_tokens, 4096),
-                    **_formats(Path(options.model)),
-                },
-                *_embedding_models(options),
-            ],
+            "models": _models(options),
         },
         "edge": _edge(addresses, paths),
         "router": _router(options, addresses, paths),
-        "generator": _generator(options, addresses, paths, name),
+        "generator": _generator(options, addresses, paths),
         "emitter": _emitter(addresses, paths),
         "usage": _usage(addresses, paths),
         "local_kafka": _local_kafka(addresses, paths),
@@ -86,34 +65,37 @@ def build_config(options: StackOptions, addresses: Addresses, paths: DataPaths) 
     }
     for process in METERED:
         document[process]["metrics_listen"] = {"port": addresses.metrics_port(process)}
-    return merge(document, options.overrides)
+    overrides = {key: value for key, value in options.overrides.items() if key != GENERATORS}
+    return merge(document, overrides)
 
 
-def embedder_config(document: dict[str, Any], options: StackOptions, addresses: Addresses) -> dict[str, Any]:
-    """Returns the document of the generator of vectors: that of all, with a section of its own."""
-    name, _ = _model_at(options.embedding_model, options.engine)
-    changes = {
-        "listen": {"address": addresses.embedder},
-        "replica": 2,
-        "model": name,
-        "model_path": options.embedding_model,
-        "metrics_listen": {"port": addresses.metrics_port(EMBEDDER)},
+def _further_generator(
+    section: dict[str, Any], generator: PlannedGenerator, options: StackOptions, addresses: Addresses
+) -> dict[str, Any]:
+    name, _ = name_and_context(generator.model, options.engine)
+    # On a GPU vLLM starts only where this share is free, which is what the first engine leaves.
+    vllm = {"is_download_allowed": not Path(generator.model).is_dir(), "gpu_memory_utilization": 0.05}
+    if generator.name == EMBEDDER:
         # No input stays in a cache, and vLLM asks for one that holds the longest.
-        # On a GPU vLLM starts only where this share is free, which is what the first engine leaves.
-        "vllm": {
-            "is_download_allowed": False,
-            "kv_cache_memory_bytes": _EMBEDDER_CACHE_BYTES,
-            "gpu_memory_utilization": 0.05,
-        },
+        vllm["kv_cache_memory_bytes"] = _EMBEDDER_CACHE_BYTES
+    else:
+        vllm = section["vllm"] | vllm
+    own = {
+        "listen": {"address": addresses.generator_at(generator.name)},
+        "replica": generator.number,
+        "model": name,
+        "model_path": generator.model,
+        "metrics_listen": {"port": addresses.metrics_port(generator.name)},
+        "vllm": vllm,
     }
-    return document | {"generator": document["generator"] | changes}
+    return merge(section | own, generator.settings)
 
 
 def without_unknown_embedder(options: StackOptions, document: dict[str, Any]) -> StackOptions:
     """Returns the options without a model of vectors that the catalog of `--config` does not have."""
     if not options.embedding_model:
         return options
-    name, _ = _model_at(options.embedding_model, options.engine)
+    name, _ = name_and_context(options.embedding_model, options.engine)
     models = document["catalog"].get("models")
     names = (
         [model.get("name") for model in models if isinstance(model, dict)] if isinstance(models, list) else []
@@ -121,11 +103,33 @@ def without_unknown_embedder(options: StackOptions, document: dict[str, Any]) ->
     return options if name in names else replace(options, embedding_model="")
 
 
-def _embedding_models(options: StackOptions) -> list[dict[str, Any]]:
+def _models(options: StackOptions) -> list[dict[str, Any]]:
+    """Returns the catalog's models; the second is that of vectors, as keys know models by their numbers."""
+    models = generative_models(options)
+    answering = [_model(number, model, options) for number, model in zip(_numbers(), models, strict=False)]
+    names = [entry["name"] for entry in answering]
+    if len(set(names)) < len(names):
+        raise StackError("Two models have the same name, which is that of their folders; rename one.")
     if not options.embedding_model:
-        return []
-    name, context_tokens = _model_at(options.embedding_model, options.engine)
-    return [{"number": 2, "name": name, "task": "embed", "context_tokens": context_tokens}]
+        return answering
+    name, context_tokens = name_and_context(options.embedding_model, options.engine)
+    vectors = {"number": 2, "name": name, "task": "embed", "context_tokens": context_tokens}
+    return [answering[0], vectors, *answering[1:]]
+
+
+def _numbers() -> Iterator[int]:
+    return chain((1,), count(3))
+
+
+def _model(number: int, model: str, options: StackOptions) -> dict[str, Any]:
+    name, context_tokens = name_and_context(model, options.engine)
+    return {
+        "number": number,
+        "name": name,
+        "context_tokens": context_tokens,
+        "max_output_tokens": min(context_tokens, 4096),
+        **formats(Path(model)),
+    }
 
 
 def merge(document: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]:
@@ -145,69 +149,6 @@ def merge(document: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _model(options: StackOptions) -> tuple[str, int]:
-    return _model_at(options.model, options.engine)
-
-
-def _model_at(model: str, engine: EngineName) -> tuple[str, int]:
-    """Returns name and context of a model; StackError where the path holds none."""
-    folder = Path(model)
-    if not folder.is_dir():
-        is_hub_name = model.count("/") == 1 and not model.startswith((".", "/", "~"))
-        if engine == "vllm" and not is_hub_name:
-            raise StackError(
-                f"There is no model at {model}; give --model a folder with config.json and "
-                "safetensors, or an organisation/name of the model hub."
-            )
-        return model.rstrip("/").rpartition("/")[2], _DEFAULT_CONTEXT_TOKENS
-    description = folder / "config.json"
-    try:
-        content = json.loads(description.read_text(encoding="utf-8"))
-        context = min(int(content["max_position_embeddings"]), _MOST_CONTEXT_TOKENS)
-    except (OSError, ValueError, KeyError, TypeError):
-        if engine == "simulated":
-            return folder.name, _DEFAULT_CONTEXT_TOKENS
-        raise StackError(
-            f"{description} is missing or says no max_position_embeddings; "
-            "give --model a complete model folder."
-        ) from None
-    return folder.name, context
-
-
-def _formats(folder: Path) -> dict[str, Any]:
-    """Returns how the model writes calls of tools and what it thinks, as far as its chat template says."""
-    formats: dict[str, Any] = {}
-    for name in ("chat_template.jinja", "tokenizer_config.json"):
-        try:
-            template = (folder / name).read_text(encoding="utf-8")
-        except (OSError, ValueError):
-            continue
-        if "<tool_call>" in template and "arguments" in template:
-            formats["tool_format"] = "hermes"
-        if "<think>" in template or "</think>" in template:
-            budgets = _TINY_BUDGETS if folder == DEFAULT_MODEL else _BUDGETS
-            formats |= _reasoning(template, budgets)
-    return formats
-
-
-def _reasoning(template: str, budgets: Mapping[str, int | None]) -> dict[str, Any]:
-    # A template that can shut a section which it has opened tells a model not to think that would by itself.
-    is_told = "<think>" in template and not _EMPTY_SECTION.search(template)
-    form = {"reasoning_format": "deepseek_v3" if is_told else "qwen3"}
-    if _SWITCH not in template:
-        return form
-    return form | {
-        "template_arguments": {_SWITCH: [True, False]},
-        "reasoning_efforts": {
-            effort: {
-                "template_arguments": {_SWITCH: effort != "none"},
-                "thinking_token_budget": budget,
-            }
-            for effort, budget in budgets.items()
-        },
-    }
-
-
 def _edge(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
     return {
         "listen": {"host": "127.0.0.1", "port": addresses.port},
@@ -217,8 +158,9 @@ def _edge(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
 
 
 def _router(options: StackOptions, addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
-    # The embedder starts once the first engine is ready, and who asks for vectors meanwhile waits for it.
-    waits = {"first_replica_seconds": ENGINE_START_SECONDS} if options.embedding_model else {}
+    # Other models start once the first engine is ready, and who asks for one meanwhile waits for it.
+    is_one = not options.embedding_model and len(generative_models(options)) == 1
+    waits = {} if is_one else {"first_replica_seconds": ENGINE_START_SECONDS}
     return {
         **waits,
         "listen": {"address": addresses.router},
@@ -232,7 +174,9 @@ def _router(options: StackOptions, addresses: Addresses, paths: DataPaths) -> di
     }
 
 
-def _generator(options: StackOptions, addresses: Addresses, paths: DataPaths, name: str) -> dict[str, Any]:
+def _generator(options: StackOptions, addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
+    model = generative_models(options)[0]
+    name, _ = name_and_context(model, options.engine)
     return {
         "listen": {"address": addresses.generator},
         "router": {"address": f"unix:{paths.replica_socket}"},
@@ -240,9 +184,9 @@ def _generator(options: StackOptions, addresses: Addresses, paths: DataPaths, na
         "replica": 1,
         "engine": options.engine,
         "model": name,
-        "model_path": options.model,
+        "model_path": model,
         # A name of the hub instead of a folder asks for the download.
-        "vllm": {"is_download_allowed": not Path(options.model).is_dir()},
+        "vllm": {"is_download_allowed": not Path(model).is_dir()},
         "ticket_public_keys": {
             SIGNING_KEY_NUMBER: str(paths.secrets / f"ticket-{SIGNING_KEY_NUMBER}.pub"),
         },

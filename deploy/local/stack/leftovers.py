@@ -32,7 +32,8 @@ def _leftovers(paths: DataPaths) -> list[psutil.Process]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             command = process.cmdline()
-            names_it = ("--config", str(paths.config)) in itertools.pairwise(command)
+            pairs = itertools.pairwise(command)
+            names_it = any(option == "--config" and paths.is_config(value) for option, value in pairs)
             if names_it and os.getsid(process.pid) == process.pid:
                 found.append(process)
     return found

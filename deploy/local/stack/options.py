@@ -1,5 +1,6 @@
 """What a person can choose for a stack on one machine."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -17,6 +18,9 @@ _PORTS_OF_SERVICES: Final = 8
 # Edge, router, generator, that of vectors, ClickHouse, Kafka, its controller, the pipeline's health;
 # then metrics.
 PORTS: Final = _PORTS_OF_SERVICES + len(METERED) + 1
+# Each generator behind the first that answers takes two ports, from this one on: calls, and metrics.
+_FURTHER_GENERATORS_AT: Final = 20
+MOST_GENERATORS: Final = 32
 
 EngineName = Literal["vllm", "simulated"]
 
@@ -25,6 +29,7 @@ EngineName = Literal["vllm", "simulated"]
 class StackOptions:
     """The command line of `comptoir up`, with paths made absolute.
 
+    `further_models` are served beside `model`, each by `replicas` generators.
     `kafka` (host:port) and `clickhouse` (URL) are empty where the local parts run.
     `overrides` is the YAML of `--config`, laid over the generated settings; `overrides_file` names it.
     """
@@ -32,6 +37,8 @@ class StackOptions:
     data_dir: Path
     port: int = DEFAULT_PORT
     model: str = str(DEFAULT_MODEL)
+    further_models: tuple[str, ...] = ()
+    replicas: int = 1
     engine: EngineName = "vllm"
     kafka: str = ""
     clickhouse: str = ""
@@ -104,14 +111,41 @@ class Addresses:
         """host:port of the pipeline's health service."""
         return self._at(7)
 
+    def generator_at(self, name: str) -> str:
+        """Returns host:port of the gRPC service of the generator with that name, or of the EMBEDDER."""
+        if name == EMBEDDER:
+            return self.embedder
+        number = replica_number(name)
+        return self.generator if number == 1 else self._at(_further_offset(number))
+
     def metrics_port(self, process: str) -> int:
-        """Returns the port of `GET /metrics` of one of the METERED processes, or of the EMBEDDER."""
+        """Returns the port of `GET /metrics` of one of the METERED processes, a generator or the EMBEDDER."""
+        number = replica_number(process)
+        if number > 1:
+            return self.port + _further_offset(number) + 1
         return self.port + _PORTS_OF_SERVICES + (*METERED, EMBEDDER).index(process)
 
-    @property
-    def metrics(self) -> dict[str, str]:
-        """URL of the metrics, by process."""
-        return {name: f"http://127.0.0.1:{self.metrics_port(name)}/metrics" for name in METERED}
+    def metrics(self, generators: Iterable[str] = ()) -> dict[str, str]:
+        """Returns the URL of the metrics by process; `generators` names those beside the first."""
+        names = (*METERED, *generators)
+        return {name: f"http://127.0.0.1:{self.metrics_port(name)}/metrics" for name in names}
 
     def _at(self, offset: int) -> str:
         return f"127.0.0.1:{self.port + offset}"
+
+
+def ports_of(port: int, generators: int) -> list[int]:
+    """Returns the ports that a stack takes with so many generators that answer."""
+    further = 2 * max(0, generators - 1)
+    start = port + _FURTHER_GENERATORS_AT
+    return [*range(port, port + PORTS), *range(start, start + further)]
+
+
+def replica_number(process: str) -> int:
+    """Returns the number behind a process's name; 1 where it has none."""
+    digits = process.rpartition("-")[2]
+    return int(digits) if digits.isdecimal() else 1
+
+
+def _further_offset(number: int) -> int:
+    return _FURTHER_GENERATORS_AT + 2 * (number - 2)

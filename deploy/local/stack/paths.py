@@ -31,10 +31,14 @@ class DataPaths:
         """The settings that all processes were started with."""
         return self.root / "comptoir.yaml"
 
-    @property
-    def embedder_config(self) -> Path:
-        """The same for the generator of vectors, whose section is another."""
-        return self.root / "comptoir-embedder.yaml"
+    def config_of(self, process: str) -> Path:
+        """Returns the same for one whose section is another, which is a generator beside the first."""
+        return self.root / f"comptoir-{process}.yaml"
+
+    def is_config(self, path: str) -> bool:
+        """Returns whether a process that was started with these settings is one of this folder."""
+        named = Path(path)
+        return named.parent == self.root and named.name.startswith("comptoir") and named.suffix == ".yaml"
 
     @property
     def state(self) -> Path:

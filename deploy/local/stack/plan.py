@@ -4,10 +4,11 @@ import sys
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from deploy.local.stack.generators import PlannedGenerator, planned_generators
 from deploy.local.stack.options import EMBEDDER, Addresses, StackOptions
 from deploy.local.stack.paths import DataPaths
 
-# Requests first, then what records them, then what carries the records.
+# Requests first, then what records them, then what carries the records; several of a kind at one place.
 DRAIN_ORDER: Final = ("edge", "generator", "embedder", "router", "emitter", "usage", "clickhouse", "kafka")
 
 # All parts share the cores of one machine. What a request passes through in a millisecond must not queue
@@ -16,6 +17,7 @@ DRAIN_ORDER: Final = ("edge", "generator", "embedder", "router", "emitter", "usa
 _ENGINE_NICENESS: Final = 5
 # A large model is read from a slow disk in minutes.
 ENGINE_START_SECONDS: Final = 600.0
+_ENGINE_TIMES: Final = {"start_seconds": ENGINE_START_SECONDS, "drain_seconds": 60.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,11 @@ class ProcessPlan:
 
 def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) -> list[ProcessPlan]:
     """Returns the processes in the order of their start: the engine first, because it takes longest."""
+    generators = planned_generators(options)
+    others = {each.name for each in generators if not each.is_first}
 
     def process(name: str, module: str, title: str, probe: Probe, **rest: object) -> ProcessPlan:
-        config = paths.embedder_config if name == EMBEDDER else paths.config
+        config = paths.config_of(name) if name in others else paths.config
         arguments = (sys.executable, "-m", module, "--config", str(config))
         return ProcessPlan(name=name, title=title, arguments=arguments, probe=probe, **rest)  # type: ignore[arg-type]
 
@@ -62,10 +66,9 @@ def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) ->
             "services.generator",
             f"engine ({engine})",
             Probe("grpc", addresses.generator),
-            start_seconds=ENGINE_START_SECONDS,
-            drain_seconds=60.0,
             niceness=_ENGINE_NICENESS,
             fills_a_core=options.engine == "vllm",
+            **_ENGINE_TIMES,
         )
     ]
     if not options.kafka:
@@ -75,17 +78,21 @@ def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) ->
         probe = Probe("http", f"http://{addresses.local_clickhouse}/ping")
         plan.append(process("clickhouse", "deploy.local.clickhouse", "store", probe))
     stores = tuple(entry.name for entry in plan if entry.name in ("kafka", "clickhouse"))
-    embedder = process(
-        EMBEDDER,
-        "services.generator",
-        f"engine of vectors ({engine})",
-        Probe("grpc", addresses.embedder),
-        after=("generator",),
-        start_seconds=ENGINE_START_SECONDS,
-        drain_seconds=60.0,
-        niceness=_ENGINE_NICENESS,
-        is_awaited=False,
-    )
+    further = [
+        process(
+            each.name,
+            "services.generator",
+            _title(each, engine),
+            Probe("grpc", addresses.generator_at(each.name)),
+            # With the first one's files in the machine's cache; and who asks meanwhile has that one.
+            after=("generator",),
+            niceness=_ENGINE_NICENESS,
+            is_awaited=False,
+            **_ENGINE_TIMES,
+        )
+        for each in generators
+        if not each.is_first
+    ]
     return [
         *plan,
         process("emitter", "services.emitter", "emitter", Probe("grpc", f"unix:{paths.emitter_socket}")),
@@ -107,8 +114,20 @@ def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) ->
             after=stores,
             is_needed_by_requests=False,
         ),
-        *([embedder] if options.embedding_model else []),
+        *further,
     ]
+
+
+def drain_place(name: str) -> int:
+    """Returns the place of a process in DRAIN_ORDER: that of its kind, where it has a number."""
+    kind = name if name in DRAIN_ORDER else name.rpartition("-")[0]
+    return DRAIN_ORDER.index(kind)
+
+
+def _title(generator: PlannedGenerator, engine: str) -> str:
+    if generator.name == EMBEDDER:
+        return f"engine of vectors ({engine})"
+    return f"engine {generator.number} ({engine})"
 
 
 def is_sentence(line: str) -> bool:

@@ -7,7 +7,8 @@ import socket
 from typing import Final
 
 from deploy.local.stack.errors import StackError
-from deploy.local.stack.options import PORTS, StackOptions
+from deploy.local.stack.generators import planned_generators
+from deploy.local.stack.options import EMBEDDER, StackOptions, ports_of
 from deploy.local.stack.paths import DataPaths
 
 _MIN_FREE_BYTES: Final = 512 * 1024 * 1024
@@ -15,9 +16,11 @@ _MIN_FREE_BYTES: Final = 512 * 1024 * 1024
 
 def check_ports(options: StackOptions) -> None:
     """Raises StackError for the first of the stack's ports that something else listens on."""
-    if not 1 <= options.port <= 65535 - PORTS:  # the last port
-        raise StackError(f"--port must leave room for {PORTS} ports; choose one below {65536 - PORTS}.")
-    for port in range(options.port, options.port + PORTS):
+    ports = ports_of(options.port, sum(each.name != EMBEDDER for each in planned_generators(options)))
+    span = ports[-1] - options.port + 1
+    if not 1 <= options.port <= 65535 - span:  # the last port
+        raise StackError(f"--port must leave room for {span} ports; choose one below {65536 - span}.")
+    for port in ports:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -25,7 +28,7 @@ def check_ports(options: StackOptions) -> None:
             except OSError:
                 raise StackError(
                     f"Port {port} of 127.0.0.1 is taken; choose another start with --port "
-                    f"(the stack uses that port and the {PORTS - 1} after it)."
+                    f"(the stack uses that port and the {span - 1} after it)."
                 ) from None
 
 

@@ -6,14 +6,17 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import yaml
 
 from deploy.local.stack.child import Child
-from deploy.local.stack.config import build_config, embedder_config, without_unknown_embedder
+from deploy.local.stack.config import build_config, generator_configs, without_unknown_embedder
 from deploy.local.stack.first_key import ensure_first_key
+from deploy.local.stack.generators import generative_models, planned_generators
 from deploy.local.stack.jars import fetch_jars
 from deploy.local.stack.leftovers import clear_leftovers
+from deploy.local.stack.models import name_and_context
 from deploy.local.stack.options import Addresses, StackOptions
 from deploy.local.stack.paths import DataPaths
 from deploy.local.stack.plan import build_plan
@@ -62,10 +65,9 @@ class StackRun:
         options = without_unknown_embedder(self._options, document)
         create_secrets(self._paths)
         replace_private(self._paths.config, yaml.safe_dump(document, sort_keys=False))
-        if options.embedding_model:
-            own = embedder_config(document, options, self._addresses)
-            replace_private(self._paths.embedder_config, yaml.safe_dump(own, sort_keys=False))
-        self._state = self._first_state(str(document["generator"]["model"]))
+        for name, own in generator_configs(options, self._addresses, self._paths).items():
+            replace_private(self._paths.config_of(name), yaml.safe_dump(own, sort_keys=False))
+        self._state = self._first_state(options, document)
         plan = build_plan(options, self._addresses, self._paths)
         if is_worth_checking(self._options, self._environment):
             await check_settings(plan, self._options, self._environment)
@@ -99,8 +101,9 @@ class StackRun:
 
         await fetch_jars(self._paths.config, self._environment, on_progress)
 
-    def _first_state(self, model: str) -> StackState:
+    def _first_state(self, options: StackOptions, document: dict[str, Any]) -> StackState:
         addresses = self._addresses
+        further = [each.name for each in planned_generators(options) if not each.is_first]
         return StackState(
             supervisor_pid=os.getpid(),
             phase="starting",
@@ -114,10 +117,12 @@ class StackRun:
                 "replicas": f"unix:{self._paths.replica_socket}",
                 "usage": addresses.usage,
                 "admin": f"unix:{self._paths.admin_socket}",
+                **{name: addresses.generator_at(name) for name in further},
             },
-            model=model,
+            model=str(document["generator"]["model"]),
             data_dir=str(self._paths.root),
-            metrics=addresses.metrics,
+            models=[name_and_context(model, options.engine)[0] for model in generative_models(options)],
+            metrics=addresses.metrics(further),
         )
 
     def _changed(self, child: Child) -> None:

@@ -42,8 +42,10 @@ class StackState:
     clickhouse_url: str
     kafka: str
     grpc: dict[str, str]
+    # That of requests that name none of ours, and all that answer.
     model: str
     data_dir: str
+    models: list[str] = field(default_factory=list)
     metrics: dict[str, str] = field(default_factory=dict)
     processes: list[ProcessState] = field(default_factory=list)
     problem: str = ""

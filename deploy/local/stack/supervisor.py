@@ -9,7 +9,7 @@ from typing import Final
 from deploy.local.stack.child import Child
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.journal import Journal
-from deploy.local.stack.plan import DRAIN_ORDER, ProcessPlan
+from deploy.local.stack.plan import ProcessPlan, drain_place
 from deploy.local.stack.probes import Prober, Spell, is_reason
 from deploy.local.stack.turns import Turns
 from services.kernel.backoff import Backoff
@@ -82,7 +82,7 @@ class Supervisor:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for child in sorted(self.children, key=lambda child: DRAIN_ORDER.index(child.plan.name)):
+        for child in sorted(self.children, key=lambda child: drain_place(child.plan.name)):
             stopping = asyncio.create_task(child.stop(kill_now))
             await asyncio.sleep(0)
             self._tell(child)

@@ -9,11 +9,13 @@ import yaml
 from rich.console import Console
 
 from deploy.local.stack.errors import StackError
+from deploy.local.stack.generators import GENERATORS
 from deploy.local.stack.options import (
     DEFAULT_DATA_DIR,
     DEFAULT_EMBEDDING_MODEL,
     DEFAULT_MODEL,
     DEFAULT_PORT,
+    MOST_GENERATORS,
     EngineName,
     StackOptions,
 )
@@ -33,11 +35,20 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
     data_dir: DataDir = DEFAULT_DATA_DIR,
     port: Annotated[
         int,
-        typer.Option(help="Port of the OpenAI endpoint; the other parts take the thirteen ports after it."),
+        typer.Option(help="Port of the OpenAI endpoint; the other parts take the ports after it."),
     ] = DEFAULT_PORT,
     model: Annotated[
-        str, typer.Option(help="Model folder, or organisation/name of the model hub (downloads it).")
-    ] = str(DEFAULT_MODEL),
+        list[str],
+        typer.Option(
+            help="Model folder, or organisation/name of the model hub (downloads it); several are all served."
+        ),
+    ] = [str(DEFAULT_MODEL)],  # noqa: B006 - what typer shows as the default
+    replicas: Annotated[
+        int,
+        typer.Option(
+            min=1, max=MOST_GENERATORS, help="Generators of each model; those but the first start last."
+        ),
+    ] = 1,
     embeddings: Annotated[
         bool,
         typer.Option(
@@ -71,7 +82,9 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
     options = StackOptions(
         data_dir=data_dir.resolve(),
         port=port,
-        model=_absolute_model(model),
+        model=_absolute_model(model[0]),
+        further_models=tuple(_absolute_model(further) for further in model[1:]),
+        replicas=replicas,
         engine=engine,
         embedding_model=str(DEFAULT_EMBEDDING_MODEL) if embeddings else "",
         kafka=_kafka_address(kafka),
@@ -160,6 +173,10 @@ def _overrides(config: Path | None) -> dict[str, Any]:
         ) from None
     if not isinstance(content, dict):
         raise StackError(f"{config} must be a YAML mapping, such as `usage: {{retention_days: 14}}`.")
+    entries = content.get(GENERATORS)
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict) and isinstance(entry.get("model"), str):
+            entry["model"] = _absolute_model(entry["model"])
     return content
 
 

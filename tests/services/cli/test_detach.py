@@ -103,13 +103,22 @@ def test_a_change_of_mind_takes_the_start_back(
 
 def test_every_choice_is_handed_on(tmp_path: Path) -> None:
     options = StackOptions(
-        data_dir=tmp_path, port=9, model="m", engine="simulated", kafka="k:1", clickhouse="http://c"
+        data_dir=tmp_path,
+        port=9,
+        model="m",
+        further_models=("n",),
+        replicas=3,
+        engine="simulated",
+        kafka="k:1",
+        clickhouse="http://c",
     )
     handed = detach._arguments(options, tmp_path / "c.yaml")
     assert handed == [
         f"--data-dir={tmp_path}",
         "--port=9",
         "--model=m",
+        "--model=n",
+        "--replicas=3",
         "--engine=simulated",
         "--kafka=k:1",
         "--clickhouse=http://c",

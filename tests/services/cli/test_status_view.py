@@ -78,6 +78,17 @@ def test_a_replica_with_a_wrong_clock_says_by_how_much() -> None:
     )
 
 
+def test_several_models_and_replicas_are_all_named_and_numbered() -> None:
+    said = shown(
+        models=["one", "two"], replicas=[replica(), replica(number=12, model="two", state="draining")]
+    )
+    assert "/v1, models one, two\n" in said
+    assert [line.split()[:3] for line in said.splitlines() if "/256" in line] == [
+        ["1", "tiny-eu", "ready"],
+        ["12", "two", "draining"],
+    ]
+
+
 def test_a_stack_whose_parts_do_not_answer_is_said_and_not_guessed() -> None:
     assert "lag is not known" in shown(store_lag={"behind_seconds": None, "waiting_frames": None})
     assert "replica" not in shown(replicas=None, store_lag=None)

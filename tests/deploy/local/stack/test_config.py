@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.local.stack.config import build_config, embedder_config, merge, without_unknown_embedder
+from deploy.local.stack.config import build_config, generator_configs, merge, without_unknown_embedder
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.options import DEFAULT_EMBEDDING_MODEL, Addresses, StackOptions
 from deploy.local.stack.paths import DataPaths
@@ -213,7 +213,7 @@ def test_a_model_of_vectors_is_in_the_catalog_and_its_generator_has_a_section_of
         "task": "embed",
         "context_tokens": 512,
     }
-    own = embedder_config(document, options, addresses)
+    own = generator_configs(options, addresses, DataPaths(tmp_path))["embedder"]
     assert {key for key in own if own[key] != document[key]} == {"generator"}
     assert own["generator"]["replica"] != document["generator"]["replica"]
     assert own["generator"]["listen"] != document["generator"]["listen"]

@@ -29,9 +29,11 @@ def process(script: str, *arguments: str, is_leader: bool = True) -> Iterator["s
 
 
 @pytest.mark.parametrize("script", [_DRAINS, _STUBBORN])
-async def test_a_process_of_this_folder_is_ended(tmp_path: Path, script: str) -> None:
+@pytest.mark.parametrize("name", ["", "generator-2", "embedder"])
+async def test_a_process_of_this_folder_is_ended(tmp_path: Path, script: str, name: str) -> None:
     paths = DataPaths(tmp_path)
-    with process(script, "--config", str(paths.config)) as left:
+    config = paths.config_of(name) if name else paths.config
+    with process(script, "--config", str(config)) as left:
         # A parent that lives would have to reap it, as the system does for orphans.
         reaping = asyncio.create_task(asyncio.to_thread(left.wait))
         await asyncio.wait_for(clear_leftovers(paths, drain_seconds=0.5), 10)

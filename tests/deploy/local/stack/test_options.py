@@ -1,6 +1,6 @@
 """Addresses: neighbouring ports of loopback, unless parts elsewhere are named."""
 
-from deploy.local.stack.options import DEFAULT_MODEL, EMBEDDER, METERED, PORTS, Addresses
+from deploy.local.stack.options import DEFAULT_MODEL, EMBEDDER, METERED, PORTS, Addresses, ports_of
 
 
 def test_the_parts_listen_on_neighbouring_ports_of_loopback() -> None:
@@ -20,7 +20,19 @@ def test_the_parts_listen_on_neighbouring_ports_of_loopback() -> None:
     assert addresses.base_url == "http://127.0.0.1:9000/v1"
     assert addresses.clickhouse_url == "http://127.0.0.1:9004"
     assert addresses.kafka == "127.0.0.1:9005"
-    assert addresses.metrics["usage"] == "http://127.0.0.1:9012/metrics"
+    assert addresses.metrics()["usage"] == "http://127.0.0.1:9012/metrics"
+
+
+def test_each_further_generator_has_two_ports_behind_those_of_all_stacks() -> None:
+    addresses = Addresses(9000)
+    names = ("generator-2", "generator-3")
+    taken = [int(addresses.generator_at(name).rpartition(":")[2]) for name in names]
+    taken += [addresses.metrics_port(name) for name in names]
+    assert [*range(9000, 9000 + PORTS), *sorted(taken)] == ports_of(9000, 3)
+    assert ports_of(9000, 1) == list(range(9000, 9000 + PORTS))
+    assert addresses.generator_at("generator") == addresses.generator
+    assert addresses.generator_at(EMBEDDER) == addresses.embedder
+    assert addresses.metrics(names)["generator-2"] == "http://127.0.0.1:9021/metrics"
 
 
 def test_the_parts_of_others_win() -> None:

@@ -7,11 +7,11 @@ import pytest
 
 from deploy.local.stack.options import Addresses, StackOptions
 from deploy.local.stack.paths import DataPaths
-from deploy.local.stack.plan import DRAIN_ORDER, ProcessPlan, build_plan, is_sentence
+from deploy.local.stack.plan import DRAIN_ORDER, ProcessPlan, build_plan, drain_place, is_sentence
 
 
-def plan(**options: str) -> dict[str, ProcessPlan]:
-    chosen = StackOptions(data_dir=Path("/d"), **options)  # type: ignore[arg-type] # strings only
+def plan(**options: str | int | tuple[str, ...]) -> dict[str, ProcessPlan]:
+    chosen = StackOptions(data_dir=Path("/d"), **options)  # type: ignore[arg-type] # by name
     addresses = Addresses(chosen.port, chosen.kafka, chosen.clickhouse)
     return {entry.name: entry for entry in build_plan(chosen, addresses, DataPaths(Path("/d")))}
 
@@ -63,6 +63,21 @@ def test_what_makes_vectors_starts_behind_the_engine_that_answers_and_nothing_wa
     assert found["embedder"].niceness == found["generator"].niceness > 0
     assert found["embedder"].arguments[-1] == "/d/comptoir-embedder.yaml"
     assert not any("embedder" in entry.after for entry in found.values())
+
+
+def test_replicas_beside_the_first_start_behind_it_and_nothing_waits_for_them() -> None:
+    found = plan(replicas=2, further_models=("/other",), embedding_model="/m")
+    further = ["generator-2", "generator-3", "generator-4", "embedder"]
+    assert [name for name, entry in found.items() if not entry.is_awaited] == further
+    assert {found[name].after for name in further} == {("generator",)}
+    assert found["generator-3"].arguments[-1] == "/d/comptoir-generator-3.yaml"
+    assert found["generator-3"].title == "engine 3 (vLLM)"
+    assert len({entry.probe.where for entry in found.values()}) == len(found)
+
+
+def test_a_replica_drains_at_the_place_of_its_kind() -> None:
+    assert drain_place("generator-12") == drain_place("generator") < drain_place("router")
+    assert [drain_place(name) for name in DRAIN_ORDER] == list(range(len(DRAIN_ORDER)))
 
 
 def test_requests_end_before_what_records_them() -> None:
