@@ -37,6 +37,7 @@ class TicketClaims:
     expires_at_microseconds: int
     predicted_kv_blocks: int
     choices: int = field(default=1, kw_only=True)
+    router: int = field(default=0, kw_only=True)
 
 
 def signed_content(claims: bytes) -> bytes:

@@ -10,7 +10,7 @@ from services.generator.adapters.announcement import Announcement
 from services.generator.adapters.ed25519_signatures import Ed25519Signatures
 from services.generator.adapters.engines import engine_from
 from services.generator.adapters.generation_meter import GenerationMeter
-from services.generator.adapters.router_link import RouterLink
+from services.generator.adapters.router_links import RouterLinks
 from services.generator.adapters.usage_emitter import UsageEmitter
 from services.generator.domain.accepted import SharedParts
 from services.generator.domain.bounds import Bounds
@@ -100,7 +100,7 @@ class Generator:
         meter = GenerationMeter(engine, settings.model, operation=operation)
         recorder = UsageRecorder(sink, max_unrecorded=settings.max_unrecorded_events, observe=meter.ended)
         interval, lifetime = settings.report_interval_seconds, settings.settlement_lifetime_seconds
-        link = RouterLink(settings.router, clock, interval_seconds=interval, lifetime_seconds=lifetime)
+        link = RouterLinks(settings.routers, clock, interval_seconds=interval, lifetime_seconds=lifetime)
         link.register(
             replica,
             settings.address,
@@ -149,11 +149,11 @@ class Generator:
 
 
 class RouterReports(Protocol):
-    """What the server needs of the link to the router."""
+    """What the server needs of the links to the routers."""
 
     @property
     def is_registered(self) -> bool:
-        """Whether the router has answered on the stream that is open now."""
+        """Whether a router has answered on the stream that is open now."""
         ...
 
     async def run(self, read_load: Any) -> None:

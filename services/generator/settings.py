@@ -19,7 +19,7 @@ from services.generator.domain.request_size import MOST_BYTES, most_request_byte
 from services.generator.domain.template import TemplateRules
 from services.generator.domain.ticket import Replica
 from services.kernel.catalog import Model, Task
-from services.runtime.addresses import CallerListen, GrpcTarget
+from services.runtime.addresses import MOST_FURTHER, CallerListen, GrpcTarget, check_different
 from services.runtime.settings import MeteredSettings, SettingsError
 
 
@@ -33,6 +33,11 @@ class GeneratorSettings(MeteredSettings, Bounds):
         description="the address that callers are told; empty means that of `listen`",
     )
     router: GrpcTarget = Field(description="the router that the replica registers with")
+    further_routers: tuple[GrpcTarget, ...] = Field(
+        default=(),
+        max_length=MOST_FURTHER,
+        description="the other routers of the region: the replica registers with each and reports to each",
+    )
     emitter: GrpcTarget = Field(description="the emitter that takes the events")
     replica: int = Field(ge=1, description="the replica's number, unique in the deployment")
     engine: Literal["vllm", "simulated"] = Field(
@@ -90,7 +95,13 @@ class GeneratorSettings(MeteredSettings, Bounds):
             raise ValueError("model is not in catalog.models")
         if self.engine == "vllm" and not self.model_path:
             raise ValueError("engine vllm needs model_path")
+        check_different(self.routers)
         return self
+
+    @property
+    def routers(self) -> tuple[GrpcTarget, ...]:
+        """Every router of the region."""
+        return (self.router, *self.further_routers)
 
     @property
     def catalog_model(self) -> Model:

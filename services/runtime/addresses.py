@@ -3,6 +3,7 @@
 import ipaddress
 import re
 import ssl
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -12,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from services.runtime.reloaded_context import ReloadedContext
 from services.runtime.settings_error import SettingsError
 
+# Of routers beside the first: each costs a connection, and a look now and then.
+MOST_FURTHER: Final = 15
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 
 
@@ -111,6 +114,12 @@ class GrpcTarget(BaseModel):
         if self.tls is None and not is_local(self.address):
             raise ValueError("address is not loopback, so it needs tls")
         return self
+
+
+def check_different(routers: Sequence[GrpcTarget]) -> None:
+    """Raises ValueError where one router stands twice: what is told each would be told it twice."""
+    if len({router.address for router in routers}) < len(routers):
+        raise ValueError("router and further_routers must be different addresses")
 
 
 class GrpcListen(GrpcTarget):

@@ -1,7 +1,7 @@
 """Registers the replica while its engine starts, so that requests wait for it and are not refused.
 
 To import and start an engine keeps a process busy for seconds, and it forks, which nothing with an
-open connection may do. So a copy of the process, made before all that, holds the stream to the router. It
+open connection may do. So a copy of the process, made before all that, holds the streams to the routers. It
 reports no load: to the router the replica is starting, and gets no requests.
 """
 
@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from multiprocessing.context import ForkProcess
 from typing import Final
 
-from services.generator.adapters.router_link import RouterLink
+from services.generator.adapters.router_links import RouterLinks
 from services.generator.domain.ports import Capabilities, Feature
 from services.generator.settings import GeneratorSettings
 from services.kernel.clock import SystemClock
@@ -63,10 +63,10 @@ def _announce(settings: GeneratorSettings, incarnation: int, parent: int) -> Non
 
 async def _hold_stream(settings: GeneratorSettings, incarnation: int) -> None:
     interval, lifetime = settings.report_interval_seconds, settings.settlement_lifetime_seconds
-    link = RouterLink(settings.router, SystemClock(), interval_seconds=interval, lifetime_seconds=lifetime)
+    links = RouterLinks(settings.routers, SystemClock(), interval_seconds=interval, lifetime_seconds=lifetime)
     # Its blocks are not known before it has started; the router trusts one that does not say.
     capabilities = Capabilities(settings.served_model.context_tokens, 0, 0, Feature(0))
-    link.register(
+    links.register(
         settings.identity, settings.address, capabilities, settings.max_requests, incarnation=incarnation
     )
-    await link.run(lambda: None)
+    await links.run(lambda: None)

@@ -62,6 +62,8 @@ class RouterLink:
         self, target: GrpcTarget, clock: Clock, *, interval_seconds: float, lifetime_seconds: float
     ) -> None:
         self._channel = channel(target)
+        self._address = target.address
+        self._router_number = 0
         self._stub: replica_pb2_grpc.ReplicaServiceAsyncStub = replica_pb2_grpc.ReplicaServiceStub(
             self._channel
         )
@@ -85,6 +87,11 @@ class RouterLink:
     def is_registered(self) -> bool:
         """Whether the router has answered on the stream that is open now."""
         return self._is_registered
+
+    @property
+    def router_number(self) -> int:
+        """The number of the router, as in its tickets; 0 until it has answered once, or where it has none."""
+        return self._router_number
 
     def register(
         self,
@@ -145,7 +152,8 @@ class RouterLink:
     def _complain(self, error: ComptoirError, *, is_first: bool) -> None:
         reason, now_seconds = error.reason.name, self._clock.monotonic_seconds()
         if error.reason not in _REFUSALS:
-            _log.log(logging.WARNING if is_first else logging.DEBUG, "router_link_lost", reason=reason)
+            level = logging.WARNING if is_first else logging.DEBUG
+            _log.log(level, "router_link_lost", reason=reason, address=self._address)
         elif self._reminded_seconds is None or now_seconds - self._reminded_seconds >= _REMIND_SECONDS:
             self._reminded_seconds = now_seconds
             replica = self._registration.replica
@@ -222,6 +230,7 @@ class RouterLink:
     ) -> None:
         async for response in call:
             self._is_registered, self._reminded_seconds = True, None
+            self._router_number = response.router_number
             self._leases.confirm(response)
 
 

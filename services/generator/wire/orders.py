@@ -69,6 +69,7 @@ def claims_from(signed: bytes) -> Claims:
         max_input_tokens=claims.max_input_tokens,
         max_output_tokens=claims.max_output_tokens,
         choices=max(1, claims.choices),
+        router=claims.router,
         priority=min(claims.priority, _MAX_PRIORITY),
         attempt=claims.attempt,
         issued_at_microseconds=claims.issued_at_microseconds,

@@ -32,6 +32,14 @@ class RouterLimits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    number: int = Field(
+        default=1,
+        ge=1,
+        lt=2**32,
+        description="the router's number, another one for each router of a region: replicas settle a lease "
+        "with the router that lent it",
+    )
+
     ticket_lifetime_seconds: float = Field(
         default=10.0,
         gt=0,

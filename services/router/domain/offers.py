@@ -71,8 +71,7 @@ class Offers:
 
     async def first(self, grant: Grant, placement: Placement) -> TicketOffer:
         """Returns the ticket that a request is admitted with."""
-        claims = first_claims(grant, placement, region=self._region.number, term=self._term())
-        return await self._sign(claims, placement)
+        return await self._sign(self._first_claims(grant, placement), placement)
 
     async def another(self, key: Key, lease_id: Identity) -> TicketOffer:
         """Returns a ticket of the same lease for a replica that had none of it.
@@ -107,8 +106,12 @@ class Offers:
 
     def to_count(self, grant: Grant, placement: Placement) -> TicketOffer:
         """Returns a ticket of a grant without a lease and without output."""
-        claims = first_claims(grant, placement, region=self._region.number, term=self._term())
+        claims = self._first_claims(grant, placement)
         return TicketOffer(self._signer.sign(claims), placement.address)
+
+    def _first_claims(self, grant: Grant, placement: Placement) -> TicketClaims:
+        region, term = self._region.number, self._term()
+        return first_claims(grant, placement, region=region, term=term, router=self._limits.number)
 
     async def _sign(
         self, claims: TicketClaims, placement: Placement, quota: Quota | None = None

@@ -57,7 +57,9 @@ class Term(NamedTuple):
         return cls(now_microseconds, now_microseconds + round(lasts_seconds * _MICROSECONDS))
 
 
-def first_claims(grant: Grant, placement: Placement, *, region: int, term: Term) -> TicketClaims:
+def first_claims(
+    grant: Grant, placement: Placement, *, region: int, term: Term, router: int = 0
+) -> TicketClaims:
     """Returns what the ticket says that a request is admitted with."""
     return TicketClaims(
         ticket_id=Identity.random(),
@@ -78,6 +80,7 @@ def first_claims(grant: Grant, placement: Placement, *, region: int, term: Term)
         issued_at_microseconds=term.issued_at_microseconds,
         expires_at_microseconds=term.expires_at_microseconds,
         predicted_kv_blocks=placement.predicted_kv_blocks,
+        router=router,
     )
 
 

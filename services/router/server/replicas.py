@@ -82,6 +82,7 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
                 await self._take(stream, request)
                 if not request.may_answer_later or _is_long(stream.answer):
                     answer, stream.answer = stream.answer, replica_pb2.ReportResponse()
+                    answer.router_number = self._membership.limits.number
                     await context.write(answer)
         finally:
             if stream is not None:

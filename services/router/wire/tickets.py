@@ -31,6 +31,7 @@ def claims_bytes(claims: TicketClaims) -> bytes:
         issued_at_microseconds=claims.issued_at_microseconds,
         expires_at_microseconds=claims.expires_at_microseconds,
         predicted_kv_blocks=claims.predicted_kv_blocks,
+        router=claims.router,
     ).SerializeToString(deterministic=True)
 
 

@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.contracts.engine_requests import until
 from tests.deploy.local.stack.children import is_gone
-from tests.services.generator.adapters.test_router_link import Router
+from tests.services.generator.adapters.reported import Router
 from tests.services.generator.test_settings import OWN, SHARED
 
 ROOT = Path(__file__).parents[3]

@@ -90,3 +90,12 @@ def test_what_cannot_work_is_refused_in_one_sentence(
         settings(tmp_path, **changes)
     assert what in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_the_routers_of_a_region_are_a_list_of_different_addresses(tmp_path: Path) -> None:
+    assert len(settings(tmp_path).routers) == 1
+    further = [{"address": "127.0.0.1:8501"}, {"address": "127.0.0.1:8502"}]
+    ports = [one.address.rpartition(":")[2] for one in settings(tmp_path, further_routers=further).routers]
+    assert ports == ["8401", "8501", "8502"]
+    with pytest.raises(SettingsError, match="different addresses"):
+        settings(tmp_path, further_routers=[{"address": "127.0.0.1:8401"}])

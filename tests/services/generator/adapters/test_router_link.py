@@ -2,14 +2,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import grpc
 import pytest
-from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
 
 from services.generator.adapters.router_link import RouterLink
-from services.generator.domain.load import LoadReport
 from services.generator.domain.ports import Capabilities, Feature
 from services.generator.domain.terminal_event import Counts
 from services.generator.domain.ticket import Claims, Replica
@@ -17,69 +13,9 @@ from services.kernel.clock import SystemClock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget
-from services.runtime.grpc.status import STATUS, trailing_metadata
 from tests.contracts.engine_requests import until
+from tests.services.generator.adapters.reported import Load, Router
 from tests.services.generator.domain.test_ticket import CLAIMS
-
-
-class Router(replica_pb2_grpc.ReplicaServiceServicer):
-    """A router that remembers reports, and confirms settlements when it is told to."""
-
-    def __init__(self, address: str) -> None:
-        self.address = address
-        self.reports: list[replica_pb2.ReportRequest] = []
-        self.is_confirming = True
-        self.refusal: ComptoirError | None = None
-        self.server: grpc.aio.Server | None = None
-
-    async def start(self) -> None:
-        self.server = grpc.aio.server()
-        replica_pb2_grpc.add_ReplicaServiceServicer_to_server(self, self.server)
-        self.server.add_insecure_port(self.address)
-        await self.server.start()
-
-    async def stop(self) -> None:
-        assert self.server is not None
-        await self.server.stop(0)
-
-    async def Report(  # noqa: N802
-        self, requests: AsyncIterator[replica_pb2.ReportRequest], context: Any
-    ) -> AsyncIterator[replica_pb2.ReportResponse]:
-        async for report in requests:
-            self.reports.append(report)
-            if self.refusal is not None:
-                reason = self.refusal.reason
-                await context.abort(STATUS[reason], reason.name, trailing_metadata(self.refusal))
-            closed = [
-                replica_pb2.LeaseIdentity(high=s.lease_id_high, low=s.lease_id_low)
-                for s in report.settlements
-                if self.is_confirming
-            ]
-            accepted = [
-                replica_pb2.LeaseIdentity(high=a.lease_id_high, low=a.lease_id_low)
-                for a in report.acceptances
-                if self.is_confirming
-            ]
-            yield replica_pb2.ReportResponse(closed=closed, accepted=accepted)
-
-    @property
-    def accepted(self) -> list[int]:
-        return [acceptance.lease_id_low for report in self.reports for acceptance in report.acceptances]
-
-    @property
-    def settled(self) -> list[int]:
-        return [settlement.lease_id_low for report in self.reports for settlement in report.settlements]
-
-
-class Load:
-    def __init__(self) -> None:
-        self.requests = 0
-        self.is_draining = False
-
-    def __call__(self) -> LoadReport:
-        return LoadReport(
-            self.requests, self.requests, self.requests, 0, 250, 0.5, is_draining=self.is_draining
-        )
 
 
 class Linked:

@@ -56,7 +56,7 @@ def test_claims_carry_every_field() -> None:
     others = [claims.tenant, claims.key, claims.model, claims.region, claims.home_region]
     others += [claims.transfer_record, claims.replica, claims.max_input_tokens, claims.max_output_tokens]
     others += [claims.priority, claims.attempt, claims.issued_at_microseconds]
-    others += [claims.expires_at_microseconds, claims.predicted_kv_blocks, claims.choices]
+    others += [claims.expires_at_microseconds, claims.predicted_kv_blocks, claims.choices, claims.router]
     assert sorted([*identities, *others]) == sorted(numbers.values())
 
 

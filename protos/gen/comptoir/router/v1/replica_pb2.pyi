@@ -288,6 +288,11 @@ class ReportResponse(_message.Message):
 
     CLOSED_FIELD_NUMBER: _builtins.int
     ACCEPTED_FIELD_NUMBER: _builtins.int
+    ROUTER_NUMBER_FIELD_NUMBER: _builtins.int
+    router_number: _builtins.int
+    """The router's number, as in the tickets that it signs: leases of other routers are settled with those. 0 from a
+    router that has none.
+    """
     @_builtins.property
     def closed(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeaseIdentity]:
         """The leases of the reports' settlements, which the router has closed; the replica forgets them."""
@@ -303,10 +308,11 @@ class ReportResponse(_message.Message):
         *,
         closed: _abc.Iterable[Global___LeaseIdentity] | None = ...,
         accepted: _abc.Iterable[Global___LeaseIdentity] | None = ...,
+        router_number: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "closed", b"closed"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "closed", b"closed", "router_number", b"router_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

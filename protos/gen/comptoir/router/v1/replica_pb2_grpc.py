@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ReplicaServiceStub:
-    """Called by generators only.
+    """Called by generators only, which register with every router of their region.
     """
 
     def __init__(self, channel):
@@ -43,7 +43,7 @@ class ReplicaServiceStub:
 
 
 class ReplicaServiceServicer:
-    """Called by generators only.
+    """Called by generators only, which register with every router of their region.
     """
 
     def Report(self, request_iterator, context):
@@ -72,7 +72,7 @@ def add_ReplicaServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ReplicaService:
-    """Called by generators only.
+    """Called by generators only, which register with every router of their region.
     """
 
     @staticmethod

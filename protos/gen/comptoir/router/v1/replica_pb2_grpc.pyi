@@ -27,7 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ReplicaServiceStub:
-    """Called by generators only."""
+    """Called by generators only, which register with every router of their region."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -41,7 +41,7 @@ class ReplicaServiceStub:
 
 @_typing.type_check_only
 class ReplicaServiceAsyncStub(ReplicaServiceStub):
-    """Called by generators only."""
+    """Called by generators only, which register with every router of their region."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Report: _aio.StreamStreamMultiCallable[_replica_pb2.ReportRequest, _replica_pb2.ReportResponse]  # type: ignore[assignment]
@@ -51,7 +51,7 @@ class ReplicaServiceAsyncStub(ReplicaServiceStub):
     """
 
 class ReplicaServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Called by generators only."""
+    """Called by generators only, which register with every router of their region."""
 
     @_abc_1.abstractmethod
     def Report(

@@ -97,6 +97,7 @@ class TicketClaims(_message.Message):
     EXPIRES_AT_MICROSECONDS_FIELD_NUMBER: _builtins.int
     PREDICTED_KV_BLOCKS_FIELD_NUMBER: _builtins.int
     CHOICES_FIELD_NUMBER: _builtins.int
+    ROUTER_FIELD_NUMBER: _builtins.int
     ticket_id_high: _builtins.int
     """Identity of the ticket, upper 64 bits; random."""
     ticket_id_low: _builtins.int
@@ -141,6 +142,10 @@ class TicketClaims(_message.Message):
     """KV-cache blocks that the router predicts for the request; 0 where it does not know the block size."""
     choices: _builtins.int
     """The most choices that the request may ask for; 0 reads as 1."""
+    router: _builtins.int
+    """Number of the router that lent what the lease reserves, to which its replica settles it; 0 from a router that has
+    no number.
+    """
     def __init__(
         self,
         *,
@@ -165,10 +170,11 @@ class TicketClaims(_message.Message):
         expires_at_microseconds: _builtins.int = ...,
         predicted_kv_blocks: _builtins.int = ...,
         choices: _builtins.int = ...,
+        router: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "choices", b"choices", "expires_at_microseconds", b"expires_at_microseconds", "home_region", b"home_region", "issued_at_microseconds", b"issued_at_microseconds", "key", b"key", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low", "max_input_tokens", b"max_input_tokens", "max_output_tokens", b"max_output_tokens", "model", b"model", "predicted_kv_blocks", b"predicted_kv_blocks", "priority", b"priority", "region", b"region", "replica", b"replica", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "tenant", b"tenant", "ticket_id_high", b"ticket_id_high", "ticket_id_low", b"ticket_id_low", "transfer_record", b"transfer_record"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "choices", b"choices", "expires_at_microseconds", b"expires_at_microseconds", "home_region", b"home_region", "issued_at_microseconds", b"issued_at_microseconds", "key", b"key", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low", "max_input_tokens", b"max_input_tokens", "max_output_tokens", b"max_output_tokens", "model", b"model", "predicted_kv_blocks", b"predicted_kv_blocks", "priority", b"priority", "region", b"region", "replica", b"replica", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "router", b"router", "tenant", b"tenant", "ticket_id_high", b"ticket_id_high", "ticket_id_low", b"ticket_id_low", "transfer_record", b"transfer_record"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

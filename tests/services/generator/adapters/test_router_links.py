@@ -1,0 +1,128 @@
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from services.generator.adapters.router_links import RouterLinks
+from services.generator.domain.ports import Capabilities, Feature
+from services.generator.domain.terminal_event import Counts
+from services.generator.domain.ticket import Claims, Replica
+from services.kernel.clock import SystemClock
+from services.kernel.identity import Identity
+from services.runtime.addresses import GrpcTarget
+from tests.contracts.engine_requests import until
+from tests.services.generator.adapters.reported import Load, Router
+from tests.services.generator.domain.test_ticket import CLAIMS
+
+
+class Linked:
+    """Links to two routers, of which each says its number."""
+
+    def __init__(self, folder: Path) -> None:
+        self.routers = [Router(f"unix:{folder}/router-{number}", number) for number in (1, 2)]
+        self.load = Load()
+        targets = [GrpcTarget(address=router.address) for router in self.routers]
+        self.links = RouterLinks(targets, SystemClock(), interval_seconds=0.02, lifetime_seconds=600.0)
+        capabilities = Capabilities(1024, 16, 500, Feature.TOKEN_IDS)
+        self.links.register(Replica(7, 1, 3), "127.0.0.1:1", capabilities, 32, incarnation=77)
+        self.running = asyncio.create_task(self.links.run(self.load))
+
+    @property
+    def settled(self) -> list[list[int]]:
+        return [sorted(set(router.settled)) for router in self.routers]
+
+    @property
+    def accepted(self) -> list[list[int]]:
+        return [sorted(set(router.accepted)) for router in self.routers]
+
+    def settle(self, one: Claims) -> None:
+        self.links.settle(one, Counts(1, 0, 2), is_unserved=False)
+
+    async def stop(self) -> None:
+        self.running.cancel()
+        await asyncio.wait({self.running})
+        await self.links.close()
+        for router in self.routers:
+            if router.server is not None:
+                await router.stop()
+
+
+def of(router: int, lease: int) -> Claims:
+    return replace(CLAIMS, lease_id=Identity(9, lease), router=router)
+
+
+@pytest.fixture
+async def linked(tmp_path: Path) -> AsyncIterator[Linked]:
+    linked = Linked(tmp_path)
+    yield linked
+    await linked.stop()
+
+
+async def both(linked: Linked) -> None:
+    for router in linked.routers:
+        await router.start()
+    await until(lambda: all(len(router.reports) > 2 for router in linked.routers), 10)
+
+
+async def test_every_router_hears_who_the_replica_is_and_how_busy(linked: Linked) -> None:
+    await both(linked)
+    linked.load.requests = 3
+    await until(lambda: all(r.reports[-1].load.running_requests == 3 for r in linked.routers), 5)
+    assert [router.reports[0].registration.incarnation for router in linked.routers] == [77, 77]
+
+
+async def test_one_router_is_enough_to_be_registered_and_the_other_is_tried_until_it_is_there(
+    linked: Linked,
+) -> None:
+    assert not linked.links.is_registered
+    await linked.routers[1].start()
+    await until(lambda: linked.links.is_registered, 10)
+    assert linked.routers[0].reports == []
+    await linked.routers[0].start()
+    await until(lambda: len(linked.routers[0].reports) > 1, 10)
+
+
+async def test_a_lease_is_accepted_and_settled_with_the_router_that_lent_it(linked: Linked) -> None:
+    await both(linked)
+    for router, lease in ((1, 10), (2, 20), (2, 21)):
+        linked.links.accept(of(router, lease))
+    await until(lambda: linked.accepted == [[10], [20, 21]], 5)
+    for router, lease in ((2, 20), (1, 10), (2, 21)):
+        linked.settle(of(router, lease))
+    assert await linked.links.settled(5) == 0
+    assert linked.settled == [[10], [20, 21]]
+
+
+async def test_a_settlement_waits_for_the_router_that_lent_and_goes_to_no_other(linked: Linked) -> None:
+    await both(linked)
+    await linked.routers[0].stop()
+    linked.routers[0].reports.clear()
+    linked.settle(of(1, 10))
+    linked.settle(of(2, 20))
+    assert await linked.links.settled(0.3) == 1
+    await linked.routers[0].start()
+    await until(lambda: linked.settled == [[10], [20]], 10)
+
+
+async def test_a_lease_of_a_router_that_never_said_its_number_is_settled_where_it_was_accepted(
+    linked: Linked,
+) -> None:
+    linked.routers[0].number = 0
+    await linked.routers[1].start()
+    await until(lambda: linked.links.is_registered, 10)
+    # Only the router that has not been heard can have lent it.
+    linked.links.accept(of(1, 10))
+    await linked.routers[0].start()
+    await until(lambda: linked.accepted == [[10], []], 10)
+    linked.routers[0].number = 3
+    await until(lambda: linked.links._links[0].router_number == 3, 5)
+    linked.settle(of(1, 10))
+    await until(lambda: linked.settled == [[10], []], 5)
+
+
+async def test_a_lease_of_a_router_that_nobody_is_is_charged_once(linked: Linked) -> None:
+    await both(linked)
+    linked.settle(of(9, 90))
+    await until(lambda: linked.settled == [[90], []], 5)
