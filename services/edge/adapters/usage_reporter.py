@@ -13,6 +13,7 @@ from services.edge.wire.events import usage_event
 from services.kernel.backoff import Backoff
 from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity
+from services.runtime.counted_events import CountedEvents
 from services.runtime.emitter_client import MAX_EVENTS, EmitterClient
 from services.runtime.logs import get_logger
 from services.runtime.telemetry import counter
@@ -38,6 +39,7 @@ class UsageReporter:
         self._region_number = region_number
         self._config_digest = config_digest
         self._max_waiting = max_waiting
+        self._counted = CountedEvents(self._take)
         self._waiting: deque[usage_pb2.EdgeRequest] = deque()
         self._sent: list[usage_pb2.EdgeRequest] = []
         self._sender: asyncio.Task[None] | None = None
@@ -48,9 +50,18 @@ class UsageReporter:
         self.dropped = 0
 
     def report(self, event: EdgeRequest) -> None:
-        """Takes an event; drops and counts it where there is no room."""
+        """Takes an event; drops and counts it where there is no room.
+
+        Requests that were refused alike for their keys become one event a second.
+        """
+        if event.is_counted:
+            self._counted.add(event.group, event)
+        else:
+            self._take(event, 1)
+
+    def _take(self, event: EdgeRequest, requests: int) -> None:
         if len(self._waiting) + len(self._sent) >= self._max_waiting:
-            self._drop(1)
+            self._drop(requests)
             return
         # Its id is given here, so that an event that is sent again is known by it.
         message = usage_event(
@@ -58,6 +69,7 @@ class UsageReporter:
             event_id=Identity.dated(event.started_at_microseconds),
             region_number=self._region_number,
             config_digest=self._config_digest,
+            requests=requests,
         )
         self._waiting.append(message)
         if self._sender is None or self._sender.done():
@@ -65,6 +77,7 @@ class UsageReporter:
 
     async def close(self, *, within_seconds: float) -> None:
         """Waits until everything is durable, but no longer than `within_seconds`; closes the connection."""
+        self._counted.flush()
         self._is_closing.set()
         if self._sender is not None:
             await asyncio.wait([self._sender], timeout=within_seconds)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Final
 
 from services.kernel.errors import Reason
 from services.kernel.identity import Identity
@@ -18,6 +19,12 @@ class Endpoint(IntEnum):
     RESPONSES = 5
     TOKENIZE = 6
     INPUT_TOKENS = 7
+
+
+# What whoever has no usable key can have said as often as it asks.
+_OF_KEYS: Final = frozenset(
+    {Reason.KEY_INVALID, Reason.KEY_EXPIRED, Reason.TENANT_DISABLED, Reason.TOO_MANY_WRONG_KEYS}
+)
 
 
 @dataclass(slots=True)
@@ -50,6 +57,16 @@ class EdgeRequest:
     client_request_id: Identity | None = None
     # Stands for the client's address before the router; no event and no log holds it.
     source: int = field(default=0, repr=False)
+
+    @property
+    def is_counted(self) -> bool:
+        """Tells whether it was refused for its key, and is counted with those that are like it."""
+        return self.reason in _OF_KEYS
+
+    @property
+    def group(self) -> tuple[int, ...]:
+        """Returns what requests have in common that are counted together."""
+        return (self.endpoint, self.reason, self.http_status, self.is_client_cancelled)
 
     def microseconds_to(self, moment_seconds: float) -> int:
         """Returns the time from received to `moment_seconds`, in microseconds; 0 where that did not come."""

@@ -1,14 +1,19 @@
 """What is recorded of a request, as it is stored."""
 
+from typing import Final
+
 from comptoir.usage.v1 import usage_pb2
 
 from services.contract.events import EVENT_SCHEMA_VERSION
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.identity import Identity
 
+# The bound of the schema.
+_MOST_REQUESTS: Final = 1_000_000
+
 
 def usage_event(
-    event: EdgeRequest, *, event_id: Identity, region_number: int, config_digest: int
+    event: EdgeRequest, *, event_id: Identity, region_number: int, config_digest: int, requests: int = 1
 ) -> usage_pb2.EdgeRequest:
     """Returns the event as it is stored: counts, timings and catalog numbers."""
     return usage_pb2.EdgeRequest(
@@ -34,4 +39,6 @@ def usage_event(
         admitted_microseconds=event.microseconds_to(event.admitted_seconds),
         first_byte_microseconds=event.microseconds_to(event.first_text_seconds),
         duration_microseconds=event.microseconds_to(event.ended_seconds),
+        # One is not said, as by an edge that counts none.
+        requests=min(requests, _MOST_REQUESTS) if requests > 1 else 0,
     )

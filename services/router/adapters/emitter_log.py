@@ -1,11 +1,13 @@
 """Admission decisions become durable in the emitter's spool."""
 
 import asyncio
+from dataclasses import replace
 from typing import Final
 
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.events import AdmissionEvent
 from services.router.wire import events as wire
+from services.runtime.counted_events import CountedEvents
 from services.runtime.emitter_client import EmitterClient
 from services.runtime.telemetry import counter
 
@@ -19,6 +21,7 @@ class EmitterLog:
     def __init__(self, client: EmitterClient) -> None:
         self._client = client
         self._refusals: set[asyncio.Task[None]] = set()
+        self._counted = CountedEvents(self._send_counted)
         self._lost = counter(
             "comptoir.router.refusals_lost", unit="{event}", description="Refusals that were not recorded."
         )
@@ -28,7 +31,7 @@ class EmitterLog:
 
     async def record(self, event: AdmissionEvent) -> None:
         """Returns when the emitter has it; USAGE_NOT_RECORDED where it does not, whatever the cause."""
-        self._decisions.add(1, {"reason": event.reason.name})
+        self._decisions.add(event.requests, {"reason": event.reason.name})
         try:
             await self._client.record(wire.admission_event(event))
         except ComptoirError as error:
@@ -37,9 +40,19 @@ class EmitterLog:
             ) from None
 
     def record_refusal(self, event: AdmissionEvent) -> None:
-        """Records it in the background; the emitter may be away, so only so many wait for it."""
+        """Records it in the background; refusals of keys that are alike become one event a second."""
+        if event.is_counted:
+            self._counted.add(event.group, event)
+        else:
+            self._send(event)
+
+    def _send_counted(self, event: AdmissionEvent, count: int) -> None:
+        self._send(replace(event, requests=count))
+
+    def _send(self, event: AdmissionEvent) -> None:
+        # The emitter may be away, so only so many wait for it.
         if len(self._refusals) >= MAX_WAITING_REFUSALS:
-            self._lost.add(1)
+            self._lost.add(event.requests)
             return
         task = asyncio.create_task(self._record_refusal(event))
         self._refusals.add(task)
@@ -49,10 +62,11 @@ class EmitterLog:
         try:
             await self.record(event)
         except ComptoirError:
-            self._lost.add(1)
+            self._lost.add(event.requests)
 
     async def close(self) -> None:
         """Waits for what is under way and closes the connection."""
+        self._counted.flush()
         if self._refusals:
             await asyncio.wait(self._refusals)
         await self._client.close()

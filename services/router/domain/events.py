@@ -1,9 +1,15 @@
 """The count-only record of one admission decision; numbers and identities, never text."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from services.kernel.errors import Reason
 from services.kernel.identity import Identity
+
+# What whoever has no usable key can have said as often as it asks.
+_OF_KEYS: Final = frozenset(
+    {Reason.KEY_INVALID, Reason.KEY_EXPIRED, Reason.TENANT_DISABLED, Reason.TOO_MANY_WRONG_KEYS}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +33,15 @@ class AdmissionEvent:
     max_output_tokens: int = 0
     predicted_kv_blocks: int = 0
     tickets: int = 0
+    # Refusals that this one stands for.
+    requests: int = 1
+
+    @property
+    def is_counted(self) -> bool:
+        """Tells whether it is the refusal of a key, which is counted with those that are like it."""
+        return self.reason in _OF_KEYS
+
+    @property
+    def group(self) -> tuple[int, ...]:
+        """Returns what refusals have in common that are counted together."""
+        return (self.reason, self.tenant, self.key, self.home_region, self.priority)

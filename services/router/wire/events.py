@@ -1,10 +1,15 @@
 """From a decision to its usage event; a pure function."""
 
+from typing import Final
+
 from comptoir.usage.v1 import usage_pb2
 
 from services.contract.events import EVENT_SCHEMA_VERSION
 from services.kernel.errors import Reason
 from services.router.domain.events import AdmissionEvent
+
+# The bound of the schema.
+_MOST_REQUESTS: Final = 1_000_000
 
 
 def admission_event(event: AdmissionEvent) -> usage_pb2.Admission:
@@ -32,4 +37,6 @@ def admission_event(event: AdmissionEvent) -> usage_pb2.Admission:
         predicted_kv_blocks=event.predicted_kv_blocks,
         tickets=event.tickets,
         duration_microseconds=event.duration_microseconds,
+        # One is not said, as by a router that counts none.
+        requests=min(event.requests, _MOST_REQUESTS) if event.requests > 1 else 0,
     )

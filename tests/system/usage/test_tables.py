@@ -210,3 +210,14 @@ async def test_an_hour_without_a_first_token_has_no_time_to_it_and_no_speed(stor
         " FROM DATABASE.latency_by_hour ORDER BY model"
     )
     assert await store.rows(query) == [("2", 1, 1, None), ("m", None, None, None)]
+
+
+async def test_refusals_that_are_one_row_count_as_many_as_they_stand_for(store: Store) -> None:
+    for refusal in ({"reason": 1, "requests": 60}, {"reason": 39, "requests": 9_940}, {"reason": 1}):
+        await store.frames.insert(frame(Kind.ADMISSION, **{"decision": 2, **refusal}))
+    query = "SELECT region, reason, requests, events FROM DATABASE.refusals_by_hour ORDER BY reason"
+    # Three rows of each.
+    assert await store.rows(query) == [
+        ("eu-fr", "key_invalid", 3 * 61, 3 * 2),
+        ("eu-fr", "too_many_wrong_keys", 3 * 9_940, 3),
+    ]

@@ -63,6 +63,22 @@ async def test_events_of_a_moment_are_one_call_of_the_emitter(
     assert emitter.calls <= 2
 
 
+async def test_ten_thousand_requests_with_wrong_keys_are_few_events(
+    emitter: ScriptedEmitter, tmp_path: Path
+) -> None:
+    usage = reporter(tmp_path / "emitter")
+    for number in range(10_000):
+        refused = event(number)
+        refused.reason = Reason.TOO_MANY_WRONG_KEYS if number > 59 else Reason.KEY_INVALID
+        refused.http_status = refused.reason.row.http_status
+        usage.report(refused)
+    usage.report(event(1))
+    await usage.close(within_seconds=5)
+    counts = [(each.http_status, each.requests, each.request_id_low) for each in emitter.events]
+    assert sorted(counts) == [(200, 0, 1), (401, 60, 0), (429, 9_940, 60)]
+    assert usage.dropped == 0
+
+
 async def test_what_finds_no_room_is_counted(emitter: ScriptedEmitter, tmp_path: Path) -> None:
     emitter.gate.clear()
     usage = reporter(tmp_path / "emitter", max_waiting=10)

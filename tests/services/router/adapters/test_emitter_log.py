@@ -1,6 +1,7 @@
 """Decisions go to the emitter whole, and whatever it says, a caller hears only that it is not durable."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -63,10 +64,34 @@ async def test_refusals_wait_for_an_emitter_that_is_away_up_to_a_bound() -> None
     emitter.gate.clear()
     log = EmitterLog(emitter)  # type: ignore[arg-type]
     for _ in range(MAX_WAITING_REFUSALS + 10):
-        log.record_refusal(EVENT)
+        log.record_refusal(replace(EVENT, reason=Reason.MODEL_NOT_FOUND))
     emitter.gate.set()
     await log.close()
     assert len(emitter.admissions) == MAX_WAITING_REFUSALS
+
+
+async def test_ten_thousand_refusals_of_keys_are_one_event_for_each_reason_and_key() -> None:
+    emitter = MemoryEmitter()
+    log = EmitterLog(emitter)  # type: ignore[arg-type]
+    unknown = replace(EVENT, tenant=0, key=0, home_region=0, reason=Reason.KEY_INVALID)
+    throttled = replace(unknown, reason=Reason.TOO_MANY_WRONG_KEYS)
+    for number in range(10_000):
+        log.record_refusal(replace(throttled if number % 10 else unknown, request_id=Identity(1, number)))
+        log.record_refusal(EVENT)
+    await log.close()
+    counts = {(event.reason, event.key_low, event.requests) for event in emitter.admissions}
+    assert counts == {(2, 7, 10_000), (1, 0, 1_000), (39, 0, 9_000)}
+    assert len(emitter.admissions) == 3
+    assert emitter.admissions[0].request_id_low == 0
+
+
+async def test_refusals_of_requests_are_events_of_their_own() -> None:
+    emitter = MemoryEmitter()
+    log = EmitterLog(emitter)  # type: ignore[arg-type]
+    for _ in range(3):
+        log.record_refusal(replace(EVENT, reason=Reason.CONTEXT_TOO_LONG))
+    await log.close()
+    assert [event.requests for event in emitter.admissions] == [0, 0, 0]
 
 
 async def test_a_refusal_that_is_not_recorded_fails_nobody() -> None:

@@ -29,6 +29,7 @@ EVENT = AdmissionEvent(
     max_output_tokens=15,
     predicted_kv_blocks=16,
     tickets=3,
+    requests=17,
 )
 
 

@@ -182,6 +182,7 @@ class Admission(_message.Message):
     PREDICTED_KV_BLOCKS_FIELD_NUMBER: _builtins.int
     TICKETS_FIELD_NUMBER: _builtins.int
     DURATION_MICROSECONDS_FIELD_NUMBER: _builtins.int
+    REQUESTS_FIELD_NUMBER: _builtins.int
     event_id_high: _builtins.int
     """Identity of the event, upper 64 bits: its time in microseconds, then 12 random bits."""
     event_id_low: _builtins.int
@@ -238,6 +239,10 @@ class Admission(_message.Message):
     """Tickets signed with the decision: 1 where it was admitted (earlier routers signed up to 3), 0 where refused."""
     duration_microseconds: _builtins.int
     """Time from the call's arrival to the decision, in microseconds."""
+    requests: _builtins.int
+    """How many refusals this one stands for, which came within a second and differ in their request and their timing
+    alone: those of keys that may not be used are counted. 0 is one.
+    """
     def __init__(
         self,
         *,
@@ -268,10 +273,11 @@ class Admission(_message.Message):
         predicted_kv_blocks: _builtins.int = ...,
         tickets: _builtins.int = ...,
         duration_microseconds: _builtins.int = ...,
+        requests: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_digest", b"config_digest", "decision", b"decision", "duration_microseconds", b"duration_microseconds", "event_id_high", b"event_id_high", "event_id_low", b"event_id_low", "home_region", b"home_region", "key_epoch", b"key_epoch", "key_high", b"key_high", "key_low", b"key_low", "max_output_tokens", b"max_output_tokens", "model", b"model", "predicted_kv_blocks", b"predicted_kv_blocks", "priority", b"priority", "producer_id", b"producer_id", "producer_sequence", b"producer_sequence", "reason", b"reason", "region", b"region", "replica", b"replica", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "reserved_tokens", b"reserved_tokens", "schema_version", b"schema_version", "started_at_microseconds", b"started_at_microseconds", "tenant_high", b"tenant_high", "tenant_low", b"tenant_low", "tickets", b"tickets", "transfer_record", b"transfer_record"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_digest", b"config_digest", "decision", b"decision", "duration_microseconds", b"duration_microseconds", "event_id_high", b"event_id_high", "event_id_low", b"event_id_low", "home_region", b"home_region", "key_epoch", b"key_epoch", "key_high", b"key_high", "key_low", b"key_low", "max_output_tokens", b"max_output_tokens", "model", b"model", "predicted_kv_blocks", b"predicted_kv_blocks", "priority", b"priority", "producer_id", b"producer_id", "producer_sequence", b"producer_sequence", "reason", b"reason", "region", b"region", "replica", b"replica", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "requests", b"requests", "reserved_tokens", b"reserved_tokens", "schema_version", b"schema_version", "started_at_microseconds", b"started_at_microseconds", "tenant_high", b"tenant_high", "tenant_low", b"tenant_low", "tickets", b"tickets", "transfer_record", b"transfer_record"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -478,6 +484,7 @@ class EdgeRequest(_message.Message):
     ADMITTED_MICROSECONDS_FIELD_NUMBER: _builtins.int
     FIRST_BYTE_MICROSECONDS_FIELD_NUMBER: _builtins.int
     DURATION_MICROSECONDS_FIELD_NUMBER: _builtins.int
+    REQUESTS_FIELD_NUMBER: _builtins.int
     event_id_high: _builtins.int
     """Identity of the event, upper 64 bits: its time in microseconds, then 12 random bits."""
     event_id_low: _builtins.int
@@ -538,6 +545,10 @@ class EdgeRequest(_message.Message):
     """Received to the first byte of content sent, in microseconds; 0 if there was none."""
     duration_microseconds: _builtins.int
     """Received to the last byte sent, in microseconds."""
+    requests: _builtins.int
+    """How many requests this one stands for, which came within a second and were refused alike for their keys; what
+    else differs among them is that of the first. 0 is one.
+    """
     def __init__(
         self,
         *,
@@ -570,10 +581,11 @@ class EdgeRequest(_message.Message):
         admitted_microseconds: _builtins.int = ...,
         first_byte_microseconds: _builtins.int = ...,
         duration_microseconds: _builtins.int = ...,
+        requests: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admitted_microseconds", b"admitted_microseconds", "client_retry_count", b"client_retry_count", "config_digest", b"config_digest", "duration_microseconds", b"duration_microseconds", "endpoint", b"endpoint", "event_id_high", b"event_id_high", "event_id_low", b"event_id_low", "first_byte_microseconds", b"first_byte_microseconds", "home_region", b"home_region", "http_status", b"http_status", "is_client_cancelled", b"is_client_cancelled", "is_streamed", b"is_streamed", "key_epoch", b"key_epoch", "key_high", b"key_high", "key_low", b"key_low", "model", b"model", "producer_id", b"producer_id", "producer_sequence", b"producer_sequence", "reason", b"reason", "region", b"region", "request_bytes", b"request_bytes", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "response_bytes", b"response_bytes", "schema_version", b"schema_version", "started_at_microseconds", b"started_at_microseconds", "tenant_high", b"tenant_high", "tenant_low", b"tenant_low", "transfer_record", b"transfer_record"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admitted_microseconds", b"admitted_microseconds", "client_retry_count", b"client_retry_count", "config_digest", b"config_digest", "duration_microseconds", b"duration_microseconds", "endpoint", b"endpoint", "event_id_high", b"event_id_high", "event_id_low", b"event_id_low", "first_byte_microseconds", b"first_byte_microseconds", "home_region", b"home_region", "http_status", b"http_status", "is_client_cancelled", b"is_client_cancelled", "is_streamed", b"is_streamed", "key_epoch", b"key_epoch", "key_high", b"key_high", "key_low", b"key_low", "model", b"model", "producer_id", b"producer_id", "producer_sequence", b"producer_sequence", "reason", b"reason", "region", b"region", "request_bytes", b"request_bytes", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "requests", b"requests", "response_bytes", b"response_bytes", "schema_version", b"schema_version", "started_at_microseconds", b"started_at_microseconds", "tenant_high", b"tenant_high", "tenant_low", b"tenant_low", "transfer_record", b"transfer_record"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
