@@ -43,7 +43,10 @@ class Edge:
 
     def __init__(self, settings: EdgeSettings, clock: Clock) -> None:
         self._settings = settings
-        self._routers = (RouterClient(settings.router, timeout_seconds=settings.router_seconds),)
+        self._routers = [
+            RouterClient(target, timeout_seconds=settings.router_seconds) for target in settings.routers
+        ]
+        self._nearest = NearestRouter(self._routers, clock, unreachable_seconds=settings.unreachable_seconds)
         self._generators = GeneratorClient(
             settings.generator_tls, clock, max_channels=settings.max_generator_channels
         )
@@ -55,7 +58,7 @@ class Edge:
             settings,
             settings.listen,
             clock,
-            router=NearestRouter(self._routers, clock, unreachable_seconds=settings.unreachable_seconds),
+            router=self._nearest,
             generators=self._generators,
             usage=RequestLog(self._usage),
         )
@@ -66,6 +69,8 @@ class Edge:
         # Whatever else runs here runs for a request or for an event.
         if self._http.certificate is not None:
             parts.run("certificate", self._http.certificate.watch())
+        if len(self._routers) > 1:
+            parts.run("routers", self._nearest.watch())
 
     async def drain(self) -> None:
         """Ends the HTTP side, then hands over the events that are left, then closes the connections."""

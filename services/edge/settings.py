@@ -3,12 +3,12 @@
 import contextlib
 import ssl
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.edge.domain.limits import EdgeLimits
-from services.runtime.addresses import GrpcTarget, TlsFiles, is_local
+from services.runtime.addresses import MOST_FURTHER, GrpcTarget, TlsFiles, check_different, is_local
 from services.runtime.settings import MeteredSettings, SettingsError
 
 # A chain of certificates has a few KiB.
@@ -61,7 +61,13 @@ class EdgeSettings(MeteredSettings, EdgeLimits):
     """Section `edge`: addresses, and the bounds; durations in seconds."""
 
     listen: HttpListen = Field(description="where HTTP is served")
-    router: GrpcTarget = Field(description="the router")
+    router: GrpcTarget = Field(description="the router, the nearest where there are several")
+    further_routers: tuple[GrpcTarget, ...] = Field(
+        default=(),
+        max_length=MOST_FURTHER,
+        description="the other routers of the region, the nearest first: the first that serves and has a "
+        "replica is asked",
+    )
     emitter: GrpcTarget = Field(description="the emitter that takes the edge's own events")
     generator_tls: TlsFiles | None = Field(
         default=None, description="what the edge shows to replicas on other machines, and trusts there"
@@ -78,3 +84,13 @@ class EdgeSettings(MeteredSettings, EdgeLimits):
     drain_events_seconds: float = Field(
         default=5.0, ge=0, description="how long a drain waits for the emitter to take the last events"
     )
+
+    @property
+    def routers(self) -> tuple[GrpcTarget, ...]:
+        """Every router of the region, the nearest first."""
+        return (self.router, *self.further_routers)
+
+    @model_validator(mode="after")
+    def _routers_differ(self) -> Self:
+        check_different(self.routers)
+        return self

@@ -15,18 +15,23 @@ from services.edge import wire
 from services.edge.adapters.call_errors import call_error
 from services.edge.adapters.joined_admissions import JoinedAdmissions
 from services.edge.domain.generation import GenerationRequest
-from services.edge.domain.ports import Admission, CountAdmission, Model, NotReadyReason, Offer
+from services.edge.domain.ports import Admission, CountAdmission, Model, NotReadyReason, Offer, Standing
 from services.kernel.backoff import Backoff
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget
 from services.runtime.grpc.interceptors import REQUEST_ID_KEY
 from services.runtime.grpc.server import channel
+from services.runtime.logs import get_logger
+
+_log = get_logger(__name__)
 
 _HEALTH_SECONDS: Final = 1.0
 _MILLISECONDS: Final = 1000
 # Of a connection that was refused: requests wait for it, and a router starts in about a second.
 _RECONNECT: Final = (("grpc.max_reconnect_backoff_ms", 300),)
+# So long a router may be lost that has questions open and a connection that stands.
+_HANGING_SECONDS: Final = 1.0
 _FIRST_PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 0.3
 # The service whose health says whether the router has a replica that is ready.
@@ -51,19 +56,33 @@ class RouterClient:
         self._stub: router_pb2_grpc.RouterServiceAsyncStub = router_pb2_grpc.RouterServiceStub(self._channel)
         self._admissions = JoinedAdmissions(self._stub, _INSTEAD_OF_ADMISSION)
         self._health = health_pb2_grpc.HealthStub(self._channel)
+        self._address = target.address
+        self._standing = Standing.PLACING
         self._following: asyncio.Task[None] | None = None
         self._served_again: Callable[[], None] = _nobody
 
     @property
-    def is_serving(self) -> bool:
-        """Whether it may be asked; true until it is lost."""
-        return self._following is None
+    def standing(self) -> Standing:
+        """What was heard of the router last; PLACING before that."""
+        return self._standing
 
     def lose(self) -> None:
         """Takes note that the router did not answer; asks whether it serves until it does."""
         if self._following is None:
+            _log.warning("router_lost", address=self._address)
+            self._standing = Standing.LOST
             # Not in the context of the request that happens to be the first to notice.
             self._following = asyncio.create_task(self._follow(), context=contextvars.Context())
+
+    async def look(self) -> None:
+        """Asks the router, for two seconds at most, unless it is asked already because it is lost."""
+        standing = await self._look()
+        if self._following is not None:
+            return
+        if standing is Standing.LOST:
+            self.lose()
+        else:
+            self._standing = standing
 
     def tell(self, served_again: Callable[[], None]) -> None:
         """Sets what is called each time that the router serves again."""
@@ -152,13 +171,21 @@ class RouterClient:
 
     async def _follow(self) -> None:
         """Returns once the router serves: as soon as it is connected, where it was not."""
-        backoff = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
-        while True:
-            if await self._serves("", waits=True):
-                break
+        backoff, loop = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS), asyncio.get_running_loop()
+        gives_up_seconds = loop.time() + _HANGING_SECONDS
+        while (standing := await self._look(waits=True)) is Standing.LOST:
+            if loop.time() > gives_up_seconds:
+                # What it was asked and has not answered by now is asked again, of another one.
+                await self._admissions.close()
             await asyncio.sleep(backoff.next_seconds(jitter=random.random()))  # noqa: S311 - spreads retries
-        self._following = None
+        _log.info("router_found", address=self._address)
+        self._standing, self._following = standing, None
         self._served_again()
+
+    async def _look(self, *, waits: bool = False) -> Standing:
+        if not await self._serves("", waits=waits):
+            return Standing.LOST
+        return Standing.PLACING if await self._serves(_ROUTING) else Standing.SERVING
 
     async def _serves(self, service: str, *, waits: bool = False) -> bool:
         """Asks for a second at most; at a connection that is being made, fails at once unless it waits."""

@@ -6,12 +6,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 from services.edge.domain.generation import GenerationRequest
-from services.edge.domain.ports import Admission, CountAdmission, Model, NotReadyReason, RouterLink
+from services.edge.domain.ports import Admission, CountAdmission, Model, NotReadyReason, RouterLink, Standing
 from services.kernel.backoff import Backoff
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 
+# Several routers are looked at this often: one that hangs, drains or has no replica is left within a second.
+_LOOK_SECONDS: Final = 0.5
 # After the second failure of one question: the first one is asked again at once.
 _FIRST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 1.0
@@ -76,6 +78,12 @@ class NearestRouter:
             return None
         return max(reasons, key=lambda reason: reason is NotReadyReason.NO_REPLICA)
 
+    async def watch(self) -> None:
+        """Looks at every router, for ever: what is known of the others decides who is asked next."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.gather(*(link.look() for link in self._links))
+
     async def _ask(self, question: Callable[[RouterLink], Awaitable[_Answer]]) -> _Answer:
         backoff = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         patience_seconds, failures = self._unreachable_seconds, 0
@@ -95,14 +103,15 @@ class NearestRouter:
                 router.lose()
 
     async def _nearest(self, patience_seconds: float) -> RouterLink:
-        """Returns the first router that serves, as soon as one does; UNAVAILABLE where none does in time."""
+        """Returns the nearest that has a replica, else that serves; UNAVAILABLE where none does in time."""
         try:
             async with asyncio.timeout(patience_seconds):
                 while True:
                     self._has_news.clear()
-                    for link in self._links:
-                        if link.is_serving:
-                            return link
+                    # The first of those that stand equal.
+                    best = max(self._links, key=lambda link: link.standing)
+                    if best.standing is not Standing.LOST:
+                        return best
                     await self._has_news.wait()
         except TimeoutError:
             raise ComptoirError(Reason.UNAVAILABLE) from None

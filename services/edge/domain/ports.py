@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Protocol, TypeAlias
 
 from services.edge.domain.generation import Counts, Delta, GenerationRequest, Priority
@@ -132,16 +132,29 @@ class Router(Protocol):
         ...
 
 
+class Standing(IntEnum):
+    """What is known of a router; a higher one is asked first."""
+
+    LOST = 0
+    # It has no replica that is ready, and holds what it is asked for one.
+    SERVING = 1
+    PLACING = 2
+
+
 class RouterLink(Router, Protocol):
     """One router of several, each of whose questions is asked once."""
 
     @property
-    def is_serving(self) -> bool:
-        """Whether it may be asked; true until it is lost."""
+    def standing(self) -> Standing:
+        """What was heard of it last; PLACING before that."""
         ...
 
     def lose(self) -> None:
         """Takes note that the router did not answer; it is asked at once, and again, whether it serves."""
+        ...
+
+    async def look(self) -> None:
+        """Asks whether it serves and has a replica, for seconds at most; loses it where it does not serve."""
         ...
 
     def tell(self, served_again: Callable[[], None]) -> None:

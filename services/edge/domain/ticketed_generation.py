@@ -2,7 +2,7 @@
 
 from services.edge.domain.generation import Counts, Delta, GenerationRequest
 from services.edge.domain.ports import Admission, Generation, Generators, Take
-from services.kernel.errors import ComptoirError
+from services.kernel.errors import ComptoirError, Reason
 
 
 class TicketedGeneration:
@@ -88,6 +88,9 @@ class TicketedGeneration:
         self._generation = None
         try:
             self._offer = await self._next_offer()
-        except ComptoirError:
+        except ComptoirError as refusal:
+            if refusal.reason is Reason.UNAVAILABLE:
+                # The router that lent is lost, and with it the lease: another admission may have a ticket.
+                raise refusal from None
             # The router's words for it are not the caller's: its request was admitted, and a replica failed.
             raise error from None

@@ -13,6 +13,8 @@ from services.router.domain.waiting_lines import MAX_WAITING, again
 
 # What a later attempt may find and the request waits on; anything else is its answer.
 _NO_PLACE: Final = frozenset({Reason.NO_REPLICA, Reason.REPLICA_OVERLOADED, Reason.CONCURRENCY_EXHAUSTED})
+# A router that drains is back, or another one asked, in about that time.
+_SOON_SECONDS: Final = 1.0
 # A change lets so many try in vain, one after the other, before the line rests: with many in it and many
 # changes, trying would be all that the router does.
 _MOST_IN_VAIN: Final = 16
@@ -128,7 +130,10 @@ class PlaceLines:
             self.free(model)
 
     def close(self) -> None:
-        """Ends every wait, since no replica will come any more; those that ask later are refused at once."""
+        """Ends every wait as UNAVAILABLE: its caller asks another router, or this one when it is back.
+
+        No replica will come here any more; those that ask later are refused at once.
+        """
         self._is_closed = True
         for waiting in (one for line in self._lines.values() for one in line):
             waiting.turn.set()
@@ -147,7 +152,9 @@ class PlaceLines:
             )
             - waited_seconds
         )
-        if left_seconds <= 0 or self._is_closed:
+        if self._is_closed:
+            raise ComptoirError(Reason.UNAVAILABLE, retry_after_seconds=_SOON_SECONDS)
+        if left_seconds <= 0:
             raise again(waiting.refusal)
         if not is_ready and not waiting.is_held:
             self._hold(waiting)

@@ -49,3 +49,11 @@ def test_certificates_that_cannot_be_read_are_said_in_one_sentence(tmp_path: Pat
     assert settings.listen.tls is not None
     with pytest.raises(SettingsError, match="TLS files"):
         settings.listen.tls.ssl_context()
+
+
+def test_the_routers_of_a_region_are_a_list_of_different_addresses_the_nearest_first(tmp_path: Path) -> None:
+    further = '  further_routers: [{address: "127.0.0.1:%d"}]\n'
+    settings = load(tmp_path, EDGE + further % 8501)
+    assert [one.address for one in settings.routers] == ["127.0.0.1:8401", "127.0.0.1:8501"]
+    with pytest.raises(SettingsError, match="different addresses"):
+        load(tmp_path, EDGE + further % 8401)

@@ -6,11 +6,12 @@ import pytest
 
 from services.edge.adapters.router_client import RouterClient
 from services.edge.domain.nearest_router import NearestRouter
-from services.edge.domain.ports import NotReadyReason
+from services.edge.domain.ports import NotReadyReason, Standing
 from services.kernel.clock import SystemClock
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.addresses import GrpcTarget
 from tests.contracts.edge_router_port import CHAT, REQUEST, RouterPortContract
+from tests.contracts.engine_requests import until
 from tests.services.edge.memory import MemoryRouter
 from tests.services.edge.neighbours import serve_router
 from tests.services.edge.scripts import GOOD_KEY, RouterScript
@@ -77,11 +78,48 @@ async def test_a_router_that_was_lost_is_asked_until_it_serves_and_then_at_once(
         for _ in range(5)
     ]
     await asyncio.wait(asking, timeout=0.3)
-    assert not client.is_serving
+    assert [client.standing] == [Standing.LOST]
     assert not any(one.done() for one in asking)
     server = await serve_router(script, tmp_path / "router")
     await asyncio.wait_for(asyncio.gather(*asking), 20)
-    assert client.is_serving
+    assert [client.standing] == [Standing.PLACING]
+    await client.close()
+    await server.drain(0)
+
+
+async def test_a_question_that_a_router_leaves_open_while_it_does_not_serve_is_asked_of_another(
+    script: RouterScript, tmp_path: Path
+) -> None:
+    held, other = RouterScript(["a"], hold=asyncio.Event()), script
+    servers = [await serve_router(held, tmp_path / "1"), await serve_router(other, tmp_path / "2")]
+    clients = [RouterClient(GrpcTarget(address=f"unix:{tmp_path}/{n}"), timeout_seconds=5) for n in (1, 2)]
+    router = NearestRouter(clients, SystemClock(), unreachable_seconds=30)
+    asking = asyncio.ensure_future(
+        router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=30)
+    )
+    await until(lambda: bool(held.request_ids), 5)
+    await servers[0].set_serving(is_serving=False)
+    await asyncio.gather(*(client.look() for client in clients))
+    assert [client.standing for client in clients] == [Standing.LOST, Standing.PLACING]
+    await asyncio.wait_for(asking, 20)
+    await asyncio.wait_for(held.is_left.wait(), 5)
+    await servers[0].set_serving(is_serving=True)
+    await until(lambda: clients[0].standing is Standing.PLACING, 5)
+    for client in clients:
+        await client.close()
+    for server in servers:
+        await server.drain(0)
+
+
+async def test_a_router_without_a_ready_replica_stands_behind_one_that_has_some(
+    script: RouterScript, tmp_path: Path
+) -> None:
+    server = await serve_router(script, tmp_path / "router")
+    client = RouterClient(GrpcTarget(address=f"unix:{tmp_path}/router"), timeout_seconds=5)
+    for is_serving, standing in ((False, Standing.SERVING), (True, Standing.PLACING)):
+        await server.set_service("comptoir.router.v1.RouterService", is_serving=is_serving)
+        await client.look()
+        assert client.standing is standing
     await client.close()
     await server.drain(0)
 

@@ -5,7 +5,7 @@ import pytest
 
 from services.edge.domain.generation import GenerationRequest
 from services.edge.domain.nearest_router import NearestRouter
-from services.edge.domain.ports import Admission, NotReadyReason
+from services.edge.domain.ports import Admission, NotReadyReason, Standing
 from services.kernel.clock import SystemClock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
@@ -22,8 +22,10 @@ class MemoryLink(MemoryRouter):
     def __init__(self, script: RouterScript, *failures: ComptoirError) -> None:
         super().__init__(script)
         self.failures = list(failures)
-        self.is_serving = True
+        self.standing = Standing.PLACING
         self.losses = 0
+        self.looks: list[Standing] = []
+        self.has_been_looked_at = asyncio.Event()
         self.is_lost = asyncio.Event()
         # Serves again as soon as it is asked whether it does.
         self.is_back_at_once = False
@@ -46,13 +48,18 @@ class MemoryLink(MemoryRouter):
     def lose(self) -> None:
         self.losses += 1
         self.is_lost.set()
-        self.is_serving = self.is_back_at_once
+        self.standing = Standing.PLACING if self.is_back_at_once else Standing.LOST
 
     def tell(self, served_again: Callable[[], None]) -> None:
         self._served_again = served_again
 
+    async def look(self) -> None:
+        self.looks.append(self.standing)
+        if len(self.looks) > 2:
+            self.has_been_looked_at.set()
+
     def serve(self) -> None:
-        self.is_serving = True
+        self.standing = Standing.PLACING
         self._served_again()
 
 
@@ -92,7 +99,7 @@ async def test_an_admission_that_its_router_did_not_answer_waits_until_that_serv
 
 async def test_a_request_that_comes_while_the_router_is_away_waits_for_it() -> None:
     link = MemoryLink(script())
-    link.is_serving = False
+    link.standing = Standing.LOST
     router = nearest(link)
     asking = [
         asyncio.ensure_future(admit(router)),
@@ -138,6 +145,27 @@ async def test_the_next_router_is_asked_at_once_where_the_nearest_is_lost_until_
     assert (len(first.request_ids), len(second.request_ids)) == (1, 2)
 
 
+async def test_a_router_without_a_ready_replica_is_asked_only_where_no_other_has_one() -> None:
+    first, second = script(), script()
+    links = MemoryLink(first), MemoryLink(second)
+    router = nearest(*links)
+    links[0].standing = Standing.SERVING
+    await admit(router)
+    links[1].standing = Standing.SERVING
+    await admit(router)
+    links[0].standing = Standing.LOST
+    await admit(router)
+    assert (len(first.request_ids), len(second.request_ids)) == (1, 2)
+
+
+async def test_every_router_is_looked_at_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.edge.domain.nearest_router._LOOK_SECONDS", 0.01)
+    links = MemoryLink(script()), MemoryLink(script())
+    watching = asyncio.ensure_future(nearest(*links).watch())
+    await asyncio.wait_for(asyncio.gather(*(link.has_been_looked_at.wait() for link in links)), 5)
+    watching.cancel()
+
+
 async def test_a_lease_is_given_back_to_the_router_that_lent_it() -> None:
     first, second = script(), script()
     links = MemoryLink(first, GONE), MemoryLink(second)
@@ -151,7 +179,7 @@ async def test_a_lease_is_given_back_to_the_router_that_lent_it() -> None:
 async def test_the_time_that_passed_meanwhile_is_no_longer_the_routers_to_hold_the_request() -> None:
     told = script()
     link = MemoryLink(told)
-    link.is_serving = False
+    link.standing = Standing.LOST
     asking = asyncio.ensure_future(admit(nearest(link), within_seconds=60.0))
     await asyncio.sleep(0.02)
     link.serve()

@@ -123,6 +123,19 @@ async def test_the_lease_is_unused_when_every_ticket_failed() -> None:
     assert generation.is_lease_unused
 
 
+async def test_a_router_lost_before_it_gives_another_ticket_leaves_its_request_to_another_admission() -> None:
+    generation = generation_of(failing(Reason.REPLICA_OVERLOADED))
+
+    async def lost() -> Offer:
+        raise ComptoirError(Reason.UNAVAILABLE)
+
+    generation._next_offer = lost
+    with pytest.raises(ComptoirError) as raised:
+        await text_of(generation)
+    assert raised.value.reason is Reason.UNAVAILABLE
+    assert generation.is_lease_unused
+
+
 async def test_the_lease_is_unused_when_the_caller_goes_while_another_ticket_is_asked_for() -> None:
     generation = generation_of(failing(Reason.UNAVAILABLE))
     is_asked = asyncio.Event()

@@ -187,12 +187,12 @@ async def test_any_other_refusal_ends_the_wait() -> None:
     assert pool.is_empty()
 
 
-async def test_a_router_that_stops_holds_nobody() -> None:
+async def test_a_router_that_stops_sends_those_that_it_holds_elsewhere() -> None:
     pool = Pool()
     held = await pool.ask(1)
     pool.lines.close()
-    assert (await refusal_of(held)).reason is NONE
-    assert (await refusal_of(await pool.ask(2))).reason is NONE
+    assert (await refusal_of(held)).reason is Reason.UNAVAILABLE
+    assert (await refusal_of(await pool.ask(2))).reason is Reason.UNAVAILABLE
     assert pool.is_empty()
 
 

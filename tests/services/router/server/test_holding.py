@@ -157,12 +157,12 @@ async def test_more_requests_than_may_be_held_are_refused_at_once(router_setting
             assert all([(await call).HasField("offer") for call in calls])
 
 
-async def test_a_router_that_stops_refuses_what_it_holds(running: RunningRouter) -> None:
+async def test_a_router_that_stops_sends_what_it_holds_elsewhere(running: RunningRouter) -> None:
     call = await held(running, await running.key())
     running.stop.set()
     with pytest.raises(grpc.aio.AioRpcError) as failure:
         await call
-    assert failure.value.details() == "NO_REPLICA"
+    assert failure.value.details() == "UNAVAILABLE"
     await asyncio.wait_for(running.serving, WAIT_SECONDS)
 
 
