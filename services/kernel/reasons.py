@@ -257,3 +257,27 @@ class Reason(IntEnum):
         "API keys from your address that nobody knows, per min",
         "Check the API key.",
     )
+    KEY_DISABLED = refused(
+        37,
+        "PERMISSION_DENIED",
+        403,
+        "key_disabled",
+        "This API key is disabled.",
+        "Ask the operator.",
+    )
+    ENDPOINT_NOT_ALLOWED = refused(
+        38,
+        "PERMISSION_DENIED",
+        403,
+        "endpoint_not_allowed",
+        "This API key may not be used for this kind of request.",
+        "Use a key that may, or ask the operator.",
+    )
+    TENANT_HAS_KEYS = refused(
+        51,
+        "INVALID_ARGUMENT",
+        400,
+        "tenant_has_keys",
+        "The tenant has keys.",
+        "Delete them first.",
+    )

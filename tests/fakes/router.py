@@ -1,7 +1,6 @@
 """In-memory stand-ins for the router's ports, and a small world to admit requests in."""
 
 import asyncio
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -23,8 +22,9 @@ from services.router.domain.leases import Leases
 from services.router.domain.limits import RouterLimits
 from services.router.domain.offers import Offers
 from services.router.domain.placement.replica import Load, Registration, Replica
-from services.router.domain.tenancy import Key, NewKey, Priority, Quota, Tenant
+from services.router.domain.tenancy import NewKey, Priority, Quota
 from services.router.domain.wrong_keys import WrongKeys
+from tests.fakes.keys import MemoryKeys as MemoryKeys  # noqa: PLC0414 - part of this module
 from tests.fakes.router_signer import CountedTransitions, PlainSigner
 
 PEPPER = b"p" * 32
@@ -38,71 +38,6 @@ LIMITS = RouterLimits(
 )
 NOW = 100.0
 IDLE = Load(0, 0, 0, 0.0, is_draining=False)
-
-
-class MemoryKeys:
-    """A key store that forgets everything when its test ends."""
-
-    def __init__(self) -> None:
-        self.tenants: dict[int, Tenant] = {}
-        self.keys: dict[int, Key] = {}
-        self.finds = 0
-        self._numbers = itertools.count(1)
-
-    def is_known(self, digest: bytes) -> bool:
-        del digest
-        return False
-
-    async def find(self, digest: bytes) -> Key | None:
-        self.finds += 1
-        return next((key for key in self.keys.values() if key.digest == digest), None)
-
-    async def create_tenant(self, name: str, home_region: int, now_seconds: int) -> Tenant:
-        if any(tenant.name == name for tenant in self.tenants.values()):
-            raise ComptoirError(Reason.ALREADY_EXISTS)
-        tenant = Tenant(next(self._numbers), name, home_region, now_seconds)
-        self.tenants[tenant.number] = tenant
-        return tenant
-
-    async def list_tenants(self) -> Sequence[Tenant]:
-        return list(self.tenants.values())
-
-    async def create_key(self, new: NewKey) -> Key:
-        tenant = self._tenant_named(new.tenant_name)
-        if any(key.digest == new.digest for key in self.keys.values()):
-            raise ComptoirError(Reason.ALREADY_EXISTS)
-        key = Key(
-            number=next(self._numbers),
-            tenant=tenant,
-            digest=new.digest,
-            label=new.label,
-            models=frozenset(new.models),
-            quota=new.quota,
-            created_at_seconds=new.created_at_seconds,
-            expires_at_seconds=new.expires_at_seconds,
-            best_priority=new.best_priority,
-        )
-        self.keys[key.number] = key
-        return key
-
-    async def list_keys(self, tenant_name: str | None) -> Sequence[Key]:
-        if tenant_name is None:
-            return list(self.keys.values())
-        tenant = self._tenant_named(tenant_name)
-        return [key for key in self.keys.values() if key.tenant == tenant]
-
-    async def revoke_key(self, number: int, now_seconds: int) -> Key:
-        if number not in self.keys:
-            raise ComptoirError(Reason.NOT_FOUND, field="number")
-        key = self.keys[number]
-        self.keys[number] = replace(key, revoked_at_seconds=key.revoked_at_seconds or now_seconds)
-        return self.keys[number]
-
-    def _tenant_named(self, name: str) -> Tenant:
-        for tenant in self.tenants.values():
-            if tenant.name == name:
-                return tenant
-        raise ComptoirError(Reason.NOT_FOUND, field="tenant")
 
 
 @dataclass

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct
 
+from services.edge.domain.timeline import Endpoint
 from services.edge.domain.tools import ToolCall, Tools, tool_tokens_upper_bound
 
 # What a chat template may add around one message, and to the whole chat, in tokens: many begin with a system
@@ -100,6 +101,7 @@ class GenerationRequest:
     priority: Priority = Priority.DEFAULT
     # Which of the prompts of one request it is, from 1; 0 where there is one.
     part: int = 0
+    endpoint: Endpoint = Endpoint.CHAT_COMPLETIONS
 
     def without_text(self) -> "GenerationRequest":
         """Returns what is left to hold once no replica can be asked for it any more."""

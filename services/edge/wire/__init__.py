@@ -17,6 +17,7 @@ from services.edge.domain.generation import (
     ToolCallDelta,
 )
 from services.edge.domain.ports import Admission, CountAdmission, Model, Offer, Retirement
+from services.edge.domain.timeline import Endpoint
 from services.kernel.catalog import Task
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
@@ -26,6 +27,12 @@ _PRIORITIES: Final = {
     Priority.INTERACTIVE: router_pb2.PRIORITY_INTERACTIVE,
     Priority.DEFAULT: router_pb2.PRIORITY_DEFAULT,
     Priority.BATCH: router_pb2.PRIORITY_BATCH,
+}
+_ENDPOINTS: Final = {
+    Endpoint.CHAT_COMPLETIONS: router_pb2.ENDPOINT_CHAT_COMPLETIONS,
+    Endpoint.COMPLETIONS: router_pb2.ENDPOINT_COMPLETIONS,
+    Endpoint.RESPONSES: router_pb2.ENDPOINT_RESPONSES,
+    Endpoint.EMBEDDINGS: router_pb2.ENDPOINT_EMBEDDINGS,
 }
 _CLASSES: Final = {sent: known for known, sent in _PRIORITIES.items()}
 _FINISH_REASONS: Final = {
@@ -48,6 +55,7 @@ def admit_request(
         task=router_pb2.TASK_EMBED if request.inputs else router_pb2.TASK_GENERATE,
         inputs=len(request.inputs),
         priority=_PRIORITIES[request.priority],
+        endpoint=_ENDPOINTS[request.endpoint],
         request_id_high=request_id.high,
         request_id_low=request_id.low,
         part=request.part,

@@ -1,12 +1,12 @@
 """Keeps keys in memory for some seconds, so that an admission rarely waits for the store."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Final, TypeVar
 
 from services.kernel.clock import Clock
 from services.router.domain.ports import KeyStore
-from services.router.domain.tenancy import Key, NewKey, Tenant
+from services.router.domain.tenancy import Key, KeyChange, NewKey, Page, Tenant
 
 # A revocation made through another process holds here after at most this long.
 MAX_AGE_SECONDS: Final = 5.0
@@ -18,6 +18,7 @@ MAX_ABSENT: Final = 10_000
 MAX_KNOWN: Final = 100_000
 
 _Kept = TypeVar("_Kept")
+_Changed = TypeVar("_Changed")
 
 
 class CachedKeys:
@@ -40,7 +41,7 @@ class CachedKeys:
         return digest in self._known
 
     async def find(self, digest: bytes) -> Key | None:
-        """Returns the key with that digest as it was at most 5 s ago, or None."""
+        """Returns the key with that digest, now or before, as it was at most 5 s ago, or None."""
         now_seconds = self._clock.monotonic_seconds()
         known = self._found.get(digest)
         if known is not None and now_seconds - known[1] < MAX_AGE_SECONDS:
@@ -70,13 +71,29 @@ class CachedKeys:
         self._changes += 1
         self._absent.clear()
 
+    async def change_number(self) -> int:
+        """Returns a number that grows with every change of a tenant or a key, by any router."""
+        return await self._inner.change_number()
+
     async def create_tenant(self, name: str, home_region: int, now_seconds: int) -> Tenant:
         """Stores a tenant; ALREADY_EXISTS if the name is taken."""
         return await self._inner.create_tenant(name, home_region, now_seconds)
 
-    async def list_tenants(self) -> Sequence[Tenant]:
-        """Returns all tenants by number."""
-        return await self._inner.list_tenants()
+    async def tenant(self, name: str) -> Tenant:
+        """Returns a tenant."""
+        return await self._inner.tenant(name)
+
+    async def list_tenants(self, page: Page = Page()) -> Sequence[Tenant]:  # noqa: B008 - frozen
+        """Returns tenants by number."""
+        return await self._inner.list_tenants(page)
+
+    async def disable_tenant(self, name: str, *, is_disabled: bool) -> Tenant:
+        """Has the keys of a tenant refused, or taken again, from the moment this returns."""
+        return await self._changing(self._inner.disable_tenant(name, is_disabled=is_disabled))
+
+    async def delete_tenant(self, name: str) -> Tenant:
+        """Forgets a tenant; TENANT_HAS_KEYS while it has one."""
+        return await self._changing(self._inner.delete_tenant(name))
 
     async def create_key(self, new: NewKey) -> Key:
         """Stores a key; NOT_FOUND if there is no such tenant."""
@@ -85,14 +102,41 @@ class CachedKeys:
         finally:
             self._forget_absent()
 
-    async def list_keys(self, tenant_name: str | None) -> Sequence[Key]:
-        """Returns all keys of a tenant, or of all, by number; NOT_FOUND if there is no such tenant."""
-        return await self._inner.list_keys(tenant_name)
+    async def key(self, number: int) -> Key:
+        """Returns a key as it is in the store."""
+        return await self._inner.key(number)
+
+    async def list_keys(
+        self,
+        tenant_name: str | None,
+        page: Page = Page(),  # noqa: B008 - frozen
+    ) -> Sequence[Key]:
+        """Returns keys of a tenant, or of all, by number; NOT_FOUND if there is no such tenant."""
+        return await self._inner.list_keys(tenant_name, page)
+
+    async def change_key(self, number: int, change: KeyChange) -> Key:
+        """Sets what a change says of a key; it holds from the moment this returns."""
+        return await self._changing(self._inner.change_key(number, change))
+
+    async def rotate_key(self, number: int, digest: bytes, previous_until_seconds: int) -> Key:
+        """Gives a key another digest; the one that it had is found too, and what was before it no more."""
+        return await self._changing(self._inner.rotate_key(number, digest, previous_until_seconds))
 
     async def revoke_key(self, number: int, now_seconds: int) -> Key:
         """Marks a key as revoked, once; it is refused from the moment this returns."""
+        return await self._changing(self._inner.revoke_key(number, now_seconds))
+
+    async def delete_key(self, number: int) -> Key:
+        """Forgets a key; it is refused from the moment this returns."""
+        return await self._changing(self._inner.delete_key(number))
+
+    async def note_uses(self, uses: Mapping[int, int]) -> None:
+        """Notes when keys were used last, by number; what is remembered need not know."""
+        await self._inner.note_uses(uses)
+
+    async def _changing(self, change: Awaitable[_Changed]) -> _Changed:
         try:
-            return await self._inner.revoke_key(number, now_seconds)
+            return await change
         finally:
             self._forget()
 

@@ -1,16 +1,24 @@
 """Tenants and keys in a SQL database through SQLAlchemy, each call in a worker thread."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, or_, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from services.kernel.errors import ComptoirError, Reason
-from services.router.adapters.tables import KeyModelRow, KeyRow, TenantRow
-from services.router.domain.tenancy import Key, NewKey, Priority, Quota, Tenant
+from services.router.adapters.key_rows import (
+    change_row,
+    key_numbered,
+    key_of,
+    new_row,
+    tenant_named,
+    tenant_of,
+)
+from services.router.adapters.tables import KeyChangesRow, KeyRow, TenantRow
+from services.router.domain.tenancy import Key, KeyChange, NewKey, Page, Tenant
 
 _Result = TypeVar("_Result")
 
@@ -22,13 +30,18 @@ class SqlKeys:
         self._engine = engine
 
     async def find(self, digest: bytes) -> Key | None:
-        """Returns the key with that digest, revoked and expired ones too, or None."""
+        """Returns the key with that digest, now or before its last rotation, usable or not, or None."""
 
         def query(session: Session) -> Key | None:
-            row = session.scalars(select(KeyRow).where(KeyRow.digest == digest)).one_or_none()
-            return None if row is None else _key(row)
+            either = or_(KeyRow.digest == digest, KeyRow.previous_digest == digest)
+            row = session.scalars(select(KeyRow).where(either)).first()
+            return None if row is None else key_of(row)
 
         return await self._run(query)
+
+    async def change_number(self) -> int:
+        """Returns a number that grows with every change of a tenant or a key."""
+        return await self._run(lambda session: session.scalars(select(KeyChangesRow.number)).one())
 
     async def create_tenant(self, name: str, home_region: int, now_seconds: int) -> Tenant:
         """Stores a tenant; ALREADY_EXISTS if the name is taken."""
@@ -37,67 +50,144 @@ class SqlKeys:
             row = TenantRow(name=name, home_region=home_region, created_at_seconds=now_seconds)
             session.add(row)
             session.flush()
-            return _tenant(row)
+            return tenant_of(row)
 
-        return await self._run(insert)
+        return await self._change(insert)
 
-    async def list_tenants(self) -> Sequence[Tenant]:
-        """Returns all tenants by number."""
-        return await self._run(
-            lambda session: [
-                _tenant(row) for row in session.scalars(select(TenantRow).order_by(TenantRow.number))
-            ]
-        )
+    async def tenant(self, name: str) -> Tenant:
+        """Returns a tenant; NOT_FOUND if there is none of that name."""
+        return await self._run(lambda session: tenant_of(tenant_named(session, name)))
+
+    async def list_tenants(self, page: Page = Page()) -> Sequence[Tenant]:  # noqa: B008 - frozen
+        """Returns tenants by number."""
+
+        def query(session: Session) -> Sequence[Tenant]:
+            statement = select(TenantRow).where(TenantRow.number > page.after).order_by(TenantRow.number)
+            return [tenant_of(row) for row in session.scalars(statement.limit(page.most))]
+
+        return await self._run(query)
+
+    async def disable_tenant(self, name: str, *, is_disabled: bool) -> Tenant:
+        """Has the keys of a tenant refused, or taken again; NOT_FOUND if there is none of that name."""
+
+        def change(session: Session) -> Tenant:
+            row = tenant_named(session, name)
+            row.is_disabled = is_disabled
+            return tenant_of(row)
+
+        return await self._change(change)
+
+    async def delete_tenant(self, name: str) -> Tenant:
+        """Forgets a tenant; TENANT_HAS_KEYS while it has one, NOT_FOUND if there is none of that name."""
+
+        def delete(session: Session) -> Tenant:
+            row = tenant_named(session, name)
+            session.delete(row)
+            try:
+                session.flush()
+            except IntegrityError:
+                raise ComptoirError(Reason.TENANT_HAS_KEYS) from None
+            return tenant_of(row)
+
+        return await self._change(delete)
 
     async def create_key(self, new: NewKey) -> Key:
         """Stores a key; NOT_FOUND if there is no such tenant."""
 
         def insert(session: Session) -> Key:
-            row = KeyRow(
-                tenant=_tenant_named(session, new.tenant_name),
-                digest=new.digest,
-                label=new.label,
-                requests_per_minute=new.quota.requests_per_minute,
-                tokens_per_minute=new.quota.tokens_per_minute,
-                concurrency=new.quota.concurrency,
-                created_at_seconds=new.created_at_seconds,
-                expires_at_seconds=new.expires_at_seconds,
-                best_priority=new.best_priority,
-                models=[KeyModelRow(model_number=model) for model in sorted(set(new.models))],
-            )
+            row = new_row(new, tenant_named(session, new.tenant_name))
             session.add(row)
             session.flush()
-            return _key(row)
+            return key_of(row)
 
-        return await self._run(insert)
+        return await self._change(insert)
 
-    async def list_keys(self, tenant_name: str | None) -> Sequence[Key]:
-        """Returns all keys of a tenant, or of all, by number; NOT_FOUND if there is no such tenant."""
+    async def key(self, number: int) -> Key:
+        """Returns a key; NOT_FOUND if there is none with that number."""
+        return await self._run(lambda session: key_of(key_numbered(session, number)))
+
+    async def list_keys(
+        self,
+        tenant_name: str | None,
+        page: Page = Page(),  # noqa: B008 - frozen
+    ) -> Sequence[Key]:
+        """Returns keys of a tenant, or of all, by number; NOT_FOUND if there is no such tenant."""
 
         def query(session: Session) -> Sequence[Key]:
-            statement = select(KeyRow).order_by(KeyRow.number)
+            statement = select(KeyRow).where(KeyRow.number > page.after).order_by(KeyRow.number)
             if tenant_name is not None:
-                tenant = _tenant_named(session, tenant_name)
+                tenant = tenant_named(session, tenant_name)
                 statement = statement.where(KeyRow.tenant_number == tenant.number)
-            return [_key(row) for row in session.scalars(statement)]
+            return [key_of(row) for row in session.scalars(statement.limit(page.most))]
 
         return await self._run(query)
+
+    async def change_key(self, number: int, change: KeyChange) -> Key:
+        """Sets what a change says of a key; NOT_FOUND if there is none with that number."""
+
+        def work(session: Session) -> Key:
+            row = key_numbered(session, number)
+            change_row(row, change)
+            session.flush()
+            return key_of(row)
+
+        return await self._change(work)
+
+    async def rotate_key(self, number: int, digest: bytes, previous_until_seconds: int) -> Key:
+        """Gives a key another digest; the one that it had is found too, and what was before it no more."""
+
+        def work(session: Session) -> Key:
+            row = key_numbered(session, number)
+            row.previous_digest, row.digest = row.digest, digest
+            row.previous_until_seconds = previous_until_seconds
+            session.flush()
+            return key_of(row)
+
+        return await self._change(work)
 
     async def revoke_key(self, number: int, now_seconds: int) -> Key:
         """Marks a key as revoked, once; NOT_FOUND if there is none with that number."""
 
-        def update(session: Session) -> Key:
-            row = session.get(KeyRow, number)
-            if row is None:
-                raise ComptoirError(Reason.NOT_FOUND, field="number")
+        def work(session: Session) -> Key:
+            row = key_numbered(session, number)
             row.revoked_at_seconds = row.revoked_at_seconds or now_seconds
-            return _key(row)
+            return key_of(row)
 
-        return await self._run(update)
+        return await self._change(work)
+
+    async def delete_key(self, number: int) -> Key:
+        """Forgets a key, whose number is never given again; NOT_FOUND if there is none."""
+
+        def work(session: Session) -> Key:
+            row = key_numbered(session, number)
+            key = key_of(row)
+            session.delete(row)
+            return key
+
+        return await self._change(work)
+
+    async def note_uses(self, uses: Mapping[int, int]) -> None:
+        """Notes when keys were used last, by number; what is noted already never goes back."""
+
+        def work(session: Session) -> None:
+            # In one order, so that two routers do not wait for each other.
+            for number, seconds in sorted(uses.items()):
+                is_later = (KeyRow.number == number, KeyRow.last_used_seconds < seconds)
+                session.execute(update(KeyRow).where(*is_later).values(last_used_seconds=seconds))
+
+        await self._run(work)
 
     def close(self) -> None:
         """Closes all connections."""
         self._engine.dispose()
+
+    async def _change(self, work: Callable[[Session], _Result]) -> _Result:
+        def counted(session: Session) -> _Result:
+            # First, so that changes of several routers come one after another, each with its number.
+            session.execute(update(KeyChangesRow).values(number=KeyChangesRow.number + 1))
+            return work(session)
+
+        return await self._run(counted)
 
     async def _run(self, work: Callable[[Session], _Result]) -> _Result:
         return await asyncio.to_thread(self._transact, work)
@@ -111,33 +201,3 @@ class SqlKeys:
         except (OSError, SQLAlchemyError):
             # Its text may hold the statement; the reason is all that leaves.
             raise ComptoirError(Reason.UNAVAILABLE, retry_after_seconds=1.0) from None
-
-
-def _tenant_named(session: Session, name: str) -> TenantRow:
-    row = session.scalars(select(TenantRow).where(TenantRow.name == name)).one_or_none()
-    if row is None:
-        raise ComptoirError(Reason.NOT_FOUND, field="tenant")
-    return row
-
-
-def _tenant(row: TenantRow) -> Tenant:
-    return Tenant(row.number, row.name, row.home_region, row.created_at_seconds, row.is_disabled)
-
-
-def _key(row: KeyRow) -> Key:
-    return Key(
-        number=row.number,
-        tenant=_tenant(row.tenant),
-        digest=row.digest,
-        label=row.label,
-        models=frozenset(model.model_number for model in row.models),
-        quota=Quota(
-            requests_per_minute=row.requests_per_minute,
-            tokens_per_minute=row.tokens_per_minute,
-            concurrency=row.concurrency,
-        ),
-        created_at_seconds=row.created_at_seconds,
-        expires_at_seconds=row.expires_at_seconds,
-        revoked_at_seconds=row.revoked_at_seconds,
-        best_priority=Priority(row.best_priority),
-    )

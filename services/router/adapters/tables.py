@@ -7,6 +7,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 # Numbers stand in events for ever, so a number is never given out twice.
 _NEVER_REUSED: Final = {"sqlite_autoincrement": True}
+_WITH_ITS_KEY: Final = "all, delete-orphan"
 
 
 class Table(DeclarativeBase):
@@ -44,8 +45,18 @@ class KeyRow(Table):
     revoked_at_seconds: Mapped[int] = mapped_column(BigInteger, default=0)
     # The number of the class, as tickets carry it; lower runs sooner.
     best_priority: Mapped[int] = mapped_column(Integer)
+    is_disabled: Mapped[bool] = mapped_column(default=False)
+    # The secret of before the last rotation, until its end.
+    previous_digest: Mapped[bytes | None] = mapped_column(
+        LargeBinary(32), unique=True, index=True, default=None
+    )
+    previous_until_seconds: Mapped[int] = mapped_column(BigInteger, default=0)
+    # The beginning of the hour, so that a busy key is written once an hour.
+    last_used_seconds: Mapped[int] = mapped_column(BigInteger, default=0)
     tenant: Mapped[TenantRow] = relationship(lazy="joined", innerjoin=True)
-    models: Mapped[list["KeyModelRow"]] = relationship(lazy="selectin")
+    models: Mapped[list["KeyModelRow"]] = relationship(lazy="selectin", cascade=_WITH_ITS_KEY)
+    endpoints: Mapped[list["KeyEndpointRow"]] = relationship(lazy="selectin", cascade=_WITH_ITS_KEY)
+    regions: Mapped[list["KeyRegionRow"]] = relationship(lazy="selectin", cascade=_WITH_ITS_KEY)
 
 
 class KeyModelRow(Table):
@@ -54,4 +65,33 @@ class KeyModelRow(Table):
     __tablename__ = "key_models"
 
     key_number: Mapped[int] = mapped_column(ForeignKey("keys.number"), primary_key=True)
-    model_number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    model_number: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False
+    )
+
+
+class KeyEndpointRow(Table):
+    """One endpoint that a key may call; a key without rows may call all."""
+
+    __tablename__ = "key_endpoints"
+
+    key_number: Mapped[int] = mapped_column(ForeignKey("keys.number"), primary_key=True)
+    endpoint_number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+
+
+class KeyRegionRow(Table):
+    """One region that may serve a key; a key without rows is served where its tenant is."""
+
+    __tablename__ = "key_regions"
+
+    key_number: Mapped[int] = mapped_column(ForeignKey("keys.number"), primary_key=True)
+    region_number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+
+
+class KeyChangesRow(Table):
+    """How often tenants and keys were changed, in one row."""
+
+    __tablename__ = "key_changes"
+
+    only: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(BigInteger)

@@ -16,7 +16,7 @@ from services.router.domain.placement.filters import check_fit
 from services.router.domain.placement.placing import Placement
 from services.router.domain.ports import AdmissionLog, ReplicaDirectory
 from services.router.domain.sizing import Size, check_quota, size_of, size_of_inputs
-from services.router.domain.tenancy import Key, Priority
+from services.router.domain.tenancy import Endpoint, Key, Priority
 from services.router.domain.ticket import Grant, TicketOffer
 
 _MICROSECONDS: Final = 1_000_000
@@ -39,6 +39,7 @@ class AdmitRequest:
     part: int = 0
     # Stands for the client's address; 0 where the caller says none.
     source: int = 0
+    endpoint: Endpoint = Endpoint.DIRECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,8 @@ class Admitter:
     async def _decide(self, request: AdmitRequest, findings: _Findings) -> Admission:
         key = findings.key = await self._authenticator.find(request.api_key, request.source)
         self._authenticator.check(request.api_key, key, self._wall_seconds())
+        if not key.may_call(request.endpoint):
+            raise ComptoirError(Reason.ENDPOINT_NOT_ALLOWED)
         findings.priority = key.clamped(request.priority)
         model_name = self._catalog.model_name(request.model, self._deployment.region, request.task)
         if model_name is None:

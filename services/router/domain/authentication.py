@@ -1,7 +1,5 @@
 """From the text of an API key to the key it is, and whether that key may be used here and now."""
 
-import hmac
-
 from services.kernel.api_keys import region_of
 from services.kernel.catalog import Region
 from services.kernel.errors import ComptoirError, Reason
@@ -30,10 +28,11 @@ class Authenticator:
             raise ComptoirError(Reason.KEY_INVALID)
         digest = digest_of(api_key, self._pepper)
         if self._finder.is_known(digest):
-            key = await self._finder.find(digest)
+            found = await self._finder.find(digest)
         else:
-            key = await self._look_up(digest, source)
-        if key is None or not hmac.compare_digest(key.digest, digest):
+            found = await self._look_up(digest, source)
+        key = None if found is None else found.shown_as(digest)
+        if key is None:
             raise ComptoirError(Reason.KEY_INVALID)
         return key
 
@@ -43,6 +42,8 @@ class Authenticator:
             raise ComptoirError(Reason.KEY_INVALID)
         if key.is_expired(now_seconds):
             raise ComptoirError(Reason.KEY_EXPIRED)
+        if key.is_disabled:
+            raise ComptoirError(Reason.KEY_DISABLED)
         if key.tenant.is_disabled:
             raise ComptoirError(Reason.TENANT_DISABLED)
         if region_of(api_key) != self._region.name or not self._may_serve(key):
@@ -61,4 +62,6 @@ class Authenticator:
 
     def _may_serve(self, key: Key) -> bool:
         # Outside the EU only tenants at home: any other would need a transfer record, and there is none.
+        if not key.may_be_served_in(self._region.number):
+            return False
         return self._region.is_eu or self._region.number == key.tenant.home_region

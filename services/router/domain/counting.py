@@ -10,7 +10,7 @@ from services.kernel.quota import QuotaState
 from services.router.domain.admission import Deployment, Ports, may_use, unknown_model
 from services.router.domain.authentication import Authenticator
 from services.router.domain.sizing import Size, size_of
-from services.router.domain.tenancy import Key, Priority
+from services.router.domain.tenancy import Endpoint, Key, Priority
 from services.router.domain.ticket import Grant, TicketOffer
 
 _MICROSECONDS: Final = 1_000_000
@@ -51,6 +51,8 @@ class CountAdmitter:
         """Returns a ticket; raises why there is none, after which no request is taken of the key."""
         key = await self._authenticator.find(request.api_key, request.source)
         self._authenticator.check(request.api_key, key, self._ports.clock.wall_microseconds() / _MICROSECONDS)
+        if not key.may_call(Endpoint.COUNTS):
+            raise ComptoirError(Reason.ENDPOINT_NOT_ALLOWED)
         name = self._deployment.catalog.model_name(request.model, self._deployment.region)
         if name is None:
             raise unknown_model(request.model)

@@ -1,7 +1,7 @@
 """What admission needs of the world: stores, replicas, a signer, a durable log, fresh identities."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from services.contract.ticket import TicketClaims
@@ -23,7 +23,7 @@ from services.router.domain.lease import (
     Transition,
 )
 from services.router.domain.placement.replica import Load, Registration, Replica
-from services.router.domain.tenancy import Key, NewKey, Quota, Tenant
+from services.router.domain.tenancy import Key, KeyChange, NewKey, Page, Quota, Tenant
 from services.router.domain.ticket import SignedTicket
 
 
@@ -31,7 +31,7 @@ class KeyFinder(Protocol):
     """Looks keys up, on the path of every request."""
 
     async def find(self, digest: bytes) -> Key | None:
-        """Returns the key with that digest, revoked and expired ones too, or None."""
+        """Returns the key with that digest, now or before its last rotation, usable or not, or None."""
         ...
 
 
@@ -44,26 +44,66 @@ class KeyMemory(KeyFinder, Protocol):
 
 
 class KeyStore(KeyFinder, Protocol):
-    """Tenants and keys, durable; raises UNAVAILABLE where the store cannot be reached."""
+    """Tenants and keys, durable; raises UNAVAILABLE where the store cannot be reached.
+
+    Every call that changes something but `note_uses` makes `change_number` grow. A call for a tenant or a key
+    that does not exist raises NOT_FOUND. No number is ever given out twice.
+    """
+
+    async def change_number(self) -> int:
+        """Returns a number that grows with every change of a tenant or a key, by any router."""
+        ...
 
     async def create_tenant(self, name: str, home_region: int, now_seconds: int) -> Tenant:
         """Stores a tenant; ALREADY_EXISTS if the name is taken."""
         ...
 
-    async def list_tenants(self) -> Sequence[Tenant]:
-        """Returns all tenants by number."""
+    async def tenant(self, name: str) -> Tenant:
+        """Returns a tenant."""
+        ...
+
+    async def list_tenants(self, page: Page = ...) -> Sequence[Tenant]:
+        """Returns tenants by number; all without a page."""
+        ...
+
+    async def disable_tenant(self, name: str, *, is_disabled: bool) -> Tenant:
+        """Has the keys of a tenant refused, or taken again."""
+        ...
+
+    async def delete_tenant(self, name: str) -> Tenant:
+        """Forgets a tenant; TENANT_HAS_KEYS while it has one."""
         ...
 
     async def create_key(self, new: NewKey) -> Key:
-        """Stores a key; NOT_FOUND if there is no such tenant."""
+        """Stores a key; ALREADY_EXISTS if its digest is that of another."""
         ...
 
-    async def list_keys(self, tenant_name: str | None) -> Sequence[Key]:
-        """Returns all keys of a tenant, or of all, by number; NOT_FOUND if there is no such tenant."""
+    async def key(self, number: int) -> Key:
+        """Returns a key."""
+        ...
+
+    async def list_keys(self, tenant_name: str | None, page: Page = ...) -> Sequence[Key]:
+        """Returns keys of a tenant, or of all, by number; all of them without a page."""
+        ...
+
+    async def change_key(self, number: int, change: KeyChange) -> Key:
+        """Sets what a change says of a key."""
+        ...
+
+    async def rotate_key(self, number: int, digest: bytes, previous_until_seconds: int) -> Key:
+        """Gives a key another digest; the one that it had is found too, and what was before it no more."""
         ...
 
     async def revoke_key(self, number: int, now_seconds: int) -> Key:
-        """Marks a key as revoked, once; NOT_FOUND if there is none with that number."""
+        """Marks a key as revoked, once."""
+        ...
+
+    async def delete_key(self, number: int) -> Key:
+        """Forgets a key, and returns it as it was."""
+        ...
+
+    async def note_uses(self, uses: Mapping[int, int]) -> None:
+        """Notes when keys were used last, by number; what is noted already never goes back."""
         ...
 
 

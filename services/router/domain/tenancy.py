@@ -1,7 +1,8 @@
 """Tenants, their keys, and what a key may use."""
 
+import hmac
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +14,18 @@ class Priority(IntEnum):
     INTERACTIVE = 0
     DEFAULT = 10
     BATCH = 20
+
+
+class Endpoint(IntEnum):
+    """What a request is made at; the numbers are stored, and those of the schema."""
+
+    # Over gRPC, by an internal service.
+    DIRECT = 1
+    CHAT_COMPLETIONS = 2
+    COMPLETIONS = 3
+    RESPONSES = 4
+    EMBEDDINGS = 5
+    COUNTS = 6
 
 
 class Quota(BaseModel):
@@ -40,7 +53,10 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """An API key as stored: its digest stands for the secret; no models means every model."""
+    """An API key as stored: its digest stands for the secret.
+
+    No models means every model, no endpoints every endpoint, no regions wherever its tenant may be served.
+    """
 
     number: int
     tenant: Tenant
@@ -52,10 +68,38 @@ class Key:
     expires_at_seconds: int = 0
     revoked_at_seconds: int = 0
     best_priority: Priority = Priority.DEFAULT
+    endpoints: frozenset[Endpoint] = frozenset()
+    regions: frozenset[int] = frozenset()
+    is_disabled: bool = False
+    # The secret of before the last rotation, and until when it is taken.
+    previous_digest: bytes | None = field(default=None, repr=False)
+    previous_until_seconds: int = 0
+    # The beginning of the hour; 0 for never.
+    last_used_seconds: int = 0
+
+    def shown_as(self, digest: bytes) -> "Key | None":
+        """Returns the key as it is for who shows the secret of a digest: one of before ends with its overlap.
+
+        None for any other digest.
+        """
+        if hmac.compare_digest(self.digest, digest):
+            return self
+        if self.previous_digest is None or not hmac.compare_digest(self.previous_digest, digest):
+            return None
+        ends = [end for end in (self.expires_at_seconds, self.previous_until_seconds) if end]
+        return replace(self, expires_at_seconds=min(ends, default=1))
 
     def may_use(self, model: int) -> bool:
         """Tells whether the key may use the model with this catalog number."""
         return not self.models or model in self.models
+
+    def may_call(self, endpoint: Endpoint) -> bool:
+        """Tells whether the key may be used at an endpoint."""
+        return not self.endpoints or endpoint in self.endpoints
+
+    def may_be_served_in(self, region: int) -> bool:
+        """Tells whether the region with this catalog number may serve the key, as far as the key says."""
+        return not self.regions or region in self.regions
 
     def clamped(self, claimed: Priority) -> Priority:
         """Returns the class that a request of this key gets: the one it claims, or the key's best."""
@@ -78,3 +122,27 @@ class NewKey:
     created_at_seconds: int
     expires_at_seconds: int = 0
     best_priority: Priority = Priority.DEFAULT
+    endpoints: Collection[Endpoint] = ()
+    regions: Collection[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChange:
+    """What becomes different of a key; None leaves it as it is."""
+
+    label: str | None = None
+    models: Collection[int] | None = None
+    endpoints: Collection[Endpoint] | None = None
+    regions: Collection[int] | None = None
+    quota: Quota | None = None
+    best_priority: Priority | None = None
+    expires_at_seconds: int | None = None
+    is_disabled: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list by number: what comes behind `after`, `most` of it or all."""
+
+    after: int = 0
+    most: int | None = None

@@ -10,7 +10,7 @@ from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState, wait_milliseconds
 from services.router.domain.admission import Admission, AdmitRequest
 from services.router.domain.counting import CountAdmission, CountRequest
-from services.router.domain.tenancy import Priority
+from services.router.domain.tenancy import Endpoint, Priority
 from services.router.domain.ticket import TicketOffer
 from services.router.wire.tickets import signed_ticket
 
@@ -42,6 +42,8 @@ def admit_request(message: router_pb2.AdmitRequest) -> AdmitRequest:
         inputs=max(1, message.inputs),
         part=message.part,
         source=message.source,
+        # The numbers are those of the schema, where 0 says nothing.
+        endpoint=Endpoint(message.endpoint or Endpoint.DIRECT),
     )
 
 

@@ -2,6 +2,7 @@ from typing import get_args
 
 import pytest
 from comptoir.generator.v1.generator_pb2 import ReasoningEffort
+from comptoir.router.v1 import router_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -9,6 +10,9 @@ from services.edge import wire
 from services.edge.documents import decode_json
 from services.edge.domain.generation import GenerationRequest, Message, Role
 from services.edge.domain.openai.chat.request import parse_chat
+from services.edge.domain.openai.completions.request import parse_completion
+from services.edge.domain.openai.embeddings.request import parse_embeddings
+from services.edge.domain.openai.responses.request import parse_response
 from services.edge.domain.ports import Offer
 from services.edge.wire.asked import count_steps, generate_steps
 from services.kernel.chat_templates import Effort
@@ -91,6 +95,19 @@ def test_a_wish_above_the_model_s_cap_is_cut_by_the_router_s_ticket() -> None:
     chat = GenerationRequest("m", (Message(Role.USER, "x"),), max_output_tokens=1_000_000)
     assert wire.admit_request("key", chat, Identity(1, 2)).max_output_tokens == 1_000_000
     assert finished(generate_steps(OFFER, chat)).sampling.max_output_tokens == 0
+
+
+def test_the_router_is_told_where_a_request_was_made() -> None:
+    made = {
+        "CHAT_COMPLETIONS": parse_chat({"messages": [{"role": "user", "content": "x"}]}).generation,
+        "COMPLETIONS": parse_completion({"prompt": "x"}).generations[0],
+        "RESPONSES": parse_response({"input": "x"}).generation,
+        "EMBEDDINGS": parse_embeddings({"input": "x"}).generation,
+    }
+    for name, request in made.items():
+        sent = wire.admit_request("key", request, Identity(1, 2))
+        validate(sent)
+        assert router_pb2.Endpoint.Name(sent.endpoint) == f"ENDPOINT_{name}"
 
 
 @pytest.mark.parametrize("is_echoed", [True, False])

@@ -225,8 +225,8 @@ def test_routers_of_before_find_a_version_that_they_refuse(old_file: Path) -> No
 
 
 def test_a_file_whose_tables_were_made_and_whose_row_was_not_is_taken(file: Path) -> None:
-    on_file(file).dispose()
-    change(file, "DROP TABLE alembic_version")
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript(VERSION_1 + VERSION_2)
     change(file, "DELETE FROM schema_version")
     on_file(file).dispose()
     assert rows(file, "SELECT version_num FROM alembic_version") == [(key_schema.HEAD,)]

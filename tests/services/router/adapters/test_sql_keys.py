@@ -9,6 +9,7 @@ from services.kernel.errors import ComptoirError, Reason
 from services.router.adapters.key_database import on_file, on_postgres
 from services.router.adapters.sql_keys import SqlKeys
 from services.router.domain.ports import KeyStore
+from tests.contracts.key_changes import KeyChangesContract
 from tests.contracts.key_store import DIGEST, KeyStoreContract, store_key
 from tests.fakes.router import MemoryKeys
 from tests.postgres import Database, PostgresServer
@@ -16,13 +17,13 @@ from tests.postgres import Database, PostgresServer
 FILES = ("router.sqlite", "router.sqlite-wal", "router.sqlite-shm")
 
 
-class TestMemoryKeys(KeyStoreContract):
+class TestMemoryKeys(KeyStoreContract, KeyChangesContract):
     @pytest.fixture
     def store(self) -> KeyStore:
         return MemoryKeys()
 
 
-class TestKeysInSqlite(KeyStoreContract):
+class TestKeysInSqlite(KeyStoreContract, KeyChangesContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> Iterator[KeyStore]:
         store = SqlKeys(on_file(tmp_path / "router.sqlite"))
@@ -30,7 +31,7 @@ class TestKeysInSqlite(KeyStoreContract):
         store.close()
 
 
-class TestKeysInPostgres(KeyStoreContract):
+class TestKeysInPostgres(KeyStoreContract, KeyChangesContract):
     @pytest.fixture
     def store(self, database: Database) -> Iterator[KeyStore]:
         store = SqlKeys(on_postgres(database.url, database.password_file))

@@ -11,9 +11,9 @@ from services.kernel.errors import ComptoirError, Reason
 from services.router.adapters.cached_keys import CachedKeys
 from services.router.domain.authentication import Authenticator
 from services.router.domain.keys import digest_of
-from services.router.domain.tenancy import Key
+from services.router.domain.tenancy import Key, KeyChange
 from services.router.domain.wrong_keys import WrongKeyLimits, WrongKeys
-from tests.fakes.router import FRANCE, PEPPER, AdmissionWorld, MemoryKeys
+from tests.fakes.router import FRANCE, GERMANY, PEPPER, AdmissionWorld, MemoryKeys
 
 
 def authenticator(finder: MemoryKeys) -> Authenticator:
@@ -48,6 +48,41 @@ async def test_a_store_that_answers_with_another_key_is_not_believed() -> None:
     with pytest.raises(ComptoirError) as refusal:
         await authenticator(Confused()).find(api_key)
     assert refusal.value.reason is Reason.KEY_INVALID
+
+
+async def refusal_after(change: KeyChange) -> Reason:
+    """Why a key is refused once it was changed."""
+    world = AdmissionWorld()
+    api_key = await world.key()
+    found = await authenticator(world.keys).find(api_key)
+    await world.keys.change_key(found.number, change)
+    changed = await authenticator(world.keys).find(api_key)
+    with pytest.raises(ComptoirError) as refusal:
+        authenticator(world.keys).check(api_key, changed, 999)
+    return refusal.value.reason
+
+
+async def test_a_disabled_key_is_refused_as_that() -> None:
+    assert await refusal_after(KeyChange(is_disabled=True)) is Reason.KEY_DISABLED
+
+
+async def test_a_key_of_other_regions_is_not_served_here() -> None:
+    assert await refusal_after(KeyChange(regions={GERMANY.number})) is Reason.REGION_NOT_ALLOWED
+
+
+async def test_after_a_rotation_the_old_secret_is_taken_until_its_overlap_is_over() -> None:
+    world = AdmissionWorld()
+    old = await world.key()
+    new = make_key("eu-fr", b"n" * 16)
+    number = (await authenticator(world.keys).find(old)).number
+    await world.keys.rotate_key(number, digest_of(new, PEPPER), 1_000)
+    for api_key, now_seconds in ((old, 999.9), (new, 999.9), (new, 1_000)):
+        key = await authenticator(world.keys).find(api_key)
+        assert key.number == number
+        authenticator(world.keys).check(api_key, key, now_seconds)
+    with pytest.raises(ComptoirError) as refusal:
+        authenticator(world.keys).check(old, await authenticator(world.keys).find(old), 1_000)
+    assert refusal.value.reason is Reason.KEY_EXPIRED
 
 
 async def test_a_key_ends_at_its_expiry() -> None:

@@ -7,7 +7,7 @@ from services.kernel.identity import Identity
 from services.router.domain.admission import Deployment, Ports
 from services.router.domain.authentication import Authenticator
 from services.router.domain.counting import CountAdmission, CountAdmitter, CountRequest
-from services.router.domain.tenancy import Quota
+from services.router.domain.tenancy import Endpoint, KeyChange, Quota
 from services.router.domain.wrong_keys import WrongKeyLimits, WrongKeys
 from tests.fakes.router import PEPPER, AdmissionWorld, busy, request_for
 
@@ -97,3 +97,13 @@ async def test_who_may_not_ask_a_model_may_not_count_for_it() -> None:
     assert await refusal_of(world, await world.key(), model="unknown") is Reason.MODEL_NOT_FOUND
     assert await refusal_of(world, await world.key(), model="") is Reason.REQUEST_INVALID
     assert await refusal_of(world, await world.key(expires_at_seconds=1)) is Reason.KEY_EXPIRED
+
+
+async def test_a_key_of_other_endpoints_counts_nothing() -> None:
+    world = AdmissionWorld()
+    world.add_replica()
+    api_key = await world.key()
+    for number in world.keys.keys:
+        await world.keys.change_key(number, KeyChange(endpoints={Endpoint.CHAT_COMPLETIONS}))
+    assert await refusal_of(world, api_key) is Reason.ENDPOINT_NOT_ALLOWED
+    assert world.signer.signed == []

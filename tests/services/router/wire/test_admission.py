@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from services.kernel.catalog import Task
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
-from services.router.domain.tenancy import Priority
+from services.router.domain.tenancy import Endpoint, Priority
 from services.router.wire import admission as wire
 
 
@@ -25,6 +25,7 @@ def test_a_request_is_read_whole() -> None:
             request_id_low=4,
             part=5,
             source=6,
+            endpoint=router_pb2.ENDPOINT_RESPONSES,
         )
     )
     assert dataclasses.astuple(request) == (
@@ -39,7 +40,17 @@ def test_a_request_is_read_whole() -> None:
         1,
         5,
         6,
+        Endpoint.RESPONSES,
     )
+
+
+def test_a_request_that_says_no_endpoint_is_of_an_internal_service() -> None:
+    assert wire.admit_request(router_pb2.AdmitRequest()).endpoint is Endpoint.DIRECT
+
+
+def test_each_endpoint_has_one_number_everywhere() -> None:
+    sent = {name.removeprefix("ENDPOINT_"): number for name, number in router_pb2.Endpoint.items() if number}
+    assert sent == {endpoint.name: int(endpoint) for endpoint in Endpoint}
 
 
 def test_a_request_for_vectors_says_its_task_and_how_many_inputs() -> None:

@@ -107,6 +107,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """More keys that nobody knows were shown from the caller's address than are looked up in a minute. A key that the
     router knows is served from there all the same.
     """
+    ERROR_REASON_KEY_DISABLED: _ErrorReason.ValueType  # 37
+    """The key is disabled for now."""
+    ERROR_REASON_ENDPOINT_NOT_ALLOWED: _ErrorReason.ValueType  # 38
+    """The key may not be used at this endpoint."""
+    ERROR_REASON_TENANT_HAS_KEYS: _ErrorReason.ValueType  # 51
+    """The tenant has keys, so it cannot be deleted."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused or failed. A reason never carries content: it is
@@ -197,6 +203,12 @@ ERROR_REASON_TOO_MANY_WRONG_KEYS: ErrorReason.ValueType  # 39
 """More keys that nobody knows were shown from the caller's address than are looked up in a minute. A key that the
 router knows is served from there all the same.
 """
+ERROR_REASON_KEY_DISABLED: ErrorReason.ValueType  # 37
+"""The key is disabled for now."""
+ERROR_REASON_ENDPOINT_NOT_ALLOWED: ErrorReason.ValueType  # 38
+"""The key may not be used at this endpoint."""
+ERROR_REASON_TENANT_HAS_KEYS: ErrorReason.ValueType  # 51
+"""The tenant has keys, so it cannot be deleted."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

@@ -73,6 +73,46 @@ TASK_EMBED: Task.ValueType  # 2
 """Makes a vector of each text."""
 Global___Task: _TypeAlias = Task  # noqa: Y015
 
+class _Endpoint:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EndpointEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Endpoint.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ENDPOINT_UNSPECIFIED: _Endpoint.ValueType  # 0
+    """Reads as ENDPOINT_DIRECT."""
+    ENDPOINT_DIRECT: _Endpoint.ValueType  # 1
+    """Over gRPC, by an internal service."""
+    ENDPOINT_CHAT_COMPLETIONS: _Endpoint.ValueType  # 2
+    """POST /v1/chat/completions."""
+    ENDPOINT_COMPLETIONS: _Endpoint.ValueType  # 3
+    """POST /v1/completions."""
+    ENDPOINT_RESPONSES: _Endpoint.ValueType  # 4
+    """POST /v1/responses."""
+    ENDPOINT_EMBEDDINGS: _Endpoint.ValueType  # 5
+    """POST /v1/embeddings."""
+    ENDPOINT_COUNTS: _Endpoint.ValueType  # 6
+    """What counts the tokens of a prompt: AdmitCount."""
+
+class Endpoint(_Endpoint, metaclass=_EndpointEnumTypeWrapper):
+    """What a request is made at."""
+
+ENDPOINT_UNSPECIFIED: Endpoint.ValueType  # 0
+"""Reads as ENDPOINT_DIRECT."""
+ENDPOINT_DIRECT: Endpoint.ValueType  # 1
+"""Over gRPC, by an internal service."""
+ENDPOINT_CHAT_COMPLETIONS: Endpoint.ValueType  # 2
+"""POST /v1/chat/completions."""
+ENDPOINT_COMPLETIONS: Endpoint.ValueType  # 3
+"""POST /v1/completions."""
+ENDPOINT_RESPONSES: Endpoint.ValueType  # 4
+"""POST /v1/responses."""
+ENDPOINT_EMBEDDINGS: Endpoint.ValueType  # 5
+"""POST /v1/embeddings."""
+ENDPOINT_COUNTS: Endpoint.ValueType  # 6
+"""What counts the tokens of a prompt: AdmitCount."""
+Global___Endpoint: _TypeAlias = Endpoint  # noqa: Y015
+
 @_typing.final
 class AdmitRequest(_message.Message):
     """A request for a ticket."""
@@ -91,6 +131,7 @@ class AdmitRequest(_message.Message):
     INPUTS_FIELD_NUMBER: _builtins.int
     PART_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    ENDPOINT_FIELD_NUMBER: _builtins.int
     api_key: _builtins.str
     """The API key in full. Never logged, never echoed."""
     model: _builtins.str
@@ -129,6 +170,8 @@ class AdmitRequest(_message.Message):
     """Stands for the network address of the client: a keyed digest of the caller's, never the address itself. Keys that
     nobody knows are counted by it; 0 counts them with those of all callers alone.
     """
+    endpoint: Global___Endpoint.ValueType
+    """Where the request was made, for keys that may be used at some endpoints alone."""
     def __init__(
         self,
         *,
@@ -144,10 +187,11 @@ class AdmitRequest(_message.Message):
         inputs: _builtins.int = ...,
         part: _builtins.int = ...,
         source: _builtins.int = ...,
+        endpoint: Global___Endpoint.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "choices", b"choices", "inputs", b"inputs", "max_output_tokens", b"max_output_tokens", "model", b"model", "part", b"part", "priority", b"priority", "prompt_tokens_upper_bound", b"prompt_tokens_upper_bound", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "source", b"source", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "choices", b"choices", "endpoint", b"endpoint", "inputs", b"inputs", "max_output_tokens", b"max_output_tokens", "model", b"model", "part", b"part", "priority", b"priority", "prompt_tokens_upper_bound", b"prompt_tokens_upper_bound", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "source", b"source", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -17,6 +17,7 @@ from services.edge.domain.openai.parameters import (
 )
 from services.edge.domain.openai.refusals import invalid, unsupported
 from services.edge.domain.openai.structured import form_of
+from services.edge.domain.timeline import Endpoint
 from services.kernel.steps import Steps, finished
 
 # OpenAI's, of this endpoint alone.
@@ -60,6 +61,7 @@ def completion_steps(value: object) -> Steps[CompletionRequest]:
             is_streamed=bool(body.stream),
             form=form,
             prompt=prompt,
+            endpoint=Endpoint.COMPLETIONS,
             is_prompt_echoed=bool(body.echo),
             part=number if len(prompts) > 1 else 0,
         )

@@ -15,6 +15,7 @@ from services.edge.domain.openai.conversion import converted
 from services.edge.domain.openai.embeddings.body import EMBEDDING_NEUTRAL, EmbeddingBody
 from services.edge.domain.openai.parameters import refuse_unsupported
 from services.edge.domain.openai.refusals import invalid
+from services.edge.domain.timeline import Endpoint
 from services.kernel.catalog import MAX_INPUTS
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.steps import Steps, finished
@@ -57,7 +58,11 @@ def embedding_steps(value: object) -> Steps[EmbeddingRequest]:
     yield
     inputs = _inputs(body.input)
     generation = GenerationRequest(
-        model=body.model or "", messages=(), inputs=inputs, dimensions=body.dimensions or 0
+        model=body.model or "",
+        messages=(),
+        inputs=inputs,
+        dimensions=body.dimensions or 0,
+        endpoint=Endpoint.EMBEDDINGS,
     )
     return EmbeddingRequest(generation, is_base64=body.encoding_format == "base64")
 

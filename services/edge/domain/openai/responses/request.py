@@ -26,6 +26,7 @@ from services.edge.domain.openai.responses.tools import function_steps, function
 from services.edge.domain.openai.thinking import names_as_sent, template_arguments, thinking_budget
 from services.edge.domain.openai.tools.bodies import ToolBody
 from services.edge.domain.openai.tools.request import schema_text
+from services.edge.domain.timeline import Endpoint
 from services.edge.domain.tools import Tools
 from services.kernel.steps import Steps, finished
 
@@ -80,6 +81,7 @@ def response_steps(value: object, seal: ItemSeal | None = None) -> Steps[Respons
     generation = GenerationRequest(
         model=body.model or "",
         messages=messages,
+        endpoint=Endpoint.RESPONSES,
         max_output_tokens=min(max(body.max_output_tokens or 0, 0), MAX_OUTPUT_TOKENS),
         sampling=sampling_of(body) | thinking_budget(body) | _logprobs(body),
         is_streamed=bool(body.stream),

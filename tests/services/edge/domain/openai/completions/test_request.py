@@ -30,7 +30,9 @@ def prompts(prompt: Any) -> list[Any]:
 
 
 def test_a_plain_completion_is_its_prompt_and_sixteen_tokens() -> None:
-    assert only() == GenerationRequest("tiny-eu", (), max_output_tokens=16, prompt="Il était")
+    assert only() == GenerationRequest(
+        "tiny-eu", (), max_output_tokens=16, prompt="Il était", endpoint=Endpoint.COMPLETIONS
+    )
 
 
 def test_several_prompts_are_numbered_and_one_is_not() -> None:
