@@ -7,6 +7,7 @@ import typer
 from deploy.local.stack.errors import StackError
 from services.cli.commands.chat import chat
 from services.cli.commands.keys import keys, tenants
+from services.cli.commands.replicas import replicas
 from services.cli.commands.report import report
 from services.cli.commands.stack import down, logs, status
 from services.cli.commands.up import up
@@ -20,7 +21,7 @@ app = typer.Typer(
 )
 for command in (up, status, logs, down, chat):
     app.command()(command)
-for name, group in (("keys", keys), ("tenants", tenants), ("report", report)):
+for name, group in (("keys", keys), ("tenants", tenants), ("replicas", replicas), ("report", report)):
     app.add_typer(group, name=name)
 
 

@@ -18,7 +18,7 @@ def print_status(console: Console, state: dict[str, Any], now: datetime) -> None
     console.print(_processes(state["processes"], now))
     replicas = state.get("replicas")
     if replicas:
-        console.print(_replicas(replicas))
+        console.print(replica_table(replicas))
     elif replicas is not None:
         console.out("No replica is registered: requests are refused with `no_replica`.", highlight=False)
     if state.get("store_lag"):
@@ -58,7 +58,8 @@ def _since(text: str, now: datetime) -> str:
     return duration((now - datetime.fromisoformat(text).astimezone(UTC)).total_seconds()) if text else "-"
 
 
-def _replicas(replicas: list[dict[str, Any]]) -> Table:
+def replica_table(replicas: list[dict[str, Any]]) -> Table:
+    """Returns the replicas as people read them, a row each."""
     table = Table("replica", "model", "state", "runs", "waits", "sent", "KV", "report", box=None)
     for replica in replicas:
         table.add_row(

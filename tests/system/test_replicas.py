@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 from collections import Counter
@@ -140,6 +141,28 @@ def test_each_name_of_several_models_leads_to_the_replicas_of_its_model(tmp_path
         replicas = Counter(replica for found in served.values() for _, replica in found)
         assert set(replicas) == {1, 2, 3}
         _assert_refused_elsewhere(client)
+        _assert_drained_and_back(stack, client)
+
+
+def _assert_drained_and_back(stack: Stack, client: openai.OpenAI) -> None:
+    """A drained replica ends what it has and gets nothing new, until its drain ends."""
+    running = client.chat.completions.create(
+        model="one", messages=MESSAGES, max_completion_tokens=400, stream=True
+    )
+    next(running)
+    stack.comptoir("replicas", "drain", "1")
+    client.chat.completions.create(model="one", messages=MESSAGES, max_completion_tokens=4)
+    eventually(lambda: ready_replicas(stack).keys(), lambda found: found == {2, 3, 4}, 30)
+    assert [chunk.choices[0].finish_reason for chunk in running if chunk.choices][-1] in {"stop", "length"}
+    served: Counter[int] = Counter()
+    for _ in range(4):
+        answer = client.chat.completions.create(model="one", messages=MESSAGES, max_completion_tokens=4)
+        served[stack.row_of("generations", str(answer._request_id))["replica"]] += 1
+    assert served == {2: 4}
+    drained = json.loads(stack.comptoir("replicas", "drain", "1", "--wait", "30", "--json").stdout)
+    assert (drained["state"], drained["in_flight_requests"]) == ("draining", 0)
+    stack.comptoir("replicas", "undrain", "1")
+    eventually(lambda: ready_replicas(stack).keys(), lambda found: found == {1, 2, 3, 4}, 30)
 
 
 def _assert_refused_elsewhere(client: openai.OpenAI) -> None:

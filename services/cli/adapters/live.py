@@ -34,10 +34,11 @@ async def _ask_replicas(address: str) -> list[dict[str, Any]] | None:
             answer = await stub.ListReplicas(admin_pb2.ListReplicasRequest(), timeout=_ASK_SECONDS)
         except grpc.aio.AioRpcError:
             return None
-    return [_replica(replica) for replica in answer.replicas]
+    return [described_replica(replica) for replica in answer.replicas]
 
 
-def _replica(replica: admin_pb2.Replica) -> dict[str, Any]:
+def described_replica(replica: admin_pb2.Replica) -> dict[str, Any]:
+    """Returns a replica as `--json` prints it."""
     state = admin_pb2.ReplicaState.Name(replica.state).removeprefix("REPLICA_STATE_")
     has_clock = replica.HasField("clock_offset_milliseconds")
     offset_seconds = replica.clock_offset_milliseconds / _MILLISECONDS if has_clock else None

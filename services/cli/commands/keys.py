@@ -1,26 +1,22 @@
 """`comptoir keys` and `comptoir tenants`: administration over the router's admin service."""
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeAlias
+from typing import Annotated, Any, Final
 
-import grpc
 import typer
-from comptoir.router.v1 import admin_pb2, admin_pb2_grpc, router_pb2
+from comptoir.router.v1 import admin_pb2, router_pb2
 from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.stack.errors import StackError
 from deploy.local.stack.options import DEFAULT_DATA_DIR
-from deploy.local.stack.paths import DataPaths
-from services.kernel.errors import ComptoirError, Reason
-from services.runtime.grpc.status import error_from
+from services.cli.adapters.admin import CALL_SECONDS, Stub, call_admin
+from services.kernel.errors import Reason
 
 keys = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
 tenants = typer.Typer(no_args_is_help=True, help="Create and list tenants.")
@@ -31,7 +27,6 @@ Admin = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
-_CALL_SECONDS: Final = 10.0
 # What the router's messages can hold, and a century.
 _MOST: Final = 2**32 - 1
 _MOST_DAYS: Final = 36_500
@@ -39,7 +34,6 @@ _SENTENCES: Final = {
     Reason.ALREADY_EXISTS: "That name is taken; choose another.",
     Reason.NOT_FOUND: "There is no such tenant, key or model; `comptoir tenants list` lists tenants.",
     Reason.REQUEST_INVALID: "The router does not accept that {field}; use lower-case letters, digits, -.",
-    Reason.UNAVAILABLE: "The router's admin service cannot be reached; `comptoir status` tells what runs.",
 }
 
 
@@ -49,10 +43,6 @@ class PriorityClass(Enum):
     INTERACTIVE = "interactive"
     DEFAULT = "default"
     BATCH = "batch"
-
-
-# Only the stubs' types know the asynchronous one.
-Stub: TypeAlias = "admin_pb2_grpc.AdminServiceAsyncStub"
 
 
 @keys.command("create")
@@ -87,7 +77,7 @@ def create_key(  # noqa: PLR0913, PLR0917 - one argument per option of the comma
     limits = (requests_per_minute, tokens_per_minute, concurrency)
     if any(limits):
         request.quota.requests_per_minute, request.quota.tokens_per_minute, request.quota.concurrency = limits
-    answer = _call(data_dir, admin, lambda stub: stub.CreateKey(request, timeout=_CALL_SECONDS))
+    answer = _call(data_dir, admin, lambda stub: stub.CreateKey(request, timeout=CALL_SECONDS))
     if as_json:
         _print_json(answer)
         return
@@ -107,7 +97,7 @@ def list_keys(
 ) -> None:
     """List keys without their secrets."""
     request = admin_pb2.ListKeysRequest(tenant=tenant)
-    answer = _call(data_dir, admin, lambda stub: stub.ListKeys(request, timeout=_CALL_SECONDS))
+    answer = _call(data_dir, admin, lambda stub: stub.ListKeys(request, timeout=CALL_SECONDS))
     if as_json:
         _print_json(answer)
         return
@@ -145,7 +135,7 @@ def revoke_key(
 ) -> None:
     """Refuse a key from now on. Safe to repeat."""
     request = admin_pb2.RevokeKeyRequest(number=number)
-    answer = _call(data_dir, admin, lambda stub: stub.RevokeKey(request, timeout=_CALL_SECONDS))
+    answer = _call(data_dir, admin, lambda stub: stub.RevokeKey(request, timeout=CALL_SECONDS))
     if as_json:
         _print_json(answer)
         return
@@ -162,7 +152,7 @@ def create_tenant(
 ) -> None:
     """Create a tenant."""
     request = admin_pb2.CreateTenantRequest(name=name, home_region=home_region)
-    answer = _call(data_dir, admin, lambda stub: stub.CreateTenant(request, timeout=_CALL_SECONDS))
+    answer = _call(data_dir, admin, lambda stub: stub.CreateTenant(request, timeout=CALL_SECONDS))
     if as_json:
         _print_json(answer)
         return
@@ -175,7 +165,7 @@ def create_tenant(
 def list_tenants(data_dir: DataDir = DEFAULT_DATA_DIR, admin: Admin = "", as_json: AsJson = False) -> None:
     """List tenants."""
     request = admin_pb2.ListTenantsRequest()
-    answer = _call(data_dir, admin, lambda stub: stub.ListTenants(request, timeout=_CALL_SECONDS))
+    answer = _call(data_dir, admin, lambda stub: stub.ListTenants(request, timeout=CALL_SECONDS))
     if as_json:
         _print_json(answer)
         return
@@ -188,23 +178,8 @@ def list_tenants(data_dir: DataDir = DEFAULT_DATA_DIR, admin: Admin = "", as_jso
     Console(markup=False, emoji=False).print(table)
 
 
-def _call(
-    data_dir: Path, admin: str, method: Callable[[Stub], Awaitable[Any]]
-) -> Any:  # the method's own answer
-    address = admin or f"unix:{DataPaths(data_dir.resolve()).admin_socket}"
-
-    async def call() -> Any:  # the method's own answer
-        async with grpc.aio.insecure_channel(address) as channel:
-            return await method(admin_pb2_grpc.AdminServiceStub(channel))
-
-    try:
-        return asyncio.run(call())
-    except grpc.aio.AioRpcError as failure:
-        raise StackError(_sentence(error_from(failure))) from None
-
-
-def _sentence(error: ComptoirError) -> str:
-    return _SENTENCES.get(error.reason, f"The router refused: {error.reason.name}.").format(field=error.field)
+def _call(data_dir: Path, admin: str, method: Callable[[Stub], Awaitable[Any]]) -> Any:  # its own answer
+    return call_admin(data_dir, admin, method, _SENTENCES)
 
 
 def _print_json(message: Message) -> None:

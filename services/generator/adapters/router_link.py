@@ -5,7 +5,7 @@ import logging
 import math
 import random
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 import grpc
 from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
@@ -50,6 +50,14 @@ _REFUSALS: Final = (
 _Call = grpc.aio.StreamStreamCall[replica_pb2.ReportRequest, replica_pb2.ReportResponse]
 
 
+class HoldBack(Protocol):
+    """What a drain that an operator wants does."""
+
+    def __call__(self, *, is_wanted: bool) -> None:
+        """Begins it, or ends it; safe to repeat."""
+        ...
+
+
 class RouterLink:
     """Keeps a Report stream open for ever; a router that is away is tried again and again.
 
@@ -79,6 +87,7 @@ class RouterLink:
         self._is_settling = False
         self._max_requests = 0
         self._read_load: Callable[[], LoadReport | None] | None = None
+        self._hold_back: HoldBack | None = None
         self._told: LoadReport | None = None
         self._is_registered = False
         self._reminded_seconds: float | None = None
@@ -133,9 +142,14 @@ class RouterLink:
         if load is not None and is_big_change(self._told, load):
             self._report_by(urgent_seconds)
 
-    async def run(self, read_load: Callable[[], LoadReport | None]) -> None:
-        """Reports until it is cancelled; without a load, the replica is starting and gets no requests."""
-        self._read_load = read_load
+    async def run(
+        self, read_load: Callable[[], LoadReport | None], hold_back: HoldBack | None = None
+    ) -> None:
+        """Reports until it is cancelled; without a load, the replica is starting and gets no requests.
+
+        `hold_back` is called where the router says that an operator wants a drain, or its end.
+        """
+        self._read_load, self._hold_back = read_load, hold_back
         backoff = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         while True:
             began_seconds = self._clock.monotonic_seconds()
@@ -232,6 +246,8 @@ class RouterLink:
             self._is_registered, self._reminded_seconds = True, None
             self._router_number = response.router_number
             self._leases.confirm(response)
+            if response.HasField("is_drain_wanted") and self._hold_back is not None:
+                self._hold_back(is_wanted=response.is_drain_wanted)
 
 
 def _loop_seconds() -> float:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from services.generator.adapters.router_link import RouterLink
+from services.generator.adapters.router_link import HoldBack, RouterLink
 from services.generator.domain.load import LoadReport
 from services.generator.domain.ports import Capabilities
 from services.generator.domain.terminal_event import Counts
@@ -67,11 +67,16 @@ class RouterLinks:
         for link in self._links:
             link.load_changed()
 
-    async def run(self, read_load: Callable[[], LoadReport | None]) -> None:
-        """Reports to each until it is cancelled; without a load, the replica is starting."""
+    async def run(
+        self, read_load: Callable[[], LoadReport | None], hold_back: HoldBack | None = None
+    ) -> None:
+        """Reports to each until it is cancelled; without a load, the replica is starting.
+
+        `hold_back` is called where one of them says that an operator wants a drain, or its end.
+        """
         async with asyncio.TaskGroup() as group:
             for link in self._links:
-                group.create_task(link.run(read_load))
+                group.create_task(link.run(read_load, hold_back))
 
     async def settled(self, timeout_seconds: float) -> int:
         """Waits until each router has confirmed its settlements; returns how many are not."""

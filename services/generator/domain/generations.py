@@ -36,7 +36,7 @@ class Generations:
         self.max_requests = max_requests
         self._open: set[AcceptedRequest[Any]] = set()
         self._busy_since_seconds = 0.0
-        self._is_draining = False
+        self._is_draining = self._is_held_back = False
         self._is_engine_lost = False
 
     def check(self, claims: Claims) -> None:
@@ -119,7 +119,7 @@ class Generations:
             waiting_requests=max(engine.waiting_requests, unfinished - engine.running_requests),
             kv_usage_permille=permille(engine.kv_usage),
             age_seconds=self._age_seconds(engine.age_seconds) if unfinished else 0.0,
-            is_draining=self._is_draining,
+            is_draining=self._is_draining or self._is_held_back,
         )
 
     def _age_seconds(self, engine_age_seconds: float) -> float:
@@ -131,6 +131,11 @@ class Generations:
         """Returns what the engine has done so far."""
         engine = self._parts.engine.load()
         return LoadTotals(engine.output_tokens_total, engine.preempted_requests_total)
+
+    def hold_back(self, *, is_wanted: bool) -> None:
+        """Says in the load that it drains, so that routers send nothing new; takes the tickets that come."""
+        self._is_held_back = is_wanted
+        self._load_changed()
 
     def close_gate(self) -> None:
         """Refuses new orders from now on, as REPLICA_DRAINING."""

@@ -42,6 +42,8 @@ class MemoryReplicaDirectory:
         self._away: dict[Process, float] = {}
         self._replica_of: dict[Identity, int] = {}
         self._unclaimed: dict[Identity, float] = {}
+        # Of each process whether an operator wants it to drain, until it says so itself.
+        self._drain_wishes: dict[Process, bool] = {}
         # When a replica of a model was ready last, and when one left last.
         self._ready_at: dict[_Pool, float] = {}
         self._left_at: dict[_Pool, float] = {}
@@ -81,9 +83,12 @@ class MemoryReplicaDirectory:
         if entry is None:
             return False
         entry.load = load or entry.load
+        process = entry.registration.process
+        if load is not None and self._drain_wishes.get(process) == load.is_draining:
+            del self._drain_wishes[process]
         entry.clock_offset_seconds = clock_offset_seconds
         entry.reported_at_seconds = now_seconds
-        if state_of(_replica(entry), self._limits, now_seconds) is State.READY:
+        if state_of(self._seen(entry), self._limits, now_seconds) is State.READY:
             self._ready_at[_pool_of(entry)] = now_seconds
         return True
 
@@ -96,13 +101,13 @@ class MemoryReplicaDirectory:
 
     def pool(self, model: int, region: int) -> Sequence[Replica]:
         """Returns the replicas that serve a model in a region, ready or not."""
-        return [_replica(entry) for entry in self._entries.values() if _pool_of(entry) == (model, region)]
+        return [self._seen(entry) for entry in self._entries.values() if _pool_of(entry) == (model, region)]
 
     def expected_seconds(self, model: int, region: int, now_seconds: float) -> float:
         """Returns for how much longer a replica of the model is expected that is not ready; 0 if none is."""
         return expected_seconds(
             [
-                state_of(_replica(entry), self._limits, now_seconds)
+                state_of(self._seen(entry), self._limits, now_seconds)
                 for entry in self._entries.values()
                 if _pool_of(entry) == (model, region)
             ],
@@ -114,7 +119,19 @@ class MemoryReplicaDirectory:
 
     def everyone(self) -> Sequence[Replica]:
         """Returns all replicas that are registered, by number."""
-        return [_replica(self._entries[number]) for number in sorted(self._entries)]
+        return [self._seen(self._entries[number]) for number in sorted(self._entries)]
+
+    def want_drain(self, replica: int, *, is_wanted: bool) -> bool:
+        """Notes that a replica's process is to be drained, or no longer; False if none has that number."""
+        entry = self._entries.get(replica)
+        if entry is not None:
+            self._drain_wishes[entry.registration.process] = is_wanted
+        return entry is not None
+
+    def drain_wish(self, session: Identity) -> bool | None:
+        """Returns what a replica is to be told of its drain; None where it says the same, or nobody asked."""
+        entry = self._entry(session)
+        return None if entry is None else self._drain_wishes.get(entry.registration.process)
 
     def assign(self, holder: Identity, replica: int, *, until_seconds: float = math.inf) -> None:
         """Counts a request in flight on a replica: a ticket that it accepted, or a lease meant for it."""
@@ -151,7 +168,19 @@ class MemoryReplicaDirectory:
         gone = [process for process, since_seconds in self._away.items() if since_seconds <= over_seconds]
         for process in gone:
             del self._away[process]
+            self._drain_wishes.pop(process, None)
         return gone
+
+    def _seen(self, entry: _Entry) -> Replica:
+        return Replica(
+            registration=entry.registration,
+            load=entry.load,
+            reported_at_seconds=entry.reported_at_seconds,
+            in_flight=len(entry.holders),
+            registered_at_seconds=entry.registered_at_seconds,
+            clock_offset_seconds=entry.clock_offset_seconds,
+            is_drain_wanted=self._drain_wishes.get(entry.registration.process, False),
+        )
 
     def _entry(self, session: Identity) -> _Entry | None:
         return next((entry for entry in self._entries.values() if entry.session == session), None)
@@ -169,14 +198,3 @@ class MemoryReplicaDirectory:
 
 def _pool_of(entry: _Entry) -> _Pool:
     return entry.registration.model, entry.registration.region
-
-
-def _replica(entry: _Entry) -> Replica:
-    return Replica(
-        registration=entry.registration,
-        load=entry.load,
-        reported_at_seconds=entry.reported_at_seconds,
-        in_flight=len(entry.holders),
-        registered_at_seconds=entry.registered_at_seconds,
-        clock_offset_seconds=entry.clock_offset_seconds,
-    )

@@ -225,6 +225,14 @@ class ReplicaDirectory(Protocol):
         """Returns all replicas that are registered, by number."""
         ...
 
+    def want_drain(self, replica: int, *, is_wanted: bool) -> bool:
+        """Notes that a replica's process is to be drained, or no longer; False if none has that number."""
+        ...
+
+    def drain_wish(self, session: Identity) -> bool | None:
+        """Returns what a replica is to be told of its drain; None where it says the same, or nobody asked."""
+        ...
+
     def assign(self, holder: Identity, replica: int, *, until_seconds: float = math.inf) -> None:
         """Counts a request in flight on a replica: a ticket that it accepted, or a lease meant for it."""
         ...

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.limits import RouterLimits
 from services.router.domain.placement.filters import state_of
 from services.router.domain.placement.replica import Replica, State
@@ -40,6 +41,14 @@ class Roster:
             )
             for replica in self._replicas.everyone()
         ]
+
+    def drain(self, number: int, *, is_wanted: bool) -> Standing:
+        """Has a replica drained, or no longer; returns how it stands now. NOT_FOUND where there is none."""
+        if self._replicas.want_drain(number, is_wanted=is_wanted):
+            for standing in self.standings():
+                if standing.replica.registration.replica == number:
+                    return standing
+        raise ComptoirError(Reason.NOT_FOUND, field="number")
 
     def has_ready(self) -> bool:
         """Returns whether any replica gets requests."""

@@ -79,6 +79,25 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
         _log.info("key_revoked", key_number=stored.number, tenant_number=stored.tenant.number)
         return admin_pb2.RevokeKeyResponse(key=admin_wire.key(stored, self._catalog))
 
+    async def DrainReplica(  # noqa: N802 - the schema's name
+        self, request: admin_pb2.DrainReplicaRequest, context: Context
+    ) -> admin_pb2.DrainReplicaResponse:
+        """Sends a replica nothing new."""
+        del context
+        return admin_pb2.DrainReplicaResponse(replica=self._drain(request.number, is_wanted=True))
+
+    async def UndrainReplica(  # noqa: N802 - the schema's name
+        self, request: admin_pb2.UndrainReplicaRequest, context: Context
+    ) -> admin_pb2.UndrainReplicaResponse:
+        """Ends a drain."""
+        del context
+        return admin_pb2.UndrainReplicaResponse(replica=self._drain(request.number, is_wanted=False))
+
+    def _drain(self, number: int, *, is_wanted: bool) -> admin_pb2.Replica:
+        standing = self._roster.drain(number, is_wanted=is_wanted)
+        _log.info("replica_drain_wanted" if is_wanted else "replica_drain_ended", replica=number)
+        return admin_wire.replica(standing, self._catalog, self._clock.wall_microseconds() / 1e6)
+
     async def ListReplicas(  # noqa: N802 - the schema's name
         self, request: admin_pb2.ListReplicasRequest, context: Context
     ) -> admin_pb2.ListReplicasResponse:

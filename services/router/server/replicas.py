@@ -80,7 +80,7 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
                     await self._lose(stream.process)
                 self._hear(stream, request)
                 await self._take(stream, request)
-                if not request.may_answer_later or _is_long(stream.answer):
+                if self._is_due(stream, request):
                     answer, stream.answer = stream.answer, replica_pb2.ReportResponse()
                     answer.router_number = self._membership.limits.number
                     await context.write(answer)
@@ -88,6 +88,12 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
             if stream is not None:
                 self._replicas.leave(stream.session, self._clock.monotonic_seconds())
                 self._leases.replica_left()
+
+    def _is_due(self, stream: _Stream, request: replica_pb2.ReportRequest) -> bool:
+        wish = self._replicas.drain_wish(stream.session)
+        if wish is not None:
+            stream.answer.is_drain_wanted = wish
+        return wish is not None or not request.may_answer_later or _is_long(stream.answer)
 
     def _register(self, request: replica_pb2.ReportRequest, names: tuple[str, ...] | None) -> _Stream:
         if not request.HasField("registration"):

@@ -35,7 +35,7 @@ def state_of(replica: Replica, limits: RouterLimits, now_seconds: float) -> Stat
         return State.STARTING
     if now_seconds - replica.reported_at_seconds > limits.report_timeout_seconds:
         return State.SILENT
-    if replica.load.is_draining:
+    if replica.load.is_draining or replica.is_drain_wanted:
         return State.DRAINING
     return State.READY if is_clock_right(replica.clock_offset_seconds, limits) else State.CLOCK_WRONG
 

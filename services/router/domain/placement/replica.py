@@ -50,7 +50,8 @@ class Replica:
     """A replica as the router knows it.
 
     `in_flight` counts the requests that this router sent there; `clock_offset_seconds` says how far its
-    clock is ahead of the router's, None where it does not say its time.
+    clock is ahead of the router's, None where it does not say its time. `is_drain_wanted` says that an
+    operator has asked for its drain, and that it has not said so itself yet.
     """
 
     registration: Registration
@@ -59,6 +60,7 @@ class Replica:
     in_flight: int
     registered_at_seconds: float = 0.0
     clock_offset_seconds: float | None = None
+    is_drain_wanted: bool = False
 
 
 class State(IntEnum):

@@ -41,6 +41,12 @@ class Admin(admin_pb2_grpc.AdminServiceServicer):
         await self._answer(request, context)
         return admin_pb2.CreateKeyResponse(api_key="cptr_fresh", key=admin_pb2.Key(number=1))
 
+    async def DrainReplica(self, request: Any, context: Any) -> Any:  # noqa: N802 - the schema's name
+        raise AssertionError("a start drains nothing")
+
+    async def UndrainReplica(self, request: Any, context: Any) -> Any:  # noqa: N802 - the schema's name
+        raise AssertionError("a start drains nothing")
+
 
 @pytest.fixture
 def paths(tmp_path: Path) -> DataPaths:

@@ -52,6 +52,12 @@ class Admin(admin_pb2_grpc.AdminServiceServicer):
         self._note(request, context)
         return admin_pb2.ListReplicasResponse()
 
+    def DrainReplica(self, request: Any, context: Any) -> Any:  # noqa: N802 - the schema's name
+        raise AssertionError("a key drains nothing")
+
+    def UndrainReplica(self, request: Any, context: Any) -> Any:  # noqa: N802 - the schema's name
+        raise AssertionError("a key drains nothing")
+
     def CreateTenant(self, request: Any, context: Any) -> Any:  # noqa: N802 - the schema's name
         self._note(request, context)
         return admin_pb2.CreateTenantResponse(

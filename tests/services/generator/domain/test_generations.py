@@ -40,6 +40,19 @@ def test_a_ticket_that_a_draining_process_refuses_is_dead_and_the_router_is_told
     assert world.link.unserved_leases == [CLAIMS.lease_id]
 
 
+def test_a_replica_that_an_operator_drains_says_so_and_takes_the_tickets_that_come() -> None:
+    world = World(ScriptedEngine())
+    replica = generations(world)
+    replica.hold_back(is_wanted=True)
+    assert replica.load().is_draining
+    assert refusal(replica) is None
+    replica.hold_back(is_wanted=False)
+    assert not replica.load().is_draining
+    replica.close_gate()
+    replica.hold_back(is_wanted=False)
+    assert replica.load().is_draining
+
+
 async def test_a_process_that_lost_its_engine_takes_nothing() -> None:
     replica = generations(World(ScriptedEngine()))
     await replica.lose_engine()

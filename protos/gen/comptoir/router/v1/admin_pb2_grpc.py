@@ -65,6 +65,16 @@ class AdminServiceStub:
                 request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.ListReplicasRequest.SerializeToString,
                 response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.ListReplicasResponse.FromString,
                 _registered_method=True)
+        self.DrainReplica = channel.unary_unary(
+                '/comptoir.router.v1.AdminService/DrainReplica',
+                request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.DrainReplicaRequest.SerializeToString,
+                response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.DrainReplicaResponse.FromString,
+                _registered_method=True)
+        self.UndrainReplica = channel.unary_unary(
+                '/comptoir.router.v1.AdminService/UndrainReplica',
+                request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.UndrainReplicaRequest.SerializeToString,
+                response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.UndrainReplicaResponse.FromString,
+                _registered_method=True)
 
 
 class AdminServiceServicer:
@@ -113,6 +123,21 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DrainReplica(self, request, context):
+        """Sends a replica nothing new from now on; what it runs goes on. The drain ends with UndrainReplica or with the
+        replica's process. Safe to repeat. Fails with NOT_FOUND if no replica with that number is registered.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndrainReplica(self, request, context):
+        """Ends a drain that an operator asked for: the replica gets requests again, within a second. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -145,6 +170,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListReplicas,
                     request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.ListReplicasRequest.FromString,
                     response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.ListReplicasResponse.SerializeToString,
+            ),
+            'DrainReplica': grpc.unary_unary_rpc_method_handler(
+                    servicer.DrainReplica,
+                    request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.DrainReplicaRequest.FromString,
+                    response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.DrainReplicaResponse.SerializeToString,
+            ),
+            'UndrainReplica': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndrainReplica,
+                    request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.UndrainReplicaRequest.FromString,
+                    response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.UndrainReplicaResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -310,6 +345,60 @@ class AdminService:
             '/comptoir.router.v1.AdminService/ListReplicas',
             comptoir_dot_router_dot_v1_dot_admin__pb2.ListReplicasRequest.SerializeToString,
             comptoir_dot_router_dot_v1_dot_admin__pb2.ListReplicasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DrainReplica(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.router.v1.AdminService/DrainReplica',
+            comptoir_dot_router_dot_v1_dot_admin__pb2.DrainReplicaRequest.SerializeToString,
+            comptoir_dot_router_dot_v1_dot_admin__pb2.DrainReplicaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndrainReplica(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.router.v1.AdminService/UndrainReplica',
+            comptoir_dot_router_dot_v1_dot_admin__pb2.UndrainReplicaRequest.SerializeToString,
+            comptoir_dot_router_dot_v1_dot_admin__pb2.UndrainReplicaResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,12 @@ class AdminServiceStub:
     """Revokes a key at once. Safe to repeat."""
     ListReplicas: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListReplicasRequest, _admin_pb2.ListReplicasResponse]
     """Lists the replicas that are registered with this router now, by number."""
+    DrainReplica: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DrainReplicaRequest, _admin_pb2.DrainReplicaResponse]
+    """Sends a replica nothing new from now on; what it runs goes on. The drain ends with UndrainReplica or with the
+    replica's process. Safe to repeat. Fails with NOT_FOUND if no replica with that number is registered.
+    """
+    UndrainReplica: _grpc.UnaryUnaryMultiCallable[_admin_pb2.UndrainReplicaRequest, _admin_pb2.UndrainReplicaResponse]
+    """Ends a drain that an operator asked for: the replica gets requests again, within a second. Safe to repeat."""
 
 @_typing.type_check_only
 class AdminServiceAsyncStub(AdminServiceStub):
@@ -63,6 +69,12 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Revokes a key at once. Safe to repeat."""
     ListReplicas: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListReplicasRequest, _admin_pb2.ListReplicasResponse]  # type: ignore[assignment]
     """Lists the replicas that are registered with this router now, by number."""
+    DrainReplica: _aio.UnaryUnaryMultiCallable[_admin_pb2.DrainReplicaRequest, _admin_pb2.DrainReplicaResponse]  # type: ignore[assignment]
+    """Sends a replica nothing new from now on; what it runs goes on. The drain ends with UndrainReplica or with the
+    replica's process. Safe to repeat. Fails with NOT_FOUND if no replica with that number is registered.
+    """
+    UndrainReplica: _aio.UnaryUnaryMultiCallable[_admin_pb2.UndrainReplicaRequest, _admin_pb2.UndrainReplicaResponse]  # type: ignore[assignment]
+    """Ends a drain that an operator asked for: the replica gets requests again, within a second. Safe to repeat."""
 
 class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
     """Called by operators only; never reachable from the edge's network."""
@@ -114,5 +126,23 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ListReplicasResponse, _abc.Awaitable[_admin_pb2.ListReplicasResponse]]:
         """Lists the replicas that are registered with this router now, by number."""
+
+    @_abc_1.abstractmethod
+    def DrainReplica(
+        self,
+        request: _admin_pb2.DrainReplicaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.DrainReplicaResponse, _abc.Awaitable[_admin_pb2.DrainReplicaResponse]]:
+        """Sends a replica nothing new from now on; what it runs goes on. The drain ends with UndrainReplica or with the
+        replica's process. Safe to repeat. Fails with NOT_FOUND if no replica with that number is registered.
+        """
+
+    @_abc_1.abstractmethod
+    def UndrainReplica(
+        self,
+        request: _admin_pb2.UndrainReplicaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.UndrainReplicaResponse, _abc.Awaitable[_admin_pb2.UndrainReplicaResponse]]:
+        """Ends a drain that an operator asked for: the replica gets requests again, within a second. Safe to repeat."""
 
 def add_AdminServiceServicer_to_server(servicer: AdminServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

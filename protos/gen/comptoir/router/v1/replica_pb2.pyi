@@ -289,9 +289,14 @@ class ReportResponse(_message.Message):
     CLOSED_FIELD_NUMBER: _builtins.int
     ACCEPTED_FIELD_NUMBER: _builtins.int
     ROUTER_NUMBER_FIELD_NUMBER: _builtins.int
+    IS_DRAIN_WANTED_FIELD_NUMBER: _builtins.int
     router_number: _builtins.int
     """The router's number, as in the tickets that it signs: leases of other routers are settled with those. 0 from a
     router that has none.
+    """
+    is_drain_wanted: _builtins.bool
+    """Present where an operator has asked for a drain of the replica, or for its end: from now on the replica says
+    so in its load, to every router, and goes on with what it has, tickets that were signed before among it.
     """
     @_builtins.property
     def closed(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeaseIdentity]:
@@ -309,12 +314,15 @@ class ReportResponse(_message.Message):
         closed: _abc.Iterable[Global___LeaseIdentity] | None = ...,
         accepted: _abc.Iterable[Global___LeaseIdentity] | None = ...,
         router_number: _builtins.int = ...,
+        is_drain_wanted: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_is_drain_wanted", b"_is_drain_wanted", "is_drain_wanted", b"is_drain_wanted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted", b"accepted", "closed", b"closed", "router_number", b"router_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_drain_wanted", b"_is_drain_wanted", "accepted", b"accepted", "closed", b"closed", "is_drain_wanted", b"is_drain_wanted", "router_number", b"router_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__is_drain_wanted: _TypeAlias = _typing.Literal["is_drain_wanted"]  # noqa: Y015
+    _WhichOneofArgType__is_drain_wanted: _TypeAlias = _typing.Literal["_is_drain_wanted", b"_is_drain_wanted"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__is_drain_wanted) -> _WhichOneofReturnType__is_drain_wanted | None: ...
 
 Global___ReportResponse: _TypeAlias = ReportResponse  # noqa: Y015
 

@@ -1,0 +1,49 @@
+"""Calls of a router's admin service, which end in an answer or in one sentence."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import grpc
+from comptoir.router.v1 import admin_pb2_grpc
+
+from deploy.local.stack.errors import StackError
+from deploy.local.stack.paths import DataPaths
+from services.kernel.errors import ComptoirError, Reason
+from services.runtime.grpc.status import error_from
+
+CALL_SECONDS: Final = 10.0
+_SENTENCES: Final = {
+    Reason.UNAVAILABLE: "The router's admin service cannot be reached; `comptoir status` tells what runs.",
+}
+
+# Only the stubs' types know the asynchronous one.
+Stub: TypeAlias = "admin_pb2_grpc.AdminServiceAsyncStub"
+
+
+def call_admin(
+    data_dir: Path,
+    admin: str,
+    method: Callable[[Stub], Awaitable[Any]],
+    sentences: Mapping[Reason, str] = _SENTENCES,
+) -> Any:  # the method's own answer
+    """Returns the answer of the service at `admin`, or of the stack in `data_dir`.
+
+    StackError with the sentence of the reason otherwise; `{field}` in it is the field that broke a rule.
+    """
+    address = admin or f"unix:{DataPaths(data_dir.resolve()).admin_socket}"
+
+    async def call() -> Any:  # the method's own answer
+        async with grpc.aio.insecure_channel(address) as channel:
+            return await method(admin_pb2_grpc.AdminServiceStub(channel))
+
+    try:
+        return asyncio.run(call())
+    except grpc.aio.AioRpcError as failure:
+        raise StackError(_sentence(error_from(failure), sentences)) from None
+
+
+def _sentence(error: ComptoirError, sentences: Mapping[Reason, str]) -> str:
+    known = {**_SENTENCES, **sentences}
+    return known.get(error.reason, f"The router refused: {error.reason.name}.").format(field=error.field)
