@@ -18,6 +18,7 @@ from services.router.adapters.cached_keys import CachedKeys
 from services.router.adapters.ed25519_signer import SEED_BYTES, Ed25519Signer
 from services.router.adapters.emitter_log import EmitterLog
 from services.router.adapters.expiry import expire_leases
+from services.router.adapters.key_changes import KeyChanges
 from services.router.adapters.key_database import open_database
 from services.router.adapters.lease_counter import MeteredLeases
 from services.router.adapters.memory_leases import MemoryLeases
@@ -108,6 +109,7 @@ class Router:
             await server.start()
         for server in reversed(self._servers):
             await server.set_serving(is_serving=True)
+        parts.run("key_changes", KeyChanges(self._stored_keys, self._keys, self._clock).follow())
         parts.run("expiry", expire_leases(self._leases))
         parts.run("readiness", follow_readiness(self._roster, self._tell_ready))
 

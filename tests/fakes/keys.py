@@ -32,6 +32,10 @@ class MemoryKeys:
     async def change_number(self) -> int:
         return self.changes
 
+    async def digests(self, most: int) -> Sequence[bytes]:
+        newest = sorted(self.keys.values(), key=lambda key: -key.number)[:most]
+        return [digest for key in newest for digest in (key.digest, key.previous_digest) if digest]
+
     async def create_tenant(self, name: str, home_region: int, now_seconds: int) -> Tenant:
         if any(tenant.name == name for tenant in self.tenants.values()):
             raise ComptoirError(Reason.ALREADY_EXISTS)

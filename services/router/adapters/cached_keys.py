@@ -1,5 +1,6 @@
-"""Keeps keys in memory for some seconds, so that an admission rarely waits for the store."""
+"""Keeps keys in memory as long as nothing changed, so that an admission rarely waits for the store."""
 
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Final, TypeVar
@@ -8,11 +9,10 @@ from services.kernel.clock import Clock
 from services.router.domain.ports import KeyStore
 from services.router.domain.tenancy import Key, KeyChange, NewKey, Page, Tenant
 
-# A revocation made through another process holds here after at most this long.
-MAX_AGE_SECONDS: Final = 5.0
+# What was read, or is known to be unchanged, is believed for as long: a change that is made through another
+# router holds here after no more, though nobody told.
+TRUST_SECONDS: Final = 1.0
 MAX_KEYS: Final = 10_000
-# A digest that was not found is not asked for again for as long: a key that is created elsewhere works then.
-ABSENT_SECONDS: Final = 1.0
 MAX_ABSENT: Final = 10_000
 # Digests of 32 bytes, of which nothing else is remembered.
 MAX_KNOWN: Final = 100_000
@@ -24,7 +24,8 @@ _Changed = TypeVar("_Changed")
 class CachedKeys:
     """A key store in front of another: what was found is remembered, and every change forgets it all.
 
-    Digests that were not found are remembered apart, so that guesses cannot push real keys out.
+    Changes that other routers make are told by `forget`, and that there were none by `confirm`. Digests that
+    were not found are remembered apart, so that guesses cannot push real keys out.
     """
 
     def __init__(self, inner: KeyStore, clock: Clock) -> None:
@@ -32,22 +33,23 @@ class CachedKeys:
         self._clock = clock
         self._found: OrderedDict[bytes, tuple[Key, float]] = OrderedDict()
         self._absent: OrderedDict[bytes, float] = OrderedDict()
-        # Keys that were found once, changed or not since.
+        # Keys that were there once, changed or not since.
         self._known: OrderedDict[bytes, None] = OrderedDict()
         self._changes = 0
+        self._confirmed_seconds = -math.inf
 
     def is_known(self, digest: bytes) -> bool:
         """Tells whether there was a key with that digest, as far as is remembered."""
         return digest in self._known
 
     async def find(self, digest: bytes) -> Key | None:
-        """Returns the key with that digest, now or before, as it was at most 5 s ago, or None."""
+        """Returns the key with that digest, now or before, as it was at most a second ago, or None."""
         now_seconds = self._clock.monotonic_seconds()
         known = self._found.get(digest)
-        if known is not None and now_seconds - known[1] < MAX_AGE_SECONDS:
+        if known is not None and self._is_trusted(known[1], now_seconds):
             self._found.move_to_end(digest)
             return known[0]
-        if now_seconds - self._absent.get(digest, -ABSENT_SECONDS) < ABSENT_SECONDS:
+        if self._is_trusted(self._absent.get(digest, -math.inf), now_seconds):
             return None
         changes = self._changes
         key = await self._inner.find(digest)
@@ -56,16 +58,31 @@ class CachedKeys:
             self._remember(digest, key, now_seconds)
         return key
 
+    def forget(self) -> None:
+        """Forgets what was found and what was not: tenants or keys were changed, perhaps elsewhere."""
+        self._found.clear()
+        self._forget_absent()
+
+    def confirm(self, until_seconds: float) -> None:
+        """Takes note that every change up to that moment of the monotonic clock was told."""
+        self._confirmed_seconds = until_seconds
+
+    async def learn(self) -> None:
+        """Reads which digests are those of keys, so that none of these is taken for a guess."""
+        for digest in reversed(await self._inner.digests(MAX_KNOWN)):
+            _keep(self._known, digest, None, MAX_KNOWN)
+
+    def _is_trusted(self, read_seconds: float, now_seconds: float) -> bool:
+        if read_seconds == -math.inf:
+            return False
+        return now_seconds - max(read_seconds, self._confirmed_seconds) < TRUST_SECONDS
+
     def _remember(self, digest: bytes, key: Key | None, read_seconds: float) -> None:
         if key is None:
             _keep(self._absent, digest, read_seconds, MAX_ABSENT)
         else:
             _keep(self._found, digest, (key, read_seconds), MAX_KEYS)
             _keep(self._known, digest, None, MAX_KNOWN)
-
-    def _forget(self) -> None:
-        self._found.clear()
-        self._forget_absent()
 
     def _forget_absent(self) -> None:
         self._changes += 1
@@ -74,6 +91,10 @@ class CachedKeys:
     async def change_number(self) -> int:
         """Returns a number that grows with every change of a tenant or a key, by any router."""
         return await self._inner.change_number()
+
+    async def digests(self, most: int) -> Sequence[bytes]:
+        """Returns the digests by which keys are found, of the newest `most` keys."""
+        return await self._inner.digests(most)
 
     async def create_tenant(self, name: str, home_region: int, now_seconds: int) -> Tenant:
         """Stores a tenant; ALREADY_EXISTS if the name is taken."""
@@ -98,7 +119,9 @@ class CachedKeys:
     async def create_key(self, new: NewKey) -> Key:
         """Stores a key; NOT_FOUND if there is no such tenant."""
         try:
-            return await self._inner.create_key(new)
+            key = await self._inner.create_key(new)
+            _keep(self._known, new.digest, None, MAX_KNOWN)
+            return key
         finally:
             self._forget_absent()
 
@@ -138,7 +161,7 @@ class CachedKeys:
         try:
             return await change
         finally:
-            self._forget()
+            self.forget()
 
 
 def _keep(kept: OrderedDict[bytes, _Kept], digest: bytes, value: _Kept, most: int) -> None:

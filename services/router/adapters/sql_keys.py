@@ -43,6 +43,16 @@ class SqlKeys:
         """Returns a number that grows with every change of a tenant or a key."""
         return await self._run(lambda session: session.scalars(select(KeyChangesRow.number)).one())
 
+    async def digests(self, most: int) -> Sequence[bytes]:
+        """Returns the digests by which keys are found, of the newest `most` keys."""
+
+        def query(session: Session) -> Sequence[bytes]:
+            columns = (KeyRow.digest, KeyRow.previous_digest)
+            rows = session.execute(select(*columns).order_by(KeyRow.number.desc()).limit(most))
+            return [digest for row in rows for digest in row if digest is not None]
+
+        return await self._run(query)
+
     async def create_tenant(self, name: str, home_region: int, now_seconds: int) -> Tenant:
         """Stores a tenant; ALREADY_EXISTS if the name is taken."""
 

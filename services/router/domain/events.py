@@ -8,7 +8,13 @@ from services.kernel.identity import Identity
 
 # What whoever has no usable key can have said as often as it asks.
 _OF_KEYS: Final = frozenset(
-    {Reason.KEY_INVALID, Reason.KEY_EXPIRED, Reason.TENANT_DISABLED, Reason.TOO_MANY_WRONG_KEYS}
+    {
+        Reason.KEY_INVALID,
+        Reason.KEY_EXPIRED,
+        Reason.KEY_DISABLED,
+        Reason.TENANT_DISABLED,
+        Reason.TOO_MANY_WRONG_KEYS,
+    }
 )
 
 

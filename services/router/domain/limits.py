@@ -97,7 +97,7 @@ class RouterLimits(BaseModel):
     )
     wrong_keys: WrongKeyLimits = Field(
         default=WrongKeyLimits(),
-        description="how many keys that this router has not found before it looks up",
+        description="how many keys that this router does not know it looks up",
     )
     placement: PlacementRules = Field(default=PlacementRules(), description="which replica gets a request")
 

@@ -54,6 +54,10 @@ class KeyStore(KeyFinder, Protocol):
         """Returns a number that grows with every change of a tenant or a key, by any router."""
         ...
 
+    async def digests(self, most: int) -> Sequence[bytes]:
+        """Returns the digests by which keys are found, of the newest `most` keys."""
+        ...
+
     async def create_tenant(self, name: str, home_region: int, now_seconds: int) -> Tenant:
         """Stores a tenant; ALREADY_EXISTS if the name is taken."""
         ...

@@ -16,7 +16,7 @@ _NO_SOURCE: Final = 0
 
 
 class WrongKeyLimits(BaseModel):
-    """How many keys that this router has not found before are looked up; 0 means no limit."""
+    """How many keys that this router does not know are looked up; 0 means no limit."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

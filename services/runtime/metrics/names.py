@@ -116,4 +116,6 @@ MetricName = Literal[
     "comptoir.router.leases",
     # gauge, {request}: requests that a router holds, since no replica of their model is ready yet
     "comptoir.router.held_requests",
+    # counter, {look}: looks for changes of keys that the store did not answer; what is remembered ends then
+    "comptoir.router.key_changes_unseen",
 ]

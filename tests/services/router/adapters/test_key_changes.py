@@ -1,0 +1,171 @@
+"""What one router changes of a key holds on every other within a second, whatever the store."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.kernel.clock import ManualClock
+from services.kernel.errors import ComptoirError, Reason
+from services.router.adapters import key_changes
+from services.router.adapters.cached_keys import TRUST_SECONDS, CachedKeys
+from services.router.adapters.key_changes import LOOK_SECONDS, KeyChanges
+from services.router.adapters.key_database import on_file, on_postgres
+from services.router.adapters.sql_keys import SqlKeys
+from services.router.domain.ports import KeyStore
+from services.router.domain.tenancy import KeyChange, Quota
+from tests.contracts.engine_requests import until
+from tests.contracts.key_store import DIGEST, store_key
+from tests.fakes.keys import MemoryKeys
+from tests.postgres import Database
+
+
+class KeyChangesContract:
+    """Inherit it with a fixture `stores`: one store as two routers open it."""
+
+    async def test_a_change_by_another_router_holds_after_the_next_look(
+        self, stores: tuple[KeyStore, KeyStore]
+    ) -> None:
+        here, elsewhere = stores
+        clock = ManualClock()
+        cached = CachedKeys(here, clock)
+        changes = KeyChanges(here, cached, clock)
+        number = (await store_key(elsewhere)).number
+        await changes.look()
+        before = await cached.find(DIGEST)
+        assert before is not None
+        await elsewhere.change_key(number, KeyChange(quota=Quota(concurrency=3)))
+        assert await cached.find(DIGEST) == before
+        await changes.look()
+        changed = await cached.find(DIGEST)
+        assert changed is not None
+        assert changed.quota.concurrency == 3
+        await elsewhere.revoke_key(number, 300)
+        await changes.look()
+        revoked = await cached.find(DIGEST)
+        assert revoked is not None
+        assert revoked.revoked_at_seconds == 300
+        await elsewhere.delete_key(number)
+        await changes.look()
+        assert await cached.find(DIGEST) is None
+
+    async def test_a_key_that_another_router_creates_is_known_after_the_next_look(
+        self, stores: tuple[KeyStore, KeyStore]
+    ) -> None:
+        here, elsewhere = stores
+        clock = ManualClock()
+        cached = CachedKeys(here, clock)
+        changes = KeyChanges(here, cached, clock)
+        await changes.look()
+        assert await cached.find(DIGEST) is None
+        assert not cached.is_known(DIGEST)
+        number = (await store_key(elsewhere)).number
+        await elsewhere.rotate_key(number, b"n" * 32, 10_000)
+        await changes.look()
+        assert all(cached.is_known(digest) for digest in (DIGEST, b"n" * 32))
+        assert await cached.find(DIGEST) is not None
+
+    async def test_as_long_as_nothing_changes_nothing_is_read_again(
+        self, stores: tuple[KeyStore, KeyStore]
+    ) -> None:
+        here, elsewhere = stores
+        clock = ManualClock()
+        cached = CachedKeys(here, clock)
+        changes = KeyChanges(here, cached, clock)
+        await store_key(elsewhere)
+        await changes.look()
+        first = await cached.find(DIGEST)
+        for _ in range(20):
+            clock.advance(LOOK_SECONDS)
+            await changes.look()
+            assert await cached.find(DIGEST) is first
+
+
+class TestChangesInMemory(KeyChangesContract):
+    @pytest.fixture
+    def stores(self) -> tuple[KeyStore, KeyStore]:
+        store = MemoryKeys()
+        return store, store
+
+
+class TestChangesInSqlite(KeyChangesContract):
+    @pytest.fixture
+    def stores(self, tmp_path: Path) -> Iterator[tuple[KeyStore, KeyStore]]:
+        here, elsewhere = (SqlKeys(on_file(tmp_path / "router.sqlite")) for _ in range(2))
+        yield here, elsewhere
+        here.close()
+        elsewhere.close()
+
+
+class TestChangesInPostgres(KeyChangesContract):
+    @pytest.fixture
+    def stores(self, database: Database) -> Iterator[tuple[KeyStore, KeyStore]]:
+        here, elsewhere = (SqlKeys(on_postgres(database.url, database.password_file)) for _ in range(2))
+        yield here, elsewhere
+        here.close()
+        elsewhere.close()
+
+
+def test_a_look_comes_often_enough_for_what_is_promised() -> None:
+    # One look may fail, and the next one still comes before what is remembered ends.
+    assert 3 * LOOK_SECONDS < TRUST_SECONDS <= 1.0
+
+
+class Broken(MemoryKeys):
+    """A store whose changes can be made unreadable."""
+
+    failure: ComptoirError | None = None
+
+    async def change_number(self) -> int:
+        if self.failure is not None:
+            raise self.failure
+        return await super().change_number()
+
+
+async def test_while_changes_cannot_be_seen_nothing_is_believed_for_longer_than_a_second() -> None:
+    store, clock = Broken(), ManualClock()
+    cached = CachedKeys(store, clock)
+    changes = KeyChanges(store, cached, clock)
+    number = (await store_key(store)).number
+    await changes.look()
+    await cached.find(DIGEST)
+    store.failure = ComptoirError(Reason.UNAVAILABLE)
+    await store.revoke_key(number, 300)
+    for _ in range(5):
+        await changes.look()
+        clock.advance(LOOK_SECONDS)
+    found = await cached.find(DIGEST)
+    assert found is not None
+    assert found.revoked_at_seconds == 300
+
+
+async def test_what_changed_while_changes_could_not_be_seen_holds_as_soon_as_they_can() -> None:
+    store, clock = Broken(), ManualClock()
+    cached = CachedKeys(store, clock)
+    changes = KeyChanges(store, cached, clock)
+    number = (await store_key(store)).number
+    await changes.look()
+    await cached.find(DIGEST)
+    store.failure = ComptoirError(Reason.UNAVAILABLE)
+    await changes.look()
+    await store.revoke_key(number, 300)
+    store.failure = None
+    await changes.look()
+    found = await cached.find(DIGEST)
+    assert found is not None
+    assert found.revoked_at_seconds == 300
+
+
+async def test_looks_go_on_behind_one_that_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_changes, "LOOK_SECONDS", 0.001)
+    store, clock = Broken(), ManualClock()
+    store.failure = ComptoirError(Reason.UNAVAILABLE)
+    cached = CachedKeys(store, clock)
+    following = asyncio.create_task(KeyChanges(store, cached, clock).follow())
+    await asyncio.sleep(0)
+    await store_key(store)
+    store.failure = None
+    await until(lambda: cached.is_known(DIGEST), 5)
+    following.cancel()
+    await asyncio.wait([following])
