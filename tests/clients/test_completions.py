@@ -175,7 +175,7 @@ def test_every_prompt_is_counted_once_and_the_request_too(stack: Stack) -> None:
     answer = whole(stack, [PROMPT, "The sea", "Das Meer"], **GREEDY)
     assert answer.usage is not None
     request_id = answer.id.removeprefix("cmpl-")
-    rows = eventually(lambda: stack.rows_of("generations", request_id), lambda found: len(found) >= 3, 30)
+    rows = eventually(lambda: stack.rows_of("generations", request_id), lambda found: len(found) >= 3, 60)
     assert len(rows) == 3
     assert sum(row["input_tokens"] for row in rows) == answer.usage.prompt_tokens
     assert sum(row["output_tokens"] for row in rows) == answer.usage.completion_tokens
@@ -195,11 +195,11 @@ async def test_the_asynchronous_client_leaves_a_stream_of_several_prompts_and_al
                 break
         await stream.close()
     await asyncio.to_thread(
-        eventually, lambda: stack.generator_load().unfinished_requests, lambda left: left == 0, 10
+        eventually, lambda: stack.generator_load().unfinished_requests, lambda left: left == 0, 60
     )
     request_id = chunk.id.removeprefix("cmpl-")
     rows = await asyncio.to_thread(
-        eventually, lambda: stack.rows_of("generations", request_id), lambda found: len(found) == 2, 30
+        eventually, lambda: stack.rows_of("generations", request_id), lambda found: len(found) == 2, 60
     )
     assert {row["outcome"] for row in rows} == {"client_cancelled"}
 

@@ -126,7 +126,7 @@ def test_raw_answers_have_headers_and_lines(stack: Stack) -> None:
 def test_a_request_that_times_out_ends_in_the_replica_too(stack: Stack) -> None:
     with stack.client(max_retries=0) as client, pytest.raises(openai.APITimeoutError):
         client.chat.completions.create(model=stack.model, timeout=0.3, **LONG)
-    eventually(lambda: stack.generator_load().unfinished_requests, lambda left: left == 0, 10)
+    eventually(lambda: stack.generator_load().unfinished_requests, lambda left: left == 0, 60)
 
 
 def test_who_is_refused_for_the_moment_is_served_by_the_clients_own_retries(stack: Stack) -> None:
@@ -161,5 +161,5 @@ async def test_a_cancelled_task_ends_its_request_whole_or_streamed(stack: Stack)
 async def unfinished(stack: Stack, count: int) -> None:
     """Waits until the replica has so many requests."""
     await asyncio.to_thread(
-        eventually, lambda: stack.generator_load().unfinished_requests, lambda left: left == count, 30
+        eventually, lambda: stack.generator_load().unfinished_requests, lambda left: left == count, 60
     )

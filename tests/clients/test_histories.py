@@ -58,7 +58,7 @@ def test_a_turn_of_a_history_is_understood(stack: Stack, turns: list[Any]) -> No
 @pytest.mark.parametrize("as_json", [False, True])
 def test_an_answer_goes_back_as_it_came(stack: Stack, as_json: bool) -> None:
     with stack.client(max_retries=0) as client:
-        asked: Any = {"model": stack.model, "max_tokens": 8}
+        asked: Any = {"model": stack.model, "max_tokens": 8, "temperature": 0}
         message = client.chat.completions.create(messages=[QUESTION], **asked).choices[0].message
         back: Any = message.model_dump() if as_json else message
         answer = client.chat.completions.create(messages=[QUESTION, back, AGAIN], **asked)
@@ -96,6 +96,6 @@ def test_a_call_that_was_cut_goes_back_with_what_came_of_it(stack: Stack) -> Non
             json.loads(call.function.arguments)
         told: Any = {"role": "tool", "tool_call_id": call.id, "content": "Ce n'est pas du JSON."}
         answer = client.chat.completions.create(
-            model=stack.model, messages=[QUESTION, choice.message, told], max_tokens=8
+            model=stack.model, messages=[QUESTION, choice.message, told], max_tokens=8, temperature=0
         )
     assert answer.choices[0].message.content

@@ -18,4 +18,4 @@ def assert_complete(stack: Stack) -> None:
             rows = stack.rows(query)
             return [row for row in rows if not row["rows"] == row["numbers"] == row["last"] == row["events"]]
 
-        eventually(gaps, lambda found: found == [], 30)
+        eventually(gaps, lambda found: found == [], 60)

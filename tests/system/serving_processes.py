@@ -102,6 +102,18 @@ class ServingProcesses:
             while await self.replica_states() != states:  # noqa: ASYNC110 - it can only be asked
                 await asyncio.sleep(0.05)
 
+    async def until_accepted(self, requests: int) -> None:
+        """Returns once the replicas have accepted so many requests and ended none of them."""
+        async with asyncio.timeout(START_SECONDS):
+            while await self._open_requests() < requests:  # noqa: ASYNC110 - it can only be asked
+                await asyncio.sleep(0.02)
+
+    async def _open_requests(self) -> int:
+        names = [name for name in self._processes if name.startswith("generator")]
+        stubs = [generator_pb2_grpc.GeneratorServiceStub(self._channel(name)) for name in names]
+        loads = [await stub.GetLoad(generator_pb2.GetLoadRequest(), timeout=10) for stub in stubs]
+        return sum(load.open_streams for load in loads)
+
     async def admit(self, api_key: str, *, max_output_tokens: int = 100) -> router_pb2.AdmitResponse:
         """Tickets for a small request."""
         request = router_pb2.AdmitRequest(

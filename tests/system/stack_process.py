@@ -61,7 +61,7 @@ class Stack:
         high, low = int(request_id[:16], 16), int(request_id[16:], 16)
         return self.rows(query, table=table, high=high, low=low)
 
-    def row_of(self, table: str, request_id: str, seconds: float = 30) -> dict[str, Any]:
+    def row_of(self, table: str, request_id: str, seconds: float = 60) -> dict[str, Any]:
         """The one row of a request, as soon as it is there."""
         found = eventually(lambda: self.rows_of(table, request_id), bool, seconds)
         assert len(found) == 1, f"{len(found)} rows in {table}"

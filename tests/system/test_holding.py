@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 REQUESTS: Final = 24
 MESSAGES: Any = [{"role": "user", "content": "Écris un bref compte rendu."}]
-# No text for a second and a half: a replica that is killed before that gave none.
-SLOW: Final = {"simulated": {"ttft_seconds": 1.5, "answer_tokens": 8, "itl_seconds": 0.01}}
+# No text for three seconds: a replica that is killed before that gave none.
+SLOW: Final = {"simulated": {"ttft_seconds": 3.0, "answer_tokens": 8, "itl_seconds": 0.01}}
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Answer:
 
 
 # Its engine takes longer than a router waits for a replica that it has never seen or that left (5 s).
-LOADING: Final = {"simulated": {"load_seconds": 8.0, "answer_tokens": 8}}
+LOADING: Final = {"simulated": {"load_seconds": 10.0, "answer_tokens": 8}}
 
 
 @asynccontextmanager
@@ -80,7 +80,7 @@ async def test_killing_the_only_replica_costs_those_without_text_a_wait(tmp_path
         assert without_text([await ask(client, is_streamed=True)]) == []
         # Admitted, accepted, and without a first token.
         before = asking(client, REQUESTS // 2)
-        await asyncio.sleep(0.7)
+        await processes.until_accepted(REQUESTS // 2)
         processes.kill("generator1")
         during = asking(client, REQUESTS // 2)
         await asyncio.sleep(2)
@@ -134,7 +134,7 @@ async def test_the_prompts_of_one_request_move_on_each_for_itself(tmp_path: Path
         asked: Any = {"model": MODEL, "prompt": prompts, "echo": True, "temperature": 0, "max_tokens": 8}
         whole = asyncio.create_task(client.completions.create(**asked))
         # Both have accepted some, and none has any text.
-        await asyncio.sleep(0.7)
+        await processes.until_accepted(len(prompts))
         processes.kill("generator1")
         choices = (await whole).choices
         assert [choice.index for choice in choices] == list(range(8))

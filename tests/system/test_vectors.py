@@ -56,7 +56,7 @@ def test_a_stack_is_ready_before_its_vectors_and_who_asks_for_some_at_once_waits
     )
     vectors = stack.client(max_retries=0, timeout=200).embeddings.create(model=MODEL, input="a")
     assert len(vectors.data) == 1
-    eventually(lambda: stack.process("embedder")["state"], lambda state: bool(state == "ready"), 30)
+    eventually(lambda: stack.process("embedder")["state"], lambda state: bool(state == "ready"), 60)
 
 
 @pytest.mark.timeout(480)

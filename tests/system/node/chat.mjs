@@ -25,8 +25,8 @@ async function streamed(limit, sampling) {
 
 const modes = {
   stream: () => streamed(0, {}),
-  // The answer repeats itself and does not end; leaving the loop is how this client cancels.
-  cancel: () => streamed(3, { frequency_penalty: -2, max_completion_tokens: 1500 }),
+  // The answer does not end by itself; leaving the loop is how this client cancels.
+  cancel: () => streamed(3, { ignore_eos: true, max_completion_tokens: 1500 }),
   whole: async () => {
     const answer = await client.chat.completions.create({ model, messages });
     const choice = answer.choices[0];
