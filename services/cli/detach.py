@@ -67,6 +67,7 @@ def _arguments(options: StackOptions, config: Path | None) -> list[str]:
         f"--port={options.port}",
         *(f"--model={model}" for model in (options.model, *options.further_models)),
         f"--replicas={options.replicas}",
+        f"--routers={options.routers}",
         f"--engine={options.engine}",
         f"--kafka={options.kafka}",
         f"--clickhouse={options.clickhouse}",

@@ -3,45 +3,30 @@
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import httpx
-import openai
 import pytest
 
+from tests.system.asking import (
+    CONNECTION,
+    Failure,
+    WholeAnswer,
+    ask,
+    assert_admitted,
+    assert_counted_once,
+)
 from tests.system.completeness import assert_complete
-from tests.system.stack_process import Stack, eventually, request_id_of, running_stack
+from tests.system.stack_process import Stack, eventually, running_stack
 
 pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 REQUESTS: Final = 20
-MESSAGES: Any = [{"role": "user", "content": "Écris un bref compte rendu."}]
-# What a client of OpenAI's raises where no answer of HTTP came, or its connection broke within one.
-CONNECTION: Final = "connection"
 # An engine is loaded, and a router starts, in seconds, on a machine that does nothing else.
 SETTINGS: Final = """
 edge: {unreachable_seconds: 150}
 router: {hold_seconds: 150, first_replica_seconds: 150}
 """
-
-
-@dataclass(frozen=True)
-class WholeAnswer:
-    """A request that ended well for its client."""
-
-    request_id: str
-    input_tokens: int
-    output_tokens: int
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A request that did not: the error's code, and whether text had come before."""
-
-    code: str
-    has_text: bool
 
 
 @dataclass(frozen=True)
@@ -83,58 +68,13 @@ def killed_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-async def _ask(client: openai.AsyncOpenAI, model: str) -> WholeAnswer | Failure:
-    """One streamed chat: the whole answer, or the error that its caller saw."""
-    has_text, finish_reason, usage = False, None, None
-    try:
-        response = await client.chat.completions.with_raw_response.create(
-            model=model, messages=MESSAGES, stream=True, stream_options={"include_usage": True}
-        )
-        async for chunk in response.parse():
-            usage = chunk.usage or usage
-            for choice in chunk.choices:
-                has_text = has_text or bool(choice.delta.content)
-                finish_reason = choice.finish_reason or finish_reason
-    except (openai.APIConnectionError, httpx.TransportError):
-        return Failure(CONNECTION, has_text)
-    except openai.APIError as error:
-        return Failure(str(error.code), has_text)
-    assert finish_reason in {"stop", "length"}, "an answer ended in silence"
-    assert usage is not None
-    return WholeAnswer(response.headers["x-request-id"], usage.prompt_tokens, usage.completion_tokens)
-
-
 async def _ask_while_killing(stack: Stack, name: str) -> list[WholeAnswer | Failure]:
     async with stack.async_client(timeout=240, max_retries=0) as client, asyncio.timeout(300):
-        asking = [asyncio.create_task(_ask(client, stack.model)) for _ in range(REQUESTS)]
+        asking = [asyncio.create_task(ask(client, stack.model)) for _ in range(REQUESTS)]
         await asyncio.wait(asking, timeout=0.3)
         await asyncio.to_thread(stack.kill, name)
-        more = [asyncio.create_task(_ask(client, stack.model)) for _ in range(REQUESTS // 2)]
+        more = [asyncio.create_task(ask(client, stack.model)) for _ in range(REQUESTS // 2)]
         return await asyncio.gather(*asking, *more)
-
-
-def _assert_counted_once(stack: Stack, answers: list[WholeAnswer]) -> None:
-    wanted = {answer.request_id: (answer.input_tokens, answer.output_tokens) for answer in answers}
-    query = (
-        "SELECT request_id_high, request_id_low, input_tokens, output_tokens "
-        "FROM comptoir.generations WHERE outcome IN ('stop', 'length')"
-    )
-
-    def stored() -> dict[str, tuple[int, int]]:
-        rows = stack.rows(query)
-        found = {request_id_of(row): (row["input_tokens"], row["output_tokens"]) for row in rows}
-        assert len(found) == len(rows), "a request has two rows"
-        return {name: found[name] for name in wanted if name in found}
-
-    eventually(stored, lambda found: found == wanted, 60)
-
-
-def _assert_admitted(stack: Stack, answers: list[WholeAnswer], *, may_be_again: bool) -> None:
-    """Each was admitted once; those whose replica or router died under them, once more for the next one."""
-    for answer in answers:
-        rows = eventually(partial(stack.rows_of, "admissions", answer.request_id), bool, 60)
-        admitted = [row for row in rows if row["decision"] == "admitted"]
-        assert len(admitted) == 1 or (may_be_again and admitted)
 
 
 @pytest.mark.timeout(480)
@@ -151,15 +91,15 @@ def test_callers_see_what_is_promised_of_a_killed_process_and_the_counts_agree(
     killed_stack.wait_ready()
     results.append(asyncio.run(_ask_once(killed_stack)))
     answers = [result for result in results if isinstance(result, WholeAnswer)]
-    _assert_counted_once(killed_stack, answers)
-    _assert_admitted(killed_stack, answers, may_be_again=name in {"generator", "router"})
+    assert_counted_once(killed_stack, answers)
+    assert_admitted(killed_stack, answers, may_be_again=name in {"generator", "router"})
     assert_complete(killed_stack)
 
 
 async def _ask_once(stack: Stack) -> WholeAnswer:
     """One request on a stack that is whole again; no retry helps it."""
     async with stack.async_client(timeout=60, max_retries=0) as client, asyncio.timeout(120):
-        answer = await _ask(client, stack.model)
+        answer = await ask(client, stack.model)
     assert isinstance(answer, WholeAnswer), f"the stack does not serve after a restart: {answer}"
     return answer
 

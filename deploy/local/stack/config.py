@@ -9,7 +9,7 @@ from typing import Any, Final
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.generators import GENERATORS, PlannedGenerator, generative_models, planned_generators
 from deploy.local.stack.models import formats, name_and_context
-from deploy.local.stack.options import EMBEDDER, METERED, Addresses, StackOptions
+from deploy.local.stack.options import EMBEDDER, METERED, Addresses, StackOptions, router_name
 from deploy.local.stack.paths import DataPaths
 from deploy.local.stack.plan import ENGINE_START_SECONDS
 from deploy.local.stack.secret_files import SIGNING_KEY_NUMBER
@@ -44,6 +44,27 @@ def generator_configs(
     }
 
 
+def router_configs(
+    options: StackOptions, addresses: Addresses, paths: DataPaths
+) -> dict[str, dict[str, Any]]:
+    """Returns the documents of the routers beside the first, by the names of their processes."""
+    shared = _shared(options, addresses, paths)
+    return {
+        router_name(number): shared | {"router": shared["router"] | _further_router(number, addresses, paths)}
+        for number in range(2, options.routers + 1)
+    }
+
+
+def _further_router(number: int, addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
+    return {
+        "number": number,
+        "listen": {"address": addresses.router_at(number)},
+        "replica_listen": {"address": f"unix:{paths.replica_socket_of(number)}"},
+        "admin_listen": {"address": f"unix:{paths.admin_socket_of(number)}"},
+        "metrics_listen": {"port": addresses.metrics_port(router_name(number))},
+    }
+
+
 def _shared(options: StackOptions, addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
     document: dict[str, Any] = {
         "region": REGION,
@@ -51,7 +72,7 @@ def _shared(options: StackOptions, addresses: Addresses, paths: DataPaths) -> di
             "regions": [{"number": 1, "name": REGION, "is_eu": True}],
             "models": _models(options),
         },
-        "edge": _edge(addresses, paths),
+        "edge": _edge(options, addresses, paths),
         "router": _router(options, addresses, paths),
         "generator": _generator(options, addresses, paths),
         "emitter": _emitter(addresses, paths),
@@ -149,12 +170,17 @@ def merge(document: dict[str, Any], overrides: dict[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _edge(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
+def _edge(options: StackOptions, addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
     return {
         "listen": {"host": "127.0.0.1", "port": addresses.port},
         "router": {"address": addresses.router},
+        **_further_routers([addresses.router_at(number) for number in range(2, options.routers + 1)]),
         "emitter": {"address": f"unix:{paths.emitter_socket}"},
     }
+
+
+def _further_routers(addresses: list[str]) -> dict[str, Any]:
+    return {"further_routers": [{"address": address} for address in addresses]} if addresses else {}
 
 
 def _router(options: StackOptions, addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
@@ -180,6 +206,9 @@ def _generator(options: StackOptions, addresses: Addresses, paths: DataPaths) ->
     return {
         "listen": {"address": addresses.generator},
         "router": {"address": f"unix:{paths.replica_socket}"},
+        **_further_routers(
+            [f"unix:{paths.replica_socket_of(number)}" for number in range(2, options.routers + 1)]
+        ),
         "emitter": {"address": f"unix:{paths.emitter_socket}"},
         "replica": 1,
         "engine": options.engine,

@@ -18,6 +18,9 @@ _PORTS_OF_SERVICES: Final = 8
 # Edge, router, generator, that of vectors, ClickHouse, Kafka, its controller, the pipeline's health;
 # then metrics.
 PORTS: Final = _PORTS_OF_SERVICES + len(METERED) + 1
+# Each router behind the first takes two ports, from this one on: calls, and metrics.
+_FURTHER_ROUTERS_AT: Final = PORTS
+MOST_ROUTERS: Final = 4
 # Each generator behind the first that answers takes two ports, from this one on: calls, and metrics.
 _FURTHER_GENERATORS_AT: Final = 20
 MOST_GENERATORS: Final = 32
@@ -39,6 +42,8 @@ class StackOptions:
     model: str = str(DEFAULT_MODEL)
     further_models: tuple[str, ...] = ()
     replicas: int = 1
+    # All of one region, over one store of keys.
+    routers: int = 1
     engine: EngineName = "vllm"
     kafka: str = ""
     clickhouse: str = ""
@@ -111,34 +116,42 @@ class Addresses:
         """host:port of the pipeline's health service."""
         return self._at(7)
 
+    def router_at(self, number: int) -> str:
+        """Returns host:port of the gRPC services of the router with that number."""
+        return self.router if number == 1 else self._at(_further_offset(router_name(number)))
+
     def generator_at(self, name: str) -> str:
         """Returns host:port of the gRPC service of the generator with that name, or of the EMBEDDER."""
         if name == EMBEDDER:
             return self.embedder
         number = replica_number(name)
-        return self.generator if number == 1 else self._at(_further_offset(number))
+        return self.generator if number == 1 else self._at(_further_offset(name))
 
     def metrics_port(self, process: str) -> int:
-        """Returns the port of `GET /metrics` of one of the METERED processes, a generator or the EMBEDDER."""
-        number = replica_number(process)
-        if number > 1:
-            return self.port + _further_offset(number) + 1
+        """Returns the port of `GET /metrics` of a METERED process, one of several, or the EMBEDDER."""
+        if replica_number(process) > 1:
+            return self.port + _further_offset(process) + 1
         return self.port + _PORTS_OF_SERVICES + (*METERED, EMBEDDER).index(process)
 
-    def metrics(self, generators: Iterable[str] = ()) -> dict[str, str]:
-        """Returns the URL of the metrics by process; `generators` names those beside the first."""
-        names = (*METERED, *generators)
+    def metrics(self, further: Iterable[str] = ()) -> dict[str, str]:
+        """Returns the URL of the metrics by process; `further` names those beside the first of a kind."""
+        names = (*METERED, *further)
         return {name: f"http://127.0.0.1:{self.metrics_port(name)}/metrics" for name in names}
 
     def _at(self, offset: int) -> str:
         return f"127.0.0.1:{self.port + offset}"
 
 
-def ports_of(port: int, generators: int) -> list[int]:
-    """Returns the ports that a stack takes with so many generators that answer."""
-    further = 2 * max(0, generators - 1)
+def ports_of(port: int, generators: int, routers: int = 1) -> list[int]:
+    """Returns the ports that a stack takes with so many generators that answer, and so many routers."""
+    further_routers, further = 2 * (routers - 1), 2 * max(0, generators - 1)
     start = port + _FURTHER_GENERATORS_AT
-    return [*range(port, port + PORTS), *range(start, start + further)]
+    return [*range(port, port + PORTS + further_routers), *range(start, start + further)]
+
+
+def router_name(number: int) -> str:
+    """Returns the name of the process of a router."""
+    return "router" if number == 1 else f"router-{number}"
 
 
 def replica_number(process: str) -> int:
@@ -147,5 +160,6 @@ def replica_number(process: str) -> int:
     return int(digits) if digits.isdecimal() else 1
 
 
-def _further_offset(number: int) -> int:
-    return _FURTHER_GENERATORS_AT + 2 * (number - 2)
+def _further_offset(process: str) -> int:
+    start = _FURTHER_ROUTERS_AT if process.startswith("router-") else _FURTHER_GENERATORS_AT
+    return start + 2 * (replica_number(process) - 2)

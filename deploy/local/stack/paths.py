@@ -11,7 +11,7 @@ from deploy.local.stack.errors import StackError
 
 # The kernel's limit for a unix socket path is 108 bytes, its closing zero included.
 _MAX_SOCKET_PATH_BYTES: Final = 100
-_LONGEST_SOCKET_NAME: Final = "replicas.sock"
+_LONGEST_SOCKET_NAME: Final = "replicas-2.sock"
 _OWNER_ONLY: Final = 0o700
 
 
@@ -32,7 +32,7 @@ class DataPaths:
         return self.root / "comptoir.yaml"
 
     def config_of(self, process: str) -> Path:
-        """Returns the same for one whose section is another, which is a generator beside the first."""
+        """Returns the same for one whose section is another, which is one beside the first of its kind."""
         return self.root / f"comptoir-{process}.yaml"
 
     def is_config(self, path: str) -> bool:
@@ -97,7 +97,15 @@ class DataPaths:
     @property
     def replica_socket(self) -> Path:
         """The router's service for replicas."""
-        return self.sockets / _LONGEST_SOCKET_NAME
+        return self.sockets / "replicas.sock"
+
+    def replica_socket_of(self, router: int) -> Path:
+        """Returns the service for replicas of the router with that number."""
+        return self.replica_socket if router == 1 else self.sockets / f"replicas-{router}.sock"
+
+    def admin_socket_of(self, router: int) -> Path:
+        """Returns the admin service of the router with that number."""
+        return self.admin_socket if router == 1 else self.sockets / f"admin-{router}.sock"
 
     @property
     def emitter_socket(self) -> Path:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from deploy.local.stack.generators import PlannedGenerator, planned_generators
-from deploy.local.stack.options import EMBEDDER, Addresses, StackOptions
+from deploy.local.stack.options import EMBEDDER, Addresses, StackOptions, router_name
 from deploy.local.stack.paths import DataPaths
 
 # Requests first, then what records them, then what carries the records; several of a kind at one place.
@@ -52,7 +52,8 @@ class ProcessPlan:
 def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) -> list[ProcessPlan]:
     """Returns the processes in the order of their start: the engine first, because it takes longest."""
     generators = planned_generators(options)
-    others = {each.name for each in generators if not each.is_first}
+    routers = [router_name(number) for number in range(2, options.routers + 1)]
+    others = {*routers, *(each.name for each in generators if not each.is_first)}
 
     def process(name: str, module: str, title: str, probe: Probe, **rest: object) -> ProcessPlan:
         config = paths.config_of(name) if name in others else paths.config
@@ -97,6 +98,17 @@ def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) ->
         *plan,
         process("emitter", "services.emitter", "emitter", Probe("grpc", f"unix:{paths.emitter_socket}")),
         process("router", "services.router", "router", Probe("grpc", addresses.router)),
+        *(
+            process(
+                name,
+                "services.router",
+                f"router {number}",
+                Probe("grpc", addresses.router_at(number)),
+                # The first one makes the store of keys that all share.
+                after=("router",),
+            )
+            for number, name in enumerate(routers, start=2)
+        ),
         process(
             "edge",
             "services.edge",

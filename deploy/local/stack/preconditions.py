@@ -16,7 +16,8 @@ _MIN_FREE_BYTES: Final = 512 * 1024 * 1024
 
 def check_ports(options: StackOptions) -> None:
     """Raises StackError for the first of the stack's ports that something else listens on."""
-    ports = ports_of(options.port, sum(each.name != EMBEDDER for each in planned_generators(options)))
+    generators = sum(each.name != EMBEDDER for each in planned_generators(options))
+    ports = ports_of(options.port, generators, options.routers)
     span = ports[-1] - options.port + 1
     if not 1 <= options.port <= 65535 - span:  # the last port
         raise StackError(f"--port must leave room for {span} ports; choose one below {65536 - span}.")

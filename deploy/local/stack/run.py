@@ -11,13 +11,18 @@ from typing import Any
 import yaml
 
 from deploy.local.stack.child import Child
-from deploy.local.stack.config import build_config, generator_configs, without_unknown_embedder
+from deploy.local.stack.config import (
+    build_config,
+    generator_configs,
+    router_configs,
+    without_unknown_embedder,
+)
 from deploy.local.stack.first_key import ensure_first_key
 from deploy.local.stack.generators import generative_models, planned_generators
 from deploy.local.stack.jars import fetch_jars
 from deploy.local.stack.leftovers import clear_leftovers
 from deploy.local.stack.models import name_and_context
-from deploy.local.stack.options import Addresses, StackOptions
+from deploy.local.stack.options import Addresses, StackOptions, router_name
 from deploy.local.stack.paths import DataPaths
 from deploy.local.stack.plan import build_plan
 from deploy.local.stack.preconditions import check_ports, prepare_folder
@@ -65,8 +70,9 @@ class StackRun:
         options = without_unknown_embedder(self._options, document)
         create_secrets(self._paths)
         replace_private(self._paths.config, yaml.safe_dump(document, sort_keys=False))
-        for name, own in generator_configs(options, self._addresses, self._paths).items():
-            replace_private(self._paths.config_of(name), yaml.safe_dump(own, sort_keys=False))
+        for make in (router_configs, generator_configs):
+            for name, own in make(options, self._addresses, self._paths).items():
+                replace_private(self._paths.config_of(name), yaml.safe_dump(own, sort_keys=False))
         self._state = self._first_state(options, document)
         plan = build_plan(options, self._addresses, self._paths)
         if is_worth_checking(self._options, self._environment):
@@ -104,6 +110,7 @@ class StackRun:
     def _first_state(self, options: StackOptions, document: dict[str, Any]) -> StackState:
         addresses = self._addresses
         further = [each.name for each in planned_generators(options) if not each.is_first]
+        routers = range(2, options.routers + 1)
         return StackState(
             supervisor_pid=os.getpid(),
             phase="starting",
@@ -118,11 +125,12 @@ class StackRun:
                 "usage": addresses.usage,
                 "admin": f"unix:{self._paths.admin_socket}",
                 **{name: addresses.generator_at(name) for name in further},
+                **{router_name(number): addresses.router_at(number) for number in routers},
             },
             model=str(document["generator"]["model"]),
             data_dir=str(self._paths.root),
             models=[name_and_context(model, options.engine)[0] for model in generative_models(options)],
-            metrics=addresses.metrics(further),
+            metrics=addresses.metrics([*map(router_name, routers), *further]),
         )
 
     def _changed(self, child: Child) -> None:

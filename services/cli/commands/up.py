@@ -16,6 +16,7 @@ from deploy.local.stack.options import (
     DEFAULT_MODEL,
     DEFAULT_PORT,
     MOST_GENERATORS,
+    MOST_ROUTERS,
     EngineName,
     StackOptions,
 )
@@ -48,6 +49,9 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
         typer.Option(
             min=1, max=MOST_GENERATORS, help="Generators of each model; those but the first start last."
         ),
+    ] = 1,
+    routers: Annotated[
+        int, typer.Option(min=1, max=MOST_ROUTERS, help="Routers; the edge asks the next where one is lost.")
     ] = 1,
     embeddings: Annotated[
         bool,
@@ -85,6 +89,7 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
         model=_absolute_model(model[0]),
         further_models=tuple(_absolute_model(further) for further in model[1:]),
         replicas=replicas,
+        routers=routers,
         engine=engine,
         embedding_model=str(DEFAULT_EMBEDDING_MODEL) if embeddings else "",
         kafka=_kafka_address(kafka),

@@ -9,7 +9,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy.local.stack.config import build_config, generator_configs, merge, without_unknown_embedder
+from deploy.local.stack.config import (
+    build_config,
+    generator_configs,
+    merge,
+    router_configs,
+    without_unknown_embedder,
+)
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.options import DEFAULT_EMBEDDING_MODEL, Addresses, StackOptions
 from deploy.local.stack.paths import DataPaths
@@ -235,3 +241,22 @@ def test_a_catalog_that_has_the_model_of_vectors_has_its_generator(tmp_path: Pat
     options = StackOptions(tmp_path, embedding_model=str(DEFAULT_EMBEDDING_MODEL))
     document = build_config(options, Addresses(options.port), DataPaths(tmp_path))
     assert without_unknown_embedder(options, document) == options
+
+
+def test_every_process_knows_all_routers_and_each_of_these_has_its_number_and_its_addresses(
+    tmp_path: Path,
+) -> None:
+    options = StackOptions(data_dir=tmp_path, routers=3, overrides={"router": {"hold_seconds": 7}})
+    addresses, paths = Addresses(options.port), DataPaths(tmp_path)
+    document = build_config(options, addresses, paths)
+    further = router_configs(options, addresses, paths)
+    sections = [document["router"], *(own["router"] for own in further.values())]
+    assert list(further) == ["router-2", "router-3"]
+    assert [section.get("number", 1) for section in sections] == [1, 2, 3]
+    for caller, listener in (("edge", "listen"), ("generator", "replica_listen")):
+        known = [document[caller]["router"], *document[caller]["further_routers"]]
+        assert known == [section[listener] for section in sections]
+    assert {section["hold_seconds"] for section in sections} == {7}
+    assert len({section["database_file"] for section in sections}) == 1
+    assert len({section["admin_listen"]["address"] for section in sections}) == 3
+    assert router_configs(StackOptions(data_dir=tmp_path), addresses, paths) == {}

@@ -1,6 +1,15 @@
 """Addresses: neighbouring ports of loopback, unless parts elsewhere are named."""
 
-from deploy.local.stack.options import DEFAULT_MODEL, EMBEDDER, METERED, PORTS, Addresses, ports_of
+from deploy.local.stack.options import (
+    DEFAULT_MODEL,
+    EMBEDDER,
+    METERED,
+    MOST_ROUTERS,
+    PORTS,
+    Addresses,
+    ports_of,
+    router_name,
+)
 
 
 def test_the_parts_listen_on_neighbouring_ports_of_loopback() -> None:
@@ -33,6 +42,17 @@ def test_each_further_generator_has_two_ports_behind_those_of_all_stacks() -> No
     assert addresses.generator_at("generator") == addresses.generator
     assert addresses.generator_at(EMBEDDER) == addresses.embedder
     assert addresses.metrics(names)["generator-2"] == "http://127.0.0.1:9021/metrics"
+
+
+def test_each_further_router_has_two_ports_between_those_of_all_stacks_and_of_generators() -> None:
+    addresses = Addresses(9000)
+    names = [router_name(number) for number in range(1, MOST_ROUTERS + 1)]
+    taken = [int(addresses.router_at(number).rpartition(":")[2]) for number in range(2, MOST_ROUTERS + 1)]
+    taken += [addresses.metrics_port(name) for name in names[1:]]
+    generators = [9020, 9021]
+    assert [*range(9000, 9000 + PORTS), *sorted(taken), *generators] == ports_of(9000, 2, MOST_ROUTERS)
+    assert addresses.router_at(1) == addresses.router
+    assert addresses.metrics(names[1:])["router-2"] == "http://127.0.0.1:9015/metrics"
 
 
 def test_the_parts_of_others_win() -> None:

@@ -90,3 +90,13 @@ def test_a_sentence_for_people_is_told_from_a_log_line() -> None:
     assert is_sentence("comptoir router: the address is taken.")
     assert not is_sentence('{"event": "comptoir router: x"}')
     assert not is_sentence("Traceback (most recent call last):")
+
+
+def test_routers_beside_the_first_start_behind_it_and_requests_wait_for_them() -> None:
+    found = plan(routers=3)
+    assert [name for name in found if name.startswith("router")] == ["router", "router-2", "router-3"]
+    assert found["router-2"].after == ("router",)
+    assert found["router-2"].is_awaited
+    assert found["router-2"].arguments[-1] == "/d/comptoir-router-2.yaml"
+    assert len({entry.probe.where for entry in found.values()}) == len(found)
+    assert drain_place("router-2") == drain_place("router")

@@ -1,0 +1,76 @@
+"""Requests of official clients, how they ended, and what the store must then say of them."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import httpx
+import openai
+
+from tests.system.stack_process import Stack, eventually, request_id_of
+
+MESSAGES: Any = [{"role": "user", "content": "Écris un bref compte rendu."}]
+# What a client of OpenAI's raises where no answer of HTTP came, or its connection broke within one.
+CONNECTION: Final = "connection"
+
+
+@dataclass(frozen=True)
+class WholeAnswer:
+    """A request that ended well for its client."""
+
+    request_id: str
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A request that did not: the error's code, and whether text had come before."""
+
+    code: str
+    has_text: bool
+
+
+async def ask(client: openai.AsyncOpenAI, model: str) -> WholeAnswer | Failure:
+    """One streamed chat: the whole answer, or the error that its caller saw."""
+    has_text, finish_reason, usage = False, None, None
+    try:
+        response = await client.chat.completions.with_raw_response.create(
+            model=model, messages=MESSAGES, stream=True, stream_options={"include_usage": True}
+        )
+        async for chunk in response.parse():
+            usage = chunk.usage or usage
+            for choice in chunk.choices:
+                has_text = has_text or bool(choice.delta.content)
+                finish_reason = choice.finish_reason or finish_reason
+    except (openai.APIConnectionError, httpx.TransportError):
+        return Failure(CONNECTION, has_text)
+    except openai.APIError as error:
+        return Failure(str(error.code), has_text)
+    assert finish_reason in {"stop", "length"}, "an answer ended in silence"
+    assert usage is not None
+    return WholeAnswer(response.headers["x-request-id"], usage.prompt_tokens, usage.completion_tokens)
+
+
+def assert_counted_once(stack: Stack, answers: list[WholeAnswer]) -> None:
+    wanted = {answer.request_id: (answer.input_tokens, answer.output_tokens) for answer in answers}
+    query = (
+        "SELECT request_id_high, request_id_low, input_tokens, output_tokens "
+        "FROM comptoir.generations WHERE outcome IN ('stop', 'length')"
+    )
+
+    def stored() -> dict[str, tuple[int, int]]:
+        rows = stack.rows(query)
+        found = {request_id_of(row): (row["input_tokens"], row["output_tokens"]) for row in rows}
+        assert len(found) == len(rows), "a request has two rows"
+        return {name: found[name] for name in wanted if name in found}
+
+    eventually(stored, lambda found: found == wanted, 60)
+
+
+def assert_admitted(stack: Stack, answers: list[WholeAnswer], *, may_be_again: bool) -> None:
+    """Each was admitted once; those whose replica or router died under them, once more for the next one."""
+    for answer in answers:
+        rows = eventually(partial(stack.rows_of, "admissions", answer.request_id), bool, 60)
+        admitted = [row for row in rows if row["decision"] == "admitted"]
+        assert len(admitted) == 1 or (may_be_again and admitted)
