@@ -63,9 +63,15 @@ async def test_a_task_that_is_cancelled_while_it_reads_stops_the_replica_and_lea
 async def test_a_timeout_around_it_is_a_timeout(stage: Stage, client: Client) -> None:
     script = GeneratorScript(steps=[asyncio.Event()])
     await stage.start(script)
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.2), client.generate(**chat()) as generation:
+
+    async def ask_until_the_time_is_over() -> None:
+        async with asyncio.timeout(WAIT_SECONDS) as bound, client.generate(**chat()) as generation:
+            assert script.has_been_asked.is_set()
+            bound.reschedule(asyncio.get_running_loop().time())
             await anext(generation)
+
+    with pytest.raises(TimeoutError):
+        await ask_until_the_time_is_over()
     await asyncio.wait_for(script.cancelled.wait(), WAIT_SECONDS)
 
 

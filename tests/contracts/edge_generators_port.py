@@ -95,6 +95,9 @@ class GeneratorsPortContract:
         self, generators: Generators, offer: Offer, script: GeneratorScript
     ) -> None:
         script.before_started = [asyncio.Event()]
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(self.start(generators, offer), 0.2)
-        await asyncio.wait_for(script.cancelled.wait(), 2)
+        starting = asyncio.ensure_future(self.start(generators, offer))
+        await asyncio.wait_for(script.has_been_asked.wait(), 5)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        await asyncio.wait_for(script.cancelled.wait(), 5)

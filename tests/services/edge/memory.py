@@ -171,7 +171,6 @@ class MemoryGeneration:
 
     def _note_cancelled(self) -> None:
         if not self._script.cancelled.is_set():
-            self._script.cancelled_at_seconds = asyncio.get_running_loop().time()
             self._script.cancelled.set()
 
 

@@ -209,7 +209,6 @@ class ScriptedGenerator(GeneratesMany):
                 yield generator_pb2.GenerateResponse(delta=generator_pb2.Delta(text=text, output_tokens=1))
             yield _finished(script)
         except (asyncio.CancelledError, GeneratorExit):
-            script.cancelled_at_seconds = asyncio.get_running_loop().time()
             script.cancelled.set()
             raise
 

@@ -112,7 +112,6 @@ class GeneratorScript:
     played_bytes: int = 0
     has_played: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
-    cancelled_at_seconds: float = 0.0
 
 
 @dataclass

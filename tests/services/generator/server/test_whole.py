@@ -100,7 +100,7 @@ async def test_a_caller_that_goes_away_frees_the_engine_and_is_counted(
 
 async def test_a_deadline_is_told_from_a_cancel(running: RunningGenerator) -> None:
     running.slow(answer_tokens=5000, itl_seconds=0.005)
-    reason = await refusal_of(running.stub.GenerateWhole(running.request(), timeout=0.3))
+    reason = await refusal_of(running.stub.GenerateWhole(running.request(), timeout=1))
     assert reason is Reason.DEADLINE_EXCEEDED
     (event,) = await running.events()
     assert event.ending.outcome is Outcome.DEADLINE
