@@ -25,6 +25,7 @@ from services.router.adapters.memory_leases import MemoryLeases
 from services.router.adapters.ready_follower import follow_readiness
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
 from services.router.adapters.sql_keys import SqlKeys
+from services.router.adapters.use_writer import write_uses, write_uses_often
 from services.router.domain.administration import Administration
 from services.router.domain.admission import Admitter, Deployment, Ports
 from services.router.domain.authentication import Authenticator
@@ -34,6 +35,7 @@ from services.router.domain.offers import Offers
 from services.router.domain.ports import AdmissionLog
 from services.router.domain.registering import Membership
 from services.router.domain.roster import Roster
+from services.router.domain.uses import Uses
 from services.router.domain.wrong_keys import WrongKeys
 from services.router.server.admin import AdminServer
 from services.router.server.admission import RouterServer
@@ -80,6 +82,7 @@ class Router:
             open_database(settings.database_file, url, settings.database_password_file)
         )
         self._keys = CachedKeys(self._stored_keys, clock)
+        self._uses = Uses()
         self._replicas = MemoryReplicaDirectory(settings, clock.monotonic_seconds())
         store = MemoryLeases(clock)
         leases = self._leases = Leases(store, MeteredLeases(), self._replicas, clock, settings)
@@ -98,7 +101,7 @@ class Router:
         self._admin = build_server(settings.admin_listen, clock=clock, call_level=logging.INFO)
         self._servers = (self._public, self._replica, self._admin)
         offers = Offers(leases, self._replicas, signer, clock, region=self._region, limits=settings)
-        self._serve_callers(Ports(leases, offers, self._replicas, log, clock), pepper)
+        self._serve_callers(Ports(leases, offers, self._replicas, log, clock, self._uses), pepper)
         self._serve_replicas()
         self._serve_operators(pepper)
 
@@ -111,6 +114,7 @@ class Router:
             await server.set_serving(is_serving=True)
         parts.run("key_changes", KeyChanges(self._stored_keys, self._keys, self._clock).follow())
         parts.run("expiry", expire_leases(self._leases))
+        parts.run("uses", write_uses_often(self._uses, self._keys))
         parts.run("readiness", follow_readiness(self._roster, self._tell_ready))
 
     async def drain(self) -> None:
@@ -120,6 +124,7 @@ class Router:
         self._stopping.set()
         self._leases.end_waits()
         await drained
+        await write_uses(self._uses, self._keys)
         self._stored_keys.close()
         await self._log.close()
 
@@ -153,6 +158,6 @@ class Router:
             default_quota=self._settings.default_quota,
             clock=self._clock,
         )
-        servicer = AdminServer(administration, self._roster, self._catalog, self._clock)
+        servicer = AdminServer(administration, self._roster, self._catalog, self._region, self._clock)
         admin_pb2_grpc.add_AdminServiceServicer_to_server(servicer, self._admin.server)
         learn_rules(admin_pb2.DESCRIPTOR.services_by_name["AdminService"])

@@ -1,17 +1,27 @@
-"""What operators do: create tenants and keys, list them, revoke keys."""
+"""What operators do with tenants and keys: create, list, change, rotate, disable, revoke, delete."""
 
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.kernel.api_keys import ENTROPY_BYTES, make_key
+from services.kernel.api_keys import ENTROPY_BYTES, make_key, region_of
 from services.kernel.catalog import Catalog, Region
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.keys import digest_of
 from services.router.domain.ports import KeyStore
-from services.router.domain.tenancy import Key, NewKey, Priority, Quota, Tenant
+from services.router.domain.tenancy import (
+    EVERYTHING,
+    Endpoint,
+    Key,
+    KeyChange,
+    NewKey,
+    Page,
+    Priority,
+    Quota,
+    Tenant,
+)
 
 _MICROSECONDS: Final = 1_000_000
 
@@ -26,11 +36,28 @@ class KeyOrder:
     quota: Quota | None
     expires_at_seconds: int
     best_priority: Priority = Priority.DEFAULT
+    endpoints: Sequence[Endpoint] = ()
+    region_names: Sequence[str] = ()
+    # A secret that was made elsewhere; empty for one of the router.
+    api_key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEdit:
+    """What an operator changes of a key; None leaves it, names are the catalog's."""
+
+    label: str | None = None
+    model_names: Sequence[str] | None = None
+    endpoints: Sequence[Endpoint] | None = None
+    region_names: Sequence[str] | None = None
+    quota: Quota | None = None
+    best_priority: Priority | None = None
+    expires_at_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
-    """A new key with its text, which is known here and nowhere else."""
+    """A key with its new secret, which is known here and nowhere else; empty if the operator made it."""
 
     key: Key
     api_key: str = field(repr=False)
@@ -63,41 +90,120 @@ class Administration:
             raise ComptoirError(Reason.NOT_FOUND, field="home_region")
         return await self._store.create_tenant(name, region.number, self._now_seconds())
 
-    async def list_tenants(self) -> Sequence[Tenant]:
-        """Returns all tenants by number."""
-        return await self._store.list_tenants()
+    async def tenant(self, name: str) -> Tenant:
+        """Returns a tenant; NOT_FOUND if there is none of that name."""
+        return await self._store.tenant(name)
+
+    async def list_tenants(self, page: Page = EVERYTHING) -> Sequence[Tenant]:
+        """Returns tenants by number."""
+        return await self._store.list_tenants(page)
+
+    async def disable_tenant(self, name: str, *, is_disabled: bool) -> Tenant:
+        """Has all keys of a tenant refused, or taken again; safe to repeat."""
+        return await self._store.disable_tenant(name, is_disabled=is_disabled)
+
+    async def delete_tenant(self, name: str) -> Tenant:
+        """Forgets a tenant; TENANT_HAS_KEYS while it has one."""
+        return await self._store.delete_tenant(name)
 
     async def create_key(self, order: KeyOrder) -> IssuedKey:
-        """Makes and stores a key; NOT_FOUND for a tenant or model that does not exist."""
+        """Makes and stores a key; NOT_FOUND for a tenant, model or region that does not exist."""
         now_seconds = self._now_seconds()
-        if 0 < order.expires_at_seconds <= now_seconds:
-            raise ComptoirError(Reason.REQUEST_INVALID, field="expires_at_seconds")
-        api_key = make_key(self._region.name, secrets.token_bytes(ENTROPY_BYTES))
+        self._check_expiry(order.expires_at_seconds)
+        # A secret of another region would be refused by its name wherever it is shown.
+        if order.api_key and region_of(order.api_key) != self._region.name:
+            raise ComptoirError(Reason.REQUEST_INVALID, field="api_key")
+        made = "" if order.api_key else self._new_secret()
         new = NewKey(
             tenant_name=order.tenant_name,
-            digest=digest_of(api_key, self._pepper),
+            digest=digest_of(order.api_key or made, self._pepper),
             label=order.label,
             models=[self._model_number(name) for name in order.model_names],
             quota=self._default_quota if order.quota is None else order.quota,
             created_at_seconds=now_seconds,
             expires_at_seconds=order.expires_at_seconds,
             best_priority=order.best_priority,
+            endpoints=order.endpoints,
+            regions=[self._region_number(name) for name in order.region_names],
         )
-        return IssuedKey(await self._store.create_key(new), api_key)
+        return IssuedKey(await self._store.create_key(new), made)
 
-    async def list_keys(self, tenant_name: str) -> Sequence[Key]:
-        """Returns the keys of a tenant, or of all for the empty name."""
-        return await self._store.list_keys(tenant_name or None)
+    async def key(self, number: int) -> Key:
+        """Returns a key; NOT_FOUND if there is none with that number."""
+        return await self._store.key(number)
+
+    async def key_of(self, api_key: str) -> Key:
+        """Returns the key whose secret that is, or was before its last rotation; NOT_FOUND if none."""
+        digest = digest_of(api_key, self._pepper)
+        found = await self._store.find(digest)
+        if found is None or found.shown_as(digest) is None:
+            raise ComptoirError(Reason.NOT_FOUND, field="api_key")
+        return found
+
+    async def list_keys(self, tenant_name: str, page: Page = EVERYTHING) -> Sequence[Key]:
+        """Returns the keys of a tenant, or of all for the empty name, by number."""
+        return await self._store.list_keys(tenant_name or None, page)
+
+    async def update_key(self, number: int, edit: KeyEdit) -> Key:
+        """Changes what an edit says of a key; NOT_FOUND for what does not exist."""
+        await self._check_not_revoked(number)
+        self._check_expiry(edit.expires_at_seconds or 0)
+        models, regions = edit.model_names, edit.region_names
+        change = KeyChange(
+            label=edit.label,
+            models=None if models is None else [self._model_number(name) for name in models],
+            endpoints=edit.endpoints,
+            regions=None if regions is None else [self._region_number(name) for name in regions],
+            quota=edit.quota,
+            best_priority=edit.best_priority,
+            expires_at_seconds=edit.expires_at_seconds,
+        )
+        return await self._store.change_key(number, change)
+
+    async def rotate_key(self, number: int, overlap_seconds: int) -> IssuedKey:
+        """Gives a key another secret; the one that it had is taken for `overlap_seconds` more."""
+        await self._check_not_revoked(number)
+        made = self._new_secret()
+        until_seconds = self._now_seconds() + overlap_seconds
+        key = await self._store.rotate_key(number, digest_of(made, self._pepper), until_seconds)
+        return IssuedKey(key, made)
+
+    async def disable_key(self, number: int, *, is_disabled: bool) -> Key:
+        """Has a key refused, or taken again; safe to repeat."""
+        await self._check_not_revoked(number)
+        return await self._store.change_key(number, KeyChange(is_disabled=is_disabled))
 
     async def revoke_key(self, number: int) -> Key:
         """Revokes a key at once; safe to repeat."""
         return await self._store.revoke_key(number, self._now_seconds())
+
+    async def delete_key(self, number: int) -> Key:
+        """Forgets a key, and returns it as it was."""
+        return await self._store.delete_key(number)
+
+    async def _check_not_revoked(self, number: int) -> None:
+        # Revoked is for ever: what would change of such a key could only mislead.
+        if (await self._store.key(number)).revoked_at_seconds:
+            raise ComptoirError(Reason.REQUEST_INVALID, field="number")
+
+    def _check_expiry(self, expires_at_seconds: int) -> None:
+        if 0 < expires_at_seconds <= self._now_seconds():
+            raise ComptoirError(Reason.REQUEST_INVALID, field="expires_at_seconds")
+
+    def _new_secret(self) -> str:
+        return make_key(self._region.name, secrets.token_bytes(ENTROPY_BYTES))
 
     def _model_number(self, name: str) -> int:
         found = self._catalog.model_name(name)
         if found is None:
             raise ComptoirError(Reason.NOT_FOUND, field="models")
         return found.model.number
+
+    def _region_number(self, name: str) -> int:
+        region = self._catalog.region_by_name(name)
+        if region is None:
+            raise ComptoirError(Reason.NOT_FOUND, field="regions")
+        return region.number
 
     def _now_seconds(self) -> int:
         return self._clock.wall_microseconds() // _MICROSECONDS

@@ -18,6 +18,7 @@ from services.router.domain.ports import AdmissionLog, ReplicaDirectory
 from services.router.domain.sizing import Size, check_quota, size_of, size_of_inputs
 from services.router.domain.tenancy import Endpoint, Key, Priority
 from services.router.domain.ticket import Grant, TicketOffer
+from services.router.domain.uses import Uses
 
 _MICROSECONDS: Final = 1_000_000
 
@@ -79,6 +80,7 @@ class Ports:
     replicas: ReplicaDirectory
     log: AdmissionLog
     clock: Clock
+    uses: Uses = field(default_factory=Uses)
 
 
 @dataclass(slots=True)
@@ -152,6 +154,7 @@ class Admitter:
     async def _decide(self, request: AdmitRequest, findings: _Findings) -> Admission:
         key = findings.key = await self._authenticator.find(request.api_key, request.source)
         self._authenticator.check(request.api_key, key, self._wall_seconds())
+        self._ports.uses.note(key.number, self._wall_seconds())
         if not key.may_call(request.endpoint):
             raise ComptoirError(Reason.ENDPOINT_NOT_ALLOWED)
         findings.priority = key.clamped(request.priority)

@@ -51,6 +51,7 @@ class CountAdmitter:
         """Returns a ticket; raises why there is none, after which no request is taken of the key."""
         key = await self._authenticator.find(request.api_key, request.source)
         self._authenticator.check(request.api_key, key, self._ports.clock.wall_microseconds() / _MICROSECONDS)
+        self._ports.uses.note(key.number, self._ports.clock.wall_microseconds() / _MICROSECONDS)
         if not key.may_call(Endpoint.COUNTS):
             raise ComptoirError(Reason.ENDPOINT_NOT_ALLOWED)
         name = self._deployment.catalog.model_name(request.model, self._deployment.region)

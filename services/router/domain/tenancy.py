@@ -4,6 +4,7 @@ import hmac
 from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -146,3 +147,6 @@ class Page:
 
     after: int = 0
     most: int | None = None
+
+
+EVERYTHING: Final = Page()

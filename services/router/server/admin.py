@@ -2,9 +2,9 @@
 
 from comptoir.router.v1 import admin_pb2, admin_pb2_grpc
 
-from services.kernel.catalog import Catalog
+from services.kernel.catalog import Catalog, Region
 from services.kernel.clock import Clock
-from services.router.domain.administration import Administration, KeyOrder
+from services.router.domain.administration import Administration
 from services.router.domain.roster import Roster
 from services.router.wire import admin as admin_wire
 from services.runtime.grpc.interceptors import Context
@@ -17,11 +17,17 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
     """Answers operators."""
 
     def __init__(
-        self, administration: Administration, roster: Roster, catalog: Catalog, clock: Clock
+        self,
+        administration: Administration,
+        roster: Roster,
+        catalog: Catalog,
+        region: Region,
+        clock: Clock,
     ) -> None:
         self._administration = administration
         self._roster = roster
         self._catalog = catalog
+        self._region = region
         self._clock = clock
 
     async def CreateTenant(  # noqa: N802 - the schema's name
@@ -33,42 +39,120 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
         _log.info("tenant_created", tenant_number=stored.number)
         return admin_pb2.CreateTenantResponse(tenant=admin_wire.tenant(stored, self._catalog))
 
+    async def GetTenant(  # noqa: N802 - the schema's name
+        self, request: admin_pb2.GetTenantRequest, context: Context
+    ) -> admin_pb2.GetTenantResponse:
+        """Tells of one tenant."""
+        del context
+        stored = await self._administration.tenant(request.name)
+        return admin_pb2.GetTenantResponse(tenant=admin_wire.tenant(stored, self._catalog))
+
     async def ListTenants(  # noqa: N802 - the schema's name
         self, request: admin_pb2.ListTenantsRequest, context: Context
     ) -> admin_pb2.ListTenantsResponse:
-        """Lists all tenants."""
-        del request, context
-        tenants = await self._administration.list_tenants()
+        """Lists tenants, all or a page of them."""
+        del context
+        listed = await self._administration.list_tenants(admin_wire.page(request))
+        tenants, token = admin_wire.fitting(listed, request.page_size)
         return admin_pb2.ListTenantsResponse(
-            tenants=[admin_wire.tenant(stored, self._catalog) for stored in tenants]
+            tenants=[admin_wire.tenant(stored, self._catalog) for stored in tenants], next_page_token=token
         )
+
+    async def DisableTenant(  # noqa: N802 - the schema's name
+        self, request: admin_pb2.DisableTenantRequest, context: Context
+    ) -> admin_pb2.DisableTenantResponse:
+        """Has the keys of a tenant refused."""
+        del context
+        stored = await self._administration.disable_tenant(request.name, is_disabled=True)
+        _log.info("tenant_disabled", tenant_number=stored.number)
+        return admin_pb2.DisableTenantResponse(tenant=admin_wire.tenant(stored, self._catalog))
+
+    async def EnableTenant(  # noqa: N802 - the schema's name
+        self, request: admin_pb2.EnableTenantRequest, context: Context
+    ) -> admin_pb2.EnableTenantResponse:
+        """Takes the keys of a tenant again."""
+        del context
+        stored = await self._administration.disable_tenant(request.name, is_disabled=False)
+        _log.info("tenant_enabled", tenant_number=stored.number)
+        return admin_pb2.EnableTenantResponse(tenant=admin_wire.tenant(stored, self._catalog))
+
+    async def DeleteTenant(  # noqa: N802 - the schema's name
+        self, request: admin_pb2.DeleteTenantRequest, context: Context
+    ) -> admin_pb2.DeleteTenantResponse:
+        """Forgets a tenant without keys."""
+        del context
+        stored = await self._administration.delete_tenant(request.name)
+        _log.info("tenant_deleted", tenant_number=stored.number)
+        return admin_pb2.DeleteTenantResponse(tenant=admin_wire.tenant(stored, self._catalog))
 
     async def CreateKey(  # noqa: N802 - the schema's name
         self, request: admin_pb2.CreateKeyRequest, context: Context
     ) -> admin_pb2.CreateKeyResponse:
         """Creates a key and shows it, once."""
         del context
-        issued = await self._administration.create_key(
-            KeyOrder(
-                tenant_name=request.tenant,
-                label=request.label,
-                model_names=list(request.models),
-                quota=admin_wire.quota(request.quota) if request.HasField("quota") else None,
-                expires_at_seconds=request.expires_at_seconds,
-                best_priority=admin_wire.priority(request.best_priority),
-            )
-        )
+        issued = await self._administration.create_key(admin_wire.order(request))
         key = issued.key
         _log.info("key_created", key_number=key.number, tenant_number=key.tenant.number)
         return admin_pb2.CreateKeyResponse(key=admin_wire.key(key, self._catalog), api_key=issued.api_key)
 
+    async def GetKey(  # noqa: N802 - the schema's name
+        self, request: admin_pb2.GetKeyRequest, context: Context
+    ) -> admin_pb2.GetKeyResponse:
+        """Tells of one key."""
+        del context
+        if request.HasField("api_key"):
+            stored = await self._administration.key_of(request.api_key)
+        else:
+            stored = await self._administration.key(request.number)
+        return admin_pb2.GetKeyResponse(key=admin_wire.key(stored, self._catalog))
+
     async def ListKeys(  # noqa: N802 - the schema's name
         self, request: admin_pb2.ListKeysRequest, context: Context
     ) -> admin_pb2.ListKeysResponse:
-        """Lists keys without their secrets."""
+        """Lists keys without their secrets, all or a page of them."""
         del context
-        keys = await self._administration.list_keys(request.tenant)
-        return admin_pb2.ListKeysResponse(keys=[admin_wire.key(stored, self._catalog) for stored in keys])
+        listed = await self._administration.list_keys(request.tenant, admin_wire.page(request))
+        keys, token = admin_wire.fitting(listed, request.page_size)
+        return admin_pb2.ListKeysResponse(
+            keys=[admin_wire.key(stored, self._catalog) for stored in keys], next_page_token=token
+        )
+
+    async def UpdateKey(  # noqa: N802 - the schema's name
+        self, request: admin_pb2.UpdateKeyRequest, context: Context
+    ) -> admin_pb2.UpdateKeyResponse:
+        """Changes what the request names of a key."""
+        del context
+        stored = await self._administration.update_key(request.number, admin_wire.edit(request))
+        _log.info("key_updated", key_number=stored.number, tenant_number=stored.tenant.number)
+        return admin_pb2.UpdateKeyResponse(key=admin_wire.key(stored, self._catalog))
+
+    async def RotateKey(  # noqa: N802 - the schema's name
+        self, request: admin_pb2.RotateKeyRequest, context: Context
+    ) -> admin_pb2.RotateKeyResponse:
+        """Gives a key another secret and shows it, once."""
+        del context
+        issued = await self._administration.rotate_key(request.number, request.overlap_seconds)
+        key = issued.key
+        _log.info("key_rotated", key_number=key.number, tenant_number=key.tenant.number)
+        return admin_pb2.RotateKeyResponse(key=admin_wire.key(key, self._catalog), api_key=issued.api_key)
+
+    async def DisableKey(  # noqa: N802 - the schema's name
+        self, request: admin_pb2.DisableKeyRequest, context: Context
+    ) -> admin_pb2.DisableKeyResponse:
+        """Has a key refused."""
+        del context
+        stored = await self._administration.disable_key(request.number, is_disabled=True)
+        _log.info("key_disabled", key_number=stored.number, tenant_number=stored.tenant.number)
+        return admin_pb2.DisableKeyResponse(key=admin_wire.key(stored, self._catalog))
+
+    async def EnableKey(  # noqa: N802 - the schema's name
+        self, request: admin_pb2.EnableKeyRequest, context: Context
+    ) -> admin_pb2.EnableKeyResponse:
+        """Takes a key again."""
+        del context
+        stored = await self._administration.disable_key(request.number, is_disabled=False)
+        _log.info("key_enabled", key_number=stored.number, tenant_number=stored.tenant.number)
+        return admin_pb2.EnableKeyResponse(key=admin_wire.key(stored, self._catalog))
 
     async def RevokeKey(  # noqa: N802 - the schema's name
         self, request: admin_pb2.RevokeKeyRequest, context: Context
@@ -78,6 +162,23 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
         stored = await self._administration.revoke_key(request.number)
         _log.info("key_revoked", key_number=stored.number, tenant_number=stored.tenant.number)
         return admin_pb2.RevokeKeyResponse(key=admin_wire.key(stored, self._catalog))
+
+    async def DeleteKey(  # noqa: N802 - the schema's name
+        self, request: admin_pb2.DeleteKeyRequest, context: Context
+    ) -> admin_pb2.DeleteKeyResponse:
+        """Forgets a key."""
+        del context
+        stored = await self._administration.delete_key(request.number)
+        _log.info("key_deleted", key_number=stored.number, tenant_number=stored.tenant.number)
+        return admin_pb2.DeleteKeyResponse(key=admin_wire.key(stored, self._catalog))
+
+    async def GetCatalog(  # noqa: N802 - the schema's name
+        self, request: admin_pb2.GetCatalogRequest, context: Context
+    ) -> admin_pb2.GetCatalogResponse:
+        """Tells the regions and models of the settings."""
+        del context
+        del request
+        return admin_wire.catalog_response(self._catalog, self._region)
 
     async def DrainReplica(  # noqa: N802 - the schema's name
         self, request: admin_pb2.DrainReplicaRequest, context: Context

@@ -1,12 +1,15 @@
 """Between the messages of administration and the router's own types; names come from the catalog."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, TypeVar
 
 from comptoir.router.v1 import admin_pb2, router_pb2
 
-from services.kernel.catalog import Catalog
+from services.kernel.catalog import Catalog, Region
+from services.router.domain.administration import KeyEdit, KeyOrder
 from services.router.domain.roster import Standing
-from services.router.domain.tenancy import Key, Priority, Quota, Tenant
+from services.router.domain.tenancy import Endpoint, Key, Page, Priority, Quota, Tenant
+from services.router.wire.admission import models_response
 
 _PRIORITIES: Final = {
     Priority.INTERACTIVE: router_pb2.PRIORITY_INTERACTIVE,
@@ -14,14 +17,16 @@ _PRIORITIES: Final = {
     Priority.BATCH: router_pb2.PRIORITY_BATCH,
 }
 
+# What lists are of: each has its number.
+_Listed = TypeVar("_Listed", Tenant, Key)
+
 
 def tenant(stored: Tenant, catalog: Catalog) -> admin_pb2.Tenant:
     """Returns the message of a tenant; its home region is shown by number if the catalog lost its name."""
-    region = catalog.region_by_number(stored.home_region)
     return admin_pb2.Tenant(
         number=stored.number,
         name=stored.name,
-        home_region=region.name if region else str(stored.home_region),
+        home_region=_region_name(stored.home_region, catalog),
         created_at_seconds=stored.created_at_seconds,
         is_disabled=stored.is_disabled,
     )
@@ -44,6 +49,66 @@ def key(stored: Key, catalog: Catalog) -> admin_pb2.Key:
         expires_at_seconds=stored.expires_at_seconds,
         revoked_at_seconds=stored.revoked_at_seconds,
         best_priority=_PRIORITIES[stored.best_priority],
+        endpoints=sorted(stored.endpoints),  # type: ignore[arg-type] # the enum's stub type is nominal
+        regions=sorted(_region_name(number, catalog) for number in stored.regions),
+        is_disabled=stored.is_disabled,
+        previous_until_seconds=stored.previous_until_seconds,
+        last_used_seconds=stored.last_used_seconds,
+    )
+
+
+def page(message: admin_pb2.ListKeysRequest | admin_pb2.ListTenantsRequest) -> Page:
+    """Returns the part of a list that a message asks for: one entry more, which tells that it goes on."""
+    after = int(message.page_token or 0)
+    return Page(after, message.page_size + 1 if message.page_size else None)
+
+
+def fitting(listed: Sequence[_Listed], page_size: int) -> tuple[Sequence[_Listed], str]:
+    """Returns what of `page` is on it, and the token of the next one, which is empty at the end."""
+    if not page_size or len(listed) <= page_size:
+        return listed, ""
+    return listed[:page_size], str(listed[page_size - 1].number)
+
+
+def order(message: admin_pb2.CreateKeyRequest) -> KeyOrder:
+    """Returns the key that a message asks for."""
+    return KeyOrder(
+        tenant_name=message.tenant,
+        label=message.label,
+        model_names=list(message.models),
+        quota=quota(message.quota) if message.HasField("quota") else None,
+        expires_at_seconds=message.expires_at_seconds,
+        best_priority=priority(message.best_priority),
+        endpoints=[Endpoint(number) for number in message.endpoints],
+        region_names=list(message.regions),
+        api_key=message.api_key,
+    )
+
+
+def edit(message: admin_pb2.UpdateKeyRequest) -> KeyEdit:
+    """Returns what a message changes of a key."""
+    has = message.HasField
+    return KeyEdit(
+        label=message.label if has("label") else None,
+        model_names=list(message.models.names) if has("models") else None,
+        endpoints=[Endpoint(number) for number in message.endpoints.endpoints] if has("endpoints") else None,
+        region_names=list(message.regions.names) if has("regions") else None,
+        quota=quota(message.quota) if has("quota") else None,
+        best_priority=priority(message.best_priority) if message.best_priority else None,
+        expires_at_seconds=message.expires_at_seconds if has("expires_at_seconds") else None,
+    )
+
+
+def catalog_response(catalog: Catalog, own: Region) -> admin_pb2.GetCatalogResponse:
+    """Returns the message of a catalog, as a router of one region knows it."""
+    names = [name for name in catalog.names_in(own) if name.name == name.model.name]
+    return admin_pb2.GetCatalogResponse(
+        region=own.name,
+        regions=[
+            admin_pb2.CatalogRegion(number=region.number, name=region.name, is_eu=region.is_eu)
+            for region in catalog.regions
+        ],
+        models=models_response(names).models,
     )
 
 
@@ -64,12 +129,11 @@ def priority(number: int) -> Priority:
 def replica(standing: Standing, catalog: Catalog, now_seconds: float) -> admin_pb2.Replica:
     """Returns the message of a replica; names by number where the catalog lost them."""
     known, load = standing.replica, standing.replica.load
-    region = catalog.region_by_number(known.registration.region)
     offset_seconds = known.clock_offset_seconds
     return admin_pb2.Replica(
         number=known.registration.replica,
         model=_model_name(known.registration.model, catalog),
-        region=region.name if region else str(known.registration.region),
+        region=_region_name(known.registration.region, catalog),
         address=known.registration.address,
         state=int(standing.state),  # type: ignore[arg-type] # the enum's stub type is nominal
         running_requests=load.running_requests if load else 0,
@@ -81,6 +145,11 @@ def replica(standing: Standing, catalog: Catalog, now_seconds: float) -> admin_p
         clock_offset_milliseconds=None if offset_seconds is None else round(offset_seconds * 1000),
         registered_at_seconds=round(now_seconds - standing.registered_for_seconds),
     )
+
+
+def _region_name(number: int, catalog: Catalog) -> str:
+    region = catalog.region_by_number(number)
+    return region.name if region else str(number)
 
 
 def _model_name(number: int, catalog: Catalog) -> str:

@@ -57,7 +57,7 @@ def paths(tmp_path: Path) -> DataPaths:
 
 @pytest.fixture
 async def admin(paths: DataPaths) -> AsyncIterator[Admin]:
-    service = Admin()
+    service = Admin()  # type: ignore[abstract] # nothing else is asked
     server = grpc.aio.server()
     admin_pb2_grpc.add_AdminServiceServicer_to_server(service, server)
     server.add_insecure_port(f"unix:{paths.admin_socket}")

@@ -73,7 +73,7 @@ class Admin(admin_pb2_grpc.AdminServiceServicer):
 
 @pytest.fixture
 def admin(paths: DataPaths) -> Iterator[Admin]:
-    service = Admin()
+    service = Admin()  # type: ignore[abstract] # nothing else is asked
     server = grpc.server(ThreadPoolExecutor(2))
     admin_pb2_grpc.add_AdminServiceServicer_to_server(service, server)
     server.add_insecure_port(f"unix:{paths.admin_socket}")

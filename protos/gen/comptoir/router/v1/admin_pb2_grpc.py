@@ -40,25 +40,80 @@ class AdminServiceStub:
                 request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.CreateTenantRequest.SerializeToString,
                 response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.CreateTenantResponse.FromString,
                 _registered_method=True)
+        self.GetTenant = channel.unary_unary(
+                '/comptoir.router.v1.AdminService/GetTenant',
+                request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.GetTenantRequest.SerializeToString,
+                response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.GetTenantResponse.FromString,
+                _registered_method=True)
         self.ListTenants = channel.unary_unary(
                 '/comptoir.router.v1.AdminService/ListTenants',
                 request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.ListTenantsRequest.SerializeToString,
                 response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.ListTenantsResponse.FromString,
+                _registered_method=True)
+        self.DisableTenant = channel.unary_unary(
+                '/comptoir.router.v1.AdminService/DisableTenant',
+                request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.DisableTenantRequest.SerializeToString,
+                response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.DisableTenantResponse.FromString,
+                _registered_method=True)
+        self.EnableTenant = channel.unary_unary(
+                '/comptoir.router.v1.AdminService/EnableTenant',
+                request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.EnableTenantRequest.SerializeToString,
+                response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.EnableTenantResponse.FromString,
+                _registered_method=True)
+        self.DeleteTenant = channel.unary_unary(
+                '/comptoir.router.v1.AdminService/DeleteTenant',
+                request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.DeleteTenantRequest.SerializeToString,
+                response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.DeleteTenantResponse.FromString,
                 _registered_method=True)
         self.CreateKey = channel.unary_unary(
                 '/comptoir.router.v1.AdminService/CreateKey',
                 request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.CreateKeyRequest.SerializeToString,
                 response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.CreateKeyResponse.FromString,
                 _registered_method=True)
+        self.GetKey = channel.unary_unary(
+                '/comptoir.router.v1.AdminService/GetKey',
+                request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.GetKeyRequest.SerializeToString,
+                response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.GetKeyResponse.FromString,
+                _registered_method=True)
         self.ListKeys = channel.unary_unary(
                 '/comptoir.router.v1.AdminService/ListKeys',
                 request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.ListKeysRequest.SerializeToString,
                 response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.ListKeysResponse.FromString,
                 _registered_method=True)
+        self.UpdateKey = channel.unary_unary(
+                '/comptoir.router.v1.AdminService/UpdateKey',
+                request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.UpdateKeyRequest.SerializeToString,
+                response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.UpdateKeyResponse.FromString,
+                _registered_method=True)
+        self.RotateKey = channel.unary_unary(
+                '/comptoir.router.v1.AdminService/RotateKey',
+                request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.RotateKeyRequest.SerializeToString,
+                response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.RotateKeyResponse.FromString,
+                _registered_method=True)
+        self.DisableKey = channel.unary_unary(
+                '/comptoir.router.v1.AdminService/DisableKey',
+                request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.DisableKeyRequest.SerializeToString,
+                response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.DisableKeyResponse.FromString,
+                _registered_method=True)
+        self.EnableKey = channel.unary_unary(
+                '/comptoir.router.v1.AdminService/EnableKey',
+                request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.EnableKeyRequest.SerializeToString,
+                response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.EnableKeyResponse.FromString,
+                _registered_method=True)
         self.RevokeKey = channel.unary_unary(
                 '/comptoir.router.v1.AdminService/RevokeKey',
                 request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.RevokeKeyRequest.SerializeToString,
                 response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.RevokeKeyResponse.FromString,
+                _registered_method=True)
+        self.DeleteKey = channel.unary_unary(
+                '/comptoir.router.v1.AdminService/DeleteKey',
+                request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.DeleteKeyRequest.SerializeToString,
+                response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.DeleteKeyResponse.FromString,
+                _registered_method=True)
+        self.GetCatalog = channel.unary_unary(
+                '/comptoir.router.v1.AdminService/GetCatalog',
+                request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.GetCatalogRequest.SerializeToString,
+                response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.GetCatalogResponse.FromString,
                 _registered_method=True)
         self.ListReplicas = channel.unary_unary(
                 '/comptoir.router.v1.AdminService/ListReplicas',
@@ -88,8 +143,37 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTenant(self, request, context):
+        """Tells of one tenant.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListTenants(self, request, context):
-        """Lists all tenants by number.
+        """Lists tenants by number.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DisableTenant(self, request, context):
+        """Has all keys of a tenant refused with TENANT_DISABLED, until it is enabled. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EnableTenant(self, request, context):
+        """Takes the keys of a tenant again. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteTenant(self, request, context):
+        """Forgets a tenant; TENANT_HAS_KEYS while it has one. Its number is never given again: counts keep it, under
+        their pseudonym, until they expire.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,6 +186,13 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetKey(self, request, context):
+        """Tells of one key, by its number or by its secret.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListKeys(self, request, context):
         """Lists keys by number, without their secrets.
         """
@@ -109,8 +200,51 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateKey(self, request, context):
+        """Changes what the request names of a key, and leaves the rest. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateKey(self, request, context):
+        """Gives a key another secret. The one that it had is taken for some time more, one from before that no longer.
+        The answer is the only time the new secret is shown.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DisableKey(self, request, context):
+        """Has a key refused with KEY_DISABLED, until it is enabled. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EnableKey(self, request, context):
+        """Takes a key again that was disabled. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RevokeKey(self, request, context):
-        """Revokes a key at once. Safe to repeat.
+        """Revokes a key at once and for ever. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteKey(self, request, context):
+        """Forgets a key. Its number is never given again: counts keep it, under its pseudonym, until they expire.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCatalog(self, request, context):
+        """Tells the regions and models that this router's settings name, and which region is its own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -146,25 +280,80 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.CreateTenantRequest.FromString,
                     response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.CreateTenantResponse.SerializeToString,
             ),
+            'GetTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTenant,
+                    request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.GetTenantRequest.FromString,
+                    response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.GetTenantResponse.SerializeToString,
+            ),
             'ListTenants': grpc.unary_unary_rpc_method_handler(
                     servicer.ListTenants,
                     request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.ListTenantsRequest.FromString,
                     response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.ListTenantsResponse.SerializeToString,
+            ),
+            'DisableTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.DisableTenant,
+                    request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.DisableTenantRequest.FromString,
+                    response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.DisableTenantResponse.SerializeToString,
+            ),
+            'EnableTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnableTenant,
+                    request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.EnableTenantRequest.FromString,
+                    response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.EnableTenantResponse.SerializeToString,
+            ),
+            'DeleteTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteTenant,
+                    request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.DeleteTenantRequest.FromString,
+                    response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.DeleteTenantResponse.SerializeToString,
             ),
             'CreateKey': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateKey,
                     request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.CreateKeyRequest.FromString,
                     response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.CreateKeyResponse.SerializeToString,
             ),
+            'GetKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetKey,
+                    request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.GetKeyRequest.FromString,
+                    response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.GetKeyResponse.SerializeToString,
+            ),
             'ListKeys': grpc.unary_unary_rpc_method_handler(
                     servicer.ListKeys,
                     request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.ListKeysRequest.FromString,
                     response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.ListKeysResponse.SerializeToString,
             ),
+            'UpdateKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateKey,
+                    request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.UpdateKeyRequest.FromString,
+                    response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.UpdateKeyResponse.SerializeToString,
+            ),
+            'RotateKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateKey,
+                    request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.RotateKeyRequest.FromString,
+                    response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.RotateKeyResponse.SerializeToString,
+            ),
+            'DisableKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.DisableKey,
+                    request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.DisableKeyRequest.FromString,
+                    response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.DisableKeyResponse.SerializeToString,
+            ),
+            'EnableKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.EnableKey,
+                    request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.EnableKeyRequest.FromString,
+                    response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.EnableKeyResponse.SerializeToString,
+            ),
             'RevokeKey': grpc.unary_unary_rpc_method_handler(
                     servicer.RevokeKey,
                     request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.RevokeKeyRequest.FromString,
                     response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.RevokeKeyResponse.SerializeToString,
+            ),
+            'DeleteKey': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteKey,
+                    request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.DeleteKeyRequest.FromString,
+                    response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.DeleteKeyResponse.SerializeToString,
+            ),
+            'GetCatalog': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCatalog,
+                    request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.GetCatalogRequest.FromString,
+                    response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.GetCatalogResponse.SerializeToString,
             ),
             'ListReplicas': grpc.unary_unary_rpc_method_handler(
                     servicer.ListReplicas,
@@ -221,6 +410,33 @@ class AdminService:
             _registered_method=True)
 
     @staticmethod
+    def GetTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.router.v1.AdminService/GetTenant',
+            comptoir_dot_router_dot_v1_dot_admin__pb2.GetTenantRequest.SerializeToString,
+            comptoir_dot_router_dot_v1_dot_admin__pb2.GetTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListTenants(request,
             target,
             options=(),
@@ -237,6 +453,87 @@ class AdminService:
             '/comptoir.router.v1.AdminService/ListTenants',
             comptoir_dot_router_dot_v1_dot_admin__pb2.ListTenantsRequest.SerializeToString,
             comptoir_dot_router_dot_v1_dot_admin__pb2.ListTenantsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DisableTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.router.v1.AdminService/DisableTenant',
+            comptoir_dot_router_dot_v1_dot_admin__pb2.DisableTenantRequest.SerializeToString,
+            comptoir_dot_router_dot_v1_dot_admin__pb2.DisableTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnableTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.router.v1.AdminService/EnableTenant',
+            comptoir_dot_router_dot_v1_dot_admin__pb2.EnableTenantRequest.SerializeToString,
+            comptoir_dot_router_dot_v1_dot_admin__pb2.EnableTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.router.v1.AdminService/DeleteTenant',
+            comptoir_dot_router_dot_v1_dot_admin__pb2.DeleteTenantRequest.SerializeToString,
+            comptoir_dot_router_dot_v1_dot_admin__pb2.DeleteTenantResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -275,6 +572,33 @@ class AdminService:
             _registered_method=True)
 
     @staticmethod
+    def GetKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.router.v1.AdminService/GetKey',
+            comptoir_dot_router_dot_v1_dot_admin__pb2.GetKeyRequest.SerializeToString,
+            comptoir_dot_router_dot_v1_dot_admin__pb2.GetKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListKeys(request,
             target,
             options=(),
@@ -302,6 +626,114 @@ class AdminService:
             _registered_method=True)
 
     @staticmethod
+    def UpdateKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.router.v1.AdminService/UpdateKey',
+            comptoir_dot_router_dot_v1_dot_admin__pb2.UpdateKeyRequest.SerializeToString,
+            comptoir_dot_router_dot_v1_dot_admin__pb2.UpdateKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.router.v1.AdminService/RotateKey',
+            comptoir_dot_router_dot_v1_dot_admin__pb2.RotateKeyRequest.SerializeToString,
+            comptoir_dot_router_dot_v1_dot_admin__pb2.RotateKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DisableKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.router.v1.AdminService/DisableKey',
+            comptoir_dot_router_dot_v1_dot_admin__pb2.DisableKeyRequest.SerializeToString,
+            comptoir_dot_router_dot_v1_dot_admin__pb2.DisableKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EnableKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.router.v1.AdminService/EnableKey',
+            comptoir_dot_router_dot_v1_dot_admin__pb2.EnableKeyRequest.SerializeToString,
+            comptoir_dot_router_dot_v1_dot_admin__pb2.EnableKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def RevokeKey(request,
             target,
             options=(),
@@ -318,6 +750,60 @@ class AdminService:
             '/comptoir.router.v1.AdminService/RevokeKey',
             comptoir_dot_router_dot_v1_dot_admin__pb2.RevokeKeyRequest.SerializeToString,
             comptoir_dot_router_dot_v1_dot_admin__pb2.RevokeKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteKey(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.router.v1.AdminService/DeleteKey',
+            comptoir_dot_router_dot_v1_dot_admin__pb2.DeleteKeyRequest.SerializeToString,
+            comptoir_dot_router_dot_v1_dot_admin__pb2.DeleteKeyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCatalog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.router.v1.AdminService/GetCatalog',
+            comptoir_dot_router_dot_v1_dot_admin__pb2.GetCatalogRequest.SerializeToString,
+            comptoir_dot_router_dot_v1_dot_admin__pb2.GetCatalogResponse.FromString,
             options,
             channel_credentials,
             insecure,

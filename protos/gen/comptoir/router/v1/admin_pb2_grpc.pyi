@@ -35,14 +35,40 @@ class AdminServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
     CreateTenant: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CreateTenantRequest, _admin_pb2.CreateTenantResponse]
     """Creates a tenant. Fails with ALREADY_EXISTS if the name is taken."""
+    GetTenant: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetTenantRequest, _admin_pb2.GetTenantResponse]
+    """Tells of one tenant."""
     ListTenants: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListTenantsRequest, _admin_pb2.ListTenantsResponse]
-    """Lists all tenants by number."""
+    """Lists tenants by number."""
+    DisableTenant: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DisableTenantRequest, _admin_pb2.DisableTenantResponse]
+    """Has all keys of a tenant refused with TENANT_DISABLED, until it is enabled. Safe to repeat."""
+    EnableTenant: _grpc.UnaryUnaryMultiCallable[_admin_pb2.EnableTenantRequest, _admin_pb2.EnableTenantResponse]
+    """Takes the keys of a tenant again. Safe to repeat."""
+    DeleteTenant: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DeleteTenantRequest, _admin_pb2.DeleteTenantResponse]
+    """Forgets a tenant; TENANT_HAS_KEYS while it has one. Its number is never given again: counts keep it, under
+    their pseudonym, until they expire.
+    """
     CreateKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.CreateKeyRequest, _admin_pb2.CreateKeyResponse]
     """Creates a key. The answer is the only time the key is shown."""
+    GetKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetKeyRequest, _admin_pb2.GetKeyResponse]
+    """Tells of one key, by its number or by its secret."""
     ListKeys: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListKeysRequest, _admin_pb2.ListKeysResponse]
     """Lists keys by number, without their secrets."""
+    UpdateKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.UpdateKeyRequest, _admin_pb2.UpdateKeyResponse]
+    """Changes what the request names of a key, and leaves the rest. Safe to repeat."""
+    RotateKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RotateKeyRequest, _admin_pb2.RotateKeyResponse]
+    """Gives a key another secret. The one that it had is taken for some time more, one from before that no longer.
+    The answer is the only time the new secret is shown.
+    """
+    DisableKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DisableKeyRequest, _admin_pb2.DisableKeyResponse]
+    """Has a key refused with KEY_DISABLED, until it is enabled. Safe to repeat."""
+    EnableKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.EnableKeyRequest, _admin_pb2.EnableKeyResponse]
+    """Takes a key again that was disabled. Safe to repeat."""
     RevokeKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RevokeKeyRequest, _admin_pb2.RevokeKeyResponse]
-    """Revokes a key at once. Safe to repeat."""
+    """Revokes a key at once and for ever. Safe to repeat."""
+    DeleteKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DeleteKeyRequest, _admin_pb2.DeleteKeyResponse]
+    """Forgets a key. Its number is never given again: counts keep it, under its pseudonym, until they expire."""
+    GetCatalog: _grpc.UnaryUnaryMultiCallable[_admin_pb2.GetCatalogRequest, _admin_pb2.GetCatalogResponse]
+    """Tells the regions and models that this router's settings name, and which region is its own."""
     ListReplicas: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListReplicasRequest, _admin_pb2.ListReplicasResponse]
     """Lists the replicas that are registered with this router now, by number."""
     DrainReplica: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DrainReplicaRequest, _admin_pb2.DrainReplicaResponse]
@@ -59,14 +85,40 @@ class AdminServiceAsyncStub(AdminServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateTenant: _aio.UnaryUnaryMultiCallable[_admin_pb2.CreateTenantRequest, _admin_pb2.CreateTenantResponse]  # type: ignore[assignment]
     """Creates a tenant. Fails with ALREADY_EXISTS if the name is taken."""
+    GetTenant: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetTenantRequest, _admin_pb2.GetTenantResponse]  # type: ignore[assignment]
+    """Tells of one tenant."""
     ListTenants: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListTenantsRequest, _admin_pb2.ListTenantsResponse]  # type: ignore[assignment]
-    """Lists all tenants by number."""
+    """Lists tenants by number."""
+    DisableTenant: _aio.UnaryUnaryMultiCallable[_admin_pb2.DisableTenantRequest, _admin_pb2.DisableTenantResponse]  # type: ignore[assignment]
+    """Has all keys of a tenant refused with TENANT_DISABLED, until it is enabled. Safe to repeat."""
+    EnableTenant: _aio.UnaryUnaryMultiCallable[_admin_pb2.EnableTenantRequest, _admin_pb2.EnableTenantResponse]  # type: ignore[assignment]
+    """Takes the keys of a tenant again. Safe to repeat."""
+    DeleteTenant: _aio.UnaryUnaryMultiCallable[_admin_pb2.DeleteTenantRequest, _admin_pb2.DeleteTenantResponse]  # type: ignore[assignment]
+    """Forgets a tenant; TENANT_HAS_KEYS while it has one. Its number is never given again: counts keep it, under
+    their pseudonym, until they expire.
+    """
     CreateKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.CreateKeyRequest, _admin_pb2.CreateKeyResponse]  # type: ignore[assignment]
     """Creates a key. The answer is the only time the key is shown."""
+    GetKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetKeyRequest, _admin_pb2.GetKeyResponse]  # type: ignore[assignment]
+    """Tells of one key, by its number or by its secret."""
     ListKeys: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListKeysRequest, _admin_pb2.ListKeysResponse]  # type: ignore[assignment]
     """Lists keys by number, without their secrets."""
+    UpdateKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.UpdateKeyRequest, _admin_pb2.UpdateKeyResponse]  # type: ignore[assignment]
+    """Changes what the request names of a key, and leaves the rest. Safe to repeat."""
+    RotateKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.RotateKeyRequest, _admin_pb2.RotateKeyResponse]  # type: ignore[assignment]
+    """Gives a key another secret. The one that it had is taken for some time more, one from before that no longer.
+    The answer is the only time the new secret is shown.
+    """
+    DisableKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.DisableKeyRequest, _admin_pb2.DisableKeyResponse]  # type: ignore[assignment]
+    """Has a key refused with KEY_DISABLED, until it is enabled. Safe to repeat."""
+    EnableKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.EnableKeyRequest, _admin_pb2.EnableKeyResponse]  # type: ignore[assignment]
+    """Takes a key again that was disabled. Safe to repeat."""
     RevokeKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.RevokeKeyRequest, _admin_pb2.RevokeKeyResponse]  # type: ignore[assignment]
-    """Revokes a key at once. Safe to repeat."""
+    """Revokes a key at once and for ever. Safe to repeat."""
+    DeleteKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.DeleteKeyRequest, _admin_pb2.DeleteKeyResponse]  # type: ignore[assignment]
+    """Forgets a key. Its number is never given again: counts keep it, under its pseudonym, until they expire."""
+    GetCatalog: _aio.UnaryUnaryMultiCallable[_admin_pb2.GetCatalogRequest, _admin_pb2.GetCatalogResponse]  # type: ignore[assignment]
+    """Tells the regions and models that this router's settings name, and which region is its own."""
     ListReplicas: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListReplicasRequest, _admin_pb2.ListReplicasResponse]  # type: ignore[assignment]
     """Lists the replicas that are registered with this router now, by number."""
     DrainReplica: _aio.UnaryUnaryMultiCallable[_admin_pb2.DrainReplicaRequest, _admin_pb2.DrainReplicaResponse]  # type: ignore[assignment]
@@ -88,12 +140,46 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Creates a tenant. Fails with ALREADY_EXISTS if the name is taken."""
 
     @_abc_1.abstractmethod
+    def GetTenant(
+        self,
+        request: _admin_pb2.GetTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GetTenantResponse, _abc.Awaitable[_admin_pb2.GetTenantResponse]]:
+        """Tells of one tenant."""
+
+    @_abc_1.abstractmethod
     def ListTenants(
         self,
         request: _admin_pb2.ListTenantsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ListTenantsResponse, _abc.Awaitable[_admin_pb2.ListTenantsResponse]]:
-        """Lists all tenants by number."""
+        """Lists tenants by number."""
+
+    @_abc_1.abstractmethod
+    def DisableTenant(
+        self,
+        request: _admin_pb2.DisableTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.DisableTenantResponse, _abc.Awaitable[_admin_pb2.DisableTenantResponse]]:
+        """Has all keys of a tenant refused with TENANT_DISABLED, until it is enabled. Safe to repeat."""
+
+    @_abc_1.abstractmethod
+    def EnableTenant(
+        self,
+        request: _admin_pb2.EnableTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.EnableTenantResponse, _abc.Awaitable[_admin_pb2.EnableTenantResponse]]:
+        """Takes the keys of a tenant again. Safe to repeat."""
+
+    @_abc_1.abstractmethod
+    def DeleteTenant(
+        self,
+        request: _admin_pb2.DeleteTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.DeleteTenantResponse, _abc.Awaitable[_admin_pb2.DeleteTenantResponse]]:
+        """Forgets a tenant; TENANT_HAS_KEYS while it has one. Its number is never given again: counts keep it, under
+        their pseudonym, until they expire.
+        """
 
     @_abc_1.abstractmethod
     def CreateKey(
@@ -104,6 +190,14 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Creates a key. The answer is the only time the key is shown."""
 
     @_abc_1.abstractmethod
+    def GetKey(
+        self,
+        request: _admin_pb2.GetKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GetKeyResponse, _abc.Awaitable[_admin_pb2.GetKeyResponse]]:
+        """Tells of one key, by its number or by its secret."""
+
+    @_abc_1.abstractmethod
     def ListKeys(
         self,
         request: _admin_pb2.ListKeysRequest,
@@ -112,12 +206,62 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         """Lists keys by number, without their secrets."""
 
     @_abc_1.abstractmethod
+    def UpdateKey(
+        self,
+        request: _admin_pb2.UpdateKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.UpdateKeyResponse, _abc.Awaitable[_admin_pb2.UpdateKeyResponse]]:
+        """Changes what the request names of a key, and leaves the rest. Safe to repeat."""
+
+    @_abc_1.abstractmethod
+    def RotateKey(
+        self,
+        request: _admin_pb2.RotateKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.RotateKeyResponse, _abc.Awaitable[_admin_pb2.RotateKeyResponse]]:
+        """Gives a key another secret. The one that it had is taken for some time more, one from before that no longer.
+        The answer is the only time the new secret is shown.
+        """
+
+    @_abc_1.abstractmethod
+    def DisableKey(
+        self,
+        request: _admin_pb2.DisableKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.DisableKeyResponse, _abc.Awaitable[_admin_pb2.DisableKeyResponse]]:
+        """Has a key refused with KEY_DISABLED, until it is enabled. Safe to repeat."""
+
+    @_abc_1.abstractmethod
+    def EnableKey(
+        self,
+        request: _admin_pb2.EnableKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.EnableKeyResponse, _abc.Awaitable[_admin_pb2.EnableKeyResponse]]:
+        """Takes a key again that was disabled. Safe to repeat."""
+
+    @_abc_1.abstractmethod
     def RevokeKey(
         self,
         request: _admin_pb2.RevokeKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.RevokeKeyResponse, _abc.Awaitable[_admin_pb2.RevokeKeyResponse]]:
-        """Revokes a key at once. Safe to repeat."""
+        """Revokes a key at once and for ever. Safe to repeat."""
+
+    @_abc_1.abstractmethod
+    def DeleteKey(
+        self,
+        request: _admin_pb2.DeleteKeyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.DeleteKeyResponse, _abc.Awaitable[_admin_pb2.DeleteKeyResponse]]:
+        """Forgets a key. Its number is never given again: counts keep it, under its pseudonym, until they expire."""
+
+    @_abc_1.abstractmethod
+    def GetCatalog(
+        self,
+        request: _admin_pb2.GetCatalogRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.GetCatalogResponse, _abc.Awaitable[_admin_pb2.GetCatalogResponse]]:
+        """Tells the regions and models that this router's settings name, and which region is its own."""
 
     @_abc_1.abstractmethod
     def ListReplicas(
