@@ -6,10 +6,12 @@ import typer
 
 from deploy.local.stack.errors import StackError
 from services.cli.commands.chat import chat
-from services.cli.commands.keys import keys, tenants
+from services.cli.commands.keys import keys
+from services.cli.commands.models import models
 from services.cli.commands.replicas import replicas
 from services.cli.commands.report import report
 from services.cli.commands.stack import down, logs, status
+from services.cli.commands.tenants import tenants
 from services.cli.commands.up import up
 
 app = typer.Typer(
@@ -21,7 +23,13 @@ app = typer.Typer(
 )
 for command in (up, status, logs, down, chat):
     app.command()(command)
-for name, group in (("keys", keys), ("tenants", tenants), ("replicas", replicas), ("report", report)):
+for name, group in (
+    ("keys", keys),
+    ("tenants", tenants),
+    ("models", models),
+    ("replicas", replicas),
+    ("report", report),
+):
     app.add_typer(group, name=name)
 
 

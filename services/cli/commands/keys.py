@@ -1,40 +1,25 @@
-"""`comptoir keys` and `comptoir tenants`: administration over the router's admin service."""
+"""`comptoir keys`: administration of API keys over the router's admin service."""
 
-import json
-from collections.abc import Awaitable, Callable
+import math
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from comptoir.router.v1 import admin_pb2, router_pb2
-from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from rich.console import Console
-from rich.table import Table
 
 from deploy.local.stack.options import DEFAULT_DATA_DIR
-from services.cli.adapters.admin import CALL_SECONDS, Stub, call_admin
-from services.kernel.errors import Reason
+from services.cli.administering import REVOKED, Admin, AsJson, DataDir, ask, ask_for_all, print_json, show
+from services.cli.key_view import ENDPOINTS, key_table
 
-keys = typer.Typer(no_args_is_help=True, help="Create, list and revoke API keys.")
-tenants = typer.Typer(no_args_is_help=True, help="Create and list tenants.")
-
-DataDir = Annotated[Path, typer.Option(help="The data folder of a local stack.")]
-Admin = Annotated[
-    str, typer.Option(metavar="ADDRESS", help="The admin service, unix:/path, of another router.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+keys = typer.Typer(no_args_is_help=True, help="Create, list and change API keys.")
 
 # What the router's messages can hold, and a century.
 _MOST: Final = 2**32 - 1
 _MOST_DAYS: Final = 36_500
-_SENTENCES: Final = {
-    Reason.ALREADY_EXISTS: "That name is taken; choose another.",
-    Reason.NOT_FOUND: "There is no such tenant, key or model; `comptoir tenants list` lists tenants.",
-    Reason.REQUEST_INVALID: "The router does not accept that {field}; use lower-case letters, digits, -.",
-}
+_MOST_HOURS: Final = 8_784
 
 
 class PriorityClass(Enum):
@@ -45,47 +30,51 @@ class PriorityClass(Enum):
     BATCH = "batch"
 
 
+EndpointName = Enum("EndpointName", {name.upper(): name for name in ENDPOINTS})  # type: ignore[misc] # of a table
+
+Number = Annotated[int, typer.Argument(min=1, max=_MOST, help="The key's number, from `comptoir keys list`.")]
+Limit = Annotated[int | None, typer.Option(min=0, max=_MOST, help="0 means no limit.")]
+Days = Annotated[int | None, typer.Option(min=0, max=_MOST_DAYS, help="0 means never.")]
+Models = Annotated[list[str] | None, typer.Option(help="A model it may use; repeat for more.")]
+Endpoints = Annotated[
+    list[EndpointName] | None, typer.Option(help="Where it may be used; repeat for more. `direct` is gRPC.")
+]
+Regions = Annotated[list[str] | None, typer.Option(help="A region that may serve it; repeat for more.")]
+BestClass = Annotated[PriorityClass | None, typer.Option(help="The best scheduling class that it may claim.")]
+
+
 @keys.command("create")
 def create_key(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
     tenant: Annotated[str, typer.Option(help="Name of the tenant.")] = "local",
     label: Annotated[str, typer.Option(help="A note for people.")] = "",
-    model: Annotated[
-        list[str] | None, typer.Option(help="A model it may use; repeat for more. All if left out.")
-    ] = None,
-    requests_per_minute: Annotated[int, typer.Option(min=0, max=_MOST, help="0 means no limit.")] = 0,
-    tokens_per_minute: Annotated[int, typer.Option(min=0, max=_MOST, help="0 means no limit.")] = 0,
-    concurrency: Annotated[
-        int, typer.Option(min=0, max=_MOST, help="Requests in flight; 0 means no limit.")
-    ] = 0,
-    expires_in_days: Annotated[int, typer.Option(min=0, max=_MOST_DAYS, help="0 means never.")] = 0,
-    priority: Annotated[
-        PriorityClass, typer.Option(help="The best scheduling class that it may claim.")
-    ] = PriorityClass.DEFAULT,
+    model: Models = None,
+    endpoint: Endpoints = None,
+    region: Regions = None,
+    requests_per_minute: Limit = None,
+    tokens_per_minute: Limit = None,
+    concurrency: Limit = None,
+    expires_in_days: Days = None,
+    priority: BestClass = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     admin: Admin = "",
     as_json: AsJson = False,
 ) -> None:
-    """Create a key and show it, once."""
-    expiry = datetime.now(UTC) + timedelta(days=expires_in_days)
+    """Create a key and show it, once. Without models, endpoints or regions it is for all."""
     request = admin_pb2.CreateKeyRequest(
         tenant=tenant,
         label=label,
         models=model or [],
-        expires_at_seconds=int(expiry.timestamp()) if expires_in_days else 0,
-        best_priority=router_pb2.Priority.Value(f"PRIORITY_{priority.name}"),
+        endpoints=_endpoints(endpoint),
+        regions=region or [],
+        expires_at_seconds=_moment_in(expires_in_days),
+        best_priority=_class(priority or PriorityClass.DEFAULT),
     )
-    limits = (requests_per_minute, tokens_per_minute, concurrency)
-    if any(limits):
-        request.quota.requests_per_minute, request.quota.tokens_per_minute, request.quota.concurrency = limits
-    answer = _call(data_dir, admin, lambda stub: stub.CreateKey(request, timeout=CALL_SECONDS))
-    if as_json:
-        _print_json(answer)
-        return
-    console = Console()
-    console.out(answer.api_key, highlight=False)
-    Console(stderr=True).out(
-        f"Key {answer.key.number} of tenant {answer.key.tenant_name}. It is shown only now."
-    )
+    limits = _limits(requests_per_minute, tokens_per_minute, concurrency)
+    if any(limits.values()):
+        request.quota.MergeFrom(_quota(limits))
+    answer = ask(data_dir, admin, "CreateKey", request)
+    said = f"Key {answer.key.number} of tenant {answer.key.tenant_name}."
+    _show_secret(answer, as_json, said)
 
 
 @keys.command("list")
@@ -96,98 +85,162 @@ def list_keys(
     as_json: AsJson = False,
 ) -> None:
     """List keys without their secrets."""
-    request = admin_pb2.ListKeysRequest(tenant=tenant)
-    answer = _call(data_dir, admin, lambda stub: stub.ListKeys(request, timeout=CALL_SECONDS))
-    if as_json:
-        _print_json(answer)
-        return
-    table = Table(
-        "number",
-        "tenant",
-        "label",
-        "models",
-        "requests/min",
-        "tokens/min",
-        "concurrency",
-        "priority",
-        "expires",
-        "state",
-    )
-    for key in answer.keys:
-        quota = (key.quota.requests_per_minute, key.quota.tokens_per_minute, key.quota.concurrency)
-        limits = [str(limit) if limit else "-" for limit in quota]
-        state = "revoked" if key.revoked_at_seconds else "active"
-        expires = _day(key.expires_at_seconds)
-        models = ", ".join(key.models) or "all"
-        priority = router_pb2.Priority.Name(key.best_priority).removeprefix("PRIORITY_").lower()
-        table.add_row(str(key.number), key.tenant_name, key.label, models, *limits, priority, expires, state)
-    Console(markup=False, emoji=False).print(table)
+    answer = ask_for_all(data_dir, admin, "ListKeys", admin_pb2.ListKeysRequest(tenant=tenant))
+    _show_keys(answer, answer.keys, as_json)
+
+
+@keys.command("show")
+def show_key(
+    number: Number, data_dir: DataDir = DEFAULT_DATA_DIR, admin: Admin = "", as_json: AsJson = False
+) -> None:
+    """Show one key without its secret."""
+    answer = ask(data_dir, admin, "GetKey", admin_pb2.GetKeyRequest(number=number))
+    _show_keys(answer, [answer.key], as_json)
+
+
+@keys.command("update")
+def update_key(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
+    number: Number,
+    label: Annotated[str | None, typer.Option(help="A note for people.")] = None,
+    model: Models = None,
+    endpoint: Endpoints = None,
+    region: Regions = None,
+    all_models: Annotated[bool, typer.Option("--all-models", help="Let it use every model.")] = False,
+    all_endpoints: Annotated[bool, typer.Option("--all-endpoints", help="Let it be used at all.")] = False,
+    all_regions: Annotated[
+        bool, typer.Option("--all-regions", help="Have it served wherever its tenant may be.")
+    ] = False,
+    requests_per_minute: Limit = None,
+    tokens_per_minute: Limit = None,
+    concurrency: Limit = None,
+    expires_in_days: Days = None,
+    priority: BestClass = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    admin: Admin = "",
+    as_json: AsJson = False,
+) -> None:
+    """Change what is named of a key, from its next request on; the rest stays."""
+    request = admin_pb2.UpdateKeyRequest(number=number, label=label)
+    if model or all_models:
+        request.models.CopyFrom(admin_pb2.ModelScope(names=model or []))
+    if endpoint or all_endpoints:
+        request.endpoints.CopyFrom(admin_pb2.EndpointScope(endpoints=_endpoints(endpoint)))
+    if region or all_regions:
+        request.regions.CopyFrom(admin_pb2.RegionScope(names=region or []))
+    limits = _limits(requests_per_minute, tokens_per_minute, concurrency)
+    if limits:
+        # The router takes a quota whole.
+        stored = ask(data_dir, admin, "GetKey", admin_pb2.GetKeyRequest(number=number)).key.quota
+        request.quota.CopyFrom(_quota(limits, stored))
+    if expires_in_days is not None:
+        request.expires_at_seconds = _moment_in(expires_in_days)
+    if priority is not None:
+        request.best_priority = _class(priority)
+    answer = ask(data_dir, admin, "UpdateKey", request, REVOKED)
+    _show_keys(answer, [answer.key], as_json)
+
+
+@keys.command("rotate")
+def rotate_key(
+    number: Number,
+    overlap_hours: Annotated[
+        float, typer.Option(min=0, max=_MOST_HOURS, help="For how much longer the old secret is taken.")
+    ] = 24,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    admin: Admin = "",
+    as_json: AsJson = False,
+) -> None:
+    """Give a key another secret and show it, once; the old one ends after the overlap."""
+    request = admin_pb2.RotateKeyRequest(number=number, overlap_seconds=math.ceil(overlap_hours * 3600))
+    answer = ask(data_dir, admin, "RotateKey", request, REVOKED)
+    ends = datetime.fromtimestamp(answer.key.previous_until_seconds, UTC)
+    said = f"Key {number} of tenant {answer.key.tenant_name}; its old secret ends {ends:%Y-%m-%d %H:%M} UTC."
+    _show_secret(answer, as_json, said)
+
+
+@keys.command("disable")
+def disable_key(
+    number: Number, data_dir: DataDir = DEFAULT_DATA_DIR, admin: Admin = "", as_json: AsJson = False
+) -> None:
+    """Refuse a key until it is enabled. Safe to repeat."""
+    answer = ask(data_dir, admin, "DisableKey", admin_pb2.DisableKeyRequest(number=number), REVOKED)
+    show(answer, as_json, _said(answer.key, "disabled"))
+
+
+@keys.command("enable")
+def enable_key(
+    number: Number, data_dir: DataDir = DEFAULT_DATA_DIR, admin: Admin = "", as_json: AsJson = False
+) -> None:
+    """Take a key again that was disabled. Safe to repeat."""
+    answer = ask(data_dir, admin, "EnableKey", admin_pb2.EnableKeyRequest(number=number), REVOKED)
+    show(answer, as_json, _said(answer.key, "enabled"))
 
 
 @keys.command("revoke")
 def revoke_key(
-    number: Annotated[
-        int, typer.Argument(min=1, max=_MOST, help="The key's number, from `comptoir keys list`.")
-    ],
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-    admin: Admin = "",
-    as_json: AsJson = False,
+    number: Number, data_dir: DataDir = DEFAULT_DATA_DIR, admin: Admin = "", as_json: AsJson = False
 ) -> None:
-    """Refuse a key from now on. Safe to repeat."""
-    request = admin_pb2.RevokeKeyRequest(number=number)
-    answer = _call(data_dir, admin, lambda stub: stub.RevokeKey(request, timeout=CALL_SECONDS))
-    if as_json:
-        _print_json(answer)
-        return
-    Console().out(f"Key {answer.key.number} of tenant {answer.key.tenant_name} is revoked.")
+    """Refuse a key from now on, for ever. Safe to repeat."""
+    answer = ask(data_dir, admin, "RevokeKey", admin_pb2.RevokeKeyRequest(number=number))
+    show(answer, as_json, _said(answer.key, "revoked"))
 
 
-@tenants.command("create")
-def create_tenant(
-    name: Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens.")],
-    home_region: Annotated[str, typer.Option(help="The router's own region if left out.")] = "",
-    data_dir: DataDir = DEFAULT_DATA_DIR,
-    admin: Admin = "",
-    as_json: AsJson = False,
+@keys.command("delete")
+def delete_key(
+    number: Number, data_dir: DataDir = DEFAULT_DATA_DIR, admin: Admin = "", as_json: AsJson = False
 ) -> None:
-    """Create a tenant."""
-    request = admin_pb2.CreateTenantRequest(name=name, home_region=home_region)
-    answer = _call(data_dir, admin, lambda stub: stub.CreateTenant(request, timeout=CALL_SECONDS))
+    """Forget a key. What was counted stays until it expires; the number is never given again."""
+    answer = ask(data_dir, admin, "DeleteKey", admin_pb2.DeleteKeyRequest(number=number))
+    show(answer, as_json, _said(answer.key, "deleted"))
+
+
+def _said(key: admin_pb2.Key, done: str) -> str:
+    return f"Key {key.number} of tenant {key.tenant_name} is {done}."
+
+
+def _show_keys(answer: Message, listed: Any, as_json: bool) -> None:
     if as_json:
-        _print_json(answer)
-        return
-    Console().out(
-        f"Tenant {answer.tenant.name} has number {answer.tenant.number}, home {answer.tenant.home_region}."
-    )
+        print_json(answer)
+    else:
+        Console(markup=False, emoji=False).print(key_table(listed))
 
 
-@tenants.command("list")
-def list_tenants(data_dir: DataDir = DEFAULT_DATA_DIR, admin: Admin = "", as_json: AsJson = False) -> None:
-    """List tenants."""
-    request = admin_pb2.ListTenantsRequest()
-    answer = _call(data_dir, admin, lambda stub: stub.ListTenants(request, timeout=CALL_SECONDS))
+def _show_secret(answer: Any, as_json: bool, said: str) -> None:
     if as_json:
-        _print_json(answer)
+        print_json(answer)
         return
-    table = Table("number", "name", "home region", "created", "state")
-    for tenant in answer.tenants:
-        state = "disabled" if tenant.is_disabled else "active"
-        table.add_row(
-            str(tenant.number), tenant.name, tenant.home_region, _day(tenant.created_at_seconds), state
-        )
-    Console(markup=False, emoji=False).print(table)
+    Console().out(answer.api_key, highlight=False)
+    Console(stderr=True).out(f"{said} It is shown only now.", highlight=False)
 
 
-def _call(data_dir: Path, admin: str, method: Callable[[Stub], Awaitable[Any]]) -> Any:  # its own answer
-    return call_admin(data_dir, admin, method, _SENTENCES)
+def _limits(
+    requests_per_minute: int | None, tokens_per_minute: int | None, concurrency: int | None
+) -> dict[str, int]:
+    """Returns the limits that were named, by the schema's names."""
+    named = {
+        "requests_per_minute": requests_per_minute,
+        "tokens_per_minute": tokens_per_minute,
+        "concurrency": concurrency,
+    }
+    return {name: limit for name, limit in named.items() if limit is not None}
 
 
-def _print_json(message: Message) -> None:
-    content = MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
-    Console().out(json.dumps(content), highlight=False)
+def _quota(limits: dict[str, int], stored: admin_pb2.Quota | None = None) -> admin_pb2.Quota:
+    quota = admin_pb2.Quota()
+    if stored is not None:
+        quota.CopyFrom(stored)
+    for name, limit in limits.items():
+        setattr(quota, name, limit)
+    return quota
 
 
-def _day(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).date().isoformat() if seconds else "never"
+def _endpoints(names: list[EndpointName] | None) -> "list[router_pb2.Endpoint.ValueType]":
+    return [ENDPOINTS[name.value] for name in names or []]
+
+
+def _class(priority: PriorityClass) -> "router_pb2.Priority.ValueType":
+    return router_pb2.Priority.Value(f"PRIORITY_{priority.name}")
+
+
+def _moment_in(days: int | None) -> int:
+    return int((datetime.now(UTC) + timedelta(days=days)).timestamp()) if days else 0

@@ -1,0 +1,91 @@
+"""What commands of administration share: options, calls of the admin service, how answers are shown."""
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from rich.console import Console
+
+from services.cli.adapters.admin import CALL_SECONDS, Stub, call_admin
+from services.kernel.errors import Reason
+
+DataDir = Annotated[Path, typer.Option(help="The data folder of a local stack.")]
+Admin = Annotated[
+    str, typer.Option(metavar="ADDRESS", help="The admin service, unix:/path, of another router.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+
+_PAGE_SIZE: Final = 500
+_SENTENCES: Final = {
+    Reason.ALREADY_EXISTS: "That name is taken; choose another.",
+    Reason.NOT_FOUND: "There is no such tenant, key, model or region ({field}); `comptoir tenants list`, "
+    "`keys list` and `models list` tell which there are.",
+    Reason.REQUEST_INVALID: "The router does not accept that {field}; use lower-case letters, digits, -.",
+    Reason.TENANT_HAS_KEYS: "The tenant has keys; `comptoir keys list --tenant` lists them, and "
+    "`comptoir keys delete` deletes one.",
+}
+REVOKED: Final = {
+    **_SENTENCES,
+    Reason.REQUEST_INVALID: "The router does not accept that {field}; a key that is revoked is so for ever.",
+}
+
+
+def ask(
+    data_dir: Path,
+    admin: str,
+    rpc: str,
+    request: Message,
+    sentences: dict[Reason, str] = _SENTENCES,  # it is not changed
+) -> Any:  # the RPC's own answer
+    """Returns the answer of one RPC of the admin service; StackError with a sentence otherwise."""
+    return call_admin(
+        data_dir, admin, lambda stub: getattr(stub, rpc)(request, timeout=CALL_SECONDS), sentences
+    )
+
+
+def ask_for_all(data_dir: Path, admin: str, rpc: str, request: Any) -> Any:  # the RPC's own answer
+    """Returns the answer of a listing RPC with all its pages in one; StackError otherwise."""
+
+    async def every_page(stub: Stub) -> Any:
+        method: Callable[..., Awaitable[Any]] = getattr(stub, rpc)
+        request.page_size = _PAGE_SIZE
+        whole = await method(request, timeout=CALL_SECONDS)
+        while whole.next_page_token:
+            request.page_token = whole.next_page_token
+            # Its own token replaces that of the pages before, and is empty at the end.
+            whole.next_page_token = ""
+            whole.MergeFrom(await method(request, timeout=CALL_SECONDS))
+        return whole
+
+    return call_admin(data_dir, admin, every_page, _SENTENCES)
+
+
+def show(answer: Message, as_json: bool, sentence: str) -> None:
+    """Prints an answer as one JSON object, or what it means as one sentence."""
+    if as_json:
+        print_json(answer)
+    else:
+        Console().out(sentence, highlight=False)
+
+
+def print_json(message: Message) -> None:
+    """Prints a message as one JSON object, with its names."""
+    content = MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+    Console().out(json.dumps(content), highlight=False)
+
+
+def day(seconds: int) -> str:
+    """Returns the day of a moment in UTC, or never for 0."""
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat() if seconds else "never"
+
+
+def hour(seconds: int) -> str:
+    """Returns the hour of a moment in UTC, or never for 0."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H}h" if seconds else "never"
