@@ -1,4 +1,4 @@
-"""Two routers of one region under load: either may be killed or drained, and no request fails for it."""
+"""Two routers of one region under load: the one that is asked is killed, or drains, and no request fails."""
 
 import asyncio
 import os
@@ -61,10 +61,11 @@ async def _ask_around(stack: Stack, name: str, number: signal.Signals) -> list[W
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "drained"])
-@pytest.mark.parametrize("name", ["router", "router-2"])
 def test_one_of_two_routers_that_goes_under_load_costs_no_request_and_counts_agree(
-    stack: Stack, name: str, number: signal.Signals
+    stack: Stack, number: signal.Signals
 ) -> None:
+    # The edge asks the first, which is its nearest, as long as that serves.
+    name = "router"
     stack.wait_ready()
     restarts = stack.process(name)["restarts"]
     results = asyncio.run(_ask_around(stack, name, number))
