@@ -1,7 +1,7 @@
 """A router and replicas that follow scripts behind real gRPC, and both clients behind one interface."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Unpack, cast
 
@@ -185,7 +185,7 @@ class Caller(Protocol):
 class BlockingCaller:
     """Uses the blocking client, in threads."""
 
-    def __init__(self, address: str, **options: Any) -> None:
+    def __init__(self, address: str | Sequence[str], **options: Any) -> None:
         self.client = Client(address, **{"api_key": GOOD_KEY, **options})
 
     async def answer(self, **fields: Unpack[Chat]) -> Answer:
@@ -223,7 +223,7 @@ class BlockingCaller:
 class AsyncioCaller:
     """Uses the asyncio client."""
 
-    def __init__(self, address: str, **options: Any) -> None:
+    def __init__(self, address: str | Sequence[str], **options: Any) -> None:
         self.client = aio.Client(address, **{"api_key": GOOD_KEY, **options})
 
     async def answer(self, **fields: Unpack[Chat]) -> Answer:

@@ -62,14 +62,15 @@ async def test_an_admission_is_ended_also_where_it_is_closed_the_moment_it_begin
     await stage.start(GeneratorScript())
     stage.router.gate.clear()
     generation = client.generate(**chat())
-    admit = client._connections.router.Admit
+    router = client._connections.routers.present().stub
+    admit = router.Admit
 
     def closed_meanwhile(*arguments: Any) -> Any:
         call = admit.future(*arguments)
         generation.close()
         return call
 
-    monkeypatch.setattr(client._connections.router, "Admit", SimpleNamespace(future=closed_meanwhile))
+    monkeypatch.setattr(router, "Admit", SimpleNamespace(future=closed_meanwhile))
     with pytest.raises(ComptoirError) as raised:
         await asyncio.wait_for(asyncio.to_thread(next, generation), WAIT_SECONDS)
     assert raised.value.reason == ErrorReason.ERROR_REASON_CLIENT_CANCELLED

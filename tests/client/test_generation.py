@@ -192,7 +192,8 @@ async def test_a_deadline_that_passes_in_the_router_is_the_callers_own(stage: St
     assert raised.value.reason == ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED
 
 
-async def test_a_router_that_is_not_there_is_told_as_unavailable(caller: Caller) -> None:
+async def test_a_router_that_is_not_there_is_told_as_unavailable(new_caller: NewCaller) -> None:
+    caller = new_caller(unreachable_seconds=0.2)
     with pytest.raises(ComptoirError) as raised:
         await caller.answer(**chat())
     assert raised.value.reason == ErrorReason.ERROR_REASON_UNAVAILABLE

@@ -44,7 +44,7 @@ async def test_a_service_without_one_reaches_nobody(kind: str, secure: Stage, tm
         private_key_file=strangers.private_key_file,
         ca_file=tmp_path / "authority" / "ca.pem",
     )
-    caller = CALLERS[kind](secure.address, tls=theirs)
+    caller = CALLERS[kind](secure.address, tls=theirs, unreachable_seconds=0.2)
     with pytest.raises(ComptoirError) as raised:
         await caller.answer(**chat())
     assert str(raised.value) == "UNAVAILABLE"

@@ -1,16 +1,15 @@
 """The asyncio client's channels: one to the router, one to each replica that was asked last."""
 
 import asyncio
-import functools
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 
 import grpc
 from comptoir.client.answers import messages_of
-from comptoir.client.channels import OPTIONS, RELEASE_SECONDS, Pool, Slot, check_address
+from comptoir.client.channels import OPTIONS, RELEASE_SECONDS, Pool, Routers, Slot, check_address
 from comptoir.client.chat import Admissible, Order, release_request
 from comptoir.client.counting import CountOrder
 from comptoir.client.embedding import EmbedOrder
@@ -32,6 +31,8 @@ from comptoir.router.v1.router_pb2_grpc import RouterServiceStub
 if TYPE_CHECKING:
     from comptoir.generator.v1.generator_pb2_grpc import GeneratorServiceAsyncStub
     from comptoir.router.v1.router_pb2_grpc import RouterServiceAsyncStub
+
+Said = TypeVar("Said")
 
 _WholeCall: TypeAlias = "grpc.aio.UnaryUnaryCall[GenerateRequest, GenerateWholeResponse]"
 _EmbedCall: TypeAlias = "grpc.aio.UnaryStreamCall[EmbedRequest, EmbedResponse]"
@@ -103,6 +104,14 @@ class VectorStream:
 
 
 @dataclass(frozen=True, slots=True)
+class Router:
+    """The channel to one router."""
+
+    channel: grpc.aio.Channel
+    stub: "RouterServiceAsyncStub"
+
+
+@dataclass(frozen=True, slots=True)
 class _Replica:
     """The channel to one address."""
 
@@ -113,18 +122,28 @@ class _Replica:
 class Connections:
     """What a client calls through, in one event loop; channels are made in it, when they are needed."""
 
-    def __init__(self, router: str, tls: grpc.ChannelCredentials | None, *, max_channels: int) -> None:
-        check_address(router, tls)
-        self._router_address = router
+    def __init__(
+        self, router: str | Sequence[str], tls: grpc.ChannelCredentials | None, *, max_channels: int
+    ) -> None:
+        self.routers = Routers(router, self._router)
+        for address in self.routers.addresses:
+            check_address(address, tls)
         self._tls = tls
         self._replicas = Pool(self._replica, self._drop, most=max_channels)
         self._in_background: set[asyncio.Task[None]] = set()
         self.is_closed = False
 
-    @functools.cached_property
-    def router(self) -> "RouterServiceAsyncStub":
-        """The router's stub."""
-        return RouterServiceStub(self._router_channel)
+    async def ask(self, question: "Callable[[RouterServiceAsyncStub], Awaitable[Said]]") -> Said:
+        """Asks one router after the other until one answers; raises what the last one failed with."""
+        left = len(self.routers.addresses)
+        while True:
+            router, left = self.routers.present(), left - 1
+            try:
+                return await question(router.stub)
+            except grpc.aio.AioRpcError as failure:
+                if not left or failure.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+                self.routers.lose(router)
 
     def open(self, offer: TicketOffer, order: Order | EmbedOrder, max_output_tokens: int) -> Stream:
         """Returns the open call of an order to the replica of an offer; raises ComptoirError."""
@@ -158,10 +177,10 @@ class Connections:
                 GetModelInfoRequest(), timeout=order.left_seconds, metadata=order.metadata
             )
 
-    def release(self, admitted: AdmitResponse, order: Admissible) -> None:
-        """Gives a lease back, and waits for nothing."""
+    def release(self, admitted: AdmitResponse, order: Admissible, lender: Router) -> None:
+        """Gives a lease back to the router that lent it, and waits for nothing."""
         if not self.is_closed:
-            self._start(self._give_back(admitted, order))
+            self._start(_give_back(admitted, order, lender))
 
     async def close(self) -> None:
         """Waits until what was given back has arrived, within a bounded time, and closes the channels."""
@@ -170,8 +189,8 @@ class Connections:
             await asyncio.wait(self._in_background, timeout=RELEASE_SECONDS)
         for replica in self._replicas.clear():
             await replica.channel.close()
-        if "_router_channel" in self.__dict__:
-            await self._router_channel.close()
+        for router in self.routers.made():
+            await router.channel.close()
 
     def _embed(self, offer: TicketOffer, order: EmbedOrder) -> Stream:
         slot = self._borrow(offer)
@@ -196,19 +215,6 @@ class Connections:
             # An address that this client may not call, such as plaintext to another machine.
             raise unreachable() from None
 
-    @functools.cached_property
-    def _router_channel(self) -> grpc.aio.Channel:
-        return self._connect(self._router_address)
-
-    async def _give_back(self, admitted: AdmitResponse, order: Admissible) -> None:
-        try:
-            await self.router.Release(
-                release_request(admitted), timeout=RELEASE_SECONDS, metadata=order.metadata
-            )
-        except grpc.aio.AioRpcError:
-            # The lease ends with its tickets, seconds later.
-            return
-
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._in_background.add(task)
@@ -216,6 +222,10 @@ class Connections:
 
     def _drop(self, replica: _Replica) -> None:
         self._start(replica.channel.close())
+
+    def _router(self, address: str) -> Router:
+        channel = self._connect(address)
+        return Router(channel, RouterServiceStub(channel))
 
     def _replica(self, address: str) -> _Replica:
         channel = self._connect(address)
@@ -226,3 +236,14 @@ class Connections:
         if self._tls is None:
             return grpc.aio.insecure_channel(address, OPTIONS)
         return grpc.aio.secure_channel(address, self._tls, OPTIONS)
+
+
+async def _give_back(admitted: AdmitResponse, order: Admissible, lender: Router) -> None:
+    # A lease that does not arrive ends with its tickets, seconds later.
+    with suppress(grpc.aio.AioRpcError):
+        await lender.stub.Release(release_request(admitted), timeout=RELEASE_SECONDS, metadata=order.metadata)
+
+
+def cast_failure(failure: grpc.aio.AioRpcError) -> Failure:
+    """Returns the error of a call: gRPC's types give its metadata another name."""
+    return cast("Failure", failure)

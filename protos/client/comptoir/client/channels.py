@@ -3,7 +3,7 @@
 import ipaddress
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Final, Generic, TypeVar
@@ -59,6 +59,41 @@ def is_local(address: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+class Routers(Generic[Kept]):
+    """The routers of a region, the nearest first: one is asked until it is lost, and then the next one.
+
+    What `make` returns for an address is made when it is needed; may be shared by threads.
+    """
+
+    def __init__(self, router: str | Sequence[str], make: Callable[[str], Kept]) -> None:
+        self.addresses = (router,) if isinstance(router, str) else tuple(router)
+        if not self.addresses:
+            raise ValueError("there must be a router")
+        self._make = make
+        self._made: dict[str, Kept] = {}
+        self._asked = 0
+        self._lock = threading.Lock()
+
+    def present(self) -> Kept:
+        """Returns what was made for the router that is to be asked now."""
+        with self._lock:
+            address = self.addresses[self._asked]
+            if address not in self._made:
+                self._made[address] = self._make(address)
+            return self._made[address]
+
+    def lose(self, lost: Kept) -> None:
+        """Notes that a router did not answer; where others noted it before, nothing changes."""
+        with self._lock:
+            if self._made.get(self.addresses[self._asked]) is lost:
+                self._asked = (self._asked + 1) % len(self.addresses)
+
+    def made(self) -> list[Kept]:
+        """Returns all that was made, for its owner to close."""
+        with self._lock:
+            return list(self._made.values())
 
 
 class Slot(Generic[Kept]):

@@ -2,14 +2,14 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, TypeAlias, cast
+from typing import Protocol, TypeAlias, TypeVar, cast
 
 import grpc
 from comptoir.client.answers import messages_of
-from comptoir.client.channels import OPTIONS, RELEASE_SECONDS, Pool, Slot, check_address
+from comptoir.client.channels import OPTIONS, RELEASE_SECONDS, Pool, Routers, Slot, check_address
 from comptoir.client.chat import Admissible, Order, release_request
 from comptoir.client.counting import CountOrder
 from comptoir.client.embedding import EmbedOrder
@@ -25,6 +25,8 @@ from comptoir.generator.v1.generator_pb2 import (
 from comptoir.generator.v1.generator_pb2_grpc import GeneratorServiceStub
 from comptoir.router.v1.router_pb2 import AdmitResponse, ReleaseResponse, TicketOffer
 from comptoir.router.v1.router_pb2_grpc import RouterServiceStub
+
+Said = TypeVar("Said")
 
 _Release: TypeAlias = "grpc.Future[ReleaseResponse]"
 _WholeCall: TypeAlias = "grpc.Future[GenerateWholeResponse]"
@@ -74,8 +76,7 @@ class WholeAnswer:
         except grpc.FutureCancelledError:
             raise cancelled() from None
         except grpc.RpcError as failure:
-            # Every error that a call raises is a call too; gRPC's types do not say so.
-            if not is_unknown_method(cast("Failure", failure)):
+            if not is_unknown_method(cast_failure(failure)):
                 raise
             self._stream = self._ask_for_stream()
             if self._is_cancelled:
@@ -106,6 +107,14 @@ class VectorStream:
 
 
 @dataclass(frozen=True, slots=True)
+class Router:
+    """The channel to one router."""
+
+    channel: grpc.Channel
+    stub: RouterServiceStub
+
+
+@dataclass(frozen=True, slots=True)
 class _Replica:
     """The channel to one address."""
 
@@ -116,13 +125,16 @@ class _Replica:
 class Connections:
     """What a client calls through; may be shared by threads."""
 
-    def __init__(self, router: str, tls: grpc.ChannelCredentials | None, *, max_channels: int) -> None:
+    def __init__(
+        self, router: str | Sequence[str], tls: grpc.ChannelCredentials | None, *, max_channels: int
+    ) -> None:
+        self.routers = Routers(router, self._router)
+        for address in self.routers.addresses:
+            check_address(address, tls)
         self._tls = tls
-        self._channel = self._connect(router)
         self._replicas = Pool(self._replica, lambda replica: replica.channel.close(), most=max_channels)
         self._releases: set[_Release] = set()
         self._lock = threading.Lock()
-        self.router = RouterServiceStub(self._channel)
         self.is_closed = False
 
     def open(self, offer: TicketOffer, order: Order | EmbedOrder, max_output_tokens: int) -> Stream:
@@ -158,11 +170,23 @@ class Connections:
                 GetModelInfoRequest(), timeout=order.left_seconds, metadata=order.metadata
             )
 
-    def release(self, admitted: AdmitResponse, order: Admissible) -> None:
-        """Gives a lease back, and waits for nothing."""
+    def ask(self, question: Callable[[RouterServiceStub], Said]) -> Said:
+        """Asks one router after the other until one answers; raises what the last one failed with."""
+        left = len(self.routers.addresses)
+        while True:
+            router, left = self.routers.present(), left - 1
+            try:
+                return question(router.stub)
+            except grpc.RpcError as failure:
+                if not left or cast_failure(failure).code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+                self.routers.lose(router)
+
+    def release(self, admitted: AdmitResponse, order: Admissible, lender: Router) -> None:
+        """Gives a lease back to the router that lent it, and waits for nothing."""
         if self.is_closed:
             return
-        release = self.router.Release.future(
+        release = lender.stub.Release.future(
             release_request(admitted), timeout=RELEASE_SECONDS, metadata=order.metadata
         )
         with self._lock:
@@ -179,7 +203,8 @@ class Connections:
                 release.exception(RELEASE_SECONDS)
         for replica in self._replicas.clear():
             replica.channel.close()
-        self._channel.close()
+        for router in self.routers.made():
+            router.channel.close()
 
     def _embed(self, offer: TicketOffer, order: EmbedOrder) -> Stream:
         slot = self._borrow(offer)
@@ -209,6 +234,10 @@ class Connections:
         with self._lock:
             self._releases.discard(release)
 
+    def _router(self, address: str) -> Router:
+        channel = self._connect(address)
+        return Router(channel, RouterServiceStub(channel))
+
     def _replica(self, address: str) -> _Replica:
         channel = self._connect(address)
         return _Replica(channel, GeneratorServiceStub(channel))
@@ -218,3 +247,8 @@ class Connections:
         if self._tls is None:
             return grpc.insecure_channel(address, OPTIONS)
         return grpc.secure_channel(address, self._tls, OPTIONS)
+
+
+def cast_failure(failure: grpc.RpcError) -> Failure:
+    """Returns the error of a call: each is the call too, which gRPC's types do not say."""
+    return cast("Failure", failure)

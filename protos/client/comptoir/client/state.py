@@ -1,9 +1,11 @@
 """What a generation says of itself, and a whole answer."""
 
+import math
 import random
 import uuid
 from typing import Protocol
 
+import grpc
 from comptoir.client.chat import Admissible
 from comptoir.client.errors import ComptoirError, Failure, cancelled, error_from, was_accepted
 from comptoir.client.losses import Losses
@@ -70,6 +72,22 @@ class GenerationState:
         )
         if pause_seconds is None or pause_seconds >= left_seconds:
             raise lost
+        return pause_seconds
+
+    def _router_pause_seconds(self, error: ComptoirError, failure: Failure) -> float:
+        """Returns how long to wait before a router is asked again to admit; raises `error` where none is.
+
+        One that has said nothing for all of an admission's time is not asked again: it may hold the request.
+        """
+        is_silent = failure.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        pause_seconds = self._losses.pause_seconds(
+            error,
+            accepted=0,
+            tried_seconds=math.inf if is_silent else 0.0,
+            jitter=random.random(),  # noqa: S311 - spreads those that lost the same router
+        )
+        if pause_seconds is None or pause_seconds >= self._order.left_seconds:
+            raise error
         return pause_seconds
 
     def _check_open(self) -> None:
