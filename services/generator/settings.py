@@ -40,6 +40,13 @@ class GeneratorSettings(MeteredSettings, Bounds):
     )
     emitter: GrpcTarget = Field(description="the emitter that takes the events")
     replica: int = Field(ge=1, description="the replica's number, unique in the deployment")
+    gpu_class: int = Field(
+        default=0,
+        ge=0,
+        le=65_535,
+        description="the number that you give to the kind of accelerator it runs on, for the router; 0 says "
+        "nothing",
+    )
     engine: Literal["vllm", "simulated"] = Field(
         default="vllm", description="`vllm`, or `simulated`, which needs no model and answers nonsense"
     )
@@ -114,7 +121,12 @@ class GeneratorSettings(MeteredSettings, Bounds):
     @property
     def identity(self) -> Replica:
         """The replica in catalog numbers."""
-        return Replica(number=self.replica, region=self.home.number, model=self.catalog_model.number)
+        return Replica(
+            number=self.replica,
+            region=self.home.number,
+            model=self.catalog_model.number,
+            gpu_class=self.gpu_class,
+        )
 
     @property
     def served_model(self) -> ServedModel:

@@ -21,7 +21,9 @@ from services.router.domain.keys import digest_of
 from services.router.domain.leases import Leases
 from services.router.domain.limits import RouterLimits
 from services.router.domain.offers import Offers
+from services.router.domain.placement.asking import Ask
 from services.router.domain.placement.replica import Load, Registration, Replica
+from services.router.domain.placement.work import backlog_of
 from services.router.domain.tenancy import NewKey, Priority, Quota
 from services.router.domain.wrong_keys import WrongKeys
 from tests.fakes.keys import MemoryKeys as MemoryKeys  # noqa: PLC0414 - part of this module
@@ -180,12 +182,25 @@ def replica(
     **limits: int,
 ) -> Replica:
     """A replica as the router knows it, heard at `NOW` unless told otherwise."""
-    return Replica(registration(number, **limits), load, at, in_flight, clock_offset_seconds=offset)
+    backlog = None if load is None else backlog_of(load, 0, at)
+    known = registration(number, **limits)
+    return Replica(known, load, at, in_flight, clock_offset_seconds=offset, backlog=backlog)
 
 
-def busy(running: int = 0, waiting: int = 0, kv_usage_permille: int = 0, age_seconds: float = 0) -> Load:
+def ask(tokens: int = 100, *, input_tokens: int = 20, after: int = 0, now: float = NOW) -> Ask:
+    """What a policy is told of a request."""
+    return Ask(tokens, input_tokens, after, now, LIMITS.report_timeout_seconds)
+
+
+def busy(
+    running: int = 0,
+    waiting: int = 0,
+    kv_usage_permille: int = 0,
+    age_seconds: float = 0,
+    **said: int | None,
+) -> Load:
     """A load that is not idle."""
-    return Load(running, waiting, kv_usage_permille, age_seconds, is_draining=False)
+    return Load(running, waiting, kv_usage_permille, age_seconds, is_draining=False, **said)
 
 
 def changed_limits(**changes: Any) -> RouterLimits:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from services.generator.domain import endings
+from services.generator.domain.pace import InputWork
 from services.generator.domain.ports import Engine, Settlements
 from services.generator.domain.queueing import QueueOrder
 from services.generator.domain.reasoning import ReasoningFormat
@@ -66,6 +67,7 @@ class SharedParts:
     reasoning_format: ReasoningFormat | None = None
     template: TemplateRules = field(default_factory=TemplateRules)
     vector_memory: VectorMemory = field(default_factory=VectorMemory)
+    input_work: InputWork = field(default_factory=InputWork)
 
 
 AnyOrder = TypeVar("AnyOrder", bound=AcceptedOrder)
@@ -134,7 +136,9 @@ class AcceptedRequest(Generic[AnyOrder]):
         self._is_concluded = True
         order, parts = self._order, self._parts
         counts = self._counts_of(ending)
-        timings = self._timeline.close(parts.clock.monotonic_seconds())
+        now_seconds = parts.clock.monotonic_seconds()
+        timings = self._timeline.close(now_seconds)
+        parts.input_work.ended(self, now_seconds)
         event = TerminalEvent(
             event_id=Identity.dated(parts.clock.wall_microseconds()),
             claims=order.claims,

@@ -148,6 +148,7 @@ class Generation(AcceptedRequest[Order]):
         return Outcome.TOOL_CALLS if is_call else outcome
 
     def _take(self, put: Put, delta: Delta) -> None:
+        is_first = not self._output_tokens
         if delta.output_tokens:
             self._timeline.output(self._parts.clock.monotonic_seconds())
             self._output_tokens += delta.output_tokens
@@ -156,6 +157,9 @@ class Generation(AcceptedRequest[Order]):
             self._unsent_tokens += delta.output_tokens
         if delta.measures is not None:
             self._measure(delta.measures)
+        if is_first and self._output_tokens:
+            computed_tokens = self._input_tokens - self._cached_input_tokens
+            self._parts.input_work.begun(self, computed_tokens, self._parts.clock.monotonic_seconds())
         self._echo.begin(delta)
         self._graphemes.hold(delta)
         for part in self._thinking.split(delta):
@@ -194,6 +198,7 @@ class Generation(AcceptedRequest[Order]):
         await self._check_schemas(structure, capabilities.features)
         prompt = await self._ids(prompt, capabilities)
         max_output_tokens = output_tokens_for(sampling.max_output_tokens, self._input_tokens, limits)
+        self._parts.input_work.wait(self, self._input_tokens, self._parts.clock.monotonic_seconds())
         check_min_tokens(sampling, max_output_tokens)
         if order.is_streamed:
             self._graphemes.expect(texts_of(order.prompt))

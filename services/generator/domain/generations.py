@@ -10,8 +10,9 @@ from services.generator.domain.delivery import Send, deliver
 from services.generator.domain.embedding import Embedding, EmbedMessage, EmbedOrder
 from services.generator.domain.endings import DRAINED, ENGINE_LOST
 from services.generator.domain.generation import Generation, Message, Order, Put
-from services.generator.domain.load import LoadReport, LoadTotals, permille
-from services.generator.domain.ports import Sleep
+from services.generator.domain.load import LoadReport, LoadTotals, free_blocks, permille
+from services.generator.domain.pace import OutputWork
+from services.generator.domain.ports import Feature, Sleep
 from services.generator.domain.terminal_event import Counts, Ending
 from services.generator.domain.ticket import Claims, TicketGate
 from services.kernel.errors import ComptoirError, Reason
@@ -37,6 +38,7 @@ class Generations:
         self._open: set[AcceptedRequest[Any]] = set()
         self._busy_since_seconds = 0.0
         self._is_draining = self._is_held_back = False
+        self._output_work = OutputWork()
         self._is_engine_lost = False
 
     def check(self, claims: Claims) -> None:
@@ -111,6 +113,10 @@ class Generations:
     def load(self) -> LoadReport:
         """Returns how busy the process and its engine are."""
         engine, unfinished = self._parts.engine.load(), self._parts.engine.unfinished_requests()
+        work, capabilities = self._parts.input_work, self._parts.engine.capabilities
+        # What vectors are made of is not counted there: unknown, and not none.
+        is_counted = Feature.EMBEDDING not in capabilities.features
+        now_seconds = self._parts.clock.monotonic_seconds()
         return LoadReport(
             open_streams=len(self._open),
             unfinished_requests=unfinished,
@@ -120,6 +126,12 @@ class Generations:
             kv_usage_permille=permille(engine.kv_usage),
             age_seconds=self._age_seconds(engine.age_seconds) if unfinished else 0.0,
             is_draining=self._is_draining or self._is_held_back,
+            kv_free_blocks=free_blocks(capabilities.kv_blocks, engine.kv_usage),
+            waiting_input_tokens=work.waiting_tokens if is_counted else None,
+            input_tokens_per_second=work.tokens_per_second(now_seconds),
+            output_tokens_per_second=self._output_work.read(
+                engine.output_tokens_total, is_busy=bool(self._open), now_seconds=now_seconds
+            ),
         )
 
     def _age_seconds(self, engine_age_seconds: float) -> float:

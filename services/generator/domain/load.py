@@ -14,7 +14,7 @@ class LoadReport:
     """A replica's load at one moment.
 
     The engine's own numbers are `age_seconds` old: 0 without open requests, and never older than the
-    first of those that are open.
+    first of those that are open. None is what it does not know, which is not 0.
     """
 
     open_streams: int
@@ -24,6 +24,10 @@ class LoadReport:
     kv_usage_permille: int
     age_seconds: float
     is_draining: bool
+    kv_free_blocks: int | None = None
+    waiting_input_tokens: int | None = None
+    input_tokens_per_second: int | None = None
+    output_tokens_per_second: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,11 @@ class LoadSample:
 def permille(share: float) -> int:
     """Returns a share between 0 and 1 in thousandths; anything outside is cut to the bounds."""
     return min(1000, max(0, round(share * 1000)))
+
+
+def free_blocks(kv_blocks: int, kv_usage: float) -> int | None:
+    """Returns the blocks of the KV cache that are free; None where it is not known how many there are."""
+    return round(kv_blocks * (1 - min(1.0, max(0.0, kv_usage)))) if kv_blocks else None
 
 
 def since(earlier: LoadTotals, later: LoadTotals) -> LoadTotals:

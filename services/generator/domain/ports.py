@@ -45,6 +45,7 @@ class Capabilities:
     engine_version: str = ""
     # How many numbers a vector can have; the first is that of a whole one.
     vector_sizes: Sequence[int] = ()
+    accelerator_memory_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

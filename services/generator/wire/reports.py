@@ -11,6 +11,7 @@ from services.generator.domain.ticket import Claims, Replica
 from services.generator.wire.durations import milliseconds
 
 _MAX_UINT32: Final = 2**32 - 1
+_ENGINES: Final = {"vllm": replica_pb2.ENGINE_VLLM, "simulated": replica_pb2.ENGINE_SIMULATED}
 
 
 def registration_from(
@@ -27,6 +28,9 @@ def registration_from(
         kv_blocks=capabilities.kv_blocks,
         max_requests=max_requests,
         incarnation=incarnation,
+        engine=_ENGINES.get(capabilities.engine_name, replica_pb2.ENGINE_UNSPECIFIED),
+        gpu_class=replica.gpu_class,
+        accelerator_memory_bytes=capabilities.accelerator_memory_bytes,
     )
 
 
@@ -65,4 +69,9 @@ def router_load_from(report: LoadReport) -> replica_pb2.Load:
         age_milliseconds=milliseconds(report.age_seconds),
         is_draining=report.is_draining,
         open_requests=report.open_streams,
+        unfinished_requests=report.unfinished_requests,
+        kv_free_blocks=report.kv_free_blocks,
+        waiting_input_tokens=report.waiting_input_tokens,
+        input_tokens_per_second=report.input_tokens_per_second,
+        output_tokens_per_second=report.output_tokens_per_second,
     )

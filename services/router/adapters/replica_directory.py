@@ -8,9 +8,11 @@ from typing import TypeAlias
 from services.kernel.identity import Identity
 from services.router.domain.lease import Process
 from services.router.domain.limits import RouterLimits
+from services.router.domain.placement.backlog import Backlog
 from services.router.domain.placement.expecting import expected_seconds
 from services.router.domain.placement.filters import state_of
-from services.router.domain.placement.replica import Load, Registration, Replica, State
+from services.router.domain.placement.replica import Claims, Load, Registration, Replica, State
+from services.router.domain.placement.work import backlog_of
 from services.router.domain.registering import Session, check_free
 
 # A model and a region, by their catalog numbers.
@@ -26,6 +28,11 @@ class _Entry:
     clock_offset_seconds: float | None = None
     load: Load | None = None
     holders: set[Identity] = field(default_factory=set)
+    # What of them its reports do not hold yet.
+    claims: dict[Identity, Claims] = field(default_factory=dict)
+    backlog: Backlog | None = None
+    # What others are told, until anything of it changes.
+    known: Replica | None = None
 
 
 class MemoryReplicaDirectory:
@@ -82,7 +89,11 @@ class MemoryReplicaDirectory:
         entry = self._entry(session)
         if entry is None:
             return False
-        entry.load = load or entry.load
+        entry.known = None
+        if load is not None:
+            entry.load = load
+            claimed_tokens = sum(claims.input_tokens for claims in entry.claims.values())
+            entry.backlog = backlog_of(load, claimed_tokens, now_seconds)
         process = entry.registration.process
         if load is not None and self._drain_wishes.get(process) == load.is_draining:
             del self._drain_wishes[process]
@@ -125,6 +136,7 @@ class MemoryReplicaDirectory:
         """Notes that a replica's process is to be drained, or no longer; False if none has that number."""
         entry = self._entries.get(replica)
         if entry is not None:
+            entry.known = None
             self._drain_wishes[entry.registration.process] = is_wanted
         return entry is not None
 
@@ -133,22 +145,38 @@ class MemoryReplicaDirectory:
         entry = self._entry(session)
         return None if entry is None else self._drain_wishes.get(entry.registration.process)
 
-    def assign(self, holder: Identity, replica: int, *, until_seconds: float = math.inf) -> None:
-        """Counts a request in flight on a replica: a ticket that it accepted, or a lease meant for it."""
+    def assign(self, holder: Identity, replica: int) -> None:
+        """Counts a request in flight on a replica: a ticket that it accepted."""
         self.unassign(holder)
         entry = self._entries.get(replica)
         if entry is not None:
+            entry.known = None
             entry.holders.add(holder)
             self._replica_of[holder] = replica
-            if until_seconds < math.inf:
-                self._unclaimed[holder] = until_seconds
+
+    def claim(self, holder: Identity, replica: int, claims: Claims, now_seconds: float) -> None:
+        """Counts a request in flight on a replica that has not accepted it yet: a lease meant for it."""
+        self.assign(holder, replica)
+        entry = self._entries.get(replica)
+        if entry is not None:
+            entry.claims[holder] = claims
+            self._unclaimed[holder] = claims.until_seconds
+            if entry.backlog is not None:
+                entry.backlog = entry.backlog.with_more(claims.input_tokens, now_seconds)
 
     def unassign(self, holder: Identity) -> None:
         """Ends that count; safe to repeat."""
         self._unclaimed.pop(holder, None)
         replica = self._replica_of.pop(holder, None)
-        if replica is not None:
-            self._entries[replica].holders.discard(holder)
+        if replica is None:
+            return
+        entry = self._entries[replica]
+        entry.known = None
+        entry.holders.discard(holder)
+        claims = entry.claims.pop(holder, None)
+        if claims is not None and entry.backlog is not None:
+            # The report that says that it was accepted has it among what waits.
+            entry.backlog = entry.backlog.without(claims.input_tokens)
 
     def drop_unclaimed(self, now_seconds: float) -> None:
         """Ends the counts whose time is over."""
@@ -172,15 +200,20 @@ class MemoryReplicaDirectory:
         return gone
 
     def _seen(self, entry: _Entry) -> Replica:
-        return Replica(
-            registration=entry.registration,
-            load=entry.load,
-            reported_at_seconds=entry.reported_at_seconds,
-            in_flight=len(entry.holders),
-            registered_at_seconds=entry.registered_at_seconds,
-            clock_offset_seconds=entry.clock_offset_seconds,
-            is_drain_wanted=self._drain_wishes.get(entry.registration.process, False),
-        )
+        if entry.known is None:
+            claims = entry.claims.values()
+            entry.known = Replica(
+                registration=entry.registration,
+                load=entry.load,
+                reported_at_seconds=entry.reported_at_seconds,
+                in_flight=len(entry.holders),
+                registered_at_seconds=entry.registered_at_seconds,
+                clock_offset_seconds=entry.clock_offset_seconds,
+                is_drain_wanted=self._drain_wishes.get(entry.registration.process, False),
+                claims=Claims(sum(one.input_tokens for one in claims), sum(one.kv_blocks for one in claims)),
+                backlog=entry.backlog,
+            )
+        return entry.known
 
     def _entry(self, session: Identity) -> _Entry | None:
         return next((entry for entry in self._entries.values() if entry.session == session), None)

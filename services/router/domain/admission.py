@@ -173,7 +173,9 @@ class Admitter:
         offers, tokens = self._ports.offers, size.reserved_tokens
         quota, placement = await self._ports.leases.obtain(
             grant,
-            lambda: offers.place(lease_id, model.number, tokens, choices=size.choices),
+            lambda: offers.place(
+                lease_id, model.number, tokens, input_tokens=size.input_tokens, choices=size.choices
+            ),
             lambda: self._expected_seconds(model),
         )
         try:

@@ -13,6 +13,7 @@ class PlacementPolicy(Enum):
 
     LEAST_WORK = "least_work"
     ROUND_ROBIN = "round_robin"
+    KV_FIT = "kv_fit"
 
 
 class PlacementRules(BaseModel):
@@ -22,8 +23,9 @@ class PlacementRules(BaseModel):
 
     policy: PlacementPolicy = Field(
         default=PlacementPolicy.LEAST_WORK,
-        description="least_work: the replica with the least to do, equals in turn; round_robin: one after "
-        "the other, however busy they are",
+        description="least_work: the replica with the fewest seconds of work before a first token, equals in "
+        "turn; kv_fit: the one whose KV cache has the most free blocks left; round_robin: one after the "
+        "other, however busy they are",
     )
 
 

@@ -11,7 +11,9 @@ from services.kernel.identity import Identity
 from services.router.domain.lease import Process
 from services.router.domain.leases import Leases
 from services.router.domain.limits import RouterLimits
+from services.router.domain.placement.asking import Ask, expected_input_tokens
 from services.router.domain.placement.placing import Placement, place, place_count
+from services.router.domain.placement.replica import Claims
 from services.router.domain.ports import ReplicaDirectory, Signer
 from services.router.domain.tenancy import Key, Quota
 from services.router.domain.ticket import Grant, Term, TicketOffer, first_claims, next_claims
@@ -50,23 +52,29 @@ class Offers:
         tokens: int,
         tried: Collection[Process] = (),
         *,
+        input_tokens: int,
         choices: int = 1,
     ) -> Placement:
-        """Returns the best replica that none of `tried` runs; raises as `place` of the placement does."""
+        """Returns the best replica that none of `tried` runs; raises as `place` of the placement does.
+
+        `input_tokens` is the upper bound of the prompt.
+        """
         now_seconds = self._clock.monotonic_seconds()
         pool = self._replicas.pool(model, self._region.number)
-        placement = place(
-            [one for one in pool if one.registration.process not in tried] if tried else pool,
-            tokens,
-            now_seconds=now_seconds,
-            limits=self._limits,
+        ask = Ask(
+            tokens=tokens,
+            input_tokens=expected_input_tokens(input_tokens),
             after=self._last_chosen.get(model, 0),
+            now_seconds=now_seconds,
+            stale_after_seconds=self._limits.report_timeout_seconds,
             choices=choices,
         )
+        untried = [one for one in pool if one.registration.process not in tried] if tried else pool
+        placement = place(untried, ask, limits=self._limits)
         self._last_chosen[model] = placement.replica
         # No await since the pool was read: two requests cannot take the same last place.
-        until_seconds = now_seconds + _CLAIM_SECONDS
-        self._replicas.assign(lease_id, placement.replica, until_seconds=until_seconds)
+        claims = Claims(ask.input_tokens, placement.predicted_kv_blocks, now_seconds + _CLAIM_SECONDS)
+        self._replicas.claim(lease_id, placement.replica, claims, now_seconds)
         return placement
 
     async def first(self, grant: Grant, placement: Placement) -> TicketOffer:
@@ -85,7 +93,14 @@ class Offers:
             raise ComptoirError(Reason.LEASE_ENDED)
         claims = issued.claims
         tokens = claims.max_input_tokens + claims.choices * claims.max_output_tokens
-        placement = self.place(lease_id, claims.model, tokens, issued.processes, choices=claims.choices)
+        placement = self.place(
+            lease_id,
+            claims.model,
+            tokens,
+            issued.processes,
+            input_tokens=claims.max_input_tokens,
+            choices=claims.choices,
+        )
         try:
             following = next_claims(claims, placement, self._term())
             return await self._sign(following, placement, key.quota)

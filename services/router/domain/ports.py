@@ -1,6 +1,5 @@
 """What admission needs of the world: stores, replicas, a signer, a durable log, fresh identities."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -22,7 +21,7 @@ from services.router.domain.lease import (
     Settlement,
     Transition,
 )
-from services.router.domain.placement.replica import Load, Registration, Replica
+from services.router.domain.placement.replica import Claims, Load, Registration, Replica
 from services.router.domain.tenancy import Key, KeyChange, NewKey, Page, Quota, Tenant
 from services.router.domain.ticket import SignedTicket
 
@@ -237,8 +236,12 @@ class ReplicaDirectory(Protocol):
         """Returns what a replica is to be told of its drain; None where it says the same, or nobody asked."""
         ...
 
-    def assign(self, holder: Identity, replica: int, *, until_seconds: float = math.inf) -> None:
-        """Counts a request in flight on a replica: a ticket that it accepted, or a lease meant for it."""
+    def assign(self, holder: Identity, replica: int) -> None:
+        """Counts a request in flight on a replica: a ticket that it accepted."""
+        ...
+
+    def claim(self, holder: Identity, replica: int, claims: Claims, now_seconds: float) -> None:
+        """Counts a request in flight on a replica that has not accepted it yet: a lease meant for it."""
         ...
 
     def unassign(self, holder: Identity) -> None:

@@ -23,6 +23,9 @@ def registration(message: replica_pb2.Registration) -> Registration:
         kv_blocks=message.kv_blocks,
         max_requests=message.max_requests,
         incarnation=message.incarnation,
+        engine=message.engine,
+        gpu_class=message.gpu_class,
+        accelerator_memory_bytes=message.accelerator_memory_bytes,
     )
 
 
@@ -34,7 +37,12 @@ def load(message: replica_pb2.Load) -> Load:
         kv_usage_permille=message.kv_usage_permille,
         age_seconds=message.age_milliseconds / _MILLISECONDS,
         is_draining=message.is_draining,
-        open_requests=message.open_requests if message.HasField("open_requests") else None,
+        open_requests=_said(message, "open_requests"),
+        unfinished_requests=_said(message, "unfinished_requests"),
+        kv_free_blocks=_said(message, "kv_free_blocks"),
+        waiting_input_tokens=_said(message, "waiting_input_tokens"),
+        input_tokens_per_second=_said(message, "input_tokens_per_second"),
+        output_tokens_per_second=_said(message, "output_tokens_per_second"),
     )
 
 
@@ -56,3 +64,7 @@ def confirm(response: replica_pb2.ReportResponse, request: replica_pb2.ReportReq
         response.closed.add(high=settled.lease_id_high, low=settled.lease_id_low)
     for accepted in request.acceptances:
         response.accepted.add(high=accepted.lease_id_high, low=accepted.lease_id_low)
+
+
+def _said(message: replica_pb2.Load, field: str) -> int | None:
+    return getattr(message, field) if message.HasField(field) else None  # type: ignore[arg-type] # a field of Load

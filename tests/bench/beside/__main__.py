@@ -20,6 +20,7 @@ from tests.bench.beside.command_line import (
     BODIES,
     EVENTS,
     IDLE,
+    PLACEMENT,
     REAL,
     SHORT,
     TINY,
@@ -40,6 +41,7 @@ from tests.bench.beside.rounds import Contest, run_contest
 from tests.bench.beside.tables import EVENTS as EVENTS_TITLE
 from tests.bench.beside.tables import EVENTS_OFF, EVENTS_ON, document
 from tests.bench.beside.tables import SHORT as SHORT_TITLE
+from tests.bench.placement.contest import run_all
 from tests.system.stack_process import REPOSITORY
 
 _SHORT_STREAMS, _SHORT_TOKENS, _SHORT_SECONDS = 64, 2, 8.0
@@ -74,22 +76,30 @@ def _run(options: Options, contests: list[Contest], results: Results, progress: 
     try:
         for contest in contests:
             run_contest(contest, results, progress, keep)
-        if BODIES in options.parts:
-            results.long_steps += long_steps.measure_long_steps(progress)
-            keep()
-        if IDLE in options.parts:
-            for kind in idle_streams.KINDS:
-                measured = idle_streams.measure_idle(kind, options.idle_streams, progress)
-                results.idle_streams.append(measured)
-                keep()
-        if ADMISSIONS in options.parts:
-            results.admissions += admissions.measure_admissions(options.rounds, options.seconds, progress)
-            keep()
+        _run_alone(options, results, progress, keep)
     except BenchError as error:
         return str(error)
     except KeyboardInterrupt:
         return "stopped before the end; the tables hold what was measured."
     return ""
+
+
+def _run_alone(options: Options, results: Results, progress: Progress, keep: Callable[[], None]) -> None:
+    """Measures what is compared with nobody."""
+    if BODIES in options.parts:
+        results.long_steps += long_steps.measure_long_steps(progress)
+        keep()
+    if IDLE in options.parts:
+        for kind in idle_streams.KINDS:
+            measured = idle_streams.measure_idle(kind, options.idle_streams, progress)
+            results.idle_streams.append(measured)
+            keep()
+    if ADMISSIONS in options.parts:
+        results.admissions += admissions.measure_admissions(options.rounds, options.seconds, progress)
+        keep()
+    if PLACEMENT in options.parts:
+        results.placement += run_all(note=progress.say)
+        keep()
 
 
 def _prepare(options: Options, cache: Path) -> tuple[list[Contest], Results]:

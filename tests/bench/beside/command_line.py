@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.bench.beside.environments import cache_folder
 
 TINY, REAL, SHORT, IDLE, EVENTS, BODIES = "tiny", "real", "short", "idle", "events", "bodies"
-ADMISSIONS = "admissions"
-PARTS = (TINY, REAL, SHORT, IDLE, EVENTS, BODIES, ADMISSIONS)
+ADMISSIONS, PLACEMENT = "admissions", "placement"
+PARTS = (TINY, REAL, SHORT, IDLE, EVENTS, BODIES, ADMISSIONS, PLACEMENT)
 TARGETS = ("comptoir", "bare", "floor", "litellm")
 _QUICK_ROUNDS, _QUICK_SECONDS, _QUICK_IDLE_STREAMS = 1, 3.0, 200
 
@@ -32,6 +32,8 @@ parts:
           emitter
   admissions  durable admissions of one router, without an answer: as fast as they go and at 1,000/s, on a
           joined stream beside unary calls; their tickets are left to expire
+  placement  TTFT and goodput under each policy of the router and an oracle that knows every length, in
+          simulated time: the same numbers on every machine, busy or not
 
 Run it on a machine that does nothing else: rows with a window in which other programs used more than 0.3
 cores are marked. The tables are Markdown for docs/benchmarks.md; JSON with every window lies next to them.

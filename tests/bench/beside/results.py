@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.bench.beside.figures import quantile
 from tests.bench.beside.loader import APART, Measured
+from tests.bench.placement.contest import Figures
 
 # Cores that other programs used meanwhile, above which a round is marked.
 MOST_FOREIGN_CORES = 0.3
@@ -166,6 +167,7 @@ class Results:
     idle_streams: list[IdleStreams] = field(default_factory=list)
     long_steps: list[LongSteps] = field(default_factory=list)
     admissions: list[Admissions] = field(default_factory=list)
+    placement: list[Figures] = field(default_factory=list)
 
     def of_part(self, part: str) -> list[Measurement]:
         """The measurements of one part."""

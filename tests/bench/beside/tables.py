@@ -14,6 +14,7 @@ from tests.bench.beside.results import (
     streams_of,
     targets_of,
 )
+from tests.bench.placement.tables import HEAD, rows_of
 
 BARE = "vLLM's HTTP server"
 SHORT = "short answers"
@@ -59,6 +60,8 @@ def document(results: Results) -> str:
         sections.append(_long_steps(results.long_steps))
     if results.admissions:
         sections.append(_admissions(results.admissions))
+    if results.placement:
+        sections.append(f"### Placement, simulated\n\n{markdown(HEAD, rows_of(results.placement))}")
     sections.append(_disturbance(results.measurements))
     return "\n\n".join(section for section in sections if section) + "\n"
 

@@ -130,6 +130,9 @@ class VllmEngine:
             config.model_config.get_vocab_size(),
             "vllm",
             vllm_version,
+            accelerator_memory_bytes=current_platform.get_device_total_memory()
+            if current_platform.is_cuda_alike()
+            else 0,
         )
 
     @property

@@ -7,19 +7,21 @@ from typing import Final, TypeAlias
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.lease import Process
 from services.router.domain.limits import PlacementPolicy, RouterLimits
+from services.router.domain.placement.asking import Ask
 from services.router.domain.placement.filters import fits, is_full, predicted_kv_blocks, state_of
+from services.router.domain.placement.kv_fit import kv_fit
 from services.router.domain.placement.least_work import least_work
 from services.router.domain.placement.replica import Replica, State
-from services.router.domain.placement.round_robin import round_robin
+from services.router.domain.placement.round_robin import next_in_turn, round_robin
 
 _RETRY_SECONDS: Final = 1.0
 
-# From the replicas that can take a request, the number of the one chosen last for its model, and the age
-# from which a load says nothing any more, to the best of them.
-Policy: TypeAlias = Callable[[Sequence[Replica], int, float], Replica]
+# From the replicas that can take a request, and what is known of it, to the best of them.
+Policy: TypeAlias = Callable[[Sequence[Replica], Ask], Replica]
 POLICIES: Final[Mapping[PlacementPolicy, Policy]] = {
     PlacementPolicy.LEAST_WORK: least_work,
     PlacementPolicy.ROUND_ROBIN: round_robin,
+    PlacementPolicy.KV_FIT: kv_fit,
 }
 
 
@@ -37,29 +39,24 @@ class Placement:
         return self.process.replica
 
 
-def place(
-    replicas: Sequence[Replica],
-    tokens: int,
-    *,
-    now_seconds: float,
-    limits: RouterLimits,
-    after: int,
-    choices: int = 1,
-) -> Placement:
-    """Returns the best of a pool's replicas; `after` is the one chosen last for the model.
+def place(replicas: Sequence[Replica], ask: Ask, *, limits: RouterLimits) -> Placement:
+    """Returns the best of a pool's replicas.
 
     Raises NO_REPLICA if none is ready, and REPLICA_OVERLOADED if those that are ready are full.
     """
     ready = [
-        replica for replica in _ready(replicas, limits, now_seconds) if fits(replica.registration, tokens)
+        replica
+        for replica in _ready(replicas, limits, ask.now_seconds)
+        if fits(replica.registration, ask.tokens)
     ]
     if not ready:
         raise ComptoirError(Reason.NO_REPLICA, retry_after_seconds=_RETRY_SECONDS)
     free = [replica for replica in ready if not is_full(replica)]
     if not free:
         raise ComptoirError(Reason.REPLICA_OVERLOADED, retry_after_seconds=_RETRY_SECONDS)
-    chosen = POLICIES[limits.placement.policy](free, after, limits.report_timeout_seconds).registration
-    return Placement(chosen.process, chosen.address, predicted_kv_blocks(tokens, chosen, choices))
+    chosen = POLICIES[limits.placement.policy](free, ask).registration
+    blocks = predicted_kv_blocks(ask.tokens, chosen, ask.choices)
+    return Placement(chosen.process, chosen.address, blocks)
 
 
 def place_count(
@@ -72,7 +69,7 @@ def place_count(
     ready = _ready(replicas, limits, now_seconds)
     if not ready:
         raise ComptoirError(Reason.NO_REPLICA, retry_after_seconds=_RETRY_SECONDS)
-    chosen = round_robin(ready, after, limits.report_timeout_seconds).registration
+    chosen = next_in_turn(ready, after).registration
     return Placement(chosen.process, chosen.address, predicted_kv_blocks=0)
 
 

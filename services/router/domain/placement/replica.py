@@ -1,16 +1,20 @@
 """A replica as the router knows it: who it is, how busy it says it is, and what was sent there."""
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 from services.router.domain.lease import Process
+from services.router.domain.placement.backlog import Backlog
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A replica's identity and limits; model and region are catalog numbers, 0 KV blocks means unknown.
+    """A replica's identity and limits; model, region and GPU class are catalog numbers.
 
-    `incarnation` is another number for every process of the replica, 0 means unknown.
+    0 means unknown, of KV blocks, engine, GPU class and memory too. `incarnation` is another number for every
+    process of the replica.
     """
 
     replica: int
@@ -22,6 +26,9 @@ class Registration:
     kv_blocks: int
     max_requests: int
     incarnation: int = 0
+    engine: int = 0
+    gpu_class: int = 0
+    accelerator_memory_bytes: int = 0
 
     @property
     def process(self) -> Process:
@@ -33,8 +40,10 @@ class Registration:
 class Load:
     """How busy a replica said it was; `age_seconds` is how old its engine's numbers were when it said so.
 
-    `open_requests` is how many requests it has, None where it does not say. Its engine may count one as many:
-    each choice and each input.
+    None means that it does not say, and never zero. `open_requests` is how many requests it has; its engine
+    may count one as many: each choice and each input. `waiting_input_tokens` are those of requests without a
+    first token. `input_tokens_per_second` is what it computed lately while any waited, and
+    `output_tokens_per_second` what it made while any request was open.
     """
 
     running_requests: int
@@ -43,15 +52,36 @@ class Load:
     age_seconds: float
     is_draining: bool
     open_requests: int | None = None
+    unfinished_requests: int | None = None
+    kv_free_blocks: int | None = None
+    waiting_input_tokens: int | None = None
+    input_tokens_per_second: int | None = None
+    output_tokens_per_second: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What requests are expected to use that were sent to a replica and that its reports do not hold yet.
+
+    One that nobody claims by `until_seconds` is not coming any more.
+    """
+
+    input_tokens: int = 0
+    kv_blocks: int = 0
+    until_seconds: float = math.inf
+
+
+NO_CLAIMS: Final = Claims()
 
 
 @dataclass(frozen=True, slots=True)
 class Replica:
     """A replica as the router knows it.
 
-    `in_flight` counts the requests that this router sent there; `clock_offset_seconds` says how far its
-    clock is ahead of the router's, None where it does not say its time. `is_drain_wanted` says that an
-    operator has asked for its drain, and that it has not said so itself yet.
+    `in_flight` counts the requests that this router sent there, `claims` what those of them may use that its
+    report does not hold, and `backlog` has the prompts that wait, by both. `clock_offset_seconds` says how
+    far its clock is ahead of the router's, None where it does not say its time. `is_drain_wanted` says that
+    an operator has asked for its drain, and that it has not said so itself yet.
     """
 
     registration: Registration
@@ -61,6 +91,8 @@ class Replica:
     registered_at_seconds: float = 0.0
     clock_offset_seconds: float | None = None
     is_drain_wanted: bool = False
+    claims: Claims = NO_CLAIMS
+    backlog: Backlog | None = None
 
 
 class State(IntEnum):

@@ -2,12 +2,17 @@
 
 from collections.abc import Sequence
 
+from services.router.domain.placement.asking import Ask
 from services.router.domain.placement.replica import Replica
 
 
-def round_robin(replicas: Sequence[Replica], after: int, stale_after_seconds: float) -> Replica:
+def round_robin(replicas: Sequence[Replica], ask: Ask) -> Replica:
+    """Returns the first replica by number behind the one chosen last."""
+    return next_in_turn(replicas, ask.after)
+
+
+def next_in_turn(replicas: Sequence[Replica], after: int) -> Replica:
     """Returns the first replica by number behind the number `after`."""
-    del stale_after_seconds
     return min(replicas, key=lambda replica: distance(replica, after))
 
 

@@ -117,6 +117,21 @@ async def test_a_request_that_the_engine_has_not_spoken_of_yet_waits() -> None:
     assert {(load.running_requests, load.waiting_requests) for load in loads} == {(0, 1)}
 
 
+async def test_a_prompt_waits_until_its_first_token_and_its_pace_is_known_then() -> None:
+    world = World(ScriptedEngine())
+    replica = generations(world)
+    waiting: list[int | None] = []
+
+    async def send(message: Message) -> None:
+        world.clock.advance(0.5)
+        waiting.append(replica.load().waiting_input_tokens)
+        await world.send(message)
+
+    assert replica.load().waiting_input_tokens == 0
+    await replica.deliver(world.order, send)
+    assert waiting[-1] == replica.load().waiting_input_tokens == 0
+
+
 async def loads_while_serving(engine: ScriptedEngine) -> list[LoadReport]:
     world = World(engine)
     replica = generations(world)

@@ -3,7 +3,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.generator.domain.load import LoadReport, LoadTotals, is_big_change, permille, since
+from services.generator.domain.load import LoadReport, LoadTotals, free_blocks, is_big_change, permille, since
 
 IDLE = LoadReport(0, 0, 0, 0, 0, 0.0, is_draining=False)
 
@@ -34,3 +34,8 @@ def test_a_few_requests_are_no_news_and_many_are() -> None:
     busy = replace(IDLE, unfinished_requests=100)
     assert not is_big_change(busy, replace(IDLE, unfinished_requests=110))
     assert is_big_change(busy, replace(IDLE, unfinished_requests=70))
+
+
+def test_free_blocks_are_what_is_not_in_use_and_unknown_where_the_cache_is() -> None:
+    assert [free_blocks(64, usage) for usage in (0.0, 0.25, 1.0, 1.5)] == [64, 48, 0, 0]
+    assert free_blocks(0, 0.0) is None

@@ -130,6 +130,13 @@ def test_every_load_satisfies_its_schemas(age: float, permille: int) -> None:
     told = reports.router_load_from(report)
     protovalidate.validate(told)
     assert told.open_requests == 1
+    assert told.unfinished_requests == 2
+    assert not told.HasField("waiting_input_tokens")
+    known = replace(report, kv_free_blocks=5, waiting_input_tokens=0, input_tokens_per_second=7)
+    known = replace(known, output_tokens_per_second=8)
+    told = reports.router_load_from(known)
+    assert told.HasField("waiting_input_tokens")
+    assert (told.kv_free_blocks, told.input_tokens_per_second, told.output_tokens_per_second) == (5, 7, 8)
     assert answers.load_response_from(report).is_draining
 
 

@@ -9,7 +9,9 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
 from services.router.domain.lease import Process
-from tests.fakes.router import IDLE, LIMITS, changed_limits, registration
+from services.router.domain.placement.backlog import Backlog
+from services.router.domain.placement.replica import Claims
+from tests.fakes.router import IDLE, LIMITS, busy, changed_limits, registration
 
 
 def directory_of() -> MemoryReplicaDirectory:
@@ -81,7 +83,7 @@ def test_a_request_that_is_accepted_elsewhere_is_counted_there() -> None:
 def test_a_registration_starts_with_nothing_in_flight() -> None:
     directory = directory_of()
     session = directory.register(registration(7), 100)
-    directory.assign(LEASE, 7, until_seconds=102)
+    directory.claim(LEASE, 7, Claims(until_seconds=102), 100)
     directory.register(registration(7), 111)
     assert directory.pool(1, 1)[0].in_flight == 0
     directory.unassign(LEASE)
@@ -100,8 +102,8 @@ def test_a_request_for_a_replica_that_left_is_not_counted() -> None:
 def test_a_place_that_nobody_claims_is_free_again() -> None:
     directory = directory_of()
     directory.register(registration(7), 100)
-    directory.assign(LEASE, 7, until_seconds=102)
-    directory.assign(CLAIMED, 7, until_seconds=102)
+    directory.claim(LEASE, 7, Claims(until_seconds=102), 100)
+    directory.claim(CLAIMED, 7, Claims(until_seconds=102), 100)
     directory.assign(CLAIMED, 7)
     directory.drop_unclaimed(101.9)
     assert directory.pool(1, 1)[0].in_flight == 2
@@ -196,3 +198,25 @@ def test_a_replica_whose_clock_is_wrong_or_that_drains_is_not_expected() -> None
     directory.report(wrong, IDLE, 201, clock_offset_seconds=60.0)
     directory.report(drains, replace(IDLE, is_draining=True), 201)
     assert directory.expected_seconds(1, 1, 202) == 0
+
+
+def test_prompts_that_were_sent_count_until_a_report_holds_them_and_once() -> None:
+    directory = directory_of()
+    session = directory.register(registration(7), 100)
+    load = busy(waiting_input_tokens=400, input_tokens_per_second=100)
+    directory.report(session, load, 100)
+    directory.claim(LEASE, 7, Claims(200, 3, 102), 101)
+    assert _backlog(directory).left_tokens(101) == 500
+    assert directory.pool(1, 1)[0].claims == Claims(200, 3)
+    # A report that came before it was accepted does not hold it; the one that says so does.
+    directory.report(session, load, 101)
+    assert _backlog(directory).left_tokens(101) == 600
+    directory.unassign(LEASE)
+    assert _backlog(directory).left_tokens(101) == 400
+    assert directory.pool(1, 1)[0].claims == Claims()
+
+
+def _backlog(directory: MemoryReplicaDirectory) -> Backlog:
+    backlog = directory.pool(1, 1)[0].backlog
+    assert backlog is not None
+    return backlog

@@ -13,6 +13,7 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.router.domain.lease import Process, Settlement
 from services.router.domain.placement.placing import Placement
+from services.router.domain.placement.replica import Claims
 from services.router.domain.sizing import Size
 from services.router.domain.tenancy import Key, Quota, Tenant
 from services.router.domain.ticket import Grant, Term, first_claims
@@ -58,7 +59,8 @@ def claims(number: int, ticket_id: Identity, attempt: int) -> TicketClaims:
 async def reserved(world: AdmissionWorld, number: int) -> None:
     leases, lease_id = world.leases, Identity(1, number)
     await leases.reserve(grant(number))
-    world.replicas.assign(lease_id, 7, until_seconds=world.clock.monotonic_seconds() + 2.0)
+    now_seconds = world.clock.monotonic_seconds()
+    world.replicas.claim(lease_id, 7, Claims(until_seconds=now_seconds + 2.0), now_seconds)
     await leases.issue(claims(number, TICKET, 1), SEVEN)
     await leases.issue(claims(number, OTHER_TICKET, 2), EIGHT)
 

@@ -1,5 +1,6 @@
 """What replicas say is read field by field, and confirmed."""
 
+import pytest
 from comptoir.router.v1 import replica_pb2
 
 from services.kernel.identity import Identity
@@ -19,14 +20,38 @@ def test_a_registration_and_a_load_are_read_whole() -> None:
         kv_blocks=7,
         max_requests=8,
         incarnation=9,
+        engine=replica_pb2.ENGINE_VLLM,
+        gpu_class=10,
+        accelerator_memory_bytes=11,
     )
-    assert wire.registration(registration) == Registration(1, 2, 3, "127.0.0.1:4", 5, 6, 7, 8, 9)
+    assert wire.registration(registration) == Registration(
+        1, 2, 3, "127.0.0.1:4", 5, 6, 7, 8, 9, replica_pb2.ENGINE_VLLM, 10, 11
+    )
     load = replica_pb2.Load(
         running_requests=1, waiting_requests=2, kv_usage_permille=3, age_milliseconds=1_500, is_draining=True
     )
     assert wire.load(load) == Load(1, 2, 3, 1.5, is_draining=True)
     load.open_requests = 0
     assert wire.load(load).open_requests == 0
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "open_requests",
+        "unfinished_requests",
+        "kv_free_blocks",
+        "waiting_input_tokens",
+        "input_tokens_per_second",
+        "output_tokens_per_second",
+    ],
+)
+def test_what_a_replica_does_not_say_is_unknown_and_not_zero(field: str) -> None:
+    assert getattr(wire.load(replica_pb2.Load()), field) is None
+    for said in (0, 5):
+        load = replica_pb2.Load()
+        setattr(load, field, said)
+        assert getattr(wire.load(load), field) == said
 
 
 def test_a_settlement_is_read_whole_and_a_report_is_confirmed_whole() -> None:

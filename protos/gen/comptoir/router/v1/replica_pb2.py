@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n comptoir/router/v1/replica.proto\x12\x12\x63omptoir.router.v1\"\xb9\x02\n\rReportRequest\x12\x36\n\x0cregistration\x18\x01 \x01(\x0b\x32 .comptoir.router.v1.Registration\x12&\n\x04load\x18\x02 \x01(\x0b\x32\x18.comptoir.router.v1.Load\x12>\n\x0bsettlements\x18\x03 \x03(\x0b\x32\x1e.comptoir.router.v1.SettlementB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12>\n\x0b\x61\x63\x63\x65ptances\x18\x04 \x03(\x0b\x32\x1e.comptoir.router.v1.AcceptanceB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12.\n\x14sent_at_microseconds\x18\x05 \x01(\x04\x42\x10\xbaH\r2\x0b\x10\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\x12\x18\n\x10may_answer_later\x18\x06 \x01(\x08\"\xf7\x01\n\x0cRegistration\x12\x18\n\x07replica\x18\x01 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x17\n\x06region\x18\x02 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x16\n\x05model\x18\x03 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x1b\n\x07\x61\x64\x64ress\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\x80\x02\x12\x1f\n\x0e\x63ontext_tokens\x18\x05 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x17\n\x0fkv_block_tokens\x18\x06 \x01(\r\x12\x11\n\tkv_blocks\x18\x07 \x01(\r\x12\x1d\n\x0cmax_requests\x18\x08 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x13\n\x0bincarnation\x18\t \x01(\x06\"\xbc\x01\n\x04Load\x12\x18\n\x10running_requests\x18\x01 \x01(\r\x12\x18\n\x10waiting_requests\x18\x02 \x01(\r\x12#\n\x11kv_usage_permille\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x18\n\x10\x61ge_milliseconds\x18\x04 \x01(\r\x12\x13\n\x0bis_draining\x18\x05 \x01(\x08\x12\x1a\n\ropen_requests\x18\x06 \x01(\rH\x00\x88\x01\x01\x42\x10\n\x0e_open_requests\"\x92\x01\n\nAcceptance\x12\x16\n\x0eticket_id_high\x18\x01 \x01(\x06\x12\x15\n\rticket_id_low\x18\x02 \x01(\x06\x12\x15\n\rlease_id_high\x18\x03 \x01(\x06\x12\x14\n\x0clease_id_low\x18\x04 \x01(\x06\x12\x14\n\x03key\x18\x05 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x12\n\nmax_tokens\x18\x06 \x01(\r\"\xb7\x01\n\nSettlement\x12\x15\n\rlease_id_high\x18\x01 \x01(\x06\x12\x14\n\x0clease_id_low\x18\x02 \x01(\x06\x12\x14\n\x0cinput_tokens\x18\x03 \x01(\r\x12\x15\n\routput_tokens\x18\x04 \x01(\r\x12\x16\n\x0eticket_id_high\x18\x05 \x01(\x06\x12\x15\n\rticket_id_low\x18\x06 \x01(\x06\x12\x0b\n\x03key\x18\x07 \x01(\r\x12\x13\n\x0bis_unserved\x18\x08 \x01(\x08\"\xc1\x01\n\x0eReportResponse\x12\x31\n\x06\x63losed\x18\x01 \x03(\x0b\x32!.comptoir.router.v1.LeaseIdentity\x12\x33\n\x08\x61\x63\x63\x65pted\x18\x02 \x03(\x0b\x32!.comptoir.router.v1.LeaseIdentity\x12\x15\n\rrouter_number\x18\x03 \x01(\r\x12\x1c\n\x0fis_drain_wanted\x18\x04 \x01(\x08H\x00\x88\x01\x01\x42\x12\n\x10_is_drain_wanted\"*\n\rLeaseIdentity\x12\x0c\n\x04high\x18\x01 \x01(\x06\x12\x0b\n\x03low\x18\x02 \x01(\x06\x32\x65\n\x0eReplicaService\x12S\n\x06Report\x12!.comptoir.router.v1.ReportRequest\x1a\".comptoir.router.v1.ReportResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n comptoir/router/v1/replica.proto\x12\x12\x63omptoir.router.v1\"\xb9\x02\n\rReportRequest\x12\x36\n\x0cregistration\x18\x01 \x01(\x0b\x32 .comptoir.router.v1.Registration\x12&\n\x04load\x18\x02 \x01(\x0b\x32\x18.comptoir.router.v1.Load\x12>\n\x0bsettlements\x18\x03 \x03(\x0b\x32\x1e.comptoir.router.v1.SettlementB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12>\n\x0b\x61\x63\x63\x65ptances\x18\x04 \x03(\x0b\x32\x1e.comptoir.router.v1.AcceptanceB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12.\n\x14sent_at_microseconds\x18\x05 \x01(\x04\x42\x10\xbaH\r2\x0b\x10\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\x12\x18\n\x10may_answer_later\x18\x06 \x01(\x08\"\xff\x02\n\x0cRegistration\x12\x18\n\x07replica\x18\x01 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x17\n\x06region\x18\x02 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x16\n\x05model\x18\x03 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x1b\n\x07\x61\x64\x64ress\x18\x04 \x01(\tB\n\xbaH\x07r\x05\x10\x03\x18\x80\x02\x12\x1f\n\x0e\x63ontext_tokens\x18\x05 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x17\n\x0fkv_block_tokens\x18\x06 \x01(\r\x12\x11\n\tkv_blocks\x18\x07 \x01(\r\x12\x1d\n\x0cmax_requests\x18\x08 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x13\n\x0bincarnation\x18\t \x01(\x06\x12\x34\n\x06\x65ngine\x18\n \x01(\x0e\x32\x1a.comptoir.router.v1.EngineB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1c\n\tgpu_class\x18\x0b \x01(\rB\t\xbaH\x06*\x04\x18\xff\xff\x03\x12\x32\n\x18\x61\x63\x63\x65lerator_memory_bytes\x18\x0c \x01(\x04\x42\x10\xbaH\r2\x0b\x10\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01\"\xe8\x03\n\x04Load\x12\x18\n\x10running_requests\x18\x01 \x01(\r\x12\x18\n\x10waiting_requests\x18\x02 \x01(\r\x12#\n\x11kv_usage_permille\x18\x03 \x01(\rB\x08\xbaH\x05*\x03\x18\xe8\x07\x12\x18\n\x10\x61ge_milliseconds\x18\x04 \x01(\r\x12\x13\n\x0bis_draining\x18\x05 \x01(\x08\x12\x1a\n\ropen_requests\x18\x06 \x01(\rH\x00\x88\x01\x01\x12 \n\x13unfinished_requests\x18\x07 \x01(\rH\x01\x88\x01\x01\x12\x1b\n\x0ekv_free_blocks\x18\x08 \x01(\rH\x02\x88\x01\x01\x12!\n\x14waiting_input_tokens\x18\t \x01(\rH\x03\x88\x01\x01\x12$\n\x17input_tokens_per_second\x18\n \x01(\rH\x04\x88\x01\x01\x12%\n\x18output_tokens_per_second\x18\x0b \x01(\rH\x05\x88\x01\x01\x42\x10\n\x0e_open_requestsB\x16\n\x14_unfinished_requestsB\x11\n\x0f_kv_free_blocksB\x17\n\x15_waiting_input_tokensB\x1a\n\x18_input_tokens_per_secondB\x1b\n\x19_output_tokens_per_second\"\x92\x01\n\nAcceptance\x12\x16\n\x0eticket_id_high\x18\x01 \x01(\x06\x12\x15\n\rticket_id_low\x18\x02 \x01(\x06\x12\x15\n\rlease_id_high\x18\x03 \x01(\x06\x12\x14\n\x0clease_id_low\x18\x04 \x01(\x06\x12\x14\n\x03key\x18\x05 \x01(\rB\x07\xbaH\x04*\x02(\x01\x12\x12\n\nmax_tokens\x18\x06 \x01(\r\"\xb7\x01\n\nSettlement\x12\x15\n\rlease_id_high\x18\x01 \x01(\x06\x12\x14\n\x0clease_id_low\x18\x02 \x01(\x06\x12\x14\n\x0cinput_tokens\x18\x03 \x01(\r\x12\x15\n\routput_tokens\x18\x04 \x01(\r\x12\x16\n\x0eticket_id_high\x18\x05 \x01(\x06\x12\x15\n\rticket_id_low\x18\x06 \x01(\x06\x12\x0b\n\x03key\x18\x07 \x01(\r\x12\x13\n\x0bis_unserved\x18\x08 \x01(\x08\"\xc1\x01\n\x0eReportResponse\x12\x31\n\x06\x63losed\x18\x01 \x03(\x0b\x32!.comptoir.router.v1.LeaseIdentity\x12\x33\n\x08\x61\x63\x63\x65pted\x18\x02 \x03(\x0b\x32!.comptoir.router.v1.LeaseIdentity\x12\x15\n\rrouter_number\x18\x03 \x01(\r\x12\x1c\n\x0fis_drain_wanted\x18\x04 \x01(\x08H\x00\x88\x01\x01\x42\x12\n\x10_is_drain_wanted\"*\n\rLeaseIdentity\x12\x0c\n\x04high\x18\x01 \x01(\x06\x12\x0b\n\x03low\x18\x02 \x01(\x06*G\n\x06\x45ngine\x12\x16\n\x12\x45NGINE_UNSPECIFIED\x10\x00\x12\x0f\n\x0b\x45NGINE_VLLM\x10\x01\x12\x14\n\x10\x45NGINE_SIMULATED\x10\x02\x32\x65\n\x0eReplicaService\x12S\n\x06Report\x12!.comptoir.router.v1.ReportRequest\x1a\".comptoir.router.v1.ReportResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,24 +49,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTRATION'].fields_by_name['context_tokens']._serialized_options = b'\272H\004*\002(\001'
   _globals['_REGISTRATION'].fields_by_name['max_requests']._loaded_options = None
   _globals['_REGISTRATION'].fields_by_name['max_requests']._serialized_options = b'\272H\004*\002(\001'
+  _globals['_REGISTRATION'].fields_by_name['engine']._loaded_options = None
+  _globals['_REGISTRATION'].fields_by_name['engine']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_REGISTRATION'].fields_by_name['gpu_class']._loaded_options = None
+  _globals['_REGISTRATION'].fields_by_name['gpu_class']._serialized_options = b'\272H\006*\004\030\377\377\003'
+  _globals['_REGISTRATION'].fields_by_name['accelerator_memory_bytes']._loaded_options = None
+  _globals['_REGISTRATION'].fields_by_name['accelerator_memory_bytes']._serialized_options = b'\272H\r2\013\020\200\200\200\200\200\200\200\200\200\001'
   _globals['_LOAD'].fields_by_name['kv_usage_permille']._loaded_options = None
   _globals['_LOAD'].fields_by_name['kv_usage_permille']._serialized_options = b'\272H\005*\003\030\350\007'
   _globals['_ACCEPTANCE'].fields_by_name['key']._loaded_options = None
   _globals['_ACCEPTANCE'].fields_by_name['key']._serialized_options = b'\272H\004*\002(\001'
+  _globals['_ENGINE']._serialized_start=1824
+  _globals['_ENGINE']._serialized_end=1895
   _globals['_REPORTREQUEST']._serialized_start=57
   _globals['_REPORTREQUEST']._serialized_end=370
   _globals['_REGISTRATION']._serialized_start=373
-  _globals['_REGISTRATION']._serialized_end=620
-  _globals['_LOAD']._serialized_start=623
-  _globals['_LOAD']._serialized_end=811
-  _globals['_ACCEPTANCE']._serialized_start=814
-  _globals['_ACCEPTANCE']._serialized_end=960
-  _globals['_SETTLEMENT']._serialized_start=963
-  _globals['_SETTLEMENT']._serialized_end=1146
-  _globals['_REPORTRESPONSE']._serialized_start=1149
-  _globals['_REPORTRESPONSE']._serialized_end=1342
-  _globals['_LEASEIDENTITY']._serialized_start=1344
-  _globals['_LEASEIDENTITY']._serialized_end=1386
-  _globals['_REPLICASERVICE']._serialized_start=1388
-  _globals['_REPLICASERVICE']._serialized_end=1489
+  _globals['_REGISTRATION']._serialized_end=756
+  _globals['_LOAD']._serialized_start=759
+  _globals['_LOAD']._serialized_end=1247
+  _globals['_ACCEPTANCE']._serialized_start=1250
+  _globals['_ACCEPTANCE']._serialized_end=1396
+  _globals['_SETTLEMENT']._serialized_start=1399
+  _globals['_SETTLEMENT']._serialized_end=1582
+  _globals['_REPORTRESPONSE']._serialized_start=1585
+  _globals['_REPORTRESPONSE']._serialized_end=1778
+  _globals['_LEASEIDENTITY']._serialized_start=1780
+  _globals['_LEASEIDENTITY']._serialized_end=1822
+  _globals['_REPLICASERVICE']._serialized_start=1897
+  _globals['_REPLICASERVICE']._serialized_end=1998
 # @@protoc_insertion_point(module_scope)

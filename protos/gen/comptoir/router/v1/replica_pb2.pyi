@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -17,6 +18,30 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Engine:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EngineEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Engine.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ENGINE_UNSPECIFIED: _Engine.ValueType  # 0
+    """It does not say."""
+    ENGINE_VLLM: _Engine.ValueType  # 1
+    """vLLM."""
+    ENGINE_SIMULATED: _Engine.ValueType  # 2
+    """The simulated engine, which answers nonsense."""
+
+class Engine(_Engine, metaclass=_EngineEnumTypeWrapper):
+    """What computes a replica's answers."""
+
+ENGINE_UNSPECIFIED: Engine.ValueType  # 0
+"""It does not say."""
+ENGINE_VLLM: Engine.ValueType  # 1
+"""vLLM."""
+ENGINE_SIMULATED: Engine.ValueType  # 2
+"""The simulated engine, which answers nonsense."""
+Global___Engine: _TypeAlias = Engine  # noqa: Y015
 
 @_typing.final
 class ReportRequest(_message.Message):
@@ -89,6 +114,9 @@ class Registration(_message.Message):
     KV_BLOCKS_FIELD_NUMBER: _builtins.int
     MAX_REQUESTS_FIELD_NUMBER: _builtins.int
     INCARNATION_FIELD_NUMBER: _builtins.int
+    ENGINE_FIELD_NUMBER: _builtins.int
+    GPU_CLASS_FIELD_NUMBER: _builtins.int
+    ACCELERATOR_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     replica: _builtins.int
     """Number of the replica, unique in the deployment."""
     region: _builtins.int
@@ -109,6 +137,12 @@ class Registration(_message.Message):
     """Drawn at random when the process starts: tells a replica that restarted from one that
     came back. 0 means unknown.
     """
+    engine: Global___Engine.ValueType
+    """What computes its answers."""
+    gpu_class: _builtins.int
+    """Number that operators give to the kind of accelerator it runs on; 0 means unknown."""
+    accelerator_memory_bytes: _builtins.int
+    """Memory of its accelerator; 0 means unknown."""
     def __init__(
         self,
         *,
@@ -121,10 +155,13 @@ class Registration(_message.Message):
         kv_blocks: _builtins.int = ...,
         max_requests: _builtins.int = ...,
         incarnation: _builtins.int = ...,
+        engine: Global___Engine.ValueType = ...,
+        gpu_class: _builtins.int = ...,
+        accelerator_memory_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "context_tokens", b"context_tokens", "incarnation", b"incarnation", "kv_block_tokens", b"kv_block_tokens", "kv_blocks", b"kv_blocks", "max_requests", b"max_requests", "model", b"model", "region", b"region", "replica", b"replica"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accelerator_memory_bytes", b"accelerator_memory_bytes", "address", b"address", "context_tokens", b"context_tokens", "engine", b"engine", "gpu_class", b"gpu_class", "incarnation", b"incarnation", "kv_block_tokens", b"kv_block_tokens", "kv_blocks", b"kv_blocks", "max_requests", b"max_requests", "model", b"model", "region", b"region", "replica", b"replica"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -142,6 +179,11 @@ class Load(_message.Message):
     AGE_MILLISECONDS_FIELD_NUMBER: _builtins.int
     IS_DRAINING_FIELD_NUMBER: _builtins.int
     OPEN_REQUESTS_FIELD_NUMBER: _builtins.int
+    UNFINISHED_REQUESTS_FIELD_NUMBER: _builtins.int
+    KV_FREE_BLOCKS_FIELD_NUMBER: _builtins.int
+    WAITING_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
+    INPUT_TOKENS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    OUTPUT_TOKENS_PER_SECOND_FIELD_NUMBER: _builtins.int
     running_requests: _builtins.int
     """Requests in the engine's running batch."""
     waiting_requests: _builtins.int
@@ -158,6 +200,16 @@ class Load(_message.Message):
     """Requests that the replica has accepted and not ended, of `max_requests`. One of several choices or of several
     inputs is one here and as many in the engine. Absent from an older replica, for which the engine's numbers count.
     """
+    unfinished_requests: _builtins.int
+    """Requests of the engine that have not ended, running, waiting, or on their way to it. Absent: unknown."""
+    kv_free_blocks: _builtins.int
+    """KV-cache blocks that are free. Absent where the engine does not say."""
+    waiting_input_tokens: _builtins.int
+    """Input tokens of requests that have no output token yet. Absent: unknown, and never none."""
+    input_tokens_per_second: _builtins.int
+    """Input tokens computed lately per second, of the time in which any waited. Absent until any was."""
+    output_tokens_per_second: _builtins.int
+    """Output tokens made lately per second, of the time in which any request was open. Absent until any was."""
     def __init__(
         self,
         *,
@@ -167,14 +219,40 @@ class Load(_message.Message):
         age_milliseconds: _builtins.int = ...,
         is_draining: _builtins.bool = ...,
         open_requests: _builtins.int | None = ...,
+        unfinished_requests: _builtins.int | None = ...,
+        kv_free_blocks: _builtins.int | None = ...,
+        waiting_input_tokens: _builtins.int | None = ...,
+        input_tokens_per_second: _builtins.int | None = ...,
+        output_tokens_per_second: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_open_requests", b"_open_requests", "open_requests", b"open_requests"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_input_tokens_per_second", b"_input_tokens_per_second", "_kv_free_blocks", b"_kv_free_blocks", "_open_requests", b"_open_requests", "_output_tokens_per_second", b"_output_tokens_per_second", "_unfinished_requests", b"_unfinished_requests", "_waiting_input_tokens", b"_waiting_input_tokens", "input_tokens_per_second", b"input_tokens_per_second", "kv_free_blocks", b"kv_free_blocks", "open_requests", b"open_requests", "output_tokens_per_second", b"output_tokens_per_second", "unfinished_requests", b"unfinished_requests", "waiting_input_tokens", b"waiting_input_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_open_requests", b"_open_requests", "age_milliseconds", b"age_milliseconds", "is_draining", b"is_draining", "kv_usage_permille", b"kv_usage_permille", "open_requests", b"open_requests", "running_requests", b"running_requests", "waiting_requests", b"waiting_requests"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_tokens_per_second", b"_input_tokens_per_second", "_kv_free_blocks", b"_kv_free_blocks", "_open_requests", b"_open_requests", "_output_tokens_per_second", b"_output_tokens_per_second", "_unfinished_requests", b"_unfinished_requests", "_waiting_input_tokens", b"_waiting_input_tokens", "age_milliseconds", b"age_milliseconds", "input_tokens_per_second", b"input_tokens_per_second", "is_draining", b"is_draining", "kv_free_blocks", b"kv_free_blocks", "kv_usage_permille", b"kv_usage_permille", "open_requests", b"open_requests", "output_tokens_per_second", b"output_tokens_per_second", "running_requests", b"running_requests", "unfinished_requests", b"unfinished_requests", "waiting_input_tokens", b"waiting_input_tokens", "waiting_requests", b"waiting_requests"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__input_tokens_per_second: _TypeAlias = _typing.Literal["input_tokens_per_second"]  # noqa: Y015
+    _WhichOneofArgType__input_tokens_per_second: _TypeAlias = _typing.Literal["_input_tokens_per_second", b"_input_tokens_per_second"]  # noqa: Y015
+    _WhichOneofReturnType__kv_free_blocks: _TypeAlias = _typing.Literal["kv_free_blocks"]  # noqa: Y015
+    _WhichOneofArgType__kv_free_blocks: _TypeAlias = _typing.Literal["_kv_free_blocks", b"_kv_free_blocks"]  # noqa: Y015
     _WhichOneofReturnType__open_requests: _TypeAlias = _typing.Literal["open_requests"]  # noqa: Y015
     _WhichOneofArgType__open_requests: _TypeAlias = _typing.Literal["_open_requests", b"_open_requests"]  # noqa: Y015
+    _WhichOneofReturnType__output_tokens_per_second: _TypeAlias = _typing.Literal["output_tokens_per_second"]  # noqa: Y015
+    _WhichOneofArgType__output_tokens_per_second: _TypeAlias = _typing.Literal["_output_tokens_per_second", b"_output_tokens_per_second"]  # noqa: Y015
+    _WhichOneofReturnType__unfinished_requests: _TypeAlias = _typing.Literal["unfinished_requests"]  # noqa: Y015
+    _WhichOneofArgType__unfinished_requests: _TypeAlias = _typing.Literal["_unfinished_requests", b"_unfinished_requests"]  # noqa: Y015
+    _WhichOneofReturnType__waiting_input_tokens: _TypeAlias = _typing.Literal["waiting_input_tokens"]  # noqa: Y015
+    _WhichOneofArgType__waiting_input_tokens: _TypeAlias = _typing.Literal["_waiting_input_tokens", b"_waiting_input_tokens"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__input_tokens_per_second) -> _WhichOneofReturnType__input_tokens_per_second | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__kv_free_blocks) -> _WhichOneofReturnType__kv_free_blocks | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__open_requests) -> _WhichOneofReturnType__open_requests | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__output_tokens_per_second) -> _WhichOneofReturnType__output_tokens_per_second | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__unfinished_requests) -> _WhichOneofReturnType__unfinished_requests | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__waiting_input_tokens) -> _WhichOneofReturnType__waiting_input_tokens | None: ...
 
 Global___Load: _TypeAlias = Load  # noqa: Y015
 

@@ -1,17 +1,18 @@
 """Requests go where the least work waits."""
 
 from collections import Counter
+from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from services.router.domain.placement.least_work import least_work, score
-from services.router.domain.placement.replica import Replica, outstanding
-from tests.fakes.router import busy, replica
+from services.router.domain.placement.least_work import least_work
+from services.router.domain.placement.replica import Load, Replica
+from tests.fakes.router import NOW, ask, busy, replica
 
 
 def chosen(*replicas: Replica, after: int = 0) -> int:
-    return least_work(replicas, after, 5.0).registration.replica
+    return least_work(replicas, ask(after=after)).registration.replica
 
 
 def test_the_least_busy_comes_first() -> None:
@@ -97,9 +98,63 @@ def test_equals_take_turns() -> None:
     assert firsts == {1: 10, 2: 10, 3: 10}
 
 
-@given(st.integers(0, 10), st.integers(0, 10), st.integers(0, 10), st.integers(0, 1000))
-def test_more_work_never_scores_better(running: int, waiting: int, in_flight: int, permille: int) -> None:
-    one = replica(1, load=busy(running, waiting, permille), in_flight=in_flight)
-    more = replica(1, load=busy(running + 1, waiting + 1, permille), in_flight=in_flight + 1)
-    assert outstanding(more) > outstanding(one)
-    assert score(more, 5) > score(one, 5)
+loads = st.builds(
+    busy,
+    running=st.integers(0, 10),
+    waiting=st.integers(0, 10),
+    kv_usage_permille=st.integers(0, 1000),
+    waiting_input_tokens=st.none() | st.integers(0, 100_000),
+    input_tokens_per_second=st.none() | st.integers(1, 100_000),
+)
+
+
+@given(loads, st.integers(0, 10))
+def test_an_idle_replica_is_never_worse_than_a_busy_one_as_fast(load: Load, in_flight: int) -> None:
+    assume(load.running_requests + load.waiting_requests + in_flight > 0)
+    idle = busy(input_tokens_per_second=load.input_tokens_per_second)
+    assert chosen(replica(1, load=load, in_flight=in_flight, max_requests=256), replica(2, load=idle)) == 2
+
+
+@given(st.lists(loads, min_size=1, max_size=4), st.floats(5.1, 1e6))
+def test_a_stale_report_attracts_nobody(others: list[Load], age_seconds: float) -> None:
+    stale = replica(9, load=busy(running=1, input_tokens_per_second=10**9, age_seconds=age_seconds))
+    rest = [replica(number, load=load) for number, load in enumerate(others, start=1)]
+    assert chosen(stale, *rest) != 9
+
+
+@given(st.integers(1, 100_000), st.integers(1, 5))
+def test_no_replica_starves_that_is_not_slower(tokens: int, replicas: int) -> None:
+    pool = [replica(number, load=busy(input_tokens_per_second=5_000)) for number in range(1, replicas + 1)]
+    served: Counter[int] = Counter()
+    last = 0
+    for _ in range(replicas):
+        one = least_work(pool, ask(input_tokens=tokens, after=last))
+        last = one.registration.replica
+        served[last] += 1
+        assert one.backlog is not None
+        backlog = one.backlog.with_more(tokens, NOW)
+        pool[pool.index(one)] = replace(one, in_flight=one.in_flight + 1, backlog=backlog)
+    assert set(served) == {one.registration.replica for one in pool}
+
+
+def test_replicas_that_are_about_as_fast_take_turns_where_all_are_idle() -> None:
+    pool = [replica(n, load=busy(input_tokens_per_second=10_000 + 100 * n)) for n in (1, 2, 3)]
+    assert [chosen(*pool, after=after) for after in (0, 1, 2, 3)] == [1, 2, 3, 1]
+
+
+def test_a_long_prompt_that_waits_weighs_more_than_many_short_ones() -> None:
+    long = busy(waiting=1, waiting_input_tokens=30_000, input_tokens_per_second=10_000)
+    short = busy(waiting=3, waiting_input_tokens=300, input_tokens_per_second=10_000)
+    assert chosen(replica(1, load=long), replica(2, load=short)) == 2
+
+
+def test_a_slow_replica_has_less_to_do_and_still_comes_later() -> None:
+    slow = busy(waiting=1, waiting_input_tokens=1_000, input_tokens_per_second=500)
+    fast = busy(waiting=2, waiting_input_tokens=5_000, input_tokens_per_second=10_000)
+    assert chosen(replica(1, load=slow), replica(2, load=fast)) == 2
+
+
+def test_speed_that_is_unknown_is_that_of_the_others_and_never_zero() -> None:
+    fast = busy(running=1, waiting_input_tokens=0, input_tokens_per_second=10_000)
+    assert chosen(replica(1, load=fast), replica(2)) == 2
+    assert chosen(replica(1), replica(2, load=fast)) == 1

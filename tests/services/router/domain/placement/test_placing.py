@@ -6,11 +6,11 @@ from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.limits import PlacementPolicy, PlacementRules, RouterLimits
 from services.router.domain.placement.placing import POLICIES, place
 from services.router.domain.placement.replica import Load, Replica
-from tests.fakes.router import IDLE, LIMITS, NOW, busy, changed_limits, replica
+from tests.fakes.router import IDLE, LIMITS, NOW, ask, busy, changed_limits, replica
 
 
 def chosen(*replicas: Replica, tokens: int = 100, after: int = 0, limits: RouterLimits = LIMITS) -> int:
-    return place(replicas, tokens, now_seconds=NOW, limits=limits, after=after).replica
+    return place(replicas, ask(tokens, after=after), limits=limits).replica
 
 
 def refused(*replicas: Replica, tokens: int = 100) -> Reason:
@@ -53,7 +53,7 @@ def test_a_full_replica_gets_nothing(full: Replica) -> None:
 
 
 def test_predicted_blocks_ride_along() -> None:
-    placement = place([replica(1)], 33, now_seconds=NOW, limits=LIMITS, after=0)
+    placement = place([replica(1)], ask(33), limits=LIMITS)
     assert placement.predicted_kv_blocks == 3
 
 
@@ -69,4 +69,4 @@ def test_every_policy_that_can_be_named_chooses_each_replica_where_it_is_alone(
     policy: PlacementPolicy,
 ) -> None:
     for one in (replica(1, in_flight=2), replica(2, load=IDLE), replica(3, load=None)):
-        assert POLICIES[policy]([one], 2, 5.0) is one
+        assert POLICIES[policy]([one], ask(after=2)) is one

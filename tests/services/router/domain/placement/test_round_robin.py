@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.router.domain.placement.round_robin import round_robin
-from tests.fakes.router import busy, replica
+from tests.fakes.router import ask, busy, replica
 
 
 def chosen(numbers: list[int], after: int) -> int:
     replicas = [replica(number, load=busy(running=number)) for number in numbers]
-    return round_robin(replicas, after, 5.0).registration.replica
+    return round_robin(replicas, ask(after=after)).registration.replica
 
 
 def test_the_next_number_has_the_turn_and_after_the_last_one_the_first() -> None:

@@ -1,0 +1,28 @@
+"""What a policy is told of the request that it places, and nothing of what the request says."""
+
+from dataclasses import dataclass
+from typing import Final
+
+# Of most tokenizers and languages, roughly: it is the same mistake for every replica.
+_BYTES_PER_TOKEN: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The bounds of a request, and when it is placed.
+
+    `tokens` is the most that it may use, `input_tokens` what its prompt is expected to have, `after` the
+    replica chosen last for the model; a load older than `stale_after_seconds` says nothing any more.
+    """
+
+    tokens: int
+    input_tokens: int
+    after: int
+    now_seconds: float
+    stale_after_seconds: float
+    choices: int = 1
+
+
+def expected_input_tokens(upper_bound: int) -> int:
+    """Returns how many tokens a prompt is expected to have whose bound, in bytes, is known."""
+    return -(-upper_bound // _BYTES_PER_TOKEN)

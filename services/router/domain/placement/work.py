@@ -1,0 +1,61 @@
+"""The work that lies before a new request's first token on a replica, in seconds."""
+
+import math
+from collections.abc import Sequence
+from statistics import median_low
+from typing import Final
+
+from services.router.domain.placement.asking import Ask
+from services.router.domain.placement.backlog import ASSUMED_TOKENS_PER_SECOND, Backlog
+from services.router.domain.placement.replica import Load, Replica, outstanding
+
+# A request that waits on a replica which does not say how long its prompt is.
+_TYPICAL_INPUT_TOKENS: Final = 512
+# What a full replica, and a full cache, cost a new request beside the prompts before it: each step is longer.
+_FULLNESS_SECONDS: Final = 0.05
+_PERMILLE: Final = 1000
+_SPEED_STEP: Final = 1.25
+# An engine that holds requests and makes no step: whoever else can take the request gets it.
+_STALE_SECONDS: Final = 1e12
+
+
+def backlog_of(load: Load, claimed_tokens: int, now_seconds: float) -> Backlog:
+    """Returns the prompts that wait by a report that was heard now, and those that it does not hold."""
+    tokens = load.waiting_input_tokens
+    if tokens is None:
+        tokens = load.waiting_requests * _TYPICAL_INPUT_TOKENS
+    speed = float(load.input_tokens_per_second or ASSUMED_TOKENS_PER_SECOND)
+    return Backlog(tokens + claimed_tokens, now_seconds, speed)
+
+
+def about(tokens_per_second: float) -> float:
+    """Returns the speed in steps of a quarter: replicas that are about as fast take turns."""
+    return _SPEED_STEP ** round(math.log(tokens_per_second, _SPEED_STEP))
+
+
+def usual_speed(replicas: Sequence[Replica]) -> float:
+    """Returns how fast a replica is taken to be that does not say it: as the others of its pool."""
+    said = [replica.load.input_tokens_per_second for replica in replicas if replica.load is not None]
+    known = [speed for speed in said if speed]
+    return float(median_low(known)) if known else ASSUMED_TOKENS_PER_SECOND
+
+
+def work_seconds(replica: Replica, ask: Ask, usual_tokens_per_second: float) -> float:
+    """Returns the seconds until a new request's prompt would be computed; low is better."""
+    load = replica.load
+    if load is None or is_stale(load, ask.stale_after_seconds):
+        return _STALE_SECONDS + outstanding(replica)
+    before_seconds = 0.0 if replica.backlog is None else replica.backlog.left_seconds(ask.now_seconds)
+    own_seconds = ask.input_tokens / about(load.input_tokens_per_second or usual_tokens_per_second)
+    fullness = outstanding(replica) / replica.registration.max_requests + load.kv_usage_permille / _PERMILLE
+    return before_seconds + own_seconds + fullness * _FULLNESS_SECONDS
+
+
+def is_stale(load: Load, stale_after_seconds: float) -> bool:
+    """Tells whether the engine holds requests and has said nothing for too long.
+
+    An engine that held nothing has nothing to say, however long ago it last made a step. What was sent there
+    since is no reason to expect that it spoke: its report came before.
+    """
+    held = load.running_requests + load.waiting_requests
+    return held > 0 and load.age_seconds > stale_after_seconds

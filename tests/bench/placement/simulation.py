@@ -1,0 +1,222 @@
+"""One run in simulated time: the router's directory and placement choose, simulated engines answer."""
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final, TypeAlias
+
+from services.generator.domain.pace import InputWork, OutputWork
+from services.kernel.identity import Identity
+from services.router.adapters.replica_directory import MemoryReplicaDirectory
+from services.router.domain.limits import RouterLimits
+from services.router.domain.placement.asking import Ask, expected_input_tokens
+from services.router.domain.placement.filters import is_full
+from services.router.domain.placement.replica import Claims, Load, Registration, Replica
+from tests.bench.placement.arrivals import Request
+from tests.bench.placement.engine import BLOCK_TOKENS, KV_BLOCKS, Engine, Job
+
+LIMITS: Final = RouterLimits()
+MOST_REQUESTS: Final = 256
+_WIRE_SECONDS: Final = 0.002
+_REPORT_SECONDS: Final = 0.5
+_EARLY_REPORT_SECONDS: Final = 0.02
+_BIG_CHANGE: Final = 4
+_CLAIM_SECONDS: Final = 2.0
+_HANGS_AT_SECONDS: Final = 5.0
+_MOST_TICKETS: Final = 3
+# What a prompt's bound, which the router is told, is of its tokens.
+_BYTES_PER_TOKEN: Final = 4
+
+# From the replicas that are not full, the ask, and the request as only an oracle knows it, to a replica.
+Choice: TypeAlias = Callable[[Sequence[Replica], Ask, Request], Replica]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How one request went; without a time to its first token where it never had one."""
+
+    request: Request
+    ttft_seconds: float | None = None
+    tpot_seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Node:
+    """An engine, its replica's session with the router, and what it measures of itself."""
+
+    number: int
+    engine: Engine
+    session: Identity
+    input_work: InputWork = field(default_factory=InputWork)
+    output_work: OutputWork = field(default_factory=OutputWork)
+    is_hung: bool = False
+    is_stepping: bool = False
+    reported_at_seconds: float = 0.0
+    reported_open: int = 0
+    # Accepted since the last report.
+    accepted: list[Identity] = field(default_factory=list)
+
+
+class Simulation:
+    """Discrete events: arrivals, steps, reports. `hedge_seconds` leaves a replica that gave no token."""
+
+    def __init__(
+        self, engines: Sequence[Engine], choose: Choice, *, hung: bool = False, hedge_seconds: float = 5.0
+    ) -> None:
+        self._directory = MemoryReplicaDirectory(LIMITS, 0.0)
+        self._nodes = [
+            _Node(number, engine, self._directory.register(_registration(number), 0.0))
+            for number, engine in enumerate(engines, start=1)
+        ]
+        self._choose = choose
+        self._hung = hung
+        self._hedge_seconds = hedge_seconds
+        self._events: list[tuple[float, int, Callable[[float], None]]] = []
+        self._order = itertools.count()
+        self._after = 0
+        self._open: dict[int, Job] = {}
+        self._answers: dict[int, Answer] = {}
+        self._tried: dict[int, set[int]] = {}
+
+    def run(self, requests: Iterable[Request], *, until_seconds: float) -> list[Answer]:
+        """Returns how every request went."""
+        for request in requests:
+            self._answers[request.number] = Answer(request)
+            self._at(request.arrived_seconds, partial(self._place, request))
+        for node in self._nodes:
+            self._report(node, 0.0)
+            self._at(_REPORT_SECONDS * node.number / len(self._nodes), partial(self._report_again, node))
+        if self._hung:
+            self._at(_HANGS_AT_SECONDS, self._hang)
+        while self._events and self._events[0][0] <= until_seconds:
+            now_seconds, _, act = heapq.heappop(self._events)
+            act(now_seconds)
+        return [*self._answers.values()]
+
+    def _at(self, seconds: float, act: Callable[[float], None]) -> None:
+        heapq.heappush(self._events, (seconds, next(self._order), act))
+
+    def _hang(self, now_seconds: float) -> None:
+        del now_seconds
+        self._nodes[0].is_hung = self._nodes[0].engine.is_hung = True
+
+    def _place(self, request: Request, now_seconds: float) -> None:
+        tried = self._tried.setdefault(request.number, set())
+        pool = [one for one in self._directory.pool(1, 1) if one.registration.replica not in tried]
+        free = [one for one in pool if not is_full(one)]
+        if not free:
+            # The router holds it until there is a place.
+            self._at(now_seconds + _EARLY_REPORT_SECONDS, partial(self._place, request))
+            return
+        ask = Ask(
+            tokens=request.input_tokens + request.output_tokens,
+            input_tokens=expected_input_tokens(request.input_tokens * _BYTES_PER_TOKEN),
+            after=self._after,
+            now_seconds=now_seconds,
+            stale_after_seconds=LIMITS.report_timeout_seconds,
+        )
+        number = self._after = self._choose(free, ask, request).registration.replica
+        tried.add(number)
+        lease = Identity(request.number, len(tried))
+        claims = Claims(ask.input_tokens, -(-ask.tokens // BLOCK_TOKENS), now_seconds + _CLAIM_SECONDS)
+        self._directory.claim(lease, number, claims, now_seconds)
+        node = self._nodes[number - 1]
+        node.engine.sent_tokens += request.input_tokens
+        self._at(now_seconds + _WIRE_SECONDS, partial(self._accept, node, request, lease))
+
+    def _accept(self, node: _Node, request: Request, lease: Identity, now_seconds: float) -> None:
+        if not node.engine.open:
+            node.engine.stepped_seconds = now_seconds
+        node.engine.sent_tokens -= request.input_tokens
+        job = self._open[request.number] = node.engine.add(request, lease)
+        node.accepted.append(lease)
+        node.input_work.wait(lease, request.input_tokens, now_seconds)
+        if lease.low < min(_MOST_TICKETS, len(self._nodes)):
+            self._at(now_seconds + self._hedge_seconds, partial(self._hedge, node, job))
+        self._report_early(node, now_seconds)
+        self._step(node, now_seconds)
+
+    def _hedge(self, node: _Node, job: Job, now_seconds: float) -> None:
+        if job.first_seconds or self._open.get(job.request.number) is not job:
+            return
+        node.engine.cancel(job)
+        node.input_work.ended(job.lease, now_seconds)
+        self._directory.unassign(job.lease)
+        self._place(job.request, now_seconds)
+
+    def _step(self, node: _Node, now_seconds: float) -> None:
+        if node.is_stepping or node.is_hung or not node.engine.open:
+            return
+        node.is_stepping = True
+        seconds, parts = node.engine.begin_step()
+        node.engine.step_ends_seconds = now_seconds + seconds
+        self._at(now_seconds + seconds, partial(self._end_step, node, parts))
+
+    def _end_step(self, node: _Node, parts: list[tuple[Job, int]], now_seconds: float) -> None:
+        node.is_stepping = False
+        if node.is_hung:
+            return
+        begun, ended = node.engine.end_step(now_seconds, parts)
+        for job in begun:
+            node.input_work.begun(job.lease, job.computed_tokens, now_seconds)
+            request = job.request
+            self._answers[request.number] = Answer(request, now_seconds - request.arrived_seconds)
+        for job in ended:
+            self._end(job, now_seconds)
+        if begun or ended:
+            self._report_early(node, now_seconds)
+        self._step(node, now_seconds)
+
+    def _end(self, job: Job, now_seconds: float) -> None:
+        request = job.request
+        self._directory.unassign(job.lease)
+        tpot_seconds = (now_seconds - job.first_seconds) / max(1, request.output_tokens - 1)
+        self._answers[request.number] = replace(self._answers[request.number], tpot_seconds=tpot_seconds)
+
+    def _report_again(self, node: _Node, now_seconds: float) -> None:
+        self._report(node, now_seconds)
+        self._at(now_seconds + _REPORT_SECONDS, partial(self._report_again, node))
+
+    def _report_early(self, node: _Node, now_seconds: float) -> None:
+        change = abs(node.engine.open - node.reported_open)
+        is_big = change >= max(_BIG_CHANGE, node.reported_open / 4)
+        if is_big and now_seconds - node.reported_at_seconds >= _EARLY_REPORT_SECONDS:
+            self._report(node, now_seconds)
+
+    def _report(self, node: _Node, now_seconds: float) -> None:
+        node.reported_at_seconds, node.reported_open = now_seconds, node.engine.open
+        load, accepted, node.accepted = _load_of(node, now_seconds), node.accepted, []
+        # What is said now is heard a moment later.
+        self._at(now_seconds + _WIRE_SECONDS, partial(self._hear, node, load, accepted))
+
+    def _hear(self, node: _Node, load: Load, accepted: list[Identity], now_seconds: float) -> None:
+        self._directory.report(node.session, load, now_seconds)
+        self._directory.drop_unclaimed(now_seconds)
+        for lease in accepted:
+            self._directory.unassign(lease)
+            self._directory.assign(lease, node.number)
+
+
+def _registration(number: int) -> Registration:
+    return Registration(number, 1, 1, f"replica-{number}:1", 32_768, BLOCK_TOKENS, KV_BLOCKS, MOST_REQUESTS)
+
+
+def _load_of(node: _Node, now_seconds: float) -> Load:
+    engine = node.engine
+    return Load(
+        running_requests=len(engine.running) + len(engine.prefilling),
+        waiting_requests=len(engine.waiting),
+        kv_usage_permille=round(1000 * (1 - engine.free_blocks / KV_BLOCKS)),
+        age_seconds=now_seconds - engine.stepped_seconds if engine.open else 0.0,
+        is_draining=False,
+        open_requests=engine.open,
+        unfinished_requests=engine.open,
+        kv_free_blocks=engine.free_blocks,
+        waiting_input_tokens=node.input_work.waiting_tokens,
+        input_tokens_per_second=node.input_work.tokens_per_second(now_seconds),
+        output_tokens_per_second=node.output_work.read(
+            engine.output_tokens, is_busy=engine.open > 0, now_seconds=now_seconds
+        ),
+    )
