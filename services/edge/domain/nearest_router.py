@@ -89,7 +89,7 @@ class NearestRouter:
         patience_seconds, failures = self._unreachable_seconds, 0
         while True:
             since_seconds = self._clock.monotonic_seconds()
-            router = await self._nearest(patience_seconds)
+            router = self._nearest() or await self._first_to_serve(patience_seconds)
             if failures > 1:
                 await asyncio.sleep(backoff.next_seconds(jitter=random.random()))  # noqa: S311 - spreads retries
             # What the router holds a request for is not waited in vain.
@@ -102,16 +102,23 @@ class NearestRouter:
                 failures += 1
                 router.lose()
 
-    async def _nearest(self, patience_seconds: float) -> RouterLink:
-        """Returns the nearest that has a replica, else that serves; UNAVAILABLE where none does in time."""
+    def _nearest(self) -> RouterLink | None:
+        """Returns the nearest that has a replica, else that serves, of those that stand equal the first."""
+        best = max(self._links, key=_standing)
+        return None if best.standing is Standing.LOST else best
+
+    async def _first_to_serve(self, patience_seconds: float) -> RouterLink:
+        """Returns the nearest as soon as one serves; UNAVAILABLE where none does in time."""
         try:
             async with asyncio.timeout(patience_seconds):
                 while True:
                     self._has_news.clear()
-                    # The first of those that stand equal.
-                    best = max(self._links, key=lambda link: link.standing)
-                    if best.standing is not Standing.LOST:
-                        return best
+                    if (nearest := self._nearest()) is not None:
+                        return nearest
                     await self._has_news.wait()
         except TimeoutError:
             raise ComptoirError(Reason.UNAVAILABLE) from None
+
+
+def _standing(link: RouterLink) -> Standing:
+    return link.standing
