@@ -117,7 +117,8 @@ async def test_a_steady_reader_of_a_large_whole_answer_gets_all_of_it(
     monkeypatch.setattr("services.runtime.http.connection._FLUSH_SECONDS", 0.05)
     script = stage.generators[0]
     script.steps = ["x" * 262_144] * 80
-    client = await stage.start(write_seconds=0.3, idle_connection_seconds=1)
+    # It reads for longer than any of these; on a busy machine it takes in nothing for half a second.
+    client = await stage.start(write_seconds=2, idle_connection_seconds=1)
     got_bytes = 0
     async with client.stream("POST", PATH, json=STREAM | {"stream": False}) as answer:
         async for part in answer.aiter_raw(524_288):
