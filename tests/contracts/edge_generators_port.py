@@ -89,7 +89,7 @@ class GeneratorsPortContract:
         generation = await self.start(generators, offer)
         assert await generation.next_delta() == Delta("a")
         generation.cancel()
-        await asyncio.wait_for(script.cancelled.wait(), 2)
+        await asyncio.wait_for(script.cancelled.wait(), 5)
 
     async def test_a_caller_that_stops_waiting_for_the_start_stops_the_replica(
         self, generators: Generators, offer: Offer, script: GeneratorScript

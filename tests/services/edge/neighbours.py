@@ -204,7 +204,6 @@ class ScriptedGenerator(GeneratesMany):
                 started=generator_pb2.Started(input_tokens=script.input_tokens)
             )
             async for text in _play(script.steps):
-                script.played_bytes += len(text)
                 script.has_played.set()
                 yield generator_pb2.GenerateResponse(delta=generator_pb2.Delta(text=text, output_tokens=1))
             yield _finished(script)

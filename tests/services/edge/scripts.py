@@ -109,7 +109,6 @@ class GeneratorScript:
     attempts: list[int] = field(default_factory=list)
     seeds: list[SamplingValue | None] = field(default_factory=list)
     has_been_asked: asyncio.Event = field(default_factory=asyncio.Event)
-    played_bytes: int = 0
     has_played: asyncio.Event = field(default_factory=asyncio.Event)
     cancelled: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -60,7 +60,7 @@ async def test_answers_that_do_not_end_in_a_drain_end_with_an_error(stage: Stage
     assert '"code":"replica_draining"' in body
     assert body.endswith("data: [DONE]\n\n")
     await asyncio.wait_for(draining, 5)
-    await asyncio.wait_for(stage.generators[0].cancelled.wait(), 2)
+    await asyncio.wait_for(stage.generators[0].cancelled.wait(), 5)
 
 
 async def test_an_address_that_is_taken_is_said_in_one_sentence(stage: Stage) -> None:

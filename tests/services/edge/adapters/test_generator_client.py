@@ -73,7 +73,7 @@ class TestGeneratorClient(GeneratorsPortContract):
         with pytest.raises(ComptoirError) as raised:
             await answer.next_delta()
         assert raised.value.reason is Reason.DEADLINE_EXCEEDED
-        await asyncio.wait_for(script.cancelled.wait(), 2)
+        await asyncio.wait_for(script.cancelled.wait(), 5)
 
     async def test_text_that_comes_while_its_reader_waits_is_taken_where_it_comes(
         self, generators: GeneratorClient, offer: Offer, script: GeneratorScript
