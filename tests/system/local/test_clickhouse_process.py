@@ -83,7 +83,7 @@ def test_sigterm_ends_running_queries_well_and_the_process_with_zero(store: Clic
         while store.write(is_running).text == "0\n":
             assert not running.done()
         assert store.stop() == 0
-        assert running.result(10).text == "0\n"
+        assert running.result(60).text == "0\n"
 
 
 def test_a_second_process_on_the_folder_says_so_and_leaves(store: ClickHouseProcess, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_second_process_on_the_folder_says_so_and_leaves(store: ClickHouseProc
     (tmp_path / "other").mkdir()
     second = ClickHouseProcess(tmp_path / "other", data_folder=str(store.data_folder))
     second.launch()
-    assert second.ended_within(20)
+    assert second.ended_within(60)
     assert second.stop() == 1
     assert second.stderr.splitlines()[-1].startswith("comptoir local_clickhouse: another process uses")
     assert store.read("SELECT 1").text == "1\n"
@@ -102,7 +102,7 @@ def test_a_taken_port_says_so_and_leaves(store: ClickHouseProcess, tmp_path: Pat
     (tmp_path / "other").mkdir()
     second = ClickHouseProcess(tmp_path / "other", listen=f"127.0.0.1:{store.port}")
     second.launch()
-    assert second.ended_within(20)
+    assert second.ended_within(60)
     assert second.stop() == 2
     assert "is taken" in second.stderr.splitlines()[-1]
 
@@ -131,7 +131,7 @@ def test_settings_that_cannot_be_used_are_refused(
         str(store.config_file),
         "--check",
     ]
-    checked = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert checked.returncode == 2
     assert sentence in checked.stderr
     assert len(checked.stderr.splitlines()) == 1

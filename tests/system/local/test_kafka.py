@@ -15,7 +15,7 @@ from tests.system.kafka_process import KafkaProcess
 pytestmark = pytest.mark.system
 
 TOPIC = "comptoir.generation.v1"
-DIES_WITHIN_SECONDS = 5.0
+DIES_WITHIN_SECONDS = 30.0
 
 
 @pytest.fixture
