@@ -5,6 +5,7 @@ import sys
 import typer
 
 from deploy.local.stack.errors import StackError
+from services.cli.commands.apply import apply
 from services.cli.commands.chat import chat
 from services.cli.commands.keys import keys
 from services.cli.commands.models import models
@@ -21,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="EU-resident LLM inference that counts tokens and keeps no text.",
 )
-for command in (up, status, logs, down, chat):
+for command in (up, status, logs, down, chat, apply):
     app.command()(command)
 for name, group in (
     ("keys", keys),

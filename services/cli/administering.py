@@ -21,7 +21,7 @@ Admin = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 _PAGE_SIZE: Final = 500
-_SENTENCES: Final = {
+REFUSED: Final = {
     Reason.ALREADY_EXISTS: "That name is taken; choose another.",
     Reason.NOT_FOUND: "There is no such tenant, key, model or region ({field}); `comptoir tenants list`, "
     "`keys list` and `models list` tell which there are.",
@@ -30,7 +30,7 @@ _SENTENCES: Final = {
     "`comptoir keys delete` deletes one.",
 }
 REVOKED: Final = {
-    **_SENTENCES,
+    **REFUSED,
     Reason.REQUEST_INVALID: "The router does not accept that {field}; a key that is revoked is so for ever.",
 }
 
@@ -40,7 +40,7 @@ def ask(
     admin: str,
     rpc: str,
     request: Message,
-    sentences: dict[Reason, str] = _SENTENCES,  # it is not changed
+    sentences: dict[Reason, str] = REFUSED,  # it is not changed
 ) -> Any:  # the RPC's own answer
     """Returns the answer of one RPC of the admin service; StackError with a sentence otherwise."""
     return call_admin(
@@ -62,7 +62,7 @@ def ask_for_all(data_dir: Path, admin: str, rpc: str, request: Any) -> Any:  # t
             whole.MergeFrom(await method(request, timeout=CALL_SECONDS))
         return whole
 
-    return call_admin(data_dir, admin, every_page, _SENTENCES)
+    return call_admin(data_dir, admin, every_page, REFUSED)
 
 
 def show(answer: Message, as_json: bool, sentence: str) -> None:

@@ -1,0 +1,126 @@
+"""The file of `comptoir apply`: which tenants and keys there are to be, and what keys may use."""
+
+from datetime import UTC, datetime, time
+from datetime import date as Date  # noqa: N812 - a field has the name
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+import yaml
+from comptoir.router.v1 import admin_pb2, router_pb2
+from google.protobuf.json_format import ParseDict, ParseError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from deploy.local.stack.errors import StackError
+from services.cli.key_view import ENDPOINTS
+
+_STRICT: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+_Name = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+class DeclaredKey(BaseModel):
+    """A key, known by the secret in its file; what is left out is as `comptoir keys create` has it."""
+
+    model_config = _STRICT
+
+    secret_file: Path
+    create_secret: bool = False
+    label: str = Field(default="", max_length=64)
+    models: tuple[_Name, ...] = ()
+    endpoints: tuple[str, ...] = ()
+    regions: tuple[_Name, ...] = ()
+    # None leaves what the key has, and gives a new one the router's default.
+    quota: dict[str, int] | None = None
+    priority: Literal["interactive", "default", "batch"] = "default"
+    expires_on: Date | None = None
+    is_disabled: bool = False
+
+    @field_validator("endpoints")
+    @classmethod
+    def _endpoints_are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not set(names) <= ENDPOINTS.keys():
+            raise ValueError(f"must be of {', '.join(ENDPOINTS)}")
+        return names
+
+    @field_validator("quota")
+    @classmethod
+    def _limits_are_those_of_the_schema(cls, quota: dict[str, int] | None) -> dict[str, int] | None:
+        try:
+            ParseDict(quota or {}, admin_pb2.Quota())
+        except ParseError:
+            known = ", ".join(field.name for field in admin_pb2.Quota.DESCRIPTOR.fields)
+            raise ValueError(f"must have whole numbers below 2^32 for {known}") from None
+        return quota
+
+    def message(self) -> admin_pb2.Key:
+        """Returns the key as the router would tell it, as far as it is declared."""
+        ends = None if self.expires_on is None else datetime.combine(self.expires_on, time(), UTC)
+        return admin_pb2.Key(
+            label=self.label,
+            models=sorted(self.models),
+            endpoints=sorted(ENDPOINTS[name] for name in self.endpoints),
+            regions=sorted(self.regions),
+            quota=None if self.quota is None else ParseDict(self.quota, admin_pb2.Quota()),
+            best_priority=router_pb2.Priority.Value(f"PRIORITY_{self.priority.upper()}"),
+            expires_at_seconds=0 if ends is None else int(ends.timestamp()),
+            is_disabled=self.is_disabled,
+        )
+
+
+class DeclaredTenant(BaseModel):
+    """A tenant with its keys; without a home region it is at the router's."""
+
+    model_config = _STRICT
+
+    name: str = Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,62})$")
+    home_region: str = ""
+    is_disabled: bool = False
+    keys: tuple[DeclaredKey, ...] = ()
+
+
+class Declaration(BaseModel):
+    """All of one file. Tenants and keys that are not in it are left alone."""
+
+    model_config = _STRICT
+
+    tenants: tuple[DeclaredTenant, ...] = ()
+
+    @model_validator(mode="after")
+    def _each_is_declared_once(self) -> Self:
+        names = [tenant.name for tenant in self.tenants]
+        files = [key.secret_file for tenant in self.tenants for key in tenant.keys]
+        if len(set(names)) < len(names) or len(set(files)) < len(files):
+            raise ValueError("a tenant's name or a secret_file stands twice")
+        return self
+
+
+def read_declaration(file: Path) -> Declaration:
+    """Returns what a file declares, its paths from where it lies; StackError says what is wrong."""
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError:
+        raise StackError(f"{file.name} cannot be read.") from None
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise StackError(f"{file.name} is not valid YAML.") from None
+    if not isinstance(content, dict):
+        raise StackError(f"{file.name} must be a YAML mapping with the key tenants.")
+    try:
+        declaration = Declaration.model_validate(content)
+    except ValidationError as error:
+        problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
+        place = ".".join(map(str, problem["loc"])) or "the file"
+        raise StackError(f"{file.name}: {place}: {problem['msg'].removeprefix('Value error, ')}.") from None
+    return _beside(declaration, file.parent)
+
+
+def _beside(declaration: Declaration, folder: Path) -> Declaration:
+    tenants = [
+        tenant.model_copy(
+            update={
+                "keys": tuple(
+                    key.model_copy(update={"secret_file": folder / key.secret_file}) for key in tenant.keys
+                )
+            }
+        )
+        for tenant in declaration.tenants
+    ]
+    return declaration.model_copy(update={"tenants": tuple(tenants)})
