@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parent
 COMMITTED = ROOT / "gen"
 # What defines the validation rules. Only those who evaluate them load it.
 RULES = "buf/validate/validate.proto"
+# The service by which KEDA asks how much a Deployment is to be scaled: a copy of KEDA's own file.
+KEDA = "keda/externalscaler/externalscaler.proto"
 
 
 def schemas() -> list[str]:
@@ -35,6 +37,8 @@ def generate(target: Path) -> None:
         _protoc([source, f"--python_out={target}", f"--mypy_out=quiet:{target}", *names])
         _protoc([source, f"--grpc_python_out={target}", f"--mypy_grpc_out=quiet:{target}", *services])
     _protoc([*_from_sources(), f"--python_out={target}", RULES])
+    _protoc([*_from_sources(), f"--python_out={target}", f"--mypy_out=quiet:{target}", KEDA])
+    _protoc([*_from_sources(), f"--grpc_python_out={target}", f"--mypy_grpc_out=quiet:{target}", KEDA])
     for package in sorted((target / "comptoir").iterdir()):
         # `comptoir` is a namespace, so each package in it says for itself that it is typed.
         (package / "py.typed").touch()

@@ -12,6 +12,7 @@ from comptoir.router.v1 import (
     router_pb2,
     router_pb2_grpc,
 )
+from keda.externalscaler import externalscaler_pb2_grpc
 
 from services.kernel.clock import Clock, SystemClock
 from services.router.adapters.cached_keys import CachedKeys
@@ -24,12 +25,14 @@ from services.router.adapters.lease_counter import MeteredLeases
 from services.router.adapters.memory_leases import MemoryLeases
 from services.router.adapters.ready_follower import follow_readiness
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
+from services.router.adapters.scaling_watch import watch_scaling
 from services.router.adapters.sql_keys import SqlKeys
 from services.router.adapters.use_writer import write_uses, write_uses_often
 from services.router.domain.administration import Administration
 from services.router.domain.admission import Admitter, Deployment, Ports
 from services.router.domain.authentication import Authenticator
 from services.router.domain.counting import CountAdmitter
+from services.router.domain.desired_replicas import DesiredReplicas
 from services.router.domain.leases import Leases
 from services.router.domain.offers import Offers
 from services.router.domain.ports import AdmissionLog
@@ -40,6 +43,7 @@ from services.router.domain.wrong_keys import WrongKeys
 from services.router.server.admin import AdminServer
 from services.router.server.admission import RouterServer
 from services.router.server.replicas import ReplicaServer
+from services.router.server.scaler import ScalerServer
 from services.router.settings import RouterSettings
 from services.runtime.emitter_client import EmitterClient
 from services.runtime.grpc.interceptors import learn_rules
@@ -70,7 +74,7 @@ class ClosableLog(AdmissionLog, Protocol):
 
 
 class Router:
-    """One router: three listeners over one key store, one lease store and one replica directory."""
+    """One router: its listeners over one key store, one lease store and one replica directory."""
 
     def __init__(self, settings: RouterSettings, log: ClosableLog, clock: Clock) -> None:
         pepper = read_secret(settings.pepper_file, length_bytes=PEPPER_BYTES)
@@ -83,7 +87,8 @@ class Router:
         )
         self._keys = CachedKeys(self._stored_keys, clock)
         self._uses = Uses()
-        self._replicas = MemoryReplicaDirectory(settings, clock.monotonic_seconds())
+        rules = settings.scaling_by_model
+        self._replicas = MemoryReplicaDirectory(settings, clock.monotonic_seconds(), scaled_models=rules)
         store = MemoryLeases(clock)
         leases = self._leases = Leases(store, MeteredLeases(), self._replicas, clock, settings)
         gauge(
@@ -99,7 +104,11 @@ class Router:
         self._public = build_server(settings.listen, clock=clock)
         self._replica = build_server(settings.replica_listen, clock=clock)
         self._admin = build_server(settings.admin_listen, clock=clock, call_level=logging.INFO)
-        self._servers = (self._public, self._replica, self._admin)
+        self._servers = [self._public, self._replica, self._admin]
+        self._desired = DesiredReplicas(
+            rules, self._replicas, leases, clock, region=self._region.number, limits=settings
+        )
+        self._serve_scaler()
         offers = Offers(leases, self._replicas, signer, clock, region=self._region, limits=settings)
         self._serve_callers(Ports(leases, offers, self._replicas, log, clock, self._uses), pepper)
         self._serve_replicas()
@@ -116,6 +125,8 @@ class Router:
         parts.run("expiry", expire_leases(self._leases))
         parts.run("uses", write_uses_often(self._uses, self._keys))
         parts.run("readiness", follow_readiness(self._roster, self._tell_ready))
+        names = {model: rules.model for model, rules in self._settings.scaling_by_model.items()}
+        parts.run("scaling", watch_scaling(self._desired, names))
 
     async def drain(self) -> None:
         """Lets open calls end and tells report streams to come back; then closes what they needed."""
@@ -148,6 +159,14 @@ class Router:
         servicer = ReplicaServer(self._replicas, self._leases, membership, self._clock, self._stopping)
         replica_pb2_grpc.add_ReplicaServiceServicer_to_server(servicer, self._replica.server)
         learn_rules(replica_pb2.DESCRIPTOR.services_by_name["ReplicaService"])
+
+    def _serve_scaler(self) -> None:
+        if self._settings.scaler_listen is None:
+            return
+        server = build_server(self._settings.scaler_listen, clock=self._clock)
+        servicer = ScalerServer(self._desired, self._catalog, self._region, self._stopping)
+        externalscaler_pb2_grpc.add_ExternalScalerServicer_to_server(servicer, server.server)
+        self._servers.append(server)
 
     def _serve_operators(self, pepper: bytes) -> None:
         administration = Administration(

@@ -6,6 +6,7 @@ from typing import Final, Self
 from pydantic import Field, PostgresDsn, field_validator, model_validator
 
 from services.router.domain.limits import RouterLimits
+from services.router.domain.scaling import ScalingRules
 from services.router.domain.tenancy import Quota
 from services.runtime.addresses import CallerListen, GrpcTarget, GuardedListen, is_loopback
 from services.runtime.settings import MeteredSettings
@@ -32,6 +33,15 @@ class RouterSettings(MeteredSettings, RouterLimits):
     listen: CallerListen = Field(description="where edges and internal services call")
     replica_listen: GuardedListen = Field(description="where generators register")
     admin_listen: GuardedListen = Field(description="where operators call")
+    scaler_listen: GuardedListen | None = Field(
+        default=None,
+        description="where KEDA asks for `externalscaler.ExternalScaler`; left out, nowhere",
+    )
+    scaling: tuple[ScalingRules, ...] = Field(
+        default=(),
+        description="the models that something scales by what the router says; requests for one are held "
+        "although it has no replica, `hold_seconds` at most",
+    )
     replica_name: str = Field(
         default="generator-{replica}",
         pattern=r"^[^{}]*\{replica\}[^{}]*$",
@@ -87,7 +97,24 @@ class RouterSettings(MeteredSettings, RouterLimits):
 
     @model_validator(mode="after")
     def _listeners_differ(self) -> Self:
-        listeners = (self.listen, self.replica_listen, self.admin_listen)
+        listeners = [self.listen, self.replica_listen, self.admin_listen]
+        if self.scaler_listen is not None:
+            listeners.append(self.scaler_listen)
         if len({listener.address for listener in listeners}) < len(listeners):
-            raise ValueError("listen, replica_listen and admin_listen must be three addresses")
+            raise ValueError("listen, replica_listen, admin_listen and scaler_listen must differ in address")
         return self
+
+    @model_validator(mode="after")
+    def _each_scaled_model_is_known_once(self) -> Self:
+        names = [rules.model for rules in self.scaling]
+        if len(set(names)) < len(names):
+            raise ValueError("scaling names a model twice")
+        if any(self.catalog.model_by_name(name) is None for name in names):
+            raise ValueError("scaling names a model that is not in catalog.models")
+        return self
+
+    @property
+    def scaling_by_model(self) -> dict[int, ScalingRules]:
+        """The rules by the catalog number of their model."""
+        known = ((self.catalog.model_by_name(rules.model), rules) for rules in self.scaling)
+        return {model.number: rules for model, rules in known if model is not None}

@@ -1,7 +1,8 @@
 """The replicas that hold a report stream to this router, in memory: after a restart they register anew."""
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -42,8 +43,17 @@ class MemoryReplicaDirectory:
     One that says nothing for `replica_silent_seconds` is gone too, whatever became of its stream.
     """
 
-    def __init__(self, limits: RouterLimits, started_at_seconds: float) -> None:
+    def __init__(
+        self,
+        limits: RouterLimits,
+        started_at_seconds: float,
+        *,
+        scaled_models: Collection[int] = (),
+    ) -> None:
         self._limits = limits
+        # Of each somebody starts a replica as soon as a request waits for one.
+        self._scaled_models = frozenset(scaled_models)
+        self._ended: Counter[_Pool] = Counter()
         self._started_at_seconds = started_at_seconds
         self._entries: dict[int, _Entry] = {}
         self._away: dict[Process, float] = {}
@@ -116,6 +126,8 @@ class MemoryReplicaDirectory:
 
     def expected_seconds(self, model: int, region: int, now_seconds: float) -> float:
         """Returns for how much longer a replica of the model is expected that is not ready; 0 if none is."""
+        if model in self._scaled_models:
+            return math.inf
         return expected_seconds(
             [
                 state_of(self._seen(entry), self._limits, now_seconds)
@@ -127,6 +139,10 @@ class MemoryReplicaDirectory:
             since_started_seconds=now_seconds - self._started_at_seconds,
             limits=self._limits,
         )
+
+    def ended_requests(self, model: int, region: int) -> int:
+        """Returns how many requests have ended on the replicas of a model in a region, ever."""
+        return self._ended[model, region]
 
     def everyone(self) -> Sequence[Replica]:
         """Returns all replicas that are registered, by number."""
@@ -147,7 +163,7 @@ class MemoryReplicaDirectory:
 
     def assign(self, holder: Identity, replica: int) -> None:
         """Counts a request in flight on a replica: a ticket that it accepted."""
-        self.unassign(holder)
+        self._forget(holder)
         entry = self._entries.get(replica)
         if entry is not None:
             entry.known = None
@@ -166,17 +182,9 @@ class MemoryReplicaDirectory:
 
     def unassign(self, holder: Identity) -> None:
         """Ends that count; safe to repeat."""
-        self._unclaimed.pop(holder, None)
-        replica = self._replica_of.pop(holder, None)
-        if replica is None:
-            return
-        entry = self._entries[replica]
-        entry.known = None
-        entry.holders.discard(holder)
-        claims = entry.claims.pop(holder, None)
-        if claims is not None and entry.backlog is not None:
-            # The report that says that it was accepted has it among what waits.
-            entry.backlog = entry.backlog.without(claims.input_tokens)
+        entry = self._forget(holder)
+        if entry is not None:
+            self._ended[_pool_of(entry)] += 1
 
     def drop_unclaimed(self, now_seconds: float) -> None:
         """Ends the counts whose time is over."""
@@ -185,7 +193,7 @@ class MemoryReplicaDirectory:
             holder, until_seconds = next(iter(self._unclaimed.items()))
             if until_seconds > now_seconds:
                 return
-            self.unassign(holder)
+            self._forget(holder)
 
     def gone(self, now_seconds: float) -> Sequence[Process]:
         """Returns, once each, the processes that were replaced, or did not come back, or fell silent."""
@@ -198,6 +206,20 @@ class MemoryReplicaDirectory:
             del self._away[process]
             self._drain_wishes.pop(process, None)
         return gone
+
+    def _forget(self, holder: Identity) -> _Entry | None:
+        self._unclaimed.pop(holder, None)
+        replica = self._replica_of.pop(holder, None)
+        if replica is None:
+            return None
+        entry = self._entries[replica]
+        entry.known = None
+        entry.holders.discard(holder)
+        claims = entry.claims.pop(holder, None)
+        if claims is not None and entry.backlog is not None:
+            # The report that says that it was accepted has it among what waits.
+            entry.backlog = entry.backlog.without(claims.input_tokens)
+        return entry
 
     def _seen(self, entry: _Entry) -> Replica:
         if entry.known is None:

@@ -68,6 +68,10 @@ class Leases:
         """Returns how many requests wait for a replica that is not ready yet."""
         return self._places.held
 
+    def waiting_for(self, model: int) -> int:
+        """Returns how many requests wait for a place on a replica of a model."""
+        return self._places.waiting_for(model)
+
     async def obtain(
         self, grant: Grant, place: Callable[[], Got], expected_seconds: Callable[[], float]
     ) -> tuple[QuotaState, Got]:

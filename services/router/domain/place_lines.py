@@ -71,6 +71,10 @@ class PlaceLines:
         """Returns how many wait, in all lines together."""
         return sum(len(line) for line in self._lines.values())
 
+    def waiting_for(self, model: int) -> int:
+        """Returns how many wait in the line of a model."""
+        return len(self._lines.get(model, ()))
+
     @property
     def held(self) -> int:
         """Returns how many of them found no replica that was ready."""

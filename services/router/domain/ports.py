@@ -224,6 +224,10 @@ class ReplicaDirectory(Protocol):
         """Returns for how much longer a replica of the model is expected that is not ready; 0 if none is."""
         ...
 
+    def ended_requests(self, model: int, region: int) -> int:
+        """Returns how many requests have ended on the replicas of a model in a region, ever."""
+        ...
+
     def everyone(self) -> Sequence[Replica]:
         """Returns all replicas that are registered, by number."""
         ...

@@ -118,4 +118,6 @@ MetricName = Literal[
     "comptoir.router.held_requests",
     # counter, {look}: looks for changes of keys that the store did not answer; what is remembered ends then
     "comptoir.router.key_changes_unseen",
+    # gauge, {replica}: replicas that a model should have, which is what KEDA is told
+    "comptoir.router.desired_replicas",
 ]

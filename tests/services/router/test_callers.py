@@ -1,4 +1,4 @@
-"""Over TLS a generator registers with its own number only, and nobody else registers at all."""
+"""Over TLS a generator registers with its own number only, and only those of a list call at all."""
 
 import asyncio
 from pathlib import Path
@@ -6,6 +6,8 @@ from pathlib import Path
 import grpc
 import pytest
 from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
+from keda.externalscaler import externalscaler_pb2_grpc
+from keda.externalscaler.externalscaler_pb2 import ScaledObjectRef
 
 from services.kernel.errors import Reason
 from services.router.settings import RouterSettings
@@ -75,6 +77,29 @@ async def test_who_is_no_generator_is_refused_before_it_says_anything(
         await asyncio.wait_for(connection.channel_ready(), WAIT_SECONDS)
         # Nothing is written: gRPC may call a write that meets the refusal an internal error.
         assert (await ReportStream(stub.Report()).ended()).reason is Reason.CALLER_NOT_ALLOWED
+
+
+@pytest.mark.parametrize("name", ["keda-operator", "edge"])
+async def test_who_is_not_keda_is_not_told_how_models_are_scaled(
+    tmp_path: Path, authority: Authority, name: str
+) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    listen = {
+        "address": address,
+        "tls": authority.files("router").model_dump(),
+        "callers": {"ExternalScaler": ["keda-operator"]},
+    }
+    settings = settings_in(tmp_path, scaler_listen=listen, scaling=[{"model": "tiny-eu"}])
+    target = GrpcTarget(address=address, tls=authority.files(name))
+    object_ = ScaledObjectRef(name="generator", scalerMetadata={"model": "tiny-eu"})
+    async with running_router(settings), channel(target) as connection:
+        stub: externalscaler_pb2_grpc.ExternalScalerAsyncStub
+        stub = externalscaler_pb2_grpc.ExternalScalerStub(connection)
+        asking = stub.IsActive(object_, timeout=WAIT_SECONDS, wait_for_ready=True)
+        if name == "keda-operator":
+            assert (await asking).result
+        else:
+            assert (await refused(asking)).reason is Reason.CALLER_NOT_ALLOWED
 
 
 async def test_nobody_registers_where_requests_are_admitted(tmp_path: Path) -> None:

@@ -1,0 +1,39 @@
+"""Decides every second how many replicas models should have, and shows it as a metric."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from services.router.domain.desired_replicas import DesiredReplicas
+from services.router.domain.scaling import Decision
+from services.runtime.logs import get_logger
+from services.runtime.telemetry import gauge
+
+_INTERVAL_SECONDS: Final = 1.0
+_log = get_logger(__name__)
+
+
+async def watch_scaling(desired: DesiredReplicas, names: Mapping[int, str]) -> None:
+    """Runs until cancelled: what was wanted at a moment at which nobody asked counts too."""
+    decisions: dict[int, Decision] = {}
+    for model, name in names.items():
+        _show(decisions, model, name)
+    while True:
+        for model, decision in desired.decide_all().items():
+            if model not in decisions or decisions[model].desired != decision.desired:
+                _log.info("desired_replicas", model_number=model, count=decision.desired)
+            decisions[model] = decision
+        await asyncio.sleep(_INTERVAL_SECONDS)
+
+
+def _show(decisions: Mapping[int, Decision], model: int, name: str) -> None:
+    def shown() -> float:
+        return float(decisions[model].desired) if model in decisions else 0.0
+
+    gauge(
+        "comptoir.router.desired_replicas",
+        unit="{replica}",
+        description="Replicas that a model should have.",
+        read=shown,
+        attributes={"gen_ai.request.model": name},
+    )

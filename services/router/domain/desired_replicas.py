@@ -1,0 +1,85 @@
+"""How many replicas each model should have now, from the directory and the requests that wait."""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError, Reason
+from services.router.domain.limits import RouterLimits
+from services.router.domain.placement.filters import state_of
+from services.router.domain.placement.replica import State, open_requests
+from services.router.domain.ports import ReplicaDirectory
+from services.router.domain.scaling import Decision, Demand, Scaling, ScalingRules
+
+# The pace of late is that of so long.
+_PACE_SECONDS: Final = 30.0
+
+
+class WaitingRequests(Protocol):
+    """The requests that wait for a place on a replica."""
+
+    def waiting_for(self, model: int) -> int:
+        """Returns how many wait for one of a model."""
+        ...
+
+
+class DesiredReplicas:
+    """A decision per model, by its catalog number; ask often, since each is made with those before it."""
+
+    def __init__(
+        self,
+        rules: Mapping[int, ScalingRules],
+        replicas: ReplicaDirectory,
+        waiting: WaitingRequests,
+        clock: Clock,
+        *,
+        region: int,
+        limits: RouterLimits,
+    ) -> None:
+        self._replicas = replicas
+        self._waiting = waiting
+        self._clock = clock
+        self._region = region
+        self._limits = limits
+        started_at_seconds = clock.monotonic_seconds()
+        self._scalings = {model: Scaling(one, started_at_seconds) for model, one in rules.items()}
+        self._ended: dict[int, deque[tuple[float, int]]] = {model: deque() for model in rules}
+
+    def decide_all(self) -> Mapping[int, Decision]:
+        """Returns the decision of each model that is scaled."""
+        return {model: self.decide(model) for model in self._scalings}
+
+    def decide(self, model: int) -> Decision:
+        """Returns the decision for a model; NOT_FOUND where nothing says how it is scaled."""
+        scaling = self._scalings.get(model)
+        if scaling is None:
+            raise ComptoirError(Reason.NOT_FOUND, field="scalerMetadata")
+        now_seconds = self._clock.monotonic_seconds()
+        return scaling.decide(self.demand(model, now_seconds), now_seconds)
+
+    def demand(self, model: int, now_seconds: float) -> Demand:
+        """Returns what a model has to do now; a replica that drains has no part in it."""
+        pool = [
+            (replica, state_of(replica, self._limits, now_seconds))
+            for replica in self._replicas.pool(model, self._region)
+        ]
+        states = [state for _, state in pool]
+        serving = [replica for replica, state in pool if state is not State.DRAINING]
+        return Demand(
+            open_requests=sum(open_requests(replica) for replica in serving),
+            queued_requests=sum(replica.load.waiting_requests for replica in serving if replica.load),
+            held_requests=self._waiting.waiting_for(model),
+            ready_replicas=states.count(State.READY),
+            starting_replicas=states.count(State.STARTING),
+            ended_per_second=self._pace(model, now_seconds),
+        )
+
+    def _pace(self, model: int, now_seconds: float) -> float:
+        seen = self._ended[model]
+        seen.append((now_seconds, self._replicas.ended_requests(model, self._region)))
+        # One that is as old as the span stays, for the difference to it.
+        while len(seen) > 1 and now_seconds - seen[1][0] >= _PACE_SECONDS:
+            seen.popleft()
+        (first_seconds, first), (last_seconds, last) = seen[0], seen[-1]
+        return (last - first) / (last_seconds - first_seconds) if last_seconds > first_seconds else 0.0

@@ -1,0 +1,123 @@
+"""More replicas at once where requests pile up, fewer late, none where nobody asks, within the bounds."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.router.domain.scaling import Demand, Scaling, ScalingRules, wanted_replicas
+
+RULES = ScalingRules(
+    model="m",
+    min_replicas=0,
+    max_replicas=8,
+    requests_per_replica=10,
+    first_token_seconds=2.0,
+    down_seconds=60.0,
+    idle_seconds=100.0,
+)
+COUNTS = st.integers(0, 500)
+DEMANDS = st.builds(
+    Demand,
+    open_requests=COUNTS,
+    queued_requests=COUNTS,
+    held_requests=COUNTS,
+    ready_replicas=st.integers(0, 20),
+    starting_replicas=st.integers(0, 3),
+    ended_per_second=st.floats(0, 1000),
+)
+BOUNDS = st.tuples(st.integers(0, 5), st.integers(0, 5)).map(
+    lambda two: RULES.model_copy(update={"min_replicas": two[0], "max_replicas": max(1, sum(two))})
+)
+
+
+def after_long(rules: ScalingRules = RULES) -> Scaling:
+    """One that has been idle for longer than anything is kept."""
+    scaling = Scaling(rules, started_at_seconds=0.0)
+    scaling.decide(Demand(), 1_000.0)
+    return scaling
+
+
+def test_each_replica_is_to_have_so_many_requests_and_held_ones_count() -> None:
+    assert wanted_replicas(Demand(open_requests=10, ready_replicas=1), RULES) == 1
+    assert wanted_replicas(Demand(open_requests=11, ready_replicas=1), RULES) == 2
+    assert wanted_replicas(Demand(open_requests=5, held_requests=16, ready_replicas=1), RULES) == 3
+    assert wanted_replicas(Demand(held_requests=1), RULES) == 1
+
+
+def test_a_queue_that_lasts_longer_than_a_first_token_may_asks_for_more() -> None:
+    busy = Demand(open_requests=20, queued_requests=12, ready_replicas=4, ended_per_second=4.0)
+    # 12 wait and 4 end in a second: 3 s instead of 2.
+    assert wanted_replicas(busy, RULES) == 6
+    in_time = Demand(open_requests=20, queued_requests=8, ready_replicas=4, ended_per_second=4.0)
+    assert wanted_replicas(in_time, RULES) == 2
+    # However long it is, no more than twice as many at once.
+    long = Demand(open_requests=20, queued_requests=400, ready_replicas=3, ended_per_second=1.0)
+    assert wanted_replicas(long, RULES) == 6
+
+
+def test_the_pace_says_nothing_where_nothing_ended_or_nothing_is_ready() -> None:
+    stuck = Demand(open_requests=3, queued_requests=3, ready_replicas=1)
+    assert wanted_replicas(stuck, RULES) == 1
+    loading = Demand(held_requests=3, starting_replicas=1, ended_per_second=0.1)
+    assert wanted_replicas(loading, RULES) == 1
+
+
+@given(DEMANDS, BOUNDS, st.floats(0, 10_000))
+def test_no_demand_leads_out_of_the_bounds(demand: Demand, rules: ScalingRules, now: float) -> None:
+    decision = Scaling(rules, started_at_seconds=0.0).decide(demand, now)
+    assert rules.min_replicas <= decision.desired <= rules.max_replicas
+    assert decision.is_active == (decision.desired > 0)
+
+
+@given(st.lists(st.tuples(DEMANDS, st.floats(0, 200)), min_size=1, max_size=20), BOUNDS)
+def test_what_anybody_waits_for_or_what_loads_is_never_scaled_to_zero(
+    steps: list[tuple[Demand, float]], rules: ScalingRules
+) -> None:
+    scaling, now, wanted = Scaling(rules, started_at_seconds=0.0), 0.0, list[tuple[float, int]]()
+    for demand, pause in steps:
+        now += pause
+        decision = scaling.decide(demand, now)
+        wanted.append((now, wanted_replicas(demand, rules)))
+        late = max(count for at, count in wanted if now - at <= rules.down_seconds)
+        if demand.requests or demand.starting_replicas:
+            assert decision.desired >= max(1, late)
+        # Up at once; down no sooner than nobody wanted more for so long.
+        if decision.desired:
+            assert decision.desired >= late
+
+
+def test_it_goes_up_at_once_and_down_when_nobody_wanted_more_for_a_while() -> None:
+    scaling = after_long()
+    assert scaling.decide(Demand(open_requests=75, ready_replicas=1), 1_000.0).desired == 8
+    assert scaling.decide(Demand(open_requests=15, ready_replicas=8), 1_020.0).desired == 8
+    assert scaling.decide(Demand(open_requests=35, ready_replicas=8), 1_050.0).desired == 8
+    assert scaling.decide(Demand(open_requests=15, ready_replicas=8), 1_061.0).desired == 4
+    assert scaling.decide(Demand(open_requests=15, ready_replicas=4), 1_111.0).desired == 2
+
+
+def test_the_last_replica_goes_after_the_model_was_idle_and_one_request_brings_it_back() -> None:
+    scaling = after_long()
+    assert not scaling.decide(Demand(), 1_000.0).is_active
+    assert scaling.decide(Demand(held_requests=1), 1_010.0).desired == 1
+    assert scaling.decide(Demand(ready_replicas=1), 1_109.0).is_active
+    idle = scaling.decide(Demand(ready_replicas=1), 1_110.0)
+    assert (idle.desired, idle.is_active) == (0, False)
+
+
+def test_a_replica_that_loads_is_active_although_whoever_asked_has_given_up() -> None:
+    scaling = after_long()
+    scaling.decide(Demand(held_requests=1), 1_000.0)
+    assert scaling.decide(Demand(starting_replicas=1), 1_500.0).is_active
+    assert scaling.decide(Demand(ready_replicas=1), 1_599.0).is_active
+    assert not scaling.decide(Demand(ready_replicas=1), 1_600.0).is_active
+
+
+def test_a_router_that_has_just_started_takes_no_replica_away() -> None:
+    scaling = Scaling(RULES, started_at_seconds=500.0)
+    assert scaling.decide(Demand(ready_replicas=5), 500.0).desired == 5
+    assert scaling.decide(Demand(ready_replicas=5), 559.0).desired == 5
+    assert scaling.decide(Demand(ready_replicas=5), 625.0).desired == 0
+
+
+def test_a_model_that_always_has_one_has_one_when_nobody_asks() -> None:
+    rules = RULES.model_copy(update={"min_replicas": 2})
+    assert after_long(rules).decide(Demand(), 5_000.0).desired == 2
