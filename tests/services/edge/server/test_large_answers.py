@@ -139,7 +139,7 @@ async def test_a_client_of_vectors_that_reads_steadily_gets_them_and_one_that_do
     stage: Stage,
 ) -> None:
     stage.generators[0].dimensions = 65_536
-    client = await stage.start(write_seconds=0.5)
+    client = await stage.start(write_seconds=2)
     body = {"model": "vectors", "input": ["a"] * 24}
     got_bytes = 0
     async with client.stream("POST", "/v1/embeddings", json=body) as answer:

@@ -89,7 +89,7 @@ async def test_a_silent_stream_is_kept_open_with_comments(stage: Stage) -> None:
 
 async def test_a_replica_without_a_first_text_in_time_is_given_up(stage: Stage) -> None:
     stage.generators[0].steps = [asyncio.Event()]
-    client = await stage.start(first_text_seconds=0.1)
+    client = await stage.start(first_text_seconds=0.5)
     answer = await client.post(PATH, json=CHAT)
     assert answer.status_code == 504
     assert answer.headers["x-should-retry"] == "false"
@@ -98,7 +98,7 @@ async def test_a_replica_without_a_first_text_in_time_is_given_up(stage: Stage) 
 
 async def test_the_whole_request_has_a_deadline_that_the_replica_knows(stage: Stage) -> None:
     stage.generators[0].steps = ["a", asyncio.Event()]
-    client = await stage.start(request_seconds=0.3)
+    client = await stage.start(request_seconds=1)
     answer = await client.post(PATH, json=STREAM)
     assert '"code":"deadline_exceeded"' in answer.text
     await asyncio.wait_for(stage.generators[0].cancelled.wait(), 5)

@@ -87,7 +87,7 @@ async def test_a_word_of_the_caller_is_no_keyword(tried: "Grammars") -> None:
 
 
 async def test_a_schema_that_takes_too_long_costs_its_process_and_the_next_has_another() -> None:
-    with grammars(try_seconds=0.2) as tried:
+    with grammars(try_seconds=2) as tried:
         with mock.patch(COMMAND, (sys.executable, "-c", SLEEPS_LATER)):
             assert (await refusal(tried, Structure("{}"))).field == "structure.json_schema"
         await tried.check(USABLE)
