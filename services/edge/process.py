@@ -8,6 +8,7 @@ from services.edge.adapters.key_seal import KeySeal
 from services.edge.adapters.request_log import RequestLog
 from services.edge.adapters.router_client import RouterClient
 from services.edge.adapters.usage_reporter import UsageReporter
+from services.edge.domain.key_regions import KeyRegions
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.nearest_router import NearestRouter
 from services.edge.domain.ports import Generators, Router, UsageReports
@@ -61,6 +62,7 @@ class Edge:
             router=self._nearest,
             generators=self._generators,
             usage=RequestLog(self._usage),
+            key_regions=KeyRegions(settings.catalog, settings.home),
         )
 
     async def start(self, parts: Parts) -> None:
@@ -82,7 +84,7 @@ class Edge:
 class HttpSide:
     """The endpoints, behind one listener."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument per part that the edge has or asks
         self,
         limits: EdgeLimits,
         listen: HttpListen,
@@ -91,6 +93,7 @@ class HttpSide:
         router: Router,
         generators: Generators,
         usage: UsageReports,
+        key_regions: KeyRegions | None = None,
     ) -> None:
         self._limits = limits
         self._deliveries = Deliveries(router, generators, limits, clock)
@@ -108,7 +111,9 @@ class HttpSide:
         ]
         endpoints.append(Pages(endpoints, version=version("comptoir")))
         self.resources = tuple(resource for endpoint in endpoints for resource in endpoint.resources)
-        self._application = Application(endpoints, usage=usage, clock=clock, limits=limits)
+        self._application = Application(
+            endpoints, usage=usage, clock=clock, limits=limits, key_regions=key_regions
+        )
         self._listener = Listener(listen, self._application, limits, clock)
         self._is_started = False
 

@@ -12,6 +12,7 @@ from services.generator.adapters.engines import engine_from
 from services.generator.adapters.generation_meter import GenerationMeter
 from services.generator.adapters.router_links import RouterLinks
 from services.generator.adapters.usage_emitter import UsageEmitter
+from services.generator.domain.abroad import Abroad
 from services.generator.domain.accepted import SharedParts
 from services.generator.domain.bounds import Bounds
 from services.generator.domain.counting import TokenCounts
@@ -36,6 +37,7 @@ from services.runtime.logs import get_logger
 from services.runtime.parts import Parts
 from services.runtime.settings import read_secret
 from services.runtime.telemetry import read_counter
+from services.runtime.transfers.records import TransferRecords
 
 _log = get_logger(__name__)
 
@@ -61,7 +63,12 @@ class Generator:
 
     def __init__(self, settings: GeneratorSettings, clock: Clock, announcement: Announcement) -> None:
         self._settings, self._clock, self._announcement = settings, clock, announcement
-        self._gate = TicketGate(settings.identity, started_at_microseconds=clock.wall_microseconds())
+        self._transfers = TransferRecords(settings.transfers, clock)
+        self._gate = TicketGate(
+            settings.identity,
+            started_at_microseconds=clock.wall_microseconds(),
+            abroad=None if settings.home.is_eu else Abroad(settings.catalog, settings.home, self._transfers),
+        )
         self._signatures = Ed25519Signatures.from_files(settings.ticket_public_keys)
         self._secret = read_secret(settings.cache_salt_secret_file, length_bytes=32)
         self._engine: Engine | None = None
@@ -77,6 +84,7 @@ class Generator:
         self._served = self._serve(engine)
         self._announcement.end()
         await self._served.start(parts)
+        parts.run("transfers", self._transfers.follow())
 
     async def drain(self) -> None:
         """Ends requests, then hands over what they used, then ends the engine."""

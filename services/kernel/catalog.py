@@ -9,6 +9,8 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.kernel.chat_templates import TOLD_ANYWAY, ArgumentName, ArgumentValue, Effort, EffortMeaning
+from services.kernel.regions import FRANCE
+from services.kernel.regions import Region as Region  # noqa: PLC0414 - a part of the catalog
 
 # Asks for the default model of a region, as no name does.
 DEFAULT_MODEL_NAME: Final = "default"
@@ -27,29 +29,6 @@ class Task(StrEnum):
 
     GENERATE = "generate"
     EMBED = "embed"
-
-
-class Region(BaseModel):
-    """A place where data may be processed and stored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    number: int = Field(ge=1, le=65535, description="what events say instead of the name")
-    name: str = Field(
-        pattern=r"^[a-z]{2}-[a-z0-9]{1,12}$", description="country and place, the second part of every key"
-    )
-    is_eu: bool = Field(default=True, description="whether it is in the European Union")
-    default_model: str = Field(
-        default="",
-        max_length=256,
-        description="the model, by its name, that answers requests here which name none or `default`; "
-        "empty, they are refused",
-    )
-    default_embedding_model: str = Field(
-        default="",
-        max_length=256,
-        description="as `default_model`, for requests of vectors",
-    )
 
 
 class RetiredName(BaseModel):
@@ -197,7 +176,9 @@ class Catalog(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    regions: tuple[Region, ...] = Field(min_length=1, description="every region that a row can name")
+    regions: tuple[Region, ...] = Field(
+        default=(FRANCE,), min_length=1, description="every region that a row can name; `eu-fr` unless given"
+    )
     models: tuple[Model, ...] = Field(min_length=1, description="every model that a tenant can ask for")
 
     @model_validator(mode="after")
@@ -207,6 +188,14 @@ class Catalog(BaseModel):
                 raise ValueError("a number stands twice")
             if len({entry.name for entry in entries}) < len(entries):
                 raise ValueError("a name stands twice")
+        return self
+
+    @model_validator(mode="after")
+    def _who_answers_for_another_answers_itself(self) -> "Catalog":
+        moved = {region.name: region.answered_by for region in self.regions if region.answered_by}
+        answering = {region.name for region in self.regions} - moved.keys()
+        if not answering.issuperset(moved.values()):
+            raise ValueError("answered_by must name another region, which answers its own keys")
         return self
 
     @model_validator(mode="after")
@@ -275,6 +264,15 @@ class Catalog(BaseModel):
     def region_by_name(self, name: str) -> Region | None:
         """Returns the region, or None."""
         return next((region for region in self.regions if region.name == name), None)
+
+    def answering(self, name: str) -> Region | None:
+        """Returns the region that answers the keys of the one with that name now; None without such a one."""
+        home = self._regions.get(name)
+        return home if home is None or not home.answered_by else self._regions[home.answered_by]
+
+    @cached_property
+    def _regions(self) -> dict[str, Region]:
+        return {region.name: region for region in self.regions}
 
     def region_by_number(self, number: int) -> Region | None:
         """Returns the region, or None."""

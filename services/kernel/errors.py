@@ -23,6 +23,7 @@ class ComptoirError(Exception):
     `field` is the schema's name of the field that broke a rule, never a value or a
     name that the caller chose. `retry_after_seconds` is 0 where nothing is known.
     `quota` is the key's quota at the refusal, where a quota is the reason.
+    `base_url` is the catalog's, where the request belongs at another region.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class ComptoirError(Exception):
         retry_after_seconds: float = 0.0,
         numbers: Numbers = Numbers(),
         quota: QuotaState | None = None,
+        base_url: str = "",
     ) -> None:
         super().__init__(reason.name)
         self.reason = reason
@@ -40,6 +42,7 @@ class ComptoirError(Exception):
         self.retry_after_seconds = retry_after_seconds
         self.numbers = numbers
         self.quota = quota
+        self.base_url = base_url
 
 
 def forget_frames(error: BaseException) -> None:

@@ -122,8 +122,9 @@ class Reason(IntEnum):
         "FAILED_PRECONDITION",
         403,
         "region_not_allowed",
-        "No region may serve this request: the API key belongs to another one.",
-        "Use that one's address.",
+        "This region may not serve this API key: it is none of the key's, or it is outside the EU and no "
+        "transfer record that is in force permits it.",
+        "Ask the operator.",
     )
     NO_REPLICA = busy(
         13, "UNAVAILABLE", "no_replica", "No replica of the model is ready.", may_try_next_ticket=True
@@ -280,4 +281,12 @@ class Reason(IntEnum):
         "tenant_has_keys",
         "The tenant has keys.",
         "Delete them first.",
+    )
+    WRONG_REGION = refused(
+        46,
+        "FAILED_PRECONDITION",
+        421,
+        "wrong_region",
+        "Another region answers this API key.",
+        "Use the base URL of that region.",
     )

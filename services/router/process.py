@@ -37,6 +37,7 @@ from services.router.domain.leases import Leases
 from services.router.domain.offers import Offers
 from services.router.domain.ports import AdmissionLog
 from services.router.domain.registering import Membership
+from services.router.domain.residency import Residency
 from services.router.domain.roster import Roster
 from services.router.domain.uses import Uses
 from services.router.domain.wrong_keys import WrongKeys
@@ -52,6 +53,7 @@ from services.runtime.grpc.server import build_server
 from services.runtime.parts import Parts
 from services.runtime.settings import read_secret
 from services.runtime.telemetry import gauge
+from services.runtime.transfers.records import TransferRecords
 
 PEPPER_BYTES: Final = 32
 # Its health says whether requests can be served; that of the process, whether replicas can register.
@@ -81,6 +83,7 @@ class Router:
         seed = read_secret(settings.signing_key_file, length_bytes=SEED_BYTES)
         self._settings, self._clock, self._log = settings, clock, log
         self._catalog, self._region = settings.catalog, settings.home
+        self._transfers = TransferRecords(settings.transfers, clock)
         url = str(settings.database_url or "")
         self._stored_keys = SqlKeys(
             open_database(settings.database_file, url, settings.database_password_file)
@@ -122,6 +125,7 @@ class Router:
         for server in reversed(self._servers):
             await server.set_serving(is_serving=True)
         parts.run("key_changes", KeyChanges(self._stored_keys, self._keys, self._clock).follow())
+        parts.run("transfers", self._transfers.follow())
         parts.run("expiry", expire_leases(self._leases))
         parts.run("uses", write_uses_often(self._uses, self._keys))
         parts.run("readiness", follow_readiness(self._roster, self._tell_ready))
@@ -145,7 +149,8 @@ class Router:
     def _serve_callers(self, ports: Ports, pepper: bytes) -> None:
         deployment = Deployment(self._catalog, self._region, self._settings.digest)
         wrong_keys = WrongKeys(self._settings.wrong_keys, self._clock)
-        authenticator = Authenticator(self._keys, wrong_keys, pepper=pepper, region=self._region)
+        residency = Residency(self._catalog, self._region, self._transfers)
+        authenticator = Authenticator(self._keys, wrong_keys, pepper=pepper, residency=residency)
         admitter = Admitter(ports, authenticator, deployment)
         counts = CountAdmitter(ports, authenticator, deployment)
         routing = RouterServer(self._public.joined, admitter, counts, self._leases)

@@ -13,12 +13,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from services.kernel.catalog import Catalog, Region
 from services.kernel.identity import digest64
+from services.kernel.regions import FRANCE
 from services.runtime.metrics.listen import MetricsListen
 from services.runtime.settings_error import SettingsError as SettingsError  # noqa: PLC0414 - part of this module
 from services.runtime.settings_files import unreadable_files
+from services.runtime.transfer_settings import TransferSettings
 
 ENVIRONMENT_PREFIX: Final = "COMPTOIR_"
-SHARED_KEYS: Final[tuple[str, ...]] = ("region", "catalog", "telemetry", "log_level")
+SHARED_KEYS: Final[tuple[str, ...]] = ("region", "catalog", "transfers", "telemetry", "log_level")
 SECTIONS: Final[tuple[str, ...]] = (
     "edge",
     "router",
@@ -49,8 +51,14 @@ class ProcessSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    region: str = Field(description="the region that the processes run in, by its name in the catalog")
+    region: str = Field(
+        default=FRANCE.name, description="the region that the processes run in, by its name in the catalog"
+    )
     catalog: Catalog = Field(description="regions and models, the same for every process of a deployment")
+    transfers: TransferSettings = Field(
+        default=TransferSettings(),
+        description="transfer records, without which nothing outside the European Union serves",
+    )
     telemetry: TelemetrySettings = Field(
         default=TelemetrySettings(),
         description="where metrics and traces are sent; `local_kafka` and `local_clickhouse` send none",

@@ -24,9 +24,11 @@ from services.router.domain.offers import Offers
 from services.router.domain.placement.asking import Ask
 from services.router.domain.placement.replica import Load, Registration, Replica
 from services.router.domain.placement.work import backlog_of
+from services.router.domain.residency import Residency
 from services.router.domain.tenancy import NewKey, Priority, Quota
 from services.router.domain.wrong_keys import WrongKeys
 from tests.fakes.keys import MemoryKeys as MemoryKeys  # noqa: PLC0414 - part of this module
+from tests.fakes.permits import MemoryPermits
 from tests.fakes.router_signer import CountedTransitions, PlainSigner
 
 PEPPER = b"p" * 32
@@ -80,6 +82,7 @@ class AdmissionWorld:
     clock: ManualClock = field(default_factory=ManualClock)
     catalog: Catalog = CATALOG
     region: Region = FRANCE
+    permits: MemoryPermits = field(default_factory=MemoryPermits)
     limits: RouterLimits = LIMITS
     transitions: CountedTransitions = field(default_factory=CountedTransitions)
     sessions: dict[int, Identity] = field(default_factory=dict)
@@ -103,10 +106,14 @@ class AdmissionWorld:
         )
 
     @property
+    def residency(self) -> Residency:
+        return Residency(self.catalog, self.region, self.permits)
+
+    @property
     def admitter(self) -> Admitter:
         ports = Ports(self.leases, self.offers, self.replicas, self.log, self.clock)
         wrong_keys = WrongKeys(self.limits.wrong_keys, self.clock)
-        authenticator = Authenticator(self.keys, wrong_keys, pepper=PEPPER, region=self.region)
+        authenticator = Authenticator(self.keys, wrong_keys, pepper=PEPPER, residency=self.residency)
         deployment = Deployment(self.catalog, self.region, config_digest=99)
         return Admitter(ports, authenticator, deployment)
 
@@ -115,6 +122,7 @@ class AdmissionWorld:
         *,
         tenant: str = "acme",
         region: str = "eu-fr",
+        home: int = FRANCE.number,
         quota: Quota | None = None,
         models: Sequence[int] = (),
         expires_at_seconds: int = 0,
@@ -122,7 +130,7 @@ class AdmissionWorld:
     ) -> str:
         """Store a key, with its tenant if that is new, and return its text."""
         if all(stored.name != tenant for stored in self.keys.tenants.values()):
-            await self.keys.create_tenant(tenant, FRANCE.number, 1)
+            await self.keys.create_tenant(tenant, home, 1)
         api_key = make_key(region, len(self.keys.keys).to_bytes(16))
         new = NewKey(
             tenant_name=tenant,

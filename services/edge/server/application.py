@@ -9,6 +9,7 @@ from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from services.edge.domain.cors import Cors
+from services.edge.domain.key_regions import KeyRegions
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.openai.errors import METHOD_NOT_ALLOWED, endpoint_not_offered, headers_too_large
 from services.edge.domain.openai.not_offered import why_not_offered
@@ -38,10 +39,12 @@ class Application:
         usage: UsageReports,
         clock: Clock,
         limits: EdgeLimits,
+        key_regions: KeyRegions | None = None,
     ) -> None:
         self._usage = usage
         self._clock = clock
         self._limits = limits
+        self._key_regions = key_regions
         self._cors = Cors(limits.cors_origins)
         # The secret ends with the process: what was digested under it can be tied to no address afterwards.
         self._sources = Sources(
@@ -64,6 +67,7 @@ class Application:
         """Serves one HTTP request."""
         scope["path"] = served_path(scope["path"])
         exchange = scope[_EXCHANGE] = Exchange(scope, receive, send, clock=self._clock)
+        exchange.key_regions = self._key_regions
         # Before all that may refuse the request: a refusal is an event of its endpoint too.
         exchange.event.endpoint = endpoint_of(scope["path"])
         exchange.event.source = self._sources.of(scope["client"], exchange.header_values(b"x-forwarded-for"))

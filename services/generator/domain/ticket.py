@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.contract.ticket import TICKET_MAX_LIFETIME_SECONDS, TICKET_MAX_SKEW_SECONDS, TicketClaims
+from services.generator.domain.abroad import Abroad
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 
@@ -37,8 +38,12 @@ class TicketGate:
     replica remembered is lost, so tickets older than this process are refused.
     """
 
-    def __init__(self, replica: Replica, *, started_at_microseconds: int) -> None:
+    def __init__(
+        self, replica: Replica, *, started_at_microseconds: int, abroad: Abroad | None = None
+    ) -> None:
+        """Within the European Union `abroad` is None."""
         self._replica = replica
+        self._abroad = abroad
         self._started_at_microseconds = started_at_microseconds
         self._used: set[Identity] = set()
         self._by_expiry: deque[tuple[int, Identity]] = deque()
@@ -66,12 +71,21 @@ class TicketGate:
         served = (self._replica.number, self._replica.region, self._replica.model)
         if (claims.replica, claims.region, claims.model) != served:
             raise ComptoirError(Reason.TICKET_WRONG_REPLICA)
+        self._check_transfer(claims)
         if not (claims.tenant and claims.key and claims.max_input_tokens):
             raise ComptoirError(Reason.TICKET_INVALID)
         if not (claims.ticket_id.is_set and claims.request_id.is_set):
             raise ComptoirError(Reason.TICKET_INVALID)
         if claims.ticket_id in self._used:
             raise ComptoirError(Reason.TICKET_ALREADY_USED)
+
+    def _check_transfer(self, claims: Claims) -> None:
+        if self._abroad is None:
+            # Its rows would say that something was transferred.
+            if claims.transfer_record:
+                raise ComptoirError(Reason.TICKET_INVALID)
+        elif not self._abroad.permits(claims.transfer_record, claims.home_region):
+            raise ComptoirError(Reason.REGION_NOT_ALLOWED)
 
     def use(self, claims: Claims, now_microseconds: int) -> None:
         """Marks a checked ticket as used."""

@@ -107,13 +107,14 @@ class Administration:
         return await self._store.delete_tenant(name)
 
     async def create_key(self, order: KeyOrder) -> IssuedKey:
-        """Makes and stores a key; NOT_FOUND for a tenant, model or region that does not exist."""
+        """Makes and stores a key of its tenant's home; NOT_FOUND without tenant, model or region."""
         now_seconds = self._now_seconds()
         self._check_expiry(order.expires_at_seconds)
+        home = await self._home_of(order.tenant_name)
         # A secret of another region would be refused by its name wherever it is shown.
-        if order.api_key and region_of(order.api_key) != self._region.name:
+        if order.api_key and region_of(order.api_key) != home.name:
             raise ComptoirError(Reason.REQUEST_INVALID, field="api_key")
-        made = "" if order.api_key else self._new_secret()
+        made = "" if order.api_key else _new_secret(home)
         new = NewKey(
             tenant_name=order.tenant_name,
             digest=digest_of(order.api_key or made, self._pepper),
@@ -163,7 +164,7 @@ class Administration:
     async def rotate_key(self, number: int, overlap_seconds: int) -> IssuedKey:
         """Gives a key another secret; the one that it had is taken for `overlap_seconds` more."""
         await self._check_not_revoked(number)
-        made = self._new_secret()
+        made = _new_secret(self._home((await self._store.key(number)).tenant))
         until_seconds = self._now_seconds() + overlap_seconds
         key = await self._store.rotate_key(number, digest_of(made, self._pepper), until_seconds)
         return IssuedKey(key, made)
@@ -190,8 +191,14 @@ class Administration:
         if 0 < expires_at_seconds <= self._now_seconds():
             raise ComptoirError(Reason.REQUEST_INVALID, field="expires_at_seconds")
 
-    def _new_secret(self) -> str:
-        return make_key(self._region.name, secrets.token_bytes(ENTROPY_BYTES))
+    async def _home_of(self, tenant_name: str) -> Region:
+        return self._home(await self._store.tenant(tenant_name))
+
+    def _home(self, tenant: Tenant) -> Region:
+        region = self._catalog.region_by_number(tenant.home_region)
+        if region is None:
+            raise ComptoirError(Reason.NOT_FOUND, field="home_region")
+        return region
 
     def _model_number(self, name: str) -> int:
         found = self._catalog.model_name(name)
@@ -207,3 +214,7 @@ class Administration:
 
     def _now_seconds(self) -> int:
         return self._clock.wall_microseconds() // _MICROSECONDS
+
+
+def _new_secret(home: Region) -> str:
+    return make_key(home.name, secrets.token_bytes(ENTROPY_BYTES))

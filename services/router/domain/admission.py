@@ -92,6 +92,7 @@ class _Findings:
     started_at_microseconds: int
     started_seconds: float
     key: Key | None = None
+    transfer_record: int = 0
     model: Model | None = None
 
 
@@ -144,16 +145,17 @@ class Admitter:
 
     async def next_offer(self, api_key: str, lease_id: Identity) -> TicketOffer:
         """Returns another ticket of a lease of that key; raises why there is none, as `Offers` does."""
-        return await self._ports.offers.another(await self._usable(api_key), lease_id)
+        key, transfer_record = await self._usable(api_key)
+        return await self._ports.offers.another(key, lease_id, transfer_record=transfer_record)
 
     async def models_of(self, api_key: str, source: int = 0) -> list[ModelName]:
         """Returns the names of models that a key may use; raises as `admit` does for a bad key."""
-        key = await self._usable(api_key, source)
+        key, _ = await self._usable(api_key, source)
         return [name for name in self._catalog.names_in(self._deployment.region) if may_use(key, name)]
 
     async def _decide(self, request: AdmitRequest, findings: _Findings) -> Admission:
         key = findings.key = await self._authenticator.find(request.api_key, request.source)
-        self._authenticator.check(request.api_key, key, self._wall_seconds())
+        findings.transfer_record = self._authenticator.check(key, self._wall_seconds())
         self._ports.uses.note(key.number, self._wall_seconds())
         if not key.may_call(request.endpoint):
             raise ComptoirError(Reason.ENDPOINT_NOT_ALLOWED)
@@ -169,7 +171,8 @@ class Admitter:
         check_fit(pool, size.reserved_tokens)
         check_quota(size, key.quota.tokens_per_minute)
         lease_id, priority = Identity.random(), int(findings.priority)
-        grant = Grant(findings.request_id, lease_id, key, model, size, priority, request.part)
+        record = findings.transfer_record
+        grant = Grant(findings.request_id, lease_id, key, model, size, priority, request.part, record)
         offers, tokens = self._ports.offers, size.reserved_tokens
         quota, placement = await self._ports.leases.obtain(
             grant,
@@ -185,10 +188,9 @@ class Admitter:
             raise
         return Admission(grant, offer, placement, quota, model_name)
 
-    async def _usable(self, api_key: str, source: int = 0) -> Key:
+    async def _usable(self, api_key: str, source: int = 0) -> tuple[Key, int]:
         key = await self._authenticator.find(api_key, source)
-        self._authenticator.check(api_key, key, self._wall_seconds())
-        return key
+        return key, self._authenticator.check(key, self._wall_seconds())
 
     def _expected_seconds(self, model: Model) -> float:
         now_seconds, region = self._ports.clock.monotonic_seconds(), self._deployment.region.number
@@ -215,6 +217,7 @@ class Admitter:
             max_output_tokens=admission.grant.size.output_tokens if admission else 0,
             predicted_kv_blocks=admission.placement.predicted_kv_blocks if admission else 0,
             tickets=1 if admission else 0,
+            transfer_record=findings.transfer_record,
         )
 
     def _wall_seconds(self) -> float:

@@ -50,8 +50,9 @@ class CountAdmitter:
     async def admit(self, request: CountRequest) -> CountAdmission:
         """Returns a ticket; raises why there is none, after which no request is taken of the key."""
         key = await self._authenticator.find(request.api_key, request.source)
-        self._authenticator.check(request.api_key, key, self._ports.clock.wall_microseconds() / _MICROSECONDS)
-        self._ports.uses.note(key.number, self._ports.clock.wall_microseconds() / _MICROSECONDS)
+        now_seconds = self._ports.clock.wall_microseconds() / _MICROSECONDS
+        transfer_record = self._authenticator.check(key, now_seconds)
+        self._ports.uses.note(key.number, now_seconds)
         if not key.may_call(Endpoint.COUNTS):
             raise ComptoirError(Reason.ENDPOINT_NOT_ALLOWED)
         name = self._deployment.catalog.model_name(request.model, self._deployment.region)
@@ -70,5 +71,6 @@ class CountAdmitter:
             name.model,
             Size(request.prompt_tokens_upper_bound, 0, context_tokens),
             int(key.clamped(Priority.DEFAULT)),
+            transfer_record=transfer_record,
         )
         return CountAdmission(self._ports.offers.to_count(grant, placement), quota, name, key)

@@ -14,6 +14,7 @@ _OF_KEYS: Final = frozenset(
         Reason.KEY_DISABLED,
         Reason.TENANT_DISABLED,
         Reason.TOO_MANY_WRONG_KEYS,
+        Reason.WRONG_REGION,
     }
 )
 
@@ -39,6 +40,7 @@ class AdmissionEvent:
     max_output_tokens: int = 0
     predicted_kv_blocks: int = 0
     tickets: int = 0
+    transfer_record: int = 0
     # Refusals that this one stands for.
     requests: int = 1
 

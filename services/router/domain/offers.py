@@ -81,7 +81,7 @@ class Offers:
         """Returns the ticket that a request is admitted with."""
         return await self._sign(self._first_claims(grant, placement), placement)
 
-    async def another(self, key: Key, lease_id: Identity) -> TicketOffer:
+    async def another(self, key: Key, lease_id: Identity, *, transfer_record: int = 0) -> TicketOffer:
         """Returns a ticket of the same lease for a replica that had none of it.
 
         Raises LEASE_ENDED where the lease is not the key's, or no further ticket is signed for it, as
@@ -102,7 +102,7 @@ class Offers:
             choices=claims.choices,
         )
         try:
-            following = next_claims(claims, placement, self._term())
+            following = next_claims(claims, placement, self._term(), transfer_record=transfer_record)
             return await self._sign(following, placement, key.quota)
         except BaseException:
             self._replicas.unassign(lease_id)

@@ -25,6 +25,8 @@ class Grant:
     priority: int
     # Of several with one request identity, from 1; 0 where there is one.
     part: int = 0
+    # By which a region outside the EU serves; 0 within.
+    transfer_record: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def first_claims(
         model=grant.model.number,
         region=region,
         home_region=grant.key.tenant.home_region,
-        transfer_record=0,
+        transfer_record=grant.transfer_record,
         replica=placement.replica,
         max_input_tokens=grant.size.input_tokens,
         max_output_tokens=grant.size.output_tokens,
@@ -84,13 +86,19 @@ def first_claims(
     )
 
 
-def next_claims(last: TicketClaims, placement: Placement, term: Term) -> TicketClaims:
-    """Returns what the ticket after `last` says: it permits the same, on another replica and from now on."""
+def next_claims(
+    last: TicketClaims, placement: Placement, term: Term, *, transfer_record: int = 0
+) -> TicketClaims:
+    """Returns what the ticket after `last` says: it permits the same, on another replica and from now on.
+
+    The transfer record is that of now: the one before may have ended meanwhile.
+    """
     return replace(
         last,
         ticket_id=Identity.random(),
         replica=placement.replica,
         attempt=last.attempt + 1,
+        transfer_record=transfer_record,
         issued_at_microseconds=term.issued_at_microseconds,
         expires_at_microseconds=term.expires_at_microseconds,
         predicted_kv_blocks=placement.predicted_kv_blocks,

@@ -23,6 +23,7 @@ def admission_event(event: AdmissionEvent) -> usage_pb2.Admission:
         request_id_low=event.request_id.low,
         region=event.region,
         home_region=event.home_region,
+        transfer_record=event.transfer_record,
         config_digest=event.config_digest,
         tenant_low=event.tenant,
         key_low=event.key,

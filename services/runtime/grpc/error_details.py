@@ -29,6 +29,7 @@ def detail_from(error: ComptoirError) -> ErrorDetail:
         requested=error.numbers.requested,
         available=error.numbers.available,
         quota=None if error.quota is None else _quota_detail(error.quota),
+        base_url=error.base_url,
     )
 
 
@@ -45,6 +46,7 @@ def error_of(detail: ErrorDetail) -> ComptoirError | None:
         retry_after_seconds=detail.retry_after_milliseconds / 1000,
         numbers=Numbers(detail.limit, detail.requested, detail.available),
         quota=_quota_from(detail.quota) if detail.HasField("quota") else None,
+        base_url=detail.base_url,
     )
 
 
@@ -56,6 +58,7 @@ def public_details_from(error: ComptoirError) -> list[Any]:
         "limit": numbers.limit,
         "requested": numbers.requested,
         "available": numbers.available,
+        "base_url": error.base_url,
     }
     metadata = {key: str(value) for key, value in said.items() if value}
     details = [_packed(ErrorInfo(reason=error.reason.name, domain=ERROR_DOMAIN, metadata=metadata))]

@@ -12,6 +12,7 @@ import yaml
 from services.router.settings import RouterSettings
 from services.runtime.addresses import GrpcTarget
 from services.runtime.grpc.server import channel
+from services.runtime.settings import SHARED_KEYS
 
 WAIT_SECONDS = 20.0
 
@@ -19,7 +20,7 @@ WAIT_SECONDS = 20.0
 @pytest.fixture
 def config_file(router_settings: RouterSettings, tmp_path: Path) -> Path:
     document = router_settings.model_dump(mode="json")
-    shared = {name: document.pop(name) for name in ("region", "catalog", "telemetry", "log_level")}
+    shared = {name: document.pop(name) for name in SHARED_KEYS}
     file = tmp_path / "comptoir.yaml"
     file.write_text(yaml.safe_dump({**shared, "router": document}))
     return file

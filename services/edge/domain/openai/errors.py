@@ -140,7 +140,8 @@ def public_error(reason: Reason) -> PublicError:
 def error_json(error: ComptoirError, endpoint: Endpoint = Endpoint.CHAT_COMPLETIONS) -> bytes:
     """Returns the body `{"error": {message, type, param, code}}` of a refusal or failure."""
     param = name_for(error, endpoint)
-    return public_json(public_error(error.reason), message=_message(error, param, endpoint), param=param)
+    message = _elsewhere(error) or _message(error, param, endpoint)
+    return public_json(public_error(error.reason), message=message, param=param)
 
 
 def public_json(public: PublicError, *, message: str = "", param: str | None = None) -> bytes:
@@ -177,6 +178,11 @@ def retry_headers(
         (b"retry-after-ms", b"%d" % milliseconds),
         (b"x-should-retry", b"true"),
     ]
+
+
+def _elsewhere(error: ComptoirError) -> str:
+    """Returns the sentence of an error that another region would not make; empty for any other."""
+    return f"{error.reason.row.what} Use its base URL: {error.base_url}" if error.base_url else ""
 
 
 def _message(error: ComptoirError, param: str | None, endpoint: Endpoint) -> str:

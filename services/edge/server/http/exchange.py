@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from services.edge.domain.key_regions import KeyRegions
 from services.edge.domain.openai.errors import (
     PublicError,
     error_headers,
@@ -58,6 +59,8 @@ class Exchange:
             received_seconds=clock.monotonic_seconds(),
         )
         self.clock = clock
+        # Which keys are answered here; None leaves it to the router.
+        self.key_regions: KeyRegions | None = None
         self._added_headers: list[tuple[bytes, bytes]] = []
         # Set before the last byte is written: some clients close as soon as they have it.
         self.is_complete = False

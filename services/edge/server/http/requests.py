@@ -67,14 +67,17 @@ def read_key(exchange: Exchange) -> str:
     """Returns the API key of the one `Authorization: Bearer` header; raises KEY_INVALID for anything else.
 
     Whether the router knows it costs a call. Its form and its checksum cost nothing, and keep those who
-    have no key from making the edge read bodies.
+    have no key from making the edge read bodies. WRONG_REGION for one that another region answers.
     """
     values = exchange.header_values(b"authorization")
     if len(values) != 1 or values[0][: len(_SCHEME)].lower() != _SCHEME:
         raise ComptoirError(Reason.KEY_INVALID)
     key = values[0][len(_SCHEME) :].strip().decode("ascii", "replace")
-    if region_of(key) is None:
+    key_region = region_of(key)
+    if key_region is None:
         raise ComptoirError(Reason.KEY_INVALID)
+    if exchange.key_regions is not None:
+        exchange.key_regions.check(key_region)
     return key
 
 

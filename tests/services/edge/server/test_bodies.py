@@ -91,6 +91,8 @@ def test_no_step_of_a_worst_body_does_much(worst: WorstBody) -> None:
 class FakeExchange:
     """As much of an exchange as a body needs."""
 
+    key_regions = None
+
     def __init__(self, content: bytes) -> None:
         self.event = type("Event", (), {"request_bytes": 0, "request_id": LEASE})()
         self.is_complete = self.is_client_disconnected = False

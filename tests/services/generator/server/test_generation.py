@@ -36,12 +36,12 @@ async def test_an_answer_is_started_then_deltas_then_finished(running: RunningGe
 
 
 async def test_the_event_has_what_the_ticket_and_the_engine_said(running: RunningGenerator) -> None:
-    claims = running.claims(transfer_record=5)
+    claims = running.claims()
     call = await running.generate(running.request(ticket=running.signed(claims)))
     (event,) = await running.events()
     assert event.ending.outcome is Outcome.STOP
     assert event.ending.reason is Reason.UNSPECIFIED
-    assert (event.claims.tenant, event.claims.key, event.claims.transfer_record) == (11, 12, 5)
+    assert (event.claims.tenant, event.claims.key, event.claims.transfer_record) == (11, 12, 0)
     assert event.counts.output_tokens == call.finished.output_tokens
     assert event.counts.input_tokens == call.finished.input_tokens
     assert event.actual_kv_blocks == -(-(event.counts.input_tokens + 40) // 16)

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from services.kernel.catalog import Region
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.kernel.identity import Identity
 from services.router.domain.tenancy import Priority, Quota
@@ -58,6 +57,7 @@ async def test_what_is_wrong_is_found_in_the_order_of_the_design() -> None:
     world = AdmissionWorld()
     good = await world.key(quota=ONE_AT_A_TIME, models=(1,))
     elsewhere = await world.key(region="eu-de", expires_at_seconds=2)
+    expired = await world.key(expires_at_seconds=2)
     disabled = await world.key(tenant="disabled")
     world.disable(disabled)
     all_wrong = {"model": "absent", "prompt_tokens_upper_bound": 10**7, "max_output_tokens": 500}
@@ -65,6 +65,7 @@ async def test_what_is_wrong_is_found_in_the_order_of_the_design() -> None:
     found = [
         (await refusal_of(world, request_for("nonsense", **all_wrong))).reason,  # type: ignore[arg-type]
         (await refusal_of(world, request_for(elsewhere, **all_wrong))).reason,  # type: ignore[arg-type]
+        (await refusal_of(world, request_for(expired, **all_wrong))).reason,  # type: ignore[arg-type]
         (await refusal_of(world, request_for(disabled, **all_wrong))).reason,  # type: ignore[arg-type]
         (await refusal_of(world, request_for(good, **all_wrong))).reason,  # type: ignore[arg-type]
         (await refusal_of(world, request_for(good, **size_wrong))).reason,  # type: ignore[arg-type]
@@ -76,6 +77,7 @@ async def test_what_is_wrong_is_found_in_the_order_of_the_design() -> None:
     found.append((await refusal_of(world, request_for(good))).reason)
     assert found == [
         Reason.KEY_INVALID,
+        Reason.WRONG_REGION,
         Reason.KEY_EXPIRED,
         Reason.TENANT_DISABLED,
         Reason.MODEL_NOT_FOUND,
@@ -115,14 +117,7 @@ async def test_a_key_of_another_region_is_not_served_here() -> None:
     world = AdmissionWorld()
     world.add_replica()
     refusal = await refusal_of(world, request_for(await world.key(region="eu-de")))
-    assert refusal.reason is Reason.REGION_NOT_ALLOWED
-
-
-async def test_outside_the_eu_nobody_from_elsewhere_is_served() -> None:
-    world = AdmissionWorld()
-    world.region = Region(number=3, name="us-east", is_eu=False)
-    refusal = await refusal_of(world, request_for(await world.key(region="us-east")))
-    assert refusal.reason is Reason.REGION_NOT_ALLOWED
+    assert refusal.reason is Reason.WRONG_REGION
 
 
 async def test_a_revoked_key_looks_like_an_unknown_one() -> None:

@@ -11,15 +11,19 @@ from services.kernel.errors import ComptoirError, Reason
 from services.router.adapters.cached_keys import CachedKeys
 from services.router.domain.authentication import Authenticator
 from services.router.domain.keys import digest_of
+from services.router.domain.residency import Residency
 from services.router.domain.tenancy import Key, KeyChange
 from services.router.domain.wrong_keys import WrongKeyLimits, WrongKeys
 from tests.contracts.key_store import store_key
-from tests.fakes.router import FRANCE, GERMANY, PEPPER, AdmissionWorld, MemoryKeys
+from tests.fakes.permits import MemoryPermits
+from tests.fakes.router import CATALOG, FRANCE, GERMANY, PEPPER, AdmissionWorld, MemoryKeys
+
+RESIDENCY = Residency(CATALOG, FRANCE, MemoryPermits())
 
 
 def authenticator(finder: MemoryKeys) -> Authenticator:
     wrong_keys = WrongKeys(WrongKeyLimits(), ManualClock())
-    return Authenticator(finder, wrong_keys, pepper=PEPPER, region=FRANCE)
+    return Authenticator(finder, wrong_keys, pepper=PEPPER, residency=RESIDENCY)
 
 
 async def test_a_stored_key_is_found() -> None:
@@ -59,7 +63,7 @@ async def refusal_after(change: KeyChange) -> Reason:
     await world.keys.change_key(found.number, change)
     changed = await authenticator(world.keys).find(api_key)
     with pytest.raises(ComptoirError) as refusal:
-        authenticator(world.keys).check(api_key, changed, 999)
+        authenticator(world.keys).check(changed, 999)
     return refusal.value.reason
 
 
@@ -80,9 +84,9 @@ async def test_after_a_rotation_the_old_secret_is_taken_until_its_overlap_is_ove
     for api_key, now_seconds in ((old, 999.9), (new, 999.9), (new, 1_000)):
         key = await authenticator(world.keys).find(api_key)
         assert key.number == number
-        authenticator(world.keys).check(api_key, key, now_seconds)
+        authenticator(world.keys).check(key, now_seconds)
     with pytest.raises(ComptoirError) as refusal:
-        authenticator(world.keys).check(old, await authenticator(world.keys).find(old), 1_000)
+        authenticator(world.keys).check(await authenticator(world.keys).find(old), 1_000)
     assert refusal.value.reason is Reason.KEY_EXPIRED
 
 
@@ -90,9 +94,9 @@ async def test_a_key_ends_at_its_expiry() -> None:
     world = AdmissionWorld()
     api_key = await world.key(expires_at_seconds=1_000)
     key = await authenticator(world.keys).find(api_key)
-    authenticator(world.keys).check(api_key, key, 999.9)
+    authenticator(world.keys).check(key, 999.9)
     with pytest.raises(ComptoirError) as refusal:
-        authenticator(world.keys).check(api_key, key, 1_000)
+        authenticator(world.keys).check(key, 1_000)
     assert refusal.value.reason is Reason.KEY_EXPIRED
 
 
@@ -116,7 +120,7 @@ async def test_ten_thousand_wrong_keys_cost_no_more_look_ups_than_their_source_m
     cached = CachedKeys(world.keys, world.clock)
     await cached.learn()
     wrong_keys = WrongKeys(WrongKeyLimits(per_client_per_minute=60), world.clock)
-    checked = Authenticator(cached, wrong_keys, pepper=PEPPER, region=FRANCE)
+    checked = Authenticator(cached, wrong_keys, pepper=PEPPER, residency=RESIDENCY)
     await checked.find(known, source=5)
     await store_key(world.keys, digest=digest_of(new, PEPPER))
     before = world.keys.finds
@@ -136,7 +140,7 @@ async def test_a_wrong_key_that_comes_again_is_not_looked_up_again_at_once() -> 
     world = AdmissionWorld()
     cached = CachedKeys(world.keys, world.clock)
     wrong_keys = WrongKeys(WrongKeyLimits(), world.clock)
-    checked = Authenticator(cached, wrong_keys, pepper=PEPPER, region=FRANCE)
+    checked = Authenticator(cached, wrong_keys, pepper=PEPPER, residency=RESIDENCY)
     for _ in range(20):
         assert await reason_of(checked, wrong_key(1), 0) is Reason.KEY_INVALID
     assert world.keys.finds == 1

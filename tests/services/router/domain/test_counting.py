@@ -14,9 +14,8 @@ from tests.fakes.router import PEPPER, AdmissionWorld, busy, request_for
 
 def admitter(world: AdmissionWorld) -> CountAdmitter:
     ports = Ports(world.leases, world.offers, world.replicas, world.log, world.clock)
-    authenticator = Authenticator(
-        world.keys, WrongKeys(WrongKeyLimits(), world.clock), pepper=PEPPER, region=world.region
-    )
+    wrong_keys = WrongKeys(WrongKeyLimits(), world.clock)
+    authenticator = Authenticator(world.keys, wrong_keys, pepper=PEPPER, residency=world.residency)
     deployment = Deployment(world.catalog, world.region, config_digest=99)
     return CountAdmitter(ports, authenticator, deployment)
 

@@ -50,7 +50,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CONCURRENCY_EXHAUSTED: _ErrorReason.ValueType  # 11
     """The key has as many requests in flight as its quota allows."""
     ERROR_REASON_REGION_NOT_ALLOWED: _ErrorReason.ValueType  # 12
-    """The region policy leaves no region that may serve the request."""
+    """The region is none of those that the key may be served in, or it is outside the European Union and no transfer
+    record that is in force permits it.
+    """
     ERROR_REASON_NO_REPLICA: _ErrorReason.ValueType  # 13
     """No replica that serves the model in the region is ready."""
     ERROR_REASON_REPLICA_OVERLOADED: _ErrorReason.ValueType  # 14
@@ -113,6 +115,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The key may not be used at this endpoint."""
     ERROR_REASON_TENANT_HAS_KEYS: _ErrorReason.ValueType  # 51
     """The tenant has keys, so it cannot be deleted."""
+    ERROR_REASON_WRONG_REGION: _ErrorReason.ValueType  # 46
+    """Another region answers the key, whose base URL `ErrorDetail.base_url` is. Nothing is forwarded."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused or failed. A reason never carries content: it is
@@ -146,7 +150,9 @@ ERROR_REASON_TOKENS_EXHAUSTED: ErrorReason.ValueType  # 10
 ERROR_REASON_CONCURRENCY_EXHAUSTED: ErrorReason.ValueType  # 11
 """The key has as many requests in flight as its quota allows."""
 ERROR_REASON_REGION_NOT_ALLOWED: ErrorReason.ValueType  # 12
-"""The region policy leaves no region that may serve the request."""
+"""The region is none of those that the key may be served in, or it is outside the European Union and no transfer
+record that is in force permits it.
+"""
 ERROR_REASON_NO_REPLICA: ErrorReason.ValueType  # 13
 """No replica that serves the model in the region is ready."""
 ERROR_REASON_REPLICA_OVERLOADED: ErrorReason.ValueType  # 14
@@ -209,6 +215,8 @@ ERROR_REASON_ENDPOINT_NOT_ALLOWED: ErrorReason.ValueType  # 38
 """The key may not be used at this endpoint."""
 ERROR_REASON_TENANT_HAS_KEYS: ErrorReason.ValueType  # 51
 """The tenant has keys, so it cannot be deleted."""
+ERROR_REASON_WRONG_REGION: ErrorReason.ValueType  # 46
+"""Another region answers the key, whose base URL `ErrorDetail.base_url` is. Nothing is forwarded."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final
@@ -228,6 +236,7 @@ class ErrorDetail(_message.Message):
     AVAILABLE_FIELD_NUMBER: _builtins.int
     QUOTA_FIELD_NUMBER: _builtins.int
     MAY_TRY_NEXT_TICKET_FIELD_NUMBER: _builtins.int
+    BASE_URL_FIELD_NUMBER: _builtins.int
     reason: Global___ErrorReason.ValueType
     """Why the call was refused or failed."""
     is_retryable: _builtins.bool
@@ -256,6 +265,8 @@ class ErrorDetail(_message.Message):
     """True if a caller that got no Delta yet may go on with the next ticket of the same lease: the failure
     concerns one replica or its ticket. Needs no table of reasons, so it holds for reasons of later versions.
     """
+    base_url: _builtins.str
+    """For WRONG_REGION, the base URL of the region that answers the key, from the catalog; empty where that has none."""
     @_builtins.property
     def quota(self) -> Global___QuotaDetail:
         """The key's quota at the refusal, where it is the reason; absent otherwise."""
@@ -272,10 +283,11 @@ class ErrorDetail(_message.Message):
         available: _builtins.int = ...,
         quota: Global___QuotaDetail | None = ...,
         may_try_next_ticket: _builtins.bool = ...,
+        base_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["quota", b"quota"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "field", b"field", "is_retryable", b"is_retryable", "limit", b"limit", "may_try_next_ticket", b"may_try_next_ticket", "quota", b"quota", "reason", b"reason", "requested", b"requested", "retry_after_milliseconds", b"retry_after_milliseconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "base_url", b"base_url", "field", b"field", "is_retryable", b"is_retryable", "limit", b"limit", "may_try_next_ticket", b"may_try_next_ticket", "quota", b"quota", "reason", b"reason", "requested", b"requested", "retry_after_milliseconds", b"retry_after_milliseconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

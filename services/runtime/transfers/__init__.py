@@ -1,0 +1,1 @@
+"""Transfer records on disk: signed envelopes in a folder, verified with public keys and followed."""
