@@ -92,7 +92,7 @@ class ServingProcesses:
 
     async def replica_states(self) -> list[str]:
         """The states of the replicas that are registered, as `comptoir status` shows them."""
-        answer = await self._admin.ListReplicas(admin_pb2.ListReplicasRequest(), timeout=10)
+        answer = await self._admin.ListReplicas(admin_pb2.ListReplicasRequest(), timeout=30)
         names = [admin_pb2.ReplicaState.Name(replica.state) for replica in answer.replicas]
         return [name.removeprefix("REPLICA_STATE_").lower() for name in names]
 
@@ -111,7 +111,7 @@ class ServingProcesses:
     async def _open_requests(self) -> int:
         names = [name for name in self._processes if name.startswith("generator")]
         stubs = [generator_pb2_grpc.GeneratorServiceStub(self._channel(name)) for name in names]
-        loads = [await stub.GetLoad(generator_pb2.GetLoadRequest(), timeout=10) for stub in stubs]
+        loads = [await stub.GetLoad(generator_pb2.GetLoadRequest(), timeout=30) for stub in stubs]
         return sum(load.open_streams for load in loads)
 
     async def admit(self, api_key: str, *, max_output_tokens: int = 100) -> router_pb2.AdmitResponse:
@@ -133,7 +133,7 @@ class ServingProcesses:
     async def release(self, admitted: router_pb2.AdmitResponse) -> bool:
         """What the router answers to a caller that gives the lease back."""
         lease = {"lease_id_high": admitted.lease_id_high, "lease_id_low": admitted.lease_id_low}
-        return (await self.router.Release(router_pb2.ReleaseRequest(**lease), timeout=10)).is_released
+        return (await self.router.Release(router_pb2.ReleaseRequest(**lease), timeout=30)).is_released
 
     def generate(self, offer: router_pb2.TicketOffer) -> Any:
         """The open call of a generation on the replica of an offer."""

@@ -71,7 +71,7 @@ class Stack:
         """How busy the replica is at this moment."""
         with grpc.insecure_channel(self.description["grpc"]["generator"]) as channel:
             stub = generator_pb2_grpc.GeneratorServiceStub(channel)
-            return stub.GetLoad(generator_pb2.GetLoadRequest(), timeout=5)
+            return stub.GetLoad(generator_pb2.GetLoadRequest(), timeout=30)
 
     def comptoir(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Runs another command on this stack."""

@@ -98,7 +98,7 @@ def test_a_grpc_client_cancels_its_call(stack: Stack) -> None:
     ):
         admitted = router_pb2_grpc.RouterServiceStub(router).Admit(
             router_pb2.AdmitRequest(api_key=stack.api_key, model=stack.model, prompt_tokens_upper_bound=200),
-            timeout=10,
+            timeout=30,
         )
         call = generator_pb2_grpc.GeneratorServiceStub(generator).Generate(
             generator_pb2.GenerateRequest(
@@ -128,7 +128,7 @@ def test_a_deadline_is_told_apart_from_a_cancel(stack: Stack) -> None:
             router_pb2.AdmitRequest(
                 api_key=stack.api_key, model=stack.model, prompt_tokens_upper_bound=200, choices=16
             ),
-            timeout=10,
+            timeout=30,
         )
         request = generator_pb2.GenerateRequest(
             ticket=admitted.offer.ticket,

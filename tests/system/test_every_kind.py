@@ -21,7 +21,7 @@ def test_an_event_is_a_row_that_is_counted(stack: Stack, kind: Kind) -> None:
     now = SystemClock().wall_microseconds()
     event = least(kind, request_id_high=high, request_id_low=low, started_at_microseconds=now)
     with grpc.insecure_channel(stack.description["grpc"]["emitter"]) as channel:
-        taken = emitter_pb2_grpc.EmitterServiceStub(channel).Record(request_of([event]), timeout=10)
+        taken = emitter_pb2_grpc.EmitterServiceStub(channel).Record(request_of([event]), timeout=30)
     assert taken.accepted == 1
     row = stack.row_of(kind.table, f"{high:016x}{low:016x}")
     assert row["started_at_microseconds"] == now

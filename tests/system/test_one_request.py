@@ -83,7 +83,7 @@ def test_an_internal_service_needs_nothing_but_grpc(stack: Stack) -> None:
     ):
         admitted = router_pb2_grpc.RouterServiceStub(router).Admit(
             router_pb2.AdmitRequest(api_key=stack.api_key, model=stack.model, prompt_tokens_upper_bound=100),
-            timeout=10,
+            timeout=30,
         )
         assert admitted.offer.generator_address == stack.description["grpc"]["generator"]
         request = generator_pb2.GenerateRequest(

@@ -118,7 +118,7 @@ def _admit(stack: Stack) -> ticket_pb2.SignedTicket:
         request = router_pb2.AdmitRequest(
             api_key=stack.api_key, model=stack.model, prompt_tokens_upper_bound=100
         )
-        return router_pb2_grpc.RouterServiceStub(channel).Admit(request, timeout=10).offer.ticket
+        return router_pb2_grpc.RouterServiceStub(channel).Admit(request, timeout=30).offer.ticket
 
 
 def _signed(stack: Stack, claims: ticket_pb2.TicketClaims) -> ticket_pb2.SignedTicket:

@@ -70,7 +70,7 @@ def test_a_caller_of_grpc_gets_the_same_numbers(stack: Stack) -> None:
         grpc.insecure_channel(stack.description["grpc"]["router"]) as channel,
         pytest.raises(grpc.RpcError) as caught,
     ):
-        router_pb2_grpc.RouterServiceStub(channel).Admit(request, timeout=10)
+        router_pb2_grpc.RouterServiceStub(channel).Admit(request, timeout=30)
     failure: Any = caught.value
     assert failure.code() is grpc.StatusCode.INVALID_ARGUMENT
     detail = error_reason_pb2.ErrorDetail.FromString(dict(failure.trailing_metadata())["comptoir-error-bin"])

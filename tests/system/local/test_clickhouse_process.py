@@ -171,7 +171,7 @@ def test_more_queries_than_slots_wait_and_more_than_that_are_refused(tmp_path: P
     store = ClickHouseProcess(tmp_path, max_concurrent_queries=2, max_waiting_queries=4)
     store.start()
     try:
-        query = "SELECT sum(sleepEachRow(0.8)) FROM numbers(2) SETTINGS max_block_size = 1, max_threads = 1"
+        query = "SELECT sum(sleepEachRow(0.8)) FROM numbers(4) SETTINGS max_block_size = 1, max_threads = 1"
         with ThreadPoolExecutor(12) as threads:
             answers = list(threads.map(store.read, [query] * 12))
         statuses = sorted(answer.status_code for answer in answers)
