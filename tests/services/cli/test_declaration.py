@@ -53,3 +53,12 @@ def test_files_of_secrets_are_beside_the_declaration_unless_they_say_another_fol
     )
     (tenant,) = read_declaration(tmp_path / "tenants.yaml").tenants
     assert [key.secret_file for key in tenant.keys] == [tmp_path / "a.key", Path("/run/b.key")]
+
+
+def test_the_example_of_the_page_about_operations_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "operations.md").read_text(encoding="utf-8")
+    (example,) = [block for block in page.split("```yaml\n") if block.startswith("tenants:")]
+    (tmp_path / "tenants.yaml").write_text(example.partition("```")[0])
+    (tenant,) = read_declaration(tmp_path / "tenants.yaml").tenants
+    assert [key.secret_file.name for key in tenant.keys] == ["acme.key", "old.key"]
+    assert tenant.keys[0].message().quota.concurrency == 32
