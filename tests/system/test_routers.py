@@ -1,4 +1,4 @@
-"""Two routers of one region under load: the one that is asked is killed, or drains, and no request fails."""
+"""Two routers of one region under load: the one asked is killed, drains or hangs, and no request fails."""
 
 import asyncio
 import os
@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+import grpc
 import pytest
+from comptoir.router.v1 import admin_pb2, admin_pb2_grpc
 
+from deploy.local.stack.paths import DataPaths
 from tests.system.asking import Failure, WholeAnswer, ask, assert_admitted, assert_counted_once
 from tests.system.completeness import assert_complete
 from tests.system.stack_process import Stack, eventually, running_stack
@@ -59,6 +62,23 @@ async def _ask_around(stack: Stack, name: str, number: signal.Signals) -> list[W
     return results
 
 
+def _in_flight(stack: Stack) -> list[list[tuple[int, str, int]]]:
+    """What each router says of the replicas: number, state, and requests in flight."""
+    paths, said = DataPaths(stack.data_dir), []
+    for number in (1, 2):
+        with grpc.insecure_channel(f"unix:{paths.admin_socket_of(number)}") as channel:
+            stub = admin_pb2_grpc.AdminServiceStub(channel)
+            replicas = stub.ListReplicas(admin_pb2.ListReplicasRequest(), timeout=10).replicas
+            states = [admin_pb2.ReplicaState.Name(each.state) for each in replicas]
+            said.append(
+                [
+                    (each.number, state, each.in_flight_requests)
+                    for each, state in zip(replicas, states, strict=True)
+                ]
+            )
+    return said
+
+
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "drained"])
 def test_one_of_two_routers_that_goes_under_load_costs_no_request_and_counts_agree(
@@ -76,3 +96,20 @@ def test_one_of_two_routers_that_goes_under_load_costs_no_request_and_counts_agr
     assert_counted_once(stack, answers)
     assert_admitted(stack, answers, may_be_again=True)
     assert_complete(stack)
+
+
+@pytest.mark.timeout(400)
+def test_one_of_two_routers_that_hangs_under_load_costs_no_request_and_counts_agree(stack: Stack) -> None:
+    stack.wait_ready()
+    hung = int(stack.process("router")["pid"])
+    try:
+        results = asyncio.run(_ask_around(stack, "router", signal.SIGSTOP))
+    finally:
+        os.kill(hung, signal.SIGCONT)
+    assert [result for result in results if isinstance(result, Failure)] == []
+    answers = [result for result in results if isinstance(result, WholeAnswer)]
+    assert_counted_once(stack, answers)
+    assert_complete(stack)
+    # Both know the replica, and neither holds it for busy with what the other placed or lost.
+    idle = [(1, "REPLICA_STATE_READY", 0)]
+    eventually(lambda: _in_flight(stack), lambda said: said == [idle, idle], 60)
