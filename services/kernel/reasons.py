@@ -290,3 +290,4 @@ class Reason(IntEnum):
         "Another region answers this API key.",
         "Use the base URL of that region.",
     )
+    QUOTA_UNAVAILABLE = busy(41, "UNAVAILABLE", "quota_unavailable", "Quotas cannot be checked now.")

@@ -22,7 +22,7 @@ from services.router.adapters.expiry import expire_leases
 from services.router.adapters.key_changes import KeyChanges
 from services.router.adapters.key_database import open_database
 from services.router.adapters.lease_counter import MeteredLeases
-from services.router.adapters.memory_leases import MemoryLeases
+from services.router.adapters.lease_stores import open_lease_store
 from services.router.adapters.ready_follower import follow_readiness
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
 from services.router.adapters.scaling_watch import watch_scaling
@@ -92,7 +92,7 @@ class Router:
         self._uses = Uses()
         rules = settings.scaling_by_model
         self._replicas = MemoryReplicaDirectory(settings, clock.monotonic_seconds(), scaled_models=rules)
-        store = MemoryLeases(clock)
+        store = self._lease_store = open_lease_store(settings.lease_store, clock)
         leases = self._leases = Leases(store, MeteredLeases(), self._replicas, clock, settings)
         gauge(
             "comptoir.router.held_requests",
@@ -141,6 +141,7 @@ class Router:
         await drained
         await write_uses(self._uses, self._keys)
         self._stored_keys.close()
+        await self._lease_store.close()
         await self._log.close()
 
     async def _tell_ready(self, is_ready: bool) -> None:

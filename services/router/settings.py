@@ -3,18 +3,27 @@
 from pathlib import Path
 from typing import Final, Self
 
-from pydantic import Field, PostgresDsn, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PostgresDsn, field_validator, model_validator
 
 from services.router.domain.limits import RouterLimits
 from services.router.domain.scaling import ScalingRules
 from services.router.domain.tenancy import Quota
-from services.runtime.addresses import CallerListen, GrpcTarget, GuardedListen, is_loopback
+from services.runtime.addresses import (
+    CallerListen,
+    GrpcTarget,
+    GuardedListen,
+    TlsFiles,
+    is_local,
+    is_loopback,
+    split_address,
+)
 from services.runtime.settings import MeteredSettings
 
 # What a database's URL may say after its question mark: where the server is, and how it is known.
 _DATABASE_OPTIONS: Final = frozenset(
     {"host", "sslmode", "sslrootcert", "sslcert", "sslkey", "target_session_attrs"}
 )
+MEMORY: Final = "memory"
 
 
 class DefaultQuota(Quota):
@@ -25,6 +34,40 @@ class DefaultQuota(Quota):
         default=20_000_000, ge=0, lt=2**32, description="input and output tokens per minute"
     )
     concurrency: int = Field(default=256, ge=0, lt=2**32, description="requests in flight")
+
+
+class LeaseStoreSettings(BaseModel):
+    """Where quotas and leases are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    address: str = Field(
+        default=MEMORY,
+        description="`memory`, for one router; or Redis or Valkey that several share: `host:port` or "
+        "`unix:/path`",
+    )
+    tls: TlsFiles | None = Field(default=None, description="required unless the address is on this machine")
+    user: str = Field(default="", description="name at the server; empty is its default user")
+    password_file: Path | None = Field(default=None, description="file with the password at the server")
+    database: int = Field(default=0, ge=0, lt=2**16, description="number of the database at the server")
+    timeout_seconds: float = Field(
+        default=1.0, gt=0, le=30, description="longest wait for the server before a request is refused"
+    )
+
+    @property
+    def is_shared(self) -> bool:
+        """Tells whether a server keeps them for several routers."""
+        return self.address != MEMORY
+
+    @model_validator(mode="after")
+    def _plaintext_stays_on_the_machine(self) -> Self:
+        if not self.is_shared:
+            return self
+        if not self.address.startswith("unix:/"):
+            split_address(self.address)
+        if self.tls is None and not is_local(self.address):
+            raise ValueError("address is not loopback, so it needs tls")
+        return self
 
 
 class RouterSettings(MeteredSettings, RouterLimits):
@@ -69,6 +112,9 @@ class RouterSettings(MeteredSettings, RouterLimits):
     emitter_wait_seconds: float = Field(
         default=5.0, gt=0, description="longest wait for the emitter before an admission fails"
     )
+    lease_store: LeaseStoreSettings = Field(
+        default=LeaseStoreSettings(), description="where quotas and leases are kept"
+    )
     drain_seconds: float = Field(default=10.0, ge=0, description="longest wait for open calls at the end")
 
     @field_validator("database_url")
@@ -94,6 +140,11 @@ class RouterSettings(MeteredSettings, RouterLimits):
         if self.database_file is None and self.database_url is None:
             raise ValueError("database_file or database_url must say where keys are")
         return self
+
+    @property
+    def lender(self) -> int:
+        """Returns the number of the router with which leases are settled; 0 where any router does it."""
+        return 0 if self.lease_store.is_shared else self.number
 
     @model_validator(mode="after")
     def _listeners_differ(self) -> Self:

@@ -11,6 +11,7 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 from services.router.domain.lease import (
+    PARTITIONS,
     Acceptance,
     Accepted,
     Issue,
@@ -23,6 +24,8 @@ from services.router.domain.ports import LeaseStore
 from services.router.domain.tenancy import Quota
 
 RESERVED_SECONDS, ACCEPTED_SECONDS = 12.0, 600.0
+# Its leases are those whose upper half is a multiple of PARTITIONS.
+TENANT = PARTITIONS
 QUOTA = Quota(requests_per_minute=3, tokens_per_minute=600, concurrency=2)
 
 Wait: TypeAlias = Callable[[float], Awaitable[None]]

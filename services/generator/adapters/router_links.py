@@ -59,7 +59,10 @@ class RouterLinks:
 
     def settle(self, claims: Claims, used: Counts, *, is_unserved: bool) -> None:
         """Takes the settlement at once and delivers it until the router that lent it has confirmed it."""
-        link = self._told.pop(claims.lease_id, None) or self._lender(claims)
+        link = self._told.pop(claims.lease_id, None)
+        # Where routers share a store, any of them takes it; what it was not told of, it finds there.
+        if link is None or not (claims.router or link.is_registered):
+            link = self._lender(claims)
         link.settle(claims, used, is_unserved=is_unserved)
 
     def load_changed(self) -> None:
@@ -87,6 +90,10 @@ class RouterLinks:
         await asyncio.gather(*(link.close() for link in self._links))
 
     def _lender(self, claims: Claims) -> RouterLink:
-        """Returns the link to the router that lent; else one of which no number is known, or the first."""
+        """Returns the link to the router that lent; of those that may have, the first that is registered.
+
+        These are the ones of which no number is known, or that share a store of leases.
+        """
         by_number = {link.router_number: link for link in reversed(self._links)}
+        by_number.update({link.router_number: link for link in reversed(self._links) if link.is_registered})
         return by_number.get(claims.router) or by_number.get(0) or self._links[0]

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final
 
+from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.leases import Leases
 from services.runtime.logs import get_logger
 
@@ -14,9 +15,18 @@ async def expire_leases(leases: Leases) -> None:
     """Runs until cancelled."""
     while True:
         await asyncio.sleep(_INTERVAL_SECONDS)
-        lost = await leases.lose_gone()
-        if lost:
-            _log.warning("leases_lost", count=lost)
-        expired = await leases.expire()
-        if expired:
-            _log.warning("leases_expired", count=expired)
+        try:
+            await _expire(leases)
+        except ComptoirError as error:
+            # The store says itself that it is away; what ended meanwhile is found at the next turn.
+            if error.reason is not Reason.QUOTA_UNAVAILABLE:
+                raise
+
+
+async def _expire(leases: Leases) -> None:
+    lost = await leases.lose_gone()
+    if lost:
+        _log.warning("leases_lost", count=lost)
+    expired = await leases.expire()
+    if expired:
+        _log.warning("leases_expired", count=expired)

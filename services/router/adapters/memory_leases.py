@@ -77,13 +77,15 @@ class MemoryLeases:
             self._of_request[lease.request] = lease.lease_id
         return state
 
-    async def earlier(self, key: int, request: RequestPart) -> Earlier | None:
+    async def earlier(self, tenant: int, key: int, request: RequestPart) -> Earlier | None:
         """Returns the lease that a request of the key had, unless it goes on by another one already."""
+        del tenant  # every tenant's are here
         lease = self._earlier(key, request)
         return None if lease is None else Earlier(lease.lease_id, lease.holders)
 
-    async def spend_request(self, key: int, quota: Quota) -> QuotaState:
+    async def spend_request(self, tenant: int, key: int, quota: Quota) -> QuotaState:
         """Takes a request without tokens, place or lease; raises as `reserve` does."""
+        del tenant
         return self._accounts.spend_request(key, quota, self._now())
 
     async def issue(self, issue: Issue) -> bool:
@@ -184,6 +186,9 @@ class MemoryLeases:
         self._forget_ended(now_seconds)
         self._accounts.forget_idle(now_seconds)
         return freed
+
+    async def close(self) -> None:
+        """Closes nothing."""
 
     def _now(self) -> float:
         return self._clock.monotonic_seconds()

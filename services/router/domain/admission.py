@@ -10,6 +10,7 @@ from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 from services.router.domain.authentication import Authenticator
 from services.router.domain.events import AdmissionEvent
+from services.router.domain.lease import lease_of
 from services.router.domain.leases import Leases
 from services.router.domain.offers import Offers
 from services.router.domain.placement.filters import check_fit
@@ -170,7 +171,7 @@ class Admitter:
         pool = self._ports.replicas.pool(model.number, self._deployment.region.number)
         check_fit(pool, size.reserved_tokens)
         check_quota(size, key.quota.tokens_per_minute)
-        lease_id, priority = Identity.random(), int(findings.priority)
+        lease_id, priority = lease_of(key.tenant.number), int(findings.priority)
         record = findings.transfer_record
         grant = Grant(findings.request_id, lease_id, key, model, size, priority, request.part, record)
         offers, tokens = self._ports.offers, size.reserved_tokens

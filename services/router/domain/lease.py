@@ -18,8 +18,21 @@ HANDED_BACK_SECONDS: Final = 2.0
 # How often in a row a request is lent what it had without asking. An honest caller gives up once three
 # replicas that had accepted it were lost; those that nobody reached come on top.
 MOST_ADMITTED_AGAIN: Final = 8
+# A store that is several servers keeps each part of the tenants, and all that is a tenant's, on one of them.
+PARTITIONS: Final = 16
 # The identity of what has none.
 NOBODY: Final = Identity(0, 0)
+
+
+def lease_of(tenant: int) -> Identity:
+    """Returns the identity of a new lease of a tenant, that nobody can guess and that names its partition."""
+    high, low = Identity.random()
+    return Identity(high - high % PARTITIONS + partition_of(tenant), low)
+
+
+def partition_of(number: int) -> int:
+    """Returns the partition of a tenant's number, or of the upper half of the identity of a lease."""
+    return number % PARTITIONS
 
 
 class RequestPart(NamedTuple):

@@ -61,6 +61,8 @@ class Leases:
         self._limits = limits
         self._keys = WaitingLines(Reason.CONCURRENCY_EXHAUSTED, wait_seconds=limits.place_wait_seconds)
         self._places = PlaceLines(limits)
+        # The directory tells each once: what the store did not hear, because it was away, it is told again.
+        self._gone: dict[Process, None] = {}
         self._changes = HolderChanges(wait_seconds=limits.further_ticket_wait_seconds)
 
     @property
@@ -105,7 +107,7 @@ class Leases:
         try:
             return await attempt()
         except ComptoirError as refused:
-            earlier = await self._store.earlier(grant.key.number, _part_of(grant))
+            earlier = await self._store.earlier(grant.key.tenant.number, grant.key.number, _part_of(grant))
             if earlier is None or refused.reason not in _OF_QUOTA:
                 raise
         # Its own place may be in its way, on a replica of which the router thinks that it is still there.
@@ -113,7 +115,7 @@ class Leases:
 
     async def spend_request(self, key: Key) -> QuotaState:
         """Takes a request of the key for what needs no lease."""
-        return await self._store.spend_request(key.number, key.quota)
+        return await self._store.spend_request(key.tenant.number, key.number, key.quota)
 
     async def issue(self, claims: TicketClaims, process: Process, quota: Quota | None = None) -> None:
         """Notes the next ticket of a lease, before it is signed; LEASE_ENDED where there is to be none.
@@ -172,8 +174,10 @@ class Leases:
         """Gives up on what ran in processes that are gone, and returns how many requests that was."""
         now_seconds = self._clock.monotonic_seconds()
         count = 0
-        for process in self._replicas.gone(now_seconds):
+        self._gone.update(dict.fromkeys(self._replicas.gone(now_seconds)))
+        for process in list(self._gone):
             freed = await self._store.lose(process)
+            self._gone.pop(process, None)
             self._note(freed)
             count += len(freed)
         if count:
@@ -250,7 +254,7 @@ class Leases:
         return state
 
     async def _has_lost_its_replica(self, grant: Grant) -> bool:
-        earlier = await self._store.earlier(grant.key.number, _part_of(grant))
+        earlier = await self._store.earlier(grant.key.tenant.number, grant.key.number, _part_of(grant))
         return earlier is not None and self._are_away(earlier.holders)
 
     async def _attempt(self, grant: Grant, place: Callable[[], Got]) -> tuple[QuotaState, Got]:

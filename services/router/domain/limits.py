@@ -104,6 +104,11 @@ class RouterLimits(BaseModel):
     placement: PlacementRules = Field(default=PlacementRules(), description="which replica gets a request")
 
     @property
+    def lender(self) -> int:
+        """Returns the number of the router with which leases are settled; 0 where any router does it."""
+        return self.number
+
+    @property
     def clock_tolerance_seconds(self) -> float:
         """Returns how far a replica's clock may be off: a fast one may take half of a ticket's life."""
         return min(float(TICKET_MAX_SKEW_SECONDS), self.ticket_lifetime_seconds / 2)

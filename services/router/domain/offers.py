@@ -126,7 +126,7 @@ class Offers:
 
     def _first_claims(self, grant: Grant, placement: Placement) -> TicketClaims:
         region, term = self._region.number, self._term()
-        return first_claims(grant, placement, region=region, term=term, router=self._limits.number)
+        return first_claims(grant, placement, region=region, term=term, router=self._limits.lender)
 
     async def _sign(
         self, claims: TicketClaims, placement: Placement, quota: Quota | None = None

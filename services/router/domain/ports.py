@@ -114,7 +114,8 @@ class LeaseStore(Protocol):
     """Quota and leases, atomic for all routers that share the store.
 
     The store owns time: every call takes effect at the moment of the store's own clock, since two routers
-    do not share one.
+    do not share one. Every call raises QUOTA_UNAVAILABLE where the store cannot be reached; it may have
+    been carried out then, which does no harm: what was reserved so ends with its time.
     """
 
     async def reserve(self, reservation: Reservation) -> QuotaState:
@@ -125,14 +126,14 @@ class LeaseStore(Protocol):
         """
         ...
 
-    async def earlier(self, key: int, request: RequestPart) -> Earlier | None:
+    async def earlier(self, tenant: int, key: int, request: RequestPart) -> Earlier | None:
         """Returns the lease that a request, or a part of one, had, unless it goes on by another one already.
 
         None too where it was lent without asking MOST_ADMITTED_AGAIN times in a row.
         """
         ...
 
-    async def spend_request(self, key: int, quota: Quota) -> QuotaState:
+    async def spend_request(self, tenant: int, key: int, quota: Quota) -> QuotaState:
         """Takes a request without tokens, place or lease; raises as `reserve` does."""
         ...
 
@@ -180,6 +181,10 @@ class LeaseStore(Protocol):
 
     async def expire(self) -> Sequence[Freed]:
         """Frees what nobody accepted in time, with its tokens, and what nobody settled, without them."""
+        ...
+
+    async def close(self) -> None:
+        """Closes connections, where there are any."""
         ...
 
 

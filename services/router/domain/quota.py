@@ -5,27 +5,44 @@ from typing import Final
 
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.kernel.quota import QuotaState
-from services.router.domain.bucket import Bucket
+from services.router.domain.bucket import Bucket, whole_milliseconds
 from services.router.domain.tenancy import Quota
 
 _CONCURRENCY_RETRY_SECONDS: Final = 1.0
 
 
 @dataclass(slots=True)
-class _Account:
+class Account:
+    """What one key may still use of the minute."""
+
     requests: Bucket
     tokens: Bucket
 
-    def refill(self, quota: Quota, now_seconds: float) -> None:
-        self.requests.refill(quota.requests_per_minute, now_seconds)
-        self.tokens.refill(quota.tokens_per_minute, now_seconds)
+    @classmethod
+    def full(cls, quota: Quota, now_milliseconds: int) -> "Account":
+        """Returns the account of a key that used nothing."""
+        return cls(
+            Bucket.full(quota.requests_per_minute, now_milliseconds),
+            Bucket.full(quota.tokens_per_minute, now_milliseconds),
+        )
 
-    def is_full(self, now_seconds: float) -> bool:
-        self.requests.refill(self.requests.per_minute, now_seconds)
-        self.tokens.refill(self.tokens.per_minute, now_seconds)
+    @property
+    def is_full(self) -> bool:
+        """Tells whether forgetting the account would change nothing."""
         return self.requests.is_full and self.tokens.is_full
 
+    def refill(self, quota: Quota, now_milliseconds: int) -> None:
+        """Refills for the time that passed; a changed quota holds from now on."""
+        self.requests.refill(quota.requests_per_minute, now_milliseconds)
+        self.tokens.refill(quota.tokens_per_minute, now_milliseconds)
+
+    def catch_up(self, now_milliseconds: int) -> None:
+        """Refills for the time that passed, under the quota that was asked for last."""
+        self.requests.refill(self.requests.per_minute, now_milliseconds)
+        self.tokens.refill(self.tokens.per_minute, now_milliseconds)
+
     def state(self) -> QuotaState:
+        """Returns what is left, as answers say it."""
         return QuotaState(
             limit_requests=self.requests.per_minute,
             remaining_requests=self.requests.remaining,
@@ -35,7 +52,25 @@ class _Account:
             reset_tokens_seconds=self.tokens.seconds_until_full(),
         )
 
-    def refusal(self, reason: Reason, numbers: Numbers, wait_seconds: float) -> ComptoirError:
+    def check_minute(self, requests: int, tokens: int | None) -> None:
+        """Raises which part of the minute is spent, if requests or tokens are not left; None asks of none."""
+        # The longer wait of the two is the one after which the request is let through.
+        requests_seconds = self.requests.seconds_until(requests)
+        tokens_seconds = 0.0 if tokens is None else self.tokens.seconds_until(tokens)
+        if requests_seconds > 0 and requests_seconds >= tokens_seconds:
+            numbers = Numbers(self.requests.per_minute, requests, self.requests.remaining)
+            raise self._refusal(Reason.REQUESTS_EXHAUSTED, numbers, requests_seconds)
+        if tokens is not None and tokens_seconds > 0:
+            numbers = Numbers(self.tokens.per_minute, tokens, self.tokens.remaining)
+            raise self._refusal(Reason.TOKENS_EXHAUSTED, numbers, tokens_seconds)
+
+    def check_place(self, concurrency: int, in_flight: int) -> None:
+        """Raises CONCURRENCY_EXHAUSTED if so many are in flight already; 0 means no limit."""
+        if 0 < concurrency <= in_flight:
+            numbers = Numbers(concurrency, 1)
+            raise self._refusal(Reason.CONCURRENCY_EXHAUSTED, numbers, _CONCURRENCY_RETRY_SECONDS)
+
+    def _refusal(self, reason: Reason, numbers: Numbers, wait_seconds: float) -> ComptoirError:
         return ComptoirError(reason, retry_after_seconds=wait_seconds, numbers=numbers, quota=self.state())
 
 
@@ -43,7 +78,7 @@ class QuotaAccounts:
     """The quota of every key; never lends more than a quota holds."""
 
     def __init__(self) -> None:
-        self._accounts: dict[int, _Account] = {}
+        self._accounts: dict[int, Account] = {}
         # Apart, since what runs is known of keys too that have asked for nothing since the router started.
         self._in_flight: dict[int, int] = {}
 
@@ -55,18 +90,8 @@ class QuotaAccounts:
     def lend(self, key: int, quota: Quota, tokens: int, now_seconds: float) -> QuotaState:
         """Takes a request, its tokens and a place, or nothing and raises which part of the quota is spent."""
         account = self._account(key, quota, now_seconds)
-        # The longer wait of the two is the one after which the request is let through.
-        requests_seconds, tokens_seconds = (
-            account.requests.seconds_until(1),
-            account.tokens.seconds_until(tokens),
-        )
-        if requests_seconds > 0 and requests_seconds >= tokens_seconds:
-            numbers = Numbers(quota.requests_per_minute, 1, account.requests.remaining)
-            raise account.refusal(Reason.REQUESTS_EXHAUSTED, numbers, requests_seconds)
-        if tokens_seconds > 0:
-            numbers = Numbers(quota.tokens_per_minute, tokens, account.tokens.remaining)
-            raise account.refusal(Reason.TOKENS_EXHAUSTED, numbers, tokens_seconds)
-        self._check_place(key, quota, account)
+        account.check_minute(1, tokens)
+        account.check_place(quota.concurrency, self._in_flight.get(key, 0))
         account.requests.take(1)
         account.tokens.take(tokens)
         self.occupy(key)
@@ -75,11 +100,8 @@ class QuotaAccounts:
     def lend_again(self, key: int, quota: Quota, tokens: int, now_seconds: float) -> int:
         """Takes another place and tokens for a request that has some, or raises what is not left of them."""
         account = self._account(key, quota, now_seconds)
-        wait_seconds = account.tokens.seconds_until(tokens)
-        if wait_seconds > 0:
-            numbers = Numbers(quota.tokens_per_minute, tokens, account.tokens.remaining)
-            raise account.refusal(Reason.TOKENS_EXHAUSTED, numbers, wait_seconds)
-        self._check_place(key, quota, account)
+        account.check_minute(0, tokens)
+        account.check_place(quota.concurrency, self._in_flight.get(key, 0))
         account.tokens.take(tokens)
         self.occupy(key)
         return tokens
@@ -94,10 +116,7 @@ class QuotaAccounts:
     def spend_request(self, key: int, quota: Quota, now_seconds: float) -> QuotaState:
         """Takes a request that uses no tokens and no place, or raises that those of the minute are spent."""
         account = self._account(key, quota, now_seconds)
-        wait_seconds = account.requests.seconds_until(1)
-        if wait_seconds > 0:
-            numbers = Numbers(quota.requests_per_minute, 1, account.requests.remaining)
-            raise account.refusal(Reason.REQUESTS_EXHAUSTED, numbers, wait_seconds)
+        account.check_minute(1, None)
         account.requests.take(1)
         return account.state()
 
@@ -119,7 +138,7 @@ class QuotaAccounts:
         account = self._accounts.get(key)
         if account is None:
             return 0
-        account.tokens.refill(account.tokens.per_minute, now_seconds)
+        account.catch_up(whole_milliseconds(now_seconds))
         account.tokens.give(-tokens)
         return tokens
 
@@ -127,27 +146,22 @@ class QuotaAccounts:
         """Gives back a request that was never made."""
         account = self._accounts.get(key)
         if account is not None:
-            account.requests.refill(account.requests.per_minute, now_seconds)
+            account.catch_up(whole_milliseconds(now_seconds))
             account.requests.give(1)
 
     def forget_idle(self, now_seconds: float) -> None:
         """Drops the accounts of keys that nothing is lent to and nothing was taken from lately."""
-        idle = [key for key, account in self._accounts.items() if account.is_full(now_seconds)]
+        now_milliseconds, idle = whole_milliseconds(now_seconds), []
+        for key, account in self._accounts.items():
+            account.catch_up(now_milliseconds)
+            if account.is_full and key not in self._in_flight:
+                idle.append(key)
         for key in idle:
-            if key not in self._in_flight:
-                del self._accounts[key]
+            del self._accounts[key]
 
-    def _check_place(self, key: int, quota: Quota, account: _Account) -> None:
-        if 0 < quota.concurrency <= self._in_flight.get(key, 0):
-            numbers = Numbers(quota.concurrency, 1)
-            raise account.refusal(Reason.CONCURRENCY_EXHAUSTED, numbers, _CONCURRENCY_RETRY_SECONDS)
-
-    def _account(self, key: int, quota: Quota, now_seconds: float) -> _Account:
-        account = self._accounts.get(key)
+    def _account(self, key: int, quota: Quota, now_seconds: float) -> Account:
+        account, now_milliseconds = self._accounts.get(key), whole_milliseconds(now_seconds)
         if account is None:
-            account = self._accounts[key] = _Account(
-                Bucket.full(quota.requests_per_minute, now_seconds),
-                Bucket.full(quota.tokens_per_minute, now_seconds),
-            )
-        account.refill(quota, now_seconds)
+            account = self._accounts[key] = Account.full(quota, now_milliseconds)
+        account.refill(quota, now_milliseconds)
         return account

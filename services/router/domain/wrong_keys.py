@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Numbers, Reason
-from services.router.domain.bucket import Bucket
+from services.router.domain.bucket import Bucket, whole_milliseconds
 
 # Of 200 bytes each. Whoever has more addresses than these is held by the bound of all together.
 MAX_SOURCES: Final = 10_000
@@ -38,16 +38,16 @@ class WrongKeys:
     def __init__(self, limits: WrongKeyLimits, clock: Clock) -> None:
         self._limits = limits
         self._clock = clock
-        self._of_all = Bucket.full(limits.per_minute, clock.monotonic_seconds())
+        self._of_all = Bucket.full(limits.per_minute, whole_milliseconds(clock.monotonic_seconds()))
         self._sources: OrderedDict[int, Bucket] = OrderedDict()
 
     def take(self, source: int) -> None:
         """Counts one look-up; TOO_MANY_WRONG_KEYS, and nothing is counted, where there were too many."""
-        now_seconds = self._clock.monotonic_seconds()
+        now_milliseconds = whole_milliseconds(self._clock.monotonic_seconds())
         buckets = [self._of_all]
-        self._of_all.refill(self._limits.per_minute, now_seconds)
+        self._of_all.refill(self._limits.per_minute, now_milliseconds)
         if source != _NO_SOURCE:
-            buckets.append(self._bucket(source, now_seconds))
+            buckets.append(self._bucket(source, now_milliseconds))
         slowest = max(buckets, key=lambda bucket: bucket.seconds_until(1))
         wait_seconds = slowest.seconds_until(1)
         if wait_seconds:
@@ -62,12 +62,12 @@ class WrongKeys:
         if source in self._sources:
             self._sources[source].give(1)
 
-    def _bucket(self, source: int, now_seconds: float) -> Bucket:
+    def _bucket(self, source: int, now_milliseconds: int) -> Bucket:
         bucket = self._sources.get(source)
         if bucket is None:
-            bucket = self._sources[source] = Bucket.full(self._limits.per_client_per_minute, now_seconds)
+            bucket = self._sources[source] = Bucket.full(self._limits.per_client_per_minute, now_milliseconds)
             if len(self._sources) > MAX_SOURCES:
                 self._sources.popitem(last=False)
         self._sources.move_to_end(source)
-        bucket.refill(self._limits.per_client_per_minute, now_seconds)
+        bucket.refill(self._limits.per_client_per_minute, now_milliseconds)
         return bucket

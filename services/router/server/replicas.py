@@ -1,9 +1,10 @@
 """ReplicaService: a replica is registered for as long as its stream lives."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
 
@@ -35,6 +36,8 @@ class _Stream:
     is_clock_right: bool = True
     # What it was not told yet of its leases.
     answer: replica_pb2.ReportResponse = field(default_factory=replica_pb2.ReportResponse)
+    # What it said of leases that the lease store did not hear yet.
+    untold: deque[replica_pb2.ReportRequest] = field(default_factory=deque)
 
 
 class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
@@ -82,7 +85,7 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
                 await self._take(stream, request)
                 if self._is_due(stream, request):
                     answer, stream.answer = stream.answer, replica_pb2.ReportResponse()
-                    answer.router_number = self._membership.limits.number
+                    answer.router_number = self._membership.limits.lender
                     await context.write(answer)
         finally:
             if stream is not None:
@@ -134,17 +137,39 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
             told(event, replica=stream.process.replica, offset_seconds=round(offset_seconds or 0.0, 1))
 
     async def _take(self, stream: _Stream, request: replica_pb2.ReportRequest) -> None:
-        process = stream.process
+        if request.acceptances or request.settlements:
+            stream.untold.append(request)
+        while stream.untold:
+            try:
+                await self._tell(stream.process, stream.untold[0])
+            except ComptoirError as error:
+                if error.reason is not Reason.QUOTA_UNAVAILABLE:
+                    raise
+                # The replica keeps what is not confirmed; with its next report the store is asked again.
+                break
+            wire.confirm(stream.answer, stream.untold.popleft())
+        self._leases.replicas_changed()
+
+    async def _tell(self, process: Process, request: replica_pb2.ReportRequest) -> None:
+        told: list[Coroutine[Any, Any, None]] = []
         for message in request.acceptances:
             lease_id = Identity(message.lease_id_high, message.lease_id_low)
             ticket_id = Identity(message.ticket_id_high, message.ticket_id_low)
-            await self._leases.accept(
-                process, lease_id, ticket_id, key=message.key, tokens=message.max_tokens
+            told.append(
+                self._leases.accept(process, lease_id, ticket_id, key=message.key, tokens=message.max_tokens)
             )
-        for settlement in request.settlements:
-            await self._leases.settle(wire.settlement(settlement, process))
-        self._leases.replicas_changed()
-        wire.confirm(stream.answer, request)
+        told.extend(self._leases.settle(wire.settlement(one, process)) for one in request.settlements)
+        await _together(told)
+
+
+async def _together(told: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Waits for all, which begin in their order, so that a shared store hears them in one round trip."""
+    if len(told) == 1:
+        await told[0]
+        return
+    for outcome in await asyncio.gather(*told, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 def _is_long(answer: replica_pb2.ReportResponse) -> bool:

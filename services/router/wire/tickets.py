@@ -3,6 +3,7 @@
 from comptoir.ticket.v1 import ticket_pb2
 
 from services.contract.ticket import TicketClaims
+from services.kernel.identity import Identity
 from services.router.domain.ticket import SignedTicket
 
 
@@ -33,6 +34,32 @@ def claims_bytes(claims: TicketClaims) -> bytes:
         predicted_kv_blocks=claims.predicted_kv_blocks,
         router=claims.router,
     ).SerializeToString(deterministic=True)
+
+
+def claims_of(content: bytes) -> TicketClaims:
+    """Returns the claims that `claims_bytes` serialized."""
+    message = ticket_pb2.TicketClaims.FromString(content)
+    return TicketClaims(
+        ticket_id=Identity(message.ticket_id_high, message.ticket_id_low),
+        request_id=Identity(message.request_id_high, message.request_id_low),
+        lease_id=Identity(message.lease_id_high, message.lease_id_low),
+        router=message.router,
+        tenant=message.tenant,
+        key=message.key,
+        model=message.model,
+        region=message.region,
+        home_region=message.home_region,
+        transfer_record=message.transfer_record,
+        replica=message.replica,
+        max_input_tokens=message.max_input_tokens,
+        max_output_tokens=message.max_output_tokens,
+        choices=message.choices or 1,
+        priority=message.priority,
+        attempt=message.attempt,
+        issued_at_microseconds=message.issued_at_microseconds,
+        expires_at_microseconds=message.expires_at_microseconds,
+        predicted_kv_blocks=message.predicted_kv_blocks,
+    )
 
 
 def signed_ticket(ticket: SignedTicket) -> ticket_pb2.SignedTicket:

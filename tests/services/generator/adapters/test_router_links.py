@@ -126,3 +126,22 @@ async def test_a_lease_of_a_router_that_nobody_is_is_charged_once(linked: Linked
     await both(linked)
     linked.settle(of(9, 90))
     await until(lambda: linked.settled == [[90], []], 5)
+
+
+async def test_a_lease_of_routers_that_share_a_store_is_settled_with_one_that_lives(
+    tmp_path: Path,
+) -> None:
+    linked = Linked(tmp_path)
+    try:
+        for router in linked.routers:
+            router.number = 0
+        await both(linked)
+        linked.links.accept(of(0, 10))
+        await until(lambda: linked.accepted == [[10], []], 5)
+        await linked.routers[0].stop()
+        await until(lambda: not linked.links._links[0].is_registered, 10)
+        linked.settle(of(0, 10))
+        linked.links.accept(of(0, 11))
+        await until(lambda: (linked.settled, linked.accepted) == ([[], [10]], [[10], [11]]), 10)
+    finally:
+        await linked.stop()

@@ -1,12 +1,13 @@
 """Leases that nobody uses, and those of a replica that is gone, end while the router runs."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from services.kernel.errors import ComptoirError, Reason
 from services.router.adapters import expiry
-from services.router.domain.lease import Process
+from services.router.domain.lease import Freed, Process
 from services.router.domain.leases import Leases
 from tests.contracts.engine_requests import until
 from tests.fakes.router import LIMITS, AdmissionWorld, request_for
@@ -45,4 +46,22 @@ async def test_what_a_replica_accepted_that_is_gone_ends(world: AdmissionWorld) 
     await accept(world, world.leases)
     world.replicas.leave(world.sessions[7], world.clock.monotonic_seconds())
     world.clock.advance(5.0)
+    await until(lambda: world.store.in_flight == 0, 5)
+
+
+async def test_what_a_store_did_not_hear_while_it_was_away_ends_when_it_is_back(
+    world: AdmissionWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose, asked = world.store.lose, asyncio.Event()
+
+    async def away(process: Process) -> Sequence[Freed]:
+        asked.set()
+        raise ComptoirError(Reason.QUOTA_UNAVAILABLE)
+
+    monkeypatch.setattr(world.store, "lose", away)
+    await accept(world, world.leases)
+    world.replicas.leave(world.sessions[7], world.clock.monotonic_seconds())
+    world.clock.advance(5.0)
+    await asyncio.wait_for(asked.wait(), 5)
+    monkeypatch.setattr(world.store, "lose", lose)
     await until(lambda: world.store.in_flight == 0, 5)

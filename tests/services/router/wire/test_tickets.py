@@ -25,6 +25,8 @@ IDENTITIES = st.builds(Identity, st.integers(0, 2**64 - 1), st.integers(0, 2**64
 )
 def test_claims_travel_whole(claims: TicketClaims) -> None:
     message = ticket_pb2.TicketClaims.FromString(wire.claims_bytes(claims))
+    if claims.choices:
+        assert wire.claims_of(wire.claims_bytes(claims)) == claims
     for field in dataclasses.fields(claims):
         value = getattr(claims, field.name)
         if isinstance(value, Identity):

@@ -117,6 +117,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The tenant has keys, so it cannot be deleted."""
     ERROR_REASON_WRONG_REGION: _ErrorReason.ValueType  # 46
     """Another region answers the key, whose base URL `ErrorDetail.base_url` is. Nothing is forwarded."""
+    ERROR_REASON_QUOTA_UNAVAILABLE: _ErrorReason.ValueType  # 41
+    """The store that all routers share for quotas and leases does not answer, and the router lends nothing without it."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused or failed. A reason never carries content: it is
@@ -217,6 +219,8 @@ ERROR_REASON_TENANT_HAS_KEYS: ErrorReason.ValueType  # 51
 """The tenant has keys, so it cannot be deleted."""
 ERROR_REASON_WRONG_REGION: ErrorReason.ValueType  # 46
 """Another region answers the key, whose base URL `ErrorDetail.base_url` is. Nothing is forwarded."""
+ERROR_REASON_QUOTA_UNAVAILABLE: ErrorReason.ValueType  # 41
+"""The store that all routers share for quotas and leases does not answer, and the router lends nothing without it."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

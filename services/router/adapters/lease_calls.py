@@ -1,0 +1,168 @@
+"""Calls of the server-side functions of leases: those of one moment go in one round trip, in their order."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from services.kernel.errors import ComptoirError, Reason
+from services.runtime.logs import get_logger
+
+FUNCTIONS: Final = Path(__file__).with_name("lease_functions.lua").read_text()
+# Of what is stored: a router that keeps it otherwise counts up, and shares nothing with older ones.
+FORMAT: Final = 1
+
+_MOST_AT_ONCE: Final = 256
+_MOST_WAITING: Final = 16_384
+# While the store is away, it is asked so often; meanwhile calls fail at once.
+_REST_SECONDS: Final = 0.25
+_RETRY_SECONDS: Final = 1.0
+_UNKNOWN_FUNCTION: Final = "Function not found"
+_KNOWN_LIBRARY: Final = "already exists"
+_log = get_logger(__name__)
+
+
+def away() -> ComptoirError:
+    """Returns the refusal of what needs a store that cannot be reached."""
+    return ComptoirError(Reason.QUOTA_UNAVAILABLE, retry_after_seconds=_RETRY_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The functions as the server has them: their names say their content, so versions run side by side."""
+
+    name: str
+    code: str
+
+    @classmethod
+    def of(cls, functions: str) -> "Library":
+        """Returns the library that has the text of those functions."""
+        name = f"comptoir_leases_{hashlib.sha256(functions.encode()).hexdigest()[:12]}"
+        return cls(name, functions.replace("LIBRARY", name))
+
+
+@dataclass(slots=True)
+class _Call:
+    command: tuple[Any, ...]
+    answered: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class LeaseCalls:
+    """One line of calls: while one round trip is under way, what is asked meanwhile waits for the next.
+
+    A call that fails may have been carried out: every function is safe to repeat, and what a reservation
+    took that nobody knows of ends with its time.
+    """
+
+    def __init__(self, client: Redis, *, functions: str = FUNCTIONS) -> None:
+        self._client = client
+        self._library = Library.of(functions)
+        self._waiting: list[_Call] = []
+        self._sending: asyncio.Task[None] | None = None
+        self._away_until_seconds = 0.0
+        self._is_away = False
+
+    async def call(self, function: str, partition: int, *args: str | bytes | int) -> Any:
+        """Returns what a function answers; raises QUOTA_UNAVAILABLE where the store does not."""
+        return await self._put(function, partition, args).answered
+
+    def tell(self, function: str, partition: int, *args: str | bytes | int) -> None:
+        """Calls a function behind those that were called before, and waits for nothing."""
+        answered = self._put(function, partition, args).answered
+        answered.add_done_callback(lambda future: future.cancelled() or future.exception())
+
+    async def close(self) -> None:
+        """Closes the connections, after the round trip that is under way."""
+        if self._sending is not None:
+            await asyncio.wait((self._sending,))
+        await self._client.aclose()
+
+    def _put(self, function: str, partition: int, args: Sequence[str | bytes | int]) -> _Call:
+        is_resting = asyncio.get_running_loop().time() < self._away_until_seconds
+        if is_resting or len(self._waiting) >= _MOST_WAITING:
+            raise away()
+        name = f"{self._library.name}_{function}"
+        call = _Call(("FCALL", name, 1, f"comptoir:{FORMAT}:{{{partition}}}:", *args))
+        self._waiting.append(call)
+        if self._sending is None:
+            # It begins when this turn of the loop is over: what others ask in it goes along.
+            self._sending = asyncio.create_task(self._send_all())
+        return call
+
+    async def _send_all(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:_MOST_AT_ONCE], self._waiting[_MOST_AT_ONCE:]
+                await self._send(batch)
+        finally:
+            self._sending = None
+
+    async def _send(self, batch: list[_Call]) -> None:
+        try:
+            answers = await self._ask(batch)
+        except (RedisError, OSError, TimeoutError) as error:
+            self._note_away(type(error).__name__)
+            answers = [error] * len(batch)
+        else:
+            self._note_back()
+        for call, answer in zip(batch, answers, strict=True):
+            if call.answered.done():
+                continue
+            if isinstance(answer, Exception):
+                call.answered.set_exception(away())
+            else:
+                call.answered.set_result(answer)
+
+    async def _ask(self, batch: Sequence[_Call]) -> list[Any]:
+        answers = await self._execute(batch)
+        unknown = [number for number, answer in enumerate(answers) if _is_unknown(answer)]
+        if unknown:
+            # A new server, or one that was restarted without what it had.
+            await self._load()
+            for number, answer in zip(
+                unknown, await self._execute([batch[number] for number in unknown]), strict=True
+            ):
+                answers[number] = answer
+        for answer in answers:
+            if isinstance(answer, ResponseError):
+                _log.error("lease_function_failed", kind=type(answer).__name__)
+        return answers
+
+    async def _execute(self, batch: Sequence[_Call]) -> list[Any]:
+        pipeline = self._client.pipeline(transaction=False)
+        for call in batch:
+            pipeline.execute_command(*call.command)
+        answers: list[Any] = await pipeline.execute(raise_on_error=False)
+        return answers
+
+    async def _load(self) -> None:
+        try:
+            await self._client.function_load(self._library.code)
+        except ResponseError as error:
+            # Another router was first.
+            if _KNOWN_LIBRARY not in str(error):
+                raise
+
+    def _note_away(self, kind: str) -> None:
+        self._away_until_seconds = asyncio.get_running_loop().time() + _REST_SECONDS
+        waiting, self._waiting = self._waiting, []
+        for call in waiting:
+            if not call.answered.done():
+                call.answered.set_exception(away())
+        if not self._is_away:
+            self._is_away = True
+            _log.error("lease_store_away", kind=kind)
+
+    def _note_back(self) -> None:
+        if self._is_away:
+            self._is_away = False
+            _log.info("lease_store_back")
+
+
+def _is_unknown(answer: object) -> bool:
+    return isinstance(answer, ResponseError) and _UNKNOWN_FUNCTION in str(answer)
