@@ -10,6 +10,7 @@ from services.kernel.identity import Identity
 from services.router.domain.lease import Process
 from services.router.domain.limits import RouterLimits
 from services.router.domain.placement.backlog import Backlog
+from services.router.domain.placement.circuit import CLOSED, Circuit
 from services.router.domain.placement.expecting import expected_seconds
 from services.router.domain.placement.filters import state_of
 from services.router.domain.placement.replica import Claims, Load, Registration, Replica, State
@@ -59,6 +60,8 @@ class MemoryReplicaDirectory:
         self._away: dict[Process, float] = {}
         self._replica_of: dict[Identity, int] = {}
         self._unclaimed: dict[Identity, float] = {}
+        # Of processes that failed lately.
+        self._circuits: dict[Process, Circuit] = {}
         # Of each process whether an operator wants it to drain, until it says so itself.
         self._drain_wishes: dict[Process, bool] = {}
         # When a replica of a model was ready last, and when one left last.
@@ -177,6 +180,9 @@ class MemoryReplicaDirectory:
         if entry is not None:
             entry.claims[holder] = claims
             self._unclaimed[holder] = claims.until_seconds
+            process = entry.registration.process
+            if process in self._circuits:
+                self._set_circuit(process, self._circuits[process].sent(now_seconds))
             if entry.backlog is not None:
                 entry.backlog = entry.backlog.with_more(claims.input_tokens, now_seconds)
 
@@ -185,6 +191,16 @@ class MemoryReplicaDirectory:
         entry = self._forget(holder)
         if entry is not None:
             self._ended[_pool_of(entry)] += 1
+
+    def failed(self, process: Process, now_seconds: float) -> None:
+        """Notes that a request of a process has to be sent elsewhere."""
+        circuit = self._circuits.get(process, CLOSED)
+        self._set_circuit(process, circuit.failed(now_seconds, self._limits.placement.circuit))
+
+    def served(self, process: Process, now_seconds: float) -> None:
+        """Notes that a process answered a request."""
+        if process in self._circuits:
+            self._set_circuit(process, self._circuits[process].served(now_seconds))
 
     def drop_unclaimed(self, now_seconds: float) -> None:
         """Ends the counts whose time is over."""
@@ -205,6 +221,7 @@ class MemoryReplicaDirectory:
         for process in gone:
             del self._away[process]
             self._drain_wishes.pop(process, None)
+            self._circuits.pop(process, None)
         return gone
 
     def _forget(self, holder: Identity) -> _Entry | None:
@@ -234,8 +251,18 @@ class MemoryReplicaDirectory:
                 is_drain_wanted=self._drain_wishes.get(entry.registration.process, False),
                 claims=Claims(sum(one.input_tokens for one in claims), sum(one.kv_blocks for one in claims)),
                 backlog=entry.backlog,
+                circuit=self._circuits.get(entry.registration.process, CLOSED),
             )
         return entry.known
+
+    def _set_circuit(self, process: Process, circuit: Circuit) -> None:
+        entry = self._entries.get(process.replica)
+        if circuit == CLOSED:
+            self._circuits.pop(process, None)
+        elif process in self._circuits or (entry is not None and entry.registration.process == process):
+            self._circuits[process] = circuit
+        if entry is not None:
+            entry.known = None
 
     def _entry(self, session: Identity) -> _Entry | None:
         return next((entry for entry in self._entries.values() if entry.session == session), None)

@@ -120,7 +120,7 @@ class Settlement:
     """What an accepted ticket's request really used.
 
     A replica of an older version names neither ticket nor key. `is_unserved` says that the
-    caller may go on with its next ticket of the lease.
+    caller may go on with its next ticket of the lease, `has_output` that the engine answered.
     """
 
     lease_id: Identity
@@ -129,6 +129,7 @@ class Settlement:
     tokens: int
     process: Process
     is_unserved: bool = False
+    has_output: bool = False
 
     @property
     def used_tokens(self) -> int:

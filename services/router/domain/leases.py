@@ -155,6 +155,8 @@ class Leases:
             self._counter.count(found)
         if found is Settled.HANDED_BACK:
             self._changes.tell()
+        if settlement.has_output and not settlement.is_unserved:
+            self._replicas.served(settlement.process, self._clock.monotonic_seconds())
         self._replicas.unassign(settlement.ticket_id)
         self._note([freed] if freed else [])
 

@@ -5,6 +5,7 @@ from enum import Enum
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.contract.ticket import TICKET_MAX_LIFETIME_SECONDS, TICKET_MAX_SKEW_SECONDS
+from services.router.domain.placement.circuit import CircuitRules
 from services.router.domain.wrong_keys import WrongKeyLimits
 
 
@@ -26,6 +27,9 @@ class PlacementRules(BaseModel):
         description="least_work: the replica with the fewest seconds of work before a first token, equals in "
         "turn; kv_fit: the one whose KV cache has the most free blocks left; round_robin: one after the "
         "other, however busy they are",
+    )
+    circuit: CircuitRules = Field(
+        default=CircuitRules(), description="when a replica that fails is left alone"
     )
 
 

@@ -92,6 +92,9 @@ class Offers:
         if issued is None or issued.claims.key != key.number:
             raise ComptoirError(Reason.LEASE_ENDED)
         claims = issued.claims
+        if issued.processes:
+            # Its caller asks for the reason that the last one failed it before any text.
+            self._replicas.failed(issued.processes[-1], self._clock.monotonic_seconds())
         tokens = claims.max_input_tokens + claims.choices * claims.max_output_tokens
         placement = self.place(
             lease_id,

@@ -253,6 +253,14 @@ class ReplicaDirectory(Protocol):
         """Counts a request in flight on a replica that has not accepted it yet: a lease meant for it."""
         ...
 
+    def failed(self, process: Process, now_seconds: float) -> None:
+        """Notes that a request of a process has to be sent elsewhere."""
+        ...
+
+    def served(self, process: Process, now_seconds: float) -> None:
+        """Notes that a process answered a request."""
+        ...
+
     def unassign(self, holder: Identity) -> None:
         """Ends that count; safe to repeat."""
         ...

@@ -55,6 +55,7 @@ def settlement(message: replica_pb2.Settlement, process: Process) -> Settlement:
         tokens=message.input_tokens + message.output_tokens,
         process=process,
         is_unserved=message.is_unserved,
+        has_output=message.output_tokens > 0,
     )
 
 

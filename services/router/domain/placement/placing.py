@@ -54,7 +54,9 @@ def place(replicas: Sequence[Replica], ask: Ask, *, limits: RouterLimits) -> Pla
     free = [replica for replica in ready if not is_full(replica)]
     if not free:
         raise ComptoirError(Reason.REPLICA_OVERLOADED, retry_after_seconds=_RETRY_SECONDS)
-    chosen = POLICIES[limits.placement.policy](free, ask).registration
+    # One that fails fast looks idle. Where all of them fail, it is better than none.
+    trusted = [replica for replica in free if replica.circuit.lets_in(ask.now_seconds)] or free
+    chosen = POLICIES[limits.placement.policy](trusted, ask).registration
     blocks = predicted_kv_blocks(ask.tokens, chosen, ask.choices)
     return Placement(chosen.process, chosen.address, blocks)
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from services.router.domain.lease import Process
 from services.router.domain.placement.backlog import Backlog
+from services.router.domain.placement.circuit import CLOSED, Circuit
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ class Replica:
     `in_flight` counts the requests that this router sent there, `claims` what those of them may use that its
     report does not hold, and `backlog` has the prompts that wait, by both. `clock_offset_seconds` says how
     far its clock is ahead of the router's, None where it does not say its time. `is_drain_wanted` says that
-    an operator has asked for its drain, and that it has not said so itself yet.
+    an operator has asked for its drain, and that it has not said so itself yet. `circuit` remembers its
+    failures.
     """
 
     registration: Registration
@@ -93,6 +95,7 @@ class Replica:
     is_drain_wanted: bool = False
     claims: Claims = NO_CLAIMS
     backlog: Backlog | None = None
+    circuit: Circuit = CLOSED
 
 
 class State(IntEnum):

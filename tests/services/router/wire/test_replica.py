@@ -66,7 +66,7 @@ def test_a_settlement_is_read_whole_and_a_report_is_confirmed_whole() -> None:
         is_unserved=True,
     )
     assert wire.settlement(message, Process(8, 9)) == Settlement(
-        Identity(1, 2), Identity(5, 6), 7, 7, Process(8, 9), is_unserved=True
+        Identity(1, 2), Identity(5, 6), 7, 7, Process(8, 9), is_unserved=True, has_output=True
     )
     acceptance = replica_pb2.Acceptance(lease_id_high=10, lease_id_low=11)
     response = replica_pb2.ReportResponse()
