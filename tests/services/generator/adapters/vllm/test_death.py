@@ -150,7 +150,8 @@ async def test_on_a_gpu_too_an_engine_is_a_copy_that_ends_with_the_process_and_i
     parameters = VllmParameters(kv_cache_memory_bytes=2**20, is_eager=True)
     engine = engine_from(SERVED, parameters, SystemClock())
     monkeypatch.setattr(
-        "services.generator.adapters.vllm.engine.current_platform", SimpleNamespace(is_cpu=lambda: False)
+        "services.generator.adapters.vllm.engine.current_platform",
+        SimpleNamespace(is_cpu=lambda: False, is_cuda_alike=lambda: False),
     )
     await engine.start()
     (core,) = (child for child in multiprocessing.active_children() if child not in others)
