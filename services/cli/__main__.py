@@ -6,6 +6,7 @@ import typer
 
 from deploy.local.stack.errors import StackError
 from services.cli.commands.apply import apply
+from services.cli.commands.audit import audit
 from services.cli.commands.chat import chat
 from services.cli.commands.keys import keys
 from services.cli.commands.models import models
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="EU-resident LLM inference that counts tokens and keeps no text.",
 )
-for command in (up, status, logs, down, chat, apply):
+for command in (up, status, logs, down, chat, apply, audit):
     app.command()(command)
 for name, group in (
     ("keys", keys),

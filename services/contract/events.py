@@ -32,6 +32,7 @@ class Kind(IntEnum):
     GENERATION = 2, "replica"
     EDGE_REQUEST = 3
     REPLICA_LOAD = 4, "replica", "replica_load"
+    ADMIN_ACT = 5
 
     def __new__(cls, number: int, maker_field: str = "", table: str = "") -> Self:
         """Makes a member of the number, with its names as attributes."""

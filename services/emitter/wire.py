@@ -38,7 +38,7 @@ _ENUMS: Final = {kind: _enums_of(EVENT_TYPES[kind].DESCRIPTOR) for kind in Kind}
 def _is_awaited(kind: Kind, message: Any) -> bool:
     # Of a refusal nobody waits for the record: it has its answer already.
     is_admitted = kind is Kind.ADMISSION and message.decision == usage_pb2.DECISION_ADMITTED
-    return is_admitted or kind is Kind.GENERATION
+    return is_admitted or kind in {Kind.GENERATION, Kind.ADMIN_ACT}
 
 
 class WireEvent:

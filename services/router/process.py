@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from typing import Final, Protocol
 
 from comptoir.router.v1 import (
@@ -28,6 +29,7 @@ from services.router.adapters.replica_directory import MemoryReplicaDirectory
 from services.router.adapters.scaling_watch import watch_scaling
 from services.router.adapters.sql_keys import SqlKeys
 from services.router.adapters.use_writer import write_uses, write_uses_often
+from services.router.domain.acts import ActLog
 from services.router.domain.administration import Administration
 from services.router.domain.admission import Admitter, Deployment, Ports
 from services.router.domain.authentication import Authenticator
@@ -43,6 +45,7 @@ from services.router.domain.uses import Uses
 from services.router.domain.wrong_keys import WrongKeys
 from services.router.server.admin import AdminServer
 from services.router.server.admission import RouterServer
+from services.router.server.audit import Audit
 from services.router.server.replicas import ReplicaServer
 from services.router.server.scaler import ScalerServer
 from services.router.settings import RouterSettings
@@ -67,8 +70,8 @@ def build(settings: RouterSettings) -> "Router":
     return Router(settings, EmitterLog(emitter), clock)
 
 
-class ClosableLog(AdmissionLog, Protocol):
-    """A log of admissions with a connection to close."""
+class ClosableLog(AdmissionLog, ActLog, Protocol):
+    """A log of admissions and acts with a connection to close."""
 
     async def close(self) -> None:
         """Closes the connection."""
@@ -106,7 +109,18 @@ class Router:
         self._stopping = asyncio.Event()
         self._public = build_server(settings.listen, clock=clock)
         self._replica = build_server(settings.replica_listen, clock=clock)
-        self._admin = build_server(settings.admin_listen, clock=clock, call_level=logging.INFO)
+        self._audit = Audit(
+            admin_pb2.DESCRIPTOR.services_by_name["AdminService"],
+            log,
+            clock,
+            region=self._region.number,
+            digest=settings.digest,
+            # Whoever reaches the socket is its owner, or root.
+            owner=os.getuid(),
+        )
+        self._admin = build_server(
+            settings.admin_listen, clock=clock, call_level=logging.INFO, witness=self._audit
+        )
         self._servers = [self._public, self._replica, self._admin]
         self._desired = DesiredReplicas(
             rules, self._replicas, leases, clock, region=self._region.number, limits=settings
@@ -142,6 +156,7 @@ class Router:
         await write_uses(self._uses, self._keys)
         self._stored_keys.close()
         await self._lease_store.close()
+        self._audit.flush()
         await self._log.close()
 
     async def _tell_ready(self, is_ready: bool) -> None:

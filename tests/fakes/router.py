@@ -14,6 +14,7 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.router.adapters.memory_leases import MemoryLeases
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
+from services.router.domain.acts import ActEvent
 from services.router.domain.admission import AdmitRequest, Admitter, Deployment, Ports
 from services.router.domain.authentication import Authenticator
 from services.router.domain.events import AdmissionEvent
@@ -49,6 +50,7 @@ class MemoryLog:
     """An admission log that keeps events, or fails or hangs when it is told to."""
 
     events: list[AdmissionEvent] = field(default_factory=list)
+    acts: list[ActEvent] = field(default_factory=list)
     failure: BaseException | None = None
     gate: asyncio.Event | None = None
     is_asked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -63,6 +65,14 @@ class MemoryLog:
 
     def record_refusal(self, event: AdmissionEvent) -> None:
         self.events += [event] if self.failure is None else []
+
+    async def record_act(self, event: ActEvent) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.acts.append(event)
+
+    def record_act_later(self, event: ActEvent) -> None:
+        self.acts += [event] if self.failure is None else []
 
     async def close(self) -> None:
         """Has no connection."""

@@ -232,14 +232,14 @@ def settings_in(folder: Path, **fields: Any) -> RouterSettings:
 
 @asynccontextmanager
 async def running_router(
-    settings: RouterSettings, generator_tls: TlsFiles | None = None
+    settings: RouterSettings, generator_tls: TlsFiles | None = None, *, admin_tls: TlsFiles | None = None
 ) -> AsyncIterator[RunningRouter]:
     """Start a router and stop it when the block ends."""
     clock, log, stop = ManualClock(), MemoryLog(), asyncio.Event()
     serving = asyncio.create_task(live(Router(settings, log, clock), stop))
     public = channel(GrpcTarget(address=settings.listen.address))
     generators = channel(GrpcTarget(address=settings.replica_listen.address, tls=generator_tls))
-    operators = channel(GrpcTarget(address=settings.admin_listen.address))
+    operators = channel(GrpcTarget(address=settings.admin_listen.address, tls=admin_tls))
     async with public, generators, operators:
         ready = asyncio.gather(*(one.channel_ready() for one in (public, generators, operators)))
         await asyncio.wait_for(ready, WAIT_SECONDS)

@@ -22,7 +22,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from grpc_status import rpc_status
 
 from tests.system.event_log import every_record
-from tests.system.stack_process import Stack
+from tests.system.stack_process import Stack, eventually
 
 pytestmark = pytest.mark.system
 
@@ -79,6 +79,21 @@ def test_a_revoked_key_is_refused_at_once(stack: Stack) -> None:
     client = stack.client(max_retries=0).with_options(api_key=created["api_key"])
     with pytest.raises(openai.AuthenticationError):
         client.chat.completions.create(model=stack.model, messages=HELLO)
+
+
+def test_what_an_operator_did_is_told_with_the_name_of_the_key(stack: Stack) -> None:
+    created = json.loads(stack.comptoir("keys", "create", "--label", "audited", "--json").stdout)["key"]
+    stack.comptoir("keys", "revoke", str(created["number"]))
+
+    def acts() -> list[tuple[str, str, str]]:
+        told = json.loads(stack.comptoir("audit", "--since", "30m", "--json").stdout)["acts"]
+        return [
+            (act["act"], act["outcome"], act["name"]) for act in told if act["number"] == created["number"]
+        ]
+
+    name = f"{created['tenant_name']} audited"
+    wanted = [("revoke_key", "done", name), ("create_key", "done", name)]
+    eventually(acts, lambda found: [act for act in found if act in wanted] == wanted, 60)
 
 
 @pytest.mark.parametrize(

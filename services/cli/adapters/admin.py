@@ -15,6 +15,8 @@ from services.runtime.grpc.status import error_from
 
 CALL_SECONDS: Final = 10.0
 _SENTENCES: Final = {
+    Reason.USAGE_NOT_RECORDED: "The router cannot record the act, so it is not done; does the emitter run? "
+    "`comptoir status` tells.",
     Reason.UNAVAILABLE: "The router's admin service cannot be reached; `comptoir status` tells what runs.",
 }
 

@@ -9,6 +9,27 @@ from deploy.local.stack.errors import StackError
 # Unknown table, unknown database: the pipeline makes them at its first start.
 _NOTHING_THERE_YET: Final = (60, 81)
 
+# What was asked and what became of it have one identity; without the second row nobody knows the outcome.
+_ACTS: Final = """
+SELECT
+    min(started_at) AS at,
+    toString(any(caller_kind)) AS caller_kind,
+    any(caller) AS caller,
+    toString(any(act)) AS act,
+    toString(any(subject)) AS subject,
+    max(subject_number) AS subject_number,
+    multiIf(countIf(stage = 'done') > 0, 'done', countIf(stage = 'refused') > 0, 'refused', 'not known')
+        AS outcome,
+    anyIf(toString(reason), stage = 'refused') AS reason,
+    max(greatest(requests, 1)) AS requests
+FROM comptoir.admin_acts
+WHERE started_at > now64(6) - toIntervalSecond({seconds:UInt32})
+    AND toStartOfDay(started_at) + toIntervalDay((SELECT max(retention_days) FROM comptoir.catalog_retention))
+        > now()
+GROUP BY request_id_high, request_id_low
+ORDER BY at DESC
+"""
+
 
 class Store:
     """The store at `url`, read with the rights that everyone has."""
@@ -33,6 +54,10 @@ class Store:
             "WHERE hour > now() - toIntervalHour({hours:UInt32}) ORDER BY hour DESC, region, model"
         )
         return self._rows(query, {"hours": hours})
+
+    def acts(self, seconds: int) -> list[dict[str, Any]]:
+        """Acts of operators of the last `seconds`, newest first: what was asked with what became of it."""
+        return self._rows(_ACTS, {"seconds": seconds})
 
     def lag(self) -> dict[str, Any] | None:
         """Returns until when the store has every generation, and by how much that is past; or None."""

@@ -1,12 +1,18 @@
-"""Admission decisions become durable in the emitter's spool."""
+"""Admission decisions and acts of operators become durable in the emitter's spool."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
+from google.protobuf.message import Message
+
 from services.kernel.errors import ComptoirError, Reason
+from services.router.domain.acts import ActEvent
 from services.router.domain.events import AdmissionEvent
 from services.router.wire import events as wire
+from services.router.wire.acts import admin_act
 from services.runtime.counted_events import CountedEvents
 from services.runtime.emitter_client import EmitterClient
 from services.runtime.telemetry import counter
@@ -32,8 +38,15 @@ class EmitterLog:
     async def record(self, event: AdmissionEvent) -> None:
         """Returns when the emitter has it; USAGE_NOT_RECORDED where it does not, whatever the cause."""
         self._decisions.add(event.requests, {"reason": event.reason.name})
+        await self._record(wire.admission_event(event))
+
+    async def record_act(self, event: ActEvent) -> None:
+        """Returns when the emitter has it; USAGE_NOT_RECORDED where it does not, whatever the cause."""
+        await self._record(admin_act(event))
+
+    async def _record(self, message: Message) -> None:
         try:
-            await self._client.record(wire.admission_event(event))
+            await self._client.record(message)
         except ComptoirError as error:
             raise ComptoirError(
                 Reason.USAGE_NOT_RECORDED, retry_after_seconds=error.retry_after_seconds
@@ -46,23 +59,30 @@ class EmitterLog:
         else:
             self._send(event)
 
+    def record_act_later(self, event: ActEvent) -> None:
+        """Records it in the background."""
+        self._later(partial(self.record_act, event), event.requests)
+
     def _send_counted(self, event: AdmissionEvent, count: int) -> None:
         self._send(replace(event, requests=count))
 
     def _send(self, event: AdmissionEvent) -> None:
+        self._later(partial(self.record, event), event.requests)
+
+    def _later(self, record: Callable[[], Awaitable[None]], count: int) -> None:
         # The emitter may be away, so only so many wait for it.
         if len(self._refusals) >= MAX_WAITING_REFUSALS:
-            self._lost.add(event.requests)
+            self._lost.add(count)
             return
-        task = asyncio.create_task(self._record_refusal(event))
+        task = asyncio.create_task(self._record_later(record, count))
         self._refusals.add(task)
         task.add_done_callback(self._refusals.discard)
 
-    async def _record_refusal(self, event: AdmissionEvent) -> None:
+    async def _record_later(self, record: Callable[[], Awaitable[None]], count: int) -> None:
         try:
-            await self.record(event)
+            await record()
         except ComptoirError:
-            self._lost.add(event.requests)
+            self._lost.add(count)
 
     async def close(self) -> None:
         """Waits for what is under way and closes the connection."""

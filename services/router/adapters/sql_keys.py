@@ -28,6 +28,8 @@ class SqlKeys:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._pool = engine.pool
+        self._is_closed = False
 
     async def find(self, digest: bytes) -> Key | None:
         """Returns the key with that digest, now or before its last rotation, usable or not, or None."""
@@ -188,7 +190,8 @@ class SqlKeys:
         await self._run(work)
 
     def close(self) -> None:
-        """Closes all connections."""
+        """Closes all connections; that of a call under way, which nobody waits for, when it ends."""
+        self._is_closed = True
         self._engine.dispose()
 
     async def _change(self, work: Callable[[Session], _Result]) -> _Result:
@@ -211,3 +214,7 @@ class SqlKeys:
         except (OSError, SQLAlchemyError):
             # Its text may hold the statement; the reason is all that leaves.
             raise ComptoirError(Reason.UNAVAILABLE, retry_after_seconds=1.0) from None
+        finally:
+            if self._is_closed:
+                # Its connection went back to where nobody looks any more.
+                self._pool.dispose()

@@ -18,6 +18,7 @@ from services.runtime.grpc.call_log import CallLog
 from services.runtime.grpc.callers import Callers, names_of
 from services.runtime.grpc.first_messages import FirstMessages
 from services.runtime.grpc.status import STATUS, trailing_metadata
+from services.runtime.grpc.witness import NOBODY, Witness
 from services.runtime.logs import get_logger
 
 REQUEST_ID_KEY: Final = "x-request-id"
@@ -38,8 +39,9 @@ _Request = TypeVar("_Request", bound=Message)
 class CallBoundary(grpc.aio.ServerInterceptor):
     """Wraps every method of a server; the only place where an exception becomes a gRPC status."""
 
-    def __init__(self, log: CallLog, callers: Callers | None = None) -> None:
+    def __init__(self, log: CallLog, callers: Callers | None = None, witness: Witness = NOBODY) -> None:
         self._log = log
+        self._witness = witness
         self._callers = callers or Callers({})
         self._first_messages = FirstMessages()
 
@@ -61,14 +63,24 @@ class CallBoundary(grpc.aio.ServerInterceptor):
     def _bounded(self, handler: Handler, method: str, request_id: str) -> Handler:
         async def unary(request: Any, context: Context) -> Any:
             async with _Call(self._log, method, request_id, context):
-                self._admit(method, context)
-                return await _method(handler)(await self._checked(handler, request), context)
+                names = names_of(context)
+                witnessed = self._witness.call(method, names)
+                try:
+                    self._admit(method, names)
+                    checked = await self._checked(handler, request)
+                    await witnessed.ask(checked)
+                    answer = await _method(handler)(checked, context)
+                    await witnessed.answer(answer)
+                except BaseException as error:
+                    witnessed.fail(error)
+                    raise
+                return answer
 
         # It writes for itself: a cancelled call then ends the handler here and now, where a generator that
         # waits to be asked for more would be left to the garbage collector with its `finally` blocks.
         async def streaming(request: Any, context: Context) -> None:
             async with _Call(self._log, method, request_id, context):
-                self._admit(method, context)
+                self._admit(method, names_of(context))
                 answer = _method(handler)(await self._checked(handler, request), context)
                 if inspect.isawaitable(answer):
                     await answer
@@ -104,8 +116,7 @@ class CallBoundary(grpc.aio.ServerInterceptor):
         content = await self._first_messages.of(requests)
         return content if _has(handler, "reads_itself") else _read(handler, content)
 
-    def _admit(self, method: str, context: Context) -> None:
-        names = names_of(context)
+    def _admit(self, method: str, names: tuple[str, ...] | None) -> None:
         if names is not None:
             self._callers.check(method, names)
 

@@ -20,6 +20,7 @@ from services.runtime.grpc.joined.answers import JoinedStreams
 from services.runtime.grpc.readiness_service import ReadinessServicer
 from services.runtime.grpc.reloaded_channel import ReloadedChannel
 from services.runtime.grpc.server_tls import ServerTls
+from services.runtime.grpc.witness import NOBODY, Witness
 from services.runtime.logs import get_logger
 from services.runtime.settings import SettingsError
 
@@ -126,14 +127,15 @@ def build_server(
     max_receive_bytes: int = 4 * 1024 * 1024,
     max_concurrent_calls: int = 4096,
     call_level: int = logging.DEBUG,
+    witness: Witness = NOBODY,
 ) -> GrpcServer:
     """Returns a server with the call boundary and health; add servicers to `.server`, then `start()` it.
 
-    Every call leaves a line of `call_level`: its method, status and duration.
+    Every call leaves a line of `call_level`: its method, status and duration. `witness` hears of each.
     """
     calls = CallLog(clock, level=call_level)
     server = grpc.aio.server(
-        interceptors=[CallBoundary(calls, Callers(listen.callers))],
+        interceptors=[CallBoundary(calls, Callers(listen.callers), witness)],
         maximum_concurrent_rpcs=max_concurrent_calls,
         options=[
             ("grpc.max_receive_message_length", max_receive_bytes),

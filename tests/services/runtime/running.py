@@ -51,7 +51,7 @@ async def serving(
     report: Script | None = None,
     emitter: Emitter | None = None,
     is_described: bool = False,
-    **bounds: int,
+    **bounds: Any,
 ) -> AsyncIterator[GrpcServer]:
     server = build_server(listen, clock=ManualClock(), **bounds)
     generator = _scripted(generator_pb2_grpc.GeneratorServiceServicer, GetLoad=get_load, Generate=generate)

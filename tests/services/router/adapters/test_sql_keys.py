@@ -1,9 +1,14 @@
 """Keys in SQLite and in PostgreSQL keep the contract of all key stores, and survive a restart."""
 
+import asyncio
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
 
 from services.kernel.errors import ComptoirError, Reason
 from services.router.adapters.key_database import on_file, on_postgres
@@ -86,3 +91,22 @@ async def test_a_password_file_that_is_gone_is_unavailable(database: Database, t
         await store.find(DIGEST)
     assert failure.value.reason is Reason.UNAVAILABLE
     store.close()
+
+
+async def test_a_call_under_way_when_the_store_closes_leaves_no_connection_open(tmp_path: Path) -> None:
+    store = SqlKeys(on_file(tmp_path / "router.sqlite"))
+    is_reading, may_end = threading.Event(), threading.Event()
+
+    def slow(session: Session) -> int:
+        number = session.scalar(text("SELECT 7"))
+        is_reading.set()
+        assert may_end.wait(10)
+        return int(number or 0)
+
+    reading = asyncio.create_task(store._run(slow))
+    await asyncio.to_thread(is_reading.wait, 10)
+    store.close()
+    may_end.set()
+    assert await asyncio.wait_for(reading, 10) == 7
+    assert isinstance(store._pool, QueuePool)
+    assert store._pool.checkedin() == 0

@@ -26,7 +26,7 @@ from comptoir.error.v1 import error_reason_pb2 as comptoir_dot_error_dot_v1_dot_
 from comptoir.usage.v1 import usage_pb2 as comptoir_dot_usage_dot_v1_dot_usage__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!comptoir/emitter/v1/emitter.proto\x12\x13\x63omptoir.emitter.v1\x1a$comptoir/error/v1/error_reason.proto\x1a\x1d\x63omptoir/usage/v1/usage.proto\"\xa3\x02\n\rRecordRequest\x12@\n\nadmissions\x18\x01 \x03(\x0b\x32\x1c.comptoir.usage.v1.AdmissionB\x0e\xbaH\x0b\x92\x01\x08\x10\xf4\x03\"\x03\xd8\x01\x03\x12\x42\n\x0bgenerations\x18\x02 \x03(\x0b\x32\x1d.comptoir.usage.v1.GenerationB\x0e\xbaH\x0b\x92\x01\x08\x10\xf4\x03\"\x03\xd8\x01\x03\x12\x45\n\redge_requests\x18\x03 \x03(\x0b\x32\x1e.comptoir.usage.v1.EdgeRequestB\x0e\xbaH\x0b\x92\x01\x08\x10\xf4\x03\"\x03\xd8\x01\x03\x12\x45\n\rreplica_loads\x18\x04 \x03(\x0b\x32\x1e.comptoir.usage.v1.ReplicaLoadB\x0e\xbaH\x0b\x92\x01\x08\x10\xf4\x03\"\x03\xd8\x01\x03\"{\n\x11RecordManyRequest\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12;\n\x07request\x18\x02 \x01(\x0b\x32\".comptoir.emitter.v1.RecordRequestB\x06\xbaH\x03\xd8\x01\x03\x12\x14\n\x0creads_others\x18\x03 \x01(\x08\"\xd8\x01\n\x12RecordManyResponse\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12\x37\n\x08recorded\x18\x02 \x01(\x0b\x32#.comptoir.emitter.v1.RecordResponseH\x00\x12\x31\n\x07refused\x18\x03 \x01(\x0b\x32\x1e.comptoir.error.v1.ErrorDetailH\x00\x12\x37\n\x06others\x18\x04 \x03(\x0b\x32\'.comptoir.emitter.v1.RecordManyResponseB\x08\n\x06result\"6\n\x0eRecordResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\r\x12\x12\n\nduplicates\x18\x02 \x01(\r2\xc6\x01\n\x0e\x45mitterService\x12Q\n\x06Record\x12\".comptoir.emitter.v1.RecordRequest\x1a#.comptoir.emitter.v1.RecordResponse\x12\x61\n\nRecordMany\x12&.comptoir.emitter.v1.RecordManyRequest\x1a\'.comptoir.emitter.v1.RecordManyResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!comptoir/emitter/v1/emitter.proto\x12\x13\x63omptoir.emitter.v1\x1a$comptoir/error/v1/error_reason.proto\x1a\x1d\x63omptoir/usage/v1/usage.proto\"\xe4\x02\n\rRecordRequest\x12@\n\nadmissions\x18\x01 \x03(\x0b\x32\x1c.comptoir.usage.v1.AdmissionB\x0e\xbaH\x0b\x92\x01\x08\x10\xf4\x03\"\x03\xd8\x01\x03\x12\x42\n\x0bgenerations\x18\x02 \x03(\x0b\x32\x1d.comptoir.usage.v1.GenerationB\x0e\xbaH\x0b\x92\x01\x08\x10\xf4\x03\"\x03\xd8\x01\x03\x12\x45\n\redge_requests\x18\x03 \x03(\x0b\x32\x1e.comptoir.usage.v1.EdgeRequestB\x0e\xbaH\x0b\x92\x01\x08\x10\xf4\x03\"\x03\xd8\x01\x03\x12\x45\n\rreplica_loads\x18\x04 \x03(\x0b\x32\x1e.comptoir.usage.v1.ReplicaLoadB\x0e\xbaH\x0b\x92\x01\x08\x10\xf4\x03\"\x03\xd8\x01\x03\x12?\n\nadmin_acts\x18\x05 \x03(\x0b\x32\x1b.comptoir.usage.v1.AdminActB\x0e\xbaH\x0b\x92\x01\x08\x10\xf4\x03\"\x03\xd8\x01\x03\"{\n\x11RecordManyRequest\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12;\n\x07request\x18\x02 \x01(\x0b\x32\".comptoir.emitter.v1.RecordRequestB\x06\xbaH\x03\xd8\x01\x03\x12\x14\n\x0creads_others\x18\x03 \x01(\x08\"\xd8\x01\n\x12RecordManyResponse\x12\x13\n\x0b\x63\x61ll_number\x18\x01 \x01(\x04\x12\x37\n\x08recorded\x18\x02 \x01(\x0b\x32#.comptoir.emitter.v1.RecordResponseH\x00\x12\x31\n\x07refused\x18\x03 \x01(\x0b\x32\x1e.comptoir.error.v1.ErrorDetailH\x00\x12\x37\n\x06others\x18\x04 \x03(\x0b\x32\'.comptoir.emitter.v1.RecordManyResponseB\x08\n\x06result\"6\n\x0eRecordResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\r\x12\x12\n\nduplicates\x18\x02 \x01(\r2\xc6\x01\n\x0e\x45mitterService\x12Q\n\x06Record\x12\".comptoir.emitter.v1.RecordRequest\x1a#.comptoir.emitter.v1.RecordResponse\x12\x61\n\nRecordMany\x12&.comptoir.emitter.v1.RecordManyRequest\x1a\'.comptoir.emitter.v1.RecordManyResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,16 +41,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDREQUEST'].fields_by_name['edge_requests']._serialized_options = b'\272H\013\222\001\010\020\364\003\"\003\330\001\003'
   _globals['_RECORDREQUEST'].fields_by_name['replica_loads']._loaded_options = None
   _globals['_RECORDREQUEST'].fields_by_name['replica_loads']._serialized_options = b'\272H\013\222\001\010\020\364\003\"\003\330\001\003'
+  _globals['_RECORDREQUEST'].fields_by_name['admin_acts']._loaded_options = None
+  _globals['_RECORDREQUEST'].fields_by_name['admin_acts']._serialized_options = b'\272H\013\222\001\010\020\364\003\"\003\330\001\003'
   _globals['_RECORDMANYREQUEST'].fields_by_name['request']._loaded_options = None
   _globals['_RECORDMANYREQUEST'].fields_by_name['request']._serialized_options = b'\272H\003\330\001\003'
   _globals['_RECORDREQUEST']._serialized_start=128
-  _globals['_RECORDREQUEST']._serialized_end=419
-  _globals['_RECORDMANYREQUEST']._serialized_start=421
-  _globals['_RECORDMANYREQUEST']._serialized_end=544
-  _globals['_RECORDMANYRESPONSE']._serialized_start=547
-  _globals['_RECORDMANYRESPONSE']._serialized_end=763
-  _globals['_RECORDRESPONSE']._serialized_start=765
-  _globals['_RECORDRESPONSE']._serialized_end=819
-  _globals['_EMITTERSERVICE']._serialized_start=822
-  _globals['_EMITTERSERVICE']._serialized_end=1020
+  _globals['_RECORDREQUEST']._serialized_end=484
+  _globals['_RECORDMANYREQUEST']._serialized_start=486
+  _globals['_RECORDMANYREQUEST']._serialized_end=609
+  _globals['_RECORDMANYRESPONSE']._serialized_start=612
+  _globals['_RECORDMANYRESPONSE']._serialized_end=828
+  _globals['_RECORDRESPONSE']._serialized_start=830
+  _globals['_RECORDRESPONSE']._serialized_end=884
+  _globals['_EMITTERSERVICE']._serialized_start=887
+  _globals['_EMITTERSERVICE']._serialized_end=1085
 # @@protoc_insertion_point(module_scope)

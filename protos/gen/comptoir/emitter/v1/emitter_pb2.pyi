@@ -32,6 +32,7 @@ class RecordRequest(_message.Message):
     GENERATIONS_FIELD_NUMBER: _builtins.int
     EDGE_REQUESTS_FIELD_NUMBER: _builtins.int
     REPLICA_LOADS_FIELD_NUMBER: _builtins.int
+    ADMIN_ACTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def admissions(self) -> _containers.RepeatedCompositeFieldContainer[_usage_pb2.Admission]:
         """Admission decisions."""
@@ -48,6 +49,10 @@ class RecordRequest(_message.Message):
     def replica_loads(self) -> _containers.RepeatedCompositeFieldContainer[_usage_pb2.ReplicaLoad]:
         """Load samples."""
 
+    @_builtins.property
+    def admin_acts(self) -> _containers.RepeatedCompositeFieldContainer[_usage_pb2.AdminAct]:
+        """Acts of operators."""
+
     def __init__(
         self,
         *,
@@ -55,10 +60,11 @@ class RecordRequest(_message.Message):
         generations: _abc.Iterable[_usage_pb2.Generation] | None = ...,
         edge_requests: _abc.Iterable[_usage_pb2.EdgeRequest] | None = ...,
         replica_loads: _abc.Iterable[_usage_pb2.ReplicaLoad] | None = ...,
+        admin_acts: _abc.Iterable[_usage_pb2.AdminAct] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["admissions", b"admissions", "edge_requests", b"edge_requests", "generations", b"generations", "replica_loads", b"replica_loads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["admin_acts", b"admin_acts", "admissions", b"admissions", "edge_requests", b"edge_requests", "generations", b"generations", "replica_loads", b"replica_loads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -149,6 +149,178 @@ ENDPOINT_INPUT_TOKENS: Endpoint.ValueType  # 7
 """POST /v1/responses/input_tokens"""
 Global___Endpoint: _TypeAlias = Endpoint  # noqa: Y015
 
+class _Act:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ActEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Act.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ACT_UNSPECIFIED: _Act.ValueType  # 0
+    """Never stored."""
+    ACT_CREATE_TENANT: _Act.ValueType  # 1
+    """A tenant was created."""
+    ACT_GET_TENANT: _Act.ValueType  # 2
+    """One tenant was shown."""
+    ACT_LIST_TENANTS: _Act.ValueType  # 3
+    """Tenants were listed."""
+    ACT_DISABLE_TENANT: _Act.ValueType  # 4
+    """A tenant was disabled."""
+    ACT_ENABLE_TENANT: _Act.ValueType  # 5
+    """A tenant was enabled again."""
+    ACT_DELETE_TENANT: _Act.ValueType  # 6
+    """A tenant was deleted."""
+    ACT_CREATE_KEY: _Act.ValueType  # 7
+    """A key was created."""
+    ACT_GET_KEY: _Act.ValueType  # 8
+    """One key was shown, without its secret."""
+    ACT_LIST_KEYS: _Act.ValueType  # 9
+    """Keys were listed, without their secrets."""
+    ACT_UPDATE_KEY: _Act.ValueType  # 10
+    """A key's limits, scopes, label or end were changed."""
+    ACT_ROTATE_KEY: _Act.ValueType  # 11
+    """A key got another secret."""
+    ACT_DISABLE_KEY: _Act.ValueType  # 12
+    """A key was disabled."""
+    ACT_ENABLE_KEY: _Act.ValueType  # 13
+    """A key was enabled again."""
+    ACT_REVOKE_KEY: _Act.ValueType  # 14
+    """A key was revoked."""
+    ACT_DELETE_KEY: _Act.ValueType  # 15
+    """A key was deleted."""
+    ACT_GET_CATALOG: _Act.ValueType  # 16
+    """The catalog was shown."""
+    ACT_LIST_REPLICAS: _Act.ValueType  # 17
+    """The registered replicas were listed."""
+    ACT_DRAIN_REPLICA: _Act.ValueType  # 18
+    """A replica was told to take no new requests."""
+    ACT_UNDRAIN_REPLICA: _Act.ValueType  # 19
+    """A replica may take new requests again."""
+
+class Act(_Act, metaclass=_ActEnumTypeWrapper):
+    """What an operator asked of the router: the methods of AdminService, by their names."""
+
+ACT_UNSPECIFIED: Act.ValueType  # 0
+"""Never stored."""
+ACT_CREATE_TENANT: Act.ValueType  # 1
+"""A tenant was created."""
+ACT_GET_TENANT: Act.ValueType  # 2
+"""One tenant was shown."""
+ACT_LIST_TENANTS: Act.ValueType  # 3
+"""Tenants were listed."""
+ACT_DISABLE_TENANT: Act.ValueType  # 4
+"""A tenant was disabled."""
+ACT_ENABLE_TENANT: Act.ValueType  # 5
+"""A tenant was enabled again."""
+ACT_DELETE_TENANT: Act.ValueType  # 6
+"""A tenant was deleted."""
+ACT_CREATE_KEY: Act.ValueType  # 7
+"""A key was created."""
+ACT_GET_KEY: Act.ValueType  # 8
+"""One key was shown, without its secret."""
+ACT_LIST_KEYS: Act.ValueType  # 9
+"""Keys were listed, without their secrets."""
+ACT_UPDATE_KEY: Act.ValueType  # 10
+"""A key's limits, scopes, label or end were changed."""
+ACT_ROTATE_KEY: Act.ValueType  # 11
+"""A key got another secret."""
+ACT_DISABLE_KEY: Act.ValueType  # 12
+"""A key was disabled."""
+ACT_ENABLE_KEY: Act.ValueType  # 13
+"""A key was enabled again."""
+ACT_REVOKE_KEY: Act.ValueType  # 14
+"""A key was revoked."""
+ACT_DELETE_KEY: Act.ValueType  # 15
+"""A key was deleted."""
+ACT_GET_CATALOG: Act.ValueType  # 16
+"""The catalog was shown."""
+ACT_LIST_REPLICAS: Act.ValueType  # 17
+"""The registered replicas were listed."""
+ACT_DRAIN_REPLICA: Act.ValueType  # 18
+"""A replica was told to take no new requests."""
+ACT_UNDRAIN_REPLICA: Act.ValueType  # 19
+"""A replica may take new requests again."""
+Global___Act: _TypeAlias = Act  # noqa: Y015
+
+class _ActStage:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ActStageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ActStage.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ACT_STAGE_UNSPECIFIED: _ActStage.ValueType  # 0
+    """Never stored."""
+    ACT_STAGE_ASKED: _ActStage.ValueType  # 1
+    """It is about to be done. What became of it is the row of the same request identity; without one that is not known."""
+    ACT_STAGE_DONE: _ActStage.ValueType  # 2
+    """It was done."""
+    ACT_STAGE_REFUSED: _ActStage.ValueType  # 3
+    """It was refused or failed; `reason` says why."""
+
+class ActStage(_ActStage, metaclass=_ActStageEnumTypeWrapper):
+    """How far an act came."""
+
+ACT_STAGE_UNSPECIFIED: ActStage.ValueType  # 0
+"""Never stored."""
+ACT_STAGE_ASKED: ActStage.ValueType  # 1
+"""It is about to be done. What became of it is the row of the same request identity; without one that is not known."""
+ACT_STAGE_DONE: ActStage.ValueType  # 2
+"""It was done."""
+ACT_STAGE_REFUSED: ActStage.ValueType  # 3
+"""It was refused or failed; `reason` says why."""
+Global___ActStage: _TypeAlias = ActStage  # noqa: Y015
+
+class _CallerKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CallerKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CallerKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CALLER_KIND_UNSPECIFIED: _CallerKind.ValueType  # 0
+    """Never stored."""
+    CALLER_KIND_SOCKET: _CallerKind.ValueType  # 1
+    """It reached the local socket, which only its owner can."""
+    CALLER_KIND_CERTIFICATE: _CallerKind.ValueType  # 2
+    """By its certificate."""
+
+class CallerKind(_CallerKind, metaclass=_CallerKindEnumTypeWrapper):
+    """How a caller of AdminService was known."""
+
+CALLER_KIND_UNSPECIFIED: CallerKind.ValueType  # 0
+"""Never stored."""
+CALLER_KIND_SOCKET: CallerKind.ValueType  # 1
+"""It reached the local socket, which only its owner can."""
+CALLER_KIND_CERTIFICATE: CallerKind.ValueType  # 2
+"""By its certificate."""
+Global___CallerKind: _TypeAlias = CallerKind  # noqa: Y015
+
+class _Subject:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SubjectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Subject.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SUBJECT_UNSPECIFIED: _Subject.ValueType  # 0
+    """Several, or nothing that has a number."""
+    SUBJECT_TENANT: _Subject.ValueType  # 1
+    """A tenant."""
+    SUBJECT_KEY: _Subject.ValueType  # 2
+    """An API key."""
+    SUBJECT_REPLICA: _Subject.ValueType  # 3
+    """A replica."""
+
+class Subject(_Subject, metaclass=_SubjectEnumTypeWrapper):
+    """What an act is about."""
+
+SUBJECT_UNSPECIFIED: Subject.ValueType  # 0
+"""Several, or nothing that has a number."""
+SUBJECT_TENANT: Subject.ValueType  # 1
+"""A tenant."""
+SUBJECT_KEY: Subject.ValueType  # 2
+"""An API key."""
+SUBJECT_REPLICA: Subject.ValueType  # 3
+"""A replica."""
+Global___Subject: _TypeAlias = Subject  # noqa: Y015
+
 @_typing.final
 class Admission(_message.Message):
     """One decision of the router."""
@@ -724,6 +896,134 @@ class ReplicaLoad(_message.Message):
 Global___ReplicaLoad: _TypeAlias = ReplicaLoad  # noqa: Y015
 
 @_typing.final
+class AdminAct(_message.Message):
+    """One act of an operator, or one refused call of AdminService. Tenant and key are 0: pseudonyms beside a number would
+    tell whose they are.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_ID_HIGH_FIELD_NUMBER: _builtins.int
+    EVENT_ID_LOW_FIELD_NUMBER: _builtins.int
+    SCHEMA_VERSION_FIELD_NUMBER: _builtins.int
+    PRODUCER_ID_FIELD_NUMBER: _builtins.int
+    PRODUCER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_HIGH_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_LOW_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    HOME_REGION_FIELD_NUMBER: _builtins.int
+    TRANSFER_RECORD_FIELD_NUMBER: _builtins.int
+    CONFIG_DIGEST_FIELD_NUMBER: _builtins.int
+    TENANT_HIGH_FIELD_NUMBER: _builtins.int
+    TENANT_LOW_FIELD_NUMBER: _builtins.int
+    KEY_HIGH_FIELD_NUMBER: _builtins.int
+    KEY_LOW_FIELD_NUMBER: _builtins.int
+    KEY_EPOCH_FIELD_NUMBER: _builtins.int
+    STARTED_AT_MICROSECONDS_FIELD_NUMBER: _builtins.int
+    ACT_FIELD_NUMBER: _builtins.int
+    STAGE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CALLER_KIND_FIELD_NUMBER: _builtins.int
+    CALLER_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    SUBJECT_NUMBER_FIELD_NUMBER: _builtins.int
+    REQUESTS_FIELD_NUMBER: _builtins.int
+    DURATION_MICROSECONDS_FIELD_NUMBER: _builtins.int
+    event_id_high: _builtins.int
+    """Identity of the event, upper 64 bits: its time in microseconds, then 12 random bits."""
+    event_id_low: _builtins.int
+    """Identity of the event, lower 64 bits: random."""
+    schema_version: _builtins.int
+    """Version of this message's meaning; 1."""
+    producer_id: _builtins.int
+    """Identity of the spool that took the event; set by the emitter."""
+    producer_sequence: _builtins.int
+    """Number of the event among those of its kind in that spool, from 1 without gaps; set by the emitter."""
+    request_id_high: _builtins.int
+    """Identity of the act, upper 64 bits: what was asked and what became of it have the same."""
+    request_id_low: _builtins.int
+    """Identity of the act, lower 64 bits."""
+    region: _builtins.int
+    """Catalog number of the router's region."""
+    home_region: _builtins.int
+    """Catalog number of the tenant's home region; 0 where the tenant is not known."""
+    transfer_record: _builtins.int
+    """Number of the transfer record that permitted a region outside the EU; 0 inside the EU."""
+    config_digest: _builtins.int
+    """First 64 bits of the SHA-256 of the settings that the producer ran with."""
+    tenant_high: _builtins.int
+    """Pseudonym of the tenant, upper 64 bits. Producers send 0; the emitter sets the pseudonym."""
+    tenant_low: _builtins.int
+    """Pseudonym of the tenant, lower 64 bits. Producers send the tenant's number (0 where it is not known);
+    the emitter replaces it by the pseudonym before anything is stored.
+    """
+    key_high: _builtins.int
+    """Pseudonym of the API key, upper 64 bits; set as `tenant_high` is."""
+    key_low: _builtins.int
+    """Pseudonym of the API key, lower 64 bits; set as `tenant_low` is."""
+    key_epoch: _builtins.int
+    """Number of the epoch whose secret made the pseudonyms; set by the emitter."""
+    started_at_microseconds: _builtins.int
+    """When the measured thing began, microseconds since 1970-01-01 UTC."""
+    act: Global___Act.ValueType
+    """What was asked."""
+    stage: Global___ActStage.ValueType
+    """How far it came."""
+    reason: _error_reason_pb2.ErrorReason.ValueType
+    """Why it was refused; unspecified where it was not."""
+    caller_kind: Global___CallerKind.ValueType
+    """How the caller was known."""
+    caller: _builtins.int
+    """Who called: the number of the socket's owner in the system's users, or the first 64 bits of the SHA-256 of the
+    name in the certificate.
+    """
+    subject: Global___Subject.ValueType
+    """What kind of thing the act is about."""
+    subject_number: _builtins.int
+    """Its number; 0 where there is none, or where it is not known yet."""
+    requests: _builtins.int
+    """How many refused calls this one stands for, which came within a second and differ in nothing else; 0 is one."""
+    duration_microseconds: _builtins.int
+    """From the call's arrival, in microseconds."""
+    def __init__(
+        self,
+        *,
+        event_id_high: _builtins.int = ...,
+        event_id_low: _builtins.int = ...,
+        schema_version: _builtins.int = ...,
+        producer_id: _builtins.int = ...,
+        producer_sequence: _builtins.int = ...,
+        request_id_high: _builtins.int = ...,
+        request_id_low: _builtins.int = ...,
+        region: _builtins.int = ...,
+        home_region: _builtins.int = ...,
+        transfer_record: _builtins.int = ...,
+        config_digest: _builtins.int = ...,
+        tenant_high: _builtins.int = ...,
+        tenant_low: _builtins.int = ...,
+        key_high: _builtins.int = ...,
+        key_low: _builtins.int = ...,
+        key_epoch: _builtins.int = ...,
+        started_at_microseconds: _builtins.int = ...,
+        act: Global___Act.ValueType = ...,
+        stage: Global___ActStage.ValueType = ...,
+        reason: _error_reason_pb2.ErrorReason.ValueType = ...,
+        caller_kind: Global___CallerKind.ValueType = ...,
+        caller: _builtins.int = ...,
+        subject: Global___Subject.ValueType = ...,
+        subject_number: _builtins.int = ...,
+        requests: _builtins.int = ...,
+        duration_microseconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["act", b"act", "caller", b"caller", "caller_kind", b"caller_kind", "config_digest", b"config_digest", "duration_microseconds", b"duration_microseconds", "event_id_high", b"event_id_high", "event_id_low", b"event_id_low", "home_region", b"home_region", "key_epoch", b"key_epoch", "key_high", b"key_high", "key_low", b"key_low", "producer_id", b"producer_id", "producer_sequence", b"producer_sequence", "reason", b"reason", "region", b"region", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "requests", b"requests", "schema_version", b"schema_version", "stage", b"stage", "started_at_microseconds", b"started_at_microseconds", "subject", b"subject", "subject_number", b"subject_number", "tenant_high", b"tenant_high", "tenant_low", b"tenant_low", "transfer_record", b"transfer_record"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdminAct: _TypeAlias = AdminAct  # noqa: Y015
+
+@_typing.final
 class AdmissionFrame(_message.Message):
     """The body of a frame of admissions: what follows the fixed header in a Kafka value."""
 
@@ -818,3 +1118,27 @@ class ReplicaLoadFrame(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReplicaLoadFrame: _TypeAlias = ReplicaLoadFrame  # noqa: Y015
+
+@_typing.final
+class AdminActFrame(_message.Message):
+    """The body of a frame of administrative acts: what follows the fixed header in a Kafka value."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[Global___AdminAct]:
+        """In the order of their sequence numbers."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[Global___AdminAct] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdminActFrame: _TypeAlias = AdminActFrame  # noqa: Y015
