@@ -29,6 +29,7 @@ _OF_KEYS: Final = frozenset(
         Reason.KEY_DISABLED,
         Reason.TENANT_DISABLED,
         Reason.TOO_MANY_WRONG_KEYS,
+        Reason.WRONG_REGION,
     }
 )
 
