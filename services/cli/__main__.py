@@ -14,6 +14,7 @@ from services.cli.commands.replicas import replicas
 from services.cli.commands.report import report
 from services.cli.commands.stack import down, logs, status
 from services.cli.commands.tenants import tenants
+from services.cli.commands.transfer import transfer
 from services.cli.commands.up import up
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ for name, group in (
     ("models", models),
     ("replicas", replicas),
     ("report", report),
+    ("transfer", transfer),
 ):
     app.add_typer(group, name=name)
 

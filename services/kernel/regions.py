@@ -27,6 +27,11 @@ class Region(BaseModel):
         description="ISO 3166's two letters of the country that its machines are in; empty only where the "
         "name says that by `eu-` and the country in small letters",
     )
+    jurisdiction: str = Field(
+        default="",
+        max_length=64,
+        description="whose law its operator answers to, for people: `European Union`, `United Arab Emirates`",
+    )
     is_eu: bool = Field(
         default=True,
         description="whether it is in the European Union; a region that is not serves nobody without a "
@@ -66,4 +71,4 @@ class Region(BaseModel):
 
 
 # Where everything runs unless a deployment says otherwise.
-FRANCE: Final = Region(number=1, name="eu-fr", country="FR")
+FRANCE: Final = Region(number=1, name="eu-fr", country="FR", jurisdiction="European Union")

@@ -274,14 +274,6 @@ class ReplicaDirectory(Protocol):
         ...
 
 
-class TransferPermits(Protocol):
-    """The transfer records that are in force at the moment of the call."""
-
-    def number_for(self, region: str, home: str) -> int:
-        """Returns the record by which a region may serve a key of `home`, by their names; 0 without one."""
-        ...
-
-
 class Signer(Protocol):
     """Signs tickets."""
 

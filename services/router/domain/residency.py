@@ -1,10 +1,18 @@
 """Whether this region answers a key, and by which transfer record it may, if it is outside the EU."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from services.kernel.catalog import Catalog, Region
 from services.kernel.errors import ComptoirError, Reason
-from services.router.domain.ports import TransferPermits
+
+
+class TransferPermits(Protocol):
+    """The transfer records that are in force at the moment of the call."""
+
+    def number_for(self, region: str, home: str) -> int:
+        """Returns the record by which a region may serve a key of `home`, by their names; 0 without one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
