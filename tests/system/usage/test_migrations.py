@@ -27,6 +27,8 @@ CATALOG = Catalog(
     regions=(Region(number=1, name="eu-fr"),),
     models=(Model(number=1, name="m", context_tokens=8, max_output_tokens=8),),
 )
+# The kinds that the numbered files make tables of; those that came later have theirs from the messages.
+OLDEST = [kind for kind in Kind if kind <= Kind.REPLICA_LOAD]
 
 
 async def _nothing(_tables: EventTables, _retention_days: int) -> None:
@@ -50,8 +52,9 @@ async def test_a_store_with_rows_of_an_earlier_schema_keeps_them_and_takes_what_
     with monkeypatch.context() as earlier:
         earlier.setattr(clickhouse_schema, "read_migrations", lambda: read_migrations()[:applied])
         earlier.setattr(EventTables, "apply", _nothing)
+        earlier.setattr(clickhouse_schema, "Kind", OLDEST)
         await schema.apply(30, CATALOG)
-    before = {kind: decode(value(kind, started_at_microseconds=now), kind=kind) for kind in Kind}
+    before = {kind: decode(value(kind, started_at_microseconds=now), kind=kind) for kind in OLDEST}
     columns = await connection.rows(
         f"SELECT table, name FROM system.columns WHERE database = '{settings.database}'"  # noqa: S608 - ours
     )
