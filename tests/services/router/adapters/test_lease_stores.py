@@ -1,15 +1,22 @@
 """The store that the settings name: in memory, or a server with a password and TLS."""
 
+import asyncio
+import contextlib
+import ssl
 from pathlib import Path
 
 import pytest
 
 from services.kernel.clock import ManualClock
+from services.kernel.errors import ComptoirError, Reason
 from services.router.adapters.lease_stores import open_lease_store
 from services.router.adapters.memory_leases import MemoryLeases
+from services.router.domain.ports import LeaseStore
 from services.router.settings import LeaseStoreSettings
+from services.runtime.addresses import TlsFiles
 from services.runtime.settings import SettingsError
 from tests.contracts.leases import reserve
+from tests.services.runtime.certificates import Authority
 from tests.valkey_process import ValkeyProcess
 
 
@@ -34,6 +41,54 @@ async def test_a_server_with_a_password_is_used(tmp_path: Path) -> None:
         await store.close()
     finally:
         server.kill()
+
+
+async def test_a_server_is_called_over_tls_and_one_of_another_authority_is_not(tmp_path: Path) -> None:
+    ours, theirs = Authority(tmp_path / "ours"), Authority(tmp_path / "theirs")
+    server = ValkeyProcess(tmp_path)
+    server.start()
+    listening = await tls_before(server, ours.files("valkey"))
+    port = listening.sockets[0].getsockname()[1]
+
+    def store_of(authority: Authority) -> LeaseStore:
+        tls, address = authority.files("router"), f"127.0.0.1:{port}"
+        return open_lease_store(
+            LeaseStoreSettings(address=address, tls=tls, timeout_seconds=10), ManualClock()
+        )
+
+    try:
+        await server.ready()
+        known, unknown = store_of(ours), store_of(theirs)
+        assert (await reserve(known, 1)).remaining_requests == 2
+        with pytest.raises(ComptoirError) as refusal:
+            await reserve(unknown, 2)
+        assert refusal.value.reason is Reason.QUOTA_UNAVAILABLE
+        await known.close()
+        await unknown.close()
+    finally:
+        listening.close()
+        server.kill()
+
+
+async def tls_before(server: ValkeyProcess, files: TlsFiles) -> asyncio.Server:
+    """What a server's own TLS does, which the wheel's binary has not: mutual, on a port of loopback."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(files.ca_file))
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(files.certificate_file, files.private_key_file)
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner, out = await asyncio.open_unix_connection(str(server.socket))
+        await asyncio.gather(_copy(reader, out), _copy(inner, writer))
+
+    return await asyncio.start_server(carry, "127.0.0.1", 0, ssl=context)
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while content := await reader.read(65_536):
+            writer.write(content)
+            await writer.drain()
+    writer.close()
 
 
 def test_a_password_file_that_is_not_there_is_named_and_its_folder_is_not(tmp_path: Path) -> None:
