@@ -192,15 +192,13 @@ class MemoryReplicaDirectory:
         if entry is not None:
             self._ended[_pool_of(entry)] += 1
 
-    def failed(self, process: Process, now_seconds: float) -> None:
-        """Notes that a request of a process has to be sent elsewhere."""
+    def judge(self, process: Process, now_seconds: float, *, has_failed: bool) -> None:
+        """Notes that a process answered a request, or that its request has to be sent elsewhere."""
         circuit = self._circuits.get(process, CLOSED)
-        self._set_circuit(process, circuit.failed(now_seconds, self._limits.placement.circuit))
-
-    def served(self, process: Process, now_seconds: float) -> None:
-        """Notes that a process answered a request."""
-        if process in self._circuits:
-            self._set_circuit(process, self._circuits[process].served(now_seconds))
+        if has_failed:
+            self._set_circuit(process, circuit.failed(now_seconds, self._limits.placement.circuit))
+        elif circuit != CLOSED:
+            self._set_circuit(process, circuit.served(now_seconds))
 
     def drop_unclaimed(self, now_seconds: float) -> None:
         """Ends the counts whose time is over."""

@@ -156,7 +156,7 @@ class Leases:
         if found is Settled.HANDED_BACK:
             self._changes.tell()
         if settlement.has_output and not settlement.is_unserved:
-            self._replicas.served(settlement.process, self._clock.monotonic_seconds())
+            self._replicas.judge(settlement.process, self._clock.monotonic_seconds(), has_failed=False)
         self._replicas.unassign(settlement.ticket_id)
         self._note([freed] if freed else [])
 
@@ -174,9 +174,8 @@ class Leases:
 
     async def lose_gone(self) -> int:
         """Gives up on what ran in processes that are gone, and returns how many requests that was."""
-        now_seconds = self._clock.monotonic_seconds()
         count = 0
-        self._gone.update(dict.fromkeys(self._replicas.gone(now_seconds)))
+        self._gone.update(dict.fromkeys(self._replicas.gone(self._clock.monotonic_seconds())))
         for process in list(self._gone):
             freed = await self._store.lose(process)
             self._gone.pop(process, None)
@@ -188,8 +187,7 @@ class Leases:
 
     async def expire(self) -> int:
         """Closes what nobody settled in time, returns how many that was; what nobody accepted just ends."""
-        now_seconds = self._clock.monotonic_seconds()
-        self._replicas.drop_unclaimed(now_seconds)
+        self._replicas.drop_unclaimed(self._clock.monotonic_seconds())
         freed = await self._store.expire()
         self._note(freed)
         self._places.free_all()

@@ -94,7 +94,7 @@ class Offers:
         claims = issued.claims
         if issued.processes:
             # Its caller asks for the reason that the last one failed it before any text.
-            self._replicas.failed(issued.processes[-1], self._clock.monotonic_seconds())
+            self._replicas.judge(issued.processes[-1], self._clock.monotonic_seconds(), has_failed=True)
         tokens = claims.max_input_tokens + claims.choices * claims.max_output_tokens
         placement = self.place(
             lease_id,

@@ -253,12 +253,8 @@ class ReplicaDirectory(Protocol):
         """Counts a request in flight on a replica that has not accepted it yet: a lease meant for it."""
         ...
 
-    def failed(self, process: Process, now_seconds: float) -> None:
-        """Notes that a request of a process has to be sent elsewhere."""
-        ...
-
-    def served(self, process: Process, now_seconds: float) -> None:
-        """Notes that a process answered a request."""
+    def judge(self, process: Process, now_seconds: float, *, has_failed: bool) -> None:
+        """Notes that a process answered a request, or that its request has to be sent elsewhere."""
         ...
 
     def unassign(self, holder: Identity) -> None:

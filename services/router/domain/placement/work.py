@@ -1,6 +1,5 @@
 """The work that lies before a new request's first token on a replica, in seconds."""
 
-import math
 from collections.abc import Sequence
 from statistics import median_low
 from typing import Final
@@ -14,7 +13,7 @@ _TYPICAL_INPUT_TOKENS: Final = 512
 # What a full replica, and a full cache, cost a new request beside the prompts before it: each step is longer.
 _FULLNESS_SECONDS: Final = 0.05
 _PERMILLE: Final = 1000
-_SPEED_STEP: Final = 1.25
+_FAR: Final = 2.0
 # An engine that holds requests and makes no step: whoever else can take the request gets it.
 _STALE_SECONDS: Final = 1e12
 
@@ -24,13 +23,16 @@ def backlog_of(load: Load, claimed_tokens: int, now_seconds: float) -> Backlog:
     tokens = load.waiting_input_tokens
     if tokens is None:
         tokens = load.waiting_requests * _TYPICAL_INPUT_TOKENS
-    speed = float(load.input_tokens_per_second or ASSUMED_TOKENS_PER_SECOND)
-    return Backlog(tokens + claimed_tokens, now_seconds, speed)
+    return Backlog(tokens + claimed_tokens, now_seconds, load.input_tokens_per_second)
 
 
-def about(tokens_per_second: float) -> float:
-    """Returns the speed in steps of a quarter: replicas that are about as fast take turns."""
-    return _SPEED_STEP ** round(math.log(tokens_per_second, _SPEED_STEP))
+def trusted_speed(tokens_per_second: int | None, usual: float) -> float:
+    """Returns how fast a replica is taken to be: as the others of its pool, unless it is far from them.
+
+    What it measures depends on what it was sent, and equals should take turns.
+    """
+    is_far = tokens_per_second and not 1 / _FAR < tokens_per_second / usual < _FAR
+    return float(tokens_per_second) if tokens_per_second and is_far else usual
 
 
 def usual_speed(replicas: Sequence[Replica]) -> float:
@@ -45,8 +47,9 @@ def work_seconds(replica: Replica, ask: Ask, usual_tokens_per_second: float) -> 
     load = replica.load
     if load is None or is_stale(load, ask.stale_after_seconds):
         return _STALE_SECONDS + outstanding(replica)
-    before_seconds = 0.0 if replica.backlog is None else replica.backlog.left_seconds(ask.now_seconds)
-    own_seconds = ask.input_tokens / about(load.input_tokens_per_second or usual_tokens_per_second)
+    backlog, usual = replica.backlog, usual_tokens_per_second
+    before_seconds = 0.0 if backlog is None else backlog.left_seconds(ask.now_seconds, usual)
+    own_seconds = ask.input_tokens / trusted_speed(load.input_tokens_per_second, usual)
     fullness = outstanding(replica) / replica.registration.max_requests + load.kv_usage_permille / _PERMILLE
     return before_seconds + own_seconds + fullness * _FULLNESS_SECONDS
 

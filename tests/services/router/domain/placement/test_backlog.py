@@ -11,8 +11,13 @@ amounts = st.floats(0, 1e6)
 def test_what_waits_is_computed_as_time_goes_by_and_never_more_than_all() -> None:
     backlog = Backlog(1_000, at_seconds=10, tokens_per_second=500)
     assert backlog.left_tokens(11) == 500
-    assert backlog.left_seconds(11) == 1
-    assert backlog.left_tokens(60) == backlog.left_seconds(60) == 0
+    assert backlog.left_seconds(11, 9.0) == 1
+    assert backlog.left_tokens(60) == backlog.left_seconds(60, 9.0) == 0
+
+
+def test_a_replica_that_does_not_say_its_speed_has_that_of_the_others() -> None:
+    assert Backlog(1_000, at_seconds=10).left_seconds(11, 250.0) == 3
+    assert Backlog(1_000, at_seconds=10).left_tokens(11) < 1_000
 
 
 def test_a_request_is_added_to_what_is_left_and_taken_away_where_it_is_counted_elsewhere() -> None:

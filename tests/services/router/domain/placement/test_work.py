@@ -1,32 +1,31 @@
 """What a report says of the work before a new request, and what is made of what it does not say."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from services.router.domain.placement.work import about, backlog_of, usual_speed, work_seconds
+from services.router.domain.placement.work import backlog_of, trusted_speed, usual_speed, work_seconds
 from tests.fakes.router import NOW, ask, busy, replica
 
 
 def test_prompts_that_wait_are_counted_in_tokens_and_guessed_where_they_are_not_said() -> None:
     said = busy(waiting=2, waiting_input_tokens=700, input_tokens_per_second=100)
-    assert backlog_of(said, 50, NOW).left_seconds(NOW) == 7.5
+    assert backlog_of(said, 50, NOW).left_seconds(NOW, 9.0) == 7.5
     assert backlog_of(busy(waiting=2), 0, NOW).tokens > 0
     assert backlog_of(busy(waiting=2, waiting_input_tokens=0), 0, NOW).tokens == 0
 
 
 def test_work_is_what_waits_and_the_request_itself_at_the_replica_s_speed() -> None:
     load = busy(waiting_input_tokens=1_000, input_tokens_per_second=500)
-    own_seconds = 250 / about(500)
-    seconds = work_seconds(replica(1, load=load), ask(input_tokens=250), 99.0)
-    assert seconds == pytest.approx(2 + own_seconds)
-    later = work_seconds(replica(1, load=load), ask(input_tokens=250, now=NOW + 1), 99.0)
-    assert later == pytest.approx(1 + own_seconds)
+    seconds = work_seconds(replica(1, load=load), ask(input_tokens=250), 500.0)
+    assert seconds == pytest.approx(2.5)
+    later = work_seconds(replica(1, load=load), ask(input_tokens=250, now=NOW + 1), 500.0)
+    assert later == pytest.approx(1.5)
 
 
-@given(st.integers(1, 2**32 - 1))
-def test_a_speed_is_rounded_by_less_than_an_eighth(tokens_per_second: int) -> None:
-    assert 0.88 < about(tokens_per_second) / tokens_per_second < 1.13
+@pytest.mark.parametrize(
+    ("said", "trusted"), [(None, 1000), (600, 1000), (1900, 1000), (400, 400), (3000, 3000)]
+)
+def test_a_speed_that_is_near_that_of_the_others_is_theirs(said: int | None, trusted: float) -> None:
+    assert trusted_speed(said, 1000.0) == trusted
 
 
 def test_a_replica_without_a_speed_is_as_fast_as_the_others() -> None:
