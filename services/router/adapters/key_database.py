@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, Pool
 
 from services.router.adapters.key_schema import UnknownRevisionError, migrate
@@ -93,6 +94,18 @@ def on_postgres(
             "the database of `database_url` was written by another version of the router."
         ) from None
     return engine
+
+
+def begin_reading(session: Session) -> None:
+    """Has all that a transaction reads be of one moment.
+
+    A key that is deleted between its row and its scopes would be one for every model, endpoint and region.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        # Its driver begins with the first row that is written.
+        session.connection().exec_driver_sql("BEGIN")
+    else:
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
 def _create(file: Path) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from services.kernel.errors import ComptoirError, Reason
+from services.router.adapters.key_database import begin_reading
 from services.router.adapters.key_rows import (
     change_row,
     key_numbered,
@@ -187,7 +188,7 @@ class SqlKeys:
                 is_later = (KeyRow.number == number, KeyRow.last_used_seconds < seconds)
                 session.execute(update(KeyRow).where(*is_later).values(last_used_seconds=seconds))
 
-        await self._run(work)
+        await self._write(work)
 
     def close(self) -> None:
         """Closes all connections; that of a call under way, which nobody waits for, when it ends."""
@@ -200,10 +201,17 @@ class SqlKeys:
             session.execute(update(KeyChangesRow).values(number=KeyChangesRow.number + 1))
             return work(session)
 
-        return await self._run(counted)
+        return await self._write(counted)
+
+    async def _write(self, work: Callable[[Session], _Result]) -> _Result:
+        return await asyncio.to_thread(self._transact, work)
 
     async def _run(self, work: Callable[[Session], _Result]) -> _Result:
-        return await asyncio.to_thread(self._transact, work)
+        def read(session: Session) -> _Result:
+            begin_reading(session)
+            return work(session)
+
+        return await asyncio.to_thread(self._transact, read)
 
     def _transact(self, work: Callable[[Session], _Result]) -> _Result:
         try:

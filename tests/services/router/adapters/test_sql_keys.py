@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
@@ -14,6 +14,7 @@ from services.kernel.errors import ComptoirError, Reason
 from services.router.adapters.key_database import on_file, on_postgres
 from services.router.adapters.sql_keys import SqlKeys
 from services.router.domain.ports import KeyStore
+from services.router.domain.tenancy import Endpoint, Key
 from tests.contracts.key_changes import KeyChangesContract
 from tests.contracts.key_store import DIGEST, KeyStoreContract, store_key
 from tests.fakes.router import MemoryKeys
@@ -110,3 +111,41 @@ async def test_a_call_under_way_when_the_store_closes_leaves_no_connection_open(
     assert await asyncio.wait_for(reading, 10) == 7
     assert isinstance(store._pool, QueuePool)
     assert store._pool.checkedin() == 0
+
+
+class ReadingContract:
+    """Inherit it with a fixture `stores`: one store as two routers open it."""
+
+    async def test_a_key_that_is_deleted_while_it_is_read_is_read_whole_or_not_at_all(
+        self, stores: tuple[SqlKeys, SqlKeys]
+    ) -> None:
+        here, elsewhere = stores
+        created = await store_key(here, endpoints=[Endpoint.EMBEDDINGS], regions=[1])
+        deleted: list[Key] = []
+
+        def delete(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+            if "FROM keys" in statement and not deleted:
+                deleted.append(asyncio.run(elsewhere.delete_key(created.number)))
+
+        event.listen(here._engine, "after_cursor_execute", delete)
+        assert await here.find(DIGEST) == created
+        assert deleted == [created]
+        assert await here.find(DIGEST) is None
+
+
+class TestReadingSqlite(ReadingContract):
+    @pytest.fixture
+    def stores(self, tmp_path: Path) -> Iterator[tuple[SqlKeys, SqlKeys]]:
+        here, elsewhere = (SqlKeys(on_file(tmp_path / "router.sqlite")) for _ in range(2))
+        yield here, elsewhere
+        here.close()
+        elsewhere.close()
+
+
+class TestReadingPostgres(ReadingContract):
+    @pytest.fixture
+    def stores(self, database: Database) -> Iterator[tuple[SqlKeys, SqlKeys]]:
+        here, elsewhere = (SqlKeys(on_postgres(database.url, database.password_file)) for _ in range(2))
+        yield here, elsewhere
+        here.close()
+        elsewhere.close()
