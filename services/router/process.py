@@ -140,7 +140,7 @@ class Router:
             await server.set_serving(is_serving=True)
         parts.run("key_changes", KeyChanges(self._stored_keys, self._keys, self._clock).follow())
         parts.run("transfers", self._transfers.follow())
-        parts.run("expiry", expire_leases(self._leases))
+        parts.run("expiry", expire_leases(self._leases, self._stopping))
         parts.run("uses", write_uses_often(self._uses, self._keys))
         parts.run("readiness", follow_readiness(self._roster, self._tell_ready))
         names = {model: rules.model for model, rules in self._settings.scaling_by_model.items()}

@@ -11,10 +11,16 @@ _INTERVAL_SECONDS: Final = 1.0
 _log = get_logger(__name__)
 
 
-async def expire_leases(leases: Leases) -> None:
-    """Runs until cancelled."""
+async def expire_leases(leases: Leases, stopping: asyncio.Event) -> None:
+    """Runs until cancelled, or until the router stops.
+
+    A router that stops has closed the streams of its replicas itself: none of them is gone, and what they
+    hold in a store that others share is theirs still.
+    """
     while True:
         await asyncio.sleep(_INTERVAL_SECONDS)
+        if stopping.is_set():
+            return
         try:
             await _expire(leases)
         except ComptoirError as error:

@@ -14,15 +14,22 @@ from tests.fakes.router import LIMITS, AdmissionWorld, request_for
 
 
 @pytest.fixture
-async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AdmissionWorld]:
+def stopping() -> asyncio.Event:
+    return asyncio.Event()
+
+
+@pytest.fixture
+async def world(monkeypatch: pytest.MonkeyPatch, stopping: asyncio.Event) -> AsyncIterator[AdmissionWorld]:
     """A router's leases that end in time, with one request for a replica."""
     monkeypatch.setattr(expiry, "_INTERVAL_SECONDS", 0.001)
     world = AdmissionWorld()
     world.add_replica(incarnation=5)
     await world.admitter.admit(request_for(await world.key()))
-    expiring = asyncio.create_task(expiry.expire_leases(world.leases))
+    expiring = asyncio.create_task(expiry.expire_leases(world.leases, stopping))
     yield world
-    assert not expiring.done()
+    if stopping.is_set():
+        await asyncio.wait_for(expiring, 5)
+    assert expiring.done() == stopping.is_set()
     expiring.cancel()
 
 
@@ -65,3 +72,15 @@ async def test_what_a_store_did_not_hear_while_it_was_away_ends_when_it_is_back(
     await asyncio.wait_for(asked.wait(), 5)
     monkeypatch.setattr(world.store, "lose", lose)
     await until(lambda: world.store.in_flight == 0, 5)
+
+
+async def test_what_runs_on_replicas_is_not_given_up_by_a_router_that_stops_and_drains_for_long(
+    world: AdmissionWorld, stopping: asyncio.Event
+) -> None:
+    await accept(world, world.leases)
+    stopping.set()
+    world.replicas.leave(world.sessions[7], world.clock.monotonic_seconds())
+    world.clock.advance(5.0)
+    for _ in range(10):
+        await asyncio.sleep(0.002)
+    assert world.store.in_flight == 1
