@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import MasterDownError, ReadOnlyError, RedisError, ResponseError
 
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.logs import get_logger
@@ -22,6 +22,10 @@ _MOST_WAITING: Final = 16_384
 # While the store is away, it is asked so often; meanwhile calls fail at once.
 _REST_SECONDS: Final = 0.25
 _RETRY_SECONDS: Final = 1.0
+# A refusal of the server that lasts is said again this often.
+_REMIND_SECONDS: Final = 30.0
+# It follows another server now: who connects anew may be led to that one.
+_FOLLOWS: Final = (ReadOnlyError, MasterDownError)
 _UNKNOWN_FUNCTION: Final = "Function not found"
 _KNOWN_LIBRARY: Final = "already exists"
 _log = get_logger(__name__)
@@ -66,6 +70,8 @@ class LeaseCalls:
         self._sending: asyncio.Task[None] | None = None
         self._away_until_seconds = 0.0
         self._is_away = False
+        # When each kind of refusal is said again.
+        self._silent_until_seconds: dict[str, float] = {}
 
     async def call(self, function: str, partition: int, *args: str | bytes | int) -> Any:
         """Returns what a function answers; raises QUOTA_UNAVAILABLE where the store does not."""
@@ -129,9 +135,18 @@ class LeaseCalls:
             ):
                 answers[number] = answer
         for answer in answers:
+            if isinstance(answer, _FOLLOWS):
+                await self._client.connection_pool.disconnect()
+                raise answer
             if isinstance(answer, ResponseError):
-                _log.error("lease_function_failed", kind=type(answer).__name__)
+                self._complain(type(answer).__name__)
         return answers
+
+    def _complain(self, kind: str) -> None:
+        now_seconds = asyncio.get_running_loop().time()
+        if now_seconds >= self._silent_until_seconds.get(kind, 0.0):
+            self._silent_until_seconds[kind] = now_seconds + _REMIND_SECONDS
+            _log.error("lease_function_failed", kind=kind)
 
     async def _execute(self, batch: Sequence[_Call]) -> list[Any]:
         pipeline = self._client.pipeline(transaction=False)

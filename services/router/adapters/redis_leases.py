@@ -5,6 +5,7 @@ domain's, as for leases in memory.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -64,8 +65,10 @@ class RedisLeases:
                 int(reservation.is_again),
             )
         except asyncio.CancelledError:
-            # Its caller went away: behind the reservation, if that is made at all, goes its end.
-            self._calls.tell("cancel", partition, lease_id.hex)
+            # Its caller went away: behind the reservation, if that is made at all, goes its end. Where the
+            # store is away, its time ends it.
+            with contextlib.suppress(ComptoirError):
+                self._calls.tell("cancel", partition, lease_id.hex)
             raise
         account, in_flight = _account(quota, rest)
         if is_lent != _LENT:

@@ -97,6 +97,39 @@ async def test_a_server_that_hangs_is_waited_for_no_longer_than_the_settings_say
     await store.close()
 
 
+async def test_a_server_that_follows_another_one_now_is_connected_to_anew(server: ValkeyProcess) -> None:
+    await server.ready()
+    client, operator = server.client(), server.client()
+    store = RedisLeases(LeaseCalls(client))
+    await reserve(store, 1)
+    first = await client.client_id()
+    await operator.replicaof("127.0.0.1", "1")
+    await _refused(store, 2)
+    # At once, without a question to the server.
+    await _refused(store, 3)
+    await operator.replicaof("NO", "ONE")
+    await _back(store, 4)
+    assert await client.client_id() != first
+    await operator.aclose()
+    await store.close()
+
+
+async def test_a_refusal_of_the_server_that_lasts_is_one_line_of_the_log(
+    server: ValkeyProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await server.ready()
+    store, operator = RedisLeases(LeaseCalls(server.client())), server.client()
+    await reserve(store, 1)
+    await operator.config_set("maxmemory", 1)
+    for numbers in (range(2, 6), range(6, 10)):
+        await asyncio.gather(*(_refused(store, number) for number in numbers))
+    assert capsys.readouterr().out.count("lease_function_failed") == 1
+    await operator.config_set("maxmemory", 0)
+    await _back(store, 10)
+    await operator.aclose()
+    await store.close()
+
+
 async def test_a_reservation_whose_caller_went_away_is_not_left(server: ValkeyProcess) -> None:
     await server.ready()
     store = RedisLeases(LeaseCalls(server.client()))
@@ -107,6 +140,20 @@ async def test_a_reservation_whose_caller_went_away_is_not_left(server: ValkeyPr
     with pytest.raises(asyncio.CancelledError):
         await asking
     await store.reserve(lease(2, quota=ONE))
+    await store.close()
+
+
+async def test_a_caller_that_goes_away_while_the_store_is_away_is_cancelled_and_not_refused(
+    server: ValkeyProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = LeaseCalls(server.client())
+    store = RedisLeases(calls)
+    asking = asyncio.ensure_future(store.reserve(lease(1)))
+    await asyncio.sleep(0)
+    monkeypatch.setattr(lease_calls, "_MOST_WAITING", 0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
     await store.close()
 
 
