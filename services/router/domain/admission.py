@@ -1,6 +1,6 @@
 """The one admission decision: key, tenant, model, size, fit, quota, replica, ticket, in that order."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from services.kernel.catalog import Catalog, Model, ModelName, Region, Task
@@ -22,6 +22,8 @@ from services.router.domain.ticket import Grant, TicketOffer
 from services.router.domain.uses import Uses
 
 _MICROSECONDS: Final = 1_000_000
+# What is changed of a key holds within as long, for a request too that waits for a replica meanwhile.
+_CHANGES_HOLD_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,35 @@ class Admitter:
         return [name for name in self._catalog.names_in(self._deployment.region) if may_use(key, name)]
 
     async def _decide(self, request: AdmitRequest, findings: _Findings) -> Admission:
+        key, model_name = await self._permitted(request, findings)
+        model = model_name.model
+        size = _size_of(model, request)
+        pool = self._ports.replicas.pool(model.number, self._deployment.region.number)
+        check_fit(pool, size.reserved_tokens)
+        check_quota(size, key.quota.tokens_per_minute)
+        lease_id, priority = lease_of(key.tenant.number), int(findings.priority)
+        record = findings.transfer_record
+        grant = Grant(findings.request_id, lease_id, key, model, size, priority, request.part, record)
+        offers, tokens = self._ports.offers, size.reserved_tokens
+        asked_seconds = self._ports.clock.monotonic_seconds()
+        quota, placement = await self._ports.leases.obtain(
+            grant,
+            lambda: offers.place(
+                lease_id, model.number, tokens, input_tokens=size.input_tokens, choices=size.choices
+            ),
+            lambda: self._expected_seconds(model),
+        )
+        try:
+            if self._ports.clock.monotonic_seconds() - asked_seconds >= _CHANGES_HOLD_SECONDS:
+                await self._permitted(request, replace(findings))
+            offer = await offers.first(grant, placement)
+        except BaseException:
+            await self._ports.leases.cancel(lease_id)
+            raise
+        return Admission(grant, offer, placement, quota, model_name)
+
+    async def _permitted(self, request: AdmitRequest, findings: _Findings) -> tuple[Key, ModelName]:
+        """Returns the key and the model of a request; raises why the key may not be used for it now."""
         key = findings.key = await self._authenticator.find(request.api_key, request.source)
         findings.transfer_record = self._authenticator.check(key, self._wall_seconds())
         self._ports.uses.note(key.number, self._wall_seconds())
@@ -164,30 +195,10 @@ class Admitter:
         model_name = self._catalog.model_name(request.model, self._deployment.region, request.task)
         if model_name is None:
             raise unknown_model(request.model)
-        model = findings.model = model_name.model
+        findings.model = model_name.model
         if not may_use(key, model_name):
             raise ComptoirError(Reason.MODEL_NOT_FOUND)
-        size = _size_of(model, request)
-        pool = self._ports.replicas.pool(model.number, self._deployment.region.number)
-        check_fit(pool, size.reserved_tokens)
-        check_quota(size, key.quota.tokens_per_minute)
-        lease_id, priority = lease_of(key.tenant.number), int(findings.priority)
-        record = findings.transfer_record
-        grant = Grant(findings.request_id, lease_id, key, model, size, priority, request.part, record)
-        offers, tokens = self._ports.offers, size.reserved_tokens
-        quota, placement = await self._ports.leases.obtain(
-            grant,
-            lambda: offers.place(
-                lease_id, model.number, tokens, input_tokens=size.input_tokens, choices=size.choices
-            ),
-            lambda: self._expected_seconds(model),
-        )
-        try:
-            offer = await offers.first(grant, placement)
-        except BaseException:
-            await self._ports.leases.cancel(lease_id)
-            raise
-        return Admission(grant, offer, placement, quota, model_name)
+        return key, model_name
 
     async def _usable(self, api_key: str, source: int = 0) -> tuple[Key, int]:
         key = await self._authenticator.find(api_key, source)

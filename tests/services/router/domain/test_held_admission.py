@@ -7,7 +7,7 @@ import pytest
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.admission import Admission, AdmitRequest, Admitter
 from services.router.domain.lease import Process
-from services.router.domain.tenancy import Quota
+from services.router.domain.tenancy import Endpoint, KeyChange, Quota
 from tests.contracts.engine_requests import until
 from tests.fakes.router import IDLE, AdmissionWorld, changed_limits, refusal_of, request_for
 
@@ -98,3 +98,35 @@ async def test_no_key_is_all_that_are_held() -> None:
     results = await asyncio.gather(*asking, return_exceptions=True)
     refused = [one.reason for one in results if isinstance(one, ComptoirError)]
     assert refused == [Reason.NO_REPLICA] * 3
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (KeyChange(is_disabled=True), Reason.KEY_DISABLED),
+        (KeyChange(expires_at_seconds=1), Reason.KEY_EXPIRED),
+        (KeyChange(endpoints={Endpoint.EMBEDDINGS}), Reason.ENDPOINT_NOT_ALLOWED),
+        (KeyChange(models={99}), Reason.MODEL_NOT_FOUND),
+        (None, Reason.KEY_INVALID),
+    ],
+)
+async def test_a_key_that_may_not_be_used_any_more_when_a_replica_is_there_gets_no_ticket(
+    change: KeyChange | None, reason: Reason
+) -> None:
+    world = AdmissionWorld(limits=HOLDING)
+    api_key = await world.key()
+    session = world.add_replica(load=None)
+    asking = await held(world, world.admitter, request_for(api_key))
+    (number,) = world.keys.keys
+    if change is None:
+        await world.keys.delete_key(number)
+    else:
+        await world.keys.change_key(number, change)
+    world.clock.advance(1.0)
+    world.replicas.report(session, IDLE, world.clock.monotonic_seconds())
+    world.leases.replicas_changed()
+    with pytest.raises(ComptoirError) as refusal:
+        await asyncio.wait_for(asking, 5)
+    assert refusal.value.reason is reason
+    assert (world.signer.signed, world.store.in_flight, world.in_flight()) == ([], 0, 0)
+    assert [(event.reason, event.key) for event in world.log.events] == [(reason, number)]
