@@ -21,6 +21,8 @@ from services.router.domain.ticket import Grant, Term, TicketOffer, first_claims
 # An honest ticket is used within milliseconds. One that is used later finds its replica full at worst, and
 # goes on to the next; those that are never used do not keep others out of an idle engine.
 _CLAIM_SECONDS: Final = 2.0
+# Tickets of which it is known that they failed; their leases are over long before so many others have failed.
+_MOST_FAILED: Final = 4096
 
 
 class Offers:
@@ -44,6 +46,7 @@ class Offers:
         self._limits = limits
         self._last_chosen: dict[int, int] = {}
         self._last_counted: dict[int, int] = {}
+        self._failed: dict[Identity, None] = {}
 
     def place(
         self,
@@ -94,7 +97,7 @@ class Offers:
         claims = issued.claims
         if issued.processes:
             # Its caller asks for the reason that the last one failed it before any text.
-            self._replicas.judge(issued.processes[-1], self._clock.monotonic_seconds(), has_failed=True)
+            self._note_failed(claims.ticket_id, issued.processes[-1])
         tokens = claims.max_input_tokens + claims.choices * claims.max_output_tokens
         placement = self.place(
             lease_id,
@@ -126,6 +129,15 @@ class Offers:
         """Returns a ticket of a grant without a lease and without output."""
         claims = self._first_claims(grant, placement)
         return TicketOffer(self._signer.sign(claims), placement.address)
+
+    def _note_failed(self, ticket_id: Identity, process: Process) -> None:
+        """Counts it once, however often its caller asks: all that is known of it is what that one says."""
+        if ticket_id in self._failed:
+            return
+        self._failed[ticket_id] = None
+        if len(self._failed) > _MOST_FAILED:
+            del self._failed[next(iter(self._failed))]
+        self._replicas.judge(process, self._clock.monotonic_seconds(), has_failed=True)
 
     def _first_claims(self, grant: Grant, placement: Placement) -> TicketClaims:
         region, term = self._region.number, self._term()

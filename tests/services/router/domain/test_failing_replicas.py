@@ -2,12 +2,13 @@
 
 from collections import Counter
 
+from services.kernel.errors import Reason
 from services.kernel.identity import Identity
 from services.router.domain.lease import Settlement
 from services.router.domain.limits import PlacementRules, RouterLimits
 from services.router.domain.placement.circuit import CircuitRules
 from tests.fakes.router import changed_limits, request_for
-from tests.services.router.domain.test_offers import Scene
+from tests.services.router.domain.test_offers import Scene, reason_of
 
 
 async def first_choices(scene: Scene, *, requests: int, failing: set[int]) -> Counter[int]:
@@ -72,3 +73,14 @@ async def test_a_process_that_replaces_one_that_failed_starts_with_a_clean_slate
     await first_choices(scene, requests=2, failing={1})
     scene.restart(1, incarnation=6)
     assert (await first_choices(scene, requests=4, failing=set()))[1] == 2
+
+
+async def test_a_caller_that_asks_and_asks_for_another_ticket_turns_nobody_away_from_a_replica() -> None:
+    scene = Scene(2, rules(5))
+    admission = await scene.admitted()
+    # One that remembers who failed.
+    admitter, lease_id = scene.world.admitter, admission.grant.lease_id
+    await admitter.next_offer(scene.api_key, lease_id)
+    for _ in range(20):
+        assert await reason_of(admitter.next_offer(scene.api_key, lease_id)) is Reason.NO_REPLICA
+    assert [one.circuit.failures for one in scene.world.replicas.everyone()] == [1, 1]
