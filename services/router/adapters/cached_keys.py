@@ -1,8 +1,10 @@
 """Keeps keys in memory as long as nothing changed, so that an admission rarely waits for the store."""
 
+import asyncio
 import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Mapping, Sequence
+from functools import partial
 from typing import Final, TypeVar
 
 from services.kernel.clock import Clock
@@ -35,6 +37,8 @@ class CachedKeys:
         self._absent: OrderedDict[bytes, float] = OrderedDict()
         # Keys that were there once, changed or not since.
         self._known: OrderedDict[bytes, None] = OrderedDict()
+        # Reads under way, each with when it began: whoever needs the same key waits for the same one.
+        self._reads: dict[bytes, tuple[asyncio.Task[Key | None], float]] = {}
         self._changes = 0
         self._confirmed_seconds = -math.inf
 
@@ -51,12 +55,13 @@ class CachedKeys:
             return known[0]
         if self._is_trusted(self._absent.get(digest, -math.inf), now_seconds):
             return None
-        changes = self._changes
-        key = await self._inner.find(digest)
-        # What was read before a change must not outlive it.
-        if changes == self._changes:
-            self._remember(digest, key, now_seconds)
-        return key
+        read, began_seconds = self._reads.get(digest, (None, -math.inf))
+        if read is None or now_seconds - began_seconds >= TRUST_SECONDS:
+            read = asyncio.create_task(self._read(digest, now_seconds))
+            self._reads[digest] = (read, now_seconds)
+            read.add_done_callback(partial(self._end_read, digest))
+        # One who goes away ends it for nobody else.
+        return await asyncio.shield(read)
 
     def forget(self) -> None:
         """Forgets what was found and what was not: tenants or keys were changed, perhaps elsewhere."""
@@ -71,6 +76,21 @@ class CachedKeys:
         """Reads which digests are those of keys, so that none of these is taken for a guess."""
         for digest in reversed(await self._inner.digests(MAX_KNOWN)):
             _keep(self._known, digest, None, MAX_KNOWN)
+
+    async def _read(self, digest: bytes, now_seconds: float) -> Key | None:
+        changes = self._changes
+        key = await self._inner.find(digest)
+        # What was read before a change must not outlive it.
+        if changes == self._changes:
+            self._remember(digest, key, now_seconds)
+        return key
+
+    def _end_read(self, digest: bytes, read: "asyncio.Task[Key | None]") -> None:
+        if self._reads.get(digest, (None, 0))[0] is read:
+            del self._reads[digest]
+        if not read.cancelled():
+            # Perhaps nobody waits any more, and then nobody else asks for it.
+            read.exception()
 
     def _is_trusted(self, read_seconds: float, now_seconds: float) -> bool:
         if read_seconds == -math.inf:
@@ -87,6 +107,7 @@ class CachedKeys:
     def _forget_absent(self) -> None:
         self._changes += 1
         self._absent.clear()
+        self._reads.clear()
 
     async def change_number(self) -> int:
         """Returns a number that grows with every change of a tenant or a key, by any router."""

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from services.kernel.clock import ManualClock
+from services.kernel.errors import ComptoirError, Reason
 from services.router.adapters import cached_keys
 from services.router.adapters.cached_keys import TRUST_SECONDS, CachedKeys
 from services.router.domain.ports import KeyStore
@@ -149,3 +150,79 @@ async def test_what_was_read_before_a_revocation_is_not_kept_after_it() -> None:
     found = await cached.find(DIGEST)
     assert found is not None
     assert found.revoked_at_seconds == 300
+
+
+class SlowKeys(MemoryKeys):
+    """Answers as of when it was asked, once it may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_answer = asyncio.Event()
+
+    async def find(self, digest: bytes) -> Key | None:
+        found = await super().find(digest)
+        await self.may_answer.wait()
+        return found
+
+
+async def asking(cached: CachedKeys) -> "asyncio.Task[Key | None]":
+    task = asyncio.create_task(cached.find(DIGEST))
+    await asyncio.sleep(0)
+    return task
+
+
+async def test_many_requests_of_a_key_at_once_are_one_read_that_outlives_who_asked_first() -> None:
+    inner = SlowKeys()
+    cached = CachedKeys(inner, ManualClock())
+    created = await store_key(cached)
+    tasks = [await asking(cached) for _ in range(100)]
+    tasks.pop(0).cancel()
+    inner.may_answer.set()
+    assert await asyncio.wait_for(asyncio.gather(*tasks), 5) == [created] * 99
+    assert inner.finds == 1
+
+
+async def test_a_read_from_before_a_change_is_told_to_nobody_who_asks_after_it() -> None:
+    inner = SlowKeys()
+    cached = CachedKeys(inner, ManualClock())
+    number = (await store_key(cached)).number
+    before = await asking(cached)
+    await cached.revoke_key(number, 300)
+    after = await asking(cached)
+    inner.may_answer.set()
+    await asyncio.wait_for(before, 5)
+    revoked = await asyncio.wait_for(after, 5)
+    assert revoked is not None
+    assert revoked.revoked_at_seconds == 300
+
+
+async def test_a_read_that_hangs_is_told_to_nobody_who_asks_a_second_later() -> None:
+    inner, clock = SlowKeys(), ManualClock()
+    cached = CachedKeys(inner, clock)
+    number = (await store_key(cached)).number
+    first = await asking(cached)
+    await inner.revoke_key(number, 300)
+    clock.advance(TRUST_SECONDS)
+    later = await asking(cached)
+    inner.may_answer.set()
+    await asyncio.wait_for(first, 5)
+    revoked = await asyncio.wait_for(later, 5)
+    assert revoked is not None
+    assert revoked.revoked_at_seconds == 300
+    assert cached._reads == {}
+
+
+async def test_a_read_that_fails_fails_all_who_wait_and_is_made_again_for_the_next() -> None:
+    inner = MemoryKeys()
+    cached = CachedKeys(inner, ManualClock())
+    created = await store_key(cached)
+    find, inner.find = inner.find, unavailable  # type: ignore[method-assign]
+    failed = await asyncio.gather(*(cached.find(DIGEST) for _ in range(3)), return_exceptions=True)
+    assert [isinstance(failure, ComptoirError) for failure in failed] == [True] * 3
+    inner.find = find  # type: ignore[method-assign]
+    assert await cached.find(DIGEST) == created
+
+
+async def unavailable(digest: bytes) -> Key | None:
+    del digest
+    raise ComptoirError(Reason.UNAVAILABLE)
