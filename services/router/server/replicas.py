@@ -26,6 +26,9 @@ _log = get_logger(__name__)
 
 # A replica that never asks for an answer gets one all the same.
 _MOST_UNANSWERED: Final = 1000
+# Reports of one replica that are kept for a lease store that is away. A replica says every few seconds again
+# what is not confirmed, so those that are dropped come back.
+_MOST_UNTOLD: Final = 32
 
 
 @dataclass(slots=True)
@@ -37,7 +40,7 @@ class _Stream:
     # What it was not told yet of its leases.
     answer: replica_pb2.ReportResponse = field(default_factory=replica_pb2.ReportResponse)
     # What it said of leases that the lease store did not hear yet.
-    untold: deque[replica_pb2.ReportRequest] = field(default_factory=deque)
+    untold: deque[replica_pb2.ReportRequest] = field(default_factory=lambda: deque(maxlen=_MOST_UNTOLD))
 
 
 class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):

@@ -107,3 +107,21 @@ async def test_while_the_store_is_away_requests_are_refused_with_the_wait_and_re
             while not (await replica.report()).closed:  # noqa: ASYNC110 - it says what it is asked for
                 await asyncio.sleep(0.05)
         assert (await admitted_soon(one, api_key)).lease_id_low
+
+
+async def test_what_a_replica_says_again_while_the_store_is_away_is_not_kept_each_time(
+    one: RunningRouter, server: ValkeyProcess
+) -> None:
+    api_key = await one.key(quota=ONE)
+    async with one.replica() as replica:
+        first = await one.router.Admit(admit(api_key))
+        server.kill()
+        for _ in range(100):
+            await replica.report(acceptances=[acceptance(first)], settlements=[settlement(first)])
+        server.start()
+        await server.ready()
+        async with asyncio.timeout(20):
+            while not (confirmed := await replica.report()).closed:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.05)
+        assert len(confirmed.closed) <= 32
+        assert (await admitted_soon(one, api_key)).lease_id_low
