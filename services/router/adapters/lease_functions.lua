@@ -24,7 +24,8 @@ local function load(name)
   return packed and cmsgpack.unpack(packed)
 end
 
--- Accounts: what a key may use. `known` where its quota was asked for, with limits rl, tl and levels r, t.
+-- Accounts: what a key may use. `known` where its quota was asked for, with limits rl, tl and levels r, t as
+-- of the moment `at`, which goes back with a clock that is set back: nothing would come back until then.
 
 local function refilled(level, limit, elapsed)
   return math.min(limit * PARTS, level + elapsed * limit)
@@ -43,7 +44,7 @@ local function account_of(base, key, at)
     local elapsed = math.max(0, at - account.at)
     account.r = refilled(account.r, account.rl, elapsed)
     account.t = refilled(account.t, account.tl, elapsed)
-    account.at = math.max(account.at, at)
+    account.at = at
   end
   return account
 end
@@ -58,7 +59,7 @@ local function asked_account(base, key, rl, tl, at)
   local elapsed = math.max(0, at - account.at)
   account.r, account.rl = refilled(account.r, rl, elapsed), rl
   account.t, account.tl = refilled(account.t, tl, elapsed), tl
-  account.at = math.max(account.at, at)
+  account.at = at
   return account
 end
 

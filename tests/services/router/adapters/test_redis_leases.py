@@ -6,12 +6,16 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from redis.asyncio import Redis
 
+from services.kernel.errors import ComptoirError
 from services.router.adapters.lease_calls import LeaseCalls
 from services.router.adapters.redis_leases import RedisLeases
+from services.router.domain.tenancy import Quota
 from tests.contracts.lease_store import LeaseStoreContract
-from tests.contracts.leases import Wait
+from tests.contracts.leases import Wait, lease
 from tests.valkey_process import ValkeyProcess
 from tests.valkey_time import FUNCTIONS_OF_SET_TIME, advance
+
+WIDE = Quota(requests_per_minute=3)
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +58,16 @@ class TestRedisLeases(LeaseStoreContract):
             await advance(client, seconds)
 
         return wait
+
+
+async def test_quota_comes_back_at_once_where_the_clock_of_the_server_is_set_back(
+    server: ValkeyProcess, client: Redis
+) -> None:
+    async for store in _store(server):
+        for number in range(3):
+            await store.reserve(lease(number, quota=WIDE))
+        await advance(client, -3_600)
+        with pytest.raises(ComptoirError):
+            await store.reserve(lease(3, quota=WIDE))
+        await advance(client, 20.0)
+        assert (await store.reserve(lease(4, quota=WIDE))).remaining_requests == 0
