@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from functools import partial
+from typing import Final, TypeVar
 
-from sqlalchemy import Engine, or_, select, update
+from sqlalchemy import Engine, bindparam, or_, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -22,6 +23,13 @@ from services.router.adapters.tables import KeyChangesRow, KeyRow, TenantRow
 from services.router.domain.tenancy import Key, KeyChange, NewKey, Page, Tenant
 
 _Result = TypeVar("_Result")
+_NOTED_AT_ONCE: Final = 500
+_KEYS: Final = KeyRow.metadata.tables["keys"]
+_NOTE: Final = (
+    update(_KEYS)
+    .where(_KEYS.c.number == bindparam("used"), _KEYS.c.last_used_seconds < bindparam("at"))
+    .values(last_used_seconds=bindparam("at"))
+)
 
 
 class SqlKeys:
@@ -182,13 +190,11 @@ class SqlKeys:
     async def note_uses(self, uses: Mapping[int, int]) -> None:
         """Notes when keys were used last, by number; what is noted already never goes back."""
 
-        def work(session: Session) -> None:
-            # In one order, so that two routers do not wait for each other.
-            for number, seconds in sorted(uses.items()):
-                is_later = (KeyRow.number == number, KeyRow.last_used_seconds < seconds)
-                session.execute(update(KeyRow).where(*is_later).values(last_used_seconds=seconds))
-
-        await self._write(work)
+        # In one order, so that two routers do not wait for each other, and a part at a time, so that nobody
+        # waits long for the file of SQLite.
+        noted = [{"used": number, "at": seconds} for number, seconds in sorted(uses.items())]
+        for begin in range(0, len(noted), _NOTED_AT_ONCE):
+            await self._write(partial(_note, noted[begin : begin + _NOTED_AT_ONCE]))
 
     def close(self) -> None:
         """Closes all connections; that of a call under way, which nobody waits for, when it ends."""
@@ -226,3 +232,7 @@ class SqlKeys:
             if self._is_closed:
                 # Its connection went back to where nobody looks any more.
                 self._pool.dispose()
+
+
+def _note(uses: Sequence[Mapping[str, int]], session: Session) -> None:
+    session.connection().execute(_NOTE, uses)

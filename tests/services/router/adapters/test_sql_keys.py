@@ -113,6 +113,18 @@ async def test_a_call_under_way_when_the_store_closes_leaves_no_connection_open(
     assert store._pool.checkedin() == 0
 
 
+async def test_the_uses_of_many_keys_hold_the_file_for_a_part_of_them_at_a_time(tmp_path: Path) -> None:
+    store = SqlKeys(on_file(tmp_path / "router.sqlite"))
+    number = (await store_key(store)).number
+    steps = []
+    event.listen(store._engine, "before_cursor_execute", lambda *_: steps.append("statement"))
+    event.listen(store._engine, "commit", lambda _: steps.append("commit"))
+    await store.note_uses(dict.fromkeys(range(number, number + 1_001), 7200))
+    assert steps == ["statement", "commit"] * 3
+    assert (await store.key(number)).last_used_seconds == 7200
+    store.close()
+
+
 class ReadingContract:
     """Inherit it with a fixture `stores`: one store as two routers open it."""
 
