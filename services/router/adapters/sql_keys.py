@@ -189,7 +189,6 @@ class SqlKeys:
 
     async def note_uses(self, uses: Mapping[int, int]) -> None:
         """Notes when keys were used last, by number; what is noted already never goes back."""
-
         # In one order, so that two routers do not wait for each other, and a part at a time, so that nobody
         # waits long for the file of SQLite.
         noted = [{"used": number, "at": seconds} for number, seconds in sorted(uses.items())]
