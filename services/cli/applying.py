@@ -37,9 +37,12 @@ async def changes_of(stub: Stub, declaration: Declaration) -> list[Change]:
     _check_names(declaration, catalog)
     changes: list[Change] = []
     for tenant in declaration.tenants:
-        changes += _of_tenant(stub, tenant, stored.get(tenant.name))
+        known = stored.get(tenant.name)
+        changes += _of_tenant(stub, tenant, known)
+        # Of which its keys are, whichever region's router is asked.
+        home = known.home_region if known else tenant.home_region or catalog.region
         for key in tenant.keys:
-            changes += await _of_key(stub, tenant.name, key, catalog.region)
+            changes += await _of_key(stub, tenant.name, key, home)
     return changes
 
 
@@ -76,7 +79,7 @@ def _of_tenant(stub: Stub, declared: DeclaredTenant, stored: admin_pb2.Tenant | 
 async def _of_key(stub: Stub, tenant: str, declared: DeclaredKey, region: str) -> list[Change]:
     secret, name = _secret_in(declared), declared.secret_file.name
     if secret is not None and region_of(secret) != region:
-        raise StackError(f"{name} holds no key of the router's region {region}.")
+        raise StackError(f"{name} holds no key of region {region}, which is the home of {tenant}.")
     stored = None if secret is None else await _stored(stub, secret)
     if stored is None:
         return [Change(f"key {name} of {tenant}: created", lambda: _create(stub, tenant, declared, region))]

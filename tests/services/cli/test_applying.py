@@ -12,7 +12,7 @@ from comptoir.router.v1 import admin_pb2, router_pb2
 from deploy.local.stack.errors import StackError
 from services.cli.applying import changes_of
 from services.cli.declaration import read_declaration
-from services.kernel.api_keys import make_key
+from services.kernel.api_keys import make_key, region_of
 from tests.fakes.running_router import RunningRouter, admit, running_router, settings_in
 
 SCOPED: dict[str, Any] = {
@@ -83,6 +83,23 @@ async def test_a_declared_key_serves(running: RunningRouter, applied: Applied, t
         await running.router.Admit(admit((tmp_path / "a.key").read_text().strip()))
 
 
+async def test_keys_of_a_tenant_with_its_home_elsewhere_are_of_that_region(
+    running: RunningRouter, applied: Applied, tmp_path: Path
+) -> None:
+    key = {"secret_file": "a.key", "create_secret": True}
+    declared = [{"name": "acme", "home_region": "eu-de", "keys": [key]}]
+    assert await applied(declared) == ["tenant acme: created", "key a.key of acme: created"]
+    assert region_of((tmp_path / "a.key").read_text().strip()) == "eu-de"
+    assert await applied(declared) == []
+    # Where the file does not say it, the router does.
+    further = {"secret_file": "b.key", "create_secret": True}
+    assert await applied([{"name": "acme", "keys": [key, further]}]) == ["key b.key of acme: created"]
+    made = await running.admin.CreateKey(admin_pb2.CreateKeyRequest(tenant="acme"))
+    (tmp_path / "c.key").touch(0o600)
+    (tmp_path / "c.key").write_text(made.api_key)
+    assert await applied([{"name": "acme", "keys": [{"secret_file": "c.key"}]}]) == []
+
+
 async def test_a_new_key_without_a_quota_has_the_default_and_keeps_what_it_gets(
     running: RunningRouter, applied: Applied
 ) -> None:
@@ -147,8 +164,8 @@ async def test_a_key_whose_file_was_made_and_which_the_router_never_heard_of_get
     [
         ([{"secret_file": "gone.key"}], "There is no gone.key"),
         ([{"secret_file": "open.key"}], "can be read by others"),
-        ([{"secret_file": "junk.key"}], "no key of the router's region"),
-        ([{"secret_file": "german.key"}], "no key of the router's region"),
+        ([{"secret_file": "junk.key"}], "no key of region eu-fr"),
+        ([{"secret_file": "german.key"}], "no key of region eu-fr"),
         ([{"secret_file": "folder.key"}], "read by others|cannot be read"),
         ([{"secret_file": "a.key", "create_secret": True, "models": ["absent"]}], "model or region"),
         ([{"secret_file": "a.key", "create_secret": True, "regions": ["atlantis"]}], "model or region"),
