@@ -92,6 +92,10 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+# As an option of a gRPC channel: `http_proxy` in the environment leads none elsewhere, not even on loopback.
+WITHOUT_PROXY: Final = ("grpc.enable_http_proxy", 0)
+
+
 class GrpcTarget(BaseModel):
     """A gRPC address to call: `host:port` or `unix:/path`."""
 

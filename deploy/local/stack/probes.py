@@ -11,6 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from deploy.local.stack.plan import Probe
 from services.kernel.readiness import Readiness, Unready
+from services.runtime.addresses import WITHOUT_PROXY
 from services.runtime.grpc.readiness_client import ask_readiness
 
 _ASK_SECONDS: Final = 2.0
@@ -61,7 +62,7 @@ class Prober:
 
     async def _why_not_over_grpc(self, address: str) -> str:
         if self._channel is None:
-            self._channel = grpc.aio.insecure_channel(address)
+            self._channel = grpc.aio.insecure_channel(address, options=[WITHOUT_PROXY])
         stub = health_pb2_grpc.HealthStub(self._channel)
         try:
             answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=_ASK_SECONDS)

@@ -7,10 +7,12 @@ from typing import Any, Final, TypeAlias
 
 import grpc
 from comptoir.router.v1 import admin_pb2_grpc
+from pydantic import ValidationError
 
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.paths import DataPaths
 from services.kernel.errors import ComptoirError, Reason
+from services.runtime.addresses import WITHOUT_PROXY, GrpcTarget
 from services.runtime.grpc.status import error_from
 
 CALL_SECONDS: Final = 10.0
@@ -34,16 +36,24 @@ def call_admin(
 
     StackError with the sentence of the reason otherwise; `{field}` in it is the field that broke a rule.
     """
-    address = admin or f"unix:{DataPaths(data_dir.resolve()).admin_socket}"
+    address = _checked(admin) if admin else f"unix:{DataPaths(data_dir.resolve()).admin_socket}"
 
     async def call() -> Any:  # the method's own answer
-        async with grpc.aio.insecure_channel(address) as channel:
+        async with grpc.aio.insecure_channel(address, options=[WITHOUT_PROXY]) as channel:
             return await method(admin_pb2_grpc.AdminServiceStub(channel))
 
     try:
         return asyncio.run(call())
     except grpc.aio.AioRpcError as failure:
         raise StackError(_sentence(error_from(failure), sentences)) from None
+
+
+def _checked(admin: str) -> str:
+    """Returns an address that only this machine can reach: secrets of keys go there and come back."""
+    try:
+        return GrpcTarget(address=admin).address
+    except ValidationError:
+        raise StackError("--admin must be unix:/path, or host:port of this machine.") from None
 
 
 def _sentence(error: ComptoirError, sentences: Mapping[Reason, str]) -> str:

@@ -7,6 +7,7 @@ import grpc
 from comptoir.router.v1 import admin_pb2, admin_pb2_grpc
 
 from services.kernel.readiness import Figure
+from services.runtime.addresses import WITHOUT_PROXY
 from services.runtime.grpc.readiness_client import ask_readiness
 
 _ASK_SECONDS: Final = 2.0
@@ -28,7 +29,7 @@ async def _ask_stack(addresses: dict[str, str]) -> dict[str, Any]:
 async def _ask_replicas(address: str) -> list[dict[str, Any]] | None:
     if not address:
         return None
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with grpc.aio.insecure_channel(address, options=[WITHOUT_PROXY]) as channel:
         stub: admin_pb2_grpc.AdminServiceAsyncStub = admin_pb2_grpc.AdminServiceStub(channel)
         try:
             answer = await stub.ListReplicas(admin_pb2.ListReplicasRequest(), timeout=_ASK_SECONDS)
@@ -62,7 +63,7 @@ def described_replica(replica: admin_pb2.Replica) -> dict[str, Any]:
 async def _ask_lag(address: str) -> dict[str, Any] | None:
     if not address:
         return None
-    async with grpc.aio.insecure_channel(address) as channel:
+    async with grpc.aio.insecure_channel(address, options=[WITHOUT_PROXY]) as channel:
         try:
             state = await ask_readiness(channel, timeout_seconds=_ASK_SECONDS)
         except grpc.aio.AioRpcError:

@@ -11,7 +11,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.kernel.clock import Clock
 from services.kernel.readiness import DRAINING, READY, STARTING, Readiness, Unready, unready
-from services.runtime.addresses import GrpcListen, GrpcTarget
+from services.runtime.addresses import WITHOUT_PROXY, GrpcListen, GrpcTarget
 from services.runtime.grpc.call_log import CallLog
 from services.runtime.grpc.callers import Callers
 from services.runtime.grpc.health import HealthService
@@ -166,6 +166,7 @@ def channel(
     arguments = [
         ("grpc.max_receive_message_length", max_receive_bytes),
         ("grpc.enable_retries", 0),
+        WITHOUT_PROXY,
         ("grpc.initial_reconnect_backoff_ms", 100),
         # Also the time that one attempt to connect is given.
         ("grpc.min_reconnect_backoff_ms", 2_000),

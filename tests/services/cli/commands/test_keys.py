@@ -172,6 +172,14 @@ def test_a_tenant_is_created_at_another_router_too(
     assert said.out == "Tenant acme has number 1, home eu-fr.\n"
 
 
+@pytest.mark.parametrize("elsewhere", ["192.0.2.1:8403", "router.example:8403", "8403", "unix:here"])
+def test_a_key_is_not_shown_over_a_connection_that_others_can_read(
+    terminal: Terminal, elsewhere: str
+) -> None:
+    refusal = terminal.refusal("keys", "create", "--admin", elsewhere)
+    assert refusal == "comptoir: --admin must be unix:/path, or host:port of this machine.\n"
+
+
 @pytest.mark.parametrize(
     ("refusal", "says"),
     [

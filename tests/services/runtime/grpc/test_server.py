@@ -76,6 +76,22 @@ async def test_health_follows_the_process(address: str) -> None:
     await server.drain(0)
 
 
+async def test_a_proxy_of_the_environment_is_not_asked_for_what_stays_on_the_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.setblocking(False)
+        for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        async with channel(GrpcTarget(address="127.0.0.1:9")) as connection:
+            with pytest.raises(grpc.aio.AioRpcError):
+                await stub(connection).GetLoad(generator_pb2.GetLoadRequest(), timeout=5)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+
+
 async def test_a_drain_lets_an_open_call_end_and_takes_no_new_one(address: str) -> None:
     started, may_end = asyncio.Event(), asyncio.Event()
 
