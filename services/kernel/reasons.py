@@ -291,3 +291,4 @@ class Reason(IntEnum):
         "Use the base URL of that region.",
     )
     QUOTA_UNAVAILABLE = busy(41, "UNAVAILABLE", "quota_unavailable", "Quotas cannot be checked now.")
+    KEYS_UNAVAILABLE = busy(52, "UNAVAILABLE", "keys_unavailable", "API keys cannot be checked now.")

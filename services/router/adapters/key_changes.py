@@ -19,7 +19,7 @@ class ChangeCounter(Protocol):
     """Counts the changes of tenants and keys, for all routers that share the store."""
 
     async def change_number(self) -> int:
-        """Returns a number that grows with every change; UNAVAILABLE where it cannot be read."""
+        """Returns a number that grows with every change; KEYS_UNAVAILABLE where it cannot be read."""
         ...
 
 

@@ -226,7 +226,7 @@ class SqlKeys:
             raise ComptoirError(Reason.ALREADY_EXISTS) from None
         except (OSError, SQLAlchemyError):
             # Its text may hold the statement; the reason is all that leaves.
-            raise ComptoirError(Reason.UNAVAILABLE, retry_after_seconds=1.0) from None
+            raise ComptoirError(Reason.KEYS_UNAVAILABLE, retry_after_seconds=1.0) from None
         finally:
             if self._is_closed:
                 # Its connection went back to where nobody looks any more.

@@ -43,7 +43,7 @@ class KeyMemory(KeyFinder, Protocol):
 
 
 class KeyStore(KeyFinder, Protocol):
-    """Tenants and keys, durable; raises UNAVAILABLE where the store cannot be reached.
+    """Tenants and keys, durable; raises KEYS_UNAVAILABLE where the store cannot be reached.
 
     Every call that changes something but `note_uses` makes `change_number` grow. A call for a tenant or a key
     that does not exist raises NOT_FOUND. No number is ever given out twice.

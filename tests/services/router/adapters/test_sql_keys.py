@@ -64,7 +64,7 @@ async def test_a_store_that_cannot_be_read_is_unavailable_and_says_nothing_of_th
     (tmp_path / "router.sqlite").mkdir()
     with pytest.raises(ComptoirError) as failure:
         await store.find(DIGEST)
-    assert failure.value.reason is Reason.UNAVAILABLE
+    assert failure.value.reason is Reason.KEYS_UNAVAILABLE
     assert failure.value.__suppress_context__
 
 
@@ -76,7 +76,7 @@ async def test_while_the_server_is_away_keys_are_unavailable_and_afterwards_ther
     postgres.stop()
     with pytest.raises(ComptoirError) as failure:
         await store.find(DIGEST)
-    assert failure.value.reason is Reason.UNAVAILABLE
+    assert failure.value.reason is Reason.KEYS_UNAVAILABLE
     postgres.start()
     assert await store.find(DIGEST) == created
     store.close()
@@ -90,7 +90,7 @@ async def test_a_password_file_that_is_gone_is_unavailable(database: Database, t
     password_file.unlink()
     with pytest.raises(ComptoirError) as failure:
         await store.find(DIGEST)
-    assert failure.value.reason is Reason.UNAVAILABLE
+    assert failure.value.reason is Reason.KEYS_UNAVAILABLE
     store.close()
 
 

@@ -119,6 +119,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Another region answers the key, whose base URL `ErrorDetail.base_url` is. Nothing is forwarded."""
     ERROR_REASON_QUOTA_UNAVAILABLE: _ErrorReason.ValueType  # 41
     """The store that all routers share for quotas and leases does not answer, and the router lends nothing without it."""
+    ERROR_REASON_KEYS_UNAVAILABLE: _ErrorReason.ValueType  # 52
+    """The store of tenants and keys does not answer, and the router believes nothing of a key that is older than a second."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused or failed. A reason never carries content: it is
@@ -221,6 +223,8 @@ ERROR_REASON_WRONG_REGION: ErrorReason.ValueType  # 46
 """Another region answers the key, whose base URL `ErrorDetail.base_url` is. Nothing is forwarded."""
 ERROR_REASON_QUOTA_UNAVAILABLE: ErrorReason.ValueType  # 41
 """The store that all routers share for quotas and leases does not answer, and the router lends nothing without it."""
+ERROR_REASON_KEYS_UNAVAILABLE: ErrorReason.ValueType  # 52
+"""The store of tenants and keys does not answer, and the router believes nothing of a key that is older than a second."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final
