@@ -109,13 +109,15 @@ class Scaling:
         self._started_at_seconds = started_at_seconds
         # When each number was wanted that none since has reached: numbers fall from the first to the last.
         self._wanted: deque[tuple[float, int]] = deque()
-        # Who has just started knows of no request before.
-        self._busy_at_seconds = started_at_seconds
+        # When it was last asked for, or loaded; None while nothing is known of that.
+        self._busy_at_seconds: float | None = None
 
     def decide(self, demand: Demand, now_seconds: float) -> Decision:
         """Returns the decision of this moment; times never go back."""
-        if demand.requests or demand.starting_replicas:
-            # One that loads is started for somebody, who may have given up: it is kept as one that ended.
+        is_new = self._busy_at_seconds is None and demand.ready_replicas > 0
+        if demand.requests or demand.starting_replicas or is_new:
+            # One that loads is started for somebody, who may have given up: it is kept as one that ended. One
+            # that a router finds when it starts was asked for too; where it finds none, it asks for none.
             self._busy_at_seconds = now_seconds
         wanted = wanted_replicas(demand, self.rules)
         if now_seconds - self._started_at_seconds < self.rules.down_seconds:
@@ -123,7 +125,8 @@ class Scaling:
             there = demand.ready_replicas + demand.starting_replicas
             wanted = max(wanted, min(there, self.rules.max_replicas))
         desired = self._largest_of_late(wanted, now_seconds)
-        is_idle = now_seconds - self._busy_at_seconds >= self.rules.idle_seconds
+        busy_at_seconds = self._busy_at_seconds
+        is_idle = busy_at_seconds is None or now_seconds - busy_at_seconds >= self.rules.idle_seconds
         if self.rules.min_replicas == 0 and is_idle and not demand.requests and not demand.starting_replicas:
             desired = 0
         else:

@@ -118,6 +118,16 @@ def test_a_router_that_has_just_started_takes_no_replica_away() -> None:
     assert scaling.decide(Demand(ready_replicas=5), 625.0).desired == 0
 
 
+def test_a_router_that_has_just_started_starts_no_replica_that_nobody_asks_for() -> None:
+    scaling = Scaling(RULES, started_at_seconds=500.0)
+    idle = scaling.decide(Demand(), 500.0)
+    assert (idle.desired, idle.is_active) == (0, False)
+    # It was slow to register: who had it started is not known, and it is kept as if that had been now.
+    assert scaling.decide(Demand(ready_replicas=1), 505.0).is_active
+    assert scaling.decide(Demand(ready_replicas=1), 604.0).is_active
+    assert not scaling.decide(Demand(ready_replicas=1), 605.0).is_active
+
+
 def test_a_model_that_always_has_one_has_one_when_nobody_asks() -> None:
     rules = RULES.model_copy(update={"min_replicas": 2})
     assert after_long(rules).decide(Demand(), 5_000.0).desired == 2
