@@ -119,6 +119,10 @@ class AuditedCall:
         if self._is_done:
             # Its caller went away while that was being recorded.
             return
+        if self._is_asked and isinstance(error, asyncio.CancelledError):
+            # The store goes on without its caller, and nobody here learns whether it is done.
+            _log.warning("act_outcome_not_known")
+            return
         refused = self._event(Stage.REFUSED, _reason_of(error))
         if self._is_asked:
             self._audit.log.record_act_later(refused)
