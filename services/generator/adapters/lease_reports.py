@@ -63,6 +63,10 @@ class LeaseReports:
         self._ended[claims.lease_id] = _Told(settlement, now_seconds)
         self._all_closed.clear()
 
+    def withdraw(self, lease_id: Identity) -> None:
+        """Drops the acceptance of a lease that is settled elsewhere."""
+        self._open.pop(lease_id, None)
+
     def begin(self) -> None:
         """Makes everything due: another stream may lead to a router that knows nothing."""
         for acceptance in self._open.values():

@@ -133,6 +133,10 @@ class RouterLink:
         pause_seconds = _URGENT_SECONDS if is_full else _SETTLEMENT_SECONDS
         self._report_by(self._reported_seconds + pause_seconds)
 
+    def withdraw(self, claims: Claims) -> None:
+        """Says no more of a ticket that another router is told to be settled."""
+        self._leases.withdraw(claims.lease_id)
+
     def load_changed(self) -> None:
         """Tells the router before its next regular report if the change is big."""
         urgent_seconds = self._reported_seconds + _URGENT_SECONDS

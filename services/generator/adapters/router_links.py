@@ -59,10 +59,13 @@ class RouterLinks:
 
     def settle(self, claims: Claims, used: Counts, *, is_unserved: bool) -> None:
         """Takes the settlement at once and delivers it until the router that lent it has confirmed it."""
-        link = self._told.pop(claims.lease_id, None)
+        told = link = self._told.pop(claims.lease_id, None)
         # Where routers share a store, any of them takes it; what it was not told of, it finds there.
         if link is None or not (claims.router or link.is_registered):
             link = self._lender(claims)
+        if told is not None and told is not link:
+            # It would say on its next stream that the ticket is in use.
+            told.withdraw(claims)
         link.settle(claims, used, is_unserved=is_unserved)
 
     def load_changed(self) -> None:
