@@ -1,14 +1,17 @@
 """Channels are shared, bounded, and never plaintext to another machine."""
 
+import socket
 import threading
 from types import SimpleNamespace
 
+import grpc
 import pytest
-from comptoir.client import Client, aio
+from comptoir.client import Client, aio, aio_connections
 from comptoir.client.channels import Pool, is_local
 from comptoir.client.chat import Order
 from comptoir.client.connections import Connections
-from comptoir.router.v1.router_pb2 import TicketOffer
+from comptoir.router.v1.router_pb2 import ListModelsRequest, TicketOffer
+from comptoir.router.v1.router_pb2_grpc import RouterServiceStub
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,3 +108,25 @@ def test_a_key_never_leaves_the_machine_in_plaintext(
 ) -> None:
     with pytest.raises(ValueError, match="needs tls"):
         make(address, api_key=GOOD_KEY)
+
+
+async def test_a_proxy_of_the_environment_is_not_asked_for_what_stays_on_the_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.setblocking(False)
+        for name in ("http_proxy", "https_proxy", "grpc_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        blocking = Connections("127.0.0.1:9", None, max_channels=2)._connect("127.0.0.1:9")
+        with pytest.raises(grpc.RpcError):
+            RouterServiceStub(blocking).ListModels(ListModelsRequest(), timeout=5)
+        blocking.close()
+        async with aio_connections.Connections("127.0.0.1:9", None, max_channels=2)._connect(
+            "127.0.0.1:9"
+        ) as channel:
+            with pytest.raises(grpc.RpcError):
+                await RouterServiceStub(channel).ListModels(ListModelsRequest(), timeout=5)
+        with pytest.raises(BlockingIOError):
+            proxy.accept()

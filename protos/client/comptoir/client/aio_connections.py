@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 
 import grpc
 from comptoir.client.answers import messages_of
-from comptoir.client.channels import OPTIONS, RELEASE_SECONDS, Pool, Routers, Slot, check_address
+from comptoir.client.channels import (
+    OPTIONS,
+    PLAINTEXT_OPTIONS,
+    RELEASE_SECONDS,
+    Pool,
+    Routers,
+    Slot,
+    check_address,
+)
 from comptoir.client.chat import Admissible, Order, release_request
 from comptoir.client.counting import CountOrder
 from comptoir.client.embedding import EmbedOrder
@@ -234,7 +242,7 @@ class Connections:
     def _connect(self, address: str) -> grpc.aio.Channel:
         check_address(address, self._tls)
         if self._tls is None:
-            return grpc.aio.insecure_channel(address, OPTIONS)
+            return grpc.aio.insecure_channel(address, PLAINTEXT_OPTIONS)
         return grpc.aio.secure_channel(address, self._tls, OPTIONS)
 
 

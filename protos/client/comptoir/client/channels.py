@@ -29,6 +29,8 @@ OPTIONS: Final = (
     ("grpc.keepalive_permit_without_calls", 0),
     ("grpc.http2.max_pings_without_data", 0),
 )
+# A proxy of the environment would read what is meant for this machine.
+PLAINTEXT_OPTIONS: Final = (*OPTIONS, ("grpc.enable_http_proxy", 0))
 
 
 def mutual_tls(
