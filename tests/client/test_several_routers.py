@@ -88,6 +88,20 @@ async def test_routers_that_are_all_away_are_waited_for_no_longer_than_their_bou
         await caller.close()
 
 
+async def test_a_router_that_hangs_fails_one_request_and_the_next_one_is_for_another(
+    stages: list[Stage],
+) -> None:
+    for stage in stages:
+        await stage.start(GeneratorScript())
+    stages[0].router.gate.clear()
+    for kind in CALLERS.values():
+        caller = kind([stage.address for stage in stages], admit_seconds=2.0)
+        with pytest.raises(ComptoirError):
+            await asyncio.wait_for(caller.answer(**chat()), WAIT_SECONDS)
+        assert (await asyncio.wait_for(caller.answer(**chat()), WAIT_SECONDS)).text == "Bonjour !"
+        await caller.close()
+
+
 async def test_there_must_be_a_router() -> None:
     with pytest.raises(ValueError, match="there must be a router"):
         aio.Client([], api_key="k")

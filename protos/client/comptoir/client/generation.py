@@ -15,7 +15,7 @@ from comptoir.client.embedding import EmbedOrder
 from comptoir.client.errors import ComptoirError
 from comptoir.client.losses import Losses
 from comptoir.client.progress import Progress
-from comptoir.client.state import GenerationState
+from comptoir.client.state import GenerationState, is_silent
 from comptoir.generator.v1.generator_pb2 import Delta, GenerateResponse
 from comptoir.router.v1.router_pb2 import AdmitResponse, TicketOffer
 
@@ -129,6 +129,9 @@ class Generation(GenerationState):
                 error = errors.admission_error_from(
                     said, is_late=left_seconds <= timeout, is_cancelled_here=here
                 )
+                if left_seconds > timeout and is_silent(said):
+                    # It may hold the request, or hang: the next request is for another one.
+                    self._connections.routers.lose(self._lender)
                 pause_seconds = self._router_pause_seconds(error, said)
             self._connections.routers.lose(self._lender)
             self._closing.wait(pause_seconds)

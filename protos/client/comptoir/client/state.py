@@ -79,11 +79,10 @@ class GenerationState:
 
         One that has said nothing for all of an admission's time is not asked again: it may hold the request.
         """
-        is_silent = failure.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         pause_seconds = self._losses.pause_seconds(
             error,
             accepted=0,
-            tried_seconds=math.inf if is_silent else 0.0,
+            tried_seconds=math.inf if is_silent(failure) else 0.0,
             jitter=random.random(),  # noqa: S311 - spreads those that lost the same router
         )
         if pause_seconds is None or pause_seconds >= self._order.left_seconds:
@@ -98,3 +97,8 @@ class GenerationState:
         if self._progress is not None and was_accepted(failure):
             self._progress.accept()
         return error_from(failure, is_cancelled_here=self._is_cancelled_here)
+
+
+def is_silent(failure: Failure) -> bool:
+    """Returns whether a call failed because nothing was said in its time."""
+    return failure.code() is grpc.StatusCode.DEADLINE_EXCEEDED
