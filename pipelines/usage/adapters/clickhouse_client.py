@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.httputil import default_pool_manager
 
 from pipelines.usage.domain.errors import BadFrameError, Fault, UnavailableError
 from pipelines.usage.settings import ClickHouseSettings
@@ -99,4 +100,6 @@ class ClickHouse:
             # Inserts run side by side, which a session would forbid.
             autogenerate_session_id=False,
             client_name="comptoir-usage",
+            # Plaintext stays on the machine: a proxy of the environment would read the password.
+            pool_mgr=default_pool_manager() if settings.url.scheme == "http" else None,
         )

@@ -5,6 +5,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from deploy.local.stack.errors import StackError
+from services.runtime.addresses import is_loopback
 
 # Unknown table, unknown database: the pipeline makes them at its first start.
 _NOTHING_THERE_YET: Final = (60, 81)
@@ -39,6 +40,7 @@ class Store:
         try:
             where = urlsplit(url)
             # Without the user and password that a URL may hold.
+            self._is_here = where.scheme == "http" and is_loopback(where.hostname or "")
             self._shown = f"{where.hostname}:{where.port}" if where.port else f"{where.hostname}"
         except ValueError:
             raise StackError("The URL of the store must be like http://127.0.0.1:8404.") from None
@@ -68,9 +70,12 @@ class Store:
         """Rows by column names; none where the pipeline has not made the table or view yet."""
         import clickhouse_connect  # noqa: PLC0415 - takes half a second, which no other command needs
         from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415
+        from clickhouse_connect.driver.httputil import default_pool_manager  # noqa: PLC0415
 
+        # A proxy of the environment has no part in what stays on the machine.
+        pool = default_pool_manager() if self._is_here else None
         try:
-            with clickhouse_connect.get_client(dsn=self._url) as client:
+            with clickhouse_connect.get_client(dsn=self._url, pool_mgr=pool) as client:
                 return list(client.query(query, parameters=parameters).named_results())
         except Error as error:
             if error.code in _NOTHING_THERE_YET:

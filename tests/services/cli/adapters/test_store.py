@@ -35,7 +35,8 @@ class Client:
         self.asked: list[tuple[str, dict[str, int]]] = []
         self.open_clients = 0
 
-    def get_client(self, *, dsn: str) -> Self:
+    def get_client(self, *, dsn: str, pool_mgr: object) -> Self:
+        assert pool_mgr is not None
         self.dsns.append(dsn)
         self.open_clients += 1
         return self
@@ -129,3 +130,16 @@ def test_what_is_no_url_is_said_before_anybody_is_asked(client: Client, url: str
 def test_any_text_is_a_url_or_a_sentence(url: str) -> None:
     with contextlib.suppress(StackError):
         Store(url)
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_a_store_on_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[str, bytes, str]] = []
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with serving_http({}, asked) as proxy:
+        monkeypatch.setenv("http_proxy", proxy)
+        with pytest.raises(StackError, match="did not answer"):
+            Store("http://127.0.0.1:9").latency_by_hour(COLUMNS, 24)
+    assert asked == []
