@@ -93,6 +93,11 @@ class RouterLink:
         self._reminded_seconds: float | None = None
 
     @property
+    def address(self) -> str:
+        """Where the router is."""
+        return self._address
+
+    @property
     def is_registered(self) -> bool:
         """Whether the router has answered on the stream that is open now."""
         return self._is_registered

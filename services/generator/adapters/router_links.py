@@ -11,6 +11,9 @@ from services.generator.domain.ticket import Claims, Replica
 from services.kernel.clock import Clock
 from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget
+from services.runtime.logs import get_logger
+
+_log = get_logger(__name__)
 
 
 class RouterLinks:
@@ -33,6 +36,7 @@ class RouterLinks:
         ]
         # Where each lease was told of that is open: there it is settled, whatever is known by then.
         self._told: dict[Identity, RouterLink] = {}
+        self._is_clash_told = False
 
     @property
     def is_registered(self) -> bool:
@@ -56,6 +60,7 @@ class RouterLinks:
         """Tells the router that lent it soon that this ticket is used up."""
         link = self._told[claims.lease_id] = self._lender(claims)
         link.accept(claims)
+        self._tell_clash()
 
     def settle(self, claims: Claims, used: Counts, *, is_unserved: bool) -> None:
         """Takes the settlement at once and delivers it until the router that lent it has confirmed it."""
@@ -91,6 +96,13 @@ class RouterLinks:
     async def close(self) -> None:
         """Closes the connections; the replica is no longer registered."""
         await asyncio.gather(*(link.close() for link in self._links))
+
+    def _tell_clash(self) -> None:
+        """Says once that two routers have one number: what one of them lends is settled with the other."""
+        known = [link for link in self._links if link.is_registered and link.router_number]
+        if not self._is_clash_told and len({link.router_number for link in known}) < len(known):
+            self._is_clash_told = True
+            _log.error("routers_have_one_number", address=known[-1].address)
 
     def _lender(self, claims: Claims) -> RouterLink:
         """Returns the link to the router that lent; of those that may have, the first that is registered.

@@ -128,6 +128,19 @@ async def test_a_lease_of_a_router_that_nobody_is_is_charged_once(linked: Linked
     await until(lambda: linked.settled == [[90], []], 5)
 
 
+@pytest.mark.parametrize(("numbers", "lines"), [((1, 1), 1), ((1, 2), 0), ((0, 0), 0)])
+async def test_two_routers_with_one_number_are_a_line_of_the_log(
+    linked: Linked, numbers: tuple[int, int], lines: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for router, number in zip(linked.routers, numbers, strict=True):
+        router.number = number
+    await both(linked)
+    await until(lambda: all(link.is_registered for link in linked.links._links), 10)
+    for lease in (10, 11):
+        linked.links.accept(of(numbers[0], lease))
+    assert capsys.readouterr().out.count("routers_have_one_number") == lines
+
+
 async def test_a_lease_of_routers_that_share_a_store_is_settled_with_one_that_lives(
     tmp_path: Path,
 ) -> None:
