@@ -34,6 +34,8 @@ _SETTLEMENT_SECONDS: Final = 0.05
 _ACCEPTANCE_SECONDS: Final = 0.1
 # The router is asked this often, at most, to confirm what it was told of leases.
 _CONFIRMATION_SECONDS: Final = 0.5
+# One that is asked and says nothing for so long hangs: gRPC keeps its connection alive by itself.
+_SILENT_SECONDS: Final = 2.0
 _FIRST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 2.0
 # A refusal that lasts is said again this often.
@@ -83,6 +85,8 @@ class RouterLink:
         # By the loop's clock: the last report, the next one, and when the router was last asked to confirm.
         self._reported_seconds = self._asked_seconds = 0.0
         self._due_seconds = math.inf
+        # Since when an answer is waited for.
+        self._unanswered_seconds: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_settling = False
         self._max_requests = 0
@@ -101,6 +105,13 @@ class RouterLink:
     def is_registered(self) -> bool:
         """Whether the router has answered on the stream that is open now."""
         return self._is_registered
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether the router is registered with, and has not left a question without an answer for long."""
+        since_seconds = self._unanswered_seconds
+        is_silent = since_seconds is not None and _loop_seconds() - since_seconds > _SILENT_SECONDS
+        return self._is_registered and not is_silent
 
     @property
     def router_number(self) -> int:
@@ -197,6 +208,7 @@ class RouterLink:
 
     async def _session(self, read_load: Callable[[], LoadReport | None]) -> None:
         self._leases.begin()
+        self._unanswered_seconds = None
         call = self._stub.Report()
         reader = asyncio.create_task(self._read(call))
         # A stream that ended is noticed at once, not by the next report.
@@ -246,13 +258,15 @@ class RouterLink:
         if not is_awaited and (is_fresh or not self._leases.has_unconfirmed):
             return True
         self._asked_seconds = self._reported_seconds
+        if self._unanswered_seconds is None:
+            self._unanswered_seconds = self._reported_seconds
         return False
 
     async def _read(
         self, call: "grpc.aio.StreamStreamCall[replica_pb2.ReportRequest, replica_pb2.ReportResponse]"
     ) -> None:
         async for response in call:
-            self._is_registered, self._reminded_seconds = True, None
+            self._is_registered, self._reminded_seconds, self._unanswered_seconds = True, None, None
             self._router_number = response.router_number
             self._leases.confirm(response)
             if response.HasField("is_drain_wanted") and self._hold_back is not None:

@@ -66,11 +66,15 @@ class RouterLinks:
         """Takes the settlement at once and delivers it until the router that lent it has confirmed it."""
         told = link = self._told.pop(claims.lease_id, None)
         # Where routers share a store, any of them takes it; what it was not told of, it finds there.
-        if link is None or not (claims.router or link.is_registered):
+        if link is None or not (claims.router or link.is_answering):
             link = self._lender(claims)
         if told is not None and told is not link:
-            # It would say on its next stream that the ticket is in use.
-            told.withdraw(claims)
+            if told.is_registered:
+                # It hangs, and counts the request on this replica until it hears too, once it goes on.
+                told.settle(claims, used, is_unserved=is_unserved)
+            else:
+                # It would say on its next stream that the ticket is in use.
+                told.withdraw(claims)
         link.settle(claims, used, is_unserved=is_unserved)
 
     def load_changed(self) -> None:
@@ -105,10 +109,11 @@ class RouterLinks:
             _log.error("routers_have_one_number", address=known[-1].address)
 
     def _lender(self, claims: Claims) -> RouterLink:
-        """Returns the link to the router that lent; of those that may have, the first that is registered.
+        """Returns the link to the router that lent; of those that may have, the first that answers.
 
         These are the ones of which no number is known, or that share a store of leases.
         """
         by_number = {link.router_number: link for link in reversed(self._links)}
         by_number.update({link.router_number: link for link in reversed(self._links) if link.is_registered})
+        by_number.update({link.router_number: link for link in reversed(self._links) if link.is_answering})
         return by_number.get(claims.router) or by_number.get(0) or self._links[0]

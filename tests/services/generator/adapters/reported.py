@@ -19,6 +19,7 @@ class Router(replica_pb2_grpc.ReplicaServiceServicer):
         self.number = number
         self.reports: list[replica_pb2.ReportRequest] = []
         self.is_confirming = True
+        self.is_hanging = False
         self.refusal: ComptoirError | None = None
         self.server: grpc.aio.Server | None = None
 
@@ -50,6 +51,8 @@ class Router(replica_pb2_grpc.ReplicaServiceServicer):
                 for a in report.acceptances
                 if self.is_confirming
             ]
+            if self.is_hanging:
+                continue
             yield replica_pb2.ReportResponse(closed=closed, accepted=accepted, router_number=self.number)
 
     @property

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from services.generator.adapters import router_link
 from services.generator.adapters.router_links import RouterLinks
 from services.generator.domain.ports import Capabilities, Feature
 from services.generator.domain.terminal_event import Counts
@@ -163,3 +164,24 @@ async def test_a_lease_of_routers_that_share_a_store_is_settled_with_one_that_li
         assert linked.accepted == [[], [11]]
     finally:
         await linked.stop()
+
+
+async def test_a_lease_of_routers_that_share_a_store_is_settled_with_one_that_does_not_hang(
+    linked: Linked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router_link, "_SILENT_SECONDS", 0.2)
+    for router in linked.routers:
+        router.number = 0
+    await both(linked)
+    first = linked.links._links[0]
+    await until(lambda: first.is_answering, 10)
+    linked.routers[0].is_hanging = True
+    linked.links.accept(of(0, 10))
+    await until(lambda: not first.is_answering, 10)
+    assert first.is_registered
+    linked.settle(of(0, 10))
+    linked.links.accept(of(0, 11))
+    # The other one charges it at once; the first, which counts it on the replica, hears it when it goes on.
+    await until(lambda: (linked.settled, linked.accepted) == ([[10], [10]], [[10], [11]]), 10)
+    linked.routers[0].is_hanging = False
+    await until(lambda: first.is_answering, 10)
