@@ -1,6 +1,7 @@
 """Leases that nobody uses, and those of a replica that is gone, end while the router runs."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -10,7 +11,7 @@ from services.router.adapters import expiry
 from services.router.domain.lease import Freed, Process
 from services.router.domain.leases import Leases
 from tests.contracts.engine_requests import until
-from tests.fakes.router import LIMITS, AdmissionWorld, request_for
+from tests.fakes.router import IDLE, LIMITS, AdmissionWorld, request_for
 
 
 @pytest.fixture
@@ -54,6 +55,31 @@ async def test_what_a_replica_accepted_that_is_gone_ends(world: AdmissionWorld) 
     world.replicas.leave(world.sessions[7], world.clock.monotonic_seconds())
     world.clock.advance(5.0)
     await until(lambda: world.store.in_flight == 0, 5)
+
+
+async def test_a_router_that_stood_still_hears_its_replicas_before_it_gives_up_what_they_hold(
+    world: AdmissionWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await accept(world, world.leases)
+    monkeypatch.setattr(expiry, "_INTERVAL_SECONDS", 0.2)
+    monkeypatch.setattr(expiry, "_STOOD_STILL_SECONDS", 0.5)
+    lose_gone, looks = world.leases.lose_gone, 0
+
+    async def counted() -> int:
+        nonlocal looks
+        looks += 1
+        return await lose_gone()
+
+    monkeypatch.setattr(world.leases, "lose_gone", counted)
+    await until(lambda: looks > 0, 5)
+    world.clock.advance(60.0)
+    time.sleep(1.0)  # noqa: ASYNC251 - it is the whole process that stands still
+    for _ in range(10):
+        await asyncio.sleep(0)
+    world.replicas.report(world.sessions[7], IDLE, world.clock.monotonic_seconds())
+    looked = looks
+    await until(lambda: looks > looked, 5)
+    assert world.in_flight(7) == 1
 
 
 async def test_what_a_store_did_not_hear_while_it_was_away_ends_when_it_is_back(
