@@ -13,7 +13,14 @@ from services.router.domain.placement.backlog import Backlog
 from services.router.domain.placement.circuit import CLOSED, Circuit
 from services.router.domain.placement.expecting import expected_seconds
 from services.router.domain.placement.filters import state_of
-from services.router.domain.placement.replica import Claims, Load, Registration, Replica, State
+from services.router.domain.placement.replica import (
+    NO_CLAIMS,
+    Claims,
+    Load,
+    Registration,
+    Replica,
+    State,
+)
 from services.router.domain.placement.work import backlog_of
 from services.router.domain.registering import Session, check_free
 
@@ -32,6 +39,8 @@ class _Entry:
     holders: set[Identity] = field(default_factory=set)
     # What of them its reports do not hold yet.
     claims: dict[Identity, Claims] = field(default_factory=dict)
+    # All of these together, kept beside them: they are asked for with every request, and may be thousands.
+    claimed: Claims = NO_CLAIMS
     backlog: Backlog | None = None
     # What others are told, until anything of it changes.
     known: Replica | None = None
@@ -105,8 +114,7 @@ class MemoryReplicaDirectory:
         entry.known = None
         if load is not None:
             entry.load = load
-            claimed_tokens = sum(claims.input_tokens for claims in entry.claims.values())
-            entry.backlog = backlog_of(load, claimed_tokens, now_seconds)
+            entry.backlog = backlog_of(load, entry.claimed.input_tokens, now_seconds)
         process = entry.registration.process
         if load is not None and self._drain_wishes.get(process) == load.is_draining:
             del self._drain_wishes[process]
@@ -179,6 +187,7 @@ class MemoryReplicaDirectory:
         entry = self._entries.get(replica)
         if entry is not None:
             entry.claims[holder] = claims
+            entry.claimed = entry.claimed.plus(claims)
             self._unclaimed[holder] = claims.until_seconds
             process = entry.registration.process
             if process in self._circuits:
@@ -231,14 +240,15 @@ class MemoryReplicaDirectory:
         entry.known = None
         entry.holders.discard(holder)
         claims = entry.claims.pop(holder, None)
-        if claims is not None and entry.backlog is not None:
-            # The report that says that it was accepted has it among what waits.
-            entry.backlog = entry.backlog.without(claims.input_tokens)
+        if claims is not None:
+            entry.claimed = entry.claimed.minus(claims)
+            if entry.backlog is not None:
+                # The report that says that it was accepted has it among what waits.
+                entry.backlog = entry.backlog.without(claims.input_tokens)
         return entry
 
     def _seen(self, entry: _Entry) -> Replica:
         if entry.known is None:
-            claims = entry.claims.values()
             entry.known = Replica(
                 registration=entry.registration,
                 load=entry.load,
@@ -247,7 +257,7 @@ class MemoryReplicaDirectory:
                 registered_at_seconds=entry.registered_at_seconds,
                 clock_offset_seconds=entry.clock_offset_seconds,
                 is_drain_wanted=self._drain_wishes.get(entry.registration.process, False),
-                claims=Claims(sum(one.input_tokens for one in claims), sum(one.kv_blocks for one in claims)),
+                claims=entry.claimed,
                 backlog=entry.backlog,
                 circuit=self._circuits.get(entry.registration.process, CLOSED),
             )

@@ -71,6 +71,14 @@ class Claims:
     kv_blocks: int = 0
     until_seconds: float = math.inf
 
+    def plus(self, one: "Claims") -> "Claims":
+        """Returns these and those of one more request, as a sum that has no end of its own."""
+        return Claims(self.input_tokens + one.input_tokens, self.kv_blocks + one.kv_blocks)
+
+    def minus(self, one: "Claims") -> "Claims":
+        """Returns these without those of one request that is among them."""
+        return Claims(self.input_tokens - one.input_tokens, self.kv_blocks - one.kv_blocks)
+
 
 NO_CLAIMS: Final = Claims()
 

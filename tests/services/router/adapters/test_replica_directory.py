@@ -1,6 +1,7 @@
 """The newest registration of a number owns it, and only it can take it away."""
 
 import math
+import time
 from dataclasses import replace
 
 import pytest
@@ -214,6 +215,22 @@ def test_prompts_that_were_sent_count_until_a_report_holds_them_and_once() -> No
     directory.unassign(LEASE)
     assert _backlog(directory).left_tokens(101) == 400
     assert directory.pool(1, 1)[0].claims == Claims()
+
+
+def test_what_a_request_costs_does_not_grow_with_those_that_nobody_accepted_yet() -> None:
+    def seconds_with(waiting: int) -> float:
+        directory = directory_of()
+        directory.report(directory.register(registration(7), 100), IDLE, 100)
+        for _ in range(waiting):
+            directory.claim(Identity.random(), 7, Claims(200, 3, 112), 100)
+        begun = time.thread_time()
+        for number in range(100):
+            directory.claim(LEASE, 7, Claims(200, 3, 112), 100)
+            assert directory.pool(1, 1)[0].claims == Claims(200 * (waiting + 1), 3 * (waiting + 1)), number
+        return time.thread_time() - begun
+
+    # A walk over all of them would take thousands of times as long.
+    assert seconds_with(20_000) < 100 * seconds_with(2)
 
 
 def _backlog(directory: MemoryReplicaDirectory) -> Backlog:
