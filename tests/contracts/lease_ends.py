@@ -41,6 +41,17 @@ class LeaseEndsContract:
         state = await leases.reserve(lease(2, tokens=600, quota=quota))
         assert state.remaining_tokens == 0
 
+    async def test_a_lease_has_its_whole_time_from_its_ticket_on_and_not_longer(
+        self, leases: LeaseStore, wait: Wait
+    ) -> None:
+        await reserve(leases, 1, tokens=500)
+        await wait(1.0)
+        await issue(leases, 1)
+        await wait(RESERVED_SECONDS - 0.1)
+        assert await leases.expire() == []
+        await wait(0.1)
+        assert await leases.expire() == [Freed(Ending.EXPIRED, 1, Identity(0, 1))]
+
     async def test_an_acceptance_that_comes_after_the_end_is_charged_all_the_same(
         self, leases: LeaseStore, wait: Wait
     ) -> None:

@@ -1,12 +1,13 @@
 """Leases in this process's memory: for one router; a restart forgets them and every quota is full again."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
+from services.router.adapters.due_leases import DueLeases, over
+from services.router.adapters.remembered_tickets import MAX_REMEMBERED, RememberedTickets
 from services.router.domain.lease import (
     HANDED_BACK_SECONDS,
     MOST_ADMITTED_AGAIN,
@@ -29,10 +30,6 @@ from services.router.domain.lease import (
 from services.router.domain.quota import QuotaAccounts
 from services.router.domain.tenancy import Quota
 
-# Longer than a replica says a settlement again; beyond the number, the oldest are forgotten.
-REMEMBERED_SECONDS: Final = 660.0
-MAX_REMEMBERED: Final = 65_536
-
 
 class MemoryLeases:
     """The lease store of a single router; each call is one step of the event loop, so it is atomic.
@@ -43,14 +40,14 @@ class MemoryLeases:
     process is gone. Whatever is accepted without a reservation is charged all the same.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, most_remembered: int = MAX_REMEMBERED) -> None:
         self._clock = clock
         self._accounts = QuotaAccounts()
         self._leases: dict[Identity, Lease] = {}
         # The latest lease of each request, or of each of its parts.
         self._of_request: dict[RequestPart, Identity] = {}
-        # Tickets that are settled, and when to forget them: said again, they change nothing.
-        self._ended: dict[Identity, float] = {}
+        self._ended = RememberedTickets(most_remembered)
+        self._due = DueLeases()
 
     @property
     def in_flight(self) -> int:
@@ -73,6 +70,7 @@ class MemoryLeases:
                 # One of the two goes on: another ticket of the earlier one would run beyond the quota.
                 earlier.last = None
         self._leases[lease.lease_id] = lease
+        self._due.add(lease.lease_id, lease.expires_at_seconds)
         if lease.request.request_id.is_set:
             self._of_request[lease.request] = lease.lease_id
         return state
@@ -99,6 +97,7 @@ class MemoryLeases:
             lease.tokens = self._tokens_anew(lease, issue.quota, now_seconds)
             lease.is_reserved = True
         lease.note(issue, now_seconds)
+        self._due.add(lease.lease_id, lease.expires_at_seconds)
         return is_anew
 
     async def issued(self, lease_id: Identity) -> Issued | None:
@@ -122,6 +121,7 @@ class MemoryLeases:
             return Accepted.KNOWN
         lease.issued.pop(ticket_id, None)
         lease.accepted[ticket_id], found = self._taken(lease, acceptance, now_seconds)
+        self._due.add(lease.lease_id, lease.accepted[ticket_id].expires_at_seconds)
         return found
 
     async def settle(self, settlement: Settlement) -> tuple[Settled, Freed | None]:
@@ -133,7 +133,7 @@ class MemoryLeases:
         if ticket_id in self._ended:
             return Settled.ENDED, None
         if ticket_id.is_set:
-            self._ended[ticket_id] = now_seconds + REMEMBERED_SECONDS
+            self._ended.add(ticket_id, now_seconds)
         if lease is None:
             self._accounts.charge(settlement.key, settlement.used_tokens, now_seconds)
             return Settled.NOTHING, None
@@ -180,10 +180,17 @@ class MemoryLeases:
         ]
 
     async def expire(self) -> Sequence[Freed]:
-        """Frees what nobody accepted, with its tokens, and what nobody settled, with its tokens charged."""
+        """Frees what nobody accepted, with its tokens, and what nobody settled, with its tokens charged.
+
+        Each lease in one step; others have their turn between many.
+        """
+        freed: list[Freed] = []
+        async for lease_id in self._due.over(self._now):
+            if (lease := self._leases.get(lease_id)) is not None:
+                freed += self._expire(lease, self._now())
         now_seconds = self._now()
-        freed = [one for lease in list(self._leases.values()) for one in self._expire(lease, now_seconds)]
-        self._forget_ended(now_seconds)
+        self._due.shrink(self._leases)
+        self._ended.forget(now_seconds)
         self._accounts.forget_idle(now_seconds)
         return freed
 
@@ -237,6 +244,7 @@ class MemoryLeases:
             lease.is_reserved, lease.tokens = True, hold.tokens
             if not lease.issued:
                 lease.expires_at_seconds = now_seconds + HANDED_BACK_SECONDS
+            self._due.add(lease.lease_id, lease.expires_at_seconds)
             return Settled.HANDED_BACK, None
         self._accounts.charge(lease.key, used_tokens - hold.tokens, now_seconds)
         return Settled.OPEN, self._free(lease, Ending.SETTLED, holder)
@@ -255,13 +263,13 @@ class MemoryLeases:
 
     def _expire(self, lease: Lease, now_seconds: float) -> list[Freed]:
         freed = []
-        for ticket_id in _over(lease.accepted, now_seconds):
+        for ticket_id in over(lease.accepted, now_seconds):
             del lease.accepted[ticket_id]
-            self._ended[ticket_id] = now_seconds + REMEMBERED_SECONDS
+            self._ended.add(ticket_id, now_seconds)
             freed.append(self._free(lease, Ending.EXPIRED, ticket_id))
-        for ticket_id in _over(lease.lost, now_seconds):
+        for ticket_id in over(lease.lost, now_seconds):
             del lease.lost[ticket_id]
-            self._ended[ticket_id] = now_seconds + REMEMBERED_SECONDS
+            self._ended.add(ticket_id, now_seconds)
         if lease.is_reserved and lease.expires_at_seconds <= now_seconds:
             ending = Ending.RELEASED if lease.is_released else Ending.EXPIRED
             freed.append(self._end_reservation(lease, ending, now_seconds))
@@ -287,14 +295,3 @@ class MemoryLeases:
             del self._of_request[lease.request]
             if lease.earlier in self._leases:
                 self._of_request[lease.request] = lease.earlier
-
-    def _forget_ended(self, now_seconds: float) -> None:
-        while self._ended:
-            oldest = next(iter(self._ended))
-            if self._ended[oldest] > now_seconds and len(self._ended) <= MAX_REMEMBERED:
-                return
-            del self._ended[oldest]
-
-
-def _over(holds: dict[Identity, Hold], now_seconds: float) -> list[Identity]:
-    return [ticket_id for ticket_id, hold in holds.items() if hold.expires_at_seconds <= now_seconds]

@@ -1,5 +1,6 @@
 """The replicas that hold a report stream to this router, in memory: after a restart they register anew."""
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -212,10 +213,8 @@ class MemoryReplicaDirectory:
     def drop_unclaimed(self, now_seconds: float) -> None:
         """Ends the counts whose time is over."""
         # All have the same time, so the first to end stand first.
-        while self._unclaimed:
-            holder, until_seconds = next(iter(self._unclaimed.items()))
-            if until_seconds > now_seconds:
-                return
+        unclaimed = self._unclaimed.items()
+        for holder in [one for one, _ in itertools.takewhile(lambda it: it[1] <= now_seconds, unclaimed)]:
             self._forget(holder)
 
     def gone(self, now_seconds: float) -> Sequence[Process]:

@@ -4,7 +4,6 @@ import pytest
 
 from services.kernel.clock import ManualClock
 from services.kernel.identity import Identity
-from services.router.adapters import memory_leases
 from services.router.adapters.memory_leases import MemoryLeases
 from services.router.domain.lease import Process, Settled, Settlement
 from tests.contracts.lease_store import LeaseStoreContract
@@ -32,10 +31,9 @@ class TestMemoryLeases(LeaseStoreContract):
         return wait
 
 
-async def test_remembered_tickets_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory_leases, "MAX_REMEMBERED", 2)
+async def test_remembered_tickets_are_bounded() -> None:
     clock = ManualClock()
-    leases = MemoryLeases(clock)
+    leases = MemoryLeases(clock, most_remembered=2)
 
     async def settle_each() -> list[Settled]:
         settlements = [
