@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from deploy.local.stack.errors import StackError
 from services.cli.key_view import ENDPOINTS
+from services.cli.problems import first_problem
 
 _STRICT: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 _Name = Annotated[str, Field(min_length=1, max_length=256)]
@@ -106,9 +107,7 @@ def read_declaration(file: Path) -> Declaration:
     try:
         declaration = Declaration.model_validate(content)
     except ValidationError as error:
-        problem = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        place = ".".join(map(str, problem["loc"])) or "the file"
-        raise StackError(f"{file.name}: {place}: {problem['msg'].removeprefix('Value error, ')}.") from None
+        raise StackError(f"{file.name}: {first_problem(error, 'the file')}") from None
     return _beside(declaration, file.parent)
 
 

@@ -8,7 +8,6 @@ from services.edge.adapters.key_seal import KeySeal
 from services.edge.adapters.request_log import RequestLog
 from services.edge.adapters.router_client import RouterClient
 from services.edge.adapters.usage_reporter import UsageReporter
-from services.edge.domain.key_regions import KeyRegions
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.nearest_router import NearestRouter
 from services.edge.domain.ports import Generators, Router, UsageReports
@@ -30,6 +29,7 @@ from services.edge.server.resource import HttpEndpoint
 from services.edge.server.responses import Responses
 from services.edge.settings import EdgeSettings, HttpListen
 from services.kernel.clock import Clock, SystemClock
+from services.kernel.key_regions import KeyRegions
 from services.runtime.emitter_client import EmitterClient
 from services.runtime.parts import Parts
 

@@ -1,11 +1,24 @@
 """The one exception that carries a reason, and what it says in numbers."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from services.kernel.quota import QuotaState
 from services.kernel.reasons import Reason
 
-__all__ = ["ComptoirError", "Numbers", "Reason", "forget_frames"]
+__all__ = ["KEY_REFUSALS", "ComptoirError", "Numbers", "Reason", "forget_frames"]
+
+# What whoever has no usable key can have said as often as it asks.
+KEY_REFUSALS: Final = frozenset(
+    {
+        Reason.KEY_INVALID,
+        Reason.KEY_EXPIRED,
+        Reason.KEY_DISABLED,
+        Reason.TENANT_DISABLED,
+        Reason.TOO_MANY_WRONG_KEYS,
+        Reason.WRONG_REGION,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from deploy.local.stack.errors import StackError
+from services.cli.problems import first_problem
 from services.cli.transfer_files import TransferFiles
 from services.contract.transfer import MAX_NUMBER, Mechanism, TransferRecord
 from services.runtime.transfers.folder import Entry, State
@@ -61,9 +62,7 @@ def request(  # noqa: PLR0913, PLR0917 - one argument per option of the command 
     try:
         record = TransferRecord.model_validate(fields)
     except ValidationError as error:
-        wrong = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = ".".join(map(str, wrong["loc"])) or "the record"
-        raise StackError(f"{where}: {wrong['msg'].removeprefix('Value error, ')}.") from None
+        raise StackError(first_problem(error, "the record")) from None
     name = files.request(record, key)
     Console().out(str(record.number), highlight=False)
     where = f"{region} ({abroad.jurisdiction})" if abroad.jurisdiction else region

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final
 
-from services.kernel.errors import Reason
+from services.kernel.errors import KEY_REFUSALS, Reason
 from services.kernel.identity import Identity
 
 
@@ -19,19 +18,6 @@ class Endpoint(IntEnum):
     RESPONSES = 5
     TOKENIZE = 6
     INPUT_TOKENS = 7
-
-
-# What whoever has no usable key can have said as often as it asks.
-_OF_KEYS: Final = frozenset(
-    {
-        Reason.KEY_INVALID,
-        Reason.KEY_EXPIRED,
-        Reason.KEY_DISABLED,
-        Reason.TENANT_DISABLED,
-        Reason.TOO_MANY_WRONG_KEYS,
-        Reason.WRONG_REGION,
-    }
-)
 
 
 @dataclass(slots=True)
@@ -68,7 +54,7 @@ class EdgeRequest:
     @property
     def is_counted(self) -> bool:
         """Tells whether it was refused for its key, and is counted with those that are like it."""
-        return self.reason in _OF_KEYS
+        return self.reason in KEY_REFUSALS
 
     @property
     def group(self) -> tuple[int, ...]:

@@ -9,7 +9,6 @@ from starlette.routing import Route, Router
 from starlette.types import Receive, Scope, Send
 
 from services.edge.domain.cors import Cors
-from services.edge.domain.key_regions import KeyRegions
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.openai.errors import METHOD_NOT_ALLOWED, endpoint_not_offered, headers_too_large
 from services.edge.domain.openai.not_offered import why_not_offered
@@ -22,6 +21,7 @@ from services.edge.server.http.watches import WriteWatch
 from services.edge.server.resource import HttpEndpoint, Resource
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason, forget_frames
+from services.kernel.key_regions import KeyRegions
 from services.runtime.logs import get_logger, log_failure
 
 _log = get_logger(__name__)

@@ -1,22 +1,9 @@
 """The count-only record of one admission decision; numbers and identities, never text."""
 
 from dataclasses import dataclass
-from typing import Final
 
-from services.kernel.errors import Reason
+from services.kernel.errors import KEY_REFUSALS, Reason
 from services.kernel.identity import Identity
-
-# What whoever has no usable key can have said as often as it asks.
-_OF_KEYS: Final = frozenset(
-    {
-        Reason.KEY_INVALID,
-        Reason.KEY_EXPIRED,
-        Reason.KEY_DISABLED,
-        Reason.TENANT_DISABLED,
-        Reason.TOO_MANY_WRONG_KEYS,
-        Reason.WRONG_REGION,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +34,7 @@ class AdmissionEvent:
     @property
     def is_counted(self) -> bool:
         """Tells whether it is the refusal of a key, which is counted with those that are like it."""
-        return self.reason in _OF_KEYS
+        return self.reason in KEY_REFUSALS
 
     @property
     def group(self) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from services.kernel.catalog import Catalog, Region
 from services.kernel.errors import ComptoirError, Reason
+from services.kernel.key_regions import KeyRegions
 
 
 class TransferPermits(Protocol):
@@ -28,11 +29,7 @@ class Residency:
 
         KEY_INVALID for a region that is not in the catalog: no key was made for it.
         """
-        answering = self.catalog.answering(key_region)
-        if answering is None:
-            raise ComptoirError(Reason.KEY_INVALID)
-        if answering.number != self.region.number:
-            raise ComptoirError(Reason.WRONG_REGION, base_url=answering.base_url)
+        KeyRegions(self.catalog, self.region).check(key_region)
 
     def transfer_record(self, home_region: int) -> int:
         """Returns the number of the record by which a tenant is served here, 0 in the European Union.

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from services.edge.domain.key_regions import KeyRegions
 from services.edge.domain.openai.errors import (
     PublicError,
     error_headers,
@@ -17,6 +16,7 @@ from services.edge.domain.timeline import EdgeRequest
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
+from services.kernel.key_regions import KeyRegions
 from services.runtime.http.asgi import ABORT, WATCH, WRITE_PART, Message, Receive, Scope, Send
 
 HeaderList = Sequence[tuple[bytes, bytes]]

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from services.edge.domain.key_regions import KeyRegions
 from services.edge.process import HttpSide
 from services.edge.settings import HttpListen
 from services.kernel.api_keys import make_key
 from services.kernel.catalog import Catalog, Model, Region
 from services.kernel.clock import SystemClock
 from services.kernel.errors import Reason
+from services.kernel.key_regions import KeyRegions
 from tests.services.edge.conftest import LIMITS
 from tests.services.edge.memory import MemoryGenerators, MemoryRouter, MemoryUsage
 from tests.services.edge.scripts import RouterScript, UsageScript

@@ -2,9 +2,9 @@
 
 import pytest
 
-from services.edge.domain.key_regions import KeyRegions
 from services.kernel.catalog import Catalog, Model, Region
 from services.kernel.errors import ComptoirError, Reason
+from services.kernel.key_regions import KeyRegions
 
 FRANCE = Region(number=1, name="eu-fr")
 GERMANY = Region(number=2, name="eu-de", base_url="https://de.example/v1")

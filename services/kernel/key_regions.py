@@ -1,11 +1,11 @@
-"""Which keys this edge's region answers: a key names its own, so that nobody needs to be asked."""
+"""Which keys a region answers: a key names its own, so that nobody needs to be asked."""
 
 from services.kernel.catalog import Catalog, Region
 from services.kernel.errors import ComptoirError, Reason
 
 
 class KeyRegions:
-    """The regions of a catalog, as an edge in one of them sees them."""
+    """The regions of a catalog, as a process in one of them sees them."""
 
     def __init__(self, catalog: Catalog, region: Region) -> None:
         self._catalog = catalog
