@@ -47,7 +47,12 @@ class Edge:
         self._routers = [
             RouterClient(target, timeout_seconds=settings.router_seconds) for target in settings.routers
         ]
-        self._nearest = NearestRouter(self._routers, clock, unreachable_seconds=settings.unreachable_seconds)
+        self._nearest = NearestRouter(
+            self._routers,
+            clock,
+            unreachable_seconds=settings.unreachable_seconds,
+            nearer_seconds=settings.nearer_router_seconds,
+        )
         self._generators = GeneratorClient(
             settings.generator_tls, clock, max_channels=settings.max_generator_channels
         )

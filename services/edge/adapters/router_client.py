@@ -15,6 +15,7 @@ from services.edge import wire
 from services.edge.adapters.call_errors import call_error
 from services.edge.adapters.joined_admissions import JoinedAdmissions
 from services.edge.domain.generation import GenerationRequest
+from services.edge.domain.nearness import RoundTrips
 from services.edge.domain.ports import Admission, CountAdmission, Model, NotReadyReason, Offer, Standing
 from services.kernel.backoff import Backoff
 from services.kernel.errors import ComptoirError, Reason
@@ -27,6 +28,8 @@ from services.runtime.logs import get_logger
 _log = get_logger(__name__)
 
 _HEALTH_SECONDS: Final = 1.0
+# A router that has left a look open for so long is silent. It may only be busy: what it answers still counts.
+_SILENT_SECONDS: Final = 0.4
 _MILLISECONDS: Final = 1000
 # Of a connection that was refused: requests wait for it, and a router starts in about a second.
 _RECONNECT: Final = (("grpc.max_reconnect_backoff_ms", 300),)
@@ -58,19 +61,31 @@ class RouterClient:
         self._health = health_pb2_grpc.HealthStub(self._channel)
         self._address = target.address
         self._standing = Standing.PLACING
+        self._round_trips = RoundTrips()
+        # Since when a look is open.
+        self._looking_seconds: float | None = None
         self._following: asyncio.Task[None] | None = None
         self._served_again: Callable[[], None] = _nobody
 
     @property
     def standing(self) -> Standing:
         """What was heard of the router last; PLACING before that."""
-        return self._standing
+        since_seconds = self._looking_seconds
+        if since_seconds is None or _loop_seconds() - since_seconds < _SILENT_SECONDS:
+            return self._standing
+        return min(self._standing, Standing.SILENT)
+
+    @property
+    def round_trip_seconds(self) -> float | None:
+        """How far away the router is, by the looks at it; None while that is not known."""
+        return self._round_trips.least_seconds
 
     def lose(self) -> None:
         """Takes note that the router did not answer; asks whether it serves until it does."""
         if self._following is None:
             _log.warning("router_lost", address=self._address)
             self._standing = Standing.LOST
+            self._round_trips.forget()
             # Not in the context of the request that happens to be the first to notice.
             self._following = asyncio.create_task(self._follow(), context=contextvars.Context())
 
@@ -183,9 +198,16 @@ class RouterClient:
         self._served_again()
 
     async def _look(self, *, waits: bool = False) -> Standing:
-        if not await self._serves("", waits=waits):
-            return Standing.LOST
-        return Standing.PLACING if await self._serves(_ROUTING) else Standing.SERVING
+        since_seconds = self._looking_seconds = _loop_seconds()
+        try:
+            if not await self._serves("", waits=waits):
+                return Standing.LOST
+            if not waits:
+                # One that waits for its connection says nothing of the way.
+                self._round_trips.add(_loop_seconds() - since_seconds)
+            return Standing.PLACING if await self._serves(_ROUTING) else Standing.SERVING
+        finally:
+            self._looking_seconds = None
 
     async def _serves(self, service: str, *, waits: bool = False) -> bool:
         """Asks for a second at most; at a connection that is being made, fails at once unless it waits."""
@@ -204,6 +226,10 @@ class RouterClient:
             await asyncio.wait([self._following])
         await self._admissions.close()
         await self._channel.close()
+
+
+def _loop_seconds() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def _metadata(request_id: Identity) -> tuple[tuple[str, str], ...]:

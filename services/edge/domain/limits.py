@@ -46,6 +46,12 @@ class EdgeLimits(BaseModel):
         description="how long a request without text waits while no router can be reached, and how long it "
         "asks for another replica while none of those that the router names can be",
     )
+    nearer_router_seconds: float = Field(
+        default=0.002,
+        gt=0,
+        description="by how much shorter the way to a further router must be, at its shortest in half a "
+        "minute, for it to be asked before those that stand in front of it; a minute keeps to the list",
+    )
     first_text_seconds: float = Field(
         default=120.0,
         gt=0,

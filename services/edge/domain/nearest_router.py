@@ -1,11 +1,14 @@
 """The routers of the region as one: the nearest that serves is asked, and another one where it is lost."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
+from services.edge.domain.asked_twice import answer_of, first_answer
 from services.edge.domain.generation import GenerationRequest
+from services.edge.domain.nearness import Candidate, nearest
 from services.edge.domain.ports import Admission, CountAdmission, Model, NotReadyReason, RouterLink, Standing
 from services.kernel.backoff import Backoff
 from services.kernel.clock import Clock
@@ -13,7 +16,9 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 
 # Several routers are looked at this often: one that hangs, drains or has no replica is left within a second.
-_LOOK_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = 0.25
+# A question that is open is looked at this often: its router may have fallen silent.
+_PATIENCE_SECONDS: Final = 0.2
 # After the second failure of one question: the first one is asked again at once.
 _FIRST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 1.0
@@ -27,12 +32,18 @@ class NearestRouter:
     A question that a router did not answer, because it is gone or drains, is asked again: of the next one
     that serves, or of the first that serves again, for `unreachable_seconds` of waiting. An admission may be
     asked again because nobody has its ticket: what the lost router reserved for it ends with that ticket.
+    What a router leaves open that has fallen silent is asked of another one too, and the first answer counts.
     """
 
-    def __init__(self, links: Sequence[RouterLink], clock: Clock, *, unreachable_seconds: float) -> None:
+    def __init__(
+        self, links: Sequence[RouterLink], clock: Clock, *, unreachable_seconds: float, nearer_seconds: float
+    ) -> None:
         self._links = links
         self._clock = clock
         self._unreachable_seconds = unreachable_seconds
+        self._nearer_seconds = nearer_seconds
+        self._chosen: int | None = None
+        self._releasing: set[asyncio.Task[None]] = set()
         self._has_news = asyncio.Event()
         for link in links:
             link.tell(self._has_news.set)
@@ -80,9 +91,9 @@ class NearestRouter:
 
     async def watch(self) -> None:
         """Looks at every router, for ever: what is known of the others decides who is asked next."""
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            await asyncio.gather(*(link.look() for link in self._links))
+        async with asyncio.TaskGroup() as group:
+            for link in self._links:
+                group.create_task(_watch(link))
 
     async def _ask(self, question: Callable[[RouterLink], Awaitable[_Answer]]) -> _Answer:
         backoff = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
@@ -95,17 +106,57 @@ class NearestRouter:
             # What the router holds a request for is not waited in vain.
             patience_seconds -= self._clock.monotonic_seconds() - since_seconds
             try:
-                return await question(router)
+                return await self._answer(router, question)
             except ComptoirError as error:
                 if error.reason is not Reason.UNAVAILABLE or patience_seconds <= 0:
                     raise
                 failures += 1
                 router.lose()
 
+    async def _answer(
+        self, router: RouterLink, question: Callable[[RouterLink], Awaitable[_Answer]]
+    ) -> _Answer:
+        """Returns what the router answers; where it falls silent, what that or another one answers first."""
+        if len(self._links) == 1:
+            return await question(router)
+        asked = [asyncio.ensure_future(question(router))]
+        given: _Answer | None = None
+        try:
+            if (other := await self._instead_of(router, asked[0])) is not None:
+                asked.append(asyncio.ensure_future(question(other)))
+            given = await first_answer(asked)
+            return given
+        finally:
+            for one in asked:
+                one.cancel()
+                self._give_back(answer_of(one), given)
+
+    async def _instead_of(self, router: RouterLink, asked: "asyncio.Future[_Answer]") -> RouterLink | None:
+        """Returns another router once that one is silent and the other is not; None once it has answered."""
+        while True:
+            await asyncio.wait({asked}, timeout=_PATIENCE_SECONDS)
+            if asked.done():
+                return None
+            if router.standing <= Standing.SILENT:
+                other = self._nearest()
+                if other is not None and other.standing > Standing.SILENT:
+                    return other
+
+    def _give_back(self, answer: object, given: object) -> None:
+        """Gives the lease of an admission back that came beside another one."""
+        if isinstance(answer, Admission) and answer is not given:
+            task = asyncio.create_task(_release(answer))
+            self._releasing.add(task)
+            task.add_done_callback(self._releasing.discard)
+
     def _nearest(self) -> RouterLink | None:
-        """Returns the nearest that has a replica, else that serves, of those that stand equal the first."""
-        best = max(self._links, key=_standing)
-        return None if best.standing is Standing.LOST else best
+        """Returns the nearest that has a replica, else that serves; None where none does."""
+        candidates = [Candidate(link.standing, link.round_trip_seconds) for link in self._links]
+        place = nearest(candidates, self._chosen, self._nearer_seconds)
+        if candidates[place].standing is Standing.LOST:
+            return None
+        self._chosen = place
+        return self._links[place]
 
     async def _first_to_serve(self, patience_seconds: float) -> RouterLink:
         """Returns the nearest as soon as one serves; UNAVAILABLE where none does in time."""
@@ -120,5 +171,13 @@ class NearestRouter:
             raise ComptoirError(Reason.UNAVAILABLE) from None
 
 
-def _standing(link: RouterLink) -> Standing:
-    return link.standing
+async def _watch(link: RouterLink) -> None:
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        await link.look()
+
+
+async def _release(admission: Admission) -> None:
+    with contextlib.suppress(ComptoirError):
+        # Where its router does not take it back, it ends with its ticket.
+        await admission.release()

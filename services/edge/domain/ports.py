@@ -136,9 +136,11 @@ class Standing(IntEnum):
     """What is known of a router; a higher one is asked first."""
 
     LOST = 0
+    # It has left a question open for longer than one that lives does.
+    SILENT = 1
     # It has no replica that is ready, and holds what it is asked for one.
-    SERVING = 1
-    PLACING = 2
+    SERVING = 2
+    PLACING = 3
 
 
 class RouterLink(Router, Protocol):
@@ -147,6 +149,11 @@ class RouterLink(Router, Protocol):
     @property
     def standing(self) -> Standing:
         """What was heard of it last; PLACING before that."""
+        ...
+
+    @property
+    def round_trip_seconds(self) -> float | None:
+        """How far away it is, by the looks at it; None while that is not known."""
         ...
 
     def lose(self) -> None:

@@ -71,7 +71,9 @@ class Stage:
             limits,
             self.listen,
             clock,
-            router=NearestRouter([router], clock, unreachable_seconds=limits.unreachable_seconds),
+            router=NearestRouter(
+                [router], clock, unreachable_seconds=limits.unreachable_seconds, nearer_seconds=60
+            ),
             generators=generators,
             usage=RequestLog(self.usage),
         )

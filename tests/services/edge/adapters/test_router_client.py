@@ -72,7 +72,7 @@ async def test_a_router_that_was_lost_is_asked_until_it_serves_and_then_at_once(
     script: RouterScript, tmp_path: Path
 ) -> None:
     client = RouterClient(GrpcTarget(address=f"unix:{tmp_path}/router"), timeout_seconds=5)
-    router = NearestRouter([client], SystemClock(), unreachable_seconds=30)
+    router = NearestRouter([client], SystemClock(), unreachable_seconds=30, nearer_seconds=60)
     asking = [
         asyncio.ensure_future(router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=30))
         for _ in range(5)
@@ -93,7 +93,7 @@ async def test_a_question_that_a_router_leaves_open_while_it_does_not_serve_is_a
     held, other = RouterScript(["a"], hold=asyncio.Event()), script
     servers = [await serve_router(held, tmp_path / "1"), await serve_router(other, tmp_path / "2")]
     clients = [RouterClient(GrpcTarget(address=f"unix:{tmp_path}/{n}"), timeout_seconds=5) for n in (1, 2)]
-    router = NearestRouter(clients, SystemClock(), unreachable_seconds=30)
+    router = NearestRouter(clients, SystemClock(), unreachable_seconds=30, nearer_seconds=60)
     asking = asyncio.ensure_future(
         router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=30)
     )

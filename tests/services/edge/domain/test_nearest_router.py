@@ -1,79 +1,13 @@
 import asyncio
-from collections.abc import Callable
 
 import pytest
 
-from services.edge.domain.generation import GenerationRequest
 from services.edge.domain.nearest_router import NearestRouter
-from services.edge.domain.ports import Admission, NotReadyReason, Standing
-from services.kernel.clock import SystemClock
+from services.edge.domain.ports import NotReadyReason, Standing
 from services.kernel.errors import ComptoirError, Reason
-from services.kernel.identity import Identity
 from tests.contracts.edge_router_port import CHAT, REQUEST, RouterPortContract
-from tests.services.edge.memory import MemoryRouter
+from tests.services.edge.links import GONE, MemoryLink, admit, nearest, script
 from tests.services.edge.scripts import GOOD_KEY, RouterScript
-
-GONE = ComptoirError(Reason.UNAVAILABLE)
-
-
-class MemoryLink(MemoryRouter):
-    """A router that fails its first questions with what it is told, and is heard to serve by `serve`."""
-
-    def __init__(self, script: RouterScript, *failures: ComptoirError) -> None:
-        super().__init__(script)
-        self.failures = list(failures)
-        self.standing = Standing.PLACING
-        self.losses = 0
-        self.looks: list[Standing] = []
-        self.has_been_looked_at = asyncio.Event()
-        self.is_lost = asyncio.Event()
-        # Serves again as soon as it is asked whether it does.
-        self.is_back_at_once = False
-
-    async def admit(
-        self,
-        *,
-        key: str,
-        request: GenerationRequest,
-        request_id: Identity,
-        within_seconds: float,
-        source: int = 0,
-    ) -> Admission:
-        if self.failures:
-            raise self.failures.pop(0)
-        return await super().admit(
-            key=key, request=request, request_id=request_id, within_seconds=within_seconds, source=source
-        )
-
-    def lose(self) -> None:
-        self.losses += 1
-        self.is_lost.set()
-        self.standing = Standing.PLACING if self.is_back_at_once else Standing.LOST
-
-    def tell(self, served_again: Callable[[], None]) -> None:
-        self._served_again = served_again
-
-    async def look(self) -> None:
-        self.looks.append(self.standing)
-        if len(self.looks) > 2:
-            self.has_been_looked_at.set()
-
-    def serve(self) -> None:
-        self.standing = Standing.PLACING
-        self._served_again()
-
-
-def script() -> RouterScript:
-    return RouterScript(["a", "b"])
-
-
-def nearest(*links: MemoryLink, seconds: float = 30.0) -> NearestRouter:
-    return NearestRouter(links, SystemClock(), unreachable_seconds=seconds)
-
-
-async def admit(router: NearestRouter, within_seconds: float = 60.0) -> Admission:
-    asking = router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=within_seconds)
-    return await asyncio.wait_for(asking, 10)
 
 
 class TestNearestRouter(RouterPortContract):
@@ -154,6 +88,20 @@ async def test_a_router_without_a_ready_replica_is_asked_only_where_no_other_has
     links[1].standing = Standing.SERVING
     await admit(router)
     links[0].standing = Standing.LOST
+    await admit(router)
+    assert (len(first.request_ids), len(second.request_ids)) == (1, 2)
+
+
+async def test_a_router_that_is_clearly_nearer_is_asked_before_those_in_front_of_it() -> None:
+    first, second = script(), script()
+    links = MemoryLink(first), MemoryLink(second)
+    router = nearest(*links)
+    links[0].round_trip_seconds, links[1].round_trip_seconds = 0.009, 0.001
+    await admit(router)
+    # Not by so much that one would move, and enough to stay.
+    links[0].round_trip_seconds = 0.0025
+    await admit(router)
+    links[0].round_trip_seconds = 0.0015
     await admit(router)
     assert (len(first.request_ids), len(second.request_ids)) == (1, 2)
 
