@@ -2,6 +2,7 @@
 
 import hashlib
 import ipaddress
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -9,6 +10,8 @@ NOWHERE: Final = 0
 _DIGEST_BYTES: Final = 8
 # A network of IPv6 is one client's: it may take any of 2^64 addresses in it.
 _NETWORK_BYTES: Final = 8
+# As proxies write where a connection came from: some say its port, and then IPv6 stands in brackets.
+_WITH_PORT: Final = re.compile(r"\[([^\[\]]+)\](?::[0-9]{1,5})?|([^:]+):[0-9]{1,5}", re.ASCII)
 
 
 class Sources:
@@ -29,11 +32,17 @@ class Sources:
         if self._forwarding_proxies:
             said = b",".join(forwarded_for).split(b",")
             if len(said) >= self._forwarding_proxies:
-                text = said[-self._forwarding_proxies].strip().decode("ascii", "replace")
-                address = _address(text) or address
+                text = said[-self._forwarding_proxies].decode("ascii", "replace")
+                address = _address(_host_in(text.strip().strip('"'))) or address
         if address is None:
             return NOWHERE
         return int.from_bytes(hashlib.blake2b(address, digest_size=_DIGEST_BYTES, key=self._secret).digest())
+
+
+def _host_in(text: str) -> str:
+    """Returns an entry of `x-forwarded-for` without a port."""
+    found = _WITH_PORT.fullmatch(text)
+    return text if found is None else found[1] or found[2]
 
 
 def _address(text: str) -> bytes | None:

@@ -1,6 +1,10 @@
 """A client is told from others by a number that says nothing of its address, and cannot choose it."""
 
+import ipaddress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.edge.domain.sources import NOWHERE, Sources
 
@@ -47,3 +51,20 @@ def test_what_a_client_says_of_itself_is_not_believed() -> None:
 @pytest.mark.parametrize("said", [(), (b"203.0.113.7",), (b"unknown, 10.0.0.1",)])
 def test_a_proxy_that_says_no_address_stands_for_its_clients(said: tuple[bytes, ...]) -> None:
     assert BEHIND_TWO.of(("192.0.2.1", 1), said) == DIRECT.of(("192.0.2.1", 1), ())
+
+
+@given(st.ip_addresses(), st.integers(0, 65535))
+def test_a_proxy_that_says_the_port_too_says_the_same_address(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address, port: int
+) -> None:
+    behind = Sources(SECRET, forwarding_proxies=1)
+    bare = f"[{address}]" if address.version == 6 else str(address)
+    expected = DIRECT.of((str(address), 1), ())
+    for said in (str(address), bare, f"{bare}:{port}", f'"{bare}:{port}"'):
+        assert behind.of(("192.0.2.1", 1), [b"10.9.9.9", said.encode()]) == expected
+
+
+@pytest.mark.parametrize("said", [b"203.0.113.7:http", b"203.0.113.7:", b"[203.0.113.7", b"host:80", b"[]:80"])
+def test_what_is_no_address_with_a_port_stands_for_the_proxy(said: bytes) -> None:
+    behind = Sources(SECRET, forwarding_proxies=1)
+    assert behind.of(("192.0.2.1", 1), [said]) == DIRECT.of(("192.0.2.1", 1), ())
