@@ -282,6 +282,14 @@ class Reason(IntEnum):
         "The tenant has keys.",
         "Delete them first.",
     )
+    OVERLAP_NOT_OVER = refused(
+        60,
+        "FAILED_PRECONDITION",
+        409,
+        "overlap_not_over",
+        "The key was rotated, and the secret of before is still taken.",
+        "Rotate it again when that overlap is over, or say that it is to end now.",
+    )
     WRONG_REGION = refused(
         46,
         "FAILED_PRECONDITION",

@@ -8,7 +8,7 @@ from services.edge.domain.generation import GenerationRequest, Message, Role
 from services.edge.domain.ports import Model, Retirement, Router
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
-from tests.services.edge.scripts import GOOD_KEY, LEASE, RouterScript
+from tests.services.edge.scripts import GOOD_KEY, LEASE, RouterScript, record_of
 
 CHAT = GenerationRequest("tiny-eu", (Message(Role.USER, "é" * 10),), max_output_tokens=5)
 REQUEST = Identity(3, 4)
@@ -42,6 +42,7 @@ class RouterPortContract:
         admission = await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=5)
         offer = await admission.next_offer()
         assert (offer.generator_address, offer.claims) == (script.addresses[1], b"2")
+        assert [one.transfer_record for one in (admission.offer, offer)] == [record_of(1), record_of(2)]
         assert script.asked_on == [(GOOD_KEY, LEASE)]
         with pytest.raises(ComptoirError) as raised:
             await admission.next_offer()

@@ -65,6 +65,20 @@ class KeyChangesContract:
         assert await store.find(DIGEST) is None
         assert await store.find(SECOND) == await store.find(THIRD) == twice
 
+    async def test_an_overlap_that_is_not_over_refuses_a_rotation_that_must_not_end_it(
+        self, store: KeyStore
+    ) -> None:
+        number = (await store_key(store)).number
+        once = await store.rotate_key(number, SECOND, 500, not_taken_at_seconds=100)
+        with pytest.raises(ComptoirError) as refusal:
+            await store.rotate_key(number, THIRD, 600, not_taken_at_seconds=499)
+        assert (refusal.value.reason, refusal.value.numbers.limit) == (Reason.OVERLAP_NOT_OVER, 500)
+        assert await store.find(DIGEST) == await store.find(SECOND) == once
+        twice = await store.rotate_key(number, THIRD, 600, not_taken_at_seconds=500)
+        assert await store.find(SECOND) == await store.find(THIRD) == twice
+        await store.rotate_key(number, DIGEST, 700)
+        assert await store.find(SECOND) is None
+
     async def test_a_deleted_key_is_gone_and_its_number_is_never_given_again(self, store: KeyStore) -> None:
         first = await store_key(store)
         last = await store_key(store, digest=SECOND, endpoints=(Endpoint.COUNTS,), regions=(1,))

@@ -12,7 +12,13 @@ from services.kernel.rows import Retry
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "openai-compatibility.md"
 ERROR = re.compile(r"^\| ([0-9, ]+) \| ((?:`\w+`(?:, )?)+) \|.*\| (yes|no)\b[^|]*\|$", re.MULTILINE)
 # A client that left reads nothing, and the others answer administrators, over gRPC.
-UNSEEN = {Reason.CLIENT_CANCELLED, Reason.NOT_FOUND, Reason.ALREADY_EXISTS, Reason.TENANT_HAS_KEYS}
+UNSEEN = {
+    Reason.CLIENT_CANCELLED,
+    Reason.NOT_FOUND,
+    Reason.ALREADY_EXISTS,
+    Reason.TENANT_HAS_KEYS,
+    Reason.OVERLAP_NOT_OVER,
+}
 
 
 def told() -> Iterator[tuple[str, set[int], bool]]:

@@ -98,8 +98,17 @@ class MemoryKeys:
         said = {name: value for name, value in fields.items() if value is not None}
         return self._keep(replace(await self.key(number), **said))
 
-    async def rotate_key(self, number: int, digest: bytes, previous_until_seconds: int) -> Key:
+    async def rotate_key(
+        self,
+        number: int,
+        digest: bytes,
+        previous_until_seconds: int,
+        *,
+        not_taken_at_seconds: int | None = None,
+    ) -> Key:
         key = await self.key(number)
+        if not_taken_at_seconds is not None:
+            key.check_overlap_is_over(not_taken_at_seconds)
         until = previous_until_seconds
         rotated = replace(key, digest=digest, previous_digest=key.digest, previous_until_seconds=until)
         return self._keep(rotated)

@@ -126,8 +126,9 @@ class ServingProcesses:
 
     async def next_offer(self, api_key: str, admitted: router_pb2.AdmitResponse) -> router_pb2.TicketOffer:
         """Another ticket of the same lease."""
-        lease = {"lease_id_high": admitted.lease_id_high, "lease_id_low": admitted.lease_id_low}
-        request = router_pb2.NextOfferRequest(api_key=api_key, **lease)
+        request = router_pb2.NextOfferRequest(
+            api_key=api_key, lease_id_high=admitted.lease_id_high, lease_id_low=admitted.lease_id_low
+        )
         return (await self.router.NextOffer(request, timeout=10)).offer
 
     async def release(self, admitted: router_pb2.AdmitResponse) -> bool:

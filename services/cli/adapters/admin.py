@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -58,4 +59,12 @@ def _checked(admin: str) -> str:
 
 def _sentence(error: ComptoirError, sentences: Mapping[Reason, str]) -> str:
     known = {**_SENTENCES, **sentences}
-    return known.get(error.reason, f"The router refused: {error.reason.name}.").format(field=error.field)
+    said = known.get(error.reason, f"The router refused: {error.reason.name}.")
+    return said.format(field=error.field, until=_minute(error))
+
+
+def _minute(error: ComptoirError) -> str:
+    """Returns the moment that a refusal says, where it says one."""
+    if error.reason is not Reason.OVERLAP_NOT_OVER:
+        return ""
+    return f"{datetime.fromtimestamp(error.numbers.limit, UTC):%Y-%m-%d %H:%M}"

@@ -146,12 +146,19 @@ def rotate_key(
     overlap_hours: Annotated[
         float, typer.Option(min=0, max=_MOST_HOURS, help="For how much longer the old secret is taken.")
     ] = 24,
+    force: Annotated[
+        bool, typer.Option("--force", help="End the secret of before the last rotation, though it is taken.")
+    ] = False,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     admin: Admin = "",
     as_json: AsJson = False,
 ) -> None:
-    """Give a key another secret and show it, once; the old one ends after the overlap."""
-    request = admin_pb2.RotateKeyRequest(number=number, overlap_seconds=math.ceil(overlap_hours * 3600))
+    """Give a key another secret and show it, once; the old one ends after the overlap.
+
+    Refused during the overlap of the last rotation, unless the overlap is 0, which ends all old secrets.
+    """
+    overlap_seconds = math.ceil(overlap_hours * 3600)
+    request = admin_pb2.RotateKeyRequest(number=number, overlap_seconds=overlap_seconds, ends_earlier=force)
     answer = ask(data_dir, admin, "RotateKey", request, REVOKED)
     ends = datetime.fromtimestamp(answer.key.previous_until_seconds, UTC)
     said = f"Key {number} of tenant {answer.key.tenant_name}; its old secret ends {ends:%Y-%m-%d %H:%M} UTC."

@@ -121,8 +121,8 @@ class RouterClient:
             async with asyncio.timeout(within_seconds):
                 response = await call.admitted()
             lease = wire.lease_of(response)
-            next_offer, release = partial(self._next_offer, key, lease), partial(self._release, lease)
-            return wire.admission_from(response, call.recorded, next_offer, release)
+            next_offer = partial(self._next_offer, wire.next_offer_request(key, lease, request.endpoint))
+            return wire.admission_from(response, call.recorded, next_offer, partial(self._release, lease))
         except TimeoutError:
             call.cancel()
             raise ComptoirError(Reason.DEADLINE_EXCEEDED) from None
@@ -167,8 +167,8 @@ class RouterClient:
             return NotReadyReason.ROUTER_UNREACHABLE
         return None if await self._serves(_ROUTING) else NotReadyReason.NO_REPLICA
 
-    async def _next_offer(self, key: str, lease: Identity) -> Offer:
-        call = self._admissions.ask_next(wire.next_offer_request(key, lease))
+    async def _next_offer(self, request: router_pb2.NextOfferRequest) -> Offer:
+        call = self._admissions.ask_next(request)
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 return wire.offer_from(await call.offered())

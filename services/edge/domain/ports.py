@@ -44,6 +44,8 @@ class Offer:
     claims: bytes
     signature: bytes
     signing_key_number: int
+    # By which the replica's region serves the request; 0 within the EU.
+    transfer_record: int = 0
 
 
 @dataclass(frozen=True, slots=True)

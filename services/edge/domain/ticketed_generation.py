@@ -37,6 +37,11 @@ class TicketedGeneration:
         return None if self._generation is None else self._generation.counts
 
     @property
+    def transfer_record(self) -> int:
+        """The transfer record of the last ticket: it may have been renewed since the first."""
+        return self._offer.transfer_record
+
+    @property
     def is_delta_waiting(self) -> bool:
         """Whether `next_delta` has something to return at once."""
         return self._generation is not None and self._generation.is_delta_waiting

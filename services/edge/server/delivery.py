@@ -151,6 +151,7 @@ class Delivery:
         generation.cancel()
         self._attempts += generation.attempts
         self._event.attempts = max(self._event.attempts, self._attempts)
+        self._event.transfer_record = generation.transfer_record
         if generation.counts is not None:
             self._event.input_tokens += generation.counts.input_tokens
             self._event.output_tokens += generation.counts.output_tokens
@@ -223,6 +224,7 @@ class Deliveries:
         event.model_number = admission.model_number
         event.tenant_number = admission.tenant_number
         event.key_number = admission.key_number
+        event.transfer_record = admission.offer.transfer_record
         return admission
 
     def generation(

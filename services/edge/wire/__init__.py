@@ -63,9 +63,11 @@ def admit_request(
     )
 
 
-def next_offer_request(key: str, lease: Identity) -> router_pb2.NextOfferRequest:
+def next_offer_request(key: str, lease: Identity, endpoint: Endpoint) -> router_pb2.NextOfferRequest:
     """Returns the router's question for another ticket of a lease."""
-    return router_pb2.NextOfferRequest(api_key=key, lease_id_high=lease.high, lease_id_low=lease.low)
+    return router_pb2.NextOfferRequest(
+        api_key=key, lease_id_high=lease.high, lease_id_low=lease.low, endpoint=_ENDPOINTS[endpoint]
+    )
 
 
 def count_admission_from(response: router_pb2.AdmitCountResponse) -> CountAdmission:
@@ -85,6 +87,7 @@ def offer_from(offer: router_pb2.TicketOffer) -> Offer:
         claims=offer.ticket.claims,
         signature=offer.ticket.signature,
         signing_key_number=offer.ticket.signing_key_number,
+        transfer_record=offer.transfer_record,
     )
 
 

@@ -162,9 +162,20 @@ class CachedKeys:
         """Sets what a change says of a key; it holds from the moment this returns."""
         return await self._changing(self._inner.change_key(number, change))
 
-    async def rotate_key(self, number: int, digest: bytes, previous_until_seconds: int) -> Key:
+    async def rotate_key(
+        self,
+        number: int,
+        digest: bytes,
+        previous_until_seconds: int,
+        *,
+        not_taken_at_seconds: int | None = None,
+    ) -> Key:
         """Gives a key another digest; the one that it had is found too, and what was before it no more."""
-        return await self._changing(self._inner.rotate_key(number, digest, previous_until_seconds))
+        return await self._changing(
+            self._inner.rotate_key(
+                number, digest, previous_until_seconds, not_taken_at_seconds=not_taken_at_seconds
+            )
+        )
 
     async def revoke_key(self, number: int, now_seconds: int) -> Key:
         """Marks a key as revoked, once; it is refused from the moment this returns."""

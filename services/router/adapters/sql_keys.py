@@ -154,11 +154,20 @@ class SqlKeys:
 
         return await self._change(work)
 
-    async def rotate_key(self, number: int, digest: bytes, previous_until_seconds: int) -> Key:
+    async def rotate_key(
+        self,
+        number: int,
+        digest: bytes,
+        previous_until_seconds: int,
+        *,
+        not_taken_at_seconds: int | None = None,
+    ) -> Key:
         """Gives a key another digest; the one that it had is found too, and what was before it no more."""
 
         def work(session: Session) -> Key:
             row = key_numbered(session, number)
+            if not_taken_at_seconds is not None:
+                key_of(row).check_overlap_is_over(not_taken_at_seconds)
             row.previous_digest, row.digest = row.digest, digest
             row.previous_until_seconds = previous_until_seconds
             session.flush()

@@ -161,12 +161,21 @@ class Administration:
         )
         return await self._store.change_key(number, change)
 
-    async def rotate_key(self, number: int, overlap_seconds: int) -> IssuedKey:
-        """Gives a key another secret; the one that it had is taken for `overlap_seconds` more."""
+    async def rotate_key(self, number: int, overlap_seconds: int, *, ends_earlier: bool = False) -> IssuedKey:
+        """Gives a key another secret; the one that it had is taken for `overlap_seconds` more.
+
+        OVERLAP_NOT_OVER while the one of before that is taken, which would end: unless it is to end, or none
+        is to be taken any more but the new one.
+        """
         await self._check_not_revoked(number)
         made = _new_secret(self._home((await self._store.key(number)).tenant))
-        until_seconds = self._now_seconds() + overlap_seconds
-        key = await self._store.rotate_key(number, digest_of(made, self._pepper), until_seconds)
+        now_seconds = self._now_seconds()
+        key = await self._store.rotate_key(
+            number,
+            digest_of(made, self._pepper),
+            now_seconds + overlap_seconds,
+            not_taken_at_seconds=None if ends_earlier or not overlap_seconds else now_seconds,
+        )
         return IssuedKey(key, made)
 
     async def disable_key(self, number: int, *, is_disabled: bool) -> Key:

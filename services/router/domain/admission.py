@@ -1,6 +1,7 @@
 """The one admission decision: key, tenant, model, size, fit, quota, replica, ticket, in that order."""
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from services.kernel.catalog import Catalog, Model, ModelName, Region, Task
@@ -146,10 +147,20 @@ class Admitter:
             await self._ports.leases.release(decision.admission.grant.lease_id)
             raise
 
-    async def next_offer(self, api_key: str, lease_id: Identity) -> TicketOffer:
-        """Returns another ticket of a lease of that key; raises why there is none, as `Offers` does."""
+    async def next_offer(
+        self, api_key: str, lease_id: Identity, endpoint: Endpoint | None = None
+    ) -> TicketOffer:
+        """Returns another ticket of a lease of that key; raises why there is none, as `Offers` does.
+
+        What the key lost since its admission holds for it too: the endpoint, where that is said, the model,
+        the region.
+        """
         key, transfer_record = await self._usable(api_key)
-        return await self._ports.offers.another(key, lease_id, transfer_record=transfer_record)
+        if endpoint is not None and not key.may_call(endpoint):
+            raise ComptoirError(Reason.ENDPOINT_NOT_ALLOWED)
+        return await self._ports.offers.another(
+            key, lease_id, partial(self._may_use_still, key), transfer_record=transfer_record
+        )
 
     async def models_of(self, api_key: str, source: int = 0) -> list[ModelName]:
         """Returns the names of models that a key may use; raises as `admit` does for a bad key."""
@@ -199,6 +210,11 @@ class Admitter:
         if not may_use(key, model_name):
             raise ComptoirError(Reason.MODEL_NOT_FOUND)
         return key, model_name
+
+    def _may_use_still(self, key: Key, model: int) -> bool:
+        """Tells whether a key may use a model by some name: a ticket does not say which it was asked by."""
+        names = self._catalog.names_in(self._deployment.region)
+        return any(may_use(key, name) for name in names if name.model.number == model)
 
     async def _usable(self, api_key: str, source: int = 0) -> tuple[Key, int]:
         key = await self._authenticator.find(api_key, source)

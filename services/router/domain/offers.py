@@ -1,6 +1,7 @@
 """The tickets of a request, one at a time: a replica is chosen, the lease notes the ticket, it is signed."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Final
 
 from services.contract.ticket import TicketClaims
@@ -84,17 +85,22 @@ class Offers:
         """Returns the ticket that a request is admitted with."""
         return await self._sign(self._first_claims(grant, placement), placement)
 
-    async def another(self, key: Key, lease_id: Identity, *, transfer_record: int = 0) -> TicketOffer:
+    async def another(
+        self, key: Key, lease_id: Identity, may_use: Callable[[int], bool], *, transfer_record: int = 0
+    ) -> TicketOffer:
         """Returns a ticket of the same lease for a replica that had none of it.
 
-        Raises LEASE_ENDED where the lease is not the key's, or no further ticket is signed for it, as
+        Raises LEASE_ENDED where the lease is not the key's, or no further ticket is signed for it,
+        MODEL_NOT_FOUND where the key may not use its model any more, as
         `place` does where no other replica can take the request now, and what is spent of the key's quota
         where a replica that is there holds the lease. A refusal changes nothing of the lease.
         """
         issued = await self._leases.issued(lease_id)
         if issued is None or issued.claims.key != key.number:
             raise ComptoirError(Reason.LEASE_ENDED)
-        claims = issued.claims
+        if not may_use(issued.claims.model):
+            raise ComptoirError(Reason.MODEL_NOT_FOUND)
+        claims = replace(issued.claims, priority=max(issued.claims.priority, int(key.best_priority)))
         if issued.processes:
             # Its caller asks for the reason that the last one failed it before any text.
             self._note_failed(claims.ticket_id, issued.processes[-1])
@@ -128,7 +134,7 @@ class Offers:
     def to_count(self, grant: Grant, placement: Placement) -> TicketOffer:
         """Returns a ticket of a grant without a lease and without output."""
         claims = self._first_claims(grant, placement)
-        return TicketOffer(self._signer.sign(claims), placement.address)
+        return TicketOffer(self._signer.sign(claims), placement.address, claims.transfer_record)
 
     def _note_failed(self, ticket_id: Identity, process: Process) -> None:
         """Counts it once, however often its caller asks: all that is known of it is what that one says."""
@@ -147,7 +153,7 @@ class Offers:
         self, claims: TicketClaims, placement: Placement, quota: Quota | None = None
     ) -> TicketOffer:
         await self._leases.issue(claims, placement.process, quota)
-        return TicketOffer(self._signer.sign(claims), placement.address)
+        return TicketOffer(self._signer.sign(claims), placement.address, claims.transfer_record)
 
     def _term(self) -> Term:
         return Term.lasting(self._limits.ticket_lifetime_seconds, self._clock.wall_microseconds())

@@ -93,8 +93,18 @@ class KeyStore(KeyFinder, Protocol):
         """Sets what a change says of a key."""
         ...
 
-    async def rotate_key(self, number: int, digest: bytes, previous_until_seconds: int) -> Key:
-        """Gives a key another digest; the one that it had is found too, and what was before it no more."""
+    async def rotate_key(
+        self,
+        number: int,
+        digest: bytes,
+        previous_until_seconds: int,
+        *,
+        not_taken_at_seconds: int | None = None,
+    ) -> Key:
+        """Gives a key another digest; the one that it had is found too, and what was before it no more.
+
+        OVERLAP_NOT_OVER where that one is taken at a moment at which it must not be.
+        """
         ...
 
     async def revoke_key(self, number: int, now_seconds: int) -> Key:

@@ -8,6 +8,8 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.kernel.errors import ComptoirError, Numbers, Reason
+
 
 class Priority(IntEnum):
     """Scheduling classes, as tickets carry them: lower runs sooner."""
@@ -89,6 +91,11 @@ class Key:
             return None
         ends = [end for end in (self.expires_at_seconds, self.previous_until_seconds) if end]
         return replace(self, expires_at_seconds=min(ends, default=1))
+
+    def check_overlap_is_over(self, now_seconds: float) -> None:
+        """Raises OVERLAP_NOT_OVER, with the moment, while the secret of before the last rotation is taken."""
+        if self.previous_digest is not None and self.previous_until_seconds > now_seconds:
+            raise ComptoirError(Reason.OVERLAP_NOT_OVER, numbers=Numbers(limit=self.previous_until_seconds))
 
     def may_use(self, model: int) -> bool:
         """Tells whether the key may use the model with this catalog number."""

@@ -44,6 +44,8 @@ class TicketOffer:
 
     ticket: SignedTicket
     generator_address: str
+    # By which its region serves the request; 0 within the EU.
+    transfer_record: int = 0
 
 
 class Term(NamedTuple):

@@ -131,7 +131,9 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
     ) -> admin_pb2.RotateKeyResponse:
         """Gives a key another secret and shows it, once."""
         del context
-        issued = await self._administration.rotate_key(request.number, request.overlap_seconds)
+        issued = await self._administration.rotate_key(
+            request.number, request.overlap_seconds, ends_earlier=request.ends_earlier
+        )
         key = issued.key
         _log.info("key_rotated", key_number=key.number, tenant_number=key.tenant.number)
         return admin_pb2.RotateKeyResponse(key=admin_wire.key(key, self._catalog), api_key=issued.api_key)

@@ -43,7 +43,7 @@ class RouterServer(router_pb2_grpc.RouterServiceServicer):
     ) -> router_pb2.NextOfferResponse:
         """Signs another ticket of a lease."""
         del context
-        offer = await self._admission.next_offer(request.api_key, wire.lease_of(request))
+        offer = await self._admission.next_offer(*wire.next_offer_request(request))
         return router_pb2.NextOfferResponse(offer=wire.ticket_offer(offer))
 
     async def AdmitCount(  # noqa: N802 - the schema's name

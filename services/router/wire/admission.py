@@ -72,11 +72,17 @@ def lease_of(message: router_pb2.NextOfferRequest | router_pb2.ReleaseRequest) -
     return Identity(message.lease_id_high, message.lease_id_low)
 
 
+def next_offer_request(message: router_pb2.NextOfferRequest) -> tuple[str, Identity, Endpoint | None]:
+    """Returns key, lease and endpoint of a request for another ticket; None where it says no endpoint."""
+    return message.api_key, lease_of(message), Endpoint(message.endpoint) if message.endpoint else None
+
+
 def ticket_offer(offer: TicketOffer) -> router_pb2.TicketOffer:
     """Returns the message of a ticket and its address."""
     return router_pb2.TicketOffer(
         ticket=signed_ticket(offer.ticket),
         generator_address=offer.generator_address,
+        transfer_record=offer.transfer_record,
     )
 
 

@@ -15,12 +15,12 @@ from services.edge.domain.ports import (
 from services.edge.domain.timeline import EdgeRequest
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
-from tests.services.edge.scripts import LEASE, GeneratorScript, RouterScript, Step, UsageScript
+from tests.services.edge.scripts import LEASE, GeneratorScript, RouterScript, Step, UsageScript, record_of
 
 
 def offer_of(number: int, address: str) -> Offer:
     """The ticket with a number, for a replica."""
-    return Offer(address, b"%d" % number, bytes(64), 1)
+    return Offer(address, b"%d" % number, bytes(64), 1, record_of(number))
 
 
 class MemoryRouter:

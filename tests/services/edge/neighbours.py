@@ -20,7 +20,7 @@ from services.kernel.quota import wait_milliseconds
 from services.runtime.addresses import GrpcListen
 from services.runtime.grpc.server import GrpcServer, build_server
 from tests.fakes.joined import AdmitsMany, GeneratesMany, RecordsMany
-from tests.services.edge.scripts import LEASE, GeneratorScript, RouterScript, Step
+from tests.services.edge.scripts import LEASE, GeneratorScript, RouterScript, Step, record_of
 
 
 class ScriptedRouter(AdmitsMany):
@@ -272,7 +272,7 @@ async def _play(steps: list[Step]) -> AsyncIterator[str]:
 
 def _offer(number: int, address: str) -> router_pb2.TicketOffer:
     ticket = ticket_pb2.SignedTicket(claims=b"%d" % number, signature=bytes(64), signing_key_number=1)
-    return router_pb2.TicketOffer(ticket=ticket, generator_address=address)
+    return router_pb2.TicketOffer(ticket=ticket, generator_address=address, transfer_record=record_of(number))
 
 
 def _finished(script: GeneratorScript) -> generator_pb2.GenerateResponse:

@@ -23,6 +23,7 @@ from comptoir.generator.v1.generator_pb2 import (
     Tools,
 )
 from comptoir.router.v1.router_pb2 import (
+    ENDPOINT_DIRECT,
     AdmitRequest,
     AdmitResponse,
     NextOfferRequest,
@@ -185,7 +186,10 @@ class Order(Admissible):
 def next_offer_request(api_key: str, admitted: AdmitResponse) -> NextOfferRequest:
     """Returns what asks for another ticket of an admission."""
     return NextOfferRequest(
-        api_key=api_key, lease_id_high=admitted.lease_id_high, lease_id_low=admitted.lease_id_low
+        api_key=api_key,
+        lease_id_high=admitted.lease_id_high,
+        lease_id_low=admitted.lease_id_low,
+        endpoint=ENDPOINT_DIRECT,
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from comptoir.router.v1 import admin_pb2, router_pb2
 
 from deploy.local.stack.paths import DataPaths
-from services.kernel.errors import ComptoirError, Reason
+from services.kernel.errors import ComptoirError, Numbers, Reason
 from tests.services.cli.admin_service import AdminService, admin_service
 from tests.services.cli.running import Said, Terminal
 
@@ -130,6 +130,18 @@ def test_a_rotated_key_stands_alone_on_standard_output(comptoir: Any, admin: Adm
     assert said.out == "cptr_fresh\n"
     assert "old secret ends 2100-01-01 00:00 UTC" in said.err
     assert admin.asked[0] == admin_pb2.RotateKeyRequest(number=3, overlap_seconds=1800)
+
+
+def test_a_rotation_that_would_end_a_secret_in_use_is_refused_with_the_moment_and_the_way_out(
+    comptoir: Any, terminal: Terminal, admin: AdminService, paths: DataPaths
+) -> None:
+    admin.refusal = ComptoirError(Reason.OVERLAP_NOT_OVER, numbers=Numbers(limit=4_102_444_800))
+    said = terminal.refusal("keys", "rotate", "3", "--data-dir", str(paths.root))
+    assert "2100-01-01 00:00 UTC" in said
+    assert "--force" in said
+    admin.refusal = None
+    comptoir("keys", "rotate", "3", "--force")
+    assert admin.asked[-1] == admin_pb2.RotateKeyRequest(number=3, overlap_seconds=86_400, ends_earlier=True)
 
 
 @pytest.mark.parametrize(

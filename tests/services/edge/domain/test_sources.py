@@ -64,7 +64,9 @@ def test_a_proxy_that_says_the_port_too_says_the_same_address(
         assert behind.of(("192.0.2.1", 1), [b"10.9.9.9", said.encode()]) == expected
 
 
-@pytest.mark.parametrize("said", [b"203.0.113.7:http", b"203.0.113.7:", b"[203.0.113.7", b"host:80", b"[]:80"])
+@pytest.mark.parametrize(
+    "said", [b"203.0.113.7:http", b"203.0.113.7:", b"[203.0.113.7", b"host:80", b"[]:80"]
+)
 def test_what_is_no_address_with_a_port_stands_for_the_proxy(said: bytes) -> None:
     behind = Sources(SECRET, forwarding_proxies=1)
     assert behind.of(("192.0.2.1", 1), [said]) == DIRECT.of(("192.0.2.1", 1), ())

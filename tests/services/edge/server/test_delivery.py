@@ -11,7 +11,7 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from tests.services.edge.conftest import LIMITS
 from tests.services.edge.memory import MemoryGenerators, MemoryRouter
-from tests.services.edge.scripts import GOOD_KEY, LEASE, GeneratorScript, RouterScript
+from tests.services.edge.scripts import GOOD_KEY, LEASE, GeneratorScript, RouterScript, record_of
 
 REQUEST = GenerationRequest("m", (Message(Role.USER, "x"),))
 
@@ -52,6 +52,7 @@ async def test_a_delivery_ends_with_its_reason_and_its_counts_are_in_the_event()
     event = scene.event
     assert (event.model_number, event.tenant_number, event.key_number) == (1, 2, 3)
     assert (event.input_tokens, event.output_tokens, event.attempts) == (11, 3, 1)
+    assert event.transfer_record == record_of(1)
     assert event.admitted_seconds > event.received_seconds
     assert scene.router.released == []
 
@@ -81,6 +82,8 @@ async def test_the_next_replica_delivers_what_the_first_one_cannot() -> None:
     scene = Scene(GeneratorScript(steps=[ComptoirError(Reason.UNAVAILABLE)]), GeneratorScript())
     assert len(await scene.deltas()) == 4
     assert scene.event.attempts == 2
+    # Of the ticket that served it: the record was renewed meanwhile.
+    assert scene.event.transfer_record == record_of(2)
     assert scene.router.released == []
 
 

@@ -75,6 +75,23 @@ async def test_after_a_rotation_both_secrets_serve_until_the_overlap_is_over(run
         await running.router.Admit(admit(again.api_key))
 
 
+async def test_a_rotation_during_the_overlap_of_the_last_one_is_refused_unless_it_is_to_end(
+    running: RunningRouter,
+) -> None:
+    old = await running.key()
+    first = await running.admin.RotateKey(RotateKeyRequest(number=1, overlap_seconds=60))
+    error = await refused(running.admin.RotateKey(RotateKeyRequest(number=1, overlap_seconds=3600)))
+    assert (error.reason, error.numbers.limit) == (Reason.OVERLAP_NOT_OVER, 1_790_000_060)
+    async with running.replica():
+        for api_key in (old, first.api_key):
+            await running.router.Admit(admit(api_key))
+        forced = RotateKeyRequest(number=1, overlap_seconds=3600, ends_earlier=True)
+        second = await running.admin.RotateKey(forced)
+        assert await why_refused(running, old) is Reason.KEY_INVALID
+        for api_key in (first.api_key, second.api_key):
+            await running.router.Admit(admit(api_key))
+
+
 async def test_an_update_changes_what_it_names(running: RunningRouter) -> None:
     api_key = await running.key()
     before = (await running.admin.GetKey(GetKeyRequest(number=1))).key

@@ -121,6 +121,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The store that all routers share for quotas and leases does not answer, and the router lends nothing without it."""
     ERROR_REASON_KEYS_UNAVAILABLE: _ErrorReason.ValueType  # 52
     """The store of tenants and keys does not answer, and the router believes nothing of a key that is older than a second."""
+    ERROR_REASON_OVERLAP_NOT_OVER: _ErrorReason.ValueType  # 60
+    """A key was to get another secret while the one of before its last rotation is still taken, which would end at once."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a request was refused or failed. A reason never carries content: it is
@@ -225,6 +227,8 @@ ERROR_REASON_QUOTA_UNAVAILABLE: ErrorReason.ValueType  # 41
 """The store that all routers share for quotas and leases does not answer, and the router lends nothing without it."""
 ERROR_REASON_KEYS_UNAVAILABLE: ErrorReason.ValueType  # 52
 """The store of tenants and keys does not answer, and the router believes nothing of a key that is older than a second."""
+ERROR_REASON_OVERLAP_NOT_OVER: ErrorReason.ValueType  # 60
+"""A key was to get another secret while the one of before its last rotation is still taken, which would end at once."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final
@@ -258,7 +262,7 @@ class ErrorDetail(_message.Message):
     limit: _builtins.int
     """The limit that the request ran into, in the unit of the reason: tokens for CONTEXT_TOO_LONG, TOKENS_EXHAUSTED,
     QUOTA_TOO_SMALL and TICKET_LIMIT_EXCEEDED, requests for REQUESTS_EXHAUSTED and CONCURRENCY_EXHAUSTED, bytes for REQUEST_TOO_LARGE and
-    ANSWER_TOO_LARGE;
+    ANSWER_TOO_LARGE, seconds since 1970-01-01 UTC at which it ends for OVERLAP_NOT_OVER;
     0 where there is nothing to say.
     """
     requested: _builtins.int

@@ -314,19 +314,25 @@ class ListTenantsRequest(_message.Message):
 
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    NUMBERS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """The most that are wanted; 0 for all."""
     page_token: _builtins.str
     """`next_page_token` of the page before; empty for the first."""
+    @_builtins.property
+    def numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Only those with these numbers; empty means all. A router from before this field lists all."""
+
     def __init__(
         self,
         *,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        numbers: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["numbers", b"numbers", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -651,22 +657,28 @@ class ListKeysRequest(_message.Message):
     TENANT_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    NUMBERS_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Name of a tenant; empty means all."""
     page_size: _builtins.int
     """The most that are wanted; 0 for all."""
     page_token: _builtins.str
     """`next_page_token` of the page before; empty for the first."""
+    @_builtins.property
+    def numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Only those with these numbers; empty means all. A router from before this field lists all."""
+
     def __init__(
         self,
         *,
         tenant: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        numbers: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["numbers", b"numbers", "page_size", b"page_size", "page_token", b"page_token", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -869,19 +881,25 @@ class RotateKeyRequest(_message.Message):
 
     NUMBER_FIELD_NUMBER: _builtins.int
     OVERLAP_SECONDS_FIELD_NUMBER: _builtins.int
+    ENDS_EARLIER_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Its number."""
     overlap_seconds: _builtins.int
     """For how much longer the secret that it has is taken; 0 ends it at once."""
+    ends_earlier: _builtins.bool
+    """True ends the secret of before the last rotation, though its overlap is not over. An overlap of 0, which ends every
+    earlier secret, needs no such word.
+    """
     def __init__(
         self,
         *,
         number: _builtins.int = ...,
         overlap_seconds: _builtins.int = ...,
+        ends_earlier: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "overlap_seconds", b"overlap_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ends_earlier", b"ends_earlier", "number", b"number", "overlap_seconds", b"overlap_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1109,8 +1127,14 @@ class GetCatalogResponse(_message.Message):
     REGION_FIELD_NUMBER: _builtins.int
     REGIONS_FIELD_NUMBER: _builtins.int
     MODELS_FIELD_NUMBER: _builtins.int
+    CATALOG_JSON_FIELD_NUMBER: _builtins.int
+    CATALOG_DIGEST_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """Name of the router's own region, which stands in every key that it makes."""
+    catalog_json: _builtins.str
+    """The whole catalog with every key of the settings, as JSON; empty from a router before this field."""
+    catalog_digest: _builtins.int
+    """The first 64 bits of the SHA-256 of that, by which catalogs of several routers are told apart."""
     @_builtins.property
     def regions(self) -> _containers.RepeatedCompositeFieldContainer[Global___CatalogRegion]:
         """All regions."""
@@ -1125,10 +1149,12 @@ class GetCatalogResponse(_message.Message):
         region: _builtins.str = ...,
         regions: _abc.Iterable[Global___CatalogRegion] | None = ...,
         models: _abc.Iterable[_router_pb2.Model] | None = ...,
+        catalog_json: _builtins.str = ...,
+        catalog_digest: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["models", b"models", "region", b"region", "regions", b"regions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalog_digest", b"catalog_digest", "catalog_json", b"catalog_json", "models", b"models", "region", b"region", "regions", b"regions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

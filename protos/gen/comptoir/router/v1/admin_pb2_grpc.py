@@ -208,7 +208,8 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RotateKey(self, request, context):
-        """Gives a key another secret. The one that it had is taken for some time more, one from before that no longer.
+        """Gives a key another secret. The one that it had is taken for some time more, one from before that no longer; so
+        OVERLAP_NOT_OVER, with the moment in `limit`, while that one is taken, unless the request says to end it.
         The answer is the only time the new secret is shown.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

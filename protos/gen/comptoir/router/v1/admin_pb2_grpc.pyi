@@ -56,7 +56,8 @@ class AdminServiceStub:
     UpdateKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.UpdateKeyRequest, _admin_pb2.UpdateKeyResponse]
     """Changes what the request names of a key, and leaves the rest. Safe to repeat."""
     RotateKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.RotateKeyRequest, _admin_pb2.RotateKeyResponse]
-    """Gives a key another secret. The one that it had is taken for some time more, one from before that no longer.
+    """Gives a key another secret. The one that it had is taken for some time more, one from before that no longer; so
+    OVERLAP_NOT_OVER, with the moment in `limit`, while that one is taken, unless the request says to end it.
     The answer is the only time the new secret is shown.
     """
     DisableKey: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DisableKeyRequest, _admin_pb2.DisableKeyResponse]
@@ -106,7 +107,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     UpdateKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.UpdateKeyRequest, _admin_pb2.UpdateKeyResponse]  # type: ignore[assignment]
     """Changes what the request names of a key, and leaves the rest. Safe to repeat."""
     RotateKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.RotateKeyRequest, _admin_pb2.RotateKeyResponse]  # type: ignore[assignment]
-    """Gives a key another secret. The one that it had is taken for some time more, one from before that no longer.
+    """Gives a key another secret. The one that it had is taken for some time more, one from before that no longer; so
+    OVERLAP_NOT_OVER, with the moment in `limit`, while that one is taken, unless the request says to end it.
     The answer is the only time the new secret is shown.
     """
     DisableKey: _aio.UnaryUnaryMultiCallable[_admin_pb2.DisableKeyRequest, _admin_pb2.DisableKeyResponse]  # type: ignore[assignment]
@@ -219,7 +221,8 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _admin_pb2.RotateKeyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.RotateKeyResponse, _abc.Awaitable[_admin_pb2.RotateKeyResponse]]:
-        """Gives a key another secret. The one that it had is taken for some time more, one from before that no longer.
+        """Gives a key another secret. The one that it had is taken for some time more, one from before that no longer; so
+        OVERLAP_NOT_OVER, with the moment in `limit`, while that one is taken, unless the request says to end it.
         The answer is the only time the new secret is shown.
         """
 

@@ -205,8 +205,13 @@ class TicketOffer(_message.Message):
 
     TICKET_FIELD_NUMBER: _builtins.int
     GENERATOR_ADDRESS_FIELD_NUMBER: _builtins.int
+    TRANSFER_RECORD_FIELD_NUMBER: _builtins.int
     generator_address: _builtins.str
     """gRPC address of the replica, `host:port`."""
+    transfer_record: _builtins.int
+    """Number of the transfer record by which the replica's region serves the request, as the ticket says it; 0 within
+    the European Union.
+    """
     @_builtins.property
     def ticket(self) -> _ticket_pb2.SignedTicket:
         """The permission, opaque to the caller."""
@@ -216,10 +221,11 @@ class TicketOffer(_message.Message):
         *,
         ticket: _ticket_pb2.SignedTicket | None = ...,
         generator_address: _builtins.str = ...,
+        transfer_record: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["ticket", b"ticket"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["generator_address", b"generator_address", "ticket", b"ticket"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["generator_address", b"generator_address", "ticket", b"ticket", "transfer_record", b"transfer_record"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -336,22 +342,28 @@ class NextOfferRequest(_message.Message):
     API_KEY_FIELD_NUMBER: _builtins.int
     LEASE_ID_HIGH_FIELD_NUMBER: _builtins.int
     LEASE_ID_LOW_FIELD_NUMBER: _builtins.int
+    ENDPOINT_FIELD_NUMBER: _builtins.int
     api_key: _builtins.str
     """The API key that was admitted, in full. Never logged, never echoed."""
     lease_id_high: _builtins.int
     """Identity of the lease, upper 64 bits."""
     lease_id_low: _builtins.int
     """Identity of the lease, lower 64 bits."""
+    endpoint: Global___Endpoint.ValueType
+    """Where the request was made. Unspecified, by callers from before this field, the scope of endpoints is not looked
+    at again: what the key lost since the admission holds for the next request.
+    """
     def __init__(
         self,
         *,
         api_key: _builtins.str = ...,
         lease_id_high: _builtins.int = ...,
         lease_id_low: _builtins.int = ...,
+        endpoint: Global___Endpoint.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "endpoint", b"endpoint", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
