@@ -148,18 +148,19 @@ class Admitter:
             raise
 
     async def next_offer(
-        self, api_key: str, lease_id: Identity, endpoint: Endpoint | None = None
+        self, api_key: str, lease_id: Identity, endpoint: Endpoint | None = None, *, is_hedge: bool = False
     ) -> TicketOffer:
         """Returns another ticket of a lease of that key; raises why there is none, as `Offers` does.
 
         What the key lost since its admission holds for it too: the endpoint, where that is said, the model,
         the region.
         """
-        key, transfer_record = await self._usable(api_key)
+        key, record = await self._usable(api_key)
         if endpoint is not None and not key.may_call(endpoint):
             raise ComptoirError(Reason.ENDPOINT_NOT_ALLOWED)
+        may_use = partial(self._may_use_still, key)
         return await self._ports.offers.another(
-            key, lease_id, partial(self._may_use_still, key), transfer_record=transfer_record
+            key, lease_id, may_use, transfer_record=record, is_hedge=is_hedge
         )
 
     async def models_of(self, api_key: str, source: int = 0) -> list[ModelName]:

@@ -9,12 +9,13 @@ from services.kernel.catalog import Region
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
-from services.router.domain.lease import Process
+from services.router.domain.lease import Issued, Process
 from services.router.domain.leases import Leases
 from services.router.domain.limits import RouterLimits
 from services.router.domain.placement.asking import Ask, expected_input_tokens
 from services.router.domain.placement.placing import Placement, place, place_count
 from services.router.domain.placement.replica import Claims
+from services.router.domain.placement.work import is_at_work
 from services.router.domain.ports import ReplicaDirectory, Signer
 from services.router.domain.tenancy import Key, Quota
 from services.router.domain.ticket import Grant, Term, TicketOffer, first_claims, next_claims
@@ -86,20 +87,31 @@ class Offers:
         return await self._sign(self._first_claims(grant, placement), placement)
 
     async def another(
-        self, key: Key, lease_id: Identity, may_use: Callable[[int], bool], *, transfer_record: int = 0
+        self,
+        key: Key,
+        lease_id: Identity,
+        may_use: Callable[[int], bool],
+        *,
+        transfer_record: int = 0,
+        is_hedge: bool = False,
     ) -> TicketOffer:
         """Returns a ticket of the same lease for a replica that had none of it.
+
+        `is_hedge` says that the replica of the last ticket has not failed, but said nothing for long.
 
         Raises LEASE_ENDED where the lease is not the key's, or no further ticket is signed for it,
         MODEL_NOT_FOUND where the key may not use its model any more, as
         `place` does where no other replica can take the request now, and what is spent of the key's quota
-        where a replica that is there holds the lease. A refusal changes nothing of the lease.
+        where a replica that is there holds the lease; for a hedge, REPLICA_OVERLOADED where the replica has
+        accepted the request and works. A refusal changes nothing of the lease.
         """
         issued = await self._leases.issued(lease_id)
         if issued is None or issued.claims.key != key.number:
             raise ComptoirError(Reason.LEASE_ENDED)
         if not may_use(issued.claims.model):
             raise ComptoirError(Reason.MODEL_NOT_FOUND)
+        if is_hedge and self._is_at_work(issued):
+            raise ComptoirError(Reason.REPLICA_OVERLOADED)
         claims = replace(issued.claims, priority=max(issued.claims.priority, int(key.best_priority)))
         if issued.processes:
             # Its caller asks for the reason that the last one failed it before any text.
@@ -135,6 +147,15 @@ class Offers:
         """Returns a ticket of a grant without a lease and without output."""
         claims = self._first_claims(grant, placement)
         return TicketOffer(self._signer.sign(claims), placement.address, claims.transfer_record)
+
+    def _is_at_work(self, issued: Issued) -> bool:
+        """Tells whether the replica of the last ticket has accepted it and works."""
+        asked, now_seconds = issued.processes[-1:], self._clock.monotonic_seconds()
+        return any(
+            is_at_work(one, now_seconds, stale_after_seconds=self._limits.report_timeout_seconds)
+            for one in self._replicas.everyone()
+            if one.registration.process in asked and one.registration.process in issued.holders
+        )
 
     def _note_failed(self, ticket_id: Identity, process: Process) -> None:
         """Counts it once, however often its caller asks: all that is known of it is what that one says."""

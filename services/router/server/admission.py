@@ -43,7 +43,8 @@ class RouterServer(router_pb2_grpc.RouterServiceServicer):
     ) -> router_pb2.NextOfferResponse:
         """Signs another ticket of a lease."""
         del context
-        offer = await self._admission.next_offer(*wire.next_offer_request(request))
+        asked = wire.next_offer_request(request)
+        offer = await self._admission.next_offer(*asked, is_hedge=request.is_hedge)
         return router_pb2.NextOfferResponse(offer=wire.ticket_offer(offer))
 
     async def AdmitCount(  # noqa: N802 - the schema's name

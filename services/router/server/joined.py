@@ -79,7 +79,8 @@ class JoinedAdmissions:
     async def _serve_next(self, asked: router_pb2.NextOfferCall) -> None:
         await turn()
         validate(asked.request)
-        offer = await self._admission.next_offer(*wire.next_offer_request(asked.request))
+        request, of = asked.request, wire.next_offer_request(asked.request)
+        offer = await self._admission.next_offer(*of, is_hedge=request.is_hedge)
         self._response.next_offers.add(call_number=asked.call_number, offer=wire.ticket_offer(offer))
         self._tell()
 

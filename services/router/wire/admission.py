@@ -64,6 +64,7 @@ def admit_response(admission: Admission) -> router_pb2.AdmitResponse:
         model_name=grant.model.name,
         retirement=_retirement(admission.model_name.retired),
         priority=_CLASSES.get(grant.priority, router_pb2.PRIORITY_UNSPECIFIED),
+        may_hedge=True,
     )
 
 

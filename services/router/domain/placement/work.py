@@ -54,6 +54,13 @@ def work_seconds(replica: Replica, ask: Ask, usual_tokens_per_second: float) -> 
     return before_seconds + own_seconds + fullness * _FULLNESS_SECONDS
 
 
+def is_at_work(replica: Replica, now_seconds: float, *, stale_after_seconds: float) -> bool:
+    """Tells whether a replica was heard of lately and its engine makes steps: what it has gets its turn."""
+    load = replica.load
+    is_heard = now_seconds - replica.reported_at_seconds <= stale_after_seconds / 2
+    return load is not None and is_heard and not is_stale(load, stale_after_seconds)
+
+
 def is_stale(load: Load, stale_after_seconds: float) -> bool:
     """Tells whether the engine holds requests and has said nothing for too long.
 

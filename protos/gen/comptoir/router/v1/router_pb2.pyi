@@ -250,6 +250,7 @@ class AdmitResponse(_message.Message):
     MODEL_NAME_FIELD_NUMBER: _builtins.int
     RETIREMENT_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
+    MAY_HEDGE_FIELD_NUMBER: _builtins.int
     request_id_high: _builtins.int
     """Identity of the request, upper 64 bits."""
     request_id_low: _builtins.int
@@ -270,6 +271,8 @@ class AdmitResponse(_message.Message):
     """Name of the model that answers, which may be another than was asked for. Example: tiny-eu."""
     priority: Global___Priority.ValueType
     """The scheduling class: what was asked for, or the key's best where that is less."""
+    may_hedge: _builtins.bool
+    """The router tells a replica that hangs from one that works: NextOffer may be asked with `is_hedge`."""
     @_builtins.property
     def offer(self) -> Global___TicketOffer:
         """The ticket for the replica that is the best now; NextOffer has another one if that fails before its first token."""
@@ -298,10 +301,11 @@ class AdmitResponse(_message.Message):
         model_name: _builtins.str = ...,
         retirement: Global___Retirement | None = ...,
         priority: Global___Priority.ValueType = ...,
+        may_hedge: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer", "quota", b"quota", "retirement", b"retirement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_number", b"key_number", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low", "max_output_tokens", b"max_output_tokens", "model_name", b"model_name", "model_number", b"model_number", "offer", b"offer", "priority", b"priority", "quota", b"quota", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "retirement", b"retirement", "tenant_number", b"tenant_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_number", b"key_number", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low", "max_output_tokens", b"max_output_tokens", "may_hedge", b"may_hedge", "model_name", b"model_name", "model_number", b"model_number", "offer", b"offer", "priority", b"priority", "quota", b"quota", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "retirement", b"retirement", "tenant_number", b"tenant_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -343,6 +347,7 @@ class NextOfferRequest(_message.Message):
     LEASE_ID_HIGH_FIELD_NUMBER: _builtins.int
     LEASE_ID_LOW_FIELD_NUMBER: _builtins.int
     ENDPOINT_FIELD_NUMBER: _builtins.int
+    IS_HEDGE_FIELD_NUMBER: _builtins.int
     api_key: _builtins.str
     """The API key that was admitted, in full. Never logged, never echoed."""
     lease_id_high: _builtins.int
@@ -353,6 +358,10 @@ class NextOfferRequest(_message.Message):
     """Where the request was made. Unspecified, by callers from before this field, the scope of endpoints is not looked
     at again: what the key lost since the admission holds for the next request.
     """
+    is_hedge: _builtins.bool
+    """The replica of the last ticket has neither failed nor said anything for long, and is left only for another one.
+    REPLICA_OVERLOADED then also says that it accepted the request and works: the request waits its turn there.
+    """
     def __init__(
         self,
         *,
@@ -360,10 +369,11 @@ class NextOfferRequest(_message.Message):
         lease_id_high: _builtins.int = ...,
         lease_id_low: _builtins.int = ...,
         endpoint: Global___Endpoint.ValueType = ...,
+        is_hedge: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "endpoint", b"endpoint", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "endpoint", b"endpoint", "is_hedge", b"is_hedge", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -92,8 +92,8 @@ class RouterServiceServicer:
 
     def NextOffer(self, request, context):
         """Signs another ticket of a lease, for a replica that had none of it yet: for a request whose replica failed
-        before its first token, with an error whose `may_try_next_ticket` is true. At most two of one lease, for the
-        key that was admitted. It waits for nothing: NO_REPLICA and REPLICA_OVERLOADED say that no other replica can
+        before its first token, with an error whose `may_try_next_ticket` is true, or hangs. At most two of one lease,
+        for the key that was admitted. It waits for nothing: NO_REPLICA and REPLICA_OVERLOADED say that no other replica can
         take the request now, LEASE_ENDED that this router signs none more; after each, admit the request again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

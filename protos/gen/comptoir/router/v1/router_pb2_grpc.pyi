@@ -46,8 +46,8 @@ class RouterServiceStub:
     """
     NextOffer: _grpc.UnaryUnaryMultiCallable[_router_pb2.NextOfferRequest, _router_pb2.NextOfferResponse]
     """Signs another ticket of a lease, for a replica that had none of it yet: for a request whose replica failed
-    before its first token, with an error whose `may_try_next_ticket` is true. At most two of one lease, for the
-    key that was admitted. It waits for nothing: NO_REPLICA and REPLICA_OVERLOADED say that no other replica can
+    before its first token, with an error whose `may_try_next_ticket` is true, or hangs. At most two of one lease,
+    for the key that was admitted. It waits for nothing: NO_REPLICA and REPLICA_OVERLOADED say that no other replica can
     take the request now, LEASE_ENDED that this router signs none more; after each, admit the request again.
     """
     Release: _grpc.UnaryUnaryMultiCallable[_router_pb2.ReleaseRequest, _router_pb2.ReleaseResponse]
@@ -81,8 +81,8 @@ class RouterServiceAsyncStub(RouterServiceStub):
     """
     NextOffer: _aio.UnaryUnaryMultiCallable[_router_pb2.NextOfferRequest, _router_pb2.NextOfferResponse]  # type: ignore[assignment]
     """Signs another ticket of a lease, for a replica that had none of it yet: for a request whose replica failed
-    before its first token, with an error whose `may_try_next_ticket` is true. At most two of one lease, for the
-    key that was admitted. It waits for nothing: NO_REPLICA and REPLICA_OVERLOADED say that no other replica can
+    before its first token, with an error whose `may_try_next_ticket` is true, or hangs. At most two of one lease,
+    for the key that was admitted. It waits for nothing: NO_REPLICA and REPLICA_OVERLOADED say that no other replica can
     take the request now, LEASE_ENDED that this router signs none more; after each, admit the request again.
     """
     Release: _aio.UnaryUnaryMultiCallable[_router_pb2.ReleaseRequest, _router_pb2.ReleaseResponse]  # type: ignore[assignment]
@@ -131,8 +131,8 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.NextOfferResponse, _abc.Awaitable[_router_pb2.NextOfferResponse]]:
         """Signs another ticket of a lease, for a replica that had none of it yet: for a request whose replica failed
-        before its first token, with an error whose `may_try_next_ticket` is true. At most two of one lease, for the
-        key that was admitted. It waits for nothing: NO_REPLICA and REPLICA_OVERLOADED say that no other replica can
+        before its first token, with an error whose `may_try_next_ticket` is true, or hangs. At most two of one lease,
+        for the key that was admitted. It waits for nothing: NO_REPLICA and REPLICA_OVERLOADED say that no other replica can
         take the request now, LEASE_ENDED that this router signs none more; after each, admit the request again.
         """
 

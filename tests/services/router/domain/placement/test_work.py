@@ -2,8 +2,15 @@
 
 import pytest
 
-from services.router.domain.placement.work import backlog_of, trusted_speed, usual_speed, work_seconds
-from tests.fakes.router import NOW, ask, busy, replica
+from services.router.domain.placement.replica import Load
+from services.router.domain.placement.work import (
+    backlog_of,
+    is_at_work,
+    trusted_speed,
+    usual_speed,
+    work_seconds,
+)
+from tests.fakes.router import IDLE, NOW, ask, busy, replica
 
 
 def test_prompts_that_wait_are_counted_in_tokens_and_guessed_where_they_are_not_said() -> None:
@@ -38,3 +45,19 @@ def test_an_engine_that_stands_still_with_requests_is_worse_than_every_other() -
     stands = replica(1, load=busy(running=1, age_seconds=6))
     full = replica(2, load=busy(running=9, waiting=9, kv_usage_permille=1000), in_flight=18)
     assert work_seconds(stands, ask(), 1000) > work_seconds(full, ask(), 1000)
+
+
+@pytest.mark.parametrize(
+    ("load", "heard_seconds", "works"),
+    [
+        (busy(running=3, waiting=40, age_seconds=4.9), 1.0, True),
+        (busy(running=1, age_seconds=5.1), 1.0, False),
+        (IDLE, 1.0, True),
+        (IDLE, 2.6, False),
+        (None, 0.0, False),
+    ],
+)
+def test_a_replica_works_that_was_heard_lately_and_whose_engine_makes_steps(
+    load: Load | None, heard_seconds: float, *, works: bool
+) -> None:
+    assert is_at_work(replica(1, load=load), NOW + heard_seconds, stale_after_seconds=5.0) is works
