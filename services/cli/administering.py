@@ -31,7 +31,7 @@ REFUSED: Final = {
 }
 REVOKED: Final = {
     **REFUSED,
-    Reason.OVERLAP_NOT_OVER: "The key was rotated, and its secret from before that is taken until {until} UTC; "
+    Reason.OVERLAP_NOT_OVER: "The key was rotated, and its secret of before is taken until {until} UTC; "
     "rotate it after that, or end it now with --force, or every old secret with --overlap-hours 0.",
     Reason.REQUEST_INVALID: "The router does not accept that {field}; a key that is revoked is so for ever.",
 }

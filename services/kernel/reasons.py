@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import Final, Self
 
-from services.kernel.rows import Row, busy, failed, limited, refused, unusable
+from services.kernel.rows import Row, busy, failed, forbidden, limited, refused, unknown, unusable
 
 _TELL: Final = "Give the x-request-id of this answer to the operator."
 _SHORTEN: Final = "Please reduce the length of the messages."
@@ -36,26 +36,20 @@ class Reason(IntEnum):
         return self.name.lower() if self else "none"
 
     UNSPECIFIED = failed(0, "UNKNOWN", 500, "internal_error", "The server failed.", _TELL)
-    KEY_INVALID = refused(
+    KEY_INVALID = unknown(
         1,
-        "UNAUTHENTICATED",
-        401,
         "invalid_api_key",
         "Incorrect API key provided: it is missing, malformed, unknown or revoked.",
         "Send it in the header 'Authorization: Bearer …'.",
     )
-    KEY_EXPIRED = refused(
+    KEY_EXPIRED = unknown(
         2,
-        "UNAUTHENTICATED",
-        401,
         "invalid_api_key",
         "The API key has expired.",
         "Ask the operator for a new one.",
     )
-    TENANT_DISABLED = refused(
+    TENANT_DISABLED = forbidden(
         3,
-        "PERMISSION_DENIED",
-        403,
         "tenant_disabled",
         "The tenant of this API key is disabled.",
         "Ask the operator.",
@@ -258,18 +252,14 @@ class Reason(IntEnum):
         "API keys from your address that nobody knows, per min",
         "Check the API key.",
     )
-    KEY_DISABLED = refused(
+    KEY_DISABLED = forbidden(
         37,
-        "PERMISSION_DENIED",
-        403,
         "key_disabled",
         "This API key is disabled.",
         "Ask the operator.",
     )
-    ENDPOINT_NOT_ALLOWED = refused(
+    ENDPOINT_NOT_ALLOWED = forbidden(
         38,
-        "PERMISSION_DENIED",
-        403,
         "endpoint_not_allowed",
         "This API key may not be used for this kind of request.",
         "Use a key that may, or ask the operator.",
@@ -284,8 +274,8 @@ class Reason(IntEnum):
     )
     OVERLAP_NOT_OVER = refused(
         60,
-        "FAILED_PRECONDITION",
-        409,
+        "INVALID_ARGUMENT",
+        400,
         "overlap_not_over",
         "The key was rotated, and the secret of before is still taken.",
         "Rotate it again when that overlap is over, or say that it is to end now.",

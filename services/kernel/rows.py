@@ -66,6 +66,16 @@ def refused(
     return Row(number, grpc_status, http_status, code, what, step, Retry.NEVER, _REFUSED, param=param)
 
 
+def unknown(number: int, code: str, what: str, *next_step: str) -> Row:
+    """Returns the row of a key that does not say who calls."""
+    return refused(number, "UNAUTHENTICATED", 401, code, what, *next_step)
+
+
+def forbidden(number: int, code: str, what: str, *next_step: str) -> Row:
+    """Returns the row of what this caller may not do, whom others may."""
+    return refused(number, "PERMISSION_DENIED", 403, code, what, *next_step)
+
+
 def limited(number: int, kind: str, rate: str, advice: str) -> Row:
     """Returns the row of a quota that is used up for the moment; `kind` is what OpenAI's clients call it."""
     status, code, what = "RESOURCE_EXHAUSTED", "rate_limit_exceeded", f"Rate limit reached on {rate}."
