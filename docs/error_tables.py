@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,7 @@ _AGAIN: Final = {
 }
 # What the messages with numbers are shown for.
 _NUMBERS: Final = Numbers(limit=4096, requested=5000, available=1000)
+_OF_A_BUDGET: Final = replace(_NUMBERS, resets_at_seconds=1_798_761_600, currency="EUR")
 _WAIT_SECONDS: Final = 1.5
 _OF_A_FIELD: Final = {Reason.REQUEST_INVALID: "temperature", Reason.PARAMETER_UNSUPPORTED: "modalities"}
 
@@ -68,7 +70,8 @@ def message(reason: Reason) -> str:
     if reason in _OF_A_FIELD:
         error = ComptoirError(reason, field=_OF_A_FIELD[reason])
     else:
-        error = ComptoirError(reason, numbers=_NUMBERS, retry_after_seconds=_WAIT_SECONDS)
+        numbers = _OF_A_BUDGET if reason.row.code == "insufficient_quota" else _NUMBERS
+        error = ComptoirError(reason, numbers=numbers, retry_after_seconds=_WAIT_SECONDS)
     return str(json.loads(error_json(error))["error"]["message"])
 
 

@@ -23,11 +23,19 @@ KEY_REFUSALS: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What a refusal says in numbers, in the unit of its reason; 0 where there is nothing to say."""
+    """What a refusal says in numbers, in the unit of its reason; 0 where there is nothing to say.
+
+    Money is in hundredths of the unit of `currency`, which is the catalog's and empty for anything else.
+    `is_of_tenant` says that the limit is that of the key's tenant, not its own. `resets_at_seconds` is the
+    Unix time when the day or the month ends whose quota is used up.
+    """
 
     limit: int = 0
     requested: int = 0
     available: int = 0
+    is_of_tenant: bool = False
+    resets_at_seconds: int = 0
+    currency: str = ""
 
 
 class ComptoirError(Exception):
@@ -56,6 +64,11 @@ class ComptoirError(Exception):
         self.numbers = numbers
         self.quota = quota
         self.base_url = base_url
+
+    @property
+    def is_of_tenant(self) -> bool:
+        """Tells whether the limit is that of the key's tenant, which all of its keys share."""
+        return self.numbers.is_of_tenant
 
 
 def forget_frames(error: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""What is left of a key's quota at one moment, as the router counts it and as answers say it."""
+"""What is left of a quota at one moment, and what was used, as the router counts it and as others are told."""
 
 import math
 from dataclasses import dataclass
@@ -18,6 +18,22 @@ class QuotaState:
     remaining_tokens: int = 0
     reset_requests_seconds: float = 0.0
     reset_tokens_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What a key, or a tenant, used of the day and of the month (UTC); what is reserved counts as used.
+
+    Tokens are those of the quota: by the weights of their models. Counted where there is a limit of it, and 0
+    elsewhere.
+    """
+
+    day_tokens: int = 0
+    month_tokens: int = 0
+    # Billionths of the currency's unit.
+    month_money_nanos: int = 0
+    day_ends_seconds: int = 0
+    month_ends_seconds: int = 0
 
 
 def wait_milliseconds(seconds: float) -> int:

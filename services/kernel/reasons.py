@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import Final, Self
 
-from services.kernel.rows import Row, busy, failed, forbidden, limited, refused, unknown, unusable
+from services.kernel.rows import Row, busy, failed, forbidden, limited, refused, spent, unknown, unusable
 
 _TELL: Final = "Give the x-request-id of this answer to the operator."
 _SHORTEN: Final = "Please reduce the length of the messages."
@@ -265,12 +265,7 @@ class Reason(IntEnum):
         "Use a key that may, or ask the operator.",
     )
     TENANT_HAS_KEYS = refused(
-        51,
-        "INVALID_ARGUMENT",
-        400,
-        "tenant_has_keys",
-        "The tenant has keys.",
-        "Delete them first.",
+        51, "INVALID_ARGUMENT", 400, "tenant_has_keys", "The tenant has keys.", "Delete them first."
     )
     OVERLAP_NOT_OVER = refused(
         60,
@@ -288,5 +283,8 @@ class Reason(IntEnum):
         "Another region answers this API key.",
         "Use the base URL of that region.",
     )
+    DAY_TOKENS_EXHAUSTED = spent(40, "tokens per day (TPD)", "the next day")
+    MONTH_TOKENS_EXHAUSTED = spent(42, "tokens per month", "the next month")
+    BUDGET_EXHAUSTED = spent(43, "money per month", "the next month")
     QUOTA_UNAVAILABLE = busy(41, "UNAVAILABLE", "quota_unavailable", "Quotas cannot be checked now.")
     KEYS_UNAVAILABLE = busy(52, "UNAVAILABLE", "keys_unavailable", "API keys cannot be checked now.")

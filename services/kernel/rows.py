@@ -82,6 +82,17 @@ def limited(number: int, kind: str, rate: str, advice: str) -> Row:
     return Row(number, status, 429, code, what, advice, Retry.LATER, kind, rate=rate)
 
 
+def spent(number: int, rate: str, until: str) -> Row:
+    """Returns the row of a quota that is used up for longer than programs wait; `until` says for how long."""
+    status, code, what = (
+        "RESOURCE_EXHAUSTED",
+        "insufficient_quota",
+        f"You exceeded your current quota of {rate}.",
+    )
+    step = f"Wait for {until}, or ask the operator for a larger quota."
+    return Row(number, status, 429, code, what, step, Retry.NEVER, code, rate=rate)
+
+
 def busy(number: int, grpc_status: str, code: str, what: str, *, may_try_next_ticket: bool = False) -> Row:
     """Returns the row of a part of the service that does not take the request for the moment."""
     return Row(number, grpc_status, 503, code, what, _AGAIN, Retry.LATER, _FAILED, may_try_next_ticket)

@@ -35,9 +35,9 @@ from services.router.domain.admission import Admitter, Deployment, Ports
 from services.router.domain.authentication import Authenticator
 from services.router.domain.counting import CountAdmitter
 from services.router.domain.desired_replicas import DesiredReplicas
+from services.router.domain.events import AdmissionLog
 from services.router.domain.leases import Leases
 from services.router.domain.offers import Offers
-from services.router.domain.ports import AdmissionLog
 from services.router.domain.registering import Membership
 from services.router.domain.residency import Residency
 from services.router.domain.roster import Roster

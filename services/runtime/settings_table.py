@@ -3,6 +3,7 @@
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
@@ -15,6 +16,7 @@ _NAMES: Final = {
     bool: "`true` or `false`",
     int: "whole number",
     float: "number",
+    Decimal: "number",
     str: "text",
     Path: "path",
     HttpUrl: "URL",
@@ -103,6 +105,8 @@ def _bounds(metadata: list[Any]) -> Iterator[str]:
             bound = getattr(constraint, name, None)
             if bound is not None:
                 yield words.format(f"{bound:,}" if isinstance(bound, int) else f"{bound:,g}")
+        if (places := getattr(constraint, "decimal_places", None)) is not None:
+            yield f"at most {places} digits after the point"
         pattern = getattr(constraint, "pattern", None)
         if pattern is not None:
             yield f"like `{pattern}`"

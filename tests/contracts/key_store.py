@@ -6,7 +6,7 @@ import pytest
 
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.ports import KeyStore
-from services.router.domain.tenancy import Key, NewKey, Priority, Quota
+from services.router.domain.tenancy import UNLIMITED, Key, NewKey, Priority, Quota
 
 DIGEST = bytes(range(32))
 
@@ -67,6 +67,35 @@ class KeyStoreContract:
         listed = await store.list_tenants()
         assert [tenant.number for tenant in listed] == sorted(numbers)
         assert [tenant.name for tenant in listed] == ["zulu", "acme"]
+
+    async def test_a_tenant_has_a_quota_that_its_keys_know(self, store: KeyStore) -> None:
+        quota = Quota(
+            requests_per_minute=1,
+            tokens_per_minute=2**32 - 1,
+            concurrency=3,
+            tokens_per_day=2**48 - 1,
+            tokens_per_month=2**48 - 1,
+            money_per_month_cents=899_999_999,
+        )
+        created = await store.create_tenant("acme", 1, 50, quota)
+        key = await store_key(store, quota=quota)
+        assert (created.quota, key.quota, key.tenant.quota) == (quota, quota, quota)
+        larger = Quota(tokens_per_day=5)
+        changes = await store.change_number()
+        assert (await store.limit_tenant("acme", larger)).quota == larger
+        assert await store.change_number() > changes
+        found = await store.find(DIGEST)
+        assert found is not None
+        assert (found.tenant.quota, found.quota) == (larger, quota)
+        assert (await store.tenant("acme")).quota == larger
+
+    async def test_a_tenant_without_a_quota_has_no_limit(self, store: KeyStore) -> None:
+        assert (await store.create_tenant("acme", 1, 50)).quota == UNLIMITED
+
+    async def test_a_tenant_that_does_not_exist_gets_no_quota(self, store: KeyStore) -> None:
+        with pytest.raises(ComptoirError) as refusal:
+            await store.limit_tenant("nobody", UNLIMITED)
+        assert (refusal.value.reason, refusal.value.field) == (Reason.NOT_FOUND, "tenant")
 
     async def test_a_key_needs_its_tenant(self, store: KeyStore) -> None:
         with pytest.raises(ComptoirError) as refusal:

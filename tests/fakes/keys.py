@@ -6,7 +6,7 @@ from dataclasses import fields as dataclass_fields
 from dataclasses import replace
 
 from services.kernel.errors import ComptoirError, Reason
-from services.router.domain.tenancy import Key, KeyChange, NewKey, Page, Tenant
+from services.router.domain.tenancy import UNLIMITED, Key, KeyChange, NewKey, Page, Quota, Tenant
 
 EVERYTHING = Page()
 
@@ -36,10 +36,12 @@ class MemoryKeys:
         newest = sorted(self.keys.values(), key=lambda key: -key.number)[:most]
         return [digest for key in newest for digest in (key.digest, key.previous_digest) if digest]
 
-    async def create_tenant(self, name: str, home_region: int, now_seconds: int) -> Tenant:
+    async def create_tenant(
+        self, name: str, home_region: int, now_seconds: int, quota: Quota = UNLIMITED
+    ) -> Tenant:
         if any(tenant.name == name for tenant in self.tenants.values()):
             raise ComptoirError(Reason.ALREADY_EXISTS)
-        return self._keep_tenant(Tenant(next(self._numbers), name, home_region, now_seconds))
+        return self._keep_tenant(Tenant(next(self._numbers), name, home_region, now_seconds, quota=quota))
 
     async def tenant(self, name: str) -> Tenant:
         return self._tenant_named(name)
@@ -47,8 +49,14 @@ class MemoryKeys:
     async def list_tenants(self, page: Page = EVERYTHING) -> Sequence[Tenant]:
         return [tenant for number, tenant in self.tenants.items() if number > page.after][: page.most]
 
+    async def limit_tenant(self, name: str, quota: Quota) -> Tenant:
+        return self._change_tenant(replace(self._tenant_named(name), quota=quota))
+
     async def disable_tenant(self, name: str, *, is_disabled: bool) -> Tenant:
-        changed = self._keep_tenant(replace(self._tenant_named(name), is_disabled=is_disabled))
+        return self._change_tenant(replace(self._tenant_named(name), is_disabled=is_disabled))
+
+    def _change_tenant(self, changed: Tenant) -> Tenant:
+        self._keep_tenant(changed)
         for key in self.keys.values():
             if key.tenant.number == changed.number:
                 self.keys[key.number] = replace(key, tenant=changed)

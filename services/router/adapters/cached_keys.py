@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from services.kernel.clock import Clock
 from services.router.domain.ports import KeyStore
-from services.router.domain.tenancy import Key, KeyChange, NewKey, Page, Tenant
+from services.router.domain.tenancy import UNLIMITED, Key, KeyChange, NewKey, Page, Quota, Tenant
 
 # What was read, or is known to be unchanged, is believed for as long: a change that is made through another
 # router holds here after no more, though nobody told.
@@ -117,9 +117,11 @@ class CachedKeys:
         """Returns the digests by which keys are found, of the newest `most` keys."""
         return await self._inner.digests(most)
 
-    async def create_tenant(self, name: str, home_region: int, now_seconds: int) -> Tenant:
+    async def create_tenant(
+        self, name: str, home_region: int, now_seconds: int, quota: Quota = UNLIMITED
+    ) -> Tenant:
         """Stores a tenant; ALREADY_EXISTS if the name is taken."""
-        return await self._inner.create_tenant(name, home_region, now_seconds)
+        return await self._inner.create_tenant(name, home_region, now_seconds, quota)
 
     async def tenant(self, name: str) -> Tenant:
         """Returns a tenant."""
@@ -128,6 +130,10 @@ class CachedKeys:
     async def list_tenants(self, page: Page = Page()) -> Sequence[Tenant]:  # noqa: B008 - frozen
         """Returns tenants by number."""
         return await self._inner.list_tenants(page)
+
+    async def limit_tenant(self, name: str, quota: Quota) -> Tenant:
+        """Gives a tenant another quota, which holds from the moment this returns."""
+        return await self._changing(self._inner.limit_tenant(name, quota))
 
     async def disable_tenant(self, name: str, *, is_disabled: bool) -> Tenant:
         """Has the keys of a tenant refused, or taken again, from the moment this returns."""

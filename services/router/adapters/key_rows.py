@@ -4,7 +4,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from services.kernel.errors import ComptoirError, Reason
-from services.router.adapters.tables import KeyEndpointRow, KeyModelRow, KeyRegionRow, KeyRow, TenantRow
+from services.router.adapters.tables import (
+    KeyEndpointRow,
+    KeyModelRow,
+    KeyRegionRow,
+    KeyRow,
+    QuotaColumns,
+    TenantRow,
+)
 from services.router.domain.tenancy import Endpoint, Key, KeyChange, NewKey, Priority, Quota, Tenant
 
 
@@ -26,7 +33,20 @@ def key_numbered(session: Session, number: int) -> KeyRow:
 
 def tenant_of(row: TenantRow) -> Tenant:
     """Returns the tenant that a row holds."""
-    return Tenant(row.number, row.name, row.home_region, row.created_at_seconds, row.is_disabled)
+    return Tenant(
+        row.number, row.name, row.home_region, row.created_at_seconds, row.is_disabled, quota_of(row)
+    )
+
+
+def quota_of(row: QuotaColumns) -> Quota:
+    """Returns the quota that a row holds."""
+    return Quota.model_validate({name: getattr(row, name) for name in Quota.model_fields})
+
+
+def limit_row(row: QuotaColumns, quota: Quota) -> None:
+    """Sets the whole quota of a tenant or a key."""
+    for name, limit in quota:
+        setattr(row, name, limit)
 
 
 def new_row(new: NewKey, tenant: TenantRow) -> KeyRow:
@@ -52,9 +72,7 @@ def change_row(row: KeyRow, change: KeyChange) -> None:
         if value is not None:
             setattr(row, name, value)
     if change.quota is not None:
-        row.requests_per_minute = change.quota.requests_per_minute
-        row.tokens_per_minute = change.quota.tokens_per_minute
-        row.concurrency = change.quota.concurrency
+        limit_row(row, change.quota)
     # What stays keeps its row: it cannot be deleted and inserted in one step.
     if change.models is not None:
         models = {scope.model_number: scope for scope in row.models}
@@ -77,11 +95,7 @@ def key_of(row: KeyRow) -> Key:
         digest=row.digest,
         label=row.label,
         models=frozenset(scope.model_number for scope in row.models),
-        quota=Quota(
-            requests_per_minute=row.requests_per_minute,
-            tokens_per_minute=row.tokens_per_minute,
-            concurrency=row.concurrency,
-        ),
+        quota=quota_of(row),
         created_at_seconds=row.created_at_seconds,
         expires_at_seconds=row.expires_at_seconds,
         revoked_at_seconds=row.revoked_at_seconds,

@@ -15,12 +15,13 @@ from services.router.adapters.key_rows import (
     change_row,
     key_numbered,
     key_of,
+    limit_row,
     new_row,
     tenant_named,
     tenant_of,
 )
 from services.router.adapters.tables import KeyChangesRow, KeyRow, TenantRow
-from services.router.domain.tenancy import Key, KeyChange, NewKey, Page, Tenant
+from services.router.domain.tenancy import UNLIMITED, Key, KeyChange, NewKey, Page, Quota, Tenant
 
 _Result = TypeVar("_Result")
 _NOTED_AT_ONCE: Final = 500
@@ -64,11 +65,14 @@ class SqlKeys:
 
         return await self._run(query)
 
-    async def create_tenant(self, name: str, home_region: int, now_seconds: int) -> Tenant:
+    async def create_tenant(
+        self, name: str, home_region: int, now_seconds: int, quota: Quota = UNLIMITED
+    ) -> Tenant:
         """Stores a tenant; ALREADY_EXISTS if the name is taken."""
 
         def insert(session: Session) -> Tenant:
             row = TenantRow(name=name, home_region=home_region, created_at_seconds=now_seconds)
+            limit_row(row, quota)
             session.add(row)
             session.flush()
             return tenant_of(row)
@@ -87,6 +91,16 @@ class SqlKeys:
             return [tenant_of(row) for row in session.scalars(statement.limit(page.most))]
 
         return await self._run(query)
+
+    async def limit_tenant(self, name: str, quota: Quota) -> Tenant:
+        """Gives a tenant another quota; NOT_FOUND if there is none of that name."""
+
+        def change(session: Session) -> Tenant:
+            row = tenant_named(session, name)
+            limit_row(row, quota)
+            return tenant_of(row)
+
+        return await self._change(change)
 
     async def disable_tenant(self, name: str, *, is_disabled: bool) -> Tenant:
         """Has the keys of a tenant refused, or taken again; NOT_FOUND if there is none of that name."""

@@ -14,7 +14,18 @@ class Table(DeclarativeBase):
     """The registry of the router's tables."""
 
 
-class TenantRow(Table):
+class QuotaColumns:
+    """How much a tenant or a key may use; 0 means no limit."""
+
+    requests_per_minute: Mapped[int] = mapped_column(BigInteger, default=0)
+    tokens_per_minute: Mapped[int] = mapped_column(BigInteger, default=0)
+    concurrency: Mapped[int] = mapped_column(BigInteger, default=0)
+    tokens_per_day: Mapped[int] = mapped_column(BigInteger, default=0)
+    tokens_per_month: Mapped[int] = mapped_column(BigInteger, default=0)
+    money_per_month_cents: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class TenantRow(QuotaColumns, Table):
     """One tenant."""
 
     __tablename__ = "tenants"
@@ -27,7 +38,7 @@ class TenantRow(Table):
     is_disabled: Mapped[bool] = mapped_column(default=False)
 
 
-class KeyRow(Table):
+class KeyRow(QuotaColumns, Table):
     """One API key."""
 
     __tablename__ = "keys"
@@ -37,9 +48,6 @@ class KeyRow(Table):
     tenant_number: Mapped[int] = mapped_column(ForeignKey("tenants.number"), index=True)
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     label: Mapped[str] = mapped_column(String(64))
-    requests_per_minute: Mapped[int] = mapped_column(BigInteger)
-    tokens_per_minute: Mapped[int] = mapped_column(BigInteger)
-    concurrency: Mapped[int] = mapped_column(BigInteger)
     created_at_seconds: Mapped[int] = mapped_column(BigInteger)
     expires_at_seconds: Mapped[int] = mapped_column(BigInteger)
     revoked_at_seconds: Mapped[int] = mapped_column(BigInteger, default=0)

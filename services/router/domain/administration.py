@@ -3,16 +3,18 @@
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from services.kernel.api_keys import ENTROPY_BYTES, make_key, region_of
 from services.kernel.catalog import Catalog, Region
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
+from services.kernel.quota import Spending
 from services.router.domain.keys import digest_of
 from services.router.domain.ports import KeyStore
 from services.router.domain.tenancy import (
     EVERYTHING,
+    UNLIMITED,
     Endpoint,
     Key,
     KeyChange,
@@ -63,6 +65,17 @@ class IssuedKey:
     api_key: str = field(repr=False)
 
 
+class SpendingStore(Protocol):
+    """Where the store of quotas tells what was used."""
+
+    async def spending(self, tenant: int, key: int = 0) -> Spending:
+        """Returns what a key of a tenant used, or the tenant itself without a key.
+
+        QUOTA_UNAVAILABLE where the store cannot be reached.
+        """
+        ...
+
+
 class Administration:
     """The operators' side of the key store."""
 
@@ -83,12 +96,18 @@ class Administration:
         self._default_quota = default_quota
         self._clock = clock
 
-    async def create_tenant(self, name: str, home_region_name: str) -> Tenant:
+    async def create_tenant(self, name: str, home_region_name: str, quota: Quota = UNLIMITED) -> Tenant:
         """Stores a tenant; NOT_FOUND for a region that the catalog does not have."""
         region = self._catalog.region_by_name(home_region_name) if home_region_name else self._region
         if region is None:
             raise ComptoirError(Reason.NOT_FOUND, field="home_region")
-        return await self._store.create_tenant(name, region.number, self._now_seconds())
+        return await self._store.create_tenant(name, region.number, self._now_seconds(), quota)
+
+    async def update_tenant(self, name: str, quota: Quota | None) -> Tenant:
+        """Changes what the keys of a tenant may use together, and is safe to repeat; None leaves it."""
+        if quota is None:
+            return await self._store.tenant(name)
+        return await self._store.limit_tenant(name, quota)
 
     async def tenant(self, name: str) -> Tenant:
         """Returns a tenant; NOT_FOUND if there is none of that name."""

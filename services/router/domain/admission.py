@@ -10,13 +10,13 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 from services.router.domain.authentication import Authenticator
-from services.router.domain.events import AdmissionEvent
+from services.router.domain.events import AdmissionEvent, AdmissionLog
 from services.router.domain.lease import lease_of
 from services.router.domain.leases import Leases
 from services.router.domain.offers import Offers
 from services.router.domain.placement.filters import check_fit
 from services.router.domain.placement.placing import Placement
-from services.router.domain.ports import AdmissionLog, ReplicaDirectory
+from services.router.domain.ports import ReplicaDirectory
 from services.router.domain.sizing import Size, check_quota, size_of, size_of_inputs
 from services.router.domain.tenancy import Endpoint, Key, Priority
 from services.router.domain.ticket import Grant, TicketOffer
@@ -133,6 +133,8 @@ class Admitter:
         try:
             admission = await self._decide(request, findings)
         except ComptoirError as refusal:
+            if refusal.reason is Reason.BUDGET_EXHAUSTED:
+                refusal.numbers = replace(refusal.numbers, currency=self._catalog.currency)
             # The caller learns why it was refused, whatever becomes of the record.
             self._ports.log.record_refusal(self._event(findings, refusal.reason, None))
             raise

@@ -1,6 +1,7 @@
 """The count-only record of one admission decision; numbers and identities, never text."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from services.kernel.errors import KEY_REFUSALS, Reason
 from services.kernel.identity import Identity
@@ -40,3 +41,15 @@ class AdmissionEvent:
     def group(self) -> tuple[int, ...]:
         """Returns what refusals have in common that are counted together."""
         return (self.reason, self.tenant, self.key, self.home_region, self.priority)
+
+
+class AdmissionLog(Protocol):
+    """Where decisions become durable."""
+
+    async def record(self, event: AdmissionEvent) -> None:
+        """Returns when the event cannot be lost any more; USAGE_NOT_RECORDED after a bounded wait."""
+        ...
+
+    def record_refusal(self, event: AdmissionEvent) -> None:
+        """Takes the event of a refusal, for which nobody waits; counts it where it is lost. Never fails."""
+        ...

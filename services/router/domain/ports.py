@@ -1,4 +1,4 @@
-"""What admission needs of the world: stores, replicas, a signer, a durable log, fresh identities."""
+"""What admission needs of the world: stores, replicas, a signer."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -6,7 +6,6 @@ from typing import Protocol
 from services.contract.ticket import TicketClaims
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
-from services.router.domain.events import AdmissionEvent
 from services.router.domain.lease import (
     Acceptance,
     Accepted,
@@ -57,7 +56,9 @@ class KeyStore(KeyFinder, Protocol):
         """Returns the digests by which keys are found, of the newest `most` keys."""
         ...
 
-    async def create_tenant(self, name: str, home_region: int, now_seconds: int) -> Tenant:
+    async def create_tenant(
+        self, name: str, home_region: int, now_seconds: int, quota: Quota = ...
+    ) -> Tenant:
         """Stores a tenant; ALREADY_EXISTS if the name is taken."""
         ...
 
@@ -67,6 +68,10 @@ class KeyStore(KeyFinder, Protocol):
 
     async def list_tenants(self, page: Page = ...) -> Sequence[Tenant]:
         """Returns tenants by number; all without a page."""
+        ...
+
+    async def limit_tenant(self, name: str, quota: Quota) -> Tenant:
+        """Gives a tenant another quota."""
         ...
 
     async def disable_tenant(self, name: str, *, is_disabled: bool) -> Tenant:
@@ -285,16 +290,4 @@ class Signer(Protocol):
 
     def sign(self, claims: TicketClaims) -> SignedTicket:
         """Returns the ticket that a replica can verify offline."""
-        ...
-
-
-class AdmissionLog(Protocol):
-    """Where decisions become durable."""
-
-    async def record(self, event: AdmissionEvent) -> None:
-        """Returns when the event cannot be lost any more; USAGE_NOT_RECORDED after a bounded wait."""
-        ...
-
-    def record_refusal(self, event: AdmissionEvent) -> None:
-        """Takes the event of a refusal, for which nobody waits; counts it where it is lost. Never fails."""
         ...

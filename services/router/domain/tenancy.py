@@ -32,7 +32,10 @@ class Endpoint(IntEnum):
 
 
 class Quota(BaseModel):
-    """How much a key may use; 0 means no limit."""
+    """How much a key, or a tenant with all its keys together, may use; 0 means no limit.
+
+    Days and months are those of the calendar in UTC.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,6 +44,22 @@ class Quota(BaseModel):
         default=0, ge=0, lt=2**32, description="input and output tokens per minute"
     )
     concurrency: int = Field(default=0, ge=0, lt=2**32, description="requests in flight")
+    tokens_per_day: int = Field(
+        default=0, ge=0, lt=2**48, description="input and output tokens per day (UTC)"
+    )
+    tokens_per_month: int = Field(
+        default=0, ge=0, lt=2**48, description="input and output tokens per month (UTC)"
+    )
+    # In billionths of the unit, the largest is still exact in a double, as the lease store counts.
+    money_per_month_cents: int = Field(
+        default=0,
+        ge=0,
+        le=899_999_999,
+        description="budget per month (UTC), in hundredths of the catalog's currency",
+    )
+
+
+UNLIMITED: Final = Quota()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +71,7 @@ class Tenant:
     home_region: int
     created_at_seconds: int
     is_disabled: bool = False
+    quota: Quota = UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,9 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
     ) -> admin_pb2.CreateTenantResponse:
         """Creates a tenant."""
         del context
-        stored = await self._administration.create_tenant(request.name, request.home_region)
+        stored = await self._administration.create_tenant(
+            request.name, request.home_region, admin_wire.quota(request.quota)
+        )
         _log.info("tenant_created", tenant_number=stored.number)
         return admin_pb2.CreateTenantResponse(tenant=admin_wire.tenant(stored, self._catalog))
 
@@ -57,6 +59,16 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
         return admin_pb2.ListTenantsResponse(
             tenants=[admin_wire.tenant(stored, self._catalog) for stored in tenants], next_page_token=token
         )
+
+    async def UpdateTenant(  # noqa: N802 - the schema's name
+        self, request: admin_pb2.UpdateTenantRequest, context: Context
+    ) -> admin_pb2.UpdateTenantResponse:
+        """Changes what the request names of a tenant."""
+        del context
+        quota = admin_wire.quota(request.quota) if request.HasField("quota") else None
+        stored = await self._administration.update_tenant(request.name, quota)
+        _log.info("tenant_updated", tenant_number=stored.number)
+        return admin_pb2.UpdateTenantResponse(tenant=admin_wire.tenant(stored, self._catalog))
 
     async def DisableTenant(  # noqa: N802 - the schema's name
         self, request: admin_pb2.DisableTenantRequest, context: Context

@@ -29,6 +29,7 @@ def tenant(stored: Tenant, catalog: Catalog) -> admin_pb2.Tenant:
         home_region=_region_name(stored.home_region, catalog),
         created_at_seconds=stored.created_at_seconds,
         is_disabled=stored.is_disabled,
+        quota=_quota_message(stored.quota),
     )
 
 
@@ -40,11 +41,7 @@ def key(stored: Key, catalog: Catalog) -> admin_pb2.Key:
         tenant_name=stored.tenant.name,
         label=stored.label,
         models=sorted(_model_name(number, catalog) for number in stored.models),
-        quota=admin_pb2.Quota(
-            requests_per_minute=stored.quota.requests_per_minute,
-            tokens_per_minute=stored.quota.tokens_per_minute,
-            concurrency=stored.quota.concurrency,
-        ),
+        quota=_quota_message(stored.quota),
         created_at_seconds=stored.created_at_seconds,
         expires_at_seconds=stored.expires_at_seconds,
         revoked_at_seconds=stored.revoked_at_seconds,
@@ -109,6 +106,7 @@ def catalog_response(catalog: Catalog, own: Region) -> admin_pb2.GetCatalogRespo
             for region in catalog.regions
         ],
         models=models_response(names).models,
+        currency=catalog.currency,
     )
 
 
@@ -118,6 +116,20 @@ def quota(message: admin_pb2.Quota) -> Quota:
         requests_per_minute=message.requests_per_minute,
         tokens_per_minute=message.tokens_per_minute,
         concurrency=message.concurrency,
+        tokens_per_day=message.tokens_per_day,
+        tokens_per_month=message.tokens_per_month,
+        money_per_month_cents=message.money_per_month_cents,
+    )
+
+
+def _quota_message(stored: Quota) -> admin_pb2.Quota:
+    return admin_pb2.Quota(
+        requests_per_minute=stored.requests_per_minute,
+        tokens_per_minute=stored.tokens_per_minute,
+        concurrency=stored.concurrency,
+        tokens_per_day=stored.tokens_per_day,
+        tokens_per_month=stored.tokens_per_month,
+        money_per_month_cents=stored.money_per_month_cents,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from comptoir.router.v1 import router_pb2
 
-from services.kernel.catalog import ModelName, RetiredName, Task
+from services.kernel.catalog import ModelName, Price, RetiredName, Task
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState, wait_milliseconds
 from services.router.domain.admission import Admission, AdmitRequest
@@ -127,6 +127,18 @@ def _model(name: ModelName) -> router_pb2.Model:
         model_name=model.name,
         retirement=_retirement(name.retired),
         task=_TASKS[model.task],
+        token_weight_permille=model.weight_permille,
+        price=_price(model.price),
+    )
+
+
+def _price(price: Price | None) -> router_pb2.Price | None:
+    if price is None:
+        return None
+    return router_pb2.Price(
+        input_nanos=price.input_nanos,
+        cached_input_nanos=price.cached_input_nanos,
+        output_nanos=price.output_nanos,
     )
 
 

@@ -30,6 +30,9 @@ def detail_from(error: ComptoirError) -> ErrorDetail:
         available=error.numbers.available,
         quota=None if error.quota is None else _quota_detail(error.quota),
         base_url=error.base_url,
+        is_of_tenant=error.numbers.is_of_tenant,
+        resets_at_seconds=error.numbers.resets_at_seconds,
+        currency=error.numbers.currency,
     )
 
 
@@ -44,7 +47,14 @@ def error_of(detail: ErrorDetail) -> ComptoirError | None:
         reason,
         field=detail.field,
         retry_after_seconds=detail.retry_after_milliseconds / 1000,
-        numbers=Numbers(detail.limit, detail.requested, detail.available),
+        numbers=Numbers(
+            detail.limit,
+            detail.requested,
+            detail.available,
+            detail.is_of_tenant,
+            detail.resets_at_seconds,
+            detail.currency,
+        ),
         quota=_quota_from(detail.quota) if detail.HasField("quota") else None,
         base_url=detail.base_url,
     )
@@ -59,6 +69,9 @@ def public_details_from(error: ComptoirError) -> list[Any]:
         "requested": numbers.requested,
         "available": numbers.available,
         "base_url": error.base_url,
+        "is_of_tenant": "true" if numbers.is_of_tenant else "",
+        "resets_at_seconds": numbers.resets_at_seconds,
+        "currency": numbers.currency,
     }
     metadata = {key: str(value) for key, value in said.items() if value}
     details = [_packed(ErrorInfo(reason=error.reason.name, domain=ERROR_DOMAIN, metadata=metadata))]

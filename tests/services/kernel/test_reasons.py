@@ -65,7 +65,9 @@ def test_the_store_knows_reasons_by_their_names_in_lower_case() -> None:
 def test_both_doors_tell_the_same_of_a_reason(reason: Reason) -> None:
     public = public_error(reason)
     assert public.status in _BESIDE[STATUS[reason]]
-    assert (STATUS[reason] in _TRANSIENT) == (reason.row.is_retryable)
+    # A budget is the status of gRPC for quotas, and no wait of a program is as long as a day.
+    is_budget = reason.row.code == "insufficient_quota"
+    assert (STATUS[reason] in _TRANSIENT) == (reason.row.is_retryable or is_budget)
     # A new ticket is the edge's to get: that is the only difference between the doors.
     assert public.is_retryable == (reason.row.is_retryable or reason.row.retry is Retry.NEW_TICKET)
 
@@ -81,6 +83,8 @@ def test_what_sdks_try_again_by_its_status_is_what_may_succeed(reason: Reason) -
             row.http_status >= 500
             or row.http_status not in (408, 409, 429)
             or reason is Reason.ALREADY_EXISTS
+            # Says `x-should-retry: false` itself.
+            or row.code == "insufficient_quota"
         )
 
 

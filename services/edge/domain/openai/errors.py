@@ -8,16 +8,16 @@ from typing import Final
 
 from services.edge.domain.body_faults import BodyError
 from services.edge.domain.codings import SERVED_CODINGS
+from services.edge.domain.openai.limit_messages import UNKNOWN_WAIT_SECONDS, limit_message
 from services.edge.domain.openai.public_names import expectation, name_for
-from services.edge.domain.openai.rate_limits import duration_text, quota_headers
+from services.edge.domain.openai.rate_limits import quota_headers
 from services.edge.domain.timeline import Endpoint
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.quota import wait_milliseconds
 from services.kernel.rows import Retry, Row
 
 _REQUEST: Final = "invalid_request_error"
-# Where nobody knows when a retry may succeed.
-_UNKNOWN_WAIT_SECONDS: Final = 1.0
+_TOO_MANY: Final = 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,15 +168,22 @@ def retry_headers(
     public: PublicError, *, retry_after_seconds: float, is_spent: bool
 ) -> list[tuple[bytes, bytes]]:
     """Returns the headers of a retry alone."""
+    if not public.is_retryable and public.status == _TOO_MANY:
+        # The wait is for people: nothing sent again within minutes is let through.
+        waiting = _wait_headers(retry_after_seconds) if retry_after_seconds else []
+        return [*waiting, (b"x-should-retry", b"false")]
     if is_spent or (not public.is_retryable and public.status >= 500):  # noqa: PLR2004 - server's fault
         return [(b"x-should-retry", b"false")]
     if not public.is_retryable:
         return []
-    milliseconds = wait_milliseconds(retry_after_seconds or _UNKNOWN_WAIT_SECONDS)
+    return [*_wait_headers(retry_after_seconds or UNKNOWN_WAIT_SECONDS), (b"x-should-retry", b"true")]
+
+
+def _wait_headers(seconds: float) -> list[tuple[bytes, bytes]]:
+    milliseconds = wait_milliseconds(seconds)
     return [
         (b"retry-after", b"%d" % math.ceil(milliseconds / 1000)),
         (b"retry-after-ms", b"%d" % milliseconds),
-        (b"x-should-retry", b"true"),
     ]
 
 
@@ -197,7 +204,7 @@ def _message(error: ComptoirError, param: str | None, endpoint: Endpoint) -> str
     if not error.numbers.limit:
         return ""
     if error.reason.row.rate:
-        return _rate_message(error)
+        return limit_message(error)
     write = _WITH_NUMBERS.get(error.reason)
     words = _WORDS.get(endpoint, _CHAT_WORDS)
     if endpoint is Endpoint.TOKENIZE and param == "prompt":
@@ -246,16 +253,6 @@ def _answer_message(error: ComptoirError, words: _Words) -> str:
     if words.repeats_answer:
         return text + f"Ask for fewer logprobs, or lower {words.limit}."
     return text + f"Set stream to true, ask for fewer logprobs or choices, or lower {words.limit}."
-
-
-def _rate_message(error: ComptoirError) -> str:
-    numbers, what = error.numbers, error.reason.row.rate
-    wait = duration_text(error.retry_after_seconds or _UNKNOWN_WAIT_SECONDS).decode()
-    used = numbers.limit - min(numbers.available, numbers.limit)
-    return (
-        f"Rate limit reached on {what}: Limit {numbers.limit}, Used {used}, "
-        f"Requested {numbers.requested}. Please try again in {wait}."
-    )
 
 
 _WITH_NUMBERS: Final = MappingProxyType(

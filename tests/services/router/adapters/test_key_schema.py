@@ -19,7 +19,7 @@ from services.router.adapters import key_schema
 from services.router.adapters.key_database import on_file, open_database
 from services.router.adapters.sql_keys import SqlKeys
 from services.router.adapters.tables import Table
-from services.router.domain.tenancy import Priority, Quota
+from services.router.domain.tenancy import UNLIMITED, Priority, Quota
 from services.runtime.settings import SettingsError
 from tests.contracts.key_store import DIGEST, store_key
 from tests.postgres import Database
@@ -134,10 +134,13 @@ CONTENT: dict[str, dict[str, Any]] = {
         "expires_at_seconds": 0,
         "revoked_at_seconds": 0,
         "best_priority": 20,
+        "is_disabled": False,
+        "previous_until_seconds": 0,
+        "last_used_seconds": 3600,
     },
     "key_models": {"key_number": 1, "model_number": 2},
 }
-REVISIONS = ["0001", "0002", "0003"]
+REVISIONS = ["0001", "0002", "0003", "0004"]
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
@@ -165,6 +168,8 @@ async def test_a_store_of_every_earlier_revision_keeps_what_it_holds(
     assert key is not None
     assert (key.label, key.models, key.tenant.name) == ("old", frozenset({2}), "acme")
     assert key.quota == Quota(requests_per_minute=60, tokens_per_minute=0, concurrency=3)
+    assert (key.tenant.quota, key.last_used_seconds) == (UNLIMITED, 3600 if revision >= "0004" else 0)
+    assert await store.limit_tenant("acme", Quota(tokens_per_month=2**47)) == await store.tenant("acme")
     assert key.best_priority is (Priority.INTERACTIVE if revision == "0001" else Priority.BATCH)
     store.close()
 

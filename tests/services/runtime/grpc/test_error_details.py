@@ -14,7 +14,13 @@ from services.runtime.grpc.status import STATUS, STATUS_KEY, trailing_metadata
     reason=st.sampled_from(Reason),
     field=st.text(alphabet="abc_.[]0", max_size=30),
     after=st.integers(0, 2**40),
-    numbers=st.builds(Numbers, *[st.integers(0, 2**64 - 1)] * 3),
+    numbers=st.builds(
+        Numbers,
+        *[st.integers(0, 2**64 - 1)] * 3,
+        is_of_tenant=st.booleans(),
+        resets_at_seconds=st.integers(0, 2**64 - 1),
+        currency=st.sampled_from(["", "EUR"]),
+    ),
     message=st.sampled_from(["", "internal error: KeyError"]),
 )
 def test_both_ways_of_saying_an_error_agree(
@@ -31,7 +37,13 @@ def test_both_ways_of_saying_an_error_agree(
     assert int(info.metadata["limit"] or "0") == detail.limit
     assert int(info.metadata["requested"] or "0") == detail.requested
     assert int(info.metadata["available"] or "0") == detail.available
+    assert (info.metadata["is_of_tenant"] == "true") == detail.is_of_tenant
+    assert int(info.metadata["resets_at_seconds"] or "0") == detail.resets_at_seconds
+    assert info.metadata["currency"] == detail.currency
     assert retry.retry_delay.ToMilliseconds() == detail.retry_after_milliseconds
+    back = error_of(detail)
+    assert back is not None
+    assert (back.numbers, back.is_of_tenant) == (numbers, numbers.is_of_tenant)
 
 
 def test_an_error_of_each_reason_comes_back_from_its_detail() -> None:

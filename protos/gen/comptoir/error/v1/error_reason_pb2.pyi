@@ -44,11 +44,11 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PARAMETER_UNSUPPORTED: _ErrorReason.ValueType  # 8
     """A parameter is known and not supported here. Example: `modalities`."""
     ERROR_REASON_REQUESTS_EXHAUSTED: _ErrorReason.ValueType  # 9
-    """The key used its requests per minute."""
+    """The key, or its tenant, used its requests per minute."""
     ERROR_REASON_TOKENS_EXHAUSTED: _ErrorReason.ValueType  # 10
-    """The key used its tokens per minute."""
+    """The key, or its tenant, used its tokens per minute."""
     ERROR_REASON_CONCURRENCY_EXHAUSTED: _ErrorReason.ValueType  # 11
-    """The key has as many requests in flight as its quota allows."""
+    """The key, or its tenant, has as many requests in flight as its quota allows."""
     ERROR_REASON_REGION_NOT_ALLOWED: _ErrorReason.ValueType  # 12
     """The region is none of those that the key may be served in, or it is outside the European Union and no transfer
     record that is in force permits it.
@@ -119,6 +119,12 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """Another region answers the key, whose base URL `ErrorDetail.base_url` is. Nothing is forwarded."""
     ERROR_REASON_QUOTA_UNAVAILABLE: _ErrorReason.ValueType  # 41
     """The store that all routers share for quotas and leases does not answer, and the router lends nothing without it."""
+    ERROR_REASON_DAY_TOKENS_EXHAUSTED: _ErrorReason.ValueType  # 40
+    """The key, or its tenant, used its tokens of the day (UTC)."""
+    ERROR_REASON_MONTH_TOKENS_EXHAUSTED: _ErrorReason.ValueType  # 42
+    """The key, or its tenant, used its tokens of the month (UTC)."""
+    ERROR_REASON_BUDGET_EXHAUSTED: _ErrorReason.ValueType  # 43
+    """The key, or its tenant, used its money of the month (UTC), by the prices of the catalog."""
     ERROR_REASON_KEYS_UNAVAILABLE: _ErrorReason.ValueType  # 52
     """The store of tenants and keys does not answer, and the router believes nothing of a key that is older than a second."""
     ERROR_REASON_OVERLAP_NOT_OVER: _ErrorReason.ValueType  # 60
@@ -150,11 +156,11 @@ ERROR_REASON_CONTEXT_TOO_LONG: ErrorReason.ValueType  # 7
 ERROR_REASON_PARAMETER_UNSUPPORTED: ErrorReason.ValueType  # 8
 """A parameter is known and not supported here. Example: `modalities`."""
 ERROR_REASON_REQUESTS_EXHAUSTED: ErrorReason.ValueType  # 9
-"""The key used its requests per minute."""
+"""The key, or its tenant, used its requests per minute."""
 ERROR_REASON_TOKENS_EXHAUSTED: ErrorReason.ValueType  # 10
-"""The key used its tokens per minute."""
+"""The key, or its tenant, used its tokens per minute."""
 ERROR_REASON_CONCURRENCY_EXHAUSTED: ErrorReason.ValueType  # 11
-"""The key has as many requests in flight as its quota allows."""
+"""The key, or its tenant, has as many requests in flight as its quota allows."""
 ERROR_REASON_REGION_NOT_ALLOWED: ErrorReason.ValueType  # 12
 """The region is none of those that the key may be served in, or it is outside the European Union and no transfer
 record that is in force permits it.
@@ -225,6 +231,12 @@ ERROR_REASON_WRONG_REGION: ErrorReason.ValueType  # 46
 """Another region answers the key, whose base URL `ErrorDetail.base_url` is. Nothing is forwarded."""
 ERROR_REASON_QUOTA_UNAVAILABLE: ErrorReason.ValueType  # 41
 """The store that all routers share for quotas and leases does not answer, and the router lends nothing without it."""
+ERROR_REASON_DAY_TOKENS_EXHAUSTED: ErrorReason.ValueType  # 40
+"""The key, or its tenant, used its tokens of the day (UTC)."""
+ERROR_REASON_MONTH_TOKENS_EXHAUSTED: ErrorReason.ValueType  # 42
+"""The key, or its tenant, used its tokens of the month (UTC)."""
+ERROR_REASON_BUDGET_EXHAUSTED: ErrorReason.ValueType  # 43
+"""The key, or its tenant, used its money of the month (UTC), by the prices of the catalog."""
 ERROR_REASON_KEYS_UNAVAILABLE: ErrorReason.ValueType  # 52
 """The store of tenants and keys does not answer, and the router believes nothing of a key that is older than a second."""
 ERROR_REASON_OVERLAP_NOT_OVER: ErrorReason.ValueType  # 60
@@ -249,6 +261,9 @@ class ErrorDetail(_message.Message):
     QUOTA_FIELD_NUMBER: _builtins.int
     MAY_TRY_NEXT_TICKET_FIELD_NUMBER: _builtins.int
     BASE_URL_FIELD_NUMBER: _builtins.int
+    IS_OF_TENANT_FIELD_NUMBER: _builtins.int
+    RESETS_AT_SECONDS_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
     reason: Global___ErrorReason.ValueType
     """Why the call was refused or failed."""
     is_retryable: _builtins.bool
@@ -261,8 +276,9 @@ class ErrorDetail(_message.Message):
     """
     limit: _builtins.int
     """The limit that the request ran into, in the unit of the reason: tokens for CONTEXT_TOO_LONG, TOKENS_EXHAUSTED,
-    QUOTA_TOO_SMALL and TICKET_LIMIT_EXCEEDED, requests for REQUESTS_EXHAUSTED and CONCURRENCY_EXHAUSTED, bytes for REQUEST_TOO_LARGE and
-    ANSWER_TOO_LARGE, seconds since 1970-01-01 UTC at which it ends for OVERLAP_NOT_OVER;
+    DAY_TOKENS_EXHAUSTED, MONTH_TOKENS_EXHAUSTED, QUOTA_TOO_SMALL and TICKET_LIMIT_EXCEEDED, requests for
+    REQUESTS_EXHAUSTED and CONCURRENCY_EXHAUSTED, bytes for REQUEST_TOO_LARGE and ANSWER_TOO_LARGE, hundredths of the
+    currency's unit for BUDGET_EXHAUSTED, seconds since 1970-01-01 UTC at which it ends for OVERLAP_NOT_OVER;
     0 where there is nothing to say.
     """
     requested: _builtins.int
@@ -279,6 +295,14 @@ class ErrorDetail(_message.Message):
     """
     base_url: _builtins.str
     """For WRONG_REGION, the base URL of the region that answers the key, from the catalog; empty where that has none."""
+    is_of_tenant: _builtins.bool
+    """True if the limit is not the key's own, but that of its tenant, which all of the tenant's keys share."""
+    resets_at_seconds: _builtins.int
+    """For DAY_TOKENS_EXHAUSTED, MONTH_TOKENS_EXHAUSTED and BUDGET_EXHAUSTED, the Unix time in seconds when the next day
+    or month begins; 0 otherwise.
+    """
+    currency: _builtins.str
+    """For BUDGET_EXHAUSTED, ISO 4217's three letters of the currency, from the catalog; empty otherwise."""
     @_builtins.property
     def quota(self) -> Global___QuotaDetail:
         """The key's quota at the refusal, where it is the reason; absent otherwise."""
@@ -296,10 +320,13 @@ class ErrorDetail(_message.Message):
         quota: Global___QuotaDetail | None = ...,
         may_try_next_ticket: _builtins.bool = ...,
         base_url: _builtins.str = ...,
+        is_of_tenant: _builtins.bool = ...,
+        resets_at_seconds: _builtins.int = ...,
+        currency: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["quota", b"quota"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "base_url", b"base_url", "field", b"field", "is_retryable", b"is_retryable", "limit", b"limit", "may_try_next_ticket", b"may_try_next_ticket", "quota", b"quota", "reason", b"reason", "requested", b"requested", "retry_after_milliseconds", b"retry_after_milliseconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "base_url", b"base_url", "currency", b"currency", "field", b"field", "is_of_tenant", b"is_of_tenant", "is_retryable", b"is_retryable", "limit", b"limit", "may_try_next_ticket", b"may_try_next_ticket", "quota", b"quota", "reason", b"reason", "requested", b"requested", "resets_at_seconds", b"resets_at_seconds", "retry_after_milliseconds", b"retry_after_milliseconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -67,6 +67,7 @@ class Tenant(_message.Message):
     HOME_REGION_FIELD_NUMBER: _builtins.int
     CREATED_AT_SECONDS_FIELD_NUMBER: _builtins.int
     IS_DISABLED_FIELD_NUMBER: _builtins.int
+    QUOTA_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Number, as tickets carry it."""
     name: _builtins.str
@@ -77,6 +78,10 @@ class Tenant(_message.Message):
     """When it was created, seconds since 1970-01-01 UTC."""
     is_disabled: _builtins.bool
     """True while its keys are refused."""
+    @_builtins.property
+    def quota(self) -> Global___Quota:
+        """What all its keys may use together."""
+
     def __init__(
         self,
         *,
@@ -85,10 +90,11 @@ class Tenant(_message.Message):
         home_region: _builtins.str = ...,
         created_at_seconds: _builtins.int = ...,
         is_disabled: _builtins.bool = ...,
+        quota: Global___Quota | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quota", b"quota"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_seconds", b"created_at_seconds", "home_region", b"home_region", "is_disabled", b"is_disabled", "name", b"name", "number", b"number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_seconds", b"created_at_seconds", "home_region", b"home_region", "is_disabled", b"is_disabled", "name", b"name", "number", b"number", "quota", b"quota"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -96,33 +102,89 @@ Global___Tenant: _TypeAlias = Tenant  # noqa: Y015
 
 @_typing.final
 class Quota(_message.Message):
-    """A key's quota. 0 means no limit."""
+    """A quota of a key, or of a tenant: of all its keys together. 0 means no limit. Days and months are those of UTC."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     REQUESTS_PER_MINUTE_FIELD_NUMBER: _builtins.int
     TOKENS_PER_MINUTE_FIELD_NUMBER: _builtins.int
     CONCURRENCY_FIELD_NUMBER: _builtins.int
+    TOKENS_PER_DAY_FIELD_NUMBER: _builtins.int
+    TOKENS_PER_MONTH_FIELD_NUMBER: _builtins.int
+    MONEY_PER_MONTH_CENTS_FIELD_NUMBER: _builtins.int
     requests_per_minute: _builtins.int
     """Requests per minute."""
     tokens_per_minute: _builtins.int
     """Tokens per minute, input and output together."""
     concurrency: _builtins.int
     """Requests in flight."""
+    tokens_per_day: _builtins.int
+    """Tokens per day, input and output together."""
+    tokens_per_month: _builtins.int
+    """Tokens per month, input and output together."""
+    money_per_month_cents: _builtins.int
+    """Budget per month, in hundredths of the catalog's currency."""
     def __init__(
         self,
         *,
         requests_per_minute: _builtins.int = ...,
         tokens_per_minute: _builtins.int = ...,
         concurrency: _builtins.int = ...,
+        tokens_per_day: _builtins.int = ...,
+        tokens_per_month: _builtins.int = ...,
+        money_per_month_cents: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["concurrency", b"concurrency", "requests_per_minute", b"requests_per_minute", "tokens_per_minute", b"tokens_per_minute"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["concurrency", b"concurrency", "money_per_month_cents", b"money_per_month_cents", "requests_per_minute", b"requests_per_minute", "tokens_per_day", b"tokens_per_day", "tokens_per_minute", b"tokens_per_minute", "tokens_per_month", b"tokens_per_month"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Quota: _TypeAlias = Quota  # noqa: Y015
+
+@_typing.final
+class Spending(_message.Message):
+    """What was used of a day and of a month at one moment, requests in flight as much as they may use. Counted for keys
+    and tenants that have a limit of it, and 0 for others.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKENS_OF_DAY_FIELD_NUMBER: _builtins.int
+    TOKENS_OF_MONTH_FIELD_NUMBER: _builtins.int
+    MONEY_OF_MONTH_NANOS_FIELD_NUMBER: _builtins.int
+    DAY_ENDS_SECONDS_FIELD_NUMBER: _builtins.int
+    MONTH_ENDS_SECONDS_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
+    tokens_of_day: _builtins.int
+    """Tokens of the day, by their weights."""
+    tokens_of_month: _builtins.int
+    """Tokens of the month, by their weights."""
+    money_of_month_nanos: _builtins.int
+    """Money of the month, in billionths of the currency's unit."""
+    day_ends_seconds: _builtins.int
+    """When the day ends, seconds since 1970-01-01 UTC."""
+    month_ends_seconds: _builtins.int
+    """When the month ends, seconds since 1970-01-01 UTC."""
+    currency: _builtins.str
+    """ISO 4217's three letters of the currency, from the catalog."""
+    def __init__(
+        self,
+        *,
+        tokens_of_day: _builtins.int = ...,
+        tokens_of_month: _builtins.int = ...,
+        money_of_month_nanos: _builtins.int = ...,
+        day_ends_seconds: _builtins.int = ...,
+        month_ends_seconds: _builtins.int = ...,
+        currency: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency", b"currency", "day_ends_seconds", b"day_ends_seconds", "money_of_month_nanos", b"money_of_month_nanos", "month_ends_seconds", b"month_ends_seconds", "tokens_of_day", b"tokens_of_day", "tokens_of_month", b"tokens_of_month"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Spending: _TypeAlias = Spending  # noqa: Y015
 
 @_typing.final
 class Key(_message.Message):
@@ -218,19 +280,25 @@ class CreateTenantRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     HOME_REGION_FIELD_NUMBER: _builtins.int
+    QUOTA_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Unique name."""
     home_region: _builtins.str
     """Home region; empty means the router's own."""
+    @_builtins.property
+    def quota(self) -> Global___Quota:
+        """What all its keys may use together; unset means that only their own quotas limit them."""
+
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         home_region: _builtins.str = ...,
+        quota: Global___Quota | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quota", b"quota"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["home_region", b"home_region", "name", b"name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["home_region", b"home_region", "name", b"name", "quota", b"quota"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -289,18 +357,24 @@ class GetTenantResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     TENANT_FIELD_NUMBER: _builtins.int
+    SPENDING_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def tenant(self) -> Global___Tenant:
         """As stored."""
+
+    @_builtins.property
+    def spending(self) -> Global___Spending:
+        """What its keys used; absent where the store of quotas does not answer."""
 
     def __init__(
         self,
         *,
         tenant: Global___Tenant | None = ...,
+        spending: Global___Spending | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["spending", b"spending", "tenant", b"tenant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["spending", b"spending", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -337,6 +411,58 @@ class ListTenantsRequest(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListTenantsRequest: _TypeAlias = ListTenantsRequest  # noqa: Y015
+
+@_typing.final
+class UpdateTenantRequest(_message.Message):
+    """What becomes different of a tenant. What is absent stays as it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    QUOTA_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Its name."""
+    @_builtins.property
+    def quota(self) -> Global___Quota:
+        """What all its keys may use together, whole."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        quota: Global___Quota | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quota", b"quota"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "quota", b"quota"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateTenantRequest: _TypeAlias = UpdateTenantRequest  # noqa: Y015
+
+@_typing.final
+class UpdateTenantResponse(_message.Message):
+    """The tenant updated."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tenant(self) -> Global___Tenant:
+        """As stored."""
+
+    def __init__(
+        self,
+        *,
+        tenant: Global___Tenant | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateTenantResponse: _TypeAlias = UpdateTenantResponse  # noqa: Y015
 
 @_typing.final
 class ListTenantsResponse(_message.Message):
@@ -631,18 +757,24 @@ class GetKeyResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     KEY_FIELD_NUMBER: _builtins.int
+    SPENDING_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def key(self) -> Global___Key:
         """As stored."""
+
+    @_builtins.property
+    def spending(self) -> Global___Spending:
+        """What it used; absent where the store of quotas does not answer."""
 
     def __init__(
         self,
         *,
         key: Global___Key | None = ...,
+        spending: Global___Spending | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "spending", b"spending"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "spending", b"spending"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1129,12 +1261,15 @@ class GetCatalogResponse(_message.Message):
     MODELS_FIELD_NUMBER: _builtins.int
     CATALOG_JSON_FIELD_NUMBER: _builtins.int
     CATALOG_DIGEST_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
     region: _builtins.str
     """Name of the router's own region, which stands in every key that it makes."""
     catalog_json: _builtins.str
     """The whole catalog with every key of the settings, as JSON; empty from a router before this field."""
     catalog_digest: _builtins.int
     """The first 64 bits of the SHA-256 of that, by which catalogs of several routers are told apart."""
+    currency: _builtins.str
+    """ISO 4217's three letters of the currency that prices and budgets are in."""
     @_builtins.property
     def regions(self) -> _containers.RepeatedCompositeFieldContainer[Global___CatalogRegion]:
         """All regions."""
@@ -1151,10 +1286,11 @@ class GetCatalogResponse(_message.Message):
         models: _abc.Iterable[_router_pb2.Model] | None = ...,
         catalog_json: _builtins.str = ...,
         catalog_digest: _builtins.int = ...,
+        currency: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalog_digest", b"catalog_digest", "catalog_json", b"catalog_json", "models", b"models", "region", b"region", "regions", b"regions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalog_digest", b"catalog_digest", "catalog_json", b"catalog_json", "currency", b"currency", "models", b"models", "region", b"region", "regions", b"regions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

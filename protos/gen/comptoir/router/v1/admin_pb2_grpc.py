@@ -50,6 +50,11 @@ class AdminServiceStub:
                 request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.ListTenantsRequest.SerializeToString,
                 response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.ListTenantsResponse.FromString,
                 _registered_method=True)
+        self.UpdateTenant = channel.unary_unary(
+                '/comptoir.router.v1.AdminService/UpdateTenant',
+                request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.UpdateTenantRequest.SerializeToString,
+                response_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.UpdateTenantResponse.FromString,
+                _registered_method=True)
         self.DisableTenant = channel.unary_unary(
                 '/comptoir.router.v1.AdminService/DisableTenant',
                 request_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.DisableTenantRequest.SerializeToString,
@@ -152,6 +157,13 @@ class AdminServiceServicer:
 
     def ListTenants(self, request, context):
         """Lists tenants by number.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateTenant(self, request, context):
+        """Changes what the request names of a tenant, and leaves the rest. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -290,6 +302,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListTenants,
                     request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.ListTenantsRequest.FromString,
                     response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.ListTenantsResponse.SerializeToString,
+            ),
+            'UpdateTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateTenant,
+                    request_deserializer=comptoir_dot_router_dot_v1_dot_admin__pb2.UpdateTenantRequest.FromString,
+                    response_serializer=comptoir_dot_router_dot_v1_dot_admin__pb2.UpdateTenantResponse.SerializeToString,
             ),
             'DisableTenant': grpc.unary_unary_rpc_method_handler(
                     servicer.DisableTenant,
@@ -454,6 +471,33 @@ class AdminService:
             '/comptoir.router.v1.AdminService/ListTenants',
             comptoir_dot_router_dot_v1_dot_admin__pb2.ListTenantsRequest.SerializeToString,
             comptoir_dot_router_dot_v1_dot_admin__pb2.ListTenantsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/comptoir.router.v1.AdminService/UpdateTenant',
+            comptoir_dot_router_dot_v1_dot_admin__pb2.UpdateTenantRequest.SerializeToString,
+            comptoir_dot_router_dot_v1_dot_admin__pb2.UpdateTenantResponse.FromString,
             options,
             channel_credentials,
             insecure,

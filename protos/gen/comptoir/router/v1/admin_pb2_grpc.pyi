@@ -39,6 +39,8 @@ class AdminServiceStub:
     """Tells of one tenant."""
     ListTenants: _grpc.UnaryUnaryMultiCallable[_admin_pb2.ListTenantsRequest, _admin_pb2.ListTenantsResponse]
     """Lists tenants by number."""
+    UpdateTenant: _grpc.UnaryUnaryMultiCallable[_admin_pb2.UpdateTenantRequest, _admin_pb2.UpdateTenantResponse]
+    """Changes what the request names of a tenant, and leaves the rest. Safe to repeat."""
     DisableTenant: _grpc.UnaryUnaryMultiCallable[_admin_pb2.DisableTenantRequest, _admin_pb2.DisableTenantResponse]
     """Has all keys of a tenant refused with TENANT_DISABLED, until it is enabled. Safe to repeat."""
     EnableTenant: _grpc.UnaryUnaryMultiCallable[_admin_pb2.EnableTenantRequest, _admin_pb2.EnableTenantResponse]
@@ -90,6 +92,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Tells of one tenant."""
     ListTenants: _aio.UnaryUnaryMultiCallable[_admin_pb2.ListTenantsRequest, _admin_pb2.ListTenantsResponse]  # type: ignore[assignment]
     """Lists tenants by number."""
+    UpdateTenant: _aio.UnaryUnaryMultiCallable[_admin_pb2.UpdateTenantRequest, _admin_pb2.UpdateTenantResponse]  # type: ignore[assignment]
+    """Changes what the request names of a tenant, and leaves the rest. Safe to repeat."""
     DisableTenant: _aio.UnaryUnaryMultiCallable[_admin_pb2.DisableTenantRequest, _admin_pb2.DisableTenantResponse]  # type: ignore[assignment]
     """Has all keys of a tenant refused with TENANT_DISABLED, until it is enabled. Safe to repeat."""
     EnableTenant: _aio.UnaryUnaryMultiCallable[_admin_pb2.EnableTenantRequest, _admin_pb2.EnableTenantResponse]  # type: ignore[assignment]
@@ -156,6 +160,14 @@ class AdminServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_admin_pb2.ListTenantsResponse, _abc.Awaitable[_admin_pb2.ListTenantsResponse]]:
         """Lists tenants by number."""
+
+    @_abc_1.abstractmethod
+    def UpdateTenant(
+        self,
+        request: _admin_pb2.UpdateTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_pb2.UpdateTenantResponse, _abc.Awaitable[_admin_pb2.UpdateTenantResponse]]:
+        """Changes what the request names of a tenant, and leaves the rest. Safe to repeat."""
 
     @_abc_1.abstractmethod
     def DisableTenant(

@@ -891,6 +891,8 @@ class Model(_message.Message):
     MODEL_NAME_FIELD_NUMBER: _builtins.int
     RETIREMENT_FIELD_NUMBER: _builtins.int
     TASK_FIELD_NUMBER: _builtins.int
+    TOKEN_WEIGHT_PERMILLE_FIELD_NUMBER: _builtins.int
+    PRICE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name in requests. Example: tiny-eu."""
     number: _builtins.int
@@ -905,9 +907,15 @@ class Model(_message.Message):
     """The model's own name, which answers say. Example: tiny-eu."""
     task: Global___Task.ValueType
     """What it does; TASK_UNSPECIFIED from a router that knows one task only."""
+    token_weight_permille: _builtins.int
+    """As how many thousandths of a token one of it counts against the tokens of a minute, a day and a month."""
     @_builtins.property
     def retirement(self) -> Global___Retirement:
         """Set where `name` should not be used any more."""
+
+    @_builtins.property
+    def price(self) -> Global___Price:
+        """What its tokens cost, for the budgets of keys and tenants; absent where the catalog has no price."""
 
     def __init__(
         self,
@@ -920,11 +928,43 @@ class Model(_message.Message):
         model_name: _builtins.str = ...,
         retirement: Global___Retirement | None = ...,
         task: Global___Task.ValueType = ...,
+        token_weight_permille: _builtins.int = ...,
+        price: Global___Price | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["retirement", b"retirement"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["price", b"price", "retirement", b"retirement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_tokens", b"context_tokens", "created_at_seconds", b"created_at_seconds", "max_output_tokens", b"max_output_tokens", "model_name", b"model_name", "name", b"name", "number", b"number", "retirement", b"retirement", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_tokens", b"context_tokens", "created_at_seconds", b"created_at_seconds", "max_output_tokens", b"max_output_tokens", "model_name", b"model_name", "name", b"name", "number", b"number", "price", b"price", "retirement", b"retirement", "task", b"task", "token_weight_permille", b"token_weight_permille"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Model: _TypeAlias = Model  # noqa: Y015
+
+@_typing.final
+class Price(_message.Message):
+    """What tokens of a model cost, each in billionths of the unit of the catalog's currency."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INPUT_NANOS_FIELD_NUMBER: _builtins.int
+    CACHED_INPUT_NANOS_FIELD_NUMBER: _builtins.int
+    OUTPUT_NANOS_FIELD_NUMBER: _builtins.int
+    input_nanos: _builtins.int
+    """A token of a prompt."""
+    cached_input_nanos: _builtins.int
+    """A token of a prompt that the engine had from before."""
+    output_nanos: _builtins.int
+    """A token of an answer, or of the thought before it."""
+    def __init__(
+        self,
+        *,
+        input_nanos: _builtins.int = ...,
+        cached_input_nanos: _builtins.int = ...,
+        output_nanos: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_input_nanos", b"cached_input_nanos", "input_nanos", b"input_nanos", "output_nanos", b"output_nanos"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Price: _TypeAlias = Price  # noqa: Y015

@@ -167,6 +167,8 @@ class _ActEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Act.ValueType], _
     """A tenant was disabled."""
     ACT_ENABLE_TENANT: _Act.ValueType  # 5
     """A tenant was enabled again."""
+    ACT_UPDATE_TENANT: _Act.ValueType  # 20
+    """What the keys of a tenant may use together was changed."""
     ACT_DELETE_TENANT: _Act.ValueType  # 6
     """A tenant was deleted."""
     ACT_CREATE_KEY: _Act.ValueType  # 7
@@ -211,6 +213,8 @@ ACT_DISABLE_TENANT: Act.ValueType  # 4
 """A tenant was disabled."""
 ACT_ENABLE_TENANT: Act.ValueType  # 5
 """A tenant was enabled again."""
+ACT_UPDATE_TENANT: Act.ValueType  # 20
+"""What the keys of a tenant may use together was changed."""
 ACT_DELETE_TENANT: Act.ValueType  # 6
 """A tenant was deleted."""
 ACT_CREATE_KEY: Act.ValueType  # 7

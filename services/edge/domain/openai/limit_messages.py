@@ -1,0 +1,50 @@
+"""What is said of a limit of a key or of its tenant that is reached: whose, how much, and when it is over."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+
+from services.edge.domain.openai.rate_limits import duration_text
+from services.kernel.errors import KEY_REFUSALS, ComptoirError, Numbers, Reason
+
+# Where nobody knows when a retry may succeed.
+UNKNOWN_WAIT_SECONDS: Final = 1.0
+# What a sum of a foreign price list, or a clock, cannot say in words is left out.
+_LAST_SECOND: Final = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
+
+
+def limit_message(error: ComptoirError) -> str:
+    """Returns the sentence of a rate, a day's or month's quota or a budget that is used up."""
+    if error.reason.row.code == "insufficient_quota":
+        return _spent_message(error)
+    wait = duration_text(error.retry_after_seconds or UNKNOWN_WAIT_SECONDS).decode()
+    whose = "" if error.reason in KEY_REFUSALS else f" for {_whose(error.numbers)}"
+    # Programs look for the words from `on` on: OpenAI's.
+    what = f"Rate limit reached{whose} on {error.reason.row.rate}"
+    return f"{what}: {_amounts(error)}. Please try again in {wait}."
+
+
+def _spent_message(error: ComptoirError) -> str:
+    row = error.reason.row
+    text = f"You exceeded your current quota of {row.rate} for {_whose(error.numbers)}: {_amounts(error)}. "
+    if not 0 < error.numbers.resets_at_seconds <= _LAST_SECOND:
+        return text + row.next_step
+    at = datetime.fromtimestamp(error.numbers.resets_at_seconds, UTC)
+    return text + f"It begins anew at {at:%Y-%m-%d %H:%M:%S} UTC. {row.next_step}"
+
+
+def _whose(numbers: Numbers) -> str:
+    return "the tenant of this API key" if numbers.is_of_tenant else "this API key"
+
+
+def _amounts(error: ComptoirError) -> str:
+    numbers = error.numbers
+    used = numbers.limit - min(numbers.available, numbers.limit)
+    amounts = {"Limit": numbers.limit, "Used": used, "Requested": numbers.requested}
+    return ", ".join(f"{name} {_amount(error, amount)}" for name, amount in amounts.items())
+
+
+def _amount(error: ComptoirError, amount: int) -> str:
+    if error.reason is not Reason.BUDGET_EXHAUSTED:
+        return str(amount)
+    return f"{Decimal(amount) / 100:.2f} {error.numbers.currency}".rstrip()
