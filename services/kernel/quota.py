@@ -1,4 +1,4 @@
-"""What is left of a quota at one moment, and what was used, as the router counts it and as others are told."""
+"""What is left of a quota at one moment, and what was used, as the router counts it and as it is told."""
 
 import math
 from dataclasses import dataclass
