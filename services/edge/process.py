@@ -4,10 +4,12 @@ import asyncio
 from importlib.metadata import version
 
 from services.edge.adapters.generator_client import GeneratorClient
+from services.edge.adapters.hedge_counter import HedgeCounter
 from services.edge.adapters.key_seal import KeySeal
 from services.edge.adapters.request_log import RequestLog
 from services.edge.adapters.router_client import RouterClient
 from services.edge.adapters.usage_reporter import UsageReporter
+from services.edge.domain.hedging import Hedging
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.nearest_router import NearestRouter
 from services.edge.domain.ports import Generators, Router, UsageReports
@@ -101,7 +103,8 @@ class HttpSide:
         key_regions: KeyRegions | None = None,
     ) -> None:
         self._limits = limits
-        self._deliveries = Deliveries(router, generators, limits, clock)
+        hedging = Hedging(limits.first_token_hedge_seconds, count=HedgeCounter().count)
+        self._deliveries = Deliveries(router, generators, limits, clock, hedging)
         self._health = Health(router)
         bodies = Bodies(limits, KnownKeys(router, clock))
         large_answers = LargeAnswers(wait_seconds=limits.first_text_seconds)

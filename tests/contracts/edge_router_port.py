@@ -48,6 +48,17 @@ class RouterPortContract:
             await admission.next_offer()
         assert raised.value.reason is Reason.NO_REPLICA
 
+    async def test_one_whose_replica_says_nothing_says_so_to_a_router_that_knows_what_that_means(
+        self, router: Router, script: RouterScript
+    ) -> None:
+        admission = await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=5)
+        assert admission.hedge is not None
+        assert (await admission.hedge()).claims == b"2"
+        assert (script.asked_on, script.hedges) == ([(GOOD_KEY, LEASE)], 1)
+        script.may_hedge = False
+        older = await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=5)
+        assert older.hedge is None
+
     async def test_many_ask_for_another_offer_at_once_and_one_gives_up(
         self, router: Router, script: RouterScript
     ) -> None:

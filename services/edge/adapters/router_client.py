@@ -121,8 +121,12 @@ class RouterClient:
             async with asyncio.timeout(within_seconds):
                 response = await call.admitted()
             lease = wire.lease_of(response)
-            next_offer = partial(self._next_offer, wire.next_offer_request(key, lease, request.endpoint))
-            return wire.admission_from(response, call.recorded, next_offer, partial(self._release, lease))
+            question = wire.next_offer_request(key, lease, request.endpoint)
+            next_offer = partial(self._next_offer, question)
+            hedge = partial(self._next_offer, wire.as_hedge(question))
+            return wire.admission_from(
+                response, call.recorded, next_offer, partial(self._release, lease), hedge
+            )
         except TimeoutError:
             call.cancel()
             raise ComptoirError(Reason.DEADLINE_EXCEEDED) from None

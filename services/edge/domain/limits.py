@@ -58,6 +58,13 @@ class EdgeLimits(BaseModel):
         description="longest wait from an admission to the first text of its answer; vectors, which come all "
         "at once, have the time of their request",
     )
+    first_token_hedge_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        description="how long a request without a token waits before it leaves its replica for another one, "
+        "if there is one and the router says that the first does not work; one that has not even accepted "
+        "the request is left after 5 s at most. 0 leaves none",
+    )
     request_seconds: float = Field(
         default=600.0, gt=0, description="longest time of one request, from received to the last byte"
     )

@@ -55,7 +55,8 @@ class Admission:
     The offer may be used at once; nothing of its answer may leave before `recorded` returns, which raises
     ComptoirError where the admission is not durable: UNAVAILABLE where its router is gone and nobody knows.
     `next_offer` asks for another one, and raises ComptoirError where there is none: as long as no delta has
-    come, after a failure that permits it.
+    come, after a failure that permits it. `hedge` asks for one because the replica says nothing for long; it
+    is None where the router does not tell a replica that hangs from one that works.
     """
 
     offer: Offer
@@ -73,6 +74,7 @@ class Admission:
     # The name of the model that answers; empty where the router is older than other names.
     model_name: str = ""
     retirement: Retirement | None = None
+    hedge: Callable[[], Awaitable[Offer]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from services.edge.domain.generation import Counts, Delta, GenerationRequest, Priority
+from services.edge.domain.hedging import Hedging
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.losses import Losses
 from services.edge.domain.ports import Admission, Generators, Retirement, Router, Take
@@ -174,7 +175,10 @@ class Delivery:
 
     async def _wait_after(self, error: ComptoirError, *, is_accepted: bool) -> None:
         """Returns when the router may be asked again; raises `error` where that is in vain."""
-        attempts = 0 if self._generation is None else self._generation.attempts
+        generation = self._generation
+        attempts = 0 if generation is None else generation.attempts
+        # One that hung may have accepted it too.
+        is_accepted = is_accepted or (generation is not None and generation.has_left_one)
         self.conclude()
         pause_seconds = self._losses.pause_seconds(
             error.reason,
@@ -191,11 +195,19 @@ class Delivery:
 class Deliveries:
     """Opens deliveries, and releases the leases of those that no replica served."""
 
-    def __init__(self, router: Router, generators: Generators, limits: EdgeLimits, clock: Clock) -> None:
+    def __init__(
+        self,
+        router: Router,
+        generators: Generators,
+        limits: EdgeLimits,
+        clock: Clock,
+        hedging: Hedging | None = None,
+    ) -> None:
         self._router = router
         self._generators = generators
         self.limits = limits
         self._clock = clock
+        self._hedging = hedging or Hedging(limits.first_token_hedge_seconds)
         self._releases: set[asyncio.Task[None]] = set()
 
     def open(self, *, key: str, request: GenerationRequest, event: EdgeRequest) -> Delivery:
@@ -236,6 +248,7 @@ class Deliveries:
             admission,
             request,
             deadline_seconds=self._deadline_seconds(event),
+            hedging=self._hedging,
         )
 
     def release(self, give_back: Callable[[], Awaitable[None]]) -> None:

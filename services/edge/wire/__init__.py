@@ -70,6 +70,13 @@ def next_offer_request(key: str, lease: Identity, endpoint: Endpoint) -> router_
     )
 
 
+def as_hedge(question: router_pb2.NextOfferRequest) -> router_pb2.NextOfferRequest:
+    """Returns a question for another ticket as one whose replica has said nothing for long asks it."""
+    hedge = router_pb2.NextOfferRequest(is_hedge=True)
+    hedge.MergeFrom(question)
+    return hedge
+
+
 def count_admission_from(response: router_pb2.AdmitCountResponse) -> CountAdmission:
     """Returns the router's permission to count."""
     return CountAdmission(offer=offer_from(response.offer), **_alike(response))
@@ -96,14 +103,16 @@ def admission_from(
     recorded: Callable[[], Awaitable[None]],
     next_offer: Callable[[], Awaitable[Offer]],
     release: Callable[[], Awaitable[None]],
+    hedge: Callable[[], Awaitable[Offer]],
 ) -> Admission:
-    """Returns the router's permission; `recorded`, `next_offer` and `release` as Admission has them."""
+    """Returns the router's permission; the ways to more of it as Admission has them."""
     return Admission(
         offer=offer_from(response.offer),
         lease=lease_of(response),
         recorded=recorded,
         next_offer=next_offer,
         release=release,
+        hedge=hedge if response.may_hedge else None,
         priority=_CLASSES.get(response.priority),
         **_alike(response),
     )

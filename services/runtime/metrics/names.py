@@ -86,6 +86,9 @@ MetricName = Literal[
     "comptoir.usage.lost_frames",
     # counter, {event}: the edge's own events that found no room, or were refused; nothing is billed from them
     "comptoir.edge.events_dropped",
+    # counter, {try}: tries of requests without a token to leave their replica, by outcome. Many `moved`: a
+    # replica hangs, or cannot be reached. `over_budget`: more wanted to than may
+    "comptoir.edge.first_token_hedges",
     # gauge, 1: 1 while the files of the edge's certificate changed and cannot be used. The one before is
     # served until it expires: write a certificate and its key
     "comptoir.edge.certificate_outdated",

@@ -51,6 +51,9 @@ class MemoryRouter:
         async def next_offer() -> Offer:
             return offer_of(*await script.another_offer(key, LEASE))
 
+        async def hedge() -> Offer:
+            return offer_of(*await script.another_offer(key, LEASE, is_hedge=True))
+
         async def release() -> None:
             if script.release_refusal is not None:
                 raise script.release_refusal
@@ -66,6 +69,7 @@ class MemoryRouter:
             recorded=script.recorded,
             next_offer=next_offer,
             release=release,
+            hedge=hedge if script.may_hedge else None,
             model_name=script.model_name,
             retirement=script.retirement,
         )

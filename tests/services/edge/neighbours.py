@@ -48,6 +48,7 @@ class ScriptedRouter(AdmitsMany):
             offer=_offer(*script.first_offer()),
             lease_id_high=LEASE.high,
             lease_id_low=LEASE.low,
+            may_hedge=script.may_hedge,
             quota=_quota(script),
             model_number=1,
             tenant_number=2,
@@ -80,7 +81,8 @@ class ScriptedRouter(AdmitsMany):
         self, request: router_pb2.NextOfferRequest, context: Any
     ) -> router_pb2.NextOfferResponse:
         lease = Identity(request.lease_id_high, request.lease_id_low)
-        number, address = await self.script.another_offer(request.api_key, lease)
+        asked = self.script.another_offer(request.api_key, lease, is_hedge=request.is_hedge)
+        number, address = await asked
         return router_pb2.NextOfferResponse(offer=_offer(number, address))
 
     async def Release(self, request: router_pb2.ReleaseRequest, context: Any) -> router_pb2.ReleaseResponse:  # noqa: N802

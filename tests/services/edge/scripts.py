@@ -60,6 +60,9 @@ class RouterScript:
     tickets: int = 0
     # Who asked for another ticket, what holds that up, and what becomes of it.
     asked_on: list[tuple[str, Identity]] = field(default_factory=list)
+    # Whether it tells a replica that hangs from one that works, and how many asked for that reason.
+    may_hedge: bool = True
+    hedges: int = 0
     has_asked_on: asyncio.Event = field(default_factory=asyncio.Event)
     next_gate: asyncio.Event | None = None
     next_refusal: ComptoirError | None = None
@@ -86,9 +89,10 @@ class RouterScript:
         self.tickets += 1
         return self.tickets, self.offered[self.tickets - 1]
 
-    async def another_offer(self, key: str, lease: Identity) -> tuple[int, str]:
+    async def another_offer(self, key: str, lease: Identity, *, is_hedge: bool = False) -> tuple[int, str]:
         """What the router says to one who asks for another ticket."""
         self.asked_on.append((key, lease))
+        self.hedges += is_hedge
         self.has_asked_on.set()
         if self.next_gate is not None:
             await self.next_gate.wait()

@@ -4,6 +4,7 @@ import itertools
 import pytest
 
 from services.edge.domain.generation import GenerationRequest, Message, Role
+from services.edge.domain.hedging import Hedging
 from services.edge.domain.ports import Admission, Offer
 from services.edge.domain.ticketed_generation import TicketedGeneration
 from services.kernel.errors import ComptoirError, Reason
@@ -39,7 +40,7 @@ def generation_of(*scripts: GeneratorScript) -> TicketedGeneration:
         release=recorded,
     )
     generators = MemoryGenerators(dict(zip(addresses, scripts, strict=True)))
-    return TicketedGeneration(generators, admission, REQUEST, deadline_seconds=1e9)
+    return TicketedGeneration(generators, admission, REQUEST, deadline_seconds=1e9, hedging=Hedging())
 
 
 def failing(reason: Reason, *steps: Step) -> GeneratorScript:

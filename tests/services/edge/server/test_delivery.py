@@ -12,6 +12,7 @@ from services.kernel.identity import Identity
 from tests.services.edge.conftest import LIMITS
 from tests.services.edge.memory import MemoryGenerators, MemoryRouter
 from tests.services.edge.scripts import GOOD_KEY, LEASE, GeneratorScript, RouterScript, record_of
+from tests.virtual_time import run
 
 REQUEST = GenerationRequest("m", (Message(Role.USER, "x"),))
 
@@ -85,6 +86,48 @@ async def test_the_next_replica_delivers_what_the_first_one_cannot() -> None:
     # Of the ticket that served it: the record was renewed meanwhile.
     assert scene.event.transfer_record == record_of(2)
     assert scene.router.released == []
+
+
+@pytest.mark.parametrize("place", ["before_started", "steps"])
+def test_a_replica_that_says_nothing_is_left_and_counted_once(place: str) -> None:
+    async def delivered() -> Scene:
+        hung = GeneratorScript(**{place: [asyncio.Event()]})  # type: ignore[arg-type] # one of two lists
+        scene = Scene(hung, GeneratorScript(), first_token_hedge_seconds=1.0)
+        assert len(await scene.deltas()) == 4
+        assert hung.cancelled.is_set()
+        return scene
+
+    scene = run(delivered())
+    assert (scene.event.attempts, scene.event.output_tokens, scene.router.hedges) == (2, 3, 1)
+    assert scene.event.transfer_record == record_of(2)
+    assert scene.router.released == []
+
+
+def test_a_request_that_leaves_a_silent_replica_for_one_that_is_full_is_admitted_anew() -> None:
+    async def delivered() -> Scene:
+        full = GeneratorScript(before_started=[ComptoirError(Reason.REPLICA_OVERLOADED)])
+        hung = GeneratorScript(before_started=[asyncio.Event()])
+        scene = Scene(hung, full, GeneratorScript(), first_token_hedge_seconds=1.0)
+        scene.router.addresses_in_turn = [["replica-1", "replica-2"], ["replica-3"]]
+        assert len(await scene.deltas()) == 4
+        return scene
+
+    scene = run(delivered())
+    assert (scene.event.attempts, scene.router.released) == (3, [LEASE])
+
+
+def test_a_router_that_cannot_tell_a_hung_replica_is_not_asked() -> None:
+    async def delivered() -> Scene:
+        scene = Scene(
+            GeneratorScript(steps=[asyncio.Event()]), GeneratorScript(), first_token_hedge_seconds=1
+        )
+        scene.router.may_hedge = False
+        with pytest.raises(ComptoirError) as raised:
+            await scene.deltas()
+        assert raised.value.reason is Reason.DEADLINE_EXCEEDED
+        return scene
+
+    assert run(delivered()).router.asked_on == []
 
 
 async def test_an_admission_whose_router_is_lost_before_its_record_is_made_again_and_answered_once() -> None:
