@@ -66,7 +66,7 @@ class EdgeSettings(MeteredSettings, EdgeLimits):
         default=(),
         max_length=MOST_FURTHER,
         description="the other routers of the region, the nearest first: the first that serves and has a "
-        "replica is asked",
+        "replica is asked, unless the way to a later one is shorter by `nearer_router_seconds`",
     )
     emitter: GrpcTarget = Field(description="the emitter that takes the edge's own events")
     generator_tls: TlsFiles | None = Field(

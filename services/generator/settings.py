@@ -32,7 +32,9 @@ class GeneratorSettings(MeteredSettings, Bounds):
         max_length=256,
         description="the address that callers are told; empty means that of `listen`",
     )
-    router: GrpcTarget = Field(description="the router that the replica registers with")
+    router: GrpcTarget = Field(
+        description="the router that the replica registers with; each behind a host's name, where it has one"
+    )
     further_routers: tuple[GrpcTarget, ...] = Field(
         default=(),
         max_length=MOST_FURTHER,

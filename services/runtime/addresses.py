@@ -113,6 +113,18 @@ class GrpcTarget(BaseModel):
             raise ValueError("must be host:port or unix:/path")
         return address
 
+    @property
+    def host_name(self) -> str | None:
+        """The name in it, behind which there may be several hosts; None where it is the address of one."""
+        if self.address.startswith("unix:"):
+            return None
+        host, _ = split_address(self.address)
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            return None if host == "localhost" else host
+        return None
+
     @model_validator(mode="after")
     def _plaintext_stays_on_the_machine(self) -> "GrpcTarget":
         if self.tls is None and not is_local(self.address):

@@ -18,15 +18,17 @@ _Message = TypeVar("_Message", replica_pb2.Acceptance, replica_pb2.Settlement)
 
 
 @dataclass(slots=True)
-class _Told(Generic[_Message]):
+class Told(Generic[_Message]):
     """A message and when it was sent last; None means that it is to be sent now."""
 
+    claims: Claims
     message: _Message
     queued_seconds: float
     sent_seconds: float | None = None
     is_confirmed: bool = False
 
     def is_due(self, now_seconds: float) -> bool:
+        """Returns whether it is to be sent, or sent again."""
         if self.is_confirmed:
             return False
         return self.sent_seconds is None or now_seconds - self.sent_seconds > _RESEND_SECONDS
@@ -41,8 +43,8 @@ class LeaseReports:
 
     def __init__(self, *, lifetime_seconds: float) -> None:
         self._lifetime_seconds = lifetime_seconds
-        self._open: dict[Identity, _Told[replica_pb2.Acceptance]] = {}
-        self._ended: dict[Identity, _Told[replica_pb2.Settlement]] = {}
+        self._open: dict[Identity, Told[replica_pb2.Acceptance]] = {}
+        self._ended: dict[Identity, Told[replica_pb2.Settlement]] = {}
         self._all_closed = asyncio.Event()
         self._all_closed.set()
 
@@ -51,21 +53,38 @@ class LeaseReports:
         """Returns whether the router has not confirmed all yet."""
         return bool(self._ended) or any(not told.is_confirmed for told in self._open.values())
 
+    @property
+    def unsettled(self) -> list[Claims]:
+        """Returns the tickets whose settlements the router has not confirmed."""
+        return [told.claims for told in self._ended.values()]
+
     def accept(self, claims: Claims, now_seconds: float) -> None:
         """Takes a ticket that was accepted."""
-        self._open[claims.lease_id] = _Told(reports.acceptance_from(claims), now_seconds)
+        self._open[claims.lease_id] = Told(claims, reports.acceptance_from(claims), now_seconds)
 
     def settle(self, claims: Claims, settlement: replica_pb2.Settlement, now_seconds: float) -> None:
         """Takes what an accepted ticket's request used, in place of the acceptance."""
         self._open.pop(claims.lease_id, None)
         # Here too, and not only in reports: a stream that hangs makes none.
         self._forget_expired(now_seconds)
-        self._ended[claims.lease_id] = _Told(settlement, now_seconds)
+        self._ended[claims.lease_id] = Told(claims, settlement, now_seconds)
         self._all_closed.clear()
 
     def withdraw(self, lease_id: Identity) -> None:
         """Drops the acceptance of a lease that is settled elsewhere."""
         self._open.pop(lease_id, None)
+
+    def give(self, lease_id: Identity) -> Told[replica_pb2.Settlement]:
+        """Hands a settlement over that is not confirmed, for another router to be told."""
+        told = self._ended[lease_id]
+        self._forget(lease_id)
+        return told
+
+    def take(self, told: Told[replica_pb2.Settlement]) -> None:
+        """Takes a settlement that another router was told and did not confirm, as old as it is."""
+        told.sent_seconds = None
+        self._ended[told.claims.lease_id] = told
+        self._all_closed.clear()
 
     def begin(self) -> None:
         """Makes everything due: another stream may lead to a router that knows nothing."""
@@ -110,7 +129,7 @@ class LeaseReports:
             self._all_closed.set()
 
 
-def _take(waiting: dict[Identity, _Told[_Message]], now_seconds: float) -> list[_Message]:
+def _take(waiting: dict[Identity, Told[_Message]], now_seconds: float) -> list[_Message]:
     due = [told for told in waiting.values() if told.is_due(now_seconds)][:_MAX_PER_REPORT]
     for told in due:
         told.sent_seconds = now_seconds

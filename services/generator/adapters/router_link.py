@@ -1,30 +1,26 @@
 """The one stream to the router: registration, load, accepted tickets, and settlements."""
 
 import asyncio
-import logging
 import math
 import random
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 import grpc
 from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
 
-from services.generator.adapters.lease_reports import LeaseReports
+from services.generator.adapters.lease_reports import LeaseReports, Told
+from services.generator.adapters.link_complaints import LinkComplaints
 from services.generator.domain.load import LoadReport, is_big_change
-from services.generator.domain.ports import Capabilities
+from services.generator.domain.ports import Capabilities, HoldBack
 from services.generator.domain.terminal_event import Counts
 from services.generator.domain.ticket import Claims, Replica
 from services.generator.wire import reports
 from services.kernel.backoff import Backoff
 from services.kernel.clock import Clock
-from services.kernel.errors import ComptoirError, Reason
 from services.runtime.addresses import GrpcTarget
 from services.runtime.grpc.server import channel
 from services.runtime.grpc.status import error_from
-from services.runtime.logs import get_logger
-
-_log = get_logger(__name__)
 
 # From one report to the next, at least, by what there is to say. A caller whose key has all its places taken
 # waits for a settlement, and gives up after 0.1 s; nobody waits for an acceptance, and an answer that ends
@@ -38,26 +34,6 @@ _CONFIRMATION_SECONDS: Final = 0.5
 _SILENT_SECONDS: Final = 2.0
 _FIRST_PAUSE_SECONDS: Final = 0.1
 _LONGEST_PAUSE_SECONDS: Final = 2.0
-# A refusal that lasts is said again this often.
-_REMIND_SECONDS: Final = 30.0
-# What no other try mends: an operator has to change a setting or a certificate. Where there is no such
-# route, the address is not that of the router's listener for replicas.
-_REFUSALS: Final = (
-    Reason.ALREADY_EXISTS,
-    Reason.CALLER_NOT_ALLOWED,
-    Reason.REQUEST_INVALID,
-    Reason.ROUTE_NOT_FOUND,
-)
-
-_Call = grpc.aio.StreamStreamCall[replica_pb2.ReportRequest, replica_pb2.ReportResponse]
-
-
-class HoldBack(Protocol):
-    """What a drain that an operator wants does."""
-
-    def __call__(self, *, is_wanted: bool) -> None:
-        """Begins it, or ends it; safe to repeat."""
-        ...
 
 
 class RouterLink:
@@ -69,10 +45,16 @@ class RouterLink:
     """
 
     def __init__(
-        self, target: GrpcTarget, clock: Clock, *, interval_seconds: float, lifetime_seconds: float
+        self,
+        target: GrpcTarget,
+        clock: Clock,
+        *,
+        interval_seconds: float,
+        lifetime_seconds: float,
+        at: str = "",
     ) -> None:
-        self._channel = channel(target)
-        self._address = target.address
+        self._channel = channel(target, at=at)
+        self._address = at or target.address
         self._router_number = 0
         self._stub: replica_pb2_grpc.ReplicaServiceAsyncStub = replica_pb2_grpc.ReplicaServiceStub(
             self._channel
@@ -94,7 +76,10 @@ class RouterLink:
         self._hold_back: HoldBack | None = None
         self._told: LoadReport | None = None
         self._is_registered = False
-        self._reminded_seconds: float | None = None
+        # Since when it is registered, and until when it was, by the loop's clock.
+        self._come_seconds, self._left_seconds = math.inf, -math.inf
+        self._tell_left: Callable[[], None] = _nobody
+        self._complaints = LinkComplaints(self._address, clock)
 
     @property
     def address(self) -> str:
@@ -112,6 +97,19 @@ class RouterLink:
         since_seconds = self._unanswered_seconds
         is_silent = since_seconds is not None and _loop_seconds() - since_seconds > _SILENT_SECONDS
         return self._is_registered and not is_silent
+
+    @property
+    def there_seconds(self) -> float:
+        """For how long it has been registered with a router that answers; 0 while it is not."""
+        return _loop_seconds() - self._come_seconds if self.is_answering else 0.0
+
+    @property
+    def away_seconds(self) -> float:
+        """For how long it has not been answering; 0 while it is."""
+        if self.is_answering:
+            return 0.0
+        since_seconds = self._unanswered_seconds if self._is_registered else self._left_seconds
+        return _loop_seconds() - (since_seconds or 0.0)
 
     @property
     def router_number(self) -> int:
@@ -153,6 +151,27 @@ class RouterLink:
         """Says no more of a ticket that another router is told to be settled."""
         self._leases.withdraw(claims.lease_id)
 
+    @property
+    def unsettled(self) -> int:
+        """Returns how many settlements the router has not confirmed."""
+        return len(self._leases.unsettled)
+
+    def hand_over(self, lender: "Callable[[Claims], RouterLink]") -> None:
+        """Has each settlement that is not confirmed told by the link that `lender` returns for its ticket."""
+        for claims in self._leases.unsettled:
+            link = lender(claims)
+            if link is not self:
+                link.take(self._leases.give(claims.lease_id))
+
+    def take(self, settlement: Told[replica_pb2.Settlement]) -> None:
+        """Takes a settlement that another router was told and did not confirm."""
+        self._leases.take(settlement)
+        self._report_by(_loop_seconds())
+
+    def tell_left(self, left: Callable[[], None]) -> None:
+        """Sets what is called each time that its stream has ended."""
+        self._tell_left = left
+
     def load_changed(self) -> None:
         """Tells the router before its next regular report if the change is big."""
         urgent_seconds = self._reported_seconds + _URGENT_SECONDS
@@ -176,22 +195,15 @@ class RouterLink:
             try:
                 await self._session(read_load)
             except grpc.aio.AioRpcError as failure:
-                self._complain(error_from(failure), is_first=not backoff.failures)
+                replica, is_first = self._registration.replica, not backoff.failures
+                self._complaints.tell(error_from(failure), replica=replica, is_first=is_first)
             finally:
-                self._is_registered = False
+                if self._is_registered:
+                    self._is_registered, self._left_seconds = False, _loop_seconds()
+            self._tell_left()
             if self._clock.monotonic_seconds() - began_seconds > _LONGEST_PAUSE_SECONDS:
                 backoff.reset()
             await asyncio.sleep(backoff.next_seconds(jitter=random.random()))  # noqa: S311 - spreads retries
-
-    def _complain(self, error: ComptoirError, *, is_first: bool) -> None:
-        reason, now_seconds = error.reason.name, self._clock.monotonic_seconds()
-        if error.reason not in _REFUSALS:
-            level = logging.WARNING if is_first else logging.DEBUG
-            _log.log(level, "router_link_lost", reason=reason, address=self._address)
-        elif self._reminded_seconds is None or now_seconds - self._reminded_seconds >= _REMIND_SECONDS:
-            self._reminded_seconds = now_seconds
-            replica = self._registration.replica
-            _log.error("registration_refused", replica=replica, reason=reason, kind=error.field)
 
     async def settled(self, timeout_seconds: float) -> int:
         """Waits until the router has confirmed every settlement; returns how many it has not.
@@ -266,11 +278,18 @@ class RouterLink:
         self, call: "grpc.aio.StreamStreamCall[replica_pb2.ReportRequest, replica_pb2.ReportResponse]"
     ) -> None:
         async for response in call:
-            self._is_registered, self._reminded_seconds, self._unanswered_seconds = True, None, None
+            if not self._is_registered:
+                self._is_registered, self._come_seconds = True, _loop_seconds()
+            self._unanswered_seconds = None
+            self._complaints.forget()
             self._router_number = response.router_number
             self._leases.confirm(response)
             if response.HasField("is_drain_wanted") and self._hold_back is not None:
                 self._hold_back(is_wanted=response.is_drain_wanted)
+
+
+def _nobody() -> None:
+    """Is told of nothing."""
 
 
 def _loop_seconds() -> float:

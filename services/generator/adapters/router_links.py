@@ -2,22 +2,30 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
 
-from services.generator.adapters.router_link import HoldBack, RouterLink
+from services.generator.adapters.router_link import RouterLink
+from services.generator.adapters.router_name import RouterName
 from services.generator.domain.load import LoadReport
-from services.generator.domain.ports import Capabilities
+from services.generator.domain.ports import Capabilities, HoldBack
 from services.generator.domain.terminal_event import Counts
 from services.generator.domain.ticket import Claims, Replica
 from services.kernel.clock import Clock
 from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget
 from services.runtime.logs import get_logger
+from services.runtime.name_look_up import LookUp, look_up
 
 _log = get_logger(__name__)
 
+# At a drain, with another router there: one that restarts is back by then.
+_AWAY_SECONDS: Final = 2.0
+_LOOK_SECONDS: Final = 0.2
+
 
 class RouterLinks:
-    """A RouterLink for each router, as one.
+    """A RouterLink for each router, as one; for each address behind a name, where a router is told by one.
 
     Who lent what a ticket reserves is said by its number in the ticket, and by each router on its stream.
     """
@@ -29,14 +37,22 @@ class RouterLinks:
         *,
         interval_seconds: float,
         lifetime_seconds: float,
+        look_up: LookUp = look_up,
     ) -> None:
-        self._links = [
-            RouterLink(target, clock, interval_seconds=interval_seconds, lifetime_seconds=lifetime_seconds)
-            for target in targets
-        ]
+        self._clock = clock
+        self._interval_seconds = interval_seconds
+        self._lifetime_seconds = lifetime_seconds
+        self._register: Callable[[RouterLink], None] = _nothing
+        named = [target for target in targets if target.host_name is not None]
+        self._fixed = [self._make(target) for target in targets if target.host_name is None]
+        self._names = [RouterName(target, self._make, look_up) for target in named]
         # Where each lease was told of that is open: there it is settled, whatever is known by then.
         self._told: dict[Identity, RouterLink] = {}
         self._is_clash_told = False
+
+    @property
+    def _links(self) -> list[RouterLink]:
+        return [*self._fixed, *(link for name in self._names for link in name.links)]
 
     @property
     def is_registered(self) -> bool:
@@ -53,8 +69,13 @@ class RouterLinks:
         incarnation: int,
     ) -> None:
         """Sets what the replica says of itself; call it before `run`."""
-        for link in self._links:
+
+        def tell(link: RouterLink) -> None:
             link.register(replica, address, capabilities, max_requests, incarnation=incarnation)
+
+        self._register = tell
+        for link in self._links:
+            tell(link)
 
     def accept(self, claims: Claims) -> None:
         """Tells the router that lent it soon that this ticket is used up."""
@@ -90,16 +111,73 @@ class RouterLinks:
         `hold_back` is called where one of them says that an operator wants a drain, or its end.
         """
         async with asyncio.TaskGroup() as group:
-            for link in self._links:
-                group.create_task(link.run(read_load, hold_back))
+
+            def start(link: RouterLink) -> asyncio.Task[None]:
+                return group.create_task(link.run(read_load, hold_back))
+
+            for link in self._fixed:
+                start(link)
+            for name in self._names:
+                group.create_task(name.follow(start, self._forget))
 
     async def settled(self, timeout_seconds: float) -> int:
-        """Waits until each router has confirmed its settlements; returns how many are not."""
-        return sum(await asyncio.gather(*(link.settled(timeout_seconds) for link in self._links)))
+        """Waits until each router has confirmed its settlements; returns how many are not.
+
+        A router that is away for seconds is not waited for where another one is there: it may never come
+        back, and where they share a store the other one is told.
+        """
+        until_seconds = _loop_seconds() + timeout_seconds
+        for link in self._links:
+            await link.settled(0.0)
+        while (left_seconds := until_seconds - _loop_seconds()) > 0:
+            # Each time anew: routers behind a name come and go, and what one did not hear another is told.
+            awaited = [link for link in self._links if link.unsettled and not self._is_in_vain(link)]
+            if not awaited:
+                break
+            await awaited[0].settled(min(left_seconds, _LOOK_SECONDS))
+        for link in self._links:
+            if link.unsettled:
+                _log.warning("router_has_not_confirmed", address=link.address, count=link.unsettled)
+        return sum(link.unsettled for link in self._links)
+
+    def _is_in_vain(self, link: RouterLink) -> bool:
+        """Returns whether a router is away for long, and another one is there and told what it can be."""
+        # Where all were away, each has time to come back.
+        others_seconds = max(one.there_seconds for one in self._links)
+        if min(link.away_seconds, others_seconds) <= _AWAY_SECONDS:
+            return False
+        self._hand_over(link)
+        return link.unsettled > 0
 
     async def close(self) -> None:
         """Closes the connections; the replica is no longer registered."""
         await asyncio.gather(*(link.close() for link in self._links))
+
+    def _make(self, target: GrpcTarget, at: str = "") -> RouterLink:
+        link = RouterLink(
+            target,
+            self._clock,
+            interval_seconds=self._interval_seconds,
+            lifetime_seconds=self._lifetime_seconds,
+            at=at,
+        )
+        link.tell_left(partial(self._hand_over, link))
+        self._register(link)
+        return link
+
+    def _hand_over(self, link: RouterLink) -> None:
+        """Has another router told what one that is away did not confirm, where they share a store."""
+
+        def lender(claims: Claims) -> RouterLink:
+            other = link if claims.router else self._lender(claims)
+            return other if other.is_answering else link
+
+        link.hand_over(lender)
+
+    def _forget(self, link: RouterLink) -> None:
+        """Has what a router did not confirm that is gone for good told as if it had never been there."""
+        self._told = {lease: one for lease, one in self._told.items() if one is not link}
+        link.hand_over(self._lender)
 
     def _tell_clash(self) -> None:
         """Says once that two routers have one number: what one of them lends is settled with the other."""
@@ -117,3 +195,11 @@ class RouterLinks:
         by_number.update({link.router_number: link for link in reversed(self._links) if link.is_registered})
         by_number.update({link.router_number: link for link in reversed(self._links) if link.is_answering})
         return by_number.get(claims.router) or by_number.get(0) or self._links[0]
+
+
+def _nothing(_link: RouterLink) -> None:
+    """Says nothing yet of the replica."""
+
+
+def _loop_seconds() -> float:
+    return asyncio.get_running_loop().time()

@@ -219,3 +219,11 @@ class Settlements(Protocol):
         `is_unserved` says that the caller may still use its next ticket of the same lease.
         """
         ...
+
+
+class HoldBack(Protocol):
+    """What a drain that an operator wants does."""
+
+    def __call__(self, *, is_wanted: bool) -> None:
+        """Begins it, or ends it; safe to repeat."""
+        ...

@@ -158,10 +158,12 @@ def channel(
     *,
     max_receive_bytes: int = 4 * 1024 * 1024,
     options: Iterable[tuple[str, int | str]] = (),
+    at: str = "",
 ) -> grpc.aio.Channel:
     """Returns a channel to `target` that reconnects within a second; it never retries a call by itself.
 
-    Each call that begins has the TLS files as they are then.
+    Each call that begins has the TLS files as they are then. `at` is one of the addresses behind the name of
+    the target, which the certificate there is to bear.
     """
     arguments = [
         ("grpc.max_receive_message_length", max_receive_bytes),
@@ -175,10 +177,13 @@ def channel(
         *_METADATA,
         *options,
     ]
+    address = at or target.address
+    if at and target.host_name is not None:
+        arguments.append(("grpc.ssl_target_name_override", target.host_name))
     if target.tls is None:
-        return grpc.aio.insecure_channel(target.address, options=arguments)
+        return grpc.aio.insecure_channel(address, options=arguments)
     return ReloadedChannel(
         target.address,
         target.tls,
-        lambda credentials: grpc.aio.secure_channel(target.address, credentials, options=arguments),
+        lambda credentials: grpc.aio.secure_channel(address, credentials, options=arguments),
     )

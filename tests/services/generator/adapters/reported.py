@@ -8,14 +8,17 @@ from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
 
 from services.generator.domain.load import LoadReport
 from services.kernel.errors import ComptoirError
+from services.runtime.addresses import TlsFiles
+from services.runtime.grpc.server_tls import ServerTls
 from services.runtime.grpc.status import STATUS, trailing_metadata
 
 
 class Router(replica_pb2_grpc.ReplicaServiceServicer):
     """A router that remembers reports, and confirms settlements when it is told to."""
 
-    def __init__(self, address: str, number: int = 0) -> None:
+    def __init__(self, address: str, number: int = 0, tls: TlsFiles | None = None) -> None:
         self.address = address
+        self.tls = tls
         self.number = number
         self.reports: list[replica_pb2.ReportRequest] = []
         self.is_confirming = True
@@ -26,7 +29,10 @@ class Router(replica_pb2_grpc.ReplicaServiceServicer):
     async def start(self) -> None:
         self.server = grpc.aio.server()
         replica_pb2_grpc.add_ReplicaServiceServicer_to_server(self, self.server)
-        self.server.add_insecure_port(self.address)
+        if self.tls is None:
+            self.server.add_insecure_port(self.address)
+        else:
+            self.server.add_secure_port(self.address, ServerTls(self.address, self.tls).credentials())
         await self.server.start()
 
     async def stop(self) -> None:

@@ -185,3 +185,57 @@ async def test_a_lease_of_routers_that_share_a_store_is_settled_with_one_that_do
     await until(lambda: (linked.settled, linked.accepted) == ([[10], [10]], [[10], [11]]), 10)
     linked.routers[0].is_hanging = False
     await until(lambda: first.is_answering, 10)
+
+
+async def test_a_drain_does_not_wait_for_a_router_that_is_away_where_another_is_there(
+    linked: Linked, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await linked.routers[1].start()
+    await until(lambda: linked.links.is_registered, 10)
+    linked.settle(of(1, 10))
+    linked.settle(of(2, 20))
+    assert await asyncio.wait_for(linked.links.settled(600), 30) == 1
+    assert linked.settled == [[], [20]]
+    assert capsys.readouterr().out.count("router_has_not_confirmed") == 1
+
+
+async def test_a_drain_waits_for_the_only_router(linked: Linked) -> None:
+    await both(linked)
+    linked.links.accept(of(1, 10))
+    await until(lambda: linked.accepted == [[10], []], 5)
+    for router in linked.routers:
+        await router.stop()
+    linked.settle(of(1, 10))
+    settling = asyncio.ensure_future(linked.links.settled(600))
+    await asyncio.wait({settling}, timeout=3.0)
+    assert not settling.done()
+    for router in linked.routers:
+        await router.start()
+    assert await asyncio.wait_for(settling, 30) == 0
+
+
+async def test_what_a_router_of_a_shared_store_did_not_confirm_is_told_to_another_as_soon_as_it_is_lost(
+    linked: Linked,
+) -> None:
+    for router in linked.routers:
+        router.number = 0
+    await both(linked)
+    linked.routers[0].is_confirming = False
+    linked.settle(of(0, 10))
+    await until(lambda: linked.settled == [[10], []], 10)
+    await linked.routers[0].stop()
+    await until(lambda: linked.settled == [[10], [10]], 20)
+    assert await linked.links.settled(10) == 0
+
+
+async def test_a_drain_tells_another_router_of_a_shared_store_what_one_that_hangs_did_not_confirm(
+    linked: Linked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router_link, "_SILENT_SECONDS", 0.2)
+    for router in linked.routers:
+        router.number = 0
+    await both(linked)
+    linked.routers[0].is_hanging = True
+    linked.settle(of(0, 10))
+    assert await asyncio.wait_for(linked.links.settled(600), 30) == 0
+    assert linked.settled == [[10], [10]]
