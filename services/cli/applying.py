@@ -12,6 +12,7 @@ from comptoir.router.v1 import admin_pb2
 from deploy.local.stack.errors import StackError
 from services.cli.adapters.admin import CALL_SECONDS, Stub
 from services.cli.declaration import Declaration, DeclaredKey, DeclaredTenant
+from services.cli.limits import quota_of
 from services.kernel.api_keys import ENTROPY_BYTES, make_key, region_of
 from services.kernel.errors import Reason
 from services.runtime.grpc.status import error_from
@@ -62,11 +63,15 @@ def _check_names(declaration: Declaration, catalog: admin_pb2.GetCatalogResponse
 def _of_tenant(stub: Stub, declared: DeclaredTenant, stored: admin_pb2.Tenant | None) -> list[Change]:
     name = declared.name
     changes = []
+    quota = None if declared.quota is None else quota_of(declared.quota)
     if stored is None:
-        create = admin_pb2.CreateTenantRequest(name=name, home_region=declared.home_region)
+        create = admin_pb2.CreateTenantRequest(name=name, home_region=declared.home_region, quota=quota)
         changes.append(_change(f"tenant {name}: created", stub.CreateTenant, create))
     elif declared.home_region not in {"", stored.home_region}:
         raise StackError(f"Tenant {name} has its home in {stored.home_region}, which cannot be changed.")
+    elif quota is not None and quota != stored.quota:
+        update = admin_pb2.UpdateTenantRequest(name=name, quota=quota)
+        changes.append(_change(f"tenant {name}: quota", stub.UpdateTenant, update))
     if declared.is_disabled and not (stored and stored.is_disabled):
         disable = admin_pb2.DisableTenantRequest(name=name)
         changes.append(_change(f"tenant {name}: disabled", stub.DisableTenant, disable))

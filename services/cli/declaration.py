@@ -2,20 +2,43 @@
 
 from datetime import UTC, datetime, time
 from datetime import date as Date  # noqa: N812 - a field has the name
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 import yaml
 from comptoir.router.v1 import admin_pb2, router_pb2
-from google.protobuf.json_format import ParseDict, ParseError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from deploy.local.stack.errors import StackError
 from services.cli.key_view import ENDPOINTS
+from services.cli.limits import MONEY, NAMES, quota_of
 from services.cli.problems import first_problem
 
 _STRICT: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 _Name = Annotated[str, Field(min_length=1, max_length=256)]
+
+
+def _limits_are_known(quota: dict[str, Decimal]) -> dict[str, Decimal]:
+    try:
+        quota_of(quota)
+    except ValueError:
+        known = ", ".join(name for name in NAMES if name != MONEY)
+        raise ValueError(
+            f"must have whole numbers for {known}, each within its bound, and an amount for {MONEY}"
+        ) from None
+    return quota
+
+
+_Quota = Annotated[dict[str, Decimal], AfterValidator(_limits_are_known)]
 
 
 class DeclaredKey(BaseModel):
@@ -30,7 +53,7 @@ class DeclaredKey(BaseModel):
     endpoints: tuple[str, ...] = ()
     regions: tuple[_Name, ...] = ()
     # None leaves what the key has, and gives a new one the router's default.
-    quota: dict[str, int] | None = None
+    quota: _Quota | None = None
     priority: Literal["interactive", "default", "batch"] = "default"
     expires_on: Date | None = None
     is_disabled: bool = False
@@ -42,16 +65,6 @@ class DeclaredKey(BaseModel):
             raise ValueError(f"must be of {', '.join(ENDPOINTS)}")
         return names
 
-    @field_validator("quota")
-    @classmethod
-    def _limits_are_those_of_the_schema(cls, quota: dict[str, int] | None) -> dict[str, int] | None:
-        try:
-            ParseDict(quota or {}, admin_pb2.Quota())
-        except ParseError:
-            known = ", ".join(field.name for field in admin_pb2.Quota.DESCRIPTOR.fields)
-            raise ValueError(f"must have whole numbers below 2^32 for {known}") from None
-        return quota
-
     def message(self) -> admin_pb2.Key:
         """Returns the key as the router would tell it, as far as it is declared."""
         ends = None if self.expires_on is None else datetime.combine(self.expires_on, time(), UTC)
@@ -60,7 +73,7 @@ class DeclaredKey(BaseModel):
             models=sorted(self.models),
             endpoints=sorted(ENDPOINTS[name] for name in self.endpoints),
             regions=sorted(self.regions),
-            quota=None if self.quota is None else ParseDict(self.quota, admin_pb2.Quota()),
+            quota=None if self.quota is None else quota_of(self.quota),
             best_priority=router_pb2.Priority.Value(f"PRIORITY_{self.priority.upper()}"),
             expires_at_seconds=0 if ends is None else int(ends.timestamp()),
             is_disabled=self.is_disabled,
@@ -74,6 +87,8 @@ class DeclaredTenant(BaseModel):
 
     name: str = Field(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,62})$")
     home_region: str = ""
+    # Of all its keys together; None leaves what the tenant has, and gives a new one no limit.
+    quota: _Quota | None = None
     is_disabled: bool = False
     keys: tuple[DeclaredKey, ...] = ()
 

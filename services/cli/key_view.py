@@ -8,13 +8,8 @@ from comptoir.router.v1 import admin_pb2, router_pb2
 from rich.table import Table
 
 from services.cli.administering import day, hour
+from services.cli.limits import limits_of
 
-# How a limit is told; one that is new in the schema has its name there.
-_UNITS: Final = {
-    "requests_per_minute": "requests/min",
-    "tokens_per_minute": "tokens/min",
-    "concurrency": "at once",
-}
 ENDPOINTS: Final = {
     "direct": router_pb2.ENDPOINT_DIRECT,
     "chat.completions": router_pb2.ENDPOINT_CHAT_COMPLETIONS,
@@ -38,16 +33,11 @@ def key_table(keys: Iterable[admin_pb2.Key]) -> Table:
         table.add_row(
             str(key.number),
             "\n".join(filter(None, (key.tenant_name, key.label))),
-            "\n".join(limits_of(key.quota)) or "no limit",
+            "\n".join(limits_of(key.quota, key.currency)) or "no limit",
             "\n".join(scopes_of(key)),
             "\n".join(standing_of(key)),
         )
     return table
-
-
-def limits_of(quota: admin_pb2.Quota) -> list[str]:
-    """Returns every limit that there is, with its unit."""
-    return [f"{value} {_UNITS.get(field.name, field.name)}" for field, value in quota.ListFields()]
 
 
 def scopes_of(key: admin_pb2.Key) -> list[str]:

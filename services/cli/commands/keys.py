@@ -13,11 +13,11 @@ from rich.console import Console
 from deploy.local.stack.options import DEFAULT_DATA_DIR
 from services.cli.administering import REVOKED, Admin, AsJson, DataDir, ask, ask_for_all, print_json, show
 from services.cli.key_view import ENDPOINTS, key_table
+from services.cli.limits import MONEY, MOST, Budget, Limit, LongLimit, is_named, quota_of, show_spending
 
 keys = typer.Typer(no_args_is_help=True, help="Create, list and change API keys.")
 
-# What the router's messages can hold, and a century.
-_MOST: Final = 2**32 - 1
+# A century, and a year.
 _MOST_DAYS: Final = 36_500
 _MOST_HOURS: Final = 8_784
 
@@ -32,8 +32,7 @@ class PriorityClass(Enum):
 
 EndpointName = Enum("EndpointName", {name.upper(): name for name in ENDPOINTS})  # type: ignore[misc] # of a table
 
-Number = Annotated[int, typer.Argument(min=1, max=_MOST, help="The key's number, from `comptoir keys list`.")]
-Limit = Annotated[int | None, typer.Option(min=0, max=_MOST, help="0 means no limit.")]
+Number = Annotated[int, typer.Argument(min=1, max=MOST, help="The key's number, from `comptoir keys list`.")]
 Days = Annotated[int | None, typer.Option(min=0, max=_MOST_DAYS, help="0 means never.")]
 Models = Annotated[list[str] | None, typer.Option(help="A model it may use; repeat for more.")]
 Endpoints = Annotated[
@@ -53,6 +52,9 @@ def create_key(  # noqa: PLR0913, PLR0917 - one argument per option of the comma
     requests_per_minute: Limit = None,
     tokens_per_minute: Limit = None,
     concurrency: Limit = None,
+    tokens_per_day: LongLimit = None,
+    tokens_per_month: LongLimit = None,
+    money_per_month: Budget = None,
     expires_in_days: Days = None,
     priority: BestClass = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
@@ -69,9 +71,16 @@ def create_key(  # noqa: PLR0913, PLR0917 - one argument per option of the comma
         expires_at_seconds=_moment_in(expires_in_days),
         best_priority=_class(priority or PriorityClass.DEFAULT),
     )
-    limits = _limits(requests_per_minute, tokens_per_minute, concurrency)
+    limits = {
+        "requests_per_minute": requests_per_minute,
+        "tokens_per_minute": tokens_per_minute,
+        "concurrency": concurrency,
+        "tokens_per_day": tokens_per_day,
+        "tokens_per_month": tokens_per_month,
+        MONEY: money_per_month,
+    }
     if any(limits.values()):
-        request.quota.MergeFrom(_quota(limits))
+        request.quota.MergeFrom(quota_of(limits))
     answer = ask(data_dir, admin, "CreateKey", request)
     said = f"Key {answer.key.number} of tenant {answer.key.tenant_name}."
     _show_secret(answer, as_json, said)
@@ -93,9 +102,11 @@ def list_keys(
 def show_key(
     number: Number, data_dir: DataDir = DEFAULT_DATA_DIR, admin: Admin = "", as_json: AsJson = False
 ) -> None:
-    """Show one key without its secret."""
+    """Show one key without its secret, and what it used of a day's and a month's limits."""
     answer = ask(data_dir, admin, "GetKey", admin_pb2.GetKeyRequest(number=number))
     _show_keys(answer, [answer.key], as_json)
+    if not as_json:
+        show_spending(answer.key.quota, answer)
 
 
 @keys.command("update")
@@ -113,6 +124,9 @@ def update_key(  # noqa: PLR0913, PLR0917 - one argument per option of the comma
     requests_per_minute: Limit = None,
     tokens_per_minute: Limit = None,
     concurrency: Limit = None,
+    tokens_per_day: LongLimit = None,
+    tokens_per_month: LongLimit = None,
+    money_per_month: Budget = None,
     expires_in_days: Days = None,
     priority: BestClass = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
@@ -127,11 +141,18 @@ def update_key(  # noqa: PLR0913, PLR0917 - one argument per option of the comma
         request.endpoints.CopyFrom(admin_pb2.EndpointScope(endpoints=_endpoints(endpoint)))
     if region or all_regions:
         request.regions.CopyFrom(admin_pb2.RegionScope(names=region or []))
-    limits = _limits(requests_per_minute, tokens_per_minute, concurrency)
-    if limits:
+    limits = {
+        "requests_per_minute": requests_per_minute,
+        "tokens_per_minute": tokens_per_minute,
+        "concurrency": concurrency,
+        "tokens_per_day": tokens_per_day,
+        "tokens_per_month": tokens_per_month,
+        MONEY: money_per_month,
+    }
+    if is_named(limits):
         # The router takes a quota whole.
         stored = ask(data_dir, admin, "GetKey", admin_pb2.GetKeyRequest(number=number)).key.quota
-        request.quota.CopyFrom(_quota(limits, stored))
+        request.quota.CopyFrom(quota_of(limits, stored))
     if expires_in_days is not None:
         request.expires_at_seconds = _moment_in(expires_in_days)
     if priority is not None:
@@ -218,27 +239,6 @@ def _show_secret(answer: Any, as_json: bool, said: str) -> None:
         return
     Console().out(answer.api_key, highlight=False)
     Console(stderr=True).out(f"{said} It is shown only now.", highlight=False)
-
-
-def _limits(
-    requests_per_minute: int | None, tokens_per_minute: int | None, concurrency: int | None
-) -> dict[str, int]:
-    """Returns the limits that were named, by the schema's names."""
-    named = {
-        "requests_per_minute": requests_per_minute,
-        "tokens_per_minute": tokens_per_minute,
-        "concurrency": concurrency,
-    }
-    return {name: limit for name, limit in named.items() if limit is not None}
-
-
-def _quota(limits: dict[str, int], stored: admin_pb2.Quota | None = None) -> admin_pb2.Quota:
-    quota = admin_pb2.Quota()
-    if stored is not None:
-        quota.CopyFrom(stored)
-    for name, limit in limits.items():
-        setattr(quota, name, limit)
-    return quota
 
 
 def _endpoints(names: list[EndpointName] | None) -> "list[router_pb2.Endpoint.ValueType]":

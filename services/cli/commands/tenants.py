@@ -10,6 +10,16 @@ from rich.table import Table
 
 from deploy.local.stack.options import DEFAULT_DATA_DIR
 from services.cli.administering import Admin, AsJson, DataDir, ask, ask_for_all, day, print_json, show
+from services.cli.limits import (
+    MONEY,
+    Budget,
+    Limit,
+    LongLimit,
+    is_named,
+    limits_of,
+    quota_of,
+    show_spending,
+)
 
 tenants = typer.Typer(no_args_is_help=True, help="Create, list and change tenants.")
 
@@ -17,19 +27,66 @@ Name = Annotated[str, typer.Argument(help="The tenant's name, from `comptoir ten
 
 
 @tenants.command("create")
-def create_tenant(
+def create_tenant(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
     name: Annotated[str, typer.Argument(help="Lower-case letters, digits and hyphens.")],
     home_region: Annotated[str, typer.Option(help="The router's own region if left out.")] = "",
+    requests_per_minute: Limit = None,
+    tokens_per_minute: Limit = None,
+    concurrency: Limit = None,
+    tokens_per_day: LongLimit = None,
+    tokens_per_month: LongLimit = None,
+    money_per_month: Budget = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     admin: Admin = "",
     as_json: AsJson = False,
 ) -> None:
-    """Create a tenant."""
+    """Create a tenant. Its limits are of all its keys together."""
     request = admin_pb2.CreateTenantRequest(name=name, home_region=home_region)
+    limits = {
+        "requests_per_minute": requests_per_minute,
+        "tokens_per_minute": tokens_per_minute,
+        "concurrency": concurrency,
+        "tokens_per_day": tokens_per_day,
+        "tokens_per_month": tokens_per_month,
+        MONEY: money_per_month,
+    }
+    if is_named(limits):
+        request.quota.CopyFrom(quota_of(limits))
     answer = ask(data_dir, admin, "CreateTenant", request)
     tenant = answer.tenant
     said = f"Tenant {tenant.name} has number {tenant.number}, home {tenant.home_region}."
     show(answer, as_json, said)
+
+
+@tenants.command("update")
+def update_tenant(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
+    name: Name,
+    requests_per_minute: Limit = None,
+    tokens_per_minute: Limit = None,
+    concurrency: Limit = None,
+    tokens_per_day: LongLimit = None,
+    tokens_per_month: LongLimit = None,
+    money_per_month: Budget = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    admin: Admin = "",
+    as_json: AsJson = False,
+) -> None:
+    """Change what is named of what all keys of a tenant may use together; the rest stays."""
+    request = admin_pb2.UpdateTenantRequest(name=name)
+    limits = {
+        "requests_per_minute": requests_per_minute,
+        "tokens_per_minute": tokens_per_minute,
+        "concurrency": concurrency,
+        "tokens_per_day": tokens_per_day,
+        "tokens_per_month": tokens_per_month,
+        MONEY: money_per_month,
+    }
+    if is_named(limits):
+        # The router takes a quota whole.
+        stored = ask(data_dir, admin, "GetTenant", admin_pb2.GetTenantRequest(name=name)).tenant.quota
+        request.quota.CopyFrom(quota_of(limits, stored))
+    answer = ask(data_dir, admin, "UpdateTenant", request)
+    _show_tenants(answer, [answer.tenant], as_json)
 
 
 @tenants.command("list")
@@ -43,9 +100,11 @@ def list_tenants(data_dir: DataDir = DEFAULT_DATA_DIR, admin: Admin = "", as_jso
 def show_tenant(
     name: Name, data_dir: DataDir = DEFAULT_DATA_DIR, admin: Admin = "", as_json: AsJson = False
 ) -> None:
-    """Show one tenant; `comptoir keys list --tenant` lists its keys."""
+    """Show one tenant and what it used; `comptoir keys list --tenant` lists its keys."""
     answer = ask(data_dir, admin, "GetTenant", admin_pb2.GetTenantRequest(name=name))
     _show_tenants(answer, [answer.tenant], as_json)
+    if not as_json:
+        show_spending(answer.tenant.quota, answer)
 
 
 @tenants.command("disable")
@@ -79,9 +138,15 @@ def _show_tenants(answer: Message, listed: Any, as_json: bool) -> None:
     if as_json:
         print_json(answer)
         return
-    table = Table("number", "name", "home region", "created", "state")
+    table = Table(show_lines=True)
+    table.add_column("number", no_wrap=True)
+    table.add_column("name", overflow="fold")
+    table.add_column("home", no_wrap=True)
+    table.add_column("limits", no_wrap=True)
+    table.add_column("state", no_wrap=True)
     for tenant in listed:
         state = "disabled" if tenant.is_disabled else "active"
-        created = day(tenant.created_at_seconds)
-        table.add_row(str(tenant.number), tenant.name, tenant.home_region, created, state)
+        limits = "\n".join(limits_of(tenant.quota, tenant.currency)) or "no limit"
+        standing = f"{state}\nfrom {day(tenant.created_at_seconds)}"
+        table.add_row(str(tenant.number), tenant.name, tenant.home_region, limits, standing)
     Console(markup=False, emoji=False).print(table)

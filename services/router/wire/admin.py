@@ -30,6 +30,7 @@ def tenant(stored: Tenant, catalog: Catalog) -> admin_pb2.Tenant:
         created_at_seconds=stored.created_at_seconds,
         is_disabled=stored.is_disabled,
         quota=_quota_message(stored.quota),
+        currency=catalog.currency,
     )
 
 
@@ -51,6 +52,7 @@ def key(stored: Key, catalog: Catalog) -> admin_pb2.Key:
         is_disabled=stored.is_disabled,
         previous_until_seconds=stored.previous_until_seconds,
         last_used_seconds=stored.last_used_seconds,
+        currency=catalog.currency,
     )
 
 

@@ -112,9 +112,27 @@ async def test_a_new_key_without_a_quota_has_the_default_and_keeps_what_it_gets(
     assert await applied(declared) == []
 
 
+async def test_a_declared_budget_is_of_the_tenant_and_what_is_not_declared_stays(
+    running: RunningRouter, applied: Applied
+) -> None:
+    quota = {"tokens_per_day": 2**48 - 1, "money_per_month": 250.1, "concurrency": 5}
+    declared = [{"name": "acme", "quota": quota}]
+    assert await applied(declared) == ["tenant acme: created"]
+    assert await applied(declared) == []
+    asked = admin_pb2.GetTenantRequest(name="acme")
+    tenant = (await running.admin.GetTenant(asked)).tenant
+    assert tenant.quota == admin_pb2.Quota(
+        tokens_per_day=2**48 - 1, money_per_month_cents=25_010, concurrency=5
+    )
+    assert await applied([{"name": "acme"}]) == []
+    assert await applied([{"name": "acme", "quota": {}}]) == ["tenant acme: quota"]
+    assert (await running.admin.GetTenant(asked)).tenant.quota == admin_pb2.Quota()
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        ({"quota": {"money_per_month": 5}}, "quota"),
         ({"label": "night"}, "label"),
         ({"models": []}, "models"),
         ({"endpoints": []}, "endpoints"),

@@ -16,7 +16,7 @@ KEY = Key(
     b"d" * 32,
     "laptop",
     frozenset({1, 2, 77}),
-    Quota(requests_per_minute=5, tokens_per_minute=6, concurrency=7),
+    Quota(**{name: 5 + index for index, name in enumerate(Quota.model_fields)}),
     8,
     9,
     10,

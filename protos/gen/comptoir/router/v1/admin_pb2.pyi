@@ -68,6 +68,7 @@ class Tenant(_message.Message):
     CREATED_AT_SECONDS_FIELD_NUMBER: _builtins.int
     IS_DISABLED_FIELD_NUMBER: _builtins.int
     QUOTA_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Number, as tickets carry it."""
     name: _builtins.str
@@ -78,6 +79,8 @@ class Tenant(_message.Message):
     """When it was created, seconds since 1970-01-01 UTC."""
     is_disabled: _builtins.bool
     """True while its keys are refused."""
+    currency: _builtins.str
+    """ISO 4217's three letters of the currency of money in its quota, from the catalog."""
     @_builtins.property
     def quota(self) -> Global___Quota:
         """What all its keys may use together."""
@@ -91,10 +94,11 @@ class Tenant(_message.Message):
         created_at_seconds: _builtins.int = ...,
         is_disabled: _builtins.bool = ...,
         quota: Global___Quota | None = ...,
+        currency: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["quota", b"quota"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_seconds", b"created_at_seconds", "home_region", b"home_region", "is_disabled", b"is_disabled", "name", b"name", "number", b"number", "quota", b"quota"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at_seconds", b"created_at_seconds", "currency", b"currency", "home_region", b"home_region", "is_disabled", b"is_disabled", "name", b"name", "number", b"number", "quota", b"quota"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -207,6 +211,7 @@ class Key(_message.Message):
     IS_DISABLED_FIELD_NUMBER: _builtins.int
     PREVIOUS_UNTIL_SECONDS_FIELD_NUMBER: _builtins.int
     LAST_USED_SECONDS_FIELD_NUMBER: _builtins.int
+    CURRENCY_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Number; may be logged."""
     tenant: _builtins.int
@@ -229,6 +234,8 @@ class Key(_message.Message):
     """Until when the secret of before its last rotation is taken, seconds since 1970-01-01 UTC; 0 if none is."""
     last_used_seconds: _builtins.int
     """The beginning of the hour in which it was used last, seconds since 1970-01-01 UTC; 0 if it was not."""
+    currency: _builtins.str
+    """ISO 4217's three letters of the currency of money in its quota, from the catalog."""
     @_builtins.property
     def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names of the models it may use; empty means every model of the catalog."""
@@ -263,10 +270,11 @@ class Key(_message.Message):
         is_disabled: _builtins.bool = ...,
         previous_until_seconds: _builtins.int = ...,
         last_used_seconds: _builtins.int = ...,
+        currency: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["quota", b"quota"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["best_priority", b"best_priority", "created_at_seconds", b"created_at_seconds", "endpoints", b"endpoints", "expires_at_seconds", b"expires_at_seconds", "is_disabled", b"is_disabled", "label", b"label", "last_used_seconds", b"last_used_seconds", "models", b"models", "number", b"number", "previous_until_seconds", b"previous_until_seconds", "quota", b"quota", "regions", b"regions", "revoked_at_seconds", b"revoked_at_seconds", "tenant", b"tenant", "tenant_name", b"tenant_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["best_priority", b"best_priority", "created_at_seconds", b"created_at_seconds", "currency", b"currency", "endpoints", b"endpoints", "expires_at_seconds", b"expires_at_seconds", "is_disabled", b"is_disabled", "label", b"label", "last_used_seconds", b"last_used_seconds", "models", b"models", "number", b"number", "previous_until_seconds", b"previous_until_seconds", "quota", b"quota", "regions", b"regions", "revoked_at_seconds", b"revoked_at_seconds", "tenant", b"tenant", "tenant_name", b"tenant_name"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
