@@ -2,8 +2,6 @@
 
 import sys
 
-import typer
-
 from deploy.local.stack.errors import StackError
 from services.cli.commands.apply import apply
 from services.cli.commands.audit import audit
@@ -16,8 +14,9 @@ from services.cli.commands.stack import down, logs, status
 from services.cli.commands.tenants import tenants
 from services.cli.commands.transfer import transfer
 from services.cli.commands.up import up
+from services.cli.operator_tls import AdminCommands
 
-app = typer.Typer(
+app = AdminCommands(
     name="comptoir",
     no_args_is_help=True,
     add_completion=False,

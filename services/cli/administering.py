@@ -12,12 +12,10 @@ from google.protobuf.message import Message
 from rich.console import Console
 
 from services.cli.adapters.admin import CALL_SECONDS, Stub, call_admin
+from services.cli.operator_tls import Admin as Admin  # noqa: PLC0414 - of every such command
 from services.kernel.errors import Reason
 
 DataDir = Annotated[Path, typer.Option(help="The data folder of a local stack.")]
-Admin = Annotated[
-    str, typer.Option(metavar="ADDRESS", help="The admin service, unix:/path, of another router.")
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 _PAGE_SIZE: Final = 500

@@ -12,14 +12,19 @@ from pydantic import ValidationError
 
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.paths import DataPaths
+from services.cli.adapters.handshake import check_handshake
+from services.cli.operator_tls import OPERATOR_TLS
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.addresses import WITHOUT_PROXY, GrpcTarget
 from services.runtime.grpc.status import error_from
 
 CALL_SECONDS: Final = 10.0
+_TLS_FILES: Final = 3
 _SENTENCES: Final = {
     Reason.USAGE_NOT_RECORDED: "The router cannot record the act, so it is not done; does the emitter run? "
     "`comptoir status` tells.",
+    Reason.CALLER_NOT_ALLOWED: "The router does not let the name in your certificate make this call: it must "
+    "stand in router.admin_listen.callers under AdminService, or under the call's own name.",
     Reason.UNAVAILABLE: "The router's admin service cannot be reached; `comptoir status` tells what runs.",
 }
 
@@ -37,10 +42,13 @@ def call_admin(
 
     StackError with the sentence of the reason otherwise; `{field}` in it is the field that broke a rule.
     """
-    address = _checked(admin) if admin else f"unix:{DataPaths(data_dir.resolve()).admin_socket}"
+    target = _target(admin) if admin else None
+    socket = f"unix:{DataPaths(data_dir.resolve()).admin_socket}"
 
     async def call() -> Any:  # the method's own answer
-        async with grpc.aio.insecure_channel(address, options=[WITHOUT_PROXY]) as channel:
+        if target is not None and target.tls is not None:
+            await check_handshake(target)
+        async with _channel(target or GrpcTarget(address=socket)) as channel:
             return await method(admin_pb2_grpc.AdminServiceStub(channel))
 
     try:
@@ -49,12 +57,30 @@ def call_admin(
         raise StackError(_sentence(error_from(failure), sentences)) from None
 
 
-def _checked(admin: str) -> str:
-    """Returns an address that only this machine can reach: secrets of keys go there and come back."""
+def _target(admin: str) -> GrpcTarget:
+    """Returns where to call: secrets go there and come back, so in plaintext on this machine alone."""
+    files = OPERATOR_TLS.get()
+    named = [file for file in (files.ca, files.certificate, files.key) if file is not None]
+    is_socket = admin.startswith("unix:")
+    if named and len(named) < _TLS_FILES and not is_socket:
+        raise StackError("--ca, --certificate and --key go together: name all three, or none.")
+    tls = None
+    if named and not is_socket:
+        tls = {"ca_file": files.ca, "certificate_file": files.certificate, "private_key_file": files.key}
     try:
-        return GrpcTarget(address=admin).address
+        return GrpcTarget.model_validate({"address": admin, "tls": tls})
     except ValidationError:
-        raise StackError("--admin must be unix:/path, or host:port of this machine.") from None
+        raise StackError(
+            "--admin must be unix:/path, or host:port; beyond this machine with --ca, --certificate and "
+            "--key, or COMPTOIR_ADMIN_CA, COMPTOIR_ADMIN_CERTIFICATE and COMPTOIR_ADMIN_KEY."
+        ) from None
+
+
+def _channel(target: GrpcTarget) -> grpc.aio.Channel:
+    if target.tls is None:
+        return grpc.aio.insecure_channel(target.address, options=[WITHOUT_PROXY])
+    credentials = target.tls.channel_credentials()
+    return grpc.aio.secure_channel(target.address, credentials, options=[WITHOUT_PROXY])
 
 
 def _sentence(error: ComptoirError, sentences: Mapping[Reason, str]) -> str:

@@ -19,6 +19,7 @@ from deploy.local.stack.paths import DataPaths
 from deploy.local.stack.state import missing_state, read_state
 from services.cli.adapters.admin import CALL_SECONDS, call_admin
 from services.cli.adapters.store import Store
+from services.cli.operator_tls import Admin
 from services.contract.callers import caller_digest
 
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
@@ -37,9 +38,7 @@ def audit(
     clickhouse: Annotated[
         str, typer.Option(metavar="URL", help="Another store than the local stack's.")
     ] = "",
-    admin: Annotated[
-        str, typer.Option(metavar="ADDRESS", help="The admin service, unix:/path, that knows the names.")
-    ] = "",
+    admin: Admin = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """What operators did and what they were refused, newest first."""

@@ -14,8 +14,9 @@ from deploy.local.stack.options import DEFAULT_DATA_DIR
 from services.cli.administering import REVOKED, Admin, AsJson, DataDir, ask, ask_for_all, print_json, show
 from services.cli.key_view import ENDPOINTS, key_table
 from services.cli.limits import MONEY, MOST, Budget, Limit, LongLimit, is_named, quota_of, show_spending
+from services.cli.operator_tls import AdminCommands
 
-keys = typer.Typer(no_args_is_help=True, help="Create, list and change API keys.")
+keys = AdminCommands(no_args_is_help=True, help="Create, list and change API keys.")
 
 # A century, and a year.
 _MOST_DAYS: Final = 36_500

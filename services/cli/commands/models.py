@@ -3,15 +3,15 @@
 from decimal import Decimal
 from typing import Final
 
-import typer
 from comptoir.router.v1 import admin_pb2, router_pb2
 from rich.console import Console
 from rich.table import Table
 
 from deploy.local.stack.options import DEFAULT_DATA_DIR
 from services.cli.administering import Admin, AsJson, DataDir, ask, print_json
+from services.cli.operator_tls import AdminCommands
 
-models = typer.Typer(no_args_is_help=True, help="List the models of the catalog.")
+models = AdminCommands(no_args_is_help=True, help="List the models of the catalog.")
 
 # A billionth per token is a thousandth per million.
 _PER_MILLION: Final = Decimal("0.001")

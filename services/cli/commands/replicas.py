@@ -12,15 +12,13 @@ from rich.console import Console
 from deploy.local.stack.options import DEFAULT_DATA_DIR
 from services.cli.adapters.admin import CALL_SECONDS, call_admin
 from services.cli.adapters.live import described_replica
+from services.cli.operator_tls import Admin, AdminCommands
 from services.cli.status_view import replica_table
 from services.kernel.errors import Reason
 
-replicas = typer.Typer(no_args_is_help=True, help="List replicas, and drain one.")
+replicas = AdminCommands(no_args_is_help=True, help="List replicas, and drain one.")
 
 DataDir = Annotated[Path, typer.Option(help="The data folder of a local stack.")]
-Admin = Annotated[
-    str, typer.Option(metavar="ADDRESS", help="The admin service, unix:/path, of another router.")
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Number = Annotated[int, typer.Argument(min=1, max=2**32 - 1, help="The replica's number.")]
 

@@ -20,8 +20,9 @@ from services.cli.limits import (
     quota_of,
     show_spending,
 )
+from services.cli.operator_tls import AdminCommands
 
-tenants = typer.Typer(no_args_is_help=True, help="Create, list and change tenants.")
+tenants = AdminCommands(no_args_is_help=True, help="Create, list and change tenants.")
 
 Name = Annotated[str, typer.Argument(help="The tenant's name, from `comptoir tenants list`.")]
 
