@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -104,7 +105,6 @@ async def test_what_cannot_be_is_told_at_once_with_what_to_do(
         (address.replace("127.0.0.1", "localhost"), whole, "is for another name"),
         (f"127.0.0.1:{free_port()}", whole, "Nothing listens at"),
         (f"127.0.0.1:{closing.sockets[0].getsockname()[1]}", whole, "did not take"),
-        ("no-such-host.invalid:1", whole, "no host of the name"),
         (address, (str(tmp_path / "gone"), *whole[1:]), "gone cannot be read"),
     ):
         began = time.monotonic()
@@ -125,6 +125,17 @@ async def test_what_does_not_answer_is_told_after_some_seconds(
     refused = await said(terminal, address, authority, "operator-ada", "tenants", "list")
     assert "Nothing answered within 1 s" in refused.err
     silent.close()
+
+
+async def test_a_name_that_no_host_has_is_told(
+    terminal: Terminal, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unknown(*_arguments: object) -> None:
+        raise socket.gaierror
+
+    monkeypatch.setattr(handshake, "_hear_first_byte", unknown)
+    refused = await said(terminal, "router.example:8443", authority, "operator-ada", "tenants", "list")
+    assert "no host of the name in router.example:8443" in refused.err
 
 
 async def test_a_port_without_tls_is_told(terminal: Terminal, authority: Authority) -> None:
