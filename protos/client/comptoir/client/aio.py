@@ -12,6 +12,7 @@ from comptoir.client.answers import Answer, choices_of
 from comptoir.client.chat import Chat, Order
 from comptoir.client.counting import Countable, CountOrder
 from comptoir.client.embedding import Embeddings, EmbedOrder, Inputs
+from comptoir.client.hedging import Hedging
 from comptoir.client.losses import Losses
 from comptoir.generator.v1.generator_pb2 import GetModelInfoResponse
 from comptoir.router.v1.router_pb2 import ListModelsRequest, Model, TicketOffer
@@ -35,7 +36,7 @@ class Client:
     else is tried again.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument per choice that a service has
         self,
         router: str | Sequence[str],
         *,
@@ -44,11 +45,13 @@ class Client:
         admit_seconds: float = 40.0,
         max_channels: int = 32,
         unreachable_seconds: float = 10.0,
+        first_token_hedge_seconds: float = 30.0,
     ) -> None:
         self._connections = Connections(router, tls, max_channels=max_channels)
         self._api_key = api_key
         self._admit_seconds = admit_seconds
         self._unreachable_seconds = unreachable_seconds
+        self._hedging = Hedging(first_token_hedge_seconds)
 
     async def __aenter__(self) -> Self:
         return self
@@ -119,4 +122,5 @@ class Client:
 
     def _generation(self, order: Order | EmbedOrder) -> Generation:
         losses = Losses(unreachable_seconds=self._unreachable_seconds)
-        return Generation(self._connections, order, losses, self._api_key, self._admit_seconds)
+        self._hedging.budget.earn()
+        return Generation(self._connections, order, losses, self._api_key, self._admit_seconds, self._hedging)

@@ -9,10 +9,12 @@ from typing import Self
 import grpc
 from comptoir.client import errors
 from comptoir.client.aio_connections import Connections, Router, Stream, cast_failure
+from comptoir.client.aio_hedge import Hedge, ReplicaLeftError
 from comptoir.client.channels import NEXT_OFFER_SECONDS
 from comptoir.client.chat import Order, next_offer_request
 from comptoir.client.embedding import EmbedOrder
 from comptoir.client.errors import ComptoirError
+from comptoir.client.hedging import Hedging
 from comptoir.client.losses import Losses
 from comptoir.client.progress import Progress
 from comptoir.client.state import GenerationState, is_silent
@@ -38,6 +40,7 @@ class Generation(GenerationState):
         losses: Losses,
         api_key: str,
         admit_seconds: float,
+        hedging: Hedging,
     ) -> None:
         super().__init__(order, connections, losses)
         self._request = order
@@ -47,6 +50,7 @@ class Generation(GenerationState):
         self._closing = asyncio.Event()
         self._call: grpc.aio.Call | Stream | None = None
         self._stream: Stream | None = None
+        self._hedge = Hedge(hedging)
 
     def __del__(self) -> None:
         # Dropped half read. Its lease, if no replica holds it, ends with its tickets.
@@ -86,6 +90,7 @@ class Generation(GenerationState):
             return
         self._is_closed = True
         self._closing.set()
+        self._hedge.stop()
         if self._call is not None:
             self._call.cancel()
         if self._progress is not None and self._progress.is_lease_unused:
@@ -156,21 +161,39 @@ class Generation(GenerationState):
     async def _step(self, progress: Progress) -> Delta | None:
         # Reads one message of the replica; what fails before any text goes on with another ticket.
         try:
-            return progress.take(await self._read(self._stream or self._open(progress)))
+            return progress.take(await self._heard(progress))
+        except ReplicaLeftError as left:
+            self._drop_stream()
+            progress.leave(left.offer)
+            return None
         except ComptoirError as error:
-            if self._stream is not None:
-                self._stream.cancel()
-                self._stream = None
+            self._drop_stream()
             progress.failed(error)
             await self._go_on(progress, error)
             return None
 
+    async def _heard(self, progress: Progress) -> GenerateResponse:
+        reading = self._read(self._stream or self._open(progress))
+        if not progress.may_hedge:
+            return await reading
+        response = await self._hedge.wait(reading, self._hedge_offer, is_accepted=progress.is_accepted)
+        # It lives: what was asked because it did not accept, or said nothing, is not asked any more.
+        self._hedge.stop()
+        return response
+
+    def _drop_stream(self) -> None:
+        if self._stream is not None:
+            self._stream.cancel()
+            self._stream = None
+
     async def _go_on(self, progress: Progress, lost: ComptoirError) -> None:
-        offer = await self._next_offer(progress)
+        offer = await self._hedge.hurried() or await self._next_offer(progress)
         if offer is not None:
             progress.offer = offer
             return
         self._check_open()
+        # The first replica hangs, and another one was full: that is no answer.
+        lost = errors.unreachable() if progress.has_left_one else lost
         pause_seconds = self._pause_seconds(progress, lost)
         self._release(progress)
         await self._rest(pause_seconds)
@@ -189,8 +212,18 @@ class Generation(GenerationState):
             # Whatever the router says: the request was admitted, so its caller is told of the replica.
             return None
 
+    async def _hedge_offer(self) -> TicketOffer:
+        request = next_offer_request(self._api_key, self.admitted, is_hedge=True)
+        timeout = min(NEXT_OFFER_SECONDS, self._order.left_seconds)
+        call = self._lender.stub.NextOffer(request, timeout=timeout, metadata=self._order.metadata)
+        try:
+            return (await call).offer
+        except grpc.aio.AioRpcError as failure:
+            raise errors.error_from(cast_failure(failure)) from None
+
     def _open(self, progress: Progress) -> Stream:
         self._check_open()
+        self._hedge.begin()
         self._call = self._stream = self._connections.open(
             progress.use_offer(), self._request, progress.admitted.max_output_tokens
         )

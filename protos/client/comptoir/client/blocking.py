@@ -12,6 +12,7 @@ from comptoir.client.connections import Connections, cast_failure
 from comptoir.client.counting import Countable, CountOrder
 from comptoir.client.embedding import Embeddings, EmbedOrder, Inputs
 from comptoir.client.generation import Generation
+from comptoir.client.hedging import Hedging
 from comptoir.client.losses import Losses
 from comptoir.generator.v1.generator_pb2 import GetModelInfoResponse
 from comptoir.router.v1.router_pb2 import ListModelsRequest, Model, TicketOffer
@@ -31,9 +32,13 @@ class Client:
     Where there is none and the replica is lost, it is admitted anew: three replicas that had accepted it may
     be lost, and while no router, or no replica, can be reached it asks for `unreachable_seconds`. Nothing
     else is tried again.
+
+    A request that has no token after `first_token_hedge_seconds`, or that is not accepted after 5 s of them,
+    leaves its replica for another one, where there is one and the router says that the first does not work.
+    Of all requests one of twenty may, and a hundred more. 0 leaves none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument per choice that a service has
         self,
         router: str | Sequence[str],
         *,
@@ -42,11 +47,13 @@ class Client:
         admit_seconds: float = 40.0,
         max_channels: int = 32,
         unreachable_seconds: float = 10.0,
+        first_token_hedge_seconds: float = 30.0,
     ) -> None:
         self._connections = Connections(router, tls, max_channels=max_channels)
         self._api_key = api_key
         self._admit_seconds = admit_seconds
         self._unreachable_seconds = unreachable_seconds
+        self._hedging = Hedging(first_token_hedge_seconds)
 
     def __enter__(self) -> Self:
         return self
@@ -115,4 +122,5 @@ class Client:
 
     def _generation(self, order: Order | EmbedOrder) -> Generation:
         losses = Losses(unreachable_seconds=self._unreachable_seconds)
-        return Generation(self._connections, order, losses, self._api_key, self._admit_seconds)
+        self._hedging.budget.earn()
+        return Generation(self._connections, order, losses, self._api_key, self._admit_seconds, self._hedging)

@@ -183,9 +183,10 @@ class Order(Admissible):
         return request
 
 
-def next_offer_request(api_key: str, admitted: AdmitResponse) -> NextOfferRequest:
-    """Returns what asks for another ticket of an admission."""
+def next_offer_request(api_key: str, admitted: AdmitResponse, *, is_hedge: bool = False) -> NextOfferRequest:
+    """Returns what asks for another ticket of an admission, as a hedge where the replica says nothing."""
     return NextOfferRequest(
+        is_hedge=is_hedge,
         api_key=api_key,
         lease_id_high=admitted.lease_id_high,
         lease_id_low=admitted.lease_id_low,

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Protocol, TypeAlias, TypeVar, cast
 
 import grpc
+from comptoir.client.alarms import Alarms
 from comptoir.client.answers import messages_of
 from comptoir.client.channels import (
     OPTIONS,
@@ -143,6 +144,7 @@ class Connections:
         self._replicas = Pool(self._replica, lambda replica: replica.channel.close(), most=max_channels)
         self._releases: set[_Release] = set()
         self._lock = threading.Lock()
+        self.alarms = Alarms()
         self.is_closed = False
 
     def open(self, offer: TicketOffer, order: Order | EmbedOrder, max_output_tokens: int) -> Stream:
@@ -204,6 +206,7 @@ class Connections:
     def close(self) -> None:
         """Waits until what was given back has arrived, within a bounded time, and closes the channels."""
         self.is_closed = True
+        self.alarms.close()
         with self._lock:
             releases = list(self._releases)
         for release in releases:

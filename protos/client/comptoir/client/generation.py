@@ -13,11 +13,13 @@ from comptoir.client.chat import Order, next_offer_request
 from comptoir.client.connections import Cancellable, Connections, Router, Stream, cast_failure
 from comptoir.client.embedding import EmbedOrder
 from comptoir.client.errors import ComptoirError
+from comptoir.client.hedge import Hedge
+from comptoir.client.hedging import Hedging
 from comptoir.client.losses import Losses
 from comptoir.client.progress import Progress
 from comptoir.client.state import GenerationState, is_silent
 from comptoir.generator.v1.generator_pb2 import Delta, GenerateResponse
-from comptoir.router.v1.router_pb2 import AdmitResponse, TicketOffer
+from comptoir.router.v1.router_pb2 import AdmitResponse, NextOfferResponse, TicketOffer
 
 
 class Generation(GenerationState):
@@ -38,6 +40,7 @@ class Generation(GenerationState):
         losses: Losses,
         api_key: str,
         admit_seconds: float,
+        hedging: Hedging,
     ) -> None:
         super().__init__(order, connections, losses)
         self._request = order
@@ -47,6 +50,7 @@ class Generation(GenerationState):
         self._closing = threading.Event()
         self._call: Cancellable | None = None
         self._stream: Stream | None = None
+        self._hedge = Hedge(hedging, connections.alarms)
 
     def __enter__(self) -> Self:
         with self._closed_on_failure():
@@ -80,6 +84,7 @@ class Generation(GenerationState):
             return
         self._is_closed = True
         self._closing.set()
+        self._hedge.stop()
         if self._call is not None:
             self._call.cancel()
         if self._progress is not None and self._progress.is_lease_unused:
@@ -139,21 +144,54 @@ class Generation(GenerationState):
     def _step(self, progress: Progress) -> Delta | None:
         # Reads one message of the replica; what fails before any text goes on with another ticket.
         try:
-            return progress.take(self._read(self._stream or self._open(progress)))
+            response = self._heard(progress)
+            return None if response is None else progress.take(response)
         except ComptoirError as error:
-            if self._stream is not None:
-                self._stream.cancel()
-                self._stream = None
+            self._drop_stream()
             progress.failed(error)
             self._go_on(progress, error)
             return None
 
+    def _heard(self, progress: Progress) -> GenerateResponse | None:
+        """Returns what the replica says; None where it is left for another one before that."""
+        stream = self._stream or self._open(progress)
+        if not progress.may_hedge:
+            return self._read(stream)
+        self._hedge.watch(stream, self._hedge_offer, is_accepted=progress.is_accepted)
+        try:
+            response = self._read(stream)
+        except ComptoirError:
+            if self._is_left(progress):
+                return None
+            raise
+        if self._is_left(progress):
+            return None
+        # It lives: what was asked because it did not accept, or said nothing, is not asked any more.
+        self._hedge.stop()
+        return response
+
+    def _is_left(self, progress: Progress) -> bool:
+        offer = self._hedge.left()
+        if offer is None:
+            return False
+        self._check_open()
+        self._drop_stream()
+        progress.leave(offer)
+        return True
+
+    def _drop_stream(self) -> None:
+        if self._stream is not None:
+            self._stream.cancel()
+            self._stream = None
+
     def _go_on(self, progress: Progress, lost: ComptoirError) -> None:
-        offer = self._next_offer(progress)
+        offer = self._hedge.hurried(self._follow) or self._next_offer(progress)
         if offer is not None:
             progress.offer = offer
             return
         self._check_open()
+        # The first replica hangs, and another one was full: that is no answer.
+        lost = errors.unreachable() if progress.has_left_one else lost
         pause_seconds = self._pause_seconds(progress, lost)
         self._release(progress)
         self._closing.wait(pause_seconds)
@@ -171,8 +209,14 @@ class Generation(GenerationState):
             # Whatever the router says: the request was admitted, so its caller is told of the replica.
             return None
 
+    def _hedge_offer(self) -> "grpc.Future[NextOfferResponse]":
+        request = next_offer_request(self._api_key, self.admitted, is_hedge=True)
+        timeout = min(NEXT_OFFER_SECONDS, self._order.left_seconds)
+        return self._lender.stub.NextOffer.future(request, timeout, self._order.metadata)
+
     def _open(self, progress: Progress) -> Stream:
         self._check_open()
+        self._hedge.begin()
         self._stream = self._connections.open(
             progress.use_offer(), self._request, progress.admitted.max_output_tokens
         )

@@ -20,6 +20,13 @@ class Progress:
         self.finished: Finished | None = None
         self._is_accepted = False
         self._has_delta = False
+        # Whether a replica was left that had not failed.
+        self.has_left_one = False
+
+    @property
+    def may_hedge(self) -> bool:
+        """True while a replica that says nothing may be left, if the router can tell that it hangs."""
+        return self.admitted.may_hedge and not self._has_delta
 
     @property
     def is_accepted(self) -> bool:
@@ -46,7 +53,11 @@ class Progress:
     def admit_again(self, admitted: AdmitResponse) -> None:
         """Goes on with another admission of the same request."""
         self.admitted, self.offer = admitted, admitted.offer
-        self.attempts = 0
+        self.attempts, self.has_left_one = 0, False
+
+    def leave(self, offer: TicketOffer) -> None:
+        """Goes on with a ticket for another replica, in place of one that hangs."""
+        self.offer, self._is_accepted, self.has_left_one = offer, False, True
 
     def accept(self) -> None:
         """Notes that a replica took the ticket in use, before it says more."""
@@ -68,7 +79,7 @@ class Progress:
 
     def failed(self, error: ComptoirError) -> None:
         """Notes that the ticket in use failed; raises `error` where no other one may be used."""
-        self.accepted_attempts = self.attempts if self._is_accepted else 0
+        self.accepted_attempts = self.attempts if self._is_accepted or self.has_left_one else 0
         # Without a delta the replica leaves the lease open for the next ticket.
         self._is_accepted = False
         if self._has_delta or not error.may_try_next_ticket:
