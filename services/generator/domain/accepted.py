@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from services.generator.domain import endings
+from services.generator.domain.first_token_window import FirstTokenWindow
 from services.generator.domain.pace import InputWork
 from services.generator.domain.ports import Engine, Settlements
 from services.generator.domain.queueing import QueueOrder
@@ -68,6 +69,7 @@ class SharedParts:
     template: TemplateRules = field(default_factory=TemplateRules)
     vector_memory: VectorMemory = field(default_factory=VectorMemory)
     input_work: InputWork = field(default_factory=InputWork)
+    first_tokens: FirstTokenWindow = field(default_factory=FirstTokenWindow)
 
 
 AnyOrder = TypeVar("AnyOrder", bound=AcceptedOrder)

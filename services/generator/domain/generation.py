@@ -158,8 +158,7 @@ class Generation(AcceptedRequest[Order]):
         if delta.measures is not None:
             self._measure(delta.measures)
         if is_first and self._output_tokens:
-            computed_tokens = self._input_tokens - self._cached_input_tokens
-            self._parts.input_work.begun(self, computed_tokens, self._parts.clock.monotonic_seconds())
+            self._begun(self._parts.clock.monotonic_seconds())
         self._echo.begin(delta)
         self._graphemes.hold(delta)
         for part in self._thinking.split(delta):
@@ -167,6 +166,11 @@ class Generation(AcceptedRequest[Order]):
                 shown.output_tokens, self._unsent_tokens = self._unsent_tokens, 0
                 self._is_delta_sent = True
                 put(shown)
+
+    def _begun(self, now_seconds: float) -> None:
+        self._parts.input_work.begun(self, self._input_tokens - self._cached_input_tokens, now_seconds)
+        waited_seconds = now_seconds - self._order.received_seconds
+        self._parts.first_tokens.note(self._order.claims.priority, waited_seconds, now_seconds)
 
     def _measure(self, measures: Measures) -> None:
         self._timeline.engine_waits(

@@ -132,6 +132,7 @@ class Generations:
             output_tokens_per_second=self._output_work.read(
                 engine.output_tokens_total, is_busy=bool(self._open), now_seconds=now_seconds
             ),
+            first_tokens=self._parts.first_tokens.read(now_seconds) if is_counted else None,
         )
 
     def _age_seconds(self, engine_age_seconds: float) -> float:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from services.contract.first_tokens import FirstTokens
 from services.kernel.identity import Identity
 
 _BIG_CHANGE_REQUESTS: Final = 4
@@ -28,6 +29,7 @@ class LoadReport:
     waiting_input_tokens: int | None = None
     input_tokens_per_second: int | None = None
     output_tokens_per_second: int | None = None
+    first_tokens: FirstTokens | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from typing import Final
 
 from comptoir.router.v1 import replica_pb2
 
+from services.contract.first_tokens import FirstTokens
 from services.generator.domain.load import LoadReport
 from services.generator.domain.ports import Capabilities
 from services.generator.domain.terminal_event import Counts
@@ -74,4 +75,11 @@ def router_load_from(report: LoadReport) -> replica_pb2.Load:
         waiting_input_tokens=report.waiting_input_tokens,
         input_tokens_per_second=report.input_tokens_per_second,
         output_tokens_per_second=report.output_tokens_per_second,
+        first_tokens=_first_tokens(report.first_tokens) if report.first_tokens else None,
+    )
+
+
+def _first_tokens(counted: FirstTokens) -> replica_pb2.FirstTokens:
+    return replica_pb2.FirstTokens(
+        interactive=counted.interactive, default=counted.default, batch=counted.batch
     )

@@ -4,6 +4,7 @@ from typing import Final
 
 from comptoir.router.v1 import replica_pb2
 
+from services.contract.first_tokens import FirstTokens
 from services.kernel.identity import Identity
 from services.router.domain.lease import Process, Settlement
 from services.router.domain.placement.replica import Load, Registration
@@ -43,6 +44,7 @@ def load(message: replica_pb2.Load) -> Load:
         waiting_input_tokens=_said(message, "waiting_input_tokens"),
         input_tokens_per_second=_said(message, "input_tokens_per_second"),
         output_tokens_per_second=_said(message, "output_tokens_per_second"),
+        first_tokens=_first_tokens(message.first_tokens) if message.HasField("first_tokens") else None,
     )
 
 
@@ -65,6 +67,10 @@ def confirm(response: replica_pb2.ReportResponse, request: replica_pb2.ReportReq
         response.closed.add(high=settled.lease_id_high, low=settled.lease_id_low)
     for accepted in request.acceptances:
         response.accepted.add(high=accepted.lease_id_high, low=accepted.lease_id_low)
+
+
+def _first_tokens(message: replica_pb2.FirstTokens) -> FirstTokens:
+    return FirstTokens(tuple(message.interactive), tuple(message.default), tuple(message.batch))
 
 
 def _said(message: replica_pb2.Load, field: str) -> int | None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from services.contract.first_tokens import FirstTokens
 from services.router.domain.lease import Process
 from services.router.domain.placement.backlog import Backlog
 from services.router.domain.placement.circuit import CLOSED, Circuit
@@ -44,7 +45,8 @@ class Load:
     None means that it does not say, and never zero. `open_requests` is how many requests it has; its engine
     may count one as many: each choice and each input. `waiting_input_tokens` are those of requests without a
     first token. `input_tokens_per_second` is what it computed lately while any waited, and
-    `output_tokens_per_second` what it made while any request was open.
+    `output_tokens_per_second` what it made while any request was open. `first_tokens` are those of the last
+    minute.
     """
 
     running_requests: int
@@ -58,6 +60,7 @@ class Load:
     waiting_input_tokens: int | None = None
     input_tokens_per_second: int | None = None
     output_tokens_per_second: int | None = None
+    first_tokens: FirstTokens | None = None
 
 
 @dataclass(frozen=True, slots=True)

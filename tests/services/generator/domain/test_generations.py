@@ -1,3 +1,4 @@
+from services.contract.first_tokens import WINDOW_SECONDS, FirstTokens
 from services.generator.domain.generation import Message
 from services.generator.domain.generations import Generations
 from services.generator.domain.load import LoadReport
@@ -130,6 +131,18 @@ async def test_a_prompt_waits_until_its_first_token_and_its_pace_is_known_then()
     assert replica.load().waiting_input_tokens == 0
     await replica.deliver(world.order, send)
     assert waiting[-1] == replica.load().waiting_input_tokens == 0
+
+
+async def test_a_first_token_is_counted_in_the_class_of_its_ticket_by_how_long_it_took() -> None:
+    world = World(ScriptedEngine())
+    replica = generations(world)
+    assert replica.load().first_tokens == FirstTokens()
+    await replica.deliver(world.order, world.send)
+    counted = replica.load().first_tokens
+    assert counted is not None
+    assert (sum(counted.interactive), sum(counted.default), sum(counted.batch)) == (0, 1, 0)
+    world.clock.advance(WINDOW_SECONDS + 5)
+    assert replica.load().first_tokens == FirstTokens()
 
 
 async def loads_while_serving(engine: ScriptedEngine) -> list[LoadReport]:

@@ -9,6 +9,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.contract.first_tokens import BUCKETS, FirstTokens
 from services.generator.domain.generation import Finished
 from services.generator.domain.load import LoadReport, LoadSample, LoadTotals
 from services.generator.domain.prompt import Chat, Text, TokenIds
@@ -133,10 +134,14 @@ def test_every_load_satisfies_its_schemas(age: float, permille: int) -> None:
     assert told.unfinished_requests == 2
     assert not told.HasField("waiting_input_tokens")
     known = replace(report, kv_free_blocks=5, waiting_input_tokens=0, input_tokens_per_second=7)
-    known = replace(known, output_tokens_per_second=8)
+    assert not told.HasField("first_tokens")
+    known = replace(known, output_tokens_per_second=8, first_tokens=FirstTokens((0, 2), (), (3,) * BUCKETS))
     told = reports.router_load_from(known)
     assert told.HasField("waiting_input_tokens")
     assert (told.kv_free_blocks, told.input_tokens_per_second, told.output_tokens_per_second) == (5, 7, 8)
+    protovalidate.validate(told)
+    assert (told.first_tokens.interactive, told.first_tokens.default) == ([0, 2], [])
+    assert reports.router_load_from(replace(report, first_tokens=FirstTokens())).HasField("first_tokens")
     assert answers.load_response_from(report).is_draining
 
 

@@ -3,6 +3,7 @@
 import pytest
 from comptoir.router.v1 import replica_pb2
 
+from services.contract.first_tokens import FirstTokens
 from services.kernel.identity import Identity
 from services.router.domain.lease import Process, Settlement
 from services.router.domain.placement.replica import Load, Registration
@@ -52,6 +53,13 @@ def test_what_a_replica_does_not_say_is_unknown_and_not_zero(field: str) -> None
         load = replica_pb2.Load()
         setattr(load, field, said)
         assert getattr(wire.load(load), field) == said
+
+
+def test_first_tokens_are_read_by_class_and_are_unknown_of_an_older_replica() -> None:
+    assert wire.load(replica_pb2.Load()).first_tokens is None
+    message = replica_pb2.Load(first_tokens=replica_pb2.FirstTokens(interactive=[0, 1], batch=[2]))
+    assert wire.load(message).first_tokens == FirstTokens((0, 1), (), (2,))
+    assert wire.load(replica_pb2.Load(first_tokens=replica_pb2.FirstTokens())).first_tokens == FirstTokens()
 
 
 def test_a_settlement_is_read_whole_and_a_report_is_confirmed_whole() -> None:

@@ -184,6 +184,7 @@ class Load(_message.Message):
     WAITING_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
     INPUT_TOKENS_PER_SECOND_FIELD_NUMBER: _builtins.int
     OUTPUT_TOKENS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    FIRST_TOKENS_FIELD_NUMBER: _builtins.int
     running_requests: _builtins.int
     """Requests in the engine's running batch."""
     waiting_requests: _builtins.int
@@ -210,6 +211,12 @@ class Load(_message.Message):
     """Input tokens computed lately per second, of the time in which any waited. Absent until any was."""
     output_tokens_per_second: _builtins.int
     """Output tokens made lately per second, of the time in which any request was open. Absent until any was."""
+    @_builtins.property
+    def first_tokens(self) -> Global___FirstTokens:
+        """How long requests of the last minute waited for their first token, engine's queue included. Absent from an older
+        replica: unknown, and never none.
+        """
+
     def __init__(
         self,
         *,
@@ -224,10 +231,11 @@ class Load(_message.Message):
         waiting_input_tokens: _builtins.int | None = ...,
         input_tokens_per_second: _builtins.int | None = ...,
         output_tokens_per_second: _builtins.int | None = ...,
+        first_tokens: Global___FirstTokens | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_input_tokens_per_second", b"_input_tokens_per_second", "_kv_free_blocks", b"_kv_free_blocks", "_open_requests", b"_open_requests", "_output_tokens_per_second", b"_output_tokens_per_second", "_unfinished_requests", b"_unfinished_requests", "_waiting_input_tokens", b"_waiting_input_tokens", "input_tokens_per_second", b"input_tokens_per_second", "kv_free_blocks", b"kv_free_blocks", "open_requests", b"open_requests", "output_tokens_per_second", b"output_tokens_per_second", "unfinished_requests", b"unfinished_requests", "waiting_input_tokens", b"waiting_input_tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_input_tokens_per_second", b"_input_tokens_per_second", "_kv_free_blocks", b"_kv_free_blocks", "_open_requests", b"_open_requests", "_output_tokens_per_second", b"_output_tokens_per_second", "_unfinished_requests", b"_unfinished_requests", "_waiting_input_tokens", b"_waiting_input_tokens", "first_tokens", b"first_tokens", "input_tokens_per_second", b"input_tokens_per_second", "kv_free_blocks", b"kv_free_blocks", "open_requests", b"open_requests", "output_tokens_per_second", b"output_tokens_per_second", "unfinished_requests", b"unfinished_requests", "waiting_input_tokens", b"waiting_input_tokens"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_tokens_per_second", b"_input_tokens_per_second", "_kv_free_blocks", b"_kv_free_blocks", "_open_requests", b"_open_requests", "_output_tokens_per_second", b"_output_tokens_per_second", "_unfinished_requests", b"_unfinished_requests", "_waiting_input_tokens", b"_waiting_input_tokens", "age_milliseconds", b"age_milliseconds", "input_tokens_per_second", b"input_tokens_per_second", "is_draining", b"is_draining", "kv_free_blocks", b"kv_free_blocks", "kv_usage_permille", b"kv_usage_permille", "open_requests", b"open_requests", "output_tokens_per_second", b"output_tokens_per_second", "running_requests", b"running_requests", "unfinished_requests", b"unfinished_requests", "waiting_input_tokens", b"waiting_input_tokens", "waiting_requests", b"waiting_requests"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_tokens_per_second", b"_input_tokens_per_second", "_kv_free_blocks", b"_kv_free_blocks", "_open_requests", b"_open_requests", "_output_tokens_per_second", b"_output_tokens_per_second", "_unfinished_requests", b"_unfinished_requests", "_waiting_input_tokens", b"_waiting_input_tokens", "age_milliseconds", b"age_milliseconds", "first_tokens", b"first_tokens", "input_tokens_per_second", b"input_tokens_per_second", "is_draining", b"is_draining", "kv_free_blocks", b"kv_free_blocks", "kv_usage_permille", b"kv_usage_permille", "open_requests", b"open_requests", "output_tokens_per_second", b"output_tokens_per_second", "running_requests", b"running_requests", "unfinished_requests", b"unfinished_requests", "waiting_input_tokens", b"waiting_input_tokens", "waiting_requests", b"waiting_requests"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__input_tokens_per_second: _TypeAlias = _typing.Literal["input_tokens_per_second"]  # noqa: Y015
     _WhichOneofArgType__input_tokens_per_second: _TypeAlias = _typing.Literal["_input_tokens_per_second", b"_input_tokens_per_second"]  # noqa: Y015
@@ -255,6 +263,45 @@ class Load(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__waiting_input_tokens) -> _WhichOneofReturnType__waiting_input_tokens | None: ...
 
 Global___Load: _TypeAlias = Load  # noqa: Y015
+
+@_typing.final
+class FirstTokens(_message.Message):
+    """How many requests had their first token in which time since they came to the replica, in the last minute. Bucket i
+    counts times up to 2^(i/4) ms that no bucket before it counts, the last of 80 all longer ones too. Buckets at the end
+    that count none are left out. Counts of several replicas add up.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTERACTIVE_FIELD_NUMBER: _builtins.int
+    DEFAULT_FIELD_NUMBER: _builtins.int
+    BATCH_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def interactive(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Of the class interactive."""
+
+    @_builtins.property
+    def default(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Of the class default."""
+
+    @_builtins.property
+    def batch(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Of the class batch."""
+
+    def __init__(
+        self,
+        *,
+        interactive: _abc.Iterable[_builtins.int] | None = ...,
+        default: _abc.Iterable[_builtins.int] | None = ...,
+        batch: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "default", b"default", "interactive", b"interactive"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FirstTokens: _TypeAlias = FirstTokens  # noqa: Y015
 
 @_typing.final
 class Acceptance(_message.Message):
