@@ -10,7 +10,7 @@ _SHORTEST_SECONDS: Final = 0.001
 _BUCKETS_PER_DOUBLING: Final = 4
 BUCKETS: Final = 80
 # The longest time that each bucket counts; the last counts all that are longer, too.
-BOUNDS_SECONDS: Final = tuple(
+BOUNDS_SECONDS: Final[tuple[float, ...]] = tuple(
     _SHORTEST_SECONDS * 2.0 ** (index / _BUCKETS_PER_DOUBLING) for index in range(BUCKETS)
 )
 

@@ -3,7 +3,18 @@
 from enum import IntEnum
 from typing import Final, Self
 
-from services.kernel.rows import Row, busy, failed, forbidden, limited, refused, spent, unknown, unusable
+from services.kernel.rows import (
+    Retry,
+    Row,
+    busy,
+    failed,
+    forbidden,
+    limited,
+    refused,
+    spent,
+    unknown,
+    unusable,
+)
 
 _TELL: Final = "Give the x-request-id of this answer to the operator."
 _SHORTEN: Final = "Please reduce the length of the messages."
@@ -287,4 +298,14 @@ class Reason(IntEnum):
     MONTH_TOKENS_EXHAUSTED = spent(42, "tokens per month", "the next month")
     BUDGET_EXHAUSTED = spent(43, "money per month", "the next month")
     QUOTA_UNAVAILABLE = busy(41, "UNAVAILABLE", "quota_unavailable", "Quotas cannot be checked now.")
+    BATCH_HELD_BACK = Row(
+        44,
+        "RESOURCE_EXHAUSTED",
+        429,
+        "batch_held_back",
+        "Requests of the class batch are held back for now.",
+        "Send the request again later, or in another class.",
+        Retry.LATER,
+        "requests",
+    )
     KEYS_UNAVAILABLE = busy(52, "UNAVAILABLE", "keys_unavailable", "API keys cannot be checked now.")

@@ -16,6 +16,7 @@ from comptoir.router.v1 import (
 from keda.externalscaler import externalscaler_pb2_grpc
 
 from services.kernel.clock import Clock, SystemClock
+from services.router.adapters.batch_watch import show_holds, watch_batch
 from services.router.adapters.cached_keys import CachedKeys
 from services.router.adapters.ed25519_signer import SEED_BYTES, Ed25519Signer
 from services.router.adapters.emitter_log import EmitterLog
@@ -33,6 +34,7 @@ from services.router.domain.acts import ActLog
 from services.router.domain.administration import Administration
 from services.router.domain.admission import Admitter, Deployment, Ports
 from services.router.domain.authentication import Authenticator
+from services.router.domain.batch_gate import BatchGate
 from services.router.domain.counting import CountAdmitter
 from services.router.domain.desired_replicas import DesiredReplicas
 from services.router.domain.events import AdmissionLog
@@ -100,7 +102,7 @@ class Router:
         gauge(
             "comptoir.router.held_requests",
             unit="{request}",
-            description="Requests that wait for a replica to become ready.",
+            description="Requests that wait for a replica to become ready, or, if batch, for a place.",
             # The meter outlives the router and keeps what it reads: not the servers too.
             read=lambda: leases.held,
         )
@@ -127,7 +129,13 @@ class Router:
         )
         self._serve_scaler()
         offers = Offers(leases, self._replicas, signer, clock, region=self._region, limits=settings)
-        self._serve_callers(Ports(leases, offers, self._replicas, log, clock, self._uses), pepper)
+        self._batch = BatchGate(
+            self._replicas, leases.places, clock, region=self._region.number, limits=settings
+        )
+        for model in self._catalog.models:
+            show_holds(self._batch, model.number, model.name)
+        ports = Ports(leases, offers, self._replicas, log, clock, self._batch, self._uses)
+        self._serve_callers(ports, pepper)
         self._serve_replicas()
         self._serve_operators(pepper)
 
@@ -143,6 +151,7 @@ class Router:
         parts.run("expiry", expire_leases(self._leases, self._stopping))
         parts.run("uses", write_uses_often(self._uses, self._keys))
         parts.run("readiness", follow_readiness(self._roster, self._tell_ready))
+        parts.run("batch", watch_batch(self._batch, self._leases.places))
         names = {model: rules.model for model, rules in self._settings.scaling_by_model.items()}
         parts.run("scaling", watch_scaling(self._desired, names))
 

@@ -3,10 +3,12 @@
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import time
 from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, HttpUrl, PostgresDsn
 from pydantic.fields import FieldInfo
@@ -21,6 +23,8 @@ _NAMES: Final = {
     Path: "path",
     HttpUrl: "URL",
     PostgresDsn: "URL",
+    time: "time of day, in quotes",
+    ZoneInfo: "time zone",
 }
 _UNITS: Final = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 _SIGNS: Final = (("ge", "≥ {}"), ("gt", "> {}"), ("le", "≤ {}"), ("lt", "< {}"))

@@ -17,6 +17,7 @@ from services.router.adapters.replica_directory import MemoryReplicaDirectory
 from services.router.domain.acts import ActEvent
 from services.router.domain.admission import AdmitRequest, Admitter, Deployment, Ports
 from services.router.domain.authentication import Authenticator
+from services.router.domain.batch_gate import BatchGate
 from services.router.domain.events import AdmissionEvent
 from services.router.domain.keys import digest_of
 from services.router.domain.leases import Leases
@@ -115,13 +116,19 @@ class AdmissionWorld:
             self.leases, self.replicas, self.signer, self.clock, region=self.region, limits=self.limits
         )
 
+    @cached_property
+    def batch(self) -> BatchGate:
+        return BatchGate(
+            self.replicas, self.leases.places, self.clock, region=self.region.number, limits=self.limits
+        )
+
     @property
     def residency(self) -> Residency:
         return Residency(self.catalog, self.region, self.permits)
 
     @property
     def admitter(self) -> Admitter:
-        ports = Ports(self.leases, self.offers, self.replicas, self.log, self.clock)
+        ports = Ports(self.leases, self.offers, self.replicas, self.log, self.clock, self.batch)
         wrong_keys = WrongKeys(self.limits.wrong_keys, self.clock)
         authenticator = Authenticator(self.keys, wrong_keys, pepper=PEPPER, residency=self.residency)
         deployment = Deployment(self.catalog, self.region, config_digest=99)
@@ -215,7 +222,7 @@ def busy(
     waiting: int = 0,
     kv_usage_permille: int = 0,
     age_seconds: float = 0,
-    **said: int | None,
+    **said: Any,
 ) -> Load:
     """A load that is not idle."""
     return Load(running, waiting, kv_usage_permille, age_seconds, is_draining=False, **said)

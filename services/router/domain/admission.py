@@ -10,10 +10,12 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 from services.router.domain.authentication import Authenticator
+from services.router.domain.batch_gate import BatchGate
 from services.router.domain.events import AdmissionEvent, AdmissionLog
+from services.router.domain.first_places import FirstPlaces
 from services.router.domain.lease import lease_of
 from services.router.domain.leases import Leases
-from services.router.domain.offers import Offers
+from services.router.domain.offers import Offers, Want
 from services.router.domain.placement.filters import check_fit
 from services.router.domain.placement.placing import Placement
 from services.router.domain.ports import ReplicaDirectory
@@ -84,6 +86,7 @@ class Ports:
     replicas: ReplicaDirectory
     log: AdmissionLog
     clock: Clock
+    batch: BatchGate
     uses: Uses = field(default_factory=Uses)
 
 
@@ -105,6 +108,7 @@ class Admitter:
 
     def __init__(self, ports: Ports, authenticator: Authenticator, deployment: Deployment) -> None:
         self._ports = ports
+        self._first_places = FirstPlaces(ports.offers, ports.batch)
         self._authenticator = authenticator
         self._catalog = deployment.catalog
         self._deployment = deployment
@@ -180,19 +184,18 @@ class Admitter:
         lease_id, priority = lease_of(key.tenant.number), int(findings.priority)
         record = findings.transfer_record
         grant = Grant(findings.request_id, lease_id, key, model, size, priority, request.part, record)
-        offers, tokens = self._ports.offers, size.reserved_tokens
+        want = Want(model.number, size.reserved_tokens, size.input_tokens, size.choices, priority)
         asked_seconds = self._ports.clock.monotonic_seconds()
         quota, placement = await self._ports.leases.obtain(
             grant,
-            lambda: offers.place(
-                lease_id, model.number, tokens, input_tokens=size.input_tokens, choices=size.choices
-            ),
+            lambda: self._first_places.place(lease_id, want),
             lambda: self._expected_seconds(model),
         )
+        self._first_places.note_begun(want)
         try:
             if self._ports.clock.monotonic_seconds() - asked_seconds >= _CHANGES_HOLD_SECONDS:
                 await self._permitted(request, replace(findings))
-            offer = await offers.first(grant, placement)
+            offer = await self._ports.offers.first(grant, placement)
         except BaseException:
             await self._ports.leases.cancel(lease_id)
             raise

@@ -1,12 +1,35 @@
 """The times to a first token of several replicas together: their counts added up, and quantiles of those."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Final
 
 from services.contract.first_tokens import BOUNDS_SECONDS, BUCKETS
+from services.router.domain.placement.replica import Replica
 
 P95: Final = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The p95 of so many times; None where there are none."""
+
+    p95_seconds: float | None = None
+    samples: int = 0
+
+
+def interactive_times(replicas: Iterable[Replica], *, since_seconds: float) -> Measured:
+    """Returns what replicas that have reported since a moment counted of interactive requests, together."""
+    counted = [
+        replica.load.first_tokens.interactive
+        for replica in replicas
+        if replica.load is not None
+        and replica.load.first_tokens is not None
+        and replica.reported_at_seconds >= since_seconds
+    ]
+    counts = merged(counted)
+    return Measured(quantile_seconds(counts, P95), sum(counts))
 
 
 def merged(rows: Iterable[Sequence[int]]) -> tuple[int, ...]:
@@ -24,5 +47,5 @@ def quantile_seconds(counts: Sequence[int], share: float) -> float | None:
     for bucket, count in enumerate(counts):
         below += count
         if count and below >= share * total:
-            return BOUNDS_SECONDS[bucket if bucket < BUCKETS - 1 else BUCKETS - 2]
+            return BOUNDS_SECONDS[min(bucket, BUCKETS - 2)]
     return None

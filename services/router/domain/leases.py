@@ -39,7 +39,7 @@ Got = TypeVar("Got")
 
 _SPENT: Final = frozenset({Reason.TOKENS_EXHAUSTED, Reason.CONCURRENCY_EXHAUSTED})
 _OF_QUOTA: Final = _SPENT | {Reason.REQUESTS_EXHAUSTED}
-_NO_PLACE: Final = frozenset({Reason.NO_REPLICA, Reason.REPLICA_OVERLOADED})
+_NO_PLACE: Final = frozenset({Reason.NO_REPLICA, Reason.REPLICA_OVERLOADED, Reason.BATCH_HELD_BACK})
 _MOST_OF_A_KEY: Final = MAX_WAITING // 8
 
 
@@ -60,7 +60,7 @@ class Leases:
         self._clock = clock
         self._limits = limits
         self._keys = WaitingLines(Reason.CONCURRENCY_EXHAUSTED, wait_seconds=limits.place_wait_seconds)
-        self._places = PlaceLines(limits)
+        self.places = PlaceLines(limits)
         # The directory tells each once: what the store did not hear, because it was away, it is told again.
         self._gone: dict[Process, None] = {}
         self._changes = HolderChanges(wait_seconds=limits.further_ticket_wait_seconds)
@@ -68,11 +68,11 @@ class Leases:
     @property
     def held(self) -> int:
         """Returns how many requests wait for a replica that is not ready yet."""
-        return self._places.held
+        return self.places.held
 
     def waiting_for(self, model: int) -> int:
         """Returns how many requests wait for a place on a replica of a model."""
-        return self._places.waiting_for(model)
+        return self.places.waiting_for(model)
 
     async def obtain(
         self, grant: Grant, place: Callable[[], Got], expected_seconds: Callable[[], float]
@@ -90,7 +90,7 @@ class Leases:
                 raise
             refusal = refused
         asker = self._asker(grant, expected_seconds)
-        return await self._places.wait(asker, refusal, lambda: self._attempt(grant, place))
+        return await self.places.wait(asker, refusal, lambda: self._attempt(grant, place))
 
     async def reserve(self, grant: Grant) -> QuotaState:
         """Lends what the grant may use; a key whose requests in flight are at their limit waits a moment.
@@ -190,12 +190,12 @@ class Leases:
         self._replicas.drop_unclaimed(self._clock.monotonic_seconds())
         freed = await self._store.expire()
         self._note(freed)
-        self._places.free_all()
+        self.places.free_all()
         return sum(one.ending is Ending.EXPIRED for one in freed)
 
     def replicas_changed(self) -> None:
         """Lets those try again that found no replica ready, or every one full."""
-        self._places.free_all()
+        self.places.free_all()
 
     def replica_left(self) -> None:
         """Lets those try again, too, that want another ticket because it left."""
@@ -204,7 +204,7 @@ class Leases:
 
     def end_waits(self) -> None:
         """Refuses those that wait for a replica, and all that would: this router stops."""
-        self._places.close()
+        self.places.close()
 
     async def _obtain_now(self, grant: Grant, place: Callable[[], Got]) -> tuple[QuotaState, Got]:
         try:
@@ -230,7 +230,7 @@ class Leases:
             self._replicas.unassign(grant.lease_id)
 
     def _place_in_turn(self, grant: Grant, place: Callable[[], Got]) -> Got:
-        refusal = self._places.refusal_before(grant.model.number, grant.priority)
+        refusal = self.places.refusal_before(grant.model.number, grant.priority)
         if refusal is not None:
             raise refusal
         return place()
@@ -292,7 +292,7 @@ class Leases:
             self._replicas.unassign(one.holder)
             self._keys.free(one.key)
         if freed:
-            self._places.free_all()
+            self.places.free_all()
 
 
 def _part_of(grant: Grant) -> RequestPart:

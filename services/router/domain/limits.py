@@ -1,10 +1,13 @@
 """The bounds that the router runs with."""
 
+from collections.abc import Mapping
 from enum import Enum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from services.contract.ticket import TICKET_MAX_LIFETIME_SECONDS, TICKET_MAX_SKEW_SECONDS
+from services.router.domain.ageing import Ageing
+from services.router.domain.batch_holding import BatchRules
 from services.router.domain.placement.circuit import CircuitRules
 from services.router.domain.wrong_keys import WrongKeyLimits
 
@@ -30,6 +33,21 @@ class PlacementRules(BaseModel):
     )
     circuit: CircuitRules = Field(
         default=CircuitRules(), description="when a replica that fails is left alone"
+    )
+
+
+class GpuPrice(BaseModel):
+    """What a replica on one kind of accelerator costs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gpu_class: int = Field(
+        ge=1, le=65_535, description="its number, as replicas say it (`generator.gpu_class`)"
+    )
+    price_per_hour: float = Field(
+        ge=0,
+        le=1_000_000,
+        description="its price, in whatever unit all of them have; unknown classes go last",
     )
 
 
@@ -81,7 +99,8 @@ class RouterLimits(BaseModel):
         default=256,
         ge=0,
         le=2048,
-        description="most requests that wait so, half of them of one key at most; more are refused at once",
+        description="most requests that are held so, and of the class batch for a place or for the end of a "
+        "hold, half of them of one key at most; more are refused at once",
     )
     first_replica_seconds: float = Field(
         default=0.0,
@@ -106,6 +125,30 @@ class RouterLimits(BaseModel):
         description="how many keys that this router does not know it looks up",
     )
     placement: PlacementRules = Field(default=PlacementRules(), description="which replica gets a request")
+    ageing: Ageing = Field(
+        default=Ageing(), description="who goes first of those that wait at the router for a place"
+    )
+    gpu_prices: tuple[GpuPrice, ...] = Field(
+        default=(),
+        max_length=256,
+        description="what GPU classes cost, by which batch requests go to the cheapest that has room; left "
+        "out, they go where others go",
+    )
+    batch: BatchRules = Field(
+        default=BatchRules(), description="when requests of the class batch have to wait"
+    )
+
+    @field_validator("gpu_prices")
+    @classmethod
+    def _each_class_has_one_price(cls, prices: tuple[GpuPrice, ...]) -> tuple[GpuPrice, ...]:
+        if len({price.gpu_class for price in prices}) < len(prices):
+            raise ValueError("names a gpu_class twice")
+        return prices
+
+    @property
+    def price_of_gpu_class(self) -> Mapping[int, float]:
+        """Returns the prices by GPU class; empty where none is known."""
+        return {price.gpu_class: price.price_per_hour for price in self.gpu_prices}
 
     @property
     def lender(self) -> int:

@@ -1,7 +1,7 @@
 """The tickets of a request, one at a time: a replica is chosen, the lease notes the ticket, it is signed."""
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from services.contract.ticket import TicketClaims
@@ -17,7 +17,7 @@ from services.router.domain.placement.placing import Placement, place, place_cou
 from services.router.domain.placement.replica import Claims
 from services.router.domain.placement.work import is_at_work
 from services.router.domain.ports import ReplicaDirectory, Signer
-from services.router.domain.tenancy import Key, Quota
+from services.router.domain.tenancy import Key, Priority, Quota
 from services.router.domain.ticket import Grant, Term, TicketOffer, first_claims, next_claims
 
 # An honest ticket is used within milliseconds. One that is used later finds its replica full at worst, and
@@ -25,6 +25,21 @@ from services.router.domain.ticket import Grant, Term, TicketOffer, first_claims
 _CLAIM_SECONDS: Final = 2.0
 # Tickets of which it is known that they failed; their leases are over long before so many others have failed.
 _MOST_FAILED: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What a request wants of a replica, by its bounds; `input_tokens` is the upper bound of its prompt.
+
+    `may_spill` says that one of the class batch may go to a dearer GPU class.
+    """
+
+    model: int
+    tokens: int
+    input_tokens: int
+    choices: int = 1
+    priority: int = Priority.DEFAULT
+    may_spill: bool = True
 
 
 class Offers:
@@ -50,33 +65,23 @@ class Offers:
         self._last_counted: dict[int, int] = {}
         self._failed: dict[Identity, None] = {}
 
-    def place(
-        self,
-        lease_id: Identity,
-        model: int,
-        tokens: int,
-        tried: Collection[Process] = (),
-        *,
-        input_tokens: int,
-        choices: int = 1,
-    ) -> Placement:
-        """Returns the best replica that none of `tried` runs; raises as `place` of the placement does.
-
-        `input_tokens` is the upper bound of the prompt.
-        """
+    def place(self, lease_id: Identity, want: Want, tried: Collection[Process] = ()) -> Placement:
+        """Returns the best replica that none of `tried` runs; raises as `place` of the placement does."""
         now_seconds = self._clock.monotonic_seconds()
-        pool = self._replicas.pool(model, self._region.number)
+        pool = self._replicas.pool(want.model, self._region.number)
         ask = Ask(
-            tokens=tokens,
-            input_tokens=expected_input_tokens(input_tokens),
-            after=self._last_chosen.get(model, 0),
+            tokens=want.tokens,
+            input_tokens=expected_input_tokens(want.input_tokens),
+            after=self._last_chosen.get(want.model, 0),
             now_seconds=now_seconds,
             stale_after_seconds=self._limits.report_timeout_seconds,
-            choices=choices,
+            choices=want.choices,
+            is_batch=want.priority >= Priority.BATCH,
+            may_spill=want.may_spill,
         )
         untried = [one for one in pool if one.registration.process not in tried] if tried else pool
         placement = place(untried, ask, limits=self._limits)
-        self._last_chosen[model] = placement.replica
+        self._last_chosen[want.model] = placement.replica
         # No await since the pool was read: two requests cannot take the same last place.
         claims = Claims(ask.input_tokens, placement.predicted_kv_blocks, now_seconds + _CLAIM_SECONDS)
         self._replicas.claim(lease_id, placement.replica, claims, now_seconds)
@@ -117,14 +122,8 @@ class Offers:
             # Its caller asks for the reason that the last one failed it before any text.
             self._note_failed(claims.ticket_id, issued.processes[-1])
         tokens = claims.max_input_tokens + claims.choices * claims.max_output_tokens
-        placement = self.place(
-            lease_id,
-            claims.model,
-            tokens,
-            issued.processes,
-            input_tokens=claims.max_input_tokens,
-            choices=claims.choices,
-        )
+        want = Want(claims.model, tokens, claims.max_input_tokens, claims.choices, claims.priority)
+        placement = self.place(lease_id, want, issued.processes)
         try:
             following = next_claims(claims, placement, self._term(), transfer_record=transfer_record)
             return await self._sign(following, placement, key.quota)

@@ -1,18 +1,32 @@
-"""Requests that wait for a place on a replica: a moment where all are full, longer where none is ready."""
+"""Requests that wait for a place: a moment where all are full, longer where none is ready or batch waits."""
 
 import asyncio
 from bisect import insort
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final, TypeVar
 
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.limits import RouterLimits
 from services.router.domain.placement.expecting import patience_seconds
+from services.router.domain.tenancy import Priority
 from services.router.domain.waiting_lines import MAX_WAITING, again
 
 # What a later attempt may find and the request waits on; anything else is its answer.
-_NO_PLACE: Final = frozenset({Reason.NO_REPLICA, Reason.REPLICA_OVERLOADED, Reason.CONCURRENCY_EXHAUSTED})
+_NO_PLACE: Final = frozenset(
+    {
+        Reason.NO_REPLICA,
+        Reason.REPLICA_OVERLOADED,
+        Reason.CONCURRENCY_EXHAUSTED,
+        Reason.BATCH_HELD_BACK,
+    }
+)
+# Without these a request does not wait for longer than a moment, unless it is held.
+_HELD_FOR: Final = frozenset({Reason.NO_REPLICA, Reason.BATCH_HELD_BACK})
+# With these one of the class batch waits as long as one that is held: who asks for batch does not mind.
+_PATIENT_FOR: Final = frozenset({Reason.REPLICA_OVERLOADED, Reason.BATCH_HELD_BACK})
 # A router that drains is back, or another one asked, in about that time.
 _SOON_SECONDS: Final = 1.0
 # A change lets so many try in vain, one after the other, before the line rests: with many in it and many
@@ -39,9 +53,9 @@ class Asker:
 
 @dataclass(slots=True, order=True)
 class _Waiting:
-    """One that waits; ordered as they are served: by class, then by arrival."""
+    """One that waits; ordered as they are served: by class and age, then by arrival."""
 
-    priority: int
+    due_seconds: float
     number: int
     asker: Asker = field(compare=False)
     arrived_seconds: float = field(compare=False)
@@ -51,18 +65,30 @@ class _Waiting:
     # How many before it in the line have tried in vain since the change that lets it try.
     in_vain: int = field(default=0, compare=False)
 
+    @property
+    def is_batch(self) -> bool:
+        """Tells whether it is of the class batch."""
+        return self.asker.priority >= Priority.BATCH
+
+    @property
+    def is_held_back(self) -> bool:
+        """Tells whether it waits for batch to go on: other classes pass it, and no free place calls it."""
+        return self.refusal.reason is Reason.BATCH_HELD_BACK
+
 
 class PlaceLines:
     """One line per model. A change of its replicas lets each in the line try again, the first first.
 
     A request waits for `place_wait_seconds` where every replica is full. Where none is ready and one is
-    expected it is held, for `hold_seconds` at most; of those there are `held_requests` at most.
+    expected it is held, for `hold_seconds` at most; of those there are `held_requests` at most. One of the
+    class batch is held in any case where half of that room has place for it: the rest is for the others.
     """
 
     def __init__(self, limits: RouterLimits) -> None:
         self._limits = limits
         self._lines: dict[int, list[_Waiting]] = {}
-        self._held_of_key: dict[int, int] = {}
+        self._held_of_key: Counter[int] = Counter()
+        self._held_of_batch = 0
         self._arrivals = 0
         self._is_closed = False
 
@@ -77,16 +103,32 @@ class PlaceLines:
 
     @property
     def held(self) -> int:
-        """Returns how many of them found no replica that was ready."""
+        """Returns how many of them are held: no replica was ready, or they are of the class batch."""
         return sum(self._held_of_key.values())
+
+    def interactive_wait_seconds(self, model: int) -> float:
+        """Returns how long the oldest interactive request of a model waits for a replica; 0 if none does."""
+        arrived_seconds = [
+            one.arrived_seconds
+            for one in self._lines.get(model, ())
+            if one.asker.priority < Priority.DEFAULT
+            and one.refusal.reason is not Reason.CONCURRENCY_EXHAUSTED
+        ]
+        return _now() - min(arrived_seconds) if arrived_seconds else 0.0
 
     def refusal_before(self, model: int, priority: int) -> ComptoirError | None:
         """Returns why a request of that class finds no place yet: others wait before it; None if none do."""
-        before = [one.refusal for one in self._lines.get(model, ()) if one.priority <= priority]
-        # Those that wait for their key's other requests to end stand in nobody's way.
-        if not before or before[-1].reason is Reason.CONCURRENCY_EXHAUSTED:
+        line = self._lines.get(model)
+        if not line:
             return None
-        return again(before[-1])
+        due_seconds = self._limits.ageing.due_seconds(priority, _now())
+        before = [one for one in line if one.due_seconds <= due_seconds]
+        if priority < Priority.BATCH:
+            before = [one for one in before if not one.is_held_back]
+        # Those that wait for their key's other requests to end stand in nobody's way.
+        if not before or before[-1].refusal.reason is Reason.CONCURRENCY_EXHAUSTED:
+            return None
+        return again(before[-1].refusal)
 
     async def wait(self, asker: Asker, refusal: ComptoirError, attempt: Callable[[], Awaitable[Got]]) -> Got:
         """Returns what the attempt returns, tried again at each change; raises the last refusal in the end.
@@ -94,18 +136,12 @@ class PlaceLines:
         `refusal` is that of the first attempt; it is raised at once where a wait is in vain, or where too
         many wait already.
         """
-        self._arrivals += 1
-        waiting = _Waiting(asker.priority, self._arrivals, asker, _now(), refusal)
-        if self.waiting >= MAX_WAITING:
-            raise again(refusal)
-        line = self._lines.setdefault(asker.model, [])
-        insort(line, waiting)
-        # A place that became free since the first attempt woke nobody.
-        waiting.turn.set()
+        waiting = self._enter(asker, refusal)
         is_called = False
         try:
             while True:
                 is_called = await _called(waiting, self._left_seconds(waiting))
+                is_held_back = waiting.is_held_back
                 try:
                     return await attempt()
                 except ComptoirError as refused:
@@ -113,20 +149,22 @@ class PlaceLines:
                         raise
                     waiting.refusal = refused
                 if is_called and waiting.in_vain < _MOST_IN_VAIN:
-                    self._pass_on(waiting, waiting.in_vain + 1)
+                    self._pass_on(waiting, waiting.in_vain + 1, is_held_back=is_held_back)
                 is_called = False
         finally:
             if is_called or waiting.turn.is_set():
                 # It has a place, and there may be another one; or it leaves, and what called it is not used.
-                self._pass_on(waiting, 0)
+                self._pass_on(waiting, 0, is_held_back=waiting.is_held_back)
             self._leave(waiting)
 
     def free(self, model: int) -> None:
         """Lets the first of a line try again, and after it the others, in their order."""
-        line = self._lines.get(model)
-        if line:
-            line[0].in_vain = 0
-            line[0].turn.set()
+        _call_first(self._lines.get(model, ()), 0, is_held_back=False)
+
+    def free_batch(self) -> None:
+        """Lets the first of those try again that are held back, of every model; call it often."""
+        for line in self._lines.values():
+            _call_first(line, 0, is_held_back=True)
 
     def free_all(self) -> None:
         """Lets the first of every line try again."""
@@ -142,8 +180,31 @@ class PlaceLines:
         for waiting in (one for line in self._lines.values() for one in line):
             waiting.turn.set()
 
+    def _enter(self, asker: Asker, refusal: ComptoirError) -> _Waiting:
+        """Puts a request in its place in the line; raises its refusal where that is in vain."""
+        is_in_vain = (
+            refusal.reason is Reason.BATCH_HELD_BACK
+            and refusal.retry_after_seconds > self._limits.hold_seconds
+        )
+        if is_in_vain or self.waiting >= MAX_WAITING:
+            raise again(refusal)
+        self._arrivals += 1
+        now_seconds = _now()
+        due_seconds = self._limits.ageing.due_seconds(asker.priority, now_seconds)
+        waiting = _Waiting(due_seconds, self._arrivals, asker, now_seconds, refusal)
+        line = self._lines.setdefault(asker.model, [])
+        insort(line, waiting)
+        if not waiting.is_held_back:
+            # A place that became free since the first attempt woke nobody.
+            waiting.turn.set()
+        return waiting
+
     def _left_seconds(self, waiting: _Waiting) -> float:
         """Returns how long it still waits; raises its refusal if it does not."""
+        if self._is_closed:
+            raise ComptoirError(Reason.UNAVAILABLE, retry_after_seconds=_SOON_SECONDS)
+        if waiting.is_batch and waiting.refusal.reason in _PATIENT_FOR:
+            self._hold(waiting)
         waited_seconds = _now() - waiting.arrived_seconds
         is_ready = waiting.refusal.reason is not Reason.NO_REPLICA
         left_seconds = (
@@ -156,21 +217,27 @@ class PlaceLines:
             )
             - waited_seconds
         )
-        if self._is_closed:
-            raise ComptoirError(Reason.UNAVAILABLE, retry_after_seconds=_SOON_SECONDS)
-        if left_seconds <= 0:
+        is_to_be_held = waiting.refusal.reason in _HELD_FOR
+        if left_seconds <= 0 or (is_to_be_held and not self._hold(waiting)):
             raise again(waiting.refusal)
-        if not is_ready and not waiting.is_held:
-            self._hold(waiting)
         return left_seconds
 
-    def _hold(self, waiting: _Waiting) -> None:
-        asker = waiting.asker
-        held_of_key = self._held_of_key.get(asker.key, 0)
-        if self.held >= self._limits.held_requests or held_of_key >= asker.most_of_key:
-            raise again(waiting.refusal)
-        self._held_of_key[asker.key] = held_of_key + 1
+    def _hold(self, waiting: _Waiting) -> bool:
+        """Tells whether it is held, which it is from now on where there is room for it."""
+        if waiting.is_held or not self._has_room(waiting.asker):
+            return waiting.is_held
+        self._held_of_key[waiting.asker.key] += 1
+        self._held_of_batch += waiting.is_batch
         waiting.is_held = True
+        return True
+
+    def _has_room(self, asker: Asker) -> bool:
+        room, most_of_key = self._limits.held_requests, asker.most_of_key
+        if asker.priority >= Priority.BATCH:
+            most_of_key = max(1, most_of_key // 2)
+            if self._held_of_batch >= room // 2:
+                return False
+        return self.held < room and self._held_of_key[asker.key] < most_of_key
 
     def _leave(self, waiting: _Waiting) -> None:
         asker = waiting.asker
@@ -178,17 +245,24 @@ class PlaceLines:
         if not self._lines[asker.model]:
             del self._lines[asker.model]
         if waiting.is_held:
+            self._held_of_batch -= waiting.is_batch
             self._held_of_key[asker.key] -= 1
             if not self._held_of_key[asker.key]:
                 del self._held_of_key[asker.key]
 
-    def _pass_on(self, waiting: _Waiting, in_vain: int) -> None:
+    def _pass_on(self, waiting: _Waiting, in_vain: int, *, is_held_back: bool) -> None:
         # The next one may fit on a replica where this one did not.
         line = self._lines[waiting.asker.model]
-        behind = line.index(waiting) + 1
-        if behind < len(line):
-            line[behind].in_vain = in_vain
-            line[behind].turn.set()
+        behind = islice(line, line.index(waiting) + 1, None)
+        _call_first(behind, in_vain, is_held_back=is_held_back)
+
+
+def _call_first(line: Iterable[_Waiting], in_vain: int, *, is_held_back: bool) -> None:
+    for one in line:
+        if one.is_held_back == is_held_back:
+            one.in_vain = in_vain
+            one.turn.set()
+            return
 
 
 async def _called(waiting: _Waiting, within_seconds: float) -> bool:

@@ -117,10 +117,14 @@ MetricName = Literal[
     "comptoir.router.refusals_lost",
     # counter, {lease}: transitions of quota leases; reserved minus all that close a lease is in flight
     "comptoir.router.leases",
-    # gauge, {request}: requests that a router holds, since no replica of their model is ready yet
+    # gauge, {request}: requests that a router holds: no replica of their model is ready, or they are batch
     "comptoir.router.held_requests",
     # counter, {look}: looks for changes of keys that the store did not answer; what is remembered ends then
     "comptoir.router.key_changes_unseen",
     # gauge, {replica}: replicas that a model should have, which is what KEDA is told
     "comptoir.router.desired_replicas",
+    # gauge, 1: why a model's batch requests are held back: 0 not, 1 peak window, 2 interactive ones wait
+    "comptoir.router.batch_held_back",
+    # gauge, s: time to first token of interactive requests in the last minute, p95 of a model's replicas
+    "comptoir.router.interactive_ttft",
 ]

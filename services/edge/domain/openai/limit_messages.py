@@ -48,3 +48,19 @@ def _amount(error: ComptoirError, amount: int) -> str:
     if error.reason is not Reason.BUDGET_EXHAUSTED:
         return str(amount)
     return f"{Decimal(amount) / 100:.2f} {error.numbers.currency}".rstrip()
+
+
+def batch_message(error: ComptoirError) -> str:
+    """Returns why batch requests are held back, and when to try again."""
+    target, found = error.numbers.limit, error.numbers.requested
+    # Both are 0 in a peak window.
+    why = (
+        f"interactive requests wait {found} ms for a first token (p95) where {target} ms are the target"
+        if target
+        else "this is a peak window"
+    )
+    wait = duration_text(error.retry_after_seconds or UNKNOWN_WAIT_SECONDS).decode()
+    return (
+        f"Requests of the class batch are held back: {why}. Please try again in {wait}, or in another class "
+        "(service_tier, or the header x-comptoir-priority)."
+    )

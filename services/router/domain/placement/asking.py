@@ -12,7 +12,8 @@ class Ask:
     """The bounds of a request, and when it is placed.
 
     `tokens` is the most that it may use, `input_tokens` what its prompt is expected to have, `after` the
-    replica chosen last for the model; a load older than `stale_after_seconds` says nothing any more.
+    replica chosen last for the model; a load older than `stale_after_seconds` says nothing any more. One
+    of the class batch goes to the cheapest GPU class, and to a dearer one only where it `may_spill`.
     """
 
     tokens: int
@@ -21,6 +22,8 @@ class Ask:
     now_seconds: float
     stale_after_seconds: float
     choices: int = 1
+    is_batch: bool = False
+    may_spill: bool = True
 
 
 def expected_input_tokens(upper_bound: int) -> int:

@@ -8,6 +8,7 @@ from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.lease import Process
 from services.router.domain.limits import PlacementPolicy, RouterLimits
 from services.router.domain.placement.asking import Ask
+from services.router.domain.placement.cheapest_class import of_cheapest_class
 from services.router.domain.placement.filters import fits, is_full, predicted_kv_blocks, state_of
 from services.router.domain.placement.kv_fit import kv_fit
 from services.router.domain.placement.least_work import least_work
@@ -42,7 +43,8 @@ class Placement:
 def place(replicas: Sequence[Replica], ask: Ask, *, limits: RouterLimits) -> Placement:
     """Returns the best of a pool's replicas.
 
-    Raises NO_REPLICA if none is ready, and REPLICA_OVERLOADED if those that are ready are full.
+    Raises NO_REPLICA if none is ready, and REPLICA_OVERLOADED if those that are ready are full, or for batch
+    those of the GPU class that it has to keep to.
     """
     ready = [
         replica
@@ -56,6 +58,10 @@ def place(replicas: Sequence[Replica], ask: Ask, *, limits: RouterLimits) -> Pla
         raise ComptoirError(Reason.REPLICA_OVERLOADED, retry_after_seconds=_RETRY_SECONDS)
     # One that fails fast looks idle. Where all of them fail, it is better than none.
     trusted = [replica for replica in free if replica.circuit.lets_in(ask.now_seconds)] or free
+    if ask.is_batch and limits.gpu_prices:
+        trusted = of_cheapest_class(trusted, ready, ask, limits)
+        if not trusted:
+            raise ComptoirError(Reason.REPLICA_OVERLOADED, retry_after_seconds=_RETRY_SECONDS)
     chosen = POLICIES[limits.placement.policy](trusted, ask).registration
     blocks = predicted_kv_blocks(ask.tokens, chosen, ask.choices)
     return Placement(chosen.process, chosen.address, blocks)

@@ -140,7 +140,7 @@ def test_every_load_satisfies_its_schemas(age: float, permille: int) -> None:
     assert told.HasField("waiting_input_tokens")
     assert (told.kv_free_blocks, told.input_tokens_per_second, told.output_tokens_per_second) == (5, 7, 8)
     protovalidate.validate(told)
-    assert (told.first_tokens.interactive, told.first_tokens.default) == ([0, 2], [])
+    assert (list(told.first_tokens.interactive), list(told.first_tokens.default)) == ([0, 2], [])
     assert reports.router_load_from(replace(report, first_tokens=FirstTokens())).HasField("first_tokens")
     assert answers.load_response_from(report).is_draining
 

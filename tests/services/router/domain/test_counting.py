@@ -13,7 +13,7 @@ from tests.fakes.router import PEPPER, AdmissionWorld, busy, request_for
 
 
 def admitter(world: AdmissionWorld) -> CountAdmitter:
-    ports = Ports(world.leases, world.offers, world.replicas, world.log, world.clock)
+    ports = Ports(world.leases, world.offers, world.replicas, world.log, world.clock, world.batch)
     wrong_keys = WrongKeys(WrongKeyLimits(), world.clock)
     authenticator = Authenticator(world.keys, wrong_keys, pepper=PEPPER, residency=world.residency)
     deployment = Deployment(world.catalog, world.region, config_digest=99)

@@ -9,9 +9,12 @@ import pytest
 
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.place_lines import Asker, PlaceLines
+from services.router.domain.waiting_lines import again
 from tests.fakes.router import changed_limits
 
 NONE, FULL, BUSY_KEY = Reason.NO_REPLICA, Reason.REPLICA_OVERLOADED, Reason.CONCURRENCY_EXHAUSTED
+
+BATCH = 20
 
 
 class Pool:
@@ -24,10 +27,15 @@ class Pool:
         self.busy_keys: set[int] = set()
         self.placed: list[int] = []
         self.attempts = 0
+        self.held_back: ComptoirError | None = None
 
-    def attempt(self, number: int, key: int, size: int) -> Callable[[], Awaitable[int]]:
+    def attempt(
+        self, number: int, key: int, size: int, *, is_batch: bool = False
+    ) -> Callable[[], Awaitable[int]]:
         async def take() -> int:
             self.attempts += 1
+            if is_batch and self.held_back is not None:
+                raise again(self.held_back)
             if key in self.busy_keys:
                 raise ComptoirError(BUSY_KEY)
             if self.free_places is None:
@@ -45,7 +53,7 @@ class Pool:
     ) -> "asyncio.Task[int]":
         """Asks for a place as admission does, and lets it get as far as it can."""
         asker = Asker(1, key, priority, most, lambda: self.expected_seconds)
-        attempt = self.attempt(number, key, size)
+        attempt = self.attempt(number, key, size, is_batch=priority == BATCH)
 
         async def asking() -> int:
             refusal = self.lines.refusal_before(1, priority)
@@ -64,6 +72,12 @@ class Pool:
         """Another number of places, or no replica that is ready, as the directory is told."""
         self.free_places = places
         self.lines.free(1)
+        await settle()
+
+    async def let_batch_go(self) -> None:
+        """Nothing holds batch back any more, as the watch finds out."""
+        self.held_back = None
+        self.lines.free_batch()
         await settle()
 
     def is_empty(self) -> bool:

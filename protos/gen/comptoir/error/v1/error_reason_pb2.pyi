@@ -125,6 +125,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The key, or its tenant, used its tokens of the month (UTC)."""
     ERROR_REASON_BUDGET_EXHAUSTED: _ErrorReason.ValueType  # 43
     """The key, or its tenant, used its money of the month (UTC), by the prices of the catalog."""
+    ERROR_REASON_BATCH_HELD_BACK: _ErrorReason.ValueType  # 44
+    """Requests of the class batch are held back, and this one for longer than the router holds requests: in a peak window,
+    at whose end `retry_after_milliseconds` points, or while interactive requests wait too long for a first token.
+    """
     ERROR_REASON_KEYS_UNAVAILABLE: _ErrorReason.ValueType  # 52
     """The store of tenants and keys does not answer, and the router believes nothing of a key that is older than a second."""
     ERROR_REASON_OVERLAP_NOT_OVER: _ErrorReason.ValueType  # 60
@@ -237,6 +241,10 @@ ERROR_REASON_MONTH_TOKENS_EXHAUSTED: ErrorReason.ValueType  # 42
 """The key, or its tenant, used its tokens of the month (UTC)."""
 ERROR_REASON_BUDGET_EXHAUSTED: ErrorReason.ValueType  # 43
 """The key, or its tenant, used its money of the month (UTC), by the prices of the catalog."""
+ERROR_REASON_BATCH_HELD_BACK: ErrorReason.ValueType  # 44
+"""Requests of the class batch are held back, and this one for longer than the router holds requests: in a peak window,
+at whose end `retry_after_milliseconds` points, or while interactive requests wait too long for a first token.
+"""
 ERROR_REASON_KEYS_UNAVAILABLE: ErrorReason.ValueType  # 52
 """The store of tenants and keys does not answer, and the router believes nothing of a key that is older than a second."""
 ERROR_REASON_OVERLAP_NOT_OVER: ErrorReason.ValueType  # 60
@@ -278,12 +286,14 @@ class ErrorDetail(_message.Message):
     """The limit that the request ran into, in the unit of the reason: tokens for CONTEXT_TOO_LONG, TOKENS_EXHAUSTED,
     DAY_TOKENS_EXHAUSTED, MONTH_TOKENS_EXHAUSTED, QUOTA_TOO_SMALL and TICKET_LIMIT_EXCEEDED, requests for
     REQUESTS_EXHAUSTED and CONCURRENCY_EXHAUSTED, bytes for REQUEST_TOO_LARGE and ANSWER_TOO_LARGE, hundredths of the
-    currency's unit for BUDGET_EXHAUSTED, seconds since 1970-01-01 UTC at which it ends for OVERLAP_NOT_OVER;
+    currency's unit for BUDGET_EXHAUSTED, seconds since 1970-01-01 UTC at which it ends for OVERLAP_NOT_OVER,
+    milliseconds for BATCH_HELD_BACK, of the target for interactive requests where those are why;
     0 where there is nothing to say.
     """
     requested: _builtins.int
     """What the request asked for, in the same unit. For CONTEXT_TOO_LONG the tokens of the prompt, or the fewest
-    that it can have where nobody has tokenized it; for tokens per minute the whole reservation.
+    that it can have where nobody has tokenized it; for tokens per minute the whole reservation. For BATCH_HELD_BACK
+    what interactive requests wait, by their p95.
     """
     available: _builtins.int
     """What the request may have of it. For TOKENS_EXHAUSTED the tokens that are left now; for QUOTA_TOO_SMALL the

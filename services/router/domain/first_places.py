@@ -1,0 +1,31 @@
+"""The first place of a request: one of the class batch gets it when nothing holds its class back."""
+
+from dataclasses import replace
+
+from services.kernel.identity import Identity
+from services.router.domain.batch_gate import BatchGate
+from services.router.domain.batch_holding import HeldBy
+from services.router.domain.offers import Offers, Want
+from services.router.domain.placement.placing import Placement
+from services.router.domain.tenancy import Priority
+
+
+class FirstPlaces:
+    """Asks the gate for those of the class batch; others never wait for it."""
+
+    def __init__(self, offers: Offers, gate: BatchGate) -> None:
+        self._offers = offers
+        self._gate = gate
+
+    def place(self, lease_id: Identity, want: Want) -> Placement:
+        """Returns the best replica; BATCH_HELD_BACK where the class has to wait, else as `Offers.place`."""
+        if want.priority < Priority.BATCH:
+            return self._offers.place(lease_id, want)
+        self._gate.check(want.model)
+        is_free = self._gate.hold(want.model).by is HeldBy.NOTHING
+        return self._offers.place(lease_id, replace(want, may_spill=is_free))
+
+    def note_begun(self, want: Want) -> None:
+        """Notes that a request that was placed has its lease too."""
+        if want.priority >= Priority.BATCH:
+            self._gate.note_begun(want.model)
