@@ -1,10 +1,12 @@
 """Over TLS an operator administers a router of another machine, and is told at once why it cannot."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,13 +100,11 @@ async def test_what_cannot_be_is_told_at_once_with_what_to_do(
     ours, theirs = authority.files("operator-ada"), stranger.files("operator-ada")
     mixed = (str(ours.ca_file), str(theirs.certificate_file), str(theirs.private_key_file))
     whole = (str(ours.ca_file), str(ours.certificate_file), str(ours.private_key_file))
-    closing = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
     for where, (ca, certificate, key), sentence in (
         (address, mixed, "did not take the certificate in operator-ada.pem"),
         (address, (str(theirs.ca_file), *whole[1:]), "is not believed"),
         (address.replace("127.0.0.1", "localhost"), whole, "is for another name"),
         (f"127.0.0.1:{free_port()}", whole, "Nothing listens at"),
-        (f"127.0.0.1:{closing.sockets[0].getsockname()[1]}", whole, "did not take"),
         (address, (str(tmp_path / "gone"), *whole[1:]), "gone cannot be read"),
     ):
         began = time.monotonic()
@@ -113,18 +113,33 @@ async def test_what_cannot_be_is_told_at_once_with_what_to_do(
         assert (refused.status, refused.err.count("\n")) == (1, 1)
         assert sentence in refused.err
         assert time.monotonic() - began < AT_ONCE_SECONDS
-    closing.close()
+
+
+@asynccontextmanager
+async def listening(said: bytes) -> AsyncIterator[str]:
+    """The address of what says so much to each who connects, and then nothing."""
+    writers: list[asyncio.StreamWriter] = []
+
+    def connected(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        writer.write(said)
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server.close()
+    for writer in writers:
+        writer.transport.abort()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
 
 async def test_what_does_not_answer_is_told_after_some_seconds(
     terminal: Terminal, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(handshake, "_SECONDS", 1.0)
-    silent = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
-    address = f"127.0.0.1:{silent.sockets[0].getsockname()[1]}"
-    refused = await said(terminal, address, authority, "operator-ada", "tenants", "list")
+    async with listening(b"") as address:
+        refused = await said(terminal, address, authority, "operator-ada", "tenants", "list")
     assert "Nothing answered within 1 s" in refused.err
-    silent.close()
 
 
 async def test_a_name_that_no_host_has_is_told(
@@ -139,14 +154,9 @@ async def test_a_name_that_no_host_has_is_told(
 
 
 async def test_a_port_without_tls_is_told(terminal: Terminal, authority: Authority) -> None:
-    def hello(_reader: object, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-
-    plain = await asyncio.start_server(hello, "127.0.0.1", 0)
-    address = f"127.0.0.1:{plain.sockets[0].getsockname()[1]}"
-    refused = await said(terminal, address, authority, "operator-ada", "tenants", "list")
+    async with listening(b"HTTP/1.1 400 Bad Request\r\n\r\n") as address:
+        refused = await said(terminal, address, authority, "operator-ada", "tenants", "list")
     assert "There is no TLS at" in refused.err
-    plain.close()
 
 
 @pytest.mark.parametrize(
