@@ -1,6 +1,7 @@
 """Joins the edge's endpoints with the processes that it calls, and says how they start and stop."""
 
 import asyncio
+import secrets
 from importlib.metadata import version
 
 from services.edge.adapters.generator_client import GeneratorClient
@@ -13,6 +14,7 @@ from services.edge.domain.hedging import Hedging
 from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.nearest_router import NearestRouter
 from services.edge.domain.ports import Generators, Router, UsageReports
+from services.edge.domain.prefixes import PREFIX_SECRET_BYTES, PrefixDigests
 from services.edge.server.application import Application
 from services.edge.server.bodies import Bodies
 from services.edge.server.chat import ChatCompletions
@@ -34,6 +36,7 @@ from services.kernel.clock import Clock, SystemClock
 from services.kernel.key_regions import KeyRegions
 from services.runtime.emitter_client import EmitterClient
 from services.runtime.parts import Parts
+from services.runtime.settings import read_secret
 
 
 def build(settings: EdgeSettings) -> "Edge":
@@ -46,8 +49,10 @@ class Edge:
 
     def __init__(self, settings: EdgeSettings, clock: Clock) -> None:
         self._settings = settings
+        prefixes = PrefixDigests(prefix_secret(settings))
         self._routers = [
-            RouterClient(target, timeout_seconds=settings.router_seconds) for target in settings.routers
+            RouterClient(target, timeout_seconds=settings.router_seconds, prefixes=prefixes)
+            for target in settings.routers
         ]
         self._nearest = NearestRouter(
             self._routers,
@@ -86,6 +91,13 @@ class Edge:
         await self._http.drain()
         await self._usage.close(within_seconds=self._settings.drain_events_seconds)
         await asyncio.gather(self._generators.close(), *(router.close() for router in self._routers))
+
+
+def prefix_secret(settings: EdgeSettings) -> bytes:
+    """Returns the secret under which prompts' beginnings are digested; SettingsError if it is unusable."""
+    if settings.prefix_secret_file is None:
+        return secrets.token_bytes(PREFIX_SECRET_BYTES)
+    return read_secret(settings.prefix_secret_file, length_bytes=PREFIX_SECRET_BYTES)
 
 
 class HttpSide:

@@ -68,6 +68,12 @@ class EdgeSettings(MeteredSettings, EdgeLimits):
         description="the other routers of the region, the nearest first: the first that serves and has a "
         "replica is asked, unless the way to a later one is shorter by `nearer_router_seconds`",
     )
+    prefix_secret_file: Path | None = Field(
+        default=None,
+        description="32 bytes as hex, the same for all edges of a region: the secret under which they digest "
+        "how prompts begin, so that one that comes through another edge finds its replica too; without it "
+        "each edge makes one of its own when it starts",
+    )
     emitter: GrpcTarget = Field(description="the emitter that takes the edge's own events")
     generator_tls: TlsFiles | None = Field(
         default=None, description="what the edge shows to replicas on other machines, and trusts there"

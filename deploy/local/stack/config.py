@@ -176,6 +176,7 @@ def _edge(options: StackOptions, addresses: Addresses, paths: DataPaths) -> dict
         "router": {"address": addresses.router},
         **_further_routers([addresses.router_at(number) for number in range(2, options.routers + 1)]),
         "emitter": {"address": f"unix:{paths.emitter_socket}"},
+        "prefix_secret_file": str(paths.secrets / "prompt-prefixes"),
     }
 
 

@@ -14,7 +14,14 @@ from services.runtime.settings import SettingsError, read_secret
 
 SIGNING_KEY_NUMBER: Final = 1
 _SECRET_BYTES: Final = 32
-_RANDOM: Final = ("pepper", "signing-key", "cache-salt", "pseudonym-epoch-1", "clickhouse-writer-password")
+_RANDOM: Final = (
+    "pepper",
+    "signing-key",
+    "cache-salt",
+    "prompt-prefixes",
+    "pseudonym-epoch-1",
+    "clickhouse-writer-password",
+)
 
 
 def create_secrets(paths: DataPaths) -> None:

@@ -17,6 +17,7 @@ from services.edge.adapters.joined_admissions import JoinedAdmissions
 from services.edge.domain.generation import GenerationRequest
 from services.edge.domain.nearness import RoundTrips
 from services.edge.domain.ports import Admission, CountAdmission, Model, NotReadyReason, Offer, Standing
+from services.edge.domain.prefixes import PrefixDigests
 from services.kernel.backoff import Backoff
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
@@ -53,8 +54,11 @@ _INSTEAD_OF_ADMISSION: Final = dict.fromkeys(
 class RouterClient:
     """The RouterLink port on one gRPC channel."""
 
-    def __init__(self, target: GrpcTarget, *, timeout_seconds: float) -> None:
+    def __init__(
+        self, target: GrpcTarget, *, timeout_seconds: float, prefixes: PrefixDigests | None = None
+    ) -> None:
         self._timeout_seconds = timeout_seconds
+        self._prefixes = prefixes
         self._channel = channel(target, options=_RECONNECT)
         self._stub: router_pb2_grpc.RouterServiceAsyncStub = router_pb2_grpc.RouterServiceStub(self._channel)
         self._admissions = JoinedAdmissions(self._stub, _INSTEAD_OF_ADMISSION)
@@ -113,8 +117,9 @@ class RouterClient:
         source: int = 0,
     ) -> Admission:
         """Reserves quota and returns an offer, perhaps before it is durable; raises ComptoirError."""
+        digests = () if self._prefixes is None else self._prefixes.of(key, request)
         call = self._admissions.ask(
-            wire.admit_request(key, request, request_id, source),
+            wire.admit_request(key, request, request_id, source, digests),
             timeout_milliseconds=max(1, round(within_seconds * _MILLISECONDS)),
         )
         try:

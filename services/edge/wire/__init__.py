@@ -1,6 +1,6 @@
 """Between bytes and messages and the edge's own words."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from comptoir.generator.v1 import generator_pb2
@@ -43,7 +43,11 @@ _FINISH_REASONS: Final = {
 
 
 def admit_request(
-    key: str, request: GenerationRequest, request_id: Identity, source: int = 0
+    key: str,
+    request: GenerationRequest,
+    request_id: Identity,
+    source: int = 0,
+    prefix_digests: Sequence[int] = (),
 ) -> router_pb2.AdmitRequest:
     """Returns the router's question for a request; nothing of its text is in it."""
     return router_pb2.AdmitRequest(
@@ -60,6 +64,7 @@ def admit_request(
         request_id_low=request_id.low,
         part=request.part,
         source=source,
+        prefix_digests=prefix_digests,
     )
 
 

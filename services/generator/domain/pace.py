@@ -9,6 +9,8 @@ _HALF_LIFE_SECONDS: Final = 10.0
 _LEAST_SECONDS: Final = 0.05
 # A pace that was not measured for so long is unknown: one that was slow once is given work again.
 _LATELY_SECONDS: Final = 60.0
+# What each prompt leaves of those before it, in the share that is cached.
+_FADING: Final = 0.95
 _MAX_UINT32: Final = 2**32 - 1
 
 
@@ -40,7 +42,15 @@ class InputWork:
         self._waiting: dict[Hashable, int] = {}
         self._marked_seconds = 0.0
         self._pace = Pace()
-        self.waiting_tokens = 0
+        self._whole_tokens = 0
+        # Of prompts that were begun lately, and what of them was computed.
+        self._begun_tokens = self._computed_tokens = 0.0
+
+    @property
+    def waiting_tokens(self) -> int:
+        """Returns how many tokens of prompts wait, less the share of them that was cached lately."""
+        share = self._computed_tokens / self._begun_tokens if self._begun_tokens else 1.0
+        return round(self._whole_tokens * share)
 
     def tokens_per_second(self, now_seconds: float) -> int | None:
         """Returns what was computed lately per second in which any prompt waited; None where unknown."""
@@ -53,7 +63,7 @@ class InputWork:
             if now_seconds - self._marked_seconds > _LATELY_SECONDS:
                 self._pace = Pace()
             self._marked_seconds = now_seconds
-        self.waiting_tokens += tokens - self._waiting.get(request, 0)
+        self._whole_tokens += tokens - self._waiting.get(request, 0)
         self._waiting[request] = tokens
 
     def begun(self, request: Hashable, computed_tokens: int, now_seconds: float) -> None:
@@ -61,6 +71,8 @@ class InputWork:
         if request in self._waiting:
             self._pace.add(computed_tokens, now_seconds - self._marked_seconds)
             self._marked_seconds = now_seconds
+            self._begun_tokens = self._begun_tokens * _FADING + self._waiting[request]
+            self._computed_tokens = self._computed_tokens * _FADING + computed_tokens
             self._leave(request)
 
     def ended(self, request: Hashable, now_seconds: float) -> None:
@@ -71,7 +83,7 @@ class InputWork:
             self._leave(request)
 
     def _leave(self, request: Hashable) -> None:
-        self.waiting_tokens -= self._waiting.pop(request)
+        self._whole_tokens -= self._waiting.pop(request)
 
 
 class OutputWork:

@@ -18,6 +18,7 @@ from services.router.domain.leases import Leases
 from services.router.domain.offers import Offers, Want
 from services.router.domain.placement.filters import check_fit
 from services.router.domain.placement.placing import Placement
+from services.router.domain.placement.prefix_memory import Beginning
 from services.router.domain.ports import ReplicaDirectory
 from services.router.domain.sizing import Size, check_quota, size_of, size_of_inputs
 from services.router.domain.tenancy import Endpoint, Key, Priority
@@ -47,6 +48,8 @@ class AdmitRequest:
     # Stands for the client's address; 0 where the caller says none.
     source: int = 0
     endpoint: Endpoint = Endpoint.DIRECT
+    # Of the prompt's beginnings, by a secret that no router has.
+    prefix_digests: tuple[int, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +187,10 @@ class Admitter:
         lease_id, priority = lease_of(key.tenant.number), int(findings.priority)
         record = findings.transfer_record
         grant = Grant(findings.request_id, lease_id, key, model, size, priority, request.part, record)
-        want = Want(model.number, size.reserved_tokens, size.input_tokens, size.choices, priority)
+        beginning = Beginning(key.tenant.number, request.prefix_digests)
+        want = Want(
+            model.number, size.reserved_tokens, size.input_tokens, size.choices, priority, beginning=beginning
+        )
         asked_seconds = self._ports.clock.monotonic_seconds()
         quota, placement = await self._ports.leases.obtain(
             grant,

@@ -18,6 +18,7 @@ class PlacementPolicy(Enum):
     LEAST_WORK = "least_work"
     ROUND_ROBIN = "round_robin"
     KV_FIT = "kv_fit"
+    PREFIX_AFFINITY = "prefix_affinity"
 
 
 class PlacementRules(BaseModel):
@@ -26,10 +27,25 @@ class PlacementRules(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     policy: PlacementPolicy = Field(
-        default=PlacementPolicy.LEAST_WORK,
-        description="least_work: the replica with the fewest seconds of work before a first token, equals in "
-        "turn; kv_fit: the one whose KV cache has the most free blocks left; round_robin: one after the "
-        "other, however busy they are",
+        default=PlacementPolicy.PREFIX_AFFINITY,
+        description="prefix_affinity: the replica with the fewest seconds of work before a first token, less "
+        "what it is spared where it has the prompt's beginning in its cache, equals in turn; least_work: the "
+        "same whatever is cached; kv_fit: the one whose KV cache has the most free blocks left; "
+        "round_robin: one after the other, however busy they are",
+    )
+    affinity_seconds: float = Field(
+        default=2.0,
+        ge=0,
+        le=60,
+        description="with prefix_affinity, the most work, in seconds, that a replica may have beyond another "
+        "and get a request because of its cache; 0 is least_work",
+    )
+    prefix_memory_bytes: int = Field(
+        default=16 * 1024 * 1024,
+        ge=0,
+        le=2**32,
+        description="with prefix_affinity, the most memory for digests of what replicas had lately; 0 is "
+        "least_work",
     )
     circuit: CircuitRules = Field(
         default=CircuitRules(), description="when a replica that fails is left alone"

@@ -11,9 +11,10 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.router.domain.lease import Issued, Process
 from services.router.domain.leases import Leases
-from services.router.domain.limits import RouterLimits
+from services.router.domain.limits import PlacementPolicy, RouterLimits
 from services.router.domain.placement.asking import Ask, expected_input_tokens
 from services.router.domain.placement.placing import Placement, place, place_count
+from services.router.domain.placement.prefix_memory import UNKNOWN_BEGINNING, Beginning, PrefixMemory
 from services.router.domain.placement.replica import Claims
 from services.router.domain.placement.work import is_at_work
 from services.router.domain.ports import ReplicaDirectory, Signer
@@ -40,6 +41,7 @@ class Want:
     choices: int = 1
     priority: int = Priority.DEFAULT
     may_spill: bool = True
+    beginning: Beginning = UNKNOWN_BEGINNING
 
 
 class Offers:
@@ -64,6 +66,9 @@ class Offers:
         self._last_chosen: dict[int, int] = {}
         self._last_counted: dict[int, int] = {}
         self._failed: dict[Identity, None] = {}
+        rules = limits.placement
+        remembers = rules.policy is PlacementPolicy.PREFIX_AFFINITY
+        self._prefixes = PrefixMemory(rules.prefix_memory_bytes if remembers else 0)
 
     def place(self, lease_id: Identity, want: Want, tried: Collection[Process] = ()) -> Placement:
         """Returns the best replica that none of `tried` runs; raises as `place` of the placement does."""
@@ -78,12 +83,24 @@ class Offers:
             choices=want.choices,
             is_batch=want.priority >= Priority.BATCH,
             may_spill=want.may_spill,
+            cached_tokens=self._prefixes.cached_tokens(want.beginning, want.model, now_seconds),
+            prefix=want.beginning.number,
+            affinity_seconds=self._limits.placement.affinity_seconds,
         )
         untried = [one for one in pool if one.registration.process not in tried] if tried else pool
         placement = place(untried, ask, limits=self._limits)
         self._last_chosen[want.model] = placement.replica
         # No await since the pool was read: two requests cannot take the same last place.
-        claims = Claims(ask.input_tokens, placement.predicted_kv_blocks, now_seconds + _CLAIM_SECONDS)
+        new_tokens = ask.input_tokens - ask.cached_at(placement.process)
+        self._prefixes.note(
+            want.beginning,
+            want.model,
+            placement.process,
+            new_tokens=new_tokens,
+            cache_tokens=placement.cache_tokens,
+            now_seconds=now_seconds,
+        )
+        claims = Claims(new_tokens, placement.predicted_kv_blocks, now_seconds + _CLAIM_SECONDS)
         self._replicas.claim(lease_id, placement.replica, claims, now_seconds)
         return placement
 
@@ -163,6 +180,7 @@ class Offers:
         self._failed[ticket_id] = None
         if len(self._failed) > _MOST_FAILED:
             del self._failed[next(iter(self._failed))]
+        self._prefixes.forget(process)
         self._replicas.judge(process, self._clock.monotonic_seconds(), has_failed=True)
 
     def _first_claims(self, grant: Grant, placement: Placement) -> TicketClaims:

@@ -44,6 +44,7 @@ def admit_request(message: router_pb2.AdmitRequest) -> AdmitRequest:
         source=message.source,
         # The numbers are those of the schema, where 0 says nothing.
         endpoint=Endpoint(message.endpoint or Endpoint.DIRECT),
+        prefix_digests=tuple(message.prefix_digests),
     )
 
 

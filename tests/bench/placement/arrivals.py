@@ -5,6 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from services.contract.prefix import PREFIX_ENDS_BYTES
+from services.router.domain.placement.prefix_memory import Beginning
+
+# What a prompt's bound, which the router is told, is of its tokens.
+BYTES_PER_TOKEN: Final = 4
 _MOST_INPUT_TOKENS: Final = 16_000
 _MOST_OUTPUT_TOKENS: Final = 1_024
 _PREFIXES_PER_REPLICA: Final = 6
@@ -24,6 +29,20 @@ class Request:
     output_tokens: int
     prefix: int | None = None
     prefix_tokens: int = 0
+
+    @property
+    def beginning(self) -> Beginning:
+        """Returns what stands for its first bytes: the same as others' as far as it shares a prefix."""
+        ends = (end // BYTES_PER_TOKEN for end in PREFIX_ENDS_BYTES)
+        shared, own = self.prefix or 0, -self.number
+        return Beginning(
+            1,
+            [
+                hash((shared, end)) if end <= self.prefix_tokens else hash((shared, own, end))
+                for end in ends
+                if end <= self.input_tokens
+            ],
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,12 +45,20 @@ class Figures:
     goodput: float
 
 
-def run(shape: Shape, replicas: int, condition: str, policy: str, *, seed: int = 1) -> Figures:
+def run(
+    shape: Shape, replicas: int, condition: str, policy: str, *, seed: int = 1, routers: int = 1
+) -> Figures:
     """Returns what a policy made of a shape; the same for the same seed."""
     engines = [Engine() for _ in range(replicas)]
     if condition == SLOW:
         engines[0].slowness = _SLOWNESS
-    simulation = Simulation(engines, _choice(policy, engines), hung=condition == HUNG)
+    simulation = Simulation(
+        engines,
+        _choice(policy, engines),
+        hung=condition == HUNG,
+        routers=routers,
+        remembers=policy == PlacementPolicy.PREFIX_AFFINITY.value,
+    )
     seconds = _SECONDS[replicas]
     # As much as those that are well can answer.
     share = (replicas - 1 + _CAPACITY[condition]) / replicas

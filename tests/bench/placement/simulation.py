@@ -2,7 +2,7 @@
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, TypeAlias
@@ -10,11 +10,13 @@ from typing import Final, TypeAlias
 from services.generator.domain.pace import InputWork, OutputWork
 from services.kernel.identity import Identity
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
+from services.router.domain.lease import Process
 from services.router.domain.limits import RouterLimits
 from services.router.domain.placement.asking import Ask, expected_input_tokens
 from services.router.domain.placement.filters import is_full
+from services.router.domain.placement.prefix_memory import PrefixMemory
 from services.router.domain.placement.replica import Claims, Load, Registration, Replica
-from tests.bench.placement.arrivals import Request
+from tests.bench.placement.arrivals import BYTES_PER_TOKEN, Request
 from tests.bench.placement.engine import BLOCK_TOKENS, KV_BLOCKS, Engine, Job
 
 LIMITS: Final = RouterLimits()
@@ -26,8 +28,6 @@ _BIG_CHANGE: Final = 4
 _CLAIM_SECONDS: Final = 2.0
 _HANGS_AT_SECONDS: Final = 5.0
 _MOST_TICKETS: Final = 3
-# What a prompt's bound, which the router is told, is of its tokens.
-_BYTES_PER_TOKEN: Final = 4
 
 # From the replicas that are not full, the ask, and the request as only an oracle knows it, to a replica.
 Choice: TypeAlias = Callable[[Sequence[Replica], Ask, Request], Replica]
@@ -48,7 +48,8 @@ class _Node:
 
     number: int
     engine: Engine
-    session: Identity
+    # One with each router.
+    sessions: Sequence[Identity]
     input_work: InputWork = field(default_factory=InputWork)
     output_work: OutputWork = field(default_factory=OutputWork)
     is_hung: bool = False
@@ -59,15 +60,69 @@ class _Node:
     accepted: list[Identity] = field(default_factory=list)
 
 
+class _Router:
+    """What one router knows of the replicas, and of what it sent to them."""
+
+    def __init__(self, remembers: bool) -> None:
+        self.directory = MemoryReplicaDirectory(LIMITS, 0.0)
+        self._prefixes = PrefixMemory(LIMITS.placement.prefix_memory_bytes if remembers else 0)
+        self._after = 0
+
+    def register(self, number: int) -> Identity:
+        return self.directory.register(_registration(number), 0.0)
+
+    def free(self, tried: Collection[int]) -> list[Replica]:
+        """Returns the replicas with a place that a request was not sent to yet."""
+        pool = self.directory.pool(1, 1)
+        return [one for one in pool if one.registration.replica not in tried and not is_full(one)]
+
+    def ask(self, request: Request, now_seconds: float) -> Ask:
+        return Ask(
+            tokens=request.input_tokens + request.output_tokens,
+            input_tokens=expected_input_tokens(request.input_tokens * BYTES_PER_TOKEN),
+            after=self._after,
+            now_seconds=now_seconds,
+            stale_after_seconds=LIMITS.report_timeout_seconds,
+            cached_tokens=self._prefixes.cached_tokens(request.beginning, 1, now_seconds),
+            prefix=request.beginning.number,
+            affinity_seconds=LIMITS.placement.affinity_seconds,
+        )
+
+    def send(self, request: Request, ask: Ask, process: Process, lease: Identity) -> None:
+        self._after, new_tokens = process.replica, ask.input_tokens - ask.cached_at(process)
+        self._prefixes.note(
+            request.beginning,
+            1,
+            process,
+            new_tokens=new_tokens,
+            cache_tokens=KV_BLOCKS * BLOCK_TOKENS,
+            now_seconds=ask.now_seconds,
+        )
+        blocks, until_seconds = -(-ask.tokens // BLOCK_TOKENS), ask.now_seconds + _CLAIM_SECONDS
+        claims = Claims(new_tokens, blocks, until_seconds)
+        self.directory.claim(lease, process.replica, claims, ask.now_seconds)
+
+
 class Simulation:
-    """Discrete events: arrivals, steps, reports. `hedge_seconds` leaves a replica that gave no token."""
+    """Discrete events: arrivals, steps, reports. `hedge_seconds` leaves a replica that gave no token.
+
+    Requests take turns with the routers, of which each knows the others' by the reports alone; those that
+    `remembers` know what of a prompt is cached where.
+    """
 
     def __init__(
-        self, engines: Sequence[Engine], choose: Choice, *, hung: bool = False, hedge_seconds: float = 5.0
+        self,
+        engines: Sequence[Engine],
+        choose: Choice,
+        *,
+        hung: bool = False,
+        hedge_seconds: float = 5.0,
+        routers: int = 1,
+        remembers: bool = False,
     ) -> None:
-        self._directory = MemoryReplicaDirectory(LIMITS, 0.0)
+        self._routers = [_Router(remembers) for _ in range(routers)]
         self._nodes = [
-            _Node(number, engine, self._directory.register(_registration(number), 0.0))
+            _Node(number, engine, [router.register(number) for router in self._routers])
             for number, engine in enumerate(engines, start=1)
         ]
         self._choose = choose
@@ -75,7 +130,6 @@ class Simulation:
         self._hedge_seconds = hedge_seconds
         self._events: list[tuple[float, int, Callable[[float], None]]] = []
         self._order = itertools.count()
-        self._after = 0
         self._open: dict[int, Job] = {}
         self._answers: dict[int, Answer] = {}
         self._tried: dict[int, set[int]] = {}
@@ -104,27 +158,23 @@ class Simulation:
 
     def _place(self, request: Request, now_seconds: float) -> None:
         tried = self._tried.setdefault(request.number, set())
-        pool = [one for one in self._directory.pool(1, 1) if one.registration.replica not in tried]
-        free = [one for one in pool if not is_full(one)]
+        router = self._router_of(request)
+        free = router.free(tried)
         if not free:
             # The router holds it until there is a place.
             self._at(now_seconds + _EARLY_REPORT_SECONDS, partial(self._place, request))
             return
-        ask = Ask(
-            tokens=request.input_tokens + request.output_tokens,
-            input_tokens=expected_input_tokens(request.input_tokens * _BYTES_PER_TOKEN),
-            after=self._after,
-            now_seconds=now_seconds,
-            stale_after_seconds=LIMITS.report_timeout_seconds,
-        )
-        number = self._after = self._choose(free, ask, request).registration.replica
-        tried.add(number)
+        ask = router.ask(request, now_seconds)
+        chosen = self._choose(free, ask, request).registration
+        tried.add(chosen.replica)
         lease = Identity(request.number, len(tried))
-        claims = Claims(ask.input_tokens, -(-ask.tokens // BLOCK_TOKENS), now_seconds + _CLAIM_SECONDS)
-        self._directory.claim(lease, number, claims, now_seconds)
-        node = self._nodes[number - 1]
+        router.send(request, ask, chosen.process, lease)
+        node = self._nodes[chosen.replica - 1]
         node.engine.sent_tokens += request.input_tokens
         self._at(now_seconds + _WIRE_SECONDS, partial(self._accept, node, request, lease))
+
+    def _router_of(self, request: Request) -> "_Router":
+        return self._routers[request.number % len(self._routers)]
 
     def _accept(self, node: _Node, request: Request, lease: Identity, now_seconds: float) -> None:
         if not node.engine.open:
@@ -143,7 +193,7 @@ class Simulation:
             return
         node.engine.cancel(job)
         node.input_work.ended(job.lease, now_seconds)
-        self._directory.unassign(job.lease)
+        self._router_of(job.request).directory.unassign(job.lease)
         self._place(job.request, now_seconds)
 
     def _step(self, node: _Node, now_seconds: float) -> None:
@@ -171,7 +221,7 @@ class Simulation:
 
     def _end(self, job: Job, now_seconds: float) -> None:
         request = job.request
-        self._directory.unassign(job.lease)
+        self._router_of(job.request).directory.unassign(job.lease)
         tpot_seconds = (now_seconds - job.first_seconds) / max(1, request.output_tokens - 1)
         self._answers[request.number] = replace(self._answers[request.number], tpot_seconds=tpot_seconds)
 
@@ -192,11 +242,13 @@ class Simulation:
         self._at(now_seconds + _WIRE_SECONDS, partial(self._hear, node, load, accepted))
 
     def _hear(self, node: _Node, load: Load, accepted: list[Identity], now_seconds: float) -> None:
-        self._directory.report(node.session, load, now_seconds)
-        self._directory.drop_unclaimed(now_seconds)
+        for router, session in zip(self._routers, node.sessions, strict=True):
+            router.directory.report(session, load, now_seconds)
+            router.directory.drop_unclaimed(now_seconds)
         for lease in accepted:
-            self._directory.unassign(lease)
-            self._directory.assign(lease, node.number)
+            directory = self._routers[lease.high % len(self._routers)].directory
+            directory.unassign(lease)
+            directory.assign(lease, node.number)
 
 
 def _registration(number: int) -> Registration:

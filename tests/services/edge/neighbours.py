@@ -35,6 +35,7 @@ class ScriptedRouter(AdmitsMany):
         script.keys.append(request.api_key)
         script.request_ids.append(Identity(request.request_id_high, request.request_id_low))
         script.sources.append(request.source)
+        script.beginnings.append([*request.prefix_digests])
         script.upper_bounds.append(request.prompt_tokens_upper_bound)
         if script.hold is not None:
             try:

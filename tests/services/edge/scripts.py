@@ -43,6 +43,8 @@ class RouterScript:
     request_ids: list[Identity] = field(default_factory=list)
     # What stood for the clients' addresses.
     sources: list[int] = field(default_factory=list)
+    # How the prompts began, of one admission after the other.
+    beginnings: list[list[int]] = field(default_factory=list)
     released: list[Identity] = field(default_factory=list)
     # What holds up the record of an admission, and what becomes of it.
     record_gate: asyncio.Event | None = None

@@ -1,11 +1,13 @@
 import asyncio
+import json
+from pathlib import Path
 
 import pytest
 
-from services.edge.process import HttpSide
-from services.edge.settings import HttpListen
+from services.edge.process import HttpSide, prefix_secret
+from services.edge.settings import EdgeSettings, HttpListen
 from services.kernel.clock import SystemClock
-from services.runtime.settings import SettingsError
+from services.runtime.settings import SettingsError, load_settings
 from tests.services.edge.conftest import CHAT, LIMITS, Stage
 from tests.services.edge.memory import MemoryGenerators, MemoryRouter, MemoryUsage
 from tests.services.edge.scripts import UsageScript
@@ -75,3 +77,32 @@ async def test_an_address_that_is_taken_is_said_in_one_sentence(stage: Stage) ->
     )
     with pytest.raises(SettingsError, match="is taken"):
         await second.start()
+
+
+def settings_of(folder: Path, secret: str | None) -> EdgeSettings:
+    edge: dict[str, object] = {
+        "listen": {"port": 0},
+        "router": {"address": "127.0.0.1:1"},
+        "emitter": {"address": "127.0.0.1:1"},
+    }
+    if secret is not None:
+        (folder / "prefixes").write_text(secret)
+        edge["prefix_secret_file"] = str(folder / "prefixes")
+    model = {"number": 1, "name": "tiny-eu", "context_tokens": 1024, "max_output_tokens": 512}
+    catalog = {"regions": [{"number": 1, "name": "eu-fr"}], "models": [model]}
+    document = {"region": "eu-fr", "catalog": catalog, "edge": edge}
+    (folder / "comptoir.yaml").write_text(json.dumps(document))
+    return load_settings(EdgeSettings, section="edge", path=folder / "comptoir.yaml", environ={})
+
+
+def test_edges_with_one_secret_digest_alike_and_one_without_makes_its_own(tmp_path: Path) -> None:
+    given = settings_of(tmp_path, "ab" * 32)
+    assert prefix_secret(given) == prefix_secret(given) == bytes.fromhex("ab" * 32)
+    alone = settings_of(tmp_path, None)
+    assert len(prefix_secret(alone)) == 32
+    assert prefix_secret(alone) != prefix_secret(alone)
+
+
+def test_an_edge_does_not_start_with_a_secret_of_another_length(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="32 bytes"):
+        prefix_secret(settings_of(tmp_path, "abcd"))

@@ -57,3 +57,9 @@ def test_the_routers_of_a_region_are_a_list_of_different_addresses_the_nearest_f
     assert [one.address for one in settings.routers] == ["127.0.0.1:8401", "127.0.0.1:8501"]
     with pytest.raises(SettingsError, match="different addresses"):
         load(tmp_path, EDGE + further % 8401)
+
+
+def test_the_secret_of_prefixes_is_a_file_that_may_be_left_out(tmp_path: Path) -> None:
+    assert load(tmp_path, EDGE).prefix_secret_file is None
+    said = load(tmp_path, EDGE + "  prefix_secret_file: /run/secrets/prefixes\n")
+    assert said.prefix_secret_file == Path("/run/secrets/prefixes")

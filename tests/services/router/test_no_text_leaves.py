@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,6 +68,40 @@ async def test_canaries_of_every_field_are_found_nowhere(
     for content in stored:
         assert CANARY.encode() not in content
         assert api_key[-28:].encode() not in content
+
+
+async def test_how_a_prompt_begins_is_in_memory_alone(
+    running: RunningRouter, printed: pytest.CaptureFixture[str]
+) -> None:
+    api_key = await running.key()
+    digests = [0x7F3A_0000_CAFE_0000 + number for number in range(16)]
+    async with running.replica(), running.replica(replica=8, address="127.0.0.1:8403"):
+        answers = []
+        for _ in range(2):
+            request = admit(api_key, prompt_tokens_upper_bound=900, prefix_digests=digests)
+            answers.append(await running.router.Admit(request))
+            # Long enough for the first one's prompt.
+            running.clock.advance(1.0)
+        refusals = [
+            await _texts_of_failure(running.router.Admit(admit(key, model=model, prefix_digests=digests)))
+            for key, model in ((WELL_FORMED, "tiny-eu"), (api_key, "unknown"))
+        ]
+    # It was used: the second one went where the first had gone.
+    assert len({answer.offer.generator_address for answer in answers}) == 1
+    folder = running.settings.pepper_file.parent
+    stored = [(folder / name).read_bytes() for name in ("router.sqlite", "router.sqlite-wal")]
+    stored += [answer.SerializeToString() for answer in answers]
+    events = [repr(event) for event in running.log.events]
+    assert len(events) == 4
+    for found in (*events, *refusals, *printed.readouterr()):
+        for digest in digests:
+            assert not {str(digest), f"{digest:x}", f"{digest:X}"} & {*re.findall("[0-9A-Fa-f]+", found)}
+    for content in stored:
+        for digest in digests:
+            written = (str(digest).encode(), f"{digest:x}".encode())
+            assert not any(
+                one in content for one in (*written, digest.to_bytes(8), digest.to_bytes(8, "little"))
+            )
 
 
 async def test_an_unexpected_failure_shows_its_type_and_nothing_else(

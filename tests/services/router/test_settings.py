@@ -51,7 +51,7 @@ def test_addresses_and_files_are_enough(tmp_path: Path) -> None:
         {"place_wait_seconds": 1.5},
         {"replica_return_seconds": 0},
         {"signing_key_number": 0},
-        {"placement": {"policy": "prefix_affinity"}},
+        {"placement": {"policy": "fastest"}},
         {"default_quota": {"concurrency": -1}},
         {"listen": {"address": "0.0.0.0:8401"}},
         {"admin_listen": {"address": "127.0.0.1:8409"}},

@@ -14,6 +14,7 @@ from comptoir.client.counting import Countable, CountOrder
 from comptoir.client.embedding import Embeddings, EmbedOrder, Inputs
 from comptoir.client.hedging import Hedging
 from comptoir.client.losses import Losses
+from comptoir.client.prefixes import PrefixDigests
 from comptoir.generator.v1.generator_pb2 import GetModelInfoResponse
 from comptoir.router.v1.router_pb2 import ListModelsRequest, Model, TicketOffer
 
@@ -34,6 +35,9 @@ class Client:
     Where there is none and the replica is lost, it is admitted anew: three replicas that had accepted it may
     be lost, and while no router, or no replica, can be reached it asks for `unreachable_seconds`. Nothing
     else is tried again.
+
+    Prompts that begin alike go to one replica, by digests under `prefix_secret`, 32 bytes. Those of
+    clients and edges with the same one are the same; without it, this client makes one of its own.
     """
 
     def __init__(  # noqa: PLR0913 - one argument per choice that a service has
@@ -46,9 +50,11 @@ class Client:
         max_channels: int = 32,
         unreachable_seconds: float = 10.0,
         first_token_hedge_seconds: float = 30.0,
+        prefix_secret: bytes | None = None,
     ) -> None:
         self._connections = Connections(router, tls, max_channels=max_channels)
         self._api_key = api_key
+        self._prefixes = PrefixDigests(api_key, prefix_secret)
         self._admit_seconds = admit_seconds
         self._unreachable_seconds = unreachable_seconds
         self._hedging = Hedging(first_token_hedge_seconds)
@@ -63,11 +69,11 @@ class Client:
 
     def generate(self, **chat: Unpack[Chat]) -> Generation:
         """Returns the answer as an iterator of deltas; nothing is asked before it is entered or iterated."""
-        return self._generation(Order(chat, is_streamed=True))
+        return self._generation(Order(chat, is_streamed=True, prefixes=self._prefixes))
 
     async def answer(self, **chat: Unpack[Chat]) -> Answer:
         """Returns the whole answer; raises ComptoirError."""
-        async with self._generation(Order(chat, is_streamed=False)) as generation:
+        async with self._generation(Order(chat, is_streamed=False, prefixes=self._prefixes)) as generation:
             deltas = [delta async for delta in generation]
         return Answer(generation.request_id, choices_of(deltas), generation.finished)
 

@@ -14,6 +14,7 @@ from comptoir.client.embedding import Embeddings, EmbedOrder, Inputs
 from comptoir.client.generation import Generation
 from comptoir.client.hedging import Hedging
 from comptoir.client.losses import Losses
+from comptoir.client.prefixes import PrefixDigests
 from comptoir.generator.v1.generator_pb2 import GetModelInfoResponse
 from comptoir.router.v1.router_pb2 import ListModelsRequest, Model, TicketOffer
 
@@ -48,9 +49,11 @@ class Client:
         max_channels: int = 32,
         unreachable_seconds: float = 10.0,
         first_token_hedge_seconds: float = 30.0,
+        prefix_secret: bytes | None = None,
     ) -> None:
         self._connections = Connections(router, tls, max_channels=max_channels)
         self._api_key = api_key
+        self._prefixes = PrefixDigests(api_key, prefix_secret)
         self._admit_seconds = admit_seconds
         self._unreachable_seconds = unreachable_seconds
         self._hedging = Hedging(first_token_hedge_seconds)
@@ -65,11 +68,11 @@ class Client:
 
     def generate(self, **chat: Unpack[Chat]) -> Generation:
         """Returns the answer as an iterator of deltas; nothing is asked before it is entered or iterated."""
-        return self._generation(Order(chat, is_streamed=True))
+        return self._generation(Order(chat, is_streamed=True, prefixes=self._prefixes))
 
     def answer(self, **chat: Unpack[Chat]) -> Answer:
         """Returns the whole answer; raises ComptoirError."""
-        with self._generation(Order(chat, is_streamed=False)) as generation:
+        with self._generation(Order(chat, is_streamed=False, prefixes=self._prefixes)) as generation:
             deltas = list(generation)
         return Answer(generation.request_id, choices_of(deltas), generation.finished)
 

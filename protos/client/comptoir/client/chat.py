@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Required, TypedDict
 
+from comptoir.client.prefixes import PrefixDigests
 from comptoir.generator.v1.generator_pb2 import (
     ROLE_ASSISTANT,
     ROLE_SYSTEM,
@@ -132,7 +133,7 @@ class Admissible:
 class Order(Admissible):
     """A chat or a prompt as one request; raises ValueError unless there is one of both."""
 
-    def __init__(self, chat: Chat, *, is_streamed: bool) -> None:
+    def __init__(self, chat: Chat, *, is_streamed: bool, prefixes: PrefixDigests | None = None) -> None:
         sampling = chat.get("sampling", Sampling())
         messages, prompt = chat.get("messages", ()), _prompt(chat)
         if bool(messages) is (prompt is not None):
@@ -157,6 +158,7 @@ class Order(Admissible):
             max_output_tokens=chat.get("max_output_tokens", sampling.max_output_tokens),
             choices=sampling.n,
             priority=chat.get("priority", Priority.PRIORITY_UNSPECIFIED),
+            prefix_digests=() if prefixes is None else prefixes.of(self._generate),
         )
         super().__init__(admit, chat.get("request_id"), chat.get("timeout_seconds"))
 

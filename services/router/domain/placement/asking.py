@@ -1,7 +1,10 @@
 """What a policy is told of the request that it places, and nothing of what the request says."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
+
+from services.router.domain.lease import Process
 
 # Of most tokenizers and languages, roughly: it is the same mistake for every replica.
 _BYTES_PER_TOKEN: Final = 4
@@ -14,6 +17,8 @@ class Ask:
     `tokens` is the most that it may use, `input_tokens` what its prompt is expected to have, `after` the
     replica chosen last for the model; a load older than `stale_after_seconds` says nothing any more. One
     of the class batch goes to the cheapest GPU class, and to a dearer one only where it `may_spill`.
+    `cached_tokens` are those of the prompt that processes may have in their cache; `prefix` stands
+    for its beginning, 0 for none, and what is cached outweighs `affinity_seconds` of work at most.
     """
 
     tokens: int
@@ -24,6 +29,13 @@ class Ask:
     choices: int = 1
     is_batch: bool = False
     may_spill: bool = True
+    cached_tokens: Mapping[Process, int] = field(default_factory=dict)
+    prefix: int = 0
+    affinity_seconds: float = 0.0
+
+    def cached_at(self, process: Process) -> int:
+        """Returns how many tokens of the prompt a process is expected to have; never all of them."""
+        return max(0, min(self.cached_tokens.get(process, 0), self.input_tokens - 1))
 
 
 def expected_input_tokens(upper_bound: int) -> int:

@@ -10,7 +10,7 @@ from services.router.domain.placement.replica import Registration, Replica, Stat
 def check_fit(replicas: Sequence[Replica], tokens: int) -> None:
     """Raises CONTEXT_TOO_LONG if there are replicas and none could ever hold the tokens."""
     if replicas and not any(fits(replica.registration, tokens) for replica in replicas):
-        largest_tokens = max(_cache_tokens(replica.registration) for replica in replicas)
+        largest_tokens = max(replica.registration.cache_tokens for replica in replicas)
         raise ComptoirError(Reason.CONTEXT_TOO_LONG, numbers=Numbers(limit=largest_tokens))
 
 
@@ -48,7 +48,3 @@ def is_clock_right(offset_seconds: float | None, limits: RouterLimits) -> bool:
 def is_full(replica: Replica) -> bool:
     """Tells whether the replica holds as many requests as it takes."""
     return open_requests(replica) >= replica.registration.max_requests
-
-
-def _cache_tokens(registration: Registration) -> int:
-    return registration.kv_blocks * registration.kv_block_tokens

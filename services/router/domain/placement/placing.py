@@ -12,6 +12,7 @@ from services.router.domain.placement.cheapest_class import of_cheapest_class
 from services.router.domain.placement.filters import fits, is_full, predicted_kv_blocks, state_of
 from services.router.domain.placement.kv_fit import kv_fit
 from services.router.domain.placement.least_work import least_work
+from services.router.domain.placement.prefix_affinity import prefix_affinity
 from services.router.domain.placement.replica import Replica, State
 from services.router.domain.placement.round_robin import next_in_turn, round_robin
 
@@ -23,16 +24,21 @@ POLICIES: Final[Mapping[PlacementPolicy, Policy]] = {
     PlacementPolicy.LEAST_WORK: least_work,
     PlacementPolicy.ROUND_ROBIN: round_robin,
     PlacementPolicy.KV_FIT: kv_fit,
+    PlacementPolicy.PREFIX_AFFINITY: prefix_affinity,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A replica that may serve the request, and the KV-cache blocks predicted for it (0 if unknown)."""
+    """A replica that may serve the request, with the KV-cache blocks predicted for it (0 if unknown).
+
+    `cache_tokens` is what its cache holds in all, 0 if unknown.
+    """
 
     process: Process
     address: str
     predicted_kv_blocks: int
+    cache_tokens: int = 0
 
     @property
     def replica(self) -> int:
@@ -64,7 +70,7 @@ def place(replicas: Sequence[Replica], ask: Ask, *, limits: RouterLimits) -> Pla
             raise ComptoirError(Reason.REPLICA_OVERLOADED, retry_after_seconds=_RETRY_SECONDS)
     chosen = POLICIES[limits.placement.policy](trusted, ask).registration
     blocks = predicted_kv_blocks(ask.tokens, chosen, ask.choices)
-    return Placement(chosen.process, chosen.address, blocks)
+    return Placement(chosen.process, chosen.address, blocks, chosen.cache_tokens)
 
 
 def place_count(

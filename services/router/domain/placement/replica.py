@@ -37,6 +37,11 @@ class Registration:
         """Returns the process that registered."""
         return Process(self.replica, self.incarnation)
 
+    @property
+    def cache_tokens(self) -> int:
+        """Returns how many tokens the KV cache holds; 0 if unknown."""
+        return self.kv_blocks * self.kv_block_tokens
+
 
 @dataclass(frozen=True, slots=True)
 class Load:

@@ -1,12 +1,15 @@
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from services.edge.adapters.router_client import RouterClient
+from services.edge.domain.generation import Message, Role
 from services.edge.domain.nearest_router import NearestRouter
 from services.edge.domain.ports import NotReadyReason, Standing
+from services.edge.domain.prefixes import PrefixDigests
 from services.kernel.clock import SystemClock
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.addresses import GrpcTarget
@@ -57,6 +60,23 @@ async def test_a_router_without_a_ready_replica_is_told_from_one_that_is_older_a
         assert await client.not_ready_reason() is reason
     await client.close()
     await server.drain(0)
+
+
+async def test_the_router_is_told_how_a_prompt_begins_by_digests_alone(
+    script: RouterScript, tmp_path: Path
+) -> None:
+    server = await serve_router(script, tmp_path / "router")
+    target, prefixes = GrpcTarget(address=f"unix:{tmp_path}/router"), PrefixDigests(b"s" * 32)
+    long = replace(CHAT, messages=(Message(Role.USER, "Bonjour " * 200),))
+    for client in (
+        RouterClient(target, timeout_seconds=5, prefixes=prefixes),
+        RouterClient(target, timeout_seconds=5),
+    ):
+        await client.admit(key=GOOD_KEY, request=long, request_id=REQUEST, within_seconds=5)
+        await client.close()
+    await server.drain(0)
+    assert script.beginnings == [prefixes.of(GOOD_KEY, long), []]
+    assert len(script.beginnings[0]) == 3
 
 
 async def test_a_router_that_is_gone_is_unavailable(tmp_path: Path) -> None:

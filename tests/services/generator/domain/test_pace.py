@@ -37,6 +37,26 @@ def test_pace_is_of_the_time_in_which_a_prompt_waited_and_cached_tokens_are_none
     assert work.tokens_per_second(51.0) == 600
 
 
+def test_of_prompts_that_wait_the_share_is_expected_to_be_computed_that_was_computed_lately() -> None:
+    work = InputWork()
+    for second in range(100):
+        work.wait(second, 1_000, second)
+        work.begun(second, 1_000 if second < 20 else 100, second + 0.5)
+    work.wait("next", 2_000, 100.0)
+    assert 200 <= work.waiting_tokens < 250
+
+
+def test_what_waits_is_never_more_than_its_prompts_have() -> None:
+    work = InputWork()
+    work.wait("a", 1_000, 0.0)
+    work.begun("a", 0, 1.0)
+    work.wait("b", 500, 1.0)
+    assert work.waiting_tokens == 0
+    work.begun("b", 500, 2.0)
+    work.wait("c", 500, 2.0)
+    assert 0 < work.waiting_tokens <= 500
+
+
 def test_a_replica_that_was_slow_once_is_not_slow_for_ever() -> None:
     work = InputWork()
     work.wait("a", 100, 10.0)

@@ -26,6 +26,7 @@ def test_a_request_is_read_whole() -> None:
             part=5,
             source=6,
             endpoint=router_pb2.ENDPOINT_RESPONSES,
+            prefix_digests=[7, 2**64 - 1],
         )
     )
     assert dataclasses.astuple(request) == (
@@ -41,6 +42,7 @@ def test_a_request_is_read_whole() -> None:
         5,
         6,
         Endpoint.RESPONSES,
+        (7, 2**64 - 1),
     )
 
 

@@ -132,6 +132,7 @@ class AdmitRequest(_message.Message):
     PART_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     ENDPOINT_FIELD_NUMBER: _builtins.int
+    PREFIX_DIGESTS_FIELD_NUMBER: _builtins.int
     api_key: _builtins.str
     """The API key in full. Never logged, never echoed."""
     model: _builtins.str
@@ -172,6 +173,13 @@ class AdmitRequest(_message.Message):
     """
     endpoint: Global___Endpoint.ValueType
     """Where the request was made, for keys that may be used at some endpoints alone."""
+    @_builtins.property
+    def prefix_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """How the prompt begins, so that it is sent where its beginning is cached: keyed digests of its first bytes, by a
+        secret of the callers that no router has. The first is of 512 bytes, each further one of more of them:
+        `services/contract/prefix.py` has the lengths. Never stored, never logged. None is a prompt that nobody has seen.
+        """
+
     def __init__(
         self,
         *,
@@ -188,10 +196,11 @@ class AdmitRequest(_message.Message):
         part: _builtins.int = ...,
         source: _builtins.int = ...,
         endpoint: Global___Endpoint.ValueType = ...,
+        prefix_digests: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "choices", b"choices", "endpoint", b"endpoint", "inputs", b"inputs", "max_output_tokens", b"max_output_tokens", "model", b"model", "part", b"part", "priority", b"priority", "prompt_tokens_upper_bound", b"prompt_tokens_upper_bound", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "source", b"source", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "choices", b"choices", "endpoint", b"endpoint", "inputs", b"inputs", "max_output_tokens", b"max_output_tokens", "model", b"model", "part", b"part", "prefix_digests", b"prefix_digests", "priority", b"priority", "prompt_tokens_upper_bound", b"prompt_tokens_upper_bound", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "source", b"source", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,101 @@
+"""Requests that begin alike go to one replica, by digests that say nothing between tenants."""
+
+from collections import Counter
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.router.domain.admission import Admitter
+from services.router.domain.limits import PlacementPolicy, PlacementRules
+from services.router.domain.tenancy import Quota
+from tests.fakes.router import LIMITS, TINY, AdmissionWorld, request_for
+
+SHARED = (101, 102, 103)
+
+
+class Scene:
+    """Three replicas, and what one router remembers of them from request to request."""
+
+    def __init__(self, policy: PlacementPolicy = PlacementPolicy.PREFIX_AFFINITY) -> None:
+        rules = LIMITS.placement.model_copy(update={"policy": policy})
+        self.world = AdmissionWorld(limits=LIMITS.model_copy(update={"placement": rules}))
+        self.admitter: Admitter = self.world.admitter
+        self.keys: dict[str, str] = {}
+        for number in (1, 2, 3):
+            self.world.add_replica(number, incarnation=5, max_requests=64)
+
+    async def send(self, *digests: int, tenant: str = "acme") -> int:
+        """Returns the replica of a request; its replica has answered it when the next one comes."""
+        if tenant not in self.keys:
+            self.keys[tenant] = await self.world.key(tenant=tenant, quota=Quota())
+        request = request_for(self.keys[tenant], prompt_tokens_upper_bound=400)
+        admission = await self.admitter.admit(replace(request, prefix_digests=digests))
+        self.lease_id, self.api_key = admission.grant.lease_id, self.keys[tenant]
+        self.claimed = self._claimed()
+        await self.world.leases.cancel(self.lease_id)
+        return admission.placement.replica
+
+    def _claimed(self) -> int:
+        pool = self.world.replicas.pool(TINY.number, self.world.region.number)
+        return sum(one.claims.input_tokens for one in pool)
+
+
+async def test_the_default_sends_what_begins_alike_to_one_replica() -> None:
+    assert PlacementRules().policy is PlacementPolicy.PREFIX_AFFINITY
+    scene = Scene()
+    first = await scene.send(*SHARED)
+    assert {await scene.send(*SHARED, 900 + end) for end in range(6)} == {first}
+
+
+async def test_least_work_remembers_nothing() -> None:
+    scene = Scene(PlacementPolicy.LEAST_WORK)
+    served = Counter([await scene.send(*SHARED) for _ in range(6)])
+    assert served == {1: 2, 2: 2, 3: 2}
+
+
+async def test_only_what_is_not_expected_in_the_cache_counts_as_work_to_come() -> None:
+    scene = Scene()
+    await scene.send(1, 2)
+    assert scene.claimed == 100
+    await scene.send(1, 3)
+    # All but one token: the first digest stands for more bytes than the prompt is expected to have.
+    assert scene.claimed == 1
+
+
+async def test_a_replica_that_failed_is_not_expected_to_have_what_it_was_sent() -> None:
+    scene = Scene()
+    first = await scene.send(*SHARED)
+    key = scene.keys["acme"]
+    admission = await scene.admitter.admit(replace(request_for(key), prefix_digests=SHARED))
+    assert admission.placement.replica == first
+    await scene.admitter.next_offer(key, admission.grant.lease_id)
+    await scene.world.leases.cancel(admission.grant.lease_id)
+    await scene.send(*SHARED)
+    assert scene.claimed == 100
+
+
+async def test_another_process_of_the_replica_is_not_expected_to_have_it() -> None:
+    scene = Scene()
+    first = await scene.send(*SHARED)
+    scene.world.replicas.leave(scene.world.sessions[first], scene.world.clock.monotonic_seconds())
+    scene.world.add_replica(first, incarnation=6, max_requests=64)
+    await scene.send(*SHARED)
+    assert scene.claimed == 100
+
+
+requests = st.lists(st.lists(st.integers(1, 5), min_size=1, max_size=4), max_size=8)
+
+
+@given(requests, st.lists(st.integers(1, 5), min_size=1, max_size=4))
+@settings(max_examples=25)
+async def test_what_a_tenant_sends_has_no_influence_on_where_another_goes(
+    sent: list[list[int]], asked: list[int]
+) -> None:
+    alone, beside = Scene(), Scene()
+    for scene in (alone, beside):
+        await scene.send(*asked, tenant="own")
+    for digests in sent:
+        await beside.send(*digests, tenant="other")
+    assert await beside.send(*asked, tenant="own") == await alone.send(*asked, tenant="own")
+    assert beside.claimed == alone.claimed == 1
