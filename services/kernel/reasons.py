@@ -4,11 +4,11 @@ from enum import IntEnum
 from typing import Final, Self
 
 from services.kernel.rows import (
-    Retry,
     Row,
     busy,
     failed,
     forbidden,
+    held_back,
     limited,
     refused,
     spent,
@@ -258,17 +258,9 @@ class Reason(IntEnum):
         "Ask for a stream, for fewer logprobs or choices, or for a shorter answer.",
     )
     TOO_MANY_WRONG_KEYS = limited(
-        39,
-        "requests",
-        "API keys from your address that nobody knows, per min",
-        "Check the API key.",
+        39, "requests", "API keys from your address that nobody knows, per min", "Check the API key."
     )
-    KEY_DISABLED = forbidden(
-        37,
-        "key_disabled",
-        "This API key is disabled.",
-        "Ask the operator.",
-    )
+    KEY_DISABLED = forbidden(37, "key_disabled", "This API key is disabled.", "Ask the operator.")
     ENDPOINT_NOT_ALLOWED = forbidden(
         38,
         "endpoint_not_allowed",
@@ -298,14 +290,7 @@ class Reason(IntEnum):
     MONTH_TOKENS_EXHAUSTED = spent(42, "tokens per month", "the next month")
     BUDGET_EXHAUSTED = spent(43, "money per month", "the next month")
     QUOTA_UNAVAILABLE = busy(41, "UNAVAILABLE", "quota_unavailable", "Quotas cannot be checked now.")
-    BATCH_HELD_BACK = Row(
-        44,
-        "RESOURCE_EXHAUSTED",
-        429,
-        "batch_held_back",
-        "Requests of the class batch are held back for now.",
-        "Send the request again later, or in another class.",
-        Retry.LATER,
-        "requests",
+    BATCH_HELD_BACK = held_back(
+        44, "batch_held_back", "Requests of the class batch are held back for now.", "or in another class"
     )
     KEYS_UNAVAILABLE = busy(52, "UNAVAILABLE", "keys_unavailable", "API keys cannot be checked now.")

@@ -98,6 +98,12 @@ def busy(number: int, grpc_status: str, code: str, what: str, *, may_try_next_ti
     return Row(number, grpc_status, 503, code, what, _AGAIN, Retry.LATER, _FAILED, may_try_next_ticket)
 
 
+def held_back(number: int, code: str, what: str, otherwise: str) -> Row:
+    """Returns the row of requests that wait for others, of a class that may; `otherwise` is what else helps."""
+    step = f"Send the request again later, {otherwise}."
+    return Row(number, "RESOURCE_EXHAUSTED", 429, code, what, step, Retry.LATER, "requests")
+
+
 def unusable(number: int, code: str, *, may_try_next_ticket: bool = True) -> Row:
     """Returns the row of a ticket, or of a lease, that does not serve where and when it was shown."""
     what = "The permission for the replica was not accepted."

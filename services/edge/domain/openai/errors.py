@@ -8,7 +8,7 @@ from typing import Final
 
 from services.edge.domain.body_faults import BodyError
 from services.edge.domain.codings import SERVED_CODINGS
-from services.edge.domain.openai.limit_messages import UNKNOWN_WAIT_SECONDS, batch_message, limit_message
+from services.edge.domain.openai.limit_messages import UNKNOWN_WAIT_SECONDS, limit_message
 from services.edge.domain.openai.public_names import expectation, name_for
 from services.edge.domain.openai.rate_limits import quota_headers
 from services.edge.domain.timeline import Endpoint
@@ -203,7 +203,7 @@ def _message(error: ComptoirError, param: str | None, endpoint: Endpoint) -> str
         return f"Unsupported parameter: '{param}' is not supported; it must be {expected}.{_bound(error)}"
     if not error.numbers.limit and error.reason is not Reason.BATCH_HELD_BACK:
         return ""
-    if error.reason.row.rate:
+    if error.reason.row.rate or error.reason is Reason.BATCH_HELD_BACK:
         return limit_message(error)
     write = _WITH_NUMBERS.get(error.reason)
     words = _WORDS.get(endpoint, _CHAT_WORDS)
@@ -261,6 +261,5 @@ _WITH_NUMBERS: Final = MappingProxyType(
         Reason.QUOTA_TOO_SMALL: _quota_message,
         Reason.REQUEST_TOO_LARGE: _size_message,
         Reason.ANSWER_TOO_LARGE: _answer_message,
-        Reason.BATCH_HELD_BACK: lambda error, _: batch_message(error),
     }
 )

@@ -14,7 +14,9 @@ _LAST_SECOND: Final = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp())
 
 
 def limit_message(error: ComptoirError) -> str:
-    """Returns the sentence of a rate, a day's or month's quota or a budget that is used up."""
+    """Returns the sentence of a rate, quota or budget that is used up, or of a class that is held back."""
+    if error.reason is Reason.BATCH_HELD_BACK:
+        return _batch_message(error)
     if error.reason.row.code == "insufficient_quota":
         return _spent_message(error)
     wait = duration_text(error.retry_after_seconds or UNKNOWN_WAIT_SECONDS).decode()
@@ -50,8 +52,7 @@ def _amount(error: ComptoirError, amount: int) -> str:
     return f"{Decimal(amount) / 100:.2f} {error.numbers.currency}".rstrip()
 
 
-def batch_message(error: ComptoirError) -> str:
-    """Returns why batch requests are held back, and when to try again."""
+def _batch_message(error: ComptoirError) -> str:
     target, found = error.numbers.limit, error.numbers.requested
     # Both are 0 in a peak window.
     why = (

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from services.edge.domain.openai.errors import error_headers, error_json, public_error
-from services.edge.domain.openai.limit_messages import batch_message
+from services.edge.domain.openai.limit_messages import limit_message
 from services.kernel.errors import ComptoirError, Numbers, Reason
 
 # 2026-11-27 00:00:00 UTC.
@@ -77,7 +77,7 @@ def test_no_sdk_tries_a_budget_again_and_people_are_told_when_it_is_over(reason:
 
 def test_batch_that_is_held_back_is_told_why_and_until_when() -> None:
     peak = ComptoirError(Reason.BATCH_HELD_BACK, retry_after_seconds=3 * 3600 + 60)
-    assert batch_message(peak) == (
+    assert limit_message(peak) == (
         "Requests of the class batch are held back: this is a peak window. Please try again in 3h1m0s, or in "
         "another class (service_tier, or the header x-comptoir-priority)."
     )
@@ -85,6 +85,6 @@ def test_batch_that_is_held_back_is_told_why_and_until_when() -> None:
     numbers = Numbers(limit=1_500, requested=3_445)
     slow = ComptoirError(Reason.BATCH_HELD_BACK, retry_after_seconds=10.0, numbers=numbers)
     assert "wait 3445 ms for a first token (p95) where 1500 ms are the target. Please try again in 10s" in (
-        batch_message(slow)
+        limit_message(slow)
     )
     assert (b"retry-after", b"10") in error_headers(slow, is_spent=False)
