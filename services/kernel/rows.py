@@ -99,7 +99,7 @@ def busy(number: int, grpc_status: str, code: str, what: str, *, may_try_next_ti
 
 
 def held_back(number: int, code: str, what: str, otherwise: str) -> Row:
-    """Returns the row of requests that wait for others, of a class that may; `otherwise` is what else helps."""
+    """Returns the row of requests that wait for those of other classes; `otherwise` is what else helps."""
     step = f"Send the request again later, {otherwise}."
     return Row(number, "RESOURCE_EXHAUSTED", 429, code, what, step, Retry.LATER, "requests")
 

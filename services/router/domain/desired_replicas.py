@@ -1,14 +1,16 @@
 """How many replicas each model should have now, from the directory and the requests that wait."""
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
+from services.router.domain.first_token_scaling import LEAST_SAMPLES
+from services.router.domain.first_token_times import interactive_times
 from services.router.domain.limits import RouterLimits
 from services.router.domain.placement.filters import state_of
-from services.router.domain.placement.replica import State, open_requests
+from services.router.domain.placement.replica import Replica, State, open_requests
 from services.router.domain.ports import ReplicaDirectory
 from services.router.domain.scaling import Decision, Demand, Scaling, ScalingRules
 
@@ -73,7 +75,13 @@ class DesiredReplicas:
             ready_replicas=states.count(State.READY),
             starting_replicas=states.count(State.STARTING),
             ended_per_second=self._pace(model, now_seconds),
+            ttft_p95_seconds=self._ttft_p95_seconds([replica for replica, _ in pool], now_seconds),
         )
+
+    def _ttft_p95_seconds(self, replicas: Sequence[Replica], now_seconds: float) -> float | None:
+        since_seconds = now_seconds - self._limits.report_timeout_seconds
+        measured = interactive_times(replicas, since_seconds=since_seconds)
+        return measured.p95_seconds if measured.samples >= LEAST_SAMPLES else None
 
     def _pace(self, model: int, now_seconds: float) -> float:
         seen = self._ended[model]

@@ -98,8 +98,8 @@ class PlaceLines:
         return sum(len(line) for line in self._lines.values())
 
     def waiting_for(self, model: int) -> int:
-        """Returns how many wait in the line of a model."""
-        return len(self._lines.get(model, ()))
+        """Returns how many wait in the line of a model for a replica: not those that are held back."""
+        return sum(not one.is_held_back for one in self._lines.get(model, ()))
 
     @property
     def held(self) -> int:

@@ -7,6 +7,8 @@ from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from services.router.domain.first_token_scaling import Bounds, FirstTokenScaling
+
 # However long the queue is, twice as many at once: what was started meanwhile shortens it.
 _MOST_GROWTH: Final = 2
 
@@ -34,6 +36,14 @@ class ScalingRules(BaseModel):
         description="longest time that a request may wait for its turn; where the queue lasts longer by the "
         "pace of the last half minute, more replicas are wanted, twice as many at once at most",
     )
+    ttft_p95_seconds: float | None = Field(
+        default=None,
+        gt=0,
+        le=600,
+        description="target of the p95 of interactive requests' time to first token, in the last minute: "
+        "above it a quarter more replicas are wanted, and more a minute after those are ready; one fewer "
+        "after `down_seconds` at half of it; left out, their time says nothing",
+    )
     down_seconds: float = Field(
         default=300.0,
         ge=0,
@@ -60,6 +70,7 @@ class Demand:
 
     `open_requests` are those that replicas have, `queued_requests` those of them that wait in an engine, and
     `held_requests` those that wait at the router. `ended_per_second` is the pace of late, 0 if none is known.
+    `ttft_p95_seconds` is what interactive requests waited lately for a first token, None if too few did.
     """
 
     open_requests: int = 0
@@ -68,6 +79,7 @@ class Demand:
     ready_replicas: int = 0
     starting_replicas: int = 0
     ended_per_second: float = 0.0
+    ttft_p95_seconds: float | None = None
 
     @property
     def requests(self) -> int:
@@ -111,6 +123,10 @@ class Scaling:
         self._wanted: deque[tuple[float, int]] = deque()
         # When it was last asked for, or loaded; None while nothing is known of that.
         self._busy_at_seconds: float | None = None
+        self._by_first_tokens: FirstTokenScaling | None = None
+        if rules.ttft_p95_seconds is not None:
+            bounds = Bounds(rules.ttft_p95_seconds, rules.down_seconds, rules.max_replicas)
+            self._by_first_tokens = FirstTokenScaling(bounds)
 
     def decide(self, demand: Demand, now_seconds: float) -> Decision:
         """Returns the decision of this moment; times never go back."""
@@ -119,7 +135,7 @@ class Scaling:
             # One that loads is started for somebody, who may have given up: it is kept as one that ended. One
             # that a router finds when it starts was asked for too; where it finds none, it asks for none.
             self._busy_at_seconds = now_seconds
-        wanted = wanted_replicas(demand, self.rules)
+        wanted = max(wanted_replicas(demand, self.rules), self._for_first_tokens(demand, now_seconds))
         if now_seconds - self._started_at_seconds < self.rules.down_seconds:
             # What a router before this one wanted is known by the replicas that there are.
             there = demand.ready_replicas + demand.starting_replicas
@@ -132,6 +148,16 @@ class Scaling:
         else:
             desired = max(desired, 1)
         return Decision(desired, is_active=desired > 0)
+
+    def _for_first_tokens(self, demand: Demand, now_seconds: float) -> int:
+        if self._by_first_tokens is None:
+            return 0
+        return self._by_first_tokens.decide(
+            demand.ttft_p95_seconds,
+            ready=demand.ready_replicas,
+            starting=demand.starting_replicas,
+            now_seconds=now_seconds,
+        )
 
     def _largest_of_late(self, wanted: int, now_seconds: float) -> int:
         while self._wanted and self._wanted[-1][1] <= wanted:

@@ -110,6 +110,15 @@ async def test_no_key_has_all_the_room_of_batch() -> None:
     assert pool.is_empty()
 
 
+async def test_batch_that_is_held_back_asks_for_no_replica() -> None:
+    pool = held_pool(places=0)
+    batch = await pool.ask(1, priority=BATCH)
+    assert (pool.lines.waiting, pool.lines.waiting_for(1)) == (1, 0)
+    await pool.let_batch_go()
+    assert pool.lines.waiting_for(1) == 1
+    batch.cancel()
+
+
 async def test_batch_that_goes_on_and_finds_no_place_waits_for_one() -> None:
     pool = held_pool(places=1)
     batch = [await pool.ask(number, priority=BATCH) for number in range(3)]

@@ -1,7 +1,10 @@
 """A decision counts what replicas have, what waits for one, and how fast requests end."""
 
+from dataclasses import replace
+
 import pytest
 
+from services.contract.first_tokens import FirstTokens, bucket_of
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
@@ -102,3 +105,15 @@ def test_a_replica_of_a_model_that_is_scaled_is_always_expected() -> None:
     assert directory.expected_seconds(2, REGION, 10_000.0) == float("inf")
     assert directory.expected_seconds(1, REGION, 10_000.0) == 0.0
     assert directory.register(registration(1), 0.0)
+
+
+def test_what_interactive_requests_wait_for_a_first_token_is_that_of_all_replicas_if_enough_did() -> None:
+    scaled = Scaled()
+    fast, slow = (FirstTokens(interactive=(0,) * bucket_of(seconds) + (10,)) for seconds in (0.1, 3.0))
+    scaled.world.add_replica(1, load=replace(IDLE, first_tokens=fast))
+    now = scaled.clock.monotonic_seconds()
+    assert scaled.desired.demand(MODEL, now).ttft_p95_seconds is None
+    scaled.world.add_replica(2, load=replace(IDLE, first_tokens=slow))
+    found = scaled.desired.demand(MODEL, now).ttft_p95_seconds
+    assert found is not None
+    assert 3.0 <= found < 3.6
