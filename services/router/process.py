@@ -24,7 +24,7 @@ from services.router.adapters.expiry import expire_leases
 from services.router.adapters.key_changes import KeyChanges
 from services.router.adapters.key_database import open_database
 from services.router.adapters.lease_counter import MeteredLeases
-from services.router.adapters.lease_stores import open_lease_store
+from services.router.adapters.lease_stores import hearing_of, open_lease_store
 from services.router.adapters.ready_follower import follow_readiness
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
 from services.router.adapters.scaling_watch import watch_scaling
@@ -98,7 +98,9 @@ class Router:
         rules = settings.scaling_by_model
         self._replicas = MemoryReplicaDirectory(settings, clock.monotonic_seconds(), scaled_models=rules)
         store = self._lease_store = open_lease_store(settings.lease_store, clock)
-        leases = self._leases = Leases(store, MeteredLeases(), self._replicas, clock, settings)
+        leases = self._leases = Leases(
+            store, MeteredLeases(), self._replicas, clock, settings, hearing_of(store)
+        )
         gauge(
             "comptoir.router.held_requests",
             unit="{request}",

@@ -493,6 +493,31 @@ local function expire(keys, args)
   return {#ids, freed}
 end
 
+-- Which routers hear a process of a replica, each with the moment until which that counts.
+
+local function hear(keys, args)
+  local base, router, lasts = keys[1], args[1], tonumber(args[2])
+  local ends = string.format('%.0f', now() + lasts)
+  for index = 3, #args do
+    local name = base .. 'heard:' .. args[index]
+    redis.call('ZADD', name, ends, router)
+    redis.call('PEXPIRE', name, MINUTE)
+  end
+  return #args - 2
+end
+
+local function heard_elsewhere(keys, args)
+  local base, router, lasts, at = keys[1], args[1], tonumber(args[2]), now()
+  local name = base .. 'heard:' .. args[3]
+  redis.call('ZREM', name, router)
+  redis.call('ZREMRANGEBYSCORE', name, '-inf', string.format('%.0f', at))
+  -- What ends later than it can was said before the clock was set back.
+  redis.call('ZREMRANGEBYSCORE', name, string.format('(%.0f', at + lasts), '+inf')
+  return redis.call('ZCARD', name)
+end
+
+redis.register_function('LIBRARY_hear', hear)
+redis.register_function('LIBRARY_heard_elsewhere', heard_elsewhere)
 redis.register_function('LIBRARY_reserve', reserve)
 redis.register_function('LIBRARY_spend_request', spend_request)
 redis.register_function('LIBRARY_issue', issue)

@@ -8,6 +8,7 @@ from services.kernel.clock import Clock
 from services.router.adapters.lease_calls import LeaseCalls
 from services.router.adapters.memory_leases import MemoryLeases
 from services.router.adapters.redis_leases import RedisLeases
+from services.router.domain.gone_processes import ALONE, Hearing
 from services.router.domain.ports import LeaseStore
 from services.router.settings import LeaseStoreSettings
 from services.runtime.addresses import split_address
@@ -19,6 +20,11 @@ def open_lease_store(settings: LeaseStoreSettings, clock: Clock) -> LeaseStore:
     if not settings.is_shared:
         return MemoryLeases(clock)
     return RedisLeases(LeaseCalls(_client(settings)))
+
+
+def hearing_of(store: LeaseStore) -> Hearing:
+    """Returns what the routers that share the store know of whom the others hear."""
+    return store if isinstance(store, RedisLeases) else ALONE
 
 
 def _client(settings: LeaseStoreSettings) -> Redis:

@@ -14,6 +14,7 @@ from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 from services.router.adapters.lease_calls import LeaseCalls, away
 from services.router.domain.bucket import Bucket
+from services.router.domain.gone_processes import HEARD_SECONDS
 from services.router.domain.lease import (
     NO_REQUEST,
     PARTITIONS,
@@ -36,6 +37,8 @@ from services.router.domain.tenancy import Quota
 from services.router.wire.tickets import claims_bytes, claims_of
 
 _LENT: Final = 1
+# The partition that has what belongs to no tenant.
+_OF_ALL: Final = 0
 _NOT_NEXT: Final = -1
 _NO_QUOTA: Final = (0, 0, 0)
 # More than one call ends at once: the others are asked again.
@@ -47,6 +50,8 @@ class RedisLeases:
 
     def __init__(self, calls: LeaseCalls) -> None:
         self._calls = calls
+        # As which the other routers know this one.
+        self._own = Identity.random().hex
 
     async def reserve(self, reservation: Reservation) -> QuotaState:
         """Lends all that the reservation asks for, or nothing and raises which part of the quota is spent."""
@@ -181,6 +186,20 @@ class RedisLeases:
         """Frees what nobody accepted, with its tokens, and what nobody settled, with its tokens charged."""
         found = await asyncio.gather(*(self._expire(partition) for partition in range(PARTITIONS)))
         return [freed for ended in found for freed in ended]
+
+    async def hear(self, processes: Sequence[Process]) -> None:
+        """Says that this router hears processes, for HEARD_SECONDS."""
+        if processes:
+            await self._calls.call(
+                "hear", _OF_ALL, self._own, _milliseconds(HEARD_SECONDS), *map(_named, processes)
+            )
+
+    async def is_heard_elsewhere(self, process: Process) -> bool:
+        """Tells whether another router hears a process, which this one does not hear any more."""
+        heard = await self._calls.call(
+            "heard_elsewhere", _OF_ALL, self._own, _milliseconds(HEARD_SECONDS), _named(process)
+        )
+        return bool(heard)
 
     async def close(self) -> None:
         """Closes the connections."""

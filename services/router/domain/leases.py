@@ -13,6 +13,7 @@ from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
+from services.router.domain.gone_processes import ALONE, GoneProcesses, Hearing
 from services.router.domain.holder_changes import HolderChanges
 from services.router.domain.lease import (
     Acceptance,
@@ -53,6 +54,7 @@ class Leases:
         replicas: ReplicaDirectory,
         clock: Clock,
         limits: RouterLimits,
+        hearing: Hearing = ALONE,
     ) -> None:
         self._store = store
         self._counter = counter
@@ -61,8 +63,7 @@ class Leases:
         self._limits = limits
         self._keys = WaitingLines(Reason.CONCURRENCY_EXHAUSTED, wait_seconds=limits.place_wait_seconds)
         self.places = PlaceLines(limits)
-        # The directory tells each once: what the store did not hear, because it was away, it is told again.
-        self._gone: dict[Process, None] = {}
+        self._gone = GoneProcesses(replicas, hearing, clock, limits)
         self._changes = HolderChanges(wait_seconds=limits.further_ticket_wait_seconds)
 
     @property
@@ -175,10 +176,9 @@ class Leases:
     async def lose_gone(self) -> int:
         """Gives up on what ran in processes that are gone, and returns how many requests that was."""
         count = 0
-        self._gone.update(dict.fromkeys(self._replicas.gone(self._clock.monotonic_seconds())))
-        for process in list(self._gone):
+        for process in await self._gone.find():
             freed = await self._store.lose(process)
-            self._gone.pop(process, None)
+            self._gone.give_up(process)
             self._note(freed)
             count += len(freed)
         if count:
@@ -188,6 +188,7 @@ class Leases:
     async def expire(self) -> int:
         """Closes what nobody settled in time, returns how many that was; what nobody accepted just ends."""
         self._replicas.drop_unclaimed(self._clock.monotonic_seconds())
+        await self._gone.tell()
         freed = await self._store.expire()
         self._note(freed)
         self.places.free_all()

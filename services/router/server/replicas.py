@@ -117,7 +117,13 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
         return _Stream(session, registration.process)
 
     async def _lose(self, process: Process) -> None:
-        lost = await self._leases.lose_gone()
+        try:
+            lost = await self._leases.lose_gone()
+        except ComptoirError as error:
+            if error.reason is not Reason.QUOTA_UNAVAILABLE:
+                raise
+            # The replica is taken in all the same; what is gone is given up once the store is back.
+            return
         if lost:
             _log.warning("leases_lost", replica=process.replica, count=lost)
 

@@ -1,0 +1,107 @@
+from collections.abc import Sequence
+
+import pytest
+
+from services.kernel.errors import ComptoirError, Reason
+from services.router.domain.gone_processes import ALONE, GoneProcesses
+from services.router.domain.lease import Process
+from tests.fakes.router import IDLE, LIMITS, AdmissionWorld
+
+GONE = Process(7, 5)
+
+
+class Others:
+    """What the other routers hear, and what they are told."""
+
+    def __init__(self) -> None:
+        self.heard: set[Process] = set()
+        self.told: list[list[Process]] = []
+        self.is_away = False
+
+    async def hear(self, processes: Sequence[Process]) -> None:
+        self.told.append(sorted(processes))
+
+    async def is_heard_elsewhere(self, process: Process) -> bool:
+        if self.is_away:
+            raise ComptoirError(Reason.QUOTA_UNAVAILABLE)
+        return process in self.heard
+
+
+@pytest.fixture
+def world() -> AdmissionWorld:
+    world = AdmissionWorld()
+    world.add_replica(7, incarnation=5)
+    world.add_replica(8, incarnation=5)
+    return world
+
+
+@pytest.fixture
+def others() -> Others:
+    return Others()
+
+
+@pytest.fixture
+def gone(world: AdmissionWorld, others: Others) -> GoneProcesses:
+    return GoneProcesses(world.replicas, others, world.clock, LIMITS)
+
+
+def leave(world: AdmissionWorld) -> None:
+    world.replicas.leave(world.sessions[7], world.clock.monotonic_seconds())
+    world.clock.advance(LIMITS.replica_return_seconds)
+    world.replicas.report(world.sessions[8], IDLE, world.clock.monotonic_seconds())
+
+
+async def test_a_process_that_nobody_hears_is_gone_until_it_is_given_up(
+    world: AdmissionWorld, gone: GoneProcesses
+) -> None:
+    leave(world)
+    assert [await gone.find(), await gone.find()] == [[GONE], [GONE]]
+    gone.give_up(GONE)
+    assert await gone.find() == []
+
+
+async def test_a_process_that_another_router_hears_is_not_gone_before_that_one_loses_it_too(
+    world: AdmissionWorld, gone: GoneProcesses, others: Others
+) -> None:
+    others.heard = {GONE}
+    leave(world)
+    assert await gone.find() == []
+    others.heard = set()
+    assert await gone.find() == [GONE]
+
+
+async def test_a_process_that_is_back_is_lost_no_more(
+    world: AdmissionWorld, gone: GoneProcesses, others: Others
+) -> None:
+    others.heard = {GONE}
+    leave(world)
+    assert await gone.find() == []
+    world.add_replica(7, incarnation=5)
+    others.heard = set()
+    assert await gone.find() == []
+
+
+async def test_a_store_that_is_away_is_asked_again(
+    world: AdmissionWorld, gone: GoneProcesses, others: Others
+) -> None:
+    leave(world)
+    others.is_away = True
+    with pytest.raises(ComptoirError):
+        await gone.find()
+    others.is_away = False
+    assert await gone.find() == [GONE]
+
+
+async def test_others_are_told_of_those_that_have_spoken_lately(
+    world: AdmissionWorld, gone: GoneProcesses, others: Others
+) -> None:
+    await gone.tell()
+    world.clock.advance(LIMITS.report_timeout_seconds + 0.1)
+    world.replicas.report(world.sessions[8], IDLE, world.clock.monotonic_seconds())
+    await gone.tell()
+    assert others.told == [[GONE, Process(8, 5)], [Process(8, 5)]]
+
+
+async def test_a_router_that_is_alone_asks_nobody() -> None:
+    await ALONE.hear([GONE])
+    assert not await ALONE.is_heard_elsewhere(GONE)
