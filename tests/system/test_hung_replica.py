@@ -118,15 +118,18 @@ def test_whoever_has_no_text_is_moved_from_a_replica_that_hangs_and_all_is_count
     # It woke up, ended what was left to it, and holds nothing.
     idle = [(number, "ready", 0) for number in (1, 2, 3)]
     eventually(lambda: _replicas(stack), lambda said: said == idle, 60)
-    again = asyncio.run(_ask_all_once(stack))
-    assert {row["replica"] for row in again} == {1, 2, 3}
+    # What it computed per second while it hung says that it is slow, and is forgotten after a minute.
+    eventually(lambda: _serving(stack), lambda serving: 2 in serving, 150)
 
 
-async def _ask_all_once(stack: Stack) -> list[dict[str, int]]:
-    """Some more requests, and the rows of those that served them."""
-    asked = Asked()
-    async with stack.async_client(timeout=120, max_retries=0) as client:
-        await asyncio.gather(*(asked.ask(client, stack.model) for _ in range(12)))
-    return [
-        await asyncio.to_thread(stack.row_of, "generations", answer.request_id) for answer in asked.answers
-    ]
+def _serving(stack: Stack) -> set[int]:
+    """The replicas that serve some more requests."""
+
+    async def asking() -> Asked:
+        asked = Asked()
+        async with stack.async_client(timeout=120, max_retries=0) as client:
+            await asyncio.gather(*(asked.ask(client, stack.model) for _ in range(6)))
+        return asked
+
+    answers = asyncio.run(asking()).answers
+    return {stack.row_of("generations", answer.request_id)["replica"] for answer in answers}

@@ -7,15 +7,20 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, TypeAlias
 
+from services.edge.domain.hedging import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, HedgeBudget
+from services.edge.domain.limits import EdgeLimits
 from services.generator.domain.pace import InputWork, OutputWork
+from services.kernel.backoff import Backoff
 from services.kernel.identity import Identity
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
-from services.router.domain.lease import Process
+from services.router.domain.lease import MAX_TICKETS, Process
 from services.router.domain.limits import RouterLimits
 from services.router.domain.placement.asking import Ask, expected_input_tokens
 from services.router.domain.placement.filters import is_full
+from services.router.domain.placement.placing import trusted
 from services.router.domain.placement.prefix_memory import PrefixMemory
 from services.router.domain.placement.replica import Claims, Load, Registration, Replica
+from services.router.domain.placement.work import is_at_work
 from tests.bench.placement.arrivals import BYTES_PER_TOKEN, Request
 from tests.bench.placement.engine import BLOCK_TOKENS, KV_BLOCKS, Engine, Job
 
@@ -27,7 +32,9 @@ _EARLY_REPORT_SECONDS: Final = 0.02
 _BIG_CHANGE: Final = 4
 _CLAIM_SECONDS: Final = 2.0
 _HANGS_AT_SECONDS: Final = 5.0
-_MOST_TICKETS: Final = 3
+# As an edge does it that nobody told otherwise.
+HEDGE_SECONDS: Final = EdgeLimits().first_token_hedge_seconds
+_STALE_SECONDS: Final = LIMITS.report_timeout_seconds
 
 # From the replicas that are not full, the ask, and the request as only an oracle knows it, to a replica.
 Choice: TypeAlias = Callable[[Sequence[Replica], Ask, Request], Replica]
@@ -71,10 +78,21 @@ class _Router:
     def register(self, number: int) -> Identity:
         return self.directory.register(_registration(number), 0.0)
 
-    def free(self, tried: Collection[int]) -> list[Replica]:
-        """Returns the replicas with a place that a request was not sent to yet."""
+    def free(self, tried: Collection[int], now_seconds: float) -> Sequence[Replica]:
+        """Returns the replicas with a place that a request may be sent to, and was not yet."""
         pool = self.directory.pool(1, 1)
-        return [one for one in pool if one.registration.replica not in tried and not is_full(one)]
+        free = [one for one in pool if one.registration.replica not in tried and not is_full(one)]
+        return trusted(free, now_seconds, stale_after_seconds=_STALE_SECONDS)
+
+    def lets_leave(self, number: int, tried: Collection[int], now_seconds: float) -> bool:
+        """Tells whether a request without a token may leave a replica: that hangs, and there is another."""
+        left = self.directory.everyone()[number - 1]
+        is_hung = not is_at_work(left, now_seconds, stale_after_seconds=_STALE_SECONDS)
+        return is_hung and bool(self.free(tried, now_seconds))
+
+    def judge(self, number: int, now_seconds: float, *, has_failed: bool) -> None:
+        process = self.directory.everyone()[number - 1].registration.process
+        self.directory.judge(process, now_seconds, has_failed=has_failed)
 
     def ask(self, request: Request, now_seconds: float) -> Ask:
         return Ask(
@@ -104,7 +122,7 @@ class _Router:
 
 
 class Simulation:
-    """Discrete events: arrivals, steps, reports. `hedge_seconds` leaves a replica that gave no token.
+    """Discrete events: arrivals, steps, reports. A request without a token leaves a replica that hangs.
 
     Requests take turns with the routers, of which each knows the others' by the reports alone; those that
     `remembers` know what of a prompt is cached where.
@@ -116,7 +134,6 @@ class Simulation:
         choose: Choice,
         *,
         hung: bool = False,
-        hedge_seconds: float = 5.0,
         routers: int = 1,
         remembers: bool = False,
     ) -> None:
@@ -127,7 +144,7 @@ class Simulation:
         ]
         self._choose = choose
         self._hung = hung
-        self._hedge_seconds = hedge_seconds
+        self._hedges = HedgeBudget()
         self._events: list[tuple[float, int, Callable[[float], None]]] = []
         self._order = itertools.count()
         self._open: dict[int, Job] = {}
@@ -138,6 +155,7 @@ class Simulation:
         """Returns how every request went."""
         for request in requests:
             self._answers[request.number] = Answer(request)
+            self._hedges.earn()
             self._at(request.arrived_seconds, partial(self._place, request))
         for node in self._nodes:
             self._report(node, 0.0)
@@ -159,7 +177,7 @@ class Simulation:
     def _place(self, request: Request, now_seconds: float) -> None:
         tried = self._tried.setdefault(request.number, set())
         router = self._router_of(request)
-        free = router.free(tried)
+        free = router.free(tried, now_seconds)
         if not free:
             # The router holds it until there is a place.
             self._at(now_seconds + _EARLY_REPORT_SECONDS, partial(self._place, request))
@@ -183,14 +201,21 @@ class Simulation:
         job = self._open[request.number] = node.engine.add(request, lease)
         node.accepted.append(lease)
         node.input_work.wait(lease, request.input_tokens, now_seconds)
-        if lease.low < min(_MOST_TICKETS, len(self._nodes)):
-            self._at(now_seconds + self._hedge_seconds, partial(self._hedge, node, job))
+        if lease.low < min(MAX_TICKETS, len(self._nodes)):
+            pauses = Backoff(FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
+            self._at(now_seconds + HEDGE_SECONDS, partial(self._hedge, node, job, pauses))
         self._report_early(node, now_seconds)
         self._step(node, now_seconds)
 
-    def _hedge(self, node: _Node, job: Job, now_seconds: float) -> None:
+    def _hedge(self, node: _Node, job: Job, pauses: Backoff, now_seconds: float) -> None:
         if job.first_seconds or self._open.get(job.request.number) is not job:
             return
+        router, tried = self._router_of(job.request), self._tried[job.request.number]
+        if not (router.lets_leave(node.number, tried, now_seconds) and self._hedges.spend()):
+            again_seconds = now_seconds + pauses.next_seconds(jitter=0.0)
+            self._at(again_seconds, partial(self._hedge, node, job, pauses))
+            return
+        router.judge(node.number, now_seconds, has_failed=True)
         node.engine.cancel(job)
         node.input_work.ended(job.lease, now_seconds)
         self._router_of(job.request).directory.unassign(job.lease)
@@ -212,6 +237,7 @@ class Simulation:
         for job in begun:
             node.input_work.begun(job.lease, job.computed_tokens, now_seconds)
             request = job.request
+            self._router_of(request).judge(node.number, now_seconds, has_failed=False)
             self._answers[request.number] = Answer(request, now_seconds - request.arrived_seconds)
         for job in ended:
             self._end(job, now_seconds)

@@ -15,6 +15,7 @@ from services.router.domain.placement.least_work import least_work
 from services.router.domain.placement.prefix_affinity import prefix_affinity
 from services.router.domain.placement.replica import Replica, State
 from services.router.domain.placement.round_robin import next_in_turn, round_robin
+from services.router.domain.placement.work import is_stale
 
 _RETRY_SECONDS: Final = 1.0
 
@@ -62,15 +63,29 @@ def place(replicas: Sequence[Replica], ask: Ask, *, limits: RouterLimits) -> Pla
     free = [replica for replica in ready if not is_full(replica)]
     if not free:
         raise ComptoirError(Reason.REPLICA_OVERLOADED, retry_after_seconds=_RETRY_SECONDS)
-    # One that fails fast looks idle. Where all of them fail, it is better than none.
-    trusted = [replica for replica in free if replica.circuit.lets_in(ask.now_seconds)] or free
+    candidates = trusted(free, ask.now_seconds, stale_after_seconds=ask.stale_after_seconds)
     if ask.is_batch and limits.gpu_prices:
-        trusted = of_cheapest_class(trusted, ready, ask, limits)
-        if not trusted:
+        candidates = of_cheapest_class(candidates, ready, ask, limits)
+        if not candidates:
             raise ComptoirError(Reason.REPLICA_OVERLOADED, retry_after_seconds=_RETRY_SECONDS)
-    chosen = POLICIES[limits.placement.policy](trusted, ask).registration
+    chosen = POLICIES[limits.placement.policy](candidates, ask).registration
     blocks = predicted_kv_blocks(ask.tokens, chosen, ask.choices)
     return Placement(chosen.process, chosen.address, blocks, chosen.cache_tokens)
+
+
+def trusted(
+    replicas: Sequence[Replica], now_seconds: float, *, stale_after_seconds: float
+) -> Sequence[Replica]:
+    """Returns those that neither failed their requests lately nor stand still with them; all, if none is so.
+
+    One that fails fast looks idle, and one that stands still gets its turn by some policies.
+    """
+    return [
+        replica
+        for replica in replicas
+        if replica.circuit.lets_in(now_seconds)
+        and not (replica.load is not None and is_stale(replica.load, stale_after_seconds))
+    ] or replicas
 
 
 def place_count(

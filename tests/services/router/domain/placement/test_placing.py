@@ -70,3 +70,13 @@ def test_every_policy_that_can_be_named_chooses_each_replica_where_it_is_alone(
 ) -> None:
     for one in (replica(1, in_flight=2), replica(2, load=IDLE), replica(3, load=None)):
         assert POLICIES[policy]([one], ask(after=2)) is one
+
+
+@pytest.mark.parametrize("policy", list(PlacementPolicy))
+def test_no_policy_sends_a_request_to_an_engine_that_stands_still_while_another_works(
+    policy: PlacementPolicy,
+) -> None:
+    stands, works = replica(2, load=busy(running=1, age_seconds=5.1)), replica(1, load=busy(running=3))
+    limits = changed_limits(placement=PlacementRules(policy=policy))
+    assert place([stands, works], ask(after=1), limits=limits).replica == 1
+    assert place([stands], ask(after=1), limits=limits).replica == 2
