@@ -189,11 +189,14 @@ class RouterLinks:
     def _lender(self, claims: Claims) -> RouterLink:
         """Returns the link to the router that lent; of those that may have, the first that answers.
 
-        These are the ones of which no number is known, or that share a store of leases.
+        Any may have where the ticket names none: they share a store of leases. Else those may of which no
+        number is known.
         """
-        by_number = {link.router_number: link for link in reversed(self._links)}
-        by_number.update({link.router_number: link for link in reversed(self._links) if link.is_registered})
-        by_number.update({link.router_number: link for link in reversed(self._links) if link.is_answering})
+        best_first = sorted(self._links, key=lambda link: (not link.is_answering, not link.is_registered))
+        if not claims.router:
+            sharing = [link for link in best_first if link.is_answering and not link.router_number]
+            return (sharing or best_first)[0]
+        by_number = {link.router_number: link for link in reversed(best_first)}
         return by_number.get(claims.router) or by_number.get(0) or self._links[0]
 
 

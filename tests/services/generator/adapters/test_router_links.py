@@ -142,13 +142,14 @@ async def test_two_routers_with_one_number_are_a_line_of_the_log(
     assert capsys.readouterr().out.count("routers_have_one_number") == lines
 
 
+@pytest.mark.parametrize("numbers", [(0, 0), (1, 2)], ids=["unnamed", "named"])
 async def test_a_lease_of_routers_that_share_a_store_is_settled_with_one_that_lives(
-    tmp_path: Path,
+    tmp_path: Path, numbers: tuple[int, int]
 ) -> None:
     linked = Linked(tmp_path)
     try:
-        for router in linked.routers:
-            router.number = 0
+        for router, number in zip(linked.routers, numbers, strict=True):
+            router.number = number
         await both(linked)
         linked.links.accept(of(0, 10))
         await until(lambda: linked.accepted == [[10], []], 5)

@@ -1,0 +1,90 @@
+"""Two routers on one Valkey, two edges that ask different ones of them first, and two simulated replicas."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from comptoir.router.v1 import admin_pb2_grpc, router_pb2_grpc
+
+from tests.ports import free_port
+from tests.system.serving_processes import ServingProcesses
+from tests.valkey_process import ValkeyProcess
+
+_ROUTERS: Final = (1, 2)
+_REPLICAS: Final = 2
+
+
+class RegionProcesses(ServingProcesses):
+    """They are router1, router2, edge1, edge2, generator1, generator2 and the emitter, and the Valkey."""
+
+    def __init__(self, folder: Path, *, lease_store: dict[str, Any], **sections: dict[str, Any]) -> None:
+        super().__init__(folder, replicas=_REPLICAS, **sections)
+        self.valkey = ValkeyProcess(folder, "--appendonly", "yes", "--appendfsync", "always")
+        self._lease_store = {"address": f"unix:{self.valkey.socket}", "timeout_seconds": 5, **lease_store}
+        self.base_urls = [f"http://127.0.0.1:{free_port()}" for _ in _ROUTERS]
+
+    async def start(self) -> None:
+        """Starts every process, and returns when all of them serve, with both replicas at both routers."""
+        self.valkey.start()
+        await self.valkey.ready()
+        self.router = router_pb2_grpc.RouterServiceStub(self._channel("router1"))
+        self._admin = admin_pb2_grpc.AdminServiceStub(self._channel("admin1"))
+        self.launch("emitter")
+        for number in _ROUTERS:
+            self.launch(f"router{number}")
+            # The first makes the tables of the database that both have.
+            await self._until_serving(f"router{number}")
+        names = [f"generator{number + 1}" for number in range(_REPLICAS)]
+        for name in (*names, "edge1", "edge2"):
+            self.launch(name)
+        await asyncio.gather(*map(self._until_serving, names))
+        for number in _ROUTERS:
+            self._admin = admin_pb2_grpc.AdminServiceStub(self._channel(f"admin{number}"))
+            await self.until_replicas(["ready"] * _REPLICAS)
+        await asyncio.gather(*map(self._until_ready, self.base_urls))
+
+    async def stop(self) -> None:
+        """Ends every process, and the Valkey last."""
+        await super().stop()
+        self.valkey.kill()
+
+    async def _until_ready(self, base_url: str) -> None:
+        async with httpx.AsyncClient(base_url=base_url, timeout=30) as client, asyncio.timeout(60):
+            while not await _is_ready(client):  # noqa: ASYNC110 - it can only be asked
+                await asyncio.sleep(0.05)
+
+    def _router(self, name: str) -> dict[str, Any]:
+        number = name.removeprefix("router")
+        return {
+            **super()._router(name),
+            "number": int(number),
+            "admin_listen": {"address": self._address(f"admin{number}")},
+            "replica_listen": {"address": self._address(f"replicas{number}")},
+            "lease_store": self._lease_store,
+        }
+
+    def _generator(self, name: str) -> dict[str, Any]:
+        return {
+            **super()._generator(name),
+            "router": {"address": self._address("replicas1")},
+            "further_routers": [{"address": self._address("replicas2")}],
+        }
+
+    def _edge(self, name: str) -> dict[str, Any]:
+        first = int(name.removeprefix("edge"))
+        host, port = self.base_urls[first - 1].removeprefix("http://").split(":")
+        routers = [{"address": self._address(f"router{number}")} for number in (first, 3 - first)]
+        return {
+            **super()._edge(name),
+            "listen": {"host": host, "port": int(port)},
+            "router": routers[0],
+            "further_routers": routers[1:],
+        }
+
+
+async def _is_ready(client: httpx.AsyncClient) -> bool:
+    try:
+        return (await client.get("/readyz")).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,203 @@
+"""Routers and edges under load on one Valkey: a router is killed, and the Valkey; limits stay exact."""
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+import pytest
+
+from tests.system.region_processes import RegionProcesses
+from tests.system.serving_processes import MODEL
+
+pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(400)]
+
+PLACES: Final = 6
+REQUESTS, TOKENS = 240, 12_000
+CALLERS: Final = 10
+# An answer takes twice the time for which it is looked at: what the machine is late by.
+LOOK_SECONDS: Final = 1.0
+GENERATOR: Final = {"simulated": {"ttft_seconds": 0.05, "itl_seconds": 0.02, "answer_tokens": 100}}
+SPENT: Final = (429, "rate_limit_exceeded")
+AWAY: Final = (503, "quota_unavailable")
+OK: Final = (200, "")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as its caller saw it: when it was sent, when its first text came, and when it was over."""
+
+    sent_seconds: float
+    text_seconds: float
+    ended_seconds: float
+    outcome: tuple[int, str]
+    tokens: int = 0
+
+
+async def ask(client: httpx.AsyncClient, api_key: str) -> Asked:
+    sent_seconds, text_seconds, tokens = time.monotonic(), 0.0, 0
+    body = {
+        "model": MODEL,
+        "messages": [{"role": "user", "content": "Bonjour"}],
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "max_completion_tokens": 100,
+    }
+    headers = {"authorization": f"Bearer {api_key}"}
+    async with client.stream("POST", "/v1/chat/completions", json=body, headers=headers) as response:
+        if response.status_code != httpx.codes.OK:
+            error = json.loads(await response.aread())["error"]
+            outcome = (response.status_code, str(error["code"]))
+            return Asked(sent_seconds, 0.0, time.monotonic(), outcome)
+        async for line in response.aiter_lines():
+            if '"content":"' in line and '"content":""' not in line:
+                text_seconds = text_seconds or time.monotonic()
+            if '"usage":{' in line:
+                tokens = json.loads(line.removeprefix("data: "))["usage"]["total_tokens"]
+            assert '"error"' not in line, "an answer that had begun failed"
+    assert tokens, "an answer ended in silence"
+    return Asked(sent_seconds, text_seconds, time.monotonic(), OK, tokens)
+
+
+@dataclass
+class Load:
+    """Callers of two keys at both edges, for as long as something happens, and what they saw."""
+
+    region: RegionProcesses
+    keys: dict[str, str]
+
+    async def during(self, happening: Callable[[], Awaitable[None]]) -> dict[str, list[Asked]]:
+        found: dict[str, list[Asked]] = {name: [] for name in self.keys}
+        is_over = asyncio.Event()
+
+        async def call(client: httpx.AsyncClient, name: str) -> None:
+            while not is_over.is_set():
+                found[name].append(asked := await ask(client, self.keys[name]))
+                # As a client does that is told to come again.
+                await asyncio.sleep(0.0 if asked.outcome == OK else 0.1)
+
+        async with asyncio.TaskGroup() as group:
+            clients = [httpx.AsyncClient(base_url=url, timeout=60) for url in self.region.base_urls]
+            callers = itertools.product(clients, self.keys, range(CALLERS // len(clients)))
+            calling = [group.create_task(call(client, name)) for client, name, _ in callers]
+            await happening()
+            is_over.set()
+            await asyncio.wait(calling)
+            for client in clients:
+                await client.aclose()
+        return found
+
+
+def most_at_once(asked: list[Asked]) -> int:
+    changes = [
+        change for one in asked if one.tokens for change in ((one.text_seconds, 1), (_looked_until(one), -1))
+    ]
+    return max(itertools.accumulate(step for _, step in sorted(changes)))
+
+
+def _looked_until(one: Asked) -> float:
+    return min(one.text_seconds + LOOK_SECONDS, one.ended_seconds)
+
+
+def assert_rates(asked: list[Asked]) -> None:
+    """In no window is more admitted than the bucket holds and gets back meanwhile."""
+    admitted = [one for one in asked if one.tokens]
+    for first in admitted:
+        count = tokens = 0
+        for one in sorted(admitted, key=lambda one: one.ended_seconds):
+            if one.sent_seconds < first.sent_seconds:
+                continue
+            count, tokens = count + 1, tokens + one.tokens
+            minutes = (one.ended_seconds - first.sent_seconds) / 60
+            assert count <= REQUESTS * (1 + minutes)
+            assert tokens <= TOKENS * (1 + minutes)
+
+
+@pytest.fixture
+async def region(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RegionProcesses]:
+    processes = RegionProcesses(tmp_path, lease_store=request.param, generator=GENERATOR)
+    try:
+        await processes.start()
+        yield processes
+    finally:
+        await processes.stop()
+
+
+async def _load(region: RegionProcesses) -> Load:
+    places = await region.key("places", concurrency=PLACES)
+    rates = await region.key("rates", requests_per_minute=REQUESTS, tokens_per_minute=TOKENS)
+    return Load(region, {"places": places, "rates": rates})
+
+
+async def all_places_are_free(load: Load) -> None:
+    """All places of the key are taken side by side, and one more is not there."""
+
+    async def are_free(client: httpx.AsyncClient) -> bool:
+        asked = await asyncio.gather(*(ask(client, load.keys["places"]) for _ in range(PLACES + 2)))
+        return sorted(one.outcome for one in asked) == [OK] * PLACES + [SPENT] * 2
+
+    async with httpx.AsyncClient(base_url=load.region.base_urls[0], timeout=60) as client:
+        async with asyncio.timeout(60):
+            while not await are_free(client):  # noqa: ASYNC110 - it can only be asked
+                await asyncio.sleep(0.1)
+
+
+def outcomes(asked: dict[str, list[Asked]]) -> set[tuple[int, str]]:
+    return {one.outcome for each in asked.values() for one in each}
+
+
+@pytest.mark.parametrize("region", [{}], ids=["refuse"], indirect=True)
+async def test_a_router_that_is_killed_costs_no_request_and_limits_stay_exact(
+    region: RegionProcesses,
+) -> None:
+    load = await _load(region)
+
+    async def happening() -> None:
+        await asyncio.sleep(5)
+        region.kill("router1")
+        await asyncio.sleep(5)
+        region.launch("router1")
+        await asyncio.sleep(5)
+
+    asked = await load.during(happening)
+    assert outcomes(asked) == {OK, SPENT}
+    assert most_at_once(asked["places"]) == PLACES
+    assert_rates(asked["rates"])
+    await all_places_are_free(load)
+
+
+@pytest.mark.parametrize("region", [{}], ids=["refuse"], indirect=True)
+async def test_a_valkey_that_is_killed_has_requests_refused_and_limits_stay_exact(
+    region: RegionProcesses,
+) -> None:
+    load = await _load(region)
+    away: list[float] = []
+
+    async def happening() -> None:
+        await asyncio.sleep(5)
+        region.valkey.kill()
+        away.append(time.monotonic())
+        await asyncio.sleep(6)
+        away.append(time.monotonic())
+        region.valkey.start()
+        await region.valkey.ready()
+        away.append(time.monotonic())
+        await asyncio.sleep(5)
+
+    asked = await load.during(happening)
+    assert outcomes(asked) <= {OK, SPENT, AWAY}
+    began, starts, ended = away
+    for one in (*asked["places"], *asked["rates"]):
+        if one.outcome == AWAY:
+            assert one.ended_seconds >= began
+            assert one.sent_seconds <= ended + 5, "it is back"
+    meanwhile = [one for one in asked["places"] if began + 2 < one.sent_seconds < one.text_seconds < starts]
+    assert not meanwhile
+    assert most_at_once(asked["places"]) <= PLACES
+    assert_rates(asked["rates"])
+    await all_places_are_free(load)
