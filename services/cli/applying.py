@@ -10,7 +10,7 @@ import grpc
 from comptoir.router.v1 import admin_pb2
 
 from deploy.local.stack.errors import StackError
-from services.cli.adapters.admin import CALL_SECONDS, Stub
+from services.cli.adapters.admin import CALL_SECONDS, Stub, listed
 from services.cli.declaration import Declaration, DeclaredKey, DeclaredTenant
 from services.cli.limits import quota_of
 from services.kernel.api_keys import ENTROPY_BYTES, make_key, region_of
@@ -30,11 +30,20 @@ class Change:
     act: Callable[[], Awaitable[object]]
 
 
-async def changes_of(stub: Stub, declaration: Declaration) -> list[Change]:
+async def catalog_of(stub: Stub) -> admin_pb2.GetCatalogResponse:
+    """Returns the catalog that a router runs."""
+    return await stub.GetCatalog(admin_pb2.GetCatalogRequest(), timeout=CALL_SECONDS)
+
+
+async def changes_of(
+    stub: Stub, declaration: Declaration, catalog: admin_pb2.GetCatalogResponse
+) -> list[Change]:
     """Returns what a router would have to change, in its order; StackError where that cannot be."""
-    catalog = await stub.GetCatalog(admin_pb2.GetCatalogRequest(), timeout=CALL_SECONDS)
-    listed = await stub.ListTenants(admin_pb2.ListTenantsRequest(), timeout=CALL_SECONDS)
-    stored = {tenant.name: tenant for tenant in listed.tenants}
+    names = {tenant.name for tenant in declaration.tenants}
+    stored = {}
+    async for tenant in listed(stub.ListTenants, admin_pb2.ListTenantsRequest(), "tenants"):
+        if tenant.name in names:
+            stored[tenant.name] = tenant
     _check_names(declaration, catalog)
     changes: list[Change] = []
     for tenant in declaration.tenants:

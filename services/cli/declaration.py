@@ -22,6 +22,7 @@ from deploy.local.stack.errors import StackError
 from services.cli.key_view import ENDPOINTS
 from services.cli.limits import MONEY, NAMES, quota_of
 from services.cli.problems import first_problem
+from services.kernel.catalog import Catalog
 
 _STRICT: Final = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 _Name = Annotated[str, Field(min_length=1, max_length=256)]
@@ -98,6 +99,8 @@ class Declaration(BaseModel):
 
     model_config = _STRICT
 
+    # As in the settings; None leaves the catalog alone.
+    catalog: Catalog | None = None
     tenants: tuple[DeclaredTenant, ...] = ()
 
     @model_validator(mode="after")
@@ -118,7 +121,7 @@ def read_declaration(file: Path) -> Declaration:
     except (yaml.YAMLError, ValueError, RecursionError):
         raise StackError(f"{file.name} is not valid YAML.") from None
     if not isinstance(content, dict):
-        raise StackError(f"{file.name} must be a YAML mapping with the key tenants.")
+        raise StackError(f"{file.name} must be a YAML mapping with the keys catalog and tenants.")
     try:
         declaration = Declaration.model_validate(content)
     except ValidationError as error:

@@ -35,6 +35,15 @@ class ModelName:
     retired: RetiredName | None = None
 
 
+class FormerName(BaseModel):
+    """A number that a name had which is gone: events and keys may say it still, so no other name gets it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    number: int = Field(ge=1, description="the number, which no other name may have")
+    name: str = Field(min_length=1, max_length=256, description="whose it was")
+
+
 class Catalog(BaseModel):
     """Regions and models by number and by name; both are unique, and so is every other name of a model."""
 
@@ -57,6 +66,23 @@ class Catalog(BaseModel):
                 raise ValueError("a number stands twice")
             if len({entry.name for entry in entries}) < len(entries):
                 raise ValueError("a name stands twice")
+        return self
+
+    former_regions: tuple[FormerName, ...] = Field(
+        default=(), description="regions that are gone, whose numbers no other may have"
+    )
+    former_models: tuple[FormerName, ...] = Field(
+        default=(), description="models that are gone, whose numbers no other may have"
+    )
+
+    @model_validator(mode="after")
+    def _no_number_is_given_again(self) -> "Catalog":
+        for entries, former in ((self.regions, self.former_regions), (self.models, self.former_models)):
+            names = {gone.number: gone.name for gone in former}
+            if len(names) < len(former):
+                raise ValueError("a former number stands twice")
+            if any(names.get(entry.number, entry.name) != entry.name for entry in entries):
+                raise ValueError("a number that another name had may not be given again")
         return self
 
     @model_validator(mode="after")

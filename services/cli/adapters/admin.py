@@ -1,7 +1,7 @@
 """Calls of a router's admin service, which end in an answer or in one sentence."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -19,6 +19,7 @@ from services.runtime.addresses import WITHOUT_PROXY, GrpcTarget
 from services.runtime.grpc.status import error_from
 
 CALL_SECONDS: Final = 10.0
+PAGE_SIZE: Final = 500
 _TLS_FILES: Final = 3
 _SENTENCES: Final = {
     Reason.USAGE_NOT_RECORDED: "The router cannot record the act, so it is not done; does the emitter run? "
@@ -55,6 +56,18 @@ def call_admin(
         return asyncio.run(call())
     except grpc.aio.AioRpcError as failure:
         raise StackError(_sentence(error_from(failure), sentences)) from None
+
+
+async def listed(method: Callable[..., Awaitable[Any]], request: Any, field: str) -> AsyncIterator[Any]:
+    """Yields what a listing RPC has under a field, of which a page at a time is held."""
+    request.page_size = PAGE_SIZE
+    while True:
+        answer = await method(request, timeout=CALL_SECONDS)
+        for one in getattr(answer, field):
+            yield one
+        if not answer.next_page_token:
+            return
+        request.page_token = answer.next_page_token
 
 
 def _target(admin: str) -> GrpcTarget:

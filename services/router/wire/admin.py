@@ -1,11 +1,13 @@
 """Between the messages of administration and the router's own types; names come from the catalog."""
 
+import json
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
 from comptoir.router.v1 import admin_pb2, router_pb2
 
 from services.kernel.catalog import Catalog, Region
+from services.kernel.identity import digest64
 from services.router.domain.administration import KeyEdit, KeyOrder
 from services.router.domain.roster import Standing
 from services.router.domain.tenancy import Endpoint, Key, Page, Priority, Quota, Tenant
@@ -101,7 +103,10 @@ def edit(message: admin_pb2.UpdateKeyRequest) -> KeyEdit:
 def catalog_response(catalog: Catalog, own: Region) -> admin_pb2.GetCatalogResponse:
     """Returns the message of a catalog, as a router of one region knows it."""
     names = [name for name in catalog.names_in(own) if name.name == name.model.name]
+    whole = json.dumps(catalog.model_dump(mode="json"), sort_keys=True)
     return admin_pb2.GetCatalogResponse(
+        catalog_json=whole,
+        catalog_digest=digest64(whole.encode()),
         region=own.name,
         regions=[
             admin_pb2.CatalogRegion(number=region.number, name=region.name, is_eu=region.is_eu)

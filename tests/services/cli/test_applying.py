@@ -10,7 +10,7 @@ import yaml
 from comptoir.router.v1 import admin_pb2, router_pb2
 
 from deploy.local.stack.errors import StackError
-from services.cli.applying import changes_of
+from services.cli.applying import catalog_of, changes_of
 from services.cli.declaration import read_declaration
 from services.kernel.api_keys import make_key, region_of
 from tests.fakes.running_router import RunningRouter, admit, running_router, settings_in
@@ -41,7 +41,8 @@ def applied(running: RunningRouter, tmp_path: Path) -> Applied:
     async def apply(tenants: list[dict[str, Any]]) -> list[str]:
         file = tmp_path / "tenants.yaml"
         file.write_text(yaml.safe_dump({"tenants": tenants}))
-        changes = await changes_of(running.admin, read_declaration(file))
+        catalog = await catalog_of(running.admin)
+        changes = await changes_of(running.admin, read_declaration(file), catalog)
         for change in changes:
             await change.act()
         return [change.sentence for change in changes]

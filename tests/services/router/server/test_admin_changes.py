@@ -24,7 +24,9 @@ from comptoir.router.v1.admin_pb2 import (
 )
 
 from services.kernel.api_keys import make_key
+from services.kernel.catalog import Catalog
 from services.kernel.errors import Reason
+from services.kernel.identity import digest64
 from services.router.adapters.key_database import on_file
 from services.router.adapters.sql_keys import SqlKeys
 from services.router.settings import RouterSettings
@@ -178,6 +180,9 @@ async def test_a_secret_that_was_made_elsewhere_serves_and_is_not_shown_again(ru
 
 async def test_the_catalog_is_told_as_the_settings_have_it(running: RunningRouter) -> None:
     catalog = await running.admin.GetCatalog(GetCatalogRequest())
+    # Whole, as the settings have it, so that a declared one can be compared with it.
+    assert Catalog.model_validate_json(catalog.catalog_json) == running.settings.catalog
+    assert catalog.catalog_digest == digest64(catalog.catalog_json.encode())
     assert catalog.region == "eu-fr"
     assert [(region.number, region.name, region.is_eu) for region in catalog.regions] == [
         (1, "eu-fr", True),
