@@ -9,6 +9,7 @@ from services.kernel.rows import (
     failed,
     forbidden,
     held_back,
+    invalid,
     limited,
     refused,
     spent,
@@ -74,10 +75,8 @@ class Reason(IntEnum):
         "GET /v1/models lists those that this API key may use.",
         param="model",
     )
-    REQUEST_INVALID = refused(
+    REQUEST_INVALID = invalid(
         5,
-        "INVALID_ARGUMENT",
-        400,
         "invalid_value",
         "The body must be one JSON object in UTF-8, without repeated keys and not deeply nested.",
         "Change what the message names.",
@@ -90,19 +89,15 @@ class Reason(IntEnum):
         "The request is larger than the server accepts.",
         _SHORTEN,
     )
-    CONTEXT_TOO_LONG = refused(
+    CONTEXT_TOO_LONG = invalid(
         7,
-        "INVALID_ARGUMENT",
-        400,
         "context_length_exceeded",
         "The messages are longer than the model's maximum context length.",
         _SHORTEN,
         param="messages",
     )
-    PARAMETER_UNSUPPORTED = refused(
+    PARAMETER_UNSUPPORTED = invalid(
         8,
-        "INVALID_ARGUMENT",
-        400,
         "unsupported_parameter",
         "A parameter of the request is not supported.",
         "Leave it out.",
@@ -213,10 +208,8 @@ class Reason(IntEnum):
         "This path is not served.",
         "A base URL ends in /v1, once: then POST /v1/chat/completions and GET /v1/models are found.",
     )
-    QUOTA_TOO_SMALL = refused(
+    QUOTA_TOO_SMALL = invalid(
         31,
-        "INVALID_ARGUMENT",
-        400,
         "quota_too_small",
         "The request needs more tokens than its API key may use in a minute.",
         "Lower max_completion_tokens, or reduce the length of the messages.",
@@ -230,29 +223,23 @@ class Reason(IntEnum):
         _TELL,
     )
     LEASE_ENDED = unusable(33, "lease_ended", may_try_next_ticket=False)
-    MODEL_TASK_MISMATCH = refused(
+    MODEL_TASK_MISMATCH = invalid(
         34,
-        "INVALID_ARGUMENT",
-        400,
         "model_task_mismatch",
         "The model does another task than this path asks for.",
         "GET /v1/models says the task of each: generate for chats, prompts and responses,",
         "embed for POST /v1/embeddings.",
         param="model",
     )
-    COUNT_UNSUPPORTED = refused(
+    COUNT_UNSUPPORTED = invalid(
         35,
-        "INVALID_ARGUMENT",
-        400,
         "count_unsupported",
         "The engine of this model counts no tokens of prompts.",
         "The usage of an answer says how many its prompt had.",
         param="model",
     )
-    ANSWER_TOO_LARGE = refused(
+    ANSWER_TOO_LARGE = invalid(
         36,
-        "INVALID_ARGUMENT",
-        400,
         "answer_too_large",
         "The answer is larger than what is held until an answer is whole.",
         "Ask for a stream, for fewer logprobs or choices, or for a shorter answer.",
@@ -267,13 +254,9 @@ class Reason(IntEnum):
         "This API key may not be used for this kind of request.",
         "Use a key that may, or ask the operator.",
     )
-    TENANT_HAS_KEYS = refused(
-        51, "INVALID_ARGUMENT", 400, "tenant_has_keys", "The tenant has keys.", "Delete them first."
-    )
-    OVERLAP_NOT_OVER = refused(
+    TENANT_HAS_KEYS = invalid(51, "tenant_has_keys", "The tenant has keys.", "Delete them first.")
+    OVERLAP_NOT_OVER = invalid(
         60,
-        "INVALID_ARGUMENT",
-        400,
         "overlap_not_over",
         "The key was rotated, and the secret of before is still taken.",
         "Rotate it again when that overlap is over, or say that it is to end now.",

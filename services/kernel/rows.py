@@ -76,6 +76,11 @@ def forbidden(number: int, code: str, what: str, *next_step: str) -> Row:
     return refused(number, "PERMISSION_DENIED", 403, code, what, *next_step)
 
 
+def invalid(number: int, code: str, what: str, *next_step: str, param: str | None = None) -> Row:
+    """Returns the row of a request that no caller may make as it is."""
+    return refused(number, "INVALID_ARGUMENT", 400, code, what, *next_step, param=param)
+
+
 def limited(number: int, kind: str, rate: str, advice: str) -> Row:
     """Returns the row of a quota that is used up for the moment; `kind` is what OpenAI's clients call it."""
     status, code, what = "RESOURCE_EXHAUSTED", "rate_limit_exceeded", f"Rate limit reached on {rate}."
