@@ -7,10 +7,10 @@ from redis.asyncio import Redis
 
 from services.router.adapters.lease_calls import FUNCTIONS
 
-_KEY: Final = "milliseconds"
+MILLISECONDS: Final = "milliseconds"
 _BEGIN: Final = 1_790_000_000_000
 _CLOCK: Final = f"""local function now()
-  return {_BEGIN} + tonumber(redis.call('GET', '{_KEY}') or 0)
+  return {_BEGIN} + tonumber(redis.call('GET', '{MILLISECONDS}') or 0)
 end
 """
 
@@ -21,4 +21,4 @@ assert FUNCTIONS_OF_SET_TIME != FUNCTIONS
 
 
 async def advance(client: Redis, seconds: float) -> None:
-    await client.incrby(_KEY, round(seconds * 1000))
+    await client.incrby(MILLISECONDS, round(seconds * 1000))

@@ -28,7 +28,9 @@ from services.router.adapters.lease_stores import hearing_of, open_lease_store
 from services.router.adapters.ready_follower import follow_readiness
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
 from services.router.adapters.scaling_watch import watch_scaling
+from services.router.adapters.spending_writer import write_spending, write_spending_often
 from services.router.adapters.sql_keys import SqlKeys
+from services.router.adapters.sql_spending import SqlSpending
 from services.router.adapters.use_writer import write_uses, write_uses_often
 from services.router.domain.acts import ActLog
 from services.router.domain.administration import Administration
@@ -43,6 +45,7 @@ from services.router.domain.offers import Offers
 from services.router.domain.registering import Membership
 from services.router.domain.residency import Residency
 from services.router.domain.roster import Roster
+from services.router.domain.spending_book import SpendingBook
 from services.router.domain.uses import Uses
 from services.router.domain.wrong_keys import WrongKeys
 from services.router.server.admin import AdminServer
@@ -90,14 +93,14 @@ class Router:
         self._catalog, self._region = settings.catalog, settings.home
         self._transfers = TransferRecords(settings.transfers, clock)
         url = str(settings.database_url or "")
-        self._stored_keys = SqlKeys(
-            open_database(settings.database_file, url, settings.database_password_file)
-        )
+        database = open_database(settings.database_file, url, settings.database_password_file)
+        self._stored_keys = SqlKeys(database)
+        self._spending = SpendingBook(SqlSpending(database))
         self._keys = CachedKeys(self._stored_keys, clock)
         self._uses = Uses()
         rules = settings.scaling_by_model
         self._replicas = MemoryReplicaDirectory(settings, clock.monotonic_seconds(), scaled_models=rules)
-        store = self._lease_store = open_lease_store(settings.lease_store, clock)
+        store = self._lease_store = open_lease_store(settings.lease_store, clock, self._spending)
         leases = self._leases = Leases(
             store, MeteredLeases(), self._replicas, clock, settings, hearing_of(store)
         )
@@ -152,6 +155,7 @@ class Router:
         parts.run("transfers", self._transfers.follow())
         parts.run("expiry", expire_leases(self._leases, self._stopping))
         parts.run("uses", write_uses_often(self._uses, self._keys))
+        parts.run("spending", write_spending_often(self._spending))
         parts.run("readiness", follow_readiness(self._roster, self._tell_ready))
         parts.run("batch", watch_batch(self._batch, self._leases.places))
         names = {model: rules.model for model, rules in self._settings.scaling_by_model.items()}
@@ -165,6 +169,7 @@ class Router:
         self._leases.end_waits()
         await drained
         await write_uses(self._uses, self._keys)
+        await write_spending(self._spending)
         self._stored_keys.close()
         await self._lease_store.close()
         self._audit.flush()

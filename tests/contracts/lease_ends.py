@@ -2,6 +2,7 @@
 
 from services.kernel.errors import Reason
 from services.kernel.identity import Identity
+from services.router.domain.amount import Amount
 from services.router.domain.lease import (
     Accepted,
     Ending,
@@ -10,9 +11,11 @@ from services.router.domain.lease import (
     Settlement,
 )
 from services.router.domain.ports import LeaseStore
+from services.router.domain.quota import Payer
 from services.router.domain.tenancy import Quota
 from tests.contracts.leases import (
     ACCEPTED_SECONDS,
+    PAYER,
     RESERVED_SECONDS,
     Wait,
     accept,
@@ -37,7 +40,7 @@ class LeaseEndsContract:
         await wait(RESERVED_SECONDS - 0.1)
         assert await leases.expire() == []
         await wait(0.1)
-        assert await leases.expire() == [Freed(Ending.EXPIRED, 1, Identity(0, 1))]
+        assert await leases.expire() == [Freed(Ending.EXPIRED, PAYER, Identity(0, 1))]
         state = await leases.reserve(lease(2, tokens=600, quota=quota))
         assert state.remaining_tokens == 0
 
@@ -50,7 +53,7 @@ class LeaseEndsContract:
         await wait(RESERVED_SECONDS - 0.1)
         assert await leases.expire() == []
         await wait(0.1)
-        assert await leases.expire() == [Freed(Ending.EXPIRED, 1, Identity(0, 1))]
+        assert await leases.expire() == [Freed(Ending.EXPIRED, PAYER, Identity(0, 1))]
 
     async def test_an_acceptance_that_comes_after_the_end_is_charged_all_the_same(
         self, leases: LeaseStore, wait: Wait
@@ -96,7 +99,7 @@ class LeaseEndsContract:
         await wait(ACCEPTED_SECONDS - 1)
         assert await leases.expire() == []
         await wait(1)
-        assert await leases.expire() == [Freed(Ending.EXPIRED, 1, ticket(1))]
+        assert await leases.expire() == [Freed(Ending.EXPIRED, PAYER, ticket(1))]
         assert await leases.expire() == []
         assert await settle(leases, 1, 10) is Settled.ENDED
         await leases.reserve(lease(2, tokens=600, quota=quota))
@@ -109,7 +112,7 @@ class LeaseEndsContract:
         await issue(leases, 1)
         await accept(leases, 1)
         assert list(await leases.lose(process(2))) == []
-        assert list(await leases.lose(process())) == [Freed(Ending.LOST, 1, ticket(1))]
+        assert list(await leases.lose(process())) == [Freed(Ending.LOST, PAYER, ticket(1))]
         assert list(await leases.lose(process())) == []
         assert await leases.release(Identity(0, 1)) == (False, None)
         assert (await leases.reserve(lease(2, tokens=1, quota=quota))).remaining_tokens == 99
@@ -154,17 +157,17 @@ class LeaseEndsContract:
         await issue(leases, 1, attempts=2)
         await leases.release(Identity(0, 1))
         assert list(await leases.lose(process(1))) == []
-        assert list(await leases.lose(process(2))) == [Freed(Ending.LOST, 1, Identity(0, 1))]
+        assert list(await leases.lose(process(2))) == [Freed(Ending.LOST, PAYER, Identity(0, 1))]
         # It may have accepted the ticket and told nobody: the tokens stay charged.
         assert (await leases.reserve(lease(2, tokens=1, quota=quota))).remaining_tokens == 99
 
     async def test_a_settlement_of_an_older_replica_names_no_ticket(self, leases: LeaseStore) -> None:
         await reserve(leases, 1, tokens=500)
         await issue(leases, 1, attempts=2)
-        settlement = Settlement(Identity(0, 1), Identity(0, 0), 0, 120, process(2))
+        settlement = Settlement(Identity(0, 1), Identity(0, 0), Payer(0, 0), Amount(120), process(2))
         assert await leases.settle(settlement) == (
             Settled.OPEN,
-            Freed(Ending.SETTLED, 1, Identity(0, 1)),
+            Freed(Ending.SETTLED, PAYER, Identity(0, 1)),
         )
         assert await leases.settle(settlement) == (Settled.NOTHING, None)
         assert await remaining_tokens(leases) == 600 - 120
@@ -191,5 +194,5 @@ class LeaseEndsContract:
         assert list(await leases.lose(process())) == []
         await reserve(leases, 3)
         await wait(RESERVED_SECONDS)
-        assert await elsewhere.expire() == [Freed(Ending.EXPIRED, 1, Identity(0, 3))]
+        assert await elsewhere.expire() == [Freed(Ending.EXPIRED, PAYER, Identity(0, 3))]
         assert await leases.expire() == []

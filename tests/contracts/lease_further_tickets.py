@@ -15,6 +15,7 @@ from services.router.domain.lease import (
 from services.router.domain.ports import LeaseStore
 from services.router.domain.tenancy import Quota
 from tests.contracts.leases import (
+    PAYER,
     RESERVED_SECONDS,
     Wait,
     accept,
@@ -56,7 +57,7 @@ class LeaseFurtherTicketsContract:
         await wait(HANDED_BACK_SECONDS - 0.1)
         assert await leases.expire() == []
         await wait(0.1)
-        assert await leases.expire() == [Freed(Ending.EXPIRED, 1, Identity(0, 1))]
+        assert await leases.expire() == [Freed(Ending.EXPIRED, PAYER, Identity(0, 1))]
         assert await remaining_tokens(leases) == 600
 
     async def test_a_lease_that_its_replica_handed_back_is_over_when_its_caller_releases_it(
@@ -65,7 +66,7 @@ class LeaseFurtherTicketsContract:
         await reserve(leases, 1, tokens=500)
         await issue(leases, 1)
         await settle(leases, 1, 0, is_unserved=True)
-        freed = Freed(Ending.RELEASED, 1, Identity(0, 1))
+        freed = Freed(Ending.RELEASED, PAYER, Identity(0, 1))
         assert await leases.release(Identity(0, 1)) == (True, freed)
         assert await remaining_tokens(leases) == 600
 
@@ -169,6 +170,6 @@ class LeaseFurtherTicketsContract:
         await leases.lose(process(1))
         assert await sign(leases, 1, 2) is True
         await wait(RESERVED_SECONDS)
-        assert await leases.expire() == [Freed(Ending.EXPIRED, 1, Identity(0, 1))]
+        assert await leases.expire() == [Freed(Ending.EXPIRED, PAYER, Identity(0, 1))]
         assert await settle(leases, 1, 0) is Settled.LOST
         assert await remaining_tokens(leases) == 600

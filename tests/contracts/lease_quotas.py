@@ -11,10 +11,11 @@ from services.router.domain.lease import (
     Settled,
 )
 from services.router.domain.ports import LeaseStore
-from services.router.domain.tenancy import Quota
+from services.router.domain.quota import Quotas
+from services.router.domain.tenancy import UNLIMITED, Quota
 from tests.contracts.leases import (
+    PAYER,
     QUOTA,
-    TENANT,
     Wait,
     accept,
     issue,
@@ -61,11 +62,11 @@ class LeaseQuotasContract:
     async def test_a_request_without_a_lease_takes_no_tokens_and_no_place(self, leases: LeaseStore) -> None:
         await reserve(leases, 1, tokens=600)
         quota = Quota(requests_per_minute=3, tokens_per_minute=600, concurrency=1)
-        state = await leases.spend_request(TENANT, 1, quota)
+        state = await leases.spend_request(PAYER, Quotas(quota, UNLIMITED))
         assert (state.remaining_requests, state.remaining_tokens) == (1, 0)
-        await leases.spend_request(TENANT, 1, quota)
+        await leases.spend_request(PAYER, Quotas(quota, UNLIMITED))
         with pytest.raises(ComptoirError) as refusal:
-            await leases.spend_request(TENANT, 1, quota)
+            await leases.spend_request(PAYER, Quotas(quota, UNLIMITED))
         assert refusal.value.reason is Reason.REQUESTS_EXHAUSTED
         assert refusal.value.retry_after_seconds == pytest.approx(20)
 
@@ -74,7 +75,7 @@ class LeaseQuotasContract:
     ) -> None:
         await reserve(leases, 1)
         await settle(leases, 1, 700)
-        state = await leases.spend_request(TENANT, 1, QUOTA)
+        state = await leases.spend_request(PAYER, Quotas(QUOTA, UNLIMITED))
         assert (state.remaining_requests, state.remaining_tokens) == (1, 0)
 
     async def test_requests_in_flight_are_bounded(self, leases: LeaseStore) -> None:

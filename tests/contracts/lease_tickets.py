@@ -11,6 +11,7 @@ from services.router.domain.lease import (
 from services.router.domain.ports import LeaseStore
 from services.router.domain.tenancy import Quota
 from tests.contracts.leases import (
+    PAYER,
     RESERVED_SECONDS,
     Wait,
     accept,
@@ -55,7 +56,7 @@ class LeaseTicketsContract:
         await wait(0.1)
         refusal = await refusal_of(leases, lease(2, tokens=1, quota=quota))
         assert refusal.reason is Reason.CONCURRENCY_EXHAUSTED
-        assert await leases.expire() == [Freed(Ending.RELEASED, 1, Identity(0, 1))]
+        assert await leases.expire() == [Freed(Ending.RELEASED, PAYER, Identity(0, 1))]
         assert await leases.expire() == []
         state = await leases.reserve(lease(2, tokens=600, quota=quota))
         assert state.remaining_tokens == 0
@@ -150,7 +151,7 @@ class LeaseTicketsContract:
         await settle(leases, 1, 0, is_unserved=True)
         assert await leases.release(Identity(0, 1)) == (True, None)
         await wait(RESERVED_SECONDS)
-        assert await leases.expire() == [Freed(Ending.RELEASED, 1, Identity(0, 1))]
+        assert await leases.expire() == [Freed(Ending.RELEASED, PAYER, Identity(0, 1))]
         assert await remaining_tokens(leases) == 600
 
     async def test_a_lease_with_another_ticket_in_use_cannot_be_released(self, leases: LeaseStore) -> None:
@@ -167,7 +168,7 @@ class LeaseTicketsContract:
     async def test_a_cancelled_lease_leaves_no_trace(self, leases: LeaseStore) -> None:
         await reserve(leases, 1, tokens=500)
         await issue(leases, 1)
-        assert await leases.cancel(Identity(0, 1)) == Freed(Ending.CANCELLED, 1, Identity(0, 1))
+        assert await leases.cancel(Identity(0, 1)) == Freed(Ending.CANCELLED, PAYER, Identity(0, 1))
         assert await leases.cancel(Identity(0, 1)) is None
         state = await reserve(leases, 2, tokens=1)
         assert (state.remaining_requests, state.remaining_tokens) == (2, 599)

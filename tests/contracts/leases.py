@@ -10,6 +10,7 @@ from services.contract.ticket import TicketClaims
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
+from services.router.domain.amount import Amount
 from services.router.domain.lease import (
     PARTITIONS,
     Acceptance,
@@ -21,18 +22,29 @@ from services.router.domain.lease import (
     Settlement,
 )
 from services.router.domain.ports import LeaseStore
-from services.router.domain.tenancy import Quota
+from services.router.domain.quota import Payer, Quotas
+from services.router.domain.tenancy import UNLIMITED, Quota
 
 RESERVED_SECONDS, ACCEPTED_SECONDS = 12.0, 600.0
 # Its leases are those whose upper half is a multiple of PARTITIONS.
 TENANT = PARTITIONS
+PAYER = Payer(TENANT, 1)
 QUOTA = Quota(requests_per_minute=3, tokens_per_minute=600, concurrency=2)
 
 Wait: TypeAlias = Callable[[float], Awaitable[None]]
 
 
-def lease(number: int, *, tokens: int = 100, quota: Quota = QUOTA, key: int = 1) -> Reservation:
-    return Reservation(Identity(0, number), key, quota, tokens, RESERVED_SECONDS)
+def lease(
+    number: int,
+    *,
+    tokens: int = 100,
+    nanos: int = 0,
+    quota: Quota = QUOTA,
+    of_tenant: Quota = UNLIMITED,
+    key: int = 1,
+) -> Reservation:
+    quotas, amount = Quotas(quota, of_tenant), Amount(tokens, nanos)
+    return Reservation(Identity(0, number), Payer(TENANT, key), quotas, amount, RESERVED_SECONDS)
 
 
 def ticket(number: int, attempt: int = 1) -> Identity:
@@ -53,7 +65,8 @@ def claims(number: int, attempt: int = 1) -> TicketClaims:
 
 async def sign(leases: LeaseStore, number: int, attempt: int, quota: Quota | None = None) -> bool:
     """The ticket of a lease with that attempt, for the replica with the same number."""
-    return await leases.issue(Issue(claims(number, attempt), process(attempt), RESERVED_SECONDS, quota))
+    quotas = None if quota is None else Quotas(quota, UNLIMITED)
+    return await leases.issue(Issue(claims(number, attempt), process(attempt), RESERVED_SECONDS, quotas))
 
 
 async def issue(leases: LeaseStore, number: int, attempts: int = 1) -> None:
@@ -73,7 +86,8 @@ def process(attempt: int = 1) -> Process:
 
 async def accept(leases: LeaseStore, number: int, attempt: int = 1) -> Accepted:
     lease_id, ticket_id = Identity(0, number), ticket(number, attempt)
-    return await leases.accept(Acceptance(lease_id, ticket_id, 1, 100, process(attempt), ACCEPTED_SECONDS))
+    acceptance = Acceptance(lease_id, ticket_id, PAYER, Amount(100), process(attempt), ACCEPTED_SECONDS)
+    return await leases.accept(acceptance)
 
 
 async def settle(
@@ -82,11 +96,13 @@ async def settle(
     tokens: int,
     attempt: int = 1,
     *,
+    nanos: int = 0,
     key: int = 1,
     is_unserved: bool = False,
 ) -> Settled:
     lease_id, ticket_id = Identity(0, number), ticket(number, attempt)
-    settlement = Settlement(lease_id, ticket_id, key, tokens, process(attempt), is_unserved)
+    payer, used = Payer(TENANT if key else 0, key), Amount(tokens, nanos)
+    settlement = Settlement(lease_id, ticket_id, payer, used, process(attempt), is_unserved)
     found, freed = await leases.settle(settlement)
     assert (freed is not None) == (found is Settled.OPEN)
     return found

@@ -17,24 +17,27 @@ from services.kernel.clock import SystemClock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.router.adapters.lease_stores import open_lease_store
+from services.router.domain.amount import Amount
 from services.router.domain.lease import Acceptance, Process, Reservation, Settlement, lease_of
 from services.router.domain.ports import LeaseStore
-from services.router.domain.tenancy import Quota
+from services.router.domain.quota import Payer, Quotas
+from services.router.domain.tenancy import UNLIMITED, Quota
 from services.router.settings import LeaseStoreSettings
 
 PLACES: Final = Quota(concurrency=5)
 RATES: Final = Quota(requests_per_minute=600, tokens_per_minute=30_000)
 TOKENS: Final = 100
+AMOUNT: Final = Amount(TOKENS)
 LASTS_SECONDS: Final = 4.0
 _TENANT: Final = 1
-_QUOTAS: Final = {1: PLACES, 2: RATES}
+_QUOTAS: Final = {1: Quotas(PLACES, UNLIMITED), 2: Quotas(RATES, UNLIMITED)}
 _CALLERS: Final = 6
 
 
 async def _hold(store: LeaseStore, key: int, lines: TextIO) -> None:
-    lease_id = lease_of(_TENANT)
+    lease_id, payer = lease_of(_TENANT), Payer(_TENANT, key)
     reserving = asyncio.ensure_future(
-        store.reserve(Reservation(lease_id, key, _QUOTAS[key], TOKENS, LASTS_SECONDS))
+        store.reserve(Reservation(lease_id, payer, _QUOTAS[key], AMOUNT, LASTS_SECONDS))
     )
     if random.random() < 0.05:
         await asyncio.sleep(0)
@@ -51,8 +54,8 @@ async def _hold(store: LeaseStore, key: int, lines: TextIO) -> None:
     process, ticket_id = Process(1, 5), Identity.random()
     try:
         if ending < 0.9:
-            await store.accept(Acceptance(lease_id, ticket_id, key, TOKENS, process, LASTS_SECONDS))
-        await store.settle(Settlement(lease_id, ticket_id, key, TOKENS, process))
+            await store.accept(Acceptance(lease_id, ticket_id, payer, AMOUNT, process, LASTS_SECONDS))
+        await store.settle(Settlement(lease_id, ticket_id, payer, AMOUNT, process))
     except ComptoirError:
         lines.write("unsettled\n")
         raise

@@ -11,7 +11,10 @@ import pytest
 from services.kernel.clock import SystemClock
 from services.kernel.errors import ComptoirError
 from services.router.adapters.lease_stores import open_lease_store
+from services.router.domain.amount import Amount
 from services.router.domain.lease import Reservation, lease_of
+from services.router.domain.quota import Payer, Quotas
+from services.router.domain.tenancy import UNLIMITED
 from services.router.settings import LeaseStoreSettings
 from tests.system.lease_hammer import LASTS_SECONDS, PLACES, RATES, TOKENS
 from tests.valkey_process import ValkeyProcess
@@ -89,7 +92,9 @@ async def _nothing_is_left(server: ValkeyProcess) -> None:
         while taken < PLACES.concurrency:
             await store.expire()
             try:
-                await store.reserve(Reservation(lease_of(1), 1, PLACES, 1, 600.0))
+                await store.reserve(
+                    Reservation(lease_of(1), Payer(1, 1), Quotas(PLACES, UNLIMITED), Amount(1), 600.0)
+                )
                 taken += 1
             except ComptoirError:
                 await asyncio.sleep(0.1)

@@ -43,6 +43,7 @@ def acceptance_from(claims: Claims) -> replica_pb2.Acceptance:
         lease_id_high=claims.lease_id.high,
         lease_id_low=claims.lease_id.low,
         key=claims.key,
+        tenant=claims.tenant,
         max_tokens=min(claims.max_input_tokens + claims.choices * claims.max_output_tokens, _MAX_UINT32),
     )
 
@@ -58,6 +59,8 @@ def settlement_from(claims: Claims, used: Counts, *, is_unserved: bool) -> repli
         ticket_id_low=claims.ticket_id.low,
         key=claims.key,
         is_unserved=is_unserved,
+        tenant=claims.tenant,
+        cached_input_tokens=used.cached_input_tokens,
     )
 
 

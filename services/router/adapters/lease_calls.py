@@ -15,7 +15,7 @@ from services.runtime.logs import get_logger
 
 FUNCTIONS: Final = Path(__file__).with_name("lease_functions.lua").read_text()
 # Of what is stored: a router that keeps it otherwise counts up, and shares nothing with older ones.
-FORMAT: Final = 1
+FORMAT: Final = 2
 
 _MOST_AT_ONCE: Final = 256
 _MOST_WAITING: Final = 16_384

@@ -10,16 +10,19 @@ from services.router.adapters.memory_leases import MemoryLeases
 from services.router.adapters.redis_leases import RedisLeases
 from services.router.domain.gone_processes import ALONE, Hearing
 from services.router.domain.ports import LeaseStore
+from services.router.domain.spending_book import SpendingBook
 from services.router.settings import LeaseStoreSettings
 from services.runtime.addresses import split_address
 from services.runtime.settings import SettingsError
 
 
-def open_lease_store(settings: LeaseStoreSettings, clock: Clock) -> LeaseStore:
+def open_lease_store(
+    settings: LeaseStoreSettings, clock: Clock, book: SpendingBook | None = None
+) -> LeaseStore:
     """Returns the store, which connects at its first call; SettingsError if a file is no use."""
     if not settings.is_shared:
-        return MemoryLeases(clock)
-    return RedisLeases(LeaseCalls(_client(settings)))
+        return MemoryLeases(clock, book)
+    return RedisLeases(LeaseCalls(_client(settings)), book)
 
 
 def hearing_of(store: LeaseStore) -> Hearing:

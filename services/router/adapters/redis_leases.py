@@ -1,7 +1,8 @@
 """Leases in Redis or Valkey: for all routers that share it; each call is one function of the server.
 
 The clock is the server's, and so is the arithmetic of what comes back; what an answer says of it is the
-domain's, as for leases in memory.
+domain's, as for leases in memory. What was spent in a day and a month it keeps as long as it lasts, and says
+with each change; what it does not know any more is read from the records and told to it.
 """
 
 import asyncio
@@ -11,17 +12,29 @@ from typing import Any, Final
 
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
-from services.kernel.quota import QuotaState
+from services.kernel.quota import QuotaState, Spending
+from services.router.adapters.lease_answers import (
+    freed_of,
+    identity_of,
+    limits,
+    milliseconds,
+    moment_of,
+    named,
+    named_request,
+    named_subject,
+    process_of,
+    sides_of,
+    spending_of,
+    spent_of,
+)
 from services.router.adapters.lease_calls import LeaseCalls, away
-from services.router.domain.bucket import Bucket
+from services.router.domain.amount import Amount
 from services.router.domain.gone_processes import HEARD_SECONDS
 from services.router.domain.lease import (
-    NO_REQUEST,
     PARTITIONS,
     Acceptance,
     Accepted,
     Earlier,
-    Ending,
     Freed,
     Issue,
     Issued,
@@ -32,15 +45,19 @@ from services.router.domain.lease import (
     Settlement,
     partition_of,
 )
-from services.router.domain.quota import Account
-from services.router.domain.tenancy import Quota
+from services.router.domain.quota import Payer, Quotas, check, state_of
+from services.router.domain.spending import Subject, SubjectKind
+from services.router.domain.spending_book import SpendingBook
 from services.router.wire.tickets import claims_bytes, claims_of
 
 _LENT: Final = 1
 # The partition that has what belongs to no tenant.
 _OF_ALL: Final = 0
 _NOT_NEXT: Final = -1
-_NO_QUOTA: Final = (0, 0, 0)
+_UNKNOWN: Final = -2
+# A day may be over while it is read what was used in it.
+_MOST_TURNS: Final = 3
+_NO_LIMITS: Final = [0] * 12
 # More than one call ends at once: the others are asked again.
 _MOST_ENDS: Final = 500
 
@@ -48,82 +65,97 @@ _MOST_ENDS: Final = 500
 class RedisLeases:
     """The lease store of all routers of a region; a call that cannot be made raises QUOTA_UNAVAILABLE."""
 
-    def __init__(self, calls: LeaseCalls) -> None:
+    def __init__(self, calls: LeaseCalls, book: SpendingBook | None = None) -> None:
         self._calls = calls
         # As which the other routers know this one.
         self._own = Identity.random().hex
+        self._book = book or SpendingBook()
+        # Of whom it does not know what they spent before, by the partition that has them.
+        self._unknown: dict[Subject, int] = {}
 
     async def reserve(self, reservation: Reservation) -> QuotaState:
-        """Lends all that the reservation asks for, or nothing and raises which part of the quota is spent."""
-        lease_id, quota, tokens = reservation.lease_id, reservation.quota, reservation.tokens
+        """Lends all that the reservation asks for, or nothing and raises which limit is spent."""
+        lease_id, payer, quotas = reservation.lease_id, reservation.payer, reservation.quotas
         partition = partition_of(lease_id.high)
+        asked: tuple[str | bytes | int, ...] = (
+            lease_id.hex,
+            *payer,
+            *reservation.amount,
+            milliseconds(reservation.lasts_seconds),
+            named_request(reservation.request),
+            int(reservation.is_again),
+            *limits(quotas),
+        )
         try:
-            is_lent, *rest = await self._calls.call(
-                "reserve",
-                partition,
-                lease_id.hex,
-                reservation.key,
-                *_limits(quota),
-                tokens,
-                _milliseconds(reservation.lasts_seconds),
-                _request(reservation.request),
-                int(reservation.is_again),
-            )
+            is_lent, *rest = await self._informed("reserve", partition, payer, asked)
         except asyncio.CancelledError:
             # Its caller went away: behind the reservation, if that is made at all, goes its end. Where the
             # store is away, its time ends it.
             with contextlib.suppress(ComptoirError):
                 self._calls.tell("cancel", partition, lease_id.hex)
             raise
-        account, in_flight = _account(quota, rest)
+        at_milliseconds, *levels = rest
+        sides = sides_of(quotas, levels)
         if is_lent != _LENT:
-            account.check_minute(1, tokens)
-            account.check_place(quota.concurrency, in_flight)
+            check(sides, 1, reservation.amount, moment_of(at_milliseconds))
             raise away()
-        return account.state()
+        return state_of(sides)
 
-    async def earlier(self, tenant: int, key: int, request: RequestPart) -> Earlier | None:
+    async def spending(self, tenant: int, key: int = 0) -> Spending:
+        """Returns what a key used in the day and the month of now, or its tenant where no key is given."""
+        subject = Subject(SubjectKind.KEY, key) if key else Subject(SubjectKind.TENANT, tenant)
+        partition = partition_of(tenant)
+        for _ in range(_MOST_TURNS):
+            found = await self._calls.call("spending", partition, *named_subject(subject))
+            day, is_known, *_ = found
+            if is_known:
+                return spending_of(found)
+            await self._learn({subject: partition}, day)
+        raise away()
+
+    async def earlier(self, payer: Payer, request: RequestPart) -> Earlier | None:
         """Returns the lease that a request of the key had, unless it goes on by another one already."""
         if not request.request_id.is_set:
             return None
-        found = await self._calls.call("earlier", partition_of(tenant), key, _request(request))
+        partition = partition_of(payer.tenant)
+        found = await self._calls.call("earlier", partition, payer.key, named_request(request))
         if found is None:
             return None
         lease_id, holders = found
-        return Earlier(_identity(lease_id), tuple(map(_process, holders)))
+        return Earlier(identity_of(lease_id), tuple(map(process_of, holders)))
 
-    async def spend_request(self, tenant: int, key: int, quota: Quota) -> QuotaState:
+    async def spend_request(self, payer: Payer, quotas: Quotas) -> QuotaState:
         """Takes a request without tokens, place or lease; raises as `reserve` does."""
-        limits = _limits(quota)[:2]
-        is_lent, *rest = await self._calls.call("spend_request", partition_of(tenant), key, *limits)
-        account, _ = _account(quota, rest)
+        partition, asked = partition_of(payer.tenant), (payer.key, *limits(quotas))
+        is_lent, at_milliseconds, *levels = await self._calls.call(
+            "spend_request", partition, payer.tenant, *asked
+        )
+        sides = sides_of(quotas, levels)
         if is_lent != _LENT:
-            account.check_minute(1, None)
+            check(sides, 1, None, moment_of(at_milliseconds))
             raise away()
-        return account.state()
+        return state_of(sides)
 
     async def issue(self, issue: Issue) -> bool:
         """Notes a ticket before it is signed; reserves anew for it where the lease is accepted already."""
-        claims, quota = issue.claims, issue.quota
-        found, *rest = await self._calls.call(
-            "issue",
-            partition_of(claims.lease_id.high),
+        claims, quotas = issue.claims, issue.quotas
+        asked: tuple[str | bytes | int, ...] = (
             claims.lease_id.hex,
             claims.attempt,
             claims.ticket_id.hex,
-            _named(issue.process),
+            named(issue.process),
             claims_bytes(claims),
-            _milliseconds(issue.lasts_seconds),
-            int(quota is not None),
-            *(_limits(quota) if quota is not None else _NO_QUOTA),
+            milliseconds(issue.lasts_seconds),
+            int(quotas is not None),
+            *(limits(quotas) if quotas is not None else _NO_LIMITS),
         )
-        if found == _NOT_NEXT or (found != _LENT and quota is None):
+        partition, payer = partition_of(claims.lease_id.high), Payer(claims.tenant, claims.key)
+        found, *rest = await self._informed("issue", partition, payer, asked)
+        if found == _NOT_NEXT or (found != _LENT and quotas is None):
             raise ComptoirError(Reason.LEASE_ENDED)
-        if found != _LENT and quota is not None:
-            *levels, tokens = rest
-            account, in_flight = _account(quota, levels)
-            account.check_minute(0, tokens)
-            account.check_place(quota.concurrency, in_flight)
+        if found != _LENT and quotas is not None:
+            at_milliseconds, amount, *levels = rest
+            check(sides_of(quotas, levels), 0, Amount(*amount), moment_of(at_milliseconds))
             raise away()
         return bool(rest[0])
 
@@ -133,7 +165,7 @@ class RedisLeases:
         if found is None:
             return None
         claims, processes, holders = found
-        return Issued(claims_of(claims), tuple(map(_process, processes)), tuple(map(_process, holders)))
+        return Issued(claims_of(claims), tuple(map(process_of, processes)), tuple(map(process_of, holders)))
 
     async def accept(self, acceptance: Acceptance) -> Accepted:
         """Binds a ticket to the process that accepted it; it takes the reservation, or is charged anew."""
@@ -142,62 +174,63 @@ class RedisLeases:
             partition_of(acceptance.lease_id.high),
             acceptance.lease_id.hex,
             acceptance.ticket_id.hex,
-            acceptance.key,
-            acceptance.tokens,
-            _named(acceptance.process),
-            _milliseconds(acceptance.lasts_seconds),
+            *acceptance.payer,
+            *acceptance.permitted,
+            named(acceptance.process),
+            milliseconds(acceptance.lasts_seconds),
         )
         return Accepted(found.decode())
 
     async def settle(self, settlement: Settlement) -> tuple[Settled, Freed | None]:
         """Replaces what a ticket holds by what was used; safe to repeat."""
         ticket_id, process = settlement.ticket_id, settlement.process
-        found, *freed = await self._calls.call(
+        found, *freed = await self._spend(
             "settle",
             partition_of(settlement.lease_id.high),
             settlement.lease_id.hex,
             ticket_id.hex if ticket_id.is_set else "",
-            settlement.key,
-            settlement.used_tokens,
-            _named(process),
+            *settlement.payer,
+            *settlement.charged,
+            named(process),
             process.replica,
             int(settlement.is_unserved),
         )
-        return Settled(found.decode()), _freed(freed)
+        return Settled(found.decode()), freed_of(freed[0] if freed else ())
 
     async def release(self, lease_id: Identity) -> tuple[bool, Freed | None]:
         """Gives an unused lease back once its tickets are dead; False if accepted, released or over."""
         partition = partition_of(lease_id.high)
-        is_released, *freed = await self._calls.call("release", partition, lease_id.hex)
-        return bool(is_released), _freed(freed)
+        is_released, *freed = await self._spend("release", partition, lease_id.hex)
+        return bool(is_released), freed_of(freed[0] if freed else ())
 
     async def cancel(self, lease_id: Identity) -> Freed | None:
         """Undoes a reservation of which no ticket left the router, its request included."""
-        return _freed(await self._calls.call("cancel", partition_of(lease_id.high), lease_id.hex))
+        return freed_of(await self._spend("cancel", partition_of(lease_id.high), lease_id.hex))
 
     async def lose(self, process: Process) -> Sequence[Freed]:
-        """Frees the places of what a process accepted, with the tokens charged until a settlement comes."""
+        """Frees the places of what a process accepted, with what it holds kept until a settlement comes."""
         found = await asyncio.gather(
-            *(self._calls.call("lose", partition, _named(process)) for partition in range(PARTITIONS))
+            *(self._spend("lose", partition, named(process)) for partition in range(PARTITIONS))
         )
-        return [one for lost in found for freed in lost if (one := _freed(freed))]
+        return [one for lost in found for freed in lost if (one := freed_of(freed))]
 
     async def expire(self) -> Sequence[Freed]:
         """Frees what nobody accepted, with its tokens, and what nobody settled, with its tokens charged."""
         found = await asyncio.gather(*(self._expire(partition) for partition in range(PARTITIONS)))
+        await self._learn_unknown()
         return [freed for ended in found for freed in ended]
 
     async def hear(self, processes: Sequence[Process]) -> None:
         """Says that this router hears processes, for HEARD_SECONDS."""
         if processes:
             await self._calls.call(
-                "hear", _OF_ALL, self._own, _milliseconds(HEARD_SECONDS), *map(_named, processes)
+                "hear", _OF_ALL, self._own, milliseconds(HEARD_SECONDS), *map(named, processes)
             )
 
     async def is_heard_elsewhere(self, process: Process) -> bool:
         """Tells whether another router hears a process, which this one does not hear any more."""
         heard = await self._calls.call(
-            "heard_elsewhere", _OF_ALL, self._own, _milliseconds(HEARD_SECONDS), _named(process)
+            "heard_elsewhere", _OF_ALL, self._own, milliseconds(HEARD_SECONDS), named(process)
         )
         return bool(heard)
 
@@ -208,46 +241,55 @@ class RedisLeases:
     async def _expire(self, partition: int) -> list[Freed]:
         ended: list[Freed] = []
         while True:
-            count, found = await self._calls.call("expire", partition)
-            ended.extend(one for freed in found if (one := _freed(freed)))
+            count, found = await self._spend("expire", partition)
+            ended.extend(one for freed in found if (one := freed_of(freed)))
             if count < _MOST_ENDS:
                 return ended
 
+    async def _informed(
+        self, function: str, partition: int, payer: Payer, asked: Sequence[str | bytes | int]
+    ) -> Any:
+        """Returns what a function answers that checks limits of a day or a month, once these are known."""
+        for _ in range(_MOST_TURNS):
+            found = await self._calls.call(function, partition, *asked)
+            if found[0] != _UNKNOWN:
+                return found
+            _, day, *of = found
+            tenant, key = map(int, of) if of else payer
+            subjects = (Subject(SubjectKind.KEY, key), Subject(SubjectKind.TENANT, tenant))
+            await self._learn({subject: partition for subject in subjects if subject.number}, day)
+        raise away()
 
-def _limits(quota: Quota) -> tuple[int, int, int]:
-    return quota.requests_per_minute, quota.tokens_per_minute, quota.concurrency
+    async def _spend(self, function: str, partition: int, *asked: str | bytes | int) -> Any:
+        """Returns what a function answers that may spend something, and notes what it spent."""
+        found, spent = await self._calls.call(function, partition, *asked)
+        for subject, totals in map(spent_of, spent):
+            if totals.is_known:
+                self._book.note(subject, totals)
+            else:
+                self._unknown[subject] = partition
+        return found
 
+    async def _learn(self, subjects: dict[Subject, int], day: int) -> None:
+        """Reads what was spent before, and tells the server: what it knows already is left as it is there."""
+        try:
+            found = await self._book.read(subjects, day)
+        except ComptoirError:
+            raise away() from None
+        told: dict[int, list[str | int]] = {}
+        for subject, before in found.items():
+            totals = (*before.of_day, *before.of_month)
+            told.setdefault(subjects[subject], []).extend((*named_subject(subject), day, *totals))
+        await asyncio.gather(*(self._spend("learn", partition, *args) for partition, args in told.items()))
 
-def _account(quota: Quota, answer: Sequence[int]) -> tuple[Account, int]:
-    """Returns what is left of a quota, which the server has refilled by its clock, and what is in flight."""
-    requests_level, tokens_level, in_flight = answer
-    requests = Bucket(quota.requests_per_minute, requests_level, 0)
-    return Account(requests, Bucket(quota.tokens_per_minute, tokens_level, 0)), in_flight
-
-
-def _milliseconds(seconds: float) -> int:
-    return round(seconds * 1000)
-
-
-def _request(request: RequestPart) -> str:
-    return "" if request == NO_REQUEST else f"{request.request_id.hex}:{request.part}"
-
-
-def _named(process: Process) -> str:
-    return f"{process.replica}:{process.incarnation}"
-
-
-def _process(name: bytes) -> Process:
-    replica, incarnation = name.split(b":")
-    return Process(int(replica), int(incarnation))
-
-
-def _identity(text: bytes) -> Identity:
-    return Identity(int(text[:16], 16), int(text[16:], 16))
-
-
-def _freed(answer: Sequence[Any]) -> Freed | None:
-    if not answer:
-        return None
-    ending, key, holder = answer
-    return Freed(Ending(ending.decode()), int(key), _identity(holder))
+    async def _learn_unknown(self) -> None:
+        """Learns of those of whom only a part of what they spent is known: of it nothing is written."""
+        unknown, self._unknown = self._unknown, {}
+        try:
+            asked = [(partition, named_subject(subject)) for subject, partition in unknown.items()]
+            found = await asyncio.gather(*(self._calls.call("spending", one, *of) for one, of in asked))
+            if found:
+                await self._learn(unknown, found[0][0])
+        except ComptoirError:
+            # Once the server or the records can be asked again.
+            self._unknown = unknown | self._unknown

@@ -103,3 +103,16 @@ class KeyChangesRow(Table):
 
     only: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     number: Mapped[int] = mapped_column(BigInteger)
+
+
+class SpendingRow(Table):
+    """What a key or a tenant used in a day, YYYYMMDD, or a month, YYYYMM: counts, and no more."""
+
+    __tablename__ = "spending"
+
+    # The number of the kind, as `SubjectKind` has it.
+    kind: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    period: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    tokens: Mapped[int] = mapped_column(BigInteger)
+    nanos: Mapped[int] = mapped_column(BigInteger)

@@ -20,6 +20,8 @@ from services.router.domain.placement.filters import check_fit
 from services.router.domain.placement.placing import Placement
 from services.router.domain.placement.prefix_memory import Beginning
 from services.router.domain.ports import ReplicaDirectory
+from services.router.domain.pricing import tokens_of_minute
+from services.router.domain.quota import Quotas
 from services.router.domain.sizing import Size, check_quota, size_of, size_of_inputs
 from services.router.domain.tenancy import Endpoint, Key, Priority
 from services.router.domain.ticket import Grant, TicketOffer
@@ -183,7 +185,7 @@ class Admitter:
         size = _size_of(model, request)
         pool = self._ports.replicas.pool(model.number, self._deployment.region.number)
         check_fit(pool, size.reserved_tokens)
-        check_quota(size, key.quota.tokens_per_minute)
+        check_quota(size, tokens_of_minute(model, Quotas.of(key)))
         lease_id, priority = lease_of(key.tenant.number), int(findings.priority)
         record = findings.transfer_record
         grant = Grant(findings.request_id, lease_id, key, model, size, priority, request.part, record)

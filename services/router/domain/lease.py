@@ -9,7 +9,8 @@ from typing import Final, NamedTuple, TypeAlias
 
 from services.contract.ticket import TicketClaims
 from services.kernel.identity import Identity
-from services.router.domain.tenancy import Quota
+from services.router.domain.amount import NOTHING, Amount
+from services.router.domain.quota import Held, Payer, Quotas
 
 # Of one lease, one after the other.
 MAX_TICKETS: Final = 3
@@ -57,14 +58,14 @@ class Reservation:
     """What one request may use at most, and for how long if no replica accepts it.
 
     `is_again` says that the request was admitted before, and that every process that may hold its earlier
-    lease is away: its place and tokens are taken without asking, once for each lease, and no request. Behind
+    lease is away: its place and amount are taken without asking, once for each lease, and no request. Behind
     MOST_ADMITTED_AGAIN of them in a row the quota is asked as for any other.
     """
 
     lease_id: Identity
-    key: int
-    quota: Quota
-    tokens: int
+    payer: Payer
+    quotas: Quotas
+    amount: Amount
     lasts_seconds: float
     request: RequestPart = NO_REQUEST
     is_again: bool = False
@@ -85,13 +86,13 @@ class Earlier:
 class Issue:
     """A ticket that is about to be signed, for which process, and for how long it can count.
 
-    `quota` is asked where another ticket of the lease is held; None where all that hold one are away.
+    `quotas` are asked where another ticket of the lease is held; None where all that hold one are away.
     """
 
     claims: TicketClaims
     process: Process
     lasts_seconds: float
-    quota: Quota | None = None
+    quotas: Quotas | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +106,12 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """What a replica says of a ticket that it accepted; `tokens` is what the ticket permits at most."""
+    """What a replica says of a ticket that it accepted; `permitted` is what the ticket permits at most."""
 
     lease_id: Identity
     ticket_id: Identity
-    key: int
-    tokens: int
+    payer: Payer
+    permitted: Amount
     process: Process
     lasts_seconds: float
 
@@ -119,22 +120,22 @@ class Acceptance:
 class Settlement:
     """What an accepted ticket's request really used.
 
-    A replica of an older version names neither ticket nor key. `is_unserved` says that the
+    A replica of an older version names neither ticket, key nor tenant. `is_unserved` says that the
     caller may go on with its next ticket of the lease, `has_output` that the engine answered.
     """
 
     lease_id: Identity
     ticket_id: Identity
-    key: int
-    tokens: int
+    payer: Payer
+    used: Amount
     process: Process
     is_unserved: bool = False
     has_output: bool = False
 
     @property
-    def used_tokens(self) -> int:
+    def charged(self) -> Amount:
         """Returns what is charged: a request that nobody served costs nothing."""
-        return 0 if self.is_unserved else self.tokens
+        return NOTHING if self.is_unserved else self.used
 
 
 class Accepted(Enum):
@@ -188,19 +189,19 @@ Transition: TypeAlias = Opening | Accepted | Settled | Ending
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """A place that a key has back; `holder` is the lease while nobody had accepted it, then the ticket."""
+    """A place that is free again; `holder` is the lease while nobody had accepted it, then the ticket."""
 
     ending: Ending
-    key: int
+    payer: Payer
     holder: Identity
 
 
 @dataclass(slots=True)
 class Hold:
-    """What an accepted ticket holds: a place while its process lives, and the tokens charged for it."""
+    """What an accepted ticket holds: a place while its process lives, and what is held for it."""
 
     process: Process
-    tokens: int
+    held: Held
     expires_at_seconds: float
 
 
@@ -208,16 +209,16 @@ class Hold:
 class Lease:
     """What is known of one lease.
 
-    While it is reserved it holds one place and `tokens`; the first accepted ticket takes both
+    While it is reserved it holds one place and what is `held`; the first accepted ticket takes both
     over. A ticket that is signed after that reserves another place, and every further one that is
     accepted without a reservation is charged for itself. A hold is lost when its process is gone: it
-    gives up its place and keeps its tokens. `last` is the ticket that was signed last, None where no
+    gives up its place and keeps what it holds. `last` is the ticket that was signed last, None where no
     further one is to be signed, and `processes` are those that had one.
     """
 
     lease_id: Identity
-    key: int
-    tokens: int
+    payer: Payer
+    held: Held
     expires_at_seconds: float
     is_reserved: bool = True
     is_released: bool = False

@@ -13,6 +13,7 @@ from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
+from services.router.domain.amount import Amount
 from services.router.domain.gone_processes import ALONE, GoneProcesses, Hearing
 from services.router.domain.holder_changes import HolderChanges
 from services.router.domain.lease import (
@@ -32,16 +33,15 @@ from services.router.domain.lease import (
 from services.router.domain.limits import RouterLimits
 from services.router.domain.place_lines import Asker, PlaceLines
 from services.router.domain.ports import LeaseCounter, LeaseStore, ReplicaDirectory
-from services.router.domain.tenancy import Key, Quota
+from services.router.domain.pricing import reserved
+from services.router.domain.quota import OF_QUOTA, SPENT, Payer, Quotas
+from services.router.domain.quota_lines import QuotaLines
+from services.router.domain.tenancy import Key
 from services.router.domain.ticket import Grant
-from services.router.domain.waiting_lines import MAX_WAITING, WaitingLines
 
 Got = TypeVar("Got")
 
-_SPENT: Final = frozenset({Reason.TOKENS_EXHAUSTED, Reason.CONCURRENCY_EXHAUSTED})
-_OF_QUOTA: Final = _SPENT | {Reason.REQUESTS_EXHAUSTED}
 _NO_PLACE: Final = frozenset({Reason.NO_REPLICA, Reason.REPLICA_OVERLOADED, Reason.BATCH_HELD_BACK})
-_MOST_OF_A_KEY: Final = MAX_WAITING // 8
 
 
 class Leases:
@@ -61,7 +61,7 @@ class Leases:
         self._replicas = replicas
         self._clock = clock
         self._limits = limits
-        self._keys = WaitingLines(Reason.CONCURRENCY_EXHAUSTED, wait_seconds=limits.place_wait_seconds)
+        self._lines = QuotaLines(wait_seconds=limits.place_wait_seconds)
         self.places = PlaceLines(limits)
         self._gone = GoneProcesses(replicas, hearing, clock, limits)
         self._changes = HolderChanges(wait_seconds=limits.further_ticket_wait_seconds)
@@ -94,43 +94,41 @@ class Leases:
         return await self.places.wait(asker, refusal, lambda: self._attempt(grant, place))
 
     async def reserve(self, grant: Grant) -> QuotaState:
-        """Lends what the grant may use; a key whose requests in flight are at their limit waits a moment.
+        """Lends what the grant may use; where requests in flight are at their limit it waits a moment.
 
         A request that was admitted before and lost its replica asks nothing of the quota: what it held there
         is about to be free. It waits for the router to hear of the loss, as another ticket does.
         """
-        # No more of a key may wait than may run, and no key may be all who wait.
-        most = min(grant.key.quota.concurrency, _MOST_OF_A_KEY)
 
         def attempt() -> Awaitable[QuotaState]:
-            return self._keys.take(grant.key.number, lambda: self._lend(grant), most=most)
+            return self._lines.take(grant.key, lambda: self._lend(grant))
 
         try:
             return await attempt()
         except ComptoirError as refused:
-            earlier = await self._store.earlier(grant.key.tenant.number, grant.key.number, _part_of(grant))
-            if earlier is None or refused.reason not in _OF_QUOTA:
+            earlier = await self._store.earlier(Payer.of(grant.key), _part_of(grant))
+            if earlier is None or refused.reason not in OF_QUOTA:
                 raise
         # Its own place may be in its way, on a replica of which the router thinks that it is still there.
-        return await self._changes.tried(earlier.lease_id, attempt, _OF_QUOTA)
+        return await self._changes.tried(earlier.lease_id, attempt, OF_QUOTA)
 
     async def spend_request(self, key: Key) -> QuotaState:
         """Takes a request of the key for what needs no lease."""
-        return await self._store.spend_request(key.tenant.number, key.number, key.quota)
+        return await self._store.spend_request(Payer.of(key), Quotas.of(key))
 
-    async def issue(self, claims: TicketClaims, process: Process, quota: Quota | None = None) -> None:
+    async def issue(self, claims: TicketClaims, process: Process, quotas: Quotas | None = None) -> None:
         """Notes the next ticket of a lease, before it is signed; LEASE_ENDED where there is to be none.
 
-        With a quota it raises what is spent of that where a replica that is there holds the lease, and only
+        With quotas it raises what is spent of those where a replica that is there holds the lease, and only
         after `further_ticket_wait_seconds`: a caller may hear that its replica handed the lease back, or that
         it died, before this router does.
         """
 
         async def attempt() -> bool:
-            asked = quota and await self._quota_to_ask(claims.lease_id, quota)
+            asked = quotas and await self._quotas_to_ask(claims.lease_id, quotas)
             return await self._store.issue(Issue(claims, process, self._limits.reserved_seconds, asked))
 
-        if await self._changes.tried(claims.lease_id, attempt, _SPENT):
+        if await self._changes.tried(claims.lease_id, attempt, SPENT):
             self._counter.count(Opening.RESERVED)
 
     async def issued(self, lease_id: Identity) -> Issued | None:
@@ -138,10 +136,11 @@ class Leases:
         return await self._store.issued(lease_id)
 
     async def accept(
-        self, process: Process, lease_id: Identity, ticket_id: Identity, *, key: int, tokens: int
+        self, process: Process, lease_id: Identity, ticket_id: Identity, *, payer: Payer, permitted: Amount
     ) -> None:
         """Binds a ticket to the process that accepted it."""
-        acceptance = Acceptance(lease_id, ticket_id, key, tokens, process, self._limits.accepted_seconds)
+        lasts_seconds = self._limits.accepted_seconds
+        acceptance = Acceptance(lease_id, ticket_id, payer, permitted, process, lasts_seconds)
         found = await self._store.accept(acceptance)
         self._counter.count(found)
         if found is Accepted.RESERVED:
@@ -240,22 +239,22 @@ class Leases:
         reservation = Reservation(
             lease_id=grant.lease_id,
             request=_part_of(grant),
-            key=grant.key.number,
-            quota=grant.key.quota,
-            tokens=grant.size.reserved_tokens,
+            payer=Payer.of(grant.key),
+            quotas=Quotas.of(grant.key),
+            amount=reserved(grant.model, grant.size),
             lasts_seconds=self._limits.reserved_seconds,
         )
         try:
             state = await self._store.reserve(reservation)
         except ComptoirError as refused:
-            if refused.reason not in _OF_QUOTA or not await self._has_lost_its_replica(grant):
+            if refused.reason not in OF_QUOTA or not await self._has_lost_its_replica(grant):
                 raise
             state = await self._store.reserve(replace(reservation, is_again=True))
         self._counter.count(Opening.RESERVED)
         return state
 
     async def _has_lost_its_replica(self, grant: Grant) -> bool:
-        earlier = await self._store.earlier(grant.key.tenant.number, grant.key.number, _part_of(grant))
+        earlier = await self._store.earlier(Payer.of(grant.key), _part_of(grant))
         return earlier is not None and self._are_away(earlier.holders)
 
     async def _attempt(self, grant: Grant, place: Callable[[], Got]) -> tuple[QuotaState, Got]:
@@ -267,11 +266,11 @@ class Leases:
             self._replicas.unassign(grant.lease_id)
             raise
 
-    async def _quota_to_ask(self, lease_id: Identity, quota: Quota) -> Quota | None:
+    async def _quotas_to_ask(self, lease_id: Identity, quotas: Quotas) -> Quotas | None:
         """Returns None where all that hold the lease are away: their places are about to be free."""
         issued = await self._store.issued(lease_id)
         holders = issued.holders if issued is not None else ()
-        return None if self._are_away(holders) else quota
+        return None if self._are_away(holders) else quotas
 
     def _are_away(self, processes: Sequence[Process]) -> bool:
         there = {one.registration.process for one in self._replicas.everyone()}
@@ -291,7 +290,7 @@ class Leases:
         for one in freed:
             self._counter.count(one.ending)
             self._replicas.unassign(one.holder)
-            self._keys.free(one.key)
+            self._lines.free(one.payer)
         if freed:
             self.places.free_all()
 

@@ -18,7 +18,8 @@ from services.router.domain.placement.prefix_memory import UNKNOWN_BEGINNING, Be
 from services.router.domain.placement.replica import Claims
 from services.router.domain.placement.work import is_at_work
 from services.router.domain.ports import ReplicaDirectory, Signer
-from services.router.domain.tenancy import Key, Priority, Quota
+from services.router.domain.quota import Quotas
+from services.router.domain.tenancy import Key, Priority
 from services.router.domain.ticket import Grant, Term, TicketOffer, first_claims, next_claims
 
 # An honest ticket is used within milliseconds. One that is used later finds its replica full at worst, and
@@ -143,7 +144,7 @@ class Offers:
         placement = self.place(lease_id, want, issued.processes)
         try:
             following = next_claims(claims, placement, self._term(), transfer_record=transfer_record)
-            return await self._sign(following, placement, key.quota)
+            return await self._sign(following, placement, Quotas.of(key))
         except BaseException:
             self._replicas.unassign(lease_id)
             raise
@@ -188,9 +189,9 @@ class Offers:
         return first_claims(grant, placement, region=region, term=term, router=self._limits.lender)
 
     async def _sign(
-        self, claims: TicketClaims, placement: Placement, quota: Quota | None = None
+        self, claims: TicketClaims, placement: Placement, quotas: Quotas | None = None
     ) -> TicketOffer:
-        await self._leases.issue(claims, placement.process, quota)
+        await self._leases.issue(claims, placement.process, quotas)
         return TicketOffer(self._signer.sign(claims), placement.address, claims.transfer_record)
 
     def _term(self) -> Term:

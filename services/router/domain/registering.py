@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from services.kernel.catalog import Catalog
+from services.kernel.catalog import Catalog, Model
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.limits import RouterLimits
 from services.router.domain.placement.replica import Registration
@@ -17,15 +17,20 @@ class Membership:
     replica_name: str
     limits: RouterLimits
 
-    def check(self, wanted: Registration, caller_names: Sequence[str] | None) -> None:
-        """Raises why not; `caller_names` are those of the caller's certificate, None where none is asked."""
-        if self.catalog.model_by_number(wanted.model) is None:
+    def check(self, wanted: Registration, caller_names: Sequence[str] | None) -> Model:
+        """Returns the model that it serves, or raises why it may not.
+
+        `caller_names` are those of the caller's certificate, None where none is asked.
+        """
+        model = self.catalog.model_by_number(wanted.model)
+        if model is None:
             raise ComptoirError(Reason.REQUEST_INVALID, field="registration.model")
         if self.catalog.region_by_number(wanted.region) is None:
             raise ComptoirError(Reason.REQUEST_INVALID, field="registration.region")
         name = self.replica_name.format(replica=wanted.replica)
         if caller_names is not None and name not in caller_names:
             raise ComptoirError(Reason.CALLER_NOT_ALLOWED, field="registration.replica")
+        return model
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,14 @@ class _Line:
 
 
 class WaitingLines:
-    """One line per name. The request that stands first tries again each time that a place becomes free."""
+    """One line per name. The request that stands first tries again each time that a place becomes free.
 
-    def __init__(self, reason: Reason, *, wait_seconds: float) -> None:
+    Those wait that are refused for a reason; `is_of_tenant` leaves out those of which a key's limit is one.
+    """
+
+    def __init__(self, reason: Reason, *, wait_seconds: float, is_of_tenant: bool = False) -> None:
         self._reason = reason
+        self._is_of_tenant = is_of_tenant
         self._wait_seconds = wait_seconds
         self._lines: dict[Hashable, _Line] = {}
         self._waiting = 0
@@ -46,7 +50,7 @@ class WaitingLines:
             try:
                 return await attempt()
             except ComptoirError as refusal:
-                if refusal.reason is not self._reason or not self._may_wait(name, most):
+                if not self._is_waited_for(refusal) or not self._may_wait(name, most):
                     raise
                 line = self._lines.setdefault(name, _Line(refusal))
         else:
@@ -54,6 +58,11 @@ class WaitingLines:
             if not self._may_wait(name, most):
                 raise again(line.refusal)
         return await self._wait(name, line, attempt)
+
+    def refusal_of(self, name: Hashable) -> ComptoirError | None:
+        """Returns what those in a line were told last; None where nobody waits in it."""
+        line = self._lines.get(name)
+        return line.refusal if line is not None and line.turns else None
 
     def free(self, name: Hashable) -> None:
         """Lets the first of a line try again."""
@@ -79,7 +88,7 @@ class WaitingLines:
                 try:
                     return await attempt()
                 except ComptoirError as refusal:
-                    if refusal.reason is not self._reason:
+                    if not self._is_waited_for(refusal):
                         raise
                     line.refusal = refusal
         finally:
@@ -90,9 +99,12 @@ class WaitingLines:
             if not line.turns:
                 self._lines.pop(name, None)
 
+    def _is_waited_for(self, refusal: ComptoirError) -> bool:
+        return refusal.reason is self._reason and refusal.is_of_tenant >= self._is_of_tenant
+
     def _may_wait(self, name: Hashable, most: int) -> bool:
         line = self._lines.get(name)
-        is_short = line is None or len(line.turns) < most
+        is_short = (0 if line is None else len(line.turns)) < most
         return self._wait_seconds > 0 and self._waiting < MAX_WAITING and is_short
 
 

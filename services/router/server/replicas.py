@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
 
+from services.kernel.catalog import Model
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
@@ -16,6 +17,7 @@ from services.router.domain.lease import Process
 from services.router.domain.leases import Leases
 from services.router.domain.placement.filters import is_clock_right
 from services.router.domain.ports import ReplicaDirectory
+from services.router.domain.quota import Payer
 from services.router.domain.registering import Membership
 from services.router.wire import replica as wire
 from services.runtime.grpc.callers import names_of
@@ -35,6 +37,7 @@ _MOST_UNTOLD: Final = 32
 class _Stream:
     session: Identity
     process: Process
+    model: Model
     clock: ClockOffset = field(default_factory=ClockOffset)
     is_clock_right: bool = True
     # What it was not told yet of its leases.
@@ -106,7 +109,7 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
             raise ComptoirError(Reason.REQUEST_INVALID, field="registration")
         registration = wire.registration(request.registration)
         try:
-            self._membership.check(registration, names)
+            model = self._membership.check(registration, names)
             session = self._replicas.register(registration, self._clock.monotonic_seconds())
         except ComptoirError as refusal:
             # No replica mends this by itself, so operators read it in the log.
@@ -114,7 +117,7 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
             _log.error("registration_refused", replica=registration.replica, reason=reason, kind=field)
             raise
         _log.info("replica_registered", replica=registration.replica, model_number=registration.model)
-        return _Stream(session, registration.process)
+        return _Stream(session, registration.process, model)
 
     async def _lose(self, process: Process) -> None:
         try:
@@ -150,7 +153,7 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
             stream.untold.append(request)
         while stream.untold:
             try:
-                await self._tell(stream.process, stream.untold[0])
+                await self._tell(stream, stream.untold[0])
             except ComptoirError as error:
                 if error.reason is not Reason.QUOTA_UNAVAILABLE:
                     raise
@@ -159,15 +162,15 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
             wire.confirm(stream.answer, stream.untold.popleft())
         self._leases.replicas_changed()
 
-    async def _tell(self, process: Process, request: replica_pb2.ReportRequest) -> None:
+    async def _tell(self, stream: _Stream, request: replica_pb2.ReportRequest) -> None:
+        process, model = stream.process, stream.model
         told: list[Coroutine[Any, Any, None]] = []
         for message in request.acceptances:
             lease_id = Identity(message.lease_id_high, message.lease_id_low)
             ticket_id = Identity(message.ticket_id_high, message.ticket_id_low)
-            told.append(
-                self._leases.accept(process, lease_id, ticket_id, key=message.key, tokens=message.max_tokens)
-            )
-        told.extend(self._leases.settle(wire.settlement(one, process)) for one in request.settlements)
+            payer, permitted = Payer(message.tenant, message.key), wire.permitted(message, model)
+            told.append(self._leases.accept(process, lease_id, ticket_id, payer=payer, permitted=permitted))
+        told.extend(self._leases.settle(wire.settlement(one, process, model)) for one in request.settlements)
         await _together(told)
 
 

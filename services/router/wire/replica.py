@@ -5,9 +5,13 @@ from typing import Final
 from comptoir.router.v1 import replica_pb2
 
 from services.contract.first_tokens import FirstTokens
+from services.kernel.catalog import Model
 from services.kernel.identity import Identity
+from services.router.domain import pricing
+from services.router.domain.amount import Amount
 from services.router.domain.lease import Process, Settlement
 from services.router.domain.placement.replica import Load, Registration
+from services.router.domain.quota import Payer
 
 _MILLISECONDS: Final = 1000
 
@@ -48,13 +52,18 @@ def load(message: replica_pb2.Load) -> Load:
     )
 
 
-def settlement(message: replica_pb2.Settlement, process: Process) -> Settlement:
-    """Returns what a request used, as the process says that accepted its ticket."""
+def permitted(message: replica_pb2.Acceptance, model: Model) -> Amount:
+    """Returns the most that an accepted ticket permits."""
+    return pricing.permitted(model, message.max_tokens)
+
+
+def settlement(message: replica_pb2.Settlement, process: Process, model: Model) -> Settlement:
+    """Returns what a request of a model used, as the process says that accepted its ticket."""
     return Settlement(
         lease_id=Identity(message.lease_id_high, message.lease_id_low),
         ticket_id=Identity(message.ticket_id_high, message.ticket_id_low),
-        key=message.key,
-        tokens=message.input_tokens + message.output_tokens,
+        payer=Payer(message.tenant, message.key),
+        used=pricing.used(model, message.input_tokens, message.cached_input_tokens, message.output_tokens),
         process=process,
         is_unserved=message.is_unserved,
         has_output=message.output_tokens > 0,

@@ -69,11 +69,12 @@ def test_what_the_router_is_told_of_a_ticket_carries_its_identities_and_limits()
         protovalidate.validate(message)
         assert Identity(message.ticket_id_high, message.ticket_id_low) == claims.ticket_id
         assert Identity(message.lease_id_high, message.lease_id_low) == claims.lease_id
-        assert message.key == claims.key
+        assert (message.key, message.tenant) == (claims.key, claims.tenant)
     assert acceptance.max_tokens == 2**32 - 1
     several = reports.acceptance_from(replace(claims, max_output_tokens=50, choices=3))
     assert several.max_tokens == 100 + 3 * 50
     assert (settlement.input_tokens, settlement.output_tokens, settlement.is_unserved) == (30, 5, True)
+    assert settlement.cached_input_tokens == 10
 
 
 def test_a_turn_is_its_text_or_its_parts() -> None:

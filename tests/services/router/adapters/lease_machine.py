@@ -1,92 +1,65 @@
-"""Whatever happens to leases in any order: nothing is oversold, nothing leaks, every token is somewhere."""
-
-import itertools
-from collections.abc import Coroutine
-from dataclasses import replace
-from typing import Any, TypeVar
+"""Whatever happens to leases in any order: each rule is one thing that may happen."""
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import Bundle, rule
 
-from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity
-from services.router.adapters.memory_leases import MemoryLeases
+from services.router.domain.amount import NOTHING, Amount
 from services.router.domain.lease import (
     HANDED_BACK_SECONDS,
+    PARTITIONS,
     Acceptance,
     Accepted,
     Ending,
     Freed,
-    Issue,
-    Process,
     Reservation,
     Settled,
     Settlement,
 )
-from services.router.domain.ports import LeaseStore
-from services.router.domain.tenancy import Quota
-from tests.contracts.leases import claims
-from tests.services.router.adapters.lease_model import Ledger, Model, Place
+from services.router.domain.quota import Payer
+from tests.services.router.adapters.lease_model import Model, Place, Sums, subjects
+from tests.services.router.adapters.lease_world import (
+    ACCEPTED_SECONDS,
+    CENT,
+    LIMITS,
+    PAYERS,
+    REMEMBERED_SECONDS,
+    REPLICAS,
+    RESERVED_SECONDS,
+    TENANT,
+    LeaseWorld,
+)
 
-KEY = 1
-LIMITS = Quota(requests_per_minute=60, tokens_per_minute=2_000, concurrency=3)
-RESERVED_SECONDS, ACCEPTED_SECONDS = 12.0, 50.0
-REPLICAS = (1, 2, 3)
-TOLERANCE = 1e-6
-Got = TypeVar("Got")
 
-
-class Leases(RuleBasedStateMachine):
+class Leases(LeaseWorld):
     """Drives the store and a model of it, and compares after every step."""
 
     leases = Bundle("leases")
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.clock, self.ledger = ManualClock(monotonic_seconds=1_000.0), Ledger()
-        self.memory = MemoryLeases(self.clock)
-        self.memory._accounts = self.ledger
-        self.store: LeaseStore = self.memory
-        self.numbers = itertools.count(1)
-        self.incarnations = dict.fromkeys(REPLICAS, 1)
-        self.models: dict[Identity, Model] = {}
-        self.places: dict[Identity, Place] = {}
-        self.lost: dict[Identity, Place] = {}
-        self.ended: set[Identity] = set()
-        self.spent_tokens = 0
-        self.forced_tokens = 0
-
-    @property
-    def now_seconds(self) -> float:
-        return self.clock.monotonic_seconds()
-
-    def process(self, replica: int) -> Process:
-        return Process(replica, self.incarnations[replica])
-
-    def done(self, call: Coroutine[Any, Any, Got]) -> Got:
-        """What a call returns that waits for nothing: each is one step of the event loop."""
-        try:
-            call.send(None)
-        except StopIteration as end:
-            got: Got = end.value
-            return got
-        raise AssertionError("a call on the store in memory waited")
-
-    @rule(target=leases, tokens=st.integers(0, 900), replica=st.sampled_from(REPLICAS))
-    def reserve(self, tokens: int, replica: int) -> Identity:
-        lease_id = Identity(1, next(self.numbers))
+    @rule(
+        target=leases,
+        payer=st.sampled_from(PAYERS),
+        tokens=st.integers(1, 900),
+        cents=st.integers(1, 9),
+        replica=st.sampled_from(REPLICAS),
+    )
+    def reserve(self, payer: Payer, tokens: int, cents: int, replica: int) -> Identity:
+        lease_id = Identity(PARTITIONS, next(self.numbers))
         until = self.now_seconds + RESERVED_SECONDS
-        taken = len(self.places)
-        self.models[lease_id] = Model(tokens, until)
+        amount = Amount(tokens, cents * CENT)
+        self.models[lease_id] = Model(payer, amount, until)
         try:
-            self.done(self.store.reserve(Reservation(lease_id, KEY, LIMITS, tokens, RESERVED_SECONDS)))
+            self.done(self.store.reserve(Reservation(lease_id, payer, LIMITS, amount, RESERVED_SECONDS)))
         except ComptoirError as refusal:
             assert refusal.retry_after_seconds > 0  # noqa: PT017 - one outcome of two
             return lease_id
-        assert taken < LIMITS.concurrency, "oversold"
-        self.places[lease_id] = Place(lease_id, tokens, until)
+        self.places[lease_id] = Place(lease_id, payer, amount, until)
+        for subject, quota in zip(subjects(payer), LIMITS, strict=True):
+            assert len(self._of(subject, self.places.values())) <= quota.concurrency, "oversold"
+            self.sums.check_room(subject, quota, self.day, self._held_by(subject))
+            self.sums.requests[subject] += 1
         assert self._sign(lease_id, replica) is False
         return lease_id
 
@@ -101,8 +74,8 @@ class Leases(RuleBasedStateMachine):
             return
         is_anew = lease_id not in self.places
         if is_anew:
-            self.places[lease_id] = Place(lease_id, model.tokens, 0.0)
-            self.forced_tokens += model.tokens
+            self.places[lease_id] = Place(lease_id, model.payer, model.amount, 0.0)
+            self.sums.force(model.payer, model.amount)
         self.places[lease_id].until = model.reserved_until = self.now_seconds + RESERVED_SECONDS
         assert self._sign(lease_id, replica) == is_anew
 
@@ -113,8 +86,8 @@ class Leases(RuleBasedStateMachine):
             return
         ticket_id, process = found
         model, until = self.models[lease_id], self.now_seconds + ACCEPTED_SECONDS
-        permitted_tokens = model.tokens + 7
-        acceptance = Acceptance(lease_id, ticket_id, KEY, permitted_tokens, process, ACCEPTED_SECONDS)
+        permitted = model.amount.plus(Amount(7, 7))
+        acceptance = Acceptance(lease_id, ticket_id, model.payer, permitted, process, ACCEPTED_SECONDS)
         outcome = self.done(self.store.accept(acceptance))
         if ticket_id in self.ended:
             assert outcome is Accepted.ENDED
@@ -125,11 +98,12 @@ class Leases(RuleBasedStateMachine):
             self.places[ticket_id] = self.lost.pop(ticket_id)
         elif lease_id in self.places:
             assert outcome is Accepted.RESERVED
-            self.places[ticket_id] = Place(lease_id, self.places.pop(lease_id).tokens, until, process)
+            amount = self.places.pop(lease_id).amount
+            self.places[ticket_id] = Place(lease_id, model.payer, amount, until, process)
         else:
             assert outcome is Accepted.NOTHING
-            self.places[ticket_id] = Place(lease_id, permitted_tokens, until, process)
-            self.forced_tokens += permitted_tokens
+            self.places[ticket_id] = Place(lease_id, model.payer, permitted, until, process)
+            self.sums.force(model.payer, permitted)
         model.unused.discard(ticket_id)
 
     @rule(lease_id=leases, attempt=st.integers(0, 2), share=st.floats(0, 1), is_unserved=st.booleans())
@@ -139,33 +113,33 @@ class Leases(RuleBasedStateMachine):
             return
         ticket_id, process = found
         model = self.models[lease_id]
-        tokens = int(model.tokens * share)
-        settlement = Settlement(lease_id, ticket_id, KEY, tokens, process, is_unserved)
+        amount = Amount(int(model.amount.tokens * share), int(model.amount.nanos * share))
+        settlement = Settlement(lease_id, ticket_id, model.payer, amount, process, is_unserved)
         outcome, freed = self.done(self.store.settle(settlement))
-        used_tokens = 0 if is_unserved else tokens
+        used = NOTHING if is_unserved else amount
         if ticket_id in self.ended:
             assert (outcome, freed) == (Settled.ENDED, None)
             return
-        self.ended.add(ticket_id)
+        self.ended[ticket_id] = self.now_seconds
         model.unused.discard(ticket_id)
         if self.lost.pop(ticket_id, None) is not None:
             assert outcome is Settled.LOST
-            self.spent_tokens += used_tokens
+            self.sums.spend(model.payer, used, self.day)
             return
         holder = next((one for one in (ticket_id, lease_id) if one in self.places), None)
         if holder is None:
             assert outcome is Settled.NOTHING
-            self.spent_tokens += used_tokens
-            self.forced_tokens += used_tokens
+            self.sums.spend(model.payer, used, self.day)
+            self.sums.force(model.payer, used)
             return
         place = self.places.pop(holder)
         if is_unserved and lease_id not in self.places and (model.unused or model.may_go_on):
             assert outcome is Settled.HANDED_BACK
             until = model.reserved_until if model.unused else self.now_seconds + HANDED_BACK_SECONDS
-            self.places[lease_id] = Place(lease_id, place.tokens, until)
+            self.places[lease_id] = Place(lease_id, model.payer, place.amount, until)
             return
-        assert (outcome, freed) == (Settled.OPEN, Freed(Ending.SETTLED, KEY, holder))
-        self.spent_tokens += used_tokens
+        assert (outcome, freed) == (Settled.OPEN, Freed(Ending.SETTLED, model.payer, holder))
+        self.sums.spend(model.payer, used, self.day)
 
     @rule(lease_id=leases)
     def release(self, lease_id: Identity) -> None:
@@ -187,6 +161,8 @@ class Leases(RuleBasedStateMachine):
         is_open = lease_id in self.places and not is_held
         freed = self.done(self.store.cancel(lease_id))
         assert freed == (self._end_reservation(lease_id, Ending.CANCELLED) if is_open else None)
+        if is_open:
+            self.sums.requests.subtract(subjects(self.models[lease_id].payer))
 
     @rule(replica=st.sampled_from(REPLICAS))
     def lose(self, replica: int) -> None:
@@ -195,7 +171,7 @@ class Leases(RuleBasedStateMachine):
         expected = []
         for ticket_id in [one for one, place in self.places.items() if place.process == process]:
             self.lost[ticket_id] = self.places.pop(ticket_id)
-            expected.append(Freed(Ending.LOST, KEY, ticket_id))
+            expected.append(Freed(Ending.LOST, self.lost[ticket_id].payer, ticket_id))
         for lease_id, model in self.models.items():
             dead = {ticket_id for ticket_id in model.unused if model.tickets[ticket_id] == process}
             model.unused -= dead
@@ -208,6 +184,8 @@ class Leases(RuleBasedStateMachine):
     @rule(seconds=st.floats(0, 30))
     def wait(self, seconds: float) -> None:
         self.pass_time(seconds)
+        forgotten_seconds = self.now_seconds - REMEMBERED_SECONDS
+        self.ended = {one: at for one, at in self.ended.items() if at > forgotten_seconds}
         expected = []
         for holder in [one for one, place in self.places.items() if place.until <= self.now_seconds]:
             model = self.models.get(holder)
@@ -215,66 +193,45 @@ class Leases(RuleBasedStateMachine):
                 ending = Ending.RELEASED if model.is_released else Ending.EXPIRED
                 expected.append(self._end_reservation(holder, ending))
             else:
-                self.spent_tokens += self.places.pop(holder).tokens
-                self.ended.add(holder)
-                expected.append(Freed(Ending.EXPIRED, KEY, holder))
+                place = self.places.pop(holder)
+                self.sums.spend(place.payer, place.amount, self.day)
+                self.ended[holder] = self.now_seconds
+                expected.append(Freed(Ending.EXPIRED, place.payer, holder))
         for ticket_id in [one for one, place in self.lost.items() if place.until <= self.now_seconds]:
-            self.spent_tokens += self.lost.pop(ticket_id).tokens
-            self.ended.add(ticket_id)
+            place = self.lost.pop(ticket_id)
+            self.sums.spend(place.payer, place.amount, self.day)
+            self.ended[ticket_id] = self.now_seconds
         freed = self.done(self.store.expire())
         assert sorted(freed, key=str) == sorted(expected, key=str)
 
-    def pass_time(self, seconds: float) -> None:
-        self.clock.advance(seconds)
+    @rule(hours=st.integers(1, 40 * 24))
+    def wait_long(self, hours: int) -> None:
+        self.wait(hours * 3_600)
 
-    def _forget_if_over(self) -> None:
-        # A lease that holds nothing is forgotten: a ticket that turns up later is charged, and no more.
-        held = {place.lease_id for place in (*self.places.values(), *self.lost.values())}
-        for lease_id, model in self.models.items():
-            if lease_id not in held:
-                model.unused, model.is_released, model.is_doubtful = set(), False, False
-                model.is_closed = True
+    @rule()
+    def restart(self) -> None:
+        """The process is killed right after it has written, and knows no lease any more."""
+        self.wait(0)
+        self.done(self.book.write())
+        for model in self.models.values():
+            model.unused, model.is_released, model.is_doubtful, model.is_closed = set(), False, False, True
+        self.places, self.lost, self.ended = {}, {}, {}
+        spent, self.sums = self.sums.spent, Sums()
+        self.sums.spent = spent
+        self.start()
 
-    @invariant()
-    def every_place_is_somebodys(self) -> None:
-        self._forget_if_over()
-        assert self.memory.in_flight == len(self.places)
-
-    @invariant()
-    def every_token_is_somewhere(self) -> None:
-        held = sum(place.tokens for place in (*self.places.values(), *self.lost.values()))
-        assert self.ledger.tokens == held + self.spent_tokens
-
-    @invariant()
-    def no_more_is_lent_than_the_quota_holds(self) -> None:
-        minutes = (self.now_seconds - 1_000.0) / 60
-        assert self.ledger.requests <= LIMITS.requests_per_minute * (1 + minutes) + TOLERANCE
-        lent = self.ledger.tokens - self.forced_tokens
-        assert lent <= LIMITS.tokens_per_minute * (1 + minutes) + TOLERANCE
+    @rule()
+    def look(self) -> None:
+        """Everything is held or spent where it belongs."""
+        for payer in PAYERS:
+            key, tenant = subjects(payer)
+            self._check_told(key, self.done(self.store.spending(TENANT, payer.key)))
+        self._check_told(tenant, self.done(self.store.spending(TENANT)))
 
     def teardown(self) -> None:
         self.wait(10_000.0)
         self.wait(10_000.0)
+        self.look()
         assert self.memory.in_flight == 0
-        assert not self.memory._leases
+        assert not len(self.memory._leases)
         assert not self.memory._ended
-
-    def _sign(self, lease_id: Identity, replica: int) -> bool:
-        model, ticket_id = self.models[lease_id], Identity(2, next(self.numbers))
-        signed = replace(claims(0, len(model.tickets) + 1), lease_id=lease_id, ticket_id=ticket_id)
-        is_anew = self.done(self.store.issue(Issue(signed, self.process(replica), RESERVED_SECONDS)))
-        model.tickets[ticket_id] = self.process(replica)
-        model.unused.add(ticket_id)
-        return is_anew
-
-    def _ticket(self, lease_id: Identity, attempt: int) -> tuple[Identity, Process] | None:
-        tickets = list(self.models[lease_id].tickets.items())
-        return tickets[attempt] if attempt < len(tickets) else None
-
-    def _accepted(self) -> list[Place]:
-        return [place for place in self.places.values() if place.process is not None]
-
-    def _end_reservation(self, lease_id: Identity, ending: Ending) -> Freed:
-        tokens = self.places.pop(lease_id).tokens
-        self.spent_tokens += tokens if self.models[lease_id].is_doubtful else 0
-        return Freed(ending, KEY, lease_id)

@@ -1,46 +1,22 @@
 """What a reader of the rules would keep of leases, beside the store that is tried."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from services.kernel.identity import Identity
-from services.kernel.quota import QuotaState
+from services.router.domain.amount import NOTHING, Amount
 from services.router.domain.lease import MAX_TICKETS, Process
-from services.router.domain.quota import QuotaAccounts
+from services.router.domain.quota import Payer, nanos_of
+from services.router.domain.spending import Subject, SubjectKind, month_of
 from services.router.domain.tenancy import Quota
-
-
-class Ledger(QuotaAccounts):
-    """Real accounts that also remember, without end, what was taken net of what came back."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tokens = 0
-        self.requests = 0
-
-    def lend(self, key: int, quota: Quota, tokens: int, now_seconds: float) -> QuotaState:
-        state = super().lend(key, quota, tokens, now_seconds)
-        self.tokens += tokens
-        self.requests += 1
-        return state
-
-    def charge(self, key: int, tokens: int, now_seconds: float) -> int:
-        charged = super().charge(key, tokens, now_seconds)
-        self.tokens += charged
-        return charged
-
-    def give_request(self, key: int, now_seconds: float) -> None:
-        super().give_request(key, now_seconds)
-        self.requests -= 1
-
-    def forget_idle(self, now_seconds: float) -> None:
-        """Keeps the account, so that every charge can be followed."""
 
 
 @dataclass
 class Model:
     """A lease as a reader of the rules would keep it."""
 
-    tokens: int
+    payer: Payer
+    amount: Amount
     reserved_until: float
     tickets: dict[Identity, Process] = field(default_factory=dict)
     unused: set[Identity] = field(default_factory=set)
@@ -56,9 +32,45 @@ class Model:
 
 @dataclass
 class Place:
-    """Tokens that a holder has taken, until when, and for which process."""
+    """What a holder has taken, until when, and for which process."""
 
     lease_id: Identity
-    tokens: int
+    payer: Payer
+    amount: Amount
     until: float
     process: Process | None = None
+
+
+def subjects(payer: Payer) -> tuple[Subject, Subject]:
+    return Subject(SubjectKind.KEY, payer.key), Subject(SubjectKind.TENANT, payer.tenant)
+
+
+@dataclass
+class Sums:
+    """All that was ever spent, by whom and when, and what may be lent of a minute since a moment."""
+
+    spent: dict[tuple[Subject, int], Amount] = field(default_factory=dict)
+    net_tokens: Counter[Subject] = field(default_factory=Counter)
+    forced_tokens: Counter[Subject] = field(default_factory=Counter)
+    requests: Counter[Subject] = field(default_factory=Counter)
+
+    def spend(self, payer: Payer, amount: Amount, day: int) -> None:
+        for subject in subjects(payer):
+            self.net_tokens[subject] += amount.tokens
+            for period in (day, month_of(day)):
+                self.spent[subject, period] = self.spent_in(subject, period).plus(amount)
+
+    def force(self, payer: Payer, amount: Amount) -> None:
+        """Counts what was taken without asking."""
+        for subject in subjects(payer):
+            self.forced_tokens[subject] += amount.tokens
+
+    def spent_in(self, subject: Subject, period: int) -> Amount:
+        return self.spent.get((subject, period), NOTHING)
+
+    def check_room(self, subject: Subject, quota: Quota, day: int, held: Amount) -> None:
+        """Fails where what is held, what was asked for last among it, is beyond a limit."""
+        of_day, of_month = (self.spent_in(subject, period) for period in (day, month_of(day)))
+        assert of_day.tokens + held.tokens <= quota.tokens_per_day, "oversold"
+        assert of_month.tokens + held.tokens <= quota.tokens_per_month, "oversold"
+        assert of_month.nanos + held.nanos <= nanos_of(quota), "oversold"

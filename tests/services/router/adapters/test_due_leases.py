@@ -8,10 +8,13 @@ from services.kernel.identity import Identity
 from services.router.adapters import due_leases
 from services.router.adapters.due_leases import DueLeases, over
 from services.router.adapters.memory_leases import MemoryLeases
+from services.router.domain.amount import Amount
 from services.router.domain.lease import NO_REQUEST, Hold, Lease, Process, Reservation, Settlement
-from services.router.domain.tenancy import Quota
+from services.router.domain.quota import Held, Quotas
+from services.router.domain.tenancy import UNLIMITED
+from tests.contracts.leases import PAYER
 
-NO_LIMITS = Quota(requests_per_minute=0, tokens_per_minute=0, concurrency=0)
+NO_LIMITS = Quotas(UNLIMITED, UNLIMITED)
 
 
 def lease(number: int) -> Identity:
@@ -35,9 +38,9 @@ async def test_times_of_what_has_ended_are_thrown_away_and_those_of_what_goes_on
     times = DueLeases()
     for number in range(2000):
         times.add(lease(number), 50.0)
-    going_on = Lease(lease(7), 1, 0, 40.0)
-    going_on.accepted[lease(1)] = Hold(Process(1, 1), 0, 60.0)
-    going_on.lost[lease(2)] = Hold(Process(1, 1), 0, 70.0)
+    going_on = Lease(lease(7), PAYER, Held(), 40.0)
+    going_on.accepted[lease(1)] = Hold(Process(1, 1), Held(), 60.0)
+    going_on.lost[lease(2)] = Hold(Process(1, 1), Held(), 70.0)
     times.shrink({going_on.lease_id: going_on})
     assert len(times) == 3
     assert await due(times, 100.0) == [lease(7)] * 3
@@ -62,14 +65,14 @@ async def test_requests_that_come_and_go_leave_no_times_behind() -> None:
     clock = ManualClock()
     leases = MemoryLeases(clock)
     for number in range(1, 5000):
-        await leases.reserve(Reservation(lease(number), 1, NO_LIMITS, 10, 600.0, NO_REQUEST))
-        await leases.settle(Settlement(lease(number), Identity(1, number), 1, 10, Process(1, 1)))
+        await leases.reserve(Reservation(lease(number), PAYER, NO_LIMITS, Amount(10), 600.0, NO_REQUEST))
+        await leases.settle(Settlement(lease(number), Identity(1, number), PAYER, Amount(10), Process(1, 1)))
         clock.advance(0.01)
         if number % 100 == 0:
             await leases.expire()
-    assert len(leases._due) < 1500
+    assert len(leases._leases._due) < 1500
 
 
 def test_only_holds_whose_time_is_over_are_over() -> None:
-    holds = {lease(1): Hold(Process(1, 1), 0, 5.0), lease(2): Hold(Process(1, 1), 0, 5.1)}
+    holds = {lease(1): Hold(Process(1, 1), Held(), 5.0), lease(2): Hold(Process(1, 1), Held(), 5.1)}
     assert over(holds, 5.0) == [lease(1)]

@@ -8,8 +8,10 @@ import pytest
 
 from services.kernel.errors import ComptoirError, Reason
 from services.router.adapters import expiry
+from services.router.domain.amount import Amount
 from services.router.domain.lease import Freed, Process
 from services.router.domain.leases import Leases
+from services.router.domain.quota import Payer
 from tests.contracts.engine_requests import until
 from tests.fakes.router import IDLE, LIMITS, AdmissionWorld, request_for
 
@@ -36,7 +38,9 @@ async def world(monkeypatch: pytest.MonkeyPatch, stopping: asyncio.Event) -> Asy
 
 async def accept(world: AdmissionWorld, leases: Leases) -> None:
     claims = world.signer.signed[0]
-    await leases.accept(Process(7, 5), claims.lease_id, claims.ticket_id, key=claims.key, tokens=1)
+    await leases.accept(
+        Process(7, 5), claims.lease_id, claims.ticket_id, payer=Payer(1, 1), permitted=Amount(1)
+    )
 
 
 async def test_a_lease_that_nobody_uses_ends(world: AdmissionWorld) -> None:

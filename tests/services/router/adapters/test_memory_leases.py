@@ -5,9 +5,10 @@ import pytest
 from services.kernel.clock import ManualClock
 from services.kernel.identity import Identity
 from services.router.adapters.memory_leases import MemoryLeases
+from services.router.domain.amount import Amount
 from services.router.domain.lease import Process, Settled, Settlement
 from tests.contracts.lease_store import LeaseStoreContract
-from tests.contracts.leases import Wait
+from tests.contracts.leases import PAYER, Wait
 
 
 class TestMemoryLeases(LeaseStoreContract):
@@ -37,7 +38,8 @@ async def test_remembered_tickets_are_bounded() -> None:
 
     async def settle_each() -> list[Settled]:
         settlements = [
-            Settlement(Identity(0, number), Identity(1, number), 1, 1, Process(1, 1)) for number in range(4)
+            Settlement(Identity(0, number), Identity(1, number), PAYER, Amount(1), Process(1, 1))
+            for number in range(4)
         ]
         return [(await leases.settle(settlement))[0] for settlement in settlements]
 

@@ -11,12 +11,22 @@ from hypothesis.stateful import rule, run_state_machine_as_test
 
 from services.router.adapters.lease_calls import LeaseCalls
 from services.router.adapters.redis_leases import RedisLeases
+from services.router.domain.accounts import Accounts
+from services.router.domain.spending_book import SpendingBook
+from tests.fakes.spending import MemoryRecords
 from tests.services.router.adapters.lease_machine import Leases
 from tests.services.router.adapters.two_lease_stores import TwoLeaseStores
 from tests.valkey_process import ValkeyProcess
-from tests.valkey_time import FUNCTIONS_OF_SET_TIME, advance
+from tests.valkey_time import FUNCTIONS_OF_SET_TIME, MILLISECONDS, advance
 
 Got = TypeVar("Got")
+
+
+class LastingAccounts(Accounts):
+    """Accounts that stay, as in the server: its keys end by its own clock, and this test has another one."""
+
+    def forget_idle(self) -> None:
+        """Keeps all."""
 
 
 class LeasesInTwoStores(Leases):
@@ -26,11 +36,26 @@ class LeasesInTwoStores(Leases):
     loop: ClassVar[asyncio.AbstractEventLoop]
 
     def __init__(self) -> None:
-        super().__init__()
         self.client = self.server.client()
         self.done(self.client.flushall())
+        self.shared_records = MemoryRecords()
+        self.shared_book = SpendingBook(self.shared_records)
+        self.redis: RedisLeases | None = None
+        super().__init__()
+
+    def start(self) -> None:
+        super().start()
+        self.memory._accounts = LastingAccounts(self.clock, self.book)
+        if self.redis is not None:
+            # The server has lost its memory, and the router with it.
+            self.done(self.shared_book.write())
+            self.done(self.redis.close())
+            milliseconds = self.done(self.client.get(MILLISECONDS)) or 0
+            self.done(self.client.flushall())
+            self.done(self.client.set(MILLISECONDS, milliseconds))
+        self.shared_book = SpendingBook(self.shared_records)
         calls = LeaseCalls(self.server.client(), functions=FUNCTIONS_OF_SET_TIME)
-        self.redis = RedisLeases(calls)
+        self.redis = RedisLeases(calls, self.shared_book)
         self.store = TwoLeaseStores(self.memory, self.redis)
 
     def done(self, call: Awaitable[Got]) -> Got:
@@ -41,6 +66,10 @@ class LeasesInTwoStores(Leases):
     def wait(self, eighths: float) -> None:
         super().wait(eighths / 8)
 
+    @rule(hours=st.integers(1, 40 * 24))
+    def wait_long(self, hours: int) -> None:
+        super().wait(hours * 3_600)
+
     def pass_time(self, seconds: float) -> None:
         super().pass_time(seconds)
         self.done(advance(self.client, seconds))
@@ -49,9 +78,10 @@ class LeasesInTwoStores(Leases):
         super().teardown()
         names = self.done(self.client.keys("comptoir:*"))
         kinds = {str(name).split(":")[3] for name in names}
-        assert kinds <= {"key", "ended"}, "a lease that is over has left something"
+        assert kinds <= {"key", "tenant", "ended"}, "a lease that is over has left something"
         lasting = [name for name in names if self.done(self.client.ttl(name)) < 0]
         assert lasting == []
+        assert self.redis is not None
         self.done(self.redis.close())
         self.done(self.client.aclose())
 
@@ -69,5 +99,6 @@ def test_leases_in_two_stores_are_the_same_whatever_happens(server: ValkeyProces
         runner.run(server.ready())
         LeasesInTwoStores.server, LeasesInTwoStores.loop = server, runner.get_loop()
         run_state_machine_as_test(
-            LeasesInTwoStores, settings=settings(max_examples=40, stateful_step_count=40, deadline=None)
+            LeasesInTwoStores,
+            settings=settings(max_examples=40, stateful_step_count=40, deadline=None),
         )

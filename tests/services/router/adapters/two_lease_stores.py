@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity
-from services.kernel.quota import QuotaState
+from services.kernel.quota import QuotaState, Spending
 from services.router.domain.lease import (
     Acceptance,
     Accepted,
@@ -21,7 +21,7 @@ from services.router.domain.lease import (
     Settlement,
 )
 from services.router.domain.ports import LeaseStore
-from services.router.domain.tenancy import Quota
+from services.router.domain.quota import Payer, Quotas
 
 Got = TypeVar("Got")
 
@@ -36,18 +36,19 @@ class TwoLeaseStores:
     async def reserve(self, reservation: Reservation) -> QuotaState:
         return await _same(self._one.reserve(reservation), self._other.reserve(reservation))
 
-    async def earlier(self, tenant: int, key: int, request: RequestPart) -> Earlier | None:
-        one = await self._one.earlier(tenant, key, request)
-        other = await self._other.earlier(tenant, key, request)
+    async def spending(self, tenant: int, key: int = 0) -> Spending:
+        return await _same(self._one.spending(tenant, key), self._other.spending(tenant, key))
+
+    async def earlier(self, payer: Payer, request: RequestPart) -> Earlier | None:
+        one = await self._one.earlier(payer, request)
+        other = await self._other.earlier(payer, request)
         assert (one and (one.lease_id, sorted(one.holders))) == (
             other and (other.lease_id, sorted(other.holders))
         )
         return one
 
-    async def spend_request(self, tenant: int, key: int, quota: Quota) -> QuotaState:
-        return await _same(
-            self._one.spend_request(tenant, key, quota), self._other.spend_request(tenant, key, quota)
-        )
+    async def spend_request(self, payer: Payer, quotas: Quotas) -> QuotaState:
+        return await _same(self._one.spend_request(payer, quotas), self._other.spend_request(payer, quotas))
 
     async def issue(self, issue: Issue) -> bool:
         return await _same(self._one.issue(issue), self._other.issue(issue))
@@ -88,7 +89,7 @@ class TwoLeaseStores:
 
 async def _same(one: Coroutine[Any, Any, Got], other: Coroutine[Any, Any, Got]) -> Got:
     answers = [await _outcome(one), await _outcome(other)]
-    assert answers[0] == answers[1]
+    assert answers[0] == answers[1], answers
     if isinstance(answers[0], _Refusal):
         raise answers[0].error
     got: Got = answers[0]

@@ -4,9 +4,11 @@ from collections import Counter
 
 from services.kernel.errors import Reason
 from services.kernel.identity import Identity
+from services.router.domain.amount import Amount
 from services.router.domain.lease import Settlement
 from services.router.domain.limits import PlacementRules, RouterLimits
 from services.router.domain.placement.circuit import CircuitRules
+from services.router.domain.quota import Payer
 from tests.fakes.router import changed_limits, request_for
 from tests.services.router.domain.test_offers import Scene, reason_of
 
@@ -33,7 +35,9 @@ async def first_choices(scene: Scene, *, requests: int, failing: set[int]) -> Co
 
 async def answer(scene: Scene, lease_id: Identity, ticket_id: Identity, replica: int) -> None:
     process = scene.process(replica)
-    await scene.world.leases.settle(Settlement(lease_id, ticket_id, 1, 9, process, has_output=True))
+    await scene.world.leases.settle(
+        Settlement(lease_id, ticket_id, Payer(1, 1), Amount(9), process, has_output=True)
+    )
 
 
 def rules(failures: int) -> RouterLimits:

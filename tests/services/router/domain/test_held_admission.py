@@ -6,7 +6,9 @@ import pytest
 
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.admission import Admission, AdmitRequest, Admitter
+from services.router.domain.amount import Amount
 from services.router.domain.lease import Process
+from services.router.domain.quota import Payer
 from services.router.domain.tenancy import Endpoint, KeyChange, Quota
 from tests.contracts.engine_requests import until
 from tests.fakes.router import IDLE, AdmissionWorld, changed_limits, refusal_of, request_for
@@ -69,7 +71,13 @@ async def test_a_key_whose_places_are_those_of_a_dead_replica_waits_for_them_and
     admitter = world.admitter
     await admitter.admit(request_for(api_key))
     claims = world.signer.signed[0]
-    await world.leases.accept(Process(7, 5), claims.lease_id, claims.ticket_id, key=claims.key, tokens=150)
+    await world.leases.accept(
+        Process(7, 5),
+        claims.lease_id,
+        claims.ticket_id,
+        payer=Payer(claims.tenant, claims.key),
+        permitted=Amount(150),
+    )
     full = await refusal_of(world, request_for(api_key))
     assert full.reason is Reason.CONCURRENCY_EXHAUSTED, "its replica is ready"
     assert world.in_flight() == 1

@@ -11,9 +11,11 @@ import pytest
 from services.contract.ticket import TicketClaims
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
+from services.router.domain.amount import Amount
 from services.router.domain.lease import Process, Settlement
 from services.router.domain.placement.placing import Placement
 from services.router.domain.placement.replica import Claims
+from services.router.domain.quota import Payer
 from services.router.domain.sizing import Size
 from services.router.domain.tenancy import Key, Quota, Tenant
 from services.router.domain.ticket import Grant, Term, first_claims
@@ -25,6 +27,7 @@ OTHERS = (
     *("accepted", "accepted_again", "accepted_late", "handed_back"),
     *("settled_unreserved", "settled_after_loss", "settled_again"),
 )
+PAYER = Payer(1, 1)
 TICKET, OTHER_TICKET = Identity(2, 1), Identity(2, 2)
 SEVEN, EIGHT = Process(7, 5), Process(8, 5)
 
@@ -66,11 +69,11 @@ async def reserved(world: AdmissionWorld, number: int) -> None:
 
 
 async def accept(world: AdmissionWorld, ticket_id: Identity = TICKET, process: Process = SEVEN) -> None:
-    await world.leases.accept(process, Identity(1, 1), ticket_id, key=1, tokens=100)
+    await world.leases.accept(process, Identity(1, 1), ticket_id, payer=PAYER, permitted=Amount(100))
 
 
 async def settle(world: AdmissionWorld, ticket_id: Identity = TICKET, process: Process = SEVEN) -> None:
-    await world.leases.settle(Settlement(Identity(1, 1), ticket_id, 1, 50, process))
+    await world.leases.settle(Settlement(Identity(1, 1), ticket_id, PAYER, Amount(50), process))
 
 
 def in_flight(world: AdmissionWorld) -> tuple[int, int]:
@@ -268,10 +271,10 @@ async def _something(world: AdmissionWorld, chance: random.Random, number: int) 
     process, ticket_id = _process(number, replica), Identity(replica, number)
     match chance.randrange(7):
         case 0 | 1 | 2:
-            await world.leases.accept(process, lease_id, ticket_id, key=1, tokens=100)
+            await world.leases.accept(process, lease_id, ticket_id, payer=PAYER, permitted=Amount(100))
         case 3 | 4:
             is_unserved = chance.random() < 0.3
-            await world.leases.settle(Settlement(lease_id, ticket_id, 1, 5, process, is_unserved))
+            await world.leases.settle(Settlement(lease_id, ticket_id, PAYER, Amount(5), process, is_unserved))
         case 5:
             await world.leases.release(lease_id)
         case 6:

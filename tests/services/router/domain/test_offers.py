@@ -14,13 +14,19 @@ from services.contract.ticket import TicketClaims
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.router.domain.admission import Admission
+from services.router.domain.amount import NOTHING, Amount
 from services.router.domain.lease import Process, Settlement
 from services.router.domain.limits import RouterLimits
+from services.router.domain.quota import Payer
 from services.router.domain.tenancy import Quota
 from services.router.domain.ticket import TicketOffer
 from tests.fakes.router import LIMITS, AdmissionWorld, busy, request_for
 
 ALONE = Quota(tokens_per_minute=200, concurrency=1)
+
+
+def payer_of(ticket: TicketClaims) -> Payer:
+    return Payer(ticket.tenant, ticket.key)
 
 
 class Scene:
@@ -43,13 +49,19 @@ class Scene:
     async def refuse(self, ticket: TicketClaims) -> None:
         """What a replica says that did not serve a ticket."""
         process = self.process(ticket.replica)
-        settlement = Settlement(ticket.lease_id, ticket.ticket_id, ticket.key, 0, process, is_unserved=True)
+        settlement = Settlement(
+            ticket.lease_id, ticket.ticket_id, payer_of(ticket), NOTHING, process, is_unserved=True
+        )
         await self.world.leases.settle(settlement)
 
     async def accept(self, ticket: TicketClaims) -> None:
         tokens = ticket.max_input_tokens + ticket.max_output_tokens
         await self.world.leases.accept(
-            self.process(ticket.replica), ticket.lease_id, ticket.ticket_id, key=ticket.key, tokens=tokens
+            self.process(ticket.replica),
+            ticket.lease_id,
+            ticket.ticket_id,
+            payer=payer_of(ticket),
+            permitted=Amount(tokens),
         )
 
     def restart(self, number: int, *, incarnation: int) -> None:
@@ -181,7 +193,9 @@ async def test_an_answer_that_ended_gives_no_further_ticket() -> None:
     (ticket,) = scene.signed
     await scene.accept(ticket)
     process = scene.process(ticket.replica)
-    await scene.world.leases.settle(Settlement(ticket.lease_id, ticket.ticket_id, ticket.key, 9, process))
+    await scene.world.leases.settle(
+        Settlement(ticket.lease_id, ticket.ticket_id, payer_of(ticket), Amount(9), process)
+    )
     assert await reason_of(scene.another(admission)) is Reason.LEASE_ENDED
 
 

@@ -1,12 +1,17 @@
 """What replicas say is read field by field, and confirmed."""
 
+from decimal import Decimal
+
 import pytest
 from comptoir.router.v1 import replica_pb2
 
 from services.contract.first_tokens import FirstTokens
+from services.kernel.catalog import Model, Price
 from services.kernel.identity import Identity
+from services.router.domain.amount import Amount
 from services.router.domain.lease import Process, Settlement
 from services.router.domain.placement.replica import Load, Registration
+from services.router.domain.quota import Payer
 from services.router.wire import replica as wire
 
 
@@ -62,6 +67,29 @@ def test_first_tokens_are_read_by_class_and_are_unknown_of_an_older_replica() ->
     assert wire.load(replica_pb2.Load(first_tokens=replica_pb2.FirstTokens())).first_tokens == FirstTokens()
 
 
+DEAR = Model(
+    number=1,
+    name="dear",
+    context_tokens=64,
+    max_output_tokens=64,
+    price=Price(
+        input_per_million_tokens=Decimal("0.1"),
+        cached_input_per_million_tokens=Decimal("0.01"),
+        output_per_million_tokens=Decimal("0.3"),
+    ),
+)
+
+
+def test_what_a_ticket_permits_costs_no_less_than_what_is_used_of_it() -> None:
+    assert wire.permitted(replica_pb2.Acceptance(max_tokens=10), DEAR) == Amount(10, 10 * 300)
+
+
+def test_a_replica_of_an_older_version_says_neither_tenant_nor_cached_tokens() -> None:
+    message = replica_pb2.Settlement(input_tokens=3, output_tokens=4, key=7)
+    settlement = wire.settlement(message, Process(8, 9), DEAR)
+    assert (settlement.payer, settlement.used) == (Payer(0, 7), Amount(7, 3 * 100 + 4 * 300))
+
+
 def test_a_settlement_is_read_whole_and_a_report_is_confirmed_whole() -> None:
     message = replica_pb2.Settlement(
         lease_id_high=1,
@@ -72,9 +100,17 @@ def test_a_settlement_is_read_whole_and_a_report_is_confirmed_whole() -> None:
         ticket_id_low=6,
         key=7,
         is_unserved=True,
+        tenant=12,
+        cached_input_tokens=1,
     )
-    assert wire.settlement(message, Process(8, 9)) == Settlement(
-        Identity(1, 2), Identity(5, 6), 7, 7, Process(8, 9), is_unserved=True, has_output=True
+    assert wire.settlement(message, Process(8, 9), DEAR) == Settlement(
+        Identity(1, 2),
+        Identity(5, 6),
+        Payer(12, 7),
+        Amount(7, 2 * 100 + 1 * 10 + 4 * 300),
+        Process(8, 9),
+        is_unserved=True,
+        has_output=True,
     )
     acceptance = replica_pb2.Acceptance(lease_id_high=10, lease_id_low=11)
     response = replica_pb2.ReportResponse()

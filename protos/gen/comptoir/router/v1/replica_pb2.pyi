@@ -317,6 +317,7 @@ class Acceptance(_message.Message):
     LEASE_ID_LOW_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     ticket_id_high: _builtins.int
     """Identity of the ticket, upper 64 bits."""
     ticket_id_low: _builtins.int
@@ -331,6 +332,10 @@ class Acceptance(_message.Message):
     """
     max_tokens: _builtins.int
     """Most tokens that the ticket permits, input and output together."""
+    tenant: _builtins.int
+    """Number of the tenant in the ticket, which is charged beside its key. 0 from a replica that does not say:
+    the request of an unknown lease counts for its key alone.
+    """
     def __init__(
         self,
         *,
@@ -340,10 +345,11 @@ class Acceptance(_message.Message):
         lease_id_low: _builtins.int = ...,
         key: _builtins.int = ...,
         max_tokens: _builtins.int = ...,
+        tenant: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low", "max_tokens", b"max_tokens", "ticket_id_high", b"ticket_id_high", "ticket_id_low", b"ticket_id_low"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low", "max_tokens", b"max_tokens", "tenant", b"tenant", "ticket_id_high", b"ticket_id_high", "ticket_id_low", b"ticket_id_low"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -363,6 +369,8 @@ class Settlement(_message.Message):
     TICKET_ID_LOW_FIELD_NUMBER: _builtins.int
     KEY_FIELD_NUMBER: _builtins.int
     IS_UNSERVED_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
+    CACHED_INPUT_TOKENS_FIELD_NUMBER: _builtins.int
     lease_id_high: _builtins.int
     """Identity of the lease, upper 64 bits."""
     lease_id_low: _builtins.int
@@ -385,6 +393,10 @@ class Settlement(_message.Message):
     """True where the replica refused the ticket and will never accept it, or gave up before any text, for a
     reason that leaves the caller its next ticket: the lease is reserved again for that one.
     """
+    tenant: _builtins.int
+    """Number of the tenant in the ticket, as in the acceptance."""
+    cached_input_tokens: _builtins.int
+    """Input tokens that the engine had in its prefix cache, of `input_tokens`; 0 where it had none or does not say."""
     def __init__(
         self,
         *,
@@ -396,10 +408,12 @@ class Settlement(_message.Message):
         ticket_id_low: _builtins.int = ...,
         key: _builtins.int = ...,
         is_unserved: _builtins.bool = ...,
+        tenant: _builtins.int = ...,
+        cached_input_tokens: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["input_tokens", b"input_tokens", "is_unserved", b"is_unserved", "key", b"key", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low", "output_tokens", b"output_tokens", "ticket_id_high", b"ticket_id_high", "ticket_id_low", b"ticket_id_low"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cached_input_tokens", b"cached_input_tokens", "input_tokens", b"input_tokens", "is_unserved", b"is_unserved", "key", b"key", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low", "output_tokens", b"output_tokens", "tenant", b"tenant", "ticket_id_high", b"ticket_id_high", "ticket_id_low", b"ticket_id_low"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,32 @@
+"""What is reserved and used of quotas: tokens by the weight of their model, and money."""
+
+from typing import Final, NamedTuple
+
+# The most that either part of a sum counts: doubles, in which the shared store reckons, are exact up to it.
+MOST: Final = 2**53 - 1
+
+
+class Amount(NamedTuple):
+    """Weighted tokens, and billionths of the unit of the catalog's currency."""
+
+    tokens: int = 0
+    nanos: int = 0
+
+    def plus(self, other: "Amount") -> "Amount":
+        """Returns both together."""
+        return Amount(self.tokens + other.tokens, self.nanos + other.nanos)
+
+    def minus(self, other: "Amount") -> "Amount":
+        """Returns what is left of it without the other."""
+        return Amount(self.tokens - other.tokens, self.nanos - other.nanos)
+
+    def capped(self) -> "Amount":
+        """Returns it as a sum that is kept: no more than MOST of either."""
+        return Amount(min(self.tokens, MOST), min(self.nanos, MOST))
+
+    def most(self, other: "Amount") -> "Amount":
+        """Returns the larger of either part."""
+        return Amount(max(self.tokens, other.tokens), max(self.nanos, other.nanos))
+
+
+NOTHING: Final = Amount()
