@@ -58,6 +58,14 @@ class NotingRouter(ScriptedRouter):
         await self.gate.wait()
         return await super().Admit(request, context)
 
+    async def AdmitCount(self, request: router_pb2.AdmitCountRequest, context: Any) -> Any:  # noqa: N802
+        await self.gate.wait()
+        return await super().AdmitCount(request, context)
+
+    async def ListModels(self, request: router_pb2.ListModelsRequest, context: Any) -> Any:  # noqa: N802
+        await self.gate.wait()
+        return await super().ListModels(request, context)
+
 
 class NotingGenerator(ScriptedGenerator):
     """Also keeps what it was asked and how long its callers wait; it can leave out what comes last."""

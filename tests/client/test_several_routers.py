@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from comptoir.client import ComptoirError, ErrorReason, aio
+from comptoir.client.channels import ANSWER_SECONDS
 
 from services.kernel.errors import Reason
 from tests.client.stage import CALLERS, WAIT_SECONDS, Caller, Stage, chat, refusing, soon, tickets
@@ -49,6 +50,20 @@ async def test_a_count_and_a_list_of_models_are_asked_of_the_next_router_too(
     await stages[1].start(GeneratorScript())
     assert await caller.count(model="tiny-eu", text="x") > 0
     assert await caller.models() == ["org/tiny-eu", "tiny-eu"]
+
+
+@pytest.mark.parametrize("asks", ["count", "models"])
+async def test_a_router_that_hangs_is_left_by_counts_and_lists_of_models(
+    asks: str, stages: list[Stage], caller: Caller
+) -> None:
+    for stage in stages:
+        await stage.start(GeneratorScript())
+    stages[0].router.gate.clear()
+    asking = caller.models() if asks == "models" else caller.count(model="tiny-eu", text="x")
+    assert await asyncio.wait_for(asking, ANSWER_SECONDS + WAIT_SECONDS)
+    # Those that come are asked of the other one at once.
+    assert (await asyncio.wait_for(caller.answer(**chat()), WAIT_SECONDS)).text == "Bonjour !"
+    assert (stages[0].router.admissions, len(stages[1].router.admissions)) == ([], 1)
 
 
 async def test_an_admission_that_its_router_leaves_unanswered_is_asked_of_the_next(

@@ -9,7 +9,7 @@ from comptoir.client import errors
 from comptoir.client.aio_connections import Connections, cast_failure
 from comptoir.client.aio_generation import Generation
 from comptoir.client.answers import Answer, choices_of
-from comptoir.client.chat import Chat, Order
+from comptoir.client.chat import Chat, Deadline, Order
 from comptoir.client.counting import Countable, CountOrder
 from comptoir.client.embedding import Embeddings, EmbedOrder, Inputs
 from comptoir.client.hedging import Hedging
@@ -98,10 +98,11 @@ class Client:
 
     async def list_models(self) -> Sequence[Model]:
         """Returns the models that the key may use, under each of their names; raises ComptoirError."""
-        request = ListModelsRequest(api_key=self._api_key)
+        request, deadline = ListModelsRequest(api_key=self._api_key), Deadline(self._admit_seconds)
         try:
             listed = await self._connections.ask(
-                lambda router: router.ListModels(request, timeout=self._admit_seconds)
+                lambda router, seconds: router.ListModels(request, timeout=seconds),
+                lambda: deadline.left_seconds,
             )
         except grpc.aio.AioRpcError as failure:
             raise errors.error_from(cast_failure(failure)) from failure
@@ -116,11 +117,10 @@ class Client:
     ) -> Said:
         try:
             admitted = await self._connections.ask(
-                lambda router: router.AdmitCount(
-                    order.admit_request(self._api_key),
-                    timeout=min(self._admit_seconds, order.left_seconds),
-                    metadata=order.metadata,
-                )
+                lambda router, seconds: router.AdmitCount(
+                    order.admit_request(self._api_key), timeout=seconds, metadata=order.metadata
+                ),
+                lambda: min(self._admit_seconds, order.left_seconds),
             )
             return await ask(admitted.offer, order)
         except grpc.aio.AioRpcError as failure:

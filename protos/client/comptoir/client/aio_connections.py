@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, cast
 import grpc
 from comptoir.client.answers import messages_of
 from comptoir.client.channels import (
+    ANSWER_SECONDS,
     OPTIONS,
     PLAINTEXT_OPTIONS,
     RELEASE_SECONDS,
@@ -17,6 +18,7 @@ from comptoir.client.channels import (
     Routers,
     Slot,
     check_address,
+    is_unanswered,
 )
 from comptoir.client.chat import Admissible, Order, release_request
 from comptoir.client.counting import CountOrder
@@ -141,17 +143,27 @@ class Connections:
         self._in_background: set[asyncio.Task[None]] = set()
         self.is_closed = False
 
-    async def ask(self, question: "Callable[[RouterServiceAsyncStub], Awaitable[Said]]") -> Said:
-        """Asks one router after the other until one answers; raises what the last one failed with."""
+    async def ask(
+        self,
+        question: "Callable[[RouterServiceAsyncStub, float], Awaitable[Said]]",
+        left_seconds: Callable[[], float],
+    ) -> Said:
+        """Asks one router after the other until one answers; raises what the last one failed with.
+
+        The question is given its router and its time, of which the last router has all that is left.
+        """
         left = len(self.routers.addresses)
         while True:
             router, left = self.routers.present(), left - 1
+            seconds = min(ANSWER_SECONDS, left_seconds()) if left else left_seconds()
             try:
-                return await question(router.stub)
+                return await question(router.stub, seconds)
             except grpc.aio.AioRpcError as failure:
-                if not left or failure.code() is not grpc.StatusCode.UNAVAILABLE:
+                if not is_unanswered(failure.code()):
                     raise
                 self.routers.lose(router)
+                if not left:
+                    raise
 
     def open(self, offer: TicketOffer, order: Order | EmbedOrder, max_output_tokens: int) -> Stream:
         """Returns the open call of an order to the replica of an offer; raises ComptoirError."""

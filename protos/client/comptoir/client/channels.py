@@ -16,6 +16,8 @@ Kept = TypeVar("Kept")
 RELEASE_SECONDS: Final = 5.0
 # A router that says nothing for this long has no other ticket; the request is then admitted anew.
 NEXT_OFFER_SECONDS: Final = 5.0
+# A question that a router never holds is answered in milliseconds: another router is asked after as long.
+ANSWER_SECONDS: Final = 2.0
 # A ticket that was accepted is used up, so no call is repeated by its channel. Servers take pings while
 # calls are open, at most one in 30 s: a connection lives through a long prefill, and a dead one is noticed.
 OPTIONS: Final = (
@@ -96,6 +98,11 @@ class Routers(Generic[Kept]):
         """Returns all that was made, for its owner to close."""
         with self._lock:
             return list(self._made.values())
+
+
+def is_unanswered(code: grpc.StatusCode) -> bool:
+    """Returns whether a router said nothing, so that another one may be asked."""
+    return code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
 
 
 class Slot(Generic[Kept]):

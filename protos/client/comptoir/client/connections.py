@@ -11,6 +11,7 @@ import grpc
 from comptoir.client.alarms import Alarms
 from comptoir.client.answers import messages_of
 from comptoir.client.channels import (
+    ANSWER_SECONDS,
     OPTIONS,
     PLAINTEXT_OPTIONS,
     RELEASE_SECONDS,
@@ -18,6 +19,7 @@ from comptoir.client.channels import (
     Routers,
     Slot,
     check_address,
+    is_unanswered,
 )
 from comptoir.client.chat import Admissible, Order, release_request
 from comptoir.client.counting import CountOrder
@@ -180,17 +182,25 @@ class Connections:
                 GetModelInfoRequest(), timeout=order.left_seconds, metadata=order.metadata
             )
 
-    def ask(self, question: Callable[[RouterServiceStub], Said]) -> Said:
-        """Asks one router after the other until one answers; raises what the last one failed with."""
+    def ask(
+        self, question: Callable[[RouterServiceStub, float], Said], left_seconds: Callable[[], float]
+    ) -> Said:
+        """Asks one router after the other until one answers; raises what the last one failed with.
+
+        The question is given its router and its time, of which the last router has all that is left.
+        """
         left = len(self.routers.addresses)
         while True:
             router, left = self.routers.present(), left - 1
+            seconds = min(ANSWER_SECONDS, left_seconds()) if left else left_seconds()
             try:
-                return question(router.stub)
+                return question(router.stub, seconds)
             except grpc.RpcError as failure:
-                if not left or cast_failure(failure).code() is not grpc.StatusCode.UNAVAILABLE:
+                if not is_unanswered(cast_failure(failure).code()):
                     raise
                 self.routers.lose(router)
+                if not left:
+                    raise
 
     def release(self, admitted: AdmitResponse, order: Admissible, lender: Router) -> None:
         """Gives a lease back to the router that lent it, and waits for nothing."""
