@@ -24,7 +24,7 @@ from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcTarget
 from services.runtime.grpc.interceptors import REQUEST_ID_KEY
 from services.runtime.grpc.server import channel
-from services.runtime.logs import get_logger
+from services.runtime.logs import get_logger, log_failure
 
 _log = get_logger(__name__)
 
@@ -197,7 +197,7 @@ class RouterClient:
         """Returns once the router serves: as soon as it is connected, where it was not."""
         backoff, loop = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS), asyncio.get_running_loop()
         gives_up_seconds = loop.time() + _HANGING_SECONDS
-        while (standing := await self._look(waits=True)) is Standing.LOST:
+        while (standing := await self._look_again()) is Standing.LOST:
             if loop.time() > gives_up_seconds:
                 # What it was asked and has not answered by now is asked again, of another one.
                 await self._admissions.close()
@@ -205,6 +205,13 @@ class RouterClient:
         _log.info("router_found", address=self._address)
         self._standing, self._following = standing, None
         self._served_again()
+
+    async def _look_again(self) -> Standing:
+        try:
+            return await self._look(waits=True)
+        except Exception as defect:  # noqa: BLE001 - a router that nobody asks again is lost for ever
+            log_failure(_log, "router_look_failed", defect, address=self._address)
+            return Standing.LOST
 
     async def _look(self, *, waits: bool = False) -> Standing:
         since_seconds = self._looking_seconds = _loop_seconds()

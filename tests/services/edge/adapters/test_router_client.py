@@ -151,6 +151,29 @@ async def test_a_client_that_is_closed_asks_no_more_whether_its_router_serves(tm
     await asyncio.wait_for(client.close(), 5)
 
 
+async def test_a_defect_while_a_lost_router_is_asked_does_not_lose_it_for_ever(
+    script: RouterScript, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = await serve_router(script, tmp_path / "router")
+    client = RouterClient(GrpcTarget(address=f"unix:{tmp_path}/router"), timeout_seconds=5)
+    look, looks = client._look, list[bool]()
+
+    async def defective(*, waits: bool = False) -> Standing:
+        looks.append(waits)
+        if len(looks) < 3:
+            raise RuntimeError
+        return await look(waits=waits)
+
+    monkeypatch.setattr(client, "_look", defective)
+    serves = asyncio.Event()
+    client.tell(serves.set)
+    client.lose()
+    await asyncio.wait_for(serves.wait(), 5)
+    assert (client.standing > Standing.LOST, len(looks)) == (True, 3)
+    await client.close()
+    await server.drain(0)
+
+
 async def test_what_a_router_that_is_lost_has_not_recorded_is_not_durable(
     script: RouterScript, tmp_path: Path
 ) -> None:
