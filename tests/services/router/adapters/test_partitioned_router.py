@@ -11,9 +11,11 @@ from services.kernel.identity import Identity
 from services.router.adapters.lease_calls import LeaseCalls
 from services.router.adapters.lease_stores import hearing_of
 from services.router.adapters.redis_leases import RedisLeases
+from services.router.domain.amount import Amount
 from services.router.domain.gone_processes import HEARD_SECONDS
 from services.router.domain.lease import Process
 from services.router.domain.leases import Leases
+from services.router.domain.quota import Payer
 from tests.fakes.router import IDLE, LIMITS, AdmissionWorld
 from tests.services.router.domain.test_leases import grant
 from tests.valkey_process import ValkeyProcess
@@ -87,9 +89,9 @@ class Two:
     async def accept(self, number: int) -> None:
         """Has the one place of the key taken by a request that the replica accepted."""
         await self.routers[0].leases.reserve(grant(number))
-        await self.routers[0].leases.accept(
-            PROCESS, grant(number).lease_id, Identity(9, number), key=grant(number).key.number, tokens=10
-        )
+        payer, permitted = Payer.of(grant(number).key), Amount(10)
+        lease_id, ticket_id = grant(number).lease_id, Identity(9, number)
+        await self.routers[0].leases.accept(PROCESS, lease_id, ticket_id, payer=payer, permitted=permitted)
 
     async def has_place(self, number: int) -> bool:
         try:
