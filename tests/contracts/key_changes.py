@@ -117,6 +117,11 @@ class KeyChangesContract:
         assert await store.list_keys("acme", Page(after=keys[3].number, most=2)) == keys[4:]
         assert await store.list_keys("beta", Page(most=2)) == []
         assert await store.list_tenants(Page(after=tenants[0].number, most=1)) == tenants[1:2]
+        some = frozenset({keys[1].number, keys[3].number, 12345})
+        assert await store.list_keys(None, Page(numbers=some)) == [keys[1], keys[3]]
+        assert await store.list_keys(None, Page(after=keys[1].number, numbers=some)) == [keys[3]]
+        only = frozenset({tenants[2].number})
+        assert await store.list_tenants(Page(most=9, numbers=only)) == tenants[2:]
 
     async def test_last_uses_go_on_and_never_back(self, store: KeyStore) -> None:
         number = (await store_key(store)).number

@@ -47,7 +47,9 @@ class MemoryKeys:
         return self._tenant_named(name)
 
     async def list_tenants(self, page: Page = EVERYTHING) -> Sequence[Tenant]:
-        return [tenant for number, tenant in self.tenants.items() if number > page.after][: page.most]
+        numbers = self.tenants.keys() if page.numbers is None else page.numbers
+        tenants = self.tenants.values()
+        return [one for one in tenants if page.after < one.number in numbers][: page.most]
 
     async def limit_tenant(self, name: str, quota: Quota) -> Tenant:
         return self._change_tenant(replace(self._tenant_named(name), quota=quota))
@@ -97,7 +99,8 @@ class MemoryKeys:
     async def list_keys(self, tenant_name: str | None, page: Page = EVERYTHING) -> Sequence[Key]:
         tenant = None if tenant_name is None else self._tenant_named(tenant_name)
         keys = (key for key in self.keys.values() if tenant in {None, key.tenant})
-        return [key for key in keys if key.number > page.after][: page.most]
+        numbers = self.keys.keys() if page.numbers is None else page.numbers
+        return [key for key in keys if page.after < key.number in numbers][: page.most]
 
     async def change_key(self, number: int, change: KeyChange) -> Key:
         fields = {field.name: getattr(change, field.name) for field in dataclass_fields(change)}

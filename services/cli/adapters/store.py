@@ -1,6 +1,7 @@
 """Questions to the store, over the ClickHouse HTTP interface as any analyst's client asks them."""
 
 import logging
+from collections.abc import Iterator
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -57,9 +58,9 @@ class Store:
         )
         return self._rows(query, {"hours": hours})
 
-    def acts(self, seconds: int) -> list[dict[str, Any]]:
-        """Acts of operators of the last `seconds`, newest first: what was asked with what became of it."""
-        return self._rows(_ACTS, {"seconds": seconds})
+    def acts(self, seconds: int) -> Iterator[dict[str, Any]]:
+        """Yields acts of operators of the last `seconds`, newest first: what was asked with its outcome."""
+        return self._stream(_ACTS, {"seconds": seconds})
 
     def lag(self) -> dict[str, Any] | None:
         """Returns until when the store has every generation, and by how much that is past; or None."""
@@ -67,7 +68,10 @@ class Store:
         return next(iter(self._rows(f"{query} WHERE kind = 'generation'", {})), None)
 
     def _rows(self, query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
-        """Rows by column names; none where the pipeline has not made the table or view yet."""
+        return list(self._stream(query, parameters))
+
+    def _stream(self, query: str, parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yields rows by column names as they come; none where the pipeline has not made the table yet."""
         import clickhouse_connect  # noqa: PLC0415 - takes half a second, which no other command needs
         from clickhouse_connect.driver.exceptions import Error  # noqa: PLC0415
         from clickhouse_connect.driver.httputil import default_pool_manager  # noqa: PLC0415
@@ -75,11 +79,15 @@ class Store:
         # A proxy of the environment has no part in what stays on the machine.
         pool = default_pool_manager() if self._is_here else None
         try:
-            with clickhouse_connect.get_client(dsn=self._url, pool_mgr=pool) as client:
-                return list(client.query(query, parameters=parameters).named_results())
+            with (
+                clickhouse_connect.get_client(dsn=self._url, pool_mgr=pool) as client,
+                client.query_rows_stream(query, parameters=parameters) as rows,
+            ):
+                names = rows.source.column_names
+                yield from (dict(zip(names, row, strict=True)) for row in rows)
         except Error as error:
             if error.code in _NOTHING_THERE_YET:
-                return []
+                return
             raise StackError(self._sentence(error.code)) from None
         except OSError:
             raise StackError(self._sentence(None)) from None

@@ -3,8 +3,10 @@
 import json
 import pwd
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -17,15 +19,17 @@ from deploy.local.stack.errors import StackError
 from deploy.local.stack.options import DEFAULT_DATA_DIR
 from deploy.local.stack.paths import DataPaths
 from deploy.local.stack.state import missing_state, read_state
-from services.cli.adapters.admin import CALL_SECONDS, call_admin
+from services.cli.adapters.admin import Stub, call_admin, listed
 from services.cli.adapters.store import Store
 from services.cli.operator_tls import Admin
 from services.contract.callers import caller_digest
 
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 _SINCE: Final = re.compile(r"([1-9][0-9]{0,5})([mhd])")
-# Names of what acts are about, by kind and number.
-_Names = Mapping[tuple[str, int], str]
+# As many are held, and their names asked for, at a time.
+_PAGE_ACTS: Final = 500
+_Act = Mapping[str, Any]
+_LISTS: Final = {"tenants": admin_pb2.ListTenantsRequest, "keys": admin_pb2.ListKeysRequest}
 
 
 def audit(
@@ -43,16 +47,40 @@ def audit(
 ) -> None:
     """What operators did and what they were refused, newest first."""
     acts = Store(clickhouse or _store_of(data_dir)).acts(_seconds(since))
-    names = _names(data_dir, admin) if acts else {}
+    names = _Names(data_dir, admin)
     callers = {caller_digest(name): name for name in caller or ()}
-    described = [_described(act, names, callers) for act in acts]
+    pages = (
+        [_described(act, known, callers) for act in page]
+        for page in _pages(acts)
+        for known in [names.of(page)]
+    )
     console = Console(markup=False, emoji=False)
     if as_json:
-        console.out(json.dumps({"acts": described}, default=str), highlight=False)
-    elif described:
-        console.print(_table(described))
-    else:
+        _write_json(pages)
+        return
+    has_acts = False
+    for described in pages:
+        console.print(_table(described, is_first=not has_acts))
+        has_acts = True
+    if not has_acts:
         console.out(f"There is no act of the last {since} in the store yet.", highlight=False)
+
+
+def _pages(acts: Iterable[_Act]) -> Iterator[list[_Act]]:
+    """Yields acts as they come, so many at a time as are held."""
+    rest = iter(acts)
+    while page := list(islice(rest, _PAGE_ACTS)):
+        yield page
+
+
+def _write_json(pages: Iterable[list[dict[str, Any]]]) -> None:
+    sys.stdout.write('{"acts": [')
+    separator = ""
+    for page in pages:
+        for act in page:
+            sys.stdout.write(separator + json.dumps(act, default=str))
+            separator = ", "
+    sys.stdout.write("]}\n")
 
 
 def _store_of(data_dir: Path) -> str:
@@ -70,22 +98,47 @@ def _seconds(since: str) -> int:
     return int(timedelta(**{_UNITS[found[2]]: int(found[1])}).total_seconds())
 
 
-def _names(data_dir: Path, admin: str) -> _Names:
-    """Returns the names that the router has; none where it cannot be asked: the numbers say enough."""
-    try:
-        request = admin_pb2.ListTenantsRequest()
-        tenants = call_admin(data_dir, admin, lambda stub: stub.ListTenants(request, timeout=CALL_SECONDS))
-        asked = admin_pb2.ListKeysRequest()
-        keys = call_admin(data_dir, admin, lambda stub: stub.ListKeys(asked, timeout=CALL_SECONDS))
-    except StackError:
+class _Names:
+    """The names of what acts are about; none where the router cannot be asked: numbers say enough."""
+
+    def __init__(self, data_dir: Path, admin: str) -> None:
+        self._data_dir = data_dir
+        self._admin = admin
+        self._is_away = False
+
+    def of(self, acts: Sequence[_Act]) -> dict[tuple[str, int], str]:
+        """Returns the names of what some acts are about, by kind and number."""
+        names: dict[tuple[str, int], str] = {}
+        tenants, keys = _numbers(acts, "tenant"), _numbers(acts, "key")
+
+        async def ask(stub: Stub) -> None:
+            for number, tenant in (await _told(stub.ListTenants, tenants, "tenants")).items():
+                names["tenant", number] = tenant.name
+            for number, key in (await _told(stub.ListKeys, keys, "keys")).items():
+                names["key", number] = f"{key.tenant_name} {key.label}".strip()
+
+        try:
+            if (tenants or keys) and not self._is_away:
+                call_admin(self._data_dir, self._admin, ask)
+        except StackError:
+            self._is_away = True
+        return names
+
+
+def _numbers(acts: Sequence[_Act], kind: str) -> set[int]:
+    return {int(act["subject_number"]) for act in acts if act["subject"] == kind} - {0}
+
+
+async def _told(method: Callable[..., Awaitable[Any]], numbers: set[int], field: str) -> dict[int, Any]:
+    """Returns what a listing has of some numbers."""
+    if not numbers:
         return {}
-    names = {("tenant", tenant.number): tenant.name for tenant in tenants.tenants}
-    for key in keys.keys:
-        names["key", key.number] = f"{key.tenant_name} {key.label}".strip()
-    return names
+    request = _LISTS[field](numbers=sorted(numbers))
+    # A router from before `numbers` lists all.
+    return {one.number: one async for one in listed(method, request, field) if one.number in numbers}
 
 
-def _described(act: Mapping[str, Any], names: _Names, callers: Mapping[int, str]) -> dict[str, Any]:
+def _described(act: _Act, names: Mapping[tuple[str, int], str], callers: Mapping[int, str]) -> dict[str, Any]:
     number, subject = int(act["subject_number"]), str(act["subject"])
     return {
         "at": act["at"],
@@ -111,8 +164,8 @@ def _caller_name(kind: str, caller: int, callers: Mapping[int, str]) -> str | No
         return None
 
 
-def _table(acts: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table("time (UTC)", "who", "act", "of", "outcome")
+def _table(acts: Sequence[Mapping[str, Any]], *, is_first: bool) -> Table:
+    table = Table("time (UTC)", "who", "act", "of", "outcome", show_header=is_first)
     for act in acts:
         who = act["caller_name"] or (
             str(act["caller"]) if act["caller_kind"] == "socket" else f"{act['caller']:016x}"

@@ -88,6 +88,8 @@ class SqlKeys:
 
         def query(session: Session) -> Sequence[Tenant]:
             statement = select(TenantRow).where(TenantRow.number > page.after).order_by(TenantRow.number)
+            if page.numbers is not None:
+                statement = statement.where(TenantRow.number.in_(page.numbers))
             return [tenant_of(row) for row in session.scalars(statement.limit(page.most))]
 
         return await self._run(query)
@@ -153,6 +155,8 @@ class SqlKeys:
             if tenant_name is not None:
                 tenant = tenant_named(session, tenant_name)
                 statement = statement.where(KeyRow.tenant_number == tenant.number)
+            if page.numbers is not None:
+                statement = statement.where(KeyRow.number.in_(page.numbers))
             return [key_of(row) for row in session.scalars(statement.limit(page.most))]
 
         return await self._run(query)

@@ -170,10 +170,11 @@ class KeyChange:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of a list by number: what comes behind `after`, `most` of it or all."""
+    """A part of a list by number: what comes behind `after`, `most` of it or all; some numbers or any."""
 
     after: int = 0
     most: int | None = None
+    numbers: frozenset[int] | None = None
 
 
 EVERYTHING: Final = Page()

@@ -61,7 +61,8 @@ def key(stored: Key, catalog: Catalog) -> admin_pb2.Key:
 def page(message: admin_pb2.ListKeysRequest | admin_pb2.ListTenantsRequest) -> Page:
     """Returns the part of a list that a message asks for: one entry more, which tells that it goes on."""
     after = int(message.page_token or 0)
-    return Page(after, message.page_size + 1 if message.page_size else None)
+    most = message.page_size + 1 if message.page_size else None
+    return Page(after, most, frozenset(message.numbers) or None)
 
 
 def fitting(listed: Sequence[_Listed], page_size: int) -> tuple[Sequence[_Listed], str]:

@@ -21,8 +21,22 @@ COLUMNS = ("region", "requests")
 
 
 class Result:
-    def named_results(self) -> Iterator[dict[str, Any]]:
-        yield from ROWS
+    """The rows, as they come."""
+
+    column_names = COLUMNS
+
+    @property
+    def source(self) -> Self:
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        """Holds nothing."""
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        yield from (tuple(row.values()) for row in ROWS)
 
 
 class Client:
@@ -48,7 +62,7 @@ class Client:
         assert isinstance(trace, TracebackType | None)
         self.open_clients -= 1
 
-    def query(self, text: str, *, parameters: dict[str, int]) -> Result:
+    def query_rows_stream(self, text: str, *, parameters: dict[str, int]) -> Result:
         self.asked.append((text, parameters))
         if self.failure is not None:
             raise self.failure

@@ -55,6 +55,22 @@ def test_a_dry_run_says_the_same_and_changes_nothing(
     assert not file.with_name("a.key").exists()
 
 
+def test_a_declared_tenant_is_found_on_whichever_page_it_is(
+    terminal: Terminal, paths: DataPaths, admin: AdminService, file: Path
+) -> None:
+    tenants = [admin_pb2.Tenant(number=number, name=f"t{number}") for number in range(1, 8)]
+
+    def page(request: admin_pb2.ListTenantsRequest) -> admin_pb2.ListTenantsResponse:
+        after = int(request.page_token or 0)
+        token = str(after + 2) if after + 2 < len(tenants) else ""
+        return admin_pb2.ListTenantsResponse(tenants=tenants[after : after + 2], next_page_token=token)
+
+    admin.answers["ListTenants"] = page
+    file.write_text("tenants: [{name: t7}, {name: t8}]")
+    said = terminal.comptoir("apply", "-f", str(file), "--dry-run", "--data-dir", str(paths.root))
+    assert said.out == "tenant t8: created\n"
+
+
 def test_nothing_to_change_is_said(
     terminal: Terminal, paths: DataPaths, admin: AdminService, file: Path
 ) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from deploy.local.stack.paths import DataPaths
 from services.cli.adapters.store import Store
 from services.cli.commands import audit
 from services.contract.callers import caller_digest
+from tests.services.cli.admin_service import AdminService, admin_service
 from tests.services.cli.running import Terminal
 
 REVOKED = {
@@ -44,19 +46,20 @@ REFUSED = {
 def acts(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     asked: dict[int, list[dict[str, Any]]] = {24 * 3600: found, 30 * 60: []}
-    monkeypatch.setattr(Store, "acts", lambda _store, seconds: asked[seconds])
+    monkeypatch.setattr(Store, "acts", lambda _store, seconds: iter(asked[seconds]))
     return found
 
 
 @pytest.fixture
-def router(monkeypatch: pytest.MonkeyPatch) -> None:
+def router(paths: DataPaths) -> Iterator[AdminService]:
     key = admin_pb2.Key(number=7, tenant=1, tenant_name="acme", label="laptop")
-    answers = [admin_pb2.ListTenantsResponse(), admin_pb2.ListKeysResponse(keys=[key])]
-    monkeypatch.setattr(audit, "call_admin", lambda *_: answers.pop(0))
+    with admin_service(paths) as service:
+        service.answers["ListKeys"] = admin_pb2.ListKeysResponse(keys=[key])
+        yield service
 
 
 def test_acts_are_a_table_with_the_names_that_the_router_has(
-    terminal: Terminal, paths: DataPaths, acts: list[dict[str, Any]], router: None
+    terminal: Terminal, paths: DataPaths, acts: list[dict[str, Any]], router: AdminService
 ) -> None:
     acts += [REVOKED, REFUSED]
     where = ("--data-dir", str(paths.root), "--caller", "generator-7")
@@ -72,8 +75,36 @@ def test_acts_are_a_table_with_the_names_that_the_router_has(
     assert all(len(line) <= 120 for line in said.out.splitlines())
 
 
+def test_acts_are_read_and_named_some_at_a_time(
+    terminal: Terminal,
+    paths: DataPaths,
+    acts: list[dict[str, Any]],
+    router: AdminService,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(audit, "_PAGE_ACTS", 2)
+    keys = [admin_pb2.Key(number=number, tenant_name=f"t{number}") for number in range(1, 6)]
+
+    def page(request: admin_pb2.ListKeysRequest) -> admin_pb2.ListKeysResponse:
+        # As a router from before `numbers`: everything, a page at a time.
+        after = int(request.page_token or 0)
+        return admin_pb2.ListKeysResponse(
+            keys=keys[after : after + 3], next_page_token="3" if not after else ""
+        )
+
+    router.answers["ListKeys"] = page
+    acts += [{**REVOKED, "subject_number": number} for number in (1, 5, 5, 2, 4)]
+    said = terminal.comptoir("audit", "--json", "--data-dir", str(paths.root))
+    assert [act["name"] for act in json.loads(said.out)["acts"]] == ["t1", "t5", "t5", "t2", "t4"]
+    asked = [list(request.numbers) for request in router.asked if not request.page_token]
+    assert asked == [[1, 5], [2, 5], [4]]
+    table = terminal.comptoir("audit", "--data-dir", str(paths.root)).out
+    assert table.count("time (UTC)") == 1
+    assert table.count("revoke key") == 5
+
+
 def test_programs_read_numbers_names_and_reasons(
-    terminal: Terminal, paths: DataPaths, acts: list[dict[str, Any]], router: None
+    terminal: Terminal, paths: DataPaths, acts: list[dict[str, Any]], router: AdminService
 ) -> None:
     acts += [REVOKED, REFUSED]
     said = terminal.comptoir("audit", "--json", "--data-dir", str(paths.root))
@@ -97,6 +128,12 @@ def test_without_a_router_there_are_numbers(
     acts.append(REVOKED)
     said = terminal.comptoir("audit", "--json", "--data-dir", str(paths.root))
     assert json.loads(said.out)["acts"][0]["name"] is None
+
+
+def test_without_acts_there_is_an_empty_list(
+    terminal: Terminal, paths: DataPaths, acts: list[dict[str, Any]]
+) -> None:
+    assert json.loads(terminal.comptoir("audit", "--json", "--data-dir", str(paths.root)).out) == {"acts": []}
 
 
 def test_how_far_back_is_a_number_and_a_unit(
