@@ -21,6 +21,8 @@ def print_status(console: Console, state: dict[str, Any], now: datetime) -> None
         console.print(replica_table(replicas))
     elif replicas is not None:
         console.out("No replica is registered: requests are refused with `no_replica`.", highlight=False)
+    for sentence in held_back(state.get("batch") or []):
+        console.out(sentence, highlight=False)
     if state.get("store_lag"):
         console.out(_lag_sentence(state["store_lag"]), highlight=False)
 
@@ -73,6 +75,21 @@ def replica_table(replicas: list[dict[str, Any]]) -> Table:
             f"{replica['report_age_seconds']:.1f} s",
         )
     return table
+
+
+def held_back(batch: list[dict[str, Any]]) -> list[str]:
+    """Returns a sentence for each model whose batch requests are held back."""
+    return [f"Batch of {one['model']} is held back: {_why(one)}." for one in batch if one["held_by"]]
+
+
+def _why(state: dict[str, Any]) -> str:
+    if state["peak_left_seconds"]:
+        return f"a peak window, {duration(state['peak_left_seconds'])} more"
+    p95_seconds = state["interactive_ttft_p95_seconds"]
+    # Those that wait for a replica are in no count yet.
+    if p95_seconds is None:
+        return "interactive requests wait for a replica"
+    return f"interactive ones wait {p95_seconds:.1f} s (p95)"
 
 
 def _with_offset(replica: dict[str, Any]) -> str:

@@ -12,30 +12,53 @@ from services.runtime.grpc.readiness_client import ask_readiness
 
 _ASK_SECONDS: Final = 2.0
 _MILLISECONDS: Final = 1000
+_UNKNOWN: Final = {"replicas": None, "batch": None}
 
 
 def ask_stack(addresses: dict[str, str]) -> dict[str, Any]:
-    """Returns `replicas` and `store_lag`, each None where who knows it does not answer."""
+    """Returns `replicas`, `batch` and `store_lag`, each None where who knows it does not answer."""
     return asyncio.run(_ask_stack(addresses))
 
 
 async def _ask_stack(addresses: dict[str, str]) -> dict[str, Any]:
-    replicas, lag = await asyncio.gather(
+    listed, lag = await asyncio.gather(
         _ask_replicas(addresses.get("admin", "")), _ask_lag(addresses.get("usage", ""))
     )
-    return {"replicas": replicas, "store_lag": lag}
+    return {**listed, "store_lag": lag}
 
 
-async def _ask_replicas(address: str) -> list[dict[str, Any]] | None:
+async def _ask_replicas(address: str) -> dict[str, Any]:
     if not address:
-        return None
+        return dict(_UNKNOWN)
     async with grpc.aio.insecure_channel(address, options=[WITHOUT_PROXY]) as channel:
         stub: admin_pb2_grpc.AdminServiceAsyncStub = admin_pb2_grpc.AdminServiceStub(channel)
         try:
             answer = await stub.ListReplicas(admin_pb2.ListReplicasRequest(), timeout=_ASK_SECONDS)
         except grpc.aio.AioRpcError:
-            return None
-    return [described_replica(replica) for replica in answer.replicas]
+            return dict(_UNKNOWN)
+    return described_list(answer)
+
+
+def described_list(answer: admin_pb2.ListReplicasResponse) -> dict[str, Any]:
+    """Returns the replicas, and what holds batch requests of their models back, as `--json` prints them."""
+    return {
+        "replicas": [described_replica(replica) for replica in answer.replicas],
+        "batch": [_described_batch(state) for state in answer.batch],
+    }
+
+
+def _described_batch(state: admin_pb2.BatchState) -> dict[str, Any]:
+    hold = admin_pb2.BatchHold.Name(state.held_by).removeprefix("BATCH_HOLD_")
+    is_known = state.HasField("interactive_ttft_p95_milliseconds")
+    return {
+        "model": state.model,
+        "held_by": hold.lower().replace("_", " ") if state.held_by else None,
+        "peak_left_seconds": state.peak_left_seconds,
+        "interactive_ttft_p95_seconds": (
+            state.interactive_ttft_p95_milliseconds / _MILLISECONDS if is_known else None
+        ),
+        "interactive_requests": state.interactive_requests,
+    }
 
 
 def described_replica(replica: admin_pb2.Replica) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from deploy.local.stack.options import DEFAULT_DATA_DIR
 from services.cli.adapters.admin import CALL_SECONDS, call_admin
-from services.cli.adapters.live import described_replica
+from services.cli.adapters.live import described_list, described_replica
 from services.cli.operator_tls import Admin, AdminCommands
-from services.cli.status_view import replica_table
+from services.cli.status_view import held_back, replica_table
 from services.kernel.errors import Reason
 
 replicas = AdminCommands(no_args_is_help=True, help="List replicas, and drain one.")
@@ -30,14 +30,17 @@ _LOOK_SECONDS: Final = 0.25
 
 @replicas.command("list")
 def list_replicas(data_dir: DataDir = DEFAULT_DATA_DIR, admin: Admin = "", as_json: AsJson = False) -> None:
-    """List the replicas that are registered, by number, with their state and what they do."""
-    found = _listed(data_dir, admin)
+    """List the registered replicas with their state and what they do, and where batch is held back."""
+    listed = _asked(data_dir, admin)
     if as_json:
-        Console().out(json.dumps({"replicas": found}), highlight=False)
-    elif found:
-        Console(markup=False, emoji=False).print(replica_table(found))
+        Console().out(json.dumps(listed), highlight=False)
+        return
+    if listed["replicas"]:
+        Console(markup=False, emoji=False).print(replica_table(listed["replicas"]))
     else:
         Console().out("No replica is registered.", highlight=False)
+    for sentence in held_back(listed["batch"]):
+        Console().out(sentence, highlight=False)
 
 
 @replicas.command("drain")
@@ -85,9 +88,15 @@ _IDLE: Final = {"running_requests": 0, "waiting_requests": 0}
 
 
 def _listed(data_dir: Path, admin: str) -> list[dict[str, Any]]:
+    replicas: list[dict[str, Any]] = _asked(data_dir, admin)["replicas"]
+    return replicas
+
+
+def _asked(data_dir: Path, admin: str) -> dict[str, Any]:
     request = admin_pb2.ListReplicasRequest()
-    answer = call_admin(data_dir, admin, lambda stub: stub.ListReplicas(request, timeout=CALL_SECONDS))
-    return [described_replica(replica) for replica in answer.replicas]
+    return described_list(
+        call_admin(data_dir, admin, lambda stub: stub.ListReplicas(request, timeout=CALL_SECONDS))
+    )
 
 
 def _one(found: list[dict[str, Any]], number: int) -> dict[str, Any] | None:

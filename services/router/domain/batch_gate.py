@@ -113,4 +113,6 @@ def _refusal(hold: Hold, limits: RouterLimits) -> ComptoirError:
     target_seconds = rules.interactive_ttft_p95_seconds or 0.0
     found = max(hold.p95_milliseconds, math.ceil(hold.waits.longest_seconds * _MILLISECONDS))
     numbers = Numbers(limit=math.ceil(target_seconds * _MILLISECONDS), requested=found)
-    return ComptoirError(Reason.BATCH_HELD_BACK, retry_after_seconds=rules.trickle_seconds, numbers=numbers)
+    # Nobody knows when it is over: not so late that it would be in vain to wait here.
+    again_seconds = min(rules.trickle_seconds, limits.hold_seconds or rules.trickle_seconds)
+    return ComptoirError(Reason.BATCH_HELD_BACK, retry_after_seconds=again_seconds, numbers=numbers)

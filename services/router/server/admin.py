@@ -5,6 +5,7 @@ from comptoir.router.v1 import admin_pb2, admin_pb2_grpc
 from services.kernel.catalog import Catalog, Region
 from services.kernel.clock import Clock
 from services.router.domain.administration import Administration
+from services.router.domain.batch_gate import BatchGate
 from services.router.domain.roster import Roster
 from services.router.wire import admin as admin_wire
 from services.runtime.grpc.interceptors import Context
@@ -20,12 +21,14 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
         self,
         administration: Administration,
         roster: Roster,
+        batch: BatchGate,
         catalog: Catalog,
         region: Region,
         clock: Clock,
     ) -> None:
         self._administration = administration
         self._roster = roster
+        self._batch = batch
         self._catalog = catalog
         self._region = region
         self._clock = clock
@@ -216,10 +219,14 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
     async def ListReplicas(  # noqa: N802 - the schema's name
         self, request: admin_pb2.ListReplicasRequest, context: Context
     ) -> admin_pb2.ListReplicasResponse:
-        """Lists the registered replicas, ready or not."""
+        """Lists the registered replicas, ready or not, and what holds batch requests back."""
         del request, context
         now_seconds = self._clock.wall_microseconds() / 1e6
         standings = self._roster.standings()
         return admin_pb2.ListReplicasResponse(
-            replicas=[admin_wire.replica(standing, self._catalog, now_seconds) for standing in standings]
+            replicas=[admin_wire.replica(standing, self._catalog, now_seconds) for standing in standings],
+            batch=[
+                admin_wire.batch_state(model, hold, self._catalog)
+                for model, hold in self._batch.holds().items()
+            ],
         )

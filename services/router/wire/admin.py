@@ -1,6 +1,7 @@
 """Between the messages of administration and the router's own types; names come from the catalog."""
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Final, TypeVar
 
@@ -9,6 +10,7 @@ from comptoir.router.v1 import admin_pb2, router_pb2
 from services.kernel.catalog import Catalog, Region
 from services.kernel.identity import digest64
 from services.router.domain.administration import KeyEdit, KeyOrder
+from services.router.domain.batch_holding import Hold
 from services.router.domain.roster import Standing
 from services.router.domain.tenancy import Endpoint, Key, Page, Priority, Quota, Tenant
 from services.router.wire.admission import models_response
@@ -164,6 +166,18 @@ def replica(standing: Standing, catalog: Catalog, now_seconds: float) -> admin_p
         report_age_milliseconds=round(standing.report_age_seconds * 1000),
         clock_offset_milliseconds=None if offset_seconds is None else round(offset_seconds * 1000),
         registered_at_seconds=round(now_seconds - standing.registered_for_seconds),
+    )
+
+
+def batch_state(number: int, hold: Hold, catalog: Catalog) -> admin_pb2.BatchState:
+    """Returns the message of what holds a model's batch requests back."""
+    is_known = hold.waits.ttft_p95_seconds is not None
+    return admin_pb2.BatchState(
+        model=_model_name(number, catalog),
+        held_by=int(hold.by),  # type: ignore[arg-type] # the enum's stub type is nominal
+        peak_left_seconds=math.ceil(hold.left_seconds),
+        interactive_ttft_p95_milliseconds=hold.p95_milliseconds if is_known else None,
+        interactive_requests=hold.waits.samples,
     )
 
 

@@ -109,3 +109,26 @@ def test_a_stack_whose_parts_do_not_answer_is_said_and_not_guessed() -> None:
 )
 def test_durations_have_their_two_largest_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("state", "sentence"),
+    [
+        (
+            {"held_by": "peak window", "peak_left_seconds": 7_380, "interactive_ttft_p95_seconds": 0.2},
+            "Batch of tiny-eu is held back: a peak window, 2 h 3 min more.",
+        ),
+        (
+            {"held_by": "first tokens", "peak_left_seconds": 0, "interactive_ttft_p95_seconds": 1.83},
+            "Batch of tiny-eu is held back: interactive ones wait 1.8 s (p95).",
+        ),
+        (
+            {"held_by": "first tokens", "peak_left_seconds": 0, "interactive_ttft_p95_seconds": None},
+            "Batch of tiny-eu is held back: interactive requests wait for a replica.",
+        ),
+    ],
+)
+def test_batch_that_is_held_back_is_said_with_its_reason(state: dict[str, Any], sentence: str) -> None:
+    assert sentence in shown(batch=[{"model": "tiny-eu", **state}])
+    assert "held back" not in shown(batch=[{"model": "tiny-eu", **state, "held_by": None}])
+    assert "held back" not in shown(batch=None)

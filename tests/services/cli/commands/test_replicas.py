@@ -32,7 +32,10 @@ async def test_a_list_has_each_with_its_number_state_and_requests(
     terminal: Terminal, router: RunningRouter
 ) -> None:
     assert (await said(terminal, router, "list")).out == "No replica is registered.\n"
-    assert json.loads((await said(terminal, router, "list", "--json")).out) == {"replicas": []}
+    assert json.loads((await said(terminal, router, "list", "--json")).out) == {
+        "replicas": [],
+        "batch": [],
+    }
     async with router.replica() as first, router.replica(replica=12, model=2, address="127.0.0.1:9"):
         await first.say(load=replica_pb2.Load(running_requests=3, is_draining=True))
         shown = (await said(terminal, router, "list")).out

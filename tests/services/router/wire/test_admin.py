@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from comptoir.router.v1 import router_pb2
+from comptoir.router.v1 import admin_pb2, router_pb2
 
+from services.router.domain.batch_holding import HeldBy, Hold, Waits
 from services.router.domain.tenancy import Key, Priority, Quota, Tenant
 from services.router.wire import admin as admin_wire
 from tests.fakes.router import CATALOG
@@ -51,3 +52,18 @@ def test_the_class_that_a_key_may_claim_comes_back_as_it_went(best: Priority) ->
 
 def test_a_key_that_is_ordered_without_a_class_may_claim_default() -> None:
     assert admin_wire.priority(router_pb2.PRIORITY_UNSPECIFIED) is Priority.DEFAULT
+
+
+def test_a_hold_of_batch_is_shown_with_its_numbers_and_what_is_unknown_left_out() -> None:
+    peak = admin_wire.batch_state(1, Hold(HeldBy.PEAK_WINDOW, 59.2), CATALOG)
+    assert (peak.model, peak.held_by, peak.peak_left_seconds) == (
+        "tiny-eu",
+        admin_pb2.BATCH_HOLD_PEAK_WINDOW,
+        60,
+    )
+    assert not peak.HasField("interactive_ttft_p95_milliseconds")
+    slow = admin_wire.batch_state(9, Hold(HeldBy.FIRST_TOKENS, waits=Waits(1.5, 30)), CATALOG)
+    assert (slow.model, slow.held_by) == ("9", admin_pb2.BATCH_HOLD_FIRST_TOKENS)
+    assert (slow.interactive_ttft_p95_milliseconds, slow.interactive_requests) == (1_500, 30)
+    for by in HeldBy:
+        assert admin_pb2.BatchHold.Name(int(by)).endswith(by.name if by else "UNSPECIFIED")

@@ -20,6 +20,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _BatchHold:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _BatchHoldEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BatchHold.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    BATCH_HOLD_UNSPECIFIED: _BatchHold.ValueType  # 0
+    """Nothing does."""
+    BATCH_HOLD_PEAK_WINDOW: _BatchHold.ValueType  # 1
+    """A window of `router.batch.peak_windows`."""
+    BATCH_HOLD_FIRST_TOKENS: _BatchHold.ValueType  # 2
+    """Interactive requests wait longer for a first token than `router.batch.interactive_ttft_p95_seconds`."""
+
+class BatchHold(_BatchHold, metaclass=_BatchHoldEnumTypeWrapper):
+    """What holds requests of the class batch back."""
+
+BATCH_HOLD_UNSPECIFIED: BatchHold.ValueType  # 0
+"""Nothing does."""
+BATCH_HOLD_PEAK_WINDOW: BatchHold.ValueType  # 1
+"""A window of `router.batch.peak_windows`."""
+BATCH_HOLD_FIRST_TOKENS: BatchHold.ValueType  # 2
+"""Interactive requests wait longer for a first token than `router.batch.interactive_ttft_p95_seconds`."""
+Global___BatchHold: _TypeAlias = BatchHold  # noqa: Y015
+
 class _ReplicaState:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -1466,22 +1490,70 @@ class ListReplicasResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     REPLICAS_FIELD_NUMBER: _builtins.int
+    BATCH_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def replicas(self) -> _containers.RepeatedCompositeFieldContainer[Global___Replica]:
         """By number."""
+
+    @_builtins.property
+    def batch(self) -> _containers.RepeatedCompositeFieldContainer[Global___BatchState]:
+        """Of each model that has a replica, or had a request of the class batch, by number. None from an older router."""
 
     def __init__(
         self,
         *,
         replicas: _abc.Iterable[Global___Replica] | None = ...,
+        batch: _abc.Iterable[Global___BatchState] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["replicas", b"replicas"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "replicas", b"replicas"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListReplicasResponse: _TypeAlias = ListReplicasResponse  # noqa: Y015
+
+@_typing.final
+class BatchState(_message.Message):
+    """How requests of the class batch of a model fare, at this router."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    HELD_BY_FIELD_NUMBER: _builtins.int
+    PEAK_LEFT_SECONDS_FIELD_NUMBER: _builtins.int
+    INTERACTIVE_TTFT_P95_MILLISECONDS_FIELD_NUMBER: _builtins.int
+    INTERACTIVE_REQUESTS_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The model's name, or its number where the catalog lost that."""
+    held_by: Global___BatchHold.ValueType
+    """What holds them back."""
+    peak_left_seconds: _builtins.int
+    """How much longer the peak lasts; 0 where there is none. Eight days where it is longer."""
+    interactive_ttft_p95_milliseconds: _builtins.int
+    """The p95 of the time to first token of interactive requests, over all replicas and the last minute; absent where
+    none had one.
+    """
+    interactive_requests: _builtins.int
+    """How many interactive requests had a first token in the last minute."""
+    def __init__(
+        self,
+        *,
+        model: _builtins.str = ...,
+        held_by: Global___BatchHold.ValueType = ...,
+        peak_left_seconds: _builtins.int = ...,
+        interactive_ttft_p95_milliseconds: _builtins.int | None = ...,
+        interactive_requests: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_interactive_ttft_p95_milliseconds", b"_interactive_ttft_p95_milliseconds", "interactive_ttft_p95_milliseconds", b"interactive_ttft_p95_milliseconds"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_interactive_ttft_p95_milliseconds", b"_interactive_ttft_p95_milliseconds", "held_by", b"held_by", "interactive_requests", b"interactive_requests", "interactive_ttft_p95_milliseconds", b"interactive_ttft_p95_milliseconds", "model", b"model", "peak_left_seconds", b"peak_left_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__interactive_ttft_p95_milliseconds: _TypeAlias = _typing.Literal["interactive_ttft_p95_milliseconds"]  # noqa: Y015
+    _WhichOneofArgType__interactive_ttft_p95_milliseconds: _TypeAlias = _typing.Literal["_interactive_ttft_p95_milliseconds", b"_interactive_ttft_p95_milliseconds"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__interactive_ttft_p95_milliseconds) -> _WhichOneofReturnType__interactive_ttft_p95_milliseconds | None: ...
+
+Global___BatchState: _TypeAlias = BatchState  # noqa: Y015
 
 @_typing.final
 class Replica(_message.Message):
