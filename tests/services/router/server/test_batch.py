@@ -54,6 +54,26 @@ async def test_batch_waits_while_interactive_ones_do_and_goes_on_by_itself(tmp_p
         assert (await asyncio.wait_for(batch, 30)).key_number
 
 
+async def test_batch_waits_for_the_end_of_a_peak_window_and_interactive_requests_do_not(
+    tmp_path: Path,
+) -> None:
+    window = {"begins_at": "00:00", "ends_at": "23:00", "time_zone": "UTC"}
+    async with running_router(settings_with(tmp_path, peak_windows=[window])) as running:
+        day_seconds = running.clock.wall_microseconds() / 1_000_000 % 86_400
+        running.clock.advance(86_400 + 23 * 3600 - 30 - day_seconds)
+        async with running.replica() as replica:
+            api_key = await running.key()
+            batch = asyncio.create_task(_admitted(running, api_key))
+            await running.router.Admit(of_class(api_key, router_pb2.PRIORITY_INTERACTIVE))
+            state = await batch_state(running)
+            assert (state.held_by, state.peak_left_seconds) == (admin_pb2.BATCH_HOLD_PEAK_WINDOW, 30)
+            assert not batch.done()
+            running.clock.advance(31)
+            await replica.say(load=counted(0.2, 40))
+            assert (await asyncio.wait_for(batch, 30)).key_number
+            assert (await batch_state(running)).held_by == admin_pb2.BATCH_HOLD_UNSPECIFIED
+
+
 async def _admitted(running: RunningRouter, api_key: str) -> router_pb2.AdmitResponse:
     return await running.router.Admit(of_class(api_key, router_pb2.PRIORITY_BATCH))
 
