@@ -34,7 +34,7 @@ class _PriorityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Priority.Val
     PRIORITY_DEFAULT: _Priority.ValueType  # 2
     """No promise beyond fairness."""
     PRIORITY_BATCH: _Priority.ValueType  # 3
-    """May wait."""
+    """May wait, and does while an operator's rules hold it back (BATCH_HELD_BACK)."""
 
 class Priority(_Priority, metaclass=_PriorityEnumTypeWrapper):
     """Scheduling class of a request."""
@@ -46,7 +46,7 @@ PRIORITY_INTERACTIVE: Priority.ValueType  # 1
 PRIORITY_DEFAULT: Priority.ValueType  # 2
 """No promise beyond fairness."""
 PRIORITY_BATCH: Priority.ValueType  # 3
-"""May wait."""
+"""May wait, and does while an operator's rules hold it back (BATCH_HELD_BACK)."""
 Global___Priority: _TypeAlias = Priority  # noqa: Y015
 
 class _Task:
