@@ -39,13 +39,12 @@ class QuotaLines:
         here = self._of_tenant[tenant] = self._of_tenant.get(tenant, 0) + 1
         # No more of a key may wait than may run.
         most = min(key.quota.concurrency or key.tenant.quota.concurrency, _MOST_OF_A_KEY)
-        is_first = True
 
         async def attempt() -> Got:
-            nonlocal is_first
-            before, was_first, is_first = self._tenants.refusal_of(tenant), is_first, False
-            if not was_first:
+            if self._keys.refusal_of(key.number) is not None:
+                # It is the first of its line.
                 return await self._tenants.take(tenant, lend, most=_MOST_OF_A_TENANT)
+            before = self._tenants.refusal_of(tenant)
             if before is not None:
                 # Others of the tenant wait: nobody is passed over.
                 raise again(before)
