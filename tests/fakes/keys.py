@@ -6,7 +6,7 @@ from dataclasses import fields as dataclass_fields
 from dataclasses import replace
 
 from services.kernel.errors import ComptoirError, Reason
-from services.router.domain.tenancy import UNLIMITED, Key, KeyChange, NewKey, Page, Quota, Tenant
+from services.router.domain.tenancy import UNLIMITED, Changes, Key, KeyChange, NewKey, Page, Quota, Tenant
 
 EVERYTHING = Page()
 
@@ -19,6 +19,8 @@ class MemoryKeys:
         self.keys: dict[int, Key] = {}
         self.finds = 0
         self.changes = 0
+        # What each change was about, oldest first.
+        self.logged: list[Key | Tenant] = []
         self._numbers = itertools.count(1)
 
     def is_known(self, digest: bytes) -> bool:
@@ -31,6 +33,15 @@ class MemoryKeys:
 
     async def change_number(self) -> int:
         return self.changes
+
+    async def changes_since(self, number: int, most: int) -> Changes:
+        logged = self.logged[number:] if number <= self.changes else []
+        if len(logged) != self.changes - number or len(logged) > most:
+            return Changes(self.changes, is_told=False)
+        keys = {one.number for one in logged if isinstance(one, Key)}
+        tenants = {one.number for one in logged if isinstance(one, Tenant)}
+        digests = [digest for at in keys & self.keys.keys() for digest in self.keys[at].digests]
+        return Changes(self.changes, frozenset(keys), frozenset(tenants), digests)
 
     async def digests(self, most: int) -> Sequence[bytes]:
         newest = sorted(self.keys.values(), key=lambda key: -key.number)[:most]
@@ -68,7 +79,7 @@ class MemoryKeys:
         tenant = self._tenant_named(name)
         if any(key.tenant == tenant for key in self.keys.values()):
             raise ComptoirError(Reason.TENANT_HAS_KEYS)
-        self.changes += 1
+        self._note(tenant)
         return self.tenants.pop(tenant.number)
 
     async def create_key(self, new: NewKey) -> Key:
@@ -129,8 +140,7 @@ class MemoryKeys:
         return self._keep(replace(key, revoked_at_seconds=key.revoked_at_seconds or now_seconds))
 
     async def delete_key(self, number: int) -> Key:
-        await self.key(number)
-        self.changes += 1
+        self._note(await self.key(number))
         return self.keys.pop(number)
 
     async def note_uses(self, uses: Mapping[int, int]) -> None:
@@ -140,14 +150,18 @@ class MemoryKeys:
             self.keys[number] = replace(key, last_used_seconds=latest)
 
     def _keep_tenant(self, tenant: Tenant) -> Tenant:
-        self.changes += 1
+        self._note(tenant)
         self.tenants[tenant.number] = tenant
         return tenant
 
     def _keep(self, key: Key) -> Key:
-        self.changes += 1
+        self._note(key)
         self.keys[key.number] = key
         return key
+
+    def _note(self, changed: Key | Tenant) -> None:
+        self.changes += 1
+        self.logged.append(changed)
 
     def _tenant_named(self, name: str) -> Tenant:
         for tenant in self.tenants.values():

@@ -8,8 +8,9 @@ from functools import partial
 from typing import Final, TypeVar
 
 from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError
 from services.router.domain.ports import KeyStore
-from services.router.domain.tenancy import UNLIMITED, Key, KeyChange, NewKey, Page, Quota, Tenant
+from services.router.domain.tenancy import UNLIMITED, Changes, Key, KeyChange, NewKey, Page, Quota, Tenant
 
 # What was read, or is known to be unchanged, is believed for as long: a change that is made through another
 # router holds here after no more, though nobody told.
@@ -19,12 +20,14 @@ MAX_ABSENT: Final = 10_000
 # Digests of 32 bytes, of which nothing else is remembered.
 MAX_KNOWN: Final = 100_000
 
+EVERYTHING_CHANGED: Final = Changes(0, is_told=False)
+
 _Kept = TypeVar("_Kept")
-_Changed = TypeVar("_Changed")
+_Changed = TypeVar("_Changed", Tenant, Key)
 
 
 class CachedKeys:
-    """A key store in front of another: what was found is remembered, and every change forgets it all.
+    """A key store in front of another: what was found is remembered, until it is changed.
 
     Changes that other routers make are told by `forget`, and that there were none by `confirm`. Digests that
     were not found are remembered apart, so that guesses cannot push real keys out.
@@ -63,10 +66,18 @@ class CachedKeys:
         # One who goes away ends it for nobody else.
         return await asyncio.shield(read)
 
-    def forget(self) -> None:
-        """Forgets what was found and what was not: tenants or keys were changed, perhaps elsewhere."""
-        self._found.clear()
-        self._forget_absent()
+    def forget(self, changes: Changes = EVERYTHING_CHANGED) -> None:
+        """Forgets what changes were about, perhaps of another router."""
+        # A read under way may be of before: it is told to who waits for it, and is not remembered.
+        self._changes += 1
+        self._reads.clear()
+        for digest in [digest for digest, (key, _) in self._found.items() if changes.is_about(key)]:
+            del self._found[digest]
+        if not changes.is_told:
+            self._absent.clear()
+        for digest in changes.digests:
+            self._absent.pop(digest, None)
+            _keep(self._known, digest, None, MAX_KNOWN)
 
     def confirm(self, until_seconds: float) -> None:
         """Takes note that every change up to that moment of the monotonic clock was told."""
@@ -104,11 +115,6 @@ class CachedKeys:
             _keep(self._found, digest, (key, read_seconds), MAX_KEYS)
             _keep(self._known, digest, None, MAX_KNOWN)
 
-    def _forget_absent(self) -> None:
-        self._changes += 1
-        self._absent.clear()
-        self._reads.clear()
-
     async def change_number(self) -> int:
         """Returns a number that grows with every change of a tenant or a key, by any router."""
         return await self._inner.change_number()
@@ -145,12 +151,7 @@ class CachedKeys:
 
     async def create_key(self, new: NewKey) -> Key:
         """Stores a key; NOT_FOUND if there is no such tenant."""
-        try:
-            key = await self._inner.create_key(new)
-            _keep(self._known, new.digest, None, MAX_KNOWN)
-            return key
-        finally:
-            self._forget_absent()
+        return await self._changing(self._inner.create_key(new))
 
     async def key(self, number: int) -> Key:
         """Returns a key as it is in the store."""
@@ -197,9 +198,15 @@ class CachedKeys:
 
     async def _changing(self, change: Awaitable[_Changed]) -> _Changed:
         try:
-            return await change
-        finally:
-            self.forget()
+            changed = await change
+        except BaseException as failure:
+            # A refusal changed nothing; of anything else nobody here knows whether the store made it.
+            is_refusal = isinstance(failure, ComptoirError) and not failure.reason.row.is_retryable
+            if not is_refusal:
+                self.forget()
+            raise
+        self.forget(Changes.of(changed))
+        return changed
 
 
 def _keep(kept: OrderedDict[bytes, _Kept], digest: bytes, value: _Kept, most: int) -> None:

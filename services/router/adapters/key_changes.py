@@ -6,6 +6,7 @@ from typing import Final, Protocol
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError
 from services.router.adapters.cached_keys import TRUST_SECONDS, CachedKeys
+from services.router.domain.tenancy import Changes
 from services.runtime.logs import get_logger
 from services.runtime.telemetry import counter
 
@@ -13,6 +14,8 @@ _log = get_logger(__name__)
 
 # A change holds here after no more, and a look that fails is made good before what is remembered ends.
 LOOK_SECONDS: Final = 0.2
+# Of more changes between two looks, such as those of an import, all is forgotten.
+MOST_FORGOTTEN: Final = 1000
 
 
 class ChangeCounter(Protocol):
@@ -22,9 +25,15 @@ class ChangeCounter(Protocol):
         """Returns a number that grows with every change; KEYS_UNAVAILABLE where it cannot be read."""
         ...
 
+    async def changes_since(self, number: int, most: int) -> Changes:
+        """Returns what changed since that number, or that it is not told; KEYS_UNAVAILABLE as well."""
+        ...
+
 
 class KeyChanges:
     """Asks the store for the number of its last change, once for all keys and not once a request.
+
+    Where it grew, what changed is forgotten, and the rest stays.
 
     As long as the number cannot be read, nothing is confirmed: what is remembered ends within a second.
     """
@@ -54,8 +63,7 @@ class KeyChanges:
             async with asyncio.timeout(TRUST_SECONDS):
                 number = await self._store.change_number()
                 if number != self._seen:
-                    self._keys.forget()
-                    await self._keys.learn()
+                    number = await self._catch_up(number)
         except (ComptoirError, TimeoutError):
             self._unseen.add(1)
             if not self._is_broken:
@@ -67,3 +75,14 @@ class KeyChanges:
         if self._is_broken:
             self._is_broken = False
             _log.info("key_changes_seen_again")
+
+    async def _catch_up(self, number: int) -> int:
+        """Has what changed be forgotten, or all where that is not told; returns up to which number."""
+        if self._seen is not None:
+            changes = await self._store.changes_since(self._seen, MOST_FORGOTTEN)
+            if changes.is_told:
+                self._keys.forget(changes)
+                return changes.number
+        self._keys.forget()
+        await self._keys.learn()
+        return number

@@ -6,7 +6,7 @@ from typing import Final
 from sqlalchemy import Connection, inspect, text
 
 # The newest revision.
-HEAD: Final = "0006"
+HEAD: Final = "0007"
 FOLDER: Final = Path(__file__).with_name("migrations")
 # What the tables are that a router before Alembic wrote, by the version in its own row.
 _EARLIER: Final = {1: "0001", 2: "0002"}

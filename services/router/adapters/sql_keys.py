@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from services.kernel.errors import ComptoirError, Reason
+from services.router.adapters.key_change_log import changes_since, count_change, log_change
 from services.router.adapters.key_database import begin_reading
 from services.router.adapters.key_rows import (
     change_row,
@@ -21,9 +22,10 @@ from services.router.adapters.key_rows import (
     tenant_of,
 )
 from services.router.adapters.tables import KeyChangesRow, KeyRow, TenantRow
-from services.router.domain.tenancy import UNLIMITED, Key, KeyChange, NewKey, Page, Quota, Tenant
+from services.router.domain.tenancy import UNLIMITED, Changes, Key, KeyChange, NewKey, Page, Quota, Tenant
 
 _Result = TypeVar("_Result")
+_Changed = TypeVar("_Changed", Tenant, Key)
 _NOTED_AT_ONCE: Final = 500
 _KEYS: Final = KeyRow.metadata.tables["keys"]
 _NOTE: Final = (
@@ -54,6 +56,13 @@ class SqlKeys:
     async def change_number(self) -> int:
         """Returns a number that grows with every change of a tenant or a key."""
         return await self._run(lambda session: session.scalars(select(KeyChangesRow.number)).one())
+
+    async def changes_since(self, number: int, most: int) -> Changes:
+        """Returns what changed since the count was that number.
+
+        It is not told where more than `most` did, or where the log has not all of it.
+        """
+        return await self._run(partial(changes_since, number, most))
 
     async def digests(self, most: int) -> Sequence[bytes]:
         """Returns the digests by which keys are found, of the newest `most` keys."""
@@ -227,11 +236,13 @@ class SqlKeys:
         self._is_closed = True
         self._engine.dispose()
 
-    async def _change(self, work: Callable[[Session], _Result]) -> _Result:
-        def counted(session: Session) -> _Result:
+    async def _change(self, work: Callable[[Session], _Changed]) -> _Changed:
+        def counted(session: Session) -> _Changed:
             # First, so that changes of several routers come one after another, each with its number.
-            session.execute(update(KeyChangesRow).values(number=KeyChangesRow.number + 1))
-            return work(session)
+            number = count_change(session)
+            changed = work(session)
+            log_change(session, number, changed)
+            return changed
 
         return await self._write(counted)
 

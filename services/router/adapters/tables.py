@@ -116,3 +116,14 @@ class SpendingRow(Table):
     period: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     tokens: Mapped[int] = mapped_column(BigInteger)
     nanos: Mapped[int] = mapped_column(BigInteger)
+
+
+class KeyChangeRow(Table):
+    """What one of the latest changes was about, by the number that it made of the count."""
+
+    __tablename__ = "key_change_log"
+
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    # 0 where it was about the other.
+    key_number: Mapped[int] = mapped_column(Integer)
+    tenant_number: Mapped[int] = mapped_column(Integer)

@@ -100,6 +100,11 @@ class Key:
     # The beginning of the hour; 0 for never.
     last_used_seconds: int = 0
 
+    @property
+    def digests(self) -> tuple[bytes, ...]:
+        """The digests by which the key is found."""
+        return (self.digest,) if self.previous_digest is None else (self.digest, self.previous_digest)
+
     def shown_as(self, digest: bytes) -> "Key | None":
         """Returns the key as it is for who shows the secret of a digest: one of before ends with its overlap.
 
@@ -166,6 +171,31 @@ class KeyChange:
     best_priority: Priority | None = None
     expires_at_seconds: int | None = None
     is_disabled: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changes of tenants and keys were about, up to that number; all is another thing if not `is_told`.
+
+    `digests` are those by which the keys are found now.
+    """
+
+    number: int
+    keys: frozenset[int] = frozenset()
+    tenants: frozenset[int] = frozenset()
+    digests: Collection[bytes] = field(default=(), repr=False)
+    is_told: bool = True
+
+    @classmethod
+    def of(cls, changed: "Tenant | Key", number: int = 0) -> "Changes":
+        """Returns what one change was about, by what it made."""
+        if isinstance(changed, Tenant):
+            return cls(number, tenants=frozenset({changed.number}))
+        return cls(number, keys=frozenset({changed.number}), digests=changed.digests)
+
+    def is_about(self, key: "Key") -> bool:
+        """Tells whether a key may be another one by them."""
+        return not self.is_told or key.number in self.keys or key.tenant.number in self.tenants
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,15 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError, Reason
-from services.router.adapters import key_changes
+from services.router.adapters import key_change_log, key_changes
 from services.router.adapters.cached_keys import TRUST_SECONDS, CachedKeys
-from services.router.adapters.key_changes import LOOK_SECONDS, KeyChanges
+from services.router.adapters.key_changes import LOOK_SECONDS, MOST_FORGOTTEN, ChangeCounter, KeyChanges
 from services.router.adapters.key_database import on_file, on_postgres
 from services.router.adapters.sql_keys import SqlKeys
 from services.router.domain.ports import KeyStore
@@ -21,11 +22,15 @@ from tests.fakes.keys import MemoryKeys
 from tests.postgres import Database
 
 
+class SharedKeys(KeyStore, ChangeCounter, Protocol):
+    """A key store that tells what changed."""
+
+
 class KeyChangesContract:
     """Inherit it with a fixture `stores`: one store as two routers open it."""
 
     async def test_a_change_by_another_router_holds_after_the_next_look(
-        self, stores: tuple[KeyStore, KeyStore]
+        self, stores: tuple[SharedKeys, SharedKeys]
     ) -> None:
         here, elsewhere = stores
         clock = ManualClock()
@@ -51,7 +56,7 @@ class KeyChangesContract:
         assert await cached.find(DIGEST) is None
 
     async def test_a_key_that_another_router_creates_is_known_after_the_next_look(
-        self, stores: tuple[KeyStore, KeyStore]
+        self, stores: tuple[SharedKeys, SharedKeys]
     ) -> None:
         here, elsewhere = stores
         clock = ManualClock()
@@ -67,7 +72,7 @@ class KeyChangesContract:
         assert await cached.find(DIGEST) is not None
 
     async def test_as_long_as_nothing_changes_nothing_is_read_again(
-        self, stores: tuple[KeyStore, KeyStore]
+        self, stores: tuple[SharedKeys, SharedKeys]
     ) -> None:
         here, elsewhere = stores
         clock = ManualClock()
@@ -81,17 +86,65 @@ class KeyChangesContract:
             await changes.look()
             assert await cached.find(DIGEST) is first
 
+    async def test_of_many_keys_only_those_that_changed_are_read_again(
+        self, stores: tuple[SharedKeys, SharedKeys]
+    ) -> None:
+        here, elsewhere = stores
+        clock = ManualClock()
+        cached = CachedKeys(here, clock)
+        changes = KeyChanges(here, cached, clock)
+        digests = [bytes([at]) * 32 for at in range(1, 7)]
+        keys = [await store_key(elsewhere, digest=digest) for digest in digests[:4]]
+        await elsewhere.create_tenant("beta", 1, 50)
+        keys += [await store_key(elsewhere, tenant_name="beta", digest=digest) for digest in digests[4:]]
+        await changes.look()
+        known = [await cached.find(digest) for digest in digests]
+
+        async def read_again() -> list[int]:
+            await changes.look()
+            found = [await cached.find(digest) for digest in digests]
+            again = [at for at, (new, old) in enumerate(zip(found, known, strict=True)) if new is not old]
+            known[:] = found
+            return again
+
+        await elsewhere.change_key(keys[1].number, KeyChange(label="other"))
+        assert await read_again() == [1]
+        await elsewhere.rotate_key(keys[0].number, b"n" * 32, 10_000)
+        await elsewhere.revoke_key(keys[2].number, 300)
+        assert await read_again() == [0, 2]
+        await elsewhere.delete_key(keys[3].number)
+        assert await read_again() == [3]
+        assert known[3] is None
+        await elsewhere.disable_tenant("beta", is_disabled=True)
+        assert await read_again() == [4, 5]
+        await elsewhere.create_tenant("gamma", 1, 50)
+        assert await read_again() == []
+
+    async def test_what_is_not_told_one_by_one_is_forgotten_whole(
+        self, stores: tuple[SharedKeys, SharedKeys]
+    ) -> None:
+        here, elsewhere = stores
+        number = (await store_key(elsewhere)).number
+        await elsewhere.change_key(number, KeyChange(label="other"))
+        latest = await here.change_number()
+        one = await here.changes_since(latest - 1, 1)
+        assert (one.number, one.keys, one.is_told) == (latest, frozenset({number}), True)
+        assert list(one.digests) == [DIGEST]
+        assert (await here.changes_since(latest, 1)).is_told
+        for since, most in ((latest - 2, 1), (latest + 1, 9), (-5, 99)):
+            assert not (await here.changes_since(since, most)).is_told
+
 
 class TestChangesInMemory(KeyChangesContract):
     @pytest.fixture
-    def stores(self) -> tuple[KeyStore, KeyStore]:
+    def stores(self) -> tuple[SharedKeys, SharedKeys]:
         store = MemoryKeys()
         return store, store
 
 
 class TestChangesInSqlite(KeyChangesContract):
     @pytest.fixture
-    def stores(self, tmp_path: Path) -> Iterator[tuple[KeyStore, KeyStore]]:
+    def stores(self, tmp_path: Path) -> Iterator[tuple[SharedKeys, SharedKeys]]:
         here, elsewhere = (SqlKeys(on_file(tmp_path / "router.sqlite")) for _ in range(2))
         yield here, elsewhere
         here.close()
@@ -100,7 +153,7 @@ class TestChangesInSqlite(KeyChangesContract):
 
 class TestChangesInPostgres(KeyChangesContract):
     @pytest.fixture
-    def stores(self, database: Database) -> Iterator[tuple[KeyStore, KeyStore]]:
+    def stores(self, database: Database) -> Iterator[tuple[SharedKeys, SharedKeys]]:
         here, elsewhere = (SqlKeys(on_postgres(database.url, database.password_file)) for _ in range(2))
         yield here, elsewhere
         here.close()
@@ -169,3 +222,34 @@ async def test_looks_go_on_behind_one_that_fails(monkeypatch: pytest.MonkeyPatch
     await until(lambda: cached.is_known(DIGEST), 5)
     following.cancel()
     await asyncio.wait([following])
+
+
+async def test_a_change_of_a_router_that_keeps_no_log_has_everything_be_read_again(tmp_path: Path) -> None:
+    engine = on_file(tmp_path / "router.sqlite")
+    store, clock = SqlKeys(engine), ManualClock()
+    cached = CachedKeys(store, clock)
+    changes = KeyChanges(store, cached, clock)
+    await store_key(store)
+    await changes.look()
+    await cached.find(DIGEST)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE keys SET is_disabled = 1")
+        connection.exec_driver_sql("UPDATE key_changes SET number = number + 1")
+    await store.create_tenant("beta", 1, 50)
+    await changes.look()
+    found = await cached.find(DIGEST)
+    assert found is not None
+    assert found.is_disabled
+    store.close()
+
+
+async def test_the_log_of_changes_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_change_log, "MOST_LOGGED", 3)
+    store = SqlKeys(on_file(tmp_path / "router.sqlite"))
+    number = (await store_key(store)).number
+    for label in "abcdefgh":
+        await store.change_key(number, KeyChange(label=label))
+    latest = await store.change_number()
+    assert (await store.changes_since(latest - 3, MOST_FORGOTTEN)).is_told
+    assert not (await store.changes_since(latest - 4, MOST_FORGOTTEN)).is_told
+    store.close()

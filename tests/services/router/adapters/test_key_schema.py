@@ -140,7 +140,7 @@ CONTENT: dict[str, dict[str, Any]] = {
     },
     "key_models": {"key_number": 1, "model_number": 2},
 }
-REVISIONS = ["0001", "0002", "0003", "0004", "0005"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006"]
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
