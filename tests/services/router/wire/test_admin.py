@@ -65,5 +65,6 @@ def test_a_hold_of_batch_is_shown_with_its_numbers_and_what_is_unknown_left_out(
     slow = admin_wire.batch_state(9, Hold(HeldBy.FIRST_TOKENS, waits=Waits(1.5, 30)), CATALOG)
     assert (slow.model, slow.held_by) == ("9", admin_pb2.BATCH_HOLD_FIRST_TOKENS)
     assert (slow.interactive_ttft_p95_milliseconds, slow.interactive_requests) == (1_500, 30)
+    names = {value.number: value.name for value in admin_pb2.BatchHold.DESCRIPTOR.values}
     for by in HeldBy:
-        assert admin_pb2.BatchHold.Name(int(by)).endswith(by.name if by else "UNSPECIFIED")
+        assert names[by].endswith(by.name if by else "UNSPECIFIED")
