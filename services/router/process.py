@@ -16,7 +16,7 @@ from comptoir.router.v1 import (
 from keda.externalscaler import externalscaler_pb2_grpc
 
 from services.kernel.clock import Clock, SystemClock
-from services.router.adapters.batch_watch import show_holds, watch_batch
+from services.router.adapters.batch_watch import watch_batch
 from services.router.adapters.cached_keys import CachedKeys
 from services.router.adapters.ed25519_signer import SEED_BYTES, Ed25519Signer
 from services.router.adapters.emitter_log import EmitterLog
@@ -137,8 +137,6 @@ class Router:
         self._batch = BatchGate(
             self._replicas, leases.places, clock, region=self._region.number, limits=settings
         )
-        for model in self._catalog.models:
-            show_holds(self._batch, model.number, model.name)
         ports = Ports(leases, offers, self._replicas, log, clock, self._batch, self._uses)
         self._serve_callers(ports, pepper)
         self._serve_replicas()
@@ -157,7 +155,8 @@ class Router:
         parts.run("uses", write_uses_often(self._uses, self._keys))
         parts.run("spending", write_spending_often(self._spending))
         parts.run("readiness", follow_readiness(self._roster, self._tell_ready))
-        parts.run("batch", watch_batch(self._batch, self._leases.places))
+        models = {model.number: model.name for model in self._catalog.models}
+        parts.run("batch", watch_batch(self._batch, self._leases.places, models))
         names = {model: rules.model for model, rules in self._settings.scaling_by_model.items()}
         parts.run("scaling", watch_scaling(self._desired, names))
 

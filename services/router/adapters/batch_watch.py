@@ -1,39 +1,43 @@
 """Looks every half second whether batch requests are held back, and lets those that wait try again."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Final
 
 from services.router.domain.batch_gate import BatchGate
-from services.router.domain.batch_holding import HeldBy
+from services.router.domain.batch_holding import Hold
 from services.router.domain.place_lines import PlaceLines
 from services.runtime.logs import get_logger
 from services.runtime.telemetry import gauge
 
 _INTERVAL_SECONDS: Final = 0.5
+_NONE: Final = Hold()
 _log = get_logger(__name__)
 
 
-async def watch_batch(gate: BatchGate, places: PlaceLines) -> None:
-    """Runs until cancelled; each change of a hold is a line of the log."""
-    told: dict[int, HeldBy] = {}
+async def watch_batch(gate: BatchGate, places: PlaceLines, names: Mapping[int, str]) -> None:
+    """Runs until cancelled; each change of a hold is a line of the log, and metrics show it by model."""
+    holds: dict[int, Hold] = {}
+    for model, name in names.items():
+        _show(holds, model, name)
     while True:
         for model, hold in gate.holds().items():
-            if told.get(model, HeldBy.NOTHING) is not hold.by:
+            if holds.get(model, _NONE).by is not hold.by:
                 _log.info("batch_held_back", model_number=model, reason=hold.by.name.lower())
-            told[model] = hold.by
+            holds[model] = hold
         places.free_batch()
         await asyncio.sleep(_INTERVAL_SECONDS)
 
 
-def show_holds(gate: BatchGate, model: int, name: str) -> None:
-    """Shows as metrics whether a model's batch requests are held back, and what interactive ones wait."""
+def _show(holds: Mapping[int, Hold], model: int, name: str) -> None:
+    """Shows as metrics what the last look found out: they are read by another thread."""
     attributes = {"gen_ai.request.model": name}
     gauge(
         "comptoir.router.batch_held_back",
         unit="1",
         description="Why requests of the class batch are held back: 0 they are not, 1 by a peak window, "
         "2 because interactive ones wait too long for a first token.",
-        read=lambda: float(gate.hold(model).by),
+        read=lambda: float(holds.get(model, _NONE).by),
         attributes=attributes,
     )
     gauge(
@@ -41,6 +45,6 @@ def show_holds(gate: BatchGate, model: int, name: str) -> None:
         unit="s",
         description="Time to first token of interactive requests in the last minute, p95 over all replicas; "
         "0 where there were none.",
-        read=lambda: gate.hold(model).waits.ttft_p95_seconds or 0.0,
+        read=lambda: holds.get(model, _NONE).waits.ttft_p95_seconds or 0.0,
         attributes=attributes,
     )

@@ -12,6 +12,7 @@ from comptoir.router.v1 import replica_pb2
 from keda.externalscaler import externalscaler_pb2_grpc
 from keda.externalscaler.externalscaler_pb2 import GetMetricsRequest, ScaledObjectRef
 
+from services.contract.first_tokens import bucket_of
 from services.kernel.errors import Reason
 from services.runtime.addresses import GrpcTarget
 from services.runtime.grpc.server import channel
@@ -150,3 +151,18 @@ async def test_streams_end_with_the_router(tmp_path: Path) -> None:
         running.stop.set()
         for stream in streams:
             assert await read(stream) is grpc.aio.EOF
+
+
+async def test_interactive_requests_that_wait_too_long_ask_for_one_more(tmp_path: Path) -> None:
+    async with (
+        scaled(tmp_path, scaling=[{**RULES, "ttft_p95_seconds": 1.0}]) as (running, keda),
+        running.replica() as replica,
+    ):
+        row = [0] * bucket_of(3.0) + [40]
+        slow = replica_pb2.Load(first_tokens=replica_pb2.FirstTokens(interactive=row))
+        await replica.say(load=slow)
+        assert await desired(keda) == 1
+        for _ in range(16):
+            running.clock.advance(4)
+            await replica.say(load=slow)
+        assert await desired(keda) == 2
