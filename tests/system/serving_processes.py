@@ -1,4 +1,4 @@
-"""Edge, router, emitter and simulated replicas as real processes, without a log or a store behind them."""
+"""Edge, router, emitter and replicas as real processes, without a log or a store; engines are simulated."""
 
 import asyncio
 import secrets
@@ -24,8 +24,18 @@ MODEL = "tiny-eu"
 class ServingProcesses:
     """What serves requests. Start it once; each process can be killed and started again by its name."""
 
-    def __init__(self, folder: Path, *, replicas: int = 1, **sections: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        replicas: int = 1,
+        context_tokens: int = 1024,
+        start_seconds: float = START_SECONDS,
+        **sections: dict[str, Any],
+    ) -> None:
         self._folder, self._replicas, self._sections = folder, replicas, sections
+        self._context_tokens = context_tokens
+        self._start_seconds = start_seconds
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._channels: list[grpc.aio.Channel] = []
         self.base_url = f"http://127.0.0.1:{free_port()}"
@@ -68,6 +78,13 @@ class ServingProcesses:
         self._processes[name].kill()
         self._processes.pop(name).wait(STOP_SECONDS)
 
+    async def change(self, name: str, **section: Any) -> None:
+        """Kills a process, starts it with other settings, and returns when it serves."""
+        self.kill(name)
+        self._sections[name] = section
+        self.launch(name)
+        await self._until_serving(name)
+
     def signal(self, name: str, number: signal.Signals) -> None:
         """Any other signal."""
         self._processes[name].send_signal(number)
@@ -92,7 +109,9 @@ class ServingProcesses:
 
     async def replica_states(self) -> list[str]:
         """The states of the replicas that are registered, as `comptoir status` shows them."""
-        answer = await self._admin.ListReplicas(admin_pb2.ListReplicasRequest(), timeout=30)
+        answer = await self._admin.ListReplicas(
+            admin_pb2.ListReplicasRequest(), timeout=30, wait_for_ready=True
+        )
         names = [admin_pb2.ReplicaState.Name(replica.state) for replica in answer.replicas]
         return [name.removeprefix("REPLICA_STATE_").lower() for name in names]
 
@@ -155,7 +174,7 @@ class ServingProcesses:
     async def _until_serving(self, name: str) -> None:
         health: Any = health_pb2_grpc.HealthStub(self._channel(name))
         request = health_pb2.HealthCheckRequest()
-        async for answer in health.Watch(request, timeout=START_SECONDS, wait_for_ready=True):
+        async for answer in health.Watch(request, timeout=self._start_seconds, wait_for_ready=True):
             if answer.status == health_pb2.HealthCheckResponse.SERVING:
                 return
 
@@ -170,7 +189,8 @@ class ServingProcesses:
 
     def _document(self, name: str) -> dict[str, Any]:
         kind = name.rstrip("0123456789")
-        model = {"number": 1, "name": MODEL, "context_tokens": 1024, "max_output_tokens": 1024}
+        context_tokens = self._context_tokens
+        model = {"number": 1, "name": MODEL, "context_tokens": context_tokens, "max_output_tokens": 1024}
         own = {**getattr(self, f"_{kind}")(name), **self._sections.get(kind, {})}
         catalog = {"regions": [{"number": 1, "name": "eu-fr"}], "models": [model]}
         return {"region": "eu-fr", "catalog": catalog, kind: own}

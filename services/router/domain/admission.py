@@ -191,7 +191,12 @@ class Admitter:
         grant = Grant(findings.request_id, lease_id, key, model, size, priority, request.part, record)
         beginning = Beginning(key.tenant.number, request.prefix_digests)
         want = Want(
-            model.number, size.reserved_tokens, size.input_tokens, size.choices, priority, beginning=beginning
+            model.number,
+            size.reserved_tokens,
+            request.prompt_tokens_upper_bound,
+            size.choices,
+            priority,
+            beginning=beginning,
         )
         asked_seconds = self._ports.clock.monotonic_seconds()
         quota, placement = await self._ports.leases.obtain(

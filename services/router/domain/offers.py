@@ -31,7 +31,7 @@ _MOST_FAILED: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """What a request wants of a replica, by its bounds; `input_tokens` is the upper bound of its prompt.
+    """What a request wants of a replica, by its bounds; `input_tokens` is its prompt's, which may be more.
 
     `may_spill` says that one of the class batch may go to a dearer GPU class.
     """
@@ -77,7 +77,7 @@ class Offers:
         pool = self._replicas.pool(want.model, self._region.number)
         ask = Ask(
             tokens=want.tokens,
-            input_tokens=expected_input_tokens(want.input_tokens),
+            input_tokens=min(want.tokens, expected_input_tokens(want.input_tokens)),
             after=self._last_chosen.get(want.model, 0),
             now_seconds=now_seconds,
             stale_after_seconds=self._limits.report_timeout_seconds,

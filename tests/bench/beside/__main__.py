@@ -41,6 +41,7 @@ from tests.bench.beside.rounds import Contest, run_contest
 from tests.bench.beside.tables import EVENTS as EVENTS_TITLE
 from tests.bench.beside.tables import EVENTS_OFF, EVENTS_ON, document
 from tests.bench.beside.tables import SHORT as SHORT_TITLE
+from tests.bench.placement import replicas
 from tests.bench.placement.contest import run_all
 from tests.system.stack_process import REPOSITORY
 
@@ -99,6 +100,8 @@ def _run_alone(options: Options, results: Results, progress: Progress, keep: Cal
         keep()
     if PLACEMENT in options.parts:
         results.placement += run_all(note=progress.say)
+        keep()
+        results.replicas += replicas.run_all(progress.say)
         keep()
 
 

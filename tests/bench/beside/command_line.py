@@ -33,7 +33,8 @@ parts:
   admissions  durable admissions of one router, without an answer: as fast as they go and at 1,000/s, on a
           joined stream beside unary calls; their tickets are left to expire
   placement  TTFT and goodput under each policy of the router and an oracle that knows every length, in
-          simulated time: the same numbers on every machine, busy or not
+          simulated time: the same numbers on every machine, busy or not; and what two real replicas make of
+          three of them
 
 Run it on a machine that does nothing else: rows with a window in which other programs used more than 0.3
 cores are marked. The tables are Markdown for docs/benchmarks.md; JSON with every window lies next to them.

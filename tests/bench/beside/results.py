@@ -7,6 +7,7 @@ from typing import Any
 from tests.bench.beside.figures import quantile
 from tests.bench.beside.loader import APART, Measured
 from tests.bench.placement.contest import Figures
+from tests.bench.placement.replicas import Run
 
 # Cores that other programs used meanwhile, above which a round is marked.
 MOST_FOREIGN_CORES = 0.3
@@ -168,6 +169,7 @@ class Results:
     long_steps: list[LongSteps] = field(default_factory=list)
     admissions: list[Admissions] = field(default_factory=list)
     placement: list[Figures] = field(default_factory=list)
+    replicas: list[Run] = field(default_factory=list)
 
     def of_part(self, part: str) -> list[Measurement]:
         """The measurements of one part."""

@@ -14,6 +14,7 @@ from tests.bench.beside.results import (
     streams_of,
     targets_of,
 )
+from tests.bench.placement import replicas
 from tests.bench.placement.tables import HEAD, rows_of
 
 BARE = "vLLM's HTTP server"
@@ -62,6 +63,9 @@ def document(results: Results) -> str:
         sections.append(_admissions(results.admissions))
     if results.placement:
         sections.append(f"### Placement, simulated\n\n{markdown(HEAD, rows_of(results.placement))}")
+    if results.replicas:
+        rows = replicas.rows_of(results.replicas)
+        sections.append(f"### Placement on two replicas of vLLM\n\n{markdown(replicas.HEAD, rows)}")
     sections.append(_disturbance(results.measurements))
     return "\n\n".join(section for section in sections if section) + "\n"
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,11 +26,11 @@ class Scene:
         for number in (1, 2, 3):
             self.world.add_replica(number, incarnation=5, max_requests=64)
 
-    async def send(self, *digests: int, tenant: str = "acme") -> int:
+    async def send(self, *digests: int, tenant: str = "acme", bound: int = 400) -> int:
         """Returns the replica of a request; its replica has answered it when the next one comes."""
         if tenant not in self.keys:
             self.keys[tenant] = await self.world.key(tenant=tenant, quota=Quota())
-        request = request_for(self.keys[tenant], prompt_tokens_upper_bound=400)
+        request = request_for(self.keys[tenant], prompt_tokens_upper_bound=bound)
         admission = await self.admitter.admit(replace(request, prefix_digests=digests))
         self.lease_id, self.api_key = admission.grant.lease_id, self.keys[tenant]
         self.claimed = self._claimed()
@@ -61,6 +62,15 @@ async def test_only_what_is_not_expected_in_the_cache_counts_as_work_to_come() -
     await scene.send(1, 3)
     # All but one token: the first digest stands for more bytes than the prompt is expected to have.
     assert scene.claimed == 1
+
+
+@pytest.mark.parametrize(("bound", "expected"), [(1_000, 250), (3_000, 750), (6_000, 1_024)])
+async def test_of_a_prompt_with_more_bytes_than_the_context_has_tokens_a_quarter_is_expected_too(
+    bound: int, expected: int
+) -> None:
+    scene = Scene()
+    await scene.send(bound=bound)
+    assert scene.claimed == expected
 
 
 async def test_a_replica_that_failed_is_not_expected_to_have_what_it_was_sent() -> None:

@@ -206,7 +206,9 @@ class Load(_message.Message):
     kv_free_blocks: _builtins.int
     """KV-cache blocks that are free. Absent where the engine does not say."""
     waiting_input_tokens: _builtins.int
-    """Input tokens of requests that have no output token yet. Absent: unknown, and never none."""
+    """Input tokens of requests that have no output token yet, less the share of prompts that was cached lately. Absent:
+    unknown, and never none.
+    """
     input_tokens_per_second: _builtins.int
     """Input tokens computed lately per second, of the time in which any waited. Absent until any was."""
     output_tokens_per_second: _builtins.int
