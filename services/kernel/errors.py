@@ -64,6 +64,8 @@ class ComptoirError(Exception):
         self.numbers = numbers
         self.quota = quota
         self.base_url = base_url
+        # By which the region would have served what it refused; whoever found that out says it.
+        self.transfer_record = 0
 
     @property
     def is_of_tenant(self) -> bool:

@@ -75,10 +75,12 @@ class RouterPortContract:
 
     async def test_a_refusal_keeps_its_reason(self, router: Router, script: RouterScript) -> None:
         script.refusal = ComptoirError(Reason.TOKENS_EXHAUSTED, field="model", retry_after_seconds=1.5)
+        script.refusal.transfer_record = 7
         with pytest.raises(ComptoirError) as raised:
             await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=5)
         assert raised.value.reason is Reason.TOKENS_EXHAUSTED
         assert raised.value.field == "model"
+        assert raised.value.transfer_record == 7
         assert raised.value.retry_after_seconds == 1.5
         with pytest.raises(ComptoirError):
             await router.list_models(key=GOOD_KEY, request_id=REQUEST)

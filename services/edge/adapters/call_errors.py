@@ -25,10 +25,12 @@ def told(error: ComptoirError, instead: Mapping[Reason, Reason]) -> ComptoirErro
     """
     if error.reason in instead:
         return ComptoirError(instead[error.reason])
-    return ComptoirError(
+    said = ComptoirError(
         error.reason,
         field=from_schema(error.field),
         retry_after_seconds=error.retry_after_seconds,
         numbers=error.numbers,
         quota=error.quota,
     )
+    said.transfer_record = error.transfer_record
+    return said

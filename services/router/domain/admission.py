@@ -144,6 +144,7 @@ class Admitter:
         except ComptoirError as refusal:
             if refusal.reason is Reason.BUDGET_EXHAUSTED:
                 refusal.numbers = replace(refusal.numbers, currency=self._catalog.currency)
+            refusal.transfer_record = findings.transfer_record
             # The caller learns why it was refused, whatever becomes of the record.
             self._ports.log.record_refusal(self._event(findings, refusal.reason, None))
             raise

@@ -30,6 +30,7 @@ def detail_from(error: ComptoirError) -> ErrorDetail:
         available=error.numbers.available,
         quota=None if error.quota is None else _quota_detail(error.quota),
         base_url=error.base_url,
+        transfer_record=error.transfer_record,
         is_of_tenant=error.numbers.is_of_tenant,
         resets_at_seconds=error.numbers.resets_at_seconds,
         currency=error.numbers.currency,
@@ -43,7 +44,7 @@ def error_of(detail: ErrorDetail) -> ComptoirError | None:
     except ValueError:
         # A reason of a later version. Where one replica is at fault, a replica out of reach is treated alike.
         return ComptoirError(Reason.UNAVAILABLE) if detail.may_try_next_ticket else None
-    return ComptoirError(
+    error = ComptoirError(
         reason,
         field=detail.field,
         retry_after_seconds=detail.retry_after_milliseconds / 1000,
@@ -58,6 +59,8 @@ def error_of(detail: ErrorDetail) -> ComptoirError | None:
         quota=_quota_from(detail.quota) if detail.HasField("quota") else None,
         base_url=detail.base_url,
     )
+    error.transfer_record = detail.transfer_record
+    return error
 
 
 def public_details_from(error: ComptoirError) -> list[Any]:

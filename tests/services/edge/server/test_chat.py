@@ -3,7 +3,7 @@ import pytest
 
 from services.kernel.errors import ComptoirError, Reason
 from tests.services.edge.conftest import CHAT, PATH, Stage
-from tests.services.edge.scripts import GOOD_KEY, LEASE
+from tests.services.edge.scripts import GOOD_KEY, LEASE, record_of
 
 
 def sdk(stage: Stage) -> openai.AsyncOpenAI:
@@ -43,6 +43,7 @@ async def test_the_python_sdk_streams_an_answer(stage: Stage) -> None:
     (event,) = stage.emitter.events
     assert not event.is_client_cancelled
     assert event.http_status == 200
+    assert event.transfer_record == record_of(1)
 
 
 async def test_the_next_ticket_is_used_when_a_replica_fails_before_its_first_text(stage: Stage) -> None:

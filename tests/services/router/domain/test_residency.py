@@ -89,6 +89,13 @@ async def test_under_a_record_tickets_admissions_and_counts_carry_its_number() -
     assert [event.transfer_record for event in world.log.events] == [7]
 
 
+async def test_what_is_refused_under_a_record_says_its_number_to_the_caller_too() -> None:
+    world = world_in(US_EAST, answered_by="us-east", records={("us-east", "eu-fr"): 7})
+    refusal = await reason_of(world, request_for(await world.key()))
+    assert (refusal.reason, refusal.transfer_record) == (Reason.NO_REPLICA, 7)
+    assert [event.transfer_record for event in world.log.events] == [7]
+
+
 async def test_a_record_that_ends_between_two_tickets_permits_no_further_one() -> None:
     world = world_in(US_EAST, answered_by="us-east", records={("us-east", "eu-fr"): 7})
     world.add_replica(region=US_EAST.number)

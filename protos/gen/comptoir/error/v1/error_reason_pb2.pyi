@@ -272,6 +272,7 @@ class ErrorDetail(_message.Message):
     IS_OF_TENANT_FIELD_NUMBER: _builtins.int
     RESETS_AT_SECONDS_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
+    TRANSFER_RECORD_FIELD_NUMBER: _builtins.int
     reason: Global___ErrorReason.ValueType
     """Why the call was refused or failed."""
     is_retryable: _builtins.bool
@@ -313,6 +314,10 @@ class ErrorDetail(_message.Message):
     """
     currency: _builtins.str
     """For BUDGET_EXHAUSTED, ISO 4217's three letters of the currency, from the catalog; empty otherwise."""
+    transfer_record: _builtins.int
+    """Number of the transfer record by which the region would have served the request that the router refused; 0 within
+    the European Union, and where no record is in force.
+    """
     @_builtins.property
     def quota(self) -> Global___QuotaDetail:
         """The key's quota at the refusal, where it is the reason; absent otherwise."""
@@ -333,10 +338,11 @@ class ErrorDetail(_message.Message):
         is_of_tenant: _builtins.bool = ...,
         resets_at_seconds: _builtins.int = ...,
         currency: _builtins.str = ...,
+        transfer_record: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["quota", b"quota"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "base_url", b"base_url", "currency", b"currency", "field", b"field", "is_of_tenant", b"is_of_tenant", "is_retryable", b"is_retryable", "limit", b"limit", "may_try_next_ticket", b"may_try_next_ticket", "quota", b"quota", "reason", b"reason", "requested", b"requested", "resets_at_seconds", b"resets_at_seconds", "retry_after_milliseconds", b"retry_after_milliseconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "base_url", b"base_url", "currency", b"currency", "field", b"field", "is_of_tenant", b"is_of_tenant", "is_retryable", b"is_retryable", "limit", b"limit", "may_try_next_ticket", b"may_try_next_ticket", "quota", b"quota", "reason", b"reason", "requested", b"requested", "resets_at_seconds", b"resets_at_seconds", "retry_after_milliseconds", b"retry_after_milliseconds", "transfer_record", b"transfer_record"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
