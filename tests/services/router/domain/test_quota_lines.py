@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
@@ -37,7 +38,7 @@ class Scene:
 
     async def ask(self, *keys: Key) -> None:
         for one in keys:
-            self.tasks.append(asyncio.create_task(self.lines.take(one, lambda one=one: self.lend(one))))
+            self.tasks.append(asyncio.create_task(self.lines.take(one, partial(self.lend, one))))
         await settled()
 
     async def free(self, one: Key, places: int = 1) -> None:
