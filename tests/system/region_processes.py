@@ -18,7 +18,7 @@ _REPLICAS: Final = 2
 class RegionProcesses(ServingProcesses):
     """They are router1, router2, edge1, edge2, generator1, generator2 and the emitter, and the Valkey."""
 
-    def __init__(self, folder: Path, *, lease_store: dict[str, Any], **sections: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, *, lease_store: dict[str, Any], **sections: Any) -> None:
         super().__init__(folder, replicas=_REPLICAS, **sections)
         self.valkey = ValkeyProcess(folder, "--appendonly", "yes", "--appendfsync", "always")
         self._lease_store = {"address": f"unix:{self.valkey.socket}", "timeout_seconds": 5, **lease_store}
