@@ -160,9 +160,10 @@ async def test_interactive_requests_that_wait_too_long_ask_for_one_more(tmp_path
     ):
         row = [0] * bucket_of(3.0) + [40]
         slow = replica_pb2.Load(first_tokens=replica_pb2.FirstTokens(interactive=row))
-        await replica.say(load=slow)
         assert await desired(keda) == 1
-        for _ in range(16):
+        await replica.say(load=slow)
+        assert await desired(keda) == 2
+        for _ in range(5):
             running.clock.advance(4)
             await replica.say(load=slow)
-        assert await desired(keda) == 2
+        assert await desired(keda) == 2, "the second is not ready yet"
