@@ -27,7 +27,8 @@ class Numbers:
 
     Money is in hundredths of the unit of `currency`, which is the catalog's and empty for anything else.
     `is_of_tenant` says that the limit is that of the key's tenant, not its own. `resets_at_seconds` is the
-    Unix time when the day or the month ends whose quota is used up.
+    Unix time when the day or the month ends whose quota is used up. `limited_by` is the reason of the limit
+    that a QUOTA_TOO_SMALL is of, in whose unit its numbers are.
     """
 
     limit: int = 0
@@ -36,6 +37,7 @@ class Numbers:
     is_of_tenant: bool = False
     resets_at_seconds: int = 0
     currency: str = ""
+    limited_by: Reason = Reason.UNSPECIFIED
 
 
 class ComptoirError(Exception):

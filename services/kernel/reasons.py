@@ -211,7 +211,7 @@ class Reason(IntEnum):
     QUOTA_TOO_SMALL = invalid(
         31,
         "quota_too_small",
-        "The request needs more tokens than its API key may use in a minute.",
+        "The request needs more than its API key, or its tenant, may use at all.",
         "Lower max_completion_tokens, or reduce the length of the messages.",
     )
     CALLER_NOT_ALLOWED = failed(

@@ -20,9 +20,8 @@ from services.router.domain.placement.filters import check_fit
 from services.router.domain.placement.placing import Placement
 from services.router.domain.placement.prefix_memory import Beginning
 from services.router.domain.ports import ReplicaDirectory
-from services.router.domain.pricing import tokens_of_minute
-from services.router.domain.quota import Quotas
-from services.router.domain.sizing import Size, check_quota, size_of, size_of_inputs
+from services.router.domain.quota_fit import check_quota
+from services.router.domain.sizing import Size, size_of, size_of_inputs
 from services.router.domain.tenancy import Endpoint, Key, Priority
 from services.router.domain.ticket import Grant, TicketOffer
 from services.router.domain.uses import Uses
@@ -142,7 +141,7 @@ class Admitter:
         try:
             admission = await self._decide(request, findings)
         except ComptoirError as refusal:
-            if refusal.reason is Reason.BUDGET_EXHAUSTED:
+            if Reason.BUDGET_EXHAUSTED in {refusal.reason, refusal.numbers.limited_by}:
                 refusal.numbers = replace(refusal.numbers, currency=self._catalog.currency)
             refusal.transfer_record = findings.transfer_record
             # The caller learns why it was refused, whatever becomes of the record.
@@ -186,7 +185,7 @@ class Admitter:
         size = _size_of(model, request)
         pool = self._ports.replicas.pool(model.number, self._deployment.region.number)
         check_fit(pool, size.reserved_tokens)
-        check_quota(size, tokens_of_minute(model, Quotas.of(key)))
+        check_quota(model, size, key)
         lease_id, priority = lease_of(key.tenant.number), int(findings.priority)
         record = findings.transfer_record
         grant = Grant(findings.request_id, lease_id, key, model, size, priority, request.part, record)

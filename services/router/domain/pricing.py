@@ -4,7 +4,6 @@ from typing import Final
 
 from services.kernel.catalog import Model, Price
 from services.router.domain.amount import Amount
-from services.router.domain.quota import Quotas
 from services.router.domain.sizing import Size
 
 _PERMILLE: Final = 1000
@@ -13,12 +12,6 @@ _PERMILLE: Final = 1000
 def weighted_tokens(model: Model, tokens: int) -> int:
     """Returns tokens as quotas count them, rounded up."""
     return -(-tokens * model.weight_permille // _PERMILLE)
-
-
-def tokens_of_minute(model: Model, quotas: Quotas) -> int:
-    """Returns the most tokens of a model that a minute of a key and its tenant has room for; 0 for any."""
-    limits = [quota.tokens_per_minute for quota in quotas if quota.tokens_per_minute]
-    return max(1, min(limits) * _PERMILLE // model.weight_permille) if limits else 0
 
 
 def reserved(model: Model, size: Size) -> Amount:

@@ -59,25 +59,3 @@ def size_of_inputs(model: Model, prompt_tokens_upper_bound: int, inputs: int) ->
     return Size(
         input_tokens=min(prompt_tokens_upper_bound, room_tokens), output_tokens=0, context_tokens=room_tokens
     )
-
-
-def check_quota(size: Size, tokens_per_minute: int) -> None:
-    """Raises QUOTA_TOO_SMALL for a reservation that no wait makes room for; 0 a minute means no limit."""
-    if not 0 < tokens_per_minute < size.reserved_tokens:
-        return
-    fitting_tokens = _fitting_tokens(size, tokens_per_minute)
-    raise ComptoirError(
-        Reason.QUOTA_TOO_SMALL,
-        field="max_output_tokens" if fitting_tokens else "prompt_tokens_upper_bound",
-        numbers=Numbers(tokens_per_minute, size.reserved_tokens, fitting_tokens),
-    )
-
-
-def _fitting_tokens(size: Size, tokens_per_minute: int) -> int:
-    """Returns the most output tokens of each choice with which a reservation fits; 0 where none does."""
-    fitting_tokens = (tokens_per_minute - size.input_tokens) // size.choices
-    if size.choices > 1:
-        # Where the first choice fills the context, a longer output is more of the others alone.
-        others_tokens = (tokens_per_minute - size.context_tokens) // (size.choices - 1)
-        fitting_tokens = max(fitting_tokens, others_tokens)
-    return max(0, fitting_tokens)

@@ -34,6 +34,7 @@ def detail_from(error: ComptoirError) -> ErrorDetail:
         is_of_tenant=error.numbers.is_of_tenant,
         resets_at_seconds=error.numbers.resets_at_seconds,
         currency=error.numbers.currency,
+        limited_by=error.numbers.limited_by.row.number,  # type: ignore[arg-type] # as above
     )
 
 
@@ -55,6 +56,7 @@ def error_of(detail: ErrorDetail) -> ComptoirError | None:
             detail.is_of_tenant,
             detail.resets_at_seconds,
             detail.currency,
+            _limit_of(detail.limited_by),
         ),
         quota=_quota_from(detail.quota) if detail.HasField("quota") else None,
         base_url=detail.base_url,
@@ -75,6 +77,7 @@ def public_details_from(error: ComptoirError) -> list[Any]:
         "is_of_tenant": "true" if numbers.is_of_tenant else "",
         "resets_at_seconds": numbers.resets_at_seconds,
         "currency": numbers.currency,
+        "limited_by": numbers.limited_by.name if numbers.limited_by else "",
     }
     metadata = {key: str(value) for key, value in said.items() if value}
     details = [_packed(ErrorInfo(reason=error.reason.name, domain=ERROR_DOMAIN, metadata=metadata))]
@@ -83,6 +86,14 @@ def public_details_from(error: ComptoirError) -> list[Any]:
         delay.FromMilliseconds(wait_milliseconds)
         details.append(_packed(RetryInfo(retry_delay=delay)))
     return details
+
+
+def _limit_of(number: int) -> Reason:
+    """Returns the reason with a number; UNSPECIFIED for one that this version does not know."""
+    try:
+        return Reason.by_number(number)
+    except ValueError:
+        return Reason.UNSPECIFIED
 
 
 def _packed(message: Message) -> Any:

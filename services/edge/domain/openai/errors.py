@@ -8,7 +8,7 @@ from typing import Final
 
 from services.edge.domain.body_faults import BodyError
 from services.edge.domain.codings import SERVED_CODINGS
-from services.edge.domain.openai.limit_messages import UNKNOWN_WAIT_SECONDS, limit_message
+from services.edge.domain.openai.limit_messages import UNKNOWN_WAIT_SECONDS, limit_message, too_large_message
 from services.edge.domain.openai.public_names import expectation, name_for
 from services.edge.domain.openai.rate_limits import quota_headers
 from services.edge.domain.timeline import Endpoint
@@ -234,7 +234,7 @@ def _context_message(error: ComptoirError, words: _Words) -> str:
 def _quota_message(error: ComptoirError, words: _Words) -> str:
     numbers = error.numbers
     text = (
-        f"Request too large on tokens per min (TPM): Limit {numbers.limit}, Requested {numbers.requested}, "
+        f"{too_large_message(numbers)}, "
         f"where each byte of the {words.input} counts as a token until they are tokenized. "
     )
     if numbers.available:

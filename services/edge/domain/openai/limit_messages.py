@@ -26,6 +26,14 @@ def limit_message(error: ComptoirError) -> str:
     return f"{what}: {_amounts(error)}. Please try again in {wait}."
 
 
+def too_large_message(numbers: Numbers) -> str:
+    """Returns how much more a request needs than a whole limit holds, and of whose."""
+    limited_by = numbers.limited_by or Reason.TOKENS_EXHAUSTED
+    limit, requested = (_amount(limited_by, numbers, each) for each in (numbers.limit, numbers.requested))
+    rate = limited_by.row.rate
+    return f"Request too large for {_whose(numbers)} on {rate}: Limit {limit}, Requested {requested}"
+
+
 def _spent_message(error: ComptoirError) -> str:
     row = error.reason.row
     text = f"You exceeded your current quota of {row.rate} for {_whose(error.numbers)}: {_amounts(error)}. "
@@ -43,13 +51,13 @@ def _amounts(error: ComptoirError) -> str:
     numbers = error.numbers
     used = numbers.limit - min(numbers.available, numbers.limit)
     amounts = {"Limit": numbers.limit, "Used": used, "Requested": numbers.requested}
-    return ", ".join(f"{name} {_amount(error, amount)}" for name, amount in amounts.items())
+    return ", ".join(f"{name} {_amount(error.reason, numbers, amount)}" for name, amount in amounts.items())
 
 
-def _amount(error: ComptoirError, amount: int) -> str:
-    if error.reason is not Reason.BUDGET_EXHAUSTED:
+def _amount(reason: Reason, numbers: Numbers, amount: int) -> str:
+    if reason is not Reason.BUDGET_EXHAUSTED:
         return str(amount)
-    return f"{Decimal(amount) / 100:.2f} {error.numbers.currency}".rstrip()
+    return f"{Decimal(amount) / 100:.2f} {numbers.currency}".rstrip()
 
 
 def _batch_message(error: ComptoirError) -> str:

@@ -38,6 +38,45 @@ def test_only_what_can_never_fit_is_refused_for_good(
         assert sum(reserved) <= limit
 
 
+@given(
+    BOUNDS,
+    st.integers(0, 15),
+    st.integers(0, 100),
+    st.integers(1, 60_000),
+    st.integers(1, 5000),
+    st.sampled_from([Reason.DAY_TOKENS_EXHAUSTED, Reason.MONTH_TOKENS_EXHAUSTED, Reason.BUDGET_EXHAUSTED]),
+)
+def test_a_budget_that_holds_all_prompts_is_never_said_to_be_too_small(
+    bounds: list[int], refused: int, output_tokens: int, limit: int, permille: int, reason: Reason
+) -> None:
+    refused %= len(bounds)
+    # What each reserves, in thousandths of a unit: tokens of the model's weight, or money.
+    exact = [(bound + output_tokens) * permille for bound in bounds]
+    requested = -(-exact[refused] // 1000)
+    numbers = Numbers(limit, requested, is_of_tenant=True, resets_at_seconds=9, currency="EUR")
+    error = ComptoirError(reason, numbers=numbers)
+    told = refusal_of_all(error, refused, bounds)
+    if told is error:
+        return
+    assert told.reason is Reason.QUOTA_TOO_SMALL
+    whole = reason is Reason.BUDGET_EXHAUSTED
+    assert (sum(exact) / 1000 if whole else sum(-(-each // 1000) for each in exact)) > limit
+    assert (told.numbers.limited_by, told.numbers.is_of_tenant, told.numbers.currency) == (
+        reason,
+        True,
+        "EUR",
+    )
+    assert told.numbers.resets_at_seconds == 0
+
+
+def test_a_day_that_holds_no_two_prompts_of_the_size_is_too_small() -> None:
+    error = ComptoirError(Reason.DAY_TOKENS_EXHAUSTED, numbers=Numbers(100, 51))
+    assert refusal_of_all(error, 0, [40, 40]).numbers == Numbers(
+        100, 102, limited_by=Reason.DAY_TOKENS_EXHAUSTED
+    )
+    assert refusal_of_all(error, 0, [40]) is error
+
+
 def test_the_wait_makes_room_for_all_prompts_of_the_next_try() -> None:
     error = ComptoirError(Reason.REQUESTS_EXHAUSTED, retry_after_seconds=3.0, numbers=Numbers(20, 1))
     assert refusal_of_all(error, 19, [5] * 20).retry_after_seconds == 60

@@ -95,7 +95,9 @@ async def test_more_than_a_minutes_tokens_is_no_reason_to_wait() -> None:
     api_key = await world.key(quota=ONE_AT_A_TIME)
     refusal = await refusal_of(world, request_for(api_key, max_output_tokens=101))
     assert (refusal.reason, refusal.retry_after_seconds) == (Reason.QUOTA_TOO_SMALL, 0)
-    assert refusal.numbers == Numbers(limit=200, requested=201, available=100)
+    assert refusal.numbers == Numbers(
+        limit=200, requested=201, available=100, limited_by=Reason.TOKENS_EXHAUSTED
+    )
     assert world.in_flight() == 0
     await world.admitter.admit(request_for(api_key, max_output_tokens=refusal.numbers.available))
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.kernel.errors import ComptoirError, Numbers, Reason
-from services.router.domain.sizing import check_quota, size_of, size_of_inputs
+from services.router.domain.sizing import size_of, size_of_inputs
 from tests.fakes.router import TINY
 
 
@@ -43,32 +43,6 @@ def test_each_further_choice_reserves_an_output_of_its_own() -> None:
     assert size_of(TINY, 1000, 500, 2).reserved_tokens == 1024 + 500
 
 
-@given(
-    bound=st.integers(1, 2_000),
-    wanted=st.integers(0, 3_000),
-    per_minute=st.integers(0, 2_000),
-    choices=st.integers(1, 16),
-)
-def test_what_no_minute_can_hold_is_refused_with_what_can(
-    bound: int, wanted: int, per_minute: int, choices: int
-) -> None:
-    size = size_of(TINY, bound, wanted, choices)
-    if per_minute == 0 or size.reserved_tokens <= per_minute:
-        check_quota(size, per_minute)
-        return
-    with pytest.raises(ComptoirError) as refusal:
-        check_quota(size, per_minute)
-    assert refusal.value.reason is Reason.QUOTA_TOO_SMALL
-    numbers = refusal.value.numbers
-    assert (numbers.limit, numbers.requested) == (per_minute, size.reserved_tokens)
-    if numbers.available:
-        check_quota(size_of(TINY, bound, numbers.available, choices), per_minute)
-        with pytest.raises(ComptoirError):
-            check_quota(size_of(TINY, bound, numbers.available + 1, choices), per_minute)
-    else:
-        assert per_minute - size.input_tokens < choices
-
-
 @given(st.integers(1, 16_777_216), st.integers(0, 2**32 - 1))
 def test_tickets_never_permit_more_than_the_model(bound: int, wanted: int) -> None:
     try:
@@ -96,13 +70,3 @@ def test_inputs_of_which_one_cannot_fit_whichever_it_is_are_too_long() -> None:
         size_of_inputs(TINY, 2 * 1024 * 64 + 1, 2)
     assert refusal.value.reason is Reason.CONTEXT_TOO_LONG
     assert refusal.value.numbers == Numbers(limit=1024, requested=1025)
-
-
-def test_inputs_that_no_minute_holds_have_no_output_to_lower() -> None:
-    with pytest.raises(ComptoirError) as refusal:
-        check_quota(size_of_inputs(TINY, 500, 1), 499)
-    assert (refusal.value.reason, refusal.value.field) == (
-        Reason.QUOTA_TOO_SMALL,
-        "prompt_tokens_upper_bound",
-    )
-    assert refusal.value.numbers == Numbers(limit=499, requested=500)

@@ -20,6 +20,7 @@ from services.runtime.grpc.status import STATUS, STATUS_KEY, trailing_metadata
         is_of_tenant=st.booleans(),
         resets_at_seconds=st.integers(0, 2**64 - 1),
         currency=st.sampled_from(["", "EUR"]),
+        limited_by=st.sampled_from(Reason),
     ),
     message=st.sampled_from(["", "internal error: KeyError"]),
 )
@@ -40,6 +41,7 @@ def test_both_ways_of_saying_an_error_agree(
     assert (info.metadata["is_of_tenant"] == "true") == detail.is_of_tenant
     assert int(info.metadata["resets_at_seconds"] or "0") == detail.resets_at_seconds
     assert info.metadata["currency"] == detail.currency
+    assert info.metadata["limited_by"] == (numbers.limited_by.name if numbers.limited_by else "")
     assert retry.retry_delay.ToMilliseconds() == detail.retry_after_milliseconds
     back = error_of(detail)
     assert back is not None

@@ -90,7 +90,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ROUTE_NOT_FOUND: _ErrorReason.ValueType  # 30
     """The HTTP route does not exist, or does not take the method."""
     ERROR_REASON_QUOTA_TOO_SMALL: _ErrorReason.ValueType  # 31
-    """The request needs more tokens than its key may use in a minute: no wait makes room for it."""
+    """The request needs more than its key, or its tenant, may use at all in a minute, a day or a month: no wait makes
+    room for it.
+    """
     ERROR_REASON_CALLER_NOT_ALLOWED: _ErrorReason.ValueType  # 32
     """The principal of the call, by its certificate, is not among those that may make it."""
     ERROR_REASON_LEASE_ENDED: _ErrorReason.ValueType  # 33
@@ -206,7 +208,9 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 29
 ERROR_REASON_ROUTE_NOT_FOUND: ErrorReason.ValueType  # 30
 """The HTTP route does not exist, or does not take the method."""
 ERROR_REASON_QUOTA_TOO_SMALL: ErrorReason.ValueType  # 31
-"""The request needs more tokens than its key may use in a minute: no wait makes room for it."""
+"""The request needs more than its key, or its tenant, may use at all in a minute, a day or a month: no wait makes
+room for it.
+"""
 ERROR_REASON_CALLER_NOT_ALLOWED: ErrorReason.ValueType  # 32
 """The principal of the call, by its certificate, is not among those that may make it."""
 ERROR_REASON_LEASE_ENDED: ErrorReason.ValueType  # 33
@@ -273,6 +277,7 @@ class ErrorDetail(_message.Message):
     RESETS_AT_SECONDS_FIELD_NUMBER: _builtins.int
     CURRENCY_FIELD_NUMBER: _builtins.int
     TRANSFER_RECORD_FIELD_NUMBER: _builtins.int
+    LIMITED_BY_FIELD_NUMBER: _builtins.int
     reason: Global___ErrorReason.ValueType
     """Why the call was refused or failed."""
     is_retryable: _builtins.bool
@@ -285,7 +290,7 @@ class ErrorDetail(_message.Message):
     """
     limit: _builtins.int
     """The limit that the request ran into, in the unit of the reason: tokens for CONTEXT_TOO_LONG, TOKENS_EXHAUSTED,
-    DAY_TOKENS_EXHAUSTED, MONTH_TOKENS_EXHAUSTED, QUOTA_TOO_SMALL and TICKET_LIMIT_EXCEEDED, requests for
+    DAY_TOKENS_EXHAUSTED, MONTH_TOKENS_EXHAUSTED, QUOTA_TOO_SMALL (or see `limited_by`) and TICKET_LIMIT_EXCEEDED, requests for
     REQUESTS_EXHAUSTED and CONCURRENCY_EXHAUSTED, bytes for REQUEST_TOO_LARGE and ANSWER_TOO_LARGE, hundredths of the
     currency's unit for BUDGET_EXHAUSTED, seconds since 1970-01-01 UTC at which it ends for OVERLAP_NOT_OVER,
     milliseconds for BATCH_HELD_BACK, of the target for interactive requests where those are why;
@@ -313,10 +318,15 @@ class ErrorDetail(_message.Message):
     or month begins; 0 otherwise.
     """
     currency: _builtins.str
-    """For BUDGET_EXHAUSTED, ISO 4217's three letters of the currency, from the catalog; empty otherwise."""
+    """Where the limit is one of money, ISO 4217's three letters of the currency, from the catalog; empty otherwise."""
     transfer_record: _builtins.int
     """Number of the transfer record by which the region would have served the request that the router refused; 0 within
     the European Union, and where no record is in force.
+    """
+    limited_by: Global___ErrorReason.ValueType
+    """For QUOTA_TOO_SMALL, what a smaller request would be refused with once that limit is used up, in whose unit
+    `limit` and `requested` are: TOKENS_EXHAUSTED, DAY_TOKENS_EXHAUSTED, MONTH_TOKENS_EXHAUSTED or BUDGET_EXHAUSTED.
+    Unspecified from a router that knows a limit of a minute alone.
     """
     @_builtins.property
     def quota(self) -> Global___QuotaDetail:
@@ -339,10 +349,11 @@ class ErrorDetail(_message.Message):
         resets_at_seconds: _builtins.int = ...,
         currency: _builtins.str = ...,
         transfer_record: _builtins.int = ...,
+        limited_by: Global___ErrorReason.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["quota", b"quota"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "base_url", b"base_url", "currency", b"currency", "field", b"field", "is_of_tenant", b"is_of_tenant", "is_retryable", b"is_retryable", "limit", b"limit", "may_try_next_ticket", b"may_try_next_ticket", "quota", b"quota", "reason", b"reason", "requested", b"requested", "resets_at_seconds", b"resets_at_seconds", "retry_after_milliseconds", b"retry_after_milliseconds", "transfer_record", b"transfer_record"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "base_url", b"base_url", "currency", b"currency", "field", b"field", "is_of_tenant", b"is_of_tenant", "is_retryable", b"is_retryable", "limit", b"limit", "limited_by", b"limited_by", "may_try_next_ticket", b"may_try_next_ticket", "quota", b"quota", "reason", b"reason", "requested", b"requested", "resets_at_seconds", b"resets_at_seconds", "retry_after_milliseconds", b"retry_after_milliseconds", "transfer_record", b"transfer_record"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

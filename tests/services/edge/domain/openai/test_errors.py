@@ -117,7 +117,7 @@ def test_an_overflow_is_told_in_the_words_that_programs_look_for() -> None:
 
 def test_a_quota_that_can_never_hold_a_request_says_what_to_set() -> None:
     assert message_of(Reason.QUOTA_TOO_SMALL, 1000, 1500, 200) == (
-        "Request too large on tokens per min (TPM): Limit 1000, Requested 1500, "
+        "Request too large for this API key on tokens per min (TPM): Limit 1000, Requested 1500, "
         "where each byte of the messages counts as a token until they are tokenized. "
         "Set max_completion_tokens to at most 200, or shorten the messages."
     )

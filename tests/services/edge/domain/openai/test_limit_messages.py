@@ -57,6 +57,19 @@ def test_a_budget_is_told_in_its_currency() -> None:
     )
 
 
+def test_what_a_whole_budget_cannot_hold_is_told_with_its_limit_and_its_unit() -> None:
+    numbers = Numbers(5, 30, 0, currency="EUR", is_of_tenant=True, limited_by=Reason.BUDGET_EXHAUSTED)
+    assert message_of(Reason.QUOTA_TOO_SMALL, numbers).startswith(
+        "Request too large for the tenant of this API key on money per month: "
+        "Limit 0.05 EUR, Requested 0.30 EUR, where each byte"
+    )
+    of_day = Numbers(100, 300, 7, limited_by=Reason.DAY_TOKENS_EXHAUSTED)
+    assert "for this API key on tokens per day (TPD): Limit 100, Requested 300" in (
+        told := message_of(Reason.QUOTA_TOO_SMALL, of_day)
+    )
+    assert "Set max_completion_tokens to at most 7" in told
+
+
 def test_a_time_that_no_calendar_has_is_not_told() -> None:
     assert "anew" not in message_of(Reason.DAY_TOKENS_EXHAUSTED, Numbers(1, 1, resets_at_seconds=2**64 - 1))
 
