@@ -213,8 +213,9 @@ class Router:
             default_quota=self._settings.default_quota,
             clock=self._clock,
         )
+        deployment = Deployment(self._catalog, self._region, self._settings.digest)
         servicer = AdminServer(
-            administration, self._roster, self._batch, self._catalog, self._region, self._clock
+            administration, self._roster, self._batch, self._lease_store, deployment, self._clock
         )
         admin_pb2_grpc.add_AdminServiceServicer_to_server(servicer, self._admin.server)
         learn_rules(admin_pb2.DESCRIPTOR.services_by_name["AdminService"])

@@ -244,5 +244,15 @@ class Administration:
         return self._clock.wall_microseconds() // _MICROSECONDS
 
 
+async def spending_of(store: SpendingStore, tenant: int, key: int = 0) -> Spending | None:
+    """Returns what a key or a tenant used; None where that cannot be known now, and all else of it can be."""
+    try:
+        return await store.spending(tenant, key)
+    except ComptoirError as error:
+        if error.reason is not Reason.QUOTA_UNAVAILABLE:
+            raise
+        return None
+
+
 def _new_secret(home: Region) -> str:
     return make_key(home.name, secrets.token_bytes(ENTROPY_BYTES))

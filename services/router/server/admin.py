@@ -2,9 +2,9 @@
 
 from comptoir.router.v1 import admin_pb2, admin_pb2_grpc
 
-from services.kernel.catalog import Catalog, Region
 from services.kernel.clock import Clock
-from services.router.domain.administration import Administration
+from services.router.domain.administration import Administration, SpendingStore, spending_of
+from services.router.domain.admission import Deployment
 from services.router.domain.batch_gate import BatchGate
 from services.router.domain.roster import Roster
 from services.router.wire import admin as admin_wire
@@ -22,15 +22,15 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
         administration: Administration,
         roster: Roster,
         batch: BatchGate,
-        catalog: Catalog,
-        region: Region,
+        spending: SpendingStore,
+        deployment: Deployment,
         clock: Clock,
     ) -> None:
         self._administration = administration
         self._roster = roster
         self._batch = batch
-        self._catalog = catalog
-        self._region = region
+        self._spending = spending
+        self._catalog, self._region = deployment.catalog, deployment.region
         self._clock = clock
 
     async def CreateTenant(  # noqa: N802 - the schema's name
@@ -50,7 +50,10 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
         """Tells of one tenant."""
         del context
         stored = await self._administration.tenant(request.name)
-        return admin_pb2.GetTenantResponse(tenant=admin_wire.tenant(stored, self._catalog))
+        used = await spending_of(self._spending, stored.number)
+        return admin_pb2.GetTenantResponse(
+            tenant=admin_wire.tenant(stored, self._catalog), spending=admin_wire.spending(used, self._catalog)
+        )
 
     async def ListTenants(  # noqa: N802 - the schema's name
         self, request: admin_pb2.ListTenantsRequest, context: Context
@@ -119,7 +122,10 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
             stored = await self._administration.key_of(request.api_key)
         else:
             stored = await self._administration.key(request.number)
-        return admin_pb2.GetKeyResponse(key=admin_wire.key(stored, self._catalog))
+        used = await spending_of(self._spending, stored.tenant.number, stored.number)
+        return admin_pb2.GetKeyResponse(
+            key=admin_wire.key(stored, self._catalog), spending=admin_wire.spending(used, self._catalog)
+        )
 
     async def ListKeys(  # noqa: N802 - the schema's name
         self, request: admin_pb2.ListKeysRequest, context: Context

@@ -9,6 +9,7 @@ from comptoir.router.v1 import admin_pb2, router_pb2
 
 from services.kernel.catalog import Catalog, Region
 from services.kernel.identity import digest64
+from services.kernel.quota import Spending
 from services.router.domain.administration import KeyEdit, KeyOrder
 from services.router.domain.batch_holding import Hold
 from services.router.domain.roster import Standing
@@ -56,6 +57,20 @@ def key(stored: Key, catalog: Catalog) -> admin_pb2.Key:
         is_disabled=stored.is_disabled,
         previous_until_seconds=stored.previous_until_seconds,
         last_used_seconds=stored.last_used_seconds,
+        currency=catalog.currency,
+    )
+
+
+def spending(used: Spending | None, catalog: Catalog) -> admin_pb2.Spending | None:
+    """Returns the message of what was used."""
+    if used is None:
+        return None
+    return admin_pb2.Spending(
+        tokens_of_day=used.day_tokens,
+        tokens_of_month=used.month_tokens,
+        money_of_month_nanos=used.month_money_nanos,
+        day_ends_seconds=used.day_ends_seconds,
+        month_ends_seconds=used.month_ends_seconds,
         currency=catalog.currency,
     )
 

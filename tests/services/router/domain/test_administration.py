@@ -7,7 +7,8 @@ import pytest
 from services.kernel.api_keys import region_of
 from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError, Reason
-from services.router.domain.administration import Administration, KeyOrder
+from services.kernel.quota import Spending
+from services.router.domain.administration import Administration, KeyOrder, spending_of
 from services.router.domain.keys import digest_of
 from services.router.domain.tenancy import Priority, Quota
 from tests.fakes.router import CATALOG, FRANCE, PEPPER, MemoryKeys
@@ -103,3 +104,31 @@ async def test_a_key_may_claim_the_default_class_unless_an_operator_says_another
     interactive = await administration.create_key(order(best_priority=Priority.INTERACTIVE))
     assert ordinary.key.best_priority is Priority.DEFAULT
     assert interactive.key.best_priority is Priority.INTERACTIVE
+
+
+async def test_a_tenant_gets_a_whole_quota_or_keeps_the_one_that_it_has(
+    administration: Administration,
+) -> None:
+    created = await administration.create_tenant("acme", "", Quota(tokens_per_day=5))
+    assert await administration.update_tenant("acme", None) == created
+    assert (await administration.update_tenant("acme", DEFAULT)).quota == DEFAULT
+    with pytest.raises(ComptoirError) as refusal:
+        await administration.update_tenant("nobody", None)
+    assert refusal.value.reason is Reason.NOT_FOUND
+
+
+class Broken:
+    """A store of quotas that fails for a reason."""
+
+    def __init__(self, reason: Reason) -> None:
+        self.reason = reason
+
+    async def spending(self, tenant: int, key: int = 0) -> Spending:
+        del tenant, key
+        raise ComptoirError(self.reason)
+
+
+async def test_what_was_used_is_left_out_where_it_cannot_be_known_now() -> None:
+    assert await spending_of(Broken(Reason.QUOTA_UNAVAILABLE), 1, 2) is None
+    with pytest.raises(ComptoirError):
+        await spending_of(Broken(Reason.INTERNAL), 1, 2)

@@ -9,9 +9,7 @@ from hypothesis import strategies as st
 from services.kernel.catalog import Model, Price
 from services.router.domain import pricing
 from services.router.domain.amount import Amount
-from services.router.domain.quota import Quotas
 from services.router.domain.sizing import size_of
-from services.router.domain.tenancy import UNLIMITED, Quota
 
 
 def model(weight: str = "1", *prices: str) -> Model:
@@ -71,17 +69,3 @@ def test_a_model_without_a_price_costs_nothing() -> None:
 @pytest.mark.parametrize(("weight", "counted"), [("1", 7), ("2.5", 18), ("0.001", 1), ("0.5", 4)])
 def test_weighted_tokens_are_rounded_up(weight: str, counted: int) -> None:
     assert pricing.used(model(weight), 3, 0, 4).tokens == counted
-
-
-@given(weight=st.decimals("0.001", 1000, places=3).map(str), limit=st.integers(1_000, 2**32 - 1))
-def test_what_a_minute_has_room_for_fits_and_one_more_does_not(weight: str, limit: int) -> None:
-    weighty, quotas = model(weight), Quotas(Quota(tokens_per_minute=limit), UNLIMITED)
-    tokens = pricing.tokens_of_minute(weighty, quotas)
-    assert pricing.permitted(weighty, tokens).tokens <= limit < pricing.permitted(weighty, tokens + 1).tokens
-
-
-def test_a_minute_is_that_of_the_key_or_of_its_tenant() -> None:
-    small, large = Quota(tokens_per_minute=10), Quota(tokens_per_minute=20)
-    for quotas in ((small, large), (large, small), (small, UNLIMITED), (UNLIMITED, small)):
-        assert pricing.tokens_of_minute(model(), Quotas(*quotas)) == 10
-    assert pricing.tokens_of_minute(model(), Quotas(UNLIMITED, UNLIMITED)) == 0

@@ -11,7 +11,7 @@ from comptoir.router.v1 import admin_pb2, router_pb2
 
 from services.kernel.errors import Reason
 from services.runtime.grpc.status import error_from
-from tests.fakes.running_router import RunningRouter, running_router, settings_in
+from tests.fakes.running_router import RunningRouter, admit, refused, running_router, settings_in
 from tests.postgres import Database
 
 # Of a busy machine; the time between two looks is 0.2 s, and the routers' clocks stand still here.
@@ -71,3 +71,26 @@ async def test_a_key_that_is_revoked_on_one_router_is_refused_by_the_other(
     await one.admin.RevokeKey(admin_pb2.RevokeKeyRequest(number=number))
     assert await said_of(one, api_key) is Reason.KEY_INVALID
     await until_said(other, api_key, Reason.KEY_INVALID)
+
+
+async def test_a_tenants_quota_that_grows_on_one_router_holds_on_the_other(
+    routers: tuple[RunningRouter, RunningRouter],
+) -> None:
+    one, other = routers
+    api_key = await one.key("acme")
+    small = admin_pb2.UpdateTenantRequest(name="acme", quota=admin_pb2.Quota(tokens_per_day=1))
+    await one.admin.UpdateTenant(small)
+    await until_refused(other, api_key, Reason.QUOTA_TOO_SMALL)
+    larger = admin_pb2.UpdateTenantRequest(name="acme", quota=admin_pb2.Quota(tokens_per_day=1_000))
+    await one.admin.UpdateTenant(larger)
+    # There is no replica to be admitted to.
+    await until_refused(other, api_key, Reason.NO_REPLICA)
+
+
+async def until_refused(router: RunningRouter, api_key: str, reason: Reason) -> None:
+    """Waits until a router refuses a request for a reason."""
+    for _ in range(round(WAIT_SECONDS / PAUSE_SECONDS)):
+        if (await refused(router.router.Admit(admit(api_key)))).reason is reason:
+            return
+        await asyncio.sleep(PAUSE_SECONDS)
+    raise AssertionError("the router goes on as before")
