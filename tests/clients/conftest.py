@@ -16,12 +16,14 @@ ALIAS = "f3-7b-instruct"
 KNOWN = "gpt-4o-mini"
 VECTORS, EMBEDDING_ALIAS = "tiny-embed-eu", "text-embedding-3-small"
 RETIRED = "eu/f2-7b-instruct"
+# A cent for each token, so that few requests use a budget up.
+PRICE = {"input_per_million_tokens": 10_000, "output_per_million_tokens": 10_000}
 DEPRECATED_AT_SECONDS, SUNSET_AT_SECONDS = 1_780_000_000, 1_800_000_000
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The parts of `comptoir up`, whose model has an alias and a retired name, and is the default."""
+    """The parts of `comptoir up`, whose model has further names and a price, and is the default."""
     folder: Path = tmp_path_factory.mktemp("stack")
     config = folder / "names.yaml"
     config.write_text(yaml.safe_dump({"catalog": _catalog(folder)}), encoding="utf-8")
@@ -43,7 +45,7 @@ def _catalog(folder: Path) -> dict[str, object]:
     catalog = {
         "regions": [{**region, "default_model": model["name"], "default_embedding_model": vectors["name"]}],
         "models": [
-            {**model, "aliases": [ALIAS, KNOWN], "replaces": [retired]},
+            {**model, "aliases": [ALIAS, KNOWN], "replaces": [retired], "price": PRICE},
             {**vectors, "aliases": [EMBEDDING_ALIAS]},
         ],
     }

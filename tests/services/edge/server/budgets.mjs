@@ -1,16 +1,25 @@
 // What the official OpenAI client for Node throws where a budget is used up, at every endpoint, with the retries
-// that it has by itself: node budgets.mjs BASE_URL KEY; prints one JSON object by endpoint.
+// that it has by itself: node budgets.mjs BASE_URL KEY MODEL_OF_VECTORS; prints one JSON object by endpoint, and how many requests it
+// sent for all of them.
 import OpenAI from "openai";
 
-const [baseURL, apiKey] = process.argv.slice(2);
-const client = new OpenAI({ baseURL, apiKey });
+const [baseURL, apiKey, vectors] = process.argv.slice(2);
+let requests = 0;
+const client = new OpenAI({
+  baseURL,
+  apiKey,
+  fetch: (...call) => {
+    requests += 1;
+    return fetch(...call);
+  },
+});
 const model = "tiny-eu";
 const messages = [{ role: "user", content: "Écris." }];
 
 async function thrownBy(call) {
   try {
-    const stream = await call;
-    for await (const _ of stream) continue;
+    const answer = await call;
+    if (answer[Symbol.asyncIterator]) for await (const _ of answer) continue;
     return null;
   } catch (error) {
     if (!(error instanceof OpenAI.APIError)) throw error;
@@ -19,13 +28,12 @@ async function thrownBy(call) {
   }
 }
 
-console.log(
-  JSON.stringify({
-    chat: await thrownBy(client.chat.completions.create({ model, messages })),
-    stream: await thrownBy(client.chat.completions.create({ model, messages, stream: true })),
-    completion: await thrownBy(client.completions.create({ model, prompt: "Écris." })),
-    response: await thrownBy(client.responses.create({ model, input: "Écris." })),
-    embedding: await thrownBy(client.embeddings.create({ model: "vectors", input: "Écris." })),
-  }),
-);
+const thrown = {
+  chat: await thrownBy(client.chat.completions.create({ model, messages, max_completion_tokens: 2 })),
+  stream: await thrownBy(client.chat.completions.create({ model, messages, max_completion_tokens: 2, stream: true })),
+  completion: await thrownBy(client.completions.create({ model, prompt: "Écris.", max_tokens: 2 })),
+  response: await thrownBy(client.responses.create({ model, input: "Écris.", max_output_tokens: 16 })),
+  embedding: await thrownBy(client.embeddings.create({ model: vectors, input: "Écris." })),
+};
+console.log(JSON.stringify({ thrown, requests }));
 process.exit(0);

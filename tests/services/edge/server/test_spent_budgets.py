@@ -64,12 +64,12 @@ async def test_the_node_sdk_throws_it_at_once_at_every_endpoint(spent: Stage) ->
     await spent.start()
     node = str(Path(sys.executable).parent / "node")
     process = await asyncio.create_subprocess_exec(
-        node, str(SCRIPT), f"{spent.url}/v1", GOOD_KEY, stdout=asyncio.subprocess.PIPE
+        node, str(SCRIPT), f"{spent.url}/v1", GOOD_KEY, "vectors", stdout=asyncio.subprocess.PIPE
     )
     said, _ = await asyncio.wait_for(process.communicate(), NODE_SECONDS)
-    thrown = json.loads(said)
-    assert len(thrown) == len(spent.router.keys) == len(CALLS)
-    for error in thrown.values():
+    told = json.loads(said)
+    assert told["requests"] == len(told["thrown"]) == len(spent.router.keys) == len(CALLS)
+    for error in told["thrown"].values():
         assert error["isRateLimit"]
         assert (error["code"], error["type"]) == ("insufficient_quota", "insufficient_quota")
         assert SENTENCE in error["message"]
