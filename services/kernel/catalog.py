@@ -1,6 +1,6 @@
 """The catalog: the names that events replace by numbers, and each model's limits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -84,6 +84,16 @@ class Catalog(BaseModel):
             if any(names.get(entry.number, entry.name) != entry.name for entry in entries):
                 raise ValueError("a number that another name had may not be given again")
         return self
+
+    @property
+    def region_names(self) -> dict[int, str]:
+        """The names of regions by number, of those that are gone too: rows say them until they expire."""
+        return _names_by_number((*self.former_regions, *self.regions))
+
+    @property
+    def model_names(self) -> dict[int, str]:
+        """The names of models by number, of those that are gone too."""
+        return _names_by_number((*self.former_models, *self.models))
 
     @model_validator(mode="after")
     def _who_answers_for_another_answers_itself(self) -> "Catalog":
@@ -180,3 +190,7 @@ class Catalog(BaseModel):
     def model_by_number(self, number: int) -> Model | None:
         """Returns the model, or None."""
         return next((model for model in self.models if model.number == number), None)
+
+
+def _names_by_number(entries: Iterable[Region | Model | FormerName]) -> dict[int, str]:
+    return {entry.number: entry.name for entry in entries}

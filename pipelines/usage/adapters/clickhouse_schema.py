@@ -1,6 +1,6 @@
 """Brings the store to this build's schema, retention and catalog; safe to run again after any crash."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Final
 
@@ -107,19 +107,19 @@ class ClickHouseSchema:
 
     async def _replace_catalog(self, retention_days: int, catalog: Catalog) -> None:
         """Replaces each table whole, in one step, by what the configuration says."""
-        for table, entries in (("catalog_regions", catalog.regions), ("catalog_models", catalog.models)):
-            await self._replace_names(table, [(entry.number, entry.name) for entry in entries])
+        await self._replace_names("catalog_regions", catalog.region_names)
+        await self._replace_names("catalog_models", catalog.model_names)
         await self._clickhouse.command(
             f"CREATE OR REPLACE TABLE {self._database}.catalog_retention (retention_days UInt16)"
             f" ENGINE = {self._engine} ORDER BY retention_days AS SELECT {{days:UInt16}} AS retention_days",
             {"days": retention_days},
         )
 
-    async def _replace_names(self, table: str, entries: Sequence[tuple[int, str]]) -> None:
+    async def _replace_names(self, table: str, names: Mapping[int, str]) -> None:
         definition = f"{self._database}.{table} (number UInt32, name String) ENGINE = {self._engine}"
         await self._clickhouse.command(
             f"CREATE OR REPLACE TABLE {definition} ORDER BY number AS {_ENTRIES}",
-            {"numbers": [number for number, _ in entries], "names": [name for _, name in entries]},
+            {"numbers": list(names), "names": list(names.values())},
         )
 
 

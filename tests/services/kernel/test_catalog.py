@@ -209,3 +209,14 @@ def test_a_model_whose_largest_request_no_event_could_count_is_refused() -> None
 def test_events_count_as_many_tokens_as_the_catalog_says(name: str) -> None:
     fields = {**Admission.DESCRIPTOR.fields_by_name, **Generation.DESCRIPTOR.fields_by_name}
     assert fields[name].GetOptions().Extensions[validate_pb2.field].uint32.lte == MAX_COUNTED_TOKENS
+
+
+def test_what_is_gone_keeps_its_name_and_its_number() -> None:
+    gone, back = {"number": 7, "name": "was"}, {"number": 1, "name": "tiny-eu"}
+    whole = {"regions": [REGION], "models": [MODEL], "former_regions": [{"number": 9, "name": "ae"}]}
+    found = Catalog.model_validate({**whole, "former_models": [gone, back]})
+    assert found.model_names == {7: "was", 1: "tiny-eu"}
+    assert found.region_names == {9: "ae", 1: "eu-fr"}
+    for former in ([{**back, "name": "other"}], [gone, gone]):
+        with pytest.raises(ValidationError):
+            Catalog.model_validate({**whole, "former_models": former})
