@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import grpc
 import yaml
@@ -24,18 +24,12 @@ MODEL = "tiny-eu"
 class ServingProcesses:
     """What serves requests. Start it once; each process can be killed and started again by its name."""
 
-    def __init__(
-        self,
-        folder: Path,
-        *,
-        replicas: int = 1,
-        context_tokens: int = 1024,
-        start_seconds: float = START_SECONDS,
-        **sections: dict[str, Any],
-    ) -> None:
+    # Of the model, by the catalog; and how long one process may take to serve.
+    context_tokens: ClassVar[int] = 1024
+    start_seconds: ClassVar[float] = START_SECONDS
+
+    def __init__(self, folder: Path, *, replicas: int = 1, **sections: dict[str, Any]) -> None:
         self._folder, self._replicas, self._sections = folder, replicas, sections
-        self._context_tokens = context_tokens
-        self._start_seconds = start_seconds
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._channels: list[grpc.aio.Channel] = []
         self.base_url = f"http://127.0.0.1:{free_port()}"
@@ -174,7 +168,7 @@ class ServingProcesses:
     async def _until_serving(self, name: str) -> None:
         health: Any = health_pb2_grpc.HealthStub(self._channel(name))
         request = health_pb2.HealthCheckRequest()
-        async for answer in health.Watch(request, timeout=self._start_seconds, wait_for_ready=True):
+        async for answer in health.Watch(request, timeout=self.start_seconds, wait_for_ready=True):
             if answer.status == health_pb2.HealthCheckResponse.SERVING:
                 return
 
@@ -189,8 +183,7 @@ class ServingProcesses:
 
     def _document(self, name: str) -> dict[str, Any]:
         kind = name.rstrip("0123456789")
-        context_tokens = self._context_tokens
-        model = {"number": 1, "name": MODEL, "context_tokens": context_tokens, "max_output_tokens": 1024}
+        model = {"number": 1, "name": MODEL, "context_tokens": self.context_tokens, "max_output_tokens": 1024}
         own = {**getattr(self, f"_{kind}")(name), **self._sections.get(kind, {})}
         catalog = {"regions": [{"number": 1, "name": "eu-fr"}], "models": [model]}
         return {"region": "eu-fr", "catalog": catalog, kind: own}
