@@ -1,12 +1,14 @@
-"""On real replicas the policies come out in the order in which they do in simulated time."""
+"""Prompts find their replica through every process, and policies are on real ones as in simulated time."""
 
 from pathlib import Path
 from typing import Final
 
+import httpx
 import pytest
 
 from services.router.domain.limits import PlacementPolicy
 from tests.bench.placement.replicas import POLICIES, PREFIX_SHARE, Run, measure, serving
+from tests.system.serving_processes import MODEL, ServingProcesses
 
 pytestmark = [pytest.mark.system, pytest.mark.alone]
 
@@ -21,6 +23,29 @@ def _share(run: Run) -> float:
 
 def _behind(run: Run) -> float:
     return run.skewed.behind / len(run.skewed.first_seconds)
+
+
+async def test_prompts_that_come_through_an_edge_and_begin_alike_are_cached(tmp_path: Path) -> None:
+    processes = ServingProcesses(tmp_path, replicas=3)
+    try:
+        await processes.start()
+        key = await processes.key("acme")
+        headers = {"authorization": f"Bearer {key}"}
+        async with httpx.AsyncClient(base_url=processes.base_url, headers=headers, timeout=60) as client:
+            cached = [
+                await _cached_tokens(client, f"{number} " * 300 + end) for end in "ab" for number in range(10)
+            ]
+    finally:
+        await processes.stop()
+    assert cached[:10] == [0] * 10
+    assert all(tokens > 500 for tokens in cached[10:])
+
+
+async def _cached_tokens(client: httpx.AsyncClient, text: str) -> int:
+    body = {"model": MODEL, "max_tokens": 1, "messages": [{"role": "user", "content": text}]}
+    answer = await client.post("/v1/chat/completions", json=body)
+    assert answer.status_code == 200
+    return int(answer.json()["usage"]["prompt_tokens_details"]["cached_tokens"])
 
 
 @pytest.mark.timeout(600)
