@@ -1,5 +1,6 @@
 """What the router is told: where it listens, where keys are stored, how long and how much it lends."""
 
+from enum import Enum
 from pathlib import Path
 from typing import Final, Self
 
@@ -36,6 +37,13 @@ class DefaultQuota(Quota):
     concurrency: int = Field(default=256, ge=0, lt=2**32, description="requests in flight")
 
 
+class WhileAway(Enum):
+    """What a router does while the store that several share does not answer."""
+
+    REFUSE = "refuse"
+    LOCAL_SHARE = "local_share"
+
+
 class LeaseStoreSettings(BaseModel):
     """Where quotas and leases are kept."""
 
@@ -53,6 +61,17 @@ class LeaseStoreSettings(BaseModel):
     timeout_seconds: float = Field(
         default=1.0, gt=0, le=30, description="longest wait for the server before a request is refused"
     )
+    while_away: WhileAway = Field(
+        default=WhileAway.REFUSE,
+        description="while the server does not answer: refuse: no request is admitted; local_share: each "
+        "router lends its share of each limit by itself, and tells the server when that is back",
+    )
+    sharing_routers: int = Field(
+        default=0,
+        ge=0,
+        le=1024,
+        description="how many routers use the server: a share is that part of a limit; local_share needs it",
+    )
 
     @property
     def is_shared(self) -> bool:
@@ -67,6 +86,12 @@ class LeaseStoreSettings(BaseModel):
             split_address(self.address)
         if self.tls is None and not is_local(self.address):
             raise ValueError("address is not loopback, so it needs tls")
+        return self
+
+    @model_validator(mode="after")
+    def _shares_are_known(self) -> Self:
+        if self.while_away is WhileAway.LOCAL_SHARE and not self.sharing_routers:
+            raise ValueError("while_away is local_share, so it needs sharing_routers")
         return self
 
 
@@ -143,8 +168,9 @@ class RouterSettings(MeteredSettings, RouterLimits):
 
     @property
     def lender(self) -> int:
-        """Returns the number of the router with which leases are settled; 0 where any router does it."""
-        return 0 if self.lease_store.is_shared else self.number
+        """Returns the number of a router that lends what no other knows of; 0 where none ever does."""
+        store = self.lease_store
+        return 0 if store.is_shared and store.while_away is WhileAway.REFUSE else self.number
 
     @model_validator(mode="after")
     def _listeners_differ(self) -> Self:

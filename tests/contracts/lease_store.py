@@ -6,11 +6,16 @@ answer may depend on who asks, or on a caller's clock. `wait` lets the store's o
 
 from tests.contracts.lease_ends import LeaseEndsContract
 from tests.contracts.lease_further_tickets import LeaseFurtherTicketsContract
+from tests.contracts.lease_lent import LeaseLentContract
 from tests.contracts.lease_quotas import LeaseQuotasContract
 from tests.contracts.lease_tickets import LeaseTicketsContract
 
 
 class LeaseStoreContract(
-    LeaseQuotasContract, LeaseTicketsContract, LeaseFurtherTicketsContract, LeaseEndsContract
+    LeaseQuotasContract,
+    LeaseTicketsContract,
+    LeaseFurtherTicketsContract,
+    LeaseEndsContract,
+    LeaseLentContract,
 ):
     """All of it, for one store."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import pytest
@@ -171,11 +171,14 @@ async def test_a_router_that_is_killed_costs_no_request_and_limits_stay_exact(
     await all_places_are_free(load)
 
 
-@pytest.mark.parametrize("region", [{}], ids=["refuse"], indirect=True)
-async def test_a_valkey_that_is_killed_has_requests_refused_and_limits_stay_exact(
-    region: RegionProcesses,
+SHARE: Final[dict[str, Any]] = {"while_away": "local_share", "sharing_routers": 2}
+
+
+@pytest.mark.parametrize("region", [{}, SHARE], ids=["refuse", "local_share"], indirect=True)
+async def test_a_valkey_that_is_killed_refuses_or_leaves_shares_and_limits_stay_exact(
+    region: RegionProcesses, request: pytest.FixtureRequest
 ) -> None:
-    load = await _load(region)
+    load, is_sharing = await _load(region), "local_share" in request.node.callspec.id
     away: list[float] = []
 
     async def happening() -> None:
@@ -197,7 +200,8 @@ async def test_a_valkey_that_is_killed_has_requests_refused_and_limits_stay_exac
             assert one.ended_seconds >= began
             assert one.sent_seconds <= ended + 5, "it is back"
     meanwhile = [one for one in asked["places"] if began + 2 < one.sent_seconds < one.text_seconds < starts]
-    assert not meanwhile
-    assert most_at_once(asked["places"]) <= PLACES
+    assert bool(meanwhile) == is_sharing
+    # What ran when the Valkey went away, and all shares.
+    assert most_at_once(asked["places"]) <= PLACES * (1 + is_sharing)
     assert_rates(asked["rates"])
     await all_places_are_free(load)

@@ -357,9 +357,15 @@ local function reserve(keys, args)
   -- Said again by a router whose connection broke: it has the lease already.
   if lease_of(base, id) then return said(1, accounts, at) end
   if any_unknown(accounts) then return {-2, day_of(at)} end
+  -- A router lent it while it could not reach this server, and may say so once more.
+  local is_lent = args[21] == '1'
+  if is_lent then
+    if has_ended(base, id, at) then return said(1, accounts, at) end
+    remember(base, id, at)
+  end
   local earlier = earlier_of(base, payer[2], request)
   local is_again = args[8] == '1' and earlier ~= nil
-  if not (is_again or let_through(accounts, 1, amount)) then
+  if not (is_again or is_lent or let_through(accounts, 1, amount)) then
     keep_all(accounts)
     return said(0, accounts, at)
   end

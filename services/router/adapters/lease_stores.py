@@ -6,12 +6,14 @@ from redis.backoff import NoBackoff
 
 from services.kernel.clock import Clock
 from services.router.adapters.lease_calls import LeaseCalls
+from services.router.adapters.lease_counter import metered
+from services.router.adapters.local_share_leases import LocalShareLeases
 from services.router.adapters.memory_leases import MemoryLeases
 from services.router.adapters.redis_leases import RedisLeases
 from services.router.domain.gone_processes import ALONE, Hearing
 from services.router.domain.ports import LeaseStore
 from services.router.domain.spending_book import SpendingBook
-from services.router.settings import LeaseStoreSettings
+from services.router.settings import LeaseStoreSettings, WhileAway
 from services.runtime.addresses import split_address
 from services.runtime.settings import SettingsError
 
@@ -22,12 +24,15 @@ def open_lease_store(
     """Returns the store, which connects at its first call; SettingsError if a file is no use."""
     if not settings.is_shared:
         return MemoryLeases(clock, book)
-    return RedisLeases(LeaseCalls(_client(settings)), book)
+    shared = RedisLeases(LeaseCalls(_client(settings)), book)
+    if settings.while_away is WhileAway.REFUSE:
+        return shared
+    return metered(LocalShareLeases(shared, clock, routers=settings.sharing_routers, hearing=shared))
 
 
 def hearing_of(store: LeaseStore) -> Hearing:
     """Returns what the routers that share the store know of whom the others hear."""
-    return store if isinstance(store, RedisLeases) else ALONE
+    return store if isinstance(store, RedisLeases | LocalShareLeases) else ALONE
 
 
 def _client(settings: LeaseStoreSettings) -> Redis:

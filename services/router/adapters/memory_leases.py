@@ -62,9 +62,12 @@ class MemoryLeases:
         """Lends all that the reservation asks for, or nothing and raises which limit is spent."""
         payer, quotas, amount = reservation.payer, reservation.quotas, reservation.amount
         await self._accounts.informed(payer, quotas)
+        if reservation.is_lent and self._has_taken(reservation.lease_id):
+            return self._accounts.state(payer, quotas)
         earlier = self._leases.earlier(payer, reservation.request)
         is_again = reservation.is_again and earlier is not None
-        lend = self._accounts.lend_unasked if is_again else self._accounts.lend
+        lend = self._accounts.lend_behind if reservation.is_lent else self._accounts.lend
+        lend = self._accounts.lend_unasked if is_again else lend
         state, held = lend(payer, quotas, amount)
         lease = Lease(reservation.lease_id, payer, held, self._now() + reservation.lasts_seconds)
         lease.request = reservation.request
@@ -194,11 +197,22 @@ class MemoryLeases:
         self._accounts.forget_idle()
         return freed
 
+    def is_lent_here(self, _lease_id: Identity, /) -> bool:
+        """Tells that no other router knows any lease."""
+        return True
+
     async def close(self) -> None:
         """Closes nothing."""
 
     def _now(self) -> float:
         return self._clock.monotonic_seconds()
+
+    def _has_taken(self, lease_id: Identity) -> bool:
+        """Tells whether a lease that a router lent by itself was told before, and remembers it."""
+        if self._leases.get(lease_id) is not None or lease_id in self._ended:
+            return True
+        self._ended.add(lease_id, self._now())
+        return False
 
     def _held_anew(self, lease: Lease, quotas: Quotas | None) -> Held:
         if quotas is not None and lease.accepted:

@@ -85,6 +85,7 @@ class RedisLeases:
             named_request(reservation.request),
             int(reservation.is_again),
             *limits(quotas),
+            int(reservation.is_lent),
         )
         try:
             is_lent, *rest = await self._informed("reserve", partition, payer, asked)
@@ -233,6 +234,10 @@ class RedisLeases:
             "heard_elsewhere", _OF_ALL, self._own, milliseconds(HEARD_SECONDS), named(process)
         )
         return bool(heard)
+
+    def is_lent_here(self, _lease_id: Identity, /) -> bool:
+        """Tells that every router knows each lease."""
+        return False
 
     async def close(self) -> None:
         """Closes the connections."""

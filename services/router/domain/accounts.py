@@ -89,6 +89,18 @@ class Accounts:
         held = _hold(sides, amount)
         return state_of(sides), held
 
+    def lend_behind(self, payer: Payer, quotas: Quotas, amount: Amount) -> tuple[QuotaState, Held]:
+        """Takes a request, an amount and a place that were lent elsewhere, without asking."""
+        sides = self._sides(payer, quotas, self._moment())
+        for side in sides:
+            side.account.requests.take(1)
+        held = _hold(sides, amount)
+        return state_of(sides), held
+
+    def state(self, payer: Payer, quotas: Quotas) -> QuotaState:
+        """Returns what is left of the minute."""
+        return state_of(self._sides(payer, quotas, self._moment()))
+
     def hold(self, payer: Payer, amount: Amount) -> Held:
         """Takes a place and an amount without asking: what runs already is not made undone by a limit."""
         accounts = self._both(payer)

@@ -60,6 +60,9 @@ class Reservation:
     `is_again` says that the request was admitted before, and that every process that may hold its earlier
     lease is away: its place and amount are taken without asking, once for each lease, and no request. Behind
     MOST_ADMITTED_AGAIN of them in a row the quota is asked as for any other.
+
+    `is_lent` says that a router lent it while it could not reach the store: it takes all that it takes
+    without asking, once, however often it is said and whatever became of the lease since.
     """
 
     lease_id: Identity
@@ -69,6 +72,7 @@ class Reservation:
     lasts_seconds: float
     request: RequestPart = NO_REQUEST
     is_again: bool = False
+    is_lent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

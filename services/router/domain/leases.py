@@ -57,6 +57,7 @@ class Leases:
         hearing: Hearing = ALONE,
     ) -> None:
         self._store = store
+        self.is_lent_here: Final = store.is_lent_here
         self._counter = counter
         self._replicas = replicas
         self._clock = clock

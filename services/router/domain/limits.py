@@ -168,7 +168,7 @@ class RouterLimits(BaseModel):
 
     @property
     def lender(self) -> int:
-        """Returns the number of the router with which leases are settled; 0 where any router does it."""
+        """Returns the number of a router that lends what no other knows of; 0 where none ever does."""
         return self.number
 
     @property

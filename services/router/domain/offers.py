@@ -186,7 +186,8 @@ class Offers:
 
     def _first_claims(self, grant: Grant, placement: Placement) -> TicketClaims:
         region, term = self._region.number, self._term()
-        return first_claims(grant, placement, region=region, term=term, router=self._limits.lender)
+        router = self._limits.number if self._leases.is_lent_here(grant.lease_id) else 0
+        return first_claims(grant, placement, region=region, term=term, router=router)
 
     async def _sign(
         self, claims: TicketClaims, placement: Placement, quotas: Quotas | None = None

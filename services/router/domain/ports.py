@@ -182,10 +182,7 @@ class LeaseStore(Protocol):
         ...
 
     async def release(self, lease_id: Identity) -> tuple[bool, Freed | None]:
-        """Gives an unused lease back once its tickets are dead; False if accepted, released or over.
-
-        In any case no further ticket of it is signed.
-        """
+        """Gives an unused lease back once its tickets are dead; False if used or over. It has no further."""
         ...
 
     async def cancel(self, lease_id: Identity) -> Freed | None:
@@ -201,6 +198,10 @@ class LeaseStore(Protocol):
 
     async def expire(self) -> Sequence[Freed]:
         """Frees what nobody accepted in time, with its tokens, and what nobody settled, without them."""
+        ...
+
+    def is_lent_here(self, lease_id: Identity, /) -> bool:
+        """Tells whether this router alone knows the lease, and replicas settle it with no other."""
         ...
 
     async def close(self) -> None:

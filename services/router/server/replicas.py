@@ -149,20 +149,23 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
             told(event, replica=stream.process.replica, offset_seconds=round(offset_seconds or 0.0, 1))
 
     async def _take(self, stream: _Stream, request: replica_pb2.ReportRequest) -> None:
-        if request.acceptances or request.settlements:
-            stream.untold.append(request)
-        while stream.untold:
-            try:
-                await self._tell(stream, stream.untold[0])
-            except ComptoirError as error:
-                if error.reason is not Reason.QUOTA_UNAVAILABLE:
-                    raise
-                # The replica keeps what is not confirmed; with its next report the store is asked again.
-                break
-            wire.confirm(stream.answer, stream.untold.popleft())
+        # The replica keeps what is not confirmed; with its next report the store is asked again.
+        unheard = await self._tell(stream, request)
+        if unheard is not None:
+            stream.untold.append(unheard)
+        while unheard is None and stream.untold:
+            unheard = await self._tell(stream, stream.untold.popleft())
+            if unheard is not None:
+                stream.untold.appendleft(unheard)
         self._leases.replicas_changed()
 
-    async def _tell(self, stream: _Stream, request: replica_pb2.ReportRequest) -> None:
+    async def _tell(
+        self, stream: _Stream, request: replica_pb2.ReportRequest
+    ) -> replica_pb2.ReportRequest | None:
+        """Confirms what the store hears of leases, and returns what it does not.
+
+        While it is away, some may be known to this router.
+        """
         process, model = stream.process, stream.model
         told: list[Coroutine[Any, Any, None]] = []
         for message in request.acceptances:
@@ -171,17 +174,30 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
             payer, permitted = Payer(message.tenant, message.key), wire.permitted(message, model)
             told.append(self._leases.accept(process, lease_id, ticket_id, payer=payer, permitted=permitted))
         told.extend(self._leases.settle(wire.settlement(one, process, model)) for one in request.settlements)
-        await _together(told)
+        heard, unheard = wire.parted(request, await _together(told))
+        wire.confirm(stream.answer, heard)
+        return unheard
 
 
-async def _together(told: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Waits for all, which begin in their order, so that a shared store hears them in one round trip."""
+async def _together(told: Sequence[Coroutine[Any, Any, None]]) -> Sequence[bool]:
+    """Returns which were heard of all; they begin in their order, so a shared store has one round trip."""
     if len(told) == 1:
-        await told[0]
-        return
-    for outcome in await asyncio.gather(*told, return_exceptions=True):
+        return [await _is_heard(told[0])]
+    outcomes = await asyncio.gather(*map(_is_heard, told), return_exceptions=True)
+    for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
+    return [outcome is True for outcome in outcomes]
+
+
+async def _is_heard(telling: Coroutine[Any, Any, None]) -> bool:
+    try:
+        await telling
+    except ComptoirError as error:
+        if error.reason is not Reason.QUOTA_UNAVAILABLE:
+            raise
+        return False
+    return True
 
 
 def _is_long(answer: replica_pb2.ReportResponse) -> bool:

@@ -1,5 +1,6 @@
 """Between the messages of replicas and the router's own types; pure functions."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from comptoir.router.v1 import replica_pb2
@@ -76,6 +77,21 @@ def confirm(response: replica_pb2.ReportResponse, request: replica_pb2.ReportReq
         response.closed.add(high=settled.lease_id_high, low=settled.lease_id_low)
     for accepted in request.acceptances:
         response.accepted.add(high=accepted.lease_id_high, low=accepted.lease_id_low)
+
+
+def parted(
+    request: replica_pb2.ReportRequest, are_heard: Sequence[bool]
+) -> tuple[replica_pb2.ReportRequest, replica_pb2.ReportRequest | None]:
+    """Returns what was heard of leases and, unless all was, what was not; acceptances stand first."""
+    if all(are_heard):
+        return request, None
+    heard, unheard = replica_pb2.ReportRequest(), replica_pb2.ReportRequest()
+    count = len(request.acceptances)
+    for acceptance, is_heard in zip(request.acceptances, are_heard[:count], strict=True):
+        (heard if is_heard else unheard).acceptances.append(acceptance)
+    for settlement, is_heard in zip(request.settlements, are_heard[count:], strict=True):
+        (heard if is_heard else unheard).settlements.append(settlement)
+    return heard, unheard
 
 
 def _first_tokens(message: replica_pb2.FirstTokens) -> FirstTokens:

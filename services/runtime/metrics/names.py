@@ -117,6 +117,13 @@ MetricName = Literal[
     "comptoir.router.refusals_lost",
     # counter, {lease}: transitions of quota leases; reserved minus all that close a lease is in flight
     "comptoir.router.leases",
+    # gauge, s: with `while_away: local_share`, for how long the lease store has been away, or has not heard
+    # what was lent meanwhile
+    "comptoir.router.lease_store_away",
+    # gauge, {lease}: leases of a router's share of which the store is to be told when it is back
+    "comptoir.router.leases_untold",
+    # counter, {lease}: leases that a router lent of its share, while the store was away
+    "comptoir.router.leases_lent_here",
     # gauge, {request}: requests that a router holds: no replica of their model is ready, or they are batch
     "comptoir.router.held_requests",
     # counter, {look}: looks for changes of keys that the store did not answer; what is remembered ends then

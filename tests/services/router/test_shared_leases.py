@@ -125,3 +125,34 @@ async def test_what_a_replica_says_again_while_the_store_is_away_is_not_kept_eac
                 await asyncio.sleep(0.05)
         assert len(confirmed.closed) <= 32
         assert (await admitted_soon(one, api_key)).lease_id_low
+
+
+SHARE = {"while_away": "local_share", "sharing_routers": 2}
+
+
+async def test_with_a_share_requests_go_on_while_the_store_is_away_and_it_is_told_once_it_is_back(
+    tmp_path: Path, server: ValkeyProcess
+) -> None:
+    address = {"address": f"unix:{server.socket}", "timeout_seconds": 10}
+    settings = settings_in(tmp_path, lease_store={**address, **SHARE}, place_wait_seconds=0)
+    async with running_router(settings) as running, running.replica() as replica:
+        api_key = await running.key(quota=admin_pb2.Quota(concurrency=4))
+        before = await running.router.Admit(admit(api_key))
+        assert claims(before).router == 0
+        server.kill()
+        lent = [await running.router.Admit(admit(api_key)) for _ in range(2)]
+        # Their replica settles them here: no other router knows them.
+        assert [claims(one).router for one in lent] == [1, 1]
+        refusal = await refused(running.router.Admit(admit(api_key)))
+        assert refusal.reason is Reason.CONCURRENCY_EXHAUSTED
+        # Of a report the part is confirmed that is known here.
+        said = [acceptance(one) for one in (before, *lent)]
+        report = await replica.report(acceptances=said, settlements=[settlement(lent[0])])
+        assert (report.router_number, len(report.accepted), len(report.closed)) == (1, 2, 1)
+        await running.router.Admit(admit(api_key))
+        server.start()
+        await server.ready()
+        async with asyncio.timeout(20):
+            while not (await replica.report(settlements=[settlement(before)])).closed:  # noqa: ASYNC110 - asked
+                await asyncio.sleep(0.05)
+        assert claims(await admitted_soon(running, api_key)).router == 0

@@ -6,13 +6,15 @@ import ssl
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError, Reason
-from services.router.adapters.lease_stores import open_lease_store
+from services.router.adapters.lease_stores import hearing_of, open_lease_store
+from services.router.adapters.local_share_leases import LocalShareLeases
 from services.router.adapters.memory_leases import MemoryLeases
 from services.router.domain.ports import LeaseStore
-from services.router.settings import LeaseStoreSettings
+from services.router.settings import LeaseStoreSettings, WhileAway
 from services.runtime.addresses import TlsFiles
 from services.runtime.settings import SettingsError
 from tests.contracts.leases import reserve
@@ -23,6 +25,16 @@ from tests.valkey_process import ValkeyProcess
 async def test_leases_are_in_memory_unless_the_settings_say_where_else() -> None:
     store = open_lease_store(LeaseStoreSettings(), ManualClock())
     assert isinstance(store, MemoryLeases)
+    await store.close()
+
+
+async def test_a_store_whose_routers_lend_a_share_while_it_is_away_says_how_many_they_are() -> None:
+    with pytest.raises(ValidationError, match="sharing_routers"):
+        LeaseStoreSettings(address="unix:/leases", while_away=WhileAway.LOCAL_SHARE)
+    settings = LeaseStoreSettings(address="unix:/leases", while_away=WhileAway.LOCAL_SHARE, sharing_routers=2)
+    store = open_lease_store(settings, ManualClock())
+    assert isinstance(store, LocalShareLeases)
+    assert hearing_of(store) is store
     await store.close()
 
 

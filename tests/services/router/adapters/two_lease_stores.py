@@ -82,6 +82,9 @@ class TwoLeaseStores:
         assert sorted(one, key=str) == sorted(other, key=str)
         return one
 
+    def is_lent_here(self, lease_id: Identity) -> bool:
+        return self._one.is_lent_here(lease_id)
+
     async def close(self) -> None:
         await self._one.close()
         await self._other.close()
