@@ -24,8 +24,7 @@ class QuotaState:
 class Spending:
     """What a key, or a tenant, used of the day and of the month (UTC); what is reserved counts as used.
 
-    Tokens are those of the quota: by the weights of their models. Counted where there is a limit of it, and 0
-    elsewhere.
+    Tokens are those of the quota: by the weights of their models. Counted whether or not there is a limit.
     """
 
     day_tokens: int = 0

@@ -11,6 +11,7 @@ from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 from services.router.domain.authentication import Authenticator
 from services.router.domain.batch_gate import BatchGate
+from services.router.domain.currency import in_currency
 from services.router.domain.events import AdmissionEvent, AdmissionLog
 from services.router.domain.first_places import FirstPlaces
 from services.router.domain.lease import lease_of
@@ -139,10 +140,9 @@ class Admitter:
             request_id, request.priority, clock.wall_microseconds(), clock.monotonic_seconds()
         )
         try:
-            admission = await self._decide(request, findings)
+            with in_currency(self._catalog.currency):
+                admission = await self._decide(request, findings)
         except ComptoirError as refusal:
-            if Reason.BUDGET_EXHAUSTED in {refusal.reason, refusal.numbers.limited_by}:
-                refusal.numbers = replace(refusal.numbers, currency=self._catalog.currency)
             refusal.transfer_record = findings.transfer_record
             # The caller learns why it was refused, whatever becomes of the record.
             self._ports.log.record_refusal(self._event(findings, refusal.reason, None))
@@ -170,9 +170,10 @@ class Admitter:
         if endpoint is not None and not key.may_call(endpoint):
             raise ComptoirError(Reason.ENDPOINT_NOT_ALLOWED)
         may_use = partial(self._may_use_still, key)
-        return await self._ports.offers.another(
-            key, lease_id, may_use, transfer_record=record, is_hedge=is_hedge
-        )
+        with in_currency(self._catalog.currency):
+            return await self._ports.offers.another(
+                key, lease_id, may_use, transfer_record=record, is_hedge=is_hedge
+            )
 
     async def models_of(self, api_key: str, source: int = 0) -> list[ModelName]:
         """Returns the names of models that a key may use; raises as `admit` does for a bad key."""

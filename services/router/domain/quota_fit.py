@@ -18,16 +18,27 @@ _NANOS_PER_CENT: Final = 10_000_000
 def check_quota(model: Model, size: Size, key: Key) -> None:
     """Raises QUOTA_TOO_SMALL with the limit that leaves the least room, of all that are too small."""
     amount = reserved(model, size)
+    if _holds(key.quota, amount) and _holds(key.tenant.quota, amount):
+        return
     refusals = [
         _numbers(model, size, limit, requested)
         for limit in _limits(key)
         if (requested := _needed(limit.limited_by, amount)) > limit.limit
     ]
-    if not refusals:
-        return
     numbers = min(refusals, key=lambda refusal: refusal.available)
     field = "max_output_tokens" if numbers.available else "prompt_tokens_upper_bound"
     raise ComptoirError(Reason.QUOTA_TOO_SMALL, field=field, numbers=numbers)
+
+
+def _holds(quota: Quota, amount: Amount) -> bool:
+    """Tells whether every limit of a quota holds an amount; asked for every request, and so spelled out."""
+    tokens = amount.tokens
+    return (
+        not 0 < quota.tokens_per_minute < tokens
+        and not 0 < quota.tokens_per_day < tokens
+        and not 0 < quota.tokens_per_month < tokens
+        and not 0 < quota.money_per_month_cents * _NANOS_PER_CENT < amount.nanos
+    )
 
 
 def _limits(key: Key) -> Iterator[Numbers]:

@@ -172,8 +172,8 @@ Global___Quota: _TypeAlias = Quota  # noqa: Y015
 
 @_typing.final
 class Spending(_message.Message):
-    """What was used of a day and of a month at one moment, requests in flight as much as they may use. Counted for keys
-    and tenants that have a limit of it, and 0 for others.
+    """What was used of a day and of a month at one moment, of requests in flight as much as they may use. Counted whether
+    or not there is a limit.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
