@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -75,22 +76,24 @@ class Price(BaseModel):
     @property
     def input_nanos(self) -> int:
         """Billionths of the currency's unit per token of a prompt."""
-        return _nanos(self.input_per_million_tokens)
+        return _thousandths(self.input_per_million_tokens)
 
     @property
     def cached_input_nanos(self) -> int:
         """Billionths of the currency's unit per token of a prompt that the engine had."""
         cached = self.cached_input_per_million_tokens
-        return self.input_nanos if cached is None else _nanos(cached)
+        return self.input_nanos if cached is None else _thousandths(cached)
 
     @property
     def output_nanos(self) -> int:
         """Billionths of the currency's unit per token of an answer."""
-        return _nanos(self.output_per_million_tokens)
+        return _thousandths(self.output_per_million_tokens)
 
 
-def _nanos(per_million_tokens: Decimal) -> int:
-    return int(per_million_tokens * 1000)
+@lru_cache(maxsize=1024)
+def _thousandths(number: Decimal) -> int:
+    """Returns a number of the catalog in thousandths, which is asked for several times for each request."""
+    return int(number * 1000)
 
 
 class Model(BaseModel):
@@ -185,7 +188,7 @@ class Model(BaseModel):
     @property
     def weight_permille(self) -> int:
         """As how many thousandths of a token one of the model counts."""
-        return int(self.token_weight * 1000)
+        return _thousandths(self.token_weight)
 
     @property
     def max_input_tokens(self) -> int:
