@@ -2,21 +2,39 @@
 
 import asyncio
 from collections.abc import Collection
-from typing import Any, TypeVar
+from enum import IntEnum
+from typing import Any, Final, TypeVar
 
 from services.kernel.errors import ComptoirError, Reason
 
 _Answer = TypeVar("_Answer")
+# What is used up, full or away: with this status, or a later one.
+_OF_THE_MOMENT: Final = 429
+
+
+class _Rank(IntEnum):
+    """What counts of two things that were heard: the lower."""
+
+    ANSWER = 0
+    FINAL = 1
+    """A refusal that another router would repeat."""
+    OF_THE_MOMENT = 2
+    UNANSWERED = 3
 
 
 async def first_answer(asked: "Collection[asyncio.Future[_Answer]]") -> _Answer:
-    """Returns the answer that comes first, or raises the first refusal; UNAVAILABLE where none answers."""
-    pending = set(asked)
+    """Returns the answer that comes first; where there is none, raises why, UNAVAILABLE where nobody says.
+
+    A refusal of the moment waits for the other router: what the request holds there may be what it is refused
+    for here. One that every router would repeat does not.
+    """
+    pending, heard = set(asked), list[asyncio.Future[_Answer]]()
     while True:
         done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-        answered = [one for one in done if not _is_unanswered(one)]
-        if answered or not pending:
-            return (answered or list(done))[0].result()
+        heard.extend(done)
+        best = min(heard, key=_rank)
+        if not pending or _rank(best) <= _Rank.FINAL:
+            return best.result()
 
 
 def answer_of(asked: "asyncio.Future[Any]") -> object:
@@ -26,6 +44,10 @@ def answer_of(asked: "asyncio.Future[Any]") -> object:
     return asked.result()
 
 
-def _is_unanswered(asked: "asyncio.Future[Any]") -> bool:
-    error = None if asked.cancelled() else asked.exception()
-    return isinstance(error, ComptoirError) and error.reason is Reason.UNAVAILABLE
+def _rank(heard: "asyncio.Future[Any]") -> _Rank:
+    error = None if heard.cancelled() else heard.exception()
+    if error is None:
+        return _Rank.FINAL if heard.cancelled() else _Rank.ANSWER
+    if not isinstance(error, ComptoirError) or error.reason.row.http_status < _OF_THE_MOMENT:
+        return _Rank.FINAL
+    return _Rank.UNANSWERED if error.reason is Reason.UNAVAILABLE else _Rank.OF_THE_MOMENT

@@ -27,16 +27,43 @@ async def test_an_answer_counts_before_a_router_that_gave_none_whatever_came_fir
     assert raised.value.reason is Reason.UNAVAILABLE
 
 
-async def test_the_first_refusal_is_the_answer_though_another_question_is_open() -> None:
+async def test_a_refusal_of_the_request_is_the_answer_though_another_question_is_open() -> None:
     refused, other = (
-        await settled(ComptoirError(Reason.NO_REPLICA)),
+        await settled(ComptoirError(Reason.MODEL_NOT_FOUND)),
         asyncio.get_running_loop().create_future(),
     )
     with pytest.raises(ComptoirError) as raised:
         await first_answer([refused, other])
-    assert (raised.value.reason, answer_of(other), answer_of(refused)) == (Reason.NO_REPLICA, None, None)
+    assert (raised.value.reason, answer_of(other), answer_of(refused)) == (Reason.MODEL_NOT_FOUND, None, None)
     other.cancel()
     assert answer_of(other) is None
+
+
+@pytest.mark.parametrize("reason", [Reason.CONCURRENCY_EXHAUSTED, Reason.BUDGET_EXHAUSTED, Reason.NO_REPLICA])
+async def test_a_refusal_of_the_moment_waits_for_the_other_router(reason: Reason) -> None:
+    """What the request holds at the one may be what the other one refuses it for."""
+    refused = await settled(ComptoirError(reason))
+    for outcome in (7, GONE, ComptoirError(Reason.MODEL_NOT_FOUND)):
+        other: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        answering = asyncio.ensure_future(first_answer([refused, other]))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not answering.done()
+        if isinstance(outcome, int):
+            other.set_result(outcome)
+            assert await answering == outcome
+            continue
+        other.set_exception(outcome)
+        with pytest.raises(ComptoirError) as raised:
+            await answering
+        assert raised.value.reason is (reason if outcome is GONE else outcome.reason)
+
+
+async def test_an_answer_counts_before_a_refusal_of_the_same_turn_of_the_loop() -> None:
+    for _ in range(20):
+        # The order of a set is that of its members' addresses.
+        outcomes: list[int | Exception] = [ComptoirError(Reason.MODEL_NOT_FOUND), 7]
+        assert await first_answer([await settled(one) for one in outcomes]) == 7
 
 
 class TestSilentRouter:
@@ -107,14 +134,26 @@ class TestSilentRouter:
         asking.cancel()
         await asyncio.wait({asking})
 
-    async def test_a_refusal_of_the_other_one_is_the_answer(
+    async def test_a_refusal_of_the_other_one_is_the_answer_once_the_silent_one_is_lost(
         self, links: tuple[MemoryLink, MemoryLink], asking: "asyncio.Task[Admission]"
     ) -> None:
         links[1].failures.append(ComptoirError(Reason.TOKENS_EXHAUSTED))
         links[0].standing = Standing.SILENT
+        await links[1].is_asked.wait()
+        links[0].fails.set()
         with pytest.raises(ComptoirError) as raised:
             await asking
         assert raised.value.reason is Reason.TOKENS_EXHAUSTED
+
+    async def test_a_request_is_not_refused_for_the_place_that_it_holds_at_the_silent_one(
+        self, links: tuple[MemoryLink, MemoryLink], held: RouterScript, asking: "asyncio.Task[Admission]"
+    ) -> None:
+        links[1].failures.append(ComptoirError(Reason.CONCURRENCY_EXHAUSTED))
+        links[0].standing = Standing.SILENT
+        await links[1].is_asked.wait()
+        assert held.hold is not None
+        held.hold.set()
+        assert (await asking).offer.generator_address == "a"
 
     async def test_a_caller_that_goes_away_leaves_nothing_asked(
         self, links: tuple[MemoryLink, MemoryLink], held: RouterScript, asking: "asyncio.Task[Admission]"
