@@ -1,18 +1,21 @@
-"""What every lease store promises; a test module gives three fixtures and inherits the class.
+"""What every lease store promises; a test module gives its fixtures and inherits the class.
 
 `leases` is an empty store as one router reaches it, `elsewhere` the same store as another router does: no
-answer may depend on who asks, or on a caller's clock. `wait` lets the store's own time pass.
+answer may depend on who asks, or on a caller's clock. `wait` lets the store's own time pass, `set_clock` sets
+the clock that says which day it is. `records` are what outlives the store, `anew` is another one with them.
 """
 
 from tests.contracts.lease_ends import LeaseEndsContract
 from tests.contracts.lease_further_tickets import LeaseFurtherTicketsContract
 from tests.contracts.lease_lent import LeaseLentContract
 from tests.contracts.lease_quotas import LeaseQuotasContract
+from tests.contracts.lease_spending import LeaseSpendingContract
 from tests.contracts.lease_tickets import LeaseTicketsContract
 
 
 class LeaseStoreContract(
     LeaseQuotasContract,
+    LeaseSpendingContract,
     LeaseTicketsContract,
     LeaseFurtherTicketsContract,
     LeaseEndsContract,

@@ -7,8 +7,12 @@ from services.kernel.identity import Identity
 from services.router.adapters.memory_leases import MemoryLeases
 from services.router.domain.amount import Amount
 from services.router.domain.lease import Process, Settled, Settlement
+from services.router.domain.ports import LeaseStore
+from services.router.domain.spending_book import SpendingBook
+from tests.contracts.lease_spending import Anew
 from tests.contracts.lease_store import LeaseStoreContract
 from tests.contracts.leases import PAYER, Wait
+from tests.fakes.spending import MemoryRecords
 
 
 class TestMemoryLeases(LeaseStoreContract):
@@ -17,8 +21,28 @@ class TestMemoryLeases(LeaseStoreContract):
         return ManualClock()
 
     @pytest.fixture
-    def leases(self, clock: ManualClock) -> MemoryLeases:
-        return MemoryLeases(clock)
+    def records(self) -> MemoryRecords:
+        return MemoryRecords()
+
+    @pytest.fixture
+    def leases(self, clock: ManualClock, records: MemoryRecords) -> MemoryLeases:
+        self.book = SpendingBook(records)
+        return MemoryLeases(clock, self.book)
+
+    @pytest.fixture
+    def anew(self, clock: ManualClock, records: MemoryRecords) -> Anew:
+        return lambda: MemoryLeases(clock, SpendingBook(records))
+
+    async def written(self, leases: LeaseStore) -> None:
+        del leases
+        await self.book.write()
+
+    @pytest.fixture
+    def set_clock(self, clock: ManualClock) -> Wait:
+        async def set_clock(seconds: float) -> None:
+            clock.set_wall(clock.wall_microseconds() + round(seconds * 1_000_000))
+
+        return set_clock
 
     @pytest.fixture
     def elsewhere(self, leases: MemoryLeases) -> MemoryLeases:

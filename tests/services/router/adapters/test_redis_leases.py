@@ -7,11 +7,17 @@ import pytest
 from redis.asyncio import Redis
 
 from services.kernel.errors import ComptoirError
+from services.kernel.quota import QuotaState
 from services.router.adapters.lease_calls import LeaseCalls
 from services.router.adapters.redis_leases import RedisLeases
+from services.router.domain.lease import Reservation
+from services.router.domain.ports import LeaseStore
+from services.router.domain.spending_book import SpendingBook
 from services.router.domain.tenancy import Quota
+from tests.contracts.lease_spending import Anew
 from tests.contracts.lease_store import LeaseStoreContract
 from tests.contracts.leases import Wait, lease
+from tests.fakes.spending import MemoryRecords
 from tests.valkey_process import ValkeyProcess
 from tests.valkey_time import FUNCTIONS_OF_SET_TIME, advance
 
@@ -35,22 +41,58 @@ async def client(server: ValkeyProcess) -> AsyncIterator[Redis]:
     await client.aclose()
 
 
-async def _store(server: ValkeyProcess) -> AsyncIterator[RedisLeases]:
-    store = RedisLeases(LeaseCalls(server.client(), functions=FUNCTIONS_OF_SET_TIME))
+async def _store(server: ValkeyProcess, records: MemoryRecords | None = None) -> AsyncIterator[RedisLeases]:
+    calls = LeaseCalls(server.client(), functions=FUNCTIONS_OF_SET_TIME)
+    store = RedisLeases(calls, SpendingBook(records))
     yield store
     await store.close()
 
 
+class Forgetful:
+    """The store of another router, after the server has lost its memory."""
+
+    def __init__(self, client: Redis, store: RedisLeases) -> None:
+        self._client = client
+        self._store = store
+        self._has_forgotten = False
+
+    async def reserve(self, reservation: Reservation) -> QuotaState:
+        if not self._has_forgotten:
+            self._has_forgotten = True
+            await self._client.flushall()
+        return await self._store.reserve(reservation)
+
+
 class TestRedisLeases(LeaseStoreContract):
     @pytest.fixture
-    async def leases(self, server: ValkeyProcess, client: Redis) -> AsyncIterator[RedisLeases]:
-        async for store in _store(server):
+    def records(self) -> MemoryRecords:
+        return MemoryRecords()
+
+    @pytest.fixture
+    async def leases(
+        self, server: ValkeyProcess, client: Redis, records: MemoryRecords
+    ) -> AsyncIterator[RedisLeases]:
+        async for store in _store(server, records):
             yield store
 
     @pytest.fixture
-    async def elsewhere(self, server: ValkeyProcess, client: Redis) -> AsyncIterator[RedisLeases]:
-        async for store in _store(server):
+    async def elsewhere(
+        self, server: ValkeyProcess, client: Redis, records: MemoryRecords
+    ) -> AsyncIterator[RedisLeases]:
+        async for store in _store(server, records):
             yield store
+
+    @pytest.fixture
+    def anew(self, client: Redis, elsewhere: RedisLeases) -> Anew:
+        return lambda: Forgetful(client, elsewhere)  # type: ignore[return-value] # what is asked of it
+
+    async def written(self, leases: LeaseStore) -> None:
+        assert isinstance(leases, RedisLeases)
+        await leases._book.write()
+
+    @pytest.fixture
+    def set_clock(self, wait: Wait) -> Wait:
+        return wait
 
     @pytest.fixture
     def wait(self, client: Redis) -> Wait:
