@@ -1,6 +1,7 @@
 """The accounts of all keys and tenants: what a request takes, it takes of both, or of neither."""
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Final
 
 from services.kernel.clock import Clock
@@ -122,7 +123,8 @@ class Accounts:
         subjects = _subjects(payer)
         for subject, account, tokens in zip(subjects, self._both(payer), taken, strict=False):
             account.take_tokens(used.tokens - tokens)
-            account.held = account.held.minus(held.amount)
+            if held.amount is not NOTHING:
+                account.held = account.held.minus(held.amount)
             if used != NOTHING:
                 account.spent.add(used)
                 self._book.note(subject, account.spent)
@@ -133,12 +135,12 @@ class Accounts:
 
     def occupy(self, payer: Payer) -> None:
         """Takes a place without asking, for what is held already."""
-        for account in self._both(payer):
+        for account in self._as_they_are(payer):
             account.in_flight += 1
 
     def vacate(self, payer: Payer) -> None:
         """Gives a place back."""
-        for account in self._both(payer):
+        for account in self._as_they_are(payer):
             account.in_flight -= 1
 
     def give_request(self, payer: Payer) -> None:
@@ -189,11 +191,13 @@ class Accounts:
         return tuple(sides)
 
     def _both(self, payer: Payer) -> list[Account]:
-        moment = self._moment()
-        accounts = [self._account(subject, moment) for subject in _subjects(payer)]
+        moment, accounts = self._moment(), self._as_they_are(payer)
         for account in accounts:
             account.catch_up(moment)
         return accounts
+
+    def _as_they_are(self, payer: Payer) -> list[Account]:
+        return [self._accounts.get(one) or self._account(one, self._moment()) for one in _subjects(payer)]
 
     def _account(self, subject: Subject, moment: Moment) -> Account:
         account = self._accounts.get(subject)
@@ -212,6 +216,7 @@ def _hold(sides: tuple[Side, ...], amount: Amount) -> Held:
     return Held(amount, *taken)
 
 
+@lru_cache(maxsize=4096)
 def _subjects(payer: Payer) -> tuple[Subject, ...]:
     if not payer.key:
         # A replica of an older version did not say whose the request was.

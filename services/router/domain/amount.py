@@ -20,9 +20,10 @@ class Amount(NamedTuple):
         """Returns what is left of it without the other."""
         return Amount(self.tokens - other.tokens, self.nanos - other.nanos)
 
-    def capped(self) -> "Amount":
-        """Returns it as a sum that is kept: no more than MOST of either."""
-        return Amount(min(self.tokens, MOST), min(self.nanos, MOST))
+    def grown(self, other: "Amount") -> "Amount":
+        """Returns both together as a sum that is kept: no more than MOST of either."""
+        tokens, nanos = self.tokens + other.tokens, self.nanos + other.nanos
+        return Amount(min(MOST, tokens), min(MOST, nanos))
 
     def most(self, other: "Amount") -> "Amount":
         """Returns the larger of either part."""

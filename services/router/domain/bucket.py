@@ -47,10 +47,12 @@ class Bucket:
 
     def refill(self, per_minute: int, now_milliseconds: int) -> None:
         """Refills for the time that passed; a changed limit holds from now on."""
-        elapsed_milliseconds = max(0, now_milliseconds - self.updated_milliseconds)
-        self.level = min(per_minute * PARTS, self.level + elapsed_milliseconds * per_minute)
+        # Without calls of `min` and `max`: four buckets are refilled several times a request.
+        if now_milliseconds > self.updated_milliseconds:
+            self.level += (now_milliseconds - self.updated_milliseconds) * per_minute
+            self.updated_milliseconds = now_milliseconds
         self.per_minute = per_minute
-        self.updated_milliseconds = max(self.updated_milliseconds, now_milliseconds)
+        self.level = min(self.level, per_minute * PARTS)
 
     def has(self, amount: int) -> bool:
         """Tells whether the amount may be taken now."""

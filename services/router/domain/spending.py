@@ -70,22 +70,22 @@ class Spent:
 
     def add(self, amount: Amount) -> None:
         """Notes what was used."""
-        self.of_day = self.of_day.plus(amount).capped()
-        self.of_month = self.of_month.plus(amount).capped()
+        self.of_day = self.of_day.grown(amount)
+        self.of_month = self.of_month.grown(amount)
 
     def learn(self, of_day: Amount, of_month: Amount) -> None:
         """Takes in what was used before; of a part that is known, nothing."""
         if not self.is_day_known:
-            self.of_day, self.is_day_known = self.of_day.plus(of_day).capped(), True
+            self.of_day, self.is_day_known = self.of_day.grown(of_day), True
         if not self.is_month_known:
-            self.of_month, self.is_month_known = self.of_month.plus(of_month).capped(), True
+            self.of_month, self.is_month_known = self.of_month.grown(of_month), True
 
     def follow(self, before: "Spent") -> None:
         """Takes in what was noted of the same day before the clock went to another day and came back."""
         if not self.is_day_known:
-            self.of_day, self.is_day_known = self.of_day.plus(before.of_day).capped(), before.is_day_known
+            self.of_day, self.is_day_known = self.of_day.grown(before.of_day), before.is_day_known
         if not self.is_month_known:
-            of_month = self.of_month.plus(before.of_month).capped()
+            of_month = self.of_month.grown(before.of_month)
             self.of_month, self.is_month_known = of_month, before.is_month_known
 
     def told(self, held: Amount) -> Spending:
