@@ -1,8 +1,8 @@
 """What every lease store promises; a test module gives its fixtures and inherits the class.
 
 `leases` is an empty store as one router reaches it, `elsewhere` the same store as another router does: no
-answer may depend on who asks, or on a caller's clock. `wait` lets the store's own time pass, `set_clock` sets
-the clock that says which day it is. `records` are what outlives the store, `anew` is another one with them.
+answer may depend on who asks, or on a caller's clock. `wait` lets the store's own time pass. What
+outlives a store is in `lease_records.py`.
 """
 
 from tests.contracts.lease_ends import LeaseEndsContract

@@ -9,13 +9,13 @@ from services.router.domain.amount import Amount
 from services.router.domain.lease import Process, Settled, Settlement
 from services.router.domain.ports import LeaseStore
 from services.router.domain.spending_book import SpendingBook
-from tests.contracts.lease_spending import Anew
+from tests.contracts.lease_records import Anew, LeaseRecordsContract
 from tests.contracts.lease_store import LeaseStoreContract
 from tests.contracts.leases import PAYER, Wait
 from tests.fakes.spending import MemoryRecords
 
 
-class TestMemoryLeases(LeaseStoreContract):
+class TestMemoryLeases(LeaseStoreContract, LeaseRecordsContract):
     @pytest.fixture
     def clock(self) -> ManualClock:
         return ManualClock()

@@ -14,7 +14,7 @@ from services.router.domain.lease import Reservation
 from services.router.domain.ports import LeaseStore
 from services.router.domain.spending_book import SpendingBook
 from services.router.domain.tenancy import Quota
-from tests.contracts.lease_spending import Anew
+from tests.contracts.lease_records import Anew, LeaseRecordsContract
 from tests.contracts.lease_store import LeaseStoreContract
 from tests.contracts.leases import Wait, lease
 from tests.fakes.spending import MemoryRecords
@@ -63,7 +63,7 @@ class Forgetful:
         return await self._store.reserve(reservation)
 
 
-class TestRedisLeases(LeaseStoreContract):
+class TestRedisLeases(LeaseStoreContract, LeaseRecordsContract):
     @pytest.fixture
     def records(self) -> MemoryRecords:
         return MemoryRecords()
