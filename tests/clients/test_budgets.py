@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -67,14 +69,29 @@ class Client:
         return refusal.value
 
 
+@pytest.fixture
+def client_of(stack: Stack) -> Iterator[Callable[..., Client]]:
+    """Makes clients, each with a key of its own."""
+    with ExitStack() as clients:
+
+        def client_of(tenant: str, *quota: str) -> Client:
+            client = Client(stack, tenant, *quota)
+            clients.enter_context(client.openai)
+            return client
+
+        yield client_of
+
+
 def spending_of(stack: Stack, *command: str) -> dict[str, Any]:
     shown: dict[str, Any] = json.loads(stack.comptoir(*command, "--json").stdout)["spending"]
     return shown
 
 
-def test_a_day_that_is_used_up_is_told_to_both_sdks_and_neither_tries_again(stack: Stack) -> None:
+def test_a_day_that_is_used_up_is_told_to_both_sdks_and_neither_tries_again(
+    stack: Stack, client_of: Callable[..., Client]
+) -> None:
     stack.comptoir("tenants", "create", "by-day")
-    client = Client(stack, "by-day", "--tokens-per-day", "200")
+    client = client_of("by-day", "--tokens-per-day", "200")
     refusal = client.spend()
     assert "tokens per day (TPD) for this API key: Limit 200, Used " in refusal.message
     assert "00:00:00 UTC" in refusal.message
@@ -96,9 +113,11 @@ def test_a_day_that_is_used_up_is_told_to_both_sdks_and_neither_tries_again(stac
         assert (error["isRateLimit"], error["code"], error["requests"]) == (True, "insufficient_quota", 1)
 
 
-def test_a_tenants_money_is_that_of_all_its_keys_until_the_budget_grows(stack: Stack) -> None:
+def test_a_tenants_money_is_that_of_all_its_keys_until_the_budget_grows(
+    stack: Stack, client_of: Callable[..., Client]
+) -> None:
     stack.comptoir("tenants", "create", "by-money", "--money-per-month", "2.00")
-    one, other = Client(stack, "by-money"), Client(stack, "by-money")
+    one, other = client_of("by-money"), client_of("by-money")
     assert "for the tenant of this API key: Limit 2.00 EUR, Used " in one.spend().message
     with pytest.raises(openai.RateLimitError) as refusal:
         other.chat()
