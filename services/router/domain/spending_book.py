@@ -1,10 +1,14 @@
 """What was spent, on its way to where it is durable: kept until it is written, read with what is there."""
 
+import asyncio
 from collections.abc import Collection, Mapping
-from typing import Protocol
+from itertools import islice
+from typing import Final, Protocol
 
 from services.router.domain.amount import NOTHING, Amount
 from services.router.domain.spending import Spent, Subject, Window, month_of
+
+_SUBJECTS_AT_ONCE: Final = 250
 
 
 class SpendingRecords(Protocol):
@@ -30,6 +34,7 @@ class SpendingBook:
         # By day, of each subject. A lease store in memory goes on with what it noted here.
         self._noted: dict[Subject, dict[int, Spent]] = {}
         self._writing: dict[Subject, dict[int, Spent]] = {}
+        self._turn = asyncio.Lock()
 
     @property
     def waiting(self) -> int:
@@ -52,41 +57,55 @@ class SpendingBook:
         month = month_of(day)
         asked = {Window(subject, period) for subject in subjects for period in (day, month)}
         for subject in subjects:
-            kept = (spent for spent in self._kept(subject) if month_of(spent.day) == month)
-            asked |= {Window(subject, spent.day) for spent in kept if not spent.is_known}
+            asked |= {
+                Window(subject, spent.day) for spent in self._kept(subject) if month_of(spent.day) == month
+            }
         recorded = await self._records.read(asked) if self._records is not None else {}
         found = {}
         for subject in subjects:
-            for spent in self._kept(subject):
-                if not spent.is_known and Window(subject, spent.day) in asked:
+            kept = [spent for spent in self._kept(subject) if Window(subject, spent.day) in asked]
+            for spent in kept:
+                if not spent.is_known:
                     # A part of a sum is no sum.
                     spent.learn(*self._before(subject, spent.day, recorded))
-            found[subject] = Spent(
-                day, *self._before(subject, day, recorded), is_day_known=True, is_month_known=True
-            )
+            of_day, of_month = self._before(subject, day, recorded)
+            for spent in kept:
+                # Parts of other days of the month were learnt of after it.
+                spent.of_month = spent.of_month.most(of_month)
+            found[subject] = Spent(day, of_day, of_month, is_day_known=True, is_month_known=True)
         return found
 
     async def write(self) -> None:
-        """Writes all that waits; raises KEYS_UNAVAILABLE where that cannot be, and it waits on."""
-        if self._records is None or not self._noted:
+        """Writes all that waits; raises KEYS_UNAVAILABLE where that cannot be, and it waits on.
+
+        Some subjects at a time, so that others have their turn between many.
+        """
+        async with self._turn:
+            for _ in range(0, len(self._noted), _SUBJECTS_AT_ONCE):
+                await self._write(dict(islice(self._noted.items(), _SUBJECTS_AT_ONCE)))
+
+    async def _write(self, noted: dict[Subject, dict[int, Spent]]) -> None:
+        if self._records is None:
             return
-        noted = self._writing = self._noted
-        self._noted = {}
+        self._writing = noted
+        for subject in noted:
+            del self._noted[subject]
         try:
-            unknown: dict[int, set[Subject]] = {}
-            for subject, days in noted.items():
-                for spent in days.values():
-                    if not spent.is_known:
-                        unknown.setdefault(spent.day, set()).add(subject)
-            for day, subjects in unknown.items():
+            for day, subjects in _of_parts(noted).items():
                 await self.read(subjects, day)
             await self._records.write(_totals(noted))
         except BaseException:
-            for subject, days in noted.items():
-                self._noted[subject] = days | self._noted.get(subject, {})
+            self._take_back(noted)
             raise
         finally:
             self._writing = {}
+
+    def _take_back(self, noted: Mapping[Subject, Mapping[int, Spent]]) -> None:
+        for subject, days in noted.items():
+            later = self._noted.setdefault(subject, {})
+            for day, spent in days.items():
+                if later.setdefault(day, spent) is not spent:
+                    later[day].follow(spent)
 
     def _before(self, subject: Subject, day: int, recorded: Mapping[Window, Amount]) -> tuple[Amount, Amount]:
         """Returns the largest total that is known of a day, and of its month."""
@@ -111,3 +130,13 @@ def _totals(noted: Mapping[Subject, Mapping[int, Spent]]) -> dict[Window, Amount
                 window = Window(subject, period)
                 totals[window] = amount.most(totals.get(window, NOTHING))
     return totals
+
+
+def _of_parts(noted: Mapping[Subject, Mapping[int, Spent]]) -> dict[int, set[Subject]]:
+    """Returns the days of which only a part of what was spent is known, with whose they are."""
+    parts: dict[int, set[Subject]] = {}
+    for subject, days in noted.items():
+        for spent in days.values():
+            if not spent.is_known:
+                parts.setdefault(spent.day, set()).add(subject)
+    return parts
