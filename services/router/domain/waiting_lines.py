@@ -109,6 +109,9 @@ class WaitingLines:
 
 
 async def _called(turn: asyncio.Event, line: _Line, end_seconds: float) -> None:
+    if asyncio.get_running_loop().time() >= end_seconds:
+        # Also one that was called: an attempt may wait itself.
+        raise again(line.refusal)
     try:
         async with asyncio.timeout_at(end_seconds):
             await turn.wait()

@@ -110,3 +110,18 @@ async def test_no_more_of_a_key_wait_than_may_run(scene: Scene) -> None:
     scene.key_is_full = {1}
     await scene.ask(*(key(1, quota=Quota(concurrency=2)) for _ in range(3)))
     assert [task.done() for task in scene.tasks] == [False, False, True]
+
+
+async def test_who_finds_no_place_of_its_tenant_is_refused_however_often_its_key_has_one() -> None:
+    scene = Scene()
+    scene.lines = QuotaLines(wait_seconds=0.05)
+
+    async def free_places_of_the_key() -> None:
+        while True:
+            scene.lines.free(Payer.of(key(1)))
+            await asyncio.sleep(0)
+
+    freeing = asyncio.create_task(free_places_of_the_key())
+    with pytest.raises(ComptoirError, check=lambda error: error.reason is Reason.CONCURRENCY_EXHAUSTED):
+        await asyncio.wait_for(scene.lines.take(key(1), partial(scene.lend, key(1))), 10)
+    freeing.cancel()
