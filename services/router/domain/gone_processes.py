@@ -1,6 +1,6 @@
 """Processes of replicas that no router hears any more: what they hold may be given up."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final, Protocol
 
 from services.kernel.clock import Clock
@@ -68,15 +68,17 @@ class GoneProcesses:
         ]
         await self._hearing.hear(heard)
 
-    async def find(self) -> Sequence[Process]:
-        """Returns those that nobody hears, each until it is given up."""
+    async def find(self) -> AsyncIterator[Process]:
+        """Yields those that nobody hears, each until it is given up."""
         self._lost.update(dict.fromkeys(self._replicas.gone(self._clock.monotonic_seconds())))
-        # One that is back says itself what it holds.
-        for one in self._replicas.everyone():
-            self._lost.pop(one.registration.process, None)
-        return [
-            process for process in list(self._lost) if not await self._hearing.is_heard_elsewhere(process)
-        ]
+        for process in list(self._lost):
+            is_heard = await self._hearing.is_heard_elsewhere(process)
+            # It may have come back while the others were asked, or while the store heard of another one.
+            if process in (one.registration.process for one in self._replicas.everyone()):
+                # It says itself what it holds.
+                self._lost.pop(process, None)
+            elif not is_heard:
+                yield process
 
     def give_up(self, process: Process) -> None:
         """Takes note that the store has heard of it."""

@@ -176,7 +176,7 @@ class Leases:
     async def lose_gone(self) -> int:
         """Gives up on what ran in processes that are gone, and returns how many requests that was."""
         count = 0
-        for process in await self._gone.find():
+        async for process in self._gone.find():
             freed = await self._store.lose(process)
             self._gone.give_up(process)
             self._note(freed)

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -17,6 +17,8 @@ class Others:
         self.heard: set[Process] = set()
         self.told: list[list[Process]] = []
         self.is_away = False
+        # What happens while one is asked for.
+        self.meanwhile: Callable[[], object] | None = None
 
     async def hear(self, processes: Sequence[Process]) -> None:
         self.told.append(sorted(processes))
@@ -24,6 +26,8 @@ class Others:
     async def is_heard_elsewhere(self, process: Process) -> bool:
         if self.is_away:
             raise ComptoirError(Reason.QUOTA_UNAVAILABLE)
+        if self.meanwhile is not None:
+            self.meanwhile()
         return process in self.heard
 
 
@@ -51,13 +55,17 @@ def leave(world: AdmissionWorld) -> None:
     world.replicas.report(world.sessions[8], IDLE, world.clock.monotonic_seconds())
 
 
+async def found(gone: GoneProcesses) -> list[Process]:
+    return [process async for process in gone.find()]
+
+
 async def test_a_process_that_nobody_hears_is_gone_until_it_is_given_up(
     world: AdmissionWorld, gone: GoneProcesses
 ) -> None:
     leave(world)
-    assert [await gone.find(), await gone.find()] == [[GONE], [GONE]]
+    assert [await found(gone), await found(gone)] == [[GONE], [GONE]]
     gone.give_up(GONE)
-    assert await gone.find() == []
+    assert await found(gone) == []
 
 
 async def test_a_process_that_another_router_hears_is_not_gone_before_that_one_loses_it_too(
@@ -65,9 +73,9 @@ async def test_a_process_that_another_router_hears_is_not_gone_before_that_one_l
 ) -> None:
     others.heard = {GONE}
     leave(world)
-    assert await gone.find() == []
+    assert await found(gone) == []
     others.heard = set()
-    assert await gone.find() == [GONE]
+    assert await found(gone) == [GONE]
 
 
 async def test_a_process_that_is_back_is_lost_no_more(
@@ -75,10 +83,33 @@ async def test_a_process_that_is_back_is_lost_no_more(
 ) -> None:
     others.heard = {GONE}
     leave(world)
-    assert await gone.find() == []
+    assert await found(gone) == []
     world.add_replica(7, incarnation=5)
     others.heard = set()
-    assert await gone.find() == []
+    assert await found(gone) == []
+
+
+async def test_a_process_that_comes_back_while_the_others_are_asked_is_not_gone(
+    world: AdmissionWorld, gone: GoneProcesses, others: Others
+) -> None:
+    leave(world)
+    others.meanwhile = lambda: world.add_replica(7, incarnation=5)
+    assert await found(gone) == []
+    others.meanwhile = None
+    assert await found(gone) == []
+
+
+async def test_one_that_comes_back_while_another_one_is_given_up_is_not_gone(
+    world: AdmissionWorld, gone: GoneProcesses
+) -> None:
+    for number in (7, 8):
+        world.replicas.leave(world.sessions[number], world.clock.monotonic_seconds())
+    world.clock.advance(LIMITS.replica_return_seconds)
+    given_up = []
+    async for process in gone.find():
+        given_up.append(process)
+        world.add_replica(8, incarnation=5)
+    assert given_up == [GONE]
 
 
 async def test_a_store_that_is_away_is_asked_again(
@@ -87,9 +118,9 @@ async def test_a_store_that_is_away_is_asked_again(
     leave(world)
     others.is_away = True
     with pytest.raises(ComptoirError):
-        await gone.find()
+        await found(gone)
     others.is_away = False
-    assert await gone.find() == [GONE]
+    assert await found(gone) == [GONE]
 
 
 async def test_others_are_told_of_those_that_have_spoken_lately(
