@@ -58,6 +58,11 @@ class LeaseReports:
         """Returns the tickets whose settlements the router has not confirmed."""
         return [told.claims for told in self._ended.values()]
 
+    @property
+    def unended(self) -> list[Claims]:
+        """Returns the tickets that were accepted and are not settled."""
+        return [told.claims for told in self._open.values()]
+
     def accept(self, claims: Claims, now_seconds: float) -> None:
         """Takes a ticket that was accepted."""
         self._open[claims.lease_id] = Told(claims, reports.acceptance_from(claims), now_seconds)

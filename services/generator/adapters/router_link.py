@@ -148,8 +148,12 @@ class RouterLink:
         self._report_by(self._reported_seconds + pause_seconds)
 
     def withdraw(self, claims: Claims) -> None:
-        """Says no more of a ticket that another router is told to be settled."""
+        """Says no more of an accepted ticket of which another router is told."""
         self._leases.withdraw(claims.lease_id)
+
+    def unended(self) -> list[Claims]:
+        """Returns the tickets that were accepted and are not settled."""
+        return self._leases.unended
 
     @property
     def unsettled(self) -> int:

@@ -166,16 +166,26 @@ class RouterLinks:
         return link
 
     def _hand_over(self, link: RouterLink) -> None:
-        """Has another router told what one that is away did not confirm, where they share a store."""
+        """Has another router told what one that is away did not confirm, where they share a store.
+
+        What runs too: the store may not know of it, and ends then what is reserved for it.
+        """
 
         def lender(claims: Claims) -> RouterLink:
             other = link if claims.router else self._lender(claims)
             return other if other.is_answering else link
 
         link.hand_over(lender)
+        for claims in link.unended():
+            other = lender(claims)
+            if other is not link:
+                link.withdraw(claims)
+                self._told[claims.lease_id] = other
+                other.accept(claims)
 
     def _forget(self, link: RouterLink) -> None:
         """Has what a router did not confirm that is gone for good told as if it had never been there."""
+        self._hand_over(link)
         self._told = {lease: one for lease, one in self._told.items() if one is not link}
         link.hand_over(self._lender)
 

@@ -229,6 +229,26 @@ async def test_what_a_router_of_a_shared_store_did_not_confirm_is_told_to_anothe
     assert await linked.links.settled(10) == 0
 
 
+async def test_an_acceptance_that_a_lost_router_of_a_shared_store_did_not_confirm_is_told_to_another(
+    linked: Linked,
+) -> None:
+    """Nobody may be told of it by the one that is lost: its places would be lent while it runs."""
+    for router in linked.routers:
+        router.number = 0
+    await both(linked)
+    linked.routers[0].is_confirming = False
+    linked.links.accept(of(0, 10))
+    await until(lambda: linked.accepted == [[10], []], 10)
+    await linked.routers[0].stop()
+    await until(lambda: linked.accepted == [[10], [10]], 20)
+    linked.routers[0].reports.clear()
+    await linked.routers[0].start()
+    await until(lambda: len(linked.routers[0].reports) > 2, 10)
+    linked.settle(of(0, 10))
+    await until(lambda: linked.settled == [[], [10]], 10)
+    assert linked.accepted == [[], [10]]
+
+
 async def test_a_drain_tells_another_router_of_a_shared_store_what_one_that_hangs_did_not_confirm(
     linked: Linked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
