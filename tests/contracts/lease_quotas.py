@@ -125,3 +125,18 @@ class LeaseQuotasContract:
         refusal = await refusal_of(leases, lease(2, tokens=1))
         assert refusal.reason is Reason.TOKENS_EXHAUSTED
         assert refusal.retry_after_seconds == pytest.approx(10.1)
+
+    async def test_what_was_lent_without_a_limit_gives_nothing_back_to_one(
+        self, leases: LeaseStore, wait: Wait
+    ) -> None:
+        limited = Quota(tokens_per_minute=600)
+        for number in (1, 2, 3):
+            await leases.reserve(lease(number, quota=Quota(), tokens=500))
+            await issue(leases, number)
+            await accept(leases, number)
+        await leases.reserve(lease(4, quota=limited, tokens=0))
+        await wait(60)
+        await leases.reserve(lease(5, quota=limited, tokens=600))
+        await settle(leases, 1, 10)
+        refusal = await refusal_of(leases, lease(6, quota=limited, tokens=1))
+        assert refusal.reason is Reason.TOKENS_EXHAUSTED

@@ -195,7 +195,7 @@ local function any_unknown(accounts)
 end
 
 local function take_tokens(account, tokens)
-  if not account.known then return 0 end
+  if not account.known or account.tl == 0 then return 0 end
   account.t = give(account.t, account.tl, -tokens)
   return tokens
 end

@@ -53,7 +53,8 @@ class Quotas(NamedTuple):
 class Held(NamedTuple):
     """What a lease or a ticket holds, and how many tokens were taken for it of either minute.
 
-    Of a minute that nobody had asked for nothing is taken: it is full, and its limit is not known.
+    Of a minute that nobody had asked for nothing is taken: it is full, and its limit is not known. Nor of one
+    without a limit, to which nothing is given back once it has one.
     """
 
     amount: Amount = NOTHING
@@ -139,7 +140,7 @@ class Account:
 
     def take_tokens(self, tokens: int) -> int:
         """Takes of the minute without asking, a negative number gives back; returns how many were taken."""
-        if not self.is_asked:
+        if not (self.is_asked and self.tokens.per_minute):
             return 0
         self.tokens.give(-tokens)
         return tokens
