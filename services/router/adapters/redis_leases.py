@@ -25,9 +25,9 @@ from services.router.adapters.lease_answers import (
     process_of,
     sides_of,
     spending_of,
-    spent_of,
 )
 from services.router.adapters.lease_calls import LeaseCalls, away
+from services.router.adapters.redis_spending import RedisSpending
 from services.router.domain.amount import Amount
 from services.router.domain.gone_processes import HEARD_SECONDS
 from services.router.domain.lease import (
@@ -69,9 +69,7 @@ class RedisLeases:
         self._calls = calls
         # As which the other routers know this one.
         self._own = Identity.random().hex
-        self._book = book or SpendingBook()
-        # Of whom it does not know what they spent before, by the partition that has them.
-        self._unknown: dict[Subject, int] = {}
+        self._spending = RedisSpending(calls, book or SpendingBook())
 
     async def reserve(self, reservation: Reservation) -> QuotaState:
         """Lends all that the reservation asks for, or nothing and raises which limit is spent."""
@@ -111,7 +109,7 @@ class RedisLeases:
             day, is_known, *_ = found
             if is_known:
                 return spending_of(found)
-            await self._learn({subject: partition}, day)
+            await self._spending.learn({subject: partition}, day)
         raise away()
 
     async def earlier(self, payer: Payer, request: RequestPart) -> Earlier | None:
@@ -185,7 +183,7 @@ class RedisLeases:
     async def settle(self, settlement: Settlement) -> tuple[Settled, Freed | None]:
         """Replaces what a ticket holds by what was used; safe to repeat."""
         ticket_id, process = settlement.ticket_id, settlement.process
-        found, *freed = await self._spend(
+        found, *freed = await self._spending.spend(
             "settle",
             partition_of(settlement.lease_id.high),
             settlement.lease_id.hex,
@@ -201,24 +199,24 @@ class RedisLeases:
     async def release(self, lease_id: Identity) -> tuple[bool, Freed | None]:
         """Gives an unused lease back once its tickets are dead; False if accepted, released or over."""
         partition = partition_of(lease_id.high)
-        is_released, *freed = await self._spend("release", partition, lease_id.hex)
+        is_released, *freed = await self._spending.spend("release", partition, lease_id.hex)
         return bool(is_released), freed_of(freed[0] if freed else ())
 
     async def cancel(self, lease_id: Identity) -> Freed | None:
         """Undoes a reservation of which no ticket left the router, its request included."""
-        return freed_of(await self._spend("cancel", partition_of(lease_id.high), lease_id.hex))
+        return freed_of(await self._spending.spend("cancel", partition_of(lease_id.high), lease_id.hex))
 
     async def lose(self, process: Process) -> Sequence[Freed]:
         """Frees the places of what a process accepted, with what it holds kept until a settlement comes."""
         found = await asyncio.gather(
-            *(self._spend("lose", partition, named(process)) for partition in range(PARTITIONS))
+            *(self._spending.spend("lose", partition, named(process)) for partition in range(PARTITIONS))
         )
         return [one for lost in found for freed in lost if (one := freed_of(freed))]
 
     async def expire(self) -> Sequence[Freed]:
         """Frees what nobody accepted, with its tokens, and what nobody settled, with its tokens charged."""
         found = await asyncio.gather(*(self._expire(partition) for partition in range(PARTITIONS)))
-        await self._learn_unknown()
+        await self._spending.learn_unknown()
         return [freed for ended in found for freed in ended]
 
     async def hear(self, processes: Sequence[Process]) -> None:
@@ -246,7 +244,7 @@ class RedisLeases:
     async def _expire(self, partition: int) -> list[Freed]:
         ended: list[Freed] = []
         while True:
-            count, found = await self._spend("expire", partition)
+            count, found = await self._spending.spend("expire", partition)
             ended.extend(one for freed in found if (one := freed_of(freed)))
             if count < _MOST_ENDS:
                 return ended
@@ -262,39 +260,5 @@ class RedisLeases:
             _, day, *of = found
             tenant, key = map(int, of) if of else payer
             subjects = (Subject(SubjectKind.KEY, key), Subject(SubjectKind.TENANT, tenant))
-            await self._learn({subject: partition for subject in subjects if subject.number}, day)
+            await self._spending.learn({subject: partition for subject in subjects if subject.number}, day)
         raise away()
-
-    async def _spend(self, function: str, partition: int, *asked: str | bytes | int) -> Any:
-        """Returns what a function answers that may spend something, and notes what it spent."""
-        found, spent = await self._calls.call(function, partition, *asked)
-        for subject, totals in map(spent_of, spent):
-            if totals.is_known:
-                self._book.note(subject, totals)
-            else:
-                self._unknown[subject] = partition
-        return found
-
-    async def _learn(self, subjects: dict[Subject, int], day: int) -> None:
-        """Reads what was spent before, and tells the server: what it knows already is left as it is there."""
-        try:
-            found = await self._book.read(subjects, day)
-        except ComptoirError:
-            raise away() from None
-        told: dict[int, list[str | int]] = {}
-        for subject, before in found.items():
-            totals = (*before.of_day, *before.of_month)
-            told.setdefault(subjects[subject], []).extend((*named_subject(subject), day, *totals))
-        await asyncio.gather(*(self._spend("learn", partition, *args) for partition, args in told.items()))
-
-    async def _learn_unknown(self) -> None:
-        """Learns of those of whom only a part of what they spent is known: of it nothing is written."""
-        unknown, self._unknown = self._unknown, {}
-        try:
-            asked = [(partition, named_subject(subject)) for subject, partition in unknown.items()]
-            found = await asyncio.gather(*(self._calls.call("spending", one, *of) for one, of in asked))
-            if found:
-                await self._learn(unknown, found[0][0])
-        except ComptoirError:
-            # Once the server or the records can be asked again.
-            self._unknown = unknown | self._unknown

@@ -8,15 +8,17 @@ from redis.asyncio import Redis
 
 from services.kernel.errors import ComptoirError
 from services.kernel.quota import QuotaState
+from services.router.adapters import lease_calls
 from services.router.adapters.lease_calls import LeaseCalls
 from services.router.adapters.redis_leases import RedisLeases
 from services.router.domain.lease import Reservation
 from services.router.domain.ports import LeaseStore
+from services.router.domain.spending import SubjectKind
 from services.router.domain.spending_book import SpendingBook
 from services.router.domain.tenancy import Quota
 from tests.contracts.lease_records import Anew, LeaseRecordsContract
 from tests.contracts.lease_store import LeaseStoreContract
-from tests.contracts.leases import Wait, lease
+from tests.contracts.leases import Wait, lease, settle
 from tests.fakes.spending import MemoryRecords
 from tests.valkey_process import ValkeyProcess
 from tests.valkey_time import FUNCTIONS_OF_SET_TIME, advance
@@ -88,7 +90,7 @@ class TestRedisLeases(LeaseStoreContract, LeaseRecordsContract):
 
     async def written(self, leases: LeaseStore) -> None:
         assert isinstance(leases, RedisLeases)
-        await leases._book.write()
+        await leases._spending._book.write()
 
     @pytest.fixture
     def set_clock(self, wait: Wait) -> Wait:
@@ -113,3 +115,19 @@ async def test_quota_comes_back_at_once_where_the_clock_of_the_server_is_set_bac
             await store.reserve(lease(3, quota=WIDE))
         await advance(client, 20.0)
         assert (await store.reserve(lease(4, quota=WIDE))).remaining_requests == 0
+
+
+async def test_what_more_keys_spent_than_calls_may_wait_is_written_once_the_records_are_there(
+    server: ValkeyProcess, client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease_calls, "_MOST_WAITING", 300)
+    records = MemoryRecords(is_away=True)
+    async for store in _store(server, records):
+        for first in range(1, 601, 100):
+            await asyncio.gather(*(settle(store, one, 5, key=one) for one in range(first, first + 100)))
+        await store.expire()
+        records.is_away = False
+        await store.expire()
+        await store._spending._book.write()
+    days = {window.subject.number for window in records.noted if window.subject.kind is SubjectKind.KEY}
+    assert len(days) == 600
