@@ -115,13 +115,17 @@ def _end_of(node: yaml.Node) -> int:
 def _replace(path: Path, text: str) -> None:
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        mode = path.stat().st_mode & 0o777
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        before = path.stat()
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            # The processes that read it are often of other users than the operator who writes it.
+            os.fchown(descriptor, before.st_uid, before.st_gid)
+            os.fchmod(descriptor, before.st_mode & 0o7777)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
     except OSError:
+        raise StackError(f"{path.name} cannot be written with the owner and mode that it has.") from None
+    finally:
         aside.unlink(missing_ok=True)
-        raise StackError(f"{path.name} cannot be written.") from None

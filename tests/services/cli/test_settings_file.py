@@ -1,5 +1,6 @@
 """A settings file gets another catalog, and keeps all else as it was, with its comments."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,32 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
     SettingsFile(link).write(OTHER)
     assert link.is_symlink()
     assert SettingsFile(file).catalog == OTHER
+
+
+def test_those_who_may_read_it_may_read_it_still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    owners: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "fchown", lambda _, owner, group: owners.append((owner, group)))
+    file, settings = written(tmp_path, CATALOG)
+    file.chmod(0o640)
+    before = os.umask(0o077)
+    try:
+        settings.write(OTHER)
+    finally:
+        os.umask(before)
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert owners == [(file.stat().st_uid, file.stat().st_gid)]
+
+
+def test_a_file_that_would_get_another_owner_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "fchown", refuse)
+    file, settings = written(tmp_path, CATALOG)
+    with pytest.raises(StackError, match="owner"):
+        settings.write(OTHER)
+    assert file.read_text() == CATALOG
+    assert [one.name for one in tmp_path.iterdir()] == ["comptoir.yaml"]
 
 
 def test_it_says_which_processes_read_it(tmp_path: Path) -> None:
