@@ -1,14 +1,19 @@
 """Requests wait over gRPC for a replica that is about to be ready, and for no longer than their callers."""
 
 import asyncio
+import json
 from typing import Any
 
 import grpc
 import pytest
 from comptoir.router.v1 import admin_pb2, replica_pb2, router_pb2
+from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from services.kernel.errors import Reason
 from services.router.settings import RouterSettings
+from tests.contracts.engine_requests import until
 from tests.fakes.running_router import (
     WAIT_SECONDS,
     ReportStream,
@@ -113,23 +118,48 @@ async def test_a_caller_that_knows_of_its_dead_replica_before_the_router_gets_it
         other.cancel()
 
 
-async def test_callers_that_wait_no_longer_leave_nothing_behind(running: RunningRouter) -> None:
+async def test_callers_that_wait_no_longer_leave_nothing_behind(
+    router_settings: RouterSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = InMemoryMetricReader()
+    monkeypatch.setattr(metrics, "get_meter", MeterProvider(metric_readers=[reader]).get_meter)
     quota = admin_pb2.Quota(requests_per_minute=1, tokens_per_minute=150, concurrency=1)
-    impatient, cancelled = await running.key(quota=quota), await running.key(quota=quota)
-    stream = ReportStream(running.replicas.Report())
-    await stream.say(registration=registration_message())
-    call = await held(running, cancelled)
-    call.cancel()
-    with pytest.raises(grpc.aio.AioRpcError) as failure:
-        await running.router.Admit(admit(impatient), timeout=0.2)
-    assert failure.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    await stream.say(load=replica_pb2.Load())
-    for api_key in (impatient, cancelled):
-        # The clock stands: what they had reserved has not come back with time.
-        admitted = await admitted_soon(running, api_key)
-        assert (admitted.quota.remaining_requests, admitted.quota.remaining_tokens) == (0, 0)
-    assert running.log.reasons == [Reason.UNSPECIFIED] * 2
-    stream.cancel()
+    async with running_router(router_settings) as running:
+        impatient, cancelled = await running.key(quota=quota), await running.key(quota=quota)
+        stream = ReportStream(running.replicas.Report())
+        await stream.say(registration=registration_message())
+        call = running.router.Admit(admit(cancelled))
+        await _holds(reader, 1)
+        call.cancel()
+        await _holds(reader, 0)
+        call = running.router.Admit(admit(impatient), timeout=1.0)
+        await _holds(reader, 1)
+        assert await call.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        await _holds(reader, 0)
+        await stream.say(load=replica_pb2.Load())
+        for api_key in (impatient, cancelled):
+            # The clock stands: what they had reserved has not come back with time.
+            admitted = await admitted_soon(running, api_key)
+            assert (admitted.quota.remaining_requests, admitted.quota.remaining_tokens) == (0, 0)
+        assert running.log.reasons == [Reason.UNSPECIFIED] * 2
+        stream.cancel()
+
+
+async def _holds(reader: InMemoryMetricReader, count: int) -> None:
+    """Wait until the router holds so many requests: it hears of callers that go away in its own time."""
+    await until(lambda: _held_requests(reader) == count, WAIT_SECONDS)
+
+
+def _held_requests(reader: InMemoryMetricReader) -> int:
+    collected = reader.get_metrics_data()
+    assert collected is not None
+    (resource,) = json.loads(collected.to_json())["resource_metrics"]
+    (held_now,) = [
+        metric["data"]["data_points"][0]["value"]
+        for metric in resource["scope_metrics"][0]["metrics"]
+        if metric["name"] == "comptoir.router.held_requests"
+    ]
+    return int(held_now)
 
 
 async def test_a_model_that_nobody_serves_is_refused_at_once(running: RunningRouter) -> None:
