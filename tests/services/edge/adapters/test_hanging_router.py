@@ -1,6 +1,7 @@
 """A router whose connection stands and brings nothing, as that of a process that was stopped."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -26,6 +27,7 @@ class Relay:
         self.goes_on = asyncio.Event()
         self.goes_on.set()
         self._handing: set[asyncio.Task[None]] = set()
+        self._writers: list[asyncio.StreamWriter] = []
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -38,9 +40,15 @@ class Relay:
             task.cancel()
         if self._handing:
             await asyncio.wait(self._handing)
+        # A socket that is still open when the loop ends is a warning, and fails whichever test runs then.
+        for writer in self._writers:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await asyncio.wait_for(writer.wait_closed(), 5)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_unix_connection(self._there)
+        self._writers += [writer, far_writer]
         for source, drain in ((reader, far_writer), (far_reader, writer)):
             self._handing.add(asyncio.ensure_future(self._hand(source, drain)))
 
