@@ -38,7 +38,7 @@ class JoinedGenerations:
         self._stream = JoinedStream(stub.GenerateMany, self)
         self._numbers = itertools.count(1)
         self._calls: dict[int, GeneratorCall] = {}
-        self._begun: list[generator_pb2.GenerateCall] = []
+        self._begun: dict[int, generator_pb2.GenerateCall] = {}
         self._cancelled: list[int] = []
 
     @property
@@ -50,17 +50,18 @@ class JoinedGenerations:
         """Returns a generation that is on its way to the replica."""
         number = next(self._numbers)
         call = self._calls[number] = GeneratorCall(self, number)
-        self._begun.append(
-            generator_pb2.GenerateCall(
-                call_number=number, request=request, timeout_milliseconds=timeout_milliseconds
-            )
+        self._begun[number] = generator_pb2.GenerateCall(
+            call_number=number, request=request, timeout_milliseconds=timeout_milliseconds
         )
         self._stream.wake()
         return call
 
     def cancel(self, number: int) -> None:
         """Stops the replica's work for a call; harmless for one that has ended."""
-        if self._calls.pop(number, None) is not None:
+        if self._calls.pop(number, None) is None:
+            return
+        # A replica that hangs takes nothing: its prompts would wait here for longer than their requests live.
+        if self._begun.pop(number, None) is None:
             self._cancelled.append(number)
             self._stream.wake()
 
@@ -72,16 +73,16 @@ class JoinedGenerations:
         """Takes the next message; one is never too large for the replica."""
         if not (self._begun or self._cancelled):
             return None
-        count, size = 0, 0
-        for call in self._begun[:_MESSAGE_CALLS]:
+        calls, size = list[generator_pb2.GenerateCall](), 0
+        for call in itertools.islice(self._begun.values(), _MESSAGE_CALLS):
             size += len(call.request)
-            if count and size > _MESSAGE_BYTES:
+            if calls and size > _MESSAGE_BYTES:
                 break
-            count += 1
-        message = generator_pb2.GenerateManyRequest(
-            calls=self._begun[:count], cancelled=self._cancelled[:_MESSAGE_CALLS]
-        )
-        del self._begun[:count], self._cancelled[:_MESSAGE_CALLS]
+            calls.append(call)
+        for call in calls:
+            del self._begun[call.call_number]
+        message = generator_pb2.GenerateManyRequest(calls=calls, cancelled=self._cancelled[:_MESSAGE_CALLS])
+        del self._cancelled[:_MESSAGE_CALLS]
         return message
 
     def incoming(self, message: generator_pb2.GenerateManyResponse) -> None:
