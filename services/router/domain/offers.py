@@ -1,6 +1,6 @@
 """The tickets of a request, one at a time: a replica is chosen, the lease notes the ticket, it is signed."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -136,18 +136,21 @@ class Offers:
         if is_hedge and self._is_at_work(issued):
             raise ComptoirError(Reason.REPLICA_OVERLOADED)
         claims = replace(issued.claims, priority=max(issued.claims.priority, int(key.best_priority)))
-        if issued.processes:
+        if not is_hedge:
             # Its caller asks for the reason that the last one failed it before any text.
-            self._note_failed(claims.ticket_id, issued.processes[-1])
+            self._note_failed(claims.ticket_id, issued.processes)
         tokens = claims.max_input_tokens + claims.choices * claims.max_output_tokens
         want = Want(claims.model, tokens, claims.max_input_tokens, claims.choices, claims.priority)
         placement = self.place(lease_id, want, issued.processes)
         try:
             following = next_claims(claims, placement, self._term(), transfer_record=transfer_record)
-            return await self._sign(following, placement, Quotas.of(key))
+            offer = await self._sign(following, placement, Quotas.of(key))
         except BaseException:
             self._replicas.unassign(lease_id)
             raise
+        # It was slow so far, which says something only once it is left: where all are slow, nobody is.
+        self._note_failed(claims.ticket_id, issued.processes)
+        return offer
 
     def place_count(self, model: int) -> Placement:
         """Returns the replica that is to count a prompt; raises as `place_count` of the placement does."""
@@ -174,15 +177,15 @@ class Offers:
             if one.registration.process in asked and one.registration.process in issued.holders
         )
 
-    def _note_failed(self, ticket_id: Identity, process: Process) -> None:
+    def _note_failed(self, ticket_id: Identity, processes: Sequence[Process]) -> None:
         """Counts it once, however often its caller asks: all that is known of it is what that one says."""
-        if ticket_id in self._failed:
+        if ticket_id in self._failed or not processes:
             return
         self._failed[ticket_id] = None
         if len(self._failed) > _MOST_FAILED:
             del self._failed[next(iter(self._failed))]
-        self._prefixes.forget(process)
-        self._replicas.judge(process, self._clock.monotonic_seconds(), has_failed=True)
+        self._prefixes.forget(processes[-1])
+        self._replicas.judge(processes[-1], self._clock.monotonic_seconds(), has_failed=True)
 
     def _first_claims(self, grant: Grant, placement: Placement) -> TicketClaims:
         region, term = self._region.number, self._term()

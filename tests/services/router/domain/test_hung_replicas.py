@@ -74,6 +74,18 @@ async def test_where_nobody_else_is_there_the_caller_stays_and_may_ask_again() -
     assert scene.signed[-1].replica == 2
 
 
+async def test_a_question_that_brings_no_ticket_says_nothing_of_the_replica() -> None:
+    """Where all are slow to accept, and full or alone, each that asks would have its replica left alone."""
+    scene = Scene(replicas=1)
+    admissions = [await scene.admitted() for _ in range(3)]
+    for admission in admissions:
+        assert await reason_of(hedged(scene, admission)) is Reason.NO_REPLICA
+    assert [one.circuit.failures for one in scene.world.replicas.everyone()] == [0]
+    scene.world.add_replica(2, incarnation=5)
+    await hedged(scene, admissions[0])
+    assert [one.circuit.failures for one in scene.world.replicas.everyone()] == [1, 0]
+
+
 async def test_a_request_that_does_not_hedge_gets_its_ticket_though_the_replica_works() -> None:
     scene = Scene(replicas=2)
     admission = await accepted(scene)
