@@ -27,6 +27,8 @@ _NO_HOLD: Final = Held()
 # A day may be over while it is read what was used in it.
 _MOST_TURNS: Final = 3
 _RETRY_SECONDS: Final = 1.0
+# In one step: some milliseconds.
+_LOOKED_AT_ONCE: Final = 2_048
 
 
 class Accounts:
@@ -40,6 +42,8 @@ class Accounts:
         self._clock = clock
         self._book = book
         self._accounts: dict[Subject, Account] = {}
+        # For those that are idle.
+        self._to_look_at: list[Subject] = []
 
     @property
     def in_flight(self) -> int:
@@ -149,14 +153,20 @@ class Accounts:
             account.requests.give(1)
 
     def forget_idle(self) -> None:
-        """Drops accounts of those that hold nothing, took nothing lately, and spent nothing this month."""
-        moment, idle = self._moment(), []
-        for subject, account in self._accounts.items():
-            account.catch_up(moment)
-            if account.is_idle:
-                idle.append(subject)
-        for subject in idle:
-            del self._accounts[subject]
+        """Drops accounts of those that hold nothing, took nothing lately, and spent nothing this month.
+
+        It looks at some of them at a time: of those that spent something this month there may be many.
+        """
+        moment = self._moment()
+        if not self._to_look_at:
+            self._to_look_at = list(self._accounts)
+        for subject in self._to_look_at[-_LOOKED_AT_ONCE:]:
+            account = self._accounts.get(subject)
+            if account is not None:
+                account.catch_up(moment)
+                if account.is_idle:
+                    del self._accounts[subject]
+        del self._to_look_at[-_LOOKED_AT_ONCE:]
 
     def _unknown(self, payer: Payer, quotas: Quotas) -> list[Subject]:
         moment = None

@@ -165,6 +165,18 @@ def test_who_used_nothing_this_month_is_forgotten_once_the_minute_is_full_again(
     assert not scene.accounts._accounts
 
 
+def test_accounts_are_looked_at_some_at_a_time_and_every_one_in_its_turn() -> None:
+    scene = Scene()
+    for key in range(1, 10_001):
+        scene.accounts.occupy(Payer(0, key))
+        scene.accounts.vacate(Payer(0, key))
+    left = [len(scene.accounts._accounts)]
+    while left[-1]:
+        scene.accounts.forget_idle()
+        left.append(len(scene.accounts._accounts))
+        assert left[-2] - 2_048 <= left[-1] < left[-2]
+
+
 def test_a_lost_lease_frees_its_place_and_keeps_its_tokens_until_it_is_settled() -> None:
     scene, one_at_a_time = Scene(), Quota(tokens_per_minute=1_000, concurrency=1)
     held = scene.lend(one_at_a_time, 600)
