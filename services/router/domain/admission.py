@@ -21,6 +21,7 @@ from services.router.domain.placement.filters import check_fit
 from services.router.domain.placement.placing import Placement
 from services.router.domain.placement.prefix_memory import Beginning
 from services.router.domain.ports import ReplicaDirectory
+from services.router.domain.quota import Quotas
 from services.router.domain.quota_fit import check_quota
 from services.router.domain.sizing import Size, size_of, size_of_inputs
 from services.router.domain.tenancy import Endpoint, Key, Priority
@@ -208,7 +209,10 @@ class Admitter:
         self._first_places.note_begun(want)
         try:
             if self._ports.clock.monotonic_seconds() - asked_seconds >= _CHANGES_HOLD_SECONDS:
-                await self._permitted(request, replace(findings))
+                key_now, _ = await self._permitted(request, replace(findings))
+                if Quotas.of(key_now) != Quotas.of(key):
+                    await self._ports.leases.cancel(lease_id)
+                    return await self._decide(request, findings)
             offer = await self._ports.offers.first(grant, placement)
         except BaseException:
             await self._ports.leases.cancel(lease_id)

@@ -115,6 +115,7 @@ async def test_no_key_is_all_that_are_held() -> None:
         (KeyChange(expires_at_seconds=1), Reason.KEY_EXPIRED),
         (KeyChange(endpoints={Endpoint.EMBEDDINGS}), Reason.ENDPOINT_NOT_ALLOWED),
         (KeyChange(models={99}), Reason.MODEL_NOT_FOUND),
+        (KeyChange(quota=Quota(tokens_per_day=1)), Reason.QUOTA_TOO_SMALL),
         (None, Reason.KEY_INVALID),
     ],
 )
