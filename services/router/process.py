@@ -28,7 +28,7 @@ from services.router.adapters.lease_stores import hearing_of, open_lease_store
 from services.router.adapters.ready_follower import follow_readiness
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
 from services.router.adapters.scaling_watch import watch_scaling
-from services.router.adapters.spending_writer import write_spending, write_spending_often
+from services.router.adapters.spending_writer import forget_days_often, write_spending, write_spending_often
 from services.router.adapters.sql_keys import SqlKeys
 from services.router.adapters.sql_spending import SqlSpending
 from services.router.adapters.use_writer import write_uses, write_uses_often
@@ -95,7 +95,8 @@ class Router:
         url = str(settings.database_url or "")
         database = open_database(settings.database_file, url, settings.database_password_file)
         self._stored_keys = SqlKeys(database)
-        self._spending = SpendingBook(SqlSpending(database))
+        self._recorded = SqlSpending(database)
+        self._spending = SpendingBook(self._recorded)
         self._keys = CachedKeys(self._stored_keys, clock)
         self._uses = Uses()
         rules = settings.scaling_by_model
@@ -154,6 +155,7 @@ class Router:
         parts.run("expiry", expire_leases(self._leases, self._stopping))
         parts.run("uses", write_uses_often(self._uses, self._keys))
         parts.run("spending", write_spending_often(self._spending))
+        parts.run("old_days", forget_days_often(self._recorded, self._clock))
         parts.run("readiness", follow_readiness(self._roster, self._tell_ready))
         models = {model.number: model.name for model in self._catalog.models}
         parts.run("batch", watch_batch(self._batch, self._leases.places, models))

@@ -42,6 +42,14 @@ class SpendingRecordsContract:
         )
         assert await records.read([DAY, MONTH]) == {DAY: Amount(8), MONTH: Amount(9)}
 
+    async def test_days_are_forgotten_before_one_and_months_are_not(self, records: SpendingRecords) -> None:
+        subjects = [KEY, TENANT, Subject(SubjectKind.KEY, 1_000)]
+        periods = [202608, 202609, 20260831, 20260901, 20260930]
+        await records.write({Window(one, period): Amount(1) for one in subjects for period in periods})
+        await records.forget_days(20260901)
+        found = await records.read([Window(one, period) for one in subjects for period in periods])
+        assert found.keys() == {Window(one, each) for one in subjects for each in periods if each != 20260831}
+
     async def test_nothing_is_asked_and_nothing_answered(self, records: SpendingRecords) -> None:
         await records.write({})
         assert await records.read([]) == {}

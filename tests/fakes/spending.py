@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.amount import NOTHING, Amount
-from services.router.domain.spending import Window
+from services.router.domain.spending import Window, is_day
 
 
 @dataclass
@@ -25,6 +25,11 @@ class MemoryRecords:
         self._check()
         for window, amount in spent.items():
             self.noted[window] = amount.most(self.noted.get(window, NOTHING))
+
+    async def forget_days(self, before: int) -> None:
+        self._check()
+        for window in [one for one in self.noted if is_day(one.period) and one.period < before]:
+            del self.noted[window]
 
     def _check(self) -> None:
         if self.is_away:

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Engine, Table, case, select, tuple_
+from sqlalchemy import Engine, Table, case, delete, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.kernel.errors import ComptoirError, Reason
 from services.router.adapters.tables import SpendingRow
 from services.router.domain.amount import Amount
-from services.router.domain.spending import Subject, SubjectKind, Window
+from services.router.domain.spending import FIRST_DAY, Subject, SubjectKind, Window
 
 # In one transaction, so that nobody waits long for the file of SQLite.
 _AT_ONCE: Final = 250
@@ -43,6 +43,30 @@ class SqlSpending:
         ]
         for begin in range(0, len(rows), _AT_ONCE):
             await asyncio.to_thread(self._write, rows[begin : begin + _AT_ONCE])
+
+    async def forget_days(self, before: int) -> None:
+        """Drops what was noted of days before that one, of some subjects at a time; of months all stays."""
+        for kind in SubjectKind:
+            last = await asyncio.to_thread(self._last_number, kind)
+            for first in range(0, last + 1, _AT_ONCE):
+                await asyncio.to_thread(self._forget_days, kind, first, before)
+
+    def _last_number(self, kind: SubjectKind) -> int:
+        query = select(func.max(_SPENDING.c.number)).where(_SPENDING.c.kind == int(kind))
+        try:
+            with self._engine.connect() as connection:
+                return connection.execute(query).scalar() or 0
+        except (OSError, SQLAlchemyError):
+            raise _unavailable() from None
+
+    def _forget_days(self, kind: SubjectKind, first: int, before: int) -> None:
+        are_these = _SPENDING.c.number.between(first, first + _AT_ONCE - 1) & (_SPENDING.c.kind == int(kind))
+        is_old_day = _SPENDING.c.period.between(FIRST_DAY, before - 1)
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(delete(_SPENDING).where(are_these & is_old_day))
+        except (OSError, SQLAlchemyError):
+            raise _unavailable() from None
 
     def _read(self, windows: Sequence[Window]) -> dict[Window, Amount]:
         wanted = [(int(subject.kind), subject.number, period) for subject, period in windows]

@@ -14,6 +14,8 @@ from typing import Final, NamedTuple
 from services.kernel.quota import Spending
 from services.router.domain.amount import NOTHING, Amount
 
+# Of the year 100; months have fewer digits.
+FIRST_DAY: Final = 1_000_000
 _DAYS_IN_MONTH: Final = 100
 _MONTHS_IN_YEAR: Final = 100
 _DAY_MILLISECONDS: Final = 86_400_000
@@ -108,6 +110,18 @@ class Spent:
 def month_of(day: int) -> int:
     """Returns the month of a day."""
     return day // _DAYS_IN_MONTH
+
+
+def is_day(period: int) -> bool:
+    """Tells a day from a month."""
+    return period >= FIRST_DAY
+
+
+def kept_since(day: int) -> int:
+    """Returns the first day of which is kept what was used in it: that of the month before."""
+    year, month_of_year = divmod(month_of(day), _MONTHS_IN_YEAR)
+    before = (year, month_of_year - 1) if month_of_year > 1 else (year - 1, 12)
+    return (before[0] * _MONTHS_IN_YEAR + before[1]) * _DAYS_IN_MONTH + 1
 
 
 def day_of(wall_milliseconds: int) -> int:

@@ -22,6 +22,10 @@ class SpendingRecords(Protocol):
         """Notes totals of days and months; what is noted already never goes back."""
         ...
 
+    async def forget_days(self, before: int) -> None:
+        """Drops what was noted of days before that one; of months all stays."""
+        ...
+
 
 class SpendingBook:
     """Takes what a lease store says was spent, and answers what was spent before.

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from services.kernel.quota import Spending
 from services.router.domain.amount import NOTHING, Amount
-from services.router.domain.spending import Spent, day_of, end_of_day_seconds, end_of_month_seconds, month_of
+from services.router.domain.spending import (
+    Spent,
+    day_of,
+    end_of_day_seconds,
+    end_of_month_seconds,
+    kept_since,
+    month_of,
+)
 
 MOMENTS = st.integers(0, 13 * 10**9).map(lambda seconds: datetime.fromtimestamp(seconds, UTC))
 
@@ -57,3 +64,12 @@ def test_operators_are_told_what_is_held_as_if_it_were_used() -> None:
     spent = Spent(20260930, Amount(5, 50), Amount(9, 90))
     midnight = int(datetime(2026, 10, 1, tzinfo=UTC).timestamp())
     assert spent.told(Amount(1, 1)) == Spending(6, 10, 91, midnight, midnight)
+
+
+def test_days_are_kept_of_this_month_and_of_the_one_before() -> None:
+    assert [kept_since(day) for day in (20260101, 20260131, 20260201, 20261231)] == [
+        20251201,
+        20251201,
+        20260101,
+        20261101,
+    ]
