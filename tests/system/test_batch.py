@@ -1,7 +1,8 @@
-"""Batch waits on a real engine while interactive requests wait too long, and goes on when they do not."""
+"""Batch waits on a real engine while interactive requests wait too long, and one goes on now and then."""
 
 import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,12 +15,12 @@ from tests.system.stack_process import Stack, eventually, running_stack
 pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(600)]
 
 MESSAGES: Any = [{"role": "user", "content": "Écris un bref compte rendu."}]
-# No engine has a first token in a millisecond, so those of a few requests hold batch back for as long as
-# they are counted: a minute.
-SETTINGS: Final = """
+TRICKLE_SECONDS: Final = 15.0
+# No engine has a first token in a millisecond, so those of a few requests hold batch back.
+SETTINGS: Final = f"""
 router:
   hold_seconds: 300
-  batch: {interactive_ttft_p95_seconds: 0.001, least_samples: 4, trickle_seconds: 300}
+  batch: {{interactive_ttft_p95_seconds: 0.001, least_samples: 4, trickle_seconds: {TRICKLE_SECONDS}}}
 """
 
 
@@ -38,6 +39,7 @@ async def _hold_and_go_on(stack: Stack, api_key: str) -> None:
         base_url=stack.base_url, api_key=api_key, max_retries=0, timeout=300
     ) as client:
         # Nothing has been counted yet; it is the one that begins in `trickle_seconds`.
+        first_seconds = time.monotonic()
         assert await _tier(client, stack, "flex") == "flex"
         for _ in range(4):
             assert await _tier(client, stack, "priority") == "priority"
@@ -45,12 +47,11 @@ async def _hold_and_go_on(stack: Stack, api_key: str) -> None:
         batch = asyncio.create_task(_tier(client, stack, "flex"))
         others = [await _tier(client, stack, tier) for tier in ("priority", "default", "priority")]
         assert others == ["priority", "default", "priority"]
-        assert not batch.done()
         said = (await asyncio.to_thread(stack.comptoir, "replicas", "list")).stdout
         assert f"Batch of {stack.model} is held back: interactive ones wait" in said
-        # Within a minute they are counted no more, and nobody has to ask again.
+        # It goes on by itself, and no sooner than it may, however slow the machine was meanwhile.
         assert await asyncio.wait_for(batch, 200) == "flex"
-        assert await asyncio.to_thread(_hold, stack) is None
+        assert time.monotonic() - first_seconds >= TRICKLE_SECONDS
 
 
 async def _tier(client: openai.AsyncOpenAI, stack: Stack, tier: Any) -> str | None:

@@ -134,7 +134,12 @@ class MemoryReplicaDirectory:
 
     def pool(self, model: int, region: int) -> Sequence[Replica]:
         """Returns the replicas that serve a model in a region, ready or not."""
-        return [self._seen(entry) for entry in self._entries.values() if _pool_of(entry) == (model, region)]
+        # With every request: what did not change is not looked at.
+        return [
+            entry.known or self._seen(entry)
+            for entry in self._entries.values()
+            if entry.registration.model == model and entry.registration.region == region
+        ]
 
     def expected_seconds(self, model: int, region: int, now_seconds: float) -> float:
         """Returns for how much longer a replica of the model is expected that is not ready; 0 if none is."""

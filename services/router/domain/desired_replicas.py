@@ -10,7 +10,7 @@ from services.router.domain.first_token_scaling import LEAST_SAMPLES
 from services.router.domain.first_token_times import interactive_times
 from services.router.domain.limits import RouterLimits
 from services.router.domain.placement.filters import state_of
-from services.router.domain.placement.replica import Replica, State, open_requests
+from services.router.domain.placement.replica import Replica, State
 from services.router.domain.ports import ReplicaDirectory
 from services.router.domain.scaling import Decision, Demand, Scaling, ScalingRules
 
@@ -69,7 +69,7 @@ class DesiredReplicas:
         states = [state for _, state in pool]
         serving = [replica for replica, state in pool if state is not State.DRAINING]
         return Demand(
-            open_requests=sum(open_requests(replica) for replica in serving),
+            open_requests=sum(replica.open_requests for replica in serving),
             queued_requests=sum(replica.load.waiting_requests for replica in serving if replica.load),
             held_requests=self._waiting.waiting_for(model),
             ready_replicas=states.count(State.READY),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from enum import Enum
+from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -161,7 +162,7 @@ class RouterLimits(BaseModel):
             raise ValueError("names a gpu_class twice")
         return prices
 
-    @property
+    @cached_property
     def price_of_gpu_class(self) -> Mapping[int, float]:
         """Returns the prices by GPU class; empty where none is known."""
         return {price.gpu_class: price.price_per_hour for price in self.gpu_prices}
@@ -171,7 +172,7 @@ class RouterLimits(BaseModel):
         """Returns the number of a router that lends what no other knows of; 0 where none ever does."""
         return self.number
 
-    @property
+    @cached_property
     def clock_tolerance_seconds(self) -> float:
         """Returns how far a replica's clock may be off: a fast one may take half of a ticket's life."""
         return min(float(TICKET_MAX_SKEW_SECONDS), self.ticket_lifetime_seconds / 2)

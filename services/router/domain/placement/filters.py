@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.router.domain.limits import RouterLimits
-from services.router.domain.placement.replica import Registration, Replica, State, open_requests
+from services.router.domain.placement.replica import Registration, Replica, State
 
 
 def check_fit(replicas: Sequence[Replica], tokens: int) -> None:
@@ -16,7 +16,9 @@ def check_fit(replicas: Sequence[Replica], tokens: int) -> None:
 
 def fits(registration: Registration, tokens: int) -> bool:
     """Tells whether the replica's KV cache can hold the tokens; one that does not say its size is trusted."""
-    return registration.kv_blocks == 0 or predicted_kv_blocks(tokens, registration) <= registration.kv_blocks
+    if registration.kv_blocks == 0 or tokens <= registration.cache_tokens:
+        return True
+    return predicted_kv_blocks(tokens, registration) <= registration.kv_blocks
 
 
 def predicted_kv_blocks(tokens: int, registration: Registration, choices: int = 1) -> int:
@@ -47,4 +49,4 @@ def is_clock_right(offset_seconds: float | None, limits: RouterLimits) -> bool:
 
 def is_full(replica: Replica) -> bool:
     """Tells whether the replica holds as many requests as it takes."""
-    return open_requests(replica) >= replica.registration.max_requests
+    return replica.open_requests >= replica.registration.max_requests

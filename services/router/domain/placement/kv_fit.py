@@ -5,7 +5,7 @@ from typing import Final
 
 from services.router.domain.placement.asking import Ask
 from services.router.domain.placement.filters import predicted_kv_blocks
-from services.router.domain.placement.replica import Replica, outstanding
+from services.router.domain.placement.replica import Replica
 from services.router.domain.placement.round_robin import distance
 from services.router.domain.placement.work import is_stale
 
@@ -41,6 +41,6 @@ def _left_share(replica: Replica, ask: Ask) -> float:
     """Returns the share of the cache that is left; of the places, where nothing is known of the cache."""
     free = free_kv_blocks(replica)
     if free is None:
-        return max(0.0, 1 - outstanding(replica) / replica.registration.max_requests)
+        return max(0.0, 1 - replica.outstanding / replica.registration.max_requests)
     needed = predicted_kv_blocks(ask.tokens, replica.registration, ask.choices)
     return (free - needed) / replica.registration.kv_blocks

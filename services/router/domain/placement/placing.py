@@ -9,6 +9,7 @@ from services.router.domain.lease import Process
 from services.router.domain.limits import PlacementPolicy, RouterLimits
 from services.router.domain.placement.asking import Ask
 from services.router.domain.placement.cheapest_class import of_cheapest_class
+from services.router.domain.placement.circuit import CLOSED
 from services.router.domain.placement.filters import fits, is_full, predicted_kv_blocks, state_of
 from services.router.domain.placement.kv_fit import kv_fit
 from services.router.domain.placement.least_work import least_work
@@ -83,7 +84,7 @@ def trusted(
     return [
         replica
         for replica in replicas
-        if replica.circuit.lets_in(now_seconds)
+        if (replica.circuit is CLOSED or replica.circuit.lets_in(now_seconds))
         and not (replica.load is not None and is_stale(replica.load, stale_after_seconds))
     ] or replicas
 

@@ -5,11 +5,8 @@ from typing import Final
 
 from services.router.domain.placement.asking import Ask
 from services.router.domain.placement.replica import Replica
-from services.router.domain.placement.round_robin import distance
-from services.router.domain.placement.work import trusted_speed, usual_speed, work_seconds
+from services.router.domain.placement.work import least, trusted_speed, usual_speed, work_seconds
 
-# Works closer than a tenth of a millisecond are equal: equals take turns.
-_SECONDS_DIGITS: Final = 4
 # What it is worth that a beginning goes where other routers send it too, though nobody has seen it there.
 _AGREED_SECONDS: Final = 0.01
 _64_BITS: Final = 2**64 - 1
@@ -21,16 +18,16 @@ def prefix_affinity(replicas: Sequence[Replica], ask: Ask) -> Replica:
     A cached beginning counts as the seconds that it saves, `ask.affinity_seconds` at most: a replica with
     more work than that beyond another's does not get the request, whatever it has.
     """
-    usual, agreed = usual_speed(replicas), _agreed(replicas, ask.prefix)
-
-    def score(replica: Replica) -> tuple[float, tuple[bool, int]]:
-        saved = saved_seconds(replica, ask, usual)
-        if replica.registration.replica == agreed:
-            saved = max(saved, _AGREED_SECONDS)
-        work = work_seconds(replica, ask, usual) - min(saved, ask.affinity_seconds)
-        return round(work, _SECONDS_DIGITS), distance(replica, ask.after)
-
-    return min(replicas, key=score)
+    usual = usual_speed(replicas)
+    works = [work_seconds(replica, ask, usual) for replica in replicas]
+    if ask.cached_tokens:
+        works = [
+            work - min(saved_seconds(replica, ask, usual), ask.affinity_seconds)
+            if replica.registration.process in ask.cached_tokens
+            else work
+            for work, replica in zip(works, replicas, strict=True)
+        ]
+    return _agreed(replicas, works, ask) if ask.prefix else least(replicas, works, ask.after)
 
 
 def saved_seconds(replica: Replica, ask: Ask, usual_tokens_per_second: float) -> float:
@@ -41,11 +38,13 @@ def saved_seconds(replica: Replica, ask: Ask, usual_tokens_per_second: float) ->
     return tokens / trusted_speed(replica.load.input_tokens_per_second, usual_tokens_per_second)
 
 
-def _agreed(replicas: Sequence[Replica], prefix: int) -> int:
-    """Returns the replica that every router prefers for a prompt's beginning; 0 for a prompt without one."""
-    if not prefix:
-        return 0
-    return max((one.registration.replica for one in replicas), key=lambda number: _weight(prefix, number))
+def _agreed(replicas: Sequence[Replica], works: Sequence[float], ask: Ask) -> Replica:
+    """Returns the replica that every router prefers of those with hardly more than the least work."""
+    near_seconds = min(works) + min(_AGREED_SECONDS, ask.affinity_seconds)
+    near = [one for one, work in zip(replicas, works, strict=True) if work <= near_seconds]
+    if len(near) == 1 or not ask.affinity_seconds:
+        return least(replicas, works, ask.after)
+    return max(near, key=lambda one: _weight(ask.prefix, one.registration.replica))
 
 
 def _weight(prefix: int, replica: int) -> int:

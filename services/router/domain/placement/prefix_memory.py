@@ -1,7 +1,7 @@
 """Which replicas had the beginning of a prompt lately, by digests and tenant; bounded, and of no text."""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
@@ -106,7 +106,7 @@ class PrefixMemory:
         for digest in digests:
             before = entries.pop((model, digest), None)
             self._count += before is None
-            entries[model, digest] = (place, *_others(before or (), process))
+            entries[model, digest] = (place,) if before is None else (place, *_others(before, process))
         while self._count > self._most:
             self._drop(beginning.tenant)
 
@@ -148,5 +148,7 @@ class PrefixMemory:
             del self._tenants[tenant]
 
 
-def _others(places: Iterable[_Place], process: Process) -> list[_Place]:
+def _others(places: tuple[_Place, ...], process: Process) -> Sequence[_Place]:
+    if places[0].process == process:
+        return places[1:]
     return [one for one in places if one.process != process][: _MOST_PLACES - 1]

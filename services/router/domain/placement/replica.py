@@ -1,7 +1,7 @@
 """A replica as the router knows it: who it is, how busy it says it is, and what was sent there."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
@@ -31,16 +31,14 @@ class Registration:
     engine: int = 0
     gpu_class: int = 0
     accelerator_memory_bytes: int = 0
+    # Kept, as each request asks for them of every replica: the process that registered, and how many tokens
+    # the KV cache holds, 0 if unknown.
+    process: Process = field(init=False, repr=False, compare=False)
+    cache_tokens: int = field(init=False, repr=False, compare=False)
 
-    @property
-    def process(self) -> Process:
-        """Returns the process that registered."""
-        return Process(self.replica, self.incarnation)
-
-    @property
-    def cache_tokens(self) -> int:
-        """Returns how many tokens the KV cache holds; 0 if unknown."""
-        return self.kv_blocks * self.kv_block_tokens
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "process", Process(self.replica, self.incarnation))
+        object.__setattr__(self, "cache_tokens", self.kv_blocks * self.kv_block_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +97,8 @@ class Replica:
     report does not hold, and `backlog` has the prompts that wait, by both. `clock_offset_seconds` says how
     far its clock is ahead of the router's, None where it does not say its time. `is_drain_wanted` says that
     an operator has asked for its drain, and that it has not said so itself yet. `circuit` remembers its
-    failures.
+    failures. `open_requests` are those that it has, as it said or as this router sent, the larger, and
+    `outstanding` the work that it has, as its engine counts or as this router sent.
     """
 
     registration: Registration
@@ -112,6 +111,16 @@ class Replica:
     claims: Claims = NO_CLAIMS
     backlog: Backlog | None = None
     circuit: Circuit = CLOSED
+    # Kept: a replica is asked for them more often than it changes.
+    open_requests: int = field(init=False, repr=False, compare=False)
+    outstanding: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        load, sent = self.load, self.in_flight
+        outstanding = sent if load is None else max(sent, load.running_requests + load.waiting_requests)
+        said = load.open_requests if load is not None and load.open_requests is not None else outstanding
+        object.__setattr__(self, "outstanding", outstanding)
+        object.__setattr__(self, "open_requests", max(sent, said))
 
 
 class State(IntEnum):
@@ -122,17 +131,3 @@ class State(IntEnum):
     SILENT = 3
     DRAINING = 4
     CLOCK_WRONG = 5
-
-
-def open_requests(replica: Replica) -> int:
-    """Returns the requests that the replica has: as it said, or as this router sent, the larger."""
-    if replica.load is None or replica.load.open_requests is None:
-        return outstanding(replica)
-    return max(replica.in_flight, replica.load.open_requests)
-
-
-def outstanding(replica: Replica) -> int:
-    """Returns the work that it has: as its engine counts, or as this router sent, the larger."""
-    if replica.load is None:
-        return replica.in_flight
-    return max(replica.in_flight, replica.load.running_requests + replica.load.waiting_requests)

@@ -1,18 +1,20 @@
 """The work that lies before a new request's first token on a replica, in seconds."""
 
 from collections.abc import Sequence
-from statistics import median_low
 from typing import Final
 
 from services.router.domain.placement.asking import Ask
 from services.router.domain.placement.backlog import ASSUMED_TOKENS_PER_SECOND, Backlog
-from services.router.domain.placement.replica import Load, Replica, outstanding
+from services.router.domain.placement.replica import Load, Replica
+from services.router.domain.placement.round_robin import next_in_turn
 
 # A request that waits on a replica which does not say how long its prompt is.
 _TYPICAL_INPUT_TOKENS: Final = 512
 # What a full replica, and a full cache, cost a new request beside the prompts before it: each step is longer.
 _FULLNESS_SECONDS: Final = 0.05
 _PERMILLE: Final = 1000
+# Works closer than a tenth of a millisecond are equal.
+_EQUAL_SECONDS: Final = 1e-4
 _FAR: Final = 2.0
 # An engine that holds requests and makes no step: whoever else can take the request gets it.
 _STALE_SECONDS: Final = 1e12
@@ -31,27 +33,37 @@ def trusted_speed(tokens_per_second: int | None, usual: float) -> float:
 
     What it measures depends on what it was sent, and equals should take turns.
     """
-    is_far = tokens_per_second and not 1 / _FAR < tokens_per_second / usual < _FAR
-    return float(tokens_per_second) if tokens_per_second and is_far else usual
+    if not tokens_per_second or (usual < tokens_per_second * _FAR and tokens_per_second < usual * _FAR):
+        return usual
+    return float(tokens_per_second)
 
 
 def usual_speed(replicas: Sequence[Replica]) -> float:
     """Returns how fast a replica is taken to be that does not say it: as the others of its pool."""
     said = [replica.load.input_tokens_per_second for replica in replicas if replica.load is not None]
-    known = [speed for speed in said if speed]
-    return float(median_low(known)) if known else ASSUMED_TOKENS_PER_SECOND
+    known = sorted([speed for speed in said if speed])
+    # The lower median.
+    return float(known[(len(known) - 1) // 2]) if known else ASSUMED_TOKENS_PER_SECOND
 
 
 def work_seconds(replica: Replica, ask: Ask, usual_tokens_per_second: float) -> float:
     """Returns the seconds until a new request's prompt would be computed; low is better."""
     load = replica.load
     if load is None or is_stale(load, ask.stale_after_seconds):
-        return _STALE_SECONDS + outstanding(replica)
+        return _STALE_SECONDS + replica.outstanding
     backlog, usual = replica.backlog, usual_tokens_per_second
     before_seconds = 0.0 if backlog is None else backlog.left_seconds(ask.now_seconds, usual)
     own_seconds = ask.input_tokens / trusted_speed(load.input_tokens_per_second, usual)
-    fullness = outstanding(replica) / replica.registration.max_requests + load.kv_usage_permille / _PERMILLE
+    fullness = replica.outstanding / replica.registration.max_requests + load.kv_usage_permille / _PERMILLE
     return before_seconds + own_seconds + fullness * _FULLNESS_SECONDS
+
+
+def least(replicas: Sequence[Replica], works: Sequence[float], after: int) -> Replica:
+    """Returns the replica with the least of the works; equals take turns, behind the number `after`."""
+    equal_seconds = min(works) + _EQUAL_SECONDS
+    return next_in_turn(
+        [one for one, work in zip(replicas, works, strict=True) if work <= equal_seconds], after
+    )
 
 
 def is_at_work(replica: Replica, now_seconds: float, *, stale_after_seconds: float) -> bool:
