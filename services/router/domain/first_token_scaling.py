@@ -14,6 +14,8 @@ _CALM_SHARE: Final = 0.5
 # that they are too few again, so often at most.
 _RETRY_TIMES: Final = 4
 _MOST_DOUBLED: Final = 6
+# After a router's start: its replicas register and report within seconds, one after the other.
+_TAKE_OVER_SECONDS: Final = 60.0
 # Where fewer interactive requests had a first token in the last minute, nothing is known of them.
 LEAST_SAMPLES: Final = 20
 
@@ -37,7 +39,8 @@ class FirstTokenScaling:
 
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
-        self._wanted: int | None = None
+        self._wanted = 0
+        self._started_at_seconds: float | None = None
         self._settled_at_seconds: float | None = None
         self._calm_at_seconds: float | None = None
         # With how many replicas first tokens took too long last, and when.
@@ -48,9 +51,7 @@ class FirstTokenScaling:
 
         `ttft_p95_seconds` is that of the last minute, None where too few requests had a first token.
         """
-        if self._wanted is None:
-            # What a router before this one wanted is known by the replicas that there are.
-            self._wanted = min(ready, self._bounds.max_replicas)
+        self._take_over(ready, now_seconds)
         self._note_settled(ready, starting, now_seconds)
         if ttft_p95_seconds is not None and ttft_p95_seconds > self._bounds.ttft_p95_seconds:
             self._calm_at_seconds = None
@@ -62,8 +63,15 @@ class FirstTokenScaling:
             self._step_down(ttft_p95_seconds, now_seconds)
         return self._wanted
 
+    def _take_over(self, ready: int, now_seconds: float) -> None:
+        """Wants what is there at first: by that it is known what a router before this one wanted."""
+        if self._started_at_seconds is None:
+            self._started_at_seconds = now_seconds
+        if now_seconds - self._started_at_seconds < _TAKE_OVER_SECONDS:
+            self._wanted = max(self._wanted, min(ready, self._bounds.max_replicas))
+
     def _note_settled(self, ready: int, starting: int, now_seconds: float) -> None:
-        if starting or ready < (self._wanted or 0):
+        if starting or ready < self._wanted:
             self._settled_at_seconds = None
         elif self._settled_at_seconds is None:
             self._settled_at_seconds = now_seconds
@@ -89,7 +97,7 @@ class FirstTokenScaling:
             self._wanted = 0 if ttft_p95_seconds is None else self._one_fewer(now_seconds)
 
     def _one_fewer(self, now_seconds: float) -> int:
-        wanted = self._wanted or 0
+        wanted = self._wanted
         times = _RETRY_TIMES * 2 ** min(self._too_few_again, _MOST_DOUBLED)
         retry_seconds = self._too_few_at_seconds + times * self._bounds.down_seconds
         is_too_few = wanted - 1 <= self._too_few and now_seconds < retry_seconds

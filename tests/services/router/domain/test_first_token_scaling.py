@@ -54,7 +54,9 @@ def test_between_half_of_the_target_and_the_target_nothing_changes() -> None:
 def test_no_step_is_larger_than_a_quarter_or_leads_out_of_the_bounds(
     seen: list[tuple[float | None, int, int, float]],
 ) -> None:
-    scaling, now, before = FirstTokenScaling(BOUNDS), 0.0, None
+    # A router that has just started wants what it finds.
+    scaling, now, before = FirstTokenScaling(BOUNDS), 60.0, None
+    scaling.decide(None, ready=4, starting=0, now_seconds=0.0)
     for p95, ready, starting, pause in seen:
         now += pause
         wanted = scaling.decide(p95, ready=ready, starting=starting, now_seconds=now)
@@ -156,3 +158,13 @@ def test_a_short_burst_makes_few_steps_and_they_go_again() -> None:
         cluster.step(float(second), 80.0 if 1_000 <= second < 1_090 else 10.0)
     assert max(cluster.desired) <= 4
     assert cluster.desired[-1] <= 2
+
+
+def test_a_router_that_starts_before_its_replicas_report_lets_none_of_them_go() -> None:
+    """Their reports come seconds later, and the time to a first token is below its target with all of them."""
+    scaling = Scaling(RULES, 0.0)
+    for second in range(2_000):
+        ready = 0 if second < 5 else 6
+        demand = Demand(open_requests=10, ready_replicas=ready, ttft_p95_seconds=0.8 if ready else None)
+        decision = scaling.decide(demand, float(second))
+    assert decision.desired == 6
