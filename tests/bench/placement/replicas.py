@@ -48,12 +48,23 @@ _WORDS: Final = (
     "bridge",
     "winter",
 )
-_PREFIXES, _TIMES_EACH, _CALLERS = 16, 4, 3
+_TIMES_EACH, _CALLERS = 4, 3
 _PREFIX_WORDS, _OWN_WORDS = 240, 8
 # Of input tokens, what is cached where each prefix is computed once: whole blocks of it, of 128 tokens.
 PREFIX_SHARE: Final = 0.69
-_LONG_WORDS, _LONG_PROMPTS, _SHORT_CALLERS, _SHORT_WORDS = 560, 24, 3, 12
+_LONG_WORDS, _SHORT_CALLERS, _SHORT_WORDS = 560, 3, 12
 _WAIT_SECONDS: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many prompts a policy is asked: prefixes that several share, and long ones beside short ones."""
+
+    prefixes: int = 16
+    long_prompts: int = 24
+
+
+MEASURED: Final = Counts()
 
 
 @dataclass(slots=True)
@@ -104,7 +115,10 @@ async def serving(folder: Path) -> AsyncIterator[ServingProcesses]:
 
 
 async def measure(
-    processes: ServingProcesses, policies: Sequence[PlacementPolicy], note: Callable[[str], None]
+    processes: ServingProcesses,
+    policies: Sequence[PlacementPolicy],
+    note: Callable[[str], None],
+    counts: Counts = MEASURED,
 ) -> list[Run]:
     """Returns what each policy made of the same prompts, after another, each with words that are its own."""
     runs = []
@@ -114,8 +128,8 @@ async def measure(
         await processes.change("router", placement={"policy": policy.value})
         await processes.until_replicas(["ready"] * REPLICAS)
         async with Client(processes.router_address, api_key=key) as client, asyncio.timeout(_WAIT_SECONDS):
-            shared = await _shared(client, policy.value)
-            runs.append(Run(policy.value, shared, await _skewed(client, policy.value)))
+            shared = await _shared(client, policy.value, counts)
+            runs.append(Run(policy.value, shared, await _skewed(client, policy.value, counts)))
     return runs
 
 
@@ -144,10 +158,10 @@ def rows_of(runs: Sequence[Run]) -> list[list[str]]:
     ]
 
 
-async def _shared(client: Client, name: str) -> Shared:
+async def _shared(client: Client, name: str, counts: Counts) -> Shared:
     """Asks every prefix some times, in a drawn order, a few at a time."""
     draw, found = random.Random(name), Shared()
-    prefixes = [_text(draw, _PREFIX_WORDS) for _ in range(_PREFIXES)] * _TIMES_EACH
+    prefixes = [_text(draw, _PREFIX_WORDS) for _ in range(counts.prefixes)] * _TIMES_EACH
     random.Random(1).shuffle(prefixes)
     prompts = iter([f"{prefix} {_text(draw, _OWN_WORDS)}" for prefix in prefixes])
 
@@ -164,18 +178,18 @@ async def _shared(client: Client, name: str) -> Shared:
     return found
 
 
-async def _skewed(client: Client, name: str) -> Skewed:
+async def _skewed(client: Client, name: str, counts: Counts) -> Skewed:
     """Asks one long prompt after the other, and short ones beside them all the time."""
     found = Skewed()
-    long = asyncio.create_task(_ask_long(client, name, found))
+    long = asyncio.create_task(_ask_long(client, name, found, counts.long_prompts))
     shorts = [_ask_short(client, f"{name} {number}", found, long) for number in range(_SHORT_CALLERS)]
     await asyncio.gather(long, *shorts)
     return found
 
 
-async def _ask_long(client: Client, name: str, found: Skewed) -> None:
+async def _ask_long(client: Client, name: str, found: Skewed, prompts: int) -> None:
     draw = random.Random(f"{name} long")
-    for _ in range(_LONG_PROMPTS):
+    for _ in range(prompts):
         async with client.generate(**_chat(_text(draw, _LONG_WORDS))) as generation:
             address = generation.admitted.offer.generator_address
             found.waiting.append(address)

@@ -161,7 +161,7 @@ def test_a_short_burst_makes_few_steps_and_they_go_again() -> None:
 
 
 def test_a_router_that_starts_before_its_replicas_report_lets_none_of_them_go() -> None:
-    """Their reports come seconds later, and the time to a first token is below its target with all of them."""
+    """Their reports come seconds later; first tokens take less than they may with all of them."""
     scaling = Scaling(RULES, 0.0)
     for second in range(2_000):
         ready = 0 if second < 5 else 6
