@@ -1,6 +1,7 @@
 """Leases of a store that routers share, of which each lends its share by itself while the store is away."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
@@ -10,7 +11,7 @@ from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState, Spending
 from services.router.adapters.lease_journal import MOST_LEASES, LeaseJournal
 from services.router.adapters.local_leases import LocalLeases, Running, unavailable
-from services.router.domain.gone_processes import ALONE, Hearing
+from services.router.domain.gone_processes import ALONE, HEARD_SECONDS, Hearing
 from services.router.domain.lease import (
     NOBODY,
     Acceptance,
@@ -73,6 +74,8 @@ class LocalShareLeases:
         # Of this router's share in an outage before: so many outages in a row lend no more than one does.
         self._running: dict[Identity, Running] = {}
         self._told = 0
+        # The others need a moment to tell a store that is back whom they hear.
+        self._hears_from_seconds = -math.inf
         self.lent_here = 0
 
     @property
@@ -188,15 +191,20 @@ class LocalShareLeases:
         try:
             await self._hearing.hear(processes)
         except ComptoirError as error:
-            self._away(error)
+            self._miss_others(error)
 
     async def is_heard_elsewhere(self, process: Process) -> bool:
         """Tells whether another router hears a process: while that cannot be known, one may."""
         try:
-            return await self._hearing.is_heard_elsewhere(process)
+            is_heard = await self._hearing.is_heard_elsewhere(process)
         except ComptoirError as error:
-            self._away(error)
+            self._miss_others(error)
             return True
+        return is_heard or self._clock.monotonic_seconds() < self._hears_from_seconds
+
+    def _miss_others(self, error: ComptoirError) -> None:
+        self._away(error)
+        self._hears_from_seconds = self._clock.monotonic_seconds() + HEARD_SECONDS
 
     async def close(self) -> None:
         """Tells the store what it has not heard, if it answers now, and closes connections."""

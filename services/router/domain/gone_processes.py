@@ -1,9 +1,12 @@
 """Processes of replicas that no router hears any more: what they hold may be given up."""
 
-from collections.abc import AsyncIterator, Sequence
+import math
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 from services.kernel.clock import Clock
+from services.kernel.errors import ComptoirError
 from services.router.domain.lease import Process
 from services.router.domain.limits import RouterLimits
 from services.router.domain.ports import ReplicaDirectory
@@ -57,6 +60,8 @@ class GoneProcesses:
         self._limits = limits
         # The directory tells each once: what the store did not hear, because it was away, it is told again.
         self._lost: dict[Process, None] = {}
+        # A store that was away is told by the others within a second whom they hear.
+        self._believes_from_seconds = -math.inf
 
     async def tell(self) -> None:
         """Says whom this router hears; to be called every second."""
@@ -66,20 +71,30 @@ class GoneProcesses:
             for one in self._replicas.everyone()
             if now_seconds - one.reported_at_seconds <= silent_seconds
         ]
-        await self._hearing.hear(heard)
+        with self._noting_absence():
+            await self._hearing.hear(heard)
 
     async def find(self) -> AsyncIterator[Process]:
         """Yields those that nobody hears, each until it is given up."""
         self._lost.update(dict.fromkeys(self._replicas.gone(self._clock.monotonic_seconds())))
         for process in list(self._lost):
-            is_heard = await self._hearing.is_heard_elsewhere(process)
+            with self._noting_absence():
+                is_heard = await self._hearing.is_heard_elsewhere(process)
             # It may have come back while the others were asked, or while the store heard of another one.
             if process in (one.registration.process for one in self._replicas.everyone()):
                 # It says itself what it holds.
                 self._lost.pop(process, None)
-            elif not is_heard:
+            elif not is_heard and self._clock.monotonic_seconds() >= self._believes_from_seconds:
                 yield process
 
     def give_up(self, process: Process) -> None:
         """Takes note that the store has heard of it."""
         self._lost.pop(process, None)
+
+    @contextmanager
+    def _noting_absence(self) -> Iterator[None]:
+        try:
+            yield
+        except ComptoirError:
+            self._believes_from_seconds = self._clock.monotonic_seconds() + HEARD_SECONDS
+            raise

@@ -10,6 +10,7 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.router.adapters.local_share_leases import LocalShareLeases
 from services.router.adapters.memory_leases import MemoryLeases
+from services.router.domain.gone_processes import HEARD_SECONDS
 from services.router.domain.lease import Accepted, Ending, Freed, Process, Settled
 from services.router.domain.quota import Quotas
 from services.router.domain.tenancy import UNLIMITED, Quota
@@ -175,17 +176,26 @@ async def test_a_process_that_was_gone_meanwhile_is_lost_in_the_store_too(world:
 
 
 async def test_nothing_of_a_process_is_given_up_while_nobody_can_say_who_hears_it() -> None:
-    class Away:
+    class Others:
+        is_away = True
+
         async def hear(self, processes: Sequence[Process]) -> None:
-            raise ComptoirError(Reason.QUOTA_UNAVAILABLE)
+            if self.is_away:
+                raise ComptoirError(Reason.QUOTA_UNAVAILABLE)
 
         async def is_heard_elsewhere(self, process: Process) -> bool:
-            raise ComptoirError(Reason.QUOTA_UNAVAILABLE)
+            await self.hear([process])
+            return False
 
-    clock = ManualClock(monotonic_seconds=1_000.0)
-    store = LocalShareLeases(MemoryLeases(clock), clock, routers=2, hearing=Away())
+    clock, others = ManualClock(monotonic_seconds=1_000.0), Others()
+    store = LocalShareLeases(MemoryLeases(clock), clock, routers=2, hearing=others)
     await store.hear([process()])
     assert await store.is_heard_elsewhere(process())
+    others.is_away = False
+    # They say it again within a second, and not before.
+    assert await store.is_heard_elsewhere(process())
+    clock.advance(HEARD_SECONDS)
+    assert not await store.is_heard_elsewhere(process())
 
 
 async def test_another_ticket_is_signed_of_a_lease_of_the_share(world: World) -> None:

@@ -3,7 +3,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from services.kernel.errors import ComptoirError, Reason
-from services.router.domain.gone_processes import ALONE, GoneProcesses
+from services.router.domain.gone_processes import ALONE, HEARD_SECONDS, GoneProcesses
 from services.router.domain.lease import Process
 from tests.fakes.router import IDLE, LIMITS, AdmissionWorld
 
@@ -21,6 +21,8 @@ class Others:
         self.meanwhile: Callable[[], object] | None = None
 
     async def hear(self, processes: Sequence[Process]) -> None:
+        if self.is_away:
+            raise ComptoirError(Reason.QUOTA_UNAVAILABLE)
         self.told.append(sorted(processes))
 
     async def is_heard_elsewhere(self, process: Process) -> bool:
@@ -112,14 +114,21 @@ async def test_one_that_comes_back_while_another_one_is_given_up_is_not_gone(
     assert given_up == [GONE]
 
 
-async def test_a_store_that_is_away_is_asked_again(
+async def test_a_store_that_was_away_is_believed_once_the_others_had_time_to_say_whom_they_hear(
     world: AdmissionWorld, gone: GoneProcesses, others: Others
 ) -> None:
+    """It says that nobody hears a process, where it has forgotten, or not been told, who does."""
     leave(world)
     others.is_away = True
     with pytest.raises(ComptoirError):
         await found(gone)
+    with pytest.raises(ComptoirError):
+        await gone.tell()
     others.is_away = False
+    assert await found(gone) == []
+    world.clock.advance(HEARD_SECONDS - 0.1)
+    assert await found(gone) == []
+    world.clock.advance(0.1)
     assert await found(gone) == [GONE]
 
 
