@@ -1,10 +1,11 @@
 """What keys and tenants spent, in the database of the keys; each call in a worker thread."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import Engine, Table, case, delete, func, select, tuple_
+from sqlalchemy import Connection, Engine, Table, case, delete, func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,6 +25,7 @@ class SqlSpending:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._pool = engine.pool
         self._note = _note_in(engine)
 
     async def read(self, windows: Collection[Window]) -> Mapping[Window, Amount]:
@@ -53,40 +55,42 @@ class SqlSpending:
 
     def _last_number(self, kind: SubjectKind) -> int:
         query = select(func.max(_SPENDING.c.number)).where(_SPENDING.c.kind == int(kind))
-        try:
-            with self._engine.connect() as connection:
-                return connection.execute(query).scalar() or 0
-        except (OSError, SQLAlchemyError):
-            raise _unavailable() from None
+        with self._transaction() as connection:
+            return connection.execute(query).scalar() or 0
 
     def _forget_days(self, kind: SubjectKind, first: int, before: int) -> None:
         are_these = _SPENDING.c.number.between(first, first + _AT_ONCE - 1) & (_SPENDING.c.kind == int(kind))
         is_old_day = _SPENDING.c.period.between(FIRST_DAY, before - 1)
-        try:
-            with self._engine.begin() as connection:
-                connection.execute(delete(_SPENDING).where(are_these & is_old_day))
-        except (OSError, SQLAlchemyError):
-            raise _unavailable() from None
+        with self._transaction() as connection:
+            connection.execute(delete(_SPENDING).where(are_these & is_old_day))
 
     def _read(self, windows: Sequence[Window]) -> dict[Window, Amount]:
         wanted = [(int(subject.kind), subject.number, period) for subject, period in windows]
         query = select(*_IDENTITY, _SPENDING.c.tokens, _SPENDING.c.nanos)
-        try:
-            with self._engine.connect() as connection:
-                rows = connection.execute(query.where(tuple_(*_IDENTITY).in_(wanted))).all()
-        except (OSError, SQLAlchemyError):
-            raise _unavailable() from None
+        with self._transaction() as connection:
+            rows = connection.execute(query.where(tuple_(*_IDENTITY).in_(wanted))).all()
         return {
             Window(Subject(SubjectKind(kind), number), period): Amount(tokens, nanos)
             for kind, number, period, tokens, nanos in rows
         }
 
     def _write(self, rows: Sequence[Mapping[str, int]]) -> None:
+        with self._transaction() as connection:
+            connection.execute(self._note, rows)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
         try:
             with self._engine.begin() as connection:
-                connection.execute(self._note, rows)
+                yield connection
         except (OSError, SQLAlchemyError):
-            raise _unavailable() from None
+            # Its text may hold the statement; the reason is all that leaves.
+            raise ComptoirError(Reason.KEYS_UNAVAILABLE, retry_after_seconds=1.0) from None
+        finally:
+            if self._engine.pool is not self._pool:
+                # The database was closed: the connection went back to where nobody looks any more.
+                self._pool.dispose()
+                self._engine.pool.dispose()
 
 
 def _note_in(engine: Engine) -> Any:
@@ -98,8 +102,3 @@ def _note_in(engine: Engine) -> Any:
 
 def _larger(table: Table, excluded: Any, name: str) -> Any:
     return case((excluded[name] > table.c[name], excluded[name]), else_=table.c[name])
-
-
-def _unavailable() -> ComptoirError:
-    # The text of what failed may hold the statement; the reason is all that leaves.
-    return ComptoirError(Reason.KEYS_UNAVAILABLE, retry_after_seconds=1.0)
