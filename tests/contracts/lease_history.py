@@ -16,6 +16,7 @@ from services.router.domain.amount import Amount
 from services.router.domain.lease import (
     Acceptance,
     Accepted,
+    Ending,
     Issue,
     Process,
     Reservation,
@@ -140,12 +141,19 @@ class History:
 
     async def expire(self) -> None:
         for router in self.region.routers:
-            await self._quietly(router.expire())
+            await self.expire_at(router)
 
     async def wait(self) -> None:
         """Time passes: a moment, or until reservations end."""
         await self.pass_time(self.random.choice([0.25, 1.0, 5.0, RESERVED_SECONDS]))
-        await self._quietly(self.router().expire())
+        await self.expire_at(self.router())
+
+    async def expire_at(self, router: LeaseStore) -> None:
+        """A router frees what ended, and undoes what it could not undo before."""
+        for freed in await self._quietly(router.expire()) or ():
+            if freed.ending is Ending.CANCELLED and any(life.lease_id == freed.holder for life in self.lent):
+                self.requests -= 1
+                self.cancelled += 1
 
     async def crash(self) -> None:
         """A router dies in the middle of what it is asked, and another one starts."""

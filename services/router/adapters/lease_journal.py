@@ -98,12 +98,19 @@ class LeaseJournal:
         return self.leases >= self._most_leases
 
     def note(self, happening: Happening, until_seconds: float = 0.0) -> None:
-        """Notes what happened last."""
+        """Notes what happened last; the same once more in a row changes nothing."""
+        if self._is_last(happening):
+            return
         number = next(self._numbers)
         self._steps[number] = Step(happening, until_seconds)
         lease_id = _lease_of(happening)
         if lease_id is not None:
             self._of_lease.setdefault(lease_id, []).append(number)
+
+    def _is_last(self, happening: Happening) -> bool:
+        lease_id = _lease_of(happening)
+        numbers = [] if lease_id is None else self._of_lease.get(lease_id, [])
+        return len(numbers) > 0 and self._steps[numbers[-1]].happening == happening
 
     def shorten(self, lease_id: Identity) -> None:
         """Forgets who held a lease that is settled: what was lent and what was used is all that counts."""

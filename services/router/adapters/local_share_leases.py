@@ -155,7 +155,10 @@ class LocalShareLeases:
 
     async def cancel(self, lease_id: Identity) -> Freed | None:
         """Undoes a lease of which no ticket left the router."""
-        freed = await self._ask(lambda: self._home(lease_id).cancel(lease_id))
+        outage = self._outage
+        # One of before is undone by the shared store, once it is back.
+        home = outage.local if outage is not None and outage.local.knows(lease_id) else self._shared
+        freed = await self._ask(lambda: home.cancel(lease_id))
         self._end(lease_id, freed)
         return freed
 

@@ -6,13 +6,13 @@ with each change; what it does not know any more is read from the records and to
 """
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from typing import Any, Final
 
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState, Spending
+from services.router.adapters.doubtful_reservations import DoubtfulReservations
 from services.router.adapters.lease_answers import (
     freed_of,
     identity_of,
@@ -70,6 +70,7 @@ class RedisLeases:
         # As which the other routers know this one.
         self._own = Identity.random().hex
         self._spending = RedisSpending(calls, book or SpendingBook())
+        self._doubtful = DoubtfulReservations()
 
     async def reserve(self, reservation: Reservation) -> QuotaState:
         """Lends all that the reservation asks for, or nothing and raises which limit is spent."""
@@ -85,13 +86,13 @@ class RedisLeases:
             *limits(quotas),
             int(reservation.is_lent),
         )
+        self._doubtful.forget(lease_id)
         try:
             is_lent, *rest = await self._informed("reserve", partition, payer, asked)
-        except asyncio.CancelledError:
-            # Its caller went away: behind the reservation, if that is made at all, goes its end. Where the
-            # store is away, its time ends it.
-            with contextlib.suppress(ComptoirError):
-                self._calls.tell("cancel", partition, lease_id.hex)
+        except (asyncio.CancelledError, ComptoirError):
+            # What a router lent by itself stays lent: it is told again.
+            if not reservation.is_lent:
+                self._undo_behind(lease_id)
             raise
         at_milliseconds, *levels = rest
         sides = sides_of(quotas, levels)
@@ -203,8 +204,15 @@ class RedisLeases:
         return bool(is_released), freed_of(freed[0] if freed else ())
 
     async def cancel(self, lease_id: Identity) -> Freed | None:
-        """Undoes a reservation of which no ticket left the router, its request included."""
-        return freed_of(await self._spending.spend("cancel", partition_of(lease_id.high), lease_id.hex))
+        """Undoes a reservation of which no ticket left the router, its request included.
+
+        Where the store does not answer, it is undone later: its place is among those that `expire` returns.
+        """
+        try:
+            return await self._cancel(lease_id)
+        except ComptoirError:
+            self._doubtful.note((lease_id,))
+            return None
 
     async def lose(self, process: Process) -> Sequence[Freed]:
         """Frees the places of what a process accepted, with what it holds kept until a settlement comes."""
@@ -215,9 +223,10 @@ class RedisLeases:
 
     async def expire(self) -> Sequence[Freed]:
         """Frees what nobody accepted, with its tokens, and what nobody settled, with its tokens charged."""
+        undone = await self._undo()
         found = await asyncio.gather(*(self._expire(partition) for partition in range(PARTITIONS)))
         await self._spending.learn_unknown()
-        return [freed for ended in found for freed in ended]
+        return [freed for ended in (undone, *found) for freed in ended]
 
     async def hear(self, processes: Sequence[Process]) -> None:
         """Says that this router hears processes, for HEARD_SECONDS."""
@@ -240,6 +249,25 @@ class RedisLeases:
     async def close(self) -> None:
         """Closes the connections."""
         await self._calls.close()
+
+    async def _cancel(self, lease_id: Identity) -> Freed | None:
+        return freed_of(await self._spending.spend("cancel", partition_of(lease_id.high), lease_id.hex))
+
+    def _undo_behind(self, lease_id: Identity) -> None:
+        """Sends the end of a reservation behind it, if it is made at all; later where the server is away."""
+        try:
+            self._calls.tell("cancel", partition_of(lease_id.high), lease_id.hex)
+        except ComptoirError:
+            self._doubtful.note((lease_id,))
+
+    async def _undo(self) -> list[Freed]:
+        undone = self._doubtful.take(_MOST_ENDS)
+        try:
+            found = await asyncio.gather(*map(self._cancel, undone))
+        except BaseException:
+            self._doubtful.note(undone)
+            raise
+        return [freed for freed in found if freed is not None]
 
     async def _expire(self, partition: int) -> list[Freed]:
         ended: list[Freed] = []

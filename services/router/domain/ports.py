@@ -186,7 +186,7 @@ class LeaseStore(Protocol):
         ...
 
     async def cancel(self, lease_id: Identity) -> Freed | None:
-        """Undoes a lease of which no ticket left the router."""
+        """Undoes a lease of which no ticket left the router, later where the store is away."""
         ...
 
     async def lose(self, process: Process) -> Sequence[Freed]:

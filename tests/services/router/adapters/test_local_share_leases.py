@@ -143,6 +143,15 @@ async def test_a_lease_of_before_stays_unheard_until_the_store_is_back(world: Wo
     assert await settle(world.one, 1, 300) is Settled.OPEN
 
 
+async def test_a_lease_of_before_that_nobody_wants_is_undone_when_the_store_is_back(world: World) -> None:
+    await world.one.reserve(lease(1, tokens=TOKENS, quota=QUOTA))
+    await world.away(0.0)
+    assert await world.one.cancel(Identity(0, 1)) is None
+    await world.back()
+    assert world.memory.in_flight == 0
+    assert await world.left() == (600, 60_000)
+
+
 async def test_an_end_that_came_by_time_is_told_and_counted_once(world: World) -> None:
     await world.away()
     for number in (1, 2):

@@ -5,6 +5,7 @@ Places of before an outage and those of all shares are twice the limit at most; 
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable
 
 import pytest
 from hypothesis import given, settings
@@ -36,6 +37,7 @@ class SharingRouters:
         self.lines = [UnsteadyStore(self.memory) for _ in range(ROUTERS)]
         self.sharing = [self._router(line) for line in self.lines]
         self.routers: list[LeaseStore] = list(self.sharing)
+        self.expire_at: Callable[[LeaseStore], Awaitable[None]]
 
     def _router(self, line: UnsteadyStore) -> LocalShareLeases:
         return LocalShareLeases(line, self.clock, routers=ROUTERS)
@@ -57,7 +59,7 @@ class SharingRouters:
         for line in self.lines:
             line.is_away, line.are_lost = False, []
         for router in self.routers:
-            await router.expire()
+            await self.expire_at(router)
 
     async def lose_answers(self) -> None:
         """Some of what the store is told on the way back is done, and not confirmed."""
@@ -67,7 +69,7 @@ class SharingRouters:
                 line.is_away = False
                 line.are_lost = [False, *(self.random.random() < 0.4 for _ in range(20))]
         for router in self.routers:
-            await router.expire()
+            await self.expire_at(router)
         for line in self.lines:
             line.are_lost = []
         await self.go_away()
@@ -97,6 +99,7 @@ class CountedAccounts(Accounts):
 async def lived(seed: int, *, rounds: int, may_crash: bool) -> tuple[SharingRouters, History]:
     region = SharingRouters(seed)
     history = History(region, seed, outages=True)
+    region.expire_at = history.expire_at
     events = [history.wait, history.expire, region.go_away, region.come_back, region.lose_answers]
     await history.run(rounds, [*events, history.crash] if may_crash else events)
     await region.come_back()

@@ -2,14 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
 from services.kernel.errors import ComptoirError
+from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 from services.router.adapters import lease_calls
-from services.router.adapters.lease_calls import LeaseCalls
+from services.router.adapters.lease_calls import LeaseCalls, away
 from services.router.adapters.redis_leases import RedisLeases
 from services.router.domain.lease import Reservation
 from services.router.domain.ports import LeaseStore
@@ -131,3 +134,84 @@ async def test_what_more_keys_spent_than_calls_may_wait_is_written_once_the_reco
         await store._spending._book.write()
     days = {window.subject.number for window in records.noted if window.subject.kind is SubjectKind.KEY}
     assert len(days) == 600
+
+
+class Unheard(LeaseCalls):
+    """Calls that are not made, or made and their answers lost, while that is said."""
+
+    is_away = is_lost = False
+
+    async def call(self, function: str, partition: int, *args: str | bytes | int) -> Any:
+        answer = None if self.is_away else await super().call(function, partition, *args)
+        if self.is_away or self.is_lost:
+            raise away()
+        return answer
+
+
+async def test_a_reservation_whose_answer_was_lost_is_undone_once_the_server_answers(
+    server: ValkeyProcess, client: Redis
+) -> None:
+    calls = Unheard(server.client(), functions=FUNCTIONS_OF_SET_TIME)
+    store = RedisLeases(calls)
+    only = Quota(requests_per_minute=1, concurrency=1)
+    calls.is_lost = True
+    for wait in (store.reserve(lease(1, quota=only)), store.expire()):
+        with pytest.raises(ComptoirError):
+            await wait
+    calls.is_lost = False
+    await store.expire()
+    await store.reserve(lease(2, quota=only))
+    await store.close()
+
+
+async def test_a_reservation_that_is_asked_for_again_is_not_undone(
+    server: ValkeyProcess, client: Redis
+) -> None:
+    calls = Unheard(server.client(), functions=FUNCTIONS_OF_SET_TIME)
+    store = RedisLeases(calls)
+    only = Quota(requests_per_minute=1, concurrency=1)
+    calls.is_lost = True
+    with pytest.raises(ComptoirError):
+        await store.reserve(lease(1, quota=only))
+    calls.is_lost = False
+    await store.reserve(lease(1, quota=only))
+    assert await store.expire() == []
+    with pytest.raises(ComptoirError):
+        await store.reserve(lease(2, quota=only))
+    await store.close()
+
+
+async def test_what_was_to_be_undone_while_the_server_was_away_is_undone_later(
+    server: ValkeyProcess, client: Redis
+) -> None:
+    calls = Unheard(server.client(), functions=FUNCTIONS_OF_SET_TIME)
+    store = RedisLeases(calls)
+    only = Quota(requests_per_minute=1, concurrency=1)
+    await store.reserve(lease(1, quota=only))
+    calls.is_away = True
+    assert await store.cancel(Identity(0, 1)) is None
+    calls.is_away = False
+    assert [freed.holder for freed in await store.expire()] == [Identity(0, 1)]
+    await store.reserve(lease(2, quota=only))
+    await store.close()
+
+
+@pytest.mark.parametrize("is_cancelled", [True, False])
+async def test_what_a_router_lent_by_itself_is_not_undone_where_telling_it_is_broken_off(
+    server: ValkeyProcess, client: Redis, is_cancelled: bool
+) -> None:
+    calls = Unheard(server.client(), functions=FUNCTIONS_OF_SET_TIME)
+    store = RedisLeases(calls)
+    only = Quota(requests_per_minute=1, concurrency=1)
+    calls.is_lost = not is_cancelled
+    telling = asyncio.create_task(store.reserve(replace(lease(1, quota=only), is_lent=True)))
+    await asyncio.sleep(0)
+    if is_cancelled:
+        telling.cancel()
+    await asyncio.wait([telling])
+    calls.is_lost = False
+    assert await store.expire() == []
+    await store.reserve(replace(lease(1, quota=only), is_lent=True))
+    with pytest.raises(ComptoirError):
+        await store.reserve(lease(2, quota=only))
+    await store.close()

@@ -26,13 +26,17 @@ Got = TypeVar("Got")
 
 
 class UnsteadyStore:
-    """Asks the store, unless it is away; calls whose answers are lost are made, and say that it is."""
+    """Asks the store, unless it is away; calls whose answers are lost are made, and say that it is.
+
+    What is to be undone meanwhile is undone when it is back, as RedisLeases does it.
+    """
 
     def __init__(self, store: LeaseStore) -> None:
         self.store = store
         self.is_away = False
         # Of the next answers, first to last.
         self.are_lost: list[bool] = []
+        self._undone: list[Identity] = []
 
     async def _said(self, call: Awaitable[Got]) -> Got:
         found = await call
@@ -73,13 +77,19 @@ class UnsteadyStore:
         return await self._said(self._reached().release(lease_id))
 
     async def cancel(self, lease_id: Identity) -> Freed | None:
-        return await self._said(self._reached().cancel(lease_id))
+        if self.is_away:
+            self._undone.append(lease_id)
+            return None
+        return await self._said(self.store.cancel(lease_id))
 
     async def lose(self, process: Process) -> Sequence[Freed]:
         return await self._said(self._reached().lose(process))
 
     async def expire(self) -> Sequence[Freed]:
-        return await self._said(self._reached().expire())
+        store = self._reached()
+        undone, self._undone = self._undone, []
+        freed = [one for lease_id in undone if (one := await store.cancel(lease_id)) is not None]
+        return [*freed, *await self._said(store.expire())]
 
     def is_lent_here(self, lease_id: Identity) -> bool:
         return self.store.is_lent_here(lease_id)
