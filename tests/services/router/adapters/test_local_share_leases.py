@@ -148,8 +148,7 @@ async def test_a_lease_of_before_that_nobody_wants_is_undone_when_the_store_is_b
     await world.away(0.0)
     assert await world.one.cancel(Identity(0, 1)) is None
     await world.back()
-    assert world.memory.in_flight == 0
-    assert await world.left() == (600, 60_000)
+    assert (world.memory.in_flight, await world.left()) == (0, (600, 60_000))
 
 
 async def test_an_end_that_came_by_time_is_told_and_counted_once(world: World) -> None:
@@ -260,13 +259,12 @@ async def test_beyond_the_bound_of_what_is_remembered_nothing_is_lent(world: Wor
     world = World(most_leases=2)
     await world.away(60.0)
     for number in (1, 2):
-        await world.one.reserve(lease(number, tokens=TOKENS, quota=QUOTA))
+        await world.one.reserve(lease(number, quota=QUOTA))
         await settle(world.one, number, 10)
     assert world.one.untold == 2
-    asked = world.one.reserve(lease(3, tokens=TOKENS, quota=QUOTA))
-    assert await refused(asked) is Reason.QUOTA_UNAVAILABLE
+    assert await refused(world.one.reserve(lease(3, quota=QUOTA))) is Reason.QUOTA_UNAVAILABLE
     await world.back()
-    await world.one.reserve(lease(3, tokens=TOKENS, quota=QUOTA))
+    await world.one.reserve(lease(3, quota=QUOTA))
 
 
 async def test_a_router_that_stops_tells_the_store_if_it_can(
