@@ -97,7 +97,8 @@ async def test_a_replica_that_cannot_be_reached_is_asked_for_no_longer_than_the_
         began, asked = asyncio.get_running_loop().time(), len(stage.router.admissions)
         with pytest.raises(ComptoirError) as raised:
             await new_caller(**waits).answer(**chat(timeout_seconds=1.0))
-        assert raised.value.is_retryable
+        # The second where its time ended in the middle of an admission.
+        assert raised.value.reason_name in ("UNAVAILABLE", "DEADLINE_EXCEEDED")
         assert asyncio.get_running_loop().time() - began < WAIT_SECONDS
         assert len(stage.router.admissions) > asked + 1
 
