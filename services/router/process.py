@@ -101,7 +101,9 @@ class Router:
         self._uses = Uses()
         rules = settings.scaling_by_model
         self._replicas = MemoryReplicaDirectory(settings, clock.monotonic_seconds(), scaled_models=rules)
-        store = self._lease_store = open_lease_store(settings.lease_store, clock, self._spending)
+        store = self._lease_store = open_lease_store(
+            settings.lease_store, clock, self._spending, region=self._region.number
+        )
         leases = self._leases = Leases(
             store, MeteredLeases(), self._replicas, clock, settings, hearing_of(store)
         )

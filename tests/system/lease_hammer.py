@@ -85,7 +85,7 @@ async def _expire(store: LeaseStore, end_seconds: float) -> None:
 
 async def _hammer(socket: str, file: Path, seconds: float) -> None:
     settings = LeaseStoreSettings(address=f"unix:{socket}", timeout_seconds=10)
-    store = open_lease_store(settings, SystemClock())
+    store = open_lease_store(settings, SystemClock(), region=1)
     end_seconds = time.monotonic() + seconds
     async with asyncio.TaskGroup() as group:
         for number in range(_CALLERS):

@@ -86,7 +86,7 @@ async def test_limits_are_exact_and_nothing_is_left_when_a_router_and_the_server
 async def _nothing_is_left(server: ValkeyProcess) -> None:
     """All places can be taken once what was abandoned has ended."""
     settings = LeaseStoreSettings(address=f"unix:{server.socket}", timeout_seconds=30)
-    store = open_lease_store(settings, SystemClock())
+    store = open_lease_store(settings, SystemClock(), region=1)
     taken = 0
     async with asyncio.timeout(LASTS_SECONDS + 60):
         while taken < PLACES.concurrency:

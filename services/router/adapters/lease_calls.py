@@ -63,8 +63,10 @@ class LeaseCalls:
     took that nobody knows of ends with its time.
     """
 
-    def __init__(self, client: Redis, *, functions: str = FUNCTIONS) -> None:
+    def __init__(self, client: Redis, *, region: int = 0, functions: str = FUNCTIONS) -> None:
         self._client = client
+        # Numbers of keys, tenants and replicas are those of one region: another one has others of them.
+        self._prefix = f"comptoir:{FORMAT}:{region}:"
         self._library = Library.of(functions)
         self._waiting: list[_Call] = []
         self._sending: asyncio.Task[None] | None = None
@@ -93,7 +95,7 @@ class LeaseCalls:
         if is_resting or len(self._waiting) >= _MOST_WAITING:
             raise away()
         name = f"{self._library.name}_{function}"
-        call = _Call(("FCALL", name, 1, f"comptoir:{FORMAT}:{{{partition}}}:", *args))
+        call = _Call(("FCALL", name, 1, f"{self._prefix}{{{partition}}}:", *args))
         self._waiting.append(call)
         if self._sending is None:
             # It begins when this turn of the loop is over: what others ask in it goes along.

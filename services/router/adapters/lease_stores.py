@@ -19,12 +19,12 @@ from services.runtime.settings import SettingsError
 
 
 def open_lease_store(
-    settings: LeaseStoreSettings, clock: Clock, book: SpendingBook | None = None
+    settings: LeaseStoreSettings, clock: Clock, book: SpendingBook | None = None, *, region: int
 ) -> LeaseStore:
     """Returns the store, which connects at its first call; SettingsError if a file is no use."""
     if not settings.is_shared:
         return MemoryLeases(clock, book)
-    shared = RedisLeases(LeaseCalls(_client(settings)), book)
+    shared = RedisLeases(LeaseCalls(_client(settings), region=region), book)
     if settings.while_away is WhileAway.REFUSE:
         return shared
     return metered(LocalShareLeases(shared, clock, routers=settings.sharing_routers, hearing=shared))

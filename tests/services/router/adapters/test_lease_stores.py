@@ -23,7 +23,7 @@ from tests.valkey_process import ValkeyProcess
 
 
 async def test_leases_are_in_memory_unless_the_settings_say_where_else() -> None:
-    store = open_lease_store(LeaseStoreSettings(), ManualClock())
+    store = open_lease_store(LeaseStoreSettings(), ManualClock(), region=1)
     assert isinstance(store, MemoryLeases)
     await store.close()
 
@@ -32,7 +32,7 @@ async def test_a_store_whose_routers_lend_a_share_while_it_is_away_says_how_many
     with pytest.raises(ValidationError, match="sharing_routers"):
         LeaseStoreSettings(address="unix:/leases", while_away=WhileAway.LOCAL_SHARE)
     settings = LeaseStoreSettings(address="unix:/leases", while_away=WhileAway.LOCAL_SHARE, sharing_routers=2)
-    store = open_lease_store(settings, ManualClock())
+    store = open_lease_store(settings, ManualClock(), region=1)
     assert isinstance(store, LocalShareLeases)
     assert hearing_of(store) is store
     await store.close()
@@ -47,10 +47,26 @@ async def test_a_server_with_a_password_is_used(tmp_path: Path) -> None:
         await server.ready()
         address = f"unix:{server.socket}"
         store = open_lease_store(
-            LeaseStoreSettings(address=address, password_file=secret, timeout_seconds=10), ManualClock()
+            LeaseStoreSettings(address=address, password_file=secret, timeout_seconds=10),
+            ManualClock(),
+            region=1,
         )
         assert (await reserve(store, 1)).remaining_requests == 2
         await store.close()
+    finally:
+        server.kill()
+
+
+async def test_regions_that_have_one_server_by_mistake_share_nothing(tmp_path: Path) -> None:
+    server = ValkeyProcess(tmp_path)
+    server.start()
+    try:
+        await server.ready()
+        settings = LeaseStoreSettings(address=f"unix:{server.socket}", timeout_seconds=10)
+        for region in (1, 2):
+            store = open_lease_store(settings, ManualClock(), region=region)
+            assert (await reserve(store, region)).remaining_requests == 2
+            await store.close()
     finally:
         server.kill()
 
@@ -65,7 +81,7 @@ async def test_a_server_is_called_over_tls_and_one_of_another_authority_is_not(t
     def store_of(authority: Authority) -> LeaseStore:
         tls, address = authority.files("router"), f"127.0.0.1:{port}"
         return open_lease_store(
-            LeaseStoreSettings(address=address, tls=tls, timeout_seconds=10), ManualClock()
+            LeaseStoreSettings(address=address, tls=tls, timeout_seconds=10), ManualClock(), region=1
         )
 
     try:
@@ -106,7 +122,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 def test_a_password_file_that_is_not_there_is_named_and_its_folder_is_not(tmp_path: Path) -> None:
     settings = LeaseStoreSettings(address="127.0.0.1:6379", password_file=tmp_path / "absent")
     with pytest.raises(SettingsError, match=r"^the password file absent cannot be read\.$"):
-        open_lease_store(settings, ManualClock())
+        open_lease_store(settings, ManualClock(), region=1)
 
 
 @pytest.mark.parametrize("address", ["redis.example:6379", "nowhere", "unix:relative", "127.0.0.1:99999"])
