@@ -8,8 +8,9 @@ import pytest
 from comptoir.client import ComptoirError, ErrorReason, aio
 from comptoir.client.channels import ANSWER_SECONDS
 
+from services.kernel.errors import ComptoirError as Refusal
 from services.kernel.errors import Reason
-from tests.client.stage import CALLERS, WAIT_SECONDS, Caller, Stage, chat, refusing, soon, tickets
+from tests.client.stage import CALLERS, MODEL, WAIT_SECONDS, Caller, Stage, chat, refusing, soon, tickets
 from tests.services.edge.scripts import LEASE, GeneratorScript
 
 
@@ -64,6 +65,28 @@ async def test_a_router_that_hangs_is_left_by_counts_and_lists_of_models(
     # Those that come are asked of the other one at once.
     assert (await asyncio.wait_for(caller.answer(**chat()), WAIT_SECONDS)).text == "Bonjour !"
     assert (stages[0].router.admissions, len(stages[1].router.admissions)) == ([], 1)
+
+
+async def test_a_router_that_has_no_replica_for_a_count_is_asked_again_for_the_next_request(
+    stages: list[Stage], caller: Caller
+) -> None:
+    for stage in stages:
+        await stage.start(GeneratorScript())
+    stages[0].script.refusal = Refusal(Reason.NO_REPLICA)
+    await caller.count(model=MODEL, text="a")
+    stages[0].script.refusal = None
+    await caller.answer(**chat())
+    assert [len(stage.router.admissions) for stage in stages] == [1, 0]
+
+
+async def test_a_count_that_every_router_refuses_is_refused(stages: list[Stage], caller: Caller) -> None:
+    for stage in stages:
+        await stage.start(GeneratorScript())
+        stage.script.refusal = Refusal(Reason.NO_REPLICA)
+    with pytest.raises(ComptoirError) as raised:
+        await caller.count(model=MODEL, text="a")
+    assert raised.value.reason_name == "NO_REPLICA"
+    assert [len(stage.script.request_ids) for stage in stages] == [1, 1]
 
 
 async def test_an_admission_that_its_router_leaves_unanswered_is_asked_of_the_next(

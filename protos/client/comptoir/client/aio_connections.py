@@ -23,7 +23,7 @@ from comptoir.client.channels import (
 from comptoir.client.chat import Admissible, Order, release_request
 from comptoir.client.counting import CountOrder
 from comptoir.client.embedding import EmbedOrder
-from comptoir.client.errors import Failure, is_unknown_method, unreachable
+from comptoir.client.errors import Failure, is_said, is_unknown_method, unreachable
 from comptoir.generator.v1.generator_pb2 import (
     CountTokensResponse,
     EmbedRequest,
@@ -152,16 +152,18 @@ class Connections:
 
         The question is given its router and its time, of which the last router has all that is left.
         """
-        left = len(self.routers.addresses)
+        left, further = len(self.routers.addresses), 0
         while True:
-            router, left = self.routers.present(), left - 1
+            router, left = self.routers.present(further), left - 1
             seconds = min(ANSWER_SECONDS, left_seconds()) if left else left_seconds()
             try:
                 return await question(router.stub, seconds)
             except grpc.aio.AioRpcError as failure:
                 if not is_unanswered(failure.code()):
                     raise
-                self.routers.lose(router)
+                # One that has no replica lives, and is asked first the next time too.
+                if is_said(cast_failure(failure)) or not self.routers.lose(router):
+                    further += 1
                 if not left:
                     raise
 

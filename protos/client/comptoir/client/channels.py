@@ -80,19 +80,21 @@ class Routers(Generic[Kept]):
         self._asked = 0
         self._lock = threading.Lock()
 
-    def present(self) -> Kept:
-        """Returns what was made for the router that is to be asked now."""
+    def present(self, further: int = 0) -> Kept:
+        """Returns what was made for the router that is to be asked now, or for a further one."""
         with self._lock:
-            address = self.addresses[self._asked]
+            address = self.addresses[(self._asked + further) % len(self.addresses)]
             if address not in self._made:
                 self._made[address] = self._make(address)
             return self._made[address]
 
-    def lose(self, lost: Kept) -> None:
-        """Notes that a router did not answer; where others noted it before, nothing changes."""
+    def lose(self, lost: Kept) -> bool:
+        """Notes that a router did not answer; returns False where it is not the one that is asked first."""
         with self._lock:
-            if self._made.get(self.addresses[self._asked]) is lost:
+            is_first = self._made.get(self.addresses[self._asked]) is lost
+            if is_first:
                 self._asked = (self._asked + 1) % len(self.addresses)
+        return is_first
 
     def made(self) -> list[Kept]:
         """Returns all that was made, for its owner to close."""

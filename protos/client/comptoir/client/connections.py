@@ -24,7 +24,7 @@ from comptoir.client.channels import (
 from comptoir.client.chat import Admissible, Order, release_request
 from comptoir.client.counting import CountOrder
 from comptoir.client.embedding import EmbedOrder
-from comptoir.client.errors import Failure, cancelled, is_unknown_method, unreachable
+from comptoir.client.errors import Failure, cancelled, is_said, is_unknown_method, unreachable
 from comptoir.generator.v1.generator_pb2 import (
     CountTokensResponse,
     EmbedResponse,
@@ -189,16 +189,18 @@ class Connections:
 
         The question is given its router and its time, of which the last router has all that is left.
         """
-        left = len(self.routers.addresses)
+        left, further = len(self.routers.addresses), 0
         while True:
-            router, left = self.routers.present(), left - 1
+            router, left = self.routers.present(further), left - 1
             seconds = min(ANSWER_SECONDS, left_seconds()) if left else left_seconds()
             try:
                 return question(router.stub, seconds)
             except grpc.RpcError as failure:
                 if not is_unanswered(cast_failure(failure).code()):
                     raise
-                self.routers.lose(router)
+                # One that has no replica lives, and is asked first the next time too.
+                if is_said(cast_failure(failure)) or not self.routers.lose(router):
+                    further += 1
                 if not left:
                     raise
 

@@ -155,6 +155,11 @@ def error_from(failure: Failure, *, is_cancelled_here: bool = False) -> Comptoir
     return ComptoirError(detail, failure.code())
 
 
+def is_said(failure: Failure) -> bool:
+    """Returns whether a process said why, in place of which another one may be asked."""
+    return error_from(failure).reason not in {ERROR_REASON_UNAVAILABLE, ERROR_REASON_DEADLINE_EXCEEDED}
+
+
 def admission_error_from(failure: Failure, *, is_late: bool, is_cancelled_here: bool) -> ComptoirError:
     """Returns the error of a failed admission; `is_late` says that the caller's own time was over."""
     error = error_from(failure, is_cancelled_here=is_cancelled_here)
