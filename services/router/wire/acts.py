@@ -40,7 +40,7 @@ def subject_number(deed: Deed, message: Any) -> int:
 
 
 def caller_of(names: tuple[str, ...] | None, *, owner: int) -> Caller:
-    """Returns who called, by the first name of the certificate; without one it is the socket's owner."""
+    """Returns who called, by the first of its names; without a certificate it is the socket's owner."""
     if names is None:
         return Caller(CallerKind.SOCKET, owner)
     return Caller(CallerKind.CERTIFICATE, caller_digest(next(filter(None, names), "")))

@@ -26,11 +26,18 @@ class Callers:
         """Raises CALLER_NOT_ALLOWED unless one of `names` may call `package.Service/Method`."""
         if not self._lists:
             return
+        if not any(self._may_call(method, name) for name in names):
+            raise ComptoirError(Reason.CALLER_NOT_ALLOWED)
+
+    def in_order(self, method: str, names: Sequence[str]) -> tuple[str, ...]:
+        """Returns names with those first that may call: another one may be that of many certificates."""
+        return tuple(sorted(names, key=lambda name: not self._may_call(method, name)))
+
+    def _may_call(self, method: str, name: str) -> bool:
         service, _, rpc = method.rpartition("/")
         service = service.rpartition(".")[2]
         allowed = self._lists.get(f"{service}/{rpc}", self._lists.get(service, ()))
-        if not any(fnmatchcase(name, pattern) for name in names for pattern in allowed):
-            raise ComptoirError(Reason.CALLER_NOT_ALLOWED)
+        return any(fnmatchcase(name, pattern) for pattern in allowed)
 
 
 def names_of(context: Any) -> tuple[str, ...] | None:

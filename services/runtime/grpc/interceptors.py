@@ -64,6 +64,8 @@ class CallBoundary(grpc.aio.ServerInterceptor):
         async def unary(request: Any, context: Context) -> Any:
             async with _Call(self._log, method, request_id, context):
                 names = names_of(context)
+                if names is not None:
+                    names = self._callers.in_order(method, names)
                 witnessed = self._witness.call(method, names)
                 try:
                     self._admit(method, names)

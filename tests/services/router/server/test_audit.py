@@ -173,3 +173,17 @@ async def test_who_may_not_call_is_recorded_by_the_digest_of_its_name(tmp_path: 
         (act,) = running.log.acts
         assert told([act]) == [("ACT_CREATE_TENANT", REFUSED, 0, Reason.CALLER_NOT_ALLOWED)]
         assert act.caller == Caller(CallerKind.CERTIFICATE, caller_digest("generator-7"))
+
+
+async def test_an_act_is_of_the_name_that_may_call_and_not_of_one_that_all_operators_have(
+    tmp_path: Path,
+) -> None:
+    authority, address = Authority(tmp_path / "authority"), f"127.0.0.1:{free_port()}"
+    callers = {"AdminService": ["spiffe://example/*"]}
+    listen = {"address": address, "tls": authority.files("router").model_dump(), "callers": callers}
+    ada = authority.files("operators", uri="spiffe://example/ada")
+    async with running_router(settings_in(tmp_path, admin_listen=listen), admin_tls=ada) as running:
+        await running.admin.CreateTenant(CreateTenantRequest(name="acme"))
+        assert {act.caller for act in running.log.acts} == {
+            Caller(CallerKind.CERTIFICATE, caller_digest("spiffe://example/ada"))
+        }

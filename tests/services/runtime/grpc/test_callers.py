@@ -86,6 +86,13 @@ async def report(caller: grpc.aio.Channel) -> Reason | None:
     return None
 
 
+def test_the_name_that_may_call_comes_before_one_that_many_certificates_have() -> None:
+    callers = Callers(LISTS)
+    assert callers.in_order(METHOD, ("shared", "generator-1")) == ("generator-1", "shared")
+    assert callers.in_order(METHOD, ("shared", "other")) == ("shared", "other")
+    assert Callers({}).in_order(METHOD, ("b", "a")) == ("b", "a")
+
+
 @pytest.mark.parametrize(
     ("name", "others"),
     [
