@@ -22,7 +22,8 @@ class Ageing(BaseModel):
         default=20.0,
         ge=0,
         le=600,
-        description="a batch request goes before interactive ones that come so much later",
+        description="a batch request goes before interactive ones that come so much later, one in "
+        "`batch.trickle_seconds`",
     )
 
     @model_validator(mode="after")

@@ -45,7 +45,8 @@ class BatchRules(BaseModel):
         gt=0,
         le=600,
         description="held back by the p95, one batch request of a model begins in so long at each router all "
-        "the same, so that it is not for ever; in a peak window none does",
+        "the same, so that it is not for ever; in a peak window none does; and where all replicas are full, "
+        "one in so long gets a place before others that wait, by its age",
     )
     spill_seconds: float = Field(
         default=30.0,

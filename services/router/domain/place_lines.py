@@ -1,11 +1,11 @@
 """Requests that wait for a place: a moment where all are full, longer where none is ready or batch waits."""
 
 import asyncio
+import math
 from bisect import insort
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Final, TypeVar
 
 from services.kernel.errors import ComptoirError, Reason
@@ -29,6 +29,8 @@ _HELD_FOR: Final = frozenset({Reason.NO_REPLICA, Reason.BATCH_HELD_BACK})
 _PATIENT_FOR: Final = frozenset({Reason.REPLICA_OVERLOADED, Reason.BATCH_HELD_BACK})
 # A router that drains is back, or another one asked, in about that time.
 _SOON_SECONDS: Final = 1.0
+# What no timer tells from nothing.
+_NO_SECONDS: Final = 1e-6
 # A change lets so many try in vain, one after the other, before the line rests: with many in it and many
 # changes, trying would be all that the router does.
 _MOST_IN_VAIN: Final = 16
@@ -91,6 +93,9 @@ class PlaceLines:
         self._held_of_batch = 0
         self._arrivals = 0
         self._is_closed = False
+        # When one of batch had a place of a model last, and the models where batch stands behind all others.
+        self._passed_at: dict[int, float] = {}
+        self._yielding: set[int] = set()
 
     @property
     def waiting(self) -> int:
@@ -124,7 +129,8 @@ class PlaceLines:
         due_seconds = self._limits.ageing.due_seconds(priority, _now())
         before = [one for one in line if one.due_seconds <= due_seconds]
         if priority < Priority.BATCH:
-            before = [one for one in before if not one.is_held_back]
+            is_yielding = model in self._yielding
+            before = [one for one in before if not (one.is_held_back or (one.is_batch and is_yielding))]
         # Those that wait for their key's other requests to end stand in nobody's way.
         if not before or before[-1].refusal.reason is Reason.CONCURRENCY_EXHAUSTED:
             return None
@@ -143,11 +149,16 @@ class PlaceLines:
                 is_called = await _called(waiting, self._left_seconds(waiting))
                 is_held_back = waiting.is_held_back
                 try:
-                    return await attempt()
+                    got = await attempt()
                 except ComptoirError as refused:
                     if refused.reason not in _NO_PLACE:
                         raise
                     waiting.refusal = refused
+                else:
+                    if waiting.is_batch:
+                        self._passed_at[asker.model] = _now()
+                        self._yielding.add(asker.model)
+                    return got
                 if is_called and waiting.in_vain < _MOST_IN_VAIN:
                     self._pass_on(waiting, waiting.in_vain + 1, is_held_back=is_held_back)
                 is_called = False
@@ -159,7 +170,10 @@ class PlaceLines:
 
     def free(self, model: int) -> None:
         """Lets the first of a line try again, and after it the others, in their order."""
-        _call_first(self._lines.get(model, ()), 0, is_held_back=False)
+        self._yielding.discard(model)
+        if _now() - self._passed_at.get(model, -math.inf) < self._limits.batch.trickle_seconds:
+            self._yielding.add(model)
+        _call_first(self._in_order(model), 0, is_held_back=False)
 
     def free_batch(self) -> None:
         """Lets the first of those try again that are held back, of every model; call it often."""
@@ -206,21 +220,27 @@ class PlaceLines:
         if waiting.is_batch and waiting.refusal.reason in _PATIENT_FOR:
             self._hold(waiting)
         waited_seconds = _now() - waiting.arrived_seconds
-        is_ready = waiting.refusal.reason is not Reason.NO_REPLICA
+        reason, line = waiting.refusal.reason, self._lines[waiting.asker.model]
+        is_before = reason is Reason.REPLICA_OVERLOADED and not waiting.is_batch
         left_seconds = (
             patience_seconds(
                 self._limits,
-                is_ready=is_ready,
+                is_ready=reason is not Reason.NO_REPLICA,
                 is_held=waiting.is_held,
                 waited_seconds=waited_seconds,
+                is_before_batch=is_before and any(one.is_batch and not one.is_held_back for one in line),
                 expected_seconds=waiting.asker.expected_seconds(),
             )
             - waited_seconds
         )
-        is_to_be_held = waiting.refusal.reason in _HELD_FOR
-        if left_seconds <= 0 or (is_to_be_held and not self._hold(waiting)):
+        if left_seconds <= _NO_SECONDS or (waiting.refusal.reason in _HELD_FOR and not self._hold(waiting)):
             raise again(waiting.refusal)
         return left_seconds
+
+    def _in_order(self, model: int) -> list[_Waiting]:
+        """Returns a line as it is served: batch goes before others by its age only now and then."""
+        line = self._lines.get(model, [])
+        return sorted(line, key=lambda one: one.is_batch) if model in self._yielding else line
 
     def _hold(self, waiting: _Waiting) -> bool:
         """Tells whether it is held, which it is from now on where there is room for it."""
@@ -251,10 +271,10 @@ class PlaceLines:
                 del self._held_of_key[asker.key]
 
     def _pass_on(self, waiting: _Waiting, in_vain: int, *, is_held_back: bool) -> None:
-        # The next one may fit on a replica where this one did not.
-        line = self._lines[waiting.asker.model]
-        behind = islice(line, line.index(waiting) + 1, None)
-        _call_first(behind, in_vain, is_held_back=is_held_back)
+        # The next one may fit on a replica where this one did not. Behind one that leaves all are looked at.
+        line = self._in_order(waiting.asker.model)
+        others = line[line.index(waiting) + 1 :] if in_vain else [one for one in line if one is not waiting]
+        _call_first(others, in_vain, is_held_back=is_held_back)
 
 
 def _call_first(line: Iterable[_Waiting], in_vain: int, *, is_held_back: bool) -> None:

@@ -9,6 +9,8 @@ from services.router.domain.placement.replica import State
 
 # Registered, and not ready for a reason that passes by itself. A drain and a wrong clock do not.
 _ABOUT_TO_BE_READY: Final = frozenset({State.STARTING, State.SILENT})
+# A place that becomes free within so long is not to go to batch because others were refused before.
+_BEFORE_BATCH_SECONDS: Final = 5.0
 
 
 def expected_seconds(
@@ -40,13 +42,21 @@ def expected_seconds(
 
 
 def patience_seconds(
-    limits: RouterLimits, *, is_ready: bool, is_held: bool, waited_seconds: float, expected_seconds: float
+    limits: RouterLimits,
+    *,
+    is_ready: bool,
+    is_held: bool,
+    waited_seconds: float,
+    expected_seconds: float,
+    is_before_batch: bool = False,
 ) -> float:
     """Returns how long a request waits in all, from its arrival, before it is refused for want of a place.
 
     `is_ready` says that a replica of its model is ready and full, `is_held` that it found none ready before:
-    it then waits for a place no shorter than for the replica.
+    it then waits for a place no shorter than for the replica. `is_before_batch` says that the next place
+    would go to one of the class batch, which waits for longer than others: they wait for that place too.
     """
     if is_ready:
-        return max(limits.place_wait_seconds, limits.hold_seconds if is_held else 0.0)
+        before_batch_seconds = _BEFORE_BATCH_SECONDS if is_before_batch else 0.0
+        return max(limits.place_wait_seconds, limits.hold_seconds if is_held else before_batch_seconds)
     return min(limits.hold_seconds, waited_seconds + expected_seconds)

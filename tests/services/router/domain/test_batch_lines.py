@@ -129,14 +129,17 @@ async def test_batch_that_goes_on_and_finds_no_place_waits_for_one() -> None:
     assert pool.is_empty()
 
 
-async def test_batch_waits_for_a_place_where_others_would_be_refused_after_a_moment() -> None:
+async def test_batch_waits_for_a_place_and_others_before_it_that_would_be_refused_after_a_moment() -> None:
     pool = Pool()
     pool.free_places = 0
-    batch = await pool.ask(1, priority=BATCH)
-    assert not batch.done()
-    assert (await refusal_of(await pool.ask(2, priority=10))).reason is FULL
+    alone = await pool.ask(1, priority=10)
+    assert (await refusal_of(alone)).reason is FULL
+    batch, other = await pool.ask(2, priority=BATCH), await pool.ask(3, priority=10)
+    assert (batch.done(), other.done()) == (False, False)
     await pool.change(1)
-    assert batch.result() == 1
+    assert (batch.done(), other.result()) == (False, 3)
+    await pool.change(1)
+    assert batch.result() == 2
 
 
 async def test_batch_without_room_to_be_held_waits_for_a_place_as_others_do() -> None:
