@@ -21,6 +21,7 @@ from services.router.adapters.cached_keys import CachedKeys
 from services.router.adapters.ed25519_signer import SEED_BYTES, Ed25519Signer
 from services.router.adapters.emitter_log import EmitterLog
 from services.router.adapters.expiry import expire_leases
+from services.router.adapters.gathered_spending import GatheredSpending
 from services.router.adapters.key_changes import KeyChanges
 from services.router.adapters.key_database import open_database
 from services.router.adapters.lease_counter import MeteredLeases
@@ -95,7 +96,7 @@ class Router:
         url = str(settings.database_url or "")
         database = open_database(settings.database_file, url, settings.database_password_file)
         self._stored_keys = SqlKeys(database)
-        self._recorded = SqlSpending(database)
+        self._recorded = GatheredSpending(SqlSpending(database))
         self._spending = SpendingBook(self._recorded)
         self._keys = CachedKeys(self._stored_keys, clock)
         self._uses = Uses()
