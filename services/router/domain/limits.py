@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from enum import Enum
-from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -162,7 +161,7 @@ class RouterLimits(BaseModel):
             raise ValueError("names a gpu_class twice")
         return prices
 
-    @cached_property
+    @property
     def price_of_gpu_class(self) -> Mapping[int, float]:
         """Returns the prices by GPU class; empty where none is known."""
         return {price.gpu_class: price.price_per_hour for price in self.gpu_prices}
@@ -172,10 +171,11 @@ class RouterLimits(BaseModel):
         """Returns the number of a router that lends what no other knows of; 0 where none ever does."""
         return self.number
 
-    @cached_property
+    @property
     def clock_tolerance_seconds(self) -> float:
         """Returns how far a replica's clock may be off: a fast one may take half of a ticket's life."""
-        return min(float(TICKET_MAX_SKEW_SECONDS), self.ticket_lifetime_seconds / 2)
+        half_seconds = self.ticket_lifetime_seconds / 2
+        return half_seconds if half_seconds < TICKET_MAX_SKEW_SECONDS else float(TICKET_MAX_SKEW_SECONDS)
 
     @property
     def replica_silent_seconds(self) -> float:
