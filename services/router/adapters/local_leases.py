@@ -53,6 +53,7 @@ class LocalLeases(MemoryLeases):
     ) -> None:
         super().__init__(clock)
         self._accounts = ShareAccounts(clock)
+        self._running = running
         for one in running:
             for _ in range(one.places):
                 self._accounts.occupy(one.payer)
@@ -130,6 +131,16 @@ class LocalLeases(MemoryLeases):
         freed = await super().lose(process)
         self._journal.note(Loss(process, frozenset(one.holder for one in freed)))
         return freed
+
+    async def expire(self) -> Sequence[Freed]:
+        """Frees what ended, and places from before whose time is over: that they ended nobody can tell."""
+        now_seconds = self._now()
+        for one in self._running:
+            if one.until_seconds <= now_seconds:
+                for _ in range(one.places):
+                    self._accounts.vacate(one.payer)
+        self._running = [one for one in self._running if one.until_seconds > now_seconds]
+        return await super().expire()
 
     def _expire(self, lease: Lease, now_seconds: float) -> list[Freed]:
         held = [(ticket_id, lease.accepted[ticket_id]) for ticket_id in over(lease.accepted, now_seconds)]
