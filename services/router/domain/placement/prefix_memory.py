@@ -65,6 +65,9 @@ class PrefixMemory:
         self._most = most_bytes // ENTRY_BYTES
         self._count = 0
         self._tenants: dict[int, _Entries] = {}
+        # Who has so many entries, and the most that any has: found without a look at all tenants.
+        self._having: dict[int, dict[int, None]] = {}
+        self._largest = 0
         self._sent: OrderedDict[int, _Sent] = OrderedDict()
 
     def __len__(self) -> int:
@@ -102,11 +105,13 @@ class PrefixMemory:
         if not digests or self._most <= 0:
             return
         entries = self._tenants.setdefault(beginning.tenant, OrderedDict())
+        had = len(entries)
         place = _Place(process, sent.tokens, now_seconds)
         for digest in digests:
             before = entries.pop((model, digest), None)
             self._count += before is None
             entries[model, digest] = (place,) if before is None else (place, *_others(before, process))
+        self._note_size(beginning.tenant, had, len(entries))
         while self._count > self._most:
             self._drop(beginning.tenant)
 
@@ -139,13 +144,28 @@ class PrefixMemory:
         """Drops what was used longest ago: of the tenant that adds, unless others have more."""
         share = self._count // len(self._tenants)
         if len(self._tenants[tenant]) <= share:
-            tenant = max(self._tenants, key=lambda one: len(self._tenants[one]))
+            while self._largest not in self._having:
+                self._largest -= 1
+            tenant = next(iter(self._having[self._largest]))
         entries = self._tenants[tenant]
+        had = len(entries)
         for _ in range(max(1, min(_DROPPED_AT_ONCE, len(entries) - share))):
             entries.popitem(last=False)
             self._count -= 1
+        self._note_size(tenant, had, len(entries))
         if not entries:
             del self._tenants[tenant]
+
+    def _note_size(self, tenant: int, had: int, has: int) -> None:
+        if had == has:
+            return
+        if had:
+            del self._having[had][tenant]
+            if not self._having[had]:
+                del self._having[had]
+        if has:
+            self._having.setdefault(has, {})[tenant] = None
+            self._largest = max(self._largest, has)
 
 
 def _others(places: tuple[_Place, ...], process: Process) -> Sequence[_Place]:

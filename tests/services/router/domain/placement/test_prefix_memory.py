@@ -1,6 +1,8 @@
 """What replicas had lately is remembered within a bound, by tenant, and forgotten with the process."""
 
+import sys
 import tracemalloc
+from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -163,3 +165,17 @@ def test_an_entry_takes_no_more_than_is_counted_for_it() -> None:
         tracemalloc.stop()
     assert len(memory) == entries
     assert taken_bytes <= entries * ENTRY_BYTES
+
+
+def test_a_beginning_costs_no_more_where_thousands_of_tenants_fill_the_memory() -> None:
+    memory, calls = PrefixMemory(3_000 * ENTRY_BYTES), Counter[str]()
+    for tenant in range(1, 2_000):
+        sent(memory, [1, 2, 3][: 1 + tenant % 3], tenant=tenant)
+    assert 2_900 < len(memory) <= 3_000
+    sys.setprofile(lambda frame, event, argument: calls.update([event]))
+    try:
+        sent(memory, list(range(16)), tenant=9_000)
+    finally:
+        sys.setprofile(None)
+    assert 2_900 < len(memory) <= 3_000
+    assert calls["call"] + calls["c_call"] < 400
