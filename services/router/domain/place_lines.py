@@ -127,14 +127,13 @@ class PlaceLines:
         if not line:
             return None
         due_seconds = self._limits.ageing.due_seconds(priority, _now())
-        before = [one for one in line if one.due_seconds <= due_seconds]
+        # Those that wait for their key's other requests to end stand in nobody's way.
+        busy = Reason.CONCURRENCY_EXHAUSTED
+        before = [one for one in line if one.due_seconds <= due_seconds and one.refusal.reason is not busy]
         if priority < Priority.BATCH:
             is_yielding = model in self._yielding
             before = [one for one in before if not (one.is_held_back or (one.is_batch and is_yielding))]
-        # Those that wait for their key's other requests to end stand in nobody's way.
-        if not before or before[-1].refusal.reason is Reason.CONCURRENCY_EXHAUSTED:
-            return None
-        return again(before[-1].refusal)
+        return again(before[-1].refusal) if before else None
 
     async def wait(self, asker: Asker, refusal: ComptoirError, attempt: Callable[[], Awaitable[Got]]) -> Got:
         """Returns what the attempt returns, tried again at each change; raises the last refusal in the end.

@@ -30,7 +30,7 @@ class Ask:
     is_batch: bool = False
     may_spill: bool = True
     cached_tokens: Mapping[Process, int] = field(default_factory=dict)
-    prefix: int = 0
+    prefix: int = field(default=0, repr=False)
     affinity_seconds: float = 0.0
 
     def cached_at(self, process: Process) -> int:

@@ -26,6 +26,10 @@ class Beginning(NamedTuple):
     tenant: int = 0
     digests: Sequence[int] = ()
 
+    def __repr__(self) -> str:
+        """Says no digest."""
+        return f"Beginning({len(self.digests)} digests)"
+
     @property
     def number(self) -> int:
         """Returns what stands for it, another number for each tenant; 0 where nothing is known of it."""

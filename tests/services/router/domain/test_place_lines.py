@@ -100,6 +100,17 @@ async def test_a_request_whose_key_is_busy_waits_and_does_not_stand_in_the_other
     assert busy.result() == 1
 
 
+async def test_a_newcomer_passes_nobody_who_waits_for_a_place_before_one_whose_key_is_busy() -> None:
+    pool = Pool(place_wait_seconds=1.0)
+    pool.free_places, pool.busy_keys = 0, {7}
+    asking = [await pool.ask(1), await pool.ask(2, key=7)]
+    refusal = pool.lines.refusal_before(1, 10)
+    assert refusal is not None
+    assert refusal.reason is FULL
+    for one in asking:
+        one.cancel()
+
+
 async def test_a_change_that_brings_no_place_costs_little_however_many_wait() -> None:
     pool = Pool(place_wait_seconds=30.0)
     pool.free_places = 0

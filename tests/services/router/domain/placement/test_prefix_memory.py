@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from services.contract.prefix import PREFIX_ENDS_BYTES
 from services.router.domain.lease import Process
+from services.router.domain.offers import Want
+from services.router.domain.placement.asking import Ask
 from services.router.domain.placement.prefix_memory import (
     ENTRY_BYTES,
     UNKNOWN_BEGINNING,
@@ -146,6 +148,15 @@ def test_a_tenant_with_less_than_its_share_forgets_nothing_for_others(floods: in
     for number in range(floods):
         sent(memory, [1_000 * number + one for one in range(16)], ONE, tenant=1)
     assert found(memory, own, tenant=2)[TWO] == PREFIX_ENDS_BYTES[len(own) - 1] // 4
+
+
+def test_what_is_printed_of_a_request_has_no_digest() -> None:
+    beginning = Beginning(1, (2**63 + 77,))
+    asked = Ask(1, 1, 0, 0.0, 1.0, prefix=beginning.number)
+    said = repr([beginning, Want(1, 2, 3, beginning=beginning), asked])
+    assert "1 digests" in said
+    assert str(2**63 + 77) not in said
+    assert str(beginning.number) not in said
 
 
 def test_two_tenants_with_the_same_text_have_other_numbers() -> None:
