@@ -150,7 +150,7 @@ async def test_histories_in_valkey_are_exact(server: ValkeyProcess, monkeypatch:
 
 async def _assert_nothing_is_left(region: ValkeyRegion, history: History) -> None:
     names = [str(name) for name in await region.operator.keys("comptoir:*")]
-    assert {name.split(":")[3] for name in names} <= {"key", "tenant", "ended"}, (
+    assert {name.split(":")[4] for name in names} <= {"key", "tenant", "ended"}, (
         "a lease that is over has left something"
     )
     used = await region.routers[0].spending(*PAYER)

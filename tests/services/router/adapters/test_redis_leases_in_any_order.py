@@ -77,7 +77,7 @@ class LeasesInTwoStores(Leases):
     def teardown(self) -> None:
         super().teardown()
         names = self.done(self.client.keys("comptoir:*"))
-        kinds = {str(name).split(":")[3] for name in names}
+        kinds = {str(name).split(":")[4] for name in names}
         assert kinds <= {"key", "tenant", "ended"}, "a lease that is over has left something"
         lasting = [name for name in names if self.done(self.client.ttl(name)) < 0]
         assert lasting == []
