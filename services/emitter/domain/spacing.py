@@ -4,11 +4,9 @@ from collections.abc import Iterable
 from typing import Final
 
 SPACING_SECONDS: Final = 0.02
-# The pause goes on for so long where the first text of an answer, or its end, waits for an event that is
-# alone, and ends with the second one: most of what a commit costs is shared by two already, and what comes
-# behind them waits for their commit, so that many share the next.
+# The pause goes on for so long where the first text of an answer, or its end, waits for an event: an engine
+# that serves so many needs longer for that text, and those who come meanwhile share the commit.
 AWAITED_SECONDS: Final = 0.004
-COMPANY: Final = 2
 # Calls that follow each other as closely on the mean share commits that are so far apart.
 _CLOSE_SECONDS: Final = SPACING_SECONDS / 1.5
 # So many must share a commit on the mean, or waiting gains nothing: a caller that is alone and asks again at

@@ -3,12 +3,13 @@
 import asyncio
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from services.emitter.domain.ports import Event
-from services.emitter.domain.spacing import AWAITED_SECONDS, COMPANY
+from services.emitter.domain.spacing import AWAITED_SECONDS
 from services.kernel.errors import ComptoirError
 
 # One transaction takes at most this many calls, so that the first of them does not wait for ever, and about
@@ -17,7 +18,7 @@ _GROUP_CALLS: Final = 256
 _GROUP_BYTES: Final = 256 * 1024
 
 # Waits for so many seconds at most, and shorter where the event is set, or will be.
-Pause = Callable[[threading.Event, float], object]
+Pause = Callable[[threading.Event, float], None]
 
 
 @dataclass(slots=True)
@@ -34,9 +35,9 @@ class Call:
     failure: ComptoirError | None = None
 
     @property
-    def awaited(self) -> int:
-        """For how many of its events the first text of an answer, or its end, waits."""
-        return sum(event.is_awaited for event in self.events)
+    def is_awaited(self) -> bool:
+        """Whether the first text of an answer, or its end, waits for it."""
+        return any(event.is_awaited for event in self.events)
 
     @property
     def size_bytes(self) -> int:
@@ -51,19 +52,27 @@ class Group(NamedTuple):
     is_last: bool
 
 
+def until_awaited(
+    is_awaited: threading.Event, seconds: float, *, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Pauses; once a client waits, AWAITED_SECONDS more, so that those who come then share the commit."""
+    is_awaited.wait(max(0.0, seconds - AWAITED_SECONDS))
+    sleep(min(seconds, AWAITED_SECONDS))
+
+
 class CallQueue:
     """Calls of the event loop, taken in groups by the writer thread.
 
     It may pause between two groups, so that more calls share the next. The pause ends early where the first
-    text of an answer, or its end, waits for one of them: at once with company, else once that comes.
+    text of an answer, or its end, waits for one of them.
     """
 
-    def __init__(self, pause: Pause = threading.Event.wait) -> None:
+    def __init__(self, pause: Pause) -> None:
         self._calls: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._pause = pause
-        # Of the events that are awaited: how many came, which the event loop counts, and were taken.
+        # Of the calls that are awaited: how many came, which the event loop counts, and were taken.
         self._awaited_put = self._awaited_taken = 0
-        self._is_awaited, self._has_company = threading.Event(), threading.Event()
+        self._is_awaited = threading.Event()
 
     @property
     def size(self) -> int:
@@ -77,11 +86,11 @@ class CallQueue:
 
     def put(self, call: Call) -> None:
         """Adds a call behind all others."""
-        awaited = call.awaited
-        self._awaited_put += awaited
+        is_awaited = call.is_awaited
+        self._awaited_put += is_awaited
         self._calls.put(call)
-        if awaited:
-            self._tell()
+        if is_awaited:
+            self._is_awaited.set()
 
     def end(self) -> None:
         """Says that no more calls come."""
@@ -98,24 +107,13 @@ class CallQueue:
                 return Group(calls, is_last=True)
             calls.append(call)
             size_bytes += call.size_bytes
-            self._awaited_taken += call.awaited
+            self._awaited_taken += call.is_awaited
         return Group(calls, is_last=False)
 
     def pause(self, seconds: float) -> None:
-        """Waits for as long, or shorter where a call that is awaited is in line, or comes meanwhile.
-
-        One that is alone waits AWAITED_SECONDS for company at most.
-        """
-        # Cleared before the counts are read: who comes behind that sets them again.
+        """Waits for as long, or shorter where a call that is awaited is in line, or comes meanwhile."""
+        # Cleared before the counts are read: who comes behind that sets it again.
         self._is_awaited.clear()
-        self._has_company.clear()
-        self._tell()
-        self._pause(self._is_awaited, max(0.0, seconds - AWAITED_SECONDS))
-        self._pause(self._has_company, min(seconds, AWAITED_SECONDS))
-
-    def _tell(self) -> None:
-        awaited = self._awaited_put - self._awaited_taken
-        if awaited:
+        if self._awaited_put > self._awaited_taken:
             self._is_awaited.set()
-        if awaited >= COMPANY:
-            self._has_company.set()
+        self._pause(self._is_awaited, seconds)

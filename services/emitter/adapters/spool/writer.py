@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from services.contract.events import Kind
 from services.contract.frame import Frame
 from services.emitter.adapters.spool import sqlite_file
-from services.emitter.adapters.spool.call_queue import Call, CallQueue, Pause
+from services.emitter.adapters.spool.call_queue import Call, CallQueue, Pause, until_awaited
 from services.emitter.adapters.spool.rebuilding import Lost, NothingToSaveError
 from services.emitter.adapters.spool.reserve import Reserve
 from services.emitter.adapters.spool.starting import start
@@ -50,7 +50,7 @@ class SqliteSpool:
         clock: Clock,
         *,
         max_waiting_calls: int = 4_096,
-        pause: Pause = threading.Event.wait,
+        pause: Pause = until_awaited,
     ) -> None:
         self._reserve = Reserve(spool.spool_folder)
         self._store = start(spool, self._reserve)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from services.contract.events import Kind
-from services.emitter.adapters.spool.call_queue import Call, CallQueue
+from services.emitter.adapters.spool.call_queue import Call, CallQueue, until_awaited
 from services.emitter.domain.spacing import AWAITED_SECONDS, SPACING_SECONDS
 from tests.contracts.spool import NumberedEvent
 
@@ -20,7 +20,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 class Writer:
-    """The thread that takes calls, and whether each part of its pauses would end at once."""
+    """The thread that takes calls, and whether each of its pauses would end at once."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -36,17 +36,8 @@ class Writer:
         return [event.kind for call in self.queue.take().calls for event in call.events]
 
     def pauses_briefly(self) -> bool:
-        """Whether a pause ends for a call that is awaited."""
-        return self.pauses()[0]
-
-    def has_company(self) -> bool:
-        """Whether it ends at once then."""
-        return self.pauses()[1]
-
-    def pauses(self) -> list[bool]:
-        self.are_short.clear()
         self.queue.pause(SPACING_SECONDS)
-        return self.are_short
+        return self.are_short.pop()
 
 
 @pytest.fixture
@@ -81,10 +72,9 @@ def test_a_call_that_a_text_waits_for_and_that_did_not_fit_ends_the_pause(writer
 def test_a_call_that_comes_during_the_pause_ends_it(loop: asyncio.AbstractEventLoop) -> None:
     began, was_ended = threading.Event(), list[bool]()
 
-    def pause(is_awaited: threading.Event, seconds: float) -> None:
-        if seconds > AWAITED_SECONDS:
-            began.set()
-            was_ended.append(is_awaited.wait(5))
+    def pause(is_awaited: threading.Event, _: float) -> None:
+        began.set()
+        was_ended.append(is_awaited.wait(5))
 
     queue = CallQueue(pause)
     pausing = threading.Thread(target=queue.pause, args=[SPACING_SECONDS])
@@ -103,56 +93,12 @@ def test_calls_before_the_end_are_taken_with_it(writer: Writer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "parts"),
-    [
-        (SPACING_SECONDS, [SPACING_SECONDS - AWAITED_SECONDS, AWAITED_SECONDS]),
-        (AWAITED_SECONDS / 4, [0.0, AWAITED_SECONDS / 4]),
-    ],
+    ("seconds", "slept"), [(SPACING_SECONDS, AWAITED_SECONDS), (AWAITED_SECONDS / 4, AWAITED_SECONDS / 4)]
 )
 def test_a_pause_that_is_ended_goes_on_for_a_moment_and_never_beyond_its_time(
-    seconds: float, parts: list[float]
+    seconds: float, slept: float
 ) -> None:
-    waited = list[float]()
-    CallQueue(lambda _, part: waited.append(part)).pause(seconds)
-    assert waited == parts
-
-
-@pytest.mark.parametrize(
-    ("kinds", "has_company"),
-    [
-        ([TEXT_WAITS], False),
-        ([TEXT_WAITS, NOBODY_WAITS], False),
-        ([TEXT_WAITS, TEXT_WAITS], True),
-    ],
-)
-def test_a_call_that_a_text_waits_for_waits_for_another_one(
-    writer: Writer, kinds: list[Kind], *, has_company: bool
-) -> None:
-    writer.put(*kinds)
-    assert writer.has_company() is has_company
-    writer.take()
-    assert not writer.has_company()
-
-
-def test_two_events_of_one_call_are_company(loop: asyncio.AbstractEventLoop, writer: Writer) -> None:
-    events = [NumberedEvent(number, TEXT_WAITS) for number in (1, 2)]
-    writer.queue.put(Call(lambda: None, loop.create_future(), events))
-    assert writer.has_company()
-
-
-def test_company_that_comes_during_the_pause_ends_it(loop: asyncio.AbstractEventLoop) -> None:
-    began, were_ended = threading.Event(), list[bool]()
-
-    def pause(event: threading.Event, _: float) -> None:
-        if were_ended:
-            began.set()
-        were_ended.append(event.wait(5))
-
-    queue = CallQueue(pause)
-    queue.put(Call(lambda: None, loop.create_future(), [NumberedEvent(1, TEXT_WAITS)]))
-    pausing = threading.Thread(target=queue.pause, args=[SPACING_SECONDS])
-    pausing.start()
-    assert began.wait(5)
-    queue.put(Call(lambda: None, loop.create_future(), [NumberedEvent(2, TEXT_WAITS)]))
-    pausing.join(5)
-    assert were_ended == [True, True]
+    is_awaited, pauses = threading.Event(), list[float]()
+    is_awaited.set()
+    until_awaited(is_awaited, seconds, sleep=pauses.append)
+    assert pauses == [slept]
