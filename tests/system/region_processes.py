@@ -1,4 +1,4 @@
-"""Two routers on one Valkey, two edges that ask different ones of them first, and two simulated replicas."""
+"""Three routers on one Valkey, three edges that each ask another one first, and two simulated replicas."""
 
 import asyncio
 from pathlib import Path
@@ -11,12 +11,12 @@ from tests.ports import free_port
 from tests.system.serving_processes import ServingProcesses
 from tests.valkey_process import ValkeyProcess
 
-_ROUTERS: Final = (1, 2)
+_ROUTERS: Final = (1, 2, 3)
 _REPLICAS: Final = 2
 
 
 class RegionProcesses(ServingProcesses):
-    """They are router1, router2, edge1, edge2, generator1, generator2 and the emitter, and the Valkey."""
+    """They are router1 to router3, edge1 to edge3, generator1, generator2 and the emitter, and the Valkey."""
 
     def __init__(self, folder: Path, *, lease_store: dict[str, Any], **sections: Any) -> None:
         super().__init__(folder, replicas=_REPLICAS, **sections)
@@ -31,12 +31,12 @@ class RegionProcesses(ServingProcesses):
         self.router = router_pb2_grpc.RouterServiceStub(self._channel("router1"))
         self._admin = admin_pb2_grpc.AdminServiceStub(self._channel("admin1"))
         self.launch("emitter")
-        for number in _ROUTERS:
-            self.launch(f"router{number}")
-            # The first makes the tables of the database that both have.
-            await self._until_serving(f"router{number}")
-        names = [f"generator{number + 1}" for number in range(_REPLICAS)]
-        for name in (*names, "edge1", "edge2"):
+        self.launch("router1")
+        # The first makes the tables of the database that all have.
+        await self._until_serving("router1")
+        names = [f"router{number}" for number in _ROUTERS[1:]]
+        names += [f"generator{number + 1}" for number in range(_REPLICAS)]
+        for name in (*names, *(f"edge{number}" for number in _ROUTERS)):
             self.launch(name)
         await asyncio.gather(*map(self._until_serving, names))
         for number in _ROUTERS:
@@ -68,13 +68,14 @@ class RegionProcesses(ServingProcesses):
         return {
             **super()._generator(name),
             "router": {"address": self._address("replicas1")},
-            "further_routers": [{"address": self._address("replicas2")}],
+            "further_routers": [{"address": self._address(f"replicas{number}")} for number in _ROUTERS[1:]],
         }
 
     def _edge(self, name: str) -> dict[str, Any]:
         first = int(name.removeprefix("edge"))
         host, port = self.base_urls[first - 1].removeprefix("http://").split(":")
-        routers = [{"address": self._address(f"router{number}")} for number in (first, 3 - first)]
+        nearest_first = (*_ROUTERS[first - 1 :], *_ROUTERS[: first - 1])
+        routers = [{"address": self._address(f"router{number}")} for number in nearest_first]
         return {
             **super()._edge(name),
             "listen": {"host": host, "port": int(port)},
