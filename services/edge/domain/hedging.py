@@ -28,7 +28,7 @@ class HedgeOutcome(StrEnum):
 
 
 class HedgeBudget:
-    """How many more requests may leave their replica: each request adds a twentieth of one."""
+    """How many more requests may leave who says nothing to them: each request adds a twentieth of one."""
 
     def __init__(self) -> None:
         self._left = _MOST_AT_ONCE

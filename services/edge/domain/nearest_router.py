@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from services.edge.domain.asked_twice import answer_of, first_answer
 from services.edge.domain.generation import GenerationRequest
+from services.edge.domain.hedging import HedgeBudget
 from services.edge.domain.nearness import Candidate, nearest
 from services.edge.domain.ports import Admission, CountAdmission, Model, NotReadyReason, RouterLink, Standing
 from services.kernel.backoff import Backoff
@@ -32,16 +33,24 @@ class NearestRouter:
     A question that a router did not answer, because it is gone or drains, is asked again: of the next one
     that serves, or of the first that serves again, for `unreachable_seconds` of waiting. An admission may be
     asked again because nobody has its ticket: what the lost router reserved for it ends with that ticket.
-    What a router leaves open that has fallen silent is asked of another one too, and the first answer counts.
+    What a router leaves open that has fallen silent is asked of another one too, and the first answer counts;
+    within the budget `twice`, since routers that are only busy would have twice the work else.
     """
 
     def __init__(
-        self, links: Sequence[RouterLink], clock: Clock, *, unreachable_seconds: float, nearer_seconds: float
+        self,
+        links: Sequence[RouterLink],
+        clock: Clock,
+        *,
+        unreachable_seconds: float,
+        nearer_seconds: float,
+        twice: HedgeBudget | None = None,
     ) -> None:
         self._links = links
         self._clock = clock
         self._unreachable_seconds = unreachable_seconds
         self._nearer_seconds = nearer_seconds
+        self._twice = twice or HedgeBudget()
         self._chosen: int | None = None
         self._releasing: set[asyncio.Task[None]] = set()
         self._has_news = asyncio.Event()
@@ -119,6 +128,7 @@ class NearestRouter:
         """Returns what the router answers; where it falls silent, what that or another one answers first."""
         if len(self._links) == 1:
             return await question(router)
+        self._twice.earn()
         asked = [asyncio.ensure_future(question(router))]
         given: _Answer | None = None
         try:
@@ -132,14 +142,17 @@ class NearestRouter:
                 self._give_back(answer_of(one), given)
 
     async def _instead_of(self, router: RouterLink, asked: "asyncio.Future[_Answer]") -> RouterLink | None:
-        """Returns another router once that one is silent and the other is not; None once it has answered."""
+        """Returns another router once that one is silent and the other is not; None once it has answered.
+
+        Where the budget is spent, what is open waits until it is answered or its router is lost.
+        """
         while True:
             await asyncio.wait({asked}, timeout=_PATIENCE_SECONDS)
             if asked.done():
                 return None
             if router.standing <= Standing.SILENT:
                 other = self._nearest()
-                if other is not None and other.standing > Standing.SILENT:
+                if other is not None and other.standing > Standing.SILENT and self._twice.spend():
                     return other
 
     def _give_back(self, answer: object, given: object) -> None:

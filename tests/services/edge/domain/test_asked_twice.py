@@ -3,7 +3,10 @@ import asyncio
 import pytest
 
 from services.edge.domain.asked_twice import answer_of, first_answer
+from services.edge.domain.hedging import HedgeBudget
+from services.edge.domain.nearest_router import NearestRouter
 from services.edge.domain.ports import Admission, Standing
+from services.kernel.clock import SystemClock
 from services.kernel.errors import ComptoirError, Reason
 from tests.contracts.engine_requests import until
 from tests.services.edge.links import GONE, MemoryLink, admit, nearest, script
@@ -89,6 +92,41 @@ class TestSilentRouter:
         links[0].standing = Standing.SILENT
         await asking
         assert (len(links[1].script.request_ids), links[0].losses) == (1, 0)
+
+    async def test_no_more_than_a_hundred_at_once_are_and_the_others_wait_until_it_is_lost(
+        self, links: tuple[MemoryLink, MemoryLink]
+    ) -> None:
+        router, other = nearest(*links), links[1].script
+        asking = [asyncio.ensure_future(admit(router)) for _ in range(105)]
+        await until(lambda: links[0].open == len(asking), 5)
+        links[0].standing = Standing.SILENT
+        done, waiting = await asyncio.wait(asking, timeout=1.0)
+        assert (len(done), len(waiting), len(other.request_ids)) == (100, 5, 100)
+        links[0].fails.set()
+        await asyncio.wait_for(asyncio.gather(*asking), 5)
+        assert len(other.request_ids) == len(asking)
+
+    async def test_later_one_of_twenty_is(self, links: tuple[MemoryLink, MemoryLink]) -> None:
+        budget = HedgeBudget()
+        router = NearestRouter(
+            links, SystemClock(), unreachable_seconds=30, nearer_seconds=0.002, twice=budget
+        )
+        while budget.spend():
+            pass
+        for link in links:
+            link.script.hold = None
+        for _ in range(21):
+            await admit(router)
+        links[0].script.hold = asyncio.Event()
+        links[0].standing = Standing.SILENT
+        links[1].standing = Standing.SILENT
+        asking = [asyncio.ensure_future(admit(router)) for _ in range(10)]
+        await until(lambda: links[0].open == len(asking), 5)
+        links[1].standing = Standing.PLACING
+        done, waiting = await asyncio.wait(asking, timeout=1.0)
+        assert (len(done), len(waiting)) == (1, 9)
+        links[0].fails.set()
+        await asyncio.wait_for(asyncio.gather(*asking), 5)
 
     async def test_what_it_answers_after_all_counts_and_the_other_one_is_given_up(
         self, links: tuple[MemoryLink, MemoryLink], held: RouterScript, asking: "asyncio.Task[Admission]"
