@@ -14,7 +14,7 @@ from deploy.local.kafka.settings import LocalKafkaSettings
 from deploy.local.stack.config import PORTS_CHOOSE, build_config
 from deploy.local.stack.options import Addresses, StackOptions
 from deploy.local.stack.paths import DataPaths
-from docs import error_tables
+from docs import error_tables, metric_tables
 from docs.openai_tables import openai_sdk
 from pipelines.usage.settings import UsageSettings
 from services.edge.settings import EdgeSettings
@@ -72,6 +72,7 @@ PARTS: Final[dict[str, tuple[str, Callable[[], Iterator[str]]]]] = {
     "reasons-one-by-one": ("errors.md", error_tables.entries),
     "refusals-of-http": ("errors.md", error_tables.of_http),
     "settings": ("settings.md", settings),
+    "metrics": ("metrics.md", metric_tables.overview),
     "openai-sdk": ("openai-compatibility.md", openai_sdk),
 }
 

@@ -34,6 +34,7 @@ from services.kernel.readiness import DRAINING, READY, Readiness, Unready, unrea
 from services.runtime.grpc.reflection import add_reflection
 from services.runtime.grpc.server import GrpcServer, build_server
 from services.runtime.logs import get_logger
+from services.runtime.metrics.registry import generator as metrics
 from services.runtime.parts import Parts
 from services.runtime.settings import read_secret
 from services.runtime.telemetry import read_counter
@@ -270,15 +271,5 @@ def _readiness(*, is_registered: bool) -> Readiness:
 
 
 def _export(recorder: UsageRecorder) -> None:
-    read_counter(
-        "comptoir.generator.events_refused",
-        unit="{event}",
-        description="Terminal events never taken.",
-        read=lambda: recorder.refused_events,
-    )
-    read_counter(
-        "comptoir.generator.endings_failed",
-        unit="{ending}",
-        description="Endings whose rest failed.",
-        read=lambda: recorder.failed_endings,
-    )
+    read_counter(metrics.EVENTS_REFUSED, read=lambda: recorder.refused_events)
+    read_counter(metrics.ENDINGS_FAILED, read=lambda: recorder.failed_endings)

@@ -59,6 +59,7 @@ from services.runtime.emitter_client import EmitterClient
 from services.runtime.grpc.interceptors import learn_rules
 from services.runtime.grpc.reflection import add_reflection
 from services.runtime.grpc.server import build_server
+from services.runtime.metrics.registry import router as metrics
 from services.runtime.parts import Parts
 from services.runtime.settings import read_secret
 from services.runtime.telemetry import gauge
@@ -108,13 +109,7 @@ class Router:
         leases = self._leases = Leases(
             store, MeteredLeases(), self._replicas, clock, settings, hearing_of(store)
         )
-        gauge(
-            "comptoir.router.held_requests",
-            unit="{request}",
-            description="Requests that wait for a replica to become ready, or, if batch, for a place.",
-            # The meter outlives the router and keeps what it reads: not the servers too.
-            read=lambda: leases.held,
-        )
+        gauge(metrics.HELD_REQUESTS, read=lambda: leases.held)
         self._roster = Roster(self._replicas, settings, clock)
         signer = Ed25519Signer(seed, settings.signing_key_number)
         self._stopping = asyncio.Event()

@@ -21,6 +21,7 @@ from services.runtime.event_messages import count_of, request_of
 from services.runtime.grpc.server import channel
 from services.runtime.joined_records import JoinedRecords
 from services.runtime.logs import get_logger, log_failure
+from services.runtime.metrics.registry import shared as metrics
 from services.runtime.telemetry import counter
 
 _log = get_logger(__name__)
@@ -57,16 +58,10 @@ class EmitterClient:
         self._held: list[_Waiting] = []
         self._holder: asyncio.Task[None] | None = None
         self._is_disagreeing = False
-        self._recorded = counter(
-            "comptoir.usage.recorded", unit="{event}", description="Events acknowledged."
-        )
-        self._unrecorded = counter(
-            "comptoir.usage.unrecorded", unit="{event}", description="Events given up on."
-        )
+        self._recorded = counter(metrics.USAGE_RECORDED)
+        self._unrecorded = counter(metrics.USAGE_UNRECORDED)
         self._disagreed = counter(
-            "comptoir.usage.disagreed",
-            unit="{event}",
-            description="Events of another clock, schema or region.",
+            metrics.USAGE_DISAGREED,
         )
 
     async def record(self, *events: Message) -> None:

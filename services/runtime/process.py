@@ -10,7 +10,7 @@ from typing import Final, NoReturn, Protocol
 import uvloop
 
 from services.runtime import logs, telemetry
-from services.runtime.metrics.names import NO_ALIASES, Aliases
+from services.runtime.metrics.aliases import NO_ALIASES, Aliases
 from services.runtime.parts import PartEndedError, Parts
 from services.runtime.privacy import keep_private
 from services.runtime.settings import (

@@ -1,32 +1,28 @@
 """OpenTelemetry set-up: nothing leaves the process unless an address to send to or to listen on is set."""
 
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeAlias
 
 from opentelemetry import metrics, trace
 from opentelemetry.metrics import Histogram, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import CollectorRegistry
 
+from services.runtime.metrics.aliases import NO_ALIASES, Aliases
 from services.runtime.metrics.endpoint import MetricsEndpoint
 from services.runtime.metrics.listen import MetricsListen
-from services.runtime.metrics.names import NO_ALIASES, Aliases, MetricName
+from services.runtime.metrics.metric import Counter, Gauge, Metric
+from services.runtime.metrics.metric import Histogram as HistogramMetric
+from services.runtime.metrics.registry.all import METRICS
 from services.runtime.settings import MeteredSettings, TelemetrySettings
 
 # A collector that is away must not hold up a drain.
 _SHUTDOWN_MILLISECONDS: Final = 3_000
-# By unit, the upper bounds of a histogram's buckets. Seconds: from a step of an engine to a long answer.
-_BUCKETS: Final[Mapping[str, tuple[float, ...]]] = {
-    "s": (
-        *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
-        *(1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0),
-    ),
-    "{token}": tuple(float(4**power) for power in range(12)),
-}
 
 
 class Telemetry:
@@ -78,9 +74,20 @@ def configure(settings: MeteredSettings, process: str, *, aliases: Aliases = NO_
         readers.append(reader)
         telemetry.will_show(listen, registry)
     if readers:
-        telemetry.meters = MeterProvider(metric_readers=readers, resource=resource)
+        telemetry.meters = MeterProvider(
+            metric_readers=readers, resource=resource, views=[_view(metric) for metric in METRICS.values()]
+        )
         metrics.set_meter_provider(telemetry.meters)
     return telemetry
+
+
+def _view(metric: Metric) -> View:
+    """Returns what lets no other attributes than the declared ones out, nor more series."""
+    return View(
+        instrument_name=metric.name,
+        attribute_keys={_OVERFLOW[0][0], *(attribute.name for attribute in metric.attributes)},
+        aggregation_cardinality_limit=metric.series_limit,
+    )
 
 
 # The exporters cost 0.1 s each to import, and a process that does not export goes without.
@@ -105,74 +112,79 @@ def _tracers(settings: TelemetrySettings, resource: Resource) -> TracerProvider:
     return tracers
 
 
-class Counter:
+Observations: TypeAlias = Iterable[tuple[float, Mapping[str, str]]]
+
+
+class Sums:
     """A sum that only grows, for each set of attributes.
 
     It is added up here and read at every collection: OpenTelemetry's own counter takes 5 µs at every `add`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._sums: dict[tuple[tuple[str, str], ...], float] = {}
 
     def add(self, amount: float, attributes: Mapping[str, str] | None = None) -> None:
         """Adds to the sum of these attributes, which come in one order."""
         key = tuple(attributes.items()) if attributes else ()
-        self._sums[key] = self._sums.get(key, 0) + amount
+        known = self._sums.get(key)
+        if known is None and len(self._sums) >= self._limit:
+            key = _OVERFLOW
+            known = self._sums.get(key)
+        self._sums[key] = (known or 0) + amount
 
     def observations(self, _options: object) -> list[Observation]:
         """Returns every sum."""
         return [Observation(total, dict(key)) for key, total in list(self._sums.items())]
 
 
-_counters: Final[dict[MetricName, Counter]] = {}
+# As OpenTelemetry calls what found no room.
+_OVERFLOW: Final = (("otel.metric.overflow", "true"),)
+_counters: Final[dict[str, Sums]] = {}
 
 
-def counter(name: MetricName, *, unit: str, description: str) -> Counter:
-    """Returns a sum that only grows; the same one for the same name."""
-    if (found := _counters.get(name)) is None:
-        found = _counters[name] = Counter()
-        metrics.get_meter("comptoir").create_observable_counter(
-            name, callbacks=[found.observations], unit=unit, description=description
-        )
+def counter(metric: Counter) -> Sums:
+    """Returns a sum that only grows; the same one for the same metric."""
+    if (found := _counters.get(metric.name)) is None:
+        found = _counters[metric.name] = Sums(metric.series_limit)
+        _observable_counter(metric, found.observations)
     return found
 
 
 def read_counter(
-    name: MetricName,
-    *,
-    unit: str,
-    description: str,
-    read: Callable[[], float],
-    attributes: Mapping[str, str] | None = None,
+    metric: Counter, *, read: Callable[[], float], attributes: Mapping[str, str] | None = None
 ) -> None:
     """Shows a sum that only grows, kept elsewhere, which `read` tells at every collection."""
-    metrics.get_meter("comptoir").create_observable_counter(
-        name,
-        callbacks=[lambda _options: [Observation(read(), attributes)]],
-        unit=unit,
-        description=description,
-    )
+    _observable_counter(metric, lambda _options: [Observation(read(), attributes)])
 
 
-def histogram(name: MetricName, *, unit: str, description: str) -> Histogram:
-    """Returns a distribution, in buckets that fit its unit."""
+def histogram(metric: HistogramMetric) -> Histogram:
+    """Returns a distribution, in the buckets of its metric."""
     return metrics.get_meter("comptoir").create_histogram(
-        name, unit=unit, description=description, explicit_bucket_boundaries_advisory=_BUCKETS.get(unit)
+        metric.name,
+        unit=metric.unit,
+        description=metric.meaning,
+        explicit_bucket_boundaries_advisory=metric.bounds,
     )
 
 
-def gauge(
-    name: MetricName,
-    *,
-    unit: str,
-    description: str,
-    read: Callable[[], float],
-    attributes: Mapping[str, str] | None = None,
-) -> None:
+def gauge(metric: Gauge, *, read: Callable[[], float], attributes: Mapping[str, str] | None = None) -> None:
     """Shows a value that `read` tells at every collection."""
+    gauges(metric, lambda: [(read(), attributes or {})])
+
+
+def gauges(metric: Gauge, read: Callable[[], Observations]) -> None:
+    """Shows the values that `read` tells at every collection, each with its attributes."""
     metrics.get_meter("comptoir").create_observable_gauge(
-        name,
-        callbacks=[lambda _options: [Observation(read(), attributes)]],
-        unit=unit,
-        description=description,
+        metric.name,
+        callbacks=[lambda _options: [Observation(value, dict(attributes)) for value, attributes in read()]],
+        unit=metric.unit,
+        description=metric.meaning,
+    )
+
+
+def _observable_counter(metric: Counter, read: Callable[[object], list[Observation]]) -> None:
+    metrics.get_meter("comptoir").create_observable_counter(
+        metric.name, callbacks=[read], unit=metric.unit, description=metric.meaning
     )

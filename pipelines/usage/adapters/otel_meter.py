@@ -3,46 +3,22 @@
 from pipelines.usage.domain.errors import Fault
 from services.contract.events import Kind
 from services.runtime import telemetry
+from services.runtime.metrics.registry import usage as metrics
 
 
 class OtelMeter:
     """Frames read from the log = frames inserted + dead letters; what is not read yet is the lag."""
 
     def __init__(self) -> None:
-        self._frames = telemetry.counter(
-            "comptoir.usage.inserted_frames", unit="{frame}", description="Frames in the store"
-        )
-        self._rows = telemetry.counter(
-            "comptoir.usage.inserted_rows", unit="{row}", description="Events in the store"
-        )
-        self._duration = telemetry.histogram(
-            "comptoir.usage.insert_duration", unit="s", description="Time of one insert"
-        )
-        self._letters = telemetry.counter(
-            "comptoir.usage.dead_letters", unit="{frame}", description="Frames that cannot be stored"
-        )
-        self._lost = telemetry.counter(
-            "comptoir.usage.lost_frames", unit="{frame}", description="Frames that the log dropped unread"
-        )
+        self._frames = telemetry.counter(metrics.INSERTED_FRAMES)
+        self._rows = telemetry.counter(metrics.INSERTED_ROWS)
+        self._duration = telemetry.histogram(metrics.INSERT_DURATION)
+        self._letters = telemetry.counter(metrics.DEAD_LETTERS)
+        self._lost = telemetry.counter(metrics.LOST_FRAMES)
         self._lag_frames, self._lag_seconds, self._paused = 0, 0.0, 0
-        telemetry.gauge(
-            "comptoir.usage.lag",
-            unit="{frame}",
-            description="Frames that wait in the log",
-            read=lambda: self._lag_frames,
-        )
-        telemetry.gauge(
-            "comptoir.usage.lag_age",
-            unit="s",
-            description="Age of the oldest frame that waits in the log",
-            read=lambda: self._lag_seconds,
-        )
-        telemetry.gauge(
-            "comptoir.usage.paused_partitions",
-            unit="{partition}",
-            description="Partitions that wait for a clock, a version or a setting",
-            read=lambda: self._paused,
-        )
+        telemetry.gauge(metrics.LAG, read=lambda: self._lag_frames)
+        telemetry.gauge(metrics.LAG_AGE, read=lambda: self._lag_seconds)
+        telemetry.gauge(metrics.PAUSED_PARTITIONS, read=lambda: self._paused)
 
     def inserted(self, kind: Kind, rows: int, seconds: float) -> None:
         """Counts a frame that is in the store."""

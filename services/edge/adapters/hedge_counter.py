@@ -1,6 +1,7 @@
 """Counts what became of the tries of requests to leave a replica that says nothing."""
 
 from services.edge.domain.hedging import HedgeOutcome
+from services.runtime.metrics.registry import edge as metrics
 from services.runtime.telemetry import counter
 
 
@@ -9,9 +10,7 @@ class HedgeCounter:
 
     def __init__(self) -> None:
         self._hedges = counter(
-            "comptoir.edge.first_token_hedges",
-            unit="{try}",
-            description="Tries of requests without a token to leave their replica, by outcome.",
+            metrics.HEDGES,
         )
 
     def count(self, outcome: HedgeOutcome) -> None:

@@ -4,6 +4,7 @@ from services.edge.domain.openai.paths import PATHS
 from services.edge.domain.ports import UsageReports
 from services.edge.domain.timeline import EdgeRequest
 from services.runtime.logs import get_logger
+from services.runtime.metrics.registry import edge as metrics
 from services.runtime.telemetry import histogram
 
 _log = get_logger(__name__)
@@ -16,12 +17,8 @@ class RequestLog:
         self._reports = reports
         # A logger that is not bound is bound anew for every line.
         self._log = _log.bind()
-        self._durations = histogram(
-            "http.server.request.duration", unit="s", description="Received to last byte."
-        )
-        self._first_texts = histogram(
-            "comptoir.edge.time_to_first_text", unit="s", description="Received to first text of a stream."
-        )
+        self._durations = histogram(metrics.REQUEST_DURATION)
+        self._first_texts = histogram(metrics.FIRST_TEXT)
 
     def report(self, event: EdgeRequest) -> None:
         """Takes one request that ended."""

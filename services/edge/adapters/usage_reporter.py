@@ -16,6 +16,7 @@ from services.kernel.identity import Identity
 from services.runtime.counted_events import CountedEvents
 from services.runtime.emitter_client import MAX_EVENTS, EmitterClient
 from services.runtime.logs import get_logger
+from services.runtime.metrics.registry import edge as metrics
 from services.runtime.telemetry import counter
 
 _log = get_logger(__name__)
@@ -44,9 +45,7 @@ class UsageReporter:
         self._sent: list[usage_pb2.EdgeRequest] = []
         self._sender: asyncio.Task[None] | None = None
         self._is_closing = asyncio.Event()
-        self._dropped = counter(
-            "comptoir.edge.events_dropped", unit="{event}", description="Edge events given up on."
-        )
+        self._dropped = counter(metrics.EVENTS_DROPPED)
         self.dropped = 0
 
     def report(self, event: EdgeRequest) -> None:

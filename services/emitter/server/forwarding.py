@@ -12,6 +12,7 @@ from services.kernel.backoff import Backoff
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError
 from services.runtime.logs import get_logger
+from services.runtime.metrics.registry import emitter as metrics
 from services.runtime.parts import first_of
 from services.runtime.telemetry import counter
 
@@ -46,10 +47,8 @@ class Forwarder:
         self._partitions: dict[Kind, int] = {}
         self._backoffs = {kind: Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS) for kind in Kind}
         self._outage = Outage()
-        self._forwarded = counter(
-            "comptoir.spool.forwarded", unit="{event}", description="Events that Kafka confirmed."
-        )
-        self._resent = counter("comptoir.spool.resent", unit="{event}", description="Events sent again.")
+        self._forwarded = counter(metrics.FORWARDED)
+        self._resent = counter(metrics.RESENT)
 
     async def run(self) -> None:
         """Forwards every kind until it is cancelled, or until nothing is left after `drain` began."""

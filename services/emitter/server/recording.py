@@ -17,6 +17,7 @@ from services.kernel.errors import ComptoirError
 from services.runtime.grpc.interceptors import Context
 from services.runtime.grpc.joined.answers import JoinedStreams
 from services.runtime.logs import get_logger
+from services.runtime.metrics.registry import emitter as metrics
 from services.runtime.telemetry import counter
 
 _log = get_logger(__name__)
@@ -55,11 +56,9 @@ class EmitterServicer(emitter_pb2_grpc.EmitterServiceServicer):
         self._agreement = Agreement()
         self._is_agreed = self._is_keeping = True
         self._heard_at_seconds = clock.monotonic_seconds()
-        self._accepted = counter("comptoir.spool.accepted", unit="{event}", description="Events taken.")
-        self._duplicates = counter(
-            "comptoir.spool.duplicates", unit="{event}", description="Events taken before."
-        )
-        self._refused = counter("comptoir.spool.refused", unit="{request}", description="Calls refused.")
+        self._accepted = counter(metrics.ACCEPTED)
+        self._duplicates = counter(metrics.DUPLICATES)
+        self._refused = counter(metrics.REFUSED)
 
     async def Record(  # noqa: N802 - the name in the schema
         self, request: emitter_pb2.RecordRequest, context: Context

@@ -4,7 +4,8 @@ from typing import Final
 
 from services.generator.domain.ports import Engine
 from services.generator.domain.terminal_event import TerminalEvent
-from services.runtime.metrics.names import Aliases
+from services.runtime.metrics.aliases import Aliases
+from services.runtime.metrics.registry import generator as metrics
 from services.runtime.telemetry import counter, gauge, histogram, read_counter
 
 _MICROSECONDS: Final = 1_000_000
@@ -34,39 +35,25 @@ class GenerationMeter:
     """Measures in terms of the catalog's model name; nothing of a request but its counts and times."""
 
     def __init__(self, engine: Engine, model: str, *, operation: str = "chat") -> None:
-        self._model = {"gen_ai.operation.name": operation, "gen_ai.request.model": model}
-        self._ttft = histogram(
-            "gen_ai.server.time_to_first_token", unit="s", description="Received to first output token."
-        )
+        self._model = {
+            "gen_ai.operation.name": operation,
+            "gen_ai.provider.name": "comptoir",
+            "gen_ai.request.model": model,
+        }
+        self._ttft = histogram(metrics.TTFT)
         self._tpot = histogram(
-            "gen_ai.server.time_per_output_token",
-            unit="s",
-            description="Mean time per token after the first.",
+            metrics.TPOT,
         )
-        self._duration = histogram(
-            "gen_ai.server.request.duration", unit="s", description="Received to last output token."
-        )
-        self._usage = histogram(
-            "gen_ai.client.token.usage", unit="{token}", description="Tokens of a request."
-        )
-        self._queue = histogram(
-            "comptoir.generator.queue_time", unit="s", description="Wait in the engine's queue."
-        )
-        self._prefill = histogram(
-            "comptoir.generator.prefill_time", unit="s", description="Scheduled to first token."
-        )
-        self._requests = counter(
-            "comptoir.generator.requests", unit="{request}", description="Generations that ended."
-        )
-        self._input = counter("comptoir.generator.input_tokens", unit="{token}", description="Input tokens.")
+        self._duration = histogram(metrics.DURATION)
+        self._usage = histogram(metrics.TOKEN_USAGE)
+        self._queue = histogram(metrics.QUEUE_TIME)
+        self._prefill = histogram(metrics.PREFILL_TIME)
+        self._requests = counter(metrics.REQUESTS)
+        self._input = counter(metrics.INPUT_TOKENS)
         self._cached = counter(
-            "comptoir.generator.cached_input_tokens",
-            unit="{token}",
-            description="Input tokens from the cache.",
+            metrics.CACHED_INPUT_TOKENS,
         )
-        self._output = counter(
-            "comptoir.generator.output_tokens", unit="{token}", description="Output tokens."
-        )
+        self._output = counter(metrics.OUTPUT_TOKENS)
         _read_engine(engine, self._model)
 
     def ended(self, event: TerminalEvent) -> None:
@@ -74,7 +61,8 @@ class GenerationMeter:
         counts, timings, model = event.counts, event.timings, self._model
         outcome = {**model, "outcome": event.ending.outcome.name.lower()}
         self._requests.add(1, {**outcome, "reason": event.ending.reason.name})
-        self._duration.record(timings.duration_microseconds / _MICROSECONDS, outcome)
+        failed = {"error.type": event.ending.reason.name} if event.ending.reason else {}
+        self._duration.record(timings.duration_microseconds / _MICROSECONDS, {**outcome, **failed})
         self._input.add(counts.input_tokens, model)
         self._cached.add(counts.cached_input_tokens, model)
         self._output.add(counts.output_tokens, model)
@@ -93,37 +81,27 @@ class GenerationMeter:
 
 def _read_engine(engine: Engine, model: dict[str, str]) -> None:
     gauge(
-        "comptoir.engine.running_requests",
-        unit="{request}",
-        description="Requests in the running batch.",
+        metrics.ENGINE_RUNNING,
         read=lambda: engine.load().running_requests,
         attributes=model,
     )
     gauge(
-        "comptoir.engine.waiting_requests",
-        unit="{request}",
-        description="Requests that wait in the engine.",
+        metrics.ENGINE_WAITING,
         read=lambda: engine.load().waiting_requests,
         attributes=model,
     )
     gauge(
-        "comptoir.engine.kv_usage",
-        unit="1",
-        description="Share of the KV cache in use.",
+        metrics.ENGINE_KV_USAGE,
         read=lambda: engine.load().kv_usage,
         attributes=model,
     )
     gauge(
-        "comptoir.engine.load_age",
-        unit="s",
-        description="Age of the engine's own numbers.",
+        metrics.ENGINE_LOAD_AGE,
         read=lambda: engine.load().age_seconds,
         attributes=model,
     )
     read_counter(
-        "comptoir.engine.preemptions",
-        unit="{request}",
-        description="Running requests taken back into the queue.",
+        metrics.ENGINE_PREEMPTIONS,
         read=lambda: engine.load().preempted_requests_total,
         attributes=model,
     )

@@ -18,6 +18,7 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.steps import Steps, finished, in_turns, turn
 from services.runtime.grpc.interceptors import read_request
 from services.runtime.grpc.long_requests import request_steps
+from services.runtime.metrics.registry import generator as metrics
 from services.runtime.telemetry import counter
 
 # No request of this length takes longer than a millisecond or two to read, whatever its pieces.
@@ -34,9 +35,7 @@ class Orders:
         self._counts = counts
         self._signatures = signatures
         self._clock = clock
-        self._refused = counter(
-            "comptoir.generator.tickets_refused", unit="{ticket}", description="Tickets not accepted."
-        )
+        self._refused = counter(metrics.TICKETS_REFUSED)
 
     async def read(
         self,

@@ -8,6 +8,7 @@ from services.router.domain.batch_gate import BatchGate
 from services.router.domain.batch_holding import Hold
 from services.router.domain.place_lines import PlaceLines
 from services.runtime.logs import get_logger
+from services.runtime.metrics.registry import router as metrics
 from services.runtime.telemetry import gauge
 
 _INTERVAL_SECONDS: Final = 0.5
@@ -33,18 +34,12 @@ def _show(holds: Mapping[int, Hold], model: int, name: str) -> None:
     """Shows as metrics what the last look found out: they are read by another thread."""
     attributes = {"gen_ai.request.model": name}
     gauge(
-        "comptoir.router.batch_held_back",
-        unit="1",
-        description="Why requests of the class batch are held back: 0 they are not, 1 by a peak window, "
-        "2 because interactive ones wait too long for a first token.",
+        metrics.BATCH_HELD_BACK,
         read=lambda: float(holds.get(model, _NONE).by),
         attributes=attributes,
     )
     gauge(
-        "comptoir.router.interactive_ttft",
-        unit="s",
-        description="Time to first token of interactive requests in the last minute, p95 over all replicas; "
-        "0 where there were none.",
+        metrics.INTERACTIVE_TTFT,
         read=lambda: holds.get(model, _NONE).waits.ttft_p95_seconds or 0.0,
         attributes=attributes,
     )

@@ -15,6 +15,7 @@ from services.router.wire import events as wire
 from services.router.wire.acts import admin_act
 from services.runtime.counted_events import CountedEvents
 from services.runtime.emitter_client import EmitterClient
+from services.runtime.metrics.registry import router as metrics
 from services.runtime.telemetry import counter
 
 # A caller without a key is refused too, as often as it asks.
@@ -28,12 +29,8 @@ class EmitterLog:
         self._client = client
         self._refusals: set[asyncio.Task[None]] = set()
         self._counted = CountedEvents(self._send_counted)
-        self._lost = counter(
-            "comptoir.router.refusals_lost", unit="{event}", description="Refusals that were not recorded."
-        )
-        self._decisions = counter(
-            "comptoir.router.admissions", unit="{request}", description="Admission decisions."
-        )
+        self._lost = counter(metrics.REFUSALS_LOST)
+        self._decisions = counter(metrics.ADMISSIONS)
 
     async def record(self, event: AdmissionEvent) -> None:
         """Returns when the emitter has it; USAGE_NOT_RECORDED where it does not, whatever the cause."""

@@ -8,6 +8,7 @@ from services.kernel.errors import ComptoirError
 from services.router.adapters.cached_keys import TRUST_SECONDS, CachedKeys
 from services.router.domain.tenancy import Changes
 from services.runtime.logs import get_logger
+from services.runtime.metrics.registry import router as metrics
 from services.runtime.telemetry import counter
 
 _log = get_logger(__name__)
@@ -45,9 +46,7 @@ class KeyChanges:
         self._seen: int | None = None
         self._is_broken = False
         self._unseen = counter(
-            "comptoir.router.key_changes_unseen",
-            unit="{look}",
-            description="Looks for changes of keys that the store did not answer.",
+            metrics.KEY_CHANGES_UNSEEN,
         )
 
     async def follow(self) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 from services.router.domain.desired_replicas import DesiredReplicas
 from services.router.domain.scaling import Decision
 from services.runtime.logs import get_logger
+from services.runtime.metrics.registry import router as metrics
 from services.runtime.telemetry import gauge
 
 _INTERVAL_SECONDS: Final = 1.0
@@ -31,9 +32,7 @@ def _show(decisions: Mapping[int, Decision], model: int, name: str) -> None:
         return float(decisions[model].desired) if model in decisions else 0.0
 
     gauge(
-        "comptoir.router.desired_replicas",
-        unit="{replica}",
-        description="Replicas that a model should have.",
+        metrics.DESIRED_REPLICAS,
         read=shown,
         attributes={"gen_ai.request.model": name},
     )

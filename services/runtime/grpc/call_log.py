@@ -12,6 +12,7 @@ from services.kernel.errors import ComptoirError, Reason, forget_frames
 from services.kernel.identity import Identity
 from services.runtime.grpc.status import STATUS
 from services.runtime.logs import get_logger, log_failure
+from services.runtime.metrics.registry import shared as metrics
 from services.runtime.telemetry import counter, histogram
 
 _log = get_logger(__name__)
@@ -25,10 +26,8 @@ class CallLog:
     def __init__(self, clock: Clock, *, level: int = logging.DEBUG) -> None:
         self._clock = clock
         self._level = level
-        self._durations = histogram("comptoir.rpc.duration", unit="s", description="Time spent on one call.")
-        self._internal = counter(
-            "comptoir.rpc.internal_errors", unit="{request}", description="Unexpected failures."
-        )
+        self._durations = histogram(metrics.RPC_DURATION)
+        self._internal = counter(metrics.RPC_INTERNAL_ERRORS)
 
     def start(self, method: str, request_id: str) -> "CallRecord":
         """Returns the record of a call that begins now."""
@@ -47,7 +46,7 @@ class CallLog:
 
     def write_unexpected(self, method: str, error: Exception) -> None:
         """Counts an unexpected failure and logs its type and place."""
-        self._internal.add(1, {"error_type": type(error).__name__})
+        self._internal.add(1, {"error.type": type(error).__name__})
         log_failure(_log, "call_failed", error, method=method)
 
 

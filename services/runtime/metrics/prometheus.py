@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.metrics_core import Metric
 from prometheus_client.samples import Sample
 
-from services.runtime.metrics.names import Aliases
+from services.runtime.metrics.aliases import Aliases
 
 
 def shown_reader(aliases: Aliases) -> tuple[MetricReader, CollectorRegistry]:

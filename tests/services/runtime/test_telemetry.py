@@ -11,6 +11,7 @@ from services.runtime.settings import MeteredSettings, TelemetrySettings
 
 _SETTINGS = (
     "from services.runtime.settings import MeteredSettings\n"
+    "from services.runtime.metrics.registry import emitter, router, shared\n"
     "catalog = {'regions': [{'number': 1, 'name': 'eu-fr'}], 'models': ["
     "{'number': 1, 'name': 'tiny', 'context_tokens': 8, 'max_output_tokens': 8}]}\n"
     "def settings(**more):\n"
@@ -25,10 +26,10 @@ def test_without_an_address_there_is_no_exporter_and_instruments_do_nothing() ->
         + _SETTINGS
         + "kept = telemetry.configure(settings(), 'edge')\n"
         "kept.show()\n"
-        "telemetry.counter('comptoir.usage.recorded', unit='{event}', description='x').add(1)\n"
-        "telemetry.histogram('comptoir.rpc.duration', unit='s', description='x').record(1.0)\n"
-        "telemetry.gauge('comptoir.spool.size', unit='By', description='x', read=lambda: 1.0)\n"
-        "telemetry.read_counter('comptoir.usage.recorded', unit='1', description='x', read=lambda: 1.0)\n"
+        "telemetry.counter(shared.USAGE_RECORDED).add(1)\n"
+        "telemetry.histogram(shared.RPC_DURATION).record(1.0)\n"
+        "telemetry.gauge(emitter.SIZE, read=lambda: 1.0)\n"
+        "telemetry.read_counter(shared.USAGE_RECORDED, read=lambda: 1.0)\n"
         "kept.shutdown()\n"
         "assert not [name for name in sys.modules if 'exporter.' in name]\n"
         "assert threading.active_count() == 1\n"
@@ -55,14 +56,14 @@ def test_what_is_measured_is_shown_under_its_name_and_its_alias() -> None:
     script = (
         "import httpx\n"
         "from services.runtime import telemetry\n"
-        "from services.runtime.metrics.names import Aliases\n"
+        "from services.runtime.metrics.aliases import Aliases\n"
         + _SETTINGS
         + "names, labels = {'comptoir_rpc_duration_seconds': 'vllm:time_seconds'}, {'method': 'model_name'}\n"
         "aliases = Aliases(names, labels)\n"
         "kept = telemetry.configure(settings(metrics_listen={'port': 0}), 'edge', aliases=aliases)\n"
-        "duration = telemetry.histogram('comptoir.rpc.duration', unit='s', description='x')\n"
+        "duration = telemetry.histogram(shared.RPC_DURATION)\n"
         "duration.record(0.03, {'method': 'a'})\n"
-        "telemetry.gauge('comptoir.spool.size', unit='By', description='x', read=lambda: 7.0)\n"
+        "telemetry.gauge(emitter.SIZE, read=lambda: 7.0)\n"
         "kept.show()\n"
         "url = f'http://127.0.0.1:{kept._endpoint.port}/metrics'\n"
         "print(httpx.get(url, trust_env=False).text)\n"
@@ -88,10 +89,10 @@ def test_what_is_counted_is_shown_by_its_attributes_however_many_count_it() -> N
         + _SETTINGS
         + "kept = telemetry.configure(settings(metrics_listen={'port': 0}), 'router')\n"
         "for _ in range(3):\n"
-        "    counted = telemetry.counter('comptoir.router.admissions', unit='{request}', description='x')\n"
+        "    counted = telemetry.counter(router.ADMISSIONS)\n"
         "    counted.add(2, {'reason': 'NO_REPLICA'})\n"
         "counted.add(1, {'reason': 'UNSPECIFIED'})\n"
-        "telemetry.counter('comptoir.usage.recorded', unit='{event}', description='x')\n"
+        "telemetry.counter(shared.USAGE_RECORDED)\n"
         "kept.show()\n"
         "url = f'http://127.0.0.1:{kept._endpoint.port}/metrics'\n"
         "print(httpx.get(url, trust_env=False).text)\n"

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from services.edge.settings import HttpTls
+from services.runtime.metrics.registry import edge as metrics
 from services.runtime.reloaded_tls import ReloadedTls
 from services.runtime.telemetry import gauge
 
@@ -24,13 +25,7 @@ class Certificate:
         # key does not fit, so that each handshake is given a whole one.
         self.context: Final = tls.ssl_context()
         self.context.sni_callback = self._choose
-        gauge(
-            "comptoir.edge.certificate_outdated",
-            unit="1",
-            description="1 while the files of the listener's certificate changed and cannot be used.",
-            # The meter outlives the edge and keeps what it reads.
-            read=lambda: float(reloaded.is_outdated),
-        )
+        gauge(metrics.CERTIFICATE_OUTDATED, read=lambda: float(reloaded.is_outdated))
 
     @property
     def is_outdated(self) -> bool:

@@ -19,6 +19,7 @@ from services.emitter.domain.spacing import Spacing
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.logs import get_logger, log_failure
+from services.runtime.metrics.registry import emitter as metrics
 from services.runtime.telemetry import counter
 
 _log = get_logger(__name__)
@@ -59,9 +60,7 @@ class SqliteSpool:
         self._spacing = Spacing()
         self._is_refusing = False
         self._next_reserve_at = 0.0
-        self._lost = counter(
-            "comptoir.spool.lost", unit="{event}", description="Acknowledged events that the disk spoilt."
-        )
+        self._lost = counter(metrics.LOST)
         self._tell_lost(self._store.lost)
         self._calls = CallQueue(pause)
         self._loop = asyncio.get_running_loop()
@@ -204,7 +203,7 @@ class SqliteSpool:
 
     def _tell_lost(self, lost: Sequence[Lost]) -> None:
         for each in lost:
-            self._lost.add(each.count, {"kind": each.kind.name})
+            self._lost.add(each.count, {"kind": each.kind.label})
             _log.error(
                 "spool_events_lost",
                 kind=each.kind.name,

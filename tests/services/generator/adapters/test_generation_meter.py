@@ -55,7 +55,8 @@ def test_generations_and_engine_stand_under_conventional_names_and_under_vllm_s(
         for sample in family.samples
     }
     assert set(VLLM_NAMES.names) | set(VLLM_NAMES.names.values()) <= set(families)
-    model = '{"gen_ai_operation_name": "chat", "model_name": "tiny-eu"}'
+    common = '{"gen_ai_operation_name": "chat", "gen_ai_provider_name": "comptoir", '
+    model = common + '"model_name": "tiny-eu"}'
     assert values["vllm:num_requests_running" + model] == 3
     assert values["vllm:num_requests_waiting" + model] == 2
     assert values["vllm:kv_cache_usage_perc" + model] == 0.25
@@ -64,6 +65,6 @@ def test_generations_and_engine_stand_under_conventional_names_and_under_vllm_s(
     assert values["vllm:generation_tokens_total" + model] == 40
     assert values["vllm:time_to_first_token_seconds_count" + model] == 1
     assert values["vllm:request_time_per_output_token_seconds_sum" + model] == 0.01
-    labels = '{"gen_ai_operation_name": "chat", "gen_ai_request_model": "tiny-eu", "outcome": '
+    labels = common + '"gen_ai_request_model": "tiny-eu", "outcome": '
     assert values["gen_ai_server_request_duration_seconds_sum" + labels + '"stop"}'] == 0.07
     assert values["gen_ai_server_request_duration_seconds_sum" + labels + '"client_cancelled"}'] == 3
