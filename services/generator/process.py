@@ -165,7 +165,7 @@ class RouterReports(Protocol):
         """Whether a router has answered on the stream that is open now."""
         ...
 
-    async def run(self, read_load: Any, hold_back: Any) -> None:
+    async def run(self, read_load: Any, hold_back: Any, call_back: Any) -> None:
         """Reports until it is cancelled."""
         ...
 
@@ -215,7 +215,8 @@ class ServedEngine:
             parts.run("load_samples", samples),
             parts.run("watch", self._watch_engine()),
         )
-        self._reports = parts.run("reports", self.link.run(self.generations.load, self.generations.hold_back))
+        mine = self.generations
+        self._reports = parts.run("reports", self.link.run(mine.load, mine.hold_back, mine.call_back))
 
     async def drain(self) -> None:
         """Ends readiness, new requests, open ones, their records and settlements, and last the server."""

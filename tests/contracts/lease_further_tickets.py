@@ -19,6 +19,7 @@ from tests.contracts.leases import (
     RESERVED_SECONDS,
     Wait,
     accept,
+    called_back,
     claims,
     issue,
     lease,
@@ -45,6 +46,27 @@ class LeaseFurtherTicketsContract:
         assert await settle(leases, 1, 0, is_unserved=True) is Settled.OPEN
         assert await leases.release(Identity(0, 1)) == (False, None)
         assert await remaining_tokens(leases) == 600
+
+    @pytest.mark.parametrize("used_tokens", [0, 80])
+    async def test_a_released_lease_is_over_once_each_replica_has_said_that_it_accepted_none_of_its_tickets(
+        self, leases: LeaseStore, used_tokens: int
+    ) -> None:
+        """They name no ticket; one that accepted its own keeps the place and is charged."""
+        await reserve(leases, 1, tokens=500)
+        await issue(leases, 1, attempts=2)
+        assert await leases.release(Identity(0, 1)) == (True, None)
+        assert await leases.settle(called_back(1, attempt=1)) == (Settled.HANDED_BACK, None)
+        if used_tokens:
+            assert await accept(leases, 1, attempt=2) is Accepted.RESERVED
+            # Said again, as after a stream that broke.
+            assert (await leases.settle(called_back(1, attempt=1)))[1] is None
+            assert await settle(leases, 1, used_tokens, attempt=2) is Settled.OPEN
+        else:
+            freed = Freed(Ending.SETTLED, PAYER, Identity(0, 1))
+            assert await leases.settle(called_back(1, attempt=2)) == (Settled.OPEN, freed)
+            assert await accept(leases, 1, attempt=2) is Accepted.ENDED
+        assert (await leases.settle(called_back(1, attempt=1)))[1] is None
+        assert await remaining_tokens(leases) == 600 - used_tokens
 
     async def test_a_lease_that_its_replica_handed_back_waits_a_moment_for_its_caller_to_ask(
         self, leases: LeaseStore, wait: Wait

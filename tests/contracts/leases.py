@@ -108,6 +108,12 @@ async def settle(
     return found
 
 
+def called_back(number: int, attempt: int) -> Settlement:
+    """What a replica says of a lease that is called back, of which it accepted no ticket."""
+    lease_id, nobody = Identity(0, number), Identity(0, 0)
+    return Settlement(lease_id, nobody, Payer(0, 0), Amount(0), process(attempt), is_unserved=True)
+
+
 async def remaining_tokens(leases: LeaseStore) -> int:
     """What is left of the key's tokens, asked in a way that leaves no trace."""
     state = await leases.reserve(

@@ -76,7 +76,7 @@ async def replica(running: RunningRouter, number: int) -> AsyncIterator[None]:
     model = ModelDescription("tiny-eu", 1024, "", engine.capabilities)
     GeneratorService(server, generations, counts, Ed25519Signatures({1: public_key}), clock, model)
     await server.start()
-    reporting = asyncio.create_task(link.run(generations.load))
+    reporting = asyncio.create_task(link.run(generations.load, call_back=generations.call_back))
     try:
         yield
     finally:
@@ -127,6 +127,20 @@ async def test_a_lease_that_is_released_and_used_is_charged_and_holds_its_place(
             refused += sum(isinstance(result, grpc.aio.AioRpcError) for result in results)
     assert 0 < sum(used_tokens) <= 2_000
     assert refused + len(used_tokens) == 12 * 4
+
+
+async def test_a_lease_that_is_released_and_not_used_frees_its_place_long_before_its_ticket_is_dead(
+    running: RunningRouter,
+) -> None:
+    api_key = await running.key(quota=admin_pb2.Quota(concurrency=1))
+    async with replica(running, 7):
+        admitted = await admitted_soon(running, api_key)
+        assert (await running.router.Release(release(admitted))).is_released
+        # The router's clock stands still: no ticket of it ever dies.
+        await admitted_soon(running, api_key)
+        with pytest.raises(grpc.aio.AioRpcError):
+            async with used(admitted.offer) as call:
+                await tokens_of(call)
 
 
 async def test_every_ticket_of_a_lease_that_is_used_is_charged(running: RunningRouter) -> None:

@@ -7,6 +7,7 @@ from typing import Final, Generic, TypeVar
 
 from comptoir.router.v1 import replica_pb2
 
+from services.generator.domain.ports import CallBack
 from services.generator.domain.ticket import Claims
 from services.generator.wire import reports
 from services.kernel.identity import Identity
@@ -45,6 +46,8 @@ class LeaseReports:
         self._lifetime_seconds = lifetime_seconds
         self._open: dict[Identity, Told[replica_pb2.Acceptance]] = {}
         self._ended: dict[Identity, Told[replica_pb2.Settlement]] = {}
+        # Said once: where it is lost, the lease ends with its tickets.
+        self._handed_back: list[replica_pb2.Settlement] = []
         self._all_closed = asyncio.Event()
         self._all_closed.set()
 
@@ -102,16 +105,23 @@ class LeaseReports:
     def due(self, now_seconds: float) -> tuple[list[replica_pb2.Acceptance], list[replica_pb2.Settlement]]:
         """Returns what the next report has to say, and takes it as sent."""
         self._forget_expired(now_seconds)
-        return _take(self._open, now_seconds), _take(self._ended, now_seconds)
+        accepted, ended = _take(self._open, now_seconds), _take(self._ended, now_seconds)
+        room = _MAX_PER_REPORT - len(ended)
+        handed_back, self._handed_back = self._handed_back[:room], self._handed_back[room:]
+        return accepted, [*ended, *handed_back]
 
-    def confirm(self, response: replica_pb2.ReportResponse) -> None:
-        """Notes what the router has noted."""
+    def confirm(self, response: replica_pb2.ReportResponse, call_back: CallBack | None = None) -> bool:
+        """Notes what the router has noted; true where there is something to say of what it calls back."""
         for lease in response.accepted:
             told = self._open.get(Identity(lease.high, lease.low))
             if told is not None:
                 told.is_confirmed = True
         for lease in response.closed:
             self._forget(Identity(lease.high, lease.low))
+        called_back = [Identity(lease.high, lease.low) for lease in response.called_back]
+        freed = [lease_id for lease_id in called_back if call_back is not None and call_back(lease_id)]
+        self._handed_back += map(reports.handed_back_from, freed)
+        return bool(freed)
 
     async def settled(self, timeout_seconds: float) -> int:
         """Waits until the router has confirmed every settlement; returns how many it has not."""

@@ -12,7 +12,7 @@ from comptoir.router.v1 import replica_pb2, replica_pb2_grpc
 from services.generator.adapters.lease_reports import LeaseReports, Told
 from services.generator.adapters.link_complaints import LinkComplaints
 from services.generator.domain.load import LoadReport, is_big_change
-from services.generator.domain.ports import Capabilities, HoldBack
+from services.generator.domain.ports import CallBack, Capabilities, HoldBack
 from services.generator.domain.terminal_event import Counts
 from services.generator.domain.ticket import Claims, Replica
 from services.generator.wire import reports
@@ -39,9 +39,8 @@ _LONGEST_PAUSE_SECONDS: Final = 2.0
 class RouterLink:
     """Keeps a Report stream open for ever; a router that is away is tried again and again.
 
-    Whatever it has to say of leases is kept and said again until the router has confirmed it; a new
-    stream says all of it again, since its router may have restarted. A report costs both sides the
-    same whatever it carries, so there is a pause before the next: `interval_seconds` at most.
+    What it has to say of leases is said until the router has confirmed it, and on each new stream, whose
+    router may have restarted. A report costs the same whatever it carries, so there is a pause between two.
     """
 
     def __init__(
@@ -74,6 +73,7 @@ class RouterLink:
         self._max_requests = 0
         self._read_load: Callable[[], LoadReport | None] | None = None
         self._hold_back: HoldBack | None = None
+        self._call_back: CallBack | None = None
         self._told: LoadReport | None = None
         self._is_registered = False
         # Since when it is registered, and until when it was, by the loop's clock.
@@ -144,8 +144,7 @@ class RouterLink:
         settlement = reports.settlement_from(claims, used, is_unserved=is_unserved)
         self._leases.settle(claims, settlement, self._clock.monotonic_seconds())
         is_full = self._told is not None and self._told.open_streams >= self._max_requests
-        pause_seconds = _URGENT_SECONDS if is_full else _SETTLEMENT_SECONDS
-        self._report_by(self._reported_seconds + pause_seconds)
+        self._report_by(self._reported_seconds + (_URGENT_SECONDS if is_full else _SETTLEMENT_SECONDS))
 
     def withdraw(self, claims: Claims) -> None:
         """Says no more of an accepted ticket of which another router is told."""
@@ -163,8 +162,7 @@ class RouterLink:
     def hand_over(self, lender: "Callable[[Claims], RouterLink]") -> None:
         """Has each settlement that is not confirmed told by the link that `lender` returns for its ticket."""
         for claims in self._leases.unsettled:
-            link = lender(claims)
-            if link is not self:
+            if (link := lender(claims)) is not self:
                 link.take(self._leases.give(claims.lease_id))
 
     def take(self, settlement: Told[replica_pb2.Settlement]) -> None:
@@ -181,26 +179,28 @@ class RouterLink:
         urgent_seconds = self._reported_seconds + _URGENT_SECONDS
         if self._read_load is None or self._told is None or self._due_seconds <= urgent_seconds:
             return
-        load = self._read_load()
-        if load is not None and is_big_change(self._told, load):
+        if (load := self._read_load()) is not None and is_big_change(self._told, load):
             self._report_by(urgent_seconds)
 
     async def run(
-        self, read_load: Callable[[], LoadReport | None], hold_back: HoldBack | None = None
+        self,
+        read_load: Callable[[], LoadReport | None],
+        hold_back: HoldBack | None = None,
+        call_back: CallBack | None = None,
     ) -> None:
         """Reports until it is cancelled; without a load, the replica is starting and gets no requests.
 
-        `hold_back` is called where the router says that an operator wants a drain, or its end.
+        It calls `hold_back` where an operator wants a drain or its end, `call_back` for a released lease.
         """
-        self._read_load, self._hold_back = read_load, hold_back
+        self._read_load, self._hold_back, self._call_back = read_load, hold_back, call_back
         backoff = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         while True:
             began_seconds = self._clock.monotonic_seconds()
             try:
                 await self._session(read_load)
             except grpc.aio.AioRpcError as failure:
-                replica, is_first = self._registration.replica, not backoff.failures
-                self._complaints.tell(error_from(failure), replica=replica, is_first=is_first)
+                mine, is_first = self._registration.replica, not backoff.failures
+                self._complaints.tell(error_from(failure), replica=mine, is_first=is_first)
             finally:
                 if self._is_registered:
                     self._is_registered, self._left_seconds = False, _loop_seconds()
@@ -227,7 +227,7 @@ class RouterLink:
         self._unanswered_seconds = None
         call = self._stub.Report()
         reader = asyncio.create_task(self._read(call))
-        # A stream that ended is noticed at once, not by the next report.
+        # Noticed at once, not by the next report.
         reader.add_done_callback(lambda _: self._is_due.set())
         try:
             await call.write(self._report(read_load(), registration=self._registration))
@@ -274,8 +274,7 @@ class RouterLink:
         if not is_awaited and (is_fresh or not self._leases.has_unconfirmed):
             return True
         self._asked_seconds = self._reported_seconds
-        if self._unanswered_seconds is None:
-            self._unanswered_seconds = self._reported_seconds
+        self._unanswered_seconds = self._unanswered_seconds or self._reported_seconds
         return False
 
     async def _read(
@@ -287,7 +286,8 @@ class RouterLink:
             self._unanswered_seconds = None
             self._complaints.forget()
             self._router_number = response.router_number
-            self._leases.confirm(response)
+            if self._leases.confirm(response, self._call_back):
+                self._report_by(self._reported_seconds + _SETTLEMENT_SECONDS)
             if response.HasField("is_drain_wanted") and self._hold_back is not None:
                 self._hold_back(is_wanted=response.is_drain_wanted)
 

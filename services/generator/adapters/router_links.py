@@ -8,7 +8,7 @@ from typing import Final
 from services.generator.adapters.router_link import RouterLink
 from services.generator.adapters.router_name import RouterName
 from services.generator.domain.load import LoadReport
-from services.generator.domain.ports import Capabilities, HoldBack
+from services.generator.domain.ports import CallBack, Capabilities, HoldBack
 from services.generator.domain.terminal_event import Counts
 from services.generator.domain.ticket import Claims, Replica
 from services.kernel.clock import Clock
@@ -104,16 +104,20 @@ class RouterLinks:
             link.load_changed()
 
     async def run(
-        self, read_load: Callable[[], LoadReport | None], hold_back: HoldBack | None = None
+        self,
+        read_load: Callable[[], LoadReport | None],
+        hold_back: HoldBack | None = None,
+        call_back: CallBack | None = None,
     ) -> None:
         """Reports to each until it is cancelled; without a load, the replica is starting.
 
-        `hold_back` is called where one of them says that an operator wants a drain, or its end.
+        `hold_back` is called where one of them says that an operator wants a drain, or its end, and
+        `call_back` with each lease that was given back.
         """
         async with asyncio.TaskGroup() as group:
 
             def start(link: RouterLink) -> asyncio.Task[None]:
-                return group.create_task(link.run(read_load, hold_back))
+                return group.create_task(link.run(read_load, hold_back, call_back))
 
             for link in self._fixed:
                 start(link)

@@ -104,6 +104,11 @@ class AcceptedRequest(Generic[AnyOrder]):
         self.interrupt(self._ending_of(failure))
 
     @property
+    def claims(self) -> Claims:
+        """The statements of the ticket that permits it."""
+        return self._order.claims
+
+    @property
     def _has_caller_some(self) -> bool:
         """Whether the caller may have something of the answer, so that no other ticket serves any more."""
         return self._is_delta_sent

@@ -16,6 +16,7 @@ from services.generator.domain.ports import Feature, Sleep
 from services.generator.domain.terminal_event import Counts, Ending
 from services.generator.domain.ticket import Claims, TicketGate
 from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 
 _POLL_SECONDS: Final = 0.05
 
@@ -71,6 +72,12 @@ class Generations:
             self._parts.settlements.settle(claims, Counts(), is_unserved=True)
             raise ComptoirError(refusal)
         self._parts.settlements.accept(claims)
+
+    def call_back(self, lease_id: Identity) -> bool:
+        """Has the tickets of a lease refused from now on; False where one was accepted here."""
+        if any(one.claims.lease_id == lease_id for one in self._open):
+            return False
+        return self._gate.call_back(lease_id, self._parts.clock.wall_microseconds())
 
     async def serve(self, order: Order, put: Put) -> None:
         """Serves an admitted order to its end; raises as Generation.serve does."""

@@ -12,6 +12,7 @@ from services.generator.domain.sampling import Sampling
 from services.generator.domain.structure import FIELD, Structure
 from services.generator.domain.terminal_event import Counts, TerminalEvent
 from services.generator.domain.ticket import Claims
+from services.kernel.identity import Identity
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -218,6 +219,14 @@ class Settlements(Protocol):
 
         `is_unserved` says that the caller may still use its next ticket of the same lease.
         """
+        ...
+
+
+class CallBack(Protocol):
+    """What becomes of a lease whose caller gave it back."""
+
+    def __call__(self, lease_id: Identity) -> bool:
+        """Has its tickets refused from now on; False where one was accepted here. Safe to repeat."""
         ...
 
 

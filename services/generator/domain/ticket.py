@@ -34,8 +34,9 @@ class Replica:
 class TicketGate:
     """Accepts each ticket at most once.
 
-    Used tickets are remembered until they expire. What an earlier process of this
-    replica remembered is lost, so tickets older than this process are refused.
+    Used tickets are remembered until they expire, and so are leases of which none is to be accepted any
+    more. What an earlier process of this replica remembered is lost, so tickets older than this process
+    are refused.
     """
 
     def __init__(
@@ -46,7 +47,9 @@ class TicketGate:
         self._abroad = abroad
         self._started_at_microseconds = started_at_microseconds
         self._used: set[Identity] = set()
-        self._by_expiry: deque[tuple[int, Identity]] = deque()
+        # By lease: whether a ticket of it was used, or it was called back before that.
+        self._was_used: dict[Identity, bool] = {}
+        self._by_expiry: deque[tuple[int, Identity, Identity]] = deque()
 
     def check(self, claims: Claims, now_microseconds: int) -> None:
         """Raises the reason for which this replica may not act on `claims` now; uses nothing up."""
@@ -76,7 +79,8 @@ class TicketGate:
             raise ComptoirError(Reason.TICKET_INVALID)
         if not (claims.ticket_id.is_set and claims.request_id.is_set):
             raise ComptoirError(Reason.TICKET_INVALID)
-        if claims.ticket_id in self._used:
+        is_called_back = not self._was_used.get(claims.lease_id, True)
+        if claims.ticket_id in self._used or is_called_back:
             raise ComptoirError(Reason.TICKET_ALREADY_USED)
 
     def _check_transfer(self, claims: Claims) -> None:
@@ -89,11 +93,26 @@ class TicketGate:
 
     def use(self, claims: Claims, now_microseconds: int) -> None:
         """Marks a checked ticket as used."""
-        self._forget_expired(now_microseconds)
         self._used.add(claims.ticket_id)
+        self._remember(claims.ticket_id, claims.lease_id, now_microseconds, was_used=True)
+
+    def call_back(self, lease_id: Identity, now_microseconds: int) -> bool:
+        """Has the tickets of a lease refused from now on; False where one was used here."""
+        if not lease_id.is_set:
+            # Tickets that count have none.
+            return False
+        if not self._was_used.get(lease_id, False):
+            self._remember(lease_id, lease_id, now_microseconds, was_used=False)
+        return not self._was_used[lease_id]
+
+    def _remember(
+        self, identity: Identity, lease_id: Identity, now_microseconds: int, *, was_used: bool
+    ) -> None:
+        self._forget_expired(now_microseconds)
+        self._was_used[lease_id] = was_used
         # Every ticket is forgotten at the same distance from its use, so the queue stays in order.
         forget_at_microseconds = now_microseconds + MAX_LIFETIME_MICROSECONDS + MAX_SKEW_MICROSECONDS
-        self._by_expiry.append((forget_at_microseconds, claims.ticket_id))
+        self._by_expiry.append((forget_at_microseconds, identity, lease_id))
 
     def _check_time(self, claims: Claims, now_microseconds: int) -> None:
         # A clock that was set back to before the start was wrong at the start: we started before now.
@@ -110,5 +129,6 @@ class TicketGate:
 
     def _forget_expired(self, now_microseconds: int) -> None:
         while self._by_expiry and self._by_expiry[0][0] <= now_microseconds:
-            _, ticket_id = self._by_expiry.popleft()
-            self._used.discard(ticket_id)
+            _, identity, lease_id = self._by_expiry.popleft()
+            self._used.discard(identity)
+            self._was_used.pop(lease_id, None)

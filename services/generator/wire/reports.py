@@ -10,6 +10,7 @@ from services.generator.domain.ports import Capabilities
 from services.generator.domain.terminal_event import Counts
 from services.generator.domain.ticket import Claims, Replica
 from services.generator.wire.durations import milliseconds
+from services.kernel.identity import Identity
 
 _MAX_UINT32: Final = 2**32 - 1
 _ENGINES: Final = {"vllm": replica_pb2.ENGINE_VLLM, "simulated": replica_pb2.ENGINE_SIMULATED}
@@ -62,6 +63,11 @@ def settlement_from(claims: Claims, used: Counts, *, is_unserved: bool) -> repli
         tenant=claims.tenant,
         cached_input_tokens=used.cached_input_tokens,
     )
+
+
+def handed_back_from(lease_id: Identity) -> replica_pb2.Settlement:
+    """Returns what the router is told of a lease of which no ticket was accepted, nor will be."""
+    return replica_pb2.Settlement(lease_id_high=lease_id.high, lease_id_low=lease_id.low, is_unserved=True)
 
 
 def router_load_from(report: LoadReport) -> replica_pb2.Load:

@@ -4,8 +4,9 @@ Places taken = reserved + accepted_unreserved + recovered; places free again = s
 cancelled + lost + expired; the difference is in flight.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final, TypeVar
 
 from services.contract.ticket import TicketClaims
@@ -14,6 +15,7 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
 from services.router.domain.amount import Amount
+from services.router.domain.called_back import CalledBack
 from services.router.domain.gone_processes import ALONE, GoneProcesses, Hearing
 from services.router.domain.holder_changes import HolderChanges
 from services.router.domain.lease import (
@@ -64,6 +66,7 @@ class Leases:
         self._limits = limits
         self._lines = QuotaLines(wait_seconds=limits.place_wait_seconds)
         self.places = PlaceLines(limits)
+        self.called_back: Final = CalledBack(store, clock, lasts_seconds=limits.reserved_seconds)
         self._gone = GoneProcesses(replicas, hearing, clock, limits)
         self._changes = HolderChanges(wait_seconds=limits.further_ticket_wait_seconds)
 
@@ -100,10 +103,7 @@ class Leases:
         A request that was admitted before and lost its replica asks nothing of the quota: what it held there
         is about to be free. It waits for the router to hear of the loss, as another ticket does.
         """
-
-        def attempt() -> Awaitable[QuotaState]:
-            return self._lines.take(grant.key, lambda: self._lend(grant))
-
+        attempt = partial(self._lines.take, grant.key, partial(self._lend, grant))
         try:
             return await attempt()
         except ComptoirError as refused:
@@ -163,7 +163,7 @@ class Leases:
 
     async def release(self, lease_id: Identity) -> bool:
         """Gives a lease back that nobody accepted; False if it was accepted, released or over."""
-        is_released, freed = await self._store.release(lease_id)
+        is_released, freed = await self.called_back.release(lease_id)
         self._note([freed] if freed else [])
         return is_released
 
@@ -231,8 +231,7 @@ class Leases:
             self._replicas.unassign(grant.lease_id)
 
     def _place_in_turn(self, grant: Grant, place: Callable[[], Got]) -> Got:
-        refusal = self.places.refusal_before(grant.model.number, grant.priority)
-        if refusal is not None:
+        if (refusal := self.places.refusal_before(grant.model.number, grant.priority)) is not None:
             raise refusal
         return place()
 

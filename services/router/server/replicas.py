@@ -102,7 +102,10 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
         wish = self._replicas.drain_wish(stream.session)
         if wish is not None:
             stream.answer.is_drain_wanted = wish
-        return wish is not None or not request.may_answer_later or _is_long(stream.answer)
+        called_back = self._leases.called_back.take(stream.process)
+        wire.call_back(stream.answer, called_back)
+        is_news = wish is not None or bool(called_back)
+        return is_news or not request.may_answer_later or _is_long(stream.answer)
 
     def _register(self, request: replica_pb2.ReportRequest, names: tuple[str, ...] | None) -> _Stream:
         if not request.HasField("registration"):

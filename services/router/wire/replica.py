@@ -1,6 +1,6 @@
 """Between the messages of replicas and the router's own types; pure functions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from comptoir.router.v1 import replica_pb2
@@ -77,6 +77,12 @@ def confirm(response: replica_pb2.ReportResponse, request: replica_pb2.ReportReq
         response.closed.add(high=settled.lease_id_high, low=settled.lease_id_low)
     for accepted in request.acceptances:
         response.accepted.add(high=accepted.lease_id_high, low=accepted.lease_id_low)
+
+
+def call_back(response: replica_pb2.ReportResponse, leases: Iterable[Identity]) -> None:
+    """Adds leases to an answer of which the replica is to accept no ticket any more."""
+    for lease in leases:
+        response.called_back.add(high=lease.high, low=lease.low)
 
 
 def parted(

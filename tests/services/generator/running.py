@@ -86,7 +86,7 @@ class RememberingLink:
         else:
             self.settled_leases.append((claims.lease_id, used.input_tokens, used.output_tokens))
 
-    async def run(self, read_load: object, hold_back: object) -> None:
+    async def run(self, read_load: object, hold_back: object, call_back: object) -> None:
         await asyncio.Event().wait()
 
     async def settled(self, timeout_seconds: float) -> int:

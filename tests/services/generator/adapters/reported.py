@@ -23,6 +23,7 @@ class Router(replica_pb2_grpc.ReplicaServiceServicer):
         self.reports: list[replica_pb2.ReportRequest] = []
         self.is_confirming = True
         self.is_hanging = False
+        self.called_back: list[int] = []
         self.refusal: ComptoirError | None = None
         self.server: grpc.aio.Server | None = None
 
@@ -59,7 +60,11 @@ class Router(replica_pb2_grpc.ReplicaServiceServicer):
             ]
             if self.is_hanging:
                 continue
-            yield replica_pb2.ReportResponse(closed=closed, accepted=accepted, router_number=self.number)
+            called_back = [replica_pb2.LeaseIdentity(high=9, low=low) for low in self.called_back]
+            self.called_back.clear()
+            yield replica_pb2.ReportResponse(
+                closed=closed, accepted=accepted, called_back=called_back, router_number=self.number
+            )
 
     @property
     def accepted(self) -> list[int]:

@@ -97,3 +97,26 @@ async def test_no_more_settlements_wait_than_leases_can_be_open() -> None:
     for number in range(20):
         settle(reports, number, number * 220.0)
     assert await reports.settled(0.0) == 4
+
+
+def test_what_is_called_back_and_was_not_accepted_is_said_once_beside_what_has_ended() -> None:
+    reports = LeaseReports(lifetime_seconds=660.0)
+    settle(reports, 1, 0.0)
+    called = replica_pb2.ReportResponse(called_back=[lease(2), lease(3)])
+    assert not reports.confirm(called, lambda _: False)
+    assert not reports.confirm(called)
+    assert reports.confirm(called, lambda lease_id: lease_id.low == 3)
+    _, settlements = reports.due(0.1)
+    assert [(one.lease_id_low, one.is_unserved, one.key) for one in settlements] == [
+        (1, False, 12),
+        (3, True, 0),
+    ]
+    reports.confirm(replica_pb2.ReportResponse(closed=[lease(1), lease(3)]))
+    assert due(reports, 9.0) == ([], [])
+
+
+def test_no_report_says_more_than_its_bound_of_what_is_called_back() -> None:
+    reports = LeaseReports(lifetime_seconds=660.0)
+    settle(reports, 0, 0.0)
+    reports.confirm(replica_pb2.ReportResponse(called_back=map(lease, range(1, 1001))), lambda _: True)
+    assert [len(due(reports, 0.1)[1]) for _ in range(3)] == [1000, 1, 0]

@@ -35,7 +35,14 @@ class Linked:
             32,
             incarnation=77,
         )
-        self.running = asyncio.create_task(self.link.run(lambda: self.load() if self.has_load else None))
+        self.called_back: list[Identity] = []
+        self.running = asyncio.create_task(
+            self.link.run(lambda: self.load() if self.has_load else None, call_back=self.call_back)
+        )
+
+    def call_back(self, lease_id: Identity) -> bool:
+        self.called_back.append(lease_id)
+        return True
 
     async def stop(self) -> None:
         self.running.cancel()
@@ -229,3 +236,11 @@ async def test_a_refused_registration_is_told_loudly_once_and_tried_again(
     linked.router.refusal = None
     await until(lambda: linked.link.is_registered, 10)
     await linked.stop()
+
+
+async def test_a_lease_that_is_called_back_is_handed_back_before_the_next_regular_report(
+    slowly_linked: Linked,
+) -> None:
+    slowly_linked.router.called_back.append(4)
+    await until(lambda: slowly_linked.router.settled == [4], 10)
+    assert slowly_linked.called_back == [Identity(9, 4)]

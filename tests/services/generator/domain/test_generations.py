@@ -1,10 +1,14 @@
+import asyncio
+
 from services.contract.first_tokens import WINDOW_SECONDS, FirstTokens
 from services.generator.domain.generation import Message
 from services.generator.domain.generations import Generations
 from services.generator.domain.load import LoadReport
 from services.generator.domain.terminal_event import Outcome
-from services.generator.domain.ticket import Replica, TicketGate
+from services.generator.domain.ticket import MAX_LIFETIME_MICROSECONDS, Replica, TicketGate
 from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
+from tests.contracts.engine_requests import until
 from tests.services.generator.domain.scripted_engine import ScriptedEngine, World
 from tests.services.generator.domain.test_ticket import CLAIMS, NOW, START
 
@@ -39,6 +43,30 @@ def test_a_ticket_that_a_draining_process_refuses_is_dead_and_the_router_is_told
     assert refusal(replica) is Reason.TICKET_ALREADY_USED
     assert world.link.accepted_tickets == []
     assert world.link.unserved_leases == [CLAIMS.lease_id]
+
+
+def test_a_lease_that_is_called_back_before_it_is_used_is_never_served() -> None:
+    world = World(ScriptedEngine())
+    replica = generations(world)
+    assert replica.call_back(CLAIMS.lease_id)
+    assert replica.call_back(CLAIMS.lease_id)
+    assert refusal(replica) is Reason.TICKET_ALREADY_USED
+    assert world.link.accepted_tickets == []
+
+
+async def test_a_lease_that_runs_is_not_called_back_however_long_ago_its_ticket_was_used() -> None:
+    world = World(ScriptedEngine(stands_at=3))
+    replica = generations(world)
+    assert refusal(replica) is None
+    assert not replica.call_back(CLAIMS.lease_id)
+    serving = asyncio.ensure_future(replica.deliver(world.order, world.send))
+    await until(lambda: replica.load().open_streams == 1, 5)
+    world.clock.advance(MAX_LIFETIME_MICROSECONDS / 1e6 * 10)
+    # What comes later has the gate forget what is older than any ticket.
+    assert replica.call_back(Identity(8, 8))
+    assert not replica.call_back(CLAIMS.lease_id)
+    serving.cancel()
+    await asyncio.wait([serving])
 
 
 def test_a_replica_that_an_operator_drains_says_so_and_takes_the_tickets_that_come() -> None:

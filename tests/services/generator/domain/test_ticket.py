@@ -77,6 +77,34 @@ def test_each_rule_has_its_reason(changes: dict[str, object], reason: Reason) ->
     assert refusal(replace(CLAIMS, **changes)) is reason  # type: ignore[arg-type]
 
 
+def test_a_lease_is_called_back_unless_a_ticket_of_it_was_used() -> None:
+    called, used = gate(), gate()
+    assert called.call_back(CLAIMS.lease_id, NOW)
+    with pytest.raises(ComptoirError) as raised:
+        called.check(CLAIMS, NOW)
+    assert raised.value.reason is Reason.TICKET_ALREADY_USED
+    called.check(replace(CLAIMS, lease_id=Identity(5, 7)), NOW)
+    used.use(CLAIMS, NOW)
+    assert not used.call_back(CLAIMS.lease_id, NOW)
+
+
+def test_a_lease_stays_called_back_as_long_as_any_ticket_of_it_may_live_and_is_forgotten_then() -> None:
+    called = gate()
+    assert called.call_back(CLAIMS.lease_id, NOW)
+    last = replace(CLAIMS, expires_at_microseconds=CLAIMS.issued_at_microseconds + MAX_LIFETIME_MICROSECONDS)
+    with pytest.raises(ComptoirError):
+        called.check(last, last.expires_at_microseconds - 1)
+    called.call_back(Identity(5, 7), NOW + MAX_LIFETIME_MICROSECONDS + MAX_SKEW_MICROSECONDS)
+    called.use(CLAIMS, NOW)
+
+
+def test_tickets_that_reserve_nothing_are_not_called_back() -> None:
+    count = replace(CLAIMS, lease_id=Identity(0, 0), max_output_tokens=0)
+    called = gate()
+    assert not called.call_back(count.lease_id, NOW)
+    called.check_count(count, NOW)
+
+
 def test_a_ticket_of_the_longest_lifetime_passes_until_its_last_microsecond() -> None:
     claims = replace(CLAIMS, issued_at_microseconds=NOW, expires_at_microseconds=NOW + 60_000_000)
     assert refusal(claims, NOW + 59_999_999) is None

@@ -80,6 +80,23 @@ async def test_a_spent_quota_says_when_to_come_back(running: RunningRouter) -> N
         await running.router.Admit(admit(api_key))
 
 
+async def test_a_released_lease_frees_its_place_once_its_replica_has_not_accepted_its_ticket(
+    running: RunningRouter,
+) -> None:
+    api_key = await running.key(quota=admin_pb2.Quota(concurrency=1))
+    async with running.replica() as replica:
+        first = await running.router.Admit(admit(api_key))
+        assert (await running.router.Release(release(first))).is_released
+        await replica.tell(load=replica_pb2.Load())
+        (called,) = (await replica.answer()).called_back
+        assert (called.high, called.low) == (first.lease_id_high, first.lease_id_low)
+        unserved = replica_pb2.Settlement(
+            lease_id_high=called.high, lease_id_low=called.low, is_unserved=True
+        )
+        assert len(await replica.say(settlements=[unserved])) == 1
+        await running.router.Admit(admit(api_key))
+
+
 async def test_a_released_lease_frees_its_place_once_its_ticket_is_dead(running: RunningRouter) -> None:
     api_key = await running.key(quota=admin_pb2.Quota(concurrency=1))
     async with running.replica() as replica:

@@ -431,6 +431,7 @@ class ReportResponse(_message.Message):
     ACCEPTED_FIELD_NUMBER: _builtins.int
     ROUTER_NUMBER_FIELD_NUMBER: _builtins.int
     IS_DRAIN_WANTED_FIELD_NUMBER: _builtins.int
+    CALLED_BACK_FIELD_NUMBER: _builtins.int
     router_number: _builtins.int
     """The router's number, as in the tickets that it signs: leases of other routers are settled with those. 0 from a
     router that has none.
@@ -449,6 +450,12 @@ class ReportResponse(_message.Message):
         on this stream.
         """
 
+    @_builtins.property
+    def called_back(self) -> _containers.RepeatedCompositeFieldContainer[Global___LeaseIdentity]:
+        """Leases that their callers gave back. From now on the replica accepts no ticket of them, and says of each of which
+        it accepted none that it is unserved: what it reserves is free then, and not only when its tickets have expired.
+        """
+
     def __init__(
         self,
         *,
@@ -456,10 +463,11 @@ class ReportResponse(_message.Message):
         accepted: _abc.Iterable[Global___LeaseIdentity] | None = ...,
         router_number: _builtins.int = ...,
         is_drain_wanted: _builtins.bool | None = ...,
+        called_back: _abc.Iterable[Global___LeaseIdentity] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_is_drain_wanted", b"_is_drain_wanted", "is_drain_wanted", b"is_drain_wanted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_drain_wanted", b"_is_drain_wanted", "accepted", b"accepted", "closed", b"closed", "is_drain_wanted", b"is_drain_wanted", "router_number", b"router_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_is_drain_wanted", b"_is_drain_wanted", "accepted", b"accepted", "called_back", b"called_back", "closed", b"closed", "is_drain_wanted", b"is_drain_wanted", "router_number", b"router_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__is_drain_wanted: _TypeAlias = _typing.Literal["is_drain_wanted"]  # noqa: Y015
     _WhichOneofArgType__is_drain_wanted: _TypeAlias = _typing.Literal["_is_drain_wanted", b"_is_drain_wanted"]  # noqa: Y015

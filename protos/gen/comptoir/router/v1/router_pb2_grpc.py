@@ -101,9 +101,10 @@ class RouterServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Release(self, request, context):
-        """Gives back the lease of a request whose tickets no replica accepted. What it
-        reserved comes back once none of its tickets can be accepted any more, seconds
-        later. Safe to repeat; what was accepted cannot be released.
+        """Gives back the lease of a request whose tickets no replica accepted. They are
+        called back from their replicas, and what was reserved is free once those know,
+        a second later, or once the tickets have expired. Safe to repeat; what was
+        accepted cannot be released.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

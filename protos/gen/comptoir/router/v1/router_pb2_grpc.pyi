@@ -51,9 +51,10 @@ class RouterServiceStub:
     take the request now, LEASE_ENDED that this router signs none more; after each, admit the request again.
     """
     Release: _grpc.UnaryUnaryMultiCallable[_router_pb2.ReleaseRequest, _router_pb2.ReleaseResponse]
-    """Gives back the lease of a request whose tickets no replica accepted. What it
-    reserved comes back once none of its tickets can be accepted any more, seconds
-    later. Safe to repeat; what was accepted cannot be released.
+    """Gives back the lease of a request whose tickets no replica accepted. They are
+    called back from their replicas, and what was reserved is free once those know,
+    a second later, or once the tickets have expired. Safe to repeat; what was
+    accepted cannot be released.
     """
     AdmitCount: _grpc.UnaryUnaryMultiCallable[_router_pb2.AdmitCountRequest, _router_pb2.AdmitCountResponse]
     """Authenticates a key, takes one of its requests per minute and returns a ticket for CountTokens, which
@@ -86,9 +87,10 @@ class RouterServiceAsyncStub(RouterServiceStub):
     take the request now, LEASE_ENDED that this router signs none more; after each, admit the request again.
     """
     Release: _aio.UnaryUnaryMultiCallable[_router_pb2.ReleaseRequest, _router_pb2.ReleaseResponse]  # type: ignore[assignment]
-    """Gives back the lease of a request whose tickets no replica accepted. What it
-    reserved comes back once none of its tickets can be accepted any more, seconds
-    later. Safe to repeat; what was accepted cannot be released.
+    """Gives back the lease of a request whose tickets no replica accepted. They are
+    called back from their replicas, and what was reserved is free once those know,
+    a second later, or once the tickets have expired. Safe to repeat; what was
+    accepted cannot be released.
     """
     AdmitCount: _aio.UnaryUnaryMultiCallable[_router_pb2.AdmitCountRequest, _router_pb2.AdmitCountResponse]  # type: ignore[assignment]
     """Authenticates a key, takes one of its requests per minute and returns a ticket for CountTokens, which
@@ -142,9 +144,10 @@ class RouterServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _router_pb2.ReleaseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_router_pb2.ReleaseResponse, _abc.Awaitable[_router_pb2.ReleaseResponse]]:
-        """Gives back the lease of a request whose tickets no replica accepted. What it
-        reserved comes back once none of its tickets can be accepted any more, seconds
-        later. Safe to repeat; what was accepted cannot be released.
+        """Gives back the lease of a request whose tickets no replica accepted. They are
+        called back from their replicas, and what was reserved is free once those know,
+        a second later, or once the tickets have expired. Safe to repeat; what was
+        accepted cannot be released.
         """
 
     @_abc_1.abstractmethod
