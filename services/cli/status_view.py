@@ -21,7 +21,7 @@ def print_status(console: Console, state: dict[str, Any], now: datetime) -> None
         console.print(replica_table(replicas))
     elif replicas is not None:
         console.out("No replica is registered: requests are refused with `no_replica`.", highlight=False)
-    for sentence in held_back(state.get("batch") or []):
+    for sentence in (*held_back(state.get("batch") or []), *own_quotas(state)):
         console.out(sentence, highlight=False)
     if state.get("store_lag"):
         console.out(_lag_sentence(state["store_lag"]), highlight=False)
@@ -75,6 +75,17 @@ def replica_table(replicas: list[dict[str, Any]]) -> Table:
             f"{replica['report_age_seconds']:.1f} s",
         )
     return table
+
+
+def own_quotas(state: dict[str, Any]) -> list[str]:
+    """Returns what is to be known where several routers lend every quota, each by itself."""
+    routers = state.get("routers_with_own_quotas") or 0
+    if routers < 2:  # noqa: PLR2004 - one has the quotas
+        return []
+    return [
+        f"Each of {routers} routers lends every quota and budget by itself.",
+        "Limits are exact where they share a store: `router.lease_store`.",
+    ]
 
 
 def held_back(batch: list[dict[str, Any]]) -> list[str]:

@@ -172,6 +172,11 @@ class RouterSettings(MeteredSettings, RouterLimits):
         store = self.lease_store
         return 0 if store.is_shared and store.while_away is WhileAway.REFUSE else self.number
 
+    @property
+    def has_own_quotas(self) -> bool:
+        """Tells whether the router lends every quota by itself, whatever other routers lend of it."""
+        return not self.lease_store.is_shared
+
     @model_validator(mode="after")
     def _listeners_differ(self) -> Self:
         listeners = [self.listen, self.replica_listen, self.admin_listen]

@@ -12,7 +12,7 @@ from services.runtime.grpc.readiness_client import ask_readiness
 
 _ASK_SECONDS: Final = 2.0
 _MILLISECONDS: Final = 1000
-_UNKNOWN: Final = {"replicas": None, "batch": None}
+_UNKNOWN: Final = {"replicas": None, "batch": None, "routers_with_own_quotas": 0}
 
 
 def ask_stack(addresses: dict[str, str]) -> dict[str, Any]:
@@ -44,6 +44,7 @@ def described_list(answer: admin_pb2.ListReplicasResponse) -> dict[str, Any]:
     return {
         "replicas": [described_replica(replica) for replica in answer.replicas],
         "batch": [_described_batch(state) for state in answer.batch],
+        "routers_with_own_quotas": answer.routers_with_own_quotas,
     }
 
 

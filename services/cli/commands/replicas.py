@@ -13,7 +13,7 @@ from deploy.local.stack.options import DEFAULT_DATA_DIR
 from services.cli.adapters.admin import CALL_SECONDS, call_admin
 from services.cli.adapters.live import described_list, described_replica
 from services.cli.operator_tls import Admin, AdminCommands
-from services.cli.status_view import held_back, replica_table
+from services.cli.status_view import held_back, own_quotas, replica_table
 from services.kernel.errors import Reason
 
 replicas = AdminCommands(no_args_is_help=True, help="List replicas, and drain one.")
@@ -39,7 +39,7 @@ def list_replicas(data_dir: DataDir = DEFAULT_DATA_DIR, admin: Admin = "", as_js
         Console(markup=False, emoji=False).print(replica_table(listed["replicas"]))
     else:
         Console().out("No replica is registered.", highlight=False)
-    for sentence in held_back(listed["batch"]):
+    for sentence in (*held_back(listed["batch"]), *own_quotas(listed)):
         Console().out(sentence, highlight=False)
 
 

@@ -78,7 +78,7 @@ class RouterLink:
         self._is_registered = False
         # Since when it is registered, and until when it was, by the loop's clock.
         self._come_seconds, self._left_seconds = math.inf, -math.inf
-        self._tell_left: Callable[[], None] = _nobody
+        self._tell_left: Callable[[], None] = lambda: None
         self._complaints = LinkComplaints(self._address, clock)
 
     @property
@@ -124,14 +124,15 @@ class RouterLink:
         max_requests: int,
         *,
         incarnation: int,
+        routers: int = 1,
     ) -> None:
         """Sets what the replica says of itself; call it before `run`.
 
-        `incarnation` is another number for every process of the replica.
+        `incarnation` is another number for every process of the replica; `routers` are told the same.
         """
         self._max_requests = max_requests
         self._registration = reports.registration_from(
-            replica, address, capabilities, max_requests, incarnation=incarnation
+            replica, address, capabilities, max_requests, incarnation=incarnation, routers=routers
         )
 
     def accept(self, claims: Claims) -> None:
@@ -290,10 +291,6 @@ class RouterLink:
                 self._report_by(self._reported_seconds + _SETTLEMENT_SECONDS)
             if response.HasField("is_drain_wanted") and self._hold_back is not None:
                 self._hold_back(is_wanted=response.is_drain_wanted)
-
-
-def _nobody() -> None:
-    """Is told of nothing."""
 
 
 def _loop_seconds() -> float:

@@ -71,7 +71,11 @@ class RouterLinks:
         """Sets what the replica says of itself; call it before `run`."""
 
         def tell(link: RouterLink) -> None:
-            link.register(replica, address, capabilities, max_requests, incarnation=incarnation)
+            # Of a name with several addresses, all but the first hear of more than one.
+            routers = len({*self._links, link})
+            link.register(
+                replica, address, capabilities, max_requests, incarnation=incarnation, routers=routers
+            )
 
         self._register = tell
         for link in self._links:

@@ -17,7 +17,13 @@ _ENGINES: Final = {"vllm": replica_pb2.ENGINE_VLLM, "simulated": replica_pb2.ENG
 
 
 def registration_from(
-    replica: Replica, address: str, capabilities: Capabilities, max_requests: int, *, incarnation: int
+    replica: Replica,
+    address: str,
+    capabilities: Capabilities,
+    max_requests: int,
+    *,
+    incarnation: int,
+    routers: int,
 ) -> replica_pb2.Registration:
     """Returns what a replica tells the router of itself."""
     return replica_pb2.Registration(
@@ -33,6 +39,7 @@ def registration_from(
         engine=_ENGINES.get(capabilities.engine_name, replica_pb2.ENGINE_UNSPECIFIED),
         gpu_class=replica.gpu_class,
         accelerator_memory_bytes=capabilities.accelerator_memory_bytes,
+        routers=routers,
     )
 
 

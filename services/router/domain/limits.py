@@ -172,6 +172,11 @@ class RouterLimits(BaseModel):
         return self.number
 
     @property
+    def has_own_quotas(self) -> bool:
+        """Tells whether the router lends every quota by itself, whatever other routers lend of it."""
+        return True
+
+    @property
     def clock_tolerance_seconds(self) -> float:
         """Returns how far a replica's clock may be off: a fast one may take half of a ticket's life."""
         half_seconds = self.ticket_lifetime_seconds / 2

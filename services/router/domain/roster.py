@@ -50,6 +50,16 @@ class Roster:
                     return standing
         raise ComptoirError(Reason.NOT_FOUND, field="number")
 
+    def routers_with_own_quotas(self) -> int:
+        """Returns how many routers lend every quota, each by itself; 0 where this one lends of shared ones.
+
+        Routers do not know one another: it is what replicas say that register with all of them.
+        """
+        if not self._limits.has_own_quotas:
+            return 0
+        routers = max((one.registration.routers for one in self._replicas.everyone()), default=0)
+        return routers if routers > 1 else 0
+
     def has_ready(self) -> bool:
         """Returns whether any replica gets requests."""
         return any(standing.state is State.READY for standing in self.standings())

@@ -235,4 +235,5 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
                 admin_wire.batch_state(model, hold, self._catalog)
                 for model, hold in self._batch.holds().items()
             ],
+            routers_with_own_quotas=self._roster.routers_with_own_quotas(),
         )

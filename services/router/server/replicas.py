@@ -62,6 +62,7 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
         self._membership = membership
         self._clock = clock
         self._stopping = stopping
+        self._warned_routers = 0
 
     async def Report(  # type: ignore[override] # noqa: N802 - the schema's name
         self, request_iterator: AsyncIterator[replica_pb2.ReportRequest], context: Context
@@ -120,7 +121,15 @@ class ReplicaServer(replica_pb2_grpc.ReplicaServiceServicer):
             _log.error("registration_refused", replica=registration.replica, reason=reason, kind=field)
             raise
         _log.info("replica_registered", replica=registration.replica, model_number=registration.model)
+        if registration.routers > 1 and self._membership.limits.has_own_quotas:
+            # Once for each number: all replicas say it, at every new stream.
+            self._warn_of_own_quotas(registration.routers)
         return _Stream(session, registration.process, model)
+
+    def _warn_of_own_quotas(self, routers: int) -> None:
+        if routers != self._warned_routers:
+            self._warned_routers = routers
+            _log.warning("each_router_has_its_own_quotas", count=routers)
 
     async def _lose(self, process: Process) -> None:
         try:

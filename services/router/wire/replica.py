@@ -32,6 +32,7 @@ def registration(message: replica_pb2.Registration) -> Registration:
         engine=message.engine,
         gpu_class=message.gpu_class,
         accelerator_memory_bytes=message.accelerator_memory_bytes,
+        routers=message.routers,
     )
 
 

@@ -60,6 +60,11 @@ def test_a_stack_that_runs_shows_since_when_with_which_replicas_and_how_far_behi
     assert "The store is 2 s behind, 3 frames wait." in said
 
 
+def test_routers_that_lend_every_quota_by_themselves_are_said() -> None:
+    assert "Each of 3 routers lends every quota and budget by itself." in shown(routers_with_own_quotas=3)
+    assert "by itself" not in shown(routers_with_own_quotas=0) + shown()
+
+
 def test_a_process_that_is_not_ready_says_why_and_one_that_died_says_of_what() -> None:
     said = shown(
         processes=[

@@ -64,6 +64,15 @@ async def other(settings: RouterSettings, one: RunningRouter) -> AsyncIterator[R
         yield running
 
 
+async def test_routers_that_share_a_store_have_no_quotas_of_their_own(
+    one: RunningRouter, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with one.replica(routers=2):
+        listed = await one.admin.ListReplicas(admin_pb2.ListReplicasRequest())
+    assert (len(listed.replicas), listed.routers_with_own_quotas) == (1, 0)
+    assert "each_router_has_its_own_quotas" not in capsys.readouterr().out
+
+
 async def test_what_one_router_lent_no_other_lends_again(one: RunningRouter, other: RunningRouter) -> None:
     api_key = await one.key(quota=ONE)
     async with one.replica() as here, other.replica() as there:

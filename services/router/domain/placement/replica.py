@@ -31,6 +31,8 @@ class Registration:
     engine: int = 0
     gpu_class: int = 0
     accelerator_memory_bytes: int = 0
+    # How many it registers with, this one among them.
+    routers: int = 0
     # Kept, as each request asks for them of every replica: the process that registered, and how many tokens
     # the KV cache holds, 0 if unknown.
     process: Process = field(init=False, repr=False, compare=False)

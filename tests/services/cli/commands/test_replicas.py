@@ -35,6 +35,7 @@ async def test_a_list_has_each_with_its_number_state_and_requests(
     assert json.loads((await said(terminal, router, "list", "--json")).out) == {
         "replicas": [],
         "batch": [],
+        "routers_with_own_quotas": 0,
     }
     async with router.replica() as first, router.replica(replica=12, model=2, address="127.0.0.1:9"):
         await first.say(load=replica_pb2.Load(running_requests=3, is_draining=True))

@@ -29,3 +29,14 @@ def test_every_replica_is_listed_with_what_keeps_requests_from_it() -> None:
     ]
     assert [standing.report_age_seconds for standing in standings] == [7, 7, 1, 1, 1]
     assert {standing.registered_for_seconds for standing in standings} == {7}
+
+
+def test_how_many_routers_have_quotas_of_their_own_is_what_replicas_say() -> None:
+    world = AdmissionWorld()
+    roster = Roster(world.replicas, LIMITS, world.clock)
+    assert roster.routers_with_own_quotas() == 0
+    world.add_replica(1)
+    world.add_replica(2, routers=1)
+    assert roster.routers_with_own_quotas() == 0
+    world.add_replica(3, routers=3)
+    assert roster.routers_with_own_quotas() == 3

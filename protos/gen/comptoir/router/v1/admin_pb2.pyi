@@ -1491,6 +1491,11 @@ class ListReplicasResponse(_message.Message):
 
     REPLICAS_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
+    ROUTERS_WITH_OWN_QUOTAS_FIELD_NUMBER: _builtins.int
+    routers_with_own_quotas: _builtins.int
+    """How many routers the replicas register with, where that is more than one and this router has its leases in its own
+    memory: each lends every quota by itself. 0 where quotas are exact, and from an older router.
+    """
     @_builtins.property
     def replicas(self) -> _containers.RepeatedCompositeFieldContainer[Global___Replica]:
         """By number."""
@@ -1504,10 +1509,11 @@ class ListReplicasResponse(_message.Message):
         *,
         replicas: _abc.Iterable[Global___Replica] | None = ...,
         batch: _abc.Iterable[Global___BatchState] | None = ...,
+        routers_with_own_quotas: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "replicas", b"replicas"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "replicas", b"replicas", "routers_with_own_quotas", b"routers_with_own_quotas"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -117,6 +117,7 @@ class Registration(_message.Message):
     ENGINE_FIELD_NUMBER: _builtins.int
     GPU_CLASS_FIELD_NUMBER: _builtins.int
     ACCELERATOR_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    ROUTERS_FIELD_NUMBER: _builtins.int
     replica: _builtins.int
     """Number of the replica, unique in the deployment."""
     region: _builtins.int
@@ -143,6 +144,10 @@ class Registration(_message.Message):
     """Number that operators give to the kind of accelerator it runs on; 0 means unknown."""
     accelerator_memory_bytes: _builtins.int
     """Memory of its accelerator; 0 means unknown."""
+    routers: _builtins.int
+    """How many routers it registers with, this one among them: each that has its leases in its own memory lends every
+    quota by itself. 0 where it does not say.
+    """
     def __init__(
         self,
         *,
@@ -158,10 +163,11 @@ class Registration(_message.Message):
         engine: Global___Engine.ValueType = ...,
         gpu_class: _builtins.int = ...,
         accelerator_memory_bytes: _builtins.int = ...,
+        routers: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accelerator_memory_bytes", b"accelerator_memory_bytes", "address", b"address", "context_tokens", b"context_tokens", "engine", b"engine", "gpu_class", b"gpu_class", "incarnation", b"incarnation", "kv_block_tokens", b"kv_block_tokens", "kv_blocks", b"kv_blocks", "max_requests", b"max_requests", "model", b"model", "region", b"region", "replica", b"replica"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accelerator_memory_bytes", b"accelerator_memory_bytes", "address", b"address", "context_tokens", b"context_tokens", "engine", b"engine", "gpu_class", b"gpu_class", "incarnation", b"incarnation", "kv_block_tokens", b"kv_block_tokens", "kv_blocks", b"kv_blocks", "max_requests", b"max_requests", "model", b"model", "region", b"region", "replica", b"replica", "routers", b"routers"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
