@@ -21,18 +21,27 @@ async def watch_scaling(desired: DesiredReplicas, names: Mapping[int, str]) -> N
         _show(decisions, model, name)
     while True:
         for model, decision in desired.decide_all().items():
-            if model not in decisions or decisions[model].desired != decision.desired:
-                _log.info("desired_replicas", model_number=model, count=decision.desired)
+            _tell(model, decision, decisions.get(model))
             decisions[model] = decision
         await asyncio.sleep(_INTERVAL_SECONDS)
 
 
-def _show(decisions: Mapping[int, Decision], model: int, name: str) -> None:
-    def shown() -> float:
-        return float(decisions[model].desired) if model in decisions else 0.0
+def _tell(model: int, decision: Decision, before: Decision | None) -> None:
+    if before is None or before.desired != decision.desired:
+        _log.info("desired_replicas", model_number=model, count=decision.desired)
+    if decision.failing > (before.failing if before else 0):
+        _log.warning("replicas_do_not_start", model_number=model, count=decision.failing)
 
+
+def _show(decisions: Mapping[int, Decision], model: int, name: str) -> None:
+    none = Decision(desired=0, is_active=False)
     gauge(
         metrics.DESIRED_REPLICAS,
-        read=shown,
+        read=lambda: float(decisions.get(model, none).desired),
+        attributes={"gen_ai.request.model": name},
+    )
+    gauge(
+        metrics.FAILING_REPLICAS,
+        read=lambda: float(decisions.get(model, none).failing),
         attributes={"gen_ai.request.model": name},
     )

@@ -13,6 +13,7 @@ from services.router.domain.placement.filters import state_of
 from services.router.domain.placement.replica import Replica, State
 from services.router.domain.ports import ReplicaDirectory
 from services.router.domain.scaling import Decision, Demand, Scaling, ScalingRules
+from services.router.domain.starts import Heard, Starts
 
 # The pace of late is that of so long.
 _PACE_SECONDS: Final = 30.0
@@ -46,6 +47,7 @@ class DesiredReplicas:
         self._limits = limits
         started_at_seconds = clock.monotonic_seconds()
         self._scalings = {model: Scaling(one, started_at_seconds) for model, one in rules.items()}
+        self._starts = {model: Starts(one.loading_seconds) for model, one in rules.items()}
         self._ended: dict[int, deque[tuple[float, int]]] = {model: deque() for model in rules}
 
     def decide_all(self) -> Mapping[int, Decision]:
@@ -68,12 +70,14 @@ class DesiredReplicas:
         ]
         states = [state for _, state in pool]
         serving = [replica for replica, state in pool if state is not State.DRAINING]
+        coming = self._starts[model].hear((_heard(*one) for one in pool), now_seconds)
         return Demand(
             open_requests=sum(replica.open_requests for replica in serving),
             queued_requests=sum(replica.load.waiting_requests for replica in serving if replica.load),
             held_requests=self._waiting.waiting_for(model),
             ready_replicas=states.count(State.READY),
-            starting_replicas=states.count(State.STARTING),
+            starting_replicas=coming.starting,
+            failing_replicas=coming.failing,
             ended_per_second=self._pace(model, now_seconds),
             ttft_p95_seconds=self._ttft_p95_seconds([replica for replica, _ in pool], now_seconds),
         )
@@ -91,3 +95,7 @@ class DesiredReplicas:
             seen.popleft()
         (first_seconds, first), (last_seconds, last) = seen[0], seen[-1]
         return (last - first) / (last_seconds - first_seconds) if last_seconds > first_seconds else 0.0
+
+
+def _heard(replica: Replica, state: State) -> Heard:
+    return Heard(replica.registration.replica, replica.registration.incarnation, state)

@@ -57,6 +57,14 @@ class ScalingRules(BaseModel):
         description="with min_replicas 0: the last one is kept for so long idle",
     )
 
+    loading_seconds: float = Field(
+        default=900.0,
+        gt=0,
+        le=86_400,
+        description="longest time in which a replica becomes ready; one that takes longer, over all its "
+        "restarts, or that restarted three times, is not waited for: it is replaced, where others are ready",
+    )
+
     @model_validator(mode="after")
     def _bounds_are_in_order(self) -> Self:
         if self.min_replicas > self.max_replicas:
@@ -69,7 +77,8 @@ class Demand:
     """What a model has to do at one moment, in requests, and what there is for it.
 
     `open_requests` are those that replicas have, `queued_requests` those of them that wait in an engine, and
-    `held_requests` those that wait at the router. `ended_per_second` is the pace of late, 0 if none is known.
+    `held_requests` those that wait at the router. `failing_replicas` do not become ready, and are not among
+    those that start. `ended_per_second` is the pace of late, 0 if none is known.
     `ttft_p95_seconds` is what interactive requests waited lately for a first token, None if too few did.
     """
 
@@ -78,6 +87,7 @@ class Demand:
     held_requests: int = 0
     ready_replicas: int = 0
     starting_replicas: int = 0
+    failing_replicas: int = 0
     ended_per_second: float = 0.0
     ttft_p95_seconds: float | None = None
 
@@ -107,10 +117,11 @@ def _by_wait(demand: Demand, rules: ScalingRules) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """How many replicas a model should have now, and whether it is to have any."""
+    """How many replicas a model should have now, whether it is to have any, and how many do not start."""
 
     desired: int
     is_active: bool
+    failing: int = 0
 
 
 class Scaling:
@@ -140,14 +151,16 @@ class Scaling:
             # What a router before this one wanted is known by the replicas that there are.
             there = demand.ready_replicas + demand.starting_replicas
             wanted = max(wanted, min(there, self.rules.max_replicas))
-        desired = self._largest_of_late(wanted, now_seconds)
+        # Where none serves, the next would fail as these do.
+        replaced = min(demand.failing_replicas, demand.ready_replicas)
+        desired = self._largest_of_late(min(wanted + replaced, self.rules.max_replicas), now_seconds)
         busy_at_seconds = self._busy_at_seconds
         is_idle = busy_at_seconds is None or now_seconds - busy_at_seconds >= self.rules.idle_seconds
         if self.rules.min_replicas == 0 and is_idle and not demand.requests and not demand.starting_replicas:
             desired = 0
         else:
             desired = max(desired, 1)
-        return Decision(desired, is_active=desired > 0)
+        return Decision(desired, is_active=desired > 0, failing=demand.failing_replicas)
 
     def _for_first_tokens(self, demand: Demand, now_seconds: float) -> int:
         if self._by_first_tokens is None:

@@ -96,6 +96,15 @@ DESIRED_REPLICAS: Final = Gauge(
     _ROUTER,
     condition="for the models of `router.scaling`",
 )
+FAILING_REPLICAS: Final = Gauge(
+    "comptoir.router.failing_replicas",
+    "{replica}",
+    "Replicas that do not become ready within `loading_seconds`, or after three restarts. Another one is wanted "
+    "in place of each, as many as are ready.",
+    (MODEL,),
+    _ROUTER,
+    condition="for the models of `router.scaling`",
+)
 REPLICA_REGISTRATIONS: Final = Counter(
     "comptoir.router.replica_registrations",
     "{registration}",

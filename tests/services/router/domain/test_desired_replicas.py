@@ -117,3 +117,20 @@ def test_what_interactive_requests_wait_for_a_first_token_is_that_of_all_replica
     found = scaled.desired.demand(MODEL, now).ttft_p95_seconds
     assert found is not None
     assert 3.0 <= found < 3.6
+
+
+def test_a_replica_that_crashes_again_and_again_while_it_loads_is_not_counted_as_one_that_starts() -> None:
+    scaled = Scaled()
+    serving = scaled.world.add_replica(1, load=IDLE)
+    for incarnation in range(1, 5):
+        session = scaled.replicas.register(
+            replace(registration(2), incarnation=incarnation), scaled.clock.monotonic_seconds()
+        )
+        found = scaled.desired.demand(MODEL, scaled.clock.monotonic_seconds())
+        assert (found.starting_replicas, found.failing_replicas) == ((1, 0) if incarnation < 4 else (0, 1))
+        scaled.replicas.leave(session, scaled.clock.monotonic_seconds())
+        scaled.clock.advance(20)
+        scaled.replicas.report(serving, IDLE, scaled.clock.monotonic_seconds())
+        scaled.replicas.gone(scaled.clock.monotonic_seconds())
+    found = scaled.desired.demand(MODEL, scaled.clock.monotonic_seconds())
+    assert (found.ready_replicas, found.starting_replicas, found.failing_replicas) == (1, 0, 1)

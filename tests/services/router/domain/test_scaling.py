@@ -22,6 +22,7 @@ DEMANDS = st.builds(
     held_requests=COUNTS,
     ready_replicas=st.integers(0, 20),
     starting_replicas=st.integers(0, 3),
+    failing_replicas=st.integers(0, 30),
     ended_per_second=st.floats(0, 1000),
 )
 BOUNDS = st.tuples(st.integers(0, 5), st.integers(0, 5)).map(
@@ -131,3 +132,36 @@ def test_a_router_that_has_just_started_starts_no_replica_that_nobody_asks_for()
 def test_a_model_that_always_has_one_has_one_when_nobody_asks() -> None:
     rules = RULES.model_copy(update={"min_replicas": 2})
     assert after_long(rules).decide(Demand(), 5_000.0).desired == 2
+
+
+def test_a_replica_that_does_not_become_ready_is_replaced_where_others_of_its_model_serve() -> None:
+    rules = RULES.model_copy(update={"min_replicas": 2, "max_replicas": 5})
+    assert after_long(rules).decide(Demand(ready_replicas=2), 1_000.0).desired == 2
+    assert after_long(rules).decide(Demand(ready_replicas=1, failing_replicas=1), 1_000.0).desired == 3
+    busy = Demand(open_requests=25, ready_replicas=2, failing_replicas=1)
+    assert after_long(rules).decide(busy, 1_000.0).desired == 4
+    many = Demand(open_requests=25, ready_replicas=2, failing_replicas=9)
+    assert after_long(rules).decide(many, 1_000.0).desired == 5, "as many as serve, and max_replicas at most"
+
+
+def test_where_no_replica_of_a_model_serves_more_of_those_that_fail_are_not_started() -> None:
+    held = Demand(held_requests=1, failing_replicas=3)
+    assert after_long().decide(held, 1_000.0).desired == 1
+
+
+def test_a_replica_that_does_not_become_ready_keeps_no_model_active() -> None:
+    scaling = after_long()
+    scaling.decide(Demand(held_requests=1), 1_000.0)
+    assert scaling.decide(Demand(failing_replicas=1), 1_099.0).is_active
+    assert not scaling.decide(Demand(failing_replicas=1), 1_100.0).is_active
+
+
+def test_a_replica_that_does_not_become_ready_does_not_keep_late_first_tokens_from_more_replicas() -> None:
+    rules = RULES.model_copy(update={"min_replicas": 3, "ttft_p95_seconds": 1.0})
+    late = Demand(ready_replicas=2, failing_replicas=1, ttft_p95_seconds=3.0)
+    scaling = after_long(rules)
+    desired = [scaling.decide(late, 1_000.0 + second).desired for second in range(62)]
+    # Two serve and a third is replaced; once first tokens were late for a minute, one more.
+    assert (desired[0], desired[-1]) == (4, 4)
+    grown = Demand(ready_replicas=3, failing_replicas=1, ttft_p95_seconds=3.0)
+    assert [scaling.decide(grown, 1_070.0 + second).desired for second in (0, 61)] == [4, 5]
