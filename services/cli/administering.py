@@ -1,7 +1,6 @@
 """What commands of administration share: options, calls of the admin service, how answers are shown."""
 
 import json
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -11,14 +10,13 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from rich.console import Console
 
-from services.cli.adapters.admin import CALL_SECONDS, Stub, call_admin
+from services.cli.adapters.admin import CALL_SECONDS, call_admin
 from services.cli.operator_tls import Admin as Admin  # noqa: PLC0414 - of every such command
 from services.kernel.errors import Reason
 
 DataDir = Annotated[Path, typer.Option(help="The data folder of a local stack.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
-_PAGE_SIZE: Final = 500
 REFUSED: Final = {
     Reason.ALREADY_EXISTS: "That name is taken; choose another.",
     Reason.NOT_FOUND: "There is no such tenant, key, model or region ({field}); `comptoir tenants list`, "
@@ -48,23 +46,6 @@ def ask(
     )
 
 
-def ask_for_all(data_dir: Path, admin: str, rpc: str, request: Any) -> Any:  # the RPC's own answer
-    """Returns the answer of a listing RPC with all its pages in one; StackError otherwise."""
-
-    async def every_page(stub: Stub) -> Any:
-        method: Callable[..., Awaitable[Any]] = getattr(stub, rpc)
-        request.page_size = _PAGE_SIZE
-        whole = await method(request, timeout=CALL_SECONDS)
-        while whole.next_page_token:
-            request.page_token = whole.next_page_token
-            # Its own token replaces that of the pages before, and is empty at the end.
-            whole.next_page_token = ""
-            whole.MergeFrom(await method(request, timeout=CALL_SECONDS))
-        return whole
-
-    return call_admin(data_dir, admin, every_page, REFUSED)
-
-
 def show(answer: Message, as_json: bool, sentence: str) -> None:
     """Prints an answer as one JSON object, or what it means as one sentence."""
     if as_json:
@@ -75,10 +56,15 @@ def show(answer: Message, as_json: bool, sentence: str) -> None:
 
 def print_json(message: Message) -> None:
     """Prints a message as one JSON object, with its names."""
+    Console().out(as_text(message), highlight=False)
+
+
+def as_text(message: Message) -> str:
+    """Returns a message as one JSON object, with its names."""
     content = MessageToDict(
         message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
-    Console().out(json.dumps(content), highlight=False)
+    return json.dumps(content)
 
 
 def day(seconds: int) -> str:

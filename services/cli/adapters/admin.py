@@ -58,16 +58,22 @@ def call_admin(
         raise StackError(_sentence(error_from(failure), sentences)) from None
 
 
-async def listed(method: Callable[..., Awaitable[Any]], request: Any, field: str) -> AsyncIterator[Any]:
-    """Yields what a listing RPC has under a field, of which a page at a time is held."""
+async def pages(method: Callable[..., Awaitable[Any]], request: Any) -> AsyncIterator[Any]:
+    """Yields the answers of a listing RPC, one after the other."""
     request.page_size = PAGE_SIZE
     while True:
         answer = await method(request, timeout=CALL_SECONDS)
-        for one in getattr(answer, field):
-            yield one
+        yield answer
         if not answer.next_page_token:
             return
         request.page_token = answer.next_page_token
+
+
+async def listed(method: Callable[..., Awaitable[Any]], request: Any, field: str) -> AsyncIterator[Any]:
+    """Yields what a listing RPC has under a field, of which a page at a time is held."""
+    async for page in pages(method, request):
+        for one in getattr(page, field):
+            yield one
 
 
 def _target(admin: str) -> GrpcTarget:

@@ -11,9 +11,10 @@ from google.protobuf.message import Message
 from rich.console import Console
 
 from deploy.local.stack.options import DEFAULT_DATA_DIR
-from services.cli.administering import REVOKED, Admin, AsJson, DataDir, ask, ask_for_all, print_json, show
+from services.cli.administering import REVOKED, Admin, AsJson, DataDir, ask, print_json, show
 from services.cli.key_view import ENDPOINTS, key_table
 from services.cli.limits import MONEY, MOST, Budget, Limit, LongLimit, is_named, quota_of, show_spending
+from services.cli.listing import print_list
 from services.cli.operator_tls import AdminCommands
 
 keys = AdminCommands(no_args_is_help=True, help="Create, list and change API keys.")
@@ -94,9 +95,9 @@ def list_keys(
     admin: Admin = "",
     as_json: AsJson = False,
 ) -> None:
-    """List keys without their secrets."""
-    answer = ask_for_all(data_dir, admin, "ListKeys", admin_pb2.ListKeysRequest(tenant=tenant))
-    _show_keys(answer, answer.keys, as_json)
+    """List keys without their secrets, a table for each 500 of them."""
+    request = admin_pb2.ListKeysRequest(tenant=tenant)
+    print_list(data_dir, admin, "ListKeys", request, field="keys", table=key_table, as_json=as_json)
 
 
 @keys.command("show")

@@ -1,15 +1,15 @@
 """`comptoir tenants`: administration of tenants over the router's admin service."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import typer
 from comptoir.router.v1 import admin_pb2
-from google.protobuf.message import Message
 from rich.console import Console
 from rich.table import Table
 
 from deploy.local.stack.options import DEFAULT_DATA_DIR
-from services.cli.administering import Admin, AsJson, DataDir, ask, ask_for_all, day, print_json, show
+from services.cli.administering import Admin, AsJson, DataDir, ask, day, print_json, show
 from services.cli.limits import (
     MONEY,
     Budget,
@@ -20,6 +20,7 @@ from services.cli.limits import (
     quota_of,
     show_spending,
 )
+from services.cli.listing import print_list
 from services.cli.operator_tls import AdminCommands
 
 tenants = AdminCommands(no_args_is_help=True, help="Create, list and change tenants.")
@@ -87,14 +88,14 @@ def update_tenant(  # noqa: PLR0913, PLR0917 - one argument per option of the co
         stored = ask(data_dir, admin, "GetTenant", admin_pb2.GetTenantRequest(name=name)).tenant.quota
         request.quota.CopyFrom(quota_of(limits, stored))
     answer = ask(data_dir, admin, "UpdateTenant", request)
-    _show_tenants(answer, [answer.tenant], as_json)
+    _show_tenant(answer, as_json)
 
 
 @tenants.command("list")
 def list_tenants(data_dir: DataDir = DEFAULT_DATA_DIR, admin: Admin = "", as_json: AsJson = False) -> None:
-    """List tenants."""
-    answer = ask_for_all(data_dir, admin, "ListTenants", admin_pb2.ListTenantsRequest())
-    _show_tenants(answer, answer.tenants, as_json)
+    """List tenants, a table for each 500 of them."""
+    request = admin_pb2.ListTenantsRequest()
+    print_list(data_dir, admin, "ListTenants", request, field="tenants", table=_table, as_json=as_json)
 
 
 @tenants.command("show")
@@ -103,7 +104,7 @@ def show_tenant(
 ) -> None:
     """Show one tenant and what it used; `comptoir keys list --tenant` lists its keys."""
     answer = ask(data_dir, admin, "GetTenant", admin_pb2.GetTenantRequest(name=name))
-    _show_tenants(answer, [answer.tenant], as_json)
+    _show_tenant(answer, as_json)
     if not as_json:
         show_spending(answer.tenant.quota, answer)
 
@@ -135,19 +136,23 @@ def delete_tenant(
     show(answer, as_json, f"Tenant {name} is deleted; its number {answer.tenant.number} is not given again.")
 
 
-def _show_tenants(answer: Message, listed: Any, as_json: bool) -> None:
+def _show_tenant(answer: Any, as_json: bool) -> None:
     if as_json:
         print_json(answer)
-        return
+    else:
+        Console(markup=False, emoji=False).print(_table([answer.tenant]))
+
+
+def _table(tenants: Iterable[admin_pb2.Tenant]) -> Table:
     table = Table(show_lines=True)
     table.add_column("number", no_wrap=True)
     table.add_column("name", overflow="fold")
     table.add_column("home", no_wrap=True)
     table.add_column("limits", no_wrap=True)
     table.add_column("state", no_wrap=True)
-    for tenant in listed:
+    for tenant in tenants:
         state = "disabled" if tenant.is_disabled else "active"
         limits = "\n".join(limits_of(tenant.quota, tenant.currency)) or "no limit"
         standing = f"{state}\nfrom {day(tenant.created_at_seconds)}"
         table.add_row(str(tenant.number), tenant.name, tenant.home_region, limits, standing)
-    Console(markup=False, emoji=False).print(table)
+    return table
