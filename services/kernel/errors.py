@@ -66,8 +66,9 @@ class ComptoirError(Exception):
         self.numbers = numbers
         self.quota = quota
         self.base_url = base_url
-        # By which the region would have served what it refused; whoever found that out says it.
+        # By which record the region would have served what it refused, and whose home; who knows, says so.
         self.transfer_record = 0
+        self.home_region = 0
 
     @property
     def is_of_tenant(self) -> bool:

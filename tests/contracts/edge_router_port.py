@@ -23,6 +23,7 @@ class RouterPortContract:
         assert admission.lease == LEASE
         assert admission.quota == script.quota
         assert (admission.model_number, admission.tenant_number, admission.key_number) == (1, 2, 3)
+        assert admission.home_region == 4
         assert (admission.model_name, admission.retirement) == ("", None)
         assert script.upper_bounds == [20 + 16 + 64]
         assert script.request_ids == [REQUEST]
@@ -75,12 +76,12 @@ class RouterPortContract:
 
     async def test_a_refusal_keeps_its_reason(self, router: Router, script: RouterScript) -> None:
         script.refusal = ComptoirError(Reason.TOKENS_EXHAUSTED, field="model", retry_after_seconds=1.5)
-        script.refusal.transfer_record = 7
+        script.refusal.transfer_record, script.refusal.home_region = 7, 4
         with pytest.raises(ComptoirError) as raised:
             await router.admit(key=GOOD_KEY, request=CHAT, request_id=REQUEST, within_seconds=5)
         assert raised.value.reason is Reason.TOKENS_EXHAUSTED
         assert raised.value.field == "model"
-        assert raised.value.transfer_record == 7
+        assert (raised.value.transfer_record, raised.value.home_region) == (7, 4)
         assert raised.value.retry_after_seconds == 1.5
         with pytest.raises(ComptoirError):
             await router.list_models(key=GOOD_KEY, request_id=REQUEST)
@@ -126,6 +127,7 @@ class RouterPortContract:
         assert (admission.offer.generator_address, admission.offer.claims) == (script.addresses[0], b"1")
         assert admission.quota == script.quota
         assert (admission.model_number, admission.tenant_number, admission.key_number) == (1, 2, 3)
+        assert admission.home_region == 4
         assert (admission.model_name, admission.retirement) == ("tiny-eu", script.retirement)
         assert (script.upper_bounds, script.request_ids, script.keys) == ([100], [REQUEST], [GOOD_KEY])
         script.refusal = ComptoirError(Reason.REQUESTS_EXHAUSTED, retry_after_seconds=1.5)

@@ -32,5 +32,5 @@ def told(error: ComptoirError, instead: Mapping[Reason, Reason]) -> ComptoirErro
         numbers=error.numbers,
         quota=error.quota,
     )
-    said.transfer_record = error.transfer_record
+    said.transfer_record, said.home_region = error.transfer_record, error.home_region
     return said

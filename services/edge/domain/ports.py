@@ -74,6 +74,8 @@ class Admission:
     # The name of the model that answers; empty where the router is older than other names.
     model_name: str = ""
     retirement: Retirement | None = None
+    # The tenant's, by its number; 0 where the router is older than that.
+    home_region: int = 0
     hedge: Callable[[], Awaitable[Offer]] | None = None
 
 
@@ -88,6 +90,7 @@ class CountAdmission:
     key_number: int
     model_name: str
     retirement: Retirement | None = None
+    home_region: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ class EdgeRequest:
     tenant_number: int = 0
     key_number: int = 0
     model_number: int = 0
+    # The tenant's; 0 where the router did not say whose request it is.
+    home_region: int = 0
     # By which the region of the last ticket serves the request; 0 within the EU.
     transfer_record: int = 0
     http_status: int = 0

@@ -110,6 +110,7 @@ class TokenCounting:
             event.admitted_seconds = exchange.clock.monotonic_seconds()
             event.model_number = admitted.model_number
             event.tenant_number, event.key_number = admitted.tenant_number, admitted.key_number
+            event.home_region = admitted.home_region
             event.transfer_record = admitted.offer.transfer_record
             counted = await self._generators.count(
                 admitted.offer,

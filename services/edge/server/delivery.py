@@ -236,6 +236,7 @@ class Deliveries:
         event.model_number = admission.model_number
         event.tenant_number = admission.tenant_number
         event.key_number = admission.key_number
+        event.home_region = admission.home_region
         event.transfer_record = admission.offer.transfer_record
         return admission
 

@@ -131,6 +131,7 @@ def _alike(
         "model_number": response.model_number,
         "tenant_number": response.tenant_number,
         "key_number": response.key_number,
+        "home_region": response.home_region,
         "model_name": response.model_name,
         "retirement": _retirement_from(response),
     }

@@ -23,6 +23,7 @@ def usage_event(
         request_id_high=event.request_id.high,
         request_id_low=event.request_id.low,
         region=region_number,
+        home_region=event.home_region,
         transfer_record=event.transfer_record,
         config_digest=config_digest,
         tenant_low=event.tenant_number,

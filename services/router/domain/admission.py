@@ -106,6 +106,8 @@ class _Findings:
     started_seconds: float
     key: Key | None = None
     transfer_record: int = 0
+    # The tenant's, once its key may be used.
+    home_region: int = 0
     model: Model | None = None
 
 
@@ -144,7 +146,7 @@ class Admitter:
             with in_currency(self._catalog.currency):
                 admission = await self._decide(request, findings)
         except ComptoirError as refusal:
-            refusal.transfer_record = findings.transfer_record
+            refusal.transfer_record, refusal.home_region = findings.transfer_record, findings.home_region
             # The caller learns why it was refused, whatever becomes of the record.
             self._ports.log.record_refusal(self._event(findings, refusal.reason, None))
             raise
@@ -223,6 +225,7 @@ class Admitter:
         """Returns the key and the model of a request; raises why the key may not be used for it now."""
         key = findings.key = await self._authenticator.find(request.api_key, request.source)
         findings.transfer_record = self._authenticator.check(key, self._wall_seconds())
+        findings.home_region = key.tenant.home_region
         self._ports.uses.note(key.number, self._wall_seconds())
         if not key.may_call(request.endpoint):
             raise ComptoirError(Reason.ENDPOINT_NOT_ALLOWED)

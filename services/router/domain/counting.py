@@ -53,6 +53,13 @@ class CountAdmitter:
         now_seconds = self._ports.clock.wall_microseconds() / _MICROSECONDS
         transfer_record = self._authenticator.check(key, now_seconds)
         self._ports.uses.note(key.number, now_seconds)
+        try:
+            return await self._permit(request, key, transfer_record)
+        except ComptoirError as refusal:
+            refusal.transfer_record, refusal.home_region = transfer_record, key.tenant.home_region
+            raise
+
+    async def _permit(self, request: CountRequest, key: Key, transfer_record: int) -> CountAdmission:
         if not key.may_call(Endpoint.COUNTS):
             raise ComptoirError(Reason.ENDPOINT_NOT_ALLOWED)
         name = self._deployment.catalog.model_name(request.model, self._deployment.region)

@@ -66,6 +66,7 @@ def admit_response(admission: Admission) -> router_pb2.AdmitResponse:
         retirement=_retirement(admission.model_name.retired),
         priority=_CLASSES.get(grant.priority, router_pb2.PRIORITY_UNSPECIFIED),
         may_hedge=True,
+        home_region=grant.key.tenant.home_region,
     )
 
 
@@ -107,6 +108,7 @@ def count_response(admission: CountAdmission) -> router_pb2.AdmitCountResponse:
         model_number=admission.model_name.model.number,
         tenant_number=admission.key.tenant.number,
         key_number=admission.key.number,
+        home_region=admission.key.tenant.home_region,
         model_name=admission.model_name.model.name,
         retirement=_retirement(admission.model_name.retired),
     )

@@ -31,6 +31,7 @@ def detail_from(error: ComptoirError) -> ErrorDetail:
         quota=None if error.quota is None else _quota_detail(error.quota),
         base_url=error.base_url,
         transfer_record=error.transfer_record,
+        home_region=error.home_region,
         is_of_tenant=error.numbers.is_of_tenant,
         resets_at_seconds=error.numbers.resets_at_seconds,
         currency=error.numbers.currency,
@@ -62,6 +63,7 @@ def error_of(detail: ErrorDetail) -> ComptoirError | None:
         base_url=detail.base_url,
     )
     error.transfer_record = detail.transfer_record
+    error.home_region = detail.home_region
     return error
 
 

@@ -72,6 +72,7 @@ class MemoryRouter:
             hedge=hedge if script.may_hedge else None,
             model_name=script.model_name,
             retirement=script.retirement,
+            home_region=4,
         )
 
     async def admit_count(
@@ -86,7 +87,9 @@ class MemoryRouter:
             raise script.refusal
         number, address = script.first_offer()
         offer = Offer(address, b"%d" % number, bytes(64), 1)
-        return CountAdmission(offer, script.quota, 1, 2, 3, script.model_name, script.retirement)
+        return CountAdmission(
+            offer, script.quota, 1, 2, 3, script.model_name, script.retirement, home_region=4
+        )
 
     async def list_models(self, *, key: str, request_id: Identity, source: int = 0) -> tuple[Model, ...]:
         self._script.sources.append(source)

@@ -54,6 +54,7 @@ class ScriptedRouter(AdmitsMany):
             model_number=1,
             tenant_number=2,
             key_number=3,
+            home_region=4,
             model_name=script.model_name,
             retirement=_retirement(script.retirement),
         )
@@ -74,6 +75,7 @@ class ScriptedRouter(AdmitsMany):
             model_number=1,
             tenant_number=2,
             key_number=3,
+            home_region=4,
             model_name=script.model_name,
             retirement=_retirement(script.retirement),
         )

@@ -147,6 +147,7 @@ class Exchange:
         """Answers with an error: a status where none was sent, an event within the stream otherwise."""
         self.event.reason = error.reason
         self.event.transfer_record = self.event.transfer_record or error.transfer_record
+        self.event.home_region = self.event.home_region or error.home_region
         if self._is_started:
             # Within a whole answer, or an event, is no room for an error: its connection is closed instead.
             if self.event.is_streamed and not (self.is_complete or self.is_within_piece):

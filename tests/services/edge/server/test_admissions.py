@@ -74,7 +74,7 @@ async def test_a_stream_that_waits_for_its_admission_has_headers_and_comments(he
 
 async def test_a_refusal_after_a_wait_is_told_in_the_stream(held: Stage) -> None:
     held.router.refusal = ComptoirError(Reason.NO_REPLICA, retry_after_seconds=1.0)
-    held.router.refusal.transfer_record = 7
+    held.router.refusal.transfer_record, held.router.refusal.home_region = 7, 4
     client = await held.start()
     async with client.stream("POST", PATH, json=STREAM) as answer:
         assert answer.status_code == 200
@@ -83,7 +83,7 @@ async def test_a_refusal_after_a_wait_is_told_in_the_stream(held: Stage) -> None
     assert lines[-2] == "data: [DONE]"
     await held.drain()
     assert held.emitter.events[0].reason == int(Reason.NO_REPLICA)
-    assert held.emitter.events[0].transfer_record == 7
+    assert (held.emitter.events[0].transfer_record, held.emitter.events[0].home_region) == (7, 4)
 
 
 async def test_a_refusal_before_that_keeps_its_status(stage: Stage) -> None:

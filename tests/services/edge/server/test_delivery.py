@@ -52,6 +52,7 @@ async def test_a_delivery_ends_with_its_reason_and_its_counts_are_in_the_event()
     assert await scene.deltas() == [*map(Delta, ("Bon", "jour", " !")), Delta(finish=FinishReason.STOP)]
     event = scene.event
     assert (event.model_number, event.tenant_number, event.key_number) == (1, 2, 3)
+    assert event.home_region == 4
     assert (event.input_tokens, event.output_tokens, event.attempts) == (11, 3, 1)
     assert event.transfer_record == record_of(1)
     assert event.admitted_seconds > event.received_seconds

@@ -10,6 +10,7 @@ from services.router.domain.counting import CountAdmission, CountAdmitter, Count
 from services.router.domain.tenancy import Endpoint, KeyChange, Quota
 from services.router.domain.wrong_keys import WrongKeyLimits, WrongKeys
 from tests.fakes.router import PEPPER, AdmissionWorld, busy, request_for
+from tests.services.router.domain.test_residency import US_EAST, world_in
 
 
 def admitter(world: AdmissionWorld) -> CountAdmitter:
@@ -106,3 +107,15 @@ async def test_a_key_of_other_endpoints_counts_nothing() -> None:
         await world.keys.change_key(number, KeyChange(endpoints={Endpoint.CHAT_COMPLETIONS}))
     assert await refusal_of(world, api_key) is Reason.ENDPOINT_NOT_ALLOWED
     assert world.signer.signed == []
+
+
+async def test_a_count_that_is_refused_abroad_says_by_which_record_it_would_have_been_served() -> None:
+    world = world_in(US_EAST, answered_by="us-east", records={("us-east", "eu-fr"): 7})
+    with pytest.raises(ComptoirError) as refusal:
+        await count(world, await world.key())
+    assert refusal.value.reason is Reason.NO_REPLICA
+    assert (refusal.value.transfer_record, refusal.value.home_region) == (7, 1)
+    with pytest.raises(ComptoirError) as unknown:
+        await count(world, await world.key(expires_at_seconds=1))
+    assert unknown.value.reason is Reason.KEY_EXPIRED
+    assert (unknown.value.transfer_record, unknown.value.home_region) == (0, 0)

@@ -92,7 +92,7 @@ async def test_under_a_record_tickets_admissions_and_counts_carry_its_number() -
 async def test_what_is_refused_under_a_record_says_its_number_to_the_caller_too() -> None:
     world = world_in(US_EAST, answered_by="us-east", records={("us-east", "eu-fr"): 7})
     refusal = await reason_of(world, request_for(await world.key()))
-    assert (refusal.reason, refusal.transfer_record) == (Reason.NO_REPLICA, 7)
+    assert (refusal.reason, refusal.transfer_record, refusal.home_region) == (Reason.NO_REPLICA, 7, 1)
     assert [event.transfer_record for event in world.log.events] == [7]
 
 

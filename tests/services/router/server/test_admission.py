@@ -41,6 +41,7 @@ async def test_an_admitted_request_gets_a_ticket_that_the_public_key_verifies(ru
     assert (claims.request_id_low, claims.lease_id_low) == (response.request_id_low, response.lease_id_low)
     assert response.max_output_tokens == 50
     assert (response.model_number, response.tenant_number, response.key_number) == (1, 1, 1)
+    assert response.home_region == 1
     assert [event.reason for event in running.log.events] == [Reason.UNSPECIFIED]
 
 
@@ -241,7 +242,7 @@ async def test_a_count_is_permitted_without_a_lease_or_an_event(running: Running
             0,
         )
         assert permitted.key_number == claims.key
-        assert permitted.tenant_number == claims.tenant
+        assert (permitted.tenant_number, permitted.home_region) == (claims.tenant, claims.home_region)
         assert (await refused(running.router.AdmitCount(asked))).reason is Reason.REQUESTS_EXHAUSTED
         asked.prompt_tokens_upper_bound = 0
         assert (await refused(running.router.AdmitCount(asked))).field == "prompt_tokens_upper_bound"

@@ -278,6 +278,7 @@ class ErrorDetail(_message.Message):
     CURRENCY_FIELD_NUMBER: _builtins.int
     TRANSFER_RECORD_FIELD_NUMBER: _builtins.int
     LIMITED_BY_FIELD_NUMBER: _builtins.int
+    HOME_REGION_FIELD_NUMBER: _builtins.int
     reason: Global___ErrorReason.ValueType
     """Why the call was refused or failed."""
     is_retryable: _builtins.bool
@@ -328,6 +329,10 @@ class ErrorDetail(_message.Message):
     `limit` and `requested` are: TOKENS_EXHAUSTED, DAY_TOKENS_EXHAUSTED, MONTH_TOKENS_EXHAUSTED or BUDGET_EXHAUSTED.
     Unspecified from a router that knows a limit of a minute alone.
     """
+    home_region: _builtins.int
+    """Catalog number of the home region of the tenant whose request the router refused; 0 where the key is not known or
+    may not be used.
+    """
     @_builtins.property
     def quota(self) -> Global___QuotaDetail:
         """The key's quota at the refusal, where it is the reason; absent otherwise."""
@@ -350,10 +355,11 @@ class ErrorDetail(_message.Message):
         currency: _builtins.str = ...,
         transfer_record: _builtins.int = ...,
         limited_by: Global___ErrorReason.ValueType = ...,
+        home_region: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["quota", b"quota"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "base_url", b"base_url", "currency", b"currency", "field", b"field", "is_of_tenant", b"is_of_tenant", "is_retryable", b"is_retryable", "limit", b"limit", "limited_by", b"limited_by", "may_try_next_ticket", b"may_try_next_ticket", "quota", b"quota", "reason", b"reason", "requested", b"requested", "resets_at_seconds", b"resets_at_seconds", "retry_after_milliseconds", b"retry_after_milliseconds", "transfer_record", b"transfer_record"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available", b"available", "base_url", b"base_url", "currency", b"currency", "field", b"field", "home_region", b"home_region", "is_of_tenant", b"is_of_tenant", "is_retryable", b"is_retryable", "limit", b"limit", "limited_by", b"limited_by", "may_try_next_ticket", b"may_try_next_ticket", "quota", b"quota", "reason", b"reason", "requested", b"requested", "resets_at_seconds", b"resets_at_seconds", "retry_after_milliseconds", b"retry_after_milliseconds", "transfer_record", b"transfer_record"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -260,6 +260,7 @@ class AdmitResponse(_message.Message):
     RETIREMENT_FIELD_NUMBER: _builtins.int
     PRIORITY_FIELD_NUMBER: _builtins.int
     MAY_HEDGE_FIELD_NUMBER: _builtins.int
+    HOME_REGION_FIELD_NUMBER: _builtins.int
     request_id_high: _builtins.int
     """Identity of the request, upper 64 bits."""
     request_id_low: _builtins.int
@@ -282,6 +283,8 @@ class AdmitResponse(_message.Message):
     """The scheduling class: what was asked for, or the key's best where that is less."""
     may_hedge: _builtins.bool
     """The router tells a replica that hangs from one that works: NextOffer may be asked with `is_hedge`."""
+    home_region: _builtins.int
+    """Catalog number of the tenant's home region; for the edge's own usage event."""
     @_builtins.property
     def offer(self) -> Global___TicketOffer:
         """The ticket for the replica that is the best now; NextOffer has another one if that fails before its first token."""
@@ -311,10 +314,11 @@ class AdmitResponse(_message.Message):
         retirement: Global___Retirement | None = ...,
         priority: Global___Priority.ValueType = ...,
         may_hedge: _builtins.bool = ...,
+        home_region: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer", "quota", b"quota", "retirement", b"retirement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_number", b"key_number", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low", "max_output_tokens", b"max_output_tokens", "may_hedge", b"may_hedge", "model_name", b"model_name", "model_number", b"model_number", "offer", b"offer", "priority", b"priority", "quota", b"quota", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "retirement", b"retirement", "tenant_number", b"tenant_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["home_region", b"home_region", "key_number", b"key_number", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low", "max_output_tokens", b"max_output_tokens", "may_hedge", b"may_hedge", "model_name", b"model_name", "model_number", b"model_number", "offer", b"offer", "priority", b"priority", "quota", b"quota", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "retirement", b"retirement", "tenant_number", b"tenant_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -467,6 +471,7 @@ class AdmitCountResponse(_message.Message):
     KEY_NUMBER_FIELD_NUMBER: _builtins.int
     MODEL_NAME_FIELD_NUMBER: _builtins.int
     RETIREMENT_FIELD_NUMBER: _builtins.int
+    HOME_REGION_FIELD_NUMBER: _builtins.int
     model_number: _builtins.int
     """Catalog number of the model; for the edge's own usage event."""
     tenant_number: _builtins.int
@@ -475,6 +480,8 @@ class AdmitCountResponse(_message.Message):
     """Number of the key; for the edge's own usage event."""
     model_name: _builtins.str
     """Name of the model that counts, which may be another than was asked for. Example: tiny-eu."""
+    home_region: _builtins.int
+    """Catalog number of the tenant's home region; for the edge's own usage event."""
     @_builtins.property
     def offer(self) -> Global___TicketOffer:
         """The ticket; another one is another request."""
@@ -497,10 +504,11 @@ class AdmitCountResponse(_message.Message):
         key_number: _builtins.int = ...,
         model_name: _builtins.str = ...,
         retirement: Global___Retirement | None = ...,
+        home_region: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["offer", b"offer", "quota", b"quota", "retirement", b"retirement"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key_number", b"key_number", "model_name", b"model_name", "model_number", b"model_number", "offer", b"offer", "quota", b"quota", "retirement", b"retirement", "tenant_number", b"tenant_number"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["home_region", b"home_region", "key_number", b"key_number", "model_name", b"model_name", "model_number", b"model_number", "offer", b"offer", "quota", b"quota", "retirement", b"retirement", "tenant_number", b"tenant_number"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
