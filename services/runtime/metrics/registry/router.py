@@ -99,7 +99,7 @@ DESIRED_REPLICAS: Final = Gauge(
 FAILING_REPLICAS: Final = Gauge(
     "comptoir.router.failing_replicas",
     "{replica}",
-    "Replicas that do not become ready within `loading_seconds`, or after three restarts. Another one is wanted "
+    "Replicas that do not become ready within `loading_seconds`, or after three restarts. Another is wanted "
     "in place of each, as many as are ready.",
     (MODEL,),
     _ROUTER,
