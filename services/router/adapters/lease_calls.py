@@ -12,6 +12,8 @@ from redis.exceptions import MasterDownError, ReadOnlyError, RedisError, Respons
 
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.logs import get_logger
+from services.runtime.metrics.registry import router as metrics
+from services.runtime.telemetry import counter
 
 FUNCTIONS: Final = Path(__file__).with_name("lease_functions.lua").read_text()
 # Of what is stored: a router that keeps it otherwise counts up, and shares nothing with older ones.
@@ -27,8 +29,17 @@ _REMIND_SECONDS: Final = 30.0
 # It follows another server now: who connects anew may be led to that one.
 _FOLLOWS: Final = (ReadOnlyError, MasterDownError)
 _UNKNOWN_FUNCTION: Final = "Function not found"
+# What is stored is not what a function left there: no table, another type, or a table without its fields.
+_UNREADABLE: Final = ("UNREADABLE", "WRONGTYPE", "user_function:")
 _KNOWN_LIBRARY: Final = "already exists"
 _log = get_logger(__name__)
+
+
+class UnreadableValueError(ComptoirError):
+    """The store answers, and cannot read what it has of this account or lease; others go on."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.QUOTA_UNAVAILABLE, retry_after_seconds=_REMIND_SECONDS)
 
 
 def away() -> ComptoirError:
@@ -72,11 +83,15 @@ class LeaseCalls:
         self._sending: asyncio.Task[None] | None = None
         self._away_until_seconds = 0.0
         self._is_away = False
+        self._unreadable = counter(metrics.UNREADABLE_LEASES)
         # When each kind of refusal is said again.
         self._silent_until_seconds: dict[str, float] = {}
 
     async def call(self, function: str, partition: int, *args: str | bytes | int) -> Any:
-        """Returns what a function answers; raises QUOTA_UNAVAILABLE where the store does not."""
+        """Returns what a function answers; raises QUOTA_UNAVAILABLE where the store does not.
+
+        UnreadableValueError is that of one account or lease alone.
+        """
         return await self._put(function, partition, args).answered
 
     def tell(self, function: str, partition: int, *args: str | bytes | int) -> None:
@@ -121,7 +136,9 @@ class LeaseCalls:
         for call, answer in zip(batch, answers, strict=True):
             if call.answered.done():
                 continue
-            if isinstance(answer, Exception):
+            if _is_unreadable(answer):
+                call.answered.set_exception(UnreadableValueError())
+            elif isinstance(answer, Exception):
                 call.answered.set_exception(away())
             else:
                 call.answered.set_result(answer)
@@ -140,7 +157,10 @@ class LeaseCalls:
             if isinstance(answer, _FOLLOWS):
                 await self._client.connection_pool.disconnect()
                 raise answer
-            if isinstance(answer, ResponseError):
+            if _is_unreadable(answer):
+                self._unreadable.add(1)
+                self._complain("unreadable_value")
+            elif isinstance(answer, ResponseError):
                 self._complain(type(answer).__name__)
         return answers
 
@@ -179,6 +199,10 @@ class LeaseCalls:
         if self._is_away:
             self._is_away = False
             _log.info("lease_store_back")
+
+
+def _is_unreadable(answer: object) -> bool:
+    return isinstance(answer, ResponseError) and str(answer).startswith(_UNREADABLE)
 
 
 def _is_unknown(answer: object) -> bool:

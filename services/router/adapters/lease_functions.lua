@@ -26,7 +26,10 @@ end
 
 local function load(name)
   local packed = redis.call('GET', name)
-  return packed and cmsgpack.unpack(packed)
+  if not packed then return packed end
+  local is_read, found = pcall(cmsgpack.unpack, packed)
+  if not is_read or type(found) ~= 'table' then error({err = 'UNREADABLE value'}) end
+  return found
 end
 
 -- Accounts: what a key or a tenant may use. `known` where its quota was asked for, with limits rl, tl and levels

@@ -9,6 +9,7 @@ from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState, Spending
+from services.router.adapters.lease_calls import UnreadableValueError
 from services.router.adapters.lease_journal import MOST_LEASES, LeaseJournal
 from services.router.adapters.local_leases import LocalLeases, Running, unavailable
 from services.router.domain.gone_processes import ALONE, HEARD_SECONDS, Hearing
@@ -237,13 +238,13 @@ class LocalShareLeases:
         try:
             return await call()
         except ComptoirError as error:
-            if error.reason is Reason.QUOTA_UNAVAILABLE:
+            if _says_away(error):
                 self._away(error)
             raise
 
     def _away(self, error: ComptoirError) -> _Outage:
         """Notes that the store is away; raises what is another refusal."""
-        if error.reason is not Reason.QUOTA_UNAVAILABLE:
+        if not _says_away(error):
             raise error
         if self._outage is None:
             running = tuple(self._running.values())
@@ -273,6 +274,11 @@ class LocalShareLeases:
             self._outage = None
             self._running |= outage.local.running()
             _log.info("local_share_ends", count=self._told, duration_seconds=_seconds(self._clock, outage))
+
+
+def _says_away(error: ComptoirError) -> bool:
+    """Tells whether it is the store that is away, not one account that it cannot read."""
+    return error.reason is Reason.QUOTA_UNAVAILABLE and not isinstance(error, UnreadableValueError)
 
 
 def _seconds(clock: Clock, outage: _Outage) -> float:

@@ -26,7 +26,7 @@ from services.router.adapters.lease_answers import (
     sides_of,
     spending_of,
 )
-from services.router.adapters.lease_calls import LeaseCalls, away
+from services.router.adapters.lease_calls import LeaseCalls, UnreadableValueError, away
 from services.router.adapters.redis_spending import RedisSpending
 from services.router.domain.amount import Amount
 from services.router.domain.gone_processes import HEARD_SECONDS
@@ -272,7 +272,11 @@ class RedisLeases:
     async def _expire(self, partition: int) -> list[Freed]:
         ended: list[Freed] = []
         while True:
-            count, found = await self._spending.spend("expire", partition)
+            try:
+                count, found = await self._spending.spend("expire", partition)
+            except UnreadableValueError:
+                # It stands before what ended after it, of this partition alone.
+                return ended
             ended.extend(one for freed in found if (one := freed_of(freed)))
             if count < _MOST_ENDS:
                 return ended

@@ -59,6 +59,14 @@ LEASES_UNTOLD: Final = Gauge(
     _ROUTER,
     condition=_SHARED_STORE,
 )
+UNREADABLE_LEASES: Final = Counter(
+    "comptoir.router.unreadable_leases",
+    "{call}",
+    "Calls that failed because what the shared lease store has of an account or a lease cannot be read.",
+    (),
+    _ROUTER,
+    condition=_SHARED_STORE,
+)
 LEASES_LENT_HERE: Final = Counter(
     "comptoir.router.leases_lent_here",
     "{lease}",
@@ -165,11 +173,13 @@ METRICS: Final[tuple[Metric, ...]] = (
     LEASES,
     LEASE_STORE_AWAY,
     LEASES_UNTOLD,
+    UNREADABLE_LEASES,
     LEASES_LENT_HERE,
     KEY_CHANGES_UNSEEN,
     KEY_CHANGES_AGE,
     REPLICAS,
     DESIRED_REPLICAS,
+    FAILING_REPLICAS,
     REPLICA_REGISTRATIONS,
     REPLICA_RUNNING,
     REPLICA_WAITING,
