@@ -106,7 +106,6 @@ class _Findings:
     started_seconds: float
     key: Key | None = None
     transfer_record: int = 0
-    # The tenant's, once its key may be used.
     home_region: int = 0
     model: Model | None = None
 
@@ -190,8 +189,7 @@ class Admitter:
         pool = self._ports.replicas.pool(model.number, self._deployment.region.number)
         check_fit(pool, size.reserved_tokens)
         check_quota(model, size, key)
-        lease_id, priority = lease_of(key.tenant.number), int(findings.priority)
-        record = findings.transfer_record
+        lease_id, priority, record = lease_of(key.tenant.number), int(findings.priority), findings.transfer_record
         grant = Grant(findings.request_id, lease_id, key, model, size, priority, request.part, record)
         beginning = Beginning(key.tenant.number, request.prefix_digests)
         want = Want(
