@@ -184,12 +184,12 @@ class Admitter:
 
     async def _decide(self, request: AdmitRequest, findings: _Findings) -> Admission:
         key, model_name = await self._permitted(request, findings)
-        model = model_name.model
+        model, record = model_name.model, findings.transfer_record
         size = _size_of(model, request)
         pool = self._ports.replicas.pool(model.number, self._deployment.region.number)
         check_fit(pool, size.reserved_tokens)
         check_quota(model, size, key)
-        lease_id, priority, record = lease_of(key.tenant.number), int(findings.priority), findings.transfer_record
+        lease_id, priority = lease_of(key.tenant.number), int(findings.priority)
         grant = Grant(findings.request_id, lease_id, key, model, size, priority, request.part, record)
         beginning = Beginning(key.tenant.number, request.prefix_digests)
         want = Want(
