@@ -101,6 +101,12 @@ def limits_of(quota: admin_pb2.Quota, currency: str) -> list[str]:
     return limits
 
 
+def unlimited_of(quota: admin_pb2.Quota) -> list[str]:
+    """Returns the units of which there is no limit."""
+    units = {**_UNITS, _MONEY_FIELD: "money/month"}
+    return [unit for name, unit in units.items() if not getattr(quota, name)]
+
+
 def spending_of(quota: admin_pb2.Quota, spending: admin_pb2.Spending) -> list[str]:
     """Returns what was used of every limit of a day or a month, and when it begins anew."""
     day_ends, month_ends = moment(spending.day_ends_seconds), moment(spending.month_ends_seconds)

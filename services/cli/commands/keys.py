@@ -13,7 +13,18 @@ from rich.console import Console
 from deploy.local.stack.options import DEFAULT_DATA_DIR
 from services.cli.administering import REVOKED, Admin, AsJson, DataDir, ask, print_json, show
 from services.cli.key_view import ENDPOINTS, key_table
-from services.cli.limits import MONEY, MOST, Budget, Limit, LongLimit, is_named, quota_of, show_spending
+from services.cli.limits import (
+    MONEY,
+    MOST,
+    Budget,
+    Limit,
+    LongLimit,
+    is_named,
+    limits_of,
+    quota_of,
+    show_spending,
+    unlimited_of,
+)
 from services.cli.listing import print_list
 from services.cli.operator_tls import AdminCommands
 
@@ -86,6 +97,8 @@ def create_key(  # noqa: PLR0913, PLR0917 - one argument per option of the comma
     answer = ask(data_dir, admin, "CreateKey", request)
     said = f"Key {answer.key.number} of tenant {answer.key.tenant_name}."
     _show_secret(answer, as_json, said)
+    if not as_json:
+        _say_limits(answer.key)
 
 
 @keys.command("list")
@@ -241,6 +254,17 @@ def _show_secret(answer: Any, as_json: bool, said: str) -> None:
         return
     Console().out(answer.api_key, highlight=False)
     Console(stderr=True).out(f"{said} It is shown only now.", highlight=False)
+
+
+def _say_limits(key: admin_pb2.Key) -> None:
+    """Says what holds and what does not: a key that names one limit has none of the others."""
+    console = Console(stderr=True)
+    console.out(f"Limits: {', '.join(limits_of(key.quota, key.currency)) or 'none'}.", highlight=False)
+    if unlimited := unlimited_of(key.quota):
+        more = (
+            f"`comptoir keys update {key.number}` sets more; a key that names none has the router's defaults."
+        )
+        console.out(f"No limit: {', '.join(unlimited)}. {more}", highlight=False)
 
 
 def _endpoints(names: list[EndpointName] | None) -> "list[router_pb2.Endpoint.ValueType]":

@@ -38,7 +38,10 @@ class Admin(admin_pb2_grpc.AdminServiceServicer):
 
     def CreateKey(self, request: Any, context: Any) -> Any:  # noqa: N802 - the schema's name
         self._note(request, context)
-        return admin_pb2.CreateKeyResponse(api_key="cptr_fresh", key=KEY)
+        key = admin_pb2.Key()
+        key.CopyFrom(KEY)
+        key.quota.CopyFrom(request.quota)
+        return admin_pb2.CreateKeyResponse(api_key="cptr_fresh", key=key)
 
     def ListKeys(self, request: Any, context: Any) -> Any:  # noqa: N802 - the schema's name
         self._note(request, context)
@@ -101,6 +104,8 @@ def test_a_fresh_key_stands_alone_on_standard_output(
     )
     assert (said.status, said.out) == (0, "cptr_fresh\n")
     assert "shown only now" in said.err
+    assert "Limits: 2 at once.\n" in said.err
+    assert "No limit: requests/min, tokens/min, tokens/day, tokens/month, money/month" in said.err
     (request,) = admin.asked
     assert (request.tenant, list(request.models), request.quota.concurrency) == ("acme", ["a", "b"], 2)
     assert request.expires_at_seconds == 0
