@@ -1,6 +1,7 @@
 """Requests of official clients, how they ended, and what the store must then say of them."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -32,17 +33,32 @@ class Failure:
     has_text: bool
 
 
-async def ask(client: openai.AsyncOpenAI, model: str) -> WholeAnswer | Failure:
-    """One streamed chat: the whole answer, or the error that its caller saw."""
+async def ask(
+    client: openai.AsyncOpenAI,
+    model: str,
+    *,
+    output_tokens: int | openai.Omit = openai.omit,
+    text_began: Callable[[], None] = lambda: None,
+) -> WholeAnswer | Failure:
+    """One streamed chat: the whole answer, or the error that its caller saw.
+
+    `text_began` is called with the first text.
+    """
     has_text, finish_reason, usage = False, None, None
     try:
         response = await client.chat.completions.with_raw_response.create(
-            model=model, messages=MESSAGES, stream=True, stream_options={"include_usage": True}
+            model=model,
+            messages=MESSAGES,
+            max_completion_tokens=output_tokens,
+            stream=True,
+            stream_options={"include_usage": True},
         )
         async for chunk in response.parse():
             usage = chunk.usage or usage
             for choice in chunk.choices:
-                has_text = has_text or bool(choice.delta.content)
+                if choice.delta.content and not has_text:
+                    has_text = True
+                    text_began()
                 finish_reason = choice.finish_reason or finish_reason
     except (openai.APIConnectionError, httpx.TransportError):
         return Failure(CONNECTION, has_text)

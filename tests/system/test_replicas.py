@@ -1,10 +1,7 @@
-"""Several replicas, of one model and of several, on one machine: each gets its requests, and one may die."""
+"""Several replicas, of one model and of several, on one machine: each gets its requests, or is drained."""
 
-import asyncio
 import contextlib
 import json
-import os
-import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,13 +10,9 @@ from typing import Any, Final
 import openai
 import pytest
 
-from tests.system.completeness import assert_complete
-from tests.system.stack_process import Stack, eventually, request_id_of, running_stack
+from tests.system.stack_process import Stack, eventually, running_stack
 
 MESSAGES: Any = [{"role": "user", "content": "Écris un bref compte rendu."}]
-REQUESTS: Final = 24
-# An engine is loaded in seconds, on a machine that does nothing else.
-HELD: Final = "router: {hold_seconds: 150}\n"
 TWO_MODELS: Final = """
 catalog:
   models:
@@ -47,73 +40,6 @@ def ready_replicas(stack: Stack) -> dict[int, str]:
     """The model of each replica that gets requests, by its number."""
     listed = stack.status()["replicas"] or []
     return {each["number"]: each["model"] for each in listed if each["state"] == "ready"}
-
-
-async def ask(client: openai.AsyncOpenAI, model: str) -> tuple[str, str, bool]:
-    """One streamed chat: its identity, the code of its error if it ended in one, and whether text came."""
-    has_text, request_id = False, ""
-    try:
-        response = await client.chat.completions.with_raw_response.create(
-            model=model, messages=MESSAGES, stream=True, max_completion_tokens=40
-        )
-        request_id = response.headers["x-request-id"]
-        async for chunk in response.parse():
-            has_text = has_text or any(choice.delta.content for choice in chunk.choices)
-    except openai.APIError as error:
-        return request_id, str(error.code), has_text
-    return request_id, "", has_text
-
-
-def ended_by_replica(stack: Stack, request_ids: set[str]) -> dict[str, int]:
-    """The replica whose row says that it ended each of the requests, once all are there."""
-
-    def stored() -> dict[str, int]:
-        rows = stack.rows(
-            "SELECT request_id_high, request_id_low, replica FROM comptoir.generations "
-            "WHERE outcome IN ('stop', 'length')"
-        )
-        found = {request_id_of(row): int(row["replica"]) for row in rows}
-        assert len(found) == len(rows), "a request has two rows"
-        return {name: found[name] for name in request_ids if name in found}
-
-    return eventually(stored, lambda found: found.keys() == request_ids, 60)
-
-
-@pytest.mark.system
-@pytest.mark.alone
-@pytest.mark.timeout(600)
-def test_of_two_replicas_both_serve_and_when_one_is_killed_the_other_goes_on(tmp_path: Path) -> None:
-    with stack_with(tmp_path, HELD, "--replicas", "2") as stack:
-        eventually(lambda: ready_replicas(stack), lambda found: found == {1: "tiny-eu", 2: "tiny-eu"}, 60)
-        told = asyncio.run(_ask_many(stack, REQUESTS))
-        assert [code for _, code, _ in told if code] == []
-        assert set(ended_by_replica(stack, {name for name, _, _ in told}).values()) == {1, 2}
-        told = asyncio.run(_ask_while_killing(stack))
-        # Text that had begun cannot go on; every other request was served by the one that lives.
-        assert {(code, has_text) for _, code, has_text in told if code} <= {("unavailable", True)}
-        answered = {name for name, code, _ in told if not code}
-        assert len(answered) >= REQUESTS
-        assert 1 in ended_by_replica(stack, answered).values()
-        restarts = {each["name"]: each["restarts"] for each in stack.status()["processes"]}
-        assert {name for name, count in restarts.items() if count} == {"generator-2"}
-        stack.wait_ready(240)
-        eventually(lambda: ready_replicas(stack).keys(), lambda found: found == {1, 2}, 60)
-        assert_complete(stack)
-
-
-async def _ask_many(stack: Stack, count: int) -> list[tuple[str, str, bool]]:
-    async with stack.async_client(timeout=240, max_retries=0) as client, asyncio.timeout(300):
-        return await asyncio.gather(*(ask(client, stack.model) for _ in range(count)))
-
-
-async def _ask_while_killing(stack: Stack) -> list[tuple[str, str, bool]]:
-    async with stack.async_client(timeout=240, max_retries=0) as client, asyncio.timeout(300):
-        process = await asyncio.to_thread(stack.process, "generator-2")
-        asking = [asyncio.create_task(ask(client, stack.model)) for _ in range(REQUESTS)]
-        await asyncio.wait(asking, timeout=0.3)
-        os.kill(int(process["pid"]), signal.SIGKILL)
-        asking += [asyncio.create_task(ask(client, stack.model)) for _ in range(REQUESTS)]
-        return await asyncio.gather(*asking)
 
 
 @pytest.mark.system
