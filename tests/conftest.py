@@ -13,6 +13,7 @@ import structlog
 from hypothesis import settings
 
 from services.runtime.settings import environment
+from tests.side_by_side import OneStackScheduling, longest_first, scheduling
 
 
 def _refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:
@@ -47,6 +48,15 @@ settings.load_profile("comptoir")
 # What is imported and collected lives until the end. The collector of garbage would look through it again and
 # again: a seventh of the time until the first test, and at each full collection afterwards.
 gc.disable()
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStackScheduling:
+    return scheduling(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        longest_first(items)
 
 
 def pytest_collection_finish() -> None:
