@@ -22,7 +22,7 @@ from tests.contracts.engine_requests import deltas
 
 ATTEMPTS: Final = 360
 CONCURRENT: Final = 24
-BOUND_SECONDS: Final = 120.0
+BOUND_SECONDS: Final = 240.0
 _SEED: Final = 20261125
 _MOST_OUTPUT_TOKENS: Final = 40
 _LONGEST_WAIT_STEPS: Final = 60

@@ -14,7 +14,7 @@ from services.kernel.identity import Identity
 
 RUNNING_REQUESTS = 4
 CONTEXT_TOKENS = 1024
-BOUND_SECONDS = 30.0
+BOUND_SECONDS = 120.0
 PROMPT = "Écris un bref compte rendu de la réunion."
 GREEDY = Sampling(temperature=0.0)
 # A sampled answer may end with any token; these last until they are given up, or for LASTING_TOKENS.

@@ -63,7 +63,7 @@ def test_eight_readers_that_stop_reading_keep_no_insert_out(store: ClickHousePro
         started = time.monotonic()
         for number in range(10):
             assert store.write(number.to_bytes(8, "little"), **INSERT).status_code == 200
-        assert time.monotonic() - started < 10.0
+        assert time.monotonic() - started < 30.0
         # And they themselves are given up, so that other readers come in.
         assert store.read("SELECT 1").text == "1\n"
 

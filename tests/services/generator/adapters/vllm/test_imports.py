@@ -108,7 +108,7 @@ print(bool(sys.modules.get("triton")) and bool(sys.argv[1]))
             capture_output=True,
             text=True,
             check=True,
-            timeout=120,
+            timeout=250,
         ).stdout
         for hastened in ("", "yes", "yes")
     ]
