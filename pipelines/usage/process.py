@@ -18,6 +18,7 @@ from pipelines.usage.settings import UsageSettings
 from services.contract.events import DEAD_LETTER_TOPIC, KIND_OF_TOPIC
 from services.kernel.clock import Clock, SystemClock
 from services.runtime.grpc.server import build_server
+from services.runtime.kafka_topics import KafkaTopics
 from services.runtime.parts import Parts
 
 # Open calls are those of health and readiness, which nobody needs for longer.
@@ -37,6 +38,7 @@ class UsagePipeline:
         schema = ClickHouseSchema(self._clickhouse, settings.clickhouse)
         self._letters = KafkaDeadLetters(settings.kafka, DEAD_LETTER_TOPIC)
         self._lag = KafkaLag(settings.kafka, KIND_OF_TOPIC)
+        self._topics = KafkaTopics(settings.kafka, (*KIND_OF_TOPIC, DEAD_LETTER_TOPIC))
         ports = Ports(
             KafkaSource(settings.kafka, KIND_OF_TOPIC),
             self._lag,
@@ -60,6 +62,7 @@ class UsagePipeline:
     async def start(self, parts: Parts) -> None:
         """Joins the group once store and log can be reached; SettingsError if the address is taken."""
         await self._server.start()
+        parts.run("topics", self._topics.watch())
         parts.run("watch", self._watch.run(self._stopping, self._server.set_readiness))
         self._consuming = parts.run("consumer", self._consumer.run(self._stopping, prepare=self._prepare))
 

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, HttpUrl, model_validator
 
 from pipelines.usage.domain.rules import Rules, StoreTerms
-from services.runtime.addresses import GrpcListen, KafkaTarget, is_local
+from services.runtime.addresses import GrpcListen, is_local
+from services.runtime.kafka_target import KafkaTarget
 from services.runtime.settings import MeteredSettings, SettingsError
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]

@@ -5,6 +5,7 @@ import asyncio
 from comptoir.emitter.v1 import emitter_pb2
 from comptoir.emitter.v1.emitter_pb2_grpc import add_EmitterServiceServicer_to_server
 
+from services.contract.events import KIND_OF_TOPIC
 from services.emitter.adapters.kafka_log import KafkaLog
 from services.emitter.adapters.spool.gauges import watch
 from services.emitter.adapters.spool.writer import SqliteSpool
@@ -16,6 +17,7 @@ from services.emitter.settings import EmitterSettings
 from services.kernel.clock import Clock, SystemClock
 from services.runtime.grpc.interceptors import learn_rules
 from services.runtime.grpc.server import build_server
+from services.runtime.kafka_topics import KafkaTopics
 from services.runtime.parts import Parts
 from services.runtime.settings import read_secret
 
@@ -31,10 +33,8 @@ class Emitter:
     def __init__(self, settings: EmitterSettings, clock: Clock) -> None:
         self._settings = settings
         secret = read_secret(settings.pseudonym_secret_file, length_bytes=SECRET_BYTES)
-        kafka = settings.kafka
-        self._log = KafkaLog(
-            kafka.bootstrap, ssl_context=kafka.ssl_context(), confirm_seconds=kafka.confirm_seconds
-        )
+        self._log = KafkaLog(settings.kafka, confirm_seconds=settings.kafka.confirm_seconds)
+        self._topics = KafkaTopics(settings.kafka, KIND_OF_TOPIC)
         self._spool = SqliteSpool(settings, clock)
         watch(self._spool, clock)
         self._server = build_server(settings.listen, clock=clock)
@@ -62,6 +62,7 @@ class Emitter:
         await self._server.set_serving(is_serving=True)
         self._forwarding = parts.run("forwarding", self._forwarder.run())
         self._reviewing = parts.run("reviews", self._servicer.run_reviews())
+        parts.run("topics", self._topics.watch())
 
     async def drain(self) -> None:
         """Lets the calls end, then what the spool holds leave; the rest waits there for the next start."""

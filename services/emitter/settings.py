@@ -5,7 +5,8 @@ from pathlib import Path
 from pydantic import Field
 
 from services.emitter.domain.limits import SpoolFile
-from services.runtime.addresses import GuardedListen, KafkaTarget
+from services.runtime.addresses import GuardedListen
+from services.runtime.kafka_target import KafkaTarget
 from services.runtime.settings import MeteredSettings
 
 

@@ -1,4 +1,4 @@
-"""Where gRPC listens, whom it calls and where Kafka is, with TLS files; plaintext stays on the machine."""
+"""Where gRPC listens and whom it calls, with TLS files; plaintext stays on the machine."""
 
 import ipaddress
 import re
@@ -10,7 +10,6 @@ from typing import Final, Self
 import grpc
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from services.runtime.reloaded_context import ReloadedContext
 from services.runtime.settings_error import SettingsError
 
 # Of routers beside the first: each costs a connection, and a look now and then.
@@ -199,28 +198,3 @@ class GuardedListen(GrpcListen):
             "address must be unix:/path, or come with tls and callers; on loopback, "
             "is_open_to_this_machine lets every local process call"
         )
-
-
-class KafkaTarget(BaseModel):
-    """Kafka's addresses, `host:port` with commas between; the settings of its clients begin with them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    bootstrap: str = Field(description="addresses of Kafka, `host:port` with commas between")
-    tls: TlsFiles | None = Field(default=None, description="required unless all addresses are loopback")
-
-    @model_validator(mode="after")
-    def _plaintext_stays_on_the_machine(self) -> Self:
-        if self.tls is None and not all(is_local(address) for address in self.bootstrap.split(",")):
-            raise ValueError("bootstrap is not loopback, so it needs tls")
-        return self
-
-    def ssl_context(self) -> ssl.SSLContext | None:
-        """Returns TLS with this process's certificate, or None for plaintext on the machine itself.
-
-        Connections that begin after its files changed have what they hold then.
-        """
-        if self.tls is None:
-            return None
-        files = (self.tls.certificate_file, self.tls.private_key_file, self.tls.ca_file)
-        return ReloadedContext.of(self.bootstrap, files, self.tls.ssl_context)

@@ -1,4 +1,4 @@
-"""TLS files that are read again when they change: whoever renews them needs no restart."""
+"""TLS files and secrets that are read again when they change: whoever renews them needs no restart."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,12 +16,15 @@ Loaded = TypeVar("Loaded")
 class ReloadedTls(Generic[Loaded]):
     """What TLS files held when they were last usable; `load` reads them, and raises SettingsError.
 
-    `listener` names what they are for in the log: a setting, or an address. SettingsError where they cannot
-    be used at first.
+    `listener` names what they are for in the log: a setting, or an address; `what` says what they hold.
+    SettingsError where they cannot be used at first.
     """
 
-    def __init__(self, listener: str, files: Sequence[Path], load: Callable[[], Loaded]) -> None:
+    def __init__(
+        self, listener: str, files: Sequence[Path], load: Callable[[], Loaded], *, what: str = "certificate"
+    ) -> None:
         self._listener = listener
+        self._what = what
         self._files = tuple(files)
         self._load = load
         self._used = self._states()
@@ -42,11 +45,11 @@ class ReloadedTls(Generic[Loaded]):
             # The files are not written at one moment: what is the same at the next look is no transition.
             if states == self._refused and not self.is_outdated:
                 self.is_outdated = True
-                _log.error("certificate_unusable", kind=self._listener)
+                _log.error(f"{self._what}_unusable", kind=self._listener)
             self._refused = states
             return
         self._used, self.is_outdated = states, False
-        _log.info("certificate_reloaded", kind=self._listener)
+        _log.info(f"{self._what}_reloaded", kind=self._listener)
 
     def _states(self) -> tuple[_State, ...]:
         return tuple(map(_state, self._files))

@@ -9,6 +9,7 @@ from comptoir.readiness.v1 import readiness_pb2, readiness_pb2_grpc
 
 from services.kernel.readiness import Readiness
 from services.runtime.grpc.readiness_client import readiness_of
+from services.runtime.kafka_target import KafkaTarget
 from tests.system.clickhouse_process import ClickHouseProcess
 from tests.system.kafka_process import KafkaProcess
 from tests.system.running_process import RunningProcess, is_serving
@@ -20,10 +21,15 @@ class UsageProcess(RunningProcess):
     module, section = "pipelines.usage", "usage"
 
     def __init__(
-        self, folder: Path, kafka: KafkaProcess, clickhouse: ClickHouseProcess, **settings: Any
+        self,
+        folder: Path,
+        kafka: KafkaProcess | KafkaTarget,
+        clickhouse: ClickHouseProcess,
+        **settings: Any,
     ) -> None:
         self.address = f"unix:{folder}/usage.sock"
-        self._kafka = kafka
+        target = KafkaTarget(bootstrap=kafka.address) if isinstance(kafka, KafkaProcess) else kafka
+        self._kafka_settings = target.model_dump(mode="json", exclude_none=True)
         self._clickhouse = clickhouse
         # For the next start: how far its clock is off, and which schema versions it reads.
         self.clock_offset_seconds = 0
@@ -34,7 +40,7 @@ class UsageProcess(RunningProcess):
         """The broker, the store, and short waits."""
         return {
             "listen": {"address": self.address},
-            "kafka": {"bootstrap": self._kafka.address, "session_timeout_seconds": 6},
+            "kafka": {**self._kafka_settings, "session_timeout_seconds": 6},
             "clickhouse": {"url": self._clickhouse.url, "password_file": str(self._clickhouse.password_file)},
             "commit_every_seconds": 0.2,
             "retry_most_seconds": 1.0,

@@ -14,14 +14,12 @@ class KafkaDeadLetters:
     def __init__(self, settings: KafkaSettings, topic: str) -> None:
         self._topic = topic
         self._producer = AIOKafkaProducer(
-            bootstrap_servers=settings.bootstrap,
+            **settings.connection(),
             client_id="comptoir-usage",
             # Not idempotent: a letter sent twice has the same key and says the same, and the library's
             # idempotent producer does not recover from a sequence error (aio-libs/aiokafka#1017).
             acks="all",
             request_timeout_ms=10_000,
-            security_protocol="PLAINTEXT" if settings.tls is None else "SSL",
-            ssl_context=settings.ssl_context(),
         )
 
     async def start(self) -> None:

@@ -47,12 +47,7 @@ class KafkaLag:
 
     async def _connected(self) -> tuple[AIOKafkaAdminClient, AIOKafkaConsumer]:
         if self._connection is None:
-            address = {
-                "bootstrap_servers": self._settings.bootstrap,
-                "client_id": "comptoir-usage-lag",
-                "security_protocol": "PLAINTEXT" if self._settings.tls is None else "SSL",
-                "ssl_context": self._settings.ssl_context(),
-            }
+            address = {**self._settings.connection(), "client_id": "comptoir-usage-lag"}
             admin = AIOKafkaAdminClient(**address)
             consumer = AIOKafkaConsumer(**address, enable_auto_commit=False, auto_offset_reset="none")
             self._connection = admin, consumer

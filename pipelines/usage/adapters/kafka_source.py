@@ -39,7 +39,7 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]  # the libra
         self._release: Callable[[], Awaitable[None]] | None = None
         session_milliseconds = round(settings.session_timeout_seconds * 1000)
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.bootstrap,
+            **settings.connection(),
             client_id="comptoir-usage",
             group_id=settings.group,
             group_instance_id=settings.group_instance_id or None,
@@ -53,8 +53,6 @@ class KafkaSource(ConsumerRebalanceListener):  # type: ignore[misc]  # the libra
             rebalance_timeout_ms=session_milliseconds,
             heartbeat_interval_ms=session_milliseconds // 10,
             metadata_max_age_ms=_METADATA_MILLISECONDS,
-            security_protocol="PLAINTEXT" if settings.tls is None else "SSL",
-            ssl_context=settings.ssl_context(),
         )
 
     async def start(self, release: Callable[[], Awaitable[None]]) -> None:

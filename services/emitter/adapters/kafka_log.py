@@ -7,8 +7,7 @@ single records would not promise that, because a record that fails lets the next
 
 import asyncio
 import contextlib
-import ssl
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from aiokafka import AIOKafkaProducer
@@ -17,6 +16,7 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from services.contract.events import Kind
 from services.contract.frame import Frame
 from services.emitter.domain.ports import LogUnavailableError
+from services.runtime.kafka_target import KafkaTarget
 
 _BATCH_BYTES: Final = 512 * 1024
 _REQUEST_TIMEOUT_MILLISECONDS: Final = 10_000
@@ -32,9 +32,9 @@ class KafkaLog:
     (aio-libs/aiokafka#1017). The reader recognises what the old producer may still have delivered.
     """
 
-    def __init__(self, bootstrap: str, *, ssl_context: ssl.SSLContext | None, confirm_seconds: float) -> None:
-        self._bootstrap = bootstrap
-        self._ssl_context = ssl_context
+    def __init__(self, target: KafkaTarget, *, confirm_seconds: float) -> None:
+        # Once: what it names in files is read again for each connection.
+        self._reach = target.connection()
         self._confirm_seconds = confirm_seconds
         self._connection: _Connection | None = None
         self._opening = asyncio.Lock()
@@ -59,17 +59,17 @@ class KafkaLog:
             async with asyncio.timeout(self._confirm_seconds):
                 connection = await self._connected()
                 return await work(connection)
-        except UnknownTopicOrPartitionError:
-            raise LogUnavailableError from None
-        except (KafkaError, TimeoutError):
+        except UnknownTopicOrPartitionError as error:
+            raise LogUnavailableError(type(error).__name__) from None
+        except (KafkaError, TimeoutError) as error:
             if connection is not None:
                 await self._replace(connection)
-            raise LogUnavailableError from None
+            raise LogUnavailableError(type(error).__name__) from None
 
     async def _connected(self) -> "_Connection":
         async with self._opening:
             if self._connection is None:
-                self._connection = await _connect(self._bootstrap, self._ssl_context)
+                self._connection = await _connect(self._reach)
             return self._connection
 
     async def _replace(self, connection: "_Connection") -> None:
@@ -117,11 +117,9 @@ class _Connection:
         await _close_client(self._producer)
 
 
-async def _connect(bootstrap: str, ssl_context: ssl.SSLContext | None) -> _Connection:
+async def _connect(reach: Mapping[str, Any]) -> _Connection:
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap,
-        security_protocol="SSL" if ssl_context else "PLAINTEXT",
-        ssl_context=ssl_context,
+        **reach,
         client_id="comptoir-emitter",
         enable_idempotence=True,
         acks="all",

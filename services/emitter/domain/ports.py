@@ -90,7 +90,14 @@ class Spool(Protocol):
 
 
 class LogUnavailableError(Exception):
-    """The log did not confirm; what it was given may or may not be in it. The caller gives it again."""
+    """The log did not confirm; what it was given may or may not be in it. The caller gives it again.
+
+    `error_type` is the log's own word for why, where it has one.
+    """
+
+    def __init__(self, error_type: str = "") -> None:
+        super().__init__(error_type)
+        self.error_type = error_type
 
 
 class EventLog(Protocol):

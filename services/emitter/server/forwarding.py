@@ -106,7 +106,7 @@ class Forwarder:
     async def _pause(self, kind: Kind, error: Exception) -> None:
         backoff = self._backoffs[kind]
         wait_seconds = backoff.next_seconds(jitter=random.random())  # noqa: S311 - spreads retries
-        cause = type(error).__name__
+        cause = getattr(error, "error_type", "") or type(error).__name__
         if self._outage.fail(kind, cause, self._clock.monotonic_seconds()):
             _log.warning("forwarding_failed", kind=kind.name, error_type=cause)
         await self._rest(wait_seconds)

@@ -1,6 +1,5 @@
 """Plaintext never leaves the machine, and with TLS both sides show who they are."""
 
-import ssl
 from pathlib import Path
 
 import grpc
@@ -15,7 +14,6 @@ from services.runtime.addresses import (
     GrpcListen,
     GrpcTarget,
     GuardedListen,
-    KafkaTarget,
     TlsFiles,
     is_local,
     split_address,
@@ -170,21 +168,6 @@ def test_a_missing_certificate_file_is_one_sentence(tmp_path: Path) -> None:
     for make in (files.server_configuration, files.channel_credentials, files.ssl_context):
         with pytest.raises(SettingsError, match=r"gone\.pem"):
             make()
-
-
-def test_kafka_gets_this_processs_certificate_and_the_authority(tmp_path: Path) -> None:
-    kafka = KafkaTarget(bootstrap="kafka.example:9092", tls=Authority(tmp_path / "ca").files("usage"))
-    context = kafka.ssl_context()
-    assert context is not None
-    assert context.verify_mode is ssl.CERT_REQUIRED
-    begun = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="kafka.example")
-    assert len(begun.context.get_ca_certs()) == 1
-
-
-def test_kafka_on_this_machine_needs_no_tls_and_elsewhere_does() -> None:
-    assert KafkaTarget(bootstrap="127.0.0.1:1,localhost:2").ssl_context() is None
-    with pytest.raises(ValidationError, match="needs tls"):
-        KafkaTarget(bootstrap="127.0.0.1:1,kafka.example:2")
 
 
 def test_a_certificate_that_is_none_is_one_sentence_for_kafka_too(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from services.runtime.addresses import KafkaTarget, TlsFiles
+from services.runtime.addresses import TlsFiles
+from services.runtime.kafka_target import KafkaTarget
 from services.runtime.settings_error import SettingsError
 from tests.services.runtime.certificates import Authority
 

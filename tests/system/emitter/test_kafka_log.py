@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber
 from services.contract.events import Kind
 from services.emitter.adapters.kafka_log import KafkaLog
 from services.emitter.domain.ports import LogUnavailableError
+from services.runtime.kafka_target import KafkaTarget
 from tests.contracts.event_log import PRODUCER_ID, EventLogContract, Read, some_frames, values
 from tests.ports import free_port
 from tests.system.kafka_process import KafkaProcess
@@ -34,7 +35,7 @@ async def consumer(kafka: KafkaProcess) -> AsyncIterator[AIOKafkaConsumer]:
 
 @pytest.fixture
 async def log(kafka: KafkaProcess) -> AsyncIterator[KafkaLog]:
-    log = KafkaLog(kafka.address, ssl_context=None, confirm_seconds=20)
+    log = KafkaLog(KafkaTarget(bootstrap=kafka.address), confirm_seconds=20)
     yield log
     await log.close()
 
@@ -104,7 +105,7 @@ async def test_a_failure_for_one_kind_ends_the_appends_of_the_others(
 
 
 async def test_a_broker_that_is_not_there_is_unavailable_soon() -> None:
-    log = KafkaLog(f"127.0.0.1:{free_port()}", ssl_context=None, confirm_seconds=5)
+    log = KafkaLog(KafkaTarget(bootstrap=f"127.0.0.1:{free_port()}"), confirm_seconds=5)
     with pytest.raises(LogUnavailableError):
         await log.append(some_frames(Kind.GENERATION, 1, 1), 0)
     await log.close()
@@ -114,7 +115,7 @@ async def test_a_broker_that_goes_away_is_survived(tmp_path: Path) -> None:
     kafka = KafkaProcess(tmp_path)
     kafka.start()
     try:
-        log = KafkaLog(kafka.address, ssl_context=None, confirm_seconds=5)
+        log = KafkaLog(KafkaTarget(bootstrap=kafka.address), confirm_seconds=5)
         frames = some_frames(Kind.GENERATION, 1, 4)
         await log.append(frames[:1], 0)
         await asyncio.to_thread(kafka.kill)
