@@ -6,6 +6,7 @@ from deploy.local.stack.errors import StackError
 from services.cli.commands.apply import apply
 from services.cli.commands.audit import audit
 from services.cli.commands.chat import chat
+from services.cli.commands.kafka import kafka
 from services.cli.commands.keys import keys
 from services.cli.commands.models import models
 from services.cli.commands.replicas import replicas
@@ -30,6 +31,7 @@ for name, group in (
     ("tenants", tenants),
     ("models", models),
     ("replicas", replicas),
+    ("kafka", kafka),
     ("report", report),
     ("transfer", transfer),
 ):

@@ -6,13 +6,14 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from deploy.kafka.declaration import read_declaration
 from deploy.local.kafka.properties import BrokerPlan
-from services.contract.events import DEAD_LETTER_TOPIC, Kind
 from services.runtime.addresses import split_address
 from services.runtime.settings import ProcessSettings, environment
 
 SECTION: Final = "local_kafka"
-_EVENT_PARTITIONS: Final = 4
+# Of those that production has: one machine has few writers, and a partition costs files.
+_MOST_PARTITIONS: Final = 4
 
 
 def _default_cache_folder() -> Path:
@@ -27,10 +28,18 @@ class TopicSettings(BaseModel):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,199}$", description="the topic's name")
     partitions: int = Field(
-        default=_EVENT_PARTITIONS, ge=1, le=64, description="partitions; a topic that exists keeps its number"
+        default=_MOST_PARTITIONS, ge=1, le=64, description="partitions; a topic that exists keeps its number"
     )
     retention_hours: int | None = Field(
         default=None, ge=1, le=720, description="instead of the broker's `retention_hours`"
+    )
+
+
+def _declared_topics() -> tuple[TopicSettings, ...]:
+    """Returns the topics that production has too; their ages are the broker's own settings here."""
+    return tuple(
+        TopicSettings(name=topic.name, partitions=min(topic.partitions, _MOST_PARTITIONS))
+        for topic in read_declaration().each_topic()
     )
 
 
@@ -72,11 +81,9 @@ class LocalKafkaSettings(ProcessSettings):
         description="longest wait for another process that downloads the jars",
     )
     topics: tuple[TopicSettings, ...] = Field(
-        default=(
-            *(TopicSettings(name=kind.topic) for kind in Kind),
-            TopicSettings(name=DEAD_LETTER_TOPIC, partitions=1),
-        ),
-        description="what exists once the broker is ready; left out, the topics of all events",
+        default_factory=_declared_topics,
+        validate_default=True,
+        description="what exists once the broker is ready; left out, those of `deploy/kafka/topics.yaml`",
     )
 
     @field_validator("listen")

@@ -1,0 +1,1 @@
+"""Topics and rights of Comptoir in Kafka, declared in one file."""
