@@ -2,9 +2,11 @@
 
 import base64
 import os
+import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -20,12 +22,15 @@ from deploy.local.kafka.settings import LocalKafkaSettings
 from services.kernel.catalog import Catalog
 from services.runtime.addresses import TlsFiles
 from services.runtime.kafka_target import KafkaTarget, KafkaUser
+from services.runtime.settings import environment
 from tests.ports import free_port
 from tests.services.runtime.certificates import Authority
 
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "kafka.md").read_text(encoding="utf-8")
 ADMIN, ROOT_PASSWORD = "comptoir-admin", "made up for root"
 _START_SECONDS = 240.0
 _STOP_SECONDS = 30.0
+_FOLLOW_SECONDS = 120.0
 _PAUSE_SECONDS = 0.1
 
 
@@ -204,6 +209,36 @@ class SecuredKafka:
         return subprocess.Popen(
             command, stdout=log, stderr=log, cwd=broker.folder.path, env={"LANG": "C.UTF-8"}
         )
+
+
+def block(name: str) -> str:
+    """The block of the page below the comment that names it."""
+    found = re.search(rf"<!-- {name} -->\n+```\w+\n(.*?)```", PAGE, re.DOTALL)
+    assert found is not None, name
+    return found[1]
+
+
+class Followed(SecuredKafka):
+    """A cluster on which the page is followed, in a folder with the files that it speaks of."""
+
+    def follow(self, name: str) -> str:
+        """Runs a block as a reader would; what it printed."""
+        path = f"{Path(sys.executable).parent}:{environment()['PATH']}"
+        done = subprocess.run(
+            ["/bin/bash", "-eu", "-c", block(name)],
+            cwd=self.folder,
+            env={"KAFKA": self.address, "PATH": path, "COLUMNS": "200", "HOME": str(self.folder)},
+            capture_output=True,
+            text=True,
+            timeout=_FOLLOW_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def user(self, name: str) -> KafkaTarget:
+        """How a user of the page reaches it."""
+        return self.as_user(name, self.folder / f"{name}.password")
 
 
 def _data_folder(path: Path) -> DataFolder:

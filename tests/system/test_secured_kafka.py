@@ -1,9 +1,6 @@
 """Three secured brokers, made as docs/kafka.md says: who gets in, what is found wrong, one broker killed."""
 
 import asyncio
-import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,57 +11,27 @@ import pytest
 from confluent_kafka.admin import NewTopic
 
 from deploy.kafka.declaration import Acl
+from pipelines.usage.adapters.kafka_source import KafkaSource
+from pipelines.usage.domain.errors import UnavailableError
+from pipelines.usage.settings import KafkaSettings
 from services.cli.adapters.kafka_cluster import KafkaCluster
 from services.contract.events import KIND_OF_TOPIC, Kind
 from services.emitter.adapters.kafka_log import KafkaLog
 from services.emitter.domain.ports import LogUnavailableError
 from services.runtime.kafka_target import KafkaTarget
 from services.runtime.kafka_topics import KafkaTopics
-from services.runtime.settings import environment
 from tests.contracts.event_log import some_frames
 from tests.services.cli.running import Said, Terminal
 from tests.system.clickhouse_process import ClickHouseProcess
 from tests.system.emitter_load import Load
 from tests.system.emitter_process import EmitterProcess
-from tests.system.secured_kafka import ADMIN, ROOT_PASSWORD, SecuredKafka
+from tests.system.secured_kafka import ADMIN, ROOT_PASSWORD, Followed, block
 from tests.system.usage_process import UsageProcess
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs" / "kafka.md").read_text(encoding="utf-8")
 PATIENCE_SECONDS = 120.0
 GENERATIONS = Kind.GENERATION.topic
-
-
-def block(name: str) -> str:
-    """The block of the page below the comment that names it."""
-    found = re.search(rf"<!-- {name} -->\n+```\w+\n(.*?)```", PAGE, re.DOTALL)
-    assert found is not None, name
-    return found[1]
-
-
-class Followed(SecuredKafka):
-    """A cluster on which the page is followed, in a folder with the files that it speaks of."""
-
-    def follow(self, name: str) -> str:
-        """Runs a block as a reader would; what it printed."""
-        path = f"{Path(sys.executable).parent}:{environment()['PATH']}"
-        done = subprocess.run(
-            ["/bin/bash", "-eu", "-c", block(name)],
-            cwd=self.folder,
-            env={"KAFKA": self.address, "PATH": path, "COLUMNS": "200", "HOME": str(self.folder)},
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    def user(self, name: str) -> KafkaTarget:
-        """How a user of the page reaches it."""
-        return self.as_user(name, self.folder / f"{name}.password")
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +161,20 @@ async def test_who_may_read_may_not_write(kafka: Followed) -> None:
     await log.close()
 
 
+async def test_a_group_without_a_right_is_told_by_kafkas_own_name(kafka: Followed) -> None:
+    settings = KafkaSettings(group="comptoir-theirs", **dict(kafka.user("usage")))
+    source = KafkaSource(settings, KIND_OF_TOPIC)
+
+    async def read() -> None:
+        await source.start(lambda: asyncio.sleep(0))
+        while True:
+            await source.poll()
+
+    with pytest.raises(UnavailableError, match="GroupAuthorizationFailedError"):
+        await asyncio.wait_for(read(), 60)
+    await source.stop()
+
+
 async def test_a_changed_password_is_used_at_the_next_connection(kafka: Followed) -> None:
     log = KafkaLog(kafka.user("emitter"), confirm_seconds=20)
     await log.append(some_frames(Kind.REPLICA_LOAD, 1, 1), 0)
@@ -281,5 +262,6 @@ async def kill_and_start(kafka: Followed, number: int, stored: Callable[[], int]
 
 
 async def further(stored: Callable[[], int]) -> None:
+    """Returns once 200 more are stored."""
     seen = await asyncio.to_thread(stored)
-    await eventually(stored, lambda count: count >= seen + 200)
+    await eventually(stored, lambda count: bool(count >= seen + 200))
