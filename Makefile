@@ -25,13 +25,14 @@ export UV_PYTHON_DOWNLOADS := never
 # Without bytecode on disk every start would compile the engine's modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up test check units lint types imports schemas bench fuzz test-clients protos docs lock clean
+.PHONY: help setup up test check units lint types imports schemas bench fuzz test-clients protos dashboards docs lock clean
 .PHONY: $(UNIT_RUNS)
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: .venv/.installed node_modules/.installed $(CLIENTS:%=.clients/%/.installed) ## Installs the locked environment into .venv
+	@$(BIN)/python -m tests.debian_programs
 
 up: .venv/.installed ## Starts everything on this machine until Ctrl-C; ARGS="--port 9000" for more
 	@$(BIN)/comptoir up $(ARGS)
@@ -86,6 +87,9 @@ fuzz: .venv/.installed ## Fuzzes parsers and writers by coverage, for ten minute
 
 protos: .venv/.installed ## Regenerates the committed stubs after a change of a schema
 	$(BIN)/python protos/generate.py
+
+dashboards: .venv/.installed ## Writes Grafana's dashboards from the registry of metrics
+	$(BIN)/python -m deploy.dashboards.generate
 
 docs: .venv/.installed ## Writes the parts of the pages that follow from the code
 	$(BIN)/python docs/generate.py
