@@ -133,6 +133,18 @@ async def test_an_enum_takes_a_new_name_and_every_view_shows_it(
     assert shown == [("stop", 3), ("of_tomorrow", 1)]
 
 
+async def test_usage_by_tenant_knows_a_tenant_by_its_pseudonym_and_epoch(store: Store) -> None:
+    await store.frames.insert(frame(count=2, tenant_high=1, tenant_low=0xAB, key_epoch=3, output_tokens=7))
+    await store.frames.insert(frame(first=3, count=1, tenant_high=2, tenant_low=0xAB, key_epoch=3))
+    columns = "region, model, tenant, key_epoch, requests, output_tokens"
+    shown = await store.rows(f"SELECT {columns} FROM DATABASE.usage_by_tenant")  # noqa: S608 - names of ours
+    assert [row[:5] for row in shown] == [
+        ("eu-fr", "m", "000000000000000100000000000000ab", 3, 2),
+        ("eu-fr", "m", "000000000000000200000000000000ab", 3, 1),
+    ]
+    assert [row[5] for row in shown] == [14, 0]
+
+
 async def test_an_earlier_build_takes_no_name_away_and_goes_on(
     store: Store, build: Callable[..., None]
 ) -> None:
