@@ -48,6 +48,8 @@ class RouterLinks:
         self._names = [RouterName(target, self._make, look_up) for target in named]
         # Where each lease was told of that is open: there it is settled, whatever is known by then.
         self._told: dict[Identity, RouterLink] = {}
+        # Who was told too, as that one hung.
+        self._told_too: dict[Identity, RouterLink] = {}
         self._is_clash_told = False
 
     @property
@@ -90,6 +92,7 @@ class RouterLinks:
     def settle(self, claims: Claims, used: Counts, *, is_unserved: bool) -> None:
         """Takes the settlement at once and delivers it until the router that lent it has confirmed it."""
         told = link = self._told.pop(claims.lease_id, None)
+        too = self._told_too.pop(claims.lease_id, None)
         # Where routers share a store, any of them takes it; what it was not told of, it finds there.
         if link is None or not (claims.router or link.is_answering):
             link = self._lender(claims)
@@ -100,6 +103,9 @@ class RouterLinks:
             else:
                 # It would say on its next stream that the ticket is in use.
                 told.withdraw(claims)
+        if too is not None and too not in (told, link):
+            # It counts the request on this replica, and the store hears twice without harm.
+            too.settle(claims, used, is_unserved=is_unserved)
         link.settle(claims, used, is_unserved=is_unserved)
 
     def load_changed(self) -> None:
@@ -127,6 +133,7 @@ class RouterLinks:
                 start(link)
             for name in self._names:
                 group.create_task(name.follow(start, self._forget))
+            group.create_task(self._tell_others())
 
     async def settled(self, timeout_seconds: float) -> int:
         """Waits until each router has confirmed its settlements; returns how many are not.
@@ -191,10 +198,31 @@ class RouterLinks:
                 self._told[claims.lease_id] = other
                 other.accept(claims)
 
+    async def _tell_others(self) -> None:
+        """Tells another router, for ever, what runs of which one that hangs may not have told their store.
+
+        Its stream ends minutes later, and what nobody told the store is lent again after seconds.
+        """
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            for link in self._links:
+                if link.is_registered and not link.is_answering:
+                    self._tell_another(link)
+
+    def _tell_another(self, link: RouterLink) -> None:
+        for claims in link.unended():
+            if claims.router or claims.lease_id in self._told_too:
+                continue
+            other = self._lender(claims)
+            if other is not link and other.is_answering:
+                self._told_too[claims.lease_id] = other
+                other.accept(claims)
+
     def _forget(self, link: RouterLink) -> None:
         """Has what a router did not confirm that is gone for good told as if it had never been there."""
         self._hand_over(link)
         self._told = {lease: one for lease, one in self._told.items() if one is not link}
+        self._told_too = {lease: one for lease, one in self._told_too.items() if one is not link}
         link.hand_over(self._lender)
 
     def _tell_clash(self) -> None:

@@ -261,3 +261,37 @@ async def test_a_drain_tells_another_router_of_a_shared_store_what_one_that_hang
     linked.settle(of(0, 10))
     assert await asyncio.wait_for(linked.links.settled(600), 30) == 0
     assert linked.settled == [[10], [10]]
+
+
+async def test_what_a_router_of_a_shared_store_that_hangs_was_told_last_another_is_told_too(
+    linked: Linked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its stream does not end: what it was told is reserved until its tickets are dead, and lent again then."""
+    monkeypatch.setattr(router_link, "_SILENT_SECONDS", 0.2)
+    for router in linked.routers:
+        router.number = 0
+    await both(linked)
+    linked.routers[0].is_hanging = True
+    linked.links.accept(of(0, 10))
+    await until(lambda: linked.accepted == [[10], [10]], 10)
+    # It goes on before the request ends: each of them hears of the end, and neither waits for more.
+    linked.routers[0].is_hanging = False
+    await until(lambda: all(link.is_answering for link in linked.links._links), 10)
+    linked.settle(of(0, 10))
+    await until(lambda: linked.settled == [[10], [10]], 10)
+    assert await linked.links.settled(10) == 0
+    assert [link.unended() for link in linked.links._links] == [[], []]
+    assert linked.accepted == [[10], [10]]
+
+
+async def test_a_lease_that_the_router_that_hangs_lent_alone_no_other_is_told(
+    linked: Linked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router_link, "_SILENT_SECONDS", 0.1)
+    await both(linked)
+    linked.routers[0].is_hanging = True
+    linked.links.accept(of(1, 10))
+    await until(lambda: not linked.links._links[0].is_answering, 10)
+    said = len(linked.routers[1].reports)
+    await until(lambda: len(linked.routers[1].reports) > said + 40, 10)
+    assert linked.accepted[1] == []
