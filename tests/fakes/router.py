@@ -64,6 +64,9 @@ class MemoryLog:
             raise self.failure
         self.events.append(event)
 
+    def record_later(self, event: AdmissionEvent) -> None:
+        self.record_refusal(event)
+
     def record_refusal(self, event: AdmissionEvent) -> None:
         self.events += [event] if self.failure is None else []
 

@@ -49,6 +49,10 @@ class EmitterLog:
                 Reason.USAGE_NOT_RECORDED, retry_after_seconds=error.retry_after_seconds
             ) from None
 
+    def record_later(self, event: AdmissionEvent) -> None:
+        """Records an event again whose `record` was cancelled: by its identity it is one."""
+        self._later(partial(self._record, wire.admission_event(event)), event.requests)
+
     def record_refusal(self, event: AdmissionEvent) -> None:
         """Records it in the background; refusals of keys that are alike become one event a second."""
         if event.is_counted:

@@ -137,10 +137,9 @@ class Admitter:
         Raises the reason of a refusal, after which nothing stays reserved.
         """
         clock = self._ports.clock
+        started = clock.wall_microseconds(), clock.monotonic_seconds()
         request_id = request.request_id if request.request_id.is_set else Identity.random()
-        findings = _Findings(
-            request_id, request.priority, clock.wall_microseconds(), clock.monotonic_seconds()
-        )
+        findings = _Findings(request_id, request.priority, *started)
         try:
             with in_currency(self._catalog.currency):
                 admission = await self._decide(request, findings)
@@ -155,8 +154,10 @@ class Admitter:
         """Returns once a decision is durable; raises why it is not, after which its lease is given back."""
         try:
             await self._ports.log.record(decision.event)
-        except BaseException:
-            # Its ticket is with the caller: what it reserves comes back once it is dead.
+        except BaseException as failure:
+            # Its ticket is with the caller, whoever waits for the record; what it reserves comes back later.
+            if not isinstance(failure, ComptoirError):
+                self._ports.log.record_later(decision.event)
             await self._ports.leases.release(decision.admission.grant.lease_id)
             raise
 

@@ -50,6 +50,10 @@ class AdmissionLog(Protocol):
         """Returns when the event cannot be lost any more; USAGE_NOT_RECORDED after a bounded wait."""
         ...
 
+    def record_later(self, event: AdmissionEvent) -> None:
+        """Takes an event again for which nobody waits any more; counts it where it is lost. Never fails."""
+        ...
+
     def record_refusal(self, event: AdmissionEvent) -> None:
         """Takes the event of a refusal, for which nobody waits; counts it where it is lost. Never fails."""
         ...

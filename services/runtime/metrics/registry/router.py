@@ -26,7 +26,7 @@ ADMISSIONS: Final = Counter(
 REFUSALS_LOST: Final = Counter(
     "comptoir.router.refusals_lost",
     "{event}",
-    "Refusals that were not recorded, for which nobody waits: the emitter was away for long.",
+    "Decisions that were not recorded, for which nobody waits: the emitter was away for long.",
     (),
     _ROUTER,
 )

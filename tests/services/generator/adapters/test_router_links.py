@@ -266,7 +266,7 @@ async def test_a_drain_tells_another_router_of_a_shared_store_what_one_that_hang
 async def test_what_a_router_of_a_shared_store_that_hangs_was_told_last_another_is_told_too(
     linked: Linked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its stream does not end: what it was told is reserved until its tickets are dead, and lent again then."""
+    """Its stream does not end, and what nobody tells the store is lent again after 12 s."""
     monkeypatch.setattr(router_link, "_SILENT_SECONDS", 0.2)
     for router in linked.routers:
         router.number = 0

@@ -59,6 +59,20 @@ async def test_a_refusal_reaches_the_emitter_though_nobody_waits_for_it() -> Non
     assert emitter.admissions == [wire.admission_event(EVENT)]
 
 
+async def test_an_event_whose_record_was_cancelled_is_recorded_later_as_the_same_event() -> None:
+    emitter = MemoryEmitter()
+    emitter.gate.clear()
+    log = EmitterLog(emitter)  # type: ignore[arg-type]
+    recording = asyncio.ensure_future(log.record(EVENT))
+    await asyncio.sleep(0)
+    recording.cancel()
+    await asyncio.wait([recording])
+    log.record_later(EVENT)
+    emitter.gate.set()
+    await log.close()
+    assert emitter.admissions == [wire.admission_event(EVENT)]
+
+
 async def test_refusals_wait_for_an_emitter_that_is_away_up_to_a_bound() -> None:
     emitter = MemoryEmitter()
     emitter.gate.clear()

@@ -15,6 +15,7 @@ from services.kernel.steps import PACE_SECONDS, Pace
 from services.router.domain.admission import Admitter
 from services.router.server.joined import JoinedAdmissions
 from services.router.settings import RouterSettings
+from tests.contracts.engine_requests import until
 from tests.fakes.joined import heard, joined_streams
 from tests.fakes.running_router import RunningRouter, admit, next_offer, running_router
 
@@ -144,6 +145,25 @@ async def test_a_refused_call_stops_no_other(running: RunningRouter) -> None:
         assert sorted(running.log.reasons) == sorted(
             [Reason.KEY_INVALID, Reason.MODEL_NOT_FOUND, Reason.UNSPECIFIED]
         )
+        joined.close()
+
+
+@pytest.mark.parametrize("breaks", [True, False], ids=["broken", "cancelled"])
+async def test_an_admission_whose_caller_leaves_with_its_ticket_is_recorded_all_the_same(
+    running: RunningRouter, *, breaks: bool
+) -> None:
+    api_key = await running.key()
+    running.log.gate = asyncio.Event()
+    async with running.replica():
+        joined = Joined(running)
+        await joined.ask((1, admit(api_key)))
+        await joined.hear()
+        assert (set(joined.admitted), running.log.reasons) == ({1}, [])
+        if breaks:
+            joined.close()
+        else:
+            await joined.leave(1)
+        await until(lambda: running.log.reasons == [Reason.UNSPECIFIED], 10)
         joined.close()
 
 
