@@ -1,14 +1,22 @@
 """Three routers on one Valkey, three edges that each ask another one first, and two simulated replicas."""
 
 import asyncio
+import signal
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
+import grpc
 import httpx
-from comptoir.router.v1 import admin_pb2_grpc, router_pb2_grpc
+from comptoir.router.v1 import admin_pb2, admin_pb2_grpc, router_pb2_grpc
+from comptoir.usage.v1 import usage_pb2
 
+from services.contract.events import Kind
+from services.emitter.adapters.spool.store import SpoolStore
+from services.emitter.domain.limits import SpoolFile
+from services.kernel.clock import SystemClock
 from tests.ports import free_port
-from tests.system.serving_processes import ServingProcesses
+from tests.system.serving_processes import STOP_SECONDS, ServingProcesses
 from tests.valkey_process import ValkeyProcess
 
 _ROUTERS: Final = (1, 2, 3)
@@ -17,6 +25,9 @@ _REPLICAS: Final = 2
 
 class RegionProcesses(ServingProcesses):
     """They are router1 to router3, edge1 to edge3, generator1, generator2 and the emitter, and the Valkey."""
+
+    # Nine of them start side by side.
+    start_seconds: ClassVar[float] = 120.0
 
     def __init__(self, folder: Path, *, lease_store: dict[str, Any], **sections: Any) -> None:
         super().__init__(folder, replicas=_REPLICAS, **sections)
@@ -48,6 +59,37 @@ class RegionProcesses(ServingProcesses):
         """Ends every process, and the Valkey last."""
         await super().stop()
         self.valkey.kill()
+
+    async def spent_tokens(self, tenant: str) -> int:
+        """What a tenant used of its month, and may use in what it has in flight."""
+        async with asyncio.timeout(60):
+            while True:
+                with suppress(grpc.aio.AioRpcError):
+                    # It is recorded, and the emitter may have been away.
+                    answer = await self._admin.GetTenant(admin_pb2.GetTenantRequest(name=tenant), timeout=30)
+                    return int(answer.spending.tokens_of_month)
+                await asyncio.sleep(0.1)
+
+    async def events(self) -> tuple[list[usage_pb2.Generation], list[usage_pb2.Admission]]:
+        """What the emitter has; it is ended for that, and started again."""
+        self.signal("emitter", signal.SIGTERM)
+        await asyncio.to_thread(self._processes["emitter"].wait, STOP_SECONDS)
+        folder = self._folder / "spool"
+        store = SpoolStore(
+            SpoolFile(spool_folder=folder, durability="process", remember_event_ids_seconds=60.0)
+        )
+        with store.transaction():
+            generations, admissions = (
+                store.frames(kind, 10**6, SystemClock().wall_microseconds(), is_draining=True)
+                for kind in (Kind.GENERATION, Kind.ADMISSION)
+            )
+        store.close()
+        self.launch("emitter")
+        await self._until_serving("emitter")
+        return (
+            [one for each in generations for one in usage_pb2.GenerationFrame.FromString(each.body).events],
+            [one for each in admissions for one in usage_pb2.AdmissionFrame.FromString(each.body).events],
+        )
 
     async def _until_ready(self, base_url: str) -> None:
         async with httpx.AsyncClient(base_url=base_url, timeout=30) as client, asyncio.timeout(60):

@@ -3,7 +3,9 @@
 import asyncio
 import itertools
 import json
+import signal
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,6 +13,7 @@ from typing import Any, Final
 import httpx
 import pytest
 import pytest_asyncio
+from comptoir.usage.v1 import usage_pb2
 
 from tests.system.region_processes import RegionProcesses
 from tests.system.serving_processes import MODEL
@@ -43,6 +46,7 @@ class Asked:
     ended_seconds: float
     outcome: tuple[int, str]
     tokens: int = 0
+    request_id: str = ""
 
 
 async def ask(client: httpx.AsyncClient, api_key: str) -> Asked:
@@ -67,7 +71,8 @@ async def ask(client: httpx.AsyncClient, api_key: str) -> Asked:
                 tokens = json.loads(line.removeprefix("data: "))["usage"]["total_tokens"]
             assert '"error"' not in line, "an answer that had begun failed"
     assert tokens, "an answer ended in silence"
-    return Asked(sent_seconds, text_seconds, time.monotonic(), OK, tokens)
+    request_id = response.headers["x-request-id"]
+    return Asked(sent_seconds, text_seconds, time.monotonic(), OK, tokens, request_id)
 
 
 @dataclass
@@ -138,6 +143,14 @@ async def region(
         await processes.stop()
 
 
+def request_of(event: usage_pb2.Generation | usage_pb2.Admission) -> str:
+    return f"{event.request_id_high:016x}{event.request_id_low:016x}"
+
+
+def tokens_of(row: usage_pb2.Generation) -> int:
+    return row.input_tokens + row.output_tokens
+
+
 async def _load(region: RegionProcesses, killed: str) -> Load:
     places = await region.key(f"places-{killed}", concurrency=PLACES)
     rates = await region.key(f"rates-{killed}", requests_per_minute=REQUESTS, tokens_per_minute=TOKENS)
@@ -179,6 +192,34 @@ async def test_a_router_that_is_killed_costs_no_request_and_limits_stay_exact(
     assert most_at_once(asked["places"]) == PLACES
     assert_rates(asked["rates"])
     await all_places_are_free(load)
+
+
+@pytest.mark.parametrize("region", [{}], ids=["refuse"], indirect=True)
+async def test_what_is_generated_twice_for_a_router_that_hangs_is_admitted_and_charged_for_each_time(
+    region: RegionProcesses,
+) -> None:
+    api_key = await region.key("doubt")
+    async with httpx.AsyncClient(base_url=region.base_urls[0], timeout=60) as client:
+        # What is admitted now is generated, and waits to be recorded.
+        region.signal("emitter", signal.SIGSTOP)
+        asking = [asyncio.create_task(ask(client, api_key)) for _ in range(3)]
+        await region.until_accepted(len(asking))
+        region.signal("router1", signal.SIGSTOP)
+        region.signal("emitter", signal.SIGCONT)
+        asked = await asyncio.gather(*asking)
+        region.signal("router1", signal.SIGCONT)
+    assert {one.outcome for one in asked} == {OK}
+    rows, admissions = await region.events()
+    admitted = Counter(map(request_of, admissions))
+    used = 0
+    for one in asked:
+        generated = [tokens_of(row) for row in rows if request_of(row) == one.request_id]
+        assert len(generated) == admitted[one.request_id] == 2
+        assert one.tokens in generated
+        used += sum(generated)
+    async with asyncio.timeout(60):
+        while await region.spent_tokens("doubt") != used:  # noqa: ASYNC110 - it can only be asked
+            await asyncio.sleep(0.1)
 
 
 SHARE: Final[dict[str, Any]] = {"while_away": "local_share", "sharing_routers": 3}
