@@ -293,9 +293,7 @@ def may_use(key: Key, name: ModelName) -> bool:
 
 def unknown_model(name: str) -> ComptoirError:
     """Returns the refusal of a name that stands for no model."""
+    if name:
+        return ComptoirError(Reason.MODEL_NOT_FOUND)
     # No name, and a region without a default model: the caller has to give one.
-    return (
-        ComptoirError(Reason.MODEL_NOT_FOUND)
-        if name
-        else ComptoirError(Reason.REQUEST_INVALID, field="model")
-    )
+    return ComptoirError(Reason.REQUEST_INVALID, field="model")
