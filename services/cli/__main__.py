@@ -15,15 +15,16 @@ from services.cli.commands.stack import down, logs, status
 from services.cli.commands.tenants import tenants
 from services.cli.commands.transfer import transfer
 from services.cli.commands.up import up
+from services.cli.commands.version import options_of_all
 from services.cli.operator_tls import AdminCommands
 
 app = AdminCommands(
     name="comptoir",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     help="EU-resident LLM inference that counts tokens and keeps no text.",
 )
+app.callback(invoke_without_command=True)(options_of_all)
 for command in (up, status, logs, down, chat, apply, audit):
     app.command()(command)
 for name, group in (

@@ -1,8 +1,7 @@
-"""`comptoir chat`: one question, its answer as it is generated, and what it cost."""
+"""`comptoir chat`: one question with its answer as it is generated and what it cost, or a whole chat."""
 
 import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,25 +12,36 @@ from deploy.local.stack.errors import StackError
 from deploy.local.stack.options import DEFAULT_DATA_DIR
 from deploy.local.stack.paths import DataPaths
 from deploy.local.stack.state import missing_state, read_state
+from services.cli.answering import Answer, Ask, said_of, stream_answer
+from services.cli.chat_screen import ChatScreen
+from services.cli.conversation import shown
+from services.runtime.privacy import keep_private
 from services.runtime.settings import environment
 
 if TYPE_CHECKING:
     from openai import OpenAI
-    from openai.types.chat import ChatCompletionChunk
 
 
 def chat(
-    prompt: Annotated[str, typer.Argument(help="What to ask; - reads it from standard input.")],
+    prompt: Annotated[
+        str | None,
+        typer.Argument(help="What to ask; - reads it from standard input. Left out, a chat begins."),
+    ] = None,
     data_dir: Annotated[Path, typer.Option(help="The data folder of a local stack.")] = DEFAULT_DATA_DIR,
     base_url: Annotated[str, typer.Option(help="Another endpoint than the local stack's.")] = "",
     model: Annotated[str, typer.Option(help="Another model than the local stack's.")] = "",
     max_tokens: Annotated[int | None, typer.Option(min=1, help="The most output tokens.")] = None,
     temperature: Annotated[float, typer.Option(min=0.0, max=2.0)] = 0.7,
 ) -> None:
-    """Stream one answer, then print TTFT, tokens per second and token counts.
+    """Stream one answer, then print TTFT, tokens per second and token counts; or chat, on a terminal.
+
+    Without PROMPT it is a chat: /help says what can be typed, Ctrl-C stops an answer, Ctrl-D ends. Its turns
+    are in memory alone; nothing is written to a disk.
 
     The key is COMPTOIR_API_KEY, or the one that `comptoir up` left in the data folder.
     """
+    if prompt is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise StackError("A chat needs a terminal; say what to ask, or - to read it from standard input.")
     paths = DataPaths(data_dir.resolve())
     if not base_url or not model:
         state = read_state(paths)
@@ -41,54 +51,30 @@ def chat(
         model = model or state["model"]
     import openai  # noqa: PLC0415 - takes a second, which no other command needs
 
-    client = openai.OpenAI(base_url=base_url, api_key=_api_key(paths), max_retries=2)
-    text = sys.stdin.read() if prompt == "-" else prompt
-    try:
-        with client:
-            _stream(client, model, text, max_tokens, temperature)
-    except openai.APIStatusError as error:
-        raise StackError(f"{base_url} refused: {error.message}") from None
-    except openai.APIConnectionError:
-        raise StackError(f"{base_url} cannot be reached; is it running? `comptoir status` tells.") from None
-    except openai.APIError as error:
-        raise StackError(f"The answer broke off: {error.message}") from None
+    ask = Ask(model, max_tokens, temperature)
+    with openai.OpenAI(base_url=base_url, api_key=_api_key(paths), max_retries=2) as client:
+        if prompt is None:
+            # Every turn is in memory, and a core dump would be a copy of it on the disk.
+            keep_private()
+            ChatScreen(client, ask).run()
+            return
+        try:
+            _print_answer(client, ask, sys.stdin.read() if prompt == "-" else prompt)
+        except openai.APIError as error:
+            raise said_of(error, base_url) from None
 
 
-def _stream(client: "OpenAI", model: str, text: str, max_tokens: int | None, temperature: float) -> None:
-    started = time.monotonic()
-    first = last = 0.0
-    usage = None
-    stream = client.chat.completions.create(
-        model=model,
-        messages=[{"role": "user", "content": text}],
-        stream=True,
-        stream_options={"include_usage": True},
-        temperature=temperature,
-        max_completion_tokens=max_tokens,
-    )
-    for chunk in stream:
-        usage = chunk.usage or usage
-        if piece := _content(chunk):
-            last = time.monotonic()
-            first = first or last
-            sys.stdout.write(piece)
-            sys.stdout.flush()
+def _print_answer(client: "OpenAI", ask: Ask, prompt: str) -> None:
+    answer, is_terminal = Answer(), sys.stdout.isatty()
+
+    def write(piece: str) -> None:
+        sys.stdout.write(shown(piece) if is_terminal else piece)
+        sys.stdout.flush()
+
+    stream_answer(client, ask, [("user", prompt)], answer, write)
     sys.stdout.write("\n")
-    if usage is None:
-        return
-    first = first or time.monotonic()
-    decode_seconds = last - first
-    rate = (usage.completion_tokens - 1) / decode_seconds if decode_seconds > 0 else 0.0
-    Console(stderr=True).print(
-        f"TTFT {1000 * (first - started):.0f} ms, {rate:.0f} output tokens/s, "
-        f"{usage.prompt_tokens} input tokens, {usage.completion_tokens} output tokens",
-        highlight=False,
-        style="dim",
-    )
-
-
-def _content(chunk: "ChatCompletionChunk") -> str:
-    return (chunk.choices[0].delta.content or "") if chunk.choices else ""
+    if answer.cost:
+        Console(stderr=True).print(answer.cost, highlight=False, style="dim")
 
 
 def _api_key(paths: DataPaths) -> str:

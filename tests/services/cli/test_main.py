@@ -1,5 +1,8 @@
 """Every command says what it does, and every problem is one sentence."""
 
+import json
+import platform
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from tests.services.cli.running import Terminal
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ((), ("up", "status", "logs", "down", "chat", "keys", "tenants", "report")),
+        ((), ("up", "status", "chat", "keys", "report", "--version", "--install-completion")),
         (
             ("up",),
             (
@@ -52,3 +55,24 @@ def test_where_nothing_runs_the_sentence_says_how_to_start(
 ) -> None:
     sentence = terminal.refusal(*command, "--data-dir", str(tmp_path))
     assert f"comptoir up --data-dir {tmp_path}" in sentence
+
+
+def test_the_version_is_one_line(terminal: Terminal) -> None:
+    said = terminal.comptoir("--version")
+    assert (said.status, said.out) == (0, f"comptoir {metadata.version('comptoir')}\n")
+
+
+def test_a_report_of_a_fault_has_every_version_that_matters(terminal: Terminal) -> None:
+    versions = json.loads(terminal.comptoir("--version", "--json").out)
+    assert versions["python"] == platform.python_version()
+    assert versions["grpcio"] == metadata.version("grpcio")
+    assert {name.removesuffix("-cpu") for name in versions} >= {"comptoir", "comptoir-client", "vllm"}
+
+
+@pytest.mark.parametrize("arguments", [("--json",), ("--json", "status")])
+def test_json_before_a_command_is_refused_with_where_it_goes(
+    terminal: Terminal, arguments: tuple[str, ...]
+) -> None:
+    said = terminal.comptoir(*arguments)
+    assert said.status == 2
+    assert "behind it" in said.err

@@ -92,3 +92,15 @@ def test_without_a_key_the_sentence_says_where_one_comes_from(terminal: Terminal
     paths.api_key.unlink()
     sentence = terminal.refusal("chat", "x", "--data-dir", str(paths.root))
     assert "COMPTOIR_API_KEY" in sentence
+
+
+def test_without_a_question_and_a_terminal_the_sentence_says_what_to_do(
+    terminal: Terminal, paths: DataPaths
+) -> None:
+    assert "needs a terminal" in terminal.refusal("chat", "--data-dir", str(paths.root))
+
+
+def test_a_pipe_gets_the_answer_as_it_is(terminal: Terminal, paths: DataPaths) -> None:
+    with serving_http({PATH: (200, stream("a\x1bb"))}) as url:
+        said = terminal.comptoir("chat", "x", "--base-url", f"{url}/v1", "--data-dir", str(paths.root))
+    assert said.out == "a\x1bb\n"
