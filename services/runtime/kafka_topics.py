@@ -24,8 +24,11 @@ _ASK_SECONDS: Final = 15.0
 _CONNECT_MILLISECONDS: Final = 5_000
 _FIRST_PAUSE_SECONDS: Final = 1.0
 _LONGEST_PAUSE_SECONDS: Final = 30.0
+# Of a Kafka that starts beside this process: a quarter of a minute passes until then.
+_LOOKS_AT_A_START: Final = 4
 # Whose name stands for Kafka as a whole.
 _ALL: Final = ""
+_STARTS: Final = {_ALL: ConnectionRefusedError.__name__}
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -43,6 +46,8 @@ class KafkaTopics:
         """Asks until every topic can be used, and logs each trouble once; then waits for the end."""
         told: Mapping[str, str] = {}
         while troubles := await self.troubles():
+            if self._backoff.failures < _LOOKS_AT_A_START and troubles == _STARTS:
+                troubles = told
             for topic in sorted(troubles.keys() | told.keys()):
                 if troubles.get(topic) != told.get(topic):
                     _tell(topic, troubles.get(topic))
@@ -54,13 +59,16 @@ class KafkaTopics:
 
     async def troubles(self) -> Mapping[str, str]:
         """Returns Kafka's word for what is wrong, by topic; under no name what is wrong with all."""
+        # Before the library: of why it cannot connect, it has a line in its log and no error.
+        if error_type := await self._why_not():
+            return {_ALL: error_type}
         client = AIOKafkaAdminClient(**self._reach, client_id="comptoir-topics")
         try:
             async with asyncio.timeout(_ASK_SECONDS):
                 await client.start()
                 found = await client.describe_topics(self._topics)
         except (KafkaError, OSError, TimeoutError) as error:
-            return {_ALL: await self._why() or type(error).__name__}
+            return {_ALL: type(error).__name__}
         finally:
             with contextlib.suppress(KafkaError):
                 await client.close()
@@ -71,18 +79,21 @@ class KafkaTopics:
             if error in (UnknownTopicOrPartitionError, TopicAuthorizationFailedError)
         }
 
-    async def _why(self) -> str:
-        """Returns why no connection can be begun, which the library only writes into its log."""
+    async def _why_not(self) -> str:
+        """Returns why no connection can be begun, to none of the addresses; nothing where one can."""
         options: dict[str, Any] = dict(self._reach)
+        error_type = ""
         for host, port, _ in collect_hosts(options.pop("bootstrap_servers")):
             try:
                 connection = await create_conn(
                     host, port, request_timeout_ms=_CONNECT_MILLISECONDS, **options
                 )
             except (KafkaError, OSError, TimeoutError) as error:
-                return type(error).__name__
-            connection.close()
-        return ""
+                error_type = type(error).__name__
+            else:
+                connection.close()
+                return ""
+        return error_type
 
 
 def _tell(topic: str, error_type: str | None) -> None:

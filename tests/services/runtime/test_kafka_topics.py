@@ -67,6 +67,19 @@ async def test_each_trouble_is_told_once_and_so_is_its_end(
     assert waits[-1] > waits[0]
 
 
+async def test_a_kafka_that_starts_meanwhile_is_not_told(monkeypatch: pytest.MonkeyPatch, told: Told) -> None:
+    refused = {"": "ConnectionRefusedError"}
+    await watched(monkeypatch, [refused] * 4 + [{}])
+    assert told == []
+
+
+async def test_a_kafka_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, told: Told) -> None:
+    refused = {"": "ConnectionRefusedError"}
+    waits = await watched(monkeypatch, [refused] * 6 + [{}])
+    assert told == [("kafka_unreachable", None, "ConnectionRefusedError"), ("kafka_reached", None, None)]
+    assert sum(waits[:4]) >= 7.5
+
+
 async def test_of_what_is_well_nothing_is_told(monkeypatch: pytest.MonkeyPatch, told: Told) -> None:
     assert await watched(monkeypatch, [{}]) == []
     assert told == []
