@@ -1,7 +1,7 @@
 """What is wrong with Kafka at the start is told once, by topic, until all is well."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 
@@ -25,8 +25,9 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
     return lines
 
 
-async def watched(monkeypatch: pytest.MonkeyPatch, answers: list[Mapping[str, str]]) -> list[float]:
+async def watched(monkeypatch: pytest.MonkeyPatch, answers: Sequence[Mapping[str, str]]) -> list[float]:
     waits: list[float] = []
+    left = list(answers)
 
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
@@ -35,7 +36,7 @@ async def watched(monkeypatch: pytest.MonkeyPatch, answers: list[Mapping[str, st
     done = asyncio.Event()
 
     async def troubles() -> Mapping[str, str]:
-        answer = answers.pop(0)
+        answer = left.pop(0)
         if not answer:
             done.set()
         return answer
