@@ -1,7 +1,9 @@
 """What is wrong with Kafka at the start is told once, by topic, until all is well."""
 
 import asyncio
+import ssl
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,7 @@ from services.runtime import kafka_topics
 from services.runtime.kafka_target import KafkaTarget
 from services.runtime.kafka_topics import KafkaTopics
 from tests.ports import free_port
+from tests.services.runtime.certificates import Authority
 
 Told = list[tuple[str, object, object]]
 
@@ -90,3 +93,14 @@ async def test_where_nobody_listens_the_systems_own_word_is_told() -> None:
     topics = KafkaTopics(KafkaTarget(bootstrap=f"127.0.0.1:{free_port()}"), ["comptoir.a"])
     async with asyncio.timeout(60):
         assert await topics.troubles() == {"": "ConnectionRefusedError"}
+
+
+async def test_a_broker_of_another_authority_is_told(tmp_path: Path) -> None:
+    files = Authority(tmp_path / "theirs").files("broker")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(files.certificate_file, files.private_key_file)
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    async with server, asyncio.timeout(60):
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        target = KafkaTarget(bootstrap=address, tls=Authority(tmp_path / "ours").files("emitter"))
+        assert await KafkaTopics(target, ["comptoir.a"]).troubles() == {"": "SSLCertVerificationError"}
