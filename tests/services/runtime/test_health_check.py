@@ -1,0 +1,82 @@
+"""A container's probe: health over mutual TLS from the process's own settings file, or one sentence."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from services.kernel.clock import SystemClock
+from services.runtime.addresses import GrpcListen, TlsFiles
+from services.runtime.grpc.server import GrpcServer, build_server
+from services.runtime.health_check import main
+from tests.ports import free_port
+from tests.services.runtime.certificates import Authority
+
+
+def written(folder: Path, address: str, tls: TlsFiles | None = None) -> Path:
+    listen = {"address": address}
+    if tls is not None:
+        listen |= {"tls": tls.model_dump(mode="json")}
+    file = folder / "comptoir.yaml"
+    file.write_text(yaml.safe_dump({"router": {"listen": listen}}))
+    return file
+
+
+@asynccontextmanager
+async def running(listen: GrpcListen) -> AsyncIterator[GrpcServer]:
+    server = build_server(listen, clock=SystemClock())
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.drain(0)
+
+
+async def asked(config: Path, *more: str) -> int:
+    """The status with which the probe ends beside the server's loop."""
+
+    def ask() -> int:
+        try:
+            main(["--config", str(config), "--section", "router", "--seconds", "60", *more])
+        except SystemExit as ended:
+            return int(ended.code or 0)
+        return 0
+
+    return await asyncio.to_thread(ask)
+
+
+async def test_a_process_that_is_not_ready_is_alive_and_unhealthy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = Authority(tmp_path / "authority").files("router", dns="router")
+    port = free_port()
+    config = written(tmp_path, f"0.0.0.0:{port}", files)
+    async with running(GrpcListen(address=f"127.0.0.1:{port}", tls=files)) as server:
+        assert (await asked(config), await asked(config, "--is-alive")) == (1, 0)
+        assert capsys.readouterr().err == "comptoir health: router is NOT_SERVING.\n"
+        await server.set_serving(is_serving=True)
+        assert await asked(config) == 0
+        assert await asked(config, "--service", "nobody.knows.Service") == 1
+        assert capsys.readouterr().err == "comptoir health: router did not answer: NOT_FOUND.\n"
+
+
+async def test_on_one_machine_a_socket_is_asked_without_tls(tmp_path: Path) -> None:
+    listen = GrpcListen(address=f"unix:{tmp_path}/router.sock")
+    async with running(listen) as server:
+        await server.set_serving(is_serving=True)
+        assert await asked(written(tmp_path, listen.address)) == 0
+
+
+async def test_where_nothing_listens_and_where_nothing_is_said_it_is_unhealthy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = written(tmp_path, f"127.0.0.1:{free_port()}")
+    assert await asked(config) == 1
+    assert "did not answer: UNAVAILABLE" in capsys.readouterr().err
+    config.write_text("router: {}")
+    assert await asked(config) == 1
+    assert "does not say where router listens" in capsys.readouterr().err
+    assert await asked(tmp_path / "nowhere.yaml") == 1
