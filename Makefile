@@ -25,7 +25,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without bytecode on disk every start would compile the engine's modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up test check units lint types imports schemas bench fuzz test-clients protos dashboards docs lock clean
+.PHONY: help setup up test check units lint types imports schemas bench fuzz test-clients test-cluster protos dashboards docs lock clean
 .PHONY: $(UNIT_RUNS)
 
 help: ## Shows this list
@@ -48,6 +48,9 @@ test: setup ## Sets up and passes everything; real engine, Kafka and store inclu
 	engine=; cat $$said; \
 	$(BIN)/pytest -m "alone and not vllm" $(ARGS) || status=$$?; \
 	exit $$status
+
+test-cluster: setup ## Renders the chart and holds its parts against each other; part of `make test`
+	$(BIN)/pytest -m cluster tests/cluster $(ARGS)
 
 test-clients: setup ## Runs the official clients and those of others against a whole stack; part of `make test`
 	$(BIN)/pytest -m system tests/clients $(ARGS)

@@ -1,4 +1,4 @@
-"""Writes the parts of the pages that follow from the code, or checks with --check that they are current."""
+"""Writes what follows from the code into pages and a schema, or checks with --check that it is there."""
 
 import argparse
 import re
@@ -14,7 +14,7 @@ from deploy.local.kafka.settings import LocalKafkaSettings
 from deploy.local.stack.config import PORTS_CHOOSE, build_config
 from deploy.local.stack.options import Addresses, StackOptions
 from deploy.local.stack.paths import DataPaths
-from docs import error_tables, metric_tables
+from docs import chart_schema, error_tables, metric_tables
 from docs.openai_tables import openai_sdk
 from pipelines.usage.settings import UsageSettings
 from services.edge.settings import EdgeSettings
@@ -87,6 +87,17 @@ def written(page: str, name: str, lines: Iterator[str]) -> str:
     return text
 
 
+def _stale_schema(*, is_check: bool) -> list[str]:
+    """Returns the name of the chart's schema where it was stale, and writes it unless told to check."""
+    schema = chart_schema.FILE.read_text(encoding="utf-8")
+    fresh = chart_schema.refreshed(schema, SETTINGS)
+    if fresh == schema:
+        return []
+    if not is_check:
+        chart_schema.FILE.write_text(fresh, encoding="utf-8")
+    return [chart_schema.FILE.name]
+
+
 def main() -> int:
     """Runs the command; returns its exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -100,6 +111,7 @@ def main() -> int:
             stale.append(file)
             if not is_check:
                 (DOCS / file).write_text(fresh, encoding="utf-8")
+    stale += _stale_schema(is_check=is_check)
     if is_check and stale:
         print(f"stale: {', '.join(stale)}; run make docs, and commit the result")
     return int(is_check and bool(stale))

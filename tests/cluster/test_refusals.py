@@ -1,0 +1,88 @@
+"""What cannot work is refused before anything is installed, with a sentence that says what to do."""
+
+import pytest
+
+from tests.cluster.chart import CHART, PRODUCTION, SMALL, Helm, RefusedError
+
+pytestmark = [pytest.mark.system, pytest.mark.cluster]
+
+
+def refusal(helm: Helm, *sets: str, values: str = str(SMALL)) -> str:
+    arguments = [part for one in sets for part in ("--set-json", one)]
+    with pytest.raises(RefusedError) as refused:
+        helm.run("template", "comptoir", CHART, "--values", values, *arguments)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        ("router.replicas=2", "several routers share one PostgreSQL and one Redis or Valkey"),
+        ("nodes.regions=[]", "name the values of the node label topology.kubernetes.io/region"),
+        ("catalog.models=[]", "name each model with its number, name, context_tokens"),
+        ('kafka.tlsSecret=""', "set kafka.tlsSecret, or kafka.caSecret with kafka.sasl.emitterUser"),
+        ('kafka.sasl.emitterUser="e"', "kafka.sasl has one user of two"),
+        ('kafka.caSecret="ca"', "leave the second out"),
+        ('clickhouse.url=""', "name the store as https://host:8443"),
+        ("edge.emitter=1", "edge.emitter is 1, and there are 1: numbers begin with 0"),
+        ('pools.tiny.model="other"', "pools.tiny.model is not in catalog.models: it has tiny-eu"),
+        ("pools.tiny.replicas=3", "pools.tiny.replicas is 3, above its maxReplicas of 2"),
+        ("router.signingKeyNumber=2", "generators would refuse every ticket"),
+        ('router.database.host="db"', "router.database.caSecret is empty"),
+        ("networkPolicies.kafkaTo=[]", "networkPolicies.kafkaTo is empty, so nobody would reach the brokers"),
+        ('telemetry.otlpEndpoint="c:4317"', "networkPolicies.telemetryTo is empty"),
+        ('pools.tiny.namespace="acme"', "let certificates.issuer be a ClusterIssuer"),
+        (
+            'pools.more={"model":"tiny-eu","firstReplica":2,"modelFiles":{"claim":"m"}}',
+            "pools.more and pools.tiny both have replica number 2",
+        ),
+        (
+            'pools.more={"model":"tiny-eu","firstReplica":9,"modelFiles":{"claim":"m"},"autoscaling":{"enabled":true}}',
+            "the router says how many replicas a model needs, not which pool",
+        ),
+    ],
+)
+def test_values_that_do_not_go_together_are_refused(helm: Helm, wrong: str, sentence: str) -> None:
+    assert sentence in refusal(helm, wrong)
+
+
+def test_a_pool_without_a_model_to_read_is_refused_and_a_simulated_one_needs_none(helm: Helm) -> None:
+    nothing = 'pools.tiny.modelFiles={"claim":"","image":""}'
+    assert "nothing is fetched at run time" in refusal(helm, nothing)
+    helm.template(SMALL, "--set-json", nothing, "--set", "pools.tiny.settings.engine=simulated")
+    both = 'pools.tiny.modelFiles={"claim":"a","image":"b"}'
+    assert "has both claim and image" in refusal(helm, both)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [
+        ('region="Paris"', "/region"),
+        ("router.replicas=0", "/router/replicas"),
+        ('edge.replicas="many"', "/edge/replicas"),
+        ("edge.replica=2", "/edge"),
+        ('edge.service.type="NodePort"', "/edge/service/type"),
+        ('clickhouse.url="http://plain:8123"', "/clickhouse/url"),
+        ('kafka.bootstrap="kafka"', "/kafka/bootstrap"),
+        ("edge.resources.limits=null", "/edge/resources"),
+        ('edge.settings.listen={"port":1}', "/edge/settings"),
+        ("router.settings.hold_second=1", "/router/settings"),
+        ('pools.tiny.settings.router={"address":"elsewhere:1"}', "/pools/tiny/settings"),
+        ('pools.A_B={"model":"tiny-eu","firstReplica":50}', "/pools"),
+        ('image.digests.edge="latest"', "/image/digests/edge"),
+        ('networkPolicies.kafkaTo=[{"cidr":"10.0.0.0/8"}]', "/networkPolicies/kafkaTo/0"),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_by_its_place(helm: Helm, wrong: str, place: str) -> None:
+    assert f"'{place}'" in refusal(helm, wrong)
+
+
+def test_the_chart_itself_is_without_fault(helm: Helm) -> None:
+    for values in (SMALL, PRODUCTION):
+        said = helm.run("lint", CHART, "--strict", "--values", values)
+        assert "1 chart(s) linted, 0 chart(s) failed" in said
+
+
+def test_without_values_it_says_what_it_needs_first(helm: Helm) -> None:
+    with pytest.raises(RefusedError, match=r"nodes\.regions is empty"):
+        helm.run("template", "comptoir", CHART)
