@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,7 +18,7 @@ from tests.services.runtime.certificates import Authority
 
 
 def written(folder: Path, address: str, tls: TlsFiles | None = None) -> Path:
-    listen = {"address": address}
+    listen: dict[str, Any] = {"address": address}
     if tls is not None:
         listen |= {"tls": tls.model_dump(mode="json")}
     file = folder / "comptoir.yaml"
