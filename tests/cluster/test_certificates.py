@@ -80,7 +80,8 @@ def test_keys_are_made_anew_and_prove_who_calls_and_who_answers(production: list
 
 
 def test_given_secrets_are_taken_in_place_of_an_issuer(helm: Helm) -> None:
-    documents = helm.template(SMALL, "--set", "certificates.from=secrets")
+    given = ("--set", "certificates.from=secrets", "--set", "edge.tlsSecret=llm-example-eu")
+    documents = helm.template(SMALL, *given)
     assert not of_kind(documents, "Certificate")
     assert len(workloads(documents)) == len(workloads(helm.template(SMALL)))
 

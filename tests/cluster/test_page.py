@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from services.runtime.settings import environment
-from tests.cluster.chart import REPOSITORY, SMALL
+from tests.cluster.chart import CHART, PRODUCTION, REPOSITORY, SMALL, Helm
 from tests.cluster.wheel_programs import unpacked
 
 pytestmark = [pytest.mark.system, pytest.mark.cluster]
@@ -65,3 +65,16 @@ def test_its_secrets_fit_one_another_and_its_values_the_chart(tmp_path: Path) ->
 def test_what_cannot_be_run_here_says_so() -> None:
     assert {info for info, _ in blocks()} == {"sh", "sh needs pods that run"}
     assert SMALL.read_text().count("model-tiny-eu") == 1
+
+
+def test_whoever_installs_it_is_told_what_comes_next(helm: Helm) -> None:
+    said = helm.run(
+        *("install", "my", CHART, "--namespace", "llm", "--values", PRODUCTION, "--dry-run=client")
+    ).partition("NOTES:")[2]
+    for line in (
+        "kubectl -n llm rollout status deployment/my-comptoir-edge --timeout=30m",
+        "kubectl -n comptoir-acme logs statefulset/my-comptoir-pool-acme",
+        "kubectl -n llm port-forward my-comptoir-router-1 8444 &",
+        "https://fr.example.eu/v1",
+    ):
+        assert line in said

@@ -31,6 +31,7 @@ def refusal(helm: Helm, *sets: str, values: str = str(SMALL)) -> str:
         ('router.database.host="db"', "router.database.caSecret is empty"),
         ("networkPolicies.kafkaTo=[]", "networkPolicies.kafkaTo is empty, so nobody would reach the brokers"),
         ('telemetry.otlpEndpoint="c:4317"', "networkPolicies.telemetryTo is empty"),
+        ('certificates.from="secrets"', "edge.tlsSecret is empty, and certificates.from is secrets"),
         ('pools.tiny.namespace="acme"', "let certificates.issuer be a ClusterIssuer"),
         (
             'pools.more={"model":"tiny-eu","firstReplica":2,"modelFiles":{"claim":"m"}}',

@@ -11,6 +11,9 @@
 {{- if not $values.pools -}}
 {{- fail "pools is empty: name at least one pool of generators with its model and firstReplica." -}}
 {{- end -}}
+{{- if and (eq $values.certificates.from "secrets") (not $values.edge.tlsSecret) -}}
+{{- fail "edge.tlsSecret is empty, and certificates.from is secrets: name the secret with tls.crt and tls.key that clients trust." -}}
+{{- end -}}
 {{- include "comptoir.checks.stores" . -}}
 {{- include "comptoir.checks.emitters" . -}}
 {{- include "comptoir.checks.pools" . -}}
