@@ -73,7 +73,7 @@ class Edge:
             clock,
             router=self._nearest,
             generators=self._generators,
-            usage=RequestLog(self._usage),
+            usage=RequestLog(self._usage, settings.catalog.model_names),
             key_regions=KeyRegions(settings.catalog, settings.home),
         )
 
@@ -83,6 +83,7 @@ class Edge:
         # Whatever else runs here runs for a request or for an event.
         if self._http.certificate is not None:
             parts.run("certificate", self._http.certificate.watch())
+        parts.run("readiness", self._http.follow_readiness())
         if len(self._routers) > 1:
             parts.run("routers", self._nearest.watch())
 
@@ -147,6 +148,10 @@ class HttpSide:
         """The listener's certificate, to be watched; None without TLS."""
         return self._listener.certificate
 
+    async def follow_readiness(self) -> None:
+        """Looks whether requests can be served, for the metrics, for ever."""
+        await self._health.follow()
+
     async def start(self) -> None:
         """Accepts requests; SettingsError if the address is taken."""
         await self._listener.start()
@@ -154,7 +159,7 @@ class HttpSide:
 
     async def drain(self) -> None:
         """Says not ready, stops accepting, lets answers end within their bound, gives leases back."""
-        self._health.is_draining = True
+        self._health.drain()
         if self._is_started:
             await asyncio.sleep(self._limits.drain_notice_seconds)
         await self._listener.stop()

@@ -18,6 +18,7 @@ from services.kernel.clock import Clock, SystemClock
 from services.runtime.grpc.interceptors import learn_rules
 from services.runtime.grpc.server import build_server
 from services.runtime.kafka_topics import KafkaTopics
+from services.runtime.metrics.process_state import show_state
 from services.runtime.parts import Parts
 from services.runtime.settings import read_secret
 
@@ -36,8 +37,9 @@ class Emitter:
         self._log = KafkaLog(settings.kafka, confirm_seconds=settings.kafka.confirm_seconds)
         self._topics = KafkaTopics(settings.kafka, KIND_OF_TOPIC)
         self._spool = SqliteSpool(settings, clock)
-        watch(self._spool, clock)
+        watch(self._spool, settings, clock)
         self._server = build_server(settings.listen, clock=clock)
+        show_state(self._server.why_unready)
         self._servicer = EmitterServicer(
             self._spool,
             Pseudonyms(secret, settings.pseudonym_epoch),

@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol
 
 from comptoir.generator.v1 import generator_pb2
 
+from services.generator.adapters.accelerators import Accelerators
 from services.generator.adapters.announcement import Announcement
 from services.generator.adapters.ed25519_signatures import Ed25519Signatures
 from services.generator.adapters.engines import engine_from
@@ -34,6 +35,7 @@ from services.kernel.readiness import DRAINING, READY, Readiness, Unready, unrea
 from services.runtime.grpc.reflection import add_reflection
 from services.runtime.grpc.server import GrpcServer, build_server
 from services.runtime.logs import get_logger
+from services.runtime.metrics.process_state import show_state
 from services.runtime.metrics.registry import generator as metrics
 from services.runtime.parts import Parts
 from services.runtime.settings import read_secret
@@ -131,10 +133,13 @@ class Generator:
             settings.served_model.reasoning,
             settings.template_rules,
         )
+        accelerators = Accelerators() if settings.engine == "vllm" else None
         generations = Generations(
             shared, self._gate, max_requests=settings.max_requests, load_changed=link.load_changed
         )
+        meter.watch(generations, accelerators)
         server = build_server(settings.listen, clock=clock, max_receive_bytes=settings.max_request_bytes)
+        show_state(server.why_unready)
         per_token = settings.catalog_model.max_bytes_per_token
         counts = TokenCounts(
             engine,

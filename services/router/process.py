@@ -28,6 +28,7 @@ from services.router.adapters.lease_counter import MeteredLeases
 from services.router.adapters.lease_stores import hearing_of, open_lease_store
 from services.router.adapters.ready_follower import follow_readiness
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
+from services.router.adapters.replica_watch import RegistrationCounter, ReplicaWatch
 from services.router.adapters.scaling_watch import watch_scaling
 from services.router.adapters.spending_writer import forget_days_often, write_spending, write_spending_often
 from services.router.adapters.sql_keys import SqlKeys
@@ -59,6 +60,7 @@ from services.runtime.emitter_client import EmitterClient
 from services.runtime.grpc.interceptors import learn_rules
 from services.runtime.grpc.reflection import add_reflection
 from services.runtime.grpc.server import build_server
+from services.runtime.metrics.process_state import ShownState
 from services.runtime.metrics.registry import router as metrics
 from services.runtime.parts import Parts
 from services.runtime.settings import read_secret
@@ -102,7 +104,10 @@ class Router:
         self._keys = CachedKeys(self._stored_keys, clock)
         self._uses = Uses()
         rules = settings.scaling_by_model
-        self._replicas = MemoryReplicaDirectory(settings, clock.monotonic_seconds(), scaled_models=rules)
+        registrations = RegistrationCounter(self._catalog.model_names)
+        self._replicas = MemoryReplicaDirectory(
+            settings, clock.monotonic_seconds(), scaled_models=rules, on_register=registrations.count
+        )
         store = self._lease_store = open_lease_store(
             settings.lease_store, clock, self._spending, region=self._region.number
         )
@@ -112,7 +117,7 @@ class Router:
         gauge(metrics.HELD_REQUESTS, read=lambda: leases.held)
         self._roster = Roster(self._replicas, settings, clock)
         signer = Ed25519Signer(seed, settings.signing_key_number)
-        self._stopping = asyncio.Event()
+        self._stopping, self._state = asyncio.Event(), ShownState()
         self._public = build_server(settings.listen, clock=clock)
         self._replica = build_server(settings.replica_listen, clock=clock)
         self._audit = Audit(
@@ -154,14 +159,15 @@ class Router:
         parts.run("uses", write_uses_often(self._uses, self._keys))
         parts.run("spending", write_spending_often(self._spending))
         parts.run("old_days", forget_days_often(self._recorded, self._clock))
+        parts.run("replicas", ReplicaWatch(self._catalog.model_names).run(self._roster))
         parts.run("readiness", follow_readiness(self._roster, self._tell_ready))
-        models = {model.number: model.name for model in self._catalog.models}
-        parts.run("batch", watch_batch(self._batch, self._leases.places, models))
+        parts.run("batch", watch_batch(self._batch, self._leases.places, self._catalog.model_names))
         names = {model: rules.model for model, rules in self._settings.scaling_by_model.items()}
         parts.run("scaling", watch_scaling(self._desired, names))
 
     async def drain(self) -> None:
         """Lets open calls end and tells report streams to come back; then closes what they needed."""
+        self._state.drain()
         grace_seconds = self._settings.drain_seconds
         drained = asyncio.gather(*(server.drain(grace_seconds) for server in self._servers))
         self._stopping.set()
@@ -175,6 +181,7 @@ class Router:
         await self._log.close()
 
     async def _tell_ready(self, is_ready: bool) -> None:
+        self._state.tell("" if is_ready else "NO_REPLICA")
         await self._public.set_service(ROUTING, is_serving=is_ready)
 
     def _serve_callers(self, ports: Ports, pepper: bytes) -> None:

@@ -60,9 +60,7 @@ class EmitterClient:
         self._is_disagreeing = False
         self._recorded = counter(metrics.USAGE_RECORDED)
         self._unrecorded = counter(metrics.USAGE_UNRECORDED)
-        self._disagreed = counter(
-            metrics.USAGE_DISAGREED,
-        )
+        self._disagreed = counter(metrics.USAGE_DISAGREED)
 
     async def record(self, *events: Message) -> None:
         """Returns once the events are durable; raises USAGE_NOT_RECORDED if they are not in time.

@@ -9,11 +9,15 @@ from typing import Final, NoReturn, Protocol
 
 import uvloop
 
+from services.kernel.clock import SystemClock
 from services.runtime import logs, telemetry
 from services.runtime.metrics.aliases import NO_ALIASES, Aliases
+from services.runtime.metrics.certificates import show_certificates
+from services.runtime.metrics.process_state import show_build
 from services.runtime.parts import PartEndedError, Parts
 from services.runtime.privacy import keep_private
 from services.runtime.settings import (
+    SHARED_KEYS,
     AnySettings,
     MeteredSettings,
     ProcessSettings,
@@ -143,7 +147,10 @@ async def _run(
 def _exporters(section: str, settings: ProcessSettings, aliases: Aliases) -> telemetry.Telemetry:
     if not isinstance(settings, MeteredSettings):
         return telemetry.Telemetry()
-    return telemetry.configure(settings, section, aliases=aliases)
+    exporters = telemetry.configure(settings, section, aliases=aliases)
+    show_build(section, settings.region)
+    show_certificates(settings, section, SHARED_KEYS, SystemClock())
+    return exporters
 
 
 def _leave(section: str, error: Exception, status: int) -> NoReturn:

@@ -126,6 +126,18 @@ class KindProgress(NamedTuple):
     pause_offset: int = 0
 
 
+class StoreCheck(NamedTuple):
+    """What the store holds, by kind: events that are missing or there twice, and for how long too long.
+
+    `unended_requests` were admitted and have no terminal event.
+    """
+
+    missing_events: Mapping[Kind, int]
+    double_events: Mapping[Kind, int]
+    overdue_seconds: Mapping[Kind, float]
+    unended_requests: int
+
+
 class EventStore(Protocol):
     """Where frames become rows."""
 

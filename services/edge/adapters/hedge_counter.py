@@ -9,9 +9,7 @@ class HedgeCounter:
     """Takes each outcome."""
 
     def __init__(self) -> None:
-        self._hedges = counter(
-            metrics.HEDGES,
-        )
+        self._hedges = counter(metrics.HEDGES)
 
     def count(self, outcome: HedgeOutcome) -> None:
         """Counts one."""

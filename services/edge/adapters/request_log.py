@@ -1,5 +1,7 @@
 """One line and one measurement per request: numbers and names of the code, nothing that a client wrote."""
 
+from collections.abc import Mapping
+
 from services.edge.domain.openai.paths import PATHS
 from services.edge.domain.ports import UsageReports
 from services.edge.domain.timeline import EdgeRequest
@@ -13,8 +15,9 @@ _log = get_logger(__name__)
 class RequestLog:
     """The UsageReports port: writes the access line, measures, and hands the event on."""
 
-    def __init__(self, reports: UsageReports) -> None:
+    def __init__(self, reports: UsageReports, model_names: Mapping[int, str]) -> None:
         self._reports = reports
+        self._models = {number: {"gen_ai.request.model": name} for number, name in model_names.items()}
         # A logger that is not bound is bound anew for every line.
         self._log = _log.bind()
         self._durations = histogram(metrics.REQUEST_DURATION)
@@ -34,7 +37,7 @@ class RequestLog:
         ttft_seconds = None
         if event.is_streamed and event.first_text_seconds:
             ttft_seconds = event.first_text_seconds - event.received_seconds
-            self._first_texts.record(ttft_seconds)
+            self._first_texts.record(ttft_seconds, self._models.get(event.model_number))
         given = event.client_request_id
         log = self._log
         log.info(

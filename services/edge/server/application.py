@@ -23,6 +23,8 @@ from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason, forget_frames
 from services.kernel.key_regions import KeyRegions
 from services.runtime.logs import get_logger, log_failure
+from services.runtime.metrics.registry import edge as metrics
+from services.runtime.telemetry import gauge
 
 _log = get_logger(__name__)
 _EXCHANGE: Final = "comptoir.exchange"
@@ -42,6 +44,9 @@ class Application:
         key_regions: KeyRegions | None = None,
     ) -> None:
         self._usage = usage
+        # The meter outlives the application and keeps what it reads.
+        opened = self._open = [0]
+        gauge(metrics.OPEN_REQUESTS, read=lambda: opened[0])
         self._clock = clock
         self._limits = limits
         self._key_regions = key_regions
@@ -65,6 +70,13 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one HTTP request."""
+        self._open[0] += 1
+        try:
+            await self._serve_counted(scope, receive, send)
+        finally:
+            self._open[0] -= 1
+
+    async def _serve_counted(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["path"] = served_path(scope["path"])
         exchange = scope[_EXCHANGE] = Exchange(scope, receive, send, clock=self._clock)
         exchange.key_regions = self._key_regions

@@ -1,12 +1,14 @@
 """A generator's metrics: each generation once, at its end, and what the engine says of itself."""
 
+from collections.abc import Callable, Sized
 from typing import Final
 
+from services.generator.adapters.accelerators import Accelerators, Memory
 from services.generator.domain.ports import Engine
 from services.generator.domain.terminal_event import TerminalEvent
 from services.runtime.metrics.aliases import Aliases
 from services.runtime.metrics.registry import generator as metrics
-from services.runtime.telemetry import counter, gauge, histogram, read_counter
+from services.runtime.telemetry import Observations, counter, gauge, gauges, histogram, read_counter
 
 _MICROSECONDS: Final = 1_000_000
 
@@ -50,11 +52,19 @@ class GenerationMeter:
         self._prefill = histogram(metrics.PREFILL_TIME)
         self._requests = counter(metrics.REQUESTS)
         self._input = counter(metrics.INPUT_TOKENS)
-        self._cached = counter(
-            metrics.CACHED_INPUT_TOKENS,
-        )
+        self._cached = counter(metrics.CACHED_INPUT_TOKENS)
         self._output = counter(metrics.OUTPUT_TOKENS)
         _read_engine(engine, self._model)
+
+    def watch(self, open_requests: Sized, accelerators: Accelerators | None) -> None:
+        """Shows how many requests are open, and the memory of what the engine runs on."""
+        gauge(metrics.OPEN_REQUESTS, read=lambda: len(open_requests), attributes=self._model)
+        if accelerators is not None and accelerators.count:
+            gauges(metrics.MEMORY_FREE, lambda: self._memory(accelerators, lambda one: one.free_bytes))
+            gauges(metrics.MEMORY_TOTAL, lambda: self._memory(accelerators, lambda one: one.total_bytes))
+
+    def _memory(self, accelerators: Accelerators, read: Callable[[Memory], int]) -> Observations:
+        return [(read(one), {**self._model, "device": str(one.device)}) for one in accelerators.memory()]
 
     def ended(self, event: TerminalEvent) -> None:
         """Takes in one generation; times of what did not happen are left out."""

@@ -117,6 +117,10 @@ class Generations:
             self._open.discard(request)
             self._load_changed()
 
+    def __len__(self) -> int:
+        """Returns how many requests are open."""
+        return len(self._open)
+
     def load(self) -> LoadReport:
         """Returns how busy the process and its engine are."""
         engine, unfinished = self._parts.engine.load(), self._parts.engine.unfinished_requests()

@@ -1,7 +1,7 @@
 """Looks every half second whether batch requests are held back, and lets those that wait try again."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from services.router.domain.batch_gate import BatchGate
@@ -9,7 +9,7 @@ from services.router.domain.batch_holding import Hold
 from services.router.domain.place_lines import PlaceLines
 from services.runtime.logs import get_logger
 from services.runtime.metrics.registry import router as metrics
-from services.runtime.telemetry import gauge
+from services.runtime.telemetry import Observations, gauges
 
 _INTERVAL_SECONDS: Final = 0.5
 _NONE: Final = Hold()
@@ -19,8 +19,7 @@ _log = get_logger(__name__)
 async def watch_batch(gate: BatchGate, places: PlaceLines, names: Mapping[int, str]) -> None:
     """Runs until cancelled; each change of a hold is a line of the log, and metrics show it by model."""
     holds: dict[int, Hold] = {}
-    for model, name in names.items():
-        _show(holds, model, name)
+    _show(holds, names)
     while True:
         for model, hold in gate.holds().items():
             if holds.get(model, _NONE).by is not hold.by:
@@ -30,16 +29,12 @@ async def watch_batch(gate: BatchGate, places: PlaceLines, names: Mapping[int, s
         await asyncio.sleep(_INTERVAL_SECONDS)
 
 
-def _show(holds: Mapping[int, Hold], model: int, name: str) -> None:
+def _show(holds: Mapping[int, Hold], names: Mapping[int, str]) -> None:
     """Shows as metrics what the last look found out: they are read by another thread."""
-    attributes = {"gen_ai.request.model": name}
-    gauge(
-        metrics.BATCH_HELD_BACK,
-        read=lambda: float(holds.get(model, _NONE).by),
-        attributes=attributes,
-    )
-    gauge(
-        metrics.INTERACTIVE_TTFT,
-        read=lambda: holds.get(model, _NONE).waits.ttft_p95_seconds or 0.0,
-        attributes=attributes,
-    )
+
+    def each(read: Callable[[Hold], float]) -> Observations:
+        for model, name in names.items():
+            yield read(holds.get(model, _NONE)), {"gen_ai.request.model": name}
+
+    gauges(metrics.BATCH_HELD_BACK, lambda: each(lambda hold: float(hold.by)))
+    gauges(metrics.INTERACTIVE_TTFT, lambda: each(lambda hold: hold.waits.ttft_p95_seconds or 0.0))

@@ -9,7 +9,7 @@ from services.router.adapters.cached_keys import TRUST_SECONDS, CachedKeys
 from services.router.domain.tenancy import Changes
 from services.runtime.logs import get_logger
 from services.runtime.metrics.registry import router as metrics
-from services.runtime.telemetry import counter
+from services.runtime.telemetry import counter, gauge
 
 _log = get_logger(__name__)
 
@@ -45,9 +45,10 @@ class KeyChanges:
         self._clock = clock
         self._seen: int | None = None
         self._is_broken = False
-        self._unseen = counter(
-            metrics.KEY_CHANGES_UNSEEN,
-        )
+        self._unseen = counter(metrics.KEY_CHANGES_UNSEEN)
+        # The meter keeps what it reads: not the keys too.
+        looked = self._looked_seconds = [clock.monotonic_seconds()]
+        gauge(metrics.KEY_CHANGES_AGE, read=lambda: clock.monotonic_seconds() - looked[0])
 
     async def follow(self) -> None:
         """Runs until cancelled."""
@@ -70,6 +71,7 @@ class KeyChanges:
                 _log.error("key_changes_unseen")
             return
         self._seen = number
+        self._looked_seconds[0] = asked_seconds
         self._keys.confirm(asked_seconds)
         if self._is_broken:
             self._is_broken = False

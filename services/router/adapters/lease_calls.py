@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,10 +83,16 @@ class LeaseCalls:
         self._waiting: list[_Call] = []
         self._sending: asyncio.Task[None] | None = None
         self._away_until_seconds = 0.0
-        self._is_away = False
+        self._away_since_seconds: float | None = None
         self._unreadable = counter(metrics.UNREADABLE_LEASES)
         # When each kind of refusal is said again.
         self._silent_until_seconds: dict[str, float] = {}
+
+    @property
+    def away_seconds(self) -> float:
+        """For how long the store has not answered, 0 where it did; any thread may ask."""
+        since_seconds = self._away_since_seconds
+        return 0.0 if since_seconds is None else time.monotonic() - since_seconds
 
     async def call(self, function: str, partition: int, *args: str | bytes | int) -> Any:
         """Returns what a function answers; raises QUOTA_UNAVAILABLE where the store does not.
@@ -191,13 +198,13 @@ class LeaseCalls:
         for call in waiting:
             if not call.answered.done():
                 call.answered.set_exception(away())
-        if not self._is_away:
-            self._is_away = True
+        if self._away_since_seconds is None:
+            self._away_since_seconds = time.monotonic()
             _log.error("lease_store_away", kind=kind)
 
     def _note_back(self) -> None:
-        if self._is_away:
-            self._is_away = False
+        if self._away_since_seconds is not None:
+            self._away_since_seconds = None
             _log.info("lease_store_back")
 
 

@@ -6,7 +6,7 @@ from redis.backoff import NoBackoff
 
 from services.kernel.clock import Clock
 from services.router.adapters.lease_calls import LeaseCalls
-from services.router.adapters.lease_counter import metered
+from services.router.adapters.lease_counter import metered, show_away
 from services.router.adapters.local_share_leases import LocalShareLeases
 from services.router.adapters.memory_leases import MemoryLeases
 from services.router.adapters.redis_leases import RedisLeases
@@ -23,9 +23,12 @@ def open_lease_store(
 ) -> LeaseStore:
     """Returns the store, which connects at its first call; SettingsError if a file is no use."""
     if not settings.is_shared:
+        show_away(lambda: 0.0)
         return MemoryLeases(clock, book)
-    shared = RedisLeases(LeaseCalls(_client(settings), region=region), book)
+    calls = LeaseCalls(_client(settings), region=region)
+    shared = RedisLeases(calls, book)
     if settings.while_away is WhileAway.REFUSE:
+        show_away(lambda: calls.away_seconds)
         return shared
     return metered(LocalShareLeases(shared, clock, routers=settings.sharing_routers, hearing=shared))
 

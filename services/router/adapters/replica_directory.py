@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -60,7 +60,9 @@ class MemoryReplicaDirectory:
         started_at_seconds: float,
         *,
         scaled_models: Collection[int] = (),
+        on_register: Callable[[Registration], None] = lambda _: None,
     ) -> None:
+        self._on_register = on_register
         self._limits = limits
         # Of each somebody starts a replica as soon as a request waits for one.
         self._scaled_models = frozenset(scaled_models)
@@ -96,6 +98,7 @@ class MemoryReplicaDirectory:
                 # Another process has its number, so it is gone for good.
                 self._away[process] = -math.inf
         self._away.pop(registration.process, None)
+        self._on_register(registration)
         session = Identity.random()
         self._entries[registration.replica] = _Entry(session, registration, now_seconds, now_seconds)
         return session

@@ -23,6 +23,10 @@ class ReadinessServicer(readiness_pb2_grpc.ReadinessServiceServicer):
         self._state = state
         self.was_ready = self.was_ready or state.is_ready
 
+    def why_unready(self) -> str:
+        """Returns the name of the reason for which the process is not ready, empty where it is."""
+        return "" if self._state.is_ready else self._state.reason.name
+
     async def GetReadiness(  # noqa: N802 - the name is the schema's
         self,
         request: readiness_pb2.GetReadinessRequest,  # noqa: ARG002 - it asks for the present

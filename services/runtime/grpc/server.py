@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import grpc
@@ -56,6 +56,11 @@ class GrpcServer:
         self._listen = listen
         self._healths = healths
         self._readiness = readiness
+
+    @property
+    def why_unready(self) -> Callable[[], str]:
+        """What says why the process of this server is not ready; it holds nothing else of the server."""
+        return self._readiness.why_unready
 
     async def start(self) -> None:
         """Binds and accepts calls; health says NOT_SERVING. SettingsError if it cannot."""

@@ -6,6 +6,8 @@ from typing import Final
 from services.contract.transfer import TransferRecord
 from services.kernel.clock import Clock
 from services.runtime.logs import get_logger
+from services.runtime.metrics.registry import shared as metrics
+from services.runtime.telemetry import Observations, gauges
 from services.runtime.transfer_settings import TransferSettings
 from services.runtime.transfers.folder import Entry, State, read_folder, states_of
 from services.runtime.transfers.people import People
@@ -32,6 +34,7 @@ class TransferRecords:
         self._revoked: set[int] = set()
         self._states: dict[str, tuple[int, int, int, int]] | None = {}
         self.look()
+        gauges(metrics.TRANSFER_EXPIRES_IN, self._left)
 
     def number_for(self, region: str, home: str) -> int:
         """Returns the record by which the region may serve a key of `home` now; 0 where there is none."""
@@ -45,6 +48,12 @@ class TransferRecords:
         """Tells whether that record lets the region serve a key of `home` now."""
         now_seconds = self._clock.wall_microseconds() / _MICROSECONDS
         return any(one.number == number and one.permits(region, home, now_seconds) for one in self._records)
+
+    def _left(self) -> Observations:
+        now_seconds = self._clock.wall_microseconds() / _MICROSECONDS
+        for one in self._records:
+            if one.is_in_force(now_seconds):
+                yield one.until_seconds - now_seconds, {"record": str(one.number)}
 
     async def follow(self) -> None:
         """Looks for changes, for ever."""

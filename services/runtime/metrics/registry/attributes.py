@@ -19,7 +19,10 @@ TOKEN_TYPE: Final = Attribute("gen_ai.token.type", ("input", "output"))
 GENERATION: Final = (OPERATION, PROVIDER, MODEL)
 
 REASON: Final = Attribute("reason", tuple(reason.name for reason in Reason))
-UNREADY: Final = Attribute("reason", tuple(reason.name for reason in Unready))
+# The last two are why a router, or an edge behind one, can place nothing.
+UNREADY: Final = Attribute(
+    "reason", (*(reason.name for reason in Unready), "NO_REPLICA", "ROUTER_UNREACHABLE")
+)
 KIND: Final = Attribute("kind", tuple(kind.label for kind in Kind))
 REPLICA: Final = Attribute("comptoir.replica", source="number of a replica", most=4096)
 ERROR_TYPE: Final = Attribute("error.type", source="name of an exception's class", most=64)

@@ -15,11 +15,12 @@ from services.router.adapters.key_changes import LOOK_SECONDS, MOST_FORGOTTEN, C
 from services.router.adapters.key_database import on_file, on_postgres
 from services.router.adapters.sql_keys import SqlKeys
 from services.router.domain.ports import KeyStore
-from services.router.domain.tenancy import KeyChange, Quota
+from services.router.domain.tenancy import Changes, KeyChange, Quota
 from tests.contracts.engine_requests import until
 from tests.contracts.key_store import DIGEST, store_key
 from tests.fakes.keys import MemoryKeys
 from tests.postgres import Database
+from tests.services.runtime.metrics.collecting import collected
 
 
 class SharedKeys(KeyStore, ChangeCounter, Protocol):
@@ -253,3 +254,31 @@ async def test_the_log_of_changes_is_bounded(tmp_path: Path, monkeypatch: pytest
     assert (await store.changes_since(latest - 3, MOST_FORGOTTEN)).is_told
     assert not (await store.changes_since(latest - 4, MOST_FORGOTTEN)).is_told
     store.close()
+
+
+async def test_the_time_since_the_last_look_that_was_answered_is_a_metric() -> None:
+    clock, keys = ManualClock(), _Silent()
+    with collected() as shown:
+        changes = KeyChanges(keys, CachedKeys(MemoryKeys(), clock), clock)
+        clock.advance(3)
+        age = "comptoir.router.key_changes_age"
+        assert shown.value(age) == 3
+        await changes.look()
+        assert shown.value(age) == 0
+        keys.is_silent = True
+        clock.advance(7)
+        await changes.look()
+        assert shown.value(age) == 7
+        assert shown.value("comptoir.router.key_changes_unseen") == 1
+
+
+class _Silent:
+    is_silent = False
+
+    async def change_number(self) -> int:
+        if self.is_silent:
+            raise ComptoirError(Reason.KEYS_UNAVAILABLE)
+        return 0
+
+    async def changes_since(self, number: int, most: int) -> Changes:
+        return Changes(0, is_told=True)

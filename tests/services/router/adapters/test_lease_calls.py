@@ -81,6 +81,26 @@ async def test_a_server_that_was_restarted_without_anything_gets_the_functions_a
     await store.close()
 
 
+async def test_for_how_long_the_server_is_away_is_known_and_nothing_once_it_is_back(
+    server: ValkeyProcess,
+) -> None:
+    await server.ready()
+    calls = LeaseCalls(server.client())
+    store = RedisLeases(calls)
+    await _back(store, 1)
+    assert calls.away_seconds == 0
+    server.kill()
+    await _refused(store, 2)
+    first_seconds = calls.away_seconds
+    await _refused(store, 3)
+    assert 0 < first_seconds < calls.away_seconds
+    server.start()
+    await server.ready()
+    await _back(store, 4)
+    assert calls.away_seconds == 0
+    await store.close()
+
+
 async def test_a_server_that_hangs_is_waited_for_no_longer_than_the_settings_say(
     server: ValkeyProcess,
 ) -> None:

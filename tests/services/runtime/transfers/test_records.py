@@ -14,6 +14,7 @@ from services.runtime.transfers import records as module
 from services.runtime.transfers.folder import record_file, revocation_file
 from services.runtime.transfers.records import TransferRecords
 from tests.services.contract.test_transfer import RECORD
+from tests.services.runtime.metrics.collecting import collected
 from tests.services.runtime.transfers.signing import put, revoke, settings_in
 
 LATER = RECORD.model_copy(update={"number": 9, "until_seconds": 3_000})
@@ -146,3 +147,15 @@ async def test_changes_are_noticed_while_it_runs(followed: Followed, monkeypatch
         while not followed.records.number_for("us-east", "eu-fr"):  # noqa: ASYNC110 - it can only be asked
             await asyncio.sleep(0)
     following.cancel()
+
+
+def test_the_time_that_is_left_to_a_record_is_a_metric_while_it_is_in_force(tmp_path: Path) -> None:
+    with collected() as shown:
+        followed = Followed(tmp_path)
+        left = "comptoir.transfer.record_expires_in"
+        assert shown.value(left, record="7") is None
+        put(followed.folder, "ada", "bea")
+        assert followed.number() == 7
+        assert shown.value(left, record="7") == 500
+        followed.at(2_000)
+        assert shown.value(left, record="7") is None

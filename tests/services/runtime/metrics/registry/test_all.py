@@ -1,6 +1,8 @@
 """The registry: one style, no word twice, everything bounded, and the values of the code's own enums."""
 
+import ast
 import re
+from pathlib import Path
 from typing import get_args
 
 from pipelines.usage.domain.errors import Fault
@@ -9,8 +11,11 @@ from services.generator.domain.terminal_event import Outcome
 from services.router.domain import lease
 from services.router.domain.placement.replica import State
 from services.runtime.metrics.metric import Attribute, Histogram
-from services.runtime.metrics.registry import shared
+from services.runtime.metrics.registry import edge, emitter, generator, router, shared, usage
 from services.runtime.metrics.registry.all import METRICS, of_process
+
+_ROOT = Path(__file__).resolve().parents[5]
+_MODULES = (edge, emitter, generator, router, shared, usage)
 
 
 def test_names_are_dotted_lower_case() -> None:
@@ -69,3 +74,37 @@ def test_values_are_those_of_the_enums_that_are_recorded() -> None:
     assert _values("comptoir.usage.dead_letters", "reason") == dead
     transitions = {each.value for one in get_args(lease.Transition) for each in one}
     assert _values("comptoir.router.leases", "transition") == transitions
+
+
+def _named_in_code() -> set[tuple[str, str]]:
+    """Returns which constants of which module of the registry the code takes."""
+    found = set()
+    for folder in ("services", "pipelines"):
+        for path in (_ROOT / folder).rglob("*.py"):
+            if "registry" not in path.parts:
+                found |= set(_named_in(ast.parse(path.read_text(encoding="utf-8"))))
+    return found
+
+
+def _named_in(tree: ast.Module) -> list[tuple[str, str]]:
+    package = "services.runtime.metrics.registry"
+    modules = {
+        alias.asname or alias.name: alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == package
+        for alias in node.names
+    }
+    return [
+        (modules[node.value.id], node.attr)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules
+    ]
+
+
+def test_whatever_is_declared_is_measured_somewhere() -> None:
+    used = _named_in_code()
+    for module in _MODULES:
+        short = module.__name__.rpartition(".")[2]
+        for name, value in vars(module).items():
+            if getattr(value, "name", "") in METRICS:
+                assert (short, name) in used, f"{value.name} is declared and nothing measures it"
