@@ -11,6 +11,7 @@ from services.generator.adapters.announcement import Announcement
 from services.generator.adapters.ed25519_signatures import Ed25519Signatures
 from services.generator.adapters.engines import engine_from
 from services.generator.adapters.generation_meter import GenerationMeter
+from services.generator.adapters.generation_spans import GenerationSpans
 from services.generator.adapters.router_links import RouterLinks
 from services.generator.adapters.usage_emitter import UsageEmitter
 from services.generator.domain.abroad import Abroad
@@ -23,6 +24,7 @@ from services.generator.domain.model_description import ModelDescription
 from services.generator.domain.ports import Engine, UsageSink
 from services.generator.domain.recording import UsageRecorder
 from services.generator.domain.registration_watch import RegistrationWatch
+from services.generator.domain.terminal_event import TerminalEvent
 from services.generator.domain.ticket import TicketGate
 from services.generator.domain.tools import FORMATS
 from services.generator.domain.warm_up import warm_up
@@ -109,7 +111,13 @@ class Generator:
         is_embedding = settings.catalog_model.task is Task.EMBED
         operation = "embeddings" if is_embedding else "chat"
         meter = GenerationMeter(engine, settings.model, operation=operation)
-        recorder = UsageRecorder(sink, max_unrecorded=settings.max_unrecorded_events, observe=meter.ended)
+        spans = GenerationSpans(settings.model, operation=operation)
+
+        def observe(event: TerminalEvent) -> None:
+            meter.ended(event)
+            spans.ended(event)
+
+        recorder = UsageRecorder(sink, max_unrecorded=settings.max_unrecorded_events, observe=observe)
         interval, lifetime = settings.report_interval_seconds, settings.settlement_lifetime_seconds
         link = RouterLinks(settings.routers, clock, interval_seconds=interval, lifetime_seconds=lifetime)
         link.register(

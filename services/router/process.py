@@ -76,7 +76,7 @@ def build(settings: RouterSettings) -> "Router":
     """Returns a router on the machine's clock whose decisions go to the emitter."""
     clock = SystemClock()
     emitter = EmitterClient(settings.emitter, clock=clock, wait_seconds=settings.emitter_wait_seconds)
-    return Router(settings, EmitterLog(emitter), clock)
+    return Router(settings, EmitterLog(emitter, settings.catalog.model_names), clock)
 
 
 class ClosableLog(AdmissionLog, ActLog, Protocol):

@@ -44,6 +44,13 @@ class TelemetrySettings(BaseModel):
     metric_interval_seconds: float = Field(
         default=15.0, gt=0, description="time between two sendings of the metrics"
     )
+    trace_ratio: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="share of requests whose spans are sent; the same for all processes, which choose the "
+        "same requests by it; 0 sends none",
+    )
 
 
 class ProcessSettings(BaseModel):

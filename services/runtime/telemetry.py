@@ -1,18 +1,21 @@
 """OpenTelemetry set-up: nothing leaves the process unless an address to send to or to listen on is set."""
 
+import threading
 from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import version
 from typing import Final, TypeAlias
 
-from opentelemetry import metrics, trace
+from opentelemetry import metrics
 from opentelemetry.metrics import Histogram, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import MetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import CollectorRegistry
 
+from services.kernel.catalog import Catalog
+from services.kernel.identity import Identity
 from services.runtime.metrics.aliases import NO_ALIASES, Aliases
 from services.runtime.metrics.endpoint import MetricsEndpoint
 from services.runtime.metrics.listen import MetricsListen
@@ -20,6 +23,7 @@ from services.runtime.metrics.metric import Counter, Gauge, Metric
 from services.runtime.metrics.metric import Histogram as HistogramMetric
 from services.runtime.metrics.registry.all import METRICS
 from services.runtime.settings import MeteredSettings, TelemetrySettings
+from services.runtime.tracing import SPANS
 
 # A collector that is away must not hold up a drain.
 _SHUTDOWN_MILLISECONDS: Final = 3_000
@@ -30,7 +34,7 @@ class Telemetry:
 
     def __init__(self) -> None:
         self.meters: MeterProvider | None = None
-        self.tracers: TracerProvider | None = None
+        self.spans: BatchSpanProcessor | None = None
         self._endpoint: MetricsEndpoint | None = None
         self._to_show: tuple[MetricsListen, CollectorRegistry] | None = None
 
@@ -52,8 +56,12 @@ class Telemetry:
             self._endpoint.close()
         if self.meters is not None:
             self.meters.shutdown(timeout_millis=_SHUTDOWN_MILLISECONDS)
-        if self.tracers is not None:
-            self.tracers.shutdown()
+        if self.spans is not None:
+            SPANS.close()
+            # It would wait for half a minute for a collector that is away.
+            ending = threading.Thread(target=self.spans.shutdown, name="spans", daemon=True)
+            ending.start()
+            ending.join(_SHUTDOWN_MILLISECONDS / 1000)
 
 
 def configure(settings: MeteredSettings, process: str, *, aliases: Aliases = NO_ALIASES) -> Telemetry:
@@ -63,10 +71,18 @@ def configure(settings: MeteredSettings, process: str, *, aliases: Aliases = NO_
     """
     sent, listen, telemetry = settings.telemetry, settings.metrics_listen, Telemetry()
     readers: list[MetricReader] = []
-    resource = Resource.create({"service.name": f"comptoir-{process}"})
+    resource = Resource.create(
+        {
+            "service.namespace": "comptoir",
+            "service.name": f"comptoir-{process}",
+            "service.version": version("comptoir"),
+            "service.instance.id": Identity.random().hex,
+            "comptoir.region": settings.region,
+        }
+    )
     if sent.otlp_endpoint:
         readers.append(_sending_reader(sent))
-        telemetry.tracers = _tracers(sent, resource)
+        telemetry.spans = _spans(sent, resource, settings.catalog)
     if listen is not None:
         from services.runtime.metrics.prometheus import shown_reader  # noqa: PLC0415 - as below
 
@@ -102,14 +118,16 @@ def _sending_reader(settings: TelemetrySettings) -> MetricReader:
     )
 
 
-def _tracers(settings: TelemetrySettings, resource: Resource) -> TracerProvider:
+def _spans(settings: TelemetrySettings, resource: Resource, catalog: Catalog) -> BatchSpanProcessor | None:
+    if not settings.trace_ratio:
+        return None
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
 
-    tracers = TracerProvider(resource=resource)
     exporter = OTLPSpanExporter(endpoint=settings.otlp_endpoint, insecure=settings.is_otlp_insecure)
-    tracers.add_span_processor(BatchSpanProcessor(exporter))
-    trace.set_tracer_provider(tracers)
-    return tracers
+    spans = BatchSpanProcessor(exporter)
+    models = frozenset(catalog.model_names.values())
+    SPANS.open(spans.on_end, resource, ratio=settings.trace_ratio, models=models)
+    return spans
 
 
 Observations: TypeAlias = Iterable[tuple[float, Mapping[str, str]]]

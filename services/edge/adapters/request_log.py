@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 
+from services.edge.adapters.request_spans import request_span
 from services.edge.domain.openai.paths import PATHS
 from services.edge.domain.ports import UsageReports
 from services.edge.domain.timeline import EdgeRequest
 from services.runtime.logs import get_logger
 from services.runtime.metrics.registry import edge as metrics
 from services.runtime.telemetry import histogram
+from services.runtime.tracing import SPANS
 
 _log = get_logger(__name__)
 
@@ -17,6 +19,7 @@ class RequestLog:
 
     def __init__(self, reports: UsageReports, model_names: Mapping[int, str]) -> None:
         self._reports = reports
+        self._names = model_names
         self._models = {number: {"gen_ai.request.model": name} for number, name in model_names.items()}
         # A logger that is not bound is bound anew for every line.
         self._log = _log.bind()
@@ -53,4 +56,6 @@ class RequestLog:
             ttft_seconds=ttft_seconds,
             duration_seconds=seconds,
         )
+        if SPANS.is_sampled(event.request_id):
+            SPANS.end(event.request_id, request_span(event, self._names))
         self._reports.report(event)

@@ -1,7 +1,7 @@
 """Admission decisions and acts of operators become durable in the emitter's spool."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -9,6 +9,7 @@ from typing import Final
 from google.protobuf.message import Message
 
 from services.kernel.errors import ComptoirError, Reason
+from services.router.adapters.admission_spans import admission_span
 from services.router.domain.acts import ActEvent
 from services.router.domain.events import AdmissionEvent
 from services.router.wire import events as wire
@@ -17,6 +18,7 @@ from services.runtime.counted_events import CountedEvents
 from services.runtime.emitter_client import EmitterClient
 from services.runtime.metrics.registry import router as metrics
 from services.runtime.telemetry import counter
+from services.runtime.tracing import SPANS
 
 # A caller without a key is refused too, as often as it asks.
 MAX_WAITING_REFUSALS: Final = 4096
@@ -25,8 +27,9 @@ MAX_WAITING_REFUSALS: Final = 4096
 class EmitterLog:
     """Hands each decision to the emitter and waits for its acknowledgement."""
 
-    def __init__(self, client: EmitterClient) -> None:
+    def __init__(self, client: EmitterClient, model_names: Mapping[int, str]) -> None:
         self._client = client
+        self._model_names = model_names
         self._refusals: set[asyncio.Task[None]] = set()
         self._counted = CountedEvents(self._send_counted)
         self._lost = counter(metrics.REFUSALS_LOST)
@@ -35,6 +38,8 @@ class EmitterLog:
     async def record(self, event: AdmissionEvent) -> None:
         """Returns when the emitter has it; USAGE_NOT_RECORDED where it does not, whatever the cause."""
         self._decisions.add(event.requests, {"reason": event.reason.name})
+        if not event.reason:
+            self._trace(event)
         await self._record(wire.admission_event(event))
 
     async def record_act(self, event: ActEvent) -> None:
@@ -55,6 +60,7 @@ class EmitterLog:
 
     def record_refusal(self, event: AdmissionEvent) -> None:
         """Records it in the background; refusals of keys that are alike become one event a second."""
+        self._trace(event)
         if event.is_counted:
             self._counted.add(event.group, event)
         else:
@@ -63,6 +69,10 @@ class EmitterLog:
     def record_act_later(self, event: ActEvent) -> None:
         """Records it in the background."""
         self._later(partial(self.record_act, event), event.requests)
+
+    def _trace(self, event: AdmissionEvent) -> None:
+        if SPANS.is_sampled(event.request_id):
+            SPANS.end(event.request_id, admission_span(event, self._model_names))
 
     def _send_counted(self, event: AdmissionEvent, count: int) -> None:
         self._send(replace(event, requests=count))

@@ -2,12 +2,16 @@
 
 import subprocess
 import sys
+import threading
 
 import pytest
-from opentelemetry import metrics, trace
+from opentelemetry import metrics
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from services.kernel.identity import Identity
 from services.runtime import telemetry
-from services.runtime.settings import MeteredSettings, TelemetrySettings
+from services.runtime.settings import MeteredSettings
+from services.runtime.tracing import SPANS
 
 _SETTINGS = (
     "from services.runtime.settings import MeteredSettings\n"
@@ -17,6 +21,12 @@ _SETTINGS = (
     "def settings(**more):\n"
     "    return MeteredSettings.model_validate({'region': 'eu-fr', 'catalog': catalog, **more})\n"
 )
+
+
+def _metered(**more: object) -> MeteredSettings:
+    model = {"number": 1, "name": "tiny", "context_tokens": 8, "max_output_tokens": 8}
+    catalog = {"regions": [{"number": 1, "name": "eu-fr"}], "models": [model]}
+    return MeteredSettings.model_validate({"region": "eu-fr", "catalog": catalog, **more})
 
 
 def test_without_an_address_there_is_no_exporter_and_instruments_do_nothing() -> None:
@@ -37,18 +47,33 @@ def test_without_an_address_there_is_no_exporter_and_instruments_do_nothing() ->
     subprocess.run([sys.executable, "-c", script], check=True, timeout=30)
 
 
-def test_with_an_address_providers_are_made_and_shut_down(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_an_address_providers_are_made_and_a_collector_that_is_away_holds_nothing_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     meters: list[object] = []
-    tracers: list[object] = []
     monkeypatch.setattr(metrics, "set_meter_provider", meters.append)
-    monkeypatch.setattr(trace, "set_tracer_provider", tracers.append)
     monkeypatch.setattr(telemetry, "_SHUTDOWN_MILLISECONDS", 50)
-    monkeypatch.setattr("opentelemetry.sdk.trace.export.BatchSpanProcessor.shutdown", lambda self: None)
-    sent = TelemetrySettings(otlp_endpoint="http://127.0.0.1:9", is_otlp_insecure=True)
-    settings = MeteredSettings.model_construct(telemetry=sent)
-    kept = telemetry.configure(settings, "router")
-    assert len(meters) == len(tracers) == 1
-    assert tracers[0].resource.attributes["service.name"] == "comptoir-router"  # type: ignore[attr-defined] # a provider
+    hangs = threading.Event()
+    monkeypatch.setattr(BatchSpanProcessor, "shutdown", lambda _: hangs.wait(60))
+    sent = {"otlp_endpoint": "http://127.0.0.1:9", "is_otlp_insecure": True, "trace_ratio": 1}
+    kept = telemetry.configure(_metered(telemetry=sent), "router")
+    attributes = meters[0]._sdk_config.resource.attributes  # type: ignore[attr-defined] # a provider
+    assert attributes["service.name"] == "comptoir-router"
+    assert attributes["comptoir.region"] == "eu-fr"
+    assert SPANS.is_sampled(Identity(0, 2**64 - 1))
+    kept.shutdown()
+    assert not hangs.is_set()
+    assert not SPANS.is_sampled(Identity(0, 0))
+    hangs.set()
+
+
+def test_without_a_share_no_spans_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "set_meter_provider", lambda _: None)
+    monkeypatch.setattr(telemetry, "_SHUTDOWN_MILLISECONDS", 50)
+    sent = {"otlp_endpoint": "http://127.0.0.1:9", "is_otlp_insecure": True, "trace_ratio": 0}
+    kept = telemetry.configure(_metered(telemetry=sent), "router")
+    assert kept.spans is None
+    assert not SPANS.is_sampled(Identity(0, 0))
     kept.shutdown()
 
 

@@ -38,7 +38,7 @@ class MemoryEmitter:
 
 async def test_a_decision_reaches_the_emitter() -> None:
     emitter = MemoryEmitter()
-    await EmitterLog(emitter).record(EVENT)  # type: ignore[arg-type]
+    await EmitterLog(emitter, {}).record(EVENT)  # type: ignore[arg-type]
     assert emitter.admissions == [wire.admission_event(EVENT)]
 
 
@@ -46,14 +46,14 @@ async def test_a_decision_reaches_the_emitter() -> None:
 async def test_whatever_went_wrong_the_usage_is_not_recorded(reason: Reason) -> None:
     emitter = MemoryEmitter(ComptoirError(reason, field="admissions", retry_after_seconds=2))
     with pytest.raises(ComptoirError) as failure:
-        await EmitterLog(emitter).record(EVENT)  # type: ignore[arg-type]
+        await EmitterLog(emitter, {}).record(EVENT)  # type: ignore[arg-type]
     assert (failure.value.reason, failure.value.field) == (Reason.USAGE_NOT_RECORDED, "")
     assert failure.value.retry_after_seconds == 2
 
 
 async def test_a_refusal_reaches_the_emitter_though_nobody_waits_for_it() -> None:
     emitter = MemoryEmitter()
-    log = EmitterLog(emitter)  # type: ignore[arg-type]
+    log = EmitterLog(emitter, {})  # type: ignore[arg-type]
     log.record_refusal(EVENT)
     await log.close()
     assert emitter.admissions == [wire.admission_event(EVENT)]
@@ -76,7 +76,7 @@ async def test_an_event_whose_record_was_cancelled_is_recorded_later_as_the_same
 async def test_refusals_wait_for_an_emitter_that_is_away_up_to_a_bound() -> None:
     emitter = MemoryEmitter()
     emitter.gate.clear()
-    log = EmitterLog(emitter)  # type: ignore[arg-type]
+    log = EmitterLog(emitter, {})  # type: ignore[arg-type]
     for _ in range(MAX_WAITING_REFUSALS + 10):
         log.record_refusal(replace(EVENT, reason=Reason.MODEL_NOT_FOUND))
     emitter.gate.set()
@@ -86,7 +86,7 @@ async def test_refusals_wait_for_an_emitter_that_is_away_up_to_a_bound() -> None
 
 async def test_ten_thousand_refusals_of_keys_are_one_event_for_each_reason_and_key() -> None:
     emitter = MemoryEmitter()
-    log = EmitterLog(emitter)  # type: ignore[arg-type]
+    log = EmitterLog(emitter, {})  # type: ignore[arg-type]
     unknown = replace(EVENT, tenant=0, key=0, home_region=0, reason=Reason.KEY_INVALID)
     throttled = replace(unknown, reason=Reason.TOO_MANY_WRONG_KEYS)
     for number in range(10_000):
@@ -101,7 +101,7 @@ async def test_ten_thousand_refusals_of_keys_are_one_event_for_each_reason_and_k
 
 async def test_refusals_of_requests_are_events_of_their_own() -> None:
     emitter = MemoryEmitter()
-    log = EmitterLog(emitter)  # type: ignore[arg-type]
+    log = EmitterLog(emitter, {})  # type: ignore[arg-type]
     for _ in range(3):
         log.record_refusal(replace(EVENT, reason=Reason.CONTEXT_TOO_LONG))
     await log.close()
@@ -109,6 +109,6 @@ async def test_refusals_of_requests_are_events_of_their_own() -> None:
 
 
 async def test_a_refusal_that_is_not_recorded_fails_nobody() -> None:
-    log = EmitterLog(MemoryEmitter(ComptoirError(Reason.SPOOL_FULL)))  # type: ignore[arg-type]
+    log = EmitterLog(MemoryEmitter(ComptoirError(Reason.SPOOL_FULL)), {})  # type: ignore[arg-type]
     log.record_refusal(EVENT)
     await log.close()
