@@ -73,6 +73,7 @@ PARTS: Final[dict[str, tuple[str, Callable[[], Iterator[str]]]]] = {
     "refusals-of-http": ("errors.md", error_tables.of_http),
     "settings": ("settings.md", settings),
     "metrics": ("metrics.md", metric_tables.overview),
+    "spans": ("metrics.md", metric_tables.spans),
     "openai-sdk": ("openai-compatibility.md", openai_sdk),
 }
 

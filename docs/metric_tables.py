@@ -5,6 +5,7 @@ from typing import Final
 
 from services.runtime.metrics.metric import Attribute, Metric
 from services.runtime.metrics.registry import edge, emitter, generator, router, shared, usage
+from services.runtime.span_attributes import ATTRIBUTES
 
 _SECTIONS: Final[Mapping[str, tuple[Metric, ...]]] = {
     "Of every process": shared.METRICS,
@@ -27,6 +28,16 @@ def overview() -> Iterator[str]:
     yield "| Attribute | Label | Of | Values | At most, per process |"
     yield "|---|---|---|---|---|"
     yield from _attributes()
+    yield ""
+
+
+def spans() -> Iterator[str]:
+    """Yields the table of what spans may say."""
+    yield from ("", "| Attribute | Meaning | Values |", "|---|---|---|")
+    for attribute in ATTRIBUTES.values():
+        values = ", ".join(f"`{word}`" for word in attribute.words)
+        kind = "a name" if attribute.is_model else "a number"
+        yield f"| `{attribute.name}` | {attribute.meaning} | {values or kind} |"
     yield ""
 
 

@@ -33,11 +33,8 @@ class _World:
     def __init__(self, stack: Stack, receiver: Receiver) -> None:
         self.stack = stack
         self.receiver = receiver
-        self.urls: dict[str, str] = {
-            entry["name"]: entry["metrics_url"]
-            for entry in stack.status()["processes"]
-            if entry.get("metrics_url") and entry["name"] in EVERY
-        }
+        shown: dict[str, str] = stack.status()["metrics"]
+        self.urls = {name: url for name, url in shown.items() if name in EVERY}
 
     def ask(self, body: Any, **more: Any) -> httpx.Response:
         headers = {"authorization": f"Bearer {self.stack.api_key}", **more.pop("headers", {})}
