@@ -49,8 +49,12 @@ def receiving() -> Iterator[Receiver]:
     """A receiver on a free port of the loopback."""
     receiver = Receiver()
     server = grpc.server(ThreadPoolExecutor(4))
-    metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(_Metrics(receiver), server)
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Traces(receiver), server)
+    adding: list[tuple[Any, Any]] = [
+        (metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server, _Metrics(receiver)),
+        (trace_service_pb2_grpc.add_TraceServiceServicer_to_server, _Traces(receiver)),
+    ]
+    for add, servicer in adding:
+        add(servicer, server)
     receiver.port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:

@@ -1,6 +1,6 @@
 """A whole stack under a collector: the same metrics both ways, one trace per request, and no text in any."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +92,9 @@ def _exported(metrics: list[Metric]) -> _Series:
     found: _Series = {}
     for metric in metrics:
         name = METRICS[metric.name].prometheus_name
-        points = metric.histogram.data_points or metric.sum.data_points or metric.gauge.data_points
+        points: Iterable[Any] = (
+            metric.histogram.data_points or metric.sum.data_points or metric.gauge.data_points
+        )
         for point in points:
             labels = frozenset(
                 (one.key.replace(".", "_"), one.value.string_value or str(one.value.int_value))

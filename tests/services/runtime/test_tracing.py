@@ -9,7 +9,7 @@ from opentelemetry.sdk.resources import Resource
 from services.edge.domain.openai.paths import PATHS
 from services.generator.domain.terminal_event import Outcome
 from services.kernel.identity import Identity
-from services.runtime.span_attributes import ATTRIBUTES
+from services.runtime.span_attributes import ATTRIBUTES, Value
 from services.runtime.tracing import Kind, Moment, Span, Spans, first_span_number, permitted
 
 _ID = Identity(0x0102030405060708, 0x0A0B0C0D0E0F1011)
@@ -81,7 +81,7 @@ def test_no_text_is_an_attribute_whatever_its_name(name: str, value: str) -> Non
 
 
 def test_declared_numbers_and_words_are_permitted() -> None:
-    good = {"comptoir.attempt": 2, "http.route": "other", "gen_ai.request.model": "tiny-eu"}
+    good: dict[str, Value] = {"comptoir.attempt": 2, "http.route": "other", "gen_ai.request.model": "tiny-eu"}
     assert permitted({**good, "api_key": 1, "gen_ai.operation.name": 3}, _MODELS) == good
 
 
