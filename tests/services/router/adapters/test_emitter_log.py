@@ -62,7 +62,7 @@ async def test_a_refusal_reaches_the_emitter_though_nobody_waits_for_it() -> Non
 async def test_an_event_whose_record_was_cancelled_is_recorded_later_as_the_same_event() -> None:
     emitter = MemoryEmitter()
     emitter.gate.clear()
-    log = EmitterLog(emitter)  # type: ignore[arg-type]
+    log = EmitterLog(emitter, {})  # type: ignore[arg-type]
     recording = asyncio.ensure_future(log.record(EVENT))
     await asyncio.sleep(0)
     recording.cancel()
