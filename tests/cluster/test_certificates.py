@@ -94,6 +94,11 @@ def test_prometheus_shows_a_certificate_and_knows_each_process_by_its_name(
         (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
         process = monitor["metadata"]["labels"]["app.kubernetes.io/component"]
         assert endpoint["tlsConfig"]["serverName"] == process
+        # What rules and dashboards tell series apart by.
+        assert endpoint["relabelings"] == [
+            {"targetLabel": "job", "replacement": f"comptoir-{process}"},
+            {"sourceLabels": ["__meta_kubernetes_pod_label_comptoir_region"], "targetLabel": "region"},
+        ]
         certificate = "pool-small" if process == "generator" else process
         assert process in names_of(production, f"comptoir-{certificate}")
         assert set(monitor["spec"]["namespaceSelector"]["matchNames"]) == {"comptoir", "comptoir-acme"}
