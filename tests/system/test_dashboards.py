@@ -35,19 +35,6 @@ EMPTY_HERE = {
     "Frames that cannot be stored, and that are lost",
     "Certificates, until they expire",
     "Transfer records, until they end",
-    # Declared, and not measured by every process yet.
-    "Replicas that take requests",
-    "Replicas by state",
-    "Registrations of replicas",
-    "Open requests at the edge",
-    "Missing events",
-    "Past their retention",
-    "Room in spools",
-    "Missing and double events",
-    "Age of the last look at the store",
-    "Quota store away",
-    "Processes that are ready",
-    "First text at the edge, p95",
 }
 
 
