@@ -117,7 +117,7 @@ SPANS: Final = Spans()
 
 def first_span_number(request_id: Identity) -> int:
     """Returns the identity of the request's first span, which every process derives for itself."""
-    digest = hashlib.sha256(f"comptoir first span {request_id.hex}".encode()).digest()
+    digest = hashlib.sha256(f"first span {request_id.hex}".encode()).digest()
     return int.from_bytes(digest[:_SPAN_BYTES], "big") or 1
 
 
