@@ -6,6 +6,7 @@ from deploy.local.stack.errors import StackError
 from services.cli.commands.apply import apply
 from services.cli.commands.audit import audit
 from services.cli.commands.chat import chat
+from services.cli.commands.doctor import doctor
 from services.cli.commands.kafka import kafka
 from services.cli.commands.keys import keys
 from services.cli.commands.models import models
@@ -25,7 +26,7 @@ app = AdminCommands(
     help="EU-resident LLM inference that counts tokens and keeps no text.",
 )
 app.callback(invoke_without_command=True)(options_of_all)
-for command in (up, status, logs, down, chat, apply, audit):
+for command in (up, status, doctor, logs, down, chat, apply, audit):
     app.command()(command)
 for name, group in (
     ("keys", keys),

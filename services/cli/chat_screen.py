@@ -30,22 +30,28 @@ class ChatScreen:
         import readline  # noqa: F401, PLC0415
 
         self._note(f"{self._ask.model}. /help says what can be typed; Ctrl-D ends.")
-        while True:
+        is_on = True
+        while is_on:
             try:
-                line = input(_PROMPT)
-            except EOFError:
-                self._console.out("")
-                return
+                is_on = self._take_line()
             except KeyboardInterrupt:
+                # At the prompt, or in the instant behind an answer.
                 self._console.out("")
-                continue
-            asked = asked_by(line)
-            if isinstance(asked, Command):
-                if asked.name == "/quit":
-                    return
-                self._obey(asked)
-            elif asked is not None:
-                self._answer(asked.text)
+
+    def _take_line(self) -> bool:
+        """Does what one line asks for; False where it ends the chat."""
+        try:
+            asked = asked_by(input(_PROMPT))
+        except EOFError:
+            self._console.out("")
+            return False
+        if isinstance(asked, Command):
+            if asked.name == "/quit":
+                return False
+            self._obey(asked)
+        elif asked is not None:
+            self._answer(asked.text)
+        return True
 
     def _answer(self, question: str) -> None:
         import openai  # noqa: PLC0415 - takes a second, which no other command needs

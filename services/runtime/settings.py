@@ -113,6 +113,24 @@ def load_settings(
     `COMPTOIR_ROUTER__LISTEN__ADDRESS` overrides `router.listen.address`; values are YAML.
     Raises SettingsError with one sentence that names keys and never repeats values.
     """
+    merged, variables = _section(section, path, environ)
+    try:
+        return cls.model_validate(merged)
+    except ValidationError as error:
+        raise SettingsError(f"{path.name}, section {section}: {_sentence(error, variables)}") from None
+
+
+def read_section(section: str, path: Path, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the shared keys and one section as `load_settings` has them before it looks at any value.
+
+    Raises SettingsError where the file has no such shape.
+    """
+    return _section(section, path, environ)[0]
+
+
+def _section(
+    section: str, path: Path, environ: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[tuple[str, ...], str]]:
     document = _read(path)
     unknown = sorted(set(document) - {*SHARED_KEYS, *SECTIONS})
     if unknown:
@@ -131,10 +149,7 @@ def load_settings(
     for name in SHARED_KEYS:
         variables |= _override(merged, f"{ENVIRONMENT_PREFIX}{name.upper()}", (name,), environ)
     variables |= _override(merged, f"{ENVIRONMENT_PREFIX}{section.upper()}", (), environ)
-    try:
-        return cls.model_validate(merged)
-    except ValidationError as error:
-        raise SettingsError(f"{path.name}, section {section}: {_sentence(error, variables)}") from None
+    return merged, variables
 
 
 def from_command_line(

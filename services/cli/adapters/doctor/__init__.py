@@ -1,0 +1,1 @@
+"""How `comptoir doctor` looks at the world; every question is answered in bounded time, or not."""

@@ -1,0 +1,1 @@
+"""What `comptoir doctor` decides: facts come in, findings go out; pure."""
