@@ -1,7 +1,7 @@
 """Looks at everything side by side, each thing in bounded time, and has it judged."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -80,6 +80,9 @@ class Examination:
         router = self._examined.part("router")
         if router is not None:
             yield asyncio.to_thread(_replica_clocks, router)
+            lease_store = router.settings.get("lease_store") or {}
+            if lease_store.get("address", "memory") != "memory":
+                yield self._redis(f"{router.name}.lease_store", lease_store)
 
     def _places(self) -> list[Place]:
         """Returns each address once for each certificate that is shown there, by who listens there first."""
@@ -117,6 +120,15 @@ class Examination:
             data.of_schema(store, newest_migration()),
             data.of_retention(store, days),
         ]
+
+    async def _redis(self, key: str, settings: Mapping[str, Any]) -> list[Finding]:
+        from services.cli.adapters.doctor.redis_clock import redis_clock  # noqa: PLC0415 - where leases are there
+
+        clock = await redis_clock(key, settings, self._clock)
+        if clock is None:
+            step = "look at its user and password_file, and at the files below its tls"
+            return [fail(reachability.REACH, key, "The server of the leases answers no question.", step)]
+        return [clocks.of_clock(clock)]
 
     def _files(self) -> list[Finding]:
         named = {
