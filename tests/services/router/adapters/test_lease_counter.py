@@ -1,25 +1,16 @@
 """What becomes of leases is a metric."""
 
-import pytest
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-
-from services.router.adapters import lease_counter
 from services.router.adapters.lease_counter import MeteredLeases
 from services.router.domain.lease import Accepted, Ending, Opening, Settled
+from tests.services.runtime.metrics.collecting import collected
 
 
-def test_every_transition_is_counted_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    reader = InMemoryMetricReader()
-    meter = MeterProvider(metric_readers=[reader]).get_meter("test")
-    monkeypatch.setattr(lease_counter, "counter", lambda name, **_: meter.create_counter(name))
-    leases = MeteredLeases()
-    for transition in (*Opening, *Accepted, *Settled, *Ending, Ending.LOST):
-        leases.count(transition)
-    data = reader.get_metrics_data()
-    assert data is not None
-    points = data.resource_metrics[0].scope_metrics[0].metrics[0].data.data_points
-    counts = {str((point.attributes or {})["transition"]): getattr(point, "value", 0) for point in points}
+def test_every_transition_is_counted_by_its_name() -> None:
+    with collected() as shown:
+        leases = MeteredLeases()
+        for transition in (*Opening, *Accepted, *Settled, *Ending, Ending.LOST):
+            leases.count(transition)
+        counts = {dict(key)["transition"]: value for (_, key), value in shown.series().items()}
     # A settlement that frees a place is one transition, whether it is told by what it found or by its end.
     assert counts == {
         **dict.fromkeys(("reserved", "released", "cancelled", "expired"), 1),
