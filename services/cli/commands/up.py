@@ -1,15 +1,13 @@
 """`comptoir up`: every part of Comptoir on one machine, until Ctrl-C."""
 
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 import typer
-import yaml
 from rich.console import Console
 
 from deploy.local.stack.errors import StackError
-from deploy.local.stack.generators import GENERATORS
 from deploy.local.stack.options import (
     DEFAULT_DATA_DIR,
     DEFAULT_EMBEDDING_MODEL,
@@ -22,6 +20,7 @@ from deploy.local.stack.options import (
 )
 from services.cli.detach import run_detached
 from services.cli.presenter import JsonPresenter, Presenter, TerminalPresenter
+from services.cli.stack_file import absolute_model, options_from_file, overrides_of
 from services.runtime.addresses import split_address
 from services.runtime.privacy import keep_private
 from services.runtime.settings import environment
@@ -70,7 +69,14 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
         str, typer.Option(metavar="URL", help="A ClickHouse server instead of the local store.")
     ] = "",
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="YAML laid over the generated settings, key by key.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            is_eager=True,
+            callback=options_from_file,
+            help="YAML laid over the generated settings, key by key; its mapping `stack` has options of this "
+            "command, such as port and data_dir.",
+        ),
     ] = None,
     detach: Annotated[
         bool, typer.Option("--detach", help="Return once everything runs; stop with `comptoir down`.")
@@ -86,15 +92,15 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
     options = StackOptions(
         data_dir=data_dir.resolve(),
         port=port,
-        model=_absolute_model(model[0]),
-        further_models=tuple(_absolute_model(further) for further in model[1:]),
+        model=absolute_model(model[0]),
+        further_models=tuple(absolute_model(further) for further in model[1:]),
         replicas=replicas,
         routers=routers,
         engine=engine,
         embedding_model=str(DEFAULT_EMBEDDING_MODEL) if embeddings else "",
         kafka=_kafka_address(kafka),
         clickhouse=_store_url(clickhouse),
-        overrides=_overrides(config),
+        overrides=overrides_of(config),
         overrides_file="" if config is None else str(config),
     )
     if report_to >= 0:
@@ -135,11 +141,6 @@ def child_environment() -> dict[str, str]:
     }
 
 
-def _absolute_model(model: str) -> str:
-    path = Path(model)
-    return str(path.resolve()) if path.is_dir() else model
-
-
 def _kafka_address(kafka: str) -> str:
     """Returns the address of `--kafka`; StackError where it is none."""
     if kafka:
@@ -163,29 +164,3 @@ def _store_url(clickhouse: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise StackError("--clickhouse must be a URL such as https://store.example:8443.")
     return clickhouse.rstrip("/")
-
-
-def _overrides(config: Path | None) -> dict[str, Any]:
-    if config is None:
-        return {}
-    try:
-        content = yaml.safe_load(config.read_text(encoding="utf-8"))
-    except OSError:
-        raise StackError(f"{config} cannot be read; check the path given to --config.") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise StackError(
-            f"{config} is not valid YAML{_where(error)}; correct it or leave --config out."
-        ) from None
-    if not isinstance(content, dict):
-        raise StackError(f"{config} must be a YAML mapping, such as `usage: {{retention_days: 14}}`.")
-    entries = content.get(GENERATORS)
-    for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict) and isinstance(entry.get("model"), str):
-            entry["model"] = _absolute_model(entry["model"])
-    return content
-
-
-def _where(error: Exception) -> str:
-    # The place alone: the parser's words quote the file, which may hold what is nobody's business.
-    mark = error.problem_mark if isinstance(error, yaml.MarkedYAMLError) else None
-    return "" if mark is None else f" in line {mark.line + 1}"
