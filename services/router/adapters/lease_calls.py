@@ -101,6 +101,12 @@ class LeaseCalls:
         """
         return await self._put(function, partition, args).answered
 
+    def note_unreadable(self, count: int) -> None:
+        """Counts values of accounts and leases that the store could not read, and says so now and then."""
+        if count:
+            self._unreadable.add(count)
+            self._complain("unreadable_value")
+
     def tell(self, function: str, partition: int, *args: str | bytes | int) -> None:
         """Calls a function behind those that were called before, and waits for nothing."""
         answered = self._put(function, partition, args).answered
@@ -165,8 +171,7 @@ class LeaseCalls:
                 await self._client.connection_pool.disconnect()
                 raise answer
             if _is_unreadable(answer):
-                self._unreadable.add(1)
-                self._complain("unreadable_value")
+                self.note_unreadable(1)
             elif isinstance(answer, ResponseError):
                 self._complain(type(answer).__name__)
         return answers

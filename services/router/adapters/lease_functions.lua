@@ -350,6 +350,24 @@ local function holders_of(lease)
   return list
 end
 
+-- Does it for each lease: what cannot be read of one, or of who pays for it, keeps no other from its turn.
+local function for_each(base, ids, transition)
+  local freed, unreadable = {}, {}
+  for _, id in ipairs(ids) do
+    local places = {}
+    local is_done = pcall(function()
+      local lease = lease_of(base, id)
+      if lease then transition(lease, places) else redis.call('ZREM', base .. 'ends', id) end
+    end)
+    if is_done then
+      for _, place in ipairs(places) do table.insert(freed, place) end
+    else
+      table.insert(unreadable, id)
+    end
+  end
+  return freed, unreadable
+end
+
 -- Transitions.
 
 local function reserve(keys, args)
@@ -638,17 +656,15 @@ local function lose_lease(base, lease, process, at, freed)
 end
 
 local function lose(keys, args)
-  local base, at, process, freed = keys[1], now(), args[1], {}
+  local base, at, process = keys[1], now(), args[1]
   local name = base .. 'process:' .. process
-  for _, id in ipairs(redis.call('SMEMBERS', name)) do
-    local lease = lease_of(base, id)
-    if lease then
-      lease.seen[process] = nil
-      lose_lease(base, lease, process, at, freed)
-    end
-  end
+  local ids = redis.call('SMEMBERS', name)
+  local freed, unreadable = for_each(base, ids, function(lease, places)
+    lease.seen[process] = nil
+    lose_lease(base, lease, process, at, places)
+  end)
   redis.call('DEL', name)
-  return freed
+  return {#ids, #unreadable, freed}
 end
 
 local function expire_lease(base, lease, at, freed)
@@ -677,14 +693,13 @@ local function expire_lease(base, lease, at, freed)
 end
 
 local function expire(keys, args)
-  local base, at, freed = keys[1], now(), {}
+  local base, at = keys[1], now()
   local name, latest = base .. 'ends', string.format('%.0f', at)
   local ids = redis.call('ZRANGEBYSCORE', name, '-inf', latest, 'LIMIT', 0, MOST_ENDS)
-  for _, id in ipairs(ids) do
-    local lease = lease_of(base, id)
-    if lease then expire_lease(base, lease, at, freed) else redis.call('ZREM', name, id) end
-  end
-  return {#ids, freed}
+  local freed, unreadable = for_each(base, ids, function(lease, places) expire_lease(base, lease, at, places) end)
+  -- Tried again, and not in front of all that end after it.
+  for _, id in ipairs(unreadable) do redis.call('ZADD', name, string.format('%.0f', at + MINUTE), id) end
+  return {#ids, #unreadable, freed}
 end
 
 -- Which routers hear a process of a replica, each with the moment until which that counts.

@@ -216,10 +216,9 @@ class RedisLeases:
 
     async def lose(self, process: Process) -> Sequence[Freed]:
         """Frees the places of what a process accepted, with what it holds kept until a settlement comes."""
-        found = await asyncio.gather(
-            *(self._spending.spend("lose", partition, named(process)) for partition in range(PARTITIONS))
-        )
-        return [one for lost in found for freed in lost if (one := freed_of(freed))]
+        gone = named(process)
+        found = await asyncio.gather(*(self._end("lose", partition, gone) for partition in range(PARTITIONS)))
+        return [freed for lost, _ in found for freed in lost]
 
     async def expire(self) -> Sequence[Freed]:
         """Frees what nobody accepted, with its tokens, and what nobody settled, with its tokens charged."""
@@ -270,16 +269,21 @@ class RedisLeases:
         return [freed for freed in found if freed is not None]
 
     async def _expire(self, partition: int) -> list[Freed]:
-        ended: list[Freed] = []
-        while True:
-            try:
-                count, found = await self._spending.spend("expire", partition)
-            except UnreadableValueError:
-                # It stands before what ended after it, of this partition alone.
-                return ended
-            ended.extend(one for freed in found if (one := freed_of(freed)))
-            if count < _MOST_ENDS:
-                return ended
+        ended, count = list[Freed](), _MOST_ENDS
+        while count >= _MOST_ENDS:
+            freed, count = await self._end("expire", partition)
+            ended += freed
+        return ended
+
+    async def _end(self, function: str, partition: int, *asked: str) -> tuple[list[Freed], int]:
+        """Returns what a function that ends leases freed, and of how many; what it cannot read waits."""
+        try:
+            count, unreadable, found = await self._spending.spend(function, partition, *asked)
+        except UnreadableValueError:
+            # The list of those that end: of this partition alone.
+            return [], 0
+        self._calls.note_unreadable(unreadable)
+        return [one for freed in found if (one := freed_of(freed))], count
 
     async def _informed(
         self, function: str, partition: int, payer: Payer, asked: Sequence[str | bytes | int]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from services.kernel.errors import ComptoirError
 from services.router.adapters.lease_answers import named_subject, spent_of
-from services.router.adapters.lease_calls import LeaseCalls, away
+from services.router.adapters.lease_calls import LeaseCalls, UnreadableValueError, away
 from services.router.domain.spending import Subject
 from services.router.domain.spending_book import SpendingBook
 
@@ -51,13 +51,22 @@ class RedisSpending:
         unknown, self._unknown = self._unknown, {}
         while unknown:
             some = dict(islice(unknown.items(), _MOST_LEARNT))
-            subject, partition = next(iter(some.items()))
             try:
-                day, *_ = await self._calls.call("spending", partition, *named_subject(subject))
-                await self.learn(some, day)
+                await self._learn_some(some)
             except ComptoirError:
                 # Once the server or the records can be asked again.
                 self._unknown = unknown | self._unknown
                 return
             for one in some:
                 del unknown[one]
+
+    async def _learn_some(self, some: Mapping[Subject, int]) -> None:
+        """Learns of all; where the server cannot read one, of each of the others by itself."""
+        subject, partition = next(iter(some.items()))
+        try:
+            day, *_ = await self._calls.call("spending", partition, *named_subject(subject))
+            await self.learn(some, day)
+        except UnreadableValueError:
+            if len(some) > 1:
+                for one, its_partition in some.items():
+                    await self._learn_some({one: its_partition})

@@ -1,6 +1,7 @@
 """What the shared store cannot read of one account is refused alone: the store is there for all others."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,14 @@ import structlog
 
 from services.kernel.clock import ManualClock
 from services.kernel.errors import Reason
+from services.kernel.identity import Identity
 from services.router.adapters.lease_calls import LeaseCalls
 from services.router.adapters.local_share_leases import LocalShareLeases
 from services.router.adapters.redis_leases import RedisLeases
+from services.router.domain.lease import Reservation
+from services.router.domain.spending_book import SpendingBook
 from services.router.domain.tenancy import Quota
-from tests.contracts.leases import lease, refusal_of, reserve
+from tests.contracts.leases import accept, lease, process, refusal_of, reserve, settle, sign
 from tests.valkey_process import ValkeyProcess
 
 # No table; a table without its fields; a number.
@@ -84,3 +88,71 @@ async def test_what_ended_is_found_although_a_lease_of_another_tenant_cannot_be_
     with structlog.testing.capture_logs() as said:
         await store.expire()
     assert [line["event"] for line in said] == ["lease_function_failed"]
+
+
+def _over(number: int) -> Reservation:
+    """A reservation that ends as it is made, of a key of the same number."""
+    return replace(lease(number, key=number, quota=LIMITED), lasts_seconds=0.0)
+
+
+async def _spoil(server: ValkeyProcess, number: int) -> None:
+    """Replaces what is stored of a lease, and has it stand before all others that end."""
+    client = server.client()
+    lease_id = Identity(0, number).hex
+    (name,) = [one async for one in client.scan_iter(match=f"*lease:{lease_id}")]
+    (ends,) = [one async for one in client.scan_iter(match="*ends")]
+    await client.set(name, b"\xc1rubbish")
+    await client.zadd(ends, {lease_id: 1})
+    await client.aclose()
+
+
+async def test_a_lease_that_cannot_be_read_keeps_no_other_from_its_end(
+    server: ValkeyProcess, store: LocalShareLeases
+) -> None:
+    for number in (1, 2, 3):
+        await store.reserve(_over(number))
+    await _spoil(server, 2)
+    with structlog.testing.capture_logs() as said:
+        freed = await store.expire()
+        assert sorted(one.payer.key for one in freed) == [1, 3]
+        assert await store.expire() == [], "it is not tried again at once"
+    assert [(line["event"], line["kind"]) for line in said] == [("lease_function_failed", "unreadable_value")]
+
+
+@pytest.mark.parametrize("rubbish", [*RUBBISH, None])
+async def test_a_lease_of_an_account_that_cannot_be_read_keeps_no_other_from_its_end(
+    server: ValkeyProcess, store: LocalShareLeases, rubbish: bytes | None
+) -> None:
+    for number in (1, 2, 3):
+        await store.reserve(_over(number))
+    await _break(server, 1, rubbish)
+    assert sorted(one.payer.key for one in await store.expire()) == [2, 3]
+
+
+async def test_a_process_that_is_gone_is_lost_although_one_of_its_leases_cannot_be_read(
+    server: ValkeyProcess, store: LocalShareLeases
+) -> None:
+    """Else each look for what ended began with that process, and found nothing of any tenant."""
+    for number in (1, 2, 3):
+        await store.reserve(lease(number, key=number, quota=LIMITED))
+        await sign(store, number, 1)
+        await accept(store, number)
+    await _spoil(server, 2)
+    assert sorted(one.payer.key for one in await store.lose(process())) == [1, 3]
+
+
+async def test_what_was_spent_before_is_learnt_of_all_whose_account_can_be_read(
+    server: ValkeyProcess,
+) -> None:
+    """Of an account that the server forgot nothing is written until it knows what was before."""
+    await server.ready()
+    book, client = SpendingBook(), server.client()
+    await client.flushall()
+    leases = RedisLeases(LeaseCalls(client), book)
+    for number in (1, 2, 3):
+        await settle(leases, number, 100, key=number)
+    await _break(server, 1, b"\xc1rubbish")
+    assert book.waiting == 0
+    await leases.expire()
+    assert book.waiting == 3, "both keys and the tenant"
+    await client.aclose()
