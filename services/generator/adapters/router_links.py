@@ -195,8 +195,17 @@ class RouterLinks:
             other = lender(claims)
             if other is not link:
                 link.withdraw(claims)
-                self._told[claims.lease_id] = other
+                self._note_instead(link, other, claims.lease_id)
                 other.accept(claims)
+
+    def _note_instead(self, link: RouterLink, other: RouterLink, lease_id: Identity) -> None:
+        """Notes that another router was told; who else was told hears of the end as before."""
+        if self._told_too.get(lease_id) is not link:
+            self._told[lease_id] = other
+        elif self._told.get(lease_id) is other:
+            del self._told_too[lease_id]
+        else:
+            self._told_too[lease_id] = other
 
     async def _tell_others(self) -> None:
         """Tells another router, for ever, what runs of which one that hangs may not have told their store.

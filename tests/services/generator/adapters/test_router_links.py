@@ -1,57 +1,12 @@
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from services.generator.adapters import router_link
-from services.generator.adapters.router_links import RouterLinks
-from services.generator.domain.ports import Capabilities, Feature
-from services.generator.domain.terminal_event import Counts
-from services.generator.domain.ticket import Claims, Replica
-from services.kernel.clock import SystemClock
-from services.kernel.identity import Identity
-from services.runtime.addresses import GrpcTarget
 from tests.contracts.engine_requests import until
-from tests.services.generator.adapters.reported import Load, Router
-from tests.services.generator.domain.test_ticket import CLAIMS
-
-
-class Linked:
-    """Links to two routers, of which each says its number."""
-
-    def __init__(self, folder: Path) -> None:
-        self.routers = [Router(f"unix:{folder}/router-{number}", number) for number in (1, 2)]
-        self.load = Load()
-        targets = [GrpcTarget(address=router.address) for router in self.routers]
-        self.links = RouterLinks(targets, SystemClock(), interval_seconds=0.02, lifetime_seconds=600.0)
-        capabilities = Capabilities(1024, 16, 500, Feature.TOKEN_IDS)
-        self.links.register(Replica(7, 1, 3), "127.0.0.1:1", capabilities, 32, incarnation=77)
-        self.running = asyncio.create_task(self.links.run(self.load))
-
-    @property
-    def settled(self) -> list[list[int]]:
-        return [sorted(set(router.settled)) for router in self.routers]
-
-    @property
-    def accepted(self) -> list[list[int]]:
-        return [sorted(set(router.accepted)) for router in self.routers]
-
-    def settle(self, one: Claims) -> None:
-        self.links.settle(one, Counts(1, 0, 2), is_unserved=False)
-
-    async def stop(self) -> None:
-        self.running.cancel()
-        await asyncio.wait({self.running})
-        await self.links.close()
-        for router in self.routers:
-            if router.server is not None:
-                await router.stop()
-
-
-def of(router: int, lease: int) -> Claims:
-    return replace(CLAIMS, lease_id=Identity(9, lease), router=router)
+from tests.services.generator.adapters.linked_routers import Linked, both, of
 
 
 @pytest.fixture
@@ -59,12 +14,6 @@ async def linked(tmp_path: Path) -> AsyncIterator[Linked]:
     linked = Linked(tmp_path)
     yield linked
     await linked.stop()
-
-
-async def both(linked: Linked) -> None:
-    for router in linked.routers:
-        await router.start()
-    await until(lambda: all(len(router.reports) > 2 for router in linked.routers), 10)
 
 
 async def test_every_router_hears_who_the_replica_is_and_how_busy(linked: Linked) -> None:
@@ -284,6 +233,28 @@ async def test_what_a_router_of_a_shared_store_that_hangs_was_told_last_another_
     assert await linked.links.settled(10) == 0
     assert [link.unended() for link in linked.links._links] == [[], []]
     assert linked.accepted == [[10], [10]]
+
+
+async def test_who_was_told_too_and_is_lost_has_a_third_router_told_and_none_waits_for_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first counted the request on this replica for ever: nobody told it of the end."""
+    monkeypatch.setattr(router_link, "_SILENT_SECONDS", 0.2)
+    linked = Linked(tmp_path, (0, 0, 0))
+    try:
+        await both(linked)
+        linked.routers[0].is_hanging = True
+        linked.links.accept(of(0, 10))
+        await until(lambda: linked.accepted == [[10], [10], []], 20)
+        await linked.routers[1].stop()
+        await until(lambda: linked.accepted == [[10], [10], [10]], 20)
+        linked.routers[0].is_hanging = False
+        await until(lambda: linked.links._links[0].is_answering, 20)
+        linked.settle(of(0, 10))
+        await until(lambda: linked.settled[0] == linked.settled[2] == [10], 20)
+        assert [link.unended() for link in linked.links._links] == [[], [], []]
+    finally:
+        await linked.stop()
 
 
 async def test_a_lease_that_the_router_that_hangs_lent_alone_no_other_is_told(
