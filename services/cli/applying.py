@@ -101,7 +101,7 @@ async def _of_key(stub: Stub, tenant: str, declared: DeclaredKey, region: str) -
         raise StackError(f"The key in {name} is one of tenant {stored.tenant_name}, not of {tenant}.")
     if stored.revoked_at_seconds:
         raise StackError(f"The key in {name} is revoked, for ever; remove the file, or name another.")
-    request, wanted = admin_pb2.UpdateKeyRequest(number=stored.number), declared.message()
+    request, wanted = admin_pb2.UpdateKeyRequest(number=stored.number), declared.message(stored.quota)
     differing = _differing(stored, wanted, request)
     changes = []
     if differing:
@@ -152,6 +152,7 @@ async def _create(stub: Stub, tenant: str, declared: DeclaredKey, region: str) -
         expires_at_seconds=wanted.expires_at_seconds,
         best_priority=wanted.best_priority,
         api_key=secret,
+        defaults_for_unset=declared.defaults_for_unset,
     )
     created = await stub.CreateKey(request, timeout=CALL_SECONDS)
     if wanted.is_disabled:

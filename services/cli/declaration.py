@@ -55,6 +55,8 @@ class DeclaredKey(BaseModel):
     regions: tuple[_Name, ...] = ()
     # None leaves what the key has, and gives a new one the router's default.
     quota: _Quota | None = None
+    # What `quota` leaves out is the router's default for a new key, and stays of one that is there.
+    defaults_for_unset: bool = False
     priority: Literal["interactive", "default", "batch"] = "default"
     expires_on: Date | None = None
     is_disabled: bool = False
@@ -66,15 +68,22 @@ class DeclaredKey(BaseModel):
             raise ValueError(f"must be of {', '.join(ENDPOINTS)}")
         return names
 
-    def message(self) -> admin_pb2.Key:
-        """Returns the key as the router would tell it, as far as it is declared."""
+    @model_validator(mode="after")
+    def _no_limit_is_both(self) -> Self:
+        if self.defaults_for_unset and not all((self.quota or {}).values()):
+            raise ValueError("a limit of 0 is none: leave it out to have the default, or defaults_for_unset")
+        return self
+
+    def message(self, stored: admin_pb2.Quota | None = None) -> admin_pb2.Key:
+        """Returns the key as the router would tell it, as far as it is declared; `stored` is what it has."""
+        left = stored if self.defaults_for_unset else None
         ends = None if self.expires_on is None else datetime.combine(self.expires_on, time(), UTC)
         return admin_pb2.Key(
             label=self.label,
             models=sorted(self.models),
             endpoints=sorted(ENDPOINTS[name] for name in self.endpoints),
             regions=sorted(self.regions),
-            quota=None if self.quota is None else quota_of(self.quota),
+            quota=None if self.quota is None else quota_of(self.quota, left),
             best_priority=router_pb2.Priority.Value(f"PRIORITY_{self.priority.upper()}"),
             expires_at_seconds=0 if ends is None else int(ends.timestamp()),
             is_disabled=self.is_disabled,

@@ -69,6 +69,10 @@ def create_key(  # noqa: PLR0913, PLR0917 - one argument per option of the comma
     tokens_per_month: LongLimit = None,
     money_per_month: Budget = None,
     expires_in_days: Days = None,
+    defaults_for_unset: Annotated[
+        bool,
+        typer.Option("--defaults-for-unset", help="What is not given is the router's default."),
+    ] = False,
     priority: BestClass = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     admin: Admin = "",
@@ -83,6 +87,7 @@ def create_key(  # noqa: PLR0913, PLR0917 - one argument per option of the comma
         regions=region or [],
         expires_at_seconds=_moment_in(expires_in_days),
         best_priority=_class(priority or PriorityClass.DEFAULT),
+        defaults_for_unset=defaults_for_unset,
     )
     limits = {
         "requests_per_minute": requests_per_minute,
@@ -92,6 +97,8 @@ def create_key(  # noqa: PLR0913, PLR0917 - one argument per option of the comma
         "tokens_per_month": tokens_per_month,
         MONEY: money_per_month,
     }
+    if defaults_for_unset and 0 in limits.values():
+        raise typer.BadParameter("a limit of 0 is none: leave it out to have the router's default")
     if any(limits.values()):
         request.quota.MergeFrom(quota_of(limits))
     answer = ask(data_dir, admin, "CreateKey", request)
@@ -262,7 +269,8 @@ def _say_limits(key: admin_pb2.Key) -> None:
     console.out(f"Limits: {', '.join(limits_of(key.quota, key.currency)) or 'none'}.", highlight=False)
     if unlimited := unlimited_of(key.quota):
         more = (
-            f"`comptoir keys update {key.number}` sets more; a key that names none has the router's defaults."
+            f"`comptoir keys update {key.number}` sets more; a key that names none, or with "
+            "--defaults-for-unset, has the router's defaults."
         )
         console.out(f"No limit: {', '.join(unlimited)}. {more}", highlight=False)
 

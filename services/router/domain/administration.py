@@ -42,6 +42,8 @@ class KeyOrder:
     region_names: Sequence[str] = ()
     # A secret that was made elsewhere; empty for one of the router.
     api_key: str = field(default="", repr=False)
+    # Whether a limit of 0 is the router's default, and not none.
+    defaults_for_unset: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ class Administration:
             digest=digest_of(order.api_key or made, self._pepper),
             label=order.label,
             models=[self._model_number(name) for name in order.model_names],
-            quota=self._default_quota if order.quota is None else order.quota,
+            quota=self._quota_of(order),
             created_at_seconds=now_seconds,
             expires_at_seconds=order.expires_at_seconds,
             best_priority=order.best_priority,
@@ -147,6 +149,11 @@ class Administration:
             regions=[self._region_number(name) for name in order.region_names],
         )
         return IssuedKey(await self._store.create_key(new), made)
+
+    def _quota_of(self, order: KeyOrder) -> Quota:
+        if order.quota is None:
+            return self._default_quota
+        return order.quota.filled(self._default_quota) if order.defaults_for_unset else order.quota
 
     async def key(self, number: int) -> Key:
         """Returns a key; NOT_FOUND if there is none with that number."""

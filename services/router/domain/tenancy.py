@@ -58,6 +58,11 @@ class Quota(BaseModel):
         description="budget per month (UTC), in hundredths of the catalog's currency",
     )
 
+    def filled(self, default: "Quota") -> "Quota":
+        """Returns it with each limit of 0 as `default` has it."""
+        limits = {name: getattr(self, name) or getattr(default, name) for name in Quota.model_fields}
+        return Quota(**limits)
+
 
 UNLIMITED: Final = Quota()
 

@@ -101,6 +101,7 @@ def order(message: admin_pb2.CreateKeyRequest) -> KeyOrder:
         endpoints=[Endpoint(number) for number in message.endpoints],
         region_names=list(message.regions),
         api_key=message.api_key,
+        defaults_for_unset=message.defaults_for_unset,
     )
 
 

@@ -113,6 +113,25 @@ async def test_a_new_key_without_a_quota_has_the_default_and_keeps_what_it_gets(
     assert await applied(declared) == []
 
 
+async def test_a_declared_key_has_the_defaults_for_what_it_leaves_out_and_keeps_them(
+    running: RunningRouter, applied: Applied
+) -> None:
+    key = {"secret_file": "a.key", "create_secret": True, "defaults_for_unset": True}
+    declared = [{"name": "acme", "keys": [{**key, "quota": {"concurrency": 3}}]}]
+    assert await applied(declared) == ["tenant acme: created", "key a.key of acme: created"]
+    made, default = (await the_key(running)).quota, running.settings.default_quota
+    assert (made.concurrency, made.requests_per_minute) == (3, default.requests_per_minute)
+    assert made.tokens_per_minute == default.tokens_per_minute
+    assert await applied(declared) == []
+    # What was changed beside the declaration stays, as that of a key without a quota.
+    by_hand = admin_pb2.Quota(concurrency=3, tokens_per_minute=5)
+    await running.admin.UpdateKey(admin_pb2.UpdateKeyRequest(number=1, quota=by_hand))
+    assert await applied(declared) == []
+    declared[0]["keys"] = [{**key, "quota": {"concurrency": 4}}]
+    assert await applied(declared) == ["key a.key of acme: quota"]
+    assert (await the_key(running)).quota == admin_pb2.Quota(concurrency=4, tokens_per_minute=5)
+
+
 async def test_a_declared_budget_is_of_the_tenant_and_what_is_not_declared_stays(
     running: RunningRouter, applied: Applied
 ) -> None:

@@ -24,6 +24,10 @@ def refusal_of(folder: Path, text: str) -> str:
         ("tenants: [{name: acme, keys: [{secret_file: a, endpoints: [hunter2]}]}]", "chat.completions"),
         ("tenants: [{name: acme, keys: [{secret_file: a, quota: {hunter2: 1}}]}]", "requests_per_minute"),
         ("tenants: [{name: acme, keys: [{secret_file: a, quota: {concurrency: -1}}]}]", "whole numbers"),
+        (
+            "tenants: [{name: a, keys: [{secret_file: k, defaults_for_unset: on, quota: {concurrency: 0}}]}]",
+            "a limit of 0 is none",
+        ),
         ("tenants: [{name: acme, quota: {hunter2: 1}}]", "money_per_month"),
         ("tenants: [{name: acme, quota: {money_per_month: 0.001}}]", "tenants.0.quota"),
         ("tenants: [{name: acme, quota: {tokens_per_day: 281474976710656}}]", "within its bound"),

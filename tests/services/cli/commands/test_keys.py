@@ -120,6 +120,18 @@ def test_a_key_without_limits_sends_no_quota(terminal: Terminal, paths: DataPath
     assert admin.asked[0].expires_at_seconds > 1_700_000_000
 
 
+def test_a_key_asks_for_the_defaults_beside_its_limits(
+    terminal: Terminal, paths: DataPaths, admin: Admin
+) -> None:
+    create = ("keys", "create", "--defaults-for-unset", "--data-dir", str(paths.root))
+    assert terminal.comptoir(*create, "--concurrency", "2").status == 0
+    assert (admin.asked[0].defaults_for_unset, admin.asked[0].quota.concurrency) == (True, 2)
+    refused = terminal.comptoir(*create, "--concurrency", "2", "--tokens-per-minute", "0")
+    assert refused.status == 2
+    assert "a limit of 0 is none" in refused.err
+    assert len(admin.asked) == 1
+
+
 @pytest.mark.parametrize("name", ["interactive", "default", "batch"])
 def test_the_class_that_a_key_may_claim_is_named(
     terminal: Terminal, paths: DataPaths, admin: Admin, name: str

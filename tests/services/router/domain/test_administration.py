@@ -66,6 +66,20 @@ async def test_a_key_takes_its_own_quota_and_models(administration: Administrati
     assert await administration.list_keys("acme") == await administration.list_keys("") == [issued.key]
 
 
+async def test_a_key_has_the_defaults_for_what_its_quota_leaves_out_where_that_is_asked_for(
+    administration: Administration,
+) -> None:
+    await administration.create_tenant("acme", "")
+    own = Quota(concurrency=DEFAULT.concurrency + 1, tokens_per_day=5)
+    bare = await administration.create_key(order(quota=own))
+    filled = await administration.create_key(order(quota=own, defaults_for_unset=True))
+    none = await administration.create_key(order(defaults_for_unset=True))
+    assert bare.key.quota == own
+    kept = {"concurrency": own.concurrency, "tokens_per_day": 5}
+    assert filled.key.quota == DEFAULT.model_copy(update=kept)
+    assert none.key.quota == DEFAULT
+
+
 @pytest.mark.parametrize(
     ("wrong", "reason", "field"),
     [

@@ -677,6 +677,7 @@ class CreateKeyRequest(_message.Message):
     ENDPOINTS_FIELD_NUMBER: _builtins.int
     REGIONS_FIELD_NUMBER: _builtins.int
     API_KEY_FIELD_NUMBER: _builtins.int
+    DEFAULTS_FOR_UNSET_FIELD_NUMBER: _builtins.int
     tenant: _builtins.str
     """Name of the tenant."""
     label: _builtins.str
@@ -688,6 +689,10 @@ class CreateKeyRequest(_message.Message):
     api_key: _builtins.str
     """A secret that was made elsewhere, of this router's region; empty has the router make one. ALREADY_EXISTS if a key
     has it. Never logged, never echoed, not in the answer.
+    """
+    defaults_for_unset: _builtins.bool
+    """Each limit of `quota` that is 0 is the router's default, and not without a bound. An older router does not know it:
+    the key in its answer tells what holds.
     """
     @_builtins.property
     def models(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -717,10 +722,11 @@ class CreateKeyRequest(_message.Message):
         endpoints: _abc.Iterable[_router_pb2.Endpoint.ValueType] | None = ...,
         regions: _abc.Iterable[_builtins.str] | None = ...,
         api_key: _builtins.str = ...,
+        defaults_for_unset: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["quota", b"quota"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "best_priority", b"best_priority", "endpoints", b"endpoints", "expires_at_seconds", b"expires_at_seconds", "label", b"label", "models", b"models", "quota", b"quota", "regions", b"regions", "tenant", b"tenant"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "best_priority", b"best_priority", "defaults_for_unset", b"defaults_for_unset", "endpoints", b"endpoints", "expires_at_seconds", b"expires_at_seconds", "label", b"label", "models", b"models", "quota", b"quota", "regions", b"regions", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
