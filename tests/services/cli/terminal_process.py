@@ -1,4 +1,4 @@
-"""The `comptoir` command behind a pseudo-terminal: what a person types, and what appears."""
+"""A command behind a pseudo-terminal, `comptoir` or a shell: what a person types, and what appears."""
 
 import os
 import pty
@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
 from services.runtime.settings import environment
@@ -58,14 +58,19 @@ class TerminalProcess:
         return bool(more)
 
 
+def on_a_terminal(*arguments: str, variables: Mapping[str, str]) -> AbstractContextManager[TerminalProcess]:
+    """Runs `comptoir` with these arguments on a plain terminal of its own."""
+    return running_on_a_terminal([sys.executable, "-m", "services.cli", *arguments], variables)
+
+
 @contextmanager
-def on_a_terminal(*arguments: str, variables: Mapping[str, str]) -> Iterator[TerminalProcess]:
+def running_on_a_terminal(command: Sequence[str], variables: Mapping[str, str]) -> Iterator[TerminalProcess]:
     """Runs a command on a plain terminal of its own; it is killed at the end if it still runs."""
     ours, theirs = pty.openpty()
     try:
         process = subprocess.Popen(
             # Ctrl-C reaches those whose terminal it is.
-            ["setsid", "--ctty", sys.executable, "-m", "services.cli", *arguments],  # noqa: S607
+            ["setsid", "--ctty", *command],  # noqa: S607
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.runtime.settings import environment
+from tests.services.cli.terminal_process import running_on_a_terminal
 
 COMPTOIR = Path(sys.executable).with_name("comptoir")
 # The loop that bash runs on TAB: the words so far, the registered function, and what it leaves in COMPREPLY.
@@ -60,3 +61,19 @@ def test_completion_is_installed_in_the_home_of_who_asks(tmp_path: Path) -> None
     )
     assert "completion installed" in said.stdout
     assert "comptoir" in (tmp_path / ".bashrc").read_text()
+
+
+def test_tab_in_a_bash_of_a_person_completes_what_was_begun(tmp_path: Path) -> None:
+    variables = {
+        "HOME": str(tmp_path),
+        "PATH": f"{COMPTOIR.parent}:{environment()['PATH']}",
+        "PS1": "ready$ ",
+    }
+    with running_on_a_terminal(["bash", "--norc", "--noprofile", "-i"], variables) as shell:
+        shell.until("ready$ ")
+        shell.type('eval "$(comptoir --show-completion bash)"\n')
+        shell.until("ready$ ")
+        shell.type("comptoir ke\t")
+        shell.until("comptoir keys ")
+        shell.type("rev\t")
+        shell.until("oke ")
