@@ -11,7 +11,12 @@ from services.runtime.settings import SHARED_KEYS, ProcessSettings
 FILE: Final = Path(__file__).resolve().parents[1] / "deploy" / "helm" / "comptoir" / "values.schema.json"
 # What the chart says itself: addresses, files, certificates, numbers.
 OWN: Final[Mapping[str, frozenset[str]]] = {
-    "edge": frozenset(("router", "further_routers", "prefix_secret_file", "emitter", "generator_tls")),
+    "edge": frozenset(
+        (
+            *("router", "further_routers", "prefix_secret_file", "emitter"),
+            *("generator_tls", "generator_peer_region"),
+        )
+    ),
     "router": frozenset(
         (
             *("number", "replica_listen", "admin_listen", "scaler_listen", "scaling", "emitter"),

@@ -61,7 +61,10 @@ class Edge:
             nearer_seconds=settings.nearer_router_seconds,
         )
         self._generators = GeneratorClient(
-            settings.generator_tls, clock, max_channels=settings.max_generator_channels
+            settings.generator_tls,
+            clock,
+            max_channels=settings.max_generator_channels,
+            peer_region=settings.generator_peer_region,
         )
         emitter = EmitterClient(settings.emitter, clock=clock, wait_seconds=settings.emitter_seconds)
         self._usage = UsageReporter(

@@ -8,7 +8,14 @@ from typing import Final, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.edge.domain.limits import EdgeLimits
-from services.runtime.addresses import MOST_FURTHER, GrpcTarget, TlsFiles, check_different, is_local
+from services.runtime.addresses import (
+    MOST_FURTHER,
+    GrpcTarget,
+    PeerRegion,
+    TlsFiles,
+    check_different,
+    is_local,
+)
 from services.runtime.settings import MeteredSettings, SettingsError
 
 # A chain of certificates has a few KiB.
@@ -77,6 +84,11 @@ class EdgeSettings(MeteredSettings, EdgeLimits):
     emitter: GrpcTarget = Field(description="the emitter that takes the edge's own events")
     generator_tls: TlsFiles | None = Field(
         default=None, description="what the edge shows to replicas on other machines, and trusts there"
+    )
+    generator_peer_region: PeerRegion = Field(
+        default="",
+        description="`spiffe://TRUST-DOMAIN/region/REGION`, whose certificate a replica must show before a "
+        "prompt is sent to it; empty, it need not",
     )
     max_generator_channels: int = Field(
         default=256, ge=1, description="most connections to replicas that stay open without a request"

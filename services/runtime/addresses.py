@@ -5,11 +5,12 @@ import re
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
 import grpc
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from services.kernel.process_names import RegionName
 from services.runtime.settings_error import SettingsError
 
 # Of routers beside the first: each costs a connection, and a look now and then.
@@ -91,6 +92,15 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _known_region(region: str) -> str:
+    if region and RegionName.parse(region) is None:
+        raise ValueError("must be spiffe://TRUST-DOMAIN/region/REGION, in small letters")
+    return region
+
+
+# Empty, or the region that certificates must name.
+PeerRegion = Annotated[str, AfterValidator(_known_region)]
+
 # As an option of a gRPC channel: `http_proxy` in the environment leads none elsewhere, not even on loopback.
 WITHOUT_PROXY: Final = ("grpc.enable_http_proxy", 0)
 
@@ -102,6 +112,11 @@ class GrpcTarget(BaseModel):
 
     address: str = Field(description="`host:port` or `unix:/path`")
     tls: TlsFiles | None = Field(default=None, description="required unless the address is on this machine")
+    peer_region: PeerRegion = Field(
+        default="",
+        description="`spiffe://TRUST-DOMAIN/region/REGION`, which the other side's certificate must name, or "
+        "nothing is sent to it and no call of it is taken; empty, it need not",
+    )
 
     @field_validator("address")
     @classmethod
@@ -123,6 +138,26 @@ class GrpcTarget(BaseModel):
         except ValueError:
             return None if host == "localhost" else host
         return None
+
+    @property
+    def region_of_peers(self) -> RegionName | None:
+        """The region that certificates of the other side must name; None where they need not."""
+        return RegionName.parse(self.peer_region)
+
+    def name_to_prove(self, *, is_elsewhere: bool = False) -> str | None:
+        """Returns the DNS name that a server's certificate must bear; None for that in the address called.
+
+        `is_elsewhere` says that one of the addresses behind the name is called.
+        """
+        if self.region_of_peers is not None and self.tls is not None:
+            return self.region_of_peers.host(split_address(self.address)[0])
+        return self.host_name if is_elsewhere else None
+
+    @model_validator(mode="after")
+    def _regions_are_told_by_certificates(self) -> Self:
+        if self.peer_region and (self.tls is None or self.address.startswith("unix:")):
+            raise ValueError("peer_region is told by certificates, so it needs host:port and tls")
+        return self
 
     @model_validator(mode="after")
     def _plaintext_stays_on_the_machine(self) -> "GrpcTarget":

@@ -1,8 +1,11 @@
 """Certificates bear the names that the other side asks for, and each that a pod mounts is made."""
 
+from typing import Any
+
 import pytest
 import yaml
 
+from services.kernel.process_names import ProcessName, RegionName
 from tests.cluster.chart import (
     PRODUCTION,
     SMALL,
@@ -14,6 +17,8 @@ from tests.cluster.chart import (
     pod_of,
     workloads,
 )
+
+FRANCE = RegionName("comptoir.internal", "eu-fr")
 
 pytestmark = [pytest.mark.system, pytest.mark.cluster]
 
@@ -65,7 +70,50 @@ def test_every_address_that_is_called_is_in_the_certificate_there(production: li
             host = address.rpartition(":")[0]
             process = "emitter" if "emitter" in host else "router"
             _, _, parent = host.partition(".")
-            assert host in known[process] or f"*.{parent}" in known[process]
+            for name, wildcard in ((host, f"*.{parent}"), (FRANCE.host(host), f"*.{FRANCE.host(parent)}")):
+                assert name in known[process] or wildcard in known[process]
+
+
+def test_every_certificate_of_a_process_names_its_region_and_what_it_is(example: list[Document]) -> None:
+    for certificate in of_kind(example, "Certificate"):
+        spec = certificate["spec"]
+        if certificate["metadata"]["name"] == "comptoir-edge-http":
+            assert "uris" not in spec
+            continue
+        (uri,) = spec["uris"]
+        assert ProcessName.parse(uri) == ProcessName(FRANCE, spec["commonName"])
+
+
+def test_processes_call_and_hear_their_own_region_alone(helm: Helm, production: list[Document]) -> None:
+    changed = "region=us-east,certificates.trustDomain=llm.example.eu"
+    catalog = "catalog.regions[0].number=1,catalog.regions[0].name=us-east,catalog.regions[0].country=US"
+    elsewhere = ("--set", changed, "--set", catalog)
+    for documents, region in (
+        (production, FRANCE),
+        (helm.template(SMALL, *elsewhere), RegionName("llm.example.eu", "us-east")),
+    ):
+        for document in of_kind(documents, "ConfigMap"):
+            ends = [it for it in _ends(yaml.safe_load(document["data"]["comptoir.yaml"])) if _is_peers(it)]
+            assert ends
+            assert all(end["peer_region"] == str(region) for end in ends)
+            for end in ends:
+                for allowed in (it for list_ in end.get("callers", {}).values() for it in list_):
+                    assert not allowed.startswith("spiffe:") or allowed.startswith(f"{region}/process/")
+
+
+def _ends(settings: Any) -> list[Document]:
+    """Every address with TLS files in a settings file, whoever is at its other end."""
+    if isinstance(settings, list):
+        return [end for each in settings for end in _ends(each)]
+    if not isinstance(settings, dict):
+        return []
+    own = [settings] if {"address", "tls"} <= set(settings) else []
+    return own + [end for key, each in settings.items() if key != "lease_store" for end in _ends(each)]
+
+
+def _is_peers(end: Document) -> bool:
+    # Operators may be of no region.
+    return "AdminService" not in end.get("callers", {})
 
 
 def test_keys_are_made_anew_and_prove_who_calls_and_who_answers(production: list[Document]) -> None:

@@ -35,7 +35,9 @@ def test_a_pool_is_scaled_between_none_and_its_most_by_what_each_router_says(
             "ttft_p95_seconds": 1.5,
         }
     ]
-    assert router_settings(production)["scaler_listen"]["callers"] == {"ExternalScaler": ["keda-operator"]}
+    assert router_settings(production)["scaler_listen"]["callers"] == {
+        "ExternalScaler": ["spiffe://comptoir.internal/region/eu-fr/process/keda-operator"]
+    }
 
 
 def test_the_operator_shows_the_certificate_that_the_router_lets_in(production: list[Document]) -> None:

@@ -36,11 +36,15 @@ class GeneratorClient:
     """The Generators port; keeps the channels of the replicas that were asked last.
 
     More than `max_channels` are open only while more replicas than that answer at once, and a log
-    line says so: a request is worth more than the bound.
+    line says so: a request is worth more than the bound. Nothing is sent to a replica whose certificate
+    is not of `peer_region`, where there is one.
     """
 
-    def __init__(self, tls: TlsFiles | None, clock: Clock, *, max_channels: int) -> None:
+    def __init__(
+        self, tls: TlsFiles | None, clock: Clock, *, max_channels: int, peer_region: str = ""
+    ) -> None:
         self._tls = tls
+        self._peer_region = peer_region
         self._clock = clock
         self._max_channels = max_channels
         self._channels: OrderedDict[str, _Replica] = OrderedDict()
@@ -116,7 +120,7 @@ class GeneratorClient:
 
     def _target(self, address: str) -> GrpcTarget:
         try:
-            return GrpcTarget(address=address, tls=self._tls)
+            return GrpcTarget(address=address, tls=self._tls, peer_region=self._peer_region)
         except ValueError:
             # An address that this edge may not call, such as plaintext to another machine.
             raise ComptoirError(Reason.UNAVAILABLE) from None

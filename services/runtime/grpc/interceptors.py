@@ -15,8 +15,9 @@ from google.protobuf.message_factory import GetMessageClass
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.runtime.grpc.call_log import CallLog
-from services.runtime.grpc.callers import Callers, names_of
+from services.runtime.grpc.callers import Callers, names_of, uris_of
 from services.runtime.grpc.first_messages import FirstMessages
+from services.runtime.grpc.refused_callers import RefusedCallers
 from services.runtime.grpc.status import STATUS, trailing_metadata
 from services.runtime.grpc.witness import NOBODY, Witness
 from services.runtime.logs import get_logger
@@ -43,6 +44,7 @@ class CallBoundary(grpc.aio.ServerInterceptor):
         self._log = log
         self._witness = witness
         self._callers = callers or Callers({})
+        self._refused = RefusedCallers()
         self._first_messages = FirstMessages()
 
     async def intercept_service(
@@ -68,7 +70,7 @@ class CallBoundary(grpc.aio.ServerInterceptor):
                     names = self._callers.in_order(method, names)
                 witnessed = self._witness.call(method, names)
                 try:
-                    self._admit(method, names)
+                    self._admit(method, names, context)
                     checked = await self._checked(handler, request)
                     await witnessed.ask(checked)
                     answer = await _method(handler)(checked, context)
@@ -82,7 +84,7 @@ class CallBoundary(grpc.aio.ServerInterceptor):
         # waits to be asked for more would be left to the garbage collector with its `finally` blocks.
         async def streaming(request: Any, context: Context) -> None:
             async with _Call(self._log, method, request_id, context):
-                self._admit(method, names_of(context))
+                self._admit(method, names_of(context), context)
                 answer = _method(handler)(await self._checked(handler, request), context)
                 if inspect.isawaitable(answer):
                     await answer
@@ -118,9 +120,14 @@ class CallBoundary(grpc.aio.ServerInterceptor):
         content = await self._first_messages.of(requests)
         return content if _has(handler, "reads_itself") else _read(handler, content)
 
-    def _admit(self, method: str, names: tuple[str, ...] | None) -> None:
-        if names is not None:
-            self._callers.check(method, names)
+    def _admit(self, method: str, names: tuple[str, ...] | None, context: Context) -> None:
+        if names is None:
+            return
+        uris = uris_of(context)
+        refusal = self._callers.refusal(method, names, uris)
+        if refusal is not None:
+            self._refused.tell(refusal, method, uris)
+            raise refusal.error()
 
 
 class _Call:

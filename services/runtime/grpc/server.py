@@ -140,7 +140,7 @@ def build_server(
     """
     calls = CallLog(clock, level=call_level)
     server = grpc.aio.server(
-        interceptors=[CallBoundary(calls, Callers(listen.callers), witness)],
+        interceptors=[CallBoundary(calls, Callers(listen.callers, listen.region_of_peers), witness)],
         maximum_concurrent_rpcs=max_concurrent_calls,
         options=[
             ("grpc.max_receive_message_length", max_receive_bytes),
@@ -168,7 +168,8 @@ def channel(
     """Returns a channel to `target` that reconnects within a second; it never retries a call by itself.
 
     Each call that begins has the TLS files as they are then. `at` is one of the addresses behind the name of
-    the target, which the certificate there is to bear.
+    the target, which the certificate there is to bear. With `peer_region`, the name that it bears must be
+    that of the host in this region, so nothing is sent to a server of another one.
     """
     arguments = [
         ("grpc.max_receive_message_length", max_receive_bytes),
@@ -183,8 +184,8 @@ def channel(
         *options,
     ]
     address = at or target.address
-    if at and target.host_name is not None:
-        arguments.append(("grpc.ssl_target_name_override", target.host_name))
+    if (name := target.name_to_prove(is_elsewhere=bool(at))) is not None:
+        arguments.append(("grpc.ssl_target_name_override", name))
     if target.tls is None:
         return grpc.aio.insecure_channel(address, options=arguments)
     return ReloadedChannel(

@@ -24,11 +24,16 @@ class Authority:
         self._file = folder / "ca.pem"
         self._file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def files(self, name: str, *, dns: str = "", uri: str = "") -> TlsFiles:
+    def files(
+        self, name: str, *, dns: str = "", uri: str = "", second_uri: str = "", is_expired: bool = False
+    ) -> TlsFiles:
         """A new certificate and key of `name` and its other names, with this authority's own certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
-        others = [x509.DNSName(dns)] * bool(dns) + [x509.UniformResourceIdentifier(uri)] * bool(uri)
-        certificate = self._signed(_named(name), key, *others, is_authority=False)
+        others = [x509.DNSName(it) for it in dns.split()]
+        uris = [x509.UniformResourceIdentifier(it) for it in (uri, second_uri) if it]
+        certificate = self._signed(
+            _named(name), key, *others, *uris, is_authority=False, is_expired=is_expired
+        )
         files = TlsFiles(
             certificate_file=self._folder / f"{name}.pem",
             private_key_file=self._folder / f"{name}.key",
@@ -50,6 +55,7 @@ class Authority:
         key: ec.EllipticCurvePrivateKey,
         *others: x509.GeneralName,
         is_authority: bool,
+        is_expired: bool = False,
     ) -> x509.Certificate:
         now = datetime.now(UTC)
         names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *others])
@@ -60,7 +66,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(minutes=5))
-            .not_valid_after(now + timedelta(days=1))
+            .not_valid_after(now + (timedelta(minutes=-1) if is_expired else timedelta(days=1)))
             .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
             .add_extension(names, critical=False)
             .sign(self._key, hashes.SHA256())

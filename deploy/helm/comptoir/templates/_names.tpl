@@ -60,3 +60,12 @@ comptoir/tenant: {{ . }}
 {{- $_ := set $pool "namespace" (default .root.Release.Namespace $pool.namespace) -}}
 {{ toYaml $pool }}
 {{- end }}
+
+{{/* The region as certificates name it, and what a host's name has behind it to prove it. */}}
+{{- define "comptoir.region" -}}
+{{ printf "spiffe://%s/region/%s" .Values.certificates.trustDomain .Values.region }}
+{{- end }}
+
+{{- define "comptoir.inRegion" -}}
+{{ printf "%s.%s.%s" .host .root.Values.region .root.Values.certificates.trustDomain }}
+{{- end }}

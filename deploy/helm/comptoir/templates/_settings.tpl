@@ -51,17 +51,28 @@ metrics_listen:
 {{- end }}
 {{- end }}
 
-{{/* One address to call with the process's own certificate. */}}
-{{- define "comptoir.target" -}}
-address: {{ . | quote }}
+{{/* What every side of a call between processes has: a certificate, and the region of the other one. */}}
+{{- define "comptoir.peers" -}}
+peer_region: {{ include "comptoir.region" . | quote }}
 tls:
   {{- include "comptoir.tls" "/etc/comptoir/tls" | nindent 2 }}
+{{- end }}
+
+{{- define "comptoir.process" -}}
+{{ printf "%s/process/%s" (include "comptoir.region" .root) .process }}
+{{- end }}
+
+{{/* One address to call with the process's own certificate: needs `root` and `address`. */}}
+{{- define "comptoir.target" -}}
+address: {{ .address | quote }}
+{{ include "comptoir.peers" .root }}
 {{- end }}
 
 {{/* The emitter of a producer, always the same: needs `root` and `number`. */}}
 {{- define "comptoir.settings.emitter" -}}
 emitter:
-  {{- printf "%s:8403" (include "comptoir.pod" (dict "root" .root "process" "emitter" "number" .number)) | include "comptoir.target" | nindent 2 }}
+  {{- $address := printf "%s:8403" (include "comptoir.pod" (dict "root" .root "process" "emitter" "number" .number)) }}
+  {{- include "comptoir.target" (dict "root" .root "address" $address) | nindent 2 }}
 {{- end }}
 
 {{- define "comptoir.settings.edge" -}}
@@ -73,12 +84,15 @@ listen:
     certificate_file: /etc/comptoir/http-tls/tls.crt
     private_key_file: /etc/comptoir/http-tls/tls.key
 router:
-  {{- printf "%s:8401" (include "comptoir.pod" (merge (dict "number" 1) $router)) | include "comptoir.target" | nindent 2 }}
+  {{- $first := printf "%s:8401" (include "comptoir.pod" (merge (dict "number" 1) $router)) }}
+  {{- include "comptoir.target" (dict "root" .root "address" $first) | nindent 2 }}
 further_routers:
 {{- range $number := untilStep 2 (add1 (int .root.Values.router.replicas) | int) 1 }}
-  - {{ printf "%s:8401" (include "comptoir.pod" (merge (dict "number" $number) $router)) | include "comptoir.target" | nindent 4 | trim }}
+  {{- $address := printf "%s:8401" (include "comptoir.pod" (merge (dict "number" $number) $router)) }}
+  - {{ include "comptoir.target" (dict "root" $.root "address" $address) | nindent 4 | trim }}
 {{- else }} []
 {{- end }}
+generator_peer_region: {{ include "comptoir.region" .root | quote }}
 generator_tls:
   {{- include "comptoir.tls" "/etc/comptoir/tls" | nindent 2 }}
 prefix_secret_file: /etc/comptoir/secrets/prompt-prefixes
@@ -90,16 +104,14 @@ prefix_secret_file: /etc/comptoir/secrets/prompt-prefixes
 {{- $router := .root.Values.router -}}
 listen:
   address: 0.0.0.0:8401
-  tls:
-    {{- include "comptoir.tls" "/etc/comptoir/tls" | nindent 4 }}
+  {{- include "comptoir.peers" .root | nindent 2 }}
   callers:
-    RouterService: {{ concat (list "edge") $router.callers | toJson }}
+    RouterService: {{ concat (list (include "comptoir.process" (dict "root" .root "process" "edge"))) $router.callers | toJson }}
 replica_listen:
   address: 0.0.0.0:8411
-  tls:
-    {{- include "comptoir.tls" "/etc/comptoir/tls" | nindent 4 }}
+  {{- include "comptoir.peers" .root | nindent 2 }}
   callers:
-    ReplicaService: ["generator-*"]
+    ReplicaService: [{{ include "comptoir.process" (dict "root" .root "process" "generator") | quote }}]
 admin_listen:
   address: 0.0.0.0:8444
   tls:
@@ -148,10 +160,9 @@ lease_store:
 {{- with $rules }}
 scaler_listen:
   address: 0.0.0.0:8412
-  tls:
-    {{- include "comptoir.tls" "/etc/comptoir/tls" | nindent 4 }}
+  {{- include "comptoir.peers" $.root | nindent 2 }}
   callers:
-    ExternalScaler: [keda-operator]
+    ExternalScaler: [{{ include "comptoir.process" (dict "root" $.root "process" "keda-operator") | quote }}]
 scaling:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -161,12 +172,12 @@ scaling:
 {{- $pool := include "comptoir.pool" . | fromYaml -}}
 listen:
   address: 0.0.0.0:8402
-  tls:
-    {{- include "comptoir.tls" "/etc/comptoir/tls" | nindent 4 }}
+  {{- include "comptoir.peers" .root | nindent 2 }}
   callers:
-    GeneratorService: {{ concat (list "edge") $pool.callers | toJson }}
+    GeneratorService: {{ concat (list (include "comptoir.process" (dict "root" .root "process" "edge"))) $pool.callers | toJson }}
 router:
-  {{- printf "%s:8411" (include "comptoir.service" (dict "root" .root "process" "router")) | include "comptoir.target" | nindent 2 }}
+  {{- $address := printf "%s:8411" (include "comptoir.service" (dict "root" .root "process" "router")) }}
+  {{- include "comptoir.target" (dict "root" .root "address" $address) | nindent 2 }}
 {{ include "comptoir.settings.emitter" (dict "root" .root "number" $pool.emitter) }}
 model: {{ $pool.model | quote }}
 {{- if or $pool.modelFiles.claim $pool.modelFiles.image }}
@@ -211,10 +222,12 @@ sasl:
 {{- define "comptoir.settings.emitter-process" -}}
 listen:
   address: 0.0.0.0:8403
-  tls:
-    {{- include "comptoir.tls" "/etc/comptoir/tls" | nindent 4 }}
+  {{- include "comptoir.peers" .root | nindent 2 }}
   callers:
-    EmitterService: [edge, router, "generator-*"]
+    EmitterService:
+    {{- range $process := list "edge" "router" "generator" }}
+    - {{ include "comptoir.process" (dict "root" $.root "process" $process) | quote }}
+    {{- end }}
 spool_folder: /var/lib/comptoir/spool
 kafka:
   {{- include "comptoir.settings.kafka" . | nindent 2 }}
@@ -226,8 +239,7 @@ pseudonym_secret_file: /etc/comptoir/secrets/pseudonym-epoch-{{ int .root.Values
 {{- define "comptoir.settings.usage" -}}
 listen:
   address: 0.0.0.0:8407
-  tls:
-    {{- include "comptoir.tls" "/etc/comptoir/tls" | nindent 4 }}
+  {{- include "comptoir.peers" .root | nindent 2 }}
 kafka:
   {{- include "comptoir.settings.kafka" . | nindent 2 }}
 clickhouse:

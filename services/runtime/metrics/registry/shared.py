@@ -87,6 +87,14 @@ RPC_INTERNAL_ERRORS: Final = Counter(
     (ERROR_TYPE,),
     _GRPC,
 )
+RPC_CALLERS_REFUSED: Final = Counter(
+    "comptoir.rpc.callers_refused",
+    "{request}",
+    "Calls whose certificate may not make them. Of another region, or of none where one is asked for: an "
+    "address, or a certificate, is another region's.",
+    (Attribute("reason", ("no_region", "other_region", "not_listed"), most=3),),
+    _GRPC,
+)
 USAGE_RECORDED: Final = Counter(
     "comptoir.usage.recorded", "{event}", "Usage events that the emitter acknowledged.", (), _PRODUCERS
 )
@@ -115,6 +123,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     TRANSFER_EXPIRES_IN,
     RPC_DURATION,
     RPC_INTERNAL_ERRORS,
+    RPC_CALLERS_REFUSED,
     USAGE_RECORDED,
     USAGE_UNRECORDED,
     USAGE_DISAGREED,

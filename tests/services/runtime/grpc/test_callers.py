@@ -14,9 +14,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.kernel.errors import ComptoirError, Reason
+from services.kernel.errors import Reason
 from services.runtime.addresses import GrpcListen, GrpcTarget
-from services.runtime.grpc.callers import Callers
+from services.runtime.grpc.callers import Callers, Refusal
 from services.runtime.grpc.readiness_client import ask_readiness
 from services.runtime.grpc.server import channel
 from services.runtime.grpc.status import error_from
@@ -55,7 +55,7 @@ class World:
         async with serving(listen, get_load=_load, report=_report, emitter=self.emitter):
             yield
 
-    def caller(self, name: str, **others: str) -> grpc.aio.Channel:
+    def caller(self, name: str, **others: Any) -> grpc.aio.Channel:
         return channel(GrpcTarget(address=self.address, tls=self.authority.files(name, **others)))
 
 
@@ -144,11 +144,7 @@ async def test_health_answers_everyone_whom_the_authority_vouches_for(world: Wor
 
 
 def refuses(lists: dict[str, list[str]], *names: str, method: str = METHOD) -> bool:
-    try:
-        Callers(lists).check(method, names)
-    except ComptoirError as error:
-        return error.reason is Reason.CALLER_NOT_ALLOWED
-    return False
+    return Callers(lists).refusal(method, names) is Refusal.NOT_LISTED
 
 
 def test_a_list_of_a_call_goes_before_that_of_its_service() -> None:
@@ -167,3 +163,36 @@ def test_what_no_list_names_nobody_may_call() -> None:
 def test_a_name_without_a_star_allows_only_itself(listed: str, name: str) -> None:
     if not set(listed) & set("*?["):
         assert refuses({"ReplicaService": [listed]}, name) == (listed != name)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_allowed"),
+    [
+        ("spiffe://x/region/eu-fr/process/edge", True),
+        ("spiffe://x/region/eu-fr/process/*", True),
+        ("spiffe://x/region/*/process/edge", True),
+        ("spiffe://x/region/eu-de/process/edge", False),
+        ("spiffe://x/region/*", False),
+        ("spiffe://x/*/edge", False),
+        ("spiffe://x/region/eu-fr/process/edge/*", False),
+        ("*", True),
+    ],
+)
+def test_a_star_in_a_name_of_spiffe_stands_for_one_segment(pattern: str, is_allowed: bool) -> None:
+    assert refuses({"ReplicaService": [pattern]}, "spiffe://x/region/eu-fr/process/edge") is not is_allowed
+
+
+@pytest.mark.parametrize(
+    ("name", "others"),
+    [
+        ("spiffe:--example-router", {"dns": "spiffe://example/router"}),
+        ("two", {"uri": "spiffe://example/router", "second_uri": "spiffe://example/other"}),
+        ("two", {"uri": "spiffe://example/router", "second_uri": "https://example/router"}),
+    ],
+    ids=["DNS name", "two SPIFFE IDs", "another URI"],
+)
+async def test_what_is_no_spiffe_id_by_its_rules_passes_for_none(
+    world: World, name: str, others: dict[str, str]
+) -> None:
+    async with world.caller(name, **others) as caller:
+        assert await record(caller) is Reason.CALLER_NOT_ALLOWED
