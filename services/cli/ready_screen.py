@@ -12,6 +12,7 @@ _WIDTH: Final = 46
 _NEXT: Final = (
     ('chat "Écris un compte rendu."', "one answer"),
     ("status", "what runs, and how far behind"),
+    ("doctor", "what is wrong, and what to do"),
     ("report latency", "TTFT and tokens per second"),
     ("keys create --tenant local", "another key"),
     ("logs edge --follow", "a line per request"),

@@ -1,5 +1,7 @@
 """Processes say for themselves whether they are ready: over gRPC with TLS, and an edge over HTTP."""
 
+import asyncio
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +69,26 @@ async def test_nothing_but_a_name_of_ours_is_taken_for_a_reason() -> None:
         place = Place("edge.listen", url.removeprefix("http://"), Speaks.HTTP, is_own=True)
         said, _ = await ask_over_http(place, SystemClock())
     assert said.reason == "status_503"
+
+
+async def test_an_edge_with_a_certificate_is_asked_over_https_on_its_own_machine(tmp_path: Path) -> None:
+    files = Authority(tmp_path / "ca").files("edge", dns="api.example")
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if await reader.read(1024):
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+            await writer.drain()
+        writer.close()
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(files.certificate_file, files.private_key_file)
+    async with await asyncio.start_server(serve, "localhost", 0, ssl=context) as server:
+        # Its clients judge the certificate, by authorities that its settings do not name.
+        tls = Tls("", str(files.certificate_file), str(files.private_key_file))
+        port = server.sockets[0].getsockname()[1]
+        place = Place("edge.listen", f"localhost:{port}", Speaks.HTTP, tls, is_own=True)
+        seen = await reach(place)
+        assert seen.trouble is None
+        assert seen.shown is not None
+        assert "api.example" in seen.shown.names
+        assert await ask_over_http(place, SystemClock()) == (Said(place), None)
