@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	pb "github.com/kedacore/keda/v2/pkg/scalers/externalscaler"
@@ -13,13 +14,13 @@ import (
 )
 
 func main() {
-	if err := ask(os.Args[1], os.Args[2]); err != nil {
+	if err := ask(os.Args[1], os.Args[2], os.Args[3:]...); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func ask(address, model string) error {
+func ask(address, model string, options ...string) error {
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return err
@@ -30,6 +31,9 @@ func ask(address, model string) error {
 	scaler := pb.NewExternalScalerClient(conn)
 	object := &pb.ScaledObjectRef{
 		Name: "generator", Namespace: "inference", ScalerMetadata: map[string]string{"model": model},
+	}
+	if slices.Contains(options, "watch") {
+		return watch(ctx, scaler, object)
 	}
 	specs, err := scaler.StreamMetricSpec(ctx, object)
 	if err != nil {

@@ -13,8 +13,9 @@ from services.router.domain.admission import Admitter
 from services.router.domain.limits import PlacementPolicy, PlacementRules
 from services.router.domain.offers import Want
 from services.router.domain.placement.prefix_memory import Beginning
+from services.router.domain.placement.replica import Load
 from services.router.domain.tenancy import Quota
-from tests.fakes.router import LIMITS, TINY, AdmissionWorld, request_for
+from tests.fakes.router import LIMITS, TINY, AdmissionWorld, busy, request_for
 
 SHARED = (101, 102, 103)
 
@@ -113,6 +114,28 @@ async def test_what_a_tenant_sends_has_no_influence_on_where_another_goes(
         await beside.send(*digests, tenant="other")
     assert await beside.send(*asked, tenant="own") == await alone.send(*asked, tenant="own")
     assert beside.claimed == alone.claimed == 1
+
+
+async def test_digests_that_lie_draw_their_own_requests_alone_and_only_until_the_replica_reports() -> None:
+    """A caller over gRPC may say the same digests of long prompts that have nothing in common."""
+    scene = Scene()
+    busiest = await scene.send(*range(1, 17), tenant="liar", bound=4_000)
+    request = request_for(scene.keys["liar"], prompt_tokens_upper_bound=4_000)
+    lie = replace(request, prefix_digests=tuple(range(1, 17)))
+
+    async def drawn() -> int:
+        return (await scene.admitter.admit(lie)).placement.replica
+
+    def says(load: Load) -> None:
+        now_seconds = scene.world.clock.monotonic_seconds()
+        scene.world.replicas.report(scene.world.sessions[busiest], load, now_seconds)
+
+    assert {await drawn() for _ in range(20)} == {busiest}
+    # It has not said yet what it holds; what each of them takes of it counts, whatever is said of its prompt.
+    assert busiest not in {await scene.send(tenant="own") for _ in range(6)}
+    says(busy(waiting=20, waiting_input_tokens=20_000, input_tokens_per_second=4_096))
+    assert busiest not in {await drawn() for _ in range(6)}
+    assert busiest not in {await scene.send(tenant="own") for _ in range(6)}
 
 
 async def test_a_place_among_64_replicas_takes_the_router_few_calls() -> None:
