@@ -15,6 +15,7 @@ from services.kernel.catalog import Catalog, Region
 from services.kernel.identity import digest64
 from services.kernel.regions import FRANCE
 from services.runtime.metrics.listen import MetricsListen
+from services.runtime.peer_regions import of_other_regions
 from services.runtime.settings_error import SettingsError as SettingsError  # noqa: PLC0414 - part of this module
 from services.runtime.settings_files import unreadable_files
 from services.runtime.transfer_settings import TransferSettings
@@ -78,6 +79,12 @@ class ProcessSettings(BaseModel):
     def _region_is_in_the_catalog(self) -> "ProcessSettings":
         if self.catalog.region_by_name(self.region) is None:
             raise ValueError("region is not in catalog.regions")
+        return self
+
+    @model_validator(mode="after")
+    def _peers_are_of_the_region(self) -> "ProcessSettings":
+        for key in of_other_regions(self, self.region):
+            raise ValueError(f"{key} names another region than region")
         return self
 
     @property

@@ -18,6 +18,7 @@ HOME: Final = RegionName("comptoir.internal", "eu-fr")
 ELSEWHERE: Final = RegionName("comptoir.internal", "eu-de")
 # Replicas of the other region that are pointed at the router here. The second does not look whom it calls.
 STRANGER, CARELESS_STRANGER = "generator2", "generator3"
+_STRANGERS: Final = (STRANGER, CARELESS_STRANGER)
 _KEYS: Final = ("certificate_file", "private_key_file", "ca_file")
 _WAIT_SECONDS: Final = 0.05
 
@@ -57,7 +58,7 @@ class NamedProcesses(ServingProcesses):
 
     def _new_files(self, name: str) -> TlsFiles:
         process = name.rstrip("0123456789")
-        region = ELSEWHERE if name in (STRANGER, CARELESS_STRANGER) else HOME
+        region = ELSEWHERE if name in _STRANGERS else HOME
         own = f"generator-{name.removeprefix(process)}" if process == "generator" else f"{process}-of-region"
         return self.files(process, region, own)
 
@@ -83,14 +84,21 @@ class NamedProcesses(ServingProcesses):
         return made
 
     def _peer(self, name: str, at: str, *callers: str, service: str = "") -> dict[str, Any]:
-        region = ELSEWHERE if name == STRANGER else HOME
+        region = ELSEWHERE if name in _STRANGERS else HOME
         careless = name == CARELESS_STRANGER and not service
         return {
             "address": self._address(at),
             "tls": self._tls_of(name),
             "peer_region": "" if careless else str(region),
-            **({"callers": {service: [f"{HOME}/process/{it}" for it in callers]}} if service else {}),
+            **({"callers": {service: [f"{region}/process/{it}" for it in callers]}} if service else {}),
         }
+
+    def _document(self, name: str) -> dict[str, Any]:
+        document = super()._document(name)
+        document["catalog"]["regions"].append({"number": 2, "name": ELSEWHERE.region})
+        if name in _STRANGERS:
+            document["region"] = ELSEWHERE.region
+        return document
 
     def _emitter(self, name: str) -> dict[str, Any]:
         callers = ("edge", "router", "generator")

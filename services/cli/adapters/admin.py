@@ -25,7 +25,8 @@ _SENTENCES: Final = {
     Reason.USAGE_NOT_RECORDED: "The router cannot record the act, so it is not done; does the emitter run? "
     "`comptoir status` tells.",
     Reason.CALLER_NOT_ALLOWED: "The router does not let the name in your certificate make this call: it must "
-    "stand in router.admin_listen.callers under AdminService, or under the call's own name.",
+    "stand in router.admin_listen.callers under AdminService, or under the call's own "
+    "name, and be of router.admin_listen.peer_region where that is set.",
     Reason.UNAVAILABLE: "The router's admin service cannot be reached; `comptoir status` tells what runs.",
 }
 
