@@ -18,12 +18,10 @@ STACK: Final = "stack"
 LONGEST: Final = (
     "tests/clients",
     "tests/system",
-    "tests/system/test_kills.py",
     "tests/system/test_lease_histories.py",
     "tests/system/test_up.py",
     "tests/system/test_replicas.py",
     "tests/system/test_secured_kafka.py",
-    "tests/system/test_holding.py",
     "tests/services/edge/server/test_described_requests.py",
     "tests/system/test_failover.py",
     "tests/system/usage/test_kill.py",

@@ -44,3 +44,6 @@ def test_whoever_is_given_the_stack_asks_it(tmp_path: Path, content: str, asks: 
 
 def test_what_begins_first_is_there() -> None:
     assert [scope for scope in LONGEST if not (REPOSITORY / scope).exists()] == []
+    files = [REPOSITORY / scope for scope in LONGEST if scope.endswith(".py")]
+    alone = [file.name for file in files if "mark.alone" in file.read_text(encoding="utf-8")]
+    assert alone == [], "they run afterwards, one by one"
