@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from pipelines.usage.consumer.checks import LONGEST_SECONDS
+from services.kernel.reasons import Reason
 from tests.debian_programs import program
 from tests.deploy.queries import ALERTS, REPOSITORY, RULE_FILES, rules
 
@@ -99,3 +101,18 @@ def test_an_alert_is_heard_by_whom_its_severity_says(labels: str, receiver: str)
 
 def test_alertmanager_takes_the_configuration() -> None:
     assert "SUCCESS" in run("amtool", "check-config", ALERTS / "alertmanager.yaml")
+
+
+def test_a_broken_stream_is_failed_by_whatever_reason_is_the_services_own() -> None:
+    name = "region:http_server_requests_failed:rate5m"
+    (rule,) = (rule for rule in rules("recording.yaml") if rule["record"] == name)
+    (pattern,) = re.findall(r'reason=~"(.*)"', rule["expr"])
+    failed = {reason.name for reason in Reason if re.fullmatch(pattern, reason.name)}
+    of_the_service = {reason.name for reason in Reason if reason and reason.row.http_status >= 500}
+    # The deadline is the caller's; the other is no answer to a request.
+    assert failed == of_the_service - {"DEADLINE_EXCEEDED", "CALLER_NOT_ALLOWED"}
+
+
+def test_a_store_that_is_looked_at_as_rarely_as_may_be_is_not_stale_between_two_looks() -> None:
+    (rule,) = (rule for rule in RULES if rule["alert"] == "StoreCheckStale")
+    assert float(rule["expr"].split(" > ")[1]) >= 1.5 * LONGEST_SECONDS
