@@ -1,6 +1,6 @@
 """Topics and rights as a file declares them: read, checked, and told one by one."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
@@ -180,6 +180,13 @@ class KafkaDeclaration(BaseModel):
             for grant in role.may
             for acl in grant.acls(principal)
         )
+
+    def check_topics(self, needed: Collection[str]) -> None:
+        """Raises DeclarationError where a topic that processes need is not declared, as in an older copy."""
+        if missing := sorted(set(needed) - {topic.name for topic in self.topics}):
+            raise DeclarationError(
+                f"topics: {' and '.join(missing)} must be declared too; this Comptoir writes there."
+            )
 
     def check_retention(self, store_days: int) -> None:
         """Raises DeclarationError where a record could stay for longer than the store keeps its event."""

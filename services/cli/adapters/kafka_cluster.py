@@ -44,6 +44,7 @@ _RESOURCES: Final = {
 }
 _RESOURCE_NAMES: Final = {kind: name for name, kind in _RESOURCES.items()}
 _NOBODY: Final = "Kafka does not answer: is it there, and does it speak TLS to users at this port?"
+_NEEDS_ADMIN: Final = "Kafka refused ({}): this needs the rights of the role admin, or a super user's."
 _SENTENCES: Final = {
     KafkaError._AUTHENTICATION: "Kafka refused the user or its password, or knows no such mechanism.",  # noqa: SLF001 - their public names begin so
     KafkaError._SSL: "No TLS with Kafka: it is not that of the authority, or wants another certificate.",  # noqa: SLF001
@@ -152,12 +153,25 @@ class KafkaCluster:
             AclOperation.ANY,
             AclPermissionType.ANY,
         )
-        try:
-            return frozenset(map(_acl, self._answer(self._admin.describe_acls(anything))))
-        except KafkaException as failure:
-            if failure.args[0].code() == KafkaError.SECURITY_DISABLED:
-                return None
-            raise self._sentence(failure.args[0]) from None
+        found = frozenset(map(_acl, self._one(self._admin.describe_acls(anything))))
+        # To librdkafka, an answer that is an error as a whole is one without rights.
+        return found or self._none_if_any_could_be()
+
+    def _none_if_any_could_be(self) -> frozenset[Acl] | None:
+        """Returns no rights, or None where Kafka knows none; StackError where this user may not see them."""
+        cluster = self._one(self._admin.describe_cluster(include_authorized_operations=True))
+        may = set(cluster.authorized_operations or ())
+        if AclOperation.DESCRIBE not in may:
+            raise StackError(_NEEDS_ADMIN.format(KafkaError(KafkaError.CLUSTER_AUTHORIZATION_FAILED).name()))
+        # Without an authorizer everyone may.
+        if AclOperation.DESCRIBE_CONFIGS in may and not self._has_authorizer(cluster.nodes[0].id):
+            return None
+        return frozenset()
+
+    def _has_authorizer(self, broker: int) -> bool:
+        resource = ConfigResource(ConfigResource.Type.BROKER, str(broker))
+        (answer,) = self._admin.describe_configs([resource]).values()
+        return bool(self._one(answer)["authorizer.class.name"].value)
 
     def _all(self, answers: Iterable[Future[Any]]) -> None:
         for answer in answers:
@@ -183,9 +197,7 @@ class KafkaCluster:
     def _sentence(self, error: KafkaError) -> StackError:
         code = error.code()
         if code in _FORBIDDEN:
-            return StackError(
-                f"Kafka refused ({error.name()}): this needs the rights of the role admin, or a super user's."
-            )
+            return StackError(_NEEDS_ADMIN.format(error.name()))
         said = _SENTENCES.get(code)
         return StackError(f"Kafka refused ({error.name()})." if said is None else said)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 import yaml
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from deploy.kafka.declaration import (
     DECLARATION_FILE,
@@ -19,7 +19,12 @@ from deploy.local.stack.errors import StackError
 from services.cli.kafka.making import Making
 from services.cli.kafka.plan import Cure, Deviation, deviations_of
 from services.cli.kafka.reach import scram_user, with_target
-from services.contract.events import RETENTION_MAX_DAYS, RETENTION_MIN_DAYS
+from services.contract.events import (
+    DEAD_LETTER_TOPIC,
+    KIND_OF_TOPIC,
+    RETENTION_MAX_DAYS,
+    RETENTION_MIN_DAYS,
+)
 from services.runtime.kafka_target import KafkaTarget
 from services.runtime.settings_error import SettingsError
 
@@ -146,6 +151,7 @@ def _cluster(target: KafkaTarget) -> Any:
 def _declaration(file: Path, settings: Path | None, retention_days: int | None) -> KafkaDeclaration:
     try:
         declaration = read_declaration(file)
+        declaration.check_topics({*KIND_OF_TOPIC, DEAD_LETTER_TOPIC})
         # The shortest that a store may keep: what is below it is below every other.
         declaration.check_retention(retention_days or _days_in(settings) or RETENTION_MIN_DAYS)
     except DeclarationError as error:
@@ -194,7 +200,8 @@ def _content(deviation: Deviation) -> dict[str, str]:
 
 
 def _table(deviations: list[Deviation]) -> Table:
-    table = Table("what", "found", "declared", "cure")
+    # Folded: on a narrow terminal, or in a pipe, two topics would be shortened to the same.
+    table = Table(*(Column(name, overflow="fold") for name in ("what", "found", "declared", "cure")))
     for deviation in deviations:
         table.add_row(*_content(deviation).values())
     return table

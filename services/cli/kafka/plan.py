@@ -9,6 +9,7 @@ from deploy.kafka.declaration import Acl, KafkaDeclaration, Topic
 
 # What Kafka may delete records by; a smaller number is a shorter life, and a negative one has no end.
 _AGES: Final = frozenset({"retention.ms", "segment.ms", "retention.bytes"})
+_IN_SYNC: Final = "min.insync.replicas"
 
 
 class Cure(Enum):
@@ -83,7 +84,10 @@ def _of_topic(topic: Topic, found: FoundTopic) -> Iterator[Deviation]:
         yield Deviation(Cure.BY_HAND, subject, *copies, "move them with kafka-reassign-partitions.sh")
     for key, value in topic.configs.items():
         has = found.configs.get(key, "unknown to this Kafka")
-        if has != value:
+        if has != value and key == _IN_SYNC and int(value) > found.replication_factor:
+            advice = "give it as many copies first: with fewer, a Kafka before 4 takes no record at all"
+            yield Deviation(Cure.BY_HAND, subject, f"{key} {has}", f"{key} {value}", advice)
+        elif has != value:
             cure = Cure.SHORTEN if _deletes(key, has, value) else Cure.CONFIG
             yield Deviation(cure, subject, f"{key} {has}", f"{key} {value}", topic=topic, key=key)
 

@@ -13,6 +13,7 @@ from deploy.local.stack.errors import StackError
 from services.cli.problems import first_problem
 from services.runtime.addresses import TlsFiles
 from services.runtime.kafka_target import KafkaTarget, KafkaUser
+from services.runtime.privacy import keep_private
 
 Parameters = ParamSpec("Parameters")
 _PANEL: Final = "Where Kafka is, and who asks"
@@ -41,6 +42,8 @@ def with_target(function: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(function)
     def run(**named: Any) -> None:
+        # Passwords are in memory, and a core dump would be a copy of them on the disk.
+        keep_private()
         options = {name: named.pop(name) for name in _OPTIONS}
         function(target=_target(**options), **named)
 

@@ -79,6 +79,12 @@ def test_a_retention_at_or_above_the_stores_is_refused(days: int, roll_hours: in
             declaration.check_retention(store)
 
 
+def test_a_copy_without_a_topic_that_processes_write_to_is_refused(tmp_path: Path) -> None:
+    older = read_declaration(changed(tmp_path, topics=[{"name": "comptoir.admission.v1"}]))
+    with pytest.raises(DeclarationError, match=r"comptoir\.dead-letter\.v1 and comptoir\.edge-request\.v1"):
+        older.check_topics({"comptoir.admission.v1", "comptoir.edge-request.v1", DEAD_LETTER_TOPIC})
+
+
 def test_for_ever_is_longer_than_any_store() -> None:
     topic = OURS.each_topic()[0]
     assert topic._replace(configs={**topic.configs, "retention.ms": "-1"}).longest_days == float("inf")

@@ -23,6 +23,8 @@ class Terminal:
         self._capsys = capsys
         monkeypatch.setenv("COLUMNS", "200")
         monkeypatch.setenv("NO_COLOR", "1")
+        # It would mark the process that runs the tests.
+        monkeypatch.setattr("services.cli.kafka.reach.keep_private", lambda: None)
 
     def comptoir(self, *arguments: str) -> Said:
         """What the command said and how it ended."""

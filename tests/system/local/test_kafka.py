@@ -10,6 +10,8 @@ import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from services.cli.adapters.kafka_cluster import KafkaCluster
+from services.runtime.kafka_target import KafkaTarget
 from tests.system.kafka_process import KafkaProcess
 
 pytestmark = pytest.mark.system
@@ -97,6 +99,13 @@ async def test_a_producer_that_writes_while_java_is_killed_loses_and_repeats_not
     assert await _read(kafka) == list(range(400))
     lines = [line for line in kafka.stderr.splitlines() if line.startswith("{")]
     assert {"local-kafka"} == {json.loads(line)["process"] for line in lines}
+
+
+def test_a_cluster_that_knows_no_rights_is_told_so_and_not_asked_for_any(kafka: KafkaProcess) -> None:
+    kafka.start()
+    found = KafkaCluster(KafkaTarget(bootstrap=kafka.address)).found("comptoir.")
+    assert found.acls is None
+    assert TOPIC in found.topics
 
 
 def test_sigterm_ends_both_processes_with_status_0(kafka: KafkaProcess) -> None:

@@ -91,6 +91,17 @@ def test_check_ends_with_1_and_a_line_for_each_deviation(terminal: Terminal, clu
     assert cluster.made == []
 
 
+def test_a_declaration_of_an_older_release_is_refused(
+    terminal: Terminal, cluster: Cluster, tmp_path: Path
+) -> None:
+    document = yaml.safe_load(DECLARATION_FILE.read_text())
+    document["topics"] = [one for one in document["topics"] if one["name"] != "comptoir.admin-act.v1"]
+    (tmp_path / "older.yaml").write_text(yaml.safe_dump(document))
+    said = run(terminal, "check", "-f", str(tmp_path / "older.yaml"))
+    assert (said.status, cluster.made) == (1, [])
+    assert "comptoir.admin-act.v1 must be declared too" in said.err
+
+
 def test_apply_makes_it_and_says_what_it_made(terminal: Terminal, cluster: Cluster) -> None:
     said = run(terminal, "apply")
     assert said.status == 0

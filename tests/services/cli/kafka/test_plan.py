@@ -59,6 +59,11 @@ def test_a_topic_that_differs_takes_what_loses_nothing_or_says_so(of: Found, cur
     assert (deviation.cure, deviation.subject, deviation.found) == (cure, NAME, words)
 
 
+def test_no_more_copies_are_asked_to_be_in_sync_than_there_are() -> None:
+    of = found(replication_factor=1, configs={"min.insync.replicas": "1"})
+    assert cures(of) == [(Cure.BY_HAND, NAME), (Cure.BY_HAND, NAME)]
+
+
 @given(before=st.integers(-1, 10**12), after=st.integers(-1, 10**12))
 def test_whatever_lets_kafka_delete_earlier_is_a_shorter_life(before: int, after: int) -> None:
     ages = {**OURS.topic_defaults.configs, "retention.ms": str(after)}
