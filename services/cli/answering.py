@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deploy.local.stack.errors import StackError
-from services.cli.conversation import Role
+from services.cli.conversation import Role, shown, writable
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -84,11 +84,16 @@ def said_of(error: Exception, base_url: str) -> StackError:
     import openai  # noqa: PLC0415 - takes a second, which no other command needs
 
     if isinstance(error, openai.APIStatusError):
-        return StackError(f"{base_url} refused: {error.message}")
+        return StackError(f"{base_url} refused: {_safe(error.message)}")
     if isinstance(error, openai.APIConnectionError):
         return StackError(f"{base_url} cannot be reached; is it running? `comptoir status` tells.")
-    return StackError(f"The answer broke off: {getattr(error, 'message', type(error).__name__)}")
+    return StackError(f"The answer broke off: {_safe(getattr(error, 'message', type(error).__name__))}")
+
+
+def _safe(message: str) -> str:
+    """What another endpoint says goes to a terminal as well."""
+    return shown(writable(message))
 
 
 def _content(chunk: "ChatCompletionChunk") -> str:
-    return (chunk.choices[0].delta.content or "") if chunk.choices else ""
+    return writable(chunk.choices[0].delta.content or "") if chunk.choices else ""

@@ -7,12 +7,21 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 
 from services.cli.answering import Answer, Ask, said_of, stream_answer
-from services.cli.conversation import COMMANDS, Command, Conversation, asked_by, shown
+from services.cli.conversation import (
+    COMMANDS,
+    NOT_WRITABLE,
+    Command,
+    Conversation,
+    asked_by,
+    is_writable,
+    shown,
+)
 
 if TYPE_CHECKING:
     from openai import OpenAI
 
 _PROMPT: Final = "> "
+_NO_CHARACTER: Final = "\udcff"
 
 
 class ChatScreen:
@@ -40,11 +49,10 @@ class ChatScreen:
 
     def _take_line(self) -> bool:
         """Does what one line asks for; False where it ends the chat."""
-        try:
-            asked = asked_by(input(_PROMPT))
-        except EOFError:
-            self._console.out("")
+        line = self._line()
+        if line is None:
             return False
+        asked = asked_by(line)
         if isinstance(asked, Command):
             if asked.name == "/quit":
                 return False
@@ -52,6 +60,20 @@ class ChatScreen:
         elif asked is not None:
             self._answer(asked.text)
         return True
+
+    def _line(self) -> str | None:
+        """Returns what was typed, nothing where it is of no use, and None at the end."""
+        try:
+            line = input(_PROMPT)
+        except EOFError:
+            self._console.out("")
+            return None
+        except UnicodeDecodeError:
+            line = _NO_CHARACTER
+        if not is_writable(line):
+            self._note(NOT_WRITABLE)
+            return ""
+        return line
 
     def _answer(self, question: str) -> None:
         import openai  # noqa: PLC0415 - takes a second, which no other command needs

@@ -13,6 +13,8 @@ COMMANDS: Final = {
     "/quit": "end, as Ctrl-D does",
 }
 _SHOWN_CONTROLS: Final = frozenset("\n\t")
+_HALF: Final = "Cs"
+NOT_WRITABLE: Final = "What was typed is not UTF-8; nothing was asked."
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,16 @@ def asked_by(line: str) -> Command | Question | None:
         return Question(line.strip())
     name, _, argument = line.strip().partition(" ")
     return Command(name, argument.strip())
+
+
+def is_writable(text: str) -> bool:
+    """Returns whether it can be sent and printed: bytes that are no UTF-8 come from a terminal as halves."""
+    return not any(unicodedata.category(letter) == _HALF for letter in text)
+
+
+def writable(text: str) -> str:
+    """Returns generated text with U+FFFD for each half of a character, which nothing can write."""
+    return text if is_writable(text) else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def shown(text: str) -> str:

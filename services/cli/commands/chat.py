@@ -14,7 +14,7 @@ from deploy.local.stack.paths import DataPaths
 from deploy.local.stack.state import missing_state, read_state
 from services.cli.answering import Answer, Ask, said_of, stream_answer
 from services.cli.chat_screen import ChatScreen
-from services.cli.conversation import shown
+from services.cli.conversation import NOT_WRITABLE, is_writable, shown
 from services.runtime.privacy import keep_private
 from services.runtime.settings import environment
 
@@ -58,8 +58,11 @@ def chat(
             keep_private()
             ChatScreen(client, ask).run()
             return
+        question = _standard_input() if prompt == "-" else prompt
+        if not is_writable(question):
+            raise StackError(NOT_WRITABLE)
         try:
-            _print_answer(client, ask, sys.stdin.read() if prompt == "-" else prompt)
+            _print_answer(client, ask, question)
         except openai.APIError as error:
             raise said_of(error, base_url) from None
 
@@ -75,6 +78,13 @@ def _print_answer(client: "OpenAI", ask: Ask, prompt: str) -> None:
     sys.stdout.write("\n")
     if answer.cost:
         Console(stderr=True).print(answer.cost, highlight=False, style="dim")
+
+
+def _standard_input() -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        raise StackError(NOT_WRITABLE) from None
 
 
 def _api_key(paths: DataPaths) -> str:

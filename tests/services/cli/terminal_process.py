@@ -27,8 +27,8 @@ class TerminalProcess:
         self._seen = 0
 
     def type(self, text: str) -> None:
-        """Types as a person does, control characters too."""
-        os.write(self._terminal, text.encode())
+        """Types as a person does, control characters too, and as \\udc80 to \\udcff what is no UTF-8."""
+        os.write(self._terminal, text.encode("utf-8", "surrogateescape"))
 
     def until(self, words: str) -> str:
         """Waits for words behind those of the last call, and returns what appeared up to them."""

@@ -71,7 +71,7 @@ def _chat(home: Path) -> Iterator[tuple[TerminalProcess, Endpoint]]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     url = f"http://127.0.0.1:{server.server_address[1]}/v1"
-    variables = {"COMPTOIR_API_KEY": "cptr_x", "HOME": str(home)}
+    variables = {"COMPTOIR_API_KEY": "cptr_x", "HOME": str(home), "LC_ALL": "C.UTF-8"}
     try:
         with on_a_terminal("chat", "--base-url", url, "--model", "m", variables=variables) as terminal:
             terminal.until("Ctrl-D ends.")
@@ -123,6 +123,19 @@ def test_ctrl_c_stops_the_answer_and_not_the_chat(tmp_path: Path) -> None:
         terminal.type("/quit\n")
         assert terminal.ended() == 0
     assert [turn["content"] for turn in endpoint.asked[1]["messages"]] == ["wait", "begun", "Encore"]
+
+
+def test_a_line_that_is_not_utf_8_is_not_asked_and_ends_nothing(tmp_path: Path) -> None:
+    with _chat(tmp_path) as (terminal, endpoint):
+        terminal.type("caf\udce9\udcff\n")
+        terminal.until("is not UTF-8")
+        terminal.until("> ")
+        terminal.type("Encore\n")
+        terminal.until("Salut 1")
+        terminal.until("> ")
+        terminal.type("/quit\n")
+        assert terminal.ended() == 0
+    assert len(endpoint.asked) == 1
 
 
 def test_commands_teach_and_change_the_model(tmp_path: Path) -> None:

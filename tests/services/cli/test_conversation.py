@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cli.conversation import Command, Conversation, Question, asked_by, shown
+from services.cli.conversation import Command, Conversation, Question, asked_by, is_writable, shown, writable
 
 
 def test_a_question_is_asked_with_every_turn_before_it() -> None:
@@ -66,3 +66,14 @@ def test_an_answer_cannot_command_the_terminal() -> None:
 def test_nothing_but_control_characters_is_left_out(text: str) -> None:
     left_out = [letter for letter in text if unicodedata.category(letter) == "Cc" and letter not in "\n\t"]
     assert len(shown(text)) == len(text) - len(left_out)
+
+
+@given(st.text(st.characters(codec=None, categories=("L", "N", "Cs"))))
+def test_whatever_was_generated_can_be_written(text: str) -> None:
+    writable(text).encode()
+    assert is_writable(writable(text))
+    assert writable(text) == text or not is_writable(text)
+
+
+def test_halves_of_a_character_that_meet_are_one_and_a_lone_one_is_replaced() -> None:
+    assert writable("a\ud83d\ude00b\ud800c") == "a\U0001f600b\ufffdc"

@@ -77,6 +77,34 @@ def test_a_refusal_is_one_sentence(terminal: Terminal, paths: DataPaths) -> None
     assert "not valid" in sentence
 
 
+def test_a_refusal_cannot_command_the_terminal(terminal: Terminal, paths: DataPaths) -> None:
+    body = json.dumps({"error": {"message": "no\x1b]0;title\x07\ud800"}}).encode()
+    with serving_http({PATH: (400, body)}) as url:
+        said = terminal.comptoir("chat", "Salut", "--base-url", f"{url}/v1", "--data-dir", str(paths.root))
+    assert (said.status, "\x1b" in said.err, "\x07" in said.err) == (1, False, False)
+    assert "refused: " in said.err
+
+
+def test_half_a_character_of_an_answer_does_not_end_it(terminal: Terminal, paths: DataPaths) -> None:
+    with serving_http({PATH: (200, stream("a\ud800", "b"))}) as url:
+        said = terminal.comptoir("chat", "Salut", "--base-url", f"{url}/v1", "--data-dir", str(paths.root))
+    assert (said.status, said.out) == (0, "a\ufffdb\n")
+
+
+def test_a_question_that_is_not_utf_8_is_not_asked(
+    terminal: Terminal, paths: DataPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, bytes, str]] = []
+    with serving_http({PATH: (200, stream("b"))}, asked) as url:
+        where = ("--base-url", f"{url}/v1", "--data-dir", str(paths.root))
+        of_arguments = terminal.comptoir("chat", "\udcff", *where)
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff"), encoding="utf-8"))
+        of_input = terminal.comptoir("chat", "-", *where)
+    for said in (of_arguments, of_input):
+        assert (said.status, said.err) == (1, "comptoir: What was typed is not UTF-8; nothing was asked.\n")
+    assert asked == []
+
+
 def test_an_endpoint_that_is_away_is_one_sentence(
     terminal: Terminal, paths: DataPaths, monkeypatch: pytest.MonkeyPatch
 ) -> None:
