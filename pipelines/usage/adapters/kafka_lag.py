@@ -7,7 +7,7 @@ from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, for_code
 
 from pipelines.usage.adapters.kafka_source import stamp_of
 from pipelines.usage.domain.clocks import Stamp
@@ -56,9 +56,13 @@ class KafkaLag:
         return self._connection
 
     async def _measure(self, admin: AIOKafkaAdminClient, consumer: AIOKafkaConsumer) -> list[Lag]:
+        topics = await admin.describe_topics(self._topics)
+        # Without the right to see a topic it has no partitions: nothing would seem to wait in it.
+        if any(for_code(topic["error_code"]) is TopicAuthorizationFailedError for topic in topics):
+            raise TopicAuthorizationFailedError
         places = [
             TopicPartition(topic["topic"], partition["partition"])
-            for topic in await admin.describe_topics(self._topics)
+            for topic in topics
             for partition in topic["partitions"]
         ]
         if not places:

@@ -5,8 +5,10 @@ from types import SimpleNamespace
 import pytest
 import structlog
 from aiokafka import TopicPartition
+from aiokafka.errors import TopicAuthorizationFailedError
 
 from pipelines.usage.adapters.kafka_dead_letters import KafkaDeadLetters
+from pipelines.usage.adapters.kafka_lag import KafkaLag
 from pipelines.usage.adapters.kafka_source import KafkaSource, stamp_of
 from pipelines.usage.domain.clocks import Stamp
 from pipelines.usage.domain.errors import UnavailableError
@@ -53,6 +55,17 @@ async def test_who_never_committed_skips_nothing() -> None:
     source._next[place] = None
     assert [record.skipped for record in source._records(place, [kafkas(50)])] == [0]
     await source.stop()
+
+
+async def test_a_topic_that_may_not_be_seen_is_not_one_in_which_nothing_waits() -> None:
+    async def described(_: object) -> list[dict[str, object]]:
+        return [{"topic": "topic", "error_code": TopicAuthorizationFailedError.errno, "partitions": []}]
+
+    lag = KafkaLag(NOWHERE, ["topic"])
+    admin = SimpleNamespace(describe_topics=described, close=nothing)
+    lag._connection = admin, SimpleNamespace(close=nothing)  # type: ignore[assignment]
+    with pytest.raises(UnavailableError, match="TopicAuthorizationFailedError"):
+        await lag.measure()
 
 
 def named(name: str) -> KafkaSource:
