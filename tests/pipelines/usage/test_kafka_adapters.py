@@ -63,7 +63,7 @@ async def test_a_topic_that_may_not_be_seen_is_not_one_in_which_nothing_waits() 
 
     lag = KafkaLag(NOWHERE, ["topic"])
     admin = SimpleNamespace(describe_topics=described, close=nothing)
-    lag._connection = admin, SimpleNamespace(close=nothing)  # type: ignore[assignment]
+    lag._connection = admin, SimpleNamespace(close=nothing)
     with pytest.raises(UnavailableError, match="TopicAuthorizationFailedError"):
         await lag.measure()
 
