@@ -108,7 +108,15 @@ def _own_lists(scratch: Path) -> Sequence[str]:
 
 
 def _apt(arguments: Sequence[str], folder: Path) -> str:
-    done = subprocess.run(
+    try:
+        done = _run_apt(arguments, folder)
+    except subprocess.TimeoutExpired:
+        return f"apt-get did not end within {_APT_SECONDS} s"
+    return done.stderr
+
+
+def _run_apt(arguments: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         ["apt-get", "-o", "APT::Sandbox::User=", *arguments],  # noqa: S607 - the one on the PATH
         cwd=folder,
         env={**environment(), "LC_ALL": "C"},
@@ -117,7 +125,6 @@ def _apt(arguments: Sequence[str], folder: Path) -> str:
         timeout=_APT_SECONDS,
         check=False,
     )
-    return done.stderr
 
 
 def _on_the_path(name: str, why: str) -> Path:

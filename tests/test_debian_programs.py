@@ -30,6 +30,19 @@ def test_where_there_is_none_at_all_the_error_names_the_package() -> None:
         program("promtool")
 
 
+def test_a_mirror_that_hangs_is_a_reason_and_ends_no_installation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, script in (("apt-get", "exec /bin/sleep 60"), ("dpkg-deb", "exit 1")):
+        place = tmp_path / "bin" / name
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(f"#!/bin/sh\n{script}\n")
+        place.chmod(0o755)
+    monkeypatch.setattr("tests.debian_programs._APT_SECONDS", 1)
+    with pytest.raises(ProgramMissingError, match="apt-get did not end within 1 s"):
+        program("promtool")
+
+
 def test_what_was_fetched_before_is_taken_from_the_cache(tmp_path: Path) -> None:
     kept = tmp_path / "cache" / "comptoir" / "debian" / "prometheus" / "root" / "usr" / "bin" / "promtool"
     kept.parent.mkdir(parents=True)
