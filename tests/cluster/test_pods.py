@@ -29,7 +29,7 @@ DRAINS: Final = {
         "router_seconds": 10,
         "drain_events_seconds": 5,
     },
-    "router": {"drain_seconds": 10},
+    "router": {"drain_seconds": 10, "emitter_wait_seconds": 5},
     "generator": {"drain_seconds": 25, "flush_seconds": 5},
     "emitter": {"grace_seconds": 5, "forward_grace_seconds": 5},
     "usage": {"release_seconds": 8},
@@ -167,6 +167,30 @@ def test_unready_is_not_dead(example: list[Document]) -> None:
             asks = [it["exec"]["command"] for it in (start, live, ready)]
             assert [ask[-1] == "--is-alive" for ask in asks] == [True, True, False]
             assert all(ask[:3] == ["python", "-m", "services.runtime.health_check"] for ask in asks)
+
+
+def test_a_process_whose_node_is_busy_is_not_taken_for_dead(example: list[Document]) -> None:
+    """The question itself takes 1 s of a processor: with eight at work on each, 17 to 23 s were seen."""
+    for workload in workloads(example):
+        container = container_of(workload)
+        if "exec" in container["livenessProbe"]:
+            for probe in (container["startupProbe"], container["livenessProbe"]):
+                assert probe["timeoutSeconds"] >= 30
+                seconds = probe["exec"]["command"].index("--seconds") + 1
+                assert 20 <= float(probe["exec"]["command"][seconds]) < probe["timeoutSeconds"]
+
+
+def test_an_upgrade_that_replaces_the_emitter_too_loses_no_event_of_a_drain(example: list[Document]) -> None:
+    """Producers and their emitter are told to go at the same time: what ends meanwhile waits for the next."""
+    for workload in workloads(example):
+        settings = settings_of(workload, example)
+        emitter = named(example, "StatefulSet", "comptoir-emitter")
+        away = pod_of(emitter)["terminationGracePeriodSeconds"]
+        match labels_of(workload)["app.kubernetes.io/component"]:
+            case "generator":
+                assert settings["flush_seconds"] >= settings["usage_wait_seconds"] > away
+            case "edge":
+                assert settings["drain_events_seconds"] > away
 
 
 def test_an_engine_has_the_time_to_load_its_model(production: list[Document]) -> None:

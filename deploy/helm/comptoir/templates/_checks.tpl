@@ -14,10 +14,20 @@
 {{- if and (eq $values.certificates.from "secrets") (not $values.edge.tlsSecret) -}}
 {{- fail "edge.tlsSecret is empty, and certificates.from is secrets: name the secret with tls.crt and tls.key that clients trust." -}}
 {{- end -}}
+{{- include "comptoir.checks.clients" . -}}
 {{- include "comptoir.checks.stores" . -}}
 {{- include "comptoir.checks.emitters" . -}}
 {{- include "comptoir.checks.pools" . -}}
 {{- include "comptoir.checks.ways" . -}}
+{{- end }}
+
+{{/* A client of such a name would have the certificate of that process, or take its place. */}}
+{{- define "comptoir.checks.clients" -}}
+{{- range .Values.certificates.clients -}}
+{{- if or (has . (list "edge" "edge-http" "router" "generator" "emitter" "usage" "keda-operator")) (hasPrefix "pool-" .) -}}
+{{- fail (printf "certificates.clients has %s, which is a process of the chart: name people and tools otherwise." .) -}}
+{{- end -}}
+{{- end -}}
 {{- end }}
 
 {{- define "comptoir.checks.stores" -}}

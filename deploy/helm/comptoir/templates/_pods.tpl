@@ -122,17 +122,19 @@ readinessProbe:
   failureThreshold: 2
 {{- else }}
 {{- $ask := list "python" "-m" "services.runtime.health_check" "--config" "/etc/comptoir/settings/comptoir.yaml" "--section" .process }}
+{{- /* Where processors are scarce, to ask takes longer than to answer: a busy process is not a dead one. */}}
+{{- $alive := concat $ask (list "--seconds" "20" "--is-alive") }}
 startupProbe:
   exec:
-    command: {{ append $ask "--is-alive" | toJson }}
+    command: {{ $alive | toJson }}
   periodSeconds: 10
-  timeoutSeconds: 10
+  timeoutSeconds: 30
   failureThreshold: {{ $start }}
 livenessProbe:
   exec:
-    command: {{ append $ask "--is-alive" | toJson }}
+    command: {{ $alive | toJson }}
   periodSeconds: 30
-  timeoutSeconds: 10
+  timeoutSeconds: 30
   failureThreshold: 3
 readinessProbe:
   exec:
