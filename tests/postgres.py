@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import psycopg
 
-from services.runtime.parent import die_with
+from tests.tied import tied
 
 PASSWORD: Final = "a password of the tests"
 WAIT_SECONDS: Final = 60
@@ -64,13 +64,11 @@ class PostgresServer:
     def start(self) -> None:
         """Starts the server, and returns once it takes connections."""
         program, data = str(self._program("postgres")), str(self._data)
-        parent = os.getpid()
         self.process = subprocess.Popen(
-            [program, "-D", data, "-k", data, "-h", "", "-F"],
+            tied([program, "-D", data, "-k", data, "-h", "", "-F"]),
             cwd=self.folder,
             text=True,
             stderr=subprocess.DEVNULL,
-            preexec_fn=lambda: die_with(parent),  # noqa: PLW1509 - it calls the kernel alone
             **_as_nobody(),
         )
         deadline = time.monotonic() + WAIT_SECONDS

@@ -16,7 +16,7 @@ from typing import IO
 from deploy.local.kafka import jars
 from deploy.local.kafka.data_folder import DataFolder
 from deploy.local.kafka.fetching import fetch_jars
-from deploy.local.kafka.java import BROKER_CLASS, STORAGE_CLASS, Runtime, _before_exec
+from deploy.local.kafka.java import BROKER_CLASS, STORAGE_CLASS, Runtime
 from deploy.local.kafka.properties import LOG_LAYOUT, render
 from deploy.local.kafka.settings import LocalKafkaSettings
 from services.kernel.catalog import Catalog
@@ -25,6 +25,7 @@ from services.runtime.kafka_target import KafkaTarget, KafkaUser
 from services.runtime.settings import environment
 from tests.ports import free_port
 from tests.services.runtime.certificates import Authority
+from tests.tied import tied
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "kafka.md").read_text(encoding="utf-8")
 ADMIN, ROOT_PASSWORD = "comptoir-admin", "made up for root"
@@ -207,13 +208,11 @@ class SecuredKafka:
         self._logs.append(log)
         command = Runtime(self._class_path, 320, broker.folder).command(main_class, *arguments)
         return subprocess.Popen(
-            command,
+            tied(command),
             stdout=log,
             stderr=log,
             cwd=broker.folder.path,
-            env={"LANG": "C.UTF-8"},
-            # It does not outlive the tests, however those end.
-            preexec_fn=_before_exec(0),  # noqa: PLW1509 - it only makes calls of the kernel
+            env={"LANG": "C.UTF-8", "PATH": os.defpath},
         )
 
 
