@@ -112,3 +112,9 @@ class EdgeSettings(MeteredSettings, EdgeLimits):
     def _routers_differ(self) -> Self:
         check_different(self.routers)
         return self
+
+    @model_validator(mode="after")
+    def _regions_of_replicas_are_told_by_certificates(self) -> Self:
+        if self.generator_peer_region and self.generator_tls is None:
+            raise ValueError("generator_peer_region is told by certificates, so it needs generator_tls")
+        return self

@@ -63,3 +63,11 @@ def test_the_secret_of_prefixes_is_a_file_that_may_be_left_out(tmp_path: Path) -
     assert load(tmp_path, EDGE).prefix_secret_file is None
     said = load(tmp_path, EDGE + "  prefix_secret_file: /run/secrets/prefixes\n")
     assert said.prefix_secret_file == Path("/run/secrets/prefixes")
+
+
+def test_a_region_of_replicas_needs_certificates_or_every_request_would_be_refused(tmp_path: Path) -> None:
+    region = "  generator_peer_region: spiffe://comptoir.internal/region/eu-fr\n"
+    with pytest.raises(SettingsError, match="so it needs generator_tls"):
+        load(tmp_path, EDGE + region)
+    tls = "  generator_tls: {certificate_file: a, private_key_file: b, ca_file: c}\n"
+    assert load(tmp_path, EDGE + region + tls).generator_tls is not None
