@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -38,21 +39,23 @@ def chat(
     Without PROMPT it is a chat: /help says what can be typed, Ctrl-C stops an answer, Ctrl-D ends. Its turns
     are in memory alone; nothing is written to a disk.
 
-    The key is COMPTOIR_API_KEY, or the one that `comptoir up` left in the data folder.
+    The key is COMPTOIR_API_KEY, or the one that `comptoir up` left in the data folder, which goes to the
+    local stack alone.
     """
     if prompt is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise StackError("A chat needs a terminal; say what to ask, or - to read it from standard input.")
     paths = DataPaths(data_dir.resolve())
-    if not base_url or not model:
-        state = read_state(paths)
-        if state is None:
-            raise missing_state(paths.root)
-        base_url = base_url or state["base_url"]
-        model = model or state["model"]
+    state = read_state(paths)
+    if state is None and not (base_url and model):
+        raise missing_state(paths.root)
+    own_url = "" if state is None else state["base_url"]
+    base_url = base_url or own_url
+    model = model or ("" if state is None else state["model"])
+    api_key = _api_key(paths, base_url, own_url)
     import openai  # noqa: PLC0415 - takes a second, which no other command needs
 
     ask = Ask(model, max_tokens, temperature)
-    with openai.OpenAI(base_url=base_url, api_key=_api_key(paths), max_retries=2) as client:
+    with openai.OpenAI(base_url=base_url, api_key=api_key, max_retries=2) as client:
         if prompt is None:
             # Every turn is in memory, and a core dump would be a copy of it on the disk.
             keep_private()
@@ -87,10 +90,14 @@ def _standard_input() -> str:
         raise StackError(NOT_WRITABLE) from None
 
 
-def _api_key(paths: DataPaths) -> str:
+def _api_key(paths: DataPaths, base_url: str, own_url: str) -> str:
     given = environment().get("COMPTOIR_API_KEY", "")
     if given:
         return given
+    # The folder's key opens the local stack: whoever answers elsewhere would have it.
+    if not own_url or _address(base_url) != _address(own_url):
+        known = f"sent to {own_url} alone" if own_url else "not sent elsewhere"
+        raise StackError(f"Set COMPTOIR_API_KEY to a key of that endpoint: the data folder's key is {known}.")
     try:
         return paths.api_key.read_text(encoding="ascii").strip()
     except OSError:
@@ -98,3 +105,12 @@ def _api_key(paths: DataPaths) -> str:
             f"There is no API key: set COMPTOIR_API_KEY, or name the folder of a local stack with --data-dir "
             f"(looked in {paths.secrets}{os.sep})."
         ) from None
+
+
+def _address(url: str) -> tuple[str, str | None, int | None]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise StackError("--base-url must be a URL such as https://comptoir.example/v1.") from None
+    return parts.scheme, parts.hostname, port
