@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from services.router.domain.lease import Process
 from services.router.domain.placement.replica import Load, Registration, State
 from services.router.domain.roster import Roster, Standing
 from services.runtime.metrics.registry import router as metrics
@@ -15,14 +16,24 @@ _PERMILLE: Final = 1000
 
 
 class RegistrationCounter:
-    """Counts the registrations of replicas, by model and replica."""
+    """Counts the registrations of replicas, by model and replica.
+
+    A process that starts registers before it knows what its engine can, and again when it does: that is one.
+    """
 
     def __init__(self, names: Mapping[int, str]) -> None:
         self._names = names
         self._registrations = counter(metrics.REPLICA_REGISTRATIONS)
+        # One per number of a replica: the processes whose engine is not known yet.
+        self._starting: dict[int, Process] = {}
 
     def count(self, registration: Registration) -> None:
-        """Counts one."""
+        """Counts one, unless it ends the start of a process that is counted."""
+        started = self._starting.pop(registration.replica, None)
+        if registration.engine == 0:
+            self._starting[registration.replica] = registration.process
+        elif started == registration.process:
+            return
         model = self._names.get(registration.model, "")
         replica = str(registration.replica)
         self._registrations.add(1, {"gen_ai.request.model": model, "comptoir.replica": replica})

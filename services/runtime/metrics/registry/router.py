@@ -116,8 +116,8 @@ FAILING_REPLICAS: Final = Gauge(
 REPLICA_REGISTRATIONS: Final = Counter(
     "comptoir.router.replica_registrations",
     "{registration}",
-    "Registrations of replicas, at each start and after each loss of the connection. Many in a short time: "
-    "the replica flaps.",
+    "Registrations of replicas, one at each start and one after each loss of the connection. Many in a short "
+    "time: the replica flaps.",
     (MODEL, REPLICA),
     _ROUTER,
 )

@@ -45,3 +45,22 @@ def test_each_registration_counts_so_that_a_replica_that_flaps_is_seen() -> None
         counted.count(registration(8))
         seven = {"gen_ai__request__model": "tiny-eu", "comptoir__replica": "7"}
         assert shown.value("comptoir.router.replica_registrations", **seven) == 2
+
+
+def test_a_start_is_one_registration_though_it_says_more_once_it_is_ready() -> None:
+    seven = {"gen_ai__request__model": "tiny-eu", "comptoir__replica": "7"}
+    with collected() as shown:
+        counted = RegistrationCounter(_NAMES)
+
+        def after(incarnation: int, *, engine: int) -> float | None:
+            counted.count(registration(7, incarnation=incarnation, engine=engine))
+            return shown.value("comptoir.router.replica_registrations", **seven)
+
+        assert [after(5, engine=0), after(5, engine=1)] == [1, 1]
+        # It lost its connection, then was restarted twice, the first time before it was ready.
+        assert after(5, engine=1) == 2
+        assert [after(6, engine=0), after(7, engine=0), after(7, engine=1)] == [3, 4, 4]
+        # It lost its connection while it started.
+        assert [after(8, engine=0), after(8, engine=0), after(8, engine=1)] == [5, 6, 6]
+        # Another process that was not heard of while it started.
+        assert [after(9, engine=0), after(10, engine=1)] == [7, 8]
