@@ -1,6 +1,6 @@
 """For how much longer the certificates that the settings name are valid, by their files as they are."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,12 +13,15 @@ from services.runtime.telemetry import Observations, gauges
 
 _MICROSECONDS: Final = 1_000_000
 # What TLS files, the edge's and an engine's alike, call those that hold certificates.
-_KEYS: Final = ("certificate_file", "ca_file")
+_AUTHORITIES: Final = "ca_file"
+_KEYS: Final = ("certificate_file", _AUTHORITIES)
 
 
 def show_certificates(settings: BaseModel, section: str, shared_keys: Sequence[str], clock: Clock) -> None:
     """Shows the time that is left for each file; nothing where the settings name none."""
-    files = [(key, _File(path)) for key, path in _certificate_files(settings, section, shared_keys)]
+    files = [
+        (key, _File(path, _end_of(key))) for key, path in _certificate_files(settings, section, shared_keys)
+    ]
 
     def left() -> Observations:
         now_seconds = clock.wall_microseconds() / _MICROSECONDS
@@ -39,32 +42,40 @@ def _certificate_files(
             yield (key if is_shared else f"{section}.{key}"), path
 
 
-class _File:
-    """One file, which is read again when it changes."""
+def _end_of(key: str) -> Callable[[Iterable[float]], float]:
+    # A certificate is shown with those that vouch for it, and is worth nothing without one of them. Of
+    # authorities one is enough: those that have ended stay in bundles for years.
+    return max if key.endswith(_AUTHORITIES) else min
 
-    def __init__(self, path: Path) -> None:
+
+class _File:
+    """One file, which is read again when it changes; `end_of` says which of its ends is the file's."""
+
+    def __init__(self, path: Path, end_of: Callable[[Iterable[float]], float]) -> None:
         self._path = path
+        self._end_of = end_of
         self._state: tuple[int, int, int] | None = None
         self._end_seconds: float | None = None
 
     def end_seconds(self) -> float | None:
-        """Returns when the first of its certificates expires; None where none can be read."""
+        """Returns when the file is good for nothing; None where no certificate can be read."""
         try:
             found = self._path.stat()
             state = (found.st_ino, found.st_mtime_ns, found.st_size)
             if state != self._state:
-                self._end_seconds = _first_end(self._path.read_bytes())
+                ends = _ends(self._path.read_bytes())
+                self._end_seconds = self._end_of(ends) if ends else None
                 self._state = state
         except OSError:
             self._state = self._end_seconds = None
         return self._end_seconds
 
 
-def _first_end(pem: bytes) -> float | None:
+def _ends(pem: bytes) -> Sequence[float]:
     # Only who has certificates needs what reads them.
     from cryptography.x509 import load_pem_x509_certificates  # noqa: PLC0415
 
     try:
-        return min(one.not_valid_after_utc.timestamp() for one in load_pem_x509_certificates(pem))
+        return [one.not_valid_after_utc.timestamp() for one in load_pem_x509_certificates(pem)]
     except ValueError:
-        return None
+        return ()

@@ -46,8 +46,9 @@ DRAINING: Final = Gauge(
 CERTIFICATE_EXPIRES_IN: Final = Gauge(
     "comptoir.tls.certificate_expires_in",
     "s",
-    "Time until the first certificate of a file expires, negative afterwards; 0 where the file holds none "
-    "that can be read. Renew it: the process reads it again by itself.",
+    "Time until the first certificate of a file expires, or of a `ca_file` the last of its authorities, "
+    "negative afterwards; 0 where the file holds none that can be read. Renew it: the process reads it again "
+    "by itself.",
     (Attribute("setting", source="the key of the settings that names the file", most=64),),
     EVERY,
     condition="where a setting names a certificate's file",

@@ -70,6 +70,20 @@ def test_each_file_of_the_settings_has_the_time_of_the_first_that_ends(tmp_path:
         assert left["edge.listen.tls.ca_file"] == 0
 
 
+def test_authorities_are_good_for_as_long_as_the_last_of_them(tmp_path: Path) -> None:
+    clock = ManualClock()
+    now_seconds = clock.wall_microseconds() // 1_000_000
+    files = _files(tmp_path, "a")
+    files.certificate_file.write_bytes(_pem(now_seconds + 90 * _DAY))
+    assert files.ca_file is not None
+    files.ca_file.write_bytes(b"".join(_pem(now_seconds + days * _DAY) for days in (-700, 400, 10)))
+    with collected() as shown:
+        show_certificates(_Settings(listen=_Target(tls=files)), "edge", (), clock)
+        left = {dict(key)["setting"]: value for (_, key), value in shown.series().items()}
+    assert abs(left["edge.listen.tls.ca_file"] - 400 * _DAY) < 1
+    assert abs(left["edge.listen.tls.certificate_file"] - 90 * _DAY) < 1
+
+
 def test_without_a_certificate_there_is_no_metric() -> None:
     with collected() as shown:
         show_certificates(_Settings(listen=_Target()), "edge", (), ManualClock())
