@@ -48,9 +48,10 @@ def program(name: str) -> Path:
 def _show(root: Path, folder: str) -> None:
     """Makes a folder of the package stand where the program looks for it, which takes root once."""
     place = Path("/") / folder
-    if place.exists():
-        return
     try:
+        # It may be a link into the cache of another user, who lets nobody look.
+        if place.exists():
+            return
         place.unlink(missing_ok=True)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(root / folder)

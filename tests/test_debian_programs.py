@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import debian_programs
 from tests.debian_programs import ProgramMissingError, program
 
 
@@ -41,6 +42,22 @@ def test_a_mirror_that_hangs_is_a_reason_and_ends_no_installation(
     monkeypatch.setattr("tests.debian_programs._APT_SECONDS", 1)
     with pytest.raises(ProgramMissingError, match="apt-get did not end within 1 s"):
         program("promtool")
+
+
+def test_a_folder_of_the_package_that_leads_where_this_user_may_not_look_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hidden(_: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    kept = tmp_path / "cache" / "comptoir" / "debian" / "prometheus-alertmanager" / "root" / "usr" / "bin"
+    kept.mkdir(parents=True)
+    (kept / "prometheus-alertmanager").touch()
+    place = str(tmp_path / "share" / "alertmanager").removeprefix("/")
+    monkeypatch.setattr(debian_programs, "_FIXED", {"prometheus-alertmanager": place})
+    monkeypatch.setattr(Path, "exists", hidden)
+    with pytest.raises(ProgramMissingError, match=r"is needed\. As root, once: mkdir -p .* && ln -sfn "):
+        program("prometheus-alertmanager")
 
 
 def test_what_was_fetched_before_is_taken_from_the_cache(tmp_path: Path) -> None:
