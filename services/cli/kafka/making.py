@@ -51,9 +51,15 @@ class Making:
         if deviation.cure is Cure.BY_HAND:
             return deviation.advice
         if deviation.cure in _OPTIONS and deviation.cure not in self.allowed:
-            taken = "deletes records" if deviation.cure is Cure.SHORTEN else "takes a right away"
-            return f"that {taken}, so it takes {_OPTIONS[deviation.cure]}"
+            return f"that {_consequence(deviation)}, so it takes {_OPTIONS[deviation.cure]}"
         return None
+
+
+def _consequence(deviation: Deviation) -> str:
+    if deviation.cure is Cure.SHORTEN:
+        return "deletes records"
+    is_denied = deviation.acl is not None and deviation.acl.is_denied
+    return "lets it do what it was denied" if is_denied else "takes a right away"
 
 
 def _difference(deviation: Deviation) -> str:

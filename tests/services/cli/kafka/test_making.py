@@ -62,6 +62,13 @@ def test_what_takes_nothing_away_is_made_and_the_rest_says_what_it_takes() -> No
     ]
 
 
+def test_a_denial_that_is_to_go_takes_no_right_away() -> None:
+    denied, making = ACL._replace(is_denied=True), Making()
+    making.make([Deviation(Cure.REVOKE, "User:emitter", str(denied), "nothing of it", acl=denied)], None)
+    (left,) = making.left
+    assert left.endswith("nothing of it; that lets it do what it was denied, so it takes --revoke.")
+
+
 @pytest.mark.parametrize(
     ("allowed", "made"),
     [

@@ -100,6 +100,15 @@ def with_acls(*more: Acl, without: frozenset[Acl] = frozenset()) -> Found:
         (Acl("User:other", "Read", "group", "comptoir-usage"), Cure.BY_HAND),
         (Acl("User:other", "Read", "group", "*"), Cure.BY_HAND),
         (Acl("User:other", "Write", "topic", NAME, is_denied=True), Cure.BY_HAND),
+        # Who may alter the cluster may give itself any right.
+        (Acl("User:*", "Alter", "cluster", "kafka-cluster"), Cure.BY_HAND),
+        (Acl("User:other", "All", "cluster", "kafka-cluster"), Cure.BY_HAND),
+        (Acl("User:other", "AlterConfigs", "cluster", "kafka-cluster"), Cure.BY_HAND),
+        (Acl("User:other", "ClusterAction", "cluster", "kafka-cluster"), Cure.BY_HAND),
+        (Acl("User:other", "Create", "cluster", "kafka-cluster"), Cure.BY_HAND),
+        # What the client's library has no word for cannot be asked to go.
+        (Acl("User:usage", "Describe", "other", "x"), Cure.BY_HAND),
+        (Acl("User:usage", "Unknown", "topic", NAME), Cure.BY_HAND),
     ],
 )
 def test_a_right_too_many_is_told_whosever_it_is(acl: Acl, cure: Cure) -> None:
@@ -114,7 +123,8 @@ def test_a_right_too_many_is_told_whosever_it_is(acl: Acl, cure: Cure) -> None:
         Acl("User:other", "All", "topic", "elsewhere.", is_prefix=True),
         Acl("User:other", "Read", "topic", "comptoi"),
         Acl("User:other", "Read", "group", "theirs"),
-        Acl("User:other", "Alter", "cluster", "kafka-cluster"),
+        Acl("User:other", "Describe", "cluster", "kafka-cluster"),
+        Acl("User:other", "IdempotentWrite", "cluster", "kafka-cluster"),
     ],
 )
 def test_what_others_may_elsewhere_is_nobodys_business_here(acl: Acl) -> None:
