@@ -88,15 +88,14 @@ def test_every_deviation_is_told_and_what_costs_nothing_is_mended(
     kafka: Followed, terminal: Terminal
 ) -> None:
     root = KafkaCluster(kafka.user("root"))
-    too_wide, strangers = (
-        Acl("User:emitter", "All", "topic", "comptoir.", is_prefix=True),
-        Acl("User:someone", "Read", "topic", "*"),
-    )
+    too_wide = Acl("User:emitter", "All", "topic", "comptoir.", is_prefix=True)
+    denied = Acl("User:emitter", "Read", "topic", "elsewhere", is_denied=True)
+    strangers = Acl("User:*", "Alter", "cluster", "kafka-cluster"), Acl("User:someone", "Read", "topic", "*")
     lost = Acl("User:usage", "Read", "group", "comptoir-usage")
     root.set_config(GENERATIONS, "retention.ms", str(40 * 86_400_000))
     root.set_config(GENERATIONS, "min.insync.replicas", "1")
     root.revoke(lost)
-    for acl in (too_wide, strangers):
+    for acl in (too_wide, denied, *strangers):
         root.grant(acl)
     new = NewTopic("comptoir.unknown.v1", num_partitions=1, replication_factor=1)
     root._all(root._admin.create_topics([new]).values())
@@ -109,6 +108,8 @@ def test_every_deviation_is_told_and_what_costs_nothing_is_mended(
         "User:usage may Read group comptoir-usage",
         "User:emitter may All topic comptoir.*",
         "User:someone may Read topic *",
+        "User:* may Alter cluster kafka-cluster",
+        "User:emitter may not Read topic elsewhere",
         "comptoir.unknown.v1",
     ):
         assert words in said.out
@@ -116,12 +117,14 @@ def test_every_deviation_is_told_and_what_costs_nothing_is_mended(
     said = as_operator(kafka, terminal, "apply")
     assert said.status == 1
     assert "--allow-shorter-retention" in said.out
-    assert "--revoke" in said.out
+    assert "that takes a right away, so it takes --revoke" in said.out
+    assert "that lets it do what it was denied, so it takes --revoke" in said.out
     said = as_operator(kafka, terminal, "apply", "--revoke", "--allow-shorter-retention")
     left = [line for line in said.out.splitlines() if line.startswith("left")]
-    assert [line.split()[1] for line in left] == ["comptoir.unknown.v1:", "User:someone:"]
+    assert [line.split()[1] for line in left] == ["comptoir.unknown.v1:", "User:*:", "User:someone:"]
 
-    root.revoke(strangers)
+    for acl in strangers:
+        root.revoke(acl)
     root._all(root._admin.delete_topics(["comptoir.unknown.v1"]).values())
     assert as_operator(kafka, terminal, "check").status == 0
 
