@@ -25,7 +25,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without bytecode on disk every start would compile the engine's modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up test check units lint types imports schemas bench fuzz test-clients test-cluster protos dashboards docs lock clean
+.PHONY: help setup up test check units lint types imports schemas bench fuzz test-clients test-cluster kube protos dashboards docs lock clean
 .PHONY: $(UNIT_RUNS)
 
 help: ## Shows this list
@@ -39,7 +39,8 @@ up: .venv/.installed ## Starts everything on this machine until Ctrl-C; ARGS="--
 
 # The real engine forks, which a process must not that spoke gRPC: its tests have one of their own, beside.
 test: setup ## Sets up and passes everything; real engine, Kafka and store included
-	@$(MAKE) --no-print-directory check
+	@$(BIN)/python -m tests.cluster.kube.build >/dev/null 2>&1 & $(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory kube
 	@status=0; said=$$(mktemp); trap 'kill $$engine 2>/dev/null || :; rm -f $$said' EXIT; \
 	$(BIN)/pytest -m vllm $(ARGS) >$$said 2>&1 & engine=$$!; \
 	$(if $(filter 0,$(WORKERS)),wait $$engine || status=$$?;) \
@@ -49,8 +50,12 @@ test: setup ## Sets up and passes everything; real engine, Kafka and store inclu
 	$(BIN)/pytest -m "alone and not vllm" $(ARGS) || status=$$?; \
 	exit $$status
 
-test-cluster: setup ## Renders the chart and holds its parts against each other; part of `make test`
+test-cluster: setup kube ## Renders the chart, and installs it on a real API server; part of `make test`
 	$(BIN)/pytest -m cluster tests/cluster $(ARGS)
+
+# A small Kubernetes from its Go modules: 13 minutes of processor time, once.
+kube: .venv/.installed
+	@$(BIN)/python -m tests.cluster.kube.build
 
 test-clients: setup ## Runs the official clients and those of others against a whole stack; part of `make test`
 	$(BIN)/pytest -m system tests/clients $(ARGS)

@@ -1,0 +1,244 @@
+"""The chart on a real API server: installed, admitted, scheduled, upgraded, rolled back and taken away."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from tests.cluster.chart import CHART, NAMESPACE, PRODUCTION, SMALL, Helm, RefusedError
+from tests.cluster.small_cluster import REGION, ClusterError, SmallCluster
+
+# The programs may have to be built first.
+pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.cluster, pytest.mark.timeout(6000)]
+
+TENANT: Final = "comptoir-acme"
+KINDS: Final = (
+    "deployments,statefulsets,services,configmaps,serviceaccounts,poddisruptionbudgets,networkpolicies,"
+    "certificates,scaledobjects,triggerauthentications,podmonitors"
+)
+# What Kubernetes itself puts into each namespace.
+NOT_OURS: Final = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
+SECONDS: Final = "300s"
+
+
+class Installation:
+    """Helm against the cluster, for one release."""
+
+    def __init__(self, helm: Helm, cluster: SmallCluster) -> None:
+        self._helm = helm
+        self.cluster = cluster
+
+    def helm(self, command: str, *arguments: str) -> str:
+        return self._helm.run(
+            command, *arguments, "--namespace", NAMESPACE, KUBECONFIG=str(self.cluster.kubeconfig)
+        )
+
+    def install(self, *more: str) -> str:
+        return self.helm("install", "comptoir", str(CHART), "--values", str(PRODUCTION), *more)
+
+    def objects(self) -> set[tuple[str, str, str]]:
+        return {
+            (namespace, it["kind"], it["metadata"]["name"])
+            for namespace in (NAMESPACE, TENANT)
+            for it in self.cluster.list(KINDS, namespace)
+            if (it["kind"], it["metadata"]["name"]) not in NOT_OURS
+        }
+
+    def until_rolled_out(self) -> None:
+        for namespace in (NAMESPACE, TENANT):
+            for it in self.cluster.list("deployments,statefulsets", namespace):
+                name = f"{it['kind'].lower()}/{it['metadata']['name']}"
+                self.cluster.kubectl("rollout", "status", name, "-n", namespace, f"--timeout={SECONDS}")
+
+    def pods(self) -> list[dict[str, Any]]:
+        return [pod for namespace in (NAMESPACE, TENANT) for pod in self.cluster.list("pods", namespace)]
+
+
+@pytest.fixture(scope="module")
+def cluster(small_kubernetes: SmallCluster) -> Iterator[SmallCluster]:
+    for namespace in (NAMESPACE, TENANT):
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        small_kubernetes.apply(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}
+        )
+    for name, namespace in (
+        ("model-mistral-small", NAMESPACE),
+        ("model-acme-small", TENANT),
+        ("model-tiny-eu", NAMESPACE),
+    ):
+        small_kubernetes.apply(claim(name, namespace))
+    yield small_kubernetes
+    # The volumes that they claimed stay claimed, so that nobody finds what was on them.
+    small_kubernetes.kubectl("delete", "namespace", NAMESPACE, TENANT, "--wait")
+
+
+@pytest.fixture(scope="module")
+def release(helm: Helm, cluster: SmallCluster) -> Iterator[Installation]:
+    installation = Installation(helm, cluster)
+    installation.install()
+    installation.until_rolled_out()
+    yield installation
+    if "comptoir" in installation.helm("list", "--short"):
+        installation.helm("uninstall", "comptoir", "--wait")
+
+
+def claim(name: str, namespace: str) -> dict[str, Any]:
+    spec = {"accessModes": ["ReadOnlyMany"], "resources": {"requests": {"storage": "10Gi"}}}
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
+
+
+def test_wrong_values_install_nothing(helm: Helm, cluster: SmallCluster) -> None:
+    installation = Installation(helm, cluster)
+    for wrong, sentence in (
+        ("region=Paris", "/region"),
+        ("router.database.host=", "several routers share one PostgreSQL"),
+        ("pools.acme.firstReplica=8", "both have replica number 8"),
+    ):
+        with pytest.raises(RefusedError, match=sentence):
+            installation.install("--set", wrong)
+    assert installation.objects() == set()
+    assert installation.helm("list", "--short") == ""
+
+
+def test_a_restricted_namespace_takes_every_pod_and_they_run(release: Installation) -> None:
+    pods = release.pods()
+    assert {pod["status"]["phase"] for pod in pods} == {"Running"}
+    found: dict[str, int] = {}
+    for pod in pods:
+        process = pod["metadata"]["labels"]["app.kubernetes.io/component"]
+        found[process] = found.get(process, 0) + 1
+    # KEDA would make the first of a pool that it scales; without it there is the one of a new StatefulSet.
+    assert found == {"edge": 3, "router": 3, "emitter": 3, "usage": 2, "generator": 3}
+
+
+def test_a_pod_with_rights_is_refused_there(release: Installation) -> None:
+    container = {"name": "one", "image": "any", "securityContext": {"privileged": True}}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "bad", "namespace": NAMESPACE},
+        "spec": {"containers": [container]},
+    }
+    with pytest.raises(ClusterError, match="violates PodSecurity"):
+        release.cluster.apply(pod)
+
+
+def test_every_pod_is_on_a_node_of_its_region_and_spread(release: Installation) -> None:
+    nodes = {it["metadata"]["name"]: it["metadata"]["labels"] for it in release.cluster.list("nodes", "")}
+    used: dict[str, set[str]] = {}
+    for pod in release.pods():
+        node = pod["spec"]["nodeName"]
+        assert nodes[node][REGION] == "fr-par"
+        used.setdefault(pod["metadata"]["labels"]["app.kubernetes.io/component"], set()).add(node)
+    assert used["edge"] == used["router"] == {"paris-1", "paris-2"}
+
+
+def test_each_replica_is_told_the_number_of_its_pod(release: Installation) -> None:
+    numbers = {
+        pod["metadata"]["name"]: pod["metadata"]["labels"]["apps.kubernetes.io/pod-index"]
+        for pod in release.pods()
+        if pod["metadata"]["labels"]["app.kubernetes.io/component"] in {"generator", "router"}
+    }
+    assert numbers == {
+        "comptoir-router-1": "1",
+        "comptoir-router-2": "2",
+        "comptoir-router-3": "3",
+        "comptoir-pool-small-1": "1",
+        "comptoir-pool-acme-101": "101",
+        "comptoir-pool-acme-102": "102",
+    }
+
+
+def test_only_one_pod_of_a_process_may_go_at_once(release: Installation) -> None:
+    cluster = release.cluster
+    budget = "poddisruptionbudget/comptoir-router"
+    cluster.kubectl(
+        "wait",
+        "--for=jsonpath={.status.disruptionsAllowed}=1",
+        budget,
+        "-n",
+        NAMESPACE,
+        f"--timeout={SECONDS}",
+    )
+    # While none may be made again where it was, the second stays.
+    for node in ("paris-1", "paris-2"):
+        cluster.kubectl("cordon", node)
+    try:
+        evict(cluster, "comptoir-router-1")
+        with pytest.raises(ClusterError, match="would violate the pod's disruption budget"):
+            evict(cluster, "comptoir-router-2")
+    finally:
+        for node in ("paris-1", "paris-2"):
+            cluster.kubectl("uncordon", node)
+    release.until_rolled_out()
+
+
+def evict(cluster: SmallCluster, pod: str) -> None:
+    eviction = {
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": pod, "namespace": NAMESPACE},
+    }
+    path = f"/api/v1/namespaces/{NAMESPACE}/pods/{pod}/eviction"
+    cluster.kubectl("create", f"--raw={path}", "-f", "-", stdin=json.dumps(eviction))
+
+
+def test_a_wrong_scaled_object_is_refused_and_ours_is_not(release: Installation) -> None:
+    (ours,) = release.cluster.list("scaledobjects", NAMESPACE)
+    assert ours["metadata"]["name"] == "comptoir-pool-small"
+    wrong = {
+        "apiVersion": ours["apiVersion"],
+        "kind": "ScaledObject",
+        "metadata": {"name": "wrong", "namespace": NAMESPACE},
+        "spec": {"scaleTargetRef": {"name": "any"}, "maxReplicaCount": "many", "triggers": []},
+    }
+    with pytest.raises(ClusterError, match="maxReplicaCount"):
+        release.cluster.apply(wrong)
+
+
+def test_an_upgrade_replaces_what_changed_and_a_rollback_brings_it_back(release: Installation) -> None:
+    def state() -> tuple[str, dict[str, str]]:
+        files = {
+            it["metadata"]["name"]: it["data"]["comptoir.yaml"]
+            for it in release.cluster.list("configmaps", NAMESPACE)
+            if "comptoir.yaml" in it["data"]
+        }
+        (edge,) = release.cluster.list("deployments", NAMESPACE)
+        return edge["spec"]["template"]["metadata"]["annotations"]["comptoir/settings"], files
+
+    before = state()
+    values = ("--values", str(PRODUCTION), "--set", "edge.settings.max_connections=9000")
+    release.helm("upgrade", "comptoir", str(CHART), *values)
+    release.until_rolled_out()
+    after = state()
+    assert after[0] != before[0]
+    changed = {name for name, text in after[1].items() if before[1][name] != text}
+    assert changed == {"comptoir-edge"}
+    release.helm("rollback", "comptoir", "1")
+    release.until_rolled_out()
+    assert state() == before
+    revisions = json.loads(release.helm("history", "comptoir", "--output=json"))
+    assert [it["status"] for it in revisions] == ["superseded", "superseded", "deployed"]
+
+
+def test_an_upgrade_leaves_the_number_of_replicas_to_the_autoscaler(release: Installation) -> None:
+    cluster, pool = release.cluster, "statefulset/comptoir-pool-small"
+    cluster.kubectl("scale", pool, "--replicas=2", "-n", NAMESPACE)
+    release.helm("upgrade", "comptoir", str(CHART), "--values", str(PRODUCTION), "--set", "logLevel=warning")
+    assert cluster.kubectl("get", pool, "-n", NAMESPACE, "-o=jsonpath={.spec.replicas}") == "2"
+
+
+def test_an_uninstall_leaves_volumes_and_nothing_else(release: Installation) -> None:
+    assert release.objects()
+    release.helm("uninstall", "comptoir", "--wait")
+    assert release.objects() == set()
+    claims = {it["metadata"]["name"] for it in release.cluster.list("persistentvolumeclaims", NAMESPACE)}
+    assert {f"data-comptoir-emitter-{number}" for number in range(3)} <= claims
+
+
+def test_the_small_example_is_admitted_too(helm: Helm, cluster: SmallCluster) -> None:
+    installation = Installation(helm, cluster)
+    said = installation.helm("install", "comptoir", str(CHART), "--values", str(SMALL), "--dry-run=server")
+    assert "STATUS: pending-install" in said
