@@ -11,12 +11,15 @@ from comptoir.router.v1 import router_pb2, router_pb2_grpc
 from services.edge.adapters.call_errors import told
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.grpc.error_details import error_of
+from services.runtime.grpc.joined.message_spacing import MessageSpacing
 from services.runtime.grpc.joined.stream import JoinedStream
 
 _Answer: TypeAlias = router_pb2.AdmitAnswer | router_pb2.NextOfferAnswer
 
 # Of one message: a question is at most some 600 bytes.
 _MESSAGE_CALLS: Final = 1024
+# A message that comes alone costs a router as much as the decision of what it asks.
+SPACING_SECONDS: Final = 0.002
 
 
 class JoinedAdmissions:
@@ -25,7 +28,7 @@ class JoinedAdmissions:
     def __init__(
         self, stub: "router_pb2_grpc.RouterServiceAsyncStub", instead: Mapping[Reason, Reason]
     ) -> None:
-        self._stream = JoinedStream(stub.AdmitMany, self)
+        self._stream = JoinedStream(stub.AdmitMany, self, MessageSpacing(SPACING_SECONDS))
         self._instead = instead
         self._numbers = itertools.count(1)
         self._calls: dict[int, AdmissionCall | NextOfferCall] = {}

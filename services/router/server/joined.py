@@ -13,8 +13,11 @@ from services.router.wire import admission as wire
 from services.runtime.grpc.error_details import detail_from
 from services.runtime.grpc.interceptors import validate
 from services.runtime.grpc.joined.answers import JoinedAnswers, JoinedStreams
+from services.runtime.grpc.joined.message_spacing import MessageSpacing
 
 METHOD: Final = "comptoir.router.v1.RouterService/AdmitMany"
+# Word of records comes between the answers, and shares their messages.
+_SPACING_SECONDS: Final = 0.002
 
 
 class JoinedAdmissions:
@@ -22,7 +25,7 @@ class JoinedAdmissions:
 
     def __init__(self, streams: JoinedStreams, admission: Admitter) -> None:
         self.answers: JoinedAnswers[router_pb2.AdmitManyRequest, router_pb2.AdmitManyResponse] = (
-            JoinedAnswers(streams, METHOD, outgoing=self.outgoing)
+            JoinedAnswers(streams, METHOD, outgoing=self.outgoing, spacing=MessageSpacing(_SPACING_SECONDS))
         )
         self._admission = admission
         self._response = router_pb2.AdmitManyResponse()

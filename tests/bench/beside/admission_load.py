@@ -7,7 +7,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Protocol
 
@@ -16,6 +16,10 @@ import uvloop
 from comptoir.error.v1 import error_reason_pb2
 from comptoir.router.v1 import router_pb2, router_pb2_grpc
 
+from services.edge.adapters.joined_admissions import SPACING_SECONDS
+from services.kernel.errors import ComptoirError
+from services.runtime.grpc.joined.message_spacing import MessageSpacing
+from services.runtime.grpc.joined.stream import JoinedStream
 from tests.bench.beside.worker import orders, say
 
 JOINED: Final = "AdmitMany, joined"
@@ -23,9 +27,6 @@ UNARY: Final = "Admit, unary"
 _PROMPT_TOKENS, _OUTPUT_TOKENS = 64, 16
 _CALL_SECONDS: Final = 30.0
 _SEED: Final = 20261126
-
-# Takes why an admission failed, empty where it is durable.
-Ended = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +43,23 @@ class AdmissionLoad:
     seconds: float
 
 
+class Asked(Protocol):
+    """One admission that was asked for, as its caller hears of it."""
+
+    def admitted(self) -> None:
+        """Takes note that there is a ticket."""
+        ...
+
+    def ended(self, failure: str) -> None:
+        """Takes why it failed, empty where it is durable."""
+        ...
+
+
 class Caller(Protocol):
     """Asks for admissions."""
 
-    def begin(self, ended: Ended) -> None:
-        """Asks for one, and tells when it is durable."""
+    def begin(self, asked: Asked) -> None:
+        """Asks for one, and tells when there is a ticket, and when it is durable."""
         ...
 
     async def close(self) -> None:
@@ -71,19 +84,20 @@ class UnaryCaller:
         self._request = request
         self._open: set[asyncio.Task[None]] = set()
 
-    def begin(self, ended: Ended) -> None:
-        """Asks for one, and tells when it is durable."""
-        task = asyncio.create_task(self._admit(ended))
+    def begin(self, asked: Asked) -> None:
+        """Asks for one, whose ticket comes when it is durable."""
+        task = asyncio.create_task(self._admit(asked))
         self._open.add(task)
         task.add_done_callback(self._open.discard)
 
-    async def _admit(self, ended: Ended) -> None:
+    async def _admit(self, asked: Asked) -> None:
         try:
             await self._stub.Admit(self._request, timeout=_CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
-            ended(error.code().name)
+            asked.ended(error.code().name)
         else:
-            ended("")
+            asked.admitted()
+            asked.ended("")
 
     async def close(self) -> None:
         """Waits for what is open, which has a time-out."""
@@ -91,50 +105,54 @@ class UnaryCaller:
 
 
 class JoinedCaller:
-    """All admissions on one stream, asked for and answered as many as come together."""
+    """All admissions on one stream, asked for and answered as many as come together, as an edge does it."""
 
     def __init__(self, channel: grpc.aio.Channel, request: router_pb2.AdmitRequest) -> None:
-        self._stream = router_pb2_grpc.RouterServiceStub(channel).AdmitMany()
+        method = router_pb2_grpc.RouterServiceStub(channel).AdmitMany
+        self._stream = JoinedStream(method, self, MessageSpacing(SPACING_SECONDS))
         self._request = request
-        self._ended: dict[int, Ended] = {}
+        self._asked: dict[int, Asked] = {}
         self._number = 0
         self._message = router_pb2.AdmitManyRequest()
-        self._changed = asyncio.Event()
-        self._tasks = (asyncio.create_task(self._write()), asyncio.create_task(self._read()))
 
-    def begin(self, ended: Ended) -> None:
-        """Asks for one, and tells when it is durable."""
+    def begin(self, asked: Asked) -> None:
+        """Asks for one, and tells when there is a ticket, and when it is durable."""
         self._number += 1
-        self._ended[self._number] = ended
+        self._asked[self._number] = asked
         self._message.calls.add(call_number=self._number, request=self._request)
-        self._changed.set()
+        self._stream.wake()
 
-    async def _write(self) -> None:
-        while True:
-            await self._changed.wait()
-            self._changed.clear()
-            message, self._message = self._message, router_pb2.AdmitManyRequest()
-            await self._stream.write(message)
+    def outgoing(self) -> router_pb2.AdmitManyRequest | None:
+        """Takes what came up since the last message."""
+        if not self._message.calls:
+            return None
+        message, self._message = self._message, router_pb2.AdmitManyRequest()
+        return message
 
-    async def _read(self) -> None:
-        async for message in self._stream:
-            for answer in message.answers:
-                if answer.HasField("refused"):
-                    self._end(answer.call_number, answer.refused.reason)
-            for number in message.recorded:
-                self._ended.pop(number)("")
-            for unrecorded in message.unrecorded:
-                self._end(unrecorded.call_number, unrecorded.error.reason)
+    def incoming(self, message: router_pb2.AdmitManyResponse) -> None:
+        """Hands each call what is said of it."""
+        for answer in message.answers:
+            if answer.HasField("refused"):
+                self._end(answer.call_number, answer.refused.reason)
+            else:
+                self._asked[answer.call_number].admitted()
+        for number in message.recorded:
+            self._asked.pop(number).ended("")
+        for unrecorded in message.unrecorded:
+            self._end(unrecorded.call_number, unrecorded.error.reason)
+
+    def broken(self, error: ComptoirError) -> None:
+        """Fails what is open."""
+        asked, self._asked = self._asked, {}
+        for each in asked.values():
+            each.ended(error.reason.name)
 
     def _end(self, number: int, reason: "error_reason_pb2.ErrorReason.ValueType") -> None:
-        self._ended.pop(number)(error_reason_pb2.ErrorReason.Name(reason))
+        self._asked.pop(number).ended(error_reason_pb2.ErrorReason.Name(reason))
 
     async def close(self) -> None:
         """Ends the stream."""
-        for task in self._tasks:
-            task.cancel()
-        self._stream.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stream.close()
 
 
 class Asking:
@@ -145,6 +163,7 @@ class Asking:
         self._opened, self._closed = float("inf"), float("inf")
         self._is_over = False
         self.durable = 0
+        self.ticket_waits_seconds: list[float] = []
         self.waits_seconds: list[float] = []
         self.failures: Counter[str] = Counter()
 
@@ -174,18 +193,43 @@ class Asking:
             self._begin(begun + at)
 
     def _begin(self, due: float) -> None:
-        self._caller.begin(lambda failed: self._ended(due, failed))
+        self._caller.begin(_Admission(self, due))
 
-    def _ended(self, due: float, failed: str) -> None:
-        now = time.monotonic()
-        if self._opened <= now < self._closed:
-            if failed:
-                self.failures[failed] += 1
+    @property
+    def _is_open(self) -> bool:
+        return self._opened <= time.monotonic() < self._closed
+
+    def note_ticket(self, due: float) -> None:
+        """Keeps how long a ticket took."""
+        if self._is_open:
+            self.ticket_waits_seconds.append(time.monotonic() - due)
+
+    def note_end(self, due: float, failure: str) -> None:
+        """Keeps how an admission ended, and how long it took to become durable."""
+        if self._is_open:
+            if failure:
+                self.failures[failure] += 1
             else:
                 self.durable += 1
-                self.waits_seconds.append(now - due)
+                self.waits_seconds.append(time.monotonic() - due)
         if not self._load.rate and not self._is_over:
-            self._begin(now)
+            self._begin(time.monotonic())
+
+
+@dataclass(frozen=True, slots=True)
+class _Admission:
+    """One admission, and when it was due."""
+
+    asking: Asking
+    due: float
+
+    def admitted(self) -> None:
+        """Tells its ticket."""
+        self.asking.note_ticket(self.due)
+
+    def ended(self, failure: str) -> None:
+        """Tells its end."""
+        self.asking.note_end(self.due, failure)
 
 
 async def obey(order: dict[str, Any]) -> None:
@@ -204,8 +248,13 @@ async def obey(order: dict[str, Any]) -> None:
             await asking.run()
         finally:
             await caller.close()
-    waits = sorted(asking.waits_seconds)
-    say("done", durable=asking.durable, waits_seconds=waits, failures=dict(asking.failures))
+    say(
+        "done",
+        durable=asking.durable,
+        ticket_waits_seconds=sorted(asking.ticket_waits_seconds),
+        waits_seconds=sorted(asking.waits_seconds),
+        failures=dict(asking.failures),
+    )
 
 
 async def main() -> None:

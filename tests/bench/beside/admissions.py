@@ -68,9 +68,8 @@ def _measured(number: int, load: AdmissionLoad, own: Loader, stack: Stack) -> Ad
     own.hear("closed", load.seconds + _PATIENCE_SECONDS)
     usage = usage_between(before, snapshot(roots), os.cpu_count() or 1)
     done = own.hear("done", _PATIENCE_SECONDS)
-    waits = done["waits_seconds"]
-    p50, p99 = quantile(waits, 0.5), quantile(waits, 0.99)
-    if p50 is None or p99 is None:
+    waits, tickets = done["waits_seconds"], done["ticket_waits_seconds"]
+    if not waits or not tickets:
         raise BenchError(f"nothing was admitted ({load.way}): {done['failures']}.")
     return Admissions(
         way=load.way,
@@ -79,15 +78,24 @@ def _measured(number: int, load: AdmissionLoad, own: Loader, stack: Stack) -> Ad
         round=number,
         durable=done["durable"],
         failures=done["failures"],
-        p50_seconds=p50,
-        p99_seconds=p99,
+        ticket_p50_seconds=_quantile(tickets, 0.5),
+        ticket_p99_seconds=_quantile(tickets, 0.99),
+        p50_seconds=_quantile(waits, 0.5),
+        p99_seconds=_quantile(waits, 0.99),
         window_seconds=usage.seconds,
         cpu_seconds=usage.cpu_seconds,
     )
 
 
+def _quantile(waits: list[float], fraction: float) -> float:
+    found = quantile(waits, fraction)
+    assert found is not None
+    return found
+
+
 def _said(measured: Admissions) -> str:
     return (
-        f"{measured.way}, {measured.per_second:.0f}/s, p99 {1e3 * measured.p99_seconds:.1f} ms, "
+        f"{measured.way}, {measured.per_second:.0f}/s, p99 {1e3 * measured.p99_seconds:.1f} ms "
+        f"(tickets {1e3 * measured.ticket_p99_seconds:.1f} ms), "
         f"{measured.per_router_core:.0f}/s per router core"
     )

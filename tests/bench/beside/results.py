@@ -127,7 +127,7 @@ class LongSteps:
 class Admissions:
     """A window of durable admissions, asked for in one way: at a rate per second, or so many in flight (0).
 
-    Their waits are from the moment that each was due until it was durable.
+    Their waits are from the moment that each was due until there was a ticket, and until it was durable.
     """
 
     way: str
@@ -136,6 +136,8 @@ class Admissions:
     round: int
     durable: int
     failures: dict[str, int]
+    ticket_p50_seconds: float
+    ticket_p99_seconds: float
     p50_seconds: float
     p99_seconds: float
     window_seconds: float

@@ -162,6 +162,8 @@ def _admissions(entries: Sequence[Admissions]) -> str:
         own = [entry for entry in entries if (entry.way, entry.rate) == (way, rate)]
         figures: dict[Callable[[Admissions], float], int] = {
             lambda it: it.per_second: 0,
+            lambda it: 1e3 * it.ticket_p50_seconds: 1,
+            lambda it: 1e3 * it.ticket_p99_seconds: 1,
             lambda it: 1e3 * it.p50_seconds: 1,
             lambda it: 1e3 * it.p99_seconds: 1,
             lambda it: it.per_router_core: 0,
@@ -179,8 +181,10 @@ def _admissions(entries: Sequence[Admissions]) -> str:
         "call",
         "load",
         "durable admissions/s",
-        "p50 ms",
-        "p99 ms",
+        "ticket p50 ms",
+        "ticket p99 ms",
+        "durable p50 ms",
+        "durable p99 ms",
         "per second of the router's CPU",
         "router CPU µs",
         "emitter CPU µs",

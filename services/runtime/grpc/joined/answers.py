@@ -13,6 +13,7 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.runtime.grpc.call_log import CallLog, CallRecord
 from services.runtime.grpc.joined.idle import IdleStreams
+from services.runtime.grpc.joined.message_spacing import MessageSpacing
 
 # Of one stream that are open at once; what is above is refused, call by call.
 MAX_CALLS: Final = 4096
@@ -67,8 +68,8 @@ class JoinedAnswers(Generic[_Request, _Response]):
     """One stream of many calls, from its first request until it ends; made anew for each stream.
 
     `outgoing` takes what is to be sent now, as one message, or returns None. What calls say while a message
-    is being written goes into the next one. A caller that does not read so costs memory, and only that of the
-    answers it asked for; nobody else waits.
+    is being written goes into the next one, and with a `spacing` what they say until that may leave. A caller
+    that does not read so costs memory, and only that of the answers it asked for; nobody else waits.
     """
 
     def __init__(
@@ -78,11 +79,14 @@ class JoinedAnswers(Generic[_Request, _Response]):
         *,
         outgoing: Callable[[], _Response | None],
         max_calls: int = MAX_CALLS,
+        spacing: MessageSpacing | None = None,
     ) -> None:
         self._streams = streams
         self._method = method
         self._outgoing = outgoing
         self._max_calls = max_calls
+        self._spacing = spacing or MessageSpacing()
+        self._has_outgoing = False
         self._calls: dict[int, asyncio.Future[Any]] = {}
         self._is_ending = False
         self._changed = asyncio.Event()
@@ -90,6 +94,7 @@ class JoinedAnswers(Generic[_Request, _Response]):
 
     def wake(self) -> None:
         """Says that `outgoing` has something."""
+        self._has_outgoing = True
         self._changed.set()
 
     def end(self) -> None:
@@ -196,7 +201,14 @@ class JoinedAnswers(Generic[_Request, _Response]):
             self._streams.leave(self)
 
     async def _send(self, write: Callable[[_Response], Awaitable[None]]) -> None:
-        while (message := self._outgoing()) is not None:
+        while True:
+            # What did not fit into the last message is not said anew, and waits for nothing.
+            if self._has_outgoing:
+                await self._spacing.turn()
+                self._has_outgoing = False
+            if (message := self._outgoing()) is None:
+                return
+            self._spacing.note_leaving()
             await write(message)
             self._written_seconds = asyncio.get_running_loop().time()
 

@@ -8,6 +8,7 @@ import grpc
 from google.protobuf.message import Message
 
 from services.kernel.errors import ComptoirError, Reason
+from services.runtime.grpc.joined.message_spacing import MessageSpacing
 from services.runtime.grpc.status import error_from
 from services.runtime.logs import get_logger, log_failure
 
@@ -38,14 +39,19 @@ class JoinedStream:
     """One bidirectional stream for many calls.
 
     What comes up while a message is being written goes into the next one: the busier the stream, the fewer
-    messages per call. A stream that ended is opened anew by the next `wake`.
+    messages per call. With a `spacing`, so does what comes up until the next may leave. A stream that ended
+    is opened anew by the next `wake`.
     """
 
     def __init__(
-        self, method: "grpc.aio.StreamStreamMultiCallable[Any, Any]", calls: Calls[Any, Any]
+        self,
+        method: "grpc.aio.StreamStreamMultiCallable[Any, Any]",
+        calls: Calls[Any, Any],
+        spacing: MessageSpacing | None = None,
     ) -> None:
         self._method = method
         self._calls = calls
+        self._spacing = spacing or MessageSpacing()
         self._has_outgoing = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
@@ -104,8 +110,11 @@ class JoinedStream:
         try:
             while True:
                 await self._has_outgoing.wait()
+                await self._spacing.turn()
                 self._has_outgoing.clear()
-                while (message := self._calls.outgoing()) is not None:
+                # One that is woken meanwhile has its turn; what did not fit into a message waits for none.
+                while not self._has_outgoing.is_set() and (message := self._calls.outgoing()) is not None:
+                    self._spacing.note_leaving()
                     await stream.write(message)
         except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
             # The stream has ended: the reader has why.

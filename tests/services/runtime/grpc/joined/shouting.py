@@ -14,6 +14,7 @@ from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity
 from services.runtime.addresses import GrpcListen, GrpcTarget
 from services.runtime.grpc.joined.answers import JoinedAnswers
+from services.runtime.grpc.joined.message_spacing import MessageSpacing
 from services.runtime.grpc.joined.stream import JoinedStream
 from services.runtime.grpc.server import GrpcServer, build_server, channel
 
@@ -24,7 +25,8 @@ MAX_CALLS = 8
 class Shouting:
     """Keeps each call open until the test says its word; messages are lists of numbers, or of pairs."""
 
-    def __init__(self) -> None:
+    def __init__(self, spacing: MessageSpacing | None = None) -> None:
+        self.spacing = spacing
         self.words: dict[int, asyncio.Queue[str | Exception]] = {}
         self.messages_read = 0
         self.messages_written: list[list[Any]] = []
@@ -50,7 +52,11 @@ class _Stream:
         self._context = context
         self._outbox: list[tuple[int, str]] = []
         self.answers: JoinedAnswers[ListValue, ListValue] = JoinedAnswers(
-            server.joined, METHOD, outgoing=self.outgoing, max_calls=MAX_CALLS
+            server.joined,
+            METHOD,
+            outgoing=self.outgoing,
+            max_calls=MAX_CALLS,
+            spacing=service.spacing,
         )
 
     def outgoing(self) -> ListValue | None:
@@ -109,7 +115,7 @@ def _numbers(message: ListValue) -> list[int]:
 class Listening:
     """The caller: a future for each call."""
 
-    def __init__(self, connection: grpc.aio.Channel) -> None:
+    def __init__(self, connection: grpc.aio.Channel, spacing: MessageSpacing | None = None) -> None:
         self.heard: dict[int, asyncio.Future[str]] = {}
         self._outbox: list[int] = []
         method = connection.stream_stream(
@@ -117,7 +123,7 @@ class Listening:
             request_serializer=ListValue.SerializeToString,
             response_deserializer=ListValue.FromString,
         )
-        self.stream = JoinedStream(method, self)
+        self.stream = JoinedStream(method, self, spacing)
 
     def ask(self, number: int) -> "asyncio.Future[str]":
         future = self.heard[number] = asyncio.get_running_loop().create_future()
@@ -152,8 +158,11 @@ class Listening:
 
 
 @asynccontextmanager
-async def shouting(address: str) -> AsyncIterator[tuple[Shouting, Listening]]:
-    service = Shouting()
+async def shouting(
+    address: str, *, called: MessageSpacing | None = None, calling: MessageSpacing | None = None
+) -> AsyncIterator[tuple[Shouting, Listening]]:
+    """Runs a service and a caller, each with the spacing of its messages."""
+    service = Shouting(called)
     service.server = server = build_server(GrpcListen(address=address), clock=ManualClock())
     handler = grpc.stream_stream_rpc_method_handler(
         service.many,
@@ -166,7 +175,7 @@ async def shouting(address: str) -> AsyncIterator[tuple[Shouting, Listening]]:
     await server.start()
     try:
         async with channel(GrpcTarget(address=address)) as connection:
-            listening = Listening(connection)
+            listening = Listening(connection, calling)
             yield service, listening
             await listening.stream.close()
     finally:
