@@ -117,7 +117,7 @@ def test_what_may_be_empty_here_are_panels() -> None:
 
 
 def test_no_alert_fires_on_a_stack_without_a_fault(prometheus: Prometheus) -> None:
-    # They fire at once here: a target that a busy machine kept from answering is down until it is asked again.
+    # They fire at once here: a target that a busy machine kept from answering is down until the next look.
     eventually(lambda: prometheus.instant('ALERTS{alertstate="firing"}'), lambda firing: firing == [], 60)
 
 
