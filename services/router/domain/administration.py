@@ -261,5 +261,16 @@ async def spending_of(store: SpendingStore, tenant: int, key: int = 0) -> Spendi
         return None
 
 
+async def spending_of_all(store: SpendingStore, tenants: Sequence[Tenant]) -> list[Spending]:
+    """Returns what each tenant used, in their order; nothing where that cannot be known now."""
+    found = []
+    for tenant in tenants:
+        used = await spending_of(store, tenant.number)
+        if used is None:
+            return []
+        found.append(used)
+    return found
+
+
 def _new_secret(home: Region) -> str:
     return make_key(home.name, secrets.token_bytes(ENTROPY_BYTES))

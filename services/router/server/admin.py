@@ -3,7 +3,12 @@
 from comptoir.router.v1 import admin_pb2, admin_pb2_grpc
 
 from services.kernel.clock import Clock
-from services.router.domain.administration import Administration, SpendingStore, spending_of
+from services.router.domain.administration import (
+    Administration,
+    SpendingStore,
+    spending_of,
+    spending_of_all,
+)
 from services.router.domain.admission import Deployment
 from services.router.domain.batch_gate import BatchGate
 from services.router.domain.roster import Roster
@@ -62,8 +67,11 @@ class AdminServer(admin_pb2_grpc.AdminServiceServicer):
         del context
         listed = await self._administration.list_tenants(admin_wire.page(request))
         tenants, token = admin_wire.fitting(listed, request.page_size)
+        used = await spending_of_all(self._spending, tenants) if request.with_spending else []
         return admin_pb2.ListTenantsResponse(
-            tenants=[admin_wire.tenant(stored, self._catalog) for stored in tenants], next_page_token=token
+            tenants=[admin_wire.tenant(stored, self._catalog) for stored in tenants],
+            next_page_token=token,
+            spending=[admin_wire.known_spending(one, self._catalog) for one in used],
         )
 
     async def UpdateTenant(  # noqa: N802 - the schema's name

@@ -62,9 +62,12 @@ def key(stored: Key, catalog: Catalog) -> admin_pb2.Key:
 
 
 def spending(used: Spending | None, catalog: Catalog) -> admin_pb2.Spending | None:
+    """Returns the message of what was used; None where that is not known."""
+    return None if used is None else known_spending(used, catalog)
+
+
+def known_spending(used: Spending, catalog: Catalog) -> admin_pb2.Spending:
     """Returns the message of what was used."""
-    if used is None:
-        return None
     return admin_pb2.Spending(
         tokens_of_day=used.day_tokens,
         tokens_of_month=used.month_tokens,

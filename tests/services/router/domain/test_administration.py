@@ -8,7 +8,12 @@ from services.kernel.api_keys import region_of
 from services.kernel.clock import ManualClock
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.quota import Spending
-from services.router.domain.administration import Administration, KeyOrder, spending_of
+from services.router.domain.administration import (
+    Administration,
+    KeyOrder,
+    spending_of,
+    spending_of_all,
+)
 from services.router.domain.keys import digest_of
 from services.router.domain.tenancy import Priority, Quota
 from tests.fakes.router import CATALOG, FRANCE, PEPPER, MemoryKeys
@@ -146,3 +151,18 @@ async def test_what_was_used_is_left_out_where_it_cannot_be_known_now() -> None:
     assert await spending_of(Broken(Reason.QUOTA_UNAVAILABLE), 1, 2) is None
     with pytest.raises(ComptoirError):
         await spending_of(Broken(Reason.INTERNAL), 1, 2)
+
+
+async def test_what_several_used_is_told_of_all_of_them_or_of_none(administration: Administration) -> None:
+    tenants = [await administration.create_tenant(name, "") for name in ("acme", "other")]
+    used = await spending_of_all(Numbered(), tenants)
+    assert [spent.day_tokens for spent in used] == [tenant.number for tenant in tenants]
+    assert await spending_of_all(Broken(Reason.QUOTA_UNAVAILABLE), tenants) == []
+
+
+class Numbered:
+    """A store in which every tenant has used as many tokens as its number is."""
+
+    async def spending(self, tenant: int, key: int = 0) -> Spending:
+        del key
+        return Spending(day_tokens=tenant)

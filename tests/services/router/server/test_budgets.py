@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 from comptoir.router.v1 import admin_pb2
-from comptoir.router.v1.admin_pb2 import GetKeyRequest, GetTenantRequest, UpdateTenantRequest
+from comptoir.router.v1.admin_pb2 import (
+    GetKeyRequest,
+    GetTenantRequest,
+    ListTenantsRequest,
+    UpdateTenantRequest,
+)
 
 from services.kernel.errors import Reason
 from tests.fakes.running_router import RunningRouter, admit, refused, running_router, settings_in, settlement
@@ -109,6 +114,10 @@ async def test_operators_see_what_was_used_and_what_is_held(priced: RunningRoute
     used_nanos = 20 * 100_000 + 20 * 1_000_000
     assert (seen.tokens_of_day, seen.money_of_month_nanos) == (RESERVED + 40, CENTS * 10**7 + used_nanos)
     assert of_tenant == seen
+    await priced.key("other")
+    listed = await priced.admin.ListTenants(ListTenantsRequest(with_spending=True))
+    assert [spent.tokens_of_day for spent in listed.spending] == [seen.tokens_of_day, 0]
+    assert list((await priced.admin.ListTenants(ListTenantsRequest())).spending) == []
     assert (seen.day_ends_seconds, seen.month_ends_seconds) == (
         end_of("day", priced),
         end_of("month", priced),

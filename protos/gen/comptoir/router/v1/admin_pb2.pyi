@@ -421,10 +421,13 @@ class ListTenantsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     NUMBERS_FIELD_NUMBER: _builtins.int
+    WITH_SPENDING_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """The most that are wanted; 0 for all."""
     page_token: _builtins.str
     """`next_page_token` of the page before; empty for the first."""
+    with_spending: _builtins.bool
+    """Whether to tell what each used as well. A router from before this field does not."""
     @_builtins.property
     def numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Only those with these numbers; empty means all. A router from before this field lists all."""
@@ -435,10 +438,11 @@ class ListTenantsRequest(_message.Message):
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
         numbers: _abc.Iterable[_builtins.int] | None = ...,
+        with_spending: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["numbers", b"numbers", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["numbers", b"numbers", "page_size", b"page_size", "page_token", b"page_token", "with_spending", b"with_spending"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -504,21 +508,29 @@ class ListTenantsResponse(_message.Message):
 
     TENANTS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SPENDING_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """What asks for the next page; empty at the end."""
     @_builtins.property
     def tenants(self) -> _containers.RepeatedCompositeFieldContainer[Global___Tenant]:
         """By number."""
 
+    @_builtins.property
+    def spending(self) -> _containers.RepeatedCompositeFieldContainer[Global___Spending]:
+        """What the keys of each used, in the order of the tenants, where that was asked; empty where the store of quotas does
+        not answer.
+        """
+
     def __init__(
         self,
         *,
         tenants: _abc.Iterable[Global___Tenant] | None = ...,
         next_page_token: _builtins.str = ...,
+        spending: _abc.Iterable[Global___Spending] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "tenants", b"tenants"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "spending", b"spending", "tenants", b"tenants"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
