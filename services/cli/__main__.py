@@ -12,6 +12,7 @@ from services.cli.commands.keys import keys
 from services.cli.commands.models import models
 from services.cli.commands.replicas import replicas
 from services.cli.commands.report import report
+from services.cli.commands.secrets import secrets
 from services.cli.commands.stack import down, logs, status
 from services.cli.commands.tenants import tenants
 from services.cli.commands.transfer import transfer
@@ -35,6 +36,7 @@ for name, group in (
     ("replicas", replicas),
     ("kafka", kafka),
     ("report", report),
+    ("secrets", secrets),
     ("transfer", transfer),
 ):
     app.add_typer(group, name=name)

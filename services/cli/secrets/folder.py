@@ -1,0 +1,99 @@
+"""Files of a folder of secrets: each there whole or not at all, once made never made again."""
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from deploy.local.stack.errors import StackError
+from services.runtime import file_lock
+from services.runtime.new_file import new_file
+
+_LOCK: Final = ".lock"
+_ASIDE: Final = re.compile(r"\..+\.[0-9a-f]{8}")
+_WAIT_SECONDS: Final = 60.0
+# Nobody but its owner enters the folder itself. What is mounted from it is read in a container by whatever
+# user its image has, which a bind mount cannot change: so inside, everybody may read who got that far.
+_FOLDER: Final = 0o700
+_INNER: Final = 0o755
+_FILE: Final = 0o444
+_KEPT: Final = 0o600
+
+
+class SecretFiles:
+    """What is below a folder, by relative path."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Makes the folder if it is missing, holds others back, and removes what a kill left half written."""
+        self.root.mkdir(mode=_FOLDER, parents=True, exist_ok=True)
+        self.root.chmod(_FOLDER)
+        try:
+            descriptor = file_lock.acquire(self.root / _LOCK, wait_seconds=_WAIT_SECONDS)
+        except file_lock.LockedElsewhereError:
+            raise StackError("Another command is at work in that folder; wait until it ends.") from None
+        try:
+            for path in self.root.rglob(".*"):
+                if _ASIDE.fullmatch(path.name) and path.is_file():
+                    path.unlink()
+            yield
+        finally:
+            os.close(descriptor)
+
+    def read(self, name: str) -> bytes | None:
+        """Returns a file's content, None where there is none."""
+        try:
+            return (self.root / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def make(self, name: str, content: bytes, *, is_kept: bool = False) -> None:
+        """Writes a file that is not there; one that is stays. Where `is_kept`, for its owner alone."""
+        path = self._place(name, is_kept)
+        with new_file(path) as aside:
+            self._fill(aside, content, _KEPT if is_kept else _FILE)
+        self._settle(path.parent)
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Puts other content in a file's place, in one step for whoever reads it."""
+        path = self._place(name, is_kept=False)
+        aside = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+        try:
+            os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _KEPT))
+            self._fill(aside, content, _FILE)
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+        self._settle(path.parent)
+
+    def is_open_to_others(self) -> bool:
+        """Tells whether anybody but its owner may enter the folder."""
+        return bool(self.root.stat().st_mode & 0o077)
+
+    def _place(self, name: str, is_kept: bool) -> Path:
+        path = self.root / name
+        if path.parent != self.root:
+            path.parent.mkdir(exist_ok=True)
+            path.parent.chmod(_FOLDER if is_kept else _INNER)
+        return path
+
+    @staticmethod
+    def _fill(path: Path, content: bytes, mode: int) -> None:
+        with path.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        path.chmod(mode)
+
+    @staticmethod
+    def _settle(folder: Path) -> None:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

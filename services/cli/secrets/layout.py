@@ -1,0 +1,131 @@
+"""What a folder of secrets holds: random ones, what follows from them, and whose certificates; pure."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+CA_KEY: Final = "authority/ca.key"
+CA_CERTIFICATE: Final = "ca.crt"
+NAMES: Final = "names.yaml"
+SIGNING_KEY: Final = "router/signing-key"
+PUBLIC_KEY: Final = "generator/ticket-1.pub"
+
+Host = Annotated[str, Field(pattern=r"^(\*\.)?[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+
+
+class Names(BaseModel):
+    """What is in certificates and yours to choose: `names.yaml` of the folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,63}$")] = "eu-fr"
+    trust_domain: Annotated[str, Field(pattern=r"^[a-z0-9.-]{1,255}$")] = "comptoir.internal"
+    edge_hosts: Annotated[tuple[Host, ...], Field(min_length=1, max_length=100)] = ("localhost",)
+
+
+# Secrets that are 32 random bytes as hex, each in the folder of the one process that is given it.
+RANDOM: Final = (
+    "edge/prompt-prefixes",
+    "router/pepper",
+    SIGNING_KEY,
+    "router/database-password",
+    "router/lease-store-password",
+    "generator/cache-salt",
+    "emitter/pseudonym-epoch-1",
+    "usage/clickhouse-password",
+    "grafana/clickhouse-password",
+    "grafana/admin-password",
+)
+
+
+def _valkey_users(password: str) -> str:
+    """One user, for Comptoir's own keys; everybody else may ask whether the server lives."""
+    may = (
+        "resetkeys ~comptoir:* resetchannels -@all +@connection +@scripting +@read +@write +time +wait +info"
+    )
+    digest = hashlib.sha256(password.encode()).hexdigest()
+    return f"user default reset on nopass -@all +ping\nuser comptoir reset on #{digest} {may}"
+
+
+def _clickhouse_user(name: str) -> Callable[[str], str]:
+    def content(password: str) -> str:
+        digest = hashlib.sha256(password.encode()).hexdigest()
+        inner = f"<{name}><password_sha256_hex>{digest}</password_sha256_hex></{name}>"
+        return f"<clickhouse><users>{inner}</users></clickhouse>"
+
+    return content
+
+
+@dataclass(frozen=True, slots=True)
+class Follows:
+    """A file whose content follows from a secret: the servers' side of a password."""
+
+    source: str
+    content: Callable[[str], str]
+
+
+FOLLOWING: Final[Mapping[str, Follows]] = {
+    "postgres/password": Follows("router/database-password", str),
+    "valkey/users.acl": Follows("router/lease-store-password", _valkey_users),
+    "clickhouse/writer.xml": Follows("usage/clickhouse-password", _clickhouse_user("comptoir_writer")),
+    "clickhouse/grafana.xml": Follows("grafana/clickhouse-password", _clickhouse_user("grafana")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Who has a certificate: its common name, what it is in the region, and by which hosts others call it."""
+
+    name: str
+    process: str
+    hosts: tuple[str, ...]
+
+    @property
+    def folder(self) -> str:
+        """Where `tls.crt`, `tls.key` and `ca.crt` are."""
+        return f"{self.name}-tls"
+
+    def dns_names(self, names: Names) -> tuple[str, ...]:
+        """Returns each host, and each with its region behind it."""
+        behind = f"{names.region}.{names.trust_domain}"
+        return (*self.hosts, *(f"{host}.{behind}" for host in self.hosts))
+
+    def uri(self, names: Names) -> str:
+        """Returns the SPIFFE ID, the only one in the certificate."""
+        return f"spiffe://{names.trust_domain}/region/{names.region}/process/{self.process}"
+
+
+def _one(name: str, *further: str, process: str = "") -> Bearer:
+    return Bearer(name, process or name, (name, *further))
+
+
+# Processes of Comptoir, where the last hosts are what health checks and registrations ask for.
+BEARERS: Final = (
+    _one("edge"),
+    _one("router-1", "routers", "router", process="router"),
+    _one("router-2", "routers", "router", process="router"),
+    _one("generator", "generator-1"),
+    _one("generator-cuda", "generator", "generator-2", process="generator"),
+    _one("emitter"),
+    _one("usage"),
+    _one("operator"),
+    # What Kafka calls the principal of deploy/kafka/topics.yaml.
+    _one("comptoir-admin"),
+    *map(_one, ("kafka", "clickhouse", "valkey", "postgres")),
+    *map(_one, ("otel-collector", "prometheus", "alertmanager", "grafana")),
+)
+# Brokers want key and certificate in one file.
+IN_ONE_FILE: Final = ("kafka-tls",)
+# What clients of the API see; further names are those of `edge_hosts`.
+EDGE_HTTP: Final = "edge-http"
+
+
+def is_hex_secret(content: str) -> bool:
+    """Tells whether a file of RANDOM holds what was once written into it."""
+    try:
+        return len(bytes.fromhex(content.strip())) == 32  # noqa: PLR2004 - bytes of every secret
+    except ValueError:
+        return False

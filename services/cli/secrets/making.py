@@ -1,0 +1,163 @@
+"""Makes what is missing in a folder of secrets, and renews certificates that end; overwrites no secret."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Final
+
+import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from pydantic import ValidationError
+
+from deploy.local.stack.errors import StackError
+from services.cli.problems import first_problem
+from services.cli.secrets import certificates, layout
+from services.cli.secrets.certificates import NoKeyError, Wanted
+from services.cli.secrets.folder import SecretFiles
+from services.cli.secrets.layout import Names
+
+_BYTES: Final = 32
+
+
+@dataclass(slots=True)
+class SecretsMaking:
+    """One run on one folder; `made` and `renewed` say afterwards which files it wrote, and no content."""
+
+    files: SecretFiles
+    now_seconds: float
+    days: float
+    made: list[str] = field(default_factory=list)
+    renewed: list[str] = field(default_factory=list)
+
+    def init(self, chosen: Names) -> None:
+        """Makes every file that is missing; what a run before was interrupted in is finished."""
+        with self.files.alone():
+            self._choose(chosen)
+            self._make_all(renew_below_seconds=None)
+
+    def renew(self, below_seconds: float) -> None:
+        """Has certificates signed anew that end within `below_seconds` or have other names than now."""
+        if self.files.read(layout.NAMES) is None:
+            raise StackError("That is no folder of secrets: `comptoir secrets init` makes one.")
+        with self.files.alone():
+            self._make_all(renew_below_seconds=below_seconds)
+
+    def _choose(self, chosen: Names) -> None:
+        if self.files.read(layout.NAMES) is None:
+            content = yaml.safe_dump(chosen.model_dump(mode="json"), sort_keys=False)
+            self._make(layout.NAMES, content.encode())
+        elif read_names(self.files) != chosen:
+            raise StackError(
+                "That folder has certificates of other names: leave the options out, or change names.yaml "
+                "in it and run `comptoir secrets renew`."
+            )
+
+    def _make_all(self, *, renew_below_seconds: float | None) -> None:
+        names = read_names(self.files)
+        try:
+            ca_key, ca_certificate = self._authority()
+            signing = _Signing(ca_key, ca_certificate, names, renew_below_seconds)
+            for bearer in layout.BEARERS:
+                wanted = self._wanted(bearer.name, bearer.dns_names(names), bearer.uri(names))
+                self._certificate(bearer.folder, wanted, signing)
+            self._certificate(layout.EDGE_HTTP, self._wanted("edge", names.edge_hosts, ""), signing)
+        except NoKeyError:
+            raise StackError(
+                "A key or certificate in that folder cannot be read: `comptoir secrets check` says which; "
+                "put it back from your backup, or remove it and run this again."
+            ) from None
+        self._random()
+        self._following()
+
+    def _authority(self) -> tuple[bytes | None, bytes]:
+        key, certificate = self.files.read(layout.CA_KEY), self.files.read(layout.CA_CERTIFICATE)
+        if certificate is not None:
+            return key, certificate
+        if key is None:
+            if any(self.files.read(f"{bearer.folder}/tls.crt") for bearer in layout.BEARERS):
+                raise StackError(
+                    "ca.crt and authority/ca.key are missing, and certificates that they signed are there: "
+                    "put them back from your backup; with new ones every certificate would have to be new."
+                )
+            key = self._make(layout.CA_KEY, certificates.new_key(), is_kept=True)
+        return key, self._make(layout.CA_CERTIFICATE, certificates.authority(key, self.now_seconds))
+
+    def _certificate(self, folder: str, wanted: Wanted, signing: "_Signing") -> None:
+        path = f"{folder}/tls.crt"
+        key = self.files.read(f"{folder}/tls.key")
+        old = self.files.read(path)
+        if key is None:
+            # A certificate without its key is of no use to anybody.
+            key, old = self._make(f"{folder}/tls.key", certificates.new_key()), None
+        if old is None or signing.is_due(old, wanted) or not certificates.fits(key, old):
+            self._put(path, certificates.signed(key, wanted, signing.key(), signing.certificate))
+        if folder != layout.EDGE_HTTP:
+            self._put(f"{folder}/ca.crt", signing.certificate)
+        if folder in layout.IN_ONE_FILE:
+            self._put(f"{folder}/tls.pem", key + (self.files.read(path) or b""))
+
+    def _random(self) -> None:
+        for name in layout.RANDOM:
+            if self.files.read(name) is None:
+                self._make(name, f"{secrets.token_bytes(_BYTES).hex()}\n".encode())
+
+    def _following(self) -> None:
+        for name, follows in layout.FOLLOWING.items():
+            self._put(name, f"{follows.content(self._secret(follows.source))}\n".encode())
+        seed = bytes.fromhex(self._secret(layout.SIGNING_KEY))
+        public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+        self._put(layout.PUBLIC_KEY, f"{public.hex()}\n".encode())
+
+    def _secret(self, name: str) -> str:
+        content = (self.files.read(name) or b"").decode("ascii", "replace").strip()
+        if not layout.is_hex_secret(content):
+            raise StackError(f"{name} does not hold 32 bytes as hex: put it back from your backup.")
+        return content
+
+    def _wanted(self, name: str, dns_names: tuple[str, ...], uri: str) -> Wanted:
+        return Wanted(name, dns_names, uri, self.now_seconds, self.days)
+
+    def _make(self, name: str, content: bytes, *, is_kept: bool = False) -> bytes:
+        self.files.make(name, content, is_kept=is_kept)
+        self.made.append(name)
+        return content
+
+    def _put(self, name: str, content: bytes) -> None:
+        """Writes what follows from other files of the folder, where it is not so already."""
+        old = self.files.read(name)
+        if old is None:
+            self._make(name, content)
+        elif old != content:
+            self.files.replace(name, content)
+            self.renewed.append(name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Signing:
+    """The authority of one run, and which of its certificates are made anew."""
+
+    ca_key: bytes | None
+    certificate: bytes
+    names: Names
+    renew_below_seconds: float | None
+
+    def key(self) -> bytes:
+        if self.ca_key is None:
+            raise StackError("authority/ca.key is missing, without which nothing can be signed: put it back.")
+        return self.ca_key
+
+    def is_due(self, old: bytes, wanted: Wanted) -> bool:
+        if self.renew_below_seconds is None:
+            return False
+        said = frozenset((*wanted.dns_names, *((wanted.uri,) if wanted.uri else ())))
+        is_late = certificates.seconds_left(old, wanted.now_seconds) < self.renew_below_seconds
+        return is_late or certificates.names_of(old) != said
+
+
+def read_names(files: SecretFiles) -> Names:
+    """Returns `names.yaml`; StackError where it breaks a rule."""
+    try:
+        return Names.model_validate(yaml.safe_load(files.read(layout.NAMES) or b""))
+    except ValidationError as error:
+        raise StackError(f"names.yaml: {first_problem(error, 'the file')}") from None
+    except yaml.YAMLError:
+        raise StackError("names.yaml is no YAML.") from None
