@@ -10,6 +10,7 @@ from services.cli.commands.doctor import doctor
 from services.cli.commands.kafka import kafka
 from services.cli.commands.keys import keys
 from services.cli.commands.models import models
+from services.cli.commands.plan import plan
 from services.cli.commands.replicas import replicas
 from services.cli.commands.report import report
 from services.cli.commands.secrets import secrets
@@ -27,7 +28,7 @@ app = AdminCommands(
     help="EU-resident LLM inference that counts tokens and keeps no text.",
 )
 app.callback(invoke_without_command=True)(options_of_all)
-for command in (up, status, doctor, logs, down, chat, apply, audit):
+for command in (up, status, doctor, logs, down, chat, apply, audit, plan):
     app.command()(command)
 for name, group in (
     ("keys", keys),

@@ -64,35 +64,36 @@ class MemoryReplicaDirectory:
     ) -> None:
         self._on_register = on_register
         self._limits = limits
-        # Of each somebody starts a replica as soon as a request waits for one.
+        # Of each, somebody starts a replica once a request waits.
         self._scaled_models = frozenset(scaled_models)
         self._ended: Counter[_Pool] = Counter()
         self._started_at_seconds = started_at_seconds
         self._entries: dict[int, _Entry] = {}
+        # Their numbers by session and address: to look through all of them is felt where they are many.
+        self._replica_in, self._replica_at = dict[Identity, int](), dict[str, int]()
         self._away: dict[Process, float] = {}
         self._replica_of: dict[Identity, int] = {}
         self._unclaimed: dict[Identity, float] = {}
         # Of processes that failed lately.
         self._circuits: dict[Process, Circuit] = {}
-        # Of each process whether an operator wants it to drain, until it says so itself.
+        # Whether an operator wants a process to drain, until it says so itself.
         self._drain_wishes: dict[Process, bool] = {}
         # When a replica of a model was ready last, and when one left last.
-        self._ready_at: dict[_Pool, float] = {}
-        self._left_at: dict[_Pool, float] = {}
+        self._ready_at, self._left_at = dict[_Pool, float](), dict[_Pool, float]()
 
     def register(self, registration: Registration, now_seconds: float) -> Identity:
         """Takes a replica in, in place of its earlier session or of a silent one; returns the session."""
-        entries = list(self._entries.values())
+        # Nobody else can stand in its way.
+        numbers = {registration.replica, self._replica_at.get(registration.address, 0)}
+        held = [self._entries[number] for number in sorted(numbers) if number in self._entries]
         check_free(
             registration,
-            (Session(entry.registration, entry.reported_at_seconds) for entry in entries),
+            (Session(entry.registration, entry.reported_at_seconds) for entry in held),
             now_seconds=now_seconds,
             silent_seconds=self._limits.replica_silent_seconds,
         )
-        for entry in entries:
-            if entry.registration.address == registration.address:
-                self._drop(entry.registration.replica, -math.inf)
-        self._drop(registration.replica, -math.inf)
+        for entry in held:
+            self._drop(entry.registration.replica, -math.inf)
         for process in self._away:
             if process.replica == registration.replica:
                 # Another process has its number, so it is gone for good.
@@ -101,6 +102,7 @@ class MemoryReplicaDirectory:
         self._on_register(registration)
         session = Identity.random()
         self._entries[registration.replica] = _Entry(session, registration, now_seconds, now_seconds)
+        self._replica_in[session] = self._replica_at[registration.address] = registration.replica
         return session
 
     def report(
@@ -119,9 +121,8 @@ class MemoryReplicaDirectory:
         if load is not None:
             entry.load = load
             entry.backlog = backlog_of(load, entry.claimed.input_tokens, now_seconds)
-        process = entry.registration.process
-        if load is not None and self._drain_wishes.get(process) == load.is_draining:
-            del self._drain_wishes[process]
+        if load is not None and self._drain_wishes.get(entry.registration.process) == load.is_draining:
+            del self._drain_wishes[entry.registration.process]
         entry.clock_offset_seconds = clock_offset_seconds
         entry.reported_at_seconds = now_seconds
         if state_of(self._seen(entry), self._limits, now_seconds) is State.READY:
@@ -280,12 +281,14 @@ class MemoryReplicaDirectory:
             entry.known = None
 
     def _entry(self, session: Identity) -> _Entry | None:
-        return next((entry for entry in self._entries.values() if entry.session == session), None)
+        replica = self._replica_in.get(session)
+        return None if replica is None else self._entries[replica]
 
     def _drop(self, replica: int, since_seconds: float) -> None:
         entry = self._entries.pop(replica, None)
         if entry is None:
             return
+        del self._replica_in[entry.session], self._replica_at[entry.registration.address]
         self._away[entry.registration.process] = since_seconds
         # A stream that ended takes its count along; if its process comes back, it says anew what it has.
         for holder in entry.holders:

@@ -1,0 +1,1 @@
+"""How many of each process serve so many streams: what was measured, what is assumed, the arithmetic."""
