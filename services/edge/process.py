@@ -79,6 +79,7 @@ class Edge:
             usage=RequestLog(self._usage, settings.catalog.model_names),
             key_regions=KeyRegions(settings.catalog, settings.home),
         )
+        self._looking: list[asyncio.Task[None]] = []
 
     async def start(self, parts: Parts) -> None:
         """Accepts requests; SettingsError if the address is taken."""
@@ -86,14 +87,18 @@ class Edge:
         # Whatever else runs here runs for a request or for an event.
         if self._http.certificate is not None:
             parts.run("certificate", self._http.certificate.watch())
-        parts.run("readiness", self._http.follow_readiness())
+        self._looking.append(parts.run("readiness", self._http.follow_readiness()))
         if len(self._routers) > 1:
-            parts.run("routers", self._nearest.watch())
+            self._looking.append(parts.run("routers", self._nearest.watch()))
 
     async def drain(self) -> None:
         """Ends the HTTP side, then hands over the events that are left, then closes the connections."""
         await self._http.drain()
         await self._usage.close(within_seconds=self._settings.drain_events_seconds)
+        # A question over a connection that is closed would be a failure of theirs.
+        for looking in self._looking:
+            looking.cancel()
+        await asyncio.gather(*self._looking, return_exceptions=True)
         await asyncio.gather(self._generators.close(), *(router.close() for router in self._routers))
 
 

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from services.edge.process import HttpSide, prefix_secret
+from services.edge.adapters.router_client import RouterClient
+from services.edge.domain.nearest_router import NearestRouter
+from services.edge.process import Edge, HttpSide, prefix_secret
 from services.edge.settings import EdgeSettings, HttpListen
 from services.kernel.clock import SystemClock
+from services.runtime.parts import Parts
 from services.runtime.settings import SettingsError, load_settings
 from tests.services.edge.conftest import CHAT, LIMITS, Stage
 from tests.services.edge.memory import MemoryGenerators, MemoryRouter, MemoryUsage
@@ -106,3 +109,38 @@ def test_edges_with_one_secret_digest_alike_and_one_without_makes_its_own(tmp_pa
 def test_an_edge_does_not_start_with_a_secret_of_another_length(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="32 bytes"):
         prefix_secret(settings_of(tmp_path, "abcd"))
+
+
+async def test_nobody_looks_at_routers_whose_connections_are_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    async def look(nearest: NearestRouter) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            said.append("looked for the last time")
+
+    async def close(router: RouterClient) -> None:
+        said.append("closed")
+
+    monkeypatch.setattr(NearestRouter, "watch", look)
+    monkeypatch.setattr(RouterClient, "close", close)
+    document = {
+        "listen": {"port": 0},
+        "router": {"address": f"unix:{tmp_path}/one"},
+        "further_routers": [{"address": f"unix:{tmp_path}/two"}],
+        "emitter": {"address": f"unix:{tmp_path}/emitter"},
+        "drain_events_seconds": 0,
+    }
+    model = {"number": 1, "name": "tiny-eu", "context_tokens": 1024, "max_output_tokens": 256}
+    (tmp_path / "comptoir.yaml").write_text(json.dumps({"catalog": {"models": [model]}, "edge": document}))
+    settings = load_settings(EdgeSettings, section="edge", path=tmp_path / "comptoir.yaml", environ={})
+    parts = Parts()
+    edge = Edge(settings, SystemClock())
+    await edge.start(parts)
+    await asyncio.sleep(0)
+    await edge.drain()
+    await parts.end()
+    assert said == ["looked for the last time", "closed", "closed"]
