@@ -25,7 +25,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without bytecode on disk every start would compile the engine's modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up test check units lint types imports schemas bench fuzz test-clients test-cluster kube protos dashboards docs lock clean
+.PHONY: help setup up test check units lint types imports schemas bench fuzz test-clients test-cluster kube protos dashboards docs lock release clean
 .PHONY: $(UNIT_RUNS)
 
 help: ## Shows this list
@@ -110,6 +110,9 @@ lock: $(UV) ## Resolves every extra into requirements/; ARGS=--upgrade for newer
 	for group in $(CLIENTS); do \
 	  $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 	    $(ARGS) --group clients-$$group --output-file requirements/clients-$$group.txt; done
+
+release: .venv/.installed ## Keeps what this tree ships, for the tests of upgrades from it
+	@$(BIN)/python -m tests.upgrade.keep
 
 clean: ## Removes what setup installed
 	rm -rf .venv .tools .clients node_modules

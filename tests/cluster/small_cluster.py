@@ -89,6 +89,22 @@ class SmallCluster:
             raise ClusterError(done.stderr)
         return done.stdout
 
+    @contextmanager
+    def watching(self, *arguments: str) -> Iterator[list[str]]:
+        """Lines that `kubectl get --watch` prints while the block lasts; they are there once it is over."""
+        command = (str(self._kubectl), f"--kubeconfig={self.kubeconfig}", "get", "--watch", *arguments)
+        variables = {**environment(), "KUBECACHEDIR": str(self._folder / "discovery")}
+        lines: list[str] = []
+        with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            try:
+                # The first says what there is; from then on it watches.
+                lines.append(process.stdout.readline().rstrip("\n"))
+                yield lines
+            finally:
+                process.terminate()
+                lines += process.stdout.read().splitlines()
+
     def apply(self, *documents: dict[str, Any]) -> None:
         items = {"apiVersion": "v1", "kind": "List", "items": list(documents)}
         self.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(items))
@@ -238,7 +254,7 @@ def small_cluster(programs: Path, kubectl: Path, folder: Path) -> Iterator[Small
         cluster.add_node("paris-1", "fr-par", "fr-par-1")
         cluster.add_node("paris-2", "fr-par", "fr-par-2")
         cluster.add_node("virginia-1", "us-east", "us-east-1a")
-        cluster.add_volumes(16)
+        cluster.add_volumes(24)
         cluster.kubectl("apply", "--server-side", "-f", str(definitions()))
         for name in cluster.kubectl("get", "customresourcedefinitions", "-o=name").split():
             cluster.kubectl("wait", "--for=condition=Established", name, "--timeout=120s")

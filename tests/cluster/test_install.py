@@ -2,75 +2,21 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, Final
 
 import pytest
 
 from tests.cluster.chart import CHART, NAMESPACE, PRODUCTION, SMALL, Helm, RefusedError
+from tests.cluster.installation import SECONDS, Installation, namespaces
 from tests.cluster.small_cluster import REGION, ClusterError, SmallCluster
 
 # The programs may have to be built first.
 pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.cluster, pytest.mark.timeout(6000)]
 
-TENANT: Final = "comptoir-acme"
-KINDS: Final = (
-    "deployments,statefulsets,services,configmaps,serviceaccounts,poddisruptionbudgets,networkpolicies,"
-    "certificates,scaledobjects,triggerauthentications,podmonitors"
-)
-# What Kubernetes itself puts into each namespace.
-NOT_OURS: Final = {("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default")}
-SECONDS: Final = "300s"
-
-
-class Installation:
-    """Helm against the cluster, for one release."""
-
-    def __init__(self, helm: Helm, cluster: SmallCluster) -> None:
-        self._helm = helm
-        self.cluster = cluster
-
-    def helm(self, command: str, *arguments: str) -> str:
-        return self._helm.run(
-            command, *arguments, "--namespace", NAMESPACE, KUBECONFIG=str(self.cluster.kubeconfig)
-        )
-
-    def install(self, *more: str) -> str:
-        return self.helm("install", "comptoir", str(CHART), "--values", str(PRODUCTION), *more)
-
-    def objects(self) -> set[tuple[str, str, str]]:
-        return {
-            (namespace, it["kind"], it["metadata"]["name"])
-            for namespace in (NAMESPACE, TENANT)
-            for it in self.cluster.list(KINDS, namespace)
-            if (it["kind"], it["metadata"]["name"]) not in NOT_OURS
-        }
-
-    def until_rolled_out(self) -> None:
-        for namespace in (NAMESPACE, TENANT):
-            for it in self.cluster.list("deployments,statefulsets", namespace):
-                name = f"{it['kind'].lower()}/{it['metadata']['name']}"
-                self.cluster.kubectl("rollout", "status", name, "-n", namespace, f"--timeout={SECONDS}")
-
-    def pods(self) -> list[dict[str, Any]]:
-        return [pod for namespace in (NAMESPACE, TENANT) for pod in self.cluster.list("pods", namespace)]
-
 
 @pytest.fixture(scope="module")
 def cluster(small_kubernetes: SmallCluster) -> Iterator[SmallCluster]:
-    for namespace in (NAMESPACE, TENANT):
-        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-        small_kubernetes.apply(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}}
-        )
-    for name, namespace in (
-        ("model-mistral-small", NAMESPACE),
-        ("model-acme-small", TENANT),
-        ("model-tiny-eu", NAMESPACE),
-    ):
-        small_kubernetes.apply(claim(name, namespace))
-    yield small_kubernetes
-    # The volumes that they claimed stay claimed, so that nobody finds what was on them.
-    small_kubernetes.kubectl("delete", "namespace", NAMESPACE, TENANT, "--wait")
+    with namespaces(small_kubernetes):
+        yield small_kubernetes
 
 
 @pytest.fixture(scope="module")
@@ -81,12 +27,6 @@ def release(helm: Helm, cluster: SmallCluster) -> Iterator[Installation]:
     yield installation
     if "comptoir" in installation.helm("list", "--short"):
         installation.helm("uninstall", "comptoir", "--wait")
-
-
-def claim(name: str, namespace: str) -> dict[str, Any]:
-    spec = {"accessModes": ["ReadOnlyMany"], "resources": {"requests": {"storage": "10Gi"}}}
-    metadata = {"name": name, "namespace": namespace}
-    return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
 
 
 def test_wrong_values_install_nothing(helm: Helm, cluster: SmallCluster) -> None:

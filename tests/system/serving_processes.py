@@ -58,13 +58,13 @@ class ServingProcesses:
         """Starts a process and does not wait."""
         config = self._folder / f"{name}.yaml"
         config.write_text(yaml.safe_dump(self._document(name)))
-        module = "services." + name.rstrip("0123456789")
         with (self._folder / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                [sys.executable, "-m", module, "--config", str(config)],
+                [sys.executable, "-m", self._module(name), "--config", str(config)],
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                **self._code(name),
             )
 
     def kill(self, name: str) -> None:
@@ -164,6 +164,13 @@ class ServingProcesses:
 
     def _address(self, name: str) -> str:
         return f"unix:{self._folder}/{name}"
+
+    def _module(self, name: str) -> str:
+        return "services." + name.rstrip("0123456789")
+
+    def _code(self, name: str) -> dict[str, Any]:
+        """What `Popen` needs where a process does not run this tree's code."""
+        return {}
 
     async def _until_serving(self, name: str) -> None:
         health: Any = health_pb2_grpc.HealthStub(self._channel(name))
