@@ -30,11 +30,9 @@ GENERATORS: Final = ("generator1", "generator2")
 _READY_SECONDS: Final = 60.0
 _ANSWER: Final = {"ttft_seconds": 0.05, "itl_seconds": 0.05, "answer_tokens": 25}
 # How long each waits for another that is replaced: as the chart's values have it.
-_WAITS: Final[dict[str, dict[str, Any]]] = {
-    "edge": {"unreachable_seconds": 60, "drain_seconds": 60, "drain_events_seconds": 60},
-    "router": {"emitter_wait_seconds": 30, "hold_seconds": 120},
-    "generator": {"drain_seconds": 60, "usage_wait_seconds": 60},
-}
+_EDGE: Final = {"unreachable_seconds": 60, "drain_seconds": 60, "drain_events_seconds": 60}
+_ROUTER: Final = {"emitter_wait_seconds": 30, "hold_seconds": 120}
+_GENERATOR: Final = {"drain_seconds": 60, "usage_wait_seconds": 60}
 
 
 class ReleasedRegion(ServingProcesses):
@@ -50,7 +48,7 @@ class ReleasedRegion(ServingProcesses):
         kafka: KafkaProcess,
         clickhouse: ClickHouseProcess,
     ) -> None:
-        super().__init__(folder, **_WAITS)
+        super().__init__(folder, edge=_EDGE, router=_ROUTER, generator=_GENERATOR)
         self.valkey = ValkeyProcess(folder, "--appendonly", "yes")
         self._database, self._kafka, self._clickhouse = database, kafka, clickhouse
         self._of_all = code
