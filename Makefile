@@ -17,7 +17,7 @@ UV := .tools/bin/uv
 BIN := .venv/bin
 # Environments beside .venv, one for each group of clients of others that do not agree on a version.
 CLIENTS := agents instructor llama-index
-EXTRAS := edge router emitter generator-simulated generator-cpu usage cli local dev generator-cuda
+EXTRAS := edge router emitter generator-simulated generator-cpu usage cli local images dev generator-cuda
 CODE := services pipelines deploy tests protos/client protos/generate.py docs
 
 export UV_HTTP_TIMEOUT ?= 300
@@ -25,7 +25,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without bytecode on disk every start would compile the engine's modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up test check units lint types imports schemas bench fuzz test-clients test-cluster kube protos dashboards docs lock release clean
+.PHONY: help setup up test check units lint types imports schemas bench fuzz test-clients test-cluster test-images images kube protos dashboards docs lock release clean
 .PHONY: $(UNIT_RUNS)
 
 help: ## Shows this list
@@ -52,6 +52,9 @@ test: setup ## Sets up and passes everything; real engine, Kafka and store inclu
 
 test-cluster: setup kube ## Renders the chart, and installs it on a real API server; part of `make test`
 	$(BIN)/pytest -m cluster tests/cluster $(ARGS)
+
+images: .venv/.installed ## Builds the images with buildah, SBOMs beside them in dist/images; ARGS=--help
+	@$(BIN)/python -m deploy.images.build $(ARGS)
 
 # A small Kubernetes from its Go modules: 13 minutes of processor time, once.
 kube: .venv/.installed

@@ -1,10 +1,12 @@
 """Asks the process that was started from a settings file for its health: what a container's probes run.
 
 The kubelet's own gRPC probe shows no certificate, and every listener beyond the machine demands one. This one
-shows the process's own, and imports no more than the question needs.
+shows the process's own, and imports no more than the question needs. The edge is asked over HTTP.
 """
 
 import argparse
+import http.client
+import ssl
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +24,9 @@ _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - whe
 def main(arguments: Sequence[str] | None = None) -> None:
     """Ends with 0 where the process is healthy, else with 1 and a sentence."""
     options = _parser().parse_args(arguments)
+    if options.http:
+        _ask_over_http(options)
+        return
     try:
         listen = _listen(options.config, options.section)
         with _channel(listen, options.name) as channel:
@@ -38,14 +43,45 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Says whether a gRPC process of Comptoir is healthy.")
+    parser = argparse.ArgumentParser(description="Says whether a process of Comptoir is healthy.")
     parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="its settings file")
     parser.add_argument("--section", required=True, help="its section there, such as router")
     parser.add_argument("--name", default="", help="the name in its certificate; by default its section's")
     parser.add_argument("--service", default="", help="ask about one service, by its full name")
+    parser.add_argument("--http", action="store_true", help="its listener is the edge's, of HTTP")
     parser.add_argument("--is-alive", action="store_true", help="be content with an answer, ready or not")
     parser.add_argument("--seconds", type=float, default=5.0, help="the longest wait for it")
     return parser
+
+
+def _ask_over_http(options: argparse.Namespace) -> None:
+    path = "/healthz" if options.is_alive else "/readyz"
+    try:
+        listen = _listen(options.config, options.section)
+        host, port = str(listen["host"]), int(listen["port"])
+        host = _ANYWHERE.get(f"[{host}]" if ":" in host else host, host).strip("[]")
+    except (OSError, yaml.YAMLError, LookupError, TypeError, ValueError):
+        _leave(f"{options.config} does not say where {options.section} listens.")
+    connection = http.client.HTTPConnection(host, port, timeout=options.seconds)
+    if listen.get("tls") is not None:
+        connection = http.client.HTTPSConnection(host, port, timeout=options.seconds, context=_own_machine())
+    try:
+        connection.request("GET", path)
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as failure:
+        _leave(f"{options.section} did not answer: {type(failure).__name__}.")
+    finally:
+        connection.close()
+    if status != http.HTTPStatus.OK:
+        _leave(f"{options.section} answered {path} with {status}.")
+
+
+def _own_machine() -> ssl.SSLContext:
+    """Nothing is told to whom it asks, which is on this machine: its certificate is for names of clients."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def _listen(config: Path, section: str) -> dict[str, Any]:

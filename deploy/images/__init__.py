@@ -1,0 +1,1 @@
+"""The images: one Dockerfile, and what builds them."""
