@@ -77,7 +77,7 @@ def test_several_greedy_choices_are_served(stack: Stack) -> None:
 def test_a_quota_holds_what_all_choices_may_use(stack: Stack) -> None:
     created = stack.comptoir("keys", "create", "--tokens-per-minute", "1000", "--json").stdout
     key = json.loads(created)["api_key"]
-    with stack.client(max_retries=0).with_options(api_key=key) as client:
+    with stack.client(max_retries=0, api_key=key) as client:
         asked: Any = {"model": stack.model, "messages": MESSAGES, "max_completion_tokens": 400}
         client.chat.completions.create(**asked)
         with pytest.raises(openai.BadRequestError) as refusal:

@@ -165,7 +165,7 @@ def test_prompts_that_a_key_can_never_have_together_are_no_reason_to_try_again(
     stack: Stack, limits: list[str], prompts: int, code: str
 ) -> None:
     key = json.loads(stack.comptoir("keys", "create", *limits, "--json").stdout)["api_key"]
-    with stack.client(max_retries=0).with_options(api_key=key) as client:
+    with stack.client(max_retries=0, api_key=key) as client:
         with pytest.raises(openai.BadRequestError) as refusal:
             client.completions.create(model=stack.model, prompt=["a"] * prompts)
         assert refusal.value.code == code

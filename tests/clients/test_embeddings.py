@@ -28,12 +28,12 @@ def vectors_are_served(stack: Stack) -> None:
 
 
 def test_vectors_of_the_sdks_default_and_of_numbers_are_equal_one_by_one_and_together(stack: Stack) -> None:
-    client = stack.client()
-    together = client.embeddings.create(model=MODEL, input=TEXTS)
-    numbers = client.embeddings.create(model=MODEL, input=TEXTS, encoding_format="float")
+    with stack.client() as client:
+        together = client.embeddings.create(model=MODEL, input=TEXTS)
+        numbers = client.embeddings.create(model=MODEL, input=TEXTS, encoding_format="float")
+        alone = [client.embeddings.create(model=MODEL, input=text) for text in TEXTS]
     assert [item.index for item in together.data] == [0, 1, 2]
     assert [item.embedding for item in together.data] == [item.embedding for item in numbers.data]
-    alone = [client.embeddings.create(model=MODEL, input=text) for text in TEXTS]
     for item, one in zip(together.data, alone, strict=True):
         assert item.embedding == pytest.approx(one.data[0].embedding, abs=1e-5)
         assert math.hypot(*item.embedding) == pytest.approx(1, abs=1e-4)
@@ -43,7 +43,8 @@ def test_vectors_of_the_sdks_default_and_of_numbers_are_equal_one_by_one_and_tog
 
 
 def test_a_request_is_one_admission_and_one_generation_with_its_tokens(stack: Stack) -> None:
-    told = stack.client().embeddings.with_raw_response.create(model=MODEL, input=TEXTS)
+    with stack.client() as client:
+        told = client.embeddings.with_raw_response.create(model=MODEL, input=TEXTS)
     request_id = told.headers["x-request-id"]
     generation = stack.row_of("generations", request_id)
     assert generation["input_tokens"] == told.parse().usage.prompt_tokens
@@ -56,12 +57,14 @@ def test_a_request_is_one_admission_and_one_generation_with_its_tokens(stack: St
 
 @pytest.mark.parametrize("name", [EMBEDDING_ALIAS, "default"])
 def test_other_names_of_the_model_are_answered_with_its_own(stack: Stack, name: str) -> None:
-    assert stack.client().embeddings.create(model=name, input="a").model == MODEL
+    with stack.client() as client:
+        assert client.embeddings.create(model=name, input="a").model == MODEL
 
 
 @pytest.mark.parametrize("size", [32, 64, 128])
 def test_a_vector_is_cut_to_what_the_model_was_trained_for(stack: Stack, size: int) -> None:
-    (item,) = stack.client().embeddings.create(model=MODEL, input=TEXTS[0], dimensions=size).data
+    with stack.client() as client:
+        (item,) = client.embeddings.create(model=MODEL, input=TEXTS[0], dimensions=size).data
     assert len(item.embedding) == size
     assert math.hypot(*item.embedding) == pytest.approx(1, abs=1e-4)
 
@@ -80,20 +83,20 @@ def test_a_vector_is_cut_to_what_the_model_was_trained_for(stack: Stack, size: i
 def test_what_is_wrong_is_a_bad_request_that_names_it(
     stack: Stack, asked: dict[str, object], code: str, param: str
 ) -> None:
-    with pytest.raises(openai.BadRequestError) as refusal:
-        stack.client(max_retries=0).embeddings.create(**{"model": MODEL, **asked})  # type: ignore[arg-type]
+    with stack.client(max_retries=0) as client, pytest.raises(openai.BadRequestError) as refusal:
+        client.embeddings.create(**{"model": MODEL, **asked})  # type: ignore[arg-type]
     assert (refusal.value.code, refusal.value.param) == (code, param)
 
 
 def test_a_model_of_vectors_does_not_chat(stack: Stack) -> None:
-    with pytest.raises(openai.BadRequestError) as refusal:
-        stack.client().chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "a"}])
+    with stack.client() as client, pytest.raises(openai.BadRequestError) as refusal:
+        client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "a"}])
     assert refusal.value.code == "model_task_mismatch"
 
 
 def test_token_ids_are_taken_as_they_are_and_many_inputs_at_once(stack: Stack) -> None:
-    client = stack.client()
-    many = client.embeddings.create(model=MODEL, input=[[1, 300 + n % 7] for n in range(300)])
+    with stack.client() as client:
+        many = client.embeddings.create(model=MODEL, input=[[1, 300 + n % 7] for n in range(300)])
     assert [item.index for item in many.data] == list(range(300))
     assert many.usage.prompt_tokens == 600
     assert many.data[0].embedding == pytest.approx(many.data[7].embedding, abs=1e-5)

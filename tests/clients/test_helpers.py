@@ -131,7 +131,7 @@ def test_a_request_that_times_out_ends_in_the_replica_too(stack: Stack) -> None:
 
 def test_who_is_refused_for_the_moment_is_served_by_the_clients_own_retries(stack: Stack) -> None:
     key = key_of(stack, "--concurrency", "1")
-    with stack.client(max_retries=20).with_options(api_key=key) as client:
+    with stack.client(max_retries=20, api_key=key) as client:
         first = client.chat.completions.create(model=stack.model, stream=True, **LONG)
         with pytest.raises(openai.RateLimitError):
             client.with_options(max_retries=0).chat.completions.create(model=stack.model, **ASKED)

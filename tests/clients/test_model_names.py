@@ -91,7 +91,7 @@ def test_services_find_the_same_names_and_may_ask_for_each(stack: Stack) -> None
 
 def test_a_key_that_was_made_for_an_alias_may_use_every_name_of_its_model(stack: Stack) -> None:
     key = json.loads(stack.comptoir("keys", "create", "--model", ALIAS, "--json").stdout)["api_key"]
-    with stack.client(max_retries=0).with_options(api_key=key) as client:
+    with stack.client(max_retries=0, api_key=key) as client:
         for name in (stack.model, ALIAS, RETIRED):
             assert client.chat.completions.create(model=name, **ASKED).model == stack.model
 

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import openai
@@ -16,9 +17,9 @@ pytestmark = pytest.mark.system
 SHORT: Any = {"messages": [{"role": "user", "content": "Bonjour"}], "max_completion_tokens": 2}
 
 
-def client_of(stack: Stack, *quota: str) -> openai.OpenAI:
+def client_of(stack: Stack, *quota: str) -> AbstractContextManager[openai.OpenAI]:
     created = stack.comptoir("keys", "create", *quota, "--json").stdout
-    return stack.client(max_retries=0).with_options(api_key=json.loads(created)["api_key"])
+    return stack.client(max_retries=0, api_key=json.loads(created)["api_key"])
 
 
 def seconds_of(duration: str) -> float:

@@ -13,9 +13,10 @@ pytestmark = pytest.mark.system
 
 
 def test_nobody_but_the_owner_reads_a_file_of_the_stack(stack: Stack) -> None:
-    answer = stack.client().chat.completions.with_raw_response.create(
-        model=stack.model, messages=[{"role": "user", "content": "Bonjour"}], max_tokens=4
-    )
+    with stack.client() as client:
+        answer = client.chat.completions.with_raw_response.create(
+            model=stack.model, messages=[{"role": "user", "content": "Bonjour"}], max_tokens=4
+        )
     request_id = answer.headers["x-request-id"]
     assert request_id_of(stack.row_of("generations", request_id)) == request_id
     seen = 0

@@ -41,8 +41,10 @@ def _body(error: openai.APIStatusError) -> dict[str, Any]:
 def test_a_wrong_key_is_an_authentication_error(stack: Stack) -> None:
     wrong = stack.api_key[:-1] + ("a" if stack.api_key[-1] != "a" else "b")
     for key in (wrong, f"sk-{CANARY}", CANARY):
-        client = stack.client(max_retries=0).with_options(api_key=key)
-        with pytest.raises(openai.AuthenticationError) as caught:
+        with (
+            stack.client(max_retries=0, api_key=key) as client,
+            pytest.raises(openai.AuthenticationError) as caught,
+        ):
             client.chat.completions.create(model=stack.model, messages=HELLO)
         body = _body(caught.value)
         assert body["code"] == "invalid_api_key"
@@ -65,7 +67,7 @@ def test_a_prompt_over_the_cap_is_a_bad_request(stack: Stack) -> None:
 
 def test_a_spent_quota_is_a_rate_limit_with_a_time_to_wait(stack: Stack) -> None:
     created = stack.comptoir("keys", "create", "--requests-per-minute", "1", "--json")
-    with stack.client(max_retries=0).with_options(api_key=json.loads(created.stdout)["api_key"]) as client:
+    with stack.client(max_retries=0, api_key=json.loads(created.stdout)["api_key"]) as client:
         client.chat.completions.create(model=stack.model, messages=HELLO, max_completion_tokens=2)
         with pytest.raises(openai.RateLimitError) as caught:
             client.chat.completions.create(model=stack.model, messages=HELLO)
@@ -76,8 +78,10 @@ def test_a_spent_quota_is_a_rate_limit_with_a_time_to_wait(stack: Stack) -> None
 def test_a_revoked_key_is_refused_at_once(stack: Stack) -> None:
     created = json.loads(stack.comptoir("keys", "create", "--json").stdout)
     stack.comptoir("keys", "revoke", str(created["key"]["number"]))
-    client = stack.client(max_retries=0).with_options(api_key=created["api_key"])
-    with pytest.raises(openai.AuthenticationError):
+    with (
+        stack.client(max_retries=0, api_key=created["api_key"]) as client,
+        pytest.raises(openai.AuthenticationError),
+    ):
         client.chat.completions.create(model=stack.model, messages=HELLO)
 
 

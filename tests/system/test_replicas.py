@@ -51,23 +51,28 @@ def test_each_name_of_several_models_leads_to_the_replicas_of_its_model(tmp_path
         limits = {each["number"]: each["max_requests"] for each in stack.status()["replicas"]}
         assert [limits[number] for number in (1, 2, 3)] == [40, 40, 20]
         assert stack.status()["models"] == ["one", "two"]
-        client = stack.client(max_retries=0, timeout=120)
-        listed = {model.id for model in client.models.list()}
-        assert {"one", "fast", "tiny", "two", "thorough", "tiny-embed-eu", "vectors"} <= listed
-        served: dict[str, set[tuple[int, int]]] = {}
-        for name in ("one", "fast", "tiny", "two", "thorough") * 2:
-            answer = client.chat.completions.create(model=name, messages=MESSAGES, max_completion_tokens=4)
-            row = stack.row_of("generations", str(answer._request_id))
-            served.setdefault(name, set()).add((row["model"], row["replica"]))
-        vectors = client.embeddings.with_raw_response.create(model="vectors", input="a")
-        row = stack.row_of("generations", vectors.headers["x-request-id"])
-        assert (row["model"], row["replica"]) == (2, 4)
-        by_model = {name: {model for model, _ in found} for name, found in served.items()}
-        assert by_model == {"one": {1}, "fast": {1}, "tiny": {1}, "two": {3}, "thorough": {3}}
-        replicas = Counter(replica for found in served.values() for _, replica in found)
-        assert set(replicas) == {1, 2, 3}
-        _assert_refused_elsewhere(client)
-        _assert_drained_and_back(stack, client)
+        with stack.client(max_retries=0, timeout=120) as client:
+            _assert_served_by_its_own(stack, client)
+            _assert_refused_elsewhere(client)
+            _assert_drained_and_back(stack, client)
+
+
+def _assert_served_by_its_own(stack: Stack, client: openai.OpenAI) -> None:
+    """Each name, in turn and twice."""
+    listed = {model.id for model in client.models.list()}
+    assert {"one", "fast", "tiny", "two", "thorough", "tiny-embed-eu", "vectors"} <= listed
+    served: dict[str, set[tuple[int, int]]] = {}
+    for name in ("one", "fast", "tiny", "two", "thorough") * 2:
+        answer = client.chat.completions.create(model=name, messages=MESSAGES, max_completion_tokens=4)
+        row = stack.row_of("generations", str(answer._request_id))
+        served.setdefault(name, set()).add((row["model"], row["replica"]))
+    vectors = client.embeddings.with_raw_response.create(model="vectors", input="a")
+    row = stack.row_of("generations", vectors.headers["x-request-id"])
+    assert (row["model"], row["replica"]) == (2, 4)
+    by_model = {name: {model for model, _ in found} for name, found in served.items()}
+    assert by_model == {"one": {1}, "fast": {1}, "tiny": {1}, "two": {3}, "thorough": {3}}
+    replicas = Counter(replica for found in served.values() for _, replica in found)
+    assert set(replicas) == {1, 2, 3}
 
 
 def _assert_drained_and_back(stack: Stack, client: openai.OpenAI) -> None:

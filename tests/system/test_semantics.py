@@ -39,7 +39,7 @@ def _node(stack: Stack, *, key: str, mode: str, prompt: str) -> dict[str, Any]:
 def test_more_than_a_minutes_tokens_fails_at_once_and_says_what_to_set(stack: Stack) -> None:
     key = _key(stack, "--tokens-per-minute", "500")
     began = time.monotonic()
-    with stack.client().with_options(api_key=key) as client:  # with its two retries
+    with stack.client(api_key=key) as client:  # with its two retries
         with pytest.raises(openai.BadRequestError) as caught:
             client.chat.completions.create(model=stack.model, messages=HELLO, max_completion_tokens=1_000)
         assert time.monotonic() - began < AT_ONCE_SECONDS
@@ -80,7 +80,7 @@ def test_a_caller_of_grpc_gets_the_same_numbers(stack: Stack) -> None:
 
 def test_a_spent_quota_says_which_limit_and_when_it_is_over(stack: Stack) -> None:
     key = _key(stack, "--requests-per-minute", "1")
-    with stack.client(max_retries=0).with_options(api_key=key) as client:
+    with stack.client(max_retries=0, api_key=key) as client:
         client.chat.completions.create(model=stack.model, messages=HELLO, max_completion_tokens=2)
         with pytest.raises(openai.RateLimitError) as caught:
             client.chat.completions.create(model=stack.model, messages=HELLO)

@@ -51,10 +51,11 @@ def test_a_stack_is_ready_before_its_vectors_and_who_asks_for_some_at_once_waits
 ) -> None:
     assert stack.status()["phase"] == "ready"
     assert stack.process("embedder")["state"] in {"starting", "ready"}
-    stack.client(max_retries=0).chat.completions.create(
-        model=stack.model, messages=[{"role": "user", "content": "Bonjour"}], max_tokens=2
-    )
-    vectors = stack.client(max_retries=0, timeout=200).embeddings.create(model=MODEL, input="a")
+    with stack.client(max_retries=0, timeout=200) as client:
+        client.chat.completions.create(
+            model=stack.model, messages=[{"role": "user", "content": "Bonjour"}], max_tokens=2
+        )
+        vectors = client.embeddings.create(model=MODEL, input="a")
     assert len(vectors.data) == 1
     eventually(lambda: stack.process("embedder")["state"], lambda state: bool(state == "ready"), 60)
 
