@@ -17,7 +17,7 @@ UV := .tools/bin/uv
 BIN := .venv/bin
 # Environments beside .venv, one for each group of clients of others that do not agree on a version.
 CLIENTS := agents instructor llama-index
-EXTRAS := edge router emitter generator-simulated generator-cpu usage cli local images dev generator-cuda
+EXTRAS := edge router emitter generator-simulated generator-cpu usage console cli local images dev generator-cuda
 CODE := services pipelines deploy tests protos/client protos/generate.py docs
 
 export UV_HTTP_TIMEOUT ?= 300

@@ -17,6 +17,7 @@ from deploy.local.stack.paths import DataPaths
 from docs import capacity_tables, chart_schema, error_tables, metric_tables
 from docs.openai_tables import openai_sdk
 from pipelines.usage.settings import UsageSettings
+from services.console.settings import ConsoleSettings
 from services.edge.settings import EdgeSettings
 from services.emitter.settings import EmitterSettings
 from services.generator.settings import GeneratorSettings
@@ -33,6 +34,7 @@ SETTINGS: Final[dict[str, type[ProcessSettings]]] = {
     "generator": GeneratorSettings,
     "emitter": EmitterSettings,
     "usage": UsageSettings,
+    "console": ConsoleSettings,
     "local_kafka": LocalKafkaSettings,
     "local_clickhouse": LocalClickHouseSettings,
 }

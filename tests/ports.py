@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Final
 
 # As many as a stack of seven generators takes.
-BLOCK: Final = 32
+BLOCK: Final = 34
 # Below the kernel's ephemeral range, from which every connection on its way out takes a port, whoever asks.
 _FIRSTS: Final = range(18_400, 30_000, BLOCK)
 # A name in the kernel is this process's until it ends, however it ends.

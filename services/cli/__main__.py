@@ -6,6 +6,7 @@ from deploy.local.stack.errors import StackError
 from services.cli.commands.apply import apply
 from services.cli.commands.audit import audit
 from services.cli.commands.chat import chat
+from services.cli.commands.console import console
 from services.cli.commands.doctor import doctor
 from services.cli.commands.kafka import kafka
 from services.cli.commands.keys import keys
@@ -28,7 +29,7 @@ app = AdminCommands(
     help="EU-resident LLM inference that counts tokens and keeps no text.",
 )
 app.callback(invoke_without_command=True)(options_of_all)
-for command in (up, status, doctor, logs, down, chat, apply, audit, plan):
+for command in (up, status, console, doctor, logs, down, chat, apply, audit, plan):
     app.command()(command)
 for name, group in (
     ("keys", keys),

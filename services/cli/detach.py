@@ -72,5 +72,6 @@ def _arguments(options: StackOptions, config: Path | None) -> list[str]:
         f"--kafka={options.kafka}",
         f"--clickhouse={options.clickhouse}",
         "--embeddings" if options.embedding_model else "--no-embeddings",
+        "--console" if options.console else "--no-console",
     ]
     return arguments if config is None else [*arguments, f"--config={config.resolve()}"]

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from services.cli.console_link import link_of
 from services.cli.ready_screen import ready_screen
 
 
@@ -79,7 +80,10 @@ class TerminalPresenter:
         self.close()
         self._is_ready = True
         elapsed = time.monotonic() - self._started
-        self._console.out("\n" + ready_screen(state, api_key, self._how_to_stop, elapsed), highlight=False)
+        screen = ready_screen(
+            state, api_key, self._how_to_stop, elapsed, link_of(state, time.time_ns() / 1e9)
+        )
+        self._console.out("\n" + screen, highlight=False)
 
     def close(self) -> None:
         """Stops drawing."""

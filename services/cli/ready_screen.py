@@ -13,6 +13,7 @@ _NEXT: Final = (
     ('chat "Écris un compte rendu."', "one answer"),
     ("status", "what runs, and how far behind"),
     ("doctor", "what is wrong, and what to do"),
+    ("console", "a link to the page of all that"),
     ("report latency", "TTFT and tokens per second"),
     ("keys create --tenant local", "another key"),
     ("logs edge --follow", "a line per request"),
@@ -24,7 +25,13 @@ curl {base_url}/chat/completions \\
   -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Salut"}}]}}'"""
 
 
-def ready_screen(state: dict[str, Any], api_key: str | None, how_to_stop: str, elapsed_seconds: float) -> str:
+def ready_screen(
+    state: dict[str, Any],
+    api_key: str | None,
+    how_to_stop: str,
+    elapsed_seconds: float,
+    console_link: str = "",
+) -> str:
     """Returns the text; `api_key` is the fresh key, or None where the data folder had one."""
     key_file = _near(Path(str(state["data_dir"])) / "secrets" / "local-api-key")
     command, where = command_prefix(), _where(Path(str(state["data_dir"])))
@@ -37,6 +44,7 @@ def ready_screen(state: dict[str, Any], api_key: str | None, how_to_stop: str, e
             f"  API key   {api_key or f'in {key_file}'}" + ("  (shown once)" if api_key else ""),
             f"  Model     {state['model']}",
             f"  Store     {state['clickhouse_url']}/?database=comptoir",
+            *([f"  Console   {console_link}"] if console_link else []),
             "",
             "Next, in another terminal:",
             *(f"  {row:<{_WIDTH}}  {meaning}" for row, meaning in rows),

@@ -18,6 +18,7 @@ _OPTIONS: Final = (
     "replicas",
     "routers",
     "embeddings",
+    "console",
     "engine",
     "kafka",
     "clickhouse",

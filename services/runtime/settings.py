@@ -28,6 +28,7 @@ SECTIONS: Final[tuple[str, ...]] = (
     "generator",
     "emitter",
     "usage",
+    "console",
     "local_kafka",
     "local_clickhouse",
 )

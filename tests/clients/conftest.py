@@ -27,7 +27,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder: Path = tmp_path_factory.mktemp("stack")
     config = folder / "names.yaml"
     config.write_text(yaml.safe_dump({"catalog": _catalog(folder)}), encoding="utf-8")
-    with running_stack(folder / "data", "--embeddings", "--config", str(config)) as running:
+    with running_stack(folder / "data", "--embeddings", "--console", "--config", str(config)) as running:
         yield running
 
 

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from deploy.local.clickhouse.settings import LocalClickHouseSettings
 from deploy.local.kafka.settings import LocalKafkaSettings
 from pipelines.usage.settings import UsageSettings
+from services.console.settings import ConsoleSettings
 from services.edge.settings import EdgeSettings
 from services.emitter.settings import EmitterSettings
 from services.generator.settings import GeneratorSettings
@@ -27,6 +28,7 @@ PROCESSES: tuple[type[ProcessSettings], ...] = (
     GeneratorSettings,
     EmitterSettings,
     UsageSettings,
+    ConsoleSettings,
     LocalKafkaSettings,
     LocalClickHouseSettings,
 )

@@ -150,9 +150,10 @@ def running_stack(
 ) -> Iterator[Stack]:
     """A stack in `folder` on free ports; drained at the end, and nothing of it left.
 
-    A second vLLM costs 8 s of CPU and 0.4 GiB, so vectors are for those who ask for `--embeddings`.
+    A second vLLM costs 8 s of CPU and 0.4 GiB, so vectors are for those who ask for `--embeddings`; so is
+    the console, for those who ask for `--console`.
     """
-    where = ["--data-dir", str(folder), "--port", str(free_block()), "--no-embeddings"]
+    where = ["--data-dir", str(folder), "--port", str(free_block()), "--no-embeddings", "--no-console"]
     up = ["up", "--detach", "--json", *where, *arguments]
     started = run_comptoir(*up, variables=variables)
     stack = Stack(json.loads(started.stdout))

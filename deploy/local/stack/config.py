@@ -77,6 +77,7 @@ def _shared(options: StackOptions, addresses: Addresses, paths: DataPaths) -> di
         "generator": _generator(options, addresses, paths),
         "emitter": _emitter(addresses, paths),
         "usage": _usage(addresses, paths),
+        "console": _console(options, addresses, paths),
         "local_kafka": _local_kafka(addresses, paths),
         "local_clickhouse": {
             "listen": addresses.local_clickhouse,
@@ -244,6 +245,27 @@ def _usage(addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
             "user": "comptoir_writer",
             "password_file": str(paths.secrets / "clickhouse-writer-password"),
         },
+    }
+
+
+def _console(options: StackOptions, addresses: Addresses, paths: DataPaths) -> dict[str, Any]:
+    further = [each.name for each in planned_generators(options) if not each.is_first]
+    routers = range(2, options.routers + 1)
+    asked = {
+        "router": addresses.router,
+        **{router_name(number): addresses.router_at(number) for number in routers},
+        "generator": addresses.generator,
+        **{name: addresses.generator_at(name) for name in further},
+        "emitter": f"unix:{paths.emitter_socket}",
+        "usage": addresses.usage,
+    }
+    return {
+        "listen": {"port": addresses.console_port},
+        "secret_file": str(paths.console_secret),
+        "admin": {"address": f"unix:{paths.admin_socket}"},
+        "edge": {"url": f"http://{addresses.edge}"},
+        "store": {"url": addresses.clickhouse_url},
+        "processes": {name: {"address": address} for name, address in asked.items()},
     }
 
 

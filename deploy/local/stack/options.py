@@ -15,14 +15,15 @@ METERED: Final = ("edge", "router", "generator", "emitter", "usage")
 # The generator of vectors, where there is one; its metrics have the port behind those.
 EMBEDDER: Final = "embedder"
 _PORTS_OF_SERVICES: Final = 8
+_CONSOLE_AT: Final = _PORTS_OF_SERVICES + len(METERED) + 1
 # Edge, router, generator, that of vectors, ClickHouse, Kafka, its controller, the pipeline's health;
-# then metrics.
-PORTS: Final = _PORTS_OF_SERVICES + len(METERED) + 1
+# then metrics, and the console.
+PORTS: Final = _CONSOLE_AT + 1
 # Each router behind the first takes two ports, from this one on: calls, and metrics.
 _FURTHER_ROUTERS_AT: Final = PORTS
 MOST_ROUTERS: Final = 4
 # Each generator behind the first that answers takes two ports, from this one on: calls, and metrics.
-_FURTHER_GENERATORS_AT: Final = 20
+_FURTHER_GENERATORS_AT: Final = 22
 MOST_GENERATORS: Final = 32
 
 EngineName = Literal["vllm", "simulated"]
@@ -49,6 +50,8 @@ class StackOptions:
     clickhouse: str = ""
     # Folder of a model that makes vectors; empty for none.
     embedding_model: str = ""
+    # The page for operators.
+    console: bool = False
     overrides: dict[str, Any] = field(default_factory=dict)
     overrides_file: str = ""
 
@@ -115,6 +118,16 @@ class Addresses:
     def usage(self) -> str:
         """host:port of the pipeline's health service."""
         return self._at(7)
+
+    @property
+    def console_port(self) -> int:
+        """Port of the page for operators."""
+        return self.port + _CONSOLE_AT
+
+    @property
+    def console(self) -> str:
+        """URL of the page for operators."""
+        return f"http://127.0.0.1:{self.console_port}"
 
     def router_at(self, number: int) -> str:
         """Returns host:port of the gRPC services of the router with that number."""

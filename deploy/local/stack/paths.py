@@ -56,6 +56,11 @@ class DataPaths:
         return self.secrets / "local-api-key"
 
     @property
+    def console_secret(self) -> Path:
+        """From which links to the console are made."""
+        return self.secrets / "console-sign-in"
+
+    @property
     def logs(self) -> Path:
         """One file per process."""
         return self.root / "logs"

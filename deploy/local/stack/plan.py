@@ -1,6 +1,7 @@
 """Which processes run, with which commands, and how each says that it is ready; pure."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -8,8 +9,18 @@ from deploy.local.stack.generators import PlannedGenerator, planned_generators
 from deploy.local.stack.options import EMBEDDER, Addresses, StackOptions, router_name
 from deploy.local.stack.paths import DataPaths
 
-# Requests first, then what records them, then what carries the records; several of a kind at one place.
-DRAIN_ORDER: Final = ("edge", "generator", "embedder", "router", "emitter", "usage", "clickhouse", "kafka")
+# Who only looks, requests, what records them, what carries the records; several of a kind at one place.
+DRAIN_ORDER: Final = (
+    "console",
+    "edge",
+    "generator",
+    "embedder",
+    "router",
+    "emitter",
+    "usage",
+    "clickhouse",
+    "kafka",
+)
 
 # All parts share the cores of one machine. What a request passes through in a millisecond must not queue
 # behind an engine that computes all the time. What keeps the records yields to nobody: it needs a tenth of a
@@ -127,7 +138,21 @@ def build_plan(options: StackOptions, addresses: Addresses, paths: DataPaths) ->
             is_needed_by_requests=False,
         ),
         *further,
+        *([_console(process, addresses)] if options.console else []),
     ]
+
+
+def _console(process: Callable[..., ProcessPlan], addresses: Addresses) -> ProcessPlan:
+    return process(
+        "console",
+        "services.console",
+        "console",
+        Probe("http", f"{addresses.console}/healthz"),
+        # Nobody waits for it, and until then it would take the others' cores.
+        after=("edge",),
+        is_needed_by_requests=False,
+        is_awaited=False,
+    )
 
 
 def drain_place(name: str) -> int:

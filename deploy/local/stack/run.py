@@ -130,6 +130,7 @@ class StackRun:
             model=str(document["generator"]["model"]),
             data_dir=str(self._paths.root),
             models=[name_and_context(model, options.engine)[0] for model in generative_models(options)],
+            console=addresses.console if options.console else "",
             metrics=addresses.metrics([*map(router_name, routers), *further]),
         )
 

@@ -21,6 +21,7 @@ _RANDOM: Final = (
     "prompt-prefixes",
     "pseudonym-epoch-1",
     "clickhouse-writer-password",
+    "console-sign-in",
 )
 
 

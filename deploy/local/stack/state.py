@@ -47,6 +47,8 @@ class StackState:
     data_dir: str
     models: list[str] = field(default_factory=list)
     metrics: dict[str, str] = field(default_factory=dict)
+    # URL of the page for operators; empty where it does not run.
+    console: str = ""
     processes: list[ProcessState] = field(default_factory=list)
     problem: str = ""
 

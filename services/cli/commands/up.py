@@ -59,6 +59,9 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
             help="Serve tiny-embed-eu too, for POST /v1/embeddings; it starts last.",
         ),
     ] = True,
+    console: Annotated[
+        bool, typer.Option("--console/--no-console", help="Serve the page for operators; it starts last.")
+    ] = True,
     engine: Annotated[
         EngineName, typer.Option(help="vllm generates; simulated only pretends, for load tests.")
     ] = "vllm",
@@ -98,6 +101,7 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
         routers=routers,
         engine=engine,
         embedding_model=str(DEFAULT_EMBEDDING_MODEL) if embeddings else "",
+        console=console,
         kafka=_kafka_address(kafka),
         clickhouse=_store_url(clickhouse),
         overrides=overrides_of(config),
@@ -109,9 +113,9 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
 
         run_reporting(options, child_environment(), report_to)
         return
-    console = Console()
+    terminal = Console()
     how_to_stop = f"comptoir down --data-dir {options.data_dir}" if detach else "Ctrl-C"
-    presenter: Presenter = JsonPresenter(console) if as_json else TerminalPresenter(console, how_to_stop)
+    presenter: Presenter = JsonPresenter(terminal) if as_json else TerminalPresenter(terminal, how_to_stop)
     try:
         if detach:
             run_detached(options, config, presenter)
@@ -122,7 +126,7 @@ def up(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
     finally:
         presenter.close()
     if not as_json and not detach:
-        console.out("Stopped; nothing was left running.")
+        terminal.out("Stopped; nothing was left running.")
 
 
 def child_environment() -> dict[str, str]:

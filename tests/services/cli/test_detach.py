@@ -125,10 +125,11 @@ def test_every_choice_is_handed_on(tmp_path: Path) -> None:
         "--kafka=k:1",
         "--clickhouse=http://c",
         "--no-embeddings",
+        "--no-console",
         f"--config={tmp_path / 'c.yaml'}",
     ]
-    handed = detach._arguments(StackOptions(data_dir=tmp_path, embedding_model="e"), None)
-    assert handed[-1] == "--embeddings"
+    handed = detach._arguments(StackOptions(data_dir=tmp_path, embedding_model="e", console=True), None)
+    assert handed[-2:] == ["--embeddings", "--console"]
 
 
 def test_a_broken_off_report_is_one_sentence() -> None:

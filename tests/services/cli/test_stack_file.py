@@ -17,6 +17,7 @@ EVERYTHING = {
     "replicas": 2,
     "routers": 3,
     "embeddings": False,
+    "console": False,
     "engine": "simulated",
     "kafka": "127.0.0.1:9092",
     "clickhouse": "http://127.0.0.1:8123",

@@ -17,6 +17,7 @@ MODULES: Final = {
     "generator": "services.generator",
     "emitter": "services.emitter",
     "usage": "pipelines.usage",
+    "console": "services.console",
     "local_kafka": "deploy.local.kafka",
     "local_clickhouse": "deploy.local.clickhouse",
 }

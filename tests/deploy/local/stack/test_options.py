@@ -24,6 +24,7 @@ def test_the_parts_listen_on_neighbouring_ports_of_loopback() -> None:
         f"127.0.0.1:{addresses.kafka_controller_port}",
         addresses.usage,
         *(f"127.0.0.1:{addresses.metrics_port(process)}" for process in (*METERED, EMBEDDER)),
+        addresses.console.removeprefix("http://"),
     ]
     assert listening == [f"127.0.0.1:{9000 + offset}" for offset in range(PORTS)]
     assert addresses.base_url == "http://127.0.0.1:9000/v1"
@@ -41,7 +42,7 @@ def test_each_further_generator_has_two_ports_behind_those_of_all_stacks() -> No
     assert ports_of(9000, 1) == list(range(9000, 9000 + PORTS))
     assert addresses.generator_at("generator") == addresses.generator
     assert addresses.generator_at(EMBEDDER) == addresses.embedder
-    assert addresses.metrics(names)["generator-2"] == "http://127.0.0.1:9021/metrics"
+    assert addresses.metrics(names)["generator-2"] == "http://127.0.0.1:9023/metrics"
 
 
 def test_each_further_router_has_two_ports_between_those_of_all_stacks_and_of_generators() -> None:
@@ -49,10 +50,10 @@ def test_each_further_router_has_two_ports_between_those_of_all_stacks_and_of_ge
     names = [router_name(number) for number in range(1, MOST_ROUTERS + 1)]
     taken = [int(addresses.router_at(number).rpartition(":")[2]) for number in range(2, MOST_ROUTERS + 1)]
     taken += [addresses.metrics_port(name) for name in names[1:]]
-    generators = [9020, 9021]
+    generators = [9022, 9023]
     assert [*range(9000, 9000 + PORTS), *sorted(taken), *generators] == ports_of(9000, 2, MOST_ROUTERS)
     assert addresses.router_at(1) == addresses.router
-    assert addresses.metrics(names[1:])["router-2"] == "http://127.0.0.1:9015/metrics"
+    assert addresses.metrics(names[1:])["router-2"] == "http://127.0.0.1:9016/metrics"
 
 
 def test_the_parts_of_others_win() -> None:

@@ -7,11 +7,11 @@ import pytest
 
 from deploy.local.stack.options import Addresses, StackOptions
 from deploy.local.stack.paths import DataPaths
-from deploy.local.stack.plan import DRAIN_ORDER, ProcessPlan, build_plan, drain_place, is_sentence
+from deploy.local.stack.plan import DRAIN_ORDER, Probe, ProcessPlan, build_plan, drain_place, is_sentence
 
 
 def plan(**options: str | int | tuple[str, ...]) -> dict[str, ProcessPlan]:
-    chosen = StackOptions(data_dir=Path("/d"), **options)  # type: ignore[arg-type] # by name
+    chosen = StackOptions(data_dir=Path("/d"), **{"console": True, **options})  # type: ignore[arg-type] # by name
     addresses = Addresses(chosen.port, chosen.kafka, chosen.clickhouse)
     return {entry.name: entry for entry in build_plan(chosen, addresses, DataPaths(Path("/d")))}
 
@@ -52,12 +52,19 @@ def test_a_model_may_take_as_long_to_load_as_the_engine_may_start() -> None:
     assert plan()["edge"].start_seconds == plan()["generator"].start_seconds >= 600
 
 
-def test_only_the_pipeline_may_start_late_because_requests_do_without_it() -> None:
-    assert [name for name, entry in plan().items() if not entry.is_needed_by_requests] == ["usage"]
+def test_only_the_pipeline_and_the_console_may_start_late_because_requests_do_without_them() -> None:
+    late = [name for name, entry in plan().items() if not entry.is_needed_by_requests]
+    assert late == ["usage", "console"]
+
+
+def test_nobody_waits_for_the_console_and_a_stack_may_be_without() -> None:
+    assert not plan()["console"].is_awaited
+    assert plan()["console"].probe == Probe("http", "http://127.0.0.1:8414/healthz")
+    assert "console" not in plan(console=False)
 
 
 def test_what_makes_vectors_starts_behind_the_engine_that_answers_and_nothing_waits_for_it() -> None:
-    found = plan(embedding_model="/m")
+    found = plan(embedding_model="/m", console=False)
     assert [name for name, entry in found.items() if not entry.is_awaited] == ["embedder"]
     assert found["embedder"].after == ("generator",)
     assert found["embedder"].niceness == found["generator"].niceness > 0
@@ -66,7 +73,7 @@ def test_what_makes_vectors_starts_behind_the_engine_that_answers_and_nothing_wa
 
 
 def test_replicas_beside_the_first_start_behind_it_and_nothing_waits_for_them() -> None:
-    found = plan(replicas=2, further_models=("/other",), embedding_model="/m")
+    found = plan(replicas=2, further_models=("/other",), embedding_model="/m", console=False)
     further = ["generator-2", "generator-3", "generator-4", "embedder"]
     assert [name for name, entry in found.items() if not entry.is_awaited] == further
     assert {found[name].after for name in further} == {("generator",)}

@@ -32,7 +32,7 @@ def test_secrets_are_for_their_owner_only_and_are_made_once(paths: DataPaths) ->
     first = content(paths)
     create_secrets(paths)
     assert content(paths) == first
-    assert len(set(first.values())) == len(first) == 7
+    assert len(set(first.values())) == len(first) == 8
     for path in paths.secrets.iterdir():
         assert path.stat().st_mode & 0o777 == 0o600
         assert len(read_secret(path, length_bytes=32)) == 32

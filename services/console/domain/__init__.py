@@ -1,0 +1,1 @@
+"""What the console decides: how numbers are read, joined, judged and said."""

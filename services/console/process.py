@@ -1,0 +1,74 @@
+"""Joins the page with its sources, and says how they start and stop."""
+
+import ssl
+
+import httpx
+
+from services.console.adapters.clickhouse_store import ClickHouseStore
+from services.console.adapters.edge_http import EdgeHttp
+from services.console.adapters.readiness import AskedProcesses
+from services.console.adapters.router_admin import RouterAdmin
+from services.console.server.application import Console
+from services.console.server.guard import Guard
+from services.console.server.listener import Listener
+from services.console.server.pages import Pages
+from services.console.server.trying import Trying
+from services.console.server.views import Views
+from services.console.settings import ConsoleSettings, HttpTarget
+from services.contract.sign_in_link import LINK_SECRET_BYTES
+from services.kernel.clock import Clock, SystemClock
+from services.runtime.parts import Parts
+from services.runtime.settings import SettingsError, read_secret
+
+
+def build(settings: ConsoleSettings) -> "ConsoleProcess":
+    """Returns a console on the machine's clock."""
+    return ConsoleProcess(settings, SystemClock())
+
+
+class ConsoleProcess:
+    """One console: what it asks, and the HTTP side that shows it."""
+
+    def __init__(self, settings: ConsoleSettings, clock: Clock) -> None:
+        file = settings.secret_file
+        secret = None if file is None else read_secret(file, length_bytes=LINK_SECRET_BYTES)
+        self._client = _http_client(settings.edge)
+        self._processes = AskedProcesses(settings, self._client)
+        self._router = RouterAdmin(settings.admin)
+        self._store = ClickHouseStore(settings.store)
+        self._views = Views(self._processes, self._router, self._store, settings, clock)
+        edge = EdgeHttp(self._client, answer_seconds=settings.trial_seconds)
+        console = Console(
+            Guard(settings, secret, clock),
+            self._views,
+            Pages(settings.catalog, settings.region),
+            Trying(edge, most=settings.max_trials, seconds=settings.trial_seconds),
+        )
+        self.listener = Listener(
+            settings.listen, console.application(), max_connections=settings.max_connections, clock=clock
+        )
+
+    async def start(self, parts: Parts) -> None:
+        """Serves the page; SettingsError if the address is taken."""
+        await self.listener.start()
+        parts.run("certificate", self.listener.watch())
+
+    async def drain(self) -> None:
+        """Accepts nothing more, and ends what is under way."""
+        await self.listener.stop()
+        await self._views.close()
+        await self._processes.close()
+        await self._router.close()
+        await self._store.close()
+        await self._client.aclose()
+
+
+def _http_client(target: HttpTarget) -> httpx.AsyncClient:
+    """Returns a client of one server, which follows nothing and takes no proxy of the environment."""
+    try:
+        verify = (
+            ssl.create_default_context(cafile=target.ca_file) if target.url.startswith("https") else False
+        )
+    except OSError:
+        raise SettingsError("console.edge.ca_file is no certificate of an authority.") from None
+    return httpx.AsyncClient(base_url=target.url, verify=verify, trust_env=False)
