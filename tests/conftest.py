@@ -87,3 +87,11 @@ def _logs_as_they_were() -> Iterator[None]:
     logging.captureWarnings(capture=False)
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _warnings_of_its_own(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What whole processes were asked through and nobody closed fails this file, and not whichever runs next."""
+    yield
+    if request.node.get_closest_marker("system") is not None:
+        gc.collect()
