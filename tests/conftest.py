@@ -91,7 +91,7 @@ def _logs_as_they_were() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="module")
 def _warnings_of_its_own(request: pytest.FixtureRequest) -> Iterator[None]:
-    """What whole processes were asked through and nobody closed fails this file, and not whichever runs next."""
+    """What nobody closed of what asked whole processes fails this file, and not whichever runs next."""
     yield
     if request.node.get_closest_marker("system") is not None:
         gc.collect()
