@@ -25,6 +25,7 @@ from services.runtime.grpc.server import build_server
 from services.runtime.kafka_topics import KafkaTopics
 from services.runtime.metrics.process_state import show_state
 from services.runtime.parts import Parts
+from services.runtime.probes import PROBES
 
 # Open calls are those of health and readiness, which nobody needs for longer.
 _GRACE_SECONDS: Final = 1.0
@@ -63,6 +64,7 @@ class UsagePipeline:
         )
         self._server = build_server(settings.listen, clock=clock)
         show_state(self._server.why_unready)
+        PROBES.ready_by(self._server.why_unready)
         checks = ClickHouseChecks(self._clickhouse, settings.clickhouse.database)
         self._check_store = partial(
             check_store, checks, meter.checked, clock, retention_days=settings.retention_days

@@ -20,6 +20,7 @@ from services.runtime.grpc.server import build_server
 from services.runtime.kafka_topics import KafkaTopics
 from services.runtime.metrics.process_state import show_state
 from services.runtime.parts import Parts
+from services.runtime.probes import PROBES
 from services.runtime.settings import read_secret
 
 
@@ -40,6 +41,7 @@ class Emitter:
         watch(self._spool, settings, clock)
         self._server = build_server(settings.listen, clock=clock)
         show_state(self._server.why_unready)
+        PROBES.ready_by(self._server.why_unready)
         self._servicer = EmitterServicer(
             self._spool,
             Pseudonyms(secret, settings.pseudonym_epoch),

@@ -40,6 +40,7 @@ from services.runtime.logs import get_logger
 from services.runtime.metrics.process_state import show_state
 from services.runtime.metrics.registry import generator as metrics
 from services.runtime.parts import Parts
+from services.runtime.probes import PROBES
 from services.runtime.settings import read_secret
 from services.runtime.telemetry import read_counter
 from services.runtime.transfers.records import TransferRecords
@@ -148,6 +149,7 @@ class Generator:
         meter.watch(generations, accelerators)
         server = build_server(settings.listen, clock=clock, max_receive_bytes=settings.max_request_bytes)
         show_state(server.why_unready)
+        PROBES.ready_by(server.why_unready)
         per_token = settings.catalog_model.max_bytes_per_token
         counts = TokenCounts(
             engine,

@@ -63,6 +63,7 @@ from services.runtime.grpc.server import build_server
 from services.runtime.metrics.process_state import ShownState
 from services.runtime.metrics.registry import router as metrics
 from services.runtime.parts import Parts
+from services.runtime.probes import PROBES
 from services.runtime.settings import read_secret
 from services.runtime.telemetry import gauge
 from services.runtime.transfers.records import TransferRecords
@@ -119,6 +120,8 @@ class Router:
         signer = Ed25519Signer(seed, settings.signing_key_number)
         self._stopping, self._state = asyncio.Event(), ShownState()
         self._public = build_server(settings.listen, clock=clock)
+        # Without a replica it still takes calls, and holds them.
+        PROBES.ready_by(self._public.why_unready)
         self._replica = build_server(settings.replica_listen, clock=clock)
         self._audit = Audit(
             admin_pb2.DESCRIPTOR.services_by_name["AdminService"],

@@ -16,6 +16,7 @@ from services.runtime.metrics.certificates import show_certificates
 from services.runtime.metrics.process_state import show_build
 from services.runtime.parts import PartEndedError, Parts
 from services.runtime.privacy import keep_private
+from services.runtime.probes import PROBES
 from services.runtime.settings import (
     SHARED_KEYS,
     AnySettings,
@@ -132,6 +133,7 @@ async def _run(
     build: Callable[[AnySettings], Process], settings: AnySettings, exporters: telemetry.Telemetry
 ) -> None:
     def on_started() -> None:
+        PROBES.watch(asyncio.get_running_loop())
         # Only now: it starts a thread, and a process that forks does so in its start.
         exporters.show()
         # What was imported and wired lives until the end. To look through it again for what nothing uses

@@ -22,6 +22,7 @@ from services.runtime.metrics.listen import MetricsListen
 from services.runtime.metrics.metric import Counter, Gauge, Metric
 from services.runtime.metrics.metric import Histogram as HistogramMetric
 from services.runtime.metrics.registry.all import METRICS
+from services.runtime.probes import PROBES
 from services.runtime.settings import MeteredSettings, TelemetrySettings
 from services.runtime.tracing import SPANS
 
@@ -48,7 +49,7 @@ class Telemetry:
         It starts a thread: what forks does so before.
         """
         if self._to_show is not None:
-            self._endpoint = MetricsEndpoint(*self._to_show)
+            self._endpoint = MetricsEndpoint(*self._to_show, PROBES)
 
     def shutdown(self) -> None:
         """Sends what is left and stops."""

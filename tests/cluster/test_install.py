@@ -170,6 +170,23 @@ def test_an_upgrade_leaves_the_number_of_replicas_to_the_autoscaler(release: Ins
     assert cluster.kubectl("get", pool, "-n", NAMESPACE, "-o=jsonpath={.spec.replicas}") == "2"
 
 
+def test_a_pool_that_is_scaled_from_now_on_keeps_the_replicas_that_it_has(release: Installation) -> None:
+    cluster, name = release.cluster, "comptoir-pool-small"
+
+    def upgraded(*more: str) -> tuple[int, int]:
+        values = ("--values", str(PRODUCTION), "--reset-values", *more)
+        release.helm("upgrade", "comptoir", str(CHART), *values)
+        (pool,) = [it for it in cluster.list("statefulsets", NAMESPACE) if it["metadata"]["name"] == name]
+        return pool["spec"]["replicas"], pool["metadata"]["generation"]
+
+    fixed = ("--set", "pools.small.autoscaling.enabled=false", "--set", "pools.small.replicas=3")
+    assert upgraded(*fixed)[0] == 3
+    found, generation = upgraded()
+    assert found == 3
+    # Nor once in between: what nothing changed has the generation that it had.
+    assert upgraded() == (3, generation)
+
+
 def test_an_uninstall_leaves_volumes_and_nothing_else(release: Installation) -> None:
     assert release.objects()
     release.helm("uninstall", "comptoir", "--wait")

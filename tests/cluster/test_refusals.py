@@ -35,6 +35,13 @@ def refusal(helm: Helm, *sets: str, values: str = str(SMALL)) -> str:
         ('certificates.clients=["keda-operator"]', "has keda-operator, which is a process"),
         ('certificates.clients=["pool-tiny"]', "certificates.clients has pool-tiny, which is a process"),
         ('certificates.clients=["edge-http"]', "certificates.clients has edge-http, which is a process"),
+        *(
+            (f"metrics.port={port}", f"metrics.port is {port}, on which {process} takes its calls")
+            for port, process in ((8443, "edge"), (8412, "router"), (8402, "generator"), (8403, "emitter"))
+        ),
+        ("metrics.port=8407", "on which usage takes its calls: choose another, such as 9464"),
+        ('certificates.renewBefore="2160h"', "renewBefore is 2160h, and one is good for 2160h"),
+        ('certificates.duration="24h"', "let renewBefore be a third of duration"),
         ('certificates.from="secrets"', "edge.tlsSecret is empty, and certificates.from is secrets"),
         ('pools.tiny.namespace="acme"', "let certificates.issuer be a ClusterIssuer"),
         (

@@ -11,6 +11,7 @@ from services.edge.domain.ports import Router
 from services.edge.server.http.exchange import Exchange
 from services.edge.server.resource import Resource
 from services.runtime.metrics.process_state import ShownState
+from services.runtime.probes import PROBES
 
 _LOOK_SECONDS: Final = 5.0
 _READY: Final = b'{"status":"ready"}'
@@ -32,7 +33,8 @@ class Health:
     def __init__(self, router: Router) -> None:
         self._router = router
         self._is_draining = False
-        self._state = ShownState()
+        state = self._state = ShownState()
+        PROBES.ready_by(lambda: state.reason)
         self.resources = (
             Resource("GET", "/healthz", self.serve_live, _LIVE),
             Resource("GET", "/readyz", self.serve_ready, _READINESS),

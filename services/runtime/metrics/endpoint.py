@@ -1,11 +1,11 @@
-"""`GET /metrics` in Prometheus' text format, from a few threads that no caller can multiply or hold."""
+"""The operations port: metrics and probes, from a few threads that no caller can multiply or hold."""
 
 import contextlib
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, Final
@@ -15,10 +15,13 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from services.runtime.metrics.listen import MetricsListen
+from services.runtime.probes import Probes
 from services.runtime.reloaded_tls import ReloadedTls
 from services.runtime.settings_error import SettingsError
 
 PATH: Final = "/metrics"
+LIVE_PATH: Final = "/healthz"
+READY_PATH: Final = "/readyz"
 MAX_CONNECTIONS: Final = 4
 # Those of connections that end give their places back a moment later.
 _MAX_THREADS: Final = 2 * MAX_CONNECTIONS
@@ -28,12 +31,13 @@ _SILENCE_SECONDS: Final = 5.0
 _WHOLE_SECONDS: Final = 15.0
 
 _RELOAD_SECONDS: Final = 10.0
+_IS_KNOWN: Final = "comptoir.is_known"
 
 
 class MetricsEndpoint:
     """Listens from its making until `close`; it runs beside the process's loop, which may hang."""
 
-    def __init__(self, listen: MetricsListen, registry: CollectorRegistry) -> None:
+    def __init__(self, listen: MetricsListen, registry: CollectorRegistry, probes: Probes) -> None:
         try:
             self._server = _Server((listen.host, listen.port), _tls(listen))
         except OSError:
@@ -41,7 +45,7 @@ class MetricsEndpoint:
                 f"the address {listen.host}:{listen.port} of metrics_listen is taken; "
                 "stop what listens there or set another."
             ) from None
-        self._server.set_app(_only_metrics(make_wsgi_app(registry)))
+        self._server.set_app(_application(make_wsgi_app(registry), probes))
         self.port: int = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
         self._thread.start()
@@ -62,6 +66,12 @@ class _Handler(WSGIRequestHandler):
         """Answers with the status alone: the library's message repeats the request."""
         del message, explain
         super().send_error(code)
+
+    def get_environ(self) -> dict[str, Any]:
+        """Adds whether the caller showed a certificate, or is on the machine, where none is asked."""
+        connection = self.connection
+        is_known = not isinstance(connection, ssl.SSLSocket) or bool(connection.getpeercert(binary_form=True))
+        return {**super().get_environ(), _IS_KNOWN: is_known}
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
         """Says nothing: a request line is a caller's words."""
@@ -154,11 +164,42 @@ def _end(connections: dict[socket.socket, float], request: socket.socket) -> Non
         request.shutdown(socket.SHUT_RDWR)
 
 
-def _only_metrics(metrics: Callable[..., Any]) -> Callable[..., Iterable[bytes]]:
+def _application(metrics: Callable[..., Any], probes: Probes) -> Callable[..., Iterable[bytes]]:
+    """Returns what answers: metrics to those who are known, and a word about the process to everybody."""
+
     def application(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != PATH or environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
-            start("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
-            return [b"Only GET /metrics is served here.\n"]
-        return metrics(environ, start)  # type: ignore[no-any-return] # the library has no types here
+        path = environ["PATH_INFO"] if environ["REQUEST_METHOD"] in {"GET", "HEAD"} else ""
+        if path == PATH and environ[_IS_KNOWN]:
+            return metrics(environ, start)  # type: ignore[no-any-return] # the library has no types here
+        status, words = _SAID[path](probes) if path in _SAID else _NOWHERE
+        start(status, [("Content-Type", "text/plain; charset=utf-8")])
+        return [f"{words}\n".encode()]
 
     return application
+
+
+def _alive(probes: Probes) -> tuple[str, str]:
+    return (_OK, "alive") if probes.is_alive() else (_UNAVAILABLE, "the process does not turn")
+
+
+def _ready(probes: Probes) -> tuple[str, str]:
+    status, words = _alive(probes)
+    reason = probes.why_unready()
+    return (
+        (_UNAVAILABLE, reason) if status == _OK and reason else (status, "ready" if status == _OK else words)
+    )
+
+
+def _unknown(probes: Probes) -> tuple[str, str]:
+    del probes
+    return "403 Forbidden", "Metrics are for callers that show a certificate."
+
+
+_OK: Final = "200 OK"
+_UNAVAILABLE: Final = "503 Service Unavailable"
+_NOWHERE: Final = ("404 Not Found", f"GET {PATH}, {LIVE_PATH} and {READY_PATH} are served here.")
+_SAID: Final[Mapping[str, Callable[[Probes], tuple[str, str]]]] = {
+    PATH: _unknown,
+    LIVE_PATH: _alive,
+    READY_PATH: _ready,
+}

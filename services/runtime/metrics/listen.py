@@ -1,4 +1,4 @@
-"""Where a process shows its metrics to Prometheus."""
+"""Where a process shows its metrics to Prometheus, and says to probes how it is."""
 
 import ssl
 
@@ -9,14 +9,16 @@ from services.runtime.settings_error import SettingsError
 
 
 class MetricsListen(BaseModel):
-    """The operations port; anything but loopback asks a certificate of its callers."""
+    """The operations port; beyond loopback, metrics are for callers that show a certificate."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = Field(default="127.0.0.1", description="the address to listen on")
     port: int = Field(ge=0, le=65535, description="the port; 0 takes any that is free")
     tls: TlsFiles | None = Field(
-        default=None, description="required unless the address is loopback; callers show a certificate too"
+        default=None,
+        description="required unless the address is loopback; `/metrics` is then for callers that show a "
+        "certificate, `/healthz` and `/readyz` for probes too, which show none",
     )
 
     @model_validator(mode="after")
@@ -27,10 +29,13 @@ class MetricsListen(BaseModel):
 
     @staticmethod
     def ssl_context(tls: TlsFiles) -> ssl.SSLContext:
-        """Returns mutual TLS of the endpoint with what the files hold now; SettingsError if unusable."""
+        """Returns TLS of the endpoint with what the files hold now; SettingsError if unusable.
+
+        A certificate that is shown has to be good, and a kubelet shows none.
+        """
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_mode = ssl.CERT_OPTIONAL
         try:
             context.load_verify_locations(tls.ca_file)
             # Without a password, OpenSSL would ask for an encrypted key's on the terminal, and wait.

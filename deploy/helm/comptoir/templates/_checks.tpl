@@ -15,6 +15,8 @@
 {{- fail "edge.tlsSecret is empty, and certificates.from is secrets: name the secret with tls.crt and tls.key that clients trust." -}}
 {{- end -}}
 {{- include "comptoir.checks.clients" . -}}
+{{- include "comptoir.checks.certificates" . -}}
+{{- include "comptoir.checks.metrics" . -}}
 {{- include "comptoir.checks.stores" . -}}
 {{- include "comptoir.checks.emitters" . -}}
 {{- include "comptoir.checks.pools" . -}}
@@ -26,6 +28,24 @@
 {{- range .Values.certificates.clients -}}
 {{- if or (has . (list "edge" "edge-http" "router" "generator" "emitter" "usage" "keda-operator")) (hasPrefix "pool-" .) -}}
 {{- fail (printf "certificates.clients has %s, which is a process of the chart: name people and tools otherwise." .) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
+{{- define "comptoir.checks.certificates" -}}
+{{- $lasts := trimSuffix "h" .Values.certificates.duration | int -}}
+{{- $before := trimSuffix "h" .Values.certificates.renewBefore | int -}}
+{{- if ge $before $lasts -}}
+{{- fail (printf "certificates.renewBefore is %s, and one is good for %s: it would be renewed without end, or refused; let renewBefore be a third of duration." .Values.certificates.renewBefore .Values.certificates.duration) -}}
+{{- end -}}
+{{- end }}
+
+{{/* One pod has all ports of its process, and the metrics of every process have one number. */}}
+{{- define "comptoir.checks.metrics" -}}
+{{- $port := int .Values.metrics.port -}}
+{{- range $process, $ports := dict "edge" (list 8443) "router" (list 8401 8411 8412 8444) "generator" (list 8402) "emitter" (list 8403) "usage" (list 8407) -}}
+{{- if has $port $ports -}}
+{{- fail (printf "metrics.port is %d, on which %s takes its calls: choose another, such as 9464." $port $process) -}}
 {{- end -}}
 {{- end -}}
 {{- end }}

@@ -120,6 +120,23 @@ readinessProbe:
   periodSeconds: 5
   timeoutSeconds: 5
   failureThreshold: 2
+{{- else if int .root.Values.metrics.port }}
+startupProbe:
+  httpGet: {path: /healthz, port: metrics, scheme: HTTPS}
+  periodSeconds: 10
+  timeoutSeconds: 10
+  failureThreshold: {{ $start }}
+livenessProbe:
+  # Answered by the loop that serves, which is given 8 s.
+  httpGet: {path: /healthz, port: metrics, scheme: HTTPS}
+  periodSeconds: 20
+  timeoutSeconds: 10
+  failureThreshold: 3
+readinessProbe:
+  httpGet: {path: /readyz, port: metrics, scheme: HTTPS}
+  periodSeconds: 5
+  timeoutSeconds: 10
+  failureThreshold: 2
 {{- else }}
 {{- $ask := list "python" "-m" "services.runtime.health_check" "--config" "/etc/comptoir/settings/comptoir.yaml" "--section" .process }}
 {{- /* Where processors are scarce, to ask takes longer than to answer: a busy process is not a dead one. */}}
@@ -248,6 +265,11 @@ spec:
   serviceName: {{ include "comptoir.object" . }}
   {{- if not .isScaled }}
   replicas: {{ int .replicas }}
+  {{- else }}
+  {{- /* As many as there are: a number that an upgrade leaves out becomes 1 where the one before had it. */}}
+  {{- with lookup "apps/v1" "StatefulSet" (default .root.Release.Namespace .namespace) (include "comptoir.object" .) }}
+  replicas: {{ int .spec.replicas }}
+  {{- end }}
   {{- end }}
   ordinals:
     start: {{ int .first }}

@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from services.runtime.metrics import endpoint as metrics_endpoint
 from services.runtime.metrics.endpoint import MAX_CONNECTIONS, MetricsEndpoint
 from services.runtime.metrics.listen import MetricsListen
+from services.runtime.probes import Probes
 from services.runtime.settings_error import SettingsError
 from tests.services.runtime.certificates import Authority
 
@@ -32,7 +33,7 @@ def registry() -> CollectorRegistry:
 
 @pytest.fixture
 def endpoint(registry: CollectorRegistry) -> Iterator[MetricsEndpoint]:
-    endpoint = MetricsEndpoint(MetricsListen(port=0), registry)
+    endpoint = MetricsEndpoint(MetricsListen(port=0), registry, Probes())
     yield endpoint
     endpoint.close()
 
@@ -114,19 +115,66 @@ def test_a_caller_that_sends_a_byte_now_and_then_ends_too(
 
 def test_a_taken_port_is_one_sentence(endpoint: MetricsEndpoint, registry: CollectorRegistry) -> None:
     with pytest.raises(SettingsError, match=f"127.0.0.1:{endpoint.port} of metrics_listen is taken"):
-        MetricsEndpoint(MetricsListen(port=endpoint.port), registry)
+        MetricsEndpoint(MetricsListen(port=endpoint.port), registry, Probes())
 
 
-def test_beyond_loopback_a_caller_shows_a_certificate(registry: CollectorRegistry, tmp_path: Path) -> None:
+class TurningLoop(Probes):
+    """Probes of a process whose loop turns, or not."""
+
+    turns = True
+
+    def is_alive(self) -> bool:
+        return self.turns
+
+
+@pytest.fixture
+def probes() -> TurningLoop:
+    return TurningLoop()
+
+
+def test_beyond_loopback_metrics_are_for_callers_with_a_certificate(
+    registry: CollectorRegistry, tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match="host is not loopback, so it needs tls"):
         MetricsListen(host="0.0.0.0", port=1)  # noqa: S104 - it is refused
-    files = Authority(tmp_path / "pki").files("prometheus")
-    endpoint = MetricsEndpoint(MetricsListen(port=0, tls=files), registry)
+    files, stranger = (Authority(tmp_path / name).files("prometheus") for name in ("pki", "other"))
+    endpoint = MetricsEndpoint(MetricsListen(port=0, tls=files), registry, Probes())
     url = f"https://127.0.0.1:{endpoint.port}/metrics"
     try:
+        unknown = httpx.get(url, verify=ssl.create_default_context(cafile=files.ca_file), trust_env=False)
+        assert (unknown.status_code, "tried" in unknown.text) == (403, False)
+        wrong = ssl.create_default_context(cafile=files.ca_file)
+        wrong.load_cert_chain(stranger.certificate_file, stranger.private_key_file)
         with pytest.raises(httpx.TransportError):
-            httpx.get(url, verify=ssl.create_default_context(cafile=files.ca_file), trust_env=False)
+            httpx.get(url, verify=wrong, trust_env=False)
         assert httpx.get(url, verify=files.ssl_context(), trust_env=False).status_code == 200
+    finally:
+        endpoint.close()
+
+
+def test_a_probe_needs_no_certificate_and_is_told_what_the_process_says(
+    registry: CollectorRegistry, tmp_path: Path, probes: TurningLoop
+) -> None:
+    files = Authority(tmp_path / "pki").files("router")
+    endpoint = MetricsEndpoint(MetricsListen(port=0, tls=files), registry, probes)
+
+    def asked(path: str) -> tuple[int, str]:
+        # As a kubelet asks: it shows nothing, and believes anybody.
+        url = f"https://127.0.0.1:{endpoint.port}{path}"
+        answer = httpx.get(url, verify=False, trust_env=False)  # noqa: S501 - that is the point
+        return answer.status_code, answer.text
+
+    try:
+        assert asked("/healthz") == (200, "alive\n")
+        assert asked("/readyz") == (503, "STARTING\n")
+        probes.ready_by(lambda: "")
+        assert asked("/readyz") == (200, "ready\n")
+        probes.ready_by(lambda: "DRAINING")
+        assert asked("/readyz") == (503, "DRAINING\n")
+        assert asked("/healthz")[0] == 200
+        probes.turns = False
+        assert asked("/healthz") == asked("/readyz") == (503, "the process does not turn\n")
+        assert asked(f"/healthz/{CANARY}")[0] == 404
     finally:
         endpoint.close()
 
@@ -137,7 +185,7 @@ def test_a_renewed_certificate_is_shown_without_a_restart(
     monkeypatch.setattr(metrics_endpoint, "_RELOAD_SECONDS", 0.0)
     authority = Authority(tmp_path / "pki")
     files = authority.files("first")
-    endpoint = MetricsEndpoint(MetricsListen(port=0, tls=files), registry)
+    endpoint = MetricsEndpoint(MetricsListen(port=0, tls=files), registry, Probes())
 
     def shown() -> str:
         with (
