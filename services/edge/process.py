@@ -76,7 +76,9 @@ class Edge:
             clock,
             router=self._nearest,
             generators=self._generators,
-            usage=RequestLog(self._usage, settings.catalog.model_names),
+            usage=RequestLog(
+                self._usage, settings.catalog.model_names, is_secured=settings.listen.tls is not None
+            ),
             key_regions=KeyRegions(settings.catalog, settings.home),
         )
         self._looking: list[asyncio.Task[None]] = []

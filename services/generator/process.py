@@ -102,12 +102,14 @@ class Generator:
 
     def _serve(self, engine: Engine) -> "ServedEngine":
         settings, clock, replica = self._settings, self._clock, self._settings.identity
+        accelerators = Accelerators() if settings.engine == "vllm" else None
         sink = UsageEmitter(
             settings.emitter,
             replica,
             clock,
             wait_seconds=settings.usage_wait_seconds,
             config_digest=settings.digest,
+            read_free_bytes=lambda: 0 if accelerators is None else accelerators.free_bytes(),
         )
         is_embedding = settings.catalog_model.task is Task.EMBED
         operation = "embeddings" if is_embedding else "chat"
@@ -142,7 +144,6 @@ class Generator:
             settings.served_model.reasoning,
             settings.template_rules,
         )
-        accelerators = Accelerators() if settings.engine == "vllm" else None
         generations = Generations(
             shared, self._gate, max_requests=settings.max_requests, load_changed=link.load_changed
         )

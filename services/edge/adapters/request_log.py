@@ -1,6 +1,7 @@
 """One line and one measurement per request: numbers and names of the code, nothing that a client wrote."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from services.edge.adapters.request_spans import request_span
 from services.edge.domain.openai.paths import PATHS
@@ -12,13 +13,15 @@ from services.runtime.telemetry import histogram
 from services.runtime.tracing import SPANS
 
 _log = get_logger(__name__)
+_METHODS: Final = frozenset(metrics.METHODS)
 
 
 class RequestLog:
     """The UsageReports port: writes the access line, measures, and hands the event on."""
 
-    def __init__(self, reports: UsageReports, model_names: Mapping[int, str]) -> None:
+    def __init__(self, reports: UsageReports, model_names: Mapping[int, str], *, is_secured: bool) -> None:
         self._reports = reports
+        self._scheme = "https" if is_secured else "http"
         self._names = model_names
         self._models = {number: {"gen_ai.request.model": name} for number, name in model_names.items()}
         # A logger that is not bound is bound anew for every line.
@@ -29,9 +32,12 @@ class RequestLog:
     def report(self, event: EdgeRequest) -> None:
         """Takes one request that ended."""
         route, seconds = PATHS.get(event.endpoint, "other"), event.ended_seconds - event.received_seconds
+        method = event.http_method if event.http_method in _METHODS else metrics.OTHER_METHOD
         self._durations.record(
             seconds,
             {
+                "http.request.method": method,
+                "url.scheme": self._scheme,
                 "http.route": route,
                 "http.response.status_code": event.http_status,
                 "reason": event.reason.name,

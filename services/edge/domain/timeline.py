@@ -28,6 +28,8 @@ class EdgeRequest:
     started_at_microseconds: int
     received_seconds: float
     endpoint: Endpoint = Endpoint.OTHER
+    # As the client wrote it; what measures it knows a few.
+    http_method: str = field(default="", repr=False)
     reason: Reason = Reason.UNSPECIFIED
     tenant_number: int = 0
     key_number: int = 0

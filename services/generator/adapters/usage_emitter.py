@@ -1,5 +1,6 @@
 """Terminal events and load samples on their way to the emitter."""
 
+from collections.abc import Callable
 from typing import Final
 
 from services.generator.domain.load import LoadSample
@@ -23,8 +24,16 @@ class UsageEmitter:
     """The UsageSink over one connection to the emitter."""
 
     def __init__(
-        self, target: GrpcTarget, replica: Replica, clock: Clock, *, wait_seconds: float, config_digest: int
+        self,
+        target: GrpcTarget,
+        replica: Replica,
+        clock: Clock,
+        *,
+        wait_seconds: float,
+        config_digest: int,
+        read_free_bytes: Callable[[], int] = lambda: 0,
     ) -> None:
+        self._read_free_bytes = read_free_bytes
         self._client = EmitterClient(target, clock=clock, wait_seconds=wait_seconds)
         self._replica = replica
         self._config_digest = config_digest
@@ -39,7 +48,12 @@ class UsageEmitter:
 
     async def record_load(self, sample: LoadSample) -> None:
         """Returns once the sample is durable; raises ComptoirError or EventRefusedError."""
-        message = events.replica_load_from(sample, self._replica, config_digest=self._config_digest)
+        message = events.replica_load_from(
+            sample,
+            self._replica,
+            config_digest=self._config_digest,
+            accelerator_free_bytes=self._read_free_bytes(),
+        )
         try:
             await self._client.record(message)
         except ComptoirError as error:

@@ -56,8 +56,10 @@ def generation_from(event: TerminalEvent, *, config_digest: int) -> usage_pb2.Ge
     )
 
 
-def replica_load_from(sample: LoadSample, replica: Replica, *, config_digest: int) -> usage_pb2.ReplicaLoad:
-    """Returns the stored form of a load sample."""
+def replica_load_from(
+    sample: LoadSample, replica: Replica, *, config_digest: int, accelerator_free_bytes: int = 0
+) -> usage_pb2.ReplicaLoad:
+    """Returns the stored form of a load sample; 0 bytes stand for no accelerator that tells."""
     report = sample.report
     return usage_pb2.ReplicaLoad(
         event_id_high=sample.event_id.high,
@@ -76,4 +78,5 @@ def replica_load_from(sample: LoadSample, replica: Replica, *, config_digest: in
         open_streams=report.open_streams,
         unfinished_requests=report.unfinished_requests,
         age_milliseconds=milliseconds(report.age_seconds),
+        accelerator_free_bytes=accelerator_free_bytes,
     )

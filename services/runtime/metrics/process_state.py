@@ -13,7 +13,7 @@ _DRAINING: Final = Unready.DRAINING.name
 
 def show_build(process: str, region: str) -> None:
     """Shows which version of which process runs where."""
-    attributes = {"version": version("comptoir"), "process": process, "region": region}
+    attributes = {"version": version("comptoir"), "process": process, "comptoir.region": region}
     gauge(metrics.BUILD_INFO, read=lambda: 1.0, attributes=attributes)
 
 

@@ -75,7 +75,7 @@ class Stage:
                 [router], clock, unreachable_seconds=limits.unreachable_seconds, nearer_seconds=60
             ),
             generators=generators,
-            usage=RequestLog(self.usage, {1: "tiny-eu"}),
+            usage=RequestLog(self.usage, {1: "tiny-eu"}, is_secured=False),
         )
         await self.process.start()
         client = httpx.AsyncClient(

@@ -57,6 +57,7 @@ class Exchange:
             request_id=Identity.random(),
             started_at_microseconds=clock.wall_microseconds(),
             received_seconds=clock.monotonic_seconds(),
+            http_method=str(scope.get("method", "")),
         )
         self.clock = clock
         # Which keys are answered here; None leaves it to the router.

@@ -7,12 +7,28 @@ from services.runtime.metrics.registry import buckets
 from services.runtime.metrics.registry.attributes import MODEL, REASON
 
 _EDGE: Final = ("edge",)
+# Those that OpenTelemetry knows, and its word for any other: a method is a caller's to choose.
+OTHER_METHOD: Final = "_OTHER"
+METHODS: Final = (
+    "GET",
+    "HEAD",
+    "POST",
+    "PUT",
+    "DELETE",
+    "CONNECT",
+    "OPTIONS",
+    "TRACE",
+    "PATCH",
+    OTHER_METHOD,
+)
 
 REQUEST_DURATION: Final = Histogram(
     "http.server.request.duration",
     "s",
     "Time from a request's arrival to its last byte.",
     (
+        Attribute("http.request.method", METHODS),
+        Attribute("url.scheme", ("http", "https"), most=1),
         Attribute("http.route", source="a path that the edge serves, or `other`", most=16),
         Attribute("http.response.status_code", source="a status of HTTP", most=32),
         REASON,

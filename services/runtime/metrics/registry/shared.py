@@ -17,7 +17,8 @@ BUILD_INFO: Final = Gauge(
     (
         Attribute("version", source="the version of the distribution", most=1),
         Attribute("process", EVERY, most=1),
-        Attribute("region", source="`name` of a region in `catalog.regions`", most=1),
+        # Not `region`, which is the target's: Prometheus would write ours as exported_region.
+        Attribute("comptoir.region", source="`name` of a region in `catalog.regions`", most=1),
     ),
     EVERY,
 )

@@ -6,12 +6,23 @@ from typing import Any
 import httpx
 import pytest
 
+from services.edge.adapters.request_log import RequestLog
+from services.edge.domain.timeline import EdgeRequest, Endpoint
 from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from services.runtime import logs
 from tests.services.edge.conftest import CHAT, Stage
+from tests.services.runtime.metrics.collecting import collected
 
 CANARY = "canary-09fe"
 GIVEN = "0F8FAD5B-D9CB-469F-A165-70867728950E"
+
+
+class NoReports:
+    """Takes what ended, and keeps nothing of it."""
+
+    def report(self, event: EdgeRequest) -> None:
+        pass
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +99,21 @@ async def test_a_request_id_that_could_be_text_is_neither_shown_nor_logged(
     (line,) = requests(capfd)
     assert answer.headers["x-request-id"] == line["request_id"]
     assert "client_request_id" not in line
+
+
+async def test_a_duration_has_the_attributes_that_conventions_ask_for_and_no_word_of_a_client() -> None:
+    with collected() as shown:
+        log = RequestLog(NoReports(), {}, is_secured=True)
+        for method in ("POST", "POST", CANARY, ""):
+            event = EdgeRequest(Identity(1, 2), 0, 1.0, Endpoint.CHAT_COMPLETIONS, http_method=method)
+            event.ended_seconds, event.http_status = 2.0, 200
+            log.report(event)
+        known = {
+            "url.scheme": "https",
+            "http.route": "/v1/chat/completions",
+            "http.response.status_code": 200,
+            "reason": "UNSPECIFIED",
+        }
+        name = "http.server.request.duration"
+        assert shown.value(name, **{"http.request.method": "POST"}, **known) == 2
+        assert shown.value(name, **{"http.request.method": "_OTHER"}, **known) == 2

@@ -6,7 +6,7 @@ from typing import TypeAlias
 from unittest.mock import patch
 
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
+from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader, NumberDataPoint
 
 Series: TypeAlias = dict[tuple[str, frozenset[tuple[str, object]]], float]
 
@@ -18,15 +18,19 @@ class Collected:
         self._reader = reader
 
     def series(self) -> Series:
-        """Returns every value now, by name and attributes."""
+        """Returns every value now, of a distribution how many it holds, by name and attributes."""
         data = self._reader.get_metrics_data()
         found: Series = {}
         for resource in data.resource_metrics if data is not None else ():
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
                     for point in metric.data.data_points:
-                        assert isinstance(point, NumberDataPoint)
-                        found[metric.name, frozenset((point.attributes or {}).items())] = point.value
+                        key = metric.name, frozenset((point.attributes or {}).items())
+                        if isinstance(point, HistogramDataPoint):
+                            found[key] = point.count
+                        else:
+                            assert isinstance(point, NumberDataPoint)
+                            found[key] = point.value
         return found
 
     def value(self, name: str, **attributes: object) -> float | None:

@@ -9,7 +9,7 @@ from tests.services.runtime.metrics.collecting import collected
 def test_the_build_is_told_by_version_process_and_region() -> None:
     with collected() as shown:
         show_build("router", "eu-fr")
-        build = {"version": version("comptoir"), "process": "router", "region": "eu-fr"}
+        build = {"version": version("comptoir"), "process": "router", "comptoir.region": "eu-fr"}
         assert shown.value("comptoir.build.info", **build) == 1
 
 
