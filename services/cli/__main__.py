@@ -5,6 +5,7 @@ import sys
 from deploy.local.stack.errors import StackError
 from services.cli.commands.apply import apply
 from services.cli.commands.audit import audit
+from services.cli.commands.bench import bench
 from services.cli.commands.chat import chat
 from services.cli.commands.console import console
 from services.cli.commands.doctor import doctor
@@ -32,6 +33,7 @@ app.callback(invoke_without_command=True)(options_of_all)
 for command in (up, status, console, doctor, logs, down, chat, apply, audit, plan):
     app.command()(command)
 for name, group in (
+    ("bench", bench),
     ("keys", keys),
     ("tenants", tenants),
     ("models", models),

@@ -47,7 +47,7 @@ def missing(program: str, given: list[str]) -> list[str]:
 
 def unknown_to(command: Any, given: list[str]) -> list[str]:
     """Returns the first names of commands that a group has not, or the options that a command has not."""
-    if isinstance(command, TyperGroup) and given:
+    if isinstance(command, TyperGroup) and given and not given[0].startswith("-"):
         below = {name: command.commands.get(name) for name in given[0].split("|")}
         return [
             said

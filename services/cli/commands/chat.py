@@ -1,10 +1,8 @@
 """`comptoir chat`: one question with its answer as it is generated and what it cost, or a whole chat."""
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -12,12 +10,11 @@ from rich.console import Console
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.options import DEFAULT_DATA_DIR
 from deploy.local.stack.paths import DataPaths
-from deploy.local.stack.state import missing_state, read_state
 from services.cli.answering import Answer, Ask, said_of, stream_answer
 from services.cli.chat_screen import ChatScreen
 from services.cli.conversation import NOT_WRITABLE, is_writable, shown
+from services.cli.endpoint import found_endpoint, needed_key
 from services.runtime.privacy import keep_private
-from services.runtime.settings import environment
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -45,16 +42,11 @@ def chat(
     if prompt is None and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise StackError("A chat needs a terminal; say what to ask, or - to read it from standard input.")
     paths = DataPaths(data_dir.resolve())
-    state = read_state(paths)
-    if state is None and not (base_url and model):
-        raise missing_state(paths.root)
-    own_url = "" if state is None else state["base_url"]
-    base_url = base_url or own_url
-    model = model or ("" if state is None else state["model"])
-    api_key = _api_key(paths, base_url, own_url)
+    endpoint = found_endpoint(paths, base_url, model)
+    base_url, api_key = endpoint.base_url, needed_key(endpoint, paths)
     import openai  # noqa: PLC0415 - takes a second, which no other command needs
 
-    ask = Ask(model, max_tokens, temperature)
+    ask = Ask(endpoint.model, max_tokens, temperature)
     with openai.OpenAI(base_url=base_url, api_key=api_key, max_retries=2) as client:
         if prompt is None:
             # Every turn is in memory, and a core dump would be a copy of it on the disk.
@@ -88,29 +80,3 @@ def _standard_input() -> str:
         return sys.stdin.read()
     except UnicodeDecodeError:
         raise StackError(NOT_WRITABLE) from None
-
-
-def _api_key(paths: DataPaths, base_url: str, own_url: str) -> str:
-    given = environment().get("COMPTOIR_API_KEY", "")
-    if given:
-        return given
-    # The folder's key opens the local stack: whoever answers elsewhere would have it.
-    if not own_url or _address(base_url) != _address(own_url):
-        known = f"sent to {own_url} alone" if own_url else "not sent elsewhere"
-        raise StackError(f"Set COMPTOIR_API_KEY to a key of that endpoint: the data folder's key is {known}.")
-    try:
-        return paths.api_key.read_text(encoding="ascii").strip()
-    except OSError:
-        raise StackError(
-            f"There is no API key: set COMPTOIR_API_KEY, or name the folder of a local stack with --data-dir "
-            f"(looked in {paths.secrets}{os.sep})."
-        ) from None
-
-
-def _address(url: str) -> tuple[str, str | None, int | None]:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise StackError("--base-url must be a URL such as https://comptoir.example/v1.") from None
-    return parts.scheme, parts.hostname, port

@@ -1,0 +1,1 @@
+"""Sends the load of a bench and watches it."""
