@@ -18,6 +18,7 @@ from services.runtime.metrics.listen import MetricsListen
 from services.runtime.peer_regions import of_other_regions
 from services.runtime.settings_error import SettingsError as SettingsError  # noqa: PLC0414 - part of this module
 from services.runtime.settings_files import unreadable_files
+from services.runtime.telemetry_settings import TelemetrySettings
 from services.runtime.transfer_settings import TransferSettings
 
 ENVIRONMENT_PREFIX: Final = "COMPTOIR_"
@@ -32,27 +33,6 @@ SECTIONS: Final[tuple[str, ...]] = (
     "local_kafka",
     "local_clickhouse",
 )
-
-
-class TelemetrySettings(BaseModel):
-    """Where traces and metrics go; nowhere unless an address is given."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    otlp_endpoint: str = Field(
-        default="", description="where metrics and traces are sent over OTLP/gRPC; empty, nothing is sent"
-    )
-    is_otlp_insecure: bool = Field(default=False, description="whether they are sent without TLS")
-    metric_interval_seconds: float = Field(
-        default=15.0, gt=0, description="time between two sendings of the metrics"
-    )
-    trace_ratio: float = Field(
-        default=0.01,
-        ge=0,
-        le=1,
-        description="share of requests whose spans are sent; the same for all processes, which choose the "
-        "same requests by it; 0 sends none",
-    )
 
 
 class ProcessSettings(BaseModel):

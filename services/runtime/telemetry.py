@@ -1,7 +1,9 @@
 """OpenTelemetry set-up: nothing leaves the process unless an address to send to or to listen on is set."""
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Final, TypeAlias
 
@@ -16,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from services.kernel.catalog import Catalog
 from services.kernel.identity import Identity
+from services.runtime.logs import get_logger, log_failure
 from services.runtime.metrics.aliases import NO_ALIASES, Aliases
 from services.runtime.metrics.endpoint import MetricsEndpoint
 from services.runtime.metrics.listen import MetricsListen
@@ -23,11 +26,15 @@ from services.runtime.metrics.metric import Counter, Gauge, Metric
 from services.runtime.metrics.metric import Histogram as HistogramMetric
 from services.runtime.metrics.registry.all import METRICS
 from services.runtime.probes import PROBES
-from services.runtime.settings import MeteredSettings, TelemetrySettings
+from services.runtime.settings import MeteredSettings
+from services.runtime.telemetry_settings import TelemetrySettings
 from services.runtime.tracing import SPANS
 
 # A collector that is away must not hold up a drain.
 _SHUTDOWN_MILLISECONDS: Final = 3_000
+# How often one that cannot be read is told of.
+_TOLD_AGAIN_SECONDS: Final = 600.0
+_log = get_logger(__name__)
 
 
 class Telemetry:
@@ -55,14 +62,14 @@ class Telemetry:
         """Sends what is left and stops."""
         if self._endpoint is not None:
             self._endpoint.close()
+        ends: list[Callable[[], object]] = []
         if self.meters is not None:
-            self.meters.shutdown(timeout_millis=_SHUTDOWN_MILLISECONDS)
+            ends.append(partial(self.meters.shutdown, timeout_millis=_SHUTDOWN_MILLISECONDS))
         if self.spans is not None:
             SPANS.close()
             # It would wait for half a minute for a collector that is away.
-            ending = threading.Thread(target=self.spans.shutdown, name="spans", daemon=True)
-            ending.start()
-            ending.join(_SHUTDOWN_MILLISECONDS / 1000)
+            ends.append(self.spans.shutdown)
+        _side_by_side(ends, _SHUTDOWN_MILLISECONDS / 1000)
 
 
 def configure(settings: MeteredSettings, process: str, *, aliases: Aliases = NO_ALIASES) -> Telemetry:
@@ -107,25 +114,32 @@ def _view(metric: Metric) -> View:
     )
 
 
+def _side_by_side(ends: Sequence[Callable[[], object]], within_seconds: float) -> None:
+    """Does all of them at once, and leaves alone what has not ended in time: it ends with the process."""
+    threads = [threading.Thread(target=end, name="telemetry-end", daemon=True) for end in ends]
+    for thread in threads:
+        thread.start()
+    over_seconds = time.monotonic() + within_seconds
+    for thread in threads:
+        thread.join(max(0.0, over_seconds - time.monotonic()))
+
+
 # The exporters cost 0.1 s each to import, and a process that does not export goes without.
 
 
 def _sending_reader(settings: TelemetrySettings) -> MetricReader:
-    from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter  # noqa: PLC0415
+    from services.runtime.otlp import SentMetrics  # noqa: PLC0415
 
-    exporter = OTLPMetricExporter(endpoint=settings.otlp_endpoint, insecure=settings.is_otlp_insecure)
-    return PeriodicExportingMetricReader(
-        exporter, export_interval_millis=settings.metric_interval_seconds * 1000
-    )
+    interval = settings.metric_interval_seconds * 1000
+    return PeriodicExportingMetricReader(SentMetrics(settings), export_interval_millis=interval)
 
 
 def _spans(settings: TelemetrySettings, resource: Resource, catalog: Catalog) -> BatchSpanProcessor | None:
     if not settings.trace_ratio:
         return None
-    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+    from services.runtime.otlp import SentSpans  # noqa: PLC0415
 
-    exporter = OTLPSpanExporter(endpoint=settings.otlp_endpoint, insecure=settings.is_otlp_insecure)
-    spans = BatchSpanProcessor(exporter)
+    spans = BatchSpanProcessor(SentSpans(settings))
     models = frozenset(catalog.model_names.values())
     SPANS.open(spans.on_end, resource, ratio=settings.trace_ratio, models=models)
     return spans
@@ -197,10 +211,32 @@ def gauges(metric: Gauge, read: Callable[[], Observations]) -> None:
     """Shows the values that `read` tells at every collection, each with its attributes."""
     metrics.get_meter("comptoir").create_observable_gauge(
         metric.name,
-        callbacks=[lambda _options: [Observation(value, dict(attributes)) for value, attributes in read()]],
+        callbacks=[_Reader(metric, read).observations],
         unit=metric.unit,
         description=metric.meaning,
     )
+
+
+class _Reader:
+    """Reads a gauge at every collection; one that cannot be read has no value then, and is told now and then.
+
+    OpenTelemetry would write the whole failure, with its text, at each collection.
+    """
+
+    def __init__(self, metric: Gauge, read: Callable[[], Observations]) -> None:
+        self._metric, self._read = metric, read
+        self._told_seconds = -_TOLD_AGAIN_SECONDS
+
+    def observations(self, _options: object) -> list[Observation]:
+        """Returns every value; none where it cannot be read."""
+        try:
+            return [Observation(value, dict(attributes)) for value, attributes in self._read()]
+        except Exception as error:  # noqa: BLE001 - a gauge of any part; the others are to be shown
+            now_seconds = time.monotonic()
+            if now_seconds - self._told_seconds >= _TOLD_AGAIN_SECONDS:
+                self._told_seconds = now_seconds
+                log_failure(_log, "gauge_unreadable", error, kind=self._metric.name)
+            return []
 
 
 def _observable_counter(metric: Counter, read: Callable[[object], list[Observation]]) -> None:

@@ -52,6 +52,16 @@ def test_each_process_finds_its_settings_usable_and_every_file_mounted(
         assert status == 0, said
 
 
+def test_a_collector_of_the_same_authority_is_shown_the_certificate_of_each_process(
+    helm: Helm, tmp_path: Path
+) -> None:
+    documents = helm.template(PRODUCTION, "--set", "telemetry.ownCertificates=true")
+    workload = named(documents, "StatefulSet", "comptoir-emitter")
+    settings = yaml.safe_load(named(documents, "ConfigMap", "comptoir-emitter")["data"]["comptoir.yaml"])
+    assert settings["telemetry"]["otlp_tls"] == settings["emitter"]["metrics_listen"]["tls"]
+    assert checked(workload, documents, tmp_path) == (0, "comptoir emitter: the settings are usable.\n")
+
+
 def test_a_file_that_is_not_mounted_is_found_out(small: list[Document], tmp_path: Path) -> None:
     workload = named(small, "StatefulSet", "comptoir-emitter")
     for mount in list(workload["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]):

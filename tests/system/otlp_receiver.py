@@ -11,6 +11,8 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_serv
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from services.runtime.addresses import TlsFiles
+
 
 class Receiver:
     """What came, by the `service.name` of its resource."""
@@ -45,8 +47,8 @@ class Receiver:
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
-    """A receiver on a free port of the loopback."""
+def receiving(tls: TlsFiles | None = None) -> Iterator[Receiver]:
+    """A receiver on a free port of the loopback; with files, it asks its callers for a certificate."""
     receiver = Receiver()
     server = grpc.server(ThreadPoolExecutor(4))
     adding: list[tuple[Any, Any]] = [
@@ -55,7 +57,12 @@ def receiving() -> Iterator[Receiver]:
     ]
     for add, servicer in adding:
         add(servicer, server)
-    receiver.port = server.add_insecure_port("127.0.0.1:0")
+    if tls is None:
+        receiver.port = server.add_insecure_port("127.0.0.1:0")
+    else:
+        pair = tls.private_key_file.read_bytes(), tls.certificate_file.read_bytes()
+        asking = grpc.ssl_server_credentials([pair], tls.ca_file.read_bytes(), require_client_auth=True)
+        receiver.port = server.add_secure_port("127.0.0.1:0", asking)
     server.start()
     try:
         yield receiver

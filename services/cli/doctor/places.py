@@ -106,7 +106,8 @@ def _called(process: str, settings: Mapping[str, Any]) -> Iterator[Place]:
         endpoint = str(telemetry["otlp_endpoint"])
         is_plain = bool(telemetry.get("is_otlp_insecure")) or endpoint.startswith("http://")
         address = endpoint.partition("://")[2] or endpoint
-        yield Place("telemetry.otlp_endpoint", address.rstrip("/"), Speaks.OTLP, None if is_plain else Tls())
+        tls = _tls({"tls": telemetry.get("otlp_tls")}) or Tls()
+        yield Place("telemetry.otlp_endpoint", address.rstrip("/"), Speaks.OTLP, None if is_plain else tls)
 
 
 def _address(key: str, value: Any, speaks: Speaks) -> Iterator[Place]:

@@ -1,17 +1,21 @@
 """Telemetry: nothing is exported or shown unless an address is given."""
 
+import json
 import subprocess
 import sys
 import threading
 
 import pytest
 from opentelemetry import metrics
+from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from services.kernel.identity import Identity
-from services.runtime import telemetry
+from services.runtime import logs, telemetry
+from services.runtime.metrics.registry import emitter
 from services.runtime.settings import MeteredSettings
 from services.runtime.tracing import SPANS
+from tests.services.runtime.metrics.collecting import collected
 
 _SETTINGS = (
     "from services.runtime.settings import MeteredSettings\n"
@@ -65,6 +69,49 @@ def test_with_an_address_providers_are_made_and_a_collector_that_is_away_holds_n
     assert not hangs.is_set()
     assert not SPANS.is_sampled(Identity(0, 0))
     hangs.set()
+
+
+def test_metrics_and_spans_have_one_bound_together_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telemetry, "_SHUTDOWN_MILLISECONDS", 1_000)
+    monkeypatch.setattr(metrics, "set_meter_provider", lambda _: None)
+    hangs, begun = threading.Event(), threading.Semaphore(0)
+
+    def hang(*_: object, **__: object) -> None:
+        begun.release()
+        hangs.wait(60)
+
+    monkeypatch.setattr(BatchSpanProcessor, "shutdown", hang)
+    monkeypatch.setattr(MeterProvider, "shutdown", hang)
+    sent = {"otlp_endpoint": "http://127.0.0.1:9", "is_otlp_insecure": True, "trace_ratio": 1}
+    kept = telemetry.configure(_metered(telemetry=sent), "router")
+    ending = threading.Thread(target=kept.shutdown)
+    ending.start()
+    # Neither waits for the other.
+    assert begun.acquire(timeout=30)
+    assert begun.acquire(timeout=30)
+    ending.join(30)
+    assert not ending.is_alive()
+    hangs.set()
+
+
+def test_a_gauge_that_cannot_be_read_is_told_once_and_spoils_no_other(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    logs.configure("emitter", "info")
+
+    def unreadable() -> float:
+        raise ValueError("canary-77b1")
+
+    with collected() as shown:
+        telemetry.gauge(emitter.SIZE, read=unreadable)
+        telemetry.gauge(emitter.EVENTS, read=lambda: 3.0)
+        for _ in range(3):
+            assert shown.value(emitter.EVENTS.name) == 3
+            assert shown.value(emitter.SIZE.name) is None
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    (told,) = [line for line in lines if line["event"] == "gauge_unreadable"]
+    assert (told["kind"], told["error_type"]) == (emitter.SIZE.name, "ValueError")
+    assert "canary-77b1" not in json.dumps(lines)
 
 
 def test_without_a_share_no_spans_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,10 @@ transfers:
 telemetry:
   otlp_endpoint: {{ .otlpEndpoint | quote }}
   metric_interval_seconds: {{ .intervalSeconds }}
+  {{- if .ownCertificates }}
+  otlp_tls:
+    {{- include "comptoir.tls" "/etc/comptoir/tls" | nindent 4 }}
+  {{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -69,6 +69,11 @@ MUTUAL = Tls("ca.pem", "own.pem", "own.key")
             Place("telemetry.otlp_endpoint", "collector:4317", Speaks.OTLP, Tls()),
         ),
         (
+            "edge",
+            {"telemetry": {"otlp_endpoint": "collector:4317", "otlp_tls": {"ca_file": "c.pem"}}},
+            Place("telemetry.otlp_endpoint", "collector:4317", Speaks.OTLP, Tls(ca_file="c.pem")),
+        ),
+        (
             "local_kafka",
             {"listen": "127.0.0.1:8405"},
             Place("local_kafka.listen", "127.0.0.1:8405", Speaks.KAFKA, is_own=True),
