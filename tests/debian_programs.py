@@ -21,6 +21,8 @@ PACKAGES: Final[Mapping[str, str]] = {
     "promtool": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",
     "amtool": "prometheus-alertmanager",
+    "age": "age",
+    "age-keygen": "age",
 }
 # By the program, the folder of its package that it looks for where the package puts it, and nowhere else.
 _FIXED: Final[Mapping[str, str]] = {"prometheus-alertmanager": "usr/share/prometheus/alertmanager"}

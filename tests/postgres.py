@@ -33,6 +33,8 @@ class Database:
     password_file: Path
     socket_folder: Path
     name: str
+    # `pg_dump` and the others, of the server's version.
+    programs: Path
 
     def connect(self) -> "psycopg.Connection[tuple[Any, ...]]":
         """A connection that commits each statement."""
@@ -60,6 +62,11 @@ class PostgresServer:
         self._say(f"CREATE DATABASE {name}")
         yield self._named(name)
         self._say(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def lose(self, database: Database) -> None:
+        """Takes all of a database away, whoever uses it, and leaves an empty one of its name."""
+        self._say(f"DROP DATABASE {database.name} WITH (FORCE)")
+        self._say(f"CREATE DATABASE {database.name}")
 
     def start(self) -> None:
         """Starts the server, and returns once it takes connections."""
@@ -114,7 +121,7 @@ class PostgresServer:
 
     def _named(self, name: str) -> Database:
         url = f"postgresql://comptoir@localhost/{name}?host={self._data}"
-        return Database(url, self._password_file, self._data, name)
+        return Database(url, self._password_file, self._data, name, self._program("psql").parent)
 
     def _say(self, statement: str) -> None:
         with self._named("postgres").connect() as connection:

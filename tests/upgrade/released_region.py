@@ -6,17 +6,21 @@ the chart does it: a new edge takes requests before an old one drains, all other
 
 import asyncio
 import itertools
+import shutil
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+import clickhouse_connect
 import httpx
 import openai
 from comptoir.router.v1 import admin_pb2, admin_pb2_grpc
 
 from services.runtime.settings import environment
 from tests.ports import free_port
-from tests.postgres import Database
+from tests.postgres import Database, PostgresServer, postgres_server
 from tests.system.clickhouse_process import ClickHouseProcess
 from tests.system.kafka_process import KafkaProcess
 from tests.system.running_process import is_serving
@@ -25,8 +29,6 @@ from tests.valkey_process import ValkeyProcess
 
 # A drain ends with the longest answer; on a machine that does something else too.
 DRAIN_SECONDS: Final = 60.0
-ROUTERS: Final = ("router1", "router2")
-GENERATORS: Final = ("generator1", "generator2")
 _READY_SECONDS: Final = 60.0
 _ANSWER: Final = {"ttft_seconds": 0.05, "itl_seconds": 0.05, "answer_tokens": 25}
 # How long each waits for another that is replaced: as the chart's values have it.
@@ -44,13 +46,20 @@ class ReleasedRegion(ServingProcesses):
         self,
         folder: Path,
         code: Path | None,
-        database: Database,
+        postgres: tuple[PostgresServer, Database],
         kafka: KafkaProcess,
         clickhouse: ClickHouseProcess,
+        *,
+        of_each: int = 2,
     ) -> None:
+        numbers = range(1, of_each + 1)
+        self.routers = tuple(f"router{number}" for number in numbers)
+        self.generators = tuple(f"generator{number}" for number in numbers)
+        self._edges = of_each
         super().__init__(folder, edge=_EDGE, router=_ROUTER, generator=_GENERATOR)
         self.valkey = ValkeyProcess(folder, "--appendonly", "yes")
-        self._database, self._kafka, self._clickhouse = database, kafka, clickhouse
+        self._postgres, self.database = postgres
+        self._kafka, self._clickhouse = kafka, clickhouse
         self._of_all = code
         self._code_of: dict[str, Path | None] = {}
         self._urls: dict[str, str] = {}
@@ -65,22 +74,25 @@ class ReleasedRegion(ServingProcesses):
         self._admin: admin_pb2_grpc.AdminServiceAsyncStub = admin_pb2_grpc.AdminServiceStub(
             self._channel("admin1")
         )
-        for name in ("usage", "emitter", *ROUTERS, *GENERATORS):
+        names = ("usage", "emitter", *self.routers, *self.generators)
+        for name in names:
             self.launch(name)
-        await asyncio.gather(*map(self._until_serving, ("usage", "emitter", *ROUTERS, *GENERATORS)))
-        await self.until_replicas(["ready"] * len(GENERATORS))
+        await asyncio.gather(*map(self._until_serving, names))
+        await self._until_all_are_ready()
 
     async def stop(self) -> None:
-        """Ends every process, and the Valkey last."""
+        """Kills every process, whatever it has open: all that is looked at has been by now."""
+        for name in list(self._processes):
+            self.kill(name)
+        self.valkey.kill()
         for client in self._clients.values():
             await client.close()
         await super().stop()
-        self.valkey.kill()
 
     async def add_edges(self, api_key: str) -> None:
-        """The first two, to be asked with a key."""
+        """The first ones, to be asked with a key."""
         self._api_key = api_key
-        for _ in range(2):
+        for _ in range(self._edges):
             await self._add_edge(self._of_all)
 
     def client(self) -> openai.AsyncOpenAI:
@@ -101,14 +113,22 @@ class ReleasedRegion(ServingProcesses):
         if name in self._processes:
             await self._drain(name)
         self._code_of[name] = code
-        self.launch(name)
-        await self._until_serving(name)
-        await self.until_replicas(["ready"] * len(GENERATORS))
+        await self.bring_back(name)
 
     @property
     def store_url(self) -> str:
         """Where the rows are read."""
         return self._clickhouse.url
+
+    @property
+    def admin(self) -> "admin_pb2_grpc.AdminServiceAsyncStub":
+        """The first router, as operators call it."""
+        return self._admin
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        """Rows of the store, as any analyst reads them."""
+        with clickhouse_connect.get_client(dsn=self.store_url, autogenerate_session_id=False) as client:
+            return list(client.query(query).named_results())
 
     async def refusal(self, name: str, code: Path | None) -> tuple[int, str]:
         """How a process ends that cannot start in its place, and what it says; nothing runs there then."""
@@ -121,8 +141,34 @@ class ReleasedRegion(ServingProcesses):
 
     async def spent_tokens(self, tenant: str) -> int:
         """What a tenant used of its month, and may use in what it has in flight."""
-        answer = await self._admin.GetTenant(admin_pb2.GetTenantRequest(name=tenant), timeout=30)
+        answer = await self._admin.GetTenant(
+            admin_pb2.GetTenantRequest(name=tenant), timeout=30, wait_for_ready=True
+        )
         return int(answer.spending.tokens_of_month)
+
+    async def bring_back(self, name: str) -> None:
+        """Starts what was killed, and returns once it serves."""
+        self.launch(name)
+        await self._until_serving(name)
+        await self._until_all_are_ready()
+
+    def lose_stores(self, *, with_leases: bool) -> None:
+        """Kills the routers, and takes the database's content and perhaps that of the Valkey."""
+        for name in self.routers:
+            self.kill(name)
+        self._postgres.lose(self.database)
+        if with_leases:
+            self.valkey.kill()
+            shutil.rmtree(self._folder / "appendonlydir")
+            self.valkey.start()
+
+    def admin_target(self) -> str:
+        """Where operators reach the first router."""
+        return self._address("admin1")
+
+    def secret(self, name: str) -> Path:
+        """The file of a secret."""
+        return self._folder / f"{name}.hex"
 
     def code_of(self, name: str) -> Path | None:
         """The folder of its release; None is this tree."""
@@ -140,6 +186,9 @@ class ReleasedRegion(ServingProcesses):
         self._clients[name] = openai.AsyncOpenAI(
             base_url=f"{self._urls[name]}/v1", api_key=self._api_key, max_retries=0, timeout=60
         )
+
+    async def _until_all_are_ready(self) -> None:
+        await self.until_replicas(["ready"] * len(self.generators))
 
     async def _until_serving(self, name: str) -> None:
         async with asyncio.timeout(self.start_seconds):
@@ -185,8 +234,8 @@ class ReleasedRegion(ServingProcesses):
             "number": int(number),
             "admin_listen": {"address": self._address(f"admin{number}")},
             "replica_listen": {"address": self._address(f"replicas{number}")},
-            "database_url": self._database.url,
-            "database_password_file": str(self._database.password_file),
+            "database_url": self.database.url,
+            "database_password_file": str(self.database.password_file),
             "lease_store": {"address": f"unix:{self.valkey.socket}", "timeout_seconds": 5},
         }
 
@@ -194,7 +243,9 @@ class ReleasedRegion(ServingProcesses):
         return {
             **super()._generator(name),
             "router": {"address": self._address("replicas1")},
-            "further_routers": [{"address": self._address("replicas2")}],
+            "further_routers": [
+                {"address": self._address(f"replicas{number}")} for number in range(2, len(self.routers) + 1)
+            ],
             "simulated": _ANSWER,
         }
 
@@ -204,8 +255,26 @@ class ReleasedRegion(ServingProcesses):
             **super()._edge(name),
             "listen": {"host": host, "port": int(port)},
             "router": {"address": self._address("router1")},
-            "further_routers": [{"address": self._address("router2")}],
+            "further_routers": [{"address": self._address(name)} for name in self.routers[1:]],
         }
+
+
+@asynccontextmanager
+async def released_region(
+    folder: Path, code: Path | None, *, of_each: int = 2
+) -> AsyncIterator[ReleasedRegion]:
+    """A region of a release, on stores of this tree's: those are not ours to ship."""
+    kafka, clickhouse = KafkaProcess(folder), ClickHouseProcess(folder)
+    with postgres_server() as server, server.database() as database:
+        region = ReleasedRegion(folder, code, (server, database), kafka, clickhouse, of_each=of_each)
+        try:
+            await asyncio.gather(*map(asyncio.to_thread, (kafka.start, clickhouse.start)))
+            await region.start()
+            yield region
+        finally:
+            await region.stop()
+            clickhouse.stop()
+            kafka.stop()
 
 
 async def _is_ready(client: httpx.AsyncClient) -> bool:

@@ -22,6 +22,7 @@ from deploy.local.stack.state import missing_state, read_state
 from services.cli.adapters.admin import Stub, call_admin, listed
 from services.cli.adapters.store import Store
 from services.cli.operator_tls import Admin
+from services.cli.repeated_acts import commands_of
 from services.contract.callers import caller_digest
 
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
@@ -32,7 +33,7 @@ _Act = Mapping[str, Any]
 _LISTS: Final = {"tenants": admin_pb2.ListTenantsRequest, "keys": admin_pb2.ListKeysRequest}
 
 
-def audit(
+def audit(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
     since: Annotated[str, typer.Option(metavar="TIME", help="How far back: 30m, 24h, 7d.")] = "24h",
     caller: Annotated[
         list[str] | None,
@@ -44,6 +45,10 @@ def audit(
     ] = "",
     admin: Admin = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_commands: Annotated[
+        bool,
+        typer.Option("--as-commands", help="Print what does it again after a restore of the keys."),
+    ] = False,
 ) -> None:
     """What operators did and what they were refused, newest first."""
     acts = Store(clickhouse or _store_of(data_dir)).acts(_seconds(since))
@@ -57,6 +62,12 @@ def audit(
     console = Console(markup=False, emoji=False)
     if as_json:
         _write_json(pages)
+        return
+    if as_commands:
+        every = [act for page in pages for act in page]
+        if names.is_away:
+            raise StackError("Commands are for what the router has, and it does not answer: start it first.")
+        sys.stdout.writelines(f"{line}\n" for line in commands_of(every))
         return
     has_acts = False
     for described in pages:
@@ -104,7 +115,7 @@ class _Names:
     def __init__(self, data_dir: Path, admin: str) -> None:
         self._data_dir = data_dir
         self._admin = admin
-        self._is_away = False
+        self.is_away = False
 
     def of(self, acts: Sequence[_Act]) -> dict[tuple[str, int], str]:
         """Returns the names of what some acts are about, by kind and number."""
@@ -118,10 +129,10 @@ class _Names:
                 names["key", number] = f"{key.tenant_name} {key.label}".strip()
 
         try:
-            if (tenants or keys) and not self._is_away:
+            if (tenants or keys) and not self.is_away:
                 call_admin(self._data_dir, self._admin, ask)
         except StackError:
-            self._is_away = True
+            self.is_away = True
         return names
 
 

@@ -1,0 +1,52 @@
+"""What operators did has to be done again where tenants and keys came back from a backup: as commands."""
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+# By the act, the command that does it again; each is safe to repeat.
+_COMMANDS: Final = {
+    "disable_tenant": "tenants disable",
+    "enable_tenant": "tenants enable",
+    "delete_tenant": "tenants delete",
+    "disable_key": "keys disable",
+    "enable_key": "keys enable",
+    "revoke_key": "keys revoke",
+    "delete_key": "keys delete",
+    # The secret that was given up is the one that came back.
+    "rotate_key": "keys disable",
+}
+# What the record of an act does not hold, a person has to bring.
+_LEFT_TO_PEOPLE: Final = {
+    "create_tenant": "was created; make it anew, and its keys",
+    "create_key": "was created; make another one for its holder",
+    "update_tenant": "was changed; look at its limits",
+    "update_key": "was changed; look at its limits, scopes and end",
+}
+_ROTATED: Final = "got another secret, which is lost; give its holder a new one, then enable it"
+_UNKNOWN: Final = "nobody knows whether it was done"
+
+
+def commands_of(acts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yields lines of a shell script, for acts that are told newest first, with what is there by its name.
+
+    A line says who by number alone: a label may hold anything, and this is run.
+    """
+    for act in reversed(acts):
+        if act["outcome"] == "refused" or act["number"] is None:
+            continue
+        yield from _lines(act)
+
+
+def _lines(act: Mapping[str, Any]) -> Iterator[str]:
+    name, about = str(act["act"]), f"# {act['at']:%Y-%m-%d %H:%M:%S} {act['subject']} {act['number']}"
+    is_there = act["name"] is not None
+    if name in _LEFT_TO_PEOPLE:
+        # What was created before the backup is there.
+        if is_there != name.startswith("create"):
+            yield f"{about} {_LEFT_TO_PEOPLE[name]}"
+    elif name in _COMMANDS and is_there:
+        note = _ROTATED if name == "rotate_key" else name.rpartition("_")[0]
+        yield f"{about} {note}" + (f"; {_UNKNOWN}" if act["outcome"] != "done" else "")
+        subject = str(act["name"]) if act["subject"] == "tenant" else str(act["number"])
+        yield f"comptoir {_COMMANDS[name]} {shlex.quote(subject)}"
