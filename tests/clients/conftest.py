@@ -26,7 +26,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The parts of `comptoir up`, whose model has further names and a price, and is the default."""
     folder: Path = tmp_path_factory.mktemp("stack")
     config = folder / "names.yaml"
-    config.write_text(yaml.safe_dump({"catalog": _catalog(folder)}), encoding="utf-8")
+    # A look at the console waits for nothing that is kept.
+    console = {"live_seconds": 1, "store_seconds": 1, "slow_seconds": 1}
+    settings = {"catalog": _catalog(folder), "console": console}
+    config.write_text(yaml.safe_dump(settings), encoding="utf-8")
     with running_stack(folder / "data", "--embeddings", "--console", "--config", str(config)) as running:
         yield running
 

@@ -22,7 +22,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 _SIGN_IN: Final = "/sign-in"
 _MOST_TOKEN_BYTES: Final = 1_024
 _FOREVER: Final = "public, max-age=31536000, immutable"
-# Scripts, styles and data come from the console itself, and nothing of the page is written into another one.
+# Scripts, styles and data are the console's own. Without a referrer a form would not say whence it comes.
 HEADERS: Final = (
     (
         b"content-security-policy",
@@ -34,7 +34,7 @@ HEADERS: Final = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
 )

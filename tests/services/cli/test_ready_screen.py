@@ -10,6 +10,7 @@ import pytest
 
 from services.cli.ready_screen import command_prefix, ready_screen
 
+LINK = f"http://127.0.0.1:65014/#{44 * 'x'}"
 KEY = "cptr_eu-fr_0123456789ABCDEFGHIJKLabcdef"
 
 
@@ -33,7 +34,8 @@ def curl_of(said: str) -> list[str]:
 def test_url_key_and_the_next_commands_fit_80_columns_and_24_lines(
     state: dict[str, Any], key: str | None
 ) -> None:
-    said = ready_screen(state, key, "Ctrl-C", 8.3)
+    said = ready_screen(state, key, "Ctrl-C", 8.3, LINK)
+    assert LINK in said
     lines = said.splitlines()
     assert len(lines) <= 23
     assert max(map(len, lines)) <= 80

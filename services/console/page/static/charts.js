@@ -46,7 +46,7 @@ const Charts = (() => {
           stroke: variable(`--line-${line.model + 1}`),
           width: line.upper ? 1.5 : 2,
           dash: line.upper ? [5, 4] : [],
-          points: { size: 6, show: (chart, series) => isSparse(chart.data[series]) },
+          points: { size: 6, fill: variable("--card"), show: (chart, series) => isSparse(chart.data[series]) },
         })),
       ],
     };

