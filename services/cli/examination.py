@@ -7,6 +7,12 @@ from typing import Any, Final
 
 from deploy.local.stack.errors import StackError
 from services.cli.adapters.doctor.files import most_open_files, see_file, see_folder
+from services.cli.adapters.doctor.key_tables import (
+    KeysAwayError,
+    NoDriverError,
+    newest_revision,
+    revision_of,
+)
 from services.cli.adapters.doctor.network import reach
 from services.cli.adapters.doctor.processes import check_settings
 from services.cli.adapters.doctor.readiness import ask_over_grpc, ask_over_http
@@ -80,6 +86,8 @@ class Examination:
         router = self._examined.part("router")
         if router is not None:
             yield asyncio.to_thread(_replica_clocks, router)
+            if router.settings.get("database_url"):
+                yield asyncio.to_thread(_key_tables, router)
             lease_store = router.settings.get("lease_store") or {}
             if lease_store.get("address", "memory") != "memory":
                 yield self._redis(f"{router.name}.lease_store", lease_store)
@@ -169,6 +177,21 @@ def _topics(writer: Part, usage: Part | None) -> list[Finding]:
     except StackError as error:
         step = "`comptoir kafka check`, with the rights of an administrator of Kafka"
         return [warn(data.RETENTION, "kafka", f"How long Kafka keeps records was not seen. {error}", step)]
+
+
+def _key_tables(router: Part) -> list[Finding]:
+    key, settings = f"{router.name}.database_url", router.settings
+    try:
+        found = revision_of(str(settings["database_url"]), settings.get("database_password_file"))
+    except NoDriverError:
+        step = "install comptoir[router] here, or run this where a router runs"
+        return [
+            warn(data.VERSIONS, key, "Its tables are not looked at: psycopg is not installed here.", step)
+        ]
+    except KeysAwayError:
+        step = "look at router.database_url and database_password_file, and at the server's log"
+        return [fail(reachability.REACH, key, "PostgreSQL answers no question.", step)]
+    return [data.of_key_tables(key, found, newest_revision())]
 
 
 def _replica_clocks(router: Part) -> list[Finding]:

@@ -46,6 +46,21 @@ def of_schema(seen: SeenStore, newest: int) -> Finding:
     return ok(VERSIONS, _FROM_HERE, f"The store's schema is {found}, as is this version's.")
 
 
+def of_key_tables(key: str, revision: str | None, newest: str) -> Finding:
+    """Returns the finding about the tables of tenants and keys, beside the revisions that are known here."""
+    if revision is None:
+        step = "start a router, which makes them"
+        return fail(VERSIONS, key, "The database has no tables of Comptoir yet.", step)
+    sentence = f"The tables of keys are of revision {revision}, and this version's {newest}."
+    if revision < newest:
+        step = "start the routers of this version: the first one migrates, and earlier ones start no more"
+        return fail(VERSIONS, key, sentence, step)
+    if revision > newest:
+        step = "update Comptoir here to the version that migrated them: routers of this one do not start"
+        return fail(VERSIONS, key, sentence, step)
+    return ok(VERSIONS, key, f"The tables of keys are of revision {revision}, as is this version.")
+
+
 def of_retention(seen: SeenStore, retention_days: int) -> Finding:
     """Returns the finding about how long the store keeps events."""
     if seen.retention_days is None:

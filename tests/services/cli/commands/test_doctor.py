@@ -115,3 +115,14 @@ def test_a_stack_that_does_not_run_is_looked_at_without_a_question(
     # The kept key of this folder is none that was ever made.
     assert "its checksum is wrong" in said.out
     assert "cptr_kept" not in said.out
+
+
+def test_a_database_that_does_not_answer_is_told_with_what_to_look_at(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    config = written(tmp_path, router={"database_url": "postgresql://comptoir@127.0.0.1:1/keys"})
+    said = json.loads(terminal.comptoir("doctor", "--config", str(config), "--json").out)
+    found = [one for one in said["findings"] if one["subject"] == "router.database_url"]
+    asked = next(one for one in found if one["sentence"] == "PostgreSQL answers no question.")
+    assert (asked["check"], asked["level"]) == ("reachability", "fail")
+    assert "database_password_file" in asked["next_step"]

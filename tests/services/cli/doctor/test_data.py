@@ -2,7 +2,15 @@
 
 import pytest
 
-from services.cli.doctor.data import of_key, of_region, of_retention, of_schema, of_topics, of_versions
+from services.cli.doctor.data import (
+    of_key,
+    of_key_tables,
+    of_region,
+    of_retention,
+    of_schema,
+    of_topics,
+    of_versions,
+)
 from services.cli.doctor.facts import SeenStore
 from services.cli.doctor.finding import Level
 from services.contract.transfer import Mechanism, TransferRecord
@@ -45,6 +53,22 @@ def record(until_days: int) -> TransferRecord:
 )
 def test_what_is_released_together_is_installed_together(installed: dict[str, str], level: Level) -> None:
     assert of_versions(installed).level is level
+
+
+@pytest.mark.parametrize(
+    ("found", "level", "step"),
+    [
+        (None, Level.FAIL, "start a router"),
+        ("0006", Level.FAIL, "the first one migrates"),
+        ("0007", Level.OK, ""),
+        ("0008", Level.FAIL, "update Comptoir here"),
+    ],
+)
+def test_the_tables_of_keys_are_those_of_this_version(found: str | None, level: Level, step: str) -> None:
+    finding = of_key_tables("router.database_url", found, "0007")
+    assert finding.level is level
+    assert step in finding.next_step
+    assert (found or "no tables") in finding.sentence
 
 
 @pytest.mark.parametrize(
