@@ -111,7 +111,7 @@ def _goodput(run: Run) -> str:
 
 def _latency_grid(result: Result) -> Grid:
     rows = tuple(row for run in result.runs for row in _latency_rows(run))
-    columns = ("load", "ms", "mean", *(f"p{at}" for at in _PERCENTILES), "most")
+    columns = ("load", "latency", "mean", *(f"p{at}" for at in _PERCENTILES), "most")
     return Grid("Latency, in milliseconds", columns, rows, 2)
 
 

@@ -9,7 +9,7 @@ from services.cli.bench.exchange import Exchange
 from services.cli.bench.results import Moment
 
 # As many points as a plot can show.
-_MOST: Final = 240
+_MOST: Final = 120
 _STEPS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 
 

@@ -67,7 +67,10 @@ def _facts(result: Result) -> Iterator[str]:
 
 
 def _table(grid: Grid) -> str:
-    head = "".join(f'<th scope="col">{html.escape(name)}</th>' for name in grid.columns)
+    head = "".join(
+        f'<th scope="col"{"" if number >= grid.first_numbers else " class=name"}>{html.escape(name)}</th>'
+        for number, name in enumerate(grid.columns)
+    )
     body = "".join(f"<tr>{''.join(_cells(grid, row))}</tr>" for row in grid.rows)
     caption = f"<caption>{html.escape(grid.title)}</caption>"
     table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

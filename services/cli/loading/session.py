@@ -101,13 +101,14 @@ class Session:
         found = {}
         for language in self._plan.grammars:
             texts = [writer.text(language, length) for length in (_SHORT_CHARACTERS, _LONG_CHARACTERS)]
-            seen = [await self._send(Order(text, 1), self._clocks.now()) for text in texts]
+            driver = Driver(self._send, self._screen, self._clocks.now, self.stopping)
+            seen = await driver.run(Closed(1), (Order(text, 1) for text in texts), Bound(len(texts)))
+            if self.stopping.is_set():
+                return found
             for exchange in seen:
                 _refuse_failed(exchange)
             short, long = ((len(text), each.input_tokens) for text, each in zip(texts, seen, strict=True))
             found[language] = ratio_between(short, long)
-            if self.stopping.is_set():
-                break
         if seen[-1].counted_by is CountedBy.EVENTS:
             self._screen.note("The endpoint tells no usage: each event with output counts as one token.")
         return found

@@ -30,7 +30,7 @@ def test_every_begin_end_and_event_is_in_one_stretch(runs: list[tuple[float, lis
 
 @given(st.floats(0, 1e8))
 def test_stretches_are_few(span: float) -> None:
-    assert span / stretch_seconds(span) <= 240
+    assert span / stretch_seconds(span) <= 120
 
 
 def test_nothing_has_no_course() -> None:

@@ -131,6 +131,15 @@ def test_a_stop_keeps_the_levels_that_were_measured_and_begins_no_other() -> Non
     assert sum(measured.requests.interrupted for measured in runs) > 0
 
 
+def test_a_stop_before_the_first_answer_measures_nothing_and_waits_for_nobody() -> None:
+    class Silent(Endpoint):
+        async def send(self, order: Order, scheduled_seconds: float) -> Exchange:
+            await asyncio.sleep(3600)
+            raise AssertionError
+
+    assert benched(Silent(), plan(), stop_after=1.0)[0] == []
+
+
 @pytest.mark.parametrize(
     ("failure", "words"),
     [
