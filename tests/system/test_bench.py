@@ -147,6 +147,7 @@ def _differences(ours: dict[str, float], theirs: dict[str, Any]) -> dict[str, tu
 
 @pytest.mark.system
 @pytest.mark.alone
+@pytest.mark.timeout(600)
 def test_it_measures_what_vllm_s_bench_measures_and_what_the_endpoint_did(
     endpoint: str, tmp_path: Path
 ) -> None:
