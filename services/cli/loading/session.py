@@ -98,7 +98,7 @@ class Session:
     async def _ratios(self) -> dict[str, Ratio]:
         """Learns how many characters make a token in each language; its requests are the first to fail."""
         writer = self._writer("ratio", {})
-        found = {}
+        found: dict[str, Ratio] = {}
         for language in self._plan.grammars:
             texts = [writer.text(language, length) for length in (_SHORT_CHARACTERS, _LONG_CHARACTERS)]
             driver = Driver(self._send, self._screen, self._clocks.now, self.stopping)
