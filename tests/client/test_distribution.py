@@ -74,6 +74,13 @@ def test_no_file_is_installed_twice_and_the_client_stays_in_its_namespace(wheels
     assert client & application == set()
 
 
+def test_the_consoles_page_is_in_the_wheel_with_the_licence_of_its_charts(wheels: dict[str, Path]) -> None:
+    page = REPOSITORY / "services" / "console" / "page"
+    files = {str(path.relative_to(REPOSITORY)) for path in page.rglob("*") if path.is_file()}
+    assert files <= files_of(wheels["comptoir"])
+    assert "services/console/page/static/uPlot.LICENSE" in files
+
+
 def test_every_stub_is_in_the_wheel_with_its_types(wheels: dict[str, Path]) -> None:
     generated = REPOSITORY / "protos" / "gen"
     stubs = {
