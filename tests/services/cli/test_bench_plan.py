@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from hatchling.builders.wheel import WheelBuilder
 
 from services.cli.bench.arrivals import ArrivalProcess, Arrivals
 from services.cli.bench.errors import BenchError
@@ -10,6 +11,7 @@ from services.cli.bench.load import Bound, Closed, Open
 from services.cli.bench.objectives import Objective
 from services.cli.bench.prices import Prices
 from services.cli.bench_plan import (
+    TEXTS,
     JudgeOptions,
     LoadOptions,
     TextOptions,
@@ -19,6 +21,7 @@ from services.cli.bench_plan import (
 )
 from services.cli.loading.session import Plan
 
+REPOSITORY = Path(__file__).resolve().parents[3]
 TEXT = TextOptions("256", "128")
 
 
@@ -89,3 +92,11 @@ def test_what_is_laid_over_a_request_is_an_object() -> None:
     for text in ("[]", "{", "1"):
         with pytest.raises(BenchError, match="JSON object"):
             body_of(text, ignores_eos=False)
+
+
+def test_an_installed_command_line_has_the_sentences_and_no_model() -> None:
+    names = {file.distribution_path for file in WheelBuilder(str(REPOSITORY)).recurse_included_files()}
+    texts = {str(path.relative_to(REPOSITORY)) for path in TEXTS.glob("*.txt")}
+    assert len(texts) == 6
+    assert {*texts, "deploy/models/tiny_eu_training/grammar.py"} <= names
+    assert [name for name in names if name.endswith(".safetensors")] == []
