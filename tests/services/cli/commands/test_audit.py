@@ -130,6 +130,28 @@ def test_without_a_router_there_are_numbers(
     assert json.loads(said.out)["acts"][0]["name"] is None
 
 
+def test_as_commands_it_is_what_does_it_again_where_the_router_has_what_it_is_about(
+    terminal: Terminal, paths: DataPaths, acts: list[dict[str, Any]], router: AdminService
+) -> None:
+    acts += [{**REVOKED, "subject_number": 8}, REVOKED, REFUSED]
+    said = terminal.comptoir("audit", "--as-commands", "--data-dir", str(paths.root))
+    assert said.out.splitlines() == ["# 2026-11-22 07:01:02 key 7 revoke", "comptoir keys revoke 7"]
+
+
+def test_there_are_no_commands_without_a_router_that_says_what_is_there(
+    terminal: Terminal,
+    paths: DataPaths,
+    acts: list[dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away(*_: object) -> None:
+        raise StackError("away")
+
+    monkeypatch.setattr(audit, "call_admin", away)
+    acts.append(REVOKED)
+    assert "start it first" in terminal.refusal("audit", "--as-commands", "--data-dir", str(paths.root))
+
+
 def test_without_acts_there_is_an_empty_list(
     terminal: Terminal, paths: DataPaths, acts: list[dict[str, Any]]
 ) -> None:
