@@ -46,7 +46,6 @@ def release(helm: Helm, small_kubernetes: SmallCluster) -> Iterator[Installation
         installation.install(chart=LATEST.chart, values=PRODUCTION)
         installation.until_rolled_out()
         yield installation
-        installation.helm("uninstall", "comptoir", "--wait")
 
 
 def images(release: Installation) -> dict[str, str]:
