@@ -27,10 +27,13 @@ async def running(**changed: Any) -> AsyncIterator[int]:
     settings = ConsoleSettings.model_validate(SETTINGS | {"listen": {"port": 0}} | changed)
     console, stop, started = ConsoleProcess(settings, SystemClock()), asyncio.Event(), asyncio.Event()
     serving = asyncio.create_task(live(console, stop, on_started=started.set))
+    starting = asyncio.create_task(started.wait())
     try:
-        await asyncio.wait_for(started.wait(), WAIT_SECONDS)
+        await asyncio.wait({serving, starting}, timeout=WAIT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        assert starting.done() or serving.result()
         yield console.listener.port
     finally:
+        starting.cancel()
         stop.set()
         await asyncio.wait_for(serving, WAIT_SECONDS)
 
