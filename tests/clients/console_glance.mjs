@@ -13,6 +13,7 @@ for (const place of await page.locator("[data-part]").all()) {
   told.parts[await place.getAttribute("data-part")] = await place.innerText();
 }
 told.models = await page.locator("select[name=model] option").allInnerTexts();
+told.nothing = await page.locator(".nothing:visible").allInnerTexts();
 told.images = await page.locator("img, #main script").count();
 if (shot) await page.screenshot({ path: shot, fullPage: true });
 await browser.close();

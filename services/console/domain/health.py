@@ -39,4 +39,5 @@ class Health:
         if not self.ill:
             return f"All {len(self.processes)} processes are ready."
         told = [f"{each.name}: {each.why or each.state}" for each in self.ill]
-        return f"{len(self.ill)} of {len(self.processes)} processes are not ready. {'; '.join(told)}."
+        verb = "is" if len(self.ill) == 1 else "are"
+        return f"{len(self.ill)} of {len(self.processes)} processes {verb} not ready. {'; '.join(told)}."

@@ -122,7 +122,10 @@ const Charts = (() => {
     for (const figure of document.querySelectorAll("[data-chart]")) {
       const data = charts[figure.dataset.chart];
       const isEmpty = !data || data.lines.every((line) => line.values.every((value) => value === null));
-      figure.querySelector(".nothing").hidden = !isEmpty;
+      const nothing = figure.querySelector(".nothing");
+      nothing.hidden = !isEmpty;
+      // What nobody has said is not the same as nothing.
+      nothing.textContent = data ? "Nothing in this time." : "Not known: the store has not answered.";
       figure.querySelector(".plot").hidden = isEmpty;
       figure.querySelector("details").hidden = isEmpty;
       figure.querySelector(".legend").hidden = isEmpty;

@@ -88,6 +88,8 @@ async def test_a_source_that_never_answered_leaves_its_part_empty(browser: Brows
     answer = await browser().get("/")
     assert answer.status_code == 200
     assert "What runs is not known yet" in answer.text
+    assert "no request yet" not in answer.text
+    assert answer.text.count(">not known<") == 5
 
 
 async def test_whoever_has_not_signed_on_sees_no_number(browser: Browser, sources: Sources) -> None:
