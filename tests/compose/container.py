@@ -1,8 +1,8 @@
 """Becomes a container of this machine's own files: run alone in new network and mount namespaces, as root.
 
-What a container engine does with a service of the file, as far as it says: its own root that may not be written,
-mounts, names, user, no capability and no way to a new one. It waits for a line on its input, by when its network
-is there, and ends by being the service's command.
+What a container engine does with a service of the file: a root of its own that may not be written, mounts,
+names, its user, no capability and no way to a new one. It waits for a line of input, by when its network is
+there, and ends by being the service's command.
 """
 
 import json
@@ -50,15 +50,12 @@ def _root(scratch: Path) -> Path:
 
 
 def _mount(root: Path, mount: dict[str, Any]) -> None:
-    target = root / mount["target"].lstrip("/")
+    target = _inside(root, mount["target"])
     if mount["type"] == "tmpfs":
         target.mkdir(parents=True, exist_ok=True)
         _run("mount", "-t", "tmpfs", "-o", mount["options"], "scratch", str(target))
         return
     source = Path(mount["source"])
-    if target.is_symlink():
-        # It leads out of the root.
-        target.unlink()
     if source.is_dir():
         target.mkdir(parents=True, exist_ok=True)
     else:
@@ -67,6 +64,22 @@ def _mount(root: Path, mount: dict[str, Any]) -> None:
     _run("mount", "--bind", str(source), str(target))
     if mount.get("read_only"):
         _run("mount", "-o", "remount,bind,ro", str(target))
+
+
+def _inside(root: Path, path: str) -> Path:
+    """Returns where a path of the container is, whose links would lead out of its root."""
+    place = root
+    for part in Path(path.lstrip("/")).parts:
+        place /= part
+        if place.is_symlink():
+            link = place.readlink()
+            to = root / str(link).lstrip("/") if link.is_absolute() else place.parent / link
+            # One into a folder of this machine's user is none of an image's.
+            if to.is_dir() and all(it.stat().st_mode & 0o001 for it in (to, *to.parents)):
+                place = to
+            else:
+                place.unlink()
+    return place
 
 
 def _run(*command: str) -> None:

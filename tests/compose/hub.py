@@ -1,4 +1,4 @@
-"""The machine that containers run on, as a network namespace: a bridge for each network, and published ports."""
+"""The machine that containers run on, as a network namespace: a bridge for each network, published ports."""
 
 import subprocess
 import sys
@@ -67,7 +67,7 @@ class Hub:
         return f"10.77.{self._numbers[network]}.{self._hosts[service]}"
 
     def names_for(self, service: str) -> str:
-        """Returns what Docker's resolver would answer this service: whoever shares a network, and nobody else."""
+        """Returns what Docker's resolver would answer this service: whoever shares a network with it."""
         lines = ["127.0.0.1 localhost"]
         mine = networks_of(self._services[service])
         for other, it in self._services.items():

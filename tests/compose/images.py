@@ -1,5 +1,6 @@
-"""What stands in for the images here: programs of packages, under the paths and names that the images have them."""
+"""What stands in for the images here: programs of packages, under the paths that images have."""
 
+import importlib.util
 import shutil
 import sys
 import sysconfig
@@ -80,7 +81,11 @@ def _own_programs() -> Path:
 
 
 def _kafka() -> Mapping[str, Path]:
-    return {"/opt/kafka/libs": _jars(), "/opt/java": Path(JAVA).parents[1], "/opt/kafka/bin": _STAND_INS / "kafka"}
+    return {
+        "/opt/kafka/libs": _jars(),
+        "/opt/java": Path(JAVA).parents[1],
+        "/opt/kafka/bin": _STAND_INS / "kafka",
+    }
 
 
 @cache
@@ -101,9 +106,10 @@ def _valkey() -> Mapping[str, Path]:
 
 
 def _postgres() -> Mapping[str, Path]:
-    import pgserver  # noqa: PLC0415 - it has no types, and only this needs it
-
-    package = Path(pgserver.__file__).parent
+    found = importlib.util.find_spec("pgserver")
+    assert found is not None
+    assert found.origin is not None
+    package = Path(found.origin).parent
     return {
         # Its programs look for their libraries beside the package.
         "/opt/postgres/pgserver": package,

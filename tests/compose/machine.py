@@ -1,4 +1,4 @@
-"""Runs the services of the file without a container engine, each in namespaces of its own and with its own rights."""
+"""Runs the services of the file without a container engine, each in namespaces and with rights of its own."""
 
 import contextlib
 import json
@@ -38,7 +38,12 @@ class Container:
     def start(self, hub: Hub, command: Sequence[str]) -> None:
         """Starts a command in it."""
         (self.folder / "hosts").write_text(hub.names_for(self.name))
-        hosts = {"type": "bind", "source": str(self.folder / "hosts"), "target": "/etc/hosts", "read_only": True}
+        hosts = {
+            "type": "bind",
+            "source": str(self.folder / "hosts"),
+            "target": "/etc/hosts",
+            "read_only": True,
+        }
         spec = {
             "scratch": str(self.folder),
             "mounts": [*self.mounts, hosts],
@@ -167,7 +172,8 @@ class Machine:
         container.start(self.hub, self._command(name, words))
         assert container.process is not None
         status = container.process.wait(_EXEC_SECONDS)
-        return status, *((container.folder / it).read_text() for it in ("out", "err"))
+        out, err = ((container.folder / it).read_text() for it in ("out", "err"))
+        return status, out, err
 
     def down(self) -> dict[str, int]:
         """Stops everything, what depends on others first; the status of each."""
@@ -224,7 +230,7 @@ def _pause(container: Container) -> None:
 
 
 def _until_own_network(pid: int) -> None:
-    """Returns once a process has left this one's network; what it is until then executes nothing of its own."""
+    """Returns once a process has left this one's network; until then it is not yet itself."""
     mine, deadline = Path("/proc/self/ns/net").readlink(), time.monotonic() + _EXEC_SECONDS
     while Path(f"/proc/{pid}/ns/net").readlink() == mine:
         assert time.monotonic() < deadline, "namespaces take root: run these tests as root"

@@ -1,4 +1,4 @@
-"""`deploy/compose.yaml` as Docker Compose reads it: by compose-go, its own library, built once on a machine."""
+"""`deploy/compose.yaml` as Docker Compose reads it: by its own library, built once on a machine."""
 
 import hashlib
 import json
@@ -26,10 +26,10 @@ class NoProjectError(Exception):
     """The file is not valid; the text is what Compose says."""
 
 
-def load(*profiles: str, file: Path = FILE, **variables: str) -> dict[str, Any]:
+def load(*profiles: str, file: Path = FILE, variables: dict[str, str] | None = None) -> dict[str, Any]:
     """Returns the project with these profiles; NoProjectError where Compose would refuse the file."""
     command = (str(_built()), str(file), *profiles)
-    given = {"PATH": environment()["PATH"], **variables}
+    given = {"PATH": environment()["PATH"], **(variables or {})}
     done = subprocess.run(
         command, env=given, capture_output=True, text=True, timeout=_SECONDS, check=False, cwd=file.parent
     )
@@ -41,7 +41,7 @@ def load(*profiles: str, file: Path = FILE, **variables: str) -> dict[str, Any]:
 
 def services(*profiles: str, **variables: str) -> dict[str, Service]:
     """Returns every service, by its name."""
-    found: dict[str, Service] = load(*profiles, **variables)["services"]
+    found: dict[str, Service] = load(*profiles, variables=variables)["services"]
     return found
 
 
