@@ -84,7 +84,7 @@ def test_an_operator_makes_a_key_and_openais_sdk_streams_with_it(machine: Machin
     assert status == 0, out + err
     status, out, err = machine.run("cli", ["keys", "create", "--tenant", "acme", "--label", "first"])
     assert status == 0, err
-    key = re.search(r"cptr_\w+", out)
+    key = re.search(r"cptr_[\w-]+", out)
     assert key is not None, out
     authority = str(machine.folder.parent / "secrets" / "ca.crt")
     said = on_the_machine(machine, sys.executable, "-c", ASKING, key[0], SSL_CERT_FILE=authority)
