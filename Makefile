@@ -25,7 +25,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without bytecode on disk every start would compile the engine's modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up test check units lint types imports schemas bench fuzz test-clients test-cluster test-images images kube protos dashboards docs lock release clean
+.PHONY: help setup up test check units lint types imports schemas bench fuzz test-clients test-cluster test-images built-images images kube protos dashboards docs lock release clean
 .PHONY: $(UNIT_RUNS)
 
 help: ## Shows this list
@@ -39,8 +39,9 @@ up: .venv/.installed ## Starts everything on this machine until Ctrl-C; ARGS="--
 
 # The real engine forks, which a process must not that spoke gRPC: its tests have one of their own, beside.
 test: setup ## Sets up and passes everything; real engine, Kafka and store included
-	@$(BIN)/python -m tests.cluster.kube.build >/dev/null 2>&1 & $(MAKE) --no-print-directory check
-	@$(MAKE) --no-print-directory kube
+	@{ nice $(BIN)/python -m tests.cluster.kube.build; nice $(BIN)/python -m tests.images.built; } >/dev/null 2>&1 & \
+	$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory kube built-images
 	@status=0; said=$$(mktemp); trap 'kill $$engine 2>/dev/null || :; rm -f $$said' EXIT; \
 	$(BIN)/pytest -m vllm $(ARGS) >$$said 2>&1 & engine=$$!; \
 	$(if $(filter 0,$(WORKERS)),wait $$engine || status=$$?;) \
@@ -52,6 +53,13 @@ test: setup ## Sets up and passes everything; real engine, Kafka and store inclu
 
 test-cluster: setup kube ## Renders the chart, and installs it on a real API server; part of `make test`
 	$(BIN)/pytest -m cluster tests/cluster $(ARGS)
+
+test-images: setup built-images ## Builds the images and runs them closed, against each other, as root; part of `make test`
+	$(BIN)/pytest -m images tests/images $(ARGS)
+
+# What tests run, once for each state of what goes into it; kept below the user's cache.
+built-images: .venv/.installed
+	@$(BIN)/python -m tests.images.built >/dev/null
 
 images: .venv/.installed ## Builds the images with buildah, SBOMs beside them in dist/images; ARGS=--help
 	@$(BIN)/python -m deploy.images.build $(ARGS)

@@ -18,8 +18,8 @@ from cyclonedx.validation.json import JsonStrictValidator
 Component = dict[str, Any]
 
 ENVIRONMENT: Final = Path("/opt/comptoir/bin/python")
-STATUS: Final = Path("/build/status.d")
-COPYRIGHTS: Final = Path("/build/doc")
+STATUS: Final = Path("/var/lib/dpkg/status.d")
+COPYRIGHTS: Final = Path("/usr/share/doc")
 _TOOLS: Final = Path(sys.executable).parent
 _SCHEMA: Final = "1.6"
 # Of a copyright file in Debian's format.
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str]) -> None:
     licences = _said(_TOOLS / "pip-licenses", f"--python={ENVIRONMENT}", "--format=json", "--with-system")
     licences = [{**one, "From": "Python"} for one in licences]
     licences += debian_licences(debian, COPYRIGHTS)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "sbom.cdx.json").write_text(whole_bill(image, python, debian), encoding="utf-8")
     (folder / "licences.json").write_text(
         json.dumps(licences, indent=1, sort_keys=True) + "\n", encoding="utf-8"

@@ -6,16 +6,17 @@ import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from deploy.images.base import BASE, make_base
 from services.runtime.settings import environment
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 DOCKERFILE: Final = REPOSITORY / "deploy" / "images" / "Dockerfile"
-# The CUDA generator's libraries are 8 GB: it is built where it is asked for.
 CUDA: Final = "generator-cuda"
-TARGETS: Final = ("edge", "router", "emitter", "usage", "cli", "generator-cpu", CUDA)
+# With vLLM: libraries of 6 GB and more each, so that they are built where they are asked for.
+HEAVY: Final = ("generator-cpu", CUDA)
+TARGETS: Final = ("edge", "router", "emitter", "usage", "cli", "generator-simulated", *HEAVY)
 DOCUMENTS: Final = "/usr/share/doc/comptoir"
 _SECONDS: Final = 3_600
 
@@ -43,17 +44,19 @@ def build(
     base: str = BASE,
     authorities: Path | None = None,
     variables: Mapping[str, str] | None = None,
+    log: IO[str] | None = None,
 ) -> None:
     """Builds one target and gives it a name; raises CalledProcessError where that fails."""
     labels = {"BASE": base, "VERSION": version(), "REVISION": revision()}
     # Without an hour in it, the same source is the same image, whenever its layers were made. Docker's format
     # has health checks, which OCI's has not.
     command: list[str | Path] = ["buildah", "bud", "--layers", "--format", "docker", "--timestamp", "0"]
+    command += ["--identity-label=false"]
     command += ["--ignorefile", REPOSITORY / ".dockerignore", "--file", DOCKERFILE]
     command += [f"--build-arg={key}={value}" for key, value in labels.items()]
     if authorities is not None:
         command.append(f"--secret=id=authorities,src={authorities}")
-    _run([*command, "--target", target, "--tag", name, REPOSITORY], variables)
+    _run([*command, "--target", target, "--tag", name, REPOSITORY], variables, log=log)
 
 
 def lay_beside(name: str, folder: Path, variables: Mapping[str, str] | None = None) -> None:
@@ -73,12 +76,19 @@ def _git(*arguments: str) -> str:
     return _run(["git", "-C", REPOSITORY, *arguments], None, is_read=True)
 
 
-def _run(command: Sequence[str | Path], variables: Mapping[str, str] | None, *, is_read: bool = False) -> str:
+def _run(
+    command: Sequence[str | Path],
+    variables: Mapping[str, str] | None,
+    *,
+    is_read: bool = False,
+    log: IO[str] | None = None,
+) -> str:
     done = subprocess.run(  # noqa: S603 - of the PATH, as the user set it up
         command,
         check=True,
         env={**environment(), **(variables or {})},
-        stdout=subprocess.PIPE if is_read else None,
+        stdout=subprocess.PIPE if is_read else log,
+        stderr=log,
         text=True,
         timeout=_SECONDS,
     )
@@ -86,7 +96,7 @@ def _run(command: Sequence[str | Path], variables: Mapping[str, str] | None, *, 
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Builds what is asked for, by default every image but that of CUDA."""
+    """Builds what is asked for, by default every image but those with vLLM."""
     parser = argparse.ArgumentParser(description="Builds the images of Comptoir with buildah.")
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}")
     parser.add_argument("--base", default="", help="Debian 12 as NAME@sha256:…; by default made here")
@@ -99,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error(f"no target is called {', '.join(sorted(unknown))}; there are {', '.join(TARGETS)}")
     if not options.base:
         make_base()
-    for target in options.targets or [it for it in TARGETS if it != CUDA]:
+    for target in options.targets or [it for it in TARGETS if it not in HEAVY]:
         name = image(target, prefix=options.prefix, tag=options.tag)
         build(target, name, base=options.base or BASE, authorities=options.authorities)
         lay_beside(name, REPOSITORY / "dist" / "images")

@@ -22,6 +22,7 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "jq": "jq",
     "nsenter": "util-linux",
     "ip": "iproute2",
+    "objdump": "binutils",
 }
 AUTHORITIES: Final = Path("/etc/ssl/certs/ca-certificates.crt")
 _BINARIES: Final = Path(sys.executable).parent

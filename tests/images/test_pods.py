@@ -1,0 +1,158 @@
+"""The containers of a release against each other, with every restriction on: a request from end to end."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from comptoir.usage.v1 import usage_pb2
+
+from services.contract.events import Kind
+from services.emitter.adapters.spool.store import SpoolStore
+from services.emitter.domain.limits import SpoolFile
+from services.kernel.clock import SystemClock
+from tests.images.pods import RESTRICTIONS, ContainerError, Pods
+
+pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.images, pytest.mark.timeout(3_600)]
+
+SECONDS = 240
+SERVING = ("comptoir-emitter", "comptoir-router", "comptoir-pool-tiny", "comptoir-edge")
+EVERY = (*SERVING, "comptoir-usage")
+PROGRAM = Path(__file__).parent / "programs" / "stream.py"
+WRITE = """
+import os, sys
+written = []
+for top in os.listdir("/"):
+    for folder, _, _ in os.walk(f"/{top}"):
+        if folder.startswith(("/proc", "/sys", "/dev/pts", "/dev/mqueue")):
+            continue
+        try:
+            name = os.path.join(folder, "comptoir-wrote")
+            open(name, "x").close()
+            os.unlink(name)
+            written.append(folder)
+        except OSError:
+            pass
+print(*sorted(written))
+"""
+
+
+def stream(pods: Pods, api_key: str, tokens: int) -> "subprocess.Popen[str]":
+    authority = str(pods.authority.files("any").ca_file)
+    return pods.client(sys.executable, PROGRAM, "https://127.0.0.1:8443/v1", api_key, authority, str(tokens))
+
+
+def chunks(program: "subprocess.Popen[str]") -> Iterator[dict[str, object]]:
+    assert program.stdout is not None
+    for line in program.stdout:
+        yield json.loads(line)
+
+
+def ended(program: "subprocess.Popen[str]", said: list[dict[str, object]]) -> int:
+    """The output tokens of a stream that came to its end."""
+    _, errors = program.communicate(timeout=SECONDS)
+    assert program.returncode == 0, errors
+    assert [it["finish_reason"] for it in said if it["finish_reason"]] == ["length"]
+    tokens = said[-1]["output_tokens"]
+    assert isinstance(tokens, int)
+    return tokens
+
+
+def new_key(pods: Pods, tenant: str) -> str:
+    pods.run_cli("tenants", "create", tenant)
+    made = json.loads(pods.run_cli("keys", "create", "--tenant", tenant, "--json"))
+    return str(made["api_key"])
+
+
+def test_the_official_sdk_streams_through_the_containers(pods: Pods) -> None:
+    program = stream(pods, new_key(pods, "acme"), 24)
+    said = list(chunks(program))
+    assert ended(program, said) == 24
+    assert sum(bool(it["has_text"]) for it in said) > 1
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_process_is_nobody_with_no_rights_and_no_network_but_loopback(pods: Pods, name: str) -> None:
+    status = dict(
+        line.split(":\t", 1)
+        for line in pods.inside(name, "python", "-c", "print(open('/proc/1/status').read())").splitlines()
+        if ":\t" in line
+    )
+    assert status["Uid"].split() == ["65532"] * 4
+    assert status["Gid"].split() == ["65532"] * 4
+    assert {int(status[key], 16) for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    assert pods.inside(name, "python", "-c", "import os; print(*os.listdir('/sys/class/net'))") == "lo"
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_nothing_can_be_written_but_scratch_and_its_own_data(pods: Pods, name: str) -> None:
+    written = pods.inside(name, "python", "-c", WRITE).split()
+    declared = {"/tmp", "/dev/shm"}  # noqa: S108 - what the chart mounts
+    if name in {"comptoir-emitter", "comptoir-router"}:
+        declared.add("/var/lib/comptoir")
+    assert {"/tmp"} <= set(written)  # noqa: S108
+    assert [it for it in written if not it.startswith(tuple(declared))] == []
+
+
+def test_health_checks_tell_who_serves_and_who_waits(pods: Pods) -> None:
+    for name in SERVING:
+        assert pods.health(name) == "healthy", pods.logs(name)[-2_000:]
+    # It lives, and has neither a Kafka nor a store.
+    assert pods.health("comptoir-usage") == "unhealthy"
+    alive = pods.inside("comptoir-usage", *health_check("usage"), "--is-alive")
+    assert alive == ""
+
+
+def health_check(section: str) -> tuple[str, ...]:
+    config = "/etc/comptoir/settings/comptoir.yaml"
+    module = "services.runtime.health_check"
+    return ("python", "-m", module, "--config", config, "--section", section, "--seconds", "60")
+
+
+@pytest.mark.parametrize("shell", ["sh", "/bin/sh", "bash"])
+def test_no_shell_can_be_started(pods: Pods, shell: str) -> None:
+    with pytest.raises(ContainerError, match=r"not found|no such file"):
+        pods.inside("comptoir-pool-tiny", shell, "-c", "true")
+
+
+def test_every_image_says_by_itself_what_it_is_missing(pods: Pods, images: dict[str, str]) -> None:
+    for target, name in images.items():
+        options = ("run", "--rm", "--network=none", *RESTRICTIONS)
+        if target == "cli":
+            assert "comptoir" in pods.podman(*options, name, "--version")
+            continue
+        with pytest.raises(ContainerError, match=r"comptoir\.yaml"):
+            pods.podman(*options, name)
+
+
+# The last: afterwards nobody serves.
+def test_a_stop_cuts_no_stream_and_every_count_is_kept(pods: Pods) -> None:
+    api_key = new_key(pods, "drained")
+    program = stream(pods, api_key, 400)
+    said = []
+    for chunk in chunks(program):
+        said.append(chunk)
+        if chunk["has_text"] and len(said) < 4:
+            for name in ("comptoir-edge", "comptoir-pool-tiny"):
+                pods.signal(name, "TERM")
+    assert ended(program, said) == 400
+    for name in ("comptoir-edge", "comptoir-pool-tiny"):
+        assert pods.exit_status(name) == 0, pods.logs(name)[-2_000:]
+    for name in ("comptoir-router", "comptoir-emitter", "comptoir-usage"):
+        pods.signal(name, "TERM")
+        assert pods.exit_status(name) == 0, pods.logs(name)[-2_000:]
+    counted = [it.output_tokens for it in generations(pods)]
+    assert counted.count(400) == 1
+
+
+def generations(pods: Pods) -> list[usage_pb2.Generation]:
+    """What the emitter kept on its volume."""
+    folder = pods.data("comptoir-emitter") / "spool"
+    store = SpoolStore(SpoolFile(spool_folder=folder, durability="process", remember_event_ids_seconds=60.0))
+    with store.transaction():
+        frames = store.frames(Kind.GENERATION, 10**6, SystemClock().wall_microseconds(), is_draining=True)
+    store.close()
+    return [one for each in frames for one in usage_pb2.GenerationFrame.FromString(each.body).events]
