@@ -190,9 +190,18 @@ async def test_what_is_not_http_is_refused_in_the_same_shape(stage: Stage, reque
     assert CANARY.encode() not in answer
 
 
-async def test_a_client_that_does_not_send_is_not_waited_for(stage: Stage) -> None:
-    await stage.start(header_seconds=0.05, body_seconds=0.05)
-    assert await raw(stage, b"POST /v1/chat/comp") == b""
+async def test_a_client_that_does_not_send_its_head_is_not_waited_for(stage: Stage) -> None:
+    await stage.start(header_seconds=0.05)
+    try:
+        answer = await raw(stage, b"POST /v1/chat/comp")
+    except ConnectionResetError:
+        # The connection was closed before this side had sent, on a machine that was busy.
+        answer = b""
+    assert answer == b""
+
+
+async def test_a_client_that_does_not_send_its_body_is_told_so(stage: Stage) -> None:
+    await stage.start(body_seconds=0.05)
     answer = await raw(stage, HEAD + b"content-length: 9\r\n\r\n{")
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"x-should-retry: false" in answer
