@@ -7,7 +7,9 @@ from typing import Final, Generic, TypeVar
 from services.console.domain.errors import SourceAwayError
 from services.console.domain.reading import Reading
 from services.kernel.clock import Clock
+from services.runtime.logs import get_logger, log_failure
 
+_log = get_logger(__name__)
 Value = TypeVar("Value")
 _MICROSECONDS: Final = 1_000_000
 # Longest answer of a source.
@@ -55,6 +57,9 @@ class Kept(Generic[Value]):
         except TimeoutError:
             why = f"It has not answered for {_READ_SECONDS:.0f} s."
             self._reading = self._reading.unanswered(why, self._now())
+        except Exception as error:  # noqa: BLE001 - the boundary: old numbers must not look like new ones
+            log_failure(_log, "source_unreadable", error)
+            self._reading = self._reading.unanswered("Its answer cannot be read.", self._now())
         finally:
             self._asking = None
 

@@ -77,3 +77,21 @@ async def test_closing_ends_the_question_that_runs() -> None:
     await kept.reading(wait_seconds=0)
     await kept.close()
     await Kept(source.read, ManualClock(), fresh_seconds=5).close()
+
+
+async def test_an_answer_that_cannot_be_read_is_said_and_not_shown_as_if_it_were_new() -> None:
+    answers = iter((1, ValueError("secret")))
+
+    async def read() -> int:
+        answer = next(answers)
+        if isinstance(answer, ValueError):
+            raise answer
+        return answer
+
+    clock = ManualClock()
+    kept = Kept(read, clock, fresh_seconds=5)
+    await kept.reading(wait_seconds=30)
+    clock.advance(10)
+    reading = await kept.reading(wait_seconds=30)
+    assert (reading.value, reading.is_away) == (1, True)
+    assert "secret" not in reading.why
