@@ -1,7 +1,7 @@
 """What operators did has to be done again where tenants and keys came back from a backup: as commands."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 # By the act, the command that does it again; each is safe to repeat.
@@ -24,6 +24,7 @@ _LEFT_TO_PEOPLE: Final = {
     "update_key": "was changed; look at its limits, scopes and end",
 }
 _ROTATED: Final = "got another secret, which is lost; give its holder a new one, then enable it"
+_GIVEN_UP: Final = "was enabled; its secret is the one given up before: give its holder a new one first"
 _UNKNOWN: Final = "nobody knows whether it was done"
 
 
@@ -32,19 +33,26 @@ def commands_of(acts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
     A line says who by number alone: a label may hold anything, and this is run.
     """
+    rotated: set[int] = set()
     for act in reversed(acts):
         if act["outcome"] == "refused" or act["number"] is None:
             continue
-        yield from _lines(act)
+        if act["act"] == "rotate_key":
+            rotated.add(act["number"])
+        yield from _lines(act, rotated)
 
 
-def _lines(act: Mapping[str, Any]) -> Iterator[str]:
+def _lines(act: Mapping[str, Any], rotated: Collection[int]) -> Iterator[str]:
     name, about = str(act["act"]), f"# {act['at']:%Y-%m-%d %H:%M:%S} {act['subject']} {act['number']}"
     is_there = act["name"] is not None
     if name in _LEFT_TO_PEOPLE:
         # What was created before the backup is there.
         if is_there != name.startswith("create"):
             yield f"{about} {_LEFT_TO_PEOPLE[name]}"
+    elif name == "enable_key" and act["number"] in rotated:
+        # What was enabled then was the new secret, and what would be now is the old one.
+        if is_there:
+            yield f"{about} {_GIVEN_UP}"
     elif name in _COMMANDS and is_there:
         note = _ROTATED if name == "rotate_key" else name.rpartition("_")[0]
         yield f"{about} {note}" + (f"; {_UNKNOWN}" if act["outcome"] != "done" else "")

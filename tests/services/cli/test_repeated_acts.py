@@ -50,6 +50,19 @@ def test_a_key_that_got_another_secret_has_its_old_one_back_and_is_disabled() ->
     assert command == "comptoir keys disable 7"
 
 
+def test_a_key_whose_secret_was_given_up_is_not_enabled_by_an_act_that_came_later() -> None:
+    lines = list(commands_of([act("enable_key"), act("disable_key"), act("rotate_key")]))
+    assert [line for line in lines if not line.startswith("#")] == [
+        "comptoir keys disable 7",
+        "comptoir keys disable 7",
+    ]
+    assert lines[-1].endswith(
+        "was enabled; its secret is the one given up before: give its holder a new one first"
+    )
+    assert run(act("enable_key", 8), act("rotate_key", 7))[-1] == "comptoir keys enable 8"
+    assert run(act("rotate_key"), act("enable_key")) == ["comptoir keys enable 7", "comptoir keys disable 7"]
+
+
 def test_what_the_backup_does_not_have_needs_no_command() -> None:
     assert run(act("revoke_key", known_as=None), act("delete_tenant", known_as=None)) == []
     assert list(commands_of([act("create_key", known_as=None)])) == [
