@@ -45,6 +45,12 @@ class SecretFiles:
         finally:
             os.close(descriptor)
 
+    def has_anything(self) -> bool:
+        """Tells whether there is more in the folder than a run before left that did not come to a file."""
+        if not self.root.exists():
+            return False
+        return any(path.name != _LOCK and not _ASIDE.fullmatch(path.name) for path in self.root.iterdir())
+
     def read(self, name: str) -> bytes | None:
         """Returns a file's content, None where there is none."""
         try:

@@ -30,6 +30,12 @@ class SecretsMaking:
 
     def init(self, chosen: Names) -> None:
         """Makes every file that is missing; what a run before was interrupted in is finished."""
+        # In this order: another run that made files meanwhile made names.yaml before them.
+        if self.files.has_anything() and self.files.read(layout.NAMES) is None:
+            raise StackError(
+                "That folder holds other files and no names.yaml: name one that is empty or not there; "
+                "if secrets are in it, put names.yaml back from your backup."
+            )
         with self.files.alone():
             self._choose(chosen)
             self._make_all(renew_below_seconds=None)

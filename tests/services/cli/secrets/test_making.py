@@ -153,6 +153,17 @@ def test_what_a_kill_in_the_middle_leaves_is_repaired(tmp_path: Path) -> None:
     assert init(root).made == []
 
 
+def test_a_folder_of_something_else_is_left_as_it_is(tmp_path: Path) -> None:
+    own = tmp_path / "work" / ".notes.0a1b2c3d"
+    own.parent.mkdir()
+    own.write_text("mine")
+    tmp_path.chmod(0o755)
+    with pytest.raises(StackError, match="empty"):
+        init(tmp_path)
+    assert contents(tmp_path) == {"work/.notes.0a1b2c3d": b"mine"}
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
+
+
 def test_certificates_that_end_are_signed_anew_for_the_same_keys(tmp_path: Path) -> None:
     root = tmp_path / "secrets"
     init(root)
