@@ -17,7 +17,9 @@ from services.console.server.views import Views
 from services.console.settings import ConsoleSettings, HttpTarget
 from services.contract.sign_in_link import LINK_SECRET_BYTES
 from services.kernel.clock import Clock, SystemClock
+from services.runtime.metrics.process_state import ShownState
 from services.runtime.parts import Parts
+from services.runtime.probes import PROBES
 from services.runtime.settings import SettingsError, read_secret
 
 
@@ -32,6 +34,9 @@ class ConsoleProcess:
     def __init__(self, settings: ConsoleSettings, clock: Clock) -> None:
         file = settings.secret_file
         secret = None if file is None else read_secret(file, length_bytes=LINK_SECRET_BYTES)
+        # Its sources may be away: then it says so, on its page.
+        state = self._state = ShownState()
+        PROBES.ready_by(lambda: state.reason)
         self._client = _http_client(settings.edge)
         self._processes = AskedProcesses(settings, self._client)
         self._router = RouterAdmin(settings.admin)
@@ -51,10 +56,12 @@ class ConsoleProcess:
     async def start(self, parts: Parts) -> None:
         """Serves the page; SettingsError if the address is taken."""
         await self.listener.start()
+        self._state.tell("")
         parts.run("certificate", self.listener.watch())
 
     async def drain(self) -> None:
         """Accepts nothing more, and ends what is under way."""
+        self._state.drain()
         await self.listener.stop()
         await self._views.close()
         await self._processes.close()

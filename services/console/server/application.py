@@ -1,11 +1,12 @@
 """The routes of the console, and what stands around every one of them."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
@@ -21,6 +22,7 @@ _log = get_logger(__name__)
 Endpoint = Callable[[Request], Awaitable[Response]]
 _SIGN_IN: Final = "/sign-in"
 _MOST_TOKEN_BYTES: Final = 1_024
+_TOKEN_SECONDS: Final = 10.0
 _FOREVER: Final = "public, max-age=31536000, immutable"
 # Scripts, styles and data are the console's own. Without a referrer a form would not say whence it comes.
 HEADERS: Final = (
@@ -96,7 +98,12 @@ class Console:
         return HTMLResponse(self._pages.sign_in(), headers=_no_store())
 
     async def _sign_in(self, request: Request) -> Response:
-        session = self._guard.sign_in(await _token_of(request))
+        try:
+            async with asyncio.timeout(_TOKEN_SECONDS):
+                token = await _token_of(request)
+        except (TimeoutError, ClientDisconnect):
+            token = ""  # nobody has signed on, so nobody holds a connection for long
+        session = self._guard.sign_in(token)
         if session is None:
             return PlainTextResponse("That link was used, is over, or is not of this console.", 403)
         answer = PlainTextResponse("Signed in.", headers=_no_store())
@@ -166,7 +173,7 @@ async def _token_of(request: Request) -> str:
             return ""
     try:
         token = json.loads(body)["token"]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return ""
     return token if isinstance(token, str) else ""
 

@@ -13,6 +13,7 @@ import pytest
 from services.console.process import ConsoleProcess
 from services.console.settings import ConsoleSettings
 from services.kernel.clock import SystemClock
+from services.runtime.probes import PROBES
 from services.runtime.process import live
 from services.runtime.settings import SettingsError
 from tests.services.console.conftest import SETTINGS
@@ -52,6 +53,12 @@ async def test_it_serves_its_page_where_no_source_answers(tmp_path: Path) -> Non
         malformed = await client.get(f"http://127.0.0.1:{port}/", headers={"X-Long": "x" * 20_000})
         assert malformed.status_code == 431
         assert "content-security-policy" in malformed.headers
+
+
+async def test_its_operations_port_says_ready_once_it_serves_and_not_while_it_drains() -> None:
+    async with running():
+        assert PROBES.why_unready() == ""
+    assert PROBES.why_unready() == "DRAINING"
 
 
 async def test_where_certificates_let_in_nobody_gets_an_answer_without_one(tmp_path: Path) -> None:

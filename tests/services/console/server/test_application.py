@@ -1,11 +1,13 @@
 """Every answer is closed to other sites, numbers are for those who signed on, and names are text."""
 
+import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
 
+from services.console.server import application
 from services.kernel.clock import ManualClock
 from tests.services.console.conftest import ORIGIN, WITH_LINKS, token
 from tests.services.console.sources import MARKUP, Sources
@@ -118,10 +120,25 @@ async def test_a_link_lets_in_once_and_signing_out_ends_it(browser: Browser, clo
         assert (await client.get("/parts", headers=kept)).status_code == 401
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"token": 5}', b'{"token": "x"}', b"\xff", b"9" * 2_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"token": 5}', b'{"token": "x"}', b"\xff", b"9" * 2_000, b"[" * 1_024]
+)
 async def test_what_is_no_link_lets_nobody_in(browser: Browser, body: bytes) -> None:
     async with browser(**WITH_LINKS) as client:
         assert (await client.post("/sign-in", content=body)).status_code == 403
+
+
+async def test_who_has_not_signed_on_holds_no_connection_with_a_body_that_never_ends(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(application, "_TOKEN_SECONDS", 0.0)
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    async with browser(**WITH_LINKS) as client, asyncio.timeout(30):
+        assert (await client.post("/sign-in", content=body())).status_code == 403
 
 
 async def test_a_session_ends_by_itself(browser: Browser, clock: ManualClock) -> None:
