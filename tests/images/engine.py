@@ -29,12 +29,15 @@ _BINARIES: Final = Path(sys.executable).parent
 _APT_SECONDS: Final = 900
 # Limits that root may not raise everywhere, and that no process of ours needs.
 _RUNC: Final = """#!/bin/bash
-bundle= before=
-for word in "$@"; do [ "$before" = --bundle ] && bundle=$word; before=$word; done
-if [ -n "$bundle" ] && [ -e "$bundle/config.json" ]; then
-  jq 'del(.process.rlimits)' "$bundle/config.json" > "$bundle/config.new"
-  mv "$bundle/config.new" "$bundle/config.json"
-fi
+before=
+without() {{ [ -e "$1" ] && jq "del($2)" "$1" > "$1.new" && mv "$1.new" "$1"; }}
+for word in "$@"; do
+  case "$before" in
+    --bundle|-b) without "$word/config.json" .process.rlimits ;;
+    --process|-p) without "$word" .rlimits ;;
+  esac
+  before=$word
+done
 exec {runc} "$@"
 """
 _STORAGE: Final = '[storage]\ndriver = "{driver}"\ngraphroot = "{folder}/store"\nrunroot = "{folder}/run"\n'

@@ -1,6 +1,8 @@
 """The containers of a release against each other, with every restriction on: a request from end to end."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -131,18 +133,18 @@ def test_every_image_says_by_itself_what_it_is_missing(pods: Pods, images: dict[
 # The last: afterwards nobody serves.
 def test_a_stop_cuts_no_stream_and_every_count_is_kept(pods: Pods) -> None:
     api_key = new_key(pods, "drained")
+    processes = {name: pods.process(name) for name in EVERY}
     program = stream(pods, api_key, 400)
-    said = []
-    for chunk in chunks(program):
-        said.append(chunk)
-        if chunk["has_text"] and len(said) < 4:
-            for name in ("comptoir-edge", "comptoir-pool-tiny"):
-                pods.signal(name, "TERM")
+    events = chunks(program)
+    said = [next(it for it in events if it["has_text"])]
+    for name in ("comptoir-edge", "comptoir-pool-tiny"):
+        os.kill(processes[name], signal.SIGTERM)
+    said += events
     assert ended(program, said) == 400
     for name in ("comptoir-edge", "comptoir-pool-tiny"):
         assert pods.exit_status(name) == 0, pods.logs(name)[-2_000:]
     for name in ("comptoir-router", "comptoir-emitter", "comptoir-usage"):
-        pods.signal(name, "TERM")
+        os.kill(processes[name], signal.SIGTERM)
         assert pods.exit_status(name) == 0, pods.logs(name)[-2_000:]
     counted = [it.output_tokens for it in generations(pods)]
     assert counted.count(400) == 1
