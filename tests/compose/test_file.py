@@ -74,6 +74,16 @@ def test_every_container_is_confined(every: dict[str, Service]) -> None:
         assert not service.get("cap_add"), name
 
 
+def test_programs_are_loaded_from_where_one_is_unpacked_or_compiled_and_from_nowhere_else_that_is_written(
+    every: dict[str, Service],
+) -> None:
+    mounts = {
+        name: [it.partition(":")[2].split(",") for it in every[name].get("tmpfs") or ()] for name in every
+    }
+    loading = {name for name, found in mounts.items() if any("exec" in options for options in found)}
+    assert loading == {"kafka", "generator", "generator-cuda"}
+
+
 def test_every_container_is_checked_or_its_image_has_nothing_to_ask_with(every: dict[str, Service]) -> None:
     unchecked = {name for name, it in every.items() if it["healthcheck"].get("disable")}
     assert unchecked == {"kafka-topics", "otel-collector", "cli", "secrets"}
