@@ -115,7 +115,7 @@ class SecuredKafka:
             )
             for number in (1, 2, 3)
         ]
-        self._class_path = _class_path(folder)
+        self._class_path = class_path(folder)
         self._logs: list[IO[bytes]] = []
 
     @property
@@ -253,7 +253,7 @@ def _data_folder(path: Path) -> DataFolder:
     return folder
 
 
-def _class_path(folder: Path) -> tuple[Path, ...]:
+def class_path(folder: Path) -> tuple[Path, ...]:
     """The project's jars, fetched if this machine has none."""
     model = {"number": 1, "name": "tiny-eu", "context_tokens": 1024, "max_output_tokens": 256}
     regions = [{"number": 1, "name": "eu-fr"}]
