@@ -23,6 +23,9 @@ _LEFT_TO_PEOPLE: Final = {
     "update_tenant": "was changed; look at its limits",
     "update_key": "was changed; look at its limits, scopes and end",
 }
+# After these nothing else of a key is worth doing again.
+_ENDS: Final = frozenset({"revoke_key", "delete_key"})
+_OVER_WITH_REVOCATION: Final = frozenset({"disable_key", "enable_key", "rotate_key", "update_key"})
 _ROTATED: Final = "got another secret, which is lost; give its holder a new one, then enable it"
 _GIVEN_UP: Final = "was enabled; its secret is the one given up before: give its holder a new one first"
 _UNKNOWN: Final = "nobody knows whether it was done"
@@ -33,9 +36,12 @@ def commands_of(acts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
     A line says who by number alone: a label may hold anything, and this is run.
     """
+    told = [act for act in acts if act["outcome"] != "refused" and act["number"] is not None]
+    ended = {act["number"] for act in told if act["act"] in _ENDS}
     rotated: set[int] = set()
-    for act in reversed(acts):
-        if act["outcome"] == "refused" or act["number"] is None:
+    for act in reversed(told):
+        # A router refuses to change a revoked key, which one may be already: the script would stop there.
+        if act["act"] in _OVER_WITH_REVOCATION and act["number"] in ended:
             continue
         if act["act"] == "rotate_key":
             rotated.add(act["number"])

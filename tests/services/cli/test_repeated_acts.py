@@ -97,3 +97,13 @@ def test_nothing_that_stands_in_a_name_or_a_label_is_run(text: str, name: str) -
     for words in lines:
         assert words == [] or words[:1] == ["comptoir"]
         assert len(words) in {0, 4}
+
+
+def test_what_a_key_was_before_it_was_revoked_is_left_out_as_a_router_refuses_it_of_one_that_is() -> None:
+    assert run(
+        act("revoke_key", 9),
+        act("revoke_key", 8),
+        act("enable_key", 8),
+        act("rotate_key", 8),
+        act("disable_key", 8),
+    ) == ["comptoir keys revoke 8", "comptoir keys revoke 9"]
