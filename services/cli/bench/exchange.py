@@ -58,8 +58,8 @@ class Exchange:
 
     @property
     def tpot_seconds(self) -> float | None:
-        """The mean time of a token after the first; None where there is no second one."""
-        if not self.token_seconds or self.output_tokens <= 1:
+        """The mean time of a token after the first; None where no second one was seen to come."""
+        if len(self.token_seconds) <= 1 or self.output_tokens <= 1:
             return None
         return self.decode_seconds / (self.output_tokens - 1)
 

@@ -213,8 +213,12 @@ def _check_writable(path: Path | None) -> None:
     """Says before the load, and not after it, that its result could not be written."""
     if path is None:
         return
+    was_there = path.exists()
     try:
         path.open("a", encoding="utf-8").close()
+        if not was_there:
+            # A bench that is refused leaves nothing.
+            path.unlink()
     except OSError:
         raise StackError(f"{path} cannot be written.") from None
 

@@ -31,6 +31,11 @@ def test_one_token_has_no_pace(tokens: tuple[float, ...]) -> None:
     assert list(one.itl_seconds()) == []
 
 
+def test_tokens_that_all_came_at_once_have_no_pace() -> None:
+    one = exchange(0.0, (1.0,), 2.0, counts=(5, 100))
+    assert (one.tpot_seconds, one.tps) == (None, None)
+
+
 def test_an_answer_that_was_not_streamed_has_a_length_alone() -> None:
     one = exchange(0.0, (), 2.0, counts=(5, 9))
     assert (one.ttft_seconds, one.tpot_seconds, one.e2e_seconds) == (None, None, 2.0)

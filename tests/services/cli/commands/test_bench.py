@@ -131,6 +131,13 @@ def test_options_that_cannot_be_used_are_one_sentence(
     assert words in terminal.refusal("bench", *where, *options)
 
 
+def test_a_bench_that_is_refused_leaves_no_file(terminal: Terminal, tmp_path: Path) -> None:
+    out = tmp_path / "r.json"
+    where = ("--base-url", "http://127.0.0.1:9/v1", "--model", "m", "--data-dir", str(tmp_path))
+    terminal.refusal("bench", *where, "--output", str(out))
+    assert not out.exists()
+
+
 def test_an_endpoint_of_several_models_must_be_told_which(terminal: Terminal, tmp_path: Path) -> None:
     body = json.dumps({"data": [{"id": "a"}, {"id": "b"}]}).encode()
     with serving_http({"/v1/models": (200, body)}) as url:
