@@ -27,6 +27,8 @@ FORBIDDEN_HOSTS = [
     "repo1.mav" + "en.org",
     "repo.maven." + "apache.org",
     "proxy." + "golang.org",
+    "deb.deb" + "ian.org",
+    "docker" + ".io/",
 ]
 MACHINE_PATH = re.compile(
     r"(?<![\w.~})-])/(?:"

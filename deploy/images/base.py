@@ -12,7 +12,6 @@ from services.runtime.settings import environment
 
 BASE: Final = "localhost/comptoir-base:bookworm"
 SUITE: Final = "bookworm"
-MIRROR: Final = "http://deb.debian.org/debian"
 # What the Dockerfile would install: so the build itself needs no package of Debian's.
 PACKAGES: Final = ("ca-certificates", "media-types", "python3-distutils", "python3.11-venv", "tzdata")
 _DROPPED: Final = ("var/cache/apt/archives", "var/lib/apt/lists", "var/log", "var/cache/debconf")
@@ -32,9 +31,8 @@ def make_base(variables: Mapping[str, str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch) / "root"
         packages = ",".join(PACKAGES)
-        _run(
-            ["debootstrap", "--variant=minbase", f"--include={packages}", SUITE, str(root), MIRROR], variables
-        )
+        # From the mirror that debootstrap itself knows.
+        _run(["debootstrap", "--variant=minbase", f"--include={packages}", SUITE, str(root)], variables)
         for folder in _DROPPED:
             shutil.rmtree(root / folder, ignore_errors=True)
             (root / folder).mkdir(parents=True)
