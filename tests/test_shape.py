@@ -29,6 +29,7 @@ FORBIDDEN_HOSTS = [
     "proxy." + "golang.org",
     "deb.deb" + "ian.org",
     "docker" + ".io/",
+    "gh" + "cr.io",
 ]
 MACHINE_PATH = re.compile(
     r"(?<![\w.~})-])/(?:"
