@@ -65,7 +65,11 @@ await second.context().close();
 await page.locator("[data-part=latency] tbody tr", { hasText: model }).waitFor();
 await page.locator("[data-chart=ttft] canvas").waitFor();
 told.verdict = await page.locator(".verdict", { hasText: /^\s*All \d+ processes are ready/ }).textContent();
-for (const part of ["health", "capacity", "replicas", "latency", "tenants", "completeness"]) told[part] = await rows(page, part);
+// A source that is slow fills its part at a later look.
+for (const part of ["health", "capacity", "replicas", "latency", "tenants", "completeness"]) {
+  await page.locator(`[data-part=${part}] tbody tr`).first().waitFor();
+  told[part] = await rows(page, part);
+}
 told.drawn = {};
 for (const name of ["ttft", "tps"]) told.drawn[name] = await drawn(page, name);
 told.sentences = await page.locator(".plot").evaluateAll((plots) => plots.map((plot) => plot.getAttribute("aria-label")));

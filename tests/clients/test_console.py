@@ -83,7 +83,8 @@ def test_every_part_shows_what_the_stack_did(told: dict[str, Any], stack: Stack)
     for part in ("capacity", "replicas", "latency"):
         assert any(stack.model in row for row in told[part])
     assert any("local" in row and "EUR" in row for row in told["tenants"])
-    assert any("generation" in row and row.endswith("none") for row in told["completeness"])
+    kinds = told["completeness"]
+    assert any("generation" in row and row.endswith("none") for row in kinds), kinds
 
 
 def test_charts_are_drawn_and_said_and_are_tables_too(told: dict[str, Any], stack: Stack) -> None:

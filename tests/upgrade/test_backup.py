@@ -15,10 +15,11 @@ from typing import Final
 import pytest
 from comptoir.router.v1 import admin_pb2
 
+from services.router.domain.spending import SubjectKind
 from services.runtime.settings import environment
 from tests.cluster.chart import REPOSITORY
 from tests.debian_programs import program
-from tests.postgres import PASSWORD
+from tests.postgres import PASSWORD, Database
 from tests.system.asking import Failure, WholeAnswer, ask
 from tests.system.serving_processes import MODEL
 from tests.upgrade.load import load, served, tokens
@@ -140,6 +141,7 @@ async def backed_up(region: ReleasedRegion, operator: Operator, kept: str) -> Be
     leaked, (_, narrow) = await keys.create(), await keys.create(concurrency=PLACES)
     async with load(region) as seen:
         await served(seen)
+        await until_on_record(region.database)
         await asyncio.to_thread(operator.follow, "once", "backup")
         await served(seen)
     await keys.revoke(leaked[0])
@@ -197,6 +199,15 @@ async def until_recorded(region: ReleasedRegion, which: str, count: int) -> None
     async with asyncio.timeout(SECONDS):
         while (await asyncio.to_thread(region.rows, query))[0]["found"] < count:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
+
+
+async def until_on_record(database: Database) -> None:
+    """What is spent is written some seconds later: a backup before that rightly has none of it."""
+    query = "SELECT count(*) FROM spending WHERE kind = %s AND tokens > 0"
+    with database.connect() as connection:
+        async with asyncio.timeout(SECONDS):
+            while connection.execute(query, (int(SubjectKind.TENANT),)).fetchone() == (0,):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
 
 
 async def until_spent(region: ReleasedRegion, expected: int) -> None:
