@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from deploy.local.stack.errors import StackError
 from services.cli.console_link import link_of
 from services.cli.ready_screen import ready_screen
 
@@ -55,6 +56,7 @@ class TerminalPresenter:
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
         self._is_ready = False
+        self._state: dict[str, Any] = {}
         if console.is_terminal:
             columns = (
                 SpinnerColumn(finished_text="[green]✓"),
@@ -69,6 +71,8 @@ class TerminalPresenter:
         if self._progress is None or self._is_ready:
             elapsed = time.monotonic() - self._started
             self._console.print(f"{elapsed:7.1f} s  {title:<24} {state}", highlight=False, markup=False)
+            if self._is_ready and (name, state) == ("console", "ready"):
+                self._say_link()
             return
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(title, total=1)
@@ -78,15 +82,26 @@ class TerminalPresenter:
     def ready(self, state: dict[str, Any], api_key: str | None) -> None:
         """Shows how to use what runs, and how to stop it."""
         self.close()
-        self._is_ready = True
+        self._is_ready, self._state = True, state
         elapsed = time.monotonic() - self._started
-        screen = ready_screen(
-            state, api_key, self._how_to_stop, elapsed, link_of(state, time.time_ns() / 1e9)
-        )
+        screen = ready_screen(state, api_key, self._how_to_stop, elapsed, _link(state))
         self._console.out("\n" + screen, highlight=False)
+
+    def _say_link(self) -> None:
+        """Says how to see the page, which starts after all others; each run of it has links of its own."""
+        if link := _link(self._state):
+            self._console.out(f"  Console   {link}", highlight=False)
 
     def close(self) -> None:
         """Stops drawing."""
         if self._progress is not None:
             self._progress.stop()
             self._progress = None
+
+
+def _link(state: dict[str, Any]) -> str:
+    """Returns a link for the stack's console; empty where none answers now."""
+    try:
+        return link_of(state)
+    except StackError:
+        return ""

@@ -2,10 +2,11 @@
 
 import json
 import os
+import signal
+import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -14,11 +15,13 @@ from deploy.local.stack.errors import StackError
 from deploy.local.stack.options import DEFAULT_DATA_DIR
 from deploy.local.stack.paths import DataPaths
 from deploy.local.stack.state import is_running, missing_state, read_state
-from services.cli.console_link import console_url, link_of, sign_in_link
+from services.cli.console_link import link_of, link_of_section, url_of
 from services.runtime.settings import environment, read_section
 from services.runtime.settings_error import SettingsError
 
-_SECTION = "console"
+_SECTION: Final = "console"
+# A console that was asked for a moment ago may be starting, on a slow machine.
+_START_SECONDS: Final = 60.0
 
 
 def console(
@@ -46,12 +49,17 @@ def console(
         section = read_section(_SECTION, config, environment())
     except SettingsError as error:
         raise StackError(str(error)) from None
-    url = console_url(section)
-    secret_file = section.get("secret_file")
-    found = sign_in_link(url, Path(str(secret_file)), time.time_ns() / 1e9) if secret_file else url
-    _say(found, as_json=as_json)
-    if not link:
-        _serve(config)
+    if link:
+        _say(link_of_section(section), as_json=as_json)
+        return
+    url = url_of(section)
+    if not section.get("secret_file"):
+        _say(url, as_json=as_json)
+    elif not as_json:
+        _say_once_it_answers(config)
+    else:
+        raise StackError("A link is made for a console that runs: ask with --link --json beside it.")
+    _serve(config)
 
 
 def _link_of_stack(data_dir: Path) -> str:
@@ -59,7 +67,7 @@ def _link_of_stack(data_dir: Path) -> str:
     state = read_state(paths)
     if state is None or not is_running(paths):
         raise missing_state(paths.root)
-    link = link_of(state, time.time_ns() / 1e9)
+    link = link_of(state, wait_seconds=_START_SECONDS)
     if not link:
         raise StackError("The stack runs without a console; start it without --no-console.")
     return link
@@ -68,6 +76,13 @@ def _link_of_stack(data_dir: Path) -> str:
 def _say(link: str, *, as_json: bool) -> None:
     Console(soft_wrap=True).out(json.dumps({"link": link}) if as_json else link, highlight=False)
     sys.stdout.flush()
+
+
+def _say_once_it_answers(config: Path) -> None:
+    """Starts what prints the link when there is a run to make it for; nobody has to wait for its end."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    arguments = [sys.executable, "-m", "services.runtime.sign_in_link", "--config", str(config)]
+    subprocess.Popen([*arguments, f"--wait-seconds={_START_SECONDS}"])  # noqa: S603 - our own program
 
 
 def _serve(config: Path) -> NoReturn:

@@ -37,7 +37,7 @@ class Sessions:
 
 
 class UsedLinks:
-    """Links that were used, remembered until they would be over anyway."""
+    """Links of one run that were used, remembered until they would be over anyway; on its clock."""
 
     def __init__(self, link_seconds: float) -> None:
         self._link_seconds = link_seconds

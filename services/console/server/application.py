@@ -59,6 +59,7 @@ class Console:
             Route("/try", self._posted(self._signed_on(self._trying)), methods=["POST"]),
             Route(_SIGN_IN, self._sign_in_page),
             Route(_SIGN_IN, self._posted(self._sign_in), methods=["POST"]),
+            Route(f"{_SIGN_IN}/moment", self._moment),
             Route("/sign-out", self._posted(self._sign_out), methods=["POST"]),
             Route("/static/{name}", self._file),
             Route("/healthz", _healthy),
@@ -96,6 +97,9 @@ class Console:
         if self._guard.is_signed_on(request):
             return RedirectResponse("/", 303)
         return HTMLResponse(self._pages.sign_in(), headers=_no_store())
+
+    async def _moment(self, _request: Request) -> Response:
+        return PlainTextResponse(self._guard.moment().text(), headers=_no_store())
 
     async def _sign_in(self, request: Request) -> Response:
         try:

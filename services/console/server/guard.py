@@ -10,11 +10,10 @@ from starlette.requests import Request
 from services.console.domain.hosts import is_from_own_page, is_own_host
 from services.console.domain.sessions import Sessions, UsedLinks
 from services.console.settings import ConsoleSettings, ProxySignOn
-from services.contract.sign_in_link import LINK_SECONDS, verified_nonce
+from services.contract.sign_in_link import LINK_SECONDS, RUN_BYTES, Moment
 from services.kernel.clock import Clock
 
 _SECRET_BYTES: Final = 32
-_MICROSECONDS: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +25,14 @@ class NewSession:
 
 
 class Guard:
-    """Decides about each request; it keeps sessions in memory, so a restart ends them."""
+    """Decides about each request; sessions and links are those of one run, so a restart ends them."""
 
     def __init__(self, settings: ConsoleSettings, link_secret: bytes | None, clock: Clock) -> None:
         self._settings = settings
         self._link_secret = link_secret
         self._clock = clock
+        self._run = secrets.token_bytes(RUN_BYTES)
+        self._began_seconds = clock.monotonic_seconds()
         self._names = frozenset(name.lower() for name in settings.public_names)
         self._sessions = Sessions(settings.session_seconds)
         self._used = UsedLinks(LINK_SECONDS)
@@ -64,13 +65,17 @@ class Guard:
             return True
         return self._sessions.knows(request.cookies.get(self.cookie, ""), self._clock.monotonic_seconds())
 
+    def moment(self) -> Moment:
+        """Returns what a link that is made now is bound to; it tells nobody anything else."""
+        return Moment(self._run, int(self._clock.monotonic_seconds() - self._began_seconds))
+
     def sign_in(self, token: str) -> NewSession | None:
         """Returns a new session for a link that was not used; None for anything else."""
         if self._link_secret is None:
             return None
-        now_seconds = self._clock.wall_microseconds() / _MICROSECONDS
-        nonce = verified_nonce(self._link_secret, token, now_seconds)
-        if nonce is None or not self._used.use(nonce, now_seconds):
+        now = self.moment()
+        nonce = now.verified_nonce(self._link_secret, token)
+        if nonce is None or not self._used.use(nonce, now.seconds):
             return None
         session = NewSession(secrets.token_urlsafe(_SECRET_BYTES), int(self._settings.session_seconds))
         self._sessions.begin(session.secret, self._clock.monotonic_seconds())

@@ -2,12 +2,17 @@
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from deploy.local.stack.paths import DataPaths
+from deploy.local.stack.secret_files import create_secrets
 from services.cli.presenter import JsonPresenter, Presenter, TerminalPresenter
+from tests.ports import free_port
+from tests.services.runtime.consoles import run_of_a_console
 
 STATE: dict[str, Any] = {
     "base_url": "http://127.0.0.1:8400/v1",
@@ -48,6 +53,21 @@ def test_a_start_ends_with_all_that_one_needs(is_terminal: bool) -> None:
         assert part in said
     assert "Kafka" in said
     assert "restarting" in said
+
+
+def test_the_link_to_the_page_comes_once_that_answers_which_is_last(tmp_path: Path) -> None:
+    paths = DataPaths(tmp_path)
+    paths.create()
+    create_secrets(paths)
+    screen = io.StringIO()
+    presenter = TerminalPresenter(Console(file=screen, width=300, color_system=None), "Ctrl-C")
+    state = {**STATE, "data_dir": str(tmp_path), "console": f"http://127.0.0.1:{free_port()}"}
+    presenter.ready(state, None)
+    assert "/#" not in screen.getvalue()
+    with run_of_a_console() as url:
+        state["console"] = url
+        presenter.step("console", "the console", "ready")
+    assert f"  Console   {url}/#" in screen.getvalue()
 
 
 @pytest.mark.parametrize("api_key", ["cptr_fresh", None])

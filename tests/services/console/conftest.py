@@ -12,7 +12,7 @@ from services.console.server.pages import Pages
 from services.console.server.trying import Trying
 from services.console.server.views import Views
 from services.console.settings import ConsoleSettings
-from services.contract.sign_in_link import LINK_SECONDS, NONCE_BYTES, sign_in_token
+from services.contract.sign_in_link import NONCE_BYTES, Moment
 from services.kernel.clock import ManualClock
 from tests.services.console.sources import MARKUP, Sources
 
@@ -63,6 +63,8 @@ def browser(sources: Sources, clock: ManualClock) -> Callable[..., httpx.AsyncCl
     return make
 
 
-def token(clock: ManualClock, nonce: bytes = b"n" * NONCE_BYTES) -> str:
-    """A link's token that is good from now on."""
-    return sign_in_token(SECRET, nonce, clock.wall_microseconds() // 1_000_000 + LINK_SECONDS)
+async def token(client: httpx.AsyncClient, nonce: bytes = b"n" * NONCE_BYTES) -> str:
+    """A link's token for the run that answers, good from now on."""
+    moment = Moment.read((await client.get("/sign-in/moment")).text)
+    assert moment is not None
+    return moment.sign_in_token(SECRET, nonce)

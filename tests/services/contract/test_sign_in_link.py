@@ -1,36 +1,50 @@
-"""A link's token is good until it expires, with the secret it was made from, and as it was made."""
+"""A link's token is good until it expires, in one run, with the secret it is of, and as it was made."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.contract.sign_in_link import LINK_SECONDS, NONCE_BYTES, sign_in_token, verified_nonce
+from services.contract.sign_in_link import LINK_SECONDS, NONCE_BYTES, RUN_BYTES, Moment
 
-SECRET, NONCE, NOW = b"s" * 32, b"n" * NONCE_BYTES, 1_790_000_000
+SECRET, NONCE, RUN, NOW = b"s" * 32, b"n" * NONCE_BYTES, b"r" * RUN_BYTES, 5_000
+TOKEN = Moment(RUN, NOW).sign_in_token(SECRET, NONCE)
+
+
+def at(seconds: int) -> Moment:
+    return Moment(RUN, seconds)
 
 
 def test_a_token_is_good_until_it_expires() -> None:
-    token = sign_in_token(SECRET, NONCE, NOW + LINK_SECONDS)
-    assert len(token) == 44
-    assert verified_nonce(SECRET, token, NOW) == NONCE
-    assert verified_nonce(SECRET, token, NOW + LINK_SECONDS - 1) == NONCE
-    assert verified_nonce(SECRET, token, NOW + LINK_SECONDS) is None
+    assert len(TOKEN) == 60
+    assert at(NOW).verified_nonce(SECRET, TOKEN) == NONCE
+    assert at(NOW + LINK_SECONDS - 1).verified_nonce(SECRET, TOKEN) == NONCE
+    assert at(NOW + LINK_SECONDS).verified_nonce(SECRET, TOKEN) is None
 
 
 def test_a_token_of_another_secret_is_none() -> None:
-    assert verified_nonce(b"o" * 32, sign_in_token(SECRET, NONCE, NOW + 1), NOW) is None
+    assert at(NOW).verified_nonce(b"o" * 32, TOKEN) is None
+
+
+def test_a_token_of_another_run_is_none_at_any_time() -> None:
+    for seconds in (0, NOW, NOW + LINK_SECONDS - 1):
+        assert Moment(b"o" * RUN_BYTES, seconds).verified_nonce(SECRET, TOKEN) is None
 
 
 def test_a_token_that_would_be_good_for_longer_than_a_link_is_none() -> None:
-    assert verified_nonce(SECRET, sign_in_token(SECRET, NONCE, NOW + LINK_SECONDS + 1), NOW) is None
+    assert at(NOW - 1).verified_nonce(SECRET, TOKEN) is None
 
 
-@given(position=st.integers(0, 43), sign=st.sampled_from("ABab01-_"))
+@given(seconds=st.integers(0, 2**40 - 1), run=st.binary(min_size=RUN_BYTES, max_size=RUN_BYTES))
+def test_what_a_console_tells_is_read_as_it_was_told(seconds: int, run: bytes) -> None:
+    assert Moment.read(Moment(run, seconds).text()) == Moment(run, seconds)
+
+
+@given(position=st.integers(0, 59), sign=st.sampled_from("ABab01-_"))
 def test_no_changed_token_is_good(position: int, sign: str) -> None:
-    token = sign_in_token(SECRET, NONCE, NOW + 1)
-    changed = token[:position] + sign + token[position + 1 :]
-    assert (verified_nonce(SECRET, changed, NOW) == NONCE) is (changed == token)
+    changed = TOKEN[:position] + sign + TOKEN[position + 1 :]
+    assert (at(NOW).verified_nonce(SECRET, changed) == NONCE) is (changed == TOKEN)
 
 
 @given(st.text(max_size=80))
 def test_any_text_is_read(text: str) -> None:
-    assert verified_nonce(SECRET, text, NOW) is None
+    assert at(NOW).verified_nonce(SECRET, text) is None
+    Moment.read(text)

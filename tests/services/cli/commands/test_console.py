@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from deploy.local.stack.paths import DataPaths
 from deploy.local.stack.secret_files import create_secrets
 from deploy.local.stack.state import take_lock
 from tests.services.cli.running import Terminal
+from tests.services.runtime.consoles import run_of_a_console
 
 
 def settings(folder: Path, **section: object) -> Path:
@@ -41,29 +44,50 @@ def test_a_stack_without_a_console_says_how_to_get_one(terminal: Terminal, paths
 
 def test_a_stack_with_one_has_a_link(terminal: Terminal, paths: DataPaths) -> None:
     create_secrets(paths)
-    state = json.loads(paths.state.read_text()) | {"console": "http://127.0.0.1:8414"}
-    paths.state.write_text(json.dumps(state))
     lock = take_lock(paths)
     try:
-        said = terminal.comptoir("console", "--json", "--data-dir", str(paths.root))
+        with run_of_a_console() as url:
+            state = json.loads(paths.state.read_text()) | {"console": url}
+            paths.state.write_text(json.dumps(state))
+            said = terminal.comptoir("console", "--json", "--data-dir", str(paths.root))
     finally:
         os.close(lock)
-    assert json.loads(said.out)["link"].startswith("http://127.0.0.1:8414/#")
+    assert json.loads(said.out)["link"].startswith(f"{url}/#")
 
 
-def test_a_settings_files_console_is_served_behind_its_link(
-    terminal: Terminal, tmp_path: Path, became: list[list[str]]
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    file = tmp_path / "secret"
+    file.write_text("ab" * 32)
+    return file
+
+
+def test_a_settings_files_console_is_served_and_its_link_follows(
+    terminal: Terminal, tmp_path: Path, secret: Path, became: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    secret = tmp_path / "secret"
-    secret.write_text("ab" * 32)
+    begun: list[list[str]] = []
+    ignored: list[tuple[int, object]] = []
+    monkeypatch.setattr(subprocess, "Popen", begun.append)
+    monkeypatch.setattr(signal, "signal", lambda number, what: ignored.append((number, what)))
     file = settings(tmp_path, secret_file=str(secret))
-    assert terminal.comptoir("console", "--config", str(file)).out.startswith("http://127.0.0.1:8414/#")
+    assert terminal.comptoir("console", "--config", str(file)).out == ""
+    assert begun[0][1:5] == ["-m", "services.runtime.sign_in_link", "--config", str(file)]
+    assert (signal.SIGCHLD, signal.SIG_IGN) in ignored
     assert became[0][1:] == ["-m", "services.console", "--config", str(file)]
 
 
-def test_a_link_alone_starts_nothing(terminal: Terminal, tmp_path: Path, became: list[list[str]]) -> None:
+def test_a_link_alone_starts_nothing(
+    terminal: Terminal, tmp_path: Path, secret: Path, became: list[list[str]]
+) -> None:
     said = terminal.comptoir("console", "--link", "--config", str(settings(tmp_path)))
     assert said.out == "http://127.0.0.1:8414\n"
+    with run_of_a_console() as url:
+        listen = {"port": int(url.rpartition(":")[2])}
+        file = settings(tmp_path, secret_file=str(secret), listen=listen)
+        said = terminal.comptoir("console", "--link", "--json", "--config", str(file))
+    assert json.loads(said.out)["link"].startswith(f"{url}/#")
+    assert "no console answers" in terminal.refusal("console", "--link", "--config", str(file))
+    assert "--link --json" in terminal.refusal("console", "--json", "--config", str(file))
     assert became == []
 
 

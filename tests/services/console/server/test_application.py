@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from services.console.server import application
+from services.contract.sign_in_link import LINK_SECONDS, NONCE_BYTES
 from services.kernel.clock import ManualClock
 from tests.services.console.conftest import ORIGIN, WITH_LINKS, token
 from tests.services.console.sources import MARKUP, Sources
@@ -104,20 +105,50 @@ async def test_whoever_has_not_signed_on_sees_no_number(browser: Browser, source
     assert sources.asked == []
 
 
-async def test_a_link_lets_in_once_and_signing_out_ends_it(browser: Browser, clock: ManualClock) -> None:
+async def test_a_link_lets_in_once_and_signing_out_ends_it(browser: Browser) -> None:
     async with browser(**WITH_LINKS) as client:
-        signed = await client.post("/sign-in", json={"token": token(clock)})
+        link = {"token": await token(client)}
+        signed = await client.post("/sign-in", json=link)
         cookie = signed.headers["set-cookie"]
         assert signed.status_code == 200
         assert "HttpOnly" in cookie
         assert "SameSite=strict" in cookie
         assert (await client.get("/")).status_code == 200
         assert (await client.get("/sign-in")).status_code == 303
-        again = await client.post("/sign-in", json={"token": token(clock)})
-        assert again.status_code == 403
+        assert (await client.post("/sign-in", json=link)).status_code == 403
         kept = {"Cookie": "; ".join(f"{name}={value}" for name, value in client.cookies.items())}
         assert (await client.post("/sign-out")).status_code == 303
         assert (await client.get("/parts", headers=kept)).status_code == 401
+
+
+async def test_a_link_ends_with_the_run_it_was_made_for(browser: Browser) -> None:
+    async with browser(**WITH_LINKS) as client, browser(**WITH_LINKS) as restarted:
+        unused = {"token": await token(client)}
+        assert (await restarted.post("/sign-in", json=unused)).status_code == 403
+        assert (await client.post("/sign-in", json=unused)).status_code == 200
+        assert (await restarted.post("/sign-in", json=unused)).status_code == 403
+
+
+@pytest.mark.parametrize("wall_seconds", [-7_200, -601, 601, 7_200])
+async def test_a_clock_that_is_set_lets_no_link_in_again_and_ends_none(
+    browser: Browser, clock: ManualClock, wall_seconds: int
+) -> None:
+    async with browser(**WITH_LINKS) as client:
+        used, unused = await token(client), await token(client, b"u" * NONCE_BYTES)
+        assert (await client.post("/sign-in", json={"token": used})).status_code == 200
+        clock.advance(LINK_SECONDS - 1)
+        clock.set_wall(clock.wall_microseconds() + wall_seconds * 1_000_000)
+        assert (await client.post("/sign-in", json={"token": unused})).status_code == 200
+        for _ in range(3):
+            assert (await client.post("/sign-in", json={"token": used})).status_code == 403
+            clock.advance(LINK_SECONDS)
+
+
+async def test_an_old_link_is_over(browser: Browser, clock: ManualClock) -> None:
+    async with browser(**WITH_LINKS) as client:
+        link = await token(client)
+        clock.advance(LINK_SECONDS)
+        assert (await client.post("/sign-in", json={"token": link})).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -143,7 +174,7 @@ async def test_who_has_not_signed_on_holds_no_connection_with_a_body_that_never_
 
 async def test_a_session_ends_by_itself(browser: Browser, clock: ManualClock) -> None:
     async with browser(**WITH_LINKS, session_seconds=60) as client:
-        await client.post("/sign-in", json={"token": token(clock)})
+        await client.post("/sign-in", json={"token": await token(client)})
         clock.advance(61)
         assert (await client.get("/parts")).status_code == 401
 
