@@ -79,6 +79,13 @@ def configure(settings: MeteredSettings, process: str, *, aliases: Aliases = NO_
     """
     sent, listen, telemetry = settings.telemetry, settings.metrics_listen, Telemetry()
     readers: list[MetricReader] = []
+    # What is read is ended first: a sender whose collector is away takes all the time that there is.
+    if listen is not None:
+        from services.runtime.metrics.prometheus import shown_reader  # noqa: PLC0415 - as below
+
+        reader, registry = shown_reader(aliases)
+        readers.append(reader)
+        telemetry.will_show(listen, registry)
     resource = Resource.create(
         {
             "service.namespace": "comptoir",
@@ -91,15 +98,13 @@ def configure(settings: MeteredSettings, process: str, *, aliases: Aliases = NO_
     if sent.otlp_endpoint:
         readers.append(_sending_reader(sent))
         telemetry.spans = _spans(sent, resource, settings.catalog)
-    if listen is not None:
-        from services.runtime.metrics.prometheus import shown_reader  # noqa: PLC0415 - as below
-
-        reader, registry = shown_reader(aliases)
-        readers.append(reader)
-        telemetry.will_show(listen, registry)
     if readers:
         telemetry.meters = MeterProvider(
-            metric_readers=readers, resource=resource, views=[_view(metric) for metric in METRICS.values()]
+            metric_readers=readers,
+            resource=resource,
+            # `shutdown` does it, once and within its bound.
+            shutdown_on_exit=False,
+            views=[_view(metric) for metric in METRICS.values()],
         )
         metrics.set_meter_provider(telemetry.meters)
     return telemetry

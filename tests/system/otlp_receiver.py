@@ -47,8 +47,8 @@ class Receiver:
 
 
 @contextmanager
-def receiving(tls: TlsFiles | None = None) -> Iterator[Receiver]:
-    """A receiver on a free port of the loopback; with files, it asks its callers for a certificate."""
+def receiving(tls: TlsFiles | None = None, port: int = 0) -> Iterator[Receiver]:
+    """A receiver on a free port of the loopback, or on `port`; with files, it asks for certificates."""
     receiver = Receiver()
     server = grpc.server(ThreadPoolExecutor(4))
     adding: list[tuple[Any, Any]] = [
@@ -58,11 +58,11 @@ def receiving(tls: TlsFiles | None = None) -> Iterator[Receiver]:
     for add, servicer in adding:
         add(servicer, server)
     if tls is None:
-        receiver.port = server.add_insecure_port("127.0.0.1:0")
+        receiver.port = server.add_insecure_port(f"127.0.0.1:{port}")
     else:
         pair = tls.private_key_file.read_bytes(), tls.certificate_file.read_bytes()
         asking = grpc.ssl_server_credentials([pair], tls.ca_file.read_bytes(), require_client_auth=True)
-        receiver.port = server.add_secure_port("127.0.0.1:0", asking)
+        receiver.port = server.add_secure_port(f"127.0.0.1:{port}", asking)
     server.start()
     try:
         yield receiver

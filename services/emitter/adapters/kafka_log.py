@@ -97,6 +97,7 @@ class _Connection:
             raise UnknownTopicOrPartitionError
         for batch in _batches(self._producer, frames):
             delivery = await self._producer.send_batch(batch, topic, partition=partition)
+            delivery.add_done_callback(_read_failure)
             await asyncio.wait({delivery, self._ended}, return_when=asyncio.FIRST_COMPLETED)
             if not delivery.done():
                 raise LogUnavailableError
@@ -133,6 +134,12 @@ async def _connect(reach: Mapping[str, Any]) -> _Connection:
         await _close_client(producer)
         raise
     return _Connection(producer)
+
+
+def _read_failure(delivery: asyncio.Future[Any]) -> None:
+    """Reads what a delivery failed with: if nobody waits any more, asyncio would log it as an error."""
+    if not delivery.cancelled():
+        delivery.exception()
 
 
 async def _close_client(producer: Any) -> None:

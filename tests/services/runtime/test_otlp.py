@@ -1,10 +1,13 @@
 """Metrics and spans reach a collector that asks for a certificate, also when it was renewed."""
 
+import json
 import shutil
 from collections.abc import Iterator
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
+from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import OTLPMetricExporter
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import (
     InMemoryMetricReader,
@@ -15,11 +18,13 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
+from services.runtime import logs
 from services.runtime.otlp import SentMetrics, SentSpans
 from services.runtime.settings_error import SettingsError
 from services.runtime.telemetry_settings import TelemetrySettings
 from tests.services.runtime.certificates import Authority
 from tests.system.otlp_receiver import Receiver, receiving
+from tests.system.stack_process import eventually
 
 
 @pytest.fixture
@@ -77,6 +82,30 @@ def test_a_renewed_certificate_is_shown_at_the_next_export(collector: Receiver, 
     assert sent.export(measured(), 30_000) is MetricExportResult.SUCCESS
     assert sent._renewed.now() is not before
     sent.shutdown()
+
+
+def test_a_collector_that_is_away_is_a_warning_and_one_that_is_back_is_told(
+    authority: Authority, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs.configure("router", "info")
+    monkeypatch.setattr(OTLPMetricExporter, "__init__", partialmethod(OTLPMetricExporter.__init__, timeout=1))
+    files = authority.files("collector", dns="localhost")
+    with receiving(files) as gone:
+        settings = settings_for(gone, authority)
+    sent = SentMetrics(settings)
+    for _ in range(2):
+        assert sent.export(measured(), 30_000) is MetricExportResult.FAILURE
+    with receiving(files, gone.port):
+        assert eventually(lambda: sent.export(measured(), 30_000), MetricExportResult.SUCCESS.__eq__, 60)
+    sent.shutdown()
+    assert sent.export(measured(), 30_000) is MetricExportResult.FAILURE
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    told = [(line["event"], line["level"], line["kind"]) for line in lines]
+    assert told[:2] == [
+        ("telemetry_not_sent", "warning", "metrics"),
+        ("telemetry_sent_again", "info", "metrics"),
+    ], lines
+    assert not [line for line in lines if line["level"] == "error"]
 
 
 def test_files_that_are_no_use_stop_the_start_with_a_sentence(

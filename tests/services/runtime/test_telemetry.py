@@ -15,6 +15,7 @@ from services.runtime import logs, telemetry
 from services.runtime.metrics.registry import emitter
 from services.runtime.settings import MeteredSettings
 from services.runtime.tracing import SPANS
+from tests.ports import free_port
 from tests.services.runtime.metrics.collecting import collected
 
 _SETTINGS = (
@@ -92,6 +93,36 @@ def test_metrics_and_spans_have_one_bound_together_at_the_end(monkeypatch: pytes
     ending.join(30)
     assert not ending.is_alive()
     hangs.set()
+
+
+@pytest.mark.parametrize("is_shown", [True, False])
+def test_a_process_whose_collector_is_away_ends_in_time_without_an_error(is_shown: bool) -> None:
+    script = (
+        "import sys, time\n"
+        "from services.kernel.identity import Identity\n"
+        "from services.runtime import logs, telemetry\n"
+        "from services.runtime.tracing import SPANS\n" + _SETTINGS + "logs.configure('router', 'info')\n"
+        "sent = {'otlp_endpoint': f'http://127.0.0.1:{sys.argv[1]}', 'is_otlp_insecure': True,"
+        " 'trace_ratio': 1, 'metric_interval_seconds': 1}\n"
+        "shown = {'metrics_listen': {'port': 0}} if sys.argv[2] == 'True' else {}\n"
+        "kept = telemetry.configure(settings(telemetry=sent, **shown), 'router')\n"
+        "telemetry.counter(shared.USAGE_RECORDED).add(1)\n"
+        "kept.show()\n"
+        "began = time.monotonic()\n"
+        "kept.shutdown()\n"
+        "print(time.monotonic() - began)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(free_port()), str(is_shown)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert {(line["event"], line["level"]) for line in lines} <= {("telemetry_not_sent", "warning")}, lines
+    assert float(done.stdout) < 30
 
 
 def test_a_gauge_that_cannot_be_read_is_told_once_and_spoils_no_other(
