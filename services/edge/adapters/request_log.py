@@ -14,6 +14,8 @@ from services.runtime.tracing import SPANS
 
 _log = get_logger(__name__)
 _METHODS: Final = frozenset(metrics.METHODS)
+# From this status on it is the service that failed.
+_FAILED: Final = 500
 
 
 class RequestLog:
@@ -41,6 +43,7 @@ class RequestLog:
                 "http.route": route,
                 "http.response.status_code": event.http_status,
                 "reason": event.reason.name,
+                **_error_type(event),
             },
         )
         ttft_seconds = None
@@ -65,3 +68,13 @@ class RequestLog:
         if SPANS.is_sampled(event.request_id):
             SPANS.end(event.request_id, request_span(event, self._names))
         self._reports.report(event)
+
+
+def _error_type(event: EdgeRequest) -> Mapping[str, str]:
+    """Returns what the service failed a request with; nothing for what its client has to change or ended.
+
+    A stream that breaks off has its 200 already: of it, the reason says so.
+    """
+    if event.reason and event.reason.row.http_status >= _FAILED:
+        return {"error.type": event.reason.name}
+    return {"error.type": str(event.http_status)} if event.http_status >= _FAILED else {}

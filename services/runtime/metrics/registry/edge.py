@@ -32,6 +32,12 @@ REQUEST_DURATION: Final = Histogram(
         Attribute("http.route", source="a path that the edge serves, or `other`", most=16),
         Attribute("http.response.status_code", source="a status of HTTP", most=32),
         REASON,
+        Attribute(
+            "error.type",
+            source="the reason for which the service failed a request, or the status where it has none; "
+            "else it is absent",
+            most=REASON.bound,
+        ),
     ),
     _EDGE,
     bounds=buckets.REQUEST_SECONDS,

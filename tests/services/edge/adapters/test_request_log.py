@@ -117,3 +117,34 @@ async def test_a_duration_has_the_attributes_that_conventions_ask_for_and_no_wor
         name = "http.server.request.duration"
         assert shown.value(name, **{"http.request.method": "POST"}, **known) == 2
         assert shown.value(name, **{"http.request.method": "_OTHER"}, **known) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "error_type"),
+    [
+        (200, Reason.UNSPECIFIED, None),
+        (400, Reason.QUOTA_TOO_SMALL, None),
+        (404, Reason.MODEL_NOT_FOUND, None),
+        (499, Reason.CLIENT_CANCELLED, None),
+        (503, Reason.NO_REPLICA, "NO_REPLICA"),
+        # A stream that broke off has its 200 already.
+        (200, Reason.ENGINE_FAILED, "ENGINE_FAILED"),
+        (500, Reason.UNSPECIFIED, "500"),
+    ],
+)
+def test_a_duration_has_the_type_of_an_error_where_the_service_failed_and_nowhere_else(
+    status: int, reason: Reason, error_type: str | None
+) -> None:
+    with collected() as shown:
+        event = EdgeRequest(Identity(1, 2), 0, 1.0, Endpoint.CHAT_COMPLETIONS, http_method="POST")
+        event.ended_seconds, event.http_status, event.reason = 2.0, status, reason
+        RequestLog(NoReports(), {}, is_secured=True).report(event)
+        given = {
+            "http.request.method": "POST",
+            "url.scheme": "https",
+            "http.route": "/v1/chat/completions",
+            "http.response.status_code": status,
+            "reason": reason.name,
+            **({} if error_type is None else {"error.type": error_type}),
+        }
+        assert shown.value("http.server.request.duration", **given) == 1
