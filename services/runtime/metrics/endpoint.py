@@ -15,6 +15,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from services.runtime.metrics.listen import MetricsListen
+from services.runtime.metrics.places import Place, Places
 from services.runtime.probes import Probes
 from services.runtime.reloaded_tls import ReloadedTls
 from services.runtime.settings_error import SettingsError
@@ -22,9 +23,6 @@ from services.runtime.settings_error import SettingsError
 PATH: Final = "/metrics"
 LIVE_PATH: Final = "/healthz"
 READY_PATH: Final = "/readyz"
-MAX_CONNECTIONS: Final = 4
-# Those of connections that end give their places back a moment later.
-_MAX_THREADS: Final = 2 * MAX_CONNECTIONS
 # Longest silence of a caller, within the handshake, the request and the answer.
 _SILENCE_SECONDS: Final = 5.0
 # Longest life of a connection: a caller that sends a byte now and then ends too.
@@ -62,6 +60,13 @@ class _Handler(WSGIRequestHandler):
     error_message_format = "%(code)d\n"
     error_content_type = "text/plain"
 
+    def parse_request(self) -> bool:
+        """Notes that the request has come: nobody else's connection ends this one now."""
+        is_request: bool = super().parse_request()
+        if is_request:
+            self.server.note_asked()  # type: ignore[attr-defined] # the one below
+        return is_request
+
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answers with the status alone: the library's message repeats the request."""
         del message, explain
@@ -84,13 +89,15 @@ class _Handler(WSGIRequestHandler):
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
     block_on_close = False
+    # Connections that wait to be taken: with the library's five, a flood has others wait for seconds.
+    request_queue_size = 128
 
     def __init__(self, address: tuple[str, int], tls: ReloadedTls[ssl.SSLContext] | None) -> None:
         self._tls = tls
         self._looked_seconds = time.monotonic()
-        # By connection, until when it may last; the one that is open longest comes first.
-        self._open: dict[socket.socket, float] = {}
-        self._running = 0
+        self._places: Places[socket.socket] = Places()
+        self._place_of: dict[socket.socket, Place[socket.socket]] = {}
+        self._serves = threading.local()
         self._lock = threading.Lock()
         super().__init__(address, _Handler)
 
@@ -101,18 +108,18 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.setup_environ()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Starts a thread; where all places are taken, the connection that is open longest ends for it.
+        """Starts a thread where there is a place for the caller; one that says nothing may end for it.
 
-        Callers that say nothing so never keep a scrape out, which takes milliseconds.
+        So callers that say nothing never keep a scrape out, which takes milliseconds.
         """
+        end_seconds = time.monotonic() + _WHOLE_SECONDS
         with self._lock:
-            is_free = self._running < _MAX_THREADS
-            if is_free:
-                self._running += 1
-                self._open[request] = time.monotonic() + _WHOLE_SECONDS
-            if len(self._open) > MAX_CONNECTIONS:
-                _end(self._open, next(iter(self._open)))
-        if is_free:
+            place, ended = self._places.enter(request, client_address[0], end_seconds)
+            if place is not None:
+                self._place_of[request] = place
+            if ended is not None:
+                _end(ended.connection)
+        if place is not None:
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
@@ -120,6 +127,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serves one connection and gives its place back."""
         served = request
+        place = self._serves.place = self._place_of.pop(request)
         try:
             request.settimeout(_SILENCE_SECONDS)
             if self._tls is not None:
@@ -130,8 +138,11 @@ class _Server(ThreadingMixIn, WSGIServer):
         finally:
             self.shutdown_request(request)
             with self._lock:
-                self._running -= 1
-                self._open.pop(request, None)
+                self._places.leave(place)
+
+    def note_asked(self) -> None:
+        """Notes that the request has come that this thread serves."""
+        self._serves.place.has_asked = True
 
     def service_actions(self) -> None:
         """Ends, every half second, the connections whose time is over, however busy they look.
@@ -143,8 +154,8 @@ class _Server(ThreadingMixIn, WSGIServer):
             self._looked_seconds = now_seconds
             self._tls.check()
         with self._lock:
-            for request in [each for each, end_seconds in self._open.items() if end_seconds < now_seconds]:
-                _end(self._open, request)
+            for place in self._places.overdue(now_seconds):
+                _end(place.connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Says nothing: a silent or lost caller is no error of ours, and the library would print a trace."""
@@ -157,9 +168,8 @@ def _tls(listen: MetricsListen) -> ReloadedTls[ssl.SSLContext] | None:
     return ReloadedTls("metrics_listen", files, partial(listen.ssl_context, listen.tls))
 
 
-def _end(connections: dict[socket.socket, float], request: socket.socket) -> None:
+def _end(request: socket.socket) -> None:
     # Its thread notices, and closes it.
-    del connections[request]
     with contextlib.suppress(OSError):
         request.shutdown(socket.SHUT_RDWR)
 

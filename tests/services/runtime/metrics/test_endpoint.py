@@ -1,5 +1,6 @@
 """The operations port: metrics for every caller, and nothing that a caller can hold or read back."""
 
+import contextlib
 import shutil
 import socket
 import ssl
@@ -7,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Self
 
 import httpx
 import pytest
@@ -15,13 +16,29 @@ from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.parser import text_string_to_metric_families
 
 from services.runtime.metrics import endpoint as metrics_endpoint
-from services.runtime.metrics.endpoint import MAX_CONNECTIONS, MetricsEndpoint
+from services.runtime.metrics.endpoint import MetricsEndpoint
 from services.runtime.metrics.listen import MetricsListen
+from services.runtime.metrics.places import MAX_CONNECTIONS, MAX_PLACES_OF_ONE
 from services.runtime.probes import Probes
 from services.runtime.settings_error import SettingsError
 from tests.services.runtime.certificates import Authority
 
 CANARY = "canary-51ce"
+_ONE_REQUEST: Final = {"connection": "close"}
+
+
+class TurningLoop(Probes):
+    """Probes of a process whose loop turns, or not."""
+
+    turns = True
+
+    def is_alive(self) -> bool:
+        return self.turns
+
+
+@pytest.fixture
+def probes() -> TurningLoop:
+    return TurningLoop()
 
 
 @pytest.fixture
@@ -89,10 +106,56 @@ def test_silent_callers_keep_no_scrape_out_and_get_no_more_threads(endpoint: Met
         callers.append(connect(endpoint))
     assert callers[0].recv(1) == b""
     callers += [connect(endpoint) for _ in range(30)]
-    assert threading.active_count() <= before + 2 * MAX_CONNECTIONS
+    assert threading.active_count() <= before + MAX_PLACES_OF_ONE
     for caller in callers:
         caller.close()
     until_metrics_are_back(endpoint)
+
+
+class Flood:
+    """Callers that connect as often as they can, and hold what they get for as long as it lasts."""
+
+    def __init__(self, port: int, callers: int = 20) -> None:
+        self._port = port
+        self._is_over = threading.Event()
+        self.connected = threading.Semaphore(0)
+        self._threads = [threading.Thread(target=self._connect) for _ in range(callers)]
+
+    def _connect(self) -> None:
+        while not self._is_over.is_set():
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._port), 1) as it:
+                self.connected.release()
+                it.recv(1)
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        for thread in self._threads:
+            thread.join(60)
+
+
+def test_a_flood_of_connections_from_one_address_keeps_no_probe_of_another_out(
+    registry: CollectorRegistry, probes: TurningLoop
+) -> None:
+    endpoint = MetricsEndpoint(MetricsListen(port=0), registry, probes)
+    before = threading.active_count()
+    try:
+        with (
+            Flood(endpoint.port) as flood,
+            httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.2"), timeout=20) as kubelet,
+        ):
+            for _ in range(100):
+                assert flood.connected.acquire(timeout=60)
+            for _ in range(20):
+                answer = kubelet.get(f"http://127.0.0.1:{endpoint.port}/healthz", headers=_ONE_REQUEST)
+                assert (answer.status_code, answer.text) == (200, "alive\n")
+            assert threading.active_count() <= before + 20 + MAX_PLACES_OF_ONE + 1
+    finally:
+        endpoint.close()
 
 
 def test_a_caller_that_sends_a_byte_now_and_then_ends_too(
@@ -116,20 +179,6 @@ def test_a_caller_that_sends_a_byte_now_and_then_ends_too(
 def test_a_taken_port_is_one_sentence(endpoint: MetricsEndpoint, registry: CollectorRegistry) -> None:
     with pytest.raises(SettingsError, match=f"127.0.0.1:{endpoint.port} of metrics_listen is taken"):
         MetricsEndpoint(MetricsListen(port=endpoint.port), registry, Probes())
-
-
-class TurningLoop(Probes):
-    """Probes of a process whose loop turns, or not."""
-
-    turns = True
-
-    def is_alive(self) -> bool:
-        return self.turns
-
-
-@pytest.fixture
-def probes() -> TurningLoop:
-    return TurningLoop()
 
 
 def test_beyond_loopback_metrics_are_for_callers_with_a_certificate(
