@@ -15,6 +15,7 @@ from services.edge.domain.limits import EdgeLimits
 from services.edge.domain.nearest_router import NearestRouter
 from services.edge.domain.ports import Generators, Router, UsageReports
 from services.edge.domain.prefixes import PREFIX_SECRET_BYTES, PrefixDigests
+from services.edge.domain.router_spread import RouterSpread
 from services.edge.server.application import Application
 from services.edge.server.bodies import Bodies
 from services.edge.server.chat import ChatCompletions
@@ -59,6 +60,7 @@ class Edge:
             clock,
             unreachable_seconds=settings.unreachable_seconds,
             nearer_seconds=settings.nearer_router_seconds,
+            spread=router_spread(settings, prefixes),
         )
         self._generators = GeneratorClient(
             settings.generator_tls,
@@ -109,6 +111,12 @@ def prefix_secret(settings: EdgeSettings) -> bytes:
     if settings.prefix_secret_file is None:
         return secrets.token_bytes(PREFIX_SECRET_BYTES)
     return read_secret(settings.prefix_secret_file, length_bytes=PREFIX_SECRET_BYTES)
+
+
+def router_spread(settings: EdgeSettings, prefixes: PrefixDigests) -> RouterSpread | None:
+    """Returns what divides questions among the routers; None where one is asked as long as it serves."""
+    routers = [target.address for target in settings.routers]
+    return RouterSpread(routers, prefixes) if settings.spread_over_routers and len(routers) > 1 else None
 
 
 class HttpSide:

@@ -75,6 +75,12 @@ class EdgeSettings(MeteredSettings, EdgeLimits):
         description="the other routers of the region, the nearest first: the first that serves and has a "
         "replica is asked, unless the way to a later one is shorter by `nearer_router_seconds`",
     )
+    spread_over_routers: bool = Field(
+        default=False,
+        description="whether the routers that are about equally near share what this edge asks, by how "
+        "prompts begin, in place of the first of them: for routers with one lease store that have more to "
+        "admit than one of them can",
+    )
     prefix_secret_file: Path | None = Field(
         default=None,
         description="32 bytes as hex, the same for all edges of a region: the secret under which they digest "

@@ -52,6 +52,14 @@ def test_each_process_finds_its_settings_usable_and_every_file_mounted(
         assert status == 0, said
 
 
+def test_edges_can_be_told_to_let_all_routers_admit(helm: Helm, tmp_path: Path) -> None:
+    documents = helm.template(PRODUCTION, "--set", "edge.settings.spread_over_routers=true")
+    edge = yaml.safe_load(named(documents, "ConfigMap", "comptoir-edge")["data"]["comptoir.yaml"])["edge"]
+    assert (edge["spread_over_routers"], len(edge["further_routers"])) == (True, 2)
+    status, said = checked(named(documents, "Deployment", "comptoir-edge"), documents, tmp_path)
+    assert status == 0, said
+
+
 def test_a_collector_of_the_same_authority_is_shown_the_certificate_of_each_process(
     helm: Helm, tmp_path: Path
 ) -> None:

@@ -9,8 +9,9 @@ from typing import Final, TypeVar
 from services.edge.domain.asked_twice import answer_of, first_answer
 from services.edge.domain.generation import GenerationRequest
 from services.edge.domain.hedging import HedgeBudget
-from services.edge.domain.nearness import Candidate, nearest
+from services.edge.domain.nearness import Candidate, equally_near, nearest
 from services.edge.domain.ports import Admission, CountAdmission, Model, NotReadyReason, RouterLink, Standing
+from services.edge.domain.router_spread import RouterSpread
 from services.kernel.backoff import Backoff
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
@@ -34,7 +35,8 @@ class NearestRouter:
     that serves, or of the first that serves again, for `unreachable_seconds` of waiting. An admission may be
     asked again because nobody has its ticket: what the lost router reserved for it ends with that ticket.
     What a router leaves open that has fallen silent is asked of another one too, and the first answer counts;
-    within the budget `twice`, since routers that are only busy would have twice the work else.
+    within the budget `twice`, since routers that are only busy would have twice the work else. With a
+    `spread` those that are about equally near share the questions, in place of the first of them.
     """
 
     def __init__(
@@ -45,12 +47,14 @@ class NearestRouter:
         unreachable_seconds: float,
         nearer_seconds: float,
         twice: HedgeBudget | None = None,
+        spread: RouterSpread | None = None,
     ) -> None:
         self._links = links
         self._clock = clock
         self._unreachable_seconds = unreachable_seconds
         self._nearer_seconds = nearer_seconds
         self._twice = twice or HedgeBudget()
+        self._spread = spread
         self._chosen: int | None = None
         self._releasing: set[asyncio.Task[None]] = set()
         self._has_news = asyncio.Event()
@@ -75,20 +79,22 @@ class NearestRouter:
                 key=key, request=request, request_id=request_id, within_seconds=left_seconds, source=source
             )
 
-        return await self._ask(question)
+        turn = 0 if self._spread is None else self._spread.turn_of(key, request, request_id)
+        return await self._ask(question, turn)
 
     async def admit_count(
         self, *, key: str, request: GenerationRequest, request_id: Identity, source: int = 0
     ) -> CountAdmission:
         """Returns an offer to count the prompt of a request, which reserves nothing."""
         return await self._ask(
-            lambda router: router.admit_count(key=key, request=request, request_id=request_id, source=source)
+            lambda router: router.admit_count(key=key, request=request, request_id=request_id, source=source),
+            request_id.low,
         )
 
     async def list_models(self, *, key: str, request_id: Identity, source: int = 0) -> tuple[Model, ...]:
         """Returns the models of a key under each of their names, retired ones last."""
         return await self._ask(
-            lambda router: router.list_models(key=key, request_id=request_id, source=source)
+            lambda router: router.list_models(key=key, request_id=request_id, source=source), request_id.low
         )
 
     async def not_ready_reason(self) -> NotReadyReason | None:
@@ -104,18 +110,18 @@ class NearestRouter:
             for link in self._links:
                 group.create_task(_watch(link))
 
-    async def _ask(self, question: Callable[[RouterLink], Awaitable[_Answer]]) -> _Answer:
+    async def _ask(self, question: Callable[[RouterLink], Awaitable[_Answer]], turn: int) -> _Answer:
         backoff = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         patience_seconds, failures = self._unreachable_seconds, 0
         while True:
             since_seconds = self._clock.monotonic_seconds()
-            router = self._nearest() or await self._first_to_serve(patience_seconds)
+            router = self._nearest(turn) or await self._first_to_serve(patience_seconds, turn)
             if failures > 1:
                 await asyncio.sleep(backoff.next_seconds(jitter=random.random()))  # noqa: S311 - spreads retries
             # What the router holds a request for is not waited in vain.
             patience_seconds -= self._clock.monotonic_seconds() - since_seconds
             try:
-                return await self._answer(router, question)
+                return await self._answer(router, question, turn)
             except ComptoirError as error:
                 if error.reason is not Reason.UNAVAILABLE or patience_seconds <= 0:
                     raise
@@ -123,7 +129,7 @@ class NearestRouter:
                 router.lose()
 
     async def _answer(
-        self, router: RouterLink, question: Callable[[RouterLink], Awaitable[_Answer]]
+        self, router: RouterLink, question: Callable[[RouterLink], Awaitable[_Answer]], turn: int
     ) -> _Answer:
         """Returns what the router answers; where it falls silent, what that or another one answers first."""
         if len(self._links) == 1:
@@ -132,7 +138,7 @@ class NearestRouter:
         asked = [asyncio.ensure_future(question(router))]
         given: _Answer | None = None
         try:
-            if (other := await self._instead_of(router, asked[0])) is not None:
+            if (other := await self._instead_of(router, asked[0], turn)) is not None:
                 asked.append(asyncio.ensure_future(question(other)))
             given = await first_answer(asked)
             return given
@@ -141,7 +147,9 @@ class NearestRouter:
                 one.cancel()
                 self._give_back(answer_of(one), given)
 
-    async def _instead_of(self, router: RouterLink, asked: "asyncio.Future[_Answer]") -> RouterLink | None:
+    async def _instead_of(
+        self, router: RouterLink, asked: "asyncio.Future[_Answer]", turn: int
+    ) -> RouterLink | None:
         """Returns another router once that one is silent and the other is not; None once it has answered.
 
         Where the budget is spent, what is open waits until it is answered or its router is lost.
@@ -151,7 +159,7 @@ class NearestRouter:
             if asked.done():
                 return None
             if router.standing <= Standing.SILENT:
-                other = self._nearest()
+                other = self._nearest(turn)
                 if other is not None and other.standing > Standing.SILENT and self._twice.spend():
                     return other
 
@@ -162,22 +170,28 @@ class NearestRouter:
             self._releasing.add(task)
             task.add_done_callback(self._releasing.discard)
 
-    def _nearest(self) -> RouterLink | None:
-        """Returns the nearest that has a replica, else that serves; None where none does."""
+    def _nearest(self, turn: int) -> RouterLink | None:
+        """Returns the nearest that has a replica, else that serves; None where none does.
+
+        Where questions are spread, it is that of the nearest whose turn it is.
+        """
         candidates = [Candidate(link.standing, link.round_trip_seconds) for link in self._links]
-        place = nearest(candidates, self._chosen, self._nearer_seconds)
+        if self._spread is None:
+            place = nearest(candidates, self._chosen, self._nearer_seconds)
+        else:
+            place = self._spread.choose(equally_near(candidates, self._nearer_seconds), turn)
         if candidates[place].standing is Standing.LOST:
             return None
         self._chosen = place
         return self._links[place]
 
-    async def _first_to_serve(self, patience_seconds: float) -> RouterLink:
+    async def _first_to_serve(self, patience_seconds: float, turn: int) -> RouterLink:
         """Returns the nearest as soon as one serves; UNAVAILABLE where none does in time."""
         try:
             async with asyncio.timeout(patience_seconds):
                 while True:
                     self._has_news.clear()
-                    if (nearest := self._nearest()) is not None:
+                    if (nearest := self._nearest(turn)) is not None:
                         return nearest
                     await self._has_news.wait()
         except TimeoutError:

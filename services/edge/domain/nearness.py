@@ -1,4 +1,4 @@
-"""Which router is the nearest: the first of the list, unless round trips say that another one is."""
+"""Which routers are the nearest: the first of the list, or all as near as that, by what round trips say."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -57,6 +57,20 @@ def nearest(candidates: Sequence[Candidate], chosen: int | None, nearer_seconds:
         if _is_nearer(candidates[other], candidates[best], by_seconds):
             best = other
     return best
+
+
+def equally_near(candidates: Sequence[Candidate], nearer_seconds: float) -> list[int]:
+    """Returns the places in the list of those that stand best and have no clearly longer way than others.
+
+    Clearly is by more than `nearer_seconds` than the shortest; of a way that is not known, nothing is said.
+    """
+    best_standing = max(candidate.standing for candidate in candidates)
+    best = [place for place, one in enumerate(candidates) if one.standing is best_standing]
+    return [
+        place
+        for place in best
+        if not any(_is_nearer(candidates[other], candidates[place], nearer_seconds) for other in best)
+    ]
 
 
 def _is_nearer(one: Candidate, other: Candidate, by_seconds: float) -> bool:

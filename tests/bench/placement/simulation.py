@@ -2,39 +2,33 @@
 
 import heapq
 import itertools
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, TypeAlias
 
 from services.edge.domain.hedging import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, HedgeBudget
 from services.edge.domain.limits import EdgeLimits
+from services.edge.domain.prefixes import PREFIX_SECRET_BYTES, PrefixDigests
+from services.edge.domain.router_spread import BEGINNINGS, RouterSpread
 from services.generator.domain.pace import InputWork, OutputWork
 from services.kernel.backoff import Backoff
 from services.kernel.identity import Identity
-from services.router.adapters.replica_directory import MemoryReplicaDirectory
-from services.router.domain.lease import MAX_TICKETS, Process
-from services.router.domain.limits import RouterLimits
-from services.router.domain.placement.asking import Ask, expected_input_tokens
-from services.router.domain.placement.filters import is_full
-from services.router.domain.placement.placing import trusted
-from services.router.domain.placement.prefix_memory import PrefixMemory
-from services.router.domain.placement.replica import Claims, Load, Registration, Replica
-from services.router.domain.placement.work import is_at_work
-from tests.bench.placement.arrivals import BYTES_PER_TOKEN, Request
-from tests.bench.placement.engine import BLOCK_TOKENS, KV_BLOCKS, Engine, Job
+from services.router.domain.lease import MAX_TICKETS
+from services.router.domain.placement.asking import Ask
+from services.router.domain.placement.replica import Load, Replica
+from tests.bench.placement.arrivals import Request
+from tests.bench.placement.engine import KV_BLOCKS, Engine, Job
+from tests.bench.placement.simulated_router import SimulatedRouter
 
-LIMITS: Final = RouterLimits()
-MOST_REQUESTS: Final = 256
 _WIRE_SECONDS: Final = 0.002
 _REPORT_SECONDS: Final = 0.5
 _EARLY_REPORT_SECONDS: Final = 0.02
 _BIG_CHANGE: Final = 4
-_CLAIM_SECONDS: Final = 2.0
 _HANGS_AT_SECONDS: Final = 5.0
 # As an edge does it that nobody told otherwise.
 HEDGE_SECONDS: Final = EdgeLimits().first_token_hedge_seconds
-_STALE_SECONDS: Final = LIMITS.report_timeout_seconds
+_TURNS: Final = 2**64
 
 # From the replicas that are not full, the ask, and the request as only an oracle knows it, to a replica.
 Choice: TypeAlias = Callable[[Sequence[Replica], Ask, Request], Replica]
@@ -67,65 +61,11 @@ class _Node:
     accepted: list[Identity] = field(default_factory=list)
 
 
-class _Router:
-    """What one router knows of the replicas, and of what it sent to them."""
-
-    def __init__(self, remembers: bool) -> None:
-        self.directory = MemoryReplicaDirectory(LIMITS, 0.0)
-        self._prefixes = PrefixMemory(LIMITS.placement.prefix_memory_bytes if remembers else 0)
-        self._after = 0
-
-    def register(self, number: int) -> Identity:
-        return self.directory.register(_registration(number), 0.0)
-
-    def free(self, tried: Collection[int], now_seconds: float) -> Sequence[Replica]:
-        """Returns the replicas with a place that a request may be sent to, and was not yet."""
-        pool = self.directory.pool(1, 1)
-        free = [one for one in pool if one.registration.replica not in tried and not is_full(one)]
-        return trusted(free, now_seconds, stale_after_seconds=_STALE_SECONDS)
-
-    def lets_leave(self, number: int, tried: Collection[int], now_seconds: float) -> bool:
-        """Tells whether a request without a token may leave a replica: that hangs, and there is another."""
-        left = self.directory.everyone()[number - 1]
-        is_hung = not is_at_work(left, now_seconds, stale_after_seconds=_STALE_SECONDS)
-        return is_hung and bool(self.free(tried, now_seconds))
-
-    def judge(self, number: int, now_seconds: float, *, has_failed: bool) -> None:
-        process = self.directory.everyone()[number - 1].registration.process
-        self.directory.judge(process, now_seconds, has_failed=has_failed)
-
-    def ask(self, request: Request, now_seconds: float) -> Ask:
-        return Ask(
-            tokens=request.input_tokens + request.output_tokens,
-            input_tokens=expected_input_tokens(request.input_tokens * BYTES_PER_TOKEN),
-            after=self._after,
-            now_seconds=now_seconds,
-            stale_after_seconds=LIMITS.report_timeout_seconds,
-            cached_tokens=self._prefixes.cached_tokens(request.beginning, 1, now_seconds),
-            prefix=request.beginning.number,
-            affinity_seconds=LIMITS.placement.affinity_seconds,
-        )
-
-    def send(self, request: Request, ask: Ask, process: Process, lease: Identity) -> None:
-        self._after, new_tokens = process.replica, ask.input_tokens - ask.cached_at(process)
-        self._prefixes.note(
-            request.beginning,
-            1,
-            process,
-            new_tokens=new_tokens,
-            cache_tokens=KV_BLOCKS * BLOCK_TOKENS,
-            now_seconds=ask.now_seconds,
-        )
-        blocks, until_seconds = -(-ask.tokens // BLOCK_TOKENS), ask.now_seconds + _CLAIM_SECONDS
-        claims = Claims(new_tokens, blocks, until_seconds)
-        self.directory.claim(lease, process.replica, claims, ask.now_seconds)
-
-
 class Simulation:
     """Discrete events: arrivals, steps, reports. A request without a token leaves a replica that hangs.
 
-    Requests take turns with the routers, of which each knows the others' by the reports alone; those that
-    `remembers` know what of a prompt is cached where.
+    Requests take turns with the routers, of which each knows the others' by the reports alone, or go to one
+    `by_beginning`, as an edge divides them; those that `remembers` know what of a prompt is cached where.
     """
 
     def __init__(
@@ -136,12 +76,19 @@ class Simulation:
         hung: bool = False,
         routers: int = 1,
         remembers: bool = False,
+        by_beginning: bool = False,
     ) -> None:
-        self._routers = [_Router(remembers) for _ in range(routers)]
+        self._routers = [SimulatedRouter(remembers) for _ in range(routers)]
         self._nodes = [
             _Node(number, engine, [router.register(number) for router in self._routers])
             for number, engine in enumerate(engines, start=1)
         ]
+        names = list(map(str, range(routers)))
+        self._spread = (
+            RouterSpread(names, PrefixDigests(bytes(PREFIX_SECRET_BYTES))) if by_beginning else None
+        )
+        # The router of each request by its number.
+        self._asked: dict[int, SimulatedRouter] = {}
         self._choose = choose
         self._hung = hung
         self._hedges = HedgeBudget()
@@ -155,6 +102,7 @@ class Simulation:
         """Returns how every request went."""
         for request in requests:
             self._answers[request.number] = Answer(request)
+            self._asked[request.number] = self._router_for(request)
             self._hedges.earn()
             self._at(request.arrived_seconds, partial(self._place, request))
         for node in self._nodes:
@@ -191,8 +139,15 @@ class Simulation:
         node.engine.sent_tokens += request.input_tokens
         self._at(now_seconds + _WIRE_SECONDS, partial(self._accept, node, request, lease))
 
-    def _router_of(self, request: Request) -> "_Router":
-        return self._routers[request.number % len(self._routers)]
+    def _router_for(self, request: Request) -> SimulatedRouter:
+        if self._spread is None:
+            return self._routers[request.number % len(self._routers)]
+        beginnings = request.beginning.digests[:BEGINNINGS]
+        turn = (beginnings[-1] if beginnings else request.number) % _TURNS
+        return self._routers[self._spread.choose(range(len(self._routers)), turn)]
+
+    def _router_of(self, request: Request) -> SimulatedRouter:
+        return self._asked[request.number]
 
     def _accept(self, node: _Node, request: Request, lease: Identity, now_seconds: float) -> None:
         if not node.engine.open:
@@ -272,13 +227,9 @@ class Simulation:
             router.directory.report(session, load, now_seconds)
             router.directory.drop_unclaimed(now_seconds)
         for lease in accepted:
-            directory = self._routers[lease.high % len(self._routers)].directory
+            directory = self._asked[lease.high].directory
             directory.unassign(lease)
             directory.assign(lease, node.number)
-
-
-def _registration(number: int) -> Registration:
-    return Registration(number, 1, 1, f"replica-{number}:1", 32_768, BLOCK_TOKENS, KV_BLOCKS, MOST_REQUESTS)
 
 
 def _load_of(node: _Node, now_seconds: float) -> Load:

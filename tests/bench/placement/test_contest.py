@@ -52,6 +52,16 @@ def test_routers_that_know_nothing_of_each_others_prefixes_are_better_with_affin
     assert default.goodput > 2 * least.goodput
 
 
+def test_routers_that_share_by_how_prompts_begin_keep_what_each_of_them_learned() -> None:
+    one, turns, beginnings = (
+        run(SHARED, 8, HEALTHY, DEFAULT, seed=SEED, routers=routers, by_beginning=routers == 3)
+        for routers in (1, 2, 3)
+    )
+    assert beginnings.ttft_p50 <= 1.2 * one.ttft_p50
+    assert beginnings.ttft_p50 <= 0.5 * turns.ttft_p50
+    assert beginnings.goodput >= 0.95 * one.goodput
+
+
 def test_a_table_has_a_row_for_the_same_arrivals_under_every_policy() -> None:
     figures = [run(STEADY, 2, HUNG, policy) for policy in ("least_work", "round_robin")]
     rows = rows_of(figures)

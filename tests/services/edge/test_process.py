@@ -1,12 +1,14 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from services.edge.adapters.router_client import RouterClient
 from services.edge.domain.nearest_router import NearestRouter
-from services.edge.process import Edge, HttpSide, prefix_secret
+from services.edge.domain.prefixes import PrefixDigests
+from services.edge.process import Edge, HttpSide, prefix_secret, router_spread
 from services.edge.settings import EdgeSettings, HttpListen
 from services.kernel.clock import SystemClock
 from services.runtime.parts import Parts
@@ -111,6 +113,31 @@ def test_an_edge_does_not_start_with_a_secret_of_another_length(tmp_path: Path) 
         prefix_secret(settings_of(tmp_path, "abcd"))
 
 
+def loaded(folder: Path, section: dict[str, Any]) -> EdgeSettings:
+    model = {"number": 1, "name": "tiny-eu", "context_tokens": 1024, "max_output_tokens": 256}
+    own = {"listen": {"port": 0}, "emitter": {"address": f"unix:{folder}/emitter"}, **section}
+    (folder / "comptoir.yaml").write_text(json.dumps({"catalog": {"models": [model]}, "edge": own}))
+    return load_settings(EdgeSettings, section="edge", path=folder / "comptoir.yaml", environ={})
+
+
+ROUTERS = {"further_routers": [{"address": "unix:/two"}]}
+
+
+@pytest.mark.parametrize(
+    ("told", "shares"),
+    [
+        ({**ROUTERS, "spread_over_routers": True}, True),
+        (ROUTERS, False),
+        ({"spread_over_routers": True}, False),
+    ],
+)
+def test_routers_share_where_there_are_several_and_the_settings_say_so(
+    tmp_path: Path, told: dict[str, Any], *, shares: bool
+) -> None:
+    settings = loaded(tmp_path, {"router": {"address": "unix:/one"}, **told})
+    assert (router_spread(settings, PrefixDigests(bytes(32))) is not None) is shares
+
+
 async def test_nobody_looks_at_routers_whose_connections_are_closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,17 +155,12 @@ async def test_nobody_looks_at_routers_whose_connections_are_closed(
     monkeypatch.setattr(NearestRouter, "watch", look)
     monkeypatch.setattr(RouterClient, "close", close)
     document = {
-        "listen": {"port": 0},
         "router": {"address": f"unix:{tmp_path}/one"},
         "further_routers": [{"address": f"unix:{tmp_path}/two"}],
-        "emitter": {"address": f"unix:{tmp_path}/emitter"},
         "drain_events_seconds": 0,
     }
-    model = {"number": 1, "name": "tiny-eu", "context_tokens": 1024, "max_output_tokens": 256}
-    (tmp_path / "comptoir.yaml").write_text(json.dumps({"catalog": {"models": [model]}, "edge": document}))
-    settings = load_settings(EdgeSettings, section="edge", path=tmp_path / "comptoir.yaml", environ={})
     parts = Parts()
-    edge = Edge(settings, SystemClock())
+    edge = Edge(loaded(tmp_path, document), SystemClock())
     await edge.start(parts)
     await asyncio.sleep(0)
     await edge.drain()

@@ -59,6 +59,11 @@ def test_the_routers_of_a_region_are_a_list_of_different_addresses_the_nearest_f
         load(tmp_path, EDGE + further % 8401)
 
 
+def test_one_router_is_asked_as_long_as_it_serves_unless_several_are_told_to_share(tmp_path: Path) -> None:
+    assert not load(tmp_path, EDGE).spread_over_routers
+    assert load(tmp_path, EDGE + "  spread_over_routers: true\n").spread_over_routers
+
+
 def test_the_secret_of_prefixes_is_a_file_that_may_be_left_out(tmp_path: Path) -> None:
     assert load(tmp_path, EDGE).prefix_secret_file is None
     said = load(tmp_path, EDGE + "  prefix_secret_file: /run/secrets/prefixes\n")

@@ -4,7 +4,11 @@ import pytest
 
 from services.edge.domain.nearest_router import NearestRouter
 from services.edge.domain.ports import NotReadyReason, Standing
+from services.edge.domain.prefixes import PREFIX_SECRET_BYTES, PrefixDigests
+from services.edge.domain.router_spread import RouterSpread
+from services.kernel.clock import SystemClock
 from services.kernel.errors import ComptoirError, Reason
+from services.kernel.identity import Identity
 from tests.contracts.edge_router_port import CHAT, REQUEST, RouterPortContract
 from tests.services.edge.links import GONE, MemoryLink, admit, nearest, script
 from tests.services.edge.scripts import GOOD_KEY, RouterScript
@@ -153,3 +157,23 @@ async def test_one_router_that_can_place_requests_is_enough(
 
     monkeypatch.setattr(MemoryLink, "not_ready_reason", not_ready_reason)
     assert await nearest(*(MemoryLink(script()) for _ in reasons)).not_ready_reason() is said
+
+
+async def test_routers_that_share_the_load_are_all_asked_and_those_left_where_one_is_lost() -> None:
+    links = [MemoryLink(script()) for _ in range(3)]
+    spread = RouterSpread(["one", "two", "three"], PrefixDigests(bytes(PREFIX_SECRET_BYTES)))
+    router = NearestRouter(links, SystemClock(), unreachable_seconds=30, nearer_seconds=0.002, spread=spread)
+
+    async def ask(first: int) -> list[int]:
+        before = [len(link.script.request_ids) for link in links]
+        for number in range(first, first + 60):
+            await router.admit(key=GOOD_KEY, request=CHAT, request_id=Identity(1, number), within_seconds=60)
+        return [len(link.script.request_ids) - was for link, was in zip(links, before, strict=True)]
+
+    assert min(await ask(0)) > 5
+    links[1].lose()
+    one, lost, other = await ask(60)
+    assert (lost, one + other) == (0, 60)
+    assert min(one, other) > 5
+    links[1].serve()
+    assert min(await ask(120)) > 5

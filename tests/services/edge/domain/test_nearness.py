@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.edge.domain.nearness import Candidate, RoundTrips, nearest
+from services.edge.domain.nearness import Candidate, RoundTrips, equally_near, nearest
 from services.edge.domain.ports import Standing
 
 NEARER_SECONDS = 0.002
@@ -36,6 +36,23 @@ def test_of_a_router_whose_way_is_not_known_nothing_is_concluded() -> None:
 def test_the_one_asked_so_far_is_left_only_where_it_is_not_nearer_by_half() -> None:
     assert (choose(at(2.5, 1.0), chosen=1), choose(at(2.5, 1.0), chosen=0)) == (1, 0)
     assert choose(at(1.9, 1.0), chosen=1) == 0
+
+
+def test_routers_are_equally_near_unless_the_way_to_one_is_clearly_longer() -> None:
+    assert equally_near(at(2.0, 0.5, 1.0), NEARER_SECONDS) == [0, 1, 2]
+    assert equally_near(at(9.0, 4.0, 1.0, None, 2.9), NEARER_SECONDS) == [2, 3, 4]
+
+
+@given(candidates)
+def test_those_equally_near_stand_best_and_the_shortest_way_is_among_them(known: list[Candidate]) -> None:
+    near = equally_near(known, NEARER_SECONDS)
+    best_standing = max(one.standing for one in known)
+    assert near
+    assert all(known[place].standing is best_standing for place in near)
+    best = [place for place, one in enumerate(known) if one.standing is best_standing]
+    ways = {place: known[place].round_trip_seconds for place in best}
+    told = {place: way for place, way in ways.items() if way is not None}
+    assert not told or min(told, key=lambda place: told[place]) in near
 
 
 @given(candidates, st.integers(0, 5))
