@@ -1,11 +1,12 @@
 """Looks at everything side by side, each thing in bounded time, and has it judged."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from deploy.local.stack.errors import StackError
+from services.cli.adapters.doctor.builds import ask_build
 from services.cli.adapters.doctor.files import most_open_files, see_file, see_folder
 from services.cli.adapters.doctor.key_tables import (
     KeysAwayError,
@@ -19,12 +20,12 @@ from services.cli.adapters.doctor.readiness import ask_over_grpc, ask_over_http
 from services.cli.adapters.doctor.region import region_findings
 from services.cli.adapters.doctor.store import StoreAwayError, StoreQuestions, newest_migration
 from services.cli.adapters.live import ask_stack
-from services.cli.doctor import clocks, data, files, machine, reachability
+from services.cli.doctor import builds, clocks, data, files, machine, reachability
 from services.cli.doctor.facts import Reach, SeenClock
 from services.cli.doctor.finding import Finding, fail, warn
 from services.cli.doctor.places import Place, Speaks, files_of, places_of
 from services.cli.examined import Examined, Part
-from services.cli.versions import installed_versions
+from services.cli.versions import comptoir_version, installed_versions
 from services.contract.events import RETENTION_MAX_DAYS
 from services.kernel.clock import Clock
 from services.runtime.settings import environment
@@ -76,10 +77,11 @@ class Examination:
         if writer is not None and self._examined.is_running:
             yield asyncio.to_thread(_topics, writer, self._examined.part("usage"))
 
-    def _while_running(self, reached: Iterable[Reach]) -> Iterator[Awaitable[list[Finding]]]:
+    def _while_running(self, reached: Sequence[Reach]) -> Iterator[Awaitable[list[Finding]]]:
         """Yields the questions to what runs."""
         for seen in reached:
             yield self._place(seen)
+        yield _builds([seen.place for seen in reached if seen.trouble is None])
         usage = self._examined.part("usage")
         if usage is not None:
             yield self._store(usage)
@@ -166,6 +168,12 @@ class Examination:
 
     def _now_seconds(self) -> float:
         return self._clock.wall_microseconds() / _MICROSECONDS
+
+
+async def _builds(places: Sequence[Place]) -> list[Finding]:
+    shown = [place for place in places if place.is_own and place.key.endswith(".metrics_listen")]
+    answers = await asyncio.gather(*map(ask_build, shown))
+    return builds.of_builds([build for build in answers if build is not None], comptoir_version())
 
 
 def _topics(writer: Part, usage: Part | None) -> list[Finding]:

@@ -27,6 +27,7 @@ def test_a_stack_that_works_is_found_to_work(stack: Stack) -> None:
         ("clocks", "usage.clickhouse"),
         ("clocks", "replica 1"),
         ("versions", "usage.clickhouse"),
+        ("versions", "processes"),
         ("retention", "usage.retention_days"),
         ("retention", "kafka"),
         ("region", "API key"),

@@ -86,3 +86,12 @@ class SeenStore:
 
     retention_days: int | None
     schema_version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeenBuild:
+    """What a process that runs says of its version, by the key of the address where it said so."""
+
+    key: str
+    process: str
+    version: str
