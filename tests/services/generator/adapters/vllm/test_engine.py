@@ -16,11 +16,14 @@ from services.generator.domain.reasoning import FORMATS
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.warm_up import warm_up
 from services.kernel.clock import SystemClock
+from services.memory import configuration
+from services.memory.kv_blocks import Cache, block_bytes, groups_of, page_bytes
 from tests.contracts.engine import EngineContract
 from tests.contracts.engine_requests import CONTEXT_TOKENS, RUNNING_REQUESTS, answer, ask, chat
 from tests.contracts.engine_structure import StructureContract
 
 MODEL = Path(__file__).parents[5] / "deploy" / "models" / "tiny-eu"
+KV_CACHE_BYTES = 3 * 1024 * 1024
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +39,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 async def vllm_engine(compiled: Path) -> AsyncIterator[Engine]:
     parameters = VllmParameters(
         # Blocks for three whole contexts where four requests run, so that some are preempted.
-        kv_cache_memory_bytes=3 * 1024 * 1024,
+        kv_cache_memory_bytes=KV_CACHE_BYTES,
         max_running_requests=RUNNING_REQUESTS,
     )
     model = ServedModel(CONTEXT_TOKENS, str(MODEL), reasoning=FORMATS["qwen3"])
@@ -65,6 +68,13 @@ class TestVllmEngine(EngineContract, StructureContract):
         sampling = Sampling(temperature=0, logprobs=2)
         assert (await answer(ask(engine, await chat(engine), sampling=sampling, tokens=2))).text
         assert [names for _, _, names in os.walk(compiled) if names] == []
+
+    async def test_its_blocks_are_those_that_were_planned(self, engine: Engine) -> None:
+        shape = configuration.read(json.loads((MODEL / "config.json").read_text()))
+        kept = Cache(shape.weight_bytes, engine.capabilities.kv_block_tokens)
+        layers = range(len(shape.layers))
+        size = block_bytes(groups_of(shape), layers, page_bytes(shape, kept, ranks=1))
+        assert engine.capabilities.kv_blocks == KV_CACHE_BYTES // size
 
     async def test_vllm_knows_every_argument_that_it_is_told(self, engine: Engine) -> None:
         from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415 - after its environment
