@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -81,20 +82,25 @@ def check(tree: Path, version: str) -> None:
 
 def _run(tree: Path, *command: str, cwd: Path) -> str:
     # Two builds of one commit are the same bytes.
-    made = subprocess.run(
-        ["git", "log", "-1", "--format=%ct"],  # noqa: S607 - that of the caller
-        cwd=tree,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    variables = {**environment(), "SOURCE_DATE_EPOCH": made}
-    done = subprocess.run(
-        command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=_SECONDS, check=False
-    )
-    if done.returncode != 0:
-        raise ReleaseError(f"{Path(command[0]).name} failed: {done.stderr[-1000:]}")
-    return done.stdout
+    made = _output("git", "log", "-1", "--format=%ct", cwd=tree, variables=environment()).strip()
+    return _output(*command, cwd=cwd, variables={**environment(), "SOURCE_DATE_EPOCH": made})
+
+
+def _output(*command: str, cwd: Path, variables: Mapping[str, str]) -> str:
+    name = Path(command[0]).name
+    try:
+        done = subprocess.run(
+            command, cwd=cwd, env=variables, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+    except FileNotFoundError:
+        raise ReleaseError(f"{name} is not installed, and a release is built by it.") from None
+    except subprocess.TimeoutExpired:
+        raise ReleaseError(f"{name} did not end within {_SECONDS:g} seconds.") from None
+    if done.returncode == 0:
+        return done.stdout
+    if name == "git" and not (cwd / ".git").exists():
+        raise ReleaseError(f"{cwd.name} is no clone of git: a release is what a commit holds; clone it.")
+    raise ReleaseError(f"{name} failed: {done.stderr[-1000:]}")
 
 
 def main() -> None:

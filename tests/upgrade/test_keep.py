@@ -78,3 +78,14 @@ def test_the_wheel_of_a_release_names_the_client_of_its_version() -> None:
         with zipfile.ZipFile(wheel) as content:
             metadata = content.read(f"comptoir-{release.version}.dist-info/METADATA").decode()
         assert f"Requires-Dist: comptoir-client=={release.version}" in metadata
+
+
+def test_a_tree_that_is_no_clone_is_said_to_be_none(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match="is no clone of git"):
+        check(tmp_path, VERSION)
+
+
+def test_a_program_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.upgrade.keep.environment", lambda: {"PATH": str(tmp_path)})
+    with pytest.raises(ReleaseError, match="git is not installed"):
+        check(REPOSITORY, VERSION)
