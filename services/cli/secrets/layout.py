@@ -8,6 +8,10 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 CA_KEY: Final = "authority/ca.key"
+# Of an authority that is to take the place of the present one, and of the one that was before.
+NEXT_CA_KEY: Final = "authority/next-ca.key"
+FORMER_CA_KEY: Final = "authority/former-ca.key"
+# One certificate, or two while one authority takes another's place: the first is whose key signs.
 CA_CERTIFICATE: Final = "ca.crt"
 NAMES: Final = "names.yaml"
 SIGNING_KEY: Final = "router/signing-key"
@@ -41,13 +45,24 @@ RANDOM: Final = (
 )
 
 
-def _valkey_users(password: str) -> str:
-    """One user, for Comptoir's own keys; everybody else may ask whether the server lives."""
-    may = (
-        "resetkeys ~comptoir:* resetchannels -@all +@connection +@scripting +@read +@write +time +wait +info"
-    )
+# What routers ask of Redis or Valkey: to load their functions, to call them, what those do, and the time.
+LEASE_STORE_COMMANDS: Final = (
+    *("function|load", "fcall", "time", "client|setinfo", "ping"),
+    *("get", "set", "del", "exists", "pexpire", "sadd", "srem", "smembers"),
+    *("zadd", "zrem", "zcard", "zrangebyscore", "zremrangebyscore"),
+)
+
+
+def lease_store_user(password: str) -> str:
+    """Returns the line of an ACL file for the one user that routers are, of Comptoir's own keys alone."""
+    may = " ".join(f"+{name}" for name in LEASE_STORE_COMMANDS)
     digest = hashlib.sha256(password.encode()).hexdigest()
-    return f"user default reset on nopass -@all +ping\nuser comptoir reset on #{digest} {may}"
+    return f"user comptoir reset on #{digest} resetkeys ~comptoir:* resetchannels -@all {may}"
+
+
+def _valkey_users(password: str) -> str:
+    """Besides routers, everybody may ask whether the server lives."""
+    return f"user default reset on nopass -@all +ping\n{lease_store_user(password)}"
 
 
 def _clickhouse_user(name: str) -> Callable[[str], str]:

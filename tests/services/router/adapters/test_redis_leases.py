@@ -1,4 +1,4 @@
-"""Leases in a real Valkey keep the contract of all lease stores."""
+"""Leases in a real Valkey keep the contract of all lease stores, by the rights that deployments give."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
+from services.cli.secrets.layout import lease_store_user
 from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
@@ -24,18 +27,42 @@ from tests.contracts.lease_store import LeaseStoreContract
 from tests.contracts.leases import Wait, lease, settle
 from tests.fakes.spending import MemoryRecords
 from tests.valkey_process import ValkeyProcess
-from tests.valkey_time import FUNCTIONS_OF_SET_TIME, advance
+from tests.valkey_time import FUNCTIONS_OF_SET_TIME, MILLISECONDS, advance
 
+PASSWORD = "tries-no-lock"
 WIDE = Quota(requests_per_minute=3)
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyProcess]:
-    process = ValkeyProcess(tmp_path_factory.mktemp("valkey"))
+    folder = tmp_path_factory.mktemp("valkey")
+    users = folder / "users.acl"
+    # The test itself may do all; routers what a deployment's do, and read the test's clock.
+    users.write_text(f"user default on nopass ~* &* +@all\n{lease_store_user(PASSWORD)} %R~{MILLISECONDS}\n")
+    process = ValkeyProcess(folder, "--aclfile", str(users))
     process.start()
     asyncio.run(process.ready())
     yield process
-    process.kill()
+    try:
+        asyncio.run(nothing_was_refused(process.client()))
+    finally:
+        process.kill()
+
+
+async def nothing_was_refused(client: Redis) -> None:
+    refused = [(one["reason"], one["object"]) for one in await client.acl_log()]
+    await client.aclose()
+    assert refused == []
+
+
+def as_router(server: ValkeyProcess) -> Redis:
+    return Redis(
+        unix_socket_path=str(server.socket),
+        username="comptoir",
+        password=PASSWORD,
+        socket_timeout=10.0,
+        retry=Retry(NoBackoff(), 0),
+    )
 
 
 @pytest.fixture
@@ -47,7 +74,7 @@ async def client(server: ValkeyProcess) -> AsyncIterator[Redis]:
 
 
 async def _store(server: ValkeyProcess, records: MemoryRecords | None = None) -> AsyncIterator[RedisLeases]:
-    calls = LeaseCalls(server.client(), functions=FUNCTIONS_OF_SET_TIME)
+    calls = LeaseCalls(as_router(server), functions=FUNCTIONS_OF_SET_TIME)
     store = RedisLeases(calls, SpendingBook(records))
     yield store
     await store.close()
