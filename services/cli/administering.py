@@ -10,12 +10,15 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from rich.console import Console
 
-from services.cli.adapters.admin import CALL_SECONDS, call_admin
+from services.cli.adapters.admin import CALL_SECONDS, RefusedError, call_admin
 from services.cli.operator_tls import Admin as Admin  # noqa: PLC0414 - of every such command
 from services.kernel.errors import Reason
 
 DataDir = Annotated[Path, typer.Option(help="The data folder of a local stack.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+MissingOk = Annotated[
+    bool, typer.Option("--missing-ok", help="What is gone already is well; without it, that is an error.")
+]
 
 REFUSED: Final = {
     Reason.ALREADY_EXISTS: "That name is taken; choose another.",
@@ -44,6 +47,16 @@ def ask(
     return call_admin(
         data_dir, admin, lambda stub: getattr(stub, rpc)(request, timeout=CALL_SECONDS), sentences
     )
+
+
+def ask_unless_gone(data_dir: Path, admin: str, rpc: str, request: Message) -> Any:  # or None
+    """Returns the answer of one RPC, or None where there is nothing of that name or number."""
+    try:
+        return ask(data_dir, admin, rpc, request)
+    except RefusedError as error:
+        if error.reason is not Reason.NOT_FOUND:
+            raise
+        return None
 
 
 def show(answer: Message, as_json: bool, sentence: str) -> None:

@@ -4,15 +4,15 @@ import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-# By the act, the command that does it again; each is safe to repeat.
+# By the act, the command that does it again; each is safe to repeat, also after all others.
 _COMMANDS: Final = {
     "disable_tenant": "tenants disable",
     "enable_tenant": "tenants enable",
-    "delete_tenant": "tenants delete",
+    "delete_tenant": "tenants delete --missing-ok",
     "disable_key": "keys disable",
     "enable_key": "keys enable",
     "revoke_key": "keys revoke",
-    "delete_key": "keys delete",
+    "delete_key": "keys delete --missing-ok",
     # The secret that was given up is the one that came back.
     "rotate_key": "keys disable",
 }
@@ -25,6 +25,8 @@ _LEFT_TO_PEOPLE: Final = {
 }
 # After these nothing else of a key is worth doing again.
 _ENDS: Final = frozenset({"revoke_key", "delete_key"})
+# These leave nothing: what was done before could not be done to it by a second run of the script.
+_DELETIONS: Final = frozenset({"delete_tenant", "delete_key"})
 _OVER_WITH_REVOCATION: Final = frozenset({"disable_key", "enable_key", "rotate_key", "update_key"})
 _ROTATED: Final = "got another secret, which is lost; give its holder a new one, then enable it"
 _GIVEN_UP: Final = "was enabled; its secret is the one given up before: give its holder a new one first"
@@ -38,10 +40,13 @@ def commands_of(acts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """
     told = [act for act in acts if act["outcome"] != "refused" and act["number"] is not None]
     ended = {act["number"] for act in told if act["act"] in _ENDS}
+    deleted = {(act["subject"], act["number"]) for act in told if act["act"] in _DELETIONS}
     rotated: set[int] = set()
     for act in reversed(told):
         # A router refuses to change a revoked key, which one may be already: the script would stop there.
         if act["act"] in _OVER_WITH_REVOCATION and act["number"] in ended:
+            continue
+        if act["act"] not in _DELETIONS and (act["subject"], act["number"]) in deleted:
             continue
         if act["act"] == "rotate_key":
             rotated.add(act["number"])

@@ -51,8 +51,12 @@ class Operator:
         """Runs the blocks of these names, in the page's order."""
         found = [text for name, text in BLOCK.findall(PAGE.read_text()) if name in names]
         assert found
+        return self.run("\n".join(found))
+
+    def run(self, commands: str) -> str:
+        """Runs commands as a shell of theirs would."""
         done = subprocess.run(
-            ("bash", "-euo", "pipefail", "-c", "\n".join(found)),  # noqa: S607 - as a reader's
+            ("bash", "-euo", "pipefail", "-c", commands),  # noqa: S607 - as a reader's
             cwd=self.folder,
             env=self._variables,
             capture_output=True,
@@ -99,6 +103,11 @@ class Keys:
             admin_pb2.RevokeKeyRequest(number=number), timeout=30, wait_for_ready=True
         )
 
+    async def delete(self, number: int) -> None:
+        await self._admin.DeleteKey(
+            admin_pb2.DeleteKeyRequest(number=number), timeout=30, wait_for_ready=True
+        )
+
     async def are_revoked(self) -> dict[int, bool]:
         keys = await self._admin.ListKeys(admin_pb2.ListKeysRequest(), timeout=30, wait_for_ready=True)
         return {key.number: bool(key.revoked_at_seconds) for key in keys.keys}
@@ -129,6 +138,7 @@ class Before:
 
     kept: str
     leaked: tuple[int, str]
+    deleted: int
     narrow: str
     lost: tuple[int, str]
     used_tokens: int
@@ -139,16 +149,19 @@ async def backed_up(region: ReleasedRegion, operator: Operator, kept: str) -> Be
     """A backup under load; then a key is revoked, and one is made."""
     keys = Keys(region)
     leaked, (_, narrow) = await keys.create(), await keys.create(concurrency=PLACES)
+    deleted, _ = await keys.create()
     async with load(region) as seen:
         await served(seen)
         await until_on_record(region.database)
         await asyncio.to_thread(operator.follow, "once", "backup")
         await served(seen)
     await keys.revoke(leaked[0])
+    await keys.revoke(deleted)
+    await keys.delete(deleted)
     lost = await keys.create()
-    await until_recorded(region, "act = 'create_key'", 4)
-    await until_recorded(region, "act = 'revoke_key'", 1)
-    return Before(kept, leaked, narrow, lost, tokens(seen), tokens(seen) // len(seen))
+    await until_recorded(region, "act = 'create_key'", 5)
+    await until_recorded(region, "act IN ('revoke_key', 'delete_key')", 3)
+    return Before(kept, leaked, deleted, narrow, lost, tokens(seen), tokens(seen) // len(seen))
 
 
 async def lose_the_database(region: ReleasedRegion, operator: Operator, before: Before) -> None:
@@ -165,6 +178,10 @@ async def lose_the_database(region: ReleasedRegion, operator: Operator, before: 
     said = await asyncio.to_thread(operator.follow, "again")
     assert f"comptoir keys revoke {number}\n" in said
     assert f"key {before.lost[0]} was created" in said
+    assert (await keys.are_revoked())[number]
+    assert before.deleted not in await keys.are_revoked()
+    # Somebody does not know whether it came to its end.
+    await asyncio.to_thread(operator.run, "bash -e again.sh")
     assert (await keys.are_revoked())[number]
     assert await outcomes(region, [before.kept, leaked]) == ["", WRONG]
     assert (await keys.create())[0] > before.lost[0] + 1000

@@ -30,6 +30,15 @@ _SENTENCES: Final = {
     Reason.UNAVAILABLE: "The router's admin service cannot be reached; `comptoir status` tells what runs.",
 }
 
+
+class RefusedError(StackError):
+    """A call that was refused, with the reason beside its sentence."""
+
+    def __init__(self, reason: Reason, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+
 # Only the stubs' types know the asynchronous one.
 Stub: TypeAlias = "admin_pb2_grpc.AdminServiceAsyncStub"
 
@@ -56,7 +65,8 @@ def call_admin(
     try:
         return asyncio.run(call())
     except grpc.aio.AioRpcError as failure:
-        raise StackError(_sentence(error_from(failure), sentences)) from None
+        error = error_from(failure)
+        raise RefusedError(error.reason, _sentence(error, sentences)) from None
 
 
 async def pages(method: Callable[..., Awaitable[Any]], request: Any) -> AsyncIterator[Any]:

@@ -11,7 +11,17 @@ from google.protobuf.message import Message
 from rich.console import Console
 
 from deploy.local.stack.options import DEFAULT_DATA_DIR
-from services.cli.administering import REVOKED, Admin, AsJson, DataDir, ask, print_json, show
+from services.cli.administering import (
+    REVOKED,
+    Admin,
+    AsJson,
+    DataDir,
+    MissingOk,
+    ask,
+    ask_unless_gone,
+    print_json,
+    show,
+)
 from services.cli.key_view import ENDPOINTS, key_table
 from services.cli.limits import (
     MONEY,
@@ -237,11 +247,20 @@ def revoke_key(
 
 @keys.command("delete")
 def delete_key(
-    number: Number, data_dir: DataDir = DEFAULT_DATA_DIR, admin: Admin = "", as_json: AsJson = False
+    number: Number,
+    missing_ok: MissingOk = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    admin: Admin = "",
+    as_json: AsJson = False,
 ) -> None:
     """Forget a key. What was counted stays until it expires; the number is never given again."""
-    answer = ask(data_dir, admin, "DeleteKey", admin_pb2.DeleteKeyRequest(number=number))
-    show(answer, as_json, _said(answer.key, "deleted"))
+    request = admin_pb2.DeleteKeyRequest(number=number)
+    delete = ask_unless_gone if missing_ok else ask
+    answer = delete(data_dir, admin, "DeleteKey", request)
+    if answer is None:
+        show(admin_pb2.DeleteKeyResponse(), as_json, f"There is no key {number}.")
+    else:
+        show(answer, as_json, _said(answer.key, "deleted"))
 
 
 def _said(key: admin_pb2.Key, done: str) -> str:

@@ -9,7 +9,17 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.stack.options import DEFAULT_DATA_DIR
-from services.cli.administering import Admin, AsJson, DataDir, ask, day, print_json, show
+from services.cli.administering import (
+    Admin,
+    AsJson,
+    DataDir,
+    MissingOk,
+    ask,
+    ask_unless_gone,
+    day,
+    print_json,
+    show,
+)
 from services.cli.limits import (
     MONEY,
     Budget,
@@ -129,10 +139,19 @@ def enable_tenant(
 
 @tenants.command("delete")
 def delete_tenant(
-    name: Name, data_dir: DataDir = DEFAULT_DATA_DIR, admin: Admin = "", as_json: AsJson = False
+    name: Name,
+    missing_ok: MissingOk = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    admin: Admin = "",
+    as_json: AsJson = False,
 ) -> None:
     """Forget a tenant without keys. What was counted stays until it expires."""
-    answer = ask(data_dir, admin, "DeleteTenant", admin_pb2.DeleteTenantRequest(name=name))
+    request = admin_pb2.DeleteTenantRequest(name=name)
+    delete = ask_unless_gone if missing_ok else ask
+    answer = delete(data_dir, admin, "DeleteTenant", request)
+    if answer is None:
+        show(admin_pb2.DeleteTenantResponse(), as_json, f"There is no tenant {name}.")
+        return
     show(answer, as_json, f"Tenant {name} is deleted; its number {answer.tenant.number} is not given again.")
 
 

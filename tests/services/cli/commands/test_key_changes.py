@@ -205,6 +205,30 @@ def test_what_cannot_be_deleted_is_one_sentence(
     assert says in terminal.refusal("tenants", "delete", "acme", "--data-dir", str(paths.root))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("keys", "delete", "3"), "There is no key 3.\n"),
+        (("tenants", "delete", "acme"), "There is no tenant acme.\n"),
+    ],
+)
+def test_what_is_gone_already_is_well_where_that_was_said(
+    comptoir: Any,
+    terminal: Terminal,
+    paths: DataPaths,
+    admin: AdminService,
+    arguments: tuple[str, ...],
+    says: str,
+) -> None:
+    admin.refusal = ComptoirError(Reason.NOT_FOUND, field="name")
+    assert "no such tenant" in terminal.refusal(*arguments, "--data-dir", str(paths.root))
+    assert comptoir(*arguments, "--missing-ok").out == says
+    (content,) = json.loads(comptoir(*arguments, "--missing-ok", "--json").out or "{}").values() or ({},)
+    assert not content
+    admin.refusal = ComptoirError(Reason.TENANT_HAS_KEYS)
+    assert "has keys" in terminal.refusal(*arguments, "--missing-ok", "--data-dir", str(paths.root))
+
+
 def test_a_change_of_a_revoked_key_says_that_this_is_for_ever(
     terminal: Terminal, paths: DataPaths, admin: AdminService
 ) -> None:
