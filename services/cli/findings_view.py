@@ -13,7 +13,12 @@ _ORDER: Final = (Level.FAIL, Level.WARN, Level.OK)
 
 
 def content_of(findings: Sequence[Finding], versions: dict[str, str]) -> dict[str, Any]:
-    """Returns the object that `--json` prints."""
+    """Returns the object that `comptoir doctor --json` prints."""
+    return {**told(findings), "versions": versions}
+
+
+def told(findings: Sequence[Finding]) -> dict[str, Any]:
+    """Returns findings as an object, and how many there are of each level."""
     return {
         "counts": counts_of(findings),
         "findings": [
@@ -26,7 +31,6 @@ def content_of(findings: Sequence[Finding], versions: dict[str, str]) -> dict[st
             }
             for finding in findings
         ],
-        "versions": versions,
     }
 
 

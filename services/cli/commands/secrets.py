@@ -1,5 +1,6 @@
 """`comptoir secrets`: the files that the processes of `deploy/compose.yaml` are given."""
 
+import json
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -10,17 +11,26 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from deploy.local.stack.errors import StackError
+from services.cli.administering import AsJson
+from services.cli.doctor.finding import Level
+from services.cli.findings_view import told
 from services.cli.problems import first_problem
-from services.cli.secrets.checking import problems
+from services.cli.secrets.checking import findings
 from services.cli.secrets.folder import SecretFiles
 from services.cli.secrets.layout import NAMES, Names
 from services.cli.secrets.making import SecretsMaking, read_names
+from services.cli.secrets.rotation import AuthorityRotation
+from services.cli.secrets.signing import NEXT_AUTHORITY
 from services.kernel.clock import SystemClock
 from services.runtime.privacy import keep_private
 
 secrets = typer.Typer(
     no_args_is_help=True, help="Make, check and renew the folder of secrets that a deployment mounts."
 )
+authority = typer.Typer(
+    no_args_is_help=True, help="Put another authority in the present one's place, in three steps."
+)
+secrets.add_typer(authority, name="authority")
 _DIFFERS: Final = 1
 _DAY_SECONDS: Final = 86_400
 _MICROSECONDS: Final = 1_000_000
@@ -81,24 +91,81 @@ def init(
 
 @secrets.command("check")
 @_said_in_a_sentence
-def check(folder: Folder, *, within_days: Within = 30) -> None:
-    """Say what is missing, open to others or about to end, and change nothing. Exits with 1 if anything."""
-    found = list(problems(SecretFiles(folder), _now_seconds(), within_days * _DAY_SECONDS))
+def check(folder: Folder, *, within_days: Within = 30, as_json: AsJson = False) -> None:
+    """Say of each file what is wrong and what to do, and change nothing. Exits with 1 if anything is wrong.
+
+    What is to be known alone, as an authority that ends within the year, changes no exit status.
+    """
+    found = list(findings(SecretFiles(folder), _now_seconds(), within_days * _DAY_SECONDS))
     console = Console(markup=False, emoji=False, soft_wrap=True)
-    for sentence in found:
-        console.out(sentence, highlight=False)
-    if found:
+    is_well = not any(one.level is Level.FAIL for one in found)
+    if as_json:
+        console.out(json.dumps(told(found)), highlight=False)
+    else:
+        for one in found:
+            console.out(
+                f"{one.level.value:<5}{one.subject}: {one.sentence} → {one.next_step}", highlight=False
+            )
+        if is_well:
+            console.out("Everything is there, and good for longer.", highlight=False)
+    if not is_well:
         raise typer.Exit(_DIFFERS)
-    console.out("Everything is there, and good for longer.", highlight=False)
 
 
 @secrets.command("renew")
 @_said_in_a_sentence
-def renew(folder: Folder, *, within_days: Within = 30, days: Days = 365) -> None:
-    """Sign certificates anew that end soon, or whose names differ from names.yaml. Keys stay."""
+def renew(
+    folder: Folder,
+    *,
+    within_days: Within = 30,
+    days: Days = 365,
+    until_authority_ends: Annotated[
+        bool,
+        typer.Option("--until-authority-ends", help="Also where the authority itself ends within that time."),
+    ] = False,
+) -> None:
+    """Sign certificates anew that end soon, or are not what names.yaml says. Keys stay.
+
+    None outlives the authority; refused where that ends within the same time.
+    """
     making = SecretsMaking(SecretFiles(folder), _now_seconds(), days)
-    making.renew(within_days * _DAY_SECONDS)
+    making.renew(within_days * _DAY_SECONDS, until_authority_ends=until_authority_ends)
     _show(making)
+
+
+@authority.command("add")
+@_said_in_a_sentence
+def add_authority(folder: Folder) -> None:
+    """Make another authority, which everybody believes beside the present one. The first of three steps."""
+    _rotate(folder, 365, AuthorityRotation.add)
+    _say_next("authority use")
+
+
+@authority.command("use")
+@_said_in_a_sentence
+def use_authority(folder: Folder, *, days: Days = 365) -> None:
+    """Have every certificate signed by the new authority, once all have read what `add` wrote."""
+    _rotate(folder, days, AuthorityRotation.use)
+    _say_next("authority retire")
+
+
+@authority.command("retire")
+@_said_in_a_sentence
+def retire_authority(folder: Folder) -> None:
+    """Have nobody believe the former authority, once all have read what `use` wrote."""
+    _rotate(folder, 365, AuthorityRotation.retire)
+
+
+def _rotate(folder: Path, days: int, step: Callable[[AuthorityRotation], None]) -> None:
+    making = SecretsMaking(SecretFiles(folder), _now_seconds(), days)
+    step(AuthorityRotation(making))
+    _show(making)
+
+
+def _say_next(command: str) -> None:
+    Console(stderr=True, soft_wrap=True).out(
+        f"Next, once every process has read its files again: `comptoir secrets {command}`.", highlight=False
+    )
 
 
 def _now_seconds() -> float:
@@ -109,5 +176,10 @@ def _show(making: SecretsMaking) -> None:
     console = Console(markup=False, emoji=False, soft_wrap=True)
     for name in making.renewed:
         console.out(f"renewed  {name}", highlight=False)
+    if making.is_cut_short:
+        Console(stderr=True, soft_wrap=True).out(
+            f"Certificates end with their authority, sooner than was asked: {NEXT_AUTHORITY}.",
+            highlight=False,
+        )
     made = len(making.made)
     console.out(f"{made} files made." if made else "Nothing was missing.", highlight=False)

@@ -27,6 +27,10 @@ _USAGES: Final = (
 )
 
 
+class EndedAuthorityError(Exception):
+    """The authority is over: what it signs would never be good."""
+
+
 class NoKeyError(Exception):
     """A file holds no private key, or no certificate, that could be used."""
 
@@ -52,17 +56,26 @@ def new_key() -> bytes:
 def authority(key: bytes, now_seconds: float) -> bytes:
     """Returns the certificate by which everybody knows what this key signed."""
     own = _private(key)
-    wanted = Wanted("comptoir", (), "", now_seconds, AUTHORITY_DAYS)
-    return _pem(_builder(wanted, own, own, _named("comptoir"), is_authority=True).sign(own, hashes.SHA256()))
+    # Two are believed while one takes the other's place, so each has a name of its own.
+    digest = x509.SubjectKeyIdentifier.from_public_key(own.public_key()).digest.hex()
+    name = f"comptoir {digest[:8]}"
+    wanted = Wanted(name, (), "", now_seconds, AUTHORITY_DAYS)
+    ends = _after(now_seconds, AUTHORITY_DAYS)
+    builder = _builder(wanted, own, own, _named(name), is_authority=True).not_valid_after(ends)
+    return _pem(builder.sign(own, hashes.SHA256()))
 
 
 def signed(key: bytes, wanted: Wanted, ca_key: bytes, ca_certificate: bytes) -> bytes:
-    """Returns a certificate of `key` under the authority."""
-    signer, issuer = _private(ca_key), _certificate(ca_certificate).subject
+    """Returns a certificate of `key` under the authority, which it does not outlive; EndedAuthorityError."""
+    signer, authority = _private(ca_key), _certificate(ca_certificate)
+    ends = min(_after(wanted.now_seconds, wanted.days), authority.not_valid_after_utc)
+    if ends.timestamp() <= wanted.now_seconds:
+        raise EndedAuthorityError
+    issuer = authority.subject
     others: list[x509.GeneralName] = [x509.DNSName(name) for name in wanted.dns_names]
     if wanted.uri:
         others.append(x509.UniformResourceIdentifier(wanted.uri))
-    builder = _builder(wanted, _private(key), signer, issuer, is_authority=False)
+    builder = _builder(wanted, _private(key), signer, issuer, is_authority=False).not_valid_after(ends)
     both = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     builder = builder.add_extension(x509.SubjectAlternativeName(others), critical=False)
     builder = builder.add_extension(x509.ExtendedKeyUsage(both), critical=False)
@@ -82,6 +95,53 @@ def is_signed_by(certificate: bytes, ca_certificate: bytes) -> bool:
     except (InvalidSignature, ValueError, TypeError):
         return False
     return True
+
+
+def each_of(bundle: bytes) -> tuple[bytes, ...]:
+    """Returns the certificates of a file that holds one or more; NoKeyError where it holds anything else."""
+    try:
+        return tuple(map(_pem, x509.load_pem_x509_certificates(bundle)))
+    except ValueError:
+        raise NoKeyError from None
+
+
+def of_key(bundle: Sequence[bytes], key: bytes) -> bytes | None:
+    """Returns the certificate among them that is this key's."""
+    return next((certificate for certificate in bundle if fits(key, certificate)), None)
+
+
+def check_key(key: bytes) -> None:
+    """Raises NoKeyError where a file holds no private key."""
+    _private(key)
+
+
+def check_certificate(certificate: bytes) -> None:
+    """Raises NoKeyError where a file does not hold one certificate and nothing else."""
+    if len(each_of(certificate)) != 1:
+        raise NoKeyError
+
+
+def is_authority(certificate: bytes) -> bool:
+    """Tells whether a certificate may sign others."""
+    try:
+        found = _certificate(certificate).extensions.get_extension_for_class(x509.BasicConstraints)
+    except x509.ExtensionNotFound:
+        return False
+    return found.value.ca
+
+
+def is_for_both_sides(certificate: bytes) -> bool:
+    """Tells whether who shows it is believed as a server and as a caller."""
+    try:
+        found = _certificate(certificate).extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    except x509.ExtensionNotFound:
+        return False
+    return {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH} <= set(found.value)
+
+
+def seconds_until_good(certificate: bytes, now_seconds: float) -> float:
+    """Returns how long it is until a certificate begins; 0 or less where it has begun."""
+    return _certificate(certificate).not_valid_before_utc.timestamp() - now_seconds
 
 
 def seconds_left(certificate: bytes, now_seconds: float) -> float:
@@ -116,7 +176,6 @@ def _builder(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _BACKDATED)
-        .not_valid_after(now + dt.timedelta(days=wanted.days))
         .add_extension(constraints, critical=True)
         .add_extension(x509.KeyUsage(**{name: name in used for name in _USAGES}), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -124,6 +183,11 @@ def _builder(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
         )
     )
+
+
+def _after(now_seconds: float, days: float) -> dt.datetime:
+    # To whole seconds, as it is written.
+    return dt.datetime.fromtimestamp(int(now_seconds), dt.UTC) + dt.timedelta(days=days)
 
 
 def _private(key: bytes) -> ec.EllipticCurvePrivateKey:

@@ -1,77 +1,141 @@
-"""Says what is missing, open to others or about to end in a folder of secrets; changes nothing."""
+"""Says which file of a folder of secrets is not what it has to be, and what to do; changes nothing."""
 
 from collections.abc import Iterator
+from typing import Final
 
-from services.cli.secrets import certificates, layout
-from services.cli.secrets.certificates import NoKeyError
-from services.cli.secrets.folder import SecretFiles
+from deploy.local.stack.errors import StackError
+from services.cli.doctor.finding import Finding, fail
+from services.cli.secrets import layout
+from services.cli.secrets.certificate_checks import CertificateChecks
+from services.cli.secrets.derived import SOURCES, derived
+from services.cli.secrets.folder import Kind, SecretFiles, Seen
+from services.cli.secrets.layout import Names
 from services.cli.secrets.making import read_names
 
-_DAY_SECONDS = 86_400
+_FILES: Final = "files"
+_SECRETS: Final = "secrets"
+_BACKUP: Final = "put it back from your backup"
+_ANEW: Final = "`comptoir secrets renew` writes it anew"
+_NO_FILES: Final = {
+    Kind.LINK: "It is a link, whose file a container does not see.",
+    Kind.FOLDER: "It is a folder in a file's place.",
+    Kind.OTHER: "It is no file.",
+}
+_EXECUTE_ALL: Final = 0o111
+_READ_ALL: Final = 0o444
+_OTHERS: Final = 0o077
+_WRITTEN_BY_OTHERS: Final = 0o022
 
 
-def problems(files: SecretFiles, now_seconds: float, below_seconds: float) -> Iterator[str]:
-    """Yields a sentence for each, with what to do and without any content."""
-    if files.read(layout.NAMES) is None:
-        yield "That is no folder of secrets: `comptoir secrets init` makes one."
+def findings(files: SecretFiles, now_seconds: float, below_seconds: float) -> Iterator[Finding]:
+    """Yields what is wrong, without any content; FAIL is what has to be mended, WARN to be known."""
+    if not files.root.is_dir() or files.look(layout.NAMES).kind is Kind.MISSING:
+        step = "`comptoir secrets init` makes one; if there was one, put names.yaml back from your backup"
+        yield fail(_FILES, layout.NAMES, "That is no folder of secrets.", step)
         return
-    if files.is_open_to_others():
-        yield "Others may enter the folder: `chmod 700` it; if they may have read it, make a new one."
-    for name in (*layout.RANDOM, *layout.FOLLOWING, layout.PUBLIC_KEY):
-        content = files.read(name)
-        if content is None:
-            yield f"{name} is missing: `comptoir secrets init` makes it."
-        elif name in layout.RANDOM and not layout.is_hex_secret(content.decode("ascii", "replace")):
-            yield f"{name} does not hold 32 bytes as hex: put it back from your backup."
-    yield from _of_certificates(files, now_seconds, below_seconds)
-
-
-def _of_certificates(files: SecretFiles, now_seconds: float, below_seconds: float) -> Iterator[str]:
-    authority = files.read(layout.CA_CERTIFICATE)
-    if authority is None:
-        yield "ca.crt is missing: put it back from your backup."
-        return
-    if files.read(layout.CA_KEY) is None:
-        yield "authority/ca.key is not there: put it back when something has to be signed."
-    names = read_names(files)
-    wanted = {bearer.folder: {*bearer.dns_names(names), bearer.uri(names)} for bearer in layout.BEARERS}
-    wanted[layout.EDGE_HTTP] = set(names.edge_hosts)
-    try:
-        yield from _late("ca.crt", authority, now_seconds, below_seconds)
-    except NoKeyError:
-        yield "ca.crt holds no certificate: put it back from your backup."
-        return
-    for folder, said in wanted.items():
-        key, certificate = files.read(f"{folder}/tls.key"), files.read(f"{folder}/tls.crt")
-        if key is None or certificate is None:
-            yield f"{folder} has no certificate, or not its key: `comptoir secrets init` makes them."
-            continue
+    yield from _of_folders(files)
+    seen = {name: files.look(name) for name in layout.every_file()}
+    for name, file in seen.items():
+        yield from _of_file(name, file)
+    names = None
+    if seen[layout.NAMES].content is not None:
         try:
-            yield from _of_pair(folder, key, certificate, authority)
-            yield from _late(f"{folder}/tls.crt", certificate, now_seconds, below_seconds)
-            if certificates.names_of(certificate) != said:
-                yield f"{folder}/tls.crt says other names than names.yaml: `comptoir secrets renew`."
-        except NoKeyError:
-            yield f"{folder} cannot be read: remove tls.key and tls.crt in it, then `comptoir secrets init`."
+            names = read_names(files)
+        except StackError as error:
+            said = str(error).removeprefix("names.yaml: ").removeprefix("names.yaml ")
+            yield fail(
+                _FILES, layout.NAMES, f"It breaks a rule: {said.rstrip('.')}.", f"correct it, or {_BACKUP}"
+            )
+    yield from _of_secrets(seen)
+    yield from _of_certificates(seen, names, now_seconds, below_seconds)
 
 
-def _of_pair(folder: str, key: bytes, certificate: bytes, authority: bytes) -> Iterator[str]:
-    if not certificates.fits(key, certificate):
-        yield f"{folder}/tls.crt is of another key: `comptoir secrets init` makes it anew."
-    if not certificates.is_signed_by(certificate, authority):
-        yield f"{folder}/tls.crt was not signed by ca.crt: remove it, then `comptoir secrets init`."
+def _of_certificates(
+    seen: dict[str, Seen], names: Names | None, now_seconds: float, below_seconds: float
+) -> Iterator[Finding]:
+    contents = {name: file.content for name, file in seen.items() if file.content is not None}
+    yield from CertificateChecks(contents, names, now_seconds, below_seconds).findings()
 
 
-def _late(name: str, certificate: bytes, now_seconds: float, below_seconds: float) -> Iterator[str]:
-    left = certificates.seconds_left(certificate, now_seconds)
-    if left >= below_seconds:
-        return
-    step = "`comptoir secrets renew` signs a new one"
+def _of_folders(files: SecretFiles) -> Iterator[Finding]:
+    yield from _of_folder(".", files.mode(""), is_entered_by_others=False)
+    for name in sorted({name.rpartition("/")[0] for name in layout.every_file()} - {""}):
+        kind = files.kind(name)
+        if kind is Kind.FOLDER:
+            yield from _of_folder(name, files.mode(name), is_entered_by_others=name != layout.AUTHORITY)
+        elif kind is not Kind.MISSING:
+            step = "put the folder itself in its place"
+            yield fail(_FILES, name, "It is no folder, or a link to one.", step)
+
+
+def _of_folder(name: str, mode: int, *, is_entered_by_others: bool) -> Iterator[Finding]:
+    if not is_entered_by_others:
+        if mode & _OTHERS:
+            step = "`chmod 700` it; if they may have read it, make new ones of what is in it"
+            yield fail(_FILES, name, "Others may enter the folder.", step)
+    elif mode & _WRITTEN_BY_OTHERS:
+        yield fail(_FILES, name, "Others may put files into it.", "`chmod 755` it, and look at what is in it")
+    elif mode & _EXECUTE_ALL != _EXECUTE_ALL:
+        yield fail(_FILES, name, "A container's user cannot enter it.", "`chmod 755` it")
+
+
+def _of_file(name: str, seen: Seen) -> Iterator[Finding]:
+    if seen.kind is Kind.FILE:
+        yield from _of_mode(name, seen.mode)
+    elif seen.kind is Kind.UNREADABLE:
+        step = "run this as the user whose folder it is"
+        yield fail(_FILES, name, "It cannot be read by this user.", step)
+    elif seen.kind is not Kind.MISSING:
+        step = (
+            "remove it, then `comptoir secrets init`" if name in _MADE_ANEW else f"remove it, and {_BACKUP}"
+        )
+        yield fail(_FILES, name, _NO_FILES[seen.kind], step)
+    elif name not in layout.MAY_BE_AWAY:
+        yield fail(_FILES, name, "It is missing.", _missing(name))
+
+
+def _of_mode(name: str, mode: int) -> Iterator[Finding]:
+    if name.startswith(f"{layout.AUTHORITY}/"):
+        if mode & _OTHERS:
+            step = "`chmod 600` it; if somebody may have read it: `comptoir secrets authority add`"
+            yield fail(_FILES, name, "Others may read it.", step)
+    elif mode & _WRITTEN_BY_OTHERS:
+        yield fail(_FILES, name, "Others may write it.", "`chmod 444` it, and compare it with your backup")
+    elif mode & _READ_ALL != _READ_ALL:
+        yield fail(_FILES, name, "A container's user cannot read it.", "`chmod 444` it")
+
+
+# What follows from other files, which no backup has to bring back.
+_MADE_ANEW: Final = frozenset(
+    {*SOURCES, *(name for name in layout.every_file() if name.endswith(("tls.crt", "/ca.crt", "tls.pem")))}
+)
+
+
+def _missing(name: str) -> str:
+    if name in _MADE_ANEW:
+        return "`comptoir secrets init` makes it"
+    if name in layout.RANDOM:
+        return f"{_BACKUP}; `comptoir secrets init` makes another secret, by which nothing of before opens"
     if name == layout.CA_CERTIFICATE:
-        step = "begin a new folder, and replace the whole of the old one"
-    when = (
-        f"ends in {left / _DAY_SECONDS:.0f} days"
-        if left > 0
-        else f"ended {-left / _DAY_SECONDS:.0f} days ago"
-    )
-    yield f"{name} {when}: {step}."
+        return f"{_BACKUP}; with authority/ca.key there, `comptoir secrets init` makes it"
+    return f"{_BACKUP}, or have another one made by `comptoir secrets init`"
+
+
+def _of_secrets(seen: dict[str, Seen]) -> Iterator[Finding]:
+    good: dict[str, str] = {}
+    for name in layout.RANDOM:
+        content = seen[name].content
+        if content is None:
+            continue
+        text = content.decode("ascii", "replace").strip()
+        if not text:
+            yield fail(_SECRETS, name, "It is empty.", _BACKUP)
+        elif not layout.is_hex_secret(text):
+            yield fail(_SECRETS, name, "It does not hold 32 bytes as hex.", _BACKUP)
+        else:
+            good[name] = text
+    for name, source in SOURCES.items():
+        content = seen[name].content
+        if content is not None and source in good and content != derived(name, good[source]):
+            step = f"{_ANEW}; restart who reads it"
+            yield fail(_SECRETS, name, f"It is not what follows from {source}.", step)

@@ -3,7 +3,10 @@
 import contextlib
 import os
 import re
+import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +23,26 @@ _FOLDER: Final = 0o700
 _INNER: Final = 0o755
 _FILE: Final = 0o444
 _KEPT: Final = 0o600
+
+
+class Kind(Enum):
+    """What there is at a path."""
+
+    FILE = "file"
+    FOLDER = "folder"
+    LINK = "link"
+    OTHER = "other"
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a look at a path found; the content of a file that could be read."""
+
+    kind: Kind
+    mode: int = 0
+    content: bytes | None = None
 
 
 class SecretFiles:
@@ -65,21 +88,54 @@ class SecretFiles:
             self._fill(aside, content, _KEPT if is_kept else _FILE)
         self._settle(path.parent)
 
-    def replace(self, name: str, content: bytes) -> None:
+    def replace(self, name: str, content: bytes, *, is_kept: bool = False) -> None:
         """Puts other content in a file's place, in one step for whoever reads it."""
-        path = self._place(name, is_kept=False)
+        path = self._place(name, is_kept)
         aside = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
         try:
             os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _KEPT))
-            self._fill(aside, content, _FILE)
+            self._fill(aside, content, _KEPT if is_kept else _FILE)
             aside.replace(path)
         finally:
             aside.unlink(missing_ok=True)
         self._settle(path.parent)
 
-    def is_open_to_others(self) -> bool:
-        """Tells whether anybody but its owner may enter the folder."""
-        return bool(self.root.stat().st_mode & 0o077)
+    def remove(self, name: str) -> None:
+        """Removes a file, where there is one."""
+        path = self.root / name
+        path.unlink(missing_ok=True)
+        if path.parent.is_dir():
+            self._settle(path.parent)
+
+    def look(self, name: str) -> Seen:
+        """Returns what there is, and raises nothing where it is not a file that can be read."""
+        kind = self.kind(name)
+        if kind is not Kind.FILE:
+            return Seen(kind)
+        try:
+            return Seen(kind, self.mode(name), (self.root / name).read_bytes())
+        except FileNotFoundError:
+            return Seen(Kind.MISSING)
+        except OSError:
+            return Seen(Kind.UNREADABLE)
+
+    def kind(self, name: str) -> Kind:
+        """Returns what there is at a path, a link itself where it is one."""
+        try:
+            mode = (self.root / name).lstat().st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            return Kind.MISSING
+        except OSError:
+            return Kind.UNREADABLE
+        if stat.S_ISREG(mode):
+            return Kind.FILE
+        if stat.S_ISLNK(mode):
+            return Kind.LINK
+        return Kind.FOLDER if stat.S_ISDIR(mode) else Kind.OTHER
+
+    def mode(self, name: str) -> int:
+        """Returns who may do what with a file or a folder; the folder itself is ""."""
+        return stat.S_IMODE((self.root / name).stat().st_mode)
 
     def _place(self, name: str, is_kept: bool) -> Path:
         path = self.root / name

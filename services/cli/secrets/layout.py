@@ -7,6 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+AUTHORITY: Final = "authority"
 CA_KEY: Final = "authority/ca.key"
 # Of an authority that is to take the place of the present one, and of the one that was before.
 NEXT_CA_KEY: Final = "authority/next-ca.key"
@@ -136,6 +137,22 @@ BEARERS: Final = (
 IN_ONE_FILE: Final = ("kafka-tls",)
 # What clients of the API see; further names are those of `edge_hosts`.
 EDGE_HTTP: Final = "edge-http"
+
+
+# Who keeps them elsewhere has them only while something is signed.
+MAY_BE_AWAY: Final = frozenset({CA_KEY, NEXT_CA_KEY, FORMER_CA_KEY})
+
+
+def every_file() -> tuple[str, ...]:
+    """Returns the path of each file that a folder holds, or may hold."""
+    of_bearers = [
+        f"{bearer.folder}/{name}"
+        for bearer in BEARERS
+        for name in ("tls.crt", "tls.key", "ca.crt", *(["tls.pem"] if bearer.folder in IN_ONE_FILE else []))
+    ]
+    shown_to_clients = (f"{EDGE_HTTP}/tls.crt", f"{EDGE_HTTP}/tls.key")
+    once = (NAMES, CA_CERTIFICATE, *sorted(MAY_BE_AWAY))
+    return (*once, *of_bearers, *shown_to_clients, *RANDOM, *FOLLOWING, PUBLIC_KEY)
 
 
 def is_hex_secret(content: str) -> bool:

@@ -5,17 +5,23 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import yaml
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import ValidationError
 
 from deploy.local.stack.errors import StackError
 from services.cli.problems import first_problem
 from services.cli.secrets import certificates, layout
 from services.cli.secrets.certificates import NoKeyError, Wanted
+from services.cli.secrets.derived import SOURCES, derived
 from services.cli.secrets.folder import SecretFiles
 from services.cli.secrets.layout import Names
+from services.cli.secrets.signing import Authority, Signing
 
+UNREADABLE: Final = (
+    "A key or certificate in that folder cannot be read: `comptoir secrets check` says which; "
+    "put it back from your backup, or remove it and run this again."
+)
 _BYTES: Final = 32
+_DAY_SECONDS: Final = 86_400
 
 
 @dataclass(slots=True)
@@ -27,6 +33,8 @@ class SecretsMaking:
     days: float
     made: list[str] = field(default_factory=list)
     renewed: list[str] = field(default_factory=list)
+    # Whether a certificate is good for shorter than was asked, since its authority ends before.
+    is_cut_short: bool = False
 
     def init(self, chosen: Names) -> None:
         """Makes every file that is missing; what a run before was interrupted in is finished."""
@@ -38,14 +46,17 @@ class SecretsMaking:
             )
         with self.files.alone():
             self._choose(chosen)
-            self._make_all(renew_below_seconds=None)
+            self.make_all(renew_below_seconds=None)
 
-    def renew(self, below_seconds: float) -> None:
-        """Has certificates signed anew that end within `below_seconds` or have other names than now."""
+    def renew(self, below_seconds: float, *, until_authority_ends: bool = False) -> None:
+        """Has certificates signed anew that end within `below_seconds` or have other names than now.
+
+        Where the authority itself ends within that time, only if `until_authority_ends`.
+        """
         if self.files.read(layout.NAMES) is None:
             raise StackError("That is no folder of secrets: `comptoir secrets init` makes one.")
         with self.files.alone():
-            self._make_all(renew_below_seconds=below_seconds)
+            self.make_all(renew_below_seconds=below_seconds, until_authority_ends=until_authority_ends)
 
     def _choose(self, chosen: Names) -> None:
         if self.files.read(layout.NAMES) is None:
@@ -57,27 +68,26 @@ class SecretsMaking:
                 "in it and run `comptoir secrets renew`."
             )
 
-    def _make_all(self, *, renew_below_seconds: float | None) -> None:
+    def make_all(self, *, renew_below_seconds: float | None, until_authority_ends: bool = True) -> None:
+        """Makes what is missing and what is due, in a folder that nobody else changes meanwhile."""
         names = read_names(self.files)
         try:
-            ca_key, ca_certificate = self._authority()
-            signing = _Signing(ca_key, ca_certificate, names, renew_below_seconds)
+            signing = Signing(self._authority(), renew_below_seconds)
+            if not until_authority_ends:
+                signing.check_is_worth_it(self.now_seconds)
             for bearer in layout.BEARERS:
                 wanted = self._wanted(bearer.name, bearer.dns_names(names), bearer.uri(names))
                 self._certificate(bearer.folder, wanted, signing)
             self._certificate(layout.EDGE_HTTP, self._wanted("edge", names.edge_hosts, ""), signing)
         except NoKeyError:
-            raise StackError(
-                "A key or certificate in that folder cannot be read: `comptoir secrets check` says which; "
-                "put it back from your backup, or remove it and run this again."
-            ) from None
+            raise StackError(UNREADABLE) from None
         self._random()
         self._following()
 
-    def _authority(self) -> tuple[bytes | None, bytes]:
-        key, certificate = self.files.read(layout.CA_KEY), self.files.read(layout.CA_CERTIFICATE)
-        if certificate is not None:
-            return key, certificate
+    def _authority(self) -> Authority:
+        key, bundle = self.files.read(layout.CA_KEY), self.files.read(layout.CA_CERTIFICATE)
+        if bundle is not None:
+            return Authority.of(key, bundle)
         if key is None:
             if any(self.files.read(f"{bearer.folder}/tls.crt") for bearer in layout.BEARERS):
                 raise StackError(
@@ -85,19 +95,24 @@ class SecretsMaking:
                     "put them back from your backup; with new ones every certificate would have to be new."
                 )
             key = self._make(layout.CA_KEY, certificates.new_key(), is_kept=True)
-        return key, self._make(layout.CA_CERTIFICATE, certificates.authority(key, self.now_seconds))
+        content = self._make(layout.CA_CERTIFICATE, certificates.authority(key, self.now_seconds))
+        return Authority.of(key, content)
 
-    def _certificate(self, folder: str, wanted: Wanted, signing: "_Signing") -> None:
+    def _certificate(self, folder: str, wanted: Wanted, signing: Signing) -> None:
         path = f"{folder}/tls.crt"
         key = self.files.read(f"{folder}/tls.key")
-        old = self.files.read(path)
+        old = _readable(self.files.read(path))
         if key is None:
             # A certificate without its key is of no use to anybody.
             key, old = self._make(f"{folder}/tls.key", certificates.new_key()), None
         if old is None or signing.is_due(old, wanted) or not certificates.fits(key, old):
-            self._put(path, certificates.signed(key, wanted, signing.key(), signing.certificate))
+            new = signing.signed(key, wanted)
+            self._put(path, new)
+            self.is_cut_short |= (
+                certificates.seconds_left(new, self.now_seconds) < wanted.days * _DAY_SECONDS - 1
+            )
         if folder != layout.EDGE_HTTP:
-            self._put(f"{folder}/ca.crt", signing.certificate)
+            self._put(f"{folder}/ca.crt", signing.authority.bundle)
         if folder in layout.IN_ONE_FILE:
             self._put(f"{folder}/tls.pem", key + (self.files.read(path) or b""))
 
@@ -107,11 +122,8 @@ class SecretsMaking:
                 self._make(name, f"{secrets.token_bytes(_BYTES).hex()}\n".encode())
 
     def _following(self) -> None:
-        for name, follows in layout.FOLLOWING.items():
-            self._put(name, f"{follows.content(self._secret(follows.source))}\n".encode())
-        seed = bytes.fromhex(self._secret(layout.SIGNING_KEY))
-        public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
-        self._put(layout.PUBLIC_KEY, f"{public.hex()}\n".encode())
+        for name, source in SOURCES.items():
+            self._put(name, derived(name, self._secret(source)))
 
     def _secret(self, name: str) -> str:
         content = (self.files.read(name) or b"").decode("ascii", "replace").strip()
@@ -137,26 +149,15 @@ class SecretsMaking:
             self.renewed.append(name)
 
 
-@dataclass(frozen=True, slots=True)
-class _Signing:
-    """The authority of one run, and which of its certificates are made anew."""
-
-    ca_key: bytes | None
-    certificate: bytes
-    names: Names
-    renew_below_seconds: float | None
-
-    def key(self) -> bytes:
-        if self.ca_key is None:
-            raise StackError("authority/ca.key is missing, without which nothing can be signed: put it back.")
-        return self.ca_key
-
-    def is_due(self, old: bytes, wanted: Wanted) -> bool:
-        if self.renew_below_seconds is None:
-            return False
-        said = frozenset((*wanted.dns_names, *((wanted.uri,) if wanted.uri else ())))
-        is_late = certificates.seconds_left(old, wanted.now_seconds) < self.renew_below_seconds
-        return is_late or certificates.names_of(old) != said
+def _readable(certificate: bytes | None) -> bytes | None:
+    """Returns a certificate that is one: what holds none is no secret, and is made anew."""
+    if certificate is None:
+        return None
+    try:
+        certificates.check_certificate(certificate)
+    except NoKeyError:
+        return None
+    return certificate
 
 
 def read_names(files: SecretFiles) -> Names:

@@ -138,3 +138,38 @@ def test_a_fault_of_the_program_is_not_swallowed() -> None:
     with pytest.raises(ExceptionGroup) as raised:
         driven(Broken(1.0), Closed(2), Bound(5))
     assert isinstance(raised.value.exceptions[0], ZeroDivisionError)
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_stop_in_the_turn_in_which_a_request_is_due_counts_it_as_interrupted(turns: int) -> None:
+    """Whatever comes first then, each order that was taken is told once, and none is still under way."""
+    taken = []
+
+    def counted() -> Iterator[Order]:
+        for order in orders():
+            taken.append(order)
+            yield order
+
+    class Counting(Endpoint):
+        told = 0
+
+        def ended(self, exchange: Exchange) -> None:
+            super().ended(exchange)
+            self.told += 1
+
+    async def main() -> list[Exchange]:
+        stopping = asyncio.Event()
+        driver = Driver(endpoint.send, endpoint, asyncio.get_running_loop().time, stopping)
+        work = asyncio.create_task(driver.run(Open(ANY_RATE), counted(), Bound(5), iter([0.0] * 5)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        stopping.set()
+        return await work
+
+    endpoint = Counting(1.0)
+    seen = run(main())
+    assert {one.failure for one in seen} <= {INTERRUPTED}
+    assert endpoint.in_flight == 0
+    assert len(seen) == endpoint.told
+    # One that was taken and is not due yet, or that finds no room, was never sent.
+    assert len(taken) - 1 <= len(seen) <= len(taken)
