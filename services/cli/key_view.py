@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from comptoir.router.v1 import admin_pb2, router_pb2
+from rich.console import Console
 from rich.table import Table
 
 from services.cli.administering import day, hour
-from services.cli.limits import limits_of
+from services.cli.limits import limits_of, unlimited_of
 
 ENDPOINTS: Final = {
     "direct": router_pb2.ENDPOINT_DIRECT,
@@ -67,3 +68,15 @@ def _state(key: admin_pb2.Key, now_seconds: float) -> str:
     if 0 < key.expires_at_seconds <= now_seconds:
         return "expired"
     return "disabled" if key.is_disabled else "active"
+
+
+def say_limits(key: admin_pb2.Key) -> None:
+    """Says what holds and what does not: a key that names one limit has none of the others."""
+    console = Console(stderr=True)
+    console.out(f"Limits: {', '.join(limits_of(key.quota, key.currency)) or 'none'}.", highlight=False)
+    if unlimited := unlimited_of(key.quota):
+        more = (
+            f"`comptoir keys update {key.number}` sets more; a key that names none, or with "
+            "--defaults-for-unset, has the router's defaults."
+        )
+        console.out(f"No limit: {', '.join(unlimited)}. {more}", highlight=False)

@@ -22,7 +22,7 @@ from services.cli.administering import (
     print_json,
     show,
 )
-from services.cli.key_view import ENDPOINTS, key_table
+from services.cli.key_view import ENDPOINTS, key_table, say_limits
 from services.cli.limits import (
     MONEY,
     MOST,
@@ -30,10 +30,8 @@ from services.cli.limits import (
     Limit,
     LongLimit,
     is_named,
-    limits_of,
     quota_of,
     show_spending,
-    unlimited_of,
 )
 from services.cli.listing import print_list
 from services.cli.operator_tls import AdminCommands
@@ -115,7 +113,7 @@ def create_key(  # noqa: PLR0913, PLR0917 - one argument per option of the comma
     said = f"Key {answer.key.number} of tenant {answer.key.tenant_name}."
     _show_secret(answer, as_json, said)
     if not as_json:
-        _say_limits(answer.key)
+        say_limits(answer.key)
 
 
 @keys.command("list")
@@ -280,18 +278,6 @@ def _show_secret(answer: Any, as_json: bool, said: str) -> None:
         return
     Console().out(answer.api_key, highlight=False)
     Console(stderr=True).out(f"{said} It is shown only now.", highlight=False)
-
-
-def _say_limits(key: admin_pb2.Key) -> None:
-    """Says what holds and what does not: a key that names one limit has none of the others."""
-    console = Console(stderr=True)
-    console.out(f"Limits: {', '.join(limits_of(key.quota, key.currency)) or 'none'}.", highlight=False)
-    if unlimited := unlimited_of(key.quota):
-        more = (
-            f"`comptoir keys update {key.number}` sets more; a key that names none, or with "
-            "--defaults-for-unset, has the router's defaults."
-        )
-        console.out(f"No limit: {', '.join(unlimited)}. {more}", highlight=False)
 
 
 def _endpoints(names: list[EndpointName] | None) -> "list[router_pb2.Endpoint.ValueType]":
