@@ -43,14 +43,14 @@ function fontSettings(folder) {
   return file;
 }
 
-// Returns a browser; close it.
-export async function launched() {
+// Returns a browser in that language of the machine; close it.
+export async function launched(language = "en_GB.UTF-8") {
   const folder = await unpacked();
   const executablePath = join(folder, "chromium");
-  const env = { ...process.env, FONTCONFIG_FILE: fontSettings(folder), LANG: "en_GB.UTF-8" };
+  const env = { ...process.env, FONTCONFIG_FILE: fontSettings(folder), LANG: language };
   if (execFileSync("ldd", [executablePath]).includes("not found")) {
     env.LD_LIBRARY_PATH = join(folder, "al2023", "lib");
   }
-  // A container's root has no sandbox; nothing but the console's page is opened.
+  // A container's root has no sandbox; nothing but the project's own pages is opened.
   return chromium.launch({ executablePath, env, args: ["--no-sandbox", "--disable-gpu"] });
 }

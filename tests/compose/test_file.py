@@ -169,6 +169,23 @@ def test_each_service_is_given_its_own_secrets_and_certificate(secrets: Path) ->
     assert not {name.partition("/")[0] for name in layout.RANDOM} - {it.partition("/")[0] for it in given}
 
 
+def test_no_secret_is_where_an_inspection_of_a_container_shows_it(secrets: Path) -> None:
+    """Passwords come as files alone, each of 256 bits; of certificates' keys, paths."""
+    found = services(*PROFILES, COMPTOIR_SECRETS=str(secrets))
+    held = {name: (secrets / name).read_text().strip() for name in layout.RANDOM}
+    assert all(len(bytes.fromhex(secret)) == 32 for secret in held.values())
+    assert len(set(held.values())) == len(held)
+    for name, service in found.items():
+        shown = {
+            part: service.get(part)
+            for part in ("environment", "command", "entrypoint", "healthcheck", "labels")
+        }
+        assert not [path for path, secret in held.items() if secret in str(shown)], name
+        for variable, value in (service.get("environment") or {}).items():
+            if re.search(r"PASS|SECRET|TOKEN|CREDENTIAL|_KEY", variable):
+                assert str(value).startswith("/etc/comptoir/"), (name, variable)
+
+
 def test_certificates_have_every_name_by_which_settings_call() -> None:
     text = (FILE.parent / "compose" / "comptoir.yaml").read_text()
     known = {name for bearer in layout.BEARERS for name in bearer.dns_names(Names())}

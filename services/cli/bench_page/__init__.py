@@ -34,6 +34,7 @@ def page_of(result: Result) -> str:
         tables="".join(map(_table, grids_of(result))),
         plots="".join(_figure(plot) for plot in plots),
         style=_text(_LIBRARY, "uPlot.min.css") + _text(_OWN, "page.css"),
+        locale=_text(_LIBRARY, "locale.js"),
         library=_text(_LIBRARY, "uPlot.iife.min.js"),
         script=_text(_OWN, "page.js"),
         data=_for_script(plots),
