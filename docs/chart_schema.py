@@ -32,6 +32,12 @@ OWN: Final[Mapping[str, frozenset[str]]] = {
     ),
     "emitter": frozenset(("spool_folder", "kafka", "pseudonym_epoch", "pseudonym_secret_file")),
     "usage": frozenset(("kafka", "clickhouse")),
+    "console": frozenset(
+        (
+            *("admin", "edge", "store", "processes", "public_names"),
+            *("secret_file", "proxy", "is_open_to_this_machine", "session_seconds"),
+        )
+    ),
 }
 _EVERYWHERE: Final = frozenset((*SHARED_KEYS, "listen", "metrics_listen"))
 

@@ -16,7 +16,7 @@ DOCKERFILE: Final = REPOSITORY / "deploy" / "images" / "Dockerfile"
 CUDA: Final = "generator-cuda"
 # With vLLM: libraries of 6 GB and more each, so that they are built where they are asked for.
 HEAVY: Final = ("generator-cpu", CUDA)
-TARGETS: Final = ("edge", "router", "emitter", "usage", "cli", "generator-simulated", *HEAVY)
+TARGETS: Final = ("edge", "router", "emitter", "usage", "console", "cli", "generator-simulated", *HEAVY)
 DOCUMENTS: Final = "/usr/share/doc/comptoir"
 _SECONDS: Final = 3_600
 

@@ -1,6 +1,7 @@
 """Joins the page with its sources, and says how they start and stop."""
 
 import ssl
+from typing import Final
 
 import httpx
 
@@ -22,6 +23,8 @@ from services.runtime.parts import Parts
 from services.runtime.probes import PROBES
 from services.runtime.settings import SettingsError, read_secret
 
+_KEPT_CONNECTIONS: Final = 4
+
 
 def build(settings: ConsoleSettings) -> "ConsoleProcess":
     """Returns a console on the machine's clock."""
@@ -37,12 +40,14 @@ class ConsoleProcess:
         # Its sources may be away: then it says so, on its page.
         state = self._state = ShownState()
         PROBES.ready_by(lambda: state.reason)
-        self._client = _http_client(settings.edge)
+        self._client = http_client(settings.edge, most_answers=settings.max_trials)
         self._processes = AskedProcesses(settings, self._client)
         self._router = RouterAdmin(settings.admin)
         self._store = ClickHouseStore(settings.store)
         self._views = Views(self._processes, self._router, self._store, settings, clock)
-        edge = EdgeHttp(self._client, answer_seconds=settings.trial_seconds)
+        edge = EdgeHttp(
+            self._client, answer_seconds=settings.trial_seconds, extensions=settings.edge.extensions
+        )
         console = Console(
             Guard(settings, secret, clock),
             self._views,
@@ -70,12 +75,16 @@ class ConsoleProcess:
         await self._client.aclose()
 
 
-def _http_client(target: HttpTarget) -> httpx.AsyncClient:
-    """Returns a client of one server, which follows nothing and takes no proxy of the environment."""
+def http_client(target: HttpTarget, *, most_answers: int) -> httpx.AsyncClient:
+    """Returns a client of one server, which follows nothing and takes no proxy of the environment.
+
+    It has a connection for each answer that may be under way, and one to ask for readiness beside them.
+    """
     try:
         verify = (
             ssl.create_default_context(cafile=target.ca_file) if target.url.startswith("https") else False
         )
     except OSError:
         raise SettingsError("console.edge.ca_file is no certificate of an authority.") from None
-    return httpx.AsyncClient(base_url=target.url, verify=verify, trust_env=False)
+    limits = httpx.Limits(max_connections=most_answers + 1, max_keepalive_connections=_KEPT_CONNECTIONS)
+    return httpx.AsyncClient(base_url=target.url, verify=verify, limits=limits, trust_env=False)

@@ -8,7 +8,7 @@ from typing import Annotated, Final, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from services.runtime.addresses import GrpcTarget, is_local, is_loopback
-from services.runtime.settings import ProcessSettings, SettingsError
+from services.runtime.settings import MeteredSettings, SettingsError
 
 _MOST_PASSWORD_CHARACTERS: Final = 1_024
 
@@ -111,6 +111,21 @@ class HttpTarget(BaseModel):
         return name[1:].partition("]")[0] if name.startswith("[") else name.partition(":")[0]
 
 
+class EdgeTarget(HttpTarget):
+    """The edge, which clients know by a name that may not be the one it is called by here."""
+
+    server_name: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9.-]{0,253}$",
+        description="a name in its certificate, where that lacks the host of `url`",
+    )
+
+    @property
+    def extensions(self) -> dict[str, str]:
+        """What httpx is told with each request of it."""
+        return {"sni_hostname": self.server_name} if self.server_name else {}
+
+
 class StoreTarget(HttpTarget):
     """ClickHouse over HTTP, read with a user's rights."""
 
@@ -131,7 +146,7 @@ class StoreTarget(HttpTarget):
         return SecretStr(text[:_MOST_PASSWORD_CHARACTERS])
 
 
-class ConsoleSettings(ProcessSettings):
+class ConsoleSettings(MeteredSettings):
     """Section `console`: who may look at the page, and what it asks; durations in seconds."""
 
     listen: ConsoleListen = Field(description="where the page is served")
@@ -156,7 +171,7 @@ class ConsoleSettings(ProcessSettings):
         default=43_200.0, ge=60, le=604_800, description="how long whoever used a link stays signed in"
     )
     admin: GrpcTarget = Field(description="a router's admin service")
-    edge: HttpTarget = Field(description="an edge, for its readiness and for the box that tries a model out")
+    edge: EdgeTarget = Field(description="an edge, for its readiness and for the box that tries a model out")
     store: StoreTarget = Field(description="the store")
     processes: dict[str, GrpcTarget] = Field(
         default={},

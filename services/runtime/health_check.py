@@ -1,11 +1,13 @@
 """Asks the process that was started from a settings file for its health: what a container's probes run.
 
 The kubelet's own gRPC probe shows no certificate, and every listener beyond the machine demands one. This one
-shows the process's own, and imports no more than the question needs. The edge is asked over HTTP.
+shows the process's own, and imports no more than the question needs. The edge and the console are asked over
+HTTP; of a listener that answers certificates alone it is enough that it shows its own.
 """
 
 import argparse
 import http.client
+import socket
 import ssl
 import sys
 from collections.abc import Sequence
@@ -62,6 +64,9 @@ def _ask_over_http(options: argparse.Namespace) -> None:
         host = _ANYWHERE.get(f"[{host}]" if ":" in host else host, host).strip("[]")
     except (OSError, yaml.YAMLError, LookupError, TypeError, ValueError):
         _leave(f"{options.config} does not say where {options.section} listens.")
+    if (listen.get("tls") or {}).get("client_ca_file"):
+        _shake_hands(host, port, options)
+        return
     connection = http.client.HTTPConnection(host, port, timeout=options.seconds)
     if listen.get("tls") is not None:
         connection = http.client.HTTPSConnection(host, port, timeout=options.seconds, context=_own_machine())
@@ -74,6 +79,18 @@ def _ask_over_http(options: argparse.Namespace) -> None:
         connection.close()
     if status != http.HTTPStatus.OK:
         _leave(f"{options.section} answered {path} with {status}.")
+
+
+def _shake_hands(host: str, port: int, options: argparse.Namespace) -> None:
+    """Shows no certificate, and so gets no answer: that it is given one is what says who serves."""
+    try:
+        with (
+            socket.create_connection((host, port), timeout=options.seconds) as plain,
+            _own_machine().wrap_socket(plain),
+        ):
+            return
+    except OSError as failure:
+        _leave(f"{options.section} did not answer: {type(failure).__name__}.")
 
 
 def _own_machine() -> ssl.SSLContext:

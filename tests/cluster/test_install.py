@@ -50,7 +50,7 @@ def test_a_restricted_namespace_takes_every_pod_and_they_run(release: Installati
         process = pod["metadata"]["labels"]["app.kubernetes.io/component"]
         found[process] = found.get(process, 0) + 1
     # KEDA would make the first of a pool that it scales; without it there is the one of a new StatefulSet.
-    assert found == {"edge": 3, "router": 3, "emitter": 3, "usage": 2, "generator": 3}
+    assert found == {"edge": 3, "router": 3, "emitter": 3, "usage": 2, "generator": 3, "console": 1}
 
 
 def test_a_pod_with_rights_is_refused_there(release: Installation) -> None:
@@ -145,7 +145,8 @@ def test_an_upgrade_replaces_what_changed_and_a_rollback_brings_it_back(release:
             for it in release.cluster.list("configmaps", NAMESPACE)
             if "comptoir.yaml" in it["data"]
         }
-        (edge,) = release.cluster.list("deployments", NAMESPACE)
+        deployments = {it["metadata"]["name"]: it for it in release.cluster.list("deployments", NAMESPACE)}
+        edge = deployments["comptoir-edge"]
         return edge["spec"]["template"]["metadata"]["annotations"]["comptoir/settings"], files
 
     before = state()

@@ -22,12 +22,14 @@ from tests.cluster.policies import Place, Policies
 
 pytestmark = [pytest.mark.system, pytest.mark.cluster]
 
-PROCESSES: Final = ("edge", "router", "generator", "emitter", "usage")
+PROCESSES: Final = ("edge", "router", "generator", "emitter", "usage", "console")
 # Words of the page, as places; what is none is in the pod itself.
 WORDS: Final = {
+    "edge": "edge",
     "router": "router",
     "generators": "generator",
     "emitter": "emitter",
+    "usage": "usage",
     "its key file": "database",
     "its lease store": "lease store",
     "Kafka": "Kafka",
@@ -50,6 +52,7 @@ STRANGERS: Final = {
     "a pod that names itself an edge elsewhere": Place("other", {"app.kubernetes.io/component": "edge"}),
 }
 KEDA, OPERATOR = Place("keda", {"app": "keda-operator"}), Place(address="10.9.0.4")
+PROXY = Place("oauth2-proxy", {"app.kubernetes.io/name": "oauth2-proxy"})
 PROMETHEUS = Place("monitoring", {"app": "prometheus"})
 DNS = Place("kube-system", {"k8s-app": "kube-dns"})
 
@@ -58,10 +61,7 @@ def table() -> dict[str, set[str]]:
     """The column "May reach" of the page's table of processes."""
     page = (REPOSITORY / "docs" / "architecture.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \|[^|]+\|[^|]+\| ([^|]+) \|$", page, re.MULTILINE)
-    # The console is no part of the chart.
-    found = {
-        name: {WORDS[word.strip()] for word in cell.split(",")} for name, cell in rows if name in PROCESSES
-    }
+    found = {name: {WORDS[word.strip()] for word in cell.split(",")} for name, cell in rows}
     assert tuple(found) == PROCESSES
     return {name: {place for place in places if place} for name, places in found.items()}
 
@@ -132,9 +132,11 @@ def test_nobody_gets_in_but_where_they_belong(production: list[Document]) -> Non
         - {"another pod of the namespace", "a pod that names itself an edge elsewhere"},
         ("router", 8412): {"KEDA"},
         ("router", 8444): {"an operator"},
+        ("console", 8414): {"the console's proxy"},
         **{(process, 9464): {"Prometheus"} for process in PROCESSES},
     }
     callers = {**STRANGERS, "KEDA": KEDA, "an operator": OPERATOR, "Prometheus": PROMETHEUS}
+    callers["the console's proxy"] = PROXY
     # Whoever has an address outside is the edge's caller.
     belongs["edge", 8443] |= {"an operator"}
     for process, places in pods(production).items():
@@ -165,4 +167,5 @@ def test_ports_of_the_router_are_for_those_that_each_is_for(production: list[Doc
         process: {port for port in (8401, 8411, 8412, 8444) if ways.may_reach(places[0][0], router, port)}
         for process, places in all_pods.items()
     }
-    assert opened == {"edge": {8401}, "generator": {8411}, "router": set(), "emitter": set(), "usage": set()}
+    nobody: dict[str, set[int]] = {name: set() for name in ("router", "emitter", "usage")}
+    assert opened == {"edge": {8401}, "generator": {8411}, "console": {8401, 8444}, **nobody}

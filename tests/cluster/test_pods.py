@@ -33,6 +33,7 @@ DRAINS: Final = {
     "generator": {"drain_seconds": 25, "flush_seconds": 5},
     "emitter": {"grace_seconds": 5, "forward_grace_seconds": 5},
     "usage": {"release_seconds": 8},
+    "console": {},
 }
 
 
@@ -126,12 +127,14 @@ def test_every_pod_stays_in_its_region_and_is_spread_there(example: list[Documen
 
 
 def test_every_process_may_lose_one_pod_to_a_drain_of_nodes_at_once(example: list[Document]) -> None:
-    for workload in workloads(example):
+    # Of one pod it would forbid every drain of its node, or nothing.
+    several = [it for it in workloads(example) if it["metadata"]["name"] != "comptoir-console"]
+    for workload in several:
         budget = named(example, "PodDisruptionBudget", workload["metadata"]["name"])
         assert budget["spec"]["maxUnavailable"] == 1
         assert budget["spec"]["selector"] == workload["spec"]["selector"]
         assert namespace_of(budget) == namespace_of(workload)
-    assert len(of_kind(example, "PodDisruptionBudget")) == len(workloads(example))
+    assert len(of_kind(example, "PodDisruptionBudget")) == len(several)
 
 
 def test_pods_are_given_longer_than_their_longest_drain(example: list[Document]) -> None:

@@ -1,10 +1,25 @@
 """What cannot work is refused before anything is installed, with a sentence that says what to do."""
 
+import json
+from typing import Any, Final
+
 import pytest
 
 from tests.cluster.chart import CHART, PRODUCTION, SMALL, Helm, RefusedError
 
 pytestmark = [pytest.mark.system, pytest.mark.cluster]
+
+# Of a console: what else it has is in order.
+IN_ORDER: Final = {
+    "enabled": True,
+    "hosts": ["c.example"],
+    "signOn": {"proxy": {"addresses": ["10.0.0.0/8"]}},
+}
+CLOSED: Final = 'networkPolicies.consoleFrom=[{"ipBlock":{"cidr":"10.9.0.0/24"}}]'
+
+
+def console(*more: str, **changed: Any) -> tuple[str, ...]:
+    return (f"console={json.dumps(IN_ORDER | changed)}", CLOSED, *more)
 
 
 def refusal(helm: Helm, *sets: str, values: str = str(SMALL)) -> str:
@@ -34,11 +49,13 @@ def refusal(helm: Helm, *sets: str, values: str = str(SMALL)) -> str:
         ('certificates.clients=["router"]', "certificates.clients has router, which is a process"),
         ('certificates.clients=["keda-operator"]', "has keda-operator, which is a process"),
         ('certificates.clients=["pool-tiny"]', "certificates.clients has pool-tiny, which is a process"),
+        ('certificates.clients=["console"]', "certificates.clients has console, which is a process"),
         ('certificates.clients=["edge-http"]', "certificates.clients has edge-http, which is a process"),
         *(
             (f"metrics.port={port}", f"metrics.port is {port}, on which {process} takes its calls")
             for port, process in ((8443, "edge"), (8412, "router"), (8402, "generator"), (8403, "emitter"))
         ),
+        ("metrics.port=8414", "on which console takes its calls: choose another, such as 9464"),
         ("metrics.port=8407", "on which usage takes its calls: choose another, such as 9464"),
         ('certificates.renewBefore="2160h"', "renewBefore is 2160h, and one is good for 2160h"),
         ('certificates.duration="24h"', "let renewBefore be a third of duration"),
@@ -56,6 +73,28 @@ def refusal(helm: Helm, *sets: str, values: str = str(SMALL)) -> str:
 )
 def test_values_that_do_not_go_together_are_refused(helm: Helm, wrong: str, sentence: str) -> None:
     assert sentence in refusal(helm, wrong)
+
+
+@pytest.mark.parametrize(
+    ("sets", "sentence"),
+    [
+        (console(hosts=[]), "console.hosts is empty"),
+        (console(signOn={}), "console.signOn lets in everybody"),
+        (console(signOn={"proxy": {"addresses": ["0.0.0.0/0"]}}), "has 0.0.0.0/0, which is everybody"),
+        (console(signOn={"proxy": {"addresses": ["::/0"]}}), "has ::/0, which is everybody"),
+        (console("networkPolicies.enabled=false"), "any pod there could say who it is"),
+        (console("networkPolicies.consoleFrom=[]"), "nobody would reach the console"),
+        (
+            console('certificates.from="secrets"', 'edge.tlsSecret="own"'),
+            "console.tlsSecret is empty, and certificates.from is secrets",
+        ),
+        (console('edge.tlsSecret="own"', "edge.hosts=[]"), "by which the console knows the edge"),
+    ],
+)
+def test_a_console_that_would_be_open_or_that_nobody_reaches_is_refused(
+    helm: Helm, sets: tuple[str, ...], sentence: str
+) -> None:
+    assert sentence in refusal(helm, *sets)
 
 
 def test_a_pool_without_a_model_to_read_is_refused_and_a_simulated_one_needs_none(helm: Helm) -> None:
@@ -84,6 +123,9 @@ def test_a_pool_without_a_model_to_read_is_refused_and_a_simulated_one_needs_non
         ("router.settings.hold_second=1", "/router/settings"),
         ('pools.tiny.settings.router={"address":"elsewhere:1"}', "/pools/tiny/settings"),
         ('pools.A_B={"model":"tiny-eu","firstReplica":50}', "/pools"),
+        ('console.signOn.proxy.addresses=["proxy"]', "/console/signOn/proxy/addresses/0"),
+        ('console.settings.secret_file="/x"', "/console/settings"),
+        ("console.settings.is_open_to_this_machine=true", "/console/settings"),
         ('image.digests.edge="latest"', "/image/digests/edge"),
         ('networkPolicies.kafkaTo=[{"cidr":"10.0.0.0/8"}]', "/networkPolicies/kafkaTo/0"),
     ],

@@ -130,6 +130,7 @@ def test_each_process_is_told_its_own_section_and_no_other(example: list[Documen
             "generator",
             "emitter",
             "usage",
+            "console",
         }
         assert sections == {document["metadata"]["labels"]["app.kubernetes.io/component"]}
 

@@ -13,7 +13,15 @@ from tests.images.opened import Opened, opened
 from tests.images.pods import Pods
 
 # Drains are told to a load balancer that is not here, and all metrics would have one port.
-_SET = ("edge.settings.drain_notice_seconds=0.5", "metrics.port=0", "pools.tiny.settings.engine=simulated")
+_SET = (
+    "edge.settings.drain_notice_seconds=0.5",
+    "metrics.port=0",
+    "pools.tiny.settings.engine=simulated",
+    "console.enabled=true",
+    "console.hosts[0]=console.example.eu",
+    "console.signOn.proxy.addresses[0]=127.0.0.0/8",
+    "networkPolicies.consoleFrom[0].ipBlock.cidr=10.9.0.0/24",
+)
 
 
 @pytest.fixture(scope="session")
@@ -46,5 +54,7 @@ def pods(
         for name in ("comptoir-emitter", "comptoir-router", "comptoir-pool-tiny", "comptoir-edge"):
             running.start(name)
         running.start("comptoir-usage")
-        running.until_healthy("comptoir-emitter", "comptoir-router", "comptoir-pool-tiny", "comptoir-edge")
+        running.start("comptoir-console")
+        serving = ("comptoir-emitter", "comptoir-router", "comptoir-pool-tiny", "comptoir-edge")
+        running.until_healthy(*serving, "comptoir-console")
         yield running

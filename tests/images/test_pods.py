@@ -20,9 +20,9 @@ from tests.images.pods import RESTRICTIONS, ContainerError, Pods
 pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.images, pytest.mark.timeout(3_600)]
 
 SECONDS = 240
-SERVING = ("comptoir-emitter", "comptoir-router", "comptoir-pool-tiny", "comptoir-edge")
+SERVING = ("comptoir-emitter", "comptoir-router", "comptoir-pool-tiny", "comptoir-edge", "comptoir-console")
 EVERY = (*SERVING, "comptoir-usage")
-PROGRAM = Path(__file__).parent / "programs" / "stream.py"
+PROGRAMS = Path(__file__).parent / "programs"
 WRITE = """
 import os, sys
 written = []
@@ -43,7 +43,9 @@ print(*sorted(written))
 
 def stream(pods: Pods, api_key: str, tokens: int) -> "subprocess.Popen[str]":
     authority = str(pods.authority.files("any").ca_file)
-    return pods.client(sys.executable, PROGRAM, "https://127.0.0.1:8443/v1", api_key, authority, str(tokens))
+    return pods.client(
+        sys.executable, PROGRAMS / "stream.py", "https://127.0.0.1:8443/v1", api_key, authority, str(tokens)
+    )
 
 
 def chunks(program: "subprocess.Popen[str]") -> Iterator[dict[str, object]]:
@@ -108,6 +110,22 @@ def test_health_checks_tell_who_serves_and_who_waits(pods: Pods) -> None:
     assert alive == ""
 
 
+def test_the_console_shows_whom_its_proxy_names_what_runs_and_who_asked(pods: Pods) -> None:
+    new_key(pods, "looked-at")
+    authority = str(pods.authority.files("browser").ca_file)
+    url = "https://127.0.0.1:8414"
+    program = pods.client(sys.executable, PROGRAMS / "look.py", url, "console.example.eu", authority)
+    said, errors = program.communicate(timeout=SECONDS)
+    assert program.returncode == 0, errors
+    told = json.loads(said)
+    assert told["unnamed"] == 403
+    assert "looked-at" in told["parts"]["tenants"]
+    assert "ready" in told["parts"]["replicas"]
+    assert "The store does not answer." in told["parts"]["latency"]
+    for name in ("edge", "router-1", "emitter-0", "usage-0"):
+        assert name in told["parts"]["health"]
+
+
 def health_check(section: str) -> tuple[str, ...]:
     config = "/etc/comptoir/settings/comptoir.yaml"
     module = "services.runtime.health_check"
@@ -143,7 +161,7 @@ def test_a_stop_cuts_no_stream_and_every_count_is_kept(pods: Pods) -> None:
     assert ended(program, said) == 400
     for name in ("comptoir-edge", "comptoir-pool-tiny"):
         assert pods.exit_status(name) == 0, pods.logs(name)[-2_000:]
-    for name in ("comptoir-router", "comptoir-emitter", "comptoir-usage"):
+    for name in ("comptoir-router", "comptoir-emitter", "comptoir-usage", "comptoir-console"):
         os.kill(processes[name], signal.SIGTERM)
         assert pods.exit_status(name) == 0, pods.logs(name)[-2_000:]
     counted = [it.output_tokens for it in generations(pods)]

@@ -1,7 +1,8 @@
 """The edge over HTTP, asked with a key that is an operator's own and is kept nowhere."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Final
 
 import httpx
@@ -11,13 +12,17 @@ from services.console.domain.ports import Answering
 from services.console.domain.trial import Trial
 
 _CONNECT_SECONDS: Final = 5.0
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class EdgeHttp:
     """The edge that answers what is tried out; each answer ends where its reader leaves."""
 
-    def __init__(self, client: httpx.AsyncClient, *, answer_seconds: float) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, *, answer_seconds: float, extensions: Mapping[str, str] = _NONE
+    ) -> None:
         self._client = client
+        self._extensions = dict(extensions)
         self._timeout = httpx.Timeout(answer_seconds, connect=_CONNECT_SECONDS)
 
     @asynccontextmanager
@@ -25,7 +30,12 @@ class EdgeHttp:
         """Returns the answer; to leave it ends the request. SourceAwayError where the edge is silent."""
         headers = {"Authorization": f"Bearer {api_key}", "Accept": "text/event-stream"}
         request = self._client.build_request(
-            "POST", "/v1/chat/completions", json=trial.chat(), headers=headers, timeout=self._timeout
+            "POST",
+            "/v1/chat/completions",
+            json=trial.chat(),
+            headers=headers,
+            timeout=self._timeout,
+            extensions=self._extensions,
         )
         try:
             answer = await self._client.send(request, stream=True)

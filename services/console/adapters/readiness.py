@@ -26,6 +26,7 @@ class AskedProcesses:
 
     def __init__(self, settings: ConsoleSettings, client: httpx.AsyncClient) -> None:
         self._client = client
+        self._extensions = settings.edge.extensions
         self._channels = {name: channel(target) for name, target in settings.processes.items()}
 
     async def health(self) -> Health:
@@ -40,7 +41,7 @@ class AskedProcesses:
     async def _ask_edge(self) -> Process:
         try:
             async with asyncio.timeout(_ASK_SECONDS):
-                answer = await self._client.get("/readyz")
+                answer = await self._client.get("/readyz", extensions=self._extensions)
         except (httpx.HTTPError, TimeoutError):
             return Process(EDGE, State.SILENT)
         if answer.is_success:

@@ -63,6 +63,8 @@ class Console:
             Route("/sign-out", self._posted(self._sign_out), methods=["POST"]),
             Route("/static/{name}", self._file),
             Route("/healthz", _healthy),
+            # It listens while it is ready, and its sources may be away: then it says so, on its page.
+            Route("/readyz", _healthy),
         ]
         return GuardedApplication(Starlette(routes=routes), self._guard)
 

@@ -87,7 +87,9 @@ async def test_where_nothing_listens_and_where_nothing_is_said_it_is_unhealthy(
 
 
 @asynccontextmanager
-async def answering(statuses: dict[str, int], tls: TlsFiles | None = None) -> AsyncIterator[int]:
+async def answering(
+    statuses: dict[str, int], tls: TlsFiles | None = None, *, is_certificate_asked: bool = False
+) -> AsyncIterator[int]:
     """The port of an HTTP listener that answers each path with a status."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -100,6 +102,9 @@ async def answering(statuses: dict[str, int], tls: TlsFiles | None = None) -> As
     if tls is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(tls.certificate_file, tls.private_key_file)
+        if is_certificate_asked:
+            context.load_verify_locations(tls.ca_file)
+            context.verify_mode = ssl.CERT_REQUIRED
     server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
     async with server:
         yield server.sockets[0].getsockname()[1]
@@ -124,6 +129,17 @@ async def test_the_edge_is_asked_over_http_whether_it_is_ready_or_alive(
         assert capsys.readouterr().err == "comptoir health: router answered /readyz with 503.\n"
         statuses["/readyz"] = 200
         assert await asked(config, "--http") == 0
+
+
+async def test_of_a_listener_that_answers_certificates_alone_it_is_enough_that_it_shows_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = Authority(tmp_path / "authority").files("console")
+    tls = {"client_ca_file": str(files.ca_file)}
+    async with answering({"/readyz": 200}, files, is_certificate_asked=True) as port:
+        assert await asked(written_for_http(tmp_path, port, tls=tls), "--http") == 0
+    assert await asked(written_for_http(tmp_path, free_port(), tls=tls), "--http") == 1
+    assert "did not answer: ConnectionRefusedError." in capsys.readouterr().err
 
 
 async def test_an_edge_that_does_not_listen_is_unhealthy(

@@ -21,12 +21,42 @@
 {{- include "comptoir.checks.emitters" . -}}
 {{- include "comptoir.checks.pools" . -}}
 {{- include "comptoir.checks.ways" . -}}
+{{- if .Values.console.enabled }}{{ include "comptoir.checks.console" . }}{{ end -}}
+{{- end }}
+
+{{/* It knows tenants by name: whoever reaches it without signing on would too. */}}
+{{- define "comptoir.checks.console" -}}
+{{- $console := .Values.console -}}
+{{- $proxies := $console.signOn.proxy.addresses -}}
+{{- if not $console.hosts -}}
+{{- fail "console.hosts is empty: name the host by which browsers reach it, requests for any other are refused." -}}
+{{- end -}}
+{{- if not (or $proxies $console.signOn.clientCaSecret) -}}
+{{- fail "console.signOn lets in everybody: name the networks of a proxy that signs people on in proxy.addresses, or in clientCaSecret the secret with the authority of their certificates." -}}
+{{- end -}}
+{{- range $proxies -}}
+{{- if hasSuffix "/0" . -}}
+{{- fail (printf "console.signOn.proxy.addresses has %s, which is everybody: name the networks that the proxy's pods have." .) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $proxies (not $console.signOn.clientCaSecret) (not .Values.networkPolicies.enabled) -}}
+{{- fail "console.signOn.proxy.addresses are networks, and networkPolicies.enabled is false: any pod there could say who it is; name in clientCaSecret the authority of the proxy's certificate too." -}}
+{{- end -}}
+{{- if and .Values.networkPolicies.enabled (not .Values.networkPolicies.consoleFrom) -}}
+{{- fail "networkPolicies.consoleFrom is empty, so nobody would reach the console: name the peers, such as the namespace and pods of its proxy." -}}
+{{- end -}}
+{{- if and (eq .Values.certificates.from "secrets") (not $console.tlsSecret) -}}
+{{- fail "console.tlsSecret is empty, and certificates.from is secrets: name the secret with tls.crt and tls.key that browsers trust." -}}
+{{- end -}}
+{{- if and .Values.edge.tlsSecret (not .Values.edge.hosts) -}}
+{{- fail "edge.hosts is empty, and edge.tlsSecret is not: name first a host of that certificate, by which the console knows the edge." -}}
+{{- end -}}
 {{- end }}
 
 {{/* A client of such a name would have the certificate of that process, or take its place. */}}
 {{- define "comptoir.checks.clients" -}}
 {{- range .Values.certificates.clients -}}
-{{- if or (has . (list "edge" "edge-http" "router" "generator" "emitter" "usage" "keda-operator")) (hasPrefix "pool-" .) -}}
+{{- if or (has . (list "edge" "edge-http" "router" "generator" "emitter" "usage" "console" "console-http" "keda-operator")) (hasPrefix "pool-" .) -}}
 {{- fail (printf "certificates.clients has %s, which is a process of the chart: name people and tools otherwise." .) -}}
 {{- end -}}
 {{- end -}}
@@ -43,7 +73,7 @@
 {{/* One pod has all ports of its process, and the metrics of every process have one number. */}}
 {{- define "comptoir.checks.metrics" -}}
 {{- $port := int .Values.metrics.port -}}
-{{- range $process, $ports := dict "edge" (list 8443) "router" (list 8401 8411 8412 8444) "generator" (list 8402) "emitter" (list 8403) "usage" (list 8407) -}}
+{{- range $process, $ports := dict "edge" (list 8443) "router" (list 8401 8411 8412 8444) "generator" (list 8402) "emitter" (list 8403) "usage" (list 8407) "console" (list 8414) -}}
 {{- if has $port $ports -}}
 {{- fail (printf "metrics.port is %d, on which %s takes its calls: choose another, such as 9464." $port $process) -}}
 {{- end -}}

@@ -139,6 +139,7 @@ readinessProbe:
   failureThreshold: 2
 {{- else }}
 {{- $ask := list "python" "-m" "services.runtime.health_check" "--config" "/etc/comptoir/settings/comptoir.yaml" "--section" .process }}
+{{- if .isOverHttp }}{{ $ask = append $ask "--http" }}{{ end }}
 {{- /* Where processors are scarce, to ask takes longer than to answer: a busy process is not a dead one. */}}
 {{- $alive := concat $ask (list "--seconds" "20" "--is-alive") }}
 startupProbe:
@@ -207,6 +208,7 @@ metadata:
 data:
   comptoir.yaml: |
     {{- include "comptoir.settings" . | nindent 4 }}
+{{- if not .isAlone }}
 ---
 apiVersion: policy/v1
 kind: PodDisruptionBudget
@@ -222,6 +224,7 @@ spec:
   selector:
     matchLabels:
       {{- include "comptoir.selector" . | nindent 6 }}
+{{- end }}
 {{- end }}
 
 {{/* A service without an address of its own, by which each pod has a name; also those that are not ready: a

@@ -122,6 +122,12 @@ admin_listen:
     {{- include "comptoir.tls" "/etc/comptoir/tls" | nindent 4 }}
   callers:
     AdminService: {{ $router.operators | toJson }}
+    {{- if .root.Values.console.enabled }}
+    {{- $lookers := append $router.operators (include "comptoir.process" (dict "root" .root "process" "console")) | toJson }}
+    # What the console shows, and no more.
+    AdminService/ListReplicas: {{ $lookers }}
+    AdminService/ListTenants: {{ $lookers }}
+    {{- end }}
 {{- include "comptoir.settings.scaling" . }}
 {{ include "comptoir.settings.emitter" (dict "root" .root "number" $router.emitter) }}
 pepper_file: /etc/comptoir/secrets/pepper
@@ -254,6 +260,62 @@ clickhouse:
   password_file: /etc/comptoir/secrets/clickhouse-password
   {{- if .root.Values.clickhouse.caSecret }}
   ca_file: /etc/comptoir/clickhouse/ca.crt
+  {{- end }}
+{{- include "comptoir.settings.metrics" . }}
+{{- end }}
+
+{{- define "comptoir.settings.console" -}}
+{{- $values := .root.Values -}}
+{{- $router := dict "root" .root "process" "router" "number" 1 -}}
+listen:
+  host: 0.0.0.0
+  port: 8414
+  tls:
+    certificate_file: /etc/comptoir/http-tls/tls.crt
+    private_key_file: /etc/comptoir/http-tls/tls.key
+    {{- if $values.console.signOn.clientCaSecret }}
+    client_ca_file: /etc/comptoir/clients/ca.crt
+    {{- end }}
+public_names: {{ $values.console.hosts | toJson }}
+{{- with $values.console.signOn.proxy }}
+{{- if .addresses }}
+proxy:
+  addresses: {{ .addresses | toJson }}
+  header: {{ .header }}
+{{- end }}
+{{- end }}
+admin:
+  {{- include "comptoir.target" (dict "root" .root "address" (printf "%s:8444" (include "comptoir.pod" $router))) | nindent 2 }}
+edge:
+  url: {{ printf "https://%s:%d" (include "comptoir.service" (dict "root" .root "process" "edge")) (int $values.edge.service.port) | quote }}
+  {{- if not $values.edge.tlsSecret }}
+  ca_file: /etc/comptoir/tls/ca.crt
+  {{- else }}
+  {{- /* Clients know it by another name than its service's. */}}
+  server_name: {{ first $values.edge.hosts | quote }}
+  {{- if $values.console.edgeCaSecret }}
+  ca_file: /etc/comptoir/edge-ca/ca.crt
+  {{- end }}
+  {{- end }}
+store:
+  url: {{ $values.clickhouse.url | quote }}
+  user: {{ $values.console.clickhouseUser | quote }}
+  database: {{ $values.clickhouse.database }}
+  password_file: /etc/comptoir/secrets/clickhouse-password
+  {{- if $values.clickhouse.caSecret }}
+  ca_file: /etc/comptoir/clickhouse/ca.crt
+  {{- end }}
+processes:
+  {{- $asked := list (list "router" 1 $values.router.replicas 8401) (list "emitter" 0 $values.emitter.replicas 8403) (list "usage" 0 $values.usage.replicas 8407) }}
+  {{- range $one := $asked }}
+  {{- $process := index $one 0 }}
+  {{- /* It asks 64 processes at most. */}}
+  {{- range $step := until (min 21 (index $one 2) | int) }}
+  {{- $number := add (index $one 1) $step }}
+  {{ $process }}-{{ $number }}:
+    {{- $pod := include "comptoir.pod" (dict "root" $.root "process" $process "number" $number) }}
+    {{- include "comptoir.target" (dict "root" $.root "address" (printf "%s:%d" $pod (index $one 3 | int))) | nindent 4 }}
+  {{- end }}
   {{- end }}
 {{- include "comptoir.settings.metrics" . }}
 {{- end }}

@@ -6,7 +6,7 @@ from services.runtime.metrics.metric import Attribute, Counter, Gauge, Histogram
 from services.runtime.metrics.registry import buckets
 from services.runtime.metrics.registry.attributes import ERROR_TYPE, UNREADY
 
-EVERY: Final = ("edge", "router", "generator", "emitter", "usage")
+EVERY: Final = ("edge", "router", "generator", "emitter", "usage", "console")
 _GRPC: Final = ("router", "generator", "emitter", "usage")
 _PRODUCERS: Final = ("edge", "router", "generator")
 

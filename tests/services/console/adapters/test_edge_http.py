@@ -1,15 +1,27 @@
 """The edge is asked as its clients ask it; to leave an answer ends it."""
 
+import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 
 from services.console.adapters.edge_http import EdgeHttp
+from services.console.adapters.readiness import AskedProcesses
 from services.console.domain.errors import SourceAwayError
+from services.console.domain.health import State
 from services.console.domain.trial import Trial
+from services.console.process import http_client
+from services.console.settings import ConsoleSettings, EdgeTarget
+from services.runtime.addresses import TlsFiles
+from tests.services.console.conftest import SETTINGS
+from tests.services.runtime.certificates import Authority
 
+SECONDS = 60.0
 TRIAL = Trial(model="f3", prompt="Bonjour", max_output_tokens=8)
 
 
@@ -64,3 +76,60 @@ async def test_an_edge_that_is_silent_is_away() -> None:
             async with EdgeHttp(client, answer_seconds=30).answer(TRIAL, "secret"):
                 pass
     assert str(failure.value) == "The edge does not answer."
+
+
+@asynccontextmanager
+async def edge(tls: TlsFiles | None = None) -> AsyncIterator[str]:
+    """The URL of an edge that is ready, and whose answers have a head and no end."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        length = b"content-length: 0\r\n" if head.startswith("GET") else b""
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n" + length + b"\r\n")
+        await reader.read()
+        writer.close()
+
+    context = None
+    if tls is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(tls.certificate_file, tls.private_key_file)
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context, backlog=512)
+    async with server:
+        yield f"{'http' if tls is None else 'https'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize("most", [1, 120])
+async def test_as_many_answers_are_under_way_as_the_settings_say_and_the_edge_is_asked_beside_them(
+    most: int,
+) -> None:
+    async with edge() as url, asyncio.timeout(SECONDS):
+        settings = ConsoleSettings.model_validate(SETTINGS | {"edge": {"url": url}, "max_trials": most})
+        async with (
+            http_client(settings.edge, most_answers=settings.max_trials) as client,
+            AsyncExitStack() as stack,
+        ):
+            trials = EdgeHttp(client, answer_seconds=SECONDS)
+            for _ in range(most):
+                await stack.enter_async_context(trials.answer(TRIAL, "secret"))
+            processes = AskedProcesses(settings, client)
+            assert [it.state for it in (await processes.health()).processes] == [State.READY]
+            await processes.close()
+
+
+async def test_the_edge_may_be_known_by_another_name_than_it_is_called_by(tmp_path: Path) -> None:
+    files = Authority(tmp_path / "authority").files("api", dns="api.example.eu")
+    async with edge(files) as url, asyncio.timeout(SECONDS):
+        port = url.rpartition(":")[2]
+        for name, is_known in (("api.example.eu", True), ("other.example.eu", False)):
+            target = {"url": f"https://localhost:{port}", "ca_file": str(files.ca_file), "server_name": name}
+            settings = ConsoleSettings.model_validate(SETTINGS | {"edge": target})
+            extensions = EdgeTarget.model_validate(target).extensions
+            async with http_client(settings.edge, most_answers=1) as client:
+                processes = AskedProcesses(settings, client)
+                (found,) = (await processes.health()).processes
+                await processes.close()
+                assert (found.state is State.READY) is is_known
+                trials = EdgeHttp(client, answer_seconds=SECONDS, extensions=extensions)
+                if is_known:
+                    async with trials.answer(TRIAL, "secret") as answering:
+                        assert answering.status == 200
