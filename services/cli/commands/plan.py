@@ -64,7 +64,7 @@ def plan(  # noqa: PLR0913 - each assumption is an option
 
     With both, replicas run the --concurrency that was planned, and the region is made of them.
 
-    comptoir plan --model llama-3.1-8b --gpu h100 --context 131072 --concurrency 4
+    comptoir plan --model llama-3.1-8b --gpu h100 --context 131072 --concurrency 3
 
     comptoir plan --streams 100000
     """

@@ -131,9 +131,10 @@ def _load_rows(found: ReplicaPlan) -> list[tuple[str, str, str]]:
     asked, tokens = planner.asked, planner.context
     needed = replica.blocks_of_request(tokens)
     per_token = replica.page_bytes // replica.cache.block_tokens * len(planner.shape.layers)
+    windows = ", less beyond windows" if any(layer.window for layer in planner.shape.layers) else ""
     stages = f" over {asked.pipeline_parallel} stages" if asked.pipeline_parallel > 1 else ""
     return [
-        ("KV of a token", f"{per_token:,} B", f"{len(planner.shape.layers)} layers, all kept{stages}"),
+        ("KV of a token", f"{per_token:,} B", f"{len(planner.shape.layers)} layers{stages}{windows}"),
         ("KV of a request", _gib(_request_bytes(found)), f"{needed:,} blocks of {asked.block_tokens} tokens"),
         ("blocks", f"{replica.blocks:,}", f"{asked.concurrency * needed:,} are needed"),
         ("most requests", f"{replica.most_requests(tokens):,}", f"of {tokens:,} tokens each"),
