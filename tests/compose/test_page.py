@@ -38,7 +38,7 @@ def test_its_secrets_are_made_checked_and_renewed_as_it_says(terminal: Terminal,
     folder = tmp_path / "secrets"
     folder.mkdir(mode=0o700)
     commands = [shlex.split(words) for service, words in RUN.findall(PAGE) if service == "secrets"]
-    assert [words[0] for words in commands] == ["init", "check", "renew"]
+    assert [words[0] for words in commands] == ["init", "check", "renew", *["authority"] * 3]
     for words in commands:
         given = [word.replace("/secrets", str(folder)) for word in words]
         assert terminal.comptoir("secrets", *given).status == 0
