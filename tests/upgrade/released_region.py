@@ -55,7 +55,7 @@ class ReleasedRegion(ServingProcesses):
         numbers = range(1, of_each + 1)
         self.routers = tuple(f"router{number}" for number in numbers)
         self.generators = tuple(f"generator{number}" for number in numbers)
-        self._edges = of_each
+        self._first_edges = of_each
         super().__init__(folder, edge=_EDGE, router=_ROUTER, generator=_GENERATOR)
         self.valkey = ValkeyProcess(folder, "--appendonly", "yes")
         self._postgres, self.database = postgres
@@ -92,13 +92,18 @@ class ReleasedRegion(ServingProcesses):
     async def add_edges(self, api_key: str) -> None:
         """The first ones, to be asked with a key."""
         self._api_key = api_key
-        for _ in range(self._edges):
+        for _ in range(self._first_edges):
             await self._add_edge(self._of_all)
 
     def client(self) -> openai.AsyncOpenAI:
         """That of an edge which takes requests, one after the other, as a load balancer chooses."""
         ready = list(self._clients.values())
         return ready[next(self._turn) % len(ready)]
+
+    @property
+    def edges(self) -> tuple[str, ...]:
+        """Those that take requests now."""
+        return tuple(self._clients)
 
     async def replace_edge(self, code: Path | None) -> None:
         """A new edge takes requests, and then the oldest one drains."""

@@ -52,6 +52,6 @@ def releases() -> tuple[Release, ...]:
     return tuple(sorted(found, key=lambda release: release.numbers))
 
 
-# Programs are upgraded from the earliest that is kept, over all that changed; the chart from the latest.
+# Programs and chart are upgraded from the latest; programs from the earliest too, over all that changed.
 EARLIEST: Final = releases()[0]
 LATEST: Final = releases()[-1]
