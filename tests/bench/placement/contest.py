@@ -15,8 +15,6 @@ from tests.bench.placement.engine import Engine
 from tests.bench.placement.simulation import Answer, Choice, Simulation
 
 REPLICAS: Final = (2, 8, 64)
-# Of single runs, not of the table: a decision costs more with each replica.
-LARGE: Final = (256, 1_024)
 HEALTHY, SLOW, HUNG = "all well", "one slow", "one hung"
 CONDITIONS: Final = (HEALTHY, SLOW, HUNG)
 ORACLE: Final = "oracle"
@@ -27,7 +25,7 @@ TPOT_TARGET_SECONDS: Final = 0.05
 _SLOWNESS: Final = 3.0
 # What a slow replica still does of its share, and a hung one.
 _CAPACITY: Final = {HEALTHY: 1.0, SLOW: 1 / _SLOWNESS, HUNG: 0.0}
-_SECONDS: Final = {2: 120.0, 8: 60.0, 64: 10.0, 256: 10.0, 1_024: 4.0}
+_SECONDS: Final = {2: 120.0, 8: 60.0, 64: 10.0, 256: 10.0}
 _AFTER_SECONDS: Final = 60.0
 
 
