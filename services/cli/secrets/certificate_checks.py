@@ -60,7 +60,8 @@ class CertificateChecks:
         if len(believed) > _MOST_AUTHORITIES:
             yield fail(AUTHORITY, subject, "It holds more than two certificates.", _BACKUP)
         elif len(believed) > 1:
-            is_next = layout.NEXT_CA_KEY in self.contents
+            is_used = layout.FORMER_CA_KEY in self.contents or certificates.is_newest(believed[0], believed)
+            is_next = layout.NEXT_CA_KEY in self.contents or not is_used
             step = f"`comptoir secrets authority {'use' if is_next else 'retire'}`, once all have read this"
             yield warn(AUTHORITY, subject, "A rotation is under way: two authorities are believed.", step)
         return believed

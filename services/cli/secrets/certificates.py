@@ -144,6 +144,11 @@ def seconds_until_good(certificate: bytes, now_seconds: float) -> float:
     return _certificate(certificate).not_valid_before_utc.timestamp() - now_seconds
 
 
+def is_newest(certificate: bytes, among: Sequence[bytes]) -> bool:
+    """Tells whether none of the others began later."""
+    return all(seconds_until_good(other, 0.0) <= seconds_until_good(certificate, 0.0) for other in among)
+
+
 def seconds_left(certificate: bytes, now_seconds: float) -> float:
     """Returns for how long a certificate is good; negative, where it is over."""
     return _certificate(certificate).not_valid_after_utc.timestamp() - now_seconds

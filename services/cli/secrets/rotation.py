@@ -15,6 +15,7 @@ from services.cli.secrets.certificates import NoKeyError
 from services.cli.secrets.making import UNREADABLE, SecretsMaking
 from services.cli.secrets.signing import Authority
 
+_KEY_AWAY = "authority/next-ca.key, which `authority add` made, is not there: put it back, and repeat this."
 _NOT_BEGUN = "No other authority was added: `comptoir secrets authority add` begins."
 
 
@@ -49,6 +50,8 @@ class AuthorityRotation:
             key = files.read(layout.NEXT_CA_KEY)
             if key is None and len(believed) == 1:
                 raise StackError(_NOT_BEGUN)
+            if key is None and not self._is_new_in_use(believed):
+                raise StackError(_KEY_AWAY)
             if key is not None:
                 if certificates.of_key(believed, key) is None or not self._is_believed_by_all():
                     raise StackError("Not everybody is told of the new authority: repeat `authority add`.")
@@ -61,7 +64,7 @@ class AuthorityRotation:
         """Has the former authority believed by nobody; StackError while a certificate is of it."""
         with self._opened():
             believed, files = self._believed(), self.making.files
-            if files.read(layout.NEXT_CA_KEY) is not None:
+            if files.read(layout.NEXT_CA_KEY) is not None or not self._is_new_in_use(believed):
                 raise StackError("The new authority signs nothing yet: `comptoir secrets authority use`.")
             authority = Authority.of(files.read(layout.CA_KEY), b"".join(believed))
             for folder in (*(bearer.folder for bearer in layout.BEARERS), layout.EDGE_HTTP):
@@ -91,6 +94,12 @@ class AuthorityRotation:
                 files.make(layout.FORMER_CA_KEY, former, is_kept=True)
             files.replace(layout.CA_KEY, key, is_kept=True)
         files.remove(layout.NEXT_CA_KEY)
+
+    def _is_new_in_use(self, believed: tuple[bytes, ...]) -> bool:
+        """Tells whether `use` was: its keys may be kept elsewhere, so no next key does not say it."""
+        files = self.making.files
+        own = Authority.of(files.read(layout.CA_KEY), b"".join(believed)).certificate
+        return files.read(layout.FORMER_CA_KEY) is not None or certificates.is_newest(own, believed)
 
     def _is_believed_by_all(self) -> bool:
         files = self.making.files

@@ -17,7 +17,7 @@ from services.cli.secrets.making import SecretsMaking
 from services.cli.secrets.rotation import AuthorityRotation
 from services.kernel.clock import SystemClock
 from services.runtime.settings import environment
-from tests.services.cli.secrets.test_checking import said
+from tests.services.cli.secrets.test_checking import found, said
 from tests.services.cli.secrets.test_making import DAY, NOW, Stopped, contents, init, renew
 
 REPOSITORY = Path(__file__).parents[4]
@@ -101,6 +101,31 @@ def test_a_new_authority_needs_no_key_of_one_that_was_lost(root: Path) -> None:
     for name in STEPS:
         step(root, name)
     assert said(root) == []
+
+
+@pytest.mark.parametrize("is_key_there", [True, False])
+def test_a_step_whose_new_key_is_kept_elsewhere_is_refused_rather_than_skipped(
+    root: Path, tmp_path: Path, is_key_there: bool
+) -> None:
+    (old,), later = authorities(root), NOW + DAY
+    step(root, "add", later)
+    shutil.copytree(root / layout.AUTHORITY, tmp_path / "safe")
+    (root / layout.NEXT_CA_KEY).unlink()
+    if not is_key_there:
+        (root / layout.CA_KEY).unlink()
+    (told,) = [one for one in found(root) if "rotation" in one.sentence]
+    assert "authority use" in told.next_step
+    with pytest.raises(StackError, match=r"next-ca\.key, .* is not there"):
+        step(root, "use", later)
+    with pytest.raises(StackError, match="authority use"):
+        step(root, "retire", later)
+    shutil.copytree(tmp_path / "safe", root / layout.AUTHORITY, dirs_exist_ok=True)
+    step(root, "use", later)
+    shutil.rmtree(root / layout.AUTHORITY)
+    assert step(root, "use", later).renewed == []
+    step(root, "retire", later)
+    (new,) = authorities(root)
+    assert new != old
 
 
 def test_an_authority_that_is_about_to_end_signs_no_certificate_that_is_due_again_at_once(
