@@ -21,6 +21,7 @@ from services.generator.adapters.vllm.arguments import embedding_arguments
 from services.generator.adapters.vllm.engine import VllmEngine
 from services.generator.adapters.vllm.environment import fork_workers
 from services.generator.adapters.vllm.frames import read_directly
+from services.generator.adapters.vllm.processors import tell_processors
 from services.generator.adapters.vllm.prompt import is_short
 from services.generator.adapters.vllm.stats import stat_logger
 from services.generator.adapters.vllm.text_prompt import TextPrompt
@@ -52,6 +53,7 @@ class VllmEmbeddingEngine(VllmEngine):
         if is_cpu:
             # As for one that generates: to compile takes a C++ compiler.
             compiler.disable = True
+            tell_processors()
         fork_workers()
         self._llm = AsyncLLM.from_vllm_config(
             config, stat_loggers=[stat_logger(self._stats)], disable_log_stats=True

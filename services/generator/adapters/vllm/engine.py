@@ -27,6 +27,7 @@ from services.generator.adapters.vllm.grammars import Grammars, trust_checked_sc
 from services.generator.adapters.vllm.long_prompts import hand_over_in_turns, turn_for
 from services.generator.adapters.vllm.outputs import StepOutputs
 from services.generator.adapters.vllm.plain_text import Tokenizer
+from services.generator.adapters.vllm.processors import tell_processors
 from services.generator.adapters.vllm.prompt import ChatPrompt, Converse, is_short
 from services.generator.adapters.vllm.prompt_end import decode_from_the_end
 from services.generator.adapters.vllm.stats import StatsSnapshot, stat_logger
@@ -99,6 +100,7 @@ class VllmEngine:
             # To compile takes a C++ compiler, which not every machine has, and seconds of each start. Without
             # it vLLM's functions for logprobs run as they are written; on a CPU all else is eager anyway.
             compiler.disable = True
+            tell_processors()
         fork_workers()
         tell_cut_answers()
         self._llm = AsyncLLM.from_vllm_config(
