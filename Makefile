@@ -17,6 +17,8 @@ UV := .tools/bin/uv
 BIN := .venv/bin
 # Environments beside .venv, one for each group of clients of others that do not agree on a version.
 CLIENTS := agents instructor llama-index
+# What PyTorch's wheel asks for beside what it loads, all for GPUs: not of the environments without one (ADR 69).
+GPU_ONLY := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cusolver nvidia-nvtx triton
 EXTRAS := edge router emitter generator-simulated generator-cpu usage console cli local images dev generator-cuda
 CODE := services pipelines deploy tests protos/client protos/generate.py docs
 
@@ -25,7 +27,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without bytecode on disk every start would compile the engine's modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up test check units lint types imports schemas bench fuzz test-clients test-cluster test-images built-images images collector kube protos dashboards docs lock release clean
+.PHONY: help setup up test check units lint types imports schemas bench fuzz test-clients test-cluster test-images test-image-vllm built-images images collector kube protos dashboards docs lock release clean
 .PHONY: $(UNIT_RUNS)
 
 help: ## Shows this list
@@ -48,14 +50,19 @@ test: setup ## Sets up and passes everything; real engine, Kafka and store inclu
 	$(BIN)/pytest -m "system and not alone" $(SIDE_BY_SIDE) $(ARGS) || status=$$?; \
 	$(if $(filter 0,$(WORKERS)),,wait $$engine || status=$$?;) \
 	engine=; cat $$said; \
-	$(BIN)/pytest -m "alone and not vllm" $(ARGS) || status=$$?; \
+	$(BIN)/pytest -m "alone and not vllm and not large" $(ARGS) || status=$$?; \
 	exit $$status
 
 test-cluster: setup kube ## Renders the chart, and installs it on a real API server; part of `make test`
 	$(BIN)/pytest -m cluster tests/cluster $(ARGS)
 
 test-images: setup built-images ## Builds the images and runs them closed, against each other, as root; part of `make test`
-	$(BIN)/pytest -m images tests/images $(ARGS)
+	$(BIN)/pytest -m "images and not large" tests/images $(ARGS)
+
+# Too long and too large for each run of the tests: 5 GB of libraries, four times while it is built.
+test-image-vllm: setup built-images ## The same for the image with vLLM, 25 GB while it is built; no part of `make test`
+	@$(BIN)/python -m tests.images.built generator-cpu >/dev/null
+	$(BIN)/pytest -m large tests/images $(ARGS)
 
 # What tests run, once for each state of what goes into it; kept below the user's cache.
 built-images: .venv/.installed
@@ -121,6 +128,7 @@ lock: $(UV) ## Resolves every extra into requirements/; ARGS=--upgrade for newer
 	for extra in $(EXTRAS); do \
 	  $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-package comptoir-client \
 	    --no-header --python-version 3.11 \
+	    $$(case $$extra in generator-cpu|dev) printf -- '--no-emit-package %s ' $(GPU_ONLY);; esac) \
 	    $(ARGS) --extra $$extra --output-file requirements/$$extra.txt pyproject.toml; done
 	for group in $(CLIENTS); do \
 	  $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
@@ -145,7 +153,7 @@ $(UV):
 	$$pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 .venv/.installed: requirements/dev.txt pyproject.toml protos/pyproject.toml | $(UV)
-	@echo "install: the locked environment into .venv (3.6 GB to download on a fresh machine)"
+	@echo "install: the locked environment into .venv (3.1 GB to download on a fresh machine)"
 	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
 	@$(UV) pip sync --python $(BIN)/python --require-hashes requirements/dev.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable protos --editable .

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
+from packageurl import PackageURL
 
 Component = dict[str, Any]
 
@@ -35,7 +36,8 @@ def debian_components(status: Path) -> Iterator[Component]:
     for file in sorted(status.iterdir()):
         said = HeaderParser().parsestr(file.read_text(encoding="utf-8"))
         name, version = said["Package"], said["Version"]
-        purl = f"pkg:deb/debian/{name}@{version}?arch={said['Architecture']}&distro=debian-12"
+        more = {"arch": said["Architecture"], "distro": "debian-12"}
+        purl = PackageURL("deb", "debian", name, version, more).to_string()
         yield {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
 
 
@@ -79,7 +81,8 @@ def _said(*command: str | Path) -> Any:
 def main(arguments: Sequence[str]) -> None:
     """Writes both into the folder."""
     image, folder = arguments[0], Path(arguments[1])
-    options = ("--output-reproducible", "--spec-version", _SCHEMA, "--output-format", "JSON")
+    # Validated when it is whole.
+    options = ("--output-reproducible", "--no-validate", "--spec-version", _SCHEMA, "--output-format", "JSON")
     python = _said(_TOOLS / "cyclonedx-py", "environment", *options, ENVIRONMENT)
     debian = list(debian_components(STATUS))
     licences = _said(_TOOLS / "pip-licenses", f"--python={ENVIRONMENT}", "--format=json", "--with-system")

@@ -14,7 +14,7 @@ from services.runtime.settings import environment
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 DOCKERFILE: Final = REPOSITORY / "deploy" / "images" / "Dockerfile"
 CUDA: Final = "generator-cuda"
-# With vLLM: libraries of 6 GB and more each, so that they are built where they are asked for.
+# With vLLM: libraries of 5 GB and more each, so that they are built where they are asked for.
 HEAVY: Final = ("generator-cpu", CUDA)
 TARGETS: Final = ("edge", "router", "emitter", "usage", "console", "cli", "generator-simulated", *HEAVY)
 DOCUMENTS: Final = "/usr/share/doc/comptoir"
@@ -37,7 +37,7 @@ def image(target: str, *, prefix: str = "localhost", tag: str = "") -> str:
     return f"{prefix}/comptoir-{target}:{tag or version()}"
 
 
-def build(
+def build(  # noqa: PLR0913 - each is an option of buildah
     target: str,
     name: str,
     *,
@@ -45,8 +45,12 @@ def build(
     authorities: Path | None = None,
     variables: Mapping[str, str] | None = None,
     log: IO[str] | None = None,
+    is_from_scratch: bool = False,
 ) -> None:
-    """Builds one target and gives it a name; raises CalledProcessError where that fails."""
+    """Builds one target and gives it a name, without the layers at hand where it is from scratch.
+
+    Raises CalledProcessError where that fails.
+    """
     labels = {"BASE": base, "VERSION": version(), "REVISION": revision()}
     # Without an hour in it, the same source is the same image, whenever its layers were made. Docker's format
     # has health checks, which OCI's has not.
@@ -54,6 +58,8 @@ def build(
     command += ["--identity-label=false"]
     command += ["--ignorefile", REPOSITORY / ".dockerignore", "--file", DOCKERFILE]
     command += [f"--build-arg={key}={value}" for key, value in labels.items()]
+    if is_from_scratch:
+        command.append("--no-cache")
     if authorities is not None:
         command.append(f"--secret=id=authorities,src={authorities}")
     _run([*command, "--target", target, "--tag", name, REPOSITORY], variables, log=log)

@@ -1,13 +1,16 @@
 """The images that the tests run, built once for each state of what goes into them.
 
-`python -m tests.images.built` shows how far it is: minutes, where the machine has no layer of them yet.
+`python -m tests.images.built` shows how far it is: minutes, where the machine has no layer of them yet; names
+of targets behind it are built alone.
 """
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from deploy.images import base, build
@@ -16,6 +19,8 @@ from services.runtime.settings import environment
 from tests.images import engine
 
 TARGETS: Final = tuple(target for target in build.TARGETS if target not in build.HEAVY)
+# Too large to be built for every run: it is built where it is asked for.
+LARGE: Final = "generator-cpu"
 # What the Dockerfile copies, and what decides how.
 _INPUTS: Final = ("LICENSE", "README.md", "pyproject.toml", ".dockerignore", "requirements")
 _FOLDERS: Final = ("deploy", "pipelines", "protos", "services")
@@ -23,6 +28,8 @@ _LEFT_OUT: Final = ("deploy/helm/", "deploy/models/")
 _KEPT_SECONDS: Final = 3 * 86_400
 _WAIT_SECONDS: Final = 5_400
 _COMMAND_SECONDS: Final = 600
+# Longer than a build takes, whose scratch this is too.
+_SCRATCH_KEPT_SECONDS: Final = 2 * 3_600
 
 
 def tag() -> str:
@@ -37,15 +44,15 @@ def tag() -> str:
     return digest.hexdigest()[:16]
 
 
-def names() -> dict[str, str]:
+def names(targets: Sequence[str] = TARGETS) -> dict[str, str]:
     """Returns the images by target; builds what is missing, while others that want them wait."""
     engine.install()
     variables = engine.variables()
     state = tag()
-    images = {target: build.image(target, tag=state) for target in TARGETS}
+    images = {target: build.image(target, tag=state) for target in targets}
     descriptor = file_lock.acquire(engine.cache_folder() / "lock", wait_seconds=_WAIT_SECONDS)
     try:
-        missing = [target for target in TARGETS if not _has(images[target], variables)]
+        missing = [target for target in targets if not _has(images[target], variables)]
         if missing:
             _drop_old(variables)
             base.make_base(variables)
@@ -71,13 +78,18 @@ def _build(target: str, name: str, variables: dict[str, str]) -> None:
 
 def _drop_old(variables: dict[str, str]) -> None:
     """Gives back the room of images that no tree has asked for in days."""
-    oldest = time.time() - _KEPT_SECONDS  # noqa: TID251 - files have the wall clock's times
-    stale = [it for it in engine.cache_folder().glob("used-*") if it.stat().st_mtime < oldest]
+    now = time.time()  # noqa: TID251 - files have the wall clock's times
+    stale = [it for it in engine.cache_folder().glob("used-*") if it.stat().st_mtime < now - _KEPT_SECONDS]
     for file in stale:
         state = file.name.removeprefix("used-")
-        for target in TARGETS:
+        for target in (*TARGETS, LARGE):
             _run_quietly(variables, "buildah", "rmi", build.image(target, tag=state))
         file.unlink()
+    # Of builds that were killed: gigabytes, which nobody else takes away.
+    for left in (engine.cache_folder() / "tmp").iterdir():
+        is_scratch = left.name.startswith(("buildah", "storage")) and left.name[-1].isdigit()
+        if is_scratch and left.stat().st_mtime < now - _SCRATCH_KEPT_SECONDS:
+            shutil.rmtree(left)
     if stale:
         _run_quietly(variables, "buildah", "rmi", "--prune")
 
@@ -102,8 +114,8 @@ def _said(*command: str) -> str:
 
 
 def main() -> None:
-    """Builds everything and says what it is called."""
-    for name in names().values():
+    """Builds what is asked for, by default all but the large one, and says what it is called."""
+    for name in names(sys.argv[1:] or TARGETS).values():
         sys.stdout.write(f"{name}\n")
 
 

@@ -1,27 +1,18 @@
-"""What tests of images share: the images, and one release of the chart in containers of them."""
+"""What tests of images share: the images, and one release of the chart in containers of them.
+
+What has to do with the image of vLLM has the mark `large`: it takes too long and too much room for every run.
+"""
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.cluster.chart import SMALL, Document, Helm
-from tests.cluster.wheel_programs import unpacked
+from tests.cluster.chart import Document
 from tests.images import built
 from tests.images.opened import Opened, opened
 from tests.images.pods import Pods
-
-# Drains are told to a load balancer that is not here, and all metrics would have one port.
-_SET = (
-    "edge.settings.drain_notice_seconds=0.5",
-    "metrics.port=0",
-    "pools.tiny.settings.engine=simulated",
-    "console.enabled=true",
-    "console.hosts[0]=console.example.eu",
-    "console.signOn.proxy.addresses[0]=127.0.0.0/8",
-    "networkPolicies.consoleFrom[0].ipBlock.cidr=10.9.0.0/24",
-)
+from tests.images.releases import rendered, running
 
 
 @pytest.fixture(scope="session")
@@ -33,28 +24,24 @@ def images() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def release(tmp_path_factory: pytest.TempPathFactory) -> list[Document]:
-    helm = Helm(unpacked() / "helm", tmp_path_factory.mktemp("helm"))
-    return helm.template(SMALL, *(word for one in _SET for word in ("--set", one)))
+    return rendered(tmp_path_factory.mktemp("helm"), "simulated")
 
 
-@pytest.fixture(scope="session", params=built.TARGETS)
+@pytest.fixture(scope="session", params=[*built.TARGETS, pytest.param(built.LARGE, marks=pytest.mark.large)])
 def image(request: pytest.FixtureRequest, images: dict[str, str]) -> Iterator[Opened]:
     """Each image, with its files."""
-    with opened(request.param, images[request.param]) as one:
+    target = request.param
+    name = images[target] if target in images else built.names((target,))[target]
+    with opened(target, name) as one:
         yield one
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", params=["simulated", pytest.param("vllm", marks=pytest.mark.large)])
 def pods(
-    tmp_path_factory: pytest.TempPathFactory, release: list[Document], images: dict[str, str]
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, images: dict[str, str]
 ) -> Iterator[Pods]:
-    """Every process of the release in its container, all serving but the pipeline."""
-    folder: Path = tmp_path_factory.mktemp("pods")
-    with Pods(folder, release, images) as running:
-        for name in ("comptoir-emitter", "comptoir-router", "comptoir-pool-tiny", "comptoir-edge"):
-            running.start(name)
-        running.start("comptoir-usage")
-        running.start("comptoir-console")
-        serving = ("comptoir-emitter", "comptoir-router", "comptoir-pool-tiny", "comptoir-edge")
-        running.until_healthy(*serving, "comptoir-console")
-        yield running
+    """Every process of the release in its container, with the simulated engine and with vLLM."""
+    large = built.names((built.LARGE,)) if request.param == "vllm" else {}
+    documents = rendered(tmp_path_factory.mktemp("helm"), request.param)
+    with running(tmp_path_factory.mktemp("pods"), documents, {**images, **large}) as every:
+        yield every

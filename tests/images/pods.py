@@ -30,7 +30,7 @@ RESTRICTIONS: Final = (
 )
 # Of the chart's names, all of which are this one machine.
 _HOSTS: Final = ("kafka.kafka", "clickhouse.clickhouse")
-_WAIT_SECONDS: Final = 180
+_WAIT_SECONDS: Final = 600
 _COMMAND_SECONDS: Final = 300
 _MODEL: Final = REPOSITORY / "deploy" / "models"
 
@@ -43,7 +43,7 @@ class Pods:
     """One pod of each process of a chart's release, by the name of its workload."""
 
     def __init__(self, folder: Path, documents: Sequence[Document], images: dict[str, str]) -> None:
-        self._folder, self._documents, self._images = folder, documents, images
+        self._folder, self._documents, self.images = folder, documents, images
         self._variables = engine.variables()
         self._network = f"comptoir-{secrets.token_hex(4)}"
         self.authority = Authority(folder / "authority")
@@ -81,21 +81,29 @@ class Pods:
     def start(self, name: str) -> None:
         """Starts the pod of a workload, as its template says."""
         workload = self._workload(name)
+        container = container_of(workload)
+        memory = self.memory_limit(name)
         options = [
             *RESTRICTIONS,
+            f"--memory={memory}",
+            f"--memory-swap={memory}",
             f"--network=ns:/run/netns/{self._network}",
             f"--hostname={name}",
             *self._hosts(),
             *self._mounts(workload),
             *(f"--env={key}={value}" for key, value in self._environment(workload).items()),
         ]
-        container = container_of(workload)
-        # vLLM's is the same but for 6 GB of libraries.
-        container["image"] = container["image"].replace("generator-cpu", "generator-simulated")
         target = container["image"].rpartition("/")[2].partition(":")[0].removeprefix("comptoir-")
+        if target not in self.images:
+            # vLLM's is the same but for gigabytes of libraries.
+            target = target.replace("generator-cpu", "generator-simulated")
         # Before it runs: what started half has to be taken away too.
         self._started.append(name)
-        self.podman("run", "--detach", "--name", self.container(name), *options, self._images[target])
+        self.podman("run", "--detach", "--name", self.container(name), *options, self.images[target])
+
+    def memory_limit(self, name: str) -> str:
+        """The memory that the chart gives a workload, as podman and a mount write it."""
+        return _bytes(container_of(self._workload(name))["resources"]["limits"]["memory"])
 
     def run_cli(self, *arguments: str) -> str:
         """What the CLI's image prints, as an operator runs it beside the router."""
@@ -112,7 +120,7 @@ class Pods:
             f"--volume={folder}:/run/operator:ro",
             "--env=COMPTOIR_ADMIN=localhost:8444",
             *(f"--env=COMPTOIR_ADMIN_{key}=/run/operator/{file}" for key, file in told.items()),
-            self._images["cli"],
+            self.images["cli"],
             *arguments,
         )
 
@@ -204,7 +212,8 @@ class Pods:
         for mount in container_of(workload)["volumeMounts"]:
             volume, place = volumes.get(mount["name"], {"name": "data"}), mount["mountPath"]
             if "emptyDir" in volume:
-                options.append(f"--tmpfs={place}:rw,exec,mode=1777,size={_bytes(volume['emptyDir'])}")
+                size = _bytes(volume["emptyDir"]["sizeLimit"])
+                options.append(f"--tmpfs={place}:rw,exec,mode=1777,size={size}")
             else:
                 source = self._source(workload["metadata"]["name"], volume)
                 options.append(f"--volume={source}:{place}:{'ro' if mount.get('readOnly') else 'rw'}")
@@ -264,9 +273,9 @@ def _tls_files(files: TlsFiles) -> dict[str, str]:
     }
 
 
-def _bytes(volume: Document) -> str:
+def _bytes(quantity: str) -> str:
     # Kubernetes' Gi and Mi are a mount's g and m.
-    return str(volume["sizeLimit"]).removesuffix("i").lower()
+    return quantity.removesuffix("i").lower()
 
 
 def _run(command: Sequence[str], variables: dict[str, str]) -> None:

@@ -3,26 +3,28 @@
 import json
 import os
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from comptoir.usage.v1 import usage_pb2
 
-from services.contract.events import Kind
-from services.emitter.adapters.spool.store import SpoolStore
-from services.emitter.domain.limits import SpoolFile
-from services.kernel.clock import SystemClock
 from tests.images.pods import RESTRICTIONS, ContainerError, Pods
+from tests.images.streams import chunks, ended, generations, new_key, stream
 
 pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.images, pytest.mark.timeout(3_600)]
 
-SECONDS = 240
 SERVING = ("comptoir-emitter", "comptoir-router", "comptoir-pool-tiny", "comptoir-edge", "comptoir-console")
 EVERY = (*SERVING, "comptoir-usage")
+SECONDS = 240
 PROGRAMS = Path(__file__).parent / "programs"
+# Of the second version of control groups, and of the first.
+MEMORY = """
+from pathlib import Path
+for name in ("memory.max", "memory/memory.limit_in_bytes"):
+    file = Path("/sys/fs/cgroup") / name
+    if file.exists():
+        print(file.read_text())
+"""
 WRITE = """
 import os, sys
 written = []
@@ -39,35 +41,6 @@ for top in os.listdir("/"):
             pass
 print(*sorted(written))
 """
-
-
-def stream(pods: Pods, api_key: str, tokens: int) -> "subprocess.Popen[str]":
-    authority = str(pods.authority.files("any").ca_file)
-    return pods.client(
-        sys.executable, PROGRAMS / "stream.py", "https://127.0.0.1:8443/v1", api_key, authority, str(tokens)
-    )
-
-
-def chunks(program: "subprocess.Popen[str]") -> Iterator[dict[str, object]]:
-    assert program.stdout is not None
-    for line in program.stdout:
-        yield json.loads(line)
-
-
-def ended(program: "subprocess.Popen[str]", said: list[dict[str, object]]) -> int:
-    """The output tokens of a stream that came to its end."""
-    _, errors = program.communicate(timeout=SECONDS)
-    assert program.returncode == 0, errors
-    assert [it["finish_reason"] for it in said if it["finish_reason"]] == ["length"]
-    tokens = said[-1]["output_tokens"]
-    assert isinstance(tokens, int)
-    return tokens
-
-
-def new_key(pods: Pods, tenant: str) -> str:
-    pods.run_cli("tenants", "create", tenant)
-    made = json.loads(pods.run_cli("keys", "create", "--tenant", tenant, "--json"))
-    return str(made["api_key"])
 
 
 def test_the_official_sdk_streams_through_the_containers(pods: Pods) -> None:
@@ -89,6 +62,13 @@ def test_a_process_is_nobody_with_no_rights_and_no_network_but_loopback(pods: Po
     assert {int(status[key], 16) for key in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
     assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
     assert pods.inside(name, "python", "-c", "import os; print(*os.listdir('/sys/class/net'))") == "lo"
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_process_has_no_more_memory_than_the_chart_gives_it(pods: Pods, name: str) -> None:
+    bound = pods.memory_limit(name)
+    factor = {"m": 2**20, "g": 2**30}[bound[-1]]
+    assert int(pods.inside(name, "python", "-c", MEMORY)) == int(bound[:-1]) * factor
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -138,8 +118,8 @@ def test_no_shell_can_be_started(pods: Pods, shell: str) -> None:
         pods.inside("comptoir-pool-tiny", shell, "-c", "true")
 
 
-def test_every_image_says_by_itself_what_it_is_missing(pods: Pods, images: dict[str, str]) -> None:
-    for target, name in images.items():
+def test_every_image_says_by_itself_what_it_is_missing(pods: Pods) -> None:
+    for target, name in pods.images.items():
         options = ("run", "--rm", "--network=none", *RESTRICTIONS)
         if target == "cli":
             assert "comptoir" in pods.podman(*options, name, "--version")
@@ -166,13 +146,3 @@ def test_a_stop_cuts_no_stream_and_every_count_is_kept(pods: Pods) -> None:
         assert pods.exit_status(name) == 0, pods.logs(name)[-2_000:]
     counted = [it.output_tokens for it in generations(pods)]
     assert counted.count(400) == 1
-
-
-def generations(pods: Pods) -> list[usage_pb2.Generation]:
-    """What the emitter kept on its volume."""
-    folder = pods.data("comptoir-emitter") / "spool"
-    store = SpoolStore(SpoolFile(spool_folder=folder, durability="process", remember_event_ids_seconds=60.0))
-    with store.transaction():
-        frames = store.frames(Kind.GENERATION, 10**6, SystemClock().wall_microseconds(), is_draining=True)
-    store.close()
-    return [one for each in frames for one in usage_pb2.GenerationFrame.FromString(each.body).events]

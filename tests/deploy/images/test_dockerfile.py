@@ -58,7 +58,7 @@ def test_every_image_begins_empty_and_has_its_own_libraries() -> None:
         while base in stages:
             base = stages[base]
         assert base == "scratch"
-        root = "process-with-compilers" if target == CUDA else "process"
+        root = {CUDA: "process-with-compilers", "generator-cpu": "process-with-numa"}.get(target, "process")
         assert stages[f"{target}-libraries"] == root
         assert f"COPY requirements/{target}.txt " in body(f"{target}-libraries")
         assert stages[target] == f"{target}-libraries"
