@@ -135,17 +135,24 @@ class NearestRouter:
         if len(self._links) == 1:
             return await question(router)
         self._twice.earn()
-        asked = [asyncio.ensure_future(question(router))]
+        asked = [self._begin(question, router)]
         given: _Answer | None = None
         try:
             if (other := await self._instead_of(router, asked[0], turn)) is not None:
-                asked.append(asyncio.ensure_future(question(other)))
+                asked.append(self._begin(question, other))
             given = await first_answer(asked)
             return given
         finally:
             for one in asked:
                 one.cancel()
                 self._give_back(answer_of(one), given)
+
+    def _begin(
+        self, question: Callable[[RouterLink], Awaitable[_Answer]], router: RouterLink
+    ) -> "asyncio.Future[_Answer]":
+        if self._spread is not None:
+            self._spread.count(self._links.index(router))
+        return asyncio.ensure_future(question(router))
 
     async def _instead_of(
         self, router: RouterLink, asked: "asyncio.Future[_Answer]", turn: int

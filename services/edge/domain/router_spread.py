@@ -38,14 +38,17 @@ class RouterSpread:
         return digests[-1] if digests else request_id.low
 
     def choose(self, among: Sequence[int], turn: int) -> int:
-        """Returns one of the places in the list, and counts the question there."""
+        """Returns one of the places in the list; counts nothing, since who waits looks again and again."""
         self._begin_anew_where_others(tuple(among))
         most = most_of(sum(self._counts.values()) + 1, len(among))
         ranked = self.ranked(among, turn)
         # There is always one: not all can be above the mean.
-        chosen = next(place for place in ranked if self._counts[place] < most)
-        self._counts[chosen] += 1
-        return chosen
+        return next(place for place in ranked if self._counts[place] < most)
+
+    def count(self, place: int) -> None:
+        """Counts a question that is asked there."""
+        if place in self._counts:
+            self._counts[place] += 1
 
     def ranked(self, among: Sequence[int], turn: int) -> list[int]:
         """Returns places in the order of a turn: where a router comes or goes, that of the others stays."""

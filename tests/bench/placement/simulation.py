@@ -144,7 +144,9 @@ class Simulation:
             return self._routers[request.number % len(self._routers)]
         beginnings = request.beginning.digests[:BEGINNINGS]
         turn = (beginnings[-1] if beginnings else request.number) % _TURNS
-        return self._routers[self._spread.choose(range(len(self._routers)), turn)]
+        place = self._spread.choose(range(len(self._routers)), turn)
+        self._spread.count(place)
+        return self._routers[place]
 
     def _router_of(self, request: Request) -> SimulatedRouter:
         return self._asked[request.number]

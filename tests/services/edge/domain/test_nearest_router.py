@@ -1,7 +1,9 @@
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
+from services.edge.domain.hedging import HedgeBudget
 from services.edge.domain.nearest_router import NearestRouter
 from services.edge.domain.ports import NotReadyReason, Standing
 from services.edge.domain.prefixes import PREFIX_SECRET_BYTES, PrefixDigests
@@ -177,3 +179,46 @@ async def test_routers_that_share_the_load_are_all_asked_and_those_left_where_on
     assert min(one, other) > 5
     links[1].serve()
     assert min(await ask(120)) > 5
+
+
+async def test_questions_that_wait_for_a_silent_router_count_at_none_of_those_that_share(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("services.edge.domain.nearest_router._PATIENCE_SECONDS", 0.001)
+    links = [MemoryLink(script()) for _ in range(3)]
+    spread = RouterSpread(["one", "two", "three"], PrefixDigests(bytes(PREFIX_SECRET_BYTES)))
+    counted: list[int] = []
+    looks: list[int] = []
+    has_looked_often = asyncio.Event()
+    count, choose = spread.count, spread.choose
+
+    def noted_choice(among: Sequence[int], turn: int) -> int:
+        looks.append(turn)
+        if len(looks) == 20:
+            has_looked_often.set()
+        return choose(among, turn)
+
+    def noted_count(place: int) -> None:
+        counted.append(place)
+        count(place)
+
+    monkeypatch.setattr(spread, "count", noted_count)
+    monkeypatch.setattr(spread, "choose", noted_choice)
+    spent = HedgeBudget()
+    while spent.spend():
+        pass
+    router = NearestRouter(
+        links, SystemClock(), unreachable_seconds=30, nearer_seconds=0.002, twice=spent, spread=spread
+    )
+    links[0].script.hold = asyncio.Event()
+    for link in links[1:]:
+        link.standing = Standing.SILENT
+    asking = asyncio.ensure_future(admit(router))
+    await links[0].is_asked.wait()
+    for link in links:
+        link.standing = Standing.PLACING
+    links[0].standing = Standing.SILENT
+    await asyncio.wait_for(has_looked_often.wait(), 30)
+    assert counted == [0]
+    links[0].script.hold.set()
+    await asking

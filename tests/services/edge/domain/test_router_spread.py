@@ -23,7 +23,21 @@ def spread(routers: int) -> RouterSpread:
 
 
 def asked(over: RouterSpread, among: list[int], questions: list[int]) -> Counter[int]:
-    return Counter(over.choose(among, turn) for turn in questions)
+    counts: Counter[int] = Counter()
+    for turn in questions:
+        place = over.choose(among, turn)
+        over.count(place)
+        counts[place] += 1
+    return counts
+
+
+def test_who_waits_for_a_router_and_looks_again_and_again_takes_no_place_of_others() -> None:
+    over, among = spread(3), [0, 1, 2]
+    first = over.choose(among, 7)
+    assert {over.choose(among, 7) for _ in range(1_000)} == {first}
+    for place in (0, 1, 2, 9):
+        over.count(place)
+    assert over.choose(among, 7) == first
 
 
 @few
@@ -52,7 +66,7 @@ def test_prompts_that_begin_alike_are_asked_of_one_router_and_differing_ones_of_
 ) -> None:
     over, among = spread(routers), list(range(routers))
     others = [turn ^ (number + 1) for number in range(400)]
-    assert len({over.choose(among, turn) for _ in range(8)}) == 1
+    assert len(asked(over, among, [turn] * 8)) == 1
     counts = asked(over, among, others)
     assert len(counts) == routers
 
