@@ -14,7 +14,9 @@ _MOST_PASSWORD_CHARACTERS: Final = 1_024
 
 
 def _is_network(text: str) -> str:
-    ipaddress.ip_network(text)
+    network = ipaddress.ip_network(text)
+    if network.prefixlen == 0:
+        raise ValueError(f"{network} is everybody, who could all say who they are: name the proxy's network")
     return text
 
 

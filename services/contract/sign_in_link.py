@@ -13,6 +13,7 @@ NONCE_BYTES: Final = 12
 RUN_BYTES: Final = 12
 _TIME_BYTES: Final = 5
 _MAC_BYTES: Final = 16
+_LAST_SECONDS: Final = (1 << 8 * _TIME_BYTES) - 1 - LINK_SECONDS
 _MOMENT_BYTES: Final = RUN_BYTES + _TIME_BYTES
 _TOKEN_BYTES: Final = _MOMENT_BYTES + NONCE_BYTES + _MAC_BYTES
 
@@ -30,9 +31,10 @@ class Moment:
 
     @classmethod
     def read(cls, text: str) -> Self | None:
-        """Returns what a console told; None where that is no moment."""
+        """Returns what a console told; None where that is no moment, or so late that a link had no end."""
         whole = _decoded(text)
-        return None if len(whole) != _MOMENT_BYTES else cls._of(whole)
+        told = cls._of(whole) if len(whole) == _MOMENT_BYTES else None
+        return told if told is not None and told.seconds <= _LAST_SECONDS else None
 
     def text(self) -> str:
         """Returns how a console tells it."""

@@ -82,6 +82,7 @@ def test_values_that_do_not_go_together_are_refused(helm: Helm, wrong: str, sent
         (console(signOn={}), "console.signOn lets in everybody"),
         (console(signOn={"proxy": {"addresses": ["0.0.0.0/0"]}}), "has 0.0.0.0/0, which is everybody"),
         (console(signOn={"proxy": {"addresses": ["::/0"]}}), "has ::/0, which is everybody"),
+        (console(signOn={"proxy": {"addresses": ["::/00"]}}), "has ::/00, which is everybody"),
         (console("networkPolicies.enabled=false"), "any pod there could say who it is"),
         (console("networkPolicies.consoleFrom=[]"), "nobody would reach the console"),
         (

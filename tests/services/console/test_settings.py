@@ -41,6 +41,8 @@ def test_a_console_with_a_way_to_sign_on_is_served(changed: dict[str, Any]) -> N
         (WITH_LINKS | {"proxy": {"addresses": ["10.0.0.0/8"]}}, "choose one"),
         (CLOSED | {"proxy": {"addresses": []}}, "at least 1"),
         (CLOSED | {"proxy": {"addresses": ["everyone"]}}, "IPv4 or IPv6"),
+        (CLOSED | {"proxy": {"addresses": ["10.0.0.1", "0.0.0.0/0"]}}, "0.0.0.0/0 is everybody"),
+        (CLOSED | {"proxy": {"addresses": ["::/00"]}}, "::/0 is everybody"),
         ({"edge": {"url": "http://edge.example"}}, "url is not loopback, so it needs https"),
         ({"store": {"url": "http://user:word@127.0.0.1:1"}}, "should match pattern"),
         ({"edge": {"url": "http://[::2]:1"}}, "url is not loopback"),

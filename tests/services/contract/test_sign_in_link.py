@@ -33,7 +33,18 @@ def test_a_token_that_would_be_good_for_longer_than_a_link_is_none() -> None:
     assert at(NOW - 1).verified_nonce(SECRET, TOKEN) is None
 
 
-@given(seconds=st.integers(0, 2**40 - 1), run=st.binary(min_size=RUN_BYTES, max_size=RUN_BYTES))
+LAST = 2**40 - 1 - LINK_SECONDS
+
+
+def test_a_moment_of_which_no_link_could_end_is_none() -> None:
+    last = Moment.read(at(LAST).text())
+    assert last is not None
+    assert last.sign_in_token(SECRET, NONCE)
+    assert Moment.read(at(LAST + 1).text()) is None
+    assert Moment.read(at(2**40 - 1).text()) is None
+
+
+@given(seconds=st.integers(0, LAST), run=st.binary(min_size=RUN_BYTES, max_size=RUN_BYTES))
 def test_what_a_console_tells_is_read_as_it_was_told(seconds: int, run: bytes) -> None:
     assert Moment.read(Moment(run, seconds).text()) == Moment(run, seconds)
 

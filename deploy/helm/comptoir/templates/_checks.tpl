@@ -35,7 +35,7 @@
 {{- fail "console.signOn lets in everybody: name the networks of a proxy that signs people on in proxy.addresses, or in clientCaSecret the secret with the authority of their certificates." -}}
 {{- end -}}
 {{- range $proxies -}}
-{{- if hasSuffix "/0" . -}}
+{{- if regexMatch "/0+$" . -}}
 {{- fail (printf "console.signOn.proxy.addresses has %s, which is everybody: name the networks that the proxy's pods have." .) -}}
 {{- end -}}
 {{- end -}}
