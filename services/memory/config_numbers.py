@@ -1,11 +1,18 @@
-"""Numbers of a configuration, checked where they are read: a file of others may hold anything."""
+"""Numbers and names of a configuration, checked where they are read: a file of others may hold anything."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from services.memory.errors import UnknownModelError
 
 _MOST: Final = 10**9
+_NAME: Final = re.compile(r"[\w.-]{1,64}", re.ASCII)
+
+
+def shown(name: str) -> str:
+    """Returns a name as it may be told: one that is none could be long, or command a terminal."""
+    return name if _NAME.fullmatch(name) else "that is no name" if name else "that it lacks"
 
 
 def needed(part: Mapping[str, Any], key: str, *, most: int = _MOST) -> int:

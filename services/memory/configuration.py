@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from services.memory import quantization
 from services.memory.architecture import Architecture, Latent
-from services.memory.config_numbers import needed, number_or
+from services.memory.config_numbers import needed, number_or, shown
 from services.memory.errors import UnknownModelError
 from services.memory.layer_patterns import layers_of
 
@@ -43,8 +43,7 @@ def read(config: Mapping[str, Any], *, dtype: str = "auto") -> Architecture:
     model_type = str(part.get("model_type", ""))
     if model_type not in _KNOWN:
         raise UnknownModelError(
-            f"the model_type {model_type or 'that it lacks'} is not counted here; counted are "
-            f"{', '.join(known_types())}"
+            f"the model_type {shown(model_type)} is not counted here; counted are {', '.join(known_types())}"
         )
     hidden, heads = needed(part, "hidden_size"), needed(part, "num_attention_heads")
     is_gemma = model_type in _GEMMA
@@ -90,6 +89,6 @@ def _weight_bytes(part: Mapping[str, Any], asked: str) -> int:
     chosen = ("bfloat16" if said == "float32" else said) if asked == "auto" else asked
     if chosen not in _BYTES_OF_DTYPE:
         raise UnknownModelError(
-            f"the dtype {chosen} is not known here; known are {', '.join(_BYTES_OF_DTYPE)}"
+            f"the dtype {shown(chosen)} is not known here; known are {', '.join(_BYTES_OF_DTYPE)}"
         )
     return _BYTES_OF_DTYPE[chosen]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from services.memory.config_numbers import needed, number_or
+from services.memory.config_numbers import needed, number_or, shown
 from services.memory.errors import UnknownModelError
 
 _MXFP4_GROUP: Final = 32
@@ -64,7 +64,7 @@ def read(config: Any) -> Quantization | None:
         case "compressed-tensors":
             return _compressed_tensors(config, left_out)
     raise UnknownModelError(
-        f"the quantization {method or 'without a name'} is not known here; known are fp8, gptq, awq, mxfp4, "
+        f"the quantization {shown(method)} is not known here; known are fp8, gptq, awq, mxfp4, "
         "bitsandbytes and compressed-tensors"
     )
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import operator
 import struct
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,6 +11,7 @@ from services.memory.errors import UnknownModelError
 
 LENGTH_BYTES: Final = 8
 MOST_HEADER_BYTES: Final = 100_000_000
+_MOST_BYTES: Final = 2**50
 _FLOATS: Final = frozenset({"F64", "F32", "F16", "BF16"})
 
 
@@ -37,6 +39,11 @@ def loaded_bytes(header: bytes, number_bytes: int) -> int:
 
 def _bytes(tensor: Mapping[str, Any], number_bytes: int) -> int:
     if tensor["dtype"] in _FLOATS:
-        return math.prod(int(size) for size in tensor["shape"]) * number_bytes
-    begin, end = tensor["data_offsets"]
-    return int(end) - int(begin)
+        sizes = [operator.index(size) for size in tensor["shape"]]
+        size = math.prod(sizes) * number_bytes if all(size >= 0 for size in sizes) else -1
+    else:
+        begin, end = tensor["data_offsets"]
+        size = operator.index(end) - operator.index(begin)
+    if not 0 <= size <= _MOST_BYTES:
+        raise ValueError
+    return size

@@ -12,6 +12,9 @@ from services.memory.errors import UnknownModelError
 from services.memory.safetensors_header import LENGTH_BYTES, header_length, loaded_bytes
 
 _MOST_CONFIG_BYTES: Final = 4_000_000
+# Of a model in several files: which of them has which tensor.
+_INDEX: Final = "model.safetensors.index.json"
+_MOST_INDEX_BYTES: Final = 64_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,10 @@ class FoundModel:
         """Returns the bytes of the weights in the files once they are loaded; None without files."""
         if not self.headers:
             return None
-        return sum(loaded_bytes(header, number_bytes) for header in self.headers)
+        total = sum(loaded_bytes(header, number_bytes) for header in self.headers)
+        if not total:
+            raise UnknownModelError("its files hold no weights; name its config.json to count without them")
+        return total
 
 
 def known_models() -> list[str]:
@@ -59,9 +65,9 @@ def _plain(model: str) -> str:
     return name
 
 
-def _config(file: Path) -> Mapping[str, Any]:
+def _config(file: Path, most_bytes: int = _MOST_CONFIG_BYTES) -> Mapping[str, Any]:
     try:
-        if file.stat().st_size > _MOST_CONFIG_BYTES:
+        if file.stat().st_size > most_bytes:
             raise StackError(f"{file.name} is larger than a configuration is.")
         config = json.loads(file.read_text(encoding="utf-8"))
     except OSError:
@@ -73,7 +79,24 @@ def _config(file: Path) -> Mapping[str, Any]:
     return config
 
 
+def _check_all_are_there(folder: Path) -> None:
+    """Refuses a download that is not over: a part of the weights would fit where the model does not."""
+    if not (folder / _INDEX).is_file():
+        return
+    listed = _config(folder / _INDEX, _MOST_INDEX_BYTES).get("weight_map")
+    if not isinstance(listed, dict) or not all(isinstance(name, str) for name in listed.values()):
+        raise StackError(f"{_INDEX} of the model has no weight_map of names of files.")
+    files = set(listed.values())
+    missing = files - {path.name for path in folder.iterdir()}
+    if missing:
+        raise StackError(
+            f"{folder.name}: {len(missing)} of its {len(files)} files of weights are not there. Fetch them, "
+            "or name its config.json to count without them."
+        )
+
+
 def _headers(folder: Path) -> list[bytes]:
+    _check_all_are_there(folder)
     found: list[bytes] = []
     for path in sorted(folder.glob("*.safetensors")):
         # Some publishers put the same weights into one more file, in a form of their own.

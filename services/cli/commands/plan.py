@@ -97,6 +97,8 @@ def _check_given(given: set[str], *, has_model: bool) -> None:
         raise StackError(
             f"--{option_of(min(of_region))} is of a region: add --streams, or leave out --model."
         )
+    if has_model and "tensor_parallel" in given and "gpu" not in given:
+        raise StackError("--tensor-parallel needs --gpu: without one the fewest of each kind are looked for.")
     if has_model and "streams_per_replica" in given:
         raise StackError("--streams-per-replica is --concurrency where --model is given; leave one out.")
 

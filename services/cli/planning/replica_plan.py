@@ -72,12 +72,17 @@ class Planner:
             self.weight_factor,
         )
 
+    def _replica_of_choice(self, gpu: Gpu, tensor_parallel: int) -> Replica | None:
+        # Without FP8 of the GPU only some backends of attention keep such a cache: whoever names it knows.
+        is_kept = gpu.has_fp8 or self.asked.kv_dtype != "fp8"
+        return self.replica(gpu, tensor_parallel) if is_kept else None
+
     def choices(self) -> Sequence[Choice]:
         """Returns of each kind of GPU the fewest that hold the load."""
         return list(
             choices_of(
                 self.catalog,
-                self.replica,
+                self._replica_of_choice,
                 tokens=self.context,
                 requests=self.asked.concurrency,
                 bandwidth_share=self.asked.bandwidth_share,

@@ -39,6 +39,22 @@ def test_a_model_type_that_is_not_known_is_named_with_those_that_are() -> None:
         configuration.read({**config_of("llama-3.1-8b"), "model_type": "mamba2"})
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"model_type": "\x1b]0;seen\x07"},
+        {"model_type": "a" * 1000},
+        {"dtype": "\x1b[2J"},
+        {"quantization_config": {"quant_method": "\x1b[2J"}},
+    ],
+)
+def test_what_is_no_name_is_not_repeated_to_a_terminal(changed: dict[str, object]) -> None:
+    with pytest.raises(UnknownModelError) as refused:
+        configuration.read({**config_of("llama-3.1-8b"), **changed})
+    assert str(refused.value).isprintable()
+    assert len(str(refused.value)) < 300
+
+
 def test_the_text_part_of_a_configuration_is_read_and_the_rest_is_said_to_be_left_out() -> None:
     text = config_of("gemma-3-1b")
     shape = configuration.read(

@@ -44,3 +44,18 @@ def test_whatever_a_header_holds_it_is_counted_or_refused(header: bytes) -> None
         assert loaded_bytes(header, 2) >= 0
     except UnknownModelError as error:
         assert str(error)  # noqa: PT017 - either is right
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        '{"dtype": "F16", "shape": [1e999], "data_offsets": [0, 1]}',
+        '{"dtype": "F16", "shape": [-9], "data_offsets": [0, 1]}',
+        '{"dtype": "F16", "shape": "99", "data_offsets": [0, 1]}',
+        '{"dtype": "F16", "shape": [1%s], "data_offsets": [0, 1]}' % ("0" * 400),
+        '{"dtype": "I8", "shape": [1], "data_offsets": [9, 1]}',
+    ],
+)
+def test_a_tensor_of_no_size_that_can_be_is_refused(tensor: str) -> None:
+    with pytest.raises(UnknownModelError, match="cannot be read"):
+        loaded_bytes(f'{{"a": {tensor}}}'.encode(), 2)

@@ -94,6 +94,13 @@ def test_without_a_gpu_the_cheapest_that_fits_is_taken(terminal: Terminal) -> No
     assert found["gpu"]["name"] == found["cheapest"]["gpu"] == "t4"
 
 
+def test_a_cache_in_fp8_is_not_put_on_gpus_without_it_unless_they_are_named(terminal: Terminal) -> None:
+    asked = ("plan", "--model", "gemma-3-1b", "--context", "4096", "--kv-dtype", "fp8", "--json")
+    found = json.loads(terminal.comptoir(*asked).out)
+    assert not {"t4", "a100-40", "a100-80"} & {one["gpu"] for one in found["choices"]}
+    assert json.loads(terminal.comptoir(*asked, "--gpu", "t4").out)["fits"]
+
+
 def test_the_arithmetic_is_explained_line_by_line(terminal: Terminal) -> None:
     said = terminal.comptoir(*H100, "--concurrency", "32", "--explain").out
     assert "16 tokens x 8 heads x 2 x 128 x 2 B = 65,536 B" in said
@@ -139,6 +146,7 @@ def test_with_streams_a_region_is_made_of_the_replicas(terminal: Terminal) -> No
             ("--model", "qwen2.5-7b", "--gpu", "h100", "--tensor-parallel", "8"),
             "does not divide the model's 28",
         ),
+        (("--model", "llama-3.1-8b", "--tensor-parallel", "4"), "--tensor-parallel needs --gpu"),
         (("--model", "llama-3.1-8b", "--reserve-gib", "-1"), "--reserve-gib: Input should be"),
         (("--model", "deepseek-v3", "--concurrency", "9000"), "name one with --gpu to see what it holds"),
     ],
