@@ -1,6 +1,7 @@
 """The edge is asked as its clients ask it; to leave an answer ends it."""
 
 import asyncio
+import contextlib
 import json
 import ssl
 from collections.abc import AsyncIterator
@@ -82,20 +83,32 @@ async def test_an_edge_that_is_silent_is_away() -> None:
 async def edge(tls: TlsFiles | None = None) -> AsyncIterator[str]:
     """The URL of an edge that is ready, and whose answers have a head and no end."""
 
+    answering: set[asyncio.Task[None]] = set()
+
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        length = b"content-length: 0\r\n" if head.startswith("GET") else b""
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n" + length + b"\r\n")
-        await reader.read()
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            is_ready = head.startswith("GET")
+            length = b"content-length: 0\r\nconnection: close\r\n" if is_ready else b""
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n" + length + b"\r\n")
+            if not is_ready:
+                await reader.read()
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answering.add(asyncio.create_task(answer(reader, writer)))
 
     context = None
     if tls is not None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(tls.certificate_file, tls.private_key_file)
-    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context, backlog=512)
+    server = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=context, backlog=512)
     async with server:
         yield f"{'http' if tls is None else 'https'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    # The client has gone by now: each ends, and with it its socket.
+    await asyncio.gather(*answering)
 
 
 @pytest.mark.parametrize("most", [1, 120])
