@@ -96,7 +96,9 @@ def test_a_collector_that_is_away_is_a_warning_and_one_that_is_back_is_told(
     for _ in range(2):
         assert sent.export(measured(), 30_000) is MetricExportResult.FAILURE
     with receiving(files, gone.port):
-        assert eventually(lambda: sent.export(measured(), 30_000), MetricExportResult.SUCCESS.__eq__, 60)
+        assert eventually(
+            lambda: sent.export(measured(), 30_000), lambda it: it is MetricExportResult.SUCCESS, 60
+        )
     sent.shutdown()
     assert sent.export(measured(), 30_000) is MetricExportResult.FAILURE
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
