@@ -52,7 +52,8 @@ def test_bash_completes_commands_options_and_values(
 
 def test_completion_is_installed_in_the_home_of_who_asks(tmp_path: Path) -> None:
     said = subprocess.run(
-        [COMPTOIR, "--install-completion", "bash"],
+        # It finds the shell among its ancestors, which must not become the command itself.
+        ["bash", "-c", f"{COMPTOIR} --install-completion; exit $?"],  # noqa: S607 - the shell of whoever tests
         env={**environment(), "HOME": str(tmp_path)},
         capture_output=True,
         text=True,
