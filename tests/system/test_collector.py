@@ -76,7 +76,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     collector.start()
     try:
         eventually(collector.is_listening, bool, SECONDS)
-        with running_stack(folder / "data", "--engine", "simulated", "--config", str(settings)) as stack:
+        with running_stack(
+            folder / "data", "--engine", "simulated", "--console", "--config", str(settings)
+        ) as stack:
             yield World(stack, collector, files)
     finally:
         status = collector.stop()
@@ -109,11 +111,18 @@ def test_what_is_tried_is_the_version_that_compose_runs() -> None:
 
 def test_a_request_is_one_trace_of_all_processes_that_has_its_identity(world: World) -> None:
     services = {"comptoir-edge", "comptoir-router", "comptoir-generator"}
-    trace = eventually(world.trace, lambda found: set(found) >= services, SECONDS)
+
+    def is_whole(trace: dict[str, list[dict[str, Any]]]) -> bool:
+        # Each process sends its spans when it has some: a service may have come without all of its own.
+        edges = {span["spanId"] for span in trace.get("comptoir-edge", [])}
+        return all(
+            edges & {span.get("parentSpanId") for span in trace.get(service, [])}
+            for service in services - {"comptoir-edge"}
+        )
+
+    trace = eventually(world.trace, is_whole, SECONDS)
     assert set(trace) == services
-    (edge,) = trace["comptoir-edge"]
-    for service in ("comptoir-router", "comptoir-generator"):
-        assert edge["spanId"] in {span.get("parentSpanId") for span in trace[service]}
+    assert len(trace["comptoir-edge"]) == 1
 
 
 @pytest.mark.parametrize("process", EVERY)
