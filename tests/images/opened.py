@@ -11,7 +11,7 @@ from typing import Any
 from services.runtime.settings import environment
 from tests.images import engine
 
-_SECONDS = 300
+_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,17 @@ class Opened:
 @contextmanager
 def opened(target: str, name: str) -> Iterator[Opened]:
     """Mounts an image for as long as it is looked at."""
-    container = _buildah("from", "--pull-never", name)
+    container = buildah("from", "--pull-never", name)
     try:
-        root = Path(_buildah("mount", container))
-        said = json.loads(_buildah("inspect", "--type", "image", name))
+        root = Path(buildah("mount", container))
+        said = json.loads(buildah("inspect", "--type", "image", name))
         yield Opened(target, name, root, said["Docker"]["config"])
     finally:
-        _buildah("rm", container)
+        buildah("rm", container)
 
 
-def _buildah(*arguments: str) -> str:
+def buildah(*arguments: str) -> str:
+    """What buildah says of the store that the tests use."""
     return subprocess.run(
         ("buildah", *arguments),  # noqa: S607 - the one that engine.install put there
         env={**environment(), **engine.variables()},

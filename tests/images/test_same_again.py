@@ -3,15 +3,14 @@
 import json
 import os
 import secrets
-import subprocess
 from typing import Any
 
 import pytest
 
 from deploy.images import build
 from services.runtime import file_lock
-from services.runtime.settings import environment
 from tests.images import engine
+from tests.images.opened import buildah
 
 pytestmark = [
     pytest.mark.system,
@@ -23,7 +22,6 @@ pytestmark = [
 ]
 
 SMALLEST = "emitter"
-SECONDS = 600
 # Buildah names its container here; nothing that runs reads it.
 OF_THE_BUILD = ("Hostname", "Image")
 # The first may have been built of the same files at an earlier commit.
@@ -61,14 +59,3 @@ def described(image: dict[str, Any]) -> dict[str, Any]:
 def inspected(name: str) -> dict[str, Any]:
     said = json.loads(buildah("inspect", "--type", "image", name))["Docker"]
     return {"RootFS": said["rootfs"], "Created": said["created"], "config": said["config"]}
-
-
-def buildah(*arguments: str) -> str:
-    return subprocess.run(
-        ("buildah", *arguments),  # noqa: S607 - the one that engine.install put there
-        env={**environment(), **engine.variables()},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=True,
-    ).stdout
