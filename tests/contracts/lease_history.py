@@ -133,7 +133,10 @@ class History:
                 await self._settle(life, held, self.router())
         # What a router alone knew and nobody says again ends by its time.
         await self.pass_time(ACCEPTED_SECONDS if self.has_forgotten else 3 * RESERVED_SECONDS)
-        await self.expire()
+        for router in self.region.routers:
+            # One that has just found the store away asks it again in a moment.
+            while not await self.expire_at(router):
+                continue
 
     async def pass_time(self, seconds: float) -> None:
         self.seconds += seconds
@@ -148,12 +151,14 @@ class History:
         await self.pass_time(self.random.choice([0.25, 1.0, 5.0, RESERVED_SECONDS]))
         await self.expire_at(self.router())
 
-    async def expire_at(self, router: LeaseStore) -> None:
-        """A router frees what ended, and undoes what it could not undo before."""
-        for freed in await self._quietly(router.expire()) or ():
+    async def expire_at(self, router: LeaseStore) -> bool:
+        """A router frees what ended, and undoes what it could not undo before; tells whether it could."""
+        ended = await self._quietly(router.expire())
+        for freed in ended or ():
             if freed.ending is Ending.CANCELLED and any(life.lease_id == freed.holder for life in self.lent):
                 self.requests -= 1
                 self.cancelled += 1
+        return ended is not None
 
     async def crash(self) -> None:
         """A router dies in the middle of what it is asked, and another one starts."""

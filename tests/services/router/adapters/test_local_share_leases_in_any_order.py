@@ -37,7 +37,7 @@ class SharingRouters:
         self.lines = [UnsteadyStore(self.memory) for _ in range(ROUTERS)]
         self.sharing = [self._router(line) for line in self.lines]
         self.routers: list[LeaseStore] = list(self.sharing)
-        self.expire_at: Callable[[LeaseStore], Awaitable[None]]
+        self.expire_at: Callable[[LeaseStore], Awaitable[bool]]
 
     def _router(self, line: UnsteadyStore) -> LocalShareLeases:
         return LocalShareLeases(line, self.clock, routers=ROUTERS)
