@@ -97,9 +97,9 @@ def a_task_per_request(engine: Any) -> Iterator[None]:
 @contextmanager
 def prompts_on_a_thread(_engine: Any) -> Iterator[None]:
     """Every prompt tokenized on a thread, however short."""
-    from services.generator.adapters.vllm import engine as adapter  # noqa: PLC0415 - after its environment
+    from services.generator.adapters.prompts import prompts  # noqa: PLC0415 - after the engine's environment
 
-    with mock.patch.object(adapter, "is_short", return_value=False):
+    with mock.patch.object(prompts, "is_short", return_value=False):
         yield
 
 

@@ -5,8 +5,8 @@ from typing import Any
 from vllm.renderers.chat_utils import parse_chat_messages
 from vllm.renderers.hf import resolve_chat_template_content_format
 
-from services.generator.adapters.vllm.plain_text import Messages
-from services.generator.adapters.vllm.prompt import Converse
+from services.generator.adapters.prompts.chat_prompt import Converse
+from services.generator.adapters.prompts.plain_text import Messages
 
 
 def converse_as_the_server(model_config: Any, tokenizer: Any) -> Converse:

@@ -3,9 +3,10 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from torch._dynamo import config as compiler
 from vllm import __version__ as vllm_version
@@ -17,14 +18,14 @@ from vllm.pooling_params import PoolingParams
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 
+from services.generator.adapters.prompts.chat_prompt import is_short
+from services.generator.adapters.prompts.text_prompt import TextPrompt
 from services.generator.adapters.vllm.arguments import embedding_arguments
 from services.generator.adapters.vllm.engine import VllmEngine
 from services.generator.adapters.vllm.environment import fork_workers
 from services.generator.adapters.vllm.frames import read_directly
 from services.generator.adapters.vllm.processors import tell_processors
-from services.generator.adapters.vllm.prompt import is_short
 from services.generator.adapters.vllm.stats import stat_logger
-from services.generator.adapters.vllm.text_prompt import TextPrompt
 from services.generator.adapters.vllm.tokenizer import direct
 from services.generator.domain.ports import (
     Capabilities,
@@ -38,13 +39,15 @@ from services.generator.domain.ports import (
 from services.generator.domain.prompt import Chat, Text
 from services.kernel.errors import ComptoirError, Reason
 
-_FEATURES = Feature.TOKEN_IDS | Feature.PRIORITY | Feature.EMBEDDING
+_TOKENIZER_THREADS: Final = 2
+_FEATURES: Final = Feature.TOKEN_IDS | Feature.PRIORITY | Feature.EMBEDDING
 
 
 class VllmEmbeddingEngine(VllmEngine):
     """One AsyncLLM that pools; it starts, is watched and stops as one that generates."""
 
     _texts: TextPrompt | None = None
+    _threads: ThreadPoolExecutor | None = None
 
     def _load(self) -> None:
         is_cpu = current_platform.is_cpu()
@@ -59,6 +62,7 @@ class VllmEmbeddingEngine(VllmEngine):
             config, stat_loggers=[stat_logger(self._stats)], disable_log_stats=True
         )
         read_directly(self._llm.engine_core)
+        self._threads = ThreadPoolExecutor(_TOKENIZER_THREADS, thread_name_prefix="tokenizer")
         self._tokenizer = direct(self._llm.renderer.tokenizer)
         self._texts = TextPrompt(self._tokenizer, self._model.context_tokens)
         model = config.model_config
@@ -120,6 +124,12 @@ class VllmEmbeddingEngine(VllmEngine):
         except EngineGenerateError:
             raise RequestFailedError from None
         raise RequestFailedError
+
+    def shutdown(self) -> None:
+        """Stops; blocks."""
+        super().shutdown()
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _text_of(self, ids: Sequence[int], *, spells_controls: bool) -> str:
         return self._tokenizer.decode(list(ids), skip_special_tokens=not spells_controls)

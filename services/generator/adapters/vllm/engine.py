@@ -1,9 +1,6 @@
 """vLLM in this process: prompts as token ids in, deltas out."""
 
-import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any, Final
 
 from torch._dynamo import config as compiler
@@ -18,6 +15,7 @@ from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOu
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError
 
+from services.generator.adapters.prompts.prompts import Prompts
 from services.generator.adapters.vllm.arguments import NAMES, engine_arguments, sampling_arguments
 from services.generator.adapters.vllm.conversation import converse_as_the_server
 from services.generator.adapters.vllm.cut_answers import tell_cut_answers
@@ -26,12 +24,9 @@ from services.generator.adapters.vllm.frames import read_directly
 from services.generator.adapters.vllm.grammars import Grammars, trust_checked_schemas
 from services.generator.adapters.vllm.long_prompts import hand_over_in_turns, turn_for
 from services.generator.adapters.vllm.outputs import StepOutputs
-from services.generator.adapters.vllm.plain_text import Tokenizer
 from services.generator.adapters.vllm.processors import tell_processors
-from services.generator.adapters.vllm.prompt import ChatPrompt, Converse, is_short
 from services.generator.adapters.vllm.prompt_end import decode_from_the_end
 from services.generator.adapters.vllm.stats import StatsSnapshot, stat_logger
-from services.generator.adapters.vllm.text_prompt import TextPrompt
 from services.generator.adapters.vllm.thinking_state import MendedWorker
 from services.generator.adapters.vllm.token_bytes import TokenBytes
 from services.generator.adapters.vllm.tokenizer import direct
@@ -52,9 +47,6 @@ from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.runtime.settings import SettingsError
 
 _SHUTDOWN_SECONDS: Final = 5.0
-_TOKENIZER_THREADS: Final = 2
-# Decoded in less time than a thread takes to begin.
-_FEW_IDS: Final = 64
 _MAX_REASON_CHARACTERS: Final = 600
 # vLLM is told class and age in one number, and keeps cached prefixes apart by salt.
 _FEATURES: Final = Feature.TOKEN_IDS | Feature.PREFIX_SALT | Feature.PRIORITY
@@ -69,11 +61,10 @@ class VllmEngine:
         self._stats = StatsSnapshot(clock)
         self._llm: Any = None
         self._outputs: Any = None
-        self._prompts: _Prompts | None = None
+        self._prompts: Prompts | None = None
         self._grammars: Grammars | None = None
         self._features = _FEATURES
         self._capabilities = Capabilities(model.context_tokens, 0, 0, _FEATURES)
-        self._threads = ThreadPoolExecutor(_TOKENIZER_THREADS, thread_name_prefix="tokenizer")
 
     async def start(self) -> None:
         """Loads the model; raises SettingsError with vLLM's own reason if it cannot."""
@@ -118,7 +109,7 @@ class VllmEngine:
         if not tokenizer.chat_template:
             raise ValueError("it has no chat template")
         converse = converse_as_the_server(config.model_config, tokenizer)
-        self._prompts = _Prompts(direct(tokenizer), converse, self._model.context_tokens)
+        self._prompts = Prompts(direct(tokenizer), converse, self._model.context_tokens)
         if hasattr(tokenizer, "backend_tokenizer"):
             self._features |= Feature.STRUCTURE
             self._grammars = Grammars(tokenizer.backend_tokenizer.to_str)
@@ -146,23 +137,13 @@ class VllmEngine:
         """Returns the prompt's token ids; raises REQUEST_INVALID if the template refuses the roles."""
         if self._prompts is None:
             raise EngineFailedError
-        if is_short(prompt):
-            ids = self._prompts.ordinary_ids(prompt)
-            if ids is not None:
-                return ids
-        # A long prompt takes long, and every stream of this process would wait for it.
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._prompts.token_ids, prompt)
+        return await self._prompts.token_ids(prompt)
 
     async def detokenize(self, ids: Sequence[int], *, spells_controls: bool = False) -> str:
         """Returns the text of token ids, in which control tokens have none or their spelling."""
         if self._prompts is None:
             raise EngineFailedError
-        if len(ids) <= _FEW_IDS:
-            return self._prompts.text(ids, spells_controls=spells_controls)
-        loop = asyncio.get_running_loop()
-        text = partial(self._prompts.text, ids, spells_controls=spells_controls)
-        return await loop.run_in_executor(self._threads, text)
+        return await self._prompts.text(ids, spells_controls=spells_controls)
 
     async def check_structure(self, structure: Structure, field: str = FIELD) -> None:
         """Raises PARAMETER_UNSUPPORTED for a structure of which no grammar can be made in time."""
@@ -226,7 +207,8 @@ class VllmEngine:
             llm.shutdown(timeout=_SHUTDOWN_SECONDS)
         if self._grammars is not None:
             self._grammars.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._prompts is not None:
+            self._prompts.close()
 
     def _check_fits(self, input_tokens: int, request: EngineRequest) -> None:
         if self._llm is None:
@@ -234,31 +216,6 @@ class VllmEngine:
         if input_tokens + request.max_output_tokens > self._model.context_tokens:
             numbers = Numbers(self._model.context_tokens, input_tokens)
             raise ComptoirError(Reason.CONTEXT_TOO_LONG, field=field_of(request.prompt), numbers=numbers)
-
-
-class _Prompts:
-    """Token ids of chats and of texts, and back."""
-
-    def __init__(self, tokenizer: Tokenizer, converse: Converse, context_tokens: int) -> None:
-        self._tokenizer = tokenizer
-        self._chat = ChatPrompt(tokenizer, converse, context_tokens)
-        self._text = TextPrompt(tokenizer, context_tokens)
-
-    def ordinary_ids(self, prompt: Chat | Text) -> Sequence[int] | None:
-        """Returns the token ids of a prompt that spells no control token, None for any other."""
-        if isinstance(prompt, Text):
-            return self._text.ordinary_ids(prompt.text)
-        return self._chat.ordinary_ids(prompt)
-
-    def token_ids(self, prompt: Chat | Text) -> Sequence[int]:
-        """Returns the token ids of any prompt."""
-        if isinstance(prompt, Text):
-            return self._text.token_ids(prompt.text)
-        return self._chat.token_ids(prompt)
-
-    def text(self, ids: Sequence[int], *, spells_controls: bool) -> str:
-        """Returns the text of token ids, in which control tokens have none or their spelling."""
-        return self._tokenizer.decode(list(ids), skip_special_tokens=not spells_controls)
 
 
 def _sampling_params(request: EngineRequest) -> Any:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
+from services.generator.adapters.prompts.chat_prompt import ChatPrompt
+from services.generator.adapters.prompts.conversation import converse_as_told
 from services.generator.adapters.vllm.environment import quiet, quiet_import, set_environment
-from services.generator.adapters.vllm.prompt import ChatPrompt
 from services.generator.domain.prompt import Chat, ChatTurn, Role
 
 pytestmark = pytest.mark.vllm
@@ -63,8 +64,9 @@ class Sides:
             config = AsyncEngineArgs(model=str(folder), max_model_len=512).create_engine_config()
             self.renderer: Any = renderer_from_config(config)
         tokenizer = self.renderer.tokenizer
+        self.tokenizer = direct(tokenizer)
         self.prompt = ChatPrompt(
-            direct(tokenizer),
+            self.tokenizer,
             converse_as_the_server(config.model_config, tokenizer),
             config.model_config.max_model_len,
         )
@@ -148,3 +150,9 @@ def turns_beside(work: Callable[[], Any]) -> tuple[Any, int]:
             wait([working], timeout=0.001)
             turns += 1
         return working.result(), turns
+
+
+@pytest.mark.parametrize("turns", CHATS, ids=range(len(CHATS)))
+def test_a_chat_is_rendered_so_without_the_engine_too(sides: Sides, turns: list[ChatTurn]) -> None:
+    alone = ChatPrompt(sides.tokenizer, converse_as_told(sides.tokenizer), 512)
+    assert alone.token_ids(Chat(turns)) == sides.vllms(turns)

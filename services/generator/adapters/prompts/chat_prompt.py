@@ -10,8 +10,8 @@ from typing import Final
 
 from jinja2.exceptions import TemplateError
 
-from services.generator.adapters.vllm.messages import definition_of, message_of
-from services.generator.adapters.vllm.plain_text import Messages, PlainText, Tokenizer, encode_up_to
+from services.generator.adapters.prompts.messages import definition_of, message_of
+from services.generator.adapters.prompts.plain_text import Messages, PlainText, Tokenizer, encode_up_to
 from services.generator.domain.closed_schema import is_object
 from services.generator.domain.prompt import Chat, ChatTurn, Role, Text, text_bytes
 from services.generator.domain.template import Value

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from services.generator.adapters.vllm.plain_text import PlainText, Tokenizer, encode_up_to
+from services.generator.adapters.prompts.plain_text import PlainText, Tokenizer, encode_up_to
 
 # Any text of one token, before which and behind which a tokenizer puts what it puts around every text.
 _SAMPLE: Final = "a"

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.generator.adapters.vllm.prompt import ChatPrompt, is_short
+from services.generator.adapters.prompts.chat_prompt import ChatPrompt, is_short
 from services.generator.domain.prompt import Chat, ChatTurn, Role, Text
 from services.kernel.errors import ComptoirError, Reason
-from tests.services.generator.adapters.vllm.character_tokenizer import CONTROL, TEXTS, CharacterTokenizer
+from tests.services.generator.adapters.prompts.character_tokenizer import CONTROL, TEXTS, CharacterTokenizer
 
 
 def on_lines(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:

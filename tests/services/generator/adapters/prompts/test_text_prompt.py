@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.generator.adapters.vllm.text_prompt import TextPrompt
+from services.generator.adapters.prompts.text_prompt import TextPrompt
 from services.kernel.errors import ComptoirError, Reason
-from tests.services.generator.adapters.vllm.character_tokenizer import (
+from tests.services.generator.adapters.prompts.character_tokenizer import (
     CONTROL,
     START,
     STOP,
