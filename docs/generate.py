@@ -14,7 +14,7 @@ from deploy.local.kafka.settings import LocalKafkaSettings
 from deploy.local.stack.config import PORTS_CHOOSE, build_config
 from deploy.local.stack.options import Addresses, StackOptions
 from deploy.local.stack.paths import DataPaths
-from docs import bench_tables, capacity_tables, chart_schema, error_tables, metric_tables
+from docs import bench_tables, capacity_tables, chart_schema, error_tables, metric_tables, model_tables
 from docs.openai_tables import openai_sdk
 from pipelines.usage.settings import UsageSettings
 from services.console.settings import ConsoleSettings
@@ -81,6 +81,7 @@ PARTS: Final[dict[str, tuple[str, Callable[[], Iterator[str]]]]] = {
     "plans": ("scaling.md", capacity_tables.plans),
     "first-to-break": ("scaling.md", capacity_tables.first_to_break),
     "bench-result": ("bench.md", bench_tables.result_fields),
+    "known-models": ("models.md", model_tables.known),
     "openai-sdk": ("openai-compatibility.md", openai_sdk),
 }
 

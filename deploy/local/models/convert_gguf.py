@@ -1,6 +1,6 @@
 """Turns a quantised GGUF file into a model folder with float32 weights, which every engine reads.
 
-Started by the benchmark with `gguf` and `accelerate` on the path.
+Started by itself, with `gguf` and `accelerate` on the path, and told the file and the folder.
 """
 
 import sys
